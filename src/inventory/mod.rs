@@ -1,0 +1,1 @@
+//! (address, time) to who: Kubernetes objects and what they say about addresses.

@@ -1,0 +1,18 @@
+//! flowmap maps who talks to whom from real traffic and recommends least-privilege NetworkPolicies, with a proof of
+//! what they would break.
+//!
+//! Data walks through the house once, from the wire to the page:
+//!
+//! ```text
+//! frames -> packets -> observations -> dependencies -> recommendation -> documents
+//! capture   decode     connection      store, map      recommend         render
+//!                                 inventory ^          policy judges, at every step after map
+//! ```
+//!
+//! The rooms `model`, `decode`, `connection`, `inventory`, `map`, `policy`, `recommend` and `render` are pure: they take
+//! values and give values, know no clock and no socket, and build without the feature `cli`.
+
+pub mod inventory;
+pub mod model;
+pub mod policy;
+pub mod yaml;

@@ -1,0 +1,208 @@
+//! What is known of a cluster or a site at one moment: plain values, read by `inventory`, used by `map` and `policy`.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{Labels, Protocol, Timestamp, WorkloadRef};
+
+/// A port that a container declares.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ContainerPort {
+    /// Its name, for `targetPort` and policies that name ports.
+    pub name: Option<String>,
+    /// Its number.
+    pub port: u16,
+    /// TCP, UDP or SCTP.
+    pub protocol: Protocol,
+}
+
+/// A pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The top controlling owner, or the pod itself where nobody controls it.
+    pub workload: WorkloadRef,
+    /// Its labels.
+    pub labels: Labels,
+    /// `status.podIPs`; a host-network pod has its node's.
+    pub addresses: Vec<IpAddr>,
+    /// The node it runs on.
+    pub node: Option<String>,
+    /// Whether it shares its node's network.
+    pub host_network: bool,
+    /// The ports its containers declare.
+    pub ports: Vec<ContainerPort>,
+    /// `status.startTime`, else `metadata.creationTimestamp`; its addresses were not its own before.
+    pub started: Option<Timestamp>,
+    /// Whether it has ended (phase Succeeded or Failed): it owns its addresses no more.
+    pub finished: bool,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// Its labels, `kubernetes.io/metadata.name` always among them.
+    pub labels: Labels,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// All its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// `spec.podCIDRs`.
+    pub pod_ranges: Vec<IpNet>,
+}
+
+/// Where a Service's port leads on the pods.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetPort {
+    /// A number.
+    Number(u16),
+    /// A container port's name; pods may give it different numbers.
+    Name(String),
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServicePort {
+    /// Its name.
+    pub name: Option<String>,
+    /// The port that clients dial.
+    pub port: u16,
+    /// The port on the pods.
+    pub target: TargetPort,
+    /// The port on every node, for NodePort and LoadBalancer.
+    pub node_port: Option<u16>,
+    /// TCP, UDP or SCTP.
+    pub protocol: Protocol,
+}
+
+/// How a Service is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServiceKind {
+    /// By an address inside the cluster, or by the pods' own where it has none (headless).
+    ClusterIp,
+    /// Also by a port of every node.
+    NodePort,
+    /// Also by an address outside.
+    LoadBalancer,
+    /// A name for a host outside.
+    ExternalName,
+}
+
+/// A Service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Service {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// How it is reached.
+    pub kind: ServiceKind,
+    /// The labels of its pods; a Service without a selector has its Endpoints from elsewhere.
+    pub selector: Option<Labels>,
+    /// ClusterIPs; none where headless.
+    pub cluster_ips: Vec<IpAddr>,
+    /// `externalIPs` and the load balancer's addresses.
+    pub external_ips: Vec<IpAddr>,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// An address behind a Service, from Endpoints or an EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// The Service's namespace.
+    pub namespace: String,
+    /// The Service's name.
+    pub service: String,
+    /// The address.
+    pub address: IpAddr,
+    /// The name of the Service's port that leads here.
+    pub port_name: Option<String>,
+    /// The port there; none means all.
+    pub port: Option<u16>,
+    /// TCP, UDP or SCTP.
+    pub protocol: Protocol,
+}
+
+/// An owner of pods, with what its next pods will be labelled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Workload {
+    /// Who it is.
+    pub id: WorkloadRef,
+    /// `spec.template.metadata.labels`.
+    pub template_labels: Labels,
+    /// The ports its template declares.
+    pub ports: Vec<ContainerPort>,
+    /// Whether its template asks for the node's network.
+    pub host_network: bool,
+}
+
+/// A host or a range from a hosts file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Host {
+    /// Its address or range.
+    pub range: IpNet,
+    /// Its name; the address where it has none.
+    pub name: Option<String>,
+    /// The role an operator gave it.
+    pub role: Option<String>,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+/// An object of the API as it was written, for rooms that read its kind (policies).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RawObject {
+    /// The file it came from, or the cluster.
+    pub source: String,
+    /// Its place in the file, from 1.
+    pub document: usize,
+    /// The object.
+    pub object: serde_json::Value,
+}
+
+/// Everything known of a cluster or a site at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cluster {
+    /// Namespaces that were listed; others are known by name alone.
+    pub namespaces: Vec<Namespace>,
+    /// Nodes.
+    pub nodes: Vec<Node>,
+    /// Pods.
+    pub pods: Vec<Pod>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Addresses behind Services.
+    pub endpoints: Vec<Endpoint>,
+    /// Owners of pods.
+    pub workloads: Vec<Workload>,
+    /// Hosts from a hosts file.
+    pub hosts: Vec<Host>,
+    /// NetworkPolicies and the policies of other kinds, as they were written.
+    pub policies: Vec<RawObject>,
+}
+
+impl Cluster {
+    /// The labels of a namespace; one that was not listed has the label that every namespace has.
+    #[must_use]
+    pub fn namespace_labels(&self, name: &str) -> Labels {
+        let listed = self.namespaces.iter().find(|namespace| namespace.name == name);
+        listed
+            .map_or_else(|| [(NAMESPACE_NAME_LABEL, name)].into_iter().collect(), |namespace| namespace.labels.clone())
+    }
+}
+
+/// The label with its name that the API server sets on every namespace (since Kubernetes 1.21).
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";

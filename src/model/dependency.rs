@@ -1,0 +1,163 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use serde::Serialize;
+
+use super::{Hour, Party, Protocol, Span};
+
+/// What became of the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The server answered.
+    Established,
+    /// Data both ways, opening not seen.
+    Midstream,
+    /// The server, or a router before it, said no.
+    Refused,
+    /// Attempts that nobody answered.
+    Unanswered,
+    /// One side only was seen: UDP without reply, or TCP mid-stream.
+    Oneway,
+}
+
+impl Outcome {
+    /// As in the output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::Midstream => "midstream",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
+            Self::Oneway => "oneway",
+        }
+    }
+
+    /// Whether the client got, or may have got, what it wanted.
+    #[must_use]
+    pub fn is_needed(self) -> bool {
+        matches!(self, Self::Established | Self::Midstream | Self::Oneway)
+    }
+}
+
+/// How client and server were told apart, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// The opening was seen.
+    Handshake,
+    /// That address and port accepts handshakes elsewhere in the store.
+    Listener,
+    /// A container port or a Service says so.
+    Inventory,
+    /// Many peers and ports talk to that address and port.
+    FanIn,
+    /// A well-known service port.
+    Port,
+    /// Who spoke first.
+    Order,
+    /// Not known; never a rule.
+    Unknown,
+}
+
+impl Direction {
+    /// As in the output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Listener => "listener",
+            Self::Inventory => "inventory",
+            Self::FanIn => "fan-in",
+            Self::Port => "port",
+            Self::Order => "order",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What sets a row apart from normal use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// Part of a sweep.
+    Scan,
+    /// A health check by a kubelet or a load balancer.
+    Probe,
+    /// A pod and its own node: always allowed, needs no rule.
+    Node,
+    /// A workload with itself at one address.
+    #[serde(rename = "self")]
+    Itself,
+    /// Seen in one window only.
+    Rare,
+}
+
+impl Mark {
+    /// As in the output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Probe => "probe",
+            Self::Node => "node",
+            Self::Itself => "self",
+            Self::Rare => "rare",
+        }
+    }
+}
+
+/// An address that the client dialled in place of the server's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Via {
+    /// The address dialled.
+    pub address: IpAddr,
+    /// The port dialled.
+    pub port: u16,
+    /// The Service it belongs to, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+}
+
+/// Connections an hour, for how complete the learning is.
+pub type History = BTreeMap<Hour, u64>;
+
+/// Who depends on whom: connections with one site, client, server, protocol, port, outcome and marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// The site; addresses are unique only within one.
+    pub site: String,
+    /// Who opened the connections.
+    pub client: Party,
+    /// Who accepted them.
+    pub server: Party,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The server's port as the server sees it, after DNAT; 0 for protocols without ports.
+    pub port: u16,
+    /// What the client dialled, where that was another address or port.
+    pub via: BTreeSet<Via>,
+    /// What became of them.
+    pub outcome: Outcome,
+    /// The weakest evidence among them of who the client was.
+    pub direction: Direction,
+    /// How many connections, each counted once.
+    pub connections: u64,
+    /// Packets both ways, by the fullest sighting.
+    pub packets: u64,
+    /// IP bytes from client to server.
+    pub bytes_to_server: u64,
+    /// IP bytes from server to client.
+    pub bytes_to_client: u64,
+    /// First and last sight.
+    pub span: Span,
+    /// The VLAN stacks it was seen with, outer first, a dot between.
+    pub vlans: BTreeSet<String>,
+    /// What sets it apart.
+    pub marks: BTreeSet<Mark>,
+    /// Connections in each hour.
+    pub history: History,
+}

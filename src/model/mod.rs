@@ -1,0 +1,23 @@
+//! The words that all rooms speak. Plain values: no I/O, no clock, no policy.
+
+mod cluster;
+mod dependency;
+mod labels;
+mod observation;
+mod party;
+mod protocol;
+mod time;
+
+pub use cluster::{
+    Cluster, ContainerPort, Endpoint, Host, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject, Service,
+    ServiceKind, ServicePort, TargetPort, Workload,
+};
+pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
+pub use labels::Labels;
+pub use observation::{Flags, Observation, ObservationKey, Opening, Trace, TraceSet};
+pub use party::{Party, PartyKind, WorkloadRef};
+pub use protocol::Protocol;
+pub use time::{Hour, Span, Timestamp};
+
+/// The site of everything that names none: addresses are unique only within a site.
+pub const DEFAULT_SITE: &str = "default";

@@ -1,0 +1,80 @@
+use std::{collections::BTreeSet, fmt, net::IpAddr};
+
+use serde::Serialize;
+
+/// A workload by its namespace, its name and the kind of its top controlling owner.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct WorkloadRef {
+    /// The namespace.
+    pub namespace: String,
+    /// The owner's name, or the pod's own where nobody controls it.
+    pub name: String,
+    /// `Deployment`, `StatefulSet`, `Pod` ...
+    pub kind: String,
+}
+
+impl fmt::Display for WorkloadRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What an address was at the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartyKind {
+    /// A pod, known by the controlling owner.
+    Workload,
+    /// A Service address behind which no workload is known.
+    Service,
+    /// A node of the cluster: kubelet, host-network pods and all that it SNATs.
+    Node,
+    /// A host from a hosts file.
+    Host,
+    /// Outside the cluster's and site's ranges.
+    External,
+    /// Inside them, but nobody known owned it then.
+    Unknown,
+    /// A multicast or broadcast address.
+    Multicast,
+}
+
+impl PartyKind {
+    /// As in the output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Service => "service",
+            Self::Node => "node",
+            Self::Host => "host",
+            Self::External => "external",
+            Self::Unknown => "unknown",
+            Self::Multicast => "multicast",
+        }
+    }
+}
+
+/// One end of a dependency: who it was, and from which addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Party {
+    /// What it is.
+    pub kind: PartyKind,
+    /// `namespace/name`, a host's or node's name, or the address.
+    pub name: String,
+    /// The kind of the controlling owner, for workloads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its addresses in this dependency.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+impl Party {
+    /// The workload, where it is one.
+    #[must_use]
+    pub fn workload(&self) -> Option<WorkloadRef> {
+        let (namespace, name) = self.name.split_once('/').filter(|_| self.kind == PartyKind::Workload)?;
+        let kind = self.owner.clone().unwrap_or_default();
+        Some(WorkloadRef { namespace: namespace.to_owned(), name: name.to_owned(), kind })
+    }
+}

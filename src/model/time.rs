@@ -1,0 +1,119 @@
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Nanoseconds since 1970-01-01T00:00:00Z, without leap seconds. Covers 1677 to 2262.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+/// Hours since 1970-01-01T00:00Z: the bucket of the store's history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(pub i32);
+
+/// Nanoseconds in an hour.
+const HOUR_NS: i64 = 3_600 * 1_000_000_000;
+
+impl Timestamp {
+    /// A time from whole seconds and nanoseconds; what lies outside the range is clamped to it.
+    #[must_use]
+    pub fn new(seconds: i64, nanoseconds: u32) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds)))
+    }
+
+    /// The hour this time lies in.
+    #[must_use]
+    pub fn hour(self) -> Hour {
+        Hour(i32::try_from(self.0.div_euclid(HOUR_NS)).unwrap_or(0))
+    }
+
+    /// Microseconds since the start of its hour.
+    #[must_use]
+    pub fn micros_in_hour(self) -> u32 {
+        u32::try_from(self.0.rem_euclid(HOUR_NS) / 1_000).unwrap_or(0)
+    }
+
+    /// Seconds from `earlier` to this, negative where it lies before.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a duration for comparing, not a time")]
+    pub fn seconds_since(self, earlier: Self) -> f64 {
+        self.0.saturating_sub(earlier.0) as f64 / 1e9
+    }
+
+    /// Reads RFC 3339, e.g. `2026-09-21T10:00:01.5Z`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        i64::try_from(time.as_nanosecond()).ok().map(Self)
+    }
+}
+
+impl Hour {
+    /// Its first moment.
+    #[must_use]
+    pub fn start(self) -> Timestamp {
+        Timestamp(i64::from(self.0) * HOUR_NS)
+    }
+
+    /// A moment in it.
+    #[must_use]
+    pub fn at(self, micros: u32) -> Timestamp {
+        Timestamp(i64::from(self.0) * HOUR_NS + i64::from(micros) * 1_000)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with as many decimals as the time has.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or_default();
+        fmt::Display::fmt(&time, f)
+    }
+}
+
+impl fmt::Display for Hour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.start().fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// From the first to the last moment of something, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub first: Timestamp,
+    /// The last moment.
+    pub last: Timestamp,
+}
+
+impl Span {
+    /// One moment.
+    #[must_use]
+    pub fn at(time: Timestamp) -> Self {
+        Self { first: time, last: time }
+    }
+
+    /// Grows to hold `other` too.
+    pub fn join(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_found_again_from_its_hour() {
+        for text in ["2026-09-21T10:59:59.999999Z", "1969-12-31T23:59:59.5Z", "1970-01-01T00:00:00Z"] {
+            let time = Timestamp::parse(text).unwrap();
+            assert_eq!(time.hour().at(time.micros_in_hour()), time, "{text}");
+            assert_eq!(time.to_string(), text);
+        }
+    }
+}

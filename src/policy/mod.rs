@@ -1,0 +1,1 @@
+//! NetworkPolicy: model, strict reading, evaluation.
