@@ -12,6 +12,7 @@
 //! The rooms `model`, `decode`, `connection`, `inventory`, `map`, `policy`, `recommend` and `render` are pure: they take
 //! values and give values, know no clock and no socket, and build without the feature `cli`.
 
+pub mod capture;
 pub mod inventory;
 pub mod model;
 pub mod policy;
