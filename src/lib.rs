@@ -13,6 +13,8 @@
 //! values and give values, know no clock and no socket, and build without the feature `cli`.
 
 pub mod capture;
+pub mod connection;
+pub mod decode;
 pub mod inventory;
 pub mod model;
 pub mod policy;

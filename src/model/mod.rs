@@ -6,6 +6,7 @@ mod labels;
 mod observation;
 mod party;
 mod protocol;
+mod service_port;
 mod time;
 
 pub use cluster::{
@@ -17,6 +18,7 @@ pub use labels::Labels;
 pub use observation::{Flags, Observation, ObservationKey, Opening, Trace, TraceSet};
 pub use party::{Party, PartyKind, WorkloadRef};
 pub use protocol::Protocol;
+pub use service_port::service_port_rank;
 pub use time::{Hour, Span, Timestamp};
 
 /// The site of everything that names none: addresses are unique only within a site.

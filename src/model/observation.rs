@@ -113,6 +113,29 @@ impl Trace {
         (self.src_port, self.identity)
     }
 
+    /// The same as seen from its other end, whose port this is.
+    #[must_use]
+    pub fn turned(&self, src_port: u16) -> Self {
+        let mut flags = self.flags.0 & !(Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::SRC_FIRST.0);
+        for (bit, mirrored) in [(Flags::FROM_SRC, Flags::FROM_DST), (Flags::FROM_DST, Flags::FROM_SRC)] {
+            if self.flags.has(bit) {
+                flags |= mirrored.0;
+            }
+        }
+        if !self.flags.has(Flags::SRC_FIRST) {
+            flags |= Flags::SRC_FIRST.0;
+        }
+        Self {
+            src_port,
+            flags: Flags(flags),
+            bytes_to_dst: self.bytes_to_src,
+            bytes_to_src: self.bytes_to_dst,
+            hops_src: self.hops_dst,
+            hops_dst: self.hops_src,
+            ..*self
+        }
+    }
+
     /// Another sighting of the same connection: the fullest counts.
     pub fn merge(&mut self, other: &Self) {
         self.join(other);

@@ -57,7 +57,8 @@ impl Header {
             return Ok(None);
         }
         let field = |n: usize| u32_at(header, n * 4, big_endian);
-        let (Some(seconds), Some(fraction), Some(captured), Some(wire_length)) = (field(0), field(1), field(2), field(3))
+        let (Some(seconds), Some(fraction), Some(captured), Some(wire_length)) =
+            (field(0), field(1), field(2), field(3))
         else {
             return Err(Damage { offset, reason: "cut in the middle of a record header".into() }.into());
         };

@@ -50,14 +50,18 @@ pub(super) struct Sections {
 }
 
 impl Sections {
-    pub(super) fn next_frame<'s, R: Read>(&mut self, source: &'s mut Source<R>) -> Result<Option<Frame<'s>>, ReadError> {
+    pub(super) fn next_frame<'s, R: Read>(
+        &mut self,
+        source: &'s mut Source<R>,
+    ) -> Result<Option<Frame<'s>>, ReadError> {
         loop {
             let offset = source.position();
             let Some(block) = self.block(source, offset)? else { return Ok(None) };
             match block.kind {
                 ENHANCED_PACKET | OBSOLETE_PACKET | SIMPLE_PACKET => {
                     if block.length > MAX_BLOCK_BYTES {
-                        let reason = format!("a packet block of {} bytes is longer than any capture takes", block.length);
+                        let reason =
+                            format!("a packet block of {} bytes is longer than any capture takes", block.length);
                         return Err(Damage { offset, reason }.into());
                     }
                     let bytes = source.take(block.length)?.ok_or_else(|| cut(offset))?;

@@ -101,6 +101,9 @@ fn what_is_no_capture_is_told_by_its_first_bytes() {
     let error = |bytes: &[u8]| CaptureReader::new(bytes).err().unwrap().to_string();
     assert_eq!(error(b""), "the file is empty");
     assert_eq!(error(b"{\"kind\": \"List\"}"), "neither pcap nor pcapng (it begins with `{\"kind\":`)");
-    assert_eq!(error(&[0x7f, b'E', b'L', b'F', 2, 1, 1, 0]), "neither pcap nor pcapng (it begins with 7f 45 4c 46 02 01 01 00)");
+    assert_eq!(
+        error(&[0x7f, b'E', b'L', b'F', 2, 1, 1, 0]),
+        "neither pcap nor pcapng (it begins with 7f 45 4c 46 02 01 01 00)"
+    );
     assert_eq!(error(&pcap(&[])[..20]), "ends inside the file header");
 }

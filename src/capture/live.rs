@@ -1,0 +1,122 @@
+//! Live interfaces through libpcap.
+
+use std::time::Duration;
+
+use pcap::{Active, Capture, Error as PcapError, Precision};
+
+use super::{Frame, LinkType};
+use crate::model::Timestamp;
+
+/// What a live capture is opened with.
+#[derive(Clone, Debug)]
+pub struct LiveOptions {
+    /// Bytes of each packet to take.
+    pub snaplen: u32,
+    /// A filter in pcap-filter(7) syntax.
+    pub filter: Option<String>,
+    /// Whether to see packets for others too.
+    pub promiscuous: bool,
+}
+
+/// Packets that never reached the reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// By the kernel, for want of buffer.
+    pub by_kernel: u64,
+    /// By the interface or its driver.
+    pub by_interface: u64,
+}
+
+/// Why a live capture cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// There is no such interface.
+    #[error("no such interface")]
+    NoInterface,
+    /// The system refused.
+    #[error("not permitted")]
+    NotPermitted,
+    /// The filter does not compile.
+    #[error("filter `{0}`: {1}")]
+    Filter(String, String),
+    /// The interface went away.
+    #[error("the interface went down")]
+    Gone,
+    /// Anything else that libpcap says.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Room for bursts between two reads.
+const BUFFER_BYTES: i32 = 8 << 20;
+/// How long a read may wait, and so how long a stop may take.
+const READ_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// An open capture on one interface.
+pub struct LiveCapture {
+    handle: Capture<Active>,
+    link: LinkType,
+}
+
+impl LiveCapture {
+    /// Opens an interface; `any` stands for all of them.
+    pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, LiveError> {
+        let timeout_ms = i32::try_from(READ_TIMEOUT.as_millis()).unwrap_or(i32::MAX);
+        let mut handle = Capture::from_device(interface)
+            .map_err(open_error)?
+            .snaplen(i32::try_from(options.snaplen).unwrap_or(i32::MAX))
+            .promisc(options.promiscuous)
+            .buffer_size(BUFFER_BYTES)
+            .timeout(timeout_ms)
+            .precision(Precision::Nano)
+            .open()
+            .map_err(open_error)?;
+        if let Some(filter) = &options.filter {
+            handle.filter(filter, true).map_err(|error| LiveError::Filter(filter.clone(), error.to_string()))?;
+        }
+        let link = LinkType(u32::try_from(handle.get_datalink().0).unwrap_or(u32::MAX));
+        Ok(Self { handle, link })
+    }
+
+    /// The next frame; `None` when none came in a while, so that the caller can look whether to stop.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, LiveError> {
+        let link = self.link;
+        match self.handle.next_packet() {
+            Ok(packet) => {
+                // libpcap was asked for nanoseconds, and puts them where microseconds are by default
+                let nanos = u32::try_from(packet.header.ts.tv_usec).unwrap_or(0);
+                let time = Timestamp::new(packet.header.ts.tv_sec, nanos);
+                Ok(Some(Frame { time, link, interface: 0, wire_length: packet.header.len, data: packet.data }))
+            }
+            Err(PcapError::TimeoutExpired) => Ok(None),
+            Err(PcapError::NoMorePackets) => Err(LiveError::Gone),
+            Err(PcapError::PcapError(text)) if text.contains("went down") || text.contains("disappeared") => {
+                Err(LiveError::Gone)
+            }
+            Err(error) => Err(LiveError::Other(error.to_string())),
+        }
+    }
+
+    /// What was lost so far.
+    pub fn drops(&mut self) -> Drops {
+        self.handle.stats().map_or_else(
+            |_| Drops::default(),
+            |stats| Drops { by_kernel: stats.dropped.into(), by_interface: stats.if_dropped.into() },
+        )
+    }
+}
+
+fn open_error(error: PcapError) -> LiveError {
+    let text = match error {
+        PcapError::PcapError(text) => text,
+        other => other.to_string(),
+    };
+    let lower = text.to_lowercase();
+    if lower.contains("no such device") || lower.contains("doesn't exist") {
+        LiveError::NoInterface
+    } else if lower.contains("permi") {
+        LiveError::NotPermitted
+    } else {
+        LiveError::Other(text)
+    }
+}

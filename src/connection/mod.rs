@@ -1,0 +1,226 @@
+//! Packets to observations: which connections there were, who opened them, what became of them.
+//!
+//! One connection is counted once however many interfaces and VLANs of a capture its packets crossed: packets and bytes
+//! count where each side was first seen, the other places only add their tags. Time comes in with the packets.
+//! Memory is bounded: beyond [`Limits::connections`] the idle and closed ones are written out early, and counted.
+
+mod live;
+mod rows;
+mod tags;
+
+use std::net::IpAddr;
+
+use foldhash::HashMap;
+
+use crate::{
+    decode::{Attempt, Packet, TcpFlags, Transport},
+    model::{Flags, Observation, Opening, Protocol, Timestamp},
+};
+use live::{Connection, Side};
+use rows::Rows;
+use tags::TagSets;
+
+/// Bounds of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections held at once.
+    pub connections: usize,
+    /// Silence after which datagrams between equal ends are a new exchange, in seconds (Linux tracks UDP for 30 to 120).
+    pub datagram_idle_s: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 1_000_000, datagram_idle_s: 60.0 }
+    }
+}
+
+/// A connection's ends in an order that both directions share.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct FiveTuple {
+    low: (IpAddr, u16),
+    high: (IpAddr, u16),
+    protocol: Protocol,
+}
+
+impl FiveTuple {
+    /// The ends in order, and which of them sent.
+    fn of(src: (IpAddr, u16), dst: (IpAddr, u16), protocol: Protocol) -> (Self, Side) {
+        if src <= dst {
+            (Self { low: src, high: dst, protocol }, Side::Low)
+        } else {
+            (Self { low: dst, high: src, protocol }, Side::High)
+        }
+    }
+
+    fn end(&self, side: Side) -> (IpAddr, u16) {
+        match side {
+            Side::Low => self.low,
+            Side::High => self.high,
+        }
+    }
+}
+
+/// What a packet means for its connection.
+#[derive(Clone, Copy)]
+enum Event {
+    /// The sender opens, with this initial sequence number.
+    Open(u32),
+    /// The sender agrees to an opening with the first number; its own is the second.
+    Agree(u32, u32),
+    /// The sender refuses or breaks.
+    Reset,
+    /// Past the opening: whether data was carried, and whether the sender closes.
+    Traffic { data: bool, closes: bool },
+    /// A datagram, with a number to know it by elsewhere.
+    Datagram(u32),
+}
+
+/// The table of live connections, and the observations of those that are written out.
+pub struct Tracker {
+    limits: Limits,
+    live: HashMap<FiveTuple, Connection>,
+    tags: TagSets,
+    rows: Rows,
+    evicted: u64,
+}
+
+impl Default for Tracker {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Tracker {
+    /// An empty table.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, live: HashMap::default(), tags: TagSets::default(), rows: Rows::default(), evicted: 0 }
+    }
+
+    /// Takes one packet in.
+    pub fn ingest(&mut self, time: Timestamp, packet: &Packet<'_>) {
+        let (src_port, dst_port, event) = match packet.transport {
+            Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes } => {
+                let event = tcp_event(flags, sequence, acknowledgment, data_bytes > 0);
+                (src_port, dst_port, event)
+            }
+            Transport::Udp { src_port, dst_port, data_bytes, data } => {
+                (src_port, dst_port, Event::Datagram(digest(packet.ip_id, data_bytes, data)))
+            }
+            Transport::Sctp { src_port, dst_port, tag, chunk } => (src_port, dst_port, sctp_event(tag, chunk)),
+            Transport::Unreachable(attempt) => return self.refuse(&attempt),
+            Transport::Other => (0, 0, Event::Datagram(0)),
+        };
+        let (tuple, sender) = FiveTuple::of((packet.src, src_port), (packet.dst, dst_port), packet.protocol);
+        self.make_room();
+        let connection = self.live.entry(tuple).or_insert_with(|| Connection::new(time, sender));
+        if connection.is_over(event, sender, time, self.limits.datagram_idle_s) {
+            self.rows.write(&tuple, connection);
+            *connection = Connection::new(time, sender);
+        } else if connection.hour() != time.hour() {
+            self.rows.write(&tuple, connection);
+            connection.turn_hour(time);
+        }
+        connection.apply(event, sender);
+        connection.count(time, sender, packet);
+        connection.tag(packet.vlans, &mut self.tags);
+    }
+
+    /// The observations of all packets so far, in order; the table is empty afterwards.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Observation> {
+        // openings first: they tell the listeners, which lay out the rows of the others
+        for opening in [Opening::Seen, Opening::Open] {
+            for (tuple, connection) in self.live.iter().filter(|(_, connection)| connection.opening() == opening) {
+                self.rows.write(tuple, connection);
+            }
+        }
+        self.rows.into_observations(&self.tags)
+    }
+
+    /// Takes the observations of everything so far out and keeps the connections open: their next packets make further
+    /// parts of the same traces.
+    pub fn flush(&mut self) -> Vec<Observation> {
+        for opening in [Opening::Seen, Opening::Open] {
+            for (tuple, connection) in self.live.iter_mut().filter(|(_, connection)| connection.opening() == opening) {
+                if connection.has_news() {
+                    self.rows.write(tuple, connection);
+                    connection.clear();
+                }
+            }
+        }
+        self.rows.take(&self.tags)
+    }
+
+    /// Connections held now.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Connections written out early for want of room.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// An ICMP error answers an attempt that nobody else answered.
+    fn refuse(&mut self, attempt: &Attempt) {
+        let src = (attempt.src, attempt.src_port);
+        let (tuple, sender) = FiveTuple::of(src, (attempt.dst, attempt.dst_port), attempt.protocol);
+        if let Some(connection) = self.live.get_mut(&tuple) {
+            connection.refuse(sender);
+        }
+    }
+
+    /// Writes out the eighth of the connections that were silent longest, when the table is full.
+    fn make_room(&mut self) {
+        if self.live.len() < self.limits.connections {
+            return;
+        }
+        let mut ages: Vec<_> = self.live.iter().map(|(tuple, connection)| (connection.usefulness(), *tuple)).collect();
+        ages.sort_unstable();
+        ages.truncate(self.limits.connections.div_ceil(8));
+        for (_, tuple) in ages {
+            if let Some(connection) = self.live.remove(&tuple) {
+                self.rows.write(&tuple, &connection);
+                self.evicted += 1;
+            }
+        }
+    }
+}
+
+fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data: bool) -> Event {
+    let Some(flags) = flags else { return Event::Traffic { data: false, closes: false } };
+    match (flags.syn(), flags.ack()) {
+        (true, false) => Event::Open(sequence),
+        (true, true) => Event::Agree(acknowledgment.wrapping_sub(1), sequence),
+        _ if flags.rst() => Event::Reset,
+        _ => Event::Traffic { data, closes: flags.fin() },
+    }
+}
+
+/// Chunk types of RFC 9260: 1 INIT, 2 INIT ACK, 6 ABORT; 8 and 14 close.
+fn sctp_event(tag: u32, chunk: Option<u8>) -> Event {
+    match chunk {
+        Some(1) => Event::Open(0),
+        Some(2) => Event::Agree(0, tag),
+        Some(6) => Event::Reset,
+        chunk => Event::Traffic { data: chunk == Some(0), closes: matches!(chunk, Some(7 | 8 | 14)) },
+    }
+}
+
+/// A number for a datagram that stays the same through address translation and tunnels: from its identification, its
+/// length and its first bytes, few enough that short captures have them.
+fn digest(ip_id: u16, data_bytes: u32, data: &[u8]) -> u32 {
+    const PREFIX_BYTES: usize = 8;
+    let head = data.get(..PREFIX_BYTES).unwrap_or(data);
+    let seed = u64::from(ip_id) << 32 | u64::from(data_bytes);
+    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(head, seed);
+    // 0 says that none was seen
+    u32::try_from(hash >> 32).unwrap_or(0).max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Connections that were written out, gathered by their ends.
+
+use std::net::IpAddr;
+
+use foldhash::{HashMap, HashSet};
+
+use super::{
+    FiveTuple, TagSets,
+    live::{Connection, Side},
+};
+use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, TraceSet, service_port_rank};
+
+/// An [`ObservationKey`] whose tags are still a number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct RowKey {
+    hour: Hour,
+    protocol: Protocol,
+    opening: Opening,
+    src: IpAddr,
+    dst: IpAddr,
+    dst_port: u16,
+    tags: u32,
+}
+
+#[derive(Default)]
+pub(super) struct Rows {
+    rows: HashMap<RowKey, TraceSet>,
+    /// Addresses and ports that accepted connections in this capture.
+    listeners: HashSet<(IpAddr, u16, Protocol)>,
+}
+
+impl Rows {
+    /// Adds what the current hour of a connection has seen.
+    pub(super) fn write(&mut self, tuple: &FiveTuple, connection: &Connection) {
+        let (src, dst) = match connection.src() {
+            Side::Low => (tuple.end(Side::Low), tuple.end(Side::High)),
+            Side::High => (tuple.end(Side::High), tuple.end(Side::Low)),
+        };
+        let protocol = tuple.protocol;
+        let opening = connection.opening();
+        let mut trace = *connection.trace();
+        if opening == Opening::Seen && trace.flags.has(Flags::AGREED) {
+            self.listeners.insert((dst.0, dst.1, protocol));
+        }
+        let is_turned = opening == Opening::Open && self.likelihood(src, protocol) > self.likelihood(dst, protocol);
+        let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
+        if is_turned {
+            trace = trace.turned(src.1);
+        }
+        trace.src_port = src.1;
+        let key = RowKey {
+            hour: connection.hour(),
+            protocol,
+            opening,
+            src: src.0,
+            dst: dst.0,
+            dst_port: dst.1,
+            tags: connection.tags(),
+        };
+        self.rows.entry(key).or_default().append(trace);
+    }
+
+    /// How likely an end is the server: a known listener, then by its port's number.
+    fn likelihood(&self, (address, port): (IpAddr, u16), protocol: Protocol) -> u8 {
+        if self.listeners.contains(&(address, port, protocol)) { u8::MAX } else { service_port_rank(protocol, port) }
+    }
+
+    /// Takes the observations out, in order; listeners are remembered.
+    pub(super) fn take(&mut self, tags: &TagSets) -> Vec<Observation> {
+        let mut observations: Vec<_> = self.rows.drain().map(|(key, traces)| key.observation(traces, tags)).collect();
+        observations.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        observations
+    }
+
+    pub(super) fn into_observations(mut self, tags: &TagSets) -> Vec<Observation> {
+        self.take(tags)
+    }
+}
+
+impl RowKey {
+    fn observation(self, traces: TraceSet, tags: &TagSets) -> Observation {
+        let Self { hour, protocol, opening, src, dst, dst_port, tags: number } = self;
+        let key = ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans: tags.text(number) };
+        Observation { key, traces }
+    }
+}

@@ -1,0 +1,161 @@
+//! Bytes to [`Packet`]: link, VLAN tags, IP and transport. No allocation, no I/O, no clock; any bytes are safe input.
+
+mod ip;
+mod link;
+mod transport;
+mod vlan;
+
+use std::{fmt, net::IpAddr};
+
+pub use transport::{Attempt, TcpFlags, Transport};
+pub use vlan::VlanStack;
+
+use crate::{
+    capture::{Frame, LinkType},
+    model::Protocol,
+};
+
+/// A packet as the connection room wants it: who, to whom, and what the transport said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// The tags it carried, outer first.
+    pub vlans: VlanStack,
+    /// Where on the host it was seen: equal for packets of one interface and direction.
+    pub point: u32,
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// The IP protocol past all extension headers.
+    pub protocol: Protocol,
+    /// Hop limit, or time to live.
+    pub hop_limit: u8,
+    /// IPv4 identification; 0 for IPv6.
+    pub ip_id: u16,
+    /// Length of the IP packet on the wire.
+    pub ip_bytes: u32,
+    /// What the transport header said.
+    pub transport: Transport<'a>,
+}
+
+/// A header, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// Link layer and tags.
+    Link,
+    /// IPv4.
+    Ipv4,
+    /// IPv6 and its extension headers.
+    Ipv6,
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+/// Why a frame gave no packet. Every frame is either decoded or counted under one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NotDecoded {
+    /// The capture file's link type is not read.
+    LinkType(LinkType),
+    /// Address resolution, which makes no flow.
+    Arp,
+    /// An IEEE 802.3 frame with an LLC header in place of an Ethernet type.
+    Llc,
+    /// Another Ethernet type.
+    EtherType(u16),
+    /// More VLAN tags than any network stacks.
+    TooManyTags,
+    /// The capture holds too little of the header.
+    CutShort(Layer),
+    /// The header contradicts itself.
+    Malformed(Layer),
+    /// More extension headers than any stack sends.
+    TooManyExtensions,
+    /// A fragment without ports, past the first.
+    LaterFragment(Layer),
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Link => "link",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        })
+    }
+}
+
+impl fmt::Display for NotDecoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LinkType(link) => write!(f, "link type {link}"),
+            Self::Arp => f.write_str("arp"),
+            Self::Llc => f.write_str("llc"),
+            Self::EtherType(0x88cc) => f.write_str("lldp"),
+            Self::EtherType(0x8847 | 0x8848) => f.write_str("mpls"),
+            Self::EtherType(0x8863 | 0x8864) => f.write_str("pppoe"),
+            Self::EtherType(0x888e) => f.write_str("eapol"),
+            Self::EtherType(number) => write!(f, "ethertype 0x{number:04x}"),
+            Self::TooManyTags => f.write_str("vlan: too many tags"),
+            Self::CutShort(layer) => write!(f, "{layer}: cut short"),
+            Self::Malformed(layer) => write!(f, "{layer}: malformed"),
+            Self::TooManyExtensions => f.write_str("ipv6: too many extension headers"),
+            Self::LaterFragment(layer) => write!(f, "{layer}: later fragment"),
+        }
+    }
+}
+
+/// Decodes a frame.
+pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
+    let mut cursor = link::strip(frame)?;
+    let vlans = vlan::strip(&mut cursor)?;
+    let network = ip::decode(&cursor, frame)?;
+    let transport = transport::decode(&network)?;
+    Ok(Packet {
+        vlans,
+        point: point(frame.interface, cursor.interface, cursor.packet_type, vlans),
+        src: network.src,
+        dst: network.dst,
+        protocol: network.protocol,
+        hop_limit: network.hop_limit,
+        ip_id: network.ip_id,
+        ip_bytes: network.ip_bytes,
+        transport,
+    })
+}
+
+/// A number for the place where a packet was seen (FNV-1a over what tells places apart).
+fn point(file_interface: u32, host_interface: u32, packet_type: u16, vlans: VlanStack) -> u32 {
+    let tags = vlans.ids().iter().map(|id| u32::from(*id));
+    let words = [file_interface, host_interface, u32::from(packet_type)].into_iter().chain(tags);
+    words.fold(0x811c_9dc5, |hash, word| (hash ^ word).wrapping_mul(0x0100_0193))
+}
+
+/// What is left of a frame, and what its link header told.
+#[derive(Clone, Copy)]
+struct Cursor<'a> {
+    /// The Ethernet type of what follows.
+    ether_type: u16,
+    rest: &'a [u8],
+    interface: u32,
+    packet_type: u16,
+}
+
+/// Two bytes in network order.
+fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_be_bytes)
+}
+
+/// Four bytes in network order.
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+use etherparse::PacketBuilder;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::Timestamp;
+
+fn frame(link: LinkType, data: &[u8]) -> Frame<'_> {
+    let wire_length = u32::try_from(data.len()).unwrap();
+    Frame { time: Timestamp(0), link, interface: 0, wire_length, data }
+}
+
+fn ethernet(data: &[u8]) -> Result<Packet<'_>, NotDecoded> {
+    decode(&frame(LinkType::ETHERNET, data))
+}
+
+/// A SYN of 10.0.0.1:40000 to 10.0.0.2:443, behind these tags.
+fn syn(tags: &[(u16, u16)]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    builder.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).tcp(40_000, 443, 77, 1_000).syn().write(&mut frame, &[]).unwrap();
+    let mut at = 12;
+    for (tag_type, id) in tags {
+        frame.splice(at..at, [tag_type.to_be_bytes(), id.to_be_bytes()].concat());
+        at += 4;
+    }
+    frame
+}
+
+fn ports(packet: &Packet<'_>) -> (u16, u16) {
+    match packet.transport {
+        Transport::Tcp { src_port, dst_port, .. } | Transport::Udp { src_port, dst_port, .. } => (src_port, dst_port),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn tags_of_all_kinds_are_taken_off_and_kept_outer_first() {
+    let cases: [(&[(u16, u16)], &str); 5] = [
+        (&[], ""),
+        (&[(0x8100, 10)], "10"),
+        (&[(0x8100, 0xe000)], "0"),
+        (&[(0x88a8, 100), (0x8100, 0x6014)], "100.20"),
+        (&[(0x9100, 1), (0x8100, 2), (0x8100, 3), (0x8100, 4)], "1.2.3.4"),
+    ];
+    for (tags, stack) in cases {
+        let bytes = syn(tags);
+        let packet = ethernet(&bytes).unwrap();
+        assert_eq!(packet.vlans.to_string(), stack);
+        assert_eq!(ports(&packet), (40_000, 443));
+        assert_eq!(packet.ip_bytes, 40);
+    }
+    assert_eq!(ethernet(&syn(&[(0x8100, 1); 9])), Err(NotDecoded::TooManyTags));
+}
+
+#[test]
+fn a_segment_cut_behind_its_ports_still_tells_them() {
+    let bytes = syn(&[]);
+    let packet = ethernet(&bytes[..14 + 20 + 12]).unwrap();
+    assert!(matches!(packet.transport, Transport::Tcp { flags: None, sequence: 77, dst_port: 443, .. }));
+    assert_eq!(ethernet(&bytes[..14 + 20 + 3]), Err(NotDecoded::CutShort(Layer::Tcp)));
+    assert_eq!(ethernet(&bytes[..14 + 19]), Err(NotDecoded::CutShort(Layer::Ipv4)));
+    assert_eq!(ethernet(&bytes[..13]), Err(NotDecoded::CutShort(Layer::Link)));
+}
+
+#[test]
+fn cooked_captures_name_the_interface_and_the_protocol() {
+    let ip = &syn(&[])[14..];
+    let v1 = [&[0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x08, 0x00][..], ip].concat();
+    let v2 =
+        |interface: u8| [&[0x08, 0, 0, 0, 0, 0, 0, interface, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0][..], ip].concat();
+    let (first, second) = (v2(7), v2(8));
+    let first = decode(&frame(LinkType::LINUX_SLL2, &first)).unwrap();
+    let second = decode(&frame(LinkType::LINUX_SLL2, &second)).unwrap();
+    assert_eq!(ports(&decode(&frame(LinkType::LINUX_SLL, &v1)).unwrap()), (40_000, 443));
+    assert_eq!(first.transport, second.transport);
+    assert_ne!(first.point, second.point);
+}
+
+#[test]
+fn extension_headers_lead_to_the_transport() {
+    let mut bytes = Vec::new();
+    let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv6([0x20; 16], [0x21; 16], 63);
+    builder.udp(5_353, 53).write(&mut bytes, b"question").unwrap();
+    // hop-by-hop and destination options of 8 bytes each between IPv6 and UDP
+    let options = |next: u8| [next, 0, 1, 4, 0, 0, 0, 0];
+    bytes.splice(54..54, [options(60), options(17)].concat());
+    bytes[20] = 0;
+    bytes[19] += 16;
+    let packet = ethernet(&bytes).unwrap();
+    assert_eq!((packet.protocol, packet.hop_limit, ports(&packet)), (Protocol::UDP, 63, (5_353, 53)));
+    assert!(matches!(packet.transport, Transport::Udp { data: b"question", data_bytes: 8, .. }));
+}
+
+#[test]
+fn later_fragments_have_no_ports_and_are_counted_as_such() {
+    let mut bytes = syn(&[]);
+    bytes[21] = 1;
+    assert_eq!(ethernet(&bytes), Err(NotDecoded::LaterFragment(Layer::Ipv4)));
+}
+
+#[test]
+fn an_unreachable_tells_the_attempt_it_answers() {
+    let inner = &syn(&[])[14..];
+    let mut bytes = Vec::new();
+    let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([10, 0, 0, 254], [10, 0, 0, 1], 64);
+    builder.icmpv4_raw(3, 3, [0; 4]).write(&mut bytes, inner).unwrap();
+    let Transport::Unreachable(attempt) = ethernet(&bytes).unwrap().transport else { panic!("no attempt") };
+    assert_eq!((attempt.src.to_string(), attempt.dst_port), ("10.0.0.1".to_owned(), 443));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_decoded_or_refused(link in prop::sample::select(vec![0u32, 1, 12, 101, 108, 113, 276, 147]), data in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode(&frame(LinkType(link), &data));
+    }
+
+    #[test]
+    fn a_damaged_packet_is_decoded_or_refused(at in 0usize..54, value: u8, cut in 0usize..=54) {
+        let mut bytes = syn(&[]);
+        bytes[at] = value;
+        let _ = ethernet(&bytes[..cut]);
+    }
+
+    #[test]
+    fn the_reference_decoder_agrees_on_whole_packets(src: [u8; 4], dst: [u8; 4], src_port: u16, dst_port: u16, sequence: u32, data in prop::collection::vec(any::<u8>(), 0..64)) {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).single_vlan(10.try_into().unwrap()).ipv4(src, dst, 64);
+        builder.tcp(src_port, dst_port, sequence, 1).syn().write(&mut bytes, &data).unwrap();
+        let packet = ethernet(&bytes).unwrap();
+        let reference = etherparse::SlicedPacket::from_ethernet(&bytes).unwrap();
+        let Some(etherparse::TransportSlice::Tcp(tcp)) = reference.transport else { panic!("no tcp") };
+        prop_assert_eq!(ports(&packet), (tcp.source_port(), tcp.destination_port()));
+        let is_expected = matches!(packet.transport, Transport::Tcp { sequence: seen, data_bytes, flags: Some(flags), .. }
+            if seen == sequence && data_bytes as usize == data.len() && flags.syn() && !flags.ack());
+        prop_assert!(is_expected);
+    }
+}
