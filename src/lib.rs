@@ -18,4 +18,6 @@ pub mod decode;
 pub mod inventory;
 pub mod model;
 pub mod policy;
+#[cfg(feature = "cli")]
+pub mod store;
 pub mod yaml;

@@ -1,0 +1,139 @@
+//! How the connections of an observation are written: a version, the number of connections, then each in turn, all
+//! numbers as LEB128. Sorted by their first packet, so that equal sets are equal bytes.
+
+use crate::model::{Flags, Trace, TraceSet};
+
+/// Changes when the layout below does.
+const VERSION: u64 = 1;
+
+pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
+    let mut traces: Vec<&Trace> = set.iter().collect();
+    traces.sort_unstable_by_key(|trace| (trace.first, trace.id()));
+    let mut bytes = Vec::with_capacity(8 + traces.len() * 24);
+    put(&mut bytes, VERSION);
+    put(&mut bytes, traces.len() as u64);
+    let mut before = 0;
+    for trace in traces {
+        // in their order the times differ little: their differences are short
+        put(&mut bytes, u64::from(trace.first - before));
+        before = trace.first;
+        put(&mut bytes, u64::from(trace.last.saturating_sub(trace.first)));
+        put(&mut bytes, u64::from(trace.src_port));
+        bytes.extend(trace.identity.to_le_bytes());
+        bytes.extend(trace.answer.to_le_bytes());
+        put(&mut bytes, u64::from(trace.flags.0));
+        put(&mut bytes, trace.packets);
+        put(&mut bytes, trace.bytes_to_dst);
+        put(&mut bytes, trace.bytes_to_src);
+        bytes.extend([trace.hops_src, trace.hops_dst]);
+    }
+    bytes
+}
+
+/// `None` where the bytes are not what [`encode`] writes.
+pub(super) fn decode(bytes: &[u8], total: u64) -> Option<TraceSet> {
+    let mut input = Input(bytes);
+    if input.number()? != VERSION {
+        return None;
+    }
+    let count = usize::try_from(input.number()?).ok().filter(|count| *count <= TraceSet::EXACT)?;
+    let mut first = 0;
+    let traces: Option<Vec<Trace>> = (0..count).map(|_| input.trace(&mut first)).collect();
+    let traces = traces?;
+    input.0.is_empty().then(|| TraceSet::restore(traces, total))
+}
+
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    loop {
+        let low = u8::try_from(number & 0x7f).unwrap_or(0);
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+struct Input<'a>(&'a [u8]);
+
+impl Input<'_> {
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0u64;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.0.split_first()?;
+            self.0 = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
+        T::try_from(self.number()?).ok()
+    }
+
+    fn fixed<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*bytes)
+    }
+
+    fn trace(&mut self, before: &mut u32) -> Option<Trace> {
+        let first = before.checked_add(self.small()?)?;
+        *before = first;
+        let last = first.checked_add(self.small()?)?;
+        let src_port = self.small()?;
+        let identity = u32::from_le_bytes(self.fixed()?);
+        let answer = u32::from_le_bytes(self.fixed()?);
+        let flags = Flags(self.small()?);
+        let (packets, bytes_to_dst, bytes_to_src) = (self.number()?, self.number()?, self.number()?);
+        let [hops_src, hops_dst] = self.fixed()?;
+        Some(Trace {
+            src_port,
+            identity,
+            answer,
+            flags,
+            first,
+            last,
+            packets,
+            bytes_to_dst,
+            bytes_to_src,
+            hops_src,
+            hops_dst,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    prop_compose! {
+        fn any_trace()(src_port: u16, identity: u32, answer: u32, flags: u16, times: (u32, u32), packets: u64,
+                       bytes_to_dst: u64, bytes_to_src: u64, hops: (u8, u8)) -> Trace {
+            let (first, last) = (times.0.min(times.1), times.0.max(times.1));
+            Trace { src_port, identity, answer, flags: Flags(flags), first, last, packets, bytes_to_dst, bytes_to_src,
+                    hops_src: hops.0, hops_dst: hops.1 }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_is_read_as_it_was_written(traces in prop::collection::vec(any_trace(), 0..20), beyond in 0u64..9) {
+            let set = TraceSet::restore(traces, 0);
+            let total = set.total() + beyond;
+            let read = decode(&encode(&set), total).unwrap();
+            prop_assert_eq!(read, TraceSet::restore(set.iter().copied(), total));
+        }
+
+        #[test]
+        fn damaged_bytes_are_refused_or_read_but_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = decode(&bytes, 3);
+        }
+    }
+}

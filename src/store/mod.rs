@@ -1,0 +1,76 @@
+//! The dependency store: runs, observations and inventories in one SQLite file. The only SQL of the house.
+//!
+//! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
+
+mod codec;
+mod inventory;
+mod observations;
+mod open;
+mod run;
+
+pub use inventory::{Snapshot, StoredObject};
+pub use observations::{Filter, Seen};
+pub use run::{Loss, Run, RunId, RunWriter, Written};
+
+use std::path::PathBuf;
+
+use sqlx::SqlitePool;
+
+/// Why the store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is something else.
+    #[error("{0}: not a flowmap store")]
+    NotAStore(PathBuf),
+    /// A later flowmap has written it.
+    #[error("{0}: made by a newer version of flowmap")]
+    Newer(PathBuf),
+    /// The file cannot be opened or made.
+    #[error("{0}: {1}")]
+    Open(PathBuf, String),
+    /// Another process holds it.
+    #[error("the store is locked by another process")]
+    Locked,
+    /// The disk is full.
+    #[error("the disk is full; nothing of this was written")]
+    Full,
+    /// A row does not read as flowmap writes it.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// Anything else that SQLite says.
+    #[error(transparent)]
+    Sql(sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // primary result codes of SQLite: 5 BUSY, 6 LOCKED, 11 CORRUPT, 13 FULL, 26 NOTADB
+        let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Locked,
+            Some(11 | 26) => Self::Damaged(error.to_string()),
+            Some(13) => Self::Full,
+            _ => Self::Sql(error),
+        }
+    }
+}
+
+/// An open store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+/// An id from content: 63 bits of a hash, so that SQLite keeps it as a positive number.
+#[must_use]
+pub fn content_id(parts: &[&[u8]]) -> i64 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    i64::try_from(hasher.digest() >> 1).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Observations in and out.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
+
+use super::{RunId, Store, StoreError, codec, run::signed};
+use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Timestamp, TraceSet};
+
+/// Rows in one INSERT: more gain nothing and come near SQLite's limit of bound values.
+const ROWS_AT_ONCE: usize = 100;
+
+/// Which observations to read.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this site only.
+    pub site: Option<String>,
+    /// Of hours that end after this.
+    pub since: Option<Timestamp>,
+    /// Of hours that begin before this.
+    pub until: Option<Timestamp>,
+    /// Not of these runs.
+    pub exclude: BTreeSet<RunId>,
+}
+
+/// An observation and where it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The run's site.
+    pub site: String,
+    /// The run.
+    pub run: RunId,
+    /// What it saw.
+    pub observation: Observation,
+}
+
+/// Writes observations of a run; `may_exist` where earlier parts of the same rows may be there already.
+pub(super) async fn write(
+    transaction: &mut Transaction<'static, Sqlite>,
+    run: RunId,
+    observations: &[Observation],
+    may_exist: bool,
+) -> Result<(), StoreError> {
+    for chunk in observations.chunks(ROWS_AT_ONCE) {
+        let mut rows = Vec::with_capacity(chunk.len());
+        for observation in chunk {
+            let before = if may_exist { find(transaction, run, &observation.key).await? } else { None };
+            rows.push((&observation.key, joined(before, &observation.traces)));
+        }
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT OR REPLACE INTO observation
+             (run, hour, protocol, opening, src, dst, dst_port, vlans, connections, traces) ",
+        );
+        insert.push_values(rows, |mut values, (key, traces)| {
+            values
+                .push_bind(run.0)
+                .push_bind(key.hour.0)
+                .push_bind(key.protocol.0)
+                .push_bind(key.opening == Opening::Seen)
+                .push_bind(octets(key.src))
+                .push_bind(octets(key.dst))
+                .push_bind(key.dst_port)
+                .push_bind(key.vlans.clone())
+                .push_bind(signed(traces.total()))
+                .push_bind(codec::encode(&traces));
+        });
+        insert.build().execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+/// What the run saw later, behind what it saw before.
+fn joined(before: Option<TraceSet>, later: &TraceSet) -> TraceSet {
+    let Some(mut set) = before else { return later.clone() };
+    for trace in later.iter() {
+        set.append(*trace);
+    }
+    set
+}
+
+async fn find(
+    transaction: &mut Transaction<'static, Sqlite>,
+    run: RunId,
+    key: &ObservationKey,
+) -> Result<Option<TraceSet>, StoreError> {
+    let row = sqlx::query(
+        "SELECT connections, traces FROM observation WHERE run = $1 AND hour = $2 AND protocol = $3 AND opening = $4
+         AND src = $5 AND dst = $6 AND dst_port = $7 AND vlans = $8",
+    )
+    .bind(run.0)
+    .bind(key.hour.0)
+    .bind(key.protocol.0)
+    .bind(key.opening == Opening::Seen)
+    .bind(octets(key.src))
+    .bind(octets(key.dst))
+    .bind(key.dst_port)
+    .bind(&key.vlans)
+    .fetch_optional(&mut **transaction)
+    .await?;
+    row.map(|row| traces(&row)).transpose()
+}
+
+impl Store {
+    /// The observations that the filter lets through, in the order of their keys and runs.
+    pub async fn observations(&self, filter: &Filter) -> Result<Vec<Seen>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT run.site, observation.* FROM observation JOIN run ON run.id = observation.run
+             WHERE ($1 IS NULL OR run.site = $1) AND ($2 IS NULL OR hour >= $2) AND ($3 IS NULL OR hour <= $3)
+             ORDER BY run.site, hour, protocol, opening, src, dst, dst_port, vlans, run",
+        )
+        .bind(&filter.site)
+        .bind(filter.since.map(|time| time.hour().0))
+        .bind(filter.until.map(|time| time.hour().0))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut seen = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let run = RunId(row.try_get("run")?);
+            if !filter.exclude.contains(&run) {
+                seen.push(Seen { site: row.try_get("site")?, run, observation: read(row)? });
+            }
+        }
+        Ok(seen)
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Observation, StoreError> {
+    let is_seen: bool = row.try_get("opening")?;
+    let key = ObservationKey {
+        hour: Hour(row.try_get("hour")?),
+        protocol: Protocol(row.try_get("protocol")?),
+        opening: if is_seen { Opening::Seen } else { Opening::Open },
+        src: address(row.try_get("src")?)?,
+        dst: address(row.try_get("dst")?)?,
+        dst_port: row.try_get("dst_port")?,
+        vlans: row.try_get("vlans")?,
+    };
+    Ok(Observation { key, traces: traces(row)? })
+}
+
+fn traces(row: &SqliteRow) -> Result<TraceSet, StoreError> {
+    let total: i64 = row.try_get("connections")?;
+    codec::decode(row.try_get("traces")?, total.unsigned_abs())
+        .ok_or_else(|| StoreError::Damaged("the connections of an observation cannot be read".into()))
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+fn address(octets: &[u8]) -> Result<IpAddr, StoreError> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    let v6 = <[u8; 16]>::try_from(octets).map(IpAddr::from);
+    v4.or(v6).map_err(|_| StoreError::Damaged(format!("an address of {} bytes", octets.len())))
+}

@@ -1,0 +1,89 @@
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{Store, StoreError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// How long to wait for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Store {
+    /// Opens the store at `path`, made with its folder where there is none, and brings its schema up to date.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let fail = |error: std::io::Error| StoreError::Open(path.to_owned(), error.to_string());
+        if path.is_dir() {
+            return Err(StoreError::Open(path.to_owned(), "is a directory".into()));
+        }
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(fail)?;
+        }
+        let options = options().filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        Self::connect(options).await.map_err(|error| error.at(path))
+    }
+
+    /// A store in memory that is gone with it.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        Self::connect(options().in_memory(true)).await.map_err(|error| error.at(Path::new("memory")))
+    }
+
+    async fn connect(options: SqliteConnectOptions) -> Result<Self, OpenError> {
+        // one connection: there is one writer at a time anyway, and a store in memory lives in its connection
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await?;
+        MIGRATIONS.run(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// Closes the store; what the write-ahead log holds is taken into the file.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+}
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("cache_size", "-65536")
+}
+
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+}
+
+impl OpenError {
+    fn at(self, path: &Path) -> StoreError {
+        let path = path.to_owned();
+        let sql = match self {
+            Self::Migrate(MigrateError::VersionMissing(_)) => return StoreError::Newer(path),
+            Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+            | Self::Sql(error) => error,
+            Self::Migrate(error) => return StoreError::Open(path, error.to_string()),
+        };
+        let text = match &sql {
+            sqlx::Error::Database(error) => error.message().to_owned(),
+            other => other.to_string(),
+        };
+        match StoreError::from(sql) {
+            StoreError::Damaged(_) => StoreError::NotAStore(path),
+            // tables of the same names that flowmap did not make
+            StoreError::Sql(_) if text.contains("already exists") => StoreError::NotAStore(path),
+            StoreError::Sql(_) => StoreError::Open(path, text),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use super::*;
+use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet};
+
+fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
+    let key = ObservationKey {
+        hour: Hour(500_000),
+        protocol: Protocol::TCP,
+        opening: Opening::Seen,
+        src: "10.0.0.1".parse().unwrap(),
+        dst: "fd00::2".parse().unwrap(),
+        dst_port,
+        vlans: "10,100.20".into(),
+    };
+    let mut traces = TraceSet::default();
+    for src_port in src_ports {
+        traces.append(Trace { src_port, packets: 2, ..Trace::default() });
+    }
+    Observation { key, traces }
+}
+
+fn run(id: i64) -> Run {
+    Run { id: RunId(id), site: "default".into(), packets: 7, ..Run::default() }
+}
+
+async fn all(store: &Store) -> Vec<Observation> {
+    store.observations(&Filter::default()).await.unwrap().into_iter().map(|seen| seen.observation).collect()
+}
+
+#[tokio::test]
+async fn a_run_written_early_and_late_reads_as_one_written_at_once() {
+    let (parts, whole) = (Store::in_memory().await.unwrap(), Store::in_memory().await.unwrap());
+    let mut writer = parts.begin_run().await.unwrap();
+    writer.write(&[observation(80, 1..5), observation(443, 1..2)]).await.unwrap();
+    writer.write(&[observation(80, 5..9)]).await.unwrap();
+    assert_eq!(writer.finish(&run(5), &[observation(8_080, 1..3)]).await.unwrap(), Written::Added);
+    let observations = [observation(80, 1..9), observation(443, 1..2), observation(8_080, 1..3)];
+    whole.begin_run().await.unwrap().finish(&run(5), &observations).await.unwrap();
+    assert_eq!(all(&parts).await, all(&whole).await);
+    assert_eq!(all(&parts).await, observations);
+    assert_eq!(parts.runs().await.unwrap(), [run(5)]);
+}
+
+#[tokio::test]
+async fn a_run_known_already_adds_nothing_and_an_unfinished_one_leaves_nothing() {
+    let store = Store::in_memory().await.unwrap();
+    store.begin_run().await.unwrap().finish(&run(5), &[observation(80, 1..5)]).await.unwrap();
+    let again = store.begin_run().await.unwrap().finish(&run(5), &[observation(81, 1..5)]).await.unwrap();
+    assert_eq!(again, Written::Known(run(5)));
+    let mut writer = store.begin_run().await.unwrap();
+    writer.write(&[observation(82, 1..5)]).await.unwrap();
+    drop(writer);
+    assert_eq!(all(&store).await, [observation(80, 1..5)]);
+    assert!(store.remove_run(RunId(5)).await.unwrap());
+    assert_eq!(all(&store).await, []);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_kept_once() {
+    let store = Store::in_memory().await.unwrap();
+    let snapshot = Snapshot {
+        site: "default".into(),
+        source: "cluster.json".into(),
+        taken_at: None,
+        problems: vec![],
+        objects: vec!["{\"kind\":\"Pod\"}".into(), "{\"kind\":\"Node\"}".into(), "{\"kind\":\"Pod\"}".into()],
+    };
+    assert!(store.add_snapshot(&snapshot).await.unwrap());
+    let shuffled = Snapshot { objects: snapshot.objects.iter().rev().cloned().collect(), ..snapshot };
+    assert!(!store.add_snapshot(&shuffled).await.unwrap());
+    assert_eq!(store.objects(None).await.unwrap().len(), 2);
+}
