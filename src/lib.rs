@@ -16,8 +16,10 @@ pub mod capture;
 pub mod connection;
 pub mod decode;
 pub mod inventory;
+pub mod map;
 pub mod model;
 pub mod policy;
+pub mod recommend;
 #[cfg(feature = "cli")]
 pub mod store;
 pub mod yaml;

@@ -14,7 +14,7 @@ use foldhash::HashMap;
 
 use crate::{
     decode::{Attempt, Packet, TcpFlags, Transport},
-    model::{Flags, Observation, Opening, Protocol, Timestamp},
+    model::{Observation, Opening, Protocol, Timestamp},
 };
 use live::{Connection, Side};
 use rows::Rows;

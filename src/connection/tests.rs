@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     decode::VlanStack,
-    model::{Trace, TraceSet},
+    model::{Flags, Trace, TraceSet},
 };
 
 const CLIENT: (&str, u16) = ("10.0.0.1", 40_000);

@@ -1,1 +1,15 @@
-//! (address, time) to who: Kubernetes objects and what they say about addresses.
+//! (address, time) to who: Kubernetes objects and hosts files, and what they say about addresses.
+
+mod directory;
+mod field;
+mod hosts;
+mod object;
+mod owner;
+mod read;
+mod service;
+
+pub use directory::{Directory, Owner};
+pub use read::{Problem, ReadError, Reading, read};
+
+#[cfg(test)]
+mod tests;

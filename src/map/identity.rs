@@ -1,0 +1,79 @@
+//! Addresses to parties, as they were at the time.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::{
+    connections::{Connection, End},
+    translation,
+};
+use crate::{
+    inventory::{Directory, Owner},
+    model::{Party, PartyKind, Pod, Protocol, Timestamp, Via},
+};
+
+/// A server as it is known: the party, its port, and what was dialled in its place.
+pub(super) struct Server {
+    pub party: Party,
+    pub port: u16,
+    pub via: Option<Via>,
+}
+
+/// The client of a connection.
+pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
+    party(connection.client.0, directory.who(connection.client.0, connection.span.first))
+}
+
+/// The server of a connection. A Service address that was not seen translated stands for its workload where all its
+/// pods are of one and listen on one port.
+pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
+    let (address, port) = connection.server;
+    let resolved = behind_service(directory, connection.protocol, connection.server, connection.span.first);
+    if let Some((party, target)) = resolved {
+        let via = translation::via(directory, connection.protocol, connection.server);
+        return Server { party, port: target, via: Some(via) };
+    }
+    let party = party(address, directory.who(address, connection.span.first));
+    Server { party, port, via: connection.via.clone() }
+}
+
+fn behind_service(directory: &Directory, protocol: Protocol, end: End, at: Timestamp) -> Option<(Party, u16)> {
+    let (address, port) = end;
+    let (service, service_port) = match directory.who(address, at) {
+        Owner::Service(_) => directory.service_at(address, protocol, port)?,
+        Owner::Node(_) => directory.node_port(protocol, port)?,
+        _ => return None,
+    };
+    let targets = directory.targets(service, service_port);
+    let (first, first_port) = *targets.first()?;
+    let mut whole = party(first, directory.who(first, at));
+    for (target, target_port) in &targets {
+        let other = party(*target, directory.who(*target, at));
+        if *target_port != first_port || (other.kind, &other.name) != (whole.kind, &whole.name) {
+            return None;
+        }
+        whole.addresses.extend(other.addresses);
+    }
+    Some((whole, first_port))
+}
+
+/// Whether an end is a pod and the other its own node, or the same pod: such traffic is always allowed.
+pub(super) fn is_own_node(a: IpAddr, b: IpAddr, directory: &Directory, at: Timestamp) -> bool {
+    let hosts = |pod: &Pod, node: &str| pod.node.as_deref() == Some(node);
+    match (directory.who(a, at), directory.who(b, at)) {
+        (Owner::Pod(pod), Owner::Node(node)) | (Owner::Node(node), Owner::Pod(pod)) => hosts(pod, &node.name),
+        _ => false,
+    }
+}
+
+fn party(address: IpAddr, owner: Owner<'_>) -> Party {
+    let (kind, name, owner) = match owner {
+        Owner::Pod(pod) => (PartyKind::Workload, pod.workload.to_string(), Some(pod.workload.kind.clone())),
+        Owner::Service(service) => (PartyKind::Service, format!("{}/{}", service.namespace, service.name), None),
+        Owner::Node(node) => (PartyKind::Node, node.name.clone(), None),
+        Owner::Host(host) => (PartyKind::Host, host.name.clone().unwrap_or_else(|| address.to_string()), None),
+        Owner::External => (PartyKind::External, address.to_string(), None),
+        Owner::Unknown => (PartyKind::Unknown, address.to_string(), None),
+        Owner::Multicast => (PartyKind::Multicast, address.to_string(), None),
+    };
+    Party { kind, name, owner, addresses: BTreeSet::from([address]) }
+}

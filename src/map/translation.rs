@@ -1,0 +1,155 @@
+//! Address translation, learnt from the wire: sightings of one connection under different addresses.
+//!
+//! Both initial sequence numbers pass through DNAT and SNAT, so that an equal pair under other ends is the same
+//! connection; hop limits tell which sighting was nearer to the client. A datagram is known by its digest and the
+//! client's end, what was met mid-stream by the client's end and the Service that it dialled.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use super::connections::{Connection, End};
+use crate::{
+    inventory::Directory,
+    model::{Direction, Protocol, Span, Via},
+};
+
+/// Sightings of one packet on its way through a cluster lie no further apart, in seconds.
+const TRANSIT_S: f64 = 2.0;
+
+/// What sightings of one connection share, whatever its addresses have become.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// Both initial sequence numbers.
+    Numbers(Protocol, u32, u32),
+    /// The client's end and number, where the server gave none.
+    Client(Protocol, End, u32),
+}
+
+/// Joins the sightings of each connection into one: the true client, the true server, and what was dialled.
+pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
+    let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
+    let mut done = Vec::with_capacity(connections.len());
+    for connection in connections.drain(..) {
+        match key(&connection) {
+            Some(key) => groups.entry(key).or_default().push(connection),
+            None => done.push(connection),
+        }
+    }
+    for group in groups.into_values() {
+        for cluster in by_time(group) {
+            join_stages(cluster, directory, &mut done);
+        }
+    }
+    *connections = join_services(done, directory);
+    connections.sort_by_key(|c| (c.protocol, c.client, c.server, c.span.first, c.trace.identity));
+}
+
+fn key(connection: &Connection) -> Option<Key> {
+    let (protocol, trace) = (connection.protocol, &connection.trace);
+    match (trace.identity, trace.answer) {
+        (0, _) => None,
+        (identity, 0) => Some(Key::Client(protocol, connection.client, identity)),
+        (identity, answer) => Some(Key::Numbers(protocol, identity, answer)),
+    }
+}
+
+/// Parts a group where its members lie too far apart to be one passage.
+fn by_time(mut group: Vec<Connection>) -> Vec<Vec<Connection>> {
+    group.sort_by_key(|connection| (connection.span.first, connection.client, connection.server));
+    let mut clusters: Vec<Vec<Connection>> = Vec::new();
+    for connection in group {
+        match clusters.last_mut() {
+            Some(cluster) if cluster.last().is_some_and(|before| is_passage(before.span, connection.span)) => {
+                cluster.push(connection);
+            }
+            _ => clusters.push(vec![connection]),
+        }
+    }
+    clusters
+}
+
+fn is_passage(a: Span, b: Span) -> bool {
+    b.first.seconds_since(a.first).abs() <= TRANSIT_S
+}
+
+/// Joins the stages of one connection, from the client to the server. Where neither hop limits nor the inventory tell
+/// the stages' order they stay apart.
+fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Vec<Connection>) {
+    let rank = |stage: &Connection| (Reverse(stage.trace.hops_src), !is_service(directory, stage));
+    stages.sort_by_key(|stage| (rank(stage), stage.client, stage.server));
+    let is_told = stages.windows(2).all(|pair| match pair {
+        [near, far] => rank(near) != rank(far) && far.trace.hops_src > 0,
+        _ => true,
+    });
+    if !is_told || stages.len() < 2 {
+        done.append(&mut stages);
+        return;
+    }
+    let mut stages = stages.into_iter();
+    let Some(mut whole) = stages.next() else { return };
+    for stage in stages {
+        absorb(&mut whole, stage, directory);
+    }
+    done.push(whole);
+}
+
+fn is_service(directory: &Directory, connection: &Connection) -> bool {
+    let (address, port) = connection.server;
+    directory.service_at(address, connection.protocol, port).is_some()
+}
+
+/// Takes a stage further on into `whole`: its server is the truer one.
+fn absorb(whole: &mut Connection, stage: Connection, directory: &Directory) {
+    if whole.server != stage.server && whole.via.is_none() {
+        whole.via = Some(via(directory, whole.protocol, whole.server));
+    }
+    whole.server = stage.server;
+    whole.trace.merge(&stage.trace);
+    whole.span.join(stage.span);
+    whole.direction = whole.direction.min(stage.direction);
+    whole.vlans.extend(stage.vlans);
+    whole.hours.extend(stage.hours);
+}
+
+pub(super) fn via(directory: &Directory, protocol: Protocol, (address, port): End) -> Via {
+    let service = directory.service_at(address, protocol, port).or_else(|| directory.node_port(protocol, port));
+    Via { address, port, service: service.map(|(service, _)| format!("{}/{}", service.namespace, service.name)) }
+}
+
+/// Joins what was dialled at a Service with the sighting of the same client at one of its pods.
+fn join_services(connections: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
+    let (dialled, mut rest): (Vec<_>, Vec<_>) = connections
+        .into_iter()
+        .partition(|connection| connection.direction != Direction::Unknown && is_service(directory, connection));
+    let mut by_client: BTreeMap<(Protocol, End), Vec<usize>> = BTreeMap::new();
+    for (n, connection) in rest.iter().enumerate() {
+        by_client.entry((connection.protocol, connection.client)).or_default().push(n);
+    }
+    for connection in dialled {
+        let candidates = by_client.get(&(connection.protocol, connection.client)).into_iter().flatten();
+        let found = candidates.copied().find(|n| {
+            let other = &rest[*n];
+            overlap(connection.span, other.span) && is_backend(directory, &connection, other)
+        });
+        let Some(found) = found else {
+            rest.push(connection);
+            continue;
+        };
+        let server = rest[found].server;
+        let mut whole = connection;
+        std::mem::swap(&mut whole, &mut rest[found]);
+        let behind = Connection { server, ..whole };
+        absorb(&mut rest[found], behind, directory);
+    }
+    rest
+}
+
+fn overlap(a: Span, b: Span) -> bool {
+    a.first.seconds_since(b.last) <= TRANSIT_S && b.first.seconds_since(a.last) <= TRANSIT_S
+}
+
+fn is_backend(directory: &Directory, dialled: &Connection, reached: &Connection) -> bool {
+    let (address, port) = dialled.server;
+    directory
+        .service_at(address, dialled.protocol, port)
+        .is_some_and(|(service, service_port)| directory.targets(service, service_port).contains(&reached.server))
+}
