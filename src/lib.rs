@@ -13,8 +13,11 @@
 //! values and give values, know no clock and no socket, and build without the feature `cli`.
 
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod connection;
 pub mod decode;
+pub mod intake;
 pub mod inventory;
 pub mod map;
 pub mod model;

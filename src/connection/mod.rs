@@ -153,6 +153,17 @@ impl Tracker {
         self.rows.take(&self.tags)
     }
 
+    /// Rows that wait to be taken out.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Takes out the observations of connections that were written out early or ended; the others stay as they are.
+    pub fn drain(&mut self) -> Vec<Observation> {
+        self.rows.take(&self.tags)
+    }
+
     /// Connections held now.
     #[must_use]
     pub fn live(&self) -> usize {

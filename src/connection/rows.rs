@@ -65,6 +65,10 @@ impl Rows {
         if self.listeners.contains(&(address, port, protocol)) { u8::MAX } else { service_port_rank(protocol, port) }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Takes the observations out, in order; listeners are remembered.
     pub(super) fn take(&mut self, tags: &TagSets) -> Vec<Observation> {
         let mut observations: Vec<_> = self.rows.drain().map(|(key, traces)| key.observation(traces, tags)).collect();

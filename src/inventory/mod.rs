@@ -3,12 +3,14 @@
 mod directory;
 mod field;
 mod hosts;
+mod merge;
 mod object;
 mod owner;
 mod read;
 mod service;
 
 pub use directory::{Directory, Owner};
+pub use merge::merge;
 pub use read::{Problem, ReadError, Reading, read};
 
 #[cfg(test)]

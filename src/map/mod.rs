@@ -9,12 +9,14 @@ mod aggregate;
 mod connections;
 mod direction;
 mod identity;
+mod learning;
 mod scan;
 mod translation;
 
 use std::collections::BTreeSet;
 
 pub use aggregate::By;
+pub use learning::{Learning, State, learning};
 
 use crate::{
     inventory::Directory,

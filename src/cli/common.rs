@@ -1,0 +1,140 @@
+//! Flags that several commands share.
+
+use std::{collections::BTreeSet, path::PathBuf, time::SystemTime};
+
+use clap::{Args, ValueEnum};
+
+use super::Fault;
+use crate::{
+    model::{DEFAULT_SITE, Timestamp},
+    store::{RunId, Store},
+};
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Global {
+    /// The store [default: /var/lib/flowmap/flowmap.db for root, else in $XDG_STATE_HOME]
+    #[arg(long, global = true, env = "FLOWMAP_DB", value_name = "PATH", hide_env_values = true)]
+    pub db: Option<PathBuf>,
+}
+
+impl Global {
+    /// Opens the store, made on first use.
+    pub async fn store(&self) -> anyhow::Result<Store> {
+        let path = self.db.clone().map_or_else(default_store, Ok)?;
+        if path.as_os_str().to_string_lossy().contains("://") {
+            let why = "only files are supported";
+            return Err(Fault::new(format_args!("--db {}", path.display()), why).hint("name a file").into());
+        }
+        Ok(Store::open(&path).await?)
+    }
+}
+
+fn default_store() -> Result<PathBuf, Fault> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
+    if is_root {
+        return Ok(PathBuf::from("/var/lib/flowmap/flowmap.db"));
+    }
+    let state = variable("XDG_STATE_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+    let none = || Fault::new("store", "neither XDG_STATE_HOME nor HOME is set").hint("name a file with --db");
+    state.map(|state| state.join("flowmap/flowmap.db")).ok_or_else(none)
+}
+
+/// How to print a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// For people, with more columns
+    Wide,
+    /// One array or object
+    Json,
+    /// With a header
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct OutputArg {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// To which site something belongs.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SiteArg {
+    /// The site: addresses are unique only within one, and sites never mix
+    #[arg(long, default_value = DEFAULT_SITE, value_name = "NAME")]
+    pub site: String,
+}
+
+/// What a reading command works on.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Selection {
+    /// Only this site
+    #[arg(long, value_name = "NAME")]
+    pub site: Option<String>,
+    /// Work on these captures alone, without the store
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub from: Vec<PathBuf>,
+    /// Who is who, with or without --from: kubectl output, manifests or a hosts file
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub inventory: Vec<PathBuf>,
+    /// Only connections that began at or after this: RFC 3339, or an age such as 24h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<Timestamp>,
+    /// Only connections that began at or before this
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Timestamp>,
+    /// Leave a run out, by its id in `flowmap runs`
+    #[arg(long, value_name = "ID", value_parser = run_id)]
+    pub exclude_run: Vec<RunId>,
+}
+
+impl Selection {
+    pub fn excluded(&self) -> BTreeSet<RunId> {
+        self.exclude_run.iter().copied().collect()
+    }
+}
+
+/// The namespaces to look at.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Namespaces {
+    /// Only this namespace; may be given several times
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Vec<String>,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+}
+
+/// A time in RFC 3339, or an age: a number with s, m, h or d.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Some(time) = Timestamp::parse(text) {
+        return Ok(time);
+    }
+    let age = duration(text).map_err(|_| format!("`{text}` is neither a time in RFC 3339 nor an age such as 24h"))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(Timestamp(i64::try_from(now.saturating_sub(age).as_nanos()).unwrap_or(i64::MAX)))
+}
+
+/// A duration: a number with s, m, h or d.
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || format!("`{text}` is not a duration such as 30s, 10m, 24h or 7d");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(std::time::Duration::from_secs).ok_or_else(wrong)
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    text.parse().map_err(|_| format!("`{text}` is not the id of a run; `flowmap runs` lists them"))
+}

@@ -1,0 +1,69 @@
+//! Errors as people see them: `flowmap: what: why`, then a hint where one helps.
+
+use std::fmt;
+
+use crate::store::StoreError;
+
+/// An error with a hint.
+#[derive(Debug)]
+pub struct Fault {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Fault {
+    /// What went wrong, and with what.
+    pub fn new(what: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self { message: format!("{what}: {why}"), hint: None }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The message with its hint on the next line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        format!("{}{hint}", self.message)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Prints an error to stderr.
+pub(super) fn print(error: &anyhow::Error) {
+    let text = match (error.downcast_ref::<Fault>(), error.downcast_ref::<StoreError>()) {
+        (Some(fault), _) => fault.text(),
+        (_, Some(store)) => store_fault(store),
+        _ => format!("{error:#}"),
+    };
+    // names from captures and files may hold control characters
+    eprintln!("flowmap: {}", printable(&text));
+}
+
+/// Text without control characters but line ends.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
+}
+
+fn store_fault(error: &StoreError) -> String {
+    let hint = match error {
+        StoreError::NotAStore(_) => "name another file with --db, or move this one away",
+        StoreError::Newer(_) => "use the version of flowmap that made it, or a newer one",
+        StoreError::Open(..) => "name a file you may write with --db or FLOWMAP_DB",
+        StoreError::Locked => "another flowmap is writing; try again when it is done",
+        StoreError::Full => "make room, then run the command again",
+        StoreError::Damaged(_) => "restore the store from a copy, or import its captures into a new one",
+        StoreError::Sql(_) => return error.to_string(),
+    };
+    format!("{error}\nhint: {hint}")
+}

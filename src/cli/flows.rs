@@ -1,0 +1,152 @@
+//! `flowmap flows`: the dependencies.
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::{
+    Done,
+    common::{Global, Namespaces, Output, OutputArg, Selection},
+    print::{self, Table},
+    world::World,
+};
+use crate::{
+    map::By,
+    model::{Dependency, Mark, Party},
+};
+
+/// List the dependencies: who connects to whom, on which port, how often, and what became of it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap flows
+  flowmap flows --by address -o csv
+  flowmap flows -n production --since 24h -o wide
+  flowmap flows --from node-1.pcap node-2.pcap --inventory cluster.json -o json")]
+pub(super) struct Args {
+    /// How to tell parties apart
+    #[arg(long, value_enum, default_value = "workload", value_name = "WHAT")]
+    by: ByArg,
+    #[command(flatten)]
+    namespaces: Namespaces,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ByArg {
+    /// By workload, host or node, where known
+    Workload,
+    /// By address
+    Address,
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let world = World::open(global, &args.selection).await?;
+    let by = match args.by {
+        ByArg::Workload => By::Workload,
+        ByArg::Address => By::Address,
+    };
+    let is_wanted = |dependency: &Dependency| {
+        let is_in = |party: &Party| party.workload().is_some_and(|it| args.namespaces.namespace.contains(&it.namespace));
+        args.namespaces.namespace.is_empty() || is_in(&dependency.client) || is_in(&dependency.server)
+    };
+    let dependencies: Vec<Dependency> =
+        world.sites.iter().flat_map(|site| site.dependencies(by)).filter(is_wanted).collect();
+    let has_sites = world.sites.len() > 1;
+    let table = match args.output.output {
+        Output::Table => narrow(&dependencies, has_sites),
+        _ => wide(&dependencies),
+    };
+    let values: Vec<Value> = dependencies.iter().map(value).collect();
+    let empty = "no flows; `flowmap import FILE` reads a capture, `flowmap capture IFACE` takes one";
+    print::list(args.output.output, &values, &table, empty)?;
+    Ok(Done::Clean)
+}
+
+/// As the contract lists them: one object a dependency.
+pub(super) fn value(dependency: &Dependency) -> Value {
+    let Dependency { client, server, protocol, port, via, outcome, direction, connections, span, .. } = dependency;
+    json!({
+        "site": dependency.site,
+        "client": client,
+        "server": server,
+        "protocol": protocol,
+        "port": port,
+        "via": via,
+        "outcome": outcome,
+        "direction": direction,
+        "connections": connections,
+        "packets": dependency.packets,
+        "bytes_to_server": dependency.bytes_to_server,
+        "bytes_to_client": dependency.bytes_to_client,
+        "first_seen": span.first,
+        "last_seen": span.last,
+        "hours": dependency.history.len(),
+        "vlans": dependency.vlans,
+        "application": null,
+        "encrypted": null,
+        "marks": dependency.marks,
+    })
+}
+
+fn narrow(dependencies: &[Dependency], has_sites: bool) -> Table {
+    let columns = ["site", "client", "server", "port", "outcome", "conns", "marks"];
+    let skip = usize::from(!has_sites);
+    let mut table = Table::new(columns.get(skip..).unwrap_or_default()).numeric(&[5 - skip]);
+    for dependency in dependencies {
+        let row = vec![
+            dependency.site.clone(),
+            dependency.client.name.clone(),
+            dependency.server.name.clone(),
+            port(dependency),
+            dependency.outcome.as_str().into(),
+            dependency.connections.to_string(),
+            print::joined(dependency.marks.iter().map(|mark| mark.as_str())),
+        ];
+        table.row(row.into_iter().skip(skip).collect());
+    }
+    table
+}
+
+fn wide(dependencies: &[Dependency]) -> Table {
+    let columns = [
+        "site", "client_kind", "client", "server_kind", "server", "protocol", "port", "via", "outcome", "direction",
+        "connections", "packets", "bytes_to_server", "bytes_to_client", "first_seen", "last_seen", "vlans", "marks",
+    ];
+    let mut table = Table::new(&columns).numeric(&[6, 10, 11, 12, 13]);
+    for dependency in dependencies {
+        let via = dependency.via.iter().map(|via| match &via.service {
+            Some(service) => format!("{service}:{}", via.port),
+            None => format!("{}:{}", via.address, via.port),
+        });
+        table.row(vec![
+            dependency.site.clone(),
+            dependency.client.kind.as_str().into(),
+            dependency.client.name.clone(),
+            dependency.server.kind.as_str().into(),
+            dependency.server.name.clone(),
+            dependency.protocol.to_string(),
+            dependency.port.to_string(),
+            print::joined(via),
+            dependency.outcome.as_str().into(),
+            dependency.direction.as_str().into(),
+            dependency.connections.to_string(),
+            dependency.packets.to_string(),
+            dependency.bytes_to_server.to_string(),
+            dependency.bytes_to_client.to_string(),
+            dependency.span.first.to_string(),
+            dependency.span.last.to_string(),
+            print::joined(&dependency.vlans),
+            print::joined(dependency.marks.iter().map(|mark: &Mark| mark.as_str())),
+        ]);
+    }
+    table
+}
+
+fn port(dependency: &Dependency) -> String {
+    match dependency.port {
+        0 => dependency.protocol.to_string(),
+        port => format!("{port}/{}", dependency.protocol),
+    }
+}

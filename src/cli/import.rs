@@ -1,0 +1,299 @@
+//! `flowmap import`: captures into the store.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, IsTerminal, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{
+    Done, Fault,
+    common::{Global, Output, OutputArg, SiteArg},
+    fault, print, runs,
+    world::file_name,
+};
+use crate::{
+    capture::file::{CaptureReader, Damage, FileError, ReadError},
+    connection::Limits,
+    intake::{Counts, Intake},
+    store::{Loss, Run, RunId, Store, Written, content_id},
+};
+
+/// Rows that are held in memory before they are written.
+const MAX_WAITING: usize = 200_000;
+/// Frames between two looks at the progress bar and at the rows that wait.
+const FRAMES_AT_ONCE: u64 = 50_000;
+
+/// Read captures into the store. The same capture twice adds nothing, whatever its name.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap import trunk.pcapng
+  flowmap import --site lab --sensor switch-a monday.pcap.gz tuesday.pcap.zst
+  tcpdump -i eth0 -w - -c 10000 | flowmap import -")]
+pub(super) struct Args {
+    /// pcap or pcapng, also compressed by gzip or zstd; - for stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    site: SiteArg,
+    /// Where the captures were taken [default: each file's name]
+    #[arg(long, value_name = "NAME")]
+    sensor: Option<String>,
+    /// Refuse a capture that is damaged, instead of using what is whole
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// How to import.
+pub(super) struct Options {
+    pub site: String,
+    pub sensor: Option<String>,
+    pub strict: bool,
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let store = global.store().await?;
+    let options = Options { site: args.site.site, sensor: args.sensor, strict: args.strict };
+    let mut imported = Vec::new();
+    let mut failures = 0;
+    for path in &args.files {
+        let progress = Progress::new(path);
+        let result = file(&store, path, &options, &progress).await;
+        progress.done();
+        match result {
+            Ok((run, written)) => {
+                if args.output.output != Output::Json {
+                    eprint!("{}", fault::printable(&summary(&run, &written)));
+                }
+                imported.push((run, written));
+            }
+            Err(error) => {
+                failures += 1;
+                if args.files.len() == 1 {
+                    store.close().await;
+                    return Err(error);
+                }
+                fault::print(&error);
+            }
+        }
+    }
+    store.close().await;
+    if args.output.output == Output::Json {
+        let runs: Vec<_> = imported
+            .iter()
+            .map(|(run, written)| json!({"added": *written == Written::Added, "run": runs::json(run)}))
+            .collect();
+        print::json(&runs)?;
+    }
+    if failures > 0 {
+        let why = format!("{failures} of {} files could not be read", args.files.len());
+        return Err(Fault::new("import", why).hint("the other files are in the store").into());
+    }
+    Ok(Done::Clean)
+}
+
+/// Imports one capture.
+pub(super) async fn file(
+    store: &Store,
+    path: &Path,
+    options: &Options,
+    progress: &Progress,
+) -> anyhow::Result<(Run, Written)> {
+    let name = path.display().to_string();
+    let input = open(path).map_err(|why| unreadable(&name, &why))?;
+    let mut reader = CaptureReader::new(progress.wrap(input)).map_err(|error| unreadable(&name, &error))?;
+    let mut intake = Intake::new(Limits::default());
+    let mut writer = store.begin_run().await?;
+    let mut damage = None;
+    loop {
+        match reader.next_frame() {
+            Ok(Some(frame)) => intake.take(&frame),
+            Ok(None) => break,
+            Err(ReadError::Io(error)) => return Err(unreadable(&name, &error)),
+            Err(ReadError::Damage(found)) => {
+                damage = Some(found);
+                break;
+            }
+        }
+        if intake.packets() % FRAMES_AT_ONCE == 0 && intake.waiting() > MAX_WAITING {
+            writer.write(&intake.drain()).await?;
+        }
+    }
+    if let Some(damage) = damage.as_ref().filter(|_| options.strict) {
+        return Err(Fault::new(&name, damage).hint("without --strict what is whole is used").into());
+    }
+    let source = if path == Path::new("-") { "stdin".to_owned() } else { file_name(path) };
+    let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);
+    let sensor = options.sensor.clone().unwrap_or_else(|| stem(&source).to_owned());
+    let run = described(RunId(id), &options.site, sensor, source, intake.counts(), damage);
+    let written = writer.finish(&run, &intake.finish()).await.with_context(|| name.clone())?;
+    Ok((run, written))
+}
+
+fn described(id: RunId, site: &str, sensor: String, source: String, counts: Counts, damage: Option<Damage>) -> Run {
+    Run {
+        id,
+        site: site.to_owned(),
+        sensor,
+        source,
+        kind: "file".into(),
+        loss: Loss { damage: damage.map(|damage| damage.to_string()), ..loss(&counts) },
+        packets: counts.packets,
+        decoded: counts.decoded,
+        first_packet: counts.span.map(|span| span.first),
+        last_packet: counts.span.map(|span| span.last),
+    }
+}
+
+/// What the decoder and the table could not use.
+pub(super) fn loss(counts: &Counts) -> Loss {
+    let not_decoded = counts.not_decoded.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
+    Loss { not_decoded, evicted: counts.evicted, ..Loss::default() }
+}
+
+/// The name without its endings: `node-1` of `node-1.pcap.gz`.
+fn stem(name: &str) -> &str {
+    name.split('.').find(|part| !part.is_empty()).unwrap_or(name)
+}
+
+/// Opens a file, through its compression where it has one.
+fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return decompressed(Box::new(io::stdin()));
+    }
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+    }
+    decompressed(Box::new(File::open(path)?))
+}
+
+/// Bytes that fill the buffer of a decompressor.
+const COMPRESSED_BUFFER_BYTES: usize = 256 << 10;
+
+fn decompressed(mut inner: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    let mut magic = [0u8; 4];
+    let mut have = 0;
+    while have < magic.len() {
+        match inner.read(&mut magic[have..])? {
+            0 => break,
+            count => have += count,
+        }
+    }
+    let all = io::Cursor::new(magic[..have].to_vec()).chain(inner);
+    Ok(match magic {
+        [0x1f, 0x8b, ..] => {
+            Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, all)))
+        }
+        [0x28, 0xb5, 0x2f, 0xfd] => {
+            Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, all))?)
+        }
+        _ => Box::new(all),
+    })
+}
+
+/// A file that cannot be read, with the cure where one is known.
+fn unreadable(name: &str, why: &dyn Explained) -> anyhow::Error {
+    let fault = Fault::new(name, why.why());
+    match why.cure() {
+        Some(hint) => fault.hint(hint).into(),
+        None => fault.into(),
+    }
+}
+
+/// An error that may know its cure.
+trait Explained {
+    fn why(&self) -> String;
+    fn cure(&self) -> Option<&'static str>;
+}
+
+impl Explained for io::Error {
+    fn why(&self) -> String {
+        match self.kind() {
+            io::ErrorKind::NotFound => "no such file".into(),
+            io::ErrorKind::PermissionDenied => "permission denied".into(),
+            io::ErrorKind::IsADirectory => "is a directory".into(),
+            _ => self.to_string(),
+        }
+    }
+
+    fn cure(&self) -> Option<&'static str> {
+        match self.kind() {
+            io::ErrorKind::IsADirectory => Some("name the captures in it"),
+            io::ErrorKind::PermissionDenied => Some("run as a user who may read it"),
+            _ => None,
+        }
+    }
+}
+
+impl Explained for FileError {
+    fn why(&self) -> String {
+        match self {
+            Self::Io(error) => error.why(),
+            other => format!("not a capture: {other}"),
+        }
+    }
+
+    fn cure(&self) -> Option<&'static str> {
+        match self {
+            Self::Io(error) => error.cure(),
+            Self::NotACapture(begin) if begin.starts_with("`{") || begin.starts_with("`apiV") => {
+                Some("for kubectl output use `flowmap inventory import`")
+            }
+            _ => Some("captures are pcap or pcapng files, as tcpdump -w writes them"),
+        }
+    }
+}
+
+fn summary(run: &Run, written: &Written) -> String {
+    let Run { source, packets, decoded, loss, .. } = run;
+    if let Written::Known(known) = written {
+        let name = if known.source == *source { String::new() } else { format!(" as {}", known.source) };
+        return format!("{source}: already in the store{name}, nothing added\n");
+    }
+    let mut text = format!("{source}: {packets} packets, {decoded} decoded");
+    if !loss.not_decoded.is_empty() {
+        let reasons = loss.not_decoded.iter().map(|(reason, count)| format!("{reason} {count}"));
+        text.push_str(&format!(", not decoded: {}", reasons.collect::<Vec<_>>().join(", ")));
+    }
+    text.push('\n');
+    if loss.evicted > 0 {
+        text.push_str(&format!("{source}: warning: {} connections written out early, the table was full\n", loss.evicted));
+    }
+    if let Some(damage) = &loss.damage {
+        text.push_str(&format!("{source}: warning: {damage}; what stands before is used\n"));
+    }
+    text
+}
+
+/// A bar on stderr while a file is read, where stderr is a terminal.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    fn new(path: &Path) -> Self {
+        let length = std::fs::metadata(path).map(|data| data.len()).unwrap_or(0);
+        if !io::stderr().is_terminal() || length == 0 {
+            return Self::hidden();
+        }
+        let template = "{msg} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(ProgressBar::new(length).with_style(style.progress_chars("=> ")).with_message(file_name(path)))
+    }
+
+    pub fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
+    fn wrap<R: Read>(&self, inner: R) -> impl Read + use<R> {
+        self.0.wrap_read(inner)
+    }
+
+    fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,122 @@
+//! What is typed and what is printed: one file per command, and nothing else prints.
+
+mod capture;
+mod common;
+mod fault;
+mod flows;
+mod generate;
+mod import;
+mod inventory;
+mod print;
+mod runs;
+mod simulate;
+mod status;
+mod suggest;
+mod world;
+
+use std::{io, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+pub use fault::Fault;
+
+/// Map who talks to whom from real traffic, and write least-privilege NetworkPolicies that are proven against it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flowmap",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  flowmap import trunk.pcapng                      read a capture into the store
+  flowmap inventory import cluster.json            who is who: kubectl get ... -A -o json
+  flowmap flows                                    the dependencies
+  flowmap suggest --namespace production           policies for review in policies-out/
+  flowmap simulate policies-out/                   what would they break?"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: common::Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch interfaces until stopped
+    Capture(capture::Args),
+    /// Read captures into the store
+    Import(import::Args),
+    /// Read or list who is who
+    Inventory(inventory::Args),
+    /// List what was captured and imported, or take a run back
+    Runs(runs::Args),
+    /// List the dependencies
+    Flows(flows::Args),
+    /// Write NetworkPolicies for review
+    Suggest(suggest::Args),
+    /// Hold every recorded connection against policies
+    Simulate(simulate::Args),
+    /// Show captures, loss, undecoded packets, and how complete the learning is
+    Status(status::Args),
+    /// Print the man page or shell completions
+    #[command(name = "gen")]
+    Generate(generate::Args),
+}
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    /// Nothing to complain of: exit code 0.
+    Clean,
+    /// It found something, such as denied connections: exit code 1.
+    Found,
+}
+
+/// Runs what was typed and tells the exit code: 0 done, 1 done and something was found, 2 an error.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error)),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(Done::Clean) => ExitCode::SUCCESS,
+        Ok(Done::Found) => ExitCode::from(1),
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
+    let global = cli.global;
+    match cli.command {
+        Command::Capture(args) => capture::run(&global, args).await,
+        Command::Import(args) => import::run(&global, args).await,
+        Command::Inventory(args) => inventory::run(&global, args).await,
+        Command::Runs(args) => runs::run(&global, args).await,
+        Command::Flows(args) => flows::run(&global, args).await,
+        Command::Suggest(args) => suggest::run(&global, args).await,
+        Command::Simulate(args) => simulate::run(&global, args).await,
+        Command::Status(args) => status::run(&global, args).await,
+        Command::Generate(args) => generate::run(&args),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let is_closed_pipe =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe);
+    if error.chain().any(is_closed_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    fault::print(error);
+    ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,93 @@
+//! Tables, CSV and JSON on stdout.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use tabled::{
+    builder::Builder,
+    settings::{Alignment, Padding, Style, object::Columns},
+};
+
+use super::{common::Output, fault::printable};
+
+/// Rows under a header, and which columns are numbers.
+pub(super) struct Table {
+    header: Vec<&'static str>,
+    numeric: Vec<usize>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new(header: &[&'static str]) -> Self {
+        Self { header: header.to_vec(), numeric: Vec::new(), rows: Vec::new() }
+    }
+
+    /// These columns are aligned to the right.
+    pub fn numeric(mut self, columns: &[usize]) -> Self {
+        self.numeric = columns.to_vec();
+        self
+    }
+
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// The table as `kubectl get` would print it: two spaces between columns, no lines.
+    pub fn text(&self) -> String {
+        let mut builder = Builder::new();
+        builder.push_record(self.header.iter().map(|name| name.to_uppercase()));
+        for row in &self.rows {
+            builder.push_record(row.iter().map(|cell| printable(cell).replace('\n', " ")));
+        }
+        let mut table = builder.build();
+        table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+        for column in &self.numeric {
+            table.modify(Columns::one(*column), Alignment::right());
+        }
+        let lines = table.to_string();
+        lines.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+
+    fn csv(&self) -> io::Result<Vec<u8>> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(&self.header)?;
+        for row in &self.rows {
+            writer.write_record(row)?;
+        }
+        writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+/// Prints a list: as JSON what `json` gives, else the table; one that is empty says so on stderr.
+pub(super) fn list<T: Serialize>(output: Output, json: &T, table: &Table, empty: &str) -> io::Result<()> {
+    match output {
+        Output::Json => self::json(json),
+        Output::Csv => text(&table.csv()?),
+        Output::Table | Output::Wide => {
+            if table.rows.is_empty() {
+                eprintln!("{empty}");
+                return Ok(());
+            }
+            text(table.text().as_bytes())
+        }
+    }
+}
+
+/// Prints a value as indented JSON.
+pub(super) fn json<T: Serialize>(value: &T) -> io::Result<()> {
+    let mut line = serde_json::to_vec_pretty(value)?;
+    line.push(b'\n');
+    text(&line)
+}
+
+/// Writes to stdout.
+pub(super) fn text(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Several words in one cell.
+pub(super) fn joined<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
+    words.into_iter().map(|word| word.to_string()).collect::<Vec<_>>().join(",")
+}

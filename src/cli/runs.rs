@@ -1,0 +1,91 @@
+//! `flowmap runs`: what was captured and imported.
+
+use serde_json::{Value, json};
+
+use super::{
+    Done, Fault,
+    common::{Global, OutputArg},
+    print::{self, Table},
+};
+use crate::store::{Run, RunId};
+
+/// List what was captured and imported, when, where and with which loss; or take a run back.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap runs
+  flowmap runs rm 5c1f0a93d27b4e10        the wrong file, or the day of the penetration test")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Take runs back, with all that only they saw
+    Rm {
+        /// Ids, as listed
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let store = global.store().await?;
+    if let Some(Command::Rm { ids }) = &args.command {
+        for id in ids {
+            let run: Option<RunId> = id.parse().ok();
+            let is_removed = match run {
+                Some(run) => store.remove_run(run).await?,
+                None => false,
+            };
+            if !is_removed {
+                return Err(Fault::new(format_args!("run `{id}`"), "not in the store").hint("`flowmap runs` lists them").into());
+            }
+            eprintln!("{id}: taken back");
+        }
+        store.close().await;
+        return Ok(Done::Clean);
+    }
+    let runs = store.runs().await?;
+    let mut table = Table::new(&["id", "site", "sensor", "source", "packets", "lost", "first packet", "last packet"]);
+    table = table.numeric(&[4, 5]);
+    for run in &runs {
+        let time = |time: Option<crate::model::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
+        table.row(vec![
+            run.id.to_string(),
+            run.site.clone(),
+            run.sensor.clone(),
+            run.source.clone(),
+            run.packets.to_string(),
+            (run.loss.dropped_by_kernel + run.loss.dropped_by_interface).to_string(),
+            time(run.first_packet),
+            time(run.last_packet),
+        ]);
+    }
+    let values: Vec<Value> = runs.iter().map(json).collect();
+    print::list(args.output.output, &values, &table, "no runs; `flowmap import FILE` makes one")?;
+    store.close().await;
+    Ok(Done::Clean)
+}
+
+/// A run as `status` and `import` print it too.
+pub(super) fn json(run: &Run) -> Value {
+    json!({
+        "id": run.id.to_string(),
+        "site": run.site,
+        "sensor": run.sensor,
+        "source": run.source,
+        "kind": run.kind,
+        "packets": run.packets,
+        "decoded": run.decoded,
+        "not_decoded": run.loss.not_decoded,
+        "dropped_by_kernel": run.loss.dropped_by_kernel,
+        "dropped_by_interface": run.loss.dropped_by_interface,
+        "evicted": run.loss.evicted,
+        "damage": run.loss.damage,
+        "first_packet": run.first_packet,
+        "last_packet": run.last_packet,
+    })
+}

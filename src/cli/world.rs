@@ -1,0 +1,145 @@
+//! What reading commands work on: the store, or files alone; by site.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use super::{
+    Fault,
+    common::{Global, Selection},
+    import, inventory,
+};
+use crate::{
+    inventory::{Directory, Reading},
+    map::{self, By},
+    model::{Cluster, DEFAULT_SITE, Dependency, Observation},
+    store::{Filter, Run, Store},
+};
+
+/// One site with all that is known of it.
+pub(super) struct Site {
+    pub name: String,
+    pub directory: Directory,
+    pub observations: Vec<Observation>,
+    selection: Selection,
+}
+
+/// All that was selected.
+pub(super) struct World {
+    pub sites: Vec<Site>,
+    pub runs: Vec<Run>,
+}
+
+impl World {
+    /// Reads the store, or the files that stand in its place.
+    pub async fn open(global: &Global, selection: &Selection) -> anyhow::Result<Self> {
+        let is_alone = !selection.from.is_empty();
+        let store = if is_alone { Store::in_memory().await? } else { global.store().await? };
+        let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);
+        if is_alone {
+            let options = import::Options { site: site.to_owned(), sensor: None, strict: false };
+            for file in &selection.from {
+                import::file(&store, file, &options, &import::Progress::hidden()).await?;
+            }
+        }
+        for file in &selection.inventory {
+            if is_alone {
+                inventory::add(&store, file, site).await?;
+            }
+        }
+        let mut world = Self::read(&store, selection).await?;
+        if !is_alone && !selection.inventory.is_empty() {
+            world.replace_inventory(selection)?;
+        }
+        Ok(world)
+    }
+
+    async fn read(store: &Store, selection: &Selection) -> anyhow::Result<Self> {
+        let filter = Filter {
+            site: selection.site.clone(),
+            since: selection.since,
+            until: selection.until,
+            exclude: selection.excluded(),
+        };
+        let mut observations: BTreeMap<String, Vec<Observation>> = BTreeMap::new();
+        for seen in store.observations(&filter).await? {
+            observations.entry(seen.site).or_default().push(seen.observation);
+        }
+        let mut clusters = inventory::clusters(store, selection.site.as_deref()).await?;
+        let names: BTreeSet<String> = observations.keys().chain(clusters.keys()).cloned().collect();
+        let site = |name: String| Site {
+            directory: Directory::new(&clusters.remove(&name).unwrap_or_default()),
+            observations: observations.remove(&name).unwrap_or_default(),
+            selection: selection.clone(),
+            name,
+        };
+        let sites = names.into_iter().map(site).collect();
+        let is_selected = |run: &Run| selection.site.as_ref().is_none_or(|site| *site == run.site);
+        let runs = store.runs().await?.into_iter().filter(is_selected).collect();
+        Ok(Self { sites, runs })
+    }
+
+    /// `--inventory` beside the store: these files stand in for what the store knows.
+    fn replace_inventory(&mut self, selection: &Selection) -> anyhow::Result<()> {
+        let readings: Vec<Reading> =
+            selection.inventory.iter().map(|file| inventory::read_file(file)).collect::<Result<_, _>>()?;
+        let cluster = inventory::merged(readings.into_iter().map(|reading| reading.cluster));
+        for site in &mut self.sites {
+            site.directory = Directory::new(&cluster);
+        }
+        Ok(())
+    }
+
+    /// The site that has one of these namespaces: names in several are an error, not a guess.
+    pub fn site_of(&self, namespaces: &[String]) -> anyhow::Result<&Site> {
+        let has = |site: &&Site| namespaces.is_empty() || namespaces.iter().any(|name| site.namespaces().contains(name));
+        let found: Vec<&Site> = self.sites.iter().filter(has).collect();
+        let list = namespaces.join(", ");
+        match found[..] {
+            [site] => Ok(site),
+            [] if self.sites.is_empty() => Err(Fault::new("store", "nothing was captured or imported yet")
+                .hint("start with `flowmap import FILE` and `flowmap inventory import FILE`")
+                .into()),
+            [] => {
+                let known: BTreeSet<String> = self.sites.iter().flat_map(Site::namespaces).collect();
+                let known = if known.is_empty() {
+                    "no inventory was imported: `flowmap inventory import cluster.json`".to_owned()
+                } else {
+                    format!("known are {}", known.into_iter().collect::<Vec<_>>().join(", "))
+                };
+                Err(Fault::new(format_args!("namespace `{list}`"), "not in the inventory").hint(known).into())
+            }
+            _ => {
+                let names: Vec<&str> = found.iter().map(|site| site.name.as_str()).collect();
+                let why = format!("is in several sites: {}", names.join(", "));
+                Err(Fault::new(format_args!("namespace `{list}`"), why).hint("choose one with --site").into())
+            }
+        }
+    }
+}
+
+impl Site {
+    /// The dependencies in the selected window.
+    pub fn dependencies(&self, by: By) -> Vec<Dependency> {
+        let options = map::Options { by, since: self.selection.since, until: self.selection.until };
+        map::dependencies(&self.name, &self.observations, &self.directory, options)
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        self.directory.cluster()
+    }
+
+    /// The namespaces that the inventory knows.
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let cluster = self.cluster();
+        let listed = cluster.namespaces.iter().map(|namespace| &namespace.name);
+        let of_pods = cluster.pods.iter().map(|pod| &pod.namespace);
+        listed.chain(of_pods).chain(cluster.workloads.iter().map(|workload| &workload.id.namespace)).cloned().collect()
+    }
+}
+
+/// A file's name without its folder, for the store and for messages: folders differ from machine to machine.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

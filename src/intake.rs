@@ -1,0 +1,110 @@
+//! Frames to observations: decode, connection table and the counts of what was lost, in one value. Files and live
+//! interfaces are taken in by the same code.
+
+use std::collections::BTreeMap;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{
+    capture::Frame,
+    connection::{Limits, Tracker},
+    decode::{NotDecoded, decode},
+    model::{Observation, Span},
+};
+
+/// Bytes of each packet that tell one capture from another, beside its time and lengths.
+const DIGEST_BYTES: usize = 128;
+
+/// What came in, and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All frames.
+    pub packets: u64,
+    /// Those that belong to a connection.
+    pub decoded: u64,
+    /// The others, by reason; with `decoded` they add up to `packets`.
+    pub not_decoded: BTreeMap<NotDecoded, u64>,
+    /// From the earliest to the latest frame.
+    pub span: Option<Span>,
+    /// Connections written out early because the table was full.
+    pub evicted: u64,
+}
+
+/// Takes frames in.
+pub struct Intake {
+    tracker: Tracker,
+    counts: Counts,
+    digest: Xxh3,
+}
+
+impl Intake {
+    /// With a table of these bounds.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { tracker: Tracker::new(limits), counts: Counts::default(), digest: Xxh3::new() }
+    }
+
+    /// Takes one frame in.
+    pub fn take(&mut self, frame: &Frame<'_>) {
+        self.counts.packets += 1;
+        let moment = Span::at(frame.time);
+        self.counts.span.get_or_insert(moment).join(moment);
+        self.identify(frame);
+        match decode(frame) {
+            Ok(packet) => {
+                self.counts.decoded += 1;
+                self.tracker.ingest(frame.time, &packet);
+            }
+            Err(reason) => *self.counts.not_decoded.entry(reason).or_default() += 1,
+        }
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts { evicted: self.tracker.evicted(), ..self.counts.clone() }
+    }
+
+    /// Frames so far.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.counts.packets
+    }
+
+    /// A number for all that came in: equal captures have the same, however they are packed.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest.digest()
+    }
+
+    /// How many observations wait to be taken out.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.tracker.waiting()
+    }
+
+    /// Takes out the observations of connections that were written out early.
+    pub fn drain(&mut self) -> Vec<Observation> {
+        self.tracker.drain()
+    }
+
+    /// Takes out the observations of everything so far; connections stay open.
+    pub fn flush(&mut self) -> Vec<Observation> {
+        self.tracker.flush()
+    }
+
+    /// The observations that were not taken out yet.
+    #[must_use]
+    pub fn finish(self) -> Vec<Observation> {
+        self.tracker.finish()
+    }
+
+    fn identify(&mut self, frame: &Frame<'_>) {
+        let captured = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
+        self.digest.update(&frame.time.0.to_le_bytes());
+        self.digest.update(&frame.link.0.to_le_bytes());
+        self.digest.update(&frame.wire_length.to_le_bytes());
+        self.digest.update(&captured.to_le_bytes());
+        self.digest.update(frame.data.get(..DIGEST_BYTES).unwrap_or(frame.data));
+    }
+}

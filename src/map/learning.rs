@@ -1,0 +1,70 @@
+//! How complete the learning is: from the rate of new dependencies, not from a timer.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{Dependency, Direction, Hour, Mark};
+
+/// A plain verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// New dependencies still come often, or too few hours were seen to tell.
+    Learning,
+    /// They have become rare.
+    Stabilising,
+    /// Hardly any has come of late.
+    Stable,
+}
+
+/// How complete the learning is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Learning {
+    /// The verdict.
+    pub state: State,
+    /// Of the dependencies met in each of the last hours, the mean share that was new: the prequential estimate of how
+    /// likely the next one met is new (Dawid, "Prequential analysis", 1984). 1 where too few hours were seen.
+    pub novelty: f64,
+    /// Hours with traffic.
+    pub hours: usize,
+}
+
+/// Hours that the estimate looks back.
+const WINDOW_HOURS: usize = 6;
+/// At most this share of new dependencies is stable, and at most this is stabilising.
+const STABLE: f64 = 0.01;
+const STABILISING: f64 = 0.05;
+
+/// Judges from the hours in which each dependency was seen. What makes no rule counts for nothing.
+#[must_use]
+pub fn learning(dependencies: &[Dependency]) -> Learning {
+    let counts = |dependency: &&Dependency| {
+        dependency.outcome.is_needed()
+            && dependency.direction != Direction::Unknown
+            && !dependency.marks.contains(&Mark::Scan)
+    };
+    let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
+    for dependency in dependencies.iter().filter(counts) {
+        for (n, hour) in dependency.history.keys().enumerate() {
+            let (met, new) = active.entry(*hour).or_default();
+            *met += 1;
+            *new += u32::from(n == 0);
+        }
+    }
+    let hours = active.len();
+    // the first hour is all new and tells nothing
+    let shares: Vec<f64> = active.values().skip(1).rev().take(WINDOW_HOURS).map(|(met, new)| f64::from(*new) / f64::from(*met)).collect();
+    if shares.is_empty() {
+        return Learning { state: State::Learning, novelty: 1.0, hours };
+    }
+    #[expect(clippy::cast_precision_loss, reason = "at most six")]
+    let novelty = shares.iter().sum::<f64>() / shares.len() as f64;
+    let state = match novelty {
+        _ if shares.len() < WINDOW_HOURS => State::Learning,
+        novelty if novelty <= STABLE => State::Stable,
+        novelty if novelty <= STABILISING => State::Stabilising,
+        _ => State::Learning,
+    };
+    Learning { state, novelty: (novelty * 1e4).round() / 1e4, hours }
+}
