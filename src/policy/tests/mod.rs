@@ -1,6 +1,7 @@
-//! The room as a whole: from text to policies.
+//! The room as a whole: from text to verdicts.
 
 mod reading;
+mod semantics;
 
 use super::{PolicyError, PolicySet, Strictness, read};
 
