@@ -1,1 +1,36 @@
-//! NetworkPolicy: model, strict reading, evaluation.
+//! NetworkPolicy (`networking.k8s.io/v1`): the model, strict reading, evaluation.
+//!
+//! ```text
+//! text -> RawObject -> PolicySet -> Evaluator -> Verdict
+//!  read              from_objects           evaluate
+//! ```
+//!
+//! [`read`] and [`PolicySet::from_objects`] take what a strict API server takes and nothing more, so that what passes
+//! here can be applied. [`Evaluator`] then judges one connection at a time, as the API's documentation says it.
+
+mod cidr;
+mod end;
+mod evaluate;
+mod fault;
+mod field;
+mod matching;
+mod name;
+mod network_policy;
+mod parse;
+mod read;
+mod reason;
+mod selector;
+mod set;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use cidr::IpBlock;
+pub use end::{End, PodEnd, Probe};
+pub use evaluate::{Evaluator, Options};
+pub use fault::{PolicyError, Reason};
+pub use network_policy::{NetworkPolicy, Peer, PolicyType, Port, PortMatch, Rule};
+pub use read::{ReadError, read};
+pub use selector::{Operator, Requirement, Selector};
+pub use set::{NotEvaluated, PolicySet, Strictness};
+pub use verdict::{RuleRef, Side, Verdict};

@@ -1,0 +1,102 @@
+//! The ends of a connection, as policies see them.
+
+use std::{fmt, net::IpAddr};
+
+use crate::model::{ContainerPort, Labels, Pod, Protocol, Workload};
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A pod of the cluster.
+    Pod(PodEnd),
+    /// Any other address.
+    Address(IpAddr),
+}
+
+/// A pod, or the pods that a workload's template makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodEnd {
+    /// Its namespace.
+    pub namespace: String,
+    /// What sentences call it within its namespace: the pod, or the workload it stands for.
+    pub name: String,
+    /// The pod's own name; none for the pods of a template, of which one may well talk to another.
+    pub pod: Option<String>,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its addresses, where they are known.
+    pub addresses: Vec<IpAddr>,
+    /// The ports its containers declare.
+    pub ports: Vec<ContainerPort>,
+    /// Whether it shares its node's network.
+    pub host_network: bool,
+}
+
+/// The question that policies answer: may this connection be opened?
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a> {
+    /// Who opens it.
+    pub from: &'a End,
+    /// Who accepts it.
+    pub to: &'a End,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port at the server, as the server sees it.
+    pub port: u16,
+}
+
+impl Probe<'_> {
+    /// Whether a pod talks to itself, which no policy can forbid.
+    pub(super) fn is_within_one_pod(&self) -> bool {
+        match (self.from, self.to) {
+            (End::Pod(from), End::Pod(to)) => {
+                from.pod.is_some() && (&from.namespace, &from.pod) == (&to.namespace, &to.pod)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl From<&Pod> for PodEnd {
+    fn from(pod: &Pod) -> Self {
+        Self {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            pod: Some(pod.name.clone()),
+            labels: pod.labels.clone(),
+            addresses: pod.addresses.clone(),
+            ports: pod.ports.clone(),
+            host_network: pod.host_network,
+        }
+    }
+}
+
+impl From<&Workload> for PodEnd {
+    /// The pods that the workload's template makes, wherever they will run.
+    fn from(workload: &Workload) -> Self {
+        Self {
+            namespace: workload.id.namespace.clone(),
+            name: workload.id.name.clone(),
+            pod: None,
+            labels: workload.template_labels.clone(),
+            addresses: Vec::new(),
+            ports: workload.ports.clone(),
+            host_network: workload.host_network,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pod(pod) => pod.fmt(f),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for PodEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}

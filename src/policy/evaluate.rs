@@ -1,0 +1,116 @@
+//! One connection against all policies, in the words of the API's documentation: a pod is isolated in a direction by
+//! any policy that selects it; then only what some rule of those policies allows is allowed; and both ends must allow.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use crate::model::{Labels, NAMESPACE_NAME_LABEL, Namespace};
+
+use super::{End, NetworkPolicy, PodEnd, PolicySet, PolicyType, Probe, Rule, RuleRef, Side, Verdict, reason};
+
+/// What the API leaves to the network plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether an `ipBlock` also covers the addresses of pods.
+    pub ipblock_matches_pods: bool,
+    /// Whether host-network pods are selected like others; else they are addresses of their node.
+    pub host_network_selected: bool,
+}
+
+/// Judges connections.
+#[derive(Clone, Debug)]
+pub struct Evaluator<'a> {
+    policies: BTreeMap<&'a str, Vec<&'a NetworkPolicy>>,
+    namespaces: BTreeMap<&'a str, Labels>,
+    pub(super) options: Options,
+}
+
+impl<'a> Evaluator<'a> {
+    /// An evaluator for policies, and for namespaces with their labels; others have their name's label alone.
+    #[must_use]
+    pub fn new(set: &'a PolicySet, namespaces: &'a [Namespace], options: Options) -> Self {
+        let mut policies: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for policy in &set.policies {
+            policies.entry(policy.namespace.as_str()).or_default().push(policy);
+        }
+        let labelled = |namespace: &'a Namespace| {
+            let mut labels = namespace.labels.clone();
+            labels.0.entry(NAMESPACE_NAME_LABEL.to_owned()).or_insert_with(|| namespace.name.clone());
+            (namespace.name.as_str(), labels)
+        };
+        Self { policies, namespaces: namespaces.iter().map(labelled).collect(), options }
+    }
+
+    /// What both ends say to a connection, and why.
+    #[must_use]
+    pub fn evaluate(&self, probe: &Probe) -> Verdict {
+        Verdict { egress: self.side(PolicyType::Egress, probe), ingress: self.side(PolicyType::Ingress, probe) }
+    }
+
+    /// Whether a connection is allowed; quicker than [`Evaluator::evaluate`], which also says why.
+    #[must_use]
+    pub fn allows(&self, probe: &Probe) -> bool {
+        probe.is_within_one_pod()
+            || [PolicyType::Egress, PolicyType::Ingress].into_iter().all(|direction| {
+                let policies = self.isolating(direction, probe.subject(direction));
+                policies.is_empty() || self.allowing(direction, &policies, probe).next().is_some()
+            })
+    }
+
+    /// The policies that isolate an end in a direction.
+    fn isolating(&self, direction: PolicyType, subject: &End) -> Vec<&'a NetworkPolicy> {
+        let End::Pod(pod) = subject else { return Vec::new() };
+        if !self.is_selectable(pod) {
+            return Vec::new();
+        }
+        let policies = self.policies.get(pod.namespace.as_str()).into_iter().flatten();
+        let isolates =
+            |policy: &&NetworkPolicy| policy.rules(direction).is_some() && policy.pod_selector.matches(&pod.labels);
+        policies.copied().filter(isolates).collect()
+    }
+
+    /// The rules among those of some policies that allow a connection, each with its place.
+    fn allowing<'p>(
+        &self,
+        direction: PolicyType,
+        policies: &'p [&'a NetworkPolicy],
+        probe: &Probe,
+    ) -> impl Iterator<Item = (&'p NetworkPolicy, usize)> {
+        let rules = policies.iter().flat_map(move |policy| {
+            policy.rules(direction).into_iter().flatten().enumerate().map(|(index, rule)| (*policy, index, rule))
+        });
+        rules
+            .filter(move |(policy, _, rule)| self.rule_allows(policy, rule, probe.peer(direction), probe))
+            .map(|(policy, index, _)| (policy, index))
+    }
+
+    fn rule_allows(&self, policy: &NetworkPolicy, rule: &Rule, peer: &End, probe: &Probe) -> bool {
+        self.peers_match(policy, rule, peer) && rule.covers_port(probe)
+    }
+
+    fn side(&self, direction: PolicyType, probe: &Probe) -> Side {
+        let policies = self.isolating(direction, probe.subject(direction));
+        let isolated = !policies.is_empty();
+        let rules: Vec<RuleRef> = self
+            .allowing(direction, &policies, probe)
+            .map(|(policy, index)| RuleRef { policy: policy.full_name(), direction, index })
+            .collect();
+        let mut by: Vec<String> = rules.iter().map(|rule| rule.policy.clone()).collect();
+        by.dedup();
+        let allowed = !isolated || !rules.is_empty() || probe.is_within_one_pod();
+        let reason = (!allowed).then(|| reason::denied(self, direction, &policies, probe));
+        Side { isolated, allowed, by, rules, reason }
+    }
+
+    /// Whether a pod is one for policies: those on their node's network mostly are not.
+    pub(super) fn is_selectable(&self, pod: &PodEnd) -> bool {
+        !pod.host_network || self.options.host_network_selected
+    }
+
+    /// The labels of a namespace.
+    pub(super) fn namespace_labels(&self, name: &str) -> Cow<'_, Labels> {
+        match self.namespaces.get(name) {
+            Some(labels) => Cow::Borrowed(labels),
+            None => Cow::Owned([(NAMESPACE_NAME_LABEL, name)].into_iter().collect()),
+        }
+    }
+}

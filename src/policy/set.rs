@@ -1,0 +1,139 @@
+//! The policies among the objects of files or a cluster.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::model::RawObject;
+
+use super::{
+    NetworkPolicy, PolicyError, Reason,
+    fault::Fault,
+    parse::{API_VERSION, network_policy},
+};
+
+/// Kinds that also decide over traffic, and are not evaluated here.
+const OTHER_KINDS: [&str; 6] = [
+    "CiliumNetworkPolicy",
+    "CiliumClusterwideNetworkPolicy",
+    "GlobalNetworkPolicy",
+    "AdminNetworkPolicy",
+    "BaselineAdminNetworkPolicy",
+    "ClusterNetworkPolicy",
+];
+
+/// Groups of other makers whose kind is `NetworkPolicy` too.
+const OTHER_GROUPS: [&str; 3] = ["projectcalico.org", "crd.projectcalico.org", "crd.antrea.io"];
+
+/// The kinds of `networking.k8s.io`: another one there is misspelt.
+const KINDS: &[&str] = &["NetworkPolicy", "Ingress", "IngressClass", "IPAddress", "ServiceCIDR"];
+
+/// What to do with a policy that a strict API server would refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// Refuse all.
+    Strict,
+    /// Leave it out, and say so.
+    Lenient,
+}
+
+/// A policy of a kind that is not evaluated.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NotEvaluated {
+    /// The file it came from, or the cluster.
+    pub origin: String,
+    /// Its place in the file, from 1.
+    pub document: usize,
+    /// Its kind.
+    pub kind: String,
+    /// `namespace/name`, or the name alone where its kind has no namespaces.
+    pub name: String,
+}
+
+/// Policies by namespace and name, each with the object it was read from.
+type Known<'a> = BTreeMap<(String, String), (NetworkPolicy, &'a RawObject)>;
+
+/// All policies that were given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicySet {
+    /// Those that count, by namespace and name.
+    pub policies: Vec<NetworkPolicy>,
+    /// Those of kinds that are not evaluated.
+    pub not_evaluated: Vec<NotEvaluated>,
+    /// Those that were left out, each with what is wrong with it.
+    pub skipped: Vec<PolicyError>,
+}
+
+impl PolicySet {
+    /// Finds the policies among objects; objects of kinds that decide over no traffic are passed over.
+    pub fn from_objects(objects: &[RawObject], strictness: Strictness) -> Result<Self, PolicyError> {
+        let mut set = Self::default();
+        let mut known = Known::new();
+        for raw in objects {
+            if let Some(kind) = other_kind(&raw.object) {
+                set.not_evaluated.push(not_evaluated(raw, kind));
+                continue;
+            }
+            match read_one(raw, &known) {
+                Ok(None) => {}
+                Ok(Some(policy)) => {
+                    known.insert((policy.namespace.clone(), policy.name.clone()), (policy, raw));
+                }
+                Err(error) if strictness == Strictness::Strict => return Err(error),
+                Err(error) => set.skipped.push(error),
+            }
+        }
+        set.policies = known.into_values().map(|(policy, _)| policy).collect();
+        Ok(set)
+    }
+}
+
+/// The policy that an object is, where it is one, and no second of its name.
+fn read_one(raw: &RawObject, known: &Known) -> Result<Option<NetworkPolicy>, PolicyError> {
+    let at = |Fault { path, reason }| PolicyError { origin: raw.source.clone(), document: raw.document, path, reason };
+    if !is_policy(&raw.object).map_err(at)? {
+        return Ok(None);
+    }
+    let policy = network_policy(&raw.object).map_err(at)?;
+    match known.get(&(policy.namespace.clone(), policy.name.clone())) {
+        None => Ok(Some(policy)),
+        Some((_, first)) => {
+            let (origin, document) = (first.source.clone(), first.document);
+            let reason = Reason::Duplicate { name: policy.full_name(), origin, document };
+            Err(at(Fault::at("metadata.name", reason)))
+        }
+    }
+}
+
+/// Whether an object is a NetworkPolicy; one that is nearly one is a fault.
+fn is_policy(object: &Value) -> Result<bool, Fault> {
+    let kind = text(object, "kind");
+    if kind == Some("NetworkPolicy") {
+        return Ok(true);
+    }
+    let is_kind_at_home = kind.is_some_and(|kind| KINDS.contains(&kind));
+    if text(object, "apiVersion") != Some(API_VERSION) || is_kind_at_home {
+        return Ok(false);
+    }
+    let reason = kind.map_or(Reason::Missing, |kind| Reason::UnknownWord { word: kind.to_owned(), known: KINDS });
+    Err(Fault::at("kind", reason))
+}
+
+/// The kind of a policy that is not evaluated.
+fn other_kind(object: &Value) -> Option<&str> {
+    let kind = text(object, "kind")?;
+    let group = text(object, "apiVersion").and_then(|version| version.split_once('/')).map(|(group, _)| group);
+    let is_of_another_maker = kind == "NetworkPolicy" && group.is_some_and(|group| OTHER_GROUPS.contains(&group));
+    (is_of_another_maker || OTHER_KINDS.contains(&kind)).then_some(kind)
+}
+
+fn not_evaluated(raw: &RawObject, kind: &str) -> NotEvaluated {
+    let metadata = raw.object.get("metadata").unwrap_or(&Value::Null);
+    let name = text(metadata, "name").unwrap_or_default();
+    let name = text(metadata, "namespace").map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"));
+    NotEvaluated { origin: raw.source.clone(), document: raw.document, kind: kind.to_owned(), name }
+}
+
+fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
+    object.get(field).and_then(Value::as_str)
+}

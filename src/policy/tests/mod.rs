@@ -1,0 +1,10 @@
+//! The room as a whole: from text to verdicts.
+
+mod reading;
+mod semantics;
+
+use super::{PolicyError, PolicySet, Strictness, read};
+
+fn strictly(text: &str) -> Result<PolicySet, PolicyError> {
+    PolicySet::from_objects(&read("p.yaml", text).unwrap(), Strictness::Strict)
+}

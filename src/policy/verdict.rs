@@ -1,0 +1,62 @@
+//! What policies say to a connection.
+
+use std::fmt;
+
+use super::PolicyType;
+
+/// What policies say to a connection: both ends must allow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The client's side.
+    pub egress: Side,
+    /// The server's side.
+    pub ingress: Side,
+}
+
+/// What the policies that select one end say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Whether any policy isolates this end in this direction; where none does, all is allowed.
+    pub isolated: bool,
+    /// Whether this end allows the connection.
+    pub allowed: bool,
+    /// The policies that allow it, each once, as `namespace/name`.
+    pub by: Vec<String>,
+    /// The rules that allow it.
+    pub rules: Vec<RuleRef>,
+    /// Why it is denied; none where it is allowed.
+    pub reason: Option<String>,
+}
+
+/// A rule of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleRef {
+    /// `namespace/name`.
+    pub policy: String,
+    /// The direction.
+    pub direction: PolicyType,
+    /// Its place among the rules of that direction, from 0.
+    pub index: usize,
+}
+
+impl Verdict {
+    /// Whether the connection is allowed.
+    #[must_use]
+    pub fn allowed(&self) -> bool {
+        self.egress.allowed && self.ingress.allowed
+    }
+
+    /// Why it is denied, by both sides where both deny it.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        let reasons: Vec<&str> =
+            [&self.egress, &self.ingress].into_iter().filter_map(|s| s.reason.as_deref()).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+}
+
+impl fmt::Display for RuleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} spec.{}[{}]", self.policy, self.direction.as_str(), self.index)
+    }
+}
