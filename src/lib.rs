@@ -23,6 +23,7 @@ pub mod map;
 pub mod model;
 pub mod policy;
 pub mod recommend;
+pub mod render;
 #[cfg(feature = "cli")]
 pub mod store;
 pub mod yaml;

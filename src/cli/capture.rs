@@ -54,13 +54,14 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let options =
-        LiveOptions { snaplen: args.snaplen, filter: args.filter.clone(), promiscuous: args.promiscuous };
+    let options = LiveOptions { snaplen: args.snaplen, filter: args.filter.clone(), promiscuous: args.promiscuous };
     // first all handles: nothing is written where one of them fails
     let captures = args
         .interfaces
         .iter()
-        .map(|name| LiveCapture::open(name, &options).map(|capture| (name.clone(), capture)).map_err(|e| fault(name, &e)))
+        .map(|name| {
+            LiveCapture::open(name, &options).map(|capture| (name.clone(), capture)).map_err(|e| fault(name, &e))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let store = global.store().await?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -151,7 +152,8 @@ impl Worker {
     fn flush(&mut self) -> anyhow::Result<()> {
         let counts = self.intake.counts();
         let Drops { by_kernel, by_interface } = self.capture.drops();
-        self.run.loss = Loss { dropped_by_kernel: by_kernel, dropped_by_interface: by_interface, ..import::loss(&counts) };
+        self.run.loss =
+            Loss { dropped_by_kernel: by_kernel, dropped_by_interface: by_interface, ..import::loss(&counts) };
         self.run.packets = counts.packets;
         self.run.decoded = counts.decoded;
         self.run.first_packet = counts.span.map(|span| span.first);

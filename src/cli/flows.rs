@@ -48,7 +48,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         ByArg::Address => By::Address,
     };
     let is_wanted = |dependency: &Dependency| {
-        let is_in = |party: &Party| party.workload().is_some_and(|it| args.namespaces.namespace.contains(&it.namespace));
+        let is_in =
+            |party: &Party| party.workload().is_some_and(|it| args.namespaces.namespace.contains(&it.namespace));
         args.namespaces.namespace.is_empty() || is_in(&dependency.client) || is_in(&dependency.server)
     };
     let dependencies: Vec<Dependency> =
@@ -111,8 +112,24 @@ fn narrow(dependencies: &[Dependency], has_sites: bool) -> Table {
 
 fn wide(dependencies: &[Dependency]) -> Table {
     let columns = [
-        "site", "client_kind", "client", "server_kind", "server", "protocol", "port", "via", "outcome", "direction",
-        "connections", "packets", "bytes_to_server", "bytes_to_client", "first_seen", "last_seen", "vlans", "marks",
+        "site",
+        "client_kind",
+        "client",
+        "server_kind",
+        "server",
+        "protocol",
+        "port",
+        "via",
+        "outcome",
+        "direction",
+        "connections",
+        "packets",
+        "bytes_to_server",
+        "bytes_to_client",
+        "first_seen",
+        "last_seen",
+        "vlans",
+        "marks",
     ];
     let mut table = Table::new(&columns).numeric(&[6, 10, 11, 12, 13]);
     for dependency in dependencies {

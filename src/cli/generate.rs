@@ -43,7 +43,7 @@ fn man(command: &clap::Command, text: &mut Vec<u8>) -> std::io::Result<()> {
     page.render(text)?;
     for subcommand in command.get_subcommands() {
         let name = format!("flowmap {}", subcommand.get_name());
-        let page = clap_mangen::Man::new(subcommand.clone().name(name.clone()));
+        let page = clap_mangen::Man::new(subcommand.clone());
         text.extend(format!(".SH {}\n", name.to_uppercase()).bytes());
         page.render_description_section(text)?;
         page.render_options_section(text)?;

@@ -263,7 +263,10 @@ fn summary(run: &Run, written: &Written) -> String {
     }
     text.push('\n');
     if loss.evicted > 0 {
-        text.push_str(&format!("{source}: warning: {} connections written out early, the table was full\n", loss.evicted));
+        text.push_str(&format!(
+            "{source}: warning: {} connections written out early, the table was full\n",
+            loss.evicted
+        ));
     }
     if let Some(damage) = &loss.damage {
         text.push_str(&format!("{source}: warning: {damage}; what stands before is used\n"));

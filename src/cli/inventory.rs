@@ -92,7 +92,7 @@ pub(super) async fn add(store: &Store, file: &Path, site: &str) -> anyhow::Resul
 
 /// Reads an inventory file.
 pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
-    let name = path.display();
+    let name = path.display().to_string();
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes).map(|_| bytes)
@@ -100,12 +100,15 @@ pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
         std::fs::read(path)
     };
     let bytes = bytes.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Fault::new(name, "no such file"),
-        std::io::ErrorKind::IsADirectory => Fault::new(name, "is a directory").hint("name the files in it"),
-        std::io::ErrorKind::PermissionDenied => Fault::new(name, "permission denied"),
-        _ => Fault::new(name, error),
+        std::io::ErrorKind::NotFound => Fault::new(&name, "no such file"),
+        std::io::ErrorKind::IsADirectory => Fault::new(&name, "is a directory").hint("name the files in it"),
+        std::io::ErrorKind::PermissionDenied => Fault::new(&name, "permission denied"),
+        _ => Fault::new(&name, error),
     })?;
-    let is_capture = matches!(bytes.get(..4), Some([0xd4 | 0x4d, 0xc3 | 0x3c, 0xb2, 0xa1] | [0x0a, 0x0d, 0x0d, 0x0a] | [0xa1, 0xb2, ..]));
+    let is_capture = matches!(
+        bytes.get(..4),
+        Some([0xd4 | 0x4d, 0xc3 | 0x3c, 0xb2, 0xa1] | [0x0a, 0x0d, 0x0d, 0x0a] | [0xa1, 0xb2, ..])
+    );
     inventory::read(&file_name(path), &bytes).map_err(|error| {
         let hint = if is_capture {
             "this is a capture: use `flowmap import`"
@@ -179,7 +182,9 @@ async fn list(store: &Store, namespaces: &Namespaces, site: Option<&str>, output
         let wanted: BTreeSet<&String> = namespaces.namespace.iter().collect();
         let is_wanted = |pod: &&Pod| wanted.is_empty() || wanted.contains(&pod.namespace);
         let mut entry = |kind: &str, name: String, addresses: String, node: &str, since: String| {
-            values.push(json!({"site": site, "kind": kind, "name": name, "addresses": addresses, "node": node, "since": since}));
+            values.push(
+                json!({"site": site, "kind": kind, "name": name, "addresses": addresses, "node": node, "since": since}),
+            );
             table.row(vec![site.clone(), kind.into(), name, addresses, node.into(), since]);
         };
         for pod in cluster.pods.iter().filter(is_wanted) {

@@ -4,6 +4,7 @@ mod capture;
 mod common;
 mod fault;
 mod flows;
+mod folder;
 mod generate;
 mod import;
 mod inventory;
@@ -102,8 +103,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    let is_closed_pipe =
-        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe);
+    let is_closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::BrokenPipe)
+    };
     if error.chain().any(is_closed_pipe) {
         return ExitCode::SUCCESS;
     }

@@ -41,7 +41,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
                 None => false,
             };
             if !is_removed {
-                return Err(Fault::new(format_args!("run `{id}`"), "not in the store").hint("`flowmap runs` lists them").into());
+                return Err(Fault::new(format_args!("run `{id}`"), "not in the store")
+                    .hint("`flowmap runs` lists them")
+                    .into());
             }
             eprintln!("{id}: taken back");
         }

@@ -93,7 +93,8 @@ impl World {
 
     /// The site that has one of these namespaces: names in several are an error, not a guess.
     pub fn site_of(&self, namespaces: &[String]) -> anyhow::Result<&Site> {
-        let has = |site: &&Site| namespaces.is_empty() || namespaces.iter().any(|name| site.namespaces().contains(name));
+        let has =
+            |site: &&Site| namespaces.is_empty() || namespaces.iter().any(|name| site.namespaces().contains(name));
         let found: Vec<&Site> = self.sites.iter().filter(has).collect();
         let list = namespaces.join(", ");
         match found[..] {

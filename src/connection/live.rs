@@ -111,8 +111,9 @@ impl Connection {
                 self.spoke(sender);
                 self.trace.flags.add(Flags::CLOSED);
             }
-            Event::Traffic { data, closes } => {
+            Event::Traffic { data, closes, at } => {
                 self.spoke(sender);
+                self.learn_answer(sender, at);
                 if data {
                     self.trace.flags.add(Flags::PAYLOAD);
                 }
@@ -176,6 +177,16 @@ impl Connection {
     /// Forgets the counts that were written out.
     pub(super) fn clear(&mut self) {
         (self.trace.packets, self.trace.bytes_to_dst, self.trace.bytes_to_src) = (0, 0, 0);
+    }
+
+    /// The client's first segment past its SYN acknowledges the server's initial sequence number: so it is known also
+    /// where the server's packets come under another address.
+    fn learn_answer(&mut self, sender: Side, at: Option<(u32, u32)>) {
+        let Some((sequence, acknowledgment)) = at else { return };
+        let is_first = sequence == self.trace.identity.wrapping_add(1);
+        if sender == self.src && self.trace.answer == 0 && self.trace.flags.has(Flags::ASKED) && is_first {
+            self.trace.answer = acknowledgment.wrapping_sub(1);
+        }
     }
 
     fn is_asking(&self) -> bool {

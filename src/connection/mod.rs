@@ -70,8 +70,8 @@ enum Event {
     Agree(u32, u32),
     /// The sender refuses or breaks.
     Reset,
-    /// Past the opening: whether data was carried, and whether the sender closes.
-    Traffic { data: bool, closes: bool },
+    /// Past the opening: whether data was carried, whether the sender closes, and where it stands in both streams.
+    Traffic { data: bool, closes: bool, at: Option<(u32, u32)> },
     /// A datagram, with a number to know it by elsewhere.
     Datagram(u32),
 }
@@ -203,12 +203,12 @@ impl Tracker {
 }
 
 fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data: bool) -> Event {
-    let Some(flags) = flags else { return Event::Traffic { data: false, closes: false } };
+    let Some(flags) = flags else { return Event::Traffic { data: false, closes: false, at: None } };
     match (flags.syn(), flags.ack()) {
         (true, false) => Event::Open(sequence),
         (true, true) => Event::Agree(acknowledgment.wrapping_sub(1), sequence),
         _ if flags.rst() => Event::Reset,
-        _ => Event::Traffic { data, closes: flags.fin() },
+        _ => Event::Traffic { data, closes: flags.fin(), at: flags.ack().then_some((sequence, acknowledgment)) },
     }
 }
 
@@ -218,7 +218,7 @@ fn sctp_event(tag: u32, chunk: Option<u8>) -> Event {
         Some(1) => Event::Open(0),
         Some(2) => Event::Agree(0, tag),
         Some(6) => Event::Reset,
-        chunk => Event::Traffic { data: chunk == Some(0), closes: matches!(chunk, Some(7 | 8 | 14)) },
+        chunk => Event::Traffic { data: chunk == Some(0), closes: matches!(chunk, Some(7 | 8 | 14)), at: None },
     }
 }
 

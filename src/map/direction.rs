@@ -1,5 +1,7 @@
 //! Who was the client, where the opening was not seen. The strongest evidence decides; what none tells stays unknown.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use foldhash::{HashMap, HashSet};
 
 use super::connections::{Connection, End};
@@ -50,6 +52,14 @@ impl Evidence {
     fn weigh(&self, connection: &Connection, directory: &Directory) -> (Direction, bool) {
         let Connection { protocol, client, server, .. } = *connection;
         let at = connection.span.first;
+        let is_turned_by_order = !connection.trace.flags.has(Flags::SRC_FIRST);
+        if let Some(is_turned) = only_one(is_group(server.0), is_group(client.0)) {
+            // nobody sends from such an address
+            return (Direction::Order, is_turned);
+        }
+        if !protocol.has_ports() {
+            return (Direction::Order, is_turned_by_order);
+        }
         let listens = |end: End| self.listeners.contains(&(protocol, end));
         let declared = |end: End| is_declared(directory, end, protocol, at);
         if let Some(is_turned) = only_one(listens(server), listens(client)) {
@@ -70,10 +80,15 @@ impl Evidence {
         }
         // a stream that was met in its middle may be met at either side's turn; a datagram's first is the question
         if !matches!(protocol, Protocol::TCP | Protocol::SCTP) {
-            return (Direction::Order, !connection.trace.flags.has(Flags::SRC_FIRST));
+            return (Direction::Order, is_turned_by_order);
         }
         (Direction::Unknown, false)
     }
+}
+
+/// Whether it stands for many: multicast or broadcast.
+fn is_group(address: IpAddr) -> bool {
+    address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// Whether the second alone holds; `None` where both or neither does.

@@ -54,7 +54,8 @@ pub fn learning(dependencies: &[Dependency]) -> Learning {
     }
     let hours = active.len();
     // the first hour is all new and tells nothing
-    let shares: Vec<f64> = active.values().skip(1).rev().take(WINDOW_HOURS).map(|(met, new)| f64::from(*new) / f64::from(*met)).collect();
+    let shares: Vec<f64> =
+        active.values().skip(1).rev().take(WINDOW_HOURS).map(|(met, new)| f64::from(*new) / f64::from(*met)).collect();
     if shares.is_empty() {
         return Learning { state: State::Learning, novelty: 1.0, hours };
     }

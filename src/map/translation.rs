@@ -74,6 +74,7 @@ fn is_passage(a: Span, b: Span) -> bool {
 /// Joins the stages of one connection, from the client to the server. Where neither hop limits nor the inventory tell
 /// the stages' order they stay apart.
 fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Vec<Connection>) {
+    stages = join_halves(stages, directory);
     let rank = |stage: &Connection| (Reverse(stage.trace.hops_src), !is_service(directory, stage));
     stages.sort_by_key(|stage| (rank(stage), stage.client, stage.server));
     let is_told = stages.windows(2).all(|pair| match pair {
@@ -90,6 +91,30 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
         absorb(&mut whole, stage, directory);
     }
     done.push(whole);
+}
+
+/// Joins a sighting of one side's packets with a sighting of the other's. A bridge sees both sides' packets after their
+/// translation: requests name the true server, replies the true client and what it dialled.
+fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
+    let (mut requests, rest): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.trace.hops_dst == 0);
+    let (replies, mut whole): (Vec<_>, Vec<_>) = rest.into_iter().partition(|stage| stage.trace.hops_src == 0);
+    match (&mut requests[..], replies.len()) {
+        ([request], 1) => replies.into_iter().for_each(|reply| {
+            if reply.server != request.server {
+                request.via = Some(via(directory, request.protocol, reply.server));
+            }
+            request.client = reply.client;
+            let (packets, bytes_to_src) = (request.trace.packets + reply.trace.packets, reply.trace.bytes_to_src);
+            request.trace.merge(&reply.trace);
+            (request.trace.packets, request.trace.bytes_to_src) = (packets, bytes_to_src);
+            request.span.join(reply.span);
+            request.vlans.extend(reply.vlans);
+            request.hours.extend(reply.hours);
+        }),
+        _ => whole.extend(replies),
+    }
+    whole.append(&mut requests);
+    whole
 }
 
 fn is_service(directory: &Directory, connection: &Connection) -> bool {

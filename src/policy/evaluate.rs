@@ -56,6 +56,14 @@ impl<'a> Evaluator<'a> {
             })
     }
 
+    /// Whether any policy isolates an end, in either direction.
+    #[must_use]
+    pub fn isolates(&self, end: &End) -> bool {
+        [PolicyType::Egress, PolicyType::Ingress]
+            .into_iter()
+            .any(|direction| !self.isolating(direction, end).is_empty())
+    }
+
     /// The policies that isolate an end in a direction.
     fn isolating(&self, direction: PolicyType, subject: &End) -> Vec<&'a NetworkPolicy> {
         let End::Pod(pod) = subject else { return Vec::new() };

@@ -21,6 +21,7 @@ mod read;
 mod reason;
 mod selector;
 mod set;
+mod simulate;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -33,4 +34,5 @@ pub use network_policy::{NetworkPolicy, Peer, PolicyType, Port, PortMatch, Rule}
 pub use read::{ReadError, read};
 pub use selector::{Operator, Requirement, Selector};
 pub use set::{NotEvaluated, PolicySet, Strictness};
+pub use simulate::{Finding, Simulation, simulate};
 pub use verdict::{RuleRef, Side, Verdict};

@@ -50,6 +50,12 @@ pub struct NotEvaluated {
     pub name: String,
 }
 
+impl std::fmt::Display for NotEvaluated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} ({}, document {})", self.kind, self.name, self.origin, self.document)
+    }
+}
+
 /// Policies by namespace and name, each with the object it was read from.
 type Known<'a> = BTreeMap<(String, String), (NetworkPolicy, &'a RawObject)>;
 

@@ -1,0 +1,196 @@
+//! `REVIEW.md`: what a person reads before the policies are applied.
+
+use std::fmt::Write;
+
+use super::{Document, words};
+use crate::{
+    map::{Learning, State},
+    model::Span,
+    policy::Simulation,
+    recommend::{Group, NamespacePlan, Recommendation},
+};
+
+/// What a review tells beside the recommendation.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The window of the captures.
+    pub span: Option<Span>,
+    /// How many captures.
+    pub captures: usize,
+    /// Packets that never reached a capture.
+    pub dropped: u64,
+    /// Captures that are damaged or were too much for the table.
+    pub damaged: usize,
+    /// How complete the learning is.
+    pub learning: Learning,
+    /// The past, held against the proposal.
+    pub replay: Simulation,
+}
+
+/// The review of a recommendation.
+#[must_use]
+pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
+    let mut text = String::new();
+    // writing to a String cannot fail
+    let _ = writeln!(text, "# Review\n\n{}", summary(facts));
+    for plan in &recommendation.namespaces {
+        namespace(&mut text, plan);
+    }
+    apply(&mut text, recommendation);
+    Document { path: "REVIEW.md".into(), text }
+}
+
+fn summary(facts: &Facts) -> String {
+    let Facts { replay, learning, .. } = facts;
+    let mut text = String::new();
+    let verdict = if replay.denied == 0 {
+        "Nothing that was seen would break."
+    } else {
+        "**Something that was seen would break.**"
+    };
+    let _ = writeln!(
+        text,
+        "- **Verdict on the past:** {} seen, {} allowed, {} denied, {} uncertain. {verdict}",
+        words::count(replay.connections, "connection"),
+        replay.allowed,
+        replay.denied,
+        replay.uncertain
+    );
+    if replay.also_closed > 0 {
+        let _ = writeln!(
+            text,
+            "- Also closed: {} that failed or belonged to a scan.",
+            words::count(replay.also_closed, "attempt")
+        );
+    }
+    if let Some(span) = facts.span {
+        let captures = words::count(facts.captures as u64, "capture");
+        let _ = writeln!(
+            text,
+            "- Seen from {} to {} UTC in {captures}.",
+            words::minute(span.first),
+            words::minute(span.last)
+        );
+    }
+    if facts.dropped > 0 || facts.damaged > 0 {
+        let damaged = words::count(facts.damaged as u64, "capture");
+        let _ = writeln!(
+            text,
+            "- **Loss:** {} dropped, {damaged} damaged or incomplete: rare connections may be missing.",
+            words::count(facts.dropped, "packet")
+        );
+    }
+    let state = match learning.state {
+        State::Learning => "learning: new dependencies are still to be expected",
+        State::Stabilising => "stabilising",
+        State::Stable => "stable",
+    };
+    let _ = writeln!(
+        text,
+        "- How complete: {state} ({:.1} % of what the last hours met was new, {} with traffic).",
+        learning.novelty * 100.0,
+        words::count(learning.hours as u64, "hour")
+    );
+    let _ = writeln!(
+        text,
+        "- What runs more seldom than this window is long (backups, renewals, month ends) was not seen and is denied."
+    );
+    for finding in &replay.findings {
+        let _ = writeln!(
+            text,
+            "- {}: {} -> {} on {}, {}: {}",
+            finding.verdict,
+            words::safe(&finding.from),
+            words::safe(&finding.to),
+            words::port(finding.protocol, finding.port),
+            words::count(finding.connections, "connection"),
+            words::safe(&finding.reason)
+        );
+    }
+    text
+}
+
+fn namespace(text: &mut String, plan: &NamespacePlan) {
+    let _ = writeln!(text, "## {}\n", plan.namespace);
+    open(text, plan);
+    let _ = writeln!(text, "| policy | selects | may be reached by | may reach |\n|---|---|---|---|");
+    for group in plan.groups.iter().filter(|group| !group.is_open) {
+        let row = [
+            group.name.clone(),
+            words::selector(&group.selector),
+            accesses(&group.ingress, &plan.namespace),
+            accesses(&group.egress, &plan.namespace),
+        ];
+        let _ = writeln!(text, "| {} |", row.map(|cell| words::safe(&cell)).join(" | "));
+    }
+    if let Some(dns) = &plan.dns {
+        for (_, selector) in &dns.clients {
+            let row =
+                ["allow-dns".into(), words::selector(selector), String::new(), accesses(&dns.servers, &plan.namespace)];
+            let _ = writeln!(text, "| {} |", row.map(|cell| words::safe(&cell)).join(" | "));
+        }
+    }
+    text.push('\n');
+    left_out(text, plan);
+}
+
+fn open(text: &mut String, plan: &NamespacePlan) {
+    let open: Vec<&Group> = plan.groups.iter().filter(|group| group.is_open).collect();
+    if !open.is_empty() {
+        let _ = writeln!(text, "**Left open, for nothing of them was seen:**\n");
+        for group in open {
+            let _ = writeln!(text, "- {}", group.name);
+        }
+        text.push('\n');
+    }
+    for group in plan.groups.iter().filter(|group| group.members.len() > 1) {
+        let members: Vec<_> = group.members.iter().map(|member| member.name.as_str()).collect();
+        let _ = writeln!(
+            text,
+            "**No stable label tells {} apart:** they share one policy. Give each a label of its own.\n",
+            members.join(" and ")
+        );
+    }
+}
+
+fn accesses(
+    peers: &std::collections::BTreeMap<crate::recommend::Peer, crate::recommend::Access>,
+    namespace: &str,
+) -> String {
+    let access = |(peer, access): (&crate::recommend::Peer, &crate::recommend::Access)| {
+        format!("{} ({})", words::peer(peer, namespace), words::ports(&access.ports))
+    };
+    let all: Vec<_> = peers.iter().map(access).collect();
+    if all.is_empty() { "-".into() } else { all.join("; ") }
+}
+
+fn left_out(text: &mut String, plan: &NamespacePlan) {
+    if plan.left_out.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "### Left out\n\n| from | to | port | connections | why |\n|---|---|---|---|---|");
+    for left in &plan.left_out {
+        let evidence = &left.evidence;
+        let row = [
+            evidence.client.clone(),
+            evidence.server.clone(),
+            if evidence.port == 0 {
+                evidence.protocol.to_string()
+            } else {
+                words::port(evidence.protocol, evidence.port)
+            },
+            evidence.connections.to_string(),
+            left.reason.clone(),
+        ];
+        let _ = writeln!(text, "| {} |", row.map(|cell| words::safe(&cell)).join(" | "));
+    }
+    text.push('\n');
+}
+
+fn apply(text: &mut String, recommendation: &Recommendation) {
+    text.push_str("## Roll out\n\nLook at the difference first; one namespace after the other:\n\n```sh\n");
+    for plan in &recommendation.namespaces {
+        let _ = writeln!(text, "kubectl diff -k {0}\nkubectl apply -k {0}", plan.namespace);
+    }
+    text.push_str("```\n\nHow connections that are open at that moment fare depends on the network plugin.\n");
+}
