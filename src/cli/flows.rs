@@ -1,5 +1,7 @@
 //! `flowmap flows`: the dependencies.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     map::By,
-    model::{Dependency, Mark, Party},
+    model::{Dependency, Mark, Outcome, Party},
 };
 
 /// List the dependencies: who connects to whom, on which port, how often, and what became of it.
@@ -91,21 +93,39 @@ pub(super) fn value(dependency: &Dependency) -> Value {
     })
 }
 
+/// One row a dependency, but one for all that a source swept at one target.
 fn narrow(dependencies: &[Dependency], has_sites: bool) -> Table {
     let columns = ["site", "client", "server", "port", "outcome", "conns", "marks"];
     let skip = usize::from(!has_sites);
     let mut table = Table::new(columns.get(skip..).unwrap_or_default()).numeric(&[5 - skip]);
-    for dependency in dependencies {
+    let mut row = |first: &Dependency, port: String, outcome: &str, connections: u64| {
         let row = vec![
-            dependency.site.clone(),
-            dependency.client.name.clone(),
-            dependency.server.name.clone(),
-            port(dependency),
-            dependency.outcome.as_str().into(),
-            dependency.connections.to_string(),
-            print::joined(dependency.marks.iter().map(|mark| mark.as_str())),
+            first.site.clone(),
+            first.client.name.clone(),
+            first.server.name.clone(),
+            port,
+            outcome.to_owned(),
+            connections.to_string(),
+            print::joined(first.marks.iter().map(|mark| mark.as_str())),
         ];
         table.row(row.into_iter().skip(skip).collect());
+    };
+    let is_scan = |dependency: &&Dependency| dependency.marks.contains(&Mark::Scan);
+    let mut sweeps: BTreeMap<(&str, &str, &str), Vec<&Dependency>> = BTreeMap::new();
+    for dependency in dependencies.iter().filter(is_scan) {
+        let ends = (dependency.site.as_str(), dependency.client.name.as_str(), dependency.server.name.as_str());
+        sweeps.entry(ends).or_default().push(dependency);
+    }
+    for dependency in dependencies.iter().filter(|dependency| !is_scan(dependency)) {
+        row(dependency, port(dependency), dependency.outcome.as_str(), dependency.connections);
+    }
+    for sweep in sweeps.values() {
+        let [first, ..] = sweep[..] else { continue };
+        let ports: BTreeSet<_> = sweep.iter().map(|it| (it.protocol, it.port)).collect();
+        let open = sweep.iter().filter(|it| it.outcome == Outcome::Established).count();
+        let name = if ports.len() == 1 { port(first) } else { format!("{} ports", ports.len()) };
+        let connections = sweep.iter().map(|dependency| dependency.connections).sum();
+        row(first, name, &format!("{open} open"), connections);
     }
     table
 }

@@ -79,7 +79,7 @@ fn text(runs: &[Run], dependencies: usize, learning: Learning) -> String {
         State::Stabilising => "stabilising",
         State::Stable => "stable",
     };
-    let hours = format!("{} hours seen", learning.hours);
+    let hours = if learning.hours == 1 { "1 hour seen".into() } else { format!("{} hours seen", learning.hours) };
     line("learning", format!("{state}: {:.1} % of what the last hours met was new; {hours}", learning.novelty * 100.0));
     text
 }

@@ -33,9 +33,10 @@ impl DnsDraft {
         }
     }
 
-    /// Who calls others needs names too, also where it was only seen with connections opened before.
-    pub(super) fn finish(mut self, groups: &[Group], callers: BTreeSet<String>, peers: &Peers<'_>) -> Option<Dns> {
-        self.clients.extend(callers);
+    /// Besides those seen asking, `older` get names: they were met with connections to a Service that were opened before
+    /// the captures began, and will have to ask again. Who was seen opening without asking does not need to.
+    pub(super) fn finish(mut self, groups: &[Group], older: BTreeSet<String>, peers: &Peers<'_>) -> Option<Dns> {
+        self.clients.extend(older);
         if self.servers.is_empty() {
             self.servers = known_servers(peers);
         }

@@ -34,10 +34,8 @@ impl Exposure {
                 }
             }
         }
-        let services = cluster.services.iter().flat_map(|service| &service.cluster_ips).map(|ip| IpNet::from(*ip));
-        let mut ranges: BTreeSet<IpNet> = directory.pod_ranges().into_iter().collect();
-        ranges.extend(services);
-        Self { ports, ranges: IpNet::aggregate(&ranges.into_iter().collect()) }
+        // nobody sends from a Service's address, so those need not be kept out
+        Self { ports, ranges: directory.pod_ranges() }
     }
 
     /// The Service that exposes this port of any of these pods.

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::Selector;
-use crate::model::{Dependency, Direction, Hour, Outcome, Protocol, Span, Via, WorkloadRef};
+use crate::model::{Dependency, Direction, Hour, Mark, Outcome, Protocol, Span, Via, WorkloadRef};
 
 /// Protocols and ports.
 pub type Ports = BTreeSet<(Protocol, u16)>;
@@ -138,11 +138,13 @@ pub struct LeftOut {
     pub reason: String,
     /// What was seen.
     pub evidence: Evidence,
+    /// Whether it is part of a sweep.
+    pub is_scan: bool,
 }
 
 impl LeftOut {
     pub(super) fn new(dependency: &Dependency, reason: String) -> Self {
-        Self { reason, evidence: Evidence::of(dependency) }
+        Self { reason, evidence: Evidence::of(dependency), is_scan: dependency.marks.contains(&Mark::Scan) }
     }
 }
 

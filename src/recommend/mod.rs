@@ -15,7 +15,7 @@ pub use selector::Selector;
 
 use crate::{
     inventory::Directory,
-    model::{Cluster, Dependency, Direction, Mark, WorkloadRef},
+    model::{Cluster, Dependency, Direction, Mark, Outcome, WorkloadRef},
 };
 use exposure::Exposure;
 use peers::Peers;
@@ -91,9 +91,12 @@ fn plan(namespace: &str, peers: &Peers<'_>) -> NamespacePlan {
             }
         }
     }
-    let callers =
-        drafts.iter().filter(|(_, draft)| !draft.egress.is_empty()).map(|(name, _)| (*name).to_owned()).collect();
-    let dns = dns.finish(&groups, callers, peers);
+    let is_older = |draft: &Draft| {
+        let mut evidence = draft.egress.values().flat_map(|access| &access.evidence);
+        evidence.any(|evidence| evidence.outcome == Outcome::Midstream && !evidence.via.is_empty())
+    };
+    let older = drafts.iter().filter(|(_, draft)| is_older(draft)).map(|(name, _)| (*name).to_owned()).collect();
+    let dns = dns.finish(&groups, older, peers);
     let groups = groups
         .iter()
         .map(|group| {

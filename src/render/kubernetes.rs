@@ -85,7 +85,7 @@ fn allow_dns(plan: &NamespacePlan, dns: &Dns) -> Result<Document, RenderError> {
     let mut text = String::new();
     for (n, (name, selector)) in dns.clients.iter().enumerate() {
         let mut comment = format!("Name resolution for {}.\n\negress\n", words::selector(selector));
-        accesses(&mut comment, &dns.servers, namespace);
+        accesses(&mut comment, &asked_by(plan, dns, name), namespace);
         let policy_name = if name.is_empty() { "allow-dns".to_owned() } else { format!("allow-dns-{name}") };
         let egress = rules("to", &dns.servers, namespace);
         // egress alone: who may reach these pods is not this policy's to say
@@ -97,6 +97,17 @@ fn allow_dns(plan: &NamespacePlan, dns: &Dns) -> Result<Document, RenderError> {
         text.push_str(&document(path.clone(), &comment, &value)?.text);
     }
     Ok(Document { path, text })
+}
+
+/// The servers with the evidence of one client alone; of all where the policy is for all.
+fn asked_by(plan: &NamespacePlan, dns: &Dns, name: &str) -> BTreeMap<Peer, Access> {
+    let members = plan.groups.iter().filter(|group| group.name == name).flat_map(|group| &group.members);
+    let names: Vec<String> = members.map(ToString::to_string).collect();
+    let mut servers = dns.servers.clone();
+    if !name.is_empty() {
+        servers.values_mut().for_each(|access| access.evidence.retain(|evidence| names.contains(&evidence.client)));
+    }
+    servers
 }
 
 fn group(plan: &NamespacePlan, group: &Group) -> Result<Document, RenderError> {

@@ -1,13 +1,16 @@
 //! `REVIEW.md`: what a person reads before the policies are applied.
 
-use std::fmt::Write;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use super::{Document, words};
 use crate::{
     map::{Learning, State},
-    model::Span,
+    model::{Protocol, Span},
     policy::Simulation,
-    recommend::{Group, NamespacePlan, Recommendation},
+    recommend::{Access, Group, LeftOut, NamespacePlan, Peer, Recommendation},
 };
 
 /// What a review tells beside the recommendation.
@@ -121,13 +124,13 @@ fn namespace(text: &mut String, plan: &NamespacePlan) {
             accesses(&group.ingress, &plan.namespace),
             accesses(&group.egress, &plan.namespace),
         ];
-        let _ = writeln!(text, "| {} |", row.map(|cell| words::safe(&cell)).join(" | "));
+        self::row(text, [&row[0], &row[1], &row[2], &row[3]]);
     }
     if let Some(dns) = &plan.dns {
         for (_, selector) in &dns.clients {
             let row =
                 ["allow-dns".into(), words::selector(selector), String::new(), accesses(&dns.servers, &plan.namespace)];
-            let _ = writeln!(text, "| {} |", row.map(|cell| words::safe(&cell)).join(" | "));
+            self::row(text, [&row[0], &row[1], &row[2], &row[3]]);
         }
     }
     text.push('\n');
@@ -153,11 +156,8 @@ fn open(text: &mut String, plan: &NamespacePlan) {
     }
 }
 
-fn accesses(
-    peers: &std::collections::BTreeMap<crate::recommend::Peer, crate::recommend::Access>,
-    namespace: &str,
-) -> String {
-    let access = |(peer, access): (&crate::recommend::Peer, &crate::recommend::Access)| {
+fn accesses(peers: &BTreeMap<Peer, Access>, namespace: &str) -> String {
+    let access = |(peer, access): (&Peer, &Access)| {
         format!("{} ({})", words::peer(peer, namespace), words::ports(&access.ports))
     };
     let all: Vec<_> = peers.iter().map(access).collect();
@@ -169,22 +169,42 @@ fn left_out(text: &mut String, plan: &NamespacePlan) {
         return;
     }
     let _ = writeln!(text, "### Left out\n\n| from | to | port | connections | why |\n|---|---|---|---|---|");
+    // a sweep is one fact, however many ports it touched
+    let mut sweeps: BTreeMap<(&str, &str), Sweep> = BTreeMap::new();
     for left in &plan.left_out {
-        let evidence = &left.evidence;
-        let row = [
-            evidence.client.clone(),
-            evidence.server.clone(),
-            if evidence.port == 0 {
-                evidence.protocol.to_string()
-            } else {
-                words::port(evidence.protocol, evidence.port)
-            },
-            evidence.connections.to_string(),
-            left.reason.clone(),
-        ];
-        let _ = writeln!(text, "| {} |", row.map(|cell| words::safe(&cell)).join(" | "));
+        let LeftOut { reason, evidence, is_scan } = left;
+        if *is_scan {
+            let sweep = sweeps.entry((&evidence.client, reason)).or_default();
+            sweep.targets.insert(&evidence.server);
+            sweep.ports.insert((evidence.protocol, evidence.port));
+            sweep.connections += evidence.connections;
+            continue;
+        }
+        let port = match evidence.port {
+            0 => evidence.protocol.to_string(),
+            port => words::port(evidence.protocol, port),
+        };
+        row(text, [&evidence.client, &evidence.server, &port, &evidence.connections.to_string(), reason]);
+    }
+    for ((client, reason), sweep) in sweeps {
+        let targets = words::count(sweep.targets.len() as u64, "target");
+        let ports = words::count(sweep.ports.len() as u64, "port");
+        row(text, [client, &targets, &ports, &sweep.connections.to_string(), reason]);
     }
     text.push('\n');
+}
+
+/// What one source swept.
+#[derive(Default)]
+struct Sweep<'a> {
+    targets: BTreeSet<&'a str>,
+    ports: BTreeSet<(Protocol, u16)>,
+    connections: u64,
+}
+
+/// A row of a table.
+fn row<const N: usize>(text: &mut String, cells: [&str; N]) {
+    let _ = writeln!(text, "| {} |", cells.map(words::safe).join(" | "));
 }
 
 fn apply(text: &mut String, recommendation: &Recommendation) {

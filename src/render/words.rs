@@ -42,12 +42,14 @@ pub(super) fn evidence<'e>(evidence: impl IntoIterator<Item = &'e Evidence>) -> 
         direction = direction.max(Some(one.direction));
     }
     let (Some((first, last)), Some(direction)) = (span, direction) else {
-        return "not seen; from the inventory".into();
+        return "not seen itself".into();
     };
     let hours = count(hours as u64, "hour");
     let connections = count(connections, "connection");
     let direction = direction.as_str();
-    format!("{connections} in {hours}, {} to {}, by {direction}", minute(first), minute(last))
+    let (first, last) = (minute(first), minute(last));
+    let when = if first == last { first } else { format!("{first} to {last}") };
+    format!("{connections} in {hours}, {when}, by {direction}")
 }
 
 /// A time to the minute: evidence is read by people.
