@@ -138,11 +138,11 @@ impl Worker {
                 }
             }
             // the clock is read only as often as a flush can matter
-            if self.intake.packets() % 1_024 == 0 || flushed.elapsed() >= FLUSH_INTERVAL {
-                if flushed.elapsed() >= FLUSH_INTERVAL {
-                    self.flush()?;
-                    flushed = Instant::now();
-                }
+            if (self.intake.packets().is_multiple_of(1_024) || flushed.elapsed() >= FLUSH_INTERVAL)
+                && flushed.elapsed() >= FLUSH_INTERVAL
+            {
+                self.flush()?;
+                flushed = Instant::now();
             }
         }
         self.flush()?;

@@ -1,6 +1,7 @@
 //! `flowmap import`: captures into the store.
 
 use std::{
+    fmt::Write,
     fs::File,
     io::{self, BufReader, IsTerminal, Read},
     path::{Path, PathBuf},
@@ -121,7 +122,7 @@ pub(super) async fn file(
                 break;
             }
         }
-        if intake.packets() % FRAMES_AT_ONCE == 0 && intake.waiting() > MAX_WAITING {
+        if intake.packets().is_multiple_of(FRAMES_AT_ONCE) && intake.waiting() > MAX_WAITING {
             writer.write(&intake.drain()).await?;
         }
     }
@@ -131,19 +132,19 @@ pub(super) async fn file(
     let source = if path == Path::new("-") { "stdin".to_owned() } else { file_name(path) };
     let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);
     let sensor = options.sensor.clone().unwrap_or_else(|| stem(&source).to_owned());
-    let run = described(RunId(id), &options.site, sensor, source, intake.counts(), damage);
+    let run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
     let written = writer.finish(&run, &intake.finish()).await.with_context(|| name.clone())?;
     Ok((run, written))
 }
 
-fn described(id: RunId, site: &str, sensor: String, source: String, counts: Counts, damage: Option<Damage>) -> Run {
+fn described(id: RunId, site: &str, sensor: String, source: String, counts: &Counts, damage: Option<Damage>) -> Run {
     Run {
         id,
         site: site.to_owned(),
         sensor,
         source,
         kind: "file".into(),
-        loss: Loss { damage: damage.map(|damage| damage.to_string()), ..loss(&counts) },
+        loss: Loss { damage: damage.map(|damage| damage.to_string()), ..loss(counts) },
         packets: counts.packets,
         decoded: counts.decoded,
         first_packet: counts.span.map(|span| span.first),
@@ -256,20 +257,19 @@ fn summary(run: &Run, written: &Written) -> String {
         let name = if known.source == *source { String::new() } else { format!(" as {}", known.source) };
         return format!("{source}: already in the store{name}, nothing added\n");
     }
+    // writing to a String cannot fail
     let mut text = format!("{source}: {packets} packets, {decoded} decoded");
     if !loss.not_decoded.is_empty() {
         let reasons = loss.not_decoded.iter().map(|(reason, count)| format!("{reason} {count}"));
-        text.push_str(&format!(", not decoded: {}", reasons.collect::<Vec<_>>().join(", ")));
+        text.push_str(", not decoded: ");
+        text.push_str(&reasons.collect::<Vec<_>>().join(", "));
     }
     text.push('\n');
     if loss.evicted > 0 {
-        text.push_str(&format!(
-            "{source}: warning: {} connections written out early, the table was full\n",
-            loss.evicted
-        ));
+        let _ = writeln!(text, "{source}: warning: {} connections written out early, the table was full", loss.evicted);
     }
     if let Some(damage) = &loss.damage {
-        text.push_str(&format!("{source}: warning: {damage}; what stands before is used\n"));
+        let _ = writeln!(text, "{source}: warning: {damage}; what stands before is used");
     }
     text
 }
@@ -279,7 +279,7 @@ pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     fn new(path: &Path) -> Self {
-        let length = std::fs::metadata(path).map(|data| data.len()).unwrap_or(0);
+        let length = std::fs::metadata(path).map_or(0, |data| data.len());
         if !io::stderr().is_terminal() || length == 0 {
             return Self::hidden();
         }

@@ -45,7 +45,8 @@ impl Table {
             table.modify(Columns::one(*column), Alignment::right());
         }
         let lines = table.to_string();
-        lines.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+        let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
+        lines.join("\n") + "\n"
     }
 
     fn csv(&self) -> io::Result<Vec<u8>> {

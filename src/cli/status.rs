@@ -12,7 +12,7 @@ use super::{
     world::World,
 };
 use crate::{
-    map::{self, By, Learning, State},
+    map::{self, By, Learning},
     model::Dependency,
     store::Run,
 };
@@ -74,12 +74,6 @@ fn text(runs: &[Run], dependencies: usize, learning: Learning) -> String {
         }
     }
     line("dependencies", dependencies.to_string());
-    let state = match learning.state {
-        State::Learning => "learning",
-        State::Stabilising => "stabilising",
-        State::Stable => "stable",
-    };
-    let hours = if learning.hours == 1 { "1 hour seen".into() } else { format!("{} hours seen", learning.hours) };
-    line("learning", format!("{state}: {:.1} % of what the last hours met was new; {hours}", learning.novelty * 100.0));
+    line("learning", learning.to_string());
     text
 }

@@ -142,7 +142,7 @@ fn sctp(payload: &[u8]) -> Result<Transport<'_>, NotDecoded> {
     })
 }
 
-/// Type 3 of ICMP and type 1 of ICMPv6 carry the head of the packet they answer.
+/// Type 3 of ICMP and type 1 of `ICMPv6` carry the head of the packet they answer.
 fn unreachable<'a>(network: &Network<'a>) -> Transport<'a> {
     let attempt = match (network.protocol, network.payload.first()) {
         (Protocol::ICMP, Some(3)) => network.payload.get(8..).and_then(attempt_v4),

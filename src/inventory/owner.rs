@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::field::{list, text};
 use crate::model::WorkloadRef;
 
-/// Owners own owners this deep at most: ReplicaSet, Deployment, and what custom controllers put above.
+/// Owners own owners this deep at most: `ReplicaSet`, Deployment, and what custom controllers put above.
 const MAX_DEPTH: usize = 8;
 
 /// An object by kind, namespace and name.
@@ -67,7 +67,7 @@ fn controller(object: &Value) -> Option<(String, String)> {
     Some((text(owner, &["kind"])?.to_owned(), text(owner, &["name"])?.to_owned()))
 }
 
-/// Names that controllers make: a Deployment's ReplicaSet ends in its hash, a CronJob's Job in its scheduled minute.
+/// Names that controllers make: a Deployment's `ReplicaSet` ends in its hash, a `CronJob`'s Job in its scheduled minute.
 fn guess(kind: String, name: String, pod: &Value) -> (String, String) {
     let label = |key: &str| text(pod, &["metadata", "labels", key]);
     let without = |hash: Option<&str>| hash.and_then(|hash| name.strip_suffix(&format!("-{hash}"))).map(str::to_owned);

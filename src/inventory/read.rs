@@ -75,7 +75,9 @@ pub fn read(source: &str, bytes: &[u8]) -> Result<Reading, ReadError> {
     }
     let documents = if text.trim_start().starts_with(['{', '[']) { json(text)? } else { from_yaml(text)? };
     let mut objects = Vec::new();
-    documents.into_iter().for_each(|document| flatten(document, &mut objects));
+    for document in documents {
+        flatten(document, &mut objects);
+    }
     finish(source, objects)
 }
 

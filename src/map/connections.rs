@@ -160,9 +160,9 @@ fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection> {
         let identity = whole.trace.identity;
         let is_apart = whole.hours.is_disjoint(&part.hours);
         if is_apart {
-            whole.trace.append(&part.trace)
+            whole.trace.append(&part.trace);
         } else {
-            whole.trace.merge(&part.trace)
+            whole.trace.merge(&part.trace);
         }
         whole.trace.identity = identity;
         whole.span.join(part.span);

@@ -1,6 +1,6 @@
 //! How complete the learning is: from the rate of new dependencies, not from a timer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
@@ -28,6 +28,25 @@ pub struct Learning {
     pub novelty: f64,
     /// Hours with traffic.
     pub hours: usize,
+}
+
+impl fmt::Display for Learning {
+    /// The verdict and what it rests on, in a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Learning => "learning",
+            State::Stabilising => "stabilising",
+            State::Stable => "stable",
+        };
+        match self.hours {
+            0 => write!(f, "{state}: nothing was seen"),
+            1 => write!(f, "{state}: traffic was seen in one hour alone, too few to tell"),
+            hours => {
+                let share = self.novelty * 100.0;
+                write!(f, "{state}: of what the last hours met {share:.1} % was new; {hours} hours with traffic")
+            }
+        }
+    }
 }
 
 /// Hours that the estimate looks back.

@@ -1,1 +1,233 @@
+use std::collections::BTreeSet;
 
+use super::*;
+use crate::model::{
+    Cluster, ContainerPort, Direction, Flags, Hour, Labels, Mark, Node, ObservationKey, Opening, Outcome, PartyKind,
+    Pod, Protocol, Service, ServiceKind, ServicePort, TargetPort, Trace, TraceSet, WorkloadRef,
+};
+
+const ESTABLISHED: u16 = Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0;
+const BOTH_WAYS: u16 = Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0 | Flags::SRC_FIRST.0;
+const HOUR: Hour = Hour(497_000);
+
+/// An observation of one connection; `ends` reads `10.0.0.1:40000 > 10.0.0.2:443`.
+fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
+    let end = |text: &str| {
+        let (address, port) = text.rsplit_once(':').unwrap();
+        (address.parse().unwrap(), port.parse::<u16>().unwrap())
+    };
+    let (src, dst) = ends.split_once(" > ").unwrap();
+    let ((src, src_port), (dst, dst_port)) = (end(src), end(dst));
+    let key = ObservationKey { hour: HOUR, protocol: Protocol::TCP, opening, src, dst, dst_port, vlans: String::new() };
+    Observation { key, traces: TraceSet::restore([Trace { src_port, ..trace }], 1) }
+}
+
+fn handshake(ends: &str, identity: u32) -> Observation {
+    let flags = Flags(ESTABLISHED);
+    seen(
+        Opening::Seen,
+        ends,
+        Trace { identity, answer: identity + 1, flags, packets: 9, hops_src: 64, ..Trace::default() },
+    )
+}
+
+fn midstream(ends: &str) -> Observation {
+    seen(Opening::Open, ends, Trace { flags: Flags(BOTH_WAYS), packets: 4, hops_src: 64, ..Trace::default() })
+}
+
+fn mk_pod(name: &str, address: &str, started: i64) -> Pod {
+    Pod {
+        namespace: "shop".into(),
+        name: format!("{name}-0"),
+        workload: WorkloadRef { namespace: "shop".into(), name: name.into(), kind: "Deployment".into() },
+        labels: [("app", name)].into_iter().collect(),
+        addresses: vec![address.parse().unwrap()],
+        node: Some("node-1".into()),
+        host_network: false,
+        ports: vec![ContainerPort { name: None, port: 8080, protocol: Protocol::TCP }],
+        started: Some(Timestamp::new(started, 0)),
+        finished: false,
+    }
+}
+
+fn mk_cluster() -> Cluster {
+    let labels: Labels = [("app", "api")].into_iter().collect();
+    let port = ServicePort {
+        name: None,
+        port: 80,
+        target: TargetPort::Number(8080),
+        node_port: None,
+        protocol: Protocol::TCP,
+    };
+    Cluster {
+        pods: vec![mk_pod("web", "10.244.0.1", 0), mk_pod("api", "10.244.0.2", 0)],
+        nodes: vec![Node {
+            name: "node-1".into(),
+            addresses: vec!["172.18.0.2".parse().unwrap()],
+            pod_ranges: vec!["10.244.0.0/24".parse().unwrap()],
+        }],
+        services: vec![Service {
+            namespace: "shop".into(),
+            name: "api".into(),
+            kind: ServiceKind::ClusterIp,
+            selector: Some(labels),
+            cluster_ips: vec!["10.96.0.5".parse().unwrap()],
+            external_ips: vec![],
+            ports: vec![port],
+        }],
+        ..Cluster::default()
+    }
+}
+
+fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
+    dependencies("default", observations, &Directory::new(cluster), Options::default())
+}
+
+fn only(dependencies: &[Dependency]) -> &Dependency {
+    let [dependency] = dependencies else { panic!("{dependencies:#?}") };
+    dependency
+}
+
+#[test]
+fn one_connection_seen_by_two_sensors_counts_once_by_its_fullest_sighting() {
+    let mut fuller = handshake("10.0.0.1:40000 > 10.0.0.2:443", 7);
+    let more: Vec<Trace> = fuller.traces.iter().map(|trace| Trace { packets: 12, ..*trace }).collect();
+    fuller.traces = TraceSet::restore(more, 1);
+    let map = map_of(&[handshake("10.0.0.1:40000 > 10.0.0.2:443", 7), fuller], &Cluster::default());
+    assert_eq!((only(&map).connections, only(&map).packets), (1, 12));
+}
+
+#[test]
+fn what_is_dialled_at_a_service_and_answered_by_a_pod_is_one_connection() {
+    let dialled = handshake("10.244.0.1:40000 > 10.96.0.5:80", 7);
+    let mut reached = handshake("10.244.0.1:40000 > 10.244.0.2:8080", 7);
+    let further: Vec<Trace> = reached.traces.iter().map(|trace| Trace { hops_src: 63, ..*trace }).collect();
+    reached.traces = TraceSet::restore(further, 1);
+    let both = map_of(&[dialled.clone(), reached.clone()], &mk_cluster());
+    let dependency = only(&both);
+    assert_eq!((dependency.server.name.as_str(), dependency.port, dependency.connections), ("shop/api", 8080, 1));
+    let via = dependency.via.first().unwrap();
+    assert_eq!((via.port, via.service.as_deref()), (80, Some("shop/api")));
+    // the same from the Service's address alone, as the client's own interface shows it
+    let alone = map_of(std::slice::from_ref(&dialled), &mk_cluster());
+    assert_eq!((only(&alone).server.name.as_str(), only(&alone).port), ("shop/api", 8080));
+    // and without an inventory, by the hop limits
+    let unknown = map_of(&[reached, dialled], &Cluster::default());
+    assert_eq!((only(&unknown).server.name.as_str(), only(&unknown).via.len()), ("10.244.0.2", 1));
+}
+
+#[test]
+fn a_client_behind_source_translation_is_found_by_both_sequence_numbers() {
+    let outside = handshake("203.0.113.9:50000 > 172.18.0.2:30080", 7);
+    let mut inside = handshake("172.18.0.2:61000 > 10.244.0.2:8080", 7);
+    let further: Vec<Trace> = inside.traces.iter().map(|trace| Trace { hops_src: 63, ..*trace }).collect();
+    inside.traces = TraceSet::restore(further, 1);
+    let map = map_of(&[outside, inside], &mk_cluster());
+    assert_eq!((only(&map).client.name.as_str(), only(&map).server.name.as_str()), ("203.0.113.9", "shop/api"));
+}
+
+#[test]
+fn equal_numbers_of_one_scan_are_not_taken_for_translation() {
+    // port scanners send every SYN from one port with one sequence number
+    let attempt = |port: u16| {
+        let trace =
+            Trace { identity: 7, flags: Flags(Flags::ASKED.0 | Flags::REFUSED.0), hops_src: 64, ..Trace::default() };
+        seen(Opening::Seen, &format!("10.0.0.1:40000 > 10.0.0.2:{port}"), trace)
+    };
+    let map = map_of(&[attempt(1), attempt(2), attempt(3)], &Cluster::default());
+    assert_eq!(map.len(), 3);
+}
+
+#[test]
+fn direction_comes_from_the_strongest_evidence() {
+    let cases: [(&[&str], &str, Direction); 4] = [
+        // a handshake elsewhere tells the listener, also for what lies the other way round
+        (&["10.0.0.9:40001 > 10.0.0.2:50000", "10.0.0.2:50000 > 10.0.0.1:40000"], "10.0.0.2", Direction::Listener),
+        // the pod declares the port
+        (&["10.244.0.2:8080 > 10.0.0.1:8443"], "10.244.0.2", Direction::Inventory),
+        // a well-known port
+        (&["10.0.0.2:5432 > 10.0.0.1:40000"], "10.0.0.2", Direction::Port),
+        // nothing tells
+        (&["10.0.0.1:40000 > 10.0.0.2:50000"], "10.0.0.2", Direction::Unknown),
+    ];
+    for (connections, server, direction) in cases {
+        let (last, before) = connections.split_last().unwrap();
+        let mut observations: Vec<_> = before.iter().map(|ends| handshake(ends, 7)).collect();
+        observations.push(midstream(last));
+        let map = map_of(&observations, &mk_cluster());
+        let is_open = |dependency: &&Dependency| dependency.outcome == Outcome::Midstream;
+        let dependency = map.iter().find(is_open).unwrap();
+        assert_eq!(dependency.direction, direction, "{connections:?}");
+        assert!(dependency.server.addresses.contains(&server.parse().unwrap()), "{connections:?}");
+    }
+}
+
+#[test]
+fn many_talkers_make_the_server_where_no_port_is_known() {
+    let talkers: Vec<_> = (0..4u16).map(|n| midstream(&format!("10.0.0.{n}:4000{n} > 10.0.0.99:50000"))).collect();
+    let map = map_of(&talkers, &Cluster::default());
+    assert!(map.iter().all(|it| it.direction == Direction::FanIn && it.server.name == "10.0.0.99"), "{map:#?}");
+}
+
+#[test]
+fn an_address_belongs_to_whoever_had_it_then() {
+    let mut cluster = mk_cluster();
+    let start = HOUR.start().0 / 1_000_000_000;
+    cluster.pods[0].started = Some(Timestamp::new(start + 60, 0));
+    let map = map_of(&[handshake("10.244.0.1:40000 > 10.244.0.2:8080", 7)], &cluster);
+    assert_eq!((only(&map).client.kind, only(&map).client.name.as_str()), (PartyKind::Unknown, "10.244.0.1"));
+}
+
+#[test]
+fn a_sweep_is_marked_and_the_sources_own_work_is_not() {
+    let mut observations: Vec<_> = (1..=20u16)
+        .map(|port| {
+            let flags = if port == 20 { ESTABLISHED & !Flags::PAYLOAD.0 } else { Flags::ASKED.0 | Flags::REFUSED.0 };
+            let first = 60_000_000 + u32::from(port) * 1_000;
+            let identity = u32::from(port) * 100;
+            let trace = Trace {
+                identity,
+                answer: identity,
+                flags: Flags(flags),
+                first,
+                last: first,
+                hops_src: 64,
+                ..Trace::default()
+            };
+            seen(Opening::Seen, &format!("10.244.0.1:4000{} > 10.244.0.2:{port}", port % 10), trace)
+        })
+        .collect();
+    observations.push(handshake("10.244.0.1:39000 > 10.244.0.2:8080", 7));
+    let map = map_of(&observations, &mk_cluster());
+    let scans: BTreeSet<u16> = map.iter().filter(|it| it.marks.contains(&Mark::Scan)).map(|it| it.port).collect();
+    assert_eq!(scans, (1..=20).collect());
+}
+
+#[test]
+fn a_pod_and_its_own_node_are_marked() {
+    let map = map_of(&[handshake("172.18.0.2:40000 > 10.244.0.2:8080", 7)], &mk_cluster());
+    assert!(only(&map).marks.contains(&Mark::Node));
+}
+
+#[test]
+fn the_order_of_observations_changes_nothing() {
+    let mut observations = vec![
+        handshake("10.244.0.1:40000 > 10.96.0.5:80", 7),
+        handshake("10.244.0.1:40001 > 10.244.0.2:8080", 9),
+        midstream("10.0.0.2:5432 > 10.0.0.1:40000"),
+        midstream("10.244.0.2:8080 > 10.0.0.1:8443"),
+    ];
+    let forth = map_of(&observations, &mk_cluster());
+    observations.reverse();
+    assert_eq!(forth, map_of(&observations, &mk_cluster()));
+}
+
+#[test]
+fn novelty_falls_as_nothing_new_comes() {
+    let mut dependency = only(&map_of(&[handshake("10.0.0.1:40000 > 10.0.0.2:443", 7)], &Cluster::default())).clone();
+    assert_eq!(learning(&[dependency.clone()]).state, State::Learning);
+    dependency.history = (0..10).map(|hour| (Hour(hour), 1)).collect();
+    let all = learning(&[dependency]);
+    assert_eq!((all.state, all.hours), (State::Stable, 10));
+    assert!(all.novelty < 1e-9);
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Access, Dns, Group, Peer, Selector, peers::Peers};
 use crate::model::{Dependency, Protocol};
 
-/// Ports on which cluster DNS answers: 53, and 5353 where its pods may not bind low ports (OpenShift).
+/// Ports on which cluster DNS answers: 53, and 5353 where its pods may not bind low ports (`OpenShift`).
 const DNS_PORTS: [u16; 2] = [53, 5353];
 
 /// Whether this is name resolution.

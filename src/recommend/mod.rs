@@ -15,7 +15,7 @@ pub use selector::Selector;
 
 use crate::{
     inventory::Directory,
-    model::{Cluster, Dependency, Direction, Mark, Outcome, WorkloadRef},
+    model::{Cluster, Dependency, Direction, Mark, Outcome, Party, WorkloadRef},
 };
 use exposure::Exposure;
 use peers::Peers;
@@ -52,81 +52,131 @@ struct Draft {
 
 fn plan(namespace: &str, peers: &Peers<'_>) -> NamespacePlan {
     let groups = peers.selectors.groups(namespace);
-    let mut drafts: BTreeMap<&str, Draft> =
-        groups.iter().map(|group| (group.name.as_str(), Draft::default())).collect();
-    let group_of: BTreeMap<&WorkloadRef, &str> =
-        groups.iter().flat_map(|group| group.members.iter().map(|member| (member, group.name.as_str()))).collect();
-    let mut dns = baseline::DnsDraft::default();
-    let mut left_out = Vec::new();
+    let mut gathering = Gathering::new(peers, &groups);
     for dependency in peers.input.dependencies {
-        let (client, server) = (dependency.client.workload(), dependency.server.workload());
-        let of = |end: &Option<WorkloadRef>| end.as_ref().and_then(|workload| group_of.get(workload).copied());
-        let (client_group, server_group) = (of(&client), of(&server));
-        if client_group.is_none() && server_group.is_none() {
-            continue;
+        gathering.add(dependency);
+    }
+    gathering.finish(namespace)
+}
+
+/// The rules of one namespace, while they are gathered.
+struct Gathering<'a> {
+    peers: &'a Peers<'a>,
+    groups: &'a [Group],
+    group_of: BTreeMap<&'a WorkloadRef, &'a str>,
+    drafts: BTreeMap<&'a str, Draft>,
+    dns: baseline::DnsDraft,
+    left_out: Vec<LeftOut>,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(peers: &'a Peers<'a>, groups: &'a [Group]) -> Self {
+        let members = |group: &'a Group| group.members.iter().map(move |member| (member, group.name.as_str()));
+        Self {
+            peers,
+            groups,
+            group_of: groups.iter().flat_map(members).collect(),
+            drafts: groups.iter().map(|group| (group.name.as_str(), Draft::default())).collect(),
+            dns: baseline::DnsDraft::default(),
+            left_out: Vec::new(),
         }
-        for group in [client_group, server_group].into_iter().flatten() {
-            drafts.entry(group).or_default().is_seen = true;
+    }
+
+    fn add(&mut self, dependency: &Dependency) {
+        let group = |party: &Party| party.workload().and_then(|workload| self.group_of.get(&workload).copied());
+        let (client, server) = (group(&dependency.client), group(&dependency.server));
+        if client.is_none() && server.is_none() {
+            return;
         }
-        if let Some(reason) = why_not(dependency) {
-            left_out.extend(reason.map(|reason| LeftOut::new(dependency, reason)));
-            continue;
+        for group in [client, server].into_iter().flatten() {
+            self.drafts.entry(group).or_default().is_seen = true;
         }
-        if let Some(group) = client_group {
-            match peers.servers(dependency) {
-                Ok(servers) if baseline::is_dns(dependency) => dns.add(group, servers, dependency),
-                Ok(servers) => servers.into_iter().for_each(|(peer, port)| {
-                    drafts.entry(group).or_default().egress.entry(peer).or_default().add(dependency, port);
-                }),
-                Err(reason) => left_out.push(LeftOut::new(dependency, format!("egress: {reason}"))),
-            }
-        }
-        if let Some(group) = server_group {
-            match peers.client(dependency) {
-                Ok(peer) => {
-                    let ingress = &mut drafts.entry(group).or_default().ingress;
-                    ingress.entry(peer).or_default().add(dependency, dependency.port);
+        match use_of(dependency) {
+            Use::Silent => {}
+            Use::LeftOut(reason) => self.left_out.push(LeftOut::new(dependency, reason)),
+            Use::Rule => {
+                if let Some(group) = client {
+                    self.add_egress(group, dependency);
                 }
-                Err(reason) => left_out.push(LeftOut::new(dependency, format!("ingress: {reason}"))),
+                if let Some(group) = server {
+                    self.add_ingress(group, dependency);
+                }
             }
         }
     }
-    let is_older = |draft: &Draft| {
-        let mut evidence = draft.egress.values().flat_map(|access| &access.evidence);
-        evidence.any(|evidence| evidence.outcome == Outcome::Midstream && !evidence.via.is_empty())
-    };
-    let older = drafts.iter().filter(|(_, draft)| is_older(draft)).map(|(name, _)| (*name).to_owned()).collect();
-    let dns = dns.finish(&groups, older, peers);
-    let groups = groups
-        .iter()
-        .map(|group| {
-            let draft = drafts.remove(group.name.as_str()).unwrap_or_default();
+
+    fn add_egress(&mut self, group: &'a str, dependency: &Dependency) {
+        match self.peers.servers(dependency) {
+            Ok(servers) if baseline::is_dns(dependency) => self.dns.add(group, servers, dependency),
+            Ok(servers) => {
+                let egress = &mut self.drafts.entry(group).or_default().egress;
+                for (peer, port) in servers {
+                    egress.entry(peer).or_default().add(dependency, port);
+                }
+            }
+            Err(reason) => self.left_out.push(LeftOut::new(dependency, format!("egress: {reason}"))),
+        }
+    }
+
+    fn add_ingress(&mut self, group: &'a str, dependency: &Dependency) {
+        match self.peers.client(dependency) {
+            Ok(peer) => {
+                let ingress = &mut self.drafts.entry(group).or_default().ingress;
+                ingress.entry(peer).or_default().add(dependency, dependency.port);
+            }
+            Err(reason) => self.left_out.push(LeftOut::new(dependency, format!("ingress: {reason}"))),
+        }
+    }
+
+    fn finish(mut self, namespace: &str) -> NamespacePlan {
+        let older = self.drafts.iter().filter(|(_, draft)| draft.is_older());
+        let older = older.map(|(name, _)| (*name).to_owned()).collect();
+        let dns = self.dns.finish(self.groups, older, self.peers);
+        let mut group = |group: &Group| {
+            let draft = self.drafts.remove(group.name.as_str()).unwrap_or_default();
             Group { is_open: !draft.is_seen, ingress: draft.ingress, egress: draft.egress, ..group.clone() }
-        })
-        .collect();
-    left_out.sort();
-    NamespacePlan { namespace: namespace.to_owned(), groups, dns, left_out }
+        };
+        let groups = self.groups.iter().map(&mut group).collect();
+        self.left_out.sort();
+        NamespacePlan { namespace: namespace.to_owned(), groups, dns, left_out: self.left_out }
+    }
 }
 
-/// Why a dependency makes no rule: `Some(None)` where none is needed, `Some(reason)` where that must be told.
-fn why_not(dependency: &Dependency) -> Option<Option<String>> {
+impl Draft {
+    /// Whether it was met with connections to a Service that were opened before the captures began.
+    fn is_older(&self) -> bool {
+        let mut evidence = self.egress.values().flat_map(|access| &access.evidence);
+        evidence.any(|evidence| evidence.outcome == Outcome::Midstream && !evidence.via.is_empty())
+    }
+}
+
+/// What becomes of a dependency.
+enum Use {
+    /// It makes a rule.
+    Rule,
+    /// It makes none, and needs no word.
+    Silent,
+    /// It makes none, which must be told.
+    LeftOut(String),
+}
+
+fn use_of(dependency: &Dependency) -> Use {
     let has = |mark| dependency.marks.contains(&mark);
-    let reason = if has(Mark::Scan) {
-        "part of a scan".to_owned()
+    if has(Mark::Scan) {
+        Use::LeftOut("part of a scan".into())
     } else if has(Mark::Itself) {
-        return Some(None);
+        Use::Silent
     } else if has(Mark::Node) {
-        "with its own node: always allowed, needs no rule".to_owned()
+        Use::LeftOut("with its own node: always allowed, needs no rule".into())
     } else if !dependency.outcome.is_needed() {
-        dependency.outcome.as_str().to_owned()
+        Use::LeftOut(dependency.outcome.as_str().into())
     } else if dependency.direction == Direction::Unknown {
-        "who is the client is unknown".to_owned()
+        Use::LeftOut("who is the client is unknown".into())
     } else if !dependency.protocol.has_ports() {
-        format!("{} cannot be named in a NetworkPolicy", dependency.protocol)
+        Use::LeftOut(format!("{} cannot be named in a NetworkPolicy", dependency.protocol))
     } else {
-        return None;
-    };
-    Some(Some(reason))
+        Use::Rule
+    }
 }
 
 #[cfg(test)]

@@ -213,7 +213,9 @@ fn combinations(count: usize, size: usize) -> Vec<Vec<usize>> {
         .flat_map(|first| {
             let rest = combinations(count - first - 1, size - 1);
             rest.into_iter().map(move |mut chosen| {
-                chosen.iter_mut().for_each(|n| *n += first + 1);
+                for n in &mut chosen {
+                    *n += first + 1;
+                }
                 chosen.insert(0, first);
                 chosen
             })

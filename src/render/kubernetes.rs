@@ -105,7 +105,9 @@ fn asked_by(plan: &NamespacePlan, dns: &Dns, name: &str) -> BTreeMap<Peer, Acces
     let names: Vec<String> = members.map(ToString::to_string).collect();
     let mut servers = dns.servers.clone();
     if !name.is_empty() {
-        servers.values_mut().for_each(|access| access.evidence.retain(|evidence| names.contains(&evidence.client)));
+        for access in servers.values_mut() {
+            access.evidence.retain(|evidence| names.contains(&evidence.client));
+        }
     }
     servers
 }

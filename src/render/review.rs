@@ -7,7 +7,7 @@ use std::{
 
 use super::{Document, words};
 use crate::{
-    map::{Learning, State},
+    map::Learning,
     model::{Protocol, Span},
     policy::Simulation,
     recommend::{Access, Group, LeftOut, NamespacePlan, Peer, Recommendation},
@@ -83,17 +83,7 @@ fn summary(facts: &Facts) -> String {
             words::count(facts.dropped, "packet")
         );
     }
-    let state = match learning.state {
-        State::Learning => "learning: new dependencies are still to be expected",
-        State::Stabilising => "stabilising",
-        State::Stable => "stable",
-    };
-    let _ = writeln!(
-        text,
-        "- How complete: {state} ({:.1} % of what the last hours met was new, {} with traffic).",
-        learning.novelty * 100.0,
-        words::count(learning.hours as u64, "hour")
-    );
+    let _ = writeln!(text, "- How complete: {learning}.");
     let _ = writeln!(
         text,
         "- What runs more seldom than this window is long (backups, renewals, month ends) was not seen and is denied."

@@ -45,7 +45,10 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // primary result codes of SQLite: 5 BUSY, 6 LOCKED, 11 CORRUPT, 13 FULL, 26 NOTADB
-        let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .and_then(|code| code.parse::<u32>().ok());
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Locked,
             Some(11 | 26) => Self::Damaged(error.to_string()),

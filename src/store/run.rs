@@ -71,7 +71,7 @@ pub enum Written {
     /// It is in the store now.
     Added,
     /// Its content was there already, as this run; nothing was written.
-    Known(Run),
+    Known(Box<Run>),
 }
 
 /// Rows of a run whose id is not known before its end: no run has this id.
@@ -98,7 +98,7 @@ impl RunWriter {
     /// Writes the rest and keeps it all, unless the store has this run already.
     pub async fn finish(mut self, run: &Run, observations: &[Observation]) -> Result<Written, StoreError> {
         if let Some(known) = find(&mut self.transaction, run.id).await? {
-            return Ok(Written::Known(known));
+            return Ok(Written::Known(Box::new(known)));
         }
         insert(&mut self.transaction, run).await?;
         if self.has_rows {

@@ -45,7 +45,7 @@ async fn a_run_known_already_adds_nothing_and_an_unfinished_one_leaves_nothing()
     let store = Store::in_memory().await.unwrap();
     store.begin_run().await.unwrap().finish(&run(5), &[observation(80, 1..5)]).await.unwrap();
     let again = store.begin_run().await.unwrap().finish(&run(5), &[observation(81, 1..5)]).await.unwrap();
-    assert_eq!(again, Written::Known(run(5)));
+    assert_eq!(again, Written::Known(Box::new(run(5))));
     let mut writer = store.begin_run().await.unwrap();
     writer.write(&[observation(82, 1..5)]).await.unwrap();
     drop(writer);

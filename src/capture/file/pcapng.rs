@@ -103,7 +103,7 @@ impl Sections {
             return Err(cut(offset).into());
         };
         let length = length as usize;
-        if length < BLOCK_FRAME_BYTES || length % 4 != 0 {
+        if length < BLOCK_FRAME_BYTES || !length.is_multiple_of(4) {
             return Err(Damage { offset, reason: format!("a block of {length} bytes cannot be") }.into());
         }
         Ok(Some(Block { kind, length }))

@@ -85,7 +85,7 @@ fn a_record_of_absurd_length_ends_the_reading_without_allocating() {
 fn sections_of_both_byte_orders_and_resolutions_are_read_in_one_file() {
     let micro = section(1, 6, 1_500_000, &[1; 60], false);
     let nano = section(101, 9, 2_000_000_007, &[2; 41], true);
-    let binary = section(1, 0x80 | 10, 3 * 1024 + 512, &[3; 60], false);
+    let binary = section(1, 0x80 | 0x0a, 3 * 1024 + 512, &[3; 60], false);
     let (frames, end) = read(&[micro, nano, binary].concat());
     assert_eq!(end, None);
     let expected = [
