@@ -1,17 +1,25 @@
 //! (address, time) to who: Kubernetes objects and hosts files, and what they say about addresses.
+//!
+//! ```text
+//! read     text -> Reading { Cluster, problems }    one file at a time
+//! merge    Cluster, Cluster ... -> Cluster          several files, or snapshots of one cluster
+//! ```
+//!
+//! What can be used of a file is used; what cannot is a [`Problem`]; only a file that is of no use at all is an error.
+//! The order of objects within a file, and of files, never changes the [`Cluster`](crate::model::Cluster).
 
+mod collect;
 mod directory;
 mod field;
 mod hosts;
 mod merge;
-mod object;
-mod owner;
+mod node;
+mod owners;
+mod pod;
 mod read;
 mod service;
+mod strip;
 
 pub use directory::{Directory, Owner};
 pub use merge::merge;
 pub use read::{Problem, ReadError, Reading, read};
-
-#[cfg(test)]
-mod tests;
