@@ -21,6 +21,8 @@ mod read;
 mod service;
 mod services;
 mod strip;
+#[cfg(test)]
+mod tests;
 
 pub use directory::{Directory, Owner};
 pub use merge::merge;
