@@ -8,9 +8,23 @@ use serde_json::Value;
 #[error("{0}")]
 pub struct YamlError(String);
 
+/// How much one text may hold: a cluster of some thousand pods is tens of megabytes of YAML, where the library's own
+/// bounds stop at a few. They stay for aliases, by which a small text could grow without end.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: 1_000_000,
+            max_events: 100_000_000,
+            max_nodes: 50_000_000,
+            max_total_scalar_bytes: 1 << 30,
+        },
+    }
+}
+
 /// Reads all documents of a text, empty ones left out.
 pub fn read_all(text: &str) -> Result<Vec<Value>, YamlError> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| YamlError(one_line(&error)))?;
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| YamlError(one_line(&error)))?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 

@@ -1,70 +1,83 @@
-//! Fast lookups in a [`Cluster`].
+//! Who an address was at a time.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{collections::BTreeSet, net::IpAddr};
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashMapExt, HashSet};
 use ipnet::IpNet;
 
-use crate::model::{Cluster, Host, Node, Pod, Protocol, Service, ServicePort, TargetPort, Timestamp};
+use super::{field::sorted, services::Services};
+use crate::model::{Cluster, Host, Node, PartyKind, Pod, Protocol, Service, Timestamp};
 
-/// Who an address was.
+/// Who owned an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner<'d> {
+pub enum Owner<'c> {
     /// A pod with an address of its own.
-    Pod(&'d Pod),
-    /// A node, and all that shares its network.
-    Node(&'d Node),
-    /// A Service: nobody by itself.
-    Service(&'d Service),
-    /// A host from a hosts file.
-    Host(&'d Host),
-    /// Multicast or broadcast.
+    Pod(&'c Pod),
+    /// A node: also all that shares its address.
+    Node(&'c Node),
+    /// A Service: a ClusterIP, an external IP or its load balancer's.
+    Service(&'c Service),
+    /// A host or range of a hosts file.
+    Host(&'c Host),
+    /// Nobody alone: a multicast address, or broadcast.
     Multicast,
-    /// Inside the cluster's ranges, but nobody known owned it then.
+    /// Somebody inside the cluster or on the link, but it is not known who.
     Unknown,
-    /// Outside.
+    /// Somebody outside.
     External,
 }
 
-/// A cluster, indexed. Of one moment, but for pods, which own an address from their start to their end.
+impl Owner<'_> {
+    /// What it is in a dependency.
+    #[must_use]
+    pub fn kind(&self) -> PartyKind {
+        match self {
+            Self::Pod(_) => PartyKind::Workload,
+            Self::Node(_) => PartyKind::Node,
+            Self::Service(_) => PartyKind::Service,
+            Self::Host(_) => PartyKind::Host,
+            Self::Multicast => PartyKind::Multicast,
+            Self::Unknown => PartyKind::Unknown,
+            Self::External => PartyKind::External,
+        }
+    }
+}
+
+/// A cluster, arranged for looking up addresses.
 #[derive(Debug, Default)]
 pub struct Directory {
-    cluster: Cluster,
-    /// Pods by address, the later started first.
+    pub(super) cluster: Cluster,
+    /// Pods that own addresses, by their place in the cluster; the latest start last, unknown starts first.
     pods: HashMap<IpAddr, Vec<usize>>,
+    /// Addresses that were a pod's at some time, so that they are never outside.
+    once_pods: HashSet<IpAddr>,
     nodes: HashMap<IpAddr, usize>,
-    services: HashMap<IpAddr, Vec<usize>>,
-    node_ports: HashMap<(Protocol, u16), (usize, usize)>,
-    hosts: Vec<usize>,
+    hosts: Hosts,
+    /// Where an address that nobody is known to own is not outside: the nodes' pod ranges, and addresses that no
+    /// router forwards.
+    inside: Ranges,
     pod_ranges: Vec<IpNet>,
+    pub(super) services: Services,
 }
 
 impl Directory {
-    /// Indexes a cluster.
+    /// Arranges a cluster.
     #[must_use]
     pub fn new(cluster: &Cluster) -> Self {
-        let mut directory = Self { cluster: cluster.clone(), pod_ranges: pod_ranges(cluster), ..Self::default() };
-        for (n, pod) in cluster.pods.iter().enumerate().filter(|(_, pod)| !pod.host_network && !pod.finished) {
-            pod.addresses.iter().for_each(|address| directory.pods.entry(*address).or_default().push(n));
+        let listed: Vec<IpNet> = cluster.nodes.iter().flat_map(|node| node.pod_ranges.iter().copied()).collect();
+        let local = UNROUTED.iter().filter_map(|range| range.parse().ok());
+        let networked = cluster.pods.iter().filter(|pod| !pod.host_network);
+        let once_pods: HashSet<IpAddr> = networked.flat_map(|pod| pod.addresses.iter().copied()).collect();
+        Self {
+            cluster: cluster.clone(),
+            pods: owners(&cluster.pods),
+            nodes: nodes(&cluster.nodes),
+            hosts: Hosts::new(&cluster.hosts),
+            inside: Ranges::new(&listed.iter().copied().chain(local).collect()),
+            pod_ranges: pod_ranges(listed, &once_pods),
+            once_pods,
+            services: Services::new(cluster),
         }
-        for pods in directory.pods.values_mut() {
-            pods.sort_by_key(|n| std::cmp::Reverse(cluster.pods.get(*n).and_then(|pod| pod.started)));
-        }
-        for (n, node) in cluster.nodes.iter().enumerate() {
-            directory.nodes.extend(node.addresses.iter().map(|address| (*address, n)));
-        }
-        for (n, service) in cluster.services.iter().enumerate() {
-            for address in service.cluster_ips.iter().chain(&service.external_ips) {
-                directory.services.entry(*address).or_default().push(n);
-            }
-            for (m, port) in service.ports.iter().enumerate() {
-                directory.node_ports.extend(port.node_port.map(|number| ((port.protocol, number), (n, m))));
-            }
-        }
-        directory.hosts = (0..cluster.hosts.len()).collect();
-        // the longest prefix first
-        directory.hosts.sort_by_key(|n| std::cmp::Reverse(cluster.hosts.get(*n).map(|host| host.range.prefix_len())));
-        directory
     }
 
     /// What it was made from.
@@ -73,126 +86,147 @@ impl Directory {
         &self.cluster
     }
 
-    /// Who an address was at a time.
+    /// Who owned an address at a time.
+    ///
+    /// What is known of one address goes before what is known of a range, and what the cluster says before a hosts
+    /// file, except where that names a part of one of the cluster's ranges.
     #[must_use]
     pub fn who(&self, address: IpAddr, at: Timestamp) -> Owner<'_> {
-        if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        let address = address.to_canonical();
+        if is_many(address) {
             return Owner::Multicast;
         }
-        if let Some(pods) = self.pods.get(&address) {
-            return self.pod_at(pods, at).map_or(Owner::Unknown, Owner::Pod);
-        }
-        if let Some(node) = self.nodes.get(&address).and_then(|n| self.cluster.nodes.get(*n)) {
-            return Owner::Node(node);
-        }
-        if let Some(service) = self.services.get(&address).and_then(|all| all.first()) {
-            return self.cluster.services.get(*service).map_or(Owner::Unknown, Owner::Service);
-        }
-        let mut hosts = self.hosts.iter().filter_map(|n| self.cluster.hosts.get(*n));
-        if let Some(host) = hosts.find(|host| host.range.contains(&address)) {
-            return Owner::Host(host);
-        }
-        let is_local = match address {
-            IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.is_unspecified(),
-            IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified(),
-        };
-        let is_inside = self.pod_ranges.iter().any(|range| range.contains(&address));
-        if is_local || is_inside { Owner::Unknown } else { Owner::External }
+        let node = || self.nodes.get(&address).and_then(|n| self.cluster.nodes.get(*n)).map(Owner::Node);
+        let service = || self.service_of(address).map(Owner::Service);
+        pod_at(&self.pods_at(address), at)
+            .or_else(node)
+            .or_else(service)
+            .or_else(|| self.once_pods.contains(&address).then_some(Owner::Unknown))
+            .unwrap_or_else(|| self.who_by_range(address))
     }
 
-    /// The pod that had the address then: the last one started before. Two that started together are nobody.
-    fn pod_at(&self, pods: &[usize], at: Timestamp) -> Option<&Pod> {
-        let has_started = |pod: &&Pod| pod.started.is_none_or(|started| started <= at);
-        let mut started = pods.iter().filter_map(|n| self.cluster.pods.get(*n)).filter(has_started);
-        let (last, before) = (started.next()?, started.next());
-        let is_clear = before.is_none_or(|before| before.workload == last.workload || before.started != last.started);
-        is_clear.then_some(last)
-    }
-
-    /// The Service that has this address, and its port.
-    #[must_use]
-    pub fn service_at(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<(&Service, &ServicePort)> {
-        let services = self.services.get(&address)?.iter().filter_map(|n| self.cluster.services.get(*n));
-        services
-            .flat_map(|service| service.ports.iter().map(move |declared| (service, declared)))
-            .find(|(_, declared)| declared.protocol == protocol && declared.port == port)
-    }
-
-    /// The Service that answers on this port of every node.
-    #[must_use]
-    pub fn node_port(&self, protocol: Protocol, port: u16) -> Option<(&Service, &ServicePort)> {
-        let (service, declared) = self.node_ports.get(&(protocol, port))?;
-        let service = self.cluster.services.get(*service)?;
-        Some((service, service.ports.get(*declared)?))
-    }
-
-    /// The addresses and ports that a Service's port leads to: its selected pods, else its Endpoints. Sorted.
-    #[must_use]
-    pub fn targets(&self, service: &Service, port: &ServicePort) -> Vec<(IpAddr, u16)> {
-        let mut targets: Vec<(IpAddr, u16)> = match &service.selector {
-            Some(selector) => {
-                let is_selected =
-                    |pod: &&Pod| pod.namespace == service.namespace && !pod.finished && pod.labels.contain(selector);
-                let pods = self.cluster.pods.iter().filter(is_selected);
-                pods.flat_map(|pod| target_port(pod, port).into_iter().flat_map(|target| on(pod, target))).collect()
-            }
-            None => Vec::new(),
-        };
-        if targets.is_empty() {
-            let of_port = |endpoint: &&crate::model::Endpoint| {
-                endpoint.namespace == service.namespace
-                    && endpoint.service == service.name
-                    && endpoint.protocol == port.protocol
-                    && endpoint.port_name == port.name
-            };
-            let endpoints = self.cluster.endpoints.iter().filter(of_port);
-            targets = endpoints.map(|endpoint| (endpoint.address, endpoint.port.unwrap_or(port.port))).collect();
+    fn who_by_range(&self, address: IpAddr) -> Owner<'_> {
+        let host = self.hosts.at(address).and_then(|n| self.cluster.hosts.get(n));
+        match (host, self.inside.at(address)) {
+            (Some(host), None) => Owner::Host(host),
+            // a wide host range around the cluster does not know who its pods are; one within it does
+            (Some(host), Some(range)) if range.contains(&host.range) => Owner::Host(host),
+            (_, Some(_)) => Owner::Unknown,
+            (None, None) => Owner::External,
         }
-        targets.sort_unstable();
-        targets.dedup();
-        targets
     }
 
-    /// Whether the pod that had the address then declares this port.
+    /// The pods that own an address, at one time or another; the latest start last.
+    pub(super) fn pods_at(&self, address: IpAddr) -> Vec<&Pod> {
+        let places = self.pods.get(&address).into_iter().flatten();
+        places.filter_map(|n| self.cluster.pods.get(*n)).collect()
+    }
+
+    /// Whether the pod that owned an address at a time declares a port.
     #[must_use]
     pub fn declares(&self, address: IpAddr, at: Timestamp, protocol: Protocol, port: u16) -> bool {
         let Owner::Pod(pod) = self.who(address, at) else { return false };
-        pod.ports.iter().any(|declared| declared.protocol == protocol && declared.port == port)
+        pod.ports.iter().any(|own| own.protocol == protocol && own.port == port)
     }
 
-    /// The ranges that pods get their addresses from.
+    /// The ranges that pods have their addresses from: those that nodes list, and the surroundings of the pods that
+    /// lie outside them, for many network plugins tell their ranges to nobody. Aggregated and in order.
     #[must_use]
     pub fn pod_ranges(&self) -> Vec<IpNet> {
         self.pod_ranges.clone()
     }
 }
 
-/// The number behind a target port: pods may give one name different numbers.
-fn target_port(pod: &Pod, port: &ServicePort) -> Option<u16> {
-    match &port.target {
-        TargetPort::Number(number) => Some(*number),
-        TargetPort::Name(name) => {
-            let is_named = |declared: &&crate::model::ContainerPort| {
-                declared.protocol == port.protocol && declared.name.as_ref() == Some(name)
-            };
-            pod.ports.iter().find(is_named).map(|declared| declared.port)
+/// Ranges in which no address is outside: this host, loopback and link-local (RFC 6890, RFC 4291).
+const UNROUTED: [&str; 6] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10"];
+
+/// The usual size of one node's pod range: what is guessed around a pod that no listed range holds.
+const NODE_PREFIXES: (u8, u8) = (24, 64);
+
+/// Whether an address is that of many: multicast, or the broadcast of every link. A subnet's own broadcast address
+/// cannot be told without its mask.
+fn is_many(address: IpAddr) -> bool {
+    address.is_multicast() || matches!(address, IpAddr::V4(v4) if v4.is_broadcast())
+}
+
+/// The pod among those with one address that owned it at a time.
+///
+/// Of two, the later start is the owner from then on: the other must have gone, though no snapshot saw it go. Where
+/// starts are equal or unknown and the workloads differ, nobody can tell.
+fn pod_at<'c>(pods: &[&'c Pod], at: Timestamp) -> Option<Owner<'c>> {
+    let begun = pods.partition_point(|pod| pod.started.is_none_or(|started| started <= at));
+    let (last, earlier) = pods.get(..begun)?.split_last()?;
+    let mut rivals = earlier.iter().filter(|pod| pod.workload != last.workload);
+    let ambiguous = rivals.any(|rival| rival.started.is_none() || rival.started == last.started);
+    Some(if ambiguous { Owner::Unknown } else { Owner::Pod(last) })
+}
+
+/// Who owns addresses: not pods that have ended, nor those that share their node's.
+fn owners(pods: &[Pod]) -> HashMap<IpAddr, Vec<usize>> {
+    let mut order: Vec<(usize, &Pod)> =
+        pods.iter().enumerate().filter(|(_, pod)| !pod.finished && !pod.host_network).collect();
+    order.sort_by_key(|(_, pod)| (pod.started, *pod));
+    let mut owners: HashMap<IpAddr, Vec<usize>> = HashMap::new();
+    for (n, pod) in order {
+        for address in &pod.addresses {
+            owners.entry(*address).or_default().push(n);
         }
+    }
+    owners
+}
+
+/// Nodes by address; the first keeps one that two had one after the other.
+fn nodes(nodes: &[Node]) -> HashMap<IpAddr, usize> {
+    let nodes = nodes.iter().enumerate().rev();
+    nodes.flat_map(|(n, node)| node.addresses.iter().map(move |address| (*address, n))).collect()
+}
+
+fn pod_ranges(mut listed: Vec<IpNet>, addresses: &HashSet<IpAddr>) -> Vec<IpNet> {
+    let known = Ranges::new(&listed);
+    let strays = addresses.iter().filter(|address| known.at(**address).is_none());
+    listed.extend(strays.map(|address| surroundings(*address)));
+    sorted(IpNet::aggregate(&listed))
+}
+
+fn surroundings(address: IpAddr) -> IpNet {
+    let prefix = if address.is_ipv4() { NODE_PREFIXES.0 } else { NODE_PREFIXES.1 };
+    IpNet::new(address, prefix).map_or_else(|_| address.into(), |range| range.trunc())
+}
+
+/// Ranges that do not overlap, in order.
+#[derive(Debug, Default)]
+struct Ranges(Vec<IpNet>);
+
+impl Ranges {
+    fn new(ranges: &Vec<IpNet>) -> Self {
+        Self(sorted(IpNet::aggregate(ranges)))
+    }
+
+    /// The range an address lies in.
+    fn at(&self, address: IpAddr) -> Option<IpNet> {
+        let after = self.0.partition_point(|range| range.network() <= address);
+        self.0.get(after.checked_sub(1)?).copied().filter(|range| range.contains(&address))
     }
 }
 
-fn on(pod: &Pod, port: u16) -> impl Iterator<Item = (IpAddr, u16)> {
-    pod.addresses.iter().map(move |address| (*address, port))
+/// The ranges of a hosts file, which may lie within one another.
+#[derive(Debug, Default)]
+struct Hosts {
+    /// Places in the cluster.
+    by_range: HashMap<IpNet, usize>,
+    /// Prefix lengths in use, for IPv4 and IPv6 together.
+    prefixes: BTreeSet<u8>,
 }
 
-/// What the nodes say; where none says it, the /24 or /64 around every pod.
-fn pod_ranges(cluster: &Cluster) -> Vec<IpNet> {
-    let mut ranges: Vec<IpNet> = cluster.nodes.iter().flat_map(|node| node.pod_ranges.iter().copied()).collect();
-    let pods = cluster.pods.iter().filter(|pod| !pod.host_network);
-    for address in pods.flat_map(|pod| &pod.addresses) {
-        if !ranges.iter().any(|range| range.contains(address)) {
-            let prefix = if address.is_ipv4() { 24 } else { 64 };
-            ranges.extend(IpNet::new(*address, prefix).ok().map(|range| range.trunc()));
-        }
+impl Hosts {
+    fn new(hosts: &[Host]) -> Self {
+        let by_range = hosts.iter().enumerate().rev().map(|(n, host)| (host.range, n)).collect();
+        Self { by_range, prefixes: hosts.iter().map(|host| host.range.prefix_len()).collect() }
     }
-    IpNet::aggregate(&ranges)
+
+    /// The narrowest range around an address.
+    fn at(&self, address: IpAddr) -> Option<usize> {
+        let mut ranges = self.prefixes.iter().rev().filter_map(|prefix| IpNet::new(address, *prefix).ok());
+        ranges.find_map(|range| self.by_range.get(&range.trunc()).copied())
+    }
 }

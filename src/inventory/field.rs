@@ -1,69 +1,120 @@
-//! Fields of objects, read leniently: what is missing or of another type is as if it were not there.
+//! Fields of an object as they are wanted, with a note where they are not: one bad field never costs the object.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, str::FromStr};
 
+use ipnet::IpNet;
 use serde_json::Value;
 
+use super::read::Problem;
 use crate::model::{Labels, Protocol, Timestamp};
 
-/// The value at a path of keys.
-pub(super) fn at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
-    path.iter().try_fold(value, |value, key| value.get(key))
+/// Where the faults of one object are noted.
+pub(super) struct Notes<'a> {
+    /// The file.
+    pub source: &'a str,
+    /// The object: `Pod production/web-1`.
+    pub object: String,
+    /// The notes of the whole file.
+    pub problems: &'a mut Vec<Problem>,
 }
 
-/// A text that is not empty.
-pub(super) fn text<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
-    at(value, path)?.as_str().filter(|text| !text.is_empty())
+impl Notes<'_> {
+    /// Notes one fault.
+    pub fn add(&mut self, reason: impl Into<String>) {
+        let (source, object) = (self.source.to_owned(), self.object.clone());
+        self.problems.push(Problem { source, object, reason: reason.into() });
+    }
 }
 
-/// The items of a list; none where there is no list.
-pub(super) fn list<'v>(value: &'v Value, path: &[&str]) -> impl Iterator<Item = &'v Value> {
-    at(value, path).and_then(Value::as_array).into_iter().flatten()
+/// A text that says something.
+pub(super) fn word(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
 }
 
-/// A port that can be: 1 to 65535.
-pub(super) fn port(value: &Value, path: &[&str]) -> Option<u16> {
-    at(value, path)?.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
+/// The elements of a list; none where it is absent.
+pub(super) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A time as the API writes it.
+pub(super) fn time(value: &Value) -> Option<Timestamp> {
+    word(value).and_then(Timestamp::parse)
+}
+
+/// Labels; those that are not texts, which no API server would have taken, are left out.
+pub(super) fn labels(value: &Value, what: &str, notes: &mut Notes) -> Labels {
+    let Some(map) = value.as_object() else {
+        if !value.is_null() {
+            notes.add(format!("{what} are not a map"));
+        }
+        return Labels::default();
+    };
+    let mut labels = Labels::default();
+    for (key, value) in map {
+        match value {
+            Value::String(text) => drop(labels.0.insert(key.clone(), text.clone())),
+            // "key:" alone in a manifest is the empty value to kubectl
+            Value::Null => drop(labels.0.insert(key.clone(), String::new())),
+            _ => notes.add(format!("{what}: the value of `{key}` is not a string")),
+        }
+    }
+    labels
+}
+
+/// Addresses from texts; a mapped IPv4 address is the IPv4 address.
+pub(super) fn addresses<'v>(texts: impl IntoIterator<Item = &'v Value>, what: &str, notes: &mut Notes) -> Vec<IpAddr> {
+    sorted(parsed::<IpAddr>(texts, what, "an address", notes).map(|address| address.to_canonical()))
+}
+
+/// Ranges from texts, without the host bits.
+pub(super) fn ranges<'v>(texts: impl IntoIterator<Item = &'v Value>, what: &str, notes: &mut Notes) -> Vec<IpNet> {
+    sorted(parsed::<IpNet>(texts, what, "a CIDR", notes).map(|range| range.trunc()))
+}
+
+fn parsed<'v, T: FromStr>(
+    texts: impl IntoIterator<Item = &'v Value>,
+    what: &str,
+    wanted: &str,
+    notes: &mut Notes,
+) -> impl Iterator<Item = T> {
+    let mut good = Vec::new();
+    for value in texts {
+        match value {
+            // the API writes an address that is not yet known as "" or not at all
+            Value::Null => {}
+            Value::String(text) if text.is_empty() => {}
+            Value::String(text) if let Ok(item) = text.parse() => good.push(item),
+            Value::String(text) => notes.add(format!("{what} `{text}` is not {wanted}")),
+            other => notes.add(format!("{what} `{other}` is not {wanted}")),
+        }
+    }
+    good.into_iter()
+}
+
+/// A port from 1 to 65535.
+pub(super) fn port(value: &Value, what: &str, notes: &mut Notes) -> Option<u16> {
+    let port = value.as_u64().and_then(|number| u16::try_from(number).ok()).filter(|port| *port > 0);
+    if port.is_none() {
+        let found = if value.is_null() { "nothing".to_owned() } else { format!("`{value}`") };
+        notes.add(format!("{what} must be between 1 and 65535, not {found}"));
+    }
+    port
 }
 
 /// The protocol of a port; TCP where none is named.
-pub(super) fn protocol(value: &Value) -> Option<Protocol> {
-    text(value, &["protocol"]).map_or(Some(Protocol::TCP), |name| name.parse().ok())
-}
-
-/// A time in RFC 3339.
-pub(super) fn time(value: &Value, path: &[&str]) -> Option<Timestamp> {
-    text(value, path).and_then(Timestamp::parse)
-}
-
-/// What `metadata` or a selector labels; values that are no strings are told by `problem`.
-pub(super) fn labels(value: &Value, path: &[&str], problem: &mut dyn FnMut(String)) -> Labels {
-    let Some(pairs) = at(value, path).and_then(Value::as_object) else { return Labels::default() };
-    let string = |(key, value): (&String, &Value)| {
-        if value.as_str().is_none() {
-            problem(format!("label {key} is not a string"));
-        }
-        value.as_str().map(|value| (key.clone(), value.to_owned()))
-    };
-    pairs.iter().filter_map(string).collect()
-}
-
-/// An address; one that does not parse is told by `problem`.
-pub(super) fn address(text: &str, problem: &mut dyn FnMut(String)) -> Option<IpAddr> {
-    let address = text.parse().ok();
-    if address.is_none() {
-        problem(format!("`{text}` is not an address"));
+pub(super) fn protocol(value: &Value, notes: &mut Notes) -> Option<Protocol> {
+    let Some(name) = word(value) else { return Some(Protocol::TCP) };
+    let protocol = name.parse().ok().filter(|protocol: &Protocol| protocol.has_ports());
+    if protocol.is_none() {
+        notes.add(format!("protocol `{name}` is none of TCP, UDP, SCTP"));
     }
-    address
+    protocol
 }
 
-/// Those of several texts that are addresses, in order and once.
-pub(super) fn addresses<'t>(texts: impl Iterator<Item = &'t str>, problem: &mut dyn FnMut(String)) -> Vec<IpAddr> {
-    let mut found: Vec<IpAddr> = Vec::new();
-    for text in texts {
-        if let Some(address) = address(text, problem).filter(|address| !found.contains(address)) {
-            found.push(address);
-        }
-    }
-    found
+/// All, in order, each once.
+pub(super) fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    items.sort_unstable();
+    items.dedup();
+    items
 }

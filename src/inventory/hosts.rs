@@ -1,55 +1,97 @@
-//! Hosts files, for networks without Kubernetes: CSV with a header, or a YAML list of the same keys.
+//! Hosts files, as operators write them: CSV with a header, or a YAML list of the same keys. Rows of a CSV become
+//! entries of the YAML form, so that one reader knows both.
+
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
-use super::field::text;
+use super::{collect::Collector, field::Notes};
 use crate::model::{Host, Labels};
 
-/// Rows of a CSV whose header names an address, as objects of the YAML form; `None` where the text is something else.
-pub(super) fn csv(text: &str) -> Option<Vec<Value>> {
-    let header = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'))?;
-    let is_header = header.split([',', ';']).any(|name| name.trim().trim_matches('"').eq_ignore_ascii_case("address"));
-    if !is_header || header.contains(':') {
-        return None;
-    }
+/// What a hosts file may say of a host. Site and VLAN are accepted, and not yet used.
+const KEYS: [&str; 6] = ["address", "name", "role", "site", "vlan", "labels"];
+
+/// Whether the first line that says anything is a CSV header with the column `address`.
+pub(super) fn is_csv(text: &str) -> bool {
+    let header = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    header.is_some_and(|line| line.split(',').any(|cell| key(cell.trim().trim_matches('"')) == Some("address")))
+}
+
+/// The key that a word names, whatever its case.
+fn key(word: &str) -> Option<&'static str> {
+    KEYS.into_iter().find(|key| word.eq_ignore_ascii_case(key))
+}
+
+/// Whether an entry of a list is a host.
+pub(super) fn is_host(entry: &Value) -> bool {
+    let mut keys = entry.as_object().into_iter().flat_map(Map::keys);
+    entry["kind"].is_null() && keys.any(|word| key(word) == Some("address"))
+}
+
+/// Reads the rows of a CSV; short and long rows are read as far as they go.
+pub(super) fn read_csv(text: &str, collector: &mut Collector) {
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let names: Vec<String> = reader.headers().ok()?.iter().map(str::to_lowercase).collect();
-    let row = |record: csv::StringRecord| {
-        let fields = names.iter().cloned().zip(record.iter().map(Value::from));
-        Value::Object(fields.collect::<Map<_, _>>())
+    let header = reader.headers().cloned().unwrap_or_default();
+    for record in reader.records() {
+        match record {
+            Ok(record) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                let cells = header.iter().map(str::to_owned).zip(record.iter().map(Value::from));
+                collector.host(&format!("line {line}"), Value::Object(cells.collect()));
+            }
+            Err(error) => collector.problem("rows", error.to_string()),
+        }
+    }
+    for word in header.iter().filter(|word| key(word).is_none()) {
+        collector.problem("header", format!("column `{word}` is not known; known are {}", KEYS.join(", ")));
+    }
+}
+
+/// A host, if its address is one.
+pub(super) fn host(entry: &Value, notes: &mut Notes) -> Option<Host> {
+    let field = |wanted: &str| {
+        let mut fields = entry.as_object().into_iter().flatten();
+        fields.find(|(word, _)| key(word) == Some(wanted)).map(|(_, value)| plain(value)).unwrap_or_default()
     };
-    Some(reader.records().filter_map(Result::ok).map(row).collect())
-}
-
-/// Whether an object is a row of a hosts file.
-pub(super) fn is_host(value: &Value) -> bool {
-    value.get("kind").is_none() && value.get("address").is_some()
-}
-
-pub(super) fn host(value: &Value, problem: &mut dyn FnMut(String)) -> Option<Host> {
-    let written = text(value, &["address"]).unwrap_or_default();
-    let range = written.parse::<IpNet>().or_else(|_| written.parse::<std::net::IpAddr>().map(IpNet::from));
-    let Ok(range) = range else {
-        problem(format!("`{written}` is neither an address nor a range"));
+    let address = field("address");
+    let Some(range) = range(&address) else {
+        notes.add(format!("address `{address}` is neither an address nor a CIDR"));
         return None;
     };
-    let own = |key: &str| text(value, &[key]).map(str::to_owned);
-    Some(Host { range: range.trunc(), name: own("name"), role: own("role"), labels: labels(value) })
+    let given = |key: &str| Some(field(key)).filter(|text| !text.is_empty());
+    Some(Host { range, name: given("name"), role: given("role"), labels: labels(&field("labels"), notes) })
 }
 
-/// `k=v;k=v`, or a map.
-fn labels(value: &Value) -> Labels {
-    match value.get("labels") {
-        Some(Value::String(pairs)) => {
-            let pair =
-                |pair: &str| pair.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()));
-            pairs.split(';').filter_map(pair).collect()
+/// A value of the YAML form as it would stand in a cell: labels may be a map there.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect::<Vec<_>>().join(";")
         }
-        Some(Value::Object(pairs)) => {
-            pairs.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
-        }
-        _ => Labels::default(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(";"),
+        other => other.to_string(),
     }
+}
+
+fn range(text: &str) -> Option<IpNet> {
+    let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    address.or_else(|_| text.parse::<IpNet>().map(|range| range.trunc())).ok()
+}
+
+/// Labels as `k=v;k=v`.
+fn labels(text: &str, notes: &mut Notes) -> Labels {
+    let mut labels = Labels::default();
+    for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => {
+                labels.0.insert(key.trim().to_owned(), value.trim().to_owned());
+            }
+            _ => notes.add(format!("label `{pair}` is not written as key=value")),
+        }
+    }
+    labels
 }

@@ -1,45 +1,131 @@
-use std::collections::BTreeMap;
+//! Several readings, or snapshots of one cluster at several times, as one. The order they come in never matters: a
+//! model value does not know when it was read, so of two that differ the one that says more counts.
 
-use super::object;
-use crate::model::{Cluster, Pod};
+use super::field::sorted;
+use crate::model::{Cluster, Host, Namespace, Node, Pod, RawObject, Service, Workload};
 
-/// Several listings of one cluster as one, whatever their order. A pod that any of them saw end has ended.
+/// The union of several clusters.
 #[must_use]
-pub fn merge(parts: impl IntoIterator<Item = Cluster>) -> Cluster {
-    let mut whole = Cluster::default();
-    for part in parts {
-        whole.namespaces.extend(part.namespaces);
-        whole.nodes.extend(part.nodes);
-        whole.pods.extend(part.pods);
-        whole.services.extend(part.services);
-        whole.endpoints.extend(part.endpoints);
-        whole.workloads.extend(part.workloads);
-        whole.hosts.extend(part.hosts);
-        whole.policies.extend(part.policies);
+pub fn merge(clusters: impl IntoIterator<Item = Cluster>) -> Cluster {
+    let mut all = Cluster::default();
+    for cluster in clusters {
+        all.namespaces.extend(cluster.namespaces);
+        all.nodes.extend(cluster.nodes);
+        all.pods.extend(cluster.pods);
+        all.services.extend(cluster.services);
+        all.endpoints.extend(cluster.endpoints);
+        all.workloads.extend(cluster.workloads);
+        all.hosts.extend(cluster.hosts);
+        all.policies.extend(cluster.policies);
     }
-    whole.pods = pods(whole.pods);
-    object::sort(&mut whole);
-    whole
+    settled(all)
 }
 
-/// One pod for each that was listed in several versions.
-fn pods(listed: Vec<Pod>) -> Vec<Pod> {
-    let mut pods: BTreeMap<(String, String, Option<crate::model::Timestamp>), Pod> = BTreeMap::new();
-    for pod in listed {
-        let key = (pod.namespace.clone(), pod.name.clone(), pod.started);
-        match pods.entry(key) {
-            std::collections::btree_map::Entry::Vacant(slot) => {
-                slot.insert(pod);
-            }
-            std::collections::btree_map::Entry::Occupied(mut slot) => {
-                let finished = slot.get().finished || pod.finished;
-                let fuller = (pod.addresses.len(), &pod) > (slot.get().addresses.len(), slot.get());
-                if fuller {
-                    slot.insert(pod);
-                }
-                slot.get_mut().finished = finished;
-            }
+/// Everything once and in order.
+pub(super) fn settled(cluster: Cluster) -> Cluster {
+    Cluster {
+        namespaces: joined(cluster.namespaces, |one| one.name.clone(), join_namespace),
+        nodes: joined(cluster.nodes, |one| one.name.clone(), join_node),
+        pods: without_pending(&pods(cluster.pods)),
+        services: joined(cluster.services, |one| (one.namespace.clone(), one.name.clone()), join_service),
+        endpoints: sorted(cluster.endpoints),
+        workloads: joined(cluster.workloads, |one| one.id.clone(), join_workload),
+        hosts: joined(cluster.hosts, |one| one.range, join_host),
+        policies: policies(cluster.policies),
+    }
+}
+
+/// One value for each key. They are joined in their own order, so that the result does not depend on another.
+fn joined<T: Ord, K: Ord>(items: Vec<T>, key: impl Fn(&T) -> K, join: impl Fn(&mut T, T)) -> Vec<T> {
+    let mut items = sorted(items);
+    items.sort_by_cached_key(&key);
+    let mut all: Vec<T> = Vec::with_capacity(items.len());
+    for item in items {
+        match all.last_mut().filter(|last| key(last) == key(&item)) {
+            Some(last) => join(last, item),
+            None => all.push(item),
         }
     }
-    pods.into_values().collect()
+    all.sort_unstable();
+    all
+}
+
+/// Keeps the one that says more.
+fn keep_fuller<T, M: Ord>(known: &mut T, other: T, measure: impl Fn(&T) -> M) {
+    if measure(&other) > measure(known) {
+        *known = other;
+    }
+}
+
+fn join_namespace(known: &mut Namespace, other: Namespace) {
+    keep_fuller(known, other, |namespace| namespace.labels.0.len());
+}
+
+/// A node may be known by itself and by its pods, and its address may have changed between two snapshots.
+fn join_node(known: &mut Node, other: Node) {
+    known.addresses = sorted(known.addresses.drain(..).chain(other.addresses));
+    known.pod_ranges = sorted(known.pod_ranges.drain(..).chain(other.pod_ranges));
+}
+
+/// A manifest has no addresses, and a Service made anew has others: all of them were its own.
+fn join_service(known: &mut Service, other: Service) {
+    let cluster_ips = sorted(known.cluster_ips.iter().chain(&other.cluster_ips).copied());
+    let external_ips = sorted(known.external_ips.iter().chain(&other.external_ips).copied());
+    keep_fuller(known, other, |service| {
+        (service.cluster_ips.len(), service.external_ips.len(), service.ports.len(), service.selector.is_some())
+    });
+    (known.cluster_ips, known.external_ips) = (cluster_ips, external_ips);
+}
+
+fn join_workload(known: &mut Workload, other: Workload) {
+    keep_fuller(known, other, |workload| (workload.template_labels.0.len(), workload.ports.len()));
+}
+
+fn join_host(known: &mut Host, other: Host) {
+    keep_fuller(known, other, |host| (host.name.is_some(), host.role.is_some(), host.labels.0.len()));
+}
+
+/// A pod is one by namespace, name and start: a `StatefulSet` gives the name again. The end of a pod is the later news.
+fn pods(pods: Vec<Pod>) -> Vec<Pod> {
+    let id = |pod: &Pod| (pod.namespace.clone(), pod.name.clone(), pod.started);
+    joined(pods, id, |known, other| {
+        keep_fuller(known, other, |pod| (pod.finished, pod.addresses.len(), pod.ports.len()));
+    })
+}
+
+/// Drops pods that were seen while they had no address yet, where they were seen with one too: their start, until the
+/// kubelet has taken them, is their creation, and so another.
+fn without_pending(pods: &[Pod]) -> Vec<Pod> {
+    let same = |one: &Pod, other: &Pod| one.namespace == other.namespace && one.name == other.name;
+    let mut kept = Vec::with_capacity(pods.len());
+    for mut namesakes in pods.chunk_by(same).map(<[Pod]>::to_vec) {
+        if namesakes.iter().any(|pod| !pod.addresses.is_empty()) {
+            namesakes.retain(|pod| pod.finished || !pod.addresses.is_empty());
+        }
+        kept.append(&mut namesakes);
+    }
+    kept
+}
+
+/// Policies by what they are, not by where they were read; the same one from several places is one.
+fn policies(mut policies: Vec<RawObject>) -> Vec<RawObject> {
+    policies.sort_by_cached_key(|policy| {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let (object, meta) = (&policy.object, &policy.object["metadata"]);
+        let name = (text(&meta["namespace"]), text(&object["kind"]), text(&meta["name"]));
+        (name, policy.source.clone(), policy.document, object.to_string())
+    });
+    let mut kept: Vec<RawObject> = Vec::with_capacity(policies.len());
+    for policy in policies {
+        let namesakes = kept.iter().rev().take_while(|known| named(known) == named(&policy));
+        if !namesakes.into_iter().any(|known| known.object == policy.object) {
+            kept.push(policy);
+        }
+    }
+    kept
+}
+
+fn named(policy: &RawObject) -> [&serde_json::Value; 3] {
+    let meta = &policy.object["metadata"];
+    [&meta["namespace"], &policy.object["kind"], &meta["name"]]
 }

@@ -1,89 +1,128 @@
-//! Services and the addresses behind them.
+//! Services, and the addresses behind them.
+
+use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::field::{addresses, at, labels, list, port, protocol, text};
-use crate::model::{Endpoint, Service, ServiceKind, ServicePort, TargetPort};
+use super::field::{Notes, addresses, labels, list, port, protocol, sorted, word};
+use crate::model::{Endpoint, Protocol, Service, ServiceKind, ServicePort, TargetPort, WorkloadRef};
 
-type Tell<'t> = &'t mut dyn FnMut(String);
+/// The label by which an `EndpointSlice` says whose it is.
+const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 
-pub(super) fn service(value: &Value, namespace: String, name: String, problem: Tell<'_>) -> Option<Service> {
-    let kind = match text(value, &["spec", "type"]) {
+/// A Service.
+pub(super) fn service(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Service {
+    let spec = &item["spec"];
+    let selector = labels(&spec["selector"], "selector", notes);
+    let cluster_ips = list(&spec["clusterIPs"]).iter().chain([&spec["clusterIP"]]).filter(|ip| *ip != "None");
+    let balancers = list(&item["status"]["loadBalancer"]["ingress"]).iter().map(|ingress| &ingress["ip"]);
+    let external_ips = list(&spec["externalIPs"]).iter().chain(balancers);
+    Service {
+        namespace: id.namespace,
+        name: id.name,
+        kind: kind(&spec["type"], notes),
+        selector: Some(selector).filter(|selector| !selector.is_empty()),
+        cluster_ips: addresses(cluster_ips, "clusterIP", notes),
+        external_ips: addresses(external_ips, "external address", notes),
+        ports: sorted(list(&spec["ports"]).iter().filter_map(|item| service_port(item, notes))),
+    }
+}
+
+fn kind(value: &Value, notes: &mut Notes) -> ServiceKind {
+    match word(value) {
         None | Some("ClusterIP") => ServiceKind::ClusterIp,
         Some("NodePort") => ServiceKind::NodePort,
         Some("LoadBalancer") => ServiceKind::LoadBalancer,
         Some("ExternalName") => ServiceKind::ExternalName,
         Some(other) => {
-            problem(format!("`{other}` is not a type of Service"));
-            return None;
+            notes.add(format!("type `{other}` is not known; taken for ClusterIP"));
+            ServiceKind::ClusterIp
         }
-    };
-    let selector = Some(labels(value, &["spec", "selector"], problem)).filter(|selector| !selector.is_empty());
-    let listed = list(value, &["spec", "clusterIPs"]).filter_map(Value::as_str);
-    let cluster_ips = text(value, &["spec", "clusterIP"]).into_iter().chain(listed).filter(|ip| *ip != "None");
-    let balancers = list(value, &["status", "loadBalancer", "ingress"]).filter_map(|ingress| text(ingress, &["ip"]));
-    let external = list(value, &["spec", "externalIPs"]).filter_map(Value::as_str).chain(balancers);
-    Some(Service {
-        cluster_ips: addresses(cluster_ips, problem),
-        external_ips: addresses(external, problem),
-        ports: list(value, &["spec", "ports"]).filter_map(|value| service_port(value, problem)).collect(),
-        namespace,
-        name,
-        kind,
-        selector,
+    }
+}
+
+fn service_port(item: &Value, notes: &mut Notes) -> Option<ServicePort> {
+    let number = port(&item["port"], "port", notes)?;
+    let protocol = protocol(&item["protocol"], notes)?;
+    let node_port = Some(&item["nodePort"]).filter(|value| !is_zero(value));
+    Some(ServicePort {
+        name: word(&item["name"]).map(str::to_owned),
+        port: number,
+        target: target(&item["targetPort"], number, notes)?,
+        node_port: node_port.and_then(|value| port(value, "nodePort", notes)),
+        protocol,
     })
 }
 
-fn service_port(value: &Value, problem: Tell<'_>) -> Option<ServicePort> {
-    let (Some(number), Some(protocol)) = (port(value, &["port"]), protocol(value)) else {
-        problem("a port of the Service is not one".into());
-        return None;
-    };
-    let target = match at(value, &["targetPort"]) {
-        Some(Value::String(name)) => name.parse().map_or_else(|_| TargetPort::Name(name.clone()), TargetPort::Number),
-        _ => TargetPort::Number(port(value, &["targetPort"]).unwrap_or(number)),
-    };
-    let name = text(value, &["name"]).map(str::to_owned);
-    Some(ServicePort { name, port: number, target, node_port: port(value, &["nodePort"]), protocol })
-}
-
-pub(super) fn endpoints(value: &Value, namespace: &str, name: &str, problem: Tell<'_>) -> Vec<Endpoint> {
-    let mut found = Vec::new();
-    for subset in list(value, &["subsets"]) {
-        let listed = list(subset, &["addresses"]).chain(list(subset, &["notReadyAddresses"]));
-        let listed: Vec<&str> = listed.filter_map(|address| text(address, &["ip"])).collect();
-        found.extend(pairs(subset, &listed, namespace, name, problem));
+/// Absent and 0 mean the Service's own port.
+fn target(value: &Value, own: u16, notes: &mut Notes) -> Option<TargetPort> {
+    match value {
+        value if is_zero(value) => Some(TargetPort::Number(own)),
+        // no port name is all digits, so a number in quotes can only be meant as a number
+        Value::String(text) => Some(text.parse().map_or_else(|_| TargetPort::Name(text.clone()), TargetPort::Number)),
+        value => port(value, "targetPort", notes).map(TargetPort::Number),
     }
-    found
 }
 
-pub(super) fn endpoint_slice(value: &Value, namespace: &str, problem: Tell<'_>) -> Vec<Endpoint> {
-    let Some(service) = text(value, &["metadata", "labels", "kubernetes.io/service-name"]) else { return Vec::new() };
-    if text(value, &["addressType"]) == Some("FQDN") {
+/// Whether a field was left to its default.
+fn is_zero(value: &Value) -> bool {
+    value.is_null() || *value == 0 || *value == ""
+}
+
+/// A port behind a Service: its name, its number (none means all), its protocol.
+type EndpointPort = (Option<String>, Option<u16>, Protocol);
+
+/// The addresses of an Endpoints object. Those not ready are included: they were ready at another time.
+pub(super) fn endpoints(item: &Value, id: &WorkloadRef, notes: &mut Notes) -> Vec<Endpoint> {
+    let mut all = Vec::new();
+    for subset in list(&item["subsets"]) {
+        let entries = list(&subset["addresses"]).iter().chain(list(&subset["notReadyAddresses"]));
+        let behind = addresses(entries.map(|entry| &entry["ip"]), "endpoint address", notes);
+        all.extend(combine(id, &id.name, &behind, &endpoint_ports(&subset["ports"], notes)));
+    }
+    all
+}
+
+/// The addresses of an `EndpointSlice`.
+pub(super) fn endpoint_slice(item: &Value, id: &WorkloadRef, notes: &mut Notes) -> Vec<Endpoint> {
+    if item["addressType"] == "FQDN" {
         return Vec::new();
     }
-    let listed = list(value, &["endpoints"]).flat_map(|endpoint| list(endpoint, &["addresses"]));
-    let listed: Vec<&str> = listed.filter_map(Value::as_str).collect();
-    pairs(value, &listed, namespace, service, problem)
+    let Some(service) = word(&item["metadata"]["labels"][SERVICE_NAME_LABEL]) else {
+        notes.add(format!("has no label {SERVICE_NAME_LABEL}, so it belongs to no Service"));
+        return Vec::new();
+    };
+    let entries = list(&item["endpoints"]).iter().flat_map(|entry| list(&entry["addresses"]));
+    let behind = addresses(entries, "endpoint address", notes);
+    combine(id, service, &behind, &endpoint_ports(&item["ports"], notes))
+}
+
+fn endpoint_ports(value: &Value, notes: &mut Notes) -> Vec<EndpointPort> {
+    if list(value).is_empty() {
+        return vec![(None, None, Protocol::TCP)];
+    }
+    list(value).iter().filter_map(|item| endpoint_port(item, notes)).collect()
+}
+
+fn endpoint_port(item: &Value, notes: &mut Notes) -> Option<EndpointPort> {
+    let number = match &item["port"] {
+        Value::Null => None,
+        value => Some(port(value, "port", notes)?),
+    };
+    Some((word(&item["name"]).map(str::to_owned), number, protocol(&item["protocol"], notes)?))
 }
 
 /// Every address with every port.
-fn pairs(value: &Value, listed: &[&str], namespace: &str, service: &str, problem: Tell<'_>) -> Vec<Endpoint> {
-    let found = addresses(listed.iter().copied(), problem);
-    let mut endpoints = Vec::new();
-    for declared in list(value, &["ports"]) {
-        let Some(protocol) = protocol(declared) else {
-            problem("a port of the endpoints has an unknown protocol".into());
-            continue;
-        };
-        endpoints.extend(found.iter().map(|address| Endpoint {
-            namespace: namespace.to_owned(),
+fn combine(id: &WorkloadRef, service: &str, behind: &[IpAddr], ports: &[EndpointPort]) -> Vec<Endpoint> {
+    let pairs = behind.iter().flat_map(|address| ports.iter().map(move |port| (*address, port)));
+    pairs
+        .map(|(address, (name, port, protocol))| Endpoint {
+            namespace: id.namespace.clone(),
             service: service.to_owned(),
-            address: *address,
-            port_name: text(declared, &["name"]).map(str::to_owned),
-            port: port(declared, &["port"]),
-            protocol,
-        }));
-    }
-    endpoints
+            address,
+            port_name: name.clone(),
+            port: *port,
+            protocol: *protocol,
+        })
+        .collect()
 }

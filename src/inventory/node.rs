@@ -1,0 +1,51 @@
+//! Nodes and namespaces.
+
+use serde_json::Value;
+
+use super::field::{Notes, addresses, labels, list, ranges, sorted, word};
+use crate::model::{NAMESPACE_NAME_LABEL, Namespace, Node};
+
+/// Where network plugins write the node's own addresses inside the pod network, from which its kubelet, its
+/// host-network pods and all that it SNATs talk to pods.
+const ADDRESS_ANNOTATIONS: [&str; 7] = [
+    "flannel.alpha.coreos.com/public-ip",
+    "network.cilium.io/ipv4-cilium-host",
+    "network.cilium.io/ipv6-cilium-host",
+    "projectcalico.org/IPv4IPIPTunnelAddr",
+    "projectcalico.org/IPv4VXLANTunnelAddr",
+    "projectcalico.org/IPv4WireguardInterfaceAddr",
+    "projectcalico.org/IPv6VXLANTunnelAddr",
+];
+
+/// A node with all its addresses.
+pub(super) fn node(item: &Value, name: String, notes: &mut Notes) -> Node {
+    let spec = &item["spec"];
+    let told =
+        list(&item["status"]["addresses"]).iter().filter(|entry| is_address(entry)).map(|entry| &entry["address"]);
+    let annotated = ADDRESS_ANNOTATIONS.iter().map(|key| &item["metadata"]["annotations"][*key]);
+    let addresses = addresses(told.chain(annotated), "node address", notes);
+    let told = list(&spec["podCIDRs"]).iter().chain([&spec["podCIDR"]]);
+    Node { name, addresses, pod_ranges: ranges(told, "pod range", notes) }
+}
+
+/// Host and DNS names stand among the addresses; on some clouds the host name is an address.
+fn is_address(entry: &Value) -> bool {
+    matches!(word(&entry["type"]), Some("InternalIP" | "ExternalIP"))
+        || word(&entry["address"]).is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok())
+}
+
+/// What a pod tells of its node: files of pods alone are common, and their nodes talk to pods all the same.
+pub(super) fn host_node(pod: &Value, notes: &mut Notes) -> Option<Node> {
+    let name = word(&pod["spec"]["nodeName"])?.to_owned();
+    let status = &pod["status"];
+    let told = list(&status["hostIPs"]).iter().map(|entry| &entry["ip"]).chain([&status["hostIP"]]);
+    let addresses = sorted(addresses(told, "host address", notes));
+    Some(Node { name, addresses, pod_ranges: Vec::new() }).filter(|node| !node.addresses.is_empty())
+}
+
+/// A namespace with the label that the API server would add.
+pub(super) fn namespace(item: &Value, name: String, notes: &mut Notes) -> Namespace {
+    let mut labels = labels(&item["metadata"]["labels"], "labels", notes);
+    labels.0.insert(NAMESPACE_NAME_LABEL.to_owned(), name.clone());
+    Namespace { name, labels }
+}

@@ -1,0 +1,66 @@
+//! Pods, and the templates they are made from.
+
+use serde_json::Value;
+
+use super::field::{Notes, addresses, labels, list, port, protocol, sorted, time, word};
+use crate::model::{ContainerPort, Pod, Workload, WorkloadRef};
+
+/// A pod, for now its own workload.
+pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
+    let (meta, spec, status) = (&item["metadata"], &item["spec"], &item["status"]);
+    let phase = word(&status["phase"]).unwrap_or_default();
+    let told = list(&status["podIPs"]).iter().map(|entry| &entry["ip"]).chain([&status["podIP"]]);
+    let addresses = addresses(told, "pod address", notes);
+    if addresses.is_empty() && phase == "Running" {
+        notes.add("is running without an address");
+    }
+    Pod {
+        namespace: id.namespace.clone(),
+        name: id.name.clone(),
+        workload: id,
+        labels: labels(&meta["labels"], "labels", notes),
+        host_network: is_host_network(spec, status),
+        addresses,
+        node: word(&spec["nodeName"]).map(str::to_owned),
+        ports: container_ports(spec, notes),
+        started: time(&status["startTime"]).or_else(|| time(&meta["creationTimestamp"])),
+        finished: matches!(phase, "Succeeded" | "Failed"),
+    }
+}
+
+/// By its spec; or by its address, for the spec may have been left out of a file.
+fn is_host_network(spec: &Value, status: &Value) -> bool {
+    spec["hostNetwork"] == Value::Bool(true)
+        || word(&status["podIP"]).is_some_and(|address| word(&status["hostIP"]) == Some(address))
+}
+
+/// The ports of all containers that run as long as the pod does: sidecars are init containers that restart always.
+fn container_ports(spec: &Value, notes: &mut Notes) -> Vec<ContainerPort> {
+    let sidecars = list(&spec["initContainers"]).iter().filter(|container| container["restartPolicy"] == "Always");
+    let containers = list(&spec["containers"]).iter().chain(sidecars);
+    sorted(containers.flat_map(|container| list(&container["ports"])).filter_map(|item| container_port(item, notes)))
+}
+
+fn container_port(item: &Value, notes: &mut Notes) -> Option<ContainerPort> {
+    let number = port(&item["containerPort"], "containerPort", notes);
+    let protocol = protocol(&item["protocol"], notes);
+    Some(ContainerPort { name: word(&item["name"]).map(str::to_owned), port: number?, protocol: protocol? })
+}
+
+/// The pod template of an object of any kind that has one, also through a `CronJob`'s job template.
+pub(super) fn template(item: &Value) -> Option<&Value> {
+    let spec = &item["spec"];
+    [&spec["template"], &spec["jobTemplate"]["spec"]["template"]]
+        .into_iter()
+        .find(|template| template["spec"]["containers"].is_array())
+}
+
+/// An owner of pods by its template.
+pub(super) fn workload(template: &Value, id: WorkloadRef, notes: &mut Notes) -> Workload {
+    Workload {
+        id,
+        template_labels: labels(&template["metadata"]["labels"], "template labels", notes),
+        ports: container_ports(&template["spec"], notes),
+        host_network: template["spec"]["hostNetwork"] == Value::Bool(true),
+    }
+}

@@ -1,0 +1,61 @@
+use super::*;
+use crate::model::Host;
+
+fn hosts(text: &str) -> Vec<Host> {
+    let reading = read("hosts", text.as_bytes()).unwrap();
+    assert_eq!(reading.problems, []);
+    reading.cluster.hosts
+}
+
+fn mk_host(range: &str, name: Option<&str>, role: Option<&str>, labels: &[(&str, &str)]) -> Host {
+    let labels = labels.iter().copied().collect();
+    Host { range: range.parse().unwrap(), name: name.map(Into::into), role: role.map(Into::into), labels }
+}
+
+#[test]
+fn a_csv_is_read_by_its_header() {
+    let text = "# machines\nname,Address,role,site,vlan,labels\n\
+                db,10.0.0.5,database,hq,100,\"tier=data;env=prod\"\n\"lab, upstairs\",10.1.0.7/16,,,,\n,fd00::1\n";
+    assert_eq!(
+        hosts(text),
+        [
+            mk_host("10.0.0.5/32", Some("db"), Some("database"), &[("env", "prod"), ("tier", "data")]),
+            mk_host("10.1.0.0/16", Some("lab, upstairs"), None, &[]),
+            mk_host("fd00::1/128", None, None, &[]),
+        ]
+    );
+}
+
+#[test]
+fn one_column_is_enough() {
+    assert_eq!(hosts("address\r\n192.0.2.7\r\n"), [mk_host("192.0.2.7/32", None, None, &[])]);
+}
+
+#[test]
+fn yaml_and_json_lists_of_the_same_keys_are_hosts_too() {
+    let expected = [mk_host("10.0.0.5/32", Some("db"), None, &[("tier", "data")])];
+    assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  vlan: 100\n  labels: {tier: data}\n"), expected);
+    assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  labels: tier=data\n"), expected);
+    assert_eq!(hosts(r#"[{"address": "10.0.0.5", "name": "db", "labels": {"tier": "data"}}]"#), expected);
+}
+
+#[test]
+fn rows_that_are_no_hosts_are_told_by_their_line() {
+    let reading = read("h.csv", b"address,name,colour,labels\n10.0.0.300,a,red,\n10.0.0.3,b,red,tier\n").unwrap();
+    let told: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "h.csv: line 2: address `10.0.0.300` is neither an address nor a CIDR",
+            "h.csv: line 3: label `tier` is not written as key=value",
+            "h.csv: header: column `colour` is not known; known are address, name, role, site, vlan, labels",
+        ]
+    );
+    assert_eq!(reading.cluster.hosts, [mk_host("10.0.0.3/32", Some("b"), None, &[])]);
+}
+
+#[test]
+fn the_rows_of_a_csv_can_be_read_again_as_objects() {
+    let reading = read("h.csv", b"address,name\n10.0.0.3,b\n").unwrap();
+    assert_eq!(read("again", json!(reading.objects).to_string().as_bytes()).unwrap().cluster, reading.cluster);
+}

@@ -1,0 +1,164 @@
+use super::*;
+use crate::inventory::ReadError;
+
+/// What is told of one object.
+fn told(object: Value) -> Vec<String> {
+    reading(&[object]).problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_cannot_be_used_is_told_and_the_rest_is_used() {
+    let pod = || mk_pod("web-1", "10.244.1.5");
+    let service = || mk_service("web", "10.96.0.7");
+    let ports = |port: Value| json!([{"port": 443}, port]);
+    let containers = |port: Value| json!([{"ports": [port]}]);
+    let table = [
+        (
+            with(pod(), "/metadata/labels", json!({"a": "b", "v": 1})),
+            "Pod shop/web-1: labels: the value of `v` is not a string",
+        ),
+        (with(pod(), "/metadata/labels", json!(["a"])), "Pod shop/web-1: labels are not a map"),
+        (
+            with(pod(), "/status/podIPs", json!([{"ip": "10.244.1"}])),
+            "Pod shop/web-1: pod address `10.244.1` is not an address",
+        ),
+        (with(pod(), "/status/podIPs", json!([{"ip": 7}])), "Pod shop/web-1: pod address `7` is not an address"),
+        (with(pod(), "/status/hostIP", "node-1".into()), "Pod shop/web-1: host address `node-1` is not an address"),
+        (
+            with(pod(), "/spec/containers", containers(json!({"containerPort": 0}))),
+            "Pod shop/web-1: containerPort must be between 1 and 65535, not `0`",
+        ),
+        (
+            with(pod(), "/spec/containers", containers(json!({"containerPort": "80"}))),
+            "Pod shop/web-1: containerPort must be between 1 and 65535, not `\"80\"`",
+        ),
+        (
+            with(pod(), "/spec/containers", containers(json!({"containerPort": 80, "protocol": "ICMP"}))),
+            "Pod shop/web-1: protocol `ICMP` is none of TCP, UDP, SCTP",
+        ),
+        (
+            with(service(), "/spec/ports", ports(json!({"port": 0}))),
+            "Service shop/web: port must be between 1 and 65535, not `0`",
+        ),
+        (
+            with(service(), "/spec/ports", ports(json!({}))),
+            "Service shop/web: port must be between 1 and 65535, not nothing",
+        ),
+        (
+            with(service(), "/spec/ports", ports(json!({"port": 80, "targetPort": 70_000}))),
+            "Service shop/web: targetPort must be between 1 and 65535, not `70000`",
+        ),
+        (
+            with(service(), "/spec/type", "Magic".into()),
+            "Service shop/web: type `Magic` is not known; taken for ClusterIP",
+        ),
+        (
+            with(service(), "/spec/clusterIP", "10.96.0".into()),
+            "Service shop/web: clusterIP `10.96.0` is not an address",
+        ),
+        (
+            with(mk_node("n1", "192.0.2.1", "10.0.0.0/24"), "/spec/podCIDR", "10.0.0.0/33".into()),
+            "Node n1: pod range `10.0.0.0/33` is not a CIDR",
+        ),
+        (
+            mk_object("discovery.k8s.io/v1", "EndpointSlice", "web-1"),
+            "EndpointSlice shop/web-1: has no label kubernetes.io/service-name, so it belongs to no Service",
+        ),
+        (mk_object("apps/v1", "Deployment", "web"), "Deployment shop/web: has no pod template"),
+        (with(pod(), "/metadata/name", Value::Null), "item 1 (Pod): has no metadata.name"),
+        (with(pod(), "/metadata/name", 7.into()), "item 1 (Pod): has no metadata.name"),
+    ];
+    for (object, expected) in table {
+        assert_eq!(told(object.clone()), [format!("cluster.json: {expected}")], "{object}");
+    }
+}
+
+#[test]
+fn a_pod_with_a_bad_field_keeps_the_others() {
+    let pod = with(mk_pod("web-1", "10.244.1.5"), "/metadata/labels", json!({"app": "web", "v": 1}));
+    let cluster = reading(&[with(pod, "/spec/containers", "none".into())]).cluster;
+    assert_eq!(cluster.pods[0].labels.get("app"), Some("web"));
+    assert_eq!(cluster.pods[0].addresses, [ip("10.244.1.5")]);
+}
+
+#[test]
+fn only_a_running_pod_must_have_an_address() {
+    let bare =
+        |phase: &str| with(with(mk_pod("web-1", ""), "/status/podIPs", json!([])), "/status/phase", phase.into());
+    assert_eq!(told(bare("Running")), ["cluster.json: Pod shop/web-1: is running without an address"]);
+    assert!(told(bare("Pending")).is_empty());
+    assert_eq!(reading(&[bare("Running")]).cluster.pods.len(), 1);
+}
+
+#[test]
+fn items_that_are_no_objects_are_told_by_their_place() {
+    for item in
+        [json!(7), json!("pod"), json!(null), json!({}), json!({"metadata": {}}), json!({"kind": 3, "metadata": {}})]
+    {
+        let reading = reading(&[mk_pod("web-1", "10.244.1.5"), item]);
+        assert_eq!(reading.cluster.pods.len(), 1);
+        assert_eq!(reading.problems[0].to_string(), "cluster.json: item 2: is no Kubernetes object: it has no kind");
+    }
+}
+
+#[test]
+fn files_of_no_use_say_why() {
+    let table: [(&[u8], &str); 12] = [
+        (b"", "the file is empty"),
+        (b" \n", "the file is empty"),
+        (b"a\xff", "neither JSON, YAML nor CSV: not UTF-8 after byte 1"),
+        (b"{\"kind\": }", "not readable as JSON: expected value at line 1 column 10"),
+        (b"{}", "holds neither Kubernetes objects nor hosts"),
+        (b"[]", "holds neither Kubernetes objects nor hosts"),
+        (b"[1, 2]", "holds neither Kubernetes objects nor hosts"),
+        (b"{\"a\": {\"kind\": \"Pod\"}}", "holds neither Kubernetes objects nor hosts"),
+        (b"just words", "holds neither Kubernetes objects nor hosts"),
+        (b"a: 1\nb: 2\n", "holds neither Kubernetes objects nor hosts"),
+        (b"# nothing\n", "holds neither Kubernetes objects nor hosts"),
+        (b"NAME READY STATUS\nweb-1 1/1 Running\n", "holds neither Kubernetes objects nor hosts"),
+    ];
+    for (text, expected) in table {
+        let error = read("any", text).unwrap_err();
+        assert_eq!(error.to_string(), expected, "{}", String::from_utf8_lossy(text));
+    }
+}
+
+#[test]
+fn bad_yaml_is_told_with_its_line() {
+    let error = read("any", b"kind: Pod\nmetadata: {name: [\n").unwrap_err();
+    assert!(matches!(&error, ReadError::Syntax { format: "YAML", reason } if reason.contains("line")), "{error}");
+}
+
+#[test]
+fn a_list_cut_short_anywhere_is_never_a_panic_and_mostly_said_to_be_cut() {
+    let text = mk_list(&[mk_pod("web-1", "10.244.1.5"), mk_service("web", "10.96.0.7")]);
+    for length in 1..text.len() {
+        let error = read("any", &text[..length]).unwrap_err();
+        assert!(matches!(error, ReadError::CutShort { .. }), "{length}: {error}");
+    }
+}
+
+#[test]
+fn an_empty_list_is_an_answer() {
+    for text in [r#"{"kind": "List", "items": []}"#, r#"{"kind": "PodList", "items": null}"#] {
+        assert_eq!(read("any", text.as_bytes()).unwrap(), Reading::default());
+    }
+}
+
+#[test]
+fn one_bad_document_does_not_cost_the_others() {
+    let good = crate::yaml::write(&mk_pod("web-1", "10.244.1.5")).unwrap();
+    let reading = read("m.yaml", format!("{good}---\nkind: [\n---\n{good}").as_bytes()).unwrap();
+    assert_eq!(reading.cluster.pods.len(), 1);
+    assert_eq!(reading.problems.len(), 1);
+    let problem = reading.problems[0].to_string();
+    let line = good.lines().count() + 2;
+    assert!(
+        problem.starts_with("m.yaml: document 2: not readable as YAML") && problem.contains(&format!("line {line}")),
+        "{problem}"
+    );
+    let lines = format!("{}\n{{\"kind\"", mk_pod("web-1", "10.244.1.5"));
+    let reading = read("watch.json", lines.as_bytes()).unwrap();
+    assert_eq!(reading.cluster.pods.len(), 1);
+    assert!(reading.problems[0].reason.contains("cut short"), "{:?}", reading.problems);
+}
