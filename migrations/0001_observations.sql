@@ -34,9 +34,10 @@ CREATE TABLE observation (
     dst          BLOB    NOT NULL,
     dst_port     INTEGER NOT NULL,
     vlans        TEXT    NOT NULL, -- stacks, outer first with dots between, sorted, commas between
+    tunnels      TEXT    NOT NULL, -- the same of tunnels: vxlan:42
     connections  INTEGER NOT NULL,
     traces       BLOB    NOT NULL,
-    PRIMARY KEY (run, hour, protocol, opening, src, dst, dst_port, vlans)
+    PRIMARY KEY (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX observation_by_hour ON observation (hour);

@@ -87,6 +87,7 @@ pub(super) fn value(dependency: &Dependency) -> Value {
         "last_seen": span.last,
         "hours": dependency.history.len(),
         "vlans": dependency.vlans,
+        "tunnels": dependency.tunnels,
         "application": null,
         "encrypted": null,
         "marks": dependency.marks,

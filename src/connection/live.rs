@@ -1,9 +1,12 @@
 //! One connection while its packets come in.
 
-use super::{Event, TagSets};
+use super::{
+    Event,
+    context::{ContextSet, Contexts},
+};
 use crate::{
-    decode::{Packet, VlanStack},
-    model::{Flags, Hour, Opening, Timestamp, Trace},
+    decode::Packet,
+    model::{Flags, Hops, Hour, Opening, Timestamp, Trace},
 };
 
 /// One end of a five-tuple.
@@ -13,8 +16,19 @@ pub(super) enum Side {
     High,
 }
 
+/// What one side has sent.
+#[derive(Clone, Copy, Default)]
+struct Half {
+    /// Where its packets were first seen; they count there alone.
+    point: Option<u32>,
+    /// The tags and tunnels that its packets came with.
+    contexts: ContextSet,
+    /// The number of its last packet: where a segment stands in the stream, a datagram's digest.
+    last: u32,
+}
+
 /// The state of a connection, and what the current hour added to it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Connection {
     /// The side that the trace calls `src`: who opened, else who was seen first.
     src: Side,
@@ -22,12 +36,14 @@ pub(super) struct Connection {
     hour: Hour,
     last: Timestamp,
     trace: Trace,
-    /// Where the packets of `src` and of the other side were first seen; they count there alone.
-    points: [Option<u32>; 2],
-    tags: u32,
-    last_tags: VlanStack,
-    is_tagged: bool,
+    /// What `src` has sent, then what the other side has.
+    halves: [Half; 2],
+    /// Another connection between equal ends, in other VLANs or tunnels.
+    pub(super) next: Option<Box<Connection>>,
 }
+
+/// Segments of one connection, seen at several places, stand no further apart in their stream than this.
+const WINDOW_BYTES: u32 = 1 << 20;
 
 impl Connection {
     pub(super) fn new(time: Timestamp, sender: Side) -> Self {
@@ -38,11 +54,14 @@ impl Connection {
             hour: time.hour(),
             last: time,
             trace: Trace { flags: Flags::SRC_FIRST, first: moment, last: moment, ..Trace::default() },
-            points: [None; 2],
-            tags: 0,
-            last_tags: VlanStack::default(),
-            is_tagged: false,
+            halves: [Half::default(); 2],
+            next: None,
         }
+    }
+
+    /// Becomes the next connection between the same ends.
+    pub(super) fn renew(&mut self, time: Timestamp, sender: Side) {
+        *self = Self { next: self.next.take(), ..Self::new(time, sender) };
     }
 
     pub(super) fn opening(&self) -> Opening {
@@ -61,8 +80,8 @@ impl Connection {
         &self.trace
     }
 
-    pub(super) fn tags(&self) -> u32 {
-        self.tags
+    pub(super) fn contexts(&self) -> [ContextSet; 2] {
+        self.halves.map(|half| half.contexts)
     }
 
     /// Whether the current hour has packets that were not written out yet.
@@ -75,18 +94,33 @@ impl Connection {
         (!self.trace.flags.has(Flags::CLOSED), self.last)
     }
 
+    /// Whether a packet may be of this connection. One that comes in VLANs or tunnels which its side was not seen in must
+    /// be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two connections.
+    pub(super) fn owns(&self, event: Event, sender: Side, packet: &Packet<'_>, contexts: &Contexts) -> bool {
+        let half = self.half(sender);
+        if half.point.is_none() || contexts.has(half.contexts, (packet.vlans, packet.tunnels)) {
+            return true;
+        }
+        match event {
+            Event::Datagram(number) => number == half.last,
+            Event::Open(number) | Event::Agree(_, number) => is_near(number, half.last),
+            Event::Reset { at } | Event::Traffic { at, .. } => at.is_none_or(|at| is_near(at.sequence, half.last)),
+        }
+    }
+
     /// Whether this packet belongs to a later connection between the same ends.
     pub(super) fn is_over(&self, event: Event, sender: Side, time: Timestamp, datagram_idle_s: f64) -> bool {
-        let is_new = self.points == [None; 2];
+        if self.halves.iter().all(|half| half.point.is_none()) {
+            return false;
+        }
         match event {
-            _ if is_new => false,
             // the SYN may come after the SYN-ACK where two interfaces were captured
             Event::Open(number) => self.opening == Opening::Open || self.trace.identity != number || sender != self.src,
             Event::Agree(number, _) => {
                 self.opening == Opening::Seen && (self.trace.identity != number || sender == self.src)
             }
             Event::Datagram(_) => time.seconds_since(self.last) > datagram_idle_s,
-            Event::Reset | Event::Traffic { .. } => false,
+            Event::Reset { .. } | Event::Traffic { .. } => false,
         }
     }
 
@@ -97,23 +131,31 @@ impl Connection {
                 self.opened_by(sender);
                 self.trace.identity = number;
                 self.trace.flags.add(Flags::ASKED);
+                self.stands_at(sender, number, number.wrapping_add(1));
             }
             Event::Agree(number, answer) => {
                 if self.opening == Opening::Open {
-                    self.opened_by(other(sender));
+                    self.opened_by(sender.other());
                 }
                 self.trace.identity = number;
                 self.trace.answer = answer;
                 self.trace.flags.add(Flags::AGREED);
+                self.stands_at(sender, answer, answer.wrapping_add(1));
             }
-            Event::Reset if sender != self.src && self.is_asking() => self.trace.flags.add(Flags::REFUSED),
-            Event::Reset => {
+            Event::Reset { .. } if sender != self.src && self.is_asking() => self.trace.flags.add(Flags::REFUSED),
+            Event::Reset { at } => {
                 self.spoke(sender);
                 self.trace.flags.add(Flags::CLOSED);
+                if let Some(at) = at {
+                    self.stands_at(sender, at.sequence, at.end);
+                }
             }
             Event::Traffic { data, closes, at } => {
                 self.spoke(sender);
-                self.learn_answer(sender, at);
+                if let Some(at) = at {
+                    self.learn_answer(sender, at.sequence, at.acknowledgment);
+                    self.stands_at(sender, at.sequence, at.end);
+                }
                 if data {
                     self.trace.flags.add(Flags::PAYLOAD);
                 }
@@ -122,9 +164,7 @@ impl Connection {
                 }
             }
             Event::Datagram(number) => {
-                if self.trace.identity == 0 {
-                    self.trace.identity = number;
-                }
+                self.stands_at(sender, number, number);
                 self.spoke(sender);
                 self.trace.flags.add(Flags::PAYLOAD);
             }
@@ -139,31 +179,22 @@ impl Connection {
     }
 
     /// Counts the packet, unless it is another sighting of one that counts elsewhere.
-    pub(super) fn count(&mut self, time: Timestamp, sender: Side, packet: &Packet<'_>) {
+    pub(super) fn count(&mut self, time: Timestamp, sender: Side, packet: &Packet<'_>, contexts: &mut Contexts) {
         let moment = time.micros_in_hour();
         self.last = self.last.max(time);
         self.trace.first = self.trace.first.min(moment);
         self.trace.last = self.trace.last.max(moment);
         let is_src = sender == self.src;
         let hops = if is_src { &mut self.trace.hops_src } else { &mut self.trace.hops_dst };
-        *hops = (*hops).max(packet.hop_limit);
-        let [src_point, dst_point] = &mut self.points;
-        let point = if is_src { src_point } else { dst_point };
-        if *point.get_or_insert(packet.point) != packet.point {
+        hops.join(Hops::of(packet.hop_limit));
+        let half = self.half_mut(sender);
+        half.contexts = contexts.with(half.contexts, (packet.vlans, packet.tunnels));
+        if *half.point.get_or_insert(packet.point) != packet.point {
             return;
         }
         self.trace.packets += 1;
         let bytes = if is_src { &mut self.trace.bytes_to_dst } else { &mut self.trace.bytes_to_src };
         *bytes += u64::from(packet.ip_bytes);
-    }
-
-    /// Remembers the tags of a packet.
-    pub(super) fn tag(&mut self, vlans: VlanStack, sets: &mut TagSets) {
-        if !self.is_tagged || self.last_tags != vlans {
-            self.tags = sets.with(self.tags, vlans);
-            self.last_tags = vlans;
-            self.is_tagged = true;
-        }
     }
 
     /// Starts the count of a new hour; what is known of the connection holds on.
@@ -179,14 +210,14 @@ impl Connection {
         (self.trace.packets, self.trace.bytes_to_dst, self.trace.bytes_to_src) = (0, 0, 0);
     }
 
-    /// The client's first segment past its SYN acknowledges the server's initial sequence number: so it is known also
-    /// where the server's packets come under another address.
-    fn learn_answer(&mut self, sender: Side, at: Option<(u32, u32)>) {
-        let Some((sequence, acknowledgment)) = at else { return };
-        let is_first = sequence == self.trace.identity.wrapping_add(1);
-        if sender == self.src && self.trace.answer == 0 && self.trace.flags.has(Flags::ASKED) && is_first {
-            self.trace.answer = acknowledgment.wrapping_sub(1);
-        }
+    fn half(&self, side: Side) -> &Half {
+        let [src, dst] = &self.halves;
+        if side == self.src { src } else { dst }
+    }
+
+    fn half_mut(&mut self, side: Side) -> &mut Half {
+        let [src, dst] = &mut self.halves;
+        if side == self.src { src } else { dst }
     }
 
     fn is_asking(&self) -> bool {
@@ -199,8 +230,35 @@ impl Connection {
         if self.src != client {
             self.src = client;
             self.trace = self.trace.turned(0);
-            self.points.reverse();
+            self.halves.reverse();
         }
+    }
+
+    /// The client's first segment past its SYN acknowledges the server's initial sequence number: so it is known also
+    /// where the server's packets come under another address.
+    fn learn_answer(&mut self, sender: Side, sequence: u32, acknowledgment: u32) {
+        let is_first = sequence == self.trace.identity.wrapping_add(1);
+        if sender == self.src && self.trace.answer == 0 && self.trace.flags.has(Flags::ASKED) && is_first {
+            self.trace.answer = acknowledgment.wrapping_sub(1);
+        }
+    }
+
+    /// Notes where the sender stands: the first number that was seen of it, and the furthest.
+    fn stands_at(&mut self, sender: Side, number: u32, end: u32) {
+        let is_src = sender == self.src;
+        let is_first = self.half(sender).point.is_none();
+        let (begin, furthest) = if is_src {
+            (&mut self.trace.identity, &mut self.trace.src_end)
+        } else {
+            (&mut self.trace.answer, &mut self.trace.dst_end)
+        };
+        if *begin == 0 {
+            *begin = number;
+        }
+        if is_first || *furthest == 0 || is_after(end, *furthest) {
+            *furthest = end;
+        }
+        self.half_mut(sender).last = number;
     }
 
     fn spoke(&mut self, sender: Side) {
@@ -208,9 +266,20 @@ impl Connection {
     }
 }
 
-fn other(side: Side) -> Side {
-    match side {
-        Side::Low => Side::High,
-        Side::High => Side::Low,
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
     }
+}
+
+/// Whether two places of a stream are within a window of each other; numbers wrap (RFC 9293, section 3.4).
+fn is_near(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b).min(b.wrapping_sub(a)) <= WINDOW_BYTES
+}
+
+fn is_after(a: u32, b: u32) -> bool {
+    a != b && a.wrapping_sub(b) < 1 << 31
 }

@@ -4,9 +4,9 @@
 //! count where each side was first seen, the other places only add their tags. Time comes in with the packets.
 //! Memory is bounded: beyond [`Limits::connections`] the idle and closed ones are written out early, and counted.
 
+mod context;
 mod live;
 mod rows;
-mod tags;
 
 use std::net::IpAddr;
 
@@ -16,9 +16,9 @@ use crate::{
     decode::{Attempt, Packet, TcpFlags, Transport},
     model::{Observation, Opening, Protocol, Timestamp},
 };
+use context::Contexts;
 use live::{Connection, Side};
 use rows::Rows;
-use tags::TagSets;
 
 /// Bounds of the table.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,9 @@ impl Default for Limits {
         Self { connections: 1_000_000, datagram_idle_s: 60.0 }
     }
 }
+
+/// Networks with equal addresses that one capture point sees.
+const MAX_NETWORKS: usize = 8;
 
 /// A connection's ends in an order that both directions share.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +64,17 @@ impl FiveTuple {
     }
 }
 
+/// Where a segment stands in both streams.
+#[derive(Clone, Copy)]
+struct At {
+    /// Its first byte.
+    sequence: u32,
+    /// Behind its last byte.
+    end: u32,
+    /// What it has of the other side.
+    acknowledgment: u32,
+}
+
 /// What a packet means for its connection.
 #[derive(Clone, Copy)]
 enum Event {
@@ -69,9 +83,9 @@ enum Event {
     /// The sender agrees to an opening with the first number; its own is the second.
     Agree(u32, u32),
     /// The sender refuses or breaks.
-    Reset,
+    Reset { at: Option<At> },
     /// Past the opening: whether data was carried, whether the sender closes, and where it stands in both streams.
-    Traffic { data: bool, closes: bool, at: Option<(u32, u32)> },
+    Traffic { data: bool, closes: bool, at: Option<At> },
     /// A datagram, with a number to know it by elsewhere.
     Datagram(u32),
 }
@@ -80,7 +94,7 @@ enum Event {
 pub struct Tracker {
     limits: Limits,
     live: HashMap<FiveTuple, Connection>,
-    tags: TagSets,
+    contexts: Contexts,
     rows: Rows,
     evicted: u64,
 }
@@ -95,14 +109,14 @@ impl Tracker {
     /// An empty table.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, live: HashMap::default(), tags: TagSets::default(), rows: Rows::default(), evicted: 0 }
+        Self { limits, live: HashMap::default(), contexts: Contexts::default(), rows: Rows::default(), evicted: 0 }
     }
 
     /// Takes one packet in.
     pub fn ingest(&mut self, time: Timestamp, packet: &Packet<'_>) {
         let (src_port, dst_port, event) = match packet.transport {
             Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes } => {
-                let event = tcp_event(flags, sequence, acknowledgment, data_bytes > 0);
+                let event = tcp_event(flags, sequence, acknowledgment, data_bytes);
                 (src_port, dst_port, event)
             }
             Transport::Udp { src_port, dst_port, data_bytes, data } => {
@@ -114,43 +128,54 @@ impl Tracker {
         };
         let (tuple, sender) = FiveTuple::of((packet.src, src_port), (packet.dst, dst_port), packet.protocol);
         self.make_room();
-        let connection = self.live.entry(tuple).or_insert_with(|| Connection::new(time, sender));
+        let mut connection = self.live.entry(tuple).or_insert_with(|| Connection::new(time, sender));
+        // equal ends in several networks: at most this many are told apart, further ones count with the last
+        for _ in 0..MAX_NETWORKS {
+            if connection.owns(event, sender, packet, &self.contexts) {
+                break;
+            }
+            connection = connection.next.get_or_insert_with(|| Box::new(Connection::new(time, sender)));
+        }
         if connection.is_over(event, sender, time, self.limits.datagram_idle_s) {
             self.rows.write(&tuple, connection);
-            *connection = Connection::new(time, sender);
+            connection.renew(time, sender);
         } else if connection.hour() != time.hour() {
             self.rows.write(&tuple, connection);
             connection.turn_hour(time);
         }
         connection.apply(event, sender);
-        connection.count(time, sender, packet);
-        connection.tag(packet.vlans, &mut self.tags);
+        connection.count(time, sender, packet, &mut self.contexts);
     }
 
     /// The observations of all packets so far, in order; the table is empty afterwards.
     #[must_use]
     pub fn finish(mut self) -> Vec<Observation> {
-        // openings first: they tell the listeners, which lay out the rows of the others
-        for opening in [Opening::Seen, Opening::Open] {
-            for (tuple, connection) in self.live.iter().filter(|(_, connection)| connection.opening() == opening) {
-                self.rows.write(tuple, connection);
-            }
-        }
-        self.rows.into_observations(&self.tags)
+        self.write_all(|_| {});
+        self.rows.take(&self.contexts)
     }
 
     /// Takes the observations of everything so far out and keeps the connections open: their next packets make further
     /// parts of the same traces.
     pub fn flush(&mut self) -> Vec<Observation> {
+        self.write_all(Connection::clear);
+        self.rows.take(&self.contexts)
+    }
+
+    /// Writes every connection out that has news. Openings first: they tell the listeners, by which the rows of the others
+    /// are laid out.
+    fn write_all(&mut self, after: impl Fn(&mut Connection)) {
         for opening in [Opening::Seen, Opening::Open] {
-            for (tuple, connection) in self.live.iter_mut().filter(|(_, connection)| connection.opening() == opening) {
-                if connection.has_news() {
-                    self.rows.write(tuple, connection);
-                    connection.clear();
+            for (tuple, first) in &mut self.live {
+                let mut next = Some(first);
+                while let Some(connection) = next {
+                    if connection.opening() == opening && connection.has_news() {
+                        self.rows.write(tuple, connection);
+                        after(connection);
+                    }
+                    next = connection.next.as_deref_mut();
                 }
             }
         }
-        self.rows.take(&self.tags)
     }
 
     /// Rows that wait to be taken out.
@@ -161,7 +186,7 @@ impl Tracker {
 
     /// Takes out the observations of connections that were written out early or ended; the others stay as they are.
     pub fn drain(&mut self) -> Vec<Observation> {
-        self.rows.take(&self.tags)
+        self.rows.take(&self.contexts)
     }
 
     /// Connections held now.
@@ -180,8 +205,10 @@ impl Tracker {
     fn refuse(&mut self, attempt: &Attempt) {
         let src = (attempt.src, attempt.src_port);
         let (tuple, sender) = FiveTuple::of(src, (attempt.dst, attempt.dst_port), attempt.protocol);
-        if let Some(connection) = self.live.get_mut(&tuple) {
+        let mut next = self.live.get_mut(&tuple);
+        while let Some(connection) = next {
             connection.refuse(sender);
+            next = connection.next.as_deref_mut();
         }
     }
 
@@ -194,21 +221,25 @@ impl Tracker {
         ages.sort_unstable();
         ages.truncate(self.limits.connections.div_ceil(8));
         for (_, tuple) in ages {
-            if let Some(connection) = self.live.remove(&tuple) {
+            let mut next = self.live.remove(&tuple).map(Box::new);
+            while let Some(mut connection) = next {
                 self.rows.write(&tuple, &connection);
                 self.evicted += 1;
+                next = connection.next.take();
             }
         }
     }
 }
 
-fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data: bool) -> Event {
+fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_bytes: u32) -> Event {
     let Some(flags) = flags else { return Event::Traffic { data: false, closes: false, at: None } };
+    let end = sequence.wrapping_add(data_bytes).wrapping_add(u32::from(flags.fin()));
+    let at = At { sequence, end, acknowledgment };
     match (flags.syn(), flags.ack()) {
         (true, false) => Event::Open(sequence),
         (true, true) => Event::Agree(acknowledgment.wrapping_sub(1), sequence),
-        _ if flags.rst() => Event::Reset,
-        _ => Event::Traffic { data, closes: flags.fin(), at: flags.ack().then_some((sequence, acknowledgment)) },
+        _ if flags.rst() => Event::Reset { at: flags.ack().then_some(at) },
+        _ => Event::Traffic { data: data_bytes > 0, closes: flags.fin(), at: Some(at) },
     }
 }
 
@@ -217,7 +248,7 @@ fn sctp_event(tag: u32, chunk: Option<u8>) -> Event {
     match chunk {
         Some(1) => Event::Open(0),
         Some(2) => Event::Agree(0, tag),
-        Some(6) => Event::Reset,
+        Some(6) => Event::Reset { at: None },
         chunk => Event::Traffic { data: chunk == Some(0), closes: matches!(chunk, Some(7 | 8 | 14)), at: None },
     }
 }

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use foldhash::{HashMap, HashSet};
 
 use super::{
-    FiveTuple, TagSets,
+    FiveTuple,
+    context::{ContextSet, Contexts},
     live::{Connection, Side},
 };
 use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, TraceSet, service_port_rank};
 
-/// An [`ObservationKey`] whose tags are still a number.
+/// An [`ObservationKey`] whose tags and tunnels are still numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct RowKey {
     hour: Hour,
@@ -19,7 +20,7 @@ struct RowKey {
     src: IpAddr,
     dst: IpAddr,
     dst_port: u16,
-    tags: u32,
+    contexts: [ContextSet; 2],
 }
 
 #[derive(Default)]
@@ -55,7 +56,7 @@ impl Rows {
             src: src.0,
             dst: dst.0,
             dst_port: dst.1,
-            tags: connection.tags(),
+            contexts: connection.contexts(),
         };
         self.rows.entry(key).or_default().append(trace);
     }
@@ -70,21 +71,27 @@ impl Rows {
     }
 
     /// Takes the observations out, in order; listeners are remembered.
-    pub(super) fn take(&mut self, tags: &TagSets) -> Vec<Observation> {
-        let mut observations: Vec<_> = self.rows.drain().map(|(key, traces)| key.observation(traces, tags)).collect();
+    pub(super) fn take(&mut self, contexts: &Contexts) -> Vec<Observation> {
+        let mut observations: Vec<_> =
+            self.rows.drain().map(|(key, traces)| key.observation(traces, contexts)).collect();
         observations.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         observations
-    }
-
-    pub(super) fn into_observations(mut self, tags: &TagSets) -> Vec<Observation> {
-        self.take(tags)
     }
 }
 
 impl RowKey {
-    fn observation(self, traces: TraceSet, tags: &TagSets) -> Observation {
-        let Self { hour, protocol, opening, src, dst, dst_port, tags: number } = self;
-        let key = ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans: tags.text(number) };
+    fn observation(self, traces: TraceSet, contexts: &Contexts) -> Observation {
+        let Self { hour, protocol, opening, src, dst, dst_port, contexts: sets } = self;
+        let key = ObservationKey {
+            hour,
+            protocol,
+            opening,
+            src,
+            dst,
+            dst_port,
+            vlans: contexts.vlans(sets),
+            tunnels: contexts.tunnels(sets),
+        };
         Observation { key, traces }
     }
 }

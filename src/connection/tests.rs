@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    decode::VlanStack,
+    decode::{TunnelStack, VlanStack},
     model::{Flags, Trace, TraceSet},
 };
 
@@ -13,6 +13,7 @@ const SERVER: (&str, u16) = ("10.0.0.2", 443);
 fn segment(src: (&str, u16), dst: (&str, u16), flags: u8, sequence: u32, acknowledgment: u32) -> Packet<'static> {
     Packet {
         vlans: VlanStack::default(),
+        tunnels: TunnelStack::default(),
         point: 1,
         src: src.0.parse().unwrap(),
         dst: dst.0.parse().unwrap(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use super::{Cursor, Layer, NotDecoded, be16, link};
-use crate::{capture::Frame, model::Protocol};
+use crate::model::Protocol;
 
 /// No stack sends more; the longest chain seen in the wild is a test of parsers with about 100.
 const MAX_EXTENSIONS: usize = 128;
@@ -23,9 +23,8 @@ pub(super) struct Network<'a> {
     pub payload: &'a [u8],
 }
 
-pub(super) fn decode<'a>(cursor: &Cursor<'a>, frame: &Frame<'_>) -> Result<Network<'a>, NotDecoded> {
+pub(super) fn decode<'a>(cursor: &Cursor<'a>, not_captured: u32) -> Result<Network<'a>, NotDecoded> {
     // what of the wire was not captured belongs to the packet too, for lengths of 0
-    let not_captured = frame.wire_length.saturating_sub(u32::try_from(frame.data.len()).unwrap_or(u32::MAX));
     let on_wire = u32::try_from(cursor.rest.len()).unwrap_or(u32::MAX).saturating_add(not_captured);
     match cursor.ether_type {
         link::IPV4 => v4(cursor.rest, on_wire),

@@ -26,7 +26,7 @@ fn cursor(ether_type: Option<u16>, rest: Option<&[u8]>) -> Result<Cursor<'_>, No
     Ok(Cursor { ether_type, rest, interface: 0, packet_type: 0 })
 }
 
-fn ethernet(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
+pub(super) fn ethernet(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     let cursor = cursor(be16(data, 12), data.get(14..))?;
     if cursor.ether_type < FIRST_ETHER_TYPE { Err(NotDecoded::Llc) } else { Ok(cursor) }
 }

@@ -3,11 +3,13 @@
 mod ip;
 mod link;
 mod transport;
+mod tunnel;
 mod vlan;
 
 use std::{fmt, net::IpAddr};
 
 pub use transport::{Attempt, TcpFlags, Transport};
+pub use tunnel::{Tunnel, TunnelStack};
 pub use vlan::VlanStack;
 
 use crate::{
@@ -18,8 +20,10 @@ use crate::{
 /// A packet as the connection room wants it: who, to whom, and what the transport said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// The tags it carried, outer first.
+    /// The tags it carried, outer first; of a packet in a tunnel, those inside.
     pub vlans: VlanStack,
+    /// The tunnels it came through.
+    pub tunnels: TunnelStack,
     /// Where on the host it was seen: equal for packets of one interface and direction.
     pub point: u32,
     /// Source address.
@@ -111,15 +115,38 @@ impl fmt::Display for NotDecoded {
     }
 }
 
-/// Decodes a frame.
+/// Decodes a frame, through the tunnels that it went through.
 pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
-    let mut cursor = link::strip(frame)?;
+    let cursor = link::strip(frame)?;
+    let captured = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
+    let not_captured = frame.wire_length.saturating_sub(captured);
+    let place = [frame.interface, cursor.interface, u32::from(cursor.packet_type)].into_iter().fold(FNV_BASIS, fnv);
+    layer(cursor, not_captured, TunnelStack::default(), place)
+}
+
+/// Decodes one IP packet, and the one inside where it is a tunnel's.
+fn layer(
+    mut cursor: Cursor<'_>,
+    not_captured: u32,
+    tunnels: TunnelStack,
+    place: u32,
+) -> Result<Packet<'_>, NotDecoded> {
     let vlans = vlan::strip(&mut cursor)?;
-    let network = ip::decode(&cursor, frame)?;
+    let network = ip::decode(&cursor, not_captured)?;
     let transport = transport::decode(&network)?;
+    let point = vlans.ids().iter().map(|id| u32::from(*id)).fold(place, fnv);
+    if let Some((tunnel, frame)) = tunnel::inner(&transport) {
+        let inside = tunnels.within(tunnel).zip(link::ethernet(frame).ok());
+        let inner = inside.map(|(tunnels, cursor)| layer(cursor, not_captured, tunnels, fnv(point, 1)));
+        // what does not hold together inside was no tunnel
+        if let Some(inner) = inner.filter(|inner| !matches!(inner, Err(NotDecoded::Malformed(_)))) {
+            return inner;
+        }
+    }
     Ok(Packet {
         vlans,
-        point: point(frame.interface, cursor.interface, cursor.packet_type, vlans),
+        tunnels,
+        point,
         src: network.src,
         dst: network.dst,
         protocol: network.protocol,
@@ -130,11 +157,12 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
     })
 }
 
-/// A number for the place where a packet was seen (FNV-1a over what tells places apart).
-fn point(file_interface: u32, host_interface: u32, packet_type: u16, vlans: VlanStack) -> u32 {
-    let tags = vlans.ids().iter().map(|id| u32::from(*id));
-    let words = [file_interface, host_interface, u32::from(packet_type)].into_iter().chain(tags);
-    words.fold(0x811c_9dc5, |hash, word| (hash ^ word).wrapping_mul(0x0100_0193))
+/// The start of an FNV-1a hash.
+const FNV_BASIS: u32 = 0x811c_9dc5;
+
+/// A step of FNV-1a: packets of one place get one number.
+fn fnv(hash: u32, word: u32) -> u32 {
+    (hash ^ word).wrapping_mul(0x0100_0193)
 }
 
 /// What is left of a frame, and what its link header told.

@@ -110,6 +110,7 @@ impl Sum {
             bytes_to_client: 0,
             span: first.span,
             vlans: BTreeSet::new(),
+            tunnels: BTreeSet::new(),
             marks: BTreeSet::new(),
             history: History::new(),
         };
@@ -127,6 +128,7 @@ impl Sum {
         sum.bytes_to_client += scaled(connection.trace.bytes_to_src, connection.weight);
         sum.span.join(connection.span);
         sum.vlans.extend(connection.vlans.iter().cloned());
+        sum.tunnels.extend(connection.tunnels.iter().cloned());
         self.connections += connection.weight;
         for hour in &connection.hours {
             *self.history.entry(*hour).or_default() += connection.weight;

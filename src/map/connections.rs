@@ -29,6 +29,7 @@ pub(super) struct Connection {
     /// What the client dialled, where that was another end.
     pub via: Option<Via>,
     pub vlans: BTreeSet<String>,
+    pub tunnels: BTreeSet<String>,
     /// How many connections it stands for: more than one where an observation held only a sample.
     pub weight: f64,
     /// Hours it was seen in.
@@ -76,6 +77,7 @@ struct Key {
 struct Sightings {
     hours: BTreeMap<Hour, Trace>,
     vlans: BTreeSet<String>,
+    tunnels: BTreeSet<String>,
     weight: f64,
 }
 
@@ -90,7 +92,8 @@ pub(super) fn join(observations: &[Observation]) -> Vec<Connection> {
             let (key, trace) = laid(observation, trace);
             let seen = sightings.entry(key).or_default();
             seen.hours.entry(observation.key.hour).and_modify(|known| known.merge(&trace)).or_insert(trace);
-            seen.vlans.extend(observation.key.vlans.split(',').filter(|stack| !stack.is_empty()).map(str::to_owned));
+            seen.vlans.extend(stacks(&observation.key.vlans));
+            seen.tunnels.extend(stacks(&observation.key.tunnels));
             seen.weight = seen.weight.max(weight);
         }
     }
@@ -98,6 +101,11 @@ pub(super) fn join(observations: &[Observation]) -> Vec<Connection> {
     sightings.sort_unstable_by_key(|(key, _)| *key);
     let connections = sightings.into_iter().map(|(key, seen)| (key, connection(&key, seen))).collect();
     join_exchanges(join_parts(connections))
+}
+
+/// The stacks of an observation's key.
+fn stacks(text: &str) -> impl Iterator<Item = String> {
+    text.split(',').filter(|stack| !stack.is_empty()).map(str::to_owned)
 }
 
 fn laid(observation: &Observation, trace: &Trace) -> (Key, Trace) {
@@ -131,45 +139,86 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
         span,
         via: None,
         vlans: seen.vlans,
+        tunnels: seen.tunnels,
         weight: seen.weight,
         hours: seen.hours.into_keys().collect(),
     }
 }
 
-/// Joins what was captured from the middle on with the opening that another capture saw.
+/// Joins the parts of streams that were captured apart: what one capture met in the middle with what another saw before
+/// it, at the same time or elsewhere.
 fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection> {
-    let mut opened: HashMap<(Protocol, End, End), Vec<usize>> = HashMap::default();
     let mut joined: Vec<Connection> = Vec::with_capacity(connections.len());
-    let (seen, open): (Vec<_>, Vec<_>) = connections.into_iter().partition(|(key, _)| key.opening == Opening::Seen);
-    for (key, connection) in seen {
-        let (low, high) = if key.src <= key.dst { (key.src, key.dst) } else { (key.dst, key.src) };
-        opened.entry((key.protocol, low, high)).or_default().push(joined.len());
-        joined.push(connection);
-    }
-    for (key, mut part) in open {
-        let candidates = opened.get(&(key.protocol, key.src, key.dst)).into_iter().flatten();
-        let began_before = candidates.filter(|n| joined[**n].span.first <= part.span.last);
-        let Some(&opening) = began_before.max_by_key(|n| joined[**n].span.first) else {
+    let mut by_ends: HashMap<(Protocol, End, End), Vec<usize>> = HashMap::default();
+    // openings first, then in the order of time: a part finds what it continues
+    let mut connections = connections;
+    connections.sort_by_key(|(key, connection)| (key.opening == Opening::Open, connection.span.first, *key));
+    for (key, mut part) in connections {
+        let ends = if key.src <= key.dst { (key.protocol, key.src, key.dst) } else { (key.protocol, key.dst, key.src) };
+        let known = by_ends.entry(ends).or_default();
+        let is_part = key.opening == Opening::Open && is_stream(key.protocol);
+        let whole = known.iter().copied().filter(|_| is_part).find(|n| is_continued(&joined[*n], &mut part));
+        let Some(whole) = whole else {
+            known.push(joined.len());
             joined.push(part);
             continue;
         };
-        let whole = &mut joined[opening];
-        if whole.client != part.client {
-            part.turn();
-        }
-        let identity = whole.trace.identity;
-        let is_apart = whole.hours.is_disjoint(&part.hours);
-        if is_apart {
-            whole.trace.append(&part.trace);
-        } else {
-            whole.trace.merge(&part.trace);
-        }
-        whole.trace.identity = identity;
-        whole.span.join(part.span);
-        whole.vlans.extend(part.vlans);
-        whole.hours.extend(part.hours);
+        joined[whole].take_part(part);
     }
     joined
+}
+
+/// Parts of one stream lie no further apart in its numbers than this: what a capture may lose between them, and far from
+/// what chance would bring together.
+const GAP_BYTES: u32 = 1 << 20;
+
+/// Sightings of one moment by several sensors lie no further apart, in seconds.
+const SAME_TIME_S: f64 = 2.0;
+
+/// Whether a part belongs to a stream, by the numbers of each side that both saw; where they saw different sides, by time.
+/// The part is turned to lie as the stream does.
+fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
+    if whole.client != part.client {
+        part.turn();
+    }
+    let (a, b) = (&whole.trace, &part.trace);
+    let sides = [(a.identity, a.src_end, b.identity, b.src_end), (a.answer, a.dst_end, b.answer, b.dst_end)];
+    let mut both_saw = sides.into_iter().filter(|(_, a_end, _, b_end)| *a_end != 0 && *b_end != 0).peekable();
+    if both_saw.peek().is_none() {
+        let (a, b) = (whole.span, part.span);
+        return a.first.seconds_since(b.last) <= SAME_TIME_S && b.first.seconds_since(a.last) <= SAME_TIME_S;
+    }
+    both_saw.all(|(a, a_end, b, b_end)| is_within(b, a, a_end) || is_within(a, b, b_end))
+}
+
+/// Whether a number stands in a stretch of a stream, or little behind it. Numbers wrap.
+fn is_within(number: u32, begin: u32, end: u32) -> bool {
+    number.wrapping_sub(begin) <= end.wrapping_sub(begin).saturating_add(GAP_BYTES)
+}
+
+impl Connection {
+    /// Takes in what was seen of it elsewhere: packets that lie behind in the stream add up, others are the same ones.
+    fn take_part(&mut self, part: Connection) {
+        let (a, b) = (&self.trace, &part.trace);
+        let is_behind = b.identity.wrapping_sub(a.src_end) < GAP_BYTES && b.answer.wrapping_sub(a.dst_end) < GAP_BYTES;
+        let is_apart = is_behind || self.hours.is_disjoint(&part.hours);
+        let (identity, answer) = (a.identity, if a.answer == 0 { b.answer } else { a.answer });
+        if is_apart {
+            self.trace.append(&part.trace);
+        } else {
+            self.trace.merge(&part.trace);
+        }
+        (self.trace.identity, self.trace.answer) = (identity, answer);
+        self.extend(part);
+    }
+
+    /// Takes over when and where another sighting was.
+    pub fn extend(&mut self, other: Connection) {
+        self.span.join(other.span);
+        self.vlans.extend(other.vlans);
+        self.tunnels.extend(other.tunnels);
+        self.hours.extend(other.hours);
+    }
 }
 
 /// Joins what two captures saw of one exchange of datagrams: where one began in the middle, it knows it by another number.
@@ -178,21 +227,32 @@ fn join_exchanges(connections: Vec<Connection>) -> Vec<Connection> {
         connections.into_iter().partition(|connection| is_stream(connection.protocol));
     datagrams.sort_by_key(|c| (c.protocol, c.client, c.server, c.span.first, c.trace.identity));
     for connection in datagrams {
-        let before = joined.last_mut().filter(|before| {
-            (before.protocol, before.client, before.server)
-                == (connection.protocol, connection.client, connection.server)
-                && connection.span.first.seconds_since(before.span.last) <= DATAGRAM_IDLE_S
-        });
+        let before = joined.last_mut().filter(|before| is_same_exchange(before, &connection));
         let Some(before) = before else {
             joined.push(connection);
             continue;
         };
-        before.trace.merge(&connection.trace);
-        before.span.join(connection.span);
-        before.vlans.extend(connection.vlans);
-        before.hours.extend(connection.hours);
+        let is_behind = connection.span.first > before.span.last;
+        let Trace { identity, answer, .. } = before.trace;
+        if is_behind {
+            before.trace.append(&connection.trace);
+        } else {
+            before.trace.merge(&connection.trace);
+        }
+        (before.trace.identity, before.trace.answer) =
+            (identity, if answer == 0 { connection.trace.answer } else { answer });
+        before.extend(connection);
     }
     joined
+}
+
+/// Whether two sightings of datagrams between equal ends are one exchange. In two networks they are two.
+fn is_same_exchange(before: &Connection, next: &Connection) -> bool {
+    let is_same_network =
+        before.vlans == next.vlans && before.tunnels == next.tunnels || before.trace.identity == next.trace.identity;
+    (before.protocol, before.client, before.server) == (next.protocol, next.client, next.server)
+        && next.span.first.seconds_since(before.span.last) <= DATAGRAM_IDLE_S
+        && is_same_network
 }
 
 fn is_stream(protocol: Protocol) -> bool {

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::model::{
-    Cluster, ContainerPort, Direction, Flags, Hour, Labels, Mark, Node, ObservationKey, Opening, Outcome, PartyKind,
-    Pod, Protocol, Service, ServiceKind, ServicePort, TargetPort, Trace, TraceSet, WorkloadRef,
+    Cluster, ContainerPort, Direction, Flags, Hops, Hour, Labels, Mark, Node, ObservationKey, Opening, Outcome,
+    PartyKind, Pod, Protocol, Service, ServiceKind, ServicePort, TargetPort, Trace, TraceSet, WorkloadRef,
 };
 
 const ESTABLISHED: u16 = Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0;
@@ -18,7 +18,16 @@ fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
     };
     let (src, dst) = ends.split_once(" > ").unwrap();
     let ((src, src_port), (dst, dst_port)) = (end(src), end(dst));
-    let key = ObservationKey { hour: HOUR, protocol: Protocol::TCP, opening, src, dst, dst_port, vlans: String::new() };
+    let key = ObservationKey {
+        hour: HOUR,
+        protocol: Protocol::TCP,
+        opening,
+        src,
+        dst,
+        dst_port,
+        vlans: String::new(),
+        tunnels: String::new(),
+    };
     Observation { key, traces: TraceSet::restore([Trace { src_port, ..trace }], 1) }
 }
 
@@ -27,12 +36,12 @@ fn handshake(ends: &str, identity: u32) -> Observation {
     seen(
         Opening::Seen,
         ends,
-        Trace { identity, answer: identity + 1, flags, packets: 9, hops_src: 64, ..Trace::default() },
+        Trace { identity, answer: identity + 1, flags, packets: 9, hops_src: Hops::of(64), ..Trace::default() },
     )
 }
 
 fn midstream(ends: &str) -> Observation {
-    seen(Opening::Open, ends, Trace { flags: Flags(BOTH_WAYS), packets: 4, hops_src: 64, ..Trace::default() })
+    seen(Opening::Open, ends, Trace { flags: Flags(BOTH_WAYS), packets: 4, hops_src: Hops::of(64), ..Trace::default() })
 }
 
 fn mk_pod(name: &str, address: &str, started: i64) -> Pod {
@@ -101,7 +110,7 @@ fn one_connection_seen_by_two_sensors_counts_once_by_its_fullest_sighting() {
 fn what_is_dialled_at_a_service_and_answered_by_a_pod_is_one_connection() {
     let dialled = handshake("10.244.0.1:40000 > 10.96.0.5:80", 7);
     let mut reached = handshake("10.244.0.1:40000 > 10.244.0.2:8080", 7);
-    let further: Vec<Trace> = reached.traces.iter().map(|trace| Trace { hops_src: 63, ..*trace }).collect();
+    let further: Vec<Trace> = reached.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..*trace }).collect();
     reached.traces = TraceSet::restore(further, 1);
     let both = map_of(&[dialled.clone(), reached.clone()], &mk_cluster());
     let dependency = only(&both);
@@ -120,7 +129,7 @@ fn what_is_dialled_at_a_service_and_answered_by_a_pod_is_one_connection() {
 fn a_client_behind_source_translation_is_found_by_both_sequence_numbers() {
     let outside = handshake("203.0.113.9:50000 > 172.18.0.2:30080", 7);
     let mut inside = handshake("172.18.0.2:61000 > 10.244.0.2:8080", 7);
-    let further: Vec<Trace> = inside.traces.iter().map(|trace| Trace { hops_src: 63, ..*trace }).collect();
+    let further: Vec<Trace> = inside.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..*trace }).collect();
     inside.traces = TraceSet::restore(further, 1);
     let map = map_of(&[outside, inside], &mk_cluster());
     assert_eq!((only(&map).client.name.as_str(), only(&map).server.name.as_str()), ("203.0.113.9", "shop/api"));
@@ -130,8 +139,12 @@ fn a_client_behind_source_translation_is_found_by_both_sequence_numbers() {
 fn equal_numbers_of_one_scan_are_not_taken_for_translation() {
     // port scanners send every SYN from one port with one sequence number
     let attempt = |port: u16| {
-        let trace =
-            Trace { identity: 7, flags: Flags(Flags::ASKED.0 | Flags::REFUSED.0), hops_src: 64, ..Trace::default() };
+        let trace = Trace {
+            identity: 7,
+            flags: Flags(Flags::ASKED.0 | Flags::REFUSED.0),
+            hops_src: Hops::of(64),
+            ..Trace::default()
+        };
         seen(Opening::Seen, &format!("10.0.0.1:40000 > 10.0.0.2:{port}"), trace)
     };
     let map = map_of(&[attempt(1), attempt(2), attempt(3)], &Cluster::default());
@@ -191,7 +204,7 @@ fn a_sweep_is_marked_and_the_sources_own_work_is_not() {
                 flags: Flags(flags),
                 first,
                 last: first,
-                hops_src: 64,
+                hops_src: Hops::of(64),
                 ..Trace::default()
             };
             seen(Opening::Seen, &format!("10.244.0.1:4000{} > 10.244.0.2:{port}", port % 10), trace)

@@ -9,7 +9,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::connections::{Connection, End};
 use crate::{
     inventory::Directory,
-    model::{Direction, Protocol, Span, Via},
+    model::{Direction, Protocol, Span, Trace, Via},
 };
 
 /// Sightings of one packet on its way through a cluster lie no further apart, in seconds.
@@ -26,30 +26,38 @@ enum Key {
 
 /// Joins the sightings of each connection into one: the true client, the true server, and what was dialled.
 pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
-    let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
-    let mut done = Vec::with_capacity(connections.len());
-    for connection in connections.drain(..) {
-        match key(&connection) {
-            Some(key) => groups.entry(key).or_default().push(connection),
-            None => done.push(connection),
+    for key in [by_numbers, by_client] {
+        let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
+        let mut done = Vec::with_capacity(connections.len());
+        for connection in connections.drain(..) {
+            match key(&connection) {
+                Some(key) => groups.entry(key).or_default().push(connection),
+                None => done.push(connection),
+            }
         }
-    }
-    for group in groups.into_values() {
-        for cluster in by_time(group) {
-            join_stages(cluster, directory, &mut done);
+        for passage in groups.into_values().flat_map(by_time) {
+            join_stages(passage, directory, &mut done);
         }
+        *connections = done;
     }
-    *connections = join_services(done, directory);
+    *connections = join_services(std::mem::take(connections), directory);
     connections.sort_by_key(|c| (c.protocol, c.client, c.server, c.span.first, c.trace.identity));
 }
 
-fn key(connection: &Connection) -> Option<Key> {
-    let (protocol, trace) = (connection.protocol, &connection.trace);
-    match (trace.identity, trace.answer) {
-        (0, _) => None,
-        (identity, 0) => Some(Key::Client(protocol, connection.client, identity)),
-        (identity, answer) => Some(Key::Numbers(protocol, identity, answer)),
-    }
+fn by_numbers(connection: &Connection) -> Option<Key> {
+    let Trace { identity, answer, .. } = connection.trace;
+    (identity != 0 && answer != 0).then_some(Key::Numbers(connection.protocol, identity, answer))
+}
+
+/// Of datagrams the first answer may differ, for replies overtake each other.
+fn by_client(connection: &Connection) -> Option<Key> {
+    let Trace { identity, answer, .. } = connection.trace;
+    let is_datagram = connection.protocol == Protocol::UDP;
+    (identity != 0 && (answer == 0 || is_datagram)).then_some(Key::Client(
+        connection.protocol,
+        connection.client,
+        identity,
+    ))
 }
 
 /// Parts a group where its members lie too far apart to be one passage.
@@ -75,10 +83,14 @@ fn is_passage(a: Span, b: Span) -> bool {
 /// the stages' order they stay apart.
 fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Vec<Connection>) {
     stages = join_halves(stages, directory);
-    let rank = |stage: &Connection| (Reverse(stage.trace.hops_src), !is_service(directory, stage));
+    // hop limits fall on the way from either side; at equal ones, whose packets were seen first was nearer to the client
+    let rank = |stage: &Connection| {
+        let Trace { hops_src, hops_dst, .. } = stage.trace;
+        (Reverse(hops_src.high), !is_service(directory, stage), Reverse(hops_src.low), hops_dst.high, stage.span.first)
+    };
     stages.sort_by_key(|stage| (rank(stage), stage.client, stage.server));
     let is_told = stages.windows(2).all(|pair| match pair {
-        [near, far] => rank(near) != rank(far) && far.trace.hops_src > 0,
+        [near, far] => rank(near) != rank(far),
         _ => true,
     });
     if !is_told || stages.len() < 2 {
@@ -96,9 +108,13 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
 /// Joins a sighting of one side's packets with a sighting of the other's. A bridge sees both sides' packets after their
 /// translation: requests name the true server, replies the true client and what it dialled.
 fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
-    let (mut requests, rest): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.trace.hops_dst == 0);
-    let (replies, mut whole): (Vec<_>, Vec<_>) = rest.into_iter().partition(|stage| stage.trace.hops_src == 0);
+    let (mut requests, rest): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.trace.hops_dst.is_none());
+    let (replies, mut whole): (Vec<_>, Vec<_>) = rest.into_iter().partition(|stage| stage.trace.hops_src.is_none());
     match (&mut requests[..], replies.len()) {
+        // where the whole was seen besides, a half tells nothing more
+        _ if !whole.is_empty() => {
+            requests.clear();
+        }
         ([request], 1) => replies.into_iter().for_each(|reply| {
             if reply.server != request.server {
                 request.via = Some(via(directory, request.protocol, reply.server));
@@ -107,9 +123,7 @@ fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection
             let (packets, bytes_to_src) = (request.trace.packets + reply.trace.packets, reply.trace.bytes_to_src);
             request.trace.merge(&reply.trace);
             (request.trace.packets, request.trace.bytes_to_src) = (packets, bytes_to_src);
-            request.span.join(reply.span);
-            request.vlans.extend(reply.vlans);
-            request.hours.extend(reply.hours);
+            request.extend(reply);
         }),
         _ => whole.extend(replies),
     }
@@ -129,10 +143,8 @@ fn absorb(whole: &mut Connection, stage: Connection, directory: &Directory) {
     }
     whole.server = stage.server;
     whole.trace.merge(&stage.trace);
-    whole.span.join(stage.span);
     whole.direction = whole.direction.min(stage.direction);
-    whole.vlans.extend(stage.vlans);
-    whole.hours.extend(stage.hours);
+    whole.extend(stage);
 }
 
 pub(super) fn via(directory: &Directory, protocol: Protocol, (address, port): End) -> Via {

@@ -156,6 +156,8 @@ pub struct Dependency {
     pub span: Span,
     /// The VLAN stacks it was seen with, outer first, a dot between.
     pub vlans: BTreeSet<String>,
+    /// The tunnels it was seen in, outer first, a slash between.
+    pub tunnels: BTreeSet<String>,
     /// What sets it apart.
     pub marks: BTreeSet<Mark>,
     /// Connections in each hour.

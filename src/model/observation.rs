@@ -39,6 +39,8 @@ pub struct ObservationKey {
     pub dst_port: u16,
     /// The VLAN stacks of its packets, outer first and dots between, sorted, commas between; empty without tags.
     pub vlans: String,
+    /// The tunnels of its packets likewise, outer first with slashes between: `vxlan:42`; empty outside of tunnels.
+    pub tunnels: String,
 }
 
 /// Bits of what was seen of a connection; sightings add up by OR.
@@ -75,16 +77,54 @@ impl Flags {
     }
 }
 
+/// The highest and the lowest hop limit that packets came with: the nearer to their sender, the higher. Both are 0 where
+/// none was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hops {
+    /// At the place nearest to the sender.
+    pub high: u8,
+    /// At the place furthest from it.
+    pub low: u8,
+}
+
+impl Hops {
+    /// Those of one packet.
+    #[must_use]
+    pub fn of(limit: u8) -> Self {
+        Self { high: limit, low: limit }
+    }
+
+    /// Whether none was seen.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self.high == 0
+    }
+
+    /// Takes others in.
+    pub fn join(&mut self, other: Self) {
+        if !other.is_none() {
+            self.low = if self.is_none() { other.low } else { self.low.min(other.low) };
+            self.high = self.high.max(other.high);
+        }
+    }
+}
+
 /// What was seen of one connection within one hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trace {
     /// The port of `src`; 0 for protocols without ports.
     pub src_port: u16,
-    /// Tells connections with equal ends apart and stays the same through address translation: the initial sequence
-    /// number of `src` (TCP), a digest of the first datagram (UDP), 0 where neither was seen.
+    /// Tells connections with equal ends apart and stays the same through address translation: the first number that was
+    /// seen of `src` - its initial sequence number where the opening was seen, the sequence number of its first segment
+    /// elsewhere, a digest of its first datagram (UDP); 0 where nothing was.
     pub identity: u32,
-    /// The initial sequence number of `dst`, 0 where it was not seen.
+    /// The same of `dst`.
     pub answer: u32,
+    /// Where the stream of `src` stood at its last segment, 0 where nothing was seen: parts of one connection that were
+    /// captured apart are joined by it.
+    pub src_end: u32,
+    /// The same of `dst`.
+    pub dst_end: u32,
     /// What was seen.
     pub flags: Flags,
     /// First packet, in microseconds since the start of the hour.
@@ -97,10 +137,10 @@ pub struct Trace {
     pub bytes_to_dst: u64,
     /// IP bytes from `dst` to `src`.
     pub bytes_to_src: u64,
-    /// Highest hop limit of the packets from `src`: the nearer to it, the higher. 0 where none was seen.
-    pub hops_src: u8,
-    /// Highest hop limit of the packets from `dst`.
-    pub hops_dst: u8,
+    /// Hop limits of the packets from `src`.
+    pub hops_src: Hops,
+    /// Hop limits of the packets from `dst`.
+    pub hops_dst: Hops,
 }
 
 /// Tells the connections of one observation apart.
@@ -128,6 +168,10 @@ impl Trace {
         Self {
             src_port,
             flags: Flags(flags),
+            identity: self.answer,
+            answer: self.identity,
+            src_end: self.dst_end,
+            dst_end: self.src_end,
             bytes_to_dst: self.bytes_to_src,
             bytes_to_src: self.bytes_to_dst,
             hops_src: self.hops_dst,
@@ -160,9 +204,22 @@ impl Trace {
         self.flags.0 |= other.flags.0 & !Flags::SRC_FIRST.0;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
-        self.answer = self.answer.max(other.answer);
-        self.hops_src = self.hops_src.max(other.hops_src);
-        self.hops_dst = self.hops_dst.max(other.hops_dst);
+        if self.answer == 0 {
+            self.answer = other.answer;
+        }
+        self.src_end = furthest(self.src_end, other.src_end);
+        self.dst_end = furthest(self.dst_end, other.dst_end);
+        self.hops_src.join(other.hops_src);
+        self.hops_dst.join(other.hops_dst);
+    }
+}
+
+/// The further of two places in a stream; numbers wrap, and 0 is none.
+fn furthest(a: u32, b: u32) -> u32 {
+    match (a, b) {
+        (0, other) | (other, 0) => other,
+        (a, b) if b.wrapping_sub(a) < 1 << 31 => b,
+        _ => a,
     }
 }
 

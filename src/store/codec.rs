@@ -1,7 +1,7 @@
 //! How the connections of an observation are written: a version, the number of connections, then each in turn, all
 //! numbers as LEB128. Sorted by their first packet, so that equal sets are equal bytes.
 
-use crate::model::{Flags, Trace, TraceSet};
+use crate::model::{Flags, Hops, Trace, TraceSet};
 
 /// Changes when the layout below does.
 const VERSION: u64 = 1;
@@ -21,11 +21,14 @@ pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
         put(&mut bytes, u64::from(trace.src_port));
         bytes.extend(trace.identity.to_le_bytes());
         bytes.extend(trace.answer.to_le_bytes());
+        put(&mut bytes, u64::from(trace.src_end.wrapping_sub(trace.identity)));
+        put(&mut bytes, u64::from(trace.dst_end.wrapping_sub(trace.answer)));
         put(&mut bytes, u64::from(trace.flags.0));
         put(&mut bytes, trace.packets);
         put(&mut bytes, trace.bytes_to_dst);
         put(&mut bytes, trace.bytes_to_src);
-        bytes.extend([trace.hops_src, trace.hops_dst]);
+        let (src, dst) = (trace.hops_src, trace.hops_dst);
+        bytes.extend([src.high, src.low, dst.high, dst.low]);
     }
     bytes
 }
@@ -88,21 +91,25 @@ impl Input<'_> {
         let src_port = self.small()?;
         let identity = u32::from_le_bytes(self.fixed()?);
         let answer = u32::from_le_bytes(self.fixed()?);
+        let src_end = identity.wrapping_add(self.small()?);
+        let dst_end = answer.wrapping_add(self.small()?);
         let flags = Flags(self.small()?);
         let (packets, bytes_to_dst, bytes_to_src) = (self.number()?, self.number()?, self.number()?);
-        let [hops_src, hops_dst] = self.fixed()?;
+        let [src_high, src_low, dst_high, dst_low] = self.fixed()?;
         Some(Trace {
             src_port,
             identity,
             answer,
+            src_end,
+            dst_end,
             flags,
             first,
             last,
             packets,
             bytes_to_dst,
             bytes_to_src,
-            hops_src,
-            hops_dst,
+            hops_src: Hops { high: src_high, low: src_low },
+            hops_dst: Hops { high: dst_high, low: dst_low },
         })
     }
 }
@@ -114,11 +121,11 @@ mod tests {
     use super::*;
 
     prop_compose! {
-        fn any_trace()(src_port: u16, identity: u32, answer: u32, flags: u16, times: (u32, u32), packets: u64,
+        fn any_trace()(src_port: u16, identity: u32, answer: u32, ends: (u32, u32), flags: u16, times: (u32, u32), packets: u64,
                        bytes_to_dst: u64, bytes_to_src: u64, hops: (u8, u8)) -> Trace {
             let (first, last) = (times.0.min(times.1), times.0.max(times.1));
-            Trace { src_port, identity, answer, flags: Flags(flags), first, last, packets, bytes_to_dst, bytes_to_src,
-                    hops_src: hops.0, hops_dst: hops.1 }
+            Trace { src_port, identity, answer, src_end: ends.0, dst_end: ends.1, flags: Flags(flags), first, last, packets, bytes_to_dst, bytes_to_src,
+                    hops_src: Hops { high: hops.0, low: hops.1 }, hops_dst: Hops { high: hops.1, low: hops.0 } }
         }
     }
 

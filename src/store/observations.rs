@@ -49,7 +49,7 @@ pub(super) async fn write(
         }
         let mut insert = QueryBuilder::<Sqlite>::new(
             "INSERT OR REPLACE INTO observation
-             (run, hour, protocol, opening, src, dst, dst_port, vlans, connections, traces) ",
+             (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels, connections, traces) ",
         );
         insert.push_values(rows, |mut values, (key, traces)| {
             values
@@ -61,6 +61,7 @@ pub(super) async fn write(
                 .push_bind(octets(key.dst))
                 .push_bind(key.dst_port)
                 .push_bind(key.vlans.clone())
+                .push_bind(key.tunnels.clone())
                 .push_bind(signed(traces.total()))
                 .push_bind(codec::encode(&traces));
         });
@@ -85,7 +86,7 @@ async fn find(
 ) -> Result<Option<TraceSet>, StoreError> {
     let row = sqlx::query(
         "SELECT connections, traces FROM observation WHERE run = $1 AND hour = $2 AND protocol = $3 AND opening = $4
-         AND src = $5 AND dst = $6 AND dst_port = $7 AND vlans = $8",
+         AND src = $5 AND dst = $6 AND dst_port = $7 AND vlans = $8 AND tunnels = $9",
     )
     .bind(run.0)
     .bind(key.hour.0)
@@ -95,6 +96,7 @@ async fn find(
     .bind(octets(key.dst))
     .bind(key.dst_port)
     .bind(&key.vlans)
+    .bind(&key.tunnels)
     .fetch_optional(&mut **transaction)
     .await?;
     row.map(|row| traces(&row)).transpose()
@@ -106,7 +108,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT run.site, observation.* FROM observation JOIN run ON run.id = observation.run
              WHERE ($1 IS NULL OR run.site = $1) AND ($2 IS NULL OR hour >= $2) AND ($3 IS NULL OR hour <= $3)
-             ORDER BY run.site, hour, protocol, opening, src, dst, dst_port, vlans, run",
+             ORDER BY run.site, hour, protocol, opening, src, dst, dst_port, vlans, tunnels, run",
         )
         .bind(&filter.site)
         .bind(filter.since.map(|time| time.hour().0))
@@ -134,6 +136,7 @@ fn read(row: &SqliteRow) -> Result<Observation, StoreError> {
         dst: address(row.try_get("dst")?)?,
         dst_port: row.try_get("dst_port")?,
         vlans: row.try_get("vlans")?,
+        tunnels: row.try_get("tunnels")?,
     };
     Ok(Observation { key, traces: traces(row)? })
 }

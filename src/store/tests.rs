@@ -10,6 +10,7 @@ fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
         dst: "fd00::2".parse().unwrap(),
         dst_port,
         vlans: "10,100.20".into(),
+        tunnels: "vxlan:42".into(),
     };
     let mut traces = TraceSet::default();
     for src_port in src_ports {

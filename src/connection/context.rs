@@ -1,0 +1,81 @@
+//! Contexts by number: the tags and tunnels that packets came with. A capture has few of them.
+
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
+
+use crate::decode::{TunnelStack, VlanStack};
+
+/// Where packets of one connection come in more contexts than any path has, further ones are left out.
+const MAX_CONTEXTS: usize = 16;
+
+/// The tags and tunnels of a packet.
+type Context = (VlanStack, TunnelStack);
+
+/// A set of contexts by its number; 0 is the empty one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct ContextSet(u32);
+
+#[derive(Default)]
+pub(super) struct Contexts {
+    /// Number 0 is not in here: it is empty.
+    sets: Vec<BTreeSet<Context>>,
+    numbers: HashMap<BTreeSet<Context>, u32>,
+    /// The last answer of [`Contexts::with`]: packets come in runs.
+    last: Option<(ContextSet, Context, ContextSet)>,
+}
+
+impl Contexts {
+    /// Whether a set holds this context.
+    pub(super) fn has(&self, set: ContextSet, context: Context) -> bool {
+        self.contexts(set).is_some_and(|contexts| contexts.contains(&context))
+    }
+
+    /// The set that holds this context too.
+    pub(super) fn with(&mut self, set: ContextSet, context: Context) -> ContextSet {
+        if let Some((before, known, after)) = self.last
+            && (before, known) == (set, context)
+        {
+            return after;
+        }
+        let mut contexts = self.contexts(set).cloned().unwrap_or_default();
+        let is_full = contexts.len() >= MAX_CONTEXTS;
+        let after = if is_full || !contexts.insert(context) { set } else { self.number(contexts) };
+        self.last = Some((set, context, after));
+        after
+    }
+
+    /// The VLAN stacks of two sets as text: `10,100.20`; those without tags are left out.
+    pub(super) fn vlans(&self, sets: [ContextSet; 2]) -> String {
+        joined(self.all(sets).filter(|(vlans, _)| !vlans.ids().is_empty()).map(|(vlans, _)| vlans))
+    }
+
+    /// The tunnel stacks of two sets as text: `vxlan:42`; packets outside of tunnels are left out.
+    pub(super) fn tunnels(&self, sets: [ContextSet; 2]) -> String {
+        joined(self.all(sets).filter(|(_, tunnels)| !tunnels.is_empty()).map(|(_, tunnels)| tunnels))
+    }
+
+    fn all(&self, sets: [ContextSet; 2]) -> impl Iterator<Item = Context> {
+        sets.into_iter().filter_map(|set| self.contexts(set)).flatten().copied()
+    }
+
+    fn contexts(&self, set: ContextSet) -> Option<&BTreeSet<Context>> {
+        let index = usize::try_from(set.0.checked_sub(1)?).ok()?;
+        self.sets.get(index)
+    }
+
+    fn number(&mut self, contexts: BTreeSet<Context>) -> ContextSet {
+        if let Some(known) = self.numbers.get(&contexts) {
+            return ContextSet(*known);
+        }
+        self.sets.push(contexts.clone());
+        let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(contexts, number);
+        ContextSet(number)
+    }
+}
+
+fn joined<T: Ord + ToString>(stacks: impl Iterator<Item = T>) -> String {
+    let stacks: BTreeSet<T> = stacks.collect();
+    stacks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
