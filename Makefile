@@ -1,0 +1,95 @@
+# flowmap's tasks; `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# One task after the other, also with -j: cargo is parallel by itself, and several tasks write the same folders.
+.NOTPARALLEL:
+# cargo would look for a job server that is not handed down to it, and warn.
+unexport MAKEFLAGS MFLAGS
+
+PREFIX ?= /usr/local
+
+# Where cargo puts what it builds, also where CARGO_TARGET_DIR or a configuration file names another folder.
+target = $(shell cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
+# cargo-nextest where it is installed, else cargo's own runner; documentation is tested on its own.
+runner = $(if $(shell command -v cargo-nextest),cargo nextest run --locked,cargo test --locked --lib --bins --tests)
+
+.PHONY: help
+help: ## list the tasks
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
+
+# --- get ready --------------------------------------------------------------------------------------------------------
+
+.PHONY: setup setup-build setup-test
+setup: setup-test ## install what building and testing need and this machine lacks (Debian, Ubuntu)
+
+setup-build: ## the same for building alone
+	@scripts/setup.sh build
+
+setup-test: setup-build ## the same for testing alone
+	@scripts/setup.sh test
+
+# --- build ------------------------------------------------------------------------------------------------------------
+
+.PHONY: build release install man completions
+build: setup-build ## build for development
+	cargo build --locked
+
+release: setup-build ## build for use
+	cargo build --release --locked
+
+install: release man completions ## install below PREFIX (/usr/local), with man page and completions
+	install -D -m 755 "$(target)/release/flowmap" "$(DESTDIR)$(PREFIX)/bin/flowmap"
+	install -D -m 644 "$(target)/gen/flowmap.1" "$(DESTDIR)$(PREFIX)/share/man/man1/flowmap.1"
+	install -D -m 644 "$(target)/gen/flowmap.bash" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/flowmap"
+	install -D -m 644 "$(target)/gen/_flowmap" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_flowmap"
+	install -D -m 644 "$(target)/gen/flowmap.fish" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/flowmap.fish"
+
+man: ## write the man page into the target folder
+	mkdir -p "$(target)/gen"
+	cargo run --quiet --locked -- gen man > "$(target)/gen/flowmap.1"
+
+completions: ## write completions for bash, zsh and fish there
+	mkdir -p "$(target)/gen"
+	cargo run --quiet --locked -- gen completions bash > "$(target)/gen/flowmap.bash"
+	cargo run --quiet --locked -- gen completions zsh > "$(target)/gen/_flowmap"
+	cargo run --quiet --locked -- gen completions fish > "$(target)/gen/flowmap.fish"
+
+# --- see it work ------------------------------------------------------------------------------------------------------
+
+.PHONY: demo policies-out picture samples
+demo: build ## from the sample captures to reviewed policies, in a store that is thrown away
+	@PATH="$(target)/debug:$$PATH" scripts/demo.sh
+
+policies-out: build ## write policies-out/ anew from the samples
+	"$(target)/debug/flowmap" suggest --namespace production \
+		--from samples/production/*.pcap --inventory samples/production/cluster.json
+
+picture: build ## draw docs/demo.svg anew: a terminal with the true output
+	PATH="$(target)/debug:$$PATH" python3 scripts/picture.py docs/demo.svg
+
+samples: ## capture samples/production anew from real servers; needs root, takes a minute
+	@scripts/setup.sh samples
+	$(if $(filter 0,$(shell id -u)),,sudo) samples/production/make.sh
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+.PHONY: test lint check-policies-out
+# The runner comes last, so that its summary closes the output.
+test: setup lint check-policies-out ## everything that must hold before a commit
+	cargo test --doc --locked
+	$(runner)
+
+lint: ## format, lints, and the pure rooms built alone
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo check --lib --no-default-features --locked
+
+check-policies-out: policies-out ## fail where policies-out/ is not what the samples give
+	@scripts/unchanged.sh policies-out
+
+.PHONY: clean
+clean: ## remove what was built and the Python environment
+	cargo clean
+	rm -rf .venv
