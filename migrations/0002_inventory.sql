@@ -1,5 +1,5 @@
 -- Who was who. Objects are kept as they were listed, each version once, and every snapshot says which ones it held:
--- an object that a later snapshot lacks has ended, so that an address can be given to whoever had it then.
+-- so that what a later one lacks can be told.
 -- Ids are taken from the content, as those of runs are.
 
 CREATE TABLE snapshot (

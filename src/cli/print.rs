@@ -53,7 +53,7 @@ impl Table {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.header)?;
         for row in &self.rows {
-            writer.write_record(row)?;
+            writer.write_record(row.iter().map(|cell| printable(cell)))?;
         }
         writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
     }

@@ -75,7 +75,12 @@ impl World {
             name,
         };
         let sites = names.into_iter().map(site).collect();
-        let is_selected = |run: &Run| selection.site.as_ref().is_none_or(|site| *site == run.site);
+        let is_selected = |run: &Run| {
+            selection.site.as_ref().is_none_or(|site| *site == run.site)
+                && !selection.exclude_run.contains(&run.id)
+                && selection.since.is_none_or(|since| run.last_packet.is_some_and(|last| last >= since))
+                && selection.until.is_none_or(|until| run.first_packet.is_some_and(|first| first <= until))
+        };
         let runs = store.runs().await?.into_iter().filter(is_selected).collect();
         Ok(Self { sites, runs })
     }

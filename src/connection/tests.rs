@@ -80,7 +80,7 @@ fn packets_seen_at_several_points_count_once() {
     for (n, packet) in handshake().into_iter().enumerate() {
         let time = Timestamp(i64::try_from(n).unwrap() * 1_000_000);
         tracker.ingest(time, &packet);
-        tracker.ingest(time, &Packet { point: 2, hop_limit: 63, ..packet });
+        tracker.ingest(time, &Packet { point: 2, ..packet });
     }
     assert_eq!(tracker.finish(), observe(&handshake()));
 }

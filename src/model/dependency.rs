@@ -142,7 +142,8 @@ pub struct Dependency {
     pub via: BTreeSet<Via>,
     /// What became of them.
     pub outcome: Outcome,
-    /// The weakest evidence among them of who the client was.
+    /// The strongest evidence among them of who the client was: where it speaks for one, it does for all between these
+    /// ends and on this port.
     pub direction: Direction,
     /// How many connections, each counted once.
     pub connections: u64,

@@ -258,6 +258,15 @@ impl TraceSet {
         self.insert(trace, Trace::append);
     }
 
+    /// Adds what the same sensor saw later.
+    pub fn extend(&mut self, later: &Self) {
+        let beyond = later.total - later.traces.len() as u64;
+        for trace in later.iter() {
+            self.append(*trace);
+        }
+        self.total += beyond;
+    }
+
     /// Restores a set from what [`TraceSet::iter`] and [`TraceSet::total`] gave.
     #[must_use]
     pub fn restore(traces: impl IntoIterator<Item = Trace>, total: u64) -> Self {

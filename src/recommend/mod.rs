@@ -88,8 +88,10 @@ impl<'a> Gathering<'a> {
         if client.is_none() && server.is_none() {
             return;
         }
+        // a sweep tells that a workload is there, not what it needs
+        let is_seen = !dependency.marks.contains(&Mark::Scan);
         for group in [client, server].into_iter().flatten() {
-            self.drafts.entry(group).or_default().is_seen = true;
+            self.drafts.entry(group).or_default().is_seen |= is_seen;
         }
         match use_of(dependency) {
             Use::Silent => {}

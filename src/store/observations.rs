@@ -73,9 +73,7 @@ pub(super) async fn write(
 /// What the run saw later, behind what it saw before.
 fn joined(before: Option<TraceSet>, later: &TraceSet) -> TraceSet {
     let Some(mut set) = before else { return later.clone() };
-    for trace in later.iter() {
-        set.append(*trace);
-    }
+    set.extend(later);
     set
 }
 

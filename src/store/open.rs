@@ -1,4 +1,4 @@
-use std::{path::Path, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
     migrate::{MigrateError, Migrator},
@@ -21,6 +21,14 @@ impl Store {
         }
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(fail)?;
+        }
+        // who talks to whom is nobody else's to read
+        let own = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        if let Err(error) = own {
+            let is_read_only = error.kind() == std::io::ErrorKind::PermissionDenied && path.exists();
+            if !is_read_only {
+                return Err(fail(error));
+            }
         }
         let options = options().filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         Self::connect(options).await.map_err(|error| error.at(path))
