@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
+use foldhash::HashMap;
+
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction, query_builder::Separated, sqlite::SqliteRow};
 
 use super::{RunId, Store, StoreError, codec, run::signed};
 use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Timestamp, TraceSet};
@@ -42,28 +44,18 @@ pub(super) async fn write(
     may_exist: bool,
 ) -> Result<(), StoreError> {
     for chunk in observations.chunks(ROWS_AT_ONCE) {
-        let mut rows = Vec::with_capacity(chunk.len());
-        for observation in chunk {
-            let before = if may_exist { find(transaction, run, &observation.key).await? } else { None };
-            rows.push((&observation.key, joined(before, &observation.traces)));
-        }
+        let mut before = if may_exist { find(transaction, run, chunk).await? } else { HashMap::default() };
+        let rows = chunk.iter().map(|observation| {
+            let before = before.remove(&observation.key);
+            (&observation.key, joined(before, &observation.traces))
+        });
         let mut insert = QueryBuilder::<Sqlite>::new(
             "INSERT OR REPLACE INTO observation
              (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels, connections, traces) ",
         );
         insert.push_values(rows, |mut values, (key, traces)| {
-            values
-                .push_bind(run.0)
-                .push_bind(key.hour.0)
-                .push_bind(key.protocol.0)
-                .push_bind(key.opening == Opening::Seen)
-                .push_bind(octets(key.src))
-                .push_bind(octets(key.dst))
-                .push_bind(key.dst_port)
-                .push_bind(key.vlans.clone())
-                .push_bind(key.tunnels.clone())
-                .push_bind(signed(traces.total()))
-                .push_bind(codec::encode(&traces));
+            push_key(&mut values, run, key);
+            values.push_bind(signed(traces.total())).push_bind(codec::encode(&traces));
         });
         insert.build().execute(&mut **transaction).await?;
     }
@@ -77,27 +69,37 @@ fn joined(before: Option<TraceSet>, later: &TraceSet) -> TraceSet {
     set
 }
 
+/// What is there already of these rows.
 async fn find(
     transaction: &mut Transaction<'static, Sqlite>,
     run: RunId,
-    key: &ObservationKey,
-) -> Result<Option<TraceSet>, StoreError> {
-    let row = sqlx::query(
-        "SELECT connections, traces FROM observation WHERE run = $1 AND hour = $2 AND protocol = $3 AND opening = $4
-         AND src = $5 AND dst = $6 AND dst_port = $7 AND vlans = $8 AND tunnels = $9",
-    )
-    .bind(run.0)
-    .bind(key.hour.0)
-    .bind(key.protocol.0)
-    .bind(key.opening == Opening::Seen)
-    .bind(octets(key.src))
-    .bind(octets(key.dst))
-    .bind(key.dst_port)
-    .bind(&key.vlans)
-    .bind(&key.tunnels)
-    .fetch_optional(&mut **transaction)
-    .await?;
-    row.map(|row| traces(&row)).transpose()
+    observations: &[Observation],
+) -> Result<HashMap<ObservationKey, TraceSet>, StoreError> {
+    let mut select = QueryBuilder::<Sqlite>::new(
+        "WITH wanted (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels) AS (",
+    );
+    select.push_values(observations, |mut values, observation| push_key(&mut values, run, &observation.key));
+    select.push(
+        ") SELECT observation.* FROM wanted
+         JOIN observation USING (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels)",
+    );
+    let rows = select.build().fetch_all(&mut **transaction).await?;
+    let entry = |row: &SqliteRow| read(row).map(|observation| (observation.key, observation.traces));
+    rows.iter().map(entry).collect()
+}
+
+/// Binds the columns of the primary key, in their order.
+fn push_key(values: &mut Separated<'_, Sqlite, &'static str>, run: RunId, key: &ObservationKey) {
+    values
+        .push_bind(run.0)
+        .push_bind(key.hour.0)
+        .push_bind(key.protocol.0)
+        .push_bind(key.opening == Opening::Seen)
+        .push_bind(octets(key.src))
+        .push_bind(octets(key.dst))
+        .push_bind(key.dst_port)
+        .push_bind(key.vlans.clone())
+        .push_bind(key.tunnels.clone());
 }
 
 impl Store {
