@@ -1,6 +1,7 @@
 //! `flowmap import`: captures into the store.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write,
     fs::File,
     io::{self, BufReader, IsTerminal, Read},
@@ -154,7 +155,11 @@ fn described(id: RunId, site: &str, sensor: String, source: String, counts: &Cou
 
 /// What the decoder and the table could not use.
 pub(super) fn loss(counts: &Counts) -> Loss {
-    let not_decoded = counts.not_decoded.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
+    let mut not_decoded: BTreeMap<String, u64> = BTreeMap::new();
+    for (reason, count) in &counts.not_decoded {
+        // several numbers may have one name, as the two Ethernet types of PPPoE
+        *not_decoded.entry(reason.to_string()).or_default() += count;
+    }
     Loss { not_decoded, evicted: counts.evicted, ..Loss::default() }
 }
 

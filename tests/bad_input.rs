@@ -1,0 +1,220 @@
+//! What people bring that is not what they think: one clear line, a hint, exit code 2, and a store that stays whole.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::fs;
+
+use common::{Flowmap, packets::Capture, sample};
+
+/// A file to be made, the arguments, and words that the error must hold.
+type Case<'a> = (&'a str, &'a [u8], &'a [&'a str], &'a [&'a str]);
+
+const IMPORT: [&str; 2] = ["import", "it"];
+const INVENTORY: [&str; 3] = ["inventory", "import", "it"];
+
+/// Runs the cases on a store that holds the sample, and looks that it is as before after each.
+fn refuses(cases: &[Case]) {
+    let flowmap = Flowmap::with_sample();
+    let before = flowmap.told();
+    for (name, bytes, args, words) in cases {
+        println!("{name}");
+        flowmap.write("it", bytes);
+        flowmap.run(args).is_an_error(words);
+        assert_eq!(flowmap.told(), before);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_capture_is_refused_with_its_cure() {
+    let node = fs::read(sample("node-1.pcap")).unwrap();
+    refuses(&[
+        ("empty", b"", &IMPORT, &["flowmap: it: ", "the file is empty", "hint: captures are pcap or pcapng"]),
+        ("text", b"hello world", &IMPORT, &["it: not a capture", "hint: captures are pcap or pcapng"]),
+        ("one byte", b"\xd4", &IMPORT, &["it: not a capture", "hint: "]),
+        ("cut in the file header", &node[..10], &IMPORT, &["it: ", "ends inside the file header", "hint: "]),
+        ("zeros", &[0; 4096], &IMPORT, &["it: not a capture", "hint: "]),
+        ("a line of kubectl's JSON", br#"{"items":[]}"#, &IMPORT, &["not a capture", "hint: ", "inventory import"]),
+    ]);
+}
+
+#[test]
+fn what_is_no_file_to_read_is_refused() {
+    let flowmap = Flowmap::with_sample();
+    let before = flowmap.told();
+    fs::create_dir(flowmap.path("folder")).unwrap();
+    let cases: [(&[&str], &[&str]); 6] = [
+        (&["import", "folder"], &["folder: is a directory", "hint: name the captures in it"]),
+        (&["import", "nothing"], &["nothing: no such file"]),
+        (&["inventory", "import", "folder"], &["folder: is a directory", "hint: name the files in it"]),
+        (&["inventory", "import", "nothing"], &["nothing: no such file"]),
+        (&["simulate", "nothing"], &["nothing: no such file"]),
+        (&["simulate", "folder"], &["no NetworkPolicy", "hint: "]),
+    ];
+    for (args, words) in cases {
+        flowmap.run(args).is_an_error(words);
+    }
+    assert_eq!(flowmap.told(), before);
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let flowmap = Flowmap::with_sample();
+    flowmap.write("sealed", "");
+    fs::set_permissions(flowmap.path("sealed"), fs::Permissions::from_mode(0)).unwrap();
+    flowmap.as_a_mere_user(&["import", "sealed"]).is_an_error(&["sealed: permission denied", "hint: "]);
+    flowmap.as_a_mere_user(&["inventory", "import", "sealed"]).is_an_error(&["sealed: permission denied"]);
+}
+
+#[test]
+fn a_file_that_is_no_inventory_is_refused_with_its_cure() {
+    let node = fs::read(sample("node-1.pcap")).unwrap();
+    let expected = "hint: expected is the output of `kubectl get";
+    refuses(&[
+        ("empty", b"", &INVENTORY, &["it: the file is empty", expected]),
+        ("other JSON", br#"{"name": "x", "version": 3}"#, &INVENTORY, &["it: holds neither", expected]),
+        ("cut JSON", br#"{"apiVersion": "v1", "items": ["#, &INVENTORY, &["it: the JSON is cut short", expected]),
+        ("broken YAML", b"a: [1\nb: }", &INVENTORY, &["it: not readable as YAML", expected]),
+        ("text", b"hello world\n", &INVENTORY, &["it: holds neither", expected]),
+        ("no text", &[0xff; 64], &INVENTORY, &["flowmap: it: ", expected]),
+        ("a capture", &node, &INVENTORY, &["flowmap: it: ", "hint: this is a capture: use `flowmap import`"]),
+    ]);
+}
+
+#[test]
+fn a_capture_cut_in_the_middle_of_a_record_counts_up_to_there() {
+    let flowmap = Flowmap::new();
+    let mut capture = Capture::new();
+    capture.accepted([10, 0, 0, 1], 40_000, [10, 0, 0, 2], 80).accepted([10, 0, 0, 3], 40_000, [10, 0, 0, 2], 443);
+    let cut = &capture.bytes()[..capture.bytes().len() - 7];
+    flowmap.write("cut.pcap", cut);
+    let output = flowmap.ok(&["import", "cut.pcap"]);
+    assert!(output.stderr.contains("cut.pcap: warning: cut in the middle of a record at byte "), "{}", output.stderr);
+    let runs = flowmap.json(&["runs"]);
+    assert_eq!(runs[0]["packets"], 5);
+    assert!(runs[0]["damage"].as_str().unwrap().starts_with("cut in the middle of a record at byte "));
+    assert_eq!(flowmap.json(&["flows"]).as_array().unwrap().len(), 2);
+    let status = flowmap.ok(&["status"]).stdout;
+    assert!(status.contains("cut.pcap: cut in the middle of a record"), "{status}");
+}
+
+#[test]
+fn a_cut_capture_is_refused_under_strict() {
+    let flowmap = Flowmap::with_sample();
+    let before = flowmap.told();
+    let node = fs::read(sample("node-1.pcap")).unwrap();
+    flowmap.write("cut.pcap", &node[..50_007]);
+    flowmap.run(&["import", "--strict", "cut.pcap"]).is_an_error(&["cut.pcap: cut in the middle", "hint: without"]);
+    assert_eq!(flowmap.told(), before);
+}
+
+#[test]
+fn objects_that_cannot_be_used_are_counted_and_the_rest_is_used() {
+    let flowmap = Flowmap::new();
+    let pod = |name: &str, status: &str| {
+        format!(r#"{{"kind": "Pod", "metadata": {{{name} "namespace": "shop"}}, "status": {{{status}}}}}"#)
+    };
+    let pods = [
+        pod(r#""name": "good","#, r#""phase": "Running", "podIP": "10.0.0.1""#),
+        pod(r#""name": "waits","#, r#""phase": "Pending""#),
+        pod(r#""name": "lost","#, r#""phase": "Running""#),
+        pod(r#""name": "odd","#, r#""phase": "Running", "podIP": "not-an-ip""#),
+        pod("", r#""phase": "Running", "podIP": "10.0.0.9""#),
+        "7".to_owned(),
+        r#"{"kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}}"#.to_owned(),
+    ];
+    flowmap.write("cluster.json", format!(r#"{{"kind": "List", "items": [{}]}}"#, pods.join(",")));
+    let output = flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let said = [
+        ("Pod shop/lost: ", "without an address"),
+        ("Pod shop/odd: ", "`not-an-ip` is not an address"),
+        ("item 5", "has no metadata.name"),
+        ("item 6", "no Kubernetes object"),
+        ("not used: ", "1 Secret"),
+    ];
+    for (object, why) in said {
+        let is_told = |line: &str| line.starts_with("cluster.json: ") && line.contains(object) && line.contains(why);
+        assert!(output.stderr.lines().any(is_told), "no `{object}`, `{why}` in: {}", output.stderr);
+    }
+    assert!(!output.stderr.contains("waits"), "a pod that is yet to start is no fault: {}", output.stderr);
+    let known = flowmap.json(&["inventory", "list"]);
+    let good = known.as_array().unwrap().iter().find(|pod| pod["name"] == "shop/good").unwrap();
+    assert_eq!(good["addresses"], "10.0.0.1");
+
+    let before = flowmap.told();
+    let strict = flowmap.run(&["inventory", "import", "--strict", "cluster.json"]);
+    strict.is_an_error(&["flowmap: cluster.json: ", "hint: without --strict"]);
+    assert_eq!(flowmap.told(), before);
+}
+
+#[test]
+fn of_several_captures_the_bad_one_is_told_and_the_others_are_imported() {
+    let (flowmap, clean) = (Flowmap::new(), Flowmap::new());
+    flowmap.write("text.pcap", "hello world");
+    let args = ["import", &sample("node-1.pcap"), "text.pcap", "nothing.pcap", &sample("node-2.pcap")];
+    let output = flowmap.run(&args);
+    assert_eq!(output.code, 2);
+    for words in ["flowmap: text.pcap: not a capture", "nothing.pcap: no such file", "2 of 4 files"] {
+        assert!(output.stderr.contains(words), "no `{words}` in: {}", output.stderr);
+    }
+    clean.ok(&["import", &sample("node-1.pcap"), &sample("node-2.pcap")]);
+    assert_eq!(flowmap.told(), clean.told());
+}
+
+#[test]
+fn a_namespace_that_cannot_be_proposed_for_is_an_error_not_a_guess() {
+    let flowmap = Flowmap::with_sample();
+    let known = "hint: known are default, kube-node-lease, kube-public, kube-system, monitoring, production";
+    let unseen = "nothing was seen of its pods";
+    let cases: [(&[&str], &[&str]); 6] = [
+        (&["suggest", "-n", "nowhere"], &["namespace `nowhere`: not in the inventory", known]),
+        (&["suggest", "-n", "production", "-n", "nowhere"], &["namespace `nowhere`: not in the inventory", known]),
+        (&["suggest", "-n", "default"], &["namespace `default`: ", unseen, "hint: import captures"]),
+        (&["suggest", "-n", "production", "-n", "kube-public"], &["namespace `kube-public`: ", unseen, "hint: "]),
+        (&["suggest"], &["suggest: which namespace?", "hint: "]),
+        (&["simulate", "-n", "nowhere", "policies"], &["namespace `nowhere`: not in the inventory", known]),
+    ];
+    flowmap.ok(&["suggest", "-n", "production", "--out-dir", "policies"]);
+    for (args, words) in cases {
+        flowmap.run(args).is_an_error(words);
+    }
+    assert!(!flowmap.path("policies-out").exists());
+}
+
+#[test]
+fn an_empty_store_says_how_to_begin() {
+    let flowmap = Flowmap::new();
+    flowmap.run(&["suggest", "-n", "x"]).is_an_error(&["nothing was captured or imported yet", "hint: start with"]);
+    for list in ["flows", "runs"] {
+        let output = flowmap.ok(&[list]);
+        assert!(output.stdout.is_empty() && output.stderr.contains("`flowmap import FILE`"), "{output:?}");
+        assert_eq!(flowmap.json(&[list]), serde_json::json!([]));
+    }
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    let output = flowmap.run(&["suggest", "-n", "production"]);
+    output.is_an_error(&["namespace `production`: not in the inventory", "hint: no inventory was imported"]);
+}
+
+#[test]
+fn values_that_no_flag_takes_are_refused() {
+    let flowmap = Flowmap::new();
+    let cases: [(&[&str], &str); 9] = [
+        (&["flows", "--since", "yesterday"], "neither a time in RFC 3339 nor an age such as 24h"),
+        (&["flows", "--until", "2026-13-01T00:00:00Z"], "neither a time"),
+        (&["flows", "--exclude-run", "zzz"], "is not the id of a run"),
+        (&["flows", "-o", "xml"], "possible values: table, wide, json, csv"),
+        (&["flows", "-n", "a", "-A"], "cannot be used with"),
+        (&["capture", "lo", "--snaplen", "12"], "64..=262144"),
+        (&["capture", "lo", "--for", "3x"], "is not a duration such as 30s, 10m, 24h or 7d"),
+        (&["import"], "<FILE>..."),
+        (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
+    ];
+    for (args, words) in cases {
+        let output = flowmap.run(args);
+        assert!(output.code == 2 && output.stderr.contains(words), "{args:?}: {output:?}");
+    }
+    flowmap.run(&["runs", "rm", "123"]).is_an_error(&["run `123`: not in the store", "hint: `flowmap runs`"]);
+    flowmap.run(&["--db", "mysql://x", "flows"]).is_an_error(&["--db mysql://x: ", "hint: name a file"]);
+}

@@ -1,0 +1,161 @@
+//! Imports: what was imported counts once, however often it comes, and can be taken back.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::Write,
+    process::Stdio,
+};
+
+use common::{Flowmap, sample};
+
+#[test]
+fn the_same_capture_under_another_name_or_compressed_adds_nothing() {
+    let flowmap = Flowmap::new();
+    let node = fs::read(sample("node-1.pcap")).unwrap();
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    let before = flowmap.told();
+
+    flowmap.write("other-name.cap", &node);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&node).unwrap();
+    flowmap.write("node.gz", gzip.finish().unwrap());
+    // the ending does not matter, the bytes do
+    flowmap.write("node.pcap", zstd::encode_all(&node[..], 1).unwrap());
+    for file in [&sample("node-1.pcap"), "other-name.cap", "node.gz", "node.pcap"] {
+        let output = flowmap.ok(&["import", file]);
+        assert!(output.stderr.contains("already in the store"), "{file}: {}", output.stderr);
+        assert_eq!(flowmap.told(), before, "{file}");
+    }
+    let output = flowmap.ok(&["import", "other-name.cap", "-o", "json"]);
+    let imported: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(imported[0]["added"], false);
+}
+
+#[test]
+fn a_capture_on_stdin_is_the_same_as_its_file() {
+    let (file, pipe) = (Flowmap::new(), Flowmap::new());
+    let node = fs::read(sample("node-1.pcap")).unwrap();
+    file.ok(&["import", &sample("node-1.pcap")]);
+    let output = pipe.feed(&["import", "-"], &node);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(pipe.json(&["flows"]), file.json(&["flows"]));
+    let run = &pipe.json(&["runs"])[0];
+    assert_eq!((&run["source"], &run["id"]), (&"stdin".into(), &file.json(&["runs"])[0]["id"]));
+    assert!(file.feed(&["import", "-"], &node).stderr.contains("already in the store as node-1.pcap"));
+
+    pipe.feed(&["import", "-"], b"").is_an_error(&["the file is empty", "hint: "]);
+    let cluster = fs::read(sample("cluster.json")).unwrap();
+    assert_eq!(pipe.feed(&["inventory", "import", "-"], &cluster).code, 0);
+    assert!(pipe.ok(&["flows"]).stdout.contains("production/api"));
+}
+
+#[test]
+fn the_order_of_imports_does_not_matter() {
+    let [a, b, c] = ["node-1.pcap", "node-2.pcap", "pod-api.pcap"].map(sample);
+    let cluster = sample("cluster.json");
+    let orders = [[&a, &b, &c], [&a, &c, &b], [&b, &a, &c], [&b, &c, &a], [&c, &a, &b], [&c, &b, &a]];
+    let told = orders.map(|files| {
+        let flowmap = Flowmap::new();
+        for file in files {
+            flowmap.ok(&["import", file]);
+        }
+        flowmap.ok(&["inventory", "import", &cluster]);
+        flowmap.told()
+    });
+    let first = Flowmap::new();
+    first.ok(&["inventory", "import", &cluster]);
+    first.ok(&["import", &a, &b, &c]);
+    assert!(told.iter().all(|it| *it == first.told()));
+}
+
+#[test]
+fn a_run_can_be_left_out_and_taken_back() {
+    let (flowmap, without) = (Flowmap::new(), Flowmap::new());
+    flowmap.ok(&["import", &sample("node-1.pcap"), &sample("node-2.pcap")]);
+    without.ok(&["import", &sample("node-2.pcap")]);
+    let with_both = flowmap.told();
+    let runs = flowmap.json(&["runs"]);
+    let run = runs.as_array().unwrap().iter().find(|run| run["source"] == "node-1.pcap").unwrap();
+    let id = run["id"].as_str().unwrap();
+    assert_eq!(flowmap.json(&["flows", "--exclude-run", id]), without.json(&["flows"]));
+    assert_eq!(flowmap.told(), with_both);
+
+    flowmap.ok(&["runs", "rm", id]);
+    assert_eq!(flowmap.told(), without.told());
+    flowmap.run(&["runs", "rm", id]).is_an_error(&["not in the store", "hint: "]);
+
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    assert_eq!(flowmap.told(), with_both);
+}
+
+#[test]
+fn a_window_takes_what_began_in_it() {
+    let flowmap = Flowmap::with_sample();
+    let all = flowmap.json(&["flows"]);
+    assert_eq!(flowmap.json(&["flows", "--since", "2026-11-01T00:00:00Z"]), all);
+    assert_eq!(flowmap.json(&["flows", "--until", "2026-12-31T00:00:00Z"]), all);
+    assert_eq!(flowmap.json(&["flows", "--since", "2026-12-31T00:00:00Z"]), serde_json::json!([]));
+    assert_eq!(flowmap.json(&["flows", "--until", "2026-11-01T00:00:00Z"]), serde_json::json!([]));
+}
+
+#[test]
+fn two_sites_with_the_same_addresses_never_mix() {
+    let (flowmap, alone) = (Flowmap::new(), Flowmap::new());
+    let (node, other, cluster) = (sample("node-1.pcap"), sample("node-2.pcap"), sample("cluster.json"));
+    flowmap.ok(&["import", "--site", "east", &node]);
+    flowmap.ok(&["import", "--site", "west", &other]);
+    flowmap.ok(&["inventory", "import", "--site", "east", &cluster]);
+    // east knows its names, west does not: nothing of the one helps the other
+    alone.ok(&["import", "--site", "west", &other]);
+    assert_eq!(flowmap.json(&["flows", "--site", "west"]), alone.json(&["flows"]));
+    let sites = |args: &[&str]| {
+        let flows = flowmap.json(args);
+        flows.as_array().unwrap().iter().map(|flow| flow["site"].to_string()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(sites(&["flows"]).len(), 2);
+    assert_eq!(sites(&["flows", "-n", "production"]).len(), 1);
+
+    flowmap.ok(&["suggest", "-n", "production"]);
+    flowmap.ok(&["inventory", "import", "--site", "west", &cluster]);
+    let output = flowmap.run(&["suggest", "-n", "production", "--out-dir", "both"]);
+    output.is_an_error(&["namespace `production`: is in several sites: east, west", "hint: choose one with --site"]);
+    assert!(!flowmap.path("both").exists());
+    flowmap.ok(&["suggest", "-n", "production", "--site", "east", "--out-dir", "east"]);
+    assert!(common::files(&flowmap.path("policies-out")) == common::files(&flowmap.path("east")));
+    // the same capture at another site is another run
+    flowmap.ok(&["import", "--site", "west", &node]);
+    assert_eq!(flowmap.json(&["runs"]).as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let flowmap = Flowmap::with_sample();
+    let commands: [&[&str]; 6] = [
+        &["flows"],
+        &["flows", "-o", "json"],
+        &["runs"],
+        &["status"],
+        &["inventory", "list", "-o", "csv"],
+        &["suggest", "-n", "production", "--out-dir", "-"],
+    ];
+    for args in commands {
+        let mut child = flowmap.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = common::Output::of(&child.wait_with_output().unwrap());
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_answer_is_an_error() {
+    let flowmap = Flowmap::with_sample();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let child = flowmap.command(&["flows"]).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let output = common::Output::of(&child.wait_with_output().unwrap());
+    output.is_an_error(&["No space left on device"]);
+}

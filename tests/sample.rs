@@ -1,0 +1,74 @@
+//! The sample: what its README says who talks to whom is what flowmap says.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{Flowmap, sample};
+use serde_json::Value;
+
+/// Client, server, port with protocol, and outcome, without sweeps and without the nodes' health checks.
+fn edges(flows: &Value) -> BTreeSet<[String; 4]> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let is_use = |flow: &&Value| flow["marks"].as_array().unwrap().iter().all(|mark| mark == "rare");
+    let edge = |flow: &Value| {
+        let port = format!("{}/{}", flow["port"], text(&flow["protocol"]));
+        [text(&flow["client"]["name"]), text(&flow["server"]["name"]), port, text(&flow["outcome"])]
+    };
+    flows.as_array().unwrap().iter().filter(is_use).map(edge).collect()
+}
+
+#[test]
+fn everybody_who_talks_in_the_sample_is_found_and_nobody_else() {
+    let flowmap = Flowmap::with_sample();
+    let expected = [
+        ("monitoring/prometheus", "production/api", "8080/TCP", "established"),
+        ("monitoring/prometheus", "production/web", "9113/TCP", "established"),
+        ("production/api", "kube-system/coredns", "53/UDP", "established"),
+        ("production/api", "production/cache", "6379/TCP", "established"),
+        ("production/api", "production/db", "5432/TCP", "established"),
+        ("production/api", "production/db", "5433/TCP", "refused"),
+        ("production/debug", "kube-system/coredns", "53/UDP", "established"),
+        ("production/web", "kube-system/coredns", "53/UDP", "established"),
+        ("production/web", "production/api", "8080/TCP", "established"),
+        ("198.51.100.23", "production/web", "8080/TCP", "established"),
+        ("198.51.100.77", "production/web", "8080/TCP", "established"),
+    ];
+    let expected: BTreeSet<[String; 4]> =
+        expected.map(|(client, server, port, outcome)| [client, server, port, outcome].map(str::to_owned)).into();
+    assert_eq!(edges(&flowmap.json(&["flows"])), expected);
+}
+
+#[test]
+fn the_scan_in_the_sample_is_marked_and_nothing_else_is() {
+    let flowmap = Flowmap::with_sample();
+    let flows = flowmap.json(&["flows"]);
+    let is_marked = |flow: &&Value| flow["marks"].as_array().unwrap().contains(&"scan".into());
+    let scans: Vec<&Value> = flows.as_array().unwrap().iter().filter(is_marked).collect();
+    assert!(scans.iter().all(|flow| flow["client"]["name"] == "production/debug"));
+    let targets: BTreeSet<_> = scans.iter().map(|flow| flow["server"]["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        targets.into_iter().collect::<Vec<_>>(),
+        ["api", "cache", "db", "web"].map(|to| format!("production/{to}"))
+    );
+    // 20 ports of each of six pods
+    let connections: u64 = scans.iter().map(|flow| flow["connections"].as_u64().unwrap()).sum();
+    assert_eq!(connections, 120);
+}
+
+#[test]
+fn the_same_connection_seen_by_several_sensors_counts_once() {
+    let (all, alone) = (Flowmap::with_sample(), Flowmap::new());
+    alone.ok(&["import", &sample("pod-api.pcap")]);
+    alone.ok(&["inventory", "import", &sample("cluster.json")]);
+    // the pod on node-1, which its own capture and that of its node show
+    let connections = |flowmap: &Flowmap| {
+        let flows = flowmap.json(&["flows", "--by", "address"]);
+        let of_pod = |flow: &&Value| flow["client"]["name"] == "10.244.1.4" && flow["port"] == 5432;
+        flows.as_array().unwrap().iter().filter(of_pod).map(|flow| flow["connections"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(connections(&alone).len(), 1);
+    assert_eq!(connections(&alone), connections(&all));
+}

@@ -1,0 +1,103 @@
+//! Files that `--db` may name and that are no store of this flowmap: one clear line, exit code 2, and not a byte changed.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    process::Command,
+};
+
+use common::{Flowmap, python::python, sample};
+
+/// Commands that read and that write.
+fn commands() -> [Vec<String>; 4] {
+    let import = ["import".to_owned(), sample("node-2.pcap")];
+    let inventory = ["inventory".to_owned(), "import".to_owned(), sample("cluster.json")];
+    [vec!["flows".to_owned()], vec!["status".to_owned()], import.to_vec(), inventory.to_vec()]
+}
+
+/// Every command refuses the store with these words, and leaves the file as it was.
+#[track_caller]
+fn is_refused(flowmap: &Flowmap, words: &[&str]) {
+    let path = flowmap.path("flowmap.db");
+    let before = fs::read(&path).ok();
+    for args in commands() {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        flowmap.run(&args).is_an_error(words);
+        assert!(fs::read(&path).ok() == before, "{args:?} has changed the file");
+    }
+}
+
+/// Runs SQL on the store, or on a SQLite file of its own in its place.
+fn sql(flowmap: &Flowmap, sql: &str) {
+    let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.close()";
+    let status = Command::new(python()).args(["-c", script]).arg(flowmap.path("flowmap.db")).arg(sql).status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn a_file_that_is_not_sqlite_is_no_store() {
+    let flowmap = Flowmap::new();
+    for bytes in [&b"hello world"[..], &[0xee; 10_000], &fs::read(sample("node-1.pcap")).unwrap()] {
+        flowmap.write("flowmap.db", bytes);
+        is_refused(&flowmap, &["flowmap.db: not a flowmap store", "hint: name another file with --db"]);
+    }
+}
+
+#[test]
+fn a_store_that_a_newer_flowmap_made_is_left_to_it() {
+    let flowmap = Flowmap::with_sample();
+    sql(&flowmap, "INSERT INTO _sqlx_migrations VALUES (9999, 'later', CURRENT_TIMESTAMP, 1, x'00', 1)");
+    is_refused(&flowmap, &["flowmap.db: made by a newer version of flowmap", "hint: use the version"]);
+}
+
+#[test]
+fn a_damaged_store_is_told_not_believed() {
+    let flowmap = Flowmap::with_sample();
+    let whole = fs::read(flowmap.path("flowmap.db")).unwrap();
+    flowmap.write("flowmap.db", &whole[..whole.len() / 2 + 100]);
+    is_refused(&flowmap, &["flowmap.db", "hint: "]);
+    let mut noise = whole.clone();
+    noise[4096..].fill(0xee);
+    flowmap.write("flowmap.db", &noise);
+    is_refused(&flowmap, &["flowmap.db", "hint: "]);
+}
+
+#[test]
+fn a_folder_is_no_store() {
+    let flowmap = Flowmap::new();
+    fs::create_dir(flowmap.path("flowmap.db")).unwrap();
+    is_refused(&flowmap, &["flowmap.db: is a directory", "hint: name a file you may write with --db"]);
+}
+
+#[test]
+fn a_store_in_a_folder_that_may_not_be_written_is_an_error() {
+    let flowmap = Flowmap::new();
+    fs::create_dir(flowmap.path("sealed")).unwrap();
+    fs::set_permissions(flowmap.path("sealed"), Permissions::from_mode(0o555)).unwrap();
+    for db in ["sealed/flowmap.db", "sealed/below/flowmap.db"] {
+        flowmap.as_a_mere_user(&["--db", db, "flows"]).is_an_error(&[db, "hint: name a file you may write"]);
+    }
+    assert!(common::files(&flowmap.path("sealed")).is_empty());
+}
+
+#[test]
+fn a_store_is_made_with_the_folders_that_lead_to_it() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["--db", "a/b/flowmap.db", "import", &sample("node-1.pcap")]);
+    assert!(flowmap.path("a/b/flowmap.db").exists() && !flowmap.path("flowmap.db").exists());
+}
+
+#[test]
+fn files_alone_leave_the_store_alone() {
+    let flowmap = Flowmap::new();
+    let (node, cluster) = (sample("node-1.pcap"), sample("cluster.json"));
+    let alone = ["--from", &node, "--inventory", &cluster];
+    flowmap.ok(&[&["flows"], &alone[..]].concat());
+    flowmap.ok(&[&["suggest", "-n", "production"], &alone[..]].concat());
+    flowmap.ok(&[&["simulate", "policies-out"], &alone[..]].concat());
+    assert!(!flowmap.path("flowmap.db").exists());
+}
