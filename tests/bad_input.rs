@@ -63,7 +63,7 @@ fn a_file_that_may_not_be_read_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let flowmap = Flowmap::with_sample();
     flowmap.write("sealed", "");
-    fs::set_permissions(flowmap.path("sealed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(flowmap.path("sealed"), fs::Permissions::from_mode(0o0)).unwrap();
     flowmap.as_a_mere_user(&["import", "sealed"]).is_an_error(&["sealed: permission denied", "hint: "]);
     flowmap.as_a_mere_user(&["inventory", "import", "sealed"]).is_an_error(&["sealed: permission denied"]);
 }

@@ -1,5 +1,6 @@
 //! What a crash leaves: killed at any moment, an import is either wholly in the store or not at all.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
 
 mod common;

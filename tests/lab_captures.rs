@@ -1,5 +1,6 @@
 //! Captures of labs whose truth is known, and every capture that others use to test decoders.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
 
 mod common;

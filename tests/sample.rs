@@ -1,5 +1,6 @@
 //! The sample: what its README says who talks to whom is what flowmap says.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
 
 mod common;

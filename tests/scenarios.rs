@@ -1,5 +1,6 @@
 //! Real applications: their traffic in, policies out, and an independent judge of what these deny and let through.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
 
 mod common;
