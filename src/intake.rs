@@ -77,7 +77,7 @@ impl Intake {
         self.digest.digest()
     }
 
-    /// How many observations wait to be taken out.
+    /// How many traces wait to be taken out.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.tracker.waiting()

@@ -25,8 +25,8 @@ use crate::{
     store::{Loss, Run, RunId, Store, Written, content_id},
 };
 
-/// Rows that are held in memory before they are written.
-const MAX_WAITING: usize = 200_000;
+/// Traces of ended connections that are held in memory before they are written: some 100 MB.
+const MAX_WAITING: usize = 500_000;
 /// Frames between two looks at the progress bar and at the rows that wait.
 const FRAMES_AT_ONCE: u64 = 50_000;
 
@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// Where the captures were taken [default: each file's name]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
-    /// Refuse a capture that is damaged, instead of using what is whole
+    /// Refuse a capture that is damaged or holds damaged packets, instead of using what is whole
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
@@ -129,6 +129,12 @@ pub(super) async fn file(
     }
     if let Some(damage) = damage.as_ref().filter(|_| options.strict) {
         return Err(Fault::new(&name, damage).hint("without --strict what is whole is used").into());
+    }
+    if let Some((reason, count)) =
+        intake.counts().not_decoded.iter().find(|(reason, _)| reason.is_damage() && options.strict)
+    {
+        let why = format!("{count} damaged packets ({reason})");
+        return Err(Fault::new(&name, why).hint("without --strict they are counted and the others used").into());
     }
     let source = if path == Path::new("-") { "stdin".to_owned() } else { file_name(path) };
     let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);

@@ -9,6 +9,9 @@ use crate::decode::{TunnelStack, VlanStack};
 /// Where packets of one connection come in more contexts than any path has, further ones are left out.
 const MAX_CONTEXTS: usize = 16;
 
+/// No network has as many paths; what invents them shall not fill the memory. Further ones are left out.
+const MAX_SETS: usize = 16_384;
+
 /// The tags and tunnels of a packet.
 type Context = (VlanStack, TunnelStack);
 
@@ -40,7 +43,7 @@ impl Contexts {
         }
         let mut contexts = self.contexts(set).cloned().unwrap_or_default();
         let is_full = contexts.len() >= MAX_CONTEXTS;
-        let after = if is_full || !contexts.insert(context) { set } else { self.number(contexts) };
+        let after = if is_full || !contexts.insert(context) { set } else { self.number(contexts).unwrap_or(set) };
         self.last = Some((set, context, after));
         after
     }
@@ -64,14 +67,18 @@ impl Contexts {
         self.sets.get(index)
     }
 
-    fn number(&mut self, contexts: BTreeSet<Context>) -> ContextSet {
+    /// The number of a set, a new one where there is room.
+    fn number(&mut self, contexts: BTreeSet<Context>) -> Option<ContextSet> {
         if let Some(known) = self.numbers.get(&contexts) {
-            return ContextSet(*known);
+            return Some(ContextSet(*known));
+        }
+        if self.sets.len() >= MAX_SETS {
+            return None;
         }
         self.sets.push(contexts.clone());
-        let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        let number = u32::try_from(self.sets.len()).ok()?;
         self.numbers.insert(contexts, number);
-        ContextSet(number)
+        Some(ContextSet(number))
     }
 }
 

@@ -178,10 +178,10 @@ impl Tracker {
         }
     }
 
-    /// Rows that wait to be taken out.
+    /// Traces that wait to be taken out.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.rows.len()
+        self.rows.waiting()
     }
 
     /// Takes out the observations of connections that were written out early or ended; the others stay as they are.

@@ -25,7 +25,9 @@ struct RowKey {
 
 #[derive(Default)]
 pub(super) struct Rows {
-    rows: HashMap<RowKey, TraceSet>,
+    by_key: HashMap<RowKey, TraceSet>,
+    /// Traces written since rows were last taken out.
+    written: usize,
     /// Addresses and ports that accepted connections in this capture.
     listeners: HashSet<(IpAddr, u16, Protocol)>,
 }
@@ -58,7 +60,8 @@ impl Rows {
             dst_port: dst.1,
             contexts: connection.contexts(),
         };
-        self.rows.entry(key).or_default().append(trace);
+        self.by_key.entry(key).or_default().append(trace);
+        self.written += 1;
     }
 
     /// How likely an end is the server: a known listener, then by its port's number.
@@ -66,14 +69,16 @@ impl Rows {
         if self.listeners.contains(&(address, port, protocol)) { u8::MAX } else { service_port_rank(protocol, port) }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
+    /// How much waits to be taken out, in traces: what takes the memory.
+    pub(super) fn waiting(&self) -> usize {
+        self.written
     }
 
     /// Takes the observations out, in order; listeners are remembered.
     pub(super) fn take(&mut self, contexts: &Contexts) -> Vec<Observation> {
+        self.written = 0;
         let mut observations: Vec<_> =
-            self.rows.drain().map(|(key, traces)| key.observation(traces, contexts)).collect();
+            self.by_key.drain().map(|(key, traces)| key.observation(traces, contexts)).collect();
         observations.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         observations
     }

@@ -82,6 +82,14 @@ pub enum NotDecoded {
     LaterFragment(Layer),
 }
 
+impl NotDecoded {
+    /// Whether the packet itself is damaged, and not only of a kind that is not read or cut by the capture.
+    #[must_use]
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::Malformed(_) | Self::TooManyExtensions)
+    }
+}
+
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
