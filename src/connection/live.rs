@@ -1,7 +1,7 @@
 //! One connection while its packets come in.
 
 use super::{
-    Event,
+    At, Event,
     context::{ContextSet, Contexts},
 };
 use crate::{
@@ -110,7 +110,7 @@ impl Connection {
 
     /// Whether this packet belongs to a later connection between the same ends.
     pub(super) fn is_over(&self, event: Event, sender: Side, time: Timestamp, datagram_idle_s: f64) -> bool {
-        if self.halves.iter().all(|half| half.point.is_none()) {
+        if self.is_new() {
             return false;
         }
         match event {
@@ -143,6 +143,12 @@ impl Connection {
                 self.stands_at(sender, answer, answer.wrapping_add(1));
             }
             Event::Reset { .. } if sender != self.src && self.is_asking() => self.trace.flags.add(Flags::REFUSED),
+            // a refusal whose SYN was not captured names it: sequence 0, and one more than the SYN's (RFC 9293, 3.10.7.1)
+            Event::Reset { at: Some(At { sequence: 0, acknowledgment, .. }) } if self.is_new() => {
+                self.opened_by(sender.other());
+                self.trace.identity = acknowledgment.wrapping_sub(1);
+                self.trace.flags.add(Flags::REFUSED);
+            }
             Event::Reset { at } => {
                 self.spoke(sender);
                 self.trace.flags.add(Flags::CLOSED);
@@ -218,6 +224,11 @@ impl Connection {
     fn half_mut(&mut self, side: Side) -> &mut Half {
         let [src, dst] = &mut self.halves;
         if side == self.src { src } else { dst }
+    }
+
+    /// Whether no packet of it has been counted yet.
+    fn is_new(&self) -> bool {
+        self.halves.iter().all(|half| half.point.is_none())
     }
 
     fn is_asking(&self) -> bool {

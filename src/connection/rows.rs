@@ -1,6 +1,6 @@
 //! Connections that were written out, gathered by their ends.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use foldhash::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::{
     context::{ContextSet, Contexts},
     live::{Connection, Side},
 };
-use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, TraceSet, service_port_rank};
+use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet, service_port_rank};
 
 /// An [`ObservationKey`] whose tags and tunnels are still numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,26 +77,30 @@ impl Rows {
     /// Takes the observations out, in order; listeners are remembered.
     pub(super) fn take(&mut self, contexts: &Contexts) -> Vec<Observation> {
         self.written = 0;
-        let mut observations: Vec<_> =
-            self.by_key.drain().map(|(key, traces)| key.observation(traces, contexts)).collect();
-        observations.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        observations
+        let mut by_key: BTreeMap<ObservationKey, Vec<TraceSet>> = BTreeMap::new();
+        for (key, traces) in self.by_key.drain() {
+            // sets of contexts that differ may read alike: tags that one side came with, or both
+            by_key.entry(key.observation_key(contexts)).or_default().push(traces);
+        }
+        by_key.into_iter().map(|(key, parts)| Observation { key, traces: joined(parts) }).collect()
     }
 }
 
+/// Parts of one observation together, whatever their order.
+fn joined(mut parts: Vec<TraceSet>) -> TraceSet {
+    parts.sort_by_cached_key(|part| part.iter().map(Trace::id).collect::<Vec<_>>());
+    let mut parts = parts.into_iter();
+    let mut whole = parts.next().unwrap_or_default();
+    for part in parts {
+        whole.extend(&part);
+    }
+    whole
+}
+
 impl RowKey {
-    fn observation(self, traces: TraceSet, contexts: &Contexts) -> Observation {
+    fn observation_key(self, contexts: &Contexts) -> ObservationKey {
         let Self { hour, protocol, opening, src, dst, dst_port, contexts: sets } = self;
-        let key = ObservationKey {
-            hour,
-            protocol,
-            opening,
-            src,
-            dst,
-            dst_port,
-            vlans: contexts.vlans(sets),
-            tunnels: contexts.tunnels(sets),
-        };
-        Observation { key, traces }
+        let (vlans, tunnels) = (contexts.vlans(sets), contexts.tunnels(sets));
+        ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans, tunnels }
     }
 }

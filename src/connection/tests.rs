@@ -99,10 +99,29 @@ fn a_connection_routed_across_vlans_is_one_with_both_tags() {
 }
 
 #[test]
+fn connections_of_which_one_side_was_seen_stand_beside_whole_ones() {
+    let tagged = |packet: Packet<'static>| Packet { vlans: VlanStack::of(&[10]).unwrap(), ..packet };
+    let mut packets: Vec<_> = handshake().into_iter().map(tagged).collect();
+    packets.push(tagged(segment(("10.0.0.1", 40_001), SERVER, 0x02, 500, 0)));
+    packets.push(tagged(segment(SERVER, ("10.0.0.1", 40_002), 0x12, 700, 601)));
+    let observations = observe(&packets);
+    let [observation] = &observations[..] else { panic!("{observations:#?}") };
+    assert_eq!((observation.key.vlans.as_str(), observation.traces.total()), ("10", 3));
+}
+
+#[test]
 fn a_reset_in_answer_to_an_opening_is_a_refusal() {
     let observations = observe(&[segment(CLIENT, SERVER, 0x02, 100, 0), segment(SERVER, CLIENT, 0x14, 0, 101)]);
     let (_, trace) = only(&observations);
     assert!(trace.flags.has(Flags::REFUSED) && !trace.flags.has(Flags::AGREED));
+}
+
+#[test]
+fn a_refusal_tells_the_attempt_also_where_that_was_not_captured() {
+    let observations = observe(&[segment(SERVER, CLIENT, 0x14, 0, 101)]);
+    let (observation, trace) = only(&observations);
+    assert_eq!((observation.key.opening, observation.key.dst_port, trace.identity), (Opening::Seen, 443, 100));
+    assert!(trace.flags.has(Flags::REFUSED));
 }
 
 #[test]

@@ -72,10 +72,11 @@ struct Key {
     identity: u32,
 }
 
-/// The sightings of one connection, by hour: within an hour the fullest counts, the hours add up.
+/// The sightings of one connection, by hour. Within an hour those of one time are the same packets, of which the fullest
+/// counts; those of different times and the hours add up.
 #[derive(Default)]
 struct Sightings {
-    hours: BTreeMap<Hour, Trace>,
+    hours: BTreeMap<Hour, Vec<Trace>>,
     vlans: BTreeSet<String>,
     tunnels: BTreeSet<String>,
     weight: f64,
@@ -91,7 +92,7 @@ pub(super) fn join(observations: &[Observation]) -> Vec<Connection> {
         for trace in observation.traces.iter() {
             let (key, trace) = laid(observation, trace);
             let seen = sightings.entry(key).or_default();
-            seen.hours.entry(observation.key.hour).and_modify(|known| known.merge(&trace)).or_insert(trace);
+            seen.hours.entry(observation.key.hour).or_default().push(trace);
             seen.vlans.extend(stacks(&observation.key.vlans));
             seen.tunnels.extend(stacks(&observation.key.tunnels));
             seen.weight = seen.weight.max(weight);
@@ -118,17 +119,18 @@ fn laid(observation: &Observation, trace: &Trace) -> (Key, Trace) {
 }
 
 fn connection(key: &Key, seen: Sightings) -> Connection {
-    let mut hours = seen.hours.iter();
-    let mut trace = hours.next().map(|(_, trace)| *trace).unwrap_or_default();
-    for (_, later) in hours {
+    let by_hour: BTreeMap<Hour, Trace> = seen.hours.into_iter().map(|(hour, traces)| (hour, of_hour(traces))).collect();
+    let mut hours = by_hour.values();
+    let mut trace = hours.next().copied().unwrap_or_default();
+    for later in hours {
         let first = trace.first;
         trace.append(later);
         // offsets of different hours do not compare; the span below is what counts
         trace.first = first;
     }
     let at = |(hour, trace): (&Hour, &Trace)| Span { first: hour.at(trace.first), last: hour.at(trace.last) };
-    let mut span = seen.hours.first_key_value().map_or(Span { first: Hour(0).start(), last: Hour(0).start() }, at);
-    seen.hours.iter().for_each(|entry| span.join(at(entry)));
+    let mut span = by_hour.first_key_value().map_or(Span { first: Hour(0).start(), last: Hour(0).start() }, at);
+    by_hour.iter().for_each(|entry| span.join(at(entry)));
     let direction = if key.opening == Opening::Seen { Direction::Handshake } else { Direction::Unknown };
     Connection {
         protocol: key.protocol,
@@ -141,8 +143,25 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
         vlans: seen.vlans,
         tunnels: seen.tunnels,
         weight: seen.weight,
-        hours: seen.hours.into_keys().collect(),
+        hours: by_hour.into_keys().collect(),
     }
+}
+
+/// Silence between two sightings after which they are not of the same packets, in microseconds: more than the clocks of
+/// two sensors differ, less than the second after which a SYN is sent again.
+const APART_MICROS: u32 = 500_000;
+
+/// One trace of all sightings within an hour, whatever their order.
+fn of_hour(mut traces: Vec<Trace>) -> Trace {
+    traces.sort_unstable();
+    traces.sort_by_key(|trace| trace.first);
+    let mut traces = traces.into_iter();
+    let mut whole = traces.next().unwrap_or_default();
+    for trace in traces {
+        let is_later = trace.first > whole.last.saturating_add(APART_MICROS);
+        if is_later { whole.append(&trace) } else { whole.merge(&trace) }
+    }
+    whole
 }
 
 /// Joins the parts of streams that were captured apart: what one capture met in the middle with what another saw before
@@ -201,7 +220,9 @@ impl Connection {
     fn take_part(&mut self, part: Connection) {
         let (a, b) = (&self.trace, &part.trace);
         let is_behind = b.identity.wrapping_sub(a.src_end) < GAP_BYTES && b.answer.wrapping_sub(a.dst_end) < GAP_BYTES;
-        let is_apart = is_behind || self.hours.is_disjoint(&part.hours);
+        let silence_s =
+            part.span.first.seconds_since(self.span.last).max(self.span.first.seconds_since(part.span.last));
+        let is_apart = is_behind || silence_s > f64::from(APART_MICROS) / 1e6;
         let (identity, answer) = (a.identity, if a.answer == 0 { b.answer } else { a.answer });
         if is_apart {
             self.trace.append(&part.trace);

@@ -49,9 +49,11 @@ pub(super) async fn write(
             let before = before.remove(&observation.key);
             (&observation.key, joined(before, &observation.traces))
         });
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT OR REPLACE INTO observation
-             (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels, connections, traces) ",
+        // a row that is there unexpectedly is a fault to be told, never one to be lost
+        let verb = if may_exist { "INSERT OR REPLACE" } else { "INSERT" };
+        let mut insert = QueryBuilder::<Sqlite>::new(verb);
+        insert.push(
+            " INTO observation (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels, connections, traces) ",
         );
         insert.push_values(rows, |mut values, (key, traces)| {
             push_key(&mut values, run, key);
