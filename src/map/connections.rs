@@ -130,7 +130,9 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
     }
     let at = |(hour, trace): (&Hour, &Trace)| Span { first: hour.at(trace.first), last: hour.at(trace.last) };
     let mut span = by_hour.first_key_value().map_or(Span { first: Hour(0).start(), last: Hour(0).start() }, at);
-    by_hour.iter().for_each(|entry| span.join(at(entry)));
+    for entry in &by_hour {
+        span.join(at(entry));
+    }
     let direction = if key.opening == Opening::Seen { Direction::Handshake } else { Direction::Unknown };
     Connection {
         protocol: key.protocol,
