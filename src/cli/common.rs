@@ -111,7 +111,7 @@ pub(super) struct Namespaces {
 }
 
 /// A time in RFC 3339, or an age: a number with s, m, h or d.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Some(time) = Timestamp::parse(text) {
         return Ok(time);
     }

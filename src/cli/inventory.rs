@@ -1,23 +1,23 @@
 //! `flowmap inventory`: who is who.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Done, Fault,
-    common::{Global, Namespaces, Output, OutputArg, SiteArg},
+    common::{Global, SiteArg},
     fault::printable,
-    print::{self, Table},
+    inventory_list,
     world::file_name,
 };
 use crate::{
-    inventory::{self, Reading},
-    model::{Cluster, Pod},
-    store::{Snapshot, Store},
+    inventory::{self, Directory, Listing, Reading, Sighted, Sighting},
+    model::{Cluster, Scope},
+    store::{Presence, Snapshot, Store, StoredInventory, StoredObject, StoredSnapshot},
 };
 
 /// Read or list who is who.
@@ -44,17 +44,12 @@ enum Command {
         /// Refuse a file in which anything cannot be used
         #[arg(long)]
         strict: bool,
+        /// The files list a selection (by label, by name): what they lack is not gone for that
+        #[arg(long)]
+        partial: bool,
     },
     /// List who is known, with addresses and since when
-    List {
-        #[command(flatten)]
-        namespaces: Namespaces,
-        /// Only this site
-        #[arg(long, value_name = "NAME")]
-        site: Option<String>,
-        #[command(flatten)]
-        output: OutputArg,
-    },
+    List(inventory_list::Args),
 }
 
 /// Problems of one file that are printed one by one; the others are counted.
@@ -63,16 +58,19 @@ const MAX_PRINTED: usize = 10;
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let store = global.store().await?;
     let result = match args.command {
-        Command::Import { files, site, strict } => import(&store, &files, &site.site, strict).await,
-        Command::List { namespaces, site, output } => list(&store, &namespaces, site.as_deref(), output.output).await,
+        Command::Import { files, site, strict, partial } => import(&store, &files, &site.site, strict, partial).await,
+        Command::List(args) => inventory_list::run(&store, &args).await,
     };
     store.close().await;
     result
 }
 
-async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool) -> anyhow::Result<Done> {
+async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool, partial: bool) -> anyhow::Result<Done> {
     for file in files {
-        let reading = read_file(file)?;
+        let mut reading = read_file(file)?;
+        if partial {
+            reading.complete = Scope::default();
+        }
         if let Some(problem) = reading.problems.first().filter(|_| strict) {
             let what = format!("{}: {}", file.display(), problem.object);
             return Err(Fault::new(what, &problem.reason).hint("without --strict what can be used is used").into());
@@ -124,6 +122,7 @@ fn snapshot(reading: &Reading, file: &Path, site: &str) -> Snapshot {
         site: site.to_owned(),
         source: file_name(file),
         taken_at: reading.taken_at,
+        complete: reading.complete.clone(),
         problems: reading.problems.iter().map(|problem| format!("{}: {}", problem.object, problem.reason)).collect(),
         objects: reading.objects.iter().map(Value::to_string).collect(),
     }
@@ -154,59 +153,50 @@ fn report(file: &Path, reading: &Reading, is_new: bool) {
     }
 }
 
-/// The clusters that the store knows, by site.
-pub(super) async fn clusters(store: &Store, site: Option<&str>) -> anyhow::Result<BTreeMap<String, Cluster>> {
-    let mut by_source: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for object in store.objects(site).await? {
-        by_source.entry((object.site, object.source)).or_default().push(object.body);
+/// Who was who when, as the store knows it, by site.
+pub(super) async fn directories(store: &Store, site: Option<&str>) -> anyhow::Result<BTreeMap<String, Directory>> {
+    let mut directories = BTreeMap::new();
+    for (site, inventory) in store.inventories(site).await? {
+        let StoredInventory { snapshots, objects } = inventory;
+        let listings: Vec<Listing> = snapshots.into_iter().map(listing).collect();
+        let mut fault = None;
+        // one after another: all of them parsed at once would be many times their text
+        let sighted = objects.into_iter().map_while(|object| match sighted(object) {
+            Ok(sighted) => Some(sighted),
+            Err(error) => {
+                fault = Some(error);
+                None
+            }
+        });
+        let directory = Directory::over(&listings, sighted);
+        if let Some(error) = fault {
+            return Err(Fault::new("store", format!("the inventory of site {site} cannot be read: {error}")).into());
+        }
+        directories.insert(site, directory);
     }
-    let mut clusters: BTreeMap<String, Vec<Cluster>> = BTreeMap::new();
-    for ((site, source), bodies) in by_source {
-        let list = format!("[{}]", bodies.join(","));
-        let reading = inventory::read(&source, list.as_bytes())
-            .map_err(|error| Fault::new("store", format!("the inventory of site {site} cannot be read: {error}")))?;
-        clusters.entry(site).or_default().push(reading.cluster);
-    }
-    Ok(clusters.into_iter().map(|(site, parts)| (site, merged(parts))).collect())
+    Ok(directories)
 }
 
-/// Several listings as one.
-pub(super) fn merged(parts: impl IntoIterator<Item = Cluster>) -> Cluster {
-    inventory::merge(parts)
+fn listing(snapshot: StoredSnapshot) -> Listing {
+    let StoredSnapshot { source, taken_at, until, complete, .. } = snapshot;
+    Listing { source, taken_at, until, complete }
 }
 
-async fn list(store: &Store, namespaces: &Namespaces, site: Option<&str>, output: Output) -> anyhow::Result<Done> {
-    let mut table = Table::new(&["site", "kind", "name", "addresses", "node", "since"]);
-    let mut values = Vec::new();
-    for (site, cluster) in clusters(store, site).await? {
-        let wanted: BTreeSet<&String> = namespaces.namespace.iter().collect();
-        let is_wanted = |pod: &&Pod| wanted.is_empty() || wanted.contains(&pod.namespace);
-        let mut entry = |kind: &str, name: String, addresses: String, node: &str, since: String| {
-            values.push(
-                json!({"site": site, "kind": kind, "name": name, "addresses": addresses, "node": node, "since": since}),
-            );
-            table.row(vec![site.clone(), kind.into(), name, addresses, node.into(), since]);
-        };
-        for pod in cluster.pods.iter().filter(is_wanted) {
-            let name = format!("{}/{}", pod.namespace, pod.name);
-            let since = pod.started.map(|time| time.to_string()).unwrap_or_default();
-            entry("pod", name, print::joined(&pod.addresses), pod.node.as_deref().unwrap_or_default(), since);
-        }
-        if wanted.is_empty() {
-            for service in &cluster.services {
-                let name = format!("{}/{}", service.namespace, service.name);
-                entry("service", name, print::joined(&service.cluster_ips), "", String::new());
-            }
-            for node in &cluster.nodes {
-                entry("node", node.name.clone(), print::joined(&node.addresses), "", String::new());
-            }
-            for host in &cluster.hosts {
-                let name = host.name.clone().unwrap_or_else(|| host.range.addr().to_string());
-                entry("host", name, host.range.to_string(), "", String::new());
-            }
-        }
+fn sighted(object: StoredObject) -> serde_json::Result<Sighted> {
+    let sighting = |it: Presence| Sighting { listing: it.snapshot, since: it.since, until: it.until };
+    let sightings = object.presences.into_iter().map(sighting).collect();
+    Ok(Sighted { object: serde_json::from_str(&object.body)?, sightings })
+}
+
+/// Who was who when, as files alone tell it.
+pub(super) fn directory_of(files: &[PathBuf]) -> anyhow::Result<Directory> {
+    let (mut listings, mut objects) = (Vec::new(), Vec::new());
+    for file in files {
+        let reading = read_file(file)?;
+        let sighting = Sighting { listing: listings.len(), since: None, until: None };
+        let Reading { taken_at, complete, .. } = reading;
+        listings.push(Listing { source: file_name(file), taken_at, until: None, complete });
+        objects.extend(reading.objects.into_iter().map(|object| Sighted { object, sightings: vec![sighting] }));
     }
-    let empty = "nobody is known yet; `flowmap inventory import FILE` reads who is who";
-    print::list(output, &values, &table, empty)?;
-    Ok(Done::Clean)
+    Ok(Directory::over(&listings, objects))
 }

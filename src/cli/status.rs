@@ -2,16 +2,17 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Done,
     common::{Global, Output, OutputArg, Selection},
     fault::printable,
     print, runs,
-    world::World,
+    world::{Site, World},
 };
 use crate::{
+    inventory::Conflict,
     map::{self, By, Learning},
     model::Dependency,
     store::Run,
@@ -35,12 +36,41 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let learning = map::learning(&dependencies);
     if args.output.output == Output::Json {
         let runs: Vec<_> = world.runs.iter().map(runs::json).collect();
-        print::json(&json!({"runs": runs, "dependencies": dependencies.len(), "learning": learning}))?;
+        let conflicts: Vec<_> = world.sites.iter().flat_map(conflicts).collect();
+        let value = json!({
+            "runs": runs, "dependencies": dependencies.len(), "learning": learning, "conflicts": conflicts,
+        });
+        print::json(&value)?;
     } else {
-        print::text(printable(&text(&world.runs, dependencies.len(), learning)).as_bytes())?;
+        let mut text = text(&world.runs, dependencies.len(), learning);
+        inventory_text(&mut text, &world.sites);
+        print::text(printable(&text).as_bytes())?;
     }
     Ok(Done::Clean)
 }
+
+/// Addresses that two owners had at one time.
+fn conflicts(site: &Site) -> Vec<Value> {
+    let value = |conflict: &Conflict| {
+        let Conflict { address, from, until, owners } = conflict;
+        json!({"site": site.name, "address": address, "from": from, "until": until, "owners": owners})
+    };
+    site.directory.conflicts().iter().map(value).collect()
+}
+
+fn inventory_text(text: &mut String, sites: &[Site]) {
+    // writing to a String cannot fail
+    for conflict in sites.iter().flat_map(|site| site.directory.conflicts()).take(MAX_CONFLICTS) {
+        let _ = writeln!(text, "{:<14}{conflict}: unknown", "conflict");
+    }
+    let count: usize = sites.iter().map(|site| site.directory.conflicts().len()).sum();
+    if count > MAX_CONFLICTS {
+        let _ = writeln!(text, "{:<14}{} more: flowmap status -o json", "conflict", count - MAX_CONFLICTS);
+    }
+}
+
+/// Conflicts that are printed one by one.
+const MAX_CONFLICTS: usize = 10;
 
 fn text(runs: &[Run], dependencies: usize, learning: Learning) -> String {
     let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();

@@ -11,7 +11,7 @@ use super::{
     import, inventory,
 };
 use crate::{
-    inventory::{Directory, Reading},
+    inventory::Directory,
     map::{self, By},
     model::{Cluster, DEFAULT_SITE, Dependency, Observation},
     store::{Filter, Run, Store},
@@ -66,10 +66,10 @@ impl World {
         for seen in store.observations(&filter).await? {
             observations.entry(seen.site).or_default().push(seen.observation);
         }
-        let mut clusters = inventory::clusters(store, selection.site.as_deref()).await?;
-        let names: BTreeSet<String> = observations.keys().chain(clusters.keys()).cloned().collect();
+        let mut directories = inventory::directories(store, selection.site.as_deref()).await?;
+        let names: BTreeSet<String> = observations.keys().chain(directories.keys()).cloned().collect();
         let site = |name: String| Site {
-            directory: Directory::new(&clusters.remove(&name).unwrap_or_default()),
+            directory: directories.remove(&name).unwrap_or_else(|| Directory::over(&[], [])),
             observations: observations.remove(&name).unwrap_or_default(),
             selection: selection.clone(),
             name,
@@ -87,11 +87,8 @@ impl World {
 
     /// `--inventory` beside the store: these files stand in for what the store knows.
     fn replace_inventory(&mut self, selection: &Selection) -> anyhow::Result<()> {
-        let readings: Vec<Reading> =
-            selection.inventory.iter().map(|file| inventory::read_file(file)).collect::<Result<_, _>>()?;
-        let cluster = inventory::merged(readings.into_iter().map(|reading| reading.cluster));
         for site in &mut self.sites {
-            site.directory = Directory::new(&cluster);
+            site.directory = inventory::directory_of(&selection.inventory)?;
         }
         Ok(())
     }

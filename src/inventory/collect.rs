@@ -1,43 +1,66 @@
-//! Objects of a file, one after another, into a cluster.
+//! Objects of a file or of the store, one after another, into items.
 
 use serde_json::Value;
 
 use super::{
     field::{Notes, word},
-    hosts, merge,
+    hosts,
+    items::{Item, Items, Meta},
     node::{host_node, namespace, node},
     owners::{Owners, controller},
     pod::{self, pod},
     read::{Problem, Reading},
-    service::{endpoint_slice, endpoints, service},
+    service::{endpoint_slice, endpoints, ingress, service},
     strip::{latest, strip, strip_to_identity},
 };
-use crate::model::{Pod, RawObject, WorkloadRef};
+use crate::model::{RawObject, Tally, Timestamp, WorkloadRef};
 
 /// The kinds that own pods by nature; others may, and show it by a pod template.
 const WORKLOADS: [&str; 7] =
     ["CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"];
 
 /// API groups whose kinds are read by name; the same name in another group is another thing (a Service of Knative).
-const GROUPS: [&str; 5] = ["", "apps", "batch", "discovery.k8s.io", "extensions"];
+const GROUPS: [&str; 6] = ["", "apps", "batch", "discovery.k8s.io", "extensions", "networking.k8s.io"];
 
 /// What was read so far.
 pub(super) struct Collector<'a> {
     source: &'a str,
     reading: Reading,
+    items: Items,
     /// Places in the file so far, used or not.
     places: usize,
     /// Whether a List was seen: an empty one is an answer too.
     listed: bool,
+    /// What the List that is being read holds.
+    tally: Option<Tally>,
+    taken_at: Option<Timestamp>,
     owners: Owners,
-    /// Pods with their controllers, as long as not every owner is known.
-    pods: Vec<(Pod, Option<WorkloadRef>)>,
+    /// The controllers of the pods, by their places among the items, as long as not every owner is known.
+    controllers: Vec<Option<WorkloadRef>>,
+    /// Whether objects are kept as they were written.
+    keeps: bool,
 }
 
 impl<'a> Collector<'a> {
+    /// A collector of one file, which keeps its objects.
     pub fn new(source: &'a str) -> Self {
-        let (reading, owners) = (Reading::default(), Owners::default());
-        Self { source, reading, places: 0, listed: false, owners, pods: Vec::new() }
+        Self {
+            source,
+            reading: Reading::default(),
+            items: Items::default(),
+            places: 0,
+            listed: false,
+            tally: None,
+            taken_at: None,
+            owners: Owners::default(),
+            controllers: Vec::new(),
+            keeps: true,
+        }
+    }
+
+    /// A collector of objects that are kept elsewhere.
+    pub fn of_store() -> Self {
+        Self { keeps: false, ..Self::new("") }
     }
 
     /// Notes that something at `place` could not be used.
@@ -62,91 +85,150 @@ impl<'a> Collector<'a> {
     pub fn host(&mut self, place: &str, entry: Value) {
         let problems = &mut self.reading.problems;
         let mut notes = Notes { source: self.source, object: place.to_owned(), problems };
-        self.reading.cluster.hosts.extend(hosts::host(&entry, &mut notes));
-        self.reading.objects.push(entry);
+        let object = self.items.meta(Meta::default());
+        self.items.hosts.extend(hosts::host(&entry, &mut notes).map(|value| Item { object, value }));
+        self.keep(entry);
+    }
+
+    /// Takes an object of the store, as it was kept; `source` names what it came from.
+    pub fn stored(&mut self, source: &'a str, object: Value) {
+        self.source = source;
+        self.item(object);
+    }
+
+    /// How many objects were taken.
+    pub fn count(&self) -> usize {
+        self.items.metas.len()
     }
 
     /// What was read, or nothing where none of it was an object or a host.
-    pub fn finish(mut self) -> Option<Reading> {
+    pub fn finish(self) -> Option<Reading> {
         if self.reading.objects.is_empty() && !self.listed {
             return None;
         }
-        let mut cluster = std::mem::take(&mut self.reading.cluster);
-        for (mut pod, controller) in self.pods {
-            pod.workload = self.owners.top(&pod, controller);
-            cluster.pods.push(pod);
+        let taken_at = self.taken_at;
+        let (items, reading) = self.settle();
+        Some(Reading { cluster: items.cluster(), taken_at, ..reading })
+    }
+
+    /// The items alone.
+    pub fn items(self) -> Items {
+        self.settle().0
+    }
+
+    /// Every pod with its top owner, and of the owners only these.
+    fn settle(mut self) -> (Items, Reading) {
+        for (pod, controller) in self.items.pods.iter_mut().zip(self.controllers) {
+            pod.value.workload = self.owners.top(&pod.value, controller);
         }
-        cluster.workloads.retain(|workload| self.owners.is_top(&workload.id));
-        let taken_at = self.reading.objects.iter().filter_map(latest).max();
-        Some(Reading { cluster: merge::settled(cluster), taken_at, ..self.reading })
+        self.items.workloads.retain(|workload| self.owners.is_top(&workload.value.id));
+        (self.items, self.reading)
+    }
+
+    fn keep(&mut self, object: Value) {
+        self.taken_at = self.taken_at.max(latest(&object));
+        if self.keeps {
+            self.reading.objects.push(object);
+        }
     }
 
     /// The items of a List. Those of a typed one (`PodList`, from the API itself) leave their kind to it.
     fn list(&mut self, mut list: Value) {
-        let kind = word(&list["kind"]).and_then(|kind| kind.strip_suffix("List")).unwrap_or_default().to_owned();
-        self.listed |= list["kind"].is_string();
-        let version = list["apiVersion"].take();
-        let Value::Array(items) = list["items"].take() else { return };
-        for mut item in items {
-            if let Some(object) = item.as_object_mut().filter(|_| !kind.is_empty()) {
-                object.entry("kind").or_insert_with(|| kind.clone().into());
-                object.entry("apiVersion").or_insert_with(|| version.clone());
-            }
-            self.document(item);
+        let Value::Array(items) = list["items"].take() else {
+            self.listed |= list["kind"].is_string();
+            return;
+        };
+        let outer = self.open_list();
+        for item in items {
+            self.list_item(item, &list);
+        }
+        self.close_list(outer, &list);
+    }
+
+    /// Begins a List, which may stand within another; what that held so far is to be given back at its end.
+    pub fn open_list(&mut self) -> Option<Tally> {
+        self.tally.replace(Tally::default())
+    }
+
+    /// Takes an item of the List of which `head` holds the rest.
+    pub fn list_item(&mut self, mut item: Value, head: &Value) {
+        let kind = word(&head["kind"]).and_then(|kind| kind.strip_suffix("List")).unwrap_or_default();
+        if let Some(object) = item.as_object_mut().filter(|_| !kind.is_empty()) {
+            object.entry("kind").or_insert_with(|| kind.into());
+            object.entry("apiVersion").or_insert_with(|| head["apiVersion"].clone());
+        }
+        self.document(item);
+    }
+
+    /// Ends a List that was read whole. A page of a longer one says nothing of what it lacks.
+    pub fn close_list(&mut self, outer: Option<Tally>, head: &Value) {
+        self.listed |= head["kind"].is_string();
+        let is_page = word(&head["metadata"]["continue"]).is_some();
+        if let Some(tally) = std::mem::replace(&mut self.tally, outer).filter(|_| !is_page) {
+            self.reading.complete.join(tally.scope());
         }
     }
 
     fn item(&mut self, mut item: Value) {
         self.places += 1;
-        let place = format!("item {}", self.places);
+        let place = || format!("item {}", self.places);
         if hosts::is_host(&item) {
-            return self.host(&place, item);
+            return self.host(&place(), item);
         }
         let is_object = item["metadata"].is_object() || item["apiVersion"].is_string();
         let Some(kind) = word(&item["kind"]).filter(|_| is_object).map(str::to_owned) else {
-            return self.problem(&place, "is no Kubernetes object: it has no kind");
+            return self.problem(&place(), "is no Kubernetes object: it has no kind");
         };
         strip(&mut item);
-        if kind.ends_with("NetworkPolicy") {
-            // as it is, also without a name: the policy room judges what an API server would take
-            let raw = RawObject { source: self.source.to_owned(), document: self.places, object: item.clone() };
-            self.reading.cluster.policies.push(raw);
-        } else if let Some(name) = word(&item["metadata"]["name"]) {
-            let id = WorkloadRef { namespace: namespace_of(&kind, &item), name: name.to_owned(), kind };
-            if !self.object(&item, id) {
-                strip_to_identity(&mut item);
-            }
-        } else {
-            self.problem(&format!("{place} ({kind})"), "has no metadata.name");
+        let name = word(&item["metadata"]["name"]).map(str::to_owned);
+        let id = WorkloadRef { namespace: namespace_of(&kind, &item), name: name.unwrap_or_default(), kind };
+        if let Some(tally) = &mut self.tally {
+            tally.add(&id.kind, &id.namespace);
         }
-        self.reading.objects.push(item);
+        let object = self.items.meta(Meta::of(&item, id.clone()));
+        if id.kind.ends_with("NetworkPolicy") {
+            // as it is, also without a name: the policy room judges what an API server would take
+            let value = RawObject { source: self.source.to_owned(), document: self.places, object: item.clone() };
+            self.items.policies.push(Item { object, value });
+        } else if id.name.is_empty() {
+            self.problem(&format!("{} ({})", place(), id.kind), "has no metadata.name");
+        } else if !self.object(&item, object, id) {
+            strip_to_identity(&mut item);
+        }
+        self.keep(item);
     }
 
     /// Takes an object by its kind; false where that says nothing of the network.
-    fn object(&mut self, item: &Value, id: WorkloadRef) -> bool {
+    fn object(&mut self, item: &Value, object: usize, id: WorkloadRef) -> bool {
         let group =
             word(&item["apiVersion"]).and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
         let known = GROUPS.contains(&group);
-        let object =
+        let name =
             if id.namespace.is_empty() { format!("{} {}", id.kind, id.name) } else { format!("{} {id}", id.kind) };
-        let notes = &mut Notes { source: self.source, object, problems: &mut self.reading.problems };
-        let cluster = &mut self.reading.cluster;
+        let notes = &mut Notes { source: self.source, object: name, problems: &mut self.reading.problems };
+        let items = &mut self.items;
         let controller = controller(item, &id.namespace);
         match id.kind.as_str() {
             "Pod" if known => {
-                cluster.nodes.extend(host_node(item, notes));
-                self.pods.push((pod(item, id, notes), controller));
+                items.nodes.extend(host_node(item, notes).map(|value| Item { object, value }));
+                items.pods.push(Item { object, value: pod(item, id, notes) });
+                self.controllers.push(controller);
             }
-            "Namespace" if known => cluster.namespaces.push(namespace(item, id.name, notes)),
-            "Node" if known => cluster.nodes.push(node(item, id.name, notes)),
-            "Service" if known => cluster.services.push(service(item, id, notes)),
-            "Endpoints" if known => cluster.endpoints.extend(endpoints(item, &id, notes)),
-            "EndpointSlice" if known => cluster.endpoints.extend(endpoint_slice(item, &id, notes)),
+            "Namespace" if known => items.namespaces.push(Item { object, value: namespace(item, id.name, notes) }),
+            "Node" if known => items.nodes.push(Item { object, value: node(item, id.name, notes) }),
+            "Service" if known => items.services.push(Item { object, value: service(item, id, notes) }),
+            "Ingress" if known => items.ingresses.push(Item { object, value: ingress(item, id) }),
+            "Endpoints" if known => items.endpoints.push(Item { object, value: endpoints(item, &id, notes) }),
+            "EndpointSlice" if known => {
+                items.endpoints.push(Item { object, value: endpoint_slice(item, &id, notes) });
+            }
             kind => {
                 // of any kind: it may stand between a workload and its top owner
                 self.owners.add(id.clone(), controller);
                 match pod::template(item) {
-                    Some(template) => cluster.workloads.push(pod::workload(template, id, notes)),
+                    Some(template) => {
+                        items.workloads.push(Item { object, value: pod::workload(template, id, notes) });
+                    }
                     None if known && WORKLOADS.contains(&kind) => notes.add("has no pod template"),
                     None => {
                         *self.reading.skipped.entry(qualified(kind, group)).or_default() += 1;

@@ -2,11 +2,22 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use foldhash::{HashMap, HashMapExt, HashSet};
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
+use serde_json::Value;
 
-use super::{field::sorted, services::Services};
-use crate::model::{Cluster, Host, Node, PartyKind, Pod, Protocol, Service, Timestamp};
+use super::{
+    collect::Collector,
+    conflict::{Conflict, conflicts},
+    field::sorted,
+    items::{Item, Items, Meta, State},
+    past::{Past, past},
+    present::present,
+    services::Services,
+    sights::{Listing, Sighting, Sights},
+    timeline::{Class, Timeline, Who},
+};
+use crate::model::{Cluster, Host, Node, PartyKind, Pod, Protocol, Service, Span, Timestamp, WorkloadRef};
 
 /// Who owned an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +54,27 @@ impl Owner<'_> {
     }
 }
 
-/// A cluster, arranged for looking up addresses.
+/// An object with all the listings it stood in as it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighted {
+    /// The object.
+    pub object: Value,
+    /// Where and when it stood so.
+    pub sightings: Vec<Sighting>,
+}
+
+/// How far the clocks of two machines may differ, in nanoseconds: of the one that took a capture and the one that
+/// wrote when a pod was started. Machines that keep time by NTP differ by less; the API writes whole seconds.
+pub const CLOCK_SKEW_NS: i64 = 2_000_000_000;
+
+/// All that is known of a cluster, arranged for looking up who had which address when.
 #[derive(Debug, Default)]
 pub struct Directory {
-    pub(super) cluster: Cluster,
-    /// Pods that own addresses, by their place in the cluster; the latest start last, unknown starts first.
-    pods: HashMap<IpAddr, Vec<usize>>,
-    /// Addresses that were a pod's at some time, so that they are never outside.
-    once_pods: HashSet<IpAddr>,
-    nodes: HashMap<IpAddr, usize>,
+    /// As it was last seen.
+    present: Cluster,
+    pub(super) past: Past,
+    pub(super) timeline: Timeline,
+    conflicts: Vec<Conflict>,
     hosts: Hosts,
     /// Where an address that nobody is known to own is not outside: the nodes' pod ranges, and addresses that no
     /// router forwards.
@@ -61,29 +84,85 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Arranges a cluster.
+    /// Arranges a cluster that was listed once, when the latest of its pods started.
     #[must_use]
     pub fn new(cluster: &Cluster) -> Self {
-        let listed: Vec<IpNet> = cluster.nodes.iter().flat_map(|node| node.pod_ranges.iter().copied()).collect();
+        let mut items = Items::default();
+        for pod in &cluster.pods {
+            let state = if pod.finished { State::Over(None) } else { State::Here };
+            let object = items.meta(meta("Pod", &pod.namespace, &pod.name, pod.started, state));
+            items.pods.push(Item { object, value: pod.clone() });
+        }
+        for service in &cluster.services {
+            let object = items.meta(meta("Service", &service.namespace, &service.name, None, State::Here));
+            items.services.push(Item { object, value: service.clone() });
+        }
+        for node in &cluster.nodes {
+            let object = items.meta(meta("Node", "", &node.name, None, State::Here));
+            items.nodes.push(Item { object, value: node.clone() });
+        }
+        let object = items.meta(Meta::default());
+        items.endpoints.push(Item { object, value: cluster.endpoints.clone() });
+        let taken_at = cluster.pods.iter().filter_map(|pod| pod.started).max();
+        let listings = [Listing { taken_at, ..Listing::default() }];
+        let sightings = vec![vec![Sighting { listing: 0, since: None, until: None }]; items.metas.len()];
+        let sights = Sights::new(&items.metas, &sightings, &listings);
+        Self::of(&items, &sights, cluster.clone())
+    }
+
+    /// Arranges the listings of one cluster, from snapshots and watches. Neither their order nor that of the objects
+    /// matters. An object without a sighting tells who there was, but not when.
+    #[must_use]
+    pub fn over(listings: &[Listing], objects: impl IntoIterator<Item = Sighted>) -> Self {
+        let mut collector = Collector::of_store();
+        let mut sightings: Vec<Vec<Sighting>> = Vec::new();
+        for Sighted { object, sightings: all } in objects {
+            let sources = all.iter().filter_map(|one| listings.get(one.listing)).map(|one| one.source.as_str());
+            collector.stored(sources.min().unwrap_or_default(), object);
+            // what could not be used has no place
+            if collector.count() > sightings.len() {
+                sightings.push(all);
+            }
+        }
+        let items = collector.items();
+        let sights = Sights::new(&items.metas, &sightings, listings);
+        let (past, timeline, conflicts) = settled(&items, &sights);
+        Self::with(past, timeline, conflicts, present(items, &sights))
+    }
+
+    fn of(items: &Items, sights: &Sights, present: Cluster) -> Self {
+        let (past, timeline, conflicts) = settled(items, sights);
+        Self::with(past, timeline, conflicts, present)
+    }
+
+    fn with(past: Past, timeline: Timeline, conflicts: Vec<Conflict>, present: Cluster) -> Self {
+        let nodes = past.nodes.iter().chain(&present.nodes);
+        let listed: Vec<IpNet> = sorted(nodes.flat_map(|node| node.pod_ranges.iter().copied()));
         let local = UNROUTED.iter().filter_map(|range| range.parse().ok());
-        let networked = cluster.pods.iter().filter(|pod| !pod.host_network);
-        let once_pods: HashSet<IpAddr> = networked.flat_map(|pod| pod.addresses.iter().copied()).collect();
+        let networked = past.pods.iter().filter(|pod| !pod.host_network);
+        let of_pods: HashSet<IpAddr> = networked.flat_map(|pod| pod.addresses.iter().copied()).collect();
         Self {
-            cluster: cluster.clone(),
-            pods: owners(&cluster.pods),
-            nodes: nodes(&cluster.nodes),
-            hosts: Hosts::new(&cluster.hosts),
+            hosts: Hosts::new(&present.hosts),
             inside: Ranges::new(&listed.iter().copied().chain(local).collect()),
-            pod_ranges: pod_ranges(listed, &once_pods),
-            once_pods,
-            services: Services::new(cluster),
+            pod_ranges: pod_ranges(listed, &of_pods),
+            services: Services::new(&past),
+            present,
+            past,
+            timeline,
+            conflicts,
         }
     }
 
-    /// What it was made from.
+    /// The cluster as it was last seen.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
-        &self.cluster
+        &self.present
+    }
+
+    /// Addresses that two owners had at one time, in order: whose they were then is unknown.
+    #[must_use]
+    pub fn conflicts(&self) -> &[Conflict] {
+        &self.conflicts
     }
 
     /// Who owned an address at a time.
@@ -96,17 +175,62 @@ impl Directory {
         if is_many(address) {
             return Owner::Multicast;
         }
-        let node = || self.nodes.get(&address).and_then(|n| self.cluster.nodes.get(*n)).map(Owner::Node);
-        let service = || self.service_of(address).map(Owner::Service);
-        pod_at(&self.pods_at(address), at)
-            .or_else(node)
-            .or_else(service)
-            .or_else(|| self.once_pods.contains(&address).then_some(Owner::Unknown))
-            .unwrap_or_else(|| self.who_by_range(address))
+        match self.timeline.at(address, at.0) {
+            None | Some((Who::Nobody, false)) => self.who_by_range(address),
+            Some((Who::Nobody | Who::Disputed, _)) => Owner::Unknown,
+            Some((Who::By(class, owner), _)) => self.owner(class, owner),
+        }
+    }
+
+    /// Who owned an address all through a stretch of time, as a capture saw it.
+    ///
+    /// Clocks may differ by [`CLOCK_SKEW_NS`]: an owner's time counts as longer by that at both ends. Where two owners
+    /// come into question so, or none had the address all the time, it is unknown.
+    #[must_use]
+    pub fn who_over(&self, address: IpAddr, span: Span) -> Owner<'_> {
+        let address = address.to_canonical();
+        if is_many(address) {
+            return Owner::Multicast;
+        }
+        let (first, last) = (span.first.0, span.last.0.max(span.first.0));
+        let (from, to) = (first.saturating_sub(CLOCK_SKEW_NS), last.saturating_add(CLOCK_SKEW_NS));
+        let Some((stretches, is_inside)) = self.timeline.over(address, from, to) else {
+            return self.who_by_range(address);
+        };
+        let mut found: Option<(Class, u32)> = None;
+        let mut is_covered = true;
+        for (begin, end, who) in stretches {
+            match (who, found) {
+                // without an owner for longer than clocks differ
+                (Who::Nobody, _) => is_covered &= end.min(last).saturating_sub(begin.max(first)) <= CLOCK_SKEW_NS,
+                (Who::By(class, owner), None) => found = Some((class, owner)),
+                (Who::By(class, owner), Some(known)) if self.is_same(class, owner, known) => {}
+                (Who::Disputed, _) | (Who::By(..), Some(_)) => return Owner::Unknown,
+            }
+        }
+        match found {
+            Some((class, owner)) if is_covered => self.owner(class, owner),
+            None if !is_inside => self.who_by_range(address),
+            _ => Owner::Unknown,
+        }
+    }
+
+    pub(super) fn owner(&self, class: Class, owner: u32) -> Owner<'_> {
+        let place = owner as usize;
+        let owner = match class {
+            Class::Pod => self.past.pods.get(place).map(Owner::Pod),
+            Class::Node => self.past.nodes.get(place).map(Owner::Node),
+            Class::Service | Class::Exposed => self.past.services.get(place).map(|it| Owner::Service(&it.service)),
+        };
+        owner.unwrap_or(Owner::Unknown)
+    }
+
+    fn is_same(&self, class: Class, owner: u32, (known_class, known): (Class, u32)) -> bool {
+        class == known_class && self.past.is_same(class, owner, known)
     }
 
     fn who_by_range(&self, address: IpAddr) -> Owner<'_> {
-        let host = self.hosts.at(address).and_then(|n| self.cluster.hosts.get(n));
+        let host = self.hosts.at(address).and_then(|n| self.present.hosts.get(n));
         match (host, self.inside.at(address)) {
             (Some(host), None) => Owner::Host(host),
             // a wide host range around the cluster does not know who its pods are; one within it does
@@ -114,12 +238,6 @@ impl Directory {
             (_, Some(_)) => Owner::Unknown,
             (None, None) => Owner::External,
         }
-    }
-
-    /// The pods that own an address, at one time or another; the latest start last.
-    pub(super) fn pods_at(&self, address: IpAddr) -> Vec<&Pod> {
-        let places = self.pods.get(&address).into_iter().flatten();
-        places.filter_map(|n| self.cluster.pods.get(*n)).collect()
     }
 
     /// Whether the pod that owned an address at a time declares a port.
@@ -137,6 +255,23 @@ impl Directory {
     }
 }
 
+fn meta(kind: &str, namespace: &str, name: &str, started: Option<Timestamp>, state: State) -> Meta {
+    let id = WorkloadRef { namespace: namespace.to_owned(), name: name.to_owned(), kind: kind.to_owned() };
+    let uid = started.map(|time| time.to_string()).unwrap_or_default();
+    Meta { id, uid, started, is_listed: true, state }
+}
+
+/// Everybody there was, with the claims settled.
+fn settled(items: &Items, sights: &Sights) -> (Past, Timeline, Vec<Conflict>) {
+    let (past, claims) = past(items, sights);
+    let (mut timeline, disputes) = Timeline::new(claims, |class, a, b| past.is_same(class, a, b));
+    for pod in past.pods.iter().filter(|pod| !pod.host_network) {
+        pod.addresses.iter().for_each(|address| timeline.own(*address));
+    }
+    let conflicts = conflicts(&past, disputes);
+    (past, timeline, conflicts)
+}
+
 /// Ranges in which no address is outside: this host, loopback and link-local (RFC 6890, RFC 4291).
 const UNROUTED: [&str; 6] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10"];
 
@@ -147,38 +282,6 @@ const NODE_PREFIXES: (u8, u8) = (24, 64);
 /// cannot be told without its mask.
 fn is_many(address: IpAddr) -> bool {
     address.is_multicast() || matches!(address, IpAddr::V4(v4) if v4.is_broadcast())
-}
-
-/// The pod among those with one address that owned it at a time.
-///
-/// Of two, the later start is the owner from then on: the other must have gone, though no snapshot saw it go. Where
-/// starts are equal or unknown and the workloads differ, nobody can tell.
-fn pod_at<'c>(pods: &[&'c Pod], at: Timestamp) -> Option<Owner<'c>> {
-    let begun = pods.partition_point(|pod| pod.started.is_none_or(|started| started <= at));
-    let (last, earlier) = pods.get(..begun)?.split_last()?;
-    let mut rivals = earlier.iter().filter(|pod| pod.workload != last.workload);
-    let ambiguous = rivals.any(|rival| rival.started.is_none() || rival.started == last.started);
-    Some(if ambiguous { Owner::Unknown } else { Owner::Pod(last) })
-}
-
-/// Who owns addresses: not pods that have ended, nor those that share their node's.
-fn owners(pods: &[Pod]) -> HashMap<IpAddr, Vec<usize>> {
-    let mut order: Vec<(usize, &Pod)> =
-        pods.iter().enumerate().filter(|(_, pod)| !pod.finished && !pod.host_network).collect();
-    order.sort_by_key(|(_, pod)| (pod.started, *pod));
-    let mut owners: HashMap<IpAddr, Vec<usize>> = HashMap::new();
-    for (n, pod) in order {
-        for address in &pod.addresses {
-            owners.entry(*address).or_default().push(n);
-        }
-    }
-    owners
-}
-
-/// Nodes by address; the first keeps one that two had one after the other.
-fn nodes(nodes: &[Node]) -> HashMap<IpAddr, usize> {
-    let nodes = nodes.iter().enumerate().rev();
-    nodes.flat_map(|(n, node)| node.addresses.iter().map(move |address| (*address, n))).collect()
 }
 
 fn pod_ranges(mut listed: Vec<IpNet>, addresses: &HashSet<IpAddr>) -> Vec<IpNet> {

@@ -2,7 +2,7 @@
 //! model value does not know when it was read, so of two that differ the one that says more counts.
 
 use super::field::sorted;
-use crate::model::{Cluster, Host, Namespace, Node, Pod, RawObject, Service, Workload};
+use crate::model::{Cluster, Host, Ingress, Namespace, Node, Pod, RawObject, Service, Workload};
 
 /// The union of several clusters.
 #[must_use]
@@ -15,6 +15,7 @@ pub fn merge(clusters: impl IntoIterator<Item = Cluster>) -> Cluster {
         all.services.extend(cluster.services);
         all.endpoints.extend(cluster.endpoints);
         all.workloads.extend(cluster.workloads);
+        all.ingresses.extend(cluster.ingresses);
         all.hosts.extend(cluster.hosts);
         all.policies.extend(cluster.policies);
     }
@@ -30,6 +31,7 @@ pub(super) fn settled(cluster: Cluster) -> Cluster {
         services: joined(cluster.services, |one| (one.namespace.clone(), one.name.clone()), join_service),
         endpoints: sorted(cluster.endpoints),
         workloads: joined(cluster.workloads, |one| one.id.clone(), join_workload),
+        ingresses: joined(cluster.ingresses, |one| (one.namespace.clone(), one.name.clone()), join_ingress),
         hosts: joined(cluster.hosts, |one| one.range, join_host),
         policies: policies(cluster.policies),
     }
@@ -79,6 +81,10 @@ fn join_service(known: &mut Service, other: Service) {
 
 fn join_workload(known: &mut Workload, other: Workload) {
     keep_fuller(known, other, |workload| (workload.template_labels.0.len(), workload.ports.len()));
+}
+
+fn join_ingress(known: &mut Ingress, other: Ingress) {
+    keep_fuller(known, other, |ingress| ingress.backends.len());
 }
 
 fn join_host(known: &mut Host, other: Host) {

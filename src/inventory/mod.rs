@@ -9,22 +9,34 @@
 //! What can be used of a file is used; what cannot is a [`Problem`]; only a file that is of no use at all is an error.
 //! The order of objects within a file, and of files, never changes the [`Cluster`](crate::model::Cluster).
 
+mod claims;
 mod collect;
+mod conflict;
 mod directory;
 mod field;
+mod holding;
 mod hosts;
+mod items;
 mod merge;
 mod node;
 mod owners;
+mod past;
 mod pod;
+mod present;
 mod read;
 mod service;
 mod services;
+mod sights;
 mod strip;
+mod tenure;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
-pub use directory::{Directory, Owner};
+pub use conflict::Conflict;
+pub use directory::{CLOCK_SKEW_NS, Directory, Owner, Sighted};
+pub use holding::Holding;
 pub use merge::merge;
 pub use read::{Problem, ReadError, Reading, read};
 pub use services::target_port;
+pub use sights::{Listing, Sighting};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::field::{Notes, addresses, labels, list, port, protocol, sorted, time, word};
-use crate::model::{ContainerPort, Pod, Workload, WorkloadRef};
+use crate::model::{ContainerPort, Mesh, Pod, Workload, WorkloadRef};
 
 /// A pod, for now its own workload.
 pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
@@ -25,6 +25,23 @@ pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
         ports: container_ports(spec, notes),
         started: time(&status["startTime"]).or_else(|| time(&meta["creationTimestamp"])),
         finished: matches!(phase, "Succeeded" | "Failed"),
+        mesh: mesh(meta, spec),
+    }
+}
+
+/// The mesh that carries a pod's traffic, by the proxy that was put into it or by what redirects it on its node.
+fn mesh(meta: &Value, spec: &Value) -> Option<Mesh> {
+    let named = |wanted: &str| {
+        let containers = ["containers", "initContainers"].into_iter().flat_map(|key| list(&spec[key]));
+        containers.into_iter().any(|container| word(&container["name"]) == Some(wanted))
+    };
+    let is_redirected = word(&meta["annotations"]["ambient.istio.io/redirection"]) == Some("enabled");
+    if named("istio-proxy") {
+        Some(Mesh::IstioSidecar)
+    } else if named("linkerd-proxy") {
+        Some(Mesh::Linkerd)
+    } else {
+        is_redirected.then_some(Mesh::IstioAmbient)
     }
 }
 

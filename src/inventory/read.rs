@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{collect::Collector, hosts};
 use crate::{
-    model::{Cluster, Timestamp},
+    model::{Cluster, Scope, Timestamp},
     yaml::{self, YamlError},
 };
 
@@ -24,6 +24,8 @@ pub struct Reading {
     pub skipped: BTreeMap<String, usize>,
     /// The latest time that an object tells: the listing is no older.
     pub taken_at: Option<Timestamp>,
+    /// What it lists all of.
+    pub complete: Scope,
 }
 
 /// Something in a file that could not be used.

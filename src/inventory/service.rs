@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::field::{Notes, addresses, labels, list, port, protocol, sorted, word};
-use crate::model::{Endpoint, Protocol, Service, ServiceKind, ServicePort, TargetPort, WorkloadRef};
+use crate::model::{Endpoint, Ingress, Protocol, Service, ServiceKind, ServicePort, TargetPort, WorkloadRef};
 
 /// The label by which an `EndpointSlice` says whose it is.
 const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
@@ -125,4 +125,24 @@ fn combine(id: &WorkloadRef, service: &str, behind: &[IpAddr], ports: &[Endpoint
             protocol: *protocol,
         })
         .collect()
+}
+
+/// An Ingress, as `networking.k8s.io/v1` and, before Kubernetes 1.19, `v1beta1` write it.
+pub(super) fn ingress(item: &Value, id: WorkloadRef) -> Ingress {
+    let spec = &item["spec"];
+    let paths = list(&spec["rules"]).iter().flat_map(|rule| list(&rule["http"]["paths"])).map(|path| &path["backend"]);
+    let all = paths.chain([&spec["defaultBackend"], &spec["backend"]]);
+    let class = word(&spec["ingressClassName"]).map(str::to_owned);
+    Ingress { namespace: id.namespace, name: id.name, class, backends: sorted(all.filter_map(backend)) }
+}
+
+fn backend(value: &Value) -> Option<(String, String)> {
+    let port = &value["service"]["port"];
+    let ports = [&port["number"], &port["name"], &value["servicePort"]];
+    let service = word(&value["service"]["name"]).or_else(|| word(&value["serviceName"]))?;
+    let port = ports.into_iter().find(|port| !port.is_null()).map_or_else(String::new, |port| match port {
+        Value::String(name) => name.clone(),
+        number => number.to_string(),
+    });
+    Some((service.to_owned(), port))
 }

@@ -1,120 +1,198 @@
 //! Services by what clients dial, and the pods behind them.
 
-use std::net::IpAddr;
+use std::{cmp::Reverse, net::IpAddr};
 
 use foldhash::HashMap;
 
-use super::{directory::Directory, field::sorted};
-use crate::model::{Cluster, Endpoint, Pod, Protocol, Service, ServicePort, TargetPort};
+use super::{
+    directory::{Directory, Owner},
+    field::sorted,
+    past::{Past, PastEndpoint, PastService},
+};
+use crate::model::{Pod, Protocol, Service, ServicePort, Span, TargetPort};
 
-/// A Service and one of its ports, by their places in the cluster.
+/// A Service and one of its ports, by their places.
 type PortPlace = (usize, usize);
 
-/// The Services of a cluster, arranged for looking up.
+/// The Services there ever were, arranged for looking up. Where several share what they are looked up by, the one that
+/// was there last comes first.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    by_address: HashMap<IpAddr, usize>,
     /// Several Services may share a load balancer's address, each with ports of its own.
-    by_socket: HashMap<(IpAddr, Protocol, u16), PortPlace>,
-    by_node_port: HashMap<(Protocol, u16), PortPlace>,
-    /// The places of pods that have not ended, by namespace.
+    by_socket: HashMap<(IpAddr, Protocol, u16), Vec<PortPlace>>,
+    by_node_port: HashMap<(Protocol, u16), Vec<PortPlace>>,
+    /// The places of pods, by namespace.
     pods: HashMap<String, Vec<usize>>,
     /// The places of Endpoints, by `namespace/service`.
     endpoints: HashMap<String, Vec<usize>>,
 }
 
 impl Services {
-    pub fn new(cluster: &Cluster) -> Self {
+    pub fn new(past: &Past) -> Self {
         let mut all = Self::default();
+        let mut latest: Vec<(usize, &PastService)> = past.services.iter().enumerate().collect();
+        latest.sort_by_key(|(n, it)| (Reverse((it.to, it.from)), *n));
         // ClusterIPs first: they are one Service's alone, an external IP may be claimed by anybody
-        for (n, service) in cluster.services.iter().enumerate() {
-            all.add(n, service, &service.cluster_ips);
+        for (n, it) in &latest {
+            all.add(*n, &it.service, &it.service.cluster_ips);
         }
-        for (n, service) in cluster.services.iter().enumerate() {
-            all.add(n, service, &service.external_ips);
+        for (n, it) in &latest {
+            all.add(*n, &it.service, &it.service.external_ips);
+            all.add_node_ports(*n, &it.service);
         }
-        for (n, pod) in cluster.pods.iter().enumerate().filter(|(_, pod)| !pod.finished) {
+        for (n, pod) in past.pods.iter().enumerate() {
             all.pods.entry(pod.namespace.clone()).or_default().push(n);
         }
-        for (n, endpoint) in cluster.endpoints.iter().enumerate() {
+        for (n, PastEndpoint { endpoint, .. }) in past.endpoints.iter().enumerate() {
             all.endpoints.entry(format!("{}/{}", endpoint.namespace, endpoint.service)).or_default().push(n);
         }
         all
     }
 
     fn add(&mut self, n: usize, service: &Service, addresses: &[IpAddr]) {
-        for address in addresses {
-            self.by_address.entry(*address).or_insert(n);
-        }
         for (m, port) in service.ports.iter().enumerate() {
             for address in addresses {
-                self.by_socket.entry((*address, port.protocol, port.port)).or_insert((n, m));
+                self.by_socket.entry((*address, port.protocol, port.port)).or_default().push((n, m));
             }
+        }
+    }
+
+    fn add_node_ports(&mut self, n: usize, service: &Service) {
+        for (m, port) in service.ports.iter().enumerate() {
             if let Some(number) = port.node_port {
-                self.by_node_port.entry((port.protocol, number)).or_insert((n, m));
+                self.by_node_port.entry((port.protocol, number)).or_default().push((n, m));
             }
         }
     }
 }
 
+/// A Service with one of its ports.
+type Found<'a> = Option<(&'a Service, &'a ServicePort)>;
+
 impl Directory {
-    /// The Service that has an address for its own.
-    pub(super) fn service_of(&self, address: IpAddr) -> Option<&Service> {
-        self.cluster.services.get(*self.services.by_address.get(&address)?)
-    }
-
-    /// The Service that answers at an address (its ClusterIP, external IP or load balancer's) and port.
+    /// The Service that answers at an address (its ClusterIP, external IP or load balancer's) and port; of several,
+    /// one after the other, the last.
     #[must_use]
-    pub fn service_at(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<(&Service, &ServicePort)> {
-        self.service_port(*self.services.by_socket.get(&(address.to_canonical(), protocol, port))?)
+    pub fn service_at(&self, address: IpAddr, protocol: Protocol, port: u16) -> Found<'_> {
+        self.find(self.services.by_socket.get(&(address.to_canonical(), protocol, port)), |_| true)
     }
 
-    /// The Service that answers at a port of every node.
+    /// The Service that answered there when a connection began.
     #[must_use]
-    pub fn node_port(&self, protocol: Protocol, port: u16) -> Option<(&Service, &ServicePort)> {
-        self.service_port(*self.services.by_node_port.get(&(protocol, port))?)
+    pub fn service_over(&self, address: IpAddr, protocol: Protocol, port: u16, span: Span) -> Found<'_> {
+        let places = self.services.by_socket.get(&(address.to_canonical(), protocol, port));
+        if let Owner::Service(owner) = self.who_over(address, span) {
+            let is_owner =
+                |it: &PastService| (&it.service.namespace, &it.service.name) == (&owner.namespace, &owner.name);
+            let own = self.find(places, |it| it.was_there(span) && is_owner(it));
+            if own.is_some() {
+                return own;
+            }
+        }
+        self.find(places, |it| it.was_there(span) && it.service.external_ips.contains(&address.to_canonical()))
     }
 
-    fn service_port(&self, (n, m): PortPlace) -> Option<(&Service, &ServicePort)> {
-        let service = self.cluster.services.get(n)?;
-        Some((service, service.ports.get(m)?))
+    /// The Service that answers at a port of every node; of several the last.
+    #[must_use]
+    pub fn node_port(&self, protocol: Protocol, port: u16) -> Found<'_> {
+        self.find(self.services.by_node_port.get(&(protocol, port)), |_| true)
+    }
+
+    /// The Service that answered at a port of every node when a connection began.
+    #[must_use]
+    pub fn node_port_over(&self, protocol: Protocol, port: u16, span: Span) -> Found<'_> {
+        self.find(self.services.by_node_port.get(&(protocol, port)), |it| it.was_there(span))
+    }
+
+    fn find(&self, places: Option<&Vec<PortPlace>>, is_wanted: impl Fn(&PastService) -> bool) -> Found<'_> {
+        places.into_iter().flatten().find_map(|(n, m)| {
+            let it = self.past.services.get(*n).filter(|it| is_wanted(it))?;
+            Some((&it.service, it.service.ports.get(*m)?))
+        })
     }
 
     /// The pods behind a Service that have not ended: by its selector, else by its Endpoints.
     #[must_use]
     pub fn backends(&self, service: &Service) -> Vec<&Pod> {
+        let pods = &self.cluster().pods;
+        let living = pods.iter().filter(|pod| !pod.finished && pod.namespace == service.namespace);
         if let Some(selector) = &service.selector {
-            let places = self.services.pods.get(&service.namespace).into_iter().flatten();
-            let pods = places.filter_map(|n| self.cluster.pods.get(*n));
-            return pods.filter(|pod| pod.labels.contain(selector)).collect();
+            return living.filter(|pod| pod.labels.contain(selector)).collect();
         }
-        let behind = self.endpoints(service).flat_map(|endpoint| self.pods_at(endpoint.address));
-        sorted(behind)
+        let endpoints = self
+            .cluster()
+            .endpoints
+            .iter()
+            .filter(|it| (&it.namespace, &it.service) == (&service.namespace, &service.name));
+        let addresses: Vec<IpAddr> = endpoints.map(|endpoint| endpoint.address).collect();
+        living.filter(|pod| pod.addresses.iter().any(|address| addresses.contains(address))).collect()
     }
 
-    /// The addresses and ports that a Service's port leads to: of its selected pods, else of its Endpoints. In order.
+    /// The addresses and ports that a Service's port leads to now: of its selected pods that have not ended, else of
+    /// its Endpoints. In order.
+    #[must_use]
+    pub fn present_targets(&self, service: &Service, port: &ServicePort) -> Vec<(IpAddr, u16)> {
+        let selected = if service.selector.is_some() { self.backends(service) } else { Vec::new() };
+        self.targets_of(service, port, selected, |it| it.to == i64::MAX)
+    }
+
+    /// The addresses and ports that a Service's port led to at any time. In order.
     #[must_use]
     pub fn targets(&self, service: &Service, port: &ServicePort) -> Vec<(IpAddr, u16)> {
-        let selected = if service.selector.is_some() { self.backends(service) } else { Vec::new() };
+        self.targets_of(service, port, self.selected(service), |_| true)
+    }
+
+    /// The addresses and ports that a Service's port led to when a connection began. In order.
+    #[must_use]
+    pub fn targets_over(&self, service: &Service, port: &ServicePort, span: Span) -> Vec<(IpAddr, u16)> {
+        let at = Span::at(span.first);
+        let had =
+            |pod: &Pod, address: &IpAddr| matches!(self.who_over(*address, at), Owner::Pod(owner) if owner == pod);
+        let mut selected = self.selected(service);
+        // the address of a host-network pod is its node's, whoever runs there
+        selected.retain(|pod| pod.host_network || pod.addresses.iter().any(|address| had(pod, address)));
+        self.targets_of(service, port, selected, |it| it.from <= at.first.0 && at.first.0 < it.to)
+    }
+
+    /// The pods that a Service's selector ever selected.
+    fn selected(&self, service: &Service) -> Vec<&Pod> {
+        let Some(selector) = &service.selector else { return Vec::new() };
+        let places = self.services.pods.get(&service.namespace).into_iter().flatten();
+        places.filter_map(|n| self.past.pods.get(*n)).filter(|pod| pod.labels.contain(selector)).collect()
+    }
+
+    fn targets_of(
+        &self,
+        service: &Service,
+        port: &ServicePort,
+        selected: Vec<&Pod>,
+        was_there: impl Fn(&PastEndpoint) -> bool,
+    ) -> Vec<(IpAddr, u16)> {
         let numbered = selected.into_iter().filter_map(|pod| Some((pod, target_port(port, pod)?)));
         let targets = sorted(numbered.flat_map(|(pod, number)| pod.addresses.iter().map(move |ip| (*ip, number))));
         if !targets.is_empty() {
             return targets;
         }
-        let behind = self.endpoints(service).filter(|endpoint| endpoint.protocol == port.protocol);
+        let places = self.services.endpoints.get(&format!("{}/{}", service.namespace, service.name));
+        let behind =
+            places.into_iter().flatten().filter_map(|n| self.past.endpoints.get(*n)).filter(|it| was_there(it));
+        let behind = behind.map(|it| &it.endpoint).filter(|endpoint| endpoint.protocol == port.protocol);
         let behind = behind.filter(|endpoint| endpoint.port_name == port.name);
         sorted(behind.map(|endpoint| (endpoint.address, endpoint.port.unwrap_or(port.port))))
     }
 
-    fn endpoints(&self, service: &Service) -> impl Iterator<Item = &Endpoint> + use<'_> {
-        let places = self.services.endpoints.get(&format!("{}/{}", service.namespace, service.name));
-        places.into_iter().flatten().filter_map(|n| self.cluster.endpoints.get(*n))
-    }
-
-    /// All ClusterIPs, in order: the ranges they come from are written in no object.
+    /// All ClusterIPs there are, in order: the ranges they come from are written in no object.
     #[must_use]
     pub fn cluster_ips(&self) -> Vec<IpAddr> {
-        sorted(self.cluster.services.iter().flat_map(|service| service.cluster_ips.iter().copied()))
+        sorted(self.cluster().services.iter().flat_map(|service| service.cluster_ips.iter().copied()))
+    }
+}
+
+impl PastService {
+    /// Whether it was there when a connection began.
+    fn was_there(&self, span: Span) -> bool {
+        let slack = super::directory::CLOCK_SKEW_NS;
+        self.from.saturating_sub(slack) <= span.first.0 && span.first.0 < self.to.saturating_add(slack)
     }
 }
 

@@ -47,5 +47,7 @@ pub(super) fn latest(object: &Value) -> Option<Timestamp> {
         ["lastTransitionTime", "lastHeartbeatTime", "lastProbeTime", "lastUpdateTime"].map(|key| &condition[key])
     });
     let own = [&object["metadata"]["creationTimestamp"], &object["status"]["startTime"]];
-    conditions.chain(own).filter_map(time).max()
+    let ends = list(&object["status"]["containerStatuses"]).iter();
+    let ends = ends.map(|container| &container["state"]["terminated"]["finishedAt"]);
+    conditions.chain(own).chain(ends).filter_map(time).max()
 }

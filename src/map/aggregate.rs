@@ -79,7 +79,7 @@ fn marks(
     if a == b || client.kind == PartyKind::Node && server.kind == PartyKind::Node && client.name == server.name {
         marks.insert(Mark::Itself);
     }
-    if identity::is_own_node(a, b, directory, connection.span.first) {
+    if identity::is_own_node(a, b, directory, connection.span) {
         marks.insert(Mark::Node);
     }
     marks

@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{
-    connections::{Connection, End},
-    translation,
-};
+use super::connections::{Connection, End};
 use crate::{
     inventory::{Directory, Owner},
-    model::{Party, PartyKind, Pod, Protocol, Timestamp, Via},
+    model::{Party, PartyKind, Pod, Protocol, Span, Via},
 };
 
 /// A server as it is known: the party, its port, and what was dialled in its place.
@@ -20,34 +17,44 @@ pub(super) struct Server {
 
 /// The client of a connection.
 pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
-    party(connection.client.0, directory.who(connection.client.0, connection.span.first))
+    party(connection.client.0, directory.who_over(connection.client.0, connection.span))
 }
 
 /// The server of a connection. A Service address that was not seen translated stands for its workload where all its
 /// pods are of one and listen on one port.
 pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
-    let (address, port) = connection.server;
-    let resolved = behind_service(directory, connection.protocol, connection.server, connection.span.first);
-    if let Some((party, target)) = resolved {
-        let via = translation::via(directory, connection.protocol, connection.server);
-        return Server { party, port: target, via: Some(via) };
+    let (address, _) = connection.server;
+    let Connection { protocol, span, .. } = *connection;
+    if let Some((party, target)) = behind_service(directory, protocol, connection.server, span) {
+        return Server { party, port: target, via: Some(dialled(connection, directory)) };
     }
-    let party = party(address, directory.who(address, connection.span.first));
-    Server { party, port, via: connection.via.clone() }
+    Server {
+        party: party(address, directory.who_over(address, span)),
+        port: connection.server.1,
+        via: connection.via.clone(),
+    }
 }
 
-fn behind_service(directory: &Directory, protocol: Protocol, end: End, at: Timestamp) -> Option<(Party, u16)> {
+/// What the client dialled, with the Service that it was then.
+fn dialled(connection: &Connection, directory: &Directory) -> Via {
+    let (Connection { protocol, span, .. }, (address, port)) = (connection, connection.server);
+    let service = directory.service_over(address, *protocol, port, *span);
+    let service = service.or_else(|| directory.node_port_over(*protocol, port, *span));
+    Via { address, port, service: service.map(|(service, _)| format!("{}/{}", service.namespace, service.name)) }
+}
+
+fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Span) -> Option<(Party, u16)> {
     let (address, port) = end;
-    let (service, service_port) = match directory.who(address, at) {
-        Owner::Service(_) => directory.service_at(address, protocol, port)?,
-        Owner::Node(_) => directory.node_port(protocol, port)?,
+    let (service, service_port) = match directory.who_over(address, span) {
+        Owner::Service(_) => directory.service_over(address, protocol, port, span)?,
+        Owner::Node(_) => directory.node_port_over(protocol, port, span)?,
         _ => return None,
     };
-    let targets = directory.targets(service, service_port);
+    let targets = directory.targets_over(service, service_port, span);
     let (first, first_port) = *targets.first()?;
-    let mut whole = party(first, directory.who(first, at));
+    let mut whole = party(first, directory.who_over(first, span));
     for (target, target_port) in &targets {
-        let other = party(*target, directory.who(*target, at));
+        let other = party(*target, directory.who_over(*target, span));
         if *target_port != first_port || (other.kind, &other.name) != (whole.kind, &whole.name) {
             return None;
         }
@@ -57,9 +64,9 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, at: Times
 }
 
 /// Whether an end is a pod and the other its own node, or the same pod: such traffic is always allowed.
-pub(super) fn is_own_node(a: IpAddr, b: IpAddr, directory: &Directory, at: Timestamp) -> bool {
+pub(super) fn is_own_node(a: IpAddr, b: IpAddr, directory: &Directory, span: Span) -> bool {
     let hosts = |pod: &Pod, node: &str| pod.node.as_deref() == Some(node);
-    match (directory.who(a, at), directory.who(b, at)) {
+    match (directory.who_over(a, span), directory.who_over(b, span)) {
         (Owner::Pod(pod), Owner::Node(node)) | (Owner::Node(node), Owner::Pod(pod)) => hosts(pod, &node.name),
         _ => false,
     }

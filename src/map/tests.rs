@@ -56,6 +56,7 @@ fn mk_pod(name: &str, address: &str, started: i64) -> Pod {
         ports: vec![ContainerPort { name: None, port: 8080, protocol: Protocol::TCP }],
         started: Some(Timestamp::new(started, 0)),
         finished: false,
+        mesh: None,
     }
 }
 

@@ -39,8 +39,22 @@ pub struct Pod {
     pub ports: Vec<ContainerPort>,
     /// `status.startTime`, else `metadata.creationTimestamp`; its addresses were not its own before.
     pub started: Option<Timestamp>,
-    /// Whether it has ended (phase Succeeded or Failed): it owns its addresses no more.
+    /// Whether it has ended (phase Succeeded or Failed, or it is gone): it owns its addresses no more.
     pub finished: bool,
+    /// The service mesh whose proxy carries its traffic.
+    pub mesh: Option<Mesh>,
+}
+
+/// A service mesh, by what carries a pod's traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mesh {
+    /// A proxy in the pod: Istio's sidecar.
+    IstioSidecar,
+    /// A tunnel of its node: Istio without sidecars.
+    IstioAmbient,
+    /// Linkerd's proxy in the pod.
+    Linkerd,
 }
 
 /// A namespace.
@@ -136,6 +150,19 @@ pub struct Endpoint {
     pub protocol: Protocol,
 }
 
+/// An Ingress: which Services it opens to the outside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ingress {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `spec.ingressClassName`: whose controller it is for.
+    pub class: Option<String>,
+    /// The Services it leads to, in its namespace, each with the number or the name of the port.
+    pub backends: Vec<(String, String)>,
+}
+
 /// An owner of pods, with what its next pods will be labelled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Workload {
@@ -188,6 +215,8 @@ pub struct Cluster {
     pub endpoints: Vec<Endpoint>,
     /// Owners of pods.
     pub workloads: Vec<Workload>,
+    /// What opens Services to the outside.
+    pub ingresses: Vec<Ingress>,
     /// Hosts from a hosts file.
     pub hosts: Vec<Host>,
     /// NetworkPolicies and the policies of other kinds, as they were written.

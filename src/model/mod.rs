@@ -6,18 +6,20 @@ mod labels;
 mod observation;
 mod party;
 mod protocol;
+mod scope;
 mod service_port;
 mod time;
 
 pub use cluster::{
-    Cluster, ContainerPort, Endpoint, Host, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject, Service,
-    ServiceKind, ServicePort, TargetPort, Workload,
+    Cluster, ContainerPort, Endpoint, Host, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject,
+    Service, ServiceKind, ServicePort, TargetPort, Workload,
 };
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
 pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Trace, TraceSet};
 pub use party::{Party, PartyKind, WorkloadRef};
 pub use protocol::Protocol;
+pub use scope::{Scope, Tally};
 pub use service_port::service_port_rank;
 pub use time::{Hour, Span, Timestamp};
 

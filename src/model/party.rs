@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fmt, net::IpAddr};
 use serde::Serialize;
 
 /// A workload by its namespace, its name and the kind of its top controlling owner.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct WorkloadRef {
     /// The namespace.
     pub namespace: String,

@@ -28,7 +28,7 @@ impl Exposure {
                 continue;
             }
             for port in &service.ports {
-                for (address, target) in directory.targets(service, port) {
+                for (address, target) in directory.present_targets(service, port) {
                     let name = format!("{}/{}", service.namespace, service.name);
                     ports.insert((address, port.protocol, target), name);
                 }

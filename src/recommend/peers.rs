@@ -62,7 +62,7 @@ impl Peers<'_> {
 
     /// The pods, or the addresses, that a port of a Service leads to.
     pub(super) fn targets(&self, service: &Service, port: &ServicePort) -> Vec<(Peer, u16)> {
-        let targets = self.input.directory.targets(service, port).into_iter();
+        let targets = self.input.directory.present_targets(service, port).into_iter();
         targets
             .filter_map(|(address, port)| match owner(self.input.cluster, address) {
                 Some(workload) => self.pods(workload).ok().map(|peer| (peer, port)),

@@ -18,6 +18,7 @@ fn mk_pod(owner: &str, labels: &str) -> Pod {
         ports: vec![],
         started: None,
         finished: false,
+        mesh: None,
     }
 }
 

@@ -1,12 +1,14 @@
-//! Inventory snapshots: objects as they were listed, each version once.
+//! Inventory snapshots: objects as they were listed, each version once, with the times at which they were so.
 
-use sqlx::{QueryBuilder, Row, Sqlite};
+use std::collections::BTreeMap;
+
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{Store, StoreError, content_id};
-use crate::model::Timestamp;
+use crate::model::{Scope, Timestamp};
 
 /// One listing of a cluster, or one hosts file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The site it is of.
     pub site: String,
@@ -14,23 +16,56 @@ pub struct Snapshot {
     pub source: String,
     /// The latest time that its objects tell.
     pub taken_at: Option<Timestamp>,
+    /// What it lists all of.
+    pub complete: Scope,
     /// What could not be used, and why.
     pub problems: Vec<String>,
     /// Its objects as JSON.
     pub objects: Vec<String>,
 }
 
-/// An object of a snapshot.
+/// A snapshot as the store has it, without its objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSnapshot {
+    /// The site it is of.
+    pub site: String,
+    /// The file it came from, or the cluster that was watched.
+    pub source: String,
+    /// When it was taken; of a file the latest time that its objects tell.
+    pub taken_at: Option<Timestamp>,
+    /// Of a watch, until when it was known to be in sync.
+    pub until: Option<Timestamp>,
+    /// What it lists all of.
+    pub complete: Scope,
+}
+
+/// That an object stood in a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// The snapshot's place in [`StoredInventory::snapshots`].
+    pub snapshot: usize,
+    /// Since when; none where it was there when the snapshot was taken.
+    pub since: Option<Timestamp>,
+    /// Until when; none where it was there to the end.
+    pub until: Option<Timestamp>,
+}
+
+/// An object with its presences, in the order of the snapshots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredObject {
-    /// The snapshot's site.
-    pub site: String,
-    /// The file it came from.
-    pub source: String,
-    /// When the snapshot was taken.
-    pub taken_at: Option<Timestamp>,
     /// The object as JSON.
     pub body: String,
+    /// Where and when it stood as it is.
+    pub presences: Vec<Presence>,
+}
+
+/// All snapshots of a site, in an order that does not depend on when they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredInventory {
+    /// The snapshots, by their time.
+    pub snapshots: Vec<StoredSnapshot>,
+    /// Every version of every object in them, once.
+    pub objects: Vec<StoredObject>,
 }
 
 /// Objects in one INSERT.
@@ -39,61 +74,132 @@ const OBJECTS_AT_ONCE: usize = 500;
 impl Store {
     /// Adds a snapshot in one transaction; false where it was there already.
     pub async fn add_snapshot(&self, snapshot: &Snapshot) -> Result<bool, StoreError> {
-        let mut objects: Vec<(i64, &String)> =
-            snapshot.objects.iter().map(|body| (content_id(&[body.as_bytes()]), body)).collect();
-        objects.sort_unstable();
-        objects.dedup();
+        let objects = with_ids(&snapshot.objects);
         let ids: Vec<u8> = objects.iter().flat_map(|(id, _)| id.to_le_bytes()).collect();
         let id = content_id(&[snapshot.site.as_bytes(), &ids]);
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let sql = "INSERT INTO snapshot (id, site, source, taken_at, problems) VALUES ($1, $2, $3, $4, $5)
-                   ON CONFLICT (id) DO NOTHING";
-        let added = sqlx::query(sql)
-            .bind(id)
-            .bind(&snapshot.site)
-            .bind(&snapshot.source)
-            .bind(snapshot.taken_at.map(|time| time.0))
-            .bind(serde_json::to_string(&snapshot.problems).unwrap_or_default())
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-        if added == 0 {
-            return Ok(false);
-        }
-        for chunk in objects.chunks(OBJECTS_AT_ONCE) {
-            let mut insert = QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO object (id, body) ");
-            insert.push_values(chunk, |mut row, (id, body)| {
-                row.push_bind(*id).push_bind((*body).clone());
-            });
-            insert.build().execute(&mut *transaction).await?;
-            let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO snapshot_object (snapshot, object) ");
-            insert.push_values(chunk, |mut row, (object, _)| {
-                row.push_bind(id).push_bind(*object);
-            });
-            insert.build().execute(&mut *transaction).await?;
+        let sql = "SELECT count(*) FROM snapshot WHERE id = $1";
+        let is_known = sqlx::query_scalar::<_, i64>(sql).bind(id).fetch_one(&mut *transaction).await? > 0;
+        // the same objects again: the last word on what they are complete in counts
+        sqlx::query(
+            "INSERT INTO snapshot (id, site, source, taken_at, problems, complete) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (id) DO UPDATE SET complete = excluded.complete",
+        )
+        .bind(id)
+        .bind(&snapshot.site)
+        .bind(&snapshot.source)
+        .bind(snapshot.taken_at.map(|time| time.0))
+        .bind(serde_json::to_string(&snapshot.problems).unwrap_or_default())
+        .bind(serde_json::to_string(&snapshot.complete).unwrap_or_default())
+        .execute(&mut *transaction)
+        .await?;
+        if !is_known {
+            insert_objects(&mut transaction, &objects).await?;
+            let present: Vec<(i64, i64)> = objects.iter().map(|(object, _)| (*object, 0)).collect();
+            insert_presences(&mut transaction, id, &present).await?;
         }
         transaction.commit().await?;
-        Ok(true)
+        Ok(!is_known)
     }
 
-    /// The objects of all snapshots, of one site or of all, in an order that does not depend on when they came.
-    pub async fn objects(&self, site: Option<&str>) -> Result<Vec<StoredObject>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT snapshot.site, snapshot.source, snapshot.taken_at, object.body FROM snapshot_object
-             JOIN snapshot ON snapshot.id = snapshot_object.snapshot JOIN object ON object.id = snapshot_object.object
-             WHERE $1 IS NULL OR snapshot.site = $1 ORDER BY snapshot.site, snapshot.taken_at, snapshot.id, object.id",
-        )
-        .bind(site)
-        .fetch_all(&self.pool)
-        .await?;
-        let object = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(StoredObject {
-                site: row.try_get("site")?,
-                source: row.try_get("source")?,
-                taken_at: row.try_get::<Option<i64>, _>("taken_at")?.map(Timestamp),
-                body: row.try_get("body")?,
-            })
+    /// The snapshots and objects of every site, or of one.
+    pub async fn inventories(&self, site: Option<&str>) -> Result<BTreeMap<String, StoredInventory>, StoreError> {
+        let mut inventories: BTreeMap<String, StoredInventory> = BTreeMap::new();
+        let sql = "SELECT * FROM snapshot WHERE $1 IS NULL OR site = $1 ORDER BY site, taken_at, id";
+        let mut places: BTreeMap<i64, (String, usize)> = BTreeMap::new();
+        for row in sqlx::query(sql).bind(site).fetch_all(&self.pool).await? {
+            let snapshot = read_snapshot(&row)?;
+            let inventory = inventories.entry(snapshot.site.clone()).or_default();
+            places.insert(row.try_get("id")?, (snapshot.site.clone(), inventory.snapshots.len()));
+            inventory.snapshots.push(snapshot);
+        }
+        for (site, inventory) in &mut inventories {
+            inventory.objects = self.objects(site, &places).await?;
+        }
+        Ok(inventories)
+    }
+
+    async fn objects(
+        &self,
+        site: &str,
+        places: &BTreeMap<i64, (String, usize)>,
+    ) -> Result<Vec<StoredObject>, StoreError> {
+        let sql = "SELECT presence.* FROM snapshot_object presence JOIN snapshot ON snapshot.id = presence.snapshot
+                   WHERE site = $1 ORDER BY object, taken_at, snapshot, since";
+        let mut presences: BTreeMap<i64, Vec<Presence>> = BTreeMap::new();
+        for row in sqlx::query(sql).bind(site).fetch_all(&self.pool).await? {
+            let Some((_, snapshot)) = places.get(&row.try_get("snapshot")?) else { continue };
+            let since = Some(row.try_get("since")?).filter(|since| *since != 0).map(Timestamp);
+            let until = row.try_get::<Option<i64>, _>("until")?.map(Timestamp);
+            let presence = Presence { snapshot: *snapshot, since, until };
+            presences.entry(row.try_get("object")?).or_default().push(presence);
+        }
+        let sql = "SELECT id, body FROM object WHERE id IN
+                       (SELECT object FROM snapshot_object JOIN snapshot ON snapshot.id = snapshot WHERE site = $1)
+                   ORDER BY id";
+        let rows = sqlx::query(sql).bind(site).fetch_all(&self.pool).await?;
+        let object = |row: &SqliteRow| {
+            let presences = presences.remove(&row.try_get("id")?).unwrap_or_default();
+            Ok(StoredObject { body: row.try_get("body")?, presences })
         };
         rows.iter().map(object).collect::<Result<_, sqlx::Error>>().map_err(StoreError::from)
     }
+}
+
+fn read_snapshot(row: &SqliteRow) -> Result<StoredSnapshot, StoreError> {
+    let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|nanos| nanos.map(Timestamp));
+    let complete: String = row.try_get("complete")?;
+    let damaged = |_| StoreError::Damaged("what a snapshot is complete in cannot be read".into());
+    Ok(StoredSnapshot {
+        site: row.try_get("site")?,
+        source: row.try_get("source")?,
+        taken_at: time("taken_at")?,
+        until: time("until")?,
+        complete: serde_json::from_str(&complete).map_err(damaged)?,
+    })
+}
+
+/// Objects with their ids, in order, each once.
+pub(super) fn with_ids(bodies: &[String]) -> Vec<(i64, &String)> {
+    let mut objects: Vec<(i64, &String)> = bodies.iter().map(|body| (object_id(body), body)).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    objects
+}
+
+/// An object's id, from its content.
+pub(super) fn object_id(body: &str) -> i64 {
+    content_id(&[body.as_bytes()])
+}
+
+/// Writes objects that may be there already.
+pub(super) async fn insert_objects(
+    transaction: &mut Transaction<'static, Sqlite>,
+    objects: &[(i64, &String)],
+) -> Result<(), StoreError> {
+    for chunk in objects.chunks(OBJECTS_AT_ONCE) {
+        let mut insert = QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO object (id, body) ");
+        insert.push_values(chunk, |mut row, (id, body)| {
+            row.push_bind(*id).push_bind((*body).clone());
+        });
+        insert.build().execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+/// Writes since when objects (by their ids) were in a snapshot; 0 where it was taken with them.
+pub(super) async fn insert_presences(
+    transaction: &mut Transaction<'static, Sqlite>,
+    snapshot: i64,
+    present: &[(i64, i64)],
+) -> Result<(), StoreError> {
+    for chunk in present.chunks(OBJECTS_AT_ONCE) {
+        let mut insert =
+            QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO snapshot_object (snapshot, object, since) ");
+        insert.push_values(chunk, |mut row, (object, since)| {
+            row.push_bind(snapshot).push_bind(*object).push_bind(*since);
+        });
+        insert.build().execute(&mut **transaction).await?;
+    }
+    Ok(())
 }

@@ -7,10 +7,12 @@ mod inventory;
 mod observations;
 mod open;
 mod run;
+mod watch;
 
-pub use inventory::{Snapshot, StoredObject};
+pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
 pub use observations::{Filter, Seen};
 pub use run::{Loss, Run, RunId, RunWriter, Written};
+pub use watch::{Change, Watch, WatchId};
 
 use std::path::PathBuf;
 

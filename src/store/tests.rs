@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet};
+use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Timestamp, Trace, TraceSet};
 
 fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
     let key = ObservationKey {
@@ -61,12 +61,91 @@ async fn a_snapshot_is_kept_once() {
     let snapshot = Snapshot {
         site: "default".into(),
         source: "cluster.json".into(),
-        taken_at: None,
-        problems: vec![],
         objects: vec!["{\"kind\":\"Pod\"}".into(), "{\"kind\":\"Node\"}".into(), "{\"kind\":\"Pod\"}".into()],
+        ..Snapshot::default()
     };
     assert!(store.add_snapshot(&snapshot).await.unwrap());
     let shuffled = Snapshot { objects: snapshot.objects.iter().rev().cloned().collect(), ..snapshot };
     assert!(!store.add_snapshot(&shuffled).await.unwrap());
-    assert_eq!(store.objects(None).await.unwrap().len(), 2);
+    assert_eq!(store.inventories(None).await.unwrap()["default"].objects.len(), 2);
+}
+
+fn time(seconds: i64) -> Timestamp {
+    Timestamp::new(seconds, 0)
+}
+
+fn change(seconds: i64, before: &str, after: &str) -> Change {
+    let text = |words: &str| (!words.is_empty()).then(|| words.to_owned());
+    Change { at: time(seconds), before: text(before), after: text(after) }
+}
+
+/// Every object of the site with its stretches: `web 10-20 30-`; `s` stands for the start of the snapshot.
+async fn presences(store: &Store) -> Vec<String> {
+    let inventory = store.inventories(None).await.unwrap().remove("default").unwrap();
+    let second =
+        |time: Option<Timestamp>, none: &str| time.map_or(none.to_owned(), |time| (time.0 / 1_000_000_000).to_string());
+    let stretch = |presence: &Presence| format!(" {}-{}", second(presence.since, "s"), second(presence.until, ""));
+    let line = |object: &StoredObject| object.body.clone() + &object.presences.iter().map(stretch).collect::<String>();
+    let mut lines: Vec<String> = inventory.objects.iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+fn mk_watch(start: i64, objects: &[&str]) -> Watch {
+    Watch {
+        site: "default".into(),
+        source: "cluster".into(),
+        taken_at: time(start),
+        objects: objects.iter().map(ToString::to_string).collect(),
+        ..Watch::default()
+    }
+}
+
+#[tokio::test]
+async fn the_objects_of_a_watch_come_change_and_go() {
+    let store = Store::in_memory().await.unwrap();
+    let id = store.begin_watch(&mk_watch(10, &["web", "db"])).await.unwrap();
+    let changes = [
+        change(20, "", "job"),
+        change(30, "web", "web2"),
+        change(40, "job", ""),
+        // as it was before
+        change(50, "web2", "web"),
+        change(55, "db", "db"),
+    ];
+    let expected = ["db s-", "job 20-40", "web s-30 50-", "web2 30-50"];
+    // written in parts, and again after a failure that left it open whether it was written
+    store.extend_watch(id, &changes[..2], time(30)).await.unwrap();
+    store.extend_watch(id, &changes, time(60)).await.unwrap();
+    assert_eq!(presences(&store).await, expected);
+    store.extend_watch(id, &changes, time(45)).await.unwrap();
+    assert_eq!(presences(&store).await, expected);
+    let again = store.begin_watch(&mk_watch(10, &["web", "db"])).await.unwrap();
+    assert_eq!((again, presences(&store).await), (id, expected.map(str::to_owned).to_vec()));
+    let snapshot = store.inventories(None).await.unwrap().remove("default").unwrap().snapshots.remove(0);
+    assert_eq!((snapshot.taken_at, snapshot.until), (Some(time(10)), Some(time(60))));
+}
+
+#[tokio::test]
+async fn a_watch_that_begins_anew_is_another_snapshot() {
+    let store = Store::in_memory().await.unwrap();
+    let first = store.begin_watch(&mk_watch(10, &["web", "db"])).await.unwrap();
+    store.extend_watch(first, &[], time(20)).await.unwrap();
+    let second = store.begin_watch(&mk_watch(30, &["web"])).await.unwrap();
+    assert_ne!(first, second);
+    let inventory = store.inventories(None).await.unwrap().remove("default").unwrap();
+    assert_eq!(inventory.snapshots.len(), 2);
+    assert_eq!(presences(&store).await, ["db s-", "web s- s-"]);
+}
+
+#[tokio::test]
+async fn the_last_word_on_what_a_snapshot_is_complete_in_counts() {
+    let store = Store::in_memory().await.unwrap();
+    let mut snapshot = Snapshot { site: "default".into(), objects: vec!["web".into()], ..Snapshot::default() };
+    assert!(store.add_snapshot(&snapshot).await.unwrap());
+    snapshot.complete.add("Pod", "shop");
+    assert!(!store.add_snapshot(&snapshot).await.unwrap());
+    let inventory = store.inventories(Some("default")).await.unwrap().remove("default").unwrap();
+    assert!(inventory.snapshots[0].complete.covers("Pod", "shop"));
+    assert!(!inventory.snapshots[0].complete.covers("Pod", "other"));
 }

@@ -50,33 +50,30 @@ fn a_finished_pod_leaves_its_address_to_the_next() {
 }
 
 #[test]
-fn of_two_pods_the_later_owns_the_address_from_its_start() {
-    let directory = directory(&[started(mk_pod("b-late", "10.244.1.5"), "11:00:00"), mk_pod("early", "10.244.1.5")]);
+fn two_workloads_listed_at_one_address_are_unknown_while_both_run() {
+    let late = started(mk_pod("b-late", "10.244.1.5"), "11:00:00");
+    let directory = directory(&[late, mk_pod("early", "10.244.1.5")]);
     assert_eq!(who(&directory, "10.244.1.5", "09:00:00"), "Unknown");
     assert_eq!(who(&directory, "10.244.1.5", "10:59:59"), "Pod shop/early");
-    assert_eq!(who(&directory, "10.244.1.5", "11:00:00"), "Pod shop/b-late");
+    assert_eq!(who(&directory, "10.244.1.5", "11:00:00"), "Unknown");
+    let conflicts: Vec<String> = directory.conflicts().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        conflicts,
+        ["10.244.1.5: Pod shop/b-late and Pod shop/early had it at one time, from 2026-09-21T11:00:00Z until now"]
+    );
 }
 
 #[test]
-fn two_workloads_that_started_together_or_nobody_knows_when_are_unknown() {
-    let pods = [mk_pod("a", "10.244.1.5"), mk_pod("b", "10.244.1.5")];
+fn of_two_pods_that_nobody_dates_neither_is_the_owner() {
+    let pods = [unknown_start(mk_pod("a", "10.244.1.5")), unknown_start(mk_pod("b", "10.244.1.5"))];
     assert_eq!(who(&directory(&pods), "10.244.1.5", "10:30:00"), "Unknown");
-    let pods = [unknown_start(mk_pod("a", "10.244.1.5")), mk_pod("b", "10.244.1.5")];
-    assert_eq!(who(&directory(&pods), "10.244.1.5", "10:30:00"), "Unknown");
-    assert_eq!(who(&directory(&pods), "10.244.1.5", "09:30:00"), "Pod shop/a");
+    assert_eq!(directory(&pods).conflicts().len(), 1);
 }
 
 #[test]
 fn two_pods_of_one_workload_are_no_question() {
     let pods = ["a", "b"].map(|name| owned(mk_pod(name, "10.244.1.5"), "StatefulSet", "db"));
     assert!(who(&directory(&pods), "10.244.1.5", "10:30:00").starts_with("Pod shop/"));
-}
-
-#[test]
-fn a_later_owner_settles_what_was_unclear_before() {
-    let pods = [mk_pod("a", "10.244.1.5"), mk_pod("b", "10.244.1.5"), started(mk_pod("c", "10.244.1.5"), "11:00:00")];
-    assert_eq!(who(&directory(&pods), "10.244.1.5", "10:30:00"), "Unknown");
-    assert_eq!(who(&directory(&pods), "10.244.1.5", "11:30:00"), "Pod shop/c");
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod merging;
 mod owners;
 mod reading;
 mod services;
+mod timeline;
+mod watch;
 
 use std::net::IpAddr;
 
@@ -89,7 +91,11 @@ fn at(time: &str) -> Timestamp {
 
 /// An owner in a word: `Pod shop/web-1`, `Node node-1`, `External`.
 fn who(directory: &Directory, address: &str, time: &str) -> String {
-    match directory.who(ip(address), at(time)) {
+    named(directory.who(ip(address), at(time)))
+}
+
+fn named(owner: Owner<'_>) -> String {
+    match owner {
         Owner::Pod(pod) => format!("Pod {}/{}", pod.namespace, pod.name),
         Owner::Node(node) => format!("Node {}", node.name),
         Owner::Service(service) => format!("Service {}/{}", service.namespace, service.name),

@@ -295,6 +295,7 @@ fn ends_come_from_pods_and_from_templates() {
         ports: Vec::new(),
         started: None,
         finished: false,
+        mesh: None,
     };
     let end = PodEnd::from(&pod);
     assert_eq!((end.pod.as_deref(), end.host_network), (Some("db-0"), true));

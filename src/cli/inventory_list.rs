@@ -1,0 +1,156 @@
+//! `flowmap inventory list`: who is known, with addresses and times.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    Done,
+    common::{Namespaces, Output, OutputArg, moment},
+    fault::printable,
+    inventory::directories,
+    print::{self, Table},
+};
+use crate::{
+    inventory::{Directory, Holding, Owner},
+    model::{Cluster, Pod, Timestamp},
+    store::Store,
+};
+
+/// List who is known, with addresses and since when
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    namespaces: Namespaces,
+    /// Only this site
+    #[arg(long, value_name = "NAME")]
+    site: Option<String>,
+    /// Who it was then, not now: RFC 3339, or an age such as 24h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Timestamp>,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// One line of the list.
+#[derive(Default)]
+struct Entry {
+    kind: &'static str,
+    name: String,
+    addresses: String,
+    node: String,
+    since: String,
+    until: String,
+    workload: String,
+}
+
+pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
+    let mut table = Table::new(&["site", "kind", "name", "addresses", "node", "since"]);
+    let mut wide = Table::new(&["site", "kind", "name", "addresses", "node", "since", "until", "workload"]);
+    let mut values = Vec::new();
+    for (site, directory) in directories(store, args.site.as_deref()).await? {
+        for conflict in directory.conflicts() {
+            eprintln!("flowmap: {}", printable(&format!("site {site}: {conflict}: whose it was then is unknown")));
+        }
+        for entry in entries(&directory, args) {
+            values.push(value(&site, &entry));
+            let Entry { kind, name, addresses, node, since, until, workload } = entry;
+            let row = vec![site.clone(), kind.into(), name, addresses, node, since];
+            wide.row(row.iter().cloned().chain([until, workload]).collect());
+            table.row(row);
+        }
+    }
+    let table = if matches!(args.output.output, Output::Table) { table } else { wide };
+    let empty = "nobody is known yet; `flowmap inventory import FILE` reads who is who";
+    print::list(args.output.output, &values, &table, empty)?;
+    Ok(Done::Clean)
+}
+
+fn value(site: &str, entry: &Entry) -> Value {
+    let Entry { kind, name, addresses, node, since, until, workload } = entry;
+    json!({
+        "site": site, "kind": kind, "name": name, "addresses": addresses, "node": node, "since": since,
+        "until": until, "workload": workload,
+    })
+}
+
+fn entries(directory: &Directory, args: &Args) -> Vec<Entry> {
+    let wanted: BTreeSet<&String> = args.namespaces.namespace.iter().collect();
+    let is_wanted = |pod: &Pod| wanted.is_empty() || wanted.contains(&pod.namespace);
+    let cluster = directory.cluster();
+    let mut entries: Vec<Entry> = match args.at {
+        Some(at) => directory.holdings_at(at).into_iter().filter_map(|it| held(&it, &is_wanted)).collect(),
+        None => cluster.pods.iter().filter(|pod| is_wanted(pod) && is_one(pod)).map(pod).collect(),
+    };
+    if !wanted.is_empty() {
+        entries.retain(|entry| entry.kind == "pod");
+        return entries;
+    }
+    if args.at.is_none() {
+        entries.extend(others(cluster));
+    }
+    entries.extend(cluster.hosts.iter().map(|host| Entry {
+        kind: "host",
+        name: host.name.clone().unwrap_or_else(|| host.range.addr().to_string()),
+        addresses: host.range.to_string(),
+        ..Entry::default()
+    }));
+    entries
+}
+
+/// Whether it is a pod, and not only what the next of its workload will be like.
+fn is_one(pod: &Pod) -> bool {
+    !pod.addresses.is_empty() || pod.started.is_some() || pod.node.is_some()
+}
+
+fn pod(pod: &Pod) -> Entry {
+    Entry {
+        kind: "pod",
+        name: format!("{}/{}", pod.namespace, pod.name),
+        addresses: print::joined(&pod.addresses),
+        node: pod.node.clone().unwrap_or_default(),
+        since: time(pod.started),
+        workload: format!("{} {}", pod.workload.kind, pod.workload),
+        ..Entry::default()
+    }
+}
+
+fn held(holding: &Holding<'_>, is_wanted: &impl Fn(&Pod) -> bool) -> Option<Entry> {
+    let entry = match holding.owner {
+        Owner::Pod(of) => is_wanted(of).then(|| pod(of))?,
+        Owner::Service(service) => {
+            Entry { kind: "service", name: format!("{}/{}", service.namespace, service.name), ..Entry::default() }
+        }
+        Owner::Node(node) => Entry { kind: "node", name: node.name.clone(), ..Entry::default() },
+        _ => return None,
+    };
+    let addresses = print::joined(&holding.addresses);
+    Some(Entry { addresses, since: time(holding.since), until: time(holding.until), ..entry })
+}
+
+fn others(cluster: &Cluster) -> Vec<Entry> {
+    let service = |service: &crate::model::Service| Entry {
+        kind: "service",
+        name: format!("{}/{}", service.namespace, service.name),
+        addresses: print::joined(&service.cluster_ips),
+        ..Entry::default()
+    };
+    let node = |node: &crate::model::Node| Entry {
+        kind: "node",
+        name: node.name.clone(),
+        addresses: print::joined(&node.addresses),
+        ..Entry::default()
+    };
+    let ingress = |ingress: &crate::model::Ingress| Entry {
+        kind: "ingress",
+        name: format!("{}/{}", ingress.namespace, ingress.name),
+        workload: print::joined(ingress.backends.iter().map(|(service, port)| format!("Service {service}:{port}"))),
+        ..Entry::default()
+    };
+    let (services, nodes) = (cluster.services.iter().map(service), cluster.nodes.iter().map(node));
+    services.chain(nodes).chain(cluster.ingresses.iter().map(ingress)).collect()
+}
+
+fn time(time: Option<Timestamp>) -> String {
+    time.map(|time| time.to_string()).unwrap_or_default()
+}

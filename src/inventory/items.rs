@@ -1,0 +1,123 @@
+//! What objects say, one by one, each with the object it is from: so that it can be told when it was so.
+
+use serde_json::Value;
+
+use super::{
+    field::{list, time, word},
+    merge::settled,
+};
+use crate::model::{
+    Cluster, Endpoint, Host, Ingress, Namespace, Node, Pod, RawObject, Service, Timestamp, Workload, WorkloadRef,
+};
+
+/// Something that an object says.
+#[derive(Clone, Debug)]
+pub(super) struct Item<T> {
+    /// The object's place among those read.
+    pub object: usize,
+    /// What it says.
+    pub value: T,
+}
+
+/// What was the matter with an object's holding of its addresses when it was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// It has them.
+    #[default]
+    Here,
+    /// It was told to go: from `asked` on it may be gone at any time, and should be by `due`.
+    Leaving { asked: Timestamp, due: Timestamp },
+    /// It has ended, then if anybody tells.
+    Over(Option<Timestamp>),
+}
+
+/// What every object says of itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meta {
+    /// Its kind, namespace and name.
+    pub id: WorkloadRef,
+    /// `metadata.uid`: an object of the same name with another is another. Where there is none, the time it was made
+    /// or started tells as much.
+    pub uid: String,
+    /// The first moment at which it can have had its addresses.
+    pub started: Option<Timestamp>,
+    /// Whether it tells when it was made: manifests do not.
+    pub is_listed: bool,
+    /// Whether it still has its addresses.
+    pub state: State,
+}
+
+impl Meta {
+    /// Reads what every object says of itself.
+    pub fn of(item: &Value, id: WorkloadRef) -> Self {
+        let (meta, status) = (&item["metadata"], &item["status"]);
+        let uid = [&meta["uid"], &meta["creationTimestamp"], &status["startTime"]].into_iter().find_map(word);
+        let created = time(&meta["creationTimestamp"]);
+        let is_pod = id.kind == "Pod";
+        let started = time(&status["startTime"]).filter(|_| is_pod).or(created);
+        let state = if is_pod { state(item) } else { State::Here };
+        Self { id, uid: uid.unwrap_or_default().to_owned(), started, is_listed: created.is_some(), state }
+    }
+}
+
+/// The grace that the API server gives a pod where nothing else is said, in seconds.
+const DEFAULT_GRACE_S: i64 = 30;
+
+fn state(pod: &Value) -> State {
+    let (meta, status) = (&pod["metadata"], &pod["status"]);
+    if matches!(word(&status["phase"]), Some("Succeeded" | "Failed")) {
+        return State::Over(finished_at(status));
+    }
+    let Some(due) = time(&meta["deletionTimestamp"]) else { return State::Here };
+    let grace_s = meta["deletionGracePeriodSeconds"].as_i64().unwrap_or(DEFAULT_GRACE_S).max(0);
+    State::Leaving { asked: Timestamp(due.0.saturating_sub(grace_s.saturating_mul(1_000_000_000))), due }
+}
+
+/// When the last of a pod's containers ended.
+fn finished_at(status: &Value) -> Option<Timestamp> {
+    let containers = ["containerStatuses", "initContainerStatuses"].into_iter().flat_map(|key| list(&status[key]));
+    containers.filter_map(|container| time(&container["state"]["terminated"]["finishedAt"])).max()
+}
+
+/// What was read, by what it is about.
+#[derive(Debug, Default)]
+pub(super) struct Items {
+    pub metas: Vec<Meta>,
+    pub namespaces: Vec<Item<Namespace>>,
+    pub nodes: Vec<Item<Node>>,
+    pub pods: Vec<Item<Pod>>,
+    pub services: Vec<Item<Service>>,
+    pub endpoints: Vec<Item<Vec<Endpoint>>>,
+    pub workloads: Vec<Item<Workload>>,
+    pub ingresses: Vec<Item<Ingress>>,
+    pub hosts: Vec<Item<Host>>,
+    pub policies: Vec<Item<RawObject>>,
+}
+
+impl Items {
+    /// Adds an object and tells its place.
+    pub fn meta(&mut self, meta: Meta) -> usize {
+        self.metas.push(meta);
+        self.metas.len() - 1
+    }
+
+    /// All as one cluster, whenever it was so.
+    pub fn cluster(self) -> Cluster {
+        let Self { namespaces, nodes, pods, services, endpoints, workloads, ingresses, hosts, policies, .. } = self;
+        settled(Cluster {
+            namespaces: values(namespaces),
+            nodes: values(nodes),
+            pods: values(pods),
+            services: values(services),
+            endpoints: values(endpoints).into_iter().flatten().collect(),
+            workloads: values(workloads),
+            ingresses: values(ingresses),
+            hosts: values(hosts),
+            policies: values(policies),
+        })
+    }
+}
+
+fn values<T>(items: Vec<Item<T>>) -> Vec<T> {
+    items.into_iter().map(|item| item.value).collect()
+}
