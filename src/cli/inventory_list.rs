@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::{
     Done,
-    common::{Namespaces, Output, OutputArg, moment},
+    common::{Namespaces, Output, OutputArg, Selection, moment},
     fault::printable,
-    inventory::directories,
     print::{self, Table},
+    world::World,
 };
 use crate::{
-    inventory::{Directory, Holding, Owner},
-    model::{Cluster, Pod, Timestamp},
+    inventory::{Directory, Holding, Owner, network_plugin},
+    model::{Cluster, Cover, Coverage, Pod, Timestamp},
     store::Store,
 };
 
@@ -46,17 +46,24 @@ struct Entry {
 
 pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
     let mut table = Table::new(&["site", "kind", "name", "addresses", "node", "since"]);
-    let mut wide = Table::new(&["site", "kind", "name", "addresses", "node", "since", "until", "workload"]);
+    let columns =
+        ["site", "kind", "name", "addresses", "node", "since", "until", "workload", "watched", "watched_share"];
+    let mut wide = Table::new(&columns);
     let mut values = Vec::new();
-    for (site, directory) in directories(store, args.site.as_deref()).await? {
+    let selection = Selection { site: args.site.clone(), ..Selection::default() };
+    for site in World::read(store, &selection).await?.sites {
+        let (directory, coverage, site) = (&site.directory, site.coverage(), site.name.clone());
         for conflict in directory.conflicts() {
             eprintln!("flowmap: {}", printable(&format!("site {site}: {conflict}: whose it was then is unknown")));
         }
-        for entry in entries(&directory, args) {
-            values.push(value(&site, &entry));
+        for entry in entries(directory, args) {
+            let cover = cover(&entry, &coverage);
+            values.push(value(&site, &entry, cover));
             let Entry { kind, name, addresses, node, since, until, workload } = entry;
             let row = vec![site.clone(), kind.into(), name, addresses, node, since];
-            wide.row(row.iter().cloned().chain([until, workload]).collect());
+            let watched = cover.map_or("", |cover| cover.state.as_str()).to_owned();
+            let share = cover.map(|cover| cover.share.to_string()).unwrap_or_default();
+            wide.row(row.iter().cloned().chain([until, workload, watched, share]).collect());
             table.row(row);
         }
     }
@@ -66,11 +73,18 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
     Ok(Done::Clean)
 }
 
-fn value(site: &str, entry: &Entry) -> Value {
+/// How much of a pod the captures could have seen.
+fn cover<'c>(entry: &Entry, coverage: &'c Coverage) -> Option<&'c Cover> {
+    let (namespace, name) = entry.name.split_once('/').filter(|_| entry.kind == "pod")?;
+    coverage.pods.get(&(namespace.to_owned(), name.to_owned()))
+}
+
+fn value(site: &str, entry: &Entry, cover: Option<&Cover>) -> Value {
     let Entry { kind, name, addresses, node, since, until, workload } = entry;
     json!({
         "site": site, "kind": kind, "name": name, "addresses": addresses, "node": node, "since": since,
-        "until": until, "workload": workload,
+        "until": until, "workload": workload, "watched": cover.map(|cover| cover.state),
+        "watched_share": cover.map(|cover| cover.share), "watched_by": cover.map(|cover| &cover.runs),
     })
 }
 
@@ -148,7 +162,9 @@ fn others(cluster: &Cluster) -> Vec<Entry> {
         ..Entry::default()
     };
     let (services, nodes) = (cluster.services.iter().map(service), cluster.nodes.iter().map(node));
-    services.chain(nodes).chain(cluster.ingresses.iter().map(ingress)).collect()
+    let plugin = Entry { kind: "network-plugin", name: network_plugin(cluster).to_string(), ..Entry::default() };
+    let plugin = (!cluster.pods.is_empty()).then_some(plugin);
+    services.chain(nodes).chain(cluster.ingresses.iter().map(ingress)).chain(plugin).collect()
 }
 
 fn time(time: Option<Timestamp>) -> String {

@@ -12,9 +12,9 @@ use super::{
     world::{Site, World},
 };
 use crate::{
-    inventory::Conflict,
-    map::{self, By, Learning},
-    model::Dependency,
+    inventory::{Conflict, network_plugin},
+    map::{self, By, Hidden, Learning},
+    model::{Cover, Dependency, Watched, WorkloadRef},
     store::Run,
 };
 
@@ -39,11 +39,16 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         let conflicts: Vec<_> = world.sites.iter().flat_map(conflicts).collect();
         let value = json!({
             "runs": runs, "dependencies": dependencies.len(), "learning": learning, "conflicts": conflicts,
+            "coverage": world.sites.iter().flat_map(coverage).collect::<Vec<_>>(),
+            "network_plugins": world.sites.iter().filter_map(plugin).collect::<Vec<_>>(),
+            "mesh": world.sites.iter().flat_map(|site| hidden(site, &dependencies)).collect::<Vec<_>>(),
         });
         print::json(&value)?;
     } else {
         let mut text = text(&world.runs, dependencies.len(), learning);
-        inventory_text(&mut text, &world.sites);
+        for site in &world.sites {
+            inventory_text(&mut text, site, &dependencies);
+        }
         print::text(printable(&text).as_bytes())?;
     }
     Ok(Done::Clean)
@@ -58,14 +63,50 @@ fn conflicts(site: &Site) -> Vec<Value> {
     site.directory.conflicts().iter().map(value).collect()
 }
 
-fn inventory_text(text: &mut String, sites: &[Site]) {
-    // writing to a String cannot fail
-    for conflict in sites.iter().flat_map(|site| site.directory.conflicts()).take(MAX_CONFLICTS) {
-        let _ = writeln!(text, "{:<14}{conflict}: unknown", "conflict");
+/// For how much of its time each workload was watched.
+fn coverage(site: &Site) -> Vec<Value> {
+    let value = |(workload, cover): (&WorkloadRef, &Cover)| {
+        let Cover { state, share, runs } = cover;
+        let (name, kind) = (workload.to_string(), &workload.kind);
+        json!({"site": site.name, "workload": name, "owner": kind, "state": state, "share": share, "runs": runs})
+    };
+    site.coverage().workloads.iter().map(value).collect()
+}
+
+/// The network plugin of a site with pods.
+fn plugin(site: &Site) -> Option<Value> {
+    let has_pods = !site.cluster().pods.is_empty();
+    has_pods.then(|| json!({"site": site.name, "plugin": network_plugin(site.cluster())}))
+}
+
+fn hidden(site: &Site, dependencies: &[Dependency]) -> Vec<Hidden> {
+    let of_site: Vec<Dependency> = dependencies.iter().filter(|it| it.site == site.name).cloned().collect();
+    map::hidden(&of_site, site.cluster())
+}
+
+fn inventory_text(text: &mut String, site: &Site, dependencies: &[Dependency]) {
+    let mut line = |name: &str, value: String| {
+        // writing to a String cannot fail
+        let _ = writeln!(text, "{name:<14}{value}");
+    };
+    let coverage = site.coverage();
+    let count = |state: Watched| coverage.workloads.values().filter(|cover| cover.state == state).count();
+    if !coverage.workloads.is_empty() {
+        let [covered, partly, unseen] = [Watched::Covered, Watched::Partly, Watched::Unseen].map(count);
+        line("watched", format!("{covered} workloads all the time, {partly} partly, {unseen} never at their own side"));
     }
-    let count: usize = sites.iter().map(|site| site.directory.conflicts().len()).sum();
-    if count > MAX_CONFLICTS {
-        let _ = writeln!(text, "{:<14}{} more: flowmap status -o json", "conflict", count - MAX_CONFLICTS);
+    if !site.cluster().pods.is_empty() {
+        line("plugin", network_plugin(site.cluster()).to_string());
+    }
+    for hidden in hidden(site, dependencies) {
+        line("mesh", hidden.to_string());
+    }
+    let conflicts = site.directory.conflicts();
+    for conflict in conflicts.iter().take(MAX_CONFLICTS) {
+        line("conflict", format!("{conflict}: whose it was then is unknown"));
+    }
+    if conflicts.len() > MAX_CONFLICTS {
+        line("conflict", format!("{} more: flowmap status -o json", conflicts.len() - MAX_CONFLICTS));
     }
 }
 

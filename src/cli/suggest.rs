@@ -7,16 +7,18 @@ use clap::ValueEnum;
 use super::{
     Done, Fault,
     common::{Global, Namespaces, Output, OutputArg, Selection},
+    fault::printable,
     folder, print,
     print::Table,
     simulate,
     world::{Site, World},
 };
 use crate::{
+    inventory,
     map::{self, By},
-    model::{Dependency, Party, Span},
+    model::{Coverage, Dependency, Party, Span, Watched},
     policy::{self, Evaluator, Options, PolicySet, Simulation, Strictness},
-    recommend::{self, Input, NamespacePlan, Recommendation},
+    recommend::{self, Group, Input, NamespacePlan, Recommendation},
     render::{self, Document, Facts},
 };
 
@@ -60,14 +62,17 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let site = world.site_of(&args.namespaces.namespace)?;
     let dependencies = site.dependencies(By::Workload);
     let namespaces = namespaces(&args.namespaces, site, &dependencies)?;
-    let input = Input { dependencies: &dependencies, cluster: site.cluster(), directory: &site.directory };
+    let coverage = site.coverage();
+    let (cluster, directory) = (site.cluster(), &site.directory);
+    let input = Input { dependencies: &dependencies, cluster, directory, coverage: &coverage };
     let recommendation = recommend::recommend(input, &namespaces);
     let policies = render::policies(&recommendation)?;
     let replay = replay(&policies, site, &dependencies, &namespaces)?;
     if args.out_dir.as_os_str() == "-" {
         print::text(stream(&policies).as_bytes())?;
     } else {
-        let facts = facts(&world, site, &dependencies, &namespaces, replay.clone());
+        let facts = facts(&world, site, &dependencies, &namespaces, (coverage, replay.clone()));
+        warn(&facts, &recommendation);
         let mut documents = policies;
         documents.push(render::review(&recommendation, &facts));
         let mut files: Vec<String> = documents.iter().map(|document| document.path.clone()).collect();
@@ -147,7 +152,7 @@ fn facts(
     site: &Site,
     dependencies: &[Dependency],
     namespaces: &BTreeSet<String>,
-    replay: Simulation,
+    (coverage, replay): (Coverage, Simulation),
 ) -> Facts {
     let runs: Vec<_> = world.runs.iter().filter(|run| run.site == site.name).collect();
     let first = runs.iter().filter_map(|run| run.first_packet).min();
@@ -159,7 +164,28 @@ fn facts(
         dropped: runs.iter().map(|run| run.loss.dropped_by_kernel + run.loss.dropped_by_interface).sum(),
         damaged: runs.iter().filter(|run| run.loss.damage.is_some() || run.loss.evicted > 0).count(),
         learning: map::learning(&concerned),
+        hidden: map::hidden(&concerned, site.cluster()),
+        plugin: inventory::network_plugin(site.cluster()),
+        coverage,
         replay,
+    }
+}
+
+/// Says aloud what the policies cannot tell of themselves.
+fn warn(facts: &Facts, recommendation: &Recommendation) {
+    if facts.plugin.ignores() {
+        eprintln!("flowmap: WARNING: network plugin {}", facts.plugin);
+    }
+    for hidden in &facts.hidden {
+        eprintln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
+    }
+    for plan in &recommendation.namespaces {
+        let is_partly_seen = |group: &&Group| !group.is_open && group.watched != Watched::Covered;
+        let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
+        if !names.is_empty() {
+            let names = printable(&names.join(", "));
+            eprintln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
+        }
     }
 }
 
@@ -185,7 +211,7 @@ fn report(args: &Args, recommendation: &Recommendation, replay: &Simulation) -> 
             left_out.len().to_string(),
         ]);
         for name in &open {
-            eprintln!("flowmap: {namespace}/{name}: nothing of it was seen, it is left open");
+            eprintln!("flowmap: {namespace}/{name}: nothing of it was seen, nor could all have been: it is left open");
         }
         values.push(serde_json::json!({"namespace": namespace, "policies": policies, "rules": rules, "left_open": open, "left_out": left_out.len()}));
     }

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     inventory::Directory,
     map::{self, By},
-    model::{Cluster, DEFAULT_SITE, Dependency, Observation},
-    store::{Filter, Run, Store},
+    model::{Cluster, Coverage, DEFAULT_SITE, Dependency, Observation, Span},
+    store::{Filter, Run, RunId, Store},
 };
 
 /// One site with all that is known of it.
@@ -22,6 +22,9 @@ pub(super) struct Site {
     pub name: String,
     pub directory: Directory,
     pub observations: Vec<Observation>,
+    /// The run of each observation, by its place among the captures.
+    seen_by: Vec<usize>,
+    captures: Vec<map::Capture>,
     selection: Selection,
 }
 
@@ -55,33 +58,35 @@ impl World {
         Ok(world)
     }
 
-    async fn read(store: &Store, selection: &Selection) -> anyhow::Result<Self> {
+    pub async fn read(store: &Store, selection: &Selection) -> anyhow::Result<Self> {
         let filter = Filter {
             site: selection.site.clone(),
             since: selection.since,
             until: selection.until,
             exclude: selection.excluded(),
         };
-        let mut observations: BTreeMap<String, Vec<Observation>> = BTreeMap::new();
+        let mut observations: BTreeMap<String, (Vec<Observation>, Vec<RunId>)> = BTreeMap::new();
         for seen in store.observations(&filter).await? {
-            observations.entry(seen.site).or_default().push(seen.observation);
+            let (of_site, runs) = observations.entry(seen.site).or_default();
+            of_site.push(seen.observation);
+            runs.push(seen.run);
         }
         let mut directories = inventory::directories(store, selection.site.as_deref()).await?;
         let names: BTreeSet<String> = observations.keys().chain(directories.keys()).cloned().collect();
-        let site = |name: String| Site {
-            directory: directories.remove(&name).unwrap_or_else(|| Directory::over(&[], [])),
-            observations: observations.remove(&name).unwrap_or_default(),
-            selection: selection.clone(),
-            name,
-        };
-        let sites = names.into_iter().map(site).collect();
         let is_selected = |run: &Run| {
             selection.site.as_ref().is_none_or(|site| *site == run.site)
                 && !selection.exclude_run.contains(&run.id)
                 && selection.since.is_none_or(|since| run.last_packet.is_some_and(|last| last >= since))
                 && selection.until.is_none_or(|until| run.first_packet.is_some_and(|first| first <= until))
         };
-        let runs = store.runs().await?.into_iter().filter(is_selected).collect();
+        let runs: Vec<Run> = store.runs().await?.into_iter().filter(is_selected).collect();
+        let site = |name: String| {
+            let (observations, seen_by) = observations.remove(&name).unwrap_or_default();
+            let (captures, seen_by) = captures(&runs, &name, &seen_by);
+            let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
+            Site { name, directory, observations, seen_by, captures, selection: selection.clone() }
+        };
+        let sites = names.into_iter().map(site).collect();
         Ok(Self { sites, runs })
     }
 
@@ -129,6 +134,12 @@ impl Site {
         map::dependencies(&self.name, &self.observations, &self.directory, options)
     }
 
+    /// Which workloads the captures could have seen at all.
+    pub fn coverage(&self) -> Coverage {
+        let seen = self.seen_by.iter().copied().zip(&self.observations);
+        map::coverage(&self.captures, seen, &self.directory)
+    }
+
     pub fn cluster(&self) -> &Cluster {
         self.directory.cluster()
     }
@@ -140,6 +151,18 @@ impl Site {
         let of_pods = cluster.pods.iter().map(|pod| &pod.namespace);
         listed.chain(of_pods).chain(cluster.workloads.iter().map(|workload| &workload.id.namespace)).cloned().collect()
     }
+}
+
+/// The captures of a site, and for every observation the place of its own.
+fn captures(runs: &[Run], site: &str, seen_by: &[RunId]) -> (Vec<map::Capture>, Vec<usize>) {
+    let of_site: Vec<&Run> = runs.iter().filter(|run| run.site == site && run.first_packet.is_some()).collect();
+    let places: BTreeMap<RunId, usize> = of_site.iter().enumerate().map(|(n, run)| (run.id, n)).collect();
+    let capture = |run: &&Run| {
+        let (first, last) = (run.first_packet.unwrap_or_default(), run.last_packet.unwrap_or_default());
+        map::Capture { run: run.id.to_string(), sensor: run.sensor.clone(), span: Span { first, last } }
+    };
+    let place = |run: &RunId| places.get(run).copied().unwrap_or(usize::MAX);
+    (of_site.iter().map(capture).collect(), seen_by.iter().map(place).collect())
 }
 
 /// A file's name without its folder, for the store and for messages: folders differ from machine to machine.

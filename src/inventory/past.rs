@@ -1,6 +1,9 @@
 //! Items with the times they were seen at, as owners with their claims.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use foldhash::HashMap;
 
@@ -8,6 +11,7 @@ use super::{
     claims::{History, Start, Version},
     items::{Item, Items, Meta, State},
     sights::Sights,
+    tenure::Claim,
     timeline::{AddressClaim, Class},
 };
 use crate::model::{Endpoint, Node, Pod, Service, Timestamp, WorkloadRef};
@@ -171,6 +175,20 @@ impl<'a> Builder<'a> {
             node.pod_ranges = super::field::sorted(node.pod_ranges);
             self.past.nodes.push(node);
         }
+        self.node_local_dns();
+    }
+
+    /// The address of the DNS cache that every node has for its own pods, where there are pods: link-local, and yet no
+    /// stranger's.
+    fn node_local_dns(&mut self) {
+        if self.items.pods.is_empty() {
+            return;
+        }
+        let owner = place(self.past.nodes.len());
+        let claim = Claim { start: i64::MIN, first_sight: i64::MIN, last_sight: i64::MAX, end: i64::MAX, owner };
+        self.claims.push(AddressClaim { address: NODE_LOCAL_DNS, class: Class::Node, claim });
+        let addresses = vec![NODE_LOCAL_DNS];
+        self.past.nodes.push(Node { name: "node-local-dns".into(), addresses, pod_ranges: Vec::new() });
     }
 
     fn services(&mut self) {
@@ -215,6 +233,9 @@ impl<'a> Builder<'a> {
         self.past.endpoints.sort_by(|a, b| (&a.endpoint, a.from, a.to).cmp(&(&b.endpoint, b.from, b.to)));
     }
 }
+
+/// Where `NodeLocal DNSCache` listens on every node unless it is told otherwise.
+const NODE_LOCAL_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
 
 /// Stands in for a place that does not exist.
 static NO_META: Meta = Meta {

@@ -7,16 +7,20 @@
 
 mod aggregate;
 mod connections;
+mod coverage;
 mod direction;
 mod identity;
 mod learning;
+mod mesh;
 mod scan;
 mod translation;
 
 use std::collections::BTreeSet;
 
 pub use aggregate::By;
+pub use coverage::{Capture, coverage};
 pub use learning::{Learning, State, learning};
+pub use mesh::{Hidden, hidden, port_name};
 
 use crate::{
     inventory::Directory,

@@ -1,6 +1,7 @@
 //! The words that all rooms speak. Plain values: no I/O, no clock, no policy.
 
 mod cluster;
+mod coverage;
 mod dependency;
 mod labels;
 mod observation;
@@ -14,6 +15,7 @@ pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject,
     Service, ServiceKind, ServicePort, TargetPort, Workload,
 };
+pub use coverage::{Cover, Coverage, Watched};
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
 pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Trace, TraceSet};

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Access, Dns, Group, Peer, Selector, peers::Peers};
-use crate::model::{Dependency, Protocol};
+use crate::model::{Dependency, Protocol, Service};
 
 /// Ports on which cluster DNS answers: 53, and 5353 where its pods may not bind low ports (`OpenShift`).
 const DNS_PORTS: [u16; 2] = [53, 5353];
+
+/// Where the cluster's DNS Service is: everywhere but on `OpenShift` the first.
+const DNS_NAMESPACES: [&str; 2] = ["kube-system", "openshift-dns"];
 
 /// Whether this is name resolution.
 pub(super) fn is_dns(dependency: &Dependency) -> bool {
@@ -53,7 +56,8 @@ impl DnsDraft {
 /// The pods that the cluster's DNS Service selects, where none was seen to answer.
 fn known_servers(peers: &Peers<'_>) -> BTreeMap<Peer, Access> {
     let mut servers: BTreeMap<Peer, Access> = BTreeMap::new();
-    for service in peers.input.cluster.services.iter().filter(|service| service.namespace == "kube-system") {
+    let is_system = |service: &&Service| DNS_NAMESPACES.contains(&service.namespace.as_str());
+    for service in peers.input.cluster.services.iter().filter(is_system) {
         for port in service.ports.iter().filter(|port| port.port == 53) {
             for (peer, target) in peers.targets(service, port) {
                 servers.entry(peer).or_default().ports.extend([(Protocol::UDP, target), (Protocol::TCP, target)]);

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::Selector;
-use crate::model::{Dependency, Direction, Hour, Mark, Outcome, Protocol, Span, Via, WorkloadRef};
+use crate::model::{Dependency, Direction, Hour, Mark, Outcome, Protocol, Span, Via, Watched, WorkloadRef};
 
 /// Protocols and ports.
 pub type Ports = BTreeSet<(Protocol, u16)>;
@@ -118,8 +118,10 @@ pub struct Group {
     pub ingress: BTreeMap<Peer, Access>,
     /// What it may reach, DNS apart.
     pub egress: BTreeMap<Peer, Access>,
-    /// Nothing at all was seen of it: it is left as it is, not isolated in silence.
+    /// Nothing at all was seen of it, nor could all have been: it is left as it is, not isolated in silence.
     pub is_open: bool,
+    /// Whether the captures could have seen all of it: the least watched of its members counts.
+    pub watched: Watched,
 }
 
 /// Name resolution for the groups that need it.

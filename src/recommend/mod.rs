@@ -15,7 +15,7 @@ pub use selector::Selector;
 
 use crate::{
     inventory::Directory,
-    model::{Cluster, Dependency, Direction, Mark, Outcome, Party, WorkloadRef},
+    model::{Cluster, Coverage, Dependency, Direction, Mark, Outcome, Party, Watched, WorkloadRef},
 };
 use exposure::Exposure;
 use peers::Peers;
@@ -30,6 +30,8 @@ pub struct Input<'a> {
     pub cluster: &'a Cluster,
     /// Lookups in it.
     pub directory: &'a Directory,
+    /// What the captures could have seen.
+    pub coverage: &'a Coverage,
 }
 
 /// Recommends policies for namespaces.
@@ -136,7 +138,11 @@ impl<'a> Gathering<'a> {
         let dns = self.dns.finish(self.groups, older, self.peers);
         let mut group = |group: &Group| {
             let draft = self.drafts.remove(group.name.as_str()).unwrap_or_default();
-            Group { is_open: !draft.is_seen, ingress: draft.ingress, egress: draft.egress, ..group.clone() }
+            // who was watched all the time and kept silent needs nothing; who was not may need anything
+            let coverage = self.peers.input.coverage;
+            let watched = group.members.iter().map(|member| coverage.of(member).state).min().unwrap_or_default();
+            let is_open = !draft.is_seen && watched != Watched::Covered;
+            Group { is_open, watched, ingress: draft.ingress, egress: draft.egress, ..group.clone() }
         };
         let groups = self.groups.iter().map(&mut group).collect();
         self.left_out.sort();

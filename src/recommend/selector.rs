@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Group;
-use crate::model::{Cluster, Labels, WorkloadRef};
+use crate::model::{Cluster, Labels, Watched, WorkloadRef};
 
 /// A label selector, as small as what it must say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,6 +124,7 @@ fn groups(workloads: BTreeMap<WorkloadRef, Vec<Labels>>) -> Vec<Group> {
             ingress: BTreeMap::new(),
             egress: BTreeMap::new(),
             is_open: false,
+            watched: Watched::default(),
         });
     }
     name(&mut groups);

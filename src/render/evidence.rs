@@ -24,6 +24,7 @@ pub fn evidence(recommendation: &Recommendation, replay: &Simulation, files: &[S
                 let value = json!({
                     "members": group.members,
                     "open": group.is_open,
+                    "watched": group.watched,
                     "ingress": accesses(&group.ingress, &plan.namespace),
                     "egress": accesses(&group.egress, &plan.namespace),
                 });

@@ -7,8 +7,9 @@ use std::{
 
 use super::{Document, words};
 use crate::{
-    map::Learning,
-    model::{Protocol, Span},
+    inventory::NetworkPlugin,
+    map::{Hidden, Learning},
+    model::{Cover, Coverage, Protocol, Span, Watched},
     policy::Simulation,
     recommend::{Access, Group, LeftOut, NamespacePlan, Peer, Recommendation},
 };
@@ -26,6 +27,12 @@ pub struct Facts {
     pub damaged: usize,
     /// How complete the learning is.
     pub learning: Learning,
+    /// For how much of their time the workloads were watched.
+    pub coverage: Coverage,
+    /// What makes the policies more than paper.
+    pub plugin: NetworkPlugin,
+    /// Traffic whose real port a mesh hides.
+    pub hidden: Vec<Hidden>,
     /// The past, held against the proposal.
     pub replay: Simulation,
 }
@@ -37,7 +44,7 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
     // writing to a String cannot fail
     let _ = writeln!(text, "# Review\n\n{}", summary(facts));
     for plan in &recommendation.namespaces {
-        namespace(&mut text, plan);
+        namespace(&mut text, plan, &facts.coverage);
     }
     apply(&mut text, recommendation);
     Document { path: "REVIEW.md".into(), text }
@@ -84,6 +91,18 @@ fn summary(facts: &Facts) -> String {
         );
     }
     let _ = writeln!(text, "- How complete: {learning}.");
+    if facts.plugin.ignores() {
+        let _ = writeln!(text, "- **The network plugin ignores policies:** {}.", facts.plugin);
+    } else {
+        let _ = writeln!(text, "- Network plugin: {}.", facts.plugin);
+    }
+    for hidden in &facts.hidden {
+        let _ = writeln!(
+            text,
+            "- **Mesh:** {}. A rule on this port lets everything through that the mesh carries: restrict it there.",
+            words::safe(&hidden.to_string())
+        );
+    }
     let _ = writeln!(
         text,
         "- What runs more seldom than this window is long (backups, renewals, month ends) was not seen and is denied."
@@ -103,9 +122,10 @@ fn summary(facts: &Facts) -> String {
     text
 }
 
-fn namespace(text: &mut String, plan: &NamespacePlan) {
+fn namespace(text: &mut String, plan: &NamespacePlan, coverage: &Coverage) {
     let _ = writeln!(text, "## {}\n", plan.namespace);
     open(text, plan);
+    not_watched(text, plan, coverage);
     let _ = writeln!(text, "| policy | selects | may be reached by | may reach |\n|---|---|---|---|");
     for group in plan.groups.iter().filter(|group| !group.is_open) {
         let row = [
@@ -130,7 +150,7 @@ fn namespace(text: &mut String, plan: &NamespacePlan) {
 fn open(text: &mut String, plan: &NamespacePlan) {
     let open: Vec<&Group> = plan.groups.iter().filter(|group| group.is_open).collect();
     if !open.is_empty() {
-        let _ = writeln!(text, "**Left open, for nothing of them was seen:**\n");
+        let _ = writeln!(text, "**Left open, for nothing of them was seen, nor could all of it have been:**\n");
         for group in open {
             let _ = writeln!(text, "- {}", group.name);
         }
@@ -142,6 +162,26 @@ fn open(text: &mut String, plan: &NamespacePlan) {
             text,
             "**No stable label tells {} apart:** they share one policy. Give each a label of its own.\n",
             members.join(" and ")
+        );
+    }
+}
+
+/// What captures elsewhere saw of these is in the policies; what else they do was not seen.
+fn not_watched(text: &mut String, plan: &NamespacePlan, coverage: &Coverage) {
+    let members = plan.groups.iter().filter(|group| !group.is_open).flat_map(|group| &group.members);
+    let mut lines = String::new();
+    for member in members {
+        let Cover { state, share, .. } = coverage.of(member);
+        let _ = match state {
+            Watched::Covered => Ok(()),
+            Watched::Partly => writeln!(lines, "- {}: for {:.0} % of its time", member.name, share * 100.0),
+            Watched::Unseen => writeln!(lines, "- {}: never", member.name),
+        };
+    }
+    if !lines.is_empty() {
+        let _ = writeln!(
+            text,
+            "**Not watched at their own side all the time, so they may need more than is here:**\n\n{lines}"
         );
     }
 }

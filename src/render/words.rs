@@ -1,6 +1,7 @@
 //! Peers, ports and counts in words, for comments and the review.
 
 use crate::{
+    map,
     model::{Protocol, Timestamp},
     recommend::{Evidence, Peer, Ports, Selector},
 };
@@ -21,7 +22,10 @@ pub(super) fn ports(ports: &Ports) -> String {
 }
 
 pub(super) fn port(protocol: Protocol, port: u16) -> String {
-    format!("{protocol}/{port}")
+    match map::port_name(protocol, port) {
+        Some(name) => format!("{protocol}/{port} ({name})"),
+        None => format!("{protocol}/{port}"),
+    }
 }
 
 /// `3 connections`, `1 connection`.

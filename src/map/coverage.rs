@@ -1,0 +1,172 @@
+//! Which pods the captures could have seen at all.
+//!
+//! A capture on a node shows what its pods send before any router has touched it: with the hop limit that hosts begin
+//! with. Where that is seen of one pod, the capture was taken on that pod's node and covers all pods there; unless all
+//! that it holds is of this one pod: then it was taken at the pod's own interface. A sensor that is called as a node is
+//! was there. What a capture elsewhere saw of a pod says nothing of what else the pod did.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use crate::{
+    inventory::{Directory, Owner},
+    model::{Cover, Coverage, Hops, Observation, Pod, Span, Trace, Watched, WorkloadRef},
+};
+
+/// A capture, with what tells where it was taken.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The id of its run.
+    pub run: String,
+    /// What its sensor is called: a host, or a file.
+    pub sensor: String,
+    /// From its first packet to its last.
+    pub span: Span,
+}
+
+/// Hop limits that hosts begin with: Linux and most others, Windows, network devices.
+const INITIAL_HOPS: [u8; 3] = [64, 128, 255];
+
+/// From this share on something was watched all the time: a capture file tells its time by its packets alone, and not
+/// every node has one in the first moment and the last.
+const ALL_THE_TIME: f64 = 0.95;
+
+/// What captures could have seen. Each observation comes with the place of its capture.
+pub fn coverage<'o>(
+    captures: &[Capture],
+    observations: impl IntoIterator<Item = (usize, &'o Observation)>,
+    directory: &Directory,
+) -> Coverage {
+    let mut places: Vec<Place> = captures.iter().map(|capture| Place::named(capture, directory)).collect();
+    for (capture, observation) in observations {
+        if let Some(place) = places.get_mut(capture) {
+            place.add(observation, directory);
+        }
+    }
+    let Some(window) = captures.iter().map(|capture| capture.span).reduce(|mut all, span| {
+        all.join(span);
+        all
+    }) else {
+        return Coverage::default();
+    };
+    let mut sums: BTreeMap<WorkloadRef, Sum> = BTreeMap::new();
+    let mut coverage = Coverage::default();
+    for holding in directory.holdings() {
+        let Some(pod) = holding.pod() else { continue };
+        let first = holding.since.unwrap_or(window.first).max(window.first);
+        let last = holding.until.unwrap_or(window.last).min(window.last);
+        if first > last {
+            continue;
+        }
+        let sum = Sum::of(pod, Span { first, last }, captures, &places);
+        sums.entry(pod.workload.clone()).or_default().join(&sum);
+        coverage.pods.insert((pod.namespace.clone(), pod.name.clone()), sum.cover());
+    }
+    coverage.workloads = sums.into_iter().map(|(workload, sum)| (workload, sum.cover())).collect();
+    coverage
+}
+
+/// An end of an observation, and the hop limits of what it sent.
+type Side = (IpAddr, fn(&Trace) -> Hops);
+
+/// Where a capture was taken, as far as its packets tell.
+#[derive(Default)]
+struct Place<'d> {
+    nodes: BTreeSet<&'d str>,
+    /// Pods whose packets were seen untouched.
+    pods: BTreeSet<(&'d str, &'d str)>,
+    /// The pods that all observations so far have in common; none before the first.
+    common: Option<BTreeSet<(&'d str, &'d str)>>,
+    is_named: bool,
+}
+
+impl<'d> Place<'d> {
+    fn named(capture: &Capture, directory: &'d Directory) -> Self {
+        let stem = capture.sensor.split_once('.').map_or(capture.sensor.as_str(), |(stem, _)| stem);
+        let is_own = |name: &&str| *name == capture.sensor || *name == stem;
+        let nodes: BTreeSet<&str> =
+            directory.cluster().nodes.iter().map(|node| node.name.as_str()).filter(is_own).collect();
+        Self { is_named: !nodes.is_empty(), nodes, ..Self::default() }
+    }
+
+    fn add(&mut self, observation: &Observation, directory: &'d Directory) {
+        let key = &observation.key;
+        // what is inside a tunnel was sent elsewhere
+        if !key.tunnels.is_empty() || key.dst.is_multicast() {
+            return;
+        }
+        let sides: [Side; 2] = [(key.src, |trace| trace.hops_src), (key.dst, |trace| trace.hops_dst)];
+        let mut ends = BTreeSet::new();
+        for (address, hops) in sides {
+            let untouched = observation.traces.iter().find(|trace| INITIAL_HOPS.contains(&hops(trace).high));
+            let Some(trace) = untouched.or_else(|| observation.traces.iter().next()) else { continue };
+            let Owner::Pod(pod) = directory.who_over(address, observation.span(trace)) else { continue };
+            let name = (pod.namespace.as_str(), pod.name.as_str());
+            ends.insert(name);
+            if untouched.is_some() {
+                self.pods.insert(name);
+                self.nodes.extend(pod.node.as_deref());
+            }
+        }
+        match &mut self.common {
+            Some(common) => common.retain(|name| ends.contains(name)),
+            None => self.common = Some(ends),
+        }
+    }
+
+    /// Whether it could see all that a pod does.
+    fn covers(&self, pod: &Pod) -> bool {
+        let name = (pod.namespace.as_str(), pod.name.as_str());
+        let is_at_one_pod = !self.is_named && self.common.as_ref().is_some_and(|common| !common.is_empty());
+        if is_at_one_pod {
+            return self.pods.contains(&name) && self.common.as_ref().is_some_and(|common| common.contains(&name));
+        }
+        self.pods.contains(&name) || pod.node.as_deref().is_some_and(|node| self.nodes.contains(node))
+    }
+}
+
+/// Nanoseconds lived and watched.
+#[derive(Default)]
+struct Sum {
+    lived: i64,
+    watched: i64,
+    runs: BTreeSet<String>,
+}
+
+impl Sum {
+    fn of(pod: &Pod, life: Span, captures: &[Capture], places: &[Place<'_>]) -> Self {
+        let covering = captures.iter().zip(places).filter(|(_, place)| place.covers(pod)).map(|(capture, _)| capture);
+        let mut spans: Vec<(i64, i64, &str)> = covering
+            .map(|it| (it.span.first.max(life.first).0, it.span.last.min(life.last).0, it.run.as_str()))
+            .filter(|(first, last, _)| first <= last)
+            .collect();
+        spans.sort_unstable();
+        // a moment counts as one nanosecond, so that a life of no length can be watched
+        let (mut watched, mut reached) = (0, life.first.0.saturating_sub(1));
+        for (first, last, _) in &spans {
+            watched += (last - reached.max(first - 1)).max(0);
+            reached = reached.max(*last);
+        }
+        let lived = life.last.0 - life.first.0 + 1;
+        Self { lived, watched, runs: spans.into_iter().map(|(.., run)| run.to_owned()).collect() }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.lived = self.lived.saturating_add(other.lived);
+        self.watched = self.watched.saturating_add(other.watched);
+        self.runs.extend(other.runs.iter().cloned());
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share, not a time")]
+    fn cover(&self) -> Cover {
+        let share = if self.lived > 0 { self.watched as f64 / self.lived as f64 } else { 0.0 };
+        let state = match share {
+            share if share >= ALL_THE_TIME => Watched::Covered,
+            share if share > 0.0 => Watched::Partly,
+            _ => Watched::Unseen,
+        };
+        Cover { state, share: (share * 1e4).round() / 1e4, runs: self.runs.clone() }
+    }
+}
