@@ -106,7 +106,7 @@ fn cut(claims: &mut [Claim]) {
     sights.sort_unstable();
     let after = |moments: &[i64], moment: i64| moments.get(moments.partition_point(|other| *other <= moment)).copied();
     for claim in claims {
-        if after(&starts, claim.last_sight).is_some_and(|next| next < claim.end) {
+        if after(&starts, claim.last_sight).is_some_and(|next| next <= claim.end) {
             claim.end = claim.last_sight.saturating_add(1);
         }
         if let Some(next) = after(&sights, claim.last_sight) {

@@ -105,6 +105,10 @@ fn summary(facts: &Facts) -> String {
     }
     let _ = writeln!(
         text,
+        "- Ports are those of the pods, behind Services, as the API defines it. A plugin that judges before it translates a Service's address needs the Service's port besides."
+    );
+    let _ = writeln!(
+        text,
         "- What runs more seldom than this window is long (backups, renewals, month ends) was not seen and is denied."
     );
     for finding in &replay.findings {
