@@ -73,6 +73,12 @@ samples: ## capture samples/production anew from real servers; needs root, takes
 	@scripts/setup.sh samples
 	$(if $(filter 0,$(shell id -u)),,sudo) samples/production/make.sh
 
+# --- measure ----------------------------------------------------------------------------------------------------------
+
+.PHONY: bench-inventory
+bench-inventory: setup-build ## time the inventory on 100,000 pods with a day of churn
+	cargo bench --locked --bench inventory
+
 # --- check ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test lint check-policies-out

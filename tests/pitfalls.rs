@@ -60,7 +60,7 @@ impl Case {
 
     fn all_policies(&self) -> String {
         let files = common::files(&self.flowmap.path("out/shop"));
-        let policies = files.keys().filter(|name| name.ends_with(".yaml")).map(|name| name.trim_end_matches(".yaml"));
+        let policies = files.keys().filter_map(|name| name.strip_suffix(".yaml"));
         policies.map(|name| self.policy(name)).collect::<Vec<_>>().join("\n")
     }
 

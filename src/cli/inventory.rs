@@ -144,8 +144,9 @@ fn report(file: &Path, reading: &Reading, is_new: bool) {
     for problem in reading.problems.iter().take(MAX_PRINTED) {
         eprintln!("{name}: {}", printable(&format!("{}: {}", problem.object, problem.reason)));
     }
-    if reading.problems.len() > MAX_PRINTED {
-        eprintln!("{name}: and {} more like these", reading.problems.len() - MAX_PRINTED);
+    let more = reading.problems.len().saturating_sub(MAX_PRINTED) + reading.more_problems;
+    if more > 0 {
+        eprintln!("{name}: and {more} more like these");
     }
     if !reading.skipped.is_empty() {
         let kinds = reading.skipped.iter().map(|(kind, count)| format!("{count} {kind}"));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    field::{Notes, word},
+    field::{Notes, Problems, word},
     hosts,
     items::{Item, Items, Meta},
     node::{host_node, namespace, node},
@@ -26,6 +26,7 @@ const GROUPS: [&str; 6] = ["", "apps", "batch", "discovery.k8s.io", "extensions"
 pub(super) struct Collector<'a> {
     source: &'a str,
     reading: Reading,
+    problems: Problems,
     items: Items,
     /// Places in the file so far, used or not.
     places: usize,
@@ -47,6 +48,7 @@ impl<'a> Collector<'a> {
         Self {
             source,
             reading: Reading::default(),
+            problems: Problems::default(),
             items: Items::default(),
             places: 0,
             listed: false,
@@ -65,11 +67,8 @@ impl<'a> Collector<'a> {
 
     /// Notes that something at `place` could not be used.
     pub fn problem(&mut self, place: &str, reason: impl Into<String>) {
-        self.reading.problems.push(Problem {
-            source: self.source.to_owned(),
-            object: place.to_owned(),
-            reason: reason.into(),
-        });
+        let (source, object) = (self.source.to_owned(), place.to_owned());
+        self.problems.add(Problem { source, object, reason: reason.into() });
     }
 
     /// Takes a document: an object, a List of objects, or a list of objects or hosts.
@@ -83,7 +82,7 @@ impl<'a> Collector<'a> {
 
     /// Takes an entry of a hosts file.
     pub fn host(&mut self, place: &str, entry: Value) {
-        let problems = &mut self.reading.problems;
+        let problems = &mut self.problems;
         let mut notes = Notes { source: self.source, object: place.to_owned(), problems };
         let object = self.items.meta(Meta::default());
         self.items.hosts.extend(hosts::host(&entry, &mut notes).map(|value| Item { object, value }));
@@ -107,8 +106,8 @@ impl<'a> Collector<'a> {
             return None;
         }
         let taken_at = self.taken_at;
-        let (items, reading) = self.settle();
-        Some(Reading { cluster: items.cluster(), taken_at, ..reading })
+        let (items, reading, Problems { kept, beyond }) = self.settle();
+        Some(Reading { cluster: items.cluster(), problems: kept, more_problems: beyond, taken_at, ..reading })
     }
 
     /// The items alone.
@@ -117,12 +116,12 @@ impl<'a> Collector<'a> {
     }
 
     /// Every pod with its top owner, and of the owners only these.
-    fn settle(mut self) -> (Items, Reading) {
+    fn settle(mut self) -> (Items, Reading, Problems) {
         for (pod, controller) in self.items.pods.iter_mut().zip(self.controllers) {
             pod.value.workload = self.owners.top(&pod.value, controller);
         }
         self.items.workloads.retain(|workload| self.owners.is_top(&workload.value.id));
-        (self.items, self.reading)
+        (self.items, self.reading, self.problems)
     }
 
     fn keep(&mut self, object: Value) {
@@ -148,6 +147,11 @@ impl<'a> Collector<'a> {
     /// Begins a List, which may stand within another; what that held so far is to be given back at its end.
     pub fn open_list(&mut self) -> Option<Tally> {
         self.tally.replace(Tally::default())
+    }
+
+    /// Ends a List that was not read to its end, or was none: it says nothing of what it lacks.
+    pub fn leave_list(&mut self, outer: Option<Tally>) {
+        self.tally = outer;
     }
 
     /// Takes an item of the List of which `head` holds the rest.
@@ -205,7 +209,7 @@ impl<'a> Collector<'a> {
         let known = GROUPS.contains(&group);
         let name =
             if id.namespace.is_empty() { format!("{} {}", id.kind, id.name) } else { format!("{} {id}", id.kind) };
-        let notes = &mut Notes { source: self.source, object: name, problems: &mut self.reading.problems };
+        let notes = &mut Notes { source: self.source, object: name, problems: &mut self.problems };
         let items = &mut self.items;
         let controller = controller(item, &id.namespace);
         match id.kind.as_str() {

@@ -68,7 +68,7 @@ pub struct Sighted {
 pub const CLOCK_SKEW_NS: i64 = 2_000_000_000;
 
 /// All that is known of a cluster, arranged for looking up who had which address when.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Directory {
     /// As it was last seen.
     present: Cluster,
@@ -297,7 +297,7 @@ fn surroundings(address: IpAddr) -> IpNet {
 }
 
 /// Ranges that do not overlap, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Ranges(Vec<IpNet>);
 
 impl Ranges {
@@ -313,7 +313,7 @@ impl Ranges {
 }
 
 /// The ranges of a hosts file, which may lie within one another.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Hosts {
     /// Places in the cluster.
     by_range: HashMap<IpNet, usize>,

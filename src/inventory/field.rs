@@ -15,14 +15,36 @@ pub(super) struct Notes<'a> {
     /// The object: `Pod production/web-1`.
     pub object: String,
     /// The notes of the whole file.
-    pub problems: &'a mut Vec<Problem>,
+    pub problems: &'a mut Problems,
 }
 
 impl Notes<'_> {
     /// Notes one fault.
     pub fn add(&mut self, reason: impl Into<String>) {
         let (source, object) = (self.source.to_owned(), self.object.clone());
-        self.problems.push(Problem { source, object, reason: reason.into() });
+        self.problems.add(Problem { source, object, reason: reason.into() });
+    }
+}
+
+/// Problems that are kept one by one: a file may hold millions that are all alike.
+const MAX_KEPT: usize = 1_000;
+
+/// What could not be used of a file.
+#[derive(Default)]
+pub(super) struct Problems {
+    /// The first of them.
+    pub kept: Vec<Problem>,
+    /// How many more there were.
+    pub beyond: usize,
+}
+
+impl Problems {
+    pub fn add(&mut self, problem: Problem) {
+        if self.kept.len() < MAX_KEPT {
+            self.kept.push(problem);
+        } else {
+            self.beyond += 1;
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod read;
 mod service;
 mod services;
 mod sights;
+mod stream;
 mod strip;
 mod tenure;
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(super) struct PastEndpoint {
 }
 
 /// Everybody who ever had an address, as far as it is known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Past {
     pub pods: Vec<Pod>,
     /// For every pod a number that pods of one workload share.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
-use super::{collect::Collector, hosts};
+use super::{collect::Collector, hosts, stream::read_json};
 use crate::{
     model::{Cluster, Scope, Timestamp},
     yaml::{self, YamlError},
@@ -18,8 +18,10 @@ pub struct Reading {
     /// The objects and hosts, one by one, without what says nothing of the network: reading them again gives the same
     /// cluster.
     pub objects: Vec<Value>,
-    /// What could not be used, in the order of the file.
+    /// What could not be used, in the order of the file; the first thousand.
     pub problems: Vec<Problem>,
+    /// How many more could not.
+    pub more_problems: usize,
     /// Objects of kinds that say nothing about addresses, counted by kind (`ConfigMap`, `Service.serving.knative.dev`).
     pub skipped: BTreeMap<String, usize>,
     /// The latest time that an object tells: the listing is no older.
@@ -97,26 +99,6 @@ pub fn read(source: &str, text: &[u8]) -> Result<Reading, ReadError> {
         read_yaml(text, &mut collector)?;
     }
     collector.finish().ok_or(ReadError::NoObjects)
-}
-
-/// One JSON document, or many one after another, as `kubectl get --watch` prints them.
-fn read_json(text: &str, collector: &mut Collector) -> Result<(), ReadError> {
-    for (n, document) in serde_json::Deserializer::from_str(text).into_iter::<Value>().enumerate() {
-        match document {
-            Ok(document) => collector.document(document),
-            Err(error) if n == 0 => return Err(json_error(&error)),
-            Err(error) => collector.problem(&format!("document {}", n + 1), json_error(&error).to_string()),
-        }
-    }
-    Ok(())
-}
-
-fn json_error(error: &serde_json::Error) -> ReadError {
-    if error.is_eof() {
-        ReadError::CutShort { line: error.line(), column: error.column() }
-    } else {
-        ReadError::Syntax { format: "JSON", reason: error.to_string() }
-    }
 }
 
 /// YAML documents; where the text as a whole is none, those that are.

@@ -16,7 +16,7 @@ type PortPlace = (usize, usize);
 
 /// The Services there ever were, arranged for looking up. Where several share what they are looked up by, the one that
 /// was there last comes first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Services {
     /// Several Services may share a load balancer's address, each with ports of its own.
     by_socket: HashMap<(IpAddr, Protocol, u16), Vec<PortPlace>>,

@@ -52,7 +52,7 @@ struct Entry {
 }
 
 /// Who had every address, and when.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     entries: HashMap<IpAddr, Entry>,
     stretches: Vec<(i64, Who)>,

@@ -102,6 +102,13 @@ fn items_that_are_no_objects_are_told_by_their_place() {
 }
 
 #[test]
+fn of_a_million_faults_the_first_are_kept_and_all_are_counted() {
+    let text = format!(r#"{{"kind": "List", "items": [{}{}]}}"#, "7,".repeat(999_999), mk_pod("web-1", "10.244.1.5"));
+    let reading = read("any", text.as_bytes()).unwrap();
+    assert_eq!((reading.problems.len(), reading.more_problems, reading.cluster.pods.len()), (1_000, 998_999, 1));
+}
+
+#[test]
 fn files_of_no_use_say_why() {
     let table: [(&[u8], &str); 12] = [
         (b"", "the file is empty"),
@@ -130,11 +137,51 @@ fn bad_yaml_is_told_with_its_line() {
 }
 
 #[test]
-fn a_list_cut_short_anywhere_is_never_a_panic_and_mostly_said_to_be_cut() {
+fn of_a_list_cut_short_anywhere_the_whole_objects_are_used() {
     let text = mk_list(&[mk_pod("web-1", "10.244.1.5"), mk_service("web", "10.96.0.7")]);
+    let mut used = 0;
     for length in 1..text.len() {
-        let error = read("any", &text[..length]).unwrap_err();
-        assert!(matches!(error, ReadError::CutShort { .. }), "{length}: {error}");
+        match read("any", &text[..length]) {
+            Err(error) => assert!(used == 0 && matches!(error, ReadError::CutShort { .. }), "{length}: {error}"),
+            Ok(reading) => {
+                assert!(reading.objects.len() >= used, "{length}");
+                used = reading.objects.len();
+                assert!(reading.problems[0].reason.contains("cut short"), "{:?}", reading.problems);
+                // what is missing may stand behind the cut
+                assert_eq!(reading.complete, crate::model::Scope::default());
+            }
+        }
+    }
+    assert_eq!(used, 2);
+}
+
+#[test]
+fn a_list_is_one_wherever_its_kind_stands() {
+    let pod = mk_pod("web-1", "10.244.1.5");
+    let bare = json!({"metadata": pod["metadata"], "spec": pod["spec"], "status": pod["status"]});
+    let table = [
+        format!(r#"{{"apiVersion": "v1", "items": [{pod}], "kind": "List"}}"#),
+        format!(r#"{{"kind": "List", "apiVersion": "v1", "items": [{pod}]}}"#),
+        format!(r#"{{"kind": "PodList", "apiVersion": "v1", "items": [{bare}]}}"#),
+        format!(r#"{{"items": [{bare}], "apiVersion": "v1", "kind": "PodList"}}"#),
+        format!(r#"{{"items": [{{"items": [{pod}], "kind": "List"}}], "kind": "List"}}"#),
+    ];
+    for text in table {
+        let reading = read("any", text.as_bytes()).unwrap();
+        assert_eq!((reading.cluster.pods.len(), reading.problems.len()), (1, 0), "{text}");
+        assert!(reading.complete.covers("Pod", "shop"), "{text}");
+    }
+}
+
+#[test]
+fn items_of_another_meaning_are_left_alone() {
+    for items in [r#"["a", "b"]"#, r#"{"a": 1}"#, "7", "null", "\"x\"", "[]", "1.5", "-3", "true"] {
+        let text = format!(
+            r#"{{"apiVersion": "example.com/v1", "items": {items}, "kind": "Shop", "metadata": {{"name": "x"}}}}"#
+        );
+        let reading = read("any", text.as_bytes()).unwrap();
+        assert_eq!(reading.skipped.get("Shop.example.com"), Some(&1), "{items}");
+        assert_eq!(reading.problems, [], "{items}");
     }
 }
 
