@@ -106,7 +106,7 @@ fn snapshot(source: &str, text: &str) -> Snapshot {
         taken_at: reading.taken_at,
         complete: reading.complete,
         problems: Vec::new(),
-        objects: reading.objects.iter().map(Value::to_string).collect(),
+        objects: reading.objects,
     }
 }
 

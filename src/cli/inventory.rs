@@ -5,8 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
-
 use super::{
     Done, Fault,
     common::{Global, SiteArg},
@@ -75,7 +73,7 @@ async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool, part
             let what = format!("{}: {}", file.display(), problem.object);
             return Err(Fault::new(what, &problem.reason).hint("without --strict what can be used is used").into());
         }
-        let is_new = store.add_snapshot(&snapshot(&reading, file, site)).await?;
+        let is_new = store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
         report(file, &reading, is_new);
     }
     Ok(Done::Clean)
@@ -83,8 +81,8 @@ async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool, part
 
 /// Reads a file into a store, without a word.
 pub(super) async fn add(store: &Store, file: &Path, site: &str) -> anyhow::Result<()> {
-    let reading = read_file(file)?;
-    store.add_snapshot(&snapshot(&reading, file, site)).await?;
+    let mut reading = read_file(file)?;
+    store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
     Ok(())
 }
 
@@ -117,14 +115,15 @@ pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
     })
 }
 
-fn snapshot(reading: &Reading, file: &Path, site: &str) -> Snapshot {
+/// The objects are moved, for they may be most of the memory there is.
+fn snapshot(reading: &mut Reading, file: &Path, site: &str) -> Snapshot {
     Snapshot {
         site: site.to_owned(),
         source: file_name(file),
         taken_at: reading.taken_at,
         complete: reading.complete.clone(),
         problems: reading.problems.iter().map(|problem| format!("{}: {}", problem.object, problem.reason)).collect(),
-        objects: reading.objects.iter().map(Value::to_string).collect(),
+        objects: std::mem::take(&mut reading.objects),
     }
 }
 
@@ -197,7 +196,9 @@ pub(super) fn directory_of(files: &[PathBuf]) -> anyhow::Result<Directory> {
         let sighting = Sighting { listing: listings.len(), since: None, until: None };
         let Reading { taken_at, complete, .. } = reading;
         listings.push(Listing { source: file_name(file), taken_at, until: None, complete });
-        objects.extend(reading.objects.into_iter().map(|object| Sighted { object, sightings: vec![sighting] }));
+        for object in &reading.objects {
+            objects.push(Sighted { object: serde_json::from_str(object)?, sightings: vec![sighting] });
+        }
     }
     Ok(Directory::over(&listings, objects))
 }

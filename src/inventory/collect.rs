@@ -81,11 +81,11 @@ impl<'a> Collector<'a> {
     }
 
     /// Takes an entry of a hosts file.
-    pub fn host(&mut self, place: &str, entry: Value) {
+    pub fn host(&mut self, place: &str, entry: &Value) {
         let problems = &mut self.problems;
         let mut notes = Notes { source: self.source, object: place.to_owned(), problems };
         let object = self.items.meta(Meta::default());
-        self.items.hosts.extend(hosts::host(&entry, &mut notes).map(|value| Item { object, value }));
+        self.items.hosts.extend(hosts::host(entry, &mut notes).map(|value| Item { object, value }));
         self.keep(entry);
     }
 
@@ -124,10 +124,11 @@ impl<'a> Collector<'a> {
         (self.items, self.reading, self.problems)
     }
 
-    fn keep(&mut self, object: Value) {
-        self.taken_at = self.taken_at.max(latest(&object));
+    fn keep(&mut self, object: &Value) {
+        self.taken_at = self.taken_at.max(latest(object));
         if self.keeps {
-            self.reading.objects.push(object);
+            // as text: its tree is several times as large
+            self.reading.objects.push(object.to_string());
         }
     }
 
@@ -177,7 +178,7 @@ impl<'a> Collector<'a> {
         self.places += 1;
         let place = || format!("item {}", self.places);
         if hosts::is_host(&item) {
-            return self.host(&place(), item);
+            return self.host(&place(), &item);
         }
         let is_object = item["metadata"].is_object() || item["apiVersion"].is_string();
         let Some(kind) = word(&item["kind"]).filter(|_| is_object).map(str::to_owned) else {
@@ -199,7 +200,7 @@ impl<'a> Collector<'a> {
         } else if !self.object(&item, object, id) {
             strip_to_identity(&mut item);
         }
-        self.keep(item);
+        self.keep(&item);
     }
 
     /// Takes an object by its kind; false where that says nothing of the network.

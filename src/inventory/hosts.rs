@@ -39,7 +39,7 @@ pub(super) fn read_csv(text: &str, collector: &mut Collector) {
             Ok(record) => {
                 let line = record.position().map_or(0, csv::Position::line);
                 let cells = header.iter().map(str::to_owned).zip(record.iter().map(Value::from));
-                collector.host(&format!("line {line}"), Value::Object(cells.collect()));
+                collector.host(&format!("line {line}"), &Value::Object(cells.collect()));
             }
             Err(error) => collector.problem("rows", error.to_string()),
         }

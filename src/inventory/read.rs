@@ -15,9 +15,9 @@ use crate::{
 pub struct Reading {
     /// What is known by it.
     pub cluster: Cluster,
-    /// The objects and hosts, one by one, without what says nothing of the network: reading them again gives the same
-    /// cluster.
-    pub objects: Vec<Value>,
+    /// The objects and hosts as JSON, one by one, without what says nothing of the network: reading them again gives the
+    /// same cluster.
+    pub objects: Vec<String>,
     /// What could not be used, in the order of the file; the first thousand.
     pub problems: Vec<Problem>,
     /// How many more could not.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Timestamp, Trace, TraceSet};
+use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Scope, Timestamp, Trace, TraceSet};
 
 fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
     let key = ObservationKey {
@@ -148,4 +148,26 @@ async fn the_last_word_on_what_a_snapshot_is_complete_in_counts() {
     let inventory = store.inventories(Some("default")).await.unwrap().remove("default").unwrap();
     assert!(inventory.snapshots[0].complete.covers("Pod", "shop"));
     assert!(!inventory.snapshots[0].complete.covers("Pod", "other"));
+}
+
+#[tokio::test]
+async fn a_snapshot_of_an_older_store_is_one_of_a_moment_and_complete_in_nothing() {
+    use sqlx::migrate::Migrator;
+
+    let options = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+    let pool = options.connect("sqlite::memory:").await.unwrap();
+    let older = open::MIGRATIONS.migrations.iter().take(2).cloned().collect();
+    Migrator { migrations: older, ..Migrator::DEFAULT }.run(&pool).await.unwrap();
+    for sql in [
+        "INSERT INTO snapshot VALUES (7, 'default', 'cluster.json', 5, '[]')",
+        "INSERT INTO object VALUES (1, 'web'), (2, 'db')",
+        "INSERT INTO snapshot_object VALUES (7, 1), (7, 2)",
+    ] {
+        sqlx::query(sql).execute(&pool).await.unwrap();
+    }
+    open::MIGRATIONS.run(&pool).await.unwrap();
+    let store = Store { pool };
+    assert_eq!(presences(&store).await, ["db s-", "web s-"]);
+    let snapshot = store.inventories(None).await.unwrap().remove("default").unwrap().snapshots.remove(0);
+    assert_eq!((snapshot.taken_at, snapshot.until, snapshot.complete), (Some(Timestamp(5)), None, Scope::default()));
 }

@@ -57,5 +57,5 @@ fn rows_that_are_no_hosts_are_told_by_their_line() {
 #[test]
 fn the_rows_of_a_csv_can_be_read_again_as_objects() {
     let reading = read("h.csv", b"address,name\n10.0.0.3,b\n").unwrap();
-    assert_eq!(read("again", json!(reading.objects).to_string().as_bytes()).unwrap().cluster, reading.cluster);
+    assert_eq!(read("again", format!("[{}]", reading.objects.join(",")).as_bytes()).unwrap().cluster, reading.cluster);
 }

@@ -147,7 +147,7 @@ fn kinds_that_say_nothing_are_counted_and_keep_their_secrets() {
     let reading = reading(&[secret.clone(), secret, foreign]);
     let skipped: Vec<(&str, usize)> = reading.skipped.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
     assert_eq!(skipped, [("Secret", 2), ("Service.serving.knative.dev", 1)]);
-    assert!(reading.objects.iter().all(|object| object["data"].is_null()));
+    assert!(reading.objects.iter().all(|object| !object.contains("aHVzaA")));
     assert_eq!(reading.problems, []);
 }
 
@@ -188,7 +188,7 @@ fn the_objects_of_a_reading_give_it_again() {
     let mut first =
         reading(&[pod, set, owned(mk_owner("apps/v1", "Deployment", "web"), "Shop", "all"), custom, policy]);
     first.skipped.clear();
-    let again = read("cluster.json", json!(first.objects).to_string().as_bytes()).unwrap();
+    let again = read("cluster.json", first.objects.join("\n").as_bytes()).unwrap();
     assert_eq!(again.cluster, first.cluster);
     assert_eq!(again.objects, first.objects);
     assert_eq!(first.cluster.pods[0].workload.kind, "Shop");

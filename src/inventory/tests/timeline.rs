@@ -38,7 +38,9 @@ fn over(snapshots: &[Snapshot]) -> Directory {
             complete: reading.complete,
             until: None,
         });
-        objects.extend(reading.objects.into_iter().map(|object| Sighted { object, sightings: vec![sighting] }));
+        let value = |object: &String| serde_json::from_str(object).unwrap();
+        objects
+            .extend(reading.objects.iter().map(|object| Sighted { object: value(object), sightings: vec![sighting] }));
     }
     Directory::over(&listings, objects)
 }

@@ -1,0 +1,91 @@
+//! Who had an address when, through the command line; the rules one by one are tested in the library.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{
+    Flowmap,
+    cluster::{list, node, object, of, pod, with},
+    packets::Capture,
+};
+use serde_json::{Value, json};
+
+/// A cluster listed at an hour: these pods, and what tells the hour and that all namespaces were asked for.
+fn listed(hour: &str, pods: &[Value]) -> String {
+    let mut node = node("node-1", "192.0.2.1", "10.244.1.0/24");
+    node["status"]["conditions"] = json!([{"lastHeartbeatTime": format!("2026-11-24T{hour}:00:00Z")}]);
+    let others = ["a", "b"].map(|namespace| of(namespace, pod("x", "10.244.1.99")));
+    list(&[pods, &[node], &others].concat())
+}
+
+/// A store with two lists of one cluster, the first with `web`, the second, six hours later, without.
+fn flowmap(options: &[&str]) -> Flowmap {
+    let flowmap = Flowmap::new();
+    flowmap.write("first.json", listed("06", &[pod("web", "10.244.1.5")]));
+    flowmap.write("second.json", listed("12", &[]));
+    for file in ["first.json", "second.json"] {
+        flowmap.ok(&[&["inventory", "import"], options, &[file]].concat());
+    }
+    let mut capture = Capture::new();
+    for hour in ["01", "06", "09", "13"] {
+        capture.at(&format!("2026-11-24T{hour}:00:00Z")).talk(&format!("10.244.1.5:400{hour}"), "198.51.100.1:443");
+    }
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "x.pcap"]);
+    flowmap
+}
+
+/// Connections by the name of their client.
+fn clients(flowmap: &Flowmap) -> Vec<(String, u64)> {
+    let flows = flowmap.json(&["flows"]);
+    let client =
+        |flow: &Value| (flow["client"]["name"].as_str().unwrap().to_owned(), flow["connections"].as_u64().unwrap());
+    let mut clients: Vec<_> = flows.as_array().unwrap().iter().map(client).collect();
+    clients.sort();
+    clients
+}
+
+#[test]
+fn what_a_later_list_lacks_was_gone_by_then() {
+    let flowmap = flowmap(&[]);
+    assert_eq!(clients(&flowmap), [("10.244.1.5".into(), 1), ("shop/web".into(), 3)]);
+    let names = |args: &[&str]| flowmap.ok(&[&["inventory", "list", "-n", "shop"], args].concat()).stdout;
+    assert_eq!(names(&[]), "");
+    assert!(names(&["--at", "2026-11-24T06:00:00Z"]).contains("10.244.1.5"));
+    assert_eq!(names(&["--at", "2026-11-24T12:00:00Z"]), "");
+}
+
+#[test]
+fn a_list_of_a_selection_makes_nobody_absent() {
+    let flowmap = flowmap(&["--partial"]);
+    assert_eq!(clients(&flowmap), [("shop/web".into(), 4)]);
+    // the same files without the word: the last word counts, and nothing is there twice
+    flowmap.ok(&["inventory", "import", "first.json", "second.json"]);
+    assert_eq!(clients(&flowmap), [("10.244.1.5".into(), 1), ("shop/web".into(), 3)]);
+}
+
+#[test]
+fn several_inventory_files_alone_are_snapshots_too() {
+    let flowmap = flowmap(&[]);
+    let files = ["flows", "--from", "x.pcap", "--inventory", "second.json", "first.json"];
+    let alone = flowmap.json(&files);
+    assert_eq!(alone, flowmap.json(&["flows"]));
+    // in place of what the store knows
+    let other = flowmap.json(&["flows", "--inventory", "second.json"]);
+    assert!(other.as_array().unwrap().iter().all(|flow| flow["client"]["name"] == "10.244.1.5"), "{other}");
+}
+
+#[test]
+fn an_ingress_is_listed_with_the_services_that_it_opens() {
+    let flowmap = Flowmap::new();
+    let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
+    let rules = json!([{"http": {"paths": [{"path": "/", "backend": backend}]}}]);
+    let ingress = with(object("networking.k8s.io/v1", "Ingress", "shop"), "/spec", json!({"rules": rules}));
+    flowmap.write("cluster.json", list(&[pod("web", "10.244.1.5"), ingress]));
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let known = flowmap.json(&["inventory", "list"]);
+    let ingress = known.as_array().unwrap().iter().find(|it| it["kind"] == "ingress").unwrap();
+    assert_eq!((&ingress["name"], &ingress["workload"]), (&"shop/shop".into(), &"Service web:80".into()));
+}
