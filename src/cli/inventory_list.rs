@@ -8,6 +8,7 @@ use super::{
     Done,
     common::{Namespaces, Output, OutputArg, Selection, moment},
     fault::printable,
+    inventory::directories,
     print::{self, Table},
     world::World,
 };
@@ -50,13 +51,11 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
         ["site", "kind", "name", "addresses", "node", "since", "until", "workload", "watched", "watched_share"];
     let mut wide = Table::new(&columns);
     let mut values = Vec::new();
-    let selection = Selection { site: args.site.clone(), ..Selection::default() };
-    for site in World::read(store, &selection).await?.sites {
-        let (directory, coverage, site) = (&site.directory, site.coverage(), site.name.clone());
+    for (site, directory, coverage) in sites(store, args).await? {
         for conflict in directory.conflicts() {
             eprintln!("flowmap: {}", printable(&format!("site {site}: {conflict}: whose it was then is unknown")));
         }
-        for entry in entries(directory, args) {
+        for entry in entries(&directory, args) {
             let cover = cover(&entry, &coverage);
             values.push(value(&site, &entry, cover));
             let Entry { kind, name, addresses, node, since, until, workload } = entry;
@@ -71,6 +70,22 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
     let empty = "nobody is known yet; `flowmap inventory import FILE` reads who is who";
     print::list(args.output.output, &values, &table, empty)?;
     Ok(Done::Clean)
+}
+
+/// Who is known at every site, with what the captures could have seen where that is printed: for it all of the captures
+/// is read.
+async fn sites(store: &Store, args: &Args) -> anyhow::Result<Vec<(String, Directory, Coverage)>> {
+    if args.output.output == Output::Table {
+        let directories = directories(store, args.site.as_deref()).await?;
+        return Ok(directories.into_iter().map(|(site, it)| (site, it, Coverage::default())).collect());
+    }
+    let selection = Selection { site: args.site.clone(), ..Selection::default() };
+    let mut sites = Vec::new();
+    for site in World::read(store, &selection).await?.sites {
+        let coverage = site.coverage();
+        sites.push((site.name, site.directory, coverage));
+    }
+    Ok(sites)
 }
 
 /// How much of a pod the captures could have seen.

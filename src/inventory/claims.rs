@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 
 /// An object as it was written at one time.
 pub(super) struct Version<'a, K> {
-    /// What it holds, in order: addresses.
+    /// What it holds: addresses.
     pub holds: Vec<K>,
     /// Whether it has them.
     pub state: State,
@@ -42,42 +42,48 @@ impl<K: Copy + Ord> History<'_, K> {
     /// What it claims. `missed_after` tells the first listing behind a moment in which it is missing.
     pub fn claims(&self, missed_after: impl Fn(i64) -> Option<i64>) -> Vec<(K, Claim)> {
         let end = self.end(missed_after);
-        let mut held: Vec<K> = self.versions.iter().flat_map(|version| version.holds.iter().copied()).collect();
+        let edges = Edges::new(&self.versions);
+        let of_version =
+            |(n, version): (usize, &Version<K>)| version.holds.iter().map(|key| (*key, n)).collect::<Vec<_>>();
+        let mut held: Vec<(K, usize)> = self.versions.iter().enumerate().flat_map(of_version).collect();
         held.sort_unstable();
         held.dedup();
-        held.into_iter().filter_map(|key| Some((key, self.claim(key, end)?))).collect()
+        let mut claims = Vec::new();
+        for holders in held.chunk_by(|a, b| a.0 == b.0) {
+            let Some((key, _)) = holders.first().copied() else { continue };
+            let holders: Vec<usize> = holders.iter().map(|(_, version)| *version).collect();
+            claims.extend(self.claim(&holders, end, &edges).map(|claim| (key, claim)));
+        }
+        claims
     }
 
-    fn claim(&self, key: K, (end, is_certain): (i64, bool)) -> Option<Claim> {
+    /// The claim to what the versions at these places hold.
+    fn claim(&self, holders: &[usize], (end, is_certain): (i64, bool), edges: &Edges) -> Option<Claim> {
         let (mut first, mut last) = (i64::MAX, i64::MIN);
         let mut add = |from: i64, to: i64| (first, last) = (first.min(from), last.max(to));
-        let mut is_undated = false;
-        for version in self.versions.iter().filter(|version| version.holds.binary_search(&key).is_ok()) {
+        let (mut is_undated, mut is_held_at_end) = (false, false);
+        for version in holders.iter().filter_map(|n| self.versions.get(*n)) {
             match version.state {
                 State::Here => version.sights.iter().for_each(|sight| add(sight.from, sight.to)),
                 State::Leaving { asked, .. } => add(asked.0, asked.0),
-                State::Over(_) => {}
+                State::Over(_) => is_held_at_end = true,
             }
             is_undated |= version.state == State::Here && version.sights.is_empty();
+            is_held_at_end |= version.sights.iter().any(|sight| sight.to == end);
         }
-        if is_certain && self.held_at(key, end) {
+        if is_certain && is_held_at_end {
             add(end, end);
         }
-        let (from, to) = self.without(key, first, last);
-        let started = if let Start::At(time) = self.start { time.0 } else { i64::MIN };
+        let (started, owner) = (if let Start::At(time) = self.start { time.0 } else { i64::MIN }, self.owner);
         if first > last {
             // never seen at a known time: for as long as it can have been
-            return is_undated.then_some(Claim {
-                start: started,
-                first_sight: started,
-                last_sight: started,
-                end,
-                owner: self.owner,
-            });
+            let claim = Claim { start: started, first_sight: started, last_sight: started, end, owner };
+            return is_undated.then_some(claim);
         }
+        let (from, to) = edges.around(first, last, holders);
         let start = if self.start == Start::FirstSight && !is_undated { first } else { started };
         let start = start.max(from).min(first);
-        Some(Claim { start, first_sight: first, last_sight: last, end: end.min(to), owner: self.owner })
+        Some(Claim { start, first_sight: first, last_sight: last, end: end.min(to), owner })
     }
 
     /// The end of the object as far as it is known, and whether it certainly held what it held until then.
@@ -97,43 +103,44 @@ impl<K: Copy + Ord> History<'_, K> {
             }
         }
         let is_dated = end.at > i64::MIN;
-        if let Some(told) = told {
-            (told, true)
-        } else if let Some(over_by) = over_by {
-            (over_by, false)
-        } else if is_dated && end.is_seen {
+        match (told, over_by, due) {
+            (Some(told), ..) => (told, true),
+            (None, Some(over_by), _) => (over_by, false),
             // of one that was told to go it is not known when within its grace it went
-            (end.at, due.is_none())
-        } else if let Some(due) = due {
-            (due.max(end.at), false)
-        } else {
-            (missed_after(end.at).filter(|_| is_dated).unwrap_or(i64::MAX), false)
+            (None, None, due) if is_dated && end.is_seen => (end.at, due.is_none()),
+            (None, None, Some(due)) => (due.max(end.at), false),
+            (None, None, None) => (missed_after(end.at).filter(|_| is_dated).unwrap_or(i64::MAX), false),
         }
     }
+}
 
-    /// Whether the last version that was seen, or one that has ended, held something.
-    fn held_at(&self, key: K, end: i64) -> bool {
-        let reaches = |version: &Version<K>| {
-            matches!(version.state, State::Over(_)) || version.sights.iter().any(|sight| sight.to == end)
-        };
-        self.versions.iter().any(|version| reaches(version) && version.holds.binary_search(&key).is_ok())
+/// When versions of an object were seen, in order of their ends and of their beginnings, each with the version's place.
+/// Versions that may hold more than they name are left out.
+struct Edges {
+    by_end: Vec<(i64, usize)>,
+    by_begin: Vec<(i64, usize)>,
+}
+
+impl Edges {
+    fn new<K>(versions: &[Version<'_, K>]) -> Self {
+        let mut edges = Self { by_end: Vec::new(), by_begin: Vec::new() };
+        for (n, version) in versions.iter().enumerate().filter(|(_, version)| !version.is_partial) {
+            edges.by_end.extend(version.sights.iter().map(|sight| (sight.to, n)));
+            edges.by_begin.extend(version.sights.iter().map(|sight| (sight.from, n)));
+        }
+        edges.by_end.sort_unstable();
+        edges.by_begin.sort_unstable();
+        edges
     }
 
-    /// Between which moments, around those at which it was seen with something, it was seen without it.
-    fn without(&self, key: K, first: i64, last: i64) -> (i64, i64) {
-        let (mut from, mut to) = (i64::MIN, i64::MAX);
-        for version in
-            self.versions.iter().filter(|version| !version.is_partial && version.holds.binary_search(&key).is_err())
-        {
-            for sight in version.sights {
-                if sight.to <= first {
-                    from = from.max(sight.to);
-                }
-                if sight.from >= last {
-                    to = to.min(sight.from);
-                }
-            }
-        }
-        (from, to)
+    /// Between which moments, around those at which it was seen with something that these versions hold, it was seen
+    /// without. Looks past the holders alone, so that all together take no longer than what is held.
+    fn around(&self, first: i64, last: i64, holders: &[usize]) -> (i64, i64) {
+        let lacks = |(_, n): &&(i64, usize)| holders.binary_search(n).is_err();
+        let before = self.by_end.partition_point(|(to, _)| *to <= first);
+        let behind = self.by_begin.partition_point(|(from, _)| *from < last);
+        let from = self.by_end.get(..before).unwrap_or_default().iter().rev().find(lacks);
+        let to = self.by_begin.get(behind..).unwrap_or_default().iter().find(lacks);
+        (from.map_or(i64::MIN, |(moment, _)| *moment), to.map_or(i64::MAX, |(moment, _)| *moment))
     }
 }

@@ -65,18 +65,32 @@ fn join_namespace(known: &mut Namespace, other: Namespace) {
 
 /// A node may be known by itself and by its pods, and its address may have changed between two snapshots.
 fn join_node(known: &mut Node, other: Node) {
-    known.addresses = sorted(known.addresses.drain(..).chain(other.addresses));
-    known.pod_ranges = sorted(known.pod_ranges.drain(..).chain(other.pod_ranges));
+    unite(&mut known.addresses, other.addresses);
+    unite(&mut known.pod_ranges, other.pod_ranges);
 }
 
 /// A manifest has no addresses, and a Service made anew has others: all of them were its own.
-fn join_service(known: &mut Service, other: Service) {
-    let cluster_ips = sorted(known.cluster_ips.iter().chain(&other.cluster_ips).copied());
-    let external_ips = sorted(known.external_ips.iter().chain(&other.external_ips).copied());
-    keep_fuller(known, other, |service| {
+fn join_service(known: &mut Service, mut other: Service) {
+    let measure = |service: &Service| {
         (service.cluster_ips.len(), service.external_ips.len(), service.ports.len(), service.selector.is_some())
-    });
-    (known.cluster_ips, known.external_ips) = (cluster_ips, external_ips);
+    };
+    let is_fuller = measure(&other) > measure(known);
+    unite(&mut known.cluster_ips, std::mem::take(&mut other.cluster_ips));
+    unite(&mut known.external_ips, std::mem::take(&mut other.external_ips));
+    if is_fuller {
+        other.cluster_ips = std::mem::take(&mut known.cluster_ips);
+        other.external_ips = std::mem::take(&mut known.external_ips);
+        *known = other;
+    }
+}
+
+/// Takes items into a list that is in order. They mostly come in order too, and then cost little.
+fn unite<T: Ord>(known: &mut Vec<T>, others: Vec<T>) {
+    for other in others {
+        if let Err(place) = known.binary_search(&other) {
+            known.insert(place, other);
+        }
+    }
 }
 
 fn join_workload(known: &mut Workload, other: Workload) {

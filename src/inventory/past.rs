@@ -95,8 +95,7 @@ impl<'a> Builder<'a> {
         self.items.metas.get(object).unwrap_or(&NO_META)
     }
 
-    fn version<K: Ord, T>(&self, item: &Item<T>, mut holds: Vec<K>) -> Version<'a, K> {
-        holds.sort_unstable();
+    fn version<K, T>(&self, item: &Item<T>, holds: Vec<K>) -> Version<'a, K> {
         let is_partial = !self.meta(item.object).is_listed;
         Version { holds, state: self.meta(item.object).state, sights: self.sights.of(item.object), is_partial }
     }

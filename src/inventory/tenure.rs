@@ -165,6 +165,8 @@ impl Settlement {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const OPEN: i64 = i64::MAX;
@@ -243,5 +245,33 @@ mod tests {
         let settlement = settle(claims, |a, b| a == b);
         assert_eq!(settlement.stretches, [(0, Held::By(0)), (1, Held::Disputed)]);
         assert_eq!(settlement.disputes.len(), 1);
+    }
+
+    prop_compose! {
+        fn any_claim()(start in -5i64..50, certain in prop::option::of((0i64..20, 0i64..20)), length in 0i64..60, owner in 0u32..5) -> Claim {
+            let (before, within) = certain.unwrap_or_default();
+            let end = start.saturating_add(before + within + length);
+            Claim { start, first_sight: start + before, last_sight: start + before + within, end, owner }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_has_it_but_who_claims_it_then_and_none_instead_of_who_was_seen(claims in prop::collection::vec(any_claim(), 0..12)) {
+            let settlement = settle(claims.clone(), |a, b| a == b);
+            let mut shuffled = claims.clone();
+            shuffled.reverse();
+            prop_assert_eq!(&settle(shuffled, |a, b| a == b).stretches, &settlement.stretches);
+            for moment in -10..150 {
+                let held = settlement.stretches.iter().rev().find(|(from, _)| *from <= moment).map_or(Held::Nobody, |it| it.1);
+                let running = claims.iter().filter(|claim| claim.start <= moment && moment < claim.end);
+                let seen = running.clone().filter(|claim| claim.first_sight <= moment && moment <= claim.last_sight);
+                if let Held::By(owner) = held {
+                    prop_assert!(running.clone().any(|claim| claim.owner == owner), "{owner} at {moment}");
+                    prop_assert!(seen.clone().all(|claim| claim.owner == owner), "{owner} at {moment}");
+                }
+                prop_assert!(held != Held::Nobody || seen.clone().next().is_none(), "nobody at {moment}");
+            }
+        }
     }
 }

@@ -109,6 +109,23 @@ fn of_a_million_faults_the_first_are_kept_and_all_are_counted() {
 }
 
 #[test]
+fn one_object_listed_many_times_over_costs_no_more_than_many() {
+    let service = |n: u32| {
+        let service = mk_service("web", &std::net::Ipv4Addr::from(0x0a60_0000 + n).to_string());
+        with(service, "/metadata/creationTimestamp", "2026-09-21T10:00:00Z".into())
+    };
+    let listing = crate::inventory::Listing { taken_at: Some(at("10:30:00")), ..Default::default() };
+    let sighting = crate::inventory::Sighting { listing: 0, since: None, until: None };
+    let sighted = |n| crate::inventory::Sighted { object: service(n), sightings: vec![sighting] };
+    let begun = std::time::Instant::now();
+    let directory = Directory::over(&[listing], (0..50_000).map(sighted));
+    assert_eq!(who(&directory, "10.96.0.7", "10:29:59"), "Service shop/web");
+    assert_eq!(directory.cluster().services[0].cluster_ips.len(), 50_000);
+    // pairs of them would take minutes
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn files_of_no_use_say_why() {
     let table: [(&[u8], &str); 12] = [
         (b"", "the file is empty"),
