@@ -89,3 +89,30 @@ fn an_ingress_is_listed_with_the_services_that_it_opens() {
     let ingress = known.as_array().unwrap().iter().find(|it| it["kind"] == "ingress").unwrap();
     assert_eq!((&ingress["name"], &ingress["workload"]), (&"shop/shop".into(), &"Service web:80".into()));
 }
+
+#[test]
+fn a_named_port_is_each_pods_own_number() {
+    let flowmap = Flowmap::new();
+    let named = |app: &str, address: &str, port: u16| {
+        let pod = with(pod(app, address), "/spec/containers/0/ports", json!([{"name": "http", "containerPort": port}]));
+        with(pod, "/metadata/labels", json!({"app": app, "serves": "web"}))
+    };
+    let mut web = common::cluster::service("web", "10.96.0.7");
+    web["spec"]["selector"] = json!({"serves": "web"});
+    web["spec"]["ports"][0]["targetPort"] = "http".into();
+    let pods = [named("old", "10.244.1.5", 8_080), named("new", "10.244.1.6", 9_090), pod("client", "10.244.1.7"), web];
+    flowmap.write("cluster.json", listed("06", &pods));
+    let mut capture = Capture::new();
+    // which of them answered was not seen
+    capture.at("2026-11-24T07:00:00Z").talk("10.244.1.7:40000", "10.96.0.7:80");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    flowmap.ok(&["import", "x.pcap"]);
+    flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    let client = std::fs::read_to_string(flowmap.path("out/shop/client.yaml")).unwrap();
+    let rule = |app: &str, port: u16| {
+        let at = client.find(&format!("app: {app}")).unwrap();
+        client[at..].find(&format!("port: {port}")).is_some_and(|place| place < 80)
+    };
+    assert!(rule("old", 8_080) && rule("new", 9_090), "{client}");
+}

@@ -140,3 +140,31 @@ fn the_present_is_what_was_not_seen_to_go_in_its_last_version() {
     let pods = &directory.cluster().pods;
     assert_eq!((pods.len(), pods[0].labels.get("old")), (1, None));
 }
+
+#[test]
+fn a_watch_that_broke_and_began_anew_neither_loses_nor_doubles_owners() {
+    let mut complete = Scope::default();
+    complete.add_everywhere("Pod");
+    let watch = |from: &str, until: &str| Listing {
+        source: "cluster".into(),
+        taken_at: Some(at(from)),
+        until: Some(at(until)),
+        complete: complete.clone(),
+    };
+    let listings = [watch("10:00:00", "11:00:00"), watch("11:30:00", "12:00:00")];
+    let in_both = |pod: Value| {
+        let sighting = |listing| Sighting { listing, since: None, until: None };
+        Sighted { object: pod, sightings: vec![sighting(0), sighting(1)] }
+    };
+    let went = Sighted {
+        object: pod("job", "10.244.1.6", "09:00:00"),
+        sightings: vec![Sighting { listing: 0, since: None, until: None }],
+    };
+    let directory = Directory::over(&listings, [in_both(pod("web", "10.244.1.5", "09:00:00")), went]);
+    let web = "Pod shop/web";
+    assert_owners(&directory, &[("10:30:00", web), ("11:15:00", web), ("11:45:00", web), ("13:00:00", web)]);
+    assert_eq!(who(&directory, "10.244.1.6", "11:29:59"), "Pod shop/job");
+    assert_eq!(who(&directory, "10.244.1.6", "11:30:00"), "Unknown");
+    assert_eq!((directory.conflicts().len(), directory.cluster().pods.len()), (0, 1));
+    assert_eq!(directory.holdings().iter().filter(|it| it.pod().is_some()).count(), 2);
+}
