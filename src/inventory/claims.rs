@@ -62,7 +62,8 @@ impl<K: Copy + Ord> History<'_, K> {
         let (mut first, mut last) = (i64::MAX, i64::MIN);
         let mut add = |from: i64, to: i64| (first, last) = (first.min(from), last.max(to));
         let (mut is_undated, mut is_held_at_end) = (false, false);
-        for version in holders.iter().filter_map(|n| self.versions.get(*n)) {
+        let holding = || holders.iter().filter_map(|n| self.versions.get(*n));
+        for version in holding() {
             match version.state {
                 State::Here => version.sights.iter().for_each(|sight| add(sight.from, sight.to)),
                 State::Leaving { asked, .. } => add(asked.0, asked.0),
@@ -74,13 +75,14 @@ impl<K: Copy + Ord> History<'_, K> {
         if is_certain && is_held_at_end {
             add(end, end);
         }
+        let is_changed = holding().flat_map(|version| version.sights).any(|sight| sight.to == last && sight.is_closed);
         let (started, owner) = (if let Start::At(time) = self.start { time.0 } else { i64::MIN }, self.owner);
         if first > last {
             // never seen at a known time: for as long as it can have been
             let claim = Claim { start: started, first_sight: started, last_sight: started, end, owner };
             return is_undated.then_some(claim);
         }
-        let (from, to) = edges.around(first, last, holders);
+        let (from, to) = edges.around(first, (last, is_changed), holders);
         let start = if self.start == Start::FirstSight && !is_undated { first } else { started };
         let start = start.max(from).min(first);
         Some(Claim { start, first_sight: first, last_sight: last, end: end.min(to), owner })
@@ -116,31 +118,44 @@ impl<K: Copy + Ord> History<'_, K> {
 
 /// When versions of an object were seen, in order of their ends and of their beginnings, each with the version's place.
 /// Versions that may hold more than they name are left out.
+#[derive(Default)]
 struct Edges {
-    by_end: Vec<(i64, usize)>,
-    by_begin: Vec<(i64, usize)>,
+    ends: Vec<(i64, usize)>,
+    /// Those ends alone at which it was seen to change.
+    changes: Vec<(i64, usize)>,
+    begins: Vec<(i64, usize)>,
 }
 
 impl Edges {
     fn new<K>(versions: &[Version<'_, K>]) -> Self {
-        let mut edges = Self { by_end: Vec::new(), by_begin: Vec::new() };
+        let mut edges = Self::default();
         for (n, version) in versions.iter().enumerate().filter(|(_, version)| !version.is_partial) {
-            edges.by_end.extend(version.sights.iter().map(|sight| (sight.to, n)));
-            edges.by_begin.extend(version.sights.iter().map(|sight| (sight.from, n)));
+            for sight in version.sights {
+                edges.ends.push((sight.to, n));
+                edges.begins.push((sight.from, n));
+                if sight.is_closed {
+                    edges.changes.push((sight.to, n));
+                }
+            }
         }
-        edges.by_end.sort_unstable();
-        edges.by_begin.sort_unstable();
+        edges.ends.sort_unstable();
+        edges.changes.sort_unstable();
+        edges.begins.sort_unstable();
         edges
     }
 
     /// Between which moments, around those at which it was seen with something that these versions hold, it was seen
-    /// without. Looks past the holders alone, so that all together take no longer than what is held.
-    fn around(&self, first: i64, last: i64, holders: &[usize]) -> (i64, i64) {
+    /// without. Of the same moment only what was seen to change then counts: a listing that holds one object twice
+    /// contradicts itself. Looks past the holders alone, so that all together take no longer than what is held.
+    fn around(&self, first: i64, (last, is_changed): (i64, bool), holders: &[usize]) -> (i64, i64) {
         let lacks = |(_, n): &&(i64, usize)| holders.binary_search(n).is_err();
-        let before = self.by_end.partition_point(|(to, _)| *to <= first);
-        let behind = self.by_begin.partition_point(|(from, _)| *from < last);
-        let from = self.by_end.get(..before).unwrap_or_default().iter().rev().find(lacks);
-        let to = self.by_begin.get(behind..).unwrap_or_default().iter().find(lacks);
-        (from.map_or(i64::MIN, |(moment, _)| *moment), to.map_or(i64::MAX, |(moment, _)| *moment))
+        let before = self.ends.partition_point(|(to, _)| *to < first);
+        let change = self.changes.partition_point(|(to, _)| *to <= first);
+        let behind = self.begins.partition_point(|(from, _)| *from < last || *from == last && !is_changed);
+        let last_of =
+            |edges: &[(i64, usize)], count| edges.get(..count).and_then(|it| it.iter().rev().find(lacks).copied());
+        let from = last_of(&self.ends, before).max(last_of(&self.changes, change));
+        let to = self.begins.get(behind..).and_then(|edges| edges.iter().find(lacks));
+        (from.map_or(i64::MIN, |(moment, _)| moment), to.map_or(i64::MAX, |(moment, _)| *moment))
     }
 }
