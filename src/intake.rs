@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     capture::Frame,
-    connection::{Limits, Tracker},
+    connection::{Bound, Limits, Tracker},
     decode::{NotDecoded, decode},
     model::{Observation, Span},
 };
@@ -26,8 +26,8 @@ pub struct Counts {
     pub not_decoded: BTreeMap<NotDecoded, u64>,
     /// From the earliest to the latest frame.
     pub span: Option<Span>,
-    /// Connections written out early because the table was full.
-    pub evicted: u64,
+    /// How often each bound of the table left something out.
+    pub bounds: BTreeMap<Bound, u64>,
 }
 
 /// Takes frames in.
@@ -62,7 +62,7 @@ impl Intake {
     /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts { evicted: self.tracker.evicted(), ..self.counts.clone() }
+        Counts { bounds: self.tracker.bounds(), ..self.counts.clone() }
     }
 
     /// Frames so far.
@@ -93,10 +93,22 @@ impl Intake {
         self.tracker.flush()
     }
 
-    /// The observations that were not taken out yet.
+    /// Ends all connections and takes their observations out, some at a time: none are left where none come.
+    pub fn end_some(&mut self) -> Vec<Observation> {
+        self.tracker.end_some()
+    }
+
+    /// The observations that were not taken out yet, all at once.
     #[must_use]
-    pub fn finish(self) -> Vec<Observation> {
-        self.tracker.finish()
+    pub fn finish(mut self) -> Vec<Observation> {
+        let mut all = Vec::new();
+        loop {
+            let mut some = self.end_some();
+            if some.is_empty() {
+                return all;
+            }
+            all.append(&mut some);
+        }
     }
 
     fn identify(&mut self, frame: &Frame<'_>) {

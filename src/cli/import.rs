@@ -139,8 +139,17 @@ pub(super) async fn file(
     let source = if path == Path::new("-") { "stdin".to_owned() } else { file_name(path) };
     let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);
     let sensor = options.sensor.clone().unwrap_or_else(|| stem(&source).to_owned());
-    let run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
-    let written = writer.finish(&run, &intake.finish()).await.with_context(|| name.clone())?;
+    let mut last = intake.end_some();
+    loop {
+        let next = intake.end_some();
+        if next.is_empty() {
+            break;
+        }
+        writer.write(&last).await?;
+        last = next;
+    }
+    let mut run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
+    let written = writer.finish(&mut run, &last).await.with_context(|| name.clone())?;
     Ok((run, written))
 }
 
@@ -166,7 +175,8 @@ pub(super) fn loss(counts: &Counts) -> Loss {
         // several numbers may have one name, as the two Ethernet types of PPPoE
         *not_decoded.entry(reason.to_string()).or_default() += count;
     }
-    Loss { not_decoded, evicted: counts.evicted, ..Loss::default() }
+    let bounds = counts.bounds.iter().map(|(bound, count)| (bound.to_string(), *count)).collect();
+    Loss { not_decoded, bounds, ..Loss::default() }
 }
 
 /// The name without its endings: `node-1` of `node-1.pcap.gz`.
@@ -276,8 +286,8 @@ fn summary(run: &Run, written: &Written) -> String {
         text.push_str(&reasons.collect::<Vec<_>>().join(", "));
     }
     text.push('\n');
-    if loss.evicted > 0 {
-        let _ = writeln!(text, "{source}: warning: {} connections written out early, the table was full", loss.evicted);
+    for (bound, count) in &loss.bounds {
+        let _ = writeln!(text, "{source}: warning: {count} {bound}");
     }
     if let Some(damage) = &loss.damage {
         let _ = writeln!(text, "{source}: warning: {damage}; what stands before is used");

@@ -85,7 +85,7 @@ pub(super) fn json(run: &Run) -> Value {
         "not_decoded": run.loss.not_decoded,
         "dropped_by_kernel": run.loss.dropped_by_kernel,
         "dropped_by_interface": run.loss.dropped_by_interface,
-        "evicted": run.loss.evicted,
+        "bounds": run.loss.bounds,
         "damage": run.loss.damage,
         "first_packet": run.first_packet,
         "last_packet": run.last_packet,

@@ -65,8 +65,8 @@ fn text(runs: &[Run], dependencies: usize, learning: Learning) -> String {
     }
     let (by_kernel, by_interface) = (sum(|run| run.loss.dropped_by_kernel), sum(|run| run.loss.dropped_by_interface));
     line("dropped", format!("{by_kernel} by the kernel, {by_interface} by interfaces"));
-    for run in runs.iter().filter(|run| run.loss.evicted > 0) {
-        line("  table full", format!("{}: {} connections written out early", run.source, run.loss.evicted));
+    for (run, (bound, count)) in runs.iter().flat_map(|run| run.loss.bounds.iter().map(move |bound| (run, bound))) {
+        line("  bound hit", format!("{}: {count} {bound}", run.source));
     }
     for run in runs {
         if let Some(damage) = &run.loss.damage {

@@ -13,15 +13,15 @@ use super::{
 use crate::{
     inventory::{Directory, Reading},
     map::{self, By},
-    model::{Cluster, DEFAULT_SITE, Dependency, Observation},
-    store::{Filter, Run, Store},
+    model::{Cluster, DEFAULT_SITE, Dependency, Recording, Span},
+    store::{Filter, Run, RunId, Seen, Store},
 };
 
 /// One site with all that is known of it.
 pub(super) struct Site {
     pub name: String,
     pub directory: Directory,
-    pub observations: Vec<Observation>,
+    pub recordings: Vec<Recording>,
     selection: Selection,
 }
 
@@ -62,15 +62,13 @@ impl World {
             until: selection.until,
             exclude: selection.excluded(),
         };
-        let mut observations: BTreeMap<String, Vec<Observation>> = BTreeMap::new();
-        for seen in store.observations(&filter).await? {
-            observations.entry(seen.site).or_default().push(seen.observation);
-        }
+        let runs = store.runs().await?;
+        let mut recordings = recordings(store.observations(&filter).await?, &runs);
         let mut clusters = inventory::clusters(store, selection.site.as_deref()).await?;
-        let names: BTreeSet<String> = observations.keys().chain(clusters.keys()).cloned().collect();
+        let names: BTreeSet<String> = recordings.keys().chain(clusters.keys()).cloned().collect();
         let site = |name: String| Site {
             directory: Directory::new(&clusters.remove(&name).unwrap_or_default()),
-            observations: observations.remove(&name).unwrap_or_default(),
+            recordings: recordings.remove(&name).unwrap_or_default(),
             selection: selection.clone(),
             name,
         };
@@ -81,7 +79,7 @@ impl World {
                 && selection.since.is_none_or(|since| run.last_packet.is_some_and(|last| last >= since))
                 && selection.until.is_none_or(|until| run.first_packet.is_some_and(|first| first <= until))
         };
-        let runs = store.runs().await?.into_iter().filter(is_selected).collect();
+        let runs = runs.into_iter().filter(is_selected).collect();
         Ok(Self { sites, runs })
     }
 
@@ -125,11 +123,28 @@ impl World {
     }
 }
 
+/// What each run saw, by site.
+fn recordings(all: Vec<Seen>, runs: &[Run]) -> BTreeMap<String, Vec<Recording>> {
+    let time = |run: &Run| run.first_packet.zip(run.last_packet).map(|(first, last)| (run.id, Span { first, last }));
+    let spans: BTreeMap<RunId, Span> = runs.iter().filter_map(time).collect();
+    let mut by_run: BTreeMap<(String, RunId), Recording> = BTreeMap::new();
+    for Seen { site, run, observation } in all {
+        let hour = Span::at(observation.key.hour.start());
+        let new = || Recording { span: spans.get(&run).copied().unwrap_or(hour), observations: Vec::new() };
+        by_run.entry((site, run)).or_insert_with(new).observations.push(observation);
+    }
+    let mut by_site: BTreeMap<String, Vec<Recording>> = BTreeMap::new();
+    for ((site, _), recording) in by_run {
+        by_site.entry(site).or_default().push(recording);
+    }
+    by_site
+}
+
 impl Site {
     /// The dependencies in the selected window.
     pub fn dependencies(&self, by: By) -> Vec<Dependency> {
         let options = map::Options { by, since: self.selection.since, until: self.selection.until };
-        map::dependencies(&self.name, &self.observations, &self.directory, options)
+        map::dependencies(&self.name, &self.recordings, &self.directory, options)
     }
 
     pub fn cluster(&self) -> &Cluster {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{connections::Connection, identity};
 use crate::{
     inventory::Directory,
-    model::{Dependency, Direction, History, Mark, Outcome, Party, PartyKind, Protocol},
+    model::{Dependency, Direction, History, Mark, Outcome, Party, PartyKind, Protocol, Span},
 };
 
 /// How parties are told apart.
@@ -35,6 +35,7 @@ pub(super) fn aggregate(
     site: &str,
     connections: &[Connection],
     scans: &BTreeSet<usize>,
+    runs: &[Span],
     directory: &Directory,
     by: By,
 ) -> Vec<Dependency> {
@@ -55,7 +56,7 @@ pub(super) fn aggregate(
             marks: marks(connection, scans.contains(&n), &client, &server.party, directory),
             is_direction_known: connection.direction != Direction::Unknown,
         };
-        sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, &client, server);
+        sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, &client, server, runs);
     }
     sums.into_iter().map(|(key, sum)| sum.dependency(site, key)).collect()
 }
@@ -117,15 +118,17 @@ impl Sum {
         Self { dependency, connections: 0.0, history: BTreeMap::new() }
     }
 
-    fn add(&mut self, connection: &Connection, client: &Party, server: identity::Server) {
+    fn add(&mut self, connection: &Connection, client: &Party, server: identity::Server, runs: &[Span]) {
         let sum = &mut self.dependency;
         sum.client.addresses.extend(&client.addresses);
         sum.server.addresses.extend(server.party.addresses);
         sum.via.extend(server.via);
         sum.direction = sum.direction.min(connection.direction);
-        sum.packets += scaled(connection.trace.packets, connection.weight);
-        sum.bytes_to_server += scaled(connection.trace.bytes_to_dst, connection.weight);
-        sum.bytes_to_client += scaled(connection.trace.bytes_to_src, connection.weight);
+        let (packets, bytes_to_server) = connection.from_client.total(runs);
+        let (replies, bytes_to_client) = connection.from_server.total(runs);
+        sum.packets += scaled(packets + replies, connection.weight);
+        sum.bytes_to_server += scaled(bytes_to_server, connection.weight);
+        sum.bytes_to_client += scaled(bytes_to_client, connection.weight);
         sum.span.join(connection.span);
         sum.vlans.extend(connection.vlans.iter().cloned());
         sum.tunnels.extend(connection.tunnels.iter().cloned());

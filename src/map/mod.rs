@@ -12,6 +12,7 @@ mod identity;
 mod learning;
 mod scan;
 mod translation;
+mod volume;
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ pub use learning::{Learning, State, learning};
 
 use crate::{
     inventory::Directory,
-    model::{Dependency, Observation, Span, Timestamp},
+    model::{Dependency, Recording, Span, Timestamp},
 };
 
 /// What to make a map of.
@@ -42,13 +43,8 @@ impl Default for Options {
 
 /// The dependencies of one site, in order.
 #[must_use]
-pub fn dependencies(
-    site: &str,
-    observations: &[Observation],
-    directory: &Directory,
-    options: Options,
-) -> Vec<Dependency> {
-    let mut connections = connections::join(observations);
+pub fn dependencies(site: &str, recordings: &[Recording], directory: &Directory, options: Options) -> Vec<Dependency> {
+    let mut connections = connections::join(recordings);
     direction::decide(&mut connections, directory);
     translation::join(&mut connections, directory);
     let is_in_window = |span: Span| {
@@ -56,7 +52,8 @@ pub fn dependencies(
     };
     connections.retain(|connection| is_in_window(connection.span));
     let scans: BTreeSet<usize> = scan::find(&connections);
-    aggregate::aggregate(site, &connections, &scans, directory, options.by)
+    let runs: Vec<Span> = recordings.iter().map(|recording| recording.span).collect();
+    aggregate::aggregate(site, &connections, &scans, &runs, directory, options.by)
 }
 
 #[cfg(test)]

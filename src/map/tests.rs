@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::model::{
-    Cluster, ContainerPort, Direction, Flags, Hops, Hour, Labels, Mark, Node, ObservationKey, Opening, Outcome,
-    PartyKind, Pod, Protocol, Service, ServiceKind, ServicePort, TargetPort, Trace, TraceSet, WorkloadRef,
+    Cluster, ContainerPort, Direction, Flags, Hops, Hour, Labels, Mark, Node, Observation, ObservationKey, Opening,
+    Outcome, PartyKind, Pod, Protocol, Recording, Service, ServiceKind, ServicePort, Span, Tally, TargetPort, Trace,
+    TraceSet, WorkloadRef,
 };
 
 const ESTABLISHED: u16 = Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0;
@@ -36,12 +37,23 @@ fn handshake(ends: &str, identity: u32) -> Observation {
     seen(
         Opening::Seen,
         ends,
-        Trace { identity, answer: identity + 1, flags, packets: 9, hops_src: Hops::of(64), ..Trace::default() },
+        Trace {
+            identity,
+            answer: identity + 1,
+            flags,
+            from_src: Tally::one(0, 9, 0),
+            hops_src: Hops::of(64),
+            ..Trace::default()
+        },
     )
 }
 
 fn midstream(ends: &str) -> Observation {
-    seen(Opening::Open, ends, Trace { flags: Flags(BOTH_WAYS), packets: 4, hops_src: Hops::of(64), ..Trace::default() })
+    seen(
+        Opening::Open,
+        ends,
+        Trace { flags: Flags(BOTH_WAYS), from_src: Tally::one(0, 4, 0), hops_src: Hops::of(64), ..Trace::default() },
+    )
 }
 
 fn mk_pod(name: &str, address: &str, started: i64) -> Pod {
@@ -89,7 +101,11 @@ fn mk_cluster() -> Cluster {
 }
 
 fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
-    dependencies("default", observations, &Directory::new(cluster), Options::default())
+    // each observation by a run of its own, all of one time
+    let span = Span { first: HOUR.start(), last: HOUR.start() };
+    let recording = |observation: &Observation| Recording { span, observations: vec![observation.clone()] };
+    let recordings: Vec<_> = observations.iter().map(recording).collect();
+    dependencies("default", &recordings, &Directory::new(cluster), Options::default())
 }
 
 fn only(dependencies: &[Dependency]) -> &Dependency {
@@ -100,7 +116,8 @@ fn only(dependencies: &[Dependency]) -> &Dependency {
 #[test]
 fn one_connection_seen_by_two_sensors_counts_once_by_its_fullest_sighting() {
     let mut fuller = handshake("10.0.0.1:40000 > 10.0.0.2:443", 7);
-    let more: Vec<Trace> = fuller.traces.iter().map(|trace| Trace { packets: 12, ..*trace }).collect();
+    let more: Vec<Trace> =
+        fuller.traces.iter().map(|trace| Trace { from_src: Tally::one(0, 12, 0), ..trace.clone() }).collect();
     fuller.traces = TraceSet::restore(more, 1);
     let map = map_of(&[handshake("10.0.0.1:40000 > 10.0.0.2:443", 7), fuller], &Cluster::default());
     assert_eq!((only(&map).connections, only(&map).packets), (1, 12));
@@ -110,7 +127,8 @@ fn one_connection_seen_by_two_sensors_counts_once_by_its_fullest_sighting() {
 fn what_is_dialled_at_a_service_and_answered_by_a_pod_is_one_connection() {
     let dialled = handshake("10.244.0.1:40000 > 10.96.0.5:80", 7);
     let mut reached = handshake("10.244.0.1:40000 > 10.244.0.2:8080", 7);
-    let further: Vec<Trace> = reached.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..*trace }).collect();
+    let further: Vec<Trace> =
+        reached.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..trace.clone() }).collect();
     reached.traces = TraceSet::restore(further, 1);
     let both = map_of(&[dialled.clone(), reached.clone()], &mk_cluster());
     let dependency = only(&both);
@@ -129,7 +147,8 @@ fn what_is_dialled_at_a_service_and_answered_by_a_pod_is_one_connection() {
 fn a_client_behind_source_translation_is_found_by_both_sequence_numbers() {
     let outside = handshake("203.0.113.9:50000 > 172.18.0.2:30080", 7);
     let mut inside = handshake("172.18.0.2:61000 > 10.244.0.2:8080", 7);
-    let further: Vec<Trace> = inside.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..*trace }).collect();
+    let further: Vec<Trace> =
+        inside.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..trace.clone() }).collect();
     inside.traces = TraceSet::restore(further, 1);
     let map = map_of(&[outside, inside], &mk_cluster());
     assert_eq!((only(&map).client.name.as_str(), only(&map).server.name.as_str()), ("203.0.113.9", "shop/api"));

@@ -120,10 +120,7 @@ fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection
                 request.via = Some(via(directory, request.protocol, reply.server));
             }
             request.client = reply.client;
-            let (packets, bytes_to_src) = (request.trace.packets + reply.trace.packets, reply.trace.bytes_to_src);
-            request.trace.merge(&reply.trace);
-            (request.trace.packets, request.trace.bytes_to_src) = (packets, bytes_to_src);
-            request.extend(reply);
+            request.take_stage(reply);
         }),
         _ => whole.extend(replies),
     }
@@ -142,9 +139,7 @@ fn absorb(whole: &mut Connection, stage: Connection, directory: &Directory) {
         whole.via = Some(via(directory, whole.protocol, whole.server));
     }
     whole.server = stage.server;
-    whole.trace.merge(&stage.trace);
-    whole.direction = whole.direction.min(stage.direction);
-    whole.extend(stage);
+    whole.take_stage(stage);
 }
 
 pub(super) fn via(directory: &Directory, protocol: Protocol, (address, port): End) -> Via {

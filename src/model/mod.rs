@@ -15,7 +15,7 @@ pub use cluster::{
 };
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
-pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Trace, TraceSet};
+pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet};
 pub use party::{Party, PartyKind, WorkloadRef};
 pub use protocol::Protocol;
 pub use service_port::service_port_rank;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet};
+use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Tally, Trace, TraceSet};
 
 fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
     let key = ObservationKey {
@@ -14,7 +14,7 @@ fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
     };
     let mut traces = TraceSet::default();
     for src_port in src_ports {
-        traces.append(Trace { src_port, packets: 2, ..Trace::default() });
+        traces.append(Trace { src_port, from_src: Tally::one(0, 2, 80), ..Trace::default() });
     }
     Observation { key, traces }
 }
@@ -33,9 +33,9 @@ async fn a_run_written_early_and_late_reads_as_one_written_at_once() {
     let mut writer = parts.begin_run().await.unwrap();
     writer.write(&[observation(80, 1..5), observation(443, 1..2)]).await.unwrap();
     writer.write(&[observation(80, 5..9)]).await.unwrap();
-    assert_eq!(writer.finish(&run(5), &[observation(8_080, 1..3)]).await.unwrap(), Written::Added);
+    assert_eq!(writer.finish(&mut run(5), &[observation(8_080, 1..3)]).await.unwrap(), Written::Added);
     let observations = [observation(80, 1..9), observation(443, 1..2), observation(8_080, 1..3)];
-    whole.begin_run().await.unwrap().finish(&run(5), &observations).await.unwrap();
+    whole.begin_run().await.unwrap().finish(&mut run(5), &observations).await.unwrap();
     assert_eq!(all(&parts).await, all(&whole).await);
     assert_eq!(all(&parts).await, observations);
     assert_eq!(parts.runs().await.unwrap(), [run(5)]);
@@ -44,8 +44,8 @@ async fn a_run_written_early_and_late_reads_as_one_written_at_once() {
 #[tokio::test]
 async fn a_run_known_already_adds_nothing_and_an_unfinished_one_leaves_nothing() {
     let store = Store::in_memory().await.unwrap();
-    store.begin_run().await.unwrap().finish(&run(5), &[observation(80, 1..5)]).await.unwrap();
-    let again = store.begin_run().await.unwrap().finish(&run(5), &[observation(81, 1..5)]).await.unwrap();
+    store.begin_run().await.unwrap().finish(&mut run(5), &[observation(80, 1..5)]).await.unwrap();
+    let again = store.begin_run().await.unwrap().finish(&mut run(5), &[observation(81, 1..5)]).await.unwrap();
     assert_eq!(again, Written::Known(Box::new(run(5))));
     let mut writer = store.begin_run().await.unwrap();
     writer.write(&[observation(82, 1..5)]).await.unwrap();
