@@ -25,10 +25,10 @@ use crate::{
     store::{Loss, Run, RunId, Store, Written, content_id},
 };
 
-/// Traces of ended connections that are held in memory before they are written: some 100 MB.
-const MAX_WAITING: usize = 500_000;
+/// Traces of ended connections that are held in memory before they are written: some 20 MB.
+const MAX_WAITING: usize = 32_768;
 /// Frames between two looks at the progress bar and at the rows that wait.
-const FRAMES_AT_ONCE: u64 = 50_000;
+const FRAMES_AT_ONCE: u64 = 4_096;
 
 /// Read captures into the store. The same capture twice adds nothing, whatever its name.
 #[derive(Debug, clap::Args)]

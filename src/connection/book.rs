@@ -19,6 +19,9 @@ use crate::{
 /// Networks with equal addresses that one capture point sees.
 const MAX_NETWORKS: usize = 8;
 
+/// One of so many connections is written out when the table is full: few enough to hold, enough to pay for the search.
+const EVICTED_SHARE: usize = 32;
+
 /// Further places that saw packets, for each connection of the limit: most connections cross few.
 const PLACES_PER_CONNECTION: usize = 4;
 
@@ -172,10 +175,10 @@ impl Book {
         }
     }
 
-    /// Writes out and forgets the eighth of the connections that are least useful.
+    /// Writes out and forgets some of the connections, the least useful ones.
     pub fn evict<A: Address>(&mut self, table: &mut Table<A>) {
         let mut all: Vec<_> = table.firsts().map(|first| (table.get(first).usefulness(), first)).collect();
-        let count = self.limits.connections.div_ceil(8).min(all.len());
+        let count = self.limits.connections.div_ceil(EVICTED_SHARE).min(all.len());
         if count < all.len() {
             all.select_nth_unstable(count);
         }

@@ -163,6 +163,8 @@ impl Connection {
             Event::Open(number) => {
                 self.opening == Opening::Open || self.halves[0].begin != number || sender != self.src
             }
+            // whatever it acknowledges, it answers the SYN that waits: made-up captures count from elsewhere
+            Event::Agree(..) if self.is_asking() && sender != self.src => false,
             Event::Agree(number, _) => {
                 self.opening == Opening::Seen && (self.halves[0].begin != number || sender == self.src)
             }
@@ -180,11 +182,17 @@ impl Connection {
                 self.stands_at(sender, number, number.wrapping_add(1));
             }
             Event::Agree(number, answer) => {
-                let client = if self.opening == Opening::Open { sender.other() } else { self.src };
-                self.opened_by(client, number);
-                self.half_mut(sender).begin = answer;
+                if self.opening == Opening::Open {
+                    self.opened_by(sender.other(), number);
+                }
+                let is_first = !self.flags.has(Flags::AGREED);
+                let half = self.half_mut(sender);
+                half.begin = answer;
+                if is_first {
+                    // what came before was of an older connection (RFC 9293, 3.5.2)
+                    half.end = answer.wrapping_add(1);
+                }
                 self.flags.add(Flags::AGREED);
-                self.stands_at(sender, answer, answer.wrapping_add(1));
             }
             Event::Reset { .. } if sender != self.src && self.is_asking() => self.flags.add(Flags::REFUSED),
             // a refusal whose SYN was not captured names it: sequence 0, and one more than the SYN's (RFC 9293, 3.10.7.1)
@@ -302,7 +310,11 @@ impl Connection {
             self.halves.reverse();
             self.flags = self.flags.turned();
         }
-        self.halves[0].begin = number;
+        let client = &mut self.halves[0];
+        client.begin = number;
+        if client.end == 0 {
+            client.end = number.wrapping_add(1);
+        }
     }
 
     /// The client's first segment past its SYN acknowledges the server's initial sequence number: so it is known also
@@ -318,7 +330,7 @@ impl Connection {
     /// Notes where the sender stands: the first number that was seen of it, and the furthest.
     fn stands_at(&mut self, sender: Side, number: u32, end: u32) {
         let half = self.half_mut(sender);
-        if half.begin == 0 {
+        if half.begin == 0 && half.end == 0 {
             half.begin = number;
         }
         if half.end == 0 || is_after(end, half.end) {

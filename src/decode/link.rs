@@ -35,6 +35,8 @@ pub(super) fn ethernet(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
 fn cooked(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     let mut cursor = cursor(be16(data, 14), data.get(16..))?;
     cursor.packet_type = be16(data, 0).unwrap_or_default();
+    // no interface is told; the address of the sender on the link differs from one to the next
+    cursor.interface = be32(data, 8).unwrap_or_default();
     if cursor.ether_type < FIRST_ETHER_TYPE { Err(NotDecoded::Llc) } else { Ok(cursor) }
 }
 

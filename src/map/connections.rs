@@ -182,8 +182,11 @@ fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection> {
     for (key, mut part) in connections {
         let ends = if key.src <= key.dst { (key.protocol, key.src, key.dst) } else { (key.protocol, key.dst, key.src) };
         let known = by_ends.entry(ends).or_default();
-        let is_part = key.opening == Opening::Open && is_stream(key.protocol);
-        let whole = known.iter().copied().filter(|_| is_part).find(|n| is_continued(&joined[*n], &mut part));
+        let is_part = is_stream(key.protocol);
+        let whole = known.iter().copied().filter(|_| is_part).find(|n| match key.opening {
+            Opening::Open => is_continued(&joined[*n], &mut part),
+            Opening::Seen => is_answered(&joined[*n], &part),
+        });
         let Some(whole) = whole else {
             known.push(joined.len());
             joined.push(part);
@@ -215,6 +218,20 @@ fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
         return a.first.seconds_since(b.last) <= SAME_TIME_S && b.first.seconds_since(a.last) <= SAME_TIME_S;
     }
     both_saw.all(|(a, a_end, b, b_end)| is_within(b, a, a_end) || is_within(a, b, b_end))
+}
+
+/// Whether a part is the answer to an opening that a capture ended with. Made-up captures acknowledge the SYN itself, not
+/// what comes behind it.
+fn is_answered(whole: &Connection, part: &Connection) -> bool {
+    let (asked, agreed) = (whole.trace.flags, part.trace.flags);
+    let distance = whole.trace.identity.wrapping_sub(part.trace.identity);
+    whole.client == part.client
+        && asked.has(Flags::ASKED)
+        && !asked.has(Flags::AGREED)
+        && agreed.has(Flags::AGREED)
+        && !agreed.has(Flags::ASKED)
+        && distance.min(distance.wrapping_neg()) <= 1
+        && part.span.first.seconds_since(whole.span.last).abs() <= SAME_TIME_S
 }
 
 /// Whether a number stands in a stretch of a stream, or little behind it. Numbers wrap.

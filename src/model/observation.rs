@@ -270,16 +270,28 @@ impl Trace {
         if other.first < self.first {
             self.flags.0 = self.flags.0 & !Flags::SRC_FIRST.0 | other.flags.0 & Flags::SRC_FIRST.0;
         }
+        self.join_answer(other);
         self.flags.0 |= other.flags.0 & !Flags::SRC_FIRST.0;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
-        if self.answer == 0 {
-            self.answer = other.answer;
-        }
         self.src_end = furthest(self.src_end, other.src_end);
-        self.dst_end = furthest(self.dst_end, other.dst_end);
         self.hops_src.join(other.hops_src);
         self.hops_dst.join(other.hops_dst);
+    }
+}
+
+impl Trace {
+    /// Where `dst` stands. Before it agreed it may have answered for an older connection (RFC 9293, section 3.5.2).
+    fn join_answer(&mut self, other: &Self) {
+        let is_unanswered = |trace: &Self| trace.flags.has(Flags::ASKED) && !trace.flags.has(Flags::AGREED);
+        match (self.flags.has(Flags::AGREED), other.flags.has(Flags::AGREED)) {
+            (true, false) if is_unanswered(other) => {}
+            (false, true) if is_unanswered(self) => (self.answer, self.dst_end) = (other.answer, other.dst_end),
+            _ => {
+                self.answer = if self.answer == 0 { other.answer } else { self.answer };
+                self.dst_end = furthest(self.dst_end, other.dst_end);
+            }
+        }
     }
 }
 
