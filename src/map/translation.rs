@@ -4,7 +4,10 @@
 //! connection; hop limits tell which sighting was nearer to the client. A datagram is known by its digest and the
 //! client's end, what was met mid-stream by the client's end and the Service that it dialled.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::connections::{Connection, End};
 use crate::{
@@ -12,8 +15,14 @@ use crate::{
     model::{Direction, Protocol, Span, Trace, Via},
 };
 
-/// Sightings of one packet on its way through a cluster lie no further apart, in seconds.
+/// Sightings of one packet on its way through a cluster lie no further apart, in seconds: clocks of two hosts differ.
 const TRANSIT_S: f64 = 2.0;
+
+/// The same by one clock.
+const TRANSIT_ON_HOST_S: f64 = 0.05;
+
+/// A packet has no more pairs of ends on its way: as it was sent, behind a load balancer, a node port, and a Service.
+const MAX_STAGES: usize = 4;
 
 /// What sightings of one connection share, whatever its addresses have become.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,10 +55,11 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
 
 fn by_numbers(connection: &Connection) -> Option<Key> {
     let Trace { identity, answer, .. } = connection.trace;
-    (identity != 0 && answer != 0).then_some(Key::Numbers(connection.protocol, identity, answer))
+    let is_known = identity != 0 && answer != 0 && connection.protocol != Protocol::UDP;
+    is_known.then_some(Key::Numbers(connection.protocol, identity, answer))
 }
 
-/// Of datagrams the first answer may differ, for replies overtake each other.
+/// Of datagrams the first answer says little: replies overtake each other, and many are alike.
 fn by_client(connection: &Connection) -> Option<Key> {
     let Trace { identity, answer, .. } = connection.trace;
     let is_datagram = connection.protocol == Protocol::UDP;
@@ -80,8 +90,12 @@ fn is_passage(a: Span, b: Span) -> bool {
 }
 
 /// Joins the stages of one connection, from the client to the server. Where neither hop limits nor the inventory tell
-/// the stages' order they stay apart.
+/// the stages' order they stay apart, and so do those whose equal numbers may be chance.
 fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Vec<Connection>) {
+    let ends: BTreeSet<(End, End)> = stages.iter().map(|stage| (stage.client, stage.server)).collect();
+    if ends.len() > MAX_STAGES {
+        return done.append(&mut stages);
+    }
     stages = join_halves(stages, directory);
     // hop limits fall on the way from either side; at equal ones, whose packets were seen first was nearer to the client
     let rank = |stage: &Connection| {
@@ -90,7 +104,7 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     };
     stages.sort_by_key(|stage| (rank(stage), stage.client, stage.server));
     let is_told = stages.windows(2).all(|pair| match pair {
-        [near, far] => rank(near) != rank(far),
+        [near, far] => rank(near) != rank(far) && is_translated(near, far, directory),
         _ => true,
     });
     if !is_told || stages.len() < 2 {
@@ -103,6 +117,22 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
         absorb(&mut whole, stage, directory);
     }
     done.push(whole);
+}
+
+/// Whether two sightings of equal numbers are of one connection. Scanners send every SYN from one port with one number,
+/// traffic generators the same datagram to many, made-up captures count from one number always: so by one clock the
+/// sightings must lie in each other as those of one packet do, and a number that one side alone gave must be borne out
+/// by the hop limits or the inventory.
+fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> bool {
+    let apart_s = far.span.first.seconds_since(near.span.first);
+    let behind_s = far.span.last.seconds_since(near.span.last);
+    let is_one_clock = near.from_client.shares_run_with(&far.from_client);
+    let is_nested = apart_s >= 0.0 && behind_s <= TRANSIT_ON_HOST_S;
+    let is_forwarded = near.trace.hops_src.high > far.trace.hops_src.high || is_service(directory, near);
+    if is_one_clock {
+        return apart_s.abs() <= TRANSIT_ON_HOST_S && (is_nested || is_forwarded);
+    }
+    is_forwarded || by_numbers(near).is_some()
 }
 
 /// Joins a sighting of one side's packets with a sighting of the other's. A bridge sees both sides' packets after their

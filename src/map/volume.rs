@@ -52,6 +52,11 @@ impl Volume {
         self.0.extend(other.0.into_iter().map(|share| Share { stage: share.stage.saturating_add(stages), ..share }));
     }
 
+    /// Whether one run saw some of both.
+    pub fn shares_run_with(&self, other: &Self) -> bool {
+        self.0.iter().any(|one| other.0.iter().any(|it| it.run == one.run))
+    }
+
     /// Packets and bytes, given the time of each run.
     pub fn total(&self, runs: &[Span]) -> (u64, u64) {
         if let [share] = self.0[..] {
