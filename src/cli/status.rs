@@ -37,12 +37,12 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         let runs: Vec<_> = world.runs.iter().map(runs::json).collect();
         print::json(&json!({"runs": runs, "dependencies": dependencies.len(), "learning": learning}))?;
     } else {
-        print::text(printable(&text(&world.runs, dependencies.len(), learning)).as_bytes())?;
+        print::text(printable(&text(&world.runs, &dependencies, learning)).as_bytes())?;
     }
     Ok(Done::Clean)
 }
 
-fn text(runs: &[Run], dependencies: usize, learning: Learning) -> String {
+fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String {
     let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     for (reason, count) in runs.iter().flat_map(|run| &run.loss.not_decoded) {
@@ -73,7 +73,12 @@ fn text(runs: &[Run], dependencies: usize, learning: Learning) -> String {
             line("  damaged", format!("{}: {damage}", run.source));
         }
     }
-    line("dependencies", dependencies.to_string());
+    line("dependencies", dependencies.len().to_string());
+    for dependency in dependencies.iter().filter(|dependency| dependency.via.iter().any(|via| via.disputed)) {
+        let services: Vec<&str> = dependency.via.iter().filter_map(|via| via.service.as_deref()).collect();
+        let led = format!("{} led {} to {}", services.join(", "), dependency.client.name, dependency.server.name);
+        line("  disputed", format!("{led}, which the inventory does not know behind it"));
+    }
     line("learning", learning.to_string());
     text
 }

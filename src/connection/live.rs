@@ -264,6 +264,9 @@ impl Connection {
         self.first = self.first.min(moment);
         self.last = self.last.max(moment);
         self.has_news = true;
+        if packet.is_broadcast {
+            self.flags.add(if sender == self.src { Flags::BROADCAST } else { Flags::DST_BROADCAST });
+        }
         let half = self.half_mut(sender);
         half.hops.join(Hops::of(packet.hop_limit));
         half.contexts = contexts.with(half.contexts, (packet.vlans, packet.tunnels));

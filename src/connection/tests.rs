@@ -15,6 +15,7 @@ fn segment(src: (&str, u16), dst: (&str, u16), flags: u8, sequence: u32, acknowl
         vlans: VlanStack::default(),
         tunnels: TunnelStack::default(),
         point: 1,
+        is_broadcast: false,
         src: src.0.parse().unwrap(),
         dst: dst.0.parse().unwrap(),
         protocol: Protocol::TCP,

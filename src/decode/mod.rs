@@ -26,6 +26,8 @@ pub struct Packet<'a> {
     pub tunnels: TunnelStack,
     /// Where on the host it was seen: equal for packets of one interface and direction.
     pub point: u32,
+    /// Whether the link carried it to everybody: so it is no one's alone, whatever its address.
+    pub is_broadcast: bool,
     /// Source address.
     pub src: IpAddr,
     /// Destination address.
@@ -137,11 +139,14 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
 #[must_use]
 pub fn quoted<'a>(error: &Packet<'_>, quote: &'a [u8]) -> Option<Packet<'a>> {
     let ether_type = if error.src.is_ipv4() { link::IPV4 } else { link::IPV6 };
-    let cursor = Cursor { ether_type, rest: quote, interface: 0, packet_type: 0 };
+    let cursor = Cursor { ether_type, rest: quote, interface: 0, packet_type: 0, is_broadcast: false };
     // what is not quoted was on the wire; its length stands in the header
     let network = ip::decode(&cursor, 0).ok().filter(|network| network.protocol.has_ports())?;
     let transport = transport::decode(&network).ok()?;
-    Some(Packet::new(error.vlans, error.tunnels, error.point, &network, transport))
+    let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = network;
+    let Packet { vlans, tunnels, point, .. } = *error;
+    let is_broadcast = false;
+    Some(Packet { vlans, tunnels, point, is_broadcast, src, dst, protocol, hop_limit, ip_id, ip_bytes, transport })
 }
 
 /// Decodes one IP packet, and the one inside where it is a tunnel's.
@@ -163,20 +168,9 @@ fn layer(
             return inner;
         }
     }
-    Ok(Packet::new(vlans, tunnels, point, &network, transport))
-}
-
-impl<'a> Packet<'a> {
-    fn new(
-        vlans: VlanStack,
-        tunnels: TunnelStack,
-        point: u32,
-        network: &ip::Network<'a>,
-        transport: Transport<'a>,
-    ) -> Self {
-        let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = *network;
-        Self { vlans, tunnels, point, src, dst, protocol, hop_limit, ip_id, ip_bytes, transport }
-    }
+    let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = network;
+    let is_broadcast = cursor.is_broadcast;
+    Ok(Packet { vlans, tunnels, point, is_broadcast, src, dst, protocol, hop_limit, ip_id, ip_bytes, transport })
 }
 
 /// The number of the place where nothing tells places apart: the first interface, without tags.
@@ -195,6 +189,7 @@ struct Cursor<'a> {
     rest: &'a [u8],
     interface: u32,
     packet_type: u16,
+    is_broadcast: bool,
 }
 
 /// Two bytes in network order.

@@ -17,6 +17,19 @@ pub enum By {
     Address,
 }
 
+/// The connections, by their index, that all of them together set apart.
+pub(super) struct Marked {
+    pub scans: BTreeSet<usize>,
+    pub probes: BTreeSet<usize>,
+}
+
+impl Marked {
+    fn of(&self, n: usize) -> BTreeSet<Mark> {
+        let all = [(&self.scans, Mark::Scan), (&self.probes, Mark::Probe)];
+        all.into_iter().filter(|(connections, _)| connections.contains(&n)).map(|(_, mark)| mark).collect()
+    }
+}
+
 type PartyKey = (PartyKind, String, Option<String>);
 
 /// What makes two connections the same dependency. Those of unknown direction never join known ones.
@@ -34,7 +47,7 @@ struct Key {
 pub(super) fn aggregate(
     site: &str,
     connections: &[Connection],
-    scans: &BTreeSet<usize>,
+    marked: &Marked,
     runs: &[Span],
     directory: &Directory,
     by: By,
@@ -53,7 +66,7 @@ pub(super) fn aggregate(
             protocol: connection.protocol,
             port: server.port,
             outcome: connection.outcome(),
-            marks: marks(connection, scans.contains(&n), &client, &server.party, directory),
+            marks: marks(connection, marked.of(n), &client, &server.party, directory),
             is_direction_known: connection.direction != Direction::Unknown,
         };
         sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, &client, server, runs);
@@ -67,15 +80,11 @@ fn party_key(party: &Party) -> PartyKey {
 
 fn marks(
     connection: &Connection,
-    is_scan: bool,
+    mut marks: BTreeSet<Mark>,
     client: &Party,
     server: &Party,
     directory: &Directory,
 ) -> BTreeSet<Mark> {
-    let mut marks = BTreeSet::new();
-    if is_scan {
-        marks.insert(Mark::Scan);
-    }
     let (a, b) = (connection.client.0, connection.server.0);
     if a == b || client.kind == PartyKind::Node && server.kind == PartyKind::Node && client.name == server.name {
         marks.insert(Mark::Itself);

@@ -53,7 +53,10 @@ impl Evidence {
         let Connection { protocol, client, server, .. } = *connection;
         let at = connection.span.first;
         let is_turned_by_order = !connection.trace.flags.has(Flags::SRC_FIRST);
-        if let Some(is_turned) = only_one(is_group(server.0), is_group(client.0)) {
+        let flags = connection.trace.flags;
+        let is_server_many = is_group(server.0) || flags.has(Flags::BROADCAST);
+        let is_client_many = is_group(client.0) || flags.has(Flags::DST_BROADCAST);
+        if let Some(is_turned) = only_one(is_server_many, is_client_many) {
             // nobody sends from such an address
             return (Direction::Order, is_turned);
         }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     inventory::{Directory, Owner},
-    model::{Party, PartyKind, Pod, Protocol, Timestamp, Via},
+    model::{Flags, Party, PartyKind, Pod, Protocol, Timestamp, Via},
 };
 
 /// A server as it is known: the party, its port, and what was dialled in its place.
@@ -27,13 +27,20 @@ pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
 /// pods are of one and listen on one port.
 pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     let (address, port) = connection.server;
+    if connection.trace.flags.has(Flags::BROADCAST) {
+        return Server { party: party(address, Owner::Multicast), port, via: None };
+    }
     let resolved = behind_service(directory, connection.protocol, connection.server, connection.span.first);
     if let Some((party, target)) = resolved {
         let via = translation::via(directory, connection.protocol, connection.server);
         return Server { party, port: target, via: Some(via) };
     }
     let party = party(address, directory.who(address, connection.span.first));
-    Server { party, port, via: connection.via.clone() }
+    let via = connection
+        .via
+        .clone()
+        .map(|via| Via { disputed: translation::is_disputed(directory, connection, &via), ..via });
+    Server { party, port, via }
 }
 
 fn behind_service(directory: &Directory, protocol: Protocol, end: End, at: Timestamp) -> Option<(Party, u16)> {

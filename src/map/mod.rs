@@ -10,13 +10,13 @@ mod connections;
 mod direction;
 mod identity;
 mod learning;
+mod probe;
 mod scan;
 mod translation;
 mod volume;
 
-use std::collections::BTreeSet;
-
 pub use aggregate::By;
+use aggregate::Marked;
 pub use learning::{Learning, State, learning};
 
 use crate::{
@@ -51,9 +51,9 @@ pub fn dependencies(site: &str, recordings: &[Recording], directory: &Directory,
         options.since.is_none_or(|since| span.first >= since) && options.until.is_none_or(|until| span.first <= until)
     };
     connections.retain(|connection| is_in_window(connection.span));
-    let scans: BTreeSet<usize> = scan::find(&connections);
+    let marked = Marked { scans: scan::find(&connections), probes: probe::find(&connections, directory) };
     let runs: Vec<Span> = recordings.iter().map(|recording| recording.span).collect();
-    aggregate::aggregate(site, &connections, &scans, &runs, directory, options.by)
+    aggregate::aggregate(site, &connections, &marked, &runs, directory, options.by)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::{
 
 use super::connections::{Connection, End};
 use crate::{
-    inventory::Directory,
+    inventory::{Directory, Owner},
     model::{Direction, Protocol, Span, Trace, Via},
 };
 
@@ -174,7 +174,25 @@ fn absorb(whole: &mut Connection, stage: Connection, directory: &Directory) {
 
 pub(super) fn via(directory: &Directory, protocol: Protocol, (address, port): End) -> Via {
     let service = directory.service_at(address, protocol, port).or_else(|| directory.node_port(protocol, port));
-    Via { address, port, service: service.map(|(service, _)| format!("{}/{}", service.namespace, service.name)) }
+    let service = service.map(|(service, _)| format!("{}/{}", service.namespace, service.name));
+    Via { address, port, service, disputed: false }
+}
+
+/// Whether the packets led elsewhere than where the inventory says that the Service leads. A pod that the inventory does
+/// not know, or a Service of which it knows no pods, says nothing against it.
+pub(super) fn is_disputed(directory: &Directory, connection: &Connection, via: &Via) -> bool {
+    let service = directory.service_at(via.address, connection.protocol, via.port);
+    let service = service.or_else(|| directory.node_port(connection.protocol, via.port));
+    let Some((service, service_port)) = service else { return false };
+    let at = connection.span.first;
+    let workload = |address| match directory.who(address, at) {
+        Owner::Pod(pod) => Some(&pod.workload),
+        _ => None,
+    };
+    let Some(reached) = workload(connection.server.0) else { return false };
+    let targets = directory.targets(service, service_port);
+    let mut behind = targets.iter().filter_map(|(address, _)| workload(*address)).peekable();
+    behind.peek().is_some() && behind.all(|target| target != reached)
 }
 
 /// Joins what was dialled at a Service with the sighting of the same client at one of its pods.

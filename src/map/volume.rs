@@ -52,6 +52,11 @@ impl Volume {
         self.0.extend(other.0.into_iter().map(|share| Share { stage: share.stage.saturating_add(stages), ..share }));
     }
 
+    /// The most packets that one place saw in one run.
+    pub fn most_packets(&self) -> u64 {
+        self.0.iter().map(|share| share.packets).max().unwrap_or_default()
+    }
+
     /// Whether one run saw some of both.
     pub fn shares_run_with(&self, other: &Self) -> bool {
         self.0.iter().any(|one| other.0.iter().any(|it| it.run == one.run))

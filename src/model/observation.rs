@@ -67,6 +67,10 @@ impl Flags {
     pub const CLOSED: Self = Self(1 << 6);
     /// Bytes of payload went either way.
     pub const PAYLOAD: Self = Self(1 << 7);
+    /// The link carried packets of `src` to everybody.
+    pub const BROADCAST: Self = Self(1 << 8);
+    /// The same of `dst`.
+    pub const DST_BROADCAST: Self = Self(1 << 9);
 
     /// Whether all bits of `other` are set.
     #[must_use]
@@ -82,10 +86,15 @@ impl Flags {
     /// The same as seen from the other end.
     #[must_use]
     pub fn turned(self) -> Self {
-        let mut turned = Self(self.0 & !(Self::FROM_SRC.0 | Self::FROM_DST.0 | Self::SRC_FIRST.0));
-        for (bit, mirrored) in [(Self::FROM_SRC, Self::FROM_DST), (Self::FROM_DST, Self::FROM_SRC)] {
-            if self.has(bit) {
-                turned.add(mirrored);
+        let pairs = [(Self::FROM_SRC, Self::FROM_DST), (Self::BROADCAST, Self::DST_BROADCAST)];
+        let mut turned = Self(self.0 & !Self::SRC_FIRST.0);
+        for (of_src, of_dst) in pairs {
+            turned.0 &= !(of_src.0 | of_dst.0);
+            if self.has(of_src) {
+                turned.add(of_dst);
+            }
+            if self.has(of_dst) {
+                turned.add(of_src);
             }
         }
         if !self.has(Self::SRC_FIRST) {
