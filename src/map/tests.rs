@@ -11,7 +11,7 @@ const BOTH_WAYS: u16 = Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0 
 const HOUR: Hour = Hour(497_000);
 
 /// An observation of one connection; `ends` reads `10.0.0.1:40000 > 10.0.0.2:443`.
-fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
+pub(super) fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
     let end = |text: &str| {
         let (address, port) = text.rsplit_once(':').unwrap();
         (address.parse().unwrap(), port.parse::<u16>().unwrap())
@@ -31,7 +31,7 @@ fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
     Observation { key, traces: TraceSet::restore([Trace { src_port, ..trace }], 1) }
 }
 
-fn handshake(ends: &str, identity: u32) -> Observation {
+pub(super) fn handshake(ends: &str, identity: u32) -> Observation {
     let flags = Flags(ESTABLISHED);
     seen(
         Opening::Seen,
@@ -40,7 +40,7 @@ fn handshake(ends: &str, identity: u32) -> Observation {
     )
 }
 
-fn midstream(ends: &str) -> Observation {
+pub(super) fn midstream(ends: &str) -> Observation {
     seen(Opening::Open, ends, Trace { flags: Flags(BOTH_WAYS), packets: 4, hops_src: Hops::of(64), ..Trace::default() })
 }
 
@@ -88,7 +88,7 @@ fn mk_cluster() -> Cluster {
     }
 }
 
-fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
+pub(super) fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
     dependencies("default", observations, &Directory::new(cluster), Options::default())
 }
 
