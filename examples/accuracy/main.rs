@@ -8,9 +8,20 @@ mod directions;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
+    match write() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("accuracy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write() -> io::Result<()> {
     let data = data()?;
     let sections = [direction::section(&data.join("pcaps"))?];
     let page = format!("{}\n{}", head(), sections.join("\n"));

@@ -40,7 +40,7 @@ impl Evidence {
     /// Notes a peer of an end. Whose port is likelier a server's is none that the end serves: a client that calls many from
     /// one port, as scanners do and systems that hand ports out again, has many peers too.
     fn talks(&mut self, protocol: Protocol, end: End, peer: End) {
-        if !PortKind::of(peer.1).outranks(PortKind::of(end.1)) {
+        if by_port(protocol, end.1, peer.1) != Some(true) {
             self.talkers.entry((protocol, end)).or_default().insert(peer);
         }
     }
@@ -54,7 +54,7 @@ impl Evidence {
         let as_listener = || only_one(listens(server), listens(client)).map(|it| (Direction::Listener, it));
         let as_declared = || only_one(declared(server), declared(client)).map(|it| (Direction::Inventory, it));
         let by_fan_in = || self.by_fan_in(connection).map(|it| (Direction::FanIn, it));
-        let by_port = || by_service_port(server.1, client.1).map(|it| (Direction::Port, it));
+        let by_port = || by_port(protocol, server.1, client.1).map(|it| (Direction::Port, it));
         as_listener().or_else(as_declared).or_else(by_fan_in).or_else(by_port)
     }
 
@@ -68,10 +68,16 @@ impl Evidence {
     }
 }
 
+/// The port that an FTP server opens data connections from; nobody listens on it (RFC 959, section 3.2).
+const FTP_DATA: u16 = 20;
+
 /// Whether the port that servers are known to listen on lies as the client's.
-fn by_service_port(server: u16, client: u16) -> Option<bool> {
-    let (server, client) = (PortKind::of(server), PortKind::of(client));
-    only_one(server.outranks(client), client.outranks(server))
+fn by_port(protocol: Protocol, server: u16, client: u16) -> Option<bool> {
+    let (of_server, of_client) = (PortKind::of(server), PortKind::of(client));
+    let opens_data =
+        |port: u16, other: PortKind| protocol == Protocol::TCP && port == FTP_DATA && other < PortKind::Privileged;
+    only_one(opens_data(client, of_server), opens_data(server, of_client))
+        .or_else(|| only_one(of_server.outranks(of_client), of_client.outranks(of_server)))
 }
 
 /// Whether the inventory knows that this end serves.

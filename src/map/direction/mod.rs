@@ -8,10 +8,10 @@ mod habits;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::connections::{Connection, End};
+use super::connections::Connection;
 use crate::{
     inventory::Directory,
-    model::{Direction, Flags, PortKind, Protocol},
+    model::{Direction, Flags, Protocol},
 };
 use evidence::Evidence;
 use habits::Habits;
@@ -44,15 +44,10 @@ fn by_nature(connection: &Connection) -> Option<Verdict> {
         // nobody sends from such an address
         return Some((Direction::Order, is_turned));
     }
-    if !protocol.has_ports() {
-        return Some((Direction::Order, is_turned_by_order(connection)));
-    }
-    let is_turned = only_one(opens_data(client, server, protocol), opens_data(server, client, protocol))?;
-    Some((Direction::Port, is_turned))
+    (!protocol.has_ports()).then(|| (Direction::Order, is_turned_by_order(connection)))
 }
 
-/// A datagram's first is the question. A stream that was met in its middle was met at either side's turn, and where both
-/// sides are there to see, the first of them was the client no more often than not.
+/// A datagram's first is the question. A stream that was met in its middle was met at either side's turn.
 fn by_order(connection: &Connection) -> Option<Verdict> {
     (!is_stream(connection.protocol)).then(|| (Direction::Order, is_turned_by_order(connection)))
 }
@@ -63,13 +58,6 @@ fn is_stream(protocol: Protocol) -> bool {
 
 fn is_turned_by_order(connection: &Connection) -> bool {
     !connection.trace.flags.has(Flags::SRC_FIRST)
-}
-
-/// The port that an FTP server opens data connections from; nobody listens on it (RFC 959, section 3.2).
-const FTP_DATA: u16 = 20;
-
-fn opens_data(from: End, to: End, protocol: Protocol) -> bool {
-    protocol == Protocol::TCP && from.1 == FTP_DATA && PortKind::of(to.1) < PortKind::Privileged
 }
 
 /// Whether it stands for many: multicast or broadcast.

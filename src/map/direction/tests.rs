@@ -83,6 +83,15 @@ fn a_client_that_calls_many_services_from_one_port_is_no_server() {
 }
 
 #[test]
+fn a_server_that_opens_many_data_connections_is_their_client() {
+    let data = ["10.0.0.1:20 > 10.0.0.2:40001", "10.0.0.1:20 > 10.0.0.2:40002", "10.0.0.1:20 > 10.0.0.3:40003"];
+    assert_eq!(told(&[], &data, "10.0.0.1:20", "10.0.0.2:40000"), Some(Direction::Port));
+    // stronger evidence stands
+    let listens = ["10.0.0.9:40000 > 10.0.0.1:20"];
+    assert_eq!(told(&listens, &data, "10.0.0.2:40000", "10.0.0.1:20"), Some(Direction::Listener));
+}
+
+#[test]
 fn a_port_that_stays_while_the_others_change_is_listened_on() {
     let (client, server) = ("10.0.0.1:40001", "10.0.0.2:50005");
     assert_eq!(told(&[], &["10.0.0.1:40002 > 10.0.0.2:50005"], client, server), Some(Direction::FanIn));
