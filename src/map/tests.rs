@@ -136,6 +136,13 @@ fn a_client_behind_source_translation_is_found_by_both_sequence_numbers() {
 }
 
 #[test]
+fn connections_that_share_no_end_are_joined_where_hop_limits_tell_their_order_alone() {
+    // hand-made traffic numbers all its connections alike
+    let alike = [handshake("10.0.0.1:40000 > 10.0.0.2:80", 7), handshake("10.0.0.3:40001 > 10.0.0.4:80", 7)];
+    assert_eq!(map_of(&alike, &Cluster::default()).len(), 2);
+}
+
+#[test]
 fn equal_numbers_of_one_scan_are_not_taken_for_translation() {
     // port scanners send every SYN from one port with one sequence number
     let attempt = |port: u16| {

@@ -90,7 +90,7 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     };
     stages.sort_by_key(|stage| (rank(stage), stage.client, stage.server));
     let is_told = stages.windows(2).all(|pair| match pair {
-        [near, far] => rank(near) != rank(far),
+        [near, far] => rank(near) != rank(far) && (shares_an_end(near, far) || is_nearer(near, far)),
         _ => true,
     });
     if !is_told || stages.len() < 2 {
@@ -103,6 +103,19 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
         absorb(&mut whole, stage, directory);
     }
     done.push(whole);
+}
+
+/// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router
+/// translated twice, which costs a hop, or another one: generated traffic numbers all its connections alike.
+fn shares_an_end(near: &Connection, far: &Connection) -> bool {
+    near.client == far.client || near.server == far.server
+}
+
+/// Whether hop limits say which sighting was nearer to the client.
+fn is_nearer(near: &Connection, far: &Connection) -> bool {
+    let (near, far) = (&near.trace, &far.trace);
+    near.hops_src.high > far.hops_src.high && !far.hops_src.is_none()
+        || near.hops_dst.high < far.hops_dst.high && !near.hops_dst.is_none()
 }
 
 /// Joins a sighting of one side's packets with a sighting of the other's. A bridge sees both sides' packets after their
