@@ -1,4 +1,9 @@
+use std::ops::RangeInclusive;
+
 use super::Protocol;
+
+/// The ports that older systems give to clients: BSD to 4.4, and Windows to 2003.
+pub const EARLY_PORTS: RangeInclusive<u16> = 1_024..=5_000;
 
 /// What a port's number says of who uses it, the likelier a server the higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -7,7 +12,7 @@ pub enum PortKind {
     Ephemeral,
     /// Below 1024 and nobody's: `bindresvport` and the kernel's Sun RPC give these to clients of the superuser.
     Reserved,
-    /// Older systems give these to clients: BSD to 4.4 and Windows to 2003 those from 1024 to 5000. Servers have them too.
+    /// One of [`EARLY_PORTS`]; servers have them too.
     Early,
     /// Chosen by whoever runs the server.
     Custom,
@@ -33,8 +38,8 @@ impl PortKind {
             FIRST_RESERVED..1_024 if is_listed => Self::Privileged,
             FIRST_RESERVED..1_024 => Self::Reserved,
             1_024..FIRST_EPHEMERAL if is_listed => Self::Service,
-            1_024..=5_000 => Self::Early,
-            5_001..FIRST_EPHEMERAL => Self::Custom,
+            _ if EARLY_PORTS.contains(&port) => Self::Early,
+            1_024..FIRST_EPHEMERAL => Self::Custom,
             _ if is_listed => Self::HighService,
             _ => Self::Ephemeral,
         }

@@ -1,21 +1,18 @@
 //! What the decided connections tell of the rest, and the rest by its number.
 
-use std::{net::IpAddr, ops::RangeInclusive};
+use std::net::IpAddr;
 
 use foldhash::{HashMap, HashSet};
 
 use super::{Verdict, is_stream, only_one};
 use crate::{
     map::connections::{Connection, End},
-    model::{Direction, Outcome, PortKind, Protocol},
+    model::{Direction, EARLY_PORTS, Outcome, PortKind, Protocol},
 };
 
 /// Servers that name the port of a second one to their clients: FTP's passive mode (RFC 959, PASV), Sun RPC's portmapper
 /// (RFC 1833), the endpoint mapper of DCE RPC (Open Group C706), the registry of Java RMI.
 const PORT_GIVERS: [u16; 4] = [21, 111, 135, 1_099];
-
-/// The ports that BSD to 4.4 and Windows to 2003 give to clients.
-const EARLY: RangeInclusive<u16> = 1_024..=5_000;
 
 /// So many servers on one port of those that systems give to clients are no chance.
 const MIN_SERVERS: usize = 2;
@@ -52,7 +49,7 @@ impl Habits {
         if PORT_GIVERS.contains(&server.1) {
             self.asked.insert((client.0, server.0));
         }
-        if EARLY.contains(&client.1) {
+        if EARLY_PORTS.contains(&client.1) {
             self.early.insert(client.0);
         }
         if connection.direction == Direction::Handshake && connection.outcome() == Outcome::Established {
@@ -63,13 +60,18 @@ impl Habits {
     /// The strongest of what speaks.
     pub fn weigh(&self, connection: &Connection) -> Option<Verdict> {
         let Connection { protocol, client, server, .. } = *connection;
-        let asked = |from: End, to: End| self.asked.contains(&(from.0, to.0));
+        // a port that was chosen may be that of a server of the asker's own
+        let asked = |from: End, to: End| self.asks(from, to) && PortKind::of(from.1) != PortKind::Custom;
         let serves = |end: End| self.serves_elsewhere(protocol, end);
         only_one(asked(client, server), asked(server, client))
             .or_else(|| only_one(serves(server), serves(client)))
             .or_else(|| only_one(self.is_chosen(server, client), self.is_chosen(client, server)))
             .map(|is_turned| (Direction::Port, is_turned))
             .or_else(|| self.by_repeats(connection).map(|is_turned| (Direction::FanIn, is_turned)))
+    }
+
+    fn asks(&self, from: End, to: End) -> bool {
+        self.asked.contains(&(from.0, to.0))
     }
 
     /// Whether others serve on this port.
@@ -81,7 +83,7 @@ impl Habits {
     /// Whether somebody chose this port, and a system gave the other one to a client.
     fn is_chosen(&self, end: End, other: End) -> bool {
         let is_chosen = match PortKind::of(end.1) {
-            PortKind::Custom => true,
+            PortKind::Custom => !self.asks(end, other),
             PortKind::Early => !self.early.contains(&end.0),
             _ => false,
         };

@@ -106,6 +106,8 @@ fn who_asks_for_a_port_is_the_client_there() {
         let told = told(&[&asks(giver)], &[], "10.0.0.1:1055", "10.0.0.2:50005");
         assert_eq!(told, Some(Direction::Port), "{giver}");
     }
+    // its port may be one that it serves on, or that a translator gave it
+    assert_eq!(told(&[&asks(21)], &[], "10.0.0.1:7654", "10.0.0.2:50005"), Some(Direction::Unknown));
     // that it calls another service tells nothing, but that its system gives clients such ports
     assert_eq!(told(&[&asks(80)], &[], "10.0.0.1:1055", "10.0.0.2:50005"), Some(Direction::Unknown));
 }
