@@ -59,7 +59,8 @@ pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
     scans
 }
 
-/// Who sent a few datagrams where and heard nothing. Of one to whom no packets were seen at all, nothing can be told.
+/// Who sent a few datagrams where and heard nothing. Of one whom no answer at all was seen to reach, nothing can be told:
+/// a mirror port may show one way alone.
 fn strays(connections: &[Connection]) -> HashSet<(IpAddr, End)> {
     let mut packets: HashMap<(IpAddr, End), u64> = HashMap::default();
     let mut heard: HashSet<IpAddr> = HashSet::default();
@@ -68,8 +69,9 @@ fn strays(connections: &[Connection]) -> HashSet<(IpAddr, End)> {
         if connection.protocol == Protocol::UDP {
             *packets.entry((client, server)).or_default() += connection.from_client.most_packets();
         }
-        heard.extend([client].into_iter().filter(|_| connection.from_server.most_packets() > 0));
-        heard.extend([server.0].into_iter().filter(|_| connection.from_client.most_packets() > 0));
+        if connection.from_server.most_packets() > 0 {
+            heard.insert(client);
+        }
     }
     packets.retain(|(client, _), packets| *packets < MIN_SUSTAINED_PACKETS && heard.contains(client));
     packets.into_keys().collect()

@@ -12,7 +12,7 @@ const BOTH_WAYS: u16 = Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0 
 const HOUR: Hour = Hour(497_000);
 
 /// An observation of one connection; `ends` reads `10.0.0.1:40000 > 10.0.0.2:443`.
-fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
+pub(super) fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
     let end = |text: &str| {
         let (address, port) = text.rsplit_once(':').unwrap();
         (address.parse().unwrap(), port.parse::<u16>().unwrap())
@@ -32,7 +32,7 @@ fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
     Observation { key, traces: TraceSet::restore([Trace { src_port, ..trace }], 1) }
 }
 
-fn handshake(ends: &str, identity: u32) -> Observation {
+pub(super) fn handshake(ends: &str, identity: u32) -> Observation {
     let flags = Flags(ESTABLISHED);
     seen(
         Opening::Seen,
@@ -48,7 +48,7 @@ fn handshake(ends: &str, identity: u32) -> Observation {
     )
 }
 
-fn midstream(ends: &str) -> Observation {
+pub(super) fn midstream(ends: &str) -> Observation {
     seen(
         Opening::Open,
         ends,
@@ -100,7 +100,7 @@ fn mk_cluster() -> Cluster {
     }
 }
 
-fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
+pub(super) fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
     // each observation by a run of its own, all of one time
     let span = Span { first: HOUR.start(), last: HOUR.start() };
     let recording = |observation: &Observation| Recording { span, observations: vec![observation.clone()] };
@@ -152,6 +152,13 @@ fn a_client_behind_source_translation_is_found_by_both_sequence_numbers() {
     inside.traces = TraceSet::restore(further, 1);
     let map = map_of(&[outside, inside], &mk_cluster());
     assert_eq!((only(&map).client.name.as_str(), only(&map).server.name.as_str()), ("203.0.113.9", "shop/api"));
+}
+
+#[test]
+fn connections_that_share_no_end_are_joined_where_hop_limits_tell_their_order_alone() {
+    // hand-made traffic numbers all its connections alike
+    let alike = [handshake("10.0.0.1:40000 > 10.0.0.2:80", 7), handshake("10.0.0.3:40001 > 10.0.0.4:80", 7)];
+    assert_eq!(map_of(&alike, &Cluster::default()).len(), 2);
 }
 
 #[test]

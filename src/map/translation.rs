@@ -29,13 +29,13 @@ const MAX_STAGES: usize = 4;
 enum Key {
     /// Both initial sequence numbers.
     Numbers(Protocol, u32, u32),
-    /// The client's end and number, where the server gave none.
+    /// The client's end and the number of one side.
     Client(Protocol, End, u32),
 }
 
 /// Joins the sightings of each connection into one: the true client, the true server, and what was dialled.
 pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
-    for key in [by_numbers, by_client] {
+    for key in [by_numbers, by_client, by_answer] {
         let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
         let mut done = Vec::with_capacity(connections.len());
         for connection in connections.drain(..) {
@@ -68,6 +68,13 @@ fn by_client(connection: &Connection) -> Option<Key> {
         connection.client,
         identity,
     ))
+}
+
+/// Of a stream whose replies alone were seen somewhere.
+fn by_answer(connection: &Connection) -> Option<Key> {
+    let Connection { protocol, client, trace, .. } = connection;
+    let is_stream = matches!(*protocol, Protocol::TCP | Protocol::SCTP);
+    (is_stream && trace.answer != 0).then_some(Key::Client(*protocol, *client, trace.answer))
 }
 
 /// Parts a group where its members lie too far apart to be one passage.
@@ -104,7 +111,10 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     };
     stages.sort_by_key(|stage| (rank(stage), stage.client, stage.server));
     let is_told = stages.windows(2).all(|pair| match pair {
-        [near, far] => rank(near) != rank(far) && is_translated(near, far, directory),
+        [near, far] => {
+            let is_possible = shares_an_end(near, far) || is_nearer(near, far);
+            rank(near) != rank(far) && is_possible && is_translated(near, far, directory)
+        }
         _ => true,
     });
     if !is_told || stages.len() < 2 {
@@ -135,27 +145,60 @@ fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> 
     is_forwarded || by_numbers(near).is_some()
 }
 
+/// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router
+/// translated twice, which costs a hop, or another one: generated traffic numbers all its connections alike.
+fn shares_an_end(near: &Connection, far: &Connection) -> bool {
+    near.client == far.client || near.server == far.server
+}
+
+/// Whether hop limits say which sighting was nearer to the client.
+fn is_nearer(near: &Connection, far: &Connection) -> bool {
+    let (near, far) = (&near.trace, &far.trace);
+    near.hops_src.high > far.hops_src.high && !far.hops_src.is_none()
+        || near.hops_dst.high < far.hops_dst.high && !near.hops_dst.is_none()
+}
+
 /// Joins a sighting of one side's packets with a sighting of the other's. A bridge sees both sides' packets after their
 /// translation: requests name the true server, replies the true client and what it dialled.
 fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
     let (mut requests, rest): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.trace.hops_dst.is_none());
     let (replies, mut whole): (Vec<_>, Vec<_>) = rest.into_iter().partition(|stage| stage.trace.hops_src.is_none());
-    match (&mut requests[..], replies.len()) {
-        // where the whole was seen besides, a half tells nothing more
-        _ if !whole.is_empty() => {
-            requests.clear();
+    if let ([request], [_]) = (&mut requests[..], &replies[..])
+        && whole.is_empty()
+    {
+        for reply in replies {
+            take_replies(request, reply, directory);
         }
-        ([request], 1) => replies.into_iter().for_each(|reply| {
-            if reply.server != request.server {
-                request.via = Some(via(directory, request.protocol, reply.server));
-            }
-            request.client = reply.client;
-            request.take_stage(reply);
-        }),
-        _ => whole.extend(replies),
+        return requests;
+    }
+    for reply in replies {
+        // they tell nothing new where a stage has their server; of another one they tell what its client dialled
+        let known = whole.iter_mut().find(|stage| stage.server == reply.server && is_among(stage, &reply));
+        if let Some(stage) = known {
+            stage.take_stage(reply);
+            continue;
+        }
+        match whole.iter_mut().find(|stage| stage.client == reply.client && is_among(stage, &reply)) {
+            Some(stage) => take_replies(stage, reply, directory),
+            None => whole.push(reply),
+        }
     }
     whole.append(&mut requests);
     whole
+}
+
+/// Whether replies came while a connection lasted.
+fn is_among(stage: &Connection, reply: &Connection) -> bool {
+    let apart_s = stage.span.first.seconds_since(reply.span.first);
+    apart_s <= TRANSIT_ON_HOST_S && overlap(stage.span, reply.span)
+}
+
+fn take_replies(stage: &mut Connection, reply: Connection, directory: &Directory) {
+    if reply.server != stage.server && stage.via.is_none() {
+        stage.via = Some(via(directory, stage.protocol, reply.server));
+    }
+    stage.client = reply.client;
+    stage.take_stage(reply);
 }
 
 fn is_service(directory: &Directory, connection: &Connection) -> bool {

@@ -55,9 +55,9 @@ pub enum Direction {
     Inventory,
     /// Many peers and ports talk to that address and port.
     FanIn,
-    /// A well-known service port.
+    /// What the ports' numbers tell: one is a service's, or was given out by a server that names ports to its clients.
     Port,
-    /// Who spoke first.
+    /// Who spoke first; never of streams, which may be met at either side's turn.
     Order,
     /// Not known; never a rule.
     Unknown,

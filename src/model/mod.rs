@@ -18,7 +18,7 @@ pub use labels::Labels;
 pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet};
 pub use party::{Party, PartyKind, WorkloadRef};
 pub use protocol::Protocol;
-pub use service_port::service_port_rank;
+pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
 pub use time::{Hour, Span, Timestamp};
 
 /// The site of everything that names none: addresses are unique only within a site.
