@@ -9,7 +9,8 @@ use super::{
     live::Connection,
     places::Places,
     rows::Rows,
-    table::{Address, FiveTuple, NONE, SlotId, Table},
+    table::{SlotId, Table},
+    tuple::{Address, FiveTuple},
 };
 use crate::{
     decode::Packet,
@@ -76,8 +77,10 @@ impl Book {
                 break;
             }
             networks += 1;
-            let next = table.get(id).next;
-            id = if next == NONE { table.push_behind(id, Connection::new(time, sender)) } else { next };
+            id = match table.behind(id) {
+                Some(next) => next,
+                None => table.push_behind(id, Connection::new(time, sender)),
+            };
         }
         let connection = table.get(id);
         if connection.is_over(event, sender, time, self.limits.datagram_idle_s) {

@@ -4,28 +4,12 @@ use super::{
     context::{ContextSet, Contexts},
     event::{At, Event},
     places::{Places, Sum},
-    table::{NONE, SlotId},
+    tuple::Side,
 };
 use crate::{
     decode::Packet,
     model::{Flags, Hops, Hour, Opening, Tally, Timestamp, Trace},
 };
-
-/// One end of a five-tuple.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Side {
-    Low,
-    High,
-}
-
-impl Side {
-    pub fn other(self) -> Self {
-        match self {
-            Self::Low => Self::High,
-            Self::High => Self::Low,
-        }
-    }
-}
 
 /// What one side has sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,8 +30,6 @@ struct Half {
 pub(super) struct Connection {
     /// What `src` has sent, then what the other side has.
     halves: [Half; 2],
-    /// Another connection between equal ends, in other VLANs or tunnels.
-    pub next: SlotId,
     hour: Hour,
     /// First and last packet of the hour, in microseconds since its start.
     first: u32,
@@ -68,7 +50,6 @@ impl Connection {
         let moment = time.micros_in_hour();
         Self {
             halves: [Half::default(); 2],
-            next: NONE,
             hour: time.hour(),
             first: moment,
             last: moment,
@@ -81,7 +62,7 @@ impl Connection {
 
     /// Becomes the next connection between the same ends. What the places saw must have been taken out before.
     pub fn renew(&mut self, time: Timestamp, sender: Side) {
-        *self = Self { next: self.next, ..Self::new(time, sender) };
+        *self = Self::new(time, sender);
     }
 
     pub fn opening(&self) -> Opening {

@@ -11,6 +11,7 @@ mod live;
 mod places;
 mod rows;
 mod table;
+mod tuple;
 
 use std::{
     collections::BTreeMap,

@@ -8,7 +8,7 @@ use super::{
     context::{ContextSet, Contexts},
     live::Connection,
     places::Places,
-    table::{Address, FiveTuple},
+    tuple::{Address, FiveTuple},
 };
 use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet, service_port_rank};
 

@@ -3,49 +3,21 @@
 //! A million connections are a hundred megabytes, so that neither the slots nor their keys are held twice: the index holds
 //! their numbers alone, and slots come in blocks, which are never copied to make room.
 
-use std::{
-    hash::{BuildHasher, Hash},
-    net::IpAddr,
-};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::live::{Connection, Side};
-use crate::model::Protocol;
+use super::{
+    live::Connection,
+    tuple::{Address, FiveTuple},
+};
 
-/// An address of one family: connections of IPv4 take less room than those of IPv6.
-pub(super) trait Address: Copy + Ord + Hash + Into<IpAddr> {}
-impl<A: Copy + Ord + Hash + Into<IpAddr>> Address for A {}
-
-/// A connection's ends in an order that both directions share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct FiveTuple<A> {
-    low: A,
-    high: A,
-    low_port: u16,
-    high_port: u16,
-    pub protocol: Protocol,
-}
-
-impl<A: Address> FiveTuple<A> {
-    /// The ends in order, and which of them sent.
-    pub fn of(src: (A, u16), dst: (A, u16), protocol: Protocol) -> (Self, Side) {
-        let (low, high, sender) = if src <= dst { (src, dst, Side::Low) } else { (dst, src, Side::High) };
-        (Self { low: low.0, high: high.0, low_port: low.1, high_port: high.1, protocol }, sender)
-    }
-
-    pub fn end(&self, side: Side) -> (IpAddr, u16) {
-        match side {
-            Side::Low => (self.low.into(), self.low_port),
-            Side::High => (self.high.into(), self.high_port),
-        }
-    }
-}
-
-/// The number of a slot. [`NONE`] is no slot.
+/// The number of a slot.
 pub(super) type SlotId = u32;
-pub(super) const NONE: SlotId = u32::MAX;
+
+/// No slot.
+const NONE: SlotId = u32::MAX;
 
 /// Slots in a block.
 const BLOCK: usize = 8_192;
@@ -63,12 +35,14 @@ enum Use {
 struct Slot<A> {
     tuple: FiveTuple<A>,
     is: Use,
+    /// Another connection between equal ends, in other VLANs or tunnels.
+    next: SlotId,
     connection: Connection,
 }
 
 /// The connections of one address family.
 pub(super) struct Table<A> {
-    /// The first connection of each five-tuple; those in other networks follow by [`Connection::next`].
+    /// The first connection of each five-tuple; those in other networks follow by [`Table::behind`].
     index: HashTable<SlotId>,
     hasher: RandomState,
     blocks: Vec<Vec<Slot<A>>>,
@@ -109,7 +83,8 @@ impl<A: Address> Table<A> {
     /// Another connection between the ends of this one, in another network.
     pub fn push_behind(&mut self, id: SlotId, connection: Connection) -> SlotId {
         let next = self.push(self.slot(id).tuple, Use::Further, connection);
-        self.get_mut(id).next = next;
+        let (block, n) = place(id);
+        self.blocks[block][n].next = next;
         next
     }
 
@@ -131,10 +106,14 @@ impl<A: Address> Table<A> {
         (0..).zip(self.blocks.iter().flatten()).filter(|(_, slot)| slot.is == Use::First).map(|(id, _)| id)
     }
 
+    /// The next connection between the same ends, in another network.
+    pub fn behind(&self, id: SlotId) -> Option<SlotId> {
+        Some(self.slot(id).next).filter(|next| *next != NONE)
+    }
+
     /// This connection and those behind it.
     pub fn chain(&self, first: SlotId) -> impl Iterator<Item = SlotId> {
-        let behind = |id: &SlotId| Some(self.get(*id).next).filter(|next| *next != NONE);
-        std::iter::successors(Some(first), behind)
+        std::iter::successors(Some(first), |id| self.behind(*id))
     }
 
     /// Takes some connections out for good, and gives their memory back. After this nothing may be found or added.
@@ -161,7 +140,7 @@ impl<A: Address> Table<A> {
     }
 
     fn push(&mut self, tuple: FiveTuple<A>, is: Use, connection: Connection) -> SlotId {
-        let slot = Slot { tuple, is, connection };
+        let slot = Slot { tuple, is, next: NONE, connection };
         self.held += 1;
         if let Some(id) = self.free.pop() {
             let (block, n) = place(id);
