@@ -21,6 +21,9 @@ const TRANSIT_S: f64 = 2.0;
 /// The same by one clock.
 const TRANSIT_ON_HOST_S: f64 = 0.05;
 
+/// Captures of one host show its interfaces' packets out of order by no more, in seconds.
+const REORDERED_S: f64 = 0.001;
+
 /// A packet has no more pairs of ends on its way: as it was sent, behind a load balancer, a node port, and a Service.
 const MAX_STAGES: usize = 4;
 
@@ -137,12 +140,16 @@ fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> 
     let apart_s = far.span.first.seconds_since(near.span.first);
     let behind_s = far.span.last.seconds_since(near.span.last);
     let is_one_clock = near.from_client.shares_run_with(&far.from_client);
-    let is_nested = apart_s >= 0.0 && behind_s <= TRANSIT_ON_HOST_S;
+    let is_sure = by_numbers(near).is_some();
+    let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
+    // the last packet may have been captured at the far place alone, or it is the only one
+    let reordered_s = if is_sure || is_unanswered { REORDERED_S } else { 0.0 };
+    let is_nested = apart_s >= 0.0 && behind_s <= reordered_s && (is_sure || near.server.0 != far.server.0);
     let is_forwarded = near.trace.hops_src.high > far.trace.hops_src.high || is_service(directory, near);
     if is_one_clock {
         return apart_s.abs() <= TRANSIT_ON_HOST_S && (is_nested || is_forwarded);
     }
-    is_forwarded || by_numbers(near).is_some()
+    is_forwarded || is_sure
 }
 
 /// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router
