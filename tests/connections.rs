@@ -64,7 +64,10 @@ fn interleaved(first: Vec<Frame>, second: Vec<Frame>) -> Vec<Frame> {
     pairs.flat_map(|((one, other), us)| [one.at_us(us), other.at_us(us + 20)]).collect()
 }
 
-fn check(cases: &[(&str, Vec<Vec<Frame>>, &[&str])]) {
+/// What a case is called, its captures, and the rows that they give.
+type Case<'a> = (&'a str, Vec<Vec<Frame>>, &'a [&'a str]);
+
+fn check(cases: &[Case<'_>]) {
     for (name, captures, expected) in cases {
         assert_eq!(rows(captures), *expected, "{name}");
     }

@@ -301,20 +301,27 @@ impl Connection {
         }
     }
 
-    /// The client's first segment past its SYN acknowledges the server's initial sequence number: so it is known also
-    /// where the server's packets come under another address.
+    /// What a side acknowledges tells where the other one stands, also where the other's packets come under another
+    /// address: the client's first segment past its SYN tells the server's initial sequence number.
     fn learn_answer(&mut self, sender: Side, sequence: u32, acknowledgment: u32) {
-        let [src, dst] = &mut self.halves;
-        let is_first = sequence == src.begin.wrapping_add(1);
-        if sender == self.src && dst.begin == 0 && self.flags.has(Flags::ASKED) && is_first {
-            dst.begin = acknowledgment.wrapping_sub(1);
+        let is_asking = self.flags.has(Flags::ASKED);
+        let is_first = if is_asking {
+            sender == self.src && sequence == self.halves[0].begin.wrapping_add(1)
+        } else {
+            self.opening == Opening::Open && self.half(sender).end == 0
+        };
+        let other = self.half_mut(sender.other());
+        if is_first && other.begin == 0 && other.end == 0 {
+            other.begin = acknowledgment.wrapping_sub(1);
         }
     }
 
     /// Notes where the sender stands: the first number that was seen of it, and the furthest.
     fn stands_at(&mut self, sender: Side, number: u32, end: u32) {
+        let is_open = self.opening == Opening::Open;
         let half = self.half_mut(sender);
-        if half.begin == 0 && half.end == 0 {
+        // what was learnt of an opening holds; what one was seen to acknowledge mid-stream gives way to its own packets
+        if half.end == 0 && (half.begin == 0 || is_open) {
             half.begin = number;
         }
         if half.end == 0 || is_after(end, half.end) {
