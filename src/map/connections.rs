@@ -260,6 +260,14 @@ impl Connection {
         self.from_server.extend_with_stage(from_server);
     }
 
+    /// Whether one run saw some of both.
+    pub fn shares_run_with(&self, other: &Connection) -> bool {
+        let runs = |connection: &Connection| -> BTreeSet<usize> {
+            connection.from_client.runs().chain(connection.from_server.runs()).collect()
+        };
+        !runs(self).is_disjoint(&runs(other))
+    }
+
     /// Takes over when and where another sighting was, and hands back what it saw.
     fn extend(&mut self, other: Connection) -> (Volume, Volume) {
         self.span.join(other.span);
@@ -288,8 +296,9 @@ fn join_exchanges(connections: Vec<Connection>) -> Vec<Connection> {
 
 /// Whether two sightings of datagrams between equal ends are one exchange. In two networks they are two.
 fn is_same_exchange(before: &Connection, next: &Connection) -> bool {
-    let is_same_network =
-        before.vlans == next.vlans && before.tunnels == next.tunnels || before.trace.identity == next.trace.identity;
+    let (a, b) = (&before.trace, &next.trace);
+    let is_same_number = a.identity != 0 && a.identity == b.identity || a.answer != 0 && a.answer == b.answer;
+    let is_same_network = before.vlans == next.vlans && before.tunnels == next.tunnels || is_same_number;
     (before.protocol, before.client, before.server) == (next.protocol, next.client, next.server)
         && next.span.first.seconds_since(before.span.last) <= DATAGRAM_IDLE_S
         && is_same_network

@@ -139,17 +139,15 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
 fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> bool {
     let apart_s = far.span.first.seconds_since(near.span.first);
     let behind_s = far.span.last.seconds_since(near.span.last);
-    let is_one_clock = near.from_client.shares_run_with(&far.from_client);
+    let is_one_clock = near.shares_run_with(far);
     let is_sure = by_numbers(near).is_some();
     let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
     // the last packet may have been captured at the far place alone, or it is the only one
     let reordered_s = if is_sure || is_unanswered { REORDERED_S } else { 0.0 };
     let is_nested = apart_s >= 0.0 && behind_s <= reordered_s && (is_sure || near.server.0 != far.server.0);
     let is_forwarded = near.trace.hops_src.high > far.trace.hops_src.high || is_service(directory, near);
-    if is_one_clock {
-        return apart_s.abs() <= TRANSIT_ON_HOST_S && (is_nested || is_forwarded);
-    }
-    is_forwarded || is_sure
+    let is_close = apart_s.abs() <= TRANSIT_ON_HOST_S;
+    is_close && is_nested || is_forwarded && (is_close || !is_one_clock) || is_sure && !is_one_clock
 }
 
 /// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router

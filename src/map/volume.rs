@@ -57,9 +57,9 @@ impl Volume {
         self.0.iter().map(|share| share.packets).max().unwrap_or_default()
     }
 
-    /// Whether one run saw some of both.
-    pub fn shares_run_with(&self, other: &Self) -> bool {
-        self.0.iter().any(|one| other.0.iter().any(|it| it.run == one.run))
+    /// The runs that saw some of it.
+    pub fn runs(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|share| share.run)
     }
 
     /// Packets and bytes, given the time of each run.
