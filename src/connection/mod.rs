@@ -115,7 +115,7 @@ impl Tracker {
     /// Takes one packet in.
     pub fn ingest(&mut self, time: Timestamp, packet: &Packet<'_>) {
         let (src_port, dst_port, event) = match packet.transport {
-            Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes } => {
+            Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes, .. } => {
                 let event = tcp_event(flags, sequence, acknowledgment, data_bytes);
                 (src_port, dst_port, event)
             }
