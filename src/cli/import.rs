@@ -22,6 +22,7 @@ use crate::{
     capture::file::{CaptureReader, Damage, FileError, ReadError},
     connection::Limits,
     intake::{Counts, Intake},
+    model::MissedNames,
     store::{Loss, Run, RunId, Store, Written, content_id},
 };
 
@@ -140,6 +141,7 @@ pub(super) async fn file(
     let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);
     let sensor = options.sensor.clone().unwrap_or_else(|| stem(&source).to_owned());
     let run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
+    let writer = writer.with_names(intake.names());
     let written = writer.finish(&run, &intake.finish()).await.with_context(|| name.clone())?;
     Ok((run, written))
 }
@@ -166,7 +168,7 @@ pub(super) fn loss(counts: &Counts) -> Loss {
         // several numbers may have one name, as the two Ethernet types of PPPoE
         *not_decoded.entry(reason.to_string()).or_default() += count;
     }
-    Loss { not_decoded, evicted: counts.evicted, ..Loss::default() }
+    Loss { not_decoded, evicted: counts.evicted, names: counts.missed_names, ..Loss::default() }
 }
 
 /// The name without its endings: `node-1` of `node-1.pcap.gz`.
@@ -279,8 +281,23 @@ fn summary(run: &Run, written: &Written) -> String {
     if loss.evicted > 0 {
         let _ = writeln!(text, "{source}: warning: {} connections written out early, the table was full", loss.evicted);
     }
+    text.push_str(&names_missed(run));
     if let Some(damage) = &loss.damage {
         let _ = writeln!(text, "{source}: warning: {damage}; what stands before is used");
+    }
+    text
+}
+
+/// What was heard of names and not kept; nothing where all was.
+pub(super) fn names_missed(run: &Run) -> String {
+    let Run { source, loss: Loss { names: MissedNames { not_a_name, beyond_bound }, .. }, .. } = run;
+    let mut text = String::new();
+    // writing to a String cannot fail
+    if *not_a_name > 0 {
+        let _ = writeln!(text, "{source}: {not_a_name} host names were none and are left out");
+    }
+    if *beyond_bound > 0 {
+        let _ = writeln!(text, "{source}: warning: {beyond_bound} host names left out, there were too many");
     }
     text
 }
