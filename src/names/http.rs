@@ -47,8 +47,10 @@ fn method(data: &[u8]) -> Option<&[u8]> {
 fn host_of(line: &[u8]) -> Option<&[u8]> {
     let (name, value) = line.split_at_checked(4)?;
     let value = value.strip_prefix(b":").filter(|_| name.eq_ignore_ascii_case(b"host"))?.trim_ascii();
-    let port = value.iter().rposition(|byte| *byte == b':').filter(|_| !value.ends_with(b"]"));
-    Some(port.and_then(|at| value.get(..at)).unwrap_or(value))
+    let colon = value.iter().rposition(|byte| *byte == b':');
+    let parts = colon.and_then(|at| value.split_at_checked(at));
+    let is_port = |part: &[u8]| part.iter().skip(1).all(u8::is_ascii_digit);
+    Some(parts.filter(|(_, port)| is_port(port)).map_or(value, |(host, _)| host))
 }
 
 /// An IPv6 address in brackets, an IPv4 address, or nothing: no name, and no fault.

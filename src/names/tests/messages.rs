@@ -44,13 +44,15 @@ fn other_records_and_lengths_that_lie_give_nothing() {
 
 #[test]
 fn a_request_names_its_server_without_the_port() {
-    let cases: [(&[u8], &[u8]); 5] = [
+    let cases: [(&[u8], &[u8]); 6] = [
         (b"GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\n", b"api.example.com"),
         (
             b"POST /v1/orders?a=b HTTP/1.1\r\nContent-Length: 0\r\nhOST:  Api.Example.com:8080 \r\n\r\n",
             b"Api.Example.com",
         ),
         (b"HEAD / HTTP/1.0\r\nHost: a\r\n", b"a"),
+        // what is no port is not taken off: the whole is then no name
+        (b"GET / HTTP/1.1\r\nHost: a: {b}\r\n\r\n", b"a: {b}"),
         (b"OPTIONS * HTTP/1.1\r\nHost: b.example\r\n\r\n", b"b.example"),
         // the body may be missing, and the rest of the head
         (b"PATCH /x HTTP/1.1\r\nHost: c.example\r\nAccept: te", b"c.example"),
