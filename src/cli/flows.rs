@@ -1,6 +1,9 @@
 //! `flowmap flows`: the dependencies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -132,9 +135,9 @@ fn narrow(dependencies: &[Dependency], has_sites: bool) -> Table {
     table
 }
 
-/// A party with the best name that captures know for its address.
+/// A party, and where that is but an address, the best name that captures know for it.
 fn called(party: &Party) -> String {
-    match party.names.first() {
+    match party.names.first().filter(|_| party.name.parse::<IpAddr>().is_ok()) {
         Some(best) => format!("{} ({})", party.name, best.name),
         None => party.name.clone(),
     }

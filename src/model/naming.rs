@@ -1,4 +1,4 @@
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
@@ -7,7 +7,7 @@ use super::{Span, Timestamp};
 /// A host's name as captures tell it: lower case, without a dot at its end. Letters, digits, `-`, `_` and dots alone, so
 /// that no name can escape a comment, a table or a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostName(Box<str>);
+pub struct HostName(Arc<str>);
 
 impl HostName {
     /// The longest name that DNS can carry, in text (RFC 1035, section 2.3.4).
@@ -21,14 +21,13 @@ impl HostName {
         let bytes = bytes.strip_suffix(b".").unwrap_or(bytes);
         let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_label = |label: &[u8]| (1..=Self::MAX_LABEL_BYTES).contains(&label.len()) && label.iter().all(is_letter);
-        // no top-level domain is a number, and what ends in one is an address in some notation
-        let is_number = |label: &[u8]| label.iter().all(u8::is_ascii_digit);
         let mut labels = bytes.split(|byte| *byte == b'.');
-        let is_name = bytes.len() <= Self::MAX_BYTES
-            && labels.clone().all(is_label)
-            && labels.next_back().is_some_and(|label| !is_number(label));
-        let text = std::str::from_utf8(bytes).ok().filter(|_| is_name)?;
-        Some(Self(text.to_ascii_lowercase().into()))
+        let is_name = bytes.len() <= Self::MAX_BYTES && labels.clone().all(is_label);
+        // no top-level domain is a number, and what ends in one is an address in some notation
+        let is_number = labels.next_back()?.iter().all(u8::is_ascii_digit);
+        let mut text = std::str::from_utf8(bytes).ok().filter(|_| is_name && !is_number)?.to_owned();
+        text.make_ascii_lowercase();
+        Some(Self(text.into()))
     }
 
     /// Whether it lies below this domain.

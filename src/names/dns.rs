@@ -13,6 +13,8 @@ const MAX_ALIASES: usize = 16;
 const MAX_POINTERS: usize = 32;
 /// A name's labels with their lengths (RFC 1035, section 2.3.4).
 const MAX_NAME_BYTES: usize = 255;
+/// Room that is enough for most names.
+const USUAL_NAME_BYTES: usize = 96;
 
 /// Types of records.
 const A: u16 = 1;
@@ -211,7 +213,7 @@ fn name<'m>(message: &'m [u8], rest: &mut Bytes<'m>) -> Option<Domain> {
     let mut at = message.len().checked_sub(rest.0.len())?;
     let mut behind = None;
     let mut pointers = 0;
-    let mut text: Vec<u8> = Vec::new();
+    let mut text: Vec<u8> = Vec::with_capacity(USUAL_NAME_BYTES);
     let mut is_text = true;
     loop {
         let length = *message.get(at)?;
