@@ -1,5 +1,5 @@
-//! Frames to observations: decode, connection table and the counts of what was lost, in one value. Files and live
-//! interfaces are taken in by the same code.
+//! Frames to observations and names: decode, connection table, names and the counts of what was lost, in one value.
+//! Files and live interfaces are taken in by the same code.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use crate::{
     capture::Frame,
     connection::{Bound, Limits, Tracker},
     decode::{NotDecoded, decode},
-    model::{Observation, Span},
+    model::{MissedNames, NameSighting, Observation, Span},
+    names::Gatherer,
 };
 
 /// Bytes of each packet that tell one capture from another, beside its time and lengths.
@@ -28,11 +29,14 @@ pub struct Counts {
     pub span: Option<Span>,
     /// How often each bound of the table left something out.
     pub bounds: BTreeMap<Bound, u64>,
+    /// Names that were told and are not kept.
+    pub missed_names: MissedNames,
 }
 
 /// Takes frames in.
 pub struct Intake {
     tracker: Tracker,
+    names: Gatherer,
     counts: Counts,
     digest: Xxh3,
 }
@@ -41,7 +45,12 @@ impl Intake {
     /// With a table of these bounds.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { tracker: Tracker::new(limits), counts: Counts::default(), digest: Xxh3::new() }
+        Self {
+            tracker: Tracker::new(limits),
+            names: Gatherer::default(),
+            counts: Counts::default(),
+            digest: Xxh3::new(),
+        }
     }
 
     /// Takes one frame in.
@@ -53,6 +62,7 @@ impl Intake {
         match decode(frame) {
             Ok(packet) => {
                 self.counts.decoded += 1;
+                self.names.take(frame.time, &packet);
                 self.tracker.ingest(frame.time, &packet);
             }
             Err(reason) => *self.counts.not_decoded.entry(reason).or_default() += 1,
@@ -62,7 +72,7 @@ impl Intake {
     /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts { bounds: self.tracker.bounds(), ..self.counts.clone() }
+        Counts { bounds: self.tracker.bounds(), missed_names: self.names.missed(), ..self.counts.clone() }
     }
 
     /// Frames so far.
@@ -81,6 +91,11 @@ impl Intake {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.tracker.waiting()
+    }
+
+    /// The names that are new or told again since they were asked for last.
+    pub fn names(&mut self) -> Vec<NameSighting> {
+        self.names.changed()
     }
 
     /// Takes out the observations of connections that were written out early.

@@ -22,6 +22,7 @@ use crate::{
     capture::file::{CaptureReader, Damage, FileError, ReadError},
     connection::Limits,
     intake::{Counts, Intake},
+    model::MissedNames,
     store::{Loss, Run, RunId, Store, Written, content_id},
 };
 
@@ -149,6 +150,7 @@ pub(super) async fn file(
         last = next;
     }
     let mut run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
+    let writer = writer.with_names(intake.names());
     let written = writer.finish(&mut run, &last).await.with_context(|| name.clone())?;
     Ok((run, written))
 }
@@ -176,7 +178,7 @@ pub(super) fn loss(counts: &Counts) -> Loss {
         *not_decoded.entry(reason.to_string()).or_default() += count;
     }
     let bounds = counts.bounds.iter().map(|(bound, count)| (bound.to_string(), *count)).collect();
-    Loss { not_decoded, bounds, ..Loss::default() }
+    Loss { not_decoded, bounds, names: counts.missed_names, ..Loss::default() }
 }
 
 /// The name without its endings: `node-1` of `node-1.pcap.gz`.
@@ -289,8 +291,23 @@ fn summary(run: &Run, written: &Written) -> String {
     for (bound, count) in &loss.bounds {
         let _ = writeln!(text, "{source}: warning: {count} {bound}");
     }
+    text.push_str(&names_missed(run));
     if let Some(damage) = &loss.damage {
         let _ = writeln!(text, "{source}: warning: {damage}; what stands before is used");
+    }
+    text
+}
+
+/// What was heard of names and not kept; nothing where all was.
+pub(super) fn names_missed(run: &Run) -> String {
+    let Run { source, loss: Loss { names: MissedNames { not_a_name, beyond_bound }, .. }, .. } = run;
+    let mut text = String::new();
+    // writing to a String cannot fail
+    if *not_a_name > 0 {
+        let _ = writeln!(text, "{source}: {not_a_name} host names were none and are left out");
+    }
+    if *beyond_bound > 0 {
+        let _ = writeln!(text, "{source}: warning: {beyond_bound} host names left out, there were too many");
     }
     text
 }

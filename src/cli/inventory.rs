@@ -11,6 +11,7 @@ use super::{
     Done, Fault,
     common::{Global, Namespaces, Output, OutputArg, SiteArg},
     fault::printable,
+    names,
     print::{self, Table},
     world::file_name,
 };
@@ -55,19 +56,29 @@ enum Command {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// List what captures call addresses: DNS answers, TLS server names, HTTP hosts, DHCP, multicast DNS
+    Names(names::Args),
 }
 
 /// Problems of one file that are printed one by one; the others are counted.
 const MAX_PRINTED: usize = 10;
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let store = global.store().await?;
-    let result = match args.command {
-        Command::Import { files, site, strict } => import(&store, &files, &site.site, strict).await,
-        Command::List { namespaces, site, output } => list(&store, &namespaces, site.as_deref(), output.output).await,
-    };
-    store.close().await;
-    result
+    match args.command {
+        Command::Import { files, site, strict } => {
+            let store = global.store().await?;
+            let result = import(&store, &files, &site.site, strict).await;
+            store.close().await;
+            result
+        }
+        Command::List { namespaces, site, output } => {
+            let store = global.store().await?;
+            let result = list(&store, &namespaces, site.as_deref(), output.output).await;
+            store.close().await;
+            result
+        }
+        Command::Names(args) => names::run(global, args).await,
+    }
 }
 
 async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool) -> anyhow::Result<Done> {

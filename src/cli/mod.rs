@@ -8,6 +8,7 @@ mod folder;
 mod generate;
 mod import;
 mod inventory;
+mod names;
 mod print;
 mod runs;
 mod simulate;

@@ -86,6 +86,7 @@ pub(super) fn json(run: &Run) -> Value {
         "dropped_by_kernel": run.loss.dropped_by_kernel,
         "dropped_by_interface": run.loss.dropped_by_interface,
         "bounds": run.loss.bounds,
+        "names_not_kept": {"not_a_name": run.loss.names.not_a_name, "too_many": run.loss.names.beyond_bound},
         "damage": run.loss.damage,
         "first_packet": run.first_packet,
         "last_packet": run.last_packet,

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     inventory::{Directory, Reading},
     map::{self, By},
-    model::{Cluster, DEFAULT_SITE, Dependency, Recording, Span},
+    model::{Cluster, DEFAULT_SITE, Dependency, NameSighting, Recording, Span},
+    names::Names,
     store::{Filter, Run, RunId, Seen, Store},
 };
 
@@ -22,6 +23,7 @@ pub(super) struct Site {
     pub name: String,
     pub directory: Directory,
     pub recordings: Vec<Recording>,
+    pub names: Names,
     selection: Selection,
 }
 
@@ -64,11 +66,16 @@ impl World {
         };
         let runs = store.runs().await?;
         let mut recordings = recordings(store.observations(&filter).await?, &runs);
+        let mut sightings: BTreeMap<String, Vec<NameSighting>> = BTreeMap::new();
+        for (site, sighting) in store.names(&filter).await? {
+            sightings.entry(site).or_default().push(sighting);
+        }
         let mut clusters = inventory::clusters(store, selection.site.as_deref()).await?;
         let names: BTreeSet<String> = recordings.keys().chain(clusters.keys()).cloned().collect();
         let site = |name: String| Site {
             directory: Directory::new(&clusters.remove(&name).unwrap_or_default()),
             recordings: recordings.remove(&name).unwrap_or_default(),
+            names: Names::new(sightings.remove(&name).unwrap_or_default()),
             selection: selection.clone(),
             name,
         };
@@ -141,10 +148,14 @@ fn recordings(all: Vec<Seen>, runs: &[Run]) -> BTreeMap<String, Vec<Recording>> 
 }
 
 impl Site {
-    /// The dependencies in the selected window.
+    /// The dependencies in the selected window, with what captures call the parties that the inventory does not know.
     pub fn dependencies(&self, by: By) -> Vec<Dependency> {
         let options = map::Options { by, since: self.selection.since, until: self.selection.until };
-        map::dependencies(&self.name, &self.recordings, &self.directory, options)
+        let mut dependencies = map::dependencies(&self.name, &self.recordings, &self.directory, options);
+        for dependency in &mut dependencies {
+            self.names.name(dependency);
+        }
+        dependencies
     }
 
     pub fn cluster(&self) -> &Cluster {

@@ -33,7 +33,7 @@ pub(super) enum Event {
 /// The ports of a packet, and what it means for its connection; `None` for an error about another packet.
 pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
     Some(match packet.transport {
-        Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes } => {
+        Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes, .. } => {
             (src_port, dst_port, tcp_event(flags, sequence, acknowledgment, data_bytes))
         }
         Transport::Udp { src_port, dst_port, data_bytes, data } => {

@@ -29,6 +29,7 @@ fn segment(src: (&str, u16), dst: (&str, u16), flags: u8, sequence: u32, acknowl
             acknowledgment,
             flags: Some(TcpFlags(flags)),
             data_bytes: u32::from(flags & 8) / 8 * 100,
+            data: &[],
         },
     }
 }

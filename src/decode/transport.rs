@@ -50,6 +50,8 @@ pub enum Transport<'a> {
         flags: Option<TcpFlags>,
         /// Bytes of data on the wire.
         data_bytes: u32,
+        /// The data, as far as it was captured.
+        data: &'a [u8],
     },
     /// A UDP datagram.
     Udp {
@@ -97,7 +99,8 @@ fn ports(payload: &[u8], layer: Layer) -> Result<(u16, u16), NotDecoded> {
 
 fn tcp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
     let (src_port, dst_port) = ports(network.payload, Layer::Tcp)?;
-    let header_bytes = network.payload.get(12).map_or(20, |byte| u32::from(byte >> 4) * 4);
+    let words = network.payload.get(12).map_or(5, |byte| byte >> 4);
+    let header_bytes = u32::from(words) * 4;
     if header_bytes < 20 {
         return Err(NotDecoded::Malformed(Layer::Tcp));
     }
@@ -108,6 +111,7 @@ fn tcp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
         acknowledgment: be32(network.payload, 8).unwrap_or_default(),
         flags: network.payload.get(13).map(|byte| TcpFlags(*byte)),
         data_bytes: network.payload_bytes.saturating_sub(header_bytes),
+        data: network.payload.get(usize::from(words) * 4..).unwrap_or_default(),
     })
 }
 

@@ -104,7 +104,13 @@ struct Sum {
 
 impl Sum {
     fn new(first: &Connection) -> Self {
-        let nobody = Party { kind: PartyKind::Unknown, name: String::new(), owner: None, addresses: BTreeSet::new() };
+        let nobody = Party {
+            kind: PartyKind::Unknown,
+            name: String::new(),
+            owner: None,
+            addresses: BTreeSet::new(),
+            names: Vec::new(),
+        };
         let dependency = Dependency {
             site: String::new(),
             client: nobody.clone(),
@@ -148,7 +154,8 @@ impl Sum {
     }
 
     fn dependency(self, site: &str, key: Key) -> Dependency {
-        let party = |(kind, name, owner): PartyKey, addresses| Party { kind, name, owner, addresses };
+        let party =
+            |(kind, name, owner): PartyKey, addresses| Party { kind, name, owner, addresses, names: Vec::new() };
         Dependency {
             site: site.to_owned(),
             client: party(key.client, self.dependency.client.addresses),

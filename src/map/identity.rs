@@ -82,5 +82,5 @@ fn party(address: IpAddr, owner: Owner<'_>) -> Party {
         Owner::Unknown => (PartyKind::Unknown, address.to_string(), None),
         Owner::Multicast => (PartyKind::Multicast, address.to_string(), None),
     };
-    Party { kind, name, owner, addresses: BTreeSet::from([address]) }
+    Party { kind, name, owner, addresses: BTreeSet::from([address]), names: Vec::new() }
 }

@@ -3,6 +3,7 @@
 mod cluster;
 mod dependency;
 mod labels;
+mod naming;
 mod observation;
 mod party;
 mod protocol;
@@ -15,6 +16,7 @@ pub use cluster::{
 };
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
+pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
 pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet};
 pub use party::{Party, PartyKind, WorkloadRef};
 pub use protocol::Protocol;

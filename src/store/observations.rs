@@ -154,14 +154,14 @@ fn traces(row: &SqliteRow) -> Result<TraceSet, StoreError> {
         .ok_or_else(|| StoreError::Damaged("the connections of an observation cannot be read".into()))
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
+pub(super) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 
-fn address(octets: &[u8]) -> Result<IpAddr, StoreError> {
+pub(super) fn address(octets: &[u8]) -> Result<IpAddr, StoreError> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     let v6 = <[u8; 16]>::try_from(octets).map(IpAddr::from);
     v4.or(v6).map_err(|_| StoreError::Damaged(format!("an address of {} bytes", octets.len())))

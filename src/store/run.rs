@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{Store, StoreError};
-use crate::model::{Observation, Timestamp};
+use crate::model::{MissedNames, NameSighting, Observation, Timestamp};
 
 /// A run's id, from its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +25,7 @@ impl std::str::FromStr for RunId {
     }
 }
 
-/// Packets that did not become flows.
+/// Packets that did not become flows, and names that were not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
     /// Frames by the reason for which they were not decoded.
@@ -36,6 +36,8 @@ pub struct Loss {
     pub dropped_by_interface: u64,
     /// What bounds left out or made an estimate, with how often.
     pub bounds: BTreeMap<String, u64>,
+    /// Names that were told and are not kept.
+    pub names: MissedNames,
     /// Why the reading stopped before the end.
     pub damage: Option<String>,
 }
@@ -89,6 +91,7 @@ pub struct RunWriter {
     has_rows: bool,
     /// Rows that hold a sample.
     sampled: u64,
+    names: Vec<NameSighting>,
 }
 
 impl RunWriter {
@@ -102,6 +105,12 @@ impl RunWriter {
             super::observations::write(&mut self.transaction, PROVISIONAL, observations, self.has_rows).await?;
         self.has_rows = true;
         Ok(())
+    }
+
+    /// The names to write with the rest.
+    #[must_use]
+    pub fn with_names(self, names: Vec<NameSighting>) -> Self {
+        Self { names, ..self }
     }
 
     /// Writes the rest and keeps it all, unless the store has this run already. The run learns which rows hold a sample.
@@ -120,6 +129,7 @@ impl RunWriter {
                 sqlx::query(sql).bind(run.id.0).bind(PROVISIONAL.0).execute(&mut *self.transaction).await?;
             }
         }
+        super::names::write(&mut self.transaction, run.id, &self.names).await?;
         self.transaction.commit().await?;
         Ok(Written::Added)
     }
@@ -128,11 +138,17 @@ impl RunWriter {
 impl Store {
     /// Begins to write a run.
     pub async fn begin_run(&self) -> Result<RunWriter, StoreError> {
-        Ok(RunWriter { transaction: self.pool.begin_with("BEGIN IMMEDIATE").await?, has_rows: false, sampled: 0 })
+        let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(RunWriter { transaction, has_rows: false, sampled: 0, names: Vec::new() })
     }
 
     /// Adds to a run that goes on, in one transaction: what a live capture does every few seconds.
-    pub async fn extend_run(&self, run: &Run, observations: &[Observation]) -> Result<(), StoreError> {
+    pub async fn extend_run(
+        &self,
+        run: &Run,
+        observations: &[Observation],
+        names: &[NameSighting],
+    ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let known = find(&mut transaction, run.id).await?;
         insert(&mut transaction, run).await?;
@@ -141,13 +157,15 @@ impl Store {
         let mut run = run.clone();
         run.loss.count_sampled(before + newly);
         insert(&mut transaction, &run).await?;
+        super::names::write(&mut transaction, run.id, names).await?;
         transaction.commit().await?;
         Ok(())
     }
 
     /// All runs, by their first packet.
     pub async fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        let sql = "SELECT * FROM run ORDER BY first_packet, source, id";
+        let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
+                   ORDER BY first_packet, source, id";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
         rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
     }
@@ -185,7 +203,9 @@ impl Default for Run {
 }
 
 async fn find(transaction: &mut Transaction<'static, Sqlite>, id: RunId) -> Result<Option<Run>, StoreError> {
-    let row = sqlx::query("SELECT * FROM run WHERE id = $1").bind(id.0).fetch_optional(&mut **transaction).await?;
+    let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
+               WHERE id = $1";
+    let row = sqlx::query(sql).bind(id.0).fetch_optional(&mut **transaction).await?;
     Ok(row.map(|row| read(&row)).transpose()?)
 }
 
@@ -217,12 +237,13 @@ async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Re
     .bind(serde_json::to_string(&run.loss.bounds).unwrap_or_default())
     .execute(&mut **transaction)
     .await?;
-    Ok(())
+    super::names::write_missed(transaction, run.id, run.loss.names).await
 }
 
 fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
     let number = |name: &str| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
     let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|nanos| nanos.map(Timestamp));
+    let missed = |name: &str| row.try_get::<Option<i64>, _>(name).map(|count| count.unwrap_or_default().unsigned_abs());
     let by_name = |name: &str| {
         let text: String = row.try_get(name)?;
         serde_json::from_str::<BTreeMap<String, u64>>(&text).map_err(|error| sqlx::Error::Decode(error.into()))
@@ -245,6 +266,7 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
             dropped_by_kernel: number("dropped_by_kernel")?,
             dropped_by_interface: number("dropped_by_interface")?,
             bounds,
+            names: MissedNames { not_a_name: missed("not_a_name")?, beyond_bound: missed("beyond_bound")? },
             damage: row.try_get("damage")?,
         },
         first_packet: time("first_packet")?,

@@ -1,5 +1,8 @@
 use super::*;
-use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Tally, Trace, TraceSet};
+use crate::model::{
+    HostName, Hour, MissedNames, NameSighting, NameSource, Observation, ObservationKey, Opening, Protocol, Span, Tally,
+    Timestamp, Trace, TraceSet,
+};
 
 fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
     let key = ObservationKey {
@@ -69,4 +72,62 @@ async fn a_snapshot_is_kept_once() {
     let shuffled = Snapshot { objects: snapshot.objects.iter().rev().cloned().collect(), ..snapshot };
     assert!(!store.add_snapshot(&shuffled).await.unwrap());
     assert_eq!(store.objects(None).await.unwrap().len(), 2);
+}
+
+fn sighting(name: &str, used_by: Option<&str>, seconds: (i64, i64), times: u64) -> NameSighting {
+    NameSighting {
+        address: "203.0.113.9".parse().unwrap(),
+        name: HostName::parse(name.as_bytes()).unwrap(),
+        source: NameSource::Dns,
+        used_by: used_by.map(|user| user.parse().unwrap()),
+        ttl_s: 60,
+        span: Span { first: Timestamp::new(seconds.0, 5), last: Timestamp::new(seconds.1, 5) },
+        times,
+    }
+}
+
+async fn names(store: &Store) -> Vec<NameSighting> {
+    store.names(&Filter::default()).await.unwrap().into_iter().map(|(_, sighting)| sighting).collect()
+}
+
+#[tokio::test]
+async fn names_are_written_with_their_run_and_go_with_it() {
+    let store = Store::in_memory().await.unwrap();
+    let told = [sighting("a.example", None, (3, 9), 4), sighting("b.example", Some("fd00::1"), (-3, 9), 1)];
+    let missed = MissedNames { not_a_name: 3, beyond_bound: 2 };
+    let whole = Run { loss: Loss { names: missed, ..Loss::default() }, ..run(5) };
+    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut whole.clone(), &[]).await.unwrap();
+    // the same capture again
+    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut whole.clone(), &[]).await.unwrap();
+    assert_eq!(names(&store).await, told);
+    assert_eq!(store.runs().await.unwrap(), [whole]);
+    let without = Filter { exclude: [RunId(5)].into(), ..Filter::default() };
+    assert_eq!(store.names(&without).await.unwrap(), []);
+    store.remove_run(RunId(5)).await.unwrap();
+    assert_eq!(names(&store).await, []);
+    let rest: i64 = sqlx::query_scalar("SELECT count(*) FROM name_missed").fetch_one(&store.pool).await.unwrap();
+    assert_eq!(rest, 0);
+}
+
+#[tokio::test]
+async fn names_of_a_run_that_goes_on_grow_to_its_latest_figures() {
+    let store = Store::in_memory().await.unwrap();
+    let parts = [((5, 5), 1), ((3, 9), 4), ((3, 9), 4)];
+    for (seconds, times) in parts {
+        let told = [sighting("a.example", None, seconds, times)];
+        store.extend_run(&run(5), &[], &told).await.unwrap();
+    }
+    assert_eq!(names(&store).await, [sighting("a.example", None, (3, 9), 4)]);
+}
+
+#[tokio::test]
+async fn a_name_that_this_version_would_not_write_is_not_read() {
+    let store = Store::in_memory().await.unwrap();
+    let told = [sighting("a.example", None, (3, 9), 4)];
+    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut run(5), &[]).await.unwrap();
+    for (name, source) in [("x\n- evil: {}", "dns"), ("x\u{1b}[2J", "dns"), ("", "dns"), ("b.example", "rumour")] {
+        let sql = "INSERT INTO name VALUES (5, x'cb007109', $1, $2, x'', 60, 3, 9, 1)";
+        sqlx::query(sql).bind(name).bind(source).execute(&store.pool).await.unwrap();
+    }
+    assert_eq!(names(&store).await, told);
 }
