@@ -95,6 +95,10 @@ lint: ## format, lints, and the pure rooms built alone
 check-policies-out: policies-out ## fail where policies-out/ is not what the samples give
 	@scripts/unchanged.sh policies-out
 
+.PHONY: accuracy
+accuracy: setup-build ## measure how often direction is judged right, and write docs/accuracy.md; needs the captures
+	cargo run --locked --example accuracy
+
 .PHONY: clean
 clean: ## remove what was built and the Python environment
 	cargo clean

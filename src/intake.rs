@@ -1,5 +1,5 @@
-//! Frames to observations: decode, connection table and the counts of what was lost, in one value. Files and live
-//! interfaces are taken in by the same code.
+//! Frames to observations and names: decode, connection table, names and the counts of what was lost, in one value.
+//! Files and live interfaces are taken in by the same code.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     capture::Frame,
-    connection::{Limits, Tracker},
+    connection::{Bound, Limits, Tracker},
     decode::{NotDecoded, decode},
-    model::{Observation, Span},
+    model::{MissedNames, NameSighting, Observation, Span},
+    names::Gatherer,
 };
 
 /// Bytes of each packet that tell one capture from another, beside its time and lengths.
@@ -26,13 +27,16 @@ pub struct Counts {
     pub not_decoded: BTreeMap<NotDecoded, u64>,
     /// From the earliest to the latest frame.
     pub span: Option<Span>,
-    /// Connections written out early because the table was full.
-    pub evicted: u64,
+    /// How often each bound of the table left something out.
+    pub bounds: BTreeMap<Bound, u64>,
+    /// Names that were told and are not kept.
+    pub missed_names: MissedNames,
 }
 
 /// Takes frames in.
 pub struct Intake {
     tracker: Tracker,
+    names: Gatherer,
     counts: Counts,
     digest: Xxh3,
 }
@@ -41,7 +45,12 @@ impl Intake {
     /// With a table of these bounds.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { tracker: Tracker::new(limits), counts: Counts::default(), digest: Xxh3::new() }
+        Self {
+            tracker: Tracker::new(limits),
+            names: Gatherer::default(),
+            counts: Counts::default(),
+            digest: Xxh3::new(),
+        }
     }
 
     /// Takes one frame in.
@@ -53,6 +62,7 @@ impl Intake {
         match decode(frame) {
             Ok(packet) => {
                 self.counts.decoded += 1;
+                self.names.take(frame.time, &packet);
                 self.tracker.ingest(frame.time, &packet);
             }
             Err(reason) => *self.counts.not_decoded.entry(reason).or_default() += 1,
@@ -62,7 +72,7 @@ impl Intake {
     /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts { evicted: self.tracker.evicted(), ..self.counts.clone() }
+        Counts { bounds: self.tracker.bounds(), missed_names: self.names.missed(), ..self.counts.clone() }
     }
 
     /// Frames so far.
@@ -83,6 +93,11 @@ impl Intake {
         self.tracker.waiting()
     }
 
+    /// The names that are new or told again since they were asked for last.
+    pub fn names(&mut self) -> Vec<NameSighting> {
+        self.names.changed()
+    }
+
     /// Takes out the observations of connections that were written out early.
     pub fn drain(&mut self) -> Vec<Observation> {
         self.tracker.drain()
@@ -93,10 +108,22 @@ impl Intake {
         self.tracker.flush()
     }
 
-    /// The observations that were not taken out yet.
+    /// Ends all connections and takes their observations out, some at a time: none are left where none come.
+    pub fn end_some(&mut self) -> Vec<Observation> {
+        self.tracker.end_some()
+    }
+
+    /// The observations that were not taken out yet, all at once.
     #[must_use]
-    pub fn finish(self) -> Vec<Observation> {
-        self.tracker.finish()
+    pub fn finish(mut self) -> Vec<Observation> {
+        let mut all = Vec::new();
+        loop {
+            let mut some = self.end_some();
+            if some.is_empty() {
+                return all;
+            }
+            all.append(&mut some);
+        }
     }
 
     fn identify(&mut self, frame: &Frame<'_>) {

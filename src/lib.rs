@@ -9,8 +9,8 @@
 //!                                 inventory ^          policy judges, at every step after map
 //! ```
 //!
-//! The rooms `model`, `decode`, `connection`, `inventory`, `map`, `policy`, `recommend` and `render` are pure: they take
-//! values and give values, know no clock and no socket, and build without the feature `cli`.
+//! The rooms `model`, `decode`, `connection`, `names`, `inventory`, `map`, `policy`, `recommend` and `render` are pure: they
+//! take values and give values, know no clock and no socket, and build without the feature `cli`.
 
 pub mod capture;
 #[cfg(feature = "cli")]
@@ -21,6 +21,7 @@ pub mod intake;
 pub mod inventory;
 pub mod map;
 pub mod model;
+pub mod names;
 pub mod policy;
 pub mod recommend;
 pub mod render;

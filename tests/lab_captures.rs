@@ -31,7 +31,11 @@ fn truth(pcaps: &Path, capture: &str) -> BTreeMap<Edge, BTreeSet<String>> {
 
 /// What `flows --by address` says of a capture, TCP and UDP alone.
 fn flows(capture: &Path) -> BTreeMap<Edge, Value> {
-    let all = Flowmap::new().json(&["flows", "--by", "address", "--from", &text(capture)]);
+    edges(&Flowmap::new().json(&["flows", "--by", "address", "--from", &text(capture)]))
+}
+
+/// Rows by their edge, TCP and UDP alone; no edge may have two.
+fn edges(all: &Value) -> BTreeMap<Edge, Value> {
     let mut edges = BTreeMap::new();
     for flow in all.as_array().unwrap() {
         let word = |value: &Value| value.as_str().unwrap().to_owned();
@@ -79,32 +83,121 @@ fn the_enterprise_lab_is_mapped_edge_by_edge() {
     }
 }
 
-#[test]
-fn the_cluster_lab_is_mapped_through_its_services() {
-    let Some(pcaps) = data().map(|data| data.join("pcaps")) else { return };
-    let capture = "k8s-lab-A__node1_cni0.pcap";
-    let mut expected: BTreeSet<Edge> = truth(&pcaps, capture).into_keys().collect();
-    // the node port's client behind the bridge address that it was masqueraded with
-    assert!(expected.remove(&edge("10.244.0.1", "10.244.0.5", "TCP", 8079)));
-    let outside = edge("203.0.113.50", "10.244.0.5", "TCP", 8079);
-    expected.insert(outside.clone());
-    let found = flows(&pcaps.join("kubernetes").join(capture));
-    assert_eq!(found.keys().cloned().collect::<BTreeSet<_>>(), expected);
+/// The six points of the cluster lab, and what each can show of its twelve orders.
+const CLUSTER_POINTS: [&str; 6] = [
+    "kubernetes/k8s-lab-A__node1_any_sll2.pcap",
+    "kubernetes/k8s-lab-A__node1_cni0.pcap",
+    "kubernetes/k8s-lab-A__node1_eth0_vxlan8472.pcap",
+    "kubernetes/k8s-lab-A__node2_any_sll.pcap",
+    "kubernetes/k8s-lab-A__pod_frontend_eth0_ns.pcap",
+    "truncated_malformed/k8s-lab-A__node2_eth0_vxlan_snap96.pcap",
+];
 
-    let refused = edge("10.244.0.5", "10.244.1.7", "TCP", 9999);
-    for (edge, flow) in &found {
-        let outcome = if *edge == refused { "refused" } else { "established" };
-        assert_eq!(flow["outcome"], outcome, "{edge:?}");
-        let via: Vec<_> = flow["via"].as_array().unwrap().iter().map(|via| (&via["address"], &via["port"])).collect();
-        match (edge.1.as_str(), edge.3) {
-            ("10.244.1.7", 8080) => assert_eq!(via, [(&"10.96.11.2".into(), &80.into())]),
-            ("10.244.1.8", 8082) => assert_eq!(via, [(&"10.96.11.4".into(), &80.into())]),
-            _ => assert!(via.is_empty(), "{edge:?}: {via:?}"),
+/// How many connections, and what their clients dial in place of the server.
+type Calls = (u64, Option<(&'static str, u64)>);
+
+/// The connections of the scenario: who calls whom at which port, how often, what is dialled.
+fn cluster_scenario() -> BTreeMap<Edge, Calls> {
+    let (frontend, catalogue, carts) = ("10.244.0.5", "10.244.1.7", "10.244.0.6");
+    let (orders, db, dns) = ("10.244.1.8", "10.244.1.9", "10.244.0.2");
+    let resolver = Some(("10.96.0.10", 53));
+    BTreeMap::from([
+        (edge("203.0.113.50", frontend, "TCP", 8079), (12, Some(("203.0.113.1", 30001)))),
+        (edge(frontend, catalogue, "TCP", 8080), (12, Some(("10.96.11.2", 80)))),
+        (edge(frontend, carts, "TCP", 8081), (12, Some(("10.96.11.3", 80)))),
+        (edge(frontend, orders, "TCP", 8082), (12, Some(("10.96.11.4", 80)))),
+        (edge(orders, carts, "TCP", 8081), (12, Some(("10.96.11.3", 80)))),
+        (edge(catalogue, db, "TCP", 3306), (12, Some(("10.96.11.5", 3306)))),
+        (edge(orders, db, "TCP", 3306), (12, Some(("10.96.11.5", 3306)))),
+        (edge(frontend, dns, "UDP", 53), (36, resolver)),
+        (edge(catalogue, dns, "UDP", 53), (12, resolver)),
+        (edge(orders, dns, "UDP", 53), (24, resolver)),
+        // refused
+        (edge(frontend, catalogue, "TCP", 9999), (1, None)),
+    ])
+}
+
+/// The rows of one or more points in short, TCP and UDP alone.
+fn rows_of(points: &[&str]) -> BTreeMap<Edge, Value> {
+    let Some(pcaps) = data().map(|data| data.join("pcaps")) else { return BTreeMap::new() };
+    let flowmap = Flowmap::new();
+    for point in points {
+        flowmap.ok(&["import", &text(&pcaps.join(point))]);
+    }
+    edges(&flowmap.json(&["flows", "--by", "address"]))
+}
+
+#[test]
+fn each_point_of_the_cluster_lab_shows_its_part_of_the_scenario() {
+    if data().is_none() {
+        return;
+    }
+    let scenario = cluster_scenario();
+    // what a pod dials and what it cannot see behind that
+    let dialled: BTreeSet<Edge> = scenario
+        .iter()
+        .filter_map(|(edge, (_, via))| {
+            via.map(|(address, port)| (edge.0.clone(), address.to_owned(), edge.2.clone(), port))
+        })
+        .collect();
+    for point in CLUSTER_POINTS {
+        let rows = rows_of(&[point]);
+        assert!(rows.len() >= 6, "{point}: {rows:#?}");
+        for (edge, flow) in &rows {
+            let connections = flow["connections"].as_u64().unwrap();
+            // behind the bridge the outside client is seen by the address that it was given there
+            let masqueraded = edge.0 == "10.244.0.1" && edge.1 == "10.244.0.5" && edge.3 == 8079;
+            let (expected, via) = match scenario.get(edge) {
+                Some((expected, via)) => (*expected, *via),
+                None if masqueraded => (12, None),
+                None if dialled.contains(edge) => (if edge.3 == 53 { 36 } else { 12 }, None),
+                None => panic!("{point}: {edge:?} is not in the scenario"),
+            };
+            assert_eq!(connections, expected, "{point}: {edge:?}");
+            for told in flow["via"].as_array().unwrap() {
+                let told = (told["address"].as_str().unwrap(), told["port"].as_u64().unwrap());
+                assert_eq!(Some(told), via, "{point}: {edge:?}");
+            }
+            let is_cut = point.contains("snap96");
+            let outcome = match edge.3 {
+                _ if is_cut && edge.2 == "TCP" => "midstream",
+                9999 => "refused",
+                _ => "established",
+            };
+            assert_eq!(flow["outcome"], outcome, "{point}: {edge:?}");
         }
     }
-    assert_eq!(found[&outside]["connections"], 12);
-    assert_eq!(found[&refused]["connections"], 1);
-    assert_eq!(found[&edge("10.244.0.5", "10.244.0.2", "UDP", 53)]["connections"], 36);
+    // node 1 sees the outside client, its node port and every Service that the front-end calls
+    let node = rows_of(&CLUSTER_POINTS[..1]);
+    for (edge, (_, via)) in scenario.iter().filter(|(edge, _)| edge.0 == "10.244.0.5" || edge.0 == "203.0.113.50") {
+        let told: Vec<&str> =
+            node[edge]["via"].as_array().unwrap().iter().map(|via| via["address"].as_str().unwrap()).collect();
+        assert_eq!(told, via.iter().map(|(address, _)| *address).collect::<Vec<_>>(), "{edge:?}");
+    }
+}
+
+#[test]
+fn all_points_of_the_cluster_lab_together_show_the_scenario_once() {
+    if data().is_none() {
+        return;
+    }
+    let mut points = CLUSTER_POINTS;
+    for _ in 0..3 {
+        let rows = rows_of(&points);
+        for (edge, (connections, via)) in cluster_scenario() {
+            let flow = &rows[&edge];
+            assert_eq!(flow["connections"], connections, "{edge:?}");
+            let told: Vec<_> = flow["via"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|it| (it["address"].as_str().unwrap(), it["port"].as_u64().unwrap()))
+                .collect();
+            assert_eq!(told, via.into_iter().collect::<Vec<_>>(), "{edge:?}");
+        }
+        assert_eq!(rows.len(), cluster_scenario().len(), "{:#?}", rows.keys());
+        points.rotate_left(2);
+    }
 }
 
 /// Imports every capture into one store, and gives its runs with the number of packets that the index says they hold.

@@ -12,6 +12,7 @@ use std::{
 use super::{
     Done, Fault,
     common::{Global, SiteArg, duration},
+    fault::printable,
     import,
 };
 use crate::{
@@ -158,8 +159,8 @@ impl Worker {
         self.run.decoded = counts.decoded;
         self.run.first_packet = counts.span.map(|span| span.first);
         self.run.last_packet = counts.span.map(|span| span.last);
-        let observations = self.intake.flush();
-        self.runtime.block_on(self.store.extend_run(&self.run, &observations))?;
+        let (observations, names) = (self.intake.flush(), self.intake.names());
+        self.runtime.block_on(self.store.extend_run(&self.run, &observations, &names))?;
         Ok(())
     }
 }
@@ -199,4 +200,5 @@ fn report(run: &Run) {
         "{source}: {packets} packets, {decoded} decoded, {} dropped by the kernel, {} by the interface",
         loss.dropped_by_kernel, loss.dropped_by_interface
     );
+    eprint!("{}", printable(&import::names_missed(run)));
 }

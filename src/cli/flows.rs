@@ -1,6 +1,9 @@
 //! `flowmap flows`: the dependencies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -59,7 +62,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let has_sites = world.sites.len() > 1;
     let table = match args.output.output {
         Output::Table => narrow(&dependencies, has_sites),
-        _ => wide(&dependencies),
+        Output::Wide => wide(&dependencies, called),
+        Output::Json | Output::Csv => wide(&dependencies, |party| party.name.clone()),
     };
     let values: Vec<Value> = dependencies.iter().map(value).collect();
     let empty = "no flows; `flowmap import FILE` reads a capture, `flowmap capture IFACE` takes one";
@@ -131,7 +135,15 @@ fn narrow(dependencies: &[Dependency], has_sites: bool) -> Table {
     table
 }
 
-fn wide(dependencies: &[Dependency]) -> Table {
+/// A party, and where that is but an address, the best name that captures know for it.
+fn called(party: &Party) -> String {
+    match party.names.first().filter(|_| party.name.parse::<IpAddr>().is_ok()) {
+        Some(best) => format!("{} ({})", party.name, best.name),
+        None => party.name.clone(),
+    }
+}
+
+fn wide(dependencies: &[Dependency], called: impl Fn(&Party) -> String) -> Table {
     let columns = [
         "site",
         "client_kind",
@@ -161,9 +173,9 @@ fn wide(dependencies: &[Dependency]) -> Table {
         table.row(vec![
             dependency.site.clone(),
             dependency.client.kind.as_str().into(),
-            dependency.client.name.clone(),
+            called(&dependency.client),
             dependency.server.kind.as_str().into(),
-            dependency.server.name.clone(),
+            called(&dependency.server),
             dependency.protocol.to_string(),
             dependency.port.to_string(),
             print::joined(via),

@@ -22,13 +22,14 @@ use crate::{
     capture::file::{CaptureReader, Damage, FileError, ReadError},
     connection::Limits,
     intake::{Counts, Intake},
+    model::MissedNames,
     store::{Loss, Run, RunId, Store, Written, content_id},
 };
 
-/// Traces of ended connections that are held in memory before they are written: some 100 MB.
-const MAX_WAITING: usize = 500_000;
+/// Traces of ended connections that are held in memory before they are written: some 20 MB.
+const MAX_WAITING: usize = 32_768;
 /// Frames between two looks at the progress bar and at the rows that wait.
-const FRAMES_AT_ONCE: u64 = 50_000;
+const FRAMES_AT_ONCE: u64 = 4_096;
 
 /// Read captures into the store. The same capture twice adds nothing, whatever its name.
 #[derive(Debug, clap::Args)]
@@ -139,8 +140,18 @@ pub(super) async fn file(
     let source = if path == Path::new("-") { "stdin".to_owned() } else { file_name(path) };
     let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);
     let sensor = options.sensor.clone().unwrap_or_else(|| stem(&source).to_owned());
-    let run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
-    let written = writer.finish(&run, &intake.finish()).await.with_context(|| name.clone())?;
+    let mut last = intake.end_some();
+    loop {
+        let next = intake.end_some();
+        if next.is_empty() {
+            break;
+        }
+        writer.write(&last).await?;
+        last = next;
+    }
+    let mut run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
+    let writer = writer.with_names(intake.names());
+    let written = writer.finish(&mut run, &last).await.with_context(|| name.clone())?;
     Ok((run, written))
 }
 
@@ -166,7 +177,8 @@ pub(super) fn loss(counts: &Counts) -> Loss {
         // several numbers may have one name, as the two Ethernet types of PPPoE
         *not_decoded.entry(reason.to_string()).or_default() += count;
     }
-    Loss { not_decoded, evicted: counts.evicted, ..Loss::default() }
+    let bounds = counts.bounds.iter().map(|(bound, count)| (bound.to_string(), *count)).collect();
+    Loss { not_decoded, bounds, names: counts.missed_names, ..Loss::default() }
 }
 
 /// The name without its endings: `node-1` of `node-1.pcap.gz`.
@@ -276,11 +288,26 @@ fn summary(run: &Run, written: &Written) -> String {
         text.push_str(&reasons.collect::<Vec<_>>().join(", "));
     }
     text.push('\n');
-    if loss.evicted > 0 {
-        let _ = writeln!(text, "{source}: warning: {} connections written out early, the table was full", loss.evicted);
+    for (bound, count) in &loss.bounds {
+        let _ = writeln!(text, "{source}: warning: {count} {bound}");
     }
+    text.push_str(&names_missed(run));
     if let Some(damage) = &loss.damage {
         let _ = writeln!(text, "{source}: warning: {damage}; what stands before is used");
+    }
+    text
+}
+
+/// What was heard of names and not kept; nothing where all was.
+pub(super) fn names_missed(run: &Run) -> String {
+    let Run { source, loss: Loss { names: MissedNames { not_a_name, beyond_bound }, .. }, .. } = run;
+    let mut text = String::new();
+    // writing to a String cannot fail
+    if *not_a_name > 0 {
+        let _ = writeln!(text, "{source}: {not_a_name} host names were none and are left out");
+    }
+    if *beyond_bound > 0 {
+        let _ = writeln!(text, "{source}: warning: {beyond_bound} host names left out, there were too many");
     }
     text
 }

@@ -9,7 +9,7 @@ use super::{
     Done, Fault,
     common::{Global, SiteArg},
     fault::printable,
-    inventory_list,
+    inventory_list, names,
     world::file_name,
 };
 use crate::{
@@ -48,16 +48,22 @@ enum Command {
     },
     /// List who is known, with addresses and since when
     List(inventory_list::Args),
+    /// List what captures call addresses: DNS answers, TLS server names, HTTP hosts, DHCP, multicast DNS
+    Names(names::Args),
 }
 
 /// Problems of one file that are printed one by one; the others are counted.
 const MAX_PRINTED: usize = 10;
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    if let Command::Names(args) = args.command {
+        return names::run(global, args).await;
+    }
     let store = global.store().await?;
     let result = match args.command {
         Command::Import { files, site, strict, partial } => import(&store, &files, &site.site, strict, partial).await,
         Command::List(args) => inventory_list::run(&store, &args).await,
+        Command::Names(_) => Ok(Done::Clean),
     };
     store.close().await;
     result

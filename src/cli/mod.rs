@@ -9,6 +9,7 @@ mod generate;
 mod import;
 mod inventory;
 mod inventory_list;
+mod names;
 mod print;
 mod runs;
 mod simulate;

@@ -45,7 +45,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         });
         print::json(&value)?;
     } else {
-        let mut text = text(&world.runs, dependencies.len(), learning);
+        let mut text = text(&world.runs, &dependencies, learning);
         for site in &world.sites {
             inventory_text(&mut text, site, &dependencies);
         }
@@ -113,7 +113,7 @@ fn inventory_text(text: &mut String, site: &Site, dependencies: &[Dependency]) {
 /// Conflicts that are printed one by one.
 const MAX_CONFLICTS: usize = 10;
 
-fn text(runs: &[Run], dependencies: usize, learning: Learning) -> String {
+fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String {
     let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     for (reason, count) in runs.iter().flat_map(|run| &run.loss.not_decoded) {
@@ -136,15 +136,20 @@ fn text(runs: &[Run], dependencies: usize, learning: Learning) -> String {
     }
     let (by_kernel, by_interface) = (sum(|run| run.loss.dropped_by_kernel), sum(|run| run.loss.dropped_by_interface));
     line("dropped", format!("{by_kernel} by the kernel, {by_interface} by interfaces"));
-    for run in runs.iter().filter(|run| run.loss.evicted > 0) {
-        line("  table full", format!("{}: {} connections written out early", run.source, run.loss.evicted));
+    for (run, (bound, count)) in runs.iter().flat_map(|run| run.loss.bounds.iter().map(move |bound| (run, bound))) {
+        line("  bound hit", format!("{}: {count} {bound}", run.source));
     }
     for run in runs {
         if let Some(damage) = &run.loss.damage {
             line("  damaged", format!("{}: {damage}", run.source));
         }
     }
-    line("dependencies", dependencies.to_string());
+    line("dependencies", dependencies.len().to_string());
+    for dependency in dependencies.iter().filter(|dependency| dependency.via.iter().any(|via| via.disputed)) {
+        let services: Vec<&str> = dependency.via.iter().filter_map(|via| via.service.as_deref()).collect();
+        let led = format!("{} led {} to {}", services.join(", "), dependency.client.name, dependency.server.name);
+        line("  disputed", format!("{led}, which the inventory does not know behind it"));
+    }
     line("learning", learning.to_string());
     text
 }

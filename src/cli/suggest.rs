@@ -162,7 +162,7 @@ fn facts(
         span: first.zip(last).map(|(first, last)| Span { first, last }),
         captures: runs.len(),
         dropped: runs.iter().map(|run| run.loss.dropped_by_kernel + run.loss.dropped_by_interface).sum(),
-        damaged: runs.iter().filter(|run| run.loss.damage.is_some() || run.loss.evicted > 0).count(),
+        damaged: runs.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
         learning: map::learning(&concerned),
         hidden: map::hidden(&concerned, site.cluster()),
         plugin: inventory::network_plugin(site.cluster()),

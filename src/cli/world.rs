@@ -13,18 +13,20 @@ use super::{
 use crate::{
     inventory::Directory,
     map::{self, By},
-    model::{Cluster, Coverage, DEFAULT_SITE, Dependency, Observation, Span},
-    store::{Filter, Run, RunId, Store},
+    model::{Cluster, Coverage, DEFAULT_SITE, Dependency, NameSighting, Recording, Span},
+    names::Names,
+    store::{Filter, Run, RunId, Seen, Store},
 };
 
 /// One site with all that is known of it.
 pub(super) struct Site {
     pub name: String,
     pub directory: Directory,
-    pub observations: Vec<Observation>,
-    /// The run of each observation, by its place among the captures.
+    pub recordings: Vec<Recording>,
+    /// For every recording the place of its run among the captures.
     seen_by: Vec<usize>,
     captures: Vec<map::Capture>,
+    pub names: Names,
     selection: Selection,
 }
 
@@ -65,26 +67,28 @@ impl World {
             until: selection.until,
             exclude: selection.excluded(),
         };
-        let mut observations: BTreeMap<String, (Vec<Observation>, Vec<RunId>)> = BTreeMap::new();
-        for seen in store.observations(&filter).await? {
-            let (of_site, runs) = observations.entry(seen.site).or_default();
-            of_site.push(seen.observation);
-            runs.push(seen.run);
+        let runs = store.runs().await?;
+        let mut recordings = recordings(store.observations(&filter).await?, &runs);
+        let mut sightings: BTreeMap<String, Vec<NameSighting>> = BTreeMap::new();
+        for (site, sighting) in store.names(&filter).await? {
+            sightings.entry(site).or_default().push(sighting);
         }
         let mut directories = inventory::directories(store, selection.site.as_deref()).await?;
-        let names: BTreeSet<String> = observations.keys().chain(directories.keys()).cloned().collect();
+        let names: BTreeSet<String> = recordings.keys().chain(directories.keys()).cloned().collect();
         let is_selected = |run: &Run| {
             selection.site.as_ref().is_none_or(|site| *site == run.site)
                 && !selection.exclude_run.contains(&run.id)
                 && selection.since.is_none_or(|since| run.last_packet.is_some_and(|last| last >= since))
                 && selection.until.is_none_or(|until| run.first_packet.is_some_and(|first| first <= until))
         };
-        let runs: Vec<Run> = store.runs().await?.into_iter().filter(is_selected).collect();
+        let runs: Vec<Run> = runs.into_iter().filter(is_selected).collect();
         let site = |name: String| {
-            let (observations, seen_by) = observations.remove(&name).unwrap_or_default();
+            let (seen_by, recordings): (Vec<RunId>, Vec<Recording>) =
+                recordings.remove(&name).unwrap_or_default().into_iter().unzip();
             let (captures, seen_by) = captures(&runs, &name, &seen_by);
             let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
-            Site { name, directory, observations, seen_by, captures, selection: selection.clone() }
+            let names = Names::new(sightings.remove(&name).unwrap_or_default());
+            Site { name, directory, recordings, seen_by, captures, names, selection: selection.clone() }
         };
         let sites = names.into_iter().map(site).collect();
         Ok(Self { sites, runs })
@@ -128,16 +132,38 @@ impl World {
     }
 }
 
+/// What each run saw, by site and with the run.
+fn recordings(all: Vec<Seen>, runs: &[Run]) -> BTreeMap<String, Vec<(RunId, Recording)>> {
+    let time = |run: &Run| run.first_packet.zip(run.last_packet).map(|(first, last)| (run.id, Span { first, last }));
+    let spans: BTreeMap<RunId, Span> = runs.iter().filter_map(time).collect();
+    let mut by_run: BTreeMap<(String, RunId), Recording> = BTreeMap::new();
+    for Seen { site, run, observation } in all {
+        let hour = Span::at(observation.key.hour.start());
+        let new = || Recording { span: spans.get(&run).copied().unwrap_or(hour), observations: Vec::new() };
+        by_run.entry((site, run)).or_insert_with(new).observations.push(observation);
+    }
+    let mut by_site: BTreeMap<String, Vec<(RunId, Recording)>> = BTreeMap::new();
+    for ((site, run), recording) in by_run {
+        by_site.entry(site).or_default().push((run, recording));
+    }
+    by_site
+}
+
 impl Site {
-    /// The dependencies in the selected window.
+    /// The dependencies in the selected window, with what captures call the parties that the inventory does not know.
     pub fn dependencies(&self, by: By) -> Vec<Dependency> {
         let options = map::Options { by, since: self.selection.since, until: self.selection.until };
-        map::dependencies(&self.name, &self.observations, &self.directory, options)
+        let mut dependencies = map::dependencies(&self.name, &self.recordings, &self.directory, options);
+        for dependency in &mut dependencies {
+            self.names.name(dependency);
+        }
+        dependencies
     }
 
     /// Which workloads the captures could have seen at all.
     pub fn coverage(&self) -> Coverage {
-        let seen = self.seen_by.iter().copied().zip(&self.observations);
+        let by_run = self.seen_by.iter().zip(&self.recordings);
+        let seen = by_run.flat_map(|(run, recording)| recording.observations.iter().map(|it| (*run, it)));
         map::coverage(&self.captures, seen, &self.directory)
     }
 
@@ -154,7 +180,7 @@ impl Site {
     }
 }
 
-/// The captures of a site, and for every observation the place of its own.
+/// The captures of a site, and for every run the place of its own.
 fn captures(runs: &[Run], site: &str, seen_by: &[RunId]) -> (Vec<map::Capture>, Vec<usize>) {
     let of_site: Vec<&Run> = runs.iter().filter(|run| run.site == site && run.first_packet.is_some()).collect();
     let places: BTreeMap<RunId, usize> = of_site.iter().enumerate().map(|(n, run)| (run.id, n)).collect();

@@ -17,15 +17,23 @@ type Context = (VlanStack, TunnelStack);
 
 /// A set of contexts by its number; 0 is the empty one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct ContextSet(u32);
+pub(super) struct ContextSet(u16);
+
+impl ContextSet {
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Contexts {
     /// Number 0 is not in here: it is empty.
     sets: Vec<BTreeSet<Context>>,
-    numbers: HashMap<BTreeSet<Context>, u32>,
+    numbers: HashMap<BTreeSet<Context>, u16>,
     /// The last answer of [`Contexts::with`]: packets come in runs.
     last: Option<(ContextSet, Context, ContextSet)>,
+    /// How often a context was left out.
+    pub left_out: u64,
 }
 
 impl Contexts {
@@ -43,7 +51,14 @@ impl Contexts {
         }
         let mut contexts = self.contexts(set).cloned().unwrap_or_default();
         let is_full = contexts.len() >= MAX_CONTEXTS;
-        let after = if is_full || !contexts.insert(context) { set } else { self.number(contexts).unwrap_or(set) };
+        if !contexts.insert(context) {
+            return set;
+        }
+        let after = if is_full { None } else { self.number(contexts) };
+        let Some(after) = after else {
+            self.left_out += 1;
+            return set;
+        };
         self.last = Some((set, context, after));
         after
     }
@@ -63,7 +78,7 @@ impl Contexts {
     }
 
     fn contexts(&self, set: ContextSet) -> Option<&BTreeSet<Context>> {
-        let index = usize::try_from(set.0.checked_sub(1)?).ok()?;
+        let index = usize::from(set.0.checked_sub(1)?);
         self.sets.get(index)
     }
 
@@ -76,7 +91,7 @@ impl Contexts {
             return None;
         }
         self.sets.push(contexts.clone());
-        let number = u32::try_from(self.sets.len()).ok()?;
+        let number = u16::try_from(self.sets.len()).ok()?;
         self.numbers.insert(contexts, number);
         Some(ContextSet(number))
     }

@@ -1,219 +1,270 @@
 //! One connection while its packets come in.
 
 use super::{
-    At, Event,
     context::{ContextSet, Contexts},
+    event::{At, Event},
+    places::{Places, Sum},
+    tuple::Side,
 };
 use crate::{
     decode::Packet,
-    model::{Flags, Hops, Hour, Opening, Timestamp, Trace},
+    model::{Flags, Hops, Hour, Opening, Tally, Timestamp, Trace},
 };
 
-/// One end of a five-tuple.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Side {
-    Low,
-    High,
-}
-
 /// What one side has sent.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Half {
-    /// Where its packets were first seen; they count there alone.
-    point: Option<u32>,
+    /// The first number that was seen of its stream, or of its datagrams: see [`Trace::identity`].
+    begin: u32,
+    /// Where its stream stood at its furthest packet; of datagrams the last one's number.
+    end: u32,
+    /// What the place saw where it was seen first, and the further places.
+    sum: Sum,
+    hops: Hops,
     /// The tags and tunnels that its packets came with.
     contexts: ContextSet,
-    /// The number of its last packet: where a segment stands in the stream, a datagram's digest.
-    last: u32,
 }
 
-/// The state of a connection, and what the current hour added to it.
-#[derive(Clone)]
+/// The state of a connection, and what the current hour added to it. A million of them are held: no byte too many.
+#[derive(Debug)]
 pub(super) struct Connection {
+    /// What `src` has sent, then what the other side has.
+    halves: [Half; 2],
+    hour: Hour,
+    /// First and last packet of the hour, in microseconds since its start.
+    first: u32,
+    last: u32,
+    flags: Flags,
     /// The side that the trace calls `src`: who opened, else who was seen first.
     src: Side,
     opening: Opening,
-    hour: Hour,
-    last: Timestamp,
-    trace: Trace,
-    /// What `src` has sent, then what the other side has.
-    halves: [Half; 2],
-    /// Another connection between equal ends, in other VLANs or tunnels.
-    pub(super) next: Option<Box<Connection>>,
+    /// Whether the hour has news that were not written out yet.
+    has_news: bool,
 }
 
 /// Segments of one connection, seen at several places, stand no further apart in their stream than this.
 const WINDOW_BYTES: u32 = 1 << 20;
 
 impl Connection {
-    pub(super) fn new(time: Timestamp, sender: Side) -> Self {
+    pub fn new(time: Timestamp, sender: Side) -> Self {
         let moment = time.micros_in_hour();
         Self {
+            halves: [Half::default(); 2],
+            hour: time.hour(),
+            first: moment,
+            last: moment,
+            flags: Flags::SRC_FIRST,
             src: sender,
             opening: Opening::Open,
-            hour: time.hour(),
-            last: time,
-            trace: Trace { flags: Flags::SRC_FIRST, first: moment, last: moment, ..Trace::default() },
-            halves: [Half::default(); 2],
-            next: None,
+            has_news: false,
         }
     }
 
-    /// Becomes the next connection between the same ends.
-    pub(super) fn renew(&mut self, time: Timestamp, sender: Side) {
-        *self = Self { next: self.next.take(), ..Self::new(time, sender) };
+    /// Becomes the next connection between the same ends. What the places saw must have been taken out before.
+    pub fn renew(&mut self, time: Timestamp, sender: Side) {
+        *self = Self::new(time, sender);
     }
 
-    pub(super) fn opening(&self) -> Opening {
+    pub fn opening(&self) -> Opening {
         self.opening
     }
 
-    pub(super) fn hour(&self) -> Hour {
+    pub fn hour(&self) -> Hour {
         self.hour
     }
 
-    pub(super) fn src(&self) -> Side {
+    pub fn src(&self) -> Side {
         self.src
     }
 
-    pub(super) fn trace(&self) -> &Trace {
-        &self.trace
+    pub fn has_agreed(&self) -> bool {
+        self.opening == Opening::Seen && self.flags.has(Flags::AGREED)
     }
 
-    pub(super) fn contexts(&self) -> [ContextSet; 2] {
+    pub fn contexts(&self) -> [ContextSet; 2] {
         self.halves.map(|half| half.contexts)
     }
 
-    /// Whether the current hour has packets that were not written out yet.
-    pub(super) fn has_news(&self) -> bool {
-        self.trace.packets > 0
+    pub fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// The time of its last packet.
+    pub fn last(&self) -> Timestamp {
+        self.hour.at(self.last)
     }
 
     /// The least useful to keep sort first: the closed, then the longest silent.
-    pub(super) fn usefulness(&self) -> (bool, Timestamp) {
-        (!self.trace.flags.has(Flags::CLOSED), self.last)
+    pub fn usefulness(&self) -> (bool, Timestamp) {
+        (!self.flags.has(Flags::CLOSED), self.last())
+    }
+
+    /// What the hour has seen. The port of `src` is left to the caller, who knows the ends.
+    pub fn trace(&self, places: &Places) -> Trace {
+        let [src, dst] = &self.halves;
+        let tally = |half: &Half| -> Tally { places.all(&half.sum).collect() };
+        Trace {
+            src_port: 0,
+            identity: src.begin,
+            answer: dst.begin,
+            src_end: src.end,
+            dst_end: dst.end,
+            flags: self.flags,
+            first: self.first,
+            last: self.last,
+            from_src: tally(src),
+            from_dst: tally(dst),
+            hops_src: src.hops,
+            hops_dst: dst.hops,
+        }
     }
 
     /// Whether a packet may be of this connection. One that comes in VLANs or tunnels which its side was not seen in must
     /// be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two connections.
-    pub(super) fn owns(&self, event: Event, sender: Side, packet: &Packet<'_>, contexts: &Contexts) -> bool {
+    pub fn owns(&self, event: Event, sender: Side, packet: &Packet<'_>, contexts: &Contexts) -> bool {
         let half = self.half(sender);
-        if half.point.is_none() || contexts.has(half.contexts, (packet.vlans, packet.tunnels)) {
+        if half.contexts.is_empty() || contexts.has(half.contexts, (packet.vlans, packet.tunnels)) {
             return true;
         }
         match event {
-            Event::Datagram(number) => number == half.last,
-            Event::Open(number) | Event::Agree(_, number) => is_near(number, half.last),
-            Event::Reset { at } | Event::Traffic { at, .. } => at.is_none_or(|at| is_near(at.sequence, half.last)),
+            Event::Datagram(number) => number == half.end,
+            Event::Open(number) | Event::Agree(_, number) => is_near(number, half.end),
+            Event::Reset { at } | Event::Traffic { at, .. } => at.is_none_or(|at| is_near(at.sequence, half.end)),
+            Event::Tagged { receiver, .. } => self.half(sender.other()).begin == receiver,
         }
     }
 
     /// Whether this packet belongs to a later connection between the same ends.
-    pub(super) fn is_over(&self, event: Event, sender: Side, time: Timestamp, datagram_idle_s: f64) -> bool {
+    pub fn is_over(&self, event: Event, sender: Side, time: Timestamp, datagram_idle_s: f64) -> bool {
         if self.is_new() {
             return false;
         }
         match event {
             // the SYN may come after the SYN-ACK where two interfaces were captured
-            Event::Open(number) => self.opening == Opening::Open || self.trace.identity != number || sender != self.src,
-            Event::Agree(number, _) => {
-                self.opening == Opening::Seen && (self.trace.identity != number || sender == self.src)
+            Event::Open(number) => {
+                self.opening == Opening::Open || self.halves[0].begin != number || sender != self.src
             }
-            Event::Datagram(_) => time.seconds_since(self.last) > datagram_idle_s,
-            Event::Reset { .. } | Event::Traffic { .. } => false,
+            // whatever it acknowledges, it answers the SYN that waits: made-up captures count from elsewhere
+            Event::Agree(..) if self.is_asking() && sender != self.src => false,
+            Event::Agree(number, _) => {
+                self.opening == Opening::Seen && (self.halves[0].begin != number || sender == self.src)
+            }
+            Event::Datagram(_) => time.seconds_since(self.last()) > datagram_idle_s,
+            Event::Reset { .. } | Event::Traffic { .. } | Event::Tagged { .. } => false,
         }
     }
 
     /// What the packet says of the connection's state.
-    pub(super) fn apply(&mut self, event: Event, sender: Side) {
+    pub fn apply(&mut self, event: Event, sender: Side) {
         match event {
             Event::Open(number) => {
-                self.opened_by(sender);
-                self.trace.identity = number;
-                self.trace.flags.add(Flags::ASKED);
+                self.opened_by(sender, number);
+                self.flags.add(Flags::ASKED);
                 self.stands_at(sender, number, number.wrapping_add(1));
             }
             Event::Agree(number, answer) => {
                 if self.opening == Opening::Open {
-                    self.opened_by(sender.other());
+                    self.opened_by(sender.other(), number);
                 }
-                self.trace.identity = number;
-                self.trace.answer = answer;
-                self.trace.flags.add(Flags::AGREED);
-                self.stands_at(sender, answer, answer.wrapping_add(1));
+                let is_first = !self.flags.has(Flags::AGREED);
+                let half = self.half_mut(sender);
+                half.begin = answer;
+                if is_first {
+                    // what came before was of an older connection (RFC 9293, 3.5.2)
+                    half.end = answer.wrapping_add(1);
+                }
+                self.flags.add(Flags::AGREED);
             }
-            Event::Reset { .. } if sender != self.src && self.is_asking() => self.trace.flags.add(Flags::REFUSED),
+            Event::Reset { .. } if sender != self.src && self.is_asking() => self.flags.add(Flags::REFUSED),
             // a refusal whose SYN was not captured names it: sequence 0, and one more than the SYN's (RFC 9293, 3.10.7.1)
             Event::Reset { at: Some(At { sequence: 0, acknowledgment, .. }) } if self.is_new() => {
-                self.opened_by(sender.other());
-                self.trace.identity = acknowledgment.wrapping_sub(1);
-                self.trace.flags.add(Flags::REFUSED);
+                self.opened_by(sender.other(), acknowledgment.wrapping_sub(1));
+                self.flags.add(Flags::REFUSED);
             }
             Event::Reset { at } => {
                 self.spoke(sender);
-                self.trace.flags.add(Flags::CLOSED);
+                self.flags.add(Flags::CLOSED);
                 if let Some(at) = at {
                     self.stands_at(sender, at.sequence, at.end);
                 }
             }
             Event::Traffic { data, closes, at } => {
-                self.spoke(sender);
+                self.carried(sender, data, closes);
                 if let Some(at) = at {
                     self.learn_answer(sender, at.sequence, at.acknowledgment);
                     self.stands_at(sender, at.sequence, at.end);
                 }
-                if data {
-                    self.trace.flags.add(Flags::PAYLOAD);
-                }
-                if closes {
-                    self.trace.flags.add(Flags::CLOSED);
-                }
+            }
+            Event::Tagged { data, closes, receiver } => {
+                self.carried(sender, data, closes);
+                self.stands_at(sender.other(), receiver, receiver);
             }
             Event::Datagram(number) => {
-                self.stands_at(sender, number, number);
-                self.spoke(sender);
-                self.trace.flags.add(Flags::PAYLOAD);
+                self.carried(sender, true, false);
+                let half = self.half_mut(sender);
+                half.begin = if half.begin == 0 { number } else { half.begin };
+                half.end = number;
             }
         }
     }
 
     /// Somebody else said that the attempt of `sender` cannot be answered.
-    pub(super) fn refuse(&mut self, sender: Side) {
-        if sender == self.src && !self.trace.flags.has(Flags::AGREED) && !self.trace.flags.has(Flags::FROM_DST) {
-            self.trace.flags.add(Flags::REFUSED);
+    pub fn refuse(&mut self, sender: Side) {
+        let is_answered = self.flags.has(Flags::AGREED) || self.flags.has(Flags::FROM_DST);
+        if sender == self.src && !is_answered && !self.flags.has(Flags::REFUSED) {
+            self.flags.add(Flags::REFUSED);
+            self.has_news = true;
         }
     }
 
-    /// Counts the packet, unless it is another sighting of one that counts elsewhere.
-    pub(super) fn count(&mut self, time: Timestamp, sender: Side, packet: &Packet<'_>, contexts: &mut Contexts) {
-        let moment = time.micros_in_hour();
-        self.last = self.last.max(time);
-        self.trace.first = self.trace.first.min(moment);
-        self.trace.last = self.trace.last.max(moment);
-        let is_src = sender == self.src;
-        let hops = if is_src { &mut self.trace.hops_src } else { &mut self.trace.hops_dst };
-        hops.join(Hops::of(packet.hop_limit));
-        let half = self.half_mut(sender);
-        half.contexts = contexts.with(half.contexts, (packet.vlans, packet.tunnels));
-        if *half.point.get_or_insert(packet.point) != packet.point {
-            return;
+    /// The same where nothing of the attempt was seen, but that the error quotes it: a SYN or a datagram with this number.
+    pub fn refuse_unseen(&mut self, sender: Side, event: Event) {
+        match event {
+            Event::Open(number) => self.opened_by(sender, number),
+            Event::Datagram(number) => self.half_mut(sender).begin = number,
+            _ => return,
         }
-        self.trace.packets += 1;
-        let bytes = if is_src { &mut self.trace.bytes_to_dst } else { &mut self.trace.bytes_to_src };
-        *bytes += u64::from(packet.ip_bytes);
+        self.refuse(sender);
+    }
+
+    /// Whether the place's sums might have no room for the packet: what they hold must be written out before.
+    pub fn is_full(&self, sender: Side, packet: &Packet<'_>, places: &Places) -> bool {
+        places.is_full(&self.half(sender).sum, packet.ip_bytes)
+    }
+
+    /// Counts the packet at the place where it was seen.
+    pub fn count(
+        &mut self,
+        time: Timestamp,
+        sender: Side,
+        packet: &Packet<'_>,
+        contexts: &mut Contexts,
+        places: &mut Places,
+    ) {
+        let moment = time.micros_in_hour();
+        self.first = self.first.min(moment);
+        self.last = self.last.max(moment);
+        self.has_news = true;
+        if packet.is_broadcast {
+            self.flags.add(if sender == self.src { Flags::BROADCAST } else { Flags::DST_BROADCAST });
+        }
+        let half = self.half_mut(sender);
+        half.hops.join(Hops::of(packet.hop_limit));
+        half.contexts = contexts.with(half.contexts, (packet.vlans, packet.tunnels));
+        places.count(&mut half.sum, packet.point, packet.ip_bytes);
     }
 
     /// Starts the count of a new hour; what is known of the connection holds on.
-    pub(super) fn turn_hour(&mut self, time: Timestamp) {
+    pub fn turn_hour(&mut self, time: Timestamp, places: &mut Places) {
+        self.clear(places);
         self.hour = time.hour();
-        self.clear();
-        let moment = time.micros_in_hour();
-        (self.trace.first, self.trace.last) = (moment, moment);
+        (self.first, self.last) = (time.micros_in_hour(), time.micros_in_hour());
     }
 
     /// Forgets the counts that were written out.
-    pub(super) fn clear(&mut self) {
-        (self.trace.packets, self.trace.bytes_to_dst, self.trace.bytes_to_src) = (0, 0, 0);
+    pub fn clear(&mut self, places: &mut Places) {
+        self.halves.iter_mut().for_each(|half| places.clear(&mut half.sum));
+        self.has_news = false;
     }
 
     fn half(&self, side: Side) -> &Half {
@@ -226,63 +277,70 @@ impl Connection {
         if side == self.src { src } else { dst }
     }
 
-    /// Whether no packet of it has been counted yet.
+    /// Whether nothing of it has been seen yet.
     fn is_new(&self) -> bool {
-        self.halves.iter().all(|half| half.point.is_none())
+        self.flags == Flags::SRC_FIRST
     }
 
     fn is_asking(&self) -> bool {
-        self.trace.flags.has(Flags::ASKED) && !self.trace.flags.has(Flags::AGREED)
+        self.flags.has(Flags::ASKED) && !self.flags.has(Flags::AGREED)
     }
 
-    /// Now the client is known: it is `src` from here on.
-    fn opened_by(&mut self, client: Side) {
+    /// Now the client is known, and its initial sequence number: it is `src` from here on.
+    fn opened_by(&mut self, client: Side, number: u32) {
         self.opening = Opening::Seen;
         if self.src != client {
             self.src = client;
-            self.trace = self.trace.turned(0);
             self.halves.reverse();
+            self.flags = self.flags.turned();
+        }
+        let client = &mut self.halves[0];
+        client.begin = number;
+        if client.end == 0 {
+            client.end = number.wrapping_add(1);
         }
     }
 
-    /// The client's first segment past its SYN acknowledges the server's initial sequence number: so it is known also
-    /// where the server's packets come under another address.
+    /// What a side acknowledges tells where the other one stands, also where the other's packets come under another
+    /// address: the client's first segment past its SYN tells the server's initial sequence number.
     fn learn_answer(&mut self, sender: Side, sequence: u32, acknowledgment: u32) {
-        let is_first = sequence == self.trace.identity.wrapping_add(1);
-        if sender == self.src && self.trace.answer == 0 && self.trace.flags.has(Flags::ASKED) && is_first {
-            self.trace.answer = acknowledgment.wrapping_sub(1);
+        let is_asking = self.flags.has(Flags::ASKED);
+        let is_first = if is_asking {
+            sender == self.src && sequence == self.halves[0].begin.wrapping_add(1)
+        } else {
+            self.opening == Opening::Open && self.half(sender).end == 0
+        };
+        let other = self.half_mut(sender.other());
+        if is_first && other.begin == 0 && other.end == 0 {
+            other.begin = acknowledgment.wrapping_sub(1);
         }
     }
 
     /// Notes where the sender stands: the first number that was seen of it, and the furthest.
     fn stands_at(&mut self, sender: Side, number: u32, end: u32) {
-        let is_src = sender == self.src;
-        let is_first = self.half(sender).point.is_none();
-        let (begin, furthest) = if is_src {
-            (&mut self.trace.identity, &mut self.trace.src_end)
-        } else {
-            (&mut self.trace.answer, &mut self.trace.dst_end)
-        };
-        if *begin == 0 {
-            *begin = number;
+        let is_open = self.opening == Opening::Open;
+        let half = self.half_mut(sender);
+        // what was learnt of an opening holds; what one was seen to acknowledge mid-stream gives way to its own packets
+        if half.end == 0 && (half.begin == 0 || is_open) {
+            half.begin = number;
         }
-        if is_first || *furthest == 0 || is_after(end, *furthest) {
-            *furthest = end;
+        if half.end == 0 || is_after(end, half.end) {
+            half.end = end;
         }
-        self.half_mut(sender).last = number;
+    }
+
+    fn carried(&mut self, sender: Side, data: bool, closes: bool) {
+        self.spoke(sender);
+        if data {
+            self.flags.add(Flags::PAYLOAD);
+        }
+        if closes {
+            self.flags.add(Flags::CLOSED);
+        }
     }
 
     fn spoke(&mut self, sender: Side) {
-        self.trace.flags.add(if sender == self.src { Flags::FROM_SRC } else { Flags::FROM_DST });
-    }
-}
-
-impl Side {
-    fn other(self) -> Self {
-        match self {
-            Self::Low => Self::High,
-            Self::High => Self::Low,
-        }
+        self.flags.add(if sender == self.src { Flags::FROM_SRC } else { Flags::FROM_DST });
     }
 }
 

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, net::IpAddr};
 use foldhash::{HashMap, HashSet};
 
 use super::{
-    FiveTuple,
     context::{ContextSet, Contexts},
-    live::{Connection, Side},
+    live::Connection,
+    places::Places,
+    tuple::{Address, FiveTuple},
 };
-use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet, service_port_rank};
+use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet, service_port_rank};
 
 /// An [`ObservationKey`] whose tags and tunnels are still numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +24,9 @@ struct RowKey {
     contexts: [ContextSet; 2],
 }
 
+/// Listeners that are remembered. They only lay rows out well; a capture that invents them shall not fill the memory.
+const MAX_LISTENERS: usize = 65_536;
+
 #[derive(Default)]
 pub(super) struct Rows {
     by_key: HashMap<RowKey, TraceSet>,
@@ -33,18 +37,21 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Learns who accepts connections, by which the rows of those whose opening was not seen are laid out.
+    pub fn learn<A: Address>(&mut self, tuple: &FiveTuple<A>, connection: &Connection) {
+        if connection.has_agreed() && self.listeners.len() < MAX_LISTENERS {
+            let (address, port) = tuple.end(connection.src().other());
+            self.listeners.insert((address, port, tuple.protocol));
+        }
+    }
+
     /// Adds what the current hour of a connection has seen.
-    pub(super) fn write(&mut self, tuple: &FiveTuple, connection: &Connection) {
-        let (src, dst) = match connection.src() {
-            Side::Low => (tuple.end(Side::Low), tuple.end(Side::High)),
-            Side::High => (tuple.end(Side::High), tuple.end(Side::Low)),
-        };
+    pub fn write<A: Address>(&mut self, tuple: &FiveTuple<A>, connection: &Connection, places: &Places) {
+        self.learn(tuple, connection);
+        let (src, dst) = (tuple.end(connection.src()), tuple.end(connection.src().other()));
         let protocol = tuple.protocol;
         let opening = connection.opening();
-        let mut trace = *connection.trace();
-        if opening == Opening::Seen && trace.flags.has(Flags::AGREED) {
-            self.listeners.insert((dst.0, dst.1, protocol));
-        }
+        let mut trace = connection.trace(places);
         let is_turned = opening == Opening::Open && self.likelihood(src, protocol) > self.likelihood(dst, protocol);
         let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
         if is_turned {
@@ -70,12 +77,12 @@ impl Rows {
     }
 
     /// How much waits to be taken out, in traces: what takes the memory.
-    pub(super) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.written
     }
 
     /// Takes the observations out, in order; listeners are remembered.
-    pub(super) fn take(&mut self, contexts: &Contexts) -> Vec<Observation> {
+    pub fn take(&mut self, contexts: &Contexts) -> Vec<Observation> {
         self.written = 0;
         let mut by_key: BTreeMap<ObservationKey, Vec<TraceSet>> = BTreeMap::new();
         for (key, traces) in self.by_key.drain() {
@@ -92,7 +99,7 @@ fn joined(mut parts: Vec<TraceSet>) -> TraceSet {
     let mut parts = parts.into_iter();
     let mut whole = parts.next().unwrap_or_default();
     for part in parts {
-        whole.extend(&part);
+        whole.extend(part);
     }
     whole
 }

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    decode::{TunnelStack, VlanStack},
-    model::{Flags, Trace, TraceSet},
+    decode::{TcpFlags, TunnelStack, VlanStack},
+    model::{Flags, Opening, Protocol, Trace, TraceSet},
 };
 
 const CLIENT: (&str, u16) = ("10.0.0.1", 40_000);
@@ -15,6 +15,7 @@ fn segment(src: (&str, u16), dst: (&str, u16), flags: u8, sequence: u32, acknowl
         vlans: VlanStack::default(),
         tunnels: TunnelStack::default(),
         point: 1,
+        is_broadcast: false,
         src: src.0.parse().unwrap(),
         dst: dst.0.parse().unwrap(),
         protocol: Protocol::TCP,
@@ -28,6 +29,7 @@ fn segment(src: (&str, u16), dst: (&str, u16), flags: u8, sequence: u32, acknowl
             acknowledgment,
             flags: Some(TcpFlags(flags)),
             data_bytes: u32::from(flags & 8) / 8 * 100,
+            data: &[],
         },
     }
 }
@@ -48,20 +50,33 @@ fn handshake() -> Vec<Packet<'static>> {
     ]
 }
 
+/// All observations, in order.
+fn finish(mut tracker: Tracker) -> Vec<Observation> {
+    let mut all: Vec<Observation> =
+        std::iter::from_fn(|| Some(tracker.end_some()).filter(|some| !some.is_empty())).flatten().collect();
+    all.sort_by(|one, other| one.key.cmp(&other.key));
+    all
+}
+
+/// Packets of both sides at the places that saw most of them.
+fn packets(trace: &Trace) -> u64 {
+    trace.from_src.fullest().0 + trace.from_dst.fullest().0
+}
+
 /// One packet a millisecond.
 fn observe(packets: &[Packet<'_>]) -> Vec<Observation> {
     let mut tracker = Tracker::default();
     for (n, packet) in packets.iter().enumerate() {
         tracker.ingest(Timestamp(i64::try_from(n).unwrap() * 1_000_000), packet);
     }
-    tracker.finish()
+    finish(tracker)
 }
 
 fn only(observations: &[Observation]) -> (&Observation, Trace) {
     let [observation] = observations else { panic!("{observations:#?}") };
     let traces: Vec<_> = observation.traces.iter().collect();
     let [trace] = traces[..] else { panic!("{traces:#?}") };
-    (observation, *trace)
+    (observation, trace.clone())
 }
 
 #[test]
@@ -69,20 +84,24 @@ fn a_handshake_tells_the_client_and_the_outcome() {
     let observations = observe(&handshake());
     let (observation, trace) = only(&observations);
     assert_eq!((observation.key.opening, observation.key.dst_port), (Opening::Seen, 443));
-    assert_eq!((trace.src_port, trace.identity, trace.answer, trace.packets), (40_000, 100, 900, 5));
-    assert_eq!((trace.bytes_to_dst, trace.bytes_to_src), (120, 80));
+    assert_eq!((trace.src_port, trace.identity, trace.answer), (40_000, 100, 900));
+    assert_eq!((trace.from_src.fullest(), trace.from_dst.fullest()), ((3, 120), (2, 80)));
     assert!(trace.flags.has(Flags(Flags::ASKED.0 | Flags::AGREED.0 | Flags::PAYLOAD.0)));
 }
 
 #[test]
-fn packets_seen_at_several_points_count_once() {
+fn packets_seen_at_several_points_are_counted_at_each() {
     let mut tracker = Tracker::default();
     for (n, packet) in handshake().into_iter().enumerate() {
         let time = Timestamp(i64::try_from(n).unwrap() * 1_000_000);
         tracker.ingest(time, &packet);
         tracker.ingest(time, &Packet { point: 2, ..packet });
     }
-    assert_eq!(tracker.finish(), observe(&handshake()));
+    let observations = finish(tracker);
+    let (_, trace) = only(&observations);
+    let sent: Vec<_> = trace.from_src.iter().map(|sent| (sent.point, sent.packets, sent.bytes)).collect();
+    assert_eq!(sent, [(1, 3, 120), (2, 3, 120)]);
+    assert_eq!(packets(&trace), 5);
 }
 
 #[test]
@@ -95,7 +114,7 @@ fn a_connection_routed_across_vlans_is_one_with_both_tags() {
     let routed: Vec<_> = handshake().into_iter().flat_map(|p| [tagged(p, 10), tagged(p, 20)]).collect();
     let observations = observe(&routed);
     let (observation, trace) = only(&observations);
-    assert_eq!((observation.key.vlans.as_str(), trace.packets), ("10,20", 5));
+    assert_eq!((observation.key.vlans.as_str(), packets(&trace)), ("10,20", 5));
 }
 
 #[test]
@@ -124,18 +143,83 @@ fn a_refusal_tells_the_attempt_also_where_that_was_not_captured() {
     assert!(trace.flags.has(Flags::REFUSED));
 }
 
+/// The head of an IPv4 packet from the client to the server, as routers quote it.
+fn quote(protocol: Protocol, transport: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(20 + transport.len()).unwrap();
+    let header = [0x45, 0, 0, length, 0, 0, 0, 0, 64, protocol.0, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    [&header[..], transport].concat()
+}
+
+/// Ports 40000 and 443, then these bytes.
+fn from_client(rest: &[u8]) -> Vec<u8> {
+    [&[0x9c, 0x40, 0x01, 0xbb], rest].concat()
+}
+
+fn unreachable(quote: &[u8]) -> Packet<'_> {
+    Packet { protocol: Protocol::ICMP, transport: Transport::Unreachable(quote), ..segment(SERVER, CLIENT, 0, 0, 0) }
+}
+
 #[test]
 fn an_icmp_error_refuses_the_attempt_that_it_answers() {
-    let attempt = Attempt {
-        src: CLIENT.0.parse().unwrap(),
-        dst: SERVER.0.parse().unwrap(),
-        protocol: Protocol::UDP,
-        src_port: CLIENT.1,
-        dst_port: SERVER.1,
-    };
-    let error = Packet { transport: Transport::Unreachable(attempt), ..segment(SERVER, CLIENT, 0, 0, 0) };
-    let observations = observe(&[datagram(CLIENT, SERVER, b"hello"), error]);
+    let quote = quote(Protocol::UDP, &from_client(&[0, 13, 0, 0, b'h', b'e', b'l', b'l', b'o']));
+    let observations = observe(&[datagram(CLIENT, SERVER, b"hello"), unreachable(&quote)]);
     assert!(only(&observations).1.flags.has(Flags::REFUSED));
+    // what was answered is not refused by what comes after
+    let answered = [datagram(CLIENT, SERVER, b"hello"), datagram(SERVER, CLIENT, b"yes"), unreachable(&quote)];
+    assert!(!only(&observe(&answered)).1.flags.has(Flags::REFUSED));
+}
+
+#[test]
+fn an_icmp_error_tells_the_attempt_also_where_that_was_not_captured() {
+    let datagram_quote = quote(Protocol::UDP, &from_client(&[0, 13, 0, 0, b'h', b'e', b'l', b'l', b'o']));
+    let syn = from_client(&[0, 0, 0, 100, 0, 0, 0, 0, 0x50, 0x02, 0, 0, 0, 0, 0, 0]);
+    let syn_quote = quote(Protocol::TCP, &syn);
+    let cases = [
+        (&datagram_quote, Opening::Open, vec![datagram(CLIENT, SERVER, b"hello")]),
+        (&syn_quote, Opening::Seen, vec![segment(CLIENT, SERVER, 0x02, 100, 0)]),
+    ];
+    for (quote, opening, attempt) in cases {
+        let alone = observe(&[unreachable(quote)]);
+        let (observation, trace) = only(&alone);
+        assert_eq!((observation.key.opening, observation.key.dst_port, trace.src_port), (opening, 443, 40_000));
+        assert!(trace.flags.has(Flags::REFUSED));
+        // the sighting of the attempt itself is known by the same number
+        assert_eq!(only(&observe(&attempt)).1.id(), trace.id());
+    }
+    // of a segment past the opening it is not known what was refused
+    let ack = quote(Protocol::TCP, &from_client(&[0, 0, 0, 100, 0, 0, 0, 9, 0x50, 0x10, 0, 0, 0, 0, 0, 0]));
+    for head in [&ack[..], &syn_quote[..28], &syn_quote[..21], &[]] {
+        assert_eq!(observe(&[unreachable(head)]), []);
+    }
+}
+
+/// An SCTP packet (RFC 9260): the receiver's tag, the first chunk, and the sender's tag where it opens.
+fn chunk(src: (&str, u16), dst: (&str, u16), tag: u32, chunk: u8, initiate_tag: u32) -> Packet<'static> {
+    let transport = Transport::Sctp { src_port: src.1, dst_port: dst.1, tag, chunk: Some(chunk), initiate_tag };
+    Packet { protocol: Protocol::SCTP, transport, ..segment(src, dst, 0, 0, 0) }
+}
+
+#[test]
+fn an_sctp_association_is_known_by_its_tags() {
+    let whole = [
+        chunk(CLIENT, SERVER, 0, 1, 77),
+        chunk(SERVER, CLIENT, 77, 2, 88),
+        chunk(CLIENT, SERVER, 88, 10, 0),
+        chunk(CLIENT, SERVER, 88, 0, 0),
+        chunk(SERVER, CLIENT, 77, 0, 0),
+    ];
+    let observations = observe(&whole);
+    let (observation, trace) = only(&observations);
+    assert_eq!((observation.key.opening, observation.key.dst_port), (Opening::Seen, 443));
+    assert_eq!((trace.identity, trace.answer), (77, 88));
+    assert!(trace.flags.has(Flags(Flags::ASKED.0 | Flags::AGREED.0 | Flags::PAYLOAD.0)));
+    // met in the middle, it is known by the same tags
+    let middle = observe(&whole[3..]);
+    let (observation, trace) = only(&middle);
+    assert_eq!((observation.key.opening, trace.identity, trace.answer), (Opening::Open, 77, 88));
+    // an ABORT in answer to an INIT refuses
+    let refused = observe(&[whole[0], chunk(SERVER, CLIENT, 77, 6, 0)]);
+    assert!(only(&refused).1.flags.has(Flags::REFUSED));
 }
 
 #[test]
@@ -162,6 +246,42 @@ fn a_server_heard_first_is_still_the_server() {
 }
 
 #[test]
+fn silent_connections_are_written_out_and_forgotten() {
+    let mut tracker = Tracker::default();
+    for port in 1..=100 {
+        tracker.ingest(Timestamp::new(10, 0), &segment(("10.0.0.1", port), SERVER, 0x02, 5, 0));
+    }
+    for n in 0..200u32 {
+        tracker.ingest(Timestamp::new(4_000, 0), &segment(CLIENT, SERVER, 0x10, n, 7));
+    }
+    assert_eq!((tracker.live(), tracker.bounds().is_empty()), (1, true));
+    let total: u64 = finish(tracker).iter().map(|observation| observation.traces.total()).sum();
+    assert_eq!(total, 101);
+}
+
+#[test]
+fn a_clock_that_jumps_loses_no_packet() {
+    let mut tracker = Tracker::default();
+    let years = [2_000_000_000, 10, 2_000_000_001, 11, -5_000_000_000, 12];
+    for (packet, second) in handshake().iter().cycle().zip(years) {
+        tracker.ingest(Timestamp::new(second, 0), packet);
+    }
+    let observations = finish(tracker);
+    assert_eq!(observations.iter().flat_map(|it| it.traces.iter()).map(packets).sum::<u64>(), 6);
+}
+
+#[test]
+fn more_networks_than_are_told_apart_are_counted() {
+    let mut tracker = Tracker::default();
+    for vlan in 1..=20u16 {
+        let vlans = VlanStack::of(&[vlan]).unwrap();
+        let syn = segment(CLIENT, SERVER, 0x02, u32::from(vlan) << 24, 0);
+        tracker.ingest(Timestamp(i64::from(vlan)), &Packet { vlans, ..syn });
+    }
+    assert!(tracker.bounds()[&Bound::Networks] > 0, "{:?}", tracker.bounds());
+}
+
+#[test]
 fn datagrams_after_a_long_silence_are_a_new_exchange() {
     let mut tracker = Tracker::default();
     for second in [0, 1, 30, 200] {
@@ -169,9 +289,9 @@ fn datagrams_after_a_long_silence_are_a_new_exchange() {
         let answer = if second == 200 { b"reply 2." } else { b"reply 1." };
         tracker.ingest(Timestamp::new(second, 5), &datagram(("10.0.0.2", 53), CLIENT, answer));
     }
-    let observations = tracker.finish();
+    let observations = finish(tracker);
     // the same question again is told from the first by nothing but time
-    assert_eq!(observations[0].traces.iter().map(|trace| trace.packets).sum::<u64>(), 8);
+    assert_eq!(observations[0].traces.iter().map(packets).sum::<u64>(), 8);
 }
 
 #[test]
@@ -180,10 +300,10 @@ fn an_hour_ends_in_the_middle_of_a_connection() {
     for (n, packet) in handshake().iter().enumerate() {
         tracker.ingest(Timestamp::new(3_598 + i64::try_from(n).unwrap(), 0), packet);
     }
-    let observations = tracker.finish();
-    let packets: Vec<_> =
-        observations.iter().map(|o| (o.key.hour.0, o.traces.iter().next().unwrap().packets)).collect();
-    assert_eq!(packets, [(0, 2), (1, 3)]);
+    let observations = finish(tracker);
+    let by_hour: Vec<_> =
+        observations.iter().map(|o| (o.key.hour.0, packets(o.traces.iter().next().unwrap()))).collect();
+    assert_eq!(by_hour, [(0, 2), (1, 3)]);
     let ids: Vec<_> = observations.iter().map(|o| o.traces.iter().next().unwrap().id()).collect();
     assert_eq!(ids[0], ids[1]);
 }
@@ -194,8 +314,9 @@ fn a_full_table_writes_out_early_and_loses_nothing() {
     for port in 1_000..1_100 {
         tracker.ingest(Timestamp(i64::from(port)), &segment(("10.0.0.1", port), SERVER, 0x02, u32::from(port), 0));
     }
-    assert!(tracker.live() <= 16 && tracker.evicted() >= 84, "{} {}", tracker.live(), tracker.evicted());
-    assert_eq!(tracker.finish()[0].traces.total(), 100);
+    let evicted = tracker.bounds()[&Bound::Connections];
+    assert!(tracker.live() <= 16 && evicted >= 84, "{} {evicted}", tracker.live());
+    assert_eq!(finish(tracker)[0].traces.total(), 100);
 }
 
 proptest! {
@@ -213,7 +334,7 @@ proptest! {
         let mut joined = TraceSet::default();
         for part in &parts {
             for trace in part.traces.iter() {
-                joined.append(*trace);
+                joined.append(trace.clone());
             }
         }
         let whole = observe(&handshake());

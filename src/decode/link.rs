@@ -9,6 +9,9 @@ pub(super) const IPV6: u16 = 0x86dd;
 /// Smaller numbers in the type field of Ethernet are lengths of 802.3 frames.
 const FIRST_ETHER_TYPE: u16 = 0x0600;
 
+/// The type of packets that a cooked capture saw sent to everybody.
+const PACKET_BROADCAST: u16 = 1;
+
 pub(super) fn strip<'a>(frame: &Frame<'a>) -> Result<Cursor<'a>, NotDecoded> {
     let data = frame.data;
     match frame.link {
@@ -23,11 +26,13 @@ pub(super) fn strip<'a>(frame: &Frame<'a>) -> Result<Cursor<'a>, NotDecoded> {
 
 fn cursor(ether_type: Option<u16>, rest: Option<&[u8]>) -> Result<Cursor<'_>, NotDecoded> {
     let (Some(ether_type), Some(rest)) = (ether_type, rest) else { return Err(NotDecoded::CutShort(Layer::Link)) };
-    Ok(Cursor { ether_type, rest, interface: 0, packet_type: 0 })
+    Ok(Cursor { ether_type, rest, interface: 0, packet_type: 0, is_broadcast: false })
 }
 
 pub(super) fn ethernet(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
-    let cursor = cursor(be16(data, 12), data.get(14..))?;
+    let mut cursor = cursor(be16(data, 12), data.get(14..))?;
+    // not every address with the group bit: load balancers let one unicast address be heard by several hosts
+    cursor.is_broadcast = data.get(..6) == Some(&[0xff; 6]);
     if cursor.ether_type < FIRST_ETHER_TYPE { Err(NotDecoded::Llc) } else { Ok(cursor) }
 }
 
@@ -35,6 +40,9 @@ pub(super) fn ethernet(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
 fn cooked(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     let mut cursor = cursor(be16(data, 14), data.get(16..))?;
     cursor.packet_type = be16(data, 0).unwrap_or_default();
+    cursor.is_broadcast = cursor.packet_type == PACKET_BROADCAST;
+    // no interface is told; the address of the sender on the link differs from one to the next
+    cursor.interface = be32(data, 8).unwrap_or_default();
     if cursor.ether_type < FIRST_ETHER_TYPE { Err(NotDecoded::Llc) } else { Ok(cursor) }
 }
 
@@ -43,6 +51,7 @@ fn cooked_v2(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     let mut cursor = cursor(be16(data, 0), data.get(20..))?;
     cursor.interface = be32(data, 4).unwrap_or_default();
     cursor.packet_type = data.get(10).copied().unwrap_or_default().into();
+    cursor.is_broadcast = cursor.packet_type == PACKET_BROADCAST;
     if cursor.ether_type < FIRST_ETHER_TYPE { Err(NotDecoded::Llc) } else { Ok(cursor) }
 }
 

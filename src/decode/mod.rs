@@ -8,7 +8,7 @@ mod vlan;
 
 use std::{fmt, net::IpAddr};
 
-pub use transport::{Attempt, TcpFlags, Transport};
+pub use transport::{TcpFlags, Transport};
 pub use tunnel::{Tunnel, TunnelStack};
 pub use vlan::VlanStack;
 
@@ -26,6 +26,8 @@ pub struct Packet<'a> {
     pub tunnels: TunnelStack,
     /// Where on the host it was seen: equal for packets of one interface and direction.
     pub point: u32,
+    /// Whether the link carried it to everybody: so it is no one's alone, whatever its address.
+    pub is_broadcast: bool,
     /// Source address.
     pub src: IpAddr,
     /// Destination address.
@@ -128,8 +130,23 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
     let cursor = link::strip(frame)?;
     let captured = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
     let not_captured = frame.wire_length.saturating_sub(captured);
-    let place = [frame.interface, cursor.interface, u32::from(cursor.packet_type)].into_iter().fold(FNV_BASIS, fnv);
+    let place = [frame.interface, cursor.interface, u32::from(cursor.packet_type)].into_iter().fold(ONLY_POINT, fnv);
     layer(cursor, not_captured, TunnelStack::default(), place)
+}
+
+/// The packet that an ICMP error quotes, as it would have been decoded where the error was seen. `None` where too little is
+/// quoted to know its connection.
+#[must_use]
+pub fn quoted<'a>(error: &Packet<'_>, quote: &'a [u8]) -> Option<Packet<'a>> {
+    let ether_type = if error.src.is_ipv4() { link::IPV4 } else { link::IPV6 };
+    let cursor = Cursor { ether_type, rest: quote, interface: 0, packet_type: 0, is_broadcast: false };
+    // what is not quoted was on the wire; its length stands in the header
+    let network = ip::decode(&cursor, 0).ok().filter(|network| network.protocol.has_ports())?;
+    let transport = transport::decode(&network).ok()?;
+    let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = network;
+    let Packet { vlans, tunnels, point, .. } = *error;
+    let is_broadcast = false;
+    Some(Packet { vlans, tunnels, point, is_broadcast, src, dst, protocol, hop_limit, ip_id, ip_bytes, transport })
 }
 
 /// Decodes one IP packet, and the one inside where it is a tunnel's.
@@ -151,24 +168,15 @@ fn layer(
             return inner;
         }
     }
-    Ok(Packet {
-        vlans,
-        tunnels,
-        point,
-        src: network.src,
-        dst: network.dst,
-        protocol: network.protocol,
-        hop_limit: network.hop_limit,
-        ip_id: network.ip_id,
-        ip_bytes: network.ip_bytes,
-        transport,
-    })
+    let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = network;
+    let is_broadcast = cursor.is_broadcast;
+    Ok(Packet { vlans, tunnels, point, is_broadcast, src, dst, protocol, hop_limit, ip_id, ip_bytes, transport })
 }
 
-/// The start of an FNV-1a hash.
-const FNV_BASIS: u32 = 0x811c_9dc5;
+/// The number of the place where nothing tells places apart: the first interface, without tags.
+const ONLY_POINT: u32 = 0;
 
-/// A step of FNV-1a: packets of one place get one number.
+/// A step of FNV-1a, so that packets of one place get one number; of [`ONLY_POINT`] and 0 it is 0 again.
 fn fnv(hash: u32, word: u32) -> u32 {
     (hash ^ word).wrapping_mul(0x0100_0193)
 }
@@ -181,6 +189,7 @@ struct Cursor<'a> {
     rest: &'a [u8],
     interface: u32,
     packet_type: u16,
+    is_broadcast: bool,
 }
 
 /// Two bytes in network order.

@@ -104,8 +104,10 @@ fn an_unreachable_tells_the_attempt_it_answers() {
     let mut bytes = Vec::new();
     let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([10, 0, 0, 254], [10, 0, 0, 1], 64);
     builder.icmpv4_raw(3, 3, [0; 4]).write(&mut bytes, inner).unwrap();
-    let Transport::Unreachable(attempt) = ethernet(&bytes).unwrap().transport else { panic!("no attempt") };
-    assert_eq!((attempt.src.to_string(), attempt.dst_port), ("10.0.0.1".to_owned(), 443));
+    let error = ethernet(&bytes).unwrap();
+    let Transport::Unreachable(quote) = error.transport else { panic!("no attempt") };
+    let attempt = quoted(&error, quote).unwrap();
+    assert_eq!((attempt.src.to_string(), ports(&attempt)), ("10.0.0.1".to_owned(), (40_000, 443)));
 }
 
 proptest! {

@@ -13,7 +13,7 @@ use super::{
     service::{endpoint_slice, endpoints, ingress, service},
     strip::{latest, strip, strip_to_identity},
 };
-use crate::model::{RawObject, Tally, Timestamp, WorkloadRef};
+use crate::model::{ListTally, RawObject, Timestamp, WorkloadRef};
 
 /// The kinds that own pods by nature; others may, and show it by a pod template.
 const WORKLOADS: [&str; 7] =
@@ -33,7 +33,7 @@ pub(super) struct Collector<'a> {
     /// Whether a List was seen: an empty one is an answer too.
     listed: bool,
     /// What the List that is being read holds.
-    tally: Option<Tally>,
+    tally: Option<ListTally>,
     taken_at: Option<Timestamp>,
     owners: Owners,
     /// The controllers of the pods, by their places among the items, as long as not every owner is known.
@@ -146,12 +146,12 @@ impl<'a> Collector<'a> {
     }
 
     /// Begins a List, which may stand within another; what that held so far is to be given back at its end.
-    pub fn open_list(&mut self) -> Option<Tally> {
-        self.tally.replace(Tally::default())
+    pub fn open_list(&mut self) -> Option<ListTally> {
+        self.tally.replace(ListTally::default())
     }
 
     /// Ends a List that was not read to its end, or was none: it says nothing of what it lacks.
-    pub fn leave_list(&mut self, outer: Option<Tally>) {
+    pub fn leave_list(&mut self, outer: Option<ListTally>) {
         self.tally = outer;
     }
 
@@ -166,7 +166,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Ends a List that was read whole. A page of a longer one says nothing of what it lacks.
-    pub fn close_list(&mut self, outer: Option<Tally>, head: &Value) {
+    pub fn close_list(&mut self, outer: Option<ListTally>, head: &Value) {
         self.listed |= head["kind"].is_string();
         let is_page = word(&head["metadata"]["continue"]).is_some();
         if let Some(tally) = std::mem::replace(&mut self.tally, outer).filter(|_| !is_page) {

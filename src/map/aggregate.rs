@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{connections::Connection, identity};
 use crate::{
     inventory::Directory,
-    model::{Dependency, Direction, History, Mark, Outcome, Party, PartyKind, Protocol},
+    model::{Dependency, Direction, History, Mark, Outcome, Party, PartyKind, Protocol, Span},
 };
 
 /// How parties are told apart.
@@ -15,6 +15,19 @@ pub enum By {
     Workload,
     /// By address.
     Address,
+}
+
+/// The connections, by their index, that all of them together set apart.
+pub(super) struct Marked {
+    pub scans: BTreeSet<usize>,
+    pub probes: BTreeSet<usize>,
+}
+
+impl Marked {
+    fn of(&self, n: usize) -> BTreeSet<Mark> {
+        let all = [(&self.scans, Mark::Scan), (&self.probes, Mark::Probe)];
+        all.into_iter().filter(|(connections, _)| connections.contains(&n)).map(|(_, mark)| mark).collect()
+    }
 }
 
 type PartyKey = (PartyKind, String, Option<String>);
@@ -34,7 +47,8 @@ struct Key {
 pub(super) fn aggregate(
     site: &str,
     connections: &[Connection],
-    scans: &BTreeSet<usize>,
+    marked: &Marked,
+    runs: &[Span],
     directory: &Directory,
     by: By,
 ) -> Vec<Dependency> {
@@ -52,10 +66,10 @@ pub(super) fn aggregate(
             protocol: connection.protocol,
             port: server.port,
             outcome: connection.outcome(),
-            marks: marks(connection, scans.contains(&n), &client, &server.party, directory),
+            marks: marks(connection, marked.of(n), &client, &server.party, directory),
             is_direction_known: connection.direction != Direction::Unknown,
         };
-        sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, &client, server);
+        sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, &client, server, runs);
     }
     sums.into_iter().map(|(key, sum)| sum.dependency(site, key)).collect()
 }
@@ -66,15 +80,11 @@ fn party_key(party: &Party) -> PartyKey {
 
 fn marks(
     connection: &Connection,
-    is_scan: bool,
+    mut marks: BTreeSet<Mark>,
     client: &Party,
     server: &Party,
     directory: &Directory,
 ) -> BTreeSet<Mark> {
-    let mut marks = BTreeSet::new();
-    if is_scan {
-        marks.insert(Mark::Scan);
-    }
     let (a, b) = (connection.client.0, connection.server.0);
     if a == b || client.kind == PartyKind::Node && server.kind == PartyKind::Node && client.name == server.name {
         marks.insert(Mark::Itself);
@@ -94,7 +104,13 @@ struct Sum {
 
 impl Sum {
     fn new(first: &Connection) -> Self {
-        let nobody = Party { kind: PartyKind::Unknown, name: String::new(), owner: None, addresses: BTreeSet::new() };
+        let nobody = Party {
+            kind: PartyKind::Unknown,
+            name: String::new(),
+            owner: None,
+            addresses: BTreeSet::new(),
+            names: Vec::new(),
+        };
         let dependency = Dependency {
             site: String::new(),
             client: nobody.clone(),
@@ -117,15 +133,17 @@ impl Sum {
         Self { dependency, connections: 0.0, history: BTreeMap::new() }
     }
 
-    fn add(&mut self, connection: &Connection, client: &Party, server: identity::Server) {
+    fn add(&mut self, connection: &Connection, client: &Party, server: identity::Server, runs: &[Span]) {
         let sum = &mut self.dependency;
         sum.client.addresses.extend(&client.addresses);
         sum.server.addresses.extend(server.party.addresses);
         sum.via.extend(server.via);
         sum.direction = sum.direction.min(connection.direction);
-        sum.packets += scaled(connection.trace.packets, connection.weight);
-        sum.bytes_to_server += scaled(connection.trace.bytes_to_dst, connection.weight);
-        sum.bytes_to_client += scaled(connection.trace.bytes_to_src, connection.weight);
+        let (packets, bytes_to_server) = connection.from_client.total(runs);
+        let (replies, bytes_to_client) = connection.from_server.total(runs);
+        sum.packets += scaled(packets + replies, connection.weight);
+        sum.bytes_to_server += scaled(bytes_to_server, connection.weight);
+        sum.bytes_to_client += scaled(bytes_to_client, connection.weight);
         sum.span.join(connection.span);
         sum.vlans.extend(connection.vlans.iter().cloned());
         sum.tunnels.extend(connection.tunnels.iter().cloned());
@@ -136,7 +154,8 @@ impl Sum {
     }
 
     fn dependency(self, site: &str, key: Key) -> Dependency {
-        let party = |(kind, name, owner): PartyKey, addresses| Party { kind, name, owner, addresses };
+        let party =
+            |(kind, name, owner): PartyKey, addresses| Party { kind, name, owner, addresses, names: Vec::new() };
         Dependency {
             site: site.to_owned(),
             client: party(key.client, self.dependency.client.addresses),

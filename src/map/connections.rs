@@ -7,7 +7,8 @@ use std::{
 
 use foldhash::HashMap;
 
-use crate::model::{Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Span, Trace, Via};
+use super::volume::Volume;
+use crate::model::{Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Recording, Span, Trace, Via};
 
 /// An address with a port.
 pub(super) type End = (IpAddr, u16);
@@ -23,8 +24,10 @@ pub(super) struct Connection {
     pub server: End,
     /// How client and server were told apart; until [`super::direction`] has decided, [`Direction::Unknown`].
     pub direction: Direction,
-    /// What was seen, over all hours. `src` is the client.
+    /// What was seen, over all hours, but for what was sent. `src` is the client.
     pub trace: Trace,
+    pub from_client: Volume,
+    pub from_server: Volume,
     pub span: Span,
     /// What the client dialled, where that was another end.
     pub via: Option<Via>,
@@ -57,7 +60,8 @@ impl Connection {
 
     /// The same with client and server exchanged.
     pub fn turn(&mut self) {
-        self.trace = self.trace.turned(self.server.1);
+        self.trace = std::mem::take(&mut self.trace).turned(self.server.1);
+        std::mem::swap(&mut self.from_client, &mut self.from_server);
         std::mem::swap(&mut self.client, &mut self.server);
     }
 }
@@ -72,36 +76,42 @@ struct Key {
     identity: u32,
 }
 
-/// The sightings of one connection, by hour. Within an hour those of one time are the same packets, of which the fullest
-/// counts; those of different times and the hours add up.
+/// The sightings of one connection, by hour.
 #[derive(Default)]
 struct Sightings {
     hours: BTreeMap<Hour, Vec<Trace>>,
+    from_src: Volume,
+    from_dst: Volume,
     vlans: BTreeSet<String>,
     tunnels: BTreeSet<String>,
     weight: f64,
 }
 
-/// Joins the traces of all observations into connections, in an order that the observations' own does not change.
-pub(super) fn join(observations: &[Observation]) -> Vec<Connection> {
+/// Joins the traces of all recordings into connections, in an order that the recordings' own does not change.
+pub(super) fn join(recordings: &[Recording]) -> Vec<Connection> {
     let mut sightings: HashMap<Key, Sightings> = HashMap::default();
-    for observation in observations {
-        let held = observation.traces.iter().count().max(1);
-        #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
-        let weight = observation.traces.total() as f64 / held as f64;
-        for trace in observation.traces.iter() {
-            let (key, trace) = laid(observation, trace);
-            let seen = sightings.entry(key).or_default();
-            seen.hours.entry(observation.key.hour).or_default().push(trace);
-            seen.vlans.extend(stacks(&observation.key.vlans));
-            seen.tunnels.extend(stacks(&observation.key.tunnels));
-            seen.weight = seen.weight.max(weight);
-        }
+    for (run, recording) in recordings.iter().enumerate() {
+        recording.observations.iter().for_each(|observation| gather(run, observation, &mut sightings));
     }
     let mut sightings: Vec<_> = sightings.into_iter().collect();
     sightings.sort_unstable_by_key(|(key, _)| *key);
     let connections = sightings.into_iter().map(|(key, seen)| (key, connection(&key, seen))).collect();
     join_exchanges(join_parts(connections))
+}
+
+fn gather(run: usize, observation: &Observation, sightings: &mut HashMap<Key, Sightings>) {
+    #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
+    let weight = observation.traces.total() as f64 / observation.traces.held().max(1) as f64;
+    for trace in observation.traces.iter() {
+        let (key, mut trace) = laid(observation, trace);
+        let seen = sightings.entry(key).or_default();
+        seen.from_src.add(run, &std::mem::take(&mut trace.from_src));
+        seen.from_dst.add(run, &std::mem::take(&mut trace.from_dst));
+        seen.hours.entry(observation.key.hour).or_default().push(trace);
+        seen.vlans.extend(stacks(&observation.key.vlans));
+        seen.tunnels.extend(stacks(&observation.key.tunnels));
+        seen.weight = seen.weight.max(weight);
+    }
 }
 
 /// The stacks of an observation's key.
@@ -114,17 +124,17 @@ fn laid(observation: &Observation, trace: &Trace) -> (Key, Trace) {
     let (src, dst) = ((at.src, trace.src_port), (at.dst, at.dst_port));
     let is_turned = at.opening == Opening::Open && dst < src;
     let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
-    let trace = if is_turned { trace.turned(src.1) } else { *trace };
+    let trace = if is_turned { trace.clone().turned(src.1) } else { trace.clone() };
     (Key { protocol: at.protocol, opening: at.opening, src, dst, identity: trace.identity }, trace)
 }
 
 fn connection(key: &Key, seen: Sightings) -> Connection {
     let by_hour: BTreeMap<Hour, Trace> = seen.hours.into_iter().map(|(hour, traces)| (hour, of_hour(traces))).collect();
     let mut hours = by_hour.values();
-    let mut trace = hours.next().copied().unwrap_or_default();
+    let mut trace = hours.next().cloned().unwrap_or_default();
     for later in hours {
         let first = trace.first;
-        trace.append(later);
+        trace.join(later);
         // offsets of different hours do not compare; the span below is what counts
         trace.first = first;
     }
@@ -140,6 +150,8 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
         server: key.dst,
         direction,
         trace,
+        from_client: seen.from_src,
+        from_server: seen.from_dst,
         span,
         via: None,
         vlans: seen.vlans,
@@ -149,20 +161,13 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
     }
 }
 
-/// Silence between two sightings after which they are not of the same packets, in microseconds: more than the clocks of
-/// two sensors differ, less than the second after which a SYN is sent again.
-const APART_MICROS: u32 = 500_000;
-
 /// One trace of all sightings within an hour, whatever their order.
 fn of_hour(mut traces: Vec<Trace>) -> Trace {
     traces.sort_unstable();
     traces.sort_by_key(|trace| trace.first);
     let mut traces = traces.into_iter();
     let mut whole = traces.next().unwrap_or_default();
-    for trace in traces {
-        let is_later = trace.first > whole.last.saturating_add(APART_MICROS);
-        if is_later { whole.append(&trace) } else { whole.merge(&trace) }
-    }
+    traces.for_each(|trace| whole.join(&trace));
     whole
 }
 
@@ -177,8 +182,11 @@ fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection> {
     for (key, mut part) in connections {
         let ends = if key.src <= key.dst { (key.protocol, key.src, key.dst) } else { (key.protocol, key.dst, key.src) };
         let known = by_ends.entry(ends).or_default();
-        let is_part = key.opening == Opening::Open && is_stream(key.protocol);
-        let whole = known.iter().copied().filter(|_| is_part).find(|n| is_continued(&joined[*n], &mut part));
+        let is_part = is_stream(key.protocol);
+        let whole = known.iter().copied().filter(|_| is_part).find(|n| match key.opening {
+            Opening::Open => is_continued(&joined[*n], &mut part),
+            Opening::Seen => is_answered(&joined[*n], &part),
+        });
         let Some(whole) = whole else {
             known.push(joined.len());
             joined.push(part);
@@ -212,35 +220,61 @@ fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
     both_saw.all(|(a, a_end, b, b_end)| is_within(b, a, a_end) || is_within(a, b, b_end))
 }
 
+/// Whether a part is the answer to an opening that a capture ended with. Made-up captures acknowledge the SYN itself, not
+/// what comes behind it.
+fn is_answered(whole: &Connection, part: &Connection) -> bool {
+    let (asked, agreed) = (whole.trace.flags, part.trace.flags);
+    let distance = whole.trace.identity.wrapping_sub(part.trace.identity);
+    whole.client == part.client
+        && asked.has(Flags::ASKED)
+        && !asked.has(Flags::AGREED)
+        && agreed.has(Flags::AGREED)
+        && !agreed.has(Flags::ASKED)
+        && distance.min(distance.wrapping_neg()) <= 1
+        && part.span.first.seconds_since(whole.span.last).abs() <= SAME_TIME_S
+}
+
 /// Whether a number stands in a stretch of a stream, or little behind it. Numbers wrap.
 fn is_within(number: u32, begin: u32, end: u32) -> bool {
     number.wrapping_sub(begin) <= end.wrapping_sub(begin).saturating_add(GAP_BYTES)
 }
 
 impl Connection {
-    /// Takes in what was seen of it elsewhere: packets that lie behind in the stream add up, others are the same ones.
-    fn take_part(&mut self, part: Connection) {
-        let (a, b) = (&self.trace, &part.trace);
-        let is_behind = b.identity.wrapping_sub(a.src_end) < GAP_BYTES && b.answer.wrapping_sub(a.dst_end) < GAP_BYTES;
-        let silence_s =
-            part.span.first.seconds_since(self.span.last).max(self.span.first.seconds_since(part.span.last));
-        let is_apart = is_behind || silence_s > f64::from(APART_MICROS) / 1e6;
-        let (identity, answer) = (a.identity, if a.answer == 0 { b.answer } else { a.answer });
-        if is_apart {
-            self.trace.append(&part.trace);
-        } else {
-            self.trace.merge(&part.trace);
-        }
+    /// Takes in what was seen of it elsewhere, by the numbers that it goes by here.
+    pub fn take_part(&mut self, part: Connection) {
+        let Trace { identity, answer, .. } = self.trace;
+        self.trace.join(&part.trace);
+        let answer = if answer == 0 { part.trace.answer } else { answer };
         (self.trace.identity, self.trace.answer) = (identity, answer);
-        self.extend(part);
+        let (from_client, from_server) = self.extend(part);
+        self.from_client.extend(from_client);
+        self.from_server.extend(from_server);
     }
 
-    /// Takes over when and where another sighting was.
-    pub fn extend(&mut self, other: Connection) {
+    /// Takes in what was seen of it under other addresses, nearer to the server or of the other side alone.
+    pub fn take_stage(&mut self, stage: Connection) {
+        self.trace.join(&stage.trace);
+        self.direction = self.direction.min(stage.direction);
+        let (from_client, from_server) = self.extend(stage);
+        self.from_client.extend_with_stage(from_client);
+        self.from_server.extend_with_stage(from_server);
+    }
+
+    /// Whether one run saw some of both.
+    pub fn shares_run_with(&self, other: &Connection) -> bool {
+        let runs = |connection: &Connection| -> BTreeSet<usize> {
+            connection.from_client.runs().chain(connection.from_server.runs()).collect()
+        };
+        !runs(self).is_disjoint(&runs(other))
+    }
+
+    /// Takes over when and where another sighting was, and hands back what it saw.
+    fn extend(&mut self, other: Connection) -> (Volume, Volume) {
         self.span.join(other.span);
         self.vlans.extend(other.vlans);
         self.tunnels.extend(other.tunnels);
         self.hours.extend(other.hours);
+        (other.from_client, other.from_server)
     }
 }
 
@@ -255,24 +289,16 @@ fn join_exchanges(connections: Vec<Connection>) -> Vec<Connection> {
             joined.push(connection);
             continue;
         };
-        let is_behind = connection.span.first > before.span.last;
-        let Trace { identity, answer, .. } = before.trace;
-        if is_behind {
-            before.trace.append(&connection.trace);
-        } else {
-            before.trace.merge(&connection.trace);
-        }
-        (before.trace.identity, before.trace.answer) =
-            (identity, if answer == 0 { connection.trace.answer } else { answer });
-        before.extend(connection);
+        before.take_part(connection);
     }
     joined
 }
 
 /// Whether two sightings of datagrams between equal ends are one exchange. In two networks they are two.
 fn is_same_exchange(before: &Connection, next: &Connection) -> bool {
-    let is_same_network =
-        before.vlans == next.vlans && before.tunnels == next.tunnels || before.trace.identity == next.trace.identity;
+    let (a, b) = (&before.trace, &next.trace);
+    let is_same_number = a.identity != 0 && a.identity == b.identity || a.answer != 0 && a.answer == b.answer;
+    let is_same_network = before.vlans == next.vlans && before.tunnels == next.tunnels || is_same_number;
     (before.protocol, before.client, before.server) == (next.protocol, next.client, next.server)
         && next.span.first.seconds_since(before.span.last) <= DATAGRAM_IDLE_S
         && is_same_network

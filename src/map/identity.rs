@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::connections::{Connection, End};
+use super::{
+    connections::{Connection, End},
+    translation,
+};
 use crate::{
     inventory::{Directory, Owner},
-    model::{Party, PartyKind, Pod, Protocol, Span, Via},
+    model::{Flags, Party, PartyKind, Pod, Protocol, Span, Via},
 };
 
 /// A server as it is known: the party, its port, and what was dialled in its place.
@@ -23,16 +26,20 @@ pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
 /// The server of a connection. A Service address that was not seen translated stands for its workload where all its
 /// pods are of one and listen on one port.
 pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
-    let (address, _) = connection.server;
+    let (address, port) = connection.server;
     let Connection { protocol, span, .. } = *connection;
+    if connection.trace.flags.has(Flags::BROADCAST) {
+        return Server { party: party(address, Owner::Multicast), port, via: None };
+    }
     if let Some((party, target)) = behind_service(directory, protocol, connection.server, span) {
         return Server { party, port: target, via: Some(dialled(connection, directory)) };
     }
-    Server {
-        party: party(address, directory.who_over(address, span)),
-        port: connection.server.1,
-        via: connection.via.clone(),
-    }
+    let party = party(address, directory.who_over(address, span));
+    let via = connection
+        .via
+        .clone()
+        .map(|via| Via { disputed: translation::is_disputed(directory, connection, &via), ..via });
+    Server { party, port, via }
 }
 
 /// What the client dialled, with the Service that it was then.
@@ -40,7 +47,8 @@ fn dialled(connection: &Connection, directory: &Directory) -> Via {
     let (Connection { protocol, span, .. }, (address, port)) = (connection, connection.server);
     let service = directory.service_over(address, *protocol, port, *span);
     let service = service.or_else(|| directory.node_port_over(*protocol, port, *span));
-    Via { address, port, service: service.map(|(service, _)| format!("{}/{}", service.namespace, service.name)) }
+    let service = service.map(|(service, _)| format!("{}/{}", service.namespace, service.name));
+    Via { address, port, service, disputed: false }
 }
 
 fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Span) -> Option<(Party, u16)> {
@@ -82,5 +90,5 @@ fn party(address: IpAddr, owner: Owner<'_>) -> Party {
         Owner::Unknown => (PartyKind::Unknown, address.to_string(), None),
         Owner::Multicast => (PartyKind::Multicast, address.to_string(), None),
     };
-    Party { kind, name, owner, addresses: BTreeSet::from([address]) }
+    Party { kind, name, owner, addresses: BTreeSet::from([address]), names: Vec::new() }
 }

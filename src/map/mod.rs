@@ -12,19 +12,20 @@ mod direction;
 mod identity;
 mod learning;
 mod mesh;
+mod probe;
 mod scan;
 mod translation;
-
-use std::collections::BTreeSet;
+mod volume;
 
 pub use aggregate::By;
+use aggregate::Marked;
 pub use coverage::{Capture, coverage};
 pub use learning::{Learning, State, learning};
 pub use mesh::{Hidden, hidden, port_name};
 
 use crate::{
     inventory::Directory,
-    model::{Dependency, Observation, Span, Timestamp},
+    model::{Dependency, Recording, Span, Timestamp},
 };
 
 /// What to make a map of.
@@ -46,21 +47,17 @@ impl Default for Options {
 
 /// The dependencies of one site, in order.
 #[must_use]
-pub fn dependencies(
-    site: &str,
-    observations: &[Observation],
-    directory: &Directory,
-    options: Options,
-) -> Vec<Dependency> {
-    let mut connections = connections::join(observations);
+pub fn dependencies(site: &str, recordings: &[Recording], directory: &Directory, options: Options) -> Vec<Dependency> {
+    let mut connections = connections::join(recordings);
     direction::decide(&mut connections, directory);
     translation::join(&mut connections, directory);
     let is_in_window = |span: Span| {
         options.since.is_none_or(|since| span.first >= since) && options.until.is_none_or(|until| span.first <= until)
     };
     connections.retain(|connection| is_in_window(connection.span));
-    let scans: BTreeSet<usize> = scan::find(&connections);
-    aggregate::aggregate(site, &connections, &scans, directory, options.by)
+    let marked = Marked { scans: scan::find(&connections), probes: probe::find(&connections, directory) };
+    let runs: Vec<Span> = recordings.iter().map(|recording| recording.span).collect();
+    aggregate::aggregate(site, &connections, &marked, &runs, directory, options.by)
 }
 
 #[cfg(test)]

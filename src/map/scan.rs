@@ -10,7 +10,7 @@ use std::{
     net::IpAddr,
 };
 
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 
 use super::connections::{Connection, End};
 use crate::model::{Direction, Flags, Outcome, Protocol, Timestamp};
@@ -27,40 +27,74 @@ const MIN_FAILED_TARGETS: usize = 8;
 /// Attempts of one sweep follow each other within this time, in seconds.
 const SWEEP_GAP_S: f64 = 10.0;
 
+/// Datagrams that nobody answers are a log or a metric where as many came, and else an attempt that failed.
+const MIN_SUSTAINED_PACKETS: u64 = 3;
+
+/// A first contact, or another connection of a source.
+struct Attempt<'c> {
+    /// Its place among all connections.
+    n: usize,
+    connection: &'c Connection,
+    is_failed: bool,
+}
+
 /// The connections, by their index, that are part of a sweep.
 pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
-    let mut by_source: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+    let strays = strays(connections);
+    let mut by_source: BTreeMap<IpAddr, Vec<Attempt>> = BTreeMap::new();
     for (n, connection) in connections.iter().enumerate() {
         let is_attempt = connection.direction == Direction::Handshake && connection.protocol == Protocol::TCP;
-        if is_attempt || is_failed(connection) {
-            by_source.entry(connection.client.0).or_default().push(n);
+        let is_failed = is_failed(connection, &strays);
+        if is_attempt || is_failed {
+            by_source.entry(connection.client.0).or_default().push(Attempt { n, connection, is_failed });
         }
     }
     let mut scans = BTreeSet::new();
-    for indices in by_source.values_mut() {
-        indices.sort_by_key(|n| (connections[*n].span.first, connections[*n].server));
-        let attempts: Vec<(usize, &Connection)> = indices.iter().map(|n| (*n, &connections[*n])).collect();
-        if is_scanner(&attempts) {
-            scans.extend(sweeps(&attempts));
+    for attempts in by_source.values_mut() {
+        attempts.sort_by_key(|attempt| (attempt.connection.span.first, attempt.connection.server));
+        if is_scanner(attempts) {
+            scans.extend(sweeps(attempts));
         }
     }
     scans
 }
 
-fn is_failed(connection: &Connection) -> bool {
-    matches!(connection.outcome(), Outcome::Refused | Outcome::Unanswered)
+/// Who sent a few datagrams where and heard nothing. Of one whom no answer at all was seen to reach, nothing can be told:
+/// a mirror port may show one way alone.
+fn strays(connections: &[Connection]) -> HashSet<(IpAddr, End)> {
+    let mut packets: HashMap<(IpAddr, End), u64> = HashMap::default();
+    let mut heard: HashSet<IpAddr> = HashSet::default();
+    for connection in connections {
+        let (client, server) = (connection.client.0, connection.server);
+        if connection.protocol == Protocol::UDP {
+            *packets.entry((client, server)).or_default() += connection.from_client.most_packets();
+        }
+        if connection.from_server.most_packets() > 0 {
+            heard.insert(client);
+        }
+    }
+    packets.retain(|(client, _), packets| *packets < MIN_SUSTAINED_PACKETS && heard.contains(client));
+    packets.into_keys().collect()
+}
+
+fn is_failed(connection: &Connection, strays: &HashSet<(IpAddr, End)>) -> bool {
+    match connection.outcome() {
+        Outcome::Refused | Outcome::Unanswered => true,
+        Outcome::Oneway => strays.contains(&(connection.client.0, connection.server)),
+        Outcome::Established | Outcome::Midstream => false,
+    }
 }
 
 /// Walks the source's first contacts until their likelihood ratio convicts it.
-fn is_scanner(attempts: &[(usize, &Connection)]) -> bool {
+fn is_scanner(attempts: &[Attempt<'_>]) -> bool {
     let verdict = ((1.0 - MISS) / FALSE_ALARM).ln();
     let (mut contacted, mut failed): (HashSet<End>, usize) = (HashSet::default(), 0);
     let mut likelihood = 0.0f64;
-    for (_, attempt) in attempts {
-        if !contacted.insert(attempt.server) {
+    for attempt in attempts {
+        if !contacted.insert(attempt.connection.server) {
             continue;
         }
-        likelihood += if is_failed(attempt) {
+        likelihood += if attempt.is_failed {
             failed += 1;
             ((1.0 - SUCCESS_OF_SCANNER) / (1.0 - SUCCESS_OF_BENIGN)).ln()
         } else {
@@ -76,9 +110,9 @@ fn is_scanner(attempts: &[(usize, &Connection)]) -> bool {
 }
 
 /// The connections of a scanner that belong to its sweeps.
-fn sweeps(attempts: &[(usize, &Connection)]) -> Vec<usize> {
-    let failures: Vec<Timestamp> =
-        attempts.iter().filter(|(_, attempt)| is_failed(attempt)).map(|(_, attempt)| attempt.span.first).collect();
+fn sweeps(attempts: &[Attempt<'_>]) -> Vec<usize> {
+    let began = |attempt: &Attempt| attempt.connection.span.first;
+    let failures: Vec<Timestamp> = attempts.iter().filter(|attempt| attempt.is_failed).map(began).collect();
     let is_near = |time: Timestamp| {
         let next = failures.partition_point(|failure| *failure < time);
         let before = next.checked_sub(1).and_then(|n| failures.get(n));
@@ -87,15 +121,13 @@ fn sweeps(attempts: &[(usize, &Connection)]) -> Vec<usize> {
     };
     let met_elsewhere: HashSet<End> = attempts
         .iter()
-        .filter(|(_, attempt)| !is_failed(attempt) && !is_near(attempt.span.first))
-        .map(|(_, attempt)| attempt.server)
+        .filter(|attempt| !attempt.is_failed && !is_near(began(attempt)))
+        .map(|attempt| attempt.connection.server)
         .collect();
-    attempts
-        .iter()
-        .filter(|(_, attempt)| {
-            let is_empty = !attempt.trace.flags.has(Flags::PAYLOAD);
-            is_failed(attempt) || is_near(attempt.span.first) && (is_empty || !met_elsewhere.contains(&attempt.server))
-        })
-        .map(|(n, _)| *n)
-        .collect()
+    let is_part = |attempt: &&Attempt| {
+        let Attempt { connection, is_failed, .. } = attempt;
+        let is_empty = !connection.trace.flags.has(Flags::PAYLOAD);
+        *is_failed || is_near(began(attempt)) && (is_empty || !met_elsewhere.contains(&connection.server))
+    };
+    attempts.iter().filter(is_part).map(|attempt| attempt.n).collect()
 }

@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::model::{
-    Cluster, ContainerPort, Direction, Flags, Hops, Hour, Labels, Mark, Node, ObservationKey, Opening, Outcome,
-    PartyKind, Pod, Protocol, Service, ServiceKind, ServicePort, TargetPort, Trace, TraceSet, WorkloadRef,
+    Cluster, ContainerPort, Direction, Flags, Hops, Hour, Labels, Mark, Node, Observation, ObservationKey, Opening,
+    Outcome, PartyKind, Pod, Protocol, Recording, Service, ServiceKind, ServicePort, Span, Tally, TargetPort, Trace,
+    TraceSet, WorkloadRef,
 };
 
 const ESTABLISHED: u16 = Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0;
@@ -11,7 +12,7 @@ const BOTH_WAYS: u16 = Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0 
 const HOUR: Hour = Hour(497_000);
 
 /// An observation of one connection; `ends` reads `10.0.0.1:40000 > 10.0.0.2:443`.
-fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
+pub(super) fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
     let end = |text: &str| {
         let (address, port) = text.rsplit_once(':').unwrap();
         (address.parse().unwrap(), port.parse::<u16>().unwrap())
@@ -31,17 +32,28 @@ fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
     Observation { key, traces: TraceSet::restore([Trace { src_port, ..trace }], 1) }
 }
 
-fn handshake(ends: &str, identity: u32) -> Observation {
+pub(super) fn handshake(ends: &str, identity: u32) -> Observation {
     let flags = Flags(ESTABLISHED);
     seen(
         Opening::Seen,
         ends,
-        Trace { identity, answer: identity + 1, flags, packets: 9, hops_src: Hops::of(64), ..Trace::default() },
+        Trace {
+            identity,
+            answer: identity + 1,
+            flags,
+            from_src: Tally::one(0, 9, 0),
+            hops_src: Hops::of(64),
+            ..Trace::default()
+        },
     )
 }
 
-fn midstream(ends: &str) -> Observation {
-    seen(Opening::Open, ends, Trace { flags: Flags(BOTH_WAYS), packets: 4, hops_src: Hops::of(64), ..Trace::default() })
+pub(super) fn midstream(ends: &str) -> Observation {
+    seen(
+        Opening::Open,
+        ends,
+        Trace { flags: Flags(BOTH_WAYS), from_src: Tally::one(0, 4, 0), hops_src: Hops::of(64), ..Trace::default() },
+    )
 }
 
 fn mk_pod(name: &str, address: &str, started: i64) -> Pod {
@@ -89,8 +101,12 @@ fn mk_cluster() -> Cluster {
     }
 }
 
-fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
-    dependencies("default", observations, &Directory::new(cluster), Options::default())
+pub(super) fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
+    // each observation by a run of its own, all of one time
+    let span = Span { first: HOUR.start(), last: HOUR.start() };
+    let recording = |observation: &Observation| Recording { span, observations: vec![observation.clone()] };
+    let recordings: Vec<_> = observations.iter().map(recording).collect();
+    dependencies("default", &recordings, &Directory::new(cluster), Options::default())
 }
 
 fn only(dependencies: &[Dependency]) -> &Dependency {
@@ -101,7 +117,8 @@ fn only(dependencies: &[Dependency]) -> &Dependency {
 #[test]
 fn one_connection_seen_by_two_sensors_counts_once_by_its_fullest_sighting() {
     let mut fuller = handshake("10.0.0.1:40000 > 10.0.0.2:443", 7);
-    let more: Vec<Trace> = fuller.traces.iter().map(|trace| Trace { packets: 12, ..*trace }).collect();
+    let more: Vec<Trace> =
+        fuller.traces.iter().map(|trace| Trace { from_src: Tally::one(0, 12, 0), ..trace.clone() }).collect();
     fuller.traces = TraceSet::restore(more, 1);
     let map = map_of(&[handshake("10.0.0.1:40000 > 10.0.0.2:443", 7), fuller], &Cluster::default());
     assert_eq!((only(&map).connections, only(&map).packets), (1, 12));
@@ -111,7 +128,8 @@ fn one_connection_seen_by_two_sensors_counts_once_by_its_fullest_sighting() {
 fn what_is_dialled_at_a_service_and_answered_by_a_pod_is_one_connection() {
     let dialled = handshake("10.244.0.1:40000 > 10.96.0.5:80", 7);
     let mut reached = handshake("10.244.0.1:40000 > 10.244.0.2:8080", 7);
-    let further: Vec<Trace> = reached.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..*trace }).collect();
+    let further: Vec<Trace> =
+        reached.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..trace.clone() }).collect();
     reached.traces = TraceSet::restore(further, 1);
     let both = map_of(&[dialled.clone(), reached.clone()], &mk_cluster());
     let dependency = only(&both);
@@ -130,10 +148,18 @@ fn what_is_dialled_at_a_service_and_answered_by_a_pod_is_one_connection() {
 fn a_client_behind_source_translation_is_found_by_both_sequence_numbers() {
     let outside = handshake("203.0.113.9:50000 > 172.18.0.2:30080", 7);
     let mut inside = handshake("172.18.0.2:61000 > 10.244.0.2:8080", 7);
-    let further: Vec<Trace> = inside.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..*trace }).collect();
+    let further: Vec<Trace> =
+        inside.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..trace.clone() }).collect();
     inside.traces = TraceSet::restore(further, 1);
     let map = map_of(&[outside, inside], &mk_cluster());
     assert_eq!((only(&map).client.name.as_str(), only(&map).server.name.as_str()), ("203.0.113.9", "shop/api"));
+}
+
+#[test]
+fn connections_that_share_no_end_are_joined_where_hop_limits_tell_their_order_alone() {
+    // hand-made traffic numbers all its connections alike
+    let alike = [handshake("10.0.0.1:40000 > 10.0.0.2:80", 7), handshake("10.0.0.3:40001 > 10.0.0.4:80", 7)];
+    assert_eq!(map_of(&alike, &Cluster::default()).len(), 2);
 }
 
 #[test]
@@ -215,6 +241,100 @@ fn a_sweep_is_marked_and_the_sources_own_work_is_not() {
     let map = map_of(&observations, &mk_cluster());
     let scans: BTreeSet<u16> = map.iter().filter(|it| it.marks.contains(&Mark::Scan)).map(|it| it.port).collect();
     assert_eq!(scans, (1..=20).collect());
+}
+
+/// Datagrams from a client that nobody answered, `count` to each of these.
+fn datagrams(client: &str, servers: impl IntoIterator<Item = String>, count: u64) -> Vec<Observation> {
+    let to = |server: String| {
+        let flags = Flags(Flags::FROM_SRC.0 | Flags::SRC_FIRST.0 | Flags::PAYLOAD.0);
+        let trace = Trace { identity: 9, flags, from_src: Tally::one(0, count, 0), ..Trace::default() };
+        let mut observation = seen(Opening::Open, &format!("{client} > {server}"), trace);
+        observation.key.protocol = Protocol::UDP;
+        observation
+    };
+    servers.into_iter().map(to).collect()
+}
+
+#[test]
+fn a_sweep_by_datagrams_is_marked_and_logs_are_not() {
+    let servers = || (1..=20).map(|n| format!("10.0.0.{n}:161"));
+    let answered = handshake("10.9.9.9:40000 > 10.0.0.99:443", 7);
+    let mut answered_too = answered.clone();
+    answered_too.traces = TraceSet::restore(
+        answered.traces.iter().map(|trace| Trace { from_dst: Tally::one(0, 5, 0), ..trace.clone() }),
+        1,
+    );
+    let scans = |mut observations: Vec<Observation>, heard: bool| {
+        observations.push(if heard { answered_too.clone() } else { answered.clone() });
+        let map = map_of(&observations, &Cluster::default());
+        map.iter().filter(|it| it.protocol == Protocol::UDP && it.marks.contains(&Mark::Scan)).count()
+    };
+    assert_eq!(scans(datagrams("10.9.9.9:50000", servers(), 1), true), 20);
+    // a log to as many collectors goes on
+    assert_eq!(scans(datagrams("10.9.9.9:50000", servers(), 9), true), 0);
+    // where no answer to the source was seen at all, one way alone was captured
+    assert_eq!(scans(datagrams("10.9.9.9:50000", servers(), 1), false), 0);
+}
+
+#[test]
+fn datagrams_that_go_on_are_needed_and_stray_ones_and_leases_are_not() {
+    let reason = |server: &str, count| {
+        let map = map_of(&datagrams("10.0.0.1:50000", [server.to_owned()], count), &Cluster::default());
+        only(&map).unneeded()
+    };
+    assert_eq!(reason("10.0.0.2:514", 20), None);
+    assert!(reason("10.0.0.2:514", 2).unwrap().contains("too few"));
+    assert!(reason("10.0.0.2:67", 20).unwrap().contains("DHCP"));
+}
+
+#[test]
+fn what_the_link_carries_to_everybody_is_no_hosts() {
+    let mut observations = datagrams("10.0.0.1:137", ["10.0.0.255:137".to_owned()], 20);
+    for observation in &mut observations {
+        let traces: Vec<Trace> = observation.traces.iter().cloned().collect();
+        let everybody = |mut trace: Trace| {
+            trace.flags.add(Flags::BROADCAST);
+            trace
+        };
+        observation.traces = TraceSet::restore(traces.into_iter().map(everybody), 1);
+    }
+    let map = map_of(&observations, &Cluster::default());
+    assert_eq!((only(&map).server.kind, only(&map).server.name.as_str()), (PartyKind::Multicast, "10.0.0.255"));
+}
+
+#[test]
+fn health_checks_are_told_by_their_pace() {
+    let check = |n: u32, seconds: u32| {
+        let flags = Flags(Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::CLOSED.0);
+        let first = seconds * 1_000_000;
+        let trace = Trace { identity: n, answer: n, flags, first, last: first, ..Trace::default() };
+        seen(Opening::Seen, &format!("203.0.113.9:{} > 10.244.0.2:8080", 40_000 + n), trace)
+    };
+    let marks = |seconds: &[u32]| {
+        let checks: Vec<_> = (1..).zip(seconds).map(|(n, second)| check(n, *second)).collect();
+        only(&map_of(&checks, &mk_cluster())).marks.contains(&Mark::Probe)
+    };
+    assert!(marks(&[5, 15, 25, 35, 45]));
+    assert!(!marks(&[5, 7, 300, 1_500, 1_600]));
+}
+
+#[test]
+fn a_translation_that_the_inventory_does_not_know_is_disputed() {
+    let stages = |server: &str| {
+        let dialled = handshake("10.244.0.1:40000 > 10.96.0.5:80", 7);
+        let mut reached = handshake(&format!("10.244.0.1:40000 > {server}"), 7);
+        let further = reached.traces.iter().map(|trace| Trace { hops_src: Hops::of(63), ..trace.clone() });
+        reached.traces = TraceSet::restore(further, 1);
+        vec![dialled, reached]
+    };
+    let mut cluster = mk_cluster();
+    cluster.pods.push(mk_pod("other", "10.244.0.3", 0));
+    let is_disputed = |server: &str| {
+        let map = map_of(&stages(server), &cluster);
+        only(&map).via.iter().any(|via| via.disputed)
+    };
+    assert!(!is_disputed("10.244.0.2:8080"));
+    assert!(is_disputed("10.244.0.3:8080"));
 }
 
 #[test]

@@ -4,29 +4,41 @@
 //! connection; hop limits tell which sighting was nearer to the client. A datagram is known by its digest and the
 //! client's end, what was met mid-stream by the client's end and the Service that it dialled.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::connections::{Connection, End};
 use crate::{
-    inventory::Directory,
+    inventory::{Directory, Owner},
     model::{Direction, Protocol, Span, Trace, Via},
 };
 
-/// Sightings of one packet on its way through a cluster lie no further apart, in seconds.
+/// Sightings of one packet on its way through a cluster lie no further apart, in seconds: clocks of two hosts differ.
 const TRANSIT_S: f64 = 2.0;
+
+/// The same by one clock.
+const TRANSIT_ON_HOST_S: f64 = 0.05;
+
+/// Captures of one host show its interfaces' packets out of order by no more, in seconds.
+const REORDERED_S: f64 = 0.001;
+
+/// A packet has no more pairs of ends on its way: as it was sent, behind a load balancer, a node port, and a Service.
+const MAX_STAGES: usize = 4;
 
 /// What sightings of one connection share, whatever its addresses have become.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     /// Both initial sequence numbers.
     Numbers(Protocol, u32, u32),
-    /// The client's end and number, where the server gave none.
+    /// The client's end and the number of one side.
     Client(Protocol, End, u32),
 }
 
 /// Joins the sightings of each connection into one: the true client, the true server, and what was dialled.
 pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
-    for key in [by_numbers, by_client] {
+    for key in [by_numbers, by_client, by_answer] {
         let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
         let mut done = Vec::with_capacity(connections.len());
         for connection in connections.drain(..) {
@@ -46,10 +58,11 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
 
 fn by_numbers(connection: &Connection) -> Option<Key> {
     let Trace { identity, answer, .. } = connection.trace;
-    (identity != 0 && answer != 0).then_some(Key::Numbers(connection.protocol, identity, answer))
+    let is_known = identity != 0 && answer != 0 && connection.protocol != Protocol::UDP;
+    is_known.then_some(Key::Numbers(connection.protocol, identity, answer))
 }
 
-/// Of datagrams the first answer may differ, for replies overtake each other.
+/// Of datagrams the first answer says little: replies overtake each other, and many are alike.
 fn by_client(connection: &Connection) -> Option<Key> {
     let Trace { identity, answer, .. } = connection.trace;
     let is_datagram = connection.protocol == Protocol::UDP;
@@ -58,6 +71,13 @@ fn by_client(connection: &Connection) -> Option<Key> {
         connection.client,
         identity,
     ))
+}
+
+/// Of a stream whose replies alone were seen somewhere.
+fn by_answer(connection: &Connection) -> Option<Key> {
+    let Connection { protocol, client, trace, .. } = connection;
+    let is_stream = matches!(*protocol, Protocol::TCP | Protocol::SCTP);
+    (is_stream && trace.answer != 0).then_some(Key::Client(*protocol, *client, trace.answer))
 }
 
 /// Parts a group where its members lie too far apart to be one passage.
@@ -80,8 +100,12 @@ fn is_passage(a: Span, b: Span) -> bool {
 }
 
 /// Joins the stages of one connection, from the client to the server. Where neither hop limits nor the inventory tell
-/// the stages' order they stay apart.
+/// the stages' order they stay apart, and so do those whose equal numbers may be chance.
 fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Vec<Connection>) {
+    let ends: BTreeSet<(End, End)> = stages.iter().map(|stage| (stage.client, stage.server)).collect();
+    if ends.len() > MAX_STAGES {
+        return done.append(&mut stages);
+    }
     stages = join_halves(stages, directory);
     // hop limits fall on the way from either side; at equal ones, whose packets were seen first was nearer to the client
     let rank = |stage: &Connection| {
@@ -90,7 +114,10 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     };
     stages.sort_by_key(|stage| (rank(stage), stage.client, stage.server));
     let is_told = stages.windows(2).all(|pair| match pair {
-        [near, far] => rank(near) != rank(far),
+        [near, far] => {
+            let is_possible = shares_an_end(near, far) || is_nearer(near, far);
+            rank(near) != rank(far) && is_possible && is_translated(near, far, directory)
+        }
         _ => true,
     });
     if !is_told || stages.len() < 2 {
@@ -105,30 +132,78 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     done.push(whole);
 }
 
+/// Whether two sightings of equal numbers are of one connection. Scanners send every SYN from one port with one number,
+/// traffic generators the same datagram to many, made-up captures count from one number always: so by one clock the
+/// sightings must lie in each other as those of one packet do, and a number that one side alone gave must be borne out
+/// by the hop limits or the inventory.
+fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> bool {
+    let apart_s = far.span.first.seconds_since(near.span.first);
+    let behind_s = far.span.last.seconds_since(near.span.last);
+    let is_one_clock = near.shares_run_with(far);
+    let is_sure = by_numbers(near).is_some();
+    let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
+    // the last packet may have been captured at the far place alone, or it is the only one
+    let reordered_s = if is_sure || is_unanswered { REORDERED_S } else { 0.0 };
+    let is_nested = apart_s >= 0.0 && behind_s <= reordered_s && (is_sure || near.server.0 != far.server.0);
+    let is_forwarded = near.trace.hops_src.high > far.trace.hops_src.high || is_service(directory, near);
+    let is_close = apart_s.abs() <= TRANSIT_ON_HOST_S;
+    is_close && is_nested || is_forwarded && (is_close || !is_one_clock) || is_sure && !is_one_clock
+}
+
+/// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router
+/// translated twice, which costs a hop, or another one: generated traffic numbers all its connections alike.
+fn shares_an_end(near: &Connection, far: &Connection) -> bool {
+    near.client == far.client || near.server == far.server
+}
+
+/// Whether hop limits say which sighting was nearer to the client.
+fn is_nearer(near: &Connection, far: &Connection) -> bool {
+    let (near, far) = (&near.trace, &far.trace);
+    near.hops_src.high > far.hops_src.high && !far.hops_src.is_none()
+        || near.hops_dst.high < far.hops_dst.high && !near.hops_dst.is_none()
+}
+
 /// Joins a sighting of one side's packets with a sighting of the other's. A bridge sees both sides' packets after their
 /// translation: requests name the true server, replies the true client and what it dialled.
 fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
     let (mut requests, rest): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.trace.hops_dst.is_none());
     let (replies, mut whole): (Vec<_>, Vec<_>) = rest.into_iter().partition(|stage| stage.trace.hops_src.is_none());
-    match (&mut requests[..], replies.len()) {
-        // where the whole was seen besides, a half tells nothing more
-        _ if !whole.is_empty() => {
-            requests.clear();
+    if let ([request], [_]) = (&mut requests[..], &replies[..])
+        && whole.is_empty()
+    {
+        for reply in replies {
+            take_replies(request, reply, directory);
         }
-        ([request], 1) => replies.into_iter().for_each(|reply| {
-            if reply.server != request.server {
-                request.via = Some(via(directory, request.protocol, reply.server));
-            }
-            request.client = reply.client;
-            let (packets, bytes_to_src) = (request.trace.packets + reply.trace.packets, reply.trace.bytes_to_src);
-            request.trace.merge(&reply.trace);
-            (request.trace.packets, request.trace.bytes_to_src) = (packets, bytes_to_src);
-            request.extend(reply);
-        }),
-        _ => whole.extend(replies),
+        return requests;
+    }
+    for reply in replies {
+        // they tell nothing new where a stage has their server; of another one they tell what its client dialled
+        let known = whole.iter_mut().find(|stage| stage.server == reply.server && is_among(stage, &reply));
+        if let Some(stage) = known {
+            stage.take_stage(reply);
+            continue;
+        }
+        match whole.iter_mut().find(|stage| stage.client == reply.client && is_among(stage, &reply)) {
+            Some(stage) => take_replies(stage, reply, directory),
+            None => whole.push(reply),
+        }
     }
     whole.append(&mut requests);
     whole
+}
+
+/// Whether replies came while a connection lasted.
+fn is_among(stage: &Connection, reply: &Connection) -> bool {
+    let apart_s = stage.span.first.seconds_since(reply.span.first);
+    apart_s <= TRANSIT_ON_HOST_S && overlap(stage.span, reply.span)
+}
+
+fn take_replies(stage: &mut Connection, reply: Connection, directory: &Directory) {
+    if reply.server != stage.server && stage.via.is_none() {
+        stage.via = Some(via(directory, stage.protocol, reply.server));
+    }
+    stage.client = reply.client;
+    stage.take_stage(reply);
 }
 
 fn is_service(directory: &Directory, connection: &Connection) -> bool {
@@ -142,14 +217,30 @@ fn absorb(whole: &mut Connection, stage: Connection, directory: &Directory) {
         whole.via = Some(via(directory, whole.protocol, whole.server));
     }
     whole.server = stage.server;
-    whole.trace.merge(&stage.trace);
-    whole.direction = whole.direction.min(stage.direction);
-    whole.extend(stage);
+    whole.take_stage(stage);
 }
 
 pub(super) fn via(directory: &Directory, protocol: Protocol, (address, port): End) -> Via {
     let service = directory.service_at(address, protocol, port).or_else(|| directory.node_port(protocol, port));
-    Via { address, port, service: service.map(|(service, _)| format!("{}/{}", service.namespace, service.name)) }
+    let service = service.map(|(service, _)| format!("{}/{}", service.namespace, service.name));
+    Via { address, port, service, disputed: false }
+}
+
+/// Whether the packets led elsewhere than where the inventory says that the Service leads. A pod that the inventory does
+/// not know, or a Service of which it knows no pods, says nothing against it.
+pub(super) fn is_disputed(directory: &Directory, connection: &Connection, via: &Via) -> bool {
+    let service = directory.service_at(via.address, connection.protocol, via.port);
+    let service = service.or_else(|| directory.node_port(connection.protocol, via.port));
+    let Some((service, service_port)) = service else { return false };
+    let at = connection.span.first;
+    let workload = |address| match directory.who(address, at) {
+        Owner::Pod(pod) => Some(&pod.workload),
+        _ => None,
+    };
+    let Some(reached) = workload(connection.server.0) else { return false };
+    let targets = directory.targets(service, service_port);
+    let mut behind = targets.iter().filter_map(|(address, _)| workload(*address)).peekable();
+    behind.peek().is_some() && behind.all(|target| target != reached)
 }
 
 /// Joins what was dialled at a Service with the sighting of the same client at one of its pods.

@@ -36,7 +36,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the client got, or may have got, what it wanted.
+    /// Whether clients get, or may get, what they want.
     #[must_use]
     pub fn is_needed(self) -> bool {
         matches!(self, Self::Established | Self::Midstream | Self::Oneway)
@@ -55,9 +55,9 @@ pub enum Direction {
     Inventory,
     /// Many peers and ports talk to that address and port.
     FanIn,
-    /// A well-known service port.
+    /// What the ports' numbers tell: one is a service's, or was given out by a server that names ports to its clients.
     Port,
-    /// Who spoke first.
+    /// Who spoke first; never of streams, which may be met at either side's turn.
     Order,
     /// Not known; never a rule.
     Unknown,
@@ -120,6 +120,9 @@ pub struct Via {
     /// The Service it belongs to, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// The packets led to somebody whom the inventory does not know behind that Service.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub disputed: bool,
 }
 
 /// Connections an hour, for how complete the learning is.
@@ -163,4 +166,33 @@ pub struct Dependency {
     pub marks: BTreeSet<Mark>,
     /// Connections in each hour.
     pub history: History,
+}
+
+impl Dependency {
+    /// Why it needs no rule, where it does not: nobody got anything by it.
+    #[must_use]
+    pub fn unneeded(&self) -> Option<&'static str> {
+        if self.marks.contains(&Mark::Scan) {
+            Some("part of a scan")
+        } else if !self.outcome.is_needed() {
+            Some(self.outcome.as_str())
+        } else if self.is_lease() {
+            Some("DHCP: leases of addresses need no rule")
+        } else if self.is_stray() {
+            Some("one-way datagrams, too few to be in use")
+        } else {
+            None
+        }
+    }
+
+    /// DHCP (RFC 2131) and `DHCPv6` (RFC 8415): hosts get their addresses by it, pods from the CNI.
+    fn is_lease(&self) -> bool {
+        self.protocol == Protocol::UDP && matches!(self.port, 67 | 68 | 546 | 547)
+    }
+
+    /// Datagrams that nobody answers are a need where they go on, as logs and metrics do.
+    fn is_stray(&self) -> bool {
+        const MIN_PACKETS: u64 = 3;
+        self.outcome == Outcome::Oneway && self.protocol == Protocol::UDP && self.packets < MIN_PACKETS
+    }
 }

@@ -4,6 +4,7 @@ mod cluster;
 mod coverage;
 mod dependency;
 mod labels;
+mod naming;
 mod observation;
 mod party;
 mod protocol;
@@ -18,11 +19,12 @@ pub use cluster::{
 pub use coverage::{Cover, Coverage, Watched};
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
-pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Trace, TraceSet};
+pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
+pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet};
 pub use party::{Party, PartyKind, WorkloadRef};
 pub use protocol::Protocol;
-pub use scope::{Scope, Tally};
-pub use service_port::service_port_rank;
+pub use scope::{ListTally, Scope};
+pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
 pub use time::{Hour, Span, Timestamp};
 
 /// The site of everything that names none: addresses are unique only within a site.

@@ -2,14 +2,17 @@
 //!
 //! Packets, flow logs and kernel counters all become observations, and the store keeps nothing else about traffic.
 //! An observation is keyed by content, and what it holds is a set: one [`Trace`] a connection, told apart by the
-//! connection's own numbers ([`Trace::id`]). Sets merge as unions and counts as maxima, so that a capture read twice,
-//! one connection captured in two places, or the stores of two hosts are the same operation, and none counts twice.
+//! connection's own numbers ([`Trace::id`]). Sets merge as unions, and packets are counted at each place by itself, so that
+//! a capture read twice, one connection captured in two places, or the stores of two hosts are the same operation: the map
+//! takes the fullest place, and none counts twice.
 //!
 //! `src` and `dst` say how the row is laid out, not who the client is. Where the opening was seen `src` opened it;
 //! else ([`Opening::Open`]) the row was laid towards the likelier server, every trace keeps the other port, and the
 //! map decides when it reads, from all that the store knows by then.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
 
 use super::{Hour, Protocol, Span};
 
@@ -64,6 +67,10 @@ impl Flags {
     pub const CLOSED: Self = Self(1 << 6);
     /// Bytes of payload went either way.
     pub const PAYLOAD: Self = Self(1 << 7);
+    /// The link carried packets of `src` to everybody.
+    pub const BROADCAST: Self = Self(1 << 8);
+    /// The same of `dst`.
+    pub const DST_BROADCAST: Self = Self(1 << 9);
 
     /// Whether all bits of `other` are set.
     #[must_use]
@@ -74,6 +81,26 @@ impl Flags {
     /// Sets the bits of `other`.
     pub fn add(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+
+    /// The same as seen from the other end.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        let pairs = [(Self::FROM_SRC, Self::FROM_DST), (Self::BROADCAST, Self::DST_BROADCAST)];
+        let mut turned = Self(self.0 & !Self::SRC_FIRST.0);
+        for (of_src, of_dst) in pairs {
+            turned.0 &= !(of_src.0 | of_dst.0);
+            if self.has(of_src) {
+                turned.add(of_dst);
+            }
+            if self.has(of_dst) {
+                turned.add(of_src);
+            }
+        }
+        if !self.has(Self::SRC_FIRST) {
+            turned.add(Self::SRC_FIRST);
+        }
+        turned
     }
 }
 
@@ -109,8 +136,78 @@ impl Hops {
     }
 }
 
-/// What was seen of one connection within one hour.
+/// What one side of a connection sent, as one place of a capture saw it: an interface, a direction on it, a VLAN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sent {
+    /// The place, by the decoder's number; equal in captures that were made alike.
+    pub point: u32,
+    /// Packets.
+    pub packets: u64,
+    /// IP bytes.
+    pub bytes: u64,
+}
+
+/// What one side sent, by the places that saw it. Sorted; mostly one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tally(SmallVec<[Sent; 1]>);
+
+impl Tally {
+    /// Paths through a host cross fewer places; further ones are left out.
+    pub const MAX_POINTS: usize = 16;
+
+    /// From one place.
+    #[must_use]
+    pub fn one(point: u32, packets: u64, bytes: u64) -> Self {
+        [Sent { point, packets, bytes }].into_iter().collect()
+    }
+
+    /// The places, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = &Sent> {
+        self.0.iter()
+    }
+
+    /// How many places there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Packets and bytes at the fullest place.
+    #[must_use]
+    pub fn fullest(&self) -> (u64, u64) {
+        self.iter().map(|sent| (sent.packets, sent.bytes)).max().unwrap_or_default()
+    }
+
+    /// Adds packets that were not counted before.
+    pub fn add(&mut self, more: Sent) {
+        match self.0.binary_search_by_key(&more.point, |sent| sent.point) {
+            Ok(n) => {
+                let known = &mut self.0[n];
+                known.packets = known.packets.saturating_add(more.packets);
+                known.bytes = known.bytes.saturating_add(more.bytes);
+            }
+            Err(n) if self.0.len() < Self::MAX_POINTS => self.0.insert(n, more),
+            Err(_) => {}
+        }
+    }
+}
+
+impl FromIterator<Sent> for Tally {
+    fn from_iter<I: IntoIterator<Item = Sent>>(all: I) -> Self {
+        let mut tally = Self::default();
+        all.into_iter().for_each(|sent| tally.add(sent));
+        tally
+    }
+}
+
+/// What was seen of one connection within one hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trace {
     /// The port of `src`; 0 for protocols without ports.
     pub src_port: u16,
@@ -131,12 +228,10 @@ pub struct Trace {
     pub first: u32,
     /// Last packet, in microseconds since the start of the hour.
     pub last: u32,
-    /// Packets both ways.
-    pub packets: u64,
-    /// IP bytes from `src` to `dst`.
-    pub bytes_to_dst: u64,
-    /// IP bytes from `dst` to `src`.
-    pub bytes_to_src: u64,
+    /// What `src` sent.
+    pub from_src: Tally,
+    /// What `dst` sent.
+    pub from_dst: Tally,
     /// Hop limits of the packets from `src`.
     pub hops_src: Hops,
     /// Hop limits of the packets from `dst`.
@@ -155,62 +250,57 @@ impl Trace {
 
     /// The same as seen from its other end, whose port this is.
     #[must_use]
-    pub fn turned(&self, src_port: u16) -> Self {
-        let mut flags = self.flags.0 & !(Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::SRC_FIRST.0);
-        for (bit, mirrored) in [(Flags::FROM_SRC, Flags::FROM_DST), (Flags::FROM_DST, Flags::FROM_SRC)] {
-            if self.flags.has(bit) {
-                flags |= mirrored.0;
-            }
-        }
-        if !self.flags.has(Flags::SRC_FIRST) {
-            flags |= Flags::SRC_FIRST.0;
-        }
+    pub fn turned(self, src_port: u16) -> Self {
         Self {
             src_port,
-            flags: Flags(flags),
+            flags: self.flags.turned(),
             identity: self.answer,
             answer: self.identity,
             src_end: self.dst_end,
             dst_end: self.src_end,
-            bytes_to_dst: self.bytes_to_src,
-            bytes_to_src: self.bytes_to_dst,
+            from_src: self.from_dst,
+            from_dst: self.from_src,
             hops_src: self.hops_dst,
             hops_dst: self.hops_src,
-            ..*self
+            ..self
         }
     }
 
-    /// Another sighting of the same connection: the fullest counts.
-    pub fn merge(&mut self, other: &Self) {
-        self.join(other);
-        self.packets = self.packets.max(other.packets);
-        self.bytes_to_dst = self.bytes_to_dst.max(other.bytes_to_dst);
-        self.bytes_to_src = self.bytes_to_src.max(other.bytes_to_src);
-    }
-
-    /// A further part of the same sighting, of packets not counted before.
+    /// Takes in a further part of the same sighting, of packets that were not counted before.
     pub fn append(&mut self, other: &Self) {
         self.join(other);
-        self.packets += other.packets;
-        self.bytes_to_dst += other.bytes_to_dst;
-        self.bytes_to_src += other.bytes_to_src;
+        other.from_src.iter().for_each(|sent| self.from_src.add(*sent));
+        other.from_dst.iter().for_each(|sent| self.from_dst.add(*sent));
     }
 
-    fn join(&mut self, other: &Self) {
+    /// Takes in what another sighting tells of the connection, all but what was sent.
+    pub fn join(&mut self, other: &Self) {
         // who was first is told by the sighting that began first
         if other.first < self.first {
             self.flags.0 = self.flags.0 & !Flags::SRC_FIRST.0 | other.flags.0 & Flags::SRC_FIRST.0;
         }
+        self.join_answer(other);
         self.flags.0 |= other.flags.0 & !Flags::SRC_FIRST.0;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
-        if self.answer == 0 {
-            self.answer = other.answer;
-        }
         self.src_end = furthest(self.src_end, other.src_end);
-        self.dst_end = furthest(self.dst_end, other.dst_end);
         self.hops_src.join(other.hops_src);
         self.hops_dst.join(other.hops_dst);
+    }
+}
+
+impl Trace {
+    /// Where `dst` stands. Before it agreed it may have answered for an older connection (RFC 9293, section 3.5.2).
+    fn join_answer(&mut self, other: &Self) {
+        let is_unanswered = |trace: &Self| trace.flags.has(Flags::ASKED) && !trace.flags.has(Flags::AGREED);
+        match (self.flags.has(Flags::AGREED), other.flags.has(Flags::AGREED)) {
+            (true, false) if is_unanswered(other) => {}
+            (false, true) if is_unanswered(self) => (self.answer, self.dst_end) = (other.answer, other.dst_end),
+            _ => {
+                self.answer = if self.answer == 0 { other.answer } else { self.answer };
+                self.dst_end = furthest(self.dst_end, other.dst_end);
+            }
+        }
     }
 }
 
@@ -228,7 +318,8 @@ fn furthest(a: u32, b: u32) -> u32 {
 /// standard error of about 1/sqrt(k-2) (Beyer et al., "On synopses for distinct-value estimation", SIGMOD 2007): 3 %.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceSet {
-    traces: BTreeMap<(u64, TraceId), Trace>,
+    /// In the order of [`rank`].
+    traces: Vec<Trace>,
     total: u64,
 }
 
@@ -238,7 +329,18 @@ impl TraceSet {
 
     /// The connections, all or a sample, in the order of their hashes.
     pub fn iter(&self) -> impl Iterator<Item = &Trace> {
-        self.traces.values()
+        self.traces.iter()
+    }
+
+    /// The same by value.
+    pub fn into_traces(self) -> impl Iterator<Item = Trace> {
+        self.traces.into_iter()
+    }
+
+    /// How many of them are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.traces.len()
     }
 
     /// How many connections there were, also those beyond the sample.
@@ -255,40 +357,39 @@ impl TraceSet {
 
     /// Adds a part of a connection that the same sensor saw.
     pub fn append(&mut self, trace: Trace) {
-        self.insert(trace, Trace::append);
+        let place = self.traces.binary_search_by_key(&rank(trace.id()), |known| rank(known.id()));
+        let n = match place {
+            Ok(n) => return self.traces[n].append(&trace),
+            Err(n) => n,
+        };
+        // beyond the sample a connection that comes in two parts may count twice: the total is then an estimate
+        self.total += 1;
+        if n >= Self::EXACT {
+            return;
+        }
+        if self.traces.is_empty() {
+            // most sets stay with one
+            self.traces.reserve_exact(1);
+        }
+        self.traces.truncate(Self::EXACT - 1);
+        self.traces.insert(n, trace);
     }
 
     /// Adds what the same sensor saw later.
-    pub fn extend(&mut self, later: &Self) {
+    pub fn extend(&mut self, later: Self) {
         let beyond = later.total - later.traces.len() as u64;
-        for trace in later.iter() {
-            self.append(*trace);
-        }
+        later.traces.into_iter().for_each(|trace| self.append(trace));
         self.total += beyond;
     }
 
     /// Restores a set from what [`TraceSet::iter`] and [`TraceSet::total`] gave.
     #[must_use]
     pub fn restore(traces: impl IntoIterator<Item = Trace>, total: u64) -> Self {
-        let traces: BTreeMap<_, _> = traces.into_iter().map(|trace| ((rank(trace.id()), trace.id()), trace)).collect();
+        let mut traces: Vec<Trace> = traces.into_iter().collect();
+        traces.sort_by_key(|trace| rank(trace.id()));
+        traces.dedup_by_key(|trace| rank(trace.id()));
         let total = total.max(traces.len() as u64);
         Self { traces, total }
-    }
-
-    fn insert(&mut self, trace: Trace, join: fn(&mut Trace, &Trace)) {
-        let key = (rank(trace.id()), trace.id());
-        if let Some(known) = self.traces.get_mut(&key) {
-            join(known, &trace);
-            return;
-        }
-        // beyond the sample a connection that comes in two parts may count twice: the total is then an estimate
-        self.total += 1;
-        if self.traces.len() < Self::EXACT {
-            self.traces.insert(key, trace);
-        } else if self.traces.last_key_value().is_some_and(|(last, _)| key < *last) {
-            self.traces.pop_last();
-            self.traces.insert(key, trace);
-        }
     }
 }
 
@@ -309,6 +410,15 @@ pub struct Observation {
     pub traces: TraceSet,
 }
 
+/// What one run saw: a capture, or an import of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Its first and last packet; runs that follow each other saw different packets.
+    pub span: Span,
+    /// What it saw; one key may come in several parts.
+    pub observations: Vec<Observation>,
+}
+
 impl Observation {
     /// First and last packet of a trace.
     #[must_use]
@@ -322,16 +432,21 @@ mod tests {
     use super::*;
 
     fn trace(src_port: u16, packets: u64) -> Trace {
-        Trace { src_port, packets, ..Trace::default() }
+        Trace { src_port, from_src: Tally::one(0, packets, 40 * packets), ..Trace::default() }
     }
 
     #[test]
-    fn parts_of_one_sighting_add_up_and_sightings_do_not() {
-        let mut part = trace(40_000, 3);
-        part.append(&trace(40_000, 4));
-        assert_eq!(part.packets, 7);
-        part.merge(&trace(40_000, 5));
-        assert_eq!(part.packets, 7);
+    fn parts_of_one_sighting_add_up_at_each_place() {
+        let mut whole = trace(40_000, 3);
+        whole.append(&trace(40_000, 4));
+        whole.append(&Trace { from_src: Tally::one(9, 5, 200), ..trace(40_000, 0) });
+        assert_eq!(
+            whole.from_src,
+            [Sent { point: 0, packets: 7, bytes: 280 }, Sent { point: 9, packets: 5, bytes: 200 }]
+                .into_iter()
+                .collect()
+        );
+        assert_eq!(whole.from_src.fullest(), (7, 280));
     }
 
     #[test]

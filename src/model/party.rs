@@ -2,6 +2,8 @@ use std::{collections::BTreeSet, fmt, net::IpAddr};
 
 use serde::Serialize;
 
+use super::PartyName;
+
 /// A workload by its namespace, its name and the kind of its top controlling owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct WorkloadRef {
@@ -67,6 +69,9 @@ pub struct Party {
     pub owner: Option<String>,
     /// Its addresses in this dependency.
     pub addresses: BTreeSet<IpAddr>,
+    /// What captures call these addresses, the best first, where the inventory does not know them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<PartyName>,
 }
 
 impl Party {

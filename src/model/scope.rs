@@ -45,9 +45,9 @@ impl Scope {
 
 /// The kinds and namespaces of the items of one List, while it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Tally(BTreeMap<String, BTreeSet<String>>);
+pub struct ListTally(BTreeMap<String, BTreeSet<String>>);
 
-impl Tally {
+impl ListTally {
     /// Counts an item.
     pub fn add(&mut self, kind: &str, namespace: &str) {
         self.0.entry(kind.to_owned()).or_default().insert(namespace.to_owned());

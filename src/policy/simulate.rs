@@ -57,7 +57,7 @@ pub fn simulate(dependencies: &[Dependency], cluster: &Cluster, evaluator: &Eval
     for dependency in dependencies.iter().filter(|dependency| is_replayed(dependency)) {
         let count = dependency.connections;
         let outcome = replay(dependency, &pods, evaluator);
-        if !dependency.outcome.is_needed() || dependency.marks.contains(&Mark::Scan) {
+        if dependency.unneeded().is_some() {
             simulation.also_closed += if matches!(outcome, Outcome::Denied(_)) { count } else { 0 };
             continue;
         }

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::Selector;
-use crate::model::{Dependency, Direction, Hour, Mark, Outcome, Protocol, Span, Via, Watched, WorkloadRef};
+use crate::model::{Dependency, Direction, Hour, Mark, Outcome, PartyName, Protocol, Span, Via, Watched, WorkloadRef};
 
 /// Protocols and ports.
 pub type Ports = BTreeSet<(Protocol, u16)>;
@@ -65,6 +65,8 @@ pub struct Evidence {
     pub last: crate::model::Timestamp,
     /// In how many different hours.
     pub hours: usize,
+    /// What captures call the addresses of both.
+    pub names: Vec<PartyName>,
 }
 
 /// What may pass between a group and one peer, and why.
@@ -81,6 +83,19 @@ impl Access {
     pub fn add(&mut self, dependency: &Dependency, port: u16) {
         self.ports.insert((dependency.protocol, port));
         self.evidence.insert(Evidence::of(dependency));
+    }
+
+    /// What captures call a peer's address, where it is one: each name once, in the order of the evidence.
+    #[must_use]
+    pub fn names(&self, peer: &Peer) -> Vec<&PartyName> {
+        let Peer::Address(address) = peer else { return Vec::new() };
+        let mut names: Vec<&PartyName> = Vec::new();
+        for name in self.evidence.iter().flat_map(|evidence| &evidence.names).filter(|name| name.address == *address) {
+            if names.iter().all(|known| known.name != name.name) {
+                names.push(name);
+            }
+        }
+        names
     }
 }
 
@@ -101,6 +116,7 @@ impl Evidence {
             first,
             last,
             hours: dependency.history.keys().collect::<BTreeSet<&Hour>>().len(),
+            names: dependency.client.names.iter().chain(&dependency.server.names).cloned().collect(),
         }
     }
 }

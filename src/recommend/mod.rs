@@ -170,14 +170,12 @@ enum Use {
 
 fn use_of(dependency: &Dependency) -> Use {
     let has = |mark| dependency.marks.contains(&mark);
-    if has(Mark::Scan) {
-        Use::LeftOut("part of a scan".into())
-    } else if has(Mark::Itself) {
+    if has(Mark::Itself) {
         Use::Silent
     } else if has(Mark::Node) {
         Use::LeftOut("with its own node: always allowed, needs no rule".into())
-    } else if !dependency.outcome.is_needed() {
-        Use::LeftOut(dependency.outcome.as_str().into())
+    } else if let Some(reason) = dependency.unneeded() {
+        Use::LeftOut(reason.into())
     } else if dependency.direction == Direction::Unknown {
         Use::LeftOut("who is the client is unknown".into())
     } else if !dependency.protocol.has_ports() {

@@ -52,7 +52,12 @@ fn accesses(peers: &BTreeMap<Peer, Access>, namespace: &str) -> Vec<Value> {
     let access = |(peer, access): (&Peer, &Access)| {
         let ports: Vec<_> = access.ports.iter().map(|(protocol, port)| words::port(*protocol, *port)).collect();
         let evidence: Vec<_> = access.evidence.iter().map(one).collect();
-        json!({"peer": words::peer(peer, namespace), "ports": ports, "evidence": evidence})
+        let mut value = json!({"peer": words::peer(peer, namespace), "ports": ports, "evidence": evidence});
+        let names = access.names(peer);
+        if !names.is_empty() {
+            value["names"] = json!(names);
+        }
+        value
     };
     peers.iter().map(access).collect()
 }

@@ -146,10 +146,19 @@ fn comment(plan: &NamespacePlan, group: &Group) -> String {
 
 fn accesses(text: &mut String, peers: &BTreeMap<Peer, Access>, namespace: &str) {
     for (peer, access) in peers {
-        let name = words::peer(peer, namespace);
+        let name = words::named(peer, access, namespace);
         let evidence = words::evidence(&access.evidence);
         // writing to a String cannot fail
         let _ = writeln!(text, "  {name} on {}: {evidence}", words::ports(&access.ports));
+        for name in access.names(peer) {
+            // an address of a name with several is a rule that ends when the name moves
+            let others = name.also_at.iter().filter(|other| !peers.contains_key(&Peer::Address(**other)));
+            let others: Vec<String> = others.map(ToString::to_string).collect();
+            if !others.is_empty() {
+                let _ =
+                    writeln!(text, "    {} was also at {}: not seen in use, not allowed", name.name, others.join(", "));
+            }
+        }
     }
 }
 

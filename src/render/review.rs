@@ -192,7 +192,7 @@ fn not_watched(text: &mut String, plan: &NamespacePlan, coverage: &Coverage) {
 
 fn accesses(peers: &BTreeMap<Peer, Access>, namespace: &str) -> String {
     let access = |(peer, access): (&Peer, &Access)| {
-        format!("{} ({})", words::peer(peer, namespace), words::ports(&access.ports))
+        format!("{} ({})", words::named(peer, access, namespace), words::ports(&access.ports))
     };
     let all: Vec<_> = peers.iter().map(access).collect();
     if all.is_empty() { "-".into() } else { all.join("; ") }

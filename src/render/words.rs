@@ -3,7 +3,7 @@
 use crate::{
     map,
     model::{Protocol, Timestamp},
-    recommend::{Evidence, Peer, Ports, Selector},
+    recommend::{Access, Evidence, Peer, Ports, Selector},
 };
 
 /// What a peer is called.
@@ -14,6 +14,21 @@ pub(super) fn peer(peer: &Peer, own_namespace: &str) -> String {
         Peer::Address(address) => address.to_string(),
         Peer::NodeAddress(address) => format!("node address {address}"),
         Peer::Anyone { .. } => "anyone outside the cluster".into(),
+    }
+}
+
+/// Names of one peer that are written out.
+const MAX_NAMES: usize = 3;
+
+/// What a peer is called, with what captures call its address.
+pub(super) fn named(peer: &Peer, access: &Access, own_namespace: &str) -> String {
+    let called = self::peer(peer, own_namespace);
+    let names: Vec<&str> = access.names(peer).into_iter().map(|name| name.name.as_str()).collect();
+    let (first, others) = names.split_at(names.len().min(MAX_NAMES));
+    match (first, others.len()) {
+        ([], _) => called,
+        (_, 0) => format!("{called} ({})", first.join(", ")),
+        (_, more) => format!("{called} ({} and {more} more)", first.join(", ")),
     }
 }
 

@@ -1,10 +1,11 @@
 //! How the connections of an observation are written: a version, the number of connections, then each in turn, all
 //! numbers as LEB128. Sorted by their first packet, so that equal sets are equal bytes.
 
-use crate::model::{Flags, Hops, Trace, TraceSet};
+use crate::model::{Flags, Hops, Sent, Tally, Trace, TraceSet};
 
-/// Changes when the layout below does.
-const VERSION: u64 = 1;
+/// Changes when the layout below does. Version 1 had packets and bytes as sums, without the places that saw them.
+const VERSION: u64 = 2;
+const VERSION_OF_SUMS: u64 = 1;
 
 pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
     let mut traces: Vec<&Trace> = set.iter().collect();
@@ -24,9 +25,8 @@ pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
         put(&mut bytes, u64::from(trace.src_end.wrapping_sub(trace.identity)));
         put(&mut bytes, u64::from(trace.dst_end.wrapping_sub(trace.answer)));
         put(&mut bytes, u64::from(trace.flags.0));
-        put(&mut bytes, trace.packets);
-        put(&mut bytes, trace.bytes_to_dst);
-        put(&mut bytes, trace.bytes_to_src);
+        put_tally(&mut bytes, &trace.from_src);
+        put_tally(&mut bytes, &trace.from_dst);
         let (src, dst) = (trace.hops_src, trace.hops_dst);
         bytes.extend([src.high, src.low, dst.high, dst.low]);
     }
@@ -36,12 +36,13 @@ pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
 /// `None` where the bytes are not what [`encode`] writes.
 pub(super) fn decode(bytes: &[u8], total: u64) -> Option<TraceSet> {
     let mut input = Input(bytes);
-    if input.number()? != VERSION {
+    let version = input.number()?;
+    if version != VERSION && version != VERSION_OF_SUMS {
         return None;
     }
     let count = usize::try_from(input.number()?).ok().filter(|count| *count <= TraceSet::EXACT)?;
     let mut first = 0;
-    let traces: Option<Vec<Trace>> = (0..count).map(|_| input.trace(&mut first)).collect();
+    let traces: Option<Vec<Trace>> = (0..count).map(|_| input.trace(&mut first, version)).collect();
     let traces = traces?;
     input.0.is_empty().then(|| TraceSet::restore(traces, total))
 }
@@ -55,6 +56,15 @@ fn put(bytes: &mut Vec<u8>, mut number: u64) {
             return;
         }
         bytes.push(low | 0x80);
+    }
+}
+
+fn put_tally(bytes: &mut Vec<u8>, tally: &Tally) {
+    put(bytes, tally.len() as u64);
+    for Sent { point, packets, bytes: octets } in tally.iter() {
+        for number in [u64::from(*point), *packets, *octets] {
+            put(bytes, number);
+        }
     }
 }
 
@@ -84,7 +94,20 @@ impl Input<'_> {
         Some(*bytes)
     }
 
-    fn trace(&mut self, before: &mut u32) -> Option<Trace> {
+    fn tally(&mut self) -> Option<Tally> {
+        let count = self.number()?;
+        let sent =
+            |input: &mut Self| Some(Sent { point: input.small()?, packets: input.number()?, bytes: input.number()? });
+        if count > Tally::MAX_POINTS as u64 { None } else { (0..count).map(|_| sent(self)).collect() }
+    }
+
+    /// The sums of version 1: the packets of both sides in one, all laid to the first.
+    fn sums(&mut self) -> Option<(Tally, Tally)> {
+        let (packets, to_dst, to_src) = (self.number()?, self.number()?, self.number()?);
+        Some((Tally::one(0, packets, to_dst), Tally::one(0, 0, to_src)))
+    }
+
+    fn trace(&mut self, before: &mut u32, version: u64) -> Option<Trace> {
         let first = before.checked_add(self.small()?)?;
         *before = first;
         let last = first.checked_add(self.small()?)?;
@@ -94,7 +117,8 @@ impl Input<'_> {
         let src_end = identity.wrapping_add(self.small()?);
         let dst_end = answer.wrapping_add(self.small()?);
         let flags = Flags(self.small()?);
-        let (packets, bytes_to_dst, bytes_to_src) = (self.number()?, self.number()?, self.number()?);
+        let (from_src, from_dst) =
+            if version == VERSION_OF_SUMS { self.sums()? } else { (self.tally()?, self.tally()?) };
         let [src_high, src_low, dst_high, dst_low] = self.fixed()?;
         Some(Trace {
             src_port,
@@ -105,9 +129,8 @@ impl Input<'_> {
             flags,
             first,
             last,
-            packets,
-            bytes_to_dst,
-            bytes_to_src,
+            from_src,
+            from_dst,
             hops_src: Hops { high: src_high, low: src_low },
             hops_dst: Hops { high: dst_high, low: dst_low },
         })
@@ -120,12 +143,18 @@ mod tests {
 
     use super::*;
 
+    fn any_tally() -> impl Strategy<Value = Tally> {
+        prop::collection::vec((any::<u32>(), any::<u64>(), any::<u64>()), 0..4)
+            .prop_map(|all| all.into_iter().map(|(point, packets, bytes)| Sent { point, packets, bytes }).collect())
+    }
+
     prop_compose! {
-        fn any_trace()(src_port: u16, identity: u32, answer: u32, ends: (u32, u32), flags: u16, times: (u32, u32), packets: u64,
-                       bytes_to_dst: u64, bytes_to_src: u64, hops: (u8, u8)) -> Trace {
+        fn any_trace()(src_port: u16, identity: u32, answer: u32, ends: (u32, u32), flags: u16, times: (u32, u32),
+                       from_src in any_tally(), from_dst in any_tally(), hops: (u8, u8)) -> Trace {
             let (first, last) = (times.0.min(times.1), times.0.max(times.1));
-            Trace { src_port, identity, answer, src_end: ends.0, dst_end: ends.1, flags: Flags(flags), first, last, packets, bytes_to_dst, bytes_to_src,
-                    hops_src: Hops { high: hops.0, low: hops.1 }, hops_dst: Hops { high: hops.1, low: hops.0 } }
+            let (hops_src, hops_dst) = (Hops { high: hops.0, low: hops.1 }, Hops { high: hops.1, low: hops.0 });
+            let (src_end, dst_end, flags) = (ends.0, ends.1, Flags(flags));
+            Trace { src_port, identity, answer, src_end, dst_end, flags, first, last, from_src, from_dst, hops_src, hops_dst }
         }
     }
 
@@ -135,7 +164,23 @@ mod tests {
             let set = TraceSet::restore(traces, 0);
             let total = set.total() + beyond;
             let read = decode(&encode(&set), total).unwrap();
-            prop_assert_eq!(read, TraceSet::restore(set.iter().copied(), total));
+            prop_assert_eq!(read, TraceSet::restore(set.iter().cloned(), total));
+        }
+
+        #[test]
+        fn what_an_older_version_wrote_is_read(packets: u64, to_dst: u64, to_src: u64) {
+            let set = TraceSet::restore([Trace { src_port: 5, identity: 7, ..Trace::default() }], 1);
+            let mut bytes = encode(&set);
+            bytes[0] = 1;
+            // two empty tallies, then four hop limits
+            bytes.truncate(bytes.len() - 6);
+            for number in [packets, to_dst, to_src] {
+                put(&mut bytes, number);
+            }
+            bytes.extend([64, 63, 62, 61]);
+            let read: Vec<Trace> = decode(&bytes, 1).unwrap().into_traces().collect();
+            prop_assert_eq!((read[0].from_src.fullest(), read[0].from_dst.fullest()), ((packets, to_dst), (0, to_src)));
+            prop_assert_eq!(read[0].hops_dst, Hops { high: 62, low: 61 });
         }
 
         #[test]

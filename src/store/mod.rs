@@ -1,9 +1,10 @@
-//! The dependency store: runs, observations and inventories in one SQLite file. The only SQL of the house.
+//! The dependency store: runs, observations, names and inventories in one SQLite file. The only SQL of the house.
 //!
 //! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
 
 mod codec;
 mod inventory;
+mod names;
 mod observations;
 mod open;
 mod run;

@@ -36,18 +36,23 @@ pub struct Seen {
     pub observation: Observation,
 }
 
-/// Writes observations of a run; `may_exist` where earlier parts of the same rows may be there already.
+/// Writes observations of a run; `may_exist` where earlier parts of the same rows may be there already. Gives how many rows
+/// have become a sample by it.
 pub(super) async fn write(
     transaction: &mut Transaction<'static, Sqlite>,
     run: RunId,
     observations: &[Observation],
     may_exist: bool,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
+    let mut sampled = 0;
     for chunk in observations.chunks(ROWS_AT_ONCE) {
         let mut before = if may_exist { find(transaction, run, chunk).await? } else { HashMap::default() };
         let rows = chunk.iter().map(|observation| {
             let before = before.remove(&observation.key);
-            (&observation.key, joined(before, &observation.traces))
+            let was_exact = before.as_ref().is_none_or(TraceSet::is_exact);
+            let set = joined(before, &observation.traces);
+            sampled += u64::from(was_exact && !set.is_exact());
+            (&observation.key, set)
         });
         // a row that is there unexpectedly is a fault to be told, never one to be lost
         let verb = if may_exist { "INSERT OR REPLACE" } else { "INSERT" };
@@ -61,13 +66,13 @@ pub(super) async fn write(
         });
         insert.build().execute(&mut **transaction).await?;
     }
-    Ok(())
+    Ok(sampled)
 }
 
 /// What the run saw later, behind what it saw before.
 fn joined(before: Option<TraceSet>, later: &TraceSet) -> TraceSet {
     let Some(mut set) = before else { return later.clone() };
-    set.extend(later);
+    set.extend(later.clone());
     set
 }
 
@@ -149,14 +154,14 @@ fn traces(row: &SqliteRow) -> Result<TraceSet, StoreError> {
         .ok_or_else(|| StoreError::Damaged("the connections of an observation cannot be read".into()))
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
+pub(super) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 
-fn address(octets: &[u8]) -> Result<IpAddr, StoreError> {
+pub(super) fn address(octets: &[u8]) -> Result<IpAddr, StoreError> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     let v6 = <[u8; 16]>::try_from(octets).map(IpAddr::from);
     v4.or(v6).map_err(|_| StoreError::Damaged(format!("an address of {} bytes", octets.len())))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{Store, StoreError};
-use crate::model::{Observation, Timestamp};
+use crate::model::{MissedNames, NameSighting, Observation, Timestamp};
 
 /// A run's id, from its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +25,7 @@ impl std::str::FromStr for RunId {
     }
 }
 
-/// Packets that did not become flows.
+/// Packets that did not become flows, and names that were not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
     /// Frames by the reason for which they were not decoded.
@@ -34,8 +34,10 @@ pub struct Loss {
     pub dropped_by_kernel: u64,
     /// Dropped by the interface or its driver.
     pub dropped_by_interface: u64,
-    /// Connections written out early because the table was full.
-    pub evicted: u64,
+    /// What bounds left out or made an estimate, with how often.
+    pub bounds: BTreeMap<String, u64>,
+    /// Names that were told and are not kept.
+    pub names: MissedNames,
     /// Why the reading stopped before the end.
     pub damage: Option<String>,
 }
@@ -77,10 +79,19 @@ pub enum Written {
 /// Rows of a run whose id is not known before its end: no run has this id.
 const PROVISIONAL: RunId = RunId(-1);
 
+/// The bound of [`TraceSet::EXACT`](crate::model::TraceSet::EXACT), as [`Loss::bounds`] names it.
+const SAMPLED: &str = "rows whose connections are estimated from a sample";
+
+/// The name that the runs' first column for bounds had.
+const EVICTED: &str = "connections written out early, the table was full";
+
 /// Writes one run in one transaction; dropped unfinished, nothing of it stays.
 pub struct RunWriter {
     transaction: Transaction<'static, Sqlite>,
     has_rows: bool,
+    /// Rows that hold a sample.
+    sampled: u64,
+    names: Vec<NameSighting>,
 }
 
 impl RunWriter {
@@ -90,26 +101,35 @@ impl RunWriter {
             let provisional = Run { id: PROVISIONAL, ..Run::default() };
             insert(&mut self.transaction, &provisional).await?;
         }
-        super::observations::write(&mut self.transaction, PROVISIONAL, observations, self.has_rows).await?;
+        self.sampled +=
+            super::observations::write(&mut self.transaction, PROVISIONAL, observations, self.has_rows).await?;
         self.has_rows = true;
         Ok(())
     }
 
-    /// Writes the rest and keeps it all, unless the store has this run already.
-    pub async fn finish(mut self, run: &Run, observations: &[Observation]) -> Result<Written, StoreError> {
+    /// The names to write with the rest.
+    #[must_use]
+    pub fn with_names(self, names: Vec<NameSighting>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// Writes the rest and keeps it all, unless the store has this run already. The run learns which rows hold a sample.
+    pub async fn finish(mut self, run: &mut Run, observations: &[Observation]) -> Result<Written, StoreError> {
         if let Some(known) = find(&mut self.transaction, run.id).await? {
             return Ok(Written::Known(Box::new(known)));
         }
         insert(&mut self.transaction, run).await?;
+        let id = if self.has_rows { PROVISIONAL } else { run.id };
+        let newly = super::observations::write(&mut self.transaction, id, observations, self.has_rows).await?;
+        run.loss.count_sampled(self.sampled + newly);
+        insert(&mut self.transaction, run).await?;
         if self.has_rows {
-            super::observations::write(&mut self.transaction, PROVISIONAL, observations, true).await?;
             for sql in ["UPDATE observation SET run = $1 WHERE run = $2", "DELETE FROM run WHERE id = $2 AND id <> $1"]
             {
                 sqlx::query(sql).bind(run.id.0).bind(PROVISIONAL.0).execute(&mut *self.transaction).await?;
             }
-        } else {
-            super::observations::write(&mut self.transaction, run.id, observations, false).await?;
         }
+        super::names::write(&mut self.transaction, run.id, &self.names).await?;
         self.transaction.commit().await?;
         Ok(Written::Added)
     }
@@ -118,22 +138,34 @@ impl RunWriter {
 impl Store {
     /// Begins to write a run.
     pub async fn begin_run(&self) -> Result<RunWriter, StoreError> {
-        Ok(RunWriter { transaction: self.pool.begin_with("BEGIN IMMEDIATE").await?, has_rows: false })
+        let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(RunWriter { transaction, has_rows: false, sampled: 0, names: Vec::new() })
     }
 
     /// Adds to a run that goes on, in one transaction: what a live capture does every few seconds.
-    pub async fn extend_run(&self, run: &Run, observations: &[Observation]) -> Result<(), StoreError> {
+    pub async fn extend_run(
+        &self,
+        run: &Run,
+        observations: &[Observation],
+        names: &[NameSighting],
+    ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let is_known = find(&mut transaction, run.id).await?.is_some();
+        let known = find(&mut transaction, run.id).await?;
         insert(&mut transaction, run).await?;
-        super::observations::write(&mut transaction, run.id, observations, is_known).await?;
+        let newly = super::observations::write(&mut transaction, run.id, observations, known.is_some()).await?;
+        let before = known.and_then(|known| known.loss.bounds.get(SAMPLED).copied()).unwrap_or_default();
+        let mut run = run.clone();
+        run.loss.count_sampled(before + newly);
+        insert(&mut transaction, &run).await?;
+        super::names::write(&mut transaction, run.id, names).await?;
         transaction.commit().await?;
         Ok(())
     }
 
     /// All runs, by their first packet.
     pub async fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        let sql = "SELECT * FROM run ORDER BY first_packet, source, id";
+        let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
+                   ORDER BY first_packet, source, id";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
         rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
     }
@@ -142,6 +174,14 @@ impl Store {
     pub async fn remove_run(&self, id: RunId) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM run WHERE id = $1").bind(id.0).execute(&self.pool).await?;
         Ok(done.rows_affected() > 0)
+    }
+}
+
+impl Loss {
+    fn count_sampled(&mut self, rows: u64) {
+        if rows > 0 {
+            self.bounds.insert(SAMPLED.to_owned(), rows);
+        }
     }
 }
 
@@ -163,7 +203,9 @@ impl Default for Run {
 }
 
 async fn find(transaction: &mut Transaction<'static, Sqlite>, id: RunId) -> Result<Option<Run>, StoreError> {
-    let row = sqlx::query("SELECT * FROM run WHERE id = $1").bind(id.0).fetch_optional(&mut **transaction).await?;
+    let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
+               WHERE id = $1";
+    let row = sqlx::query(sql).bind(id.0).fetch_optional(&mut **transaction).await?;
     Ok(row.map(|row| read(&row)).transpose()?)
 }
 
@@ -171,12 +213,12 @@ async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Re
     // a live run is written again at every flush: its figures only grow
     sqlx::query(
         "INSERT INTO run (id, site, sensor, source, kind, packets, decoded, not_decoded, dropped_by_kernel,
-                          dropped_by_interface, evicted, first_packet, last_packet, damage)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                          dropped_by_interface, evicted, first_packet, last_packet, damage, bounds)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14)
          ON CONFLICT (id) DO UPDATE SET
              packets = excluded.packets, decoded = excluded.decoded, not_decoded = excluded.not_decoded,
              dropped_by_kernel = excluded.dropped_by_kernel, dropped_by_interface = excluded.dropped_by_interface,
-             evicted = excluded.evicted, first_packet = excluded.first_packet, last_packet = excluded.last_packet,
+             bounds = excluded.bounds, first_packet = excluded.first_packet, last_packet = excluded.last_packet,
              damage = excluded.damage",
     )
     .bind(run.id.0)
@@ -189,19 +231,28 @@ async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Re
     .bind(serde_json::to_string(&run.loss.not_decoded).unwrap_or_default())
     .bind(signed(run.loss.dropped_by_kernel))
     .bind(signed(run.loss.dropped_by_interface))
-    .bind(signed(run.loss.evicted))
     .bind(run.first_packet.map(|time| time.0))
     .bind(run.last_packet.map(|time| time.0))
     .bind(&run.loss.damage)
+    .bind(serde_json::to_string(&run.loss.bounds).unwrap_or_default())
     .execute(&mut **transaction)
     .await?;
-    Ok(())
+    super::names::write_missed(transaction, run.id, run.loss.names).await
 }
 
 fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
     let number = |name: &str| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
     let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|nanos| nanos.map(Timestamp));
-    let not_decoded: String = row.try_get("not_decoded")?;
+    let missed = |name: &str| row.try_get::<Option<i64>, _>(name).map(|count| count.unwrap_or_default().unsigned_abs());
+    let by_name = |name: &str| {
+        let text: String = row.try_get(name)?;
+        serde_json::from_str::<BTreeMap<String, u64>>(&text).map_err(|error| sqlx::Error::Decode(error.into()))
+    };
+    let mut bounds = by_name("bounds")?;
+    let evicted = number("evicted")?;
+    if evicted > 0 {
+        bounds.insert(EVICTED.to_owned(), evicted);
+    }
     Ok(Run {
         id: RunId(row.try_get("id")?),
         site: row.try_get("site")?,
@@ -211,10 +262,11 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
         packets: number("packets")?,
         decoded: number("decoded")?,
         loss: Loss {
-            not_decoded: serde_json::from_str(&not_decoded).map_err(|error| sqlx::Error::Decode(error.into()))?,
+            not_decoded: by_name("not_decoded")?,
             dropped_by_kernel: number("dropped_by_kernel")?,
             dropped_by_interface: number("dropped_by_interface")?,
-            evicted: number("evicted")?,
+            bounds,
+            names: MissedNames { not_a_name: missed("not_a_name")?, beyond_bound: missed("beyond_bound")? },
             damage: row.try_get("damage")?,
         },
         first_packet: time("first_packet")?,

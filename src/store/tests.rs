@@ -1,5 +1,8 @@
 use super::*;
-use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Scope, Timestamp, Trace, TraceSet};
+use crate::model::{
+    HostName, Hour, MissedNames, NameSighting, NameSource, Observation, ObservationKey, Opening, Protocol, Scope, Span,
+    Tally, Timestamp, Trace, TraceSet,
+};
 
 fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
     let key = ObservationKey {
@@ -14,7 +17,7 @@ fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
     };
     let mut traces = TraceSet::default();
     for src_port in src_ports {
-        traces.append(Trace { src_port, packets: 2, ..Trace::default() });
+        traces.append(Trace { src_port, from_src: Tally::one(0, 2, 80), ..Trace::default() });
     }
     Observation { key, traces }
 }
@@ -33,9 +36,9 @@ async fn a_run_written_early_and_late_reads_as_one_written_at_once() {
     let mut writer = parts.begin_run().await.unwrap();
     writer.write(&[observation(80, 1..5), observation(443, 1..2)]).await.unwrap();
     writer.write(&[observation(80, 5..9)]).await.unwrap();
-    assert_eq!(writer.finish(&run(5), &[observation(8_080, 1..3)]).await.unwrap(), Written::Added);
+    assert_eq!(writer.finish(&mut run(5), &[observation(8_080, 1..3)]).await.unwrap(), Written::Added);
     let observations = [observation(80, 1..9), observation(443, 1..2), observation(8_080, 1..3)];
-    whole.begin_run().await.unwrap().finish(&run(5), &observations).await.unwrap();
+    whole.begin_run().await.unwrap().finish(&mut run(5), &observations).await.unwrap();
     assert_eq!(all(&parts).await, all(&whole).await);
     assert_eq!(all(&parts).await, observations);
     assert_eq!(parts.runs().await.unwrap(), [run(5)]);
@@ -44,8 +47,8 @@ async fn a_run_written_early_and_late_reads_as_one_written_at_once() {
 #[tokio::test]
 async fn a_run_known_already_adds_nothing_and_an_unfinished_one_leaves_nothing() {
     let store = Store::in_memory().await.unwrap();
-    store.begin_run().await.unwrap().finish(&run(5), &[observation(80, 1..5)]).await.unwrap();
-    let again = store.begin_run().await.unwrap().finish(&run(5), &[observation(81, 1..5)]).await.unwrap();
+    store.begin_run().await.unwrap().finish(&mut run(5), &[observation(80, 1..5)]).await.unwrap();
+    let again = store.begin_run().await.unwrap().finish(&mut run(5), &[observation(81, 1..5)]).await.unwrap();
     assert_eq!(again, Written::Known(Box::new(run(5))));
     let mut writer = store.begin_run().await.unwrap();
     writer.write(&[observation(82, 1..5)]).await.unwrap();
@@ -170,4 +173,62 @@ async fn a_snapshot_of_an_older_store_is_one_of_a_moment_and_complete_in_nothing
     assert_eq!(presences(&store).await, ["db s-", "web s-"]);
     let snapshot = store.inventories(None).await.unwrap().remove("default").unwrap().snapshots.remove(0);
     assert_eq!((snapshot.taken_at, snapshot.until, snapshot.complete), (Some(Timestamp(5)), None, Scope::default()));
+}
+
+fn sighting(name: &str, used_by: Option<&str>, seconds: (i64, i64), times: u64) -> NameSighting {
+    NameSighting {
+        address: "203.0.113.9".parse().unwrap(),
+        name: HostName::parse(name.as_bytes()).unwrap(),
+        source: NameSource::Dns,
+        used_by: used_by.map(|user| user.parse().unwrap()),
+        ttl_s: 60,
+        span: Span { first: Timestamp::new(seconds.0, 5), last: Timestamp::new(seconds.1, 5) },
+        times,
+    }
+}
+
+async fn names(store: &Store) -> Vec<NameSighting> {
+    store.names(&Filter::default()).await.unwrap().into_iter().map(|(_, sighting)| sighting).collect()
+}
+
+#[tokio::test]
+async fn names_are_written_with_their_run_and_go_with_it() {
+    let store = Store::in_memory().await.unwrap();
+    let told = [sighting("a.example", None, (3, 9), 4), sighting("b.example", Some("fd00::1"), (-3, 9), 1)];
+    let missed = MissedNames { not_a_name: 3, beyond_bound: 2 };
+    let whole = Run { loss: Loss { names: missed, ..Loss::default() }, ..run(5) };
+    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut whole.clone(), &[]).await.unwrap();
+    // the same capture again
+    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut whole.clone(), &[]).await.unwrap();
+    assert_eq!(names(&store).await, told);
+    assert_eq!(store.runs().await.unwrap(), [whole]);
+    let without = Filter { exclude: [RunId(5)].into(), ..Filter::default() };
+    assert_eq!(store.names(&without).await.unwrap(), []);
+    store.remove_run(RunId(5)).await.unwrap();
+    assert_eq!(names(&store).await, []);
+    let rest: i64 = sqlx::query_scalar("SELECT count(*) FROM name_missed").fetch_one(&store.pool).await.unwrap();
+    assert_eq!(rest, 0);
+}
+
+#[tokio::test]
+async fn names_of_a_run_that_goes_on_grow_to_its_latest_figures() {
+    let store = Store::in_memory().await.unwrap();
+    let parts = [((5, 5), 1), ((3, 9), 4), ((3, 9), 4)];
+    for (seconds, times) in parts {
+        let told = [sighting("a.example", None, seconds, times)];
+        store.extend_run(&run(5), &[], &told).await.unwrap();
+    }
+    assert_eq!(names(&store).await, [sighting("a.example", None, (3, 9), 4)]);
+}
+
+#[tokio::test]
+async fn a_name_that_this_version_would_not_write_is_not_read() {
+    let store = Store::in_memory().await.unwrap();
+    let told = [sighting("a.example", None, (3, 9), 4)];
+    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut run(5), &[]).await.unwrap();
+    for (name, source) in [("x\n- evil: {}", "dns"), ("x\u{1b}[2J", "dns"), ("", "dns"), ("b.example", "rumour")] {
+        let sql = "INSERT INTO name VALUES (5, x'cb007109', $1, $2, x'', 60, 3, 9, 1)";
+        sqlx::query(sql).bind(name).bind(source).execute(&store.pool).await.unwrap();
+    }
+    assert_eq!(names(&store).await, told);
 }

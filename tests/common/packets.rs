@@ -81,8 +81,8 @@ impl Capture {
     pub fn ask(&mut self, client: &str, server: &str) -> &mut Self {
         let (client, server) = (end(client), end(server));
         let question = self.packets.to_be_bytes();
-        self.datagram(client, server, &question);
-        self.datagram(server, client, b"answer")
+        self.send(client, server, &question);
+        self.send(server, client, b"answer")
     }
 
     /// A connection that the server refuses.
@@ -91,6 +91,16 @@ impl Capture {
         let number = self.number();
         self.segment(client, server, SYN, (number, 0), b"");
         self.segment(server, client, RST_ACK, (0, number.wrapping_add(1)), b"")
+    }
+
+    /// A segment with data, of a connection that was accepted or not.
+    pub fn said(&mut self, from: ([u8; 4], u16), to: ([u8; 4], u16), data: &[u8]) -> &mut Self {
+        self.segment(from.into(), to.into(), PUSH_ACK, (1, 1), data)
+    }
+
+    /// A UDP datagram.
+    pub fn datagram(&mut self, from: ([u8; 4], u16), to: ([u8; 4], u16), data: &[u8]) -> &mut Self {
+        self.send(from.into(), to.into(), data)
     }
 
     /// The file.
@@ -121,7 +131,7 @@ impl Capture {
         self.packet(from.ip(), to.ip(), TCP, &segment)
     }
 
-    fn datagram(&mut self, from: End, to: End, data: &[u8]) -> &mut Self {
+    fn send(&mut self, from: End, to: End, data: &[u8]) -> &mut Self {
         let mut datagram = ports(from, to);
         datagram.extend(length(8 + data.len()));
         datagram.extend([0, 0]);

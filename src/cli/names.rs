@@ -1,0 +1,62 @@
+//! `flowmap inventory names`: what captures call addresses.
+
+use serde_json::json;
+
+use super::{
+    Done,
+    common::{Global, OutputArg, Selection},
+    fault::printable,
+    import,
+    print::{self, Table},
+    world::World,
+};
+use crate::model::NameSighting;
+
+/// List what captures call addresses, who said so and when. Names are shown beside addresses; no rule rests on one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap inventory names
+  flowmap inventory names -o csv
+  flowmap inventory names --from trunk.pcapng")]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let world = World::open(global, &args.selection).await?;
+    let columns = ["site", "address", "name", "source", "used by", "ttl", "first", "last", "times"];
+    let mut table = Table::new(&columns).numeric(&[5, 8]);
+    let mut values = Vec::new();
+    let is_in_window = |sighting: &NameSighting| {
+        args.selection.since.is_none_or(|since| sighting.span.last >= since)
+            && args.selection.until.is_none_or(|until| sighting.span.first <= until)
+    };
+    for site in &world.sites {
+        for sighting in site.names.sightings().iter().filter(|sighting| is_in_window(sighting)) {
+            let NameSighting { address, name, source, used_by, ttl_s, span, times } = sighting;
+            table.row(vec![
+                site.name.clone(),
+                address.to_string(),
+                name.to_string(),
+                source.as_str().into(),
+                used_by.map(|user| user.to_string()).unwrap_or_default(),
+                ttl_s.to_string(),
+                span.first.to_string(),
+                span.last.to_string(),
+                times.to_string(),
+            ]);
+            values.push(json!({
+                "site": site.name, "address": address, "name": name, "source": source, "used_by": used_by, "ttl_s": ttl_s,
+                "first_seen": span.first, "last_seen": span.last, "times": times,
+            }));
+        }
+    }
+    print::list(args.output.output, &values, &table, "no names; captures of DNS, TLS, HTTP or DHCP tell some")?;
+    for run in &world.runs {
+        eprint!("{}", printable(&import::names_missed(run)));
+    }
+    Ok(Done::Clean)
+}

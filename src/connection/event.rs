@@ -1,0 +1,81 @@
+//! What a packet means for its connection.
+
+use crate::decode::{Packet, TcpFlags, Transport};
+
+/// Where a segment stands in both streams.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    /// Its first byte.
+    pub sequence: u32,
+    /// Behind its last byte.
+    pub end: u32,
+    /// What it has of the other side.
+    pub acknowledgment: u32,
+}
+
+/// What a packet means for its connection.
+#[derive(Clone, Copy)]
+pub(super) enum Event {
+    /// The sender opens, with this initial sequence number.
+    Open(u32),
+    /// The sender agrees to an opening with the first number; its own is the second.
+    Agree(u32, u32),
+    /// The sender refuses or breaks.
+    Reset { at: Option<At> },
+    /// Past the opening: whether data was carried, whether the sender closes, and where it stands in both streams.
+    Traffic { data: bool, closes: bool, at: Option<At> },
+    /// The same of a protocol whose packets name their connection by the receiver's number instead (SCTP).
+    Tagged { data: bool, closes: bool, receiver: u32 },
+    /// A datagram, with a number to know it by elsewhere.
+    Datagram(u32),
+}
+
+/// The ports of a packet, and what it means for its connection; `None` for an error about another packet.
+pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
+    Some(match packet.transport {
+        Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes, .. } => {
+            (src_port, dst_port, tcp_event(flags, sequence, acknowledgment, data_bytes))
+        }
+        Transport::Udp { src_port, dst_port, data_bytes, data } => {
+            (src_port, dst_port, Event::Datagram(digest(packet.ip_id, data_bytes, data)))
+        }
+        Transport::Sctp { src_port, dst_port, tag, chunk, initiate_tag } => {
+            (src_port, dst_port, sctp_event(tag, chunk, initiate_tag))
+        }
+        Transport::Other => (0, 0, Event::Datagram(0)),
+        Transport::Unreachable(_) => return None,
+    })
+}
+
+fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_bytes: u32) -> Event {
+    let Some(flags) = flags else { return Event::Traffic { data: false, closes: false, at: None } };
+    let end = sequence.wrapping_add(data_bytes).wrapping_add(u32::from(flags.fin()));
+    let at = At { sequence, end, acknowledgment };
+    match (flags.syn(), flags.ack()) {
+        (true, false) => Event::Open(sequence),
+        (true, true) => Event::Agree(acknowledgment.wrapping_sub(1), sequence),
+        _ if flags.rst() => Event::Reset { at: flags.ack().then_some(at) },
+        _ => Event::Traffic { data: data_bytes > 0, closes: flags.fin(), at: Some(at) },
+    }
+}
+
+/// Chunk types of RFC 9260: 0 DATA, 1 INIT, 2 INIT ACK, 6 ABORT; 7, 8 and 14 close.
+fn sctp_event(tag: u32, chunk: Option<u8>, initiate_tag: u32) -> Event {
+    match chunk {
+        Some(1) => Event::Open(initiate_tag),
+        Some(2) => Event::Agree(tag, initiate_tag),
+        Some(6) => Event::Reset { at: None },
+        _ => Event::Tagged { data: chunk == Some(0), closes: matches!(chunk, Some(7 | 8 | 14)), receiver: tag },
+    }
+}
+
+/// A number for a datagram that stays the same through address translation and tunnels: from its identification, its
+/// length and its first bytes, few enough that short captures have them.
+fn digest(ip_id: u16, data_bytes: u32, data: &[u8]) -> u32 {
+    const PREFIX_BYTES: usize = 8;
+    let head = data.get(..PREFIX_BYTES).unwrap_or(data);
+    let seed = u64::from(ip_id) << 32 | u64::from(data_bytes);
+    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(head, seed);
+    // 0 says that none was seen
+    u32::try_from(hash >> 32).unwrap_or(0).max(1)
+}

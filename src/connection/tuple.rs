@@ -1,0 +1,50 @@
+//! Five-tuples: what all packets of a connection share, whichever way they go.
+
+use std::{hash::Hash, net::IpAddr};
+
+use crate::model::Protocol;
+
+/// One end of a five-tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    Low,
+    High,
+}
+
+impl Side {
+    pub fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+}
+
+/// An address of one family: connections of IPv4 take less room than those of IPv6.
+pub(super) trait Address: Copy + Ord + Hash + Into<IpAddr> {}
+impl<A: Copy + Ord + Hash + Into<IpAddr>> Address for A {}
+
+/// A connection's ends in an order that both directions share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FiveTuple<A> {
+    low: A,
+    high: A,
+    low_port: u16,
+    high_port: u16,
+    pub protocol: Protocol,
+}
+
+impl<A: Address> FiveTuple<A> {
+    /// The ends in order, and which of them sent.
+    pub fn of(src: (A, u16), dst: (A, u16), protocol: Protocol) -> (Self, Side) {
+        let (low, high, sender) = if src <= dst { (src, dst, Side::Low) } else { (dst, src, Side::High) };
+        (Self { low: low.0, high: high.0, low_port: low.1, high_port: high.1, protocol }, sender)
+    }
+
+    pub fn end(&self, side: Side) -> (IpAddr, u16) {
+        match side {
+            Side::Low => (self.low.into(), self.low_port),
+            Side::High => (self.high.into(), self.high_port),
+        }
+    }
+}

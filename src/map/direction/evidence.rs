@@ -1,0 +1,86 @@
+//! What all connections together tell about who serves.
+
+use foldhash::{HashMap, HashSet};
+
+use super::{Verdict, only_one};
+use crate::{
+    inventory::Directory,
+    map::connections::{Connection, End},
+    model::{Direction, Outcome, PortKind, Protocol, Timestamp},
+};
+
+/// Fewer talkers than this say nothing about who serves.
+const MIN_FAN_IN: usize = 3;
+/// The server's side must have this many times the talkers of the other.
+const FAN_IN_RATIO: usize = 2;
+
+pub(super) struct Evidence {
+    listeners: HashSet<(Protocol, End)>,
+    /// Distinct peers, with their ports, of each end that may be a server.
+    talkers: HashMap<(Protocol, End), HashSet<End>>,
+}
+
+impl Evidence {
+    pub fn gather(connections: &[Connection]) -> Self {
+        let mut evidence = Self { listeners: HashSet::default(), talkers: HashMap::default() };
+        for connection in connections {
+            let Connection { protocol, client, server, .. } = *connection;
+            let is_opened = connection.direction == Direction::Handshake;
+            if is_opened && connection.outcome() == Outcome::Established {
+                evidence.listeners.insert((protocol, server));
+            }
+            evidence.talks(protocol, server, client);
+            if !is_opened {
+                evidence.talks(protocol, client, server);
+            }
+        }
+        evidence
+    }
+
+    /// Notes a peer of an end. Whose port is likelier a server's is none that the end serves: a client that calls many from
+    /// one port, as scanners do and systems that hand ports out again, has many peers too.
+    fn talks(&mut self, protocol: Protocol, end: End, peer: End) {
+        if by_port(protocol, end.1, peer.1) != Some(true) {
+            self.talkers.entry((protocol, end)).or_default().insert(peer);
+        }
+    }
+
+    /// The strongest evidence that speaks.
+    pub fn weigh(&self, connection: &Connection, directory: &Directory) -> Option<Verdict> {
+        let Connection { protocol, client, server, .. } = *connection;
+        let at = connection.span.first;
+        let listens = |end: End| self.listeners.contains(&(protocol, end));
+        let declared = |end: End| is_declared(directory, end, protocol, at);
+        let as_listener = || only_one(listens(server), listens(client)).map(|it| (Direction::Listener, it));
+        let as_declared = || only_one(declared(server), declared(client)).map(|it| (Direction::Inventory, it));
+        let by_fan_in = || self.by_fan_in(connection).map(|it| (Direction::FanIn, it));
+        let by_port = || by_port(protocol, server.1, client.1).map(|it| (Direction::Port, it));
+        as_listener().or_else(as_declared).or_else(by_fan_in).or_else(by_port)
+    }
+
+    /// Whether the end with clearly more talkers lies as client.
+    fn by_fan_in(&self, connection: &Connection) -> Option<bool> {
+        let Connection { protocol, client, server, .. } = *connection;
+        let talkers = |end: End| self.talkers.get(&(protocol, end)).map_or(0, HashSet::len);
+        let is_fan = |much: usize, little: usize| much >= MIN_FAN_IN && much >= FAN_IN_RATIO * little;
+        let (to_server, to_client) = (talkers(server), talkers(client));
+        only_one(is_fan(to_server, to_client), is_fan(to_client, to_server))
+    }
+}
+
+/// The port that an FTP server opens data connections from; nobody listens on it (RFC 959, section 3.2).
+const FTP_DATA: u16 = 20;
+
+/// Whether the port that servers are known to listen on lies as the client's.
+fn by_port(protocol: Protocol, server: u16, client: u16) -> Option<bool> {
+    let (of_server, of_client) = (PortKind::of(server), PortKind::of(client));
+    let opens_data =
+        |port: u16, other: PortKind| protocol == Protocol::TCP && port == FTP_DATA && other < PortKind::Privileged;
+    only_one(opens_data(client, of_server), opens_data(server, of_client))
+        .or_else(|| only_one(of_server.outranks(of_client), of_client.outranks(of_server)))
+}
+
+/// Whether the inventory knows that this end serves.
+fn is_declared(directory: &Directory, (address, port): End, protocol: Protocol, at: Timestamp) -> bool {
+    directory.service_at(address, protocol, port).is_some() || directory.declares(address, at, protocol, port)
+}

@@ -1,0 +1,77 @@
+//! Who was the client, where the opening was not seen. The strongest evidence decides; what none tells stays unknown.
+//!
+//! Two rounds: the first asks what every connection tells by itself and all of them by their number, the second what the
+//! habits of those decided tell of the rest.
+
+mod evidence;
+mod habits;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::connections::Connection;
+use crate::{
+    inventory::Directory,
+    model::{Direction, Flags, Protocol},
+};
+use evidence::Evidence;
+use habits::Habits;
+
+/// A kind of evidence, and whether it says that the connection lies the wrong way round.
+type Verdict = (Direction, bool);
+
+/// Decides every connection whose opening was not seen, turning those that were laid the other way.
+pub(super) fn decide(connections: &mut [Connection], directory: &Directory) {
+    let evidence = Evidence::gather(connections);
+    settle(connections, |connection| by_nature(connection).or_else(|| evidence.weigh(connection, directory)));
+    let habits = Habits::gather(connections);
+    settle(connections, |connection| habits.weigh(connection).or_else(|| by_order(connection)));
+}
+
+fn settle(connections: &mut [Connection], weigh: impl Fn(&Connection) -> Option<Verdict>) {
+    for connection in connections.iter_mut().filter(|connection| connection.direction == Direction::Unknown) {
+        let Some((direction, is_turned)) = weigh(connection) else { continue };
+        connection.direction = direction;
+        if is_turned {
+            connection.turn();
+        }
+    }
+}
+
+/// What leaves no choice.
+fn by_nature(connection: &Connection) -> Option<Verdict> {
+    let Connection { protocol, client, server, .. } = *connection;
+    let flags = connection.trace.flags;
+    let is_server_many = is_group(server.0) || flags.has(Flags::BROADCAST);
+    let is_client_many = is_group(client.0) || flags.has(Flags::DST_BROADCAST);
+    if let Some(is_turned) = only_one(is_server_many, is_client_many) {
+        // nobody sends from such an address
+        return Some((Direction::Order, is_turned));
+    }
+    (!protocol.has_ports()).then(|| (Direction::Order, is_turned_by_order(connection)))
+}
+
+/// A datagram's first is the question. A stream that was met in its middle was met at either side's turn.
+fn by_order(connection: &Connection) -> Option<Verdict> {
+    (!is_stream(connection.protocol)).then(|| (Direction::Order, is_turned_by_order(connection)))
+}
+
+fn is_stream(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::TCP | Protocol::SCTP)
+}
+
+fn is_turned_by_order(connection: &Connection) -> bool {
+    !connection.trace.flags.has(Flags::SRC_FIRST)
+}
+
+/// Whether it stands for many: multicast or broadcast.
+fn is_group(address: IpAddr) -> bool {
+    address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// Whether the second alone holds; `None` where both or neither does.
+fn only_one(first: bool, second: bool) -> Option<bool> {
+    (first != second).then_some(second)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! How much one side of a connection sent, from all the places that saw some of it.
+//!
+//! Each run counted at each of its places by itself. What one place saw in runs that follow each other adds up: a capture
+//! that was split or rotated. Everything else - other places, other addresses on the way, runs of one time - saw the same
+//! packets, and the fullest of them is taken.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Span, Tally};
+
+/// Runs follow each other also where their packets overlap by this much: interfaces deliver a little out of order. In
+/// seconds, and as a share of the shorter run.
+const OVERLAP_S: f64 = 2.0;
+const OVERLAP_SHARE: f64 = 0.1;
+
+/// What one place of one run saw.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    /// Told apart where addresses were translated on the way: one place may see a packet before and after.
+    stage: u16,
+    point: u32,
+    /// The run, by its number.
+    run: usize,
+    packets: u64,
+    bytes: u64,
+}
+
+/// What one side of a connection sent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Volume(Vec<Share>);
+
+impl Volume {
+    /// Adds what a run saw, of packets that it did not tell of before.
+    pub fn add(&mut self, run: usize, tally: &Tally) {
+        self.0.extend(tally.iter().map(|sent| Share {
+            stage: 0,
+            point: sent.point,
+            run,
+            packets: sent.packets,
+            bytes: sent.bytes,
+        }));
+    }
+
+    /// Takes in other sightings between the same ends.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Takes in sightings under other addresses.
+    pub fn extend_with_stage(&mut self, other: Self) {
+        let stages = self.0.iter().map(|share| share.stage + 1).max().unwrap_or(0);
+        self.0.extend(other.0.into_iter().map(|share| Share { stage: share.stage.saturating_add(stages), ..share }));
+    }
+
+    /// The most packets that one place saw in one run.
+    pub fn most_packets(&self) -> u64 {
+        self.0.iter().map(|share| share.packets).max().unwrap_or_default()
+    }
+
+    /// The runs that saw some of it.
+    pub fn runs(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|share| share.run)
+    }
+
+    /// Packets and bytes, given the time of each run.
+    pub fn total(&self, runs: &[Span]) -> (u64, u64) {
+        if let [share] = self.0[..] {
+            return (share.packets, share.bytes);
+        }
+        let mut places: BTreeMap<(u16, u32), BTreeMap<usize, (u64, u64)>> = BTreeMap::new();
+        for Share { stage, point, run, packets, bytes } in &self.0 {
+            let sum = places.entry((*stage, *point)).or_default().entry(*run).or_default();
+            *sum = (sum.0 + packets, sum.1 + bytes);
+        }
+        places.values().map(|by_run| fullest_row(by_run, runs)).max().unwrap_or_default()
+    }
+}
+
+/// The most that runs which follow each other saw together: weighted interval scheduling over their spans.
+fn fullest_row(by_run: &BTreeMap<usize, (u64, u64)>, runs: &[Span]) -> (u64, u64) {
+    let mut row: Vec<(Span, (u64, u64))> =
+        by_run.iter().filter_map(|(run, sum)| runs.get(*run).map(|span| (*span, *sum))).collect();
+    row.sort_by_key(|(span, sum)| (span.last, span.first, *sum));
+    // the best that ends with each run
+    let mut best: Vec<(u64, u64)> = Vec::with_capacity(row.len());
+    for (n, (span, sum)) in row.iter().enumerate() {
+        let before = (0..n).filter(|m| follows(*span, row[*m].0)).map(|m| best[m]).max().unwrap_or_default();
+        best.push((before.0 + sum.0, before.1 + sum.1));
+    }
+    best.into_iter().max().unwrap_or_default()
+}
+
+fn follows(later: Span, earlier: Span) -> bool {
+    let overlap_s = earlier.last.seconds_since(later.first);
+    let length_s = |span: Span| span.last.seconds_since(span.first);
+    let shorter_s = length_s(later).min(length_s(earlier));
+    let is_later = later.first > earlier.first || later.last > earlier.last;
+    is_later && overlap_s <= OVERLAP_S.min(OVERLAP_SHARE * shorter_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Sent, Timestamp};
+
+    fn span(first_s: i64, last_s: i64) -> Span {
+        Span { first: Timestamp::new(first_s, 0), last: Timestamp::new(last_s, 0) }
+    }
+
+    fn tally(places: &[(u32, u64)]) -> Tally {
+        places.iter().map(|(point, packets)| Sent { point: *point, packets: *packets, bytes: 100 * packets }).collect()
+    }
+
+    fn total(runs: &[Span], seen: &[(usize, &[(u32, u64)])]) -> u64 {
+        let mut volume = Volume::default();
+        for (run, places) in seen {
+            volume.add(*run, &tally(places));
+        }
+        let (packets, bytes) = volume.total(runs);
+        assert_eq!(bytes, 100 * packets);
+        packets
+    }
+
+    #[test]
+    fn places_of_one_run_saw_the_same_packets() {
+        assert_eq!(total(&[span(0, 9)], &[(0, &[(1, 5), (2, 7)])]), 7);
+    }
+
+    #[test]
+    fn a_capture_that_was_split_adds_up_place_by_place() {
+        // the packet at the cut was seen at place 1 before it and at place 2 behind it
+        let whole = total(&[span(0, 9)], &[(0, &[(1, 5), (2, 5)])]);
+        let parts = total(&[span(0, 4), span(4, 9)], &[(0, &[(1, 3), (2, 2)]), (1, &[(1, 2), (2, 3)])]);
+        assert_eq!((whole, parts), (5, 5));
+    }
+
+    #[test]
+    fn runs_of_one_time_saw_the_same_packets() {
+        assert_eq!(total(&[span(0, 9), span(1, 8)], &[(0, &[(0, 5)]), (1, &[(0, 6)])]), 6);
+        assert_eq!(total(&[span(3, 3), span(3, 3)], &[(0, &[(0, 1)]), (1, &[(0, 1)])]), 1);
+    }
+
+    #[test]
+    fn a_whole_capture_beside_its_parts_adds_nothing() {
+        let runs = [span(0, 9), span(0, 4), span(5, 9)];
+        assert_eq!(total(&runs, &[(0, &[(0, 9)]), (1, &[(0, 4)]), (2, &[(0, 5)])]), 9);
+    }
+
+    #[test]
+    fn a_place_that_sees_a_packet_before_and_after_translation_counts_it_once() {
+        let (mut near, mut far) = (Volume::default(), Volume::default());
+        near.add(0, &tally(&[(1, 4)]));
+        far.add(0, &tally(&[(1, 4)]));
+        near.extend_with_stage(far);
+        assert_eq!(near.total(&[span(0, 9)]).0, 4);
+    }
+}

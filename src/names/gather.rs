@@ -1,0 +1,222 @@
+//! Packets to sightings.
+
+use std::net::IpAddr;
+
+use foldhash::{HashMap, HashSet};
+
+use super::{
+    NotAName, Told,
+    bytes::Bytes,
+    dhcp::Requests,
+    dns::{self, Answer},
+    http::{self, Request},
+    tls,
+};
+use crate::{
+    decode::{Packet, Transport},
+    model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp},
+};
+
+/// Sightings of one run: some 15 MB in memory, at most 40 MB where all names are as long as can be.
+const MAX_SIGHTINGS: usize = 100_000;
+/// Clients with their proxies in one run; of further ones the proxy gets the names of what is behind it.
+const MAX_PROXIES: usize = 10_000;
+
+/// Ports: DNS, multicast DNS, LLMNR, DHCP servers.
+const DNS: u16 = 53;
+const MDNS: u16 = 5_353;
+const LLMNR: u16 = 5_355;
+const DHCP_SERVER: u16 = 67;
+
+/// What makes two sightings the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    address: IpAddr,
+    source: NameSource,
+    used_by: Option<IpAddr>,
+    name: HostName,
+}
+
+struct Seen {
+    ttl_s: u32,
+    span: Span,
+    times: u64,
+    /// Whether it was taken out since it last changed.
+    is_taken: bool,
+}
+
+/// Gathers the names of one run, each with the first and last time that it was told.
+pub struct Gatherer {
+    seen: HashMap<Key, Seen>,
+    requests: Requests,
+    /// Clients, and the ends that they use as proxies: what they say there is not the proxy's name.
+    proxies: HashSet<(IpAddr, IpAddr, u16)>,
+    missed: MissedNames,
+    max_sightings: usize,
+}
+
+impl Default for Gatherer {
+    fn default() -> Self {
+        Self::new(MAX_SIGHTINGS)
+    }
+}
+
+impl Gatherer {
+    /// One that holds at most so many sightings.
+    #[must_use]
+    pub fn new(max_sightings: usize) -> Self {
+        Self {
+            seen: HashMap::default(),
+            requests: Requests::default(),
+            proxies: HashSet::default(),
+            missed: MissedNames::default(),
+            max_sightings,
+        }
+    }
+
+    /// Takes one packet in. Most have nothing to say and are told by their port or first bytes.
+    #[inline]
+    pub fn take(&mut self, time: Timestamp, packet: &Packet<'_>) {
+        match packet.transport {
+            Transport::Tcp { src_port, dst_port, data, .. } if !data.is_empty() => {
+                self.segment(time, packet, (src_port, dst_port), data);
+            }
+            Transport::Udp { src_port, dst_port, data, .. } => {
+                self.datagram(time, packet, (src_port, dst_port), data);
+            }
+            _ => {}
+        }
+    }
+
+    /// The sightings that are new or have changed since they were taken out last, in order.
+    /// Figures are those of all packets so far.
+    pub fn changed(&mut self) -> Vec<NameSighting> {
+        let mut sightings: Vec<NameSighting> = Vec::new();
+        for (key, seen) in self.seen.iter_mut().filter(|(_, seen)| !seen.is_taken) {
+            seen.is_taken = true;
+            sightings.push(sighting(key, seen));
+        }
+        sightings.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        sightings
+    }
+
+    /// What was told and is not kept.
+    #[must_use]
+    pub fn missed(&self) -> MissedNames {
+        self.missed
+    }
+
+    fn segment(&mut self, time: Timestamp, packet: &Packet<'_>, ports: (u16, u16), data: &[u8]) {
+        let ends = (packet.src, packet.dst, ports.1);
+        match data {
+            [22, 3, ..] => {
+                if let Some(name) = tls::server_name(data).filter(|_| !self.proxies.contains(&ends)) {
+                    self.used(time, packet, NameSource::Tls, name);
+                }
+            }
+            [b'C' | b'D' | b'G' | b'H' | b'O' | b'P' | b'T', b'A'..=b'Z', ..] => match http::request(data) {
+                Some(Request::Host(name)) => self.used(time, packet, NameSource::Http, name),
+                Some(Request::Proxy) if self.proxies.len() < MAX_PROXIES => {
+                    self.proxies.insert(ends);
+                }
+                Some(Request::Proxy) | None => {}
+            },
+            _ if ports.0 == DNS => {
+                let mut rest = Bytes(data);
+                // a message that lies whole in one segment (RFC 7766, section 8)
+                let message = rest.be16().and_then(|length| rest.take(length.into()));
+                self.answered(time, packet, NameSource::Dns, message.unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn datagram(&mut self, time: Timestamp, packet: &Packet<'_>, ports: (u16, u16), data: &[u8]) {
+        match ports {
+            (MDNS, MDNS) => self.announced(time, data),
+            // to another port it is a cluster's own DNS, or multicast DNS to a simple client (RFC 6762, section 6.7)
+            (DNS | MDNS, _) => self.answered(time, packet, NameSource::Dns, data),
+            (LLMNR, _) => self.answered(time, packet, NameSource::Llmnr, data),
+            (DHCP_SERVER, _) | (_, DHCP_SERVER) => match self.requests.take(data) {
+                Ok(told) => self.add(time, told),
+                Err(NotAName) => self.missed.not_a_name += 1,
+            },
+            _ => {}
+        }
+    }
+
+    /// The client calls the server so.
+    fn used(&mut self, time: Timestamp, packet: &Packet<'_>, source: NameSource, name: &[u8]) {
+        match HostName::parse(name) {
+            Some(name) => {
+                self.add(time, Some(Told { address: packet.dst, name, source, used_by: Some(packet.src), ttl_s: 0 }));
+            }
+            None => self.missed.not_a_name += 1,
+        }
+    }
+
+    /// The client receives an answer.
+    fn answered(&mut self, time: Timestamp, packet: &Packet<'_>, source: NameSource, message: &[u8]) {
+        for answer in dns::answers(message) {
+            self.told(time, answer, source, Some(packet.dst));
+        }
+    }
+
+    /// Everybody on the link is told.
+    fn announced(&mut self, time: Timestamp, message: &[u8]) {
+        for answer in dns::announcements(message) {
+            self.told(time, Answer { is_reverse: false, ..answer }, NameSource::Mdns, None);
+        }
+    }
+
+    fn told(&mut self, time: Timestamp, answer: Answer, source: NameSource, used_by: Option<IpAddr>) {
+        let Answer { address, name, ttl_s, is_reverse } = answer;
+        let source = if is_reverse { NameSource::Ptr } else { source };
+        match name {
+            Some(name) => self.add(time, Some(Told { address, name, source, used_by, ttl_s })),
+            None => self.missed.not_a_name += 1,
+        }
+    }
+
+    fn add(&mut self, time: Timestamp, told: Option<Told>) {
+        let Some(Told { address, name, source, used_by, ttl_s }) = told else { return };
+        let (address, used_by) = (address.to_canonical(), used_by.map(|user| user.to_canonical()));
+        if is_nobody(address) {
+            return;
+        }
+        let key = Key { address, source, used_by, name };
+        if let Some(seen) = self.seen.get_mut(&key) {
+            seen.ttl_s = seen.ttl_s.max(ttl_s);
+            seen.span.join(Span::at(time));
+            seen.times += 1;
+            seen.is_taken = false;
+        } else if self.seen.len() < self.max_sightings {
+            self.seen.insert(key, Seen { ttl_s, span: Span::at(time), times: 1, is_taken: false });
+        } else {
+            self.missed.beyond_bound += 1;
+        }
+    }
+}
+
+fn order(sighting: &NameSighting) -> (IpAddr, &HostName, NameSource, Option<IpAddr>) {
+    (sighting.address, &sighting.name, sighting.source, sighting.used_by)
+}
+
+fn sighting(key: &Key, seen: &Seen) -> NameSighting {
+    NameSighting {
+        address: key.address,
+        name: key.name.clone(),
+        source: key.source,
+        used_by: key.used_by,
+        ttl_s: seen.ttl_s,
+        span: seen.span,
+        times: seen.times,
+    }
+}
+
+/// An address that is nobody's own: what ad blockers answer, this host, or a group.
+fn is_nobody(address: IpAddr) -> bool {
+    let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    address.is_unspecified() || address.is_loopback() || address.is_multicast() || is_broadcast
+}

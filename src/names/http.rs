@@ -1,0 +1,59 @@
+//! The Host field of HTTP/1 requests (RFC 9112, section 3.2).
+
+/// How much of a segment is searched: servers refuse longer heads.
+const MAX_HEAD_BYTES: usize = 8 << 10;
+/// The longest method that is looked for, with the space behind it.
+const MAX_METHOD_BYTES: usize = 8;
+
+/// What a request says about its server.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Request<'a> {
+    /// It is called so; a port behind the name is taken off.
+    Host(&'a [u8]),
+    /// It is a proxy: what is asked for is elsewhere.
+    Proxy,
+}
+
+/// The request that a segment begins with. What is cut before the end of the Host field gives nothing, nor does a request
+/// with two of them, or with an address in place of a name.
+pub(super) fn request(data: &[u8]) -> Option<Request<'_>> {
+    let method = method(data)?;
+    let head = data.get(..MAX_HEAD_BYTES).unwrap_or(data);
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n').map_while(|line| line.strip_suffix(b"\r\n"));
+    let line = lines.next()?;
+    let target = line.strip_suffix(b" HTTP/1.1").or_else(|| line.strip_suffix(b" HTTP/1.0"))?;
+    let target = target.get(method.len() + 1..)?;
+    // RFC 9112, section 3.2: proxies are asked for a whole URI, or for a host and port
+    if method == b"CONNECT" || !matches!(target.first(), Some(b'/' | b'*')) {
+        return Some(Request::Proxy);
+    }
+    let mut hosts = lines.take_while(|line| !line.is_empty()).filter_map(host_of);
+    let host = hosts.next()?;
+    (hosts.next().is_none() && !is_address(host)).then_some(Request::Host(host))
+}
+
+/// The method at the beginning, where it is one that ordinary clients send.
+fn method(data: &[u8]) -> Option<&[u8]> {
+    let head = data.get(..MAX_METHOD_BYTES).unwrap_or(data);
+    let method = head.split(|byte| *byte == b' ').next()?;
+    let is_known = matches!(
+        method,
+        b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"TRACE" | b"CONNECT"
+    );
+    is_known.then_some(method)
+}
+
+/// The value of a field that is Host, without its port.
+fn host_of(line: &[u8]) -> Option<&[u8]> {
+    let (name, value) = line.split_at_checked(4)?;
+    let value = value.strip_prefix(b":").filter(|_| name.eq_ignore_ascii_case(b"host"))?.trim_ascii();
+    let colon = value.iter().rposition(|byte| *byte == b':');
+    let parts = colon.and_then(|at| value.split_at_checked(at));
+    let is_port = |part: &[u8]| part.iter().skip(1).all(u8::is_ascii_digit);
+    Some(parts.filter(|(_, port)| is_port(port)).map_or(value, |(host, _)| host))
+}
+
+/// An IPv6 address in brackets, an IPv4 address, or nothing: no name, and no fault.
+fn is_address(host: &[u8]) -> bool {
+    host.is_empty() || host.starts_with(b"[") || host.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+}

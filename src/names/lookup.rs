@@ -1,0 +1,184 @@
+//! Sightings to answers: what was this address called, for this client, at this time; and which addresses had this name.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    net::IpAddr,
+};
+
+use crate::model::{Dependency, HostName, NameSighting, NameSource, Party, PartyKind, PartyName, Span, Timestamp};
+
+/// Names of one party that are told.
+const MAX_NAMES: usize = 8;
+/// Other addresses of one name that are told.
+const MAX_ALSO_AT: usize = 8;
+/// How long a name is still told after its time, where none came after it: programs keep connections open, and look
+/// names up again only when they open new ones. Longer, and an address in a cloud may be somebody else's.
+const AFTERWARDS_NS: i64 = 24 * 3_600 * 1_000_000_000;
+
+/// All that is known of one site's names.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    by_address: BTreeMap<IpAddr, Vec<NameSighting>>,
+    by_name: BTreeMap<HostName, BTreeSet<IpAddr>>,
+}
+
+/// How good a sighting is for one client, the best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// The client itself received it as an answer.
+    OwnAnswer,
+    /// The client itself called the address so.
+    OwnUse,
+    /// Another client received it.
+    Answer,
+    /// Another client called the address so.
+    Use,
+    /// The host says it of itself.
+    Claim,
+    /// Whoever runs the address range says it.
+    Reverse,
+}
+
+impl Rank {
+    fn of(sighting: &NameSighting, users: &BTreeSet<IpAddr>) -> Self {
+        let is_own = sighting.used_by.is_some_and(|user| users.contains(&user));
+        match sighting.source {
+            NameSource::Dns | NameSource::Llmnr if is_own => Self::OwnAnswer,
+            NameSource::Tls | NameSource::Http if is_own => Self::OwnUse,
+            NameSource::Dns | NameSource::Llmnr => Self::Answer,
+            NameSource::Tls | NameSource::Http => Self::Use,
+            NameSource::Mdns | NameSource::Dhcp => Self::Claim,
+            NameSource::Ptr => Self::Reverse,
+        }
+    }
+
+    /// Sightings of one class are told together; those of a lesser one only where there is none.
+    fn class(self) -> u8 {
+        match self {
+            Self::OwnAnswer | Self::OwnUse => 0,
+            Self::Answer | Self::Use => 1,
+            Self::Claim => 2,
+            Self::Reverse => 3,
+        }
+    }
+}
+
+impl Names {
+    /// From the sightings of any number of runs, in any order. Equal ones are joined, so that a capture that was split
+    /// tells what the whole does.
+    #[must_use]
+    pub fn new(sightings: impl IntoIterator<Item = NameSighting>) -> Self {
+        let mut joined: BTreeMap<_, NameSighting> = BTreeMap::new();
+        for sighting in sightings {
+            let NameSighting { address, ref name, source, used_by, .. } = sighting;
+            match joined.entry((address, name.clone(), source, used_by)) {
+                Entry::Occupied(mut known) => known.get_mut().join(&sighting),
+                Entry::Vacant(place) => {
+                    place.insert(sighting);
+                }
+            }
+        }
+        let mut names = Self::default();
+        for sighting in joined.into_values() {
+            if sighting.source != NameSource::Ptr {
+                names.by_name.entry(sighting.name.clone()).or_default().insert(sighting.address);
+            }
+            names.by_address.entry(sighting.address).or_default().push(sighting);
+        }
+        names
+    }
+
+    /// What an address was called within `span`, the best first. What the `users` were answered or used themselves counts
+    /// before what others were or did, that before what a host says of itself, that before a reverse lookup. An answer
+    /// counts while it holds; after that the last one, for a day. What came later than the span never does.
+    #[must_use]
+    pub fn called(&self, address: IpAddr, users: &BTreeSet<IpAddr>, span: Span) -> Vec<PartyName> {
+        let ranked: Vec<(Rank, &NameSighting)> = self
+            .of(address)
+            .filter(|sighting| sighting.span.first <= span.last && kept(sighting, AFTERWARDS_NS) >= span.first)
+            .map(|sighting| (Rank::of(sighting, users), sighting))
+            .collect();
+        let Some(class) = ranked.iter().map(|(rank, _)| rank.class()).min() else { return Vec::new() };
+        let mut best: Vec<_> = ranked.into_iter().filter(|(rank, _)| rank.class() == class).collect();
+        let holds = |sighting: &NameSighting| kept(sighting, 0) >= span.first;
+        if best.iter().any(|(_, sighting)| holds(sighting)) {
+            best.retain(|(_, sighting)| holds(sighting));
+        } else {
+            let latest = best.iter().map(|(_, sighting)| sighting.span.last).max();
+            best.retain(|(_, sighting)| Some(sighting.span.last) == latest);
+        }
+        self.joined(best, span)
+    }
+
+    /// The addresses that were called so, reverse lookups apart.
+    pub fn addresses(&self, name: &HostName) -> impl Iterator<Item = IpAddr> {
+        self.by_name.get(name).into_iter().flatten().copied()
+    }
+
+    /// Adds names to the parties that the inventory does not know. Who they are stays what it was.
+    pub fn name(&self, dependency: &mut Dependency) {
+        let Dependency { client, server, span, .. } = dependency;
+        self.name_party(server, &client.addresses, *span);
+        self.name_party(client, &BTreeSet::new(), *span);
+    }
+
+    /// All sightings, in order.
+    #[must_use]
+    pub fn sightings(&self) -> Vec<NameSighting> {
+        self.by_address.values().flatten().cloned().collect()
+    }
+
+    fn of(&self, address: IpAddr) -> impl Iterator<Item = &NameSighting> {
+        self.by_address.get(&address.to_canonical()).into_iter().flatten()
+    }
+
+    fn name_party(&self, party: &mut Party, users: &BTreeSet<IpAddr>, span: Span) {
+        if !matches!(party.kind, PartyKind::External | PartyKind::Unknown | PartyKind::Host) {
+            return;
+        }
+        let names = party.addresses.iter().flat_map(|address| self.called(*address, users, span));
+        party.names = names.take(MAX_NAMES).collect();
+    }
+
+    /// One entry for each name: by its best source, the latest first.
+    fn joined(&self, mut best: Vec<(Rank, &NameSighting)>, span: Span) -> Vec<PartyName> {
+        best.sort_by_key(|(rank, sighting)| {
+            (*rank, std::cmp::Reverse(known_at(sighting, span.last)), &sighting.name, sighting.source)
+        });
+        let mut names: Vec<PartyName> = Vec::new();
+        for (_, sighting) in best {
+            let Span { first, last } = sighting.span;
+            if let Some(known) = names.iter_mut().find(|known| known.name == sighting.name) {
+                known.first_seen = known.first_seen.min(first);
+                known.last_seen = known.last_seen.max(last);
+            } else if names.len() < MAX_NAMES {
+                names.push(self.entry(sighting));
+            }
+        }
+        names
+    }
+
+    fn entry(&self, sighting: &NameSighting) -> PartyName {
+        let NameSighting { address, ref name, source, span, .. } = *sighting;
+        let others = self.addresses(name).filter(|other| *other != address);
+        PartyName {
+            address,
+            name: name.clone(),
+            source,
+            first_seen: span.first,
+            last_seen: span.last,
+            also_at: others.take(MAX_ALSO_AT).collect(),
+        }
+    }
+}
+
+/// Until when a sighting counts: its last time, how long it holds, and more.
+fn kept(sighting: &NameSighting, more_ns: i64) -> Timestamp {
+    let holds_ns = i64::from(sighting.ttl_s) * 1_000_000_000;
+    Timestamp(sighting.span.last.0.saturating_add(holds_ns).saturating_add(more_ns))
+}
+
+/// When it was known to be said last at that time.
+fn known_at(sighting: &NameSighting, time: Timestamp) -> Timestamp {
+    if sighting.span.last <= time { sighting.span.last } else { sighting.span.first }
+}
