@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! read     text -> Reading { Cluster, problems }    one file at a time
-//! merge    Cluster, Cluster ... -> Cluster          several files, or snapshots of one cluster
-//! Directory::new(&Cluster)                          (address, time) -> Owner, Services and what is behind them
+//! Directory::over(listings, objects)                (address, time) -> Owner, Services and what was behind them
+//!     collect, items     objects -> what they say, each with the object it is from
+//!     sights             when objects were seen, and when they were missed
+//!     claims, past       what every owner claims, from when to when
+//!     tenure, timeline   the claims to one address settled into stretches, found by bisection
+//!     present            the cluster as it was last seen
 //! ```
 //!
 //! What can be used of a file is used; what cannot is a [`Problem`]; only a file that is of no use at all is an error.
-//! The order of objects within a file, and of files, never changes the [`Cluster`](crate::model::Cluster).
+//! The order of objects within a file, and of files, never changes an answer. docs/identity.md tells the rules.
 
 mod claims;
 mod collect;
@@ -24,6 +28,7 @@ mod past;
 mod plugin;
 mod pod;
 mod present;
+mod ranges;
 mod read;
 mod service;
 mod services;

@@ -1,0 +1,72 @@
+//! What is known of addresses by the ranges that they lie in.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use foldhash::{HashMap, HashSet};
+use ipnet::IpNet;
+
+use super::field::sorted;
+use crate::model::Host;
+
+/// Ranges in which no address is outside: this host, loopback and link-local (RFC 6890, RFC 4291).
+pub(super) const UNROUTED: [&str; 6] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10"];
+
+/// The usual size of one node's pod range: what is guessed around a pod that no listed range holds.
+const NODE_PREFIXES: (u8, u8) = (24, 64);
+
+/// Whether an address is that of many: multicast, or the broadcast of every link. A subnet's own broadcast address
+/// cannot be told without its mask.
+pub(super) fn is_many(address: IpAddr) -> bool {
+    address.is_multicast() || matches!(address, IpAddr::V4(v4) if v4.is_broadcast())
+}
+
+/// The ranges that nodes list, and the surroundings of the addresses that lie outside them; aggregated and in order.
+pub(super) fn pod_ranges(mut listed: Vec<IpNet>, addresses: &HashSet<IpAddr>) -> Vec<IpNet> {
+    let known = Ranges::new(&listed);
+    let strays = addresses.iter().filter(|address| known.at(**address).is_none());
+    listed.extend(strays.map(|address| surroundings(*address)));
+    sorted(IpNet::aggregate(&listed))
+}
+
+fn surroundings(address: IpAddr) -> IpNet {
+    let prefix = if address.is_ipv4() { NODE_PREFIXES.0 } else { NODE_PREFIXES.1 };
+    IpNet::new(address, prefix).map_or_else(|_| address.into(), |range| range.trunc())
+}
+
+/// Ranges that do not overlap, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ranges(Vec<IpNet>);
+
+impl Ranges {
+    pub fn new(ranges: &Vec<IpNet>) -> Self {
+        Self(sorted(IpNet::aggregate(ranges)))
+    }
+
+    /// The range an address lies in.
+    pub fn at(&self, address: IpAddr) -> Option<IpNet> {
+        let after = self.0.partition_point(|range| range.network() <= address);
+        self.0.get(after.checked_sub(1)?).copied().filter(|range| range.contains(&address))
+    }
+}
+
+/// The ranges of a hosts file, which may lie within one another.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hosts {
+    /// Places in the cluster.
+    by_range: HashMap<IpNet, usize>,
+    /// Prefix lengths in use, for IPv4 and IPv6 together.
+    prefixes: BTreeSet<u8>,
+}
+
+impl Hosts {
+    pub fn new(hosts: &[Host]) -> Self {
+        let by_range = hosts.iter().enumerate().rev().map(|(n, host)| (host.range, n)).collect();
+        Self { by_range, prefixes: hosts.iter().map(|host| host.range.prefix_len()).collect() }
+    }
+
+    /// The narrowest range around an address.
+    pub fn at(&self, address: IpAddr) -> Option<usize> {
+        let mut ranges = self.prefixes.iter().rev().filter_map(|prefix| IpNet::new(address, *prefix).ok());
+        ranges.find_map(|range| self.by_range.get(&range.trunc()).copied())
+    }
+}
