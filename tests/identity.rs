@@ -116,3 +116,31 @@ fn a_named_port_is_each_pods_own_number() {
     };
     assert!(rule("old", 8_080) && rule("new", 9_090), "{client}");
 }
+
+#[test]
+fn what_was_dialled_is_the_service_that_it_was_then() {
+    let flowmap = Flowmap::new();
+    let service = |name: &str, made: &str| {
+        let service = common::cluster::service(name, "10.96.0.7");
+        with(service, "/metadata/creationTimestamp", format!("2026-11-24T{made}:00:00Z").into())
+    };
+    let pods = [pod("web", "10.244.1.5"), pod("old", "10.244.1.6"), pod("new", "10.244.1.7")];
+    flowmap.write("first.json", listed("06", &[&pods[..], &[service("old", "01")]].concat()));
+    flowmap.write("second.json", listed("12", &[&pods[..], &[service("new", "09")]].concat()));
+    let mut capture = Capture::new();
+    capture.at("2026-11-24T05:00:00Z").through("10.244.1.5:40000", "10.96.0.7:80", "10.244.1.6:8080");
+    // on its own the Service's address stands for the pods that it led to then
+    capture.at("2026-11-24T05:30:00Z").talk("10.244.1.5:40001", "10.96.0.7:80");
+    capture.at("2026-11-24T10:00:00Z").through("10.244.1.5:40002", "10.96.0.7:80", "10.244.1.7:8080");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "x.pcap"]);
+    flowmap.ok(&["inventory", "import", "second.json", "first.json"]);
+    let flows = flowmap.json(&["flows"]);
+    let line = |flow: &Value| {
+        assert_ne!(flow["via"][0]["disputed"], true, "{flow}");
+        format!("{} via {} x{}", flow["server"]["name"], flow["via"][0]["service"], flow["connections"])
+            .replace('"', "")
+    };
+    let lines: Vec<String> = flows.as_array().unwrap().iter().map(line).collect();
+    assert_eq!(lines, ["shop/new via shop/new x1", "shop/old via shop/old x2"]);
+}

@@ -32,21 +32,23 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
         return Server { party: party(address, Owner::Multicast), port, via: None };
     }
     if let Some((party, target)) = behind_service(directory, protocol, connection.server, span) {
-        return Server { party, port: target, via: Some(dialled(connection, directory)) };
+        return Server { party, port: target, via: Some(dialled(connection.server, connection, directory)) };
     }
     let party = party(address, directory.who_over(address, span));
-    let via = connection
-        .via
-        .clone()
-        .map(|via| Via { disputed: translation::is_disputed(directory, connection, &via), ..via });
+    let via = connection.via.as_ref().map(|via| {
+        let then = dialled((via.address, via.port), connection, directory);
+        // the Service that is there now says nothing of the one that was there then
+        let disputed = then.service == via.service && translation::is_disputed(directory, connection, via);
+        Via { disputed, ..then }
+    });
     Server { party, port, via }
 }
 
-/// What the client dialled, with the Service that it was then.
-fn dialled(connection: &Connection, directory: &Directory) -> Via {
-    let (Connection { protocol, span, .. }, (address, port)) = (connection, connection.server);
-    let service = directory.service_over(address, *protocol, port, *span);
-    let service = service.or_else(|| directory.node_port_over(*protocol, port, *span));
+/// An end that the client dialled, with the Service that it was then.
+fn dialled((address, port): End, connection: &Connection, directory: &Directory) -> Via {
+    let Connection { protocol, span, .. } = *connection;
+    let service = directory.service_over(address, protocol, port, span);
+    let service = service.or_else(|| directory.node_port_over(protocol, port, span));
     let service = service.map(|(service, _)| format!("{}/{}", service.namespace, service.name));
     Via { address, port, service, disputed: false }
 }
