@@ -17,8 +17,13 @@ use crate::{
     model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp},
 };
 
-/// Sightings of one run: some 15 MB in memory, at most 40 MB where all names are as long as can be.
+/// Sightings of one run: some 25 MB in memory, at most 50 MB where all names are as long as can be.
 const MAX_SIGHTINGS: usize = 100_000;
+/// The part of them that names used by clients may fill: whoever is reachable from outside is called names by strangers,
+/// who must not crowd out what clients inside were answered.
+const SHARE_OF_USES: usize = 2;
+/// Users of one name of one address that are kept apart; further ones count together, as if it were told to all.
+const MAX_USERS: u16 = 256;
 /// Clients with their proxies in one run; of further ones the proxy gets the names of what is behind it.
 const MAX_PROXIES: usize = 10_000;
 
@@ -48,6 +53,10 @@ struct Seen {
 /// Gathers the names of one run, each with the first and last time that it was told.
 pub struct Gatherer {
     seen: HashMap<Key, Seen>,
+    /// How many users of each name are kept apart.
+    users: HashMap<(IpAddr, NameSource, HostName), u16>,
+    /// How many of the sightings are uses.
+    uses: usize,
     requests: Requests,
     /// Clients, and the ends that they use as proxies: what they say there is not the proxy's name.
     proxies: HashSet<(IpAddr, IpAddr, u16)>,
@@ -67,6 +76,8 @@ impl Gatherer {
     pub fn new(max_sightings: usize) -> Self {
         Self {
             seen: HashMap::default(),
+            users: HashMap::default(),
+            uses: 0,
             requests: Requests::default(),
             proxies: HashSet::default(),
             missed: MissedNames::default(),
@@ -185,17 +196,35 @@ impl Gatherer {
         if is_nobody(address) {
             return;
         }
-        let key = Key { address, source, used_by, name };
+        let mut key = Key { address, source, used_by, name };
+        if !self.seen.contains_key(&key) && self.has_many_users(&key) {
+            key.used_by = None;
+        }
+        self.count(time, key, ttl_s);
+    }
+
+    fn has_many_users(&self, key: &Key) -> bool {
+        let users = self.users.get(&(key.address, key.source, key.name.clone()));
+        users.is_some_and(|users| *users >= MAX_USERS)
+    }
+
+    fn count(&mut self, time: Timestamp, key: Key, ttl_s: u32) {
         if let Some(seen) = self.seen.get_mut(&key) {
             seen.ttl_s = seen.ttl_s.max(ttl_s);
             seen.span.join(Span::at(time));
             seen.times += 1;
             seen.is_taken = false;
-        } else if self.seen.len() < self.max_sightings {
-            self.seen.insert(key, Seen { ttl_s, span: Span::at(time), times: 1, is_taken: false });
-        } else {
-            self.missed.beyond_bound += 1;
+            return;
         }
+        let is_use = matches!(key.source, NameSource::Tls | NameSource::Http);
+        let is_full = self.seen.len() >= self.max_sightings;
+        if is_full || is_use && self.uses >= self.max_sightings / SHARE_OF_USES {
+            self.missed.beyond_bound += 1;
+            return;
+        }
+        self.uses += usize::from(is_use);
+        *self.users.entry((key.address, key.source, key.name.clone())).or_default() += 1;
+        self.seen.insert(key, Seen { ttl_s, span: Span::at(time), times: 1, is_taken: false });
     }
 }
 

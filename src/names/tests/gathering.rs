@@ -147,6 +147,41 @@ fn a_run_holds_so_many_names_and_counts_the_others() {
     assert_eq!(gatherer.missed().beyond_bound, 4);
 }
 
+#[test]
+fn strangers_that_call_a_server_names_leave_room_for_what_clients_were_answered() {
+    let mut gatherer = Gatherer::new(10);
+    for n in 0..20 {
+        let request = format!("GET / HTTP/1.1\r\nHost: n{n}.example\r\n\r\n");
+        gatherer.take(at(n), &segment(("198.51.100.7", 40_000), (SERVER, 80), request.as_bytes()));
+    }
+    gatherer.take(at(20), &datagram((RESOLVER, 53), (CLIENT, 40_000), &answer()));
+    let sightings = gatherer.changed();
+    let count = |source| sightings.iter().filter(|sighting| sighting.source == source).count();
+    assert_eq!((count(NameSource::Http), count(NameSource::Dns)), (5, 1));
+    assert_eq!(gatherer.missed().beyond_bound, 15);
+}
+
+#[test]
+fn of_a_name_with_many_users_the_later_ones_count_together() {
+    let mut gatherer = Gatherer::default();
+    let hello = hello(b"api.example.com");
+    for n in 0..300u16 {
+        let [high, low] = n.to_be_bytes();
+        gatherer.take(at(0), &segment((&format!("10.1.{high}.{low}"), 40_000), (SERVER, 443), &hello));
+    }
+    // one of the first ones again
+    gatherer.take(at(1), &segment(("10.1.0.7", 40_000), (SERVER, 443), &hello));
+    let sightings = gatherer.changed();
+    let times = |user: Option<&str>| {
+        let used_by = user.map(address);
+        sightings.iter().find(|sighting| sighting.used_by == used_by).map(|sighting| sighting.times)
+    };
+    assert_eq!(sightings.len(), 257);
+    assert_eq!((times(Some("10.1.0.7")), times(Some("10.1.0.255"))), (Some(2), Some(1)));
+    assert_eq!((times(Some("10.1.1.0")), times(None)), (None, Some(44)));
+    assert_eq!(gatherer.missed().beyond_bound, 0);
+}
+
 /// A message of each kind, to be damaged.
 fn samples() -> Vec<Vec<u8>> {
     let request = b"GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\n".to_vec();
