@@ -36,10 +36,8 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     }
     let party = party(address, directory.who_over(address, span));
     let via = connection.via.as_ref().map(|via| {
-        let then = dialled((via.address, via.port), connection, directory);
-        // the Service that is there now says nothing of the one that was there then
-        let disputed = then.service == via.service && translation::is_disputed(directory, connection, via);
-        Via { disputed, ..then }
+        let disputed = translation::is_disputed(directory, connection, via);
+        Via { disputed, ..dialled((via.address, via.port), connection, directory) }
     });
     Server { party, port, via }
 }

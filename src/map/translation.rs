@@ -226,19 +226,19 @@ pub(super) fn via(directory: &Directory, protocol: Protocol, (address, port): En
     Via { address, port, service, disputed: false }
 }
 
-/// Whether the packets led elsewhere than where the inventory says that the Service leads. A pod that the inventory does
+/// Whether the packets led elsewhere than where the inventory says that the Service led then. A pod that the inventory does
 /// not know, or a Service of which it knows no pods, says nothing against it.
 pub(super) fn is_disputed(directory: &Directory, connection: &Connection, via: &Via) -> bool {
-    let service = directory.service_at(via.address, connection.protocol, via.port);
-    let service = service.or_else(|| directory.node_port(connection.protocol, via.port));
+    let Connection { protocol, span, .. } = *connection;
+    let service = directory.service_over(via.address, protocol, via.port, span);
+    let service = service.or_else(|| directory.node_port_over(protocol, via.port, span));
     let Some((service, service_port)) = service else { return false };
-    let at = connection.span.first;
-    let workload = |address| match directory.who(address, at) {
+    let workload = |address| match directory.who_over(address, span) {
         Owner::Pod(pod) => Some(&pod.workload),
         _ => None,
     };
     let Some(reached) = workload(connection.server.0) else { return false };
-    let targets = directory.targets(service, service_port);
+    let targets = directory.targets_over(service, service_port, span);
     let mut behind = targets.iter().filter_map(|(address, _)| workload(*address)).peekable();
     behind.peek().is_some() && behind.all(|target| target != reached)
 }
