@@ -48,7 +48,11 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
 }
 
 fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_bytes: u32) -> Event {
-    let Some(flags) = flags else { return Event::Traffic { data: false, closes: false, at: None } };
+    let Some(flags) = flags else {
+        // how much of it is data, its header's length would have told
+        let at = (sequence != 0).then_some(At { sequence, end: sequence, acknowledgment });
+        return Event::Traffic { data: false, closes: false, at };
+    };
     let end = sequence.wrapping_add(data_bytes).wrapping_add(u32::from(flags.fin()));
     let at = At { sequence, end, acknowledgment };
     match (flags.syn(), flags.ack()) {

@@ -311,7 +311,8 @@ impl Connection {
             self.opening == Opening::Open && self.half(sender).end == 0
         };
         let other = self.half_mut(sender.other());
-        if is_first && other.begin == 0 && other.end == 0 {
+        // a SYN that was cut before its flags acknowledges nothing
+        if is_first && acknowledgment != 0 && other.begin == 0 && other.end == 0 {
             other.begin = acknowledgment.wrapping_sub(1);
         }
     }

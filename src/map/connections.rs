@@ -298,10 +298,19 @@ fn join_exchanges(connections: Vec<Connection>) -> Vec<Connection> {
 fn is_same_exchange(before: &Connection, next: &Connection) -> bool {
     let (a, b) = (&before.trace, &next.trace);
     let is_same_number = a.identity != 0 && a.identity == b.identity || a.answer != 0 && a.answer == b.answer;
-    let is_same_network = before.vlans == next.vlans && before.tunnels == next.tunnels || is_same_number;
     (before.protocol, before.client, before.server) == (next.protocol, next.client, next.server)
         && next.span.first.seconds_since(before.span.last) <= DATAGRAM_IDLE_S
-        && is_same_network
+        && (is_same_number || is_same_network(before, next))
+}
+
+/// Whether tags and tunnels allow that two sightings were in one network. Where one capture saw none at all, as on a
+/// bridge behind a tunnel, it says nothing against those that another saw.
+fn is_same_network(before: &Connection, next: &Connection) -> bool {
+    let is_other_capture = !before.shares_run_with(next);
+    let is_compatible = |a: &BTreeSet<String>, b: &BTreeSet<String>| {
+        a == b || !a.is_disjoint(b) || is_other_capture && (a.is_empty() || b.is_empty())
+    };
+    is_compatible(&before.vlans, &next.vlans) && is_compatible(&before.tunnels, &next.tunnels)
 }
 
 fn is_stream(protocol: Protocol) -> bool {

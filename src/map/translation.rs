@@ -108,9 +108,11 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     }
     stages = join_halves(stages, directory);
     // hop limits fall on the way from either side; at equal ones, whose packets were seen first was nearer to the client
+    let all_replied = stages.iter().all(|stage| !stage.trace.hops_dst.is_none());
     let rank = |stage: &Connection| {
         let Trace { hops_src, hops_dst, .. } = stage.trace;
-        (Reverse(hops_src.high), !is_service(directory, stage), Reverse(hops_src.low), hops_dst.high, stage.span.first)
+        let hops_back = if all_replied { hops_dst.high } else { 0 };
+        (Reverse(hops_src.high), !is_service(directory, stage), Reverse(hops_src.low), hops_back, stage.span.first)
     };
     stages.sort_by_key(|stage| (rank(stage), stage.client, stage.server));
     let is_told = stages.windows(2).all(|pair| match pair {
@@ -168,18 +170,23 @@ fn is_nearer(near: &Connection, far: &Connection) -> bool {
 fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
     let (mut requests, rest): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.trace.hops_dst.is_none());
     let (replies, mut whole): (Vec<_>, Vec<_>) = rest.into_iter().partition(|stage| stage.trace.hops_src.is_none());
-    if let ([request], [_]) = (&mut requests[..], &replies[..])
-        && whole.is_empty()
+    if let ([request], [reply]) = (&mut requests[..], &replies[..])
+        && (whole.is_empty() || request.shares_run_with(reply))
     {
         for reply in replies {
             take_replies(request, reply, directory);
         }
+        requests.append(&mut whole);
         return requests;
     }
     for reply in replies {
+        let tells_client = !whole.iter().any(|stage| stage.client == reply.client);
         // they tell nothing new where a stage has their server; of another one they tell what its client dialled
         let known = whole.iter_mut().find(|stage| stage.server == reply.server && is_among(stage, &reply));
         if let Some(stage) = known {
+            if tells_client && reply.trace.hops_dst.high <= stage.trace.hops_dst.low {
+                stage.client = reply.client;
+            }
             stage.take_stage(reply);
             continue;
         }
