@@ -75,6 +75,10 @@ samples: ## capture samples/production anew from real servers; needs root, takes
 
 # --- measure ----------------------------------------------------------------------------------------------------------
 
+.PHONY: bench-connections
+bench-connections: setup-build ## measure what a million connections at one time take; fails above 150 MB
+	cargo bench --locked --no-default-features --bench connections
+
 .PHONY: bench-inventory
 bench-inventory: setup-build ## time the inventory on 100,000 pods with a day of churn
 	cargo bench --locked --bench inventory

@@ -1,4 +1,4 @@
-//! What is one connection, what became of it and who opened it: packets in, rows of `flows` out.
+//! Packets and the connections that they make: each test one case, with the rows of `flows --by address` that it gives.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
@@ -7,287 +7,488 @@ mod common;
 
 use common::{
     Flowmap, data,
-    frames::{Frame, conversation, pcap},
+    frames::{Frames, Packet, connection, datagram, reset, rest, sctp, seen_again, syn, syn_ack, traffic, unreachable},
     text,
 };
 use serde_json::Value;
 
 const CLIENT: &str = "10.0.0.1:40000";
-const SERVER: &str = "10.0.0.2:443";
+const SERVER: &str = "10.0.0.2:80";
 
-/// A row as the tables below write it: `10.0.0.1 > 10.0.0.2 TCP/443 established handshake 1`, then tags and what was
-/// dialled where there are any.
+/// A flow in a line: `client > server:port/protocol outcome direction connections`, then VLANs, what was dialled, and
+/// marks, each where there is one.
 fn row(flow: &Value) -> String {
-    let word = |value: &Value| value.as_str().unwrap().to_owned();
-    let list = |value: &Value, entry: &dyn Fn(&Value) -> String| {
-        value.as_array().unwrap().iter().map(entry).collect::<Vec<_>>().join(",")
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let [client, server] = ["client", "server"].map(|side| word(&flow[side]["name"]));
+    let [port, protocol, outcome] = ["port", "protocol", "outcome"].map(|name| word(&flow[name]));
+    let [direction, connections] = ["direction", "connections"].map(|name| word(&flow[name]));
+    let list = |name: &str, item: &dyn Fn(&Value) -> String| {
+        let items: Vec<String> = flow[name].as_array().unwrap().iter().map(item).collect();
+        if items.is_empty() { String::new() } else { format!(" {name} {}", items.join(",")) }
     };
-    let mut row = format!(
-        "{} > {} {}/{} {} {} {}",
-        word(&flow["client"]["name"]),
-        word(&flow["server"]["name"]),
-        word(&flow["protocol"]),
-        flow["port"],
-        word(&flow["outcome"]),
-        word(&flow["direction"]),
-        flow["connections"],
-    );
-    let vlans = list(&flow["vlans"], &word);
-    let via = list(&flow["via"], &|via| format!("{}:{}", word(&via["address"]), via["port"]));
-    let marks = list(&flow["marks"], &word);
-    for (name, value) in [("vlans", vlans), ("via", via), ("marks", marks)] {
-        if !value.is_empty() {
-            row = format!("{row} {name} {value}");
-        }
-    }
-    row
+    let via = list("via", &|via| format!("{}:{}", word(&via["address"]), via["port"]));
+    let (vlans, marks) = (list("vlans", &word), list("marks", &word));
+    format!("{client} > {server}:{port}/{protocol} {outcome} {direction} {connections}{vlans}{via}{marks}")
 }
 
-/// The rows that these captures give, each imported by a command of its own.
-fn rows(captures: &[Vec<Frame>]) -> Vec<String> {
+fn rows(flowmap: &Flowmap, files: &[String]) -> Vec<String> {
+    let args: Vec<&str> =
+        ["flows", "--by", "address", "--from"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let mut rows: Vec<String> = flowmap.json(&args).as_array().unwrap().iter().map(row).collect();
+    rows.sort();
+    rows
+}
+
+/// These captures give these rows, in whatever order they come.
+#[track_caller]
+fn expect<R: AsRef<str>>(captures: &[Frames], rows_expected: &[R]) {
     let flowmap = Flowmap::new();
-    for (n, frames) in captures.iter().enumerate() {
-        flowmap.write(&format!("{n}.pcap"), pcap(frames));
-        flowmap.ok(&["import", &format!("{n}.pcap")]);
+    let mut files = Vec::new();
+    for (n, capture) in captures.iter().enumerate() {
+        let name = format!("{n}.pcap");
+        flowmap.write(&name, capture.bytes());
+        files.push(name);
     }
-    flowmap.json(&["flows", "--by", "address"]).as_array().unwrap().iter().map(row).collect()
+    let mut expected: Vec<&str> = rows_expected.iter().map(AsRef::as_ref).collect();
+    expected.sort_unstable();
+    assert_eq!(rows(&flowmap, &files), expected);
+    files.reverse();
+    assert_eq!(rows(&flowmap, &files), expected, "files the other way round");
 }
 
-fn in_vlan(frames: Vec<Frame>, vlan: u16) -> Vec<Frame> {
-    frames.into_iter().map(|frame| frame.in_vlan(vlan)).collect()
+fn in_vlan(packets: Vec<Packet>, vlan: u16) -> Vec<Packet> {
+    packets.into_iter().map(|packet| packet.vlans(&[vlan])).collect()
 }
 
-/// Each frame of the first, then the one of the second that belongs to it, a moment later.
-fn interleaved(first: Vec<Frame>, second: Vec<Frame>) -> Vec<Frame> {
-    let times = (0..).map(|n| n * 1_000);
-    let pairs = first.into_iter().zip(second).zip(times);
-    pairs.flat_map(|((one, other), us)| [one.at_us(us), other.at_us(us + 20)]).collect()
+/// Packets of two connections in turn.
+fn in_turn(one: Vec<Packet>, other: Vec<Packet>) -> impl Iterator<Item = Packet> {
+    one.into_iter().zip(other).flat_map(|(one, other)| [one, other])
 }
 
-/// What a case is called, its captures, and the rows that they give.
-type Case<'a> = (&'a str, Vec<Vec<Frame>>, &'a [&'a str]);
+// --- several networks ------------------------------------------------------------------------------------------------
 
-fn check(cases: &[Case<'_>]) {
-    for (name, captures, expected) in cases {
-        assert_eq!(rows(captures), *expected, "{name}");
-    }
+#[test]
+fn equal_ends_in_two_vlans_with_unrelated_numbers_are_two_connections() {
+    let ten = in_vlan(connection(CLIENT, SERVER, 1_000, 900_000_000), 10);
+    let twenty = in_vlan(connection(CLIENT, SERVER, 3_000_000_000, 7), 20);
+    let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 2 vlans 10,20";
+    expect(&[Frames::ethernet(in_turn(ten, twenty))], &[row]);
 }
 
 #[test]
-fn a_connection_is_told_by_its_opening_and_what_became_of_it() {
-    let whole = || conversation(CLIENT, SERVER, 100, 900);
-    let syn = || Frame::syn(CLIENT, SERVER, 100);
-    let refused = "10.0.0.1 > 10.0.0.2 TCP/443 refused handshake 1";
-    let established = "10.0.0.1 > 10.0.0.2 TCP/443 established handshake 1";
-    let again = [whole(), conversation(CLIENT, SERVER, 50_000, 70_000)].concat();
-    let twice_asked = [vec![syn(), syn()], whole()].concat();
-    let reply_first = [vec![whole().remove(1), syn()], whole().split_off(2)].concat();
-    // made-up captures acknowledge the SYN itself
-    let mut off_by_one = whole();
-    off_by_one[1] = Frame::syn_ack(SERVER, CLIENT, 900, 100);
-    let counted_from_zero = conversation(CLIENT, SERVER, 0, 0);
-    check(&[
-        ("whole", vec![whole()], &[established]),
-        ("refused", vec![vec![syn(), Frame::refusal(SERVER, CLIENT, 101)]], &[refused]),
-        ("refused, the SYN not captured", vec![vec![Frame::refusal(SERVER, CLIENT, 101)]], &[refused]),
-        ("refused by ICMP", vec![vec![syn(), Frame::unreachable("10.0.0.254", &syn())]], &[refused]),
-        (
-            "refused by ICMP in another file",
-            vec![vec![syn()], vec![Frame::unreachable("10.0.0.254", &syn())]],
-            &[refused],
-        ),
-        ("unanswered", vec![vec![syn()]], &["10.0.0.1 > 10.0.0.2 TCP/443 unanswered handshake 1"]),
-        ("asked several times", vec![twice_asked], &[established]),
-        ("the reply seen before the SYN", vec![reply_first], &[established]),
-        ("off by one", vec![off_by_one], &[established]),
-        ("counted from zero", vec![counted_from_zero], &[established]),
-        ("the port used again", vec![again], &["10.0.0.1 > 10.0.0.2 TCP/443 established handshake 2"]),
-        ("mid-stream", vec![whole()[3..5].to_vec()], &["10.0.0.1 > 10.0.0.2 TCP/443 midstream port 1"]),
-        ("one side, mid-stream", vec![whole()[4..5].to_vec()], &["10.0.0.1 > 10.0.0.2 TCP/443 oneway port 1"]),
-    ]);
+fn equal_ends_in_two_vlans_of_two_captures_are_two_connections() {
+    let ten = in_vlan(connection(CLIENT, SERVER, 1_000, 900_000_000), 10);
+    let twenty = in_vlan(connection(CLIENT, SERVER, 3_000_000_000, 7), 20);
+    let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 2 vlans 10,20";
+    expect(&[Frames::ethernet(ten), Frames::ethernet(twenty)], &[row]);
 }
 
 #[test]
-fn datagrams_and_associations_are_connections_too() {
-    let question = || Frame::udp("10.0.0.1:40000", "10.0.0.2:53", 7, b"question");
-    let answer = || Frame::udp("10.0.0.2:53", "10.0.0.1:40000", 8, b"the answer");
-    let init = || Frame::sctp("10.0.0.1:40000", "10.0.0.2:3868", 0, 1, 77);
-    let association = || {
-        vec![
-            init(),
-            Frame::sctp("10.0.0.2:3868", "10.0.0.1:40000", 77, 2, 88),
-            Frame::sctp("10.0.0.1:40000", "10.0.0.2:3868", 88, 10, 0),
-            Frame::sctp("10.0.0.2:3868", "10.0.0.1:40000", 77, 11, 0),
-            Frame::sctp("10.0.0.1:40000", "10.0.0.2:3868", 88, 0, 0),
+fn a_connection_routed_across_two_vlans_of_a_trunk_is_one() {
+    let ten = in_vlan(connection(CLIENT, SERVER, 1_000, 2_000), 10);
+    let routed = seen_again(ten, |packet| packet.clone().vlans(&[20]).hops(63));
+    let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1 vlans 10,20";
+    expect(&[Frames::ethernet(routed)], &[row]);
+}
+
+#[test]
+fn one_datagram_in_two_vlans_is_one_exchange_and_two_datagrams_are_two() {
+    let exchange = |id| {
+        [
+            datagram("10.0.0.1:5353", "10.0.0.2:53", "question").id(id),
+            datagram("10.0.0.2:53", "10.0.0.1:5353", "answer"),
         ]
     };
-    let log = (0..5).map(|n| Frame::udp("10.0.0.1:40000", "10.0.0.2:514", n, b"<13>a line")).collect();
-    let late = |frame: Frame| frame.at_us(200_000_000);
-    check(&[
-        ("answered", vec![vec![question(), answer()]], &["10.0.0.1 > 10.0.0.2 UDP/53 established port 1"]),
-        ("unanswered", vec![vec![question()]], &["10.0.0.1 > 10.0.0.2 UDP/53 oneway port 1"]),
-        (
-            "refused",
-            vec![vec![question(), Frame::unreachable("10.0.0.2", &question())]],
-            &["10.0.0.1 > 10.0.0.2 UDP/53 refused port 1"],
-        ),
-        ("a log", vec![log], &["10.0.0.1 > 10.0.0.2 UDP/514 oneway port 1"]),
-        (
-            "after silence",
-            vec![vec![question(), answer(), late(Frame::udp("10.0.0.1:40000", "10.0.0.2:53", 9, b"another"))]],
-            &["10.0.0.1 > 10.0.0.2 UDP/53 established port 1", "10.0.0.1 > 10.0.0.2 UDP/53 oneway port 1"],
-        ),
-        ("association", vec![association()], &["10.0.0.1 > 10.0.0.2 SCTP/3868 established handshake 1"]),
-        (
-            "its middle in another file",
-            vec![association()[..2].to_vec(), association()[2..].to_vec()],
-            &["10.0.0.1 > 10.0.0.2 SCTP/3868 established handshake 1"],
-        ),
-        (
-            "aborted",
-            vec![vec![init(), Frame::sctp("10.0.0.2:3868", "10.0.0.1:40000", 77, 6, 0)]],
-            &["10.0.0.1 > 10.0.0.2 SCTP/3868 refused handshake 1"],
-        ),
-    ]);
+    let routed = seen_again(exchange(7).map(|it| it.vlans(&[10])).to_vec(), |it| it.clone().vlans(&[20]).hops(63));
+    let row = |count| format!("10.0.0.1 > 10.0.0.2:53/UDP established port {count} vlans 10,20");
+    expect(&[Frames::ethernet(routed)], &[row(1)]);
+
+    let (ten, twenty) = (exchange(7).map(|it| it.vlans(&[10])), exchange(8).map(|it| it.vlans(&[20]).id(9)));
+    expect(&[Frames::ethernet(in_turn(ten.to_vec(), twenty.to_vec()))], &[row(2)]);
 }
 
 #[test]
-fn equal_ends_in_two_vlans_are_one_connection_or_two() {
-    let here = || in_vlan(conversation(CLIENT, SERVER, 100, 900), 10);
-    let there = |number| {
-        let frames = in_vlan(conversation(CLIENT, SERVER, number, number + 800), 20);
-        frames.into_iter().map(|frame| frame.with_hop_limit(63)).collect::<Vec<_>>()
-    };
-    let one = "10.0.0.1 > 10.0.0.2 TCP/443 established handshake 1 vlans 10,20";
-    let two = "10.0.0.1 > 10.0.0.2 TCP/443 established handshake 2 vlans 10,20";
-    let replies_elsewhere: Vec<Frame> = conversation(CLIENT, SERVER, 100, 900)
-        .into_iter()
-        .enumerate()
-        .map(|(n, frame)| frame.in_vlan(if [1, 4, 6].contains(&n) { 20 } else { 10 }))
-        .collect();
-    check(&[
-        ("routed from one to the other", vec![interleaved(here(), there(100))], &[one]),
-        ("the same, captured in two files", vec![here(), there(100)], &[one]),
-        ("unrelated numbers", vec![interleaved(here(), there(4_000_000))], &[two]),
-        ("unrelated numbers in two files", vec![here(), there(4_000_000)], &[two]),
-        ("unrelated, one after the other", vec![[here(), there(4_000_000)].concat()], &[two]),
-        (
-            "unrelated, mid-stream",
-            vec![interleaved(here()[3..5].to_vec(), there(4_000_000)[3..5].to_vec())],
-            &["10.0.0.1 > 10.0.0.2 TCP/443 midstream port 2 vlans 10,20"],
-        ),
-        ("replies in another VLAN", vec![replies_elsewhere], &[one]),
-    ]);
+fn requests_and_replies_in_different_vlans_are_one_exchange() {
+    let Some(data) = data() else { return };
+    // ten resolvers asked once each; the requests of the first four come in VLAN 100, of the others in 300
+    let capture = data.join("pcaps/vlan/trex-core__bp_sim_dns_vlans.pcap");
+    let expected = [(1..=4, "100,200"), (5..=9, "300,400")].into_iter().flat_map(|(hosts, vlans)| {
+        hosts.map(move |host| format!("16.0.0.{host} > 48.0.0.{host}:53/UDP established port 1 vlans {vlans}"))
+    });
+    assert_eq!(rows(&Flowmap::new(), &[text(&capture)]), expected.collect::<Vec<_>>());
 }
 
 #[test]
-fn captures_that_show_the_vlans_or_the_sides_apart_give_whole_connections() {
-    let Some(pcaps) = data().map(|data| data.join("pcaps")) else { return };
-    let rows = |capture: &str| {
-        let flows = Flowmap::new().json(&["flows", "--by", "address", "--from", &text(&pcaps.join(capture))]);
-        flows.as_array().unwrap().iter().map(row).collect::<Vec<_>>()
-    };
-    // requests in VLAN 100 or 300, their replies in 200 or 400
-    let asymmetric = rows("vlan/trex-core__bp_sim_dns_vlans.pcap");
-    assert_eq!(asymmetric.len(), 9, "{asymmetric:#?}");
-    for (n, row) in (1..).zip(&asymmetric) {
-        let ends = format!("16.0.0.{n} > 48.0.0.{n} UDP/53 established port 1 vlans");
-        assert!([format!("{ends} 100,200"), format!("{ends} 300,400")].contains(row), "{row}");
-    }
-
-    // only what the servers sent: 284 connections, of servers at port 80
-    let flows = Flowmap::new().json(&[
-        "flows",
-        "--by",
-        "address",
-        "--from",
-        &text(&pcaps.join("midstream/pcapplusplus__650HttpResponses.pcap")),
-    ]);
+fn replies_alone_make_one_way_connections_to_who_sent_them() {
+    let Some(data) = data() else { return };
+    let capture = text(&data.join("pcaps/midstream/pcapplusplus__650HttpResponses.pcap"));
+    let flows = Flowmap::new().json(&["flows", "--by", "address", "--from", &capture]);
     let flows = flows.as_array().unwrap();
     assert_eq!(flows.iter().map(|flow| flow["connections"].as_u64().unwrap()).sum::<u64>(), 284);
+    assert_eq!(flows.iter().map(|flow| flow["packets"].as_u64().unwrap()).sum::<u64>(), 682);
     for flow in flows {
-        assert_eq!((&flow["port"], &flow["outcome"]), (&80.into(), &"oneway".into()), "{flow}");
-        assert_eq!((&flow["client"]["name"], &flow["bytes_to_server"]), (&"10.0.0.1".into(), &0.into()), "{flow}");
+        assert_eq!(
+            (&flow["client"]["name"], &flow["port"], &flow["outcome"]),
+            (&"10.0.0.1".into(), &80.into(), &"oneway".into())
+        );
+        assert_ne!(flow["direction"], "unknown", "{flow}");
+        assert_eq!(flow["bytes_to_server"], 0, "{flow}");
+    }
+}
+
+// --- state -----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_reset_in_answer_to_a_syn_refuses() {
+    let packets = [syn(CLIENT, SERVER, 1_000), reset(SERVER, CLIENT, 1_001)];
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP refused handshake 1"]);
+}
+
+#[test]
+fn a_reset_whose_syn_was_not_captured_refuses() {
+    expect(&[Frames::ethernet([reset(SERVER, CLIENT, 1_001)])], &["10.0.0.1 > 10.0.0.2:80/TCP refused handshake 1"]);
+}
+
+#[test]
+fn an_icmp_error_refuses_the_attempt_that_it_quotes() {
+    let attempt = syn(CLIENT, SERVER, 1_000);
+    let [error, short] = [40, 28].map(|bytes| unreachable("10.0.0.254", &attempt, bytes));
+    let rows = ["10.0.0.1 > 10.0.0.2:80/TCP refused handshake 1"];
+    expect(&[Frames::ethernet([attempt.clone(), error.clone()])], &rows);
+    expect(&[Frames::ethernet([attempt.clone(), short])], &rows);
+    expect(&[Frames::ethernet([error.clone(), attempt.clone()])], &rows);
+    expect(&[Frames::ethernet([error.clone()])], &rows);
+    // the SYN in one capture, the error in another
+    expect(&[Frames::ethernet([attempt]), Frames::ethernet([error])], &rows);
+}
+
+#[test]
+fn an_icmp_error_refuses_the_datagram_that_it_quotes() {
+    let question = datagram("10.0.0.1:40000", "10.0.0.2:514", "<13>message").id(7);
+    let error = unreachable("10.0.0.2", &question, 28);
+    let rows = ["10.0.0.1 > 10.0.0.2:514/UDP refused port 1"];
+    expect(&[Frames::ethernet([error.clone()])], &rows);
+    expect(&[Frames::ethernet([question.clone(), error.clone()])], &rows);
+    expect(&[Frames::ethernet([question]), Frames::ethernet([error])], &rows);
+}
+
+#[test]
+fn an_icmp_error_does_not_refuse_a_connection_that_was_answered() {
+    let mut packets = connection(CLIENT, SERVER, 1_000, 2_000);
+    packets.push(unreachable("10.0.0.254", &syn(CLIENT, SERVER, 1_000), 40));
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
+}
+
+#[test]
+fn a_syn_sent_again_is_one_connection() {
+    let tries = [0.0, 1.0, 3.0].map(|at| syn(CLIENT, SERVER, 1_000).at(at));
+    expect(&[Frames::ethernet(tries.clone())], &["10.0.0.1 > 10.0.0.2:80/TCP unanswered handshake 1"]);
+    let at_last = connection(CLIENT, SERVER, 1_000, 2_000).into_iter().skip(1);
+    let packets = tries.into_iter().chain(at_last);
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
+}
+
+#[test]
+fn a_port_used_again_makes_two_connections() {
+    let packets = [connection(CLIENT, SERVER, 1_000, 2_000), connection(CLIENT, SERVER, 800_000_000, 5)].concat();
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 2"]);
+}
+
+#[test]
+fn a_port_used_again_after_a_refusal_makes_two_rows() {
+    let mut packets = vec![syn(CLIENT, SERVER, 1_000), reset(SERVER, CLIENT, 1_001)];
+    packets.extend(connection(CLIENT, SERVER, 800_000_000, 5));
+    let rows = ["10.0.0.1 > 10.0.0.2:80/TCP refused handshake 1", "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"];
+    expect(&[Frames::ethernet(packets)], &rows);
+}
+
+#[test]
+fn a_connection_met_in_its_middle_is_midstream() {
+    let packets = rest(CLIENT, SERVER, 1_000, 2_000);
+    expect(&[Frames::ethernet(packets.clone())], &["10.0.0.1 > 10.0.0.2:80/TCP midstream port 1"]);
+    let packets = packets.into_iter().skip(1).step_by(2);
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP oneway port 1"]);
+}
+
+#[test]
+fn a_listener_learnt_from_another_capture_tells_who_served() {
+    let server = "10.0.0.1:50000";
+    let middle = Frames::ethernet(rest("10.0.0.2:40000", server, 1_000, 2_000));
+    expect(&[middle], &["10.0.0.1 > 10.0.0.2:40000/TCP midstream unknown 1"]);
+    let middle = Frames::ethernet(rest("10.0.0.2:40000", server, 1_000, 2_000));
+    let opening = Frames::ethernet(connection("10.0.0.3:40000", server, 1_000, 2_000));
+    let rows =
+        ["10.0.0.2 > 10.0.0.1:50000/TCP midstream listener 1", "10.0.0.3 > 10.0.0.1:50000/TCP established handshake 1"];
+    expect(&[middle, opening], &rows);
+}
+
+#[test]
+fn a_connection_cut_by_two_captures_is_one() {
+    let packets = connection(CLIENT, SERVER, u32::MAX - 50, 2_000);
+    let at = |n: u32| f64::from(n) * 600.0;
+    let packets: Vec<Packet> = (0..).zip(packets).map(|(n, packet)| packet.at(at(n))).collect();
+    for cut in 1..packets.len() {
+        let (first, second) = packets.split_at(cut);
+        let captures = [first, second].map(|part| Frames::ethernet(part.to_vec()));
+        expect(&captures, &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
     }
 }
 
 #[test]
-fn translation_is_learnt_from_the_wire_and_chance_is_not_taken_for_it() {
-    let stage = |client: &str, server: &str, hop_limit: u8| {
-        let frames = conversation(client, server, 4_000_100, 7_000_900).into_iter();
-        frames.map(|frame| frame.with_hop_limit(hop_limit)).collect::<Vec<_>>()
+fn a_syn_ack_before_its_syn_is_one_connection() {
+    let mut packets = connection(CLIENT, SERVER, 1_000, 2_000);
+    packets.swap(0, 1);
+    let packets = packets.into_iter().zip([3, 2].into_iter().chain(std::iter::repeat(2)));
+    let packets = packets.map(|(packet, interface)| packet.on(interface));
+    expect(&[Frames::cooked(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
+}
+
+#[test]
+fn a_connection_on_two_interfaces_out_of_order_is_one() {
+    let both = seen_again(connection(CLIENT, SERVER, 1_000, 2_000), |packet| packet.clone().on(3).hops(63));
+    // what the second interface saw comes first
+    let packets = both.chunks(4).flat_map(|chunk| chunk.iter().rev().cloned());
+    expect(&[Frames::cooked(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
+}
+
+#[test]
+fn a_made_up_syn_ack_that_acknowledges_the_syn_itself_answers_it() {
+    let (open, agree) = (syn(CLIENT, SERVER, 1_000), syn_ack(SERVER, CLIENT, 2_000, 1_000));
+    let done = traffic(CLIENT, SERVER, 1_001, 2_001, 100);
+    let rows = ["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"];
+    expect(&[Frames::ethernet([open.clone(), agree.clone(), done.clone()])], &rows);
+    expect(&[Frames::ethernet([open]), Frames::ethernet([agree.at(0.02), done])], &rows);
+}
+
+// --- datagrams and SCTP ----------------------------------------------------------------------------------------------
+
+#[test]
+fn datagrams_answered_are_established_and_others_one_way() {
+    let (ask, server) = ("10.0.0.1:40000", "10.0.0.2:53");
+    let packets = [datagram(ask, server, "question"), datagram(server, ask, "answer")];
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:53/UDP established port 1"]);
+    let lines = (0..50).map(|n| datagram("10.0.0.1:40000", "10.0.0.2:514", &format!("<13>line {n}")).at(f64::from(n)));
+    expect(&[Frames::ethernet(lines)], &["10.0.0.1 > 10.0.0.2:514/UDP oneway port 1"]);
+}
+
+#[test]
+fn datagrams_after_a_long_silence_are_another_exchange() {
+    let ask = |at, id| datagram("10.0.0.1:40000", "10.0.0.2:53", "question").id(id).at(at);
+    expect(&[Frames::ethernet([ask(0.0, 1), ask(50.0, 2)])], &["10.0.0.1 > 10.0.0.2:53/UDP oneway port 1"]);
+    let rows = ["10.0.0.1 > 10.0.0.2:53/UDP oneway port 2"];
+    expect(&[Frames::ethernet([ask(0.0, 1), ask(500.0, 2)])], &rows);
+    expect(&[Frames::ethernet([ask(0.0, 1)]), Frames::ethernet([ask(500.0, 2)])], &rows);
+}
+
+#[test]
+fn an_sctp_association_is_opened_by_its_init() {
+    let (client, server) = ("10.0.0.1:36412", "10.0.0.2:36412");
+    let packets = [
+        sctp(client, server, 0, 1, 77),
+        sctp(server, client, 77, 2, 88),
+        sctp(client, server, 88, 10, 0),
+        sctp(server, client, 77, 11, 0),
+        sctp(client, server, 88, 0, 0),
+    ];
+    let established = ["10.0.0.1 > 10.0.0.2:36412/SCTP established handshake 1"];
+    expect(&[Frames::ethernet(packets.clone())], &established);
+    let [opening, answer @ ..] = &packets.map(|packet| vec![packet]);
+    expect(&[Frames::ethernet(opening.clone()), Frames::ethernet(answer.concat())], &established);
+    expect(&[Frames::ethernet(opening.clone())], &["10.0.0.1 > 10.0.0.2:36412/SCTP unanswered handshake 1"]);
+    let abort = sctp(server, client, 77, 6, 0);
+    let packets = [opening.clone(), vec![abort]].concat();
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:36412/SCTP refused handshake 1"]);
+}
+
+// --- translation -----------------------------------------------------------------------------------------------------
+
+/// The packets of a connection, and right behind each the same with other ends, one hop on: what one host sees of it.
+/// Replies come from the server's side first.
+fn translated(near: [&str; 2], far: [&str; 2]) -> Vec<Packet> {
+    let pairs = connection(near[0], near[1], 1_000, 2_000).into_iter().zip(connection(far[0], far[1], 1_000, 2_000));
+    let is_reply = [false, true, false, false, true, false, true];
+    let passages = pairs.zip(is_reply).zip(0..).flat_map(|(((near, far), is_reply), n)| {
+        let (first, second) = if is_reply { (far, near) } else { (near, far) };
+        let at = f64::from(n) * 0.01;
+        [first.at(at).on(2), second.hops(63).at(at + 0.000_050).on(3)]
+    });
+    passages.collect()
+}
+
+#[test]
+fn a_service_address_and_the_pod_behind_it_are_one_connection() {
+    let packets = translated(["10.244.0.5:40000", "10.96.11.3:80"], ["10.244.0.5:40000", "10.244.0.6:8081"]);
+    let row = "10.244.0.5 > 10.244.0.6:8081/TCP established handshake 1 via 10.96.11.3:80";
+    expect(&[Frames::ethernet(packets.clone())], &[row]);
+    expect(&[Frames::cooked(packets.clone())], &[row]);
+    // the pod's interface in one capture, the node's in another
+    let [near, far] = [0, 1].map(|n| {
+        let is_near = |packet: &&Packet| row_is_near(packet) == (n == 0);
+        Frames::ethernet(packets.iter().filter(is_near).cloned())
+    });
+    expect(&[near, far], &[row]);
+}
+
+/// Whether a packet names the Service's address.
+fn row_is_near(packet: &Packet) -> bool {
+    packet.names("10.96.11.3")
+}
+
+#[test]
+fn a_node_port_and_the_pod_behind_it_are_one_connection_of_the_outside_client() {
+    let row = "203.0.113.50 > 10.244.0.5:8079/TCP established handshake 1 via 203.0.113.1:30001";
+    // with the client's port kept, and with another
+    for port in [41_000, 52_345] {
+        let node = format!("10.244.0.1:{port}");
+        let packets = translated(["203.0.113.50:41000", "203.0.113.1:30001"], [&node, "10.244.0.5:8079"]);
+        expect(&[Frames::cooked(packets)], &[row]);
+    }
+}
+
+#[test]
+fn a_pod_masqueraded_by_its_node_is_one_connection_of_the_pod() {
+    let packets = translated(["10.244.1.5:40000", "198.51.100.9:443"], ["172.18.0.2:51000", "198.51.100.9:443"]);
+    let row = "10.244.1.5 > 198.51.100.9:443/TCP established handshake 1";
+    expect(&[Frames::cooked(packets)], &[row]);
+}
+
+#[test]
+fn a_datagram_to_a_service_and_to_the_pod_behind_it_is_one_exchange() {
+    let (client, service, pod) = ("10.244.0.5:40000", "10.96.0.10:53", "10.244.0.2:53");
+    let packets = [
+        datagram(client, service, "question").id(7).at(0.0),
+        datagram(client, pod, "question").id(7).hops(63).at(0.000_05),
+        datagram(pod, client, "answer").id(8).at(0.001),
+        datagram(service, client, "answer").id(8).hops(63).at(0.001_05),
+    ];
+    let row = "10.244.0.5 > 10.244.0.2:53/UDP established port 1 via 10.96.0.10:53";
+    expect(&[Frames::cooked(packets)], &[row]);
+}
+
+// --- what looks like translation, and is none ------------------------------------------------------------------------
+
+/// A scanner that sends all its SYNs from one port with one number, as nmap does.
+fn scan(targets: &[(String, bool)]) -> Vec<Packet> {
+    let scanner = "10.0.0.66:54321";
+    let probe = |(n, (target, is_open)): (u32, &(String, bool))| {
+        if *is_open {
+            // its kernel knows nothing of the SYN
+            let (answer, reset) = (syn_ack(target, scanner, 77_000_000 * n, 1_001), reset(scanner, target, 0));
+            return vec![syn(scanner, target, 1_000), answer, reset];
+        }
+        vec![syn(scanner, target, 1_000), reset(target, scanner, 1_001)]
     };
-    let pod = "10.244.0.5:40000";
-    let destination = interleaved(stage(pod, "10.96.0.5:80", 64), stage(pod, "10.244.0.7:8080", 63));
-    let both = interleaved(
-        stage("203.0.113.9:40000", "172.18.0.2:30080", 64),
-        stage("10.244.0.1:61000", "10.244.0.7:8080", 63),
-    );
-    let scan = |ports: std::ops::Range<u16>| -> Vec<Frame> {
-        let attempt = |port: u16| {
-            let server = format!("10.0.0.2:{port}");
-            [Frame::syn(CLIENT, &server, 100), Frame::refusal(&server, CLIENT, 101)]
-        };
-        ports.flat_map(attempt).collect()
+    (1..)
+        .zip(targets)
+        .flat_map(probe)
+        .enumerate()
+        .map(|(n, packet)| packet.at(f64::from(u32::try_from(n).unwrap()) * 1e-4))
+        .collect()
+}
+
+#[test]
+fn a_scan_of_many_ports_with_one_number_is_never_joined() {
+    let targets: Vec<(String, bool)> = (1..=40).map(|port| (format!("10.0.0.2:{port}"), port == 22)).collect();
+    let rows = (1..=40).map(|port| {
+        let outcome = if port == 22 { "established" } else { "refused" };
+        format!("10.0.0.66 > 10.0.0.2:{port}/TCP {outcome} handshake 1 marks scan")
+    });
+    expect(&[Frames::ethernet(scan(&targets))], &rows.collect::<Vec<_>>());
+}
+
+/// Scans of as many hosts as a translated connection has sightings; all of them open, or all refuse.
+fn small_scans(is_open: bool) {
+    let outcome = if is_open { "established" } else { "refused" };
+    for hosts in 2..=4 {
+        let targets: Vec<(String, bool)> = (1..=hosts).map(|host| (format!("10.0.0.{host}:443"), is_open)).collect();
+        let rows = (1..=hosts).map(|host| format!("10.0.0.66 > 10.0.0.{host}:443/TCP {outcome} handshake 1"));
+        expect(&[Frames::ethernet(scan(&targets))], &rows.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_scan_of_a_few_open_hosts_with_one_number_is_never_joined() {
+    small_scans(true);
+}
+
+#[test]
+fn a_scan_of_a_few_closed_hosts_with_one_number_is_never_joined() {
+    small_scans(false);
+}
+
+/// Connections of a made-up capture that all count from the same numbers, packet by packet so far apart.
+fn made_up(number: u32, pairs: usize, gap_s: f64, is_interleaved: bool) -> (Vec<Packet>, Vec<String>) {
+    let one = |n: usize| connection(&format!("10.0.1.{n}:40000"), &format!("10.0.2.{n}:80"), number, number);
+    let connections: Vec<Vec<Packet>> = (1..=pairs).map(one).collect();
+    let length = connections[0].len();
+    let packets: Vec<Packet> = if is_interleaved {
+        (0..length).flat_map(|n| connections.iter().map(move |it| it[n].clone())).collect()
+    } else {
+        connections.concat()
     };
-    let one_number: Vec<Frame> =
-        (1..=3u8).flat_map(|n| conversation(CLIENT, &format!("10.0.1.{n}:80"), 1_000, 5_000)).collect();
-    let two_pairs: Vec<Frame> = (1..=3u8)
-        .flat_map(|n| conversation(&format!("10.0.2.{n}:40000"), &format!("10.0.1.{n}:80"), 1_000, 5_000))
-        .collect();
-    let questions: Vec<Frame> =
-        (1..=3u8).map(|n| Frame::udp(CLIENT, &format!("10.0.1.{n}:53"), 7, b"the same question")).collect();
-    check(&[
-        (
-            "a Service's address",
-            vec![destination],
-            &["10.244.0.5 > 10.244.0.7 TCP/8080 established handshake 1 via 10.96.0.5:80"],
-        ),
-        (
-            "a Service's address, in two files",
-            vec![stage(pod, "10.96.0.5:80", 64), stage(pod, "10.244.0.7:8080", 63)],
-            &["10.244.0.5 > 10.244.0.7 TCP/8080 established handshake 1 via 10.96.0.5:80"],
-        ),
-        (
-            "a node port and the node's own address",
-            vec![both],
-            &["203.0.113.9 > 10.244.0.7 TCP/8080 established handshake 1 via 172.18.0.2:30080"],
-        ),
-        (
-            "a scan with one number",
-            vec![scan(1..4)],
-            &[
-                "10.0.0.1 > 10.0.0.2 TCP/1 refused handshake 1",
-                "10.0.0.1 > 10.0.0.2 TCP/2 refused handshake 1",
-                "10.0.0.1 > 10.0.0.2 TCP/3 refused handshake 1",
-            ],
-        ),
-        (
-            "made-up connections with one number",
-            vec![one_number],
-            &[
-                "10.0.0.1 > 10.0.1.1 TCP/80 established handshake 1",
-                "10.0.0.1 > 10.0.1.2 TCP/80 established handshake 1",
-                "10.0.0.1 > 10.0.1.3 TCP/80 established handshake 1",
-            ],
-        ),
-        (
-            "made-up connections of several hosts",
-            vec![two_pairs],
-            &[
-                "10.0.2.1 > 10.0.1.1 TCP/80 established handshake 1",
-                "10.0.2.2 > 10.0.1.2 TCP/80 established handshake 1",
-                "10.0.2.3 > 10.0.1.3 TCP/80 established handshake 1",
-            ],
-        ),
-        (
-            "one question to several",
-            vec![questions],
-            &[
-                "10.0.0.1 > 10.0.1.1 UDP/53 oneway port 1",
-                "10.0.0.1 > 10.0.1.2 UDP/53 oneway port 1",
-                "10.0.0.1 > 10.0.1.3 UDP/53 oneway port 1",
-            ],
-        ),
-    ]);
+    let at = |n: usize| f64::from(u32::try_from(n).unwrap()) * gap_s;
+    let packets = packets.into_iter().enumerate().map(|(n, packet)| packet.at(at(n))).collect();
+    let rows = (1..=pairs).map(|n| format!("10.0.1.{n} > 10.0.2.{n}:80/TCP established handshake 1")).collect();
+    (packets, rows)
+}
+
+/// Such captures with few connections and with many.
+fn never_joined(number: u32, gaps_s: &[f64], is_interleaved: bool) {
+    for (pairs, gap_s) in [2, 3, 30].into_iter().flat_map(|pairs| gaps_s.iter().map(move |gap_s| (pairs, *gap_s))) {
+        let (packets, rows) = made_up(number, pairs, gap_s, is_interleaved);
+        expect(&[Frames::ethernet(packets)], &rows);
+    }
+}
+
+#[test]
+fn made_up_connections_that_count_from_0_are_never_joined() {
+    never_joined(0, &[1e-4, 1e-3, 1e-2, 0.1], false);
+    never_joined(0, &[1e-4, 1e-3, 1e-2, 0.1], true);
+}
+
+#[test]
+fn made_up_slow_connections_with_equal_numbers_are_never_joined() {
+    never_joined(1_000, &[1e-2, 0.1, 1.0], false);
+    never_joined(1_000, &[0.1, 1.0], true);
+}
+
+#[test]
+fn made_up_fast_connections_one_after_the_other_with_equal_numbers_are_never_joined() {
+    never_joined(1_000, &[1e-4, 1e-3], false);
+}
+
+#[test]
+fn made_up_fast_connections_at_one_time_with_equal_numbers_are_never_joined() {
+    never_joined(1_000, &[1e-4, 1e-3, 1e-2], true);
+}
+
+#[test]
+fn made_up_connections_within_others_with_equal_numbers_are_never_joined() {
+    let outer = connection("10.0.1.1:40000", "10.0.2.1:80", 5, 6);
+    let inner = connection("10.0.1.2:40000", "10.0.2.2:80", 5, 6);
+    let (head, tail) = outer.split_at(3);
+    let packets = [head, &inner, tail].concat().into_iter().enumerate();
+    let packets = packets.map(|(n, packet)| packet.at(f64::from(u32::try_from(n).unwrap()) * 0.001));
+    let rows = [1, 2].map(|n| format!("10.0.1.{n} > 10.0.2.{n}:80/TCP established handshake 1"));
+    expect(&[Frames::ethernet(packets)], &rows);
+}
+
+#[test]
+fn one_datagram_sent_to_many_is_as_many_exchanges() {
+    for hosts in [2, 3, 20] {
+        let ask = |host| datagram("10.0.0.1:40000", &format!("10.0.0.{host}:161"), "get").id(0);
+        let answer = |host| datagram(&format!("10.0.0.{host}:161"), "10.0.0.1:40000", "response").id(host);
+        let packets = (2..2 + hosts).map(ask).chain((2..2 + hosts).map(answer));
+        let packets = packets.enumerate().map(|(n, packet)| packet.at(f64::from(u32::try_from(n).unwrap()) * 0.000_1));
+        let rows: Vec<String> =
+            (2..2 + hosts).map(|host| format!("10.0.0.1 > 10.0.0.{host}:161/UDP established port 1")).collect();
+        expect(&[Frames::ethernet(packets)], &rows);
+    }
+}
+
+#[test]
+fn the_same_capture_under_two_names_adds_no_connection() {
+    let packets = [connection(CLIENT, SERVER, 1_000, 2_000), connection("10.0.0.3:40000", SERVER, 9, 8)].concat();
+    let rows = ["10.0.0.1", "10.0.0.3"].map(|client| format!("{client} > 10.0.0.2:80/TCP established handshake 1"));
+    expect(&[Frames::ethernet(packets.clone()), Frames::ethernet(packets)], &rows);
 }

@@ -31,11 +31,7 @@ fn truth(pcaps: &Path, capture: &str) -> BTreeMap<Edge, BTreeSet<String>> {
 
 /// What `flows --by address` says of a capture, TCP and UDP alone.
 fn flows(capture: &Path) -> BTreeMap<Edge, Value> {
-    edges(&Flowmap::new().json(&["flows", "--by", "address", "--from", &text(capture)]))
-}
-
-/// Rows by their edge, TCP and UDP alone; no edge may have two.
-fn edges(all: &Value) -> BTreeMap<Edge, Value> {
+    let all = Flowmap::new().json(&["flows", "--by", "address", "--from", &text(capture)]);
     let mut edges = BTreeMap::new();
     for flow in all.as_array().unwrap() {
         let word = |value: &Value| value.as_str().unwrap().to_owned();
@@ -83,8 +79,10 @@ fn the_enterprise_lab_is_mapped_edge_by_edge() {
     }
 }
 
-/// The six points of the cluster lab, and what each can show of its twelve orders.
-const CLUSTER_POINTS: [&str; 6] = [
+// --- the cluster -----------------------------------------------------------------------------------------------------
+
+/// Where the cluster lab was captured.
+const POINTS: [&str; 6] = [
     "kubernetes/k8s-lab-A__node1_any_sll2.pcap",
     "kubernetes/k8s-lab-A__node1_cni0.pcap",
     "kubernetes/k8s-lab-A__node1_eth0_vxlan8472.pcap",
@@ -93,111 +91,151 @@ const CLUSTER_POINTS: [&str; 6] = [
     "truncated_malformed/k8s-lab-A__node2_eth0_vxlan_snap96.pcap",
 ];
 
-/// How many connections, and what their clients dial in place of the server.
-type Calls = (u64, Option<(&'static str, u64)>);
+/// The scenario: client, server, protocol, what was dialled, connections, and how each of [`POINTS`] shows it. `v`:
+/// before and behind the translation. `p`: between the true ends. `d`: as it was dialled. `s`: from the address that the
+/// node put in place of the client's. `c`: between the true ends, cut short before the TCP flags. `.`: not at all.
+///
+/// A node's `any` sees its pods' packets before and behind. The bridge sees requests behind, and those replies before that
+/// come from the other node or go to the outside: they name what was dialled, or the true client. The uplink sees what goes
+/// from node to node, behind; the pod what it dialled itself.
+const SCENARIO: [(&str, &str, &str, &str, u64, &str); 11] = [
+    ("203.0.113.50", "10.244.0.5:8079", "TCP", "203.0.113.1:30001", 12, "vp..s."),
+    ("10.244.0.5", "10.244.1.7:8080", "TCP", "10.96.11.2:80", 12, "vvppdc"),
+    ("10.244.0.5", "10.244.0.6:8081", "TCP", "10.96.11.3:80", 12, "vp..d."),
+    ("10.244.0.5", "10.244.1.8:8082", "TCP", "10.96.11.4:80", 12, "vvppdc"),
+    ("10.244.1.8", "10.244.0.6:8081", "TCP", "10.96.11.3:80", 12, "pppv.c"),
+    ("10.244.1.7", "10.244.1.9:3306", "TCP", "10.96.11.5:3306", 12, "...v.."),
+    ("10.244.1.8", "10.244.1.9:3306", "TCP", "10.96.11.5:3306", 12, "...v.."),
+    ("10.244.0.5", "10.244.0.2:53", "UDP", "10.96.0.10:53", 36, "vp..d."),
+    ("10.244.1.7", "10.244.0.2:53", "UDP", "10.96.0.10:53", 12, "pppv.p"),
+    ("10.244.1.8", "10.244.0.2:53", "UDP", "10.96.0.10:53", 24, "pppv.p"),
+    ("10.244.0.5", "10.244.1.7:9999", "TCP", "", 1, "ppppdc"),
+];
 
-/// The connections of the scenario: who calls whom at which port, how often, what is dialled.
-fn cluster_scenario() -> BTreeMap<Edge, Calls> {
-    let (frontend, catalogue, carts) = ("10.244.0.5", "10.244.1.7", "10.244.0.6");
-    let (orders, db, dns) = ("10.244.1.8", "10.244.1.9", "10.244.0.2");
-    let resolver = Some(("10.96.0.10", 53));
-    BTreeMap::from([
-        (edge("203.0.113.50", frontend, "TCP", 8079), (12, Some(("203.0.113.1", 30001)))),
-        (edge(frontend, catalogue, "TCP", 8080), (12, Some(("10.96.11.2", 80)))),
-        (edge(frontend, carts, "TCP", 8081), (12, Some(("10.96.11.3", 80)))),
-        (edge(frontend, orders, "TCP", 8082), (12, Some(("10.96.11.4", 80)))),
-        (edge(orders, carts, "TCP", 8081), (12, Some(("10.96.11.3", 80)))),
-        (edge(catalogue, db, "TCP", 3306), (12, Some(("10.96.11.5", 3306)))),
-        (edge(orders, db, "TCP", 3306), (12, Some(("10.96.11.5", 3306)))),
-        (edge(frontend, dns, "UDP", 53), (36, resolver)),
-        (edge(catalogue, dns, "UDP", 53), (12, resolver)),
-        (edge(orders, dns, "UDP", 53), (24, resolver)),
-        // refused
-        (edge(frontend, catalogue, "TCP", 9999), (1, None)),
-    ])
+/// The address that the node puts in place of the outside client's.
+const MASQUERADED: &str = "10.244.0.1";
+
+/// What these points show of the scenario, one line an edge.
+fn scenario(points: &[usize]) -> BTreeSet<String> {
+    let line = |(client, server, protocol, dialled, connections, shown): (&str, &str, &str, &str, u64, &str)| {
+        let seen: Vec<char> =
+            points.iter().filter_map(|point| shown.chars().nth(*point)).filter(|it| *it != '.').collect();
+        let has = |kinds: &str| seen.iter().any(|it| kinds.contains(*it));
+        let client = if has("vpdc") { client } else { MASQUERADED };
+        let (server, via) = match (has("vpsc"), has("vd") && !dialled.is_empty()) {
+            (true, true) => (server, dialled),
+            (false, true) => (dialled, ""),
+            (_, false) => (server, ""),
+        };
+        let outcome = match () {
+            () if !has("vpds") => "midstream",
+            () if server.ends_with(":9999") => "refused",
+            () => "established",
+        };
+        (!seen.is_empty()).then(|| told(client, server, protocol, outcome, connections, via))
+    };
+    SCENARIO.into_iter().filter_map(line).collect()
 }
 
-/// The rows of one or more points in short, TCP and UDP alone.
-fn rows_of(points: &[&str]) -> BTreeMap<Edge, Value> {
-    let Some(pcaps) = data().map(|data| data.join("pcaps")) else { return BTreeMap::new() };
-    let flowmap = Flowmap::new();
-    for point in points {
-        flowmap.ok(&["import", &text(&pcaps.join(point))]);
-    }
-    edges(&flowmap.json(&["flows", "--by", "address"]))
+fn told(client: &str, server: &str, protocol: &str, outcome: &str, connections: u64, via: &str) -> String {
+    format!("{client} > {server} {protocol} {outcome} {connections} via [{via}]")
 }
 
-#[test]
-fn each_point_of_the_cluster_lab_shows_its_part_of_the_scenario() {
-    if data().is_none() {
-        return;
-    }
-    let scenario = cluster_scenario();
-    // what a pod dials and what it cannot see behind that
-    let dialled: BTreeSet<Edge> = scenario
-        .iter()
-        .filter_map(|(edge, (_, via))| {
-            via.map(|(address, port)| (edge.0.clone(), address.to_owned(), edge.2.clone(), port))
-        })
-        .collect();
-    for point in CLUSTER_POINTS {
-        let rows = rows_of(&[point]);
-        assert!(rows.len() >= 6, "{point}: {rows:#?}");
-        for (edge, flow) in &rows {
-            let connections = flow["connections"].as_u64().unwrap();
-            // behind the bridge the outside client is seen by the address that it was given there
-            let masqueraded = edge.0 == "10.244.0.1" && edge.1 == "10.244.0.5" && edge.3 == 8079;
-            let (expected, via) = match scenario.get(edge) {
-                Some((expected, via)) => (*expected, *via),
-                None if masqueraded => (12, None),
-                None if dialled.contains(edge) => (if edge.3 == 53 { 36 } else { 12 }, None),
-                None => panic!("{point}: {edge:?} is not in the scenario"),
-            };
-            assert_eq!(connections, expected, "{point}: {edge:?}");
-            for told in flow["via"].as_array().unwrap() {
-                let told = (told["address"].as_str().unwrap(), told["port"].as_u64().unwrap());
-                assert_eq!(Some(told), via, "{point}: {edge:?}");
-            }
-            let is_cut = point.contains("snap96");
-            let outcome = match edge.3 {
-                _ if is_cut && edge.2 == "TCP" => "midstream",
-                9999 => "refused",
-                _ => "established",
-            };
-            assert_eq!(flow["outcome"], outcome, "{point}: {edge:?}");
-        }
-    }
-    // node 1 sees the outside client, its node port and every Service that the front-end calls
-    let node = rows_of(&CLUSTER_POINTS[..1]);
-    for (edge, (_, via)) in scenario.iter().filter(|(edge, _)| edge.0 == "10.244.0.5" || edge.0 == "203.0.113.50") {
-        let told: Vec<&str> =
-            node[edge]["via"].as_array().unwrap().iter().map(|via| via["address"].as_str().unwrap()).collect();
-        assert_eq!(told, via.iter().map(|(address, _)| *address).collect::<Vec<_>>(), "{edge:?}");
-    }
+/// What flowmap finds at these points, in this order.
+fn found(pcaps: &Path, points: &[usize]) -> BTreeSet<String> {
+    let files: Vec<String> = points.iter().map(|point| text(&pcaps.join(POINTS[*point]))).collect();
+    let args: Vec<&str> =
+        ["flows", "--by", "address", "--from"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let flows = Flowmap::new().json(&args);
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    let line = |flow: &Value| {
+        let via: Vec<String> = flow["via"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|via| format!("{}:{}", word(&via["address"]), via["port"]))
+            .collect();
+        let [client, server] = ["client", "server"].map(|side| word(&flow[side]["name"]));
+        let (server, protocol) = (format!("{server}:{}", flow["port"]), word(&flow["protocol"]));
+        assert!(flow["direction"] != "unknown" && flow["marks"] == serde_json::json!([]), "{flow}");
+        told(
+            &client,
+            &server,
+            &protocol,
+            &word(&flow["outcome"]),
+            flow["connections"].as_u64().unwrap(),
+            &via.join(","),
+        )
+    };
+    let flows = flows.as_array().unwrap().iter();
+    flows.filter(|flow| ["TCP", "UDP"].contains(&flow["protocol"].as_str().unwrap())).map(line).collect()
 }
 
 #[test]
-fn all_points_of_the_cluster_lab_together_show_the_scenario_once() {
-    if data().is_none() {
-        return;
+fn the_cluster_lab_is_mapped_at_each_point() {
+    let Some(pcaps) = data().map(|data| data.join("pcaps")) else { return };
+    for (point, name) in POINTS.iter().enumerate() {
+        assert_eq!(found(&pcaps, &[point]), scenario(&[point]), "{name}");
     }
-    let mut points = CLUSTER_POINTS;
-    for _ in 0..3 {
-        let rows = rows_of(&points);
-        for (edge, (connections, via)) in cluster_scenario() {
-            let flow = &rows[&edge];
-            assert_eq!(flow["connections"], connections, "{edge:?}");
-            let told: Vec<_> = flow["via"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|it| (it["address"].as_str().unwrap(), it["port"].as_u64().unwrap()))
-                .collect();
-            assert_eq!(told, via.into_iter().collect::<Vec<_>>(), "{edge:?}");
-        }
-        assert_eq!(rows.len(), cluster_scenario().len(), "{:#?}", rows.keys());
-        points.rotate_left(2);
+}
+
+#[test]
+fn the_cluster_lab_is_mapped_from_all_points_in_any_order() {
+    let Some(pcaps) = data().map(|data| data.join("pcaps")) else { return };
+    let mut points: Vec<usize> = (0..POINTS.len()).collect();
+    let expected = scenario(&points);
+    assert_eq!(expected.len(), SCENARIO.len());
+    for _ in 0..POINTS.len() {
+        points.rotate_left(1);
+        assert_eq!(found(&pcaps, &points), expected, "{points:?}");
+        let backwards: Vec<usize> = points.iter().rev().copied().collect();
+        assert_eq!(found(&pcaps, &backwards), expected, "{backwards:?}");
     }
+}
+
+/// All sets of these points, of two or more.
+fn sets(points: &[usize]) -> impl Iterator<Item = Vec<usize>> {
+    let sets = (1u32..1 << points.len()).map(|set| {
+        let is_in = |(n, _): &(usize, &usize)| set >> n & 1 == 1;
+        points.iter().enumerate().filter(is_in).map(|(_, point)| *point).collect::<Vec<_>>()
+    });
+    sets.filter(|set| set.len() > 1)
+}
+
+/// Points together show what each shows alone, joined.
+fn add_up(sets: impl Iterator<Item = Vec<usize>>) {
+    let Some(pcaps) = data().map(|data| data.join("pcaps")) else { return };
+    let wrong = |set: Vec<usize>| {
+        let (found, expected) = (found(&pcaps, &set), scenario(&set));
+        let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
+            these.difference(those).cloned().collect()
+        };
+        let (missing, added) = (only(&expected, &found), only(&found, &expected));
+        (found != expected).then(|| format!("points {set:?}: not found {missing:#?}, but {added:#?}"))
+    };
+    let wrong: Vec<String> = sets.filter_map(wrong).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_cluster_lab_is_mapped_from_all_that_a_node_saw_and_any_other_points() {
+    add_up(sets(&[0, 1, 2, 3, 4, 5]).filter(|set| set.contains(&0)));
+}
+
+#[test]
+fn the_cluster_lab_is_mapped_from_the_uplink_the_other_node_and_a_pod() {
+    add_up(sets(&[2, 3, 4]));
+    add_up(sets(&[2, 3, 5]));
+}
+
+#[test]
+fn the_cluster_lab_is_mapped_from_the_bridge_and_any_other_points() {
+    add_up(sets(&[1, 2, 3, 4]).filter(|set| set.contains(&1)));
+}
+
+#[test]
+fn the_cluster_lab_is_mapped_from_captures_cut_short_and_any_other_points() {
+    add_up(sets(&[1, 2, 3, 4, 5]).filter(|set| set.contains(&5)));
 }
 
 /// Imports every capture into one store, and gives its runs with the number of packets that the index says they hold.

@@ -1,152 +1,242 @@
-//! Frames made by the tests themselves: Ethernet with VLAN tags, IPv4, and what the connection room knows of transports.
+//! Captures put together packet by packet, for what [`super::packets`] has no word for: tags, interfaces, lost and
+//! doubled packets. Ends are written `10.0.0.1:80`.
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddrV4;
 
+/// An ordinary day in November 2026, on the hour.
+const START_S: u32 = 1_795_500_000;
+const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
-const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
-const FIN: u8 = 0x01;
 
-/// An ordinary day in November 2026, in microseconds.
-pub const START_US: u64 = 1_795_500_000_000_000;
-
-/// Time between the packets of a list, in microseconds.
-const STEP_US: u64 = 10_000;
-
-/// An IPv4 packet in an Ethernet frame.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    /// When it was seen; frames of a list follow each other where it is not set.
-    pub time_us: Option<u64>,
-    /// Tags, outer first.
-    pub vlans: Vec<u16>,
-    pub hop_limit: u8,
-    pub ip_id: u16,
-    src: Ipv4Addr,
-    dst: Ipv4Addr,
+/// A packet in the making.
+#[derive(Clone)]
+pub struct Packet {
+    from: SocketAddrV4,
+    to: SocketAddrV4,
     protocol: u8,
     payload: Vec<u8>,
+    hops: u8,
+    id: u16,
+    vlans: Vec<u16>,
+    interface: u32,
+    at_s: Option<f64>,
 }
 
-/// `10.0.0.1:40000` as its parts.
-fn end(text: &str) -> (Ipv4Addr, u16) {
-    let (address, port) = text.split_once(':').expect("an address and a port");
-    (address.parse().expect("an IPv4 address"), port.parse().expect("a port"))
-}
-
-impl Frame {
-    fn new(src: &str, dst: &str, protocol: u8, rest: &[u8]) -> Self {
-        let ((src, src_port), (dst, dst_port)) = (end(src), end(dst));
-        let payload = [&src_port.to_be_bytes(), &dst_port.to_be_bytes(), rest].concat();
-        Self { time_us: None, vlans: Vec::new(), hop_limit: 64, ip_id: 0, src, dst, protocol, payload }
+impl Packet {
+    fn new(from: &str, to: &str, protocol: u8, payload: Vec<u8>) -> Self {
+        let end = |text: &str| text.parse().expect("an address with a port");
+        let (from, to) = (end(from), end(to));
+        Self { from, to, protocol, payload, hops: 64, id: 0, vlans: Vec::new(), interface: 2, at_s: None }
     }
 
-    fn tcp(src: &str, dst: &str, flags: u8, sequence: u32, acknowledgment: u32, data_bytes: usize) -> Self {
-        let numbers = [sequence.to_be_bytes(), acknowledgment.to_be_bytes()].concat();
-        let data = vec![b'x'; data_bytes];
-        Self::new(src, dst, 6, &[&numbers, &[0x50, flags, 0xfa, 0xf0, 0, 0, 0, 0][..], &data].concat())
+    /// With this hop limit instead of 64.
+    pub fn hops(self, hops: u8) -> Self {
+        Self { hops, ..self }
     }
 
-    pub fn syn(src: &str, dst: &str, sequence: u32) -> Self {
-        Self::tcp(src, dst, SYN, sequence, 0, 0)
+    /// With this IP identification instead of 0.
+    pub fn id(self, id: u16) -> Self {
+        Self { id, ..self }
     }
 
-    pub fn syn_ack(src: &str, dst: &str, sequence: u32, acknowledgment: u32) -> Self {
-        Self::tcp(src, dst, SYN | ACK, sequence, acknowledgment, 0)
+    /// With these 802.1Q tags, outer first. Captures of Ethernet alone carry them.
+    pub fn vlans(self, vlans: &[u16]) -> Self {
+        Self { vlans: vlans.to_vec(), ..self }
     }
 
-    pub fn ack(src: &str, dst: &str, sequence: u32, acknowledgment: u32) -> Self {
-        Self::tcp(src, dst, ACK, sequence, acknowledgment, 0)
+    /// Seen on this interface. Cooked captures alone tell.
+    pub fn on(self, interface: u32) -> Self {
+        Self { interface, ..self }
     }
 
-    pub fn data(src: &str, dst: &str, sequence: u32, acknowledgment: u32, bytes: usize) -> Self {
-        Self::tcp(src, dst, PSH | ACK, sequence, acknowledgment, bytes)
+    /// Seen so many seconds after the captures' start, instead of 10 ms after the packet before.
+    pub fn at(self, seconds: f64) -> Self {
+        Self { at_s: Some(seconds), ..self }
     }
 
-    pub fn fin(src: &str, dst: &str, sequence: u32, acknowledgment: u32) -> Self {
-        Self::tcp(src, dst, FIN | ACK, sequence, acknowledgment, 0)
-    }
-
-    /// The refusal of a SYN (RFC 9293, section 3.10.7.1).
-    pub fn refusal(src: &str, dst: &str, acknowledgment: u32) -> Self {
-        Self::tcp(src, dst, RST | ACK, 0, acknowledgment, 0)
-    }
-
-    pub fn udp(src: &str, dst: &str, ip_id: u16, data: &[u8]) -> Self {
-        let length = u16::try_from(8 + data.len()).expect("a short datagram").to_be_bytes();
-        Self { ip_id, ..Self::new(src, dst, 17, &[&length, &[0, 0][..], data].concat()) }
-    }
-
-    /// An SCTP packet with one chunk; `initiate_tag` where that is an INIT or an INIT ACK.
-    pub fn sctp(src: &str, dst: &str, tag: u32, chunk: u8, initiate_tag: u32) -> Self {
-        let chunk = [&[chunk, 0, 0, 20][..], &initiate_tag.to_be_bytes(), &[0; 12]].concat();
-        Self::new(src, dst, 132, &[&tag.to_be_bytes(), &[0; 4][..], &chunk].concat())
-    }
-
-    /// A router's word that a packet cannot be delivered.
-    pub fn unreachable(router: &str, packet: &Self) -> Self {
-        let (quote, to) = (packet.ip(), packet.src);
-        let mut error = Self::new(&format!("{router}:0"), &format!("{to}:0"), 1, &[]);
-        error.payload = [&[3, 3, 0, 0, 0, 0, 0, 0][..], &quote].concat();
-        error
-    }
-
-    pub fn in_vlan(self, vlan: u16) -> Self {
-        Self { vlans: [vec![vlan], self.vlans].concat(), ..self }
-    }
-
-    pub fn with_hop_limit(self, hop_limit: u8) -> Self {
-        Self { hop_limit, ..self }
-    }
-
-    /// So many microseconds after [`START_US`].
-    pub fn at_us(self, after_us: u64) -> Self {
-        Self { time_us: Some(START_US + after_us), ..self }
+    /// Whether it comes from or goes to this address.
+    pub fn names(&self, address: &str) -> bool {
+        [self.from, self.to].iter().any(|end| end.ip().to_string() == address)
     }
 
     fn ip(&self) -> Vec<u8> {
-        let length = u16::try_from(20 + self.payload.len()).expect("a short packet").to_be_bytes();
-        let id = self.ip_id.to_be_bytes();
-        let head = [0x45, 0, length[0], length[1], id[0], id[1], 0x40, 0, self.hop_limit, self.protocol, 0, 0];
-        [&head[..], &self.src.octets(), &self.dst.octets(), &self.payload].concat()
-    }
-
-    fn ethernet(&self) -> Vec<u8> {
-        let tags: Vec<u8> = self.vlans.iter().flat_map(|vlan| [&[0x81, 0][..], &vlan.to_be_bytes()].concat()).collect();
-        [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &tags, &[8, 0], &self.ip()].concat()
+        let length = u16::try_from(20 + self.payload.len()).expect("a short packet");
+        let mut ip = vec![0x45, 0];
+        ip.extend(length.to_be_bytes());
+        ip.extend(self.id.to_be_bytes());
+        ip.extend([0x40, 0, self.hops, self.protocol, 0, 0]);
+        ip.extend(self.from.ip().octets());
+        ip.extend(self.to.ip().octets());
+        ip.extend(&self.payload);
+        ip
     }
 }
 
-/// A connection from its opening to its end, with a question and an answer.
-pub fn conversation(client: &str, server: &str, number: u32, answer: u32) -> Vec<Frame> {
-    vec![
-        Frame::syn(client, server, number),
-        Frame::syn_ack(server, client, answer, number.wrapping_add(1)),
-        Frame::ack(client, server, number.wrapping_add(1), answer.wrapping_add(1)),
-        Frame::data(client, server, number.wrapping_add(1), answer.wrapping_add(1), 100),
-        Frame::data(server, client, answer.wrapping_add(1), number.wrapping_add(101), 200),
-        Frame::fin(client, server, number.wrapping_add(101), answer.wrapping_add(201)),
-        Frame::fin(server, client, answer.wrapping_add(201), number.wrapping_add(102)),
+fn ports(from: &str, to: &str) -> Vec<u8> {
+    let port = |text: &str| text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).expect("a port");
+    [port(from).to_be_bytes(), port(to).to_be_bytes()].concat()
+}
+
+fn segment(from: &str, to: &str, flags: u8, sequence: u32, acknowledgment: u32, data_bytes: usize) -> Packet {
+    let mut tcp = ports(from, to);
+    tcp.extend(sequence.to_be_bytes());
+    tcp.extend(acknowledgment.to_be_bytes());
+    tcp.extend([0x50, flags, 0xfa, 0xf0, 0, 0, 0, 0]);
+    tcp.resize(tcp.len() + data_bytes, b'x');
+    Packet::new(from, to, 6, tcp)
+}
+
+pub fn syn(from: &str, to: &str, sequence: u32) -> Packet {
+    segment(from, to, SYN, sequence, 0, 0)
+}
+
+pub fn syn_ack(from: &str, to: &str, sequence: u32, acknowledgment: u32) -> Packet {
+    segment(from, to, SYN | ACK, sequence, acknowledgment, 0)
+}
+
+/// A segment past the opening, with so many bytes of data.
+pub fn traffic(from: &str, to: &str, sequence: u32, acknowledgment: u32, data_bytes: usize) -> Packet {
+    segment(from, to, ACK, sequence, acknowledgment, data_bytes)
+}
+
+pub fn fin(from: &str, to: &str, sequence: u32, acknowledgment: u32) -> Packet {
+    segment(from, to, FIN | ACK, sequence, acknowledgment, 0)
+}
+
+/// The answer to a SYN where nobody listens.
+pub fn reset(from: &str, to: &str, acknowledgment: u32) -> Packet {
+    segment(from, to, RST | ACK, 0, acknowledgment, 0)
+}
+
+pub fn datagram(from: &str, to: &str, data: &str) -> Packet {
+    let mut udp = ports(from, to);
+    udp.extend(u16::try_from(8 + data.len()).expect("a short datagram").to_be_bytes());
+    udp.extend([0, 0]);
+    udp.extend(data.as_bytes());
+    Packet::new(from, to, 17, udp)
+}
+
+/// SCTP with one chunk: 0 DATA, 1 INIT, 2 INIT ACK (both give the sender's own tag), 6 ABORT, 10 COOKIE ECHO.
+pub fn sctp(from: &str, to: &str, tag: u32, chunk: u8, own_tag: u32) -> Packet {
+    let mut sctp = ports(from, to);
+    sctp.extend(tag.to_be_bytes());
+    sctp.extend([0, 0, 0, 0, chunk, 0, 0, 20]);
+    sctp.extend(own_tag.to_be_bytes());
+    sctp.resize(sctp.len() + 12, 0);
+    Packet::new(from, to, 132, sctp)
+}
+
+/// ICMP port unreachable from a router: quotes so many bytes of the packet that found no way, its IP header of 20 among
+/// them. RFC 792 asks for 28, Linux gives all of a short packet.
+pub fn unreachable(router: &str, lost: &Packet, quoted_bytes: usize) -> Packet {
+    let mut icmp = vec![3, 3, 0, 0, 0, 0, 0, 0];
+    icmp.extend(lost.ip().iter().take(quoted_bytes));
+    Packet { at_s: None, ..Packet::new(&format!("{router}:0"), &lost.from.to_string(), 1, icmp) }
+}
+
+/// A whole TCP connection: opened, a request of 100 bytes and an answer of 1,000, closed. The numbers are the initial
+/// sequence numbers of client and server.
+pub fn connection(client: &str, server: &str, number: u32, answer: u32) -> Vec<Packet> {
+    let (a, b) = (number.wrapping_add(1), answer.wrapping_add(1));
+    opening(client, server, number, answer).into_iter().chain(rest(client, server, a, b)).collect()
+}
+
+/// Its opening alone.
+pub fn opening(client: &str, server: &str, number: u32, answer: u32) -> [Packet; 3] {
+    let (a, b) = (number.wrapping_add(1), answer.wrapping_add(1));
+    [syn(client, server, number), syn_ack(server, client, answer, a), traffic(client, server, a, b, 0)]
+}
+
+/// The same without its opening; the numbers are those of the first bytes of data.
+pub fn rest(client: &str, server: &str, a: u32, b: u32) -> [Packet; 4] {
+    let (a_end, b_end) = (a.wrapping_add(100), b.wrapping_add(1_000));
+    [
+        traffic(client, server, a, b, 100),
+        traffic(server, client, b, a_end, 1_000),
+        fin(client, server, a_end, b_end),
+        fin(server, client, b_end, a_end.wrapping_add(1)),
     ]
 }
 
-/// The frames as a pcap file, in their order.
-pub fn pcap(frames: &[Frame]) -> Vec<u8> {
-    let mut bytes = 0xa1b2_c3d4u32.to_le_bytes().to_vec();
-    bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    bytes.extend(262_144u32.to_le_bytes());
-    bytes.extend(1u32.to_le_bytes());
-    let mut next_us = START_US;
-    for frame in frames {
-        let time_us = frame.time_us.unwrap_or(next_us);
-        next_us = time_us + STEP_US;
-        let data = frame.ethernet();
-        let length = u32::try_from(data.len()).expect("a short frame").to_le_bytes();
-        bytes.extend(u32::try_from(time_us / 1_000_000).expect("a time before 2106").to_le_bytes());
-        bytes.extend(u32::try_from(time_us % 1_000_000).expect("less than a second").to_le_bytes());
-        bytes.extend([length, length].concat());
-        bytes.extend(data);
+/// Packets as a second place sees them: each right behind the first sighting, changed in this way.
+pub fn seen_again(packets: Vec<Packet>, change: impl Fn(&Packet) -> Packet) -> Vec<Packet> {
+    packets.into_iter().flat_map(|packet| [packet.clone(), change(&packet)]).collect()
+}
+
+/// What packets begin with in a capture.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Link {
+    /// Ethernet II, with tags.
+    Ethernet = 1,
+    /// `LINKTYPE_LINUX_SLL2`, as `tcpdump -i any` has it.
+    Cooked = 276,
+}
+
+/// A capture in the making: classic pcap, little-endian, microseconds.
+pub struct Frames {
+    link: Link,
+    bytes: Vec<u8>,
+    /// The time of the last packet, in microseconds since the start.
+    now_us: u64,
+}
+
+impl Frames {
+    /// Of one interface, with VLAN tags.
+    pub fn ethernet(packets: impl IntoIterator<Item = Packet>) -> Self {
+        Self::of(Link::Ethernet).with(packets)
     }
-    bytes
+
+    /// Of all interfaces.
+    pub fn cooked(packets: impl IntoIterator<Item = Packet>) -> Self {
+        Self::of(Link::Cooked).with(packets)
+    }
+
+    fn of(link: Link) -> Self {
+        let mut bytes = 0xa1b2_c3d4u32.to_le_bytes().to_vec();
+        bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend(262_144u32.to_le_bytes());
+        bytes.extend((link as u32).to_le_bytes());
+        Self { link, bytes, now_us: 0 }
+    }
+
+    fn with(mut self, packets: impl IntoIterator<Item = Packet>) -> Self {
+        packets.into_iter().for_each(|packet| self.push(&packet));
+        self
+    }
+
+    /// Adds a packet.
+    fn push(&mut self, packet: &Packet) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hours, never negative")]
+        let micros = |seconds: f64| (seconds * 1e6).round() as u64;
+        self.now_us = packet.at_s.map_or(self.now_us + 10_000, micros);
+        let seconds = START_S + u32::try_from(self.now_us / 1_000_000).expect("some hours");
+        let micros = u32::try_from(self.now_us % 1_000_000).expect("below a second");
+        let frame = [self.link_header(packet), packet.ip()].concat();
+        let length = u32::try_from(frame.len()).expect("a short frame");
+        for word in [seconds, micros, length, length] {
+            self.bytes.extend(word.to_le_bytes());
+        }
+        self.bytes.extend(frame);
+    }
+
+    fn link_header(&self, packet: &Packet) -> Vec<u8> {
+        match self.link {
+            Link::Ethernet => {
+                let tag = |vlan: &u16| [0x8100u16.to_be_bytes(), vlan.to_be_bytes()].concat();
+                let tags: Vec<u8> = packet.vlans.iter().flat_map(tag).collect();
+                [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &tags, &[8, 0]].concat()
+            }
+            Link::Cooked => {
+                let interface = packet.interface.to_be_bytes();
+                [&[8, 0, 0, 0][..], &interface, &[0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0]].concat()
+            }
+        }
+    }
+
+    /// The file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }

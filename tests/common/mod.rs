@@ -5,6 +5,7 @@
 pub mod cluster;
 pub mod frames;
 pub mod packets;
+pub mod pcap;
 pub mod python;
 
 use std::{
