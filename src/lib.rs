@@ -15,6 +15,8 @@
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod cluster;
 pub mod connection;
 pub mod decode;
 pub mod intake;

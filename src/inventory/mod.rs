@@ -45,6 +45,6 @@ pub use directory::{CLOCK_SKEW_NS, Directory, Owner, Sighted};
 pub use holding::Holding;
 pub use merge::merge;
 pub use plugin::{Enforces, NetworkPlugin, network_plugin};
-pub use read::{Problem, ReadError, Reading, read};
+pub use read::{Problem, ReadError, Reading, read, read_object};
 pub use services::target_port;
 pub use sights::{Listing, Sighting};

@@ -101,6 +101,14 @@ pub fn read(source: &str, text: &[u8]) -> Result<Reading, ReadError> {
     collector.finish().ok_or(ReadError::NoObjects)
 }
 
+/// Reads one object, as a live cluster gives it; `source` names it in problems. It says nothing of what else there is.
+#[must_use]
+pub fn read_object(source: &str, object: Value) -> Reading {
+    let mut collector = Collector::new(source);
+    collector.document(object);
+    collector.finish().unwrap_or_default()
+}
+
 /// YAML documents; where the text as a whole is none, those that are.
 fn read_yaml(text: &str, collector: &mut Collector) -> Result<(), ReadError> {
     let whole = match yaml::read_all(text) {
