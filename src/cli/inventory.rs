@@ -9,11 +9,11 @@ use super::{
     Done, Fault,
     common::{Global, SiteArg},
     fault::printable,
-    inventory_list, names,
+    inventory_list, inventory_sync, names,
     world::file_name,
 };
 use crate::{
-    inventory::{self, Directory, Listing, Reading, Sighted, Sighting},
+    inventory::{self, Directory, Listing, Problem, Reading, Sighted, Sighting},
     model::{Cluster, Scope},
     store::{Presence, Snapshot, Store, StoredInventory, StoredObject, StoredSnapshot},
 };
@@ -46,6 +46,8 @@ enum Command {
         #[arg(long)]
         partial: bool,
     },
+    /// Read who is who from a live cluster, once or for as long as it runs
+    Sync(inventory_sync::Args),
     /// List who is known, with addresses and since when
     List(inventory_list::Args),
     /// List what captures call addresses: DNS answers, TLS server names, HTTP hosts, DHCP, multicast DNS
@@ -62,6 +64,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let store = global.store().await?;
     let result = match args.command {
         Command::Import { files, site, strict, partial } => import(&store, &files, &site.site, strict, partial).await,
+        Command::Sync(args) => inventory_sync::run(&store, args).await,
         Command::List(args) => inventory_list::run(&store, &args).await,
         Command::Names(_) => Ok(Done::Clean),
     };
@@ -146,16 +149,21 @@ fn report(file: &Path, reading: &Reading, is_new: bool) {
     let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     let known = if is_new { "" } else { " (already in the store)" };
     eprintln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });
-    for problem in reading.problems.iter().take(MAX_PRINTED) {
-        eprintln!("{name}: {}", printable(&format!("{}: {}", problem.object, problem.reason)));
-    }
-    let more = reading.problems.len().saturating_sub(MAX_PRINTED) + reading.more_problems;
-    if more > 0 {
-        eprintln!("{name}: and {more} more like these");
-    }
+    print_problems(&name.to_string(), &reading.problems, reading.more_problems);
     if !reading.skipped.is_empty() {
         let kinds = reading.skipped.iter().map(|(kind, count)| format!("{count} {kind}"));
         eprintln!("{name}: not used: {}", printable(&kinds.collect::<Vec<_>>().join(", ")));
+    }
+}
+
+/// Prints the first problems one by one, and how many more there are.
+pub(super) fn print_problems(name: &str, problems: &[Problem], more: usize) {
+    for problem in problems.iter().take(MAX_PRINTED) {
+        eprintln!("{name}: {}", printable(&format!("{}: {}", problem.object, problem.reason)));
+    }
+    let more = problems.len().saturating_sub(MAX_PRINTED) + more;
+    if more > 0 {
+        eprintln!("{name}: and {more} more like these");
     }
 }
 

@@ -9,12 +9,14 @@ mod generate;
 mod import;
 mod inventory;
 mod inventory_list;
+mod inventory_sync;
 mod names;
 mod print;
 mod runs;
 mod simulate;
 mod status;
 mod suggest;
+mod sync_state;
 mod world;
 
 use std::{io, process::ExitCode};
