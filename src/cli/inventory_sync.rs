@@ -59,7 +59,9 @@ pub(super) async fn run(store: &Store, args: Args) -> anyhow::Result<Done> {
     let lists = list_all(&cluster, Target::all(&args.namespace)).await?;
     report(cluster.name(), &lists);
     let mut state = SyncState::default();
-    lists.iter().for_each(|(_, listed)| state.begin(listed.answered, &listed.objects));
+    for (_, listed) in &lists {
+        state.begin(listed.answered, &listed.objects);
+    }
     let watch = Watch {
         site: args.site.site,
         source: cluster.name().to_owned(),

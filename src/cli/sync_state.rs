@@ -110,8 +110,12 @@ impl Known {
     fn relist(&mut self, between: Between, objects: Vec<Object>, changes: &mut Vec<Change>) {
         let listed: BTreeSet<&String> = objects.iter().map(|object| &object.name).collect();
         let gone: Vec<String> = self.objects.keys().filter(|name| !listed.contains(name)).cloned().collect();
-        gone.iter().for_each(|name| self.remove(between, name, changes));
-        objects.into_iter().for_each(|object| self.set(between, object, changes));
+        for name in &gone {
+            self.remove(between, name, changes);
+        }
+        for object in objects {
+            self.set(between, object, changes);
+        }
     }
 
     fn set(&mut self, between: Between, Object { name, body }: Object, changes: &mut Vec<Change>) {

@@ -122,7 +122,7 @@ impl Follower {
                 Some(version) => self.watch(version).await,
             };
             match step {
-                Ok(()) => continue,
+                Ok(()) => {}
                 Err(Stop::Unheard) => return,
                 Err(Stop::Failed(error)) => {
                     if matches!(error, ClusterError::Gone | ClusterError::Malformed(_)) {
