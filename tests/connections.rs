@@ -260,6 +260,29 @@ fn a_made_up_syn_ack_that_acknowledges_the_syn_itself_answers_it() {
     expect(&[Frames::ethernet([open]), Frames::ethernet([agree.at(0.02), done])], &rows);
 }
 
+/// The same packets by a clock that is ahead by so many seconds.
+fn by_a_clock_ahead(packets: Vec<Packet>, seconds: f64) -> Vec<Packet> {
+    (0..).zip(packets).map(|(n, packet)| packet.at(10.0 + seconds + f64::from(n) * 0.01)).collect()
+}
+
+#[test]
+fn hosts_whose_clocks_differ_saw_one_connection() {
+    let (client, dialled, pod) = ("10.244.0.5:40000", "10.96.11.3:80", "10.244.1.6:8081");
+    for ahead_s in [-5.0, -1.0, 1.0, 40.0] {
+        let near = by_a_clock_ahead(connection(client, dialled, u32::MAX, 2_000), 0.0);
+        let far = connection(client, pod, u32::MAX, 2_000).into_iter().map(|packet| packet.hops(62)).collect();
+        let far = by_a_clock_ahead(far, ahead_s);
+        let row = "10.244.0.5 > 10.244.1.6:8081/TCP established handshake 1 via 10.96.11.3:80";
+        expect(&[Frames::ethernet(near), Frames::ethernet(far)], &[row]);
+        let [here, there] = [0.0, ahead_s].map(|s| by_a_clock_ahead(connection(client, pod, 9, u32::MAX - 9), s));
+        let row = "10.244.0.5 > 10.244.1.6:8081/TCP established handshake 1";
+        expect(&[Frames::ethernet(here.clone()), Frames::ethernet(there.clone())], &[row]);
+        // the one saw its beginning, the other its end
+        let parts = [&here[..5], &there[3..]].map(|part| Frames::ethernet(part.to_vec()));
+        expect(&parts, &[row]);
+    }
+}
+
 // --- datagrams and SCTP ----------------------------------------------------------------------------------------------
 
 #[test]

@@ -92,12 +92,6 @@ impl Directory {
         self.find(places, |it| it.was_there(span) && it.service.external_ips.contains(&address.to_canonical()))
     }
 
-    /// The Service that answers at a port of every node; of several the last.
-    #[must_use]
-    pub fn node_port(&self, protocol: Protocol, port: u16) -> Found<'_> {
-        self.find(self.services.by_node_port.get(&(protocol, port)), |_| true)
-    }
-
     /// The Service that answered at a port of every node when a connection began.
     #[must_use]
     pub fn node_port_over(&self, protocol: Protocol, port: u16, span: Span) -> Found<'_> {
@@ -134,12 +128,6 @@ impl Directory {
     pub fn present_targets(&self, service: &Service, port: &ServicePort) -> Vec<(IpAddr, u16)> {
         let selected = if service.selector.is_some() { self.backends(service) } else { Vec::new() };
         self.targets_of(service, port, selected, |it| it.to == i64::MAX)
-    }
-
-    /// The addresses and ports that a Service's port led to at any time. In order.
-    #[must_use]
-    pub fn targets(&self, service: &Service, port: &ServicePort) -> Vec<(IpAddr, u16)> {
-        self.targets_of(service, port, self.selected(service), |_| true)
     }
 
     /// The addresses and ports that a Service's port led to when a connection began. In order.

@@ -21,6 +21,9 @@ const TRANSIT_S: f64 = 2.0;
 /// The same by one clock.
 const TRANSIT_ON_HOST_S: f64 = 0.05;
 
+/// Clocks of two hosts differ by no more, in seconds. Counts where both sides' numbers are equal: nothing else could be.
+const CLOCKS_APART_S: f64 = 60.0;
+
 /// Captures of one host show its interfaces' packets out of order by no more, in seconds.
 const REORDERED_S: f64 = 0.001;
 
@@ -86,7 +89,7 @@ fn by_time(mut group: Vec<Connection>) -> Vec<Vec<Connection>> {
     let mut clusters: Vec<Vec<Connection>> = Vec::new();
     for connection in group {
         match clusters.last_mut() {
-            Some(cluster) if cluster.last().is_some_and(|before| is_passage(before.span, connection.span)) => {
+            Some(cluster) if cluster.last().is_some_and(|before| is_passage(before, &connection)) => {
                 cluster.push(connection);
             }
             _ => clusters.push(vec![connection]),
@@ -95,8 +98,10 @@ fn by_time(mut group: Vec<Connection>) -> Vec<Vec<Connection>> {
     clusters
 }
 
-fn is_passage(a: Span, b: Span) -> bool {
-    b.first.seconds_since(a.first).abs() <= TRANSIT_S
+fn is_passage(a: &Connection, b: &Connection) -> bool {
+    let apart_s = b.span.first.seconds_since(a.span.first).abs();
+    let are_by_two_clocks = || by_numbers(a).is_some() && shares_an_end(a, b) && !a.shares_run_with(b);
+    apart_s <= TRANSIT_S || apart_s <= CLOCKS_APART_S && are_by_two_clocks()
 }
 
 /// Joins the stages of one connection, from the client to the server. Where neither hop limits nor the inventory tell
@@ -106,7 +111,7 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     if ends.len() > MAX_STAGES {
         return done.append(&mut stages);
     }
-    stages = join_halves(stages, directory);
+    stages = join_halves(stages);
     // hop limits fall on the way from either side; at equal ones, whose packets were seen first was nearer to the client
     let all_replied = stages.iter().all(|stage| !stage.trace.hops_dst.is_none());
     let rank = |stage: &Connection| {
@@ -129,7 +134,7 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     let mut stages = stages.into_iter();
     let Some(mut whole) = stages.next() else { return };
     for stage in stages {
-        absorb(&mut whole, stage, directory);
+        absorb(&mut whole, stage);
     }
     done.push(whole);
 }
@@ -167,14 +172,14 @@ fn is_nearer(near: &Connection, far: &Connection) -> bool {
 
 /// Joins a sighting of one side's packets with a sighting of the other's. A bridge sees both sides' packets after their
 /// translation: requests name the true server, replies the true client and what it dialled.
-fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
+fn join_halves(stages: Vec<Connection>) -> Vec<Connection> {
     let (mut requests, rest): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.trace.hops_dst.is_none());
     let (replies, mut whole): (Vec<_>, Vec<_>) = rest.into_iter().partition(|stage| stage.trace.hops_src.is_none());
     if let ([request], [reply]) = (&mut requests[..], &replies[..])
         && (whole.is_empty() || request.shares_run_with(reply))
     {
         for reply in replies {
-            take_replies(request, reply, directory);
+            take_replies(request, reply);
         }
         requests.append(&mut whole);
         return requests;
@@ -191,7 +196,7 @@ fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection
             continue;
         }
         match whole.iter_mut().find(|stage| stage.client == reply.client && is_among(stage, &reply)) {
-            Some(stage) => take_replies(stage, reply, directory),
+            Some(stage) => take_replies(stage, reply),
             None => whole.push(reply),
         }
     }
@@ -205,9 +210,9 @@ fn is_among(stage: &Connection, reply: &Connection) -> bool {
     apart_s <= TRANSIT_ON_HOST_S && overlap(stage.span, reply.span)
 }
 
-fn take_replies(stage: &mut Connection, reply: Connection, directory: &Directory) {
+fn take_replies(stage: &mut Connection, reply: Connection) {
     if reply.server != stage.server && stage.via.is_none() {
-        stage.via = Some(via(directory, stage.protocol, reply.server));
+        stage.via = Some(dialled(reply.server));
     }
     stage.client = reply.client;
     stage.take_stage(reply);
@@ -215,22 +220,21 @@ fn take_replies(stage: &mut Connection, reply: Connection, directory: &Directory
 
 fn is_service(directory: &Directory, connection: &Connection) -> bool {
     let (address, port) = connection.server;
-    directory.service_at(address, connection.protocol, port).is_some()
+    directory.service_over(address, connection.protocol, port, connection.span).is_some()
 }
 
 /// Takes a stage further on into `whole`: its server is the truer one.
-fn absorb(whole: &mut Connection, stage: Connection, directory: &Directory) {
+fn absorb(whole: &mut Connection, stage: Connection) {
     if whole.server != stage.server && whole.via.is_none() {
-        whole.via = Some(via(directory, whole.protocol, whole.server));
+        whole.via = Some(dialled(whole.server));
     }
     whole.server = stage.server;
     whole.take_stage(stage);
 }
 
-pub(super) fn via(directory: &Directory, protocol: Protocol, (address, port): End) -> Via {
-    let service = directory.service_at(address, protocol, port).or_else(|| directory.node_port(protocol, port));
-    let service = service.map(|(service, _)| format!("{}/{}", service.namespace, service.name));
-    Via { address, port, service, disputed: false }
+/// What was dialled; which Service that was then, [`super::identity`] tells.
+fn dialled((address, port): End) -> Via {
+    Via { address, port, service: None, disputed: false }
 }
 
 /// Whether the packets led elsewhere than where the inventory says that the Service led then. A pod that the inventory does
@@ -273,7 +277,7 @@ fn join_services(connections: Vec<Connection>, directory: &Directory) -> Vec<Con
         let mut whole = connection;
         std::mem::swap(&mut whole, &mut rest[found]);
         let behind = Connection { server, ..whole };
-        absorb(&mut rest[found], behind, directory);
+        absorb(&mut rest[found], behind);
     }
     rest
 }
@@ -283,8 +287,8 @@ fn overlap(a: Span, b: Span) -> bool {
 }
 
 fn is_backend(directory: &Directory, dialled: &Connection, reached: &Connection) -> bool {
-    let (address, port) = dialled.server;
+    let Connection { protocol, server: (address, port), span, .. } = *dialled;
     directory
-        .service_at(address, dialled.protocol, port)
-        .is_some_and(|(service, service_port)| directory.targets(service, service_port).contains(&reached.server))
+        .service_over(address, protocol, port, span)
+        .is_some_and(|(service, port)| directory.targets_over(service, port, span).contains(&reached.server))
 }

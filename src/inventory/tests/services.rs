@@ -1,5 +1,8 @@
 use super::*;
-use crate::{inventory::target_port, model::Protocol};
+use crate::{
+    inventory::target_port,
+    model::{Protocol, Span, Timestamp},
+};
 
 fn directory(items: &[Value]) -> Directory {
     Directory::new(&cluster(items))
@@ -59,7 +62,10 @@ fn a_named_target_port_is_each_pods_own() {
     let targets: Vec<Option<u16>> =
         directory.backends(service).iter().map(|pod| target_port(&service.ports[0], pod)).collect();
     assert_eq!(targets, [Some(8080), Some(9090), None, None]);
-    assert_eq!(directory.targets(service, &service.ports[0]), [(ip("10.244.1.5"), 8080), (ip("10.244.1.6"), 9090)]);
+    assert_eq!(
+        directory.present_targets(service, &service.ports[0]),
+        [(ip("10.244.1.5"), 8080), (ip("10.244.1.6"), 9090)]
+    );
 }
 
 #[test]
@@ -68,7 +74,7 @@ fn targets_without_pods_are_the_endpoints_of_that_port() {
     let directory =
         directory(&[service, mk_endpoints("kubernetes", &["192.0.2.1"]), mk_endpoints("other", &["192.0.2.2"])]);
     let service = &directory.cluster().services[0];
-    assert_eq!(directory.targets(service, &service.ports[0]), [(ip("192.0.2.1"), 6443)]);
+    assert_eq!(directory.present_targets(service, &service.ports[0]), [(ip("192.0.2.1"), 6443)]);
 }
 
 #[test]
@@ -101,10 +107,11 @@ fn a_node_port_leads_to_its_service() {
     let ports = json!([{"name": "http", "port": 80, "nodePort": 30080}]);
     let directory =
         directory(&[with(with(mk_service("web", "None"), "/spec/ports", ports), "/spec/type", "NodePort".into())]);
-    let (service, port) = directory.node_port(Protocol::TCP, 30080).unwrap();
+    let at = Timestamp::new(1_790_000_000, 0);
+    let (service, port) = directory.node_port_over(Protocol::TCP, 30080, Span::at(at)).unwrap();
     assert_eq!((service.name.as_str(), port.port), ("web", 80));
-    assert!(directory.node_port(Protocol::UDP, 30080).is_none());
-    assert!(directory.node_port(Protocol::TCP, 80).is_none());
+    assert!(directory.node_port_over(Protocol::UDP, 30080, Span::at(at)).is_none());
+    assert!(directory.node_port_over(Protocol::TCP, 80, Span::at(at)).is_none());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{Verdict, only_one};
 use crate::{
     inventory::Directory,
     map::connections::{Connection, End},
-    model::{Direction, Outcome, PortKind, Protocol, Timestamp},
+    model::{Direction, Outcome, PortKind, Protocol, Span},
 };
 
 /// Fewer talkers than this say nothing about who serves.
@@ -48,9 +48,8 @@ impl Evidence {
     /// The strongest evidence that speaks.
     pub fn weigh(&self, connection: &Connection, directory: &Directory) -> Option<Verdict> {
         let Connection { protocol, client, server, .. } = *connection;
-        let at = connection.span.first;
         let listens = |end: End| self.listeners.contains(&(protocol, end));
-        let declared = |end: End| is_declared(directory, end, protocol, at);
+        let declared = |end: End| is_declared(directory, end, protocol, connection.span);
         let as_listener = || only_one(listens(server), listens(client)).map(|it| (Direction::Listener, it));
         let as_declared = || only_one(declared(server), declared(client)).map(|it| (Direction::Inventory, it));
         let by_fan_in = || self.by_fan_in(connection).map(|it| (Direction::FanIn, it));
@@ -81,6 +80,7 @@ fn by_port(protocol: Protocol, server: u16, client: u16) -> Option<bool> {
 }
 
 /// Whether the inventory knows that this end serves.
-fn is_declared(directory: &Directory, (address, port): End, protocol: Protocol, at: Timestamp) -> bool {
-    directory.service_at(address, protocol, port).is_some() || directory.declares(address, at, protocol, port)
+fn is_declared(directory: &Directory, (address, port): End, protocol: Protocol, span: Span) -> bool {
+    directory.service_over(address, protocol, port, span).is_some()
+        || directory.declares(address, span.first, protocol, port)
 }
