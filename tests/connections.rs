@@ -150,6 +150,16 @@ fn a_reset_whose_syn_was_not_captured_refuses() {
 }
 
 #[test]
+fn a_refusal_is_known_where_segments_were_cut_before_their_flags() {
+    let refused = ["10.0.0.1 > 10.0.0.2:80/TCP refused handshake 1"];
+    let packets = [syn(CLIENT, SERVER, 1_000), reset(SERVER, CLIENT, 1_001)];
+    expect(&[Frames::ethernet(packets.clone()).cut_to(46)], &refused);
+    expect(&packets.map(|packet| Frames::ethernet([packet]).cut_to(46)), &refused);
+    let packets = connection(CLIENT, SERVER, 1_000, 2_000);
+    expect(&[Frames::ethernet(packets).cut_to(46)], &["10.0.0.1 > 10.0.0.2:80/TCP midstream port 1"]);
+}
+
+#[test]
 fn an_icmp_error_refuses_the_attempt_that_it_quotes() {
     let attempt = syn(CLIENT, SERVER, 1_000);
     let [error, short] = [40, 28].map(|bytes| unreachable("10.0.0.254", &attempt, bytes));

@@ -128,8 +128,9 @@ fn scenario(points: &[usize]) -> BTreeSet<String> {
             (_, false) => (server, ""),
         };
         let outcome = match () {
-            () if !has("vpds") => "midstream",
+            // of TCP cut before its flags a refusal alone is known by its numbers
             () if server.ends_with(":9999") => "refused",
+            () if !has("vpds") => "midstream",
             () => "established",
         };
         (!seen.is_empty()).then(|| told(client, server, protocol, outcome, connections, via))

@@ -50,8 +50,13 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
 fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_bytes: u32) -> Event {
     let Some(flags) = flags else {
         // how much of it is data, its header's length would have told
-        let at = (sequence != 0).then_some(At { sequence, end: sequence, acknowledgment });
-        return Event::Traffic { data: false, closes: false, at };
+        let at = At { sequence, end: sequence, acknowledgment };
+        return match (sequence, acknowledgment) {
+            (0, 0) => Event::Traffic { data: false, closes: false, at: None },
+            // nothing but the refusal of a SYN (RFC 9293, 3.10.7.1) stands at 0, unless by chance
+            (0, _) => Event::Reset { at: Some(at) },
+            _ => Event::Traffic { data: false, closes: false, at: Some(at) },
+        };
     };
     let end = sequence.wrapping_add(data_bytes).wrapping_add(u32::from(flags.fin()));
     let at = At { sequence, end, acknowledgment };

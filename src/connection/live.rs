@@ -177,7 +177,9 @@ impl Connection {
             }
             Event::Reset { .. } if sender != self.src && self.is_asking() => self.flags.add(Flags::REFUSED),
             // a refusal whose SYN was not captured names it: sequence 0, and one more than the SYN's (RFC 9293, 3.10.7.1)
-            Event::Reset { at: Some(At { sequence: 0, acknowledgment, .. }) } if self.is_new() => {
+            Event::Reset { at: Some(At { sequence: 0, acknowledgment, .. }) }
+                if self.is_new() || self.may_be_asked(sender.other(), acknowledgment.wrapping_sub(1)) =>
+            {
                 self.opened_by(sender.other(), acknowledgment.wrapping_sub(1));
                 self.flags.add(Flags::REFUSED);
             }
@@ -284,6 +286,14 @@ impl Connection {
 
     fn is_asking(&self) -> bool {
         self.flags.has(Flags::ASKED) && !self.flags.has(Flags::AGREED)
+    }
+
+    /// Whether all that was seen is one segment of this side with this number: a SYN, where it was cut before its flags.
+    fn may_be_asked(&self, side: Side, number: u32) -> bool {
+        let (half, other) = (self.half(side), self.half(side.other()));
+        self.opening == Opening::Open
+            && (half.begin, half.end) == (number, number)
+            && (other.begin, other.end) == (0, 0)
     }
 
     /// Now the client is known, and its initial sequence number: it is `src` from here on.

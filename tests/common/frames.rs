@@ -235,6 +235,24 @@ impl Frames {
         }
     }
 
+    /// The same with packets cut to so many bytes.
+    pub fn cut_to(&self, snaplen: usize) -> Self {
+        const FILE_HEADER_BYTES: usize = 24;
+        let mut bytes = self.bytes[..FILE_HEADER_BYTES].to_vec();
+        let mut rest = &self.bytes[FILE_HEADER_BYTES..];
+        while let Some((header, packets)) = rest.split_at_checked(16) {
+            let length = u32::from_le_bytes(header[8..12].try_into().expect("four bytes")) as usize;
+            let (packet, later) = packets.split_at(length);
+            let kept = &packet[..snaplen.min(length)];
+            bytes.extend(&header[..8]);
+            bytes.extend(u32::try_from(kept.len()).expect("a short frame").to_le_bytes());
+            bytes.extend(&header[12..]);
+            bytes.extend(kept);
+            rest = later;
+        }
+        Self { link: self.link, bytes, now_us: self.now_us }
+    }
+
     /// The file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
