@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     inventory::{self, Directory, Listing, Problem, Reading, Sighted, Sighting},
-    model::{Cluster, Scope},
+    model::{Cluster, DEFAULT_SITE, Scope},
     store::{Presence, Snapshot, Store, StoredInventory, StoredObject, StoredSnapshot},
 };
 
@@ -74,7 +74,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 
 async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool, partial: bool) -> anyhow::Result<Done> {
     for file in files {
-        let mut reading = read_file(file)?;
+        let (mut reading, elsewhere) = read_of_site(file, site)?;
         if partial {
             reading.complete = Scope::default();
         }
@@ -84,15 +84,26 @@ async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool, part
         }
         let is_new = store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
         report(file, &reading, is_new);
+        if elsewhere > 0 {
+            eprintln!("{}: {elsewhere} hosts of other sites left out", file.display());
+        }
     }
     Ok(Done::Clean)
 }
 
 /// Reads a file into a store, without a word.
 pub(super) async fn add(store: &Store, file: &Path, site: &str) -> anyhow::Result<()> {
-    let mut reading = read_file(file)?;
+    let (mut reading, _) = read_of_site(file, site)?;
     store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
     Ok(())
+}
+
+/// Reads an inventory file, and leaves out hosts that it places at another site: how many, it tells too. Where no site was
+/// named, there is one, whatever the file calls it.
+fn read_of_site(file: &Path, site: &str) -> anyhow::Result<(Reading, usize)> {
+    let mut reading = read_file(file)?;
+    let elsewhere = if site == DEFAULT_SITE { 0 } else { reading.keep_site(site) };
+    Ok((reading, elsewhere))
 }
 
 /// Reads an inventory file.
@@ -202,11 +213,11 @@ fn sighted(object: StoredObject) -> serde_json::Result<Sighted> {
     Ok(Sighted { object: serde_json::from_str(&object.body)?, sightings })
 }
 
-/// Who was who when, as files alone tell it.
-pub(super) fn directory_of(files: &[PathBuf]) -> anyhow::Result<Directory> {
+/// Who was who at a site when, as files alone tell it.
+pub(super) fn directory_of(files: &[PathBuf], site: &str) -> anyhow::Result<Directory> {
     let (mut listings, mut objects) = (Vec::new(), Vec::new());
     for file in files {
-        let reading = read_file(file)?;
+        let reading = read_of_site(file, site)?.0;
         let sighting = Sighting { listing: listings.len(), since: None, until: None };
         let Reading { taken_at, complete, .. } = reading;
         listings.push(Listing { source: file_name(file), taken_at, until: None, complete });

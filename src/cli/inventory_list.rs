@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     inventory::{Directory, Holding, Owner, network_plugin},
-    model::{Cluster, Cover, Coverage, Pod, Timestamp},
+    model::{Cluster, Cover, Coverage, Host, Pod, Timestamp},
     store::Store,
 };
 
@@ -43,13 +43,29 @@ struct Entry {
     since: String,
     until: String,
     workload: String,
+    /// What a hosts file says of it.
+    role: String,
+    vlan: String,
 }
+
+const WIDE_COLUMNS: [&str; 12] = [
+    "site",
+    "kind",
+    "name",
+    "addresses",
+    "node",
+    "since",
+    "until",
+    "workload",
+    "role",
+    "vlan",
+    "watched",
+    "watched_share",
+];
 
 pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
     let mut table = Table::new(&["site", "kind", "name", "addresses", "node", "since"]);
-    let columns =
-        ["site", "kind", "name", "addresses", "node", "since", "until", "workload", "watched", "watched_share"];
-    let mut wide = Table::new(&columns);
+    let mut wide = Table::new(&WIDE_COLUMNS);
     let mut values = Vec::new();
     for (site, directory, coverage) in sites(store, args).await? {
         for conflict in directory.conflicts() {
@@ -58,11 +74,11 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
         for entry in entries(&directory, args) {
             let cover = cover(&entry, &coverage);
             values.push(value(&site, &entry, cover));
-            let Entry { kind, name, addresses, node, since, until, workload } = entry;
+            let Entry { kind, name, addresses, node, since, until, workload, role, vlan } = entry;
             let row = vec![site.clone(), kind.into(), name, addresses, node, since];
             let watched = cover.map_or("", |cover| cover.state.as_str()).to_owned();
             let share = cover.map(|cover| cover.share.to_string()).unwrap_or_default();
-            wide.row(row.iter().cloned().chain([until, workload, watched, share]).collect());
+            wide.row(row.iter().cloned().chain([until, workload, role, vlan, watched, share]).collect());
             table.row(row);
         }
     }
@@ -95,10 +111,10 @@ fn cover<'c>(entry: &Entry, coverage: &'c Coverage) -> Option<&'c Cover> {
 }
 
 fn value(site: &str, entry: &Entry, cover: Option<&Cover>) -> Value {
-    let Entry { kind, name, addresses, node, since, until, workload } = entry;
+    let Entry { kind, name, addresses, node, since, until, workload, role, vlan } = entry;
     json!({
         "site": site, "kind": kind, "name": name, "addresses": addresses, "node": node, "since": since,
-        "until": until, "workload": workload, "watched": cover.map(|cover| cover.state),
+        "until": until, "workload": workload, "role": role, "vlan": vlan, "watched": cover.map(|cover| cover.state),
         "watched_share": cover.map(|cover| cover.share), "watched_by": cover.map(|cover| &cover.runs),
     })
 }
@@ -118,13 +134,19 @@ fn entries(directory: &Directory, args: &Args) -> Vec<Entry> {
     if args.at.is_none() {
         entries.extend(others(cluster));
     }
-    entries.extend(cluster.hosts.iter().map(|host| Entry {
+    entries.extend(cluster.hosts.iter().map(host));
+    entries
+}
+
+fn host(host: &Host) -> Entry {
+    Entry {
         kind: "host",
         name: host.name.clone().unwrap_or_else(|| host.range.addr().to_string()),
         addresses: host.range.to_string(),
+        role: host.role.clone().unwrap_or_default(),
+        vlan: host.vlan.map(|vlan| vlan.to_string()).unwrap_or_default(),
         ..Entry::default()
-    }));
-    entries
+    }
 }
 
 /// Whether it is a pod, and not only what the next of its workload will be like.

@@ -96,9 +96,8 @@ impl World {
 
     /// `--inventory` beside the store: these files stand in for what the store knows.
     fn replace_inventory(&mut self, selection: &Selection) -> anyhow::Result<()> {
-        let directory = inventory::directory_of(&selection.inventory)?;
         for site in &mut self.sites {
-            site.directory = directory.clone();
+            site.directory = inventory::directory_of(&selection.inventory, &site.name)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use serde::Serialize;
 
 use super::{past::Past, timeline::AddressDispute};
-use crate::model::Timestamp;
+use crate::model::{Host, Timestamp};
 
 /// An address that two owners had at one time: which of them a packet then belonged to cannot be told.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,6 +31,16 @@ impl fmt::Display for Conflict {
 
 /// Owners that are named in one conflict.
 const MAX_NAMED: usize = 5;
+
+/// Ranges of hosts files that have several names, of hosts in order.
+pub(super) fn named_twice(hosts: &[Host]) -> impl Iterator<Item = Conflict> {
+    let same_range = hosts.chunk_by(|one, other| one.range == other.range).filter(|hosts| hosts.len() > 1);
+    same_range.filter_map(|hosts| {
+        let names = hosts.iter().filter_map(|host| host.name.as_deref());
+        let owners = names.take(MAX_NAMED).map(|name| format!("Host {name}")).collect();
+        Some(Conflict { address: hosts.first()?.range.addr(), from: None, until: None, owners })
+    })
+}
 
 /// The conflicts behind disputes, in order.
 pub(super) fn conflicts(past: &Past, disputes: Vec<AddressDispute>) -> Vec<Conflict> {

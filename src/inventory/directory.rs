@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::{
     collect::Collector,
-    conflict::{Conflict, conflicts},
+    conflict::{Conflict, conflicts, named_twice},
     field::sorted,
     items::{Item, Items, Meta, State},
     past::{Past, past},
     present::present,
-    ranges::{Hosts, Ranges, UNROUTED, is_many, pod_ranges},
+    ranges::{HostPlace, Hosts, Ranges, UNROUTED, is_many, pod_ranges},
     services::Services,
     sights::{Listing, Sighting, Sights},
     timeline::{Class, Timeline, Who},
@@ -136,7 +136,9 @@ impl Directory {
         Self::with(past, timeline, conflicts, present)
     }
 
-    fn with(past: Past, timeline: Timeline, conflicts: Vec<Conflict>, present: Cluster) -> Self {
+    fn with(past: Past, timeline: Timeline, mut conflicts: Vec<Conflict>, present: Cluster) -> Self {
+        conflicts.extend(named_twice(&present.hosts));
+        conflicts.sort_unstable();
         let nodes = past.nodes.iter().chain(&present.nodes);
         let listed: Vec<IpNet> = sorted(nodes.flat_map(|node| node.pod_ranges.iter().copied()));
         let local = UNROUTED.iter().filter_map(|range| range.parse().ok());
@@ -231,7 +233,11 @@ impl Directory {
     }
 
     fn who_by_range(&self, address: IpAddr) -> Owner<'_> {
-        let host = self.hosts.at(address).and_then(|n| self.present.hosts.get(n));
+        let host = match self.hosts.at(address) {
+            Some(HostPlace::At(n)) => self.present.hosts.get(n),
+            Some(HostPlace::Disputed) => return Owner::Unknown,
+            None => None,
+        };
         match (host, self.inside.at(address)) {
             (Some(host), None) => Owner::Host(host),
             // a wide host range around the cluster does not know who its pods are; one within it does

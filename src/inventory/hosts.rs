@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{collect::Collector, field::Notes};
 use crate::model::{Host, Labels};
 
-/// What a hosts file may say of a host. Site and VLAN are accepted, and not yet used.
+/// What a hosts file may say of a host.
 const KEYS: [&str; 6] = ["address", "name", "role", "site", "vlan", "labels"];
 
 /// Whether the first line that says anything is a CSV header with the column `address`.
@@ -61,7 +61,25 @@ pub(super) fn host(entry: &Value, notes: &mut Notes) -> Option<Host> {
         return None;
     };
     let given = |key: &str| Some(field(key)).filter(|text| !text.is_empty());
-    Some(Host { range, name: given("name"), role: given("role"), labels: labels(&field("labels"), notes) })
+    let vlan = given("vlan").and_then(|text| vlan(&text, notes));
+    let (name, role, site) = (given("name"), given("role"), given("site"));
+    Some(Host { range, name, role, site, vlan, labels: labels(&field("labels"), notes) })
+}
+
+/// The site that an entry names.
+pub(super) fn site(entry: &Value) -> Option<&str> {
+    let mut fields = entry.as_object().into_iter().flatten();
+    let site = fields.find(|(word, _)| key(word) == Some("site")).and_then(|(_, value)| value.as_str());
+    site.map(str::trim).filter(|site| !site.is_empty())
+}
+
+/// A VLAN identifier (IEEE 802.1Q, 9.6: 0 and 4095 are none).
+fn vlan(text: &str, notes: &mut Notes) -> Option<u16> {
+    let vlan = text.parse().ok().filter(|vlan| (1..=4094).contains(vlan));
+    if vlan.is_none() {
+        notes.add(format!("vlan `{text}` is not a number from 1 to 4094"));
+    }
+    vlan
 }
 
 /// A value of the YAML form as it would stand in a cell: labels may be a map there.

@@ -1,6 +1,9 @@
 //! Several readings, or snapshots of one cluster at several times, as one. The order they come in never matters: a
 //! model value does not know when it was read, so of two that differ the one that says more counts.
 
+use foldhash::HashSet;
+use ipnet::IpNet;
+
 use super::field::sorted;
 use crate::model::{Cluster, Host, Ingress, Namespace, Node, Pod, RawObject, Service, Workload};
 
@@ -32,7 +35,7 @@ pub(super) fn settled(cluster: Cluster) -> Cluster {
         endpoints: sorted(cluster.endpoints),
         workloads: joined(cluster.workloads, |one| one.id.clone(), join_workload),
         ingresses: joined(cluster.ingresses, |one| (one.namespace.clone(), one.name.clone()), join_ingress),
-        hosts: joined(cluster.hosts, |one| one.range, join_host),
+        hosts: hosts(cluster.hosts),
         policies: policies(cluster.policies),
     }
 }
@@ -101,8 +104,20 @@ fn join_ingress(known: &mut Ingress, other: Ingress) {
     keep_fuller(known, other, |ingress| ingress.backends.len());
 }
 
-fn join_host(known: &mut Host, other: Host) {
-    keep_fuller(known, other, |host| (host.name.is_some(), host.role.is_some(), host.labels.0.len()));
+/// One host for each range and name. Two names for one range stay two: which of them is right cannot be told.
+fn hosts(hosts: Vec<Host>) -> Vec<Host> {
+    let mut hosts = joined(
+        hosts,
+        |one| (one.range, one.name.clone()),
+        |known, other| {
+            keep_fuller(known, other, |host| {
+                (host.role.is_some(), host.labels.0.len(), host.vlan, host.site.is_some())
+            });
+        },
+    );
+    let named: HashSet<IpNet> = hosts.iter().filter(|host| host.name.is_some()).map(|host| host.range).collect();
+    hosts.retain(|host| host.name.is_some() || !named.contains(&host.range));
+    hosts
 }
 
 /// A pod is one by namespace, name and start: a `StatefulSet` gives the name again. The end of a pod is the later news.

@@ -49,23 +49,34 @@ impl Ranges {
     }
 }
 
+/// Which host a range is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum HostPlace {
+    /// Its place in the cluster.
+    At(usize),
+    /// Several are named for the range.
+    Disputed,
+}
+
 /// The ranges of a hosts file, which may lie within one another.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hosts {
-    /// Places in the cluster.
-    by_range: HashMap<IpNet, usize>,
+    by_range: HashMap<IpNet, HostPlace>,
     /// Prefix lengths in use, for IPv4 and IPv6 together.
     prefixes: BTreeSet<u8>,
 }
 
 impl Hosts {
     pub fn new(hosts: &[Host]) -> Self {
-        let by_range = hosts.iter().enumerate().rev().map(|(n, host)| (host.range, n)).collect();
+        let mut by_range = HashMap::default();
+        for (n, host) in hosts.iter().enumerate() {
+            by_range.entry(host.range).and_modify(|place| *place = HostPlace::Disputed).or_insert(HostPlace::At(n));
+        }
         Self { by_range, prefixes: hosts.iter().map(|host| host.range.prefix_len()).collect() }
     }
 
-    /// The narrowest range around an address.
-    pub fn at(&self, address: IpAddr) -> Option<usize> {
+    /// The host of the narrowest range around an address.
+    pub fn at(&self, address: IpAddr) -> Option<HostPlace> {
         let mut ranges = self.prefixes.iter().rev().filter_map(|prefix| IpNet::new(address, *prefix).ok());
         ranges.find_map(|range| self.by_range.get(&range.trunc()).copied())
     }

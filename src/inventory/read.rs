@@ -30,6 +30,24 @@ pub struct Reading {
     pub complete: Scope,
 }
 
+impl Reading {
+    /// Leaves out the hosts of other sites than this one, and tells how many they were.
+    pub fn keep_site(&mut self, site: &str) -> usize {
+        let is_elsewhere = |named: Option<&str>| named.is_some_and(|named| named != site);
+        let before = self.cluster.hosts.len();
+        self.cluster.hosts.retain(|host| !is_elsewhere(host.site.as_deref()));
+        let left_out = before - self.cluster.hosts.len();
+        if left_out > 0 {
+            let entry = |object: &String| serde_json::from_str::<Value>(object).unwrap_or_default();
+            self.objects.retain(|object| {
+                let entry = entry(object);
+                !hosts::is_host(&entry) || !is_elsewhere(hosts::site(&entry))
+            });
+        }
+        left_out
+    }
+}
+
 /// Something in a file that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {

@@ -185,6 +185,10 @@ pub struct Host {
     pub name: Option<String>,
     /// The role an operator gave it.
     pub role: Option<String>,
+    /// Where it stands; nowhere in particular where none is given.
+    pub site: Option<String>,
+    /// The VLAN it is meant to be in: 1 to 4094.
+    pub vlan: Option<u16>,
     /// Its labels.
     pub labels: Labels,
 }

@@ -9,7 +9,8 @@ fn hosts(text: &str) -> Vec<Host> {
 
 fn mk_host(range: &str, name: Option<&str>, role: Option<&str>, labels: &[(&str, &str)]) -> Host {
     let labels = labels.iter().copied().collect();
-    Host { range: range.parse().unwrap(), name: name.map(Into::into), role: role.map(Into::into), labels }
+    let (name, role) = (name.map(Into::into), role.map(Into::into));
+    Host { range: range.parse().unwrap(), name, role, site: None, vlan: None, labels }
 }
 
 #[test]
@@ -19,7 +20,11 @@ fn a_csv_is_read_by_its_header() {
     assert_eq!(
         hosts(text),
         [
-            mk_host("10.0.0.5/32", Some("db"), Some("database"), &[("env", "prod"), ("tier", "data")]),
+            Host {
+                site: Some("hq".into()),
+                vlan: Some(100),
+                ..mk_host("10.0.0.5/32", Some("db"), Some("database"), &[("env", "prod"), ("tier", "data")])
+            },
             mk_host("10.1.0.0/16", Some("lab, upstairs"), None, &[]),
             mk_host("fd00::1/128", None, None, &[]),
         ]
@@ -34,24 +39,50 @@ fn one_column_is_enough() {
 #[test]
 fn yaml_and_json_lists_of_the_same_keys_are_hosts_too() {
     let expected = [mk_host("10.0.0.5/32", Some("db"), None, &[("tier", "data")])];
-    assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  vlan: 100\n  labels: {tier: data}\n"), expected);
+    assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  labels: {tier: data}\n"), expected);
+    let [host] = &expected;
+    let tagged = [Host { vlan: Some(100), ..host.clone() }];
+    assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  vlan: 100\n  labels: {tier: data}\n"), tagged);
     assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  labels: tier=data\n"), expected);
     assert_eq!(hosts(r#"[{"address": "10.0.0.5", "name": "db", "labels": {"tier": "data"}}]"#), expected);
 }
 
 #[test]
 fn rows_that_are_no_hosts_are_told_by_their_line() {
-    let reading = read("h.csv", b"address,name,colour,labels\n10.0.0.300,a,red,\n10.0.0.3,b,red,tier\n").unwrap();
+    let reading =
+        read("h.csv", b"address,name,colour,labels,vlan\n10.0.0.300,a,red,,1\n10.0.0.3,b,red,tier,4095\n").unwrap();
     let told: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [
             "h.csv: line 2: address `10.0.0.300` is neither an address nor a CIDR",
+            "h.csv: line 3: vlan `4095` is not a number from 1 to 4094",
             "h.csv: line 3: label `tier` is not written as key=value",
             "h.csv: header: column `colour` is not known; known are address, name, role, site, vlan, labels",
         ]
     );
     assert_eq!(reading.cluster.hosts, [mk_host("10.0.0.3/32", Some("b"), None, &[])]);
+}
+
+#[test]
+fn hosts_of_other_sites_are_left_out() {
+    let text = "address,name,site\n10.0.0.3,a,hq\n10.0.0.4,b,lab\n10.0.0.5,c,\n";
+    let mut reading = read("h.csv", text.as_bytes()).unwrap();
+    assert_eq!(reading.keep_site("hq"), 1);
+    let again = read("again", format!("[{}]", reading.objects.join(",")).as_bytes()).unwrap();
+    let names: Vec<_> = again.cluster.hosts.iter().filter_map(|host| host.name.as_deref()).collect();
+    assert_eq!(names, ["a", "c"]);
+    assert_eq!(reading.cluster, again.cluster);
+}
+
+#[test]
+fn an_address_with_two_names_is_nobodys_and_a_conflict() {
+    let text = "address,name\n10.0.0.3,a\n10.0.0.3,b\n10.0.0.0/24,lab\n";
+    let directory = Directory::new(&read("h.csv", text.as_bytes()).unwrap().cluster);
+    let told: Vec<String> = directory.conflicts().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["10.0.0.3: Host a and Host b had it at one time, from always until now"]);
+    assert_eq!(directory.who(ip("10.0.0.3"), Timestamp::default()), Owner::Unknown);
+    assert!(matches!(directory.who(ip("10.0.0.4"), Timestamp::default()), Owner::Host(_)));
 }
 
 #[test]
