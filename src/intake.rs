@@ -1,4 +1,4 @@
-//! Frames to observations and names: decode, connection table, names and the counts of what was lost, in one value.
+//! Frames to observations, names and sightings of links: decode, connection table, names, links and the counts of what was lost, in one value.
 //! Files and live interfaces are taken in by the same code.
 
 use std::collections::BTreeMap;
@@ -8,10 +8,18 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::{
     capture::Frame,
     connection::{Bound, Limits, Tracker},
-    decode::{NotDecoded, decode},
-    model::{MissedNames, NameSighting, Observation, Span},
+    decode::{NotDecoded, Packet, Transport, decode},
+    model::{LinkSighting, MissedNames, NameSighting, Observation, Protocol, Span},
     names::Gatherer,
+    segment::Table,
 };
+
+/// Whether a packet may tell more of its link than its addresses: broadcasts, neighbour discovery, DHCP.
+fn speaks_of_links(packet: &Packet<'_>) -> bool {
+    const DHCP_SERVER: u16 = 67;
+    let is_dhcp = matches!(packet.transport, Transport::Udp { src_port: DHCP_SERVER, .. });
+    packet.is_broadcast || packet.protocol == Protocol::ICMPV6 || is_dhcp
+}
 
 /// Bytes of each packet that tell one capture from another, beside its time and lengths.
 const DIGEST_BYTES: usize = 128;
@@ -31,12 +39,15 @@ pub struct Counts {
     pub bounds: BTreeMap<Bound, u64>,
     /// Names that were told and are not kept.
     pub missed_names: MissedNames,
+    /// Packets whose word about links is not kept, for there was too much of it.
+    pub missed_links: u64,
 }
 
 /// Takes frames in.
 pub struct Intake {
     tracker: Tracker,
     names: Gatherer,
+    links: Table,
     counts: Counts,
     digest: Xxh3,
 }
@@ -48,6 +59,7 @@ impl Intake {
         Self {
             tracker: Tracker::new(limits),
             names: Gatherer::default(),
+            links: Table::default(),
             counts: Counts::default(),
             digest: Xxh3::new(),
         }
@@ -59,20 +71,29 @@ impl Intake {
         let moment = Span::at(frame.time);
         self.counts.span.get_or_insert(moment).join(moment);
         self.identify(frame);
-        match decode(frame) {
+        let is_new = match decode(frame) {
             Ok(packet) => {
                 self.counts.decoded += 1;
                 self.names.take(frame.time, &packet);
-                self.tracker.ingest(frame.time, &packet);
+                self.tracker.ingest(frame.time, &packet) || speaks_of_links(&packet)
             }
-            Err(reason) => *self.counts.not_decoded.entry(reason).or_default() += 1,
-        }
+            Err(reason) => {
+                *self.counts.not_decoded.entry(reason).or_default() += 1;
+                true
+            }
+        };
+        self.links.take(frame, is_new);
     }
 
     /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts { bounds: self.tracker.bounds(), missed_names: self.names.missed(), ..self.counts.clone() }
+        Counts {
+            bounds: self.tracker.bounds(),
+            missed_names: self.names.missed(),
+            missed_links: self.links.left_out(),
+            ..self.counts.clone()
+        }
     }
 
     /// Frames so far.
@@ -96,6 +117,11 @@ impl Intake {
     /// The names that are new or told again since they were asked for last.
     pub fn names(&mut self) -> Vec<NameSighting> {
         self.names.changed()
+    }
+
+    /// What frames said about their links that is new or told again since this was asked for last.
+    pub fn links(&mut self) -> Vec<LinkSighting> {
+        self.links.news()
     }
 
     /// Takes out the observations of connections that were written out early.

@@ -27,6 +27,7 @@ pub mod names;
 pub mod policy;
 pub mod recommend;
 pub mod render;
+pub mod segment;
 #[cfg(feature = "cli")]
 pub mod store;
 pub mod yaml;

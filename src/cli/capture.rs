@@ -151,6 +151,7 @@ impl Worker {
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
+        let links = self.intake.links();
         let counts = self.intake.counts();
         let Drops { by_kernel, by_interface } = self.capture.drops();
         self.run.loss =
@@ -159,8 +160,9 @@ impl Worker {
         self.run.decoded = counts.decoded;
         self.run.first_packet = counts.span.map(|span| span.first);
         self.run.last_packet = counts.span.map(|span| span.last);
-        let (observations, names) = (self.intake.flush(), self.intake.names());
-        self.runtime.block_on(self.store.extend_run(&self.run, &observations, &names))?;
+        let observations = self.intake.flush();
+        let learnt = (&self.intake.names()[..], &links[..]);
+        self.runtime.block_on(self.store.extend_run(&self.run, &observations, learnt))?;
         Ok(())
     }
 }

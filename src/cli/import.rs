@@ -149,8 +149,8 @@ pub(super) async fn file(
         writer.write(&last).await?;
         last = next;
     }
+    let writer = writer.with_names(intake.names()).with_links(intake.links());
     let mut run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
-    let writer = writer.with_names(intake.names());
     let written = writer.finish(&mut run, &last).await.with_context(|| name.clone())?;
     Ok((run, written))
 }
@@ -177,7 +177,11 @@ pub(super) fn loss(counts: &Counts) -> Loss {
         // several numbers may have one name, as the two Ethernet types of PPPoE
         *not_decoded.entry(reason.to_string()).or_default() += count;
     }
-    let bounds = counts.bounds.iter().map(|(bound, count)| (bound.to_string(), *count)).collect();
+    let mut bounds: BTreeMap<String, u64> =
+        counts.bounds.iter().map(|(bound, count)| (bound.to_string(), *count)).collect();
+    if counts.missed_links > 0 {
+        bounds.insert("packets whose word about links was left out, there was too much".into(), counts.missed_links);
+    }
     Loss { not_decoded, bounds, names: counts.missed_names, ..Loss::default() }
 }
 

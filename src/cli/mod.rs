@@ -13,6 +13,7 @@ mod inventory_sync;
 mod names;
 mod print;
 mod runs;
+mod segments;
 mod simulate;
 mod status;
 mod suggest;
@@ -57,6 +58,8 @@ enum Command {
     Runs(runs::Args),
     /// List the dependencies
     Flows(flows::Args),
+    /// Show VLANs, subnets and gateways, and the connections that cross them
+    Segments(segments::Args),
     /// Write NetworkPolicies for review
     Suggest(suggest::Args),
     /// Hold every recorded connection against policies
@@ -99,6 +102,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Inventory(args) => inventory::run(&global, args).await,
         Command::Runs(args) => runs::run(&global, args).await,
         Command::Flows(args) => flows::run(&global, args).await,
+        Command::Segments(args) => segments::run(&global, args).await,
         Command::Suggest(args) => suggest::run(&global, args).await,
         Command::Simulate(args) => simulate::run(&global, args).await,
         Command::Status(args) => status::run(&global, args).await,

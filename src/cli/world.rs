@@ -13,9 +13,10 @@ use super::{
 use crate::{
     inventory::Directory,
     map::{self, By},
-    model::{Cluster, Coverage, DEFAULT_SITE, Dependency, NameSighting, Recording, Span},
+    model::{Cluster, Coverage, DEFAULT_SITE, Dependency, LinkSighting, NameSighting, Recording, Span},
     names::Names,
-    store::{Filter, Run, RunId, Seen, Store},
+    segment::Place,
+    store::{Filter, Run, RunId, Seen, SeenLink, Store},
 };
 
 /// One site with all that is known of it.
@@ -27,6 +28,8 @@ pub(super) struct Site {
     seen_by: Vec<usize>,
     captures: Vec<map::Capture>,
     pub names: Names,
+    /// What frames said about links, where it was asked for.
+    pub links: Vec<(Place, LinkSighting)>,
     selection: Selection,
 }
 
@@ -39,6 +42,15 @@ pub(super) struct World {
 impl World {
     /// Reads the store, or the files that stand in its place.
     pub async fn open(global: &Global, selection: &Selection) -> anyhow::Result<Self> {
+        Self::opened(global, selection, false).await
+    }
+
+    /// The same with what frames said about links.
+    pub async fn open_with_links(global: &Global, selection: &Selection) -> anyhow::Result<Self> {
+        Self::opened(global, selection, true).await
+    }
+
+    async fn opened(global: &Global, selection: &Selection, with_links: bool) -> anyhow::Result<Self> {
         let is_alone = !selection.from.is_empty();
         let store = if is_alone { Store::in_memory().await? } else { global.store().await? };
         let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);
@@ -54,6 +66,9 @@ impl World {
             }
         }
         let mut world = Self::read(&store, selection).await?;
+        if with_links {
+            world.read_links(&store, selection).await?;
+        }
         if !is_alone && !selection.inventory.is_empty() {
             world.replace_inventory(selection)?;
         }
@@ -61,12 +76,7 @@ impl World {
     }
 
     pub async fn read(store: &Store, selection: &Selection) -> anyhow::Result<Self> {
-        let filter = Filter {
-            site: selection.site.clone(),
-            since: selection.since,
-            until: selection.until,
-            exclude: selection.excluded(),
-        };
+        let filter = filter(selection);
         let runs = store.runs().await?;
         let mut recordings = recordings(store.observations(&filter).await?, &runs);
         let mut sightings: BTreeMap<String, Vec<NameSighting>> = BTreeMap::new();
@@ -88,10 +98,33 @@ impl World {
             let (captures, seen_by) = captures(&runs, &name, &seen_by);
             let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
             let names = Names::new(sightings.remove(&name).unwrap_or_default());
-            Site { name, directory, recordings, seen_by, captures, names, selection: selection.clone() }
+            Site {
+                name,
+                directory,
+                recordings,
+                seen_by,
+                captures,
+                names,
+                links: Vec::new(),
+                selection: selection.clone(),
+            }
         };
         let sites = names.into_iter().map(site).collect();
         Ok(Self { sites, runs })
+    }
+
+    async fn read_links(&mut self, store: &Store, selection: &Selection) -> anyhow::Result<()> {
+        for SeenLink { site, sensor, source, sighting } in store.link_sightings(&filter(selection)).await? {
+            let place = Place { sensor, source, interface: sighting.key.interface.clone() };
+            let known = self.sites.iter().position(|known| known.name == site);
+            let n = known.unwrap_or_else(|| {
+                self.sites.push(Site::without_traffic(site, selection));
+                self.sites.len() - 1
+            });
+            self.sites[n].links.push((place, sighting));
+        }
+        self.sites.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(())
     }
 
     /// `--inventory` beside the store: these files stand in for what the store knows.
@@ -131,6 +164,11 @@ impl World {
     }
 }
 
+fn filter(selection: &Selection) -> Filter {
+    let (since, until) = (selection.since, selection.until);
+    Filter { site: selection.site.clone(), since, until, exclude: selection.excluded() }
+}
+
 /// What each run saw, by site and with the run.
 fn recordings(all: Vec<Seen>, runs: &[Run]) -> BTreeMap<String, Vec<(RunId, Recording)>> {
     let time = |run: &Run| run.first_packet.zip(run.last_packet).map(|(first, last)| (run.id, Span { first, last }));
@@ -149,6 +187,14 @@ fn recordings(all: Vec<Seen>, runs: &[Run]) -> BTreeMap<String, Vec<(RunId, Reco
 }
 
 impl Site {
+    /// A site of which links alone are known, and nobody who talks.
+    fn without_traffic(name: String, selection: &Selection) -> Self {
+        let directory = Directory::over(&[], []);
+        let (names, selection) = (Names::new(Vec::new()), selection.clone());
+        let (recordings, seen_by, captures, links) = Default::default();
+        Self { name, directory, recordings, seen_by, captures, names, links, selection }
+    }
+
     /// The dependencies in the selected window, with what captures call the parties that the inventory does not know.
     pub fn dependencies(&self, by: By) -> Vec<Dependency> {
         let options = map::Options { by, since: self.selection.since, until: self.selection.until };

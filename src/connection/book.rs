@@ -58,7 +58,7 @@ impl Book {
         }
     }
 
-    /// Takes a packet to its connection.
+    /// Takes a packet to its connection; tells whether its side was not seen at this place, or so, before.
     pub fn take<A: Address>(
         &mut self,
         table: &mut Table<A>,
@@ -67,7 +67,7 @@ impl Book {
         event: Event,
         src: (A, u16),
         dst: (A, u16),
-    ) {
+    ) -> bool {
         let (tuple, sender) = FiveTuple::of(src, dst, packet.protocol);
         let mut id = table.find_or_insert(tuple, || Connection::new(time, sender));
         let mut networks = 1;
@@ -94,7 +94,7 @@ impl Book {
         }
         let connection = table.get_mut(id);
         connection.apply(event, sender);
-        connection.count(time, sender, packet, &mut self.contexts, &mut self.places);
+        connection.count(time, sender, packet, &mut self.contexts, &mut self.places)
     }
 
     /// An ICMP error says that the attempt from `src` cannot be answered.

@@ -234,7 +234,7 @@ impl Connection {
         places.is_full(&self.half(sender).sum, packet.ip_bytes)
     }
 
-    /// Counts the packet at the place where it was seen.
+    /// Counts the packet at the place where it was seen; tells whether its side was not seen there, or so, before.
     pub fn count(
         &mut self,
         time: Timestamp,
@@ -242,7 +242,7 @@ impl Connection {
         packet: &Packet<'_>,
         contexts: &mut Contexts,
         places: &mut Places,
-    ) {
+    ) -> bool {
         let moment = time.micros_in_hour();
         self.first = self.first.min(moment);
         self.last = self.last.max(moment);
@@ -252,8 +252,10 @@ impl Connection {
         }
         let half = self.half_mut(sender);
         half.hops.join(Hops::of(packet.hop_limit));
-        half.contexts = contexts.with(half.contexts, (packet.vlans, packet.tunnels));
-        places.count(&mut half.sum, packet.point, packet.ip_bytes);
+        let before = half.contexts;
+        half.contexts = contexts.with(before, (packet.vlans, packet.tunnels));
+        let is_first = places.count(&mut half.sum, packet.point, packet.ip_bytes);
+        is_first || half.contexts != before
     }
 
     /// Starts the count of a new hour; what is known of the connection holds on.

@@ -89,24 +89,25 @@ impl Tracker {
         Self { v4: Table::default(), v6: Table::default(), book: Book::new(limits) }
     }
 
-    /// Takes one packet in.
-    pub fn ingest(&mut self, time: Timestamp, packet: &Packet<'_>) {
+    /// Takes one packet in. Tells whether it says something new of where its connection is seen: another interface, other
+    /// tags, the first packet of one side.
+    pub fn ingest(&mut self, time: Timestamp, packet: &Packet<'_>) -> bool {
         let Some((src_port, dst_port, event)) = read(packet) else {
             if let Transport::Unreachable(quote) = packet.transport {
                 self.refuse(time, packet, quote);
             }
-            return;
+            return true;
         };
         self.make_room(time);
         match (packet.src, packet.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
-                self.book.take(&mut self.v4, time, packet, event, (src, src_port), (dst, dst_port));
+                self.book.take(&mut self.v4, time, packet, event, (src, src_port), (dst, dst_port))
             }
             (IpAddr::V6(src), IpAddr::V6(dst)) => {
-                self.book.take(&mut self.v6, time, packet, event, (src, src_port), (dst, dst_port));
+                self.book.take(&mut self.v6, time, packet, event, (src, src_port), (dst, dst_port))
             }
             // no packet has ends of two families
-            _ => {}
+            _ => false,
         }
     }
 

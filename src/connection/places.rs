@@ -44,26 +44,28 @@ impl Places {
         self.chain(first).any(|sum| sum.bytes.checked_add(bytes).is_none())
     }
 
-    /// Counts a packet.
-    pub fn count(&mut self, first: &mut Sum, point: u32, bytes: u32) {
+    /// Counts a packet; tells whether it is the first one of its place.
+    pub fn count(&mut self, first: &mut Sum, point: u32, bytes: u32) -> bool {
         if first.packets == 0 {
             *first = Sum { point, packets: 1, bytes, further: NONE };
-            return;
+            return true;
         }
         if first.point == point {
-            return first.add(bytes);
+            first.add(bytes);
+            return false;
         }
         let (mut id, mut places) = (first.further, 1);
         while let Some(sum) = self.sums.get_mut(id as usize) {
             if sum.point == point {
-                return sum.add(bytes);
+                sum.add(bytes);
+                return false;
             }
             (id, places) = (sum.further, places + 1);
         }
         let is_full = places >= Tally::MAX_POINTS || self.sums.len() - self.free.len() >= self.limit;
         if is_full {
             self.left_out += 1;
-            return;
+            return false;
         }
         let sum = Sum { point, packets: 1, bytes, further: first.further };
         first.further = if let Some(id) = self.free.pop() {
@@ -73,6 +75,7 @@ impl Places {
             self.sums.push(sum);
             u32::try_from(self.sums.len() - 1).unwrap_or(NONE)
         };
+        true
     }
 
     /// What all places saw.

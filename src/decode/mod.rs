@@ -2,6 +2,7 @@
 
 mod ip;
 mod link;
+pub mod neighbour;
 mod transport;
 mod tunnel;
 mod vlan;

@@ -4,6 +4,7 @@ mod cluster;
 mod coverage;
 mod dependency;
 mod labels;
+mod link;
 mod naming;
 mod observation;
 mod party;
@@ -19,6 +20,7 @@ pub use cluster::{
 pub use coverage::{Cover, Coverage, Watched};
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
+pub use link::{How, LinkKey, LinkSighting, Mac};
 pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
 pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet};
 pub use party::{Party, PartyKind, WorkloadRef};

@@ -1,9 +1,10 @@
-//! The dependency store: runs, observations, names and inventories in one SQLite file. The only SQL of the house.
+//! The dependency store: runs, observations, names, links and inventories in one SQLite file. The only SQL of the house.
 //!
 //! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
 
 mod codec;
 mod inventory;
+mod links;
 mod names;
 mod observations;
 mod open;
@@ -11,6 +12,7 @@ mod run;
 mod watch;
 
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
+pub use links::SeenLink;
 pub use observations::{Filter, Seen};
 pub use run::{Loss, Run, RunId, RunWriter, Written};
 pub use watch::{Change, Watch, WatchId};

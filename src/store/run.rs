@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{Store, StoreError};
-use crate::model::{MissedNames, NameSighting, Observation, Timestamp};
+use crate::model::{LinkSighting, MissedNames, NameSighting, Observation, Timestamp};
 
 /// A run's id, from its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +92,7 @@ pub struct RunWriter {
     /// Rows that hold a sample.
     sampled: u64,
     names: Vec<NameSighting>,
+    links: Vec<LinkSighting>,
 }
 
 impl RunWriter {
@@ -113,6 +114,12 @@ impl RunWriter {
         Self { names, ..self }
     }
 
+    /// What was learnt of links, to write with the rest.
+    #[must_use]
+    pub fn with_links(self, links: Vec<LinkSighting>) -> Self {
+        Self { links, ..self }
+    }
+
     /// Writes the rest and keeps it all, unless the store has this run already. The run learns which rows hold a sample.
     pub async fn finish(mut self, run: &mut Run, observations: &[Observation]) -> Result<Written, StoreError> {
         if let Some(known) = find(&mut self.transaction, run.id).await? {
@@ -130,6 +137,7 @@ impl RunWriter {
             }
         }
         super::names::write(&mut self.transaction, run.id, &self.names).await?;
+        super::links::write(&mut self.transaction, run.id, &self.links).await?;
         self.transaction.commit().await?;
         Ok(Written::Added)
     }
@@ -139,7 +147,7 @@ impl Store {
     /// Begins to write a run.
     pub async fn begin_run(&self) -> Result<RunWriter, StoreError> {
         let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(RunWriter { transaction, has_rows: false, sampled: 0, names: Vec::new() })
+        Ok(RunWriter { transaction, has_rows: false, sampled: 0, names: Vec::new(), links: Vec::new() })
     }
 
     /// Adds to a run that goes on, in one transaction: what a live capture does every few seconds.
@@ -147,7 +155,7 @@ impl Store {
         &self,
         run: &Run,
         observations: &[Observation],
-        names: &[NameSighting],
+        (names, links): (&[NameSighting], &[LinkSighting]),
     ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let known = find(&mut transaction, run.id).await?;
@@ -158,6 +166,7 @@ impl Store {
         run.loss.count_sampled(before + newly);
         insert(&mut transaction, &run).await?;
         super::names::write(&mut transaction, run.id, names).await?;
+        super::links::write(&mut transaction, run.id, links).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -216,7 +216,7 @@ async fn names_of_a_run_that_goes_on_grow_to_its_latest_figures() {
     let parts = [((5, 5), 1), ((3, 9), 4), ((3, 9), 4)];
     for (seconds, times) in parts {
         let told = [sighting("a.example", None, seconds, times)];
-        store.extend_run(&run(5), &[], &told).await.unwrap();
+        store.extend_run(&run(5), &[], (&told, &[])).await.unwrap();
     }
     assert_eq!(names(&store).await, [sighting("a.example", None, (3, 9), 4)]);
 }

@@ -4,6 +4,7 @@
 
 pub mod cluster;
 pub mod frames;
+pub mod links;
 pub mod packets;
 pub mod pcap;
 pub mod python;

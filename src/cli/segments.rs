@@ -1,0 +1,232 @@
+//! `flowmap segments`: VLANs, subnets, gateways, and the connections that cross them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    Done,
+    common::{Global, Output, OutputArg, Selection},
+    print::{self, Table, joined},
+    world::{Site, World},
+};
+use crate::{
+    inventory::{Directory, Owner},
+    map::By,
+    model::{Span, Timestamp},
+    segment::{Crossing, Crossings, Finding, Layout, Point, Resident, Segment, Stack, crossings, findings},
+};
+
+/// Show VLANs, subnets and gateways as the captures tell them, who lives where, and which connections cross borders.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap segments
+  flowmap segments --from trunk.pcapng
+  flowmap segments -o wide                         with the hosts of each segment
+  flowmap segments --from trunk.pcapng --inventory hosts.csv -o json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// A site with what its links tell.
+struct View {
+    site: String,
+    layout: Layout,
+    crossings: Crossings,
+    findings: Vec<Finding>,
+    /// How residents are called that the inventory knows.
+    names: BTreeMap<std::net::IpAddr, String>,
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let world = World::open_with_links(global, &args.selection).await?;
+    let views: Vec<View> = world.sites.iter().map(View::of).filter(|view| !view.layout.points.is_empty()).collect();
+    let output = args.output.output;
+    match output {
+        Output::Json => print::json(&views.iter().map(View::json).collect::<Vec<_>>())?,
+        Output::Csv => print::list(output, &(), &hosts(&views, true), "")?,
+        Output::Table | Output::Wide if views.is_empty() => {
+            eprintln!("no captures; `flowmap import FILE` reads one, `flowmap capture IFACE` takes one");
+        }
+        Output::Table | Output::Wide => print::text(text(&views, output == Output::Wide).as_bytes())?,
+    }
+    Ok(Done::Clean)
+}
+
+impl View {
+    fn of(site: &Site) -> Self {
+        let layout = Layout::of(site.links.iter().cloned());
+        let crossings = crossings(&layout, &site.dependencies(By::Address));
+        let findings = findings(&layout, &site.cluster().hosts);
+        let end = site.links.iter().map(|(_, sighting)| sighting.span.last).max().unwrap_or_default();
+        let residents = layout.segments.iter().flat_map(|segment| &segment.residents);
+        let names = residents.filter_map(|it| Some((it.address, name(&site.directory, it, end)?))).collect();
+        Self { site: site.name.clone(), layout, crossings, findings, names }
+    }
+
+    fn name(&self, resident: &Resident) -> String {
+        self.names.get(&resident.address).cloned().unwrap_or_default()
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "site": self.site,
+            "points": self.layout.points.iter().map(point_json).collect::<Vec<_>>(),
+            "segments": self.layout.segments.iter().map(|it| self.segment_json(it)).collect::<Vec<_>>(),
+            "crossings": self.crossings.across.iter().map(crossing_json).collect::<Vec<_>>(),
+            "within": self.crossings.within,
+            "unknown": self.crossings.unknown,
+            "findings": self.findings.iter()
+                .map(|it| json!({"kind": it.kind, "place": it.place, "what": it.what})).collect::<Vec<_>>(),
+        })
+    }
+
+    fn segment_json(&self, segment: &Segment) -> Value {
+        let Segment { vlan, subnets, gateways, residents, points } = segment;
+        let by = |subnet: &crate::segment::Subnet| subnet.by.iter().map(|it| it.as_str()).collect::<Vec<_>>();
+        let resident = |it: &Resident| {
+            let how: Vec<&str> = it.hows.iter().map(|how| how.as_str()).collect();
+            json!({"address": it.address, "macs": it.macs, "name": self.names.get(&it.address), "how": how})
+        };
+        json!({
+            "name": segment.name(), "vlan": vlan,
+            "subnets": subnets.iter().map(|it| json!({"prefix": it.prefix, "by": by(it)})).collect::<Vec<_>>(),
+            "gateways": gateways.iter().map(|it| json!({
+                "mac": it.mac, "addresses": it.addresses, "speaks_for": it.speaks_for, "more": it.has_more,
+                "reasons": it.reasons,
+            })).collect::<Vec<_>>(),
+            "hosts": residents.iter().map(resident).collect::<Vec<_>>(),
+            "points": points.iter().filter_map(|n| self.layout.points.get(*n)).map(|it| it.place.to_string())
+                .collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// How the inventory calls a resident at the end of what was captured.
+fn name(directory: &Directory, resident: &Resident, end: Timestamp) -> Option<String> {
+    match directory.who_over(resident.address, Span::at(end)) {
+        Owner::Pod(pod) => Some(format!("{}/{}", pod.namespace, pod.name)),
+        Owner::Service(service) => Some(format!("{}/{}", service.namespace, service.name)),
+        Owner::Node(node) => Some(node.name.clone()),
+        Owner::Host(host) => host.name.clone(),
+        _ => None,
+    }
+}
+
+fn point_json(point: &Point) -> Value {
+    let Point { place, kind, reason, stacks, left_out } = point;
+    let stack = |it: &Stack| json!({"vlans": it.vlans, "frames": it.frames, "notes": it.notes});
+    json!({
+        "sensor": place.sensor, "source": place.source, "interface": place.interface, "kind": kind.as_str(),
+        "reason": reason, "stacks": stacks.iter().map(stack).collect::<Vec<_>>(), "left_out": left_out,
+    })
+}
+
+fn crossing_json(crossing: &Crossing) -> Value {
+    let Crossing { from, to, pairs, connections, attempts, ports } = crossing;
+    json!({
+        "from": from, "to": to, "pairs": pairs, "connections": connections, "attempts": attempts, "ports": ports,
+    })
+}
+
+fn text(views: &[View], is_wide: bool) -> String {
+    let mut text = String::new();
+    for view in views {
+        if views.len() > 1 {
+            text.extend(["SITE ", &view.site, "\n\n"]);
+        }
+        let mut sections = vec![points(view, is_wide), segments(view)];
+        if is_wide {
+            sections.push(hosts(std::slice::from_ref(view), false).text());
+        }
+        sections.extend([across(view), found(view)]);
+        sections.retain(|section| !section.is_empty());
+        text.push_str(&sections.join("\n"));
+    }
+    text
+}
+
+/// What fits into a cell: the first few, and how many more.
+fn few<T: ToString>(items: impl IntoIterator<Item = T>, most: usize) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    match items.len().checked_sub(most).filter(|more| *more > 0) {
+        Some(more) => format!("{} +{more}", joined(items.into_iter().take(most))),
+        None => joined(items),
+    }
+}
+
+fn points(view: &View, is_wide: bool) -> String {
+    let header: &[&str] = &["point", "kind", "vlans", "why"];
+    let mut table = Table::new(&header[..if is_wide { 4 } else { 3 }]);
+    for Point { place, kind, reason, stacks, .. } in &view.layout.points {
+        let vlans = stacks.iter().map(|stack| match stack.vlans.as_deref() {
+            None => "?",
+            Some("") => "none",
+            Some(vlans) => vlans,
+        });
+        let mut row = vec![place.to_string(), kind.as_str().into(), few(vlans, 8), reason.clone()];
+        row.truncate(if is_wide { 4 } else { 3 });
+        table.row(row);
+    }
+    table.text()
+}
+
+fn segments(view: &View) -> String {
+    let mut table = Table::new(&["vlan", "subnet", "by", "gateway", "hosts"]).numeric(&[4]);
+    for segment in &view.layout.segments {
+        let vlan = segment.vlan.clone().unwrap_or_else(|| "?".into());
+        let gateways = segment.gateways.iter().map(|it| match it.addresses.first() {
+            Some(address) => format!("{address} ({})", it.mac),
+            None => it.mac.to_string(),
+        });
+        let gateways = few(gateways, 2);
+        let mut lines =
+            segment.subnets.iter().map(|it| (it.prefix.to_string(), joined(it.by.iter().map(|by| by.as_str()))));
+        let (subnet, by) = lines.next().unwrap_or(("unknown".into(), String::new()));
+        table.row(vec![vlan, subnet, by, gateways, segment.residents.len().to_string()]);
+        for (subnet, by) in lines {
+            table.row(vec![String::new(), subnet, by, String::new(), String::new()]);
+        }
+    }
+    if view.layout.segments.is_empty() { String::new() } else { table.text() }
+}
+
+fn hosts(views: &[View], with_site: bool) -> Table {
+    let header: &[&str] = &["site", "segment", "address", "name", "mac", "known by"];
+    let mut table = Table::new(if with_site { header } else { &header[1..] });
+    for view in views {
+        for segment in &view.layout.segments {
+            for resident in &segment.residents {
+                let how = joined(resident.hows.iter().map(|how| how.as_str()));
+                let mut row =
+                    vec![view.site.clone(), segment.name(), resident.address.to_string(), view.name(resident)];
+                row.extend([joined(&resident.macs), how]);
+                table.row(if with_site { row } else { row.split_off(1) });
+            }
+        }
+    }
+    table
+}
+
+fn across(view: &View) -> String {
+    let mut table = Table::new(&["from", "to", "conns", "attempts", "pairs", "ports"]).numeric(&[2, 3, 4]);
+    for Crossing { from, to, pairs, connections, attempts, ports } in &view.crossings.across {
+        let counts = [connections.to_string(), attempts.to_string(), pairs.to_string()];
+        table.row([from.clone(), to.clone()].into_iter().chain(counts).chain([few(ports, 4)]).collect());
+    }
+    let within: u64 = view.crossings.within.values().sum();
+    let unknown = view.crossings.unknown;
+    let rest = format!("{within} connections stay within a segment; of {unknown} an end has none that is known\n");
+    if view.crossings.across.is_empty() { rest } else { table.text() + &rest }
+}
+
+fn found(view: &View) -> String {
+    let mut table = Table::new(&["finding", "where", "what"]);
+    for Finding { kind, place, what } in &view.findings {
+        table.row(vec![(*kind).to_owned(), place.clone(), what.clone()]);
+    }
+    if view.findings.is_empty() { String::new() } else { table.text() }
+}

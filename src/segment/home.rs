@@ -1,0 +1,62 @@
+//! Who lives on a link, and in which segment an address is at home.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+use super::{
+    evidence::{Known, Link, is_link_local, usual_network},
+    gateway::Gateway,
+    subnet::OnLink,
+};
+use crate::model::{How, Mac};
+
+/// An address that lives in a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resident {
+    /// The address.
+    pub address: IpAddr,
+    /// The MACs behind it: one, unless two claim it.
+    pub macs: BTreeSet<Mac>,
+    /// How that was learnt.
+    pub hows: BTreeSet<How>,
+}
+
+impl Resident {
+    /// Takes in what another point saw of it.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.macs.extend(other.macs);
+        self.hows.extend(other.hows);
+    }
+}
+
+/// Addresses that are known to be on a link: those that a MAC claims, and those whose packets came as they were sent, from
+/// a MAC that routes for nobody. Of a MAC that claims some, others must be of their networks: a bridge that translates
+/// addresses sends from such that live nowhere, and counts no hop.
+pub(super) fn on_link(link: &Link, gateways: &BTreeMap<Mac, Gateway>) -> OnLink {
+    let mut on_link = OnLink::new();
+    for (mac, station) in &link.stations {
+        let routes = gateways.contains_key(mac);
+        let networks: BTreeSet<IpNet> = station.claimed().map(usual_network).collect();
+        let may_live = |address: IpAddr| networks.is_empty() || networks.contains(&usual_network(address));
+        let lives =
+            |address: IpAddr, known: &Known| known.is_claimed() || !routes && known.is_fresh() && may_live(address);
+        for (address, known) in station.addresses.iter().filter(|(address, known)| lives(**address, known)) {
+            on_link.entry(*address).or_default().insert(*mac, known.hows.clone());
+        }
+    }
+    on_link
+}
+
+/// The residents that are told by more than the link alone.
+pub(super) fn residents(on_link: &OnLink) -> Vec<Resident> {
+    let resident = |(address, macs): (&IpAddr, &BTreeMap<Mac, BTreeSet<How>>)| Resident {
+        address: *address,
+        macs: macs.keys().copied().collect(),
+        hows: macs.values().flatten().copied().collect(),
+    };
+    on_link.iter().filter(|(address, _)| !is_link_local(**address)).map(resident).collect()
+}

@@ -1,0 +1,161 @@
+//! Capture points: what was seen there, and whether it is a trunk or an access port.
+
+use std::collections::BTreeSet;
+
+use super::{
+    evidence::{Known, Place, Raw, Station, number, without_priority_tags},
+    gateway::{self, Claims},
+};
+use crate::model::{How, Mac};
+
+/// What a point is, as far as its frames tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointKind {
+    /// Several VLANs with their tags.
+    Trunk,
+    /// No tags, and one station takes part in all: a port of a switch, or the station's own interface.
+    Access,
+    /// No tags, and several stations talk with each other: a bridge, a mirrored VLAN, a wire between switches.
+    Untagged,
+    /// One VLAN with its tags.
+    Tagged,
+    /// All interfaces of a host (`-i any`), where tags may have been lost.
+    Cooked,
+    /// Frames without MAC addresses.
+    Bare,
+}
+
+impl PointKind {
+    /// As in the output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trunk => "trunk",
+            Self::Access => "access",
+            Self::Untagged => "untagged",
+            Self::Tagged => "tagged",
+            Self::Cooked => "cooked",
+            Self::Bare => "bare",
+        }
+    }
+}
+
+/// A VLAN stack as it stood on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// The ids, outer first with dots between; empty: no tag; `None`: tags may have been lost.
+    pub vlans: Option<String>,
+    /// Frames with it.
+    pub frames: u64,
+    /// What its ids mean where they are no ordinary VLANs: priority tag, default VLAN, reserved.
+    pub notes: Vec<&'static str>,
+}
+
+/// One capture point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Where it is.
+    pub place: Place,
+    /// What it is.
+    pub kind: PointKind,
+    /// What tells.
+    pub reason: String,
+    /// The stacks that were seen, in the order of their numbers.
+    pub stacks: Vec<Stack>,
+    /// Facts that were not kept, for there were too many.
+    pub left_out: u64,
+}
+
+impl Point {
+    /// Whether it is a port whose frames are to carry no tags.
+    #[must_use]
+    pub fn has_no_tags(&self) -> bool {
+        matches!(self.kind, PointKind::Access | PointKind::Untagged)
+    }
+
+    /// Stacks of several VLANs.
+    pub fn double_tagged(&self) -> impl Iterator<Item = &Stack> {
+        let is_double = |vlans: &str| without_priority_tags(vlans).contains('.');
+        self.stacks.iter().filter(move |stack| stack.vlans.as_deref().is_some_and(is_double))
+    }
+}
+
+/// Of the packets of an access port its station has nearly all: broadcasts of others come there too.
+const STATION_SHARE: f64 = 0.9;
+
+/// Double tags that are so small a share were not meant for this port.
+pub(super) const STRAY_SHARE: f64 = 0.5;
+
+pub(super) fn point(place: &Place, raw: &Raw, claims: &Claims) -> Point {
+    let mut stacks: Vec<Stack> = raw
+        .stacks
+        .iter()
+        .map(|(vlans, frames)| Stack { vlans: vlans.clone(), frames: *frames, notes: notes(vlans.as_deref()) })
+        .collect();
+    stacks.sort_by_key(|stack| number(stack.vlans.as_deref()));
+    let (kind, reason) = kind(raw, claims);
+    Point { place: place.clone(), kind, reason, stacks, left_out: raw.left_out }
+}
+
+/// What ids mean that are no ordinary VLANs (IEEE 802.1Q, table 9-2).
+fn notes(vlans: Option<&str>) -> Vec<&'static str> {
+    let ids: BTreeSet<&str> = vlans.into_iter().flat_map(|vlans| vlans.split('.')).collect();
+    let known = [("0", "0 is a priority tag, no VLAN"), ("1", "1 is the default VLAN"), ("4095", "4095 is reserved")];
+    known.into_iter().filter(|(id, _)| ids.contains(id)).map(|(_, note)| note).collect()
+}
+
+fn kind(raw: &Raw, claims: &Claims) -> (PointKind, String) {
+    let frames = |wanted: &dyn Fn(&str) -> bool| -> u64 {
+        let known = raw.links_by_frames();
+        known.filter(|(vlans, _)| wanted(vlans)).map(|(_, frames)| frames).sum()
+    };
+    let tagged: Vec<String> = raw.links_by_frames().map(|(vlans, _)| vlans).filter(|vlans| !vlans.is_empty()).collect();
+    let singles: BTreeSet<&String> = tagged.iter().collect();
+    let (bare, with_tags) = (frames(&|vlans| vlans.is_empty()), frames(&|vlans| !vlans.is_empty()));
+    #[expect(clippy::cast_precision_loss, reason = "a share of frames")]
+    let are_strays = with_tags as f64 <= STRAY_SHARE * bare as f64 && tagged.iter().all(|vlans| vlans.contains('.'));
+    if raw.media.contains(&How::Cooked) {
+        return (PointKind::Cooked, "captured on all interfaces: tags may have been lost".to_owned());
+    }
+    if raw.media.iter().all(|medium| *medium == How::Bare) {
+        return (PointKind::Bare, "no link layer was captured".to_owned());
+    }
+    match (singles.len(), bare) {
+        (0, _) => untagged(raw, claims),
+        (_, 1..) if are_strays => untagged(raw, claims),
+        (1, 0) => (PointKind::Tagged, "all frames carry the same tags".to_owned()),
+        (1, untagged) => (PointKind::Trunk, format!("1 VLAN with tags, and {untagged} frames without")),
+        (n, 0) => (PointKind::Trunk, format!("{n} VLANs with tags")),
+        (n, untagged) => (PointKind::Trunk, format!("{n} VLANs with tags, and {untagged} frames without")),
+    }
+}
+
+/// Frames without tags: of one station, or of several.
+fn untagged(raw: &Raw, claims: &Claims) -> (PointKind, String) {
+    let Some(link) = raw.links.get(&Some(String::new())) else {
+        return (PointKind::Untagged, "no tags".to_owned());
+    };
+    let sum = |station: &Station, count: fn(&Known) -> u64| -> u64 {
+        let traffic = station.addresses.values().filter(|known| known.hows.contains(&How::Traffic));
+        traffic.map(count).sum()
+    };
+    let received = |station: &Station| sum(station, |known| known.received);
+    // packets to one station: broadcasts come everywhere
+    let all: u64 = link.stations.values().map(received).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a share of packets")]
+    let has_nearly_all = |(_, station): &(&Mac, &Station)| {
+        let received = received(station);
+        let own = received + sum(station, |known| known.packets).min(all - received);
+        all > 0 && own as f64 >= STATION_SHARE * all as f64
+    };
+    let routers = gateway::find(link, claims);
+    let ends: Vec<&Mac> = link.stations.iter().filter(has_nearly_all).map(|(mac, _)| mac).collect();
+    // of a host and its router that both have all, the host
+    let host = ends.iter().find(|mac| !routers.contains_key(mac)).or_else(|| ends.first());
+    let Some(mac) = host else {
+        return (PointKind::Untagged, format!("no tags, {} stations", link.stations.len()));
+    };
+    let address = claims.iter().find(|(_, macs)| macs.contains(mac)).map(|(address, _)| format!(" ({address})"));
+    let reason = format!("no tags, and {mac}{} takes part in nearly all", address.unwrap_or_default());
+    (PointKind::Access, reason)
+}

@@ -1,0 +1,263 @@
+//! Frames to sightings: a table of what a capture said about its links, bounded whatever comes in.
+
+use std::net::IpAddr;
+
+use foldhash::HashMap;
+
+use crate::{
+    capture::Frame,
+    decode::{
+        VlanStack,
+        neighbour::{Carried, Fact, Neighbour, neighbour},
+    },
+    model::{Hops, How, LinkKey, LinkSighting, Mac, Span},
+};
+
+/// Bounds of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Rows of addresses that packets came from or went to.
+    pub traffic_rows: usize,
+    /// Rows of all else: ARP, neighbour discovery, leases.
+    pub announced_rows: usize,
+    /// Different tags and interfaces.
+    pub stacks: usize,
+    /// Addresses that packets of one MAC came from, or went to: what has more is a router, and which ones tells nothing.
+    pub addresses_of_mac: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { traffic_rows: 65_536, announced_rows: 65_536, stacks: 4_096, addresses_of_mac: 64 }
+    }
+}
+
+/// Places that are remembered by a part of what they are: frames come in turns from few.
+const RECENT: usize = 64;
+
+/// Where frames were seen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    interface: u32,
+    interface_index: u32,
+    vlans: Option<VlanStack>,
+    medium: How,
+}
+
+/// A place's number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct PlaceId(u32);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    place: PlaceId,
+    how: How,
+    mac: Mac,
+    address: Option<IpAddr>,
+    prefix: u8,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    span: Span,
+    packets: u64,
+    received: u64,
+    hops: Hops,
+    has_news: bool,
+}
+
+/// What frames said about their links.
+pub struct Table {
+    limits: Limits,
+    /// The places with their frames, by their numbers.
+    places: Vec<(Place, Row)>,
+    numbers: HashMap<Place, PlaceId>,
+    recent: [PlaceId; RECENT],
+    rows: HashMap<Key, Row>,
+    /// Rows of traffic; all others announce.
+    traffic_rows: usize,
+    /// Addresses of a MAC.
+    addresses: HashMap<(PlaceId, Mac), u16>,
+    left_out: Option<Row>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Table {
+    /// An empty table.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            places: Vec::new(),
+            numbers: HashMap::default(),
+            recent: [PlaceId(0); RECENT],
+            rows: HashMap::default(),
+            traffic_rows: 0,
+            addresses: HashMap::default(),
+            left_out: None,
+        }
+    }
+
+    /// Takes one frame in. Where it `is_new`, its addresses and what it announces are noted; the others of a connection
+    /// repeat what its first said.
+    pub fn take(&mut self, frame: &Frame<'_>, is_new: bool) {
+        let seen = neighbour(frame);
+        let Neighbour { interface_index, medium, vlans, .. } = seen;
+        let place = Place { interface: frame.interface, interface_index, vlans, medium };
+        let row = Row { span: Span::at(frame.time), packets: 1, received: 0, hops: Hops::default(), has_news: true };
+        let Some(place) = self.place(place, row) else { return };
+        if !is_new {
+            return;
+        }
+        let carried = seen.carried();
+        if let Carried::Packet(header) = &carried {
+            header.facts((seen.src, seen.dst), |fact, is_sender| {
+                let hops = if is_sender { Hops::of(header.hop_limit) } else { Hops::default() };
+                let (packets, received) = if is_sender { (1, 0) } else { (0, 1) };
+                self.add(place, fact, Row { packets, received, hops, ..row });
+            });
+        }
+        seen.announced(&carried, |fact| self.add(place, fact, row));
+    }
+
+    /// Counts a frame at its place; `None` where there are too many.
+    fn place(&mut self, place: Place, row: Row) -> Option<PlaceId> {
+        let recent = self.recent.get_mut(place.bucket())?;
+        if let Some((_, frames)) = self.places.get_mut(recent.0 as usize).filter(|(known, _)| *known == place) {
+            frames.join(&row);
+            return Some(*recent);
+        }
+        if let Some(id) = self.numbers.get(&place) {
+            *recent = *id;
+            self.places.get_mut(id.0 as usize)?.1.join(&row);
+            return Some(*id);
+        }
+        if self.places.len() >= self.limits.stacks {
+            self.leave_out(row);
+            return None;
+        }
+        let id = PlaceId(u32::try_from(self.places.len()).ok()?);
+        *recent = id;
+        self.places.push((place, row));
+        self.numbers.insert(place, id);
+        Some(id)
+    }
+
+    fn add(&mut self, place: PlaceId, fact: Fact, row: Row) {
+        let Fact { how, mac, address, prefix } = fact;
+        let key = Key { place, how, mac, address: Some(address), prefix };
+        if let Some(known) = self.rows.get_mut(&key) {
+            return known.join(&row);
+        }
+        if how != How::Traffic {
+            let announced = self.rows.len() - self.traffic_rows;
+            return self.insert(key, row, announced < self.limits.announced_rows);
+        }
+        let has_room = self.traffic_rows < self.limits.traffic_rows;
+        if has_room && self.is_one_too_many(place, mac) {
+            let more = Key { how: How::More, address: None, ..key };
+            let row = Row { hops: Hops::default(), ..row };
+            match self.rows.get_mut(&more) {
+                Some(known) => known.join(&row),
+                None => self.insert(more, row, true),
+            }
+            return;
+        }
+        self.traffic_rows += usize::from(has_room);
+        self.insert(key, row, has_room);
+    }
+
+    /// Counts one more address of a MAC, and tells whether it has too many.
+    fn is_one_too_many(&mut self, place: PlaceId, mac: Mac) -> bool {
+        let count = self.addresses.entry((place, mac)).or_default();
+        *count = count.saturating_add(1);
+        *count > self.limits.addresses_of_mac
+    }
+
+    fn insert(&mut self, key: Key, row: Row, has_room: bool) {
+        if has_room {
+            self.rows.insert(key, row);
+        } else {
+            self.leave_out(row);
+        }
+    }
+
+    fn leave_out(&mut self, row: Row) {
+        let row = Row { hops: Hops::default(), ..row };
+        match &mut self.left_out {
+            Some(known) => known.join(&row),
+            None => self.left_out = Some(row),
+        }
+    }
+
+    /// Packets that told of what no room was left for.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out.map_or(0, |row| row.packets + row.received)
+    }
+
+    /// What is new since this was last asked, with the counts of all so far; in order.
+    pub fn news(&mut self) -> Vec<LinkSighting> {
+        let mut news = Vec::new();
+        let mut tell = |row: &mut Row, key: &dyn Fn() -> LinkKey| {
+            if std::mem::take(&mut row.has_news) {
+                let Row { span, packets, received, hops, .. } = *row;
+                news.push(LinkSighting { key: key(), span, packets, received, hops });
+            }
+        };
+        for (place, row) in &mut self.places {
+            tell(row, &|| place.key(place.medium));
+        }
+        for (key, row) in &mut self.rows {
+            let Some((place, _)) = self.places.get(key.place.0 as usize) else { continue };
+            let Key { how, mac, address, prefix, .. } = *key;
+            tell(row, &|| LinkKey { mac, address, prefix, ..place.key(how) });
+        }
+        if let Some(row) = &mut self.left_out {
+            tell(row, &|| Place::NOWHERE.key(How::LeftOut));
+        }
+        news.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        news
+    }
+}
+
+impl Row {
+    fn join(&mut self, later: &Self) {
+        self.span.join(later.span);
+        self.packets += later.packets;
+        self.received += later.received;
+        self.hops.join(later.hops);
+        self.has_news = true;
+    }
+}
+
+impl Place {
+    const NOWHERE: Self = Self { interface: 0, interface_index: 0, vlans: None, medium: How::LeftOut };
+
+    /// Where it is looked for first.
+    fn bucket(&self) -> usize {
+        let ids = self.vlans.iter().flat_map(VlanStack::ids).fold(0, |sum, id| sum * 31 + usize::from(*id));
+        ids.wrapping_add(7 * self.interface as usize).wrapping_add(self.interface_index as usize) % RECENT
+    }
+
+    /// The interface within its capture: empty for the first or only one.
+    fn interface(&self) -> String {
+        match (self.interface, self.interface_index) {
+            (0, 0) => String::new(),
+            (0, index) => format!("ifindex {index}"),
+            (number, 0) => format!("interface {number}"),
+            (number, index) => format!("interface {number} ifindex {index}"),
+        }
+    }
+
+    /// A fact of it, without MAC and address.
+    fn key(&self, how: How) -> LinkKey {
+        let vlans = self.vlans.map(|stack| stack.to_string());
+        LinkKey { interface: self.interface(), vlans, how, mac: Mac::default(), address: None, prefix: 0 }
+    }
+}

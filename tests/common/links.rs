@@ -1,0 +1,66 @@
+//! Frames for what MAC addresses and tags tell: stations are small numbers, their MACs `02:00:00:00:00:NN`.
+
+use std::net::Ipv4Addr;
+
+/// An ordinary day in November 2026.
+const START_S: u32 = 1_795_500_000;
+
+/// A classic pcap file of Ethernet frames, a hundredth of a second apart.
+pub struct Wire {
+    bytes: Vec<u8>,
+    frames: u32,
+}
+
+fn mac(station: u32) -> [u8; 6] {
+    let [_, a, b, c] = station.to_be_bytes();
+    if station == u32::MAX { [0xff; 6] } else { [2, 0, 0, a, b, c] }
+}
+
+/// All stations.
+pub const ALL: u32 = u32::MAX;
+
+impl Wire {
+    pub fn new() -> Self {
+        let mut bytes = 0xa1b2_c3d4u32.to_le_bytes().to_vec();
+        bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend(262_144u32.to_le_bytes());
+        bytes.extend(1u32.to_le_bytes());
+        Self { bytes, frames: 0 }
+    }
+
+    /// A station tells its address, and asks for a neighbour.
+    pub fn arp(&mut self, tags: &[u16], station: u32, address: &str, asked: &str) -> &mut Self {
+        let [address, asked] = [address, asked].map(|text| text.parse::<Ipv4Addr>().expect("an address").octets());
+        let packet = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &mac(station), &address, &[0; 6], &asked].concat();
+        self.frame(tags, (station, ALL), 0x0806, &packet)
+    }
+
+    /// A datagram from one station to another, with its addresses and hop limit.
+    pub fn ip(&mut self, tags: &[u16], stations: (u32, u32), ends: (&str, &str), hops: u8) -> &mut Self {
+        let [src, dst] = [ends.0, ends.1].map(|text| text.parse::<Ipv4Addr>().expect("an address").octets());
+        let udp = [0x9c, 0x40, 0, 53, 0, 12, 0, 0, b'p', b'i', b'n', b'g'];
+        let length = u8::try_from(20 + udp.len()).expect("a short packet");
+        let packet = [&[0x45, 0, 0, length, 0, 1, 0, 0, hops, 17, 0, 0][..], &src, &dst, &udp].concat();
+        self.frame(tags, stations, 0x0800, &packet)
+    }
+
+    fn frame(&mut self, tags: &[u16], (from, to): (u32, u32), ether_type: u16, payload: &[u8]) -> &mut Self {
+        let tags = tags.iter().flat_map(|tag| [0x8100u16.to_be_bytes(), tag.to_be_bytes()].concat());
+        let mut frame = [mac(to), mac(from)].concat();
+        frame.extend(tags);
+        frame.extend(ether_type.to_be_bytes());
+        frame.extend(payload);
+        let length = u32::try_from(frame.len()).expect("a short frame");
+        let moment = [START_S + self.frames / 100, self.frames % 100 * 10_000];
+        for word in [moment[0], moment[1], length, length] {
+            self.bytes.extend(word.to_le_bytes());
+        }
+        self.bytes.extend(frame);
+        self.frames += 1;
+        self
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}

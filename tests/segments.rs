@@ -1,0 +1,262 @@
+//! `flowmap segments`: VLANs, subnets, gateways and borders, on the captures of the enterprise lab and on frames by hand.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use common::{Flowmap, data, links::Wire, pcap::Pcap, text};
+use serde_json::{Value, json};
+
+const TRUNK: &str = "enterprise_multi_host/ent-lab-A__trunk_8021q.pcap";
+const ROUTER: &str = "enterprise_multi_host/ent-lab-A__router_any_sll.pcap";
+const SWITCH: &str = "enterprise_multi_host/ent-lab-A__switchA_any_sll2.pcap";
+const ACCESS: &str = "vlan/ent-lab-A__ws1_access_port.pcap";
+
+fn lab(name: &str) -> Option<PathBuf> {
+    data().map(|data| data.join("pcaps").join(name))
+}
+
+/// What `segments` says of captures, of the one site that there is.
+fn segments(files: &[&str]) -> Value {
+    let args = [&["segments", "--from"], files].concat();
+    only(&Flowmap::new().json(&args))
+}
+
+fn only(sites: &Value) -> Value {
+    let [site] = &sites.as_array().unwrap()[..] else { panic!("{sites}") };
+    site.clone()
+}
+
+/// What it says of frames.
+fn of(wire: &Wire) -> Value {
+    let flowmap = Flowmap::new();
+    flowmap.write("wire.pcap", wire.bytes());
+    only(&flowmap.json(&["segments", "--from", "wire.pcap"]))
+}
+
+fn words(values: &Value, key: &str) -> Vec<String> {
+    values.as_array().unwrap().iter().map(|it| it[key].as_str().unwrap_or("?").to_owned()).collect()
+}
+
+/// `name: subnets; gateways`, a line for each segment.
+fn told(site: &Value) -> Vec<String> {
+    let line = |it: &Value| {
+        let subnets = words(&it["subnets"], "prefix").join(" ");
+        let addresses = it["gateways"].as_array().unwrap().iter().flat_map(|it| it["addresses"].as_array().unwrap());
+        let gateways: Vec<&str> = addresses.filter_map(Value::as_str).filter(|it| !it.starts_with("fe80")).collect();
+        format!("{}: {subnets}; {}", it["name"].as_str().unwrap(), gateways.join(" "))
+    };
+    site["segments"].as_array().unwrap().iter().map(line).collect()
+}
+
+/// `from > to connections+attempts ports`, a line for each border that is crossed.
+fn crossed(site: &Value) -> Vec<String> {
+    let line = |it: &Value| {
+        let ports: Vec<&str> = it["ports"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let [from, to] = ["from", "to"].map(|key| it[key].as_str().unwrap());
+        format!("{from} > {to} {}+{} {}", it["connections"], it["attempts"], ports.join(" "))
+    };
+    site["crossings"].as_array().unwrap().iter().map(line).collect()
+}
+
+/// `kind: what`, a line for each finding.
+fn found(site: &Value) -> Vec<String> {
+    let line = |it: &Value| format!("{}: {}", it["kind"].as_str().unwrap(), it["what"].as_str().unwrap());
+    site["findings"].as_array().unwrap().iter().map(line).collect()
+}
+
+// --- the enterprise lab ----------------------------------------------------------------------------------------------
+
+const VLANS: [&str; 5] = [
+    "10: 10.1.10.0/24 fd00:10::/64; 10.1.10.1 fd00:10::1",
+    "20: 10.1.20.0/24 fd00:20::/64; 10.1.20.1 fd00:20::1",
+    "30: 10.1.30.0/24; 10.1.30.1",
+    "40: 10.1.40.0/24; 10.1.40.1",
+    "99: 10.1.99.0/24; 10.1.99.1",
+];
+
+/// By the scenario: three rounds, and one attempt at 10.1.30.31:22.
+const BORDERS: [&str; 7] = [
+    "10 > 20 12+0 443/TCP 8080/TCP",
+    "10 > 30 9+1 22/TCP 445/TCP",
+    "10 > 40 9+0 9100/TCP",
+    "20 > 30 6+0 1433/TCP 5432/TCP",
+    "20 > 99 6+0 514/UDP",
+    "30 > 99 6+0 514/UDP",
+    "99 > 20 6+0 443/TCP 8080/TCP",
+];
+
+#[test]
+fn a_trunk_tells_vlans_subnets_routers_and_who_crosses() {
+    let Some(trunk) = lab(TRUNK) else { return };
+    let site = segments(&[&text(&trunk)]);
+    assert_eq!(words(&site["points"], "kind"), ["trunk"]);
+    let stacks = words(&site["points"][0]["stacks"], "vlans");
+    assert_eq!(stacks, ["", "10", "20", "30", "40", "99"]);
+    assert_eq!(told(&site), VLANS);
+    assert_eq!(crossed(&site), BORDERS);
+    assert_eq!(found(&site), [""; 0]);
+}
+
+#[test]
+fn an_access_port_is_told_from_a_trunk_and_says_nothing_of_other_segments() {
+    let Some(access) = lab(ACCESS) else { return };
+    let site = segments(&[&text(&access)]);
+    assert_eq!(words(&site["points"], "kind"), ["access"]);
+    assert!(site["points"][0]["reason"].as_str().unwrap().contains("10.1.10.11"), "{site}");
+    assert_eq!(told(&site), ["10.1.10.0/24: 10.1.10.0/24 fd00:10::/64; 10.1.10.1 fd00:10::1"]);
+    assert_eq!((crossed(&site), &site["segments"][0]["vlan"]), (vec![], &Value::Null));
+    assert!(site["unknown"].as_u64().unwrap() > 0, "connections that leave go where nobody knows: {site}");
+}
+
+#[test]
+fn where_tags_were_lost_subnets_are_the_segments() {
+    for capture in [ROUTER, SWITCH] {
+        let Some(capture) = lab(capture) else { return };
+        let site = segments(&[&text(&capture)]);
+        assert_eq!(words(&site["points"], "kind").into_iter().collect::<BTreeSet<_>>(), ["cooked".to_owned()].into());
+        let without_vlans = VLANS.map(|line| {
+            let rest = line.split_once(": ").unwrap().1;
+            format!("{}: {rest}", rest.split([' ', ';']).next().unwrap())
+        });
+        assert_eq!(told(&site), without_vlans, "{}", capture.display());
+        assert_eq!(crossed(&site).len(), BORDERS.len());
+    }
+}
+
+#[test]
+fn points_that_saw_the_same_segments_are_put_together_in_any_order() {
+    let (Some(trunk), Some(router), Some(access)) = (lab(TRUNK), lab(ROUTER), lab(ACCESS)) else { return };
+    let files = [trunk, router, access].map(|path| text(&path));
+    let [a, b, c] = [&files[0][..], &files[1][..], &files[2][..]];
+    let site = segments(&[a, b, c]);
+    assert_eq!(told(&site), VLANS);
+    assert_eq!(crossed(&site), BORDERS);
+    assert_eq!(site, segments(&[c, a, b]));
+}
+
+#[test]
+fn a_capture_in_parts_and_twice_tells_what_the_whole_does() {
+    let Some(trunk) = lab(TRUNK) else { return };
+    let whole = segments(&[&text(&trunk)]);
+    let parts = Pcap::read(&trunk).cut([300, 301, 900].into_iter());
+    let flowmap = Flowmap::new();
+    for _ in 0..2 {
+        for (n, part) in parts.iter().enumerate().rev() {
+            flowmap.write(&format!("{n}.pcap"), part.bytes());
+            flowmap.ok(&["import", "--sensor", "trunk", &format!("{n}.pcap")]);
+        }
+    }
+    let site = only(&flowmap.json(&["segments"]));
+    for key in ["crossings", "within", "unknown", "findings"] {
+        assert_eq!(site[key], whole[key], "{key}");
+    }
+    assert_eq!(told(&site), told(&whole));
+}
+
+#[test]
+fn a_run_that_is_taken_back_takes_what_it_said_of_links() {
+    let Some(trunk) = lab(TRUNK) else { return };
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &text(&trunk)]);
+    let run = flowmap.json(&["runs"])[0]["id"].as_str().unwrap().to_owned();
+    flowmap.ok(&["runs", "rm", &run]);
+    assert_eq!(flowmap.json(&["segments"]), json!([]));
+}
+
+#[test]
+fn its_table_fits_a_terminal() {
+    let Some(trunk) = lab(TRUNK) else { return };
+    let table = Flowmap::new().ok(&["segments", "--from", &text(&trunk)]).stdout;
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    assert!(table.contains("10.1.10.1 (6a:10:51:db:8e:5b)"), "{table}");
+}
+
+// --- frames by hand --------------------------------------------------------------------------------------------------
+
+#[test]
+fn an_address_at_two_macs_is_found() {
+    let mut wire = Wire::new();
+    wire.arp(&[10], 1, "10.0.0.1", "10.0.0.2").arp(&[10], 2, "10.0.0.2", "10.0.0.1");
+    wire.arp(&[10], 3, "10.0.0.2", "10.0.0.1");
+    let site = of(&wire);
+    assert_eq!(found(&site), ["address-at-two-macs: 10.0.0.2 is at 02:00:00:00:00:02 and 02:00:00:00:00:03"]);
+    assert_eq!(site["findings"][0]["place"], "10");
+}
+
+#[test]
+fn a_host_in_two_vlans_is_found_and_a_router_is_none() {
+    let mut wire = Wire::new();
+    for (vlan, net) in [(10, "10.0.10"), (20, "10.0.20")] {
+        wire.arp(&[vlan], 9, &format!("{net}.1"), &format!("{net}.7"));
+        wire.arp(&[vlan], 7, &format!("{net}.7"), &format!("{net}.1"));
+    }
+    // packets of a host in the one reach the other by the router, one hop on
+    wire.arp(&[10], 5, "10.0.10.5", "10.0.10.1");
+    wire.ip(&[10], (5, 9), ("10.0.10.5", "10.0.20.7"), 64).ip(&[20], (9, 7), ("10.0.10.5", "10.0.20.7"), 63);
+    let site = of(&wire);
+    assert_eq!(found(&site), ["host-in-two-segments: 02:00:00:00:00:07 has addresses in each"]);
+    assert_eq!(told(&site), ["10: 10.0.10.0/24; ", "20: 10.0.20.0/24; 10.0.20.1"]);
+    assert_eq!(crossed(&site), ["10 > 20 1+0 53/UDP"]);
+}
+
+#[test]
+fn double_tags_at_an_access_port_are_found() {
+    let mut wire = Wire::new();
+    for _ in 0..10 {
+        wire.arp(&[], 1, "10.0.0.1", "10.0.0.2").ip(&[], (1, 2), ("10.0.0.1", "10.0.0.2"), 64);
+    }
+    wire.ip(&[1, 20], (1, 2), ("10.0.0.1", "10.0.20.2"), 64);
+    let site = of(&wire);
+    assert_eq!(words(&site["points"], "kind"), ["access"]);
+    let double = "double-tags-at-access-port: 1 frames came with the tags 1.20 where frames carry none: VLAN hopping?";
+    assert_eq!(found(&site), [double, "special-vlan: 1 frames in 1.20: 1 is the default VLAN"]);
+}
+
+#[test]
+fn priority_tags_are_reported_and_are_no_vlan() {
+    let mut wire = Wire::new();
+    wire.arp(&[0], 1, "10.0.0.1", "10.0.0.2").arp(&[], 2, "10.0.0.2", "10.0.0.1");
+    let site = of(&wire);
+    assert_eq!(told(&site), ["10.0.0.0/24: 10.0.0.0/24; "]);
+    assert_eq!(found(&site), ["special-vlan: 1 frames in 0: 0 is a priority tag, no VLAN"]);
+    assert_ne!(site["points"][0]["kind"], "trunk");
+}
+
+#[test]
+fn a_host_that_a_hosts_file_puts_elsewhere_is_found() {
+    let mut wire = Wire::new();
+    wire.arp(&[10], 1, "10.0.0.1", "10.0.0.2").arp(&[20], 3, "10.0.20.3", "10.0.20.1");
+    let flowmap = Flowmap::new();
+    flowmap.write("wire.pcap", wire.bytes());
+    flowmap.write("hosts.csv", "address,name,vlan\n10.0.0.1,db,10\n10.0.20.3,web,30\n");
+    let site = only(&flowmap.json(&["segments", "--from", "wire.pcap", "--inventory", "hosts.csv"]));
+    assert_eq!(found(&site), ["host-in-wrong-vlan: web (10.0.20.3) is meant to be in VLAN 30"]);
+    assert_eq!(site["segments"][0]["hosts"][0]["name"], "db");
+}
+
+#[test]
+fn one_host_that_nobody_asks_for_has_no_subnet_that_is_known() {
+    let mut wire = Wire::new();
+    wire.ip(&[10], (1, 2), ("198.51.100.7", "203.0.113.9"), 128);
+    assert_eq!(told(&of(&wire)), ["10: ; "]);
+}
+
+#[test]
+fn a_flood_of_forged_stations_is_bounded_and_said() {
+    let mut wire = Wire::new();
+    for station in 1..=80_000u32 {
+        let [_, a, b, c] = station.to_be_bytes();
+        let tags = [u16::try_from(station % 4_000).unwrap(), 7];
+        wire.arp(&tags, station, &format!("10.{a}.{b}.{c}"), "10.0.0.1");
+    }
+    let flowmap = Flowmap::new();
+    flowmap.write("flood.pcap", wire.bytes());
+    flowmap.ok(&["import", "flood.pcap"]);
+    let left_out = "packets whose word about links was left out, there was too much";
+    assert!(flowmap.json(&["runs"])[0]["bounds"][left_out].as_u64().unwrap() > 0, "{}", flowmap.json(&["runs"]));
+    assert!(only(&flowmap.json(&["segments"]))["points"][0]["left_out"].as_u64().unwrap() > 0);
+}
