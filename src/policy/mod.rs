@@ -11,28 +11,17 @@
 mod cidr;
 mod end;
 mod evaluate;
-mod fault;
-mod field;
-mod matching;
-mod name;
 mod network_policy;
-mod parse;
-mod read;
-mod reason;
+mod reading;
 mod selector;
-mod set;
 mod simulate;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 pub use cidr::IpBlock;
 pub use end::{End, PodEnd, Probe};
-pub use evaluate::{Evaluator, Options};
-pub use fault::{PolicyError, Reason};
+pub use evaluate::{Evaluator, Options, RuleRef, Side, Verdict};
 pub use network_policy::{NetworkPolicy, Peer, PolicyType, Port, PortMatch, Rule};
-pub use read::{ReadError, read};
+pub use reading::{NotEvaluated, PolicyError, PolicySet, ReadError, Reason, Strictness, read};
 pub use selector::{Operator, Requirement, Selector};
-pub use set::{NotEvaluated, PolicySet, Strictness};
 pub use simulate::{Finding, Simulation, simulate};
-pub use verdict::{RuleRef, Side, Verdict};

@@ -1,11 +1,16 @@
 //! One connection against all policies, in the words of the API's documentation: a pod is isolated in a direction by
 //! any policy that selects it; then only what some rule of those policies allows is allowed; and both ends must allow.
 
+mod matching;
+mod reason;
+mod verdict;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
+use super::{End, NetworkPolicy, PodEnd, PolicySet, PolicyType, Probe, Rule};
 use crate::model::{Labels, NAMESPACE_NAME_LABEL, Namespace};
 
-use super::{End, NetworkPolicy, PodEnd, PolicySet, PolicyType, Probe, Rule, RuleRef, Side, Verdict, reason};
+pub use verdict::{RuleRef, Side, Verdict};
 
 /// What the API leaves to the network plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

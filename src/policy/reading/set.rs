@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::model::RawObject;
-
 use super::{
-    NetworkPolicy, PolicyError, Reason,
+    PolicyError, Reason,
     fault::Fault,
     parse::{API_VERSION, network_policy},
 };
+use crate::{model::RawObject, policy::NetworkPolicy};
 
 /// Kinds that also decide over traffic, and are not evaluated here.
 const OTHER_KINDS: [&str; 6] = [

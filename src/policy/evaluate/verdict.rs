@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::PolicyType;
+use crate::policy::PolicyType;
 
 /// What policies say to a connection: both ends must allow it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::Labels;
-
-use super::{End, Evaluator, NetworkPolicy, Peer, PolicyType, Port, PortMatch, Probe, Rule, Selector};
+use super::Evaluator;
+use crate::{
+    model::Labels,
+    policy::{End, NetworkPolicy, Peer, PolicyType, Port, PortMatch, Probe, Rule, Selector},
+};
 
 /// A sentence for a side that denies: `no rule of production/db allows ingress from production/frontend on TCP/5432`,
 /// then, where some rule nearly does, what keeps it from doing so.

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::model::Protocol;
-
 use super::{
-    IpBlock, NetworkPolicy, Operator, Peer, PolicyType, Port, PortMatch, Requirement, Rule, Selector, cidr,
+    cidr,
     fault::{Fault, Reason},
     field::{Field, Fields},
     name::{self, Form},
+};
+use crate::{
+    model::Protocol,
+    policy::{IpBlock, NetworkPolicy, Operator, Peer, PolicyType, Port, PortMatch, Requirement, Rule, Selector},
 };
 
 /// The one version that is read; the older `extensions/v1beta1` is served nowhere any more.

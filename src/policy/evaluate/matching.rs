@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::model::{ContainerPort, Protocol};
-
-use super::{End, Evaluator, NetworkPolicy, Peer, PolicyType, Port, PortMatch, Probe, Rule};
+use super::Evaluator;
+use crate::{
+    model::{ContainerPort, Protocol},
+    policy::{End, NetworkPolicy, Peer, PolicyType, Port, PortMatch, Probe, Rule},
+};
 
 impl Evaluator<'_> {
     /// Whether a rule of a policy names an end; a rule without peers names everybody.

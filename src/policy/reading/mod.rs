@@ -1,0 +1,18 @@
+//! Policies from text, as a strict API server takes them (`fieldValidation=Strict`) and nothing more.
+//!
+//! ```text
+//! text -> RawObject -> PolicySet
+//!  text    parse, field, name   set
+//! ```
+
+mod cidr;
+mod fault;
+mod field;
+mod name;
+mod parse;
+mod set;
+mod text;
+
+pub use fault::{PolicyError, Reason};
+pub use set::{NotEvaluated, PolicySet, Strictness};
+pub use text::{ReadError, read};
