@@ -137,6 +137,7 @@ fn pod(identity: &Value, labelled: &Value, spec: &Value, status: &Value) -> PodE
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
         ports: ports.map(container_port).collect(),
         host_network: spec["hostNetwork"] == true,
+        node: Vec::new(),
     }
 }
 

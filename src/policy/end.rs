@@ -30,6 +30,8 @@ pub struct PodEnd {
     pub ports: Vec<ContainerPort>,
     /// Whether it shares its node's network.
     pub host_network: bool,
+    /// The addresses of the node that it runs on, where that is known.
+    pub node: Vec<IpAddr>,
 }
 
 /// The question that policies answer: may this connection be opened?
@@ -46,15 +48,29 @@ pub struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// Whether a pod talks to itself, which no policy can forbid.
-    pub(super) fn is_within_one_pod(&self) -> bool {
+    /// Whether no policy can forbid it: a pod with itself, and a pod with its own node, "regardless of the IP address of
+    /// the Pod or the node" (the API's documentation of NetworkPolicy).
+    #[must_use]
+    pub fn is_always_allowed(&self) -> bool {
         match (self.from, self.to) {
             (End::Pod(from), End::Pod(to)) => {
-                from.pod.is_some() && (&from.namespace, &from.pod) == (&to.namespace, &to.pod)
+                is_same_pod(from, to) || is_on_node_of(from, to) || is_on_node_of(to, from)
             }
-            _ => false,
+            (End::Pod(pod), End::Address(address)) | (End::Address(address), End::Pod(pod)) => {
+                !pod.host_network && pod.node.contains(&address.to_canonical())
+            }
+            (End::Address(_), End::Address(_)) => false,
         }
     }
+}
+
+fn is_same_pod(one: &PodEnd, other: &PodEnd) -> bool {
+    one.pod.is_some() && (&one.namespace, &one.pod) == (&other.namespace, &other.pod)
+}
+
+/// Whether a pod speaks with the addresses of the node that another pod runs on.
+fn is_on_node_of(host: &PodEnd, pod: &PodEnd) -> bool {
+    host.host_network && !pod.host_network && host.addresses.iter().any(|address| pod.node.contains(address))
 }
 
 impl From<&Pod> for PodEnd {
@@ -67,6 +83,7 @@ impl From<&Pod> for PodEnd {
             addresses: pod.addresses.clone(),
             ports: pod.ports.clone(),
             host_network: pod.host_network,
+            node: Vec::new(),
         }
     }
 }
@@ -82,6 +99,7 @@ impl From<&Workload> for PodEnd {
             addresses: Vec::new(),
             ports: workload.ports.clone(),
             host_network: workload.host_network,
+            node: Vec::new(),
         }
     }
 }

@@ -29,7 +29,7 @@ impl Evaluator<'_> {
     }
 
     /// The addresses of an end that an `ipBlock` may cover.
-    pub(super) fn plain_addresses(&self, end: &End) -> Vec<IpAddr> {
+    pub(in crate::policy) fn plain_addresses(&self, end: &End) -> Vec<IpAddr> {
         match end {
             End::Address(address) => vec![address.to_canonical()],
             End::Pod(pod) if self.options.ipblock_matches_pods || !self.is_selectable(pod) => pod.addresses.clone(),

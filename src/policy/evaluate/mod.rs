@@ -45,6 +45,11 @@ impl<'a> Evaluator<'a> {
         Self { policies, namespaces: namespaces.iter().map(labelled).collect(), options }
     }
 
+    /// All policies, by namespace and name.
+    pub(in crate::policy) fn policies(&self) -> impl Iterator<Item = &'a NetworkPolicy> {
+        self.policies.values().flatten().copied()
+    }
+
     /// What both ends say to a connection, and why.
     #[must_use]
     pub fn evaluate(&self, probe: &Probe) -> Verdict {
@@ -54,7 +59,7 @@ impl<'a> Evaluator<'a> {
     /// Whether a connection is allowed; quicker than [`Evaluator::evaluate`], which also says why.
     #[must_use]
     pub fn allows(&self, probe: &Probe) -> bool {
-        probe.is_within_one_pod()
+        probe.is_always_allowed()
             || [PolicyType::Egress, PolicyType::Ingress].into_iter().all(|direction| {
                 let policies = self.isolating(direction, probe.subject(direction));
                 policies.is_empty() || self.allowing(direction, &policies, probe).next().is_some()
@@ -109,18 +114,18 @@ impl<'a> Evaluator<'a> {
             .collect();
         let mut by: Vec<String> = rules.iter().map(|rule| rule.policy.clone()).collect();
         by.dedup();
-        let allowed = !isolated || !rules.is_empty() || probe.is_within_one_pod();
+        let allowed = !isolated || !rules.is_empty() || probe.is_always_allowed();
         let reason = (!allowed).then(|| reason::denied(self, direction, &policies, probe));
         Side { isolated, allowed, by, rules, reason }
     }
 
     /// Whether a pod is one for policies: those on their node's network mostly are not.
-    pub(super) fn is_selectable(&self, pod: &PodEnd) -> bool {
+    pub(in crate::policy) fn is_selectable(&self, pod: &PodEnd) -> bool {
         !pod.host_network || self.options.host_network_selected
     }
 
     /// The labels of a namespace.
-    pub(super) fn namespace_labels(&self, name: &str) -> Cow<'_, Labels> {
+    pub(in crate::policy) fn namespace_labels(&self, name: &str) -> Cow<'_, Labels> {
         match self.namespaces.get(name) {
             Some(labels) => Cow::Borrowed(labels),
             None => Cow::Owned([(NAMESPACE_NAME_LABEL, name)].into_iter().collect()),

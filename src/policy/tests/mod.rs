@@ -1,5 +1,6 @@
 //! The room as a whole: from text to verdicts.
 
+mod classes;
 mod reading;
 mod semantics;
 

@@ -1,0 +1,149 @@
+//! Verdicts for many connections: ends that policies cannot tell apart are judged once.
+//!
+//! ```text
+//! ends -> shapes -> peers matched, policies selecting -> kinds -> rows of port sets
+//!         shapes    rules                                         rows
+//! ```
+//!
+//! A *shape* is what policies may look at: the namespace, the labels that some selector names, the numbers of the port
+//! names that some rule names, the pieces of the address space. In each direction a shape is a *subject* (which
+//! policies isolate it) and a *peer* (which of the rules' peers it matches). For each subject a row tells the ports
+//! that are open with each peer; a verdict is then two lookups. [`Evaluator`](super::Evaluator) says the same one
+//! connection at a time, and is what this is tested against.
+
+mod rows;
+mod rules;
+mod shapes;
+mod table;
+
+use std::hash::Hash;
+
+use foldhash::HashMap;
+
+use super::{Evaluator, PolicyType, PortSet};
+use crate::model::Protocol;
+use rows::Row;
+use table::{PortSets, SetId};
+
+pub use super::End;
+
+/// The directions, in the order in which arrays here have them.
+const DIRECTIONS: [PolicyType; 2] = [PolicyType::Egress, PolicyType::Ingress];
+
+/// Where arrays here have a direction.
+const fn place(direction: PolicyType) -> usize {
+    match direction {
+        PolicyType::Egress => 0,
+        PolicyType::Ingress => 1,
+    }
+}
+
+/// A kind of end: what policies can tell it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    /// By direction: who isolates it. 0: nobody does.
+    subject: [u32; 2],
+    /// By direction: which peers of rules it is.
+    peer: [u32; 2],
+}
+
+/// Verdicts between given ends.
+#[derive(Clone, Debug)]
+pub struct Classes {
+    /// For each end its kind.
+    kind_of: Vec<u32>,
+    kinds: Vec<Kind>,
+    /// By direction, for each subject what is open with whom.
+    rows: [Vec<Row>; 2],
+    sets: PortSets,
+}
+
+impl Classes {
+    /// Prepares the verdicts between these ends. What is always allowed, a pod with itself and with its own node
+    /// ([`Probe::is_always_allowed`](super::Probe::is_always_allowed)), is a matter of two ends and not told here.
+    #[must_use]
+    pub fn new(evaluator: &Evaluator<'_>, ends: &[End]) -> Self {
+        let rules = rules::Rules::new(evaluator);
+        let shapes = shapes::Shapes::new(evaluator, &rules, ends);
+        let mut sets = PortSets::new();
+        let (kinds_of_shapes, sides) = shapes.sides(evaluator, &rules);
+        let rows = sides.map(|side| rows::rows(&rules, &side, &mut sets));
+        let mut kinds = Interned::default();
+        let kind_of_shape: Vec<u32> = kinds_of_shapes.into_iter().map(|kind| kinds.id(kind)).collect();
+        let kind_of = shapes.of_ends.iter().map(|shape| kind_of_shape[*shape as usize]).collect();
+        Self { kind_of, kinds: kinds.values, rows, sets }
+    }
+
+    /// How many kinds of ends there are.
+    #[must_use]
+    pub fn kinds(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// The kind of an end, by its place among those given.
+    #[must_use]
+    pub fn kind(&self, end: usize) -> usize {
+        self.kind_of[end] as usize
+    }
+
+    /// Whether a connection between ends of two kinds is allowed.
+    #[must_use]
+    pub fn allows(&self, from: usize, to: usize, protocol: Protocol, port: u16) -> bool {
+        let [egress, ingress] = self.open(from, to);
+        self.sets.contains(egress, protocol, port) && self.sets.contains(ingress, protocol, port)
+    }
+
+    /// The ports that are open from ends of a kind to ends of another.
+    #[must_use]
+    pub fn ports(&self, from: usize, to: usize) -> PortSet {
+        let [egress, ingress] = self.open(from, to);
+        self.sets.get(egress).intersection(self.sets.get(ingress))
+    }
+
+    /// The ports that one end alone opens: the client's for egress, the server's for ingress.
+    #[must_use]
+    pub fn side(&self, direction: PolicyType, from: usize, to: usize) -> &PortSet {
+        self.sets.get(self.open(from, to)[place(direction)])
+    }
+
+    /// Whether any policy isolates ends of a kind in a direction.
+    #[must_use]
+    pub fn isolates(&self, direction: PolicyType, kind: usize) -> bool {
+        self.kinds[kind].subject[place(direction)] > 0
+    }
+
+    /// What each side opens.
+    fn open(&self, from: usize, to: usize) -> [SetId; 2] {
+        let (from, to) = (&self.kinds[from], &self.kinds[to]);
+        let egress = self.rows[0][from.subject[0] as usize].with(to.peer[0]);
+        let ingress = self.rows[1][to.subject[1] as usize].with(from.peer[1]);
+        [egress, ingress]
+    }
+}
+
+/// Values with numbers, each value once.
+#[derive(Clone, Debug)]
+struct Interned<T> {
+    values: Vec<T>,
+    ids: HashMap<T, u32>,
+}
+
+impl<T> Default for Interned<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), ids: HashMap::default() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Interned<T> {
+    /// The number of a value, a new one where it is new.
+    #[expect(clippy::cast_possible_truncation, reason = "memory ends before four billion values do")]
+    fn id(&mut self, value: T) -> u32 {
+        if let Some(id) = self.ids.get(&value) {
+            return *id;
+        }
+        let id = self.values.len() as u32;
+        self.values.push(value.clone());
+        self.ids.insert(value, id);
+        id
+    }
+}

@@ -1,0 +1,125 @@
+//! The rules of all policies with their peers and ports by number.
+
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
+use ipnet::IpNet;
+
+use super::{DIRECTIONS, Interned, PortSet, place};
+use crate::{
+    model::Protocol,
+    policy::{Evaluator, IpBlock, NetworkPolicy, Operator, Peer, PortMatch, Rule, Selector},
+};
+
+/// What one peer of a rule asks for; the same question is asked once, however many rules ask it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Atom<'a> {
+    /// Pods of the policy's own namespace.
+    Own(&'a str, &'a Selector),
+    /// Pods of the namespaces that a selector selects.
+    Selected(&'a Selector, &'a Selector),
+    /// Addresses.
+    Block(&'a IpBlock),
+}
+
+/// A rule.
+pub(super) struct Compiled {
+    /// The atoms of its peers; none: everybody.
+    pub peers: Option<Vec<u32>>,
+    /// The ports that it names by number.
+    pub numbered: PortSet,
+    /// Those that it names by name, which only the server can tell.
+    pub named: Vec<(Protocol, u32)>,
+}
+
+/// All rules.
+pub(super) struct Rules<'a> {
+    pub policies: Vec<&'a NetworkPolicy>,
+    /// By direction, for each policy its rules; none where it does not isolate.
+    pub compiled: [Vec<Option<Vec<Compiled>>>; 2],
+    /// By direction, what is asked of peers.
+    pub atoms: [Vec<Atom<'a>>; 2],
+    /// The labels that any selector of pods names.
+    pub keys: BTreeSet<&'a str>,
+    /// The port names that any rule names.
+    pub names: HashMap<(Protocol, &'a str), u32>,
+}
+
+impl<'a> Rules<'a> {
+    pub fn new(evaluator: &Evaluator<'a>) -> Self {
+        let policies: Vec<&NetworkPolicy> = evaluator.policies().collect();
+        let mut names = Interned::default();
+        let mut atoms = [Interned::default(), Interned::default()];
+        let mut keys = BTreeSet::new();
+        keys.extend(policies.iter().flat_map(|policy| keys_of(&policy.pod_selector)));
+        let compiled = DIRECTIONS.map(|direction| {
+            let atoms = &mut atoms[place(direction)];
+            let mut all_of = |policy: &'a NetworkPolicy| {
+                let rules = policy.rules(direction)?;
+                Some(rules.iter().map(|rule| compile(policy, rule, atoms, &mut names)).collect())
+            };
+            policies.iter().map(|policy| all_of(policy)).collect()
+        });
+        let atoms = atoms.map(|atoms| atoms.values);
+        for atom in atoms.iter().flatten() {
+            if let Atom::Own(_, pods) | Atom::Selected(_, pods) = atom {
+                keys.extend(keys_of(pods));
+            }
+        }
+        Self { policies, compiled, atoms, keys, names: names.ids }
+    }
+
+    /// All ranges that any rule names, exceptions included.
+    pub fn ranges(&self) -> impl Iterator<Item = IpNet> {
+        let blocks = self.atoms.iter().flatten().filter_map(|atom| match atom {
+            Atom::Block(block) => Some(*block),
+            _ => None,
+        });
+        blocks.flat_map(|block| std::iter::once(block.cidr).chain(block.except.iter().copied()))
+    }
+}
+
+fn keys_of(selector: &Selector) -> impl Iterator<Item = &str> {
+    selector.0.iter().map(|requirement| requirement.key.as_str())
+}
+
+fn compile<'a>(
+    policy: &'a NetworkPolicy,
+    rule: &'a Rule,
+    atoms: &mut Interned<Atom<'a>>,
+    known: &mut Interned<(Protocol, &'a str)>,
+) -> Compiled {
+    let mut atom = |peer: &'a Peer| {
+        atoms.id(match peer {
+            Peer::Pods { namespaces: None, pods } => Atom::Own(&policy.namespace, pods),
+            Peer::Pods { namespaces: Some(namespaces), pods } => Atom::Selected(namespaces, pods),
+            Peer::Block(block) => Atom::Block(block),
+        })
+    };
+    let peers = (!rule.peers.is_empty()).then(|| rule.peers.iter().map(&mut atom).collect());
+    let mut numbered = if rule.ports.is_empty() { PortSet::everything() } else { PortSet::default() };
+    let mut named = Vec::new();
+    for port in &rule.ports {
+        match &port.ports {
+            PortMatch::All => numbered = numbered.union(&PortSet::all_of(port.protocol)),
+            PortMatch::Range(first, last) => {
+                numbered = numbered.union(&PortSet::range(port.protocol, *first, *last));
+            }
+            PortMatch::Named(name) => named.push((port.protocol, known.id((port.protocol, name.as_str())))),
+        }
+    }
+    Compiled { peers, numbered, named }
+}
+
+/// The requirement of a selector that the fewest things meet, by what is known of each label: how many have it.
+pub(super) fn rarest(
+    selector: &Selector,
+    having: impl Fn(&str, &str) -> usize,
+) -> Option<(&str, &BTreeSet<String>, usize)> {
+    let wanted = selector.0.iter().filter_map(|requirement| match &requirement.operator {
+        Operator::In(values) => Some((requirement.key.as_str(), values)),
+        _ => None,
+    });
+    let counted = wanted.map(|(key, values)| (key, values, values.iter().map(|value| having(key, value)).sum()));
+    counted.min_by_key(|(_, _, count)| *count)
+}

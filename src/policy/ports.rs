@@ -1,0 +1,194 @@
+//! Sets of ports, as intervals.
+
+use std::fmt;
+
+use crate::model::Protocol;
+
+/// The protocols that policies name, and all others together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Lane {
+    Tcp,
+    Udp,
+    Sctp,
+    Other,
+}
+
+const LANES: [Lane; 4] = [Lane::Tcp, Lane::Udp, Lane::Sctp, Lane::Other];
+
+/// Ports of one lane, first and last included.
+type Interval = (Lane, u16, u16);
+
+/// A set of (protocol, port): disjoint intervals in order, none beside another.
+///
+/// Protocols without ports, such as ICMP, which a policy cannot name, are in it all together or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortSet(Vec<Interval>);
+
+impl Lane {
+    fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::TCP => Self::Tcp,
+            Protocol::UDP => Self::Udp,
+            Protocol::SCTP => Self::Sctp,
+            _ => Self::Other,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+            Self::Other => "other protocols",
+        }
+    }
+}
+
+impl PortSet {
+    /// All ports of all protocols, and all protocols without ports.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self(LANES.map(|lane| (lane, 0, u16::MAX)).into())
+    }
+
+    /// All ports of a protocol.
+    #[must_use]
+    pub fn all_of(protocol: Protocol) -> Self {
+        Self(vec![(Lane::of(protocol), 0, u16::MAX)])
+    }
+
+    /// The ports of a protocol from the first to the last, both included.
+    #[must_use]
+    pub fn range(protocol: Protocol, first: u16, last: u16) -> Self {
+        Self(vec![(Lane::of(protocol), first, last)])
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether everything is in it.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        *self == Self::everything()
+    }
+
+    /// Whether a port is in it; of protocols without ports, whether they are.
+    #[must_use]
+    pub fn contains(&self, protocol: Protocol, port: u16) -> bool {
+        let lane = Lane::of(protocol);
+        self.0.iter().any(|(of, first, last)| *of == lane && (*first..=*last).contains(&port))
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let mut all: Vec<Interval> = self.0.iter().chain(&other.0).copied().collect();
+        all.sort_unstable();
+        let mut merged: Vec<Interval> = Vec::with_capacity(all.len());
+        for (lane, first, last) in all {
+            match merged.last_mut() {
+                Some((of, _, end)) if *of == lane && u32::from(first) <= u32::from(*end) + 1 => *end = last.max(*end),
+                _ => merged.push((lane, first, last)),
+            }
+        }
+        Self(merged)
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let pairs = self.0.iter().flat_map(|a| other.0.iter().map(move |b| (a, b)));
+        let common = pairs.filter(|(a, b)| a.0 == b.0).map(|(a, b)| (a.0, a.1.max(b.1), a.2.min(b.2)));
+        // both are in order, and so are the parts that they share
+        Self(common.filter(|(_, first, last)| first <= last).collect())
+    }
+
+    /// What is in this one alone.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        self.intersection(&other.complement())
+    }
+
+    fn complement(&self) -> Self {
+        let mut gaps = Vec::new();
+        for lane in LANES {
+            let mut next = 0u32;
+            for (_, first, last) in self.0.iter().filter(|(of, ..)| *of == lane) {
+                gaps.push((lane, next, u32::from(*first)));
+                next = u32::from(*last) + 1;
+            }
+            gaps.push((lane, next, u32::from(u16::MAX) + 1));
+        }
+        let narrow = |(lane, first, end): (Lane, u32, u32)| {
+            let last = u16::try_from(end.checked_sub(1)?).ok()?;
+            Some((lane, u16::try_from(first).ok()?, last)).filter(|(_, first, last)| first <= last)
+        };
+        Self(gaps.into_iter().filter_map(narrow).collect())
+    }
+}
+
+impl fmt::Display for PortSet {
+    /// `TCP/80, TCP/8000-8010, UDP`; `everything`, `nothing`. Port 0 is no port that anybody listens on, and is not told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() || self.is_everything() {
+            return f.write_str(if self.is_empty() { "nothing" } else { "everything" });
+        }
+        for (n, (lane, first, last)) in self.0.iter().enumerate() {
+            let comma = if n > 0 { ", " } else { "" };
+            write!(f, "{comma}{}", lane.name())?;
+            match (first.max(&1), last) {
+                (1, &u16::MAX) => {}
+                (first, last) if first == last => write!(f, "/{first}")?,
+                (first, last) => write!(f, "/{first}-{last}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PROTOCOLS: [Protocol; 4] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol::ICMP];
+
+    fn set() -> impl Strategy<Value = PortSet> {
+        let ends = prop_oneof![Just(0u16), Just(1), Just(u16::MAX - 1), Just(u16::MAX), 0u16..20];
+        let interval = (0usize..3, ends.clone(), ends);
+        let range = |(lane, a, b): (usize, u16, u16)| PortSet::range(PROTOCOLS[lane], a.min(b), a.max(b));
+        let ranges = proptest::collection::vec(interval.prop_map(range), 0..5);
+        (ranges, any::<bool>()).prop_map(|(ranges, other)| {
+            let set = ranges.iter().fold(PortSet::default(), |all, one| all.union(one));
+            if other { set.union(&PortSet::all_of(Protocol::ICMP)) } else { set }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_algebra_is_that_of_sets(a in set(), b in set(), lane in 0usize..4, port in prop_oneof![0u16..25, 65530u16..=65535]) {
+            let holds = |set: &PortSet| set.contains(PROTOCOLS[lane], port);
+            prop_assert_eq!(holds(&a.union(&b)), holds(&a) || holds(&b));
+            prop_assert_eq!(holds(&a.intersection(&b)), holds(&a) && holds(&b));
+            prop_assert_eq!(holds(&a.without(&b)), holds(&a) && !holds(&b));
+            // equal sets are equal values
+            prop_assert_eq!(a.without(&b).union(&a.intersection(&b)), a);
+        }
+    }
+
+    #[test]
+    fn words_are_as_short_as_they_can_be() {
+        let tcp = |first, last| PortSet::range(Protocol::TCP, first, last);
+        assert_eq!(
+            tcp(80, 80).union(&tcp(81, 90)).union(&PortSet::all_of(Protocol::UDP)).to_string(),
+            "TCP/80-90, UDP"
+        );
+        assert_eq!(tcp(1, 65535).to_string(), "TCP");
+        assert_eq!(PortSet::everything().to_string(), "everything");
+        assert_eq!(PortSet::default().to_string(), "nothing");
+    }
+}
