@@ -75,7 +75,7 @@ fn run(path: &Path, tally: &mut Tally) {
     let objects: Vec<RawObject> = case.objects.iter().enumerate().map(raw).collect();
     let set = PolicySet::from_objects(&objects, Strictness::Strict).unwrap();
     let namespaces: Vec<Namespace> = case.objects.iter().filter(|o| o["kind"] == "Namespace").map(namespace).collect();
-    let options = Options { ipblock_matches_pods: case.ipblock_matches_pods, host_network_selected: false };
+    let options = Options { ipblock_matches_pods: case.ipblock_matches_pods, ..Options::default() };
     let evaluator = Evaluator::new(&set, &namespaces, options);
     let pods = pods(&case.objects);
     let ends = |name: &str| match name.parse() {
@@ -86,7 +86,7 @@ fn run(path: &Path, tally: &mut Tally) {
     for (from, to, protocol, port, allowed) in &case.probes {
         *(if *allowed { &mut tally.allowed } else { &mut tally.denied }) += 1;
         for (from, to) in ends(from).iter().flat_map(|from| ends(to).into_iter().map(move |to| (from, to))) {
-            let probe = Probe { from, to: &to, protocol: *protocol, port: *port };
+            let probe = Probe::new(from, &to, *protocol, *port);
             let verdict = evaluator.evaluate(&probe);
             assert_eq!(evaluator.allows(&probe), verdict.allowed());
             assert_eq!(verdict.reason().is_none(), verdict.allowed());

@@ -227,3 +227,23 @@ pub(super) fn directory_of(files: &[PathBuf], site: &str) -> anyhow::Result<Dire
     }
     Ok(Directory::over(&listings, objects))
 }
+
+/// Who is who now: as files alone tell it, else as the store does of the site, which must be the only one or be named.
+pub(super) async fn current(global: &Global, files: &[PathBuf], site: Option<&str>) -> anyhow::Result<Directory> {
+    if !files.is_empty() {
+        return directory_of(files, site.unwrap_or(DEFAULT_SITE));
+    }
+    let mut found = directories(&global.store().await?, site).await?;
+    match (found.len(), found.pop_first()) {
+        (1, Some((_, directory))) => Ok(directory),
+        (0, _) | (_, None) => Err(Fault::new("inventory", "nobody is known yet")
+            .hint("`flowmap inventory import FILE`, or name a file with --inventory")
+            .into()),
+        (_, Some((first, _))) => {
+            let sites = [first].into_iter().chain(found.into_keys()).collect::<Vec<_>>().join(", ");
+            Err(Fault::new("inventory", format!("there are several sites: {sites}"))
+                .hint("choose one with --site")
+                .into())
+        }
+    }
+}

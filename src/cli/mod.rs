@@ -2,6 +2,8 @@
 
 mod capture;
 mod common;
+mod diff;
+mod explain;
 mod fault;
 mod flows;
 mod folder;
@@ -11,6 +13,7 @@ mod inventory;
 mod inventory_list;
 mod inventory_sync;
 mod names;
+mod policies;
 mod print;
 mod runs;
 mod segments;
@@ -37,7 +40,8 @@ pub use fault::Fault;
   flowmap inventory import cluster.json            who is who: kubectl get ... -A -o json
   flowmap flows                                    the dependencies
   flowmap suggest --namespace production           policies for review in policies-out/
-  flowmap simulate policies-out/                   what would they break?"
+  flowmap simulate policies-out/                   what would they break?
+  flowmap explain production/web production/db 5432   was it a policy? which one?"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -64,6 +68,10 @@ enum Command {
     Suggest(suggest::Args),
     /// Hold every recorded connection against policies
     Simulate(simulate::Args),
+    /// Say which rule of which policy allows or denies a connection
+    Explain(explain::Args),
+    /// Compare two sets of policies in connections
+    Diff(diff::Args),
     /// Show captures, loss, undecoded packets, and how complete the learning is
     Status(status::Args),
     /// Print the man page or shell completions
@@ -105,6 +113,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Segments(args) => segments::run(&global, args).await,
         Command::Suggest(args) => suggest::run(&global, args).await,
         Command::Simulate(args) => simulate::run(&global, args).await,
+        Command::Explain(args) => explain::run(&global, args).await,
+        Command::Diff(args) => diff::run(&global, args).await,
         Command::Status(args) => status::run(&global, args).await,
         Command::Generate(args) => generate::run(&args),
     }

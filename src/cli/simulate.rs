@@ -1,26 +1,30 @@
 //! `flowmap simulate`: every recorded connection against policies.
 
-use std::path::{Path, PathBuf};
+use std::{fmt::Write, path::PathBuf};
+
+use serde::Serialize;
 
 use super::{
     Done, Fault,
     common::{Global, Namespaces, Output, OutputArg, Selection},
-    fault::printable,
+    policies::{self, ReadingArgs},
     print::{self, Table},
     world::{Site, World},
 };
 use crate::{
     map::By,
-    model::RawObject,
-    policy::{self, Evaluator, Options, PolicySet, Simulation, Strictness},
+    model::{Dependency, Party},
+    policy::{self, Census, Evaluator, Excess, Options, Outside, Past, PolicySet, Reach, Roster, Simulation, Undone},
 };
 
 /// Hold every recorded connection against policies: what would be denied, and why. Exits with 1 where anything is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  flowmap simulate policies-out/
-  flowmap simulate policies-out/ --only
-  kubectl get networkpolicy -A -o yaml | flowmap simulate -")]
+  flowmap simulate policies-out/                   on top of what is deployed
+  flowmap simulate policies-out/ --only            without it
+  flowmap simulate policies-out/ --versus by-hand/ several proposals side by side
+  flowmap simulate policies-out/ --reach           who can reach whom, before and after
+  kubectl get networkpolicy -A -o yaml | flowmap simulate --only -")]
 pub(super) struct Args {
     /// Files or folders of NetworkPolicies; - for stdin
     #[arg(required = true, value_name = "POLICIES")]
@@ -28,12 +32,14 @@ pub(super) struct Args {
     /// Without the policies that the inventory says are deployed
     #[arg(long)]
     only: bool,
-    /// Skip invalid policies instead of refusing them
+    /// Another proposal to set beside it; may be given several times
+    #[arg(long, value_name = "POLICIES")]
+    versus: Vec<PathBuf>,
+    /// List for each workload how many others reach it and it reaches, before and after
     #[arg(long)]
-    lenient: bool,
-    /// Take ipBlocks to cover pods' addresses too, as some network plugins do
-    #[arg(long)]
-    ipblock_matches_pods: bool,
+    reach: bool,
+    #[command(flatten)]
+    reading: ReadingArgs,
     #[command(flatten)]
     namespaces: Namespaces,
     #[command(flatten)]
@@ -42,100 +48,157 @@ pub(super) struct Args {
     output: OutputArg,
 }
 
+/// One proposal held against the past.
+#[derive(Serialize)]
+struct Report {
+    /// The files or folders that it came from.
+    proposal: String,
+    #[serde(flatten)]
+    simulation: Simulation,
+    /// How much it allows beside what was seen.
+    excess: Excess,
+    /// Deployed policies that keep open what it closes.
+    undone: Vec<Undone>,
+    /// Each workload's reach before, with what is deployed, and after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reach: Option<Vec<BeforeAfter>>,
+}
+
+#[derive(Serialize)]
+struct BeforeAfter {
+    before: Reach,
+    after: Reach,
+}
+
+/// The first proposal, and those set beside it.
+#[derive(Serialize)]
+struct Reports {
+    #[serde(flatten)]
+    first: Report,
+    /// How the policies were read where network plugins differ.
+    reading: Options,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    versus: Vec<Report>,
+}
+
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let objects = read(&args.policies)?;
+    let first = (proposal_name(&args.policies), args.reading.policies(&args.policies)?);
+    let named =
+        |path: &PathBuf| anyhow::Ok((path.display().to_string(), args.reading.policies(std::slice::from_ref(path))?));
+    let others = args.versus.iter().map(named).collect::<anyhow::Result<Vec<_>>>()?;
     let world = World::open(global, &args.selection).await?;
     let site = world.site_of(&args.namespaces.namespace)?;
-    let strictness = if args.lenient { Strictness::Lenient } else { Strictness::Strict };
-    let set = set(&objects, site, args.only, strictness)?;
-    let options = Options { ipblock_matches_pods: args.ipblock_matches_pods, ..Options::default() };
-    let evaluator = Evaluator::new(&set, &site.cluster().namespaces, options);
-    let simulation = policy::simulate(&site.dependencies(By::Workload), site.cluster(), &evaluator);
-    report(&simulation, args.output.output)?;
-    Ok(if simulation.denied > 0 { Done::Found } else { Done::Clean })
+    let dependencies = site.dependencies(By::Workload);
+    let judge = Judge::new(site, &dependencies, &args)?;
+    let reports = Reports {
+        first: judge.report(first)?,
+        reading: args.reading.options(),
+        versus: others.into_iter().map(|other| judge.report(other)).collect::<anyhow::Result<_>>()?,
+    };
+    show(&reports, args.output.output)?;
+    Ok(if reports.first.simulation.denied > 0 { Done::Found } else { Done::Clean })
 }
 
-/// The policies proposed, on top of those deployed; one of the same name takes the deployed one's place.
-fn set(objects: &[RawObject], site: &Site, only: bool, strictness: Strictness) -> anyhow::Result<PolicySet> {
-    let proposed = PolicySet::from_objects(objects, strictness).map_err(|error| invalid(&error))?;
-    for skipped in &proposed.skipped {
-        eprintln!("flowmap: {}", printable(&format!("skipped: {skipped}")));
-    }
-    for other in &proposed.not_evaluated {
-        eprintln!("flowmap: {}", printable(&format!("not evaluated: {other}")));
-    }
-    let mut policies = proposed.policies.clone();
-    if !only {
+fn proposal_name(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// What was seen, ready to be held against proposals.
+struct Judge<'a> {
+    site: &'a Site,
+    args: &'a Args,
+    roster: Roster<'a>,
+    past: Past<'a>,
+    deployed: PolicySet,
+}
+
+impl<'a> Judge<'a> {
+    fn new(site: &'a Site, dependencies: &'a [Dependency], args: &'a Args) -> anyhow::Result<Self> {
+        let roster = Roster::new(site.cluster());
+        let namespaces = &args.namespaces.namespace;
+        let is_in = |party: &Party| party.workload().is_some_and(|workload| namespaces.contains(&workload.namespace));
+        let is_concerned = |it: &&Dependency| namespaces.is_empty() || is_in(&it.client) || is_in(&it.server);
+        let past = Past::new(dependencies.iter().filter(is_concerned), &roster);
         let deployed =
-            PolicySet::from_objects(&site.cluster().policies, Strictness::Lenient).map_err(|error| invalid(&error))?;
-        for other in &deployed.not_evaluated {
-            eprintln!("flowmap: {}", printable(&format!("deployed, not evaluated: {other}")));
+            if args.only && !args.reach { PolicySet::default() } else { policies::deployed(site.cluster())? };
+        Ok(Self { site, args, roster, past, deployed })
+    }
+
+    fn report(&self, (proposal, proposed): (String, PolicySet)) -> anyhow::Result<Report> {
+        let combined = if self.args.only { proposed.clone() } else { policies::on_top(&proposed, &self.deployed) };
+        if combined.policies.is_empty() {
+            let fault = Fault::new(&proposal, "no NetworkPolicy among them");
+            return Err(fault.hint("`flowmap suggest` writes some").into());
         }
-        let is_replaced = |name: &str| proposed.policies.iter().any(|policy| policy.full_name() == name);
-        policies.extend(deployed.policies.into_iter().filter(|policy| !is_replaced(&policy.full_name())));
+        let [proposed, after, before] = [&proposed, &combined, &self.deployed].map(|set| self.evaluator(set));
+        let outside = Outside::new(&[&after, &before], &self.site.directory.cluster_ranges());
+        let census = Census::new(&self.roster, &outside);
+        let undone = if self.args.only { Vec::new() } else { policy::undone(&census, &proposed, &after) };
+        let reach = || {
+            let before = policy::reach(&census, &before).into_iter();
+            before.zip(policy::reach(&census, &after)).map(|(before, after)| BeforeAfter { before, after }).collect()
+        };
+        Ok(Report {
+            proposal,
+            simulation: policy::simulate(&self.past, &after),
+            excess: policy::excess(&self.past, &self.roster, &outside, &after),
+            undone,
+            reach: self.args.reach.then(reach),
+        })
     }
-    if policies.is_empty() {
-        return Err(Fault::new("policies", "no NetworkPolicy among them").hint("`flowmap suggest` writes some").into());
+
+    fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
+        Evaluator::new(set, &self.site.cluster().namespaces, self.args.reading.options())
     }
-    Ok(PolicySet { policies, ..proposed })
 }
 
-fn invalid(error: &policy::PolicyError) -> anyhow::Error {
-    Fault::new("policies", error).hint("an API server would refuse it too; --lenient skips it").into()
+fn show(reports: &Reports, output: Output) -> anyhow::Result<()> {
+    let Reports { first, reading, versus } = reports;
+    match output {
+        Output::Json => Ok(print::json(reports)?),
+        _ if !versus.is_empty() => show_beside(output, first, versus, *reading),
+        Output::Csv => Ok(print::list(output, &(), &findings(&first.simulation), "")?),
+        Output::Table | Output::Wide => show_one(first, *reading),
+    }
 }
 
-/// Reads files, and folders with all below them, in the order of their names.
-pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RawObject>> {
-    let mut objects = Vec::new();
-    for path in paths {
-        if path == Path::new("-") {
-            let text = std::io::read_to_string(std::io::stdin())?;
-            objects.extend(policy::read("stdin", &text).map_err(|error| Fault::new("stdin", error))?);
-            continue;
-        }
-        let files = files(path)?;
-        let is_folder = path.is_dir();
-        for file in files {
-            let name = file.display().to_string();
-            let text = std::fs::read_to_string(&file).map_err(|error| Fault::new(&name, error))?;
-            match policy::read(&name, &text) {
-                Ok(found) => objects.extend(found),
-                // a folder holds other files besides, such as the evidence
-                Err(policy::ReadError::NoObject { .. }) if is_folder => {}
-                Err(error) => return Err(Fault::new("policies", error).into()),
-            }
-        }
+fn show_one(report: &Report, reading: Options) -> anyhow::Result<()> {
+    let Report { simulation, excess, undone, reach, .. } = report;
+    let mut text = String::new();
+    if !simulation.findings.is_empty() {
+        text += &findings(simulation).text();
+        text.push('\n');
     }
-    Ok(objects)
+    if let Some(reach) = reach {
+        text += &reach_table(reach).text();
+        text.push('\n');
+    }
+    for undone in undone {
+        text += &undone_words(undone);
+    }
+    text += &summary(simulation);
+    text += &excess_words(excess);
+    let _ = writeln!(text, "read so: {reading}");
+    Ok(print::text(super::fault::printable(&text).as_bytes())?)
 }
 
-fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let name = path.display().to_string();
-    let kind = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Fault::new(&name, "no such file or folder"),
-        _ => Fault::new(&name, error),
-    })?;
-    if !kind.is_dir() {
-        return Ok(vec![path.to_owned()]);
+fn show_beside(output: Output, first: &Report, versus: &[Report], reading: Options) -> anyhow::Result<()> {
+    let mut table = Table::new(&["proposal", "allowed", "denied", "uncertain", "also closed", "over-permission"])
+        .numeric(&[1, 2, 3, 4, 5]);
+    for report in std::iter::once(first).chain(versus) {
+        let Simulation { allowed, denied, uncertain, also_closed, .. } = report.simulation;
+        let counts = [allowed, denied, uncertain, also_closed].map(|count| count.to_string());
+        let over = report.excess.over_permission.map_or_else(|| "-".to_owned(), |over| over.to_string());
+        table.row([vec![report.proposal.clone()], counts.to_vec(), vec![over]].concat());
     }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(|error| Fault::new(&name, error))? {
-        let path = entry?.path();
-        let is_manifest = path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|e| ending == *e));
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else if is_manifest {
-            found.push(path);
-        }
+    print::list(output, &(), &table, "")?;
+    if output != Output::Csv {
+        print::text(format!("read so: {reading}\n").as_bytes())?;
     }
-    found.sort();
-    Ok(found)
+    Ok(())
 }
 
-fn report(simulation: &Simulation, output: Output) -> anyhow::Result<()> {
-    if output == Output::Json {
-        return Ok(print::json(simulation)?);
-    }
+fn findings(simulation: &Simulation) -> Table {
     let mut table = Table::new(&["verdict", "from", "to", "port", "connections", "reason"]).numeric(&[4]);
     for finding in &simulation.findings {
         table.row(vec![
@@ -147,13 +210,35 @@ fn report(simulation: &Simulation, output: Output) -> anyhow::Result<()> {
             finding.reason.clone(),
         ]);
     }
-    if output == Output::Csv {
-        return Ok(print::list(output, &(), &table, "")?);
+    table
+}
+
+fn reach_table(reach: &[BeforeAfter]) -> Table {
+    let mut table = Table::new(&["workload", "reached by", "then", "reaches", "then", "from outside", "to outside"])
+        .numeric(&[1, 2, 3, 4]);
+    let change = |before: bool, after: bool| {
+        let word = |yes: bool| if yes { "yes" } else { "no" };
+        if before == after { word(after).to_owned() } else { format!("{}, then {}", word(before), word(after)) }
+    };
+    for BeforeAfter { before, after } in reach {
+        table.row(vec![
+            before.workload.clone(),
+            before.reached_by.to_string(),
+            after.reached_by.to_string(),
+            before.reaches.to_string(),
+            after.reaches.to_string(),
+            change(before.reached_from_outside, after.reached_from_outside),
+            change(before.reaches_outside, after.reaches_outside),
+        ]);
     }
-    if !simulation.findings.is_empty() {
-        print::text(table.text().as_bytes())?;
-    }
-    Ok(print::text(summary(simulation).as_bytes())?)
+    table
+}
+
+fn undone_words(undone: &Undone) -> String {
+    let Undone { policy, direction, workloads, keeps } = undone;
+    let names: Vec<&str> = workloads.iter().take(3).map(String::as_str).collect();
+    let more = if workloads.len() > 3 { format!(" and {} more", workloads.len() - 3) } else { String::new() };
+    format!("undone by deployed {policy}: {direction} of {}{more} stays open {keeps}\n", names.join(", "))
 }
 
 /// The verdict in a line.
@@ -165,4 +250,18 @@ pub(super) fn summary(simulation: &Simulation) -> String {
         String::new()
     };
     format!("{connections} connections seen: {allowed} allowed, {denied} denied, {uncertain} uncertain{closed}\n")
+}
+
+/// How many of the widest rules a table names.
+const SHOWN: usize = 3;
+
+fn excess_words(excess: &Excess) -> String {
+    let Excess { needed, extra, over_permission, widest } = excess;
+    let over = over_permission.map_or_else(|| "unknown".to_owned(), |over| over.to_string());
+    let mut text =
+        format!("over-permission {over}: {extra} ways open that nobody was seen to need, beside {needed} needed\n");
+    for wide in widest.iter().take(SHOWN) {
+        let _ = writeln!(text, "  {} of them by {}", wide.extra, wide.rule);
+    }
+    text
 }

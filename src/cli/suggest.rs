@@ -17,7 +17,7 @@ use crate::{
     inventory,
     map::{self, By},
     model::{Coverage, Dependency, Party, Span, Watched},
-    policy::{self, Evaluator, Options, PolicySet, Simulation, Strictness},
+    policy::{self, Evaluator, Options, Past, PolicySet, Roster, Simulation, Strictness},
     recommend::{self, Group, Input, NamespacePlan, Recommendation},
     render::{self, Document, Facts},
 };
@@ -136,7 +136,7 @@ fn replay(
     let set = PolicySet::from_objects(&objects, Strictness::Strict)?;
     let evaluator = Evaluator::new(&set, &site.cluster().namespaces, Options::default());
     let concerned: Vec<Dependency> = concerned(dependencies, namespaces).cloned().collect();
-    Ok(policy::simulate(&concerned, site.cluster(), &evaluator))
+    Ok(policy::simulate(&Past::new(&concerned, &Roster::new(site.cluster())), &evaluator))
 }
 
 fn concerned<'d>(

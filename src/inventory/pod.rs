@@ -18,6 +18,7 @@ pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
         namespace: id.namespace.clone(),
         name: id.name.clone(),
         workload: id,
+        maker: maker(meta),
         labels: labels(&meta["labels"], "labels", notes),
         host_network: is_host_network(spec, status),
         addresses,
@@ -27,6 +28,12 @@ pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
         finished: matches!(phase, "Succeeded" | "Failed"),
         mesh: mesh(meta, spec),
     }
+}
+
+/// The controlling owner, of which there is one at most.
+fn maker(meta: &Value) -> Option<String> {
+    let owner = list(&meta["ownerReferences"]).iter().find(|owner| owner["controller"] == Value::Bool(true))?;
+    word(&owner["name"]).map(str::to_owned)
 }
 
 /// The mesh that carries a pod's traffic, by the proxy that was put into it or by what redirects it on its node.

@@ -69,6 +69,7 @@ fn mk_pod(name: &str, address: &str, started: i64) -> Pod {
         started: Some(Timestamp::new(started, 0)),
         finished: false,
         mesh: None,
+        maker: None,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Pod {
     pub name: String,
     /// The top controlling owner, or the pod itself where nobody controls it.
     pub workload: WorkloadRef,
+    /// The name of what controls it directly: a `ReplicaSet` or a `Job`, where its workload stands above that.
+    pub maker: Option<String>,
     /// Its labels.
     pub labels: Labels,
     /// `status.podIPs`; a host-network pod has its node's.

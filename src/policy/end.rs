@@ -45,9 +45,17 @@ pub struct Probe<'a> {
     pub protocol: Protocol,
     /// The port at the server, as the server sees it.
     pub port: u16,
+    /// The address that the client dialled, where that was a Service's.
+    pub dialled: Option<IpAddr>,
 }
 
-impl Probe<'_> {
+impl<'a> Probe<'a> {
+    /// A connection to an address that is the server's own.
+    #[must_use]
+    pub fn new(from: &'a End, to: &'a End, protocol: Protocol, port: u16) -> Self {
+        Self { from, to, protocol, port, dialled: None }
+    }
+
     /// Whether no policy can forbid it: a pod with itself, and a pod with its own node, "regardless of the IP address of
     /// the Pod or the node" (the API's documentation of NetworkPolicy).
     #[must_use]

@@ -130,22 +130,28 @@ impl PortSet {
     }
 }
 
+impl PortSet {
+    /// Its intervals in words: `TCP/80`, `TCP/8000-8010`, `UDP`; `everything`. Port 0 is no port that anybody listens
+    /// on, and is not told.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        if self.is_everything() {
+            return vec!["everything".to_owned()];
+        }
+        let name = |(lane, first, last): &Interval| match (first.max(&1), last) {
+            (1, &u16::MAX) => lane.name().to_owned(),
+            (first, last) if first == last => format!("{}/{first}", lane.name()),
+            (first, last) => format!("{}/{first}-{last}", lane.name()),
+        };
+        self.0.iter().map(name).collect()
+    }
+}
+
 impl fmt::Display for PortSet {
-    /// `TCP/80, TCP/8000-8010, UDP`; `everything`, `nothing`. Port 0 is no port that anybody listens on, and is not told.
+    /// Its intervals with commas between; `nothing`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() || self.is_everything() {
-            return f.write_str(if self.is_empty() { "nothing" } else { "everything" });
-        }
-        for (n, (lane, first, last)) in self.0.iter().enumerate() {
-            let comma = if n > 0 { ", " } else { "" };
-            write!(f, "{comma}{}", lane.name())?;
-            match (first.max(&1), last) {
-                (1, &u16::MAX) => {}
-                (first, last) if first == last => write!(f, "/{first}")?,
-                (first, last) => write!(f, "/{first}-{last}")?,
-            }
-        }
-        Ok(())
+        f.write_str(if self.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&self.names().join(", "))
     }
 }
 

@@ -19,6 +19,7 @@ fn mk_pod(owner: &str, labels: &str) -> Pod {
         started: None,
         finished: false,
         mesh: None,
+        maker: None,
     }
 }
 

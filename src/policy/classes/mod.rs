@@ -23,7 +23,7 @@ use foldhash::HashMap;
 use super::{Evaluator, PolicyType, PortSet};
 use crate::model::Protocol;
 use rows::Row;
-use table::{PortSets, SetId};
+use table::{EVERYTHING, NOTHING, PortSets, SetId};
 
 pub use super::End;
 
@@ -37,6 +37,9 @@ const fn place(direction: PolicyType) -> usize {
         PolicyType::Ingress => 1,
     }
 }
+
+/// What each side opens, the client's first: equal numbers are equal ports.
+pub(super) type Open = [SetId; 2];
 
 /// A kind of end: what policies can tell it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +99,22 @@ impl Classes {
     /// The ports that are open from ends of a kind to ends of another.
     #[must_use]
     pub fn ports(&self, from: usize, to: usize) -> PortSet {
-        let [egress, ingress] = self.open(from, to);
+        self.common(self.open(from, to))
+    }
+
+    /// Whether any port is open from ends of a kind to ends of another.
+    #[must_use]
+    pub fn is_open(&self, from: usize, to: usize) -> bool {
+        match self.open(from, to) {
+            [NOTHING, _] | [_, NOTHING] => false,
+            [EVERYTHING, _] | [_, EVERYTHING] => true,
+            [egress, ingress] if egress == ingress => true,
+            both => !self.common(both).is_empty(),
+        }
+    }
+
+    /// The ports that both sides open.
+    pub(in crate::policy) fn common(&self, [egress, ingress]: Open) -> PortSet {
         self.sets.get(egress).intersection(self.sets.get(ingress))
     }
 
@@ -112,8 +130,8 @@ impl Classes {
         self.kinds[kind].subject[place(direction)] > 0
     }
 
-    /// What each side opens.
-    fn open(&self, from: usize, to: usize) -> [SetId; 2] {
+    /// What each side opens, the client's first.
+    pub(in crate::policy) fn open(&self, from: usize, to: usize) -> Open {
         let (from, to) = (&self.kinds[from], &self.kinds[to]);
         let egress = self.rows[0][from.subject[0] as usize].with(to.peer[0]);
         let ingress = self.rows[1][to.subject[1] as usize].with(from.peer[1]);

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use foldhash::HashMap;
-use ipnet::IpNet;
 
 use super::{DIRECTIONS, Interned, PortSet, place};
 use crate::{
@@ -67,15 +66,6 @@ impl<'a> Rules<'a> {
             }
         }
         Self { policies, compiled, atoms, keys, names: names.ids }
-    }
-
-    /// All ranges that any rule names, exceptions included.
-    pub fn ranges(&self) -> impl Iterator<Item = IpNet> {
-        let blocks = self.atoms.iter().flatten().filter_map(|atom| match atom {
-            Atom::Block(block) => Some(*block),
-            _ => None,
-        });
-        blocks.flat_map(|block| std::iter::once(block.cidr).chain(block.except.iter().copied()))
     }
 }
 

@@ -57,7 +57,7 @@ static NO_LABELS: Labels = Labels(std::collections::BTreeMap::new());
 
 impl<'a> Shapes<'a> {
     pub fn new(evaluator: &Evaluator<'_>, rules: &Rules<'a>, ends: &'a [End]) -> Self {
-        let partition = Partition::new(rules.ranges());
+        let partition = Partition::new(evaluator.ranges());
         let mut interned = Interned::default();
         let mut labels: Vec<&Labels> = Vec::new();
         let mut of_ends = Vec::with_capacity(ends.len());

@@ -2,20 +2,26 @@
 
 use std::net::IpAddr;
 
-use super::Evaluator;
+use super::{Dnat, Evaluator};
 use crate::{
     model::{ContainerPort, Protocol},
-    policy::{End, NetworkPolicy, Peer, PolicyType, Port, PortMatch, Probe, Rule},
+    policy::{End, NetworkPolicy, Peer, PodEnd, PolicyType, Port, PortMatch, PortSet, Probe, Rule},
 };
 
 impl Evaluator<'_> {
-    /// Whether a rule of a policy names an end; a rule without peers names everybody.
-    pub(super) fn peers_match(&self, policy: &NetworkPolicy, rule: &Rule, end: &End) -> bool {
-        rule.peers.is_empty() || rule.peers.iter().any(|peer| self.peer_matches(policy, peer, end))
+    /// Whether a rule of a policy names the other end; a rule without peers names everybody.
+    pub(super) fn peers_match(
+        &self,
+        policy: &NetworkPolicy,
+        rule: &Rule,
+        direction: PolicyType,
+        probe: &Probe<'_>,
+    ) -> bool {
+        rule.peers.is_empty() || rule.peers.iter().any(|peer| self.peer_matches(policy, peer, direction, probe))
     }
 
-    fn peer_matches(&self, policy: &NetworkPolicy, peer: &Peer, end: &End) -> bool {
-        match (peer, end) {
+    fn peer_matches(&self, policy: &NetworkPolicy, peer: &Peer, direction: PolicyType, probe: &Probe<'_>) -> bool {
+        match (peer, probe.peer(direction)) {
             (Peer::Pods { namespaces, pods }, End::Pod(pod)) => {
                 let in_namespace = match namespaces {
                     Some(selector) => selector.matches(&self.namespace_labels(&pod.namespace)),
@@ -24,7 +30,19 @@ impl Evaluator<'_> {
                 self.is_selectable(pod) && in_namespace && pods.matches(&pod.labels)
             }
             (Peer::Pods { .. }, End::Address(_)) => false,
-            (Peer::Block(block), end) => self.plain_addresses(end).iter().any(|address| block.contains(*address)),
+            (Peer::Block(block), _) => {
+                self.block_addresses(direction, probe).iter().any(|address| block.contains(*address))
+            }
+        }
+    }
+
+    /// The addresses of the other end that an `ipBlock` is held against.
+    pub(super) fn block_addresses(&self, direction: PolicyType, probe: &Probe<'_>) -> Vec<IpAddr> {
+        match probe.dialled {
+            Some(dialled) if direction == PolicyType::Egress && self.options.dnat == Dnat::Before => {
+                vec![dialled.to_canonical()]
+            }
+            _ => self.plain_addresses(probe.peer(direction)),
         }
     }
 
@@ -36,23 +54,59 @@ impl Evaluator<'_> {
             End::Pod(_) => Vec::new(),
         }
     }
+
+    /// Whether a pod is one for policies: those on their node's network mostly are not.
+    pub(in crate::policy) fn is_selectable(&self, pod: &PodEnd) -> bool {
+        !pod.host_network || self.options.host_network_selected
+    }
 }
 
 impl Rule {
     /// Whether the connection's port is among the rule's; a rule without ports covers all, of all protocols.
-    pub(super) fn covers_port(&self, probe: &Probe) -> bool {
+    pub(super) fn covers_port(&self, probe: &Probe<'_>) -> bool {
         self.ports.is_empty() || self.ports.iter().any(|port| port.covers(probe))
+    }
+
+    /// All ports that it covers at a server.
+    pub(super) fn ports_at(&self, server: &End) -> PortSet {
+        if self.ports.is_empty() {
+            return PortSet::everything();
+        }
+        self.ports.iter().fold(PortSet::default(), |all, port| all.union(&port.at(server)))
     }
 }
 
 impl Port {
-    fn covers(&self, probe: &Probe) -> bool {
+    fn covers(&self, probe: &Probe<'_>) -> bool {
         self.protocol == probe.protocol
             && match &self.ports {
                 PortMatch::All => true,
                 PortMatch::Range(first, last) => (*first..=*last).contains(&probe.port),
-                PortMatch::Named(name) => probe.server_ports(name, probe.protocol).any(|port| port == probe.port),
+                PortMatch::Named(name) => probe.to.ports_named(name, probe.protocol).any(|port| port == probe.port),
             }
+    }
+
+    fn at(&self, server: &End) -> PortSet {
+        match &self.ports {
+            PortMatch::All => PortSet::all_of(self.protocol),
+            PortMatch::Range(first, last) => PortSet::range(self.protocol, *first, *last),
+            PortMatch::Named(name) => {
+                let numbers = server.ports_named(name, self.protocol);
+                numbers.fold(PortSet::default(), |all, port| all.union(&PortSet::range(self.protocol, port, port)))
+            }
+        }
+    }
+}
+
+impl End {
+    /// The numbers that a port's name has here: in both directions the name is the server's.
+    pub(super) fn ports_named(&self, name: &str, protocol: Protocol) -> impl Iterator<Item = u16> {
+        let declared = match self {
+            Self::Pod(pod) => pod.ports.as_slice(),
+            Self::Address(_) => &[],
+        };
+        let is_named = move |port: &&ContainerPort| port.protocol == protocol && port.name.as_deref() == Some(name);
+        declared.iter().filter(is_named).map(|port| port.port)
     }
 }
 
@@ -71,15 +125,5 @@ impl<'a> Probe<'a> {
             PolicyType::Ingress => self.from,
             PolicyType::Egress => self.to,
         }
-    }
-
-    /// The numbers that a port's name has at the server: in both directions the name is the server's.
-    pub(super) fn server_ports(&self, name: &str, protocol: Protocol) -> impl Iterator<Item = u16> {
-        let declared = match self.to {
-            End::Pod(pod) => pod.ports.as_slice(),
-            End::Address(_) => &[],
-        };
-        let is_named = move |port: &&ContainerPort| port.protocol == protocol && port.name.as_deref() == Some(name);
-        declared.iter().filter(is_named).map(|port| port.port)
     }
 }

@@ -2,24 +2,19 @@
 //! any policy that selects it; then only what some rule of those policies allows is allowed; and both ends must allow.
 
 mod matching;
+mod options;
 mod reason;
 mod verdict;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::{End, NetworkPolicy, PodEnd, PolicySet, PolicyType, Probe, Rule};
-use crate::model::{Labels, NAMESPACE_NAME_LABEL, Namespace};
+use ipnet::IpNet;
 
-pub use verdict::{RuleRef, Side, Verdict};
+use super::{End, NetworkPolicy, Peer, PolicySet, PolicyType, PortSet, Probe, Rule};
+use crate::model::{Labels, NAMESPACE_NAME_LABEL, Namespace, Protocol};
 
-/// What the API leaves to the network plugin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Whether an `ipBlock` also covers the addresses of pods.
-    pub ipblock_matches_pods: bool,
-    /// Whether host-network pods are selected like others; else they are addresses of their node.
-    pub host_network_selected: bool,
-}
+pub use options::{Dnat, Options};
+pub use verdict::{Nearest, RuleRef, Side, Verdict};
 
 /// Judges connections.
 #[derive(Clone, Debug)]
@@ -50,15 +45,30 @@ impl<'a> Evaluator<'a> {
         self.policies.values().flatten().copied()
     }
 
+    /// Whether a policy of this `namespace/name` is among them.
+    pub(in crate::policy) fn has(&self, full_name: &str) -> bool {
+        self.policies().any(|policy| policy.full_name() == full_name)
+    }
+
+    /// All ranges that any rule names, exceptions included.
+    pub(in crate::policy) fn ranges(&self) -> impl Iterator<Item = IpNet> {
+        let rules = self.policies().flat_map(|policy| [&policy.ingress, &policy.egress]).flatten().flatten();
+        let blocks = rules.flat_map(|rule| &rule.peers).filter_map(|peer| match peer {
+            Peer::Block(block) => Some(block),
+            Peer::Pods { .. } => None,
+        });
+        blocks.flat_map(|block| std::iter::once(block.cidr).chain(block.except.iter().copied()))
+    }
+
     /// What both ends say to a connection, and why.
     #[must_use]
-    pub fn evaluate(&self, probe: &Probe) -> Verdict {
+    pub fn evaluate(&self, probe: &Probe<'_>) -> Verdict {
         Verdict { egress: self.side(PolicyType::Egress, probe), ingress: self.side(PolicyType::Ingress, probe) }
     }
 
     /// Whether a connection is allowed; quicker than [`Evaluator::evaluate`], which also says why.
     #[must_use]
-    pub fn allows(&self, probe: &Probe) -> bool {
+    pub fn allows(&self, probe: &Probe<'_>) -> bool {
         probe.is_always_allowed()
             || [PolicyType::Egress, PolicyType::Ingress].into_iter().all(|direction| {
                 let policies = self.isolating(direction, probe.subject(direction));
@@ -91,21 +101,36 @@ impl<'a> Evaluator<'a> {
         &self,
         direction: PolicyType,
         policies: &'p [&'a NetworkPolicy],
-        probe: &Probe,
+        probe: &Probe<'_>,
     ) -> impl Iterator<Item = (&'p NetworkPolicy, usize)> {
         let rules = policies.iter().flat_map(move |policy| {
             policy.rules(direction).into_iter().flatten().enumerate().map(|(index, rule)| (*policy, index, rule))
         });
         rules
-            .filter(move |(policy, _, rule)| self.rule_allows(policy, rule, probe.peer(direction), probe))
+            .filter(move |(policy, _, rule)| self.rule_allows(policy, rule, direction, probe))
             .map(|(policy, index, _)| (policy, index))
     }
 
-    fn rule_allows(&self, policy: &NetworkPolicy, rule: &Rule, peer: &End, probe: &Probe) -> bool {
-        self.peers_match(policy, rule, peer) && rule.covers_port(probe)
+    fn rule_allows(&self, policy: &NetworkPolicy, rule: &Rule, direction: PolicyType, probe: &Probe<'_>) -> bool {
+        self.peers_match(policy, rule, direction, probe) && rule.covers_port(probe)
     }
 
-    fn side(&self, direction: PolicyType, probe: &Probe) -> Side {
+    /// Every rule that names the other end, with the ports that it opens at the server: what allows how much.
+    pub(in crate::policy) fn openings(&self, direction: PolicyType, from: &End, to: &End) -> Vec<(RuleRef, PortSet)> {
+        let probe = Probe::new(from, to, Protocol::TCP, 0);
+        let policies = self.isolating(direction, probe.subject(direction));
+        let rules = policies.iter().flat_map(|policy| {
+            policy.rules(direction).into_iter().flatten().enumerate().map(move |(index, rule)| (*policy, index, rule))
+        });
+        rules
+            .filter(|(policy, _, rule)| self.peers_match(policy, rule, direction, &probe))
+            .map(|(policy, index, rule)| {
+                (RuleRef { policy: policy.full_name(), direction, index }, rule.ports_at(probe.to))
+            })
+            .collect()
+    }
+
+    fn side(&self, direction: PolicyType, probe: &Probe<'_>) -> Side {
         let policies = self.isolating(direction, probe.subject(direction));
         let isolated = !policies.is_empty();
         let rules: Vec<RuleRef> = self
@@ -115,13 +140,10 @@ impl<'a> Evaluator<'a> {
         let mut by: Vec<String> = rules.iter().map(|rule| rule.policy.clone()).collect();
         by.dedup();
         let allowed = !isolated || !rules.is_empty() || probe.is_always_allowed();
-        let reason = (!allowed).then(|| reason::denied(self, direction, &policies, probe));
-        Side { isolated, allowed, by, rules, reason }
-    }
-
-    /// Whether a pod is one for policies: those on their node's network mostly are not.
-    pub(in crate::policy) fn is_selectable(&self, pod: &PodEnd) -> bool {
-        !pod.host_network || self.options.host_network_selected
+        let denial = (!allowed).then(|| reason::denied(self, direction, &policies, probe));
+        let (reason, nearest) = denial.map(|denial| (denial.sentence, denial.nearest)).unzip();
+        let isolated_by = policies.iter().map(|policy| policy.full_name()).collect();
+        Side { isolated, isolated_by, allowed, by, rules, nearest: nearest.flatten(), reason }
     }
 
     /// The labels of a namespace.

@@ -1,32 +1,38 @@
 //! Why a connection is denied: who isolates the end, and how the nearest rule misses.
 
-use std::collections::BTreeSet;
-
-use super::Evaluator;
+use super::{Evaluator, Nearest, RuleRef};
 use crate::{
     model::Labels,
-    policy::{End, NetworkPolicy, Peer, PolicyType, Port, PortMatch, Probe, Rule, Selector},
+    policy::{End, IpBlock, NetworkPolicy, Peer, PodEnd, PolicyType, Port, PortMatch, Probe, Rule, Selector},
 };
 
-/// A sentence for a side that denies: `no rule of production/db allows ingress from production/frontend on TCP/5432`,
-/// then, where some rule nearly does, what keeps it from doing so.
+/// A side that denies.
+pub(super) struct Denial {
+    /// `no rule of production/db allows ingress from production/frontend on TCP/5432`, then what keeps the nearest
+    /// rule from doing so.
+    pub sentence: String,
+    pub nearest: Option<Nearest>,
+}
+
+/// Explains why none of the policies that isolate an end allows a connection.
 pub(super) fn denied(
-    evaluator: &Evaluator,
+    evaluator: &Evaluator<'_>,
     direction: PolicyType,
     policies: &[&NetworkPolicy],
-    probe: &Probe,
-) -> String {
+    probe: &Probe<'_>,
+) -> Denial {
     let names = policies.iter().map(|policy| policy.full_name()).collect::<Vec<_>>().join(", ");
     let peer = probe.peer(direction);
     let preposition = if direction == PolicyType::Ingress { "from" } else { "to" };
-    let service = service(probe);
-    let near = Near { evaluator, direction, policies, probe };
-    let miss = near.port_miss().or_else(|| near.peer_miss()).map(|miss| format!(": {miss}")).unwrap_or_default();
-    format!("no rule of {names} allows {} {preposition} {peer} on {service}{miss}", direction.as_str())
+    let nearest = Near { evaluator, direction, policies, probe }.nearest();
+    let miss = nearest.as_ref().map(|nearest| format!(": {}", nearest.misses.join(", "))).unwrap_or_default();
+    let sentence =
+        format!("no rule of {names} allows {} {preposition} {peer} on {}{miss}", direction.as_str(), service(probe));
+    Denial { sentence, nearest }
 }
 
 /// `TCP/5432`; protocols without ports by name alone.
-fn service(probe: &Probe) -> String {
+fn service(probe: &Probe<'_>) -> String {
     if probe.protocol.has_ports() { format!("{}/{}", probe.protocol, probe.port) } else { probe.protocol.to_string() }
 }
 
@@ -38,67 +44,108 @@ struct Near<'a> {
     probe: &'a Probe<'a>,
 }
 
+/// How far a rule is from allowing: a port is mended more easily than a peer of another kind.
+type Distance = usize;
+
+/// A peer that speaks of pods where the end is an address, or the other way round, is further than any label.
+const OTHER_KIND: Distance = 100;
+
 impl<'a> Near<'a> {
-    fn rules(&self) -> impl Iterator<Item = (&'a NetworkPolicy, &'a Rule)> {
-        let direction = self.direction;
-        self.policies
-            .iter()
-            .flat_map(move |policy| policy.rules(direction).into_iter().flatten().map(move |rule| (*policy, rule)))
+    fn nearest(&self) -> Option<Nearest> {
+        let (policy, index, rule) = self.rules().min_by_key(|(policy, _, rule)| self.distance(policy, rule))?;
+        let mut misses = self.peer_miss(policy, rule).map(|(_, misses)| misses).unwrap_or_default();
+        if !rule.covers_port(self.probe) {
+            misses.push(self.port_miss(if misses.is_empty() { None } else { Some(rule) }));
+        }
+        let rule = RuleRef { policy: policy.full_name(), direction: self.direction, index };
+        Some(Nearest { rule, misses })
     }
 
-    /// The ports that are allowed with this peer, where the port is all that misses.
-    fn port_miss(&self) -> Option<String> {
-        let peer = self.probe.peer(self.direction);
-        let ports: BTreeSet<&Port> = self
-            .rules()
-            .filter(|(policy, rule)| self.evaluator.peers_match(policy, rule, peer))
-            .flat_map(|(_, rule)| &rule.ports)
-            .collect();
+    fn rules(&self) -> impl Iterator<Item = (&'a NetworkPolicy, usize, &'a Rule)> {
+        let direction = self.direction;
+        self.policies.iter().flat_map(move |policy| {
+            let rules = policy.rules(direction).into_iter().flatten().enumerate();
+            rules.map(move |(index, rule)| (*policy, index, rule))
+        })
+    }
+
+    fn distance(&self, policy: &NetworkPolicy, rule: &Rule) -> Distance {
+        let of_peers = self.peer_miss(policy, rule).map_or(0, |(distance, _)| 2 * distance);
+        of_peers + usize::from(!rule.covers_port(self.probe))
+    }
+
+    /// What keeps the nearest peer of a rule from being the other end; none where one is.
+    fn peer_miss(&self, policy: &NetworkPolicy, rule: &Rule) -> Option<(Distance, Vec<String>)> {
+        if self.evaluator.peers_match(policy, rule, self.direction, self.probe) {
+            return None;
+        }
+        let misses = rule.peers.iter().map(|peer| self.miss(policy, peer));
+        misses.min_by_key(|(distance, _)| *distance)
+    }
+
+    fn miss(&self, policy: &NetworkPolicy, peer: &Peer) -> (Distance, Vec<String>) {
+        match (peer, self.probe.peer(self.direction)) {
+            (Peer::Pods { namespaces, pods }, End::Pod(pod)) if self.evaluator.is_selectable(pod) => {
+                let misses = self.pods_miss(policy, namespaces.as_ref(), pods, pod);
+                (misses.len(), misses)
+            }
+            (Peer::Pods { .. }, End::Pod(pod)) => (OTHER_KIND, vec![format!("{pod} is in its node's network")]),
+            (Peer::Pods { .. }, End::Address(address)) => (OTHER_KIND, vec![format!("{address} is no pod")]),
+            (Peer::Block(block), end) => self.block_miss(block, end),
+        }
+    }
+
+    fn pods_miss(
+        &self,
+        policy: &NetworkPolicy,
+        namespaces: Option<&Selector>,
+        pods: &Selector,
+        pod: &PodEnd,
+    ) -> Vec<String> {
+        let labels = self.evaluator.namespace_labels(&pod.namespace);
+        let mut misses = match namespaces {
+            Some(selector) => unmet(&format!("namespace {}", pod.namespace), selector, &labels),
+            None if pod.namespace == policy.namespace => Vec::new(),
+            None => vec![format!("{pod} is not in namespace {}", policy.namespace)],
+        };
+        misses.extend(unmet(&pod.to_string(), pods, &pod.labels));
+        misses
+    }
+
+    fn block_miss(&self, block: &IpBlock, end: &End) -> (Distance, Vec<String>) {
+        let Some(address) = self.evaluator.block_addresses(self.direction, self.probe).first().copied() else {
+            return (OTHER_KIND, vec![format!("{} is an ipBlock and covers no pods such as {end}", block.cidr)]);
+        };
+        let miss = match block.exception(address) {
+            Some(except) => format!("{address} is in {except}, which is excepted"),
+            None => format!("{address} is not in {}", block.cidr),
+        };
+        (1, vec![miss])
+    }
+
+    /// The port with those of a rule; without one, with those of all rules that name the peer.
+    fn port_miss(&self, of: Option<&Rule>) -> String {
+        let names_peer =
+            |policy: &NetworkPolicy, rule: &Rule| self.evaluator.peers_match(policy, rule, self.direction, self.probe);
+        let rules =
+            self.rules().filter(|(policy, _, rule)| of.map_or_else(|| names_peer(policy, rule), |of| of == *rule));
+        let mut ports: Vec<&Port> = rules.flat_map(|(_, _, rule)| &rule.ports).collect();
+        ports.sort();
+        ports.dedup();
         let words: Vec<String> = ports.into_iter().map(|port| self.port_word(port)).collect();
         let protocol = self.probe.protocol;
         let asked = if protocol.has_ports() { format!("port {}", self.probe.port) } else { protocol.to_string() };
-        (!words.is_empty()).then(|| format!("{asked} is not among {}", words.join(", ")))
+        format!("{asked} is not among {}", words.join(", "))
     }
 
     /// A port as short as it can be beside the one that was asked for.
     fn port_word(&self, port: &Port) -> String {
-        let protocol = if port.protocol == self.probe.protocol { String::new() } else { format!("{}/", port.protocol) };
+        let is_like = port.protocol == self.probe.protocol;
+        let protocol = if is_like { String::new() } else { format!("{}/", port.protocol) };
         let PortMatch::Named(name) = &port.ports else { return format!("{protocol}{}", port.ports) };
-        let numbers: Vec<String> = self.probe.server_ports(name, port.protocol).map(|n| n.to_string()).collect();
+        let numbers: Vec<String> = self.probe.to.ports_named(name, port.protocol).map(|n| n.to_string()).collect();
         let meaning = if numbers.is_empty() { "not declared there".to_owned() } else { numbers.join(", ") };
         format!("{protocol}{name} ({meaning})")
-    }
-
-    /// What keeps the nearest peer from being this one, among the rules for this port.
-    fn peer_miss(&self) -> Option<String> {
-        let rules = self.rules().filter(|(_, rule)| rule.covers_port(self.probe));
-        let peers = rules.flat_map(|(policy, rule)| rule.peers.iter().map(move |peer| (policy, peer)));
-        let misses = peers.filter_map(|(policy, peer)| self.miss(policy, peer));
-        misses.min_by_key(Vec::len).map(|miss| miss.join(", "))
-    }
-
-    /// What all misses between a peer and the end; none where one is of pods and the other of addresses.
-    fn miss(&self, policy: &NetworkPolicy, peer: &Peer) -> Option<Vec<String>> {
-        match (peer, self.probe.peer(self.direction)) {
-            (Peer::Pods { namespaces, pods }, End::Pod(pod)) if self.evaluator.is_selectable(pod) => {
-                let labels = self.evaluator.namespace_labels(&pod.namespace);
-                let mut misses = match namespaces {
-                    Some(selector) => unmet(&format!("namespace {}", pod.namespace), selector, &labels),
-                    None if pod.namespace == policy.namespace => Vec::new(),
-                    None => vec![format!("{pod} is not in namespace {}", policy.namespace)],
-                };
-                misses.extend(unmet(&pod.to_string(), pods, &pod.labels));
-                Some(misses)
-            }
-            (Peer::Block(block), end) => {
-                let address = *self.evaluator.plain_addresses(end).first()?;
-                Some(vec![match block.exception(address) {
-                    Some(except) => format!("{address} is in {except}, which is excepted"),
-                    None => format!("{address} is not in {}", block.cidr),
-                }])
-            }
-            _ => None,
-        }
     }
 }
 

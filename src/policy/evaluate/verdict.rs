@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::policy::PolicyType;
 
 /// What policies say to a connection: both ends must allow it.
@@ -14,17 +16,23 @@ pub struct Verdict {
 }
 
 /// What the policies that select one end say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Side {
     /// Whether any policy isolates this end in this direction; where none does, all is allowed.
     pub isolated: bool,
+    /// The policies that isolate it, as `namespace/name`.
+    pub isolated_by: Vec<String>,
     /// Whether this end allows the connection.
     pub allowed: bool,
     /// The policies that allow it, each once, as `namespace/name`.
     pub by: Vec<String>,
     /// The rules that allow it.
     pub rules: Vec<RuleRef>,
+    /// Where it is denied, the rule that misses least, where any policy has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Nearest>,
     /// Why it is denied; none where it is allowed.
+    #[serde(skip)]
     pub reason: Option<String>,
 }
 
@@ -37,6 +45,15 @@ pub struct RuleRef {
     pub direction: PolicyType,
     /// Its place among the rules of that direction, from 0.
     pub index: usize,
+}
+
+/// A rule that does not allow a connection, and what in it does not match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Nearest {
+    /// The rule.
+    pub rule: RuleRef,
+    /// Everything that does not match, as clauses.
+    pub misses: Vec<String>,
 }
 
 impl Verdict {
@@ -55,8 +72,22 @@ impl Verdict {
     }
 }
 
+impl RuleRef {
+    /// The rule's place in its policy: `spec.ingress[0]`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("spec.{}[{}]", self.direction.as_str(), self.index)
+    }
+}
+
+impl Serialize for RuleRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} spec.{}[{}]", self.policy, self.direction.as_str(), self.index)
+        write!(f, "{} {}", self.policy, self.path())
     }
 }

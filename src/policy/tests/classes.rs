@@ -127,7 +127,7 @@ proptest! {
         let named = |(name, labels): (&&str, &Labels)| Namespace { name: (*name).to_owned(), labels: labels.clone() };
         // the last namespace is not listed
         let namespaces: Vec<Namespace> = NAMESPACES[..2].iter().zip(&labels).map(named).collect();
-        let evaluator = Evaluator::new(&set, &namespaces, Options { ipblock_matches_pods, host_network_selected });
+        let evaluator = Evaluator::new(&set, &namespaces, Options { ipblock_matches_pods, host_network_selected, ..Options::default() });
         let classes = Classes::new(&evaluator, &ends);
         for (n, from) in ends.iter().enumerate() {
             for (m, to) in ends.iter().enumerate() {
@@ -135,7 +135,7 @@ proptest! {
                 let open = classes.ports(a, b);
                 for protocol in PROTOCOLS {
                     for port in [0, 1, 2, 79, 80, 81, 82, 443, 8080, 65534, 65535] {
-                        let probe = Probe { from, to, protocol, port };
+                        let probe = Probe::new(from, to, protocol, port);
                         let verdict = evaluator.evaluate(&probe);
                         let allowed = verdict.allowed();
                         prop_assert_eq!(evaluator.allows(&probe), allowed, "{:?}", probe);
@@ -152,7 +152,7 @@ proptest! {
                 prop_assert_eq!(
                     [PolicyType::Egress, PolicyType::Ingress].map(|direction| classes.isolates(direction, a)),
                     {
-                        let probe = Probe { from, to: from, protocol: Protocol::TCP, port: 1 };
+                        let probe = Probe::new(from, from, Protocol::TCP, 1);
                         let verdict = evaluator.evaluate(&probe);
                         [verdict.egress.isolated, verdict.ingress.isolated]
                     }

@@ -1,6 +1,7 @@
 //! The room as a whole: from text to verdicts.
 
 mod classes;
+mod comparing;
 mod reading;
 mod semantics;
 

@@ -1,5 +1,5 @@
 use super::{
-    super::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Verdict},
+    super::{Dnat, End, Evaluator, Options, PodEnd, PolicySet, Probe, Verdict},
     strictly,
 };
 use crate::model::{ContainerPort, Labels, Namespace, Pod, Protocol, Workload, WorkloadRef};
@@ -32,7 +32,7 @@ impl World {
 
     fn ask(&self, from: &End, to: &End, protocol: Protocol, port: u16) -> Verdict {
         let evaluator = Evaluator::new(&self.set, &self.namespaces, self.options);
-        let probe = Probe { from, to, protocol, port };
+        let probe = Probe::new(from, to, protocol, port);
         let verdict = evaluator.evaluate(&probe);
         assert_eq!(evaluator.allows(&probe), verdict.allowed());
         verdict
@@ -240,7 +240,7 @@ fn a_reason_names_the_isolating_policies_and_the_nearest_miss() {
     let head = "no rule of prod/p0 allows ingress from prod/web on TCP/5432";
     for (rules, miss) in [
         ("[]", ""),
-        ("[{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]", ""),
+        ("[{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]", ": 10.0.0.0/8 is an ipBlock and covers no pods such as prod/web"),
         ("[{ports: [{port: 80}, {port: 443}, {port: 53, protocol: UDP}]}]", ": port 5432 is not among 80, 443, UDP/53"),
         ("[{ports: [{port: pg}]}]", ": port 5432 is not among pg (not declared there)"),
         ("[{from: [{podSelector: {matchLabels: {app: api}}}]}]", ": prod/web does not match app=api"),
@@ -249,7 +249,10 @@ fn a_reason_names_the_isolating_policies_and_the_nearest_miss() {
             "[{from: [{podSelector: {matchLabels: {app: api}}}], ports: [{port: 5432}]}, {ports: [{port: 80}]}]",
             ": port 5432 is not among 80",
         ),
-        ("[{from: [{podSelector: {matchLabels: {app: api}}}], ports: [{port: 1}]}]", ""),
+        (
+            "[{from: [{podSelector: {matchLabels: {app: api}}}], ports: [{port: 1}]}]",
+            ": prod/web does not match app=api, port 5432 is not among 1",
+        ),
     ] {
         let world = World::with(&[&format!("{{{DB_FROM}: {rules}}}")]);
         assert_eq!(world.reason(&web, &db, 5432), format!("{head}{miss}"));
@@ -278,6 +281,50 @@ fn a_reason_tells_addresses_from_namespaces_and_both_sides() {
 }
 
 #[test]
+fn the_nearest_rule_is_the_one_that_misses_least() {
+    let rules = "[{from: [{podSelector: {matchLabels: {app: api, tier: x}}}]}, {from: [{podSelector: {matchLabels: {app: api}}}]}]";
+    let world = World::with(&["{}", &format!("{{{DB_FROM}: {rules}}}")]);
+    let ingress = world.ask(&pod("prod", "web"), &pod("prod", "db"), Protocol::TCP, 80).ingress;
+    assert_eq!(ingress.isolated_by, ["prod/p0", "prod/p1"]);
+    let nearest = ingress.nearest.unwrap();
+    assert_eq!(nearest.rule.to_string(), "prod/p1 spec.ingress[1]");
+    assert_eq!(nearest.misses, ["prod/web does not match app=api"]);
+    let outside = world.ask(&address("8.8.8.8"), &pod("prod", "db"), Protocol::TCP, 80).ingress;
+    assert_eq!(outside.nearest.unwrap().misses, ["8.8.8.8 is no pod"]);
+    let closed = World::with(&["{}"]).ask(&pod("prod", "web"), &pod("prod", "db"), Protocol::TCP, 80);
+    assert_eq!(closed.ingress.nearest, None, "a policy without rules has none that is near");
+}
+
+#[test]
+fn a_pod_and_its_own_node_always_reach_each_other() {
+    let world = World::with(&["{policyTypes: [Ingress, Egress]}"]);
+    let node: std::net::IpAddr = "172.18.0.2".parse().unwrap();
+    let on_node = |app| PodEnd { node: vec![node], ..pod_end("prod", app) };
+    let db = End::Pod(on_node("db"));
+    for (host, expected) in [(End::Address(node), true), (address("172.18.0.3"), false)] {
+        assert_eq!(world.tcp(&host, &db, 80), expected, "{host}");
+        assert_eq!(world.tcp(&db, &host, 80), expected, "{host}");
+    }
+    let agent = |address| End::Pod(PodEnd { host_network: true, addresses: vec![address], ..on_node("agent") });
+    assert!(world.tcp(&agent(node), &db, 80) && world.tcp(&db, &agent(node), 80));
+    assert!(!world.tcp(&agent("172.18.0.3".parse().unwrap()), &db, 80), "an agent of another node");
+}
+
+#[test]
+fn egress_blocks_see_the_address_behind_a_service_or_the_one_dialled() {
+    let spec = "{policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/12}}]}]}";
+    let (client, server) = (pod("prod", "web"), address("203.0.113.7"));
+    let dialled = Some("10.96.0.9".parse().unwrap());
+    for (dnat, expected) in [(Dnat::After, false), (Dnat::Before, true)] {
+        let world = World::with(&[spec]).options(Options { dnat, ..Options::default() });
+        let evaluator = Evaluator::new(&world.set, &world.namespaces, world.options);
+        let probe = Probe { dialled, ..Probe::new(&client, &server, Protocol::TCP, 443) };
+        assert_eq!(evaluator.allows(&probe), expected, "{dnat:?}");
+        assert_eq!(evaluator.evaluate(&probe).allowed(), expected, "{dnat:?}");
+    }
+}
+
+#[test]
 fn ends_come_from_pods_and_from_templates() {
     let id = WorkloadRef { namespace: "prod".into(), name: "db".into(), kind: "StatefulSet".into() };
     let labels: Labels = [("app", "db")].into_iter().collect();
@@ -296,6 +343,7 @@ fn ends_come_from_pods_and_from_templates() {
         started: None,
         finished: false,
         mesh: None,
+        maker: None,
     };
     let end = PodEnd::from(&pod);
     assert_eq!((end.pod.as_deref(), end.host_network), (Some("db-0"), true));

@@ -1,0 +1,119 @@
+//! `flowmap diff`: what changes between two sets of policies, in connections.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    Done, Fault,
+    common::{Global, Output, OutputArg},
+    inventory,
+    policies::ReadingArgs,
+    print::{self, Table},
+};
+use crate::policy::{Census, Change, Evaluator, Outside, PortSet, Roster, diff};
+
+/// Compare two sets of policies: the connections that become possible, and those that end. Exits with 1 where there are
+/// any.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap diff policies-old/ policies-out/
+  kubectl get networkpolicy -A -o yaml | flowmap diff - policies-out/
+  flowmap diff old.yaml new.yaml --inventory cluster.json -o json")]
+pub(super) struct Args {
+    /// The policies before: a file or a folder, - for stdin
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The policies after
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// Who is who, without the store: kubectl output or manifests
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    inventory: Vec<PathBuf>,
+    /// Only this site
+    #[arg(long, value_name = "NAME")]
+    site: Option<String>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let (old, new) = (args.reading.policies(&[args.old])?, args.reading.policies(&[args.new])?);
+    let directory = inventory::current(global, &args.inventory, args.site.as_deref()).await?;
+    let cluster = directory.cluster();
+    let roster = Roster::new(cluster);
+    if roster.workloads().next().is_none() {
+        let fault = Fault::new("inventory", "holds no workloads to compare the policies over");
+        return Err(fault.hint("name one with --inventory, such as `kubectl get ... -A -o json` prints it").into());
+    }
+    let options = args.reading.options();
+    let [before, after] = [&old, &new].map(|set| Evaluator::new(set, &cluster.namespaces, options));
+    let outside = Outside::new(&[&before, &after], &directory.cluster_ranges());
+    let changes = diff(&Census::new(&roster, &outside), &before, &after);
+    let output = args.output.output;
+    match output {
+        Output::Json => print::json(&changes.iter().map(json).collect::<Vec<_>>())?,
+        Output::Csv => print::list(output, &(), &rows(&changes), "")?,
+        Output::Table | Output::Wide => {
+            print::list(output, &(), &together(&changes, output == Output::Wide), "no connection changes")?;
+            if !changes.is_empty() {
+                print::text(format!("read so: {options}\n").as_bytes())?;
+            }
+        }
+    }
+    Ok(if changes.is_empty() { Done::Clean } else { Done::Found })
+}
+
+fn json(change: &Change) -> Value {
+    let ports = |set: &PortSet| set.names();
+    json!({
+        "change": change.kind(), "from": change.from, "to": change.to,
+        "before": ports(&change.before), "after": ports(&change.after),
+        "opened": ports(&change.opened), "closed": ports(&change.closed),
+    })
+}
+
+const HEADER: [&str; 5] = ["change", "from", "to", "opened", "closed"];
+
+fn rows(changes: &[Change]) -> Table {
+    let mut table = Table::new(&HEADER);
+    for change in changes {
+        let Change { from, to, opened, closed, .. } = change;
+        table.row(vec![change.kind().into(), from.clone(), to.clone(), opened.to_string(), closed.to_string()]);
+    }
+    table
+}
+
+/// Changes that differ in the client alone in one row, then such as differ in the server alone.
+fn together(changes: &[Change], is_wide: bool) -> Table {
+    let mut by_server: BTreeMap<(&str, &str, String, String), BTreeSet<&str>> = BTreeMap::new();
+    for change in changes {
+        let key = (change.kind(), change.to.as_str(), change.opened.to_string(), change.closed.to_string());
+        by_server.entry(key).or_default().insert(&change.from);
+    }
+    let mut by_clients: BTreeMap<(&str, BTreeSet<&str>, String, String), BTreeSet<&str>> = BTreeMap::new();
+    for ((kind, to, opened, closed), from) in by_server {
+        by_clients.entry((kind, from, opened, closed)).or_default().insert(to);
+    }
+    let mut table = Table::new(&HEADER);
+    for ((kind, from, opened, closed), to) in by_clients {
+        let word = |ports: String| if ports == "nothing" { "-".to_owned() } else { ports };
+        table.row(vec![kind.into(), names(&from, is_wide), names(&to, is_wide), word(opened), word(closed)]);
+    }
+    table
+}
+
+/// How many names stand in a cell of a table that is not wide.
+const SHOWN: usize = 2;
+
+fn names(all: &BTreeSet<&str>, is_wide: bool) -> String {
+    let shown = if is_wide || all.len() <= SHOWN + 1 { all.len() } else { SHOWN };
+    let words: Vec<&str> = all.iter().take(shown).copied().collect();
+    let more = if shown < all.len() { format!(" and {} more", all.len() - shown) } else { String::new() };
+    format!("{}{more}", words.join(", "))
+}

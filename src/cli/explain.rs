@@ -1,0 +1,278 @@
+//! `flowmap explain`: the verdict on one connection, and which rule of which policy gave it.
+
+use std::{fmt::Write, net::IpAddr, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{
+    Done, Fault,
+    common::{Global, Output, OutputArg},
+    fault::printable,
+    inventory,
+    policies::{self, ReadingArgs},
+    print::{self, Table},
+};
+use crate::{
+    inventory::Directory,
+    model::{Protocol, Service, ServicePort},
+    policy::{Clients, Evaluator, Explanation, Options, Outside, PolicySet, Question, Roster, Server, Side, explain},
+};
+
+/// Say whether a connection is allowed, by which rule of which policy, and where it is denied, which rule comes nearest.
+/// Exits with 1 where it is denied.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap explain production/web production/db 5432
+  flowmap explain production/web production/db 5432 --policies policies-out/
+  flowmap explain external production/web 8080 --policies policies-out/ --only
+  flowmap explain production/web-7d4f-x2x9z 10.96.0.10 53/UDP
+  flowmap explain --probes probes.jsonl --policies policies-out/ --inventory cluster.json
+
+A probe is a line such as [\"production/web\", \"production/db\", \"TCP\", 5432]; a fifth element, true or false, says what is
+expected. Answers come in the same order, one JSON object a line.")]
+pub(super) struct Args {
+    /// Who opens the connection: namespace/workload, namespace/pod, an address, or external
+    #[arg(required_unless_present = "probes", value_name = "FROM")]
+    from: Option<String>,
+    /// Who accepts it: namespace/workload, namespace/pod, an address, also a Service's
+    #[arg(required_unless_present = "probes", value_name = "TO")]
+    to: Option<String>,
+    /// The port, with its protocol where that is not TCP: 53/UDP
+    #[arg(required_unless_present = "probes", value_name = "PORT[/PROTO]", value_parser = port)]
+    port: Option<(u16, Protocol)>,
+    /// Policies proposed on top of those deployed: files or folders, - for stdin
+    #[arg(long, value_name = "POLICIES", num_args = 1..)]
+    policies: Vec<PathBuf>,
+    /// Without the policies that the inventory says are deployed
+    #[arg(long, requires = "policies")]
+    only: bool,
+    /// Questions as JSON lines; - for stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port"])]
+    probes: Option<PathBuf>,
+    /// Who is who, without the store: kubectl output, manifests or a hosts file
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    inventory: Vec<PathBuf>,
+    /// Only this site
+    #[arg(long, value_name = "NAME")]
+    site: Option<String>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+fn port(text: &str) -> Result<(u16, Protocol), String> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
+    let wrong = || format!("`{text}` is not a port such as 5432 or 53/UDP");
+    let protocol: Protocol = protocol.parse().map_err(|error| format!("{}: {error}", wrong()))?;
+    Ok((port.parse().map_err(|_| wrong())?, protocol))
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let proposed = args.reading.policies(&args.policies)?;
+    let directory = inventory::current(global, &args.inventory, args.site.as_deref()).await?;
+    let set = if args.only { proposed } else { policies::on_top(&proposed, &policies::deployed(directory.cluster())?) };
+    if set.policies.is_empty() && !args.policies.is_empty() {
+        eprintln!("flowmap: no NetworkPolicy among them: nothing is isolated");
+    }
+    let bench = Bench::new(&directory, &set, args.reading.options());
+    match (&args.probes, args.from, args.to, args.port) {
+        (Some(file), ..) => bench.probes(file),
+        (None, Some(from), Some(to), Some((port, protocol))) => {
+            let explanation = bench.explain(&from, &to, protocol, port)?;
+            bench.show(&explanation, args.output.output)?;
+            Ok(if explanation.allowed { Done::Clean } else { Done::Found })
+        }
+        _ => Err(Fault::new("explain", "who opens a connection to whom, and on which port?").into()),
+    }
+}
+
+/// The cluster and its policies, ready for questions.
+struct Bench<'a> {
+    directory: &'a Directory,
+    roster: Roster<'a>,
+    evaluator: Evaluator<'a>,
+    outside: Outside,
+    options: Options,
+}
+
+/// The word for any public address.
+const EXTERNAL: &str = "external";
+
+impl<'a> Bench<'a> {
+    fn new(directory: &'a Directory, set: &'a PolicySet, options: Options) -> Self {
+        let cluster = directory.cluster();
+        let evaluator = Evaluator::new(set, &cluster.namespaces, options);
+        let outside = Outside::new(&[&evaluator], &directory.cluster_ranges());
+        Self { directory, roster: Roster::new(cluster), evaluator, outside, options }
+    }
+
+    fn explain(&self, from: &str, to: &str, protocol: Protocol, port: u16) -> Result<Explanation, Fault> {
+        let clients = match from {
+            EXTERNAL => Clients::External,
+            name => Clients::Ends(self.roster.find(name).ok_or_else(|| self.unknown(name))?),
+        };
+        let servers = self.servers(to, protocol, port)?;
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let question = Question { from, clients, to, servers, protocol, port };
+        let nobody = || Fault::new(&question.to, "no pods stand behind it");
+        explain(&question, &self.evaluator, &self.outside).ok_or_else(nobody)
+    }
+
+    /// Where a connection to a name ends: behind a Service at the port that its own leads to.
+    fn servers(&self, name: &str, protocol: Protocol, port: u16) -> Result<Vec<Server>, Fault> {
+        let services = &self.directory.cluster().services;
+        if let Ok(address) = name.parse::<IpAddr>() {
+            let owns =
+                |service: &&Service| service.cluster_ips.contains(&address) || service.external_ips.contains(&address);
+            if let Some(service) = services.iter().find(owns) {
+                return self.behind(service, protocol, port, Some(address));
+            }
+        }
+        if let Some(ends) = self.roster.find(name) {
+            return Ok(ends.into_iter().map(|end| Server { end, port, dialled: None }).collect());
+        }
+        match services.iter().find(|service| format!("{}/{}", service.namespace, service.name) == name) {
+            Some(service) => self.behind(service, protocol, port, service.cluster_ips.first().copied()),
+            None => Err(self.unknown(name)),
+        }
+    }
+
+    fn behind(
+        &self,
+        service: &Service,
+        protocol: Protocol,
+        port: u16,
+        dialled: Option<IpAddr>,
+    ) -> Result<Vec<Server>, Fault> {
+        let name = format!("Service {}/{}", service.namespace, service.name);
+        let is_asked = |own: &&ServicePort| own.port == port && own.protocol == protocol;
+        let Some(own) = service.ports.iter().find(is_asked) else {
+            let ports: Vec<String> = service.ports.iter().map(|own| format!("{}/{}", own.port, own.protocol)).collect();
+            let why = format!("has no port {port}/{protocol}");
+            return Err(Fault::new(name, why).hint(format!("it has {}", ports.join(", "))));
+        };
+        let targets = self.directory.present_targets(service, own);
+        if targets.is_empty() {
+            return Err(Fault::new(name, format!("nothing stands behind its port {port}/{protocol}")));
+        }
+        Ok(targets.into_iter().map(|(at, port)| Server { end: self.roster.at(at), port, dialled }).collect())
+    }
+
+    fn unknown(&self, name: &str) -> Fault {
+        let fault = Fault::new(format_args!("`{name}`"), "nobody in the inventory is called so");
+        let like = self.roster.like(name);
+        match like.len() {
+            0 => fault.hint("name a namespace/workload, a namespace/pod, an address, a node, or external"),
+            _ => fault.hint(format!("did you mean {}?", like[..like.len().min(5)].join(", "))),
+        }
+    }
+
+    fn show(&self, explanation: &Explanation, output: Output) -> anyhow::Result<()> {
+        match output {
+            Output::Json => Ok(print::json(&self.json(explanation)?)?),
+            Output::Csv => Ok(print::list(output, &(), &row(explanation), "")?),
+            Output::Table | Output::Wide => {
+                let text = format!("{}\nread so: {}\n", words(explanation), self.options);
+                Ok(print::text(printable(&text).as_bytes())?)
+            }
+        }
+    }
+
+    fn json(&self, explanation: &Explanation) -> serde_json::Result<Value> {
+        let mut value = serde_json::to_value(explanation)?;
+        value["reading"] = serde_json::to_value(self.options)?;
+        Ok(value)
+    }
+
+    /// Answers a file of questions. One that cannot be answered has its error in its place.
+    fn probes(&self, file: &PathBuf) -> anyhow::Result<Done> {
+        let name = file.display().to_string();
+        let text = if name == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
+        let text = text.map_err(|error| Fault::new(&name, error))?;
+        let (mut answers, mut faults, mut denied, mut unexpected) = (String::new(), 0usize, 0usize, 0usize);
+        for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let answer = match self.probe(line) {
+                Ok((answer, allowed, expected)) => {
+                    denied += usize::from(!allowed);
+                    unexpected += usize::from(expected.is_some_and(|expected| expected != allowed));
+                    answer
+                }
+                Err((question, why)) => {
+                    faults += 1;
+                    eprintln!("flowmap: {}", printable(&format!("{name}: line {}: {why}", n + 1)));
+                    json!({"probe": question, "error": why})
+                }
+            };
+            answers += &serde_json::to_string(&answer)?;
+            answers.push('\n');
+        }
+        print::text(answers.as_bytes())?;
+        if unexpected > 0 {
+            eprintln!("flowmap: {name}: {unexpected} verdicts are not as expected");
+        }
+        match faults {
+            0 if denied > 0 || unexpected > 0 => Ok(Done::Found),
+            0 => Ok(Done::Clean),
+            _ => Err(Fault::new(&name, format!("{faults} probes could not be answered")).into()),
+        }
+    }
+
+    /// The answer to a line, whether it is allowed, and what was expected; else the line as a value and why there is none.
+    fn probe(&self, line: &str) -> Result<(Value, bool, Option<bool>), (Value, String)> {
+        let value: Value = serde_json::from_str(line).map_err(|error| (Value::from(line), error.to_string()))?;
+        let failed = |why: String| (value.clone(), why);
+        let form = || failed("is no [\"from\", \"to\", \"TCP\", 80]".to_owned());
+        let (from, to, protocol, port, expected) = match value.as_array().map(Vec::as_slice) {
+            Some([from, to, protocol, port]) => (from, to, protocol, port, None),
+            Some([from, to, protocol, port, Value::Bool(expected)]) => (from, to, protocol, port, Some(*expected)),
+            _ => return Err(form()),
+        };
+        let (Some(from), Some(to), Some(protocol)) = (from.as_str(), to.as_str(), protocol.as_str()) else {
+            return Err(form());
+        };
+        let protocol = protocol.parse().map_err(|error: crate::model::UnknownProtocol| failed(error.to_string()))?;
+        let port = port.as_u64().and_then(|port| u16::try_from(port).ok()).ok_or_else(form)?;
+        let explanation = self.explain(from, to, protocol, port).map_err(|fault| failed(fault.to_string()))?;
+        let mut answer = self.json(&explanation).map_err(|error| failed(error.to_string()))?;
+        if let Some(expected) = expected {
+            answer["expected"] = expected.into();
+        }
+        Ok((answer, explanation.allowed, expected))
+    }
+}
+
+fn words(explanation: &Explanation) -> String {
+    let Explanation { from, to, protocol, port, allowed, egress, ingress, reason, partly } = explanation;
+    let verdict = match (allowed, partly) {
+        (true, _) => "allowed",
+        (false, Some(_)) => "allowed in part",
+        (false, None) => "denied",
+    };
+    let mut text = format!("{from} -> {to} {protocol}/{port}: {verdict}\n  {reason}\n");
+    for (name, side) in [("egress", egress), ("ingress", ingress)] {
+        text += &side_words(name, side);
+    }
+    text.trim_end().to_owned()
+}
+
+fn side_words(name: &str, side: &Side) -> String {
+    if !side.isolated {
+        return format!("{name}: no policy isolates this side\n");
+    }
+    let mut text = format!("{name}: isolated by {}\n", side.isolated_by.join(", "));
+    for rule in &side.rules {
+        let _ = writeln!(text, "  allowed by {rule}");
+    }
+    if let Some(nearest) = &side.nearest {
+        let _ = writeln!(text, "  nearest is {}, but {}", nearest.rule, nearest.misses.join(", "));
+    }
+    text
+}
+
+fn row(explanation: &Explanation) -> Table {
+    let mut table = Table::new(&["from", "to", "port", "allowed", "reason"]);
+    let Explanation { from, to, protocol, port, allowed, reason, .. } = explanation;
+    table.row(vec![from.clone(), to.clone(), format!("{port}/{protocol}"), allowed.to_string(), reason.clone()]);
+    table
+}

@@ -1,0 +1,158 @@
+//! Policies from files and from the inventory, and how they are read: what `simulate`, `explain` and `diff` share.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::{Fault, fault::printable};
+use crate::{
+    model::{Cluster, RawObject},
+    policy::{self, Dnat, Options, PolicySet, Strictness},
+};
+
+/// How policies are read, where that is a choice.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ReadingArgs {
+    /// Count and skip invalid policies instead of refusing them
+    #[arg(long)]
+    lenient: bool,
+    /// Take ipBlocks to cover pods' addresses too, as some network plugins do
+    #[arg(long)]
+    ipblock_matches_pods: bool,
+    /// Whether policies select pods in their node's network, or take them for their node
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    host_network: HostNetwork,
+    /// Whether egress ipBlocks see the address behind a Service, or the one that was dialled
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    dnat: Judged,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum HostNetwork {
+    /// By their labels, like others
+    Selected,
+    /// They count as their node
+    #[default]
+    NotSelected,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Judged {
+    /// The Service's address
+    Before,
+    /// The address behind it
+    #[default]
+    After,
+}
+
+impl ReadingArgs {
+    /// The reading as the policy room takes it.
+    pub fn options(&self) -> Options {
+        Options {
+            ipblock_matches_pods: self.ipblock_matches_pods,
+            host_network_selected: matches!(self.host_network, HostNetwork::Selected),
+            dnat: match self.dnat {
+                Judged::Before => Dnat::Before,
+                Judged::After => Dnat::After,
+            },
+        }
+    }
+
+    /// The policies among files and folders. What is left out and what is not evaluated is told.
+    pub fn policies(&self, paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
+        let strictness = if self.lenient { Strictness::Lenient } else { Strictness::Strict };
+        let set = PolicySet::from_objects(&read(paths)?, strictness).map_err(|error| invalid(&error))?;
+        for skipped in &set.skipped {
+            say(&format!("skipped: {skipped}"));
+        }
+        match set.skipped.len() {
+            0 => {}
+            1 => say("1 invalid policy was skipped"),
+            skipped => say(&format!("{skipped} invalid policies were skipped")),
+        }
+        tell_not_evaluated("not evaluated", &set);
+        Ok(set)
+    }
+}
+
+/// The policies that the inventory says are deployed. An invalid one is no policy of a cluster's: it is told and skipped.
+pub(super) fn deployed(cluster: &Cluster) -> anyhow::Result<PolicySet> {
+    let set = PolicySet::from_objects(&cluster.policies, Strictness::Lenient).map_err(|error| invalid(&error))?;
+    for skipped in &set.skipped {
+        say(&format!("deployed, skipped: {skipped}"));
+    }
+    tell_not_evaluated("deployed, not evaluated", &set);
+    Ok(set)
+}
+
+/// Proposed policies on top of deployed ones; one of the same name takes the deployed one's place.
+pub(super) fn on_top(proposed: &PolicySet, deployed: &PolicySet) -> PolicySet {
+    let names: std::collections::BTreeSet<String> =
+        proposed.policies.iter().map(policy::NetworkPolicy::full_name).collect();
+    let kept = deployed.policies.iter().filter(|policy| !names.contains(&policy.full_name()));
+    let mut policies: Vec<_> = proposed.policies.iter().chain(kept).cloned().collect();
+    policies.sort();
+    PolicySet { policies, ..proposed.clone() }
+}
+
+fn tell_not_evaluated(what: &str, set: &PolicySet) {
+    for other in &set.not_evaluated {
+        say(&format!("{what}: {other}"));
+    }
+}
+
+fn say(words: &str) {
+    eprintln!("flowmap: {}", printable(words));
+}
+
+fn invalid(error: &policy::PolicyError) -> anyhow::Error {
+    Fault::new("policies", error).hint("an API server would refuse it too; --lenient skips it").into()
+}
+
+/// Reads files, and folders with all below them, in the order of their names; `-` is stdin.
+fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RawObject>> {
+    let mut objects = Vec::new();
+    for path in paths {
+        if path == Path::new("-") {
+            let text = std::io::read_to_string(std::io::stdin()).map_err(|error| Fault::new("stdin", error))?;
+            objects.extend(policy::read("stdin", &text).map_err(|error| Fault::new("policies", error))?);
+            continue;
+        }
+        let files = files(path)?;
+        let is_folder = path.is_dir();
+        for file in files {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(&file).map_err(|error| Fault::new(&name, error))?;
+            match policy::read(&name, &text) {
+                Ok(found) => objects.extend(found),
+                // a folder holds other files besides, such as the evidence
+                Err(policy::ReadError::NoObject { .. }) if is_folder => {}
+                Err(error) => return Err(Fault::new("policies", error).into()),
+            }
+        }
+    }
+    Ok(objects)
+}
+
+fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let name = path.display().to_string();
+    let kind = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Fault::new(&name, "no such file or folder"),
+        _ => Fault::new(&name, error),
+    })?;
+    if !kind.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(|error| Fault::new(&name, error))? {
+        let path = entry?.path();
+        let is_manifest = path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|e| ending == *e));
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else if is_manifest {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

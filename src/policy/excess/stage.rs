@@ -1,0 +1,141 @@
+//! Who and which ports the measure is over, and what was seen to be needed.
+
+use std::{collections::BTreeSet, net::IpAddr, ops::Range};
+
+use foldhash::HashMap;
+
+use crate::{
+    model::{Dependency, Mark, Party, PartyKind, Protocol, WorkloadRef},
+    policy::{End, Evaluator, Outside, Past, PodEnd, Realm, Roster},
+};
+
+/// A port of a server.
+pub(super) type Service = (Protocol, u16);
+
+/// Who asks for names by UDP must be able to ask again by TCP, where an answer is too long (RFC 7766, 5).
+fn with_fallback(service: Service) -> impl Iterator<Item = Service> {
+    const DNS: Service = (Protocol::UDP, 53);
+    std::iter::once(service).chain((service == DNS).then_some((Protocol::TCP, 53)))
+}
+
+/// Whether somebody needs a policy to allow it: a pod with itself and with its own node does not.
+fn is_needed(dependency: &Dependency) -> bool {
+    let is_free = dependency.marks.contains(&Mark::Node) || dependency.marks.contains(&Mark::Itself);
+    dependency.unneeded().is_none() && !is_free
+}
+
+/// An actor: a workload or an address, its ends by place.
+pub(super) struct Actor {
+    pub name: String,
+    pub ends: Range<usize>,
+    /// Whether it is a workload of a namespace that a policy stands in.
+    pub is_in_scope: bool,
+    /// Whether it is an address.
+    pub is_outside: bool,
+}
+
+/// All actors, all ports, and all that is needed.
+pub(super) struct Stage {
+    pub actors: Vec<Actor>,
+    pub ends: Vec<End>,
+    pub ports: BTreeSet<Service>,
+    pub needed: BTreeSet<(usize, usize, Service)>,
+    /// Ports that were seen used from outside: any other client from there needs them as well.
+    pub exposed: BTreeSet<(usize, Service)>,
+}
+
+impl Stage {
+    pub fn new(past: &Past<'_>, roster: &Roster<'_>, outside: &Outside, evaluator: &Evaluator<'_>) -> Self {
+        let namespaces: BTreeSet<&str> = evaluator.policies().map(|policy| policy.namespace.as_str()).collect();
+        let mut stage = Self {
+            actors: Vec::new(),
+            ends: Vec::new(),
+            ports: BTreeSet::new(),
+            needed: BTreeSet::new(),
+            exposed: BTreeSet::new(),
+        };
+        let mut workloads: HashMap<&WorkloadRef, usize> = HashMap::default();
+        for id in roster.workloads() {
+            let ends = roster.members(id).into_iter().map(|who| roster.end(who)).collect();
+            let place = stage.actor(id.to_string(), ends, namespaces.contains(id.namespace.as_str()));
+            workloads.insert(id, place);
+        }
+        let stranger =
+            PodEnd { namespace: "(another namespace)".into(), name: "(any pod)".into(), ..PodEnd::default() };
+        stage.actor(stranger.to_string(), vec![End::Pod(stranger)], false);
+        stage.add_needed(past, &workloads);
+        stage.add_others(outside);
+        stage.add_ports();
+        stage
+    }
+
+    fn actor(&mut self, name: String, ends: Vec<End>, is_in_scope: bool) -> usize {
+        let from = self.ends.len();
+        let is_outside = matches!(ends.first(), Some(End::Address(_)));
+        self.ends.extend(ends);
+        self.actors.push(Actor { name, ends: from..self.ends.len(), is_in_scope, is_outside });
+        self.actors.len() - 1
+    }
+
+    fn add_needed(&mut self, past: &Past<'_>, workloads: &HashMap<&WorkloadRef, usize>) {
+        let mut addresses: HashMap<IpAddr, usize> = HashMap::default();
+        for dependency in past.dependencies().filter(|dependency| is_needed(dependency)) {
+            let service = (dependency.protocol, dependency.port);
+            let clients = self.places(&dependency.client, workloads, &mut addresses);
+            let servers = self.places(&dependency.server, workloads, &mut addresses);
+            self.ports.extend(with_fallback(service));
+            for (client, server) in clients.iter().flat_map(|client| servers.iter().map(move |it| (*client, *it))) {
+                let [from, to] = [client, server].map(|place| &self.actors[place]);
+                if from.is_outside {
+                    self.exposed.insert((server, service));
+                }
+                if client != server && (from.is_in_scope || to.is_in_scope) {
+                    self.needed.extend(with_fallback(service).map(|service| (client, server, service)));
+                }
+            }
+        }
+    }
+
+    /// The actors that a party stands for.
+    fn places(
+        &mut self,
+        party: &Party,
+        workloads: &HashMap<&WorkloadRef, usize>,
+        addresses: &mut HashMap<IpAddr, usize>,
+    ) -> Vec<usize> {
+        match party.kind {
+            PartyKind::Workload => party.workload().and_then(|id| workloads.get(&id).copied()).into_iter().collect(),
+            PartyKind::External | PartyKind::Host | PartyKind::Node => {
+                let mut place = |address: &IpAddr| {
+                    let new = || self.actor(address.to_string(), vec![End::Address(*address)], false);
+                    *addresses.entry(*address).or_insert_with(new)
+                };
+                party.addresses.iter().map(&mut place).collect()
+            }
+            PartyKind::Service | PartyKind::Unknown | PartyKind::Multicast => Vec::new(),
+        }
+    }
+
+    /// One address of each realm that was not seen: the first of the largest piece, for most are like that.
+    fn add_others(&mut self, outside: &Outside) {
+        for realm in [Realm::Public, Realm::Private] {
+            let pieces = outside.pieces().iter().filter(|piece| piece.realm == realm);
+            if let Some(piece) = pieces.max_by_key(|piece| piece.range.size()) {
+                let name = if realm == Realm::Public { "other public addresses" } else { "other private addresses" };
+                self.actor(name.to_owned(), vec![End::Address(piece.range.first)], false);
+            }
+        }
+    }
+
+    fn add_ports(&mut self) {
+        let declared = self.ends.iter().filter_map(|end| match end {
+            End::Pod(pod) => Some(&pod.ports),
+            End::Address(_) => None,
+        });
+        self.ports.extend(declared.flatten().map(|port| (port.protocol, port.port)));
+        for protocol in [Protocol::TCP, Protocol::UDP] {
+            let free = (1..=u16::MAX).rev().find(|port| !self.ports.contains(&(protocol, *port)));
+            self.ports.extend(free.map(|port| (protocol, port)));
+        }
+    }
+}

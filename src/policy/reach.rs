@@ -1,0 +1,87 @@
+//! How far each workload can reach, and from how far it can be reached: the radius of a compromise.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Actor, Census, Classes, Evaluator, Realm};
+
+/// The reach of a workload under a set of policies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Reach {
+    /// The workload.
+    pub workload: String,
+    /// How many other workloads can open a connection to it, on whatever port.
+    pub reached_by: usize,
+    /// How many other workloads it can open a connection to.
+    pub reaches: usize,
+    /// Whether any public address can.
+    pub reached_from_outside: bool,
+    /// Whether it can reach any public address.
+    pub reaches_outside: bool,
+}
+
+/// The reach of every workload, in order.
+#[must_use]
+pub fn reach(census: &Census<'_>, evaluator: &Evaluator<'_>) -> Vec<Reach> {
+    let sight = Sight::new(census, &census.judged(evaluator));
+    let workloads = census.actors().iter().enumerate().filter_map(|(n, (actor, _))| match actor {
+        Actor::Workload(id) => Some((n, *id)),
+        _ => None,
+    });
+    workloads.map(|(n, id)| sight.of(id.to_string(), sight.group_of[n])).collect()
+}
+
+/// Actors that no policy tells apart, together.
+struct Sight {
+    /// For each actor its group.
+    group_of: Vec<usize>,
+    /// For each group how many workloads are in it, and whether public addresses are.
+    groups: Vec<(usize, bool)>,
+    /// Whether the first group reaches the second.
+    open: Vec<Vec<bool>>,
+}
+
+impl Sight {
+    fn new(census: &Census<'_>, classes: &Classes) -> Self {
+        let mut places: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
+        let mut groups: Vec<(usize, bool)> = Vec::new();
+        let mut group_of = Vec::with_capacity(census.actors().len());
+        for (actor, range) in census.actors() {
+            let mut kinds: Vec<usize> = range.clone().map(|end| classes.kind(end)).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            let new = places.len();
+            let place = *places.entry(kinds).or_insert(new);
+            if place == groups.len() {
+                groups.push((0, false));
+            }
+            match actor {
+                Actor::Workload(_) => groups[place].0 += 1,
+                Actor::Addresses(piece) => groups[place].1 |= piece.realm == Realm::Public,
+                Actor::Stranger => {}
+            }
+            group_of.push(place);
+        }
+        let mut kinds: Vec<&[usize]> = vec![&[]; places.len()];
+        for (of_group, place) in &places {
+            kinds[*place] = of_group;
+        }
+        let is_open = |from: usize, to: usize| {
+            kinds[from].iter().any(|from| kinds[to].iter().any(|to| classes.is_open(*from, *to)))
+        };
+        let open = (0..kinds.len()).map(|from| (0..kinds.len()).map(|to| is_open(from, to)).collect()).collect();
+        Self { group_of, groups, open }
+    }
+
+    fn of(&self, workload: String, group: usize) -> Reach {
+        // the workload itself is no other
+        let others = |other: usize| self.groups[other].0 - usize::from(other == group);
+        let reached_by = (0..self.groups.len()).filter(|other| self.open[*other][group]).map(others).sum();
+        let reaches = (0..self.groups.len()).filter(|other| self.open[group][*other]).map(others).sum();
+        let outside = |other: &usize| self.groups[*other].1;
+        let reached_from_outside = (0..self.groups.len()).filter(outside).any(|other| self.open[other][group]);
+        let reaches_outside = (0..self.groups.len()).filter(outside).any(|other| self.open[group][other]);
+        Reach { workload, reached_by, reaches, reached_from_outside, reaches_outside }
+    }
+}

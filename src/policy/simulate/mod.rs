@@ -1,0 +1,192 @@
+//! The past held against policies: what was allowed would still be, what would break, and what cannot be told.
+//!
+//! ```text
+//! dependencies -> Past -> Replay -> Simulation
+//!                 past    here: verdicts by class of ends
+//! ```
+
+mod past;
+mod undone;
+
+use serde::Serialize;
+use smallvec::SmallVec;
+
+use super::{Classes, Dnat, End, Evaluator, PolicyType, Probe};
+use crate::model::{Dependency, Direction, Mark, Protocol};
+pub use past::Past;
+use past::{Actors, Row};
+pub use undone::{Undone, undone};
+
+/// What policies would have done to connections that were seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Simulation {
+    /// Connections that somebody needs: established, mid-stream or one-way.
+    pub connections: u64,
+    /// Those allowed.
+    pub allowed: u64,
+    /// Those denied.
+    pub denied: u64,
+    /// Those of which it cannot be told.
+    pub uncertain: u64,
+    /// Attempts that failed or were part of a scan, and would now be denied.
+    pub also_closed: u64,
+    /// Every denied and every uncertain dependency.
+    pub findings: Vec<Finding>,
+    /// Every failed or scanning attempt that would now be denied.
+    pub closed: Vec<Finding>,
+}
+
+/// A dependency that would break, or may.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// The client.
+    pub from: String,
+    /// The server.
+    pub to: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The server's port.
+    pub port: u16,
+    /// Connections concerned.
+    pub connections: u64,
+    /// `denied`, `uncertain`, or `closed` where nobody needs it.
+    pub verdict: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+enum Outcome {
+    Allowed,
+    /// With a pair of ends that it is denied for.
+    Denied(usize, usize),
+    Uncertain(String),
+}
+
+/// Replays what was recorded.
+#[must_use]
+pub fn simulate(past: &Past<'_>, evaluator: &Evaluator<'_>) -> Simulation {
+    let replay = Replay::new(past, evaluator);
+    let mut simulation = Simulation::default();
+    for row in &past.rows {
+        replay.judge(row, &mut simulation);
+    }
+    simulation.findings.sort();
+    simulation.closed.sort();
+    simulation
+}
+
+/// Verdicts on rows under one set of policies.
+struct Replay<'a> {
+    past: &'a Past<'a>,
+    evaluator: &'a Evaluator<'a>,
+    classes: Classes,
+    /// The kinds of each party's ends, each once.
+    kinds: Vec<Kinds>,
+}
+
+/// Almost every party is of one kind.
+type Kinds = SmallVec<[usize; 2]>;
+
+impl<'a> Replay<'a> {
+    fn new(past: &'a Past<'a>, evaluator: &'a Evaluator<'a>) -> Self {
+        let classes = Classes::new(evaluator, &past.ends);
+        let kinds = |actors: &Actors| {
+            let mut kinds: Kinds = actors.ends.iter().flatten().map(|end| classes.kind(*end)).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            kinds
+        };
+        let kinds = past.parties.iter().map(kinds).collect();
+        Self { past, evaluator, classes, kinds }
+    }
+
+    fn judge(&self, row: &Row<'a>, simulation: &mut Simulation) {
+        let outcome = self.outcome(row);
+        let (dependency, count) = (row.dependency, row.dependency.connections);
+        if let Some(unneeded) = dependency.unneeded() {
+            if matches!(outcome, Outcome::Denied(..)) {
+                simulation.also_closed += count;
+                simulation.closed.push(finding(dependency, "closed", unneeded.to_owned()));
+            }
+            return;
+        }
+        simulation.connections += count;
+        match outcome {
+            Outcome::Allowed => simulation.allowed += count,
+            Outcome::Denied(from, to) => {
+                simulation.denied += count;
+                simulation.findings.push(finding(dependency, "denied", self.reason(row, from, to)));
+            }
+            Outcome::Uncertain(reason) => {
+                simulation.uncertain += count;
+                simulation.findings.push(finding(dependency, "uncertain", reason));
+            }
+        }
+    }
+
+    fn outcome(&self, row: &Row<'a>) -> Outcome {
+        let dependency = row.dependency;
+        // a pod always reaches itself and its own node, and its node reaches it
+        if dependency.marks.contains(&Mark::Node) || dependency.marks.contains(&Mark::Itself) {
+            return Outcome::Allowed;
+        }
+        let [client, server] = [row.client, row.server].map(|party| &self.past.parties[party]);
+        let reason = match (&client.ends, &server.ends) {
+            (Err(reason), _) | (_, Err(reason)) => reason.clone(),
+            _ if dependency.direction == Direction::Unknown => "who is the client is unknown".to_owned(),
+            (Ok(clients), Ok(servers)) => return self.known(row, clients, servers),
+        };
+        // what cannot be told matters only where a policy isolates an end that is known
+        let mut known = self.kinds[row.client].iter().chain(&self.kinds[row.server]);
+        let is_isolated = |kind: &usize| {
+            [PolicyType::Egress, PolicyType::Ingress].iter().any(|direction| self.classes.isolates(*direction, *kind))
+        };
+        if known.any(is_isolated) { Outcome::Uncertain(reason) } else { Outcome::Allowed }
+    }
+
+    /// A connection whose ends are known: all pairs must be allowed.
+    fn known(&self, row: &Row<'a>, clients: &[usize], servers: &[usize]) -> Outcome {
+        let Dependency { protocol, port, via, .. } = row.dependency;
+        let is_plain = via.is_empty() || self.evaluator.options.dnat == Dnat::After;
+        let is_at_node = self.past.parties[row.client].is_at_node || self.past.parties[row.server].is_at_node;
+        let (from, to) = (&self.kinds[row.client], &self.kinds[row.server]);
+        let mut pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
+        if is_plain && pairs.all(|(from, to)| self.classes.allows(from, to, *protocol, *port)) {
+            return Outcome::Allowed;
+        }
+        let denies = |from: usize, to: usize| {
+            if is_plain && !is_at_node {
+                return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), *protocol, *port);
+            }
+            !self.probes(row, from, to).all(|probe| self.evaluator.allows(&probe))
+        };
+        let mut pairs = clients.iter().flat_map(|from| servers.iter().map(move |to| (*from, *to)));
+        pairs.find(|(from, to)| denies(*from, *to)).map_or(Outcome::Allowed, |(from, to)| Outcome::Denied(from, to))
+    }
+
+    /// The questions that a row asks between two ends: one for each address that was dialled.
+    fn probes(&self, row: &Row<'a>, from: usize, to: usize) -> impl Iterator<Item = Probe<'a>> {
+        let Dependency { protocol, port, via, .. } = row.dependency;
+        let ends: &'a [End] = &self.past.ends;
+        let probe = Probe::new(&ends[from], &ends[to], *protocol, *port);
+        let itself = via.is_empty().then_some(probe);
+        let dialled = via.iter().map(move |via| Probe { dialled: Some(via.address), ..probe });
+        itself.into_iter().chain(dialled)
+    }
+
+    fn reason(&self, row: &Row<'a>, from: usize, to: usize) -> String {
+        self.probes(row, from, to).find_map(|probe| self.evaluator.evaluate(&probe).reason()).unwrap_or_default()
+    }
+}
+
+fn finding(dependency: &Dependency, verdict: &'static str, reason: String) -> Finding {
+    Finding {
+        from: dependency.client.name.clone(),
+        to: dependency.server.name.clone(),
+        protocol: dependency.protocol,
+        port: dependency.port,
+        connections: dependency.connections,
+        verdict,
+        reason,
+    }
+}

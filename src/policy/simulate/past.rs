@@ -1,0 +1,90 @@
+//! What was recorded, arranged for being judged: every party and every end once, whatever the policies.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use foldhash::HashMap;
+
+use crate::{
+    model::{Dependency, Party, PartyKind},
+    policy::{End, Roster, Who},
+};
+
+/// Recorded dependencies with the ends that their parties stand for.
+pub struct Past<'d> {
+    /// What policies can judge of what was recorded.
+    pub(super) rows: Vec<Row<'d>>,
+    pub(super) parties: Vec<Actors>,
+    /// All ends.
+    pub(in crate::policy) ends: Vec<End>,
+}
+
+/// A dependency with its parties by place.
+pub(super) struct Row<'d> {
+    pub dependency: &'d Dependency,
+    pub client: usize,
+    pub server: usize,
+}
+
+/// Who a party is.
+pub(super) struct Actors {
+    /// Its ends by place, or why they are not known.
+    pub ends: Result<Vec<usize>, String>,
+    /// Whether it has an address of a node: pods on that node always reach it, and it reaches them.
+    pub is_at_node: bool,
+}
+
+/// What tells parties apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Key<'d> {
+    kind: PartyKind,
+    name: &'d str,
+    owner: Option<&'d str>,
+    addresses: &'d BTreeSet<IpAddr>,
+}
+
+impl<'d> Past<'d> {
+    /// Arranges what policies speak of: TCP, UDP and SCTP between single hosts.
+    #[must_use]
+    pub fn new(dependencies: impl IntoIterator<Item = &'d Dependency>, roster: &Roster<'_>) -> Self {
+        let mut past = Self { rows: Vec::new(), parties: Vec::new(), ends: Vec::new() };
+        let mut parties: HashMap<Key<'d>, usize> = HashMap::default();
+        let mut places: HashMap<Who, usize> = HashMap::default();
+        for dependency in dependencies.into_iter().filter(|it| is_replayed(it)) {
+            let mut place = |party: &'d Party| {
+                let key = Key {
+                    kind: party.kind,
+                    name: &party.name,
+                    owner: party.owner.as_deref(),
+                    addresses: &party.addresses,
+                };
+                *parties.entry(key).or_insert_with(|| past.add(party, roster, &mut places))
+            };
+            let (client, server) = (place(&dependency.client), place(&dependency.server));
+            past.rows.push(Row { dependency, client, server });
+        }
+        past
+    }
+
+    /// What is judged.
+    pub fn dependencies(&self) -> impl Iterator<Item = &'d Dependency> {
+        self.rows.iter().map(|row| row.dependency)
+    }
+
+    fn add(&mut self, party: &Party, roster: &Roster<'_>, places: &mut HashMap<Who, usize>) -> usize {
+        let is_at_node = party.addresses.iter().any(|address| roster.is_node(*address));
+        let mut place = |who: Who| {
+            *places.entry(who).or_insert_with(|| {
+                self.ends.push(roster.end(who));
+                self.ends.len() - 1
+            })
+        };
+        let ends = roster.party(party).map(|all| all.into_iter().map(&mut place).collect());
+        self.parties.push(Actors { ends, is_at_node });
+        self.parties.len() - 1
+    }
+}
+
+fn is_replayed(dependency: &Dependency) -> bool {
+    let is_group = |party: &Party| party.kind == PartyKind::Multicast;
+    dependency.protocol.has_ports() && !is_group(&dependency.server) && !is_group(&dependency.client)
+}

@@ -1,0 +1,343 @@
+//! Sets of policies held against each other and against what was seen, over a little shop.
+
+use std::collections::BTreeSet;
+
+use super::{
+    super::{
+        Census, Change, Clients, Evaluator, Excess, Options, Outside, Past, PolicySet, PortSet, Question, Roster,
+        Server, diff, excess, explain, reach, simulate, undone,
+    },
+    strictly,
+};
+use crate::model::{
+    Cluster, ContainerPort, Dependency, Direction, Mark, Node, Outcome, Party, PartyKind, Pod, Protocol, Span,
+    Timestamp, WorkloadRef,
+};
+
+fn pod(name: &str, address: &str, port: u16) -> Pod {
+    let workload = WorkloadRef { namespace: "shop".into(), name: name.into(), kind: "Deployment".into() };
+    Pod {
+        namespace: "shop".into(),
+        name: format!("{name}-1"),
+        workload,
+        maker: Some(format!("{name}-abc")),
+        labels: [("app", name)].into_iter().collect(),
+        addresses: vec![address.parse().unwrap()],
+        node: Some("node-1".into()),
+        host_network: false,
+        ports: vec![ContainerPort { name: Some("main".into()), port, protocol: Protocol::TCP }],
+        started: None,
+        finished: false,
+        mesh: None,
+    }
+}
+
+/// A shop of three workloads: web calls api, api calls db.
+fn shop() -> Cluster {
+    let node = Node {
+        name: "node-1".into(),
+        addresses: vec!["172.18.0.2".parse().unwrap()],
+        pod_ranges: vec!["10.244.1.0/24".parse().unwrap()],
+    };
+    let pods = vec![pod("web", "10.244.1.1", 80), pod("api", "10.244.1.2", 8080), pod("db", "10.244.1.3", 5432)];
+    Cluster { nodes: vec![node], pods, ..Cluster::default() }
+}
+
+fn policies(specs: &[(&str, &str)]) -> PolicySet {
+    let policy = |(name, spec): &(&str, &str)| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{namespace: shop, name: {name}}}\nspec: {spec}\n"
+        )
+    };
+    strictly(&specs.iter().map(policy).collect::<Vec<_>>().join("---\n")).unwrap()
+}
+
+fn selecting(app: &str, rest: &str) -> String {
+    format!("{{podSelector: {{matchLabels: {{app: {app}}}}}, {rest}}}")
+}
+
+fn from_app(app: &str, port: u16) -> String {
+    format!("{{from: [{{podSelector: {{matchLabels: {{app: {app}}}}}}}], ports: [{{port: {port}}}]}}")
+}
+
+/// The shop with what policies may be asked about it.
+struct Stage {
+    cluster: Cluster,
+}
+
+impl Stage {
+    fn evaluator<'a>(&'a self, set: &'a PolicySet) -> Evaluator<'a> {
+        Evaluator::new(set, &self.cluster.namespaces, Options::default())
+    }
+
+    fn outside(evaluators: &[&Evaluator<'_>]) -> Outside {
+        Outside::new(evaluators, &["10.244.1.0/24".parse().unwrap(), "172.18.0.2/32".parse().unwrap()])
+    }
+
+    fn diff(&self, old: &PolicySet, new: &PolicySet) -> Vec<Change> {
+        let (old, new) = (self.evaluator(old), self.evaluator(new));
+        let roster = Roster::new(&self.cluster);
+        diff(&Census::new(&roster, &Self::outside(&[&old, &new])), &old, &new)
+    }
+
+    fn excess(&self, seen: &[Dependency], set: &PolicySet) -> Excess {
+        let roster = Roster::new(&self.cluster);
+        let evaluator = self.evaluator(set);
+        excess(&Past::new(seen, &roster), &roster, &Self::outside(&[&evaluator]), &evaluator)
+    }
+}
+
+fn stage() -> Stage {
+    Stage { cluster: shop() }
+}
+
+fn party(name: &str, kind: PartyKind, address: &str) -> Party {
+    let owner = (kind == PartyKind::Workload).then(|| "Deployment".to_owned());
+    Party { kind, name: name.into(), owner, addresses: [address.parse().unwrap()].into(), names: Vec::new() }
+}
+
+fn workload(app: &str) -> Party {
+    let address = match app {
+        "web" => "10.244.1.1",
+        "api" => "10.244.1.2",
+        _ => "10.244.1.3",
+    };
+    party(&format!("shop/{app}"), PartyKind::Workload, address)
+}
+
+fn external(address: &str) -> Party {
+    party(address, PartyKind::External, address)
+}
+
+fn seen(client: Party, server: Party, port: u16) -> Dependency {
+    Dependency {
+        site: "default".into(),
+        client,
+        server,
+        protocol: Protocol::TCP,
+        port,
+        via: BTreeSet::new(),
+        outcome: Outcome::Established,
+        direction: Direction::Handshake,
+        connections: 3,
+        packets: 30,
+        bytes_to_server: 0,
+        bytes_to_client: 0,
+        span: Span { first: Timestamp(0), last: Timestamp(0) },
+        vlans: BTreeSet::new(),
+        tunnels: BTreeSet::new(),
+        marks: BTreeSet::new(),
+        history: [].into(),
+    }
+}
+
+fn tcp(port: u16) -> PortSet {
+    PortSet::range(Protocol::TCP, port, port)
+}
+
+#[test]
+fn a_diff_tells_what_becomes_possible_and_what_ends() {
+    let old = policies(&[("db", &selecting("db", &format!("ingress: [{}]", from_app("web", 5432))))]);
+    let new = policies(&[(
+        "db",
+        &selecting("db", &format!("ingress: [{}, {}]", from_app("api", 5432), from_app("web", 80))),
+    )]);
+    let changes = stage().diff(&old, &new);
+    let told: Vec<_> = changes.iter().map(|it| (it.kind(), it.from.as_str(), it.to.as_str())).collect();
+    assert_eq!(told, [("added", "shop/api", "shop/db"), ("changed", "shop/web", "shop/db")]);
+    assert_eq!((&changes[0].opened, &changes[0].closed), (&tcp(5432), &PortSet::default()));
+    assert_eq!((&changes[1].opened, &changes[1].closed), (&tcp(80), &tcp(5432)));
+    assert!(stage().diff(&new, &new).is_empty());
+}
+
+#[test]
+fn a_diff_speaks_of_connections_and_not_of_text() {
+    let one =
+        policies(&[("a", &selecting("db", &format!("ingress: [{}, {}]", from_app("web", 1), from_app("api", 2))))]);
+    let split = policies(&[
+        ("b", &selecting("db", &format!("ingress: [{}]", from_app("api", 2)))),
+        ("c", &selecting("db", &format!("ingress: [{}]", from_app("web", 1)))),
+    ]);
+    assert!(stage().diff(&one, &split).is_empty());
+}
+
+#[test]
+fn a_diff_joins_ranges_and_counts_pods_of_namespaces_that_are_not_listed() {
+    let old = policies(&[("web", &selecting("web", "policyTypes: [Ingress]"))]);
+    let block = "ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.244.1.0/24]}}], ports: [{port: 80}]}]";
+    let new = policies(&[("web", &selecting("web", block))]);
+    let changes = stage().diff(&old, &new);
+    let told: Vec<_> = changes.iter().map(|it| (it.from.as_str(), it.to.as_str())).collect();
+    assert_eq!(told, [("0.0.0.0/0 except 10.244.1.0/24", "shop/web")]);
+    let open = policies(&[("web", &selecting("web", "ingress: [{from: [{namespaceSelector: {}}]}]"))]);
+    let from: BTreeSet<String> = stage().diff(&old, &open).into_iter().map(|change| change.from).collect();
+    let expected = ["(any pod) of another namespace", "shop/api", "shop/db", "shop/web"];
+    assert_eq!(from.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_was_seen_is_allowed_denied_uncertain_or_closed_too() {
+    let set = policies(&[("db", &selecting("db", &format!("ingress: [{}]", from_app("api", 5432))))]);
+    let refused = Dependency { outcome: Outcome::Refused, ..seen(workload("web"), workload("db"), 22) };
+    let unclear = Dependency { direction: Direction::Unknown, ..seen(workload("db"), workload("web"), 7) };
+    let own_node = party("node-1", PartyKind::Node, "172.18.0.2");
+    let elsewhere = Dependency { direction: Direction::Unknown, ..seen(workload("api"), workload("web"), 7) };
+    let probes = Dependency { marks: [Mark::Probe].into(), ..seen(own_node, workload("db"), 5432) };
+    let dependencies = [
+        seen(workload("api"), workload("db"), 5432),
+        seen(workload("web"), workload("db"), 5432),
+        unclear,
+        refused,
+        elsewhere,
+        probes,
+    ];
+    let stage = stage();
+    let roster = Roster::new(&stage.cluster);
+    let simulation = simulate(&Past::new(&dependencies, &roster), &stage.evaluator(&set));
+    let counts = (simulation.connections, simulation.allowed, simulation.denied, simulation.uncertain);
+    assert_eq!(counts, (15, 9, 3, 3), "{simulation:?}");
+    assert_eq!(simulation.also_closed, 3);
+    let told: Vec<_> = simulation.findings.iter().map(|it| (it.verdict, it.reason.as_str())).collect();
+    let denied = "no rule of shop/db allows ingress from shop/web on TCP/5432: shop/web does not match app=api";
+    assert_eq!(told, [("uncertain", "who is the client is unknown"), ("denied", denied)]);
+    assert_eq!((simulation.closed[0].verdict, simulation.closed[0].reason.as_str()), ("closed", "refused"));
+}
+
+#[test]
+fn a_wider_deployed_policy_is_named_with_what_it_keeps_open() {
+    let proposal = policies(&[("db", &selecting("db", &format!("ingress: [{}]", from_app("api", 5432))))]);
+    let mut combined = policies(&[("legacy", "{podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}")]);
+    combined.policies.extend(proposal.policies.clone());
+    let stage = stage();
+    let (proposed, both) = (stage.evaluator(&proposal), stage.evaluator(&combined));
+    let roster = Roster::new(&stage.cluster);
+    let census = Census::new(&roster, &Stage::outside(&[&both]));
+    let found = undone(&census, &proposed, &both);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].policy.as_str(), found[0].direction), ("shop/legacy", "ingress"));
+    assert_eq!(found[0].workloads, BTreeSet::from(["shop/db".to_owned()]), "web is none of the proposal's business");
+    assert!(found[0].keeps.starts_with("from shop/"), "{}", found[0].keeps);
+    assert!(undone(&census, &proposed, &proposed).is_empty());
+}
+
+#[test]
+fn least_privilege_measures_one_and_wider_rules_are_named() {
+    let seen = [seen(workload("web"), workload("api"), 8080), seen(workload("api"), workload("db"), 5432)];
+    let closed = "policyTypes: [Ingress, Egress]";
+    let to_app = |app: &str, port| from_app(app, port).replace("from", "to");
+    let exact = policies(&[
+        ("web", &selecting("web", &format!("{closed}, egress: [{}]", to_app("api", 8080)))),
+        (
+            "api",
+            &selecting(
+                "api",
+                &format!("{closed}, ingress: [{}], egress: [{}]", from_app("web", 8080), to_app("db", 5432)),
+            ),
+        ),
+        ("db", &selecting("db", &format!("{closed}, ingress: [{}]", from_app("api", 5432)))),
+    ]);
+    let measure = stage().excess(&seen, &exact);
+    assert_eq!((measure.needed, measure.extra, measure.over_permission), (2, 0, Some(1.0)), "{measure:?}");
+    let mut wide = exact.clone();
+    wide.policies.extend(policies(&[("z", &selecting("db", "ingress: [{}]"))]).policies);
+    let measure = stage().excess(&seen, &wide);
+    // another namespace, a public and a private address, on each of five ports; web's and api's own egress is closed
+    assert_eq!(measure.extra, 15, "{measure:?}");
+    assert_eq!(measure.widest[0].rule, "shop/z spec.ingress[0]");
+    let open = stage().excess(&seen, &policies(&[("web", &selecting("web", closed))]));
+    assert!(open.widest.iter().any(|wide| wide.rule.ends_with("is not isolated")), "{open:?}");
+}
+
+#[test]
+fn who_else_comes_to_an_exposed_port_is_no_excess() {
+    let seen = [seen(external("203.0.113.9"), workload("web"), 80)];
+    let anyone =
+        "policyTypes: [Ingress, Egress], ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 80}]}]";
+    let set =
+        policies(&[("web", &selecting("web", anyone)), ("rest", "{podSelector: {}, policyTypes: [Ingress, Egress]}")]);
+    assert_eq!(stage().excess(&seen, &set).over_permission, Some(1.0));
+    let egress = anyone.replace("ingress: [{from", "egress: [{to");
+    let set =
+        policies(&[("web", &selecting("web", &egress)), ("rest", "{podSelector: {}, policyTypes: [Ingress, Egress]}")]);
+    let excess = stage().excess(&[seen_out()], &set);
+    assert_eq!(
+        (excess.needed, excess.extra),
+        (1, 2),
+        "one public and one private address that were not seen: {excess:?}"
+    );
+}
+
+fn seen_out() -> Dependency {
+    seen(workload("web"), external("203.0.113.9"), 80)
+}
+
+#[test]
+fn reach_counts_others_and_the_outside() {
+    let set = policies(&[(
+        "db",
+        &selecting("db", &format!("policyTypes: [Ingress, Egress], ingress: [{}]", from_app("api", 5432))),
+    )]);
+    let stage = stage();
+    let evaluator = stage.evaluator(&set);
+    let roster = Roster::new(&stage.cluster);
+    let reach = reach(&Census::new(&roster, &Stage::outside(&[&evaluator])), &evaluator);
+    let of = |name: &str| reach.iter().find(|it| it.workload == name).unwrap();
+    let db = of("shop/db");
+    assert_eq!((db.reached_by, db.reaches, db.reached_from_outside, db.reaches_outside), (1, 0, false, false));
+    let web = of("shop/web");
+    assert_eq!((web.reached_by, web.reaches, web.reached_from_outside, web.reaches_outside), (1, 1, true, true));
+}
+
+#[test]
+fn names_stand_for_pods_workloads_their_makers_addresses_and_nodes() {
+    let cluster = shop();
+    let roster = Roster::new(&cluster);
+    let found = |name: &str| roster.find(name).map(|ends| ends.iter().map(ToString::to_string).collect::<Vec<_>>());
+    for (name, end) in [
+        ("shop/db", "shop/db"),
+        ("shop/db-1", "shop/db-1"),
+        ("shop/db-abc", "shop/db"),
+        ("10.244.1.3", "shop/db-1"),
+        ("::ffff:10.244.1.3", "shop/db-1"),
+        ("8.8.8.8", "8.8.8.8"),
+        ("node-1", "172.18.0.2"),
+    ] {
+        assert_eq!(found(name), Some(vec![end.to_owned()]), "{name}");
+    }
+    for name in ["shop/cache", "db", "other/db", ""] {
+        assert_eq!(found(name), None, "{name}");
+    }
+    assert_eq!(roster.like("shop/dbs"), ["shop/db"]);
+    assert_eq!(roster.like("shop/xyz"), ["shop/api", "shop/db", "shop/web"]);
+}
+
+#[test]
+fn external_is_anyone_on_the_public_internet_and_parts_of_it_are_told() {
+    let ask = |cidr: &str| {
+        let stage = stage();
+        let block = format!("ingress: [{{from: [{{ipBlock: {cidr}}}]}}]");
+        let set = policies(&[("web", &selecting("web", &block))]);
+        let evaluator = stage.evaluator(&set);
+        let roster = Roster::new(&stage.cluster);
+        let servers = roster.find("shop/web").unwrap().into_iter().map(|end| Server { end, port: 80, dialled: None });
+        let question = Question {
+            from: "external".into(),
+            clients: Clients::External,
+            to: "shop/web".into(),
+            servers: servers.collect(),
+            protocol: Protocol::TCP,
+            port: 80,
+        };
+        explain(&question, &evaluator, &Stage::outside(&[&evaluator])).unwrap()
+    };
+    assert!(ask("{cidr: 0.0.0.0/0}").allowed);
+    assert!(ask("{cidr: 0.0.0.0/0, except: [10.0.0.0/8]}").allowed, "private addresses are not the Internet");
+    let partly = ask("{cidr: 203.0.113.0/24}");
+    assert_eq!((partly.allowed, partly.partly.as_deref()), (false, Some("allowed from 203.0.113.0/24")));
+    let none = ask("{cidr: 10.0.0.0/8}");
+    assert_eq!((none.allowed, none.partly), (false, None));
+    assert_eq!(
+        none.reason,
+        "no rule of shop/web allows ingress from external on TCP/80: external is not in 10.0.0.0/8"
+    );
+}
