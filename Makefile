@@ -79,6 +79,10 @@ samples: ## capture samples/production anew from real servers; needs root, takes
 bench-connections: setup-build ## measure what a million connections at one time take; fails above 150 MB
 	cargo bench --locked --no-default-features --bench connections
 
+.PHONY: bench-policy
+bench-policy: setup-build ## time verdicts: recorded connections, and all pairs of 100,000 pods
+	cargo bench --locked --no-default-features --bench policy
+
 .PHONY: bench-inventory
 bench-inventory: setup-build ## time the inventory on 100,000 pods with a day of churn
 	cargo bench --locked --bench inventory
@@ -98,6 +102,10 @@ lint: ## format, lints, and the pure rooms built alone
 
 check-policies-out: policies-out ## fail where policies-out/ is not what the samples give
 	@scripts/unchanged.sh policies-out
+
+.PHONY: differential
+differential: setup-test ## 20,000 random clusters and policies against an evaluator that is not flowmap's
+	FLOWMAP_CASES=20000 cargo nextest run --locked --test differential --no-capture
 
 .PHONY: accuracy
 accuracy: setup-build ## measure how often direction is judged right, and write docs/accuracy.md; needs the captures

@@ -12,7 +12,7 @@ use std::{
 
 use flowmap::{
     model::{ContainerPort, Labels, Namespace, Protocol, RawObject},
-    policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Strictness},
+    policy::{Classes, End, Evaluator, Options, PodEnd, PolicySet, Probe, Strictness},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -78,17 +78,32 @@ fn run(path: &Path, tally: &mut Tally) {
     let options = Options { ipblock_matches_pods: case.ipblock_matches_pods, ..Options::default() };
     let evaluator = Evaluator::new(&set, &namespaces, options);
     let pods = pods(&case.objects);
-    let ends = |name: &str| match name.parse() {
-        Ok(address) => vec![End::Address(address)],
-        Err(_) => pods.get(name).unwrap_or_else(|| panic!("{}: no {name}", path.display())).clone(),
-    };
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut ends: Vec<End> = Vec::new();
+    for name in case.probes.iter().flat_map(|(from, to, ..)| [from.as_str(), to.as_str()]) {
+        places.entry(name).or_insert_with(|| {
+            let from = ends.len();
+            match name.parse() {
+                Ok(address) => ends.push(End::Address(address)),
+                Err(_) => {
+                    ends.extend(pods.get(name).unwrap_or_else(|| panic!("{}: no {name}", path.display())).clone());
+                }
+            }
+            (from..ends.len()).collect()
+        });
+    }
+    let classes = Classes::new(&evaluator, &ends);
     tally.cases += 1;
     for (from, to, protocol, port, allowed) in &case.probes {
         *(if *allowed { &mut tally.allowed } else { &mut tally.denied }) += 1;
-        for (from, to) in ends(from).iter().flat_map(|from| ends(to).into_iter().map(move |to| (from, to))) {
-            let probe = Probe::new(from, &to, *protocol, *port);
+        let pairs =
+            places[from.as_str()].iter().flat_map(|from| places[to.as_str()].iter().map(move |to| (*from, *to)));
+        for (n, m) in pairs {
+            let probe = Probe::new(&ends[n], &ends[m], *protocol, *port);
             let verdict = evaluator.evaluate(&probe);
+            let by_class = classes.allows(classes.kind(n), classes.kind(m), *protocol, *port);
             assert_eq!(evaluator.allows(&probe), verdict.allowed());
+            assert_eq!(by_class || probe.is_always_allowed(), verdict.allowed());
             assert_eq!(verdict.reason().is_none(), verdict.allowed());
             if verdict.allowed() != *allowed {
                 let file = path.display();

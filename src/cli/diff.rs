@@ -30,8 +30,8 @@ pub(super) struct Args {
     /// The policies after
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// Who is who, without the store: kubectl output or manifests
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    /// Who is who, without the store: kubectl output or manifests; may be given several times
+    #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
     /// Only this site
     #[arg(long, value_name = "NAME")]
@@ -71,10 +71,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 
 fn json(change: &Change) -> Value {
     let ports = |set: &PortSet| set.names();
+    let Change { from, to, ports: all } = change;
     json!({
-        "change": change.kind(), "from": change.from, "to": change.to,
-        "before": ports(&change.before), "after": ports(&change.after),
-        "opened": ports(&change.opened), "closed": ports(&change.closed),
+        "change": all.change(), "from": &**from, "to": &**to,
+        "before": ports(&all.before), "after": ports(&all.after),
+        "opened": ports(&all.opened), "closed": ports(&all.closed),
     })
 }
 
@@ -83,8 +84,9 @@ const HEADER: [&str; 5] = ["change", "from", "to", "opened", "closed"];
 fn rows(changes: &[Change]) -> Table {
     let mut table = Table::new(&HEADER);
     for change in changes {
-        let Change { from, to, opened, closed, .. } = change;
-        table.row(vec![change.kind().into(), from.clone(), to.clone(), opened.to_string(), closed.to_string()]);
+        let Change { from, to, ports } = change;
+        let (opened, closed) = (ports.opened.to_string(), ports.closed.to_string());
+        table.row(vec![ports.change().into(), from.to_string(), to.to_string(), opened, closed]);
     }
     table
 }
@@ -93,7 +95,8 @@ fn rows(changes: &[Change]) -> Table {
 fn together(changes: &[Change], is_wide: bool) -> Table {
     let mut by_server: BTreeMap<(&str, &str, String, String), BTreeSet<&str>> = BTreeMap::new();
     for change in changes {
-        let key = (change.kind(), change.to.as_str(), change.opened.to_string(), change.closed.to_string());
+        let Change { to, ports, .. } = change;
+        let key = (ports.change(), &**to, ports.opened.to_string(), ports.closed.to_string());
         by_server.entry(key).or_default().insert(&change.from);
     }
     let mut by_clients: BTreeMap<(&str, BTreeSet<&str>, String, String), BTreeSet<&str>> = BTreeMap::new();

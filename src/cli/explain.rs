@@ -49,8 +49,8 @@ pub(super) struct Args {
     /// Questions as JSON lines; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port"])]
     probes: Option<PathBuf>,
-    /// Who is who, without the store: kubectl output, manifests or a hosts file
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    /// Who is who, without the store: kubectl output, manifests or a hosts file; may be given several times
+    #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
     /// Only this site
     #[arg(long, value_name = "NAME")]

@@ -249,7 +249,7 @@ pub(super) fn summary(simulation: &Simulation) -> String {
     } else {
         String::new()
     };
-    format!("{connections} connections seen: {allowed} allowed, {denied} denied, {uncertain} uncertain{closed}\n")
+    format!("{connections} connections: {allowed} allowed, {denied} denied, {uncertain} uncertain{closed}\n")
 }
 
 /// How many of the widest rules a table names.

@@ -1,18 +1,25 @@
 //! What changes between two sets of policies: connections that become possible, and those that end.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use foldhash::HashMap;
 
 use super::{Actor, AddressRange, Census, Classes, Evaluator, PortSet, addresses, classes::Open};
 
 /// A change between two parties.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The client: a workload, or addresses.
-    pub from: String,
+    pub from: Arc<str>,
     /// The server.
-    pub to: String,
+    pub to: Arc<str>,
+    /// The ports.
+    pub ports: Arc<Ports>,
+}
+
+/// What two parties may do before and after.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ports {
     /// What was open before.
     pub before: PortSet,
     /// What is open after.
@@ -21,27 +28,6 @@ pub struct Change {
     pub opened: PortSet,
     /// What ends.
     pub closed: PortSet,
-}
-
-impl Change {
-    /// `added`, `removed`, or `changed` where something was open before and something else is after.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match (self.before.is_empty(), self.after.is_empty()) {
-            (true, _) => "added",
-            (_, true) => "removed",
-            _ => "changed",
-        }
-    }
-}
-
-/// What a pair of ends may do under both sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Ports {
-    before: PortSet,
-    after: PortSet,
-    opened: PortSet,
-    closed: PortSet,
 }
 
 impl Ports {
@@ -64,14 +50,19 @@ impl Ports {
         }
     }
 
-    fn between(self, from: String, to: String) -> Change {
-        let Self { before, after, opened, closed } = self;
-        Change { from, to, before, after, opened, closed }
+    /// `added`, `removed`, or `changed` where something was open before and something else is after.
+    #[must_use]
+    pub fn change(&self) -> &'static str {
+        match (self.before.is_empty(), self.after.is_empty()) {
+            (true, _) => "added",
+            (_, true) => "removed",
+            _ => "changed",
+        }
     }
 }
 
-/// Compares two sets of policies over everybody, in the order of clients and servers. A workload is not compared with
-/// itself: policies may forbid its replicas to talk to each other, and a change of that is listed like any other.
+/// Compares two sets of policies over everybody: first within the cluster, by client and server, then with addresses. A
+/// workload with itself counts too, for policies may forbid its replicas to talk to each other.
 #[must_use]
 pub fn diff(census: &Census<'_>, old: &Evaluator<'_>, new: &Evaluator<'_>) -> Vec<Change> {
     let mut comparison = Comparison::new(census, census.judged(old), census.judged(new));
@@ -80,26 +71,31 @@ pub fn diff(census: &Census<'_>, old: &Evaluator<'_>, new: &Evaluator<'_>) -> Ve
     let mut changes = Vec::new();
     for &from in &inside {
         for &to in &inside {
-            let name = |n: usize| census.actors()[n].0.name();
-            changes.extend(comparison.ports(from, to).map(|ports| ports.between(name(from), name(to))));
+            changes.extend(comparison.between(from, to));
         }
     }
     for &workload in &inside {
         changes.extend(comparison.with_addresses(workload, &addresses, true));
         changes.extend(comparison.with_addresses(workload, &addresses, false));
     }
-    changes.sort();
     changes
 }
 
+/// The number of a [`Ports`].
+type Number = usize;
+
 struct Comparison<'a> {
     census: &'a Census<'a>,
+    names: Vec<Arc<str>>,
     old: Classes,
     new: Classes,
     /// For each actor its ends by what both sets can tell of them, each once.
     profiles: Vec<Vec<(usize, usize)>>,
-    /// What comes of two pairs of port sets: few differ.
-    known: HashMap<(Open, Open), Ports>,
+    /// All that came up: few differ.
+    ports: Vec<Arc<Ports>>,
+    numbers: HashMap<Arc<Ports>, Number>,
+    by_open: HashMap<(Open, Open), Number>,
+    unions: HashMap<(Number, Number), Number>,
 }
 
 impl<'a> Comparison<'a> {
@@ -111,38 +107,78 @@ impl<'a> Comparison<'a> {
             profiles
         };
         let profiles = census.actors().iter().map(|(_, range)| profile(range)).collect();
-        Self { census, old, new, profiles, known: HashMap::default() }
+        let names = census.actors().iter().map(|(actor, _)| actor.name().into()).collect();
+        let (ports, numbers, by_open, unions) = Default::default();
+        Self { census, names, old, new, profiles, ports, numbers, by_open, unions }
     }
 
-    /// What changes between two actors, where anything does.
-    fn ports(&mut self, from: usize, to: usize) -> Option<Ports> {
-        let mut all = Ports::default();
-        for (old_from, new_from) in &self.profiles[from] {
-            for (old_to, new_to) in &self.profiles[to] {
-                let key = (self.old.open(*old_from, *old_to), self.new.open(*new_from, *new_to));
-                let (old, new) = (&self.old, &self.new);
-                let ports = self.known.entry(key).or_insert_with(|| Ports::new(old.common(key.0), new.common(key.1)));
-                if ports.is_change() || self.profiles[from].len() * self.profiles[to].len() > 1 {
-                    all = all.union(ports);
-                }
-            }
+    fn between(&mut self, from: usize, to: usize) -> Option<Change> {
+        let number = self.ports(from, to);
+        let ports = &self.ports[number];
+        let change = || Change { from: self.names[from].clone(), to: self.names[to].clone(), ports: ports.clone() };
+        ports.is_change().then(change)
+    }
+
+    /// What two actors may do before and after, for some of their pods.
+    fn ports(&mut self, from: usize, to: usize) -> Number {
+        if let ([one], [other]) = (&self.profiles[from][..], &self.profiles[to][..]) {
+            return self.of_profiles(*one, *other);
         }
-        all.is_change().then_some(all)
+        let (from, to) = (self.profiles[from].clone(), self.profiles[to].clone());
+        let mut all = self.number(Ports::default());
+        for (one, other) in from.iter().flat_map(|one| to.iter().map(move |other| (*one, *other))) {
+            let number = self.of_profiles(one, other);
+            all = self.union(all, number);
+        }
+        all
+    }
+
+    fn union(&mut self, a: Number, b: Number) -> Number {
+        if a == b {
+            return a;
+        }
+        if let Some(known) = self.unions.get(&(a, b)) {
+            return *known;
+        }
+        let union = self.ports[a].union(&self.ports[b]);
+        let number = self.number(union);
+        self.unions.insert((a, b), number);
+        number
+    }
+
+    fn of_profiles(&mut self, (old_from, new_from): (usize, usize), (old_to, new_to): (usize, usize)) -> Number {
+        let (before, after) = (self.old.open(old_from, old_to), self.new.open(new_from, new_to));
+        if let Some(number) = self.by_open.get(&(before, after)) {
+            return *number;
+        }
+        let number = self.number(Ports::new(self.old.common(before), self.new.common(after)));
+        self.by_open.insert((before, after), number);
+        number
+    }
+
+    fn number(&mut self, ports: Ports) -> Number {
+        if let Some(number) = self.numbers.get(&ports) {
+            return *number;
+        }
+        let ports = Arc::new(ports);
+        self.numbers.insert(ports.clone(), self.ports.len());
+        self.ports.push(ports);
+        self.ports.len() - 1
     }
 
     /// What changes with addresses outside, those that change alike together.
     fn with_addresses(&mut self, workload: usize, addresses: &[usize], is_client: bool) -> Vec<Change> {
-        let mut alike: BTreeMap<Ports, Vec<AddressRange>> = BTreeMap::new();
+        let mut alike: BTreeMap<Number, Vec<AddressRange>> = BTreeMap::new();
         for &other in addresses {
-            let ports = if is_client { self.ports(workload, other) } else { self.ports(other, workload) };
-            if let (Some(ports), Actor::Addresses(piece)) = (ports, self.census.actors()[other].0) {
-                alike.entry(ports).or_default().push(piece.range);
+            let number = if is_client { self.ports(workload, other) } else { self.ports(other, workload) };
+            if let (true, Actor::Addresses(piece)) = (self.ports[number].is_change(), self.census.actors()[other].0) {
+                alike.entry(number).or_default().push(piece.range);
             }
         }
-        let name = self.census.actors()[workload].0.name();
-        let change = |(ports, ranges): (Ports, Vec<AddressRange>)| {
-            let ranges = addresses::words(ranges);
-            if is_client { ports.between(name.clone(), ranges) } else { ports.between(ranges, name.clone()) }
+        let change = |(number, ranges): (Number, Vec<AddressRange>)| {
+            let (workload, ranges) = (self.names[workload].clone(), addresses::words(ranges).into());
+            let (from, to) = if is_client { (workload, ranges) } else { (ranges, workload) };
+            Change { from, to, ports: self.ports[number].clone() }
         };
         alike.into_iter().map(change).collect()
     }

@@ -32,7 +32,7 @@ pub use addresses::AddressRange;
 pub use census::{Actor, Census};
 pub use cidr::IpBlock;
 pub use classes::Classes;
-pub use diff::{Change, diff};
+pub use diff::{Change, Ports, diff};
 pub use end::{End, PodEnd, Probe};
 pub use evaluate::{Dnat, Evaluator, Nearest, Options, RuleRef, Side, Verdict};
 pub use excess::{Excess, Wide, excess};

@@ -8,6 +8,7 @@ pub mod links;
 pub mod packets;
 pub mod pcap;
 pub mod python;
+pub mod random;
 
 use std::{
     collections::BTreeMap,

@@ -12,13 +12,20 @@ use super::{
 use crate::{model::RawObject, policy::NetworkPolicy};
 
 /// Kinds that also decide over traffic, and are not evaluated here.
-const OTHER_KINDS: [&str; 6] = [
+const OTHER_KINDS: [&str; 13] = [
     "CiliumNetworkPolicy",
     "CiliumClusterwideNetworkPolicy",
     "GlobalNetworkPolicy",
+    "StagedNetworkPolicy",
+    "StagedGlobalNetworkPolicy",
+    "StagedKubernetesNetworkPolicy",
     "AdminNetworkPolicy",
     "BaselineAdminNetworkPolicy",
     "ClusterNetworkPolicy",
+    "MultiNetworkPolicy",
+    "EgressFirewall",
+    "EgressNetworkPolicy",
+    "AuthorizationPolicy",
 ];
 
 /// Groups of other makers whose kind is `NetworkPolicy` too.

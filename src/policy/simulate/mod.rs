@@ -8,6 +8,7 @@
 mod past;
 mod undone;
 
+use foldhash::HashMap;
 use serde::Serialize;
 use smallvec::SmallVec;
 
@@ -65,7 +66,7 @@ enum Outcome {
 /// Replays what was recorded.
 #[must_use]
 pub fn simulate(past: &Past<'_>, evaluator: &Evaluator<'_>) -> Simulation {
-    let replay = Replay::new(past, evaluator);
+    let mut replay = Replay::new(past, evaluator);
     let mut simulation = Simulation::default();
     for row in &past.rows {
         replay.judge(row, &mut simulation);
@@ -82,7 +83,14 @@ struct Replay<'a> {
     classes: Classes,
     /// The kinds of each party's ends, each once.
     kinds: Vec<Kinds>,
+    /// For each end the first of its name and kind: a sentence about one is true of the other.
+    likes: Vec<usize>,
+    /// Why connections are denied: many are for one reason.
+    reasons: HashMap<Denied, String>,
 }
+
+/// Two ends by their places and a port.
+type Denied = (usize, usize, Protocol, u16);
 
 /// Almost every party is of one kind.
 type Kinds = SmallVec<[usize; 2]>;
@@ -97,10 +105,13 @@ impl<'a> Replay<'a> {
             kinds
         };
         let kinds = past.parties.iter().map(kinds).collect();
-        Self { past, evaluator, classes, kinds }
+        let mut first: HashMap<(String, usize), usize> = HashMap::default();
+        let mut like = |(n, end): (usize, &End)| *first.entry((end.to_string(), classes.kind(n))).or_insert(n);
+        let likes = past.ends.iter().enumerate().map(&mut like).collect();
+        Self { past, evaluator, classes, kinds, likes, reasons: HashMap::default() }
     }
 
-    fn judge(&self, row: &Row<'a>, simulation: &mut Simulation) {
+    fn judge(&mut self, row: &Row<'a>, simulation: &mut Simulation) {
         let outcome = self.outcome(row);
         let (dependency, count) = (row.dependency, row.dependency.connections);
         if let Some(unneeded) = dependency.unneeded() {
@@ -115,7 +126,8 @@ impl<'a> Replay<'a> {
             Outcome::Allowed => simulation.allowed += count,
             Outcome::Denied(from, to) => {
                 simulation.denied += count;
-                simulation.findings.push(finding(dependency, "denied", self.reason(row, from, to)));
+                let reason = self.reason(row, from, to);
+                simulation.findings.push(finding(dependency, "denied", reason));
             }
             Outcome::Uncertain(reason) => {
                 simulation.uncertain += count;
@@ -174,8 +186,20 @@ impl<'a> Replay<'a> {
         itself.into_iter().chain(dialled)
     }
 
-    fn reason(&self, row: &Row<'a>, from: usize, to: usize) -> String {
-        self.probes(row, from, to).find_map(|probe| self.evaluator.evaluate(&probe).reason()).unwrap_or_default()
+    fn reason(&mut self, row: &Row<'a>, from: usize, to: usize) -> String {
+        let ask = || self.probes(row, from, to).find_map(|probe| self.evaluator.evaluate(&probe).reason());
+        let options = self.evaluator.options;
+        // where addresses decide, each end has a sentence of its own
+        if options.ipblock_matches_pods || options.dnat == Dnat::Before {
+            return ask().unwrap_or_default();
+        }
+        let key = (self.likes[from], self.likes[to], row.dependency.protocol, row.dependency.port);
+        if let Some(known) = self.reasons.get(&key) {
+            return known.clone();
+        }
+        let reason = ask().unwrap_or_default();
+        self.reasons.insert(key, reason.clone());
+        reason
     }
 }
 

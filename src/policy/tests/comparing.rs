@@ -143,10 +143,10 @@ fn a_diff_tells_what_becomes_possible_and_what_ends() {
         &selecting("db", &format!("ingress: [{}, {}]", from_app("api", 5432), from_app("web", 80))),
     )]);
     let changes = stage().diff(&old, &new);
-    let told: Vec<_> = changes.iter().map(|it| (it.kind(), it.from.as_str(), it.to.as_str())).collect();
+    let told: Vec<_> = changes.iter().map(|it| (it.ports.change(), &*it.from, &*it.to)).collect();
     assert_eq!(told, [("added", "shop/api", "shop/db"), ("changed", "shop/web", "shop/db")]);
-    assert_eq!((&changes[0].opened, &changes[0].closed), (&tcp(5432), &PortSet::default()));
-    assert_eq!((&changes[1].opened, &changes[1].closed), (&tcp(80), &tcp(5432)));
+    assert_eq!((&changes[0].ports.opened, &changes[0].ports.closed), (&tcp(5432), &PortSet::default()));
+    assert_eq!((&changes[1].ports.opened, &changes[1].ports.closed), (&tcp(80), &tcp(5432)));
     assert!(stage().diff(&new, &new).is_empty());
 }
 
@@ -167,10 +167,10 @@ fn a_diff_joins_ranges_and_counts_pods_of_namespaces_that_are_not_listed() {
     let block = "ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.244.1.0/24]}}], ports: [{port: 80}]}]";
     let new = policies(&[("web", &selecting("web", block))]);
     let changes = stage().diff(&old, &new);
-    let told: Vec<_> = changes.iter().map(|it| (it.from.as_str(), it.to.as_str())).collect();
+    let told: Vec<_> = changes.iter().map(|it| (&*it.from, &*it.to)).collect();
     assert_eq!(told, [("0.0.0.0/0 except 10.244.1.0/24", "shop/web")]);
     let open = policies(&[("web", &selecting("web", "ingress: [{from: [{namespaceSelector: {}}]}]"))]);
-    let from: BTreeSet<String> = stage().diff(&old, &open).into_iter().map(|change| change.from).collect();
+    let from: BTreeSet<String> = stage().diff(&old, &open).into_iter().map(|change| change.from.to_string()).collect();
     let expected = ["(any pod) of another namespace", "shop/api", "shop/db", "shop/web"];
     assert_eq!(from.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
