@@ -1,6 +1,7 @@
 //! `flowmap explain` and `flowmap diff` on a hand-written cluster, with the words that people read.
 
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "an answer that cannot be read fails the test")]
 
 mod common;
 
@@ -10,7 +11,7 @@ use common::{Flowmap, data};
 use serde_json::{Value, json};
 
 /// Two namespaces, a Service, a pod in its node's network, and a deployed policy.
-const CLUSTER: &str = r#"
+const CLUSTER: &str = r"
 apiVersion: v1
 kind: Node
 metadata: {name: node-1}
@@ -47,7 +48,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: front, namespace: shop}
 spec: {clusterIP: 10.96.0.7, selector: {app: web}, ports: [{port: 80, targetPort: http}]}
-"#;
+";
 
 const DB_POLICY: &str = r"
 apiVersion: networking.k8s.io/v1
@@ -250,7 +251,7 @@ fn the_command_line_answers_the_probes_of_other_evaluators() {
             flowmap
                 .write("case.json", json!({"apiVersion": "v1", "kind": "List", "items": case["objects"]}).to_string());
             let probes = case["probes"].as_array().unwrap();
-            let lines: String = probes.iter().map(|probe| format!("{probe}\n")).collect();
+            let lines = probes.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
             let reading = if case["ipblock_matches_pods"] == true { &["--ipblock-matches-pods"][..] } else { &[] };
             let args = ["explain", "--probes", "-", "--policies", "case.json", "--inventory", "case.json"];
             let output = flowmap.feed(&[&args, reading].concat(), lines.as_bytes());

@@ -1,6 +1,7 @@
 //! `flowmap simulate` on the sample: what proposals would have done to what was seen.
 
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "an answer that cannot be read fails the test")]
 
 mod common;
 
@@ -45,7 +46,8 @@ fn every_connection_is_allowed_denied_or_uncertain() {
     let count = |key: &str| simulation[key].as_u64().unwrap();
     assert_eq!(count("allowed") + count("denied") + count("uncertain"), count("connections"));
     assert!(count("also_closed") > 0, "the sample holds a scan");
-    let closed: u64 = simulation["closed"].as_array().unwrap().iter().map(|it| it["connections"].as_u64().unwrap()).sum();
+    let closed: u64 =
+        simulation["closed"].as_array().unwrap().iter().map(|it| it["connections"].as_u64().unwrap()).sum();
     assert_eq!(closed, count("also_closed"));
     assert_eq!(simulation["excess"]["over_permission"], json!(1.0), "{}", simulation["excess"]);
     assert_eq!(simulation["reading"]["dnat"], "after");

@@ -191,7 +191,7 @@ impl<'a> Collector<'a> {
             tally.add(&id.kind, &id.namespace);
         }
         let object = self.items.meta(Meta::of(&item, id.clone()));
-        if id.kind.ends_with("NetworkPolicy") {
+        if decides_over_traffic(&id.kind) {
             // as it is, also without a name: the policy room judges what an API server would take
             let value = RawObject { source: self.source.to_owned(), document: self.places, object: item.clone() };
             self.items.policies.push(Item { object, value });
@@ -270,4 +270,9 @@ fn namespace_of(kind: &str, item: &Value) -> String {
 /// A kind with its API group, where that is not one of Kubernetes' own.
 fn qualified(kind: &str, group: &str) -> String {
     if GROUPS.contains(&group) || group.ends_with(".k8s.io") { kind.to_owned() } else { format!("{kind}.{group}") }
+}
+
+/// Kinds of policies, also such as are named and not evaluated.
+fn decides_over_traffic(kind: &str) -> bool {
+    kind.ends_with("NetworkPolicy") || matches!(kind, "EgressFirewall" | "AuthorizationPolicy")
 }
