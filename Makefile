@@ -105,7 +105,7 @@ check-policies-out: policies-out ## fail where policies-out/ is not what the sam
 
 .PHONY: differential
 differential: setup-test ## 20,000 random clusters and policies against an evaluator that is not flowmap's
-	FLOWMAP_CASES=20000 cargo nextest run --locked --test differential --no-capture
+	FLOWMAP_CASES=20000 cargo test --locked --test differential -- --nocapture
 
 .PHONY: accuracy
 accuracy: setup-build ## measure how often direction is judged right, and write docs/accuracy.md; needs the captures

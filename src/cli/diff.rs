@@ -11,7 +11,7 @@ use super::{
     Done, Fault,
     common::{Global, Output, OutputArg},
     inventory,
-    policies::ReadingArgs,
+    policies::{self, ReadingArgs},
     print::{self, Table},
 };
 use crate::policy::{Census, Change, Evaluator, Outside, PortSet, Roster, diff};
@@ -54,7 +54,12 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let options = args.reading.options();
     let [before, after] = [&old, &new].map(|set| Evaluator::new(set, &cluster.namespaces, options));
     let outside = Outside::new(&[&before, &after], &directory.cluster_ranges());
-    let changes = diff(&Census::new(&roster, &outside), &before, &after);
+    let census = Census::new(&roster, &outside);
+    let changes = diff(&census, &before, &after);
+    let mut idle = [&before, &after].map(|set| census.judged(set).idle().to_vec()).concat();
+    idle.sort();
+    idle.dedup();
+    policies::tell_idle(&idle);
     let output = args.output.output;
     match output {
         Output::Json => print::json(&changes.iter().map(json).collect::<Vec<_>>())?,

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::{Fault, fault::printable};
 use crate::{
     model::{Cluster, RawObject},
-    policy::{self, Dnat, Options, PolicySet, Strictness},
+    policy::{self, Dnat, Idle, Options, PolicySet, Strictness},
 };
 
 /// How policies are read, where that is a choice.
@@ -100,6 +100,19 @@ fn tell_not_evaluated(what: &str, set: &PolicySet) {
         say(&format!("{what}: {other}"));
     }
 }
+
+/// Tells what speaks of nobody: it cannot be judged, and may be a misspelt label.
+pub(super) fn tell_idle(idle: &[Idle]) {
+    for idle in idle.iter().take(IDLE_SHOWN) {
+        say(&idle.to_string());
+    }
+    if idle.len() > IDLE_SHOWN {
+        say(&format!("{} more policies and rules name nobody of the inventory", idle.len() - IDLE_SHOWN));
+    }
+}
+
+/// How many policies and rules that name nobody are named.
+const IDLE_SHOWN: usize = 10;
 
 fn say(words: &str) {
     eprintln!("flowmap: {}", printable(words));

@@ -133,6 +133,7 @@ impl<'a> Judge<'a> {
         let [proposed, after, before] = [&proposed, &combined, &self.deployed].map(|set| self.evaluator(set));
         let outside = Outside::new(&[&after, &before], &self.site.directory.cluster_ranges());
         let census = Census::new(&self.roster, &outside);
+        policies::tell_idle(census.judged(&proposed).idle());
         let undone = if self.args.only { Vec::new() } else { policy::undone(&census, &proposed, &after) };
         let reach = || {
             let before = policy::reach(&census, &before).into_iter();

@@ -1,12 +1,16 @@
 //! NetworkPolicy (`networking.k8s.io/v1`): the model, strict reading, evaluation.
 //!
 //! ```text
-//! text -> RawObject -> PolicySet -> Evaluator -> Verdict
-//!  read              from_objects           evaluate
-//! ```
+//! reading   text -> PolicySet                      what a strict API server takes, and nothing more
+//! evaluate  Evaluator: one connection -> Verdict    as the API's documentation says it, with reasons
+//! classes   Classes: all pairs at once              the same verdicts by class of ends
 //!
-//! [`read`] and [`PolicySet::from_objects`] take what a strict API server takes and nothing more, so that what passes
-//! here can be applied. [`Evaluator`] then judges one connection at a time, as the API's documentation says it.
+//! roster    names, addresses, parties -> ends       who is meant
+//! outside   the address space in pieces             which policies do not tell apart
+//! census    everybody                               over whom sets of policies are compared
+//!
+//! explain   one question      simulate  what was seen      diff  two sets      reach, excess  how much is open
+//! ```
 
 mod addresses;
 mod census;
@@ -31,7 +35,7 @@ mod tests;
 pub use addresses::AddressRange;
 pub use census::{Actor, Census};
 pub use cidr::IpBlock;
-pub use classes::Classes;
+pub use classes::{Classes, Idle};
 pub use diff::{Change, Ports, diff};
 pub use end::{End, PodEnd, Probe};
 pub use evaluate::{Dnat, Evaluator, Nearest, Options, RuleRef, Side, Verdict};

@@ -11,6 +11,7 @@
 //! that are open with each peer; a verdict is then two lookups. [`Evaluator`](super::Evaluator) says the same one
 //! connection at a time, and is what this is tested against.
 
+mod idle;
 mod rows;
 mod rules;
 mod shapes;
@@ -26,6 +27,7 @@ use rows::Row;
 use table::{EVERYTHING, NOTHING, PortSets, SetId};
 
 pub use super::End;
+pub use idle::Idle;
 
 /// The directions, in the order in which arrays here have them.
 const DIRECTIONS: [PolicyType; 2] = [PolicyType::Egress, PolicyType::Ingress];
@@ -59,6 +61,7 @@ pub struct Classes {
     /// By direction, for each subject what is open with whom.
     rows: [Vec<Row>; 2],
     sets: PortSets,
+    idle: Vec<Idle>,
 }
 
 impl Classes {
@@ -70,11 +73,18 @@ impl Classes {
         let shapes = shapes::Shapes::new(evaluator, &rules, ends);
         let mut sets = PortSets::new();
         let (kinds_of_shapes, sides) = shapes.sides(evaluator, &rules);
+        let idle = idle::idle(&rules, &sides);
         let rows = sides.map(|side| rows::rows(&rules, &side, &mut sets));
         let mut kinds = Interned::default();
         let kind_of_shape: Vec<u32> = kinds_of_shapes.into_iter().map(|kind| kinds.id(kind)).collect();
         let kind_of = shapes.of_ends.iter().map(|shape| kind_of_shape[*shape as usize]).collect();
-        Self { kind_of, kinds: kinds.values, rows, sets }
+        Self { kind_of, kinds: kinds.values, rows, sets, idle }
+    }
+
+    /// Policies and rules that speak of nobody among the ends.
+    #[must_use]
+    pub fn idle(&self) -> &[Idle] {
+        &self.idle
     }
 
     /// How many kinds of ends there are.

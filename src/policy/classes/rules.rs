@@ -25,6 +25,8 @@ pub(super) enum Atom<'a> {
 pub(super) struct Compiled {
     /// The atoms of its peers; none: everybody.
     pub peers: Option<Vec<u32>>,
+    /// Whether any of its peers is an `ipBlock`.
+    pub names_addresses: bool,
     /// The ports that it names by number.
     pub numbered: PortSet,
     /// Those that it names by name, which only the server can tell.
@@ -98,7 +100,8 @@ fn compile<'a>(
             PortMatch::Named(name) => named.push((port.protocol, known.id((port.protocol, name.as_str())))),
         }
     }
-    Compiled { peers, numbered, named }
+    let names_addresses = rule.peers.iter().any(|peer| matches!(peer, Peer::Block(_)));
+    Compiled { peers, names_addresses, numbered, named }
 }
 
 /// The requirement of a selector that the fewest things meet, by what is known of each label: how many have it.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::{Classes, Dnat, End, Evaluator, PolicyType, Probe};
-use crate::model::{Dependency, Direction, Mark, Protocol};
+use crate::model::{Dependency, Protocol};
 pub use past::Past;
 use past::{Actors, Row};
 pub use undone::{Undone, undone};
@@ -113,8 +113,8 @@ impl<'a> Replay<'a> {
 
     fn judge(&mut self, row: &Row<'a>, simulation: &mut Simulation) {
         let outcome = self.outcome(row);
-        let (dependency, count) = (row.dependency, row.dependency.connections);
-        if let Some(unneeded) = dependency.unneeded() {
+        let (dependency, count) = (row.dependency, row.connections);
+        if let Some(unneeded) = row.unneeded {
             if matches!(outcome, Outcome::Denied(..)) {
                 simulation.also_closed += count;
                 simulation.closed.push(finding(dependency, "closed", unneeded.to_owned()));
@@ -137,15 +137,13 @@ impl<'a> Replay<'a> {
     }
 
     fn outcome(&self, row: &Row<'a>) -> Outcome {
-        let dependency = row.dependency;
-        // a pod always reaches itself and its own node, and its node reaches it
-        if dependency.marks.contains(&Mark::Node) || dependency.marks.contains(&Mark::Itself) {
+        if row.is_always_allowed {
             return Outcome::Allowed;
         }
         let [client, server] = [row.client, row.server].map(|party| &self.past.parties[party]);
         let reason = match (&client.ends, &server.ends) {
             (Err(reason), _) | (_, Err(reason)) => reason.clone(),
-            _ if dependency.direction == Direction::Unknown => "who is the client is unknown".to_owned(),
+            _ if !row.is_direction_known => "who is the client is unknown".to_owned(),
             (Ok(clients), Ok(servers)) => return self.known(row, clients, servers),
         };
         // what cannot be told matters only where a policy isolates an end that is known
@@ -158,17 +156,17 @@ impl<'a> Replay<'a> {
 
     /// A connection whose ends are known: all pairs must be allowed.
     fn known(&self, row: &Row<'a>, clients: &[usize], servers: &[usize]) -> Outcome {
-        let Dependency { protocol, port, via, .. } = row.dependency;
-        let is_plain = via.is_empty() || self.evaluator.options.dnat == Dnat::After;
+        let (protocol, port) = (row.protocol, row.port);
+        let is_plain = !row.is_dialled || self.evaluator.options.dnat == Dnat::After;
         let is_at_node = self.past.parties[row.client].is_at_node || self.past.parties[row.server].is_at_node;
         let (from, to) = (&self.kinds[row.client], &self.kinds[row.server]);
         let mut pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
-        if is_plain && pairs.all(|(from, to)| self.classes.allows(from, to, *protocol, *port)) {
+        if is_plain && pairs.all(|(from, to)| self.classes.allows(from, to, protocol, port)) {
             return Outcome::Allowed;
         }
         let denies = |from: usize, to: usize| {
             if is_plain && !is_at_node {
-                return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), *protocol, *port);
+                return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), protocol, port);
             }
             !self.probes(row, from, to).all(|probe| self.evaluator.allows(&probe))
         };
@@ -193,7 +191,7 @@ impl<'a> Replay<'a> {
         if options.ipblock_matches_pods || options.dnat == Dnat::Before {
             return ask().unwrap_or_default();
         }
-        let key = (self.likes[from], self.likes[to], row.dependency.protocol, row.dependency.port);
+        let key = (self.likes[from], self.likes[to], row.protocol, row.port);
         if let Some(known) = self.reasons.get(&key) {
             return known.clone();
         }

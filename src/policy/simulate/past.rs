@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use foldhash::HashMap;
 
 use crate::{
-    model::{Dependency, Party, PartyKind},
+    model::{Dependency, Direction, Mark, Party, PartyKind, Protocol},
     policy::{End, Roster, Who},
 };
 
@@ -18,11 +18,40 @@ pub struct Past<'d> {
     pub(in crate::policy) ends: Vec<End>,
 }
 
-/// A dependency with its parties by place.
+/// A dependency with its parties by place, and what a verdict takes of it side by side: dependencies are large, and
+/// millions of them are judged.
 pub(super) struct Row<'d> {
     pub dependency: &'d Dependency,
     pub client: usize,
     pub server: usize,
+    pub protocol: Protocol,
+    pub port: u16,
+    pub connections: u64,
+    /// Why nobody needs it, where that is so.
+    pub unneeded: Option<&'static str>,
+    /// A pod always reaches itself and its own node, and its node reaches it.
+    pub is_always_allowed: bool,
+    pub is_direction_known: bool,
+    /// Whether a Service's address was dialled.
+    pub is_dialled: bool,
+}
+
+impl<'d> Row<'d> {
+    fn new(dependency: &'d Dependency, client: usize, server: usize) -> Self {
+        let has = |mark| dependency.marks.contains(&mark);
+        Self {
+            dependency,
+            client,
+            server,
+            protocol: dependency.protocol,
+            port: dependency.port,
+            connections: dependency.connections,
+            unneeded: dependency.unneeded(),
+            is_always_allowed: has(Mark::Node) || has(Mark::Itself),
+            is_direction_known: dependency.direction != Direction::Unknown,
+            is_dialled: !dependency.via.is_empty(),
+        }
+    }
 }
 
 /// Who a party is.
@@ -60,7 +89,7 @@ impl<'d> Past<'d> {
                 *parties.entry(key).or_insert_with(|| past.add(party, roster, &mut places))
             };
             let (client, server) = (place(&dependency.client), place(&dependency.server));
-            past.rows.push(Row { dependency, client, server });
+            past.rows.push(Row::new(dependency, client, server));
         }
         past
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{
     super::{
-        Census, Change, Clients, Evaluator, Excess, Options, Outside, Past, PolicySet, PortSet, Question, Roster,
-        Server, diff, excess, explain, reach, simulate, undone,
+        Census, Change, Classes, Clients, Evaluator, Excess, Options, Outside, Past, PolicySet, PortSet, Question,
+        Roster, Server, diff, excess, explain, reach, simulate, undone,
     },
     strictly,
 };
@@ -340,4 +340,21 @@ fn external_is_anyone_on_the_public_internet_and_parts_of_it_are_told() {
         none.reason,
         "no rule of shop/web allows ingress from external on TCP/80: external is not in 10.0.0.0/8"
     );
+}
+
+#[test]
+fn policies_and_rules_that_speak_of_nobody_are_named() {
+    let set = policies(&[
+        ("db", &selecting("db", &format!("ingress: [{}, {}]", from_app("apy", 1), from_app("web", 1)))),
+        ("out", &selecting("db", "egress: [{to: [{ipBlock: {cidr: 8.8.8.8/32}}]}]")),
+        ("typo", &selecting("dbb", &format!("ingress: [{}]", from_app("apy", 1)))),
+    ]);
+    let stage = stage();
+    let evaluator = stage.evaluator(&set);
+    let roster = Roster::new(&stage.cluster);
+    let census = Census::new(&roster, &Stage::outside(&[&evaluator]));
+    let told: Vec<String> = Classes::new(&evaluator, census.ends()).idle().iter().map(ToString::to_string).collect();
+    let expected =
+        ["shop/typo selects no pod of the inventory", "shop/db spec.ingress[0] names no pod of the inventory"];
+    assert_eq!(told, expected);
 }
