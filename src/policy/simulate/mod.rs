@@ -34,6 +34,7 @@ pub struct Simulation {
     /// Every denied and every uncertain dependency.
     pub findings: Vec<Finding>,
     /// Every failed or scanning attempt that would now be denied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub closed: Vec<Finding>,
 }
 
