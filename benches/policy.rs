@@ -60,7 +60,7 @@ fn comparison(roster: &Roster<'_>, evaluator: &Evaluator<'_>, cluster: &Cluster)
     let ranges: Vec<_> = cluster.nodes.iter().flat_map(|node| node.pod_ranges.clone()).collect();
     let nothing = PolicySet::default();
     let before = Evaluator::new(&nothing, &cluster.namespaces, Options::default());
-    let outside = Outside::new(&[evaluator], &ranges);
+    let outside = Outside::new(&[evaluator], cluster, &ranges);
     let census = Census::new(roster, &outside);
     let reach = timed("reach of every workload", || policy::reach(&census, evaluator));
     println!("  of {} workloads", reach.len());

@@ -210,7 +210,7 @@ fn probes_are_answered_in_their_order_and_a_bad_one_in_its_place() {
     let args = ["explain", "--probes", "-", "--policies", "db.yaml", "--inventory", "cluster.yaml"];
     let output = flowmap.feed(&args, probes.as_bytes());
     assert_eq!(output.code, 1, "one is denied: {}", output.stderr);
-    assert!(output.stderr.contains("1 verdicts are not as expected"), "{}", output.stderr);
+    assert!(output.stderr.contains("verdicts that are not as expected: 1"), "{}", output.stderr);
     let answers: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers.iter().map(|it| &it["allowed"]).collect::<Vec<_>>(), [&json!(false), &json!(true)]);
     assert_eq!(answers[1]["expected"], false);
@@ -279,7 +279,7 @@ fn a_diff_tells_connections_and_exits_with_one() {
     let ports = json!(["TCP/80", "TCP/443"]);
     let change = json!({
         "change": "added", "from": "shop/web-1", "to": "shop/db-1",
-        "before": [], "after": ports, "opened": ports, "closed": [],
+        "before": [], "after": ports, "opened": ports, "closed": [], "some_pods_alone": false,
     });
     assert_eq!(changes, json!([change]));
     let text = flowmap.run(&args).stdout;
@@ -297,4 +297,84 @@ fn a_diff_needs_somebody_to_compare_over() {
     flowmap.write("hosts.csv", "address,name\n10.0.0.1,x\n");
     let args = ["diff", "db.yaml", "db.yaml", "--inventory", "hosts.csv"];
     flowmap.run(&args).is_an_error(&["holds no workloads"]);
+}
+
+#[test]
+fn a_node_port_leads_to_the_pods_behind_it() {
+    let flowmap = shop();
+    let cluster = CLUSTER.replace(
+        "ports: [{port: 80, targetPort: http}]",
+        "type: NodePort, ports: [{port: 80, nodePort: 30080, targetPort: http}]",
+    );
+    flowmap.write("cluster.yaml", cluster);
+    flowmap.write("all.yaml", DB_POLICY.replace("{matchLabels: {app: db}}", "{}"));
+    for to in ["172.18.0.2", "node-1"] {
+        let answer = ask(&flowmap, &["8.8.8.8", to, "30080", "--policies", "all.yaml"]);
+        assert_eq!(answer["ingress"]["isolated"], true, "{to}: {answer}");
+    }
+    let answer = ask(&flowmap, &["8.8.8.8", "::ffff:10.96.0.7", "80", "--policies", "all.yaml"]);
+    assert_eq!(answer["allowed"], false, "a Service by its address in IPv6");
+}
+
+#[test]
+fn external_may_stand_on_either_side_and_is_told_by_that_word() {
+    let flowmap = shop();
+    flowmap.write(
+        "out.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x, namespace: shop}\n\
+        spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 11.0.0.0/8}}]}]}\n",
+    );
+    let answer = ask(&flowmap, &["shop/db-1", "external", "443", "--policies", "out.yaml"]);
+    assert_eq!(answer["partly"], "allowed to 11.0.0.0/8");
+    assert!(answer["reason"].as_str().unwrap().ends_with("external is not in 11.0.0.0/8"), "{answer}");
+}
+
+#[test]
+fn an_address_of_the_pods_ranges_that_nobody_has_is_noted() {
+    let flowmap = shop();
+    let answer = ask(&flowmap, &["10.244.1.77", "shop/db-1", "443", "--policies", "db.yaml"]);
+    assert_eq!(answer["notes"].as_array().unwrap().len(), 1, "{answer}");
+    let answer = ask(&flowmap, &["10.244.1.1", "shop/db-1", "443", "--policies", "db.yaml"]);
+    assert_eq!(answer["notes"], Value::Null);
+}
+
+#[test]
+fn nothing_is_passed_over_in_silence() {
+    let flowmap = shop();
+    let run = |args: &[&str]| {
+        flowmap.run(&[&["explain", "shop/web-1", "shop/db-1", "5432", "--inventory", "cluster.yaml"], args].concat())
+    };
+    flowmap.write("folder/a.yaml", format!("{DB_POLICY}---\n- a list\n"));
+    let output = run(&["--policies", "folder"]);
+    assert_eq!(output.code, 1, "the policy before the list counts: {}", output.stderr);
+    assert!(output.stderr.contains("passed over: folder/a.yaml: document 2: is no object"), "{}", output.stderr);
+    std::os::unix::fs::symlink(".", flowmap.path("folder/round")).unwrap();
+    assert_eq!(run(&["--policies", "folder"]).code, 1, "a link that leads round in circles");
+    flowmap.write("twice.json", r#"{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "x"}, "spec": {"ingress": [], "ingress": [{}]}}"#);
+    run(&["--policies", "twice.json"]).is_an_error(&["twice.json", "key `ingress` stands twice"]);
+    flowmap
+        .feed(&["diff", "-", "-", "--inventory", "cluster.yaml"], DB_POLICY.as_bytes())
+        .is_an_error(&["stdin can be read once"]);
+    flowmap.write("cluster.yaml", CLUSTER.replace("kind: Namespace", "kind: Other"));
+    flowmap.write(
+        "team.yaml",
+        DB_POLICY.replace("podSelector: {matchLabels: {app: api}}", "namespaceSelector: {matchLabels: {team: a}}"),
+    );
+    let output = run(&["--policies", "team.yaml"]);
+    assert!(output.stderr.contains("the labels of namespaces are not known"), "{}", output.stderr);
+}
+
+#[test]
+fn a_closed_stderr_stops_nothing() {
+    let flowmap = shop();
+    flowmap.write(
+        "cilium.yaml",
+        format!(
+            "{DB_POLICY}---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: c, namespace: a}}\n"
+        ),
+    );
+    let args = ["explain", "shop/web-1", "shop/db-1", "1", "--policies", "cilium.yaml", "--inventory", "cluster.yaml"];
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = flowmap.command(&args).stderr(full).stdout(std::process::Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
 }

@@ -80,7 +80,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         };
         workers.push(tokio::task::spawn_blocking(move || worker.watch()));
     }
-    eprintln!("watching {}; Ctrl-C stops", args.interfaces.join(", "));
+    warnln!("watching {}; Ctrl-C stops", args.interfaces.join(", "));
     let all = futures_join(workers);
     tokio::pin!(all);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -198,9 +198,10 @@ fn fault(interface: &str, error: &LiveError) -> anyhow::Error {
 
 fn report(run: &Run) {
     let Run { source, packets, decoded, loss, .. } = run;
-    eprintln!(
+    warnln!(
         "{source}: {packets} packets, {decoded} decoded, {} dropped by the kernel, {} by the interface",
-        loss.dropped_by_kernel, loss.dropped_by_interface
+        loss.dropped_by_kernel,
+        loss.dropped_by_interface
     );
     eprint!("{}", printable(&import::names_missed(run)));
 }

@@ -43,6 +43,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    if [&args.old, &args.new].iter().all(|path| path.as_os_str() == "-") {
+        return Err(Fault::new("-", "stdin can be read once").hint("name a file for one of the two").into());
+    }
     let (old, new) = (args.reading.policies(&[args.old])?, args.reading.policies(&[args.new])?);
     let directory = inventory::current(global, &args.inventory, args.site.as_deref()).await?;
     let cluster = directory.cluster();
@@ -52,8 +55,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         return Err(fault.hint("name one with --inventory, such as `kubectl get ... -A -o json` prints it").into());
     }
     let options = args.reading.options();
+    for set in [&old, &new] {
+        policies::tell_unlisted_namespaces(cluster, set);
+    }
     let [before, after] = [&old, &new].map(|set| Evaluator::new(set, &cluster.namespaces, options));
-    let outside = Outside::new(&[&before, &after], &directory.cluster_ranges());
+    let outside = Outside::new(&[&before, &after], cluster, &directory.pod_ranges());
     let census = Census::new(&roster, &outside);
     let changes = diff(&census, &before, &after);
     let mut idle = [&before, &after].map(|set| census.judged(set).idle().to_vec()).concat();
@@ -80,7 +86,7 @@ fn json(change: &Change) -> Value {
     json!({
         "change": all.change(), "from": &**from, "to": &**to,
         "before": ports(&all.before), "after": ports(&all.after),
-        "opened": ports(&all.opened), "closed": ports(&all.closed),
+        "opened": ports(&all.opened), "closed": ports(&all.closed), "some_pods_alone": all.is_partial,
     })
 }
 

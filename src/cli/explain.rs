@@ -14,8 +14,11 @@ use super::{
 };
 use crate::{
     inventory::Directory,
-    model::{Protocol, Service, ServicePort},
-    policy::{Clients, Evaluator, Explanation, Options, Outside, PolicySet, Question, Roster, Server, Side, explain},
+    model::{Protocol, Service, ServiceKind, ServicePort},
+    policy::{
+        Clients, End, Evaluator, Explanation, Options, Outside, PolicySet, Question, Roster, Server, Servers, Side,
+        explain,
+    },
 };
 
 /// Say whether a connection is allowed, by which rule of which policy, and where it is denied, which rule comes nearest.
@@ -31,10 +34,10 @@ use crate::{
 A probe is a line such as [\"production/web\", \"production/db\", \"TCP\", 5432]; a fifth element, true or false, says what is
 expected. Answers come in the same order, one JSON object a line.")]
 pub(super) struct Args {
-    /// Who opens the connection: namespace/workload, namespace/pod, an address, or external
+    /// Who opens the connection: namespace/workload, namespace/pod, an address, a node, or external
     #[arg(required_unless_present = "probes", value_name = "FROM")]
     from: Option<String>,
-    /// Who accepts it: namespace/workload, namespace/pod, an address, also a Service's
+    /// Who accepts it: namespace/workload, namespace/pod, an address, also a Service's, a node, or external
     #[arg(required_unless_present = "probes", value_name = "TO")]
     to: Option<String>,
     /// The port, with its protocol where that is not TCP: 53/UDP
@@ -73,8 +76,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let directory = inventory::current(global, &args.inventory, args.site.as_deref()).await?;
     let set = if args.only { proposed } else { policies::on_top(&proposed, &policies::deployed(directory.cluster())?) };
     if set.policies.is_empty() && !args.policies.is_empty() {
-        eprintln!("flowmap: no NetworkPolicy among them: nothing is isolated");
+        policies::say("no NetworkPolicy among them: nothing is isolated");
     }
+    policies::tell_unlisted_namespaces(directory.cluster(), &set);
     let bench = Bench::new(&directory, &set, args.reading.options());
     match (&args.probes, args.from, args.to, args.port) {
         (Some(file), ..) => bench.probes(file),
@@ -89,11 +93,12 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 
 /// The cluster and its policies, ready for questions.
 struct Bench<'a> {
-    directory: &'a Directory,
     roster: Roster<'a>,
     evaluator: Evaluator<'a>,
     outside: Outside,
     options: Options,
+    /// Policies of other kinds, which the verdict does not know of.
+    not_evaluated: Vec<String>,
 }
 
 /// The word for any public address.
@@ -103,8 +108,9 @@ impl<'a> Bench<'a> {
     fn new(directory: &'a Directory, set: &'a PolicySet, options: Options) -> Self {
         let cluster = directory.cluster();
         let evaluator = Evaluator::new(set, &cluster.namespaces, options);
-        let outside = Outside::new(&[&evaluator], &directory.cluster_ranges());
-        Self { directory, roster: Roster::new(cluster), evaluator, outside, options }
+        let outside = Outside::new(&[&evaluator], cluster, &directory.pod_ranges());
+        let not_evaluated = set.not_evaluated.iter().map(ToString::to_string).collect();
+        Self { roster: Roster::new(cluster), evaluator, outside, options, not_evaluated }
     }
 
     fn explain(&self, from: &str, to: &str, protocol: Protocol, port: u16) -> Result<Explanation, Fault> {
@@ -112,7 +118,10 @@ impl<'a> Bench<'a> {
             EXTERNAL => Clients::External,
             name => Clients::Ends(self.roster.find(name).ok_or_else(|| self.unknown(name))?),
         };
-        let servers = self.servers(to, protocol, port)?;
+        let servers = match to {
+            EXTERNAL => Servers::External,
+            name => Servers::Ends(self.servers(name, protocol, port)?),
+        };
         let (from, to) = (from.to_owned(), to.to_owned());
         let question = Question { from, clients, to, servers, protocol, port };
         let nobody = || Fault::new(&question.to, "no pods stand behind it");
@@ -121,18 +130,22 @@ impl<'a> Bench<'a> {
 
     /// Where a connection to a name ends: behind a Service at the port that its own leads to.
     fn servers(&self, name: &str, protocol: Protocol, port: u16) -> Result<Vec<Server>, Fault> {
-        let services = &self.directory.cluster().services;
-        if let Ok(address) = name.parse::<IpAddr>() {
-            let owns =
-                |service: &&Service| service.cluster_ips.contains(&address) || service.external_ips.contains(&address);
-            if let Some(service) = services.iter().find(owns) {
-                return self.behind(service, protocol, port, Some(address));
-            }
+        let address = name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        if let Some((service, address)) = address.and_then(|it| Some((self.roster.service_at(it)?, it))) {
+            return self.behind(service, protocol, port, Some(address));
         }
         if let Some(ends) = self.roster.find(name) {
-            return Ok(ends.into_iter().map(|end| Server { end, port, dialled: None }).collect());
+            let node = ends.iter().find_map(|end| match end {
+                End::Address(address) if self.roster.is_node(*address) => Some(*address),
+                _ => None,
+            });
+            let node_port = node.and_then(|node| Some((node, self.roster.node_port(protocol, port)?)));
+            return match node_port {
+                Some((node, (service, own))) => self.behind(service, protocol, own.port, Some(node)),
+                None => Ok(ends.into_iter().map(|end| Server { end, port, dialled: None }).collect()),
+            };
         }
-        match services.iter().find(|service| format!("{}/{}", service.namespace, service.name) == name) {
+        match self.roster.service(name) {
             Some(service) => self.behind(service, protocol, port, service.cluster_ips.first().copied()),
             None => Err(self.unknown(name)),
         }
@@ -146,17 +159,31 @@ impl<'a> Bench<'a> {
         dialled: Option<IpAddr>,
     ) -> Result<Vec<Server>, Fault> {
         let name = format!("Service {}/{}", service.namespace, service.name);
+        if service.kind == ServiceKind::ExternalName {
+            return Err(Fault::new(name, "is the name of a host outside (ExternalName); name its address"));
+        }
         let is_asked = |own: &&ServicePort| own.port == port && own.protocol == protocol;
         let Some(own) = service.ports.iter().find(is_asked) else {
             let ports: Vec<String> = service.ports.iter().map(|own| format!("{}/{}", own.port, own.protocol)).collect();
-            let why = format!("has no port {port}/{protocol}");
-            return Err(Fault::new(name, why).hint(format!("it has {}", ports.join(", "))));
+            let fault = Fault::new(name, format!("has no port {port}/{protocol}"));
+            return Err(if ports.is_empty() { fault } else { fault.hint(format!("it has {}", ports.join(", "))) });
         };
-        let targets = self.directory.present_targets(service, own);
+        let targets = self.roster.targets(service, own);
         if targets.is_empty() {
             return Err(Fault::new(name, format!("nothing stands behind its port {port}/{protocol}")));
         }
-        Ok(targets.into_iter().map(|(at, port)| Server { end: self.roster.at(at), port, dialled }).collect())
+        let dialled = dialled.map(|address| (address, port));
+        let server = |(who, port)| Server { end: self.roster.end(who), port, dialled };
+        Ok(targets.into_iter().map(server).collect())
+    }
+
+    /// What a verdict takes for granted of a name: that an address of the pods' ranges which nobody has is one outside.
+    fn note(&self, name: &str) -> Option<String> {
+        let address: IpAddr = name.parse().ok()?;
+        let is_nobody = matches!(self.roster.at(address), End::Address(_)) && self.outside.is_inside(address);
+        let is_service = self.roster.service_at(address).is_some();
+        (is_nobody && !is_service)
+            .then(|| format!("{name} is in the pods' ranges and nobody in the inventory has it: judged by its address"))
     }
 
     fn unknown(&self, name: &str) -> Fault {
@@ -173,15 +200,27 @@ impl<'a> Bench<'a> {
             Output::Json => Ok(print::json(&self.json(explanation)?)?),
             Output::Csv => Ok(print::list(output, &(), &row(explanation), "")?),
             Output::Table | Output::Wide => {
-                let text = format!("{}\nread so: {}\n", words(explanation), self.options);
+                let mut text = words(explanation);
+                for note in self.notes(explanation) {
+                    let _ = write!(text, "\nnote: {note}");
+                }
+                let _ = writeln!(text, "\nread so: {}", self.options);
                 Ok(print::text(printable(&text).as_bytes())?)
             }
         }
     }
 
+    fn notes(&self, explanation: &Explanation) -> Vec<String> {
+        [&explanation.from, &explanation.to].into_iter().filter_map(|name| self.note(name)).collect()
+    }
+
     fn json(&self, explanation: &Explanation) -> serde_json::Result<Value> {
         let mut value = serde_json::to_value(explanation)?;
         value["reading"] = serde_json::to_value(self.options)?;
+        let lists = [("notes", self.notes(explanation)), ("not_evaluated", self.not_evaluated.clone())];
+        for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            value[key] = list.into();
+        }
         Ok(value)
     }
 
@@ -190,6 +229,7 @@ impl<'a> Bench<'a> {
         let name = file.display().to_string();
         let text = if name == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
         let text = text.map_err(|error| Fault::new(&name, error))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let (mut answers, mut faults, mut denied, mut unexpected) = (String::new(), 0usize, 0usize, 0usize);
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let answer = match self.probe(line) {
@@ -200,7 +240,7 @@ impl<'a> Bench<'a> {
                 }
                 Err((question, why)) => {
                     faults += 1;
-                    eprintln!("flowmap: {}", printable(&format!("{name}: line {}: {why}", n + 1)));
+                    policies::say(&format!("{name}: line {}: {why}", n + 1));
                     json!({"probe": question, "error": why})
                 }
             };
@@ -209,7 +249,7 @@ impl<'a> Bench<'a> {
         }
         print::text(answers.as_bytes())?;
         if unexpected > 0 {
-            eprintln!("flowmap: {name}: {unexpected} verdicts are not as expected");
+            policies::say(&format!("{name}: verdicts that are not as expected: {unexpected}"));
         }
         match faults {
             0 if denied > 0 || unexpected > 0 => Ok(Done::Found),

@@ -14,13 +14,14 @@ pub struct Fault {
 impl Fault {
     /// What went wrong, and with what.
     pub fn new(what: impl fmt::Display, why: impl fmt::Display) -> Self {
-        Self { message: format!("{what}: {why}"), hint: None }
+        // a line each: what comes from files may hold more
+        Self { message: format!("{what}: {why}").replace('\n', " "), hint: None }
     }
 
     /// What to do about it.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self { hint: Some(hint.into().replace('\n', " ")), ..self }
     }
 
     /// The message with its hint on the next line.
@@ -47,7 +48,7 @@ pub(super) fn print(error: &anyhow::Error) {
         _ => format!("{error:#}"),
     };
     // names from captures and files may hold control characters
-    eprintln!("flowmap: {}", printable(&text));
+    warnln!("flowmap: {}", printable(&text));
 }
 
 /// Text without control characters but line ends.

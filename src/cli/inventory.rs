@@ -85,7 +85,7 @@ async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool, part
         let is_new = store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
         report(file, &reading, is_new);
         if elsewhere > 0 {
-            eprintln!("{}: {elsewhere} hosts of other sites left out", file.display());
+            warnln!("{}: {elsewhere} hosts of other sites left out", file.display());
         }
     }
     Ok(Done::Clean)
@@ -159,22 +159,22 @@ fn report(file: &Path, reading: &Reading, is_new: bool) {
     ];
     let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     let known = if is_new { "" } else { " (already in the store)" };
-    eprintln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });
+    warnln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });
     print_problems(&name.to_string(), &reading.problems, reading.more_problems);
     if !reading.skipped.is_empty() {
         let kinds = reading.skipped.iter().map(|(kind, count)| format!("{count} {kind}"));
-        eprintln!("{name}: not used: {}", printable(&kinds.collect::<Vec<_>>().join(", ")));
+        warnln!("{name}: not used: {}", printable(&kinds.collect::<Vec<_>>().join(", ")));
     }
 }
 
 /// Prints the first problems one by one, and how many more there are.
 pub(super) fn print_problems(name: &str, problems: &[Problem], more: usize) {
     for problem in problems.iter().take(MAX_PRINTED) {
-        eprintln!("{name}: {}", printable(&format!("{}: {}", problem.object, problem.reason)));
+        warnln!("{name}: {}", printable(&format!("{}: {}", problem.object, problem.reason)));
     }
     let more = problems.len().saturating_sub(MAX_PRINTED) + more;
     if more > 0 {
-        eprintln!("{name}: and {more} more like these");
+        warnln!("{name}: and {more} more like these");
     }
 }
 
@@ -215,17 +215,24 @@ fn sighted(object: StoredObject) -> serde_json::Result<Sighted> {
 
 /// Who was who at a site when, as files alone tell it.
 pub(super) fn directory_of(files: &[PathBuf], site: &str) -> anyhow::Result<Directory> {
-    let (mut listings, mut objects) = (Vec::new(), Vec::new());
+    let (mut listings, mut texts) = (Vec::new(), Vec::new());
     for file in files {
-        let reading = read_of_site(file, site)?.0;
+        let Reading { taken_at, complete, objects, .. } = read_of_site(file, site)?.0;
         let sighting = Sighting { listing: listings.len(), since: None, until: None };
-        let Reading { taken_at, complete, .. } = reading;
         listings.push(Listing { source: file_name(file), taken_at, until: None, complete });
-        for object in &reading.objects {
-            objects.push(Sighted { object: serde_json::from_str(object)?, sightings: vec![sighting] });
-        }
+        texts.extend(objects.into_iter().map(|object| (object, sighting)));
     }
-    Ok(Directory::over(&listings, objects))
+    let mut fault = None;
+    // one object after the other: as values they take many times the room of their texts
+    let sighted = texts.into_iter().map_while(|(text, sighting)| match serde_json::from_str(&text) {
+        Ok(object) => Some(Sighted { object, sightings: vec![sighting] }),
+        Err(error) => {
+            fault = Some(error);
+            None
+        }
+    });
+    let directory = Directory::over(&listings, sighted);
+    fault.map_or(Ok(directory), |error| Err(error.into()))
 }
 
 /// Who is who now: as files alone tell it, else as the store does of the site, which must be the only one or be named.

@@ -69,7 +69,7 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
     let mut values = Vec::new();
     for (site, directory, coverage) in sites(store, args).await? {
         for conflict in directory.conflicts() {
-            eprintln!("flowmap: {}", printable(&format!("site {site}: {conflict}: whose it was then is unknown")));
+            warnln!("flowmap: {}", printable(&format!("site {site}: {conflict}: whose it was then is unknown")));
         }
         for entry in entries(&directory, args) {
             let cover = cover(&entry, &coverage);

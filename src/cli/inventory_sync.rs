@@ -96,11 +96,11 @@ async fn list_all(cluster: &Cluster, targets: Vec<Target>) -> anyhow::Result<Vec
         return Err(Fault::new(context(cluster), why).hint(RBAC_HINT).into());
     }
     for (target, why) in &refused {
-        eprintln!("flowmap: {}", printable(&format!("{target}: may not be listed (403), and is not known: {why}")));
+        warnln!("flowmap: {}", printable(&format!("{target}: may not be listed (403), and is not known: {why}")));
     }
     if !refused.is_empty() {
         let rules: Vec<String> = refused.iter().map(|(target, _)| format!("`{target} list, watch`")).collect();
-        eprintln!("hint: the rest is read; missing are the rights {}, see deploy/rbac.yaml", rules.join(", "));
+        warnln!("hint: the rest is read; missing are the rights {}, see deploy/rbac.yaml", rules.join(", "));
     }
     Ok(lists)
 }
@@ -125,7 +125,7 @@ fn report(name: &str, lists: &[(Target, Listed)]) {
     };
     let counts = [("Namespace", "namespaces"), ("Node", "nodes"), ("Pod", "pods"), ("Service", "services")];
     let found: Vec<String> = counts.iter().map(|(kind, plural)| format!("{} {plural}", count(kind))).collect();
-    eprintln!("{}: {}", printable(name), found.join(", "));
+    warnln!("{}: {}", printable(name), found.join(", "));
     let problems: Vec<Problem> = lists.iter().flat_map(|(_, listed)| listed.problems.iter().cloned()).collect();
     print_problems(&printable(name), &problems, 0);
 }
@@ -148,7 +148,7 @@ async fn follow(
         followers.spawn(Follower::new(cluster.clone(), (place, target), Some(start), sender.clone()).run());
     }
     drop(sender);
-    eprintln!("{}: following; Ctrl-C stops", session.name);
+    warnln!("{}: following; Ctrl-C stops", session.name);
     let mut flush = tokio::time::interval(FLUSH_INTERVAL);
     loop {
         tokio::select! {
@@ -199,9 +199,9 @@ impl Session {
         let was_lost = std::mem::replace(lost, error.is_some());
         match error {
             Some(error) if !was_lost => {
-                eprintln!("flowmap: {}", printable(&format!("{target}: {}; trying again", reason(error))));
+                warnln!("flowmap: {}", printable(&format!("{target}: {}; trying again", reason(error))));
             }
-            None if was_lost => eprintln!("flowmap: {target}: in sync again"),
+            None if was_lost => warnln!("flowmap: {target}: in sync again"),
             _ => {}
         }
     }
@@ -209,7 +209,7 @@ impl Session {
     fn print_some(&mut self, problems: &[Problem]) {
         let left = MAX_PRINTED.saturating_sub(self.problems);
         for problem in problems.iter().take(left) {
-            eprintln!("{}", printable(&problem.to_string()));
+            warnln!("{}", printable(&problem.to_string()));
         }
         self.problems += problems.len();
     }
@@ -224,7 +224,7 @@ impl Session {
     fn report(&self) {
         let until: Timestamp = self.state.in_sync();
         let problems = if self.problems > 0 { format!(", {} problems", self.problems) } else { String::new() };
-        eprintln!("{}: {} changes{problems}, in sync until {until}", self.name, self.changes);
+        warnln!("{}: {} changes{problems}, in sync until {until}", self.name, self.changes);
     }
 }
 

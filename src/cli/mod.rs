@@ -1,5 +1,13 @@
 //! What is typed and what is printed: one file per command, and nothing else prints.
 
+/// Prints a line to stderr; who closed it does not want to know, where `eprintln!` would panic.
+macro_rules! warnln {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+
 mod capture;
 mod common;
 mod diff;

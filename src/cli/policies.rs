@@ -1,6 +1,9 @@
 //! Policies from files and from the inventory, and how they are read: what `simulate`, `explain` and `diff` share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueEnum;
 
@@ -87,12 +90,26 @@ pub(super) fn deployed(cluster: &Cluster) -> anyhow::Result<PolicySet> {
 
 /// Proposed policies on top of deployed ones; one of the same name takes the deployed one's place.
 pub(super) fn on_top(proposed: &PolicySet, deployed: &PolicySet) -> PolicySet {
-    let names: std::collections::BTreeSet<String> =
-        proposed.policies.iter().map(policy::NetworkPolicy::full_name).collect();
+    let names: BTreeSet<String> = proposed.policies.iter().map(policy::NetworkPolicy::full_name).collect();
     let kept = deployed.policies.iter().filter(|policy| !names.contains(&policy.full_name()));
     let mut policies: Vec<_> = proposed.policies.iter().chain(kept).cloned().collect();
     policies.sort();
-    PolicySet { policies, ..proposed.clone() }
+    let not_evaluated = [proposed.not_evaluated.clone(), deployed.not_evaluated.clone()].concat();
+    PolicySet { policies, not_evaluated, ..proposed.clone() }
+}
+
+/// Tells where a selector of namespaces meets such as the inventory lists no object of: their labels are not known.
+pub(super) fn tell_unlisted_namespaces(cluster: &Cluster, set: &PolicySet) {
+    let has_selector = set.policies.iter().any(policy::NetworkPolicy::selects_namespaces);
+    let listed: BTreeSet<&str> = cluster.namespaces.iter().map(|namespace| namespace.name.as_str()).collect();
+    let of_pods: BTreeSet<&str> = cluster.pods.iter().map(|pod| pod.namespace.as_str()).collect();
+    let unlisted: Vec<&str> = of_pods.difference(&listed).copied().collect();
+    if has_selector && !unlisted.is_empty() {
+        say(&format!(
+            "the labels of namespaces are not known, and selectors of them may match wrongly: {}",
+            unlisted.join(", ")
+        ));
+    }
 }
 
 fn tell_not_evaluated(what: &str, set: &PolicySet) {
@@ -114,8 +131,9 @@ pub(super) fn tell_idle(idle: &[Idle]) {
 /// How many policies and rules that name nobody are named.
 const IDLE_SHOWN: usize = 10;
 
-fn say(words: &str) {
-    eprintln!("flowmap: {}", printable(words));
+/// Tells something that is no error, in one line.
+pub(super) fn say(words: &str) {
+    warnln!("flowmap: {}", printable(words).replace('\n', " "));
 }
 
 fn invalid(error: &policy::PolicyError) -> anyhow::Error {
@@ -125,26 +143,38 @@ fn invalid(error: &policy::PolicyError) -> anyhow::Error {
 /// Reads files, and folders with all below them, in the order of their names; `-` is stdin.
 fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RawObject>> {
     let mut objects = Vec::new();
+    let mut is_stdin_read = false;
     for path in paths {
         if path == Path::new("-") {
+            if std::mem::replace(&mut is_stdin_read, true) {
+                return Err(Fault::new("-", "stdin can be read once").into());
+            }
             let text = std::io::read_to_string(std::io::stdin()).map_err(|error| Fault::new("stdin", error))?;
-            objects.extend(policy::read("stdin", &text).map_err(|error| Fault::new("policies", error))?);
+            objects.extend(objects_of("stdin", &text, false)?);
             continue;
         }
-        let files = files(path)?;
         let is_folder = path.is_dir();
-        for file in files {
+        for file in files(path)? {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(&file).map_err(|error| Fault::new(&name, error))?;
-            match policy::read(&name, &text) {
-                Ok(found) => objects.extend(found),
-                // a folder holds other files besides, such as the evidence
-                Err(policy::ReadError::NoObject { .. }) if is_folder => {}
-                Err(error) => return Err(Fault::new("policies", error).into()),
-            }
+            objects.extend(objects_of(&name, &text, is_folder)?);
         }
     }
     Ok(objects)
+}
+
+/// The objects of a text. A folder holds other files besides, such as lists of values: what is no object there is told.
+fn objects_of(name: &str, text: &str, is_in_folder: bool) -> anyhow::Result<Vec<RawObject>> {
+    let (objects, others) = policy::read_all(name, text).map_err(|error| Fault::new("policies", error))?;
+    match others.first() {
+        Some(error) if !is_in_folder => Err(Fault::new("policies", error).into()),
+        _ => {
+            for error in &others {
+                say(&format!("passed over: {error}"));
+            }
+            Ok(objects)
+        }
+    }
 }
 
 fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -158,11 +188,13 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     let mut found = Vec::new();
     for entry in std::fs::read_dir(path).map_err(|error| Fault::new(&name, error))? {
-        let path = entry?.path();
+        let entry = entry.map_err(|error| Fault::new(&name, error))?;
+        let path = entry.path();
         let is_manifest = path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|e| ending == *e));
-        if path.is_dir() {
+        // links to folders may lead round in circles
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.extend(files(&path)?);
-        } else if is_manifest {
+        } else if is_manifest && path.is_file() {
             found.push(path);
         }
     }

@@ -66,7 +66,7 @@ pub(super) fn list<T: Serialize>(output: Output, json: &T, table: &Table, empty:
         Output::Csv => text(&table.csv()?),
         Output::Table | Output::Wide => {
             if table.rows.is_empty() {
-                eprintln!("{empty}");
+                warnln!("{empty}");
                 return Ok(());
             }
             text(table.text().as_bytes())

@@ -45,7 +45,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
                     .hint("`flowmap runs` lists them")
                     .into());
             }
-            eprintln!("{id}: taken back");
+            warnln!("{id}: taken back");
         }
         store.close().await;
         return Ok(Done::Clean);

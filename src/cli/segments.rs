@@ -49,7 +49,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Output::Json => print::json(&views.iter().map(View::json).collect::<Vec<_>>())?,
         Output::Csv => print::list(output, &(), &hosts(&views, true), "")?,
         Output::Table | Output::Wide if views.is_empty() => {
-            eprintln!("no captures; `flowmap import FILE` reads one, `flowmap capture IFACE` takes one");
+            warnln!("no captures; `flowmap import FILE` reads one, `flowmap capture IFACE` takes one");
         }
         Output::Table | Output::Wide => print::text(text(&views, output == Output::Wide).as_bytes())?,
     }

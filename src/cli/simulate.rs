@@ -32,8 +32,8 @@ pub(super) struct Args {
     /// Without the policies that the inventory says are deployed
     #[arg(long)]
     only: bool,
-    /// Another proposal to set beside it; may be given several times
-    #[arg(long, value_name = "POLICIES")]
+    /// Other proposals to set beside it, each by itself
+    #[arg(long, value_name = "POLICIES", num_args = 1.., conflicts_with = "reach")]
     versus: Vec<PathBuf>,
     /// List for each workload how many others reach it and it reaches, before and after
     #[arg(long)]
@@ -59,6 +59,10 @@ struct Report {
     excess: Excess,
     /// Deployed policies that keep open what it closes.
     undone: Vec<Undone>,
+    /// Policies of other kinds among them, which no verdict here knows of.
+    not_evaluated: Vec<String>,
+    /// Invalid policies that were left out.
+    skipped: Vec<String>,
     /// Each workload's reach before, with what is deployed, and after.
     #[serde(skip_serializing_if = "Option::is_none")]
     reach: Option<Vec<BeforeAfter>>,
@@ -130,9 +134,12 @@ impl<'a> Judge<'a> {
             let fault = Fault::new(&proposal, "no NetworkPolicy among them");
             return Err(fault.hint("`flowmap suggest` writes some").into());
         }
+        let not_evaluated = combined.not_evaluated.iter().map(ToString::to_string).collect();
+        let skipped = proposed.skipped.iter().map(ToString::to_string).collect();
         let [proposed, after, before] = [&proposed, &combined, &self.deployed].map(|set| self.evaluator(set));
-        let outside = Outside::new(&[&after, &before], &self.site.directory.cluster_ranges());
+        let outside = Outside::new(&[&after, &before], self.site.cluster(), &self.site.directory.pod_ranges());
         let census = Census::new(&self.roster, &outside);
+        policies::tell_unlisted_namespaces(self.site.cluster(), &combined);
         policies::tell_idle(census.judged(&proposed).idle());
         let undone = if self.args.only { Vec::new() } else { policy::undone(&census, &proposed, &after) };
         let reach = || {
@@ -144,6 +151,8 @@ impl<'a> Judge<'a> {
             simulation: policy::simulate(&self.past, &after),
             excess: policy::excess(&self.past, &self.roster, &outside, &after),
             undone,
+            not_evaluated,
+            skipped,
             reach: self.args.reach.then(reach),
         })
     }
@@ -159,15 +168,15 @@ fn show(reports: &Reports, output: Output) -> anyhow::Result<()> {
         Output::Json => Ok(print::json(reports)?),
         _ if !versus.is_empty() => show_beside(output, first, versus, *reading),
         Output::Csv => Ok(print::list(output, &(), &findings(&first.simulation), "")?),
-        Output::Table | Output::Wide => show_one(first, *reading),
+        Output::Table | Output::Wide => show_one(first, *reading, output == Output::Wide),
     }
 }
 
-fn show_one(report: &Report, reading: Options) -> anyhow::Result<()> {
+fn show_one(report: &Report, reading: Options, is_wide: bool) -> anyhow::Result<()> {
     let Report { simulation, excess, undone, reach, .. } = report;
     let mut text = String::new();
     if !simulation.findings.is_empty() {
-        text += &findings(simulation).text();
+        text += &if is_wide { findings(simulation).text() } else { with_reasons(simulation) };
         text.push('\n');
     }
     if let Some(reach) = reach {
@@ -197,6 +206,36 @@ fn show_beside(output: Output, first: &Report, versus: &[Report], reading: Optio
         print::text(format!("read so: {reading}\n").as_bytes())?;
     }
     Ok(())
+}
+
+/// The findings with each reason on lines of its own.
+fn with_reasons(simulation: &Simulation) -> String {
+    let mut table = Table::new(&["verdict", "from", "to", "port", "connections"]).numeric(&[4]);
+    for finding in &simulation.findings {
+        table.row(vec![
+            finding.verdict.into(),
+            finding.from.clone(),
+            finding.to.clone(),
+            format!("{}/{}", finding.port, finding.protocol),
+            finding.connections.to_string(),
+        ]);
+    }
+    let rows = table.text();
+    let reasons = std::iter::once(String::new()).chain(simulation.findings.iter().map(|it| wrapped(&it.reason)));
+    rows.lines().zip(reasons).flat_map(|(row, reason)| [row.to_owned(), "\n".to_owned(), reason]).collect()
+}
+
+/// Text broken at blanks to lines that are indented and fit a table.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 96;
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < WIDTH => line.extend([" ", word]),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 fn findings(simulation: &Simulation) -> Table {
@@ -257,10 +296,13 @@ pub(super) fn summary(simulation: &Simulation) -> String {
 const SHOWN: usize = 3;
 
 fn excess_words(excess: &Excess) -> String {
-    let Excess { needed, extra, over_permission, widest } = excess;
+    let Excess { needed, denied, extra, over_permission, widest } = excess;
     let over = over_permission.map_or_else(|| "unknown".to_owned(), |over| over.to_string());
     let mut text =
         format!("over-permission {over}: {extra} ways open that nobody was seen to need, beside {needed} needed\n");
+    if *denied > 0 {
+        let _ = writeln!(text, "  {denied} of the {needed} needed ways are denied");
+    }
     for wide in widest.iter().take(SHOWN) {
         let _ = writeln!(text, "  {} of them by {}", wide.extra, wide.rule);
     }

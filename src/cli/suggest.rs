@@ -97,7 +97,7 @@ fn namespaces(asked: &Namespaces, site: &Site, dependencies: &[Dependency]) -> a
         let mut found: BTreeSet<String> = known.intersection(&seen).cloned().collect();
         found.retain(|name| !SYSTEM.contains(&name.as_str()));
         for name in known.difference(&seen).filter(|name| !SYSTEM.contains(&name.as_str())) {
-            eprintln!("flowmap: namespace {name}: nothing was seen of it, no policies");
+            warnln!("flowmap: namespace {name}: nothing was seen of it, no policies");
         }
         if found.is_empty() {
             return Err(nothing_seen("--all-namespaces"));
@@ -176,17 +176,17 @@ fn facts(
 /// Says aloud what the policies cannot tell of themselves.
 fn warn(facts: &Facts, recommendation: &Recommendation) {
     if facts.plugin.ignores() {
-        eprintln!("flowmap: WARNING: network plugin {}", facts.plugin);
+        warnln!("flowmap: WARNING: network plugin {}", facts.plugin);
     }
     for hidden in &facts.hidden {
-        eprintln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
+        warnln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
     }
     for plan in &recommendation.namespaces {
         let is_partly_seen = |group: &&Group| !group.is_open && group.watched != Watched::Covered;
         let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
         if !names.is_empty() {
             let names = printable(&names.join(", "));
-            eprintln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
+            warnln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
         }
     }
 }
@@ -213,7 +213,7 @@ fn report(args: &Args, recommendation: &Recommendation, replay: &Simulation) -> 
             left_out.len().to_string(),
         ]);
         for name in &open {
-            eprintln!("flowmap: {namespace}/{name}: nothing of it was seen, nor could all have been: it is left open");
+            warnln!("flowmap: {namespace}/{name}: nothing of it was seen, nor could all have been: it is left open");
         }
         values.push(serde_json::json!({"namespace": namespace, "policies": policies, "rules": rules, "left_open": open, "left_out": left_out.len()}));
     }

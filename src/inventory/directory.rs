@@ -260,15 +260,6 @@ impl Directory {
     pub fn pod_ranges(&self) -> Vec<IpNet> {
         self.pod_ranges.clone()
     }
-
-    /// All ranges that are the cluster's own: those of its pods, and the addresses of its nodes and Services.
-    #[must_use]
-    pub fn cluster_ranges(&self) -> Vec<IpNet> {
-        let nodes = self.present.nodes.iter().flat_map(|node| &node.addresses);
-        let services = self.present.services.iter().flat_map(|service| &service.cluster_ips);
-        let single = nodes.chain(services).map(|address| IpNet::from(address.to_canonical()));
-        self.pod_ranges.iter().copied().chain(single).collect()
-    }
 }
 
 fn meta(kind: &str, namespace: &str, name: &str, started: Option<Timestamp>, state: State) -> Meta {

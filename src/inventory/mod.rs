@@ -46,5 +46,4 @@ pub use holding::Holding;
 pub use merge::merge;
 pub use plugin::{Enforces, NetworkPlugin, network_plugin};
 pub use read::{Problem, ReadError, Reading, read, read_object};
-pub use services::target_port;
 pub use sights::{Listing, Sighting};

@@ -9,7 +9,7 @@ use super::{
     field::sorted,
     past::{Past, PastEndpoint, PastService},
 };
-use crate::model::{Pod, Protocol, Service, ServicePort, Span, TargetPort};
+use crate::model::{Pod, Protocol, Service, ServicePort, Span};
 
 /// A Service and one of its ports, by their places.
 type PortPlace = (usize, usize);
@@ -156,7 +156,7 @@ impl Directory {
         selected: Vec<&Pod>,
         was_there: impl Fn(&PastEndpoint) -> bool,
     ) -> Vec<(IpAddr, u16)> {
-        let numbered = selected.into_iter().filter_map(|pod| Some((pod, target_port(port, pod)?)));
+        let numbered = selected.into_iter().filter_map(|pod| Some((pod, port.on(pod)?)));
         let targets = sorted(numbered.flat_map(|(pod, number)| pod.addresses.iter().map(move |ip| (*ip, number))));
         if !targets.is_empty() {
             return targets;
@@ -181,18 +181,5 @@ impl PastService {
     fn was_there(&self, span: Span) -> bool {
         let slack = super::directory::CLOCK_SKEW_NS;
         self.from.saturating_sub(slack) <= span.first.0 && span.first.0 < self.to.saturating_add(slack)
-    }
-}
-
-/// Where a Service's port leads on one pod: pods may give a named port different numbers. None where the pod has no
-/// port of that name.
-#[must_use]
-pub fn target_port(port: &ServicePort, pod: &Pod) -> Option<u16> {
-    match &port.target {
-        TargetPort::Number(number) => Some(*number),
-        TargetPort::Name(name) => {
-            let mut named = pod.ports.iter().filter(|own| own.name.as_ref() == Some(name));
-            named.find(|own| own.protocol == port.protocol).map(|own| own.port)
-        }
     }
 }

@@ -69,7 +69,7 @@ pub struct Namespace {
 }
 
 /// A node.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -101,6 +101,21 @@ pub struct ServicePort {
     pub node_port: Option<u16>,
     /// TCP, UDP or SCTP.
     pub protocol: Protocol,
+}
+
+impl ServicePort {
+    /// Where it leads on one pod: pods may give a named port different numbers. None where the pod has no port of that
+    /// name.
+    #[must_use]
+    pub fn on(&self, pod: &Pod) -> Option<u16> {
+        match &self.target {
+            TargetPort::Number(number) => Some(*number),
+            TargetPort::Name(name) => {
+                let mut named = pod.ports.iter().filter(|own| own.name.as_ref() == Some(name));
+                named.find(|own| own.protocol == self.protocol).map(|own| own.port)
+            }
+        }
+    }
 }
 
 /// How a Service is reached.
@@ -166,7 +181,7 @@ pub struct Ingress {
 }
 
 /// An owner of pods, with what its next pods will be labelled.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Workload {
     /// Who it is.
     pub id: WorkloadRef,

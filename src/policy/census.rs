@@ -5,14 +5,13 @@ use std::ops::Range;
 use super::{Classes, End, Evaluator, Outside, Piece, PodEnd, Roster};
 use crate::model::WorkloadRef;
 
-/// What a pod is called that stands for all pods of namespaces that the inventory does not list.
-const STRANGER: (&str, &str) = ("(another namespace)", "(any pod)");
-
 /// Who may open or accept a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor<'c> {
     /// The pods of a workload.
     Workload(&'c WorkloadRef),
+    /// The pods of a workload that shares its name with one of another kind.
+    Namesake(&'c WorkloadRef),
     /// Addresses outside that policies do not tell apart.
     Addresses(Piece),
     /// A pod without labels in a namespace that the inventory does not list.
@@ -33,10 +32,10 @@ impl<'c> Census<'c> {
         let mut census = Self { actors: Vec::new(), ends: Vec::new() };
         for id in roster.workloads() {
             let members = roster.members(id);
-            census.add(Actor::Workload(id), members.into_iter().map(|who| roster.end(who)));
+            let actor = if roster.is_alone(id) { Actor::Workload(id) } else { Actor::Namesake(id) };
+            census.add(actor, members.into_iter().map(|who| roster.end(who)));
         }
-        let (namespace, name) = (STRANGER.0.to_owned(), STRANGER.1.to_owned());
-        census.add(Actor::Stranger, [End::Pod(PodEnd { namespace, name, ..PodEnd::default() })]);
+        census.add(Actor::Stranger, [stranger()]);
         for piece in outside.pieces() {
             census.add(Actor::Addresses(*piece), [End::Address(piece.range.first)]);
         }
@@ -55,6 +54,13 @@ impl<'c> Census<'c> {
         &self.actors
     }
 
+    /// Whether an actor is one pod, which always reaches itself.
+    #[must_use]
+    pub fn is_one_pod(&self, actor: usize) -> bool {
+        let ends = self.actors.get(actor).map(|(_, range)| &self.ends[range.clone()]).unwrap_or_default();
+        !ends.is_empty() && ends.iter().all(|end| matches!(end, End::Pod(pod) if pod.pod.is_some()))
+    }
+
     /// All ends.
     #[must_use]
     pub fn ends(&self) -> &[End] {
@@ -68,11 +74,20 @@ impl<'c> Census<'c> {
     }
 }
 
-impl Actor<'_> {
+impl<'c> Actor<'c> {
     /// Whether it is in the cluster, where policies select.
     #[must_use]
     pub fn is_inside(&self) -> bool {
         !matches!(self, Self::Addresses(_))
+    }
+
+    /// The workload, where it is one.
+    #[must_use]
+    pub fn workload(&self) -> Option<&'c WorkloadRef> {
+        match self {
+            Self::Workload(id) | Self::Namesake(id) => Some(id),
+            Self::Addresses(_) | Self::Stranger => None,
+        }
     }
 
     /// What it is called.
@@ -80,8 +95,14 @@ impl Actor<'_> {
     pub fn name(&self) -> String {
         match self {
             Self::Workload(id) => id.to_string(),
+            Self::Namesake(id) => format!("{id} ({})", id.kind),
             Self::Addresses(piece) => piece.range.to_string(),
-            Self::Stranger => format!("{} {}", STRANGER.1, "of another namespace"),
+            Self::Stranger => stranger().to_string(),
         }
     }
+}
+
+/// A pod without labels in a namespace that the inventory does not list: its names are none that a cluster could have.
+pub(super) fn stranger() -> End {
+    End::Pod(PodEnd { namespace: "(another namespace)".into(), name: "(any pod)".into(), ..PodEnd::default() })
 }

@@ -28,12 +28,14 @@ pub struct Ports {
     pub opened: PortSet,
     /// What ends.
     pub closed: PortSet,
+    /// Whether that is so for some of their pods alone.
+    pub is_partial: bool,
 }
 
 impl Ports {
     fn new(before: PortSet, after: PortSet) -> Self {
         let (opened, closed) = (after.without(&before), before.without(&after));
-        Self { before, after, opened, closed }
+        Self { before, after, opened, closed, is_partial: false }
     }
 
     fn is_change(&self) -> bool {
@@ -47,6 +49,7 @@ impl Ports {
             after: self.after.union(&other.after),
             opened: self.opened.union(&other.opened),
             closed: self.closed.union(&other.closed),
+            is_partial: true,
         }
     }
 
@@ -62,7 +65,7 @@ impl Ports {
 }
 
 /// Compares two sets of policies over everybody: first within the cluster, by client and server, then with addresses. A
-/// workload with itself counts too, for policies may forbid its replicas to talk to each other.
+/// workload with itself counts too, for policies may forbid its replicas to talk to each other, but no bare pod.
 #[must_use]
 pub fn diff(census: &Census<'_>, old: &Evaluator<'_>, new: &Evaluator<'_>) -> Vec<Change> {
     let mut comparison = Comparison::new(census, census.judged(old), census.judged(new));
@@ -70,7 +73,7 @@ pub fn diff(census: &Census<'_>, old: &Evaluator<'_>, new: &Evaluator<'_>) -> Ve
         (0..census.actors().len()).partition(|n| census.actors()[*n].0.is_inside());
     let mut changes = Vec::new();
     for &from in &inside {
-        for &to in &inside {
+        for &to in inside.iter().filter(|to| **to != from || !census.is_one_pod(from)) {
             changes.extend(comparison.between(from, to));
         }
     }
@@ -125,12 +128,12 @@ impl<'a> Comparison<'a> {
             return self.of_profiles(*one, *other);
         }
         let (from, to) = (self.profiles[from].clone(), self.profiles[to].clone());
-        let mut all = self.number(Ports::default());
+        let mut all = None;
         for (one, other) in from.iter().flat_map(|one| to.iter().map(move |other| (*one, *other))) {
             let number = self.of_profiles(one, other);
-            all = self.union(all, number);
+            all = Some(all.map_or(number, |all| self.union(all, number)));
         }
-        all
+        all.unwrap_or_else(|| self.number(Ports::default()))
     }
 
     fn union(&mut self, a: Number, b: Number) -> Number {

@@ -45,8 +45,8 @@ pub struct Probe<'a> {
     pub protocol: Protocol,
     /// The port at the server, as the server sees it.
     pub port: u16,
-    /// The address that the client dialled, where that was a Service's.
-    pub dialled: Option<IpAddr>,
+    /// The address and port that the client dialled, where they were a Service's.
+    pub dialled: Option<(IpAddr, u16)>,
 }
 
 impl<'a> Probe<'a> {
@@ -109,6 +109,22 @@ impl From<&Workload> for PodEnd {
             host_network: workload.host_network,
             node: Vec::new(),
         }
+    }
+}
+
+impl End {
+    /// Whether a connection between the two is possible at all: their addresses, where known, share a family.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let families = |end: &Self| -> Option<[bool; 2]> {
+            let has = |is_ipv4: bool| match end {
+                Self::Address(address) => address.to_canonical().is_ipv4() == is_ipv4,
+                Self::Pod(pod) => pod.addresses.iter().any(|address| address.is_ipv4() == is_ipv4),
+            };
+            Some([has(true), has(false)]).filter(|families| families.contains(&true))
+        };
+        let (Some(one), Some(other)) = (families(self), families(other)) else { return true };
+        one.iter().zip(other).any(|(one, other)| *one && other)
     }
 }
 

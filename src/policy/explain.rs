@@ -1,8 +1,11 @@
 //! Why one connection is allowed or not, between all ends that two names stand for.
 
+use std::net::IpAddr;
+
+use foldhash::HashSet;
 use serde::Serialize;
 
-use super::{End, Evaluator, Outside, PodEnd, PolicyType, Probe, Side, Verdict, addresses};
+use super::{AddressRange, Classes, End, Evaluator, Outside, PolicyType, Probe, Side, Verdict, addresses};
 use crate::model::Protocol;
 
 /// What is asked: who opens a connection to whom.
@@ -10,12 +13,12 @@ use crate::model::Protocol;
 pub struct Question {
     /// The client, as it was named.
     pub from: String,
-    /// All ends that the name stands for.
+    /// Who that is.
     pub clients: Clients,
     /// The server, as it was named.
     pub to: String,
-    /// All ends that the name stands for.
-    pub servers: Vec<Server>,
+    /// Who that is.
+    pub servers: Servers,
     /// The protocol.
     pub protocol: Protocol,
     /// The port, as it was asked for.
@@ -31,15 +34,24 @@ pub enum Clients {
     External,
 }
 
-/// Who accepts it, and at which port: a Service's port leads to another one at each pod.
+/// Who accepts it.
+#[derive(Clone, Debug)]
+pub enum Servers {
+    /// These.
+    Ends(Vec<Server>),
+    /// Anyone on the public Internet.
+    External,
+}
+
+/// A server and the port there: a Service's port leads to another one at each pod.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// The end.
     pub end: End,
     /// The port there.
     pub port: u16,
-    /// The Service's address, where that is what was dialled.
-    pub dialled: Option<std::net::IpAddr>,
+    /// The Service's address and port, where they are what was dialled.
+    pub dialled: Option<(IpAddr, u16)>,
 }
 
 /// The answer.
@@ -69,48 +81,27 @@ pub struct Explanation {
 /// Answers a question. None where it is about nobody.
 #[must_use]
 pub fn explain(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside) -> Option<Explanation> {
-    let by_address = evaluator.options.ipblock_matches_pods
-        || question.servers.iter().any(|server| is_at_an_address(&server.end))
-        || matches!(&question.clients, Clients::Ends(ends) if ends.iter().any(is_at_an_address));
-    let ranges = outside.public();
-    let clients: Vec<End> = match &question.clients {
-        Clients::Ends(ends) => distinct(ends, by_address),
-        Clients::External => ranges.iter().map(|range| End::Address(range.first)).collect(),
-    };
-    let mut pairs = Vec::new();
-    let servers = distinct_servers(&question.servers, by_address);
-    for (n, from) in clients.iter().enumerate() {
-        for server in &servers {
-            let probe = Probe {
-                from,
-                to: &server.end,
-                protocol: question.protocol,
-                port: server.port,
-                dialled: server.dialled,
-            };
-            pairs.push((n, probe, evaluator.allows(&probe)));
-        }
-    }
-    let (_, shown, _) = *pairs.iter().find(|(_, _, allowed)| !allowed).or(pairs.first())?;
-    let denied = pairs.iter().filter(|(_, _, allowed)| !allowed).count();
-    let is_mixed = denied > 0 && denied < pairs.len();
-    let partly = is_mixed.then(|| match question.clients {
-        Clients::External => {
-            let is_open = |n: &usize| pairs.iter().all(|(client, _, allowed)| client != n || *allowed);
-            let open = (0..ranges.len()).filter(is_open).map(|n| ranges[n]);
-            format!("allowed from {}", addresses::words(open))
-        }
-        Clients::Ends(_) => format!("{denied} of {} pairs of pods are denied", pairs.len()),
-    });
-    let mut verdict = evaluator.evaluate(&shown);
-    let mut reason = reason(&verdict, &shown);
-    if let Clients::External = question.clients {
-        // the address only stands for the others of its range
-        let generic = |words: &str| words.replace(&shown.from.to_string(), &question.from);
+    let parties = Parties::new(question, evaluator, outside);
+    let pairs = parties.pairs(question.protocol, evaluator);
+    let shown = pairs.iter().find(|pair| !pair.allowed).or(pairs.first())?;
+    let is_denied = pairs.iter().any(|pair| !pair.allowed);
+    let partly = parties.partly(question, &pairs);
+    let mut verdict = evaluator.evaluate(&shown.probe);
+    let mut reason = reason(&verdict, &shown.probe);
+    // an address that only stands for the others of its range is not told
+    let ends = [
+        (matches!(question.clients, Clients::External), shown.probe.from),
+        (matches!(question.servers, Servers::External), shown.probe.to),
+    ];
+    for (_, end) in ends.into_iter().filter(|(is_external, _)| *is_external) {
+        let generic = |words: &str| replace_word(words, &end.to_string(), "external");
         reason = generic(&reason);
-        for miss in verdict.ingress.nearest.iter_mut().flat_map(|nearest| &mut nearest.misses) {
-            *miss = generic(miss);
-        }
+        let sides = [&mut verdict.egress, &mut verdict.ingress];
+        sides
+            .into_iter()
+            .flat_map(|side| &mut side.nearest)
+            .flat_map(|it| &mut it.misses)
+            .for_each(|it| *it = generic(it));
     }
     let reason = partly.as_ref().map(|partly| format!("{partly}; {reason}")).unwrap_or(reason);
     Some(Explanation {
@@ -118,7 +109,7 @@ pub fn explain(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside
         to: question.to.clone(),
         protocol: question.protocol,
         port: question.port,
-        allowed: denied == 0,
+        allowed: !is_denied,
         egress: verdict.egress,
         ingress: verdict.ingress,
         reason,
@@ -126,43 +117,91 @@ pub fn explain(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside
     })
 }
 
-/// Whether what policies say to an end may hang on addresses: those of its own, or of its node.
-fn is_at_an_address(end: &End) -> bool {
-    match end {
+/// Replaces a word, not where it is the end of another.
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    let replaced = text.split(' ').map(|token| {
+        let bare = token.trim_end_matches([',', ':', ';']);
+        if bare == word { format!("{by}{}", &token[bare.len()..]) } else { token.to_owned() }
+    });
+    replaced.collect::<Vec<_>>().join(" ")
+}
+
+/// Both sides, each kind of end once: a workload may have thousands of pods.
+struct Parties {
+    clients: Vec<End>,
+    servers: Vec<Server>,
+    /// The ranges that clients and servers stand for, where they are `external`.
+    ranges: Vec<AddressRange>,
+}
+
+/// A client, a server, and whether the one reaches the other.
+struct Pair<'p> {
+    client: usize,
+    server: usize,
+    probe: Probe<'p>,
+    allowed: bool,
+}
+
+impl Parties {
+    fn new(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside) -> Self {
+        let ranges = outside.public();
+        let anyone = || ranges.iter().map(|range| End::Address(range.first));
+        let clients = match &question.clients {
+            Clients::Ends(ends) => distinct(evaluator, ends.iter().map(|end| (end, end.clone()))),
+            Clients::External => anyone().collect(),
+        };
+        let servers = match &question.servers {
+            Servers::Ends(servers) => distinct(evaluator, servers.iter().map(|it| (&it.end, it.clone()))),
+            Servers::External => anyone().map(|end| Server { end, port: question.port, dialled: None }).collect(),
+        };
+        Self { clients, servers, ranges }
+    }
+
+    /// All pairs between which a connection is possible; all there are where none is.
+    fn pairs(&self, protocol: Protocol, evaluator: &Evaluator<'_>) -> Vec<Pair<'_>> {
+        let clients = self.clients.iter().enumerate();
+        let pairs = clients.flat_map(|from| self.servers.iter().enumerate().map(move |to| (from, to)));
+        let (possible, others): (Vec<_>, Vec<_>) = pairs.partition(|((_, from), (_, to))| from.meets(&to.end));
+        let pairs = if possible.is_empty() { others } else { possible };
+        let mut judged = Vec::with_capacity(pairs.len());
+        for ((client, from), (server, to)) in pairs {
+            let probe = Probe { dialled: to.dialled, ..Probe::new(from, &to.end, protocol, to.port) };
+            judged.push(Pair { client, server, probe, allowed: evaluator.allows(&probe) });
+        }
+        judged
+    }
+
+    /// Where some pairs are allowed and others not: from or to which ranges, else how many.
+    fn partly(&self, question: &Question, pairs: &[Pair<'_>]) -> Option<String> {
+        let denied = pairs.iter().filter(|pair| !pair.allowed).count();
+        if denied == 0 || denied == pairs.len() {
+            return None;
+        }
+        let open = |side: fn(&Pair<'_>) -> usize| {
+            let closed: HashSet<usize> = pairs.iter().filter(|pair| !pair.allowed).map(side).collect();
+            let open = self.ranges.iter().enumerate().filter(|(n, _)| !closed.contains(n));
+            addresses::words(open.map(|(_, range)| *range))
+        };
+        let ranges = match (&question.clients, &question.servers) {
+            (Clients::External, Servers::Ends(_)) => format!("allowed from {}", open(|pair| pair.client)),
+            (Clients::Ends(_), Servers::External) => format!("allowed to {}", open(|pair| pair.server)),
+            _ => String::new(),
+        };
+        let is_of_ranges = ranges.len() > "allowed from ".len();
+        Some(if is_of_ranges { ranges } else { format!("{denied} of {} pairs are denied", pairs.len()) })
+    }
+}
+
+/// Each kind of end once: a workload may have thousands of pods. What hangs on a node's or pod's address stays apart.
+fn distinct<'e, T>(evaluator: &Evaluator<'_>, all: impl Iterator<Item = (&'e End, T)>) -> Vec<T> {
+    let (ends, values): (Vec<End>, Vec<T>) = all.map(|(end, value)| (end.clone(), value)).unzip();
+    let classes = Classes::new(evaluator, &ends);
+    let mut seen = HashSet::default();
+    let mut is_new = |n: usize| match &ends[n] {
+        End::Pod(pod) => seen.insert((classes.kind(n), pod.node.clone(), pod.host_network)),
         End::Address(_) => true,
-        End::Pod(pod) => pod.host_network,
-    }
-}
-
-/// Each kind of pod once: a workload may have thousands.
-fn distinct(ends: &[End], by_address: bool) -> Vec<End> {
-    let mut seen: Vec<End> = Vec::new();
-    let is_new = |end: &&End| {
-        let like = likeness(end, by_address);
-        let is_new = !seen.contains(&like);
-        seen.extend(is_new.then_some(like));
-        is_new
     };
-    ends.iter().filter(is_new).cloned().collect()
-}
-
-fn distinct_servers(servers: &[Server], by_address: bool) -> Vec<&Server> {
-    let mut seen: Vec<(End, u16)> = Vec::new();
-    let is_new = |server: &&Server| {
-        let like = (likeness(&server.end, by_address), server.port);
-        let is_new = !seen.contains(&like);
-        seen.extend(is_new.then_some(like));
-        is_new
-    };
-    servers.iter().filter(is_new).collect()
-}
-
-/// An end without what policies do not look at.
-fn likeness(end: &End, by_address: bool) -> End {
-    match end {
-        End::Pod(pod) if !by_address => End::Pod(PodEnd { addresses: Vec::new(), node: Vec::new(), ..pod.clone() }),
-        end => end.clone(),
-    }
+    values.into_iter().enumerate().filter(|(n, _)| is_new(*n)).map(|(_, value)| value).collect()
 }
 
 /// The verdict in a sentence.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::Protocol;
+use crate::model::{NAMESPACE_NAME_LABEL, Protocol};
 
 use super::{IpBlock, Selector};
 
@@ -78,6 +78,16 @@ impl NetworkPolicy {
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether it selects namespaces by labels other than their names.
+    #[must_use]
+    pub fn selects_namespaces(&self) -> bool {
+        let rules = [&self.ingress, &self.egress].into_iter().flatten().flatten();
+        let by_label = |selector: &Selector| selector.0.iter().any(|it| it.key != NAMESPACE_NAME_LABEL);
+        rules
+            .flat_map(|rule| &rule.peers)
+            .any(|peer| matches!(peer, Peer::Pods { namespaces: Some(selector), .. } if by_label(selector)))
     }
 
     /// The rules of a direction; none where the policy does not isolate it.

@@ -15,6 +15,9 @@ enum Lane {
 
 const LANES: [Lane; 4] = [Lane::Tcp, Lane::Udp, Lane::Sctp, Lane::Other];
 
+/// How many intervals a sentence names.
+pub(super) const NAMED: usize = 10;
+
 /// Ports of one lane, first and last included.
 type Interval = (Lane, u16, u16);
 
@@ -75,20 +78,11 @@ impl PortSet {
         *self == Self::everything()
     }
 
-    /// Whether a port is in it; of protocols without ports, whether they are.
-    #[must_use]
-    pub fn contains(&self, protocol: Protocol, port: u16) -> bool {
-        let lane = Lane::of(protocol);
-        self.0.iter().any(|(of, first, last)| *of == lane && (*first..=*last).contains(&port))
-    }
-
-    /// What is in either.
-    #[must_use]
-    pub fn union(&self, other: &Self) -> Self {
-        let mut all: Vec<Interval> = self.0.iter().chain(&other.0).copied().collect();
-        all.sort_unstable();
-        let mut merged: Vec<Interval> = Vec::with_capacity(all.len());
-        for (lane, first, last) in all {
+    /// The ports that intervals hold, whatever their order.
+    fn of(mut intervals: Vec<Interval>) -> Self {
+        intervals.sort_unstable();
+        let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
+        for (lane, first, last) in intervals {
             match merged.last_mut() {
                 Some((of, _, end)) if *of == lane && u32::from(first) <= u32::from(*end) + 1 => *end = last.max(*end),
                 _ => merged.push((lane, first, last)),
@@ -97,13 +91,44 @@ impl PortSet {
         Self(merged)
     }
 
+    /// What is in any of these sets.
+    #[must_use]
+    pub fn all(sets: impl IntoIterator<Item = Self>) -> Self {
+        Self::of(sets.into_iter().flat_map(|set| set.0).collect())
+    }
+
+    /// Whether a port is in it; of protocols without ports, whether they are.
+    #[must_use]
+    pub fn contains(&self, protocol: Protocol, port: u16) -> bool {
+        let lane = Lane::of(protocol);
+        let after = self.0.partition_point(|(of, first, _)| (*of, *first) <= (lane, port));
+        let before = after.checked_sub(1).and_then(|n| self.0.get(n));
+        before.is_some_and(|(of, _, last)| *of == lane && port <= *last)
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self::of(self.0.iter().chain(&other.0).copied().collect())
+    }
+
     /// What is in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let pairs = self.0.iter().flat_map(|a| other.0.iter().map(move |b| (a, b)));
-        let common = pairs.filter(|(a, b)| a.0 == b.0).map(|(a, b)| (a.0, a.1.max(b.1), a.2.min(b.2)));
-        // both are in order, and so are the parts that they share
-        Self(common.filter(|(_, first, last)| first <= last).collect())
+        let (mut common, mut a, mut b) = (Vec::new(), self.0.iter().peekable(), other.0.iter().peekable());
+        while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+            let (first, last) = (x.1.max(y.1), x.2.min(y.2));
+            if x.0 == y.0 && first <= last {
+                common.push((x.0, first, last));
+            }
+            // the one that ends first meets nothing more of the other
+            if (x.0, x.2) <= (y.0, y.2) {
+                a.next()
+            } else {
+                b.next()
+            };
+        }
+        Self(common)
     }
 
     /// What is in this one alone.
@@ -135,23 +160,39 @@ impl PortSet {
     /// on, and is not told.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
+        self.shortest(None)
+    }
+
+    /// The same, beside a protocol that need not be named: `80`, `UDP/53`.
+    pub(super) fn names_beside(&self, protocol: Protocol) -> Vec<String> {
+        self.shortest(Some(Lane::of(protocol)))
+    }
+
+    fn shortest(&self, beside: Option<Lane>) -> Vec<String> {
         if self.is_everything() {
             return vec!["everything".to_owned()];
         }
-        let name = |(lane, first, last): &Interval| match (first.max(&1), last) {
-            (1, &u16::MAX) => lane.name().to_owned(),
-            (first, last) if first == last => format!("{}/{first}", lane.name()),
-            (first, last) => format!("{}/{first}-{last}", lane.name()),
+        let name = |(lane, first, last): &Interval| {
+            let protocol = if beside == Some(*lane) { String::new() } else { format!("{}/", lane.name()) };
+            match (first.max(&1), last) {
+                (1, &u16::MAX) => lane.name().to_owned(),
+                (first, last) if first == last => format!("{protocol}{first}"),
+                (first, last) => format!("{protocol}{first}-{last}"),
+            }
         };
         self.0.iter().map(name).collect()
     }
 }
 
 impl fmt::Display for PortSet {
-    /// Its intervals with commas between; `nothing`.
+    /// Its intervals with commas between, of many the first ones; `nothing`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_empty() { "nothing" } else { "" })?;
-        f.write_str(&self.names().join(", "))
+        let names = self.names();
+        match names.len() {
+            0 => f.write_str("nothing"),
+            many if many > NAMED => write!(f, "{} and {} more", names[..NAMED].join(", "), many - NAMED),
+            _ => f.write_str(&names.join(", ")),
+        }
     }
 }
 

@@ -25,11 +25,9 @@ pub struct Reach {
 #[must_use]
 pub fn reach(census: &Census<'_>, evaluator: &Evaluator<'_>) -> Vec<Reach> {
     let sight = Sight::new(census, &census.judged(evaluator));
-    let workloads = census.actors().iter().enumerate().filter_map(|(n, (actor, _))| match actor {
-        Actor::Workload(id) => Some((n, *id)),
-        _ => None,
-    });
-    workloads.map(|(n, id)| sight.of(id.to_string(), sight.group_of[n])).collect()
+    let actors = census.actors().iter().zip(&sight.group_of);
+    let workloads = actors.filter(|((actor, _), _)| actor.workload().is_some());
+    workloads.map(|((actor, _), group)| sight.of(actor.name(), *group)).collect()
 }
 
 /// Actors that no policy tells apart, together.
@@ -48,16 +46,14 @@ impl Sight {
         let mut groups: Vec<(usize, bool)> = Vec::new();
         let mut group_of = Vec::with_capacity(census.actors().len());
         for (actor, range) in census.actors() {
-            let mut kinds: Vec<usize> = range.clone().map(|end| classes.kind(end)).collect();
-            kinds.sort_unstable();
-            kinds.dedup();
+            let kinds = classes.kinds_of(range.clone());
             let new = places.len();
             let place = *places.entry(kinds).or_insert(new);
             if place == groups.len() {
                 groups.push((0, false));
             }
             match actor {
-                Actor::Workload(_) => groups[place].0 += 1,
+                Actor::Workload(_) | Actor::Namesake(_) => groups[place].0 += 1,
                 Actor::Addresses(piece) => groups[place].1 |= piece.realm == Realm::Public,
                 Actor::Stranger => {}
             }

@@ -8,15 +8,15 @@ use std::{
 use foldhash::{HashMap, HashSet};
 
 use super::{End, PodEnd};
-use crate::model::{Cluster, Host, Node, Party, PartyKind, Pod, WorkloadRef};
+use crate::model::{Cluster, Endpoint, Host, Node, Party, PartyKind, Protocol, Service, ServicePort, WorkloadRef};
 
 /// A pod or a template by its place in the inventory, or an address: what an end is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Who {
-    /// A pod.
-    Pod(usize),
-    /// The pods that a workload's template will make.
-    Template(usize),
+    /// A pod; of one with several addresses, by one of them: a connection has one family.
+    Pod(usize, Option<IpAddr>),
+    /// The pods that a workload's template will make; in their node's network by an address of a node.
+    Template(usize, Option<IpAddr>),
     /// An address of nobody that policies could tell by more.
     Address(IpAddr),
 }
@@ -31,6 +31,8 @@ pub struct Roster<'c> {
     workloads: BTreeMap<&'c WorkloadRef, Members>,
     by_name: BTreeMap<(&'c str, &'c str), Vec<&'c WorkloadRef>>,
     node_addresses: HashSet<IpAddr>,
+    services: BTreeMap<(&'c str, &'c str), &'c Service>,
+    by_service_address: HashMap<IpAddr, &'c Service>,
 }
 
 /// The pods of a workload, and what makes them, by place.
@@ -53,7 +55,13 @@ impl<'c> Roster<'c> {
             workloads: BTreeMap::new(),
             by_name: BTreeMap::new(),
             node_addresses: of_nodes.collect(),
+            services: cluster.services.iter().map(|it| ((it.namespace.as_str(), it.name.as_str()), it)).collect(),
+            by_service_address: HashMap::default(),
         };
+        for service in &cluster.services {
+            let addresses = service.cluster_ips.iter().chain(&service.external_ips);
+            roster.by_service_address.extend(addresses.map(|address| (address.to_canonical(), service)));
+        }
         for (n, pod) in cluster.pods.iter().enumerate().filter(|(_, pod)| !pod.finished) {
             roster.pods.insert((&pod.namespace, &pod.name), n);
             roster.workloads.entry(&pod.workload).or_default().pods.push(n);
@@ -75,13 +83,32 @@ impl<'c> Roster<'c> {
         self.workloads.keys().copied()
     }
 
-    /// The pods of a workload; without pods the one that its template would make.
+    /// Whether no workload of another kind has its name.
+    #[must_use]
+    pub fn is_alone(&self, id: &WorkloadRef) -> bool {
+        self.by_name.get(&(id.namespace.as_str(), id.name.as_str())).is_none_or(|ids| ids.len() < 2)
+    }
+
+    /// The pods of a workload; without pods the one that its template would make, on any node.
     #[must_use]
     pub fn members(&self, id: &WorkloadRef) -> Vec<Who> {
         let Some(members) = self.workloads.get(id) else { return Vec::new() };
         match members.template {
-            Some(template) if members.pods.is_empty() => vec![Who::Template(template)],
-            _ => members.pods.iter().copied().map(Who::Pod).collect(),
+            Some(n) if members.pods.is_empty() && self.cluster.workloads[n].host_network => {
+                let nodes = self.cluster.nodes.iter().flat_map(|node| &node.addresses);
+                let on_nodes: Vec<Who> = nodes.map(|address| Who::Template(n, Some(*address))).collect();
+                if on_nodes.is_empty() { vec![Who::Template(n, None)] } else { on_nodes }
+            }
+            Some(n) if members.pods.is_empty() => vec![Who::Template(n, None)],
+            _ => members.pods.iter().flat_map(|n| self.at_addresses(*n)).collect(),
+        }
+    }
+
+    /// A pod by each of its addresses, where it has several.
+    fn at_addresses(&self, n: usize) -> Vec<Who> {
+        match self.cluster.pods[n].addresses.as_slice() {
+            [] | [_] => vec![Who::Pod(n, None)],
+            several => several.iter().map(|address| Who::Pod(n, Some(*address))).collect(),
         }
     }
 
@@ -103,7 +130,7 @@ impl<'c> Roster<'c> {
         meant.into_iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect()
     }
 
-    /// The ends of `namespace/pod`, `namespace/workload`, an address, or the name of a node or of a host; none where
+    /// The ends of `namespace/pod` and `namespace/workload`, of an address, or of the name of a node or a host; none where
     /// nobody is called so. An address that is a pod's is that pod.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Vec<End>> {
@@ -111,52 +138,128 @@ impl<'c> Roster<'c> {
             return Some(vec![self.at(address)]);
         }
         let ends: Vec<End> = match name.split_once('/') {
-            Some(key) => match self.pods.get(&key) {
-                Some(n) => vec![End::Pod(self.pod(&self.cluster.pods[*n]))],
-                None => self.called(key).into_iter().map(|who| self.end(who)).collect(),
-            },
+            Some(key) => {
+                let pod = self.pods.get(&key).into_iter().flat_map(|n| self.at_addresses(*n)).map(|who| self.pod(who));
+                pod.chain(self.called(key).into_iter().map(|who| self.end(who))).collect()
+            }
             None => self.host_addresses(name).into_iter().map(End::Address).collect(),
         };
         Some(ends).filter(|ends| !ends.is_empty())
     }
 
     /// The pods of the workloads of a name; else those that a `ReplicaSet` or `Job` of that name controls, which stands
-    /// between a workload and its pods.
+    /// between a workload and its pods. A bare pod is not its own workload here.
     fn called(&self, (namespace, name): (&str, &str)) -> Vec<Who> {
         if let Some(ids) = self.by_name.get(&(namespace, name)) {
-            return ids.iter().flat_map(|id| self.members(id)).collect();
+            let ids = ids.iter().filter(|id| id.kind != "Pod" || !self.pods.contains_key(&(namespace, name)));
+            return ids.flat_map(|id| self.members(id)).collect();
         }
         let pods = self.pods.iter().filter(|((of, _), _)| *of == namespace).map(|(_, n)| *n);
-        pods.filter(|n| self.cluster.pods[*n].maker.as_deref() == Some(name)).map(Who::Pod).collect()
+        let made = pods.filter(|n| self.cluster.pods[*n].maker.as_deref() == Some(name));
+        made.flat_map(|n| self.at_addresses(n)).collect()
     }
 
     /// Who has an address: a pod by its own name, or nobody that policies could tell by more than the address.
     #[must_use]
     pub fn at(&self, address: IpAddr) -> End {
+        self.who(address).map_or(End::Address(address.to_canonical()), |who| self.pod(who))
+    }
+
+    fn who(&self, address: IpAddr) -> Option<Who> {
         let address = address.to_canonical();
-        let pod = self.by_address.get(&address).map(|n| &self.cluster.pods[*n]);
-        pod.map_or(End::Address(address), |pod| End::Pod(self.pod(pod)))
+        let n = *self.by_address.get(&address)?;
+        let is_one_of_many = self.cluster.pods[n].addresses.len() > 1;
+        Some(Who::Pod(n, is_one_of_many.then_some(address)))
     }
 
     /// An end. A pod goes by the name of its workload and stands for any of its replicas, for one may talk to another.
     #[must_use]
     pub fn end(&self, who: Who) -> End {
+        match (who, self.pod(who)) {
+            (Who::Pod(n, _), End::Pod(end)) => {
+                let workload = &self.cluster.pods[n].workload;
+                let pod = end.pod.clone().filter(|_| workload.kind == "Pod");
+                End::Pod(PodEnd { name: workload.name.clone(), pod, ..end })
+            }
+            (_, end) => end,
+        }
+    }
+
+    /// A pod by its own name.
+    fn pod(&self, who: Who) -> End {
         match who {
             Who::Address(address) => End::Address(address),
-            Who::Template(n) => End::Pod(PodEnd::from(&self.cluster.workloads[n])),
-            Who::Pod(n) => {
+            Who::Template(n, address) => {
+                let end = PodEnd::from(&self.cluster.workloads[n]);
+                End::Pod(PodEnd { addresses: address.into_iter().collect(), ..end })
+            }
+            Who::Pod(n, address) => {
                 let pod = &self.cluster.pods[n];
-                let end = self.pod(pod);
-                let is_bare = pod.workload.kind == "Pod";
-                let (name, pod) = (pod.workload.name.clone(), end.pod.clone().filter(|_| is_bare));
-                End::Pod(PodEnd { name, pod, ..end })
+                let end = PodEnd::from(pod);
+                let node = pod.node.as_deref().and_then(|name| self.nodes.get(name));
+                let node = node.map(|node| node.addresses.clone()).unwrap_or_default();
+                let addresses = address.map_or_else(|| end.addresses.clone(), |address| vec![address]);
+                End::Pod(PodEnd { addresses, node, ..end })
             }
         }
     }
 
-    fn pod(&self, pod: &Pod) -> PodEnd {
-        let node = pod.node.as_deref().and_then(|name| self.nodes.get(name));
-        PodEnd { node: node.map(|node| node.addresses.clone()).unwrap_or_default(), ..PodEnd::from(pod) }
+    /// The workload that somebody belongs to.
+    #[must_use]
+    pub fn workload_of(&self, who: Who) -> Option<&'c WorkloadRef> {
+        match who {
+            Who::Pod(n, _) => Some(&self.cluster.pods[n].workload),
+            Who::Template(n, _) => Some(&self.cluster.workloads[n].id),
+            Who::Address(_) => None,
+        }
+    }
+
+    /// The Service of a name, as `namespace/name`.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&'c Service> {
+        let key = name.split_once('/')?;
+        self.services.get(&key).copied()
+    }
+
+    /// The Service that has an address.
+    #[must_use]
+    pub fn service_at(&self, address: IpAddr) -> Option<&'c Service> {
+        self.by_service_address.get(&address.to_canonical()).copied()
+    }
+
+    /// The Service that a port of every node leads to, with its own port.
+    #[must_use]
+    pub fn node_port(&self, protocol: Protocol, port: u16) -> Option<(&'c Service, &'c ServicePort)> {
+        let own = |own: &&ServicePort| own.protocol == protocol && own.node_port == Some(port);
+        let mut services = self.cluster.services.iter();
+        services.find_map(|service| service.ports.iter().find(own).map(|port| (service, port)))
+    }
+
+    /// Who stands behind a port of a Service now, each with the port there: the pods that it selects, else its Endpoints.
+    #[must_use]
+    pub fn targets(&self, service: &Service, port: &ServicePort) -> Vec<(Who, u16)> {
+        let selected = service.selector.iter().flat_map(|selector| {
+            let of_namespace = self.pods.range((service.namespace.as_str(), "")..);
+            let of_namespace = of_namespace.take_while(|((namespace, _), _)| *namespace == service.namespace);
+            of_namespace.map(|(_, n)| *n).filter(|n| self.cluster.pods[*n].labels.contain(selector))
+        });
+        let numbered = selected.filter_map(|n| Some((n, port.on(&self.cluster.pods[n])?)));
+        let pods: Vec<(Who, u16)> =
+            numbered.flat_map(|(n, number)| self.at_addresses(n).into_iter().map(move |who| (who, number))).collect();
+        if !pods.is_empty() {
+            return pods;
+        }
+        let is_behind = |it: &&Endpoint| {
+            (&it.namespace, &it.service, it.protocol, &it.port_name)
+                == (&service.namespace, &service.name, port.protocol, &port.name)
+        };
+        let endpoints = self.cluster.endpoints.iter().filter(is_behind);
+        let target = |it: &Endpoint| {
+            let who = self.who(it.address).unwrap_or(Who::Address(it.address.to_canonical()));
+            (who, it.port.unwrap_or(port.port))
+        };
+        let targets: BTreeSet<(Who, u16)> = endpoints.map(target).collect();
+        targets.into_iter().collect()
     }
 
     /// Who a party of a dependency is: of a workload the pods that were seen, else all of it. The error says why it
@@ -174,11 +277,19 @@ impl<'c> Roster<'c> {
 
     fn seen_pods(&self, party: &Party) -> Result<Vec<Who>, String> {
         let id = party.workload().ok_or_else(|| format!("{} is in no namespace", party.name))?;
-        let at = |address: &IpAddr| self.by_address.get(&address.to_canonical()).copied();
-        let seen = party.addresses.iter().filter_map(at).filter(|n| self.cluster.pods[*n].workload == id);
-        let seen: BTreeSet<Who> = seen.map(Who::Pod).collect();
+        let is_of_it = |who: &Who| self.workload_of(*who) == Some(&id);
+        let seen: BTreeSet<Who> = party.addresses.iter().filter_map(|it| self.who(*it)).filter(is_of_it).collect();
         let who = if seen.is_empty() { self.members(&id) } else { seen.into_iter().collect() };
         if who.is_empty() { Err(format!("{} has no pods in the inventory", party.name)) } else { Ok(who) }
+    }
+
+    /// Who stands behind the Service that a party is, each with the port there; nobody where that is not known.
+    #[must_use]
+    pub fn behind(&self, party: &Party, protocol: Protocol, port: u16) -> Vec<(Who, u16)> {
+        let by_address = || party.addresses.iter().find_map(|address| self.service_at(*address));
+        let Some(service) = self.service(&party.name).or_else(by_address) else { return Vec::new() };
+        let own = service.ports.iter().find(|own| own.protocol == protocol && own.port == port);
+        own.map(|own| self.targets(service, own)).unwrap_or_default()
     }
 
     /// The addresses of a node, or of hosts of a hosts file that have one address each.

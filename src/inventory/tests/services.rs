@@ -1,8 +1,5 @@
 use super::*;
-use crate::{
-    inventory::target_port,
-    model::{Protocol, Span, Timestamp},
-};
+use crate::model::{Protocol, Span, Timestamp};
 
 fn directory(items: &[Value]) -> Directory {
     Directory::new(&cluster(items))
@@ -59,8 +56,7 @@ fn a_named_target_port_is_each_pods_own() {
     );
     let directory = directory(&[web("web-1", "10.244.1.5"), other, unnamed, udp, mk_service("web", "10.96.0.7")]);
     let service = &directory.cluster().services[0];
-    let targets: Vec<Option<u16>> =
-        directory.backends(service).iter().map(|pod| target_port(&service.ports[0], pod)).collect();
+    let targets: Vec<Option<u16>> = directory.backends(service).iter().map(|pod| service.ports[0].on(pod)).collect();
     assert_eq!(targets, [Some(8080), Some(9090), None, None]);
     assert_eq!(
         directory.present_targets(service, &service.ports[0]),

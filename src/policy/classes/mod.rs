@@ -99,6 +99,14 @@ impl Classes {
         self.kind_of[end] as usize
     }
 
+    /// The kinds of several ends, each once and in order: actors of equal kinds are alike to all policies.
+    pub(in crate::policy) fn kinds_of(&self, ends: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let mut kinds: Vec<usize> = ends.into_iter().map(|end| self.kind(end)).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
     /// Whether a connection between ends of two kinds is allowed.
     #[must_use]
     pub fn allows(&self, from: usize, to: usize, protocol: Protocol, port: u16) -> bool {

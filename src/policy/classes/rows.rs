@@ -1,5 +1,7 @@
 //! For each subject the ports that are open with each peer.
 
+use crate::model::Protocol;
+
 use super::{
     PortSet,
     rules::{Compiled, Rules},
@@ -113,11 +115,9 @@ impl Builder<'_> {
 
 /// The ports that a rule names by name, at a server with these.
 fn resolved(rule: &Compiled, ports: &Ports) -> PortSet {
-    let mut set = PortSet::default();
-    for (protocol, name) in &rule.named {
-        for (_, _, port) in ports.iter().filter(|(of, at, _)| (of, at) == (name, protocol)) {
-            set = set.union(&PortSet::range(*protocol, *port, *port));
-        }
-    }
-    set
+    let named = rule.named.iter().flat_map(|(protocol, name)| {
+        let is_named = move |(of, at, _): &&(u32, Protocol, u16)| (of, at) == (name, protocol);
+        ports.iter().filter(is_named).map(move |(_, _, port)| PortSet::range(*protocol, *port, *port))
+    });
+    PortSet::all(named)
 }

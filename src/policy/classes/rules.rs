@@ -89,17 +89,16 @@ fn compile<'a>(
         })
     };
     let peers = (!rule.peers.is_empty()).then(|| rule.peers.iter().map(&mut atom).collect());
-    let mut numbered = if rule.ports.is_empty() { PortSet::everything() } else { PortSet::default() };
     let mut named = Vec::new();
+    let mut numbered = Vec::new();
     for port in &rule.ports {
         match &port.ports {
-            PortMatch::All => numbered = numbered.union(&PortSet::all_of(port.protocol)),
-            PortMatch::Range(first, last) => {
-                numbered = numbered.union(&PortSet::range(port.protocol, *first, *last));
-            }
+            PortMatch::All => numbered.push(PortSet::all_of(port.protocol)),
+            PortMatch::Range(first, last) => numbered.push(PortSet::range(port.protocol, *first, *last)),
             PortMatch::Named(name) => named.push((port.protocol, known.id((port.protocol, name.as_str())))),
         }
     }
+    let numbered = if rule.ports.is_empty() { PortSet::everything() } else { PortSet::all(numbered) };
     let names_addresses = rule.peers.iter().any(|peer| matches!(peer, Peer::Block(_)));
     Compiled { peers, names_addresses, numbered, named }
 }

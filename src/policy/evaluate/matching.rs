@@ -9,6 +9,32 @@ use crate::{
 };
 
 impl Evaluator<'_> {
+    /// Whether a rule of a policy allows a connection as far as it is concerned.
+    pub(super) fn rule_allows(
+        &self,
+        policy: &NetworkPolicy,
+        rule: &Rule,
+        direction: PolicyType,
+        probe: &Probe<'_>,
+    ) -> bool {
+        let Some(dialled) = self.as_dialled(direction, probe) else {
+            return self.peers_match(policy, rule, direction, probe) && rule.covers_port(probe);
+        };
+        // peers by labels are the pods behind the Service in any case
+        let (by_label, by_address): (Vec<&Peer>, Vec<&Peer>) =
+            rule.peers.iter().partition(|peer| matches!(peer, Peer::Pods { .. }));
+        let matches = |peers: &[&Peer]| peers.iter().any(|peer| self.peer_matches(policy, peer, direction, probe));
+        (matches(&by_label) && rule.covers_port(probe))
+            || ((rule.peers.is_empty() || matches(&by_address)) && rule.covers_port(&dialled))
+    }
+
+    /// The connection as it was dialled, where that is what is judged in this direction.
+    fn as_dialled<'p>(&self, direction: PolicyType, probe: &Probe<'p>) -> Option<Probe<'p>> {
+        let (_, port) = probe.dialled?;
+        let is_seen = direction == PolicyType::Egress && self.options.dnat == Dnat::Before;
+        is_seen.then_some(Probe { port, ..*probe })
+    }
+
     /// Whether a rule of a policy names the other end; a rule without peers names everybody.
     pub(super) fn peers_match(
         &self,
@@ -38,10 +64,8 @@ impl Evaluator<'_> {
 
     /// The addresses of the other end that an `ipBlock` is held against.
     pub(super) fn block_addresses(&self, direction: PolicyType, probe: &Probe<'_>) -> Vec<IpAddr> {
-        match probe.dialled {
-            Some(dialled) if direction == PolicyType::Egress && self.options.dnat == Dnat::Before => {
-                vec![dialled.to_canonical()]
-            }
+        match (self.as_dialled(direction, probe), probe.dialled) {
+            (Some(_), Some((dialled, _))) => vec![dialled.to_canonical()],
             _ => self.plain_addresses(probe.peer(direction)),
         }
     }
@@ -72,7 +96,7 @@ impl Rule {
         if self.ports.is_empty() {
             return PortSet::everything();
         }
-        self.ports.iter().fold(PortSet::default(), |all, port| all.union(&port.at(server)))
+        PortSet::all(self.ports.iter().map(|port| port.at(server)))
     }
 }
 
@@ -86,13 +110,13 @@ impl Port {
             }
     }
 
-    fn at(&self, server: &End) -> PortSet {
+    pub(super) fn at(&self, server: &End) -> PortSet {
         match &self.ports {
             PortMatch::All => PortSet::all_of(self.protocol),
             PortMatch::Range(first, last) => PortSet::range(self.protocol, *first, *last),
             PortMatch::Named(name) => {
                 let numbers = server.ports_named(name, self.protocol);
-                numbers.fold(PortSet::default(), |all, port| all.union(&PortSet::range(self.protocol, port, port)))
+                PortSet::all(numbers.map(|port| PortSet::range(self.protocol, port, port)))
             }
         }
     }

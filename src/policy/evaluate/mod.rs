@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use ipnet::IpNet;
 
-use super::{End, NetworkPolicy, Peer, PolicySet, PolicyType, PortSet, Probe, Rule};
+use super::{End, NetworkPolicy, Peer, PolicySet, PolicyType, PortMatch, PortSet, Probe, Rule};
 use crate::model::{Labels, NAMESPACE_NAME_LABEL, Namespace, Protocol};
 
 pub use options::{Dnat, Options};
@@ -60,6 +60,18 @@ impl<'a> Evaluator<'a> {
         blocks.flat_map(|block| std::iter::once(block.cidr).chain(block.except.iter().copied()))
     }
 
+    /// Where the port numbers that rules name begin, and the ports after their ends.
+    pub(in crate::policy) fn port_edges(&self) -> impl Iterator<Item = (Protocol, u16)> {
+        let rules = self.policies().flat_map(|policy| [&policy.ingress, &policy.egress]).flatten().flatten();
+        let ranges = rules.flat_map(|rule| &rule.ports).filter_map(|port| match port.ports {
+            PortMatch::Range(first, last) => Some((port.protocol, first, last)),
+            PortMatch::All | PortMatch::Named(_) => None,
+        });
+        ranges.flat_map(|(protocol, first, last)| {
+            [Some(first), last.checked_add(1)].into_iter().flatten().map(move |port| (protocol, port))
+        })
+    }
+
     /// What both ends say to a connection, and why.
     #[must_use]
     pub fn evaluate(&self, probe: &Probe<'_>) -> Verdict {
@@ -103,26 +115,16 @@ impl<'a> Evaluator<'a> {
         policies: &'p [&'a NetworkPolicy],
         probe: &Probe<'_>,
     ) -> impl Iterator<Item = (&'p NetworkPolicy, usize)> {
-        let rules = policies.iter().flat_map(move |policy| {
-            policy.rules(direction).into_iter().flatten().enumerate().map(|(index, rule)| (*policy, index, rule))
-        });
-        rules
+        rules_of(policies, direction)
             .filter(move |(policy, _, rule)| self.rule_allows(policy, rule, direction, probe))
             .map(|(policy, index, _)| (policy, index))
-    }
-
-    fn rule_allows(&self, policy: &NetworkPolicy, rule: &Rule, direction: PolicyType, probe: &Probe<'_>) -> bool {
-        self.peers_match(policy, rule, direction, probe) && rule.covers_port(probe)
     }
 
     /// Every rule that names the other end, with the ports that it opens at the server: what allows how much.
     pub(in crate::policy) fn openings(&self, direction: PolicyType, from: &End, to: &End) -> Vec<(RuleRef, PortSet)> {
         let probe = Probe::new(from, to, Protocol::TCP, 0);
         let policies = self.isolating(direction, probe.subject(direction));
-        let rules = policies.iter().flat_map(|policy| {
-            policy.rules(direction).into_iter().flatten().enumerate().map(move |(index, rule)| (*policy, index, rule))
-        });
-        rules
+        rules_of(&policies, direction)
             .filter(|(policy, _, rule)| self.peers_match(policy, rule, direction, &probe))
             .map(|(policy, index, rule)| {
                 (RuleRef { policy: policy.full_name(), direction, index }, rule.ports_at(probe.to))
@@ -153,4 +155,14 @@ impl<'a> Evaluator<'a> {
             None => Cow::Owned([(NAMESPACE_NAME_LABEL, name)].into_iter().collect()),
         }
     }
+}
+
+/// All rules of some policies in a direction, each with its policy and its place there.
+fn rules_of<'p, 'a>(
+    policies: &'p [&'a NetworkPolicy],
+    direction: PolicyType,
+) -> impl Iterator<Item = (&'a NetworkPolicy, usize, &'a Rule)> + use<'p, 'a> {
+    policies.iter().flat_map(move |policy| {
+        policy.rules(direction).into_iter().flatten().enumerate().map(|(index, rule)| (*policy, index, rule))
+    })
 }

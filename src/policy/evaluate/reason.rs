@@ -1,9 +1,14 @@
 //! Why a connection is denied: who isolates the end, and how the nearest rule misses.
 
-use super::{Evaluator, Nearest, RuleRef};
+use std::collections::BTreeSet;
+
+use super::{Evaluator, Nearest, RuleRef, rules_of};
 use crate::{
-    model::Labels,
-    policy::{End, IpBlock, NetworkPolicy, Peer, PodEnd, PolicyType, Port, PortMatch, Probe, Rule, Selector},
+    model::{Labels, Protocol},
+    policy::{
+        End, IpBlock, NetworkPolicy, Peer, PodEnd, PolicyType, Port, PortMatch, PortSet, Probe, Rule, Selector,
+        ports::NAMED,
+    },
 };
 
 /// A side that denies.
@@ -62,11 +67,7 @@ impl<'a> Near<'a> {
     }
 
     fn rules(&self) -> impl Iterator<Item = (&'a NetworkPolicy, usize, &'a Rule)> {
-        let direction = self.direction;
-        self.policies.iter().flat_map(move |policy| {
-            let rules = policy.rules(direction).into_iter().flatten().enumerate();
-            rules.map(move |(index, rule)| (*policy, index, rule))
-        })
+        rules_of(self.policies, self.direction)
     }
 
     fn distance(&self, policy: &NetworkPolicy, rule: &Rule) -> Distance {
@@ -129,21 +130,36 @@ impl<'a> Near<'a> {
             |policy: &NetworkPolicy, rule: &Rule| self.evaluator.peers_match(policy, rule, self.direction, self.probe);
         let rules =
             self.rules().filter(|(policy, _, rule)| of.map_or_else(|| names_peer(policy, rule), |of| of == *rule));
-        let mut ports: Vec<&Port> = rules.flat_map(|(_, _, rule)| &rule.ports).collect();
-        ports.sort();
-        ports.dedup();
-        let words: Vec<String> = ports.into_iter().map(|port| self.port_word(port)).collect();
+        let ports: Vec<&Port> = rules.flat_map(|(_, _, rule)| &rule.ports).collect();
+        let mut words = self.port_words(&ports);
+        if words.len() > NAMED {
+            let more = words.len() - NAMED;
+            words.truncate(NAMED);
+            words.push(format!("{more} more"));
+        }
         let protocol = self.probe.protocol;
         let asked = if protocol.has_ports() { format!("port {}", self.probe.port) } else { protocol.to_string() };
         format!("{asked} is not among {}", words.join(", "))
     }
 
-    /// A port as short as it can be beside the one that was asked for.
-    fn port_word(&self, port: &Port) -> String {
-        let is_like = port.protocol == self.probe.protocol;
-        let protocol = if is_like { String::new() } else { format!("{}/", port.protocol) };
-        let PortMatch::Named(name) = &port.ports else { return format!("{protocol}{}", port.ports) };
-        let numbers: Vec<String> = self.probe.to.ports_named(name, port.protocol).map(|n| n.to_string()).collect();
+    /// Ports as short as they can be beside the protocol that was asked for: numbers, then names with their numbers.
+    fn port_words(&self, ports: &[&Port]) -> Vec<String> {
+        let numbers = ports.iter().filter(|port| !matches!(port.ports, PortMatch::Named(_)));
+        let numbered = PortSet::all(numbers.map(|port| port.at(self.probe.to)));
+        let names: BTreeSet<(Protocol, &str)> = ports
+            .iter()
+            .filter_map(|port| match &port.ports {
+                PortMatch::Named(name) => Some((port.protocol, name.as_str())),
+                _ => None,
+            })
+            .collect();
+        let words = names.into_iter().map(|(protocol, name)| self.name_word(protocol, name));
+        numbered.names_beside(self.probe.protocol).into_iter().chain(words).collect()
+    }
+
+    fn name_word(&self, of: Protocol, name: &str) -> String {
+        let protocol = if of == self.probe.protocol { String::new() } else { format!("{of}/") };
+        let numbers: Vec<String> = self.probe.to.ports_named(name, of).map(|n| n.to_string()).collect();
         let meaning = if numbers.is_empty() { "not declared there".to_owned() } else { numbers.join(", ") };
         format!("{protocol}{name} ({meaning})")
     }

@@ -1,10 +1,10 @@
 //! Over-permission: what policies allow beside what was seen, as a number, with the rules that are widest.
 //!
 //! A *cell* is (client, server, protocol, port). Clients and servers are the workloads, a pod of a namespace that is
-//! not listed, every address outside that was seen, and one public and one private address that were not. Ports are
-//! those that somebody needs or a container declares, and one more of TCP and of UDP that stands for all others. Cells count where either end is
-//! a workload of a namespace that a policy stands in; a workload with itself does not count. The measure is
-//! (needed + allowed and not needed) / needed: 1 is least privilege.
+//! not listed, every address outside that was seen, and for each piece of the address space that policies tell apart one
+//! address that was not. Ports are those that somebody needs or a container declares, and one of each interval that no
+//! rule cuts. Cells count where either end is a workload of a namespace that a policy stands in; a workload with itself
+//! does not count. The measure is (needed + allowed and not needed) / needed: 1 is least privilege.
 
 mod stage;
 mod tally;
@@ -20,6 +20,8 @@ use tally::Tally;
 pub struct Excess {
     /// Cells that somebody was seen to need.
     pub needed: u64,
+    /// Of these, those that the policies deny: what the measure says then is of what is left.
+    pub denied: u64,
     /// Cells that the policies allow and nobody was seen to need.
     pub extra: u64,
     /// (needed + extra) / needed; none where nothing is needed.

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 use crate::{
     model::{Dependency, Mark, Party, PartyKind, Protocol, WorkloadRef},
-    policy::{End, Evaluator, Outside, Past, PodEnd, Realm, Roster},
+    policy::{End, Evaluator, Outside, Past, Realm, Roster, census::stranger},
 };
 
 /// A port of a server.
@@ -32,6 +32,8 @@ pub(super) struct Actor {
     pub is_in_scope: bool,
     /// Whether it is an address.
     pub is_outside: bool,
+    /// Whether it stands for addresses that were not seen, and of which realm: those that no policy tells apart count once.
+    pub piece_of: Option<Realm>,
 }
 
 /// All actors, all ports, and all that is needed.
@@ -42,6 +44,8 @@ pub(super) struct Stage {
     pub needed: BTreeSet<(usize, usize, Service)>,
     /// Ports that were seen used from outside: any other client from there needs them as well.
     pub exposed: BTreeSet<(usize, Service)>,
+    /// The addresses outside that were seen.
+    seen: HashSet<IpAddr>,
 }
 
 impl Stage {
@@ -53,6 +57,7 @@ impl Stage {
             ports: BTreeSet::new(),
             needed: BTreeSet::new(),
             exposed: BTreeSet::new(),
+            seen: HashSet::default(),
         };
         let mut workloads: HashMap<&WorkloadRef, usize> = HashMap::default();
         for id in roster.workloads() {
@@ -60,12 +65,10 @@ impl Stage {
             let place = stage.actor(id.to_string(), ends, namespaces.contains(id.namespace.as_str()));
             workloads.insert(id, place);
         }
-        let stranger =
-            PodEnd { namespace: "(another namespace)".into(), name: "(any pod)".into(), ..PodEnd::default() };
-        stage.actor(stranger.to_string(), vec![End::Pod(stranger)], false);
-        stage.add_needed(past, &workloads);
+        stage.actor(stranger().to_string(), vec![stranger()], false);
+        stage.add_needed(past, roster, &workloads);
         stage.add_others(outside);
-        stage.add_ports();
+        stage.add_ports(evaluator);
         stage
     }
 
@@ -73,26 +76,38 @@ impl Stage {
         let from = self.ends.len();
         let is_outside = matches!(ends.first(), Some(End::Address(_)));
         self.ends.extend(ends);
-        self.actors.push(Actor { name, ends: from..self.ends.len(), is_in_scope, is_outside });
+        self.actors.push(Actor { name, ends: from..self.ends.len(), is_in_scope, is_outside, piece_of: None });
         self.actors.len() - 1
     }
 
-    fn add_needed(&mut self, past: &Past<'_>, workloads: &HashMap<&WorkloadRef, usize>) {
+    fn add_needed(&mut self, past: &Past<'_>, roster: &Roster<'_>, workloads: &HashMap<&WorkloadRef, usize>) {
         let mut addresses: HashMap<IpAddr, usize> = HashMap::default();
         for dependency in past.dependencies().filter(|dependency| is_needed(dependency)) {
-            let service = (dependency.protocol, dependency.port);
-            let clients = self.places(&dependency.client, workloads, &mut addresses);
-            let servers = self.places(&dependency.server, workloads, &mut addresses);
-            self.ports.extend(with_fallback(service));
-            for (client, server) in clients.iter().flat_map(|client| servers.iter().map(move |it| (*client, *it))) {
-                let [from, to] = [client, server].map(|place| &self.actors[place]);
-                if from.is_outside {
-                    self.exposed.insert((server, service));
-                }
-                if client != server && (from.is_in_scope || to.is_in_scope) {
-                    self.needed.extend(with_fallback(service).map(|service| (client, server, service)));
-                }
+            let Dependency { client, server, protocol, port, .. } = dependency;
+            let clients = self.places(client, workloads, &mut addresses);
+            let servers: BTreeSet<(usize, u16)> = if server.kind == PartyKind::Service {
+                let behind = roster.behind(server, *protocol, *port).into_iter();
+                behind.filter_map(|(who, port)| Some((*workloads.get(roster.workload_of(who)?)?, port))).collect()
+            } else {
+                self.places(server, workloads, &mut addresses).into_iter().map(|place| (place, *port)).collect()
+            };
+            for (client, (server, port)) in
+                clients.iter().flat_map(|client| servers.iter().map(move |it| (*client, *it)))
+            {
+                self.need(client, server, (*protocol, port));
             }
+        }
+        self.seen = addresses.into_keys().collect();
+    }
+
+    fn need(&mut self, client: usize, server: usize, service: Service) {
+        self.ports.extend(with_fallback(service));
+        let [from, to] = [client, server].map(|place| &self.actors[place]);
+        if from.is_outside {
+            self.exposed.insert((server, service));
+        }
+        if client != server && (from.is_in_scope || to.is_in_scope) {
+            self.needed.extend(with_fallback(service).map(|service| (client, server, service)));
         }
     }
 
@@ -116,26 +131,33 @@ impl Stage {
         }
     }
 
-    /// One address of each realm that was not seen: the first of the largest piece, for most are like that.
+    /// The pieces of the address space beside the addresses that were seen.
     fn add_others(&mut self, outside: &Outside) {
-        for realm in [Realm::Public, Realm::Private] {
-            let pieces = outside.pieces().iter().filter(|piece| piece.realm == realm);
-            if let Some(piece) = pieces.max_by_key(|piece| piece.range.size()) {
-                let name = if realm == Realm::Public { "other public addresses" } else { "other private addresses" };
-                self.actor(name.to_owned(), vec![End::Address(piece.range.first)], false);
+        for piece in outside.pieces().filter(|piece| matches!(piece.realm, Realm::Public | Realm::Private)) {
+            let is_seen = piece.range.size() == 1 && self.seen.contains(&piece.range.first);
+            if !is_seen {
+                let place = self.actor(piece.range.to_string(), vec![End::Address(piece.range.first)], false);
+                self.actors[place].piece_of = Some(piece.realm);
             }
         }
     }
 
-    fn add_ports(&mut self) {
+    /// What containers declare, and one port of each interval that no rule cuts: it stands for the others there.
+    fn add_ports(&mut self, evaluator: &Evaluator<'_>) {
         let declared = self.ends.iter().filter_map(|end| match end {
             End::Pod(pod) => Some(&pod.ports),
             End::Address(_) => None,
         });
         self.ports.extend(declared.flatten().map(|port| (port.protocol, port.port)));
-        for protocol in [Protocol::TCP, Protocol::UDP] {
-            let free = (1..=u16::MAX).rev().find(|port| !self.ports.contains(&(protocol, *port)));
-            self.ports.extend(free.map(|port| (protocol, port)));
+        for protocol in [Protocol::TCP, Protocol::UDP, Protocol::SCTP] {
+            let edges = evaluator.port_edges().filter(|(of, _)| *of == protocol).map(|(_, port)| port);
+            let mut starts: BTreeSet<u16> = edges.collect();
+            starts.insert(1);
+            let ends = starts.iter().skip(1).map(|next| next - 1).chain([u16::MAX]);
+            for (first, last) in starts.iter().zip(ends) {
+                let free = (*first..=last).find(|port| !self.ports.contains(&(protocol, *port)));
+                self.ports.extend(free.map(|port| (protocol, port)));
+            }
         }
     }
 }

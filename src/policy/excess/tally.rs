@@ -36,6 +36,8 @@ pub(super) struct Tally<'a> {
     classes: &'a Classes,
     evaluator: &'a Evaluator<'a>,
     groups: Vec<Group>,
+    /// For each actor its group.
+    group_of: Vec<usize>,
     needs: HashMap<(usize, usize, Service), Needs>,
     /// How many servers of a group were seen used from outside on a port.
     exposed: HashMap<(usize, Service), u64>,
@@ -47,18 +49,17 @@ pub(super) struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     pub fn new(stage: &'a Stage, classes: &'a Classes, evaluator: &'a Evaluator<'a>) -> Self {
-        let mut places: HashMap<(bool, bool, Vec<usize>), usize> = HashMap::default();
+        let mut places: HashMap<_, usize> = HashMap::default();
         let mut groups: Vec<Group> = Vec::new();
         let mut group_of = Vec::with_capacity(stage.actors.len());
         for (n, actor) in stage.actors.iter().enumerate() {
-            let mut kinds: Vec<usize> = actor.ends.clone().map(|end| classes.kind(end)).collect();
-            kinds.sort_unstable();
-            kinds.dedup();
-            let place = *places.entry((actor.is_in_scope, actor.is_outside, kinds.clone())).or_insert(groups.len());
+            let kinds = classes.kinds_of(actor.ends.clone());
+            let key = (actor.is_in_scope, actor.is_outside, actor.piece_of, kinds.clone());
+            let place = *places.entry(key).or_insert(groups.len());
             if place == groups.len() {
                 groups.push(Group { like: n, size: 0, kinds });
             }
-            groups[place].size += 1;
+            groups[place].size = if actor.piece_of.is_some() { 1 } else { groups[place].size + 1 };
             group_of.push(place);
         }
         let mut needs: HashMap<_, Needs> = HashMap::default();
@@ -72,7 +73,7 @@ impl<'a> Tally<'a> {
             *exposed.entry((group_of[*server], *service)).or_default() += 1;
         }
         let (extra, by_rule, counted) = Default::default();
-        Self { stage, classes, evaluator, groups, needs, exposed, extra, by_rule, counted }
+        Self { stage, classes, evaluator, groups, group_of, needs, exposed, extra, by_rule, counted }
     }
 
     pub fn count(mut self) -> Excess {
@@ -81,12 +82,18 @@ impl<'a> Tally<'a> {
                 self.pair(from, to);
             }
         }
-        let needed = self.stage.needed.len() as u64;
+        let stage = self.stage;
+        let mut denied = 0;
+        for (from, to, service) in &stage.needed {
+            let (from, to) = (self.group_of[*from], self.group_of[*to]);
+            denied += u64::from(!self.open(from, to).contains(service));
+        }
+        let needed = stage.needed.len() as u64;
         let mut widest: Vec<Wide> = self.by_rule.into_iter().map(|(rule, extra)| Wide { rule, extra }).collect();
         widest.sort_by(|a, b| b.extra.cmp(&a.extra).then_with(|| a.rule.cmp(&b.rule)));
         widest.truncate(NAMED);
         let over_permission = ratio(needed + self.extra, needed);
-        Excess { needed, extra: self.extra, over_permission, widest }
+        Excess { needed, denied, extra: self.extra, over_permission, widest }
     }
 
     /// Counts what is open from the actors of one group to those of another and not needed.

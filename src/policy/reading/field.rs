@@ -93,6 +93,11 @@ impl<'a> Field<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// The fields of an object that is not there.
+    pub(super) fn empty(path: &str) -> Self {
+        Self { path: path.to_owned(), map: None }
+    }
+
     /// A field, where it is there and not null.
     pub(super) fn get(&self, name: &str) -> Option<Field<'a>> {
         let value = self.map?.get(name).filter(|value| !value.is_null())?;

@@ -8,6 +8,7 @@
 mod cidr;
 mod fault;
 mod field;
+mod json;
 mod name;
 mod parse;
 mod set;
@@ -15,4 +16,4 @@ mod text;
 
 pub use fault::{PolicyError, Reason};
 pub use set::{NotEvaluated, PolicySet, Strictness};
-pub use text::{ReadError, read};
+pub use text::{ReadError, read, read_all};

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The one version that is read; the older `extensions/v1beta1` is served nowhere any more.
-pub(super) const API_VERSION: &str = "networking.k8s.io/v1";
+const API_VERSION: &str = "networking.k8s.io/v1";
 
 /// The namespace of objects that name none.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -52,8 +52,11 @@ pub(super) fn network_policy(object: &Value) -> Result<NetworkPolicy, Fault> {
         return Err(api_version.fault(Reason::Expected { found, expected: API_VERSION }));
     }
     let (namespace, name) = metadata(&object.require("metadata")?)?;
-    let spec = object.require("spec")?.fields(&["podSelector", "ingress", "egress", "policyTypes"])?;
-    // absent it selects all pods, as the API server has it
+    // absent it is empty, and an absent selector selects all pods, as the API server has it
+    let spec = match object.get("spec") {
+        Some(spec) => spec.fields(&["podSelector", "ingress", "egress", "policyTypes"])?,
+        None => Fields::empty("spec"),
+    };
     let pod_selector = spec.get("podSelector").map(|field| selector(&field)).transpose()?.unwrap_or_default();
     let ingress = rules(&spec, PolicyType::Ingress)?;
     let egress = rules(&spec, PolicyType::Egress)?;
@@ -74,8 +77,18 @@ fn metadata(field: &Field) -> Result<(String, String), Fault> {
     for (key, value) in metadata.entries("labels")? {
         label(key, &value)?;
     }
-    for (_, value) in metadata.entries("annotations")? {
+    for (key, value) in metadata.entries("annotations")? {
+        // keys are held in lower case for this check alone
+        if !(name::LABEL_KEY.holds)(&key.to_ascii_lowercase()) {
+            return Err(value.fault(Reason::Form { word: key.to_owned(), form: name::LABEL_KEY.rule }));
+        }
         value.text()?;
+    }
+    for finalizer in metadata.list("finalizers")? {
+        finalizer.text()?;
+    }
+    for time in ["creationTimestamp", "deletionTimestamp"] {
+        metadata.get(time).map(|time| time.text()).transpose()?;
     }
     let namespace = match metadata.get("namespace") {
         Some(field) if !field.text()?.is_empty() => formed(&field, name::LABEL)?,

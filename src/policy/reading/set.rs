@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{
-    PolicyError, Reason,
-    fault::Fault,
-    parse::{API_VERSION, network_policy},
-};
+use super::{PolicyError, Reason, fault::Fault, parse::network_policy};
 use crate::{model::RawObject, policy::NetworkPolicy};
 
 /// Kinds that also decide over traffic, and are not evaluated here.
@@ -30,6 +26,9 @@ const OTHER_KINDS: [&str; 13] = [
 
 /// Groups of other makers whose kind is `NetworkPolicy` too.
 const OTHER_GROUPS: [&str; 3] = ["projectcalico.org", "crd.projectcalico.org", "crd.antrea.io"];
+
+/// The group of NetworkPolicies.
+const GROUP: &str = "networking.k8s.io";
 
 /// The kinds of `networking.k8s.io`: another one there is misspelt.
 const KINDS: &[&str] = &["NetworkPolicy", "Ingress", "IngressClass", "IPAddress", "ServiceCIDR"];
@@ -119,16 +118,21 @@ fn read_one(raw: &RawObject, known: &Known) -> Result<Option<NetworkPolicy>, Pol
 
 /// Whether an object is a NetworkPolicy; one that is nearly one is a fault.
 fn is_policy(object: &Value) -> Result<bool, Fault> {
-    let kind = text(object, "kind");
-    if kind == Some("NetworkPolicy") {
+    let (kind, version) = (text(object, "kind"), text(object, "apiVersion").unwrap_or_default());
+    let Some(kind) = kind else {
+        // files of other tools have no kind either, but no metadata with a spec
+        let is_object = !version.is_empty() || ["metadata", "spec"].iter().all(|field| object[*field].is_object());
+        return if is_object { Err(Fault::at("kind", Reason::Missing)) } else { Ok(false) };
+    };
+    if kind == "NetworkPolicy" {
         return Ok(true);
     }
-    let is_kind_at_home = kind.is_some_and(|kind| KINDS.contains(&kind));
-    if text(object, "apiVersion") != Some(API_VERSION) || is_kind_at_home {
-        return Ok(false);
+    let is_of_the_group = version.split_once('/').map_or(version, |(group, _)| group) == GROUP;
+    let is_misspelt = kind.eq_ignore_ascii_case("NetworkPolicy") || is_of_the_group && !KINDS.contains(&kind);
+    if is_misspelt {
+        return Err(Fault::at("kind", Reason::UnknownWord { word: kind.to_owned(), known: KINDS }));
     }
-    let reason = kind.map_or(Reason::Missing, |kind| Reason::UnknownWord { word: kind.to_owned(), known: KINDS });
-    Err(Fault::at("kind", reason))
+    Ok(false)
 }
 
 /// The kind of a policy that is not evaluated.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::json::Strict;
 use crate::{model::RawObject, yaml};
 
 /// A text that holds no objects of the API.
@@ -29,25 +30,37 @@ pub enum ReadError {
 ///
 /// Documents are counted with the items of Lists in place of the Lists, so that each object has a number of its own.
 pub fn read(source: &str, text: &str) -> Result<Vec<RawObject>, ReadError> {
+    let (objects, others) = read_all(source, text)?;
+    others.into_iter().next().map_or(Ok(objects), Err)
+}
+
+/// The same, and beside the objects what is none.
+pub fn read_all(source: &str, text: &str) -> Result<(Vec<RawObject>, Vec<ReadError>), ReadError> {
     let origin = || source.to_owned();
     let documents = parse(text).map_err(|reason| ReadError::Syntax { origin: origin(), reason })?;
-    let mut objects = Vec::new();
+    let mut values = Vec::new();
     for document in documents {
-        flatten(document, &mut objects);
+        flatten(document, &mut values);
     }
-    let numbered = objects.into_iter().zip(1..).map(|(object, document)| match object {
-        Value::Object(_) => Ok(RawObject { source: origin(), document, object }),
-        _ => Err(ReadError::NoObject { origin: origin(), document }),
-    });
-    numbered.collect()
+    let (mut objects, mut others) = (Vec::new(), Vec::new());
+    for (object, document) in values.into_iter().zip(1..) {
+        match object {
+            Value::Object(_) => objects.push(RawObject { source: origin(), document, object }),
+            _ => others.push(ReadError::NoObject { origin: origin(), document }),
+        }
+    }
+    Ok((objects, others))
 }
 
 /// JSON is read as such where it is such: large clusters print hundreds of megabytes of it.
 fn parse(text: &str) -> Result<Vec<Value>, String> {
     if text.trim_start().starts_with('{') {
-        let documents: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
-        if let Ok(documents) = documents {
-            return Ok(documents);
+        let documents: Result<Vec<Strict>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+        match documents {
+            Ok(documents) => return Ok(documents.into_iter().map(|Strict(value)| value).collect()),
+            // YAML in flow style begins like JSON; but a key given twice is a fault in either
+            Err(error) if error.is_data() => return Err(error.to_string()),
+            Err(_) => {}
         }
     }
     yaml::read_all(text).map_err(|error| error.to_string())
@@ -115,6 +128,9 @@ mod tests {
     fn json_documents_may_follow_each_other_and_flow_yaml_is_no_json() {
         assert_eq!(kinds("{\"kind\": \"A\"}\n{\"kind\": \"B\"}").len(), 2);
         assert_eq!(kinds("{kind: A}"), [(1, "A".into())]);
+        for twice in ["{\"kind\": \"A\", \"kind\": \"B\"}", "{kind: A, kind: B}", "a: [{b: 1, b: 2}]"] {
+            assert!(read("f", twice).is_err(), "{twice}");
+        }
     }
 
     #[test]

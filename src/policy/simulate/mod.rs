@@ -59,8 +59,8 @@ pub struct Finding {
 
 enum Outcome {
     Allowed,
-    /// With a pair of ends that it is denied for.
-    Denied(usize, usize),
+    /// With a pair of ends and a port that it is denied for.
+    Denied(usize, usize, u16),
     Uncertain(String),
 }
 
@@ -99,12 +99,7 @@ type Kinds = SmallVec<[usize; 2]>;
 impl<'a> Replay<'a> {
     fn new(past: &'a Past<'a>, evaluator: &'a Evaluator<'a>) -> Self {
         let classes = Classes::new(evaluator, &past.ends);
-        let kinds = |actors: &Actors| {
-            let mut kinds: Kinds = actors.ends.iter().flatten().map(|end| classes.kind(*end)).collect();
-            kinds.sort_unstable();
-            kinds.dedup();
-            kinds
-        };
+        let kinds = |actors: &Actors| Kinds::from_vec(classes.kinds_of(actors.ends.iter().flatten().copied()));
         let kinds = past.parties.iter().map(kinds).collect();
         let mut first: HashMap<(String, usize), usize> = HashMap::default();
         let mut like = |(n, end): (usize, &End)| *first.entry((end.to_string(), classes.kind(n))).or_insert(n);
@@ -125,9 +120,9 @@ impl<'a> Replay<'a> {
         simulation.connections += count;
         match outcome {
             Outcome::Allowed => simulation.allowed += count,
-            Outcome::Denied(from, to) => {
+            Outcome::Denied(from, to, port) => {
                 simulation.denied += count;
-                let reason = self.reason(row, from, to);
+                let reason = self.reason(row, from, to, port);
                 simulation.findings.push(finding(dependency, "denied", reason));
             }
             Outcome::Uncertain(reason) => {
@@ -143,56 +138,99 @@ impl<'a> Replay<'a> {
         }
         let [client, server] = [row.client, row.server].map(|party| &self.past.parties[party]);
         let reason = match (&client.ends, &server.ends) {
-            (Err(reason), _) | (_, Err(reason)) => reason.clone(),
-            _ if !row.is_direction_known => "who is the client is unknown".to_owned(),
+            (Ok(_), _) if !row.is_direction_known => "who is the client is unknown".to_owned(),
             (Ok(clients), Ok(servers)) => return self.known(row, clients, servers),
+            (Ok(clients), Err(_)) if !row.targets.is_empty() => return self.behind_service(row, clients),
+            (Err(reason), _) | (_, Err(reason)) => reason.clone(),
         };
-        // what cannot be told matters only where a policy isolates an end that is known
-        let mut known = self.kinds[row.client].iter().chain(&self.kinds[row.server]);
-        let is_isolated = |kind: &usize| {
-            [PolicyType::Egress, PolicyType::Ingress].iter().any(|direction| self.classes.isolates(*direction, *kind))
+        if self.could_deny(row) { Outcome::Uncertain(reason) } else { Outcome::Allowed }
+    }
+
+    /// Whether any policy may have a say where a side is not known, or who the client was: whoever is unknown may be any
+    /// pod.
+    fn could_deny(&self, row: &Row<'a>) -> bool {
+        let isolates = |party: usize, direction: PolicyType| match &self.past.parties[party].ends {
+            Ok(_) => self.kinds[party].iter().any(|kind| self.classes.isolates(direction, *kind)),
+            Err(_) => self.evaluator.policies().any(|policy| policy.rules(direction).is_some()),
         };
-        if known.any(is_isolated) { Outcome::Uncertain(reason) } else { Outcome::Allowed }
+        let (there, back) = ((row.client, row.server), (row.server, row.client));
+        let ways = if row.is_direction_known { vec![there] } else { vec![there, back] };
+        ways.iter()
+            .any(|(client, server)| isolates(*client, PolicyType::Egress) || isolates(*server, PolicyType::Ingress))
     }
 
     /// A connection whose ends are known: all pairs must be allowed.
     fn known(&self, row: &Row<'a>, clients: &[usize], servers: &[usize]) -> Outcome {
-        let (protocol, port) = (row.protocol, row.port);
-        let is_plain = !row.is_dialled || self.evaluator.options.dnat == Dnat::After;
-        let is_at_node = self.past.parties[row.client].is_at_node || self.past.parties[row.server].is_at_node;
         let (from, to) = (&self.kinds[row.client], &self.kinds[row.server]);
         let mut pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
-        if is_plain && pairs.all(|(from, to)| self.classes.allows(from, to, protocol, port)) {
+        let allows = |(from, to)| self.classes.allows(from, to, row.protocol, row.port);
+        if !self.is_by_dialling(row) && pairs.all(allows) {
             return Outcome::Allowed;
         }
-        let denies = |from: usize, to: usize| {
-            if is_plain && !is_at_node {
-                return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), protocol, port);
+        let pairs = clients.iter().flat_map(|from| servers.iter().map(move |to| (*from, *to)));
+        let denied = self.possible(pairs).into_iter().find(|(from, to)| self.denies(row, (*from, *to, row.port)));
+        denied.map_or(Outcome::Allowed, |(from, to)| Outcome::Denied(from, to, row.port))
+    }
+
+    /// A connection to a Service of which it was not seen who answered: whoever stands behind it may have.
+    fn behind_service(&self, row: &Row<'a>, clients: &[usize]) -> Outcome {
+        let pairs = clients.iter().flat_map(|from| row.targets.iter().map(move |(to, port)| (*from, *to, *port)));
+        let pairs: Vec<(usize, usize, u16)> = pairs.collect();
+        let denied: Vec<_> = pairs.iter().filter(|pair| self.denies(row, **pair)).collect();
+        match denied.first() {
+            None => Outcome::Allowed,
+            Some((from, to, port)) if denied.len() == pairs.len() => Outcome::Denied(*from, *to, *port),
+            Some(_) => {
+                let name = &row.dependency.server.name;
+                Outcome::Uncertain(format!("which pod behind {name} answered was not seen, and some are closed"))
             }
-            !self.probes(row, from, to).all(|probe| self.evaluator.allows(&probe))
-        };
-        let mut pairs = clients.iter().flat_map(|from| servers.iter().map(move |to| (*from, *to)));
-        pairs.find(|(from, to)| denies(*from, *to)).map_or(Outcome::Allowed, |(from, to)| Outcome::Denied(from, to))
+        }
+    }
+
+    /// Of pairs of ends those between which a connection is possible; all where none is.
+    fn possible(&self, pairs: impl Iterator<Item = (usize, usize)>) -> Vec<(usize, usize)> {
+        let ends = &self.past.ends;
+        let (possible, others): (Vec<_>, Vec<_>) = pairs.partition(|(from, to)| ends[*from].meets(&ends[*to]));
+        if possible.is_empty() { others } else { possible }
+    }
+
+    fn denies(&self, row: &Row<'a>, (from, to, port): (usize, usize, u16)) -> bool {
+        let is_at_node = self.past.parties[row.client].is_at_node || self.past.parties[row.server].is_at_node;
+        if !self.is_by_dialling(row) && !is_at_node {
+            return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), row.protocol, port);
+        }
+        !self.probes(row, (from, to, port)).all(|probe| self.evaluator.allows(&probe))
+    }
+
+    /// Whether it is judged by what the client dialled.
+    fn is_by_dialling(&self, row: &Row<'a>) -> bool {
+        self.evaluator.options.dnat == Dnat::Before && (row.is_dialled || !row.targets.is_empty())
     }
 
     /// The questions that a row asks between two ends: one for each address that was dialled.
-    fn probes(&self, row: &Row<'a>, from: usize, to: usize) -> impl Iterator<Item = Probe<'a>> {
-        let Dependency { protocol, port, via, .. } = row.dependency;
-        let ends: &'a [End] = &self.past.ends;
-        let probe = Probe::new(&ends[from], &ends[to], *protocol, *port);
-        let itself = via.is_empty().then_some(probe);
-        let dialled = via.iter().map(move |via| Probe { dialled: Some(via.address), ..probe });
-        itself.into_iter().chain(dialled)
+    fn probes(
+        &self,
+        row: &Row<'a>,
+        (from, to, port): (usize, usize, u16),
+    ) -> impl Iterator<Item = Probe<'a>> + use<'a> {
+        let (ends, dependency) = (&self.past.ends, row.dependency);
+        let probe = Probe::new(&ends[from], &ends[to], row.protocol, port);
+        let services = dependency.server.addresses.iter().map(move |address| (*address, dependency.port));
+        let services: Vec<_> = if row.targets.is_empty() { Vec::new() } else { services.collect() };
+        let dialled: Vec<_> =
+            dependency.via.iter().map(|via| (via.address, via.port)).chain(services).map(Some).collect();
+        let dialled = if dialled.is_empty() { vec![None] } else { dialled };
+        dialled.into_iter().map(move |dialled| Probe { dialled, ..probe })
     }
 
-    fn reason(&mut self, row: &Row<'a>, from: usize, to: usize) -> String {
-        let ask = || self.probes(row, from, to).find_map(|probe| self.evaluator.evaluate(&probe).reason());
+    fn reason(&mut self, row: &Row<'a>, from: usize, to: usize, port: u16) -> String {
+        let ask = || self.probes(row, (from, to, port)).find_map(|probe| self.evaluator.evaluate(&probe).reason());
         let options = self.evaluator.options;
         // where addresses decide, each end has a sentence of its own
         if options.ipblock_matches_pods || options.dnat == Dnat::Before {
             return ask().unwrap_or_default();
         }
-        let key = (self.likes[from], self.likes[to], row.protocol, row.port);
+        let key = (self.likes[from], self.likes[to], row.protocol, port);
         if let Some(known) = self.reasons.get(&key) {
             return known.clone();
         }

@@ -34,10 +34,15 @@ pub(super) struct Row<'d> {
     pub is_direction_known: bool,
     /// Whether a Service's address was dialled.
     pub is_dialled: bool,
+    /// Who stands behind the Service that was dialled, each with the port there, where it was not seen who answered.
+    pub targets: Vec<Target>,
 }
 
+/// An end by place, and the port there.
+pub(super) type Target = (usize, u16);
+
 impl<'d> Row<'d> {
-    fn new(dependency: &'d Dependency, client: usize, server: usize) -> Self {
+    fn new(dependency: &'d Dependency, client: usize, server: usize, targets: Vec<Target>) -> Self {
         let has = |mark| dependency.marks.contains(&mark);
         Self {
             dependency,
@@ -50,6 +55,7 @@ impl<'d> Row<'d> {
             is_always_allowed: has(Mark::Node) || has(Mark::Itself),
             is_direction_known: dependency.direction != Direction::Unknown,
             is_dialled: !dependency.via.is_empty(),
+            targets,
         }
     }
 }
@@ -89,7 +95,11 @@ impl<'d> Past<'d> {
                 *parties.entry(key).or_insert_with(|| past.add(party, roster, &mut places))
             };
             let (client, server) = (place(&dependency.client), place(&dependency.server));
-            past.rows.push(Row::new(dependency, client, server));
+            let targets = match dependency.server.kind {
+                PartyKind::Service => past.targets(dependency, roster, &mut places),
+                _ => Vec::new(),
+            };
+            past.rows.push(Row::new(dependency, client, server, targets));
         }
         past
     }
@@ -101,15 +111,22 @@ impl<'d> Past<'d> {
 
     fn add(&mut self, party: &Party, roster: &Roster<'_>, places: &mut HashMap<Who, usize>) -> usize {
         let is_at_node = party.addresses.iter().any(|address| roster.is_node(*address));
-        let mut place = |who: Who| {
-            *places.entry(who).or_insert_with(|| {
-                self.ends.push(roster.end(who));
-                self.ends.len() - 1
-            })
-        };
-        let ends = roster.party(party).map(|all| all.into_iter().map(&mut place).collect());
+        let who = roster.party(party);
+        let ends = who.map(|all| all.into_iter().map(|who| self.place(who, roster, places)).collect());
         self.parties.push(Actors { ends, is_at_node });
         self.parties.len() - 1
+    }
+
+    fn targets(&mut self, it: &Dependency, roster: &Roster<'_>, places: &mut HashMap<Who, usize>) -> Vec<Target> {
+        let targets = roster.behind(&it.server, it.protocol, it.port);
+        targets.into_iter().map(|(who, port)| (self.place(who, roster, places), port)).collect()
+    }
+
+    fn place(&mut self, who: Who, roster: &Roster<'_>, places: &mut HashMap<Who, usize>) -> usize {
+        *places.entry(who).or_insert_with(|| {
+            self.ends.push(roster.end(who));
+            self.ends.len() - 1
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::policy::{Actor, Census, Classes, Evaluator, PolicyType, PortSet};
+use crate::policy::{Census, Classes, Evaluator, PolicyType, PortSet};
 
 /// A deployed policy that is wider than a proposal for the same pods.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -26,7 +26,9 @@ pub fn undone(census: &Census<'_>, proposed: &Evaluator<'_>, combined: &Evaluato
     let search = Search::new(census, proposed, combined);
     let mut found: BTreeMap<(String, PolicyType), Undone> = BTreeMap::new();
     for (actor, range) in census.actors() {
-        let Actor::Workload(id) = actor else { continue };
+        if actor.workload().is_none() {
+            continue;
+        }
         let mut subjects: Vec<usize> = range.clone().collect();
         subjects.dedup_by_key(|end| search.profile(*end));
         for (subject, direction) in
@@ -40,7 +42,7 @@ pub fn undone(census: &Census<'_>, proposed: &Evaluator<'_>, combined: &Evaluato
                     keeps,
                 };
                 let undone = found.entry((policy.clone(), direction)).or_insert_with(new);
-                undone.workloads.insert(id.to_string());
+                undone.workloads.insert(actor.name());
             }
         }
     }

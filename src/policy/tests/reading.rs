@@ -57,6 +57,9 @@ fn names_and_labels_must_have_their_forms() {
         ("{name: ''}", "metadata.name: `` must be a DNS subdomain"),
         ("{name: Db}", "metadata.name: `Db` must be a DNS subdomain"),
         ("{name: db, namespace: a.b}", "metadata.namespace: `a.b` must be a DNS label"),
+        ("{name: db, annotations: {bad key!: a}}", "metadata.annotations[bad key!]: `bad key!` must be a label key"),
+        ("{name: db, finalizers: 5}", "metadata.finalizers: is a number, must be a list"),
+        ("{name: db, creationTimestamp: 7}", "metadata.creationTimestamp: is a number, must be a string"),
         ("{name: db, labels: {a: 1}}", "metadata.labels[a]: is a number, must be a string"),
         ("{name: db, labels: {a b: c}}", "metadata.labels[a b]: `a b` must be a label key"),
         ("{name: db, annotations: {a: true}}", "metadata.annotations[a]: is a boolean, must be a string"),
@@ -163,7 +166,10 @@ fn the_kind_and_its_version_must_be_served() {
     refused(&text.replace("apiVersion: networking.k8s.io/v1\n", ""), "apiVersion: is required");
     refused(&text.replace("NetworkPolicy", "NetworkPolice"), "kind: `NetworkPolice` is none of NetworkPolicy,");
     refused(&text.replace("kind: NetworkPolicy\n", ""), "kind: is required");
-    refused(&text.replace("spec: {}", ""), "spec: is required");
+    refused(&text.replace("NetworkPolicy", "Networkpolicy"), "kind: `Networkpolicy` is none of NetworkPolicy,");
+    refused("{metadata: {name: db}, spec: {podSelector: {}}}", "kind: is required");
+    let spec = strictly(&text.replace("spec: {}", "")).unwrap().policies.remove(0);
+    assert_eq!((spec.pod_selector, spec.ingress), (Selector::default(), Some(vec![])), "as the API server has it");
     refused(&with_spec("{policyTypes: [ingress]}"), "spec.policyTypes[0]: `ingress` is none of Ingress, Egress");
     refused(&with_spec("{policyTypes: [Ingress, Egress, Egress]}"), "spec.policyTypes: has 3 entries");
     refused(&with_spec("{ingress: {}}"), "spec.ingress: is an object, must be a list");

@@ -312,13 +312,13 @@ fn a_pod_and_its_own_node_always_reach_each_other() {
 
 #[test]
 fn egress_blocks_see_the_address_behind_a_service_or_the_one_dialled() {
-    let spec = "{policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/12}}]}]}";
+    let spec = "{policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/12}}], ports: [{port: 443}]}]}";
     let (client, server) = (pod("prod", "web"), address("203.0.113.7"));
-    let dialled = Some("10.96.0.9".parse().unwrap());
+    let dialled = Some(("10.96.0.9".parse().unwrap(), 443));
     for (dnat, expected) in [(Dnat::After, false), (Dnat::Before, true)] {
         let world = World::with(&[spec]).options(Options { dnat, ..Options::default() });
         let evaluator = Evaluator::new(&world.set, &world.namespaces, world.options);
-        let probe = Probe { dialled, ..Probe::new(&client, &server, Protocol::TCP, 443) };
+        let probe = Probe { dialled, ..Probe::new(&client, &server, Protocol::TCP, 6443) };
         assert_eq!(evaluator.allows(&probe), expected, "{dnat:?}");
         assert_eq!(evaluator.evaluate(&probe).allowed(), expected, "{dnat:?}");
     }
