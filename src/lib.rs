@@ -26,6 +26,7 @@ pub mod model;
 pub mod names;
 pub mod policy;
 pub mod recommend;
+pub mod records;
 pub mod render;
 pub mod segment;
 #[cfg(feature = "cli")]

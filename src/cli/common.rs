@@ -76,7 +76,7 @@ pub(super) struct Selection {
     /// Only this site
     #[arg(long, value_name = "NAME")]
     pub site: Option<String>,
-    /// Work on these captures alone, without the store
+    /// Work on these captures and flow logs alone, without the store
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub from: Vec<PathBuf>,
     /// Who is who, with or without --from: kubectl output, manifests or a hosts file

@@ -1,4 +1,4 @@
-//! `flowmap import`: captures into the store.
+//! `flowmap import`: captures and flow logs into the store.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     Done, Fault,
     common::{Global, Output, OutputArg, SiteArg},
-    fault, print, runs,
+    fault, import_records, print, runs,
     world::file_name,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     connection::Limits,
     intake::{Counts, Intake},
     model::MissedNames,
+    records,
     store::{Loss, Run, RunId, Store, Written, content_id},
 };
 
@@ -31,14 +32,20 @@ const MAX_WAITING: usize = 32_768;
 /// Frames between two looks at the progress bar and at the rows that wait.
 const FRAMES_AT_ONCE: u64 = 4_096;
 
-/// Read captures into the store. The same capture twice adds nothing, whatever its name.
+/// Read captures and flow logs into the store. The same file twice adds nothing, whatever its name.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "A flow log is a CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it
+has them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome.
+
+Examples:
   flowmap import trunk.pcapng
   flowmap import --site lab --sensor switch-a monday.pcap.gz tuesday.pcap.zst
-  tcpdump -i eth0 -w - -c 10000 | flowmap import -")]
+  flowmap import flows.csv.gz                      who called whom, from a flow log
+  tcpdump -i eth0 -w - -c 10000 | flowmap import -"
+)]
 pub(super) struct Args {
-    /// pcap or pcapng, also compressed by gzip or zstd; - for stdin
+    /// pcap, pcapng or flow CSV, told by the bytes, also compressed by gzip or zstd; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -46,7 +53,7 @@ pub(super) struct Args {
     /// Where the captures were taken [default: each file's name]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
-    /// Refuse a capture that is damaged or holds damaged packets, instead of using what is whole
+    /// Refuse a file that is damaged or holds damaged packets or records, instead of using what is whole
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
@@ -101,7 +108,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     Ok(Done::Clean)
 }
 
-/// Imports one capture.
+/// Imports one capture or flow log.
 pub(super) async fn file(
     store: &Store,
     path: &Path,
@@ -109,8 +116,12 @@ pub(super) async fn file(
     progress: &Progress,
 ) -> anyhow::Result<(Run, Written)> {
     let name = path.display().to_string();
-    let input = open(path).map_err(|why| unreadable(&name, &why))?;
-    let mut reader = CaptureReader::new(progress.wrap(input)).map_err(|error| unreadable(&name, &error))?;
+    let input = open(path, progress).map_err(|why| unreadable(&name, &why))?;
+    let (head, input) = peeked(input, records::HEAD_BYTES).map_err(|why| unreadable(&name, &why))?;
+    if let Some(format) = records::Format::of(&head) {
+        return import_records::file(store, path, options, (format, input)).await;
+    }
+    let mut reader = CaptureReader::new(input).map_err(|error| unreadable(&name, &error))?;
     let mut intake = Intake::new(Limits::default());
     let mut writer = store.begin_run().await?;
     let mut damage = None;
@@ -137,9 +148,8 @@ pub(super) async fn file(
         let why = format!("{count} damaged packets ({reason})");
         return Err(Fault::new(&name, why).hint("without --strict they are counted and the others used").into());
     }
-    let source = if path == Path::new("-") { "stdin".to_owned() } else { file_name(path) };
+    let (source, sensor) = origin(path, options);
     let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);
-    let sensor = options.sensor.clone().unwrap_or_else(|| stem(&source).to_owned());
     let mut last = intake.end_some();
     loop {
         let next = intake.end_some();
@@ -185,48 +195,55 @@ pub(super) fn loss(counts: &Counts) -> Loss {
     Loss { not_decoded, bounds, names: counts.missed_names, ..Loss::default() }
 }
 
+/// What a file is called in the store, and where its content was seen.
+pub(super) fn origin(path: &Path, options: &Options) -> (String, String) {
+    let source = if path == Path::new("-") { "stdin".to_owned() } else { file_name(path) };
+    let sensor = options.sensor.clone().unwrap_or_else(|| stem(&source).to_owned());
+    (source, sensor)
+}
+
 /// The name without its endings: `node-1` of `node-1.pcap.gz`.
 fn stem(name: &str) -> &str {
     name.split('.').find(|part| !part.is_empty()).unwrap_or(name)
 }
 
 /// Opens a file, through its compression where it has one.
-fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read>> {
     if path == Path::new("-") {
         return decompressed(Box::new(io::stdin()));
     }
     if path.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
     }
-    decompressed(Box::new(File::open(path)?))
+    decompressed(Box::new(progress.wrap(File::open(path)?)))
 }
 
 /// Bytes that fill the buffer of a decompressor.
 const COMPRESSED_BUFFER_BYTES: usize = 256 << 10;
 
-fn decompressed(mut inner: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
-    let mut magic = [0u8; 4];
-    let mut have = 0;
-    while have < magic.len() {
-        match inner.read(&mut magic[have..])? {
-            0 => break,
-            count => have += count,
-        }
-    }
-    let all = io::Cursor::new(magic[..have].to_vec()).chain(inner);
-    Ok(match magic {
+fn decompressed(inner: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    let (magic, all) = peeked(inner, 4)?;
+    Ok(match magic[..] {
         [0x1f, 0x8b, ..] => {
             Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, all)))
         }
         [0x28, 0xb5, 0x2f, 0xfd] => {
             Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, all))?)
         }
-        _ => Box::new(all),
+        _ => all,
     })
 }
 
+/// The first bytes, and the whole with them. Fewer only where the file is shorter.
+fn peeked(mut inner: Box<dyn Read>, count: usize) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
+    let mut head = Vec::new();
+    inner.by_ref().take(count as u64).read_to_end(&mut head)?;
+    let all = io::Cursor::new(head.clone()).chain(inner);
+    Ok((head, Box::new(all)))
+}
+
 /// A file that cannot be read, with the cure where one is known.
-fn unreadable(name: &str, why: &dyn Explained) -> anyhow::Error {
+pub(super) fn unreadable(name: &str, why: &dyn Explained) -> anyhow::Error {
     let fault = Fault::new(name, why.why());
     match why.cure() {
         Some(hint) => fault.hint(hint).into(),
@@ -235,7 +252,7 @@ fn unreadable(name: &str, why: &dyn Explained) -> anyhow::Error {
 }
 
 /// An error that may know its cure.
-trait Explained {
+pub(super) trait Explained {
     fn why(&self) -> String;
     fn cure(&self) -> Option<&'static str>;
 }
@@ -273,7 +290,9 @@ impl Explained for FileError {
             Self::NotACapture(begin) if begin.starts_with("`{") || begin.starts_with("`apiV") => {
                 Some("for kubectl output use `flowmap inventory import`")
             }
-            _ => Some("captures are pcap or pcapng files, as tcpdump -w writes them"),
+            _ => Some(
+                "captures are pcap or pcapng files, as tcpdump -w writes them; a flow CSV names its columns in the first line",
+            ),
         }
     }
 }
@@ -285,10 +304,12 @@ fn summary(run: &Run, written: &Written) -> String {
         return format!("{source}: already in the store{name}, nothing added\n");
     }
     // writing to a String cannot fail
-    let mut text = format!("{source}: {packets} packets, {decoded} decoded");
+    let [all, used, not_used] =
+        if run.is_records() { ["records", "used", "not used"] } else { ["packets", "decoded", "not decoded"] };
+    let mut text = format!("{source}: {packets} {all}, {decoded} {used}");
     if !loss.not_decoded.is_empty() {
         let reasons = loss.not_decoded.iter().map(|(reason, count)| format!("{reason} {count}"));
-        text.push_str(", not decoded: ");
+        let _ = write!(text, ", {not_used}: ");
         text.push_str(&reasons.collect::<Vec<_>>().join(", "));
     }
     text.push('\n');

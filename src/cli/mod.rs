@@ -17,6 +17,7 @@ mod flows;
 mod folder;
 mod generate;
 mod import;
+mod import_records;
 mod inventory;
 mod inventory_list;
 mod inventory_sync;
@@ -62,7 +63,7 @@ pub struct Cli {
 enum Command {
     /// Watch interfaces until stopped
     Capture(capture::Args),
-    /// Read captures into the store
+    /// Read captures and flow logs into the store
     Import(import::Args),
     /// Read or list who is who
     Inventory(inventory::Args),

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     inventory::{Conflict, network_plugin},
     map::{self, By, Hidden, Learning},
-    model::{Cover, Dependency, Watched, WorkloadRef},
+    model::{Cover, Dependency, History, Watched, WorkloadRef},
     store::Run,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Args {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let world = World::open(global, &args.selection).await?;
     let dependencies: Vec<Dependency> = world.sites.iter().flat_map(|site| site.dependencies(By::Workload)).collect();
-    let learning = map::learning(&dependencies);
+    let learning = map::learning(&in_time(&dependencies));
     if args.output.output == Output::Json {
         let runs: Vec<_> = world.runs.iter().map(runs::json).collect();
         let conflicts: Vec<_> = world.sites.iter().flat_map(conflicts).collect();
@@ -52,6 +52,20 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         print::text(printable(&text).as_bytes())?;
     }
     Ok(Done::Clean)
+}
+
+/// The dependencies that were seen at known times: hours that a flow log only counts tell nothing of what came when.
+fn in_time(dependencies: &[Dependency]) -> Vec<Dependency> {
+    let named = |dependency: &Dependency| {
+        let history: History = dependency
+            .history
+            .iter()
+            .filter(|(hour, _)| hour.is_named())
+            .map(|(hour, count)| (*hour, *count))
+            .collect();
+        (!history.is_empty()).then(|| Dependency { history, ..dependency.clone() })
+    };
+    dependencies.iter().filter_map(named).collect()
 }
 
 /// Addresses that two owners had at one time.
@@ -115,10 +129,14 @@ const MAX_CONFLICTS: usize = 10;
 
 fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String {
     let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for (reason, count) in runs.iter().flat_map(|run| &run.loss.not_decoded) {
-        *reasons.entry(reason).or_default() += count;
-    }
+    let of_kind = |is_records: bool| runs.iter().filter(move |run| run.is_records() == is_records);
+    let reasons = |is_records: bool| {
+        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+        for (reason, count) in of_kind(is_records).flat_map(|run| &run.loss.not_decoded) {
+            *reasons.entry(reason).or_default() += count;
+        }
+        reasons
+    };
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // writing to a String cannot fail
@@ -130,9 +148,17 @@ fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String
     if let (Some(first), Some(last)) = (first, last) {
         line("window", format!("{first} to {last}"));
     }
-    line("packets", format!("{}, {} decoded", sum(|run| run.packets), sum(|run| run.decoded)));
-    for (reason, count) in reasons {
+    let count = |is_records: bool, of: fn(&Run) -> u64| of_kind(is_records).map(of).sum::<u64>();
+    let [packets, decoded] = [|run: &Run| run.packets, |run: &Run| run.decoded];
+    line("packets", format!("{}, {} decoded", count(false, packets), count(false, decoded)));
+    for (reason, count) in reasons(false) {
         line("  not decoded", format!("{count} {reason}"));
+    }
+    if of_kind(true).next().is_some() {
+        line("records", format!("{}, {} used", count(true, packets), count(true, decoded)));
+    }
+    for (reason, count) in reasons(true) {
+        line("  not used", format!("{count} {reason}"));
     }
     let (by_kernel, by_interface) = (sum(|run| run.loss.dropped_by_kernel), sum(|run| run.loss.dropped_by_interface));
     line("dropped", format!("{by_kernel} by the kernel, {by_interface} by interfaces"));

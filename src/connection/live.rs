@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     decode::Packet,
-    model::{Flags, Hops, Hour, Opening, Tally, Timestamp, Trace},
+    model::{Flags, Hops, Hour, Lump, Opening, Tally, Timestamp, Trace},
 };
 
 /// What one side has sent.
@@ -116,6 +116,7 @@ impl Connection {
             from_dst: tally(dst),
             hops_src: src.hops,
             hops_dst: dst.hops,
+            lump: Lump::default(),
         }
     }
 

@@ -89,7 +89,7 @@ fn marks(
     if a == b || client.kind == PartyKind::Node && server.kind == PartyKind::Node && client.name == server.name {
         marks.insert(Mark::Itself);
     }
-    if identity::is_own_node(a, b, directory, connection.span) {
+    if identity::is_own_node(a, b, directory, connection.moment()) {
         marks.insert(Mark::Node);
     }
     marks
@@ -147,9 +147,16 @@ impl Sum {
         sum.span.join(connection.span);
         sum.vlans.extend(connection.vlans.iter().cloned());
         sum.tunnels.extend(connection.tunnels.iter().cloned());
-        self.connections += connection.weight;
+        self.connections += connection.count();
+        // a record does not say in which of its hours each connection was
+        #[expect(clippy::cast_precision_loss, reason = "a count of hours")]
+        let in_hour = if connection.trace.lump.is_record() {
+            (connection.count() / connection.hours.len() as f64).max(1.0)
+        } else {
+            connection.weight
+        };
         for hour in &connection.hours {
-            *self.history.entry(*hour).or_default() += connection.weight;
+            *self.history.entry(*hour).or_default() += in_hour;
         }
     }
 

@@ -8,7 +8,9 @@ use std::{
 use foldhash::HashMap;
 
 use super::volume::Volume;
-use crate::model::{Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Recording, Span, Trace, Via};
+use crate::model::{
+    Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Recording, Span, Timestamp, Trace, Via,
+};
 
 /// An address with a port.
 pub(super) type End = (IpAddr, u16);
@@ -56,6 +58,19 @@ impl Connection {
             _ if flags.has(Flags::REFUSED) => Outcome::Refused,
             _ => Outcome::Oneway,
         }
+    }
+
+    /// When to ask who its ends were: a record that names no time is about those who are there now.
+    pub fn moment(&self) -> Span {
+        const NOW: Timestamp = Timestamp(i64::MAX / 2);
+        if self.span.last.hour().is_named() { self.span } else { Span::at(NOW) }
+    }
+
+    /// How many connections it counts for.
+    pub fn count(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
+        let in_record = self.trace.lump.connections.max(1) as f64;
+        self.weight * in_record
     }
 
     /// The same with client and server exchanged.
@@ -144,6 +159,11 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
         span.join(at(entry));
     }
     let direction = if key.opening == Opening::Seen { Direction::Handshake } else { Direction::Unknown };
+    let mut hours: BTreeSet<Hour> = by_hour.into_keys().collect();
+    // a record that counts more hours than it names has them among those that have no name
+    let counted = usize::try_from(trace.lump.hours).unwrap_or(usize::MAX);
+    let uncounted = counted.saturating_sub(hours.iter().filter(|hour| hour.is_named()).count());
+    hours.extend(Hour::unnamed(u32::try_from(uncounted).unwrap_or(u32::MAX)));
     Connection {
         protocol: key.protocol,
         client: key.src,
@@ -157,7 +177,7 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
         vlans: seen.vlans,
         tunnels: seen.tunnels,
         weight: seen.weight,
-        hours: by_hour.into_keys().collect(),
+        hours,
     }
 }
 
@@ -299,6 +319,7 @@ fn is_same_exchange(before: &Connection, next: &Connection) -> bool {
     let (a, b) = (&before.trace, &next.trace);
     let is_same_number = a.identity != 0 && a.identity == b.identity || a.answer != 0 && a.answer == b.answer;
     (before.protocol, before.client, before.server) == (next.protocol, next.client, next.server)
+        && !next.trace.lump.is_record()
         && next.span.first.seconds_since(before.span.last) <= DATAGRAM_IDLE_S
         && (is_same_number || is_same_network(before, next))
 }

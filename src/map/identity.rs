@@ -20,14 +20,14 @@ pub(super) struct Server {
 
 /// The client of a connection.
 pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
-    party(connection.client.0, directory.who_over(connection.client.0, connection.span))
+    party(connection.client.0, directory.who_over(connection.client.0, connection.moment()))
 }
 
 /// The server of a connection. A Service address that was not seen translated stands for its workload where all its
 /// pods are of one and listen on one port.
 pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     let (address, port) = connection.server;
-    let Connection { protocol, span, .. } = *connection;
+    let (protocol, span) = (connection.protocol, connection.moment());
     if connection.trace.flags.has(Flags::BROADCAST) {
         return Server { party: party(address, Owner::Multicast), port, via: None };
     }
@@ -44,7 +44,7 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
 
 /// An end that the client dialled, with the Service that it was then.
 fn dialled((address, port): End, connection: &Connection, directory: &Directory) -> Via {
-    let Connection { protocol, span, .. } = *connection;
+    let (protocol, span) = (connection.protocol, connection.moment());
     let service = directory.service_over(address, protocol, port, span);
     let service = service.or_else(|| directory.node_port_over(protocol, port, span));
     let service = service.map(|(service, _)| format!("{}/{}", service.namespace, service.name));

@@ -33,7 +33,7 @@ pub(super) fn find(connections: &[Connection], directory: &Directory) -> BTreeSe
         let is_check = connection.protocol == Protocol::TCP && connection.outcome() == Outcome::Established;
         let is_empty = !connection.trace.flags.has(Flags::PAYLOAD) && connection.trace.flags.has(Flags::CLOSED);
         let (client, server) = (connection.client.0, connection.server);
-        if is_check && identity::is_own_node(client, server.0, directory, connection.span) {
+        if is_check && identity::is_own_node(client, server.0, directory, connection.moment()) {
             probes.insert(n);
         } else if is_check && is_empty {
             others.entry((client, server)).or_default().push(n);

@@ -41,6 +41,9 @@ enum Key {
 
 /// Joins the sightings of each connection into one: the true client, the true server, and what was dialled.
 pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
+    // a record of a flow log has none of the numbers that connections are known by
+    let (mut records, captured) = std::mem::take(connections).into_iter().partition(|it| it.trace.lump.is_record());
+    *connections = captured;
     for key in [by_numbers, by_client, by_answer] {
         let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
         let mut done = Vec::with_capacity(connections.len());
@@ -56,6 +59,7 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
         *connections = done;
     }
     *connections = join_services(std::mem::take(connections), directory);
+    connections.append(&mut records);
     connections.sort_by_key(|c| (c.protocol, c.client, c.server, c.span.first, c.trace.identity));
 }
 

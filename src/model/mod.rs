@@ -22,7 +22,9 @@ pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
 pub use link::{How, LinkKey, LinkSighting, Mac};
 pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
-pub use observation::{Flags, Hops, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet};
+pub use observation::{
+    Flags, Hops, Lump, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet,
+};
 pub use party::{Party, PartyKind, WorkloadRef};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use scope::{ListTally, Scope};

@@ -206,6 +206,24 @@ impl FromIterator<Sent> for Tally {
     }
 }
 
+/// What a record of a flow log stands for, where it stands for more than one connection in the hour of its row. Packets
+/// tell each connection by itself: there it is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lump {
+    /// Connections in the record; 0 where there is no record.
+    pub connections: u64,
+    /// Different hours it was seen in, as far as the record counts them without naming them; 0 where it does not.
+    pub hours: u32,
+}
+
+impl Lump {
+    /// Whether a record of a flow log says it, and not packets.
+    #[must_use]
+    pub fn is_record(self) -> bool {
+        self.connections > 0
+    }
+}
+
 /// What was seen of one connection within one hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trace {
@@ -236,6 +254,8 @@ pub struct Trace {
     pub hops_src: Hops,
     /// Hop limits of the packets from `dst`.
     pub hops_dst: Hops,
+    /// How much of a flow log it is.
+    pub lump: Lump,
 }
 
 /// Tells the connections of one observation apart.
@@ -268,7 +288,9 @@ impl Trace {
 
     /// Takes in a further part of the same sighting, of packets that were not counted before.
     pub fn append(&mut self, other: &Self) {
+        let connections = self.lump.connections.saturating_add(other.lump.connections);
         self.join(other);
+        self.lump.connections = connections;
         other.from_src.iter().for_each(|sent| self.from_src.add(*sent));
         other.from_dst.iter().for_each(|sent| self.from_dst.add(*sent));
     }
@@ -286,6 +308,8 @@ impl Trace {
         self.src_end = furthest(self.src_end, other.src_end);
         self.hops_src.join(other.hops_src);
         self.hops_dst.join(other.hops_dst);
+        self.lump.connections = self.lump.connections.max(other.lump.connections);
+        self.lump.hours = self.lump.hours.max(other.lump.hours);
     }
 }
 

@@ -47,7 +47,22 @@ impl Timestamp {
     }
 }
 
+/// Hours before this one name no time: 65,536 hours after 1970, in 1977, when there were no captures.
+const FIRST_NAMED: i32 = 1 << 16;
+
 impl Hour {
+    /// The hours that stand for those which a flow log counts without naming them: from 1970 on, where nobody looks for
+    /// traffic. No more than there are.
+    pub fn unnamed(count: u32) -> impl Iterator<Item = Self> {
+        (0..FIRST_NAMED.min(i32::try_from(count).unwrap_or(FIRST_NAMED))).map(Self)
+    }
+
+    /// Whether it is an hour of some day, and not one of [`Hour::unnamed`].
+    #[must_use]
+    pub fn is_named(self) -> bool {
+        self.0 >= FIRST_NAMED
+    }
+
     /// Its first moment.
     #[must_use]
     pub fn start(self) -> Timestamp {

@@ -1,17 +1,20 @@
 //! How the connections of an observation are written: a version, the number of connections, then each in turn, all
 //! numbers as LEB128. Sorted by their first packet, so that equal sets are equal bytes.
 
-use crate::model::{Flags, Hops, Sent, Tally, Trace, TraceSet};
+use crate::model::{Flags, Hops, Lump, Sent, Tally, Trace, TraceSet};
 
-/// Changes when the layout below does. Version 1 had packets and bytes as sums, without the places that saw them.
+/// Changes when the layout below does. Version 1 had packets and bytes as sums, without the places that saw them; version
+/// 3 ends each connection with what a record of a flow log stands for, and is written only where there are records.
 const VERSION: u64 = 2;
 const VERSION_OF_SUMS: u64 = 1;
+const VERSION_OF_RECORDS: u64 = 3;
 
 pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
     let mut traces: Vec<&Trace> = set.iter().collect();
     traces.sort_unstable_by_key(|trace| (trace.first, trace.id()));
     let mut bytes = Vec::with_capacity(8 + traces.len() * 24);
-    put(&mut bytes, VERSION);
+    let has_records = traces.iter().any(|trace| trace.lump != Lump::default());
+    put(&mut bytes, if has_records { VERSION_OF_RECORDS } else { VERSION });
     put(&mut bytes, traces.len() as u64);
     let mut before = 0;
     for trace in traces {
@@ -29,6 +32,10 @@ pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
         put_tally(&mut bytes, &trace.from_dst);
         let (src, dst) = (trace.hops_src, trace.hops_dst);
         bytes.extend([src.high, src.low, dst.high, dst.low]);
+        if has_records {
+            put(&mut bytes, trace.lump.connections);
+            put(&mut bytes, u64::from(trace.lump.hours));
+        }
     }
     bytes
 }
@@ -37,7 +44,7 @@ pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
 pub(super) fn decode(bytes: &[u8], total: u64) -> Option<TraceSet> {
     let mut input = Input(bytes);
     let version = input.number()?;
-    if version != VERSION && version != VERSION_OF_SUMS {
+    if !(VERSION_OF_SUMS..=VERSION_OF_RECORDS).contains(&version) {
         return None;
     }
     let count = usize::try_from(input.number()?).ok().filter(|count| *count <= TraceSet::EXACT)?;
@@ -120,6 +127,11 @@ impl Input<'_> {
         let (from_src, from_dst) =
             if version == VERSION_OF_SUMS { self.sums()? } else { (self.tally()?, self.tally()?) };
         let [src_high, src_low, dst_high, dst_low] = self.fixed()?;
+        let lump = if version == VERSION_OF_RECORDS {
+            Lump { connections: self.number()?, hours: self.small()? }
+        } else {
+            Lump::default()
+        };
         Some(Trace {
             src_port,
             identity,
@@ -133,6 +145,7 @@ impl Input<'_> {
             from_dst,
             hops_src: Hops { high: src_high, low: src_low },
             hops_dst: Hops { high: dst_high, low: dst_low },
+            lump,
         })
     }
 }
@@ -150,11 +163,12 @@ mod tests {
 
     prop_compose! {
         fn any_trace()(src_port: u16, identity: u32, answer: u32, ends: (u32, u32), flags: u16, times: (u32, u32),
-                       from_src in any_tally(), from_dst in any_tally(), hops: (u8, u8)) -> Trace {
+                       from_src in any_tally(), from_dst in any_tally(), hops: (u8, u8), lump: (u64, u32)) -> Trace {
             let (first, last) = (times.0.min(times.1), times.0.max(times.1));
             let (hops_src, hops_dst) = (Hops { high: hops.0, low: hops.1 }, Hops { high: hops.1, low: hops.0 });
             let (src_end, dst_end, flags) = (ends.0, ends.1, Flags(flags));
-            Trace { src_port, identity, answer, src_end, dst_end, flags, first, last, from_src, from_dst, hops_src, hops_dst }
+            let lump = Lump { connections: lump.0, hours: lump.1 };
+            Trace { src_port, identity, answer, src_end, dst_end, flags, first, last, from_src, from_dst, hops_src, hops_dst, lump }
         }
     }
 

@@ -53,11 +53,11 @@ pub struct Run {
     pub sensor: String,
     /// The file's name, or the interface.
     pub source: String,
-    /// `file` or `live`.
+    /// `file`, `live`, or [`Run::RECORDS`].
     pub kind: String,
-    /// Packets in it.
+    /// Packets in it; records of a flow log.
     pub packets: u64,
-    /// Packets that became flows.
+    /// Packets or records that became flows.
     pub decoded: u64,
     /// Those that did not.
     pub loss: Loss,
@@ -183,6 +183,17 @@ impl Store {
     pub async fn remove_run(&self, id: RunId) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM run WHERE id = $1").bind(id.0).execute(&self.pool).await?;
         Ok(done.rows_affected() > 0)
+    }
+}
+
+impl Run {
+    /// The kind of a flow log, which holds records in place of packets.
+    pub const RECORDS: &'static str = "records";
+
+    /// Whether it is a flow log.
+    #[must_use]
+    pub fn is_records(&self) -> bool {
+        self.kind == Self::RECORDS
     }
 }
 

@@ -1,0 +1,157 @@
+//! Flow logs into the store.
+
+use std::{collections::BTreeMap, io::Read, path::Path};
+
+use anyhow::Context;
+use foldhash::HashMap;
+
+use super::{
+    Fault,
+    import::{self, Explained, Options, unreadable},
+};
+use crate::{
+    model::{Observation, ObservationKey, Span, TraceSet},
+    records::{Fault as Damage, Format, Line, Reader, RecordsError},
+    store::{Loss, Run, RunId, RunWriter, Store, Written, content_id},
+};
+
+/// Rows that are held in memory before they are written: some 10 MB.
+const MAX_WAITING: usize = 16_384;
+/// Damaged records that are told one by one.
+const MAX_TOLD: u64 = 5;
+
+/// Imports one flow log.
+pub(super) async fn file(
+    store: &Store,
+    path: &Path,
+    options: &Options,
+    (format, input): (Format, Box<dyn Read>),
+) -> anyhow::Result<(Run, Written)> {
+    let name = path.display().to_string();
+    let mut reader = Reader::new(format, input).map_err(|error| unreadable(&name, &error))?;
+    let mut writer = store.begin_run().await?;
+    let mut rows = Rows::default();
+    let mut tally = Tally::default();
+    while let Some(line) = reader.next_line().map_err(|error| unreadable(&name, &error))? {
+        match line {
+            Line::Flow(record) => {
+                tally.used += 1;
+                tally.span = joined(tally.span, record.span);
+                record.observations().into_iter().for_each(|observation| rows.add(observation));
+            }
+            Line::Damaged { line, fault } if options.strict => {
+                let hint = "without --strict damaged records are counted and the others used";
+                return Err(Fault::new(&name, format_args!("line {line}: {fault}")).hint(hint).into());
+            }
+            Line::Damaged { line, fault } => tally.damaged(&name, line, &fault),
+        }
+        if rows.0.len() >= MAX_WAITING {
+            writer.write(&rows.take()).await?;
+        }
+    }
+    let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
+    let mut run = tally.run(id, path, options);
+    let written = finish(writer, &mut run, rows).await.with_context(|| name.clone())?;
+    tally.tell(&run, &written);
+    Ok((run, written))
+}
+
+async fn finish(writer: RunWriter, run: &mut Run, mut rows: Rows) -> anyhow::Result<Written> {
+    Ok(writer.finish(run, &rows.take()).await?)
+}
+
+/// Observations that wait to be written, each key once.
+#[derive(Default)]
+struct Rows(HashMap<ObservationKey, TraceSet>);
+
+impl Rows {
+    fn add(&mut self, observation: Observation) {
+        self.0.entry(observation.key).or_default().extend(observation.traces);
+    }
+
+    /// All of them, in order.
+    fn take(&mut self) -> Vec<Observation> {
+        let mut rows: Vec<Observation> = self.0.drain().map(|(key, traces)| Observation { key, traces }).collect();
+        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+}
+
+/// What became of the records.
+#[derive(Default)]
+struct Tally {
+    used: u64,
+    not_used: BTreeMap<String, u64>,
+    span: Option<Span>,
+    /// The first that were damaged, as they are told.
+    told: Vec<String>,
+}
+
+impl Tally {
+    fn damaged(&mut self, name: &str, line: u64, fault: &Damage) {
+        *self.not_used.entry(fault.kind()).or_default() += 1;
+        if self.told.len() as u64 <= MAX_TOLD {
+            self.told.push(format!("{name}: line {line}: {fault}"));
+        }
+    }
+
+    fn run(&self, id: RunId, path: &Path, options: &Options) -> Run {
+        let (source, sensor) = import::origin(path, options);
+        Run {
+            id,
+            site: options.site.clone(),
+            sensor,
+            source,
+            kind: Run::RECORDS.into(),
+            packets: self.used + self.not_used.values().sum::<u64>(),
+            decoded: self.used,
+            loss: Loss { not_decoded: self.not_used.clone(), ..Loss::default() },
+            first_packet: self.span.map(|span| span.first),
+            last_packet: self.span.map(|span| span.last),
+        }
+    }
+
+    /// Says which records could not be used, the first of them by their lines.
+    fn tell(&self, run: &Run, written: &Written) {
+        if *written != Written::Added {
+            return;
+        }
+        let damaged = run.packets - run.decoded;
+        for line in self.told.iter().take(usize::try_from(MAX_TOLD).unwrap_or_default()) {
+            eprintln!("{}", super::fault::printable(line));
+        }
+        if damaged > MAX_TOLD {
+            eprintln!("{}: {} more damaged records", super::fault::printable(&run.source), damaged - MAX_TOLD);
+        }
+        if self.used > 0 && self.span.is_none() {
+            let source = super::fault::printable(&run.source);
+            eprintln!("{source}: no record names a time: --since and --until leave all of them out");
+        }
+    }
+}
+
+fn joined(all: Option<Span>, one: Option<Span>) -> Option<Span> {
+    match (all, one) {
+        (Some(mut all), Some(one)) => {
+            all.join(one);
+            Some(all)
+        }
+        (all, one) => all.or(one),
+    }
+}
+
+impl Explained for RecordsError {
+    fn why(&self) -> String {
+        match self {
+            Self::Io(error) => error.why(),
+            other => other.to_string(),
+        }
+    }
+
+    fn cure(&self) -> Option<&'static str> {
+        match self {
+            Self::Io(error) => error.cure(),
+            _ => Some("the first line of a flow CSV names its columns: client, server, protocol, port, and more"),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The flow CSV: a header that names the columns in any order and case, then one record a line. Columns that are not
+//! known are passed over.
+
+use std::{
+    io::{self, Read},
+    net::IpAddr,
+    str::FromStr,
+};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    Fault, FlowRecord, Line, RecordsError,
+    line::{Lines, Text, fields},
+};
+use crate::model::{Hour, Outcome, Protocol, Span, Timestamp};
+
+/// What a column says, and what it may be called.
+type Column = (&'static str, &'static [&'static str]);
+
+const CLIENT: Column = ("client", &["client", "src_ip"]);
+const SERVER: Column = ("server", &["server", "dst_ip"]);
+const PROTOCOL: Column = ("protocol", &["protocol", "proto"]);
+const PORT: Column = ("port", &["port", "dst_port"]);
+const PACKETS: Column = ("packets", &["packets"]);
+const BYTES: Column = ("bytes", &["bytes"]);
+const TO_SERVER: Column = ("bytes to the server", &["bytes_to_server"]);
+const TO_CLIENT: Column = ("bytes to the client", &["bytes_to_client"]);
+const CONNECTIONS: Column = ("connections", &["connections"]);
+const FIRST_SEEN: Column = ("time first seen", &["first_seen"]);
+const LAST_SEEN: Column = ("time last seen", &["last_seen"]);
+const HOURS: Column = ("hours", &["hours"]);
+const OUTCOME: Column = ("outcome", &["outcome"]);
+
+/// Whether a line is a header of flow records: it names a client, a server, and what was called.
+pub(super) fn is_header(line: &[u8]) -> bool {
+    let Ok(line) = std::str::from_utf8(line) else { return false };
+    let names = fields(line);
+    let has = |column: Column| place(&names, column).is_some();
+    let known = [CLIENT, SERVER, PROTOCOL, PORT].into_iter().filter(|column| has(*column)).count();
+    (has(CLIENT) || has(SERVER)) && known >= 2
+}
+
+fn place(names: &[String], (_, aliases): Column) -> Option<usize> {
+    names.iter().position(|name| aliases.iter().any(|alias| name.eq_ignore_ascii_case(alias)))
+}
+
+/// Where each column stands.
+struct Columns {
+    client: usize,
+    server: usize,
+    protocol: usize,
+    port: usize,
+    packets: Option<usize>,
+    bytes: Option<usize>,
+    to_server: Option<usize>,
+    to_client: Option<usize>,
+    connections: Option<usize>,
+    first_seen: Option<usize>,
+    last_seen: Option<usize>,
+    hours: Option<usize>,
+    outcome: Option<usize>,
+}
+
+impl Columns {
+    fn of(names: &[String]) -> Result<Self, RecordsError> {
+        let maybe = |column: Column| {
+            let (what, aliases) = column;
+            let is_it = |name: &&String| aliases.iter().any(|alias| name.eq_ignore_ascii_case(alias));
+            match names.iter().filter(is_it).count() {
+                0 | 1 => Ok(place(names, column)),
+                _ => Err(RecordsError::TwoColumns { what }),
+            }
+        };
+        let must = |column: Column| {
+            let (what, names) = column;
+            maybe(column)?.ok_or(RecordsError::MissingColumn { what, names })
+        };
+        Ok(Self {
+            client: must(CLIENT)?,
+            server: must(SERVER)?,
+            protocol: must(PROTOCOL)?,
+            port: must(PORT)?,
+            packets: maybe(PACKETS)?,
+            bytes: maybe(BYTES)?,
+            to_server: maybe(TO_SERVER)?,
+            to_client: maybe(TO_CLIENT)?,
+            connections: maybe(CONNECTIONS)?,
+            first_seen: maybe(FIRST_SEEN)?,
+            last_seen: maybe(LAST_SEEN)?,
+            hours: maybe(HOURS)?,
+            outcome: maybe(OUTCOME)?,
+        })
+    }
+
+    fn record(&self, row: &[String]) -> Result<FlowRecord, Fault> {
+        let row = Row(row);
+        let protocol = row.must(Some(self.protocol), PROTOCOL, "the name or number of a protocol", protocol)?;
+        let port = row.get(Some(self.port), PORT, "a port from 0 to 65535", plain)?;
+        let port = match port {
+            Some(port) => port,
+            None if protocol.has_ports() => return Err(Fault::Missing(PORT.0)),
+            None => 0,
+        };
+        let number = |place, column| row.get(place, column, "a whole number", plain::<u64>);
+        let (to_server, to_client) = (number(self.to_server, TO_SERVER)?, number(self.to_client, TO_CLIENT)?);
+        let bytes = number(self.bytes, BYTES)?;
+        Ok(FlowRecord {
+            client: row.must(Some(self.client), CLIENT, "an address", address)?,
+            server: row.must(Some(self.server), SERVER, "an address", address)?,
+            protocol,
+            port: if protocol.has_ports() { port } else { 0 },
+            outcome: row.get(self.outcome, OUTCOME, "an outcome as `flowmap flows` names them", outcome)?,
+            packets: number(self.packets, PACKETS)?,
+            bytes_to_server: to_server.or(bytes).unwrap_or_default(),
+            bytes_to_client: to_client.unwrap_or_default(),
+            connections: number(self.connections, CONNECTIONS)?.unwrap_or(1).max(1),
+            span: self.span(&row)?,
+            hours: row.get(self.hours, HOURS, "a whole number", plain)?,
+        })
+    }
+
+    fn span(&self, row: &Row<'_>) -> Result<Option<Span>, Fault> {
+        let time = |place, column| row.get(place, column, "a time in RFC 3339 after 1977", time);
+        let first = time(self.first_seen, FIRST_SEEN)?;
+        let last = time(self.last_seen, LAST_SEEN)?;
+        let Some((first, last)) = first.or(last).zip(last.or(first)) else { return Ok(None) };
+        if last < first { Err(Fault::Backwards) } else { Ok(Some(Span { first, last })) }
+    }
+}
+
+/// Letters of a wrong value that a message repeats.
+const MAX_SHOWN: usize = 40;
+
+struct Row<'r>(&'r [String]);
+
+impl Row<'_> {
+    /// A field that may be empty.
+    fn get<T>(
+        &self,
+        place: Option<usize>,
+        (what, _): Column,
+        expected: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        let Some(text) = place.and_then(|place| self.0.get(place)).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let wrong = || Fault::Field { what, value: text.chars().take(MAX_SHOWN).collect(), expected };
+        read(text).map(Some).ok_or_else(wrong)
+    }
+
+    fn must<T>(
+        &self,
+        place: Option<usize>,
+        column: Column,
+        expected: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, Fault> {
+        self.get(place, column, expected, read)?.ok_or(Fault::Missing(column.0))
+    }
+}
+
+fn plain<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+fn protocol(text: &str) -> Option<Protocol> {
+    text.parse::<u8>().map(Protocol).ok().or_else(|| text.parse().ok())
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(text).filter(|time| time.hour().is_named() && time.hour() < Hour(i32::MAX))
+}
+
+fn outcome(text: &str) -> Option<Outcome> {
+    let known = [Outcome::Established, Outcome::Midstream, Outcome::Refused, Outcome::Unanswered, Outcome::Oneway];
+    known.into_iter().find(|outcome| outcome.as_str().eq_ignore_ascii_case(text))
+}
+
+/// Reads records.
+pub(super) struct Reader<R> {
+    lines: Lines<R>,
+    columns: Columns,
+    digest: Xxh3,
+}
+
+impl<R: Read> Reader<R> {
+    pub fn new(inner: R) -> Result<Self, RecordsError> {
+        let mut lines = Lines::new(inner);
+        let names = match lines.next()? {
+            Some(Text::Whole(line)) => fields(&String::from_utf8_lossy(line)),
+            _ => Vec::new(),
+        };
+        let columns = Columns::of(&names)?;
+        let mut reader = Self { lines, columns, digest: Xxh3::new() };
+        reader.digest.update(names.join(",").to_ascii_lowercase().as_bytes());
+        Ok(reader)
+    }
+
+    pub fn next_line(&mut self) -> io::Result<Option<Line>> {
+        let text = self.lines.next()?;
+        let read = match text {
+            None => return Ok(None),
+            Some(Text::TooLong) => Err(Fault::TooLong),
+            Some(Text::Whole(bytes)) => {
+                self.digest.update(bytes);
+                self.digest.update(b"\n");
+                let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotText);
+                text.and_then(|line| self.columns.record(&fields(line)))
+            }
+        };
+        let line = self.lines.number;
+        Ok(Some(read.map_or_else(|fault| Line::Damaged { line, fault }, Line::Flow)))
+    }
+
+    pub fn digest(&self) -> u64 {
+        self.digest.digest()
+    }
+}
