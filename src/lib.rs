@@ -31,4 +31,5 @@ pub mod render;
 pub mod segment;
 #[cfg(feature = "cli")]
 pub mod store;
+pub mod tier;
 pub mod yaml;

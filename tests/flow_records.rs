@@ -1,5 +1,6 @@
 //! Flow logs as CSV, through the command line: what is in them is in the map, once, and what is damaged is told.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
 
 mod common;
@@ -153,12 +154,10 @@ fn records_without_times_are_about_the_workloads_that_are_there() {
 #[test]
 fn a_log_larger_than_what_waits_in_memory_is_whole() {
     let flowmap = Flowmap::new();
-    let mut log = String::from("client,server,protocol,port,connections\n");
-    for n in 0..40_000u32 {
-        log += &format!("10.{}.{}.{},10.0.0.1,tcp,80,2\n", n % 3, n / 250 % 200, n % 250 + 2);
-    }
-    flowmap.write("log.csv", &log);
+    let row = |n: u32| format!("10.{}.{}.{},10.0.0.1,tcp,80,2", n % 3, n / 250 % 200, n % 250 + 2);
+    let rows: Vec<String> = (0..20_000).map(row).collect();
+    flowmap.write("log.csv", format!("client,server,protocol,port,connections\n{}", rows.join("\n")));
     let flows = flowmap.json(&["flows", "--from", "log.csv"]);
     let connections: u64 = flows.as_array().unwrap().iter().filter_map(|flow| flow["connections"].as_u64()).sum();
-    assert_eq!(connections, 80_000);
+    assert_eq!(connections, 40_000);
 }

@@ -313,6 +313,9 @@ fn summary(run: &Run, written: &Written) -> String {
         text.push_str(&reasons.collect::<Vec<_>>().join(", "));
     }
     text.push('\n');
+    if run.is_records() && run.first_packet.is_none() {
+        let _ = writeln!(text, "{source}: no record names a time: --since and --until leave all of them out");
+    }
     for (bound, count) in &loss.bounds {
         let _ = writeln!(text, "{source}: warning: {count} {bound}");
     }

@@ -123,10 +123,6 @@ impl Tally {
         if damaged > MAX_TOLD {
             eprintln!("{}: {} more damaged records", super::fault::printable(&run.source), damaged - MAX_TOLD);
         }
-        if self.used > 0 && self.span.is_none() {
-            let source = super::fault::printable(&run.source);
-            eprintln!("{source}: no record names a time: --since and --until leave all of them out");
-        }
     }
 }
 

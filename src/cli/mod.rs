@@ -30,6 +30,7 @@ mod simulate;
 mod status;
 mod suggest;
 mod sync_state;
+mod tiers;
 mod world;
 
 use std::{io, process::ExitCode};
@@ -73,6 +74,8 @@ enum Command {
     Flows(flows::Args),
     /// Show VLANs, subnets and gateways, and the connections that cross them
     Segments(segments::Args),
+    /// List roles and tiers, each with its reason
+    Tiers(tiers::Args),
     /// Write NetworkPolicies for review
     Suggest(suggest::Args),
     /// Hold every recorded connection against policies
@@ -120,6 +123,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Runs(args) => runs::run(&global, args).await,
         Command::Flows(args) => flows::run(&global, args).await,
         Command::Segments(args) => segments::run(&global, args).await,
+        Command::Tiers(args) => tiers::run(&global, args).await,
         Command::Suggest(args) => suggest::run(&global, args).await,
         Command::Simulate(args) => simulate::run(&global, args).await,
         Command::Explain(args) => explain::run(&global, args).await,

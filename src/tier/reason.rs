@@ -1,0 +1,215 @@
+//! Why a role is one, in a sentence: what its members do, who calls them, whom they call.
+
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
+
+use super::{
+    Joined, Tiers,
+    place::{Calls, Place},
+    similarity::ONE,
+    token::Token,
+};
+
+/// Names in a list, before the others are only counted.
+const MAX_NAMES: usize = 3;
+/// Classes of a role that are compared with each other for its cohesion.
+const MAX_COMPARED: usize = 40;
+/// With more roles the nearest other one of each is not looked for.
+const MAX_ROLES_COMPARED: usize = 1_500;
+
+/// A token of a role: how many of its members have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Common {
+    pub token: Token,
+    pub inside: u64,
+    pub weight: u64,
+}
+
+impl Tiers {
+    /// What the members of a role do, the most telling first.
+    pub(super) fn does(&self, role: usize) -> Vec<Common> {
+        let mut counts: HashMap<Token, u64> = HashMap::default();
+        for class in self.classes_of(role) {
+            for has in &class.has {
+                *counts.entry(has.token).or_default() += class.members.len() as u64;
+            }
+        }
+        let weight = |token: Token| self.weights.rarity(token);
+        let mut all: Vec<Common> =
+            counts.into_iter().map(|(token, inside)| Common { token, inside, weight: weight(token) }).collect();
+        // what is served says more than what is called, and what all do more than what some do
+        let rank = |it: &Common| (it.token.is_served() && !self.weights.is_common(it.token), it.inside * it.weight);
+        all.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.token.cmp(&b.token)));
+        all
+    }
+
+    fn classes_of(&self, role: usize) -> impl Iterator<Item = &super::signature::Class> {
+        let classes = self.groups.get(role).into_iter().flatten();
+        classes.filter_map(|class| self.signatures.classes.get(*class as usize))
+    }
+
+    pub(super) fn size(&self, role: usize) -> u64 {
+        self.classes_of(role).map(|class| class.members.len() as u64).sum()
+    }
+
+    /// The mean similarity of a role's members, those of one class being wholly alike.
+    #[expect(clippy::cast_precision_loss, reason = "a share for display")]
+    pub(super) fn cohesion(&self, role: usize) -> Option<f64> {
+        if self.size(role) < 2 {
+            return None;
+        }
+        let classes: Vec<(u32, u64)> = self.groups[role]
+            .iter()
+            .take(MAX_COMPARED)
+            .map(|class| (*class, self.signatures.classes[*class as usize].members.len() as u64))
+            .collect();
+        let (mut sum, mut pairs) = (0, 0);
+        for (n, (a, a_size)) in classes.iter().enumerate() {
+            let within = a_size * (a_size - 1) / 2;
+            (sum, pairs) = (sum + within * ONE, pairs + within);
+            for (b, b_size) in &classes[..n] {
+                let similarity = self.weighted[*a as usize].similarity(&self.weighted[*b as usize]);
+                (sum, pairs) = (sum + a_size * b_size * similarity, pairs + a_size * b_size);
+            }
+        }
+        Some((sum * 100 / (pairs.max(1) * ONE)) as f64 / 100.0)
+    }
+
+    /// The other role that a class is most like, and how much.
+    pub(super) fn nearest(&self, class: u32, own: usize) -> Option<(u64, usize)> {
+        let this = self.weighted.get(class as usize)?;
+        let others = (0..self.groups.len()).filter(|role| *role != own);
+        let similarity = |role: usize| {
+            let compared = self.groups[role].iter().take(MAX_COMPARED);
+            let all: Vec<u64> = compared.map(|other| this.similarity(&self.weighted[*other as usize])).collect();
+            all.iter().sum::<u64>() / (all.len() as u64).max(1)
+        };
+        others.map(|role| (similarity(role), role)).filter(|it| it.0 > 0).max_by_key(|it| (it.0, usize::MAX - it.1))
+    }
+}
+
+/// What every role is called: by an operator, or by what it does. Roles of one name are numbered.
+pub(super) fn names(tiers: &Tiers, numbers: &[Vec<u32>]) -> Vec<String> {
+    let plain = |n: usize| {
+        let first = numbers[n].first().and_then(|member| tiers.graph.members.get(*member as usize));
+        first.and_then(|member| member.role.clone()).unwrap_or_else(|| job(tiers, n))
+    };
+    let mut used: HashMap<String, usize> = HashMap::default();
+    let mut named = |n: usize| {
+        let name = plain(n);
+        let count = used.entry(name.clone()).or_default();
+        *count += 1;
+        if *count == 1 { name } else { format!("{name} #{count}") }
+    };
+    (0..numbers.len()).map(&mut named).collect()
+}
+
+/// What a role does that others do not, in words.
+fn job(tiers: &Tiers, role: usize) -> String {
+    let size = tiers.size(role);
+    let all = tiers.does(role);
+    let by_most: Vec<&Common> = all.iter().filter(|it| it.inside * 2 >= size).collect();
+    let first = by_most.iter().find(|it| it.token.is_served()).or(by_most.first()).copied().or(all.first());
+    first.map_or_else(|| "not seen".to_owned(), |it| it.token.to_string())
+}
+
+/// The sentence.
+pub(super) fn reason(
+    tiers: &Tiers,
+    role: usize,
+    numbers: &[Vec<u32>],
+    calls: &Calls,
+    place: &Place,
+    names: &[String],
+) -> String {
+    let mut parts = Vec::new();
+    match tiers.does(role).first() {
+        Some(telling) => parts.push(telling_part(tiers, role, telling)),
+        None => parts.push("nothing was seen of it that tells what it does".to_owned()),
+    }
+    parts.extend(place.because.clone());
+    parts.extend(joined_part(tiers, role));
+    if !tiers.does(role).is_empty() {
+        parts.push(called_part(tiers, &calls.from[role], numbers));
+        parts.push(calls_part(tiers, role, calls, numbers));
+    }
+    if let Some(cohesion) = tiers.cohesion(role) {
+        parts.push(format!("cohesion {cohesion:.2}"));
+    }
+    parts.extend(nearest_part(tiers, role, names));
+    parts.join("; ")
+}
+
+/// `1 of 1 serves TCP/5432 (0 of 11 others do)`.
+fn telling_part(tiers: &Tiers, role: usize, telling: &Common) -> String {
+    let Common { token, inside, .. } = *telling;
+    let (size, all) = (tiers.size(role), tiers.weights.endpoints());
+    let what = token.to_string();
+    let what = if inside == 1 { what } else { what.replacen("serves", "serve", 1).replacen("calls", "call", 1) };
+    let (others, also) = (all - size, tiers.weights.count(token) - inside);
+    let do_it = if also == 1 { "does" } else { "do" };
+    format!("{inside} of {size} {what} ({also} of {others} others {do_it})")
+}
+
+fn joined_part(tiers: &Tiers, role: usize) -> Option<String> {
+    let joined = |why: Joined| {
+        let classes = tiers.groups[role].iter().filter(move |class| tiers.joined.get(class) == Some(&why));
+        let members = classes.flat_map(|class| &tiers.signatures.classes[*class as usize].members);
+        let names: Vec<&str> = members.map(|member| tiers.graph.members[*member as usize].name.as_str()).collect();
+        (!names.is_empty()).then(|| list(&names))
+    };
+    let explained = joined(Joined::Explained)
+        .map(|names| format!("{names} seen with the outside alone, doing what these and no others do"));
+    let passed = joined(Joined::Passed).map(|names| {
+        format!("{names} calls nothing and serves what these call at several servers: an address of theirs")
+    });
+    let parts: Vec<String> = explained.into_iter().chain(passed).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+fn called_part(tiers: &Tiers, callers: &BTreeSet<usize>, numbers: &[Vec<u32>]) -> String {
+    match callers.len() {
+        0 => "called by none in scope".to_owned(),
+        1 => format!("called only by {}", spoken(tiers, callers, numbers)),
+        _ => format!("called by {}", spoken(tiers, callers, numbers)),
+    }
+}
+
+fn calls_part(tiers: &Tiers, role: usize, calls: &Calls, numbers: &[Vec<u32>]) -> String {
+    let out = calls.out[role].len();
+    let outside = if out > 0 { format!("{out} outside") } else { String::new() };
+    let own = if calls.is_mesh[role] { "its own kind" } else { "" };
+    let others = if calls.to[role].is_empty() { String::new() } else { spoken(tiers, &calls.to[role], numbers) };
+    let parts: Vec<&str> = [others.as_str(), own, outside.as_str()].into_iter().filter(|it| !it.is_empty()).collect();
+    if parts.is_empty() { "calls nothing".to_owned() } else { format!("calls {}", parts.join(" and ")) }
+}
+
+/// The members of a few roles by name, or how many there are.
+fn spoken(tiers: &Tiers, roles: &BTreeSet<usize>, numbers: &[Vec<u32>]) -> String {
+    let members = roles.iter().flat_map(|role| &numbers[*role]);
+    let mut names: Vec<&str> =
+        members.filter_map(|member| tiers.graph.members.get(*member as usize)).map(|it| it.name.as_str()).collect();
+    names.sort_unstable();
+    list(&names)
+}
+
+/// `a, b and c`, or `a, b, c and 9 more`.
+fn list(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] if names.len() <= MAX_NAMES => format!("{} and {last}", first.join(", ")),
+        many => format!("{} and {} more", many[..MAX_NAMES].join(", "), many.len() - MAX_NAMES),
+    }
+}
+
+fn nearest_part(tiers: &Tiers, role: usize, names: &[String]) -> Option<String> {
+    if tiers.groups.len() > MAX_ROLES_COMPARED {
+        return None;
+    }
+    let class = *tiers.groups[role].first()?;
+    let (similarity, other) = tiers.nearest(class, role)?;
+    let percent = similarity * 100 / ONE;
+    (percent > 0).then(|| format!("nearest: {} {}.{:02}", names[other], percent / 100, percent % 100))
+}
