@@ -87,6 +87,10 @@ bench-policy: setup-build ## time verdicts: recorded connections, and all pairs 
 bench-inventory: setup-build ## time the inventory on 100,000 pods with a day of churn
 	cargo bench --locked --bench inventory
 
+.PHONY: bench-tiers
+bench-tiers: setup-build ## time roles and tiers of 100,000 endpoints with 10 million calls
+	cargo bench --locked --no-default-features --bench tiers
+
 # --- check ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test lint check-policies-out
@@ -108,8 +112,9 @@ differential: setup-test ## 20,000 random clusters and policies against an evalu
 	FLOWMAP_CASES=20000 cargo test --locked --test differential -- --nocapture
 
 .PHONY: accuracy
-accuracy: setup-build ## measure how often direction is judged right, and write docs/accuracy.md; needs the captures
-	cargo run --locked --example accuracy
+accuracy: setup-build ## measure how often flowmap judges right, and write docs/accuracy.md; needs the captures
+	cargo build --locked
+	PYTHON="$$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)" cargo run --locked --example accuracy
 
 .PHONY: clean
 clean: ## remove what was built and the Python environment

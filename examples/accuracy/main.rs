@@ -4,6 +4,8 @@
 mod direction;
 #[path = "../../tests/common/directions.rs"]
 mod directions;
+mod partitions;
+mod roles;
 
 use std::{
     fs, io,
@@ -23,9 +25,17 @@ fn main() -> ExitCode {
 
 fn write() -> io::Result<()> {
     let data = data()?;
-    let sections = [direction::section(&data.join("pcaps"))?];
+    let sections = [direction::section(&data.join("pcaps"))?, roles::section(&data, &program()?)?];
     let page = format!("{}\n{}", head(), sections.join("\n"));
     fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/accuracy.md"), page)
+}
+
+/// The program itself, for what is judged through its command line: it is built beside this one.
+fn program() -> io::Result<PathBuf> {
+    let folder = std::env::current_exe()?;
+    let program = folder.ancestors().nth(2).map(|target| target.join("flowmap")).unwrap_or_default();
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "flowmap is not built: `cargo build` does it");
+    if program.is_file() { Ok(program) } else { Err(missing()) }
 }
 
 fn data() -> io::Result<PathBuf> {

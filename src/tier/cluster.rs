@@ -95,6 +95,52 @@ impl<'s> Index<'s> {
     }
 }
 
+/// The pairs of a partition that share something telling, and those that do nothing telling: no others are alike.
+struct Likely {
+    telling: Vec<Vec<Token>>,
+    by_token: HashMap<Token, Vec<usize>>,
+    without: Vec<usize>,
+    at: usize,
+    near: Vec<usize>,
+}
+
+impl Likely {
+    fn new(pen: &[u32], weighted: &[Weighted]) -> Self {
+        let telling = |class: &u32| weighted.get(*class as usize).map(|it| it.telling().collect()).unwrap_or_default();
+        let telling: Vec<Vec<Token>> = pen.iter().map(telling).collect();
+        Self { telling, by_token: HashMap::default(), without: Vec::new(), at: 0, near: Vec::new() }
+    }
+
+    /// Goes on to the next class: those before it that are near are compared with it.
+    fn advance(&mut self) -> Option<()> {
+        let tokens = self.telling.get(self.at)?;
+        if tokens.is_empty() {
+            self.near.clone_from(&self.without);
+            self.without.push(self.at);
+        }
+        for token in tokens {
+            let before = self.by_token.entry(*token).or_default();
+            self.near.extend(before.iter());
+            before.push(self.at);
+        }
+        self.near.sort_unstable();
+        self.near.dedup();
+        self.at += 1;
+        Some(())
+    }
+}
+
+impl Iterator for Likely {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.near.is_empty() {
+            self.advance()?;
+        }
+        self.near.pop().map(|before| (self.at - 1, before))
+    }
+}
+
 /// Sums of similarities between the groups of a partition.
 struct Sums {
     count: usize,
@@ -106,12 +152,10 @@ struct Sums {
 impl Sums {
     fn new(pen: &[u32], signatures: &Signatures, weighted: &[Weighted]) -> Self {
         let sizes: Vec<u64> = pen.iter().map(|class| size(signatures, *class) as u64).collect();
-        let mut pairs = Vec::with_capacity(pen.len() * pen.len().saturating_sub(1) / 2);
-        for (i, a) in pen.iter().enumerate() {
-            for (j, b) in pen.iter().enumerate().take(i) {
-                let pair = weighted.get(*a as usize).zip(weighted.get(*b as usize));
-                pairs.push(pair.map_or(0, |(a, b)| a.similarity(b)) * sizes[i] * sizes[j]);
-            }
+        let mut pairs = vec![0; pen.len() * pen.len().saturating_sub(1) / 2];
+        for (i, j) in Likely::new(pen, weighted) {
+            let pair = weighted.get(pen[i] as usize).zip(weighted.get(pen[j] as usize));
+            pairs[Self::place(i, j)] = pair.map_or(0, |(a, b)| a.similarity(b)) * sizes[i] * sizes[j];
         }
         Self { count: pen.len(), pairs, sizes }
     }

@@ -16,7 +16,7 @@ const MAX_NAMES: usize = 3;
 /// Classes of a role that are compared with each other for its cohesion.
 const MAX_COMPARED: usize = 40;
 /// With more roles the nearest other one of each is not looked for.
-const MAX_ROLES_COMPARED: usize = 1_500;
+const MAX_ROLES_COMPARED: usize = 300;
 
 /// A token of a role: how many of its members have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +124,14 @@ pub(super) fn reason(
     names: &[String],
 ) -> String {
     let mut parts = Vec::new();
-    match tiers.does(role).first() {
+    let does = tiers.does(role);
+    match does.first() {
         Some(telling) => parts.push(telling_part(tiers, role, telling)),
         None => parts.push("nothing was seen of it that tells what it does".to_owned()),
     }
     parts.extend(place.because.clone());
     parts.extend(joined_part(tiers, role));
-    if !tiers.does(role).is_empty() {
+    if !does.is_empty() {
         parts.push(called_part(tiers, &calls.from[role], numbers));
         parts.push(calls_part(tiers, role, calls, numbers));
     }

@@ -123,6 +123,11 @@ impl Weighted {
         Self { number, has: class.has.iter().map(weighed).collect() }
     }
 
+    /// What it does and most do not.
+    pub fn telling(&self) -> impl Iterator<Item = Token> {
+        self.has.iter().filter(|it| !it.is_common).map(|it| it.token)
+    }
+
     /// The share of what both do, from 0 to [`ONE`].
     ///
     /// Calls between the two themselves weigh neither for nor against: replicas call each other. And classes that share
