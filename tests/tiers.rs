@@ -82,6 +82,16 @@ fn a_shop_is_laid_in_tiers_with_a_reason_for_each() {
 }
 
 #[test]
+fn a_log_that_counts_no_packets_is_enough() {
+    let flowmap = Flowmap::new();
+    let bare: Vec<String> = SHOP.lines().map(|row| row.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
+    flowmap.write("flows.csv", SHOP);
+    flowmap.write("bare.csv", bare.join("\n"));
+    let [full, bare] = ["flows.csv", "bare.csv"].map(|file| partition(&flowmap.json(&["tiers", "--from", file])));
+    assert_eq!(bare, full);
+}
+
+#[test]
 fn tables_fit_the_page_and_csv_has_every_column() {
     let flowmap = Flowmap::with_sample();
     let table = flowmap.ok(&["tiers"]).stdout;

@@ -54,7 +54,7 @@ fn hosts(folder: &Path, flowmap: &Path) -> io::Result<String> {
     };
     let mut text = format!(
         "### {} hosts of a data centre\n\nFrom \"A Dataset of Networks of Computing Hosts\" (Madani and others, IWSPA 2022): \
-         four days, {} records, {} groups named by people. One more host in scope was never seen.\n\n\
+         four days, {} records, {} groups\nnamed by people. One more host in scope was never seen.\n\n\
          | grouping | roles | adjusted Rand index | homogeneity | completeness |\n|---|---|---|---|---|\n",
         scope.len(),
         flows.len(),
@@ -74,8 +74,8 @@ fn hosts(folder: &Path, flowmap: &Path) -> io::Result<String> {
         row(&mut text, name, &found, &truth, &scope);
     }
     text.push_str(
-        "\nLouvain stands for Leiden, of which it is the older form: both maximise modularity, and both look for who talks with \
-         whom, where roles are who does the same. The baselines are small programs in `examples/accuracy/partitions.rs`; the cut \
+        "\nLouvain stands for Leiden, of which it is the older form: both maximise modularity, and both look for who talks with\nwhom, \
+         where roles are who does the same. The baselines are small programs in `examples/accuracy/partitions.rs`;\nthe cut \
          of the neighbours is the one that agrees best with the truth, which flowmap does not get to see.\n",
     );
     Ok(text)
@@ -112,8 +112,8 @@ const SEEDS: [&str; 3] = ["1", "2", "3"];
 
 fn applications(data: &Path, flowmap: &Path) -> io::Result<String> {
     let mut text = "### Applications\n\nTraffic of three public applications, with scans, health checks, addresses that are handed on, \
-                    logs and monitoring, as three nodes capture it; seeds 1 to 3. As partition: the adjusted Rand index of the \
-                    tiers. As order: of the pairs of workloads whose true tiers are frontend, app and data, the share whose \
+                    logs and monitoring,\nas three nodes capture it; seeds 1 to 3. As partition: the adjusted Rand index of the \
+                    tiers. As order: of the pairs of workloads whose true tiers\nare frontend, app and data, the share whose \
                     tiers stand in that order, or are equal where theirs are.\n\n\
                     | application | workloads | in their tier | as partition | as order |\n|---|---|---|---|---|\n"
         .to_owned();

@@ -22,7 +22,7 @@ pub struct FlowRecord {
     pub port: u16,
     /// What became of them; established where it does not say.
     pub outcome: Option<Outcome>,
-    /// Packets both ways; where it does not say, the least that there must have been is counted: one a connection.
+    /// Packets both ways, where it says so.
     pub packets: Option<u64>,
     /// IP bytes from the client, and all of them where it does not tell the ways apart.
     pub bytes_to_server: u64,
@@ -49,7 +49,7 @@ impl FlowRecord {
         let whole = Trace {
             identity: self.identity(),
             flags: self.flags(),
-            from_src: Tally::one(0, self.packets.unwrap_or(self.connections), self.bytes_to_server),
+            from_src: Tally::one(0, self.counted_packets(), self.bytes_to_server),
             from_dst: Tally::one(0, 0, self.bytes_to_client),
             lump: Lump { connections: self.connections, hours: self.hours.unwrap_or_default() },
             ..Trace::default()
@@ -81,6 +81,16 @@ impl FlowRecord {
             tunnels: String::new(),
         };
         Observation { key, traces: TraceSet::restore([trace], 1) }
+    }
+
+    /// None where the record does not say; but datagrams without an answer are only needed where they go on, so of these
+    /// the least that there must have been is counted.
+    fn counted_packets(&self) -> u64 {
+        let least = match self.outcome {
+            Some(Outcome::Oneway) => self.connections.max(u64::from(self.hours.unwrap_or_default())),
+            _ => 0,
+        };
+        self.packets.unwrap_or(least)
     }
 
     /// The flags that the map reads the outcome from.
