@@ -113,7 +113,7 @@ const SEEDS: [&str; 3] = ["1", "2", "3"];
 fn applications(data: &Path, flowmap: &Path) -> io::Result<String> {
     let mut text = "### Applications\n\nTraffic of three public applications, with scans, health checks, addresses that are handed on, \
                     logs and monitoring,\nas three nodes capture it; seeds 1 to 3. As partition: the adjusted Rand index of the \
-                    tiers. As order: of the pairs of workloads whose true tiers\nare frontend, app and data, the share whose \
+                    tiers. As order: of the pairs of workloads whose true\ntiers are frontend, app and data, the share whose \
                     tiers stand in that order, or are equal where theirs are.\n\n\
                     | application | workloads | in their tier | as partition | as order |\n|---|---|---|---|---|\n"
         .to_owned();

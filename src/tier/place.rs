@@ -20,6 +20,10 @@ const MANY_CLIENTS: usize = 3;
 /// Monitoring and management reach at least this share of the other roles, in percent, and no fewer than so many.
 const REACH_PERCENT: usize = 60;
 const MIN_REACHED: usize = 3;
+/// Fewer are enough where one of the ports is one of metrics, and nobody else calls it: Prometheus and its exporters have
+/// these by default.
+const METRICS_PORTS: std::ops::RangeInclusive<u16> = 9_090..=9_999;
+const MIN_WATCHED: usize = 2;
 /// What everybody needs, such as a registry, is called by at least this share of the other endpoints, in percent, and by no
 /// fewer than so many.
 const HUB_PERCENT: usize = 66;
@@ -107,6 +111,17 @@ impl Calls {
     fn reaches_all(&self, role: usize, others: usize) -> bool {
         let reached = self.to[role].len();
         self.from[role].is_empty() && reached >= MIN_REACHED && reached * 100 >= others * REACH_PERCENT
+    }
+
+    /// Who is called by nobody and reads a port of metrics that nobody else calls.
+    fn watches(&self, graph: &Graph, members: &[u32], role: usize) -> bool {
+        let is_own = |clients: &BTreeSet<u32>| clients.iter().all(|client| members.binary_search(client).is_ok());
+        let is_read = |(service, clients): (&Service, &BTreeSet<u32>)| {
+            METRICS_PORTS.contains(&service.port()) && service.protocol() == Protocol::TCP && is_own(clients)
+        };
+        let is_entered = members.iter().any(|it| graph.members[*it as usize].opened_by.is_some());
+        let is_free = self.from[role].is_empty() && !is_entered && self.to[role].len() >= MIN_WATCHED;
+        is_free && self.to[role].iter().any(|to| self.served[*to].iter().any(is_read))
     }
 
     /// Who is called by nearly everybody, calls nobody but for names and logs, and stores nothing. Gives how many call it, of how
@@ -199,6 +214,8 @@ fn first_look(graph: &Graph, roles: &[Vec<u32>], calls: &Calls, role: usize) -> 
             Tier::Infrastructure,
             Some(format!("it calls {reached} of {others} other roles and is called by none: monitoring or management")),
         )
+    } else if calls.watches(graph, &roles[role], role) {
+        (Tier::Infrastructure, Some("it alone reads a port of metrics, and nobody calls it: monitoring".to_owned()))
     } else if calls.is_sink(role) {
         (Tier::Infrastructure, Some("it gets datagrams and answers none: logs or metrics".to_owned()))
     } else if let Some((callers, others)) = calls.is_hub(role, &Peers { graph, roles }) {

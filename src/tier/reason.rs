@@ -38,8 +38,15 @@ impl Tiers {
         let weight = |token: Token| self.weights.rarity(token);
         let mut all: Vec<Common> =
             counts.into_iter().map(|(token, inside)| Common { token, inside, weight: weight(token) }).collect();
-        // what is served says more than what is called, and what all do more than what some do
-        let rank = |it: &Common| (it.token.is_served() && !self.weights.is_common(it.token), it.inside * it.weight);
+        // what most members do says more than what some do, work more than what is done with infrastructure, and what is
+        // served more than what is called
+        let size = self.size(role);
+        let is_work =
+            |token: Token| self.groups[role].iter().any(|class| self.weighted[*class as usize].is_work(token));
+        let rank = |it: &Common| {
+            let is_own = it.token.is_served() && !self.weights.is_common(it.token);
+            (it.inside * 2 >= size, is_work(it.token), is_own, it.inside * it.weight)
+        };
         all.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.token.cmp(&b.token)));
         all
     }
@@ -105,13 +112,16 @@ pub(super) fn names(tiers: &Tiers, numbers: &[Vec<u32>]) -> Vec<String> {
     (0..numbers.len()).map(&mut named).collect()
 }
 
-/// What a role does that others do not, in words.
+/// What a role does that others do not, in words. Where that is a call, what it serves is said too.
 fn job(tiers: &Tiers, role: usize) -> String {
     let size = tiers.size(role);
     let all = tiers.does(role);
-    let by_most: Vec<&Common> = all.iter().filter(|it| it.inside * 2 >= size).collect();
-    let first = by_most.iter().find(|it| it.token.is_served()).or(by_most.first()).copied().or(all.first());
-    first.map_or_else(|| "not seen".to_owned(), |it| it.token.to_string())
+    let Some(first) = all.first() else { return "not seen".to_owned() };
+    let served = all.iter().find(|it| it.token.is_served() && it.inside * 2 >= size);
+    match served.filter(|_| !first.token.is_served()) {
+        Some(served) => format!("{}, {}", served.token, first.token),
+        None => first.token.to_string(),
+    }
 }
 
 /// The sentence.

@@ -64,9 +64,11 @@ impl Scope {
     /// Pods with addresses of their own; the traffic of the others is their node's.
     fn add_workloads(&mut self, directory: &Directory) {
         let cluster = directory.cluster();
+        let templates: BTreeMap<&WorkloadRef, &Labels> =
+            cluster.workloads.iter().map(|it| (&it.id, &it.template_labels)).collect();
         for pod in cluster.pods.iter().filter(|pod| !pod.host_network && !pod.finished) {
             let id = &pod.workload;
-            let labels = cluster.workloads.iter().find(|it| it.id == *id).map(|it| &it.template_labels);
+            let labels = templates.get(id).copied();
             let member = Member {
                 name: id.to_string(),
                 workload: Some(id.clone()),

@@ -97,6 +97,12 @@ fn names_logs_and_monitoring_are_infrastructure_by_their_traffic() {
 }
 
 #[test]
+fn who_alone_reads_a_port_of_metrics_watches() {
+    let all = found("abcdefg", &[&SHOP[..], &["g>a 9113", "g>c 8080"]].concat());
+    assert!(all.contains(&(Tier::Infrastructure, 1, "g".to_owned())), "{all:?}");
+}
+
+#[test]
 fn who_only_calls_is_a_client_and_who_was_not_seen_is_said_to_be_so() {
     let tiers = of_graph(graph("abcdefgh", &[&SHOP[..], &["g>a 443"]].concat()), Options::default());
     is(&told(&tiers)[4..], &[(Tier::Client, 0, "g"), (Tier::Client, 0, "h")]);
