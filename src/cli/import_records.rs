@@ -118,10 +118,10 @@ impl Tally {
         }
         let damaged = run.packets - run.decoded;
         for line in self.told.iter().take(usize::try_from(MAX_TOLD).unwrap_or_default()) {
-            eprintln!("{}", super::fault::printable(line));
+            warnln!("{}", super::fault::printable(line));
         }
         if damaged > MAX_TOLD {
-            eprintln!("{}: {} more damaged records", super::fault::printable(&run.source), damaged - MAX_TOLD);
+            warnln!("{}: {} more damaged records", super::fault::printable(&run.source), damaged - MAX_TOLD);
         }
     }
 }
