@@ -17,6 +17,7 @@ mod segments;
 mod simulate;
 mod status;
 mod suggest;
+mod suggest_facts;
 mod sync_state;
 mod world;
 

@@ -1,6 +1,9 @@
 //! `flowmap suggest`: NetworkPolicies for review.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use clap::ValueEnum;
 
@@ -8,24 +11,26 @@ use super::{
     Done, Fault,
     common::{Global, Namespaces, Output, OutputArg, Selection},
     fault::printable,
-    folder, print,
+    folder::{self, Found},
+    print,
     print::Table,
     simulate,
+    suggest_facts::{self, concerned},
     world::{Site, World},
 };
 use crate::{
-    inventory,
-    map::{self, By},
-    model::{Coverage, Dependency, Party, Span, Watched},
-    policy::{self, Evaluator, Options, PolicySet, Simulation, Strictness},
-    recommend::{self, Group, Input, NamespacePlan, Recommendation},
-    render::{self, Document, Facts},
+    map::By,
+    model::{Coverage, Dependency, Watched, WorkloadRef},
+    policy::{self, Evaluator, PolicySet, Simulation, Strictness},
+    recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
+    render::{self, Document, Facts, Policies, Seen},
 };
 
 /// Write least-privilege NetworkPolicies for namespaces, with their evidence and the verdict on the past.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap suggest --namespace production
+  flowmap suggest -n production --direction ingress
   flowmap suggest -n production --out-dir - | kubectl diff -f -
   flowmap suggest --from node-1.pcap node-2.pcap --inventory cluster.json -n production")]
 pub(super) struct Args {
@@ -37,24 +42,77 @@ pub(super) struct Args {
     /// What a policy is for
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     granularity: Granularity,
+    /// What to close; the usual order is ingress first
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    direction: Direction,
+    /// Close also what the captures could not see, with what was seen of it from elsewhere
+    #[arg(long)]
+    isolate_unseen: bool,
+    /// The share of its pairs, from 0 to 1, from which on a tier may reach a tier as a whole
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE", value_parser = share)]
+    support: f64,
+    /// The shortest prefix that addresses outside are put together to: of IPv4, and of IPv6 after a comma
+    #[arg(long, default_value = "24,64", value_name = "BITS", value_parser = floor)]
+    cidr_floor: (u8, u8),
+    /// For each address of a name that was seen, a prefix may let in so many that were not
+    #[arg(long, default_value_t = 1, value_name = "ADDRESSES")]
+    cidr_waste: u16,
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
     output: OutputArg,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Granularity {
     /// One workload: least privilege
     #[default]
     Workload,
+    /// All workloads of one role
+    Tier,
+    /// A whole namespace, open within itself on the ports in use
+    Namespace,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Direction {
+    /// Who may reach the pods
+    Ingress,
+    /// What the pods may reach
+    Egress,
+    /// Both
+    #[default]
+    Both,
+}
+
+impl Granularity {
+    const ALL: [Self; 3] = [Self::Workload, Self::Tier, Self::Namespace];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Tier => "tier",
+            Self::Namespace => "namespace",
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is not a number from 0 to 1"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("`{text}` is not a number from 0 to 1")) }
+}
+
+fn floor(text: &str) -> Result<(u8, u8), String> {
+    let wrong = || format!("`{text}` is not a prefix length such as 24, or 24,64 for IPv4 and IPv6");
+    let (v4, v6) = text.split_once(',').unwrap_or((text, "64"));
+    let (v4, v6): (u8, u8) = (v4.parse().map_err(|_| wrong())?, v6.parse().map_err(|_| wrong())?);
+    if v4 <= 32 && v6 <= 128 { Ok((v4, v6)) } else { Err(wrong()) }
 }
 
 /// Namespaces of the cluster itself: `-A` leaves them alone, by name they can be asked for.
 const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let Granularity::Workload = args.granularity;
     if args.namespaces.namespace.is_empty() && !args.namespaces.all_namespaces {
         return Err(Fault::new("suggest", "which namespace?").hint("name it with -n, or take all with -A").into());
     }
@@ -63,26 +121,133 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let dependencies = site.dependencies(By::Workload);
     let namespaces = namespaces(&args.namespaces, site, &dependencies)?;
     let coverage = site.coverage();
-    let (cluster, directory) = (site.cluster(), &site.directory);
-    let input = Input { dependencies: &dependencies, cluster, directory, coverage: &coverage };
-    let recommendation = recommend::recommend(input, &namespaces);
-    let policies = render::policies(&recommendation)?;
-    let replay = replay(&policies, site, &dependencies, &namespaces)?;
-    if args.out_dir.as_os_str() == "-" {
-        print::text(stream(&policies).as_bytes())?;
+    let is_stream = args.out_dir.as_os_str() == "-";
+    let found = if is_stream { Found::default() } else { folder::read(&args.out_dir)? };
+    let asked = Asked { args: &args, site, dependencies: &dependencies, namespaces: &namespaces, coverage: &coverage };
+    let proposal = asked.proposal(args.granularity, &found)?;
+    let replay = asked.replay(&proposal.policies.documents)?;
+    if is_stream {
+        print::text(stream(&proposal.policies.documents).as_bytes())?;
     } else {
-        let facts = facts(&world, site, &dependencies, &namespaces, (coverage, replay.clone()));
-        warn(&facts, &recommendation);
-        let mut documents = policies;
-        documents.push(render::review(&recommendation, &facts));
-        let mut files: Vec<String> = documents.iter().map(|document| document.path.clone()).collect();
-        files.push(folder::INDEX.to_owned());
-        files.sort();
-        documents.push(render::evidence(&recommendation, &replay, &files));
-        folder::replace(&args.out_dir, &documents)?;
-        report(&args, &recommendation, &replay)?;
+        let decided = render::decided(&proposal.recommendation, &proposal.policies.decisions);
+        let facts = asked.facts(&world, &proposal, replay.clone());
+        warn(&facts, &decided, &found);
+        write(&args, &proposal.policies, &decided, &facts, &found)?;
+        report(&args, &proposal.policies, &decided, &facts)?;
     }
     Ok(if replay.denied > 0 { Done::Found } else { Done::Clean })
+}
+
+/// What was asked for, and what is known.
+struct Asked<'a> {
+    args: &'a Args,
+    site: &'a Site,
+    dependencies: &'a [Dependency],
+    namespaces: &'a BTreeSet<String>,
+    coverage: &'a Coverage,
+}
+
+/// A proposal, and its policies as decisions leave them.
+struct Proposal {
+    recommendation: Recommendation,
+    policies: Policies,
+}
+
+/// The role of every workload.
+fn roles(_site: &Site, _dependencies: &[Dependency]) -> Result<BTreeMap<WorkloadRef, String>, Fault> {
+    Err(Fault::new("--granularity tier", "not available yet").hint("take workload or namespace"))
+}
+
+impl Asked<'_> {
+    fn proposal(&self, granularity: Granularity, found: &Found) -> anyhow::Result<Proposal> {
+        let Args { direction, isolate_unseen, support, cidr_floor: (floor_v4, floor_v6), cidr_waste, .. } = *self.args;
+        let options = recommend::Options {
+            grouping: match granularity {
+                Granularity::Workload => Grouping::Workload,
+                Granularity::Tier => Grouping::Roles(roles(self.site, self.dependencies)?),
+                Granularity::Namespace => Grouping::Namespace,
+            },
+            directions: match direction {
+                Direction::Ingress => Directions::Ingress,
+                Direction::Egress => Directions::Egress,
+                Direction::Both => Directions::Both,
+            },
+            isolate_unseen,
+            support,
+            cidr: CidrBounds { floor_v4, floor_v6, waste: cidr_waste },
+        };
+        let (cluster, directory) = (self.site.cluster(), &self.site.directory);
+        let input = Input { cluster, directory, coverage: self.coverage };
+        let recommendation = recommend::recommend(input, self.dependencies, self.namespaces, &options);
+        let policies = render::policies(&recommendation, &found.decisions(), &found.now)?;
+        Ok(Proposal { recommendation, policies })
+    }
+
+    /// Reads the policies back as a strict API server would, and holds what was seen of the namespaces against them.
+    fn replay(&self, policies: &[Document]) -> anyhow::Result<Simulation> {
+        let mut objects = Vec::new();
+        for document in policies {
+            objects.extend(policy::read(&document.path, &document.text)?);
+        }
+        let set = PolicySet::from_objects(&objects, Strictness::Strict)?;
+        let cluster = self.site.cluster();
+        let evaluator = Evaluator::new(&set, &cluster.namespaces, policy::Options::default());
+        let concerned: Vec<Dependency> = concerned(self.dependencies, self.namespaces).cloned().collect();
+        Ok(policy::simulate(&concerned, cluster, &evaluator))
+    }
+
+    /// What each granularity costs, without the decisions of a person, which are made for one of them.
+    fn granularities(&self, chosen: &Proposal) -> Vec<render::Granularity> {
+        let row = |granularity: Granularity| {
+            let is_chosen = granularity == self.args.granularity;
+            let other = if is_chosen { None } else { Some(self.proposal(granularity, &Found::default())) };
+            let (proposal, missing) = match &other {
+                None => (Some(chosen), None),
+                Some(Ok(other)) => (Some(other), None),
+                Some(Err(error)) => (None, Some(error.to_string())),
+            };
+            let cost = |it: &Proposal| render::cost(&it.recommendation, &it.policies, self.site.cluster());
+            render::Granularity {
+                granularity: granularity.as_str(),
+                chosen: is_chosen,
+                missing,
+                cost: proposal.map(cost).unwrap_or_default(),
+                over_permission: None,
+                reach: None,
+            }
+        };
+        Granularity::ALL.map(row).into()
+    }
+
+    fn facts(&self, world: &World, proposal: &Proposal, replay: Simulation) -> Facts {
+        let about = suggest_facts::About {
+            world,
+            site: self.site,
+            dependencies: self.dependencies,
+            namespaces: self.namespaces,
+            coverage: self.coverage,
+        };
+        let granularities = self.granularities(proposal);
+        let Policies { decisions, conflicts, .. } = &proposal.policies;
+        let (decisions, conflicts) = (decisions.clone(), conflicts.clone());
+        Facts { granularities, decisions, conflicts, ..suggest_facts::facts(&about, replay) }
+    }
+}
+
+fn write(
+    args: &Args,
+    policies: &Policies,
+    decided: &Recommendation,
+    facts: &Facts,
+    found: &Found,
+) -> anyhow::Result<()> {
+    let mut documents = policies.documents.clone();
+    documents.push(render::review(decided, facts));
+    let mut files: Vec<String> = documents.iter().map(|document| document.path.clone()).collect();
+    files.push(folder::INDEX.to_owned());
+    files.sort();
+    documents.push(render::evidence(decided, policies, facts, &files));
+    folder::replace(&args.out_dir, &documents, found)
 }
 
 /// The namespaces asked for. One of which nothing was seen is an error, for any proposal would be a guess.
@@ -122,70 +287,41 @@ fn nothing_seen(what: &str) -> anyhow::Error {
     Fault::new(what, "nothing was seen of its pods, a proposal would be a guess").hint(hint).into()
 }
 
-/// Reads the policies back as a strict API server would, and holds what was seen of the namespaces against them.
-fn replay(
-    policies: &[Document],
-    site: &Site,
-    dependencies: &[Dependency],
-    namespaces: &BTreeSet<String>,
-) -> anyhow::Result<Simulation> {
-    let mut objects = Vec::new();
-    for document in policies {
-        objects.extend(policy::read(&document.path, &document.text)?);
-    }
-    let set = PolicySet::from_objects(&objects, Strictness::Strict)?;
-    let evaluator = Evaluator::new(&set, &site.cluster().namespaces, Options::default());
-    let concerned: Vec<Dependency> = concerned(dependencies, namespaces).cloned().collect();
-    Ok(policy::simulate(&concerned, site.cluster(), &evaluator))
-}
-
-fn concerned<'d>(
-    dependencies: &'d [Dependency],
-    namespaces: &BTreeSet<String>,
-) -> impl Iterator<Item = &'d Dependency> {
-    let is_in = |party: &Party| party.workload().is_some_and(|workload| namespaces.contains(&workload.namespace));
-    dependencies.iter().filter(move |dependency| is_in(&dependency.client) || is_in(&dependency.server))
-}
-
-fn facts(
-    world: &World,
-    site: &Site,
-    dependencies: &[Dependency],
-    namespaces: &BTreeSet<String>,
-    (coverage, replay): (Coverage, Simulation),
-) -> Facts {
-    let runs: Vec<_> = world.runs.iter().filter(|run| run.site == site.name).collect();
-    let first = runs.iter().filter_map(|run| run.first_packet).min();
-    let last = runs.iter().filter_map(|run| run.last_packet).max();
-    let concerned: Vec<Dependency> = concerned(dependencies, namespaces).cloned().collect();
-    Facts {
-        span: first.zip(last).map(|(first, last)| Span { first, last }),
-        captures: runs.len(),
-        dropped: runs.iter().map(|run| run.loss.dropped_by_kernel + run.loss.dropped_by_interface).sum(),
-        damaged: runs.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
-        learning: map::learning(&concerned),
-        hidden: map::hidden(&concerned, site.cluster()),
-        plugin: inventory::network_plugin(site.cluster()),
-        coverage,
-        replay,
-    }
-}
-
 /// Says aloud what the policies cannot tell of themselves.
-fn warn(facts: &Facts, recommendation: &Recommendation) {
+fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found) {
     if facts.plugin.ignores() {
         eprintln!("flowmap: WARNING: network plugin {}", facts.plugin);
+    }
+    if found.is_older {
+        eprintln!(
+            "flowmap: the folder was written by an older flowmap: what was edited there since cannot be told, and is not kept"
+        );
     }
     for hidden in &facts.hidden {
         eprintln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
     }
     for plan in &recommendation.namespaces {
-        let is_partly_seen = |group: &&Group| !group.is_open && group.watched != Watched::Covered;
+        let is_partly_seen =
+            |group: &&recommend::Group| (group.is_seen || !group.is_open) && group.watched != Watched::Covered;
         let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
         if !names.is_empty() {
             let names = printable(&names.join(", "));
             eprintln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
         }
+        for group in plan.groups.iter().filter(|group| group.is_open) {
+            let name = printable(&group.name);
+            let why = if group.is_seen {
+                "was seen from elsewhere alone"
+            } else {
+                "nothing of it was seen, nor could all have been"
+            };
+            eprintln!("flowmap: {}/{name}: {why}: it is left open", plan.namespace);
+        }
+    }
+    for blocked in &facts.blocked {
+        let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
+        let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");
+        eprintln!("flowmap: {}", printable(&what));
     }
 }
 
@@ -195,35 +331,68 @@ fn stream(policies: &[Document]) -> String {
     policies.iter().filter(is_policy).map(|document| document.text.as_str()).collect::<Vec<_>>().join("---\n")
 }
 
-fn report(args: &Args, recommendation: &Recommendation, replay: &Simulation) -> anyhow::Result<()> {
+fn report(args: &Args, policies: &Policies, recommendation: &Recommendation, facts: &Facts) -> anyhow::Result<()> {
+    let coverage = render::seen(recommendation, &facts.coverage);
     let mut table = Table::new(&["namespace", "policies", "rules", "left open", "left out"]).numeric(&[1, 2, 3, 4]);
     let mut values = Vec::new();
     for plan in &recommendation.namespaces {
-        let NamespacePlan { namespace, groups, dns, left_out } = plan;
-        let policies = groups.len() + 1 + dns.as_ref().map_or(0, |dns| dns.clients.len());
+        let recommend::NamespacePlan { namespace, groups, dns, left_out } = plan;
+        let prefix = format!("{namespace}/");
+        let is_policy = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#');
+        let count = policies.written.0.keys().filter(is_policy).count();
         let rules: usize = groups.iter().map(|group| group.ingress.len() + group.egress.len()).sum();
         let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
         table.row(vec![
             namespace.clone(),
-            policies.to_string(),
+            count.to_string(),
             rules.to_string(),
             open.len().to_string(),
             left_out.len().to_string(),
         ]);
-        for name in &open {
-            eprintln!("flowmap: {namespace}/{name}: nothing of it was seen, nor could all have been: it is left open");
-        }
-        values.push(serde_json::json!({"namespace": namespace, "policies": policies, "rules": rules, "left_open": open, "left_out": left_out.len()}));
+        let dns = dns.as_ref().map_or(0, |dns| dns.clients.len());
+        values.push(serde_json::json!({
+            "namespace": namespace, "policies": count, "rules": rules, "dns": dns, "left_open": open,
+            "left_out": left_out.len(), "learning": facts.learning.get(namespace),
+        }));
     }
     if args.output.output == Output::Json {
-        let value = serde_json::json!({"out_dir": args.out_dir, "namespaces": values, "replay": replay});
+        let value = serde_json::json!({
+            "coverage": coverage, "out_dir": args.out_dir, "namespaces": values, "replay": facts.replay,
+            "granularities": facts.granularities, "conflicts": facts.conflicts.len(),
+        });
         return Ok(print::json(&value)?);
     }
+    let is_csv = args.output.output == Output::Csv;
+    if !is_csv {
+        let line =
+            |(namespace, seen): (&&str, &Seen)| printable(&format!("coverage: {namespace}: {}", seen.line())) + "\n";
+        print::text(coverage.iter().map(line).collect::<String>().as_bytes())?;
+    }
     print::list(args.output.output, &values, &table, "")?;
-    if args.output.output != Output::Csv {
-        print::text(simulate::summary(replay).as_bytes())?;
+    if !is_csv {
+        print::text(granularities(&facts.granularities).as_bytes())?;
+        print::text(simulate::summary(&facts.replay).as_bytes())?;
+        for conflict in &facts.conflicts {
+            let verb = if conflict.is_added { "added" } else { "rejected" };
+            print::text(
+                (printable(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what)) + "\n").as_bytes(),
+            )?;
+        }
         let review = args.out_dir.join("REVIEW.md");
         print::text(format!("read {} before you apply anything\n", review.display()).as_bytes())?;
     }
     Ok(())
+}
+
+/// A line for each granularity.
+fn granularities(all: &[render::Granularity]) -> String {
+    let line = |one: &render::Granularity| {
+        let name = one.granularity;
+        if let Some(why) = &one.missing {
+            return format!("by {name}: {why}\n");
+        }
+        let render::Cost { policies, rules, entries, .. } = one.cost;
+        format!("by {name}: {policies} policies, {rules} rules, {entries} entries\n")
+    };
+    all.iter().map(line).collect()
 }
