@@ -61,6 +61,9 @@ pub struct Decisions {
     pub fields: BTreeMap<String, Map<String, Value>>,
     /// Lines of comment that a person put before a policy.
     pub notes: BTreeMap<String, Vec<String>>,
+    /// Permissions that were rejected before and are put back: mere proposals again, where they are proposed.
+    #[serde(skip)]
+    restored: BTreeMap<String, Vec<Permission>>,
 }
 
 /// A decision that makes a difference to what is proposed now.
@@ -124,8 +127,8 @@ impl Decisions {
                 put(&mut self.rejected, key, gone);
             }
             for new in after.iter().filter(|one| !before.iter().any(|other| other.same(one))) {
-                take(&mut self.rejected, key, new);
-                put(&mut self.added, key, new);
+                let is_back = take(&mut self.rejected, key, new);
+                put(if is_back { &mut self.restored } else { &mut self.added }, key, new);
             }
         }
         for (name, pointer) in FIELDS {
@@ -189,6 +192,16 @@ impl Decisions {
     /// Whether a permission stays away.
     pub(super) fn rejects_atom(&self, key: &str, side: &str, atom: &Atom) -> bool {
         self.rejected.get(key).is_some_and(|all| all.iter().any(|one| one.is(side, atom)))
+    }
+
+    /// Of what was put back that is a person's which is not proposed.
+    pub(super) fn settle(&mut self, draft: &mut Draft) {
+        let key = draft.key();
+        for one in self.restored.remove(&key).unwrap_or_default() {
+            if !draft.side(&one.side).iter().any(|atom| one.is(&one.side, atom)) {
+                put(&mut self.added, &key, &one);
+            }
+        }
     }
 
     /// Takes from a proposed policy what was rejected, and adds what was added; tells what that changes.
@@ -306,8 +319,10 @@ fn put(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission)
     }
 }
 
-fn take(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission) {
-    if let Some(of_policy) = all.get_mut(key) {
-        of_policy.retain(|known| !known.same(one));
-    }
+/// Whether it was there to be taken.
+fn take(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission) -> bool {
+    let Some(of_policy) = all.get_mut(key) else { return false };
+    let count = of_policy.len();
+    of_policy.retain(|known| !known.same(one));
+    of_policy.len() < count
 }

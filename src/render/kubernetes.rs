@@ -36,6 +36,8 @@ pub fn policies(
         policies.decisions.adopt(&plan.namespace, &proposed, now);
         let mut by_path: BTreeMap<String, Vec<Draft>> = BTreeMap::new();
         for mut draft in drafts {
+            policies.decisions.settle(&mut draft);
+            let decisions = &policies.decisions;
             policies.conflicts.extend(decisions.apply(&mut draft));
             if !decisions.rejects(&draft.key()) {
                 policies.entries += draft.ingress.len() + draft.egress.len();
