@@ -83,6 +83,14 @@ bench-connections: setup-build ## measure what a million connections at one time
 bench-inventory: setup-build ## time the inventory on 100,000 pods with a day of churn
 	cargo bench --locked --bench inventory
 
+.PHONY: bench-recommend
+bench-recommend: setup-build ## time policies for 100,000 pods from 10 million dependencies; fails above a minute or 4 GB
+	cargo bench --locked --no-default-features --bench recommend
+
+.PHONY: scenarios
+scenarios: setup ## replay the applications with ten seeds, all with noise, and have an independent judge look at the policies
+	FLOWMAP_SEEDS=10 cargo test --release --locked --test scenarios -- --nocapture
+
 # --- check ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test lint check-policies-out
