@@ -1,3 +1,5 @@
+mod rules;
+
 use super::*;
 use crate::{
     model::{Labels, Pod, WorkloadRef},
