@@ -89,7 +89,7 @@ bench-recommend: setup-build ## time policies for 100,000 pods from 10 million d
 
 .PHONY: scenarios
 scenarios: setup ## replay the applications with ten seeds, all with noise, and have an independent judge look at the policies
-	FLOWMAP_SEEDS=10 cargo test --release --locked --test scenarios -- --nocapture
+	FLOWMAP_SEEDS=10 cargo test --locked --test scenarios -- --nocapture
 
 # --- check ------------------------------------------------------------------------------------------------------------
 

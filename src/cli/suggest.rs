@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// What to close; the usual order is ingress first
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     direction: Direction,
-    /// Close also what the captures could not see, with what was seen of it from elsewhere
+    /// Close also what the captures could not see, or for a part of its time alone, with what was seen of it
     #[arg(long)]
     isolate_unseen: bool,
     /// The share of its pairs, from 0 to 1, from which on a tier may reach a tier as a whole
@@ -310,10 +310,10 @@ fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found) {
         }
         for group in plan.groups.iter().filter(|group| group.is_open) {
             let name = printable(&group.name);
-            let why = if group.is_seen {
-                "was seen from elsewhere alone"
-            } else {
-                "nothing of it was seen, nor could all have been"
+            let why = match group.watched {
+                Watched::Unseen if group.is_seen => "was seen from elsewhere alone",
+                Watched::Partly => "was watched for a part of its time, or of its replicas', alone",
+                _ => "nothing of it was seen, nor could all have been",
             };
             eprintln!("flowmap: {}/{name}: {why}: it is left open", plan.namespace);
         }

@@ -228,17 +228,14 @@ impl Lifting<'_> {
         self.gathering.seen.get(unit).copied().unwrap_or_default()
     }
 
-    /// Who was watched all the time and kept silent needs nothing. Who was watched for a part of it and kept silent, or
-    /// was never watched at its own side, may need anything.
+    /// Whether a unit is left as it is: captures could see too little of what it does. One of two replicas that nobody
+    /// watched may have the one long-lived connection that the other has not.
     pub fn is_open(&self, unit: UnitId) -> bool {
-        if self.options.isolate_unseen {
-            return false;
-        }
-        match self.watched(unit) {
-            Watched::Covered => false,
-            Watched::Partly => !self.is_seen(unit),
-            Watched::Unseen => true,
-        }
+        /// Watched for a smaller share of its time, or of its replicas' time, it may need anything.
+        const MIN_SHARE: f64 = 0.9;
+        let coverage = self.gathering.input.coverage;
+        let share = |member| coverage.workloads.get(member).map_or(0.0, |cover| cover.share);
+        !self.options.isolate_unseen && self.gathering.members(unit).iter().any(|member| share(member) < MIN_SHARE)
     }
 
     fn finish(&self, subject: &Subject, fars: BTreeMap<FarKey, Access>, side: Side) -> Accesses {

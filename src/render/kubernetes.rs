@@ -229,17 +229,19 @@ fn comment(plan: &NamespacePlan, group: &Group, directions: Directions) -> Strin
     }
     if group.is_open {
         text.push_str(
-            "LEFT OPEN: the captures could not see it, so what it needs is not known. Capture at its node, or close it\nwith --isolate-unseen.\n",
+            "LEFT OPEN: the captures could not see all that it does, so what it needs is not known. Capture at its\n",
         );
-        return text;
+        text.push_str("nodes, or close it with --isolate-unseen.\n");
+        if !group.ingress.is_empty() || !group.egress.is_empty() {
+            text.push_str("What was seen of it so far:\n");
+        }
     }
     let sides =
         [("ingress", &group.ingress, directions.has_ingress()), ("egress", &group.egress, directions.has_egress())];
-    for (name, peers, _) in sides.into_iter().filter(|(.., is_closed)| *is_closed) {
+    let shown = sides.into_iter().filter(|(_, peers, is_closed)| *is_closed && !(group.is_open && peers.is_empty()));
+    for (name, peers, _) in shown {
         let _ = write!(text, "\n{name}\n");
-        if peers.is_empty() {
-            text.push_str("  nothing\n");
-        }
+        text.push_str(if peers.is_empty() { "  nothing\n" } else { "" });
         accesses(&mut text, peers, &plan.namespace);
     }
     text

@@ -117,7 +117,8 @@ impl Lab {
         let state = |pod: &Pod| {
             let is_unseen = pod.workload.name.starts_with("unseen");
             let state = if is_unseen { Watched::Unseen } else { Watched::Covered };
-            (pod.workload.clone(), Cover { state, ..Cover::default() })
+            let share = if is_unseen { 0.0 } else { 1.0 };
+            (pod.workload.clone(), Cover { state, share, ..Cover::default() })
         };
         let coverage = Coverage { workloads: self.cluster.pods.iter().map(state).collect(), ..Coverage::default() };
         let input = Input { cluster: &self.cluster, directory: &directory, coverage: &coverage };

@@ -297,9 +297,9 @@ fn by_hand(text: &mut String, facts: &Facts) {
 fn namespace(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
     let _ = writeln!(text, "## {}\n", words::safe(&plan.namespace));
     let _ = writeln!(text, "| policy | selects | may be reached by | may reach |\n|---|---|---|---|");
-    for group in plan.groups.iter().filter(|group| !group.is_open) {
+    for group in &plan.groups {
         let row = [
-            group.name.clone(),
+            if group.is_open { format!("{} (left open; seen was)", group.name) } else { group.name.clone() },
             words::selectors(&group.selectors),
             accesses(&group.ingress, &plan.namespace),
             accesses(&group.egress, &plan.namespace),
