@@ -152,7 +152,9 @@ fn what_is_learnt_from_the_first_part_holds_for_the_rest() {
     for application in APPLICATIONS {
         for seed in seeds() {
             let Some(played) = played(application, &["--seed", &seed]) else { return };
-            played.nodes.iter().for_each(|node| played.import(node));
+            for node in &played.nodes {
+                played.import(node);
+            }
             for until in ["2026-09-21T17:13:20Z", "2026-09-21T18:13:20Z"] {
                 held_out(&played, until, &format!("{application} {seed} until {until}"));
             }
@@ -177,7 +179,9 @@ const MAX_HELD_OUT: f64 = 0.05;
 fn judged(application: &str, options: &[&str]) {
     let Some(played) = played(application, options) else { return };
     let Played { flowmap, namespace, expected, nodes, .. } = &played;
-    nodes.iter().for_each(|node| played.import(node));
+    for node in nodes {
+        played.import(node);
+    }
     let about = format!("{application} {options:?}");
     assert_counts(&flowmap.json(&["flows"]), expected, &about);
     flowmap.ok(&["suggest", "-n", namespace, "--out-dir", "policies"]);
