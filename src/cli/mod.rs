@@ -17,7 +17,9 @@ mod segments;
 mod simulate;
 mod status;
 mod suggest;
+mod suggest_args;
 mod suggest_facts;
+mod suggest_report;
 mod sync_state;
 mod world;
 
@@ -62,7 +64,7 @@ enum Command {
     /// Show VLANs, subnets and gateways, and the connections that cross them
     Segments(segments::Args),
     /// Write NetworkPolicies for review
-    Suggest(suggest::Args),
+    Suggest(suggest_args::Args),
     /// Hold every recorded connection against policies
     Simulate(simulate::Args),
     /// Show captures, loss, undecoded packets, and how complete the learning is

@@ -1,113 +1,24 @@
 //! `flowmap suggest`: NetworkPolicies for review.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
-
-use clap::ValueEnum;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Done, Fault,
-    common::{Global, Namespaces, Output, OutputArg, Selection},
-    fault::printable,
+    common::{Global, Namespaces},
     folder::{self, Found},
     print,
-    print::Table,
-    simulate,
+    suggest_args::{Args, Direction, Granularity},
     suggest_facts::{self, concerned},
+    suggest_report::{report, warn},
     world::{Site, World},
 };
 use crate::{
     map::By,
-    model::{Coverage, Dependency, Watched, WorkloadRef},
+    model::{Coverage, Dependency, WorkloadRef},
     policy::{self, Evaluator, PolicySet, Simulation, Strictness},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
-    render::{self, Document, Facts, Policies, Seen},
+    render::{self, Document, Facts, Policies},
 };
-
-/// Write least-privilege NetworkPolicies for namespaces, with their evidence and the verdict on the past.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  flowmap suggest --namespace production
-  flowmap suggest -n production --direction ingress
-  flowmap suggest -n production --out-dir - | kubectl diff -f -
-  flowmap suggest --from node-1.pcap node-2.pcap --inventory cluster.json -n production")]
-pub(super) struct Args {
-    #[command(flatten)]
-    namespaces: Namespaces,
-    /// Where the documents go; - prints the policies alone
-    #[arg(long, default_value = "policies-out", value_name = "DIR")]
-    out_dir: PathBuf,
-    /// What a policy is for
-    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    granularity: Granularity,
-    /// What to close; the usual order is ingress first
-    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
-    direction: Direction,
-    /// Close also what the captures could not see, or for a part of its time alone, with what was seen of it
-    #[arg(long)]
-    isolate_unseen: bool,
-    /// The share of its pairs, from 0 to 1, from which on a tier may reach a tier as a whole
-    #[arg(long, default_value_t = 0.5, value_name = "SHARE", value_parser = share)]
-    support: f64,
-    /// The shortest prefix that addresses outside are put together to: of IPv4, and of IPv6 after a comma
-    #[arg(long, default_value = "24,64", value_name = "BITS", value_parser = floor)]
-    cidr_floor: (u8, u8),
-    /// For each address of a name that was seen, a prefix may let in so many that were not
-    #[arg(long, default_value_t = 1, value_name = "ADDRESSES")]
-    cidr_waste: u16,
-    #[command(flatten)]
-    selection: Selection,
-    #[command(flatten)]
-    output: OutputArg,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Granularity {
-    /// One workload: least privilege
-    #[default]
-    Workload,
-    /// All workloads of one role
-    Tier,
-    /// A whole namespace, open within itself on the ports in use
-    Namespace,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Direction {
-    /// Who may reach the pods
-    Ingress,
-    /// What the pods may reach
-    Egress,
-    /// Both
-    #[default]
-    Both,
-}
-
-impl Granularity {
-    const ALL: [Self; 3] = [Self::Workload, Self::Tier, Self::Namespace];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Workload => "workload",
-            Self::Tier => "tier",
-            Self::Namespace => "namespace",
-        }
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| format!("`{text}` is not a number from 0 to 1"))?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("`{text}` is not a number from 0 to 1")) }
-}
-
-fn floor(text: &str) -> Result<(u8, u8), String> {
-    let wrong = || format!("`{text}` is not a prefix length such as 24, or 24,64 for IPv4 and IPv6");
-    let (v4, v6) = text.split_once(',').unwrap_or((text, "64"));
-    let (v4, v6): (u8, u8) = (v4.parse().map_err(|_| wrong())?, v6.parse().map_err(|_| wrong())?);
-    if v4 <= 32 && v6 <= 128 { Ok((v4, v6)) } else { Err(wrong()) }
-}
 
 /// Namespaces of the cluster itself: `-A` leaves them alone, by name they can be asked for.
 const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
@@ -287,112 +198,8 @@ fn nothing_seen(what: &str) -> anyhow::Error {
     Fault::new(what, "nothing was seen of its pods, a proposal would be a guess").hint(hint).into()
 }
 
-/// Says aloud what the policies cannot tell of themselves.
-fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found) {
-    if facts.plugin.ignores() {
-        eprintln!("flowmap: WARNING: network plugin {}", facts.plugin);
-    }
-    if found.is_older {
-        eprintln!(
-            "flowmap: the folder was written by an older flowmap: what was edited there since cannot be told, and is not kept"
-        );
-    }
-    for hidden in &facts.hidden {
-        eprintln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
-    }
-    for plan in &recommendation.namespaces {
-        let is_partly_seen =
-            |group: &&recommend::Group| (group.is_seen || !group.is_open) && group.watched != Watched::Covered;
-        let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
-        if !names.is_empty() {
-            let names = printable(&names.join(", "));
-            eprintln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
-        }
-        for group in plan.groups.iter().filter(|group| group.is_open) {
-            let name = printable(&group.name);
-            let why = match group.watched {
-                Watched::Unseen if group.is_seen => "was seen from elsewhere alone",
-                Watched::Partly => "was watched for a part of its time, or of its replicas', alone",
-                _ => "nothing of it was seen, nor could all have been",
-            };
-            eprintln!("flowmap: {}/{name}: {why}: it is left open", plan.namespace);
-        }
-    }
-    for blocked in &facts.blocked {
-        let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
-        let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");
-        eprintln!("flowmap: {}", printable(&what));
-    }
-}
-
 /// All policies as one stream of YAML documents.
 fn stream(policies: &[Document]) -> String {
     let is_policy = |document: &&Document| !document.path.ends_with("/kustomization.yaml");
     policies.iter().filter(is_policy).map(|document| document.text.as_str()).collect::<Vec<_>>().join("---\n")
-}
-
-fn report(args: &Args, policies: &Policies, recommendation: &Recommendation, facts: &Facts) -> anyhow::Result<()> {
-    let coverage = render::seen(recommendation, &facts.coverage);
-    let mut table = Table::new(&["namespace", "policies", "rules", "left open", "left out"]).numeric(&[1, 2, 3, 4]);
-    let mut values = Vec::new();
-    for plan in &recommendation.namespaces {
-        let recommend::NamespacePlan { namespace, groups, dns, left_out } = plan;
-        let prefix = format!("{namespace}/");
-        let is_policy = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#');
-        let count = policies.written.0.keys().filter(is_policy).count();
-        let rules: usize = groups.iter().map(|group| group.ingress.len() + group.egress.len()).sum();
-        let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
-        table.row(vec![
-            namespace.clone(),
-            count.to_string(),
-            rules.to_string(),
-            open.len().to_string(),
-            left_out.len().to_string(),
-        ]);
-        let dns = dns.as_ref().map_or(0, |dns| dns.clients.len());
-        values.push(serde_json::json!({
-            "namespace": namespace, "policies": count, "rules": rules, "dns": dns, "left_open": open,
-            "left_out": left_out.len(), "learning": facts.learning.get(namespace),
-        }));
-    }
-    if args.output.output == Output::Json {
-        let value = serde_json::json!({
-            "coverage": coverage, "out_dir": args.out_dir, "namespaces": values, "replay": facts.replay,
-            "granularities": facts.granularities, "conflicts": facts.conflicts.len(),
-        });
-        return Ok(print::json(&value)?);
-    }
-    let is_csv = args.output.output == Output::Csv;
-    if !is_csv {
-        let line =
-            |(namespace, seen): (&&str, &Seen)| printable(&format!("coverage: {namespace}: {}", seen.line())) + "\n";
-        print::text(coverage.iter().map(line).collect::<String>().as_bytes())?;
-    }
-    print::list(args.output.output, &values, &table, "")?;
-    if !is_csv {
-        print::text(granularities(&facts.granularities).as_bytes())?;
-        print::text(simulate::summary(&facts.replay).as_bytes())?;
-        for conflict in &facts.conflicts {
-            let verb = if conflict.is_added { "added" } else { "rejected" };
-            print::text(
-                (printable(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what)) + "\n").as_bytes(),
-            )?;
-        }
-        let review = args.out_dir.join("REVIEW.md");
-        print::text(format!("read {} before you apply anything\n", review.display()).as_bytes())?;
-    }
-    Ok(())
-}
-
-/// A line for each granularity.
-fn granularities(all: &[render::Granularity]) -> String {
-    let line = |one: &render::Granularity| {
-        let name = one.granularity;
-        if let Some(why) = &one.missing {
-            return format!("by {name}: {why}\n");
-        }
-        let render::Cost { policies, rules, entries, .. } = one.cost;
-        format!("by {name}: {policies} policies, {rules} rules, {entries} entries\n")
-    };
-    all.iter().map(line).collect()
 }

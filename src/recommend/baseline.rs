@@ -32,9 +32,9 @@ pub(super) struct Asker {
     pub selectors: Vec<Selector>,
 }
 
-/// Name resolution for a namespace. `all` are its askers; those get it of which a unit was seen asking, or will have
-/// to ask again: it was met with connections to a Service that were opened before the captures began. Who was seen
-/// opening without asking does not need to.
+/// Name resolution for a namespace. `all` are its askers; those get it of which a unit was seen asking, or dialled a
+/// Service: who was not seen asking for its address knew it from before, and asks again after the next restart. Who
+/// calls nobody needs no names.
 pub(super) fn dns(draft: DnsDraft, all: &[Asker], gathering: &Gathering<'_>) -> Option<Dns> {
     let mut servers = Accesses::new();
     for ((far, port), support) in draft.servers {
@@ -43,8 +43,9 @@ pub(super) fn dns(draft: DnsDraft, all: &[Asker], gathering: &Gathering<'_>) -> 
     if servers.is_empty() {
         known_servers(&mut servers, gathering);
     }
-    let needs =
-        |asker: &&Asker| asker.units.iter().any(|unit| draft.clients.contains(unit) || gathering.older.contains(unit));
+    let needs = |asker: &&Asker| {
+        asker.units.iter().any(|unit| draft.clients.contains(unit) || gathering.callers.contains(unit))
+    };
     let clients: Vec<&Asker> = all.iter().filter(needs).collect();
     if clients.is_empty() || servers.is_empty() {
         return None;

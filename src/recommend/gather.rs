@@ -16,9 +16,7 @@ use super::{
     known::{Known, NODE_LOCAL_DNS},
     units::{UnitId, Units},
 };
-use crate::model::{
-    Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, Service, ServicePort, WorkloadRef,
-};
+use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, WorkloadRef};
 
 /// Which of its ends an edge is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,13 +76,13 @@ pub(super) struct Gathering<'a> {
     pub units: &'a Units,
     pub exposure: &'a Exposure,
     pub known: &'a Known,
-    owners: HashMap<IpAddr, UnitId>,
+    pub(super) owners: HashMap<IpAddr, UnitId>,
     /// Whether a unit is of a namespace that was asked for.
     wanted: Vec<bool>,
     /// Whether anything was seen of a unit.
     pub seen: Vec<bool>,
-    /// Units that were met with connections to a Service that were opened before the captures began.
-    pub older: BTreeSet<UnitId>,
+    /// Units that dialled a Service: they got its address by its name, if not in this window.
+    pub callers: BTreeSet<UnitId>,
     pub edges: HashMap<Edge, Support>,
     pub dns: BTreeMap<String, DnsDraft>,
     left_out: BTreeMap<String, HashMap<LeftOutKey, LeftOut>>,
@@ -111,7 +109,7 @@ impl<'a> Gathering<'a> {
             owners: owned.filter_map(|(address, owner)| Some((address, units.of(owner)?))).collect(),
             wanted: units.all.iter().map(|unit| namespaces.contains(&unit.namespace)).collect(),
             seen: vec![false; units.all.len()],
-            older: BTreeSet::new(),
+            callers: BTreeSet::new(),
             edges: HashMap::default(),
             dns: BTreeMap::new(),
             left_out: BTreeMap::new(),
@@ -151,7 +149,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// The unit that a party is.
-    fn unit(&self, party: &Party) -> Option<UnitId> {
+    pub(super) fn unit(&self, party: &Party) -> Option<UnitId> {
         if party.kind != PartyKind::Workload {
             return None;
         }
@@ -175,8 +173,8 @@ impl<'a> Gathering<'a> {
             }
             return;
         }
-        if dependency.outcome == Outcome::Midstream && !dependency.via.is_empty() {
-            self.older.insert(unit);
+        if !dependency.via.is_empty() {
+            self.callers.insert(unit);
         }
         for (far, port) in servers {
             let edge = Edge { unit, side: Side::Egress, far, protocol, port };
@@ -196,76 +194,6 @@ impl<'a> Gathering<'a> {
             Ok(clients) => add(clients, &mut self.edges),
             Err(reason) => self.leave_out(dependency, &[Some(unit)], &format!("ingress: {reason}")),
         }
-    }
-
-    /// What the client must be let reach: ends, each with its port. More than one where a Service has pods of several
-    /// workloads and none was seen to answer.
-    fn servers(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, String> {
-        let party = &dependency.server;
-        if party.kind == PartyKind::Service {
-            return self.behind_service(dependency);
-        }
-        if baseline::is_dns(dependency) && party.addresses.contains(&NODE_LOCAL_DNS) {
-            return Ok(vec![(Far::Node(NODE_LOCAL_DNS), dependency.port)]);
-        }
-        Ok(self.ends(party)?.into_iter().map(|far| (far, dependency.port)).collect())
-    }
-
-    /// Who the server must let in.
-    fn clients(
-        &self,
-        dependency: &Dependency,
-        purpose: Option<&Purpose>,
-    ) -> Result<Vec<(Far, Option<Purpose>)>, String> {
-        let Dependency { client, server, protocol, port, .. } = dependency;
-        if matches!(client.kind, PartyKind::External | PartyKind::Host | PartyKind::Node) {
-            let exposed = server.addresses.iter().find_map(|address| self.exposure.service(*address, *protocol, *port));
-            if let Some(exposed) = exposed {
-                let is_ipv4 = client.addresses.first().is_none_or(IpAddr::is_ipv4);
-                return Ok(vec![(Far::Anyone { is_ipv4 }, Some(exposed.clone()))]);
-            }
-        }
-        let ends = self.ends(client)?;
-        if ends.is_empty() {
-            return Err("the client has no address".to_owned());
-        }
-        Ok(ends.into_iter().map(|far| (far, purpose.cloned())).collect())
-    }
-
-    fn ends(&self, party: &Party) -> Result<Vec<Far>, String> {
-        match party.kind {
-            PartyKind::Workload => {
-                let known = self.unit(party).map(Far::Unit);
-                known.map(|far| vec![far]).ok_or_else(|| format!("{} has no pods in the inventory", party.name))
-            }
-            PartyKind::Node => Ok(party.addresses.iter().copied().map(Far::Node).collect()),
-            PartyKind::Host | PartyKind::External => Ok(party.addresses.iter().copied().map(Far::Address).collect()),
-            PartyKind::Unknown => Err(format!("nobody known owned {} then", party.name)),
-            PartyKind::Multicast => Err("multicast and broadcast make no rule".to_owned()),
-            PartyKind::Service => Err(format!("no pod behind {} is known", party.name)),
-        }
-    }
-
-    /// The pods, or the addresses, that a port of a Service leads to.
-    pub fn targets(&self, service: &Service, port: &ServicePort) -> Vec<(Far, u16)> {
-        let targets = self.input.directory.present_targets(service, port).into_iter();
-        let end =
-            |(address, port)| (self.owners.get(&address).map_or(Far::Node(address), |unit| Far::Unit(*unit)), port);
-        targets.map(end).collect()
-    }
-
-    fn behind_service(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, String> {
-        let Dependency { server, protocol, port, .. } = dependency;
-        let mut ends = Vec::new();
-        for address in &server.addresses {
-            let Some((service, service_port)) = self.input.directory.service_at(*address, *protocol, *port) else {
-                return Err(format!("{} has no port {port}/{protocol}", server.name));
-            };
-            ends.extend(self.targets(service, service_port));
-        }
-        ends.sort_unstable();
-        ends.dedup();
-        if ends.is_empty() { Err(format!("no pod behind {} is known", server.name)) } else { Ok(ends) }
     }
 
     fn leave_out(&mut self, dependency: &Dependency, units: &[Option<UnitId>], reason: &str) {

@@ -1,9 +1,6 @@
 //! Edges of units to rules of groups: as a whole where enough of a group's pairs were seen, else for single units.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 use ipnet::IpNet;
@@ -12,12 +9,13 @@ use super::{
     Access, Dns, Group, Options, Peer, PodPeer, Widened,
     access::Accesses,
     baseline::{self, Asker},
-    churn, cidr,
+    churn,
     gather::{DnsDraft, Edge, Far, Gathering, Side, Support},
     grouping::{Cluster, Groups},
+    prefixes,
     units::UnitId,
 };
-use crate::model::{HostName, Protocol, Watched};
+use crate::model::{Protocol, Watched};
 
 /// The other end of a rule: a whole group, a unit, or none of the cluster's pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -266,7 +264,9 @@ impl Lifting<'_> {
             }
             Side::Ingress => {}
         }
-        self.prefixes(accesses)
+        let is_forbidden =
+            |range: IpNet| self.gathering.exposure.overlaps(range) || self.gathering.is_of_cluster(range);
+        prefixes::put_together(accesses, self.options.cidr, &is_forbidden)
     }
 
     fn units_of(&self, far: FarKey, unit: Option<UnitId>) -> BTreeSet<UnitId> {
@@ -280,49 +280,7 @@ impl Lifting<'_> {
     fn declared(&self, units: &BTreeSet<UnitId>) -> BTreeSet<(Protocol, u16)> {
         units.iter().filter_map(|unit| self.gathering.declared.get(unit)).flatten().copied().collect()
     }
-
-    /// Puts addresses outside together that are in use alike: those of one name within the bounds, others where it
-    /// loses nothing.
-    fn prefixes(&self, accesses: Accesses) -> Accesses {
-        let mut alike: BTreeMap<(super::Ports, Option<HostName>), BTreeSet<IpAddr>> = BTreeMap::new();
-        let mut found = Accesses::new();
-        let mut single: BTreeMap<IpAddr, Access> = BTreeMap::new();
-        for (peer, access) in accesses {
-            let Peer::Addresses(range) = peer else {
-                found.insert(peer, access);
-                continue;
-            };
-            let name = access.names(&peer).first().map(|name| name.name.clone());
-            alike.entry((access.ports.clone(), name)).or_default().insert(range.addr());
-            single.insert(range.addr(), access);
-        }
-        let mut rest: BTreeMap<super::Ports, BTreeSet<IpAddr>> = BTreeMap::new();
-        let mut covers = Vec::new();
-        let is_forbidden =
-            |range: IpNet| self.gathering.exposure.overlaps(range) || self.gathering.is_of_cluster(range);
-        for ((ports, name), addresses) in alike {
-            if name.is_some() && addresses.len() >= MIN_ALIKE {
-                covers.extend(cidr::cover(&addresses, self.options.cidr, &is_forbidden));
-            } else {
-                rest.entry(ports).or_default().extend(addresses);
-            }
-        }
-        let exact = cidr::CidrBounds { waste: 0, ..self.options.cidr };
-        covers.extend(rest.values().flat_map(|addresses| cidr::cover(addresses, exact, &is_forbidden)));
-        for cover in covers {
-            let inside: Vec<IpAddr> = single.keys().filter(|address| cover.range.contains(*address)).copied().collect();
-            let access = found.entry(Peer::Addresses(cover.range)).or_default();
-            if cover.extra() > 0 {
-                access.widened.insert(Widened::Prefix { seen: cover.seen, extra: cover.extra() });
-            }
-            inside.into_iter().filter_map(|address| single.remove(&address)).for_each(|other| access.join(other));
-        }
-        found
-    }
 }
-
-/// So many addresses of one name tell that it has more of them nearby.
-const MIN_ALIKE: usize = 3;
 
 /// A rule of a group, as it would be.
 type Line = (usize, Side, FarKey, Protocol, u16);

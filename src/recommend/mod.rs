@@ -11,6 +11,7 @@ mod baseline;
 mod churn;
 mod cidr;
 mod cron;
+mod ends;
 mod exposure;
 mod gather;
 mod grouping;
@@ -18,6 +19,7 @@ mod known;
 mod labels;
 mod lift;
 mod plan;
+mod prefixes;
 mod selector;
 mod units;
 

@@ -1,24 +1,20 @@
 //! NetworkPolicies (`networking.k8s.io/v1`), as a strict API server takes them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     Decisions, Document, Policies, RenderError,
     draft::{Atom, Draft},
+    head::{accesses, comment},
+    peers::{self, atoms},
     words,
     written::Written,
 };
 use crate::{
-    model::{NAMESPACE_NAME_LABEL, Protocol},
-    recommend::{
-        Accesses, Directions, Dns, DnsClient, Group, NamespacePlan, Peer, PortRange, Recommendation, Selector,
-    },
+    model::Protocol,
+    recommend::{Accesses, Directions, Dns, DnsClient, Group, NamespacePlan, PortRange, Recommendation, Selector},
     yaml,
 };
 
@@ -79,10 +75,10 @@ pub fn decided(recommendation: &Recommendation, decisions: &Decisions) -> Recomm
 
 fn without_rejected(accesses: &mut Accesses, decisions: &Decisions, key: &str, side: &str, namespace: &str) {
     for (peer, access) in accesses.iter_mut() {
-        let peers = self::peer(peer, namespace);
+        let ends = peers::peer(peer, namespace);
         let is_rejected = |port: &(Protocol, PortRange)| {
-            let atom = |peer: &Value| Atom { peer: peer.clone(), port: self::port(*port) };
-            peers.iter().all(|peer| decisions.rejects_atom(key, side, &atom(peer)))
+            let atom = |peer: &Value| Atom { peer: peer.clone(), port: peers::port(*port) };
+            ends.iter().all(|peer| decisions.rejects_atom(key, side, &atom(peer)))
         };
         access.ports.retain(|port| !is_rejected(port));
     }
@@ -170,7 +166,7 @@ fn allow_dns(plan: &NamespacePlan, dns: &Dns) -> Vec<Draft> {
         let mut head = format!("Name resolution for {}.\n\negress\n", words::selector(&client.selector));
         accesses(&mut head, &asked_by(dns, client), namespace);
         let name = if client.name.is_empty() { "allow-dns".to_owned() } else { format!("allow-dns-{}", client.name) };
-        let selector = self::selector(&client.selector);
+        let selector = peers::selector(&client.selector);
         let draft = draft(namespace, "allow-dns", &name, head, selector, Directions::Egress);
         Draft { egress: atoms(&dns.servers, namespace), ..draft }
     };
@@ -209,122 +205,11 @@ fn group(plan: &NamespacePlan, group: &Group, directions: Directions, decisions:
     }
     let policy = |(n, selector): (usize, &Selector)| {
         let name = if n == 0 { group.name.clone() } else { format!("{}-{}", group.name, n + 1) };
-        let selector = self::selector(selector);
+        let selector = peers::selector(selector);
         let draft = draft(namespace, &group.name, &name, head.clone(), selector, directions);
         Draft { ingress: ingress.clone(), egress: egress.clone(), ..draft }
     };
     group.selectors.iter().enumerate().map(policy).collect()
-}
-
-fn comment(plan: &NamespacePlan, group: &Group, directions: Directions) -> String {
-    let members: Vec<_> = group.members.iter().map(|member| format!("{} {}", member.kind, member.name)).collect();
-    let mut text = format!("{} in {}.\n", members.join(" and "), plan.namespace);
-    if let Some(whole) = &group.residue_of {
-        let _ = writeln!(text, "What it needs besides the policy of {whole}.");
-    }
-    if group.missing.iter().any(|missing| missing.values.len() > 1) {
-        text.push_str("No stable label tells them apart, so they share this policy: give each a label of its own.\n");
-    } else if !group.missing.is_empty() {
-        text.push_str("No label says who it is: give it one of its own (REVIEW.md says how).\n");
-    }
-    if group.is_open {
-        text.push_str(
-            "LEFT OPEN: the captures could not see all that it does, so what it needs is not known. Capture at its\n",
-        );
-        text.push_str("nodes, or close it with --isolate-unseen.\n");
-        if !group.ingress.is_empty() || !group.egress.is_empty() {
-            text.push_str("What was seen of it so far:\n");
-        }
-    }
-    let sides =
-        [("ingress", &group.ingress, directions.has_ingress()), ("egress", &group.egress, directions.has_egress())];
-    let shown = sides.into_iter().filter(|(_, peers, is_closed)| *is_closed && !(group.is_open && peers.is_empty()));
-    for (name, peers, _) in shown {
-        let _ = write!(text, "\n{name}\n");
-        text.push_str(if peers.is_empty() { "  nothing\n" } else { "" });
-        accesses(&mut text, peers, &plan.namespace);
-    }
-    text
-}
-
-fn accesses(text: &mut String, peers: &Accesses, namespace: &str) {
-    for (peer, access) in peers {
-        let name = words::named(peer, access, namespace);
-        // writing to a String cannot fail
-        let _ = writeln!(text, "  {name} on {}: {}", words::ports(&access.ports), words::access(access));
-        for name in access.names(peer) {
-            // an address of a name with several is a rule that ends when the name moves
-            let is_allowed = |address: &std::net::IpAddr| {
-                peers.keys().any(|peer| matches!(peer, Peer::Addresses(range) if range.contains(address)))
-            };
-            let others = name.also_at.iter().filter(|other| !is_allowed(other));
-            let others: Vec<String> = others.map(ToString::to_string).collect();
-            if !others.is_empty() {
-                let _ =
-                    writeln!(text, "    {} was also at {}: not seen in use, not allowed", name.name, others.join(", "));
-            }
-        }
-    }
-}
-
-fn atoms(peers: &Accesses, namespace: &str) -> Vec<Atom> {
-    let mut atoms = Vec::new();
-    for (peer, access) in peers {
-        for peer in self::peer(peer, namespace) {
-            atoms.extend(access.ports.iter().map(|port| Atom { peer: peer.clone(), port: self::port(*port) }));
-        }
-    }
-    atoms
-}
-
-fn port((protocol, PortRange { first, last }): (Protocol, PortRange)) -> Value {
-    let mut port = json!({"protocol": protocol, "port": first});
-    if first < last {
-        port["endPort"] = last.into();
-    }
-    port
-}
-
-/// A peer; several, where pods have no one selector.
-fn peer(peer: &Peer, namespace: &str) -> Vec<Value> {
-    match peer {
-        Peer::Pods(pods) => {
-            pods.selectors.iter().map(|selector| pods_by(&pods.namespace, selector, namespace)).collect()
-        }
-        Peer::Addresses(range) => vec![json!({"ipBlock": {"cidr": range}})],
-        Peer::NodeAddress(address) => vec![json!({"ipBlock": {"cidr": IpNet::from(*address)}})],
-        Peer::Anyone { all, except } => {
-            let mut block = json!({"cidr": all});
-            if !except.is_empty() {
-                block["except"] = json!(except);
-            }
-            vec![json!({"ipBlock": block})]
-        }
-    }
-}
-
-fn pods_by(namespace: &str, selector: &Selector, own: &str) -> Value {
-    if namespace == own {
-        return json!({"podSelector": self::selector(selector)});
-    }
-    json!({
-        "namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: namespace}},
-        "podSelector": self::selector(selector),
-    })
-}
-
-fn selector(selector: &Selector) -> Value {
-    let mut value = Map::new();
-    if !selector.equal.is_empty() {
-        value.insert("matchLabels".into(), json!(selector.equal));
-    }
-    let any_of = selector.any_of.iter().map(|(key, values)| json!({"key": key, "operator": "In", "values": values}));
-    let absent = selector.absent.iter().map(|key| json!({"key": key, "operator": "DoesNotExist"}));
-    let expressions: Vec<Value> = any_of.chain(absent).collect();
-    if !expressions.is_empty() {
-        value.insert("matchExpressions".into(), expressions.into());
-    }
-    value.into()
 }
 
 fn kustomization(

@@ -228,11 +228,14 @@ fn addresses_of_one_name_are_put_together_and_others_are_not() {
         };
         lab.talk("web", &address, 443).server.names = vec![name];
     }
+    // used otherwise, in the middle of those of the name
+    lab.talk("web", "203.0.113.10", 80);
     for last in ["8", "9", "11"] {
         lab.talk("web", &format!("198.51.100.{last}"), 443);
     }
     let egress = lab.group("web").egress;
-    let expected = "198.51.100.8/31 TCP/443; 198.51.100.11/32 TCP/443; 203.0.113.8/30 TCP/443; 203.0.113.77/32 TCP/443";
+    let expected = "198.51.100.8/31 TCP/443; 198.51.100.11/32 TCP/443; 203.0.113.8/30 TCP/443; 203.0.113.10/32 TCP/80; \
+                    203.0.113.77/32 TCP/443";
     assert_eq!(said(&egress), expected);
     let widened: Vec<_> = egress.values().flat_map(|access| &access.widened).collect();
     assert_eq!(widened, [&Widened::Prefix { seen: 3, extra: 1 }]);

@@ -1,9 +1,6 @@
 //! `REVIEW.md`: what a person reads before the policies are applied.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-};
+use std::{collections::BTreeMap, fmt::Write};
 
 use serde::Serialize;
 
@@ -11,13 +8,16 @@ use super::{Conflict, Decisions, Document, Granularity, granularities, words};
 use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
-    model::{Coverage, Outcome, Protocol, Span},
+    model::{Coverage, Protocol, Span},
     policy::Simulation,
-    recommend::{Access, Accesses, Evidence, LeftOut, MissedRun, NamespacePlan, Peer, Recommendation, Sum},
+    recommend::{MissedRun, Recommendation},
 };
 
+mod by_hand;
 mod labels;
+mod namespace;
 mod seen;
+mod warnings;
 
 pub use seen::{Seen, seen};
 
@@ -110,14 +110,14 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
     seen::section(&mut text, recommendation, &facts.coverage);
     text.push_str("## In short\n\n");
     summary(&mut text, facts);
-    warnings(&mut text, recommendation, facts);
+    warnings::section(&mut text, recommendation, facts);
     text.push('\n');
     if facts.granularities.len() > 1 {
         let _ = writeln!(text, "## How fine\n\n{}", granularities(&facts.granularities));
     }
-    by_hand(&mut text, facts);
+    by_hand::section(&mut text, facts);
     for plan in &recommendation.namespaces {
-        namespace(&mut text, plan, facts);
+        namespace::section(&mut text, plan, facts);
     }
     apply(&mut text, recommendation);
     Document { path: "REVIEW.md".into(), text }
@@ -210,203 +210,6 @@ fn window(span: Option<Span>) -> &'static str {
         hours if hours < 31.0 * 24.0 => "It is shorter than a month.",
         _ => "It is longer than a month; quarters and years are longer.",
     }
-}
-
-/// What may go wrong though the past holds.
-fn warnings(text: &mut String, recommendation: &Recommendation, facts: &Facts) {
-    for missed in &facts.missed_runs {
-        let (job, schedule) = (words::safe(&missed.job.to_string()), words::safe(&missed.schedule));
-        let _ =
-            writeln!(text, "- **Not seen:** CronJob {job} (`{schedule}`) {}: what it needs is not known.", missed.why);
-    }
-    for blocked in &facts.blocked {
-        let Blocked { from, to, protocol, port, attempts, reason } = blocked;
-        let _ = writeln!(
-            text,
-            "- **Blocked while learning?** {} -> {} on {}, {} without an answer: {}. If it is needed, it is missing here.",
-            words::safe(from),
-            words::safe(to),
-            words::port(*protocol, *port),
-            words::count(*attempts, "attempt"),
-            words::safe(reason)
-        );
-    }
-    if !facts.deployed.is_empty() {
-        let names = words::safe(&facts.deployed.join(", "));
-        let _ = writeln!(text, "- **Deployed already:** {names}. They stay in force: what they allow stays allowed.");
-    }
-    let members = || recommendation.namespaces.iter().flat_map(|plan| &plan.groups).flat_map(|group| &group.members);
-    let jobs: BTreeSet<String> =
-        members().filter(|it| matches!(it.kind.as_str(), "Job" | "CronJob")).map(ToString::to_string).collect();
-    if !jobs.is_empty() {
-        let jobs = words::safe(&jobs.into_iter().collect::<Vec<_>>().join(", "));
-        let _ = writeln!(
-            text,
-            "- **Short-lived:** {jobs}. Policies reach a new pod some time after its start: let it try again, or wait."
-        );
-    }
-    let accesses = recommendation.namespaces.iter().flat_map(|plan| &plan.groups);
-    let accesses = accesses.flat_map(|group| group.ingress.values().chain(group.egress.values()));
-    let open: BTreeSet<&Evidence> =
-        accesses.flat_map(|access| &access.evidence).filter(|it| it.outcome == Outcome::Midstream).collect();
-    if !open.is_empty() {
-        let connections = open.iter().map(|evidence| evidence.connections).sum();
-        let _ = writeln!(
-            text,
-            "- **Long-lived:** {} were open before the captures began. Whether they outlive the change, and whether they \
-             come back through the rules, is seen at their next opening alone: restart these pods in a quiet hour.",
-            words::count(connections, "connection")
-        );
-    }
-}
-
-/// What a person decided, and what that changes.
-fn by_hand(text: &mut String, facts: &Facts) {
-    if facts.decisions.is_empty() {
-        return;
-    }
-    text.push_str("## Decided by hand\n\nEdits of these files outlast every proposal.");
-    text.push_str(" `evidence.json` keeps them; to take one back, edit the file back.\n\n");
-    if !facts.conflicts.is_empty() {
-        text.push_str("What they change of what would be proposed:\n\n```diff\n");
-        let mut policy = "";
-        for conflict in &facts.conflicts {
-            if conflict.policy != policy {
-                let _ = writeln!(text, "  {}", words::safe(&conflict.policy));
-                policy = &conflict.policy;
-            }
-            let _ = writeln!(text, "{}{}", if conflict.is_added { '+' } else { '-' }, words::safe(&conflict.what));
-        }
-        text.push_str("```\n\n");
-    }
-    let Decisions { rejected_policies, added_objects, fields, notes, .. } = &facts.decisions;
-    let lines = [
-        ("deleted, and stays away", rejected_policies.iter().collect::<Vec<_>>()),
-        ("yours, kept as it is", added_objects.keys().collect()),
-        ("fields that you set", fields.keys().collect()),
-        ("comments that you added", notes.keys().collect()),
-    ];
-    for (what, keys) in lines.iter().filter(|(_, keys)| !keys.is_empty()) {
-        for key in keys {
-            let _ = writeln!(text, "- {}: {what}", words::safe(key));
-        }
-    }
-    text.push('\n');
-}
-
-fn namespace(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
-    let _ = writeln!(text, "## {}\n", words::safe(&plan.namespace));
-    let _ = writeln!(text, "| policy | selects | may be reached by | may reach |\n|---|---|---|---|");
-    for group in &plan.groups {
-        let row = [
-            if group.is_open { format!("{} (left open; seen was)", group.name) } else { group.name.clone() },
-            words::selectors(&group.selectors),
-            accesses(&group.ingress, &plan.namespace),
-            accesses(&group.egress, &plan.namespace),
-        ];
-        self::row(text, [&row[0], &row[1], &row[2], &row[3]]);
-    }
-    if let Some(dns) = &plan.dns {
-        for client in &dns.clients {
-            let selector = words::selector(&client.selector);
-            let name = if client.name.is_empty() { "allow-dns".into() } else { format!("allow-dns-{}", client.name) };
-            let row = [name, selector, String::new(), accesses(&dns.servers, &plan.namespace)];
-            self::row(text, [&row[0], &row[1], &row[2], &row[3]]);
-        }
-    }
-    text.push('\n');
-    doubtful(text, plan, facts);
-    labels::section(text, plan);
-    left_out(text, plan);
-}
-
-/// Rules to look at twice: on little evidence, or wider than it.
-fn doubtful(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
-    let mut lines = String::new();
-    for group in &plan.groups {
-        for (side, accesses) in [("from", &group.ingress), ("to", &group.egress)] {
-            for (peer, access) in accesses {
-                for why in doubts(access, facts) {
-                    let name = words::safe(&words::named(peer, access, &plan.namespace));
-                    let ports = words::ports(&access.ports);
-                    let _ = writeln!(lines, "- {} {side} {name} on {ports}: {why}", words::safe(&group.name));
-                }
-            }
-        }
-    }
-    if !lines.is_empty() {
-        let _ = writeln!(text, "### Look twice\n\n{lines}");
-    }
-}
-
-fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
-    /// From this share on loss is worth a word with the rule itself.
-    const MUCH_LOSS: f64 = 0.001;
-    let mut doubts: Vec<String> = access.widened.iter().map(|it| words::safe(&words::widened(it))).collect();
-    let Some(sum) = Sum::of(&access.evidence) else { return doubts };
-    if sum.direction > crate::model::Direction::Inventory {
-        doubts.push(format!("who the client is was told by {} alone", sum.direction.as_str()));
-    }
-    let is_long = facts.span.is_some_and(|span| span.first.hour() != span.last.hour());
-    if is_long && sum.hours == 1 && !access.evidence.is_empty() {
-        doubts.push(format!("seen in one hour alone, {}", words::count(sum.connections, "connection")));
-    }
-    let loss = facts.loss(sum.span);
-    if loss >= MUCH_LOSS {
-        doubts.push(format!("captures lost {:.1} % of packets in that time", loss * 100.0));
-    }
-    doubts
-}
-
-fn accesses(peers: &Accesses, namespace: &str) -> String {
-    let access = |(peer, access): (&Peer, &Access)| {
-        format!("{} ({})", words::named(peer, access, namespace), words::ports(&access.ports))
-    };
-    let all: Vec<_> = peers.iter().map(access).collect();
-    if all.is_empty() { "-".into() } else { all.join("; ") }
-}
-
-fn left_out(text: &mut String, plan: &NamespacePlan) {
-    if plan.left_out.is_empty() {
-        return;
-    }
-    let _ = writeln!(text, "### Left out\n\n| from | to | port | connections | why |\n|---|---|---|---|---|");
-    // a sweep is one fact, however many ports it touched
-    let mut sweeps: BTreeMap<(&str, &str), Sweep> = BTreeMap::new();
-    for left in &plan.left_out {
-        let LeftOut { reason, evidence, is_scan } = left;
-        if *is_scan {
-            let sweep = sweeps.entry((&evidence.client, reason)).or_default();
-            sweep.targets.insert(&evidence.server);
-            sweep.ports.insert((evidence.protocol, evidence.port));
-            sweep.connections += evidence.connections;
-            continue;
-        }
-        let port = match evidence.port {
-            0 => evidence.protocol.to_string(),
-            port => words::port(evidence.protocol, port),
-        };
-        row(text, [&evidence.client, &evidence.server, &port, &evidence.connections.to_string(), reason]);
-    }
-    for ((client, reason), sweep) in sweeps {
-        let targets = words::count(sweep.targets.len() as u64, "target");
-        let ports = words::count(sweep.ports.len() as u64, "port");
-        row(text, [client, &targets, &ports, &sweep.connections.to_string(), reason]);
-    }
-    text.push('\n');
-}
-
-/// What one source swept.
-#[derive(Default)]
-struct Sweep<'a> {
-    targets: BTreeSet<&'a str>,
-    ports: BTreeSet<(Protocol, u16)>,
-    connections: u64,
-}
-
-/// A row of a table.
-fn row<const N: usize>(text: &mut String, cells: [&str; N]) {
-    let _ = writeln!(text, "| {} |", cells.map(words::safe).join(" | "));
 }
 
 fn apply(text: &mut String, recommendation: &Recommendation) {
