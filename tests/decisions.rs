@@ -224,3 +224,23 @@ fn another_granularity_or_direction_in_the_same_folder_decides_nothing() {
     flowmap.ok(&SUGGEST);
     assert!(files(&flowmap.path("out")) == before);
 }
+
+#[test]
+fn another_folder_and_none_know_what_was_decided() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    let stream = flowmap.run(&["suggest", "-n", "production", "--out-dir", "-"]);
+    // the ingress of cache alone
+    assert_eq!((stream.code, stream.stdout.matches("port: 6379").count()), (1, 1), "{}", stream.stdout);
+    flowmap.run(&["suggest", "-n", "production", "--out-dir", "other"]);
+    let files_of = |folder: &str| files(&flowmap.path(folder));
+    assert!(files_of("other") == files_of("out"));
+    // of other namespaces nothing was decided
+    flowmap.ok(&["suggest", "-n", "monitoring", "--out-dir", "third"]);
+    // put back, it is back everywhere
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
+    again(&flowmap);
+    assert_eq!(flowmap.run(&["suggest", "-n", "production", "--out-dir", "-"]).code, 0);
+}

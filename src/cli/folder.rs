@@ -23,13 +23,18 @@ pub(super) struct Found {
     index: Index,
     /// The policies as they are now.
     pub now: Written,
+    /// What the store keeps of decisions.
+    pub kept: Decisions,
     /// Whether an older flowmap wrote it, that did not note what.
     pub is_older: bool,
 }
 
 impl Found {
-    /// What a person decided until now.
+    /// What a person decided until now. Where the folder does not know the last proposal, what the store knows counts.
     pub fn decisions(&self) -> Decisions {
+        if self.index.written.is_none() {
+            return self.kept.clone();
+        }
         let mut decisions = self.index.decisions.clone();
         if let Some(last) = &self.index.written {
             decisions.learn(last, &self.now);

@@ -17,7 +17,8 @@ use crate::{
     model::{Coverage, Dependency, WorkloadRef},
     policy::{self, Evaluator, PolicySet, Simulation, Strictness},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
-    render::{self, Document, Facts, Policies},
+    render::{self, Decisions, Document, Facts, Policies},
+    store::Store,
 };
 
 /// Namespaces of the cluster itself: `-A` leaves them alone, by name they can be asked for.
@@ -33,7 +34,12 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let namespaces = namespaces(&args.namespaces, site, &dependencies)?;
     let coverage = site.coverage();
     let is_stream = args.out_dir.as_os_str() == "-";
-    let found = if is_stream { Found::default() } else { folder::read(&args.out_dir)? };
+    let mut found = if is_stream { Found::default() } else { folder::read(&args.out_dir)? };
+    // files alone have no store, and nothing was decided of them
+    let store = if args.selection.from.is_empty() { Some(global.store().await?) } else { None };
+    if let Some(store) = &store {
+        found.kept = kept(store, site, &namespaces).await?;
+    }
     let asked = Asked { args: &args, site, dependencies: &dependencies, namespaces: &namespaces, coverage: &coverage };
     let proposal = asked.proposal(args.granularity, &found)?;
     let replay = asked.replay(&proposal.policies.documents)?;
@@ -45,8 +51,34 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         warn(&facts, &decided, &found);
         write(&args, &proposal.policies, &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
+        if let Some(store) = &store {
+            keep(store, site, &namespaces, &proposal.policies.decisions).await?;
+        }
     }
     Ok(if replay.denied > 0 { Done::Found } else { Done::Clean })
+}
+
+/// What the store keeps of decisions on some namespaces.
+async fn kept(store: &Store, site: &Site, namespaces: &BTreeSet<String>) -> anyhow::Result<Decisions> {
+    let mut kept = Decisions::default();
+    for (namespace, body) in store.decisions(&site.name).await? {
+        if namespaces.contains(&namespace) {
+            let decisions: Decisions = serde_json::from_str(&body)
+                .map_err(|error| Fault::new(format_args!("decisions on namespace `{namespace}`"), error))?;
+            kept.join(decisions.within(&namespace));
+        }
+    }
+    Ok(kept)
+}
+
+/// Keeps them for other folders and for none.
+async fn keep(store: &Store, site: &Site, namespaces: &BTreeSet<String>, all: &Decisions) -> anyhow::Result<()> {
+    for namespace in namespaces {
+        let decisions = all.within(namespace);
+        let body = if decisions.is_empty() { None } else { Some(serde_json::to_string(&decisions)?) };
+        store.keep_decisions(&site.name, namespace, body.as_deref()).await?;
+    }
+    Ok(())
 }
 
 /// What was asked for, and what is known.

@@ -45,6 +45,12 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
             eprintln!("flowmap: {}/{name}: {why}: it is left open", plan.namespace);
         }
     }
+    if recommendation.namespaces.iter().flat_map(|plan| &plan.groups).all(|group| group.is_open) {
+        eprintln!(
+            "flowmap: nothing is closed. Say at which node a capture was taken with `import --sensor NODE`, or close what \
+             was seen with --isolate-unseen"
+        );
+    }
     for blocked in &facts.blocked {
         let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
         let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");

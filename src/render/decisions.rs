@@ -163,6 +163,24 @@ impl Decisions {
         }
     }
 
+    /// Those of one namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        let mut within = self.clone();
+        within.forget(|key| key.split('/').next() != Some(namespace));
+        within
+    }
+
+    /// Takes in those of other namespaces.
+    pub fn join(&mut self, other: Self) {
+        self.rejected.extend(other.rejected);
+        self.added.extend(other.added);
+        self.rejected_policies.extend(other.rejected_policies);
+        self.added_objects.extend(other.added_objects);
+        self.fields.extend(other.fields);
+        self.notes.extend(other.notes);
+    }
+
     fn forget(&mut self, is_gone: impl Fn(&str) -> bool) {
         self.rejected.retain(|key, _| !is_gone(key));
         self.added.retain(|key, _| !is_gone(key));
@@ -170,6 +188,7 @@ impl Decisions {
         self.added_objects.retain(|key, _| !is_gone(key));
         self.fields.retain(|key, _| !is_gone(key));
         self.notes.retain(|key, _| !is_gone(key));
+        self.restored.retain(|key, _| !is_gone(key));
     }
 
     fn tidy(&mut self) {
