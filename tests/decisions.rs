@@ -145,7 +145,11 @@ fn a_policy_of_a_person_in_a_file_of_flowmaps_stays() {
     let own = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: mine\n  namespace: production\nspec:\n  podSelector: {}\n  policyTypes:\n  - Egress\n  egress:\n  - {}\n";
     let db = read(&flowmap, "production/db.yaml");
     flowmap.write("out/production/db.yaml", format!("{db}---\n{own}"));
+    let web = read(&flowmap, "production/web.yaml");
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: mine\n";
+    flowmap.write("out/production/web.yaml", format!("{web}---\n{map}"));
     again(&flowmap);
+    assert!(read(&flowmap, "production/web.yaml").ends_with(&format!("---\n{map}")));
     assert!(read(&flowmap, "production/db.yaml").ends_with(&format!("---\n{own}")));
     assert!(read(&flowmap, "REVIEW.md").contains("production/db.yaml#mine: yours, kept as it is"));
 }
@@ -236,8 +240,11 @@ fn another_folder_and_none_know_what_was_decided() {
     flowmap.run(&["suggest", "-n", "production", "--out-dir", "other"]);
     let files_of = |folder: &str| files(&flowmap.path(folder));
     assert!(files_of("other") == files_of("out"));
-    // of other namespaces nothing was decided
+    // a folder that knows another namespace alone
     flowmap.ok(&["suggest", "-n", "monitoring", "--out-dir", "third"]);
+    flowmap.run(&["suggest", "-n", "production", "--out-dir", "third"]);
+    let api = fs::read_to_string(flowmap.path("third/production/api.yaml")).unwrap();
+    assert!(!api.contains("port: 6379"), "{api}");
     // put back, it is back everywhere
     let api = read(&flowmap, "production/api.yaml");
     flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));

@@ -30,15 +30,13 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// What a person decided until now. Where the folder does not know the last proposal, what the store knows counts.
+    /// What a person decided until now. Of namespaces that the folder does not know, what the store keeps counts.
     pub fn decisions(&self) -> Decisions {
-        if self.index.written.is_none() {
-            return self.kept.clone();
-        }
+        let Some(last) = &self.index.written else { return self.kept.clone() };
         let mut decisions = self.index.decisions.clone();
-        if let Some(last) = &self.index.written {
-            decisions.learn(last, &self.now);
-        }
+        decisions.learn(last, &self.now);
+        let known: BTreeSet<&str> = last.documents().iter().filter_map(|path| path.split('/').next()).collect();
+        decisions.join(self.kept.without(&known));
         decisions
     }
 }

@@ -171,6 +171,14 @@ impl Decisions {
         within
     }
 
+    /// Those of other namespaces than these.
+    #[must_use]
+    pub fn without(&self, namespaces: &BTreeSet<&str>) -> Self {
+        let mut without = self.clone();
+        without.forget(|key| key.split('/').next().is_some_and(|it| namespaces.contains(it)));
+        without
+    }
+
     /// Takes in those of other namespaces.
     pub fn join(&mut self, other: Self) {
         self.rejected.extend(other.rejected);
