@@ -48,7 +48,7 @@ pub(super) fn facts(about: &About<'_>, replay: Simulation) -> Facts {
         span,
         losses,
         damaged: runs.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
-        learning: about.namespaces.iter().map(|name| (name.clone(), learning(about, name))).collect(),
+        learning: learning(about),
         coverage: about.coverage.clone(),
         plugin: inventory::network_plugin(cluster),
         hidden: map::hidden(&all, cluster),
@@ -62,10 +62,19 @@ pub(super) fn facts(about: &About<'_>, replay: Simulation) -> Facts {
     }
 }
 
-fn learning(about: &About<'_>, namespace: &str) -> Learning {
-    let only = BTreeSet::from([namespace.to_owned()]);
-    let of_it: Vec<Dependency> = concerned(about.dependencies, &only).cloned().collect();
-    map::learning(&of_it)
+fn learning(about: &About<'_>) -> BTreeMap<String, Learning> {
+    let mut by_namespace: BTreeMap<&String, Vec<&Dependency>> =
+        about.namespaces.iter().map(|name| (name, Vec::new())).collect();
+    for dependency in about.dependencies {
+        let ends = [&dependency.client, &dependency.server].map(|party| party.workload().map(|it| it.namespace));
+        let ends: BTreeSet<String> = ends.into_iter().flatten().collect();
+        for namespace in &ends {
+            if let Some(all) = by_namespace.get_mut(namespace) {
+                all.push(dependency);
+            }
+        }
+    }
+    by_namespace.into_iter().map(|(name, all)| (name.clone(), map::learning(all))).collect()
 }
 
 /// Policies that are deployed in some namespaces and that flowmap did not write.

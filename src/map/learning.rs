@@ -64,7 +64,7 @@ const STABILISING: f64 = 0.05;
 
 /// Judges from the hours in which each dependency was seen. What makes no rule counts for nothing.
 #[must_use]
-pub fn learning(dependencies: &[Dependency]) -> Learning {
+pub fn learning<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> Learning {
     let counts = |dependency: &&Dependency| {
         dependency.outcome.is_needed()
             && dependency.direction != Direction::Unknown
@@ -72,7 +72,7 @@ pub fn learning(dependencies: &[Dependency]) -> Learning {
     };
     let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
     let (mut once, mut twice, mut met_in_all) = (0_u32, 0_u32, 0_u32);
-    for dependency in dependencies.iter().filter(counts) {
+    for dependency in dependencies.into_iter().filter(counts) {
         let hours = u32::try_from(dependency.history.len()).unwrap_or(u32::MAX);
         once += u32::from(hours == 1);
         twice += u32::from(hours == 2);

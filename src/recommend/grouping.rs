@@ -38,27 +38,23 @@ pub(super) struct Groups {
 
 impl Groups {
     pub fn new(units: &Units, grouping: &Grouping) -> Self {
-        let mut by_name: BTreeMap<(&str, bool, String), BTreeSet<UnitId>> = BTreeMap::new();
+        let mut by_role: BTreeMap<(&str, Option<&str>, &str), BTreeSet<UnitId>> = BTreeMap::new();
         for (n, unit) in units.all.iter().enumerate() {
             let role = match grouping {
                 Grouping::Workload => None,
-                Grouping::Namespace => Some("namespace".to_owned()),
-                Grouping::Roles(roles) => {
-                    unit.members.iter().find_map(|member| roles.get(member)).map(|role| file_name(role))
-                }
+                Grouping::Namespace => Some("namespace"),
+                Grouping::Roles(roles) => unit.members.iter().find_map(|member| roles.get(member)).map(String::as_str),
             };
-            let key = (unit.namespace.as_str(), role.is_some(), role.unwrap_or_else(|| unit.name.clone()));
-            by_name.entry(key).or_default().insert(n);
+            // who has no role is a group of its own
+            let own = if role.is_none() { unit.name.as_str() } else { "" };
+            by_role.entry((unit.namespace.as_str(), role, own)).or_default().insert(n);
         }
         let mut groups =
             Self { all: Vec::new(), of_unit: vec![0; units.all.len()], is_namespace: *grouping == Grouping::Namespace };
-        let taken: BTreeSet<(&str, &str)> =
-            units.all.iter().map(|it| (it.namespace.as_str(), it.name.as_str())).collect();
-        for ((namespace, is_role, name), members) in by_name {
-            let is_alone = |name: &str| members.iter().all(|n| units.all.get(*n).is_some_and(|unit| unit.name == name));
-            let is_taken =
-                RESERVED.contains(&name.as_str()) || taken.contains(&(namespace, name.as_str())) && !is_alone(&name);
-            let name = if is_role && is_taken { format!("{name}-tier") } else { name };
+        let mut taken: BTreeSet<(&str, String)> =
+            units.all.iter().map(|it| (it.namespace.as_str(), it.name.clone())).collect();
+        for ((namespace, role, own), members) in by_role {
+            let name = role.map_or_else(|| own.to_owned(), |role| free_name(role, namespace, &mut taken));
             // all there are: whoever comes next is one of them too
             let selectors = if groups.is_namespace { vec![Selector::default()] } else { units.together(&members) };
             for n in &members {
@@ -89,6 +85,18 @@ impl Groups {
     }
 }
 
+/// A role as a name that neither a workload nor another role of the namespace has.
+fn free_name<'n>(role: &str, namespace: &'n str, taken: &mut BTreeSet<(&'n str, String)>) -> String {
+    let plain = file_name(role);
+    let others = (0_usize..).map(|n| match n {
+        0 => plain.clone(),
+        1 => format!("{plain}-tier"),
+        n => format!("{plain}-tier-{n}"),
+    });
+    let mut is_free = |name: &String| !RESERVED.contains(&name.as_str()) && taken.insert((namespace, name.clone()));
+    others.into_iter().find(|name| is_free(name)).unwrap_or(plain)
+}
+
 /// A role as a file's and a policy's name.
 fn file_name(role: &str) -> String {
     let letter = |letter: char| {
@@ -101,4 +109,17 @@ fn file_name(role: &str) -> String {
     }
     let name = name.trim_matches('-');
     if name.is_empty() { "role".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_whose_names_differ_in_nothing_that_a_file_may_have_stay_apart() {
+        let mut taken = BTreeSet::from([("shop", "web".to_owned())]);
+        let names = ["serves TCP/80", "serves TCP 80", "Web", "../..", "allow-dns"];
+        let names = names.map(|role| free_name(role, "shop", &mut taken));
+        assert_eq!(names, ["serves-tcp-80", "serves-tcp-80-tier", "web-tier", "role", "allow-dns-tier"]);
+    }
 }
