@@ -33,6 +33,9 @@ impl Selector {
 /// Labels that select need not be more than this, or nobody reads them.
 const MAX_LABELS: usize = 3;
 
+/// The best so many labels of a workload are tried: the ways to choose of more grow out of hand.
+const MAX_TRIED: usize = 16;
+
 /// All kinds of pods of one namespace, arranged for finding who a selector selects. A kind is what one owner's pods
 /// and its template look like.
 pub(super) struct Pool {
@@ -130,6 +133,7 @@ impl Pool {
     }
 
     fn smallest(&self, labels: &[(String, String)], meant: &BTreeSet<usize>) -> Option<Selector> {
+        let labels = labels.get(..MAX_TRIED).unwrap_or(labels);
         (1..=MAX_LABELS.min(labels.len())).find_map(|size| {
             combinations(labels.len(), size).into_iter().find_map(|chosen| {
                 let pairs: Vec<_> = chosen.iter().filter_map(|n| labels.get(*n)).cloned().collect();
