@@ -17,7 +17,8 @@ pub enum Grouping {
     /// All workloads of a namespace that have one role; those without one stand alone. Roles of different namespaces
     /// are different, also with one name.
     Roles(BTreeMap<WorkloadRef, String>),
-    /// A whole namespace: everybody in it may reach everybody in it, on the ports that are in use there.
+    /// A whole namespace: everybody in it may reach everybody in it, on the ports that are in use there, and the pods
+    /// elsewhere that any of it reaches. Addresses outside are for those alone that use them.
     Namespace,
 }
 
