@@ -91,6 +91,14 @@ bench-inventory: setup-build ## time the inventory on 100,000 pods with a day of
 bench-tiers: setup-build ## time roles and tiers of 100,000 endpoints with 10 million calls
 	cargo bench --locked --no-default-features --bench tiers
 
+.PHONY: bench-recommend
+bench-recommend: setup-build ## time policies for 100,000 pods from 10 million dependencies; fails above a minute or 4 GB
+	cargo bench --locked --no-default-features --bench recommend
+
+.PHONY: scenarios
+scenarios: setup ## replay the applications with ten seeds, all with noise, and have an independent judge look at the policies
+	FLOWMAP_SEEDS=10 cargo test --locked --test scenarios -- --nocapture
+
 # --- check ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test lint check-policies-out

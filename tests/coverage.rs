@@ -114,4 +114,48 @@ fn a_proposal_names_who_was_seen_from_elsewhere_alone() {
     assert!(output.stderr.contains("shop: not watched at their own side all the time: db"), "{}", output.stderr);
     let review = std::fs::read_to_string(flowmap.path("out/REVIEW.md")).unwrap();
     assert!(review.contains("Not watched at their own side") && review.contains("- db: never"), "{review}");
+    assert!(output.stderr.contains("shop/db: was seen from elsewhere alone: it is left open"), "{}", output.stderr);
+    let policy = || std::fs::read_to_string(flowmap.path("out/shop/db.yaml")).unwrap();
+    assert!(policy().contains("LEFT OPEN"), "{}", policy());
+
+    flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out", "--isolate-unseen"]);
+    assert!(!policy().contains("LEFT OPEN") && policy().contains("web on TCP/8080"), "{}", policy());
+}
+
+#[test]
+fn a_proposal_leads_with_what_the_captures_could_see() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    capture.talk("10.244.1.5:40000", "10.244.1.6:8080").talk("192.0.2.1:40000", "192.0.2.78:443");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "--sensor", "node-1", "x.pcap"]);
+    let output = flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    let line = "2 of 3 workloads watched all the time; never: db; left open: db";
+    assert_eq!(output.stdout.lines().next(), Some(format!("coverage: shop: {line}").as_str()));
+    let review = std::fs::read_to_string(flowmap.path("out/REVIEW.md")).unwrap();
+    assert!(
+        review.starts_with(&format!("# Review\n\n## What the captures could see\n\n- **shop:** {line}.")),
+        "{review}"
+    );
+    let evidence = std::fs::read_to_string(flowmap.path("out/evidence.json")).unwrap();
+    assert!(evidence.starts_with("{\n  \"coverage\": {\n    \"shop\": {\n      \"covered\": 2,"), "{evidence}");
+    let json = flowmap.json(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    assert_eq!(json["coverage"]["shop"]["left_open"], serde_json::json!(["db"]));
+}
+
+#[test]
+fn one_direction_closes_nothing_in_the_other() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    capture.talk("10.244.1.5:40000", "10.244.1.6:8080").talk("192.0.2.1:40000", "192.0.2.78:443");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "--sensor", "node-1", "x.pcap"]);
+    for (direction, own, other) in [("ingress", "Ingress", "Egress"), ("egress", "Egress", "Ingress")] {
+        flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out", "--direction", direction]);
+        for name in ["default-deny", "api", "web", "db"] {
+            let text = std::fs::read_to_string(flowmap.path(&format!("out/shop/{name}.yaml"))).unwrap();
+            assert!(text.contains(&format!("  - {own}\n")) && !text.contains(&format!("  - {other}\n")), "{text}");
+        }
+        assert!(!flowmap.path("out/shop/allow-dns.yaml").exists());
+    }
 }

@@ -29,6 +29,9 @@ mod segments;
 mod simulate;
 mod status;
 mod suggest;
+mod suggest_args;
+mod suggest_facts;
+mod suggest_report;
 mod sync_state;
 mod tiers;
 mod world;
@@ -77,7 +80,7 @@ enum Command {
     /// List roles and tiers, each with its reason
     Tiers(tiers::Args),
     /// Write NetworkPolicies for review
-    Suggest(suggest::Args),
+    Suggest(suggest_args::Args),
     /// Hold every recorded connection against policies
     Simulate(simulate::Args),
     /// Say which rule of which policy allows or denies a connection

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     inventory::{Conflict, network_plugin},
     map::{self, By, Hidden, Learning},
-    model::{Cover, Dependency, History, Watched, WorkloadRef},
+    model::{Cover, Dependency, Watched, WorkloadRef},
     store::Run,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Args {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let world = World::open(global, &args.selection).await?;
     let dependencies: Vec<Dependency> = world.sites.iter().flat_map(|site| site.dependencies(By::Workload)).collect();
-    let learning = map::learning(&in_time(&dependencies));
+    let learning = map::learning(&dependencies);
     if args.output.output == Output::Json {
         let runs: Vec<_> = world.runs.iter().map(runs::json).collect();
         let conflicts: Vec<_> = world.sites.iter().flat_map(conflicts).collect();
@@ -52,20 +52,6 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         print::text(printable(&text).as_bytes())?;
     }
     Ok(Done::Clean)
-}
-
-/// The dependencies that were seen at known times: hours that a flow log only counts tell nothing of what came when.
-fn in_time(dependencies: &[Dependency]) -> Vec<Dependency> {
-    let named = |dependency: &Dependency| {
-        let history: History = dependency
-            .history
-            .iter()
-            .filter(|(hour, _)| hour.is_named())
-            .map(|(hour, count)| (*hour, *count))
-            .collect();
-        (!history.is_empty()).then(|| Dependency { history, ..dependency.clone() })
-    };
-    dependencies.iter().filter_map(named).collect()
 }
 
 /// Addresses that two owners had at one time.

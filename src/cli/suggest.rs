@@ -1,60 +1,31 @@
 //! `flowmap suggest`: NetworkPolicies for review.
 
-use std::{collections::BTreeSet, path::PathBuf};
-
-use clap::ValueEnum;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Done, Fault,
-    common::{Global, Namespaces, Output, OutputArg, Selection},
-    fault::printable,
-    folder, print,
-    print::Table,
-    simulate,
+    common::{Global, Namespaces},
+    folder::{self, Found},
+    print,
+    suggest_args::{Args, Direction, Granularity},
+    suggest_facts::{self, concerned},
+    suggest_report::{report, warn},
     world::{Site, World},
 };
 use crate::{
-    inventory,
-    map::{self, By},
-    model::{Coverage, Dependency, Party, Span, Watched},
-    policy::{self, Evaluator, Options, Past, PolicySet, Roster, Simulation, Strictness},
-    recommend::{self, Group, Input, NamespacePlan, Recommendation},
-    render::{self, Document, Facts},
+    map::By,
+    model::{Coverage, Dependency, WorkloadRef},
+    policy::{self, Census, Evaluator, Outside, Past, PolicySet, Roster, Simulation, Strictness},
+    recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
+    render::{self, Decisions, Document, Facts, Policies},
+    store::Store,
+    tier::{self, Scope},
 };
-
-/// Write least-privilege NetworkPolicies for namespaces, with their evidence and the verdict on the past.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  flowmap suggest --namespace production
-  flowmap suggest -n production --out-dir - | kubectl diff -f -
-  flowmap suggest --from node-1.pcap node-2.pcap --inventory cluster.json -n production")]
-pub(super) struct Args {
-    #[command(flatten)]
-    namespaces: Namespaces,
-    /// Where the documents go; - prints the policies alone
-    #[arg(long, default_value = "policies-out", value_name = "DIR")]
-    out_dir: PathBuf,
-    /// What a policy is for
-    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    granularity: Granularity,
-    #[command(flatten)]
-    selection: Selection,
-    #[command(flatten)]
-    output: OutputArg,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Granularity {
-    /// One workload: least privilege
-    #[default]
-    Workload,
-}
 
 /// Namespaces of the cluster itself: `-A` leaves them alone, by name they can be asked for.
 const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let Granularity::Workload = args.granularity;
     if args.namespaces.namespace.is_empty() && !args.namespaces.all_namespaces {
         return Err(Fault::new("suggest", "which namespace?").hint("name it with -n, or take all with -A").into());
     }
@@ -63,26 +34,195 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let dependencies = site.dependencies(By::Workload);
     let namespaces = namespaces(&args.namespaces, site, &dependencies)?;
     let coverage = site.coverage();
-    let (cluster, directory) = (site.cluster(), &site.directory);
-    let input = Input { dependencies: &dependencies, cluster, directory, coverage: &coverage };
-    let recommendation = recommend::recommend(input, &namespaces);
-    let policies = render::policies(&recommendation)?;
-    let replay = replay(&policies, site, &dependencies, &namespaces)?;
-    if args.out_dir.as_os_str() == "-" {
-        print::text(stream(&policies).as_bytes())?;
+    let is_stream = args.out_dir.as_os_str() == "-";
+    let mut found = if is_stream { Found::default() } else { folder::read(&args.out_dir)? };
+    // files alone have no store, and nothing was decided of them
+    let store = if args.selection.from.is_empty() { Some(global.store().await?) } else { None };
+    if let Some(store) = &store {
+        found.kept = kept(store, site, &namespaces).await?;
+    }
+    let asked = Asked { args: &args, site, dependencies: &dependencies, namespaces: &namespaces, coverage: &coverage };
+    let proposal = asked.proposal(args.granularity, &found)?;
+    let replay = asked.replay(&proposal.policies.documents)?;
+    if is_stream {
+        print::text(stream(&proposal.policies.documents).as_bytes())?;
     } else {
-        let facts = facts(&world, site, &dependencies, &namespaces, (coverage, replay.clone()));
-        warn(&facts, &recommendation);
-        let mut documents = policies;
-        documents.push(render::review(&recommendation, &facts));
-        let mut files: Vec<String> = documents.iter().map(|document| document.path.clone()).collect();
-        files.push(folder::INDEX.to_owned());
-        files.sort();
-        documents.push(render::evidence(&recommendation, &replay, &files));
-        folder::replace(&args.out_dir, &documents)?;
-        report(&args, &recommendation, &replay)?;
+        let decided = render::decided(&proposal.recommendation, &proposal.policies.decisions);
+        let facts = asked.facts(&world, &proposal, replay.clone());
+        warn(&facts, &decided, &found);
+        write(&args, &proposal.policies, &decided, &facts, &found)?;
+        report(&args, &proposal.policies, &decided, &facts)?;
+        if let Some(store) = &store {
+            keep(store, site, &namespaces, &proposal.policies.decisions).await?;
+        }
     }
     Ok(if replay.denied > 0 { Done::Found } else { Done::Clean })
+}
+
+/// What the store keeps of decisions on some namespaces.
+async fn kept(store: &Store, site: &Site, namespaces: &BTreeSet<String>) -> anyhow::Result<Decisions> {
+    let mut kept = Decisions::default();
+    for (namespace, body) in store.decisions(&site.name).await? {
+        if namespaces.contains(&namespace) {
+            let decisions: Decisions = serde_json::from_str(&body)
+                .map_err(|error| Fault::new(format_args!("decisions on namespace `{namespace}`"), error))?;
+            kept.join(decisions.within(&namespace));
+        }
+    }
+    Ok(kept)
+}
+
+/// Keeps them for other folders and for none.
+async fn keep(store: &Store, site: &Site, namespaces: &BTreeSet<String>, all: &Decisions) -> anyhow::Result<()> {
+    for namespace in namespaces {
+        let decisions = all.within(namespace);
+        let body = if decisions.is_empty() { None } else { Some(serde_json::to_string(&decisions)?) };
+        store.keep_decisions(&site.name, namespace, body.as_deref()).await?;
+    }
+    Ok(())
+}
+
+/// What was asked for, and what is known.
+struct Asked<'a> {
+    args: &'a Args,
+    site: &'a Site,
+    dependencies: &'a [Dependency],
+    namespaces: &'a BTreeSet<String>,
+    coverage: &'a Coverage,
+}
+
+/// A proposal, and its policies as decisions leave them.
+struct Proposal {
+    recommendation: Recommendation,
+    policies: Policies,
+}
+
+/// The tier of every workload.
+fn tiers(site: &Site, dependencies: &[Dependency]) -> BTreeMap<WorkloadRef, String> {
+    let scope = Scope::new(&site.directory, dependencies);
+    let found = tier::find(dependencies, &scope, tier::Options::default());
+    let members = found.roles.iter().flat_map(|role| role.members.iter().map(|member| (member, role.tier)));
+    members.filter_map(|(member, tier)| Some((member.workload.clone()?, tier.to_string()))).collect()
+}
+
+impl Asked<'_> {
+    fn proposal(&self, granularity: Granularity, found: &Found) -> anyhow::Result<Proposal> {
+        let Args { direction, isolate_unseen, support, cidr_floor: (floor_v4, floor_v6), cidr_waste, .. } = *self.args;
+        let options = recommend::Options {
+            grouping: match granularity {
+                Granularity::Workload => Grouping::Workload,
+                Granularity::Tier => Grouping::Roles(tiers(self.site, self.dependencies)),
+                Granularity::Namespace => Grouping::Namespace,
+            },
+            directions: match direction {
+                Direction::Ingress => Directions::Ingress,
+                Direction::Egress => Directions::Egress,
+                Direction::Both => Directions::Both,
+            },
+            isolate_unseen,
+            support,
+            cidr: CidrBounds { floor_v4, floor_v6, waste: cidr_waste },
+        };
+        let (cluster, directory) = (self.site.cluster(), &self.site.directory);
+        let input = Input { cluster, directory, coverage: self.coverage };
+        let recommendation = recommend::recommend(input, self.dependencies, self.namespaces, &options);
+        let policies = render::policies(&recommendation, &found.decisions(), &found.now)?;
+        Ok(Proposal { recommendation, policies })
+    }
+
+    /// Reads the policies back as a strict API server would.
+    fn read_back(policies: &[Document]) -> anyhow::Result<PolicySet> {
+        let mut objects = Vec::new();
+        for document in policies {
+            objects.extend(policy::read(&document.path, &document.text)?);
+        }
+        Ok(PolicySet::from_objects(&objects, Strictness::Strict)?)
+    }
+
+    /// Holds what was seen of the namespaces against the policies.
+    fn replay(&self, policies: &[Document]) -> anyhow::Result<Simulation> {
+        let set = Self::read_back(policies)?;
+        let roster = Roster::new(self.site.cluster());
+        let past = Past::new(concerned(self.dependencies, self.namespaces), &roster);
+        let simulation = policy::simulate(&past, &self.evaluator(&set));
+        // a sweep may be a row for every port: `simulate` lists them
+        Ok(Simulation { closed: Vec::new(), ..simulation })
+    }
+
+    fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
+        Evaluator::new(set, &self.site.cluster().namespaces, policy::Options::default())
+    }
+
+    /// How much policies leave open: what they allow over what was seen, and how many other workloads one workload of
+    /// the namespaces reaches, on average.
+    fn openness(&self, policies: &[Document]) -> anyhow::Result<(Option<f64>, Option<f64>)> {
+        let set = Self::read_back(policies)?;
+        let (cluster, evaluator) = (self.site.cluster(), self.evaluator(&set));
+        let roster = Roster::new(cluster);
+        let outside = Outside::new(&[&evaluator], cluster, &self.site.directory.pod_ranges());
+        let past = Past::new(concerned(self.dependencies, self.namespaces), &roster);
+        let excess = policy::excess(&past, &roster, &outside, &evaluator);
+        let is_in = |name: &str| name.split_once('/').is_some_and(|(namespace, _)| self.namespaces.contains(namespace));
+        let reach = policy::reach(&Census::new(&roster, &outside), &evaluator);
+        let reaches: Vec<usize> = reach.iter().filter(|it| is_in(&it.workload)).map(|it| it.reaches).collect();
+        #[expect(clippy::cast_precision_loss, reason = "workloads stay far below 2^52")]
+        let mean = |all: &[usize]| (all.iter().sum::<usize>() as f64 / all.len() as f64 * 100.0).round() / 100.0;
+        Ok((excess.over_permission, (!reaches.is_empty()).then(|| mean(&reaches))))
+    }
+
+    /// What each granularity costs, without the decisions of a person, which are made for one of them.
+    fn granularities(&self, chosen: &Proposal) -> Vec<render::Granularity> {
+        let row = |granularity: Granularity| {
+            let is_chosen = granularity == self.args.granularity;
+            let other = if is_chosen { None } else { Some(self.proposal(granularity, &Found::default())) };
+            let (proposal, missing) = match &other {
+                None => (Some(chosen), None),
+                Some(Ok(other)) => (Some(other), None),
+                Some(Err(error)) => (None, Some(error.to_string())),
+            };
+            let cost = |it: &Proposal| render::cost(&it.recommendation, &it.policies, self.site.cluster());
+            let openness = proposal.and_then(|it| self.openness(&it.policies.documents).ok()).unwrap_or_default();
+            render::Granularity {
+                granularity: granularity.as_str(),
+                chosen: is_chosen,
+                missing,
+                cost: proposal.map(cost).unwrap_or_default(),
+                over_permission: openness.0,
+                reach: openness.1,
+            }
+        };
+        Granularity::ALL.map(row).into()
+    }
+
+    fn facts(&self, world: &World, proposal: &Proposal, replay: Simulation) -> Facts {
+        let about = suggest_facts::About {
+            world,
+            site: self.site,
+            dependencies: self.dependencies,
+            namespaces: self.namespaces,
+            coverage: self.coverage,
+        };
+        let granularities = self.granularities(proposal);
+        let Policies { decisions, conflicts, .. } = &proposal.policies;
+        let (decisions, conflicts) = (decisions.clone(), conflicts.clone());
+        Facts { granularities, decisions, conflicts, ..suggest_facts::facts(&about, replay) }
+    }
+}
+
+fn write(
+    args: &Args,
+    policies: &Policies,
+    decided: &Recommendation,
+    facts: &Facts,
+    found: &Found,
+) -> anyhow::Result<()> {
+    let mut documents = policies.documents.clone();
+    documents.push(render::review(decided, facts));
+    let mut files: Vec<String> = documents.iter().map(|document| document.path.clone()).collect();
+    files.push(folder::INDEX.to_owned());
+    files.sort();
+    documents.push(render::evidence(decided, policies, facts, &files));
+    folder::replace(&args.out_dir, &documents, found)
 }
 
 /// The namespaces asked for. One of which nothing was seen is an error, for any proposal would be a guess.
@@ -122,110 +262,8 @@ fn nothing_seen(what: &str) -> anyhow::Error {
     Fault::new(what, "nothing was seen of its pods, a proposal would be a guess").hint(hint).into()
 }
 
-/// Reads the policies back as a strict API server would, and holds what was seen of the namespaces against them.
-fn replay(
-    policies: &[Document],
-    site: &Site,
-    dependencies: &[Dependency],
-    namespaces: &BTreeSet<String>,
-) -> anyhow::Result<Simulation> {
-    let mut objects = Vec::new();
-    for document in policies {
-        objects.extend(policy::read(&document.path, &document.text)?);
-    }
-    let set = PolicySet::from_objects(&objects, Strictness::Strict)?;
-    let evaluator = Evaluator::new(&set, &site.cluster().namespaces, Options::default());
-    let concerned: Vec<Dependency> = concerned(dependencies, namespaces).cloned().collect();
-    let simulation = policy::simulate(&Past::new(&concerned, &Roster::new(site.cluster())), &evaluator);
-    // a sweep may be a row for every port: `simulate` lists them
-    Ok(Simulation { closed: Vec::new(), ..simulation })
-}
-
-fn concerned<'d>(
-    dependencies: &'d [Dependency],
-    namespaces: &BTreeSet<String>,
-) -> impl Iterator<Item = &'d Dependency> {
-    let is_in = |party: &Party| party.workload().is_some_and(|workload| namespaces.contains(&workload.namespace));
-    dependencies.iter().filter(move |dependency| is_in(&dependency.client) || is_in(&dependency.server))
-}
-
-fn facts(
-    world: &World,
-    site: &Site,
-    dependencies: &[Dependency],
-    namespaces: &BTreeSet<String>,
-    (coverage, replay): (Coverage, Simulation),
-) -> Facts {
-    let runs: Vec<_> = world.runs.iter().filter(|run| run.site == site.name).collect();
-    let first = runs.iter().filter_map(|run| run.first_packet).min();
-    let last = runs.iter().filter_map(|run| run.last_packet).max();
-    let concerned: Vec<Dependency> = concerned(dependencies, namespaces).cloned().collect();
-    Facts {
-        span: first.zip(last).map(|(first, last)| Span { first, last }),
-        captures: runs.len(),
-        dropped: runs.iter().map(|run| run.loss.dropped_by_kernel + run.loss.dropped_by_interface).sum(),
-        damaged: runs.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
-        learning: map::learning(&concerned),
-        hidden: map::hidden(&concerned, site.cluster()),
-        plugin: inventory::network_plugin(site.cluster()),
-        coverage,
-        replay,
-    }
-}
-
-/// Says aloud what the policies cannot tell of themselves.
-fn warn(facts: &Facts, recommendation: &Recommendation) {
-    if facts.plugin.ignores() {
-        warnln!("flowmap: WARNING: network plugin {}", facts.plugin);
-    }
-    for hidden in &facts.hidden {
-        warnln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
-    }
-    for plan in &recommendation.namespaces {
-        let is_partly_seen = |group: &&Group| !group.is_open && group.watched != Watched::Covered;
-        let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
-        if !names.is_empty() {
-            let names = printable(&names.join(", "));
-            warnln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
-        }
-    }
-}
-
 /// All policies as one stream of YAML documents.
 fn stream(policies: &[Document]) -> String {
     let is_policy = |document: &&Document| !document.path.ends_with("/kustomization.yaml");
     policies.iter().filter(is_policy).map(|document| document.text.as_str()).collect::<Vec<_>>().join("---\n")
-}
-
-fn report(args: &Args, recommendation: &Recommendation, replay: &Simulation) -> anyhow::Result<()> {
-    let mut table = Table::new(&["namespace", "policies", "rules", "left open", "left out"]).numeric(&[1, 2, 3, 4]);
-    let mut values = Vec::new();
-    for plan in &recommendation.namespaces {
-        let NamespacePlan { namespace, groups, dns, left_out } = plan;
-        let policies = groups.len() + 1 + dns.as_ref().map_or(0, |dns| dns.clients.len());
-        let rules: usize = groups.iter().map(|group| group.ingress.len() + group.egress.len()).sum();
-        let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
-        table.row(vec![
-            namespace.clone(),
-            policies.to_string(),
-            rules.to_string(),
-            open.len().to_string(),
-            left_out.len().to_string(),
-        ]);
-        for name in &open {
-            warnln!("flowmap: {namespace}/{name}: nothing of it was seen, nor could all have been: it is left open");
-        }
-        values.push(serde_json::json!({"namespace": namespace, "policies": policies, "rules": rules, "left_open": open, "left_out": left_out.len()}));
-    }
-    if args.output.output == Output::Json {
-        let value = serde_json::json!({"out_dir": args.out_dir, "namespaces": values, "replay": replay});
-        return Ok(print::json(&value)?);
-    }
-    print::list(args.output.output, &values, &table, "")?;
-    if args.output.output != Output::Csv {
-        print::text(simulate::summary(replay).as_bytes())?;
-        let review = args.out_dir.join("REVIEW.md");
-        print::text(format!("read {} before you apply anything\n", review.display()).as_bytes())?;
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use super::{
     owners::{Owners, controller},
     pod::{self, pod},
     read::{Problem, Reading},
-    service::{endpoint_slice, endpoints, ingress, service},
+    service::{endpoint_slice, endpoints, ingress, service, webhooks},
     strip::{latest, strip, strip_to_identity},
 };
 use crate::model::{ListTally, RawObject, Timestamp, WorkloadRef};
@@ -21,6 +21,9 @@ const WORKLOADS: [&str; 7] =
 
 /// API groups whose kinds are read by name; the same name in another group is another thing (a Service of Knative).
 const GROUPS: [&str; 6] = ["", "apps", "batch", "discovery.k8s.io", "extensions", "networking.k8s.io"];
+
+/// The API group of webhook configurations.
+const WEBHOOK_GROUP: &str = "admissionregistration.k8s.io";
 
 /// What was read so far.
 pub(super) struct Collector<'a> {
@@ -121,6 +124,8 @@ impl<'a> Collector<'a> {
             pod.value.workload = self.owners.top(&pod.value, controller);
         }
         self.items.workloads.retain(|workload| self.owners.is_top(&workload.value.id));
+        self.items.selected.retain(|it| self.owners.is_top(&it.value.id));
+        self.items.schedules.retain(|it| self.owners.is_top(&it.value.id));
         (self.items, self.reading, self.problems)
     }
 
@@ -227,11 +232,16 @@ impl<'a> Collector<'a> {
             "EndpointSlice" if known => {
                 items.endpoints.push(Item { object, value: endpoint_slice(item, &id, notes) });
             }
+            "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" if group == WEBHOOK_GROUP => {
+                items.webhooks.push(Item { object, value: webhooks(item, &id) });
+            }
             kind => {
                 // of any kind: it may stand between a workload and its top owner
                 self.owners.add(id.clone(), controller);
                 match pod::template(item) {
                     Some(template) => {
+                        items.selected.extend(pod::selected(item, &id, notes).map(|value| Item { object, value }));
+                        items.schedules.extend(pod::schedule(item, &id).map(|value| Item { object, value }));
                         items.workloads.push(Item { object, value: pod::workload(template, id, notes) });
                     }
                     None if known && WORKLOADS.contains(&kind) => notes.add("has no pod template"),

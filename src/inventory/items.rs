@@ -7,7 +7,8 @@ use super::{
     merge::settled,
 };
 use crate::model::{
-    Cluster, Endpoint, Host, Ingress, Namespace, Node, Pod, RawObject, Service, Timestamp, Workload, WorkloadRef,
+    Cluster, Endpoint, Host, Ingress, Namespace, Node, Pod, RawObject, Schedule, Selected, Service, Timestamp, Webhook,
+    Workload, WorkloadRef,
 };
 
 /// Something that an object says.
@@ -89,6 +90,9 @@ pub(super) struct Items {
     pub services: Vec<Item<Service>>,
     pub endpoints: Vec<Item<Vec<Endpoint>>>,
     pub workloads: Vec<Item<Workload>>,
+    pub selected: Vec<Item<Selected>>,
+    pub schedules: Vec<Item<Schedule>>,
+    pub webhooks: Vec<Item<Vec<Webhook>>>,
     pub ingresses: Vec<Item<Ingress>>,
     pub hosts: Vec<Item<Host>>,
     pub policies: Vec<Item<RawObject>>,
@@ -104,6 +108,7 @@ impl Items {
     /// All as one cluster, whenever it was so.
     pub fn cluster(self) -> Cluster {
         let Self { namespaces, nodes, pods, services, endpoints, workloads, ingresses, hosts, policies, .. } = self;
+        let (selected, schedules, webhooks) = (self.selected, self.schedules, self.webhooks);
         settled(Cluster {
             namespaces: values(namespaces),
             nodes: values(nodes),
@@ -111,6 +116,9 @@ impl Items {
             services: values(services),
             endpoints: values(endpoints).into_iter().flatten().collect(),
             workloads: values(workloads),
+            selected: values(selected),
+            schedules: values(schedules),
+            webhooks: values(webhooks).into_iter().flatten().collect(),
             ingresses: values(ingresses),
             hosts: values(hosts),
             policies: values(policies),

@@ -18,6 +18,9 @@ pub fn merge(clusters: impl IntoIterator<Item = Cluster>) -> Cluster {
         all.services.extend(cluster.services);
         all.endpoints.extend(cluster.endpoints);
         all.workloads.extend(cluster.workloads);
+        all.selected.extend(cluster.selected);
+        all.schedules.extend(cluster.schedules);
+        all.webhooks.extend(cluster.webhooks);
         all.ingresses.extend(cluster.ingresses);
         all.hosts.extend(cluster.hosts);
         all.policies.extend(cluster.policies);
@@ -34,6 +37,9 @@ pub(super) fn settled(cluster: Cluster) -> Cluster {
         services: joined(cluster.services, |one| (one.namespace.clone(), one.name.clone()), join_service),
         endpoints: sorted(cluster.endpoints),
         workloads: joined(cluster.workloads, |one| one.id.clone(), join_workload),
+        selected: joined(cluster.selected, |one| one.id.clone(), |_, _| {}),
+        schedules: joined(cluster.schedules, |one| one.id.clone(), |_, _| {}),
+        webhooks: sorted(cluster.webhooks),
         ingresses: joined(cluster.ingresses, |one| (one.namespace.clone(), one.name.clone()), join_ingress),
         hosts: hosts(cluster.hosts),
         policies: policies(cluster.policies),

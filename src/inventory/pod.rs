@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::field::{Notes, addresses, labels, list, port, protocol, sorted, time, word};
-use crate::model::{ContainerPort, Mesh, Pod, Workload, WorkloadRef};
+use crate::model::{ContainerPort, Labels, Mesh, Pod, Schedule, Selected, Workload, WorkloadRef};
 
 /// A pod, for now its own workload.
 pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
@@ -87,4 +87,20 @@ pub(super) fn workload(template: &Value, id: WorkloadRef, notes: &mut Notes) -> 
         ports: container_ports(&template["spec"], notes),
         host_network: template["spec"]["hostNetwork"] == Value::Bool(true),
     }
+}
+
+/// The labels by which an owner finds its pods; those of a `ReplicationController` are its selector itself.
+pub(super) fn selected(item: &Value, id: &WorkloadRef, notes: &mut Notes) -> Option<Selected> {
+    let selector = &item["spec"]["selector"];
+    let plain = if id.kind == "ReplicationController" { selector } else { &selector["matchLabels"] };
+    let labels: Labels = labels(plain, "selector", notes);
+    (!labels.is_empty()).then(|| Selected { id: id.clone(), labels })
+}
+
+/// When a `CronJob` runs.
+pub(super) fn schedule(item: &Value, id: &WorkloadRef) -> Option<Schedule> {
+    let spec = &item["spec"];
+    let cron = word(&spec["schedule"]).filter(|_| id.kind == "CronJob")?.to_owned();
+    let zone = word(&spec["timeZone"]).map(str::to_owned);
+    Some(Schedule { id: id.clone(), cron, zone, is_suspended: spec["suspend"] == Value::Bool(true) })
 }

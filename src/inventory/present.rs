@@ -47,6 +47,9 @@ fn keep_current(items: &mut Items, sights: &Sights) {
     keep(&mut items.services, sights);
     keep(&mut items.endpoints, sights);
     keep(&mut items.workloads, sights);
+    keep(&mut items.selected, sights);
+    keep(&mut items.schedules, sights);
+    keep(&mut items.webhooks, sights);
     keep(&mut items.ingresses, sights);
     keep(&mut items.policies, sights);
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::field::{Notes, addresses, labels, list, port, protocol, sorted, word};
-use crate::model::{Endpoint, Ingress, Protocol, Service, ServiceKind, ServicePort, TargetPort, WorkloadRef};
+use crate::model::{Endpoint, Ingress, Protocol, Service, ServiceKind, ServicePort, TargetPort, Webhook, WorkloadRef};
 
 /// The label by which an `EndpointSlice` says whose it is.
 const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
@@ -134,6 +134,18 @@ pub(super) fn ingress(item: &Value, id: WorkloadRef) -> Ingress {
     let all = paths.chain([&spec["defaultBackend"], &spec["backend"]]);
     let class = word(&spec["ingressClassName"]).map(str::to_owned);
     Ingress { namespace: id.namespace, name: id.name, class, backends: sorted(all.filter_map(backend)) }
+}
+
+/// The Services that a webhook configuration names; those outside the cluster are named by URL, and left out.
+pub(super) fn webhooks(item: &Value, id: &WorkloadRef) -> Vec<Webhook> {
+    const DEFAULT_PORT: u64 = 443;
+    let service = |hook: &Value| {
+        let service = &hook["clientConfig"]["service"];
+        let port = u16::try_from(service["port"].as_u64().unwrap_or(DEFAULT_PORT)).ok()?;
+        let (namespace, name) = (word(&service["namespace"])?.to_owned(), word(&service["name"])?.to_owned());
+        Some(Webhook { configuration: id.name.clone(), namespace, service: name, port })
+    };
+    sorted(list(&item["webhooks"]).iter().filter_map(service))
 }
 
 fn backend(value: &Value) -> Option<(String, String)> {

@@ -16,6 +16,12 @@ pub(super) fn strip(object: &mut Value) {
             annotations.remove(OWN_ANNOTATION);
         }
     }
+    // certificates of webhooks, often most of their configuration
+    for hook in object.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(client) = hook.get_mut("clientConfig").and_then(Value::as_object_mut) {
+            client.remove("caBundle");
+        }
+    }
     for spec in ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"] {
         let Some(spec) = object.pointer_mut(spec).and_then(Value::as_object_mut) else { continue };
         for containers in ["containers", "initContainers"] {

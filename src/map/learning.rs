@@ -26,6 +26,10 @@ pub struct Learning {
     /// Of the dependencies met in each of the last hours, the mean share that was new: the prequential estimate of how
     /// likely the next one met is new (Dawid, "Prequential analysis", 1984). 1 where too few hours were seen.
     pub novelty: f64,
+    /// How likely the next one met is new by what was met in one hour and in two alone (Good-Turing in the form for
+    /// samples by windows: Chao and Jost, "Coverage-based rarefaction", 2012). Hours are not independent of each other, so
+    /// it is too low, on a real network by a factor of two to three: it stands beside the other, and decides nothing.
+    pub good_turing: f64,
     /// Hours with traffic.
     pub hours: usize,
 }
@@ -42,8 +46,11 @@ impl fmt::Display for Learning {
             0 => write!(f, "{state}: nothing was seen"),
             1 => write!(f, "{state}: traffic was seen in one hour alone, too few to tell"),
             hours => {
-                let share = self.novelty * 100.0;
-                write!(f, "{state}: of what the last hours met {share:.1} % was new; {hours} hours with traffic")
+                let (share, beside) = (self.novelty * 100.0, self.good_turing * 100.0);
+                write!(
+                    f,
+                    "{state}: of what the last hours met {share:.1} % was new (Good-Turing: {beside:.1} %); {hours} hours with traffic"
+                )
             }
         }
     }
@@ -57,26 +64,34 @@ const STABILISING: f64 = 0.05;
 
 /// Judges from the hours in which each dependency was seen. What makes no rule counts for nothing.
 #[must_use]
-pub fn learning(dependencies: &[Dependency]) -> Learning {
+pub fn learning<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> Learning {
     let counts = |dependency: &&Dependency| {
         dependency.outcome.is_needed()
             && dependency.direction != Direction::Unknown
             && !dependency.marks.contains(&Mark::Scan)
     };
     let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
-    for dependency in dependencies.iter().filter(counts) {
-        for (n, hour) in dependency.history.keys().enumerate() {
-            let (met, new) = active.entry(*hour).or_default();
+    let (mut once, mut twice, mut met_in_all) = (0_u32, 0_u32, 0_u32);
+    for dependency in dependencies.into_iter().filter(counts) {
+        // flow logs may count hours without naming them: nothing tells when they were
+        let named: Vec<Hour> = dependency.history.keys().copied().filter(|hour| hour.is_named()).collect();
+        let hours = u32::try_from(named.len()).unwrap_or(u32::MAX);
+        once += u32::from(hours == 1);
+        twice += u32::from(hours == 2);
+        met_in_all = met_in_all.saturating_add(hours);
+        for (n, hour) in named.into_iter().enumerate() {
+            let (met, new) = active.entry(hour).or_default();
             *met += 1;
             *new += u32::from(n == 0);
         }
     }
     let hours = active.len();
+    let good_turing = rounded(unseen(once, twice, met_in_all, hours));
     // the first hour is all new and tells nothing
     let shares: Vec<f64> =
         active.values().skip(1).rev().take(WINDOW_HOURS).map(|(met, new)| f64::from(*new) / f64::from(*met)).collect();
     if shares.is_empty() {
-        return Learning { state: State::Learning, novelty: 1.0, hours };
+        return Learning { state: State::Learning, novelty: 1.0, good_turing, hours };
     }
     #[expect(clippy::cast_precision_loss, reason = "at most six")]
     let novelty = shares.iter().sum::<f64>() / shares.len() as f64;
@@ -86,5 +101,20 @@ pub fn learning(dependencies: &[Dependency]) -> Learning {
         novelty if novelty <= STABILISING => State::Stabilising,
         _ => State::Learning,
     };
-    Learning { state, novelty: (novelty * 1e4).round() / 1e4, hours }
+    Learning { state, novelty: rounded(novelty), good_turing, hours }
+}
+
+fn rounded(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
+}
+
+/// The share of what comes that was never met, from how many were met in one hour and in two.
+#[expect(clippy::cast_precision_loss, reason = "a share")]
+fn unseen(once: u32, twice: u32, met_in_all: u32, hours: usize) -> f64 {
+    if once == 0 || hours < 2 {
+        return if met_in_all == 0 || hours < 2 { 1.0 } else { 0.0 };
+    }
+    let (once, twice) = (f64::from(once), f64::from(twice));
+    let weighted = (hours as f64 - 1.0) * once;
+    once / f64::from(met_in_all) * weighted / (weighted + 2.0 * twice)
 }

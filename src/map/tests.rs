@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::model::{
@@ -361,8 +361,58 @@ fn the_order_of_observations_changes_nothing() {
 fn novelty_falls_as_nothing_new_comes() {
     let mut dependency = only(&map_of(&[handshake("10.0.0.1:40000 > 10.0.0.2:443", 7)], &Cluster::default())).clone();
     assert_eq!(learning(&[dependency.clone()]).state, State::Learning);
-    dependency.history = (0..10).map(|hour| (Hour(hour), 1)).collect();
-    let all = learning(&[dependency]);
+    dependency.history = (0..10).map(|hour| (Hour(HOUR.0 + hour), 1)).collect();
+    let all = learning(&[dependency.clone()]);
     assert_eq!((all.state, all.hours), (State::Stable, 10));
     assert!(all.novelty < 1e-9);
+    dependency.history = (0..10).map(|hour| (Hour(hour), 1)).collect();
+    let counted = learning(&[dependency]);
+    assert_eq!((counted.state, counted.hours), (State::Learning, 0), "hours that a flow log counts and does not name");
+}
+
+/// A dependency for every number, met in the hours that `is_met` says.
+fn met(count: u32, hours: i32, is_met: impl Fn(u32, i32) -> bool) -> Vec<Dependency> {
+    let recording = |observations| [Recording { span: Span::at(Timestamp(0)), observations }];
+    let one = recording(vec![handshake("10.244.1.5:40000 > 192.0.2.9:443", 1)]);
+    let like = dependencies("default", &one, &Directory::new(&mk_cluster()), Options::default()).remove(0);
+    let of = |number: u32| {
+        let history: BTreeMap<Hour, u64> =
+            (0..hours).filter(|hour| is_met(number, *hour)).map(|hour| (Hour(HOUR.0 + hour), 1)).collect();
+        Dependency { port: u16::try_from(number).unwrap(), history, ..like.clone() }
+    };
+    (0..count).map(of).filter(|dependency| !dependency.history.is_empty()).collect()
+}
+
+/// A number that is as good as random for every pair.
+fn mixed(number: u32, hour: i32) -> u32 {
+    let both = (u64::from(number) << 32) | u64::from(hour.unsigned_abs());
+    let mixed = (both ^ (both >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    u32::try_from((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40).unwrap() % 100
+}
+
+#[test]
+fn what_is_met_every_hour_is_stable_and_what_is_always_new_is_not() {
+    let steady = learning(&met(50, 24, |_, _| true));
+    assert_eq!((steady.state, steady.novelty, steady.good_turing), (State::Stable, 0.0, 0.0));
+    let fresh = learning(&met(96, 24, |number, hour| number % 24 == hour.unsigned_abs()));
+    assert_eq!((fresh.state, fresh.novelty, fresh.good_turing), (State::Learning, 1.0, 1.0));
+}
+
+#[test]
+fn the_more_was_missed_the_less_complete_it_is_told_to_be() {
+    // each is met in one hour of ten; then one sighting in four, and one in two, is lost
+    let is_met = |number, hour| mixed(number, hour) < 10;
+    let kept = |share: u32| move |number: u32, hour: i32| is_met(number, hour) && mixed(number + 7_919, hour) < share;
+    let whole = learning(&met(500, 24, is_met));
+    let (most, half) = (learning(&met(500, 24, kept(75))), learning(&met(500, 24, kept(50))));
+    assert!(whole.novelty < most.novelty && most.novelty < half.novelty, "{whole:?} {most:?} {half:?}");
+    assert!(whole.good_turing < most.good_turing && most.good_turing < half.good_turing, "{whole:?} {most:?} {half:?}");
+}
+
+#[test]
+fn good_turing_counts_what_was_met_in_one_hour_alone() {
+    // of 10 sightings two in one hour alone, one in two, three hours in all: 2/10 * 4/(4 + 2)
+    let hours = [1, 1, 2, 3, 3];
+    let found = learning(&met(5, 3, |number, hour| hour < hours[usize::try_from(number).unwrap()]));
+    assert!((found.good_turing - 0.1333).abs() < 1e-4, "{found:?}");
 }

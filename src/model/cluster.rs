@@ -119,7 +119,7 @@ impl ServicePort {
 }
 
 /// How a Service is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceKind {
     /// By an address inside the cluster, or by the pods' own where it has none (headless).
     ClusterIp,
@@ -193,6 +193,41 @@ pub struct Workload {
     pub host_network: bool,
 }
 
+/// The labels by which an owner finds its pods: `spec.selector.matchLabels`. All its pods have them for ever.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Selected {
+    /// The owner.
+    pub id: WorkloadRef,
+    /// The labels.
+    pub labels: Labels,
+}
+
+/// When a `CronJob` runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Schedule {
+    /// The `CronJob`.
+    pub id: WorkloadRef,
+    /// `spec.schedule`, as it is written.
+    pub cron: String,
+    /// `spec.timeZone`; the controller's own where none is given, mostly UTC.
+    pub zone: Option<String>,
+    /// Whether it is told not to run.
+    pub is_suspended: bool,
+}
+
+/// An admission webhook in the cluster: the API server calls this Service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Webhook {
+    /// The name of its configuration.
+    pub configuration: String,
+    /// The Service's namespace.
+    pub namespace: String,
+    /// The Service's name.
+    pub service: String,
+    /// The Service's port.
+    pub port: u16,
+}
+
 /// A host or a range from a hosts file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Host {
@@ -236,6 +271,12 @@ pub struct Cluster {
     pub endpoints: Vec<Endpoint>,
     /// Owners of pods.
     pub workloads: Vec<Workload>,
+    /// The labels by which owners find their pods.
+    pub selected: Vec<Selected>,
+    /// When `CronJob`s run.
+    pub schedules: Vec<Schedule>,
+    /// What the API server calls.
+    pub webhooks: Vec<Webhook>,
     /// What opens Services to the outside.
     pub ingresses: Vec<Ingress>,
     /// Hosts from a hosts file.

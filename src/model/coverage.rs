@@ -50,6 +50,12 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// The state of a workload alone.
+    #[must_use]
+    pub fn state(&self, workload: &WorkloadRef) -> Watched {
+        self.workloads.get(workload).map(|cover| cover.state).unwrap_or_default()
+    }
+
     /// That of a workload; unseen where none of its pods lived within the window.
     #[must_use]
     pub fn of(&self, workload: &WorkloadRef) -> Cover {

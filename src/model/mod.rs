@@ -15,7 +15,7 @@ mod time;
 
 pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject,
-    Service, ServiceKind, ServicePort, TargetPort, Workload,
+    Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
 };
 pub use coverage::{Cover, Coverage, Watched};
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};

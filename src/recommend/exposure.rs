@@ -1,12 +1,11 @@
 //! Ports that Services expose to the outside.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
+use foldhash::HashMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::{Peer, Purpose};
 use crate::{
     inventory::Directory,
     model::{Cluster, Protocol, ServiceKind},
@@ -15,13 +14,13 @@ use crate::{
 /// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses: open to anyone but
 /// the cluster's own ranges, for the clients seen are not the only ones that come.
 pub(super) struct Exposure {
-    ports: BTreeMap<(IpAddr, Protocol, u16), String>,
+    ports: HashMap<(IpAddr, Protocol, u16), Purpose>,
     ranges: Vec<IpNet>,
 }
 
 impl Exposure {
-    pub(super) fn new(cluster: &Cluster, directory: &Directory) -> Self {
-        let mut ports = BTreeMap::new();
+    pub fn new(cluster: &Cluster, directory: &Directory) -> Self {
+        let mut ports = HashMap::default();
         for service in &cluster.services {
             let is_exposed = matches!(service.kind, ServiceKind::NodePort | ServiceKind::LoadBalancer);
             if !is_exposed && service.external_ips.is_empty() {
@@ -30,7 +29,8 @@ impl Exposure {
             for port in &service.ports {
                 for (address, target) in directory.present_targets(service, port) {
                     let name = format!("{}/{}", service.namespace, service.name);
-                    ports.insert((address, port.protocol, target), name);
+                    let purpose = Purpose::Exposed { service: name, kind: service.kind };
+                    ports.insert((address, port.protocol, target), purpose);
                 }
             }
         }
@@ -38,19 +38,20 @@ impl Exposure {
         Self { ports, ranges: directory.pod_ranges() }
     }
 
-    /// The Service that exposes this port of any of these pods.
-    pub(super) fn service(&self, addresses: &BTreeSet<IpAddr>, protocol: Protocol, port: u16) -> Option<&str> {
-        addresses.iter().find_map(|address| self.ports.get(&(*address, protocol, port))).map(String::as_str)
+    /// The Service that exposes a port of a pod.
+    pub fn service(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<&Purpose> {
+        self.ports.get(&(address, protocol, port))
     }
 
-    /// The cluster's ranges of the family that `like` is of.
-    pub(super) fn ranges(&self, like: IpAddr) -> Vec<IpNet> {
-        self.ranges.iter().filter(|range| range.addr().is_ipv4() == like.is_ipv4()).copied().collect()
+    /// Anyone of a family but the cluster.
+    pub fn anyone(&self, is_ipv4: bool) -> Peer {
+        let all = if is_ipv4 { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
+        let except = self.ranges.iter().filter(|range| range.addr().is_ipv4() == is_ipv4).copied().collect();
+        Peer::Anyone { all, except }
     }
-}
 
-/// All addresses of a family.
-#[must_use]
-pub fn everywhere(is_ipv4: bool) -> IpNet {
-    if is_ipv4 { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) }
+    /// Whether a prefix covers any of the cluster's ranges.
+    pub fn overlaps(&self, range: IpNet) -> bool {
+        self.ranges.iter().any(|own| own.contains(&range) || range.contains(own))
+    }
 }

@@ -1,31 +1,55 @@
 //! Dependencies to a recommendation: groups of pods, what they may reach and who may reach them, each with its evidence.
 //! It knows no target; `render` writes it as documents.
+//!
+//! ```text
+//! cluster      -> units (what labels can tell apart) -> groups (what gets one policy)
+//! dependencies -> edges (one unit, one other end, one port) -> rules of groups, or of units where a group is too wide
+//! ```
 
+mod access;
 mod baseline;
+mod churn;
+mod cidr;
+mod cron;
+mod ends;
 mod exposure;
-mod group;
-mod peers;
+mod gather;
+mod grouping;
+mod known;
+mod labels;
+mod lift;
+mod plan;
+mod prefixes;
 mod selector;
+mod units;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+};
 
-pub use exposure::everywhere;
-pub use group::{Access, Dns, Evidence, Group, LeftOut, NamespacePlan, Peer, PodPeer, Ports, Recommendation};
+pub use access::{Access, Accesses, Evidence, PortRange, Ports, Purpose, Sum, Widened};
+pub use cidr::CidrBounds;
+pub use cron::{MissedRun, missed_runs};
+pub use grouping::Grouping;
+pub use plan::{Directions, Dns, DnsClient, Group, LeftOut, NamespacePlan, Peer, PodPeer, Recommendation};
 pub use selector::Selector;
+pub use units::Missing;
 
 use crate::{
     inventory::Directory,
-    model::{Cluster, Coverage, Dependency, Direction, Mark, Outcome, Party, Watched, WorkloadRef},
+    model::{Cluster, Coverage, Dependency},
 };
 use exposure::Exposure;
-use peers::Peers;
-use selector::Selectors;
+use gather::Gathering;
+use grouping::Groups;
+use known::Known;
+use lift::{Edges, Lifting};
+use units::Units;
 
-/// All that a recommendation is made from.
+/// What is known beside the dependencies.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
-    /// The dependencies of one site, by workload.
-    pub dependencies: &'a [Dependency],
     /// What is known of the site's cluster.
     pub cluster: &'a Cluster,
     /// Lookups in it.
@@ -34,155 +58,72 @@ pub struct Input<'a> {
     pub coverage: &'a Coverage,
 }
 
-/// Recommends policies for namespaces.
-#[must_use]
-pub fn recommend(input: Input<'_>, namespaces: &BTreeSet<String>) -> Recommendation {
-    let selectors = Selectors::new(input.cluster);
-    let exposure = Exposure::new(input.cluster, input.directory);
-    let peers = Peers { input, selectors: &selectors, exposure: &exposure };
-    let plans = namespaces.iter().map(|namespace| plan(namespace, &peers)).collect();
-    Recommendation { namespaces: plans }
+/// What to recommend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// What gets one policy.
+    pub grouping: Grouping,
+    /// What is closed.
+    pub directions: Directions,
+    /// Whether also those are closed that the captures could not see.
+    pub isolate_unseen: bool,
+    /// From this share of its pairs on, from 0 to 1, a group is let reach a group as a whole. At one half a tier rule of
+    /// a real network allowed 1.1 times what was seen (`docs/recommendation.md`).
+    pub support: f64,
+    /// How far addresses outside may be put together.
+    pub cidr: CidrBounds,
 }
 
-/// Both directions of one group, while they are gathered.
-#[derive(Default)]
-struct Draft {
-    ingress: BTreeMap<Peer, Access>,
-    egress: BTreeMap<Peer, Access>,
-    is_seen: bool,
-}
-
-fn plan(namespace: &str, peers: &Peers<'_>) -> NamespacePlan {
-    let groups = peers.selectors.groups(namespace);
-    let mut gathering = Gathering::new(peers, &groups);
-    for dependency in peers.input.dependencies {
-        gathering.add(dependency);
-    }
-    gathering.finish(namespace)
-}
-
-/// The rules of one namespace, while they are gathered.
-struct Gathering<'a> {
-    peers: &'a Peers<'a>,
-    groups: &'a [Group],
-    group_of: BTreeMap<&'a WorkloadRef, &'a str>,
-    drafts: BTreeMap<&'a str, Draft>,
-    dns: baseline::DnsDraft,
-    left_out: Vec<LeftOut>,
-}
-
-impl<'a> Gathering<'a> {
-    fn new(peers: &'a Peers<'a>, groups: &'a [Group]) -> Self {
-        let members = |group: &'a Group| group.members.iter().map(move |member| (member, group.name.as_str()));
+impl Default for Options {
+    fn default() -> Self {
         Self {
-            peers,
-            groups,
-            group_of: groups.iter().flat_map(members).collect(),
-            drafts: groups.iter().map(|group| (group.name.as_str(), Draft::default())).collect(),
-            dns: baseline::DnsDraft::default(),
-            left_out: Vec::new(),
+            grouping: Grouping::Workload,
+            directions: Directions::Both,
+            isolate_unseen: false,
+            support: 0.5,
+            cidr: CidrBounds::default(),
         }
-    }
-
-    fn add(&mut self, dependency: &Dependency) {
-        let group = |party: &Party| party.workload().and_then(|workload| self.group_of.get(&workload).copied());
-        let (client, server) = (group(&dependency.client), group(&dependency.server));
-        if client.is_none() && server.is_none() {
-            return;
-        }
-        // a sweep tells that a workload is there, not what it needs
-        let is_seen = !dependency.marks.contains(&Mark::Scan);
-        for group in [client, server].into_iter().flatten() {
-            self.drafts.entry(group).or_default().is_seen |= is_seen;
-        }
-        match use_of(dependency) {
-            Use::Silent => {}
-            Use::LeftOut(reason) => self.left_out.push(LeftOut::new(dependency, reason)),
-            Use::Rule => {
-                if let Some(group) = client {
-                    self.add_egress(group, dependency);
-                }
-                if let Some(group) = server {
-                    self.add_ingress(group, dependency);
-                }
-            }
-        }
-    }
-
-    fn add_egress(&mut self, group: &'a str, dependency: &Dependency) {
-        match self.peers.servers(dependency) {
-            Ok(servers) if baseline::is_dns(dependency) => self.dns.add(group, servers, dependency),
-            Ok(servers) => {
-                let egress = &mut self.drafts.entry(group).or_default().egress;
-                for (peer, port) in servers {
-                    egress.entry(peer).or_default().add(dependency, port);
-                }
-            }
-            Err(reason) => self.left_out.push(LeftOut::new(dependency, format!("egress: {reason}"))),
-        }
-    }
-
-    fn add_ingress(&mut self, group: &'a str, dependency: &Dependency) {
-        match self.peers.client(dependency) {
-            Ok(peer) => {
-                let ingress = &mut self.drafts.entry(group).or_default().ingress;
-                ingress.entry(peer).or_default().add(dependency, dependency.port);
-            }
-            Err(reason) => self.left_out.push(LeftOut::new(dependency, format!("ingress: {reason}"))),
-        }
-    }
-
-    fn finish(mut self, namespace: &str) -> NamespacePlan {
-        let older = self.drafts.iter().filter(|(_, draft)| draft.is_older());
-        let older = older.map(|(name, _)| (*name).to_owned()).collect();
-        let dns = self.dns.finish(self.groups, older, self.peers);
-        let mut group = |group: &Group| {
-            let draft = self.drafts.remove(group.name.as_str()).unwrap_or_default();
-            // who was watched all the time and kept silent needs nothing; who was not may need anything
-            let coverage = self.peers.input.coverage;
-            let watched = group.members.iter().map(|member| coverage.of(member).state).min().unwrap_or_default();
-            let is_open = !draft.is_seen && watched != Watched::Covered;
-            Group { is_open, watched, ingress: draft.ingress, egress: draft.egress, ..group.clone() }
-        };
-        let groups = self.groups.iter().map(&mut group).collect();
-        self.left_out.sort();
-        NamespacePlan { namespace: namespace.to_owned(), groups, dns, left_out: self.left_out }
     }
 }
 
-impl Draft {
-    /// Whether it was met with connections to a Service that were opened before the captures began.
-    fn is_older(&self) -> bool {
-        let mut evidence = self.egress.values().flat_map(|access| &access.evidence);
-        evidence.any(|evidence| evidence.outcome == Outcome::Midstream && !evidence.via.is_empty())
+/// Recommends policies for namespaces, from the dependencies of one site by workload. Their order does not matter, and
+/// several of one kind are as good as their sum.
+pub fn recommend<D: Borrow<Dependency>>(
+    input: Input<'_>,
+    dependencies: impl IntoIterator<Item = D>,
+    namespaces: &BTreeSet<String>,
+    options: &Options,
+) -> Recommendation {
+    let units = Units::new(input.cluster);
+    let exposure = Exposure::new(input.cluster, input.directory);
+    let known = Known::new(input, &units);
+    let mut gathering = Gathering::new(input, (&units, &exposure, &known), namespaces);
+    for dependency in dependencies {
+        gathering.add(dependency.borrow());
     }
-}
-
-/// What becomes of a dependency.
-enum Use {
-    /// It makes a rule.
-    Rule,
-    /// It makes none, and needs no word.
-    Silent,
-    /// It makes none, which must be told.
-    LeftOut(String),
-}
-
-fn use_of(dependency: &Dependency) -> Use {
-    let has = |mark| dependency.marks.contains(&mark);
-    if has(Mark::Itself) {
-        Use::Silent
-    } else if has(Mark::Node) {
-        Use::LeftOut("with its own node: always allowed, needs no rule".into())
-    } else if let Some(reason) = dependency.unneeded() {
-        Use::LeftOut(reason.into())
-    } else if dependency.direction == Direction::Unknown {
-        Use::LeftOut("who is the client is unknown".into())
-    } else if !dependency.protocol.has_ports() {
-        Use::LeftOut(format!("{} cannot be named in a NetworkPolicy", dependency.protocol))
-    } else {
-        Use::Rule
+    let groups = Groups::new(&units, &options.grouping);
+    let pairs = lift::pairs(&gathering.edges, &groups);
+    let mut edges: BTreeMap<&str, Edges> = BTreeMap::new();
+    for (edge, support) in std::mem::take(&mut gathering.edges) {
+        if let Some(unit) = units.all.get(edge.unit) {
+            edges.entry(&unit.namespace).or_default().push((edge, support));
+        }
     }
+    let mut dns = std::mem::take(&mut gathering.dns);
+    let mut left_out: BTreeMap<&String, Vec<LeftOut>> =
+        namespaces.iter().map(|namespace| (namespace, gathering.left_out(namespace))).collect();
+    let lifting = Lifting { gathering: &gathering, groups: &groups, options, pairs };
+    let plan = |namespace: &String| {
+        let mut edges = edges.remove(namespace.as_str()).unwrap_or_default();
+        edges.sort_by_key(|(edge, _)| *edge);
+        NamespacePlan {
+            namespace: namespace.clone(),
+            groups: lifting.groups(namespace, edges),
+            dns: lifting.dns(namespace, dns.remove(namespace).unwrap_or_default()),
+            left_out: left_out.remove(namespace).unwrap_or_default(),
+        }
+    };
+    Recommendation { directions: options.directions, namespaces: namespaces.iter().map(plan).collect() }
 }
 
 #[cfg(test)]

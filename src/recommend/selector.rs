@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Group;
-use crate::model::{Cluster, Labels, Watched, WorkloadRef};
+use foldhash::HashMap;
+
+use super::labels::{VERSION, is_volatile, preference};
+use crate::model::Labels;
 
 /// A label selector, as small as what it must say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,181 +30,146 @@ impl Selector {
     }
 }
 
-/// Keys that change from one pod, revision or place to the next, or tell a release and not a role.
-const VOLATILE: [&str; 16] = [
-    "apps.kubernetes.io/pod-index",
-    "app.kubernetes.io/managed-by",
-    "app.kubernetes.io/version",
-    "batch.kubernetes.io/controller-uid",
-    "batch.kubernetes.io/job-completion-index",
-    "batch.kubernetes.io/job-name",
-    "chart",
-    "controller-revision-hash",
-    "controller-uid",
-    "helm.sh/chart",
-    "heritage",
-    "job-name",
-    "pod-template-generation",
-    "pod-template-hash",
-    "rollouts-pod-template-hash",
-    "statefulset.kubernetes.io/pod-name",
-];
-
-/// Keys by which people name a role, best first; all others come after, by name.
-const PREFERRED: [&str; 8] = [
-    "app.kubernetes.io/name",
-    "app",
-    "k8s-app",
-    "app.kubernetes.io/component",
-    "component",
-    "name",
-    "app.kubernetes.io/instance",
-    "run",
-];
-
-/// Tells workloads apart only where nothing else does, as the versions of one service that run side by side.
-const LAST: &str = "version";
-
 /// Labels that select need not be more than this, or nobody reads them.
 const MAX_LABELS: usize = 3;
 
-/// The groups of every namespace with their selectors.
-pub(super) struct Selectors {
-    namespaces: BTreeMap<String, Vec<Group>>,
+/// The best so many labels of a workload are tried: the ways to choose of more grow out of hand.
+const MAX_TRIED: usize = 16;
+
+/// All kinds of pods of one namespace, arranged for finding who a selector selects. A kind is what one owner's pods
+/// and its template look like.
+pub(super) struct Pool {
+    kinds: Vec<Kind>,
+    with: HashMap<(String, String), Vec<usize>>,
 }
 
-/// One workload while its selector is sought.
-struct Candidate {
-    id: WorkloadRef,
-    pods: Vec<Labels>,
-    /// Stable labels that all its pods, and its template, share.
-    stable: Vec<(String, String)>,
+struct Kind {
+    /// The labels of its pods and of its template, each set once.
+    pods: BTreeSet<Labels>,
+    /// The keys by which its owner finds its pods.
+    owners: BTreeSet<String>,
 }
 
-impl Selectors {
-    pub(super) fn new(cluster: &Cluster) -> Self {
-        let mut by_namespace: BTreeMap<String, BTreeMap<WorkloadRef, Vec<Labels>>> = BTreeMap::new();
-        for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
-            let workloads = by_namespace.entry(pod.namespace.clone()).or_default();
-            workloads.entry(pod.workload.clone()).or_default().push(pod.labels.clone());
+impl Pool {
+    /// A pool of kinds: the labels of their pods and templates, and the keys by which their owners find them.
+    pub fn new(kinds: impl IntoIterator<Item = (BTreeSet<Labels>, BTreeSet<String>)>) -> Self {
+        let kinds: Vec<Kind> = kinds.into_iter().map(|(pods, owners)| Kind { pods, owners }).collect();
+        let mut with: HashMap<(String, String), Vec<usize>> = HashMap::default();
+        for (n, kind) in kinds.iter().enumerate() {
+            let pairs: BTreeSet<_> = kind.pods.iter().flat_map(|labels| &labels.0).collect();
+            for (key, value) in pairs {
+                with.entry((key.clone(), value.clone())).or_default().push(n);
+            }
         }
-        for workload in cluster.workloads.iter().filter(|workload| !workload.host_network) {
-            // the template tells how the next replica will be labelled
-            let workloads = by_namespace.entry(workload.id.namespace.clone()).or_default();
-            workloads.entry(workload.id.clone()).or_default().push(workload.template_labels.clone());
+        Self { kinds, with }
+    }
+
+    /// The kinds of which a selector selects a pod, in order.
+    pub fn selected(&self, selector: &Selector) -> Vec<usize> {
+        let pairs = selector.equal.0.iter().map(|(key, value)| self.having(key, value));
+        let rarest = pairs.min_by_key(|places| places.len());
+        let some = selector.any_of.iter().next().filter(|_| rarest.is_none());
+        let candidates: Vec<usize> = match (rarest, some) {
+            (Some(places), _) => places.to_vec(),
+            (None, Some((key, values))) => {
+                let all: BTreeSet<usize> = values.iter().flat_map(|value| self.having(key, value)).copied().collect();
+                all.into_iter().collect()
+            }
+            (None, None) => (0..self.kinds.len()).collect(),
+        };
+        let is_hit =
+            |n: &usize| self.kinds.get(*n).is_some_and(|kind| kind.pods.iter().any(|pod| selector.matches(pod)));
+        candidates.into_iter().filter(is_hit).collect()
+    }
+
+    fn having(&self, key: &str, value: &str) -> &[usize] {
+        // the key is built anew for the look-up: selectors are few and small
+        self.with.get(&(key.to_owned(), value.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a selector selects nobody but these kinds.
+    pub fn is_exact(&self, selector: &Selector, meant: &BTreeSet<usize>) -> bool {
+        self.selected(selector).iter().all(|n| meant.contains(n))
+    }
+
+    /// The labels that all pods of some kinds share, those never meant for selecting left out, the best first.
+    pub fn shared(&self, meant: &BTreeSet<usize>) -> Vec<(String, String)> {
+        let mut pods = self.pods(meant);
+        let first = pods.next().cloned().unwrap_or_default();
+        let mut shared: Vec<(String, String)> = first.0.into_iter().filter(|(key, _)| !is_volatile(key)).collect();
+        for pod in pods {
+            shared.retain(|(key, value)| pod.get(key) == Some(value));
         }
-        let namespaces =
-            by_namespace.into_iter().map(|(namespace, workloads)| (namespace, groups(workloads))).collect();
-        Self { namespaces }
+        shared.sort_by_key(|(key, _)| (preference(key, self.is_owners(key, meant)), key.clone()));
+        shared
     }
 
-    /// The groups of a namespace, without rules yet.
-    pub(super) fn groups(&self, namespace: &str) -> Vec<Group> {
-        self.namespaces.get(namespace).cloned().unwrap_or_default()
+    fn pods(&self, meant: &BTreeSet<usize>) -> impl Iterator<Item = &Labels> {
+        meant.iter().filter_map(|n| self.kinds.get(*n)).flat_map(|kind| &kind.pods)
     }
 
-    /// The group of a workload.
-    pub(super) fn group(&self, workload: &WorkloadRef) -> Option<&Group> {
-        self.namespaces.get(&workload.namespace)?.iter().find(|group| group.members.contains(workload))
-    }
-}
-
-fn groups(workloads: BTreeMap<WorkloadRef, Vec<Labels>>) -> Vec<Group> {
-    let candidates: Vec<Candidate> = workloads.into_iter().map(|(id, pods)| Candidate::new(id, pods)).collect();
-    let mut groups: Vec<Group> = Vec::new();
-    for candidate in &candidates {
-        let selector = candidate.selector(&candidates);
-        // workloads that no labels tell apart can only be treated alike
-        if let Some(same) = groups.iter_mut().find(|group| group.selector == selector) {
-            same.members.push(candidate.id.clone());
-            continue;
-        }
-        groups.push(Group {
-            name: String::new(),
-            members: vec![candidate.id.clone()],
-            selector,
-            ingress: BTreeMap::new(),
-            egress: BTreeMap::new(),
-            is_open: false,
-            watched: Watched::default(),
-        });
-    }
-    name(&mut groups);
-    groups
-}
-
-/// Names that files of a namespace have already.
-const RESERVED: [&str; 3] = ["default-deny", "allow-dns", "kustomization"];
-
-/// Every group has its first workload's name, with its kind where that is taken.
-fn name(groups: &mut [Group]) {
-    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-    for group in groups.iter() {
-        *uses.entry(first_name(group)).or_default() += 1;
-    }
-    for group in groups.iter_mut() {
-        let name = first_name(group);
-        let is_taken = uses.get(&name).is_some_and(|uses| *uses > 1) || RESERVED.contains(&name.as_str());
-        let kind = group.members.first().map(|member| member.kind.to_lowercase()).unwrap_or_default();
-        group.name = if is_taken { format!("{name}-{kind}") } else { name };
-    }
-    groups.sort_by(|a, b| a.name.cmp(&b.name));
-}
-
-fn first_name(group: &Group) -> String {
-    group.members.first().map(|member| member.name.clone()).unwrap_or_default()
-}
-
-impl Candidate {
-    fn new(id: WorkloadRef, mut pods: Vec<Labels>) -> Self {
-        pods.sort();
-        pods.dedup();
-        let first = pods.first().cloned().unwrap_or_default();
-        let is_shared = |(key, value): &(String, String)| pods.iter().all(|pod| pod.get(key) == Some(value));
-        let mut stable: Vec<_> = first.0.into_iter().filter(|(key, _)| !is_volatile(key)).filter(is_shared).collect();
-        stable.sort_by_key(|(key, _)| (preference(key), key.clone()));
-        Self { id, pods, stable }
+    /// Whether any pod of some kinds has a key.
+    pub fn has_key(&self, meant: &BTreeSet<usize>, key: &str) -> bool {
+        self.pods(meant).any(|pod| pod.get(key).is_some())
     }
 
-    /// The first conjunction that selects this workload alone; else all that its labels can say.
-    fn selector(&self, all: &[Candidate]) -> Selector {
-        let named: Vec<_> = self.stable.iter().filter(|(key, _)| key != LAST).cloned().collect();
-        let exact = [&named, &self.stable].into_iter().find_map(|labels| {
-            (1..=MAX_LABELS.min(labels.len())).find_map(|size| {
-                combinations(labels.len(), size).into_iter().find_map(|chosen| {
-                    let pairs: Vec<_> = chosen.iter().filter_map(|n| labels.get(*n)).cloned().collect();
-                    let only_version = pairs.iter().all(|(key, _)| key == LAST);
-                    let selector = Selector { equal: pairs.into_iter().collect(), ..Selector::default() };
-                    (!only_version && self.is_alone(&selector, all)).then_some(selector)
-                })
+    fn is_owners(&self, key: &str, meant: &BTreeSet<usize>) -> bool {
+        meant.iter().filter_map(|n| self.kinds.get(*n)).all(|kind| kind.owners.contains(key))
+    }
+
+    /// The selector of exactly these kinds: the smallest conjunction, else several values of one label.
+    pub fn exact(&self, meant: &BTreeSet<usize>) -> Option<Selector> {
+        self.conjunction(meant).or_else(|| if meant.len() > 1 { self.one_of_several(meant) } else { None })
+    }
+
+    /// The first conjunction that selects these kinds alone. `version` takes part where nothing else tells them
+    /// apart, or where the owners find their pods by it.
+    fn conjunction(&self, meant: &BTreeSet<usize>) -> Option<Selector> {
+        let all = self.shared(meant);
+        let is_plain = |(key, _): &&(String, String)| key != VERSION || self.is_owners(key, meant);
+        let plain: Vec<_> = all.iter().filter(is_plain).cloned().collect();
+        let attempts: &[&Vec<(String, String)>] = if plain.len() < all.len() { &[&plain, &all] } else { &[&all] };
+        attempts.iter().find_map(|labels| self.smallest(labels, meant))
+    }
+
+    fn smallest(&self, labels: &[(String, String)], meant: &BTreeSet<usize>) -> Option<Selector> {
+        let labels = labels.get(..MAX_TRIED).unwrap_or(labels);
+        (1..=MAX_LABELS.min(labels.len())).find_map(|size| {
+            combinations(labels.len(), size).into_iter().find_map(|chosen| {
+                let pairs: Vec<_> = chosen.iter().filter_map(|n| labels.get(*n)).cloned().collect();
+                // a version says which of several, but of what it does not say
+                let is_bare = labels.len() > 1 && pairs.iter().all(|(key, _)| key == VERSION);
+                let selector = Selector { equal: pairs.into_iter().collect(), ..Selector::default() };
+                (!is_bare && self.is_exact(&selector, meant)).then_some(selector)
             })
-        });
-        exact.unwrap_or_else(|| self.by_what_is_absent(all))
+        })
     }
 
-    /// All stable labels, and none of the keys that others have besides.
-    fn by_what_is_absent(&self, all: &[Candidate]) -> Selector {
-        let mut selector = Selector { equal: self.stable.iter().cloned().collect(), ..Selector::default() };
-        let own = |key: &String| self.pods.iter().any(|pod| pod.get(key).is_some());
-        for other in all.iter().filter(|other| other.id != self.id) {
-            if other.pods.iter().any(|pod| selector.matches(pod)) {
-                selector.absent.extend(other.stable.iter().map(|(key, _)| key).find(|key| !own(key)).cloned());
+    /// One label that all have, with the values that they have. Values of `version` say nothing of what they are of.
+    fn one_of_several(&self, meant: &BTreeSet<usize>) -> Option<Selector> {
+        let mut keys: Vec<&String> = self.pods(meant).next()?.0.keys().filter(|key| !is_volatile(key)).collect();
+        keys.retain(|key| *key != VERSION && self.pods(meant).all(|pod| pod.get(key).is_some()));
+        keys.sort_by_key(|key| (preference(key, self.is_owners(key, meant)), (*key).clone()));
+        keys.into_iter().find_map(|key| {
+            let values = self.pods(meant).filter_map(|pod| pod.get(key)).map(str::to_owned).collect();
+            let selector = Selector { any_of: BTreeMap::from([(key.clone(), values)]), ..Selector::default() };
+            self.is_exact(&selector, meant).then_some(selector)
+        })
+    }
+
+    /// All shared labels, and none of the keys that others have besides: what is left where no label says who it is.
+    pub fn by_what_is_absent(&self, meant: &BTreeSet<usize>) -> Selector {
+        let mut selector = Selector { equal: self.shared(meant).into_iter().collect(), ..Selector::default() };
+        let own: BTreeSet<&String> = self.pods(meant).flat_map(|pod| pod.0.keys()).collect();
+        for n in self.selected(&selector).into_iter().filter(|n| !meant.contains(n)) {
+            let other = BTreeSet::from([n]);
+            if self.pods(&other).any(|pod| selector.matches(pod)) {
+                let keys = self.shared(&other).into_iter().map(|(key, _)| key);
+                selector.absent.extend(keys.into_iter().find(|key| !own.contains(key)));
             }
         }
         selector
     }
-
-    fn is_alone(&self, selector: &Selector, all: &[Candidate]) -> bool {
-        all.iter().filter(|other| other.id != self.id).all(|other| !other.pods.iter().any(|pod| selector.matches(pod)))
-    }
-}
-
-fn is_volatile(key: &str) -> bool {
-    VOLATILE.contains(&key) || key.starts_with("topology.kubernetes.io/") || key.ends_with("/hash")
-}
-
-fn preference(key: &str) -> usize {
-    PREFERRED.iter().position(|preferred| *preferred == key).unwrap_or(PREFERRED.len())
 }
 
 /// All ways to choose `size` of `count`, the earliest first.

@@ -1,221 +1,237 @@
 //! NetworkPolicies (`networking.k8s.io/v1`), as a strict API server takes them.
 
-use std::{collections::BTreeMap, fmt::Write, net::IpAddr};
+use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Document, RenderError, words};
+use super::{
+    Decisions, Document, Policies, RenderError,
+    draft::{Atom, Draft},
+    head::{accesses, comment},
+    peers::{self, atoms},
+    words,
+    written::Written,
+};
 use crate::{
-    model::NAMESPACE_NAME_LABEL,
-    recommend::{Access, Dns, Group, NamespacePlan, Peer, Ports, Recommendation, Selector, everywhere},
+    model::Protocol,
+    recommend::{Accesses, Directions, Dns, DnsClient, Group, NamespacePlan, PortRange, Recommendation, Selector},
     yaml,
 };
 
-/// The policies of all namespaces, and a kustomization for each.
-pub fn policies(recommendation: &Recommendation) -> Result<Vec<Document>, RenderError> {
-    let mut documents = Vec::new();
+/// The policies of all namespaces, and a kustomization for each, as far as a person's decisions leave them. `now` is
+/// what the folder holds of an earlier proposal.
+pub fn policies(
+    recommendation: &Recommendation,
+    decisions: &Decisions,
+    now: &Written,
+) -> Result<Policies, RenderError> {
+    let mut policies = Policies { decisions: decisions.clone(), ..Policies::default() };
     for plan in &recommendation.namespaces {
-        let mut of_namespace = vec![default_deny(plan)?];
-        of_namespace.extend(plan.dns.as_ref().map(|dns| allow_dns(plan, dns)).transpose()?);
-        for group in &plan.groups {
-            of_namespace.push(self::group(plan, group)?);
+        let drafts = drafts(plan, recommendation.directions, decisions);
+        let proposed: BTreeSet<String> = drafts.iter().map(Draft::key).collect();
+        policies.decisions.adopt(&plan.namespace, &proposed, now);
+        let mut by_path: BTreeMap<String, Vec<Draft>> = BTreeMap::new();
+        for mut draft in drafts {
+            policies.decisions.settle(&mut draft);
+            let decisions = &policies.decisions;
+            policies.conflicts.extend(decisions.apply(&mut draft));
+            if !decisions.rejects(&draft.key()) {
+                policies.entries += draft.ingress.len() + draft.egress.len();
+                policies.count += 1;
+                by_path.entry(draft.path.clone()).or_default().push(draft);
+            }
         }
-        of_namespace.sort();
-        documents.push(kustomization(plan, &of_namespace)?);
-        documents.append(&mut of_namespace);
+        let mut documents = BTreeMap::new();
+        for (path, drafts) in &by_path {
+            documents.insert(path.clone(), stream(path, drafts, decisions, &mut policies.written)?);
+        }
+        policies.decisions.keep(&plan.namespace, &mut documents, &mut policies.written)?;
+        kustomization(plan, &mut documents, decisions, &mut policies.written)?;
+        policies.documents.extend(documents.into_iter().map(|(path, text)| Document { path, text }));
     }
-    documents.sort();
-    Ok(documents)
+    policies.documents.sort();
+    Ok(policies)
 }
 
-/// A comment, then the YAML.
-fn document(path: String, comment: &str, value: &Value) -> Result<Document, RenderError> {
-    let yaml =
-        yaml::write(value).map_err(|error| RenderError::Yaml { path: path.clone(), reason: error.to_string() })?;
-    let mut text = String::new();
-    for line in comment.lines() {
-        let line = words::safe(line);
-        text.push_str(if line.is_empty() { "#\n" } else { "# " });
-        if !line.is_empty() {
-            text.push_str(&line);
-            text.push('\n');
+/// The proposal as the decisions leave it: for those who read what is allowed.
+#[must_use]
+pub fn decided(recommendation: &Recommendation, decisions: &Decisions) -> Recommendation {
+    let mut decided = recommendation.clone();
+    for plan in &mut decided.namespaces {
+        let namespace = plan.namespace.clone();
+        for group in &mut plan.groups {
+            let key = super::draft::key(&format!("{namespace}/{}.yaml", group.name), &group.name);
+            for (side, accesses) in [("ingress", &mut group.ingress), ("egress", &mut group.egress)] {
+                without_rejected(accesses, decisions, &key, side, &namespace);
+            }
         }
+        plan.groups.retain(|group| {
+            let key = super::draft::key(&format!("{namespace}/{}.yaml", group.name), &group.name);
+            !decisions.rejects(&key)
+        });
+    }
+    decided
+}
+
+fn without_rejected(accesses: &mut Accesses, decisions: &Decisions, key: &str, side: &str, namespace: &str) {
+    for (peer, access) in accesses.iter_mut() {
+        let ends = peers::peer(peer, namespace);
+        let is_rejected = |port: &(Protocol, PortRange)| {
+            let atom = |peer: &Value| Atom { peer: peer.clone(), port: peers::port(*port) };
+            ends.iter().all(|peer| decisions.rejects_atom(key, side, &atom(peer)))
+        };
+        access.ports.retain(|port| !is_rejected(port));
+    }
+    accesses.retain(|_, access| !access.ports.is_empty());
+}
+
+fn drafts(plan: &NamespacePlan, directions: Directions, decisions: &Decisions) -> Vec<Draft> {
+    let mut drafts = vec![default_deny(plan, directions)];
+    drafts.extend(plan.dns.iter().flat_map(|dns| allow_dns(plan, dns)));
+    for group in &plan.groups {
+        drafts.extend(self::group(plan, group, directions, decisions));
+    }
+    drafts.sort_by(|a, b| (&a.path, a.name()).cmp(&(&b.path, b.name())));
+    drafts
+}
+
+/// The policies of one document.
+fn stream(path: &str, drafts: &[Draft], decisions: &Decisions, written: &mut Written) -> Result<String, RenderError> {
+    let mut text = String::new();
+    for draft in drafts {
+        let object = decisions.fields(&draft.key(), draft.object());
+        text.push_str(if text.is_empty() { "" } else { "---\n" });
+        text.push_str(&document(path, &comment_of(&draft.head), decisions.notes(&draft.key()), &object)?);
+        written.add(&draft.key(), object, &comment_of(&draft.head));
+    }
+    Ok(text)
+}
+
+/// Text as a comment.
+fn comment_of(text: &str) -> String {
+    let line = |line: &str| if line.is_empty() { "#\n".to_owned() } else { format!("# {line}\n") };
+    text.lines().map(|text| line(&words::safe(text))).collect()
+}
+
+/// A comment with a person's own lines behind it, then the YAML.
+pub(super) fn document(path: &str, comment: &str, notes: &[String], value: &Value) -> Result<String, RenderError> {
+    let yaml =
+        yaml::write(value).map_err(|error| RenderError::Yaml { path: path.to_owned(), reason: error.to_string() })?;
+    let mut text = comment.to_owned();
+    for note in notes {
+        text.push_str(note);
+        text.push('\n');
     }
     text.push_str(&yaml);
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    Ok(Document { path, text })
+    Ok(text)
 }
 
-fn policy(namespace: &str, name: &str, selector: Value, ingress: Vec<Value>, egress: Vec<Value>) -> Value {
-    let mut spec = Map::new();
-    spec.insert("podSelector".into(), selector);
-    spec.insert("policyTypes".into(), json!(["Ingress", "Egress"]));
-    if !ingress.is_empty() {
-        spec.insert("ingress".into(), ingress.into());
-    }
-    if !egress.is_empty() {
-        spec.insert("egress".into(), egress.into());
-    }
-    json!({
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {
+fn draft(namespace: &str, file: &str, name: &str, head: String, selector: Value, directions: Directions) -> Draft {
+    let mut types = Vec::new();
+    types.extend(directions.has_ingress().then(|| "Ingress".into()));
+    types.extend(directions.has_egress().then(|| "Egress".into()));
+    Draft {
+        path: format!("{namespace}/{file}.yaml"),
+        head,
+        metadata: json!({
             "name": name,
             "namespace": namespace,
             "labels": {"app.kubernetes.io/managed-by": "flowmap"},
-        },
-        "spec": spec,
-    })
-}
-
-fn default_deny(plan: &NamespacePlan) -> Result<Document, RenderError> {
-    let namespace = &plan.namespace;
-    let comment =
-        format!("Nothing in {namespace} may be reached or reach out, but for what the other policies here allow.");
-    let value = policy(namespace, "default-deny", json!({}), Vec::new(), Vec::new());
-    document(format!("{namespace}/default-deny.yaml"), &comment, &value)
-}
-
-fn allow_dns(plan: &NamespacePlan, dns: &Dns) -> Result<Document, RenderError> {
-    let namespace = &plan.namespace;
-    let path = format!("{namespace}/allow-dns.yaml");
-    let mut text = String::new();
-    for (n, (name, selector)) in dns.clients.iter().enumerate() {
-        let mut comment = format!("Name resolution for {}.\n\negress\n", words::selector(selector));
-        accesses(&mut comment, &asked_by(plan, dns, name), namespace);
-        let policy_name = if name.is_empty() { "allow-dns".to_owned() } else { format!("allow-dns-{name}") };
-        let egress = rules("to", &dns.servers, namespace);
-        // egress alone: who may reach these pods is not this policy's to say
-        let mut value = policy(namespace, &policy_name, self::selector(selector), Vec::new(), egress);
-        value["spec"]["policyTypes"] = json!(["Egress"]);
-        if n > 0 {
-            text.push_str("---\n");
-        }
-        text.push_str(&document(path.clone(), &comment, &value)?.text);
+        }),
+        selector,
+        types,
+        ingress: Vec::new(),
+        egress: Vec::new(),
     }
-    Ok(Document { path, text })
 }
 
-/// The servers with the evidence of one client alone; of all where the policy is for all.
-fn asked_by(plan: &NamespacePlan, dns: &Dns, name: &str) -> BTreeMap<Peer, Access> {
-    let members = plan.groups.iter().filter(|group| group.name == name).flat_map(|group| &group.members);
-    let names: Vec<String> = members.map(ToString::to_string).collect();
+fn default_deny(plan: &NamespacePlan, directions: Directions) -> Draft {
+    let namespace = &plan.namespace;
+    let what = match directions {
+        Directions::Ingress => "be reached",
+        Directions::Egress => "reach out",
+        Directions::Both => "be reached or reach out",
+    };
+    let head = format!("Nothing in {namespace} may {what}, but for what the other policies here allow.");
+    draft(namespace, "default-deny", "default-deny", head, json!({}), directions)
+}
+
+/// Egress alone: who may reach these pods is not these policies' to say.
+fn allow_dns(plan: &NamespacePlan, dns: &Dns) -> Vec<Draft> {
+    let namespace = &plan.namespace;
+    let policy = |client: &DnsClient| {
+        let mut head = format!("Name resolution for {}.\n\negress\n", words::selector(&client.selector));
+        accesses(&mut head, &asked_by(dns, client), namespace);
+        let name = if client.name.is_empty() { "allow-dns".to_owned() } else { format!("allow-dns-{}", client.name) };
+        let selector = peers::selector(&client.selector);
+        let draft = draft(namespace, "allow-dns", &name, head, selector, Directions::Egress);
+        Draft { egress: atoms(&dns.servers, namespace), ..draft }
+    };
+    dns.clients.iter().map(policy).collect()
+}
+
+/// The servers with the evidence of one client alone.
+fn asked_by(dns: &Dns, client: &DnsClient) -> Accesses {
+    let names: Vec<String> = client.members.iter().map(ToString::to_string).collect();
     let mut servers = dns.servers.clone();
-    if !name.is_empty() {
-        for access in servers.values_mut() {
-            access.evidence.retain(|evidence| names.contains(&evidence.client));
-        }
+    for access in servers.values_mut() {
+        access.evidence.retain(|evidence| names.contains(&evidence.client));
     }
     servers
 }
 
-fn group(plan: &NamespacePlan, group: &Group) -> Result<Document, RenderError> {
+/// A group's policy; several, where no one selector selects all of its pods and no others.
+fn group(plan: &NamespacePlan, group: &Group, directions: Directions, decisions: &Decisions) -> Vec<Draft> {
     let namespace = &plan.namespace;
-    let path = format!("{namespace}/{}.yaml", group.name);
-    let comment = comment(plan, group);
-    let (ingress, egress) = if group.is_open {
-        (vec![json!({})], vec![json!({})])
+    let mut shown = group.clone();
+    let key = super::draft::key(&format!("{namespace}/{}.yaml", group.name), &group.name);
+    without_rejected(&mut shown.ingress, decisions, &key, "ingress", namespace);
+    without_rejected(&mut shown.egress, decisions, &key, "egress", namespace);
+    let head = comment(plan, &shown, directions);
+    let all = || vec![Atom { peer: Value::Null, port: Value::Null }];
+    let (mut ingress, mut egress) = if group.is_open {
+        (all(), all())
     } else {
-        (rules("from", &group.ingress, namespace), rules("to", &group.egress, namespace))
+        (atoms(&group.ingress, namespace), atoms(&group.egress, namespace))
     };
-    document(path, &comment, &policy(namespace, &group.name, selector(&group.selector), ingress, egress))
-}
-
-fn comment(plan: &NamespacePlan, group: &Group) -> String {
-    let members: Vec<_> = group.members.iter().map(|member| format!("{} {}", member.kind, member.name)).collect();
-    let mut text = format!("{} in {}.\n", members.join(" and "), plan.namespace);
-    if group.members.len() > 1 {
-        text.push_str("No stable label tells them apart, so they share this policy: give each a label of its own.\n");
+    if !directions.has_ingress() {
+        ingress.clear();
     }
-    if group.is_open {
-        text.push_str("LEFT OPEN: nothing of it was seen, so what it needs is not known. Capture at its node, or close it by hand.\n");
-        return text;
+    if !directions.has_egress() {
+        egress.clear();
     }
-    for (name, peers) in [("ingress", &group.ingress), ("egress", &group.egress)] {
-        let _ = write!(text, "\n{name}\n");
-        if peers.is_empty() {
-            text.push_str("  nothing\n");
-        }
-        accesses(&mut text, peers, &plan.namespace);
-    }
-    text
-}
-
-fn accesses(text: &mut String, peers: &BTreeMap<Peer, Access>, namespace: &str) {
-    for (peer, access) in peers {
-        let name = words::named(peer, access, namespace);
-        let evidence = words::evidence(&access.evidence);
-        // writing to a String cannot fail
-        let _ = writeln!(text, "  {name} on {}: {evidence}", words::ports(&access.ports));
-        for name in access.names(peer) {
-            // an address of a name with several is a rule that ends when the name moves
-            let others = name.also_at.iter().filter(|other| !peers.contains_key(&Peer::Address(**other)));
-            let others: Vec<String> = others.map(ToString::to_string).collect();
-            if !others.is_empty() {
-                let _ =
-                    writeln!(text, "    {} was also at {}: not seen in use, not allowed", name.name, others.join(", "));
-            }
-        }
-    }
-}
-
-/// One rule for all peers with equal ports.
-fn rules(side: &str, peers: &BTreeMap<Peer, Access>, namespace: &str) -> Vec<Value> {
-    let mut by_ports: BTreeMap<&Ports, Vec<Value>> = BTreeMap::new();
-    for (peer, access) in peers {
-        by_ports.entry(&access.ports).or_default().push(self::peer(peer, namespace));
-    }
-    let port = |(protocol, port): &(crate::model::Protocol, u16)| json!({"protocol": protocol, "port": port});
-    let rule = |(ports, peers): (&Ports, Vec<Value>)| {
-        let ports: Vec<Value> = ports.iter().map(port).collect();
-        json!({side: peers, "ports": ports})
+    let policy = |(n, selector): (usize, &Selector)| {
+        let name = if n == 0 { group.name.clone() } else { format!("{}-{}", group.name, n + 1) };
+        let selector = peers::selector(selector);
+        let draft = draft(namespace, &group.name, &name, head.clone(), selector, directions);
+        Draft { ingress: ingress.clone(), egress: egress.clone(), ..draft }
     };
-    by_ports.into_iter().map(rule).collect()
+    group.selectors.iter().enumerate().map(policy).collect()
 }
 
-fn peer(peer: &Peer, namespace: &str) -> Value {
-    match peer {
-        Peer::Pods(pods) if pods.namespace == namespace => json!({"podSelector": selector(&pods.selector)}),
-        Peer::Pods(pods) => json!({
-            "namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: pods.namespace}},
-            "podSelector": selector(&pods.selector),
-        }),
-        Peer::Address(address) | Peer::NodeAddress(address) => json!({"ipBlock": {"cidr": IpNet::from(*address)}}),
-        Peer::Anyone { except } => {
-            let is_ipv4 = except.first().is_none_or(|range| matches!(range.addr(), IpAddr::V4(_)));
-            let mut block = json!({"cidr": everywhere(is_ipv4)});
-            if !except.is_empty() {
-                block["except"] = json!(except);
-            }
-            json!({"ipBlock": block})
-        }
-    }
-}
-
-fn selector(selector: &Selector) -> Value {
-    let mut value = Map::new();
-    if !selector.equal.is_empty() {
-        value.insert("matchLabels".into(), json!(selector.equal));
-    }
-    let any_of = selector.any_of.iter().map(|(key, values)| json!({"key": key, "operator": "In", "values": values}));
-    let absent = selector.absent.iter().map(|key| json!({"key": key, "operator": "DoesNotExist"}));
-    let expressions: Vec<Value> = any_of.chain(absent).collect();
-    if !expressions.is_empty() {
-        value.insert("matchExpressions".into(), expressions.into());
-    }
-    value.into()
-}
-
-fn kustomization(plan: &NamespacePlan, documents: &[Document]) -> Result<Document, RenderError> {
-    let file = |document: &Document| document.path.rsplit('/').next().unwrap_or_default().to_owned();
+fn kustomization(
+    plan: &NamespacePlan,
+    documents: &mut BTreeMap<String, String>,
+    decisions: &Decisions,
+    written: &mut Written,
+) -> Result<(), RenderError> {
+    let file = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
     let value = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": documents.iter().map(file).collect::<Vec<_>>(),
+        "resources": documents.keys().map(file).collect::<Vec<_>>(),
     });
     let comment = format!("All policies of {}: kubectl diff -k, then kubectl apply -k.", plan.namespace);
-    document(format!("{}/kustomization.yaml", plan.namespace), &comment, &value)
+    let path = format!("{}/kustomization.yaml", plan.namespace);
+    let key = super::draft::key(&path, "");
+    if decisions.rejects(&key) {
+        return Ok(());
+    }
+    let (comment, value) = (comment_of(&comment), decisions.fields(&key, value));
+    documents.insert(path.clone(), document(&path, &comment, decisions.notes(&key), &value)?);
+    written.add(&key, value, &comment);
+    Ok(())
 }

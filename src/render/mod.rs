@@ -1,13 +1,22 @@
 //! A recommendation as documents, each with its path below the output folder. Nothing is written here.
 
+mod cost;
+mod decisions;
+mod draft;
 mod evidence;
+mod head;
 mod kubernetes;
+mod peers;
 mod review;
 mod words;
+mod written;
 
+pub use cost::{Cost, Granularity, cost, granularities};
+pub use decisions::{Conflict, Decisions, Permission};
 pub use evidence::evidence;
-pub use kubernetes::policies;
-pub use review::{Facts, review};
+pub use kubernetes::{decided, policies};
+pub use review::{Blocked, Facts, RunLoss, Seen, review, seen};
+pub use written::{Index, Written, WrittenObject, read_document};
 
 /// A document and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +25,23 @@ pub struct Document {
     pub path: String,
     /// What is in it.
     pub text: String,
+}
+
+/// The policies as documents, and what there is to say of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policies {
+    /// The documents, in order.
+    pub documents: Vec<Document>,
+    /// What is in them, for the next time.
+    pub written: Written,
+    /// The decisions of a person, as they now stand.
+    pub decisions: Decisions,
+    /// What those change of what would be proposed.
+    pub conflicts: Vec<Conflict>,
+    /// How many policies.
+    pub count: usize,
+    /// How many permissions: one peer on one port.
+    pub entries: usize,
 }
 
 /// Why a document cannot be written.

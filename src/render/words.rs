@@ -1,9 +1,11 @@
 //! Peers, ports and counts in words, for comments and the review.
 
+use serde_json::Value;
+
 use crate::{
     map,
-    model::{Protocol, Timestamp},
-    recommend::{Access, Evidence, Peer, Ports, Selector},
+    model::{Protocol, ServiceKind, Timestamp},
+    recommend::{Access, Evidence, Peer, PortRange, Ports, Purpose, Selector, Sum, Widened},
 };
 
 /// What a peer is called.
@@ -11,7 +13,8 @@ pub(super) fn peer(peer: &Peer, own_namespace: &str) -> String {
     match peer {
         Peer::Pods(pods) if pods.namespace == own_namespace => pods.name.clone(),
         Peer::Pods(pods) => format!("{}/{}", pods.namespace, pods.name),
-        Peer::Address(address) => address.to_string(),
+        Peer::Addresses(range) if range.prefix_len() == range.max_prefix_len() => range.addr().to_string(),
+        Peer::Addresses(range) => range.to_string(),
         Peer::NodeAddress(address) => format!("node address {address}"),
         Peer::Anyone { .. } => "anyone outside the cluster".into(),
     }
@@ -33,7 +36,7 @@ pub(super) fn named(peer: &Peer, access: &Access, own_namespace: &str) -> String
 }
 
 pub(super) fn ports(ports: &Ports) -> String {
-    ports.iter().map(|(protocol, port)| self::port(*protocol, *port)).collect::<Vec<_>>().join(", ")
+    ports.iter().map(|(protocol, port)| ports_of_one(*protocol, *port)).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn port(protocol: Protocol, port: u16) -> String {
@@ -45,30 +48,71 @@ pub(super) fn port(protocol: Protocol, port: u16) -> String {
 
 /// `3 connections`, `1 connection`.
 pub(super) fn count(number: u64, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+    match number {
+        1 => format!("1 {one}"),
+        _ if one.ends_with('s') => format!("{number} {one}es"),
+        _ if one.ends_with("cy") => format!("{number} {}ies", one.trim_end_matches('y')),
+        _ => format!("{number} {one}s"),
+    }
+}
+
+pub(super) fn ports_of_one(protocol: Protocol, range: PortRange) -> String {
+    if range.first == range.last { port(protocol, range.first) } else { format!("{protocol}/{range}") }
 }
 
 /// On what a rule rests, in a line.
 pub(super) fn evidence<'e>(evidence: impl IntoIterator<Item = &'e Evidence>) -> String {
-    let (mut connections, mut hours) = (0, 0);
-    let mut span: Option<(Timestamp, Timestamp)> = None;
-    let mut direction = None;
-    for one in evidence {
-        connections += one.connections;
-        hours = hours.max(one.hours);
-        let (first, last) = span.unwrap_or((one.first, one.last));
-        span = Some((first.min(one.first), last.max(one.last)));
-        direction = direction.max(Some(one.direction));
-    }
-    let (Some((first, last)), Some(direction)) = (span, direction) else {
-        return "not seen itself".into();
-    };
-    let hours = count(hours as u64, "hour");
-    let connections = count(connections, "connection");
-    let direction = direction.as_str();
-    let (first, last) = (minute(first), minute(last));
+    let Some(sum) = Sum::of(evidence) else { return "not seen itself".into() };
+    let hours = count(sum.hours as u64, "hour");
+    let days = if sum.days > 1 { format!(" of {} days", sum.days) } else { String::new() };
+    let connections = count(sum.connections, "connection");
+    let direction = sum.direction.as_str();
+    let (first, last) = (minute(sum.span.first), minute(sum.span.last));
     let when = if first == last { first } else { format!("{first} to {last}") };
-    format!("{connections} in {hours}, {when}, by {direction}")
+    format!("{connections} in {hours}{days}, {when}, by {direction}")
+}
+
+/// On what a rule rests, what it is for, and what it allows besides.
+pub(super) fn access(access: &Access) -> String {
+    let mut parts = vec![evidence(&access.evidence)];
+    parts.extend(access.purposes.iter().map(purpose));
+    parts.extend(access.widened.iter().map(widened));
+    parts.join("; ")
+}
+
+/// What traffic is for.
+pub(super) fn purpose(purpose: &Purpose) -> String {
+    match purpose {
+        Purpose::Dns => "name resolution".into(),
+        Purpose::NodeLocalDns => "name resolution by the node's own cache".into(),
+        Purpose::Scrape => "metrics are read".into(),
+        Purpose::Exposed { service, kind } => {
+            let how = match kind {
+                ServiceKind::LoadBalancer => "LoadBalancer",
+                ServiceKind::NodePort => "NodePort",
+                ServiceKind::ClusterIp | ServiceKind::ExternalName => "external address",
+            };
+            format!("exposed by {how} {service}")
+        }
+        Purpose::IngressController => "through the Ingress controller".into(),
+        Purpose::ApiServer => "the API server".into(),
+        Purpose::Webhook { configuration } => format!("the API server asks the admission webhook {configuration}"),
+    }
+}
+
+/// What a rule allows beyond what was seen.
+pub(super) fn widened(widened: &Widened) -> String {
+    match widened {
+        Widened::Prefix { seen, extra } => {
+            let (seen, extra) = (count(*seen, "address"), u64::try_from(*extra).unwrap_or(u64::MAX));
+            format!("WIDENED: {seen} seen, the prefix lets in {extra} more")
+        }
+        Widened::DynamicPorts { seen } => {
+            format!("WIDENED: {} seen that come and go, allowed is the range they lie in", count(*seen as u64, "port"))
+        }
+        Widened::Members { seen, of } => format!("WIDENED: {seen} of {of} pairs seen"),
+        Widened::Unseen => "in part not seen itself: the same need at another address or time".into(),
+    }
 }
 
 /// A time to the minute: evidence is read by people.
@@ -78,6 +122,11 @@ pub(super) fn minute(time: Timestamp) -> String {
         (Some(day), Some(minute)) => format!("{day} {minute}"),
         _ => text,
     }
+}
+
+/// What selects the pods of a group.
+pub(super) fn selectors(selectors: &[Selector]) -> String {
+    selectors.iter().map(selector).collect::<Vec<_>>().join(" or ")
 }
 
 /// A selector in a line.
@@ -96,4 +145,50 @@ pub(super) fn selector(selector: &Selector) -> String {
 pub(super) fn safe(text: &str) -> String {
     let clean = |letter: char| if letter.is_control() || letter == '|' { ' ' } else { letter };
     text.chars().map(clean).collect()
+}
+
+/// One permission of a policy, as a person may have written it.
+pub(super) fn permission(side: &str, atom: &super::draft::Atom) -> String {
+    let word = if side == "ingress" { "from" } else { "to" };
+    safe(&format!("{side} {word} {} on {}", any_peer(&atom.peer), any_port(&atom.port)))
+}
+
+fn any_peer(peer: &Value) -> String {
+    if peer.is_null() {
+        return "anyone".into();
+    }
+    if let Some(cidr) = peer["ipBlock"]["cidr"].as_str() {
+        let except = peer["ipBlock"]["except"].as_array().map_or(0, Vec::len);
+        return if except > 0 { format!("{cidr} but for {}", count(except as u64, "range")) } else { cidr.into() };
+    }
+    let pods = any_selector(&peer["podSelector"]);
+    match peer.get("namespaceSelector") {
+        Some(namespaces) => format!("{pods} in namespaces with {}", any_selector(namespaces)),
+        None => pods,
+    }
+}
+
+fn any_selector(selector: &Value) -> String {
+    let labels = selector["matchLabels"].as_object().into_iter().flatten();
+    let mut all: Vec<String> = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("?"))).collect();
+    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let word = |field: &str| expression[field].as_str().unwrap_or("?").to_owned();
+        let values: Vec<&str> =
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        all.push(format!("{} {} {}", word("key"), word("operator"), values.join(", ")).trim_end().to_owned());
+    }
+    if all.is_empty() { "all pods".into() } else { all.join(", ") }
+}
+
+fn any_port(port: &Value) -> String {
+    if port.is_null() {
+        return "all ports".into();
+    }
+    let number = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let protocol = port["protocol"].as_str().unwrap_or("TCP");
+    match (&port["port"], &port["endPort"]) {
+        (Value::Null, _) => format!("all {protocol} ports"),
+        (first, Value::Null) => format!("{protocol}/{}", number(first)),
+        (first, last) => format!("{protocol}/{}-{last}", number(first)),
+    }
 }

@@ -3,6 +3,7 @@
 //! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
 
 mod codec;
+mod decisions;
 mod inventory;
 mod links;
 mod names;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 
 use crate::{
     model::{Dependency, Mark, Party, PartyKind, Protocol, WorkloadRef},
@@ -45,7 +45,7 @@ pub(super) struct Stage {
     /// Ports that were seen used from outside: any other client from there needs them as well.
     pub exposed: BTreeSet<(usize, Service)>,
     /// The addresses outside that were seen.
-    seen: HashSet<IpAddr>,
+    seen: BTreeSet<IpAddr>,
 }
 
 impl Stage {
@@ -57,7 +57,7 @@ impl Stage {
             ports: BTreeSet::new(),
             needed: BTreeSet::new(),
             exposed: BTreeSet::new(),
-            seen: HashSet::default(),
+            seen: BTreeSet::new(),
         };
         let mut workloads: HashMap<&WorkloadRef, usize> = HashMap::default();
         for id in roster.workloads() {
@@ -134,8 +134,8 @@ impl Stage {
     /// The pieces of the address space beside the addresses that were seen.
     fn add_others(&mut self, outside: &Outside) {
         for piece in outside.pieces().filter(|piece| matches!(piece.realm, Realm::Public | Realm::Private)) {
-            let is_seen = piece.range.size() == 1 && self.seen.contains(&piece.range.first);
-            if !is_seen {
+            let seen = self.seen.range(piece.range.first..=piece.range.last).count();
+            if piece.range.size() > seen as u128 {
                 let place = self.actor(piece.range.to_string(), vec![End::Address(piece.range.first)], false);
                 self.actors[place].piece_of = Some(piece.realm);
             }

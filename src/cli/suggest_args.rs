@@ -1,0 +1,90 @@
+//! What `flowmap suggest` takes.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::common::{Namespaces, OutputArg, Selection};
+
+/// Write least-privilege NetworkPolicies for namespaces, with their evidence and the verdict on the past.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap suggest --namespace production
+  flowmap suggest -n production --direction ingress
+  flowmap suggest -n production --out-dir - | kubectl diff -f -
+  flowmap suggest --from node-1.pcap node-2.pcap --inventory cluster.json -n production")]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub namespaces: Namespaces,
+    /// Where the documents go; - prints the policies alone
+    #[arg(long, default_value = "policies-out", value_name = "DIR")]
+    pub out_dir: PathBuf,
+    /// What a policy is for
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub granularity: Granularity,
+    /// What to close; the usual order is ingress first
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub direction: Direction,
+    /// Close also what the captures could not see, or for a part of its time alone, with what was seen of it
+    #[arg(long)]
+    pub isolate_unseen: bool,
+    /// The share of its pairs, from 0 to 1, from which on a tier may reach a tier as a whole
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE", value_parser = share)]
+    pub support: f64,
+    /// The shortest prefix that addresses outside are put together to: of IPv4, and of IPv6 after a comma
+    #[arg(long, default_value = "24,64", value_name = "BITS", value_parser = floor)]
+    pub cidr_floor: (u8, u8),
+    /// For each address of a name that was seen, a prefix may let in so many that were not
+    #[arg(long, default_value_t = 1, value_name = "ADDRESSES")]
+    pub cidr_waste: u16,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub output: OutputArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Granularity {
+    /// One workload: least privilege
+    #[default]
+    Workload,
+    /// All workloads of one role
+    Tier,
+    /// A whole namespace, open within itself on the ports in use
+    Namespace,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum Direction {
+    /// Who may reach the pods
+    Ingress,
+    /// What the pods may reach
+    Egress,
+    /// Both
+    #[default]
+    Both,
+}
+
+impl Granularity {
+    pub const ALL: [Self; 3] = [Self::Workload, Self::Tier, Self::Namespace];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Tier => "tier",
+            Self::Namespace => "namespace",
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is not a number from 0 to 1"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("`{text}` is not a number from 0 to 1")) }
+}
+
+fn floor(text: &str) -> Result<(u8, u8), String> {
+    let wrong = || format!("`{text}` is not a prefix length such as 24, or 24,64 for IPv4 and IPv6");
+    let (v4, v6) = text.split_once(',').unwrap_or((text, "64"));
+    let (v4, v6): (u8, u8) = (v4.parse().map_err(|_| wrong())?, v6.parse().map_err(|_| wrong())?);
+    if v4 <= 32 && v6 <= 128 { Ok((v4, v6)) } else { Err(wrong()) }
+}

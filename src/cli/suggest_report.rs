@@ -1,0 +1,133 @@
+//! What `flowmap suggest` prints beside the documents.
+
+use super::{
+    common::Output,
+    fault::printable,
+    folder::Found,
+    print::{self, Table},
+    simulate,
+    suggest_args::Args,
+};
+use crate::{
+    model::Watched,
+    recommend::{self, Recommendation},
+    render::{self, Facts, Policies, Seen},
+};
+
+/// Says aloud what the policies cannot tell of themselves.
+pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found) {
+    if facts.plugin.ignores() {
+        warnln!("flowmap: WARNING: network plugin {}", facts.plugin);
+    }
+    if found.is_older {
+        warnln!(
+            "flowmap: the folder was written by an older flowmap: what was edited there since cannot be told, and is not kept"
+        );
+    }
+    for hidden in &facts.hidden {
+        warnln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
+    }
+    for plan in &recommendation.namespaces {
+        let is_partly_seen =
+            |group: &&recommend::Group| (group.is_seen || !group.is_open) && group.watched != Watched::Covered;
+        let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
+        if !names.is_empty() {
+            let names = printable(&names.join(", "));
+            warnln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
+        }
+        for group in plan.groups.iter().filter(|group| group.is_open) {
+            let name = printable(&group.name);
+            let why = match group.watched {
+                Watched::Unseen if group.is_seen => "was seen from elsewhere alone",
+                Watched::Partly => "was watched for a part of its time, or of its replicas', alone",
+                _ => "nothing of it was seen, nor could all have been",
+            };
+            warnln!("flowmap: {}/{name}: {why}: it is left open", plan.namespace);
+        }
+    }
+    if recommendation.namespaces.iter().flat_map(|plan| &plan.groups).all(|group| group.is_open) {
+        warnln!(
+            "flowmap: nothing is closed. Say at which node a capture was taken with `import --sensor NODE`, or close what \
+             was seen with --isolate-unseen"
+        );
+    }
+    for blocked in &facts.blocked {
+        let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
+        let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");
+        warnln!("flowmap: {}", printable(&what));
+    }
+}
+
+/// Coverage first, then what was proposed and the verdict on the past.
+pub(super) fn report(
+    args: &Args,
+    policies: &Policies,
+    recommendation: &Recommendation,
+    facts: &Facts,
+) -> anyhow::Result<()> {
+    let coverage = render::seen(recommendation, &facts.coverage);
+    let mut table = Table::new(&["namespace", "policies", "rules", "left open", "left out"]).numeric(&[1, 2, 3, 4]);
+    let mut values = Vec::new();
+    for plan in &recommendation.namespaces {
+        let recommend::NamespacePlan { namespace, groups, dns, left_out } = plan;
+        let prefix = format!("{namespace}/");
+        let is_policy = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#');
+        let count = policies.written.0.keys().filter(is_policy).count();
+        let rules: usize = groups.iter().map(|group| group.ingress.len() + group.egress.len()).sum();
+        let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
+        table.row(vec![
+            namespace.clone(),
+            count.to_string(),
+            rules.to_string(),
+            open.len().to_string(),
+            left_out.len().to_string(),
+        ]);
+        let dns = dns.as_ref().map_or(0, |dns| dns.clients.len());
+        values.push(serde_json::json!({
+            "namespace": namespace, "policies": count, "rules": rules, "dns": dns, "left_open": open,
+            "left_out": left_out.len(), "learning": facts.learning.get(namespace),
+        }));
+    }
+    if args.output.output == Output::Json {
+        let value = serde_json::json!({
+            "coverage": coverage, "out_dir": args.out_dir, "namespaces": values, "replay": facts.replay,
+            "granularities": facts.granularities, "conflicts": facts.conflicts.len(),
+        });
+        return Ok(print::json(&value)?);
+    }
+    let is_csv = args.output.output == Output::Csv;
+    if !is_csv {
+        let line =
+            |(namespace, seen): (&&str, &Seen)| printable(&format!("coverage: {namespace}: {}", seen.line())) + "\n";
+        print::text(coverage.iter().map(line).collect::<String>().as_bytes())?;
+    }
+    print::list(args.output.output, &values, &table, "")?;
+    if !is_csv {
+        print::text(format!("\n{}\n", granularities(&facts.granularities).text()).as_bytes())?;
+        print::text(simulate::summary(&facts.replay).as_bytes())?;
+        for conflict in &facts.conflicts {
+            let verb = if conflict.is_added { "added" } else { "rejected" };
+            print::text(
+                (printable(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what)) + "\n").as_bytes(),
+            )?;
+        }
+        let review = args.out_dir.join("REVIEW.md");
+        print::text(format!("read {} before you apply anything\n", review.display()).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// What each granularity costs and leaves open.
+fn granularities(all: &[render::Granularity]) -> Table {
+    let header = ["granularity", "policies", "rules", "entries", "over-permission", "reach"];
+    let mut table = Table::new(&header).numeric(&[1, 2, 3, 4, 5]);
+    let figure = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.2}"));
+    for one in all {
+        let name = if one.chosen { format!("{} (chosen)", one.granularity) } else { one.granularity.to_owned() };
+        let render::Cost { policies, rules, entries, .. } = one.cost;
+        let counts = [policies, rules, entries]
+            .map(|count| if one.missing.is_some() { "-".to_owned() } else { count.to_string() });
+        table.row([vec![name], counts.to_vec(), vec![figure(one.over_permission), figure(one.reach)]].concat());
+    }
+    table
+}

@@ -1,0 +1,274 @@
+//! Dependencies to edges: which unit needs what, whom it must let in, and what makes no rule.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use foldhash::HashMap;
+use ipnet::IpNet;
+
+use super::{
+    Evidence, Input, LeftOut, Purpose,
+    access::add_evidence,
+    baseline,
+    exposure::Exposure,
+    known::{Known, NODE_LOCAL_DNS},
+    units::{UnitId, Units},
+};
+use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, WorkloadRef};
+
+/// Which of its ends an edge is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Side {
+    Ingress,
+    Egress,
+}
+
+/// The other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Far {
+    Unit(UnitId),
+    Address(IpAddr),
+    Node(IpAddr),
+    /// All of a family but the cluster.
+    Anyone {
+        is_ipv4: bool,
+    },
+}
+
+/// One unit, one other end, one port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Edge {
+    pub unit: UnitId,
+    pub side: Side,
+    pub far: Far,
+    pub protocol: Protocol,
+    pub port: u16,
+}
+
+/// On what an edge rests.
+#[derive(Default)]
+pub(super) struct Support {
+    pub evidence: Vec<Evidence>,
+    pub purposes: BTreeSet<Purpose>,
+}
+
+impl Support {
+    fn add(&mut self, dependency: &Dependency, purpose: Option<&Purpose>) {
+        add_evidence(&mut self.evidence, dependency);
+        if let Some(purpose) = purpose.filter(|purpose| !self.purposes.contains(purpose)) {
+            self.purposes.insert(purpose.clone());
+        }
+    }
+}
+
+/// Name resolution of one namespace.
+#[derive(Default)]
+pub(super) struct DnsDraft {
+    pub clients: BTreeSet<UnitId>,
+    pub servers: BTreeMap<(Far, u16), Support>,
+}
+
+/// What was gathered so far.
+pub(super) struct Gathering<'a> {
+    pub input: Input<'a>,
+    pub units: &'a Units,
+    pub exposure: &'a Exposure,
+    pub known: &'a Known,
+    pub(super) owners: HashMap<IpAddr, UnitId>,
+    /// Whether a unit is of a namespace that was asked for.
+    wanted: Vec<bool>,
+    /// Whether anything was seen of a unit.
+    pub seen: Vec<bool>,
+    /// Units that dialled a Service: they got its address by its name, if not in this window.
+    pub callers: BTreeSet<UnitId>,
+    pub edges: HashMap<Edge, Support>,
+    pub dns: BTreeMap<String, DnsDraft>,
+    left_out: BTreeMap<String, HashMap<LeftOutKey, LeftOut>>,
+    /// The ports that the pods of a unit, or its template, declare.
+    pub declared: BTreeMap<UnitId, BTreeSet<(Protocol, u16)>>,
+}
+
+/// Dependencies that are left out and equal in these are one.
+type LeftOutKey = (String, String, String, Protocol, u16, Outcome, Direction, bool);
+
+impl<'a> Gathering<'a> {
+    pub fn new(
+        input: Input<'a>,
+        (units, exposure, known): (&'a Units, &'a Exposure, &'a Known),
+        namespaces: &BTreeSet<String>,
+    ) -> Self {
+        let pods = input.cluster.pods.iter().filter(|pod| !pod.host_network && !pod.finished);
+        let owned = pods.flat_map(|pod| pod.addresses.iter().map(move |address| (*address, &pod.workload)));
+        Self {
+            input,
+            units,
+            exposure,
+            known,
+            owners: owned.filter_map(|(address, owner)| Some((address, units.of(owner)?))).collect(),
+            wanted: units.all.iter().map(|unit| namespaces.contains(&unit.namespace)).collect(),
+            seen: vec![false; units.all.len()],
+            callers: BTreeSet::new(),
+            edges: HashMap::default(),
+            dns: BTreeMap::new(),
+            left_out: BTreeMap::new(),
+            declared: declared(input, units),
+        }
+    }
+
+    /// Takes in a dependency.
+    pub fn add(&mut self, dependency: &Dependency) {
+        let (client, server) = (self.unit(&dependency.client), self.unit(&dependency.server));
+        let is_wanted = |unit: &UnitId| self.wanted.get(*unit).copied().unwrap_or_default();
+        let (own_client, own_server) = (client.filter(is_wanted), server.filter(is_wanted));
+        if own_client.is_none() && own_server.is_none() {
+            return;
+        }
+        // a sweep tells that a workload is there, not what it needs
+        if !dependency.marks.contains(&Mark::Scan) {
+            for unit in [own_client, own_server].into_iter().flatten() {
+                if let Some(seen) = self.seen.get_mut(unit) {
+                    *seen = true;
+                }
+            }
+        }
+        match use_of(dependency) {
+            Use::Silent => {}
+            Use::LeftOut(reason) => self.leave_out(dependency, &[own_client, own_server], &reason),
+            Use::Rule => {
+                let purpose = self.known.purpose(dependency, client, server);
+                if let Some(unit) = own_client {
+                    self.add_egress(unit, dependency, purpose.as_ref());
+                }
+                if let Some(unit) = own_server {
+                    self.add_ingress(unit, dependency, purpose.as_ref());
+                }
+            }
+        }
+    }
+
+    /// The unit that a party is.
+    pub(super) fn unit(&self, party: &Party) -> Option<UnitId> {
+        if party.kind != PartyKind::Workload {
+            return None;
+        }
+        self.units.find(&party.name, party.owner.as_deref().unwrap_or_default())
+    }
+
+    fn add_egress(&mut self, unit: UnitId, dependency: &Dependency, purpose: Option<&Purpose>) {
+        let servers = match self.servers(dependency) {
+            Ok(servers) => servers,
+            Err(reason) => return self.leave_out(dependency, &[Some(unit)], &format!("egress: {reason}")),
+        };
+        let protocol = dependency.protocol;
+        if baseline::is_dns(dependency) {
+            let Some(namespace) = self.units.all.get(unit).map(|unit| unit.namespace.clone()) else { return };
+            let dns = self.dns.entry(namespace).or_default();
+            dns.clients.insert(unit);
+            for end in servers {
+                let is_local = end.0 == Far::Node(NODE_LOCAL_DNS);
+                let purpose = if is_local { Purpose::NodeLocalDns } else { Purpose::Dns };
+                dns.servers.entry(end).or_default().add(dependency, Some(&purpose));
+            }
+            return;
+        }
+        if !dependency.via.is_empty() {
+            self.callers.insert(unit);
+        }
+        for (far, port) in servers {
+            let edge = Edge { unit, side: Side::Egress, far, protocol, port };
+            self.edges.entry(edge).or_default().add(dependency, purpose);
+        }
+    }
+
+    fn add_ingress(&mut self, unit: UnitId, dependency: &Dependency, purpose: Option<&Purpose>) {
+        let (protocol, port) = (dependency.protocol, dependency.port);
+        let add = |fars: Vec<(Far, Option<Purpose>)>, edges: &mut HashMap<Edge, Support>| {
+            for (far, purpose) in fars {
+                let edge = Edge { unit, side: Side::Ingress, far, protocol, port };
+                edges.entry(edge).or_default().add(dependency, purpose.as_ref());
+            }
+        };
+        match self.clients(dependency, purpose) {
+            Ok(clients) => add(clients, &mut self.edges),
+            Err(reason) => self.leave_out(dependency, &[Some(unit)], &format!("ingress: {reason}")),
+        }
+    }
+
+    fn leave_out(&mut self, dependency: &Dependency, units: &[Option<UnitId>], reason: &str) {
+        let units = units.iter().flatten().filter_map(|unit| self.units.all.get(*unit));
+        let namespaces: BTreeSet<&String> = units.map(|unit| &unit.namespace).collect();
+        for namespace in namespaces {
+            let left = LeftOut::new(dependency, reason.to_owned());
+            let Evidence { client, server, protocol, port, outcome, direction, .. } = &left.evidence;
+            let (client, server) = (client.clone(), server.clone());
+            let key = (reason.to_owned(), client, server, *protocol, *port, *outcome, *direction, left.is_scan);
+            let all = self.left_out.entry(namespace.clone()).or_default();
+            match all.entry(key) {
+                std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().evidence.join(dependency),
+                std::collections::hash_map::Entry::Vacant(free) => drop(free.insert(left)),
+            }
+        }
+    }
+
+    /// What was left out of a namespace, in order.
+    pub fn left_out(&mut self, namespace: &str) -> Vec<LeftOut> {
+        let all = self.left_out.remove(namespace).unwrap_or_default();
+        let mut all: Vec<LeftOut> = all.into_values().collect();
+        all.sort();
+        all
+    }
+
+    /// Whether a prefix holds an address of the cluster: a node's, a pod's or a Service's.
+    pub fn is_of_cluster(&self, range: IpNet) -> bool {
+        let cluster = self.input.cluster;
+        let nodes = cluster.nodes.iter().flat_map(|node| &node.addresses);
+        let services = cluster.services.iter().flat_map(|service| &service.cluster_ips);
+        nodes.chain(services).any(|address| range.contains(address))
+    }
+
+    /// The workloads of a unit.
+    pub fn members(&self, unit: UnitId) -> &'a [WorkloadRef] {
+        self.units.all.get(unit).map_or(&[], |unit| unit.members.as_slice())
+    }
+}
+
+fn declared(input: Input<'_>, units: &Units) -> BTreeMap<UnitId, BTreeSet<(Protocol, u16)>> {
+    let mut declared: BTreeMap<UnitId, BTreeSet<(Protocol, u16)>> = BTreeMap::new();
+    let pods = input.cluster.pods.iter().map(|pod| (&pod.workload, &pod.ports));
+    let templates = input.cluster.workloads.iter().map(|workload| (&workload.id, &workload.ports));
+    for (owner, ports) in pods.chain(templates).filter(|(_, ports)| !ports.is_empty()) {
+        if let Some(unit) = units.of(owner) {
+            declared.entry(unit).or_default().extend(ports.iter().map(|port| (port.protocol, port.port)));
+        }
+    }
+    declared
+}
+
+/// What becomes of a dependency.
+enum Use {
+    /// It makes a rule.
+    Rule,
+    /// It makes none, and needs no word.
+    Silent,
+    /// It makes none, which must be told.
+    LeftOut(String),
+}
+
+fn use_of(dependency: &Dependency) -> Use {
+    let has = |mark| dependency.marks.contains(&mark);
+    if has(Mark::Itself) {
+        Use::Silent
+    } else if has(Mark::Node) {
+        Use::LeftOut("with its own node: always allowed, needs no rule".into())
+    } else if let Some(reason) = dependency.unneeded() {
+        Use::LeftOut(reason.into())
+    } else if dependency.direction == Direction::Unknown {
+        Use::LeftOut("who is the client is unknown".into())
+    } else if !dependency.protocol.has_ports() {
+        Use::LeftOut(format!("{} cannot be named in a NetworkPolicy", dependency.protocol))
+    } else {
+        Use::Rule
+    }
+}

@@ -1,0 +1,127 @@
+//! Who is known by what he is for: monitoring, Ingress controllers, the API server, webhooks, the node-local DNS cache.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+};
+
+use super::{
+    Input, Purpose,
+    units::{UnitId, Units},
+};
+use crate::model::{Dependency, PartyKind, Service};
+
+/// Where the cache of cluster names listens on every node, on its own network (Kubernetes' `nodelocaldns`).
+pub(super) const NODE_LOCAL_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
+
+/// What systems that read metrics are called, or begin with before a dash.
+const SCRAPERS: [&str; 7] =
+    ["prometheus", "vmagent", "vmsingle", "victoria-metrics-agent", "grafana-agent", "alloy", "otel-collector"];
+
+/// What stands beside them under their name and reads nothing.
+const BESIDE_SCRAPERS: [&str; 6] =
+    ["operator", "adapter", "pushgateway", "alertmanager", "node-exporter", "kube-state-metrics"];
+
+/// What Ingress controllers are called, or begin with before a dash.
+const CONTROLLERS: [&str; 9] = [
+    "ingress-nginx",
+    "nginx-ingress",
+    "traefik",
+    "haproxy-ingress",
+    "contour",
+    "envoy",
+    "kong",
+    "ambassador",
+    "istio-ingressgateway",
+];
+
+/// Who is known.
+pub(super) struct Known {
+    scrapers: BTreeSet<UnitId>,
+    controllers: BTreeSet<UnitId>,
+    /// Behind the Services that an Ingress leads to.
+    backends: BTreeSet<UnitId>,
+    /// The addresses of the API server, each with its port.
+    pub api_servers: BTreeSet<(IpAddr, u16)>,
+    /// The addresses behind webhooks' Services, each with its port there.
+    pub webhooks: BTreeMap<UnitId, BTreeSet<(u16, Purpose)>>,
+}
+
+impl Known {
+    pub fn new(input: Input<'_>, units: &Units) -> Self {
+        let named = |known: &[&str]| {
+            let of = |(n, unit): (UnitId, &super::units::Unit)| {
+                let labels = unit.selector.equal.0.values().map(String::as_str);
+                let names = unit.members.iter().map(|member| member.name.as_str()).chain(labels);
+                names.into_iter().any(|name| is_called(name, known)).then_some(n)
+            };
+            units.all.iter().enumerate().filter_map(of).collect()
+        };
+        Self {
+            scrapers: named(&SCRAPERS),
+            controllers: named(&CONTROLLERS),
+            backends: backends(input, units),
+            api_servers: api_servers(input),
+            webhooks: webhooks(input, units),
+        }
+    }
+
+    /// What a dependency is for, where that is known.
+    pub fn purpose(&self, dependency: &Dependency, client: Option<UnitId>, server: Option<UnitId>) -> Option<Purpose> {
+        let is_of = |unit: Option<UnitId>, known: &BTreeSet<UnitId>| unit.is_some_and(|unit| known.contains(&unit));
+        let is_host = dependency.client.kind == PartyKind::Node;
+        if dependency.server.addresses.iter().any(|address| self.api_servers.contains(&(*address, dependency.port))) {
+            return Some(Purpose::ApiServer);
+        }
+        if is_of(client, &self.scrapers) {
+            return Some(Purpose::Scrape);
+        }
+        let is_fronted = is_of(server, &self.backends);
+        // a controller on its nodes' network is known by what it leads to alone
+        let is_controller = is_of(client, &self.controllers) || is_host && is_fronted;
+        (is_controller && (is_fronted || self.backends.is_empty())).then_some(Purpose::IngressController)
+    }
+}
+
+fn is_called(name: &str, known: &[&str]) -> bool {
+    let is_beside = || BESIDE_SCRAPERS.iter().any(|other| name.contains(other));
+    known
+        .iter()
+        .any(|it| name == *it || name.strip_prefix(it).is_some_and(|rest| rest.starts_with('-') && !is_beside()))
+}
+
+fn find<'a>(input: Input<'a>, namespace: &str, name: &str) -> Option<&'a Service> {
+    input.cluster.services.iter().find(|service| service.namespace == namespace && service.name == name)
+}
+
+fn backends(input: Input<'_>, units: &Units) -> BTreeSet<UnitId> {
+    let ingresses = input.cluster.ingresses.iter();
+    let services = ingresses.flat_map(|it| it.backends.iter().map(move |(service, _)| (&it.namespace, service)));
+    let services = services.filter_map(|(namespace, service)| find(input, namespace, service));
+    services.flat_map(|service| input.directory.backends(service)).filter_map(|pod| units.of(&pod.workload)).collect()
+}
+
+/// The endpoints of the Service `default/kubernetes`, which has no selector.
+fn api_servers(input: Input<'_>) -> BTreeSet<(IpAddr, u16)> {
+    let Some(service) = find(input, "default", "kubernetes") else { return BTreeSet::new() };
+    service.ports.iter().flat_map(|port| input.directory.present_targets(service, port)).collect()
+}
+
+fn webhooks(input: Input<'_>, units: &Units) -> BTreeMap<UnitId, BTreeSet<(u16, Purpose)>> {
+    let mut found: BTreeMap<UnitId, BTreeSet<(u16, Purpose)>> = BTreeMap::new();
+    for webhook in &input.cluster.webhooks {
+        let Some(service) = find(input, &webhook.namespace, &webhook.service) else { continue };
+        let purpose = Purpose::Webhook { configuration: webhook.configuration.clone() };
+        for port in service.ports.iter().filter(|port| port.port == webhook.port) {
+            let targets = input.directory.present_targets(service, port);
+            for pod in input.directory.backends(service) {
+                let numbers = targets.iter().filter(|(address, _)| pod.addresses.contains(address));
+                let numbers = numbers.map(|(_, number)| (*number, purpose.clone()));
+                if let Some(unit) = units.of(&pod.workload) {
+                    found.entry(unit).or_default().extend(numbers);
+                }
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,151 @@
+//! The recommendation as a value. It knows no target: `render` writes it as documents.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{
+    Selector,
+    access::{Accesses, Evidence},
+    units::Missing,
+};
+use crate::model::{Dependency, Mark, Watched, WorkloadRef};
+
+/// Pods as a peer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PodPeer {
+    /// Their namespace.
+    pub namespace: String,
+    /// What they are called in comments: the workload's or group's name.
+    pub name: String,
+    /// What selects them there: any of these.
+    pub selectors: Vec<Selector>,
+}
+
+/// The other side of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    /// Pods, by labels.
+    Pods(PodPeer),
+    /// Addresses outside.
+    Addresses(IpNet),
+    /// An address of a node: pods that share its network have no labels that a policy could select.
+    NodeAddress(IpAddr),
+    /// Everybody but the cluster's own ranges: a Service that is exposed to the outside.
+    Anyone {
+        /// All addresses of a family.
+        all: IpNet,
+        /// The cluster's ranges of that family, in order.
+        except: Vec<IpNet>,
+    },
+}
+
+/// The directions that a proposal closes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Directions {
+    /// Who may reach the pods.
+    Ingress,
+    /// What the pods may reach.
+    Egress,
+    /// Both.
+    #[default]
+    Both,
+}
+
+impl Directions {
+    /// Whether it closes who may reach the pods.
+    #[must_use]
+    pub fn has_ingress(self) -> bool {
+        self != Self::Egress
+    }
+
+    /// Whether it closes what the pods may reach.
+    #[must_use]
+    pub fn has_egress(self) -> bool {
+        self != Self::Ingress
+    }
+}
+
+/// Pods that get one policy: a workload, a tier, a namespace, or several workloads that no labels tell apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The policy's name.
+    pub name: String,
+    /// The workloads in it.
+    pub members: Vec<WorkloadRef>,
+    /// What selects their pods and no others: any of these.
+    pub selectors: Vec<Selector>,
+    /// Who may reach it.
+    pub ingress: Accesses,
+    /// What it may reach, DNS apart.
+    pub egress: Accesses,
+    /// It was not seen as it should: it is left as it is, not isolated in silence.
+    pub is_open: bool,
+    /// Whether anything was seen of it, sweeps apart.
+    pub is_seen: bool,
+    /// Whether the captures could have seen all of it: the least watched of its members counts.
+    pub watched: Watched,
+    /// Labels to add, where none tells its workloads from others.
+    pub missing: Vec<Missing>,
+    /// The group of which this is what single members need besides.
+    pub residue_of: Option<String>,
+}
+
+/// Pods that need name resolution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsClient {
+    /// What its policy is called after; empty stands for all clients together.
+    pub name: String,
+    /// The workloads.
+    pub members: Vec<WorkloadRef>,
+    /// What selects their pods.
+    pub selector: Selector,
+}
+
+/// Name resolution for the pods that need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// The pods, in the order of their names.
+    pub clients: Vec<DnsClient>,
+    /// The servers and what they were seen to answer.
+    pub servers: Accesses,
+}
+
+/// A dependency that makes no rule, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// Why.
+    pub reason: String,
+    /// What was seen.
+    pub evidence: Evidence,
+    /// Whether it is part of a sweep.
+    pub is_scan: bool,
+}
+
+impl LeftOut {
+    pub(super) fn new(dependency: &Dependency, reason: String) -> Self {
+        Self { reason, evidence: Evidence::of(dependency), is_scan: dependency.marks.contains(&Mark::Scan) }
+    }
+}
+
+/// The proposal for one namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespacePlan {
+    /// The namespace.
+    pub namespace: String,
+    /// Its groups by name.
+    pub groups: Vec<Group>,
+    /// Name resolution, where anybody uses it.
+    pub dns: Option<Dns>,
+    /// What was seen and makes no rule.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// The proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recommendation {
+    /// What is closed.
+    pub directions: Directions,
+    /// By namespace.
+    pub namespaces: Vec<NamespacePlan>,
+}

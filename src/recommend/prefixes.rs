@@ -1,0 +1,76 @@
+//! Addresses outside that are in use alike, put together: those of one name within the bounds, others where it loses
+//! nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+use super::{
+    Access, CidrBounds, Peer, Ports, Widened,
+    access::Accesses,
+    cidr::{self, Cover},
+};
+use crate::model::HostName;
+
+/// So many addresses of one name tell that it has more of them nearby.
+const MIN_ALIKE: usize = 3;
+
+/// Addresses by the ports that are used there, and by their best name where several have it.
+type Alike = BTreeMap<(Ports, Option<HostName>), BTreeSet<IpAddr>>;
+
+/// Puts addresses together that are in use alike; nothing of what is forbidden is let in.
+pub(super) fn put_together(accesses: Accesses, bounds: CidrBounds, is_forbidden: &dyn Fn(IpNet) -> bool) -> Accesses {
+    let mut found = Accesses::new();
+    let mut single: BTreeMap<IpAddr, Access> = BTreeMap::new();
+    for (peer, access) in accesses {
+        match peer {
+            Peer::Addresses(range) => drop(single.insert(range.addr(), access)),
+            _ => drop(found.insert(peer, access)),
+        }
+    }
+    let exact = CidrBounds { waste: 0, ..bounds };
+    for ((_, name), addresses) in alike(&single) {
+        let bounds = if name.is_some() { bounds } else { exact };
+        for (cover, inside) in covers(&addresses, bounds, is_forbidden) {
+            let range = Peer::Addresses(cover.range);
+            // addresses that are used otherwise may lie among them: each keeps its own ports
+            let is_taken = found.contains_key(&range);
+            let parts = if is_taken { covers(&inside, exact, is_forbidden) } else { vec![(cover, inside)] };
+            for (cover, inside) in parts {
+                let access = found.entry(Peer::Addresses(cover.range)).or_default();
+                if cover.extra() > 0 {
+                    access.widened.insert(Widened::Prefix { seen: cover.seen, extra: cover.extra() });
+                }
+                inside.iter().filter_map(|address| single.remove(address)).for_each(|other| access.join(other));
+            }
+        }
+    }
+    found
+}
+
+fn alike(single: &BTreeMap<IpAddr, Access>) -> Alike {
+    let mut alike = Alike::new();
+    for (address, access) in single {
+        let named = access.names(&Peer::Addresses((*address).into())).first().map(|name| name.name.clone());
+        alike.entry((access.ports.clone(), named)).or_default().insert(*address);
+    }
+    let few = alike.extract_if(.., |(_, name), addresses| name.is_some() && addresses.len() < MIN_ALIKE);
+    let few: Vec<_> = few.collect();
+    for ((ports, _), addresses) in few {
+        alike.entry((ports, None)).or_default().extend(addresses);
+    }
+    alike
+}
+
+/// Prefixes with the addresses that they stand for.
+fn covers(
+    addresses: &BTreeSet<IpAddr>,
+    bounds: CidrBounds,
+    is_forbidden: &dyn Fn(IpNet) -> bool,
+) -> Vec<(Cover, BTreeSet<IpAddr>)> {
+    let inside = |cover: &Cover| addresses.iter().filter(|address| cover.range.contains(*address)).copied().collect();
+    cidr::cover(addresses, bounds, is_forbidden).into_iter().map(|cover| (cover, inside(&cover))).collect()
+}

@@ -1,0 +1,385 @@
+//! Rules from dependencies.
+
+use std::net::IpAddr;
+
+use super::*;
+use crate::{
+    model::{
+        ContainerPort, Cover, Direction, Endpoint, HostName, Hour, Ingress, Mark, NameSource, Node, Outcome, Party,
+        PartyKind, PartyName, Protocol, Service, ServiceKind, ServicePort, Span, TargetPort, Timestamp, Watched,
+        Webhook,
+    },
+    render,
+};
+
+const TCP: Protocol = Protocol::TCP;
+
+/// A cluster with a pod for every name, labelled `app=NAME`; all were watched, but those named `unseen-...`.
+struct Lab {
+    cluster: Cluster,
+    dependencies: Vec<Dependency>,
+    options: Options,
+}
+
+fn lab(pods: &[&str]) -> Lab {
+    let pod = |(n, name): (usize, &&str)| {
+        let address = IpAddr::from([10, 244, 1, u8::try_from(n).unwrap() + 10]);
+        Pod { addresses: vec![address], node: Some("node-1".into()), ..mk_pod(name, &format!("app={name}")) }
+    };
+    let node = Node {
+        name: "node-1".into(),
+        addresses: vec![IpAddr::from([192, 0, 2, 1])],
+        pod_ranges: vec!["10.244.1.0/24".parse().unwrap()],
+    };
+    let pods = pods.iter().enumerate().map(pod).collect();
+    let cluster = Cluster { pods, nodes: vec![node], ..Cluster::default() };
+    Lab { cluster, dependencies: Vec::new(), options: Options::default() }
+}
+
+fn party(lab: &Lab, name: &str) -> Party {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        let is_node = lab.cluster.nodes.iter().any(|node| node.addresses.contains(&address));
+        let kind = if is_node { PartyKind::Node } else { PartyKind::External };
+        return Party { kind, name: name.into(), owner: None, addresses: [address].into(), names: Vec::new() };
+    }
+    let pod = lab.cluster.pods.iter().find(|pod| pod.workload.name == name).unwrap();
+    Party {
+        kind: PartyKind::Workload,
+        name: pod.workload.to_string(),
+        owner: Some("Deployment".into()),
+        addresses: pod.addresses.iter().copied().collect(),
+        names: Vec::new(),
+    }
+}
+
+impl Lab {
+    /// Talks once in an hour.
+    fn talk_at(&mut self, hour: i32, client: &str, server: &str, port: u16) -> &mut Dependency {
+        let hour = Hour(497_000 + hour);
+        let dependency = Dependency {
+            site: "default".into(),
+            client: party(self, client),
+            server: party(self, server),
+            protocol: TCP,
+            port,
+            via: BTreeSet::new(),
+            outcome: Outcome::Established,
+            direction: Direction::Handshake,
+            connections: 1,
+            packets: 10,
+            bytes_to_server: 1_000,
+            bytes_to_client: 1_000,
+            span: Span::at(hour.start()),
+            vlans: BTreeSet::new(),
+            tunnels: BTreeSet::new(),
+            marks: BTreeSet::new(),
+            history: BTreeMap::from([(hour, 1)]),
+        };
+        self.dependencies.push(dependency);
+        self.dependencies.last_mut().unwrap()
+    }
+
+    fn talk(&mut self, client: &str, server: &str, port: u16) -> &mut Dependency {
+        self.talk_at(0, client, server, port)
+    }
+
+    /// A Service in front of one pod; without a selector where there is none, but with Endpoints.
+    fn service(&mut self, namespace: &str, name: &str, kind: ServiceKind, selected: Option<&str>, port: (u16, u16)) {
+        let ports = vec![ServicePort {
+            name: None,
+            port: port.0,
+            target: TargetPort::Number(port.1),
+            node_port: None,
+            protocol: TCP,
+        }];
+        let selector = selected.map(|app| [("app", app)].into_iter().collect());
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        let (cluster_ips, external_ips) = (Vec::new(), Vec::new());
+        self.cluster.services.push(Service { namespace, name, kind, selector, cluster_ips, external_ips, ports });
+    }
+
+    fn api_server(&mut self, addresses: &[[u8; 4]]) {
+        self.service("default", "kubernetes", ServiceKind::ClusterIp, None, (443, 6443));
+        for address in addresses {
+            self.cluster.endpoints.push(Endpoint {
+                namespace: "default".into(),
+                service: "kubernetes".into(),
+                address: IpAddr::from(*address),
+                port_name: None,
+                port: Some(6443),
+                protocol: TCP,
+            });
+        }
+    }
+
+    fn recommend(&self) -> Recommendation {
+        let directory = Directory::new(&self.cluster);
+        let state = |pod: &Pod| {
+            let is_unseen = pod.workload.name.starts_with("unseen");
+            let state = if is_unseen { Watched::Unseen } else { Watched::Covered };
+            let share = if is_unseen { 0.0 } else { 1.0 };
+            (pod.workload.clone(), Cover { state, share, ..Cover::default() })
+        };
+        let coverage = Coverage { workloads: self.cluster.pods.iter().map(state).collect(), ..Coverage::default() };
+        let input = Input { cluster: &self.cluster, directory: &directory, coverage: &coverage };
+        recommend(input, &self.dependencies, &BTreeSet::from(["shop".to_owned()]), &self.options)
+    }
+
+    fn group(&self, name: &str) -> Group {
+        let plan = self.recommend().namespaces.remove(0);
+        plan.groups.into_iter().find(|group| group.name == name).unwrap_or_else(|| panic!("no group {name}"))
+    }
+
+    fn yaml(&self) -> Vec<render::Document> {
+        render::policies(&self.recommend(), &render::Decisions::default(), &render::Written::default())
+            .unwrap()
+            .documents
+    }
+}
+
+/// `db TCP/5432; 192.0.2.7/32 TCP/443`.
+fn said(accesses: &Accesses) -> String {
+    let one = |(peer, access): (&Peer, &Access)| {
+        let peer = match peer {
+            Peer::Pods(pods) => pods.name.clone(),
+            Peer::Addresses(range) => range.to_string(),
+            Peer::NodeAddress(address) => format!("node {address}"),
+            Peer::Anyone { all, .. } => format!("anyone of {all}"),
+        };
+        let ports: Vec<String> = access.ports.iter().map(|(protocol, port)| format!("{protocol}/{port}")).collect();
+        format!("{peer} {}", ports.join(" "))
+    };
+    accesses.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn purposes(accesses: &Accesses) -> Vec<&Purpose> {
+    accesses.values().flat_map(|access| &access.purposes).collect()
+}
+
+#[test]
+fn who_was_not_watched_is_left_open_whatever_was_seen_of_it() {
+    let mut lab = lab(&["web", "unseen-db"]);
+    lab.talk("web", "unseen-db", 5432);
+    assert!(lab.group("unseen-db").is_open && !lab.group("web").is_open);
+    assert_eq!(said(&lab.group("web").egress), "unseen-db TCP/5432");
+    lab.options.isolate_unseen = true;
+    assert!(!lab.group("unseen-db").is_open);
+    assert_eq!(said(&lab.group("unseen-db").ingress), "web TCP/5432");
+}
+
+#[test]
+fn one_direction_has_rules_of_that_direction_alone() {
+    let mut lab = lab(&["web", "db"]);
+    lab.talk("web", "db", 5432);
+    lab.options.directions = Directions::Ingress;
+    assert_eq!(
+        (said(&lab.group("db").ingress).as_str(), said(&lab.group("web").egress).as_str()),
+        ("web TCP/5432", "")
+    );
+    lab.options.directions = Directions::Egress;
+    assert_eq!((said(&lab.group("db").ingress).as_str(), said(&lab.group("web").egress).as_str()), ("", "db TCP/5432"));
+}
+
+#[test]
+fn a_group_is_opened_as_a_whole_where_enough_of_its_pairs_were_seen() {
+    let mut lab = lab(&["a1", "a2", "b1", "b2"]);
+    let role = |pod: &Pod| (pod.workload.clone(), pod.workload.name[..1].to_owned());
+    lab.options.grouping = Grouping::Roles(lab.cluster.pods.iter().map(role).collect());
+    lab.talk("a1", "b1", 80);
+    lab.talk("a2", "b2", 80);
+    lab.talk("a1", "b1", 81);
+    let (a, b) = (lab.group("a"), lab.group("b"));
+    assert_eq!((a.members.len(), said(&a.egress).as_str(), said(&b.ingress).as_str()), (2, "b TCP/80", "a TCP/80"));
+    let widened: Vec<_> = a.egress.values().flat_map(|access| &access.widened).collect();
+    assert_eq!(widened, [&Widened::Members { seen: 2, of: 4 }]);
+    // one pair of four is not enough: exact, for the members alone
+    let rest = lab.group("a1");
+    assert_eq!((rest.residue_of.as_deref(), said(&rest.egress).as_str()), (Some("a"), "b1 TCP/81"));
+    assert_eq!(said(&lab.group("b1").ingress), "a1 TCP/81");
+    lab.options.support = 0.25;
+    assert_eq!(said(&lab.group("a").egress), "b TCP/80 TCP/81");
+}
+
+#[test]
+fn a_namespace_is_open_within_itself_on_the_ports_in_use_and_no_wider() {
+    let mut lab = lab(&["web", "api", "db"]);
+    lab.options.grouping = Grouping::Namespace;
+    lab.talk("web", "api", 8080);
+    lab.talk("api", "db", 5432);
+    lab.talk("api", "203.0.113.7", 443);
+    let group = lab.group("namespace");
+    assert_eq!(group.selectors, [Selector::default()]);
+    assert_eq!(said(&group.egress), "namespace TCP/5432 TCP/8080");
+    assert_eq!(said(&lab.group("api").egress), "203.0.113.7/32 TCP/443");
+    assert_eq!(said(&group.ingress), "namespace TCP/5432 TCP/8080");
+}
+
+#[test]
+fn addresses_of_one_name_are_put_together_and_others_are_not() {
+    let mut lab = lab(&["web"]);
+    for last in ["8", "9", "11", "77"] {
+        let address = format!("203.0.113.{last}");
+        let name = PartyName {
+            address: address.parse().unwrap(),
+            name: HostName::parse(b"api.example").unwrap(),
+            source: NameSource::Dns,
+            first_seen: Timestamp(0),
+            last_seen: Timestamp(0),
+            also_at: Vec::new(),
+        };
+        lab.talk("web", &address, 443).server.names = vec![name];
+    }
+    // used otherwise, in the middle of those of the name
+    lab.talk("web", "203.0.113.10", 80);
+    for last in ["8", "9", "11"] {
+        lab.talk("web", &format!("198.51.100.{last}"), 443);
+    }
+    let egress = lab.group("web").egress;
+    let expected = "198.51.100.8/31 TCP/443; 198.51.100.11/32 TCP/443; 203.0.113.8/30 TCP/443; 203.0.113.10/32 TCP/80; \
+                    203.0.113.77/32 TCP/443";
+    assert_eq!(said(&egress), expected);
+    let widened: Vec<_> = egress.values().flat_map(|access| &access.widened).collect();
+    assert_eq!(widened, [&Widened::Prefix { seen: 3, extra: 1 }]);
+}
+
+#[test]
+fn ports_that_come_and_go_are_a_range_and_declared_ones_are_not() {
+    let mut lab = lab(&["ftp", "client"]);
+    for n in 0..12_i32 {
+        lab.talk_at(n, "client", "ftp", 21);
+        lab.talk_at(n, "client", "ftp", 40_000 + u16::try_from(n * 7).unwrap());
+        lab.talk_at(n, "client", "ftp", 50_000);
+    }
+    lab.cluster.pods[0].ports = vec![ContainerPort { name: None, port: 50_000, protocol: TCP }];
+    assert_eq!(said(&lab.group("client").egress), "ftp TCP/21 TCP/40000-40077 TCP/50000");
+    assert_eq!(said(&lab.group("ftp").ingress), "client TCP/21 TCP/40000-40077 TCP/50000");
+}
+
+#[test]
+fn many_ports_that_stay_are_no_range() {
+    let mut lab = lab(&["server", "client"]);
+    for hour in 0..3 {
+        for n in 0..12 {
+            lab.talk_at(hour, "client", "server", 9_000 + n * 10);
+        }
+    }
+    assert_eq!(lab.group("client").egress.values().next().unwrap().ports.len(), 12);
+}
+
+#[test]
+fn who_asks_one_api_server_may_ask_all() {
+    let mut lab = lab(&["operator", "web"]);
+    lab.api_server(&[[192, 0, 2, 1], [198, 51, 100, 5]]);
+    lab.talk("operator", "192.0.2.1", 6443);
+    let egress = lab.group("operator").egress;
+    assert_eq!(said(&egress), "198.51.100.5/32 TCP/6443; node 192.0.2.1 TCP/6443");
+    assert!(purposes(&egress).iter().all(|purpose| **purpose == Purpose::ApiServer));
+    assert_eq!(said(&lab.group("web").egress), "");
+}
+
+#[test]
+fn the_api_server_may_ask_webhooks_before_it_ever_did() {
+    let mut lab = lab(&["guard", "web"]);
+    lab.api_server(&[[192, 0, 2, 1]]);
+    lab.service("shop", "guard", ServiceKind::ClusterIp, Some("guard"), (443, 9443));
+    let (namespace, service) = ("shop".to_owned(), "guard".to_owned());
+    lab.cluster.webhooks = vec![Webhook { configuration: "checks".into(), namespace, service, port: 443 }];
+    let ingress = lab.group("guard").ingress;
+    assert_eq!(said(&ingress), "node 192.0.2.1 TCP/9443");
+    assert_eq!(purposes(&ingress), [&Purpose::Webhook { configuration: "checks".into() }]);
+    assert_eq!(said(&lab.group("web").ingress), "");
+}
+
+#[test]
+fn what_is_known_by_its_purpose_is_named_so() {
+    let mut lab = lab(&["prometheus", "prometheus-operator", "ingress-nginx", "web"]);
+    lab.service("shop", "web", ServiceKind::ClusterIp, Some("web"), (80, 8080));
+    let backends = vec![("web".to_owned(), "80".to_owned())];
+    lab.cluster.ingresses = vec![Ingress { namespace: "shop".into(), name: "all".into(), class: None, backends }];
+    lab.talk("prometheus", "web", 9090);
+    lab.talk("prometheus-operator", "web", 9091);
+    lab.talk("ingress-nginx", "web", 8080);
+    let ingress = lab.group("web").ingress;
+    let of = |name: &str| {
+        let mut found = ingress.iter().filter(|(peer, _)| matches!(peer, Peer::Pods(pods) if pods.name == name));
+        found.next().unwrap().1.purposes.iter().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of("prometheus"), [Purpose::Scrape]);
+    assert_eq!(of("prometheus-operator"), []);
+    assert_eq!(of("ingress-nginx"), [Purpose::IngressController]);
+}
+
+#[test]
+fn an_exposed_service_is_open_to_anyone_but_the_cluster() {
+    let mut lab = lab(&["web"]);
+    lab.service("shop", "web", ServiceKind::LoadBalancer, Some("web"), (80, 8080));
+    lab.talk("203.0.113.9", "web", 8080);
+    lab.talk("192.0.2.1", "web", 8080);
+    let ingress = lab.group("web").ingress;
+    assert_eq!(said(&ingress), "anyone of 0.0.0.0/0 TCP/8080");
+    let except = vec!["10.244.1.0/24".parse().unwrap()];
+    assert!(ingress.contains_key(&Peer::Anyone { all: "0.0.0.0/0".parse().unwrap(), except }));
+    let exposed = Purpose::Exposed { service: "shop/web".into(), kind: ServiceKind::LoadBalancer };
+    assert_eq!(purposes(&ingress), [&exposed]);
+}
+
+#[test]
+fn the_cache_on_the_node_answers_names() {
+    let mut lab = lab(&["web"]);
+    let dependency = lab.talk("web", "169.254.20.10", 53);
+    dependency.server.kind = PartyKind::Unknown;
+    let dns = lab.recommend().namespaces.remove(0).dns.unwrap();
+    assert_eq!(said(&dns.servers), "node 169.254.20.10 TCP/53 UDP/53");
+    assert_eq!(purposes(&dns.servers), [&Purpose::NodeLocalDns]);
+}
+
+#[test]
+fn a_scan_makes_no_rule_however_many_probes_it_has() {
+    for probes in [1, 10, 50] {
+        let mut lab = lab(&["web", "db", "scanner"]);
+        lab.talk("web", "db", 5432);
+        let before = lab.yaml();
+        for n in 0..probes {
+            let dependency = lab.talk("scanner", if n % 2 == 0 { "db" } else { "web" }, 1_000 + n);
+            if n % 3 > 0 {
+                dependency.outcome = Outcome::Refused;
+            }
+            dependency.marks = BTreeSet::from([Mark::Scan]);
+        }
+        assert!(lab.yaml() == before, "{probes} probes");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn neither_order_nor_parts_of_dependencies_change_a_byte(
+        talks in proptest::collection::vec((0_usize..6, 0_usize..8, 0_u16..3, 0_i32..4), 1..40),
+        order in proptest::prelude::any::<u64>(),
+        grouping in 0_usize..3,
+    ) {
+        let pods = ["a1", "a2", "b1", "b2", "prometheus", "unseen-c"];
+        let far = ["a1", "a2", "b1", "b2", "prometheus", "unseen-c", "203.0.113.7", "203.0.113.6"];
+        let mut lab = lab(&pods);
+        let role = |pod: &Pod| (pod.workload.clone(), pod.workload.name[..1].to_owned());
+        lab.options.grouping = match grouping {
+            0 => Grouping::Workload,
+            1 => Grouping::Roles(lab.cluster.pods.iter().map(role).collect()),
+            _ => Grouping::Namespace,
+        };
+        for (client, server, port, hour) in talks {
+            if pods[client] != far[server] {
+                lab.talk_at(hour, pods[client], far[server], 80 + port);
+            }
+        }
+        let expected = (lab.yaml(), lab.recommend());
+        let mut random = order | 1;
+        for n in (1..lab.dependencies.len()).rev() {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            lab.dependencies.swap(n, usize::try_from(random >> 33).unwrap() % (n + 1));
+        }
+        lab.cluster.pods.reverse();
+        proptest::prop_assert_eq!((lab.yaml(), lab.recommend()), expected);
+    }
+}

@@ -1,0 +1,210 @@
+//! Units: the smallest sets of workloads that policies can speak of apart. Mostly one workload; where no stable label
+//! tells some from each other, they can only be treated alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::HashMap;
+
+use super::selector::{Pool, Selector};
+use crate::model::{Cluster, Labels, WorkloadRef};
+
+/// One workload, or several that no labels tell apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// What policies and comments call it: the first workload's name, with its kind where that is taken.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The workloads, in order.
+    pub members: Vec<WorkloadRef>,
+    /// What selects their pods and no others.
+    pub selector: Selector,
+    /// The label that would tell it from all others, where none of its own does.
+    pub missing: Option<Missing>,
+}
+
+/// A label to add, for what no label tells from others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// Its key; the value is each workload's own.
+    pub key: String,
+    /// The value for every workload.
+    pub values: BTreeMap<WorkloadRef, String>,
+}
+
+/// Where a unit is among all of them.
+pub(super) type UnitId = usize;
+
+/// The units of all namespaces.
+pub(super) struct Units {
+    pub all: Vec<Unit>,
+    pools: BTreeMap<String, (Pool, Vec<WorkloadRef>)>,
+    by_name: HashMap<String, Vec<(String, UnitId)>>,
+}
+
+/// What the pods of a workload look like, and the keys by which its owner finds them.
+type Look = (BTreeSet<Labels>, BTreeSet<String>);
+
+impl Units {
+    pub fn new(cluster: &Cluster) -> Self {
+        let mut units = Self { all: Vec::new(), pools: BTreeMap::new(), by_name: HashMap::default() };
+        for (namespace, looks) in looks(cluster) {
+            let workloads: Vec<WorkloadRef> = looks.keys().cloned().collect();
+            let pool = Pool::new(looks.into_values());
+            let mut found = split(&namespace, &pool, &workloads);
+            name(&mut found);
+            units.all.append(&mut found);
+            units.pools.insert(namespace, (pool, workloads));
+        }
+        for (n, unit) in units.all.iter().enumerate() {
+            for member in &unit.members {
+                units.by_name.entry(member.to_string()).or_default().push((member.kind.clone(), n));
+            }
+        }
+        units
+    }
+
+    /// The unit of the workload `namespace/name` of a kind.
+    pub fn find(&self, full_name: &str, kind: &str) -> Option<UnitId> {
+        self.by_name.get(full_name)?.iter().find(|(known, _)| known == kind).map(|(_, unit)| *unit)
+    }
+
+    /// The unit of a workload.
+    pub fn of(&self, workload: &WorkloadRef) -> Option<UnitId> {
+        self.find(&workload.to_string(), &workload.kind)
+    }
+
+    /// The units of a namespace, in the order of their names.
+    pub fn within<'u>(&'u self, namespace: &'u str) -> impl Iterator<Item = UnitId> + 'u {
+        let from = self.all.partition_point(|unit| unit.namespace.as_str() < namespace);
+        (from..)
+            .zip(self.all.iter().skip(from))
+            .take_while(move |(_, unit)| unit.namespace == namespace)
+            .map(|(n, _)| n)
+    }
+
+    /// What selects exactly these units, which are of one namespace: one selector, or as many as are needed.
+    pub fn together(&self, units: &BTreeSet<UnitId>) -> Vec<Selector> {
+        let each = || units.iter().filter_map(|n| self.all.get(*n)).map(|unit| unit.selector.clone()).collect();
+        let Some(namespace) = units.first().and_then(|n| self.all.get(*n)).map(|unit| &unit.namespace) else {
+            return Vec::new();
+        };
+        if units.len() < 2 {
+            return each();
+        }
+        let Some((pool, workloads)) = self.pools.get(namespace) else { return each() };
+        let members: BTreeSet<&WorkloadRef> =
+            units.iter().filter_map(|n| self.all.get(*n)).flat_map(|unit| &unit.members).collect();
+        let is_member = |(n, workload): (usize, &WorkloadRef)| members.contains(workload).then_some(n);
+        let meant: BTreeSet<usize> = workloads.iter().enumerate().filter_map(is_member).collect();
+        pool.exact(&meant).map_or_else(each, |selector| vec![selector])
+    }
+}
+
+/// What the pods of every workload look like, by namespace. Its template tells how the next replica will be labelled.
+fn looks(cluster: &Cluster) -> BTreeMap<String, BTreeMap<WorkloadRef, Look>> {
+    let mut looks: BTreeMap<String, BTreeMap<WorkloadRef, Look>> = BTreeMap::new();
+    let pods = cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network);
+    let pods = pods.map(|pod| (&pod.workload, &pod.labels));
+    let templates = cluster.workloads.iter().filter(|workload| !workload.host_network);
+    let templates = templates.map(|workload| (&workload.id, &workload.template_labels));
+    for (id, labels) in pods.chain(templates) {
+        let stable = labels.0.iter().filter(|(key, _)| !super::labels::is_volatile(key));
+        let stable: Labels = stable.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let look = looks.entry(id.namespace.clone()).or_default().entry(id.clone()).or_default();
+        look.0.insert(stable);
+    }
+    for selected in &cluster.selected {
+        if let Some(look) = looks.get_mut(&selected.id.namespace).and_then(|all| all.get_mut(&selected.id)) {
+            look.1.extend(selected.labels.0.keys().cloned());
+        }
+    }
+    looks
+}
+
+/// Parts the workloads of a namespace as far as labels allow: who is selected with another shares its unit.
+fn split(namespace: &str, pool: &Pool, workloads: &[WorkloadRef]) -> Vec<Unit> {
+    let mut sets: Vec<(BTreeSet<usize>, Selector, bool)> = Vec::new();
+    let mut open: Vec<BTreeSet<usize>> = (0..workloads.len()).rev().map(|n| BTreeSet::from([n])).collect();
+    let mut done: BTreeSet<usize> = BTreeSet::new();
+    while let Some(mut meant) = open.pop() {
+        if meant.len() == 1 && meant.is_subset(&done) {
+            continue;
+        }
+        let found = pool.exact(&meant);
+        let is_told = found.is_some() && meant.len() == 1;
+        let selector = found.unwrap_or_else(|| pool.by_what_is_absent(&meant));
+        let hit: BTreeSet<usize> = pool.selected(&selector).into_iter().collect();
+        if hit.is_subset(&meant) {
+            sets.push((meant, selector, is_told));
+            continue;
+        }
+        meant.extend(hit);
+        done.extend(&meant);
+        // those that were done before may be among them
+        let met: Vec<_> = sets.extract_if(.., |(set, ..)| !set.is_disjoint(&meant)).collect();
+        meant.extend(met.into_iter().flat_map(|(set, ..)| set));
+        open.push(meant);
+    }
+    let values = values(workloads);
+    let unit = |(meant, selector, is_told): (BTreeSet<usize>, Selector, bool)| {
+        let members: Vec<WorkloadRef> = meant.iter().filter_map(|n| workloads.get(*n)).cloned().collect();
+        let missing = (!is_told).then(|| missing(pool, &meant, &members, &values));
+        Unit { name: String::new(), namespace: namespace.to_owned(), members, selector, missing }
+    };
+    sets.into_iter().map(unit).collect()
+}
+
+/// A value of its own for every workload of a namespace: its name, with its kind where several have it.
+fn values(workloads: &[WorkloadRef]) -> BTreeMap<&WorkloadRef, String> {
+    /// Longer values no API server takes.
+    const MAX_LENGTH: usize = 63;
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    for workload in workloads {
+        *uses.entry(&workload.name).or_default() += 1;
+    }
+    let value = |workload: &WorkloadRef| {
+        let name = &workload.name;
+        let is_taken = uses.get(name.as_str()).is_some_and(|uses| *uses > 1);
+        let value = if is_taken { format!("{name}-{}", workload.kind.to_lowercase()) } else { name.clone() };
+        let short: String = value.chars().take(MAX_LENGTH).collect();
+        short.trim_end_matches(['-', '.', '_']).to_owned()
+    };
+    workloads.iter().map(|workload| (workload, value(workload))).collect()
+}
+
+/// The label to add: a key that people name roles by and that none of them has, for a label in use is somebody's.
+fn missing(
+    pool: &Pool,
+    meant: &BTreeSet<usize>,
+    members: &[WorkloadRef],
+    values: &BTreeMap<&WorkloadRef, String>,
+) -> Missing {
+    const KEYS: [&str; 3] = ["app.kubernetes.io/name", "app.kubernetes.io/component", "workload"];
+    let is_free = |key: &&&str| !pool.has_key(meant, key);
+    let key = KEYS.iter().find(is_free).unwrap_or(&"flowmap.io/workload");
+    let value = |member: &WorkloadRef| (member.clone(), values.get(member).cloned().unwrap_or_default());
+    Missing { key: (*key).to_owned(), values: members.iter().map(value).collect() }
+}
+
+/// Names that files of a namespace have already.
+pub(super) const RESERVED: [&str; 3] = ["default-deny", "allow-dns", "kustomization"];
+
+/// Every unit has its first workload's name, with its kind where that is taken; in order of these names.
+fn name(units: &mut [Unit]) {
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for unit in units.iter() {
+        *uses.entry(first_name(unit)).or_default() += 1;
+    }
+    for unit in units.iter_mut() {
+        let name = first_name(unit);
+        let is_taken = uses.get(&name).is_some_and(|uses| *uses > 1) || RESERVED.contains(&name.as_str());
+        let kind = unit.members.first().map(|member| member.kind.to_lowercase()).unwrap_or_default();
+        unit.name = if is_taken { format!("{name}-{kind}") } else { name };
+    }
+    units.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+fn first_name(unit: &Unit) -> String {
+    unit.members.first().map(|member| member.name.clone()).unwrap_or_default()
+}

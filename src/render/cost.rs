@@ -1,0 +1,90 @@
+//! What policies cost the one who reads them and the one who enforces them, for each granularity.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde::Serialize;
+
+use super::Policies;
+use crate::{
+    model::{Cluster, WorkloadRef},
+    recommend::Recommendation,
+};
+
+/// What policies cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cost {
+    /// Policies.
+    pub policies: usize,
+    /// Rules: one group, one direction, one peer.
+    pub rules: usize,
+    /// Permissions: one policy, one peer, one port or range of ports. An enforcer that compiles selectors to sets holds so
+    /// many entries.
+    pub entries: usize,
+    /// The same for every pod that a policy selects: an enforcer that compiles rules for each pod holds so many, over
+    /// all nodes.
+    pub entries_of_pods: usize,
+}
+
+/// What a granularity gives, so that a person can choose.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Granularity {
+    /// `workload`, `tier` or `namespace`.
+    pub granularity: &'static str,
+    /// Whether it is the one that was asked for.
+    pub chosen: bool,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+    /// What it costs.
+    #[serde(flatten)]
+    pub cost: Cost,
+    /// What is allowed over what was seen, where it was judged.
+    pub over_permission: Option<f64>,
+    /// How many other workloads one workload can reach, on average, where it was judged.
+    pub reach: Option<f64>,
+}
+
+/// What a proposal costs.
+#[must_use]
+pub fn cost(recommendation: &Recommendation, policies: &Policies, cluster: &Cluster) -> Cost {
+    let mut pods: BTreeMap<&WorkloadRef, usize> = BTreeMap::new();
+    for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
+        *pods.entry(&pod.workload).or_default() += 1;
+    }
+    let pods_of = |members: &[WorkloadRef]| -> usize { members.iter().filter_map(|member| pods.get(member)).sum() };
+    let mut cost = Cost { policies: policies.count, entries: policies.entries, ..Cost::default() };
+    for plan in &recommendation.namespaces {
+        for group in &plan.groups {
+            cost.rules += group.ingress.len() + group.egress.len();
+            let accesses = group.ingress.values().chain(group.egress.values());
+            let entries: usize = accesses.map(|access| access.ports.len()).sum();
+            cost.entries_of_pods += entries * pods_of(&group.members);
+        }
+        if let Some(dns) = &plan.dns {
+            let entries: usize = dns.servers.values().map(|access| access.ports.len()).sum();
+            cost.entries_of_pods += dns.clients.iter().map(|client| entries * pods_of(&client.members)).sum::<usize>();
+        }
+    }
+    cost
+}
+
+/// The granularities as a table in Markdown.
+#[must_use]
+pub fn granularities(all: &[Granularity]) -> String {
+    let mut text = String::from(
+        "| granularity | policies | rules | entries | entries of pods | over-permission | reach |\n|---|---|---|---|---|---|---|\n",
+    );
+    for one in all {
+        let name = if one.chosen { format!("**{}**", one.granularity) } else { one.granularity.to_owned() };
+        // writing to a String cannot fail
+        if let Some(why) = &one.missing {
+            let _ = writeln!(text, "| {name} | {} | | | | | |", super::words::safe(why));
+            continue;
+        }
+        let Cost { policies, rules, entries, entries_of_pods } = one.cost;
+        let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        let (over, reach) = (number(one.over_permission), number(one.reach));
+        let _ = writeln!(text, "| {name} | {policies} | {rules} | {entries} | {entries_of_pods} | {over} | {reach} |");
+    }
+    text
+}

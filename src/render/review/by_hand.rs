@@ -1,0 +1,40 @@
+//! What a person decided, and what that changes.
+
+use std::fmt::Write;
+
+use super::Facts;
+use crate::render::{Decisions, words};
+
+/// What a person decided, and what that changes.
+pub(super) fn section(text: &mut String, facts: &Facts) {
+    if facts.decisions.is_empty() {
+        return;
+    }
+    text.push_str("## Decided by hand\n\nEdits of these files outlast every proposal.");
+    text.push_str(" `evidence.json` keeps them; to take one back, edit the file back.\n\n");
+    if !facts.conflicts.is_empty() {
+        text.push_str("What they change of what would be proposed:\n\n```diff\n");
+        let mut policy = "";
+        for conflict in &facts.conflicts {
+            if conflict.policy != policy {
+                let _ = writeln!(text, "  {}", words::safe(&conflict.policy));
+                policy = &conflict.policy;
+            }
+            let _ = writeln!(text, "{}{}", if conflict.is_added { '+' } else { '-' }, words::safe(&conflict.what));
+        }
+        text.push_str("```\n\n");
+    }
+    let Decisions { rejected_policies, added_objects, fields, notes, .. } = &facts.decisions;
+    let lines = [
+        ("deleted, and stays away", rejected_policies.iter().collect::<Vec<_>>()),
+        ("yours, kept as it is", added_objects.keys().collect()),
+        ("fields that you set", fields.keys().collect()),
+        ("comments that you added", notes.keys().collect()),
+    ];
+    for (what, keys) in lines.iter().filter(|(_, keys)| !keys.is_empty()) {
+        for key in keys {
+            let _ = writeln!(text, "- {}: {what}", words::safe(key));
+        }
+    }
+    text.push('\n');
+}

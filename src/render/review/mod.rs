@@ -1,0 +1,221 @@
+//! `REVIEW.md`: what a person reads before the policies are applied.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde::Serialize;
+
+use super::{Conflict, Decisions, Document, Granularity, granularities, words};
+use crate::{
+    inventory::NetworkPlugin,
+    map::{Hidden, Learning},
+    model::{Coverage, Protocol, Span},
+    policy::Simulation,
+    recommend::{MissedRun, Recommendation},
+};
+
+mod by_hand;
+mod labels;
+mod namespace;
+mod seen;
+mod warnings;
+
+pub use seen::{Seen, seen};
+
+/// What a run of captures lost, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLoss {
+    /// From its first packet to its last.
+    pub span: Span,
+    /// Packets that were captured.
+    pub packets: u64,
+    /// Packets that never reached the capture.
+    pub dropped: u64,
+}
+
+/// Attempts that nobody answered, to or from pods that a deployed policy isolates: it may have blocked them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Blocked {
+    /// The client.
+    pub from: String,
+    /// The server.
+    pub to: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The server's port.
+    pub port: u16,
+    /// How many attempts.
+    pub attempts: u64,
+    /// What the deployed policies say.
+    pub reason: String,
+}
+
+/// What a review tells beside the recommendation.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The window of the captures.
+    pub span: Option<Span>,
+    /// Every capture with what it lost.
+    pub losses: Vec<RunLoss>,
+    /// Captures that are damaged or were too much for the table.
+    pub damaged: usize,
+    /// How complete the learning is, by namespace.
+    pub learning: BTreeMap<String, Learning>,
+    /// For how much of their time the workloads were watched.
+    pub coverage: Coverage,
+    /// What makes the policies more than paper.
+    pub plugin: NetworkPlugin,
+    /// Traffic whose real port a mesh hides.
+    pub hidden: Vec<Hidden>,
+    /// The past, held against the proposal.
+    pub replay: Simulation,
+    /// `CronJob`s that did not run while captures were taken.
+    pub missed_runs: Vec<MissedRun>,
+    /// What deployed policies may have blocked while captures were taken.
+    pub blocked: Vec<Blocked>,
+    /// Deployed policies of these namespaces that flowmap did not write: they stay in force beside these.
+    pub deployed: Vec<String>,
+    /// What each granularity costs.
+    pub granularities: Vec<Granularity>,
+    /// What a person decided.
+    pub decisions: Decisions,
+    /// What that changes.
+    pub conflicts: Vec<Conflict>,
+}
+
+impl Facts {
+    /// Packets that never reached a capture.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.losses.iter().map(|loss| loss.dropped).sum()
+    }
+
+    /// The share of packets that captures lost in a time, in captures that overlap with it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    pub fn loss(&self, span: Span) -> f64 {
+        let overlaps = |loss: &&RunLoss| loss.span.first <= span.last && span.first <= loss.span.last;
+        let (mut packets, mut dropped) = (0_u64, 0_u64);
+        for loss in self.losses.iter().filter(overlaps) {
+            packets += loss.packets;
+            dropped += loss.dropped;
+        }
+        if dropped == 0 { 0.0 } else { dropped as f64 / (packets + dropped) as f64 }
+    }
+}
+
+/// The review of a recommendation.
+#[must_use]
+pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
+    let mut text = String::from("# Review\n\n");
+    seen::section(&mut text, recommendation, &facts.coverage);
+    text.push_str("## In short\n\n");
+    summary(&mut text, facts);
+    warnings::section(&mut text, recommendation, facts);
+    text.push('\n');
+    if facts.granularities.len() > 1 {
+        let _ = writeln!(text, "## How fine\n\n{}", granularities(&facts.granularities));
+    }
+    by_hand::section(&mut text, facts);
+    for plan in &recommendation.namespaces {
+        namespace::section(&mut text, plan, facts);
+    }
+    apply(&mut text, recommendation);
+    Document { path: "REVIEW.md".into(), text }
+}
+
+fn summary(text: &mut String, facts: &Facts) {
+    let replay = &facts.replay;
+    let verdict = if replay.denied == 0 {
+        "Nothing that was seen would break."
+    } else {
+        "**Something that was seen would break.**"
+    };
+    let _ = writeln!(
+        text,
+        "- **Verdict on the past:** {} seen, {} allowed, {} denied, {} uncertain. {verdict}",
+        words::count(replay.connections, "connection"),
+        replay.allowed,
+        replay.denied,
+        replay.uncertain
+    );
+    if replay.also_closed > 0 {
+        let _ = writeln!(
+            text,
+            "- Also closed: {} that failed or belonged to a scan.",
+            words::count(replay.also_closed, "attempt")
+        );
+    }
+    if let Some(span) = facts.span {
+        let captures = words::count(facts.losses.len() as u64, "capture");
+        let _ = writeln!(
+            text,
+            "- Seen from {} to {} UTC in {captures}.",
+            words::minute(span.first),
+            words::minute(span.last)
+        );
+    }
+    if facts.dropped() > 0 || facts.damaged > 0 {
+        let damaged = words::count(facts.damaged as u64, "capture");
+        let _ = writeln!(
+            text,
+            "- **Loss:** {} dropped, {damaged} damaged or incomplete: rare connections may be missing.",
+            words::count(facts.dropped(), "packet")
+        );
+    }
+    for (namespace, learning) in &facts.learning {
+        let _ = writeln!(text, "- How complete: {}: {learning}.", words::safe(namespace));
+    }
+    if facts.plugin.ignores() {
+        let _ = writeln!(text, "- **The network plugin ignores policies:** {}.", facts.plugin);
+    } else {
+        let _ = writeln!(text, "- Network plugin: {}.", facts.plugin);
+    }
+    for hidden in &facts.hidden {
+        let _ = writeln!(
+            text,
+            "- **Mesh:** {}. A rule on this port lets everything through that the mesh carries: restrict it there.",
+            words::safe(&hidden.to_string())
+        );
+    }
+    let _ = writeln!(
+        text,
+        "- Ports are those of the pods, behind Services, as the API defines it. A plugin that judges before it translates a Service's address needs the Service's port besides."
+    );
+    let _ = writeln!(
+        text,
+        "- What runs more seldom than this window is long (backups, renewals, month ends) was not seen and is denied. {}",
+        window(facts.span)
+    );
+    for finding in &replay.findings {
+        let _ = writeln!(
+            text,
+            "- {}: {} -> {} on {}, {}: {}",
+            finding.verdict,
+            words::safe(&finding.from),
+            words::safe(&finding.to),
+            words::port(finding.protocol, finding.port),
+            words::count(finding.connections, "connection"),
+            words::safe(&finding.reason)
+        );
+    }
+}
+
+/// How long was looked, in words of rhythms.
+fn window(span: Option<Span>) -> &'static str {
+    const HOUR_S: f64 = 3_600.0;
+    let hours = span.map_or(0.0, |span| span.last.seconds_since(span.first)) / HOUR_S;
+    match hours {
+        hours if hours < 24.0 => "It is shorter than a day.",
+        hours if hours < 7.0 * 24.0 => "It is shorter than a week.",
+        hours if hours < 31.0 * 24.0 => "It is shorter than a month.",
+        _ => "It is longer than a month; quarters and years are longer.",
+    }
+}
+
+fn apply(text: &mut String, recommendation: &Recommendation) {
+    text.push_str("## Roll out\n\nLook at the difference first; one namespace after the other:\n\n```sh\n");
+    for plan in &recommendation.namespaces {
+        let _ = writeln!(text, "kubectl diff -k {0}\nkubectl apply -k {0}", plan.namespace);
+    }
+    text.push_str("```\n\nHow connections that are open at that moment fare depends on the network plugin.\n");
+}

@@ -1,0 +1,253 @@
+//! What a person made of a proposal outlasts the next one.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::fs;
+
+use common::{Flowmap, files};
+
+const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
+
+/// A folder with a proposal for the sample.
+fn proposed() -> Flowmap {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    flowmap
+}
+
+fn read(flowmap: &Flowmap, name: &str) -> String {
+    fs::read_to_string(flowmap.path(&format!("out/{name}"))).unwrap()
+}
+
+/// Edits a file of the proposal.
+#[track_caller]
+fn edit(flowmap: &Flowmap, name: &str, from: &str, to: &str) {
+    let text = read(flowmap, name);
+    assert!(text.contains(from), "{text}");
+    flowmap.write(&format!("out/{name}"), text.replacen(from, to, 1));
+}
+
+/// Proposes again, twice: the second time changes no byte. Gives the code of the first.
+#[track_caller]
+fn again(flowmap: &Flowmap) -> i32 {
+    let output = flowmap.run(&SUGGEST);
+    assert!(output.code != 2, "{}", output.stderr);
+    let before = files(&flowmap.path("out"));
+    flowmap.run(&SUGGEST);
+    let after = files(&flowmap.path("out"));
+    for (name, bytes) in &before {
+        assert!(after[name] == *bytes, "{name} changed without new traffic");
+    }
+    output.code
+}
+
+const REDIS: &str = "  - to:\n    - podSelector:\n        matchLabels:\n          app: cache\n    ports:\n    - protocol: TCP\n      port: 6379\n";
+
+#[test]
+fn a_rule_that_was_removed_stays_removed_and_is_told() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    // what is denied now was seen: the verdict says so
+    assert_eq!(again(&flowmap), 1);
+    let api = read(&flowmap, "production/api.yaml");
+    assert!(!api.contains("port: 6379"), "{api}");
+    assert!(api.contains("#   removed: egress to app=cache on TCP/6379"), "{api}");
+    let review = read(&flowmap, "REVIEW.md");
+    assert!(review.contains("  production/api.yaml#api\n-egress to app=cache on TCP/6379\n"), "{review}");
+    assert!(review.contains("production/api -> production/cache on TCP/6379, 2 connections"), "{review}");
+    let evidence: serde_json::Value = serde_json::from_str(&read(&flowmap, "evidence.json")).unwrap();
+    assert_eq!(evidence["decisions"]["rejected"]["production/api.yaml#api"][0]["side"], "egress");
+}
+
+#[test]
+fn a_rule_that_is_put_back_is_back() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
+    assert_eq!(again(&flowmap), 0);
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn a_rule_that_was_added_stays() {
+    let flowmap = proposed();
+    let rule = "  - to:\n    - ipBlock:\n        cidr: 192.0.2.0/24\n    ports:\n    - port: 9999\n";
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{rule}"));
+    assert_eq!(again(&flowmap), 0);
+    let api = read(&flowmap, "production/api.yaml");
+    assert!(api.contains("cidr: 192.0.2.0/24") && api.contains("port: 9999"), "{api}");
+    assert!(api.contains("#   added: egress to 192.0.2.0/24 on TCP/9999"), "{api}");
+    assert!(read(&flowmap, "REVIEW.md").contains("+egress to 192.0.2.0/24 on TCP/9999"));
+    // taken out again by hand
+    edit(
+        &flowmap,
+        "production/api.yaml",
+        "  - to:\n    - ipBlock:\n        cidr: 192.0.2.0/24\n    ports:\n    - protocol: TCP\n      port: 9999\n",
+        "",
+    );
+    again(&flowmap);
+    assert!(!read(&flowmap, "production/api.yaml").contains("192.0.2.0/24"));
+}
+
+#[test]
+fn a_port_that_was_changed_is_one_rejected_and_one_added() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", "port: 6379", "port: 6380\n      endPort: 6390");
+    assert_eq!(again(&flowmap), 1);
+    let review = read(&flowmap, "REVIEW.md");
+    assert!(review.contains("-egress to app=cache on TCP/6379\n+egress to app=cache on TCP/6380-6390\n"), "{review}");
+}
+
+#[test]
+fn a_policy_that_was_deleted_is_not_proposed_again() {
+    let flowmap = proposed();
+    fs::remove_file(flowmap.path("out/production/default-deny.yaml")).unwrap();
+    again(&flowmap);
+    assert!(!flowmap.path("out/production/default-deny.yaml").exists());
+    assert!(!read(&flowmap, "production/kustomization.yaml").contains("default-deny"));
+    assert!(read(&flowmap, "REVIEW.md").contains("production/default-deny.yaml#default-deny: deleted, and stays away"));
+    // a namespace of which nothing is left begins anew
+    fs::remove_dir_all(flowmap.path("out/production")).unwrap();
+    assert_eq!(again(&flowmap), 0);
+    assert!(flowmap.path("out/production/default-deny.yaml").exists());
+}
+
+#[test]
+fn comments_labels_and_selectors_of_a_person_stay() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/db.yaml", "apiVersion", "# asked for by the DBA team, see TICKET-7\napiVersion");
+    edit(&flowmap, "production/db.yaml", "managed-by: flowmap", "managed-by: flowmap\n    team: data");
+    edit(
+        &flowmap,
+        "production/web.yaml",
+        "      app.kubernetes.io/name: web\n",
+        "      app.kubernetes.io/name: web\n      tier: front\n",
+    );
+    edit(&flowmap, "production/kustomization.yaml", "- web.yaml", "- web.yaml\n- ../base\nnamePrefix: x-");
+    again(&flowmap);
+    let db = read(&flowmap, "production/db.yaml");
+    assert!(db.contains("# asked for by the DBA team, see TICKET-7\napiVersion") && db.contains("team: data"), "{db}");
+    assert!(read(&flowmap, "production/web.yaml").contains("tier: front"));
+    let kustomization = read(&flowmap, "production/kustomization.yaml");
+    assert!(kustomization.contains("- ../base") && kustomization.contains("namePrefix: x-"), "{kustomization}");
+}
+
+#[test]
+fn a_policy_of_a_person_in_a_file_of_flowmaps_stays() {
+    let flowmap = proposed();
+    let own = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: mine\n  namespace: production\nspec:\n  podSelector: {}\n  policyTypes:\n  - Egress\n  egress:\n  - {}\n";
+    let db = read(&flowmap, "production/db.yaml");
+    flowmap.write("out/production/db.yaml", format!("{db}---\n{own}"));
+    let web = read(&flowmap, "production/web.yaml");
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: mine\n";
+    flowmap.write("out/production/web.yaml", format!("{web}---\n{map}"));
+    again(&flowmap);
+    assert!(read(&flowmap, "production/web.yaml").ends_with(&format!("---\n{map}")));
+    assert!(read(&flowmap, "production/db.yaml").ends_with(&format!("---\n{own}")));
+    assert!(read(&flowmap, "REVIEW.md").contains("production/db.yaml#mine: yours, kept as it is"));
+}
+
+#[test]
+fn the_order_of_rules_and_of_ports_decides_nothing() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    let api = read(&flowmap, "production/api.yaml");
+    let moved = api.replacen(REDIS, "", 1).replacen("  egress:\n", &format!("  egress:\n{REDIS}"), 1);
+    assert_ne!(moved, api);
+    flowmap.write("out/production/api.yaml", moved);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_nothing_is_lost() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", "spec:", "spec: [");
+    let before = files(&flowmap.path("out"));
+    flowmap
+        .run(&SUGGEST)
+        .is_an_error(&["out/production/api.yaml: what was changed there cannot be read", "hint: mend it"]);
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn a_damaged_or_hostile_record_is_an_error_and_nothing_is_lost() {
+    let flowmap = proposed();
+    let good = read(&flowmap, "evidence.json");
+    let cases = [
+        good[..good.len() / 2].to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        good.replacen("\"decisions\": {", "\"decisions\": 7, \"x\": {", 1),
+        good.replacen("\"written\": {", "\"written\": [], \"x\": {", 1),
+        "[".repeat(100_000),
+    ];
+    for case in cases {
+        flowmap.write("out/evidence.json", &case);
+        let before = files(&flowmap.path("out"));
+        flowmap.run(&SUGGEST).is_an_error(&["out/evidence.json: is there already", "hint: move it away"]);
+        assert!(files(&flowmap.path("out")) == before);
+    }
+    // names that lead elsewhere are not believed
+    flowmap.write("secret.yaml", "a: 1\n");
+    let hostile = good.replacen("\"files\": [", "\"files\": [\"../secret.yaml\", \"/etc/passwd\", ", 1).replacen(
+        "\"written\": {",
+        "\"written\": {\"../secret.yaml#x\": {\"object\": {}}, ",
+        1,
+    );
+    flowmap.write("out/evidence.json", hostile);
+    flowmap.run(&SUGGEST);
+    assert_eq!(fs::read_to_string(flowmap.path("secret.yaml")).unwrap(), "a: 1\n");
+}
+
+#[test]
+fn the_folder_of_an_older_flowmap_is_taken_over_and_told() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    let mut evidence: serde_json::Value = serde_json::from_str(&read(&flowmap, "evidence.json")).unwrap();
+    evidence.as_object_mut().unwrap().retain(|key, _| !matches!(key.as_str(), "written" | "decisions"));
+    flowmap.write("out/evidence.json", evidence.to_string());
+    let output = flowmap.ok(&SUGGEST);
+    assert!(output.stderr.contains("was written by an older flowmap"), "{}", output.stderr);
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn another_granularity_or_direction_in_the_same_folder_decides_nothing() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    flowmap.ok(&[&SUGGEST[..], &["--granularity", "namespace"]].concat());
+    flowmap.ok(&[&SUGGEST[..], &["--direction", "ingress"]].concat());
+    flowmap.ok(&SUGGEST);
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn another_folder_and_none_know_what_was_decided() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    let stream = flowmap.run(&["suggest", "-n", "production", "--out-dir", "-"]);
+    // the ingress of cache alone
+    assert_eq!((stream.code, stream.stdout.matches("port: 6379").count()), (1, 1), "{}", stream.stdout);
+    flowmap.run(&["suggest", "-n", "production", "--out-dir", "other"]);
+    let files_of = |folder: &str| files(&flowmap.path(folder));
+    assert!(files_of("other") == files_of("out"));
+    // a folder that knows another namespace alone
+    flowmap.ok(&["suggest", "-n", "monitoring", "--out-dir", "third"]);
+    flowmap.run(&["suggest", "-n", "production", "--out-dir", "third"]);
+    let api = fs::read_to_string(flowmap.path("third/production/api.yaml")).unwrap();
+    assert!(!api.contains("port: 6379"), "{api}");
+    // put back, it is back everywhere
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
+    again(&flowmap);
+    assert_eq!(flowmap.run(&["suggest", "-n", "production", "--out-dir", "-"]).code, 0);
+}

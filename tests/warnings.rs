@@ -1,0 +1,127 @@
+//! What a proposal cannot know, and says: jobs that did not run, connections that policies blocked, labels that lack.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{
+    Flowmap,
+    cluster::{list, node, owned, pod, with},
+    packets::Capture,
+};
+use serde_json::{Value, json};
+
+/// A store with a capture of one node and these objects beside the pods `web` and `api`.
+fn flowmap(capture: &Capture, objects: &[Value]) -> Flowmap {
+    let flowmap = Flowmap::new();
+    let mut items =
+        vec![node("node-1", "192.0.2.1", "10.244.1.0/24"), pod("web", "10.244.1.5"), pod("api", "10.244.1.6")];
+    items.extend_from_slice(objects);
+    flowmap.write("cluster.json", list(&items));
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    flowmap.ok(&["import", "--sensor", "node-1", "x.pcap"]);
+    flowmap
+}
+
+fn review(flowmap: &Flowmap) -> String {
+    std::fs::read_to_string(flowmap.path("out/REVIEW.md")).unwrap()
+}
+
+const SUGGEST: [&str; 5] = ["suggest", "-n", "shop", "--out-dir", "out"];
+
+fn talk() -> Capture {
+    let mut capture = Capture::new();
+    capture.at("2026-11-24T10:00:00Z").talk("10.244.1.5:40000", "10.244.1.6:8080");
+    capture.at("2026-11-24T12:00:00Z").talk("10.244.1.5:40001", "10.244.1.6:8080");
+    capture
+}
+
+fn cron_job(name: &str, schedule: &str) -> Value {
+    let template = json!({"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c"}]}});
+    json!({"apiVersion": "batch/v1", "kind": "CronJob",
+           "metadata": {"name": name, "namespace": "shop", "creationTimestamp": "2026-11-01T00:00:00Z"},
+           "spec": {"schedule": schedule, "jobTemplate": {"spec": {"template": template}}}})
+}
+
+#[test]
+fn a_job_that_was_not_due_in_the_window_is_named_and_left_open() {
+    let jobs = [cron_job("nightly", "0 3 * * *"), cron_job("hourly", "30 * * * *"), cron_job("odd", "whenever")];
+    let flowmap = flowmap(&talk(), &jobs);
+    let output = flowmap.ok(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(review.contains("CronJob shop/nightly (`0 3 * * *`) was not due in this window"), "{review}");
+    assert!(review.contains("CronJob shop/odd (`whenever`) has a schedule that cannot be read"), "{review}");
+    assert!(!review.contains("CronJob shop/hourly"), "{review}");
+    assert!(review.contains("**Short-lived:** shop/hourly, shop/nightly, shop/odd"), "{review}");
+    assert!(review.contains("It is shorter than a day."), "{review}");
+    assert!(output.stderr.contains("shop/nightly: nothing of it was seen"), "{}", output.stderr);
+}
+
+#[test]
+fn what_a_deployed_policy_blocked_while_learning_is_named_with_the_policy() {
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "closed", "namespace": "shop"},
+        "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "policyTypes": ["Ingress"],
+                 "ingress": [{"ports": [{"protocol": "TCP", "port": 8080}]}]}});
+    let mut capture = talk();
+    capture.refused([10, 244, 1, 5], 40_002, [10, 244, 1, 6], 9090);
+    let flowmap = flowmap(&capture, &[policy]);
+    let output = flowmap.ok(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(review.contains("**Blocked while learning?** shop/web -> shop/api on TCP/9090"), "{review}");
+    assert!(review.contains("shop/closed"), "{review}");
+    assert!(review.contains("**Deployed already:** NetworkPolicy shop/closed."), "{review}");
+    assert!(output.stderr.contains("shop/web -> shop/api TCP/9090: not answered"), "{}", output.stderr);
+    let api = std::fs::read_to_string(flowmap.path("out/shop/api.yaml")).unwrap();
+    assert!(!api.contains("9090"), "{api}");
+}
+
+#[test]
+fn what_no_label_tells_apart_gets_a_patch() {
+    let like_api = |name: &str, address: &str| {
+        let twin = with(pod(name, address), "/metadata/labels", json!({"app": "api"}));
+        owned(twin, "StatefulSet", name)
+    };
+    let flowmap = flowmap(&talk(), &[like_api("twin", "10.244.1.9")]);
+    flowmap.ok(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(review.contains("**No stable label tells api and twin apart:** they share one policy."), "{review}");
+    for line in [
+        r#"kubectl -n shop patch deployment api --type merge -p '{"spec":{"template":{"metadata":{"labels":{"app.kubernetes.io/name":"api"}}}}}'"#,
+        r#"kubectl -n shop patch statefulset twin --type merge -p '{"spec":{"template":{"metadata":{"labels":{"app.kubernetes.io/name":"twin"}}}}}'"#,
+    ] {
+        assert!(review.contains(line), "{review}");
+    }
+}
+
+#[test]
+fn connections_from_before_the_captures_are_told() {
+    let mut capture = talk();
+    capture.said(([10, 244, 1, 5], 40_009), ([10, 244, 1, 6], 8080), b"hello");
+    capture.said(([10, 244, 1, 6], 8080), ([10, 244, 1, 5], 40_009), b"hello");
+    let flowmap = flowmap(&capture, &[]);
+    flowmap.ok(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(
+        review.contains("**Long-lived:** 1 connection were open") || review.contains("**Long-lived:** 1 connection"),
+        "{review}"
+    );
+}
+
+#[test]
+fn options_out_of_range_are_errors() {
+    let flowmap = Flowmap::new();
+    for option in [
+        ["--support", "2"],
+        ["--support", "x"],
+        ["--cidr-floor", "33"],
+        ["--cidr-floor", "24,129"],
+        ["--cidr-floor", "a,b"],
+    ] {
+        let output = flowmap.run(&[&SUGGEST[..], &option].concat());
+        assert_eq!(output.code, 2, "{option:?}");
+        assert!(output.stderr.contains(option[1]), "{}", output.stderr);
+    }
+}
