@@ -173,7 +173,8 @@ impl<'a> Gathering<'a> {
             }
             return;
         }
-        if !dependency.via.is_empty() {
+        // clients of the API server have its address from their environment (KUBERNETES_SERVICE_HOST)
+        if !dependency.via.is_empty() && purpose != Some(&Purpose::ApiServer) {
             self.callers.insert(unit);
         }
         for (far, port) in servers {

@@ -278,6 +278,25 @@ fn who_asks_one_api_server_may_ask_all() {
 }
 
 #[test]
+fn who_calls_services_gets_names_and_who_asks_the_api_server_alone_does_not() {
+    let mut lab = lab(&["operator", "web", "api"]);
+    lab.api_server(&[[192, 0, 2, 1]]);
+    lab.service("shop", "api", ServiceKind::ClusterIp, Some("api"), (80, 8080));
+    lab.talk("api", "203.0.113.53", 53);
+    let through = |address: [u8; 4], port, dependency: &mut Dependency| {
+        dependency.via = [crate::model::Via { address: address.into(), port, service: None, disputed: false }].into();
+    };
+    lab.talk("operator", "192.0.2.1", 6443);
+    through([10, 96, 0, 1], 443, lab.dependencies.last_mut().unwrap());
+    lab.talk("web", "api", 8080);
+    through([10, 96, 0, 7], 80, lab.dependencies.last_mut().unwrap());
+    let dns = lab.recommend().namespaces.remove(0).dns;
+    let members: Vec<&str> =
+        dns.iter().flat_map(|dns| &dns.clients).flat_map(|client| &client.members).map(|it| it.name.as_str()).collect();
+    assert_eq!(members, ["api", "web"]);
+}
+
+#[test]
 fn the_api_server_may_ask_webhooks_before_it_ever_did() {
     let mut lab = lab(&["guard", "web"]);
     lab.api_server(&[[192, 0, 2, 1]]);
