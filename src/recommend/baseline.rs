@@ -117,7 +117,7 @@ fn host(cluster: &Cluster, address: std::net::IpAddr) -> Peer {
 }
 
 /// Who asks one API server must be let reach all of them: which one answers is not the client's choice.
-pub(super) fn whole_api_server(egress: &mut Accesses, known: &Known, cluster: &Cluster) {
+pub(super) fn whole_api_server(egress: &mut Accesses, known: &Known<'_>, cluster: &Cluster) {
     if !egress.values().any(|access| access.purposes.contains(&Purpose::ApiServer)) {
         return;
     }
@@ -131,7 +131,7 @@ pub(super) fn whole_api_server(egress: &mut Accesses, known: &Known, cluster: &C
 }
 
 /// The API server asks webhooks when objects change, which may be seldom: the rule is there before the first time.
-pub(super) fn webhooks(ingress: &mut Accesses, unit: UnitId, known: &Known, cluster: &Cluster) {
+pub(super) fn webhooks(ingress: &mut Accesses, unit: UnitId, known: &Known<'_>, cluster: &Cluster) {
     for (port, purpose) in known.webhooks.get(&unit).into_iter().flatten() {
         for (address, _) in &known.api_servers {
             let access: &mut Access = ingress.entry(host(cluster, *address)).or_default();

@@ -34,15 +34,29 @@ pub(super) fn widen(access: &mut Access, declared: &BTreeSet<(Protocol, u16)>) {
             continue;
         }
         if let (Some((first, _)), Some((last, _))) = (ports.first_key_value(), ports.last_key_value()) {
-            let range = PortRange { first: *first, last: *last };
-            access.ports.retain(|(known, port)| {
-                *known != protocol
-                    || !(port.first >= range.first && port.last <= range.last && ports.contains_key(&port.first))
-            });
-            access.ports.insert((protocol, range));
+            access.ports.retain(|(known, port)| *known != protocol || !ports.contains_key(&port.first));
+            access.ports.extend(between(*first, *last, protocol, declared).map(|range| (protocol, range)));
             access.widened.insert(Widened::DynamicPorts { seen: ports.len() });
         }
     }
+}
+
+/// The range without the ports that the server declares: those are services of their own, for whom they are for.
+fn between(
+    first: u16,
+    last: u16,
+    protocol: Protocol,
+    declared: &BTreeSet<(Protocol, u16)>,
+) -> impl Iterator<Item = PortRange> {
+    let holes = declared.range((protocol, first)..=(protocol, last)).map(|(_, port)| *port);
+    let mut next = Some(first);
+    let mut parts = Vec::new();
+    for hole in holes {
+        parts.extend(next.filter(|next| *next < hole).map(|next| PortRange { first: next, last: hole - 1 }));
+        next = hole.checked_add(1);
+    }
+    parts.extend(next.filter(|next| *next <= last).map(|next| PortRange { first: next, last }));
+    parts.into_iter()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shares of small counts")]

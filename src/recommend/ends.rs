@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use super::{
     Purpose, baseline,
+    exposure::Exposed,
     gather::{Far, Gathering},
     known::NODE_LOCAL_DNS,
 };
-use crate::model::{Dependency, Party, PartyKind, Service, ServicePort};
+use crate::model::{Dependency, Party, PartyKind, Protocol, Service, ServicePort};
 
 impl Gathering<'_> {
     /// What the client must be let reach: ends, each with its port. More than one where a Service has pods of several
@@ -29,19 +30,48 @@ impl Gathering<'_> {
         dependency: &Dependency,
         purpose: Option<&Purpose>,
     ) -> Result<Vec<(Far, Option<Purpose>)>, String> {
-        let Dependency { client, server, protocol, port, .. } = dependency;
-        if matches!(client.kind, PartyKind::External | PartyKind::Host | PartyKind::Node) {
-            let exposed = server.addresses.iter().find_map(|address| self.exposure.service(*address, *protocol, *port));
-            if let Some(exposed) = exposed {
-                let is_ipv4 = client.addresses.first().is_none_or(IpAddr::is_ipv4);
-                return Ok(vec![(Far::Anyone { is_ipv4 }, Some(exposed.clone()))]);
-            }
+        let client = &dependency.client;
+        if let Some(exposed) = self.exposed(dependency) {
+            let seen = client.addresses.first().is_none_or(IpAddr::is_ipv4);
+            let anyone = |is_ipv4| (Far::Anyone { is_ipv4 }, Some(exposed.purpose.clone()));
+            let families = [true, false].into_iter().filter(|is_ipv4| *is_ipv4 == seen || exposed.has_family(*is_ipv4));
+            return Ok(families.map(anyone).collect());
         }
         let ends = self.ends(client)?;
         if ends.is_empty() {
             return Err("the client has no address".to_owned());
         }
         Ok(ends.into_iter().map(|far| (far, purpose.cloned())).collect())
+    }
+
+    /// How the port of a dependency is exposed to the outside, where its client comes from there or may do so: nodes
+    /// replace the addresses of clients by their own, by their bridge's, or by their end of an overlay.
+    pub(super) fn exposed(&self, dependency: &Dependency) -> Option<&Exposed> {
+        let Dependency { client, server, protocol, port, .. } = dependency;
+        let is_outside = match client.kind {
+            PartyKind::External | PartyKind::Host | PartyKind::Node => true,
+            PartyKind::Unknown => client.addresses.iter().any(|address| self.is_of_a_node(*address)),
+            PartyKind::Workload | PartyKind::Service | PartyKind::Multicast => false,
+        };
+        let mut addresses = server.addresses.iter().filter(|_| is_outside);
+        addresses.find_map(|address| self.exposure.of(*address, *protocol, *port))
+    }
+
+    /// Whether an address is the first or the second of a node's pod range: network plugins give them to the node's end of
+    /// an overlay (`flannel.1`) and to its bridge (`cni0`).
+    fn is_of_a_node(&self, address: IpAddr) -> bool {
+        let ranges = self.input.cluster.nodes.iter().flat_map(|node| &node.pod_ranges);
+        ranges.into_iter().any(|range| range.hosts().next() == Some(address) || range.network() == address)
+    }
+
+    /// Where a port of a Service that was dialled leads: nowhere where the Service is not known.
+    pub(super) fn dialled(&self, name: Option<&str>, protocol: Protocol, port: u16) -> Vec<(Far, u16)> {
+        let service = name.and_then(|name| self.known.service(name));
+        let own = service.and_then(|service| {
+            let own = service.ports.iter().find(|own| own.protocol == protocol && own.port == port)?;
+            Some((service, own))
+        });
+        own.map(|(service, own)| self.targets(service, own)).unwrap_or_default()
     }
 
     fn ends(&self, party: &Party) -> Result<Vec<Far>, String> {

@@ -14,8 +14,24 @@ use crate::{
 /// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses: open to anyone but
 /// the cluster's own ranges, for the clients seen are not the only ones that come.
 pub(super) struct Exposure {
-    ports: HashMap<(IpAddr, Protocol, u16), Purpose>,
+    ports: HashMap<(IpAddr, Protocol, u16), Exposed>,
     ranges: Vec<IpNet>,
+}
+
+/// How a port is exposed.
+#[derive(Clone)]
+pub(super) struct Exposed {
+    /// By which Service.
+    pub purpose: Purpose,
+    /// Whether that has addresses of IPv4, and of IPv6.
+    families: (bool, bool),
+}
+
+impl Exposed {
+    /// Whether clients of a family may come.
+    pub fn has_family(&self, is_ipv4: bool) -> bool {
+        if is_ipv4 { self.families.0 } else { self.families.1 }
+    }
 }
 
 impl Exposure {
@@ -26,11 +42,13 @@ impl Exposure {
             if !is_exposed && service.external_ips.is_empty() {
                 continue;
             }
+            let addresses = || service.cluster_ips.iter().chain(&service.external_ips);
+            let families = (addresses().any(IpAddr::is_ipv4), addresses().any(IpAddr::is_ipv6));
             for port in &service.ports {
                 for (address, target) in directory.present_targets(service, port) {
                     let name = format!("{}/{}", service.namespace, service.name);
                     let purpose = Purpose::Exposed { service: name, kind: service.kind };
-                    ports.insert((address, port.protocol, target), purpose);
+                    ports.insert((address, port.protocol, target), Exposed { purpose, families });
                 }
             }
         }
@@ -38,8 +56,8 @@ impl Exposure {
         Self { ports, ranges: directory.pod_ranges() }
     }
 
-    /// The Service that exposes a port of a pod.
-    pub fn service(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<&Purpose> {
+    /// How a port of a pod is exposed, where it is.
+    pub fn of(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<&Exposed> {
         self.ports.get(&(address, protocol, port))
     }
 

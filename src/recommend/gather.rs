@@ -52,6 +52,8 @@ pub(super) struct Edge {
 pub(super) struct Support {
     pub evidence: Vec<Evidence>,
     pub purposes: BTreeSet<Purpose>,
+    /// Whether the edge itself was not seen, but one that it belongs to.
+    pub is_unseen: bool,
 }
 
 impl Support {
@@ -75,7 +77,7 @@ pub(super) struct Gathering<'a> {
     pub input: Input<'a>,
     pub units: &'a Units,
     pub exposure: &'a Exposure,
-    pub known: &'a Known,
+    pub known: &'a Known<'a>,
     pub(super) owners: HashMap<IpAddr, UnitId>,
     /// Whether a unit is of a namespace that was asked for.
     wanted: Vec<bool>,
@@ -84,6 +86,8 @@ pub(super) struct Gathering<'a> {
     /// Units that dialled a Service: they got its address by its name, if not in this window.
     pub callers: BTreeSet<UnitId>,
     pub edges: HashMap<Edge, Support>,
+    /// To the pods of a Service that might have answered and were not seen to.
+    unseen: HashMap<Edge, Support>,
     pub dns: BTreeMap<String, DnsDraft>,
     left_out: BTreeMap<String, HashMap<LeftOutKey, LeftOut>>,
     /// The ports that the pods of a unit, or its template, declare.
@@ -96,7 +100,7 @@ type LeftOutKey = (String, String, String, Protocol, u16, Outcome, Direction, bo
 impl<'a> Gathering<'a> {
     pub fn new(
         input: Input<'a>,
-        (units, exposure, known): (&'a Units, &'a Exposure, &'a Known),
+        (units, exposure, known): (&'a Units, &'a Exposure, &'a Known<'a>),
         namespaces: &BTreeSet<String>,
     ) -> Self {
         let pods = input.cluster.pods.iter().filter(|pod| !pod.host_network && !pod.finished);
@@ -111,6 +115,7 @@ impl<'a> Gathering<'a> {
             seen: vec![false; units.all.len()],
             callers: BTreeSet::new(),
             edges: HashMap::default(),
+            unseen: HashMap::default(),
             dns: BTreeMap::new(),
             left_out: BTreeMap::new(),
             declared: declared(input, units),
@@ -120,8 +125,7 @@ impl<'a> Gathering<'a> {
     /// Takes in a dependency.
     pub fn add(&mut self, dependency: &Dependency) {
         let (client, server) = (self.unit(&dependency.client), self.unit(&dependency.server));
-        let is_wanted = |unit: &UnitId| self.wanted.get(*unit).copied().unwrap_or_default();
-        let (own_client, own_server) = (client.filter(is_wanted), server.filter(is_wanted));
+        let [own_client, own_server] = [client, server].map(|unit| unit.filter(|unit| self.is_wanted(*unit)));
         if own_client.is_none() && own_server.is_none() {
             return;
         }
@@ -135,6 +139,7 @@ impl<'a> Gathering<'a> {
         }
         match use_of(dependency) {
             Use::Silent => {}
+            Use::OwnNode => self.add_own_node(dependency, own_client, own_server),
             Use::LeftOut(reason) => self.leave_out(dependency, &[own_client, own_server], &reason),
             Use::Rule => {
                 let purpose = self.known.purpose(dependency, client, server);
@@ -144,8 +149,65 @@ impl<'a> Gathering<'a> {
                 if let Some(unit) = own_server {
                     self.add_ingress(unit, dependency, purpose.as_ref());
                 }
+                self.add_backends(dependency, client);
             }
         }
+    }
+
+    /// A pod and its own node always reach each other, but the pod may run on another node tomorrow, and what comes from
+    /// the node to an exposed port may be clients from outside whose address it replaced.
+    fn add_own_node(&mut self, dependency: &Dependency, client: Option<UnitId>, server: Option<UnitId>) {
+        let purpose = self.known.purpose(dependency, client, server);
+        match (client, server) {
+            (Some(unit), None) if dependency.server.kind == PartyKind::Node => {
+                self.add_egress(unit, dependency, purpose.as_ref());
+            }
+            _ => {
+                let reason = "with its own node: always allowed, needs no rule";
+                self.leave_out(dependency, &[client, server], reason);
+                self.add_exposed(dependency, server);
+            }
+        }
+    }
+
+    /// What is exposed is open to the outside also where none of it was seen but by way of a node.
+    fn add_exposed(&mut self, dependency: &Dependency, server: Option<UnitId>) {
+        let (protocol, port) = (dependency.protocol, dependency.port);
+        let Some(unit) = server.filter(|_| self.exposed(dependency).is_some()) else { return };
+        for (far, purpose) in self.clients(dependency, None).unwrap_or_default() {
+            let edge = Edge { unit, side: Side::Ingress, far, protocol, port };
+            self.unseen.entry(edge).or_default().add(dependency, purpose.as_ref());
+        }
+    }
+
+    /// Who dials a Service may be led to any of its pods tomorrow: to those of workloads, too, that were not seen to
+    /// answer.
+    fn add_backends(&mut self, dependency: &Dependency, client: Option<UnitId>) {
+        let Some(client) = client.filter(|_| !baseline::is_dns(dependency)) else { return };
+        let protocol = dependency.protocol;
+        for via in dependency.via.iter().filter(|via| !via.disputed) {
+            for (far, port) in self.dialled(via.service.as_deref(), protocol, via.port) {
+                let Far::Unit(server) = far else { continue };
+                let egress = Edge { unit: client, side: Side::Egress, far, protocol, port };
+                let ingress = Edge { unit: server, side: Side::Ingress, far: Far::Unit(client), protocol, port };
+                for edge in [egress, ingress] {
+                    if self.is_wanted(edge.unit) {
+                        self.unseen.entry(edge).or_default().add(dependency, None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in the edges that were not seen themselves, where they were not seen otherwise.
+    pub fn settle(&mut self) {
+        for (edge, support) in std::mem::take(&mut self.unseen) {
+            self.edges.entry(edge).or_insert(Support { is_unseen: true, ..support });
+        }
+    }
+
+    fn is_wanted(&self, unit: UnitId) -> bool {
+        self.wanted.get(unit).copied().unwrap_or_default()
     }
 
     /// The unit that a party is.
@@ -251,6 +313,8 @@ fn declared(input: Input<'_>, units: &Units) -> BTreeMap<UnitId, BTreeSet<(Proto
 enum Use {
     /// It makes a rule.
     Rule,
+    /// It is between a pod and its own node.
+    OwnNode,
     /// It makes none, and needs no word.
     Silent,
     /// It makes none, which must be told.
@@ -261,14 +325,16 @@ fn use_of(dependency: &Dependency) -> Use {
     let has = |mark| dependency.marks.contains(&mark);
     if has(Mark::Itself) {
         Use::Silent
-    } else if has(Mark::Node) {
-        Use::LeftOut("with its own node: always allowed, needs no rule".into())
     } else if let Some(reason) = dependency.unneeded() {
         Use::LeftOut(reason.into())
     } else if dependency.direction == Direction::Unknown {
         Use::LeftOut("who is the client is unknown".into())
     } else if !dependency.protocol.has_ports() {
         Use::LeftOut(format!("{} cannot be named in a NetworkPolicy", dependency.protocol))
+    } else if dependency.port == 0 {
+        Use::LeftOut("port 0 is none that a server has".into())
+    } else if has(Mark::Node) {
+        Use::OwnNode
     } else {
         Use::Rule
     }

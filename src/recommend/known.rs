@@ -36,7 +36,8 @@ const CONTROLLERS: [&str; 9] = [
 ];
 
 /// Who is known.
-pub(super) struct Known {
+pub(super) struct Known<'a> {
+    services: BTreeMap<(&'a str, &'a str), &'a Service>,
     scrapers: BTreeSet<UnitId>,
     controllers: BTreeSet<UnitId>,
     /// Behind the Services that an Ingress leads to.
@@ -47,8 +48,8 @@ pub(super) struct Known {
     pub webhooks: BTreeMap<UnitId, BTreeSet<(u16, Purpose)>>,
 }
 
-impl Known {
-    pub fn new(input: Input<'_>, units: &Units) -> Self {
+impl<'a> Known<'a> {
+    pub fn new(input: Input<'a>, units: &Units) -> Self {
         let named = |known: &[&str]| {
             let of = |(n, unit): (UnitId, &super::units::Unit)| {
                 let labels = unit.selector.equal.0.values().map(String::as_str);
@@ -57,13 +58,20 @@ impl Known {
             };
             units.all.iter().enumerate().filter_map(of).collect()
         };
+        let services = input.cluster.services.iter();
         Self {
+            services: services.map(|it| ((it.namespace.as_str(), it.name.as_str()), it)).collect(),
             scrapers: named(&SCRAPERS),
             controllers: named(&CONTROLLERS),
             backends: backends(input, units),
             api_servers: api_servers(input),
             webhooks: webhooks(input, units),
         }
+    }
+
+    /// The Service of a name, as `namespace/name`.
+    pub fn service(&self, name: &str) -> Option<&'a Service> {
+        self.services.get(&name.split_once('/')?).copied()
     }
 
     /// What a dependency is for, where that is known.

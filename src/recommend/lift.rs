@@ -64,7 +64,7 @@ pub(super) fn access(protocol: Protocol, port: u16, support: Support) -> Access 
         ports: [(protocol, port.into())].into(),
         evidence: support.evidence.into_iter().collect(),
         purposes: support.purposes,
-        widened: BTreeSet::new(),
+        widened: support.is_unseen.then_some(Widened::Unseen).into_iter().collect(),
     }
 }
 

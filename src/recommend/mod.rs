@@ -101,6 +101,7 @@ pub fn recommend<D: Borrow<Dependency>>(
     for dependency in dependencies {
         gathering.add(dependency.borrow());
     }
+    gathering.settle();
     let groups = Groups::new(&units, &options.grouping);
     let pairs = lift::pairs(&gathering.edges, &groups);
     let mut edges: BTreeMap<&str, Edges> = BTreeMap::new();

@@ -61,8 +61,11 @@ impl Stage {
         };
         let mut workloads: HashMap<&WorkloadRef, usize> = HashMap::default();
         for id in roster.workloads() {
-            let ends = roster.members(id).into_iter().map(|who| roster.end(who)).collect();
-            let place = stage.actor(id.to_string(), ends, namespaces.contains(id.namespace.as_str()));
+            let ends: Vec<End> = roster.members(id).into_iter().map(|who| roster.end(who)).collect();
+            // who shares its node's network is closed by no policy, and counts as what others reach
+            let is_closable = ends.iter().any(|end| matches!(end, End::Pod(pod) if evaluator.is_selectable(pod)));
+            let is_in_scope = is_closable && namespaces.contains(id.namespace.as_str());
+            let place = stage.actor(id.to_string(), ends, is_in_scope);
             workloads.insert(id, place);
         }
         stage.actor(stranger().to_string(), vec![stranger()], false);

@@ -343,6 +343,77 @@ fn an_exposed_service_is_open_to_anyone_but_the_cluster() {
 }
 
 #[test]
+fn an_exposed_service_is_open_also_where_nodes_replaced_the_addresses_of_its_clients() {
+    for client in ["192.0.2.1", "10.244.1.1", "10.244.1.0"] {
+        let mut lab = lab(&["web", "db"]);
+        lab.service("shop", "web", ServiceKind::NodePort, Some("web"), (80, 8080));
+        for server in ["web", "db"] {
+            let dependency = lab.talk(client, server, 8080);
+            if client.starts_with("10.") {
+                dependency.client.kind = PartyKind::Unknown;
+            } else {
+                dependency.marks = BTreeSet::from([Mark::Node]);
+            }
+        }
+        assert_eq!(said(&lab.group("web").ingress), "anyone of 0.0.0.0/0 TCP/8080", "{client}");
+        assert_eq!(said(&lab.group("db").ingress), "", "{client} to what is not exposed");
+    }
+}
+
+#[test]
+fn what_a_pod_needs_of_its_own_node_it_needs_on_another_as_well() {
+    let mut lab = lab(&["agent"]);
+    lab.talk("agent", "192.0.2.1", 9100).marks = BTreeSet::from([Mark::Node]);
+    assert_eq!(said(&lab.group("agent").egress), "node 192.0.2.1 TCP/9100");
+}
+
+#[test]
+fn who_dials_a_service_may_be_answered_by_any_of_its_workloads() {
+    let mut lab = lab(&["web", "stable", "canary"]);
+    for pod in lab.cluster.pods.iter_mut().skip(1) {
+        pod.labels.0.insert("role".into(), "api".into());
+    }
+    lab.service("shop", "api", ServiceKind::ClusterIp, None, (80, 8080));
+    lab.cluster.services[0].selector = Some([("role", "api")].into_iter().collect());
+    let address = IpAddr::from([10, 96, 0, 7]);
+    let via = crate::model::Via { address, port: 80, service: Some("shop/api".into()), disputed: false };
+    lab.talk("web", "stable", 8080).via = BTreeSet::from([via]);
+    let web = lab.group("web").egress;
+    assert_eq!(said(&web), "canary TCP/8080; stable TCP/8080");
+    let widened: Vec<usize> = web.values().map(|access| access.widened.len()).collect();
+    assert_eq!(widened, [1, 0], "what was not seen is told");
+    assert_eq!(said(&lab.group("canary").ingress), "web TCP/8080");
+}
+
+#[test]
+fn a_service_with_both_families_is_open_to_both() {
+    let mut lab = lab(&["web"]);
+    lab.service("shop", "web", ServiceKind::LoadBalancer, Some("web"), (80, 8080));
+    lab.cluster.services[0].cluster_ips = vec!["10.96.0.7".parse().unwrap(), "fd00:96::7".parse().unwrap()];
+    lab.talk("203.0.113.9", "web", 8080);
+    assert_eq!(said(&lab.group("web").ingress), "anyone of 0.0.0.0/0 TCP/8080; anyone of ::/0 TCP/8080");
+}
+
+#[test]
+fn a_range_of_ports_leaves_out_what_the_server_declares() {
+    let mut lab = lab(&["client", "server"]);
+    lab.cluster.pods[1].ports = vec![ContainerPort { name: None, port: 9_050, protocol: TCP }];
+    for hour in 0..10 {
+        lab.talk_at(hour, "client", "server", 9_000 + u16::try_from(hour).unwrap() * 10);
+    }
+    let egress = lab.group("client").egress;
+    assert_eq!(said(&egress), "server TCP/9000-9049 TCP/9050 TCP/9051-9090");
+}
+
+#[test]
+fn port_0_is_no_port() {
+    let mut lab = lab(&["web", "db"]);
+    lab.talk("web", "db", 0);
+    assert_eq!(said(&lab.group("web").egress), "");
+    assert_eq!(lab.recommend().namespaces[0].left_out.len(), 1);
+}
+
+#[test]
 fn the_cache_on_the_node_answers_names() {
     let mut lab = lab(&["web"]);
     let dependency = lab.talk("web", "169.254.20.10", 53);
