@@ -162,6 +162,7 @@ fn pod(n: usize) -> Pod {
         name: format!("{}-{n}", id.name),
         workload: id,
         maker: None,
+        host_ports: Vec::new(),
         labels,
         addresses: vec![address(n)],
         node: Some(format!("node-{}", n % NODES)),

@@ -70,6 +70,7 @@ fn cluster() -> Cluster {
                 finished: false,
                 mesh: None,
                 maker: None,
+                host_ports: Vec::new(),
             });
         }
     }

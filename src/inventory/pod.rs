@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::field::{Notes, addresses, labels, list, port, protocol, sorted, time, word};
-use crate::model::{ContainerPort, Labels, Mesh, Pod, Schedule, Selected, Workload, WorkloadRef};
+use crate::model::{ContainerPort, Labels, Mesh, Pod, Protocol, Schedule, Selected, Workload, WorkloadRef};
 
 /// A pod, for now its own workload.
 pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
@@ -24,6 +24,7 @@ pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
         addresses,
         node: word(&spec["nodeName"]).map(str::to_owned),
         ports: container_ports(spec, notes),
+        host_ports: host_ports(spec),
         started: time(&status["startTime"]).or_else(|| time(&meta["creationTimestamp"])),
         finished: matches!(phase, "Succeeded" | "Failed"),
         mesh: mesh(meta, spec),
@@ -63,6 +64,16 @@ fn container_ports(spec: &Value, notes: &mut Notes) -> Vec<ContainerPort> {
     let sidecars = list(&spec["initContainers"]).iter().filter(|container| container["restartPolicy"] == "Always");
     let containers = list(&spec["containers"]).iter().chain(sidecars);
     sorted(containers.flat_map(|container| list(&container["ports"])).filter_map(|item| container_port(item, notes)))
+}
+
+/// The container's ports that the node opens as well. What is wrong with one is told with the container's ports.
+fn host_ports(spec: &Value) -> Vec<(Protocol, u16)> {
+    let ports = list(&spec["containers"]).iter().flat_map(|container| list(&container["ports"]));
+    let opened = ports.filter(|item| item["hostPort"].as_u64().is_some_and(|port| port > 0));
+    sorted(opened.filter_map(|item| {
+        let protocol = word(&item["protocol"]).unwrap_or("TCP").parse().ok()?;
+        Some((protocol, u16::try_from(item["containerPort"].as_u64()?).ok()?))
+    }))
 }
 
 fn container_port(item: &Value, notes: &mut Notes) -> Option<ContainerPort> {

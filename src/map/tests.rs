@@ -70,6 +70,7 @@ fn mk_pod(name: &str, address: &str, started: i64) -> Pod {
         finished: false,
         mesh: None,
         maker: None,
+        host_ports: Vec::new(),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Pod {
     pub host_network: bool,
     /// The ports its containers declare.
     pub ports: Vec<ContainerPort>,
+    /// Those of them that its node opens to the outside (`hostPort`), by protocol and the container's number.
+    pub host_ports: Vec<(Protocol, u16)>,
     /// `status.startTime`, else `metadata.creationTimestamp`; its addresses were not its own before.
     pub started: Option<Timestamp>,
     /// Whether it has ended (phase Succeeded or Failed, or it is gone): it owns its addresses no more.

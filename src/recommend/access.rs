@@ -49,6 +49,8 @@ pub enum Purpose {
         /// How.
         kind: ServiceKind,
     },
+    /// A port of a pod that its node opens to the outside.
+    HostPort,
     /// The Ingress controller, which the outside comes through.
     IngressController,
     /// The API server of the cluster.

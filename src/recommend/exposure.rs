@@ -11,7 +11,8 @@ use crate::{
     model::{Cluster, Protocol, ServiceKind},
 };
 
-/// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses: open to anyone but
+/// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses, and such as the node
+/// opens (`hostPort`): open to anyone but
 /// the cluster's own ranges, for the clients seen are not the only ones that come.
 pub(super) struct Exposure {
     ports: HashMap<(IpAddr, Protocol, u16), Exposed>,
@@ -21,7 +22,7 @@ pub(super) struct Exposure {
 /// How a port is exposed.
 #[derive(Clone)]
 pub(super) struct Exposed {
-    /// By which Service.
+    /// By what.
     pub purpose: Purpose,
     /// Whether that has addresses of IPv4, and of IPv6.
     families: (bool, bool),
@@ -37,6 +38,13 @@ impl Exposed {
 impl Exposure {
     pub fn new(cluster: &Cluster, directory: &Directory) -> Self {
         let mut ports = HashMap::default();
+        for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
+            let families = (pod.addresses.iter().any(IpAddr::is_ipv4), pod.addresses.iter().any(IpAddr::is_ipv6));
+            for (protocol, port) in &pod.host_ports {
+                let exposed = Exposed { purpose: Purpose::HostPort, families };
+                ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *port), exposed.clone())));
+            }
+        }
         for service in &cluster.services {
             let is_exposed = matches!(service.kind, ServiceKind::NodePort | ServiceKind::LoadBalancer);
             if !is_exposed && service.external_ips.is_empty() {

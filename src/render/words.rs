@@ -94,6 +94,7 @@ pub(super) fn purpose(purpose: &Purpose) -> String {
             };
             format!("exposed by {how} {service}")
         }
+        Purpose::HostPort => "opened by its node (hostPort)".into(),
         Purpose::IngressController => "through the Ingress controller".into(),
         Purpose::ApiServer => "the API server".into(),
         Purpose::Webhook { configuration } => format!("the API server asks the admission webhook {configuration}"),

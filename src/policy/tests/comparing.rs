@@ -21,6 +21,7 @@ fn pod(name: &str, address: &str, port: u16) -> Pod {
         name: format!("{name}-1"),
         workload,
         maker: Some(format!("{name}-abc")),
+        host_ports: Vec::new(),
         labels: [("app", name)].into_iter().collect(),
         addresses: vec![address.parse().unwrap()],
         node: Some("node-1".into()),

@@ -344,6 +344,7 @@ fn ends_come_from_pods_and_from_templates() {
         finished: false,
         mesh: None,
         maker: None,
+        host_ports: Vec::new(),
     };
     let end = PodEnd::from(&pod);
     assert_eq!((end.pod.as_deref(), end.host_network), (Some("db-0"), true));

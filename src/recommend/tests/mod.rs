@@ -22,6 +22,7 @@ fn mk_pod(owner: &str, labels: &str) -> Pod {
         finished: false,
         mesh: None,
         maker: None,
+        host_ports: Vec::new(),
     }
 }
 

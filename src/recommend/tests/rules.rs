@@ -361,6 +361,17 @@ fn an_exposed_service_is_open_also_where_nodes_replaced_the_addresses_of_its_cli
 }
 
 #[test]
+fn a_port_that_the_node_opens_is_exposed() {
+    let mut lab = lab(&["gateway"]);
+    lab.cluster.pods[0].host_ports = vec![(TCP, 8443)];
+    lab.talk("203.0.113.9", "gateway", 8443);
+    lab.talk("203.0.113.9", "gateway", 9000);
+    let ingress = lab.group("gateway").ingress;
+    assert_eq!(said(&ingress), "203.0.113.9/32 TCP/9000; anyone of 0.0.0.0/0 TCP/8443");
+    assert_eq!(purposes(&ingress), [&Purpose::HostPort]);
+}
+
+#[test]
 fn what_a_pod_needs_of_its_own_node_it_needs_on_another_as_well() {
     let mut lab = lab(&["agent"]);
     lab.talk("agent", "192.0.2.1", 9100).marks = BTreeSet::from([Mark::Node]);
