@@ -18,9 +18,13 @@ step "who is who: what kubectl get ... -A -o json printed" \
     "flowmap inventory import samples/production/cluster.json"
 step "who depends on whom" \
     "flowmap flows"
+step "who does the same job, and where it stands" \
+    "flowmap tiers"
 step "least-privilege policies, held against what was seen" \
     "flowmap suggest --namespace production"
 step "one of them, with its evidence" \
     "cat policies-out/production/web.yaml"
 step "what would they break?" \
     "flowmap simulate policies-out/"
+step "was it a policy? which one? what should it have said?" \
+    "flowmap explain production/web production/db 5432 --policies policies-out/ || true"

@@ -112,7 +112,9 @@ fn a_denied_connection_is_explained_by_the_nearest_rule() {
     for words in [
         "shop/web-1 -> shop/db-1 TCP/5432: denied",
         "egress: no policy isolates this side",
-        "isolated by shop/db",
+        "ingress: no rule of shop/db allows ingress from shop/web-1 on TCP/5432",
+        "nearest is shop/db spec.ingress[0], but",
+        "port 5432 is not among 80, 443",
         "read so: ",
     ] {
         assert!(text.stdout.contains(words), "no `{words}` in {}", text.stdout);

@@ -289,7 +289,12 @@ fn words(explanation: &Explanation) -> String {
         (false, Some(_)) => "allowed in part",
         (false, None) => "denied",
     };
-    let mut text = format!("{from} -> {to} {protocol}/{port}: {verdict}\n  {reason}\n");
+    let mut text = format!("{from} -> {to} {protocol}/{port}: {verdict}\n");
+    // the sides say the rest, each for itself
+    let is_by_sides = partly.is_none() && (!allowed || egress.is_enough() && ingress.is_enough());
+    if !is_by_sides {
+        text += &print::wrapped(partly.as_ref().unwrap_or(reason), "  ");
+    }
     for (name, side) in [("egress", egress), ("ingress", ingress)] {
         text += &side_words(name, side);
     }
@@ -300,12 +305,20 @@ fn side_words(name: &str, side: &Side) -> String {
     if !side.isolated {
         return format!("{name}: no policy isolates this side\n");
     }
-    let mut text = format!("{name}: isolated by {}\n", side.isolated_by.join(", "));
+    // of a reason what is nearest has lines of its own
+    let sentence = match side.reason.as_deref().and_then(|reason| reason.split(": ").next()) {
+        Some(denied) => format!("{name}: {denied}"),
+        None => format!("{name}: isolated by {}", side.isolated_by.join(", ")),
+    };
+    let mut text = sentence + "\n";
     for rule in &side.rules {
         let _ = writeln!(text, "  allowed by {rule}");
     }
     if let Some(nearest) = &side.nearest {
-        let _ = writeln!(text, "  nearest is {}, but {}", nearest.rule, nearest.misses.join(", "));
+        let _ = writeln!(text, "  nearest is {}, but", nearest.rule);
+        for miss in &nearest.misses {
+            let _ = writeln!(text, "    {miss}");
+        }
     }
     text
 }

@@ -92,3 +92,18 @@ pub(super) fn text(bytes: &[u8]) -> io::Result<()> {
 pub(super) fn joined<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
     words.into_iter().map(|word| word.to_string()).collect::<Vec<_>>().join(",")
 }
+
+/// How wide a page of text is.
+const PAGE: usize = 100;
+
+/// Text broken at blanks into lines that fit a page, each behind an indent.
+pub(super) fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if indent.len() + line.chars().count() + word.chars().count() < PAGE => line.extend([" ", word]),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().flat_map(|line| [indent, line, "\n"]).collect()
+}

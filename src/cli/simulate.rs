@@ -221,21 +221,9 @@ fn with_reasons(simulation: &Simulation) -> String {
         ]);
     }
     let rows = table.text();
-    let reasons = std::iter::once(String::new()).chain(simulation.findings.iter().map(|it| wrapped(&it.reason)));
+    let reasons =
+        std::iter::once(String::new()).chain(simulation.findings.iter().map(|it| print::wrapped(&it.reason, "    ")));
     rows.lines().zip(reasons).flat_map(|(row, reason)| [row.to_owned(), "\n".to_owned(), reason]).collect()
-}
-
-/// Text broken at blanks to lines that are indented and fit a table.
-fn wrapped(text: &str) -> String {
-    const WIDTH: usize = 96;
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.len() + word.len() < WIDTH => line.extend([" ", word]),
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.iter().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 fn findings(simulation: &Simulation) -> Table {

@@ -56,6 +56,14 @@ pub struct Nearest {
     pub misses: Vec<String>,
 }
 
+impl Side {
+    /// Whether its policies alone allow the connection: where they do not, it is always allowed.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        !self.isolated || !self.rules.is_empty()
+    }
+}
+
 impl Verdict {
     /// Whether the connection is allowed.
     #[must_use]
