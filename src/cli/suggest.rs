@@ -222,7 +222,7 @@ fn write(
     files.push(folder::INDEX.to_owned());
     files.sort();
     documents.push(render::evidence(decided, policies, facts, &files));
-    folder::replace(&args.out_dir, &documents, found)
+    folder::replace(&args.out_dir, &documents, policies, found)
 }
 
 /// The namespaces asked for. One of which nothing was seen is an error, for any proposal would be a guess.
