@@ -251,3 +251,83 @@ fn another_folder_and_none_know_what_was_decided() {
     again(&flowmap);
     assert_eq!(flowmap.run(&["suggest", "-n", "production", "--out-dir", "-"]).code, 0);
 }
+
+/// Proposes again at a granularity.
+#[track_caller]
+fn at(flowmap: &Flowmap, granularity: &str) -> common::Output {
+    let output = flowmap.run(&[&SUGGEST[..], &["--granularity", granularity]].concat());
+    assert!(output.code != 2, "{}", output.stderr);
+    output
+}
+
+const OWN: &str =
+    "  - to:\n    - ipBlock:\n        cidr: 192.0.2.77/32\n    ports:\n    - protocol: TCP\n      port: 4444\n";
+
+#[test]
+fn what_a_person_added_comes_through_other_granularities() {
+    let flowmap = proposed();
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{OWN}"));
+    edit(&flowmap, "production/api.yaml", "apiVersion", "# see TICKET-7\napiVersion");
+    again(&flowmap);
+    let before = files(&flowmap.path("out"));
+    for granularity in ["namespace", "tier", "namespace", "workload"] {
+        at(&flowmap, granularity);
+        assert!(read(&flowmap, "production/api.yaml").contains("port: 4444"), "{granularity}");
+    }
+    assert!(files(&flowmap.path("out")) == before);
+    // what is edited meanwhile counts too
+    at(&flowmap, "namespace");
+    edit(&flowmap, "production/api.yaml", "port: 4444", "port: 5555");
+    at(&flowmap, "namespace");
+    at(&flowmap, "workload");
+    let api = read(&flowmap, "production/api.yaml");
+    assert!(api.contains("port: 5555") && !api.contains("port: 4444"), "{api}");
+    edit(&flowmap, "production/api.yaml", "port: 5555", "port: 6666");
+    again(&flowmap);
+    let api = read(&flowmap, "production/api.yaml");
+    assert!(api.contains("port: 6666") && !api.contains("port: 5555"), "{api}");
+}
+
+#[test]
+fn a_policy_that_was_deleted_and_put_back_is_a_proposal_that_can_be_edited() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    let api = read(&flowmap, "production/api.yaml");
+    fs::remove_file(flowmap.path("out/production/api.yaml")).unwrap();
+    again(&flowmap);
+    flowmap.write("out/production/api.yaml", &api);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+    flowmap.write("out/production/api.yaml", format!("{api}{OWN}"));
+    again(&flowmap);
+    assert!(read(&flowmap, "production/api.yaml").contains("#   added: egress to 192.0.2.77/32 on TCP/4444"));
+}
+
+#[test]
+fn an_older_file_that_is_restored_leaves_no_comments_of_flowmaps_behind() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    let older = read(&flowmap, "production/api.yaml").replacen("connections", "connections in all, 7 connections", 1);
+    flowmap.write("out/production/api.yaml", &older);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+    // a rule and its line, taken out and put back
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    flowmap.write("out/production/api.yaml", &older);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn what_a_person_added_and_took_out_again_leaves_nothing_behind() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{OWN}"));
+    again(&flowmap);
+    flowmap.write("out/production/api.yaml", &api);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+}

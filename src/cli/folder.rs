@@ -86,6 +86,18 @@ fn look(folder: &Path) -> anyhow::Result<Found> {
         found.texts.insert(document, text);
     }
     found.texts.insert(INDEX.to_owned(), Some(text));
+    let mut index = index;
+    for document in index.documents_rejected().into_iter().filter(|path| stays_inside(path)) {
+        let Ok(Some(text)) = text_of(&folder.join(&document)) else { continue };
+        // put back by hand; whatever else is there now is a person's own
+        if let Ok(here) = read_document(&document, &text)
+            && index.decisions.is_put_back(&here)
+        {
+            found.now.0.extend(here.0);
+            found.texts.insert(document.clone(), Some(text));
+            index.files.insert(document);
+        }
+    }
     found.was_stopped = index.before.is_some();
     found.index = index.settled(&found.now, |document| write::staged(&folder.join(document)).exists());
     Ok(found)

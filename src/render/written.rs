@@ -71,6 +71,14 @@ impl Index {
         written.documents().into_iter().chain(before).map(str::to_owned).collect()
     }
 
+    /// The documents that held nothing but policies that stay away.
+    #[must_use]
+    pub fn documents_rejected(&self) -> BTreeSet<String> {
+        let known = self.documents();
+        let all = self.decisions.rejected_policies.iter().filter_map(|key| key.split_once('#'));
+        all.map(|(path, _)| path.to_owned()).filter(|path| !known.contains(path)).collect()
+    }
+
     /// Where who wrote the folder was stopped halfway: every document counts as that which was last put into its place.
     /// `is_waiting` tells of which the new one was not.
     #[must_use]
