@@ -331,3 +331,30 @@ fn what_a_person_added_and_took_out_again_leaves_nothing_behind() {
     again(&flowmap);
     assert!(files(&flowmap.path("out")) == before);
 }
+
+#[test]
+fn decisions_that_do_not_apply_at_a_granularity_are_told_and_kept() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    let before = files(&flowmap.path("out"));
+    let output = at(&flowmap, "namespace");
+    let told = "production/api.yaml#api: removed: egress to app=cache on TCP/6379";
+    assert!(output.stderr.contains(&format!("flowmap: {told} by hand: not in force")), "{}", output.stderr);
+    let review = read(&flowmap, "REVIEW.md");
+    assert!(review.contains(&format!("- {told}\n")) && review.contains("**not in force"), "{review}");
+    at(&flowmap, "workload");
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn a_field_that_was_taken_out_stays_out() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", "  policyTypes:\n  - Ingress\n  - Egress\n", "");
+    again(&flowmap);
+    assert!(!read(&flowmap, "production/api.yaml").contains("policyTypes"));
+    // put back, it is back
+    edit(&flowmap, "production/api.yaml", "  ingress:\n", "  policyTypes:\n  - Ingress\n  - Egress\n  ingress:\n");
+    again(&flowmap);
+    assert!(read(&flowmap, "production/api.yaml").contains("  policyTypes:\n  - Ingress\n  - Egress\n"));
+}

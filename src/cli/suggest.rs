@@ -9,7 +9,7 @@ use super::{
     print,
     suggest_args::{Args, Direction, Granularity},
     suggest_facts::{self, concerned},
-    suggest_report::{report, warn},
+    suggest_report::{report, warn, warn_idle},
     world::{Site, World},
 };
 use crate::{
@@ -44,6 +44,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let asked = Asked { args: &args, site, dependencies: &dependencies, namespaces: &namespaces, coverage: &coverage };
     let proposal = asked.proposal(args.granularity, &found)?;
     let replay = asked.replay(&proposal.policies.documents)?;
+    warn_idle(&proposal.policies.idle);
     if is_stream {
         print::text(stream(&proposal.policies.documents).as_bytes())?;
     } else {
@@ -203,9 +204,9 @@ impl Asked<'_> {
             coverage: self.coverage,
         };
         let granularities = self.granularities(proposal);
-        let Policies { decisions, conflicts, .. } = &proposal.policies;
-        let (decisions, conflicts) = (decisions.clone(), conflicts.clone());
-        Facts { granularities, decisions, conflicts, ..suggest_facts::facts(&about, replay) }
+        let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
+        let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
+        Facts { granularities, decisions, conflicts, idle, ..suggest_facts::facts(&about, replay) }
     }
 }
 

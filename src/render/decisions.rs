@@ -81,7 +81,16 @@ pub struct Conflict {
     pub what: String,
 }
 
-/// Fields of a policy that a person may set.
+/// A decision that finds nothing to apply to in what is proposed now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Idle {
+    /// The policy it was made on, by document and name.
+    pub policy: String,
+    /// What was done, in words.
+    pub what: String,
+}
+
+/// Fields of a policy that a person may set; null where one was taken out.
 const FIELDS: [(&str, &str); 3] =
     [("podSelector", "/spec/podSelector"), ("policyTypes", "/spec/policyTypes"), ("metadata", "/metadata")];
 

@@ -27,9 +27,10 @@ pub fn policies(
 ) -> Result<Policies, RenderError> {
     let mut policies = Policies { decisions: decisions.clone(), ..Policies::default() };
     for plan in &recommendation.namespaces {
-        let drafts = drafts(plan, recommendation.directions, decisions);
+        let mut drafts = drafts(plan, recommendation.directions, decisions);
         let proposed: BTreeSet<String> = drafts.iter().map(Draft::key).collect();
         policies.decisions.adopt(&plan.namespace, &proposed, now);
+        policies.idle.extend(policies.decisions.idle(&plan.namespace, &mut drafts));
         let mut by_path: BTreeMap<String, Vec<Draft>> = BTreeMap::new();
         for mut draft in drafts {
             policies.decisions.give_back(&mut draft);

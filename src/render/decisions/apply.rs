@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Conflict, Decisions, FIELDS, Permission, RESOURCES, is_same, put};
+use super::{Conflict, Decisions, FIELDS, Idle, Permission, RESOURCES, is_same, put};
 use crate::render::{
     RenderError,
     draft::{Atom, Draft, SIDES, atoms},
@@ -38,6 +38,37 @@ impl Decisions {
         for one in self.withdrawn.remove(&key).unwrap_or_default().iter().filter(|one| is_proposed(one)) {
             put(&mut self.rejected, &key, one);
         }
+    }
+
+    /// Decisions on a namespace that find nothing here to apply to: made at another granularity, or on what is no
+    /// longer proposed.
+    pub(in crate::render) fn idle(&self, namespace: &str, drafts: &mut [Draft]) -> Vec<Idle> {
+        let mut idle = Vec::new();
+        let is_here = |key: &&String| key.split('/').next() == Some(namespace) && !key.ends_with('#');
+        let mut add = |key: &String, what: String| idle.push(Idle { policy: key.clone(), what });
+        for (key, all) in self.rejected.iter().filter(|(key, _)| is_here(key)) {
+            let mut draft = drafts.iter_mut().find(|draft| draft.key() == *key);
+            for one in all {
+                let is_proposed = |draft: &mut Draft| draft.side(&one.side).iter().any(|it| one.is(&one.side, it));
+                if !draft.as_deref_mut().is_some_and(is_proposed) {
+                    let atom = Atom { peer: one.peer.clone(), port: one.port.clone() };
+                    add(key, format!("removed: {}", words::permission(&one.side, &atom)));
+                }
+            }
+        }
+        let is_proposed = |key: &String| drafts.iter().any(|draft| draft.key() == *key);
+        let is_absent = |key: &&String| is_here(key) && !is_proposed(key) && !self.added_objects.contains_key(*key);
+        for key in self.rejected_policies.iter().filter(is_absent) {
+            add(key, "deleted".to_owned());
+        }
+        for (key, fields) in self.fields.iter().filter(|(key, _)| is_absent(key)) {
+            add(key, format!("set: {}", fields.keys().cloned().collect::<Vec<_>>().join(", ")));
+        }
+        for key in self.notes.keys().filter(is_absent) {
+            add(key, "comments".to_owned());
+        }
+        idle.sort();
+        idle
     }
 
     /// Takes from a proposed policy what was rejected, and adds what was added; tells what that changes.
@@ -84,8 +115,16 @@ impl Decisions {
         }
         let Some(fields) = self.fields.get(key) else { return object };
         for (name, pointer) in FIELDS {
-            if let (Some(value), Some(place)) = (fields.get(name), object.pointer_mut(pointer)) {
-                *place = value.clone();
+            let Some((parent, field)) = pointer.rsplit_once('/') else { continue };
+            let parent = object.pointer_mut(parent).and_then(Value::as_object_mut);
+            match (fields.get(name), parent) {
+                (Some(Value::Null), Some(parent)) => {
+                    parent.remove(field);
+                }
+                (Some(value), Some(parent)) => {
+                    parent.insert(field.to_owned(), value.clone());
+                }
+                _ => {}
             }
         }
         object
@@ -102,6 +141,9 @@ impl Decisions {
         resources.extend(added);
         for (name, value) in self.fields.get(key).into_iter().flatten() {
             object[name] = value.clone();
+        }
+        if let Some(fields) = object.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
         }
         object[RESOURCES] = resources.into();
         object

@@ -63,8 +63,14 @@ impl Decisions {
         }
         for (name, pointer) in FIELDS {
             let (before, after) = (last.object.pointer(pointer), now.object.pointer(pointer));
-            if let Some(after) = after.filter(|after| before.is_none_or(|before| !is_same(before, after))) {
-                self.fields.entry(key.to_owned()).or_default().insert(name.to_owned(), after.clone());
+            let is_same = match (before, after) {
+                (Some(before), Some(after)) => is_same(before, after),
+                (before, after) => before.is_none() && after.is_none(),
+            };
+            if !is_same {
+                // null: taken out
+                let after = after.cloned().unwrap_or_default();
+                self.fields.entry(key.to_owned()).or_default().insert(name.to_owned(), after);
             }
         }
         let known = self.notes.remove(key).unwrap_or_default();
@@ -91,6 +97,11 @@ impl Decisions {
         for (name, value) in now.as_object().into_iter().flatten().filter(|(name, _)| *name != RESOURCES) {
             if last.get(name) != Some(value) {
                 self.fields.entry(key.to_owned()).or_default().insert(name.clone(), value.clone());
+            }
+        }
+        for (name, _) in last.as_object().into_iter().flatten().filter(|(name, _)| now.get(name.as_str()).is_none()) {
+            if name != RESOURCES {
+                self.fields.entry(key.to_owned()).or_default().insert(name.clone(), Value::Null);
             }
         }
     }
