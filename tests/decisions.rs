@@ -358,3 +358,65 @@ fn a_field_that_was_taken_out_stays_out() {
     again(&flowmap);
     assert!(read(&flowmap, "production/api.yaml").contains("  policyTypes:\n  - Ingress\n  - Egress\n"));
 }
+
+/// Proposes into a folder, and tells whether api may reach cache there.
+#[track_caller]
+fn reaches_cache(flowmap: &Flowmap, folder: &str) -> bool {
+    let output = flowmap.run(&["suggest", "-n", "production", "--out-dir", folder]);
+    assert!(output.code != 2, "{}", output.stderr);
+    let api = || fs::read_to_string(flowmap.path(folder).join("production/api.yaml")).unwrap();
+    if folder == "-" { output.stdout.matches("port: 6379").count() == 2 } else { api().contains("port: 6379") }
+}
+
+#[test]
+fn an_older_folder_does_not_undo_what_was_decided_in_another() {
+    let flowmap = proposed();
+    assert!(reaches_cache(&flowmap, "other"));
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    for folder in ["other", "new", "-", "out", "other"] {
+        assert!(!reaches_cache(&flowmap, folder), "{folder}");
+    }
+    // two folders with a decision each
+    let own = |folder: &str, port: &str| {
+        let path = format!("{folder}/production/api.yaml");
+        let api = fs::read_to_string(flowmap.path(&path)).unwrap();
+        flowmap.write(&path, format!("{api}{}", OWN.replace("4444", port)));
+    };
+    own("out", "4444");
+    own("other", "5555");
+    for folder in ["out", "other", "out", "new"] {
+        assert!(!reaches_cache(&flowmap, folder), "{folder}");
+    }
+    let api = fs::read_to_string(flowmap.path("new/production/api.yaml")).unwrap();
+    assert!(api.contains("port: 4444") && api.contains("port: 5555"), "{api}");
+    // taken back in one folder, it is taken back in all
+    let api = fs::read_to_string(flowmap.path("other/production/api.yaml")).unwrap();
+    flowmap.write("other/production/api.yaml", format!("{api}{REDIS}"));
+    for folder in ["other", "out", "new", "-", "out"] {
+        assert!(reaches_cache(&flowmap, folder), "{folder}");
+    }
+    // and decided again
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", api.replacen(REDIS, "", 1));
+    let api = read(&flowmap, "production/api.yaml");
+    assert!(!api.contains("port: 6379"), "{api}");
+    for folder in ["out", "other", "-"] {
+        assert!(!reaches_cache(&flowmap, folder), "{folder}");
+    }
+}
+
+#[test]
+fn a_folder_from_elsewhere_keeps_its_decisions_where_the_store_knows_none() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    let elsewhere = Flowmap::with_sample();
+    elsewhere.ok(&["suggest", "-n", "production", "--out-dir", "own"]);
+    for (name, bytes) in files(&flowmap.path("out")).iter().filter(|(name, _)| !name.ends_with('/')) {
+        elsewhere.write(&format!("out/{name}"), bytes);
+    }
+    for folder in ["out", "own", "-"] {
+        assert!(!reaches_cache(&elsewhere, folder), "{folder}");
+    }
+}

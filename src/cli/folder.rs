@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 
 use super::Fault;
-use crate::render::{Decisions, Index, Written, read_document};
+use crate::render::{Decisions, Index, Kept, Written, read_document};
 use lock::Lock;
 pub(super) use write::replace;
 
@@ -30,7 +30,7 @@ pub(super) struct Found {
     /// The policies as they are now.
     pub now: Written,
     /// What the store keeps of decisions.
-    pub kept: Decisions,
+    pub kept: Kept,
     /// Whether an older flowmap wrote it, that did not note what.
     pub is_older: bool,
     /// Whether who wrote it was stopped halfway.
@@ -40,14 +40,18 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// What a person decided until now. Of namespaces that the folder does not know, what the store keeps counts.
+    /// What a person decided until now: what was edited in the folder since it was written, else what the store keeps.
     pub fn decisions(&self) -> Decisions {
-        let Some(last) = &self.index.written else { return self.kept.clone() };
         let mut decisions = self.index.decisions.clone();
-        decisions.learn(last, &self.now);
-        let known: BTreeSet<&str> = last.documents().iter().filter_map(|path| path.split('/').next()).collect();
-        decisions.join(self.kept.without(&known));
-        decisions
+        if let Some(last) = &self.index.written {
+            decisions.learn(last, &self.now);
+        }
+        self.kept.merged(&self.index.decisions, decisions)
+    }
+
+    /// What the store is to keep where these are the decisions from now on.
+    pub fn keeps(&self, decisions: &Decisions) -> Kept {
+        self.kept.followed_by(&self.index.decisions, decisions)
     }
 
     /// The files that are flowmap's.

@@ -17,7 +17,7 @@ use crate::{
     model::{Coverage, Dependency, WorkloadRef},
     policy::{self, Census, Evaluator, Outside, Past, PolicySet, Roster, Simulation, Strictness},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
-    render::{self, Decisions, Document, Facts, Policies},
+    render::{self, Document, Facts, Kept, Policies},
     store::Store,
     tier::{self, Scope},
 };
@@ -51,21 +51,22 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         let decided = render::decided(&proposal.recommendation, &proposal.policies.decisions);
         let facts = asked.facts(&world, &proposal, replay.clone());
         warn(&facts, &decided, &found);
+        // before the folder: what was taken back there is not brought back if this run is killed in between
+        if let Some(store) = &store {
+            keep(store, site, &namespaces, &found.keeps(&proposal.policies.decisions)).await?;
+        }
         write(&args, &proposal.policies, &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
-        if let Some(store) = &store {
-            keep(store, site, &namespaces, &proposal.policies.decisions).await?;
-        }
     }
     Ok(if replay.denied > 0 { Done::Found } else { Done::Clean })
 }
 
 /// What the store keeps of decisions on some namespaces.
-async fn kept(store: &Store, site: &Site, namespaces: &BTreeSet<String>) -> anyhow::Result<Decisions> {
-    let mut kept = Decisions::default();
+async fn kept(store: &Store, site: &Site, namespaces: &BTreeSet<String>) -> anyhow::Result<Kept> {
+    let mut kept = Kept::default();
     for (namespace, body) in store.decisions(&site.name).await? {
         if namespaces.contains(&namespace) {
-            let decisions: Decisions = serde_json::from_str(&body)
+            let decisions: Kept = serde_json::from_str(&body)
                 .map_err(|error| Fault::new(format_args!("decisions on namespace `{namespace}`"), error))?;
             kept.join(decisions.within(&namespace));
         }
@@ -74,7 +75,7 @@ async fn kept(store: &Store, site: &Site, namespaces: &BTreeSet<String>) -> anyh
 }
 
 /// Keeps them for other folders and for none.
-async fn keep(store: &Store, site: &Site, namespaces: &BTreeSet<String>, all: &Decisions) -> anyhow::Result<()> {
+async fn keep(store: &Store, site: &Site, namespaces: &BTreeSet<String>, all: &Kept) -> anyhow::Result<()> {
     for namespace in namespaces {
         let decisions = all.within(namespace);
         let body = if decisions.is_empty() { None } else { Some(serde_json::to_string(&decisions)?) };

@@ -6,6 +6,7 @@
 
 mod apply;
 mod learn;
+mod merge;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,8 @@ use super::{
     draft::{Atom, canonical},
     written::{Written, WrittenObject},
 };
+
+pub use merge::Kept;
 
 /// One permission of a policy, and which way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,14 +107,6 @@ impl Decisions {
         let mut within = self.clone();
         within.forget(|key| key.split('/').next() != Some(namespace));
         within
-    }
-
-    /// Those of other namespaces than these.
-    #[must_use]
-    pub fn without(&self, namespaces: &BTreeSet<&str>) -> Self {
-        let mut without = self.clone();
-        without.forget(|key| key.split('/').next().is_some_and(|it| namespaces.contains(it)));
-        without
     }
 
     /// Takes in those of other namespaces.

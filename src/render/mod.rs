@@ -12,7 +12,7 @@ mod words;
 mod written;
 
 pub use cost::{Cost, Granularity, cost, granularities};
-pub use decisions::{Conflict, Decisions, Idle, Permission};
+pub use decisions::{Conflict, Decisions, Idle, Kept, Permission};
 pub use evidence::evidence;
 pub use kubernetes::{decided, policies};
 pub use review::{Blocked, Facts, RunLoss, Seen, review, seen};
