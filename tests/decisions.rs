@@ -251,3 +251,172 @@ fn another_folder_and_none_know_what_was_decided() {
     again(&flowmap);
     assert_eq!(flowmap.run(&["suggest", "-n", "production", "--out-dir", "-"]).code, 0);
 }
+
+/// Proposes again at a granularity.
+#[track_caller]
+fn at(flowmap: &Flowmap, granularity: &str) -> common::Output {
+    let output = flowmap.run(&[&SUGGEST[..], &["--granularity", granularity]].concat());
+    assert!(output.code != 2, "{}", output.stderr);
+    output
+}
+
+const OWN: &str =
+    "  - to:\n    - ipBlock:\n        cidr: 192.0.2.77/32\n    ports:\n    - protocol: TCP\n      port: 4444\n";
+
+#[test]
+fn what_a_person_added_comes_through_other_granularities() {
+    let flowmap = proposed();
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{OWN}"));
+    edit(&flowmap, "production/api.yaml", "apiVersion", "# see TICKET-7\napiVersion");
+    again(&flowmap);
+    let before = files(&flowmap.path("out"));
+    for granularity in ["namespace", "tier", "namespace", "workload"] {
+        at(&flowmap, granularity);
+        assert!(read(&flowmap, "production/api.yaml").contains("port: 4444"), "{granularity}");
+    }
+    assert!(files(&flowmap.path("out")) == before);
+    // what is edited meanwhile counts too
+    at(&flowmap, "namespace");
+    edit(&flowmap, "production/api.yaml", "port: 4444", "port: 5555");
+    at(&flowmap, "namespace");
+    at(&flowmap, "workload");
+    let api = read(&flowmap, "production/api.yaml");
+    assert!(api.contains("port: 5555") && !api.contains("port: 4444"), "{api}");
+    edit(&flowmap, "production/api.yaml", "port: 5555", "port: 6666");
+    again(&flowmap);
+    let api = read(&flowmap, "production/api.yaml");
+    assert!(api.contains("port: 6666") && !api.contains("port: 5555"), "{api}");
+}
+
+#[test]
+fn a_policy_that_was_deleted_and_put_back_is_a_proposal_that_can_be_edited() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    let api = read(&flowmap, "production/api.yaml");
+    fs::remove_file(flowmap.path("out/production/api.yaml")).unwrap();
+    again(&flowmap);
+    flowmap.write("out/production/api.yaml", &api);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+    flowmap.write("out/production/api.yaml", format!("{api}{OWN}"));
+    again(&flowmap);
+    assert!(read(&flowmap, "production/api.yaml").contains("#   added: egress to 192.0.2.77/32 on TCP/4444"));
+}
+
+#[test]
+fn an_older_file_that_is_restored_leaves_no_comments_of_flowmaps_behind() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    let older = read(&flowmap, "production/api.yaml").replacen("connections", "connections in all, 7 connections", 1);
+    flowmap.write("out/production/api.yaml", &older);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+    // a rule and its line, taken out and put back
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    flowmap.write("out/production/api.yaml", &older);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn what_a_person_added_and_took_out_again_leaves_nothing_behind() {
+    let flowmap = proposed();
+    let before = files(&flowmap.path("out"));
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{OWN}"));
+    again(&flowmap);
+    flowmap.write("out/production/api.yaml", &api);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn decisions_that_do_not_apply_at_a_granularity_are_told_and_kept() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    let before = files(&flowmap.path("out"));
+    let output = at(&flowmap, "namespace");
+    let told = "production/api.yaml#api: removed: egress to app=cache on TCP/6379";
+    assert!(output.stderr.contains(&format!("flowmap: {told} by hand: not in force")), "{}", output.stderr);
+    let review = read(&flowmap, "REVIEW.md");
+    assert!(review.contains(&format!("- {told}\n")) && review.contains("**not in force"), "{review}");
+    at(&flowmap, "workload");
+    assert!(files(&flowmap.path("out")) == before);
+}
+
+#[test]
+fn a_field_that_was_taken_out_stays_out() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", "  policyTypes:\n  - Ingress\n  - Egress\n", "");
+    again(&flowmap);
+    assert!(!read(&flowmap, "production/api.yaml").contains("policyTypes"));
+    // put back, it is back
+    edit(&flowmap, "production/api.yaml", "  ingress:\n", "  policyTypes:\n  - Ingress\n  - Egress\n  ingress:\n");
+    again(&flowmap);
+    assert!(read(&flowmap, "production/api.yaml").contains("  policyTypes:\n  - Ingress\n  - Egress\n"));
+}
+
+/// Proposes into a folder, and tells whether api may reach cache there.
+#[track_caller]
+fn reaches_cache(flowmap: &Flowmap, folder: &str) -> bool {
+    let output = flowmap.run(&["suggest", "-n", "production", "--out-dir", folder]);
+    assert!(output.code != 2, "{}", output.stderr);
+    let api = || fs::read_to_string(flowmap.path(folder).join("production/api.yaml")).unwrap();
+    if folder == "-" { output.stdout.matches("port: 6379").count() == 2 } else { api().contains("port: 6379") }
+}
+
+#[test]
+fn an_older_folder_does_not_undo_what_was_decided_in_another() {
+    let flowmap = proposed();
+    assert!(reaches_cache(&flowmap, "other"));
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    for folder in ["other", "new", "-", "out", "other"] {
+        assert!(!reaches_cache(&flowmap, folder), "{folder}");
+    }
+    // two folders with a decision each
+    let own = |folder: &str, port: &str| {
+        let path = format!("{folder}/production/api.yaml");
+        let api = fs::read_to_string(flowmap.path(&path)).unwrap();
+        flowmap.write(&path, format!("{api}{}", OWN.replace("4444", port)));
+    };
+    own("out", "4444");
+    own("other", "5555");
+    for folder in ["out", "other", "out", "new"] {
+        assert!(!reaches_cache(&flowmap, folder), "{folder}");
+    }
+    let api = fs::read_to_string(flowmap.path("new/production/api.yaml")).unwrap();
+    assert!(api.contains("port: 4444") && api.contains("port: 5555"), "{api}");
+    // taken back in one folder, it is taken back in all
+    let api = fs::read_to_string(flowmap.path("other/production/api.yaml")).unwrap();
+    flowmap.write("other/production/api.yaml", format!("{api}{REDIS}"));
+    for folder in ["other", "out", "new", "-", "out"] {
+        assert!(reaches_cache(&flowmap, folder), "{folder}");
+    }
+    // and decided again
+    let api = read(&flowmap, "production/api.yaml");
+    flowmap.write("out/production/api.yaml", api.replacen(REDIS, "", 1));
+    let api = read(&flowmap, "production/api.yaml");
+    assert!(!api.contains("port: 6379"), "{api}");
+    for folder in ["out", "other", "-"] {
+        assert!(!reaches_cache(&flowmap, folder), "{folder}");
+    }
+}
+
+#[test]
+fn a_folder_from_elsewhere_keeps_its_decisions_where_the_store_knows_none() {
+    let flowmap = proposed();
+    edit(&flowmap, "production/api.yaml", REDIS, "");
+    again(&flowmap);
+    let elsewhere = Flowmap::with_sample();
+    elsewhere.ok(&["suggest", "-n", "production", "--out-dir", "own"]);
+    for (name, bytes) in files(&flowmap.path("out")).iter().filter(|(name, _)| !name.ends_with('/')) {
+        elsewhere.write(&format!("out/{name}"), bytes);
+    }
+    for folder in ["out", "own", "-"] {
+        assert!(!reaches_cache(&elsewhere, folder), "{folder}");
+    }
+}

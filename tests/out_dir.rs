@@ -91,3 +91,142 @@ fn a_run_that_fails_before_it_writes_leaves_the_folder_as_it_was() {
     flowmap.run(&["suggest", "-n", "default", "--out-dir", "new"]).is_an_error(&["default"]);
     assert!(!flowmap.path("new").exists());
 }
+
+/// Kills a run at the call that would put its `n`th file into its place, or remove it. False where it ended before.
+fn is_killed(flowmap: &Flowmap, n: usize, args: &[&str]) -> bool {
+    let calls = "rename,renameat,renameat2,unlink,unlinkat";
+    let inject = format!("inject={calls}:signal=KILL:when={n}");
+    let trace = format!("trace={calls}");
+    let own = flowmap.command(args);
+    let mut command = std::process::Command::new("strace");
+    command.args(["-f", "-q", "-o", "/dev/null", "-e", &trace, "-e", &inject]).arg(own.get_program()).args(args);
+    command.current_dir(flowmap.path("")).env("FLOWMAP_DB", flowmap.path("flowmap.db"));
+    command.output().expect("strace starts").status.code().is_none_or(|code| code > 100)
+}
+
+fn has_strace() -> bool {
+    let is_there = std::process::Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    let is_there = is_there.is_ok_and(|output| output.status.success());
+    if !is_there {
+        common::skipped("strace is not there, or may not trace");
+    }
+    is_there
+}
+
+const BY_NAMESPACE: [&str; 7] = ["suggest", "-n", "production", "--out-dir", "out", "--granularity", "namespace"];
+
+#[test]
+fn the_next_run_understands_a_folder_whose_writer_was_killed_at_any_file() {
+    if !has_strace() {
+        return;
+    }
+    let reference = Flowmap::with_sample();
+    reference.ok(&SUGGEST);
+    let expected = files(&reference.path("out"));
+    for (killed, first) in [(&SUGGEST[..], true), (&BY_NAMESPACE, false)] {
+        for n in 1.. {
+            let flowmap = Flowmap::with_sample();
+            if !first {
+                flowmap.ok(&SUGGEST);
+                flowmap.write("out/production/mine.yaml", "a: 1\n");
+            }
+            if !is_killed(&flowmap, n, killed) {
+                assert!(n > 8, "{n} calls alone");
+                break;
+            }
+            flowmap.ok(&SUGGEST);
+            let mut found = files(&flowmap.path("out"));
+            assert_eq!(found.remove("production/mine.yaml").is_some(), !first);
+            for (name, bytes) in &expected {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                assert_eq!(found.remove(name).as_deref().map(text), Some(text(bytes)), "{name}, killed at {n}");
+            }
+            assert!(found.is_empty(), "left over at {n}: {:?}", found.keys());
+        }
+    }
+}
+
+#[test]
+fn what_a_person_decided_outlasts_a_run_that_was_killed() {
+    if !has_strace() {
+        return;
+    }
+    let edited = || {
+        let flowmap = Flowmap::with_sample();
+        flowmap.ok(&SUGGEST);
+        let api = fs::read_to_string(flowmap.path("out/production/api.yaml")).expect("a policy");
+        let api = api.replacen("port: 6379", "port: 6380", 1).replacen("apiVersion", "# see TICKET-7\napiVersion", 1);
+        flowmap.write("out/production/api.yaml", api);
+        fs::remove_file(flowmap.path("out/production/db.yaml")).expect("a policy");
+        flowmap
+    };
+    let reference = edited();
+    reference.run(&SUGGEST);
+    let expected = files(&reference.path("out"));
+    for n in 1.. {
+        let flowmap = edited();
+        if !is_killed(&flowmap, n, &SUGGEST) {
+            break;
+        }
+        flowmap.run(&SUGGEST);
+        assert!(files(&flowmap.path("out")) == expected, "killed at {n}");
+    }
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_an_error_and_nothing_is_written() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    fs::remove_file(flowmap.path("out/REVIEW.md")).expect("a review");
+    fs::create_dir(flowmap.path("out/REVIEW.md")).expect("a folder");
+    let before = files(&flowmap.path("out"));
+    flowmap.run(&BY_NAMESPACE).is_an_error(&["out/REVIEW.md: is a folder", "hint: move it away"]);
+    assert_eq!(files(&flowmap.path("out")), before);
+    fs::remove_dir(flowmap.path("out/REVIEW.md")).expect("a folder");
+    flowmap.ok(&SUGGEST);
+}
+
+#[test]
+fn two_at_a_time_write_one_after_the_other() {
+    let flowmap = Flowmap::with_sample();
+    for _ in 0..3 {
+        let runs = [&SUGGEST[..], &BY_NAMESPACE, &SUGGEST, &BY_NAMESPACE];
+        let children = runs.map(|args| {
+            let mut command = flowmap.command(args);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            command.spawn().expect("flowmap starts")
+        });
+        for mut child in children {
+            child.wait().expect("flowmap ends");
+        }
+        flowmap.ok(&SUGGEST);
+        let found = files(&flowmap.path("out"));
+        assert!(found.keys().all(|name| !name.contains(".flowmap-")), "{:?}", found.keys());
+        let review = String::from_utf8_lossy(&found["REVIEW.md"]).into_owned();
+        assert!(!review.contains("by hand"), "{review}");
+    }
+}
+
+#[test]
+fn a_file_that_a_person_made_from_a_policy_of_flowmaps_is_theirs() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    let api = fs::read_to_string(flowmap.path("out/production/api.yaml")).expect("a policy");
+    flowmap.write("out/production/namespace.yaml", api.replace("name: api", "name: mine").replace("6379", "7777"));
+    let before = files(&flowmap.path("out"));
+    let words = ["out/production/namespace.yaml: is there already, and flowmap did not write it", "hint: move it away"];
+    flowmap.run(&BY_NAMESPACE).is_an_error(&words);
+    assert_eq!(files(&flowmap.path("out")), before);
+}
+
+#[test]
+fn what_cannot_be_written_leaves_nothing_behind() {
+    use std::os::unix::fs::PermissionsExt;
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    let before = files(&flowmap.path("out"));
+    fs::set_permissions(flowmap.path("out/production"), fs::Permissions::from_mode(0o555)).expect("a folder");
+    flowmap.as_a_mere_user(&SUGGEST).is_an_error(&["flowmap: out: "]);
+    fs::set_permissions(flowmap.path("out/production"), fs::Permissions::from_mode(0o755)).expect("a folder");
+    assert_eq!(files(&flowmap.path("out")), before);
+}

@@ -1,17 +1,21 @@
 //! The folder that a proposal is written to: all of it or nothing, never a file that flowmap did not write, and never
 //! against what a person made of it.
 
+mod lock;
+mod write;
+
 use std::{
-    collections::BTreeSet,
-    fs,
-    io::{self, Write},
-    path::{Component, Path, PathBuf},
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Component, Path},
 };
 
 use serde_json::Value;
 
 use super::Fault;
-use crate::render::{Decisions, Document, Index, Written, read_document};
+use crate::render::{Decisions, Index, Kept, Written, read_document};
+use lock::Lock;
+pub(super) use write::replace;
 
 /// The document that lists the files of a proposal.
 pub(super) const INDEX: &str = "evidence.json";
@@ -21,50 +25,95 @@ pub(super) const INDEX: &str = "evidence.json";
 pub(super) struct Found {
     /// What was written and decided then.
     index: Index,
+    /// The index and the documents with policies as they are, byte by byte; none where there is no such file.
+    texts: BTreeMap<String, Option<String>>,
     /// The policies as they are now.
     pub now: Written,
     /// What the store keeps of decisions.
-    pub kept: Decisions,
+    pub kept: Kept,
     /// Whether an older flowmap wrote it, that did not note what.
     pub is_older: bool,
+    /// Whether who wrote it was stopped halfway.
+    was_stopped: bool,
+    /// Nobody else writes there as long as this lives.
+    lock: Option<Lock>,
 }
 
 impl Found {
-    /// What a person decided until now. Of namespaces that the folder does not know, what the store keeps counts.
+    /// What a person decided until now: what was edited in the folder since it was written, else what the store keeps.
     pub fn decisions(&self) -> Decisions {
-        let Some(last) = &self.index.written else { return self.kept.clone() };
         let mut decisions = self.index.decisions.clone();
-        decisions.learn(last, &self.now);
-        let known: BTreeSet<&str> = last.documents().iter().filter_map(|path| path.split('/').next()).collect();
-        decisions.join(self.kept.without(&known));
-        decisions
+        if let Some(last) = &self.index.written {
+            decisions.learn(last, &self.now);
+        }
+        self.kept.merged(&self.index.decisions, decisions)
+    }
+
+    /// What the store is to keep where these are the decisions from now on.
+    pub fn keeps(&self, decisions: &Decisions) -> Kept {
+        self.kept.followed_by(&self.index.decisions, decisions)
+    }
+
+    /// The files that are flowmap's.
+    fn files(&self) -> BTreeSet<&str> {
+        self.index.files.iter().map(String::as_str).filter(|path| stays_inside(path)).collect()
     }
 }
 
-/// Reads what is there. Anything that cannot be read is an error: what a person decided is never guessed.
+/// Waits until nobody else writes to the folder, and reads what is there. Anything that cannot be read is an error: what
+/// a person decided is never guessed.
 pub(super) fn read(folder: &Path) -> anyhow::Result<Found> {
+    let lock = Lock::of(folder);
+    Ok(Found { lock, ..look(folder)? })
+}
+
+/// What is there.
+fn look(folder: &Path) -> anyhow::Result<Found> {
     let path = folder.join(INDEX);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         // whatever else is wrong with the folder is told when it is written
-        Err(error) if error.kind() != io::ErrorKind::InvalidData => return Ok(Found::default()),
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+            return Ok(Found { texts: [(INDEX.to_owned(), None)].into(), ..Found::default() });
+        }
         Err(error) => return Err(foreign(&path, &error.to_string())),
     };
     let value: Value = serde_json::from_str(&text).map_err(|error| foreign(&path, &error.to_string()))?;
     let index: Index = serde_json::from_value(value).map_err(|error| foreign(&path, &error.to_string()))?;
     let mut found = Found { is_older: index.written.is_none(), ..Found::default() };
-    for document in index.written.iter().flat_map(Written::documents).filter(|path| stays_inside(path)) {
-        let path = folder.join(document);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(unreadable(&path, &error.to_string())),
-        };
-        let now = read_document(document, &text).map_err(|reason| unreadable(&path, &reason))?;
-        found.now.0.extend(now.0);
+    for document in index.documents().into_iter().filter(|path| stays_inside(path)) {
+        let path = folder.join(&document);
+        let text = text_of(&path).map_err(|error| unreadable(&path, &error.to_string()))?;
+        if let Some(text) = &text {
+            found.now.0.extend(read_document(&document, text).map_err(|reason| unreadable(&path, &reason))?.0);
+        }
+        found.texts.insert(document, text);
     }
-    found.index = index;
+    found.texts.insert(INDEX.to_owned(), Some(text));
+    let mut index = index;
+    for document in index.documents_rejected().into_iter().filter(|path| stays_inside(path)) {
+        let Ok(Some(text)) = text_of(&folder.join(&document)) else { continue };
+        // put back by hand; whatever else is there now is a person's own
+        if let Ok(here) = read_document(&document, &text)
+            && index.decisions.is_put_back(&here)
+        {
+            found.now.0.extend(here.0);
+            found.texts.insert(document.clone(), Some(text));
+            index.files.insert(document);
+        }
+    }
+    found.was_stopped = index.before.is_some();
+    found.index = index.settled(&found.now, |document| write::staged(&folder.join(document)).exists());
     Ok(found)
+}
+
+/// A file's text; none where there is no such file.
+fn text_of(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn foreign(path: &Path, reason: &str) -> anyhow::Error {
@@ -77,68 +126,7 @@ fn unreadable(path: &Path, reason: &str) -> anyhow::Error {
     Fault::new(path.display(), format!("what was changed there cannot be read: {reason}")).hint(hint).into()
 }
 
-/// Writes the documents, and removes those of the proposal that was there before and are no longer wanted.
-pub(super) fn replace(folder: &Path, documents: &[Document], found: &Found) -> anyhow::Result<()> {
-    let fault = |error: &io::Error| {
-        let hint = "name a folder that you may write to with --out-dir";
-        anyhow::Error::from(Fault::new(folder.display(), error).hint(hint))
-    };
-    let old: BTreeSet<&str> = found.index.files.iter().map(String::as_str).filter(|path| stays_inside(path)).collect();
-    for document in documents {
-        let path = folder.join(&document.path);
-        if path.exists() && !old.contains(document.path.as_str()) && !is_own(&path) {
-            let why = "is there already, and flowmap did not write it";
-            return Err(Fault::new(path.display(), why).hint("move it away, or choose another --out-dir").into());
-        }
-    }
-    fs::create_dir_all(folder).map_err(|error| fault(&error))?;
-    // everything is written beside its place first: what can fail has failed before the first rename
-    let staged: Vec<(PathBuf, PathBuf)> = documents
-        .iter()
-        .map(|document| stage(folder, document))
-        .collect::<io::Result<_>>()
-        .map_err(|error| fault(&error))?;
-    for (from, to) in &staged {
-        fs::rename(from, to).map_err(|error| fault(&error))?;
-    }
-    let wanted: BTreeSet<&str> = documents.iter().map(|document| document.path.as_str()).collect();
-    for path in old.iter().filter(|path| !wanted.contains(*path)) {
-        remove(folder, path).map_err(|error| fault(&error))?;
-    }
-    Ok(())
-}
-
 /// Whether a name leads to nowhere else: others are not believed.
 fn stays_inside(path: &str) -> bool {
     Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
-}
-
-/// Whether a policy carries flowmap's label.
-fn is_own(path: &Path) -> bool {
-    fs::read_to_string(path).is_ok_and(|text| text.contains("app.kubernetes.io/managed-by: flowmap"))
-}
-
-fn stage(folder: &Path, document: &Document) -> io::Result<(PathBuf, PathBuf)> {
-    let path = folder.join(&document.path);
-    let parent = path.parent().unwrap_or(folder);
-    fs::create_dir_all(parent)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let staged = parent.join(format!(".{name}.new"));
-    let mut file = fs::File::create(&staged)?;
-    file.write_all(document.text.as_bytes())?;
-    file.sync_all()?;
-    Ok((staged, path))
-}
-
-fn remove(folder: &Path, path: &str) -> io::Result<()> {
-    let path = folder.join(path);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // a namespace's folder goes with its last file
-    if let Some(parent) = path.parent().filter(|parent| *parent != folder) {
-        let _ = fs::remove_dir(parent);
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use super::{
     print,
     suggest_args::{Args, Direction, Granularity},
     suggest_facts::{self, concerned},
-    suggest_report::{report, warn},
+    suggest_report::{report, warn, warn_idle},
     world::{Site, World},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     model::{Coverage, Dependency, WorkloadRef},
     policy::{self, Census, Evaluator, Outside, Past, PolicySet, Roster, Simulation, Strictness},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
-    render::{self, Decisions, Document, Facts, Policies},
+    render::{self, Document, Facts, Kept, Policies},
     store::Store,
     tier::{self, Scope},
 };
@@ -44,27 +44,29 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let asked = Asked { args: &args, site, dependencies: &dependencies, namespaces: &namespaces, coverage: &coverage };
     let proposal = asked.proposal(args.granularity, &found)?;
     let replay = asked.replay(&proposal.policies.documents)?;
+    warn_idle(&proposal.policies.idle);
     if is_stream {
         print::text(stream(&proposal.policies.documents).as_bytes())?;
     } else {
         let decided = render::decided(&proposal.recommendation, &proposal.policies.decisions);
         let facts = asked.facts(&world, &proposal, replay.clone());
         warn(&facts, &decided, &found);
+        // before the folder: what was taken back there is not brought back if this run is killed in between
+        if let Some(store) = &store {
+            keep(store, site, &namespaces, &found.keeps(&proposal.policies.decisions)).await?;
+        }
         write(&args, &proposal.policies, &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
-        if let Some(store) = &store {
-            keep(store, site, &namespaces, &proposal.policies.decisions).await?;
-        }
     }
     Ok(if replay.denied > 0 { Done::Found } else { Done::Clean })
 }
 
 /// What the store keeps of decisions on some namespaces.
-async fn kept(store: &Store, site: &Site, namespaces: &BTreeSet<String>) -> anyhow::Result<Decisions> {
-    let mut kept = Decisions::default();
+async fn kept(store: &Store, site: &Site, namespaces: &BTreeSet<String>) -> anyhow::Result<Kept> {
+    let mut kept = Kept::default();
     for (namespace, body) in store.decisions(&site.name).await? {
         if namespaces.contains(&namespace) {
-            let decisions: Decisions = serde_json::from_str(&body)
+            let decisions: Kept = serde_json::from_str(&body)
                 .map_err(|error| Fault::new(format_args!("decisions on namespace `{namespace}`"), error))?;
             kept.join(decisions.within(&namespace));
         }
@@ -73,7 +75,7 @@ async fn kept(store: &Store, site: &Site, namespaces: &BTreeSet<String>) -> anyh
 }
 
 /// Keeps them for other folders and for none.
-async fn keep(store: &Store, site: &Site, namespaces: &BTreeSet<String>, all: &Decisions) -> anyhow::Result<()> {
+async fn keep(store: &Store, site: &Site, namespaces: &BTreeSet<String>, all: &Kept) -> anyhow::Result<()> {
     for namespace in namespaces {
         let decisions = all.within(namespace);
         let body = if decisions.is_empty() { None } else { Some(serde_json::to_string(&decisions)?) };
@@ -203,9 +205,9 @@ impl Asked<'_> {
             coverage: self.coverage,
         };
         let granularities = self.granularities(proposal);
-        let Policies { decisions, conflicts, .. } = &proposal.policies;
-        let (decisions, conflicts) = (decisions.clone(), conflicts.clone());
-        Facts { granularities, decisions, conflicts, ..suggest_facts::facts(&about, replay) }
+        let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
+        let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
+        Facts { granularities, decisions, conflicts, idle, ..suggest_facts::facts(&about, replay) }
     }
 }
 
@@ -222,7 +224,7 @@ fn write(
     files.push(folder::INDEX.to_owned());
     files.sort();
     documents.push(render::evidence(decided, policies, facts, &files));
-    folder::replace(&args.out_dir, &documents, found)
+    folder::replace(&args.out_dir, &documents, policies, found)
 }
 
 /// The namespaces asked for. One of which nothing was seen is an error, for any proposal would be a guess.

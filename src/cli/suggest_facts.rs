@@ -59,6 +59,7 @@ pub(super) fn facts(about: &About<'_>, replay: Simulation) -> Facts {
         granularities: Vec::new(),
         decisions: Decisions::default(),
         conflicts: Vec::new(),
+        idle: Vec::new(),
     }
 }
 

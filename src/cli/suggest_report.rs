@@ -58,6 +58,14 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
     }
 }
 
+/// Says aloud which decisions find nothing to apply to: what was removed by hand may be allowed.
+pub(super) fn warn_idle(idle: &[render::Idle]) {
+    for render::Idle { policy, what } in idle {
+        let what = format!("{policy}: {what} by hand: not in force in this proposal");
+        warnln!("flowmap: {}", printable(&what));
+    }
+}
+
 /// Coverage first, then what was proposed and the verdict on the past.
 pub(super) fn report(
     args: &Args,

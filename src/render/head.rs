@@ -57,3 +57,38 @@ pub(super) fn accesses(text: &mut String, peers: &Accesses, namespace: &str) {
         }
     }
 }
+
+/// Whether a line of comment is one that flowmap writes, now or in an older proposal: those are nobody's notes. Only
+/// lines whose words change with the traffic need to be known by their looks.
+pub(super) fn is_own_line(line: &str) -> bool {
+    let Some(text) = line.strip_prefix("#   ") else {
+        return matches!(line, "#" | "# ingress" | "# egress" | "# by hand");
+    };
+    let is_side = |text: &str| text.starts_with("ingress ") || text.starts_with("egress ");
+    if let Some(text) = text.strip_prefix("added: ").or_else(|| text.strip_prefix("removed: ")) {
+        return is_side(text);
+    }
+    let is_port = |text: &str| ["TCP", "UDP", "SCTP", "any"].iter().any(|it| text.starts_with(it));
+    let is_rule = text.split_once(" on ").is_some_and(|(_, ports)| is_port(ports) && ports.contains(": "));
+    text == "nothing" || is_rule || text.ends_with(": not seen in use, not allowed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own_line;
+
+    #[test]
+    fn lines_of_flowmaps_are_told_from_notes() {
+        let own = [
+            "#   nothing",
+            "#   api on TCP/5432: 14 connections in 1 hour, 2026-01-05 09:00, by handshake",
+            "#   kube-system/coredns on TCP/53, UDP/53: 2 connections in 1 hour",
+            "#   removed: egress to app=cache on TCP/6379",
+            "#     db.example was also at 192.0.2.7: not seen in use, not allowed",
+        ];
+        assert!(own.iter().all(|line| is_own_line(line)));
+        let notes =
+            ["# see TICKET-7", "#   on call: the DBA team", "#removed: egress", "#   added: by Ann", "## egress"];
+        assert!(!notes.iter().any(|line| is_own_line(line)));
+    }
+}

@@ -27,11 +27,13 @@ pub fn policies(
 ) -> Result<Policies, RenderError> {
     let mut policies = Policies { decisions: decisions.clone(), ..Policies::default() };
     for plan in &recommendation.namespaces {
-        let drafts = drafts(plan, recommendation.directions, decisions);
+        let mut drafts = drafts(plan, recommendation.directions, decisions);
         let proposed: BTreeSet<String> = drafts.iter().map(Draft::key).collect();
         policies.decisions.adopt(&plan.namespace, &proposed, now);
+        policies.idle.extend(policies.decisions.idle(&plan.namespace, &mut drafts));
         let mut by_path: BTreeMap<String, Vec<Draft>> = BTreeMap::new();
         for mut draft in drafts {
+            policies.decisions.give_back(&mut draft);
             policies.decisions.settle(&mut draft);
             let decisions = &policies.decisions;
             policies.conflicts.extend(decisions.apply(&mut draft));
@@ -42,6 +44,7 @@ pub fn policies(
             }
         }
         let mut documents = BTreeMap::new();
+        let decisions = &policies.decisions;
         for (path, drafts) in &by_path {
             documents.insert(path.clone(), stream(path, drafts, decisions, &mut policies.written)?);
         }
@@ -108,7 +111,7 @@ fn stream(path: &str, drafts: &[Draft], decisions: &Decisions, written: &mut Wri
 }
 
 /// Text as a comment.
-fn comment_of(text: &str) -> String {
+pub(super) fn comment_of(text: &str) -> String {
     let line = |line: &str| if line.is_empty() { "#\n".to_owned() } else { format!("# {line}\n") };
     text.lines().map(|text| line(&words::safe(text))).collect()
 }

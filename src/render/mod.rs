@@ -12,7 +12,7 @@ mod words;
 mod written;
 
 pub use cost::{Cost, Granularity, cost, granularities};
-pub use decisions::{Conflict, Decisions, Permission};
+pub use decisions::{Conflict, Decisions, Idle, Kept, Permission};
 pub use evidence::evidence;
 pub use kubernetes::{decided, policies};
 pub use review::{Blocked, Facts, RunLoss, Seen, review, seen};
@@ -38,6 +38,8 @@ pub struct Policies {
     pub decisions: Decisions,
     /// What those change of what would be proposed.
     pub conflicts: Vec<Conflict>,
+    /// Those that find nothing to apply to.
+    pub idle: Vec<Idle>,
     /// How many policies.
     pub count: usize,
     /// How many permissions: one peer on one port.

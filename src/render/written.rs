@@ -1,11 +1,14 @@
 //! What flowmap wrote last, as `evidence.json` keeps it: what a person changed since is told by it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Decisions, draft::key};
+use super::{Decisions, Document, Policies, draft::key};
 use crate::yaml;
 
 /// A policy, or a kustomization, with the comment before it.
@@ -24,15 +27,74 @@ pub struct WrittenObject {
 pub struct Written(pub BTreeMap<String, WrittenObject>);
 
 /// What `evidence.json` says of the folder it is in.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Index {
     /// The files that belong to the proposal.
-    pub files: Vec<String>,
+    pub files: BTreeSet<String>,
     /// What was written; none where an older flowmap wrote it.
     pub written: Option<Written>,
     /// What was decided by then.
     #[serde(default)]
     pub decisions: Decisions,
+    /// What was there before, while the files are being put into their places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Written>,
+}
+
+impl Index {
+    /// While files take the place of others: what was there, and what will be.
+    pub fn between<'f>(files: impl Iterator<Item = &'f str>, policies: &Policies, now: &Written) -> Self {
+        let Policies { written, decisions, .. } = policies;
+        Self {
+            files: files.map(str::to_owned).collect(),
+            written: Some(written.clone()),
+            decisions: decisions.clone(),
+            before: Some(now.without_notes(decisions)),
+        }
+    }
+
+    /// As a document: enough for the next time.
+    #[must_use]
+    pub fn document(&self, path: &str) -> Document {
+        let text = format!("{:#}\n", json!(self));
+        Document { path: path.to_owned(), text }
+    }
+
+    /// The documents that may hold policies.
+    #[must_use]
+    pub fn documents(&self) -> BTreeSet<String> {
+        let Some(written) = &self.written else {
+            let is_yaml = |path: &&String| Path::new(path).extension().is_some_and(|it| it == "yaml");
+            return self.files.iter().filter(is_yaml).cloned().collect();
+        };
+        let before = self.before.iter().flat_map(Written::documents);
+        written.documents().into_iter().chain(before).map(str::to_owned).collect()
+    }
+
+    /// The documents that held nothing but policies that stay away.
+    #[must_use]
+    pub fn documents_rejected(&self) -> BTreeSet<String> {
+        let known = self.documents();
+        let all = self.decisions.rejected_policies.iter().filter_map(|key| key.split_once('#'));
+        all.map(|(path, _)| path.to_owned()).filter(|path| !known.contains(path)).collect()
+    }
+
+    /// Where who wrote the folder was stopped halfway: every document counts as that which was last put into its place.
+    /// `is_waiting` tells of which the new one was not.
+    #[must_use]
+    pub fn settled(mut self, now: &Written, is_waiting: impl Fn(&str) -> bool) -> Self {
+        let (Some(before), Some(written)) = (self.before.take(), &self.written) else { return self };
+        let now = now.without_notes(&self.decisions);
+        let documents: BTreeSet<&str> = written.documents().into_iter().chain(before.documents()).collect();
+        let mut last = Written::default();
+        for document in documents {
+            let (was, is, will) = (before.of(document), now.of(document), written.of(document));
+            let is_old = is != will && (is == was || is_waiting(document));
+            last.0.extend(if is_old { was } else { will });
+        }
+        self.written = Some(last);
+        self
+    }
 }
 
 impl Written {
@@ -40,6 +102,23 @@ impl Written {
     pub(super) fn add(&mut self, key: &str, object: Value, head: &str) {
         let head = comment_lines(head).map(str::to_owned).collect();
         self.0.insert(key.to_owned(), WrittenObject { object, head });
+    }
+
+    /// The objects of a document.
+    fn of(&self, document: &str) -> BTreeMap<String, WrittenObject> {
+        let first = key(document, "");
+        let all = self.0.range(first.clone()..).take_while(|(key, _)| key.starts_with(&first));
+        all.map(|(key, object)| (key.clone(), object.clone())).collect()
+    }
+
+    /// Without the lines of comment that a person added.
+    fn without_notes(&self, decisions: &Decisions) -> Self {
+        let mut without = self.clone();
+        for (key, object) in &mut without.0 {
+            let notes = decisions.notes(key);
+            object.head.retain(|line| !notes.contains(line));
+        }
+        without
     }
 
     /// The documents that the objects are in.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Facts;
-use crate::render::{Decisions, words};
+use crate::render::{Decisions, Idle, words};
 
 /// What a person decided, and what that changes.
 pub(super) fn section(text: &mut String, facts: &Facts) {
@@ -34,6 +34,15 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
     for (what, keys) in lines.iter().filter(|(_, keys)| !keys.is_empty()) {
         for key in keys {
             let _ = writeln!(text, "- {}: {what}", words::safe(key));
+        }
+    }
+    if !facts.idle.is_empty() {
+        text.push_str(
+            "\nKept, but **not in force in this proposal**: made at another granularity, or on what is no longer\n",
+        );
+        text.push_str("proposed. What was removed there may be allowed here.\n\n");
+        for Idle { policy, what } in &facts.idle {
+            let _ = writeln!(text, "- {}: {}", words::safe(policy), words::safe(what));
         }
     }
     text.push('\n');

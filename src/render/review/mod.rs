@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use serde::Serialize;
 
-use super::{Conflict, Decisions, Document, Granularity, granularities, words};
+use super::{Conflict, Decisions, Document, Granularity, Idle, granularities, words};
 use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
@@ -80,6 +80,8 @@ pub struct Facts {
     pub decisions: Decisions,
     /// What that changes.
     pub conflicts: Vec<Conflict>,
+    /// Decisions that find nothing to apply to.
+    pub idle: Vec<Idle>,
 }
 
 impl Facts {

@@ -1,0 +1,108 @@
+//! Learning what a person changed since flowmap wrote last.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Decisions, FIELDS, Permission, RESOURCES, is_same, put, take};
+use crate::render::{
+    draft::{Atom, SIDES, atoms},
+    head::is_own_line,
+    written::{Written, WrittenObject},
+};
+
+impl Decisions {
+    /// Learns what a person changed since flowmap wrote last. Namespaces of which nothing is left begin anew.
+    pub fn learn(&mut self, last: &Written, now: &Written) {
+        let namespace = |key: &str| key.split('/').next().unwrap_or_default().to_owned();
+        let living: BTreeSet<String> = now.0.keys().map(|key| namespace(key)).collect();
+        let gone: BTreeSet<String> =
+            last.0.keys().map(|key| namespace(key)).filter(|it| !living.contains(it)).collect();
+        self.forget(|key| gone.contains(&namespace(key)));
+        for (key, written) in &last.0 {
+            match now.0.get(key) {
+                Some(found) if key.ends_with('#') => self.learn_kustomization(key, &written.object, &found.object),
+                Some(found) => self.learn_policy(key, written, found),
+                None if !gone.contains(&namespace(key)) => {
+                    self.added_objects.remove(key);
+                    self.adopted.remove(key);
+                    self.rejected_policies.insert(key.clone());
+                }
+                None => {}
+            }
+        }
+        for (key, found) in now.0.iter().filter(|(key, _)| !last.0.contains_key(*key)) {
+            // put back by hand, or new
+            self.rejected_policies.remove(key);
+            self.added_objects.insert(key.clone(), found.clone());
+        }
+        self.tidy();
+    }
+
+    fn learn_policy(&mut self, key: &str, last: &WrittenObject, now: &WrittenObject) {
+        if let Some(own) = self.added_objects.get_mut(key) {
+            *own = now.clone();
+            if !self.adopted.contains(key) {
+                return;
+            }
+        }
+        for (side, ends) in SIDES {
+            let permissions = |object: &Value| -> Vec<Permission> {
+                let atoms = atoms(&object["spec"], side, ends).into_iter();
+                atoms.map(|Atom { peer, port }| Permission { side: side.to_owned(), peer, port }).collect()
+            };
+            let (before, after) = (permissions(&last.object), permissions(&now.object));
+            for gone in before.iter().filter(|one| !after.iter().any(|other| other.same(one))) {
+                let is_own = take(&mut self.added, key, gone);
+                put(if is_own { &mut self.withdrawn } else { &mut self.rejected }, key, gone);
+            }
+            for new in after.iter().filter(|one| !before.iter().any(|other| other.same(one))) {
+                let is_back = take(&mut self.rejected, key, new);
+                put(if is_back { &mut self.restored } else { &mut self.added }, key, new);
+            }
+        }
+        for (name, pointer) in FIELDS {
+            let (before, after) = (last.object.pointer(pointer), now.object.pointer(pointer));
+            let is_same = match (before, after) {
+                (Some(before), Some(after)) => is_same(before, after),
+                (before, after) => before.is_none() && after.is_none(),
+            };
+            if !is_same {
+                // null: taken out
+                let after = after.cloned().unwrap_or_default();
+                self.fields.entry(key.to_owned()).or_default().insert(name.to_owned(), after);
+            }
+        }
+        let known = self.notes.remove(key).unwrap_or_default();
+        let is_note = |line: &&String| known.contains(line) || !last.head.contains(line) && !is_own_line(line);
+        let notes = now.head.iter().filter(is_note).cloned().collect();
+        self.notes.insert(key.to_owned(), notes);
+    }
+
+    /// Of a kustomization the resources are compared one by one; all else that a person sets stays.
+    fn learn_kustomization(&mut self, key: &str, last: &Value, now: &Value) {
+        let resources = |object: &Value| -> Vec<Permission> {
+            let all = object[RESOURCES].as_array().cloned().unwrap_or_default().into_iter();
+            all.map(|peer| Permission { side: RESOURCES.to_owned(), peer, port: Value::Null }).collect()
+        };
+        let (before, after) = (resources(last), resources(now));
+        for gone in before.iter().filter(|one| !after.iter().any(|other| other.same(one))) {
+            take(&mut self.added, key, gone);
+            put(&mut self.rejected, key, gone);
+        }
+        for new in after.iter().filter(|one| !before.iter().any(|other| other.same(one))) {
+            take(&mut self.rejected, key, new);
+            put(&mut self.added, key, new);
+        }
+        for (name, value) in now.as_object().into_iter().flatten().filter(|(name, _)| *name != RESOURCES) {
+            if last.get(name) != Some(value) {
+                self.fields.entry(key.to_owned()).or_default().insert(name.clone(), value.clone());
+            }
+        }
+        for (name, _) in last.as_object().into_iter().flatten().filter(|(name, _)| now.get(name.as_str()).is_none()) {
+            if name != RESOURCES {
+                self.fields.entry(key.to_owned()).or_default().insert(name.clone(), Value::Null);
+            }
+        }
+    }
+}
