@@ -6,6 +6,7 @@
 //! was there. What a capture elsewhere saw of a pod says nothing of what else the pod did.
 
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
@@ -34,15 +35,15 @@ const INITIAL_HOPS: [u8; 3] = [64, 128, 255];
 const ALL_THE_TIME: f64 = 0.95;
 
 /// What captures could have seen. Each observation comes with the place of its capture.
-pub fn coverage<'o>(
+pub fn coverage<O: Borrow<Observation>>(
     captures: &[Capture],
-    observations: impl IntoIterator<Item = (usize, &'o Observation)>,
+    observations: impl IntoIterator<Item = (usize, O)>,
     directory: &Directory,
 ) -> Coverage {
     let mut places: Vec<Place> = captures.iter().map(|capture| Place::named(capture, directory)).collect();
     for (capture, observation) in observations {
         if let Some(place) = places.get_mut(capture) {
-            place.add(observation, directory);
+            place.add(observation.borrow(), directory);
         }
     }
     let Some(window) = captures.iter().map(|capture| capture.span).reduce(|mut all, span| {
