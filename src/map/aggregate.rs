@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     inventory::Directory,
-    model::{Dependency, Direction, History, Hour, Mark, Marks, Outcome, PartyKey, Protocol, Span, Via},
+    model::{Dependency, Direction, History, Hour, Mark, Marks, Outcome, PartyKey, PartyKind, Protocol, Span, Via},
 };
 
 /// How parties are told apart.
@@ -69,18 +69,25 @@ pub(super) fn key(
         protocol: connection.protocol,
         port: server.port,
         outcome: connection.outcome(),
-        marks: with_ends(marks, connection, parties.is_node(client) && client == server.party, directory),
+        marks: with_ends(marks, connection, (parties.kind(client), client == server.party), directory),
         is_direction_known: connection.direction != Direction::Unknown,
     };
     (key, server)
 }
 
-fn with_ends(mut marks: Marks, connection: &Connection, is_one_node: bool, directory: &Directory) -> Marks {
+fn with_ends(
+    mut marks: Marks,
+    connection: &Connection,
+    (client, is_one_party): (Option<PartyKind>, bool),
+    directory: &Directory,
+) -> Marks {
     let (a, b) = (connection.client.0, connection.server.0);
-    if a == b || is_one_node {
+    if a == b || is_one_party && client == Some(PartyKind::Node) {
         marks.add(Mark::Itself);
     }
-    if identity::is_own_node(a, b, directory, connection.moment()) {
+    // of others it need not be asked
+    let may_be_at_home = matches!(client, Some(PartyKind::Workload | PartyKind::Node));
+    if may_be_at_home && identity::is_own_node(a, b, directory, connection.moment()) {
         marks.add(Mark::Node);
     }
     marks

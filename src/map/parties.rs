@@ -48,9 +48,9 @@ impl<'d> Parties<'d> {
         self.all
     }
 
-    /// Whether it is a node.
-    pub fn is_node(&self, number: u32) -> bool {
-        self.all.get(number as usize).is_some_and(|party| party.kind == PartyKind::Node)
+    /// What it is.
+    pub fn kind(&self, number: u32) -> Option<PartyKind> {
+        self.all.get(number as usize).map(|party| party.kind)
     }
 
     pub fn client(&mut self, connection: &Connection) -> u32 {
