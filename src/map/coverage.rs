@@ -100,8 +100,13 @@ impl<'d> Place<'d> {
         }
         let sides: [Side; 2] = [(key.src, |trace| trace.hops_src), (key.dst, |trace| trace.hops_dst)];
         let mut ends = BTreeSet::new();
+        // where nothing is in common any more, those whose packets were seen on their way tell nothing new
+        let has_nothing_in_common = self.common.as_ref().is_some_and(BTreeSet::is_empty);
         for (address, hops) in sides {
             let untouched = observation.traces.iter().find(|trace| INITIAL_HOPS.contains(&hops(trace).high));
+            if untouched.is_none() && has_nothing_in_common {
+                continue;
+            }
             let Some(trace) = untouched.or_else(|| observation.traces.iter().next()) else { continue };
             let Owner::Pod(pod) = directory.who_over(address, observation.span(trace)) else { continue };
             let name = (pod.namespace.as_str(), pod.name.as_str());
