@@ -34,6 +34,7 @@ mod suggest_facts;
 mod suggest_report;
 mod sync_state;
 mod tiers;
+mod traffic;
 mod world;
 
 use std::{io, process::ExitCode};

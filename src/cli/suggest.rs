@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     map::By,
-    model::{Coverage, Dependency, WorkloadRef},
+    model::{Contacts, Coverage, Dependency, WorkloadRef},
     policy::{self, Census, Evaluator, Outside, Past, PolicySet, Roster, Simulation, Strictness},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
     render::{self, Document, Facts, Kept, Policies},
@@ -101,8 +101,9 @@ struct Proposal {
 
 /// The tier of every workload.
 fn tiers(site: &Site, dependencies: &[Dependency]) -> BTreeMap<WorkloadRef, String> {
-    let scope = Scope::new(&site.directory, dependencies);
-    let found = tier::find(dependencies, &scope, tier::Options::default());
+    let contacts: Contacts = dependencies.iter().collect();
+    let scope = Scope::new(&site.directory, &contacts.parties);
+    let found = tier::find(&contacts, &scope, tier::Options::default());
     let members = found.roles.iter().flat_map(|role| role.members.iter().map(|member| (member, role.tier)));
     members.filter_map(|(member, tier)| Some((member.workload.clone()?, tier.to_string()))).collect()
 }

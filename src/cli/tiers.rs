@@ -9,10 +9,7 @@ use super::{
     print::{self, Table},
     world::{Site, World},
 };
-use crate::{
-    map::By,
-    tier::{self, Beside, Member, Options, Role, Said, Scope, Tiers, Why},
-};
+use crate::tier::{self, Beside, Graph, Member, Options, Role, Said, Scope, Tiers, Why};
 
 /// List roles and tiers: endpoints that do the same job, and where they stand between the outside and the data.
 ///
@@ -66,9 +63,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 }
 
 fn tiers(site: &Site, options: Options) -> Tiers {
-    let dependencies = site.dependencies(By::Workload);
-    let scope = Scope::new(&site.directory, &dependencies);
-    tier::find(&dependencies, &scope, options)
+    let contacts = site.contacts();
+    let scope = Scope::new(&site.directory, &contacts.parties);
+    let graph = Graph::new(&contacts, &scope);
+    drop(contacts);
+    tier::of_graph(graph, options)
 }
 
 fn members(role: &Role) -> Vec<&str> {

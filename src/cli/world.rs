@@ -1,6 +1,7 @@
 //! What reading commands work on: the store, or files alone; by site.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
@@ -8,22 +9,22 @@ use std::{
 use super::{
     Fault,
     common::{Global, Selection},
-    import, inventory,
+    import, inventory, traffic,
 };
 use crate::{
     inventory::Directory,
     map::{self, By},
-    model::{Cluster, Coverage, DEFAULT_SITE, Dependency, LinkSighting, NameSighting, Recording, Span},
+    model::{Cluster, Contacts, Coverage, DEFAULT_SITE, Dependency, LinkSighting, NameSighting, Span, Traffic},
     names::Names,
     segment::Place,
-    store::{Filter, Run, RunId, Seen, SeenLink, Store},
+    store::{Filter, Run, RunId, SeenLink, Store},
 };
 
 /// One site with all that is known of it.
 pub(super) struct Site {
     pub name: String,
     pub directory: Directory,
-    pub recordings: Vec<Recording>,
+    traffic: Traffic,
     /// For every recording the place of its run among the captures.
     seen_by: Vec<usize>,
     captures: Vec<map::Capture>,
@@ -78,13 +79,13 @@ impl World {
     pub async fn read(store: &Store, selection: &Selection) -> anyhow::Result<Self> {
         let filter = filter(selection);
         let runs = store.runs().await?;
-        let mut recordings = recordings(store.observations(&filter).await?, &runs);
+        let mut traffic = traffic::read(store, &filter, &runs).await?;
         let mut sightings: BTreeMap<String, Vec<NameSighting>> = BTreeMap::new();
         for (site, sighting) in store.names(&filter).await? {
             sightings.entry(site).or_default().push(sighting);
         }
         let mut directories = inventory::directories(store, selection.site.as_deref()).await?;
-        let names: BTreeSet<String> = recordings.keys().chain(directories.keys()).cloned().collect();
+        let names: BTreeSet<String> = traffic.keys().chain(directories.keys()).cloned().collect();
         let is_selected = |run: &Run| {
             selection.site.as_ref().is_none_or(|site| *site == run.site)
                 && !selection.exclude_run.contains(&run.id)
@@ -93,21 +94,11 @@ impl World {
         };
         let runs: Vec<Run> = runs.into_iter().filter(is_selected).collect();
         let site = |name: String| {
-            let (seen_by, recordings): (Vec<RunId>, Vec<Recording>) =
-                recordings.remove(&name).unwrap_or_default().into_iter().unzip();
+            let (seen_by, traffic) = traffic.remove(&name).unwrap_or_default();
             let (captures, seen_by) = captures(&runs, &name, &seen_by);
             let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
             let names = Names::new(sightings.remove(&name).unwrap_or_default());
-            Site {
-                name,
-                directory,
-                recordings,
-                seen_by,
-                captures,
-                names,
-                links: Vec::new(),
-                selection: selection.clone(),
-            }
+            Site { name, directory, traffic, seen_by, captures, names, links: Vec::new(), selection: selection.clone() }
         };
         let sites = names.into_iter().map(site).collect();
         Ok(Self { sites, runs })
@@ -169,47 +160,41 @@ fn filter(selection: &Selection) -> Filter {
     Filter { site: selection.site.clone(), since, until, exclude: selection.excluded() }
 }
 
-/// What each run saw, by site and with the run.
-fn recordings(all: Vec<Seen>, runs: &[Run]) -> BTreeMap<String, Vec<(RunId, Recording)>> {
-    let time = |run: &Run| run.first_packet.zip(run.last_packet).map(|(first, last)| (run.id, Span { first, last }));
-    let spans: BTreeMap<RunId, Span> = runs.iter().filter_map(time).collect();
-    let mut by_run: BTreeMap<(String, RunId), Recording> = BTreeMap::new();
-    for Seen { site, run, observation } in all {
-        let hour = Span::at(observation.key.hour.start());
-        let new = || Recording { span: spans.get(&run).copied().unwrap_or(hour), observations: Vec::new() };
-        by_run.entry((site, run)).or_insert_with(new).observations.push(observation);
-    }
-    let mut by_site: BTreeMap<String, Vec<(RunId, Recording)>> = BTreeMap::new();
-    for ((site, run), recording) in by_run {
-        by_site.entry(site).or_default().push((run, recording));
-    }
-    by_site
-}
-
 impl Site {
     /// A site of which links alone are known, and nobody who talks.
     fn without_traffic(name: String, selection: &Selection) -> Self {
         let directory = Directory::over(&[], []);
         let (names, selection) = (Names::new(Vec::new()), selection.clone());
-        let (recordings, seen_by, captures, links) = Default::default();
-        Self { name, directory, recordings, seen_by, captures, names, links, selection }
+        let (traffic, seen_by, captures, links) = Default::default();
+        Self { name, directory, traffic, seen_by, captures, names, links, selection }
     }
 
     /// The dependencies in the selected window, with what captures call the parties that the inventory does not know.
     pub fn dependencies(&self, by: By) -> Vec<Dependency> {
-        let options = map::Options { by, since: self.selection.since, until: self.selection.until };
-        let mut dependencies = map::dependencies(&self.name, &self.recordings, &self.directory, options);
+        let mut dependencies = map::dependencies_of(&self.name, &self.traffic, &self.directory, self.options(by));
         for dependency in &mut dependencies {
             self.names.name(dependency);
         }
         dependencies
     }
 
+    /// What of them tells who calls whom.
+    pub fn contacts(&self) -> Contacts {
+        map::contacts(&self.traffic, &self.directory, self.options(By::Workload))
+    }
+
+    fn options(&self, by: By) -> map::Options {
+        map::Options { by, since: self.selection.since, until: self.selection.until }
+    }
+
     /// Which workloads the captures could have seen at all.
     pub fn coverage(&self) -> Coverage {
-        let by_run = self.seen_by.iter().zip(&self.recordings);
-        let seen = by_run.flat_map(|(run, recording)| recording.observations.iter().map(|it| (*run, it)));
-        map::coverage(&self.captures, seen, &self.directory)
+        let by_run = self.seen_by.iter().zip(&self.traffic.recordings);
+        let seen =
+            by_run.flat_map(|(run, recording)| recording.observations.iter().map(|it| (*run, Cow::Borrowed(it))));
+        let records = self.traffic.records.leading();
+        let recorded = records.filter_map(|(n, it)| Some((*self.seen_by.get(n)?, Cow::Owned(it))));
+        map::coverage(&self.captures, seen.chain(recorded), &self.directory)
     }
 
     pub fn cluster(&self) -> &Cluster {

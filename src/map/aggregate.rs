@@ -1,11 +1,23 @@
 //! Connections to dependencies: one for each client, server, protocol, port, outcome and set of marks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    rc::Rc,
+};
 
-use super::{connections::Connection, identity};
+use foldhash::HashMap;
+use smallvec::SmallVec;
+
+use super::{
+    connections::Connection,
+    hours::Hours,
+    identity,
+    parties::{Parties, Placed},
+};
 use crate::{
     inventory::Directory,
-    model::{Dependency, Direction, History, Mark, Outcome, Party, PartyKind, Protocol, Span},
+    model::{Dependency, Direction, History, Hour, Mark, Marks, Outcome, PartyKey, PartyKind, Protocol, Span, Via},
 };
 
 /// How parties are told apart.
@@ -24,129 +36,145 @@ pub(super) struct Marked {
 }
 
 impl Marked {
-    fn of(&self, n: usize) -> BTreeSet<Mark> {
+    pub fn of(&self, n: usize) -> Marks {
         let all = [(&self.scans, Mark::Scan), (&self.probes, Mark::Probe)];
         all.into_iter().filter(|(connections, _)| connections.contains(&n)).map(|(_, mark)| mark).collect()
     }
 }
 
-type PartyKey = (PartyKind, String, Option<String>);
-
 /// What makes two connections the same dependency. Those of unknown direction never join known ones.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    client: PartyKey,
-    server: PartyKey,
-    protocol: Protocol,
-    port: u16,
-    outcome: Outcome,
-    marks: BTreeSet<Mark>,
-    is_direction_known: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key {
+    pub client: u32,
+    pub server: u32,
+    pub protocol: Protocol,
+    pub port: u16,
+    pub outcome: Outcome,
+    pub marks: Marks,
+    pub is_direction_known: bool,
 }
 
-pub(super) fn aggregate(
-    site: &str,
-    connections: &[Connection],
-    marked: &Marked,
-    runs: &[Span],
-    directory: &Directory,
-    by: By,
-) -> Vec<Dependency> {
-    let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
-    for (n, connection) in connections.iter().enumerate() {
-        let mut client = identity::client(connection, directory);
-        let mut server = identity::server(connection, directory);
-        if by == By::Address {
-            client.name = connection.client.0.to_string();
-            server.party.name = connection.server.0.to_string();
-        }
-        let key = Key {
-            client: party_key(&client),
-            server: party_key(&server.party),
-            protocol: connection.protocol,
-            port: server.port,
-            outcome: connection.outcome(),
-            marks: marks(connection, marked.of(n), &client, &server.party, directory),
-            is_direction_known: connection.direction != Direction::Unknown,
-        };
-        sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, &client, server, runs);
-    }
-    sums.into_iter().map(|(key, sum)| sum.dependency(site, key)).collect()
-}
-
-fn party_key(party: &Party) -> PartyKey {
-    (party.kind, party.name.clone(), party.owner.clone())
-}
-
-fn marks(
+/// The key of a connection that has these marks already, and its server.
+pub(super) fn key(
+    parties: &mut Parties<'_>,
     connection: &Connection,
-    mut marks: BTreeSet<Mark>,
-    client: &Party,
-    server: &Party,
+    marks: Marks,
     directory: &Directory,
-) -> BTreeSet<Mark> {
+) -> (Key, Rc<Placed>) {
+    let client = parties.client(connection);
+    let server = parties.server(connection);
+    let key = Key {
+        client,
+        server: server.party,
+        protocol: connection.protocol,
+        port: server.port,
+        outcome: connection.outcome(),
+        marks: with_ends(marks, connection, (parties.kind(client), client == server.party), directory),
+        is_direction_known: connection.direction != Direction::Unknown,
+    };
+    (key, server)
+}
+
+fn with_ends(
+    mut marks: Marks,
+    connection: &Connection,
+    (client, is_one_party): (Option<PartyKind>, bool),
+    directory: &Directory,
+) -> Marks {
     let (a, b) = (connection.client.0, connection.server.0);
-    if a == b || client.kind == PartyKind::Node && server.kind == PartyKind::Node && client.name == server.name {
-        marks.insert(Mark::Itself);
+    if a == b || is_one_party && client == Some(PartyKind::Node) {
+        marks.add(Mark::Itself);
     }
-    if identity::is_own_node(a, b, directory, connection.moment()) {
-        marks.insert(Mark::Node);
+    // of others it need not be asked
+    let may_be_at_home = matches!(client, Some(PartyKind::Workload | PartyKind::Node));
+    if may_be_at_home && identity::is_own_node(a, b, directory, connection.moment()) {
+        marks.add(Mark::Node);
     }
     marks
 }
 
+/// Adds connections up to dependencies.
+pub(super) struct Aggregator<'d> {
+    parties: Parties<'d>,
+    directory: &'d Directory,
+    runs: &'d [Span],
+    sums: HashMap<Key, Sum>,
+}
+
+impl<'d> Aggregator<'d> {
+    pub fn new(parties: Parties<'d>, directory: &'d Directory, runs: &'d [Span]) -> Self {
+        Self { parties, directory, runs, sums: HashMap::default() }
+    }
+
+    pub fn add(&mut self, connections: &[Connection], marked: &Marked) {
+        for (n, connection) in connections.iter().enumerate() {
+            let (key, server) = key(&mut self.parties, connection, marked.of(n), self.directory);
+            self.sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, &server, self.runs);
+        }
+    }
+
+    /// The dependencies, in order.
+    pub fn dependencies(self, site: &str) -> Vec<Dependency> {
+        let parties = self.parties.all();
+        let party = |number: u32| &parties[number as usize];
+        let mut sums: Vec<(Key, Sum)> = self.sums.into_iter().collect();
+        sums.sort_unstable_by_key(|(key, _)| {
+            let Key { protocol, port, outcome, marks, is_direction_known, .. } = *key;
+            let marks: SmallVec<[Mark; 4]> = marks.iter().collect();
+            (party(key.client), party(key.server), protocol, port, outcome, marks, is_direction_known)
+        });
+        sums.into_iter().map(|(key, sum)| sum.dependency(site, key, party)).collect()
+    }
+}
+
 /// The sums over the connections of one dependency.
 struct Sum {
-    dependency: Dependency,
+    clients: BTreeSet<IpAddr>,
+    servers: BTreeSet<IpAddr>,
+    via: BTreeSet<Via>,
+    direction: Direction,
     connections: f64,
-    history: BTreeMap<crate::model::Hour, f64>,
+    packets: u64,
+    bytes_to_server: u64,
+    bytes_to_client: u64,
+    span: Span,
+    vlans: BTreeSet<String>,
+    tunnels: BTreeSet<String>,
+    history: Counts,
 }
 
 impl Sum {
     fn new(first: &Connection) -> Self {
-        let nobody = Party {
-            kind: PartyKind::Unknown,
-            name: String::new(),
-            owner: None,
-            addresses: BTreeSet::new(),
-            names: Vec::new(),
-        };
-        let dependency = Dependency {
-            site: String::new(),
-            client: nobody.clone(),
-            server: nobody,
-            protocol: first.protocol,
-            port: 0,
-            via: BTreeSet::new(),
-            outcome: first.outcome(),
-            direction: first.direction,
-            connections: 0,
-            packets: 0,
-            bytes_to_server: 0,
-            bytes_to_client: 0,
-            span: first.span,
-            vlans: BTreeSet::new(),
-            tunnels: BTreeSet::new(),
-            marks: BTreeSet::new(),
-            history: History::new(),
-        };
-        Self { dependency, connections: 0.0, history: BTreeMap::new() }
+        let (clients, servers, via, vlans, tunnels, history) = Default::default();
+        let (direction, span) = (first.direction, first.span);
+        let (connections, packets, bytes_to_server, bytes_to_client) = Default::default();
+        Self {
+            clients,
+            servers,
+            via,
+            direction,
+            connections,
+            packets,
+            bytes_to_server,
+            bytes_to_client,
+            span,
+            vlans,
+            tunnels,
+            history,
+        }
     }
 
-    fn add(&mut self, connection: &Connection, client: &Party, server: identity::Server, runs: &[Span]) {
-        let sum = &mut self.dependency;
-        sum.client.addresses.extend(&client.addresses);
-        sum.server.addresses.extend(server.party.addresses);
-        sum.via.extend(server.via);
-        sum.direction = sum.direction.min(connection.direction);
-        let (packets, bytes_to_server) = connection.from_client.total(runs);
-        let (replies, bytes_to_client) = connection.from_server.total(runs);
-        sum.packets += scaled(packets + replies, connection.weight);
-        sum.bytes_to_server += scaled(bytes_to_server, connection.weight);
-        sum.bytes_to_client += scaled(bytes_to_client, connection.weight);
-        sum.span.join(connection.span);
-        sum.vlans.extend(connection.vlans.iter().cloned());
-        sum.tunnels.extend(connection.tunnels.iter().cloned());
+    fn add(&mut self, connection: &Connection, server: &Placed, runs: &[Span]) {
+        self.clients.insert(connection.client.0);
+        self.servers.extend(&server.addresses);
+        self.via.extend(server.via.clone());
+        self.direction = self.direction.min(connection.direction);
+        self.packets += packets(connection, runs);
+        self.bytes_to_server += scaled(connection.from_client.total(runs).1, connection.weight);
+        self.bytes_to_client += scaled(connection.from_server.total(runs).1, connection.weight);
+        self.span.join(connection.span);
+        self.vlans.extend(connection.vlans.iter().cloned());
+        self.tunnels.extend(connection.tunnels.iter().cloned());
         self.connections += connection.count();
         // a record does not say in which of its hours each connection was
         #[expect(clippy::cast_precision_loss, reason = "a count of hours")]
@@ -155,25 +183,65 @@ impl Sum {
         } else {
             connection.weight
         };
-        for hour in &connection.hours {
-            *self.history.entry(*hour).or_default() += in_hour;
+        self.history.add(&connection.hours, in_hour);
+    }
+
+    fn dependency<'p>(self, site: &str, key: Key, party: impl Fn(u32) -> &'p PartyKey) -> Dependency {
+        Dependency {
+            site: site.to_owned(),
+            client: party(key.client).party(self.clients),
+            server: party(key.server).party(self.servers),
+            protocol: key.protocol,
+            port: key.port,
+            via: self.via,
+            outcome: key.outcome,
+            direction: self.direction,
+            connections: whole(self.connections),
+            packets: self.packets,
+            bytes_to_server: self.bytes_to_server,
+            bytes_to_client: self.bytes_to_client,
+            span: self.span,
+            vlans: self.vlans,
+            tunnels: self.tunnels,
+            marks: key.marks.iter().collect(),
+            history: self.history.history(),
+        }
+    }
+}
+
+/// Connections in each hour.
+#[derive(Default)]
+struct Counts {
+    /// In those without a name, from the first on: records count dozens of them.
+    unnamed: Vec<f64>,
+    others: BTreeMap<Hour, f64>,
+}
+
+impl Counts {
+    fn add(&mut self, hours: &Hours, in_hour: f64) {
+        let unnamed = hours.unnamed() as usize;
+        if self.unnamed.len() < unnamed {
+            self.unnamed.resize(unnamed, 0.0);
+        }
+        self.unnamed[..unnamed].iter_mut().for_each(|count| *count += in_hour);
+        for hour in hours.others() {
+            *self.others.entry(*hour).or_default() += in_hour;
         }
     }
 
-    fn dependency(self, site: &str, key: Key) -> Dependency {
-        let party =
-            |(kind, name, owner): PartyKey, addresses| Party { kind, name, owner, addresses, names: Vec::new() };
-        Dependency {
-            site: site.to_owned(),
-            client: party(key.client, self.dependency.client.addresses),
-            server: party(key.server, self.dependency.server.addresses),
-            port: key.port,
-            connections: whole(self.connections),
-            marks: key.marks,
-            history: self.history.into_iter().map(|(hour, count)| (hour, whole(count))).collect(),
-            ..self.dependency
+    fn history(self) -> History {
+        let mut counts = self.others;
+        for (hour, count) in (0..).map(Hour).zip(self.unnamed) {
+            *counts.entry(hour).or_default() += count;
         }
+        counts.into_iter().map(|(hour, count)| (hour, whole(count))).collect()
     }
+}
+
+/// Packets both ways.
+pub(super) fn packets(connection: &Connection, runs: &[Span]) -> u64 {
+    let (packets, replies) = (connection.from_client.total(runs).0, connection.from_server.total(runs).0);
+    scaled(packets + replies, connection.weight)
 }
 
 fn scaled(count: u64, weight: f64) -> u64 {
@@ -182,6 +250,6 @@ fn scaled(count: u64, weight: f64) -> u64 {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, never negative")]
-fn whole(count: f64) -> u64 {
+pub(super) fn whole(count: f64) -> u64 {
     count.round() as u64
 }

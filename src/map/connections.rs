@@ -1,15 +1,12 @@
 //! Sightings to connections: the traces of all observations that belong together.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use foldhash::HashMap;
 
-use super::volume::Volume;
+use super::{hours::Hours, volume::Volume};
 use crate::model::{
-    Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Recording, Span, Timestamp, Trace, Via,
+    Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Record, Recording, Span, Timestamp, Trace, Via,
 };
 
 /// An address with a port.
@@ -38,7 +35,7 @@ pub(super) struct Connection {
     /// How many connections it stands for: more than one where an observation held only a sample.
     pub weight: f64,
     /// Hours it was seen in.
-    pub hours: BTreeSet<Hour>,
+    pub hours: Hours,
 }
 
 impl Connection {
@@ -63,7 +60,17 @@ impl Connection {
     /// When to ask who its ends were: a record that names no time is about those who are there now.
     pub fn moment(&self) -> Span {
         const NOW: Timestamp = Timestamp(i64::MAX / 2);
-        if self.span.last.hour().is_named() { self.span } else { Span::at(NOW) }
+        if self.is_timed() { self.span } else { Span::at(NOW) }
+    }
+
+    /// Whether it names a time.
+    pub fn is_timed(&self) -> bool {
+        self.span.last.hour().is_named()
+    }
+
+    /// Where it stands among others.
+    pub fn place(&self) -> (Protocol, End, End, Timestamp, u32) {
+        (self.protocol, self.client, self.server, self.span.first, self.trace.identity)
     }
 
     /// How many connections it counts for.
@@ -91,15 +98,28 @@ struct Key {
     identity: u32,
 }
 
-/// The sightings of one connection, by hour.
+/// The sightings of one connection.
 #[derive(Default)]
 struct Sightings {
-    hours: BTreeMap<Hour, Vec<Trace>>,
+    /// Each with its hour.
+    traces: Vec<(Hour, Trace)>,
     from_src: Volume,
     from_dst: Volume,
     vlans: BTreeSet<String>,
     tunnels: BTreeSet<String>,
     weight: f64,
+}
+
+impl Sightings {
+    fn add(&mut self, run: usize, hour: Hour, mut trace: Trace) {
+        self.from_src.add(run, &std::mem::take(&mut trace.from_src));
+        self.from_dst.add(run, &std::mem::take(&mut trace.from_dst));
+        if self.traces.is_empty() {
+            // most connections are seen once
+            self.traces.reserve_exact(1);
+        }
+        self.traces.push((hour, trace));
+    }
 }
 
 /// Joins the traces of all recordings into connections, in an order that the recordings' own does not change.
@@ -114,15 +134,26 @@ pub(super) fn join(recordings: &[Recording]) -> Vec<Connection> {
     join_exchanges(join_parts(connections))
 }
 
+/// The connection that records with equal ends and one number tell of.
+pub(super) fn of_records(addresses: &[IpAddr], rows: &[Record]) -> Option<Connection> {
+    let first = rows.first()?;
+    let end = |number: u32, port| addresses.get(number as usize).map(|address| (*address, port));
+    let (src, dst) = (end(first.client, 0)?, end(first.server, first.port)?);
+    let key = Key { protocol: first.protocol, opening: Opening::Seen, src, dst, identity: first.identity };
+    let mut seen = Sightings { weight: 1.0, traces: Vec::with_capacity(rows.len()), ..Sightings::default() };
+    for row in rows {
+        seen.add(row.run as usize, row.hour, row.trace());
+    }
+    Some(connection(&key, seen))
+}
+
 fn gather(run: usize, observation: &Observation, sightings: &mut HashMap<Key, Sightings>) {
     #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
     let weight = observation.traces.total() as f64 / observation.traces.held().max(1) as f64;
     for trace in observation.traces.iter() {
-        let (key, mut trace) = laid(observation, trace);
+        let (key, trace) = laid(observation, trace);
         let seen = sightings.entry(key).or_default();
-        seen.from_src.add(run, &std::mem::take(&mut trace.from_src));
-        seen.from_dst.add(run, &std::mem::take(&mut trace.from_dst));
-        seen.hours.entry(observation.key.hour).or_default().push(trace);
+        seen.add(run, observation.key.hour, trace);
         seen.vlans.extend(stacks(&observation.key.vlans));
         seen.tunnels.extend(stacks(&observation.key.tunnels));
         seen.weight = seen.weight.max(weight);
@@ -144,26 +175,26 @@ fn laid(observation: &Observation, trace: &Trace) -> (Key, Trace) {
 }
 
 fn connection(key: &Key, seen: Sightings) -> Connection {
-    let by_hour: BTreeMap<Hour, Trace> = seen.hours.into_iter().map(|(hour, traces)| (hour, of_hour(traces))).collect();
-    let mut hours = by_hour.values();
-    let mut trace = hours.next().cloned().unwrap_or_default();
-    for later in hours {
-        let first = trace.first;
-        trace.join(later);
-        // offsets of different hours do not compare; the span below is what counts
-        trace.first = first;
-    }
-    let at = |(hour, trace): (&Hour, &Trace)| Span { first: hour.at(trace.first), last: hour.at(trace.last) };
-    let mut span = by_hour.first_key_value().map_or(Span { first: Hour(0).start(), last: Hour(0).start() }, at);
+    let by_hour = by_hour(seen.traces);
+    let at = |(hour, trace): &(Hour, Trace)| Span { first: hour.at(trace.first), last: hour.at(trace.last) };
+    let mut span = by_hour.first().map_or(Span::at(Hour(0).start()), at);
+    let mut hours = Hours::default();
     for entry in &by_hour {
         span.join(at(entry));
+        hours.add(entry.0);
+    }
+    let mut by_hour = by_hour.into_iter().map(|(_, trace)| trace);
+    let mut trace = by_hour.next().unwrap_or_default();
+    for later in by_hour {
+        let first = trace.first;
+        trace.join(&later);
+        // offsets of different hours do not compare; the span is what counts
+        trace.first = first;
     }
     let direction = if key.opening == Opening::Seen { Direction::Handshake } else { Direction::Unknown };
-    let mut hours: BTreeSet<Hour> = by_hour.into_keys().collect();
     // a record that counts more hours than it names has them among those that have no name
-    let counted = usize::try_from(trace.lump.hours).unwrap_or(usize::MAX);
-    let uncounted = counted.saturating_sub(hours.iter().filter(|hour| hour.is_named()).count());
-    hours.extend(Hour::unnamed(u32::try_from(uncounted).unwrap_or(u32::MAX)));
+    let uncounted = trace.lump.hours.saturating_sub(u32::try_from(hours.named()).unwrap_or(u32::MAX));
+    hours.add_unnamed(uncounted);
     Connection {
         protocol: key.protocol,
         client: key.src,
@@ -181,13 +212,19 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
     }
 }
 
-/// One trace of all sightings within an hour, whatever their order.
-fn of_hour(mut traces: Vec<Trace>) -> Trace {
-    traces.sort_unstable();
-    traces.sort_by_key(|trace| trace.first);
-    let mut traces = traces.into_iter();
-    let mut whole = traces.next().unwrap_or_default();
-    traces.for_each(|trace| whole.join(&trace));
+/// One trace of all sightings within each hour, whatever their order.
+fn by_hour(mut traces: Vec<(Hour, Trace)>) -> Vec<(Hour, Trace)> {
+    if traces.len() < 2 {
+        return traces;
+    }
+    traces.sort_unstable_by(|(a_hour, a), (b_hour, b)| (a_hour, a.first, a).cmp(&(b_hour, b.first, b)));
+    let mut whole: Vec<(Hour, Trace)> = Vec::new();
+    for (hour, trace) in traces {
+        match whole.last_mut().filter(|(known, _)| *known == hour) {
+            Some((_, known)) => known.join(&trace),
+            None => whole.push((hour, trace)),
+        }
+    }
     whole
 }
 
@@ -293,7 +330,7 @@ impl Connection {
         self.span.join(other.span);
         self.vlans.extend(other.vlans);
         self.tunnels.extend(other.tunnels);
-        self.hours.extend(other.hours);
+        self.hours.join(&other.hours);
         (other.from_client, other.from_server)
     }
 }
@@ -302,7 +339,7 @@ impl Connection {
 fn join_exchanges(connections: Vec<Connection>) -> Vec<Connection> {
     let (mut joined, mut datagrams): (Vec<_>, Vec<_>) =
         connections.into_iter().partition(|connection| is_stream(connection.protocol));
-    datagrams.sort_by_key(|c| (c.protocol, c.client, c.server, c.span.first, c.trace.identity));
+    datagrams.sort_by_key(Connection::place);
     for connection in datagrams {
         let before = joined.last_mut().filter(|before| is_same_exchange(before, &connection));
         let Some(before) = before else {

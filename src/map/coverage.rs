@@ -6,6 +6,7 @@
 //! was there. What a capture elsewhere saw of a pod says nothing of what else the pod did.
 
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
@@ -34,15 +35,15 @@ const INITIAL_HOPS: [u8; 3] = [64, 128, 255];
 const ALL_THE_TIME: f64 = 0.95;
 
 /// What captures could have seen. Each observation comes with the place of its capture.
-pub fn coverage<'o>(
+pub fn coverage<O: Borrow<Observation>>(
     captures: &[Capture],
-    observations: impl IntoIterator<Item = (usize, &'o Observation)>,
+    observations: impl IntoIterator<Item = (usize, O)>,
     directory: &Directory,
 ) -> Coverage {
     let mut places: Vec<Place> = captures.iter().map(|capture| Place::named(capture, directory)).collect();
     for (capture, observation) in observations {
         if let Some(place) = places.get_mut(capture) {
-            place.add(observation, directory);
+            place.add(observation.borrow(), directory);
         }
     }
     let Some(window) = captures.iter().map(|capture| capture.span).reduce(|mut all, span| {
@@ -99,8 +100,13 @@ impl<'d> Place<'d> {
         }
         let sides: [Side; 2] = [(key.src, |trace| trace.hops_src), (key.dst, |trace| trace.hops_dst)];
         let mut ends = BTreeSet::new();
+        // where nothing is in common any more, those whose packets were seen on their way tell nothing new
+        let has_nothing_in_common = self.common.as_ref().is_some_and(BTreeSet::is_empty);
         for (address, hops) in sides {
             let untouched = observation.traces.iter().find(|trace| INITIAL_HOPS.contains(&hops(trace).high));
+            if untouched.is_none() && has_nothing_in_common {
+                continue;
+            }
             let Some(trace) = untouched.or_else(|| observation.traces.iter().next()) else { continue };
             let Owner::Pod(pod) = directory.who_over(address, observation.span(trace)) else { continue };
             let name = (pod.namespace.as_str(), pod.name.as_str());

@@ -74,8 +74,9 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Spa
 /// Whether an end is a pod and the other its own node, or the same pod: such traffic is always allowed.
 pub(super) fn is_own_node(a: IpAddr, b: IpAddr, directory: &Directory, span: Span) -> bool {
     let hosts = |pod: &Pod, node: &str| pod.node.as_deref() == Some(node);
-    match (directory.who_over(a, span), directory.who_over(b, span)) {
-        (Owner::Pod(pod), Owner::Node(node)) | (Owner::Node(node), Owner::Pod(pod)) => hosts(pod, &node.name),
+    match directory.who_over(a, span) {
+        Owner::Pod(pod) => matches!(directory.who_over(b, span), Owner::Node(node) if hosts(pod, &node.name)),
+        Owner::Node(node) => matches!(directory.who_over(b, span), Owner::Pod(pod) if hosts(pod, &node.name)),
         _ => false,
     }
 }

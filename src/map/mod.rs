@@ -7,25 +7,31 @@
 
 mod aggregate;
 mod connections;
+mod contacts;
 mod coverage;
 mod direction;
+mod hours;
 mod identity;
 mod learning;
 mod mesh;
+mod parties;
 mod probe;
 mod scan;
 mod translation;
 mod volume;
 
 pub use aggregate::By;
-use aggregate::Marked;
+use aggregate::{Aggregator, Marked};
+use connections::Connection;
+use contacts::Gatherer;
 pub use coverage::{Capture, coverage};
 pub use learning::{Learning, State, learning};
 pub use mesh::{Hidden, hidden, port_name};
+use parties::Parties;
 
 use crate::{
     inventory::Directory,
-    model::{Dependency, Recording, Span, Timestamp},
+    model::{Contacts, Dependency, Record, Recording, Records, Span, Timestamp, Traffic},
 };
 
 /// What to make a map of.
@@ -45,19 +51,81 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    fn is_in_window(&self, span: Span) -> bool {
+        self.since.is_none_or(|since| span.first >= since) && self.until.is_none_or(|until| span.first <= until)
+    }
+}
+
 /// The dependencies of one site, in order.
 #[must_use]
 pub fn dependencies(site: &str, recordings: &[Recording], directory: &Directory, options: Options) -> Vec<Dependency> {
     let mut connections = connections::join(recordings);
     direction::decide(&mut connections, directory);
     translation::join(&mut connections, directory);
-    let is_in_window = |span: Span| {
-        options.since.is_none_or(|since| span.first >= since) && options.until.is_none_or(|until| span.first <= until)
+    connections.retain(|connection| options.is_in_window(connection.span));
+    let marked = marked(&connections, directory);
+    let runs = runs(recordings);
+    let mut sums = Aggregator::new(Parties::new(directory, options.by), directory, &runs);
+    sums.add(&connections, &marked);
+    drop(connections);
+    sums.dependencies(site)
+}
+
+/// The same of traffic that is partly in records. Where all of it is, nothing has to be joined, and the connections of
+/// each client are looked at by themselves.
+#[must_use]
+pub fn dependencies_of(site: &str, traffic: &Traffic, directory: &Directory, options: Options) -> Vec<Dependency> {
+    if traffic.records.rows().is_empty() {
+        return dependencies(site, &traffic.recordings, directory, options);
+    }
+    if !traffic.is_records_alone() {
+        return dependencies(site, &traffic.spelled_out(), directory, options);
+    }
+    let runs = runs(&traffic.recordings);
+    let mut sums = Aggregator::new(Parties::new(directory, options.by), directory, &runs);
+    for_each_client(&traffic.records, directory, options, |connections, marked| sums.add(connections, marked));
+    sums.dependencies(site)
+}
+
+/// What of the dependencies tells who calls whom.
+#[must_use]
+pub fn contacts(traffic: &Traffic, directory: &Directory, options: Options) -> Contacts {
+    if !traffic.is_records_alone() {
+        return dependencies_of("", traffic, directory, options).iter().collect();
+    }
+    let runs = runs(&traffic.recordings);
+    let mut sums = Gatherer::new(Parties::new(directory, options.by), directory, &runs);
+    for_each_client(&traffic.records, directory, options, |connections, marked| sums.add(connections, marked));
+    sums.contacts()
+}
+
+/// Makes connections of records, client by client in the order of addresses. Who was the client is known of all, and what
+/// marks a connection - sweeps, health checks - depends on others of the same client alone.
+fn for_each_client(
+    records: &Records,
+    directory: &Directory,
+    options: Options,
+    mut take: impl FnMut(&[Connection], &Marked),
+) {
+    let is_same = |a: &Record, b: &Record| {
+        (a.protocol, a.server, a.port, a.identity) == (b.protocol, b.server, b.port, b.identity)
     };
-    connections.retain(|connection| is_in_window(connection.span));
-    let marked = Marked { scans: scan::find(&connections), probes: probe::find(&connections, directory) };
-    let runs: Vec<Span> = recordings.iter().map(|recording| recording.span).collect();
-    aggregate::aggregate(site, &connections, &marked, &runs, directory, options.by)
+    for rows in records.rows().chunk_by(|a, b| a.client == b.client) {
+        let whole = rows.chunk_by(is_same).filter_map(|rows| connections::of_records(records.addresses(), rows));
+        let mut connections: Vec<Connection> =
+            whole.filter(|connection| options.is_in_window(connection.span)).collect();
+        connections.sort_by_key(Connection::place);
+        take(&connections, &marked(&connections, directory));
+    }
+}
+
+fn marked(connections: &[Connection], directory: &Directory) -> Marked {
+    Marked { scans: scan::find(connections), probes: probe::find(connections, directory) }
+}
+
+fn runs(recordings: &[Recording]) -> Vec<Span> {
+    recordings.iter().map(|recording| recording.span).collect()
 }
 
 #[cfg(test)]

@@ -87,6 +87,9 @@ fn is_failed(connection: &Connection, strays: &HashSet<(IpAddr, End)>) -> bool {
 
 /// Walks the source's first contacts until their likelihood ratio convicts it.
 fn is_scanner(attempts: &[Attempt<'_>]) -> bool {
+    if attempts.iter().filter(|attempt| attempt.is_failed).count() < MIN_FAILED_TARGETS {
+        return false;
+    }
     let verdict = ((1.0 - MISS) / FALSE_ALARM).ln();
     let (mut contacted, mut failed): (HashSet<End>, usize) = (HashSet::default(), 0);
     let mut likelihood = 0.0f64;

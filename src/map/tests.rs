@@ -74,7 +74,7 @@ fn mk_pod(name: &str, address: &str, started: i64) -> Pod {
     }
 }
 
-fn mk_cluster() -> Cluster {
+pub(super) fn mk_cluster() -> Cluster {
     let labels: Labels = [("app", "api")].into_iter().collect();
     let port = ServicePort {
         name: None,

@@ -60,7 +60,7 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
     }
     *connections = join_services(std::mem::take(connections), directory);
     connections.append(&mut records);
-    connections.sort_by_key(|c| (c.protocol, c.client, c.server, c.span.first, c.trace.identity));
+    connections.sort_by_key(Connection::place);
 }
 
 fn by_numbers(connection: &Connection) -> Option<Key> {

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::model::{Span, Tally};
 
 /// Runs follow each other also where their packets overlap by this much: interfaces deliver a little out of order. In
@@ -27,7 +29,7 @@ struct Share {
 
 /// What one side of a connection sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Volume(Vec<Share>);
+pub(super) struct Volume(SmallVec<[Share; 1]>);
 
 impl Volume {
     /// Adds what a run saw, of packets that it did not tell of before.

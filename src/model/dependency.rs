@@ -172,27 +172,28 @@ impl Dependency {
     /// Why it needs no rule, where it does not: nobody got anything by it.
     #[must_use]
     pub fn unneeded(&self) -> Option<&'static str> {
-        if self.marks.contains(&Mark::Scan) {
-            Some("part of a scan")
-        } else if !self.outcome.is_needed() {
-            Some(self.outcome.as_str())
-        } else if self.is_lease() {
-            Some("DHCP: leases of addresses need no rule")
-        } else if self.is_stray() {
-            Some("one-way datagrams, too few to be in use")
-        } else {
-            None
-        }
+        let is_scan = self.marks.contains(&Mark::Scan);
+        unneeded(is_scan, self.outcome, (self.protocol, self.port), self.packets)
     }
+}
 
-    /// DHCP (RFC 2131) and `DHCPv6` (RFC 8415): hosts get their addresses by it, pods from the CNI.
-    fn is_lease(&self) -> bool {
-        self.protocol == Protocol::UDP && matches!(self.port, 67 | 68 | 546 | 547)
-    }
-
+/// Why traffic needs no rule, where it does not.
+pub(super) fn unneeded(
+    is_scan: bool,
+    outcome: Outcome,
+    (protocol, port): (Protocol, u16),
+    packets: u64,
+) -> Option<&'static str> {
     /// Datagrams that nobody answers are a need where they go on, as logs and metrics do.
-    fn is_stray(&self) -> bool {
-        const MIN_PACKETS: u64 = 3;
-        self.outcome == Outcome::Oneway && self.protocol == Protocol::UDP && self.packets < MIN_PACKETS
+    const MIN_PACKETS: u64 = 3;
+    // DHCP (RFC 2131) and DHCPv6 (RFC 8415): hosts get their addresses by it, pods from the CNI
+    let is_lease = protocol == Protocol::UDP && matches!(port, 67 | 68 | 546 | 547);
+    let is_stray = outcome == Outcome::Oneway && protocol == Protocol::UDP && packets < MIN_PACKETS;
+    match outcome {
+        _ if is_scan => Some("part of a scan"),
+        outcome if !outcome.is_needed() => Some(outcome.as_str()),
+        _ if is_lease => Some("DHCP: leases of addresses need no rule"),
+        _ if is_stray => Some("one-way datagrams, too few to be in use"),
+        _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The words that all rooms speak. Plain values: no I/O, no clock, no policy.
 
 mod cluster;
+mod contact;
 mod coverage;
 mod dependency;
 mod labels;
@@ -9,6 +10,7 @@ mod naming;
 mod observation;
 mod party;
 mod protocol;
+mod record;
 mod scope;
 mod service_port;
 mod time;
@@ -17,6 +19,7 @@ pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject,
     Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
 };
+pub use contact::{Contact, Contacts, Marks};
 pub use coverage::{Cover, Coverage, Watched};
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
@@ -25,8 +28,9 @@ pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
 pub use observation::{
     Flags, Hops, Lump, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet,
 };
-pub use party::{Party, PartyKind, WorkloadRef};
+pub use party::{Party, PartyKey, PartyKind, WorkloadRef};
 pub use protocol::{Protocol, UnknownProtocol};
+pub use record::{Record, Records, Traffic};
 pub use scope::{ListTally, Scope};
 pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
 pub use time::{Hour, Span, Timestamp};

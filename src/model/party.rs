@@ -78,8 +78,44 @@ impl Party {
     /// The workload, where it is one.
     #[must_use]
     pub fn workload(&self) -> Option<WorkloadRef> {
-        let (namespace, name) = self.name.split_once('/').filter(|_| self.kind == PartyKind::Workload)?;
-        let kind = self.owner.clone().unwrap_or_default();
-        Some(WorkloadRef { namespace: namespace.to_owned(), name: name.to_owned(), kind })
+        workload(self.kind, &self.name, self.owner.as_deref())
     }
+}
+
+/// Who someone is, without addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartyKey {
+    /// What it is.
+    pub kind: PartyKind,
+    /// Its name, as in [`Party::name`].
+    pub name: String,
+    /// The kind of the controlling owner, for workloads.
+    pub owner: Option<String>,
+}
+
+impl PartyKey {
+    /// The party with these addresses.
+    #[must_use]
+    pub fn party(&self, addresses: BTreeSet<IpAddr>) -> Party {
+        let Self { kind, name, owner } = self.clone();
+        Party { kind, name, owner, addresses, names: Vec::new() }
+    }
+
+    /// The workload, where it is one.
+    #[must_use]
+    pub fn workload(&self) -> Option<WorkloadRef> {
+        workload(self.kind, &self.name, self.owner.as_deref())
+    }
+}
+
+impl From<&Party> for PartyKey {
+    fn from(party: &Party) -> Self {
+        Self { kind: party.kind, name: party.name.clone(), owner: party.owner.clone() }
+    }
+}
+
+fn workload(kind: PartyKind, name: &str, owner: Option<&str>) -> Option<WorkloadRef> {
+    let (namespace, name) = name.split_once('/').filter(|_| kind == PartyKind::Workload)?;
+    let kind = owner.unwrap_or_default().to_owned();
+    Some(WorkloadRef { namespace: namespace.to_owned(), name: name.to_owned(), kind })
 }

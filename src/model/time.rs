@@ -51,6 +51,9 @@ impl Timestamp {
 const FIRST_NAMED: i32 = 1 << 16;
 
 impl Hour {
+    /// So many hours there are without a name.
+    pub const MOST_UNNAMED: u32 = FIRST_NAMED.unsigned_abs();
+
     /// The hours that stand for those which a flow log counts without naming them: from 1970 on, where nobody looks for
     /// traffic. No more than there are.
     pub fn unnamed(count: u32) -> impl Iterator<Item = Self> {

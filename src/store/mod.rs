@@ -14,7 +14,7 @@ mod watch;
 
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
 pub use links::SeenLink;
-pub use observations::{Filter, Seen};
+pub use observations::Filter;
 pub use run::{Loss, Run, RunId, RunWriter, Written};
 pub use watch::{Change, Watch, WatchId};
 

@@ -1,6 +1,6 @@
 //! Observations in and out.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, future::poll_fn, net::IpAddr};
 
 use foldhash::HashMap;
 
@@ -23,17 +23,6 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Not of these runs.
     pub exclude: BTreeSet<RunId>,
-}
-
-/// An observation and where it was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// The run's site.
-    pub site: String,
-    /// The run.
-    pub run: RunId,
-    /// What it saw.
-    pub observation: Observation,
 }
 
 /// Writes observations of a run; `may_exist` where earlier parts of the same rows may be there already. Gives how many rows
@@ -110,26 +99,32 @@ fn push_key(values: &mut Separated<'_, Sqlite, &'static str>, run: RunId, key: &
 }
 
 impl Store {
-    /// The observations that the filter lets through, in the order of their keys and runs.
-    pub async fn observations(&self, filter: &Filter) -> Result<Vec<Seen>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT run.site, observation.* FROM observation JOIN run ON run.id = observation.run
-             WHERE ($1 IS NULL OR run.site = $1) AND ($2 IS NULL OR hour >= $2) AND ($3 IS NULL OR hour <= $3)
-             ORDER BY run.site, hour, protocol, opening, src, dst, dst_port, vlans, tunnels, run",
+    /// Hands over the observations that the filter lets through, one by one, by their runs and keys: all of them at once
+    /// may be more than memory holds.
+    pub async fn observations(
+        &self,
+        filter: &Filter,
+        mut take: impl FnMut(RunId, Observation),
+    ) -> Result<(), StoreError> {
+        // the order is that of the primary key, so that nothing has to be sorted
+        let query = sqlx::query(
+            "SELECT * FROM observation
+             WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)
+                 AND ($2 IS NULL OR hour >= $2) AND ($3 IS NULL OR hour <= $3)
+             ORDER BY run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels",
         )
         .bind(&filter.site)
         .bind(filter.since.map(|time| time.hour().0))
-        .bind(filter.until.map(|time| time.hour().0))
-        .fetch_all(&self.pool)
-        .await?;
-        let mut seen = Vec::with_capacity(rows.len());
-        for row in &rows {
+        .bind(filter.until.map(|time| time.hour().0));
+        let mut rows = query.fetch(&self.pool);
+        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+            let row = row?;
             let run = RunId(row.try_get("run")?);
             if !filter.exclude.contains(&run) {
-                seen.push(Seen { site: row.try_get("site")?, run, observation: read(row)? });
+                take(run, read(&row)?);
             }
         }
-        Ok(seen)
+        Ok(())
     }
 }
 

@@ -27,7 +27,9 @@ fn run(id: i64) -> Run {
 }
 
 async fn all(store: &Store) -> Vec<Observation> {
-    store.observations(&Filter::default()).await.unwrap().into_iter().map(|seen| seen.observation).collect()
+    let mut all = Vec::new();
+    store.observations(&Filter::default(), |_, observation| all.push(observation)).await.unwrap();
+    all
 }
 
 #[tokio::test]

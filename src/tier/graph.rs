@@ -6,7 +6,7 @@ use super::{
     scope::{Member, Scope, key},
     token::Service,
 };
-use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol};
+use crate::model::{Contact, Contacts, Mark, Outcome, PartyKey, PartyKind, Protocol};
 
 /// One endpoint calls a port of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,32 +49,37 @@ pub struct Outsider {
 const EMPTY_PACKETS: u64 = 3;
 
 impl Graph {
-    /// What of the dependencies tells of roles: what is needed, with known ends.
+    /// What of the contacts tells of roles: what is needed, with known ends.
     #[must_use]
-    pub fn new(dependencies: &[Dependency], scope: &Scope) -> Self {
+    pub fn new(all: &Contacts, scope: &Scope) -> Self {
         let numbers: HashMap<_, u32> = scope.members.keys().cloned().zip(0u32..).collect();
-        let needed: Vec<&Dependency> = dependencies.iter().filter(|it| tells(it)).collect();
-        let outsider = |party: &Party| Outsider { name: party.name.clone(), kind: party.kind };
-        let parties = || needed.iter().flat_map(|it| [&it.client, &it.server]);
+        let is_multicast: Vec<bool> = all.parties.iter().map(|party| party.kind == PartyKind::Multicast).collect();
+        let tells = |it: &&Contact| tells(it) && !is_multicast[it.server as usize];
+        let members: Vec<Option<u32>> = all.parties.iter().map(|party| numbers.get(&key(party)).copied()).collect();
+        let mut is_met = vec![false; members.len()];
+        for it in all.contacts.iter().filter(tells) {
+            (is_met[it.client as usize], is_met[it.server as usize]) = (true, true);
+        }
+        let outsider = |party: &PartyKey| Outsider { name: party.name.clone(), kind: party.kind };
+        let is_outside = |n: usize| is_met[n] && members[n].is_none();
         let mut outside: Vec<Outsider> =
-            parties().filter(|party| !numbers.contains_key(&key(party))).map(outsider).collect();
+            (0..members.len()).filter(|n| is_outside(*n)).map(|n| outsider(&all.parties[n])).collect();
         outside.sort_unstable();
         outside.dedup();
         let first_outside = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         let outsiders: HashMap<&Outsider, u32> = outside.iter().zip(first_outside..).collect();
-        let number = |party: &Party| match numbers.get(&key(party)) {
-            Some(number) => *number,
-            None => outsiders.get(&outsider(party)).copied().unwrap_or(u32::MAX),
-        };
-        let edge = |it: &&Dependency| Edge {
-            client: number(&it.client),
-            server: number(&it.server),
+        let of_outside = |party| outsiders.get(&outsider(party)).copied().unwrap_or(u32::MAX);
+        let places: Vec<u32> =
+            members.iter().zip(&all.parties).map(|(n, it)| n.unwrap_or_else(|| of_outside(it))).collect();
+        let edge = |it: &Contact| Edge {
+            client: places[it.client as usize],
+            server: places[it.server as usize],
             service: Service::new(it.protocol, it.port),
-            hours: u16::try_from(it.history.len()).unwrap_or(u16::MAX).max(1),
+            hours: it.hours.max(1),
             is_idle: it.packets == 0,
             is_oneway: it.outcome == Outcome::Oneway,
         };
-        let edges = needed.iter().map(edge).collect();
+        let edges = all.contacts.iter().filter(tells).map(edge).collect();
         Self::from_parts(scope.members.values().cloned().collect(), outside, edges)
     }
 
@@ -111,16 +116,15 @@ impl Graph {
     }
 }
 
-/// Whether a dependency tells of its ends' work.
-fn tells(dependency: &Dependency) -> bool {
+/// Whether a contact tells of its ends' work.
+fn tells(contact: &Contact) -> bool {
     let aside = [Mark::Scan, Mark::Probe, Mark::Node, Mark::Itself];
-    let is_empty = dependency.protocol == Protocol::TCP
-        && dependency.packets > 0
-        && dependency.packets <= EMPTY_PACKETS.saturating_mul(dependency.connections);
-    dependency.unneeded().is_none()
-        && dependency.direction != Direction::Unknown
-        && dependency.server.kind != PartyKind::Multicast
-        && !aside.iter().any(|mark| dependency.marks.contains(mark))
+    let is_empty = contact.protocol == Protocol::TCP
+        && contact.packets > 0
+        && contact.packets <= EMPTY_PACKETS.saturating_mul(contact.connections);
+    contact.is_needed()
+        && contact.is_direction_known
+        && !aside.into_iter().any(|mark| contact.marks.has(mark))
         && !is_empty
 }
 

@@ -26,7 +26,7 @@ pub use scope::{Member, Scope};
 pub use token::{Service, Token};
 pub use why::{Beside, Said, Why};
 
-use crate::model::Dependency;
+use crate::model::Contacts;
 use attach::Joined;
 use place::Calls;
 use signature::Signatures;
@@ -139,8 +139,8 @@ pub struct Tiers {
 
 /// Finds the roles of the endpoints in scope.
 #[must_use]
-pub fn find(dependencies: &[Dependency], scope: &Scope, options: Options) -> Tiers {
-    of_graph(Graph::new(dependencies, scope), options)
+pub fn find(contacts: &Contacts, scope: &Scope, options: Options) -> Tiers {
+    of_graph(Graph::new(contacts, scope), options)
 }
 
 /// The same from a graph that was made elsewhere.

@@ -8,7 +8,7 @@ use std::{
 use super::Tier;
 use crate::{
     inventory::Directory,
-    model::{Dependency, Labels, Party, PartyKind, ServiceKind, WorkloadRef},
+    model::{Labels, PartyKey, PartyKind, ServiceKind, WorkloadRef},
 };
 
 /// What tells endpoints apart: their name, and the kind of the owner for workloads.
@@ -39,15 +39,15 @@ pub struct Scope {
 const TIER_LABELS: [&str; 2] = ["flowmap/tier", "tier"];
 
 impl Scope {
-    /// Those whom the inventory knows, also those of whom no traffic was seen, and those in the dependencies whom it knew
-    /// then. Without an inventory, the private addresses in the dependencies.
+    /// Those whom the inventory knows, also those of whom no traffic was seen, and those of the parties whom it knew then.
+    /// Without an inventory, the parties with private addresses.
     #[must_use]
-    pub fn new(directory: &Directory, dependencies: &[Dependency]) -> Self {
+    pub fn new(directory: &Directory, parties: &[PartyKey]) -> Self {
         let mut scope = Self::default();
         scope.add_workloads(directory);
         scope.add_hosts(directory);
         let is_known = !scope.members.is_empty();
-        for party in dependencies.iter().flat_map(|it| [&it.client, &it.server]) {
+        for party in parties {
             let is_in = match party.kind {
                 PartyKind::Workload | PartyKind::Host => true,
                 PartyKind::External | PartyKind::Unknown => !is_known && is_private(&party.name),
@@ -110,7 +110,7 @@ impl Scope {
     }
 }
 
-pub(super) fn key(party: &Party) -> Key {
+pub(super) fn key(party: &PartyKey) -> Key {
     (party.name.clone(), party.owner.clone())
 }
 
