@@ -164,13 +164,13 @@ impl Asked<'_> {
         let roster = Roster::new(cluster);
         let outside = Outside::new(&[&evaluator], cluster, &self.site.directory.pod_ranges());
         let past = Past::new(concerned(self.dependencies, self.namespaces), &roster);
-        let excess = policy::excess(&past, &roster, &outside, &evaluator);
+        let over = policy::over_permission(&past, &roster, &outside, &evaluator);
         let is_in = |name: &str| name.split_once('/').is_some_and(|(namespace, _)| self.namespaces.contains(namespace));
         let reach = policy::reach(&Census::new(&roster, &outside), &evaluator);
         let reaches: Vec<usize> = reach.iter().filter(|it| is_in(&it.workload)).map(|it| it.reaches).collect();
         #[expect(clippy::cast_precision_loss, reason = "workloads stay far below 2^52")]
         let mean = |all: &[usize]| (all.iter().sum::<usize>() as f64 / all.len() as f64 * 100.0).round() / 100.0;
-        Ok((excess.over_permission, (!reaches.is_empty()).then(|| mean(&reaches))))
+        Ok((over, (!reaches.is_empty()).then(|| mean(&reaches))))
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them.

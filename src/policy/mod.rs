@@ -39,7 +39,7 @@ pub use classes::{Classes, Idle};
 pub use diff::{Change, Ports, diff};
 pub use end::{End, PodEnd, Probe};
 pub use evaluate::{Dnat, Evaluator, Nearest, Options, RuleRef, Side, Verdict};
-pub use excess::{Excess, Wide, excess};
+pub use excess::{Excess, Wide, excess, over_permission};
 pub use explain::{Clients, Explanation, Question, Server, Servers, explain};
 pub use network_policy::{NetworkPolicy, Peer, PolicyType, Port, PortMatch, Rule};
 pub use outside::{Outside, Piece, Realm};

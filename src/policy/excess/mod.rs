@@ -42,7 +42,28 @@ pub struct Wide {
 /// Measures a set of policies against what was seen.
 #[must_use]
 pub fn excess(past: &Past<'_>, roster: &Roster<'_>, outside: &Outside, evaluator: &Evaluator<'_>) -> Excess {
+    measured(past, roster, outside, evaluator, true)
+}
+
+/// The measure alone, without the rules that are widest: finding them takes most of the time.
+#[must_use]
+pub fn over_permission(
+    past: &Past<'_>,
+    roster: &Roster<'_>,
+    outside: &Outside,
+    evaluator: &Evaluator<'_>,
+) -> Option<f64> {
+    measured(past, roster, outside, evaluator, false).over_permission
+}
+
+fn measured(
+    past: &Past<'_>,
+    roster: &Roster<'_>,
+    outside: &Outside,
+    evaluator: &Evaluator<'_>,
+    with_rules: bool,
+) -> Excess {
     let stage = Stage::new(past, roster, outside, evaluator);
     let classes = Classes::new(evaluator, &stage.ends);
-    Tally::new(&stage, &classes, evaluator).count()
+    Tally::new(&stage, &classes, evaluator, with_rules).count()
 }

@@ -35,6 +35,8 @@ pub(super) struct Tally<'a> {
     stage: &'a Stage,
     classes: &'a Classes,
     evaluator: &'a Evaluator<'a>,
+    /// Whether the rules are to be found that allow it.
+    with_rules: bool,
     groups: Vec<Group>,
     /// For each actor its group.
     group_of: Vec<usize>,
@@ -48,7 +50,7 @@ pub(super) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub fn new(stage: &'a Stage, classes: &'a Classes, evaluator: &'a Evaluator<'a>) -> Self {
+    pub fn new(stage: &'a Stage, classes: &'a Classes, evaluator: &'a Evaluator<'a>, with_rules: bool) -> Self {
         let mut places: HashMap<_, usize> = HashMap::default();
         let mut groups: Vec<Group> = Vec::new();
         let mut group_of = Vec::with_capacity(stage.actors.len());
@@ -73,7 +75,7 @@ impl<'a> Tally<'a> {
             *exposed.entry((group_of[*server], *service)).or_default() += 1;
         }
         let (extra, by_rule, counted) = Default::default();
-        Self { stage, classes, evaluator, groups, group_of, needs, exposed, extra, by_rule, counted }
+        Self { stage, classes, evaluator, with_rules, groups, group_of, needs, exposed, extra, by_rule, counted }
     }
 
     pub fn count(mut self) -> Excess {
@@ -117,7 +119,7 @@ impl<'a> Tally<'a> {
         }
         extra.retain(|(_, count)| *count > 0);
         self.extra += extra.iter().map(|(_, count)| count).sum::<u64>();
-        if !extra.is_empty() {
+        if self.with_rules && !extra.is_empty() {
             self.blame(PolicyType::Egress, (client, server), &called(client, clients), &extra);
             self.blame(PolicyType::Ingress, (client, server), &called(server, servers), &extra);
         }
