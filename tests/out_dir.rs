@@ -264,8 +264,8 @@ fn workloads_that_are_called_like_policies_have_a_policy_each_at_every_granulari
         }
         if granularity == "workload" {
             let policies = files(&flowmap.path("out/shop"));
-            // default-deny, and the kustomization
-            assert_eq!(policies.len(), names.len() + 2, "{:?}", policies.keys());
+            // default-deny, allow-dns and the kustomization
+            assert_eq!(policies.len(), names.len() + 3, "{:?}", policies.keys());
         }
     }
 }
