@@ -230,3 +230,42 @@ fn what_cannot_be_written_leaves_nothing_behind() {
     fs::set_permissions(flowmap.path("out/production"), fs::Permissions::from_mode(0o755)).expect("a folder");
     assert_eq!(files(&flowmap.path("out")), before);
 }
+
+#[test]
+fn workloads_that_are_called_like_policies_have_a_policy_each_at_every_granularity() {
+    use common::{
+        cluster::{list, node, pod},
+        packets::Capture,
+    };
+    let long = "x".repeat(253);
+    let names = ["web", "allow-dns-web", "default-deny", "default-deny-pod", "web-open", "application-2", &long];
+    let mut items = vec![node("node-1", "192.0.2.1", "10.244.1.0/24")];
+    let mut capture = Capture::new();
+    for (n, name) in names.iter().enumerate() {
+        let mut pod = pod(name, &format!("10.244.1.{}", n + 5));
+        if *name == long {
+            pod["metadata"]["labels"]["app"] = "long".into();
+        }
+        items.push(pod);
+        let from = format!("10.244.1.{}:39999", n + 5);
+        capture.talk(&from, "198.51.100.1:443").talk(&from, "10.244.1.5:53");
+    }
+    let flowmap = Flowmap::new();
+    flowmap.write("node-1.pcap", capture.bytes());
+    flowmap.write("cluster.json", list(&items));
+    flowmap.ok(&["import", "--sensor", "node-1", "node-1.pcap"]);
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    for granularity in ["workload", "tier", "namespace"] {
+        for extra in [&[][..], &["--isolate-unseen"]] {
+            let args = ["suggest", "-n", "shop", "--out-dir", "out", "--granularity", granularity];
+            let output = flowmap.run(&[&args[..], extra].concat());
+            assert!(output.code == 0, "{granularity}: {}", output.stderr);
+            assert!(!output.stdout.contains("  -  "), "{}", output.stdout);
+        }
+        if granularity == "workload" {
+            let policies = files(&flowmap.path("out/shop"));
+            // default-deny, allow-dns and the kustomization
+            assert_eq!(policies.len(), names.len() + 3, "{:?}", policies.keys());
+        }
+    }
+}

@@ -112,6 +112,10 @@ pub(super) fn report(
     print::list(args.output.output, &values, &table, "")?;
     if !is_csv {
         print::text(format!("\n{}\n", granularities(&facts.granularities).text()).as_bytes())?;
+        for one in &facts.granularities {
+            let line = |why| printable(&format!("{}: cannot be proposed: {why}", one.granularity)) + "\n";
+            print::text(one.missing.as_ref().map(line).unwrap_or_default().as_bytes())?;
+        }
         print::text(simulate::summary(&facts.replay).as_bytes())?;
         for conflict in &facts.conflicts {
             let verb = if conflict.is_added { "added" } else { "rejected" };

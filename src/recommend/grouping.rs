@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Selector,
-    units::{RESERVED, UnitId, Units},
+    naming::is_reserved,
+    units::{UnitId, Units},
 };
 use crate::model::WorkloadRef;
 
@@ -89,12 +90,21 @@ impl Groups {
 /// A role as a name that neither a workload nor another role of the namespace has.
 fn free_name<'n>(role: &str, namespace: &'n str, taken: &mut BTreeSet<(&'n str, String)>) -> String {
     let plain = file_name(role);
+    let plain = if plain.starts_with("allow-dns") { format!("tier-{plain}") } else { plain };
     let others = (0_usize..).map(|n| match n {
         0 => plain.clone(),
         1 => format!("{plain}-tier"),
         n => format!("{plain}-tier-{n}"),
     });
-    let mut is_free = |name: &String| !RESERVED.contains(&name.as_str()) && taken.insert((namespace, name.clone()));
+    let is_numbered = |other: &str, name: &str| {
+        let number = other.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+        number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    let mut is_free = |name: &String| {
+        // a group may need several policies, which are numbered
+        let is_met = taken.iter().any(|(of, other)| *of == namespace && is_numbered(other, name));
+        !is_reserved(name) && !is_met && taken.insert((namespace, name.clone()))
+    };
     others.into_iter().find(|name| is_free(name)).unwrap_or(plain)
 }
 
@@ -121,6 +131,6 @@ mod tests {
         let mut taken = BTreeSet::from([("shop", "web".to_owned())]);
         let names = ["serves TCP/80", "serves TCP 80", "Web", "../..", "allow-dns"];
         let names = names.map(|role| free_name(role, "shop", &mut taken));
-        assert_eq!(names, ["serves-tcp-80", "serves-tcp-80-tier", "web-tier", "role", "allow-dns-tier"]);
+        assert_eq!(names, ["serves-tcp-80", "serves-tcp-80-tier", "web-tier", "role", "tier-allow-dns"]);
     }
 }

@@ -18,6 +18,7 @@ mod grouping;
 mod known;
 mod labels;
 mod lift;
+mod naming;
 mod plan;
 mod prefixes;
 mod selector;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
-use super::selector::{Pool, Selector};
+use super::{
+    naming::Names,
+    selector::{Pool, Selector},
+};
 use crate::model::{Cluster, Labels, WorkloadRef};
 
 /// One workload, or several that no labels tell apart.
@@ -187,24 +190,20 @@ fn missing(
     Missing { key: (*key).to_owned(), values: members.iter().map(value).collect() }
 }
 
-/// Names that files of a namespace have already.
-pub(super) const RESERVED: [&str; 3] = ["default-deny", "allow-dns", "kustomization"];
-
-/// Every unit has its first workload's name, with its kind where that is taken; in order of these names.
-fn name(units: &mut [Unit]) {
-    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-    for unit in units.iter() {
-        *uses.entry(first_name(unit)).or_default() += 1;
-    }
-    for unit in units.iter_mut() {
-        let name = first_name(unit);
-        let is_taken = uses.get(&name).is_some_and(|uses| *uses > 1) || RESERVED.contains(&name.as_str());
-        let kind = unit.members.first().map(|member| member.kind.to_lowercase()).unwrap_or_default();
-        unit.name = if is_taken { format!("{name}-{kind}") } else { name };
-    }
-    units.sort_by(|a, b| a.name.cmp(&b.name));
-}
-
 fn first_name(unit: &Unit) -> String {
     unit.members.first().map(|member| member.name.clone()).unwrap_or_default()
+}
+
+/// Every unit has its first workload's name, with its kind where that is taken, too long or another policy's; in order
+/// of these names.
+fn name(units: &mut [Unit]) {
+    units.sort_by(|a, b| a.members.cmp(&b.members));
+    let mut names = Names::default();
+    for unit in units.iter() {
+        *names.uses.entry(first_name(unit)).or_default() += 1;
+    }
+    for unit in units.iter_mut() {
+        unit.name = names.find(&first_name(unit), unit.members.first().map(|member| member.kind.as_str()));
+    }
+    units.sort_by(|a, b| a.name.cmp(&b.name));
 }
