@@ -31,14 +31,13 @@ impl Names {
             return own.to_owned();
         }
         let kind = kind.filter(|kind| !kind.is_empty()).unwrap_or("workload").to_lowercase();
-        // before it, where what it begins with is what it may not begin with
-        let plain = if own.starts_with("allow-dns") { format!("{kind}-{own}") } else { format!("{own}-{kind}") };
-        let plain = short(&plain);
+        let plain = short(&format!("{own}-{kind}"));
         let others = (2_usize..).map(|n| format!("{plain}-{n}"));
+        let is_known = |name: &str| self.uses.contains_key(name) || self.given.contains(name);
         let is_free = |name: &String| {
-            let is_own = |name: &str| self.uses.contains_key(name);
-            let is_taken = is_own(name) || is_own(&format!("{name}{OPEN}")) || self.given.contains(name);
-            !is_taken && !self.is_reserved(name)
+            let is_derived = [(name.strip_prefix(DNS)), (name.strip_suffix(OPEN))].into_iter().flatten().any(is_known);
+            let is_base = is_known(&format!("{name}{OPEN}")) || is_known(&format!("{DNS}{name}"));
+            !is_known(name) && !is_derived && !is_base && !RESERVED.contains(&name.as_str())
         };
         let name = std::iter::once(plain.clone()).chain(others).find(is_free).unwrap_or(plain);
         self.given.insert(name.clone());
@@ -88,8 +87,9 @@ mod tests {
         let found = named(&[
             ("default-deny", "Deployment"),
             ("default-deny-deployment", "Deployment"),
+            ("allow-dns", "Deployment"),
             ("allow-dns-web", "Deployment"),
-            ("deployment-allow-dns-web", "Deployment"),
+            ("allow-dns-web-deployment", "Deployment"),
             ("web", "Deployment"),
             ("web", "StatefulSet"),
             ("web-open", "Job"),
@@ -98,9 +98,11 @@ mod tests {
         let expected = [
             "default-deny-deployment-2",
             "default-deny-deployment",
-            "deployment-allow-dns-web-2",
-            "deployment-allow-dns-web",
-            "web-deployment-2",
+            "allow-dns-deployment",
+            "allow-dns-web-deployment-2",
+            "allow-dns-web-deployment-deployment",
+            // the policy for its name resolution would be the second of that name
+            "web-deployment-3",
             "web-statefulset",
             "web-open-job",
             "web-deployment",

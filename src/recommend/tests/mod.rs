@@ -99,7 +99,7 @@ fn workloads_that_no_label_tells_apart_share_a_group() {
 #[test]
 fn names_that_files_have_already_get_their_kind() {
     let found = groups(&[("allow-dns", "app=a"), ("web", "app=web")]);
-    assert_eq!(found[0].0, "deployment-allow-dns");
+    assert_eq!(found[0].0, "allow-dns-deployment");
 }
 
 #[test]

@@ -127,10 +127,10 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
 
 fn summary(text: &mut String, facts: &Facts) {
     let replay = &facts.replay;
-    let verdict = if replay.denied == 0 {
-        "Nothing that was seen would break."
-    } else {
-        "**Something that was seen would break.**"
+    let verdict = match (replay.denied, replay.uncertain) {
+        (0, 0) => "Nothing that was seen would break.",
+        (0, _) => "Nothing that is known would break; **what is uncertain may** (`flowmap simulate` lists it).",
+        _ => "**Something that was seen would break.**",
     };
     let _ = writeln!(
         text,
