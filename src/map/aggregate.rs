@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::{
@@ -129,8 +129,8 @@ impl<'d> Aggregator<'d> {
 
 /// The sums over the connections of one dependency.
 struct Sum {
-    clients: BTreeSet<IpAddr>,
-    servers: BTreeSet<IpAddr>,
+    clients: HashSet<IpAddr>,
+    servers: HashSet<IpAddr>,
     via: BTreeSet<Via>,
     direction: Direction,
     connections: f64,
@@ -167,7 +167,9 @@ impl Sum {
     fn add(&mut self, connection: &Connection, server: &Placed, runs: &[Span]) {
         self.clients.insert(connection.client.0);
         self.servers.extend(&server.addresses);
-        self.via.extend(server.via.clone());
+        if let Some(via) = &server.via {
+            self.via.insert(via.clone());
+        }
         self.direction = self.direction.min(connection.direction);
         self.packets += packets(connection, runs);
         self.bytes_to_server += scaled(connection.from_client.total(runs).1, connection.weight);
@@ -189,8 +191,8 @@ impl Sum {
     fn dependency<'p>(self, site: &str, key: Key, party: impl Fn(u32) -> &'p PartyKey) -> Dependency {
         Dependency {
             site: site.to_owned(),
-            client: party(key.client).party(self.clients),
-            server: party(key.server).party(self.servers),
+            client: party(key.client).party(self.clients.into_iter().collect()),
+            server: party(key.server).party(self.servers.into_iter().collect()),
             protocol: key.protocol,
             port: key.port,
             via: self.via,
