@@ -65,8 +65,8 @@ impl Gathering<'_> {
     }
 
     /// Where a port of a Service that was dialled leads: nowhere where the Service is not known.
-    pub(super) fn dialled(&self, name: Option<&str>, protocol: Protocol, port: u16) -> Vec<(Far, u16)> {
-        let service = name.and_then(|name| self.known.service(name));
+    pub(super) fn dialled(&self, name: &str, protocol: Protocol, port: u16) -> Vec<(Far, u16)> {
+        let service = self.known.service(name);
         let own = service.and_then(|service| {
             let own = service.ports.iter().find(|own| own.protocol == protocol && own.port == port)?;
             Some((service, own))

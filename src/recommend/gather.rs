@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    rc::Rc,
 };
 
 use foldhash::HashMap;
@@ -72,6 +73,9 @@ pub(super) struct DnsDraft {
     pub servers: BTreeMap<(Far, u16), Support>,
 }
 
+/// Where a Service leads, each end with its port there.
+type Targets = Rc<[(Far, u16)]>;
+
 /// What was gathered so far.
 pub(super) struct Gathering<'a> {
     pub input: Input<'a>,
@@ -88,6 +92,8 @@ pub(super) struct Gathering<'a> {
     pub edges: HashMap<Edge, Support>,
     /// To the pods of a Service that might have answered and were not seen to.
     unseen: HashMap<Edge, Support>,
+    /// By port, then by Service, where it leads.
+    dialled: HashMap<(Protocol, u16), HashMap<String, Targets>>,
     pub dns: BTreeMap<String, DnsDraft>,
     left_out: BTreeMap<String, HashMap<LeftOutKey, LeftOut>>,
     /// The ports that the pods of a unit, or its template, declare.
@@ -116,6 +122,7 @@ impl<'a> Gathering<'a> {
             callers: BTreeSet::new(),
             edges: HashMap::default(),
             unseen: HashMap::default(),
+            dialled: HashMap::default(),
             dns: BTreeMap::new(),
             left_out: BTreeMap::new(),
             declared: declared(input, units),
@@ -186,17 +193,29 @@ impl<'a> Gathering<'a> {
         let Some(client) = client.filter(|_| !baseline::is_dns(dependency)) else { return };
         let protocol = dependency.protocol;
         for via in dependency.via.iter().filter(|via| !via.disputed) {
-            for (far, port) in self.dialled(via.service.as_deref(), protocol, via.port) {
+            let Some(service) = &via.service else { continue };
+            for (far, port) in self.backends(service, protocol, via.port).iter().copied() {
                 let Far::Unit(server) = far else { continue };
                 let egress = Edge { unit: client, side: Side::Egress, far, protocol, port };
                 let ingress = Edge { unit: server, side: Side::Ingress, far: Far::Unit(client), protocol, port };
                 for edge in [egress, ingress] {
-                    if self.is_wanted(edge.unit) {
+                    // what was seen needs no more: most connections lead there
+                    if self.is_wanted(edge.unit) && !self.edges.contains_key(&edge) {
                         self.unseen.entry(edge).or_default().add(dependency, None);
                     }
                 }
             }
         }
+    }
+
+    /// Where a port of a Service leads, each asked once: thousands dial the same.
+    fn backends(&mut self, service: &str, protocol: Protocol, port: u16) -> Targets {
+        if let Some(known) = self.dialled.get(&(protocol, port)).and_then(|services| services.get(service)) {
+            return Rc::clone(known);
+        }
+        let found: Targets = self.dialled(service, protocol, port).into();
+        self.dialled.entry((protocol, port)).or_default().insert(service.to_owned(), Rc::clone(&found));
+        found
     }
 
     /// Takes in the edges that were not seen themselves, where they were not seen otherwise.
