@@ -1,6 +1,9 @@
 //! What is open beside what is needed, and by which rules: actors that no policy tells apart are counted together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use foldhash::HashMap;
 
@@ -40,13 +43,14 @@ pub(super) struct Tally<'a> {
     groups: Vec<Group>,
     /// For each actor its group.
     group_of: Vec<usize>,
-    needs: HashMap<(usize, usize, Service), Needs>,
+    /// What is needed between groups: of most pairs nothing is.
+    needs: HashMap<(usize, usize), HashMap<Service, Needs>>,
     /// How many servers of a group were seen used from outside on a port.
     exposed: HashMap<(usize, Service), u64>,
     extra: u64,
     by_rule: BTreeMap<String, u64>,
     /// The ports that are open, of those that count: few sets differ.
-    counted: HashMap<Open, Vec<Service>>,
+    counted: HashMap<Open, Rc<[Service]>>,
 }
 
 impl<'a> Tally<'a> {
@@ -64,9 +68,10 @@ impl<'a> Tally<'a> {
             groups[place].size = if actor.piece_of.is_some() { 1 } else { groups[place].size + 1 };
             group_of.push(place);
         }
-        let mut needs: HashMap<_, Needs> = HashMap::default();
+        let mut needs: HashMap<_, HashMap<Service, Needs>> = HashMap::default();
         for (from, to, service) in &stage.needed {
-            let need = needs.entry((group_of[*from], group_of[*to], *service)).or_default();
+            let between = needs.entry((group_of[*from], group_of[*to])).or_default();
+            let need = between.entry(*service).or_default();
             need.needed += 1;
             need.exposed += u64::from(stage.exposed.contains(&(*to, *service)));
         }
@@ -84,13 +89,13 @@ impl<'a> Tally<'a> {
                 self.pair(from, to);
             }
         }
-        let stage = self.stage;
-        let mut denied = 0;
-        for (from, to, service) in &stage.needed {
-            let (from, to) = (self.group_of[*from], self.group_of[*to]);
-            denied += u64::from(!self.open(from, to).contains(service));
-        }
-        let needed = stage.needed.len() as u64;
+        let is_denied = |(from, to, (protocol, port)): &&(usize, usize, Service)| {
+            let [from, to] = [from, to].map(|actor| &self.groups[self.group_of[*actor]].kinds);
+            let mut pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
+            !pairs.any(|(from, to)| self.classes.allows(from, to, *protocol, *port))
+        };
+        let denied = self.stage.needed.iter().filter(is_denied).count() as u64;
+        let needed = self.stage.needed.len() as u64;
         let mut widest: Vec<Wide> = self.by_rule.into_iter().map(|(rule, extra)| Wide { rule, extra }).collect();
         widest.sort_by(|a, b| b.extra.cmp(&a.extra).then_with(|| a.rule.cmp(&b.rule)));
         widest.truncate(NAMED);
@@ -106,18 +111,23 @@ impl<'a> Tally<'a> {
         }
         let [clients, servers] = [from, to].map(|group| self.groups[group].size);
         let pairs = clients * servers - if from == to { clients } else { 0 };
-        let mut extra: Vec<(Service, u64)> = Vec::new();
-        for service in self.open(from, to) {
-            let needs = self.needs.get(&(from, to, service)).copied().unwrap_or_default();
+        let open = self.open(from, to);
+        let needs = self.needs.get(&(from, to));
+        if needs.is_none() && !client.is_outside && !self.with_rules {
+            self.extra += pairs * open.len() as u64;
+            return;
+        }
+        let extra = |service: &Service| {
+            let needs = needs.and_then(|needs| needs.get(service)).copied().unwrap_or_default();
             let mut not_extra = needs.needed;
             if client.is_outside {
                 // who else comes from outside to a port that is used from there needs it as well
-                let exposed = self.exposed.get(&(to, service)).copied().unwrap_or_default();
+                let exposed = self.exposed.get(&(to, *service)).copied().unwrap_or_default();
                 not_extra += exposed * clients - needs.exposed;
             }
-            extra.push((service, pairs.saturating_sub(not_extra)));
-        }
-        extra.retain(|(_, count)| *count > 0);
+            (*service, pairs.saturating_sub(not_extra))
+        };
+        let extra: Vec<(Service, u64)> = open.iter().map(extra).filter(|(_, count)| *count > 0).collect();
         self.extra += extra.iter().map(|(_, count)| count).sum::<u64>();
         if self.with_rules && !extra.is_empty() {
             self.blame(PolicyType::Egress, (client, server), &called(client, clients), &extra);
@@ -125,20 +135,26 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn open(&mut self, from: usize, to: usize) -> BTreeSet<Service> {
-        let (classes, ports) = (self.classes, &self.stage.ports);
-        let mut open = BTreeSet::new();
-        for client in &self.groups[from].kinds {
-            for server in &self.groups[to].kinds {
-                let key = classes.open(*client, *server);
-                let counted = self.counted.entry(key).or_insert_with(|| {
-                    let common = classes.common(key);
-                    ports.iter().filter(|(protocol, port)| common.contains(*protocol, *port)).copied().collect()
-                });
-                open.extend(counted.iter().copied());
-            }
+    /// The ports that are open between any actors of two groups, in order.
+    fn open(&mut self, from: usize, to: usize) -> Rc<[Service]> {
+        let [from, to] = [from, to].map(|group| self.groups[group].kinds.clone());
+        if let ([from], [to]) = (&from[..], &to[..]) {
+            return self.counted(self.classes.open(*from, *to));
         }
-        open
+        let mut open = BTreeSet::new();
+        for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))) {
+            open.extend(self.counted(self.classes.open(from, to)).iter().copied());
+        }
+        open.into_iter().collect()
+    }
+
+    fn counted(&mut self, open: Open) -> Rc<[Service]> {
+        let (classes, ports) = (self.classes, &self.stage.ports);
+        let count = || {
+            let common = classes.common(open);
+            ports.iter().filter(|(protocol, port)| common.contains(*protocol, *port)).copied().collect()
+        };
+        Rc::clone(self.counted.entry(open).or_insert_with(count))
     }
 
     /// Adds to the rules of one side what they allow of it.
