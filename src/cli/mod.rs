@@ -31,6 +31,7 @@ mod status;
 mod suggest;
 mod suggest_args;
 mod suggest_facts;
+mod suggest_judge;
 mod suggest_report;
 mod sync_state;
 mod tiers;

@@ -8,14 +8,15 @@ use super::{
     folder::{self, Found},
     print,
     suggest_args::{Args, Direction, Granularity},
-    suggest_facts::{self, concerned},
+    suggest_facts,
+    suggest_judge::{Judge, read_back},
     suggest_report::{report, warn, warn_idle},
     world::{Site, World},
 };
 use crate::{
     map::By,
     model::{Contacts, Coverage, Dependency, WorkloadRef},
-    policy::{self, Census, Evaluator, Outside, Past, PolicySet, Roster, Simulation, Strictness},
+    policy::{PolicySet, Simulation},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
     render::{self, Document, Facts, Kept, Policies},
     store::Store,
@@ -41,9 +42,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     if let Some(store) = &store {
         found.kept = kept(store, site, &namespaces).await?;
     }
-    let asked = Asked { args: &args, site, dependencies: &dependencies, namespaces: &namespaces, coverage: &coverage };
+    let judge = Judge::new(site, &dependencies, &namespaces);
+    let (dependencies, namespaces, coverage) = (&dependencies, &namespaces, &coverage);
+    let asked = Asked { args: &args, site, dependencies, namespaces, coverage, judge };
     let proposal = asked.proposal(args.granularity, &found)?;
-    let replay = asked.replay(&proposal.policies.documents)?;
+    let replay = asked.judge.replay(&proposal.set);
     warn_idle(&proposal.policies.idle);
     if is_stream {
         print::text(stream(&proposal.policies.documents).as_bytes())?;
@@ -53,7 +56,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         warn(&facts, &decided, &found);
         // before the folder: what was taken back there is not brought back if this run is killed in between
         if let Some(store) = &store {
-            keep(store, site, &namespaces, &found.keeps(&proposal.policies.decisions)).await?;
+            keep(store, site, namespaces, &found.keeps(&proposal.policies.decisions)).await?;
         }
         write(&args, &proposal.policies, &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
@@ -91,12 +94,15 @@ struct Asked<'a> {
     dependencies: &'a [Dependency],
     namespaces: &'a BTreeSet<String>,
     coverage: &'a Coverage,
+    judge: Judge<'a>,
 }
 
 /// A proposal, and its policies as decisions leave them.
 struct Proposal {
     recommendation: Recommendation,
     policies: Policies,
+    /// The policies as an API server would read them.
+    set: PolicySet,
 }
 
 /// The tier of every workload.
@@ -130,47 +136,8 @@ impl Asked<'_> {
         let input = Input { cluster, directory, coverage: self.coverage };
         let recommendation = recommend::recommend(input, self.dependencies, self.namespaces, &options);
         let policies = render::policies(&recommendation, &found.decisions(), &found.now)?;
-        Ok(Proposal { recommendation, policies })
-    }
-
-    /// Reads the policies back as a strict API server would.
-    fn read_back(policies: &[Document]) -> anyhow::Result<PolicySet> {
-        let mut objects = Vec::new();
-        for document in policies {
-            objects.extend(policy::read(&document.path, &document.text)?);
-        }
-        Ok(PolicySet::from_objects(&objects, Strictness::Strict)?)
-    }
-
-    /// Holds what was seen of the namespaces against the policies.
-    fn replay(&self, policies: &[Document]) -> anyhow::Result<Simulation> {
-        let set = Self::read_back(policies)?;
-        let roster = Roster::new(self.site.cluster());
-        let past = Past::new(concerned(self.dependencies, self.namespaces), &roster);
-        let simulation = policy::simulate(&past, &self.evaluator(&set));
-        // a sweep may be a row for every port: `simulate` lists them
-        Ok(Simulation { closed: Vec::new(), ..simulation })
-    }
-
-    fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
-        Evaluator::new(set, &self.site.cluster().namespaces, policy::Options::default())
-    }
-
-    /// How much policies leave open: what they allow over what was seen, and how many other workloads one workload of
-    /// the namespaces reaches, on average.
-    fn openness(&self, policies: &[Document]) -> anyhow::Result<(Option<f64>, Option<f64>)> {
-        let set = Self::read_back(policies)?;
-        let (cluster, evaluator) = (self.site.cluster(), self.evaluator(&set));
-        let roster = Roster::new(cluster);
-        let outside = Outside::new(&[&evaluator], cluster, &self.site.directory.pod_ranges());
-        let past = Past::new(concerned(self.dependencies, self.namespaces), &roster);
-        let over = policy::over_permission(&past, &roster, &outside, &evaluator);
-        let is_in = |name: &str| name.split_once('/').is_some_and(|(namespace, _)| self.namespaces.contains(namespace));
-        let reach = policy::reach(&Census::new(&roster, &outside), &evaluator);
-        let reaches: Vec<usize> = reach.iter().filter(|it| is_in(&it.workload)).map(|it| it.reaches).collect();
-        #[expect(clippy::cast_precision_loss, reason = "workloads stay far below 2^52")]
-        let mean = |all: &[usize]| (all.iter().sum::<usize>() as f64 / all.len() as f64 * 100.0).round() / 100.0;
-        Ok((over, (!reaches.is_empty()).then(|| mean(&reaches))))
+        let set = read_back(&policies.documents)?;
+        Ok(Proposal { recommendation, policies, set })
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them.
@@ -184,14 +151,14 @@ impl Asked<'_> {
                 Some(Err(error)) => (None, Some(error.to_string())),
             };
             let cost = |it: &Proposal| render::cost(&it.recommendation, &it.policies, self.site.cluster());
-            let openness = proposal.and_then(|it| self.openness(&it.policies.documents).ok()).unwrap_or_default();
+            let openness = proposal.map(|it| self.judge.openness(&it.set));
             render::Granularity {
                 granularity: granularity.as_str(),
                 chosen: is_chosen,
                 missing,
                 cost: proposal.map(cost).unwrap_or_default(),
-                over_permission: openness.0,
-                reach: openness.1,
+                over_permission: openness.and_then(|it| it.over_permission),
+                reach: openness.and_then(|it| it.reach),
             }
         };
         Granularity::ALL.map(row).into()

@@ -1,0 +1,67 @@
+//! Proposals held against what was seen, and how much they leave open.
+
+use std::collections::BTreeSet;
+
+use super::{suggest_facts::concerned, world::Site};
+use crate::{
+    model::Dependency,
+    policy::{self, Census, Evaluator, Options, Outside, Past, PolicySet, Roster, Simulation, Strictness},
+    render::Document,
+};
+
+/// What was seen of some namespaces, arranged once for all proposals.
+pub(super) struct Judge<'a> {
+    site: &'a Site,
+    namespaces: &'a BTreeSet<String>,
+    roster: Roster<'a>,
+    past: Past<'a>,
+}
+
+/// How much policies leave open.
+#[derive(Clone, Copy)]
+pub(super) struct Openness {
+    /// What they allow over what was seen; none where nothing was.
+    pub over_permission: Option<f64>,
+    /// How many other workloads one workload of the namespaces reaches, on average; none without workloads.
+    pub reach: Option<f64>,
+}
+
+impl<'a> Judge<'a> {
+    pub fn new(site: &'a Site, dependencies: &'a [Dependency], namespaces: &'a BTreeSet<String>) -> Self {
+        let roster = Roster::new(site.cluster());
+        let past = Past::new(concerned(dependencies, namespaces), &roster);
+        Self { site, namespaces, roster, past }
+    }
+
+    /// Holds what was seen of the namespaces against policies.
+    pub fn replay(&self, set: &PolicySet) -> Simulation {
+        let simulation = policy::simulate(&self.past, &self.evaluator(set));
+        // a sweep may be a row for every port: `simulate` lists them
+        Simulation { closed: Vec::new(), ..simulation }
+    }
+
+    pub fn openness(&self, set: &PolicySet) -> Openness {
+        let evaluator = self.evaluator(set);
+        let outside = Outside::new(&[&evaluator], self.site.cluster(), &self.site.directory.pod_ranges());
+        let over_permission = policy::over_permission(&self.past, &self.roster, &outside, &evaluator);
+        let is_in = |name: &str| name.split_once('/').is_some_and(|(namespace, _)| self.namespaces.contains(namespace));
+        let reach = policy::reach(&Census::new(&self.roster, &outside), &evaluator);
+        let reaches: Vec<usize> = reach.iter().filter(|it| is_in(&it.workload)).map(|it| it.reaches).collect();
+        #[expect(clippy::cast_precision_loss, reason = "workloads stay far below 2^52")]
+        let mean = |all: &[usize]| (all.iter().sum::<usize>() as f64 / all.len() as f64 * 100.0).round() / 100.0;
+        Openness { over_permission, reach: (!reaches.is_empty()).then(|| mean(&reaches)) }
+    }
+
+    fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
+        Evaluator::new(set, &self.site.cluster().namespaces, Options::default())
+    }
+}
+
+/// Reads policies back as a strict API server would.
+pub(super) fn read_back(policies: &[Document]) -> anyhow::Result<PolicySet> {
+    let mut objects = Vec::new();
+    for document in policies {
+        objects.extend(policy::read(&document.path, &document.text)?);
+    }
+    Ok(PolicySet::from_objects(&objects, Strictness::Strict)?)
+}
