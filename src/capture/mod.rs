@@ -1,10 +1,12 @@
 //! Frames in: capture files and live interfaces. A frame is bytes, a time and a link type; nothing is decoded here.
 
+mod batch;
 pub mod file;
 mod link;
 #[cfg(feature = "cli")]
 pub mod live;
 
+pub use batch::Batch;
 pub use link::LinkType;
 
 use crate::model::Timestamp;

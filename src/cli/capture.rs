@@ -19,7 +19,7 @@ use crate::{
     capture::live::{Drops, LiveCapture, LiveError, LiveOptions},
     connection::Limits,
     intake::Intake,
-    store::{Loss, Run, RunId, Store, content_id},
+    store::{Learnt, Loss, Run, RunId, Store, content_id},
 };
 
 /// How often what was seen is written to the store: what a crash can lose.
@@ -161,8 +161,9 @@ impl Worker {
         self.run.first_packet = counts.span.map(|span| span.first);
         self.run.last_packet = counts.span.map(|span| span.last);
         let observations = self.intake.flush();
-        let learnt = (&self.intake.names()[..], &links[..]);
-        self.runtime.block_on(self.store.extend_run(&self.run, &observations, learnt))?;
+        self.run.sweeps = self.intake.sweeps();
+        let learnt = Learnt { names: self.intake.names(), links };
+        self.runtime.block_on(self.store.extend_run(&self.run, &observations, &learnt))?;
         Ok(())
     }
 }

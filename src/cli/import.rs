@@ -19,18 +19,19 @@ use super::{
     world::file_name,
 };
 use crate::{
-    capture::file::{CaptureReader, Damage, FileError, ReadError},
+    capture::{
+        Batch,
+        file::{CaptureReader, Damage, FileError, ReadError},
+    },
     connection::Limits,
     intake::{Counts, Intake},
     model::MissedNames,
     records,
-    store::{Loss, Run, RunId, Store, Written, content_id},
+    store::{Learnt, Loss, Run, RunId, Store, Written, content_id},
 };
 
-/// Traces of ended connections that are held in memory before they are written: some 20 MB.
-const MAX_WAITING: usize = 32_768;
-/// Frames between two looks at the progress bar and at the rows that wait.
-const FRAMES_AT_ONCE: u64 = 4_096;
+/// Traces of ended connections that are held in memory before they are written: some 60 MB.
+const MAX_WAITING: usize = 262_144;
 
 /// Read captures and flow logs into the store. The same file twice adds nothing, whatever its name.
 #[derive(Debug, clap::Args)]
@@ -121,24 +122,16 @@ pub(super) async fn file(
     if let Some(format) = records::Format::of(&head) {
         return import_records::file(store, path, options, (format, input)).await;
     }
-    let mut reader = CaptureReader::new(input).map_err(|error| unreadable(&name, &error))?;
-    let mut intake = Intake::new(Limits::default());
+    let reader = CaptureReader::new(input).map_err(|error| unreadable(&name, &error))?;
+    let mut reading = Reading { reader, damage: None };
+    let mut intake = Intake::of_batches(Limits::default());
     let mut writer = store.begin_run().await?;
-    let mut damage = None;
-    loop {
-        match reader.next_frame() {
-            Ok(Some(frame)) => intake.take(&frame),
-            Ok(None) => break,
-            Err(ReadError::Io(error)) => return Err(unreadable(&name, &error)),
-            Err(ReadError::Damage(found)) => {
-                damage = Some(found);
-                break;
-            }
-        }
-        if intake.packets().is_multiple_of(FRAMES_AT_ONCE) && intake.waiting() > MAX_WAITING {
+    while intake.step(|batch| reading.fill(batch)).map_err(|error| unreadable(&name, &error))? {
+        if intake.waiting() > MAX_WAITING {
             writer.write(&intake.drain()).await?;
         }
     }
+    let damage = reading.damage;
     if let Some(damage) = damage.as_ref().filter(|_| options.strict) {
         return Err(Fault::new(&name, damage).hint("without --strict what is whole is used").into());
     }
@@ -150,19 +143,40 @@ pub(super) async fn file(
     }
     let (source, sensor) = origin(path, options);
     let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);
-    let mut last = intake.end_some();
-    loop {
-        let next = intake.end_some();
-        if next.is_empty() {
-            break;
-        }
-        writer.write(&last).await?;
-        last = next;
-    }
-    let writer = writer.with_names(intake.names()).with_links(intake.links());
     let mut run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
-    let written = writer.finish(&mut run, &last).await.with_context(|| name.clone())?;
+    if let Some(known) = writer.identify(&run).await? {
+        return Ok((run, Written::Known(Box::new(known))));
+    }
+    let mut some = intake.end_some();
+    while !some.is_empty() {
+        writer.write(&some).await?;
+        some = intake.end_some();
+    }
+    run.sweeps = intake.sweeps();
+    let learnt = Learnt { names: intake.names(), links: intake.links() };
+    let written = writer.with(learnt).finish(&mut run, &[]).await.with_context(|| name.clone())?;
     Ok((run, written))
+}
+
+/// A capture that is read as far as it can be.
+struct Reading<R> {
+    reader: CaptureReader<R>,
+    damage: Option<Damage>,
+}
+
+impl<R: Read> Reading<R> {
+    /// Reads a batch, unless the file ended before.
+    fn fill(&mut self, batch: &mut Batch) -> io::Result<()> {
+        while self.damage.is_none() && !batch.is_full() {
+            match self.reader.next_frame() {
+                Ok(Some(frame)) => batch.push(&frame),
+                Ok(None) => break,
+                Err(ReadError::Io(error)) => return Err(error),
+                Err(ReadError::Damage(found)) => self.damage = Some(found),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn described(id: RunId, site: &str, sensor: String, source: String, counts: &Counts, damage: Option<Damage>) -> Run {
@@ -177,6 +191,7 @@ fn described(id: RunId, site: &str, sensor: String, source: String, counts: &Cou
         decoded: counts.decoded,
         first_packet: counts.span.map(|span| span.first),
         last_packet: counts.span.map(|span| span.last),
+        sweeps: Vec::new(),
     }
 }
 
@@ -208,7 +223,7 @@ fn stem(name: &str) -> &str {
 }
 
 /// Opens a file, through its compression where it has one.
-fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read>> {
+fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
         return decompressed(Box::new(io::stdin()));
     }
@@ -221,7 +236,7 @@ fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read>> {
 /// Bytes that fill the buffer of a decompressor.
 const COMPRESSED_BUFFER_BYTES: usize = 256 << 10;
 
-fn decompressed(inner: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+fn decompressed(inner: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let (magic, all) = peeked(inner, 4)?;
     Ok(match magic[..] {
         [0x1f, 0x8b, ..] => {
@@ -235,7 +250,7 @@ fn decompressed(inner: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
 }
 
 /// The first bytes, and the whole with them. Fewer only where the file is shorter.
-fn peeked(mut inner: Box<dyn Read>, count: usize) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
+fn peeked(mut inner: Box<dyn Read + Send>, count: usize) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut head = Vec::new();
     inner.by_ref().take(count as u64).read_to_end(&mut head)?;
     let all = io::Cursor::new(head.clone()).chain(inner);
@@ -318,6 +333,9 @@ fn summary(run: &Run, written: &Written) -> String {
     }
     for (bound, count) in &loss.bounds {
         let _ = writeln!(text, "{source}: warning: {count} {bound}");
+    }
+    for sweep in &run.sweeps {
+        let _ = writeln!(text, "{source}: {}", runs::sweep_text(sweep));
     }
     text.push_str(&names_missed(run));
     if let Some(damage) = &loss.damage {

@@ -15,8 +15,8 @@ use crate::{
     store::{Loss, Run, RunId, RunWriter, Store, Written, content_id},
 };
 
-/// Rows that are held in memory before they are written: some 10 MB.
-const MAX_WAITING: usize = 16_384;
+/// Rows that are held in memory before they are written: some 80 MB.
+const MAX_WAITING: usize = 262_144;
 /// Damaged records that are told one by one.
 const MAX_TOLD: u64 = 5;
 
@@ -25,7 +25,7 @@ pub(super) async fn file(
     store: &Store,
     path: &Path,
     options: &Options,
-    (format, input): (Format, Box<dyn Read>),
+    (format, input): (Format, Box<dyn Read + Send>),
 ) -> anyhow::Result<(Run, Written)> {
     let name = path.display().to_string();
     let mut reader = Reader::new(format, input).map_err(|error| unreadable(&name, &error))?;
@@ -108,6 +108,7 @@ impl Tally {
             loss: Loss { not_decoded: self.not_used.clone(), ..Loss::default() },
             first_packet: self.span.map(|span| span.first),
             last_packet: self.span.map(|span| span.last),
+            sweeps: Vec::new(),
         }
     }
 

@@ -7,7 +7,10 @@ use super::{
     common::{Global, OutputArg},
     print::{self, Table},
 };
-use crate::store::{Run, RunId};
+use crate::{
+    model::Sweep,
+    store::{Run, RunId},
+};
 
 /// List what was captured and imported, when, where and with which loss; or take a run back.
 #[derive(Debug, clap::Args)]
@@ -90,5 +93,23 @@ pub(super) fn json(run: &Run) -> Value {
         "damage": run.loss.damage,
         "first_packet": run.first_packet,
         "last_packet": run.last_packet,
+        "sweeps": run.sweeps.iter().map(sweep_json).collect::<Vec<_>>(),
     })
+}
+
+fn sweep_json(sweep: &Sweep) -> Value {
+    let Sweep { hour, protocol, src, attempts, packets, bytes, hosts, targets, ports, span } = sweep;
+    json!({
+        "source": src, "protocol": protocol.to_string(), "hour": hour.to_string(), "attempts": attempts,
+        "packets": packets, "bytes": bytes, "hosts": hosts, "targets": targets, "ports": ports,
+        "first": span.first, "last": span.last,
+    })
+}
+
+/// A sweep in words.
+pub(super) fn sweep_text(sweep: &Sweep) -> String {
+    let Sweep { hour, protocol, src, attempts, hosts, targets, ports, .. } = sweep;
+    format!(
+        "{src} swept at {hour}: {attempts} more {protocol} attempts in vain, at about {targets} ends ({hosts} addresses, {ports} ports)"
+    )
 }

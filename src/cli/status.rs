@@ -110,6 +110,9 @@ fn inventory_text(text: &mut String, site: &Site, dependencies: &[Dependency]) {
     }
 }
 
+/// Sweeps that are printed one by one.
+const MAX_SWEEPS: usize = 10;
+
 /// Conflicts that are printed one by one.
 const MAX_CONFLICTS: usize = 10;
 
@@ -150,6 +153,13 @@ fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String
     line("dropped", format!("{by_kernel} by the kernel, {by_interface} by interfaces"));
     for (run, (bound, count)) in runs.iter().flat_map(|run| run.loss.bounds.iter().map(move |bound| (run, bound))) {
         line("  bound hit", format!("{}: {count} {bound}", run.source));
+    }
+    let sweeps = || runs.iter().flat_map(|run| &run.sweeps);
+    for sweep in sweeps().take(MAX_SWEEPS) {
+        line("  sweep", runs::sweep_text(sweep));
+    }
+    if sweeps().count() > MAX_SWEEPS {
+        line("  sweep", format!("{} more: flowmap status -o json", sweeps().count() - MAX_SWEEPS));
     }
     for run in runs {
         if let Some(damage) = &run.loss.damage {

@@ -6,15 +6,16 @@ use super::{
     Bound, Limits,
     context::Contexts,
     event::Event,
+    index::{SlotId, Tag},
     live::Connection,
     places::Places,
     rows::Rows,
-    table::{SlotId, Table},
-    tuple::{Address, FiveTuple},
+    table::Table,
+    tuple::{Address, FiveTuple, Side},
 };
 use crate::{
     decode::Packet,
-    model::{Protocol, Timestamp},
+    model::{Hour, Timestamp},
 };
 
 /// Networks with equal addresses that one capture point sees.
@@ -28,6 +29,17 @@ const PLACES_PER_CONNECTION: usize = 4;
 
 /// Silent connections are looked for once in so many seconds of the packets' time.
 const SWEEP_INTERVAL_S: f64 = 60.0;
+
+/// As far as connections tell time.
+const A_MICROSECOND_S: f64 = 1e-6;
+
+/// The ends of a packet, ready to be looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Ends<A> {
+    pub tuple: FiveTuple<A>,
+    pub sender: Side,
+    pub tag: Tag,
+}
 
 /// What is common to the connections of both families.
 pub(super) struct Book {
@@ -62,14 +74,13 @@ impl Book {
     pub fn take<A: Address>(
         &mut self,
         table: &mut Table<A>,
-        time: Timestamp,
-        packet: &Packet<'_>,
-        event: Event,
-        src: (A, u16),
-        dst: (A, u16),
+        (time, packet, event): (Timestamp, &Packet<'_>, Event),
+        Ends { tuple, sender, tag }: Ends<A>,
     ) -> bool {
-        let (tuple, sender) = FiveTuple::of(src, dst, packet.protocol);
-        let mut id = table.find_or_insert(tuple, || Connection::new(time, sender));
+        let mut id = match table.find(tag, &tuple) {
+            Some(id) => id,
+            None => self.begin(table, (time, event), Ends { tuple, sender, tag }),
+        };
         let mut networks = 1;
         while !table.get(id).owns(event, sender, packet, &self.contexts) {
             if networks == MAX_NETWORKS {
@@ -97,23 +108,54 @@ impl Book {
         connection.count(time, sender, packet, &mut self.contexts, &mut self.places)
     }
 
+    /// A five-tuple that was not met before, or not lately.
+    fn begin<A: Address>(&mut self, table: &mut Table<A>, (time, event): (Timestamp, Event), ends: Ends<A>) -> SlotId {
+        let Ends { tuple, sender, tag } = ends;
+        let id = table.insert(tag, tuple, Connection::new(time, sender));
+        if matches!(event, Event::Open(_) | Event::Datagram(_)) {
+            table.attempts.push(id, time);
+            // two for every new one, so that those which wait never become more
+            for _ in 0..2 {
+                if let Some(old) = table.attempts.due(time) {
+                    self.give_up(table, old);
+                }
+            }
+        }
+        id
+    }
+
+    /// Writes an attempt out that nobody answered for a while, where its source has many of them: a sweep shall not fill
+    /// the table. An answer that comes after all is joined to it when the map is made, by their numbers.
+    fn give_up<A: Address>(&mut self, table: &mut Table<A>, (id, tried): (SlotId, Timestamp)) {
+        let is_alone = table.is_first(id) && table.behind(id).is_none();
+        if !is_alone || !table.get(id).is_unanswered() {
+            return;
+        }
+        let last = table.get(id).last();
+        if last.seconds_since(tried) >= A_MICROSECOND_S {
+            // tried again, or another one that has its slot now
+            return table.attempts.push(id, last);
+        }
+        let (source, _) = table.tuple(id).end(table.get(id).src());
+        if table.attempts.has_failed_often(source) {
+            self.write(table, id);
+            table.remove(id);
+        }
+    }
+
     /// An ICMP error says that the attempt from `src` cannot be answered.
     pub fn refuse<A: Address>(
         table: &mut Table<A>,
-        time: Timestamp,
-        event: Event,
-        src: (A, u16),
-        dst: (A, u16),
-        protocol: Protocol,
+        (time, event): (Timestamp, Event),
+        Ends { tuple, sender, tag }: Ends<A>,
     ) {
-        let (tuple, sender) = FiveTuple::of(src, dst, protocol);
-        if let Some(first) = table.find(&tuple) {
+        if let Some(first) = table.find(tag, &tuple) {
             let chain: Vec<SlotId> = table.chain(first).collect();
             for id in chain {
                 table.get_mut(id).refuse(sender);
             }
         } else if matches!(event, Event::Open(_) | Event::Datagram(_)) {
-            let id = table.find_or_insert(tuple, || Connection::new(time, sender));
+            let id = table.insert(tag, tuple, Connection::new(time, sender));
             table.get_mut(id).refuse_unseen(sender, event);
         }
     }
@@ -159,8 +201,8 @@ impl Book {
     }
 
     /// Looking at all of them must not cost more than the packets did that came since.
-    pub fn is_sweep_due(&mut self, time: Timestamp, live: usize) -> bool {
-        self.since_sweep += 1;
+    pub fn is_sweep_due(&mut self, time: Timestamp, packets: usize, live: usize) -> bool {
+        self.since_sweep += packets;
         let is_due = self.since_sweep >= live && time.seconds_since(self.swept).abs() >= SWEEP_INTERVAL_S;
         if is_due {
             (self.swept, self.since_sweep) = (time, 0);
@@ -189,6 +231,12 @@ impl Book {
             self.evicted += self.write_chain(table, *first) as u64;
             table.remove(*first);
         }
+    }
+
+    /// Forgets the sweeps of hours that are over.
+    pub fn forget_sweeps(&mut self) {
+        let before = Hour(self.swept.hour().0.saturating_sub(1));
+        self.rows.sweeps.forget_before(before);
     }
 
     /// How often each bound left something out.

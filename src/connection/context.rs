@@ -23,6 +23,10 @@ impl ContextSet {
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
+
+    pub fn number(self) -> u16 {
+        self.0
+    }
 }
 
 #[derive(Default)]
@@ -30,37 +34,67 @@ pub(super) struct Contexts {
     /// Number 0 is not in here: it is empty.
     sets: Vec<BTreeSet<Context>>,
     numbers: HashMap<BTreeSet<Context>, u16>,
-    /// The last answer of [`Contexts::with`]: packets come in runs.
-    last: Option<(ContextSet, Context, ContextSet)>,
+    /// For sets and contexts that were asked for: the set that holds both.
+    joined: HashMap<(ContextSet, Context), ContextSet>,
+    /// The last answers, by a part of what was asked: packets come in turns from few networks.
+    recent: Recent,
     /// How often a context was left out.
     pub left_out: u64,
 }
 
+/// What was asked, and the answer.
+type Answer = (ContextSet, Context, ContextSet);
+
+/// Answers at hand: some VLANs, each as the first context of a connection and as a known one.
+const RECENT: usize = 64;
+
+struct Recent([Option<Answer>; RECENT]);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self([None; RECENT])
+    }
+}
+
 impl Contexts {
     /// Whether a set holds this context.
-    pub(super) fn has(&self, set: ContextSet, context: Context) -> bool {
-        self.contexts(set).is_some_and(|contexts| contexts.contains(&context))
+    pub(super) fn has(&self, set: ContextSet, context: &Context) -> bool {
+        let is_known = self.recent.0[place(set, context)]
+            .is_some_and(|(before, known, after)| (before, after) == (set, set) && known == *context);
+        is_known || self.contexts(set).is_some_and(|contexts| contexts.contains(context))
     }
 
     /// The set that holds this context too.
-    pub(super) fn with(&mut self, set: ContextSet, context: Context) -> ContextSet {
-        if let Some((before, known, after)) = self.last
-            && (before, known) == (set, context)
+    pub(super) fn with(&mut self, set: ContextSet, context: &Context) -> ContextSet {
+        let place = place(set, context);
+        if let Some((before, known, after)) = &self.recent.0[place]
+            && *before == set
+            && known == context
         {
-            return after;
+            return *after;
         }
-        let mut contexts = self.contexts(set).cloned().unwrap_or_default();
-        let is_full = contexts.len() >= MAX_CONTEXTS;
-        if !contexts.insert(context) {
-            return set;
-        }
-        let after = if is_full { None } else { self.number(contexts) };
-        let Some(after) = after else {
+        let known = self.joined.get(&(set, *context)).copied();
+        let Some(after) = known.or_else(|| self.join(set, *context)) else {
             self.left_out += 1;
             return set;
         };
-        self.last = Some((set, context, after));
+        self.recent.0[place] = Some((set, *context, after));
         after
+    }
+
+    /// The same for the first time; `None` where there is no room for it.
+    fn join(&mut self, set: ContextSet, context: Context) -> Option<ContextSet> {
+        let mut contexts = self.contexts(set).cloned().unwrap_or_default();
+        let is_full = contexts.len() >= MAX_CONTEXTS;
+        let after = match contexts.insert(context) {
+            false => set,
+            true if is_full => return None,
+            true => self.number(contexts)?,
+        };
+        if self.joined.len() < MAX_SETS {
+            self.joined.insert((set, context), after);
+        }
+        Some(after)
     }
 
     /// The VLAN stacks of two sets as text: `10,100.20`; those without tags are left out.
@@ -95,6 +129,13 @@ impl Contexts {
         self.numbers.insert(contexts, number);
         Some(ContextSet(number))
     }
+}
+
+/// Where an answer is at hand.
+fn place(set: ContextSet, (vlans, tunnels): &Context) -> usize {
+    let ids = vlans.ids().iter().fold(usize::from(set.0), |sum, id| sum * 31 + usize::from(*id));
+    // tunnels are told apart by the rest of the question
+    (ids + usize::from(!tunnels.is_empty())) % RECENT
 }
 
 fn joined<T: Ord + ToString>(stacks: impl Iterator<Item = T>) -> String {

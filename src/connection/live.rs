@@ -99,6 +99,13 @@ impl Connection {
         (!self.flags.has(Flags::CLOSED), self.last())
     }
 
+    /// Whether somebody asked to open it, or sent a datagram, and nothing more came of it so far.
+    pub fn is_unanswered(&self) -> bool {
+        let asked = Flags::SRC_FIRST.0 | Flags::ASKED.0;
+        let sent = Flags::SRC_FIRST.0 | Flags::FROM_SRC.0 | Flags::PAYLOAD.0;
+        self.flags.0 == asked || self.flags.0 == sent && self.halves[0].sum.is_single()
+    }
+
     /// What the hour has seen. The port of `src` is left to the caller, who knows the ends.
     pub fn trace(&self, places: &Places) -> Trace {
         let [src, dst] = &self.halves;
@@ -124,7 +131,7 @@ impl Connection {
     /// be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two connections.
     pub fn owns(&self, event: Event, sender: Side, packet: &Packet<'_>, contexts: &Contexts) -> bool {
         let half = self.half(sender);
-        if half.contexts.is_empty() || contexts.has(half.contexts, (packet.vlans, packet.tunnels)) {
+        if half.contexts.is_empty() || contexts.has(half.contexts, &(packet.vlans, packet.tunnels)) {
             return true;
         }
         match event {
@@ -254,7 +261,7 @@ impl Connection {
         let half = self.half_mut(sender);
         half.hops.join(Hops::of(packet.hop_limit));
         let before = half.contexts;
-        half.contexts = contexts.with(before, (packet.vlans, packet.tunnels));
+        half.contexts = contexts.with(before, &(packet.vlans, packet.tunnels));
         let is_first = places.count(&mut half.sum, packet.point, packet.ip_bytes);
         is_first || half.contexts != before
     }

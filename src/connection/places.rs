@@ -104,6 +104,11 @@ impl Places {
 }
 
 impl Sum {
+    /// Whether one packet was seen, at one place.
+    pub fn is_single(&self) -> bool {
+        self.packets == 1 && self.further == NONE
+    }
+
     fn add(&mut self, bytes: u32) {
         self.packets += 1;
         self.bytes += bytes;

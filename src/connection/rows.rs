@@ -1,19 +1,24 @@
 //! Connections that were written out, gathered by their ends.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    hash::{Hash, Hasher},
+    net::IpAddr,
+};
 
 use foldhash::{HashMap, HashSet};
 
 use super::{
+    Listener,
     context::{ContextSet, Contexts},
     live::Connection,
     places::Places,
+    sweeps::Sweeps,
     tuple::{Address, FiveTuple},
 };
 use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet, service_port_rank};
 
 /// An [`ObservationKey`] whose tags and tunnels are still numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct RowKey {
     hour: Hour,
     protocol: Protocol,
@@ -32,8 +37,10 @@ pub(super) struct Rows {
     by_key: HashMap<RowKey, TraceSet>,
     /// Traces written since rows were last taken out.
     written: usize,
+    /// What of them is summed up.
+    pub sweeps: Sweeps,
     /// Addresses and ports that accepted connections in this capture.
-    listeners: HashSet<(IpAddr, u16, Protocol)>,
+    listeners: HashSet<Listener>,
 }
 
 impl Rows {
@@ -43,6 +50,19 @@ impl Rows {
             let (address, port) = tuple.end(connection.src().other());
             self.listeners.insert((address, port, tuple.protocol));
         }
+    }
+
+    /// Who accepts connections, in order.
+    pub fn listeners(&self) -> Vec<Listener> {
+        let mut all: Vec<Listener> = self.listeners.iter().copied().collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Learns more of them.
+    pub fn know(&mut self, listeners: &[Listener]) {
+        let room = MAX_LISTENERS.saturating_sub(self.listeners.len());
+        self.listeners.extend(listeners.iter().take(room));
     }
 
     /// Adds what the current hour of a connection has seen.
@@ -84,17 +104,39 @@ impl Rows {
     /// Takes the observations out, in order; listeners are remembered.
     pub fn take(&mut self, contexts: &Contexts) -> Vec<Observation> {
         self.written = 0;
-        let mut by_key: BTreeMap<ObservationKey, Vec<TraceSet>> = BTreeMap::new();
-        for (key, traces) in self.by_key.drain() {
-            // sets of contexts that differ may read alike: tags that one side came with, or both
-            by_key.entry(key.observation_key(contexts)).or_default().push(traces);
+        let mut words: HashMap<[ContextSet; 2], (String, String)> = HashMap::default();
+        let by_key = std::mem::take(&mut self.by_key);
+        let mut rows: Vec<Observation> = Vec::with_capacity(by_key.len());
+        for (key, traces) in by_key {
+            let (vlans, tunnels) = words
+                .entry(key.contexts)
+                .or_insert_with(|| (contexts.vlans(key.contexts), contexts.tunnels(key.contexts)));
+            rows.push(Observation { key: key.observation_key((vlans, tunnels)), traces });
         }
-        by_key.into_iter().map(|(key, parts)| Observation { key, traces: joined(parts) }).collect()
+        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        self.sweeps.fold(joined(rows))
     }
 }
 
+/// Rows with equal keys together: sets of contexts that differ may read alike, tags that one side came with, or both.
+fn joined(rows: Vec<Observation>) -> Vec<Observation> {
+    if rows.windows(2).all(|pair| matches!(pair, [a, b] if a.key != b.key)) {
+        return rows;
+    }
+    let mut whole: Vec<Observation> = Vec::with_capacity(rows.len());
+    let mut rows = rows.into_iter().peekable();
+    while let Some(row) = rows.next() {
+        let mut parts = vec![row.traces];
+        while let Some(more) = rows.next_if(|next| next.key == row.key) {
+            parts.push(more.traces);
+        }
+        whole.push(Observation { key: row.key, traces: together(parts) });
+    }
+    whole
+}
+
 /// Parts of one observation together, whatever their order.
-fn joined(mut parts: Vec<TraceSet>) -> TraceSet {
+fn together(mut parts: Vec<TraceSet>) -> TraceSet {
     parts.sort_by_cached_key(|part| part.iter().map(Trace::id).collect::<Vec<_>>());
     let mut parts = parts.into_iter();
     let mut whole = parts.next().unwrap_or_default();
@@ -105,9 +147,25 @@ fn joined(mut parts: Vec<TraceSet>) -> TraceSet {
 }
 
 impl RowKey {
-    fn observation_key(self, contexts: &Contexts) -> ObservationKey {
-        let Self { hour, protocol, opening, src, dst, dst_port, contexts: sets } = self;
-        let (vlans, tunnels) = (contexts.vlans(sets), contexts.tunnels(sets));
+    fn observation_key(self, (vlans, tunnels): (&str, &str)) -> ObservationKey {
+        let Self { hour, protocol, opening, src, dst, dst_port, .. } = self;
+        let (vlans, tunnels) = (vlans.to_owned(), tunnels.to_owned());
         ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans, tunnels }
+    }
+}
+
+impl Hash for RowKey {
+    /// In as few words as there are.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { hour, protocol, opening, src, dst, dst_port, contexts: [src_set, dst_set] } = self;
+        let small = u64::from(*dst_port) << 32 | u64::from(hour.0.cast_unsigned());
+        state.write_u64(small ^ u64::from(protocol.0) << 56 ^ u64::from(*opening == Opening::Seen) << 55);
+        state.write_u32(u32::from(src_set.number()) << 16 | u32::from(dst_set.number()));
+        match (src, dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                state.write_u64(u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits()));
+            }
+            (src, dst) => (src, dst).hash(state),
+        }
     }
 }

@@ -6,18 +6,13 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use super::{
+    attempts::Attempts,
+    index::{Index, NONE, SlotId, Tag},
     live::Connection,
     tuple::{Address, FiveTuple},
 };
-
-/// The number of a slot.
-pub(super) type SlotId = u32;
-
-/// No slot.
-const NONE: SlotId = u32::MAX;
 
 /// Slots in a block.
 const BLOCK: usize = 8_192;
@@ -43,17 +38,19 @@ struct Slot<A> {
 /// The connections of one address family.
 pub(super) struct Table<A> {
     /// The first connection of each five-tuple; those in other networks follow by [`Table::behind`].
-    index: HashTable<SlotId>,
+    index: Index,
     hasher: RandomState,
     blocks: Vec<Vec<Slot<A>>>,
     free: Vec<SlotId>,
     held: usize,
+    /// Those that nobody answered yet.
+    pub attempts: Attempts,
 }
 
 impl<A> Default for Table<A> {
     fn default() -> Self {
-        let (index, hasher) = (HashTable::new(), RandomState::default());
-        Self { index, hasher, blocks: Vec::new(), free: Vec::new(), held: 0 }
+        let (index, hasher, attempts) = (Index::default(), RandomState::default(), Attempts::default());
+        Self { index, hasher, blocks: Vec::new(), free: Vec::new(), held: 0, attempts }
     }
 }
 
@@ -63,20 +60,33 @@ impl<A: Address> Table<A> {
         self.held
     }
 
-    /// The first connection of a five-tuple.
-    pub fn find(&self, tuple: &FiveTuple<A>) -> Option<SlotId> {
-        self.index.find(self.hasher.hash_one(tuple), |id| self.slot(*id).tuple == *tuple).copied()
+    /// By what the index knows a five-tuple.
+    pub fn tag(&self, tuple: &FiveTuple<A>) -> Tag {
+        // the upper half: the lower one is what the index would take first of other hashes
+        Tag::try_from(self.hasher.hash_one(tuple) >> 32).unwrap_or_default()
     }
 
-    /// The first connection of a five-tuple; a new one where there was none.
-    pub fn find_or_insert(&mut self, tuple: FiveTuple<A>, new: impl FnOnce() -> Connection) -> SlotId {
-        if let Some(id) = self.find(&tuple) {
-            return id;
-        }
-        let id = self.push(tuple, Use::First, new());
-        let hash = self.hasher.hash_one(tuple);
-        let (blocks, hasher) = (&self.blocks, &self.hasher);
-        self.index.insert_unique(hash, id, |id| hasher.hash_one(block_slot(blocks, *id).tuple));
+    /// Looks where a five-tuple will be looked for, so that its place in the index comes near.
+    pub fn likely(&self, tag: Tag) -> SlotId {
+        self.index.likely(tag)
+    }
+
+    /// Looks at both ends of a slot, so that it comes near.
+    pub fn touch(&self, id: SlotId) -> u8 {
+        let (block, n) = place(id);
+        let slot = self.blocks.get(block).and_then(|block| block.get(n));
+        slot.map_or(0, |slot| slot.tuple.protocol.0 ^ u8::from(slot.connection.has_news()))
+    }
+
+    /// The first connection of a five-tuple.
+    pub fn find(&self, tag: Tag, tuple: &FiveTuple<A>) -> Option<SlotId> {
+        self.index.find(tag, |id| self.slot(id).tuple == *tuple)
+    }
+
+    /// Adds the first connection of a five-tuple.
+    pub fn insert(&mut self, tag: Tag, tuple: FiveTuple<A>, connection: Connection) -> SlotId {
+        let id = self.push(tuple, Use::First, connection);
+        self.index.insert(tag, id);
         id
     }
 
@@ -106,6 +116,11 @@ impl<A: Address> Table<A> {
         (0..).zip(self.blocks.iter().flatten()).filter(|(_, slot)| slot.is == Use::First).map(|(id, _)| id)
     }
 
+    /// Whether the slot holds the first connection of a five-tuple.
+    pub fn is_first(&self, id: SlotId) -> bool {
+        self.slot(id).is == Use::First
+    }
+
     /// The next connection between the same ends, in another network.
     pub fn behind(&self, id: SlotId) -> Option<SlotId> {
         Some(self.slot(id).next).filter(|next| *next != NONE)
@@ -118,7 +133,7 @@ impl<A: Address> Table<A> {
 
     /// Takes some connections out for good, and gives their memory back. After this nothing may be found or added.
     pub fn take_some(&mut self) -> Option<impl Iterator<Item = (FiveTuple<A>, Connection)> + use<A>> {
-        self.index = HashTable::new();
+        self.index = Index::default();
         let block = self.blocks.pop()?;
         self.held = 0;
         Some(block.into_iter().filter(|slot| slot.is != Use::Free).map(|slot| (slot.tuple, slot.connection)))
@@ -126,10 +141,7 @@ impl<A: Address> Table<A> {
 
     /// Forgets a five-tuple with all its connections.
     pub fn remove(&mut self, first: SlotId) {
-        let hash = self.hasher.hash_one(self.tuple(first));
-        if let Ok(entry) = self.index.find_entry(hash, |id| *id == first) {
-            entry.remove();
-        }
+        self.index.remove(self.tag(self.tuple(first)), first);
         let chain: Vec<SlotId> = self.chain(first).collect();
         self.held -= chain.len();
         for id in chain {

@@ -1,6 +1,9 @@
 //! Five-tuples: what all packets of a connection share, whichever way they go.
 
-use std::{hash::Hash, net::IpAddr};
+use std::{
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use crate::model::Protocol;
 
@@ -21,11 +24,26 @@ impl Side {
 }
 
 /// An address of one family: connections of IPv4 take less room than those of IPv6.
-pub(super) trait Address: Copy + Ord + Hash + Into<IpAddr> {}
-impl<A: Copy + Ord + Hash + Into<IpAddr>> Address for A {}
+pub(super) trait Address: Copy + Ord + Hash + Into<IpAddr> {
+    /// Feeds a pair of addresses to a hasher: in as few words as they have.
+    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H);
+}
+
+impl Address for Ipv4Addr {
+    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H) {
+        state.write_u64(u64::from(low.to_bits()) << 32 | u64::from(high.to_bits()));
+    }
+}
+
+impl Address for Ipv6Addr {
+    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H) {
+        state.write_u128(low.to_bits());
+        state.write_u128(high.to_bits());
+    }
+}
 
 /// A connection's ends in an order that both directions share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FiveTuple<A> {
     low: A,
     high: A,
@@ -46,5 +64,13 @@ impl<A: Address> FiveTuple<A> {
             Side::Low => (self.low.into(), self.low_port),
             Side::High => (self.high.into(), self.high_port),
         }
+    }
+}
+
+impl<A: Address> Hash for FiveTuple<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        A::hash_pair(self.low, self.high, state);
+        let ports = u64::from(self.low_port) << 16 | u64::from(self.high_port);
+        state.write_u64(ports << 8 | u64::from(self.protocol.0));
     }
 }

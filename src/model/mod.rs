@@ -13,6 +13,7 @@ mod protocol;
 mod record;
 mod scope;
 mod service_port;
+mod sweep;
 mod time;
 
 pub use cluster::{
@@ -33,6 +34,7 @@ pub use protocol::{Protocol, UnknownProtocol};
 pub use record::{Record, Records, Traffic};
 pub use scope::{ListTally, Scope};
 pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
+pub use sweep::Sweep;
 pub use time::{Hour, Span, Timestamp};
 
 /// The site of everything that names none: addresses are unique only within a site.

@@ -70,6 +70,20 @@ impl Default for Gatherer {
     }
 }
 
+/// Whether a packet may tell a name: by its ports, or by the first bytes of its data. Others need not be taken in.
+#[inline]
+#[must_use]
+pub fn may_tell(packet: &Packet<'_>) -> bool {
+    const NAMED: [u16; 4] = [DNS, MDNS, LLMNR, DHCP_SERVER];
+    match packet.transport {
+        Transport::Tcp { src_port, data, .. } => {
+            src_port == DNS || matches!(data, [22, 3, ..] | [b'C'..=b'T', b'A'..=b'Z', ..])
+        }
+        Transport::Udp { src_port, dst_port, .. } => NAMED.contains(&src_port) || dst_port == DHCP_SERVER,
+        _ => false,
+    }
+}
+
 impl Gatherer {
     /// One that holds at most so many sightings.
     #[must_use]

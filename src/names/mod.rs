@@ -12,7 +12,7 @@ mod http;
 mod lookup;
 mod tls;
 
-pub use gather::Gatherer;
+pub use gather::{Gatherer, may_tell};
 pub use lookup::Names;
 
 use std::net::IpAddr;

@@ -27,4 +27,4 @@ pub use home::Resident;
 pub use layout::{Layout, Segment};
 pub use point::{Point, PointKind, Stack};
 pub use subnet::{Basis, Subnet};
-pub use table::{Limits, Table};
+pub use table::{Limits, Places, Table};

@@ -107,13 +107,28 @@ impl Table {
     /// repeat what its first said.
     pub fn take(&mut self, frame: &Frame<'_>, is_new: bool) {
         let seen = neighbour(frame);
-        let Neighbour { interface_index, medium, vlans, .. } = seen;
-        let place = Place { interface: frame.interface, interface_index, vlans, medium };
-        let row = Row { span: Span::at(frame.time), packets: 1, received: 0, hops: Hops::default(), has_news: true };
-        let Some(place) = self.place(place, row) else { return };
-        if !is_new {
-            return;
+        let row = Row::of(frame);
+        if let Some(place) = self.place(Place::of(frame, &seen), row).filter(|_| is_new) {
+            self.note(place, &seen, row);
         }
+    }
+
+    /// Counts frames at their places.
+    pub fn add_places(&mut self, places: &Places) {
+        for (place, row) in &places.places {
+            self.place(*place, *row);
+        }
+    }
+
+    /// Notes the addresses of a frame and what it announces; its place was counted by [`Table::add_places`].
+    pub fn hear(&mut self, frame: &Frame<'_>) {
+        let seen = neighbour(frame);
+        if let Some(place) = self.numbers.get(&Place::of(frame, &seen)).copied() {
+            self.note(place, &seen, Row::of(frame));
+        }
+    }
+
+    fn note(&mut self, place: PlaceId, seen: &Neighbour<'_>, row: Row) {
         let carried = seen.carried();
         if let Carried::Packet(header) = &carried {
             header.facts((seen.src, seen.dst), |fact, is_sender| {
@@ -226,7 +241,46 @@ impl Table {
     }
 }
 
+/// How many frames were seen at each place of a part of a capture.
+#[derive(Default)]
+pub struct Places {
+    places: Vec<(Place, Row)>,
+    /// The numbers of those met last, by a part of what they are, each one more than it is: 0 is none.
+    recent: Recent,
+}
+
+struct Recent([u32; RECENT]);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self([0; RECENT])
+    }
+}
+
+impl Places {
+    /// Counts a frame.
+    pub fn count(&mut self, frame: &Frame<'_>) {
+        let (place, row) = (Place::of(frame, &neighbour(frame)), Row::of(frame));
+        let Some(recent) = self.recent.0.get_mut(place.bucket()) else { return };
+        let likely = recent.checked_sub(1).and_then(|n| self.places.get_mut(n as usize));
+        if let Some((_, known)) = likely.filter(|(known, _)| *known == place) {
+            return known.join(&row);
+        }
+        let n = self.places.iter().position(|(known, _)| *known == place).unwrap_or(self.places.len());
+        match self.places.get_mut(n) {
+            Some((_, known)) => known.join(&row),
+            None => self.places.push((place, row)),
+        }
+        *recent = u32::try_from(n + 1).unwrap_or_default();
+    }
+}
+
 impl Row {
+    /// One frame.
+    fn of(frame: &Frame<'_>) -> Self {
+        Self { span: Span::at(frame.time), packets: 1, received: 0, hops: Hops::default(), has_news: true }
+    }
+
     fn join(&mut self, later: &Self) {
         self.span.join(later.span);
         self.packets += later.packets;
@@ -238,6 +292,11 @@ impl Row {
 
 impl Place {
     const NOWHERE: Self = Self { interface: 0, interface_index: 0, vlans: None, medium: How::LeftOut };
+
+    fn of(frame: &Frame<'_>, seen: &Neighbour<'_>) -> Self {
+        let Neighbour { interface_index, medium, vlans, .. } = *seen;
+        Self { interface: frame.interface, interface_index, vlans, medium }
+    }
 
     /// Where it is looked for first.
     fn bucket(&self) -> usize {

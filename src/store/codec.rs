@@ -1,60 +1,66 @@
-//! How the connections of an observation are written: a version, the number of connections, then each in turn, all
-//! numbers as LEB128. Sorted by their first packet, so that equal sets are equal bytes.
+//! How the connections of an observation are written: their number, then each in turn, all numbers as LEB128. Sorted by
+//! their first packet, so that equal sets are equal bytes.
+
+use smallvec::SmallVec;
 
 use crate::model::{Flags, Hops, Lump, Sent, Tally, Trace, TraceSet};
 
-/// Changes when the layout below does. Version 1 had packets and bytes as sums, without the places that saw them; version
-/// 3 ends each connection with what a record of a flow log stands for, and is written only where there are records.
+/// The layouts. Version 1 had packets and bytes as sums, without the places that saw them; version 3 ends each connection
+/// with what a record of a flow log stands for, and is written only where there are records.
 const VERSION: u64 = 2;
 const VERSION_OF_SUMS: u64 = 1;
 const VERSION_OF_RECORDS: u64 = 3;
 
-pub(super) fn encode(set: &TraceSet) -> Vec<u8> {
-    let mut traces: Vec<&Trace> = set.iter().collect();
+/// Whether a record of a flow log is among them, whose figures are then written too.
+pub(super) fn has_records(set: &TraceSet) -> bool {
+    set.iter().any(|trace| trace.lump != Lump::default())
+}
+
+/// Appends the connections of a set.
+pub(super) fn put_set(bytes: &mut Vec<u8>, set: &TraceSet, has_records: bool) {
+    let mut traces: SmallVec<[&Trace; 4]> = set.iter().collect();
     traces.sort_unstable_by_key(|trace| (trace.first, trace.id()));
-    let mut bytes = Vec::with_capacity(8 + traces.len() * 24);
-    let has_records = traces.iter().any(|trace| trace.lump != Lump::default());
-    put(&mut bytes, if has_records { VERSION_OF_RECORDS } else { VERSION });
-    put(&mut bytes, traces.len() as u64);
+    put(bytes, traces.len() as u64);
     let mut before = 0;
     for trace in traces {
         // in their order the times differ little: their differences are short
-        put(&mut bytes, u64::from(trace.first - before));
+        put(bytes, u64::from(trace.first - before));
         before = trace.first;
-        put(&mut bytes, u64::from(trace.last.saturating_sub(trace.first)));
-        put(&mut bytes, u64::from(trace.src_port));
+        put(bytes, u64::from(trace.last.saturating_sub(trace.first)));
+        put(bytes, u64::from(trace.src_port));
         bytes.extend(trace.identity.to_le_bytes());
         bytes.extend(trace.answer.to_le_bytes());
-        put(&mut bytes, u64::from(trace.src_end.wrapping_sub(trace.identity)));
-        put(&mut bytes, u64::from(trace.dst_end.wrapping_sub(trace.answer)));
-        put(&mut bytes, u64::from(trace.flags.0));
-        put_tally(&mut bytes, &trace.from_src);
-        put_tally(&mut bytes, &trace.from_dst);
+        put(bytes, u64::from(trace.src_end.wrapping_sub(trace.identity)));
+        put(bytes, u64::from(trace.dst_end.wrapping_sub(trace.answer)));
+        put(bytes, u64::from(trace.flags.0));
+        put_tally(bytes, &trace.from_src);
+        put_tally(bytes, &trace.from_dst);
         let (src, dst) = (trace.hops_src, trace.hops_dst);
         bytes.extend([src.high, src.low, dst.high, dst.low]);
         if has_records {
-            put(&mut bytes, trace.lump.connections);
-            put(&mut bytes, u64::from(trace.lump.hours));
+            put(bytes, trace.lump.connections);
+            put(bytes, u64::from(trace.lump.hours));
         }
     }
-    bytes
 }
 
-/// `None` where the bytes are not what [`encode`] writes.
+/// The connections that [`put_set`] wrote; `None` where the bytes are others.
+pub(super) fn traces(input: &mut Input<'_>, has_records: bool) -> Option<Vec<Trace>> {
+    input.traces(if has_records { VERSION_OF_RECORDS } else { VERSION })
+}
+
+/// Reads a set by itself, as it was written before observations were written in parts.
 pub(super) fn decode(bytes: &[u8], total: u64) -> Option<TraceSet> {
     let mut input = Input(bytes);
     let version = input.number()?;
     if !(VERSION_OF_SUMS..=VERSION_OF_RECORDS).contains(&version) {
         return None;
     }
-    let count = usize::try_from(input.number()?).ok().filter(|count| *count <= TraceSet::EXACT)?;
-    let mut first = 0;
-    let traces: Option<Vec<Trace>> = (0..count).map(|_| input.trace(&mut first, version)).collect();
-    let traces = traces?;
+    let traces = input.traces(version)?;
     input.0.is_empty().then(|| TraceSet::restore(traces, total))
 }
 
-fn put(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     loop {
         let low = u8::try_from(number & 0x7f).unwrap_or(0);
         number >>= 7;
@@ -75,10 +81,11 @@ fn put_tally(bytes: &mut Vec<u8>, tally: &Tally) {
     }
 }
 
-struct Input<'a>(&'a [u8]);
+/// Bytes taken off one by one.
+pub(super) struct Input<'a>(pub &'a [u8]);
 
-impl Input<'_> {
-    fn number(&mut self) -> Option<u64> {
+impl<'a> Input<'a> {
+    pub fn number(&mut self) -> Option<u64> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first()?;
@@ -91,14 +98,28 @@ impl Input<'_> {
         None
     }
 
-    fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
+    pub fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
         T::try_from(self.number()?).ok()
     }
 
-    fn fixed<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub fn fixed<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*bytes)
+    }
+
+    /// A length and so many bytes of text.
+    pub fn text(&mut self) -> Option<&'a str> {
+        let length = self.small()?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        str::from_utf8(bytes).ok()
+    }
+
+    fn traces(&mut self, version: u64) -> Option<Vec<Trace>> {
+        let count = usize::try_from(self.number()?).ok().filter(|count| *count <= TraceSet::EXACT)?;
+        let mut first = 0;
+        (0..count).map(|_| self.trace(&mut first, version)).collect()
     }
 
     fn tally(&mut self) -> Option<Tally> {
@@ -155,6 +176,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn encode(set: &TraceSet) -> Vec<u8> {
+        let has_records = has_records(set);
+        let mut bytes = vec![if has_records { 3 } else { 2 }];
+        put_set(&mut bytes, set, has_records);
+        bytes
+    }
 
     fn any_tally() -> impl Strategy<Value = Tally> {
         prop::collection::vec((any::<u32>(), any::<u64>(), any::<u64>()), 0..4)

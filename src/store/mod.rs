@@ -8,14 +8,17 @@ mod inventory;
 mod links;
 mod names;
 mod observations;
+mod old_rows;
 mod open;
+mod part;
 mod run;
+mod sweeps;
 mod watch;
 
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
 pub use links::SeenLink;
 pub use observations::Filter;
-pub use run::{Loss, Run, RunId, RunWriter, Written};
+pub use run::{Learnt, Loss, Run, RunId, RunWriter, Written};
 pub use watch::{Change, Watch, WatchId};
 
 use std::path::PathBuf;

@@ -1,16 +1,28 @@
-//! Observations in and out.
+//! Observations in and out: in parts (see [`super::part`]), which batches hold in the order of their keys.
 
-use std::{collections::BTreeSet, future::poll_fn, net::IpAddr};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    iter::Peekable,
+    net::IpAddr,
+    vec,
+};
 
-use foldhash::HashMap;
+use rayon::prelude::*;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction, query_builder::Separated, sqlite::SqliteRow};
+use super::{
+    RunId, Store, StoreError,
+    part::{self, Part, PartWriter},
+    run::signed,
+};
+use crate::model::{Hour, Observation, Timestamp};
 
-use super::{RunId, Store, StoreError, codec, run::signed};
-use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Timestamp, TraceSet};
-
-/// Rows in one INSERT: more gain nothing and come near SQLite's limit of bound values.
-const ROWS_AT_ONCE: usize = 100;
+/// Parts in one INSERT: a megabyte.
+const PARTS_AT_ONCE: usize = 16;
+/// Observations that one thread lays out at a time.
+const ROWS_AT_ONCE: usize = 8_192;
+/// Batches of an hour that goes on, above which they are brought into one.
+const MAX_BATCHES: usize = 32;
 
 /// Which observations to read.
 #[derive(Clone, Debug, Default)]
@@ -25,128 +37,218 @@ pub struct Filter {
     pub exclude: BTreeSet<RunId>,
 }
 
-/// Writes observations of a run; `may_exist` where earlier parts of the same rows may be there already. Gives how many rows
-/// have become a sample by it.
+/// Writes observations of a run, in the order of their keys, as a batch of its own.
 pub(super) async fn write(
-    transaction: &mut Transaction<'static, Sqlite>,
+    connection: &mut SqliteConnection,
     run: RunId,
     observations: &[Observation],
-    may_exist: bool,
-) -> Result<u64, StoreError> {
-    let mut sampled = 0;
-    for chunk in observations.chunks(ROWS_AT_ONCE) {
-        let mut before = if may_exist { find(transaction, run, chunk).await? } else { HashMap::default() };
-        let rows = chunk.iter().map(|observation| {
-            let before = before.remove(&observation.key);
-            let was_exact = before.as_ref().is_none_or(TraceSet::is_exact);
-            let set = joined(before, &observation.traces);
-            sampled += u64::from(was_exact && !set.is_exact());
-            (&observation.key, set)
-        });
-        // a row that is there unexpectedly is a fault to be told, never one to be lost
-        let verb = if may_exist { "INSERT OR REPLACE" } else { "INSERT" };
-        let mut insert = QueryBuilder::<Sqlite>::new(verb);
-        insert.push(
-            " INTO observation (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels, connections, traces) ",
-        );
-        insert.push_values(rows, |mut values, (key, traces)| {
-            push_key(&mut values, run, key);
-            values.push_bind(signed(traces.total())).push_bind(codec::encode(&traces));
-        });
-        insert.build().execute(&mut **transaction).await?;
+) -> Result<(), StoreError> {
+    let sql = "SELECT COALESCE(MAX(batch), 0) + 1 FROM observation_part WHERE run = $1";
+    let batch: i64 = sqlx::query_scalar(sql).bind(run.0).fetch_one(&mut *connection).await?;
+    let mut written = 0;
+    // what is laid out waits for SQLite: some at a time, so that it does not fill the memory
+    for some in observations.chunks(ROWS_AT_ONCE * PARTS_AT_ONCE) {
+        let parts: Vec<Vec<Part>> = some.par_chunks(ROWS_AT_ONCE).map(laid_out).collect();
+        let parts: Vec<Part> = parts.into_iter().flatten().collect();
+        insert(connection, (run, batch, written), &parts).await?;
+        written += parts.len();
     }
-    Ok(sampled)
+    Ok(())
 }
 
-/// What the run saw later, behind what it saw before.
-fn joined(before: Option<TraceSet>, later: &TraceSet) -> TraceSet {
-    let Some(mut set) = before else { return later.clone() };
-    set.extend(later.clone());
-    set
+fn laid_out(observations: &[Observation]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for hour in observations.chunk_by(|a, b| a.key.hour == b.key.hour) {
+        let Some(first) = hour.first() else { continue };
+        let mut writer = PartWriter::new(first.key.hour);
+        for observation in hour {
+            if writer.push(observation) {
+                parts.push(std::mem::replace(&mut writer, PartWriter::new(first.key.hour)).finish());
+            }
+        }
+        parts.extend(writer.finish_some());
+    }
+    parts
 }
 
-/// What is there already of these rows.
-async fn find(
-    transaction: &mut Transaction<'static, Sqlite>,
-    run: RunId,
-    observations: &[Observation],
-) -> Result<HashMap<ObservationKey, TraceSet>, StoreError> {
-    let mut select = QueryBuilder::<Sqlite>::new(
-        "WITH wanted (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels) AS (",
-    );
-    select.push_values(observations, |mut values, observation| push_key(&mut values, run, &observation.key));
-    select.push(
-        ") SELECT observation.* FROM wanted
-         JOIN observation USING (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels)",
-    );
-    let rows = select.build().fetch_all(&mut **transaction).await?;
-    let entry = |row: &SqliteRow| read(row).map(|observation| (observation.key, observation.traces));
-    rows.iter().map(entry).collect()
+/// Writes parts of a batch, of which some are there already.
+async fn insert(
+    connection: &mut SqliteConnection,
+    (run, batch, written): (RunId, i64, usize),
+    parts: &[Part],
+) -> Result<(), StoreError> {
+    let numbered: Vec<(u64, &Part)> = (written as u64..).zip(parts).collect();
+    for some in numbered.chunks(PARTS_AT_ONCE) {
+        let mut insert =
+            QueryBuilder::<Sqlite>::new("INSERT INTO observation_part (run, hour, batch, part, sampled, data) ");
+        insert.push_values(some, |mut values, (n, part)| {
+            values.push_bind(run.0).push_bind(part.hour.0).push_bind(batch).push_bind(signed(*n));
+            values.push_bind(signed(part.sampled)).push_bind(&part.data[..]);
+        });
+        insert.build().execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
-/// Binds the columns of the primary key, in their order.
-fn push_key(values: &mut Separated<'_, Sqlite, &'static str>, run: RunId, key: &ObservationKey) {
-    values
-        .push_bind(run.0)
-        .push_bind(key.hour.0)
-        .push_bind(key.protocol.0)
-        .push_bind(key.opening == Opening::Seen)
-        .push_bind(octets(key.src))
-        .push_bind(octets(key.dst))
-        .push_bind(key.dst_port)
-        .push_bind(key.vlans.clone())
-        .push_bind(key.tunnels.clone());
+/// How many observations of a run hold a sample of their connections.
+pub(super) async fn sampled(connection: &mut SqliteConnection, run: RunId) -> Result<u64, StoreError> {
+    let sql = "SELECT COALESCE(SUM(sampled), 0) FROM observation_part WHERE run = $1";
+    let sampled: i64 = sqlx::query_scalar(sql).bind(run.0).fetch_one(connection).await?;
+    Ok(sampled.unsigned_abs())
+}
+
+/// Which batches are brought into one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settle {
+    /// All.
+    All,
+    /// Those of hours that are over, and of others when there are many.
+    Past,
+}
+
+/// Brings the batches of a run's hours into one each, so that every key is there once.
+pub(super) async fn settle(connection: &mut SqliteConnection, run: RunId, which: Settle) -> Result<(), StoreError> {
+    let sql = "SELECT run, hour, batch, part FROM observation_part WHERE run = $1 ORDER BY hour, batch, part";
+    let rows = sqlx::query(sql).bind(run.0).fetch_all(&mut *connection).await?;
+    let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
+    let newest = places.last().map(|place| place.hour);
+    for hour in places.chunk_by(|a, b| a.hour == b.hour) {
+        let batches = hour.chunk_by(|a, b| a.batch == b.batch).count();
+        let goes_on = which == Settle::Past && hour.first().map(|place| place.hour) == newest;
+        if batches > if goes_on { MAX_BATCHES } else { 1 } {
+            settle_hour(connection, run, hour).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn settle_hour(connection: &mut SqliteConnection, run: RunId, places: &[Place]) -> Result<(), StoreError> {
+    let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(()) };
+    let mut merge = Merge::new(places);
+    let mut writer = PartWriter::new(first.hour);
+    let mut written = 0;
+    while let Some(observation) = merge.next(connection).await? {
+        if writer.push(&observation) {
+            let part = std::mem::replace(&mut writer, PartWriter::new(first.hour)).finish();
+            insert(connection, (run, last.batch + 1, written), &[part]).await?;
+            written += 1;
+        }
+    }
+    insert(connection, (run, last.batch + 1, written), &Vec::from_iter(writer.finish_some())).await?;
+    sqlx::query("DELETE FROM observation_part WHERE run = $1 AND hour = $2 AND batch <= $3")
+        .bind(run.0)
+        .bind(first.hour.0)
+        .bind(last.batch)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 impl Store {
-    /// Hands over the observations that the filter lets through, one by one, by their runs and keys: all of them at once
-    /// may be more than memory holds.
+    /// Hands over the observations that the filter lets through, one by one, by their runs and keys, each key of a run once:
+    /// all of them at once may be more than memory holds.
     pub async fn observations(
         &self,
         filter: &Filter,
         mut take: impl FnMut(RunId, Observation),
     ) -> Result<(), StoreError> {
-        // the order is that of the primary key, so that nothing has to be sorted
-        let query = sqlx::query(
-            "SELECT * FROM observation
+        let rows = sqlx::query(
+            "SELECT run, hour, batch, part FROM observation_part
              WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)
                  AND ($2 IS NULL OR hour >= $2) AND ($3 IS NULL OR hour <= $3)
-             ORDER BY run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels",
+             ORDER BY run, hour, batch, part",
         )
         .bind(&filter.site)
         .bind(filter.since.map(|time| time.hour().0))
-        .bind(filter.until.map(|time| time.hour().0));
-        let mut rows = query.fetch(&self.pool);
-        while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-            let row = row?;
-            let run = RunId(row.try_get("run")?);
-            if !filter.exclude.contains(&run) {
-                take(run, read(&row)?);
+        .bind(filter.until.map(|time| time.hour().0))
+        .fetch_all(&self.pool)
+        .await?;
+        let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
+        let mut connection = self.pool.acquire().await?;
+        for hour in places.chunk_by(|a, b| (a.run, a.hour) == (b.run, b.hour)) {
+            let Some(run) = hour.first().map(|place| place.run).filter(|run| !filter.exclude.contains(run)) else {
+                continue;
+            };
+            let mut merge = Merge::new(hour);
+            while let Some(observation) = merge.next(&mut connection).await? {
+                take(run, observation);
             }
         }
         Ok(())
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Observation, StoreError> {
-    let is_seen: bool = row.try_get("opening")?;
-    let key = ObservationKey {
-        hour: Hour(row.try_get("hour")?),
-        protocol: Protocol(row.try_get("protocol")?),
-        opening: if is_seen { Opening::Seen } else { Opening::Open },
-        src: address(row.try_get("src")?)?,
-        dst: address(row.try_get("dst")?)?,
-        dst_port: row.try_get("dst_port")?,
-        vlans: row.try_get("vlans")?,
-        tunnels: row.try_get("tunnels")?,
-    };
-    Ok(Observation { key, traces: traces(row)? })
+/// Where a part is.
+#[derive(Clone, Copy)]
+struct Place {
+    run: RunId,
+    hour: Hour,
+    batch: i64,
+    part: i64,
 }
 
-fn traces(row: &SqliteRow) -> Result<TraceSet, StoreError> {
-    let total: i64 = row.try_get("connections")?;
-    codec::decode(row.try_get("traces")?, total.unsigned_abs())
-        .ok_or_else(|| StoreError::Damaged("the connections of an observation cannot be read".into()))
+impl Place {
+    fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Self, StoreError> {
+        let (run, hour) = (RunId(row.try_get("run")?), Hour(row.try_get("hour")?));
+        Ok(Self { run, hour, batch: row.try_get("batch")?, part: row.try_get("part")? })
+    }
+}
+
+/// The batches of one run and hour, read side by side, a part of each at a time.
+struct Merge {
+    cursors: Vec<Cursor>,
+}
+
+struct Cursor {
+    parts: VecDeque<Place>,
+    rows: Peekable<vec::IntoIter<Observation>>,
+}
+
+impl Merge {
+    /// Over parts of one hour, in the order of their batches.
+    fn new(places: &[Place]) -> Self {
+        let cursor = |batch: &[Place]| Cursor {
+            parts: batch.iter().copied().collect(),
+            rows: Vec::new().into_iter().peekable(),
+        };
+        Self { cursors: places.chunk_by(|a, b| a.batch == b.batch).map(cursor).collect() }
+    }
+
+    /// The next observation in the order of the keys, whole.
+    async fn next(&mut self, connection: &mut SqliteConnection) -> Result<Option<Observation>, StoreError> {
+        for cursor in &mut self.cursors {
+            cursor.fill(connection).await?;
+        }
+        self.cursors.retain_mut(|cursor| cursor.rows.peek().is_some());
+        if let [only] = &mut self.cursors[..] {
+            return Ok(only.rows.next());
+        }
+        let heads = self.cursors.iter_mut().enumerate().filter_map(|(n, cursor)| Some((cursor.rows.peek()?, n)));
+        let first = heads.min_by(|(a, n), (b, m)| a.key.cmp(&b.key).then(n.cmp(m))).map(|(_, n)| n);
+        let Some(mut whole) = first.and_then(|n| self.cursors[n].rows.next()) else { return Ok(None) };
+        for cursor in &mut self.cursors {
+            while let Some(later) = cursor.rows.next_if(|later| later.key == whole.key) {
+                whole.traces.extend(later.traces);
+            }
+        }
+        Ok(Some(whole))
+    }
+}
+
+impl Cursor {
+    /// Reads the next part where the last one is used up.
+    async fn fill(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        while self.rows.peek().is_none() {
+            let Some(Place { run, hour, batch, part }) = self.parts.pop_front() else { break };
+            let sql = "SELECT data FROM observation_part WHERE (run, hour, batch, part) = ($1, $2, $3, $4)";
+            let query = sqlx::query(sql).bind(run.0).bind(hour.0).bind(batch).bind(part);
+            let row = query.fetch_one(&mut *connection).await?;
+            let rows = part::read(hour, row.try_get("data")?);
+            let rows = rows.ok_or_else(|| StoreError::Damaged("observations cannot be read".into()))?;
+            self.rows = rows.into_iter().peekable();
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn octets(address: IpAddr) -> Vec<u8> {

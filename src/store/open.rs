@@ -48,7 +48,9 @@ impl Store {
             .connect_with(options)
             .await?;
         MIGRATIONS.run(&pool).await?;
-        Ok(Self { pool })
+        let store = Self { pool };
+        store.lay_out_old_rows().await?;
+        Ok(store)
     }
 
     /// Closes the store; what the write-ahead log holds is taken into the file.
@@ -71,6 +73,8 @@ enum OpenError {
     Sql(#[from] sqlx::Error),
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl OpenError {
@@ -81,6 +85,7 @@ impl OpenError {
             Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
             | Self::Sql(error) => error,
             Self::Migrate(error) => return StoreError::Open(path, error.to_string()),
+            Self::Store(error) => return error,
         };
         let text = match &sql {
             sqlx::Error::Database(error) => error.message().to_owned(),

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Store, StoreError};
-use crate::model::{LinkSighting, MissedNames, NameSighting, Observation, Timestamp};
+use super::{
+    Store, StoreError,
+    observations::{self, Settle},
+};
+use crate::model::{LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
 
 /// A run's id, from its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +68,8 @@ pub struct Run {
     pub first_packet: Option<Timestamp>,
     /// Time of its last packet.
     pub last_packet: Option<Timestamp>,
+    /// What was tried in vain beyond the observations.
+    pub sweeps: Vec<Sweep>,
 }
 
 /// What a run's writing came to.
@@ -88,56 +93,83 @@ const EVICTED: &str = "connections written out early, the table was full";
 /// Writes one run in one transaction; dropped unfinished, nothing of it stays.
 pub struct RunWriter {
     transaction: Transaction<'static, Sqlite>,
-    has_rows: bool,
-    /// Rows that hold a sample.
-    sampled: u64,
-    names: Vec<NameSighting>,
-    links: Vec<LinkSighting>,
+    /// Under which run observations are written: none is in the store yet.
+    id: Option<RunId>,
+    batches: usize,
+    learnt: Learnt,
+}
+
+/// What a run learnt beside observations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learnt {
+    /// Names of addresses.
+    pub names: Vec<NameSighting>,
+    /// What frames said of their links.
+    pub links: Vec<LinkSighting>,
+}
+
+impl Learnt {
+    async fn write(&self, transaction: &mut Transaction<'static, Sqlite>, run: RunId) -> Result<(), StoreError> {
+        super::names::write(transaction, run, &self.names).await?;
+        super::links::write(transaction, run, &self.links).await
+    }
 }
 
 impl RunWriter {
-    /// Writes observations early, to hold memory down.
+    /// Writes observations in the order of their keys: early, to hold memory down, or all.
     pub async fn write(&mut self, observations: &[Observation]) -> Result<(), StoreError> {
-        if !self.has_rows {
-            let provisional = Run { id: PROVISIONAL, ..Run::default() };
-            insert(&mut self.transaction, &provisional).await?;
+        if observations.is_empty() {
+            return Ok(());
         }
-        self.sampled +=
-            super::observations::write(&mut self.transaction, PROVISIONAL, observations, self.has_rows).await?;
-        self.has_rows = true;
-        Ok(())
+        let id = if let Some(id) = self.id {
+            id
+        } else {
+            insert(&mut self.transaction, &Run { id: PROVISIONAL, ..Run::default() }).await?;
+            *self.id.insert(PROVISIONAL)
+        };
+        self.batches += 1;
+        observations::write(&mut self.transaction, id, observations).await
     }
 
-    /// The names to write with the rest.
-    #[must_use]
-    pub fn with_names(self, names: Vec<NameSighting>) -> Self {
-        Self { names, ..self }
-    }
-
-    /// What was learnt of links, to write with the rest.
-    #[must_use]
-    pub fn with_links(self, links: Vec<LinkSighting>) -> Self {
-        Self { links, ..self }
-    }
-
-    /// Writes the rest and keeps it all, unless the store has this run already. The run learns which rows hold a sample.
-    pub async fn finish(mut self, run: &mut Run, observations: &[Observation]) -> Result<Written, StoreError> {
+    /// Says which run it is, where that is known only now. Gives the run where the store has it already: then nothing more
+    /// need be written.
+    pub async fn identify(&mut self, run: &Run) -> Result<Option<Run>, StoreError> {
         if let Some(known) = find(&mut self.transaction, run.id).await? {
-            return Ok(Written::Known(Box::new(known)));
+            return Ok(Some(known));
         }
         insert(&mut self.transaction, run).await?;
-        let id = if self.has_rows { PROVISIONAL } else { run.id };
-        let newly = super::observations::write(&mut self.transaction, id, observations, self.has_rows).await?;
-        run.loss.count_sampled(self.sampled + newly);
-        insert(&mut self.transaction, run).await?;
-        if self.has_rows {
-            for sql in ["UPDATE observation SET run = $1 WHERE run = $2", "DELETE FROM run WHERE id = $2 AND id <> $1"]
+        if self.id == Some(PROVISIONAL) {
+            for sql in
+                ["UPDATE observation_part SET run = $1 WHERE run = $2", "DELETE FROM run WHERE id = $2 AND id <> $1"]
             {
                 sqlx::query(sql).bind(run.id.0).bind(PROVISIONAL.0).execute(&mut *self.transaction).await?;
             }
         }
-        super::names::write(&mut self.transaction, run.id, &self.names).await?;
-        super::links::write(&mut self.transaction, run.id, &self.links).await?;
+        self.id = Some(run.id);
+        Ok(None)
+    }
+
+    /// What was learnt beside, to write with the rest.
+    #[must_use]
+    pub fn with(self, learnt: Learnt) -> Self {
+        Self { learnt, ..self }
+    }
+
+    /// Writes the rest and keeps it all, unless the store has this run already. The run learns which rows hold a sample.
+    pub async fn finish(mut self, run: &mut Run, observations: &[Observation]) -> Result<Written, StoreError> {
+        if self.id != Some(run.id)
+            && let Some(known) = self.identify(run).await?
+        {
+            return Ok(Written::Known(Box::new(known)));
+        }
+        self.write(observations).await?;
+        let transaction = &mut self.transaction;
+        if self.batches > 1 {
+            observations::settle(transaction, run.id, Settle::All).await?;
+        }
+        run.loss.count_sampled(observations::sampled(transaction, run.id).await?);
+        insert(transaction, run).await?;
+        self.learnt.write(transaction, run.id).await?;
         self.transaction.commit().await?;
         Ok(Written::Added)
     }
@@ -147,26 +179,19 @@ impl Store {
     /// Begins to write a run.
     pub async fn begin_run(&self) -> Result<RunWriter, StoreError> {
         let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(RunWriter { transaction, has_rows: false, sampled: 0, names: Vec::new(), links: Vec::new() })
+        Ok(RunWriter { transaction, id: None, batches: 0, learnt: Learnt::default() })
     }
 
     /// Adds to a run that goes on, in one transaction: what a live capture does every few seconds.
-    pub async fn extend_run(
-        &self,
-        run: &Run,
-        observations: &[Observation],
-        (names, links): (&[NameSighting], &[LinkSighting]),
-    ) -> Result<(), StoreError> {
+    pub async fn extend_run(&self, run: &Run, observations: &[Observation], learnt: &Learnt) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let known = find(&mut transaction, run.id).await?;
         insert(&mut transaction, run).await?;
-        let newly = super::observations::write(&mut transaction, run.id, observations, known.is_some()).await?;
-        let before = known.and_then(|known| known.loss.bounds.get(SAMPLED).copied()).unwrap_or_default();
+        observations::write(&mut transaction, run.id, observations).await?;
+        observations::settle(&mut transaction, run.id, Settle::Past).await?;
         let mut run = run.clone();
-        run.loss.count_sampled(before + newly);
+        run.loss.count_sampled(observations::sampled(&mut transaction, run.id).await?);
         insert(&mut transaction, &run).await?;
-        super::names::write(&mut transaction, run.id, names).await?;
-        super::links::write(&mut transaction, run.id, links).await?;
+        learnt.write(&mut transaction, run.id).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -176,7 +201,12 @@ impl Store {
         let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
                    ORDER BY first_packet, source, id";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
+        let mut sweeps = self.sweeps().await?;
+        let whole = |row: &SqliteRow| {
+            let run = read(row)?;
+            Ok(Run { sweeps: sweeps.remove(&run.id).unwrap_or_default(), ..run })
+        };
+        rows.iter().map(whole).collect()
     }
 
     /// Takes a run back with all that it saw; false where there is none of that id.
@@ -218,6 +248,7 @@ impl Default for Run {
             loss: Loss::default(),
             first_packet: None,
             last_packet: None,
+            sweeps: Vec::new(),
         }
     }
 }
@@ -257,6 +288,7 @@ async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Re
     .bind(serde_json::to_string(&run.loss.bounds).unwrap_or_default())
     .execute(&mut **transaction)
     .await?;
+    super::sweeps::write(transaction, run.id, &run.sweeps).await?;
     super::names::write_missed(transaction, run.id, run.loss.names).await
 }
 
@@ -291,6 +323,7 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
         },
         first_packet: time("first_packet")?,
         last_packet: time("last_packet")?,
+        sweeps: Vec::new(),
     })
 }
 

@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::model::{
     HostName, Hour, MissedNames, NameSighting, NameSource, Observation, ObservationKey, Opening, Protocol, Scope, Span,
-    Tally, Timestamp, Trace, TraceSet,
+    Sweep, Tally, Timestamp, Trace, TraceSet,
 };
 
 fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
@@ -199,9 +201,23 @@ async fn names_are_written_with_their_run_and_go_with_it() {
     let told = [sighting("a.example", None, (3, 9), 4), sighting("b.example", Some("fd00::1"), (-3, 9), 1)];
     let missed = MissedNames { not_a_name: 3, beyond_bound: 2 };
     let whole = Run { loss: Loss { names: missed, ..Loss::default() }, ..run(5) };
-    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut whole.clone(), &[]).await.unwrap();
+    store
+        .begin_run()
+        .await
+        .unwrap()
+        .with(Learnt { names: told.to_vec(), ..Learnt::default() })
+        .finish(&mut whole.clone(), &[])
+        .await
+        .unwrap();
     // the same capture again
-    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut whole.clone(), &[]).await.unwrap();
+    store
+        .begin_run()
+        .await
+        .unwrap()
+        .with(Learnt { names: told.to_vec(), ..Learnt::default() })
+        .finish(&mut whole.clone(), &[])
+        .await
+        .unwrap();
     assert_eq!(names(&store).await, told);
     assert_eq!(store.runs().await.unwrap(), [whole]);
     let without = Filter { exclude: [RunId(5)].into(), ..Filter::default() };
@@ -218,7 +234,7 @@ async fn names_of_a_run_that_goes_on_grow_to_its_latest_figures() {
     let parts = [((5, 5), 1), ((3, 9), 4), ((3, 9), 4)];
     for (seconds, times) in parts {
         let told = [sighting("a.example", None, seconds, times)];
-        store.extend_run(&run(5), &[], (&told, &[])).await.unwrap();
+        store.extend_run(&run(5), &[], &Learnt { names: told.to_vec(), ..Learnt::default() }).await.unwrap();
     }
     assert_eq!(names(&store).await, [sighting("a.example", None, (3, 9), 4)]);
 }
@@ -227,10 +243,86 @@ async fn names_of_a_run_that_goes_on_grow_to_its_latest_figures() {
 async fn a_name_that_this_version_would_not_write_is_not_read() {
     let store = Store::in_memory().await.unwrap();
     let told = [sighting("a.example", None, (3, 9), 4)];
-    store.begin_run().await.unwrap().with_names(told.to_vec()).finish(&mut run(5), &[]).await.unwrap();
+    store
+        .begin_run()
+        .await
+        .unwrap()
+        .with(Learnt { names: told.to_vec(), ..Learnt::default() })
+        .finish(&mut run(5), &[])
+        .await
+        .unwrap();
     for (name, source) in [("x\n- evil: {}", "dns"), ("x\u{1b}[2J", "dns"), ("", "dns"), ("b.example", "rumour")] {
         let sql = "INSERT INTO name VALUES (5, x'cb007109', $1, $2, x'', 60, 3, 9, 1)";
         sqlx::query(sql).bind(name).bind(source).execute(&store.pool).await.unwrap();
     }
     assert_eq!(names(&store).await, told);
+}
+
+#[tokio::test]
+async fn rows_that_an_older_version_wrote_are_laid_out_in_parts_and_read_alike() {
+    let store = Store::in_memory().await.unwrap();
+    store.begin_run().await.unwrap().finish(&mut run(5), &[observation(80, 1..3)]).await.unwrap();
+    // two connections as version 2 wrote them: ports 7 and 9, a packet of 40 bytes each
+    let connection =
+        |first: u8, port: u8| [&[first, 0, port][..], &[0; 8], &[0, 0, 32, 1, 0, 1, 40, 0, 64, 64, 0, 0]].concat();
+    let traces = [&[2, 2][..], &connection(5, 7), &connection(1, 9)].concat();
+    let sql = "INSERT INTO observation VALUES (5, 500000, 6, 1, x'0a000001', x'0a000002', $1, '', '', 2, $2)";
+    for port in [443, 22] {
+        sqlx::query(sql).bind(port).bind(&traces).execute(&store.pool).await.unwrap();
+    }
+    store.lay_out_old_rows().await.unwrap();
+    let all = all(&store).await;
+    let told: Vec<(u16, u64)> = all.iter().map(|it| (it.key.dst_port, it.traces.total())).collect();
+    assert_eq!(told, [(22, 2), (443, 2), (80, 2)]);
+    let ports: Vec<u16> = all[0].traces.iter().map(|trace| trace.src_port).collect();
+    assert_eq!(BTreeSet::from_iter(ports), [7, 9].into());
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM observation").fetch_one(&store.pool).await.unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_is_brought_together_and_counts_its_samples_once() {
+    let store = Store::in_memory().await.unwrap();
+    let later = |hours: i32| {
+        let row = observation(80, 0..900);
+        Observation { key: ObservationKey { hour: Hour(500_000 + hours), ..row.key }, ..row }
+    };
+    for n in 0..40u16 {
+        let row = observation(80, n * 100..n * 100 + 100);
+        store.extend_run(&run(5), &[row], &Learnt::default()).await.unwrap();
+    }
+    store.extend_run(&run(5), &[later(1)], &Learnt::default()).await.unwrap();
+    let batches: Vec<i64> = sqlx::query_scalar("SELECT count(*) FROM observation_part GROUP BY hour ORDER BY hour")
+        .fetch_all(&store.pool)
+        .await
+        .unwrap();
+    assert_eq!(batches, [1, 1]);
+    let all = all(&store).await;
+    assert_eq!(all.iter().map(|it| it.traces.total()).collect::<Vec<_>>(), [4_000, 900]);
+    let bounds = store.runs().await.unwrap()[0].loss.bounds.clone();
+    assert_eq!(bounds.into_values().collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn sums_of_sweeps_are_replaced_by_the_latest_and_go_with_their_run() {
+    let store = Store::in_memory().await.unwrap();
+    let sweep = |attempts: u64| Sweep {
+        hour: Hour(500_000),
+        protocol: Protocol::TCP,
+        src: "10.0.0.1".parse().unwrap(),
+        attempts,
+        packets: 2 * attempts,
+        bytes: 80 * attempts,
+        hosts: 1,
+        targets: attempts,
+        ports: 7,
+        span: Span { first: time(5), last: time(9) },
+    };
+    for attempts in [1_000, 3_000] {
+        let run = Run { sweeps: vec![sweep(attempts)], ..run(5) };
+        store.extend_run(&run, &[], &Learnt::default()).await.unwrap();
+    }
+    assert_eq!(store.runs().await.unwrap()[0].sweeps, [sweep(3_000)]);
+    store.remove_run(RunId(5)).await.unwrap();
+    assert!(store.sweeps().await.unwrap().is_empty());
 }

@@ -1,0 +1,95 @@
+//! What it takes to read a capture, to decode it and to hold its connections, without the store:
+//! `packets [--alone] FILE`. With `--alone` names and links are left out as well. Prints how many packets and traces there
+//! were; `make bench` times the process.
+
+use std::{convert::Infallible, env, fs::File, process::ExitCode};
+
+use flowmap::{
+    capture::{Batch, file::CaptureReader},
+    connection::{Limits, Tracker},
+    decode::{Packet, decode},
+    intake::Intake,
+    model::{Observation, Timestamp},
+};
+
+/// As an import does: traces of ended connections that are held before they are taken out.
+const MAX_WAITING: usize = 262_144;
+
+fn main() -> ExitCode {
+    // `cargo bench` gives a flag of its own
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match &arguments[..] {
+        [path] => whole(path),
+        [flag, path] if flag == "--alone" => alone(path),
+        _ => println!("packets: names no capture, nothing to measure"),
+    }
+    ExitCode::SUCCESS
+}
+
+fn traces(rows: &[Observation]) -> u64 {
+    rows.iter().map(|row| row.traces.total()).sum()
+}
+
+fn fill(reader: &mut CaptureReader<File>, batch: &mut Batch) {
+    while !batch.is_full() {
+        let Some(frame) = reader.next_frame().expect("whole frames") else { break };
+        batch.push(&frame);
+    }
+}
+
+fn reader(path: &str) -> CaptureReader<File> {
+    CaptureReader::new(File::open(path).expect("a capture")).expect("a capture")
+}
+
+/// All that an import takes in.
+fn whole(path: &str) {
+    let mut reader = reader(path);
+    let mut intake = Intake::of_batches(Limits::default());
+    let mut count = 0;
+    let filled = |batch: &mut Batch| {
+        fill(&mut reader, batch);
+        Ok::<(), Infallible>(())
+    };
+    let mut filled = filled;
+    while intake.step(&mut filled).is_ok_and(|more| more) {
+        if intake.waiting() > MAX_WAITING {
+            count += traces(&intake.drain());
+        }
+    }
+    count += traces(&intake.drain());
+    let (packets, decoded) = (intake.counts().packets, intake.counts().decoded);
+    count += traces(&intake.finish());
+    println!("{path}: {packets} packets, {decoded} decoded, {count} traces");
+}
+
+/// Reading, decoding and the connection table, in one thread.
+fn alone(path: &str) {
+    let mut reader = reader(path);
+    let mut tracker = Tracker::new(Limits::default());
+    let mut batch = Batch::default();
+    let (mut packets, mut decoded, mut count) = (0, 0, 0);
+    loop {
+        fill(&mut reader, &mut batch);
+        if batch.is_empty() {
+            break;
+        }
+        packets += batch.len();
+        let some: Vec<(Timestamp, Packet<'_>)> =
+            batch.range(0..batch.len()).filter_map(|frame| Some((frame.time, decode(&frame).ok()?))).collect();
+        decoded += some.len();
+        tracker.ingest_all(&some, |(time, packet)| (*time, packet), |_, _| ());
+        drop(some);
+        batch.clear();
+        if tracker.waiting() > MAX_WAITING {
+            count += traces(&tracker.drain());
+        }
+    }
+    loop {
+        let rows = tracker.end_some();
+        if rows.is_empty() {
+            break;
+        }
+        count += traces(&rows);
+    }
+    println!("{path}: {packets} packets, {decoded} decoded, {count} traces");
+}

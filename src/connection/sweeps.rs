@@ -1,0 +1,265 @@
+//! Attempts in vain, summed up by their source where they are many.
+//!
+//! A sweep would be a row for every port that it tried. The first of them, and a sample of the others, are kept as rows, by
+//! which the map tells a scanner; of the rest the totals are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::BuildHasher,
+    net::IpAddr,
+};
+
+use foldhash::{HashMap, quality::FixedState};
+
+use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, Span, Sweep, Trace};
+
+/// Rows in vain of a source in an hour, above which it sweeps: no application calls so many ends that do not answer.
+const MANY: u32 = 1_024;
+
+/// Rows of a sweep that are kept beside those before it was one.
+const SAMPLE: usize = 64;
+
+/// Sweeps that are held at once: some 15 KB each. The rows of further ones stay rows.
+const MAX_SWEEPS: usize = 256;
+
+/// Sources whose rows are counted at once: half a kilobyte each.
+const MAX_SOURCES: usize = 16_384;
+
+/// Hashes that an estimate rests on: a relative standard error of 1/sqrt(k-2), 6 %.
+const HASHES: usize = 256;
+
+type Source = (Hour, Protocol, IpAddr);
+
+#[derive(Default)]
+pub(super) struct Sweeps {
+    /// Different rows in vain that were handed out, of sources that do not sweep so far.
+    rows: HashMap<Source, Few>,
+    sweeps: BTreeMap<Source, Sum>,
+}
+
+/// What is known of one sweep.
+struct Sum {
+    attempts: u64,
+    packets: u64,
+    bytes: u64,
+    span: Option<Span>,
+    hosts: Distinct,
+    targets: Distinct,
+    /// A bit for each port.
+    ports: Vec<u64>,
+    /// By their hashes, so that the order of the attempts decides nothing; none once it was handed out.
+    sample: Option<BTreeMap<u64, Observation>>,
+}
+
+impl Sweeps {
+    /// Takes the rows of sweeps out of rows.
+    pub fn fold(&mut self, rows: Vec<Observation>) -> Vec<Observation> {
+        for row in rows.iter().filter(|row| is_in_vain(row)) {
+            self.count(row);
+        }
+        if self.sweeps.is_empty() {
+            return rows;
+        }
+        rows.into_iter().filter_map(|row| self.take(row)).collect()
+    }
+
+    fn count(&mut self, row: &Observation) {
+        let source = source(&row.key);
+        if self.sweeps.contains_key(&source) || self.rows.len() >= MAX_SOURCES && !self.rows.contains_key(&source) {
+            return;
+        }
+        let known = self.rows.entry(source).or_default();
+        if known.add(target(&row.key)) > MANY && self.sweeps.len() < MAX_SWEEPS {
+            self.rows.remove(&source);
+            self.sweeps.insert(source, Sum::default());
+        }
+    }
+
+    /// Gives a row back that is not of a sweep.
+    fn take(&mut self, row: Observation) -> Option<Observation> {
+        if !is_in_vain(&row) {
+            return Some(row);
+        }
+        let Some(sum) = self.sweeps.get_mut(&source(&row.key)) else { return Some(row) };
+        sum.take(row);
+        None
+    }
+
+    /// The samples that are still to be handed out, in the order of their keys.
+    pub fn samples(&mut self) -> Vec<Observation> {
+        let samples = self.sweeps.values_mut().filter_map(|sum| sum.sample.take());
+        let mut all: Vec<Observation> = samples.flat_map(BTreeMap::into_values).collect();
+        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        all
+    }
+
+    /// Forgets hours before this one, of which nothing more will come.
+    pub fn forget_before(&mut self, hour: Hour) {
+        self.rows.retain(|(known, ..), _| *known >= hour);
+        self.sweeps.retain(|(known, ..), _| *known >= hour);
+    }
+
+    /// All sweeps so far, with the ports of each.
+    pub fn all(&self) -> impl Iterator<Item = (Sweep, &[u64])> {
+        self.sweeps.iter().filter_map(|(source, sum)| Some((sum.told(*source)?, &sum.ports[..])))
+    }
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self {
+            attempts: 0,
+            packets: 0,
+            bytes: 0,
+            span: None,
+            hosts: Distinct::default(),
+            targets: Distinct::default(),
+            ports: vec![0; 1 << 10],
+            sample: Some(BTreeMap::new()),
+        }
+    }
+}
+
+impl Sum {
+    fn take(&mut self, row: Observation) {
+        let hash = target(&row.key);
+        let Some(sample) = &mut self.sample else { return self.add(hash, &row) };
+        // the same target in another network, or tried again: it is in the sample already
+        let out = match sample.insert(hash, row) {
+            Some(before) => Some((hash, before)),
+            None if sample.len() > SAMPLE => sample.pop_last(),
+            None => None,
+        };
+        if let Some((hash, row)) = out {
+            self.add(hash, &row);
+        }
+    }
+
+    fn add(&mut self, hash: u64, row: &Observation) {
+        let ObservationKey { dst, dst_port, .. } = row.key;
+        self.targets.add(hash);
+        self.hosts.add(FixedState::with_seed(0).hash_one(dst));
+        if let Some(bits) = self.ports.get_mut(usize::from(dst_port >> 6)) {
+            *bits |= 1 << (dst_port & 63);
+        }
+        self.attempts += row.traces.total();
+        for trace in row.traces.iter() {
+            let (packets, bytes) = trace.from_src.fullest();
+            self.packets += packets;
+            self.bytes += bytes;
+            let span = row.span(trace);
+            self.span.get_or_insert(span).join(span);
+        }
+    }
+
+    fn told(&self, (hour, protocol, src): Source) -> Option<Sweep> {
+        let Self { attempts, packets, bytes, span, .. } = *self;
+        let (hosts, targets) = (self.hosts.estimate(), self.targets.estimate());
+        Some(Sweep {
+            hour,
+            protocol,
+            src,
+            attempts,
+            packets,
+            bytes,
+            hosts,
+            targets,
+            ports: ports(&self.ports),
+            span: span?,
+        })
+    }
+}
+
+/// How many ports a set of bits holds.
+pub(super) fn ports(bits: &[u64]) -> u32 {
+    bits.iter().map(|word| word.count_ones()).sum()
+}
+
+/// A hash of what was tried, equal in all captures.
+fn target(key: &ObservationKey) -> u64 {
+    FixedState::with_seed(0).hash_one((key.dst, key.dst_port))
+}
+
+fn source(key: &ObservationKey) -> Source {
+    (key.hour, key.protocol, key.src)
+}
+
+/// Whether nothing came of any of its connections.
+fn is_in_vain(row: &Observation) -> bool {
+    row.traces.iter().all(|trace| is_failed(row.key.opening, trace))
+}
+
+fn is_failed(opening: Opening, trace: &Trace) -> bool {
+    let (flags, has) = (trace.flags, |flag| trace.flags.has(flag));
+    if trace.lump.is_record() || !trace.from_dst.is_empty() && !has(Flags::REFUSED) {
+        return false;
+    }
+    match opening {
+        Opening::Seen => has(Flags::ASKED) && !has(Flags::AGREED) && !has(Flags::PAYLOAD),
+        // a datagram or two; of streams nothing is known
+        Opening::Open => {
+            has(Flags::SRC_FIRST)
+                && !has(Flags::FROM_DST)
+                && trace.from_src.fullest().0 < 3
+                && flags.has(Flags::FROM_SRC)
+                && trace.answer == 0
+                && trace.src_end == trace.identity
+        }
+    }
+}
+
+/// How many different things there were, as long as they are few: a bit for each hash (Whang et al., "A linear-time
+/// probabilistic counting algorithm for database applications", 1990).
+struct Few {
+    bits: Box<[u64; 64]>,
+    set: u32,
+}
+
+impl Default for Few {
+    fn default() -> Self {
+        Self { bits: Box::new([0; 64]), set: 0 }
+    }
+}
+
+impl Few {
+    /// Counts one; gives how many there are, about.
+    fn add(&mut self, hash: u64) -> u32 {
+        const BITS: f64 = 4096.0;
+        let place = (hash >> 52) as usize;
+        if let Some(word) = self.bits.get_mut(place / 64) {
+            let bit = 1 << (place % 64);
+            self.set += u32::from(*word & bit == 0);
+            *word |= bit;
+        }
+        let free = (BITS - f64::from(self.set)).max(1.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 4096 times its logarithm")]
+        let count = (BITS * (BITS / free).ln()).round() as u32;
+        count
+    }
+}
+
+/// How many different things there were, from the smallest of their hashes (Bar-Yossef et al., "Counting distinct elements
+/// in a data stream", RANDOM 2002).
+#[derive(Default)]
+struct Distinct(BTreeSet<u64>);
+
+impl Distinct {
+    fn add(&mut self, hash: u64) {
+        let is_small = self.0.len() < HASHES || self.0.last().is_some_and(|last| hash < *last);
+        if is_small && self.0.insert(hash) && self.0.len() > HASHES {
+            self.0.pop_last();
+        }
+    }
+
+    fn estimate(&self) -> u64 {
+        let held = self.0.len() as u64;
+        match self.0.last() {
+            Some(last) if self.0.len() == HASHES => {
+                // the smallest k of n hashes reach to about k/n of all that there can be
+                let all = u128::from(held - 1) * (u128::from(u64::MAX) + 1) / (u128::from(*last) + 1);
+                u64::try_from(all).unwrap_or(u64::MAX)
+            }
+            _ => held,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Frames to observations, names and sightings of links: decode, connection table, names, links and the counts of what was
+//! lost, in one value.
+//!
+//! Frames come one by one from an interface, or in batches from files. Batches are worked on side by side: what is made of
+//! one frame by itself, in parts; the connections, in shards by their ends. How many threads there are changes nothing of
+//! what comes out, for the shards are always as many.
+
+mod decoded;
+mod digest;
+
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+
+use rayon::prelude::*;
+
+use crate::{
+    capture::{Batch, Frame},
+    connection::{Bound, Limits, SHARDS, Tracker},
+    decode::{NotDecoded, decode},
+    model::{LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
+    names::Gatherer,
+    segment::Table,
+};
+use decoded::{Decoded, speaks_of_links};
+use digest::Digest;
+
+/// Parts that a batch is decoded in: enough for the cores to share.
+const PARTS: usize = 8;
+
+/// What came in, and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All frames.
+    pub packets: u64,
+    /// Those that belong to a connection.
+    pub decoded: u64,
+    /// The others, by reason; with `decoded` they add up to `packets`.
+    pub not_decoded: BTreeMap<NotDecoded, u64>,
+    /// From the earliest to the latest frame.
+    pub span: Option<Span>,
+    /// How often each bound of the table left something out.
+    pub bounds: BTreeMap<Bound, u64>,
+    /// Names that were told and are not kept.
+    pub missed_names: MissedNames,
+    /// Packets whose word about links is not kept, for there was too much of it.
+    pub missed_links: u64,
+}
+
+impl Counts {
+    /// One more frame, of which it is not known yet what becomes.
+    fn begin(&mut self, frame: &Frame<'_>) {
+        self.packets += 1;
+        let moment = Span::at(frame.time);
+        self.span.get_or_insert(moment).join(moment);
+    }
+
+    /// Takes in what was counted of other frames.
+    fn join(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.decoded += other.decoded;
+        for (reason, count) in &other.not_decoded {
+            *self.not_decoded.entry(*reason).or_default() += count;
+        }
+        if let Some(span) = other.span {
+            self.span.get_or_insert(span).join(span);
+        }
+    }
+}
+
+/// Takes frames in.
+pub struct Intake {
+    shards: Vec<Tracker>,
+    is_ending: bool,
+    names: Gatherer,
+    links: Table,
+    counts: Counts,
+    digest: Digest,
+    /// The batch that is worked on, the one that is read meanwhile, and the one before with what is still to be heard.
+    current: Batch,
+    next: Batch,
+    before: Batch,
+    notable: Notable,
+}
+
+/// Frames of a batch, by number, that tell more than a packet of a connection.
+#[derive(Default)]
+struct Notable {
+    names: Vec<usize>,
+    links: BTreeSet<usize>,
+}
+
+impl Intake {
+    /// For frames that come one by one, with a table of these bounds.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self::with_shards(limits, 1)
+    }
+
+    /// For batches: the table is divided, so that several threads can work on it.
+    #[must_use]
+    pub fn of_batches(limits: Limits) -> Self {
+        let of_one = Limits { connections: limits.connections.div_ceil(SHARDS), ..limits };
+        Self::with_shards(of_one, SHARDS)
+    }
+
+    fn with_shards(limits: Limits, count: usize) -> Self {
+        Self {
+            shards: (0..count).map(|_| Tracker::new(limits)).collect(),
+            is_ending: false,
+            names: Gatherer::default(),
+            links: Table::default(),
+            counts: Counts::default(),
+            digest: Digest::default(),
+            current: Batch::default(),
+            next: Batch::default(),
+            before: Batch::default(),
+            notable: Notable::default(),
+        }
+    }
+
+    /// Takes one frame in.
+    pub fn take(&mut self, frame: &Frame<'_>) {
+        self.counts.begin(frame);
+        self.digest.add(frame);
+        let is_new = match decode(frame) {
+            Ok(packet) => {
+                self.counts.decoded += 1;
+                self.names.take(frame.time, &packet);
+                let tracker = self.shards.first_mut();
+                tracker.is_some_and(|it| it.ingest(frame.time, &packet)) || speaks_of_links(&packet)
+            }
+            Err(reason) => {
+                *self.counts.not_decoded.entry(reason).or_default() += 1;
+                true
+            }
+        };
+        self.links.take(frame, is_new);
+    }
+
+    /// Works on the batch that was filled last, and has the next one filled meanwhile; false where nothing is left.
+    /// `fill` pushes frames until the batch is full, and none when there are no more.
+    pub fn step<E: Send>(&mut self, fill: impl FnOnce(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
+        let current = std::mem::take(&mut self.current);
+        let Self { next, before, notable, names, links, .. } = self;
+        next.clear();
+        let (filled, (parts, ())) =
+            rayon::join(|| fill(next), || rayon::join(|| decoded(&current), || hear(before, notable, (names, links))));
+        filled?;
+        self.notable = track(&mut self.shards, &parts);
+        self.count(&parts);
+        drop(parts);
+        self.current = std::mem::replace(&mut self.next, std::mem::replace(&mut self.before, current));
+        Ok(!self.current.is_empty() || !self.before.is_empty())
+    }
+
+    fn count(&mut self, parts: &[Decoded<'_>]) {
+        for part in parts {
+            self.counts.join(&part.counts);
+            self.digest.then(part.digest);
+            self.links.add_places(&part.places);
+        }
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut bounds = BTreeMap::new();
+        for (bound, count) in self.shards.iter().flat_map(Tracker::bounds) {
+            *bounds.entry(bound).or_default() += count;
+        }
+        let (missed_names, missed_links) = (self.names.missed(), self.links.left_out());
+        Counts { bounds, missed_names, missed_links, ..self.counts.clone() }
+    }
+
+    /// Frames so far.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.counts.packets
+    }
+
+    /// A number for all that came in: equal captures have the same, however they are packed.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest.number()
+    }
+
+    /// How many traces wait to be taken out.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shards.iter().map(Tracker::waiting).sum()
+    }
+
+    /// The names that are new or told again since they were asked for last.
+    pub fn names(&mut self) -> Vec<NameSighting> {
+        self.names.changed()
+    }
+
+    /// What frames said about their links that is new or told again since this was asked for last.
+    pub fn links(&mut self) -> Vec<LinkSighting> {
+        self.links.news()
+    }
+
+    /// What was tried in vain beyond the observations, all so far, in order.
+    #[must_use]
+    pub fn sweeps(&self) -> Vec<Sweep> {
+        let mut all: BTreeMap<_, (Sweep, Vec<u64>)> = BTreeMap::new();
+        for (sweep, ports) in self.shards.iter().flat_map(Tracker::sweeps) {
+            match all.entry((sweep.hour, sweep.protocol, sweep.src)) {
+                Entry::Vacant(free) => drop(free.insert((sweep, ports.to_vec()))),
+                Entry::Occupied(mut known) => {
+                    let (known, known_ports) = known.get_mut();
+                    known.join(&sweep);
+                    known_ports.iter_mut().zip(ports).for_each(|(known, more)| *known |= more);
+                }
+            }
+        }
+        let whole = |(sweep, ports): (Sweep, Vec<u64>)| Sweep { ports: ones(&ports), ..sweep };
+        all.into_values().map(whole).collect()
+    }
+
+    /// Takes out the observations of connections that were written out early.
+    pub fn drain(&mut self) -> Vec<Observation> {
+        self.of_all(Tracker::drain)
+    }
+
+    /// Takes out the observations of everything so far; connections stay open.
+    pub fn flush(&mut self) -> Vec<Observation> {
+        self.of_all(Tracker::flush)
+    }
+
+    /// Ends all connections and takes their observations out, some at a time: none are left where none come.
+    pub fn end_some(&mut self) -> Vec<Observation> {
+        if !self.is_ending {
+            self.is_ending = true;
+            let listeners: Vec<_> = self.shards.iter_mut().flat_map(Tracker::listeners).collect();
+            self.shards.iter_mut().for_each(|shard| shard.know(&listeners));
+        }
+        self.of_all(Tracker::end_some)
+    }
+
+    /// The observations that were not taken out yet, all at once.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Observation> {
+        let mut all = Vec::new();
+        loop {
+            let mut some = self.end_some();
+            if some.is_empty() {
+                return all;
+            }
+            all.append(&mut some);
+        }
+    }
+
+    fn of_all(&mut self, take: impl Fn(&mut Tracker) -> Vec<Observation> + Send + Sync) -> Vec<Observation> {
+        if let [only] = &mut self.shards[..] {
+            return take(only);
+        }
+        let mut all: Vec<Observation> = self.shards.par_iter_mut().map(take).flatten_iter().collect();
+        all.par_sort_by(|a, b| a.key.cmp(&b.key));
+        all
+    }
+}
+
+fn ones(bits: &[u64]) -> u32 {
+    bits.iter().map(|word| word.count_ones()).sum()
+}
+
+/// Decodes a batch in parts.
+fn decoded(batch: &Batch) -> Vec<Decoded<'_>> {
+    let size = batch.len().div_ceil(PARTS).max(1);
+    let edge = |n: usize| (n * size).min(batch.len());
+    (0..PARTS).into_par_iter().map(|n| Decoded::of(batch, edge(n)..edge(n + 1))).collect()
+}
+
+/// Takes the packets to their connections, each shard for itself; tells which frames are worth hearing.
+fn track(shards: &mut [Tracker], parts: &[Decoded<'_>]) -> Notable {
+    let of_shard = |(shard, tracker): (usize, &mut Tracker)| {
+        let mut news: Vec<usize> = Vec::new();
+        for packets in parts.iter().filter_map(|part| part.by_shard.get(shard)) {
+            tracker.ingest_all(
+                packets,
+                |taken| (taken.time, &taken.packet),
+                |taken, is_new| {
+                    if is_new {
+                        news.push(taken.n);
+                    }
+                },
+            );
+        }
+        news
+    };
+    let news: Vec<Vec<usize>> = shards.par_iter_mut().enumerate().map(of_shard).collect();
+    let of_parts = parts.iter().flat_map(|part| part.links.iter().copied());
+    let names = parts.iter().flat_map(|part| part.names.iter().copied()).collect();
+    Notable { names, links: news.into_iter().flatten().chain(of_parts).collect() }
+}
+
+/// Hears what the frames of a batch tell beside their connections, in their order.
+fn hear(batch: &mut Batch, notable: &Notable, (names, links): (&mut Gatherer, &mut Table)) {
+    for frame in notable.names.iter().filter_map(|n| batch.get(*n)) {
+        if let Ok(packet) = decode(&frame) {
+            names.take(frame.time, &packet);
+        }
+    }
+    for frame in notable.links.iter().filter_map(|n| batch.get(*n)) {
+        links.hear(&frame);
+    }
+    batch.clear();
+}

@@ -1,0 +1,246 @@
+//! How observations of one hour are written: a version, the words that their keys use, then each observation in the order
+//! of the keys, with what differs from the one before. All numbers are LEB128. Equal observations are equal bytes.
+
+use std::net::IpAddr;
+
+use super::codec::{self, Input, put};
+use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, TraceSet};
+
+/// Changes when the layout below does.
+const VERSION: u64 = 1;
+
+/// Bytes after which a part is full. Parts are read and written whole: many observations share the cost of a row, and a
+/// hundred parts that are merged do not fill the memory.
+const FULL_BYTES: usize = 64 << 10;
+
+/// Bits of an observation's first byte.
+const SEEN: u8 = 1;
+const SAME_SRC: u8 = 1 << 1;
+const SAME_DST: u8 = 1 << 2;
+const V6_SRC: u8 = 1 << 3;
+const V6_DST: u8 = 1 << 4;
+const RECORDS: u8 = 1 << 5;
+const SAMPLE: u8 = 1 << 6;
+
+/// A part while it is written.
+pub(super) struct PartWriter {
+    pub hour: Hour,
+    words: Vec<String>,
+    rows: Vec<u8>,
+    count: u64,
+    sampled: u64,
+    before: Option<(IpAddr, IpAddr)>,
+}
+
+/// A part as it goes into the store.
+pub(super) struct Part {
+    pub hour: Hour,
+    /// Observations whose connections are a sample.
+    pub sampled: u64,
+    pub data: Vec<u8>,
+}
+
+impl PartWriter {
+    pub fn new(hour: Hour) -> Self {
+        let rows = Vec::with_capacity(FULL_BYTES + FULL_BYTES / 8);
+        Self { hour, words: Vec::new(), rows, count: 0, sampled: 0, before: None }
+    }
+
+    /// Adds an observation of this hour; tells whether the part is full.
+    pub fn push(&mut self, observation: &Observation) -> bool {
+        let Observation { key, traces } = observation;
+        let (is_src_known, is_dst_known) = match self.before {
+            Some((src, dst)) => (src == key.src, dst == key.dst),
+            None => (false, false),
+        };
+        let bits = [
+            (SEEN, key.opening == Opening::Seen),
+            (SAME_SRC, is_src_known),
+            (SAME_DST, is_dst_known),
+            (V6_SRC, key.src.is_ipv6()),
+            (V6_DST, key.dst.is_ipv6()),
+            (RECORDS, codec::has_records(traces)),
+            (SAMPLE, !traces.is_exact()),
+        ];
+        let bits = bits.iter().filter(|(_, is_set)| *is_set).fold(0, |all, (bit, _)| all | bit);
+        self.rows.extend([bits, key.protocol.0]);
+        if !is_src_known {
+            put_address(&mut self.rows, key.src);
+        }
+        if !is_dst_known {
+            put_address(&mut self.rows, key.dst);
+        }
+        let words = [&key.vlans, &key.tunnels].map(|word| self.word(word));
+        for number in [u64::from(key.dst_port), words[0], words[1]] {
+            put(&mut self.rows, number);
+        }
+        if !traces.is_exact() {
+            self.sampled += 1;
+            put(&mut self.rows, traces.total());
+        }
+        codec::put_set(&mut self.rows, traces, bits & RECORDS != 0);
+        self.count += 1;
+        self.before = Some((key.src, key.dst));
+        self.rows.len() >= FULL_BYTES
+    }
+
+    pub fn finish(self) -> Part {
+        let mut data = Vec::with_capacity(self.rows.len() + 64);
+        put(&mut data, VERSION);
+        put(&mut data, self.words.len() as u64);
+        for word in &self.words {
+            put(&mut data, word.len() as u64);
+            data.extend(word.as_bytes());
+        }
+        put(&mut data, self.count);
+        data.extend(self.rows);
+        Part { hour: self.hour, sampled: self.sampled, data }
+    }
+
+    /// The same, unless nothing was added.
+    pub fn finish_some(self) -> Option<Part> {
+        (self.count > 0).then(|| self.finish())
+    }
+
+    /// The number of a word, 0 for none. Parts have few.
+    fn word(&mut self, word: &str) -> u64 {
+        if word.is_empty() {
+            return 0;
+        }
+        let known = self.words.iter().position(|known| known == word);
+        let n = known.unwrap_or_else(|| {
+            self.words.push(word.to_owned());
+            self.words.len() - 1
+        });
+        n as u64 + 1
+    }
+}
+
+fn put_address(bytes: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => bytes.extend(address.octets()),
+        IpAddr::V6(address) => bytes.extend(address.octets()),
+    }
+}
+
+/// The observations of a part, in order; `None` where the bytes are not what [`PartWriter`] writes.
+pub(super) fn read(hour: Hour, data: &[u8]) -> Option<Vec<Observation>> {
+    let mut input = Input(data);
+    if input.number()? != VERSION {
+        return None;
+    }
+    let count = usize::try_from(input.number()?).ok()?;
+    // every word and every row takes a byte at least
+    if count > data.len() {
+        return None;
+    }
+    let words: Vec<&str> = (0..count).map(|_| input.text()).collect::<Option<_>>()?;
+    let count = usize::try_from(input.number()?).ok().filter(|count| *count <= data.len())?;
+    let mut all = Vec::with_capacity(count);
+    let mut before = None;
+    for _ in 0..count {
+        let observation = observation(&mut input, (hour, &words), before)?;
+        before = Some((observation.key.src, observation.key.dst));
+        all.push(observation);
+    }
+    input.0.is_empty().then_some(all)
+}
+
+fn observation(
+    input: &mut Input<'_>,
+    (hour, words): (Hour, &[&str]),
+    before: Option<(IpAddr, IpAddr)>,
+) -> Option<Observation> {
+    let [bits, protocol] = input.fixed()?;
+    let has = |bit: u8| bits & bit != 0;
+    let src = if has(SAME_SRC) { before?.0 } else { address(input, has(V6_SRC))? };
+    let dst = if has(SAME_DST) { before?.1 } else { address(input, has(V6_DST))? };
+    let dst_port = input.small()?;
+    let (vlans, tunnels) = (word(input, words)?, word(input, words)?);
+    let total = if has(SAMPLE) { input.number()? } else { 0 };
+    let traces = TraceSet::restore(codec::traces(input, has(RECORDS))?, total);
+    let opening = if has(SEEN) { Opening::Seen } else { Opening::Open };
+    let protocol = Protocol(protocol);
+    let key = ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans, tunnels };
+    Some(Observation { key, traces })
+}
+
+fn address(input: &mut Input<'_>, is_v6: bool) -> Option<IpAddr> {
+    Some(if is_v6 { IpAddr::from(input.fixed::<16>()?) } else { IpAddr::from(input.fixed::<4>()?) })
+}
+
+fn word(input: &mut Input<'_>, words: &[&str]) -> Option<String> {
+    match usize::try_from(input.number()?).ok()?.checked_sub(1) {
+        None => Some(String::new()),
+        Some(n) => words.get(n).map(|word| (*word).to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Lump, Tally, Trace};
+
+    fn any_observation() -> impl Strategy<Value = Observation> {
+        let address = prop_oneof![
+            any::<u8>().prop_map(|last| IpAddr::from([10, 0, 0, last % 4])),
+            any::<u8>().prop_map(|last| IpAddr::from([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last % 4])),
+        ];
+        let word = prop::sample::select(vec!["", "10", "10,100.20", "vxlan:42"]);
+        let traces = prop::collection::vec((any::<u16>(), any::<u32>(), 0u64..3), 0..5);
+        (any::<(u8, bool, u16)>(), (address.clone(), address), (word.clone(), word), traces, 0u64..2).prop_map(
+            |((protocol, is_seen, dst_port), (src, dst), (vlans, tunnels), traces, beyond)| {
+                let trace = |(src_port, identity, connections)| Trace {
+                    src_port,
+                    identity,
+                    from_src: Tally::one(1, 2, 3),
+                    lump: Lump { connections, hours: 0 },
+                    ..Trace::default()
+                };
+                let set = TraceSet::restore(traces.into_iter().map(trace), 0);
+                let total = set.total() + beyond;
+                let key = ObservationKey {
+                    hour: Hour(500_000),
+                    protocol: Protocol(protocol),
+                    opening: if is_seen { Opening::Seen } else { Opening::Open },
+                    src,
+                    dst,
+                    dst_port,
+                    vlans: vlans.into(),
+                    tunnels: tunnels.into(),
+                };
+                Observation { key, traces: TraceSet::restore(set.into_traces(), total) }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_read_as_it_was_written(all in prop::collection::vec(any_observation(), 0..30)) {
+            let mut writer = PartWriter::new(Hour(500_000));
+            for observation in &all {
+                writer.push(observation);
+            }
+            let part = writer.finish();
+            prop_assert_eq!(part.sampled, all.iter().filter(|it| !it.traces.is_exact()).count() as u64);
+            prop_assert_eq!(read(part.hour, &part.data).unwrap(), all);
+        }
+
+        #[test]
+        fn damaged_bytes_are_refused_or_read_but_never_panic(
+            all in prop::collection::vec(any_observation(), 1..9), at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
+        ) {
+            let mut writer = PartWriter::new(Hour(500_000));
+            for observation in &all {
+                writer.push(observation);
+            }
+            let mut data = writer.finish().data;
+            let place = at.index(data.len());
+            data[place] = byte;
+            let _ = read(Hour(0), &data[..cut.index(data.len() + 1)]);
+            let _ = read(Hour(0), &data);
+        }
+    }
+}
