@@ -36,17 +36,19 @@ const MAX_WAITING: usize = 262_144;
 /// Read captures and flow logs into the store. The same file twice adds nothing, whatever its name.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A flow log is a CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it
+    after_help = "A flow log is Zeek's conn.log (columns or JSON lines), Hubble's flows (JSON lines: hubble observe -o jsonpb, the exporter), or a
+CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it
 has them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome.
 
 Examples:
   flowmap import trunk.pcapng
   flowmap import --site lab --sensor switch-a monday.pcap.gz tuesday.pcap.zst
-  flowmap import flows.csv.gz                      who called whom, from a flow log
+  flowmap import flows.csv.gz conn.log             who called whom, from flow logs
+  hubble observe --since 1h -o jsonpb | flowmap import -
   tcpdump -i eth0 -w - -c 10000 | flowmap import -"
 )]
 pub(super) struct Args {
-    /// pcap, pcapng or flow CSV, told by the bytes, also compressed by gzip or zstd; - for stdin
+    /// pcap, pcapng, flow CSV, Zeek conn.log or Hubble JSON lines, told by the bytes, also compressed by gzip or zstd; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -302,11 +304,11 @@ impl Explained for FileError {
     fn cure(&self) -> Option<&'static str> {
         match self {
             Self::Io(error) => error.cure(),
-            Self::NotACapture(begin) if begin.starts_with("`{") || begin.starts_with("`apiV") => {
-                Some("for kubectl output use `flowmap inventory import`")
-            }
+            Self::NotACapture(begin) if begin.starts_with("`{") || begin.starts_with("`apiV") => Some(
+                "for kubectl output use `flowmap inventory import`; logs of Zeek and Hubble have one object a line",
+            ),
             _ => Some(
-                "captures are pcap or pcapng files, as tcpdump -w writes them; a flow CSV names its columns in the first line",
+                "captures are pcap or pcapng files, as tcpdump -w writes them; a flow CSV names its columns in the first line, Zeek's conn.log begins with #separator",
             ),
         }
     }

@@ -10,9 +10,10 @@ use super::{
     import::{self, Explained, Options, unreadable},
 };
 use crate::{
-    model::{Observation, ObservationKey, Span, TraceSet},
-    records::{Fault as Damage, Format, Line, Reader, RecordsError},
-    store::{Loss, Run, RunId, RunWriter, Store, Written, content_id},
+    model::{Observation, ObservationKey, Span, Timestamp, TraceSet},
+    names::Gatherer,
+    records::{Answers, Fault as Damage, Format, Line, Reader, RecordsError},
+    store::{Learnt, Loss, Run, RunId, RunWriter, Store, Written, content_id},
 };
 
 /// Rows that are held in memory before they are written: some 80 MB.
@@ -32,6 +33,7 @@ pub(super) async fn file(
     let mut writer = store.begin_run().await?;
     let mut rows = Rows::default();
     let mut tally = Tally::default();
+    let mut names = Gatherer::default();
     while let Some(line) = reader.next_line().map_err(|error| unreadable(&name, &error))? {
         match line {
             Line::Flow(record) => {
@@ -39,7 +41,15 @@ pub(super) async fn file(
                 tally.span = joined(tally.span, record.span);
                 record.observations().into_iter().for_each(|observation| rows.add(observation));
             }
-            Line::Damaged { line, fault } if options.strict => {
+            Line::Packet { time, answers } => {
+                tally.used += 1;
+                tally.span = joined(tally.span, Some(Span::at(time)));
+                if let Some(answers) = answers {
+                    hear(&mut names, time, &answers);
+                }
+                reader.observations().into_iter().for_each(|observation| rows.add(observation));
+            }
+            Line::Damaged { line, fault } if options.strict && fault.is_damage() => {
                 let hint = "without --strict damaged records are counted and the others used";
                 return Err(Fault::new(&name, format_args!("line {line}: {fault}")).hint(hint).into());
             }
@@ -51,9 +61,19 @@ pub(super) async fn file(
     }
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
     let mut run = tally.run(id, path, options);
+    run.loss.bounds = reader.notes().into_iter().map(|(note, count)| (note.to_owned(), count)).collect();
+    let writer = writer.with(Learnt { names: names.changed(), ..Learnt::default() });
+    run.loss.names = names.missed();
+    reader.end().into_iter().for_each(|observation| rows.add(observation));
     let written = finish(writer, &mut run, rows).await.with_context(|| name.clone())?;
     tally.tell(&run, &written);
     Ok((run, written))
+}
+
+fn hear(names: &mut Gatherer, time: Timestamp, answers: &Answers) {
+    for address in &answers.addresses {
+        names.hear(time, answers.name.as_bytes(), (*address, answers.ttl_s), answers.asked_by);
+    }
 }
 
 async fn finish(writer: RunWriter, run: &mut Run, mut rows: Rows) -> anyhow::Result<Written> {
@@ -82,6 +102,8 @@ impl Rows {
 struct Tally {
     used: u64,
     not_used: BTreeMap<String, u64>,
+    /// Those among them that are damaged.
+    damaged: u64,
     span: Option<Span>,
     /// The first that were damaged, as they are told.
     told: Vec<String>,
@@ -90,6 +112,10 @@ struct Tally {
 impl Tally {
     fn damaged(&mut self, name: &str, line: u64, fault: &Damage) {
         *self.not_used.entry(fault.kind()).or_default() += 1;
+        if !fault.is_damage() {
+            return;
+        }
+        self.damaged += 1;
         if self.told.len() as u64 <= MAX_TOLD {
             self.told.push(format!("{name}: line {line}: {fault}"));
         }
@@ -117,7 +143,7 @@ impl Tally {
         if *written != Written::Added {
             return;
         }
-        let damaged = run.packets - run.decoded;
+        let damaged = self.damaged;
         for line in self.told.iter().take(usize::try_from(MAX_TOLD).unwrap_or_default()) {
             warnln!("{}", super::fault::printable(line));
         }

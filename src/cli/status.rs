@@ -152,7 +152,8 @@ fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String
     let (by_kernel, by_interface) = (sum(|run| run.loss.dropped_by_kernel), sum(|run| run.loss.dropped_by_interface));
     line("dropped", format!("{by_kernel} by the kernel, {by_interface} by interfaces"));
     for (run, (bound, count)) in runs.iter().flat_map(|run| run.loss.bounds.iter().map(move |bound| (run, bound))) {
-        line("  bound hit", format!("{}: {count} {bound}", run.source));
+        let name = if run.is_records() { "  note" } else { "  bound hit" };
+        line(name, format!("{}: {count} {bound}", run.source));
     }
     let sweeps = || runs.iter().flat_map(|run| &run.sweeps);
     for sweep in sweeps().take(MAX_SWEEPS) {

@@ -113,6 +113,12 @@ impl Gatherer {
         }
     }
 
+    /// Takes in what a flow log says of a DNS answer that a client received.
+    pub fn hear(&mut self, time: Timestamp, name: &[u8], (address, ttl_s): (IpAddr, u32), asked_by: IpAddr) {
+        let answer = Answer { address, name: HostName::parse(name), ttl_s, is_reverse: false };
+        self.told(time, answer, NameSource::Dns, Some(asked_by));
+    }
+
     /// The sightings that are new or have changed since they were taken out last, in order.
     /// Figures are those of all packets so far.
     pub fn changed(&mut self) -> Vec<NameSighting> {

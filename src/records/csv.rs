@@ -10,10 +10,11 @@ use std::{
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    Fault, FlowRecord, Line, RecordsError,
-    line::{Lines, Text, fields},
+    Fault, FlowRecord, Line, MAX_SHOWN, RecordsError,
+    line::{Lines, Text, fields, trimmed},
+    record::is_usable,
 };
-use crate::model::{Hour, Outcome, Protocol, Span, Timestamp};
+use crate::model::{Outcome, Protocol, Span, Timestamp};
 
 /// What a column says, and what it may be called.
 type Column = (&'static str, &'static [&'static str]);
@@ -117,6 +118,7 @@ impl Columns {
             connections: number(self.connections, CONNECTIONS)?.unwrap_or(1).max(1),
             span: self.span(&row)?,
             hours: row.get(self.hours, HOURS, "a whole number", plain)?,
+            detail: None,
         })
     }
 
@@ -128,9 +130,6 @@ impl Columns {
         if last < first { Err(Fault::Backwards) } else { Ok(Some(Span { first, last })) }
     }
 }
-
-/// Letters of a wrong value that a message repeats.
-const MAX_SHOWN: usize = 40;
 
 struct Row<'r>(&'r [String]);
 
@@ -174,7 +173,7 @@ fn protocol(text: &str) -> Option<Protocol> {
 }
 
 fn time(text: &str) -> Option<Timestamp> {
-    Timestamp::parse(text).filter(|time| time.hour().is_named() && time.hour() < Hour(i32::MAX))
+    Timestamp::parse(text).filter(|time| is_usable(*time))
 }
 
 fn outcome(text: &str) -> Option<Outcome> {
@@ -208,6 +207,7 @@ impl<R: Read> Reader<R> {
             None => return Ok(None),
             Some(Text::TooLong) => Err(Fault::TooLong),
             Some(Text::Whole(bytes)) => {
+                let bytes = trimmed(bytes);
                 self.digest.update(bytes);
                 self.digest.update(b"\n");
                 let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotText);

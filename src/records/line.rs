@@ -28,6 +28,15 @@ impl<R: Read> Lines<R> {
 
     /// The next line that says anything: neither empty nor a comment.
     pub fn next(&mut self) -> io::Result<Option<Text<'_>>> {
+        self.next_that(says_something)
+    }
+
+    /// The next line that is not empty, comments among them.
+    pub fn next_or_comment(&mut self) -> io::Result<Option<Text<'_>>> {
+        self.next_that(|line| !trimmed(line).is_empty())
+    }
+
+    fn next_that(&mut self, is_wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<Text<'_>>> {
         loop {
             self.buffer.clear();
             let limit = MAX_BYTES as u64 + 1;
@@ -39,8 +48,8 @@ impl<R: Read> Lines<R> {
                 self.skip_rest()?;
                 return Ok(Some(Text::TooLong));
             }
-            if says_something(&self.buffer) {
-                return Ok(Some(Text::Whole(trimmed(&self.buffer))));
+            if is_wanted(&self.buffer) {
+                return Ok(Some(Text::Whole(without_end(&self.buffer))));
             }
         }
     }
@@ -63,13 +72,25 @@ pub(super) fn first(head: &[u8]) -> &[u8] {
     head.split(|byte| *byte == b'\n').find(|line| says_something(line)).map(trimmed).unwrap_or_default()
 }
 
+/// The first line of a file's beginning that is not empty, comments among them.
+pub(super) fn first_or_comment(head: &[u8]) -> &[u8] {
+    head.split(|byte| *byte == b'\n').map(without_end).find(|line| !trimmed(line).is_empty()).unwrap_or_default()
+}
+
+/// Without its line end, and without the mark that some programs put before UTF-8.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
 fn says_something(line: &[u8]) -> bool {
     let line = trimmed(line);
     !line.is_empty() && !line.starts_with(b"#")
 }
 
 /// Without white space around it and without the mark that some programs put before UTF-8.
-fn trimmed(line: &[u8]) -> &[u8] {
+pub(super) fn trimmed(line: &[u8]) -> &[u8] {
     line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
 }
 

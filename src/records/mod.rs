@@ -1,15 +1,26 @@
 //! Flow logs to observations: what others have counted, for those who have no packets.
 //!
-//! Each format is read line by line into a [`FlowRecord`], and those become observations as packets do. A record says
-//! outright who the client was, and how many connections and hours it stands for ([`Lump`](crate::model::Lump)).
+//! A CSV and Zeek's logs are read line by line into a [`FlowRecord`], and those become observations as packets do. A record
+//! says how many connections and hours it stands for ([`Lump`](crate::model::Lump)), and mostly who the client was. Hubble
+//! tells of packets: they are gathered to connections first.
 
 mod csv;
+mod hubble;
+mod json;
 mod line;
+mod number;
 mod record;
+mod zeek;
 
-use std::io::{self, Read};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    net::IpAddr,
+};
 
-pub use record::FlowRecord;
+use crate::model::{Observation, Timestamp};
+
+pub use record::{Detail, FlowRecord};
 
 /// Bytes from the start of a file that are enough to know its format.
 pub const HEAD_BYTES: usize = 4_096;
@@ -19,12 +30,28 @@ pub const HEAD_BYTES: usize = 4_096;
 pub enum Format {
     /// Comma-separated, with a header that names the columns.
     Csv,
+    /// Zeek's `conn.log` in columns.
+    ZeekTsv,
+    /// The same as JSON lines.
+    ZeekJson,
+    /// Hubble's flows as JSON lines.
+    Hubble,
 }
 
 impl Format {
     /// The format of a file that begins so; it is told by the bytes and never by the name.
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Self> {
+        let line = line::trimmed(line::first_or_comment(head));
+        if zeek::is_header(head) {
+            return Some(Self::ZeekTsv);
+        }
+        if zeek::is_record(line) {
+            return Some(Self::ZeekJson);
+        }
+        if hubble::is_record(line) {
+            return Some(Self::Hubble);
+        }
         csv::is_header(line::first(head)).then_some(Self::Csv)
     }
 }
@@ -51,7 +78,10 @@ pub enum RecordsError {
     Io(#[from] io::Error),
 }
 
-/// What is wrong with a record that cannot be used.
+/// Letters of a wrong value that a message repeats.
+const MAX_SHOWN: usize = 80;
+
+/// Why a line cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A field that must be there is empty or missing.
@@ -76,15 +106,84 @@ pub enum Fault {
     /// The line is not text.
     #[error("not UTF-8")]
     NotText,
+    /// The line is no JSON object, or cut short.
+    #[error("not JSON")]
+    NotJson,
+    /// JSON of another shape.
+    #[error("not {what}: {why}")]
+    Shape {
+        /// What it should be.
+        what: &'static str,
+        /// What the reader says, cut to a bound.
+        why: String,
+    },
+    /// No header says what the columns are.
+    #[error("no #fields before it")]
+    NoHeader,
+    /// The line has more or fewer fields than its header.
+    #[error("not as many fields as #fields names")]
+    FieldCount,
+    /// It ends later than any time.
+    #[error("it ends later than any time")]
+    Endless,
+    /// A line of another log than the one of connections.
+    #[error("of another log than conn")]
+    OtherLog,
+    /// A protocol that the log does not name.
+    #[error("its protocol is not named")]
+    UnknownTransport,
+    /// A protocol with ports, without them.
+    #[error("its ports are not named")]
+    NoPorts,
+    /// An ICMP error, which the log does not tie to what it answers.
+    #[error("ICMP unreachable: it answers another flow")]
+    Unreachable,
+    /// No packet of it was whole.
+    #[error("a connection of which no packet was seen whole")]
+    NothingSeen,
+    /// What a socket translated, without the ends of a connection.
+    #[error("a translation at a socket, no packet")]
+    SocketEvent,
+    /// A request that was denied within a connection.
+    #[error("an L7 message that was denied, within a connection that was not")]
+    DeniedMessage,
+    /// Whether it went through is not said.
+    #[error("no verdict whether it was forwarded")]
+    NoVerdict,
+    /// The word of a loss.
+    #[error("word of lost flows, no flow")]
+    LostEvents,
+    /// A line about something else.
+    #[error("no flow")]
+    NoFlow,
 }
 
 impl Fault {
+    /// Whether something is broken. Else the line is whole, and of no use here.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        !matches!(
+            self,
+            Self::OtherLog
+                | Self::UnknownTransport
+                | Self::NoPorts
+                | Self::Unreachable
+                | Self::NothingSeen
+                | Self::SocketEvent
+                | Self::DeniedMessage
+                | Self::NoVerdict
+                | Self::LostEvents
+                | Self::NoFlow
+        )
+    }
+
     /// The kind of damage, for counting: without the value.
     #[must_use]
     pub fn kind(&self) -> String {
         match self {
             Self::Missing(what) => format!("record: no {what}"),
             Self::Field { what, expected, .. } => format!("record: {what} is not {expected}"),
+            Self::Shape { what, .. } => format!("record: not {what}"),
             other => format!("record: {other}"),
         }
     }
@@ -95,6 +194,13 @@ impl Fault {
 pub enum Line {
     /// A record.
     Flow(FlowRecord),
+    /// A packet of a connection that [`Reader::observations`] or [`Reader::end`] tells.
+    Packet {
+        /// When it was seen.
+        time: Timestamp,
+        /// What it said of names.
+        answers: Option<Answers>,
+    },
     /// One that cannot be used.
     Damaged {
         /// Its line, from 1.
@@ -104,28 +210,82 @@ pub enum Line {
     },
 }
 
+/// A DNS answer that a log tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// The name that was asked for, as the log has it.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// How long they are to be relied on, in seconds.
+    pub ttl_s: u32,
+    /// Who asked.
+    pub asked_by: IpAddr,
+}
+
 /// Reads the records of one flow log.
-pub struct Reader<R> {
-    csv: csv::Reader<R>,
+pub struct Reader<R>(Inner<R>);
+
+enum Inner<R> {
+    Csv(Box<csv::Reader<R>>),
+    Zeek(Box<zeek::Reader<R>>),
+    Hubble(Box<hubble::Reader<R>>),
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the header and gets ready for the records.
+    /// Reads the header, where there is one, and gets ready for the records.
     pub fn new(format: Format, inner: R) -> Result<Self, RecordsError> {
-        match format {
-            Format::Csv => Ok(Self { csv: csv::Reader::new(inner)? }),
-        }
+        Ok(Self(match format {
+            Format::Csv => Inner::Csv(Box::new(csv::Reader::new(inner)?)),
+            Format::ZeekTsv => Inner::Zeek(Box::new(zeek::Reader::new(zeek::Layout::Tsv, inner))),
+            Format::ZeekJson => Inner::Zeek(Box::new(zeek::Reader::new(zeek::Layout::Json, inner))),
+            Format::Hubble => Inner::Hubble(Box::new(hubble::Reader::new(inner))),
+        }))
     }
 
     /// The next record, or none at the end.
     pub fn next_line(&mut self) -> io::Result<Option<Line>> {
-        self.csv.next_line()
+        match &mut self.0 {
+            Inner::Csv(reader) => reader.next_line(),
+            Inner::Zeek(reader) => reader.next_line(),
+            Inner::Hubble(reader) => reader.next_line(),
+        }
+    }
+
+    /// Takes out what packets so far have come to, as far as it is told no more.
+    pub fn observations(&mut self) -> Vec<Observation> {
+        match &mut self.0 {
+            Inner::Hubble(reader) => reader.observations(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes out the rest, at the end.
+    pub fn end(&mut self) -> Vec<Observation> {
+        match &mut self.0 {
+            Inner::Hubble(reader) => reader.end(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What must be said of the log as a whole, with how often: its own loss, and what its counts are worth.
+    #[must_use]
+    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
+        match &self.0 {
+            Inner::Csv(_) => BTreeMap::new(),
+            Inner::Zeek(reader) => reader.notes(),
+            Inner::Hubble(reader) => reader.notes(),
+        }
     }
 
     /// A number for all that came in: equal records in equal order have the same, however their lines end.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        self.csv.digest()
+        match &self.0 {
+            Inner::Csv(reader) => reader.digest(),
+            Inner::Zeek(reader) => reader.digest(),
+            Inner::Hubble(reader) => reader.digest(),
+        }
     }
 }
 

@@ -3,11 +3,17 @@
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{
-    Flags, Hour, Lump, Observation, ObservationKey, Opening, Outcome, Protocol, Span, Tally, Trace, TraceSet,
+    Flags, Hour, Lump, Observation, ObservationKey, Opening, Outcome, PortKind, Protocol, Span, Tally, Timestamp,
+    Trace, TraceSet,
 };
+
+/// Whether a time can be placed: it lies in an hour that names one.
+pub(super) fn is_usable(time: Timestamp) -> bool {
+    time.hour().is_named() && time.hour() < Hour(i32::MAX)
+}
 
 /// What a flow log says of the connections between a client and a port of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,27 @@ pub struct FlowRecord {
     pub span: Option<Span>,
     /// In how many different hours, where it counts them.
     pub hours: Option<u32>,
+    /// What logs of single connections tell besides.
+    pub detail: Option<Detail>,
+}
+
+/// What a log tells of a single connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// Whether it is known who opened. Else `client` and `server` are two ends, and the map decides who was who.
+    pub opening: Opening,
+    /// The client's port where `opening` is not known; the map weighs both.
+    pub client_port: u16,
+    /// What was seen of it, the client being `src`. Stands in place of the outcome.
+    pub flags: Flags,
+    /// Packets from the server, among all.
+    pub packets_to_client: u64,
+    /// Its VLANs, outer first and a dot between.
+    pub vlans: String,
+    /// The tunnel that it was in.
+    pub tunnels: String,
+    /// Tells it from all other connections.
+    pub tag: u64,
 }
 
 impl FlowRecord {
@@ -45,12 +72,17 @@ impl FlowRecord {
     pub fn observations(&self) -> SmallVec<[Observation; 2]> {
         let span = self.span.unwrap_or_else(|| Span::at(Hour(0).start()));
         let (first, last) = (span.first.hour(), span.last.hour());
-        let micros = |time: crate::model::Timestamp| time.micros_in_hour();
+        let micros = |time: Timestamp| time.micros_in_hour();
+        let to_client = self.detail.as_ref().map_or(0, |detail| detail.packets_to_client);
+        let identity = self.identity();
         let whole = Trace {
-            identity: self.identity(),
+            src_port: self.detail.as_ref().map_or(0, |detail| detail.client_port),
+            identity,
+            // where it is open which end is which, each goes by the number
+            answer: if self.opening() == Opening::Open { identity } else { 0 },
             flags: self.flags(),
-            from_src: Tally::one(0, self.counted_packets(), self.bytes_to_server),
-            from_dst: Tally::one(0, 0, self.bytes_to_client),
+            from_src: Tally::one(0, self.counted_packets().saturating_sub(to_client), self.bytes_to_server),
+            from_dst: Tally::one(0, to_client, self.bytes_to_client),
             lump: Lump { connections: self.connections, hours: self.hours.unwrap_or_default() },
             ..Trace::default()
         };
@@ -70,17 +102,22 @@ impl FlowRecord {
     }
 
     fn observation(&self, hour: Hour, trace: Trace) -> Observation {
+        let tags = |of: fn(&Detail) -> &String| self.detail.as_ref().map(of).cloned().unwrap_or_default();
         let key = ObservationKey {
             hour,
             protocol: self.protocol,
-            opening: Opening::Seen,
+            opening: self.opening(),
             src: self.client,
             dst: self.server,
             dst_port: self.port,
-            vlans: String::new(),
-            tunnels: String::new(),
+            vlans: tags(|detail| &detail.vlans),
+            tunnels: tags(|detail| &detail.tunnels),
         };
-        Observation { key, traces: TraceSet::restore([trace], 1) }
+        laid(key, trace)
+    }
+
+    fn opening(&self) -> Opening {
+        self.detail.as_ref().map_or(Opening::Seen, |detail| detail.opening)
     }
 
     /// None where the record does not say; but datagrams without an answer are only needed where they go on, so of these
@@ -95,6 +132,9 @@ impl FlowRecord {
 
     /// The flags that the map reads the outcome from.
     fn flags(&self) -> Flags {
+        if let Some(detail) = &self.detail {
+            return detail.flags;
+        }
         let outcome = self.outcome.unwrap_or(Outcome::Established);
         let bits: &[Flags] = match outcome {
             Outcome::Established => &[Flags::ASKED, Flags::AGREED, Flags::FROM_SRC, Flags::FROM_DST],
@@ -115,13 +155,29 @@ impl FlowRecord {
 
     /// A number that tells it from other records between the same ends; equal records are one, whose counts add up.
     fn identity(&self) -> u32 {
-        let mut digest = Xxh3::new();
-        digest.update(format!("{self:?}").as_bytes());
-        let [a, b, c, d, ..] = digest.digest().to_le_bytes();
+        let tag = match &self.detail {
+            Some(detail) => detail.tag,
+            // stores hold numbers from before there were details
+            None => xxh3_64(format!("{self:?}").replace(", detail: None", "").as_bytes()),
+        };
+        let [a, b, c, d, ..] = tag.to_le_bytes();
         u32::from_le_bytes([a, b, c, d]).max(1)
     }
 }
 
-fn is_stream(protocol: Protocol) -> bool {
+/// The observation of one trace. Where it is open who opened, the row is laid towards the likelier server: rows are kept
+/// by its port, and clients have many.
+pub(super) fn laid(key: ObservationKey, trace: Trace) -> Observation {
+    let is_turned = key.opening == Opening::Open && PortKind::of(trace.src_port).outranks(PortKind::of(key.dst_port));
+    let (key, trace) = if is_turned {
+        let turned = ObservationKey { src: key.dst, dst: key.src, dst_port: trace.src_port, ..key };
+        (turned, trace.turned(key.dst_port))
+    } else {
+        (key, trace)
+    };
+    Observation { key, traces: TraceSet::restore([trace], 1) }
+}
+
+pub(super) fn is_stream(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::TCP | Protocol::SCTP)
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::{Flags, Hour, Lump, Observation, Opening, Outcome, Protocol, Timestamp};
 
@@ -10,7 +12,7 @@ fn lines(text: &[u8]) -> Vec<Line> {
 fn flows(text: &str) -> Vec<FlowRecord> {
     let flow = |line| match line {
         Line::Flow(record) => record,
-        Line::Damaged { line, fault } => panic!("line {line}: {fault}"),
+        other => panic!("{other:?}"),
     };
     lines(text.as_bytes()).into_iter().map(flow).collect()
 }
@@ -18,7 +20,7 @@ fn flows(text: &str) -> Vec<FlowRecord> {
 fn faults(text: &[u8]) -> Vec<(u64, String)> {
     let fault = |line| match line {
         Line::Damaged { line, fault } => Some((line, fault.to_string())),
-        Line::Flow(_) => None,
+        _ => None,
     };
     lines(text).into_iter().filter_map(fault).collect()
 }
@@ -121,4 +123,120 @@ fn line_ends_do_not_make_another_log_and_records_do() {
     assert_eq!(digest(text), digest(&text.replace('\n', "\r\n")));
     assert_eq!(digest(text), digest(text.trim_end()));
     assert_ne!(digest(text), digest(&text.replace("80", "81")));
+}
+
+/// A log of each format.
+fn samples() -> [(Format, Vec<u8>); 4] {
+    let tsv = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#fields\tts\tuid\tid.orig_h\t\
+               id.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\tconn_state\thistory\torig_pkts\tvlan\n\
+               1789984801.25\tC1\t10.0.0.1\t40000\t10.0.0.9\t5432\ttcp\t1.5\tSF\tShADadFf\t3\t-\n\
+               1789984802.25\tC2\tfd00::1\t40000\tfd00::9\t53\tudp\t-\tS0\tD\t1\t20\n#close\t2026\n";
+    let zeek = "{\"ts\":1789984801.25,\"uid\":\"C1\",\"id.orig_h\":\"10.0.0.1\",\"id.orig_p\":4,\"id.resp_h\":\"10.0.0.9\",\
+                \"id.resp_p\":5,\"proto\":\"tcp\",\"conn_state\":\"SF\",\"history\":\"^hA\",\"tunnel_parents\":[\"C\"]}\n";
+    let hubble = "{\"flow\":{\"time\":\"2026-09-21T10:00:01.25Z\",\"verdict\":\"DROPPED\",\"IP\":{\"source\":\"10.0.0.1\",\
+                  \"destination\":\"10.0.0.2\"},\"l4\":{\"TCP\":{\"source_port\":4,\"destination_port\":5,\"flags\":{\"SYN\":true}}},\
+                  \"is_reply\":false,\"drop_reason_desc\":\"POLICY_DENIED\"},\"node_name\":\"n\"}\n\
+                  {\"lost_events\":{\"num_events_lost\":\"3\"}}\n";
+    let csv = "client,server,protocol,port,packets,outcome\n10.0.0.1,10.0.0.2,tcp,80,4,refused\n";
+    let texts = [tsv, zeek, hubble, csv].map(|text| text.as_bytes().to_vec());
+    let [tsv, zeek, hubble, csv] = texts;
+    [(Format::ZeekTsv, tsv), (Format::ZeekJson, zeek.repeat(2)), (Format::Hubble, hubble), (Format::Csv, csv)]
+}
+
+/// Lines that are no headers: those that must be counted.
+fn records_of(format: Format, text: &[u8]) -> usize {
+    let is_full = |line: &&[u8]| !line::trimmed(line).is_empty();
+    let full = text.split(|byte| *byte == b'\n').filter(is_full);
+    match format {
+        Format::ZeekTsv => {
+            full.filter(|line| !line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).starts_with(b"#")).count()
+        }
+        Format::Csv => full.filter(|line| !line::trimmed(line).starts_with(b"#")).count().saturating_sub(1),
+        Format::ZeekJson | Format::Hubble => full.count(),
+    }
+}
+
+/// Reads to the end: how many lines were told, and how many observations came of it.
+fn read_all(format: Format, text: &[u8]) -> Option<(usize, usize)> {
+    let mut reader = Reader::new(format, text).ok()?;
+    let (mut told, mut observed) = (0, 0);
+    while let Some(line) = reader.next_line().unwrap() {
+        told += 1;
+        if let Line::Flow(record) = line {
+            observed += record.observations().len();
+        }
+        observed += reader.observations().len();
+    }
+    Some((told, observed + reader.end().len()))
+}
+
+#[test]
+fn each_format_is_told_by_its_first_bytes() {
+    for (format, text) in samples() {
+        assert_eq!(Format::of(&text), Some(format));
+        assert_eq!(Format::of(&[b"\xef\xbb\xbf\r\n", &text[..]].concat()), Some(format), "{format:?}");
+        assert_ne!(read_all(format, &text).unwrap().1, 0);
+    }
+    let spaced = "{ \"_path\": \"conn\", \"id.orig_h\": \"::1\" }";
+    assert_eq!(Format::of(spaced.as_bytes()), Some(Format::ZeekJson));
+    for other in [
+        "{\n  \"apiVersion\": \"v1\"\n}",
+        "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[]}",
+        "[{\"flow\":{}}]",
+        "# a comment\n",
+        "#fields of corn\n",
+    ] {
+        assert_eq!(Format::of(other.as_bytes()), None, "{other}");
+    }
+}
+
+/// A change of a text: what goes where.
+fn any_change() -> impl Strategy<Value = (prop::sample::Index, usize, Vec<u8>)> {
+    let bytes = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..6),
+        prop::sample::select(vec![
+            &b"\n"[..],
+            b"\t",
+            b"-",
+            b"\"",
+            b"{",
+            b"}",
+            b"[",
+            b"#",
+            b"9",
+            b"null",
+            b"#fields\t",
+            b"\\x",
+            b"e9"
+        ])
+        .prop_map(<[u8]>::to_vec),
+    ];
+    (any::<prop::sample::Index>(), 0usize..9, bytes)
+}
+
+proptest! {
+    #[test]
+    fn every_line_of_a_damaged_log_is_used_or_counted(
+        which in 0usize..4, changes in prop::collection::vec(any_change(), 0..12),
+    ) {
+        let (format, mut text) = samples()[which].clone();
+        for (place, removed, bytes) in changes {
+            let at = place.index(text.len() + 1);
+            let end = (at + removed).min(text.len());
+            text.splice(at..end, bytes);
+        }
+        if let Some((told, _)) = read_all(format, &text) {
+            // the header of a CSV may have become a comment or another line
+            prop_assert!(told == records_of(format, &text) || format == Format::Csv);
+        }
+        if let Some(format) = Format::of(&text) {
+            read_all(format, &text);
+        }
+    }
+
+    #[test]
+    fn no_bytes_break_a_reader(text in prop::collection::vec(any::<u8>(), 0..400), which in 0usize..4) {
+        read_all(samples()[which].0, &text);
+        let _ = Format::of(&text);
+    }
 }

@@ -53,6 +53,7 @@ fn any_record() -> impl Strategy<Value = FlowRecord> {
             connections,
             span,
             hours,
+            detail: None,
         },
     )
 }
@@ -160,6 +161,7 @@ fn a_sweep_is_found_among_records() {
             connections: 1,
             span: Some(Span::at(Timestamp::new(1_789_200_000 + i64::from(n), 0))),
             hours: None,
+            detail: None,
         })
         .collect();
     let directory = Directory::new(&Cluster::default());

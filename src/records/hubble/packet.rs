@@ -1,0 +1,199 @@
+//! What a flow says of its connection.
+
+use std::net::IpAddr;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::super::{Answers, Fault, MAX_SHOWN};
+use super::event::{Flow, L4, TcpFlags, Word};
+use crate::model::{Protocol, Timestamp};
+
+/// An address with a port; 0 for protocols without.
+pub type End = (IpAddr, u16);
+
+/// What a packet means for its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The sender opens.
+    Open,
+    /// The sender agrees.
+    Agree,
+    /// The sender refuses or breaks.
+    Reset,
+    /// Anything else: whether data was carried, and whether the sender closes.
+    Traffic { has_data: bool, closes: bool },
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Forwarded,
+    /// The same, but a policy in audit mode would not have it.
+    Audited,
+    /// A policy did not let it pass.
+    Denied,
+    /// Dropped for another reason.
+    Dropped,
+}
+
+/// A flow that tells of a connection.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    pub time: Timestamp,
+    pub protocol: Protocol,
+    pub sender: End,
+    pub receiver: End,
+    pub event: Event,
+    pub verdict: Verdict,
+    /// Whether it came from the server, where that is known.
+    pub is_reply: Option<bool>,
+    /// Where it was seen. A message of an L7 proxy is no packet, and was seen nowhere.
+    pub point: Option<u32>,
+    /// What a DNS answer said.
+    pub answers: Option<Answers>,
+}
+
+/// Reads a flow.
+pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, Fault> {
+    let is_message = flow.l7.is_some() || flow.kind.as_ref().is_some_and(|kind| kind.is("L7", 2));
+    let is_socket = flow.kind.as_ref().is_some_and(|kind| kind.is("SOCK", 3));
+    let is_xlated = flow.sock_xlate_point.as_ref().is_some_and(|point| !point.is("SOCK_XLATE_POINT_UNKNOWN", 0));
+    if is_socket || is_xlated {
+        return Err(Fault::SocketEvent);
+    }
+    let verdict = verdict(flow)?;
+    if is_message && !matches!(verdict, Verdict::Forwarded | Verdict::Audited) {
+        return Err(Fault::DeniedMessage);
+    }
+    let ip = flow.ip.as_ref().ok_or(Fault::Missing("IP"))?;
+    let (source, destination) =
+        (address("source address", &ip.source)?, address("destination address", &ip.destination)?);
+    let l4 = flow.l4.as_ref().ok_or(Fault::Missing("l4"))?;
+    let (protocol, ports, event) = transport(l4)?;
+    let time = time.ok_or(Fault::Missing("time"))?;
+    let is_reply = is_reply(flow, protocol, event);
+    Ok(Packet {
+        time,
+        protocol,
+        sender: (source, ports.0),
+        receiver: (destination, ports.1),
+        event: if is_message { Event::Traffic { has_data: true, closes: false } } else { event },
+        verdict,
+        is_reply,
+        point: (!is_message).then(|| point(flow, node)),
+        answers: answers(flow, destination),
+    })
+}
+
+fn verdict(flow: &Flow) -> Result<Verdict, Fault> {
+    let verdict = flow.verdict.as_ref().ok_or(Fault::NoVerdict)?;
+    let is = |name, number| verdict.is(name, number);
+    let is_denied = flow
+        .drop_reason_desc
+        .as_ref()
+        .is_some_and(|why| why.is("POLICY_DENIED", 133) || why.is("POLICY_DENY", 181) || why.is("AUTH_REQUIRED", 189));
+    Ok(if is("FORWARDED", 1) || is("REDIRECTED", 5) {
+        Verdict::Forwarded
+    } else if is("AUDIT", 4) {
+        Verdict::Audited
+    } else if is("DROPPED", 2) {
+        if is_denied { Verdict::Denied } else { Verdict::Dropped }
+    } else if is("TRACED", 6) || is("TRANSLATED", 7) {
+        return Err(Fault::SocketEvent);
+    } else {
+        return Err(Fault::NoVerdict);
+    })
+}
+
+fn address(what: &'static str, text: &str) -> Result<IpAddr, Fault> {
+    if text.is_empty() {
+        return Err(Fault::Missing(what));
+    }
+    let value = || text.chars().take(MAX_SHOWN).collect();
+    let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
+    address.map_err(|_| Fault::Field { what, value: value(), expected: "an address" })
+}
+
+type Transport = (Protocol, (u16, u16), Event);
+
+/// The protocol with its ports, sender first. Go's own JSON nests it once.
+fn transport(l4: &L4) -> Result<Transport, Fault> {
+    /// Destination unreachable: a word on another packet (RFC 792; RFC 4443, section 3.1).
+    const UNREACHABLE: [u32; 2] = [3, 1];
+    let datagram = Event::Traffic { has_data: true, closes: false };
+    let l4 = l4.Protocol.as_deref().unwrap_or(l4);
+    Ok(match l4 {
+        L4 { TCP: Some(tcp), .. } => {
+            let event = tcp.flags.map_or(Event::Traffic { has_data: false, closes: false }, tcp_event);
+            with_ports(Protocol::TCP, (tcp.source_port, tcp.destination_port), event)?
+        }
+        L4 { UDP: Some(udp), .. } => with_ports(Protocol::UDP, (udp.source_port, udp.destination_port), datagram)?,
+        L4 { SCTP: Some(sctp), .. } => {
+            let event = sctp.chunk_type.as_ref().map_or(Event::Traffic { has_data: false, closes: false }, sctp_event);
+            with_ports(Protocol::SCTP, (sctp.source_port, sctp.destination_port), event)?
+        }
+        L4 { ICMPv4: Some(icmp), .. } if icmp.kind == UNREACHABLE[0] => return Err(Fault::Unreachable),
+        L4 { ICMPv6: Some(icmp), .. } if icmp.kind == UNREACHABLE[1] => return Err(Fault::Unreachable),
+        L4 { ICMPv4: Some(_), .. } => (Protocol::ICMP, (0, 0), datagram),
+        L4 { ICMPv6: Some(_), .. } => (Protocol::ICMPV6, (0, 0), datagram),
+        L4 { IGMP: Some(_), .. } => (Protocol(2), (0, 0), datagram),
+        L4 { VRRP: Some(_), .. } => (Protocol(112), (0, 0), datagram),
+        _ => return Err(Fault::UnknownTransport),
+    })
+}
+
+/// A port of 0 is left out of the log, and so is one that is not known.
+fn with_ports(protocol: Protocol, ports: (u16, u16), event: Event) -> Result<Transport, Fault> {
+    if ports.0 == 0 || ports.1 == 0 { Err(Fault::NoPorts) } else { Ok((protocol, ports, event)) }
+}
+
+fn tcp_event(flags: TcpFlags) -> Event {
+    match flags {
+        TcpFlags { rst: true, .. } => Event::Reset,
+        TcpFlags { syn: true, ack: false, .. } => Event::Open,
+        TcpFlags { syn: true, ack: true, .. } => Event::Agree,
+        TcpFlags { psh, fin, .. } => Event::Traffic { has_data: psh, closes: fin },
+    }
+}
+
+/// By the names and numbers of chunks (RFC 9260, section 3.2).
+fn sctp_event(chunk: &Word) -> Event {
+    let is = |name, number| chunk.is(name, number);
+    if is("INIT", 1) {
+        Event::Open
+    } else if is("INIT_ACK", 2) {
+        Event::Agree
+    } else if is("ABORT", 6) {
+        Event::Reset
+    } else {
+        Event::Traffic { has_data: is("DATA", 0), closes: is("SHUTDOWN", 7) || is("SHUTDOWN_COMPLETE", 14) }
+    }
+}
+
+/// The opening tells by itself; else Cilium's connection tracking does. A stream that it met in its middle is new to it by
+/// whoever happened to send first: that tells nothing.
+fn is_reply(flow: &Flow, protocol: Protocol, event: Event) -> Option<bool> {
+    let is_new = flow.trace_reason.as_ref().is_some_and(|reason| reason.is("NEW", 1));
+    match event {
+        Event::Open => Some(false),
+        Event::Agree => Some(true),
+        _ if is_new && protocol == Protocol::TCP => None,
+        // the older field says nothing where it is not set
+        _ => flow.is_reply.or(flow.reply.filter(|is_reply| *is_reply)),
+    }
+}
+
+/// A number for the place: a node, and a point on a packet's way through it.
+fn point(flow: &Flow, node: &str) -> u32 {
+    let kind = flow.event_type.as_ref().map_or(0, |event| event.kind);
+    let at = flow.trace_observation_point.as_ref().map(Word::text).unwrap_or_default();
+    let [a, b, c, d, ..] = xxh3_64(format!("{node} {kind} {at}").as_bytes()).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+fn answers(flow: &Flow, asked_by: IpAddr) -> Option<Answers> {
+    let l7 = flow.l7.as_ref().filter(|l7| l7.kind.as_ref().is_some_and(|kind| kind.is("RESPONSE", 2)))?;
+    let dns = l7.dns.as_ref().filter(|dns| !dns.query.is_empty() && !dns.ips.is_empty())?;
+    let addresses = dns.ips.iter().filter_map(|ip| ip.parse().ok()).collect();
+    Some(Answers { name: dns.query.clone(), addresses, ttl_s: dns.ttl, asked_by })
+}

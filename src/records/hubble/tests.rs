@@ -1,0 +1,221 @@
+use std::collections::BTreeMap;
+
+use super::{
+    super::{Format, Reader as AnyReader},
+    *,
+};
+use crate::model::{Flags, ObservationKey, Opening, Protocol, TraceSet};
+
+const CLIENT: (&str, u16) = ("10.0.0.1", 40_000);
+const SERVER: (&str, u16) = ("10.0.0.9", 5_432);
+
+/// A packet that goes from one end to the other.
+fn flow(from: (&str, u16), to: (&str, u16), l4: &str, more: &str) -> String {
+    let ports = format!("\"source_port\":{},\"destination_port\":{}", from.1, to.1);
+    let l4 = l4.replace("PORTS", &ports);
+    format!(
+        "{{\"flow\":{{\"time\":\"2026-09-21T10:00:01.25Z\",\"verdict\":\"FORWARDED\",\"IP\":{{\"source\":\"{}\",\
+        \"destination\":\"{}\",\"ipVersion\":\"IPv4\"}},\"l4\":{l4},\"source\":{{\"identity\":7,\"labels\":[\"k8s:a=b\"]}},\
+        \"Type\":\"L3_L4\",\"event_type\":{{\"type\":4}},\"node_name\":\"kind/worker\",{more}\"Summary\":\"x\"}},\
+        \"node_name\":\"kind/worker\",\"time\":\"2026-09-21T10:00:01.25Z\"}}\n",
+        from.0, to.0
+    )
+}
+
+fn tcp(from: (&str, u16), to: (&str, u16), flags: &[&str], more: &str) -> String {
+    let flags: Vec<String> = flags.iter().map(|flag| format!("\"{flag}\":true")).collect();
+    flow(from, to, &format!("{{\"TCP\":{{PORTS,\"flags\":{{{}}}}}}}", flags.join(",")), more)
+}
+
+fn udp(from: (&str, u16), to: (&str, u16), more: &str) -> String {
+    flow(from, to, "{\"UDP\":{PORTS}}", more)
+}
+
+const REPLY: &str = "\"is_reply\":true,\"trace_reason\":\"REPLY\",";
+const ASK: &str = "\"is_reply\":false,\"trace_reason\":\"ESTABLISHED\",";
+
+type Seen = (BTreeMap<ObservationKey, TraceSet>, Vec<(u64, String)>, BTreeMap<&'static str, u64>);
+
+fn read_with(text: &[u8], max: usize) -> Seen {
+    let mut reader = Reader::with_table(text, max);
+    let (mut rows, mut faults) = (BTreeMap::<_, TraceSet>::new(), Vec::new());
+    let mut all = Vec::new();
+    while let Some(line) = reader.next_line().unwrap() {
+        if let Line::Damaged { line, fault } = line {
+            faults.push((line, fault.to_string()));
+        }
+        all.extend(reader.observations());
+    }
+    all.extend(reader.end());
+    for row in all {
+        rows.entry(row.key).or_default().extend(row.traces);
+    }
+    (rows, faults, reader.notes())
+}
+
+fn read(text: &str) -> Seen {
+    assert_eq!(Format::of(text.as_bytes()), Some(Format::Hubble));
+    read_with(text.as_bytes(), MAX_CONNECTIONS)
+}
+
+fn only(text: &str) -> (ObservationKey, crate::model::Trace) {
+    let (rows, faults, _) = read(text);
+    assert!(faults.is_empty() && rows.len() == 1, "{rows:#?} {faults:?}");
+    let (key, traces) = rows.into_iter().next().unwrap();
+    assert_eq!(traces.total(), 1);
+    let trace = traces.iter().next().unwrap().clone();
+    (key, trace)
+}
+
+fn has(trace: &crate::model::Trace, bits: &[Flags]) -> bool {
+    bits.iter().all(|bit| trace.flags.has(*bit))
+}
+
+#[test]
+fn one_connection_reported_at_many_points_is_one_and_its_packets_count_once() {
+    let mut text = String::new();
+    for point in ["TO_ENDPOINT", "TO_OVERLAY", "TO_STACK"] {
+        let at = format!("\"trace_observation_point\":\"{point}\",");
+        text += &tcp(CLIENT, SERVER, &["SYN"], &at);
+        text += &tcp(SERVER, CLIENT, &["SYN", "ACK"], &format!("{at}{REPLY}"));
+        text += &tcp(CLIENT, SERVER, &["ACK", "PSH"], &format!("{at}{ASK}"));
+    }
+    let (key, trace) = only(&text);
+    assert_eq!((key.opening, key.dst_port, key.src.to_string()), (Opening::Seen, 5_432, "10.0.0.1".into()));
+    assert!(has(&trace, &[Flags::ASKED, Flags::AGREED, Flags::FROM_SRC, Flags::PAYLOAD]));
+    assert_eq!((trace.src_port, trace.from_src.fullest(), trace.from_dst.fullest()), (40_000, (2, 0), (1, 0)));
+}
+
+#[test]
+fn a_reply_alone_tells_the_client_and_the_older_layout_says_the_same() {
+    let line = udp(SERVER, CLIENT, REPLY);
+    let (key, trace) = only(&line);
+    assert_eq!((key.opening, key.src.to_string(), key.dst_port), (Opening::Seen, "10.0.0.1".into(), 5_432));
+    assert!(has(&trace, &[Flags::FROM_DST]) && !trace.flags.has(Flags::FROM_SRC));
+    let begin = line.find("{\"time").unwrap();
+    let end = line.find(",\"node_name\":\"kind/worker\",\"time").unwrap();
+    assert_eq!(only(&format!("{}\n", &line[begin..end])), (key.clone(), trace.clone()));
+    let camel = line
+        .replace("is_reply", "isReply")
+        .replace("source_port", "sourcePort")
+        .replace("destination_p", "destinationP");
+    assert_eq!(only(&camel), (key, trace));
+}
+
+#[test]
+fn without_word_of_a_reply_it_is_open_who_asked() {
+    let (key, _) = only(&udp(SERVER, CLIENT, ""));
+    // laid towards the likelier server, for the map to decide
+    assert_eq!((key.opening, key.dst_port), (Opening::Open, 5_432));
+    let new = tcp(SERVER, CLIENT, &["ACK"], "\"is_reply\":false,\"trace_reason\":\"NEW\",");
+    assert_eq!(only(&new).0.opening, Opening::Open);
+    // what is learnt later of the same connection holds for what came before
+    let later = udp(SERVER, CLIENT, "") + &udp(CLIENT, SERVER, ASK);
+    assert_eq!(only(&later).0.opening, Opening::Seen);
+}
+
+#[test]
+fn what_a_policy_dropped_is_refused_and_has_carried_nothing() {
+    let dropped = |line: String| {
+        line.replace("FORWARDED", "DROPPED")
+            .replace("\"Summary\"", "\"drop_reason_desc\":\"POLICY_DENIED\",\"Summary\"")
+    };
+    let (key, trace) = only(&dropped(tcp(CLIENT, SERVER, &["SYN"], "")));
+    assert_eq!((key.opening, has(&trace, &[Flags::ASKED, Flags::REFUSED])), (Opening::Seen, true));
+    let (_, trace) = only(&(udp(CLIENT, SERVER, ASK) + &dropped(udp(CLIENT, SERVER, ""))));
+    assert!(has(&trace, &[Flags::REFUSED]) && !trace.flags.has(Flags::FROM_DST));
+    // a packet that was lost on the way of an open connection refuses nothing
+    let open = udp(CLIENT, SERVER, ASK) + &udp(SERVER, CLIENT, REPLY) + &dropped(udp(CLIENT, SERVER, ""));
+    assert!(!only(&open).1.flags.has(Flags::REFUSED));
+    let notes = read(&dropped(udp(CLIENT, SERVER, ""))).2;
+    assert!(notes.iter().any(|(what, count)| what.contains("policy denied") && *count == 1), "{notes:?}");
+}
+
+#[test]
+fn a_reset_refuses_what_was_asked_and_closes_what_was_open() {
+    let refused = tcp(CLIENT, SERVER, &["SYN"], "") + &tcp(SERVER, CLIENT, &["RST", "ACK"], REPLY);
+    assert!(only(&refused).1.flags.has(Flags::REFUSED));
+    let open = tcp(CLIENT, SERVER, &["ACK"], ASK) + &tcp(SERVER, CLIENT, &["RST", "ACK"], REPLY);
+    let (_, trace) = only(&open);
+    assert!(has(&trace, &[Flags::CLOSED, Flags::FROM_DST]) && !trace.flags.has(Flags::REFUSED));
+}
+
+#[test]
+fn what_tells_of_no_connection_is_counted_under_its_reason() {
+    let socket = udp(CLIENT, SERVER, "\"sock_xlate_point\":\"SOCK_XLATE_POINT_PRE_DIRECTION_FWD\",");
+    let lines = [
+        socket.replace("FORWARDED", "TRACED"),
+        udp(CLIENT, SERVER, "").replace("\"FORWARDED\"", "\"ERROR\""),
+        udp(CLIENT, SERVER, "").replace("\"verdict\":\"FORWARDED\",", ""),
+        udp((CLIENT.0, 0), SERVER, "").replace("\"source_port\":0,", ""),
+        flow(CLIENT, SERVER, "{\"ICMPv4\":{\"type\":3,\"code\":1}}", ""),
+        flow(CLIENT, SERVER, "{}", ""),
+        udp(("", 1), SERVER, ""),
+        udp(("pod", 1), SERVER, ""),
+        udp(CLIENT, SERVER, "").replace("2026-", "126-"),
+        "{\"lost_events\":{\"source\":\"HUBBLE_RING_BUFFER\",\"num_events_lost\":\"12\"}}\n".into(),
+        "{\"node_status\":{\"state_change\":\"NODE_CONNECTED\"}}\n".into(),
+        "{}\n{\"flow\n[]\n".into(),
+    ];
+    let (rows, faults, notes) = read(&lines.concat());
+    assert!(rows.is_empty(), "{rows:#?}");
+    let told: Vec<&str> = faults.iter().map(|(_, why)| why.as_str()).collect();
+    assert_eq!(
+        told[..12],
+        [
+            "a translation at a socket, no packet",
+            "no verdict whether it was forwarded",
+            "no verdict whether it was forwarded",
+            "its ports are not named",
+            "ICMP unreachable: it answers another flow",
+            "its protocol is not named",
+            "no source address",
+            "source address `pod` is not an address",
+            "time `126-09-21T10:00:01.25Z` is not a time after 1977",
+            "word of lost flows, no flow",
+            "no flow",
+            "no flow",
+        ]
+    );
+    assert_eq!(told[12], "not JSON");
+    assert!(told[13].starts_with("not a Hubble flow") && told.len() == 14, "{told:?}");
+    assert_eq!(notes.values().collect::<Vec<_>>(), [&12]);
+}
+
+#[test]
+fn dns_answers_of_the_proxy_are_names_and_no_packets() {
+    let l7 =
+        "\"l7\":{\"type\":\"RESPONSE\",\"dns\":{\"query\":\"db.example.com.\",\"ips\":[\"10.0.0.7\"],\"ttl\":30}},";
+    let text = udp((SERVER.0, 53), CLIENT, &format!("{l7}{REPLY}")).replace("L3_L4", "L7");
+    let mut reader = AnyReader::new(Format::Hubble, text.as_bytes()).unwrap();
+    let Some(Line::Packet { answers: Some(answers), .. }) = reader.next_line().unwrap() else { panic!("an answer") };
+    assert_eq!(
+        (&answers.name[..], answers.ttl_s, answers.asked_by.to_string()),
+        ("db.example.com.", 30, "10.0.0.1".into())
+    );
+    assert_eq!(only(&text).1.from_dst.fullest(), (0, 0));
+    let (_, faults, _) = read(&text.replace("FORWARDED", "DROPPED"));
+    assert_eq!(faults[0].1, "an L7 message that was denied, within a connection that was not");
+}
+
+#[test]
+fn a_small_table_gives_what_a_large_one_gives_but_for_what_it_forgot() {
+    let mut text = String::new();
+    for n in 0..300u16 {
+        let client = (CLIENT.0, 30_000 + n % 60);
+        let hour = format!("T1{}:00", n / 100);
+        let line =
+            if n % 3 == 0 { tcp(SERVER, client, &["SYN", "ACK"], REPLY) } else { tcp(client, SERVER, &["SYN"], "") };
+        text += &line.replace("T10:00", &hour);
+    }
+    let [large, small] = [MAX_CONNECTIONS, 4].map(|max| read_with(text.as_bytes(), max).0);
+    let rows = |rows: &BTreeMap<ObservationKey, TraceSet>| -> Vec<_> {
+        let traces = |(key, traces): (&ObservationKey, &TraceSet)| {
+            (key.clone(), traces.iter().map(|it| (it.src_port, it.flags, it.from_src.fullest())).collect::<Vec<_>>())
+        };
+        rows.iter().map(traces).collect()
+    };
+    assert_eq!(rows(&large), rows(&small));
+    assert_eq!(large.len(), 3);
+    assert!(large.keys().all(|key| key.protocol == Protocol::TCP && key.opening == Opening::Seen));
+}

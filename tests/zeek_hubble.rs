@@ -1,0 +1,493 @@
+//! Zeek's and Hubble's logs, through the command line. What a log tells is what a capture of the same traffic tells, as far
+//! as a log can show it: logs are made here from the packets of captures.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs::File,
+    io::{BufReader, Write as _},
+    net::{IpAddr, SocketAddr},
+};
+
+use common::{
+    Flowmap,
+    cluster::{list, node, pod},
+};
+use flowmap::{
+    capture::file::CaptureReader,
+    decode::{Packet, Transport, decode},
+    model::{Protocol, Timestamp},
+};
+use serde_json::{Value, json};
+
+/// A connection as Zeek would write it.
+struct Conn {
+    protocol: Protocol,
+    ends: [SocketAddr; 2],
+    first: Timestamp,
+    last: Timestamp,
+    history: String,
+    /// Packets and IP bytes of each end.
+    sent: [(u64, u64); 2],
+    sequence: u32,
+    is_broadcast: bool,
+    number: usize,
+}
+
+/// What a packet adds to the history, and the number of its SYN.
+fn letter(packet: &Packet<'_>) -> Option<(char, u32)> {
+    Some(match packet.transport {
+        Transport::Tcp { flags, data_bytes, sequence, .. } => {
+            let flags = flags?;
+            let letter = match () {
+                () if flags.rst() => 'R',
+                () if flags.syn() && flags.ack() => 'H',
+                () if flags.syn() => 'S',
+                () if flags.fin() => 'F',
+                () if data_bytes > 0 => 'D',
+                () => 'A',
+            };
+            (letter, sequence)
+        }
+        Transport::Udp { .. } => ('D', 0),
+        Transport::Other | Transport::Sctp { .. } => ('-', 0),
+        Transport::Unreachable(_) => return None,
+    })
+}
+
+fn ends(packet: &Packet<'_>) -> [SocketAddr; 2] {
+    let ports = match packet.transport {
+        Transport::Tcp { src_port, dst_port, .. } | Transport::Udp { src_port, dst_port, .. } => (src_port, dst_port),
+        _ => (0, 0),
+    };
+    [(packet.src, ports.0).into(), (packet.dst, ports.1).into()]
+}
+
+/// Hands over the packets of a capture.
+fn packets(path: &str, mut take: impl FnMut(Timestamp, &Packet<'_>)) {
+    let mut reader = CaptureReader::new(BufReader::new(File::open(path).unwrap())).unwrap();
+    while let Ok(Some(frame)) = reader.next_frame() {
+        if let Ok(packet) = decode(&frame) {
+            take(frame.time, &packet);
+        }
+    }
+}
+
+/// The connections of a capture, with the ends as Zeek has them: the originator sent first, or is who a SYN-ACK answers.
+fn conns(path: &str) -> Vec<Conn> {
+    const IDLE_S: f64 = 60.0;
+    let mut all: Vec<Conn> = Vec::new();
+    let mut live: BTreeMap<(u8, BTreeSet<SocketAddr>), usize> = BTreeMap::new();
+    packets(path, |time, packet| {
+        let Some((letter, sequence)) = letter(packet) else { return };
+        let ends = ends(packet);
+        let key = (packet.protocol.0, BTreeSet::from(ends));
+        let known = live.get(&key).copied().filter(|n| {
+            let conn = &all[*n];
+            let is_new_syn = letter == 'S' && conn.sequence != sequence;
+            let is_idle = packet.protocol != Protocol::TCP && time.seconds_since(conn.last) > IDLE_S;
+            !is_new_syn && !is_idle
+        });
+        let n = known.unwrap_or_else(|| {
+            let (mut orig, mut history) = (ends, String::new());
+            if letter == 'H' {
+                orig.reverse();
+                history.push('^');
+            }
+            let (protocol, number) = (packet.protocol, all.len());
+            all.push(Conn {
+                protocol,
+                ends: orig,
+                first: time,
+                last: time,
+                history,
+                sent: [(0, 0); 2],
+                sequence,
+                is_broadcast: packet.is_broadcast,
+                number,
+            });
+            live.insert(key, number);
+            number
+        });
+        let conn = &mut all[n];
+        let side = usize::from(conn.ends[0] != ends[0]);
+        let letter = if side == 0 { letter } else { letter.to_ascii_lowercase() };
+        if letter != '-' && !conn.history.contains(letter) {
+            conn.history.push(letter);
+        }
+        conn.last = conn.last.max(time);
+        conn.sent[side].0 += 1;
+        conn.sent[side].1 += u64::from(packet.ip_bytes);
+    });
+    all
+}
+
+impl Conn {
+    fn transport(&self) -> &'static str {
+        match self.protocol {
+            Protocol::TCP => "tcp",
+            Protocol::UDP => "udp",
+            Protocol::ICMP | Protocol::ICMPV6 => "icmp",
+            _ => "unknown_transport",
+        }
+    }
+
+    fn seconds(time: i64) -> String {
+        format!("{}.{:06}", time / 1_000_000_000, time % 1_000_000_000 / 1_000)
+    }
+
+    fn fields(&self) -> [String; 16] {
+        let [orig, resp] = self.ends;
+        let history = if self.history.is_empty() { "-".into() } else { self.history.clone() };
+        [
+            Self::seconds(self.first.0),
+            format!("C{}", self.number),
+            orig.ip().to_string(),
+            orig.port().to_string(),
+            resp.ip().to_string(),
+            resp.port().to_string(),
+            self.transport().into(),
+            self.protocol.0.to_string(),
+            Self::seconds(self.last.0 / 1_000 * 1_000 - self.first.0 / 1_000 * 1_000),
+            "OTH".into(),
+            history,
+            self.sent[0].0.to_string(),
+            self.sent[0].1.to_string(),
+            self.sent[1].0.to_string(),
+            self.sent[1].1.to_string(),
+            if self.is_broadcast { "ff:ff:ff:ff:ff:ff" } else { "52:54:00:00:00:01" }.into(),
+        ]
+    }
+}
+
+const FIELDS: [&str; 16] = [
+    "ts",
+    "uid",
+    "id.orig_h",
+    "id.orig_p",
+    "id.resp_h",
+    "id.resp_p",
+    "proto",
+    "ip_proto",
+    "duration",
+    "conn_state",
+    "history",
+    "orig_pkts",
+    "orig_ip_bytes",
+    "resp_pkts",
+    "resp_ip_bytes",
+    "resp_l2_addr",
+];
+
+fn tsv(conns: &[Conn]) -> String {
+    let mut text =
+        "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n".to_owned();
+    let _ = writeln!(text, "#fields\t{}", FIELDS.join("\t"));
+    for conn in conns {
+        let _ = writeln!(text, "{}", conn.fields().join("\t"));
+    }
+    text + "#close\t2026-09-21-11-00-00\n"
+}
+
+fn json_lines(conns: &[Conn]) -> String {
+    let mut text = String::new();
+    for conn in conns {
+        let mut object = json!({"_path": "conn", "_write_ts": "2026-09-21T11:00:00.000000Z"});
+        for (name, value) in FIELDS.iter().zip(conn.fields()).filter(|(_, value)| value != "-") {
+            let number = value.parse::<u64>().map(Value::from).or_else(|_| value.parse::<f64>().map(Value::from));
+            object[name] = number.unwrap_or(Value::from(value));
+        }
+        let _ = writeln!(text, "{object}");
+    }
+    text
+}
+
+/// The flows by address, without what logs do not tell: to microseconds, and without VLANs.
+fn flows(flowmap: &Flowmap, file: &str) -> Vec<Value> {
+    let mut flows = flowmap.json(&["flows", "--by", "address", "--from", file]).as_array().unwrap().clone();
+    for flow in &mut flows {
+        let flow = flow.as_object_mut().unwrap();
+        for name in ["vlans", "tunnels", "first_seen", "last_seen"] {
+            flow.remove(name);
+        }
+        for end in ["client", "server"] {
+            flow[end].as_object_mut().unwrap().remove("names");
+        }
+    }
+    flows
+}
+
+#[test]
+fn a_log_of_zeek_gives_what_the_capture_gives() {
+    let flowmap = Flowmap::new();
+    let pcap = common::sample("pod-api.pcap");
+    let conns = conns(&pcap);
+    flowmap.write("conn.log", tsv(&conns));
+    flowmap.write("conn.json", json_lines(&conns));
+    let captured = flows(&flowmap, &pcap);
+    assert!(captured.len() > 25);
+    assert_eq!(flows(&flowmap, "conn.log"), captured);
+    assert_eq!(flows(&flowmap, "conn.json"), captured);
+}
+
+/// Captures of one place each. Left out are those of several interfaces, whose packets a log counts at each, with translation,
+/// with SCTP, whose ports Zeek does not tell, and with ICMP errors, which it does not tie to what they answer.
+const PLAIN: [&str; 21] = [
+    "dns/pcapplusplus__DnsPackets.pcap",
+    "dns/zeek__ticks-dns.pcap",
+    "dns/zeek__wikipedia.trace",
+    "enterprise_multi_host/suricata-verify__output-eve-ftp-data__input.pcap",
+    "enterprise_multi_host/tracepcap__week1_baseline.pcap",
+    "enterprise_multi_host/zeek__mapi.pcap",
+    "fragments/zeek__dns-edns-ecs.pcap",
+    "ipv6_ext/zeek__ip6_esp.trace",
+    "kubernetes/akita-cli__simple_http_two_with_noise.pcap",
+    "midstream/tracepcap__http_demo.pcap",
+    "nanosecond_bigendian/zeek__get-to-ssh-server.pcap",
+    "sctp_icmp/skydive__icmpv4-symetric.pcap",
+    "sll_sll2_raw_null_loopback/weave__test_loopback.pcap",
+    "tls_http_l7/deepflow__171-mysql.pcap",
+    "tls_http_l7/retina__quic.pcap",
+    "tls_http_l7/zeek__django-cloud.pcapng",
+    "truncated_malformed/ipfixprobe__tls.pcap",
+    "tunnels_vxlan_geneve_gre_ipip_mpls_pppoe/suricata-verify__decode-teredo-01__input.pcap",
+    "vlan/arkime__no-syn-ack.pcap",
+    "vlan/ent-lab-A__ws1_access_port.pcap",
+    "vlan/zeek__http-vlan-0.pcap",
+];
+
+#[test]
+fn logs_of_captures_from_elsewhere_give_what_they_give() {
+    let Some(data) = common::data() else { return };
+    let mut count = 0;
+    for name in PLAIN {
+        let path = common::text(&data.join("pcaps").join(name));
+        let flowmap = Flowmap::new();
+        flowmap.write("conn.log", tsv(&conns(&path)));
+        let (captured, logged) = (flows(&flowmap, &path), flows(&flowmap, "conn.log"));
+        let only = |these: &[Value], those: &[Value]| -> Vec<String> {
+            these.iter().filter(|flow| !those.contains(flow)).map(Value::to_string).collect()
+        };
+        assert_eq!(only(&logged, &captured), only(&captured, &logged), "{name}");
+        count += captured.len();
+    }
+    assert!(count > 600, "{count}");
+}
+
+/// The packets of a capture as Hubble would report them: each at two points, or with what aggregation leaves of them.
+fn hubble(path: &str, is_aggregated: bool) -> String {
+    let clients: BTreeMap<(u8, BTreeSet<SocketAddr>), SocketAddr> =
+        conns(path).iter().map(|conn| ((conn.protocol.0, conn.ends.into()), conn.ends[0])).collect();
+    let mut seen = BTreeSet::new();
+    let mut text = String::new();
+    packets(path, |time, packet| {
+        let Some((letter, _)) = letter(packet) else { return };
+        let [from, to] = ends(packet);
+        let is_reply = clients[&(packet.protocol.0, BTreeSet::from([from, to]))] != from;
+        if is_aggregated && !seen.insert((packet.protocol.0, from, to, letter)) {
+            return;
+        }
+        let flags = match letter {
+            'S' => json!({"SYN": true}),
+            'H' => json!({"SYN": true, "ACK": true}),
+            'R' => json!({"RST": true, "ACK": true}),
+            'F' => json!({"FIN": true, "ACK": true}),
+            'D' => json!({"PSH": true, "ACK": true}),
+            _ => json!({"ACK": true}),
+        };
+        let ports = json!({"source_port": from.port(), "destination_port": to.port()});
+        let mut l4 = json!({"UDP": ports.clone()});
+        if packet.protocol == Protocol::TCP {
+            l4 = json!({"TCP": ports});
+            l4["TCP"]["flags"] = flags;
+        } else if packet.protocol == Protocol::ICMP {
+            l4 = json!({"ICMPv4": {"type": if is_reply { 0 } else { 8 }}});
+        }
+        for point in ["TO_STACK", "TO_ENDPOINT"] {
+            let flow = json!({
+                "time": time.to_string(), "verdict": "FORWARDED",
+                "IP": {"source": from.ip().to_string(), "destination": to.ip().to_string(), "ipVersion": "IPv4"},
+                "l4": l4, "Type": "L3_L4", "event_type": {"type": 4}, "trace_observation_point": point,
+                "trace_reason": if is_reply { "REPLY" } else { "ESTABLISHED" }, "is_reply": is_reply, "node_name": "node-1",
+            });
+            let _ = writeln!(text, "{}", json!({"flow": flow, "node_name": "node-1", "time": time.to_string()}));
+        }
+    });
+    text
+}
+
+/// Who called whom, and what became of it.
+fn who(flows: &[Value]) -> BTreeMap<String, (u64, u64)> {
+    let key = |flow: &Value| {
+        let [client, server] = ["client", "server"].map(|end| &flow[end]["name"]);
+        format!("{client} {server} {} {} {} {}", flow["protocol"], flow["port"], flow["outcome"], flow["marks"])
+    };
+    let counts = |flow: &Value| (flow["connections"].as_u64().unwrap(), flow["packets"].as_u64().unwrap());
+    flows.iter().map(|flow| (key(flow), counts(flow))).collect()
+}
+
+#[test]
+fn flows_of_hubble_give_the_dependencies_of_the_capture_and_count_no_packet_twice() {
+    let flowmap = Flowmap::new();
+    let pcap = common::sample("pod-api.pcap");
+    let captured = who(&flows(&flowmap, &pcap));
+    flowmap.write("flows.json", hubble(&pcap, false));
+    assert_eq!(who(&flows(&flowmap, "flows.json")), captured);
+    flowmap.write("some.json", hubble(&pcap, true));
+    let some = who(&flows(&flowmap, "some.json"));
+    let lower = |(key, (connections, packets)): (&String, &(u64, u64))| {
+        let (all_connections, all_packets) = captured[key];
+        *connections <= all_connections && *packets <= all_packets
+    };
+    assert_eq!(some.keys().collect::<Vec<_>>(), captured.keys().collect::<Vec<_>>());
+    assert!(some.iter().all(lower), "{some:#?}");
+}
+
+fn conn_log() -> String {
+    tsv(&conns(&common::sample("pod-api.pcap")))
+}
+
+#[test]
+fn a_log_is_the_same_under_any_name_and_compression() {
+    let flowmap = Flowmap::new();
+    let log = conn_log();
+    flowmap.write("conn.log", &log);
+    flowmap.ok(&["import", "conn.log"]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(log.as_bytes()).unwrap();
+    flowmap.write("a.pcap", gzip.finish().unwrap());
+    flowmap.write("b.csv", zstd::encode_all(log.as_bytes(), 1).unwrap());
+    for file in ["a.pcap", "b.csv"] {
+        assert!(flowmap.ok(&["import", file]).stderr.contains("already in the store"), "{file}");
+    }
+    assert!(flowmap.feed(&["import", "-"], log.as_bytes()).stderr.contains("already in the store"));
+}
+
+#[test]
+fn a_log_in_two_files_and_beside_itself_is_one() {
+    let conns = conns(&common::sample("pod-api.pcap"));
+    let flowmap = Flowmap::new();
+    flowmap.write("whole.log", tsv(&conns));
+    let (early, late) = conns.split_at(conns.len() / 2);
+    flowmap.write("1.log", tsv(early));
+    flowmap.write("2.log", tsv(late));
+    let whole = flowmap.json(&["flows", "--from", "whole.log"]);
+    assert_eq!(flowmap.json(&["flows", "--from", "1.log", "2.log"]), whole);
+    assert_eq!(flowmap.json(&["flows", "--from", "2.log", "whole.log"]), whole);
+    flowmap.write("both.log", tsv(early) + &tsv(late));
+    assert_eq!(flowmap.json(&["flows", "--from", "both.log"]), whole);
+}
+
+/// A flow of Hubble from one address to port 80 or 53 of another.
+fn dropped(protocol: &str, client: IpAddr, verdict: &str, reason: &str) -> String {
+    let ports = json!({"source_port": 40_000, "destination_port": if protocol == "TCP" { 80 } else { 53 }, "flags": {"SYN": true}});
+    let flow = json!({
+        "time": "2026-09-21T10:00:00Z", "verdict": verdict, "drop_reason_desc": reason,
+        "IP": {"source": client.to_string(), "destination": "10.0.0.9"}, "l4": {protocol: ports}, "Type": "L3_L4",
+        "event_type": {"type": 1},
+    });
+    format!("{}\n", json!({"flow": flow, "node_name": "node-1"}))
+}
+
+#[test]
+fn what_a_policy_dropped_is_no_need_and_is_said() {
+    let flowmap = Flowmap::new();
+    let client: IpAddr = "10.0.0.1".parse().unwrap();
+    let log = dropped("TCP", client, "DROPPED", "POLICY_DENIED")
+        + &dropped("UDP", client, "DROPPED", "POLICY_DENIED").repeat(9)
+        + &dropped("UDP", "10.0.0.2".parse().unwrap(), "DROPPED", "STALE_OR_UNROUTABLE_IP");
+    flowmap.write("flows.json", log);
+    let told = flowmap.ok(&["import", "flows.json"]).stderr;
+    assert!(told.contains("warning: 10 reports of packets that a policy denied"), "{told}");
+    assert!(told.contains("warning: 1 reports of packets that Cilium dropped for other reasons"), "{told}");
+    let flows = flowmap.json(&["flows"]);
+    let outcomes: Vec<&Value> = flows.as_array().unwrap().iter().map(|flow| &flow["outcome"]).collect();
+    assert_eq!(outcomes, ["refused", "refused", "refused"]);
+    let text = flowmap.ok(&["status"]).stdout;
+    assert!(text.contains("note") && text.contains("counts are the least"), "{text}");
+}
+
+#[test]
+fn suggest_warns_of_what_a_deployed_policy_dropped_while_hubble_looked() {
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "closed", "namespace": "shop"},
+        "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "policyTypes": ["Ingress"]}});
+    let flowmap = Flowmap::new();
+    let pods = [node("node-1", "192.0.2.1", "10.0.0.0/24"), pod("web", "10.0.0.1"), pod("api", "10.0.0.9"), policy];
+    flowmap.write("cluster.json", list(&pods));
+    let client: IpAddr = "10.0.0.1".parse().unwrap();
+    let works = dropped("TCP", client, "FORWARDED", "").replace(":80,", ":8080,");
+    let data =
+        works.replace("\"SYN\":true", "\"PSH\":true,\"ACK\":true").replace("\"Type\"", "\"is_reply\":false,\"Type\"");
+    let drops = ["TCP", "UDP"].map(|it| dropped(it, client, "DROPPED", "POLICY_DENIED").repeat(5)).concat();
+    // when the pods were there
+    flowmap.write("flows.json", (works + &data + &drops).replace("2026-09-21", "2026-11-24"));
+    let files = ["--from", "flows.json", "--inventory", "cluster.json"];
+    let told =
+        flowmap.ok(&[&["suggest", "-n", "shop", "--isolate-unseen", "--out-dir", "out"], &files[..]].concat()).stderr;
+    for port in ["TCP/80", "UDP/53"] {
+        assert!(told.contains(&format!("shop/web -> shop/api {port}: not answered, maybe blocked")), "{told}");
+    }
+    let api = std::fs::read_to_string(flowmap.path("out/shop/api.yaml")).unwrap();
+    assert!(api.contains("port: 8080") && !api.contains("port: 80\n") && !api.contains("port: 53\n"), "{api}");
+}
+
+#[test]
+fn what_is_not_used_adds_up_and_strict_refuses_damage_alone() {
+    let flowmap = Flowmap::new();
+    let client: IpAddr = "10.0.0.1".parse().unwrap();
+    let lost = "{\"lost_events\":{\"num_events_lost\":\"7\"}}\n";
+    let whole = dropped("UDP", client, "FORWARDED", "") + lost + &dropped("UDP", client, "TRACED", "");
+    flowmap.write("whole.json", &whole);
+    let told = flowmap.ok(&["import", "--strict", "whole.json"]).stderr;
+    assert!(
+        told.starts_with("whole.json: 3 records, 1 used, not used: record: a translation at a socket, no packet 1, "),
+        "{told}"
+    );
+    assert!(told.contains("warning: 7 flows that Hubble lost"), "{told}");
+    flowmap.write("cut.json", &whole[..whole.len() - 20]);
+    let told = flowmap.ok(&["import", "cut.json"]).stderr;
+    assert!(told.contains("cut.json: line 3: not JSON"), "{told}");
+    flowmap.run(&["import", "--strict", "cut.json"]).is_an_error(&["cut.json: line 3: not JSON", "hint: "]);
+    let status = flowmap.json(&["status"]);
+    for run in status["runs"].as_array().unwrap() {
+        let not_used: u64 = run["not_decoded"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        assert_eq!(run["packets"].as_u64(), run["decoded"].as_u64().map(|used| used + not_used));
+    }
+}
+
+#[test]
+fn dns_answers_that_hubble_saw_name_their_addresses() {
+    let flowmap = Flowmap::new();
+    let flow = json!({
+        "time": "2026-09-21T10:00:00Z", "verdict": "FORWARDED", "IP": {"source": "10.96.0.10", "destination": "10.0.0.1"},
+        "l4": {"UDP": {"source_port": 53, "destination_port": 40_000}}, "Type": "L7", "is_reply": true,
+        "l7": {"type": "RESPONSE", "dns": {"query": "db.example.com.", "ips": ["192.0.2.7"], "ttl": 30}},
+    });
+    flowmap.write("flows.json", format!("{}\n", json!({"flow": flow})));
+    let names = flowmap.json(&["inventory", "names", "--from", "flows.json"]);
+    assert_eq!((&names[0]["address"], &names[0]["name"]), (&json!("192.0.2.7"), &json!("db.example.com")));
+}
+
+#[test]
+fn a_log_of_many_connections_counts_them_all() {
+    let flowmap = Flowmap::new();
+    let mut log = format!("#separator \\x09\n#fields\t{}\n", FIELDS.join("\t"));
+    for n in 0..30_000u32 {
+        let (client, port) = (n % 40 + 2, 20_000 + n / 40);
+        let _ = writeln!(
+            log,
+            "{}.5\tC{n}\t10.0.0.{client}\t{port}\t10.0.1.1\t443\ttcp\t6\t0.1\tSF\tShADadFf\t5\t500\t4\t400\t-",
+            1_789_984_801 + n / 100
+        );
+    }
+    flowmap.write("conn.log", log);
+    let flows = flowmap.json(&["flows", "--from", "conn.log"]);
+    let sum = |name: &str| flows.as_array().unwrap().iter().filter_map(|flow| flow[name].as_u64()).sum::<u64>();
+    assert_eq!((sum("connections"), sum("packets")), (30_000, 270_000));
+}
