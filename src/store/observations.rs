@@ -4,13 +4,20 @@ use std::{collections::BTreeSet, future::poll_fn, net::IpAddr};
 
 use foldhash::HashMap;
 
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction, query_builder::Separated, sqlite::SqliteRow};
+use sqlx::{FromRow, QueryBuilder, Sqlite, Transaction, query_builder::Separated, sqlite::SqliteRow};
 
 use super::{RunId, Store, StoreError, codec, run::signed};
 use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Timestamp, TraceSet};
 
 /// Rows in one INSERT: more gain nothing and come near SQLite's limit of bound values.
 const ROWS_AT_ONCE: usize = 100;
+
+/// What is read of a row. Every text costs, and there are millions of rows: what is mostly empty comes as nothing.
+const COLUMNS: &str =
+    "run, hour, protocol, opening, src, dst, dst_port, nullif(vlans, ''), nullif(tunnels, ''), connections, traces";
+
+/// The same as values, by their places: names would be looked up in every row.
+type Columns<'r> = (i64, i32, u8, bool, &'r [u8], &'r [u8], u16, Option<String>, Option<String>, i64, &'r [u8]);
 
 /// Which observations to read.
 #[derive(Clone, Debug, Default)]
@@ -75,12 +82,12 @@ async fn find(
         "WITH wanted (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels) AS (",
     );
     select.push_values(observations, |mut values, observation| push_key(&mut values, run, &observation.key));
-    select.push(
-        ") SELECT observation.* FROM wanted
-         JOIN observation USING (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels)",
-    );
+    select
+        .push(") SELECT ")
+        .push(COLUMNS)
+        .push(" FROM wanted JOIN observation USING (run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels)");
     let rows = select.build().fetch_all(&mut **transaction).await?;
-    let entry = |row: &SqliteRow| read(row).map(|observation| (observation.key, observation.traces));
+    let entry = |row: &SqliteRow| read(row).map(|(_, observation)| (observation.key, observation.traces));
     rows.iter().map(entry).collect()
 }
 
@@ -107,46 +114,44 @@ impl Store {
         mut take: impl FnMut(RunId, Observation),
     ) -> Result<(), StoreError> {
         // the order is that of the primary key, so that nothing has to be sorted
-        let query = sqlx::query(
-            "SELECT * FROM observation
+        let mut select = QueryBuilder::<Sqlite>::new("SELECT ");
+        select.push(COLUMNS).push(
+            " FROM observation
              WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)
                  AND ($2 IS NULL OR hour >= $2) AND ($3 IS NULL OR hour <= $3)
              ORDER BY run, hour, protocol, opening, src, dst, dst_port, vlans, tunnels",
-        )
-        .bind(&filter.site)
-        .bind(filter.since.map(|time| time.hour().0))
-        .bind(filter.until.map(|time| time.hour().0));
+        );
+        let query = select
+            .build()
+            .bind(&filter.site)
+            .bind(filter.since.map(|time| time.hour().0))
+            .bind(filter.until.map(|time| time.hour().0));
         let mut rows = query.fetch(&self.pool);
         while let Some(row) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-            let row = row?;
-            let run = RunId(row.try_get("run")?);
+            let (run, observation) = read(&row?)?;
             if !filter.exclude.contains(&run) {
-                take(run, read(&row)?);
+                take(run, observation);
             }
         }
         Ok(())
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Observation, StoreError> {
-    let is_seen: bool = row.try_get("opening")?;
+fn read(row: &SqliteRow) -> Result<(RunId, Observation), StoreError> {
+    let (run, hour, protocol, is_seen, src, dst, dst_port, vlans, tunnels, total, traces) = Columns::from_row(row)?;
     let key = ObservationKey {
-        hour: Hour(row.try_get("hour")?),
-        protocol: Protocol(row.try_get("protocol")?),
+        hour: Hour(hour),
+        protocol: Protocol(protocol),
         opening: if is_seen { Opening::Seen } else { Opening::Open },
-        src: address(row.try_get("src")?)?,
-        dst: address(row.try_get("dst")?)?,
-        dst_port: row.try_get("dst_port")?,
-        vlans: row.try_get("vlans")?,
-        tunnels: row.try_get("tunnels")?,
+        src: address(src)?,
+        dst: address(dst)?,
+        dst_port,
+        vlans: vlans.unwrap_or_default(),
+        tunnels: tunnels.unwrap_or_default(),
     };
-    Ok(Observation { key, traces: traces(row)? })
-}
-
-fn traces(row: &SqliteRow) -> Result<TraceSet, StoreError> {
-    let total: i64 = row.try_get("connections")?;
-    codec::decode(row.try_get("traces")?, total.unsigned_abs())
-        .ok_or_else(|| StoreError::Damaged("the connections of an observation cannot be read".into()))
+    let traces = codec::decode(traces, total.unsigned_abs())
+        .ok_or_else(|| StoreError::Damaged("the connections of an observation cannot be read".into()))?;
+    Ok((RunId(run), Observation { key, traces }))
 }
 
 pub(super) fn octets(address: IpAddr) -> Vec<u8> {
