@@ -81,6 +81,8 @@ pub struct Directory {
     /// router forwards.
     inside: Ranges,
     pod_ranges: Vec<IpNet>,
+    /// The addresses that ever were a node's.
+    of_nodes: HashSet<IpAddr>,
     pub(super) services: Services,
 }
 
@@ -144,7 +146,9 @@ impl Directory {
         let local = UNROUTED.iter().filter_map(|range| range.parse().ok());
         let networked = past.pods.iter().filter(|pod| !pod.host_network);
         let of_pods: HashSet<IpAddr> = networked.flat_map(|pod| pod.addresses.iter().copied()).collect();
+        let of_nodes = timeline.all().filter(|(.., class, _)| *class == Class::Node).map(|(address, ..)| address);
         Self {
+            of_nodes: of_nodes.collect(),
             hosts: Hosts::new(&present.hosts),
             inside: Ranges::new(&listed.iter().copied().chain(local).collect()),
             pod_ranges: pod_ranges(listed, &of_pods),
@@ -245,6 +249,12 @@ impl Directory {
             (_, Some(_)) => Owner::Unknown,
             (None, None) => Owner::External,
         }
+    }
+
+    /// Whether an address was ever a node's. Few are, so that most need not be looked up.
+    #[must_use]
+    pub fn was_node(&self, address: IpAddr) -> bool {
+        self.of_nodes.contains(&address.to_canonical())
     }
 
     /// Whether the pod that owned an address at a time declares a port.

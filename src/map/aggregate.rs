@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     rc::Rc,
 };
 
@@ -13,11 +12,11 @@ use super::{
     connections::Connection,
     hours::Hours,
     identity,
-    parties::{Parties, Placed},
+    parties::{Caller, Parties, Placed},
 };
 use crate::{
     inventory::Directory,
-    model::{Dependency, Direction, History, Hour, Mark, Marks, Outcome, PartyKey, PartyKind, Protocol, Span, Via},
+    model::{Dependency, Direction, History, Hour, Mark, Marks, Outcome, Party, PartyKind, Protocol, Span, Via},
 };
 
 /// How parties are told apart.
@@ -54,25 +53,25 @@ pub(super) struct Key {
     pub is_direction_known: bool,
 }
 
-/// The key of a connection that has these marks already, and its server.
+/// The key of a connection that has these marks already, and its ends.
 pub(super) fn key(
     parties: &mut Parties<'_>,
     connection: &Connection,
     marks: Marks,
     directory: &Directory,
-) -> (Key, Rc<Placed>) {
+) -> (Key, (Caller, Placed)) {
     let client = parties.client(connection);
     let server = parties.server(connection);
     let key = Key {
-        client,
+        client: client.party,
         server: server.party,
         protocol: connection.protocol,
         port: server.port,
         outcome: connection.outcome(),
-        marks: with_ends(marks, connection, (parties.kind(client), client == server.party), directory),
+        marks: with_ends(marks, connection, (parties.kind(client.party), client.party == server.party), directory),
         is_direction_known: connection.direction != Direction::Unknown,
     };
-    (key, server)
+    (key, (client, server))
 }
 
 fn with_ends(
@@ -108,29 +107,35 @@ impl<'d> Aggregator<'d> {
 
     pub fn add(&mut self, connections: &[Connection], marked: &Marked) {
         for (n, connection) in connections.iter().enumerate() {
-            let (key, server) = key(&mut self.parties, connection, marked.of(n), self.directory);
-            self.sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, &server, self.runs);
+            let (key, ends) = key(&mut self.parties, connection, marked.of(n), self.directory);
+            self.sums.entry(key).or_insert_with(|| Sum::new(connection)).add(connection, ends, self.runs);
         }
     }
 
     /// The dependencies, in order.
     pub fn dependencies(self, site: &str) -> Vec<Dependency> {
-        let parties = self.parties.all();
+        let (parties, addresses) = (self.parties.all(), self.parties.addresses());
         let party = |number: u32| &parties[number as usize];
+        let with = |number: u32, own: HashSet<u32>| {
+            party(number).party(own.into_iter().map(|address| addresses[address as usize]).collect())
+        };
         let mut sums: Vec<(Key, Sum)> = self.sums.into_iter().collect();
         sums.sort_unstable_by_key(|(key, _)| {
             let Key { protocol, port, outcome, marks, is_direction_known, .. } = *key;
             let marks: SmallVec<[Mark; 4]> = marks.iter().collect();
             (party(key.client), party(key.server), protocol, port, outcome, marks, is_direction_known)
         });
-        sums.into_iter().map(|(key, sum)| sum.dependency(site, key, party)).collect()
+        sums.into_iter().map(|(key, sum)| sum.dependency(site, key, with)).collect()
     }
 }
 
 /// The sums over the connections of one dependency.
 struct Sum {
-    clients: HashSet<IpAddr>,
-    servers: HashSet<IpAddr>,
+    /// Addresses by number.
+    clients: HashSet<u32>,
+    servers: HashSet<u32>,
+    /// The last of the clients: most connections are of the one before.
+    last_client: Option<u32>,
     via: BTreeSet<Via>,
     direction: Direction,
     connections: f64,
@@ -145,12 +150,13 @@ struct Sum {
 
 impl Sum {
     fn new(first: &Connection) -> Self {
-        let (clients, servers, via, vlans, tunnels, history) = Default::default();
+        let (clients, servers, last_client, via, vlans, tunnels, history) = Default::default();
         let (direction, span) = (first.direction, first.span);
         let (connections, packets, bytes_to_server, bytes_to_client) = Default::default();
         Self {
             clients,
             servers,
+            last_client,
             via,
             direction,
             connections,
@@ -164,11 +170,14 @@ impl Sum {
         }
     }
 
-    fn add(&mut self, connection: &Connection, server: &Placed, runs: &[Span]) {
-        self.clients.insert(connection.client.0);
-        self.servers.extend(&server.addresses);
-        if let Some(via) = &server.via {
-            self.via.insert(via.clone());
+    fn add(&mut self, connection: &Connection, (client, server): (Caller, Placed), runs: &[Span]) {
+        if self.last_client != Some(client.address) {
+            self.last_client = Some(client.address);
+            self.clients.insert(client.address);
+        }
+        self.servers.extend(server.addresses);
+        if let Some(via) = server.via.filter(|via| !self.via.contains(&**via)) {
+            self.via.insert(Rc::unwrap_or_clone(via));
         }
         self.direction = self.direction.min(connection.direction);
         self.packets += packets(connection, runs);
@@ -188,11 +197,11 @@ impl Sum {
         self.history.add(&connection.hours, in_hour);
     }
 
-    fn dependency<'p>(self, site: &str, key: Key, party: impl Fn(u32) -> &'p PartyKey) -> Dependency {
+    fn dependency(self, site: &str, key: Key, party: impl Fn(u32, HashSet<u32>) -> Party) -> Dependency {
         Dependency {
             site: site.to_owned(),
-            client: party(key.client).party(self.clients.into_iter().collect()),
-            server: party(key.server).party(self.servers.into_iter().collect()),
+            client: party(key.client, self.clients),
+            server: party(key.server, self.servers),
             protocol: key.protocol,
             port: key.port,
             via: self.via,

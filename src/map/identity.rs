@@ -73,6 +73,9 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Spa
 
 /// Whether an end is a pod and the other its own node, or the same pod: such traffic is always allowed.
 pub(super) fn is_own_node(a: IpAddr, b: IpAddr, directory: &Directory, span: Span) -> bool {
+    if !directory.was_node(a) && !directory.was_node(b) {
+        return false;
+    }
     let hosts = |pod: &Pod, node: &str| pod.node.as_deref() == Some(node);
     match directory.who_over(a, span) {
         Owner::Pod(pod) => matches!(directory.who_over(b, span), Owner::Node(node) if hosts(pod, &node.name)),

@@ -152,18 +152,29 @@ impl Evidence {
             && self.server == other.server.name
     }
 
-    /// Takes in more of the same.
+    /// Takes in a dependency that is more of the same.
     pub(super) fn join(&mut self, other: &Dependency) {
-        self.connections = self.connections.saturating_add(other.connections);
-        self.first = self.first.min(other.span.first);
-        self.last = self.last.max(other.span.last);
-        for via in &other.via {
+        let names = other.client.names.iter().chain(&other.server.names);
+        self.extend((other.connections, other.span), &other.via, other.history.keys(), names);
+    }
+
+    fn extend<'e>(
+        &mut self,
+        (connections, span): (u64, Span),
+        via: &BTreeSet<Via>,
+        hours: impl IntoIterator<Item = &'e Hour>,
+        names: impl IntoIterator<Item = &'e PartyName>,
+    ) {
+        self.connections = self.connections.saturating_add(connections);
+        self.first = self.first.min(span.first);
+        self.last = self.last.max(span.last);
+        for via in via {
             if !self.via.contains(via) {
                 self.via.insert(via.clone());
             }
         }
-        self.hours.extend(other.history.keys());
-        for name in other.client.names.iter().chain(&other.server.names) {
+        self.hours.extend(hours);
+        for name in names {
             if !self.names.contains(name) {
                 self.names.push(name.clone());
                 self.names.sort();
@@ -177,6 +188,22 @@ pub(super) fn add_evidence(all: &mut Vec<Evidence>, dependency: &Dependency) {
     match all.iter_mut().find(|known| known.is_like(dependency)) {
         Some(known) => known.join(dependency),
         None => all.push(Evidence::of(dependency)),
+    }
+}
+
+/// Adds evidence to other evidence likewise.
+pub(super) fn join_evidence(all: &mut Vec<Evidence>, evidence: Evidence) {
+    let Evidence { client, server, protocol, port, outcome, direction, .. } = &evidence;
+    let key = |it: &Evidence| (it.protocol, it.port, it.outcome, it.direction);
+    let is_like = |known: &&mut Evidence| {
+        key(known) == (*protocol, *port, *outcome, *direction) && (&known.client, &known.server) == (client, server)
+    };
+    match all.iter_mut().find(is_like) {
+        Some(known) => {
+            let span = Span { first: evidence.first, last: evidence.last };
+            known.extend((evidence.connections, span), &evidence.via, &evidence.hours, &evidence.names);
+        }
+        None => all.push(evidence),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Dependencies to edges: which unit needs what, whom it must let in, and what makes no rule.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, hash_map::Entry},
     net::IpAddr,
     rc::Rc,
 };
@@ -11,11 +11,12 @@ use ipnet::IpNet;
 
 use super::{
     Evidence, Input, LeftOut, Purpose,
-    access::add_evidence,
+    access::{add_evidence, join_evidence},
     baseline,
+    calls::Calls,
     exposure::Exposure,
     known::{Known, NODE_LOCAL_DNS},
-    units::{UnitId, Units},
+    units::{Place, UnitId, Units},
 };
 use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, WorkloadRef};
 
@@ -64,6 +65,11 @@ impl Support {
             self.purposes.insert(purpose.clone());
         }
     }
+
+    fn join(&mut self, other: Self) {
+        other.evidence.into_iter().for_each(|evidence| join_evidence(&mut self.evidence, evidence));
+        self.purposes.extend(other.purposes);
+    }
 }
 
 /// Name resolution of one namespace.
@@ -90,6 +96,8 @@ pub(super) struct Gathering<'a> {
     /// Units that dialled a Service: they got its address by its name, if not in this window.
     pub callers: BTreeSet<UnitId>,
     pub edges: HashMap<Edge, Support>,
+    /// Most dependencies are between workloads: the same for both their edges, which get it in the end.
+    calls: Calls,
     /// To the pods of a Service that might have answered and were not seen to.
     unseen: HashMap<Edge, Support>,
     /// By port, then by Service, where it leads.
@@ -121,6 +129,7 @@ impl<'a> Gathering<'a> {
             seen: vec![false; units.all.len()],
             callers: BTreeSet::new(),
             edges: HashMap::default(),
+            calls: Calls::default(),
             unseen: HashMap::default(),
             dialled: HashMap::default(),
             dns: BTreeMap::new(),
@@ -131,7 +140,8 @@ impl<'a> Gathering<'a> {
 
     /// Takes in a dependency.
     pub fn add(&mut self, dependency: &Dependency) {
-        let (client, server) = (self.unit(&dependency.client), self.unit(&dependency.server));
+        let places = [&dependency.client, &dependency.server].map(|party| self.place(party));
+        let [client, server] = places.map(|place| place.map(|place| place.unit));
         let [own_client, own_server] = [client, server].map(|unit| unit.filter(|unit| self.is_wanted(*unit)));
         if own_client.is_none() && own_server.is_none() {
             return;
@@ -150,11 +160,15 @@ impl<'a> Gathering<'a> {
             Use::LeftOut(reason) => self.leave_out(dependency, &[own_client, own_server], &reason),
             Use::Rule => {
                 let purpose = self.known.purpose(dependency, client, server);
-                if let Some(unit) = own_client {
-                    self.add_egress(unit, dependency, purpose.as_ref());
-                }
-                if let Some(unit) = own_server {
-                    self.add_ingress(unit, dependency, purpose.as_ref());
+                if let ([Some(client), Some(server)], false) = (places, baseline::is_dns(dependency)) {
+                    self.add_call(client, server, dependency, purpose.as_ref());
+                } else {
+                    if let Some(unit) = own_client {
+                        self.add_egress(unit, dependency, purpose.as_ref());
+                    }
+                    if let Some(unit) = own_server {
+                        self.add_ingress(unit, dependency, purpose.as_ref());
+                    }
                 }
                 self.add_backends(dependency, client);
             }
@@ -218,8 +232,14 @@ impl<'a> Gathering<'a> {
         found
     }
 
-    /// Takes in the edges that were not seen themselves, where they were not seen otherwise.
+    /// Gives both ends of calls their edges, and takes in the edges that were not seen themselves, where they were not
+    /// seen otherwise.
     pub fn settle(&mut self) {
+        for (edge, support) in std::mem::take(&mut self.calls).into_edges() {
+            if self.is_wanted(edge.unit) {
+                self.edges.entry(edge).or_default().join(support);
+            }
+        }
         for (edge, support) in std::mem::take(&mut self.unseen) {
             self.edges.entry(edge).or_insert(Support { is_unseen: true, ..support });
         }
@@ -231,10 +251,34 @@ impl<'a> Gathering<'a> {
 
     /// The unit that a party is.
     pub(super) fn unit(&self, party: &Party) -> Option<UnitId> {
+        self.place(party).map(|place| place.unit)
+    }
+
+    /// Where a party is among the workloads.
+    fn place(&self, party: &Party) -> Option<Place> {
         if party.kind != PartyKind::Workload {
             return None;
         }
         self.units.find(&party.name, party.owner.as_deref().unwrap_or_default())
+    }
+
+    /// Takes in a dependency between two workloads.
+    fn add_call(&mut self, client: Place, server: Place, dependency: &Dependency, purpose: Option<&Purpose>) {
+        if self.is_wanted(client.unit) {
+            self.note_caller(client.unit, dependency, purpose);
+        }
+        let new = self.calls.add((client, server), dependency, purpose);
+        for edge in new.into_iter().flatten().filter(|edge| self.wanted.get(edge.unit) == Some(&true)) {
+            // that it was seen is known at once
+            self.edges.entry(edge).or_default();
+        }
+    }
+
+    /// Clients of the API server have its address from their environment (`KUBERNETES_SERVICE_HOST`).
+    fn note_caller(&mut self, unit: UnitId, dependency: &Dependency, purpose: Option<&Purpose>) {
+        if !dependency.via.is_empty() && purpose != Some(&Purpose::ApiServer) {
+            self.callers.insert(unit);
+        }
     }
 
     fn add_egress(&mut self, unit: UnitId, dependency: &Dependency, purpose: Option<&Purpose>) {
@@ -254,10 +298,7 @@ impl<'a> Gathering<'a> {
             }
             return;
         }
-        // clients of the API server have its address from their environment (KUBERNETES_SERVICE_HOST)
-        if !dependency.via.is_empty() && purpose != Some(&Purpose::ApiServer) {
-            self.callers.insert(unit);
-        }
+        self.note_caller(unit, dependency, purpose);
         for (far, port) in servers {
             let edge = Edge { unit, side: Side::Egress, far, protocol, port };
             self.edges.entry(edge).or_default().add(dependency, purpose);
@@ -288,8 +329,8 @@ impl<'a> Gathering<'a> {
             let key = (reason.to_owned(), client, server, *protocol, *port, *outcome, *direction, left.is_scan);
             let all = self.left_out.entry(namespace.clone()).or_default();
             match all.entry(key) {
-                std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().evidence.join(dependency),
-                std::collections::hash_map::Entry::Vacant(free) => drop(free.insert(left)),
+                Entry::Occupied(mut known) => known.get_mut().evidence.join(dependency),
+                Entry::Vacant(free) => drop(free.insert(left)),
             }
         }
     }

@@ -8,6 +8,7 @@
 
 mod access;
 mod baseline;
+mod calls;
 mod churn;
 mod cidr;
 mod cron;

@@ -42,7 +42,17 @@ pub(super) type UnitId = usize;
 pub(super) struct Units {
     pub all: Vec<Unit>,
     pools: BTreeMap<String, (Pool, Vec<WorkloadRef>)>,
-    by_name: HashMap<String, Vec<(String, UnitId)>>,
+    /// By kind, then by `namespace/name`.
+    workloads: HashMap<String, HashMap<String, Place>>,
+}
+
+/// Where a workload is.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// Its number among all workloads.
+    pub workload: usize,
+    /// The unit that it is a member of.
+    pub unit: UnitId,
 }
 
 /// What the pods of a workload look like, and the keys by which its owner finds them.
@@ -50,7 +60,7 @@ type Look = (BTreeSet<Labels>, BTreeSet<String>);
 
 impl Units {
     pub fn new(cluster: &Cluster) -> Self {
-        let mut units = Self { all: Vec::new(), pools: BTreeMap::new(), by_name: HashMap::default() };
+        let mut units = Self { all: Vec::new(), pools: BTreeMap::new(), workloads: HashMap::default() };
         for (namespace, looks) in looks(cluster) {
             let workloads: Vec<WorkloadRef> = looks.keys().cloned().collect();
             let pool = Pool::new(looks.into_values());
@@ -59,22 +69,22 @@ impl Units {
             units.all.append(&mut found);
             units.pools.insert(namespace, (pool, workloads));
         }
-        for (n, unit) in units.all.iter().enumerate() {
-            for member in &unit.members {
-                units.by_name.entry(member.to_string()).or_default().push((member.kind.clone(), n));
-            }
+        let members = units.all.iter().enumerate().flat_map(|(n, unit)| unit.members.iter().map(move |it| (n, it)));
+        for (workload, (unit, member)) in members.enumerate() {
+            let of_kind = units.workloads.entry(member.kind.clone()).or_default();
+            of_kind.insert(member.to_string(), Place { workload, unit });
         }
         units
     }
 
-    /// The unit of the workload `namespace/name` of a kind.
-    pub fn find(&self, full_name: &str, kind: &str) -> Option<UnitId> {
-        self.by_name.get(full_name)?.iter().find(|(known, _)| known == kind).map(|(_, unit)| *unit)
+    /// Where the workload `namespace/name` of a kind is.
+    pub fn find(&self, full_name: &str, kind: &str) -> Option<Place> {
+        self.workloads.get(kind)?.get(full_name).copied()
     }
 
     /// The unit of a workload.
     pub fn of(&self, workload: &WorkloadRef) -> Option<UnitId> {
-        self.find(&workload.to_string(), &workload.kind)
+        self.find(&workload.to_string(), &workload.kind).map(|place| place.unit)
     }
 
     /// The units of a namespace, in the order of their names.

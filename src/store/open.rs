@@ -12,6 +12,9 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many rows are read ahead of who takes them: with few the two threads wait for each other at every row.
+const ROWS_AHEAD: usize = 1_024;
+
 impl Store {
     /// Opens the store at `path`, made with its folder where there is none, and brings its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
@@ -64,6 +67,7 @@ fn options() -> SqliteConnectOptions {
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_AHEAD)
         .pragma("cache_size", "-16384")
 }
 

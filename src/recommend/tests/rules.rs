@@ -406,6 +406,22 @@ fn a_service_with_both_families_is_open_to_both() {
 }
 
 #[test]
+fn what_two_workloads_do_in_several_hours_is_one_piece_of_evidence_for_each() {
+    let mut lab = lab(&["web", "db"]);
+    for hour in 0..3 {
+        lab.talk_at(hour, "web", "db", 5432);
+    }
+    lab.talk("web", "db", 5432).outcome = Outcome::Midstream;
+    let told = |accesses: &Accesses| -> Vec<(Outcome, u64, usize)> {
+        let evidence = accesses.values().flat_map(|access| &access.evidence);
+        evidence.map(|it| (it.outcome, it.connections, it.hours.len())).collect()
+    };
+    let expected = [(Outcome::Established, 3, 3), (Outcome::Midstream, 1, 1)];
+    assert_eq!(told(&lab.group("web").egress), expected);
+    assert_eq!(told(&lab.group("db").ingress), expected);
+}
+
+#[test]
 fn a_range_of_ports_leaves_out_what_the_server_declares() {
     let mut lab = lab(&["client", "server"]);
     lab.cluster.pods[1].ports = vec![ContainerPort { name: None, port: 9_050, protocol: TCP }];
