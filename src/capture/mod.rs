@@ -2,6 +2,7 @@
 
 pub mod file;
 mod link;
+mod link_names;
 #[cfg(feature = "cli")]
 pub mod live;
 
