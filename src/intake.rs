@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::{
     capture::Frame,
     connection::{Bound, Limits, Tracker},
-    decode::{NotDecoded, Packet, Transport, decode},
+    decode::{Fragments, NotDecoded, Options, Packet, Transport, decode_with},
     model::{LinkSighting, MissedNames, NameSighting, Observation, Protocol, Span},
     names::Gatherer,
     segment::Table,
@@ -45,6 +45,8 @@ pub struct Counts {
 
 /// Takes frames in.
 pub struct Intake {
+    options: Options,
+    fragments: Fragments,
     tracker: Tracker,
     names: Gatherer,
     links: Table,
@@ -57,6 +59,8 @@ impl Intake {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
+            options: Options::default(),
+            fragments: Fragments::default(),
             tracker: Tracker::new(limits),
             names: Gatherer::default(),
             links: Table::default(),
@@ -65,13 +69,25 @@ impl Intake {
         }
     }
 
+    /// The same where something is known of the network.
+    #[must_use]
+    pub fn with_options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
     /// Takes one frame in.
     pub fn take(&mut self, frame: &Frame<'_>) {
         self.counts.packets += 1;
         let moment = Span::at(frame.time);
         self.counts.span.get_or_insert(moment).join(moment);
         self.identify(frame);
-        let is_new = match decode(frame) {
+        let mut decoded = decode_with(frame, &self.options);
+        if let Ok(packet) = &decoded
+            && packet.fragment.is_some()
+        {
+            decoded = self.fragments.joined(frame.time, *packet);
+        }
+        let is_new = match decoded {
             Ok(packet) => {
                 self.counts.decoded += 1;
                 self.names.take(frame.time, &packet);

@@ -77,6 +77,13 @@ pub enum Transport<'a> {
         /// The sender's own tag, where the chunk is an INIT or INIT ACK; else 0.
         initiate_tag: u32,
     },
+    /// A fragment past the first: the ports are those of the first, 0 until [`Fragments`](super::Fragments) knew them.
+    Part {
+        /// Source port.
+        src_port: u16,
+        /// Destination port.
+        dst_port: u16,
+    },
     /// An ICMP destination unreachable, with the head of the packet that found no way: see [`super::quoted`].
     Unreachable(&'a [u8]),
     /// All else: known by addresses and protocol alone.
@@ -84,6 +91,9 @@ pub enum Transport<'a> {
 }
 
 pub(super) fn decode<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
+    if network.is_later() {
+        return Ok(Transport::Part { src_port: 0, dst_port: 0 });
+    }
     match network.protocol {
         Protocol::TCP => tcp(network),
         Protocol::UDP => udp(network),
@@ -101,7 +111,9 @@ fn tcp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
     let (src_port, dst_port) = ports(network.payload, Layer::Tcp)?;
     let words = network.payload.get(12).map_or(5, |byte| byte >> 4);
     let header_bytes = u32::from(words) * 4;
-    if header_bytes < 20 {
+    // a first fragment may hold less than the header
+    let is_too_long = network.part.is_none() && header_bytes > network.payload_bytes;
+    if header_bytes < 20 || is_too_long {
         return Err(NotDecoded::Malformed(Layer::Tcp));
     }
     Ok(Transport::Tcp {
