@@ -11,12 +11,15 @@ use std::{
 
 use super::{
     Done, Fault,
-    common::{Global, SiteArg, duration},
+    common::{Global, SiteArg, TunnelArgs, duration},
     fault::printable,
     import,
 };
 use crate::{
-    capture::live::{Drops, LiveCapture, LiveError, LiveOptions},
+    capture::{
+        Drops,
+        live::{LiveCapture, LiveError, LiveOptions},
+    },
     connection::Limits,
     intake::Intake,
     store::{Loss, Run, RunId, Store, content_id},
@@ -48,6 +51,8 @@ pub(super) struct Args {
     #[arg(long)]
     promiscuous: bool,
     #[command(flatten)]
+    tunnels: TunnelArgs,
+    #[command(flatten)]
     site: SiteArg,
     /// Where this is [default: the host's name]
     #[arg(long, value_name = "NAME")]
@@ -73,7 +78,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             run: new_run(&args.site.site, &sensor, &interface),
             interface,
             capture,
-            intake: Intake::new(Limits::default()),
+            intake: Intake::new(Limits::default()).with_options(args.tunnels.options()),
             store: store.clone(),
             runtime: tokio::runtime::Handle::current(),
             stop: stop.clone(),

@@ -14,13 +14,17 @@ use serde_json::json;
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg, SiteArg},
+    common::{Global, Output, OutputArg, SiteArg, TunnelArgs},
     fault, import_records, print, runs,
     world::file_name,
 };
 use crate::{
-    capture::file::{CaptureReader, Damage, FileError, ReadError},
+    capture::{
+        Drops,
+        file::{CaptureReader, Damage, FileError, ReadError},
+    },
     connection::Limits,
+    decode,
     intake::{Counts, Intake},
     model::MissedNames,
     records,
@@ -57,6 +61,8 @@ pub(super) struct Args {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    tunnels: TunnelArgs,
+    #[command(flatten)]
     output: OutputArg,
 }
 
@@ -65,11 +71,13 @@ pub(super) struct Options {
     pub site: String,
     pub sensor: Option<String>,
     pub strict: bool,
+    pub decode: decode::Options,
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let store = global.store().await?;
-    let options = Options { site: args.site.site, sensor: args.sensor, strict: args.strict };
+    let decode = args.tunnels.options();
+    let options = Options { site: args.site.site, sensor: args.sensor, strict: args.strict, decode };
     let mut imported = Vec::new();
     let mut failures = 0;
     for path in &args.files {
@@ -122,7 +130,7 @@ pub(super) async fn file(
         return import_records::file(store, path, options, (format, input)).await;
     }
     let mut reader = CaptureReader::new(input).map_err(|error| unreadable(&name, &error))?;
-    let mut intake = Intake::new(Limits::default());
+    let mut intake = Intake::new(Limits::default()).with_options(options.decode.clone());
     let mut writer = store.begin_run().await?;
     let mut damage = None;
     loop {
@@ -161,6 +169,8 @@ pub(super) async fn file(
     }
     let writer = writer.with_names(intake.names()).with_links(intake.links());
     let mut run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
+    let Drops { by_kernel, by_interface } = reader.drops();
+    (run.loss.dropped_by_kernel, run.loss.dropped_by_interface) = (by_kernel, by_interface);
     let written = writer.finish(&mut run, &last).await.with_context(|| name.clone())?;
     Ok((run, written))
 }
@@ -318,6 +328,10 @@ fn summary(run: &Run, written: &Written) -> String {
     }
     for (bound, count) in &loss.bounds {
         let _ = writeln!(text, "{source}: warning: {count} {bound}");
+    }
+    let dropped = [(loss.dropped_by_kernel, "the kernel"), (loss.dropped_by_interface, "the interface")];
+    for (count, by) in dropped.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = writeln!(text, "{source}: warning: {count} packets dropped by {by} while it was captured");
     }
     text.push_str(&names_missed(run));
     if let Some(damage) = &loss.damage {

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 
 pub use source::Source;
 
-use super::Frame;
+use super::{Drops, Frame};
 
 /// A longer record is damage, not a packet: libpcap's own limit (`MAXIMUM_SNAPLEN`).
 const MAX_RECORD_BYTES: usize = 262_144;
@@ -99,6 +99,15 @@ impl<R: Read> CaptureReader<R> {
         match self.format {
             Format::Pcap(_) => "pcap",
             Format::Pcapng(_) => "pcapng",
+        }
+    }
+
+    /// What the file says was lost while it was written.
+    #[must_use]
+    pub fn drops(&self) -> Drops {
+        match &self.format {
+            Format::Pcap(_) => Drops::default(),
+            Format::Pcapng(sections) => sections.drops(),
         }
     }
 
