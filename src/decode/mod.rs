@@ -82,10 +82,12 @@ pub fn quoted<'a>(error: &Packet<'_>, quote: &'a [u8]) -> Option<Packet<'a>> {
     let ether_type = if error.src.is_ipv4() { link::IPV4 } else { link::IPV6 };
     let cursor = Cursor::bare(ether_type, quote);
     // what is not quoted was on the wire; its length stands in the header
-    let network = ip::decode(&cursor, Room::default()).ok()?;
+    let mut network = ip::decode(&cursor, Room::default()).ok()?;
     if !network.protocol.has_ports() || network.is_later() {
         return None;
     }
+    // some hosts quote a length that they have changed; the ports hold, as those of a first fragment do
+    network.part = Some(ip::Part { id: 0, is_later: false });
     let transport = transport::decode(&network).ok()?;
     let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = network;
     Some(Packet {

@@ -134,3 +134,18 @@ proptest! {
         let _ = ethernet(&bytes[..cut]);
     }
 }
+
+#[test]
+fn a_packet_without_room_for_its_header_is_malformed_and_not_cut() {
+    let mut bytes = syn(&[]);
+    // 39 bytes of IP: one too few for TCP
+    bytes[17] = 39;
+    assert_eq!(ethernet(&bytes), Err(NotDecoded::Malformed(Layer::Tcp)));
+    assert_eq!(ethernet(&bytes[..40]), Err(NotDecoded::Malformed(Layer::Tcp)));
+    (bytes[17], bytes[23]) = (27, 17);
+    assert_eq!(ethernet(&bytes), Err(NotDecoded::Malformed(Layer::Udp)));
+    bytes[17] = 28;
+    assert_eq!(ethernet(&bytes).map(|packet| ports(&packet)), Ok((40_000, 443)));
+    (bytes[17], bytes[23]) = (31, 132);
+    assert_eq!(ethernet(&bytes), Err(NotDecoded::Malformed(Layer::Sctp)));
+}

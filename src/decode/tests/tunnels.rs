@@ -104,6 +104,7 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("vxlan:42", in_udp(8_472, &in_vxlan(42, &syn))),
         ("vxlan:3", in_udp(4_789, &[&[0x88, 0, 0, 9, 0, 0, 3, 0][..], &syn].concat())),
         ("vxlan:3", in_udp(4_790, &[&[0x0c, 0, 0, 1, 0, 0, 3, 0][..], &ip()].concat())),
+        ("vxlan:3", in_udp(4_790, &[&[8, 0, 0, 1, 0, 0, 3, 0][..], &ip()].concat())),
         ("vxlan:3", in_udp(4_790, &[&[0x0c, 0, 0, 3, 0, 0, 3, 0][..], &syn].concat())),
         ("geneve:9", in_udp(6_081, &in_geneve(9, 0x6558, &[], &syn))),
         ("geneve:9", in_udp(6_081, &in_geneve(9, 0x0800, &[1; 32], &ip()))),

@@ -53,17 +53,19 @@ fn vxlan(data: &[u8]) -> Option<Inner<'_>> {
 /// The same with the protocol of what is inside (draft-ietf-nvo3-vxlan-gpe).
 fn vxlan_gpe(data: &[u8]) -> Option<Inner<'_>> {
     const VALID: u32 = 0x0800_0000;
-    const VALID_WITH_PROTOCOL: u32 = 0x0c00_0000;
+    /// Set where a protocol is told; some forget it.
+    const HAS_PROTOCOL: u32 = 0x0400_0000;
     let (flags, network) = (be32(data, 0)?, be32(data, 4)?);
     let (tunnel, data) = (Tunnel::Vxlan(network >> 8), data.get(VXLAN_BYTES..)?);
-    if network & 0xff != 0 {
+    if flags & !HAS_PROTOCOL & 0xffff_ff00 != VALID || network & 0xff != 0 {
         return None;
     }
-    match (flags & 0xffff_ff00, flags & 0xff) {
-        (VALID, 0) | (VALID_WITH_PROTOCOL, 3) => Some(Inner::ethernet(tunnel, data)),
-        (VALID_WITH_PROTOCOL, 1) => Some(Inner::network(tunnel, link::IPV4, data)),
-        (VALID_WITH_PROTOCOL, 2) => Some(Inner::network(tunnel, link::IPV6, data)),
-        (VALID_WITH_PROTOCOL, 5) => Some(Inner::network(tunnel, shim::MPLS, data)),
+    match flags & 0xff {
+        0 if flags == VALID => Some(Inner::ethernet(tunnel, data)),
+        1 => Some(Inner::network(tunnel, link::IPV4, data)),
+        2 => Some(Inner::network(tunnel, link::IPV6, data)),
+        3 => Some(Inner::ethernet(tunnel, data)),
+        5 => Some(Inner::network(tunnel, shim::MPLS, data)),
         _ => None,
     }
 }
