@@ -1,4 +1,5 @@
-//! Bytes to [`Packet`]: link, VLAN tags, tunnels, IP and transport. No allocation, no I/O, no clock; any bytes are safe input.
+//! Bytes to [`Packet`]: link, VLAN tags, tunnels, IP and transport. No I/O, no clock, and but for the table of [`Fragments`] no
+//! allocation and no state; any bytes are safe input.
 
 mod fragments;
 mod ip;
@@ -206,8 +207,10 @@ fn inside<'a>(
     };
     let result = cursor.and_then(|cursor| layer(cursor, around));
     let holds = match result {
+        // where a port alone announces labels or IPv6, nothing but a packet proves them
+        Err(_) if matches!(inner.tunnel, Tunnel::Ip | Tunnel::Teredo) => false,
         Err(NotDecoded::CutShort(_)) => not_captured > 0 || !is_whole,
-        Err(NotDecoded::TooManyTags | NotDecoded::TooManyTunnels) => false,
+        Err(NotDecoded::Mpls | NotDecoded::TooManyTags | NotDecoded::TooManyTunnels) => false,
         Err(reason) => !reason.is_damage(),
         Ok(_) => true,
     };

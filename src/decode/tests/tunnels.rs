@@ -216,6 +216,10 @@ fn what_merely_uses_a_tunnels_port_stays_a_datagram() {
         (2_152, [&[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0][..]].concat()),
         (2_152, in_gtp(0, &[], &too_long)),
         (3_544, b"hello".to_vec()),
+        (3_544, [ip6(), vec![0]].concat()),
+        (6_635, [&[0, 0, 1, 64][..], &[0; 40]].concat()),
+        (6_635, [&[0, 0, 1, 64][..], &ip()[..30]].concat()),
+        (6_635, b"not a label".to_vec()),
         (15_000, in_geneve(9, 0x6558, &[], &whole)),
         (9_999, in_vxlan(42, &whole)),
     ];

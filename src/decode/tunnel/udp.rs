@@ -28,9 +28,9 @@ pub(super) fn inner<'a>(transport: &Transport<'a>, options: &Options) -> Option<
         GENEVE => geneve(data),
         GTP_U => gtp(data, data_bytes),
         MPLS => Some(Inner::network(Tunnel::Ip, shim::MPLS, data)),
-        TEREDO => teredo(data),
+        TEREDO => teredo(data, data_bytes),
         other if options.vxlan_ports.contains(&other) => vxlan(data),
-        _ if src_port == TEREDO => teredo(data),
+        _ if src_port == TEREDO => teredo(data, data_bytes),
         _ => None,
     }
 }
@@ -114,16 +114,19 @@ fn gtp(data: &[u8], data_bytes: u32) -> Option<Inner<'_>> {
     None
 }
 
-/// Perhaps the word of an authentication and of where it came from, then IPv6.
-fn teredo(data: &[u8]) -> Option<Inner<'_>> {
+/// Perhaps the word of an authentication and of where it came from, then IPv6, which fills the datagram.
+fn teredo(datagram: &[u8], data_bytes: u32) -> Option<Inner<'_>> {
     const ORIGIN_BYTES: usize = 8;
-    let data = match data {
+    const IPV6_BYTES: u32 = 40;
+    let data = match datagram {
         [0, 1, identifier_bytes, value_bytes, ..] => {
             // beside both: type, lengths, a number of eight bytes, confirmation
-            data.get(13 + usize::from(*identifier_bytes) + usize::from(*value_bytes)..)?
+            datagram.get(13 + usize::from(*identifier_bytes) + usize::from(*value_bytes)..)?
         }
-        _ => data,
+        _ => datagram,
     };
     let data = if data.starts_with(&[0, 0]) { data.get(ORIGIN_BYTES..)? } else { data };
-    (data.first()? >> 4 == 6).then_some(Inner::network(Tunnel::Teredo, link::IPV6, data))
+    let before = u32::try_from(datagram.len() - data.len()).ok()?;
+    let fills = u32::from(be16(data, 4)?) + IPV6_BYTES == data_bytes.saturating_sub(before);
+    (data.first()? >> 4 == 6 && fills).then_some(Inner::network(Tunnel::Teredo, link::IPV6, data))
 }
