@@ -107,6 +107,7 @@ impl Case {
             ip_id: 0,
             ip_bytes: 40 + data_bytes,
             is_broadcast: false,
+            fragment: None,
             transport: Transport::Tcp {
                 src_port: src.1,
                 dst_port: dst.1,

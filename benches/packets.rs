@@ -2,7 +2,7 @@
 //! `packets [--alone] FILE`. With `--alone` names and links are left out as well. Prints how many packets and traces there
 //! were; `make bench` times the process.
 
-use std::{convert::Infallible, env, fs::File, process::ExitCode};
+use std::{env, fs::File, process::ExitCode};
 
 use flowmap::{
     capture::{Batch, file::CaptureReader},
@@ -14,6 +14,9 @@ use flowmap::{
 
 /// As an import does: traces of ended connections that are held before they are taken out.
 const MAX_WAITING: usize = 262_144;
+
+/// Packets that are decoded before they go to their connections.
+const AT_ONCE: usize = 256;
 
 fn main() -> ExitCode {
     // `cargo bench` gives a flag of its own
@@ -30,13 +33,6 @@ fn traces(rows: &[Observation]) -> u64 {
     rows.iter().map(|row| row.traces.total()).sum()
 }
 
-fn fill(reader: &mut CaptureReader<File>, batch: &mut Batch) {
-    while !batch.is_full() {
-        let Some(frame) = reader.next_frame().expect("whole frames") else { break };
-        batch.push(&frame);
-    }
-}
-
 fn reader(path: &str) -> CaptureReader<File> {
     CaptureReader::new(File::open(path).expect("a capture")).expect("a capture")
 }
@@ -46,12 +42,7 @@ fn whole(path: &str) {
     let mut reader = reader(path);
     let mut intake = Intake::of_batches(Limits::default());
     let mut count = 0;
-    let filled = |batch: &mut Batch| {
-        fill(&mut reader, batch);
-        Ok::<(), Infallible>(())
-    };
-    let mut filled = filled;
-    while intake.step(&mut filled).is_ok_and(|more| more) {
+    while intake.step(|batch| reader.fill(batch)).expect("whole frames") {
         if intake.waiting() > MAX_WAITING {
             count += traces(&intake.drain());
         }
@@ -69,17 +60,18 @@ fn alone(path: &str) {
     let mut batch = Batch::default();
     let (mut packets, mut decoded, mut count) = (0, 0, 0);
     loop {
-        fill(&mut reader, &mut batch);
+        reader.fill(&mut batch).expect("whole frames");
         if batch.is_empty() {
             break;
         }
         packets += batch.len();
-        let some: Vec<(Timestamp, Packet<'_>)> =
-            batch.range(0..batch.len()).filter_map(|frame| Some((frame.time, decode(&frame).ok()?))).collect();
-        decoded += some.len();
-        tracker.ingest_all(&some, |(time, packet)| (*time, packet), |_, _| ());
-        drop(some);
-        batch.clear();
+        for from in (0..batch.len()).step_by(AT_ONCE) {
+            let frames = batch.range(from..(from + AT_ONCE).min(batch.len()));
+            let some: Vec<(Timestamp, Packet<'_>)> =
+                frames.filter_map(|frame| Some((frame.time, decode(&frame).ok()?))).collect();
+            decoded += some.len();
+            tracker.ingest_all(&some, |(time, packet)| (*time, packet), |_, _| ());
+        }
         if tracker.waiting() > MAX_WAITING {
             count += traces(&tracker.drain());
         }

@@ -159,3 +159,25 @@ fn a_full_disk_under_the_answer_is_an_error() {
     let output = common::Output::of(&child.wait_with_output().unwrap());
     output.is_an_error(&["No space left on device"]);
 }
+
+#[test]
+fn what_a_capture_says_was_dropped_is_told_with_its_run() {
+    let block = |kind: u32, body: &[u8]| {
+        let length = u32::try_from(12 + body.len()).unwrap().to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, body, &length].concat()
+    };
+    let statistics = |dropped: u64| {
+        let [by_interface, by_kernel] = [(5u16, dropped), (7, 2 * dropped)]
+            .map(|(code, count)| [&code.to_le_bytes()[..], &8u16.to_le_bytes(), &count.to_le_bytes()].concat());
+        block(5, &[&[0; 12][..], &by_interface, &by_kernel].concat())
+    };
+    let section = [&0x1a2b_3c4du32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
+    let file = [block(0x0a0d_0d0a, &section), block(1, &[1, 0, 0, 0, 0, 0, 0, 0]), statistics(3), statistics(4)];
+    let flowmap = Flowmap::new();
+    flowmap.write("it.pcapng", file.concat());
+    let said = flowmap.ok(&["import", "it.pcapng"]).stderr;
+    assert!(said.contains("it.pcapng: warning: 8 packets dropped by the kernel while it was captured"), "{said}");
+    let runs = flowmap.json(&["runs"]);
+    assert_eq!((&runs[0]["dropped_by_kernel"], &runs[0]["dropped_by_interface"]), (&8.into(), &4.into()));
+    assert!(flowmap.ok(&["status"]).stdout.contains("8 by the kernel, 4 by interfaces"));
+}

@@ -56,7 +56,7 @@ fn letter(packet: &Packet<'_>) -> Option<(char, u32)> {
         }
         Transport::Udp { .. } => ('D', 0),
         Transport::Other | Transport::Sctp { .. } => ('-', 0),
-        Transport::Unreachable(_) => return None,
+        Transport::Part { .. } | Transport::Unreachable(_) => return None,
     })
 }
 

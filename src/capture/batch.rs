@@ -3,36 +3,34 @@ use std::ops::Range;
 use super::{Frame, LinkType};
 use crate::model::Timestamp;
 
-/// Frames beyond which a batch is full.
-const MAX_FRAMES: usize = 4_096;
-/// Bytes beyond which it is: with what is made of them they stay in a core's own cache.
-const MAX_BYTES: usize = 256 << 10;
-
-/// Some frames one after the other, with their bytes: what is handed from one thread to the next.
+/// Frames one after the other in the bytes of a file: what is handed from one thread to the next. The bytes are not copied
+/// for it.
 #[derive(Debug, Default)]
 pub struct Batch {
-    bytes: Vec<u8>,
-    frames: Vec<Head>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) frames: Vec<Head>,
 }
 
-#[derive(Debug)]
-struct Head {
-    time: Timestamp,
-    link: LinkType,
-    interface: u32,
-    wire_length: u32,
-    data: Range<usize>,
+/// A frame without its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub time: Timestamp,
+    pub link: LinkType,
+    pub interface: u32,
+    pub wire_length: u32,
+    /// Where its bytes are.
+    pub data: Range<usize>,
+}
+
+impl Head {
+    /// The frame, in the bytes that it is in.
+    pub fn frame<'b>(&self, bytes: &'b [u8]) -> Frame<'b> {
+        let Self { time, link, interface, wire_length, ref data } = *self;
+        Frame { time, link, interface, wire_length, data: bytes.get(data.clone()).unwrap_or_default() }
+    }
 }
 
 impl Batch {
-    /// Adds a frame.
-    pub fn push(&mut self, frame: &Frame<'_>) {
-        let Frame { time, link, interface, wire_length, data } = *frame;
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(data);
-        self.frames.push(Head { time, link, interface, wire_length, data: start..self.bytes.len() });
-    }
-
     /// How many frames there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -45,31 +43,19 @@ impl Batch {
         self.frames.is_empty()
     }
 
-    /// Whether it is time to hand it on.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.frames.len() >= MAX_FRAMES || self.bytes.len() >= MAX_BYTES
-    }
-
     /// A frame by its number.
     #[must_use]
     pub fn get(&self, n: usize) -> Option<Frame<'_>> {
-        self.frames.get(n).map(|head| self.frame(head))
+        self.frames.get(n).map(|head| head.frame(&self.bytes))
     }
 
     /// The frames of these numbers, in their order.
     pub fn range(&self, numbers: Range<usize>) -> impl Iterator<Item = Frame<'_>> {
-        self.frames.get(numbers).unwrap_or_default().iter().map(|head| self.frame(head))
+        self.frames.get(numbers).unwrap_or_default().iter().map(|head| head.frame(&self.bytes))
     }
 
     /// Takes all out; the room is kept.
     pub fn clear(&mut self) {
-        self.bytes.clear();
         self.frames.clear();
-    }
-
-    fn frame(&self, head: &Head) -> Frame<'_> {
-        let Head { time, link, interface, wire_length, ref data } = *head;
-        Frame { time, link, interface, wire_length, data: self.bytes.get(data.clone()).unwrap_or_default() }
     }
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::link_names::NAMES;
+
 /// A link-layer header type by its number in capture files (tcpdump.org, "Link-Layer Header Types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkType(pub u32);
@@ -9,49 +11,55 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet II and 802.3.
     pub const ETHERNET: Self = Self(1);
+    /// PPP, with or without framing.
+    pub const PPP: Self = Self(9);
+    /// FDDI.
+    pub const FDDI: Self = Self(10);
     /// Raw IP as OpenBSD numbers it.
     pub const RAW_BSD: Self = Self(12);
     /// Raw IP as other BSDs number it.
     pub const RAW_OLD: Self = Self(14);
+    /// PPP with the framing of HDLC, or Cisco's.
+    pub const PPP_HDLC: Self = Self(50);
+    /// PPP over Ethernet, from its own header on.
+    pub const PPP_ETHER: Self = Self(51);
     /// Raw IPv4 or IPv6.
     pub const RAW: Self = Self(101);
+    /// Cisco's PPP with the framing of HDLC.
+    pub const C_HDLC: Self = Self(104);
+    /// IEEE 802.11.
+    pub const IEEE802_11: Self = Self(105);
+    /// Frame Relay.
+    pub const FRELAY: Self = Self(107);
     /// OpenBSD loopback: the address family in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux "cooked" capture, `-i any` before libpcap 1.10.
     pub const LINUX_SLL: Self = Self(113);
+    /// OpenBSD's log of its packet filter.
+    pub const PFLOG: Self = Self(117);
+    /// IEEE 802.11 behind the header of Prism cards.
+    pub const IEEE802_11_PRISM: Self = Self(119);
+    /// IEEE 802.11 behind radiotap.
+    pub const IEEE802_11_RADIOTAP: Self = Self(127);
+    /// IEEE 802.11 behind the header of AVS.
+    pub const IEEE802_11_AVS: Self = Self(163);
+    /// PPP whose framing says the direction.
+    pub const PPP_PPPD: Self = Self(166);
+    /// Per-packet information, then a frame of any type.
+    pub const PPI: Self = Self(192);
+    /// PPP behind a byte that says the direction.
+    pub const PPP_WITH_DIR: Self = Self(204);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
     pub const IPV6: Self = Self(229);
+    /// Netfilter's log.
+    pub const NFLOG: Self = Self(239);
+    /// Apple's capture of all interfaces, then a frame of any type.
+    pub const PKTAP: Self = Self(258);
     /// Linux "cooked" capture v2, with the interface's index.
     pub const LINUX_SLL2: Self = Self(276);
 }
-
-/// Names for messages, also of types that are not decoded.
-const NAMES: [(u32, &str); 22] = [
-    (0, "null"),
-    (1, "ethernet"),
-    (9, "ppp"),
-    (10, "fddi"),
-    (12, "raw"),
-    (14, "raw"),
-    (50, "ppp-serial"),
-    (101, "raw"),
-    (105, "802.11"),
-    (107, "frame-relay"),
-    (108, "loop"),
-    (113, "linux-sll"),
-    (127, "802.11-radiotap"),
-    (147, "user0"),
-    (189, "usb"),
-    (195, "802.15.4"),
-    (228, "ipv4"),
-    (229, "ipv6"),
-    (230, "802.15.4-nofcs"),
-    (239, "nflog"),
-    (258, "pktap"),
-    (276, "linux-sll2"),
-];
 
 impl fmt::Display for LinkType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pcap::{Active, Capture, Error as PcapError, Precision};
 
-use super::{Frame, LinkType};
+use super::{Drops, Frame, LinkType};
 use crate::model::Timestamp;
 
 /// What a live capture is opened with.
@@ -16,15 +16,6 @@ pub struct LiveOptions {
     pub filter: Option<String>,
     /// Whether to see packets for others too.
     pub promiscuous: bool,
-}
-
-/// Packets that never reached the reader.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drops {
-    /// By the kernel, for want of buffer.
-    pub by_kernel: u64,
-    /// By the interface or its driver.
-    pub by_interface: u64,
 }
 
 /// Why a live capture cannot go on.

@@ -3,6 +3,7 @@
 mod batch;
 pub mod file;
 mod link;
+mod link_names;
 #[cfg(feature = "cli")]
 pub mod live;
 
@@ -24,4 +25,24 @@ pub struct Frame<'a> {
     pub wire_length: u32,
     /// The bytes captured.
     pub data: &'a [u8],
+}
+
+/// Packets that a capture lost before it could hand them over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// By the kernel, for want of buffer.
+    pub by_kernel: u64,
+    /// By the interface or its driver.
+    pub by_interface: u64,
+}
+
+impl Drops {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            by_kernel: self.by_kernel.saturating_add(other.by_kernel),
+            by_interface: self.by_interface.saturating_add(other.by_interface),
+        }
+    }
 }

@@ -11,12 +11,15 @@ use std::{
 
 use super::{
     Done, Fault,
-    common::{Global, SiteArg, duration},
+    common::{Global, SiteArg, TunnelArgs, duration},
     fault::printable,
-    import,
+    import, import_capture,
 };
 use crate::{
-    capture::live::{Drops, LiveCapture, LiveError, LiveOptions},
+    capture::{
+        Drops,
+        live::{LiveCapture, LiveError, LiveOptions},
+    },
     connection::Limits,
     intake::Intake,
     store::{Learnt, Loss, Run, RunId, Store, content_id},
@@ -48,6 +51,8 @@ pub(super) struct Args {
     #[arg(long)]
     promiscuous: bool,
     #[command(flatten)]
+    tunnels: TunnelArgs,
+    #[command(flatten)]
     site: SiteArg,
     /// Where this is [default: the host's name]
     #[arg(long, value_name = "NAME")]
@@ -73,7 +78,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             run: new_run(&args.site.site, &sensor, &interface),
             interface,
             capture,
-            intake: Intake::new(Limits::default()),
+            intake: Intake::new(Limits::default()).with_options(args.tunnels.options()),
             store: store.clone(),
             runtime: tokio::runtime::Handle::current(),
             stop: stop.clone(),
@@ -155,7 +160,7 @@ impl Worker {
         let counts = self.intake.counts();
         let Drops { by_kernel, by_interface } = self.capture.drops();
         self.run.loss =
-            Loss { dropped_by_kernel: by_kernel, dropped_by_interface: by_interface, ..import::loss(&counts) };
+            Loss { dropped_by_kernel: by_kernel, dropped_by_interface: by_interface, ..import_capture::loss(&counts) };
         self.run.packets = counts.packets;
         self.run.decoded = counts.decoded;
         self.run.first_packet = counts.span.map(|span| span.first);

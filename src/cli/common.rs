@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Fault;
 use crate::{
+    decode,
     model::{DEFAULT_SITE, Timestamp},
     store::{RunId, Store},
 };
@@ -70,6 +71,20 @@ pub(super) struct SiteArg {
     pub site: String,
 }
 
+/// What of the network only its people can tell.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct TunnelArgs {
+    /// A further UDP port of VXLAN, beside 4789 and 8472; may be given several times
+    #[arg(long = "vxlan-port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    vxlan_ports: Vec<u16>,
+}
+
+impl TunnelArgs {
+    pub fn options(&self) -> decode::Options {
+        decode::Options { vxlan_ports: self.vxlan_ports.clone() }
+    }
+}
+
 /// What a reading command works on.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Selection {
@@ -79,6 +94,8 @@ pub(super) struct Selection {
     /// Work on these captures and flow logs alone, without the store
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub from: Vec<PathBuf>,
+    #[command(flatten)]
+    pub tunnels: TunnelArgs,
     /// Who is who, with or without --from: kubectl output, manifests or a hosts file
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub inventory: Vec<PathBuf>,

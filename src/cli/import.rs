@@ -1,37 +1,28 @@
 //! `flowmap import`: captures and flow logs into the store.
 
 use std::{
-    collections::BTreeMap,
     fmt::Write,
     fs::File,
     io::{self, BufReader, IsTerminal, Read},
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg, SiteArg},
-    fault, import_records, print, runs,
+    common::{Global, Output, OutputArg, SiteArg, TunnelArgs},
+    fault, import_capture, import_records, print, runs,
     world::file_name,
 };
 use crate::{
-    capture::{
-        Batch,
-        file::{CaptureReader, Damage, FileError, ReadError},
-    },
-    connection::Limits,
-    intake::{Counts, Intake},
+    capture::file::FileError,
+    decode,
     model::MissedNames,
     records,
-    store::{Learnt, Loss, Run, RunId, Store, Written, content_id},
+    store::{Loss, Run, Store, Written},
 };
-
-/// Traces of ended connections that are held in memory before they are written: some 60 MB.
-const MAX_WAITING: usize = 262_144;
 
 /// Read captures and flow logs into the store. The same file twice adds nothing, whatever its name.
 #[derive(Debug, clap::Args)]
@@ -60,6 +51,8 @@ pub(super) struct Args {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    tunnels: TunnelArgs,
+    #[command(flatten)]
     output: OutputArg,
 }
 
@@ -68,11 +61,13 @@ pub(super) struct Options {
     pub site: String,
     pub sensor: Option<String>,
     pub strict: bool,
+    pub decode: decode::Options,
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let store = global.store().await?;
-    let options = Options { site: args.site.site, sensor: args.sensor, strict: args.strict };
+    let decode = args.tunnels.options();
+    let options = Options { site: args.site.site, sensor: args.sensor, strict: args.strict, decode };
     let mut imported = Vec::new();
     let mut failures = 0;
     for path in &args.files {
@@ -124,92 +119,7 @@ pub(super) async fn file(
     if let Some(format) = records::Format::of(&head) {
         return import_records::file(store, path, options, (format, input)).await;
     }
-    let reader = CaptureReader::new(input).map_err(|error| unreadable(&name, &error))?;
-    let mut reading = Reading { reader, damage: None };
-    let mut intake = Intake::of_batches(Limits::default());
-    let mut writer = store.begin_run().await?;
-    while intake.step(|batch| reading.fill(batch)).map_err(|error| unreadable(&name, &error))? {
-        if intake.waiting() > MAX_WAITING {
-            writer.write(&intake.drain()).await?;
-        }
-    }
-    let damage = reading.damage;
-    if let Some(damage) = damage.as_ref().filter(|_| options.strict) {
-        return Err(Fault::new(&name, damage).hint("without --strict what is whole is used").into());
-    }
-    if let Some((reason, count)) =
-        intake.counts().not_decoded.iter().find(|(reason, _)| reason.is_damage() && options.strict)
-    {
-        let why = format!("{count} damaged packets ({reason})");
-        return Err(Fault::new(&name, why).hint("without --strict they are counted and the others used").into());
-    }
-    let (source, sensor) = origin(path, options);
-    let id = content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()]);
-    let mut run = described(RunId(id), &options.site, sensor, source, &intake.counts(), damage);
-    if let Some(known) = writer.identify(&run).await? {
-        return Ok((run, Written::Known(Box::new(known))));
-    }
-    let mut some = intake.end_some();
-    while !some.is_empty() {
-        writer.write(&some).await?;
-        some = intake.end_some();
-    }
-    run.sweeps = intake.sweeps();
-    let learnt = Learnt { names: intake.names(), links: intake.links() };
-    let written = writer.with(learnt).finish(&mut run, &[]).await.with_context(|| name.clone())?;
-    Ok((run, written))
-}
-
-/// A capture that is read as far as it can be.
-struct Reading<R> {
-    reader: CaptureReader<R>,
-    damage: Option<Damage>,
-}
-
-impl<R: Read> Reading<R> {
-    /// Reads a batch, unless the file ended before.
-    fn fill(&mut self, batch: &mut Batch) -> io::Result<()> {
-        while self.damage.is_none() && !batch.is_full() {
-            match self.reader.next_frame() {
-                Ok(Some(frame)) => batch.push(&frame),
-                Ok(None) => break,
-                Err(ReadError::Io(error)) => return Err(error),
-                Err(ReadError::Damage(found)) => self.damage = Some(found),
-            }
-        }
-        Ok(())
-    }
-}
-
-fn described(id: RunId, site: &str, sensor: String, source: String, counts: &Counts, damage: Option<Damage>) -> Run {
-    Run {
-        id,
-        site: site.to_owned(),
-        sensor,
-        source,
-        kind: "file".into(),
-        loss: Loss { damage: damage.map(|damage| damage.to_string()), ..loss(counts) },
-        packets: counts.packets,
-        decoded: counts.decoded,
-        first_packet: counts.span.map(|span| span.first),
-        last_packet: counts.span.map(|span| span.last),
-        sweeps: Vec::new(),
-    }
-}
-
-/// What the decoder and the table could not use.
-pub(super) fn loss(counts: &Counts) -> Loss {
-    let mut not_decoded: BTreeMap<String, u64> = BTreeMap::new();
-    for (reason, count) in &counts.not_decoded {
-        // several numbers may have one name, as the two Ethernet types of PPPoE
-        *not_decoded.entry(reason.to_string()).or_default() += count;
-    }
-    let mut bounds: BTreeMap<String, u64> =
-        counts.bounds.iter().map(|(bound, count)| (bound.to_string(), *count)).collect();
-    if counts.missed_links > 0 {
-        bounds.insert("packets whose word about links was left out, there was too much".into(), counts.missed_links);
-    }
-    Loss { not_decoded, bounds, names: counts.missed_names, ..Loss::default() }
+    import_capture::file(store, path, options, input).await
 }
 
 /// What a file is called in the store, and where its content was seen.
@@ -338,6 +248,10 @@ fn summary(run: &Run, written: &Written) -> String {
     }
     for sweep in &run.sweeps {
         let _ = writeln!(text, "{source}: {}", runs::sweep_text(sweep));
+    }
+    let dropped = [(loss.dropped_by_kernel, "the kernel"), (loss.dropped_by_interface, "the interface")];
+    for (count, by) in dropped.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = writeln!(text, "{source}: warning: {count} packets dropped by {by} while it was captured");
     }
     text.push_str(&names_missed(run));
     if let Some(damage) = &loss.damage {

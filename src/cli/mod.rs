@@ -17,6 +17,7 @@ mod flows;
 mod folder;
 mod generate;
 mod import;
+mod import_capture;
 mod import_records;
 mod inventory;
 mod inventory_list;

@@ -56,7 +56,12 @@ impl World {
         let store = if is_alone { Store::in_memory().await? } else { global.store().await? };
         let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);
         if is_alone {
-            let options = import::Options { site: site.to_owned(), sensor: None, strict: false };
+            let options = import::Options {
+                site: site.to_owned(),
+                sensor: None,
+                strict: false,
+                decode: selection.tunnels.options(),
+            };
             for file in &selection.from {
                 import::file(&store, file, &options, &import::Progress::hidden()).await?;
             }

@@ -26,6 +26,8 @@ pub(super) enum Event {
     Traffic { data: bool, closes: bool, at: Option<At> },
     /// The same of a protocol whose packets name their connection by the receiver's number instead (SCTP).
     Tagged { data: bool, closes: bool, receiver: u32 },
+    /// A fragment without numbers of its own: of the connection that its first fragment was seen of.
+    Part,
     /// A datagram, with a number to know it by elsewhere.
     Datagram(u32),
 }
@@ -42,6 +44,7 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
         Transport::Sctp { src_port, dst_port, tag, chunk, initiate_tag } => {
             (src_port, dst_port, sctp_event(tag, chunk, initiate_tag))
         }
+        Transport::Part { src_port, dst_port } => (src_port, dst_port, Event::Part),
         Transport::Other => (0, 0, Event::Datagram(0)),
         Transport::Unreachable(_) => return None,
     })

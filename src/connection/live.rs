@@ -135,6 +135,7 @@ impl Connection {
             return true;
         }
         match event {
+            Event::Part => false,
             Event::Datagram(number) => number == half.end,
             Event::Open(number) | Event::Agree(_, number) => is_near(number, half.end),
             Event::Reset { at } | Event::Traffic { at, .. } => at.is_none_or(|at| is_near(at.sequence, half.end)),
@@ -158,7 +159,7 @@ impl Connection {
                 self.opening == Opening::Seen && (self.halves[0].begin != number || sender == self.src)
             }
             Event::Datagram(_) => time.seconds_since(self.last()) > datagram_idle_s,
-            Event::Reset { .. } | Event::Traffic { .. } | Event::Tagged { .. } => false,
+            Event::Reset { .. } | Event::Traffic { .. } | Event::Tagged { .. } | Event::Part => false,
         }
     }
 
@@ -209,6 +210,7 @@ impl Connection {
                 self.carried(sender, data, closes);
                 self.stands_at(sender.other(), receiver, receiver);
             }
+            Event::Part => self.carried(sender, true, false),
             Event::Datagram(number) => {
                 self.carried(sender, true, false);
                 let half = self.half_mut(sender);

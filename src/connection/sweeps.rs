@@ -124,10 +124,11 @@ impl Sum {
     fn take(&mut self, row: Observation) {
         let hash = target(&row.key);
         let Some(sample) = &mut self.sample else { return self.add(hash, &row) };
-        // the same target in another network, or tried again: it is in the sample already
+        // the same target in another network, or tried again: it is in the sample already; the largest hashes are kept,
+        // for the estimates rest on the smallest
         let out = match sample.insert(hash, row) {
             Some(before) => Some((hash, before)),
-            None if sample.len() > SAMPLE => sample.pop_last(),
+            None if sample.len() > SAMPLE => sample.pop_first(),
             None => None,
         };
         if let Some((hash, row)) = out {
@@ -154,7 +155,8 @@ impl Sum {
 
     fn told(&self, (hour, protocol, src): Source) -> Option<Sweep> {
         let Self { attempts, packets, bytes, span, .. } = *self;
-        let (hosts, targets) = (self.hosts.estimate(), self.targets.estimate());
+        let hosts = self.hosts.estimate();
+        let targets = self.targets.estimate().max(hosts);
         Some(Sweep {
             hour,
             protocol,

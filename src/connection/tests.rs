@@ -16,6 +16,7 @@ fn segment(src: (&str, u16), dst: (&str, u16), flags: u8, sequence: u32, acknowl
         tunnels: TunnelStack::default(),
         point: 1,
         is_broadcast: false,
+        fragment: None,
         src: src.0.parse().unwrap(),
         dst: dst.0.parse().unwrap(),
         protocol: Protocol::TCP,

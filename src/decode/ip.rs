@@ -4,11 +4,32 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
-use super::{Cursor, Layer, NotDecoded, be16, link};
+use super::{Cursor, Layer, NotDecoded, be16, be32, link};
 use crate::model::Protocol;
 
 /// No stack sends more; the longest chain seen in the wild is a test of parsers with about 100.
 const MAX_EXTENSIONS: usize = 128;
+
+/// Extension headers that are read in their own ways (IANA "IPv6 Extension Header Types").
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+
+/// What is known of the room that a packet has.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Room {
+    /// Bytes on the wire behind those that were captured.
+    pub not_captured: u32,
+    /// Whether a packet that claims more than there is cannot be one: what uses a tunnel's port need be no tunnel.
+    pub must_fit: bool,
+}
+
+/// A fragment's part of its packet.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    /// The identification that all fragments of the packet share.
+    pub id: u32,
+    pub is_later: bool,
+}
 
 /// An IP packet up to its transport header.
 pub(super) struct Network<'a> {
@@ -18,20 +39,24 @@ pub(super) struct Network<'a> {
     pub hop_limit: u8,
     pub ip_id: u16,
     pub ip_bytes: u32,
+    /// Of a fragment, which one.
+    pub part: Option<Part>,
     /// Bytes behind the IP headers on the wire; `payload` may hold less, never more.
     pub payload_bytes: u32,
     pub payload: &'a [u8],
 }
 
-pub(super) fn decode<'a>(cursor: &Cursor<'a>, not_captured: u32) -> Result<Network<'a>, NotDecoded> {
+pub(super) fn decode<'a>(cursor: &Cursor<'a>, room: Room) -> Result<Network<'a>, NotDecoded> {
     // what of the wire was not captured belongs to the packet too, for lengths of 0
-    let on_wire = u32::try_from(cursor.rest.len()).unwrap_or(u32::MAX).saturating_add(not_captured);
-    match cursor.ether_type {
-        link::IPV4 => v4(cursor.rest, on_wire),
-        link::IPV6 => v6(cursor.rest, on_wire),
-        0x0806 | 0x8035 => Err(NotDecoded::Arp),
-        other => Err(NotDecoded::EtherType(other)),
+    let on_wire = u32::try_from(cursor.rest.len()).unwrap_or(u32::MAX).saturating_add(room.not_captured);
+    let (network, layer) = match cursor.ether_type {
+        link::IPV4 => (v4(cursor.rest, on_wire)?, Layer::Ipv4),
+        _ => (v6(cursor.rest, on_wire)?, Layer::Ipv6),
+    };
+    if room.must_fit && network.ip_bytes > on_wire {
+        return Err(NotDecoded::Malformed(layer));
     }
+    network.trimmed().past_extensions(layer)
 }
 
 fn v4(data: &[u8], on_wire: u32) -> Result<Network<'_>, NotDecoded> {
@@ -43,20 +68,19 @@ fn v4(data: &[u8], on_wire: u32) -> Result<Network<'_>, NotDecoded> {
         length if usize::from(length) < header_bytes => return Err(NotDecoded::Malformed(Layer::Ipv4)),
         length => u32::from(length),
     };
-    if header.fragments_offset().value() > 0 {
-        return Err(NotDecoded::LaterFragment(Layer::Ipv4));
-    }
-    let network = Network {
+    let is_later = header.fragments_offset().value() > 0;
+    let part = Part { id: header.identification().into(), is_later };
+    Ok(Network {
         src: IpAddr::V4(Ipv4Addr::from(header.source())),
         dst: IpAddr::V4(Ipv4Addr::from(header.destination())),
         protocol: Protocol(header.protocol().0),
         hop_limit: header.ttl(),
         ip_id: header.identification(),
         ip_bytes,
+        part: (is_later || header.more_fragments()).then_some(part),
         payload_bytes: ip_bytes.saturating_sub(u32::try_from(header_bytes).unwrap_or(0)),
         payload: data.get(header_bytes..).unwrap_or_default(),
-    };
-    Ok(network.trimmed())
+    })
 }
 
 fn v6(data: &[u8], on_wire: u32) -> Result<Network<'_>, NotDecoded> {
@@ -66,17 +90,17 @@ fn v6(data: &[u8], on_wire: u32) -> Result<Network<'_>, NotDecoded> {
         0 => on_wire.saturating_sub(40),
         length => u32::from(length),
     };
-    let network = Network {
+    Ok(Network {
         src: IpAddr::V6(Ipv6Addr::from(header.source())),
         dst: IpAddr::V6(Ipv6Addr::from(header.destination())),
         protocol: Protocol(header.next_header().0),
         hop_limit: header.hop_limit(),
         ip_id: 0,
         ip_bytes: payload_bytes.saturating_add(40),
+        part: None,
         payload_bytes,
         payload: data.get(40..).unwrap_or_default(),
-    };
-    network.trimmed().past_extensions()
+    })
 }
 
 impl Network<'_> {
@@ -87,24 +111,27 @@ impl Network<'_> {
         self
     }
 
-    /// Walks the chain of extension headers to the transport.
-    fn past_extensions(mut self) -> Result<Self, NotDecoded> {
+    /// Whether this is a fragment past the first: what it holds is no header.
+    pub fn is_later(&self) -> bool {
+        self.part.is_some_and(|part| part.is_later)
+    }
+
+    /// Walks the chain of extension headers to the transport. IPv4 has but one of them.
+    fn past_extensions(mut self, layer: Layer) -> Result<Self, NotDecoded> {
         for _ in 0..MAX_EXTENSIONS {
-            let length = match self.protocol.0 {
-                // hop-by-hop, routing, destination options, mobility, HIP, shim6: length in units of 8 bytes
-                0 | 43 | 60 | 135 | 139 | 140 => self.extension_units()? * 8 + 8,
-                // authentication header: in units of 4 bytes, less 2 (RFC 4302)
-                51 => self.extension_units()? * 4 + 8,
-                44 => {
-                    let offset = be16(self.payload, 2).ok_or(NotDecoded::CutShort(Layer::Ipv6))? >> 3;
-                    if offset > 0 {
-                        return Err(NotDecoded::LaterFragment(Layer::Ipv6));
-                    }
+            if self.is_later() {
+                return Ok(self);
+            }
+            let length = match (self.protocol.0, layer) {
+                (AUTHENTICATION, _) => self.authentication_bytes(layer)?,
+                (0 | 43 | 60 | 135 | 139 | 140, Layer::Ipv6) => self.extension_units(layer)? * 8 + 8,
+                (FRAGMENT, Layer::Ipv6) => {
+                    self.note_fragment()?;
                     8
                 }
                 _ => return Ok(self),
             };
-            let cut = NotDecoded::CutShort(Layer::Ipv6);
+            let cut = NotDecoded::CutShort(layer);
             self.protocol = Protocol(*self.payload.first().ok_or(cut)?);
             self.payload = self.payload.get(length..).ok_or(cut)?;
             self.payload_bytes = self.payload_bytes.saturating_sub(u32::try_from(length).unwrap_or(0));
@@ -112,8 +139,25 @@ impl Network<'_> {
         Err(NotDecoded::TooManyExtensions)
     }
 
-    fn extension_units(&self) -> Result<usize, NotDecoded> {
-        self.payload.get(1).map(|units| usize::from(*units)).ok_or(NotDecoded::CutShort(Layer::Ipv6))
+    /// Hop-by-hop, routing, destination options, mobility, HIP and shim6 tell their length in units of 8 bytes.
+    fn extension_units(&self, layer: Layer) -> Result<usize, NotDecoded> {
+        self.payload.get(1).map(|units| usize::from(*units)).ok_or(NotDecoded::CutShort(layer))
+    }
+
+    /// The authentication header does in units of 4 bytes, less 2 (RFC 4302); 12 bytes of it are fixed.
+    fn authentication_bytes(&self, layer: Layer) -> Result<usize, NotDecoded> {
+        match self.extension_units(layer)? {
+            0 => Err(NotDecoded::Malformed(layer)),
+            units => Ok(units * 4 + 8),
+        }
+    }
+
+    /// Offset, whether more follow, identification. A fragment that is the whole packet is none (RFC 6946).
+    fn note_fragment(&mut self) -> Result<(), NotDecoded> {
+        let (bits, id) = be16(self.payload, 2).zip(be32(self.payload, 4)).ok_or(NotDecoded::CutShort(Layer::Ipv6))?;
+        let part = Part { id, is_later: bits >> 3 > 0 };
+        self.part = (part.is_later || bits & 1 != 0).then_some(part);
+        Ok(())
     }
 }
 

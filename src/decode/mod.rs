@@ -1,27 +1,34 @@
-//! Bytes to [`Packet`]: link, VLAN tags, IP and transport. No allocation, no I/O, no clock; any bytes are safe input.
+//! Bytes to [`Packet`]: link, VLAN tags, tunnels, IP and transport. No I/O, no clock, and but for the table of [`Fragments`] no
+//! allocation and no state; any bytes are safe input.
 
+mod common;
+mod fragments;
 mod ip;
 mod link;
 pub mod neighbour;
+mod reason;
+mod shim;
 mod transport;
 mod tunnel;
 mod vlan;
 
-use std::{fmt, net::IpAddr};
+use std::net::IpAddr;
 
+pub use fragments::{Fragment, Fragments};
+pub use reason::{Layer, NotDecoded, Wifi};
 pub use transport::{TcpFlags, Transport};
-pub use tunnel::{Tunnel, TunnelStack};
+pub use tunnel::{Tunnel, TunnelStack, is_port as is_tunnel_port};
 pub use vlan::VlanStack;
 
-use crate::{
-    capture::{Frame, LinkType},
-    model::Protocol,
-};
+use ip::Room;
+use tunnel::Content;
+
+use crate::{capture::Frame, model::Protocol};
 
 /// A packet as the connection room wants it: who, to whom, and what the transport said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// The tags it carried, outer first; of a packet in a tunnel, those inside.
+    /// The tags it carried, outer first; of a packet in a tunnel through IP, those inside.
     pub vlans: VlanStack,
     /// The tunnels it came through.
     pub tunnels: TunnelStack,
@@ -41,98 +48,42 @@ pub struct Packet<'a> {
     pub ip_id: u16,
     /// Length of the IP packet on the wire.
     pub ip_bytes: u32,
+    /// Of a fragment, of which packet: [`Fragments`] then has to be asked.
+    pub fragment: Option<Fragment>,
     /// What the transport header said.
     pub transport: Transport<'a>,
 }
 
-/// A header, for messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Layer {
-    /// Link layer and tags.
-    Link,
-    /// IPv4.
-    Ipv4,
-    /// IPv6 and its extension headers.
-    Ipv6,
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
-}
-
-/// Why a frame gave no packet. Every frame is either decoded or counted under one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NotDecoded {
-    /// The capture file's link type is not read.
-    LinkType(LinkType),
-    /// Address resolution, which makes no flow.
-    Arp,
-    /// An IEEE 802.3 frame with an LLC header in place of an Ethernet type.
-    Llc,
-    /// Another Ethernet type.
-    EtherType(u16),
-    /// More VLAN tags than any network stacks.
-    TooManyTags,
-    /// The capture holds too little of the header.
-    CutShort(Layer),
-    /// The header contradicts itself.
-    Malformed(Layer),
-    /// More extension headers than any stack sends.
-    TooManyExtensions,
-    /// A fragment without ports, past the first.
-    LaterFragment(Layer),
-}
-
-impl NotDecoded {
-    /// Whether the packet itself is damaged, and not only of a kind that is not read or cut by the capture.
-    #[must_use]
-    pub fn is_damage(self) -> bool {
-        matches!(self, Self::Malformed(_) | Self::TooManyExtensions)
-    }
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Link => "link",
-            Self::Ipv4 => "ipv4",
-            Self::Ipv6 => "ipv6",
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Sctp => "sctp",
-        })
-    }
-}
-
-impl fmt::Display for NotDecoded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LinkType(link) => write!(f, "link type {link}"),
-            Self::Arp => f.write_str("arp"),
-            Self::Llc => f.write_str("llc"),
-            Self::EtherType(0x88cc) => f.write_str("lldp"),
-            Self::EtherType(0x8847 | 0x8848) => f.write_str("mpls"),
-            Self::EtherType(0x8863 | 0x8864) => f.write_str("pppoe"),
-            Self::EtherType(0x888e) => f.write_str("eapol"),
-            Self::EtherType(number) => write!(f, "ethertype 0x{number:04x}"),
-            Self::TooManyTags => f.write_str("vlan: too many tags"),
-            Self::CutShort(layer) => write!(f, "{layer}: cut short"),
-            Self::Malformed(layer) => write!(f, "{layer}: malformed"),
-            Self::TooManyExtensions => f.write_str("ipv6: too many extension headers"),
-            Self::LaterFragment(layer) => write!(f, "{layer}: later fragment"),
-        }
-    }
+/// What of a network only its people can tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Ports of VXLAN beside 4789 and 8472.
+    pub vxlan_ports: Vec<u16>,
 }
 
 /// Decodes a frame, through the tunnels that it went through.
 pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
+    const ORDINARY: &Options = &Options { vxlan_ports: Vec::new() };
+    decode_with(frame, ORDINARY)
+}
+
+/// The same where something is known of the network.
+#[inline]
+pub fn decode_with<'a>(frame: &Frame<'a>, options: &Options) -> Result<Packet<'a>, NotDecoded> {
+    match common::decode(frame, place(frame.interface, 0, 0), options) {
+        Some(packet) => Ok(packet),
+        None => general(frame, options),
+    }
+}
+
+/// Decodes a frame of any kind.
+fn general<'a>(frame: &Frame<'a>, options: &Options) -> Result<Packet<'a>, NotDecoded> {
     let cursor = link::strip(frame)?;
     let captured = u32::try_from(frame.data.len()).unwrap_or(u32::MAX);
-    let not_captured = frame.wire_length.saturating_sub(captured);
-    let place = [frame.interface, cursor.interface, u32::from(cursor.packet_type)].into_iter().fold(ONLY_POINT, fnv);
-    layer(cursor, not_captured, TunnelStack::default(), place)
+    let room = Room { not_captured: frame.wire_length.saturating_sub(captured), must_fit: false };
+    let place = place(frame.interface, cursor.interface, cursor.packet_type);
+    let (vlans, tunnels, fragment) = Default::default();
+    layer(cursor, Around { vlans, tunnels, place, room, fragment, options })
 }
 
 /// The packet that an ICMP error quotes, as it would have been decoded where the error was seen. `None` where too little is
@@ -140,42 +91,149 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
 #[must_use]
 pub fn quoted<'a>(error: &Packet<'_>, quote: &'a [u8]) -> Option<Packet<'a>> {
     let ether_type = if error.src.is_ipv4() { link::IPV4 } else { link::IPV6 };
-    let cursor = Cursor { ether_type, rest: quote, interface: 0, packet_type: 0, is_broadcast: false };
+    let cursor = Cursor::bare(ether_type, quote);
     // what is not quoted was on the wire; its length stands in the header
-    let network = ip::decode(&cursor, 0).ok().filter(|network| network.protocol.has_ports())?;
+    let mut network = ip::decode(&cursor, Room::default()).ok()?;
+    if !network.protocol.has_ports() || network.is_later() {
+        return None;
+    }
+    // some hosts quote a length that they have changed; the ports hold, as those of a first fragment do
+    network.part = Some(ip::Part { id: 0, is_later: false });
     let transport = transport::decode(&network).ok()?;
     let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = network;
-    let Packet { vlans, tunnels, point, .. } = *error;
-    let is_broadcast = false;
-    Some(Packet { vlans, tunnels, point, is_broadcast, src, dst, protocol, hop_limit, ip_id, ip_bytes, transport })
+    Some(Packet {
+        is_broadcast: false,
+        fragment: None,
+        src,
+        dst,
+        protocol,
+        hop_limit,
+        ip_id,
+        ip_bytes,
+        transport,
+        ..*error
+    })
+}
+
+/// What is around the layer that is being read.
+#[derive(Clone, Copy)]
+struct Around<'o> {
+    /// The tags so far.
+    vlans: VlanStack,
+    tunnels: TunnelStack,
+    /// Where the frame was seen, without its tags.
+    place: u32,
+    room: Room,
+    /// Of which packet the tunnel's packet is the first fragment.
+    fragment: Option<Fragment>,
+    options: &'o Options,
+}
+
+impl Around<'_> {
+    /// The same inside a tunnel, the tags still being those outside; `None` where there are too many tunnels.
+    fn within(self, tunnel: Tunnel) -> Option<Self> {
+        let tunnels = self.tunnels.within(tunnel)?;
+        Some(Self { tunnels, place: fnv(self.point(), tunnel.word()), ..self })
+    }
+
+    /// The number of the place, of which the tags are a part.
+    fn point(&self) -> u32 {
+        self.vlans.ids().iter().map(|id| u32::from(*id)).fold(self.place, fnv)
+    }
+}
+
+/// Decodes what follows a link header: tags, then one IP packet or what leads to one.
+fn layer<'a>(mut cursor: Cursor<'a>, mut around: Around<'_>) -> Result<Packet<'a>, NotDecoded> {
+    vlan::strip(&mut cursor, &mut around.vlans)?;
+    if cursor.ether_type < link::FIRST_ETHER_TYPE {
+        let length = usize::from(cursor.ether_type);
+        let carried = link::llc(cursor.rest.get(..length).unwrap_or(cursor.rest))?;
+        cursor = Cursor { ether_type: carried.ether_type, rest: carried.rest, ..cursor };
+        vlan::strip(&mut cursor, &mut around.vlans)?;
+    }
+    match cursor.ether_type {
+        link::IPV4 | link::IPV6 => packet(&cursor, around),
+        _ => shim::decode(&cursor, around),
+    }
 }
 
 /// Decodes one IP packet, and the one inside where it is a tunnel's.
-fn layer(
-    mut cursor: Cursor<'_>,
-    not_captured: u32,
-    tunnels: TunnelStack,
-    place: u32,
-) -> Result<Packet<'_>, NotDecoded> {
-    let vlans = vlan::strip(&mut cursor)?;
-    let network = ip::decode(&cursor, not_captured)?;
+fn packet<'a>(cursor: &Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, NotDecoded> {
+    let network = ip::decode(cursor, around.room)?;
     let transport = transport::decode(&network)?;
-    let point = vlans.ids().iter().map(|id| u32::from(*id)).fold(place, fnv);
-    if let Some((tunnel, frame)) = tunnel::inner(&transport) {
-        let inside = tunnels.within(tunnel).zip(link::ethernet(frame).ok());
-        let inner = inside.map(|(tunnels, cursor)| layer(cursor, not_captured, tunnels, fnv(point, 1)));
-        // what does not hold together inside was no tunnel
-        if let Some(inner) = inner.filter(|inner| !matches!(inner, Err(NotDecoded::Malformed(_)))) {
-            return inner;
-        }
+    let own = network.part.map(|part| {
+        // of IPv6 only the first fragment tells the protocol (RFC 8200, section 4.5)
+        let protocol = if network.src.is_ipv4() { network.protocol } else { Protocol(0) };
+        let Around { vlans, tunnels, .. } = around;
+        let common = (network.src, network.dst, protocol, part.id, around.point(), vlans, tunnels);
+        Fragment::of(common, part.is_later)
+    });
+    let fragment = own.or(around.fragment);
+    if !network.is_later()
+        && let Some(inner) = tunnel::inner(&network, &transport, around.options)
+        && let Some(result) = inside(&inner, &network, Around { fragment, ..around })
+    {
+        return result;
     }
     let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = network;
-    let is_broadcast = cursor.is_broadcast;
-    Ok(Packet { vlans, tunnels, point, is_broadcast, src, dst, protocol, hop_limit, ip_id, ip_bytes, transport })
+    let Around { vlans, tunnels, .. } = around;
+    let (is_broadcast, point) = (cursor.is_broadcast, around.point());
+    let ends = Packet {
+        vlans,
+        tunnels,
+        point,
+        is_broadcast,
+        src,
+        dst,
+        protocol,
+        hop_limit,
+        ip_id,
+        ip_bytes,
+        fragment,
+        transport,
+    };
+    Ok(ends)
+}
+
+/// The packet in a tunnel; `None` where it does not hold together, so that it was no tunnel.
+fn inside<'a>(
+    inner: &tunnel::Inner<'a>,
+    network: &ip::Network<'a>,
+    around: Around<'_>,
+) -> Option<Result<Packet<'a>, NotDecoded>> {
+    let captured = u32::try_from(network.payload.len()).unwrap_or(u32::MAX);
+    let not_captured = network.payload_bytes.saturating_sub(captured);
+    // the rest of a fragment is in the next one
+    let is_whole = around.fragment.is_none();
+    let mut around = Around { vlans: VlanStack::default(), ..around.within(inner.tunnel)? };
+    around.room = Room { not_captured, must_fit: is_whole };
+    if let Some(vlan) = inner.vlan {
+        around.vlans.push(vlan);
+    }
+    let cursor = match inner.content {
+        Content::Ethernet => link::ethernet(inner.data),
+        Content::EtherType(ether_type) => Ok(Cursor::bare(ether_type, inner.data)),
+        Content::Ppp => link::ppp(inner.data),
+    };
+    let result = cursor.and_then(|cursor| layer(cursor, around));
+    let holds = match result {
+        // where a port alone announces labels or IPv6, nothing but a packet proves them
+        Err(_) if matches!(inner.tunnel, Tunnel::Ip | Tunnel::Teredo) => false,
+        Err(NotDecoded::CutShort(_)) => not_captured > 0 || !is_whole,
+        Err(NotDecoded::Mpls | NotDecoded::TooManyTags | NotDecoded::TooManyTunnels) => false,
+        Err(reason) => !reason.is_damage(),
+        Ok(_) => true,
+    };
+    holds.then_some(result)
 }
 
 /// The number of the place where nothing tells places apart: the first interface, without tags.
 const ONLY_POINT: u32 = 0;
+
+/// The number of a place without tags, by what the capture and the link header tell of it.
+fn place(interface: u32, interface_index: u32, packet_type: u16) -> u32 {
+    [interface, interface_index, u32::from(packet_type)].into_iter().fold(ONLY_POINT, fnv)
+}
 
 /// A step of FNV-1a, so that packets of one place get one number; of [`ONLY_POINT`] and 0 it is 0 again.
 fn fnv(hash: u32, word: u32) -> u32 {
@@ -193,6 +251,13 @@ struct Cursor<'a> {
     is_broadcast: bool,
 }
 
+impl<'a> Cursor<'a> {
+    /// Of a link that tells nothing but this.
+    fn bare(ether_type: u16, rest: &'a [u8]) -> Self {
+        Self { ether_type, rest, interface: 0, packet_type: 0, is_broadcast: false }
+    }
+}
+
 /// Two bytes in network order.
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_be_bytes)
@@ -201,6 +266,16 @@ fn be16(bytes: &[u8], at: usize) -> Option<u16> {
 /// Four bytes in network order.
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_be_bytes)
+}
+
+/// Two bytes in the order of most hosts.
+fn le16(bytes: &[u8], at: usize) -> Option<u16> {
+    be16(bytes, at).map(u16::swap_bytes)
+}
+
+/// Four bytes in the order of most hosts.
+fn le32(bytes: &[u8], at: usize) -> Option<u32> {
+    be32(bytes, at).map(u32::swap_bytes)
 }
 
 #[cfg(test)]

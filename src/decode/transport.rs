@@ -77,6 +77,13 @@ pub enum Transport<'a> {
         /// The sender's own tag, where the chunk is an INIT or INIT ACK; else 0.
         initiate_tag: u32,
     },
+    /// A fragment past the first: the ports are those of the first, 0 until [`Fragments`](super::Fragments) knew them.
+    Part {
+        /// Source port.
+        src_port: u16,
+        /// Destination port.
+        dst_port: u16,
+    },
     /// An ICMP destination unreachable, with the head of the packet that found no way: see [`super::quoted`].
     Unreachable(&'a [u8]),
     /// All else: known by addresses and protocol alone.
@@ -84,26 +91,33 @@ pub enum Transport<'a> {
 }
 
 pub(super) fn decode<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
+    if network.is_later() {
+        return Ok(Transport::Part { src_port: 0, dst_port: 0 });
+    }
     match network.protocol {
         Protocol::TCP => tcp(network),
         Protocol::UDP => udp(network),
-        Protocol::SCTP => sctp(network.payload),
+        Protocol::SCTP => sctp(network),
         Protocol::ICMP | Protocol::ICMPV6 => Ok(unreachable(network)),
         _ => Ok(Transport::Other),
     }
 }
 
-fn ports(payload: &[u8], layer: Layer) -> Result<(u16, u16), NotDecoded> {
-    be16(payload, 0).zip(be16(payload, 2)).ok_or(NotDecoded::CutShort(layer))
+/// What all transports begin with, where there is room for a header of so many bytes. A first fragment may hold less of it.
+fn ports(network: &Network<'_>, header_bytes: u32, layer: Layer) -> Result<(u16, u16), NotDecoded> {
+    if network.part.is_none() && network.payload_bytes < header_bytes {
+        return Err(NotDecoded::Malformed(layer));
+    }
+    be16(network.payload, 0).zip(be16(network.payload, 2)).ok_or(NotDecoded::CutShort(layer))
 }
 
 fn tcp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
-    let (src_port, dst_port) = ports(network.payload, Layer::Tcp)?;
     let words = network.payload.get(12).map_or(5, |byte| byte >> 4);
     let header_bytes = u32::from(words) * 4;
     if header_bytes < 20 {
         return Err(NotDecoded::Malformed(Layer::Tcp));
     }
+    let (src_port, dst_port) = ports(network, header_bytes, Layer::Tcp)?;
     Ok(Transport::Tcp {
         src_port,
         dst_port,
@@ -116,13 +130,14 @@ fn tcp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
 }
 
 fn udp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
-    let (src_port, dst_port) = ports(network.payload, Layer::Udp)?;
+    let (src_port, dst_port) = ports(network, 8, Layer::Udp)?;
     let data = network.payload.get(8..).unwrap_or_default();
     Ok(Transport::Udp { src_port, dst_port, data_bytes: network.payload_bytes.saturating_sub(8), data })
 }
 
-fn sctp(payload: &[u8]) -> Result<Transport<'_>, NotDecoded> {
-    let (src_port, dst_port) = ports(payload, Layer::Sctp)?;
+fn sctp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
+    let (src_port, dst_port) = ports(network, 12, Layer::Sctp)?;
+    let payload = network.payload;
     let chunk = payload.get(12).copied();
     // INIT and INIT ACK (RFC 9260, section 3.3.2)
     let opens = matches!(chunk, Some(1 | 2));

@@ -28,7 +28,8 @@ impl VlanStack {
         ids.iter().all(|id| stack.push(*id)).then_some(stack)
     }
 
-    fn push(&mut self, id: u16) -> bool {
+    /// Adds one more inside; false where there is no room.
+    pub(super) fn push(&mut self, id: u16) -> bool {
         let Some(slot) = self.ids.get_mut(usize::from(self.depth)) else { return false };
         *slot = id;
         self.depth += 1;
@@ -45,9 +46,8 @@ impl fmt::Display for VlanStack {
     }
 }
 
-/// Takes the tags off; the cursor then stands before what they carried.
-pub(super) fn strip(cursor: &mut Cursor<'_>) -> Result<VlanStack, NotDecoded> {
-    let mut stack = VlanStack::default();
+/// Takes the tags off and adds them to the stack; the cursor then stands before what they carried.
+pub(super) fn strip(cursor: &mut Cursor<'_>, stack: &mut VlanStack) -> Result<(), NotDecoded> {
     // 802.1Q, 802.1ad, and the numbers that were used before 802.1ad
     while matches!(cursor.ether_type, 0x8100 | 0x88a8 | 0x9100 | 0x9200) {
         let cut = NotDecoded::CutShort(Layer::Link);
@@ -58,5 +58,5 @@ pub(super) fn strip(cursor: &mut Cursor<'_>) -> Result<VlanStack, NotDecoded> {
             return Err(NotDecoded::TooManyTags);
         }
     }
-    Ok(stack)
+    Ok(())
 }

@@ -6,7 +6,7 @@ use super::{Counts, digest::Digest};
 use crate::{
     capture::{Batch, Frame},
     connection::SHARDS,
-    decode::{Packet, Transport, decode, quoted},
+    decode::{Fragments, NotDecoded, Options, Packet, Transport, decode_with, quoted},
     model::{Protocol, Timestamp},
     names, segment,
 };
@@ -25,6 +25,8 @@ pub(super) struct Decoded<'b> {
     pub digest: Digest,
     /// The packets by the shard of their connection.
     pub by_shard: [Vec<Taken<'b>>; SHARDS],
+    /// Fragments, which are of no connection until the first of their packet is known.
+    pub fragments: Vec<Taken<'b>>,
     /// Frames that may tell a name.
     pub names: Vec<usize>,
     /// Frames that may tell of their link, whatever connection they are of.
@@ -35,43 +37,71 @@ pub(super) struct Decoded<'b> {
 
 impl<'b> Decoded<'b> {
     /// Decodes the frames of these numbers.
-    pub fn of(batch: &'b Batch, numbers: Range<usize>) -> Self {
+    pub fn of(batch: &'b Batch, numbers: Range<usize>, options: &Options) -> Self {
         let room = numbers.len() / SHARDS * 2;
         let mut decoded = Self {
             counts: Counts::default(),
             digest: Digest::default(),
             by_shard: std::array::from_fn(|_| Vec::with_capacity(room)),
+            fragments: Vec::new(),
             names: Vec::new(),
             links: Vec::new(),
             places: segment::Places::default(),
         };
         for (n, frame) in numbers.clone().zip(batch.range(numbers)) {
-            decoded.add(n, &frame);
+            decoded.add(n, &frame, options);
         }
         decoded
     }
 
-    fn add(&mut self, n: usize, frame: &Frame<'b>) {
+    fn add(&mut self, n: usize, frame: &Frame<'b>, options: &Options) {
         self.counts.begin(frame);
         self.digest.add(frame);
         self.places.count(frame);
-        match decode(frame) {
+        match decode_with(frame, options) {
             Ok(packet) => {
-                self.counts.decoded += 1;
                 if names::may_tell(&packet) {
                     self.names.push(n);
                 }
                 if speaks_of_links(&packet) {
                     self.links.push(n);
                 }
-                if let Some(shard) = self.by_shard.get_mut(shard(&packet)) {
-                    shard.push(Taken { n, time: frame.time, packet });
+                let taken = Taken { n, time: frame.time, packet };
+                if packet.fragment.is_some() {
+                    self.fragments.push(taken);
+                } else {
+                    self.hand_on(taken);
                 }
             }
-            Err(reason) => {
-                *self.counts.not_decoded.entry(reason).or_default() += 1;
-                self.links.push(n);
+            Err(reason) => self.leave_out(n, reason),
+        }
+    }
+
+    fn hand_on(&mut self, taken: Taken<'b>) {
+        self.counts.decoded += 1;
+        if let Some(shard) = self.by_shard.get_mut(shard(&taken.packet)) {
+            shard.push(taken);
+        }
+    }
+
+    fn leave_out(&mut self, n: usize, reason: NotDecoded) {
+        *self.counts.not_decoded.entry(reason).or_default() += 1;
+        self.links.push(n);
+    }
+
+    /// Takes the fragments to the connections of their packets, between the other packets.
+    pub fn join_fragments(&mut self, known: &mut Fragments) {
+        if self.fragments.is_empty() {
+            return;
+        }
+        for Taken { n, time, packet } in std::mem::take(&mut self.fragments) {
+            match known.joined(time, packet) {
+                Ok(packet) => self.hand_on(Taken { n, time, packet }),
+                Err(reason) => self.leave_out(n, reason),
             }
+        }
+        for shard in &mut self.by_shard {
+            shard.sort_by_key(|taken| taken.n);
         }
     }
 }

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::{
     capture::{Batch, Frame},
     connection::{Bound, Limits, SHARDS, Tracker},
-    decode::{NotDecoded, decode},
+    decode::{Fragments, NotDecoded, Options, decode_with},
     model::{LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
     names::Gatherer,
     segment::Table,
@@ -68,6 +68,8 @@ impl Counts {
 
 /// Takes frames in.
 pub struct Intake {
+    options: Options,
+    fragments: Fragments,
     shards: Vec<Tracker>,
     is_ending: bool,
     names: Gatherer,
@@ -104,6 +106,8 @@ impl Intake {
 
     fn with_shards(limits: Limits, count: usize) -> Self {
         Self {
+            options: Options::default(),
+            fragments: Fragments::default(),
             shards: (0..count).map(|_| Tracker::new(limits)).collect(),
             is_ending: false,
             names: Gatherer::default(),
@@ -117,11 +121,23 @@ impl Intake {
         }
     }
 
+    /// The same where something is known of the network.
+    #[must_use]
+    pub fn with_options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
     /// Takes one frame in.
     pub fn take(&mut self, frame: &Frame<'_>) {
         self.counts.begin(frame);
         self.digest.add(frame);
-        let is_new = match decode(frame) {
+        let mut decoded = decode_with(frame, &self.options);
+        if let Ok(packet) = &decoded
+            && packet.fragment.is_some()
+        {
+            decoded = self.fragments.joined(frame.time, *packet);
+        }
+        let is_new = match decoded {
             Ok(packet) => {
                 self.counts.decoded += 1;
                 self.names.take(frame.time, &packet);
@@ -140,11 +156,14 @@ impl Intake {
     /// `fill` pushes frames until the batch is full, and none when there are no more.
     pub fn step<E: Send>(&mut self, fill: impl FnOnce(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
         let current = std::mem::take(&mut self.current);
-        let Self { next, before, notable, names, links, .. } = self;
+        let Self { next, before, notable, names, links, options, fragments, .. } = self;
         next.clear();
-        let (filled, (parts, ())) =
-            rayon::join(|| fill(next), || rayon::join(|| decoded(&current), || hear(before, notable, (names, links))));
+        let (filled, (mut parts, ())) = rayon::join(
+            || fill(next),
+            || rayon::join(|| decoded(&current, options), || hear(before, notable, (names, links), options)),
+        );
         filled?;
+        parts.iter_mut().for_each(|part| part.join_fragments(fragments));
         self.notable = track(&mut self.shards, &parts);
         self.count(&parts);
         drop(parts);
@@ -265,10 +284,10 @@ fn ones(bits: &[u64]) -> u32 {
 }
 
 /// Decodes a batch in parts.
-fn decoded(batch: &Batch) -> Vec<Decoded<'_>> {
+fn decoded<'b>(batch: &'b Batch, options: &Options) -> Vec<Decoded<'b>> {
     let size = batch.len().div_ceil(PARTS).max(1);
     let edge = |n: usize| (n * size).min(batch.len());
-    (0..PARTS).into_par_iter().map(|n| Decoded::of(batch, edge(n)..edge(n + 1))).collect()
+    (0..PARTS).into_par_iter().map(|n| Decoded::of(batch, edge(n)..edge(n + 1), options)).collect()
 }
 
 /// Takes the packets to their connections, each shard for itself; tells which frames are worth hearing.
@@ -295,9 +314,9 @@ fn track(shards: &mut [Tracker], parts: &[Decoded<'_>]) -> Notable {
 }
 
 /// Hears what the frames of a batch tell beside their connections, in their order.
-fn hear(batch: &mut Batch, notable: &Notable, (names, links): (&mut Gatherer, &mut Table)) {
+fn hear(batch: &mut Batch, notable: &Notable, (names, links): (&mut Gatherer, &mut Table), options: &Options) {
     for frame in notable.names.iter().filter_map(|n| batch.get(*n)) {
-        if let Ok(packet) = decode(&frame) {
+        if let Ok(packet) = decode_with(&frame, options) {
             names.take(frame.time, &packet);
         }
     }

@@ -22,13 +22,41 @@ pub struct Packet {
     vlans: Vec<u16>,
     interface: u32,
     at_s: Option<f64>,
+    tunnel: Option<Tunnel>,
+    /// Flags and offset of fragments.
+    fragment: u16,
 }
+
+/// A tunnel from one host of a provider to another, with the number of its network.
+#[derive(Clone, Copy)]
+pub enum Tunnel {
+    /// On this port.
+    Vxlan(u16, u32),
+    Geneve(u32),
+    Gre(u32),
+}
+
+impl Tunnel {
+    /// The protocol and the headers in front of an Ethernet frame.
+    fn headers(self, frame_bytes: usize) -> (u8, Vec<u8>) {
+        let (port, header) = match self {
+            Self::Gre(key) => return (47, [&[0x20, 0, 0x65, 0x58][..], &key.to_be_bytes()].concat()),
+            Self::Vxlan(port, network) => (port, [[8, 0, 0, 0], (network << 8).to_be_bytes()].concat()),
+            Self::Geneve(network) => (6_081, [[0, 0, 0x65, 0x58], (network << 8).to_be_bytes()].concat()),
+        };
+        let length = u16::try_from(8 + header.len() + frame_bytes).expect("a short packet").to_be_bytes();
+        (17, [&[0xc0, 0][..], &port.to_be_bytes(), &length, &[0, 0], &header].concat())
+    }
+}
+
+const ETHERNET: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 
 impl Packet {
     fn new(from: &str, to: &str, protocol: u8, payload: Vec<u8>) -> Self {
         let end = |text: &str| text.parse().expect("an address with a port");
         let (from, to) = (end(from), end(to));
-        Self { from, to, protocol, payload, hops: 64, id: 0, vlans: Vec::new(), interface: 2, at_s: None }
+        let (vlans, at_s, tunnel) = (Vec::new(), None, None);
+        Self { from, to, protocol, payload, hops: 64, id: 0, vlans, interface: 2, at_s, tunnel, fragment: 0x4000 }
     }
 
     /// With this hop limit instead of 64.
@@ -56,6 +84,22 @@ impl Packet {
         Self { at_s: Some(seconds), ..self }
     }
 
+    /// Inside a tunnel. Its tags are then those outside.
+    pub fn through(self, tunnel: Tunnel) -> Self {
+        Self { tunnel: Some(tunnel), ..self }
+    }
+
+    /// In fragments with so many bytes behind their IP headers, a multiple of 8.
+    pub fn fragments(self, bytes: usize) -> Vec<Self> {
+        let count = self.payload.len().div_ceil(bytes);
+        let fragment = |(n, part): (usize, &[u8])| {
+            let more = if n + 1 < count { 0x2000 } else { 0 };
+            let offset = u16::try_from(n * bytes / 8).expect("a packet of IP");
+            Self { payload: part.to_vec(), fragment: offset | more, ..self.clone() }
+        };
+        self.payload.chunks(bytes).enumerate().map(fragment).collect()
+    }
+
     /// Whether it comes from or goes to this address.
     pub fn names(&self, address: &str) -> bool {
         [self.from, self.to].iter().any(|end| end.ip().to_string() == address)
@@ -66,12 +110,21 @@ impl Packet {
         let mut ip = vec![0x45, 0];
         ip.extend(length.to_be_bytes());
         ip.extend(self.id.to_be_bytes());
-        ip.extend([0x40, 0, self.hops, self.protocol, 0, 0]);
+        ip.extend(self.fragment.to_be_bytes());
+        ip.extend([self.hops, self.protocol, 0, 0]);
         ip.extend(self.from.ip().octets());
         ip.extend(self.to.ip().octets());
         ip.extend(&self.payload);
-        ip
+        self.tunnel.map_or(ip.clone(), |tunnel| outer(tunnel, &ip))
     }
+}
+
+/// The packet of a provider's that carries this one.
+fn outer(tunnel: Tunnel, ip: &[u8]) -> Vec<u8> {
+    let frame = [&ETHERNET[..], &[8, 0], ip].concat();
+    let (protocol, headers) = tunnel.headers(frame.len());
+    let payload = [headers, frame].concat();
+    Packet { protocol, payload, ..Packet::new("192.0.2.1:0", "192.0.2.2:0", 0, Vec::new()) }.ip()
 }
 
 fn ports(from: &str, to: &str) -> Vec<u8> {
@@ -226,7 +279,7 @@ impl Frames {
             Link::Ethernet => {
                 let tag = |vlan: &u16| [0x8100u16.to_be_bytes(), vlan.to_be_bytes()].concat();
                 let tags: Vec<u8> = packet.vlans.iter().flat_map(tag).collect();
-                [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &tags, &[8, 0]].concat()
+                [&ETHERNET[..], &tags, &[8, 0]].concat()
             }
             Link::Cooked => {
                 let interface = packet.interface.to_be_bytes();

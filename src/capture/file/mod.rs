@@ -12,7 +12,7 @@ use std::io::{self, Read};
 
 pub use source::Source;
 
-use super::Frame;
+use super::{Batch, Drops, Frame, batch::Head};
 
 /// A longer record is damage, not a packet: libpcap's own limit (`MAXIMUM_SNAPLEN`).
 const MAX_RECORD_BYTES: usize = 262_144;
@@ -87,9 +87,37 @@ impl<R: Read> CaptureReader<R> {
 
     /// The next frame, or none at the end.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
+        self.source.pin(false);
+        Ok(self.next_head()?.map(|head| head.frame(self.source.bytes())))
+    }
+
+    /// Fills a batch, whose frames before are gone, with as many as are at hand; with none at the end. Where the file is
+    /// damaged the batch has those that stand before.
+    pub fn fill(&mut self, batch: &mut Batch) -> Result<(), ReadError> {
+        batch.clear();
+        self.source.renew(std::mem::take(&mut batch.bytes))?;
+        let result = self.heads(&mut batch.frames);
+        batch.bytes = self.source.hand_over();
+        result
+    }
+
+    fn heads(&mut self, frames: &mut Vec<Head>) -> Result<(), ReadError> {
+        loop {
+            // as long as there is no frame, nothing need stay where it is
+            self.source.pin(!frames.is_empty());
+            match self.next_head() {
+                _ if self.source.is_starved() => return Ok(()),
+                Ok(Some(head)) => frames.push(head),
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn next_head(&mut self) -> Result<Option<Head>, ReadError> {
         match &mut self.format {
-            Format::Pcap(header) => header.next_frame(&mut self.source),
-            Format::Pcapng(sections) => sections.next_frame(&mut self.source),
+            Format::Pcap(header) => header.next_head(&mut self.source),
+            Format::Pcapng(sections) => sections.next_head(&mut self.source),
         }
     }
 
@@ -99,6 +127,15 @@ impl<R: Read> CaptureReader<R> {
         match self.format {
             Format::Pcap(_) => "pcap",
             Format::Pcapng(_) => "pcapng",
+        }
+    }
+
+    /// What the file says was lost while it was written.
+    #[must_use]
+    pub fn drops(&self) -> Drops {
+        match &self.format {
+            Format::Pcap(_) => Drops::default(),
+            Format::Pcapng(sections) => sections.drops(),
         }
     }
 

@@ -1,70 +1,173 @@
-//! The classic format (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
+//! The classic format (draft-ietf-opsawg-pcap): a header of 24 bytes, then records. Patched libraries have written others
+//! under its magic numbers, which differ in what stands before a packet's bytes.
 
-use std::io::Read;
+use std::{io, io::Read};
 
-use super::{Damage, FileError, MAX_RECORD_BYTES, ReadError, Source, u32_at};
+use super::{Damage, FileError, MAX_RECORD_BYTES, ReadError, Source, u16_at, u32_at};
 use crate::{
-    capture::{Frame, LinkType},
+    capture::{LinkType, batch::Head},
     model::Timestamp,
 };
 
 const FILE_HEADER_BYTES: usize = 24;
+
+/// Bytes of all records behind the header, which Ixia's files have in addition.
+const IXIA_LENGTH_BYTES: usize = 4;
+
+/// Time, both lengths: what all record headers begin with.
+const RECORD_HEADER_BYTES: usize = 16;
 
 /// What the magic number says of byte order, time and record headers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Variant {
     big_endian: bool,
     nanoseconds: bool,
-    record_header_bytes: usize,
+    /// The file's header goes on.
+    is_longer: bool,
+    /// How long a record's header may be, the likeliest first.
+    record_header_bytes: &'static [usize],
 }
 
 impl Variant {
     pub(super) fn of(magic: [u8; 4]) -> Option<Self> {
         let (little, big) = (u32::from_le_bytes(magic), u32::from_be_bytes(magic));
         let variant = |big_endian, value| {
-            let (nanoseconds, record_header_bytes) = match value {
-                0xa1b2_c3d4 => (false, 16),
-                0xa1b2_3c4d => (true, 16),
-                // Alexey Kuznetzov's patched libpcap: eight further bytes in every record header
-                0xa1b2_cd34 => (false, 24),
+            let (nanoseconds, is_longer, record_header_bytes): (_, _, &[usize]) = match value {
+                // beside the ordinary: Alexey Kuznetzov's patch of April 1999, and Nokia's
+                0xa1b2_c3d4 => (false, false, &[RECORD_HEADER_BYTES, 24, 20]),
+                0xa1b2_3c4d => (true, false, &[RECORD_HEADER_BYTES]),
+                // his patches of October and September 1999
+                0xa1b2_cd34 => (false, false, &[24, 28]),
+                // Ixia's by hardware and by software
+                0x1c00_01ac => (true, true, &[RECORD_HEADER_BYTES]),
+                0x1c00_01ab => (false, true, &[RECORD_HEADER_BYTES]),
                 _ => return None,
             };
-            Some(Self { big_endian, nanoseconds, record_header_bytes })
+            Some(Self { big_endian, nanoseconds, is_longer, record_header_bytes })
         };
         variant(false, little).or_else(|| variant(true, big))
     }
 }
 
+/// Which of its two lengths a record's header has first.
+#[derive(Clone, Copy)]
+enum Lengths {
+    CapturedFirst,
+    WireFirst,
+    /// Libraries were changed and kept their version: a packet holds no more than it was long.
+    Either,
+}
+
+impl Lengths {
+    /// By the format's version, as libpcap has it.
+    fn of(major: u16, minor: u16) -> Self {
+        match (major, minor) {
+            (543, _) | (2, 0..=2) => Self::WireFirst,
+            (2, 3) => Self::Either,
+            _ => Self::CapturedFirst,
+        }
+    }
+
+    /// How many bytes were captured, and how many there were.
+    fn ordered(self, first: u32, second: u32) -> (u32, u32) {
+        match self {
+            Self::CapturedFirst => (first, second),
+            Self::WireFirst => (second, first),
+            Self::Either => (first.min(second), first.max(second)),
+        }
+    }
+}
+
 /// The file's header, and how its records are to be read.
 pub(super) struct Header {
-    variant: Variant,
+    big_endian: bool,
+    nanoseconds: bool,
+    record_header_bytes: usize,
+    lengths: Lengths,
     link: LinkType,
 }
 
 impl Header {
     pub(super) fn read<R: Read>(source: &mut Source<R>, variant: Variant) -> Result<Self, FileError> {
-        let header = source.take(FILE_HEADER_BYTES)?.ok_or(FileError::CutHeader)?;
-        let link = u32_at(header, 20, variant.big_endian).ok_or(FileError::CutHeader)?;
-        // the upper bits tell of a frame check sequence, not of the link
-        Ok(Self { variant, link: LinkType(link & 0xffff) })
+        let Variant { big_endian, nanoseconds, is_longer, record_header_bytes } = variant;
+        let header_bytes = FILE_HEADER_BYTES + if is_longer { IXIA_LENGTH_BYTES } else { 0 };
+        let place = source.take(header_bytes)?.ok_or(FileError::CutHeader)?;
+        let bytes = source.at(place);
+        let version = u16_at(bytes, 4, big_endian).zip(u16_at(bytes, 6, big_endian));
+        let (major, minor) = version.ok_or(FileError::CutHeader)?;
+        let link = u32_at(bytes, 20, big_endian).ok_or(FileError::CutHeader)?;
+        let mut header = Self {
+            big_endian,
+            nanoseconds,
+            record_header_bytes: RECORD_HEADER_BYTES,
+            lengths: Lengths::of(major, minor),
+            // the upper bits tell of a frame check sequence, not of the link
+            link: LinkType(link & 0xffff),
+        };
+        header.record_header_bytes = header.likeliest(source, record_header_bytes)?;
+        Ok(header)
     }
 
-    pub(super) fn next_frame<'s, R: Read>(&self, source: &'s mut Source<R>) -> Result<Option<Frame<'s>>, ReadError> {
-        let Variant { big_endian, nanoseconds, record_header_bytes } = self.variant;
+    /// The first length of record headers by which all records at the beginning look like some; the likeliest where none
+    /// does, as in a damaged file.
+    fn likeliest<R: Read>(&self, source: &mut Source<R>, lengths: &[usize]) -> io::Result<usize> {
+        let likeliest = lengths.first().copied().unwrap_or(RECORD_HEADER_BYTES);
+        if lengths.len() > 1 {
+            for length in lengths {
+                // one record by itself may be the beginning of an ordinary one that was cut
+                if self.sound_records(source, *length)?.is_some_and(|records| records > 1 || *length == likeliest) {
+                    return Ok(*length);
+                }
+            }
+        }
+        Ok(likeliest)
+    }
+
+    /// How many records were looked at, where all look like some.
+    fn sound_records<R: Read>(&self, source: &mut Source<R>, header_bytes: usize) -> io::Result<Option<usize>> {
+        const RECORDS: usize = 4;
+        const WINDOW_BYTES: usize = 65_536;
+        let mut at = 0;
+        for records in 0..RECORDS {
+            let ahead = source.peek(at + RECORD_HEADER_BYTES)?;
+            let Some(record) = ahead.get(at..).filter(|record| record.len() == RECORD_HEADER_BYTES) else {
+                // behind a whole record the file may end
+                return Ok((ahead.len() == at).then_some(records));
+            };
+            let Some(length) = self.plausible(record) else { return Ok(None) };
+            at += header_bytes + length;
+            if at > WINDOW_BYTES {
+                return Ok(Some(records + 1));
+            }
+        }
+        Ok(Some(RECORDS))
+    }
+
+    /// The captured bytes of what looks like a record.
+    fn plausible(&self, header: &[u8]) -> Option<usize> {
+        let field = |n: usize| u32_at(header, n * 4, self.big_endian);
+        let (captured, wire_length) = self.lengths.ordered(field(2)?, field(3)?);
+        let captured_bytes = usize::try_from(captured).ok().filter(|length| *length <= MAX_RECORD_BYTES)?;
+        let is_fraction = field(1)? < if self.nanoseconds { 1_000_000_000 } else { 1_000_000 };
+        (is_fraction && captured <= wire_length).then_some(captured_bytes)
+    }
+
+    pub(super) fn next_head<R: Read>(&self, source: &mut Source<R>) -> Result<Option<Head>, ReadError> {
+        let Self { big_endian, nanoseconds, record_header_bytes, lengths, link } = *self;
         let offset = source.position();
         let header = source.peek(record_header_bytes)?;
         if header.is_empty() {
             return Ok(None);
         }
         let field = |n: usize| u32_at(header, n * 4, big_endian);
-        let (Some(seconds), Some(fraction), Some(captured), Some(wire_length)) =
-            (field(0), field(1), field(2), field(3))
+        let (Some(seconds), Some(fraction), Some(first), Some(second)) = (field(0), field(1), field(2), field(3))
         else {
             return Err(Damage { offset, reason: "cut in the middle of a record header".into() }.into());
         };
         if header.len() < record_header_bytes {
             return Err(Damage { offset, reason: "cut in the middle of a record header".into() }.into());
         }
+        let (captured, wire_length) = lengths.ordered(first, second);
         let length = captured as usize;
         if length > MAX_RECORD_BYTES {
             let reason = format!("a record of {captured} bytes is longer than any capture takes");
@@ -74,9 +177,9 @@ impl Header {
         let Some(record) = source.take(whole)? else {
             return Err(Damage { offset, reason: "cut in the middle of a record".into() }.into());
         };
-        let data = record.get(record_header_bytes..).unwrap_or_default();
+        let data = record.start + record_header_bytes..record.end;
         let nanos = if nanoseconds { fraction } else { fraction.saturating_mul(1_000) };
         let time = Timestamp::new(i64::from(seconds), nanos);
-        Ok(Some(Frame { time, link: self.link, interface: 0, wire_length, data }))
+        Ok(Some(Head { time, link, interface: 0, wire_length, data }))
     }
 }

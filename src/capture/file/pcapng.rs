@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::{Damage, MAX_RECORD_BYTES, ReadError, Source, u16_at, u32_at};
 use crate::{
-    capture::{Frame, LinkType},
+    capture::{Drops, LinkType, batch::Head},
     model::Timestamp,
 };
 
@@ -14,7 +14,14 @@ pub(super) const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+
+/// Options of an interface: units of its times, and seconds to add to them.
+const RESOLUTION: u16 = 9;
+const OFFSET: u16 = 14;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// Type, total length, and the total length again at the end.
 const BLOCK_FRAME_BYTES: usize = 12;
@@ -31,6 +38,10 @@ struct Interface {
     /// Units a second of its time stamps.
     ticks_per_second: u64,
     offset_seconds: i64,
+    /// The last statistics of it.
+    statistics: Drops,
+    /// What its packets say was dropped before them.
+    told_by_packets: u64,
 }
 
 /// What a block's frame says.
@@ -47,13 +58,12 @@ pub(super) struct Sections {
     /// Interfaces of the sections before, so that numbers stay unique in the file.
     interfaces_before: usize,
     last_time: Timestamp,
+    /// What the interfaces of the sections before dropped.
+    drops_before: Drops,
 }
 
 impl Sections {
-    pub(super) fn next_frame<'s, R: Read>(
-        &mut self,
-        source: &'s mut Source<R>,
-    ) -> Result<Option<Frame<'s>>, ReadError> {
+    pub(super) fn next_head<R: Read>(&mut self, source: &mut Source<R>) -> Result<Option<Head>, ReadError> {
         loop {
             let offset = source.position();
             let Some(block) = self.block(source, offset)? else { return Ok(None) };
@@ -64,15 +74,20 @@ impl Sections {
                             format!("a packet block of {} bytes is longer than any capture takes", block.length);
                         return Err(Damage { offset, reason }.into());
                     }
-                    let bytes = source.take(block.length)?.ok_or_else(|| cut(offset))?;
-                    return self.packet(block.kind, bytes, offset).map(Some);
+                    let place = source.take(block.length)?.ok_or_else(|| cut(offset))?;
+                    return self.packet(block.kind, source.at(place.clone()), place.start, offset).map(Some);
                 }
                 INTERFACE_DESCRIPTION if block.length <= MAX_BLOCK_BYTES => {
-                    let bytes = source.take(block.length)?.ok_or_else(|| cut(offset))?;
+                    let place = source.take(block.length)?.ok_or_else(|| cut(offset))?;
+                    let bytes = source.at(place);
                     let interface = Interface::read(bytes, self.big_endian).ok_or_else(|| cut(offset))?;
                     if self.interfaces.len() < MAX_INTERFACES {
                         self.interfaces.push(interface);
                     }
+                }
+                INTERFACE_STATISTICS if block.length <= MAX_BLOCK_BYTES => {
+                    let place = source.take(block.length)?.ok_or_else(|| cut(offset))?;
+                    self.note_statistics(source.at(place));
                 }
                 _ => {
                     if !source.skip(block.length as u64)? {
@@ -97,6 +112,7 @@ impl Sections {
                 None => return Err(cut(offset).into()),
             };
             self.interfaces_before += self.interfaces.len();
+            self.drops_before = self.drops();
             self.interfaces.clear();
         }
         let (Some(kind), Some(length)) = (u32_at(head, 0, self.big_endian), u32_at(head, 4, self.big_endian)) else {
@@ -109,7 +125,28 @@ impl Sections {
         Ok(Some(Block { kind, length }))
     }
 
-    fn packet<'s>(&mut self, kind: u32, bytes: &'s [u8], offset: u64) -> Result<Frame<'s>, ReadError> {
+    /// What all interfaces so far say that they dropped.
+    pub(super) fn drops(&self) -> Drops {
+        self.interfaces.iter().map(Interface::drops).fold(self.drops_before, Drops::plus)
+    }
+
+    /// Statistics count from the beginning of the capture: the last ones hold.
+    fn note_statistics(&mut self, block: &[u8]) {
+        const DROPPED_BY_INTERFACE: u16 = 5;
+        const DROPPED_BY_SYSTEM: u16 = 7;
+        let number = u32_at(block, 8, self.big_endian).and_then(|number| usize::try_from(number).ok());
+        let Some(interface) = number.and_then(|number| self.interfaces.get_mut(number)) else { return };
+        for (code, value) in options(block, 20, self.big_endian) {
+            match code {
+                DROPPED_BY_INTERFACE => interface.statistics.by_interface = count(value, self.big_endian),
+                DROPPED_BY_SYSTEM => interface.statistics.by_kernel = count(value, self.big_endian),
+                _ => {}
+            }
+        }
+    }
+
+    /// A packet, from its block that begins at `start` of the buffer and at `offset` of the file.
+    fn packet(&mut self, kind: u32, bytes: &[u8], start: usize, offset: u64) -> Result<Head, ReadError> {
         let damage = |reason: &str| Damage { offset, reason: reason.into() };
         let word = |at: usize| u32_at(bytes, at, self.big_endian).ok_or_else(|| cut(offset));
         let number = match kind {
@@ -117,24 +154,31 @@ impl Sections {
             OBSOLETE_PACKET => usize::from(u16_at(bytes, 8, self.big_endian).ok_or_else(|| cut(offset))?),
             _ => 0,
         };
+        let big_endian = self.big_endian;
         let interface =
-            *self.interfaces.get(number).ok_or_else(|| damage("a packet of an interface that was not described"))?;
+            self.interfaces.get_mut(number).ok_or_else(|| damage("a packet of an interface that was not described"))?;
+        let end = bytes.len().saturating_sub(4);
         let (captured, wire_length, data_at) = if kind == SIMPLE_PACKET {
             let wire_length = word(8)?;
+            // how much was captured is nowhere said
             let snaplen = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
-            (wire_length.min(snaplen), wire_length, 12)
+            let room = u32::try_from(end.saturating_sub(12)).unwrap_or(u32::MAX);
+            (wire_length.min(snaplen).min(room), wire_length, 12)
         } else {
             let ticks = u64::from(word(12)?) << 32 | u64::from(word(16)?);
             self.last_time = interface.time(ticks);
             (word(20)?, word(24)?, 28)
         };
-        let end = bytes.len() - 4;
-        let data = bytes
-            .get(data_at..end)
-            .and_then(|room| room.get(..captured as usize))
-            .ok_or_else(|| damage("a packet longer than its block"))?;
-        let interface_number = u32::try_from(self.interfaces_before + number).unwrap_or(u32::MAX);
-        Ok(Frame { time: self.last_time, link: interface.link, interface: interface_number, wire_length, data })
+        let room = end.saturating_sub(data_at);
+        let length = usize::try_from(captured).ok().filter(|length| data_at <= end && *length <= room);
+        let length = length.ok_or_else(|| damage("a packet longer than its block"))?;
+        let options_at = data_at + length.next_multiple_of(4);
+        if options_at < end || kind == OBSOLETE_PACKET {
+            interface.note_told(kind, bytes, options_at, big_endian);
+        }
+        let (link, interface) = (interface.link, u32::try_from(self.interfaces_before + number).unwrap_or(u32::MAX));
+        let data = start + data_at..start + data_at + length;
+        Ok(Head { time: self.last_time, link, interface, wire_length, data })
     }
 }
 
@@ -142,37 +186,82 @@ impl Interface {
     fn read(block: &[u8], big_endian: bool) -> Option<Self> {
         let link = LinkType(u32::from(u16_at(block, 8, big_endian)?));
         let snaplen = u32_at(block, 12, big_endian)?;
-        let mut interface = Self { link, snaplen, ticks_per_second: 1_000_000, offset_seconds: 0 };
-        let mut at = 16;
-        while let (Some(code), Some(length)) = (u16_at(block, at, big_endian), u16_at(block, at + 2, big_endian)) {
-            let value = block.get(at + 4..at + 4 + usize::from(length)).unwrap_or_default();
+        let mut interface = Self {
+            link,
+            snaplen,
+            ticks_per_second: 1_000_000,
+            offset_seconds: 0,
+            statistics: Drops::default(),
+            told_by_packets: 0,
+        };
+        for (code, value) in options(block, 16, big_endian) {
             match (code, value) {
-                (0, _) => break,
-                (9, [resolution]) => interface.ticks_per_second = ticks_per_second(*resolution),
-                (14, value) => {
-                    let word = <[u8; 8]>::try_from(value).unwrap_or_default();
-                    interface.offset_seconds =
-                        if big_endian { i64::from_be_bytes(word) } else { i64::from_le_bytes(word) };
-                }
+                (RESOLUTION, [resolution]) => interface.ticks_per_second = ticks_per_second(*resolution),
+                (OFFSET, value) => interface.offset_seconds = count(value, big_endian).cast_signed(),
                 _ => {}
             }
-            at += 4 + usize::from(length).next_multiple_of(4);
         }
         Some(interface)
     }
 
+    /// The statistics, else what packets told: both would count twice.
+    fn drops(&self) -> Drops {
+        let Drops { by_kernel, by_interface } = self.statistics;
+        Drops { by_kernel, by_interface: by_interface.max(self.told_by_packets.saturating_sub(by_kernel)) }
+    }
+
+    /// How many packets were dropped between this packet and the one before.
+    fn note_told(&mut self, kind: u32, block: &[u8], options_at: usize, big_endian: bool) {
+        const DROP_COUNT: u16 = 4;
+        const NOT_KNOWN: u16 = u16::MAX;
+        let told = if kind == OBSOLETE_PACKET {
+            u16_at(block, 10, big_endian).filter(|drops| *drops != NOT_KNOWN).map(u64::from)
+        } else {
+            options(block, options_at, big_endian)
+                .find(|(code, _)| *code == DROP_COUNT)
+                .map(|(_, it)| count(it, big_endian))
+        };
+        self.told_by_packets = self.told_by_packets.saturating_add(told.unwrap_or_default());
+    }
+
     fn time(&self, ticks: u64) -> Timestamp {
         let seconds = i64::try_from(ticks / self.ticks_per_second).unwrap_or(i64::MAX);
-        let rest = u128::from(ticks % self.ticks_per_second) * 1_000_000_000 / u128::from(self.ticks_per_second);
-        Timestamp::new(seconds.saturating_add(self.offset_seconds), u32::try_from(rest).unwrap_or(0))
+        let rest = ticks % self.ticks_per_second;
+        // in 64 bits where that is enough, for it is faster
+        let nanos = if let Some(product) = rest.checked_mul(NANOS_PER_SECOND) {
+            product / self.ticks_per_second
+        } else {
+            let product = u128::from(rest) * u128::from(NANOS_PER_SECOND);
+            u64::try_from(product / u128::from(self.ticks_per_second)).unwrap_or(0)
+        };
+        Timestamp::new(seconds.saturating_add(self.offset_seconds), u32::try_from(nanos).unwrap_or(0))
     }
 }
 
-/// `if_tsresol`: a power of ten, or of two where the highest bit is set; absurd ones count as microseconds.
+/// `if_tsresol`: a power of ten, or of two where the highest bit is set. Where a second has more ticks than can be counted,
+/// all times lie within the first.
 fn ticks_per_second(resolution: u8) -> u64 {
     let exponent = u32::from(resolution & 0x7f);
     let ticks = if resolution & 0x80 == 0 { 10u64.checked_pow(exponent) } else { 2u64.checked_pow(exponent) };
-    ticks.unwrap_or(1_000_000)
+    ticks.unwrap_or(u64::MAX)
+}
+
+/// A block's options from here on: code and value, up to the one that ends them or to the block's closing length.
+fn options(block: &[u8], at: usize, big_endian: bool) -> impl Iterator<Item = (u16, &[u8])> {
+    const END: u16 = 0;
+    let mut rest = block.get(at..block.len().saturating_sub(4)).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (code, length) = (u16_at(rest, 0, big_endian)?, usize::from(u16_at(rest, 2, big_endian)?));
+        let value = rest.get(4..4 + length).filter(|_| code != END)?;
+        rest = rest.get(4 + length.next_multiple_of(4)..).unwrap_or_default();
+        Some((code, value))
+    })
+}
+
+/// A number of eight bytes; 0 where the value has another length.
+fn count(value: &[u8], big_endian: bool) -> u64 {
+    let word = <[u8; 8]>::try_from(value).unwrap_or_default();
+    if big_endian { u64::from_be_bytes(word) } else { u64::from_le_bytes(word) }
 }
 
 fn cut(offset: u64) -> Damage {

@@ -1,9 +1,12 @@
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    ops::Range,
+};
 
-/// Room for the largest record many times over, so that refills are few.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Room for the largest block, and little enough that what is read stays in a core's own cache.
+const BUFFER_BYTES: usize = 384 << 10;
 
-/// Bytes of a file through one buffer of fixed size.
+/// Bytes of a file through one buffer of fixed size. While it is pinned, what was taken stays where it is.
 pub struct Source<R> {
     inner: R,
     buffer: Vec<u8>,
@@ -11,12 +14,23 @@ pub struct Source<R> {
     end: usize,
     position: u64,
     at_end: bool,
+    is_pinned: bool,
+    is_starved: bool,
 }
 
 impl<R: Read> Source<R> {
     /// Reads from `inner`.
     pub fn new(inner: R) -> Self {
-        Self { inner, buffer: vec![0; BUFFER_BYTES], start: 0, end: 0, position: 0, at_end: false }
+        Self {
+            inner,
+            buffer: vec![0; BUFFER_BYTES],
+            start: 0,
+            end: 0,
+            position: 0,
+            at_end: false,
+            is_pinned: false,
+            is_starved: false,
+        }
     }
 
     /// Bytes taken so far.
@@ -24,7 +38,7 @@ impl<R: Read> Source<R> {
         self.position
     }
 
-    /// The next `wanted` bytes without taking them; fewer only at the end of the file.
+    /// The next `wanted` bytes without taking them; fewer only at the end of the file, or where more would move the rest.
     pub fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
         if self.end - self.start < wanted {
             self.fill(wanted)?;
@@ -40,18 +54,27 @@ impl<R: Read> Source<R> {
         self.position += count as u64;
     }
 
-    /// Takes the next `count` bytes; `None` where the file ends before.
-    pub fn take(&mut self, count: usize) -> io::Result<Option<&[u8]>> {
+    /// Takes the next `count` bytes, and tells where they are; `None` where the file ends before.
+    pub fn take(&mut self, count: usize) -> io::Result<Option<Range<usize>>> {
         if self.peek(count)?.len() < count {
             return Ok(None);
         }
         let from = self.start;
         self.consume(count);
-        Ok(self.buffer.get(from..from + count))
+        Ok(Some(from..from + count))
+    }
+
+    /// The bytes at a place that [`Source::take`] gave, as long as no others were asked for.
+    pub fn at(&self, place: Range<usize>) -> &[u8] {
+        self.buffer.get(place).unwrap_or_default()
     }
 
     /// Takes and forgets `count` bytes, however many; false where the file ends before.
     pub fn skip(&mut self, mut count: u64) -> io::Result<bool> {
+        if self.is_pinned && count > (self.end - self.start) as u64 {
+            self.is_starved = !self.at_end;
+            return Ok(false);
+        }
         while count > 0 {
             let step = usize::try_from(count).unwrap_or(BUFFER_BYTES).min(BUFFER_BYTES);
             let have = self.peek(step)?.len();
@@ -64,11 +87,57 @@ impl<R: Read> Source<R> {
         Ok(true)
     }
 
+    /// All the bytes at hand.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Goes on in another buffer, with as much as there is room for.
+    pub fn renew(&mut self, mut buffer: Vec<u8>) -> io::Result<()> {
+        buffer.resize(BUFFER_BYTES, 0);
+        let rest = self.buffer.get(self.start..self.end).unwrap_or_default();
+        if let Some(room) = buffer.get_mut(..rest.len()) {
+            room.copy_from_slice(rest);
+        }
+        (self.start, self.end) = (0, rest.len());
+        self.buffer = buffer;
+        self.is_pinned = false;
+        self.read_up_to(BUFFER_BYTES)
+    }
+
+    /// Hands the buffer over, with what was taken of it. The rest must be fetched by [`Source::renew`] before anything else.
+    pub fn hand_over(&mut self) -> Vec<u8> {
+        let rest = self.buffer.get(self.start..self.end).unwrap_or_default().to_vec();
+        (self.start, self.end) = (0, rest.len());
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
+    /// From here on what was taken must not move: what has no room ends in [`Source::is_starved`].
+    pub fn pin(&mut self, is_pinned: bool) {
+        (self.is_pinned, self.is_starved) = (is_pinned, false);
+    }
+
+    /// Whether less was given than was asked for, though the file goes on.
+    pub fn is_starved(&self) -> bool {
+        self.is_starved
+    }
+
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        if self.is_pinned {
+            self.is_starved = !self.at_end;
+            return Ok(());
+        }
+        if self.buffer.len() < BUFFER_BYTES {
+            self.buffer.resize(BUFFER_BYTES, 0);
+        }
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        while self.end < wanted.min(BUFFER_BYTES) && !self.at_end {
+        self.read_up_to(wanted.min(BUFFER_BYTES))
+    }
+
+    fn read_up_to(&mut self, wanted: usize) -> io::Result<()> {
+        while self.end < wanted && !self.at_end {
             let Some(room) = self.buffer.get_mut(self.end..) else { break };
             match self.inner.read(room) {
                 Ok(0) => self.at_end = true,

@@ -107,3 +107,243 @@ fn what_is_no_capture_is_told_by_its_first_bytes() {
     );
     assert_eq!(error(&pcap(&[])[..20]), "ends inside the file header");
 }
+
+// --- variants of the classic format ------------------------------------------------------------------------------------
+
+/// Three records of this magic, each with so many bytes between its ordinary header and its packet, in either byte order.
+fn variant(magic: u32, version: (u16, u16), file_extra: usize, record_extra: usize, big: bool) -> Vec<u8> {
+    let word = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+    let half = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+    let mut file = [&word(magic)[..], &half(version.0), &half(version.1), &[0; 8], &word(65_535), &word(1)].concat();
+    file.resize(file.len() + file_extra, 9);
+    for n in 0..3u8 {
+        let record = [word(1_000 + u32::from(n)), word(500), word(60 + u32::from(n)), word(90)].concat();
+        file.extend(record);
+        file.resize(file.len() + record_extra, 7);
+        file.resize(file.len() + 60 + usize::from(n), n);
+    }
+    file
+}
+
+#[test]
+fn all_variants_of_the_classic_format_are_told_apart() {
+    let cases = [
+        (0xa1b2_c3d4, 0, 0, 500_000),
+        (0xa1b2_3c4d, 0, 0, 500),
+        // patched libraries: the magic alone does not tell which
+        (0xa1b2_cd34, 0, 8, 500_000),
+        (0xa1b2_cd34, 0, 12, 500_000),
+        (0xa1b2_c3d4, 0, 8, 500_000),
+        (0xa1b2_c3d4, 0, 4, 500_000),
+        // Ixia
+        (0x1c00_01ac, 4, 0, 500),
+        (0x1c00_01ab, 4, 0, 500_000),
+    ];
+    for (magic, file_extra, record_extra, nanos) in cases {
+        for big in [false, true] {
+            let (frames, end) = read(&variant(magic, (2, 4), file_extra, record_extra, big));
+            assert_eq!(end, None, "{magic:x} {record_extra}");
+            let expected = [0, 1, 2].map(|n| {
+                (Timestamp::new(1_000 + i64::from(n), nanos), LinkType::ETHERNET, 60 + usize::try_from(n).unwrap())
+            });
+            assert_eq!(frames, expected, "{magic:x} {record_extra}");
+        }
+    }
+}
+
+#[test]
+fn damage_behind_the_first_record_makes_no_variant_of_an_ordinary_file() {
+    let mut file = pcap(&[(1, &[7; 60]), (2, &[8; 90])]);
+    // the second record's fraction of a second is none
+    file[24 + 76 + 4..24 + 76 + 8].fill(0xff);
+    let (frames, end) = read(&file);
+    assert_eq!((frames.len(), end), (2, None));
+}
+
+#[test]
+fn old_versions_have_their_lengths_the_other_way_round() {
+    let of = |version: (u16, u16), first: u32, second: u32| {
+        let mut file = variant(0xa1b2_c3d4, version, 0, 0, false);
+        file.truncate(24);
+        for word in [1u32, 2, first, second] {
+            file.extend(word.to_le_bytes());
+        }
+        file.resize(file.len() + 60, 1);
+        let mut reader = CaptureReader::new(&file[..]).unwrap();
+        let frame = reader.next_frame().unwrap().unwrap();
+        (frame.data.len(), frame.wire_length)
+    };
+    assert_eq!(of((2, 4), 60, 90), (60, 90));
+    assert_eq!(of((2, 2), 90, 60), (60, 90));
+    assert_eq!(of((543, 0), 90, 60), (60, 90));
+    assert_eq!([of((2, 3), 90, 60), of((2, 3), 60, 90)], [(60, 90); 2]);
+    // more captured than there was: what is there is taken
+    assert_eq!(of((2, 4), 60, 20), (60, 20));
+}
+
+#[test]
+fn times_may_go_back_and_jump() {
+    let (frames, end) = read(&pcap(&[(2_000_000_000, &[7; 60]), (5, &[8; 60]), (0, &[])]));
+    let times: Vec<i64> = frames.iter().map(|(time, ..)| time.0 / 1_000_000_000).collect();
+    assert_eq!((times, end), (vec![2_000_000_000, 5, 0], None));
+}
+
+// --- blocks of pcapng ----------------------------------------------------------------------------------------------------
+
+fn header() -> Vec<u8> {
+    block(0x0a0d_0d0a, &[&0x1a2b_3c4du32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat(), false)
+}
+
+/// An interface with this snap length and these options.
+fn interface(snaplen: u32, options: &[(u16, &[u8])]) -> Vec<u8> {
+    block(1, &[&[1, 0, 0, 0][..], &snaplen.to_le_bytes(), &self::options(options)].concat(), false)
+}
+
+fn options(options: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (code, value) in options {
+        bytes.extend(code.to_le_bytes());
+        bytes.extend(u16::try_from(value.len()).unwrap().to_le_bytes());
+        bytes.extend(*value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
+fn enhanced(number: u32, ticks: u64, data: &[u8], further: &[(u16, &[u8])]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).unwrap();
+    let [high, low] = [ticks >> 32, ticks & 0xffff_ffff].map(|half| u32::try_from(half).unwrap());
+    let mut body: Vec<u8> = [number, high, low, length, length].iter().flat_map(|word| word.to_le_bytes()).collect();
+    body.extend(data);
+    body.resize(body.len().next_multiple_of(4), 0);
+    body.extend(options(further));
+    block(6, &body, false)
+}
+
+#[test]
+fn times_are_read_in_any_resolution_and_with_an_offset() {
+    let time = |options: &[(u16, &[u8])], ticks: u64| {
+        let (frames, end) = read(&[header(), interface(0, options), enhanced(0, ticks, &[1; 60], &[])].concat());
+        assert_eq!(end, None);
+        frames[0].0.0
+    };
+    assert_eq!(time(&[], 1_500_000), 1_500_000_000);
+    assert_eq!(time(&[(9, &[0])], 7), 7_000_000_000);
+    assert_eq!(time(&[(9, &[3])], 1_500), 1_500_000_000);
+    assert_eq!(time(&[(9, &[12])], 1_500_000_000_000), 1_500_000_000);
+    assert_eq!(time(&[(9, &[19])], 15_000_000_000_000_000_000), 1_500_000_000);
+    assert_eq!(time(&[(9, &[0x80])], 3), 3_000_000_000);
+    assert_eq!(time(&[(9, &[0x80 | 63])], 3 << 62), 1_500_000_000);
+    // finer than 64 bits can count: everything was in the first second
+    assert!((0..1_000_000_000).contains(&time(&[(9, &[20])], 5)));
+    assert!((0..1_000_000_000).contains(&time(&[(9, &[0xff])], u64::MAX - 1)));
+    assert_eq!(time(&[(14, &10i64.to_le_bytes())], 1_500_000), 11_500_000_000);
+    assert_eq!(time(&[(14, &(-1i64).to_le_bytes())], 1_500_000), 500_000_000);
+    assert_eq!(time(&[(2, b"eth0"), (9, &[9]), (0, &[]), (9, &[0])], 1_500_000_000), 1_500_000_000);
+}
+
+#[test]
+fn simple_and_obsolete_packets_are_read_and_other_blocks_are_skipped() {
+    let simple = |wire_length: u32, data: &[u8]| block(3, &[&wire_length.to_le_bytes()[..], data].concat(), false);
+    let mut obsolete = vec![0, 0, 3, 0];
+    obsolete.extend([0u32, 2_000_000, 5, 90].iter().flat_map(|word| word.to_le_bytes()));
+    obsolete.extend([3; 5]);
+    let skipped = [4u32, 9, 10, 0x0bad, 0x4000_0bad, 0x8000_0001].map(|kind| block(kind, &[0xee; 21], false));
+    let file = [
+        header(),
+        interface(64, &[]),
+        skipped.concat(),
+        enhanced(0, 1_000_000, &[1; 61], &[(1, b"a comment")]),
+        simple(1_500, &[2; 64]),
+        simple(30, &[2; 30]),
+        block(2, &obsolete, false),
+        skipped.concat(),
+    ];
+    let mut file = file.concat();
+    let (frames, end) = read(&file);
+    let lengths: Vec<_> = frames.iter().map(|(time, _, length)| (time.0 / 1_000_000_000, *length)).collect();
+    assert_eq!((lengths, end), (vec![(1, 61), (1, 64), (1, 30), (2, 5)], None));
+    // a simple packet without a limit of its interface ends with its block
+    let (frames, end) = read(&[header(), interface(0, &[]), simple(1_500, &[2; 64])].concat());
+    assert_eq!((frames[0].2, end), (64, None));
+    file.extend(enhanced(1, 0, &[1; 60], &[]));
+    assert!(read(&file).1.unwrap().starts_with("a packet of an interface that was not described at byte "));
+}
+
+#[test]
+fn what_was_dropped_is_told_by_statistics_or_by_packets() {
+    let statistics = |number: u32, counts: &[(u16, &[u8])]| {
+        block(5, &[&number.to_le_bytes()[..], &[0; 8], &options(counts)].concat(), false)
+    };
+    let dropped = |blocks: &[Vec<u8>]| {
+        let file = [&[header(), interface(0, &[]), interface(0, &[])], blocks].concat().concat();
+        let mut reader = CaptureReader::new(&file[..]).unwrap();
+        while reader.next_frame().unwrap().is_some() {}
+        let Drops { by_kernel, by_interface } = reader.drops();
+        (by_kernel, by_interface)
+    };
+    let [three, five, nine] = [3u64, 5, 9].map(u64::to_le_bytes);
+    assert_eq!(dropped(&[]), (0, 0));
+    // the last statistics of each interface hold
+    let twice = [statistics(0, &[(5, &three), (7, &five)]), statistics(0, &[(5, &five), (7, &nine), (4, &nine)])];
+    assert_eq!(dropped(&twice), (9, 5));
+    assert_eq!(dropped(&[statistics(0, &[(7, &nine)]), statistics(1, &[(7, &five)])]), (14, 0));
+    let told = [enhanced(0, 0, &[1; 60], &[(4, &three)]), enhanced(0, 0, &[1; 61], &[(1, b"x"), (4, &five)])];
+    assert_eq!(dropped(&told), (0, 8));
+    let both = [&told[..], &[statistics(0, &[(5, &nine)])]].concat();
+    assert_eq!(dropped(&both), (0, 9));
+    // an interface that is not there, and a section that begins anew
+    assert_eq!(dropped(&[statistics(7, &[(7, &nine)])]), (0, 0));
+    let two = [statistics(0, &[(7, &nine)]), header(), interface(0, &[]), statistics(0, &[(7, &five)])];
+    assert_eq!(dropped(&two), (14, 0));
+}
+
+#[test]
+fn a_block_file_cut_anywhere_gives_its_whole_packets_and_names_the_cut() {
+    let parts = [
+        header(),
+        interface(0, &[(9, &[9])]),
+        enhanced(0, 1, &[1; 60], &[(4, &[0; 8])]),
+        enhanced(0, 2, &[2; 90], &[]),
+    ];
+    let ends: Vec<usize> = parts
+        .iter()
+        .scan(0, |end, part| {
+            Some({
+                *end += part.len();
+                *end
+            })
+        })
+        .collect();
+    let file = parts.concat();
+    for cut in 12..file.len() {
+        let (frames, end) = read(&file[..cut]);
+        let whole = ends.iter().skip(2).filter(|end| **end <= cut).count();
+        assert_eq!((frames.len(), end.is_none()), (whole, ends.contains(&cut)), "cut at {cut}: {end:?}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_files_end_without_a_fault(changes in proptest::collection::vec((0usize..400, proptest::num::u8::ANY), 1..6), kind in 0usize..4) {
+        let mut file = match kind {
+            0 => pcap(&[(1, &[7; 60]), (2, &[8; 90])]),
+            1 => variant(0xa1b2_cd34, (2, 4), 0, 8, true),
+            2 => [section(1, 6, 1, &[1; 60], false), section(101, 9, 2, &[2; 41], true)].concat(),
+            _ => [header(), interface(0, &[(9, &[9])]), enhanced(0, 1, &[1; 60], &[(4, &[0; 8])])].concat(),
+        };
+        for (at, value) in changes {
+            if let Some(byte) = file.get_mut(at) {
+                *byte = value;
+            }
+        }
+        if let Ok(mut reader) = CaptureReader::new(&file[..]) {
+            let mut frames = 0;
+            while let Ok(Some(frame)) = reader.next_frame() {
+                assert!(frame.data.len() <= file.len());
+                frames += 1;
+            }
+            assert!(frames <= file.len() / 12);
+        }
+    }
+}

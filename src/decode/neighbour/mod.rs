@@ -110,8 +110,10 @@ pub fn neighbour<'a>(frame: &Frame<'a>) -> Neighbour<'a> {
 /// Takes the tags off.
 fn opened<'a>(head: Neighbour<'a>, ether_type: Option<u16>, rest: Option<&'a [u8]>) -> Neighbour<'a> {
     let (Some(ether_type), Some(rest)) = (ether_type, rest) else { return head };
-    let mut cursor = Cursor { ether_type, rest, interface: 0, packet_type: 0, is_broadcast: false };
-    let Ok(stack) = vlan::strip(&mut cursor) else { return head };
+    let (mut cursor, mut stack) = (Cursor::bare(ether_type, rest), VlanStack::default());
+    if vlan::strip(&mut cursor, &mut stack).is_err() {
+        return head;
+    }
     let has_lost_tags = head.medium == How::Cooked && stack.ids().is_empty();
     let Cursor { ether_type, rest, .. } = cursor;
     Neighbour { vlans: (!has_lost_tags).then_some(stack), ether_type, rest, ..head }

@@ -26,6 +26,7 @@ fn packet<'a>(src: &str, dst: &str, protocol: Protocol, transport: Transport<'a>
         tunnels: TunnelStack::default(),
         point: 1,
         is_broadcast: false,
+        fragment: None,
         src: address(src),
         dst: address(dst),
         protocol,

@@ -2,7 +2,12 @@ use etherparse::PacketBuilder;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Timestamp;
+use crate::{capture::LinkType, model::Timestamp};
+
+mod fragments;
+mod links;
+mod reference;
+mod tunnels;
 
 fn frame(link: LinkType, data: &[u8]) -> Frame<'_> {
     let wire_length = u32::try_from(data.len()).unwrap();
@@ -49,6 +54,7 @@ fn tags_of_all_kinds_are_taken_off_and_kept_outer_first() {
         assert_eq!(ports(&packet), (40_000, 443));
         assert_eq!(packet.ip_bytes, 40);
     }
+    assert_eq!(ethernet(&syn(&[(0x88a8, 7); 8])).unwrap().vlans.to_string(), "7.7.7.7.7.7.7.7");
     assert_eq!(ethernet(&syn(&[(0x8100, 1); 9])), Err(NotDecoded::TooManyTags));
 }
 
@@ -57,6 +63,14 @@ fn a_segment_cut_behind_its_ports_still_tells_them() {
     let bytes = syn(&[]);
     let packet = ethernet(&bytes[..14 + 20 + 12]).unwrap();
     assert!(matches!(packet.transport, Transport::Tcp { flags: None, sequence: 77, dst_port: 443, .. }));
+    for cut in 4..12 {
+        let packet = ethernet(&bytes[..14 + 20 + cut]).unwrap();
+        let known = if cut < 8 { 0 } else { 77 };
+        assert!(
+            matches!(packet.transport, Transport::Tcp { flags: None, sequence, acknowledgment: 0, .. } if sequence == known)
+        );
+        assert_eq!(ports(&packet), (40_000, 443));
+    }
     assert_eq!(ethernet(&bytes[..14 + 20 + 3]), Err(NotDecoded::CutShort(Layer::Tcp)));
     assert_eq!(ethernet(&bytes[..14 + 19]), Err(NotDecoded::CutShort(Layer::Ipv4)));
     assert_eq!(ethernet(&bytes[..13]), Err(NotDecoded::CutShort(Layer::Link)));
@@ -92,13 +106,6 @@ fn extension_headers_lead_to_the_transport() {
 }
 
 #[test]
-fn later_fragments_have_no_ports_and_are_counted_as_such() {
-    let mut bytes = syn(&[]);
-    bytes[21] = 1;
-    assert_eq!(ethernet(&bytes), Err(NotDecoded::LaterFragment(Layer::Ipv4)));
-}
-
-#[test]
 fn an_unreachable_tells_the_attempt_it_answers() {
     let inner = &syn(&[])[14..];
     let mut bytes = Vec::new();
@@ -110,9 +117,13 @@ fn an_unreachable_tells_the_attempt_it_answers() {
     assert_eq!((attempt.src.to_string(), ports(&attempt)), ("10.0.0.1".to_owned(), (40_000, 443)));
 }
 
+/// All link types that are read, and one that is not.
+const LINKS: [u32; 25] =
+    [0, 1, 9, 10, 12, 14, 50, 51, 101, 104, 105, 107, 108, 113, 117, 119, 127, 147, 163, 166, 192, 204, 239, 258, 276];
+
 proptest! {
     #[test]
-    fn any_bytes_are_decoded_or_refused(link in prop::sample::select(vec![0u32, 1, 12, 101, 108, 113, 276, 147]), data in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_decoded_or_refused(link in prop::sample::select(LINKS.to_vec()), data in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode(&frame(LinkType(link), &data));
     }
 
@@ -122,18 +133,19 @@ proptest! {
         bytes[at] = value;
         let _ = ethernet(&bytes[..cut]);
     }
+}
 
-    #[test]
-    fn the_reference_decoder_agrees_on_whole_packets(src: [u8; 4], dst: [u8; 4], src_port: u16, dst_port: u16, sequence: u32, data in prop::collection::vec(any::<u8>(), 0..64)) {
-        let mut bytes = Vec::new();
-        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).single_vlan(10.try_into().unwrap()).ipv4(src, dst, 64);
-        builder.tcp(src_port, dst_port, sequence, 1).syn().write(&mut bytes, &data).unwrap();
-        let packet = ethernet(&bytes).unwrap();
-        let reference = etherparse::SlicedPacket::from_ethernet(&bytes).unwrap();
-        let Some(etherparse::TransportSlice::Tcp(tcp)) = reference.transport else { panic!("no tcp") };
-        prop_assert_eq!(ports(&packet), (tcp.source_port(), tcp.destination_port()));
-        let is_expected = matches!(packet.transport, Transport::Tcp { sequence: seen, data_bytes, flags: Some(flags), .. }
-            if seen == sequence && data_bytes as usize == data.len() && flags.syn() && !flags.ack());
-        prop_assert!(is_expected);
-    }
+#[test]
+fn a_packet_without_room_for_its_header_is_malformed_and_not_cut() {
+    let mut bytes = syn(&[]);
+    // 39 bytes of IP: one too few for TCP
+    bytes[17] = 39;
+    assert_eq!(ethernet(&bytes), Err(NotDecoded::Malformed(Layer::Tcp)));
+    assert_eq!(ethernet(&bytes[..40]), Err(NotDecoded::Malformed(Layer::Tcp)));
+    (bytes[17], bytes[23]) = (27, 17);
+    assert_eq!(ethernet(&bytes), Err(NotDecoded::Malformed(Layer::Udp)));
+    bytes[17] = 28;
+    assert_eq!(ethernet(&bytes).map(|packet| ports(&packet)), Ok((40_000, 443)));
+    (bytes[17], bytes[23]) = (31, 132);
+    assert_eq!(ethernet(&bytes), Err(NotDecoded::Malformed(Layer::Sctp)));
 }

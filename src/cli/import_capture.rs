@@ -1,0 +1,137 @@
+//! Captures into the store.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    path::Path,
+};
+
+use anyhow::Context;
+
+use super::{
+    Fault,
+    import::{Options, origin, unreadable},
+};
+use crate::{
+    capture::{
+        Batch, Drops,
+        file::{CaptureReader, Damage, ReadError},
+    },
+    connection::Limits,
+    intake::{Counts, Intake},
+    store::{Learnt, Loss, Run, RunId, Store, Written, content_id},
+};
+
+/// Traces of ended connections that are held in memory before they are written: some 60 MB.
+const MAX_WAITING: usize = 262_144;
+
+/// Imports one capture.
+pub(super) async fn file(
+    store: &Store,
+    path: &Path,
+    options: &Options,
+    input: Box<dyn Read + Send>,
+) -> anyhow::Result<(Run, Written)> {
+    let name = path.display().to_string();
+    let reader = CaptureReader::new(input).map_err(|error| unreadable(&name, &error))?;
+    let mut reading = Reading { reader, damage: None };
+    let mut intake = Intake::of_batches(Limits::default()).with_options(options.decode.clone());
+    let mut writer = store.begin_run().await?;
+    while intake.step(|batch| reading.fill(batch)).map_err(|error| unreadable(&name, &error))? {
+        if intake.waiting() > MAX_WAITING {
+            writer.write(&intake.drain()).await?;
+        }
+    }
+    if options.strict {
+        reading.refuse_damage(&name, &intake.counts())?;
+    }
+    let mut run = reading.run(path, options, &intake);
+    if let Some(known) = writer.identify(&run).await? {
+        return Ok((run, Written::Known(Box::new(known))));
+    }
+    loop {
+        let some = intake.end_some();
+        if some.is_empty() {
+            break;
+        }
+        writer.write(&some).await?;
+    }
+    run.sweeps = intake.sweeps();
+    let learnt = Learnt { names: intake.names(), links: intake.links() };
+    let written = writer.with(learnt).finish(&mut run, &[]).await.with_context(|| name)?;
+    Ok((run, written))
+}
+
+/// A capture that is read as far as it can be.
+struct Reading<R> {
+    reader: CaptureReader<R>,
+    damage: Option<Damage>,
+}
+
+impl<R: Read> Reading<R> {
+    /// Reads a batch, unless the file ended before.
+    fn fill(&mut self, batch: &mut Batch) -> io::Result<()> {
+        if self.damage.is_some() {
+            return Ok(());
+        }
+        match self.reader.fill(batch) {
+            Err(ReadError::Io(error)) => return Err(error),
+            Err(ReadError::Damage(found)) => self.damage = Some(found),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// For `--strict`: the file, or a packet in it.
+    fn refuse_damage(&self, name: &str, counts: &Counts) -> Result<(), Fault> {
+        if let Some(damage) = &self.damage {
+            return Err(Fault::new(name, damage).hint("without --strict what is whole is used"));
+        }
+        match counts.not_decoded.iter().find(|(reason, _)| reason.is_damage()) {
+            None => Ok(()),
+            Some((reason, count)) => {
+                let hint = "without --strict they are counted and the others used";
+                Err(Fault::new(name, format_args!("{count} damaged packets ({reason})")).hint(hint))
+            }
+        }
+    }
+
+    fn run(&self, path: &Path, options: &Options, intake: &Intake) -> Run {
+        let (source, sensor) = origin(path, options);
+        let counts = intake.counts();
+        let Drops { by_kernel, by_interface } = self.reader.drops();
+        Run {
+            id: RunId(content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()])),
+            site: options.site.clone(),
+            sensor,
+            source,
+            kind: "file".into(),
+            loss: Loss {
+                damage: self.damage.as_ref().map(ToString::to_string),
+                dropped_by_kernel: by_kernel,
+                dropped_by_interface: by_interface,
+                ..loss(&counts)
+            },
+            packets: counts.packets,
+            decoded: counts.decoded,
+            first_packet: counts.span.map(|span| span.first),
+            last_packet: counts.span.map(|span| span.last),
+            sweeps: Vec::new(),
+        }
+    }
+}
+
+/// What the decoder and the table could not use.
+pub(super) fn loss(counts: &Counts) -> Loss {
+    let mut not_decoded: BTreeMap<String, u64> = BTreeMap::new();
+    for (reason, count) in &counts.not_decoded {
+        // several numbers may have one name, as the two Ethernet types of PPPoE
+        *not_decoded.entry(reason.to_string()).or_default() += count;
+    }
+    let mut bounds: BTreeMap<String, u64> =
+        counts.bounds.iter().map(|(bound, count)| (bound.to_string(), *count)).collect();
+    if counts.missed_links > 0 {
+        bounds.insert("packets whose word about links was left out, there was too much".into(), counts.missed_links);
+    }
+    Loss { not_decoded, bounds, names: counts.missed_names, ..Loss::default() }
+}

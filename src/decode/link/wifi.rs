@@ -1,0 +1,95 @@
+//! Data frames of IEEE 802.11, behind the headers that captures put before them.
+
+use super::llc;
+use crate::decode::{Cursor, Layer, NotDecoded, Wifi, be32, le16, le32};
+
+const CUT: NotDecoded = NotDecoded::CutShort(Layer::Wifi);
+const MALFORMED: NotDecoded = NotDecoded::Malformed(Layer::Wifi);
+
+/// Flags in the second byte of a frame.
+const TO_AND_FROM_DISTRIBUTION: u8 = 0x03;
+const PROTECTED: u8 = 0x40;
+const ORDER: u8 = 0x80;
+
+/// Radiotap (radiotap.org): a version of 0, the header's length, and which fields it has.
+pub(super) fn radiotap(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
+    const PADDED: u8 = 0x20;
+    if data.first().ok_or(CUT)? != &0 {
+        return Err(MALFORMED);
+    }
+    let length = usize::from(le16(data, 2).ok_or(CUT)?);
+    let is_padded = radiotap_flags(data).unwrap_or_default() & PADDED != 0;
+    frame(data.get(length..).ok_or(CUT)?, is_padded)
+}
+
+/// The field of flags: the second, behind a clock of eight bytes where there is one.
+fn radiotap_flags(data: &[u8]) -> Option<u8> {
+    const HAS_CLOCK: u32 = 1;
+    const HAS_FLAGS: u32 = 2;
+    const GOES_ON: u32 = 1 << 31;
+    /// Nobody has so many fields.
+    const MAX_WORDS: usize = 16;
+    let present = le32(data, 4)?;
+    let last = (0..MAX_WORDS).find(|n| le32(data, 4 + n * 4).is_none_or(|word| word & GOES_ON == 0))?;
+    let fields = 8 + last * 4;
+    let at = if present & HAS_CLOCK != 0 { fields.next_multiple_of(8) + 8 } else { fields };
+    data.get(at).copied().filter(|_| present & HAS_FLAGS != 0)
+}
+
+/// Prism's header has its length second, in the byte order of the capturing host; AVS's came under its number too.
+pub(super) fn prism(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
+    if be32(data, 0).ok_or(CUT)? & 0xffff_f000 == 0x8021_1000 {
+        return avs(data);
+    }
+    let [little, big] = [le32(data, 4).ok_or(CUT)?, be32(data, 4).ok_or(CUT)?];
+    behind(data, little.min(big))
+}
+
+/// A magic number, and the header's length.
+pub(super) fn avs(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
+    behind(data, be32(data, 4).ok_or(CUT)?)
+}
+
+fn behind(data: &[u8], length: u32) -> Result<Cursor<'_>, NotDecoded> {
+    frame(usize::try_from(length).ok().and_then(|length| data.get(length..)).ok_or(CUT)?, false)
+}
+
+/// A frame; some hardware pads its header to a multiple of four bytes.
+pub(super) fn frame(data: &[u8], is_padded: bool) -> Result<Cursor<'_>, NotDecoded> {
+    let [control, flags, ..] = *data else { return Err(CUT) };
+    let (version, kind, subtype) = (control & 3, control >> 2 & 3, control >> 4);
+    match (version, kind) {
+        (0, 2) => {}
+        (0, _) => return Err(NotDecoded::Wifi(Wifi::NotData)),
+        _ => return Err(MALFORMED),
+    }
+    if subtype & 4 != 0 {
+        return Err(NotDecoded::Wifi(Wifi::Null));
+    }
+    if flags & PROTECTED != 0 {
+        return Err(NotDecoded::Wifi(Wifi::Encrypted));
+    }
+    if le16(data, 22).ok_or(CUT)? & 0x0f != 0 {
+        return Err(NotDecoded::Wifi(Wifi::LaterFragment));
+    }
+    let length = header_bytes(data, flags, subtype)?;
+    let length = if is_padded { length.next_multiple_of(4) } else { length };
+    let carried = llc(data.get(length..).ok_or(CUT)?)?;
+    // an access point sends on what it was sent: the two are different places
+    let direction = flags & TO_AND_FROM_DISTRIBUTION;
+    let destination = if direction & 1 == 0 { data.get(4..10) } else { data.get(16..22) };
+    Ok(Cursor { packet_type: direction.into(), is_broadcast: destination == Some(&[0xff; 6]), ..carried })
+}
+
+fn header_bytes(data: &[u8], flags: u8, subtype: u8) -> Result<usize, NotDecoded> {
+    const AGGREGATE: u8 = 0x80;
+    let addresses = if flags & TO_AND_FROM_DISTRIBUTION == TO_AND_FROM_DISTRIBUTION { 30 } else { 24 };
+    if subtype & 8 == 0 {
+        return Ok(addresses);
+    }
+    if data.get(addresses).ok_or(CUT)? & AGGREGATE != 0 {
+        return Err(NotDecoded::Wifi(Wifi::Aggregate));
+    }
+    // quality of service, and HT control where the order bit is set
+    Ok(addresses + if flags & ORDER != 0 { 6 } else { 2 })
+}

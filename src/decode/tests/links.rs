@@ -1,0 +1,164 @@
+//! Every link type, with one packet in it.
+
+use super::*;
+
+/// The IP packet of a SYN of 10.0.0.1:40000 to 10.0.0.2:443.
+fn ip() -> Vec<u8> {
+    syn(&[])[14..].to_vec()
+}
+
+fn behind(header: &[u8]) -> Vec<u8> {
+    [header, &ip()].concat()
+}
+
+const SNAP: [u8; 8] = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+
+/// A data frame from a station to its access point; the flags beside that it is so.
+fn wifi(subtype: u8, flags: u8, further: &[u8]) -> Vec<u8> {
+    let header = [&[subtype << 4 | 8, flags | 1, 0, 0][..], &[2; 6], &[4; 6], &[6; 6], &[0x10, 0], further].concat();
+    [header, SNAP.to_vec(), ip()].concat()
+}
+
+fn wired(link: u32, data: &[u8]) -> Result<(u16, u16), NotDecoded> {
+    let packet = decode(&frame(LinkType(link), data))?;
+    assert_eq!((packet.src.to_string().as_str(), packet.dst.to_string().as_str()), ("10.0.0.1", "10.0.0.2"));
+    Ok(ports(&packet))
+}
+
+fn all() -> Vec<(u32, Vec<u8>)> {
+    let ethernet = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+    let radiotap = |clock: bool, flags: u8| {
+        let mut header = if clock {
+            // two words of fields, so that the clock is moved to a multiple of eight bytes
+            [&[0, 0, 0, 0, 3, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0][..], &[9; 8], &[flags]].concat()
+        } else {
+            vec![0, 0, 0, 0, 2, 0, 0, 0, flags]
+        };
+        header[2] = u8::try_from(header.len()).unwrap();
+        header
+    };
+    let quality_padded = wifi(8, 0, &[0, 0, 0, 0]);
+    let between = [&[0x08, 3, 0, 0][..], &[2; 6], &[4; 6], &[6; 6], &[0x10, 0], &[8; 6], &SNAP, &ip()].concat();
+    let mut pktap = vec![0; 108];
+    (pktap[0], pktap[8]) = (108, 1);
+    let nflog = |big: bool| {
+        let word = |value: usize| {
+            let value = u16::try_from(value).unwrap();
+            if big { value.to_be_bytes() } else { value.to_le_bytes() }
+        };
+        let packet = ip();
+        [&[2, 0, 0, 1][..], &word(5), &word(10), &[7, 0, 0, 0], &word(4 + packet.len()), &word(9), &packet].concat()
+    };
+    let length = u16::try_from(8 + ip().len()).unwrap().to_be_bytes();
+    let length_tag = [&[0x81, 0, 0, 7][..], &length].concat();
+    vec![
+        (0, behind(&[2, 0, 0, 0])),
+        (108, behind(&[0, 0, 0, 2])),
+        (101, ip()),
+        (12, ip()),
+        (14, ip()),
+        (228, ip()),
+        (1, behind(&[&ethernet[..], &[8, 0]].concat())),
+        (1, behind(&[&ethernet[..], &length, &SNAP].concat())),
+        (1, behind(&[&ethernet[..], &length_tag, &SNAP].concat())),
+        (1, [&ethernet[..], &length, &[0xaa, 0xaa, 3, 0, 0, 0xf8, 8, 0], &ip(), &[0; 6]].concat()),
+        (9, behind(&[0, 0x21])),
+        (9, behind(&[0x21])),
+        (9, behind(&[0xff, 3, 0, 0x21])),
+        (50, behind(&[0xff, 3, 0, 0x21])),
+        (50, behind(&[0x0f, 0, 8, 0])),
+        (51, behind(&[0x11, 0, 0, 9, 0, 42, 0, 0x21])),
+        (166, behind(&[1, 3, 0, 0x21])),
+        (204, behind(&[1, 0xff, 3, 0, 0x21])),
+        (104, behind(&[0x8f, 0, 8, 0])),
+        (107, behind(&[0x18, 0x41, 3, 0xcc])),
+        (107, behind(&[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0])),
+        (107, behind(&[0x18, 0x41, 8, 0])),
+        (10, behind(&[&[0x50][..], &ethernet, &SNAP].concat())),
+        (105, wifi(0, 0, &[])),
+        (105, wifi(8, 0, &[0, 0])),
+        (105, wifi(8, 0x80, &[0, 0, 1, 2, 3, 4])),
+        (105, between),
+        (127, [radiotap(false, 0), wifi(8, 0, &[0, 0])].concat()),
+        (127, [radiotap(true, 0), wifi(8, 0, &[0, 0])].concat()),
+        (127, [radiotap(true, 0x20), quality_padded].concat()),
+        (119, [vec![0x44, 0, 0, 0, 16, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8], wifi(0, 0, &[])].concat()),
+        (119, [vec![0x80, 0x21, 0x10, 1, 0, 0, 0, 12, 1, 2, 3, 4], wifi(0, 0, &[])].concat()),
+        (163, [vec![0x80, 0x21, 0x10, 1, 0, 0, 0, 12, 1, 2, 3, 4], wifi(0, 0, &[])].concat()),
+        (117, behind(&[&[61, 2][..], &[0; 62]].concat())),
+        (192, [vec![0, 0, 8, 0, 105, 0, 0, 0], wifi(0, 0, &[])].concat()),
+        (239, nflog(false)),
+        (239, nflog(true)),
+        (258, [pktap, behind(&[&ethernet[..], &[8, 0]].concat())].concat()),
+    ]
+}
+
+#[test]
+fn every_link_type_leads_to_its_packet() {
+    for (link, bytes) in all() {
+        assert_eq!(wired(link, &bytes), Ok((40_000, 443)), "{} {bytes:02x?}", LinkType(link));
+    }
+}
+
+#[test]
+fn a_packet_cut_anywhere_on_any_link_is_told_or_counted_as_cut() {
+    for (link, bytes) in all() {
+        let wire_length = u32::try_from(bytes.len()).unwrap();
+        for cut in 0..bytes.len() {
+            let data = &bytes[..cut];
+            let cut_frame = Frame { wire_length, data, ..frame(LinkType(link), data) };
+            match decode(&cut_frame) {
+                Ok(packet) => assert_eq!(ports(&packet), (40_000, 443), "{} at {cut}", LinkType(link)),
+                Err(reason) => {
+                    let is_cut = matches!(reason, NotDecoded::CutShort(_));
+                    assert!(is_cut, "{} at {cut}: {reason}", LinkType(link));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn frames_without_a_packet_are_named() {
+    let ethernet = |rest: &[u8]| [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1][..], rest, &[0; 40]].concat();
+    let encrypted = wifi(0, 0x40, &[]);
+    let mut later = wifi(0, 0, &[]);
+    later[22] = 0x11;
+    let cases = [
+        (1, ethernet(&[0, 38, 0x42, 0x42, 3]), "spanning tree"),
+        (1, ethernet(&[0, 38, 0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0]), "cdp"),
+        (1, ethernet(&[0, 38, 0xaa, 0xaa, 3, 0, 0, 0x0c, 0x77, 0]), "llc: cisco 0x7700"),
+        (1, ethernet(&[0, 38, 0xaa, 0xaa, 3, 1, 2, 3, 0, 1]), "llc: vendor's protocol"),
+        (1, ethernet(&[0, 38, 0x12, 0x34, 3]), "llc 0x12"),
+        (1, ethernet(&[8, 6]), "arp"),
+        (1, ethernet(&[0x88, 0xcc]), "lldp"),
+        (1, ethernet(&[0x88, 0x63]), "pppoe discovery"),
+        (1, ethernet(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 4, 0xc0, 0x21]), "ppp: lcp"),
+        (1, ethernet(&[0x12, 0x34]), "ethertype 0x1234"),
+        (104, ethernet(&[])[..0].iter().copied().chain([0x8f, 0, 0x80, 0x35, 0, 0]).collect(), "c-hdlc: not data"),
+        (107, vec![0x18, 0x41, 3, 8, 0, 0], "frelay: not data"),
+        (10, vec![0x41; 40], "fddi: not data"),
+        (105, vec![0x80; 40], "802.11: not data"),
+        (105, wifi(4, 0, &[]), "802.11: no data"),
+        (105, encrypted, "802.11: encrypted"),
+        (105, wifi(8, 0, &[0x80, 0]), "802.11: several frames in one"),
+        (105, later, "802.11: later fragment"),
+        (113, [&[0; 14][..], &[0, 12], &[0; 20]].concat(), "cooked protocol 0x000c"),
+        (195, vec![0; 40], "link type ieee802-15-4-withfcs"),
+        (226, vec![0; 40], "link type ipnet"),
+        (65_000, vec![0; 40], "link type 65000"),
+        (9, vec![0xc0, 0x21, 1, 1], "ppp: lcp"),
+    ];
+    for (link, bytes, reason) in cases {
+        let told = decode(&frame(LinkType(link), &bytes)).map(|packet| packet.src).unwrap_err();
+        assert_eq!(told.to_string(), reason, "link {link}");
+    }
+}
+
+#[test]
+fn a_relayed_frame_on_the_air_is_seen_at_another_place() {
+    let (sent, mut relayed) = (wifi(0, 0, &[]), wifi(0, 0, &[]));
+    relayed[1] = 2;
+    let [sent, relayed] = [&sent, &relayed].map(|bytes| decode(&frame(LinkType(105), bytes)).unwrap().point);
+    assert_ne!(sent, relayed);
+}
