@@ -42,10 +42,8 @@ fn whole(path: &str) {
     let mut reader = reader(path);
     let mut intake = Intake::of_batches(Limits::default());
     let mut count = 0;
-    while intake.step(|batch| reader.fill(batch)).expect("whole frames") {
-        if intake.waiting() > MAX_WAITING {
-            count += traces(&intake.drain());
-        }
+    while intake.take_batches(MAX_WAITING, |batch| reader.fill(batch)).expect("whole frames") {
+        count += traces(&intake.drain());
     }
     count += traces(&intake.drain());
     let (packets, decoded) = (intake.counts().packets, intake.counts().decoded);

@@ -37,10 +37,8 @@ pub(super) async fn file(
     let mut reading = Reading { reader, damage: None };
     let mut intake = Intake::of_batches(Limits::default()).with_options(options.decode.clone());
     let mut writer = store.begin_run().await?;
-    while intake.step(|batch| reading.fill(batch)).map_err(|error| unreadable(&name, &error))? {
-        if intake.waiting() > MAX_WAITING {
-            writer.write(&intake.drain()).await?;
-        }
+    while intake.take_batches(MAX_WAITING, |batch| reading.fill(batch)).map_err(|error| unreadable(&name, &error))? {
+        writer.write(&intake.drain()).await?;
     }
     if options.strict {
         reading.refuse_damage(&name, &intake.counts())?;

@@ -81,8 +81,9 @@ impl Book {
             Some(id) => id,
             None => self.begin(table, (time, event), Ends { tuple, sender, tag }),
         };
+        let context = self.contexts.of(packet);
         let mut networks = 1;
-        while !table.get(id).owns(event, sender, packet, &self.contexts) {
+        while !table.get(id).owns(event, sender, context, &self.contexts) {
             if networks == MAX_NETWORKS {
                 self.in_too_many_networks += 1;
                 break;
@@ -105,7 +106,7 @@ impl Book {
         }
         let connection = table.get_mut(id);
         connection.apply(event, sender);
-        connection.count(time, sender, packet, &mut self.contexts, &mut self.places)
+        connection.count(time, sender, packet, (context, &mut self.contexts), &mut self.places)
     }
 
     /// A five-tuple that was not met before, or not lately.

@@ -1,14 +1,14 @@
 //! One connection while its packets come in.
 
 use super::{
-    context::{ContextSet, Contexts},
+    context::{ContextId, ContextSet, Contexts},
     event::{At, Event},
     places::{Places, Sum},
     tuple::Side,
 };
 use crate::{
     decode::Packet,
-    model::{Flags, Hops, Hour, Lump, Opening, Tally, Timestamp, Trace},
+    model::{Flags, Hops, Hour, Lump, Opening, Span, Tally, Timestamp, Trace},
 };
 
 /// What one side has sent.
@@ -65,6 +65,12 @@ impl Connection {
         *self = Self::new(time, sender);
     }
 
+    /// Looks at all of its cache lines.
+    pub fn touch(&self) -> u32 {
+        let [src, dst] = &self.halves;
+        src.begin ^ dst.begin ^ self.last
+    }
+
     pub fn opening(&self) -> Opening {
         self.opening
     }
@@ -92,6 +98,16 @@ impl Connection {
     /// The time of its last packet.
     pub fn last(&self) -> Timestamp {
         self.hour.at(self.last)
+    }
+
+    /// The first and the last packet of its hour.
+    pub fn span(&self) -> Span {
+        Span { first: self.hour.at(self.first), last: self.last() }
+    }
+
+    /// What its `src` sent, where most of it was seen: packets and bytes.
+    pub fn sent(&self, places: &Places) -> (u64, u64) {
+        places.all(&self.halves[0].sum).map(|sent| (sent.packets, sent.bytes)).max().unwrap_or_default()
     }
 
     /// The least useful to keep sort first: the closed, then the longest silent.
@@ -129,9 +145,10 @@ impl Connection {
 
     /// Whether a packet may be of this connection. One that comes in VLANs or tunnels which its side was not seen in must
     /// be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two connections.
-    pub fn owns(&self, event: Event, sender: Side, packet: &Packet<'_>, contexts: &Contexts) -> bool {
+    #[inline]
+    pub fn owns(&self, event: Event, sender: Side, context: ContextId, contexts: &Contexts) -> bool {
         let half = self.half(sender);
-        if half.contexts.is_empty() || contexts.has(half.contexts, &(packet.vlans, packet.tunnels)) {
+        if half.contexts.is_empty() || contexts.has(half.contexts, context) {
             return true;
         }
         match event {
@@ -250,7 +267,7 @@ impl Connection {
         time: Timestamp,
         sender: Side,
         packet: &Packet<'_>,
-        contexts: &mut Contexts,
+        (context, contexts): (ContextId, &mut Contexts),
         places: &mut Places,
     ) -> bool {
         let moment = time.micros_in_hour();
@@ -263,7 +280,7 @@ impl Connection {
         let half = self.half_mut(sender);
         half.hops.join(Hops::of(packet.hop_limit));
         let before = half.contexts;
-        half.contexts = contexts.with(before, &(packet.vlans, packet.tunnels));
+        half.contexts = contexts.with(before, context);
         let is_first = places.count(&mut half.sum, packet.point, packet.ip_bytes);
         is_first || half.contexts != before
     }

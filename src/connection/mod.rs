@@ -199,7 +199,7 @@ impl Tracker {
             About::V6(..) => self.v6.touch(*id),
             About::Error | About::Nothing => 0,
         };
-        let touched = ready.iter().zip(&likely).map(touch).fold(0, |sum, byte| sum ^ byte);
+        let touched = ready.iter().zip(&likely).map(touch).fold(0, |sum, word| sum ^ word);
         // the reads themselves are what is wanted
         std::hint::black_box(touched);
     }

@@ -67,6 +67,9 @@ impl Rows {
 
     /// Adds what the current hour of a connection has seen.
     pub fn write<A: Address>(&mut self, tuple: &FiveTuple<A>, connection: &Connection, places: &Places) {
+        if self.is_summed_up(tuple, connection, places) {
+            return;
+        }
         self.learn(tuple, connection);
         let (src, dst) = (tuple.end(connection.src()), tuple.end(connection.src().other()));
         let protocol = tuple.protocol;
@@ -89,6 +92,16 @@ impl Rows {
         };
         self.by_key.entry(key).or_default().append(trace);
         self.written += 1;
+    }
+
+    /// Whether a sweep has taken it: an attempt to open that nobody answered need be no row for that.
+    fn is_summed_up<A: Address>(&mut self, tuple: &FiveTuple<A>, connection: &Connection, places: &Places) -> bool {
+        if connection.opening() != Opening::Seen || !connection.is_unanswered() {
+            return false;
+        }
+        let (src, dst) = (tuple.end(connection.src()), tuple.end(connection.src().other()));
+        let Some(sum) = self.sweeps.sweep((connection.hour(), tuple.protocol, src.0)) else { return false };
+        sum.takes(dst, connection.sent(places), connection.span())
     }
 
     /// How likely an end is the server: a known listener, then by its port's number.

@@ -28,17 +28,18 @@ const MAX_SOURCES: usize = 16_384;
 /// Hashes that an estimate rests on: a relative standard error of 1/sqrt(k-2), 6 %.
 const HASHES: usize = 256;
 
-type Source = (Hour, Protocol, IpAddr);
+/// Whose attempts are summed up.
+pub(super) type Source = (Hour, Protocol, IpAddr);
 
 #[derive(Default)]
 pub(super) struct Sweeps {
     /// Different rows in vain that were handed out, of sources that do not sweep so far.
     rows: HashMap<Source, Few>,
-    sweeps: BTreeMap<Source, Sum>,
+    sweeps: HashMap<Source, Sum>,
 }
 
 /// What is known of one sweep.
-struct Sum {
+pub(super) struct Sum {
     attempts: u64,
     packets: u64,
     bytes: u64,
@@ -69,10 +70,15 @@ impl Sweeps {
             return;
         }
         let known = self.rows.entry(source).or_default();
-        if known.add(target(&row.key)) > MANY && self.sweeps.len() < MAX_SWEEPS {
+        if known.add(target(row.key.dst, row.key.dst_port)) > MANY && self.sweeps.len() < MAX_SWEEPS {
             self.rows.remove(&source);
             self.sweeps.insert(source, Sum::default());
         }
+    }
+
+    /// Whether a source sweeps in an hour, so far as is known.
+    pub fn sweep(&mut self, source: Source) -> Option<&mut Sum> {
+        if self.sweeps.is_empty() { None } else { self.sweeps.get_mut(&source) }
     }
 
     /// Gives a row back that is not of a sweep.
@@ -99,7 +105,7 @@ impl Sweeps {
         self.sweeps.retain(|(known, ..), _| *known >= hour);
     }
 
-    /// All sweeps so far, with the ports of each.
+    /// All sweeps so far, in no order, with the ports of each.
     pub fn all(&self) -> impl Iterator<Item = (Sweep, &[u64])> {
         self.sweeps.iter().filter_map(|(source, sum)| Some((sum.told(*source)?, &sum.ports[..])))
     }
@@ -122,35 +128,56 @@ impl Default for Sum {
 
 impl Sum {
     fn take(&mut self, row: Observation) {
-        let hash = target(&row.key);
-        let Some(sample) = &mut self.sample else { return self.add(hash, &row) };
+        let (dst, dst_port) = (row.key.dst, row.key.dst_port);
+        let hash = target(dst, dst_port);
+        let Some(sample) = &mut self.sample else { return self.add_row(&row) };
         // the same target in another network, or tried again: it is in the sample already; the largest hashes are kept,
         // for the estimates rest on the smallest
         let out = match sample.insert(hash, row) {
-            Some(before) => Some((hash, before)),
-            None if sample.len() > SAMPLE => sample.pop_first(),
+            Some(before) => Some(before),
+            None if sample.len() > SAMPLE => sample.pop_first().map(|(_, row)| row),
             None => None,
         };
-        if let Some((hash, row)) = out {
-            self.add(hash, &row);
+        if let Some(row) = out {
+            self.add_row(&row);
         }
     }
 
-    fn add(&mut self, hash: u64, row: &Observation) {
-        let ObservationKey { dst, dst_port, .. } = row.key;
+    /// Takes an attempt that need be no row; false where it is to be one, as a part of the sample.
+    pub fn takes(&mut self, (dst, dst_port): (IpAddr, u16), (packets, bytes): (u64, u64), span: Span) -> bool {
+        let hash = target(dst, dst_port);
+        let is_of_sample = self.sample.as_ref().is_some_and(|sample| {
+            sample.len() < SAMPLE || sample.first_key_value().is_some_and(|(smallest, _)| hash >= *smallest)
+        });
+        if !is_of_sample {
+            self.add((dst, dst_port), hash);
+            self.attempts += 1;
+            self.add_sent((packets, bytes), span);
+        }
+        !is_of_sample
+    }
+
+    fn add_row(&mut self, row: &Observation) {
+        let (dst, dst_port) = (row.key.dst, row.key.dst_port);
+        self.add((dst, dst_port), target(dst, dst_port));
+        self.attempts += row.traces.total();
+        for trace in row.traces.iter() {
+            self.add_sent(trace.from_src.fullest(), row.span(trace));
+        }
+    }
+
+    fn add(&mut self, (dst, dst_port): (IpAddr, u16), hash: u64) {
         self.targets.add(hash);
         self.hosts.add(FixedState::with_seed(0).hash_one(dst));
         if let Some(bits) = self.ports.get_mut(usize::from(dst_port >> 6)) {
             *bits |= 1 << (dst_port & 63);
         }
-        self.attempts += row.traces.total();
-        for trace in row.traces.iter() {
-            let (packets, bytes) = trace.from_src.fullest();
-            self.packets += packets;
-            self.bytes += bytes;
-            let span = row.span(trace);
-            self.span.get_or_insert(span).join(span);
-        }
+    }
+
+    fn add_sent(&mut self, (packets, bytes): (u64, u64), span: Span) {
+        self.packets += packets;
+        self.bytes += bytes;
+        self.span.get_or_insert(span).join(span);
     }
 
     fn told(&self, (hour, protocol, src): Source) -> Option<Sweep> {
@@ -178,8 +205,8 @@ pub(super) fn ports(bits: &[u64]) -> u32 {
 }
 
 /// A hash of what was tried, equal in all captures.
-fn target(key: &ObservationKey) -> u64 {
-    FixedState::with_seed(0).hash_one((key.dst, key.dst_port))
+fn target(dst: IpAddr, dst_port: u16) -> u64 {
+    FixedState::with_seed(0).hash_one((dst, dst_port))
 }
 
 fn source(key: &ObservationKey) -> Source {

@@ -71,11 +71,11 @@ impl<A: Address> Table<A> {
         self.index.likely(tag)
     }
 
-    /// Looks at both ends of a slot, so that it comes near.
-    pub fn touch(&self, id: SlotId) -> u8 {
+    /// Looks at all of a slot, so that it comes near.
+    pub fn touch(&self, id: SlotId) -> u32 {
         let (block, n) = place(id);
         let slot = self.blocks.get(block).and_then(|block| block.get(n));
-        slot.map_or(0, |slot| slot.tuple.protocol.0 ^ u8::from(slot.connection.has_news()))
+        slot.map_or(0, |slot| u32::from(slot.tuple.protocol.0) ^ slot.connection.touch())
     }
 
     /// The first connection of a five-tuple.

@@ -26,7 +26,8 @@ struct Network<'a> {
 }
 
 /// The packet of a common frame; `None` where it may be another one.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a packet is long to copy, and each is decoded here")]
 pub(super) fn decode<'a>(frame: &Frame<'a>, place: u32, options: &Options) -> Option<Packet<'a>> {
     if frame.link != LinkType::ETHERNET {
         return None;

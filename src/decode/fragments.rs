@@ -1,7 +1,10 @@
 //! Fragments past the first, which have no ports: counted to the flow of the first one, through a table of fixed size. Nothing
 //! is put together again.
 
-use std::hash::{BuildHasher, Hash};
+use std::{
+    hash::{BuildHasher, Hash},
+    num::NonZeroU64,
+};
 
 use foldhash::{HashMap, quality::FixedState};
 
@@ -16,15 +19,25 @@ const LIFETIME_S: f64 = 60.0;
 
 /// Which packet a fragment is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fragment {
-    /// A hash of what all fragments of one packet at one place have in common.
-    key: u64,
-    is_later: bool,
-}
+pub struct Fragment(
+    /// A hash of what all fragments of one packet at one place have in common, whose lowest bit says that it is a later
+    /// one: packets are copied often, and few are fragments. Never 0.
+    NonZeroU64,
+);
 
 impl Fragment {
     pub(super) fn of(common: impl Hash, is_later: bool) -> Self {
-        Self { key: FixedState::default().hash_one(common), is_later }
+        let key = FixedState::default().hash_one(common) | 3;
+        let bits = if is_later { key } else { key & !1 };
+        Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
+    }
+
+    fn key(self) -> u64 {
+        self.0.get() | 1
+    }
+
+    fn is_later(self) -> bool {
+        self.0.get() & 1 == 1
     }
 }
 
@@ -48,12 +61,12 @@ impl Fragments {
     /// come here.
     pub fn joined<'a>(&mut self, time: Timestamp, packet: Packet<'a>) -> Result<Packet<'a>, NotDecoded> {
         let Some(fragment) = packet.fragment else { return Ok(packet) };
-        if !fragment.is_later {
-            self.note(fragment.key, time, &packet);
+        if !fragment.is_later() {
+            self.note(fragment.key(), time, &packet);
             return Ok(packet);
         }
         let layer = if packet.src.is_ipv4() { Layer::Ipv4 } else { Layer::Ipv6 };
-        let first = self.find(fragment.key, time).ok_or(NotDecoded::LaterFragment(layer))?;
+        let first = self.find(fragment.key(), time).ok_or(NotDecoded::LaterFragment(layer))?;
         Ok(Packet { ip_bytes: packet.ip_bytes, fragment: Some(fragment), ..*first })
     }
 

@@ -68,7 +68,8 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
 }
 
 /// The same where something is known of the network.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a packet is long to copy, and each is decoded here")]
 pub fn decode_with<'a>(frame: &Frame<'a>, options: &Options) -> Result<Packet<'a>, NotDecoded> {
     match common::decode(frame, place(frame.interface, 0, 0), options) {
         Some(packet) => Ok(packet),

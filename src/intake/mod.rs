@@ -152,9 +152,26 @@ impl Intake {
         self.links.take(frame, is_new);
     }
 
+    /// Takes batches in until so many traces wait to be taken out, or nothing is left, which it tells by false. `fill` puts
+    /// the next frames into a batch, and none when there are no more.
+    pub fn take_batches<E: Send>(
+        &mut self,
+        max_waiting: usize,
+        mut fill: impl FnMut(&mut Batch) -> Result<(), E> + Send,
+    ) -> Result<bool, E> {
+        // within the threads: to come to them from outside for each batch costs more than to decode it
+        rayon::scope(|_| {
+            while self.step(&mut fill)? {
+                if self.waiting() > max_waiting {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
     /// Works on the batch that was filled last, and has the next one filled meanwhile; false where nothing is left.
-    /// `fill` pushes frames until the batch is full, and none when there are no more.
-    pub fn step<E: Send>(&mut self, fill: impl FnOnce(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
+    fn step<E: Send>(&mut self, fill: impl FnOnce(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
         let current = std::mem::take(&mut self.current);
         let Self { next, before, notable, names, links, options, fragments, .. } = self;
         next.clear();

@@ -102,6 +102,11 @@ impl<R: Read> CaptureReader<R> {
     }
 
     fn heads(&mut self, frames: &mut Vec<Head>) -> Result<(), ReadError> {
+        if let Format::Pcap(header) = &self.format {
+            let (bytes, start) = self.source.ahead();
+            let taken = header.heads_at_hand(bytes, start, frames);
+            self.source.consume(taken);
+        }
         loop {
             // as long as there is no frame, nothing need stay where it is
             self.source.pin(!frames.is_empty());

@@ -152,8 +152,38 @@ impl Header {
         (is_fraction && captured <= wire_length).then_some(captured_bytes)
     }
 
+    /// Adds the frames that lie whole in these bytes, which begin at `start` of the buffer, and gives how many bytes they
+    /// take. What is odd is left to [`Header::next_head`], which knows what to say.
+    pub(super) fn heads_at_hand(&self, bytes: &[u8], start: usize, frames: &mut Vec<Head>) -> usize {
+        let mut at = 0;
+        while let Some(head) = bytes.get(at..).and_then(|rest| self.head_at_hand(rest, start + at)) {
+            at = head.data.end - start;
+            frames.push(head);
+        }
+        at
+    }
+
+    #[inline]
+    fn head_at_hand(&self, rest: &[u8], start: usize) -> Option<Head> {
+        let fixed = rest.first_chunk::<RECORD_HEADER_BYTES>()?;
+        let field = |n: usize| u32_at(fixed, n * 4, self.big_endian);
+        let (captured, wire_length) = self.lengths.ordered(field(2)?, field(3)?);
+        let length = captured as usize;
+        let whole = self.record_header_bytes + length;
+        if length > MAX_RECORD_BYTES || rest.len() < whole {
+            return None;
+        }
+        let data = start + self.record_header_bytes..start + whole;
+        Some(Head { time: self.time(field(0)?, field(1)?), link: self.link, interface: 0, wire_length, data })
+    }
+
+    fn time(&self, seconds: u32, fraction: u32) -> Timestamp {
+        let nanos = if self.nanoseconds { fraction } else { fraction.saturating_mul(1_000) };
+        Timestamp::new(i64::from(seconds), nanos)
+    }
+
     pub(super) fn next_head<R: Read>(&self, source: &mut Source<R>) -> Result<Option<Head>, ReadError> {
-        let Self { big_endian, nanoseconds, record_header_bytes, lengths, link } = *self;
+        let Self { big_endian, record_header_bytes, lengths, link, .. } = *self;
         let offset = source.position();
         let header = source.peek(record_header_bytes)?;
         if header.is_empty() {
@@ -178,8 +208,7 @@ impl Header {
             return Err(Damage { offset, reason: "cut in the middle of a record".into() }.into());
         };
         let data = record.start + record_header_bytes..record.end;
-        let nanos = if nanoseconds { fraction } else { fraction.saturating_mul(1_000) };
-        let time = Timestamp::new(i64::from(seconds), nanos);
+        let time = self.time(seconds, fraction);
         Ok(Some(Head { time, link, interface: 0, wire_length, data }))
     }
 }

@@ -47,6 +47,11 @@ impl<R: Read> Source<R> {
         Ok(self.buffer.get(self.start..self.start + have).unwrap_or_default())
     }
 
+    /// The bytes at hand that were not taken, and where they begin in the buffer.
+    pub fn ahead(&self) -> (&[u8], usize) {
+        (self.buffer.get(self.start..self.end).unwrap_or_default(), self.start)
+    }
+
     /// Takes bytes that were peeked at.
     pub fn consume(&mut self, count: usize) {
         let count = count.min(self.end - self.start);
