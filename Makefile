@@ -75,6 +75,14 @@ samples: ## capture samples/production anew from real servers; needs root, takes
 
 # --- measure ----------------------------------------------------------------------------------------------------------
 
+.PHONY: bench
+# Captures are kept from one run to the next.
+bench: release ## time imports beside softflowd, nfpcapd and argus, on three captures of millions of packets
+	@scripts/setup.sh bench
+	cargo bench --locked --bench packets
+	FLOWMAP_BENCH_RUNS=$${FLOWMAP_BENCH_RUNS:-3} python3 scripts/bench.py "$(target)/release/flowmap" \
+		"$$(ls -t $(target)/release/deps/packets-* | grep -v '\.d$$' | head -n 1)" "$(target)/bench"
+
 .PHONY: bench-connections
 bench-connections: setup-build ## measure what a million connections at one time take; fails above 150 MB
 	cargo bench --locked --no-default-features --bench connections

@@ -1,6 +1,6 @@
 //! What it takes to read a capture, to decode it and to hold its connections, without the store:
-//! `packets [--alone] FILE`. With `--alone` names and links are left out as well. Prints how many packets and traces there
-//! were; `make bench` times the process.
+//! `packets [--alone | --libpcap] FILE`. With `--alone` names and links are left out as well, with `--libpcap` the packets are
+//! only read. Prints how many packets and traces there were; `make bench` times the process.
 
 use std::{env, fs::File, process::ExitCode};
 
@@ -24,6 +24,8 @@ fn main() -> ExitCode {
     match &arguments[..] {
         [path] => whole(path),
         [flag, path] if flag == "--alone" => alone(path),
+        #[cfg(feature = "cli")]
+        [flag, path] if flag == "--libpcap" => libpcap(path),
         _ => println!("packets: names no capture, nothing to measure"),
     }
     ExitCode::SUCCESS
@@ -82,4 +84,16 @@ fn alone(path: &str) {
         count += traces(&rows);
     }
     println!("{path}: {packets} packets, {decoded} decoded, {count} traces");
+}
+
+/// A loop over libpcap: what reading costs by itself.
+#[cfg(feature = "cli")]
+fn libpcap(path: &str) {
+    let mut capture = pcap::Capture::from_file(path).expect("a capture");
+    let (mut packets, mut bytes) = (0u64, 0u64);
+    while let Ok(packet) = capture.next_packet() {
+        packets += 1;
+        bytes += u64::from(packet.data.last().copied().unwrap_or_default());
+    }
+    println!("{path}: {packets} packets, {bytes}");
 }

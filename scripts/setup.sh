@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing, and nothing else: scripts/setup.sh build|test|samples
+# Installs what is missing, and nothing else: scripts/setup.sh build|test|samples|bench
 #
 #   build    what cargo needs besides Rust
 #   test     what the tests need besides: Python with two packages in .venv, and tools for those that run as root
+#   bench    the flow tools that `make bench` compares with
 #   samples  the servers and tools that samples/production/make.sh runs
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -77,6 +78,14 @@ test_() {
     python_environment
 }
 
+bench() {
+    need python3 python3 --version
+    need softflowd command -v softflowd
+    need nfdump command -v nfpcapd
+    need argus-server command -v argus
+    install_missing
+}
+
 samples() {
     need iproute2 ip -V
     need nftables nft --version
@@ -102,5 +111,6 @@ case ${1-} in
     build) build ;;
     test) test_ ;;
     samples) samples ;;
-    *) fail "say what for: build, test or samples" ;;
+    bench) bench ;;
+    *) fail "say what for: build, test, samples or bench" ;;
 esac

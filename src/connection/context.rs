@@ -40,7 +40,7 @@ impl ContextSet {
 const RECENT: usize = 64;
 
 pub(super) struct Contexts {
-    contexts: Vec<Context>,
+    known: Vec<Context>,
     ids: HashMap<Context, ContextId>,
     recent: [ContextId; RECENT],
     /// For each context the set that holds it alone; empty until it is asked for.
@@ -58,7 +58,7 @@ impl Default for Contexts {
     fn default() -> Self {
         let bare = Context::default();
         Self {
-            contexts: vec![bare],
+            known: vec![bare],
             ids: HashMap::from_iter([(bare, ContextId(0))]),
             recent: [ContextId(0); RECENT],
             alone: vec![ContextSet::default()],
@@ -80,7 +80,7 @@ impl Contexts {
         let context = (packet.vlans, packet.tunnels);
         let place = packet.vlans.ids().iter().fold(0, |sum, id| sum * 31 + usize::from(*id)) % RECENT;
         let recent = self.recent[place];
-        if self.contexts.get(recent.0 as usize) == Some(&context) {
+        if self.known.get(recent.0 as usize) == Some(&context) {
             return recent;
         }
         let id = self.ids.get(&context).copied().unwrap_or_else(|| self.number_of(context));
@@ -89,11 +89,11 @@ impl Contexts {
     }
 
     fn number_of(&mut self, context: Context) -> ContextId {
-        if self.contexts.len() >= MAX_SETS {
+        if self.known.len() >= MAX_SETS {
             return BEYOND;
         }
-        let id = ContextId(u32::try_from(self.contexts.len()).unwrap_or(u32::MAX));
-        self.contexts.push(context);
+        let id = ContextId(u32::try_from(self.known.len()).unwrap_or(u32::MAX));
+        self.known.push(context);
         self.alone.push(ContextSet::default());
         self.ids.insert(context, id);
         id
@@ -156,7 +156,7 @@ impl Contexts {
 
     fn all(&self, sets: [ContextSet; 2]) -> impl Iterator<Item = Context> {
         let ids = sets.into_iter().filter_map(|set| self.set(set)).flatten();
-        ids.filter_map(|id| self.contexts.get(id.0 as usize).copied())
+        ids.filter_map(|id| self.known.get(id.0 as usize).copied())
     }
 
     fn set(&self, set: ContextSet) -> Option<&BTreeSet<ContextId>> {

@@ -31,6 +31,7 @@ use crate::{
 use book::{Book, Ends};
 use event::{Event, read};
 use index::SlotId;
+use sweeps::Sweeps;
 use table::Table;
 use tuple::{Address, FiveTuple};
 
@@ -252,11 +253,6 @@ impl Tracker {
         rows
     }
 
-    /// What was tried in vain beyond the observations, by source and hour, all so far; with the ports of each as bits.
-    pub fn sweeps(&self) -> impl Iterator<Item = (Sweep, &[u64])> {
-        self.book.rows.sweeps.all()
-    }
-
     /// Takes out the observations of connections that were written out early or ended; the others stay as they are.
     pub fn drain(&mut self) -> Vec<Observation> {
         self.book.rows.take(&self.book.contexts)
@@ -315,6 +311,12 @@ impl Tracker {
         }
         if self.v4.len() >= self.v6.len() { self.book.evict(&mut self.v4) } else { self.book.evict(&mut self.v6) }
     }
+}
+
+/// What was tried in vain beyond the observations, by source and hour, all so far; of a table that is divided, together.
+#[must_use]
+pub fn sweeps(parts: &[Tracker]) -> Vec<Sweep> {
+    Sweeps::together(parts.iter().map(|part| &part.book.rows.sweeps))
 }
 
 #[cfg(test)]

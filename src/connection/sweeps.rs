@@ -4,7 +4,7 @@
 //! which the map tells a scanner; of the rest the totals are.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     hash::BuildHasher,
     net::IpAddr,
 };
@@ -105,9 +105,21 @@ impl Sweeps {
         self.sweeps.retain(|(known, ..), _| *known >= hour);
     }
 
-    /// All sweeps so far, in no order, with the ports of each.
-    pub fn all(&self) -> impl Iterator<Item = (Sweep, &[u64])> {
-        self.sweeps.iter().filter_map(|(source, sum)| Some((sum.told(*source)?, &sum.ports[..])))
+    /// All sweeps so far, in order; of several, which know different targets of one source, together.
+    pub fn together<'s>(all: impl Iterator<Item = &'s Self>) -> Vec<Sweep> {
+        let mut by_source: BTreeMap<Source, (Sweep, Vec<u64>)> = BTreeMap::new();
+        for (source, sum) in all.flat_map(|sweeps| &sweeps.sweeps) {
+            let Some(sweep) = sum.told(*source) else { continue };
+            match by_source.entry(*source) {
+                Entry::Vacant(free) => drop(free.insert((sweep, sum.ports.clone()))),
+                Entry::Occupied(mut known) => {
+                    let (known, ports) = known.get_mut();
+                    known.join(&sweep);
+                    ports.iter_mut().zip(&sum.ports).for_each(|(known, more)| *known |= more);
+                }
+            }
+        }
+        by_source.into_values().map(|(sweep, bits)| Sweep { ports: ports(&bits), ..sweep }).collect()
     }
 }
 
@@ -182,8 +194,9 @@ impl Sum {
 
     fn told(&self, (hour, protocol, src): Source) -> Option<Sweep> {
         let Self { attempts, packets, bytes, span, .. } = *self;
-        let hosts = self.hosts.estimate();
-        let targets = self.targets.estimate().max(hosts);
+        // estimates may be off, but no more was tried than there were attempts
+        let hosts = self.hosts.estimate().min(attempts);
+        let targets = self.targets.estimate().clamp(hosts, attempts);
         Some(Sweep {
             hour,
             protocol,
@@ -200,7 +213,7 @@ impl Sum {
 }
 
 /// How many ports a set of bits holds.
-pub(super) fn ports(bits: &[u64]) -> u32 {
+fn ports(bits: &[u64]) -> u32 {
     bits.iter().map(|word| word.count_ones()).sum()
 }
 

@@ -8,13 +8,13 @@
 mod decoded;
 mod digest;
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 use crate::{
     capture::{Batch, Frame},
-    connection::{Bound, Limits, SHARDS, Tracker},
+    connection::{self, Bound, Limits, SHARDS, Tracker},
     decode::{Fragments, NotDecoded, Options, decode_with},
     model::{LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
     names::Gatherer,
@@ -180,7 +180,9 @@ impl Intake {
             || rayon::join(|| decoded(&current, options), || hear(before, notable, (names, links), options)),
         );
         filled?;
-        parts.iter_mut().for_each(|part| part.join_fragments(fragments));
+        for part in &mut parts {
+            part.join_fragments(fragments);
+        }
         self.notable = track(&mut self.shards, &parts);
         self.count(&parts);
         drop(parts);
@@ -238,19 +240,7 @@ impl Intake {
     /// What was tried in vain beyond the observations, all so far, in order.
     #[must_use]
     pub fn sweeps(&self) -> Vec<Sweep> {
-        let mut all: BTreeMap<_, (Sweep, Vec<u64>)> = BTreeMap::new();
-        for (sweep, ports) in self.shards.iter().flat_map(Tracker::sweeps) {
-            match all.entry((sweep.hour, sweep.protocol, sweep.src)) {
-                Entry::Vacant(free) => drop(free.insert((sweep, ports.to_vec()))),
-                Entry::Occupied(mut known) => {
-                    let (known, known_ports) = known.get_mut();
-                    known.join(&sweep);
-                    known_ports.iter_mut().zip(ports).for_each(|(known, more)| *known |= more);
-                }
-            }
-        }
-        let whole = |(sweep, ports): (Sweep, Vec<u64>)| Sweep { ports: ones(&ports), ..sweep };
-        all.into_values().map(whole).collect()
+        connection::sweeps(&self.shards)
     }
 
     /// Takes out the observations of connections that were written out early.
@@ -294,10 +284,6 @@ impl Intake {
         all.par_sort_by(|a, b| a.key.cmp(&b.key));
         all
     }
-}
-
-fn ones(bits: &[u64]) -> u32 {
-    bits.iter().map(|word| word.count_ones()).sum()
 }
 
 /// Decodes a batch in parts.

@@ -1,11 +1,14 @@
 //! Frames to sightings: a table of what a capture said about its links, bounded whatever comes in.
 
-use std::net::IpAddr;
+use std::{
+    hash::{Hash, Hasher},
+    net::IpAddr,
+};
 
 use foldhash::HashMap;
 
 use crate::{
-    capture::Frame,
+    capture::{Frame, LinkType},
     decode::{
         VlanStack,
         neighbour::{Carried, Fact, Neighbour, neighbour},
@@ -48,13 +51,31 @@ struct Place {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct PlaceId(u32);
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     place: PlaceId,
     how: How,
     mac: Mac,
     address: Option<IpAddr>,
     prefix: u8,
+}
+
+impl Hash for Key {
+    /// In as few words as there are: it is asked for with every new connection.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { place, how, mac: Mac(octets), address, prefix } = *self;
+        let mut word = [how as u8, prefix, 0, 0, 0, 0, 0, 0];
+        word[2..].copy_from_slice(&octets);
+        state.write_u64(u64::from_be_bytes(word));
+        match address {
+            Some(IpAddr::V4(v4)) => state.write_u64(u64::from(place.0) << 32 | u64::from(v4.to_bits())),
+            Some(IpAddr::V6(v6)) => {
+                state.write_u32(place.0);
+                state.write_u128(v6.to_bits());
+            }
+            None => state.write_u32(place.0),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -115,7 +136,7 @@ impl Table {
 
     /// Counts frames at their places.
     pub fn add_places(&mut self, places: &Places) {
-        for (place, row) in &places.places {
+        for (place, row) in &places.counted {
             self.place(*place, *row);
         }
     }
@@ -244,9 +265,11 @@ impl Table {
 /// How many frames were seen at each place of a part of a capture.
 #[derive(Default)]
 pub struct Places {
-    places: Vec<(Place, Row)>,
+    counted: Vec<(Place, Row)>,
     /// The numbers of those met last, by a part of what they are, each one more than it is: 0 is none.
     recent: Recent,
+    /// Where the frames of an interface without tags were counted last: most have none.
+    untagged: Option<(u32, usize)>,
 }
 
 struct Recent([u32; RECENT]);
@@ -260,19 +283,35 @@ impl Default for Recent {
 impl Places {
     /// Counts a frame.
     pub fn count(&mut self, frame: &Frame<'_>) {
-        let (place, row) = (Place::of(frame, &neighbour(frame)), Row::of(frame));
+        let row = Row::of(frame);
+        if let Some((interface, n)) = self.untagged
+            && interface == frame.interface
+            && is_untagged(frame)
+            && let Some((_, known)) = self.counted.get_mut(n)
+        {
+            return known.join(&row);
+        }
+        let place = Place::of(frame, &neighbour(frame));
         let Some(recent) = self.recent.0.get_mut(place.bucket()) else { return };
-        let likely = recent.checked_sub(1).and_then(|n| self.places.get_mut(n as usize));
+        let likely = recent.checked_sub(1).and_then(|n| self.counted.get_mut(n as usize));
         if let Some((_, known)) = likely.filter(|(known, _)| *known == place) {
             return known.join(&row);
         }
-        let n = self.places.iter().position(|(known, _)| *known == place).unwrap_or(self.places.len());
-        match self.places.get_mut(n) {
+        let n = self.counted.iter().position(|(known, _)| *known == place).unwrap_or(self.counted.len());
+        match self.counted.get_mut(n) {
             Some((_, known)) => known.join(&row),
-            None => self.places.push((place, row)),
+            None => self.counted.push((place, row)),
         }
         *recent = u32::try_from(n + 1).unwrap_or_default();
+        if is_untagged(frame) {
+            self.untagged = Some((frame.interface, n));
+        }
     }
+}
+
+/// Whether the frame certainly has no tags.
+fn is_untagged(frame: &Frame<'_>) -> bool {
+    frame.link == LinkType::ETHERNET && matches!(frame.data.get(12..14), Some([0x08, 0x00] | [0x86, 0xdd]))
 }
 
 impl Row {

@@ -1,0 +1,117 @@
+//! Sweeps: attempts by the thousand that nobody answers. They are summed up without loss, marked as what they are, and what
+//! the same hosts do beside stays as it is.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{
+    Flowmap,
+    frames::{Frames, Packet, connection, syn},
+};
+use serde_json::Value;
+
+const SCANNER: &str = "10.9.9.9:40000";
+
+/// So many hosts are tried on so many ports each, a millisecond after the other, after a minute and more.
+fn sweep(hosts: u16, ports: u16) -> Vec<Packet> {
+    let targets = (0..hosts).flat_map(|host| (1..=ports).map(move |port| (host, port)));
+    let one = |(n, (host, port)): (u32, (u16, u16))| {
+        let target = format!("10.1.{}.{}:{port}", host / 200, 1 + host % 200);
+        syn(SCANNER, &target, n).at(100.0 + f64::from(n) / 1_000.0)
+    };
+    (1..).zip(targets).map(one).collect()
+}
+
+/// The scanner's own application: it calls a server that answers, before, amid and after.
+fn application() -> Vec<Packet> {
+    let call = |n: u32| connection(&format!("10.9.9.9:{}", 50_000 + n), "10.1.0.1:443", 7_000 + n, 9_000 + n);
+    (0..5).flat_map(|n| call(n).into_iter().map(move |packet| packet.at(f64::from(n) * 26.0))).collect()
+}
+
+fn sums(flowmap: &Flowmap) -> Vec<Value> {
+    let status = flowmap.json(&["status"]);
+    status["runs"][0]["sweeps"].as_array().unwrap().clone()
+}
+
+/// Connections of the rows that are marked as a sweep, and how many rows there are.
+fn rows(flowmap: &Flowmap) -> (u64, usize) {
+    let flows = flowmap.json(&["flows"]);
+    let of_scan: Vec<&Value> = flows
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["marks"].as_array().unwrap().contains(&"scan".into()))
+        .collect();
+    (of_scan.iter().map(|row| row["connections"].as_u64().unwrap()).sum(), of_scan.len())
+}
+
+#[test]
+fn a_sweep_is_summed_up_without_loss_and_what_the_host_does_beside_stays() {
+    let flowmap = Flowmap::new();
+    let (hosts, ports) = (40, 300);
+    let mut packets = sweep(hosts, ports);
+    packets.extend(application());
+    flowmap.write("sweep.pcap", Frames::ethernet(packets).bytes());
+    let told = flowmap.ok(&["import", "sweep.pcap"]);
+    assert!(told.stderr.contains("10.9.9.9 swept at "), "{}", told.stderr);
+    let sums = sums(&flowmap);
+    let summed: u64 = sums.iter().map(|sum| sum["attempts"].as_u64().unwrap()).sum();
+    let (listed, count) = rows(&flowmap);
+    assert_eq!(summed + listed, u64::from(hosts) * u64::from(ports));
+    // a table of eight parts keeps some of each
+    assert!((8..=9_000).contains(&count), "{count}");
+    let sum = &sums[0];
+    let about = |name: &str, true_count: u64| {
+        let told = sum[name].as_u64().unwrap();
+        assert!(told.abs_diff(true_count) * 5 <= true_count, "{name}: {told}, truly {true_count}");
+    };
+    about("hosts", hosts.into());
+    about("targets", summed);
+    about("ports", ports.into());
+    assert_eq!((sum["packets"].as_u64(), sum["source"].as_str()), (Some(summed), Some("10.9.9.9")));
+    let flows = flowmap.json(&["flows"]);
+    let app = flows.as_array().unwrap().iter().find(|row| row["outcome"] == "established").unwrap();
+    assert_eq!((app["connections"].as_u64(), app["port"].as_u64()), (Some(5), Some(443)));
+}
+
+#[test]
+fn few_attempts_are_told_one_by_one() {
+    let flowmap = Flowmap::new();
+    flowmap.write("few.pcap", Frames::ethernet(sweep(3, 20)).bytes());
+    flowmap.ok(&["import", "few.pcap"]);
+    assert_eq!((sums(&flowmap).len(), rows(&flowmap)), (0, (60, 60)));
+}
+
+#[test]
+fn an_answer_that_comes_late_still_belongs_to_its_attempt() {
+    let flowmap = Flowmap::new();
+    let mut packets = sweep(40, 100);
+    // opened amid the sweep, answered a quarter of a minute after its last attempt
+    let late = connection("10.9.9.9:61000", "10.1.0.7:8443", 77, 99);
+    let times = [101.0, 119.0, 119.1, 119.2, 119.3, 119.4, 119.5];
+    packets.extend(late.into_iter().zip(times).map(|(packet, time)| packet.at(time)));
+    flowmap.write("late.pcap", Frames::ethernet(packets).bytes());
+    flowmap.ok(&["import", "late.pcap"]);
+    let flows = flowmap.json(&["flows"]);
+    let to_late: Vec<&Value> = flows.as_array().unwrap().iter().filter(|row| row["port"] == 8_443).collect();
+    assert_eq!(to_late.len(), 1, "{to_late:?}");
+    assert_eq!((to_late[0]["outcome"].as_str(), to_late[0]["connections"].as_u64()), (Some("established"), Some(1)));
+}
+
+#[test]
+fn however_many_threads_there_are_the_store_is_the_same() {
+    let mut packets = sweep(30, 200);
+    packets.extend(application());
+    let capture = Frames::ethernet(packets);
+    let told = ["1", "2", "7"].map(|threads| {
+        let flowmap = Flowmap::new();
+        flowmap.write("all.pcap", capture.bytes());
+        let mut command = flowmap.command(&["import", "all.pcap"]);
+        assert!(command.env("RAYON_NUM_THREADS", threads).status().unwrap().success());
+        (flowmap.told(), sums(&flowmap))
+    });
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0], told[2]);
+}
