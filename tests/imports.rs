@@ -94,6 +94,22 @@ fn a_run_can_be_left_out_and_taken_back() {
 }
 
 #[test]
+fn packets_are_told_by_kind_and_every_one_has_a_protocol() {
+    let flowmap = Flowmap::new();
+    let told = flowmap.ok(&["import", &sample("node-1.pcap"), &sample("node-2.pcap")]);
+    for run in flowmap.json(&["runs"]).as_array().unwrap() {
+        let kinds = run["kinds"].as_object().unwrap();
+        let is_protocol = |kind: &str| !["tagged", "tunnelled", "fragments"].contains(&kind);
+        let of_protocols = kinds.iter().filter(|(kind, _)| is_protocol(kind));
+        let sum: u64 = of_protocols.map(|(_, count)| count.as_u64().unwrap()).sum();
+        assert_eq!(run["decoded"].as_u64(), Some(sum));
+        let tcp = format!("tcp {}", kinds["tcp"]);
+        assert!(told.stderr.contains(&tcp), "{tcp} in {}", told.stderr);
+    }
+    assert!(flowmap.ok(&["status"]).stdout.contains(" tcp\n"));
+}
+
+#[test]
 fn a_window_takes_what_began_in_it() {
     let flowmap = Flowmap::with_sample();
     let all = flowmap.json(&["flows"]);

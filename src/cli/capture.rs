@@ -163,6 +163,7 @@ impl Worker {
             Loss { dropped_by_kernel: by_kernel, dropped_by_interface: by_interface, ..import_capture::loss(&counts) };
         self.run.packets = counts.packets;
         self.run.decoded = counts.decoded;
+        self.run.kinds = counts.kinds.named();
         self.run.first_packet = counts.span.map(|span| span.first);
         self.run.last_packet = counts.span.map(|span| span.last);
         let observations = self.intake.flush();

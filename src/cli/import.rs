@@ -234,6 +234,10 @@ fn summary(run: &Run, written: &Written) -> String {
     let [all, used, not_used] =
         if run.is_records() { ["records", "used", "not used"] } else { ["packets", "decoded", "not decoded"] };
     let mut text = format!("{source}: {packets} {all}, {decoded} {used}");
+    if !run.kinds.is_empty() {
+        let kinds = run.kinds.iter().map(|(kind, count)| format!("{kind} {count}"));
+        let _ = write!(text, " ({})", kinds.collect::<Vec<_>>().join(", "));
+    }
     if !loss.not_decoded.is_empty() {
         let reasons = loss.not_decoded.iter().map(|(reason, count)| format!("{reason} {count}"));
         let _ = write!(text, ", {not_used}: ");

@@ -112,6 +112,7 @@ impl<R: Read> Reading<R> {
             },
             packets: counts.packets,
             decoded: counts.decoded,
+            kinds: counts.kinds.named(),
             first_packet: counts.span.map(|span| span.first),
             last_packet: counts.span.map(|span| span.last),
             sweeps: Vec::new(),

@@ -131,6 +131,7 @@ impl Tally {
             kind: Run::RECORDS.into(),
             packets: self.used + self.not_used.values().sum::<u64>(),
             decoded: self.used,
+            kinds: BTreeMap::new(),
             loss: Loss { not_decoded: self.not_used.clone(), ..Loss::default() },
             first_packet: self.span.map(|span| span.first),
             last_packet: self.span.map(|span| span.last),

@@ -85,6 +85,7 @@ pub(super) fn json(run: &Run) -> Value {
         "kind": run.kind,
         "packets": run.packets,
         "decoded": run.decoded,
+        "kinds": run.kinds,
         "not_decoded": run.loss.not_decoded,
         "dropped_by_kernel": run.loss.dropped_by_kernel,
         "dropped_by_interface": run.loss.dropped_by_interface,

@@ -140,6 +140,13 @@ fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String
     let count = |is_records: bool, of: fn(&Run) -> u64| of_kind(is_records).map(of).sum::<u64>();
     let [packets, decoded] = [|run: &Run| run.packets, |run: &Run| run.decoded];
     line("packets", format!("{}, {} decoded", count(false, packets), count(false, decoded)));
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for (kind, count) in of_kind(false).flat_map(|run| &run.kinds) {
+        *kinds.entry(kind).or_default() += count;
+    }
+    for (kind, count) in kinds {
+        line("  of them", format!("{count} {kind}"));
+    }
     for (reason, count) in reasons(false) {
         line("  not decoded", format!("{count} {reason}"));
     }

@@ -78,7 +78,7 @@ impl<'b> Decoded<'b> {
     }
 
     fn hand_on(&mut self, taken: Taken<'b>) {
-        self.counts.decoded += 1;
+        self.counts.use_packet(&taken.packet);
         if let Some(shard) = self.by_shard.get_mut(shard(&taken.packet)) {
             shard.push(taken);
         }

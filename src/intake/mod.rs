@@ -7,6 +7,7 @@
 
 mod decoded;
 mod digest;
+mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +16,14 @@ use rayon::prelude::*;
 use crate::{
     capture::{Batch, Frame},
     connection::{self, Bound, Limits, SHARDS, Tracker},
-    decode::{Fragments, NotDecoded, Options, decode_with},
+    decode::{Fragments, NotDecoded, Options, Packet, decode_with},
     model::{LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
     names::Gatherer,
     segment::Table,
 };
 use decoded::{Decoded, speaks_of_links};
 use digest::Digest;
+pub use kinds::Kinds;
 
 /// Parts that a batch is decoded in: enough for the cores to share.
 const PARTS: usize = 8;
@@ -33,6 +35,8 @@ pub struct Counts {
     pub packets: u64,
     /// Those that belong to a connection.
     pub decoded: u64,
+    /// What those are.
+    pub kinds: Kinds,
     /// The others, by reason; with `decoded` they add up to `packets`.
     pub not_decoded: BTreeMap<NotDecoded, u64>,
     /// From the earliest to the latest frame.
@@ -53,10 +57,17 @@ impl Counts {
         self.span.get_or_insert(moment).join(moment);
     }
 
+    /// One of them is a packet of a connection.
+    fn use_packet(&mut self, packet: &Packet<'_>) {
+        self.decoded += 1;
+        self.kinds.count(packet);
+    }
+
     /// Takes in what was counted of other frames.
     fn join(&mut self, other: &Self) {
         self.packets += other.packets;
         self.decoded += other.decoded;
+        self.kinds.join(&other.kinds);
         for (reason, count) in &other.not_decoded {
             *self.not_decoded.entry(*reason).or_default() += count;
         }
@@ -139,7 +150,7 @@ impl Intake {
         }
         let is_new = match decoded {
             Ok(packet) => {
-                self.counts.decoded += 1;
+                self.counts.use_packet(&packet);
                 self.names.take(frame.time, &packet);
                 let tracker = self.shards.first_mut();
                 tracker.is_some_and(|it| it.ingest(frame.time, &packet)) || speaks_of_links(&packet)

@@ -62,6 +62,8 @@ pub struct Run {
     pub packets: u64,
     /// Packets or records that became flows.
     pub decoded: u64,
+    /// What the packets were, by kind.
+    pub kinds: BTreeMap<String, u64>,
     /// Those that did not.
     pub loss: Loss,
     /// Time of its first packet.
@@ -245,6 +247,7 @@ impl Default for Run {
             kind: String::new(),
             packets: 0,
             decoded: 0,
+            kinds: BTreeMap::new(),
             loss: Loss::default(),
             first_packet: None,
             last_packet: None,
@@ -264,13 +267,13 @@ async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Re
     // a live run is written again at every flush: its figures only grow
     sqlx::query(
         "INSERT INTO run (id, site, sensor, source, kind, packets, decoded, not_decoded, dropped_by_kernel,
-                          dropped_by_interface, evicted, first_packet, last_packet, damage, bounds)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14)
+                          dropped_by_interface, evicted, first_packet, last_packet, damage, bounds, kinds)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14, $15)
          ON CONFLICT (id) DO UPDATE SET
              packets = excluded.packets, decoded = excluded.decoded, not_decoded = excluded.not_decoded,
              dropped_by_kernel = excluded.dropped_by_kernel, dropped_by_interface = excluded.dropped_by_interface,
              bounds = excluded.bounds, first_packet = excluded.first_packet, last_packet = excluded.last_packet,
-             damage = excluded.damage",
+             damage = excluded.damage, kinds = excluded.kinds",
     )
     .bind(run.id.0)
     .bind(&run.site)
@@ -286,6 +289,7 @@ async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Re
     .bind(run.last_packet.map(|time| time.0))
     .bind(&run.loss.damage)
     .bind(serde_json::to_string(&run.loss.bounds).unwrap_or_default())
+    .bind(serde_json::to_string(&run.kinds).unwrap_or_default())
     .execute(&mut **transaction)
     .await?;
     super::sweeps::write(transaction, run.id, &run.sweeps).await?;
@@ -313,6 +317,7 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
         kind: row.try_get("kind")?,
         packets: number("packets")?,
         decoded: number("decoded")?,
+        kinds: by_name("kinds")?,
         loss: Loss {
             not_decoded: by_name("not_decoded")?,
             dropped_by_kernel: number("dropped_by_kernel")?,
