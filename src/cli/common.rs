@@ -4,9 +4,10 @@ use std::{collections::BTreeSet, path::PathBuf, time::SystemTime};
 
 use clap::{Args, ValueEnum};
 
-use super::Fault;
+use super::{Fault, inventory};
 use crate::{
     decode,
+    inventory::Directory,
     model::{DEFAULT_SITE, Timestamp},
     store::{RunId, Store},
 };
@@ -154,4 +155,22 @@ pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
 
 fn run_id(text: &str) -> Result<RunId, String> {
     text.parse().map_err(|_| format!("`{text}` is not the id of a run; `flowmap runs` lists them"))
+}
+
+/// Who is who, for commands that need no traffic.
+#[derive(Debug, clap::Args)]
+pub(super) struct WhoArgs {
+    /// Who is who, without the store: kubectl output, manifests or a hosts file; may be given several times
+    #[arg(long, value_name = "FILE")]
+    inventory: Vec<PathBuf>,
+    /// Only this site
+    #[arg(long, value_name = "NAME")]
+    site: Option<String>,
+}
+
+impl WhoArgs {
+    /// The inventory as it is now, of the files or of the store.
+    pub async fn directory(&self, global: &Global) -> anyhow::Result<Directory> {
+        inventory::current(global, &self.inventory, self.site.as_deref()).await
+    }
 }

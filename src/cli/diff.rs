@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg},
-    inventory,
+    common::{Global, Output, OutputArg, WhoArgs},
     policies::{self, ReadingArgs},
     print::{self, Table},
 };
@@ -30,12 +29,8 @@ pub(super) struct Args {
     /// The policies after
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// Who is who, without the store: kubectl output or manifests; may be given several times
-    #[arg(long, value_name = "FILE")]
-    inventory: Vec<PathBuf>,
-    /// Only this site
-    #[arg(long, value_name = "NAME")]
-    site: Option<String>,
+    #[command(flatten)]
+    who: WhoArgs,
     #[command(flatten)]
     reading: ReadingArgs,
     #[command(flatten)]
@@ -47,7 +42,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         return Err(Fault::new("-", "stdin can be read once").hint("name a file for one of the two").into());
     }
     let (old, new) = (args.reading.policies(&[args.old])?, args.reading.policies(&[args.new])?);
-    let directory = inventory::current(global, &args.inventory, args.site.as_deref()).await?;
+    let directory = args.who.directory(global).await?;
     let cluster = directory.cluster();
     let roster = Roster::new(cluster);
     if roster.workloads().next().is_none() {

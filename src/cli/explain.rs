@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg},
+    common::{Global, Output, OutputArg, WhoArgs},
     fault::printable,
-    inventory,
     policies::{self, ReadingArgs},
     print::{self, Table},
 };
@@ -52,12 +51,8 @@ pub(super) struct Args {
     /// Questions as JSON lines; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port"])]
     probes: Option<PathBuf>,
-    /// Who is who, without the store: kubectl output, manifests or a hosts file; may be given several times
-    #[arg(long, value_name = "FILE")]
-    inventory: Vec<PathBuf>,
-    /// Only this site
-    #[arg(long, value_name = "NAME")]
-    site: Option<String>,
+    #[command(flatten)]
+    who: WhoArgs,
     #[command(flatten)]
     reading: ReadingArgs,
     #[command(flatten)]
@@ -73,7 +68,7 @@ fn port(text: &str) -> Result<(u16, Protocol), String> {
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let proposed = args.reading.policies(&args.policies)?;
-    let directory = inventory::current(global, &args.inventory, args.site.as_deref()).await?;
+    let directory = args.who.directory(global).await?;
     let set = if args.only { proposed } else { policies::on_top(&proposed, &policies::deployed(directory.cluster())?) };
     if set.policies.is_empty() && !args.policies.is_empty() {
         policies::say("no NetworkPolicy among them: nothing is isolated");
