@@ -35,7 +35,10 @@ pub(super) type Source = (Hour, Protocol, IpAddr);
 pub(super) struct Sweeps {
     /// Different rows in vain that were handed out, of sources that do not sweep so far.
     rows: HashMap<Source, Few>,
-    sweeps: HashMap<Source, Sum>,
+    sums: HashMap<Source, Sum>,
+    /// Sums of hours that are over, and what of their samples was not handed out.
+    ended: BTreeMap<Source, Sweep>,
+    left: Vec<Observation>,
 }
 
 /// What is known of one sweep.
@@ -58,7 +61,7 @@ impl Sweeps {
         for row in rows.iter().filter(|row| is_in_vain(row)) {
             self.count(row);
         }
-        if self.sweeps.is_empty() {
+        if self.sums.is_empty() {
             return rows;
         }
         rows.into_iter().filter_map(|row| self.take(row)).collect()
@@ -66,19 +69,41 @@ impl Sweeps {
 
     fn count(&mut self, row: &Observation) {
         let source = source(&row.key);
-        if self.sweeps.contains_key(&source) || self.rows.len() >= MAX_SOURCES && !self.rows.contains_key(&source) {
+        if self.sums.contains_key(&source) {
             return;
         }
+        if self.rows.len() >= MAX_SOURCES && !self.rows.contains_key(&source) {
+            self.rows.retain(|(hour, ..), _| *hour >= source.0);
+            if self.rows.len() >= MAX_SOURCES {
+                return;
+            }
+        }
         let known = self.rows.entry(source).or_default();
-        if known.add(target(row.key.dst, row.key.dst_port)) > MANY && self.sweeps.len() < MAX_SWEEPS {
+        if known.add(target(row.key.dst, row.key.dst_port)) > MANY && self.has_room(source.0) {
             self.rows.remove(&source);
-            self.sweeps.insert(source, Sum::default());
+            self.sums.insert(source, Sum::default());
+        }
+    }
+
+    /// Whether another sweep of this hour can be held; those of hours before end for it.
+    fn has_room(&mut self, hour: Hour) -> bool {
+        if self.sums.len() >= MAX_SWEEPS {
+            self.end_before(hour);
+        }
+        self.sums.len() < MAX_SWEEPS
+    }
+
+    fn end_before(&mut self, hour: Hour) {
+        for (source, mut sum) in self.sums.extract_if(|(known, ..), _| *known < hour) {
+            self.left.extend(sum.sample.take().into_iter().flat_map(BTreeMap::into_values));
+            let Some(sweep) = sum.told(source) else { continue };
+            self.ended.entry(source).and_modify(|known| known.join(&sweep)).or_insert(sweep);
         }
     }
 
     /// Whether a source sweeps in an hour, so far as is known.
     pub fn sweep(&mut self, source: Source) -> Option<&mut Sum> {
-        if self.sweeps.is_empty() { None } else { self.sweeps.get_mut(&source) }
+        if self.sums.is_empty() { None } else { self.sums.get_mut(&source) }
     }
 
     /// Gives a row back that is not of a sweep.
@@ -86,15 +111,16 @@ impl Sweeps {
         if !is_in_vain(&row) {
             return Some(row);
         }
-        let Some(sum) = self.sweeps.get_mut(&source(&row.key)) else { return Some(row) };
+        let Some(sum) = self.sums.get_mut(&source(&row.key)) else { return Some(row) };
         sum.take(row);
         None
     }
 
     /// The samples that are still to be handed out, in the order of their keys.
     pub fn samples(&mut self) -> Vec<Observation> {
-        let samples = self.sweeps.values_mut().filter_map(|sum| sum.sample.take());
+        let samples = self.sums.values_mut().filter_map(|sum| sum.sample.take());
         let mut all: Vec<Observation> = samples.flat_map(BTreeMap::into_values).collect();
+        all.append(&mut self.left);
         all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         all
     }
@@ -102,13 +128,14 @@ impl Sweeps {
     /// Forgets hours before this one, of which nothing more will come.
     pub fn forget_before(&mut self, hour: Hour) {
         self.rows.retain(|(known, ..), _| *known >= hour);
-        self.sweeps.retain(|(known, ..), _| *known >= hour);
+        self.sums.retain(|(known, ..), _| *known >= hour);
+        self.ended.retain(|(known, ..), _| *known >= hour);
     }
 
     /// All sweeps so far, in order; of several, which know different targets of one source, together.
-    pub fn together<'s>(all: impl Iterator<Item = &'s Self>) -> Vec<Sweep> {
+    pub fn together<'s>(all: impl Iterator<Item = &'s Self> + Clone) -> Vec<Sweep> {
         let mut by_source: BTreeMap<Source, (Sweep, Vec<u64>)> = BTreeMap::new();
-        for (source, sum) in all.flat_map(|sweeps| &sweeps.sweeps) {
+        for (source, sum) in all.clone().flat_map(|sweeps| &sweeps.sums) {
             let Some(sweep) = sum.told(*source) else { continue };
             match by_source.entry(*source) {
                 Entry::Vacant(free) => drop(free.insert((sweep, sum.ports.clone()))),
@@ -119,7 +146,13 @@ impl Sweeps {
                 }
             }
         }
-        by_source.into_values().map(|(sweep, bits)| Sweep { ports: ports(&bits), ..sweep }).collect()
+        let told =
+            |(source, (sweep, bits)): (Source, (Sweep, Vec<u64>))| (source, Sweep { ports: ports(&bits), ..sweep });
+        let mut by_source: BTreeMap<Source, Sweep> = by_source.into_iter().map(told).collect();
+        for (source, sweep) in all.flat_map(|sweeps| &sweeps.ended) {
+            by_source.entry(*source).and_modify(|known| known.join(sweep)).or_insert(*sweep);
+        }
+        by_source.into_values().collect()
     }
 }
 
@@ -302,6 +335,67 @@ impl Distinct {
                 u64::try_from(all).unwrap_or(u64::MAX)
             }
             _ => held,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Tally, TraceSet};
+
+    /// An attempt of one source at this end in this hour.
+    fn row(hour: i32, n: u32) -> Observation {
+        let key = ObservationKey {
+            hour: Hour(hour),
+            protocol: Protocol::TCP,
+            opening: Opening::Seen,
+            src: IpAddr::from([10, 9, 9, 9]),
+            dst: IpAddr::from((0x0a01_0000 + n % 50).to_be_bytes()),
+            dst_port: u16::try_from(n / 50).unwrap(),
+            vlans: String::new(),
+            tunnels: String::new(),
+        };
+        let mut flags = Flags::ASKED;
+        flags.add(Flags::SRC_FIRST);
+        let trace = Trace { flags, identity: n, src_end: n, from_src: Tally::one(0, 1, 40), ..Trace::default() };
+        Observation { key, traces: TraceSet::restore([trace], 0) }
+    }
+
+    #[test]
+    fn sweeps_of_more_hours_than_are_held_are_all_told_and_lose_nothing() {
+        let (mut sweeps, mut rows) = (Sweeps::default(), 0);
+        let (hours, attempts) = (300, 1_500);
+        for hour in 0..hours {
+            rows += sweeps.fold((0..attempts).map(|n| row(hour, n)).collect()).len();
+        }
+        rows += sweeps.samples().len();
+        let told = Sweeps::together([&sweeps].into_iter());
+        assert_eq!(told.len(), usize::try_from(hours).unwrap());
+        let summed: u64 = told.iter().map(|sweep| sweep.attempts).sum();
+        assert_eq!(summed + rows as u64, u64::try_from(hours).unwrap() * u64::from(attempts));
+        assert!(told.iter().all(|sweep| sweep.hosts == 50 && sweep.ports <= 30 && sweep.targets <= sweep.attempts));
+    }
+
+    #[test]
+    fn the_same_few_ends_tried_for_ever_are_no_sweep() {
+        let mut sweeps = Sweeps::default();
+        for _ in 0..200 {
+            assert_eq!(sweeps.fold((0..20).map(|n| row(7, n)).collect()).len(), 20);
+        }
+        assert!(Sweeps::together([&sweeps].into_iter()).is_empty());
+    }
+
+    #[test]
+    fn estimates_are_near_what_there_is() {
+        for count in [10u64, 255, 2_000, 100_000] {
+            let mut distinct = Distinct::default();
+            for n in 0..count {
+                distinct
+                    .add(target(IpAddr::from([10, 0, 0, 1]), u16::try_from(n % 65_536).unwrap()).wrapping_mul(n | 1));
+            }
+            let told = distinct.estimate();
+            assert!(told.abs_diff(count) * 5 <= count, "{told} of {count}");
         }
     }
 }
