@@ -35,11 +35,12 @@ for name in "$@"; do
     running+=($!)
 done
 trap 'kill "${running[@]}" 2>/dev/null || true' INT TERM
-failed=0
-for n in "${running[@]}"; do wait "$n" || failed=1; done
+wait || true # where a signal ends it
+wait
 trap - INT TERM
 
 figure() { sed -nE "s/^$2 +: //p" "$folder/$1/default/fuzzer_stats"; }
+failed=0
 for name in "$@"; do
     [[ -f $folder/$name/default/fuzzer_stats ]] || { say "$name did not start: $folder/$name/log"; exit 2; }
     say "$name: $(figure "$name" execs_done) inputs run, $(figure "$name" corpus_count) kept," \
@@ -47,6 +48,6 @@ for name in "$@"; do
     while read -r input; do
         say "$name is broken by $input; again: $program $name <$input"
         failed=1
-    done < <(find "$folder/$name/default/crashes" "$folder/$name/default/hangs" -name 'id*')
+    done < <(find "$folder/$name/default" -path '*/crashes*/id*' -o -path '*/hangs*/id*') # also those of runs before
 done
 exit "$failed"
