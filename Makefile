@@ -127,6 +127,10 @@ check-policies-out: policies-out ## fail where policies-out/ is not what the sam
 differential: setup-test ## 20,000 random clusters and policies against an evaluator that is not flowmap's
 	FLOWMAP_CASES=20000 cargo test --locked --test differential -- --nocapture
 
+.PHONY: fuzz
+fuzz: setup-build ## look for inputs that break a format, guided by coverage: FUZZ_SECONDS (else until stopped), FUZZ="pcap decode"
+	@scripts/fuzz.sh $(FUZZ)
+
 .PHONY: accuracy
 accuracy: setup-build ## measure how often flowmap judges right, and write docs/accuracy.md; needs the captures
 	cargo build --locked

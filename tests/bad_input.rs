@@ -84,6 +84,22 @@ fn a_file_that_is_no_inventory_is_refused_with_its_cure() {
 }
 
 #[test]
+fn an_inventory_that_nests_or_unfolds_without_end_is_refused() {
+    let deep = "[".repeat(200_000);
+    let json = format!(r#"{{"kind": "List", "items": {deep}"#);
+    let yaml = format!("kind: Pod\nmetadata: {deep}");
+    // each line names the one above nine times
+    let line = |n: usize| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "));
+    let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x]\n{}", (1..9).map(line).collect::<String>());
+    let expected = "hint: expected is the output of `kubectl get";
+    refuses(&[
+        ("deep JSON", json.as_bytes(), &INVENTORY, &["it: not readable as JSON: recursion limit", expected]),
+        ("deep YAML", yaml.as_bytes(), &INVENTORY, &["it: not readable as YAML: ", expected]),
+        ("YAML that unfolds", bomb.as_bytes(), &INVENTORY, &["it: not readable as YAML: ", expected]),
+    ]);
+}
+
+#[test]
 fn a_capture_cut_in_the_middle_of_a_record_counts_up_to_there() {
     let flowmap = Flowmap::new();
     let mut capture = Capture::new();

@@ -99,7 +99,10 @@ impl<R: Read> Source<R> {
 
     /// Goes on in another buffer, with as much as there is room for.
     pub fn renew(&mut self, mut buffer: Vec<u8>) -> io::Result<()> {
-        buffer.resize(BUFFER_BYTES, 0);
+        if buffer.len() != BUFFER_BYTES {
+            // new memory is zero as it comes: resizing would write all of it
+            buffer = vec![0; BUFFER_BYTES];
+        }
         let rest = self.buffer.get(self.start..self.end).unwrap_or_default();
         if let Some(room) = buffer.get_mut(..rest.len()) {
             room.copy_from_slice(rest);
