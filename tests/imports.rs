@@ -94,6 +94,28 @@ fn a_run_can_be_left_out_and_taken_back() {
 }
 
 #[test]
+fn what_is_whole_of_a_compressed_capture_that_was_cut_is_used() {
+    let flowmap = Flowmap::new();
+    let node = fs::read(sample("node-1.pcap")).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&node).unwrap();
+    let (gzip, zstd) = (gzip.finish().unwrap(), zstd::encode_all(&node[..], 1).unwrap());
+    for (name, bytes) in [("cut.gz", gzip), ("cut.zst", zstd)] {
+        flowmap.write(name, &bytes[..bytes.len() * 3 / 4]);
+        flowmap
+            .run(&["import", "--strict", name])
+            .is_an_error(&["its compression is damaged", "hint: without --strict"]);
+        let told = flowmap.ok(&["import", name]).stderr;
+        assert!(told.contains("its compression is damaged") && told.contains("what stands before is used"), "{told}");
+    }
+    for run in flowmap.json(&["runs"]).as_array().unwrap() {
+        assert!(run["decoded"].as_u64().unwrap() > 100, "{run}");
+    }
+    flowmap.write("empty.gz", [0x1f, 0x8b, 8, 0]);
+    flowmap.run(&["import", "empty.gz"]).is_an_error(&["empty.gz: ", "unexpected end"]);
+}
+
+#[test]
 fn packets_are_told_by_kind_and_every_one_has_a_protocol() {
     let flowmap = Flowmap::new();
     let told = flowmap.ok(&["import", &sample("node-1.pcap"), &sample("node-2.pcap")]);

@@ -72,6 +72,10 @@ impl<R: Read> CaptureReader<R> {
         let mut source = Source::new(inner);
         let head = source.peek(4)?;
         let Ok(magic) = <[u8; 4]>::try_from(head) else {
+            if let Some(why) = source.broken() {
+                return Err(io::Error::other(why.to_owned()).into());
+            }
+            let head = source.peek(4)?;
             return Err(if head.is_empty() { FileError::Empty } else { FileError::NotACapture(begin(head)) });
         };
         let format = if magic == pcapng::SECTION_HEADER {
@@ -120,9 +124,16 @@ impl<R: Read> CaptureReader<R> {
     }
 
     fn next_head(&mut self) -> Result<Option<Head>, ReadError> {
-        match &mut self.format {
+        let head = match &mut self.format {
             Format::Pcap(header) => header.next_head(&mut self.source),
             Format::Pcapng(sections) => sections.next_head(&mut self.source),
+        };
+        match (head, self.source.broken()) {
+            (Ok(Some(head)), _) => Ok(Some(head)),
+            (Err(ReadError::Damage(_)) | Ok(None), Some(why)) => {
+                Err(Damage { offset: self.source.position(), reason: why.to_owned() }.into())
+            }
+            (other, _) => other,
         }
     }
 

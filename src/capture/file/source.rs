@@ -16,6 +16,8 @@ pub struct Source<R> {
     at_end: bool,
     is_pinned: bool,
     is_starved: bool,
+    /// Why the file ends before its end: its compression is damaged.
+    broken: Option<String>,
 }
 
 impl<R: Read> Source<R> {
@@ -30,6 +32,7 @@ impl<R: Read> Source<R> {
             at_end: false,
             is_pinned: false,
             is_starved: false,
+            broken: None,
         }
     }
 
@@ -130,6 +133,11 @@ impl<R: Read> Source<R> {
         self.is_starved
     }
 
+    /// Why the bytes end where the file does not, once all of them were taken.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
         if self.is_pinned {
             self.is_starved = !self.at_end;
@@ -151,6 +159,11 @@ impl<R: Read> Source<R> {
                 Ok(0) => self.at_end = true,
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // not the system's word but a decompressor's: what came out before is whole
+                Err(error) if error.raw_os_error().is_none() => {
+                    self.at_end = true;
+                    self.broken = Some(format!("its compression is damaged ({error})"));
+                }
                 Err(error) => return Err(error),
             }
         }
