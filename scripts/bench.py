@@ -22,7 +22,7 @@ from pathlib import Path
 RUNS = int(os.environ.get("FLOWMAP_BENCH_RUNS", "3"))
 GENERATOR = Path(os.environ.get("FLOWMAP_BENCH_GENERATOR", "../shared/tools/bench_pcap.c"))
 # What takes longer is given up and said to be.
-LIMIT_S = 300
+LIMIT_S = 120
 PACKETS = {"mix": 4_912_112, "small": 10_000_000, "scan": 2_000_000}
 # What each peer is asked for: all packets into flows, exported or written to files.
 PEERS = {
