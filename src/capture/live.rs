@@ -1,8 +1,9 @@
 //! Live interfaces through libpcap.
 
-use std::time::Duration;
+use std::{os::fd::AsFd, time::Duration};
 
 use pcap::{Active, Capture, Error as PcapError, Precision};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Drops, Frame, LinkType};
 use crate::model::Timestamp;
@@ -40,8 +41,11 @@ pub enum LiveError {
 
 /// Room for bursts between two reads.
 const BUFFER_BYTES: i32 = 8 << 20;
-/// How long a read may wait, and so how long a stop may take.
+/// How long the kernel may gather packets before it hands them over.
 const READ_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long a read may wait, and so how long a stop may take. libpcap itself waits until a packet comes (its own timeout
+/// ends no wait on Linux, where it is the kernel's for a block that is not full).
+const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// An open capture on one interface.
 pub struct LiveCapture {
@@ -61,6 +65,7 @@ impl LiveCapture {
             .timeout(timeout_ms)
             .precision(Precision::Nano)
             .open()
+            .and_then(Capture::setnonblock)
             .map_err(open_error)?;
         if let Some(filter) = &options.filter {
             handle.filter(filter, true).map_err(|error| LiveError::Filter(filter.clone(), error.to_string()))?;
@@ -69,7 +74,14 @@ impl LiveCapture {
         Ok(Self { handle, link })
     }
 
-    /// The next frame; `None` when none came in a while, so that the caller can look whether to stop.
+    /// Waits until there may be a frame, or for a fifth of a second.
+    pub fn wait(&self) {
+        let fd = self.handle.as_fd();
+        // what went wrong is told by the next read
+        let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&LONGEST_WAIT));
+    }
+
+    /// The next frame; `None` where none is there now.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, LiveError> {
         let link = self.link;
         match self.handle.next_packet() {

@@ -22,6 +22,7 @@ mod import_records;
 mod inventory;
 mod inventory_list;
 mod inventory_sync;
+mod log;
 mod names;
 mod policies;
 mod print;
@@ -113,7 +114,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error)),
     };
-    match runtime.block_on(dispatch(cli)) {
+    let done = runtime.block_on(dispatch(cli));
+    // whoever was told to stop at once does not wait for threads
+    runtime.shutdown_background();
+    match done {
         Ok(Done::Clean) => ExitCode::SUCCESS,
         Ok(Done::Found) => ExitCode::from(1),
         Err(error) => fail(&error),

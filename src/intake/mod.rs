@@ -7,6 +7,7 @@
 
 mod decoded;
 mod digest;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -163,7 +164,9 @@ impl Intake {
             || rayon::join(|| decoded(&current, options), || hear(before, notable, (names, links), options)),
         );
         filled?;
-        parts.iter_mut().for_each(|part| part.join_fragments(fragments));
+        for part in &mut parts {
+            part.join_fragments(fragments);
+        }
         self.notable = track(&mut self.shards, &parts);
         self.count(&parts);
         drop(parts);
@@ -206,6 +209,12 @@ impl Intake {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shards.iter().map(Tracker::waiting).sum()
+    }
+
+    /// Connections held now.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.shards.iter().map(Tracker::live).sum()
     }
 
     /// The names that are new or told again since they were asked for last.

@@ -1,0 +1,141 @@
+//! The thread that writes. It has the store to itself, and what it cannot write it tries again.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
+use tracing::{error, info};
+
+use super::{figures::Shared, worker::Flush};
+use crate::store::{Store, StoreError};
+
+/// After a failure it is tried again after this time, then after twice as long, and so on.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Not later than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long a store that cannot be written is tried after the daemon was told to stop.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long it sleeps before it looks whether it is told to stop.
+const NAP: Duration = Duration::from_millis(100);
+
+/// What writes.
+pub(super) struct Writer {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    /// Whether it was said that the store cannot be written.
+    is_said: bool,
+    /// When it was first seen that it is to stop.
+    stopped: Option<Instant>,
+    unwritten: Option<StoreError>,
+}
+
+impl Writer {
+    pub fn new(path: &Path, shared: Arc<Shared>) -> Self {
+        Self { path: path.to_owned(), shared, is_said: false, stopped: None, unwritten: None }
+    }
+
+    /// Opens the store, says so, and writes until there is nobody who sends; why the last could not be written, if so.
+    pub fn run(
+        self,
+        inbox: UnboundedReceiver<Flush>,
+        opened: oneshot::Sender<Result<(), StoreError>>,
+    ) -> io::Result<Option<StoreError>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        Ok(runtime.block_on(self.open_and_write(inbox, opened)))
+    }
+
+    async fn open_and_write(
+        mut self,
+        mut inbox: UnboundedReceiver<Flush>,
+        opened: oneshot::Sender<Result<(), StoreError>>,
+    ) -> Option<StoreError> {
+        let store = match Store::open_for_daemon(&self.path).await {
+            Ok(store) => store,
+            Err(error) => {
+                // nobody listens where the daemon ended meanwhile
+                let _ = opened.send(Err(error));
+                return None;
+            }
+        };
+        let _ = opened.send(Ok(()));
+        while let Some(flush) = inbox.recv().await {
+            self.write(&store, &flush).await;
+            flush.pending.store(false, Ordering::Release);
+        }
+        if self.unwritten.is_none() {
+            store.close().await;
+        }
+        self.unwritten
+    }
+
+    /// Writes it, as often as it takes.
+    async fn write(&mut self, store: &Store, flush: &Flush) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let begun = Instant::now();
+            let Err(error) = store.extend_run(&flush.run, &flush.observations, &flush.learnt).await else {
+                return self.note_success(begun.elapsed());
+            };
+            self.note_failure(&error);
+            if self.is_out_of_patience() {
+                self.unwritten = Some(error);
+                return;
+            }
+            self.sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    fn note_success(&mut self, took: Duration) {
+        if std::mem::take(&mut self.is_said) {
+            info!("the store is written again");
+        }
+        let bytes = size(&self.path);
+        self.shared.of_store(|store| {
+            store.flushes += 1;
+            store.last_flush_seconds = took.as_secs_f64();
+            store.flush_seconds += took.as_secs_f64();
+            store.failing = None;
+            store.bytes = bytes;
+        });
+    }
+
+    fn note_failure(&mut self, why: &StoreError) {
+        if !std::mem::replace(&mut self.is_said, true) {
+            error!("{}: {why}; what is seen is kept in memory meanwhile", self.path.display());
+        }
+        self.shared.of_store(|store| {
+            store.failures += 1;
+            store.failing = Some(why.to_string());
+        });
+    }
+
+    fn is_out_of_patience(&mut self) -> bool {
+        self.shared.is_stopping() && self.stopped.get_or_insert_with(Instant::now).elapsed() >= PATIENCE
+    }
+
+    /// Sleeps for a time, or until it is told to stop and has slept a little.
+    async fn sleep(&self, time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            tokio::time::sleep(NAP).await;
+            if self.shared.is_stopping() {
+                return;
+            }
+        }
+    }
+}
+
+/// Bytes of the store with its write-ahead log.
+fn size(path: &Path) -> u64 {
+    let of = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        std::fs::metadata(name).map_or(0, |file| file.len())
+    };
+    of("") + of("-wal")
+}
