@@ -1,6 +1,6 @@
 //! `flowmap capture`: watch interfaces until stopped.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use super::{
     Done, Fault,
@@ -47,6 +47,9 @@ pub(super) struct Args {
     /// Where this is [default: the host's name]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
+    /// Answer there at /metrics (Prometheus) and /healthz
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -62,6 +65,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         store: global.store_path()?,
         period: args.period,
         flush_interval: FLUSH_INTERVAL,
+        metrics: args.metrics,
     };
     let ended = daemon::run(&options).await.map_err(fault)?;
     ended.runs.iter().for_each(report);

@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,8 @@ pub struct StoreFigures {
     pub failing: Option<String>,
     /// Bytes of the store's files.
     pub bytes: u64,
+    /// Clients, servers and ports that were seen for the first time since the start.
+    pub novel: u64,
 }
 
 /// All of it.
@@ -63,22 +67,30 @@ pub struct Figures {
     pub pid: u32,
     /// When it started, in seconds since 1970.
     pub started: u64,
+    /// Where it answers to Prometheus.
+    pub metrics: Option<SocketAddr>,
     /// Interface by interface, in the order in which they were named.
     pub interfaces: Vec<InterfaceFigures>,
     /// The store.
     pub store: StoreFigures,
 }
 
+/// A capture thread tells its figures every second, and between two flushes of a full table after some.
+const LONGEST_SILENCE: Duration = Duration::from_secs(20);
+
 /// What the threads share.
 #[derive(Debug)]
 pub(super) struct Shared {
     stop: AtomicBool,
     figures: Mutex<Figures>,
+    /// When each capture thread was last heard of.
+    beats: Mutex<Vec<Instant>>,
 }
 
 impl Shared {
     pub fn new(figures: Figures) -> Self {
-        Self { stop: AtomicBool::new(false), figures: Mutex::new(figures) }
+        let beats = Mutex::new(vec![Instant::now(); figures.interfaces.len()]);
+        Self { stop: AtomicBool::new(false), figures: Mutex::new(figures), beats }
     }
 
     /// Tells all threads to end.
@@ -95,16 +107,26 @@ impl Shared {
         locked(&self.figures).clone()
     }
 
-    /// What a capture thread has counted.
+    /// What a capture thread has counted; it is alive.
     pub fn publish(&self, n: usize, figures: InterfaceFigures) {
         if let Some(place) = locked(&self.figures).interfaces.get_mut(n) {
             *place = figures;
+        }
+        if let Some(beat) = locked(&self.beats).get_mut(n) {
+            *beat = Instant::now();
         }
     }
 
     /// Changes what is known of the store.
     pub fn of_store(&self, change: impl FnOnce(&mut StoreFigures)) {
         change(&mut locked(&self.figures).store);
+    }
+
+    /// Which capture thread was not heard of for too long.
+    pub fn stalled(&self) -> Option<String> {
+        let n = locked(&self.beats).iter().position(|beat| beat.elapsed() > LONGEST_SILENCE)?;
+        let name = locked(&self.figures).interfaces.get(n).map(|it| it.interface.clone()).unwrap_or_default();
+        Some(format!("the thread that watches {name} stands still"))
     }
 }
 

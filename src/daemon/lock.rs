@@ -6,9 +6,15 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    thread::sleep,
+    time::Duration,
 };
 
 use super::Figures;
+
+/// `status` holds the lock for a moment, to see whether it is free: so it is tried more than once.
+const LOOKS: usize = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The lock of a store, held until it is dropped.
 #[derive(Debug)]
@@ -48,11 +54,14 @@ impl Lock {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(&path).map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { file }),
-            Err(TryLockError::WouldBlock) => Err(already_running(&file).into()),
-            Err(TryLockError::Error(error)) => Err(fail(error)),
+        for _ in 0..LOOKS {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { file }),
+                Err(TryLockError::Error(error)) => return Err(fail(error)),
+                Err(TryLockError::WouldBlock) => sleep(BETWEEN_LOOKS),
+            }
         }
+        Err(already_running(&file).into())
     }
 
     /// Leaves the figures for others to read.

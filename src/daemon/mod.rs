@@ -4,7 +4,10 @@
 //! busy with what it got last, for a locked store or a full disk, the thread goes on adding to its table, which is bounded.
 
 mod figures;
+mod http;
 mod lock;
+mod metrics;
+mod rights;
 mod supervise;
 mod worker;
 mod writer;
@@ -13,7 +16,11 @@ pub use figures::{Figures, InterfaceFigures, StoreFigures};
 pub use lock::{AlreadyRunning, Lock, LockError, running};
 pub use supervise::run;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     capture::live::{LiveError, LiveOptions},
@@ -40,6 +47,15 @@ pub struct Options {
     pub period: Option<Duration>,
     /// How often what was seen is written: what a crash can lose.
     pub flush_interval: Duration,
+    /// Where to answer to Prometheus.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Options {
+    /// The folder that the store is in.
+    fn folder(&self) -> &Path {
+        self.store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
 }
 
 /// What came of it.
@@ -63,6 +79,9 @@ pub enum DaemonError {
     /// Another one watches, or it cannot be told.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Nobody can be answered there.
+    #[error("--metrics {0}: {1}")]
+    Metrics(SocketAddr, std::io::Error),
     /// The system refuses a thread, or to tell of signals.
     #[error(transparent)]
     System(#[from] std::io::Error),

@@ -2,21 +2,24 @@
 
 use std::{
     io,
+    net::{SocketAddr, TcpListener},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use sd_notify::NotifyState;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
     task::{JoinHandle, spawn_blocking},
     time::{MissedTickBehavior, interval, sleep},
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     DaemonError, Ended, Figures, InterfaceFigures, Lock, Options,
     figures::Shared,
+    http, rights,
     worker::{Flush, Worker},
     writer::Writer,
 };
@@ -34,10 +37,21 @@ pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
     // first all handles: nothing is written where one of them fails
     let captures = open_all(options)?;
     let lock = Lock::take(&options.store)?;
-    let shared = Arc::new(Shared::new(first_figures(options)));
+    let listener = options.metrics.map(listen).transpose()?;
+    let shared = Arc::new(Shared::new(first_figures(options, listener.as_ref())));
+    // before the first thread, which could not be confined from here
+    let lacking = rights::confine(options.folder());
     let mut daemon = Daemon::start(options, captures, lock, shared).await?;
+    if let Some(listener) = listener {
+        tokio::spawn(http::serve(listener, daemon.shared.clone()));
+    }
     info!("watching {}; Ctrl-C stops", options.interfaces.join(", "));
+    for lack in lacking {
+        warn!("not confined by {lack}");
+    }
+    notify(&[NotifyState::Ready]);
     daemon.wait(options, &mut signals).await;
+    notify(&[NotifyState::Stopping]);
     daemon.shared.stop();
     tokio::select! {
         ended = daemon.end() => ended,
@@ -52,13 +66,24 @@ fn open_all(options: &Options) -> Result<Vec<LiveCapture>, DaemonError> {
     options.interfaces.iter().map(open).collect()
 }
 
-fn first_figures(options: &Options) -> Figures {
+fn listen(address: SocketAddr) -> Result<TcpListener, DaemonError> {
+    TcpListener::bind(address).map_err(|error| DaemonError::Metrics(address, error))
+}
+
+/// Tells the service manager, where there is one that asks.
+fn notify(state: &[NotifyState<'_>]) {
+    // one that does not listen will notice by itself
+    let _ = sd_notify::notify(state);
+}
+
+fn first_figures(options: &Options, listener: Option<&TcpListener>) -> Figures {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let interface = |name: &String| InterfaceFigures { interface: name.clone(), is_up: true, ..Default::default() };
     Figures {
         pid: std::process::id(),
         started: now.as_secs(),
         interfaces: options.interfaces.iter().map(interface).collect(),
+        metrics: listener.and_then(|listener| listener.local_addr().ok()),
         ..Figures::default()
     }
 }
@@ -117,6 +142,10 @@ impl Daemon {
     }
 
     fn look_around(&mut self) {
+        // without this for a while the service manager starts another
+        if self.shared.stalled().is_none() {
+            notify(&[NotifyState::Watchdog]);
+        }
         // a full disk: whoever reads it sees older figures
         let _ = self.lock.write(&self.shared.figures());
     }

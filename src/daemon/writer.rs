@@ -1,17 +1,23 @@
 //! The thread that writes. It has the store to itself, and what it cannot write it tries again.
 
 use std::{
+    collections::HashSet,
+    hash::BuildHasher,
     io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
+use foldhash::fast::FixedState;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 use tracing::{error, info};
 
 use super::{figures::Shared, worker::Flush};
-use crate::store::{Store, StoreError};
+use crate::{
+    model::{Observation, Opening},
+    store::{Store, StoreError},
+};
 
 /// After a failure it is tried again after this time, then after twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -22,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it sleeps before it looks whether it is told to stop.
 const NAP: Duration = Duration::from_millis(100);
 
+/// Clients, servers and ports that are remembered: some 4 MB. What comes beyond is not counted as new.
+const MAX_KNOWN: usize = 262_144;
+
 /// What writes.
 pub(super) struct Writer {
     path: PathBuf,
@@ -31,11 +40,13 @@ pub(super) struct Writer {
     /// When it was first seen that it is to stop.
     stopped: Option<Instant>,
     unwritten: Option<StoreError>,
+    /// Hashes of client, server and port.
+    known: HashSet<u64>,
 }
 
 impl Writer {
     pub fn new(path: &Path, shared: Arc<Shared>) -> Self {
-        Self { path: path.to_owned(), shared, is_said: false, stopped: None, unwritten: None }
+        Self { path: path.to_owned(), shared, is_said: false, stopped: None, unwritten: None, known: HashSet::new() }
     }
 
     /// Opens the store, says so, and writes until there is nobody who sends; why the last could not be written, if so.
@@ -53,7 +64,7 @@ impl Writer {
         mut inbox: UnboundedReceiver<Flush>,
         opened: oneshot::Sender<Result<(), StoreError>>,
     ) -> Option<StoreError> {
-        let store = match Store::open_for_daemon(&self.path).await {
+        let mut store = match Store::open_for_daemon(&self.path).await {
             Ok(store) => store,
             Err(error) => {
                 // nobody listens where the daemon ended meanwhile
@@ -63,7 +74,8 @@ impl Writer {
         };
         let _ = opened.send(Ok(()));
         while let Some(flush) = inbox.recv().await {
-            self.write(&store, &flush).await;
+            self.note_novelty(&flush.observations);
+            store = self.write(store, &flush).await;
             flush.pending.store(false, Ordering::Release);
         }
         if self.unwritten.is_none() {
@@ -73,20 +85,34 @@ impl Writer {
     }
 
     /// Writes it, as often as it takes.
-    async fn write(&mut self, store: &Store, flush: &Flush) {
+    async fn write(&mut self, mut store: Store, flush: &Flush) -> Store {
         let mut wait = FIRST_WAIT;
         loop {
             let begun = Instant::now();
             let Err(error) = store.extend_run(&flush.run, &flush.observations, &flush.learnt).await else {
-                return self.note_success(begun.elapsed());
+                self.note_success(begun.elapsed());
+                return store;
             };
             self.note_failure(&error);
             if self.is_out_of_patience() {
                 self.unwritten = Some(error);
-                return;
+                return store;
             }
             self.sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
+            store = self.opened_again(store).await;
+        }
+    }
+
+    /// The store by a new connection: where SQLite gave a transaction up by itself, the old one does not know.
+    async fn opened_again(&self, store: Store) -> Store {
+        match Store::open_for_daemon(&self.path).await {
+            Ok(fresh) => {
+                store.close().await;
+                fresh
+            }
+            // the next attempt will tell why
+            Err(_) => store,
         }
     }
 
@@ -102,6 +128,18 @@ impl Writer {
             store.failing = None;
             store.bytes = bytes;
         });
+    }
+
+    /// Counts who was not seen before, of those whose opening was seen: the others may be laid out either way.
+    fn note_novelty(&mut self, observations: &[Observation]) {
+        let before = self.known.len();
+        for key in observations.iter().map(|it| &it.key).filter(|key| key.opening == Opening::Seen) {
+            if self.known.len() < MAX_KNOWN {
+                self.known.insert(FixedState::default().hash_one((key.src, key.dst, key.dst_port, key.protocol)));
+            }
+        }
+        let novel = u64::try_from(self.known.len() - before).unwrap_or_default();
+        self.shared.of_store(|store| store.novel += novel);
     }
 
     fn note_failure(&mut self, why: &StoreError) {
