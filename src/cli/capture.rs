@@ -18,12 +18,27 @@ use crate::{
 /// How often what was seen is written to the store: what a crash can lose.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Two VLAN tags and Ethernet take 22 bytes, VXLAN over IPv6 with the Ethernet inside 70, IPv6 with TCP and its timestamps 72, and
+/// a TLS hello as most clients pad it 517 (RFC 7685), about as much as a DNS answer over UDP without extensions (512, RFC 1035).
+const SNAPLEN: u32 = 704;
+
+/// How much to take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Mode {
+    /// Every packet
+    #[default]
+    Packets,
+    /// Of TCP what opens and closes, name resolution and one packet in 32 of the rest; all of the others
+    Connections,
+}
+
 /// Watch interfaces until Ctrl-C, SIGTERM or --for, and write what is seen to the store every few seconds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap capture eth0
   flowmap capture any --for 10m
-  flowmap capture eth0 eth1 --filter 'not port 22'")]
+  flowmap capture eth0 eth1 --filter 'not port 22'
+  flowmap capture eth0 --mode connections --metrics 127.0.0.1:9464")]
 pub(super) struct Args {
     /// Interfaces; `any` stands for all
     #[arg(required = true, value_name = "IFACE")]
@@ -34,12 +49,18 @@ pub(super) struct Args {
     /// Only packets that pass this filter, see pcap-filter(7)
     #[arg(long, value_name = "BPF")]
     filter: Option<String>,
-    /// Bytes to take of each packet
-    #[arg(long, default_value_t = 256, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    /// Whether to take every packet, or of TCP what opens and closes, with one in 32 of the rest
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
+    /// Bytes to take of each packet: headers with tags and a tunnel, and names
+    #[arg(long, default_value_t = SNAPLEN, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=262_144))]
     snaplen: u32,
     /// See packets for other hosts too
     #[arg(long)]
     promiscuous: bool,
+    /// Room for bursts that the kernel keeps for each interface
+    #[arg(long, default_value_t = 16, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    buffer: u32,
     #[command(flatten)]
     tunnels: TunnelArgs,
     #[command(flatten)]
@@ -47,6 +68,9 @@ pub(super) struct Args {
     /// Where this is [default: the host's name]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
+    /// Forget what live captures saw before this age, hour by hour [default: keep all]
+    #[arg(long, value_name = "DURATION", value_parser = keep)]
+    keep: Option<Duration>,
     /// Answer there at /metrics (Prometheus) and /healthz
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
@@ -58,13 +82,20 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     args.log.begin();
     let options = Options {
         interfaces: args.interfaces.clone(),
-        live: LiveOptions { snaplen: args.snaplen, filter: args.filter.clone(), promiscuous: args.promiscuous },
+        live: LiveOptions {
+            snaplen: args.snaplen,
+            filter: args.filter.clone(),
+            promiscuous: args.promiscuous,
+            is_light: args.mode == Mode::Connections,
+            buffer_bytes: args.buffer << 20,
+        },
         decode: args.tunnels.options(),
         site: args.site.site.clone(),
         sensor: args.sensor.clone().unwrap_or_else(host_name),
         store: global.store_path()?,
         period: args.period,
         flush_interval: FLUSH_INTERVAL,
+        keep: args.keep,
         metrics: args.metrics,
     };
     let ended = daemon::run(&options).await.map_err(fault)?;
@@ -73,6 +104,12 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Some(error) => Err(unwritten(&error).into()),
         None => Ok(Done::Clean),
     }
+}
+
+/// A duration of an hour at least: history is kept by the hour.
+fn keep(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < Duration::from_hours(1) { Err(format!("`{text}` is less than an hour")) } else { Ok(time) }
 }
 
 fn host_name() -> String {

@@ -47,6 +47,8 @@ pub struct Options {
     pub period: Option<Duration>,
     /// How often what was seen is written: what a crash can lose.
     pub flush_interval: Duration,
+    /// How long history is kept; for ever without it.
+    pub keep: Option<Duration>,
     /// Where to answer to Prometheus.
     pub metrics: Option<SocketAddr>,
 }

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::{InterfaceFigures, Options, figures::Shared};
 use crate::{
     capture::{
-        Drops,
+        Drops, LIGHT_SHARE,
         live::{LiveCapture, LiveOptions},
     },
     connection::{Bound, Limits},
@@ -38,6 +38,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const MAX_WAITING: usize = 262_144;
 /// The bound above, in a run's loss.
 const LEFT_OUT: &str = "connections left out, the store could not be written for too long";
+
+/// What a run in light mode does not know.
+const SAMPLED: &str = "times fewer packets within TCP connections were taken (--mode connections): TCP's packets and bytes are too low, \
+                       names in TLS and HTTP are missing, and streams that were open before may be";
 
 /// What is handed to the writer.
 pub(super) struct Flush {
@@ -206,6 +210,9 @@ impl Worker {
             names: counts.missed_names,
             damage: None,
         };
+        if self.live.is_light {
+            self.run.loss.bounds.insert(SAMPLED.into(), LIGHT_SHARE);
+        }
         if self.figures.left_out > 0 {
             self.run.loss.bounds.insert(LEFT_OUT.into(), self.figures.left_out);
         }

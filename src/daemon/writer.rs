@@ -6,7 +6,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use foldhash::fast::FixedState;
@@ -15,8 +15,8 @@ use tracing::{error, info};
 
 use super::{figures::Shared, worker::Flush};
 use crate::{
-    model::{Observation, Opening},
-    store::{Store, StoreError},
+    model::{Observation, Opening, Timestamp},
+    store::{Run, Store, StoreError},
 };
 
 /// After a failure it is tried again after this time, then after twice as long, and so on.
@@ -31,6 +31,9 @@ const NAP: Duration = Duration::from_millis(100);
 /// Clients, servers and ports that are remembered: some 4 MB. What comes beyond is not counted as new.
 const MAX_KNOWN: usize = 262_144;
 
+/// History is kept by the hour: it is looked at more often than that.
+const BETWEEN_CLEANINGS: Duration = Duration::from_mins(5);
+
 /// What writes.
 pub(super) struct Writer {
     path: PathBuf,
@@ -42,11 +45,24 @@ pub(super) struct Writer {
     unwritten: Option<StoreError>,
     /// Hashes of client, server and port.
     known: HashSet<u64>,
+    keep: Option<Duration>,
+    /// When to look for what is too old.
+    next_cleaning: Instant,
 }
 
 impl Writer {
-    pub fn new(path: &Path, shared: Arc<Shared>) -> Self {
-        Self { path: path.to_owned(), shared, is_said: false, stopped: None, unwritten: None, known: HashSet::new() }
+    pub fn new(path: &Path, keep: Option<Duration>, shared: Arc<Shared>) -> Self {
+        let next_cleaning = Instant::now();
+        Self {
+            keep,
+            next_cleaning,
+            path: path.to_owned(),
+            shared,
+            is_said: false,
+            stopped: None,
+            unwritten: None,
+            known: HashSet::new(),
+        }
     }
 
     /// Opens the store, says so, and writes until there is nobody who sends; why the last could not be written, if so.
@@ -73,10 +89,12 @@ impl Writer {
             }
         };
         let _ = opened.send(Ok(()));
-        while let Some(flush) = inbox.recv().await {
+        while let Some(mut flush) = inbox.recv().await {
             self.note_novelty(&flush.observations);
+            self.cut(&mut flush.run);
             store = self.write(store, &flush).await;
             flush.pending.store(false, Ordering::Release);
+            self.clean(&store).await;
         }
         if self.unwritten.is_none() {
             store.close().await;
@@ -102,6 +120,31 @@ impl Writer {
             wait = (wait * 2).min(LONGEST_WAIT);
             store = self.opened_again(store).await;
         }
+    }
+
+    /// The time before which all is forgotten.
+    fn horizon(&self) -> Option<Timestamp> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let nanos = i64::try_from(now.saturating_sub(self.keep?).as_nanos()).ok()?;
+        Some(Timestamp(nanos).hour().start())
+    }
+
+    /// A run that goes on does not tell of what is forgotten.
+    fn cut(&self, run: &mut Run) {
+        if let (Some(horizon), Some(first)) = (self.horizon(), run.first_packet.as_mut()) {
+            *first = horizon.max(*first);
+        }
+    }
+
+    /// Takes a little of what is too old out, and comes back soon where more is left.
+    async fn clean(&mut self, store: &Store) {
+        let Some(horizon) = self.horizon().filter(|_| Instant::now() >= self.next_cleaning) else { return };
+        if self.shared.is_stopping() {
+            return;
+        }
+        // a store that cannot be written is told by the next flush
+        let is_more_left = store.forget_some(horizon).await.unwrap_or(false);
+        self.next_cleaning = Instant::now() + if is_more_left { Duration::ZERO } else { BETWEEN_CLEANINGS };
     }
 
     /// The store by a new connection: where SQLite gave a transaction up by itself, the old one does not know.

@@ -11,6 +11,7 @@ mod observations;
 mod old_rows;
 mod open;
 mod part;
+mod retention;
 mod run;
 mod sweeps;
 mod watch;

@@ -2,7 +2,7 @@ use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{Store, StoreError};
@@ -92,6 +92,8 @@ impl Store {
 
 fn options() -> SqliteConnectOptions {
     SqliteConnectOptions::new()
+        // holds for a store that is made now; it gives room back in small steps
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)

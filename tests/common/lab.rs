@@ -118,6 +118,17 @@ impl Lab {
         daemon.hear("watching ");
         daemon
     }
+
+    /// What a daemon in the first namespace answers over HTTP.
+    pub fn figures(&self, path: &str) -> String {
+        let script = "import sys, urllib.request, urllib.error
+try: print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode(), end='')
+except urllib.error.HTTPError as e: print(e.code, e.read().decode(), end='')";
+        let url = format!("http://127.0.0.1:9464{path}");
+        let output = self.command(0, "python3").args(["-c", script, &url]).output().expect("Python runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
 }
 
 impl Drop for Lab {
@@ -183,17 +194,6 @@ impl Daemon {
         self.signal("-TERM");
         let (code, _) = self.wait();
         assert_eq!(code, 0, "{}", self.said);
-    }
-
-    /// Its figures over HTTP, asked from within its namespace.
-    pub fn figures(&self, lab: &Lab, path: &str) -> String {
-        let script = "import sys, urllib.request, urllib.error
-try: print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode(), end='')
-except urllib.error.HTTPError as e: print(e.code, e.read().decode(), end='')";
-        let url = format!("http://127.0.0.1:9464{path}");
-        let output = lab.command(0, "python3").args(["-c", script, &url]).output().expect("Python runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
