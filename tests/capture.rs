@@ -1,6 +1,7 @@
 //! Live capture, in network namespaces that the test makes and removes; needs root.
 
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 
@@ -395,4 +396,161 @@ while n < 20_000_000: n += len(c.recv(1 << 16))",
     let bulk = flows.as_array().unwrap().iter().find(|flow| flow["port"] == 8081).unwrap();
     // a veth hands on segments of up to 64 kB: at least 300 each way
     assert!(bulk["bytes_to_client"].as_u64().unwrap() < 5_000_000, "{bulk}");
+}
+
+#[test]
+fn the_doctor_tells_what_stands_in_the_way_and_how_to_cure_it() {
+    let Some(lab) = Lab::new("p") else { return };
+    let flowmap = Flowmap::new();
+    let store = common::text(&flowmap.path("store.db"));
+    let doctor = |arguments: &[&str]| {
+        let mut command = lab.command(0, env!("CARGO_BIN_EXE_flowmap"));
+        command.args(["--db", &store, "doctor", "-o", "json"]).args(arguments).stdout(Stdio::piped());
+        let child = command.spawn().unwrap();
+        thread::sleep(Duration::from_millis(500));
+        lab.talk();
+        lab.python(1, "import socket, struct
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('fm0', 0))
+inner = bytes(12) + b'\\x08\\x00' + struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28, 1, 0, 64, 17, 0, bytes([10, 1, 0, 1]), bytes([10, 2, 0, 1])) + struct.pack('!HHHH', 5000, 53, 8, 0)
+udp = struct.pack('!HHHH', 5000, 4789, 16 + len(inner), 0) + b'\\x08\\0\\0\\0\\0\\0\\x2a\\0' + inner
+s.send(bytes(12) + b'\\x08\\x00' + struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, bytes([10, 9, 0, 2]), bytes([10, 9, 0, 1])) + udp)");
+        let output = child.wait_with_output().unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), found)
+    };
+    let of = |found: &serde_json::Value, check: &str| {
+        found.as_array().unwrap().iter().find(|it| it["check"] == check).unwrap_or(&serde_json::Value::Null).clone()
+    };
+    let (code, found) = doctor(&["fm0", "--for", "4s"]);
+    assert_eq!(code, 0, "{found}");
+    for check in ["rights", "trial", "snaplen", "store"] {
+        assert_eq!(of(&found, check)["state"], "fine", "{found}");
+    }
+    assert!(of(&found, "snaplen")["what"].as_str().unwrap().contains("tunnels seen: vxlan:42"), "{found}");
+    let (code, found) = doctor(&["fm0", "--for", "4s", "--snaplen", "64"]);
+    assert_eq!(
+        (code, &of(&found, "snaplen")["state"], &of(&found, "snaplen")["cure"]),
+        (1, &"wrong".into(), &"raise --snaplen".into())
+    );
+    let (code, found) = doctor(&["nosuch0"]);
+    assert_eq!((code, &of(&found, "interface")["state"]), (1, &"wrong".into()), "{found}");
+}
+
+/// Starts real servers in the second namespace of a lab, each in a folder of its own; `None` where one is not installed.
+fn real_servers(lab: &Lab, folder: &std::path::Path) -> Option<Vec<common::lab::Running>> {
+    let binaries =
+        fs::read_dir("/usr/lib/postgresql").ok().and_then(|all| all.flatten().map(|it| it.path().join("bin")).max());
+    let is_there =
+        |program: &str| Command::new("which").arg(program).stdout(Stdio::null()).status().is_ok_and(|it| it.success());
+    let missing: Vec<&str> =
+        ["nginx", "dnsmasq", "curl", "psql", "tcpdump", "setpriv"].into_iter().filter(|it| !is_there(it)).collect();
+    let (Some(binaries), []) = (binaries, &missing[..]) else {
+        common::skipped(&format!("PostgreSQL or one of these is not there: {}", missing.join(", ")));
+        return None;
+    };
+    let path = |name: &str| common::text(&folder.join(name));
+    fs::create_dir(folder.join("db")).unwrap();
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    assert!(Command::new("chown").args(["postgres", &path("db")]).status().unwrap().success());
+    let as_postgres = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
+    let (initdb, postgres, data) =
+        (common::text(&binaries.join("initdb")), common::text(&binaries.join("postgres")), path("db/data"));
+    let made = Command::new("setpriv")
+        .args(as_postgres)
+        .args([&initdb, "--pgdata", &data, "--username=shop", "--auth=trust", "--no-sync"])
+        .stdout(Stdio::null())
+        .current_dir(folder.join("db"))
+        .status();
+    assert!(made.unwrap().success());
+    fs::write(path("db/data/pg_hba.conf"), "host all all all trust\n").unwrap();
+    fs::write(path("nginx.conf"), format!(
+        "daemon off; pid {0}/nginx.pid; error_log stderr; events {{}} http {{ access_log off; client_body_temp_path {0}; proxy_temp_path {0};
+         fastcgi_temp_path {0}; uwsgi_temp_path {0}; scgi_temp_path {0}; server {{ listen 80; location / {{ return 200 'hello\n'; }} }} }}",
+        common::text(folder))).unwrap();
+    let serve = |program: &str, arguments: &[&str]| {
+        let mut command = lab.command(1, program);
+        common::lab::Running(
+            command
+                .args(arguments)
+                .current_dir(folder.join("db"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        )
+    };
+    let sockets = format!("unix_socket_directories={}", path("db"));
+    let db = [&as_postgres[..], &[&postgres, "-D", &data, "-c", "listen_addresses=*", "-c", &sockets]].concat();
+    let dns = [
+        "--keep-in-foreground",
+        "--no-resolv",
+        "--no-hosts",
+        "--conf-file=/dev/null",
+        "--user=root",
+        "--address=/shop.test/10.9.0.2",
+    ];
+    Some(vec![serve("nginx", &["-c", &path("nginx.conf")]), serve("dnsmasq", &dns), serve("setpriv", &db)])
+}
+
+#[test]
+fn real_servers_watched_live_give_the_map_of_the_same_traffic_captured_by_tcpdump() {
+    let Some(lab) = Lab::new("e") else { return };
+    let flowmap = Flowmap::new();
+    fs::create_dir(flowmap.path("servers")).unwrap();
+    let Some(_servers) = real_servers(&lab, &flowmap.path("servers")) else { return };
+    let connects = "import socket, time
+for port in (80, 53, 5432):
+    for _ in range(200):
+        try: socket.create_connection(('10.9.0.2', port), timeout=1).close(); break
+        except OSError: time.sleep(0.1)
+    else: raise SystemExit(port)";
+    lab.python(0, connects);
+    let capture = common::text(&flowmap.path("traffic.pcap"));
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    let mut tcpdump = lab
+        .command(0, "tcpdump")
+        .args(["-ni", "fm0", "-s", "704", "--time-stamp-precision=nano", "-U", "-w", &capture])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_secs(2));
+    let asks = "import socket, struct
+def ask(name, kind):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.connect(('10.9.0.2', 53))
+    q = b''.join(bytes([len(p)]) + p.encode() for p in name.split('.')) + b'\\0'
+    s.send(struct.pack('!HHHHHH', kind, 256, 1, 0, 0, 0) + q + struct.pack('!HH', kind, 1)); s.recv(512)
+for n in range(20): ask('shop.test', 1); ask('shop.test', 28)";
+    for _ in 0..10 {
+        lab.python(0, asks);
+        let run = |program: &str, arguments: &[&str]| {
+            let status = lab.command(0, program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            assert!(status.unwrap().success(), "{program}");
+        };
+        run("curl", &["-s", "--max-time", "5", "--resolve", "shop.test:80:10.9.0.2", "http://shop.test/[1-20]"]);
+        run("psql", &["-h", "10.9.0.2", "-U", "shop", "-d", "postgres", "-c", "select count(*) from pg_class"]);
+    }
+    lab.talk();
+    thread::sleep(Duration::from_secs(1));
+    assert!(Command::new("kill").arg(tcpdump.id().to_string()).status().unwrap().success());
+    tcpdump.wait().unwrap();
+    daemon.stop();
+    let live = common::text(&flowmap.path("store.db"));
+    let imported = common::text(&flowmap.path("imported.db"));
+    flowmap.ok(&["--db", &imported, "import", &capture]);
+    let map = |store: &str| {
+        let flows = flowmap.json(&["--db", store, "flows", "--by", "address"]);
+        // what the kernel says by itself in the moment between the two starts
+        let said = |flow: &&serde_json::Value| {
+            ["TCP", "UDP"].contains(&flow["protocol"].as_str().unwrap()) && flow["port"].as_u64() < Some(9_000)
+        };
+        flows.as_array().unwrap().iter().filter(said).cloned().collect::<Vec<_>>()
+    };
+    let (seen, wanted) = (map(&live), map(&imported));
+    for port in [53, 80, 5432, 8080] {
+        assert!(seen.iter().any(|flow| flow["port"] == port && flow["outcome"] == "established"), "{port}: {seen:?}");
+    }
+    assert_eq!(seen, wanted);
+    let names = |store: &str| flowmap.ok(&["--db", store, "inventory", "names", "-o", "json"]).stdout;
+    assert!(names(&live).contains("shop.test"));
+    assert_eq!(names(&live), names(&imported));
 }

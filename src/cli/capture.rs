@@ -16,11 +16,14 @@ use crate::{
 };
 
 /// How often what was seen is written to the store: what a crash can lose.
-const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Two VLAN tags and Ethernet take 22 bytes, VXLAN over IPv6 with the Ethernet inside 70, IPv6 with TCP and its timestamps 72, and
 /// a TLS hello as most clients pad it 517 (RFC 7685), about as much as a DNS answer over UDP without extensions (512, RFC 1035).
-const SNAPLEN: u32 = 704;
+pub(super) const SNAPLEN: u32 = 704;
+
+/// A burst of a tenth of a second at a million small packets a second.
+pub(super) const BUFFER_MIB: u32 = 16;
 
 /// How much to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -59,7 +62,7 @@ pub(super) struct Args {
     #[arg(long)]
     promiscuous: bool,
     /// Room for bursts that the kernel keeps for each interface
-    #[arg(long, default_value_t = 16, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    #[arg(long, default_value_t = BUFFER_MIB, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_024))]
     buffer: u32,
     #[command(flatten)]
     tunnels: TunnelArgs,

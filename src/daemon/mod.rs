@@ -3,6 +3,7 @@
 //! A capture thread never waits for the store. Every few seconds it hands what is new to the writer; while the writer is
 //! busy with what it got last, for a locked store or a full disk, the thread goes on adding to its table, which is bounded.
 
+mod examine;
 mod figures;
 mod http;
 mod lock;
@@ -12,6 +13,7 @@ mod supervise;
 mod worker;
 mod writer;
 
+pub use examine::{Finding, State, examine};
 pub use figures::{Figures, InterfaceFigures, StoreFigures};
 pub use lock::{AlreadyRunning, Lock, LockError, running};
 pub use supervise::run;
