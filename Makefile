@@ -103,6 +103,11 @@ bench-tiers: setup-build ## time roles and tiers of 100,000 endpoints with 10 mi
 bench-recommend: setup-build ## time policies for 100,000 pods from 10 million dependencies; fails above a minute or 4 GB
 	cargo bench --locked --no-default-features --bench recommend
 
+.PHONY: bench-live
+bench-live: setup-build ## what a live capture costs beside others, in network namespaces; needs root, tcpreplay, tcpdump, softflowd
+	cargo build --release --locked
+	$(if $(filter 0,$(shell id -u)),,sudo) python3 scripts/bench_live.py "$(target)/release/flowmap"
+
 .PHONY: scenarios
 scenarios: setup ## replay the applications with ten seeds, all with noise, and have an independent judge look at the policies
 	FLOWMAP_SEEDS=10 cargo test --locked --test scenarios -- --nocapture

@@ -18,6 +18,8 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod cluster;
 pub mod connection;
+#[cfg(feature = "cli")]
+pub mod daemon;
 pub mod decode;
 pub mod intake;
 pub mod inventory;

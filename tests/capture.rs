@@ -1,147 +1,36 @@
 //! Live capture, in network namespaces that the test makes and removes; needs root.
 
+#![cfg(feature = "cli")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 
 use std::{
-    process::{Child, Command, Stdio},
+    fs,
+    process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::Flowmap;
-
-/// Two namespaces with a cable between them; gone when dropped.
-struct Lab {
-    name: String,
-}
-
-/// A server that answers each connection with a line, and says so when it listens.
-const SERVER: &str = "import socket
-server = socket.create_server(('10.9.0.2', 8080))
-print('ready', flush=True)
-while True:
-    client, _ = server.accept()
-    client.sendall(client.recv(100))
-    client.close()";
-
-const CLIENT: &str = "import socket
-for _ in range(3):
-    with socket.create_connection(('10.9.0.2', 8080), timeout=5) as client:
-        client.sendall(b'hello'); client.recv(100)
-try: socket.create_connection(('10.9.0.2', 9), timeout=5)
-except ConnectionRefusedError: pass";
-
-impl Lab {
-    /// `None` where the rights are missing, which is said aloud.
-    fn new(test: &str) -> Option<Self> {
-        let lab = Self { name: format!("fm-{test}-{}", std::process::id()) };
-        let [a, b] = lab.hosts();
-        if !ip(&["netns", "add", &a]) {
-            println!("skipped: network namespaces need root");
-            return None;
-        }
-        assert!(ip(&["netns", "add", &b]));
-        assert!(ip(&["-n", &a, "link", "add", "fm0", "type", "veth", "peer", "name", "fm0", "netns", &b]));
-        for (host, address) in [(&a, "10.9.0.1/24"), (&b, "10.9.0.2/24")] {
-            assert!(ip(&["-n", host, "addr", "add", address, "dev", "fm0"]));
-            assert!(ip(&["-n", host, "link", "set", "fm0", "up"]));
-        }
-        Some(lab)
-    }
-
-    fn hosts(&self) -> [String; 2] {
-        ["a", "b"].map(|host| format!("{}-{host}", self.name))
-    }
-
-    /// A command in one of the namespaces.
-    fn command(&self, host: usize, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.hosts()[host], program]);
-        command
-    }
-
-    /// Runs the clients against a server, while a capture watches.
-    fn talk(&self) {
-        let mut server = self
-            .command(1, "python3")
-            .args(["-c", SERVER])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = [0; 6];
-        std::io::Read::read_exact(server.stdout.as_mut().unwrap(), &mut line).unwrap();
-        assert!(self.command(0, "python3").args(["-c", CLIENT]).status().unwrap().success());
-        server.kill().unwrap();
-        server.wait().unwrap();
-    }
-
-    /// Starts a capture and waits until it watches.
-    fn watch(&self, flowmap: &Flowmap, arguments: &[&str]) -> Child {
-        let mut child = self
-            .command(0, env!("CARGO_BIN_EXE_flowmap"))
-            .args(["--db", flowmap.path("store.db").to_str().unwrap(), "capture", "fm0"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = Vec::new();
-        let mut byte = [0];
-        let stderr = child.stderr.as_mut().unwrap();
-        while line.last() != Some(&b'\n') && std::io::Read::read(stderr, &mut byte).unwrap() > 0 {
-            line.push(byte[0]);
-        }
-        assert!(String::from_utf8_lossy(&line).starts_with("watching fm0"), "{}", String::from_utf8_lossy(&line));
-        child
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        for host in self.hosts() {
-            ip(&["netns", "del", &host]);
-        }
-    }
-}
-
-fn ip(arguments: &[&str]) -> bool {
-    Command::new("ip").args(arguments).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-}
-
-fn rows(flowmap: &Flowmap) -> Vec<(String, String, u64, String, u64)> {
-    let store = flowmap.path("store.db");
-    let all = flowmap.json(&["--db", store.to_str().unwrap(), "flows", "--by", "address"]);
-    let tcp = all.as_array().unwrap().iter().filter(|flow| flow["protocol"] == "TCP");
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    tcp.map(|flow| {
-        let (client, server) = (text(&flow["client"]["name"]), text(&flow["server"]["name"]));
-        (client, server, flow["port"].as_u64().unwrap(), text(&flow["outcome"]), flow["connections"].as_u64().unwrap())
-    })
-    .collect()
-}
-
-fn expected() -> Vec<(String, String, u64, String, u64)> {
-    let row =
-        |port, outcome: &str, count| ("10.9.0.1".to_owned(), "10.9.0.2".to_owned(), port, outcome.to_owned(), count);
-    vec![row(9, "refused", 1), row(8080, "established", 3)]
-}
+use common::{
+    Flowmap,
+    lab::{Lab, expected, rows, status_of_threads, until},
+    python::python,
+};
 
 #[test]
 fn what_passes_while_it_watches_is_in_the_store_when_it_is_told_to_stop() {
     for (n, signal) in ["-INT", "-TERM"].into_iter().enumerate() {
         let Some(lab) = Lab::new(&format!("s{n}")) else { return };
         let flowmap = Flowmap::new();
-        let mut capture = lab.watch(&flowmap, &[]);
+        let mut daemon = lab.watch(&flowmap, &["fm0"]);
         lab.talk();
         thread::sleep(Duration::from_millis(500));
-        let pid = capture.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        let asked = Instant::now();
-        assert!(capture.wait().unwrap().success(), "{signal}");
-        assert!(asked.elapsed() < Duration::from_secs(20), "{signal}: it must not wait for packets");
-        assert_eq!(rows(&flowmap), expected(), "{signal}");
+        daemon.signal(signal);
+        let (code, took) = daemon.wait();
+        assert_eq!(code, 0, "{signal}: {}", daemon.said);
+        assert!(took < Duration::from_secs(5), "{signal}: it must not wait for packets");
+        assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected(), "{signal}");
     }
 }
 
@@ -149,10 +38,10 @@ fn what_passes_while_it_watches_is_in_the_store_when_it_is_told_to_stop() {
 fn a_capture_ends_by_itself_after_the_time_given() {
     let Some(lab) = Lab::new("t") else { return };
     let flowmap = Flowmap::new();
-    let mut capture = lab.watch(&flowmap, &["--for", "3s"]);
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--for", "3s"]);
     lab.talk();
-    assert!(capture.wait().unwrap().success());
-    assert_eq!(rows(&flowmap), expected());
+    assert_eq!(daemon.wait().0, 0);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
 }
 
 #[test]
@@ -162,4 +51,506 @@ fn an_interface_that_is_not_there_is_an_error_with_a_hint() {
     assert_eq!(output.code, 2, "{}", output.stderr);
     assert!(output.stderr.starts_with("flowmap: interface `nosuch0`: "), "{}", output.stderr);
     assert!(output.stderr.contains("\nhint: "), "{}", output.stderr);
+    assert!(!flowmap.path("flowmap.db").exists(), "nothing is written where an interface fails");
+}
+
+#[test]
+fn several_interfaces_and_all_of_them_give_each_connection_once() {
+    for (n, interfaces) in [&["fm0", "lo"][..], &["any"]].into_iter().enumerate() {
+        let Some(lab) = Lab::new(&format!("m{n}")) else { return };
+        let flowmap = Flowmap::new();
+        let mut daemon = lab.watch(&flowmap, interfaces);
+        lab.talk();
+        thread::sleep(Duration::from_millis(500));
+        daemon.stop();
+        assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected(), "{interfaces:?}");
+        if interfaces == ["any"] {
+            let segments = flowmap.json(&["--db", &common::text(&flowmap.path("store.db")), "segments"]);
+            // tags were lost on the way: unknown, which is not none
+            let points = segments[0]["points"].as_array().unwrap();
+            assert!(points.iter().all(|it| it["kind"] == "cooked" && it["stacks"][0]["vlans"].is_null()), "{segments}");
+        }
+    }
+}
+
+#[test]
+fn what_was_seen_is_in_the_store_after_an_interval_though_no_packet_follows() {
+    let Some(lab) = Lab::new("i") else { return };
+    let flowmap = Flowmap::new();
+    let daemon = lab.watch(&flowmap, &["fm0"]);
+    lab.talk();
+    thread::sleep(Duration::from_secs(7));
+    daemon.signal("-KILL");
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
+fn an_interface_that_goes_away_is_waited_for_and_watched_again() {
+    let Some(lab) = Lab::new("g") else { return };
+    let flowmap = Flowmap::new();
+    lab.cable("fm1", 8);
+    let mut daemon = lab.watch(&flowmap, &["fm0", "fm1", "--metrics", "127.0.0.1:9464"]);
+    lab.cut("fm0");
+    daemon.hear("fm0: ");
+    until("its absence is told", || lab.figures("/metrics").contains("flowmap_interface_up{interface=\"fm0\"} 0\n"));
+    assert_eq!(lab.figures("/healthz"), "ok\n", "the other one is watched");
+    lab.cable("fm0", 9);
+    daemon.hear("fm0 is back");
+    lab.talk();
+    thread::sleep(Duration::from_millis(500));
+    assert!(lab.figures("/metrics").contains("flowmap_interface_gone_total{interface=\"fm0\"} 1\n"));
+    daemon.stop();
+    assert_eq!(daemon.said.matches("waiting for it").count(), 1, "{}", daemon.said);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
+fn a_second_daemon_for_one_store_is_told_of_the_first() {
+    let Some(lab) = Lab::new("l") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    let store = common::text(&flowmap.path("store.db"));
+    let second = flowmap.run(&["--db", &store, "capture", "lo", "--for", "1s"]);
+    let words = format!("already running: process {} watches fm0", daemon.pid());
+    second.is_an_error(&[&words, "hint: "]);
+    let told = flowmap.json(&["--db", &store, "status"]);
+    assert_eq!(told["daemon"]["pid"], daemon.pid());
+    daemon.stop();
+    assert!(flowmap.json(&["--db", &store, "status"])["daemon"].is_null());
+    flowmap.ok(&["--db", &store, "capture", "lo", "--for", "1s"]);
+}
+
+#[test]
+fn it_holds_one_capability_and_can_get_no_other() {
+    let Some(lab) = Lab::new("c") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--promiscuous", "--metrics", "127.0.0.1:9464"]);
+    lab.talk();
+    // CAP_NET_RAW is number 13
+    let raw = format!("{:016x}", 1u64 << 13);
+    let none = format!("{:016x}", 0);
+    for (set, value) in [("CapPrm", &raw), ("CapEff", &raw), ("CapBnd", &raw), ("CapInh", &none), ("CapAmb", &none)] {
+        let lines = status_of_threads(daemon.pid(), set);
+        assert!(lines.len() >= 4, "{lines:?}");
+        for line in lines {
+            assert!(line.ends_with(value.as_str()), "{line}");
+        }
+    }
+    for (name, value) in [("NoNewPrivs:", "1"), ("Seccomp:", "2")] {
+        let lines = status_of_threads(daemon.pid(), name);
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.ends_with(value)), "{lines:?}");
+    }
+    thread::sleep(Duration::from_secs(6));
+    assert!(lab.figures("/metrics").contains("flowmap_flush_failures_total 0\n"));
+    daemon.stop();
+    assert!(!daemon.said.contains("not confined by capabilities"), "{}", daemon.said);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
+fn its_figures_are_those_of_the_run() {
+    let Some(lab) = Lab::new("f") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464", "--log", "json"]);
+    lab.talk();
+    until("a flush is told", || !lab.figures("/metrics").contains("flowmap_flush_seconds_count 0\n"));
+    let told = lab.figures("/metrics");
+    assert_eq!(lab.figures("/healthz"), "ok\n");
+    assert!(lab.figures("/other").starts_with("404 "));
+    daemon.stop();
+    let figure = |name: &str| -> u64 {
+        let line = told.lines().find(|line| line.starts_with(&format!("{name}{{interface=\"fm0\"}} "))).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let store = common::text(&flowmap.path("store.db"));
+    let runs = flowmap.json(&["--db", &store, "runs"]);
+    assert!(figure("flowmap_decoded_packets_total") > 20, "{told}");
+    assert!(figure("flowmap_packets_total") <= runs[0]["packets"].as_u64().unwrap());
+    assert!(figure("flowmap_bytes_total") > figure("flowmap_packets_total") * 40, "{told}");
+    assert!(told.contains("flowmap_dependencies_new_total 2\n"), "{told}");
+    assert_eq!(figure("flowmap_kernel_drops_total"), 0);
+    let first: serde_json::Value = serde_json::from_str(daemon.said.lines().next().unwrap()).unwrap();
+    assert_eq!(first["message"], "watching fm0; Ctrl-C stops");
+    assert!(first["timestamp"].is_string() && first["level"] == "INFO", "{first}");
+}
+
+#[test]
+fn a_locked_store_holds_nothing_up_and_is_written_when_it_is_free() {
+    let Some(lab) = Lab::new("k") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
+    let script = "import sqlite3, sys, time
+c = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None); c.execute('BEGIN IMMEDIATE'); print('locked', flush=True); sys.stdin.read()";
+    let lock = || {
+        let mut child = Command::new(python())
+            .args(["-c", script])
+            .arg(flowmap.path("store.db"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = [0; 6];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+        common::lab::Running(child)
+    };
+    let locked = lock();
+    lab.talk();
+    daemon.hear("the store is locked by another process; what is seen is kept in memory meanwhile");
+    until("packets are counted", || {
+        !lab.figures("/metrics").contains("flowmap_decoded_packets_total{interface=\"fm0\"} 0\n")
+    });
+    assert!(lab.figures("/healthz").starts_with("503 the store cannot be written"));
+    drop(locked);
+    daemon.hear("the store is written again");
+    let locked = lock();
+    lab.talk();
+    daemon.signal("-TERM");
+    let (code, took) = daemon.wait();
+    assert_eq!(code, 2, "{}", daemon.said);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(daemon.said.contains("the last seconds were not written: the store is locked"), "{}", daemon.said);
+    drop(locked);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
+fn a_full_disk_is_said_once_and_what_was_seen_is_written_when_there_is_room() {
+    let Some(lab) = Lab::new("d") else { return };
+    let flowmap = Flowmap::new();
+    let disk = flowmap.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let path = common::text(&disk);
+    assert!(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs", &path]).status().unwrap().success());
+    let ended = std::panic::catch_unwind(|| {
+        let store = disk.join("store.db");
+        let mut daemon = lab.watch_store(&store, &["fm0", "--metrics", "127.0.0.1:9464"]);
+        let mut rest = fs::File::create(disk.join("rest")).unwrap();
+        let zeros = [0; 4096];
+        while std::io::Write::write_all(&mut rest, &zeros).is_ok() {}
+        lab.talk();
+        daemon.hear("what is seen is kept in memory meanwhile");
+        thread::sleep(Duration::from_secs(3));
+        lab.talk();
+        assert!(lab.figures("/healthz").starts_with("503 the store cannot be written"));
+        // an open file keeps its room
+        drop(rest);
+        fs::remove_file(disk.join("rest")).unwrap();
+        daemon.hear("the store is written again");
+        daemon.stop();
+        assert_eq!(daemon.said.matches("kept in memory").count(), 1, "{}", daemon.said);
+        let twice: Vec<_> =
+            expected().into_iter().map(|(a, b, port, out, count)| (a, b, port, out, count * 2)).collect();
+        assert_eq!(rows(&flowmap, &store), twice);
+    });
+    assert!(Command::new("umount").arg(&path).status().unwrap().success());
+    assert!(ended.is_ok());
+}
+
+#[test]
+fn a_store_that_cannot_be_written_or_read_is_an_error_at_the_start() {
+    let Some(lab) = Lab::new("r") else { return };
+    let flowmap = Flowmap::new();
+    flowmap.write("noise.db", [0xee; 10_000]);
+    let refused = |store: &str, words: &[&str]| {
+        let mut command = lab.command(0, env!("CARGO_BIN_EXE_flowmap"));
+        let output = command.args(["--db", store, "capture", "fm0", "--for", "5s"]).output().unwrap();
+        common::Output::of(&output).is_an_error(words);
+    };
+    refused(&common::text(&flowmap.path("noise.db")), &["noise.db: not a flowmap store", "hint: "]);
+    let folder = flowmap.path("sealed");
+    fs::create_dir(&folder).unwrap();
+    flowmap.ok(&["--db", &common::text(&folder.join("store.db")), "runs"]);
+    let path = common::text(&folder);
+    for arguments in [&["--bind", &path][..], &["-o", "remount,bind,ro"]] {
+        assert!(Command::new("mount").args(arguments).arg(&path).status().unwrap().success());
+    }
+    let ended = std::panic::catch_unwind(|| {
+        refused(&common::text(&folder.join("store.db")), &["Read-only file system", "hint: "]);
+    });
+    assert!(Command::new("umount").arg(&path).status().unwrap().success());
+    assert!(ended.is_ok());
+}
+
+#[test]
+fn killed_in_mid_traffic_it_leaves_a_whole_store_with_all_but_the_last_interval() {
+    let Some(lab) = Lab::new("x") else { return };
+    let flowmap = Flowmap::new();
+    let store = flowmap.path("store.db");
+    let server = lab.serve(
+        1,
+        "import socket
+server = socket.create_server(('10.9.0.2', 8080), backlog=100)
+print('ready', flush=True)
+while True: server.accept()[0].close()",
+    );
+    let client = lab.serve(
+        0,
+        "import socket, time
+print('ready', flush=True)
+while True:
+    socket.create_connection(('10.9.0.2', 8080), timeout=5).recv(1); time.sleep(0.002)",
+    );
+    for kill in 0..20 {
+        let mut daemon = lab.watch(&flowmap, &["fm0"]);
+        // in the middle of the first, the second and the third interval
+        thread::sleep(Duration::from_millis(300 + 650 * (kill % 10)));
+        daemon.signal("-KILL");
+        daemon.wait();
+        common::python::script("dump.py", &[&store]);
+    }
+    drop((client, server));
+    let runs = flowmap.json(&["--db", &common::text(&store), "runs"]);
+    let written = runs.as_array().unwrap().iter().filter(|run| run["packets"].as_u64().unwrap() > 500).count();
+    // those that lived for more than an interval
+    assert!(written >= 4, "{runs}");
+    assert!(rows(&flowmap, &store).iter().any(|row| row.2 == 8080 && row.4 > 100));
+}
+
+#[test]
+fn under_load_it_ends_at_once_and_has_what_it_counted() {
+    let Some(lab) = Lab::new("u") else { return };
+    let flowmap = Flowmap::new();
+    let sender = lab.serve(1, "import socket, struct
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('fm0', 0))
+print('ready', flush=True)
+n = 0
+while True:
+    n += 1
+    ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28, n & 0xffff, 0, 64, 17, 0, bytes([10, 1, n >> 8 & 255, n & 255]), bytes([10, 2, 0, 1]))
+    s.send(bytes(6) + bytes(6) + b'\\x08\\x00' + ip + struct.pack('!HHHH', 1024 + (n >> 16), 53, 8, 0) + bytes(18))");
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    thread::sleep(Duration::from_secs(3));
+    daemon.signal("-TERM");
+    let (code, took) = daemon.wait();
+    drop(sender);
+    assert_eq!(code, 0, "{}", daemon.said);
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    let runs = flowmap.json(&["--db", &common::text(&flowmap.path("store.db")), "runs"]);
+    let packets = runs[0]["packets"].as_u64().unwrap();
+    assert!(packets > 10_000, "{runs}");
+    // a build for development on a busy machine may lose some: it says so
+    let dropped = runs[0]["dropped_by_kernel"].as_u64().unwrap();
+    let said = format!("fm0: {packets} packets, {packets} decoded, {dropped} dropped by the kernel");
+    assert!(daemon.said.contains(&said), "{}", daemon.said);
+}
+
+#[test]
+fn tags_of_frames_that_cross_an_interface_are_in_the_map() {
+    let Some(lab) = Lab::new("v") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    lab.python(
+        1,
+        "import socket, struct
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('fm0', 0))
+def send(tags, port):
+    ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28, 1, 0, 64, 17, 0, bytes([10, 1, 0, 1]), bytes([10, 2, 0, 1]))
+    s.send(b'\\xff' * 6 + b'\\2' * 6 + tags + b'\\x08\\x00' + ip + struct.pack('!HHHH', 5000, port, 8, 0) + bytes(18))
+send(b'', 1000)
+send(struct.pack('!HH', 0x8100, 10), 1001)
+send(struct.pack('!HHHH', 0x88a8, 100, 0x8100, 20), 1002)
+send(struct.pack('!HHHH', 0x8100, 7, 0x8100, 8), 1003)",
+    );
+    thread::sleep(Duration::from_millis(500));
+    daemon.stop();
+    let flows = flowmap.json(&["--db", &common::text(&flowmap.path("store.db")), "flows", "--by", "address"]);
+    let vlans = |port: u64| {
+        let flow = flows.as_array().unwrap().iter().find(|flow| flow["port"] == port).unwrap();
+        flow["vlans"].to_string()
+    };
+    let seen = [1000, 1001, 1002, 1003].map(vlans);
+    assert_eq!(seen, ["[]", "[\"10\"]", "[\"100.20\"]", "[\"7.8\"]"]);
+}
+
+#[test]
+fn the_light_mode_finds_the_same_connections_with_fewer_packets_and_says_so() {
+    let Some(lab) = Lab::new("h") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--mode", "connections"]);
+    lab.talk();
+    let _server = lab.serve(
+        1,
+        "import socket
+server = socket.create_server(('10.9.0.2', 8081))
+print('ready', flush=True)
+while True: server.accept()[0].sendall(bytes(20_000_000))",
+    );
+    lab.python(
+        0,
+        "import socket
+c = socket.create_connection(('10.9.0.2', 8081)); n = 0
+while n < 20_000_000: n += len(c.recv(1 << 16))",
+    );
+    thread::sleep(Duration::from_millis(500));
+    daemon.stop();
+    let store = flowmap.path("store.db");
+    let mut wanted = expected();
+    wanted.push(("10.9.0.1".into(), "10.9.0.2".into(), 8081, "established".into(), 1));
+    assert_eq!(rows(&flowmap, &store), wanted);
+    let status = flowmap.ok(&["--db", &common::text(&store), "status"]).stdout;
+    assert!(
+        status.contains("fm0: 32 times fewer packets within TCP connections were taken (--mode connections)"),
+        "{status}"
+    );
+    let flows = flowmap.json(&["--db", &common::text(&store), "flows", "--by", "address"]);
+    let bulk = flows.as_array().unwrap().iter().find(|flow| flow["port"] == 8081).unwrap();
+    // a veth hands on segments of up to 64 kB: at least 300 each way
+    assert!(bulk["bytes_to_client"].as_u64().unwrap() < 5_000_000, "{bulk}");
+}
+
+#[test]
+fn the_doctor_tells_what_stands_in_the_way_and_how_to_cure_it() {
+    let Some(lab) = Lab::new("p") else { return };
+    let flowmap = Flowmap::new();
+    let store = common::text(&flowmap.path("store.db"));
+    let doctor = |arguments: &[&str]| {
+        let mut command = lab.command(0, env!("CARGO_BIN_EXE_flowmap"));
+        command.args(["--db", &store, "doctor", "-o", "json"]).args(arguments).stdout(Stdio::piped());
+        let child = command.spawn().unwrap();
+        thread::sleep(Duration::from_millis(500));
+        lab.talk();
+        lab.python(1, "import socket, struct
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('fm0', 0))
+inner = bytes(12) + b'\\x08\\x00' + struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28, 1, 0, 64, 17, 0, bytes([10, 1, 0, 1]), bytes([10, 2, 0, 1])) + struct.pack('!HHHH', 5000, 53, 8, 0)
+udp = struct.pack('!HHHH', 5000, 4789, 16 + len(inner), 0) + b'\\x08\\0\\0\\0\\0\\0\\x2a\\0' + inner
+s.send(bytes(12) + b'\\x08\\x00' + struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, bytes([10, 9, 0, 2]), bytes([10, 9, 0, 1])) + udp)");
+        let output = child.wait_with_output().unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), found)
+    };
+    let of = |found: &serde_json::Value, check: &str| {
+        found.as_array().unwrap().iter().find(|it| it["check"] == check).unwrap_or(&serde_json::Value::Null).clone()
+    };
+    let (code, found) = doctor(&["fm0", "--for", "4s"]);
+    assert_eq!(code, 0, "{found}");
+    for check in ["rights", "trial", "snaplen", "store"] {
+        assert_eq!(of(&found, check)["state"], "fine", "{found}");
+    }
+    assert!(of(&found, "snaplen")["what"].as_str().unwrap().contains("tunnels seen: vxlan:42"), "{found}");
+    let (code, found) = doctor(&["fm0", "--for", "4s", "--snaplen", "64"]);
+    assert_eq!(
+        (code, &of(&found, "snaplen")["state"], &of(&found, "snaplen")["cure"]),
+        (1, &"wrong".into(), &"raise --snaplen".into())
+    );
+    let (code, found) = doctor(&["nosuch0"]);
+    assert_eq!((code, &of(&found, "interface")["state"]), (1, &"wrong".into()), "{found}");
+}
+
+/// Starts real servers in the second namespace of a lab, each in a folder of its own; `None` where one is not installed.
+fn real_servers(lab: &Lab, folder: &std::path::Path) -> Option<Vec<common::lab::Running>> {
+    let binaries =
+        fs::read_dir("/usr/lib/postgresql").ok().and_then(|all| all.flatten().map(|it| it.path().join("bin")).max());
+    let is_there =
+        |program: &str| Command::new("which").arg(program).stdout(Stdio::null()).status().is_ok_and(|it| it.success());
+    let missing: Vec<&str> =
+        ["nginx", "dnsmasq", "curl", "psql", "tcpdump", "setpriv"].into_iter().filter(|it| !is_there(it)).collect();
+    let (Some(binaries), []) = (binaries, &missing[..]) else {
+        common::skipped(&format!("PostgreSQL or one of these is not there: {}", missing.join(", ")));
+        return None;
+    };
+    let path = |name: &str| common::text(&folder.join(name));
+    fs::create_dir(folder.join("db")).unwrap();
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    assert!(Command::new("chown").args(["postgres", &path("db")]).status().unwrap().success());
+    let as_postgres = ["--reuid=postgres", "--regid=postgres", "--clear-groups"];
+    let (initdb, postgres, data) =
+        (common::text(&binaries.join("initdb")), common::text(&binaries.join("postgres")), path("db/data"));
+    let made = Command::new("setpriv")
+        .args(as_postgres)
+        .args([&initdb, "--pgdata", &data, "--username=shop", "--auth=trust", "--no-sync"])
+        .stdout(Stdio::null())
+        .current_dir(folder.join("db"))
+        .status();
+    assert!(made.unwrap().success());
+    fs::write(path("db/data/pg_hba.conf"), "host all all all trust\n").unwrap();
+    fs::write(path("nginx.conf"), format!(
+        "daemon off; pid {0}/nginx.pid; error_log stderr; events {{}} http {{ access_log off; client_body_temp_path {0}; proxy_temp_path {0};
+         fastcgi_temp_path {0}; uwsgi_temp_path {0}; scgi_temp_path {0}; server {{ listen 80; location / {{ return 200 'hello\n'; }} }} }}",
+        common::text(folder))).unwrap();
+    let serve = |program: &str, arguments: &[&str]| {
+        let mut command = lab.command(1, program);
+        common::lab::Running(
+            command
+                .args(arguments)
+                .current_dir(folder.join("db"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        )
+    };
+    let sockets = format!("unix_socket_directories={}", path("db"));
+    let db = [&as_postgres[..], &[&postgres, "-D", &data, "-c", "listen_addresses=*", "-c", &sockets]].concat();
+    let dns = [
+        "--keep-in-foreground",
+        "--no-resolv",
+        "--no-hosts",
+        "--conf-file=/dev/null",
+        "--user=root",
+        "--address=/shop.test/10.9.0.2",
+    ];
+    Some(vec![serve("nginx", &["-c", &path("nginx.conf")]), serve("dnsmasq", &dns), serve("setpriv", &db)])
+}
+
+#[test]
+fn real_servers_watched_live_give_the_map_of_the_same_traffic_captured_by_tcpdump() {
+    let Some(lab) = Lab::new("e") else { return };
+    let flowmap = Flowmap::new();
+    fs::create_dir(flowmap.path("servers")).unwrap();
+    let Some(_servers) = real_servers(&lab, &flowmap.path("servers")) else { return };
+    let connects = "import socket, time
+for port in (80, 53, 5432):
+    for _ in range(200):
+        try: socket.create_connection(('10.9.0.2', port), timeout=1).close(); break
+        except OSError: time.sleep(0.1)
+    else: raise SystemExit(port)";
+    lab.python(0, connects);
+    let capture = common::text(&flowmap.path("traffic.pcap"));
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    let mut tcpdump = lab
+        .command(0, "tcpdump")
+        .args(["-ni", "fm0", "-s", "704", "--time-stamp-precision=nano", "-U", "-w", &capture])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_secs(2));
+    let asks = "import socket, struct
+def ask(name, kind):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.connect(('10.9.0.2', 53))
+    q = b''.join(bytes([len(p)]) + p.encode() for p in name.split('.')) + b'\\0'
+    s.send(struct.pack('!HHHHHH', kind, 256, 1, 0, 0, 0) + q + struct.pack('!HH', kind, 1)); s.recv(512)
+for n in range(20): ask('shop.test', 1); ask('shop.test', 28)";
+    for _ in 0..10 {
+        lab.python(0, asks);
+        let run = |program: &str, arguments: &[&str]| {
+            let status = lab.command(0, program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            assert!(status.unwrap().success(), "{program}");
+        };
+        run("curl", &["-s", "--max-time", "5", "--resolve", "shop.test:80:10.9.0.2", "http://shop.test/[1-20]"]);
+        run("psql", &["-h", "10.9.0.2", "-U", "shop", "-d", "postgres", "-c", "select count(*) from pg_class"]);
+    }
+    lab.talk();
+    thread::sleep(Duration::from_secs(1));
+    assert!(Command::new("kill").arg(tcpdump.id().to_string()).status().unwrap().success());
+    tcpdump.wait().unwrap();
+    daemon.stop();
+    let live = common::text(&flowmap.path("store.db"));
+    let imported = common::text(&flowmap.path("imported.db"));
+    flowmap.ok(&["--db", &imported, "import", &capture]);
+    let map = |store: &str| {
+        let flows = flowmap.json(&["--db", store, "flows", "--by", "address"]);
+        // what the kernel says by itself in the moment between the two starts
+        let said = |flow: &&serde_json::Value| {
+            ["TCP", "UDP"].contains(&flow["protocol"].as_str().unwrap()) && flow["port"].as_u64() < Some(9_000)
+        };
+        flows.as_array().unwrap().iter().filter(said).cloned().collect::<Vec<_>>()
+    };
+    let (seen, wanted) = (map(&live), map(&imported));
+    for port in [53, 80, 5432, 8080] {
+        assert!(seen.iter().any(|flow| flow["port"] == port && flow["outcome"] == "established"), "{port}: {seen:?}");
+    }
+    assert_eq!(seen, wanted);
+    let names = |store: &str| flowmap.ok(&["--db", store, "inventory", "names", "-o", "json"]).stdout;
+    assert!(names(&live).contains("shop.test"));
+    assert_eq!(names(&live), names(&imported));
 }

@@ -1,10 +1,11 @@
 //! Live interfaces through libpcap.
 
-use std::time::Duration;
+use std::{os::fd::AsFd, time::Duration};
 
-use pcap::{Active, Capture, Error as PcapError, Precision};
+use pcap::{Active, Capture, Error as PcapError, Linktype, Precision};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Drops, Frame, LinkType};
+use super::{Drops, Frame, LinkType, light_filter};
 use crate::model::Timestamp;
 
 /// What a live capture is opened with.
@@ -16,6 +17,17 @@ pub struct LiveOptions {
     pub filter: Option<String>,
     /// Whether to see packets for others too.
     pub promiscuous: bool,
+    /// Whether to take of TCP but opens, closes and a sample ([`light_filter`]).
+    pub is_light: bool,
+    /// The kernel's room for bursts between two reads, in bytes.
+    pub buffer_bytes: u32,
+}
+
+impl LiveOptions {
+    /// The whole filter.
+    fn whole_filter(&self) -> Option<String> {
+        if self.is_light { Some(light_filter(self.filter.as_deref())) } else { self.filter.clone() }
+    }
 }
 
 /// Why a live capture cannot go on.
@@ -38,10 +50,16 @@ pub enum LiveError {
     Other(String),
 }
 
-/// Room for bursts between two reads.
-const BUFFER_BYTES: i32 = 8 << 20;
-/// How long a read may wait, and so how long a stop may take.
+/// Cooked capture that tells the interface (`LINKTYPE_LINUX_SLL2`).
+const SLL2: Linktype = Linktype(276);
+/// Cooked capture that does not.
+const SLL: Linktype = Linktype(113);
+
+/// How long the kernel may gather packets before it hands them over.
 const READ_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long a read may wait, and so how long a stop may take. libpcap itself waits until a packet comes (its own timeout
+/// ends no wait on Linux, where it is the kernel's for a block that is not full).
+const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// An open capture on one interface.
 pub struct LiveCapture {
@@ -57,19 +75,32 @@ impl LiveCapture {
             .map_err(open_error)?
             .snaplen(i32::try_from(options.snaplen).unwrap_or(i32::MAX))
             .promisc(options.promiscuous)
-            .buffer_size(BUFFER_BYTES)
+            .buffer_size(i32::try_from(options.buffer_bytes).unwrap_or(i32::MAX))
             .timeout(timeout_ms)
             .precision(Precision::Nano)
             .open()
+            .and_then(Capture::setnonblock)
             .map_err(open_error)?;
-        if let Some(filter) = &options.filter {
-            handle.filter(filter, true).map_err(|error| LiveError::Filter(filter.clone(), error.to_string()))?;
+        if handle.get_datalink() == SLL {
+            // a library from before 1.10 cannot: then the interfaces are not told apart
+            let _ = handle.set_datalink(SLL2);
+        }
+        if let Some(filter) = options.whole_filter() {
+            let told = || options.filter.clone().unwrap_or_else(|| "of --mode connections".into());
+            handle.filter(&filter, true).map_err(|error| LiveError::Filter(told(), error.to_string()))?;
         }
         let link = LinkType(u32::try_from(handle.get_datalink().0).unwrap_or(u32::MAX));
         Ok(Self { handle, link })
     }
 
-    /// The next frame; `None` when none came in a while, so that the caller can look whether to stop.
+    /// Waits until there may be a frame, or for a fifth of a second.
+    pub fn wait(&self) {
+        let fd = self.handle.as_fd();
+        // what went wrong is told by the next read
+        let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&LONGEST_WAIT));
+    }
+
+    /// The next frame; `None` where none is there now.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, LiveError> {
         let link = self.link;
         match self.handle.next_packet() {

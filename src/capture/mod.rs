@@ -2,12 +2,14 @@
 
 mod batch;
 pub mod file;
+mod light;
 mod link;
 mod link_names;
 #[cfg(feature = "cli")]
 pub mod live;
 
 pub use batch::Batch;
+pub use light::{LIGHT_SHARE, light_filter};
 pub use link::LinkType;
 
 use crate::model::Timestamp;

@@ -1,39 +1,47 @@
 //! `flowmap capture`: watch interfaces until stopped.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant, SystemTime},
-};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use super::{
     Done, Fault,
     common::{Global, SiteArg, TunnelArgs, duration},
-    fault::printable,
-    import, import_capture,
+    fault::{printable, store_hint},
+    import,
+    log::LogArgs,
 };
 use crate::{
-    capture::{
-        Drops,
-        live::{LiveCapture, LiveError, LiveOptions},
-    },
-    connection::Limits,
-    intake::Intake,
-    store::{Learnt, Loss, Run, RunId, Store, content_id},
+    capture::live::{LiveError, LiveOptions},
+    daemon::{self, DaemonError, LockError, Options},
+    store::{Run, StoreError},
 };
 
 /// How often what was seen is written to the store: what a crash can lose.
-const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Two VLAN tags and Ethernet take 22 bytes, VXLAN over IPv6 with the Ethernet inside 70, IPv6 with TCP and its timestamps 72, and
+/// a TLS hello as most clients pad it 517 (RFC 7685), about as much as a DNS answer over UDP without extensions (512, RFC 1035).
+pub(super) const SNAPLEN: u32 = 704;
+
+/// A burst of a tenth of a second at a million small packets a second.
+pub(super) const BUFFER_MIB: u32 = 16;
+
+/// How much to take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Mode {
+    /// Every packet
+    #[default]
+    Packets,
+    /// Of TCP what opens and closes, name resolution and one packet in 32 of the rest; all of the others
+    Connections,
+}
 
 /// Watch interfaces until Ctrl-C, SIGTERM or --for, and write what is seen to the store every few seconds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap capture eth0
   flowmap capture any --for 10m
-  flowmap capture eth0 eth1 --filter 'not port 22'")]
+  flowmap capture eth0 eth1 --filter 'not port 22'
+  flowmap capture eth0 --mode connections --metrics 127.0.0.1:9464")]
 pub(super) struct Args {
     /// Interfaces; `any` stands for all
     #[arg(required = true, value_name = "IFACE")]
@@ -44,12 +52,18 @@ pub(super) struct Args {
     /// Only packets that pass this filter, see pcap-filter(7)
     #[arg(long, value_name = "BPF")]
     filter: Option<String>,
-    /// Bytes to take of each packet
-    #[arg(long, default_value_t = 256, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    /// Whether to take every packet, or of TCP what opens and closes, with one in 32 of the rest
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
+    /// Bytes to take of each packet: headers with tags and a tunnel, and names
+    #[arg(long, default_value_t = SNAPLEN, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=262_144))]
     snaplen: u32,
     /// See packets for other hosts too
     #[arg(long)]
     promiscuous: bool,
+    /// Room for bursts that the kernel keeps for each interface
+    #[arg(long, default_value_t = BUFFER_MIB, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    buffer: u32,
     #[command(flatten)]
     tunnels: TunnelArgs,
     #[command(flatten)]
@@ -57,134 +71,48 @@ pub(super) struct Args {
     /// Where this is [default: the host's name]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
+    /// Forget what live captures saw before this age, hour by hour [default: keep all]
+    #[arg(long, value_name = "DURATION", value_parser = keep)]
+    keep: Option<Duration>,
+    /// Answer there at /metrics (Prometheus) and /healthz
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let options = LiveOptions { snaplen: args.snaplen, filter: args.filter.clone(), promiscuous: args.promiscuous };
-    // first all handles: nothing is written where one of them fails
-    let captures = args
-        .interfaces
-        .iter()
-        .map(|name| {
-            LiveCapture::open(name, &options).map(|capture| (name.clone(), capture)).map_err(|e| fault(name, &e))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let store = global.store().await?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let sensor = args.sensor.clone().unwrap_or_else(host_name);
-    let mut workers = Vec::new();
-    for (interface, capture) in captures {
-        let worker = Worker {
-            run: new_run(&args.site.site, &sensor, &interface),
-            interface,
-            capture,
-            intake: Intake::new(Limits::default()).with_options(args.tunnels.options()),
-            store: store.clone(),
-            runtime: tokio::runtime::Handle::current(),
-            stop: stop.clone(),
-        };
-        workers.push(tokio::task::spawn_blocking(move || worker.watch()));
-    }
-    warnln!("watching {}; Ctrl-C stops", args.interfaces.join(", "));
-    let all = futures_join(workers);
-    tokio::pin!(all);
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let period = async {
-        match args.period {
-            Some(period) => tokio::time::sleep(period).await,
-            None => std::future::pending().await,
-        }
+    args.log.begin();
+    let options = Options {
+        interfaces: args.interfaces.clone(),
+        live: LiveOptions {
+            snaplen: args.snaplen,
+            filter: args.filter.clone(),
+            promiscuous: args.promiscuous,
+            is_light: args.mode == Mode::Connections,
+            buffer_bytes: args.buffer << 20,
+        },
+        decode: args.tunnels.options(),
+        site: args.site.site.clone(),
+        sensor: args.sensor.clone().unwrap_or_else(host_name),
+        store: global.store_path()?,
+        period: args.period,
+        flush_interval: FLUSH_INTERVAL,
+        keep: args.keep,
+        metrics: args.metrics,
     };
-    let ended = tokio::select! {
-        result = &mut all => Some(result),
-        _ = tokio::signal::ctrl_c() => None,
-        _ = terminate.recv() => None,
-        () = period => None,
-    };
-    stop.store(true, Ordering::Relaxed);
-    let runs = match ended {
-        Some(result) => result?,
-        None => all.await?,
-    };
-    store.close().await;
-    runs.iter().for_each(report);
-    Ok(Done::Clean)
-}
-
-async fn futures_join(workers: Vec<tokio::task::JoinHandle<anyhow::Result<Run>>>) -> anyhow::Result<Vec<Run>> {
-    let mut runs = Vec::new();
-    for worker in workers {
-        runs.push(worker.await??);
-    }
-    Ok(runs)
-}
-
-/// One interface, in a thread of its own.
-struct Worker {
-    interface: String,
-    capture: LiveCapture,
-    intake: Intake,
-    run: Run,
-    store: Store,
-    runtime: tokio::runtime::Handle,
-    stop: Arc<AtomicBool>,
-}
-
-impl Worker {
-    fn watch(mut self) -> anyhow::Result<Run> {
-        let mut flushed = Instant::now();
-        while !self.stop.load(Ordering::Relaxed) {
-            match self.capture.next_frame() {
-                Ok(Some(frame)) => self.intake.take(&frame),
-                Ok(None) => {}
-                Err(LiveError::Gone) => break,
-                Err(error) => {
-                    self.flush()?;
-                    return Err(fault(&self.interface, &error));
-                }
-            }
-            // the clock is read only as often as a flush can matter
-            if (self.intake.packets().is_multiple_of(1_024) || flushed.elapsed() >= FLUSH_INTERVAL)
-                && flushed.elapsed() >= FLUSH_INTERVAL
-            {
-                self.flush()?;
-                flushed = Instant::now();
-            }
-        }
-        self.flush()?;
-        Ok(self.run)
-    }
-
-    fn flush(&mut self) -> anyhow::Result<()> {
-        let links = self.intake.links();
-        let counts = self.intake.counts();
-        let Drops { by_kernel, by_interface } = self.capture.drops();
-        self.run.loss =
-            Loss { dropped_by_kernel: by_kernel, dropped_by_interface: by_interface, ..import_capture::loss(&counts) };
-        self.run.packets = counts.packets;
-        self.run.decoded = counts.decoded;
-        self.run.kinds = counts.kinds.named();
-        self.run.first_packet = counts.span.map(|span| span.first);
-        self.run.last_packet = counts.span.map(|span| span.last);
-        let observations = self.intake.flush();
-        self.run.sweeps = self.intake.sweeps();
-        let learnt = Learnt { names: self.intake.names(), links };
-        self.runtime.block_on(self.store.extend_run(&self.run, &observations, &learnt))?;
-        Ok(())
+    let ended = daemon::run(&options).await.map_err(fault)?;
+    ended.runs.iter().for_each(report);
+    match ended.unwritten {
+        Some(error) => Err(unwritten(&error).into()),
+        None => Ok(Done::Clean),
     }
 }
 
-fn new_run(site: &str, sensor: &str, interface: &str) -> Run {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let parts = [site.as_bytes(), sensor.as_bytes(), interface.as_bytes(), &now.to_le_bytes()];
-    Run {
-        id: RunId(content_id(&parts)),
-        site: site.to_owned(),
-        sensor: sensor.to_owned(),
-        source: interface.to_owned(),
-        kind: "live".into(),
-        ..Run::default()
-    }
+/// A duration of an hour at least: history is kept by the hour.
+fn keep(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < Duration::from_hours(1) { Err(format!("`{text}` is less than an hour")) } else { Ok(time) }
 }
 
 fn host_name() -> String {
@@ -192,7 +120,19 @@ fn host_name() -> String {
     if name.trim().is_empty() { "localhost".into() } else { name.trim().to_owned() }
 }
 
-fn fault(interface: &str, error: &LiveError) -> anyhow::Error {
+fn fault(error: DaemonError) -> anyhow::Error {
+    match error {
+        DaemonError::Interface(name, error) => interface_fault(&name, &error).into(),
+        DaemonError::Store(error) => error.into(),
+        DaemonError::Lock(LockError::Taken(error)) => {
+            Fault::new("capture", error).hint("stop that one first, or name another store with --db").into()
+        }
+        DaemonError::Lock(LockError::File(path, error)) => StoreError::Open(path, error.to_string()).into(),
+        other => Fault::new("capture", other).into(),
+    }
+}
+
+fn interface_fault(interface: &str, error: &LiveError) -> Fault {
     let fault = Fault::new(format_args!("interface `{interface}`"), error);
     match error {
         LiveError::NoInterface => fault.hint("`ip link` lists the interfaces; `any` stands for all"),
@@ -200,7 +140,15 @@ fn fault(interface: &str, error: &LiveError) -> anyhow::Error {
         LiveError::Filter(..) => fault.hint("see pcap-filter(7)"),
         LiveError::Gone | LiveError::Other(_) => fault,
     }
-    .into()
+}
+
+/// The last of what was seen did not come into the store.
+fn unwritten(error: &StoreError) -> Fault {
+    let fault = Fault::new("the last seconds were not written", error);
+    match store_hint(error) {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    }
 }
 
 fn report(run: &Run) {

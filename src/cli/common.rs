@@ -23,12 +23,17 @@ pub(super) struct Global {
 impl Global {
     /// Opens the store, made on first use.
     pub async fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(&self.store_path()?).await?)
+    }
+
+    /// The store's file.
+    pub fn store_path(&self) -> Result<PathBuf, Fault> {
         let path = self.db.clone().map_or_else(default_store, Ok)?;
         if path.as_os_str().to_string_lossy().contains("://") {
             let why = "only files are supported";
-            return Err(Fault::new(format_args!("--db {}", path.display()), why).hint("name a file").into());
+            return Err(Fault::new(format_args!("--db {}", path.display()), why).hint("name a file"));
         }
-        Ok(Store::open(&path).await?)
+        Ok(path)
     }
 }
 

@@ -57,14 +57,21 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 fn store_fault(error: &StoreError) -> String {
-    let hint = match error {
-        StoreError::NotAStore(_) => "name another file with --db, or move this one away",
-        StoreError::Newer(_) => "use the version of flowmap that made it, or a newer one",
-        StoreError::Open(..) => "name a file you may write with --db or FLOWMAP_DB",
-        StoreError::Locked => "another flowmap is writing; try again when it is done",
-        StoreError::Full => "make room, then run the command again",
-        StoreError::Damaged(_) => "restore the store from a copy, or import its captures into a new one",
-        StoreError::Sql(_) => return error.to_string(),
-    };
-    format!("{error}\nhint: {hint}")
+    match store_hint(error) {
+        Some(hint) => format!("{error}\nhint: {hint}"),
+        None => error.to_string(),
+    }
+}
+
+/// What to do about a store that cannot be used.
+pub(super) fn store_hint(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::NotAStore(_) => Some("name another file with --db, or move this one away"),
+        StoreError::Newer(_) => Some("use the version of flowmap that made it, or a newer one"),
+        StoreError::Open(..) | StoreError::ReadOnly => Some("name a file you may write with --db or FLOWMAP_DB"),
+        StoreError::Locked => Some("another flowmap is writing; try again when it is done"),
+        StoreError::Full => Some("make room, then run the command again"),
+        StoreError::Damaged(_) => Some("restore the store from a copy, or import its captures into a new one"),
+        StoreError::Sql(_) => None,
+    }
 }

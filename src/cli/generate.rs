@@ -5,11 +5,12 @@ use clap_complete::Shell;
 
 use super::{Cli, Done, print};
 
-/// Print the man page or shell completions.
+/// Print the man page, shell completions or a unit for systemd.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap gen man > /usr/local/share/man/man1/flowmap.1
-  flowmap gen completions bash > /etc/bash_completion.d/flowmap")]
+  flowmap gen completions bash > /etc/bash_completion.d/flowmap
+  flowmap gen systemd eth0 eth1 > /etc/systemd/system/flowmap.service")]
 pub(super) struct Args {
     #[command(subcommand)]
     what: What,
@@ -24,14 +25,24 @@ enum What {
         /// The shell
         shell: Shell,
     },
+    /// A hardened unit that captures as a user of its own
+    Systemd {
+        /// Interfaces to watch
+        #[arg(default_value = "any", value_name = "IFACE", value_parser = interface)]
+        interfaces: Vec<String>,
+        /// Where the program is
+        #[arg(long, default_value = "/usr/local/bin/flowmap", value_name = "PATH", value_parser = program)]
+        program: String,
+    },
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Done> {
     let mut command = Cli::command();
     let mut text = Vec::new();
-    match args.what {
+    match &args.what {
         What::Man => man(&command, &mut text)?,
-        What::Completions { shell } => clap_complete::generate(shell, &mut command, "flowmap", &mut text),
+        What::Completions { shell } => clap_complete::generate(*shell, &mut command, "flowmap", &mut text),
+        What::Systemd { interfaces, program } => text.extend(unit(interfaces, program).bytes()),
     }
     print::text(&text)?;
     Ok(Done::Clean)
@@ -49,4 +60,92 @@ fn man(command: &clap::Command, text: &mut Vec<u8>) -> std::io::Result<()> {
         page.render_options_section(text)?;
     }
     Ok(())
+}
+
+/// The name of an interface, as Linux allows it, but for what a unit would read as something else.
+fn interface(name: &str) -> Result<String, String> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-@:+".contains(letter);
+    let is_name = (1..=15).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('-');
+    if is_name { Ok(name.to_owned()) } else { Err(format!("`{name}` is no name of an interface")) }
+}
+
+fn program(path: &str) -> Result<String, String> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+".contains(letter);
+    if path.starts_with('/') && path.chars().all(is_plain) {
+        Ok(path.to_owned())
+    } else {
+        Err(format!("`{path}` is not an absolute path of letters, digits and ._-+"))
+    }
+}
+
+/// What the daemon needs and nothing else; it confines itself further once it runs.
+fn unit(interfaces: &[String], program: &str) -> String {
+    let interfaces = interfaces.join(" ");
+    format!(
+        "[Unit]
+Description=flowmap: who talks to whom on {interfaces}
+Documentation=man:flowmap(1)
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+ExecStart={program} --db /var/lib/flowmap/flowmap.db capture --metrics 127.0.0.1:9464 {interfaces}
+WatchdogSec=60
+Restart=on-failure
+RestartSec=5
+TimeoutStopSec=30
+
+DynamicUser=yes
+StateDirectory=flowmap
+StateDirectoryMode=0700
+UMask=0077
+AmbientCapabilities=CAP_NET_RAW
+CapabilityBoundingSet=CAP_NET_RAW
+NoNewPrivileges=yes
+
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+MemoryMax=1G
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RemoveIPC=yes
+RestrictAddressFamilies=AF_PACKET AF_NETLINK AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@resources
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_unit_would_read_as_more_than_a_name_is_refused() {
+        for name in ["eth0", "any", "br-1a2b", "eth0.10", "veth1@if2"] {
+            assert_eq!(interface(name).unwrap(), name);
+        }
+        for name in ["", "-x", "eth0 --db /x", "eth0\nExecStartPre=/x", "%i", "$HOME", "a-name-of-16-byte"] {
+            assert!(interface(name).is_err(), "{name}");
+        }
+        assert!(program("/usr/bin/flowmap").is_ok() && program("flowmap").is_err() && program("/a b").is_err());
+    }
 }

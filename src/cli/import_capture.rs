@@ -1,7 +1,6 @@
 //! Captures into the store.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Read},
     path::Path,
 };
@@ -121,16 +120,11 @@ impl<R: Read> Reading<R> {
 }
 
 /// What the decoder and the table could not use.
-pub(super) fn loss(counts: &Counts) -> Loss {
-    let mut not_decoded: BTreeMap<String, u64> = BTreeMap::new();
-    for (reason, count) in &counts.not_decoded {
-        // several numbers may have one name, as the two Ethernet types of PPPoE
-        *not_decoded.entry(reason.to_string()).or_default() += count;
+fn loss(counts: &Counts) -> Loss {
+    Loss {
+        not_decoded: counts.not_decoded_by_name(),
+        bounds: counts.bounds_by_name(),
+        names: counts.missed_names,
+        ..Loss::default()
     }
-    let mut bounds: BTreeMap<String, u64> =
-        counts.bounds.iter().map(|(bound, count)| (bound.to_string(), *count)).collect();
-    if counts.missed_links > 0 {
-        bounds.insert("packets whose word about links was left out, there was too much".into(), counts.missed_links);
-    }
-    Loss { not_decoded, bounds, names: counts.missed_names, ..Loss::default() }
 }

@@ -11,6 +11,7 @@ macro_rules! warnln {
 mod capture;
 mod common;
 mod diff;
+mod doctor;
 mod explain;
 mod fault;
 mod flows;
@@ -22,6 +23,7 @@ mod import_records;
 mod inventory;
 mod inventory_list;
 mod inventory_sync;
+mod log;
 mod names;
 mod policies;
 mod print;
@@ -92,7 +94,9 @@ enum Command {
     Diff(diff::Args),
     /// Show captures, loss, undecoded packets, and how complete the learning is
     Status(status::Args),
-    /// Print the man page or shell completions
+    /// Look at rights, interfaces, clock, disk and store before a capture starts
+    Doctor(doctor::Args),
+    /// Print the man page, shell completions or a unit for systemd
     #[command(name = "gen")]
     Generate(generate::Args),
 }
@@ -113,7 +117,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error)),
     };
-    match runtime.block_on(dispatch(cli)) {
+    let done = runtime.block_on(dispatch(cli));
+    // whoever was told to stop at once does not wait for threads
+    runtime.shutdown_background();
+    match done {
         Ok(Done::Clean) => ExitCode::SUCCESS,
         Ok(Done::Found) => ExitCode::from(1),
         Err(error) => fail(&error),
@@ -135,6 +142,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Explain(args) => explain::run(&global, args).await,
         Command::Diff(args) => diff::run(&global, args).await,
         Command::Status(args) => status::run(&global, args).await,
+        Command::Doctor(args) => doctor::run(&global, args).await,
         Command::Generate(args) => generate::run(&args),
     }
 }

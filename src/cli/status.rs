@@ -12,6 +12,7 @@ use super::{
     world::{Site, World},
 };
 use crate::{
+    daemon::{self, Figures},
     inventory::{Conflict, network_plugin},
     map::{self, By, Hidden, Learning},
     model::{Cover, Dependency, Watched, WorkloadRef},
@@ -34,24 +35,50 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let world = World::open(global, &args.selection).await?;
     let dependencies: Vec<Dependency> = world.sites.iter().flat_map(|site| site.dependencies(By::Workload)).collect();
     let learning = map::learning(&dependencies);
+    // files alone have none
+    let daemon = if args.selection.from.is_empty() { daemon::running(&global.store_path()?) } else { None };
     if args.output.output == Output::Json {
         let runs: Vec<_> = world.runs.iter().map(runs::json).collect();
         let conflicts: Vec<_> = world.sites.iter().flat_map(conflicts).collect();
         let value = json!({
-            "runs": runs, "dependencies": dependencies.len(), "learning": learning, "conflicts": conflicts,
+            "daemon": daemon, "runs": runs, "dependencies": dependencies.len(), "learning": learning, "conflicts": conflicts,
             "coverage": world.sites.iter().flat_map(coverage).collect::<Vec<_>>(),
             "network_plugins": world.sites.iter().filter_map(plugin).collect::<Vec<_>>(),
             "mesh": world.sites.iter().flat_map(|site| hidden(site, &dependencies)).collect::<Vec<_>>(),
         });
         print::json(&value)?;
     } else {
-        let mut text = text(&world.runs, &dependencies, learning);
+        let mut text = daemon.as_ref().map(daemon_text).unwrap_or_default();
+        text += &self::text(&world.runs, &dependencies, learning);
         for site in &world.sites {
             inventory_text(&mut text, site, &dependencies);
         }
         print::text(printable(&text).as_bytes())?;
     }
     Ok(Done::Clean)
+}
+
+/// What the daemon that writes to the store is doing.
+fn daemon_text(figures: &Figures) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // writing to a String cannot fail
+        let _ = writeln!(text, "{name:<14}{value}");
+    };
+    let answers = figures.metrics.map(|address| format!(", metrics at {address}")).unwrap_or_default();
+    line("daemon", format!("process {}{answers}", figures.pid));
+    for it in &figures.interfaces {
+        let (up, dropped) = (if it.is_up { "" } else { ", away" }, it.dropped_by_kernel + it.dropped_by_interface);
+        let held = it.connections;
+        line(
+            "  watches",
+            format!("{}{up}: {} packets, {dropped} dropped, {held} connections", it.interface, it.packets),
+        );
+    }
+    if let Some(why) = &figures.store.failing {
+        line("  not written", why.clone());
+    }
+    text
 }
 
 /// Addresses that two owners had at one time.

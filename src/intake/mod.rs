@@ -8,6 +8,7 @@
 mod decoded;
 mod digest;
 mod kinds;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -236,6 +237,12 @@ impl Intake {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shards.iter().map(Tracker::waiting).sum()
+    }
+
+    /// Connections held now.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.shards.iter().map(Tracker::live).sum()
     }
 
     /// The names that are new or told again since they were asked for last.

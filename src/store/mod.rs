@@ -11,6 +11,7 @@ mod observations;
 mod old_rows;
 mod open;
 mod part;
+mod retention;
 mod run;
 mod sweeps;
 mod watch;
@@ -43,6 +44,9 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the disk is full; nothing of this was written")]
     Full,
+    /// The file may be read and not written.
+    #[error("the store may not be written")]
+    ReadOnly,
     /// A row does not read as flowmap writes it.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -53,13 +57,14 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        // primary result codes of SQLite: 5 BUSY, 6 LOCKED, 11 CORRUPT, 13 FULL, 26 NOTADB
+        // primary result codes of SQLite: 5 BUSY, 6 LOCKED, 8 READONLY, 11 CORRUPT, 13 FULL, 26 NOTADB
         let code = error
             .as_database_error()
             .and_then(sqlx::error::DatabaseError::code)
             .and_then(|code| code.parse::<u32>().ok());
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Locked,
+            Some(8) => Self::ReadOnly,
             Some(11 | 26) => Self::Damaged(error.to_string()),
             Some(13) => Self::Full,
             _ => Self::Sql(error),

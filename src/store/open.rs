@@ -2,7 +2,7 @@ use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{Store, StoreError};
@@ -12,12 +12,40 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The same for a daemon, which tries again later, and is not to be kept from ending.
+const DAEMON_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How many rows are read ahead of who takes them: with few the two threads wait for each other at every row.
 const ROWS_AHEAD: usize = 1_024;
 
 impl Store {
     /// Opens the store at `path`, made with its folder where there is none, and brings its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, options()).await
+    }
+
+    /// The same for a daemon: it waits a second at most where another process writes, and needs no other folder than that
+    /// of the store.
+    pub async fn open_for_daemon(path: &Path) -> Result<Self, StoreError> {
+        let options = options().busy_timeout(DAEMON_BUSY_TIMEOUT).pragma("temp_store", "MEMORY");
+        let store = Self::open_with(path, options).await?;
+        match store.check_writable().await {
+            // others may be writing: that ends
+            Ok(()) | Err(StoreError::Locked | StoreError::Full) => Ok(store),
+            Err(StoreError::ReadOnly) => Err(StoreError::Open(path.to_owned(), "may not be written".into())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a transaction that writes can begin.
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query("DELETE FROM run WHERE id IS NULL").execute(&mut *transaction).await?;
+        transaction.rollback().await?;
+        Ok(())
+    }
+
+    async fn open_with(path: &Path, options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let fail = |error: std::io::Error| StoreError::Open(path.to_owned(), error.to_string());
         if path.is_dir() {
             return Err(StoreError::Open(path.to_owned(), "is a directory".into()));
@@ -33,7 +61,7 @@ impl Store {
                 return Err(fail(error));
             }
         }
-        let options = options().filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let options = options.filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         Self::connect(options).await.map_err(|error| error.at(path))
     }
 
@@ -64,6 +92,8 @@ impl Store {
 
 fn options() -> SqliteConnectOptions {
     SqliteConnectOptions::new()
+        // holds for a store that is made now; it gives room back in small steps
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)

@@ -326,3 +326,41 @@ async fn sums_of_sweeps_are_replaced_by_the_latest_and_go_with_their_run() {
     store.remove_run(RunId(5)).await.unwrap();
     assert!(store.sweeps().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_live_captures_saw_too_long_ago_is_forgotten_and_what_was_imported_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flowmap.db");
+    let store = Store::open(&path).await.unwrap();
+    let at = |hour: i32| Some(Hour(hour).start());
+    let live = |id, first, last| Run { kind: "live".into(), first_packet: at(first), last_packet: at(last), ..run(id) };
+    let row = |hour| {
+        let mut row = observation(80, 1..900);
+        row.key.hour = Hour(hour);
+        row
+    };
+    let old: Vec<Observation> = (499_000..499_900).map(row).collect();
+    store.extend_run(&live(1, 499_000, 500_001), &old, &Learnt::default()).await.unwrap();
+    store.extend_run(&live(1, 499_000, 500_001), &[row(500_000), row(500_001)], &Learnt::default()).await.unwrap();
+    store.extend_run(&live(2, 499_000, 499_001), &[row(499_000)], &Learnt::default()).await.unwrap();
+    let file = Run { kind: "file".into(), first_packet: at(499_000), last_packet: at(499_001), ..run(3) };
+    store.extend_run(&file, &[row(499_000)], &Learnt::default()).await.unwrap();
+    let pages = |store: Store| async move {
+        sqlx::query_scalar::<_, i64>("PRAGMA page_count").fetch_one(&store.pool).await.unwrap()
+    };
+    let before = pages(store.clone()).await;
+    let mut steps = 0;
+    while store.forget_some(Hour(500_001).start()).await.unwrap() {
+        steps += 1;
+    }
+    assert!(steps > 10, "in small steps");
+    assert_eq!(all(&store).await, [row(500_001), row(499_000)]);
+    let left: Vec<(RunId, Option<Timestamp>)> =
+        store.runs().await.unwrap().iter().map(|run| (run.id, run.first_packet)).collect();
+    assert_eq!(left, [(RunId(3), at(499_000)), (RunId(1), at(500_001))]);
+    for _ in 0..100 {
+        store.forget_some(Hour(500_001).start()).await.unwrap();
+    }
+    let after = pages(store.clone()).await;
+    assert!(after * 4 < before, "{before} pages became {after}");
+}

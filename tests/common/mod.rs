@@ -4,6 +4,7 @@
 
 pub mod cluster;
 pub mod frames;
+pub mod lab;
 pub mod links;
 pub mod packets;
 pub mod pcap;

@@ -1,0 +1,73 @@
+//! `flowmap doctor`: what stands in the way of a good capture here, each with its cure.
+
+use std::time::Duration;
+
+use super::{
+    Done,
+    capture::{self, SNAPLEN},
+    common::{Global, OutputArg, TunnelArgs, duration},
+    print::{self, Table},
+};
+use crate::{
+    capture::live::LiveOptions,
+    daemon::{Finding, Options, State, examine},
+    model::DEFAULT_SITE,
+};
+
+/// Look at rights, interfaces, clock, disk and store before a capture starts.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap doctor
+  flowmap doctor eth0 --for 10s")]
+pub(super) struct Args {
+    /// Interfaces
+    #[arg(default_value = "any", value_name = "IFACE")]
+    interfaces: Vec<String>,
+    /// How long to try
+    #[arg(long = "for", default_value = "3s", value_name = "DURATION", value_parser = duration)]
+    trial: Duration,
+    /// Bytes to take of each packet
+    #[arg(long, default_value_t = SNAPLEN, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    snaplen: u32,
+    #[command(flatten)]
+    tunnels: TunnelArgs,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let options = Options {
+        interfaces: args.interfaces,
+        live: LiveOptions {
+            snaplen: args.snaplen,
+            filter: None,
+            promiscuous: false,
+            is_light: false,
+            buffer_bytes: capture::BUFFER_MIB << 20,
+        },
+        decode: args.tunnels.options(),
+        site: DEFAULT_SITE.into(),
+        sensor: String::new(),
+        store: global.store_path()?,
+        period: None,
+        flush_interval: capture::FLUSH_INTERVAL,
+        keep: None,
+        metrics: None,
+    };
+    let found = examine(&options, args.trial).await;
+    let mut table = Table::new(&["check", "state", "finding", "cure"]);
+    for finding in &found {
+        table.row(row(finding));
+    }
+    print::list(args.output.output, &found, &table, "nothing was looked at")?;
+    Ok(if found.iter().all(|finding| finding.state != State::Wrong) { Done::Clean } else { Done::Found })
+}
+
+fn row(finding: &Finding) -> Vec<String> {
+    let state = match finding.state {
+        State::Fine => "fine",
+        State::Attention => "attention",
+        State::Wrong => "wrong",
+    };
+    vec![finding.check.into(), state.into(), finding.what.clone(), finding.cure.unwrap_or_default().into()]
+}

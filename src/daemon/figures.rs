@@ -1,0 +1,136 @@
+//! What the daemon is doing, in numbers: for `/metrics`, for `status`, and for those who wonder whether it is alive.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// What one interface brought since the start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InterfaceFigures {
+    /// Its name.
+    pub interface: String,
+    /// Whether it is watched now.
+    pub is_up: bool,
+    /// How often it went away.
+    pub times_gone: u64,
+    /// Frames.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Frames that belong to a connection.
+    pub decoded: u64,
+    /// The others, by reason.
+    pub not_decoded: BTreeMap<String, u64>,
+    /// Frames that the kernel had no room for.
+    pub dropped_by_kernel: u64,
+    /// Frames that the interface or its driver dropped.
+    pub dropped_by_interface: u64,
+    /// Connections in the table now.
+    pub connections: u64,
+    /// Connections written out early, for the table was full.
+    pub evicted: u64,
+    /// Connections that were left out, for the store could not be written.
+    pub left_out: u64,
+}
+
+/// What became of the writing since the start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoreFigures {
+    /// Transactions that were written.
+    pub flushes: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// Seconds that all the written ones took.
+    pub flush_seconds: f64,
+    /// Seconds of the last one.
+    pub last_flush_seconds: f64,
+    /// Why it cannot be written now.
+    pub failing: Option<String>,
+    /// Bytes of the store's files.
+    pub bytes: u64,
+    /// Clients, servers and ports that were seen for the first time since the start.
+    pub novel: u64,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The daemon's process.
+    pub pid: u32,
+    /// When it started, in seconds since 1970.
+    pub started: u64,
+    /// Where it answers to Prometheus.
+    pub metrics: Option<SocketAddr>,
+    /// Interface by interface, in the order in which they were named.
+    pub interfaces: Vec<InterfaceFigures>,
+    /// The store.
+    pub store: StoreFigures,
+}
+
+/// A capture thread tells its figures every second, and between two flushes of a full table after some.
+const LONGEST_SILENCE: Duration = Duration::from_secs(20);
+
+/// What the threads share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    stop: AtomicBool,
+    figures: Mutex<Figures>,
+    /// When each capture thread was last heard of.
+    beats: Mutex<Vec<Instant>>,
+}
+
+impl Shared {
+    pub fn new(figures: Figures) -> Self {
+        let beats = Mutex::new(vec![Instant::now(); figures.interfaces.len()]);
+        Self { stop: AtomicBool::new(false), figures: Mutex::new(figures), beats }
+    }
+
+    /// Tells all threads to end.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The figures of this moment.
+    pub fn figures(&self) -> Figures {
+        locked(&self.figures).clone()
+    }
+
+    /// What a capture thread has counted; it is alive.
+    pub fn publish(&self, n: usize, figures: InterfaceFigures) {
+        if let Some(place) = locked(&self.figures).interfaces.get_mut(n) {
+            *place = figures;
+        }
+        if let Some(beat) = locked(&self.beats).get_mut(n) {
+            *beat = Instant::now();
+        }
+    }
+
+    /// Changes what is known of the store.
+    pub fn of_store(&self, change: impl FnOnce(&mut StoreFigures)) {
+        change(&mut locked(&self.figures).store);
+    }
+
+    /// Which capture thread was not heard of for too long.
+    pub fn stalled(&self) -> Option<String> {
+        let n = locked(&self.beats).iter().position(|beat| beat.elapsed() > LONGEST_SILENCE)?;
+        let name = locked(&self.figures).interfaces.get(n).map(|it| it.interface.clone()).unwrap_or_default();
+        Some(format!("the thread that watches {name} stands still"))
+    }
+}
+
+/// A thread that panicked leaves whole figures: they are replaced, not worked on.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,75 @@
+//! `/metrics` and `/healthz` over HTTP, for those who watch the daemon.
+
+use std::{convert::Infallible, io, net, sync::Arc, time::Duration};
+
+use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::Full;
+use hyper::{
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+
+use super::{figures::Shared, metrics};
+
+/// Connections at one time; the next ones wait.
+const MAX_CONNECTIONS: usize = 8;
+/// How long a connection may last.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long it rests where the system has no room for another connection.
+const REST: Duration = Duration::from_millis(200);
+
+/// Answers for as long as the daemon runs.
+pub(super) async fn serve(listener: net::TcpListener, shared: Arc<Shared>) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let place = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(REST).await;
+            continue;
+        };
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            // what goes wrong on the way is the caller's to notice
+            let _ = timeout(LONGEST, connection(stream, shared)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) -> Result<(), hyper::Error> {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = answer(request.uri().path(), &shared);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+}
+
+fn answer(path: &str, shared: &Shared) -> Response<Full<Bytes>> {
+    let figures = shared.figures();
+    let (status, text) = match path {
+        "/metrics" => (StatusCode::OK, metrics::text(&figures)),
+        "/healthz" => match shared.stalled().or_else(|| metrics::complaint(&figures)) {
+            None => (StatusCode::OK, "ok\n".to_owned()),
+            Some(complaint) => (StatusCode::SERVICE_UNAVAILABLE, complaint + "\n"),
+        },
+        _ => (StatusCode::NOT_FOUND, "there are /metrics and /healthz\n".to_owned()),
+    };
+    let mut answer = Response::new(Full::new(Bytes::from(text)));
+    *answer.status_mut() = status;
+    let kind = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}

@@ -1,0 +1,182 @@
+//! The main thread: starts the others, listens for signals, and ends what it started.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use sd_notify::NotifyState;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot},
+    task::{JoinHandle, spawn_blocking},
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tracing::{info, warn};
+
+use super::{
+    DaemonError, Ended, Figures, InterfaceFigures, Lock, Options,
+    figures::Shared,
+    http, rights,
+    worker::{Flush, Worker},
+    writer::Writer,
+};
+use crate::{
+    capture::live::LiveCapture,
+    store::{Run, StoreError},
+};
+
+/// How often the figures are left beside the store.
+const TELL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Watches until it is told to stop, or for as long as the options say.
+pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
+    let mut signals = Signals::new()?;
+    // first all handles: nothing is written where one of them fails
+    let captures = open_all(options)?;
+    let lock = Lock::take(&options.store)?;
+    let listener = options.metrics.map(listen).transpose()?;
+    let shared = Arc::new(Shared::new(first_figures(options, listener.as_ref())));
+    // before the first thread, which could not be confined from here
+    let lacking = rights::confine(options.folder());
+    let mut daemon = Daemon::start(options, captures, lock, shared).await?;
+    if let Some(listener) = listener {
+        tokio::spawn(http::serve(listener, daemon.shared.clone()));
+    }
+    info!("watching {}; Ctrl-C stops", options.interfaces.join(", "));
+    for lack in lacking {
+        warn!("not confined by {lack}");
+    }
+    notify(&[NotifyState::Ready]);
+    daemon.wait(options, &mut signals).await;
+    notify(&[NotifyState::Stopping]);
+    daemon.shared.stop();
+    tokio::select! {
+        ended = daemon.end() => ended,
+        () = signals.stop() => Err(DaemonError::StoppedTwice),
+    }
+}
+
+fn open_all(options: &Options) -> Result<Vec<LiveCapture>, DaemonError> {
+    let open = |name: &String| {
+        LiveCapture::open(name, &options.live).map_err(|error| DaemonError::Interface(name.clone(), error))
+    };
+    options.interfaces.iter().map(open).collect()
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, DaemonError> {
+    TcpListener::bind(address).map_err(|error| DaemonError::Metrics(address, error))
+}
+
+/// Tells the service manager, where there is one that asks.
+fn notify(state: &[NotifyState<'_>]) {
+    // one that does not listen will notice by itself
+    let _ = sd_notify::notify(state);
+}
+
+fn first_figures(options: &Options, listener: Option<&TcpListener>) -> Figures {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let interface = |name: &String| InterfaceFigures { interface: name.clone(), is_up: true, ..Default::default() };
+    Figures {
+        pid: std::process::id(),
+        started: now.as_secs(),
+        interfaces: options.interfaces.iter().map(interface).collect(),
+        metrics: listener.and_then(|listener| listener.local_addr().ok()),
+        ..Figures::default()
+    }
+}
+
+/// The threads that run.
+struct Daemon {
+    lock: Lock,
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<Run>>,
+    writer: JoinHandle<io::Result<Option<StoreError>>>,
+}
+
+impl Daemon {
+    async fn start(
+        options: &Options,
+        captures: Vec<LiveCapture>,
+        mut lock: Lock,
+        shared: Arc<Shared>,
+    ) -> Result<Self, DaemonError> {
+        // the store may tell better why nothing can be written there
+        let _ = lock.write(&shared.figures());
+        let (outbox, inbox) = mpsc::unbounded_channel::<Flush>();
+        let (opened, is_opened) = oneshot::channel();
+        let writer = Writer::new(&options.store, options.keep, shared.clone());
+        let writer = spawn_blocking(move || writer.run(inbox, opened));
+        is_opened.await.unwrap_or_else(|_| Err(StoreError::Damaged("the writer ended".into())))?;
+        let start = |(n, capture)| {
+            let worker = Worker::new(n, capture, options, outbox.clone(), shared.clone());
+            spawn_blocking(move || worker.watch())
+        };
+        let workers = captures.into_iter().enumerate().map(start).collect();
+        Ok(Self { lock, shared, workers, writer })
+    }
+
+    /// Until there is a reason to stop.
+    async fn wait(&mut self, options: &Options, signals: &mut Signals) {
+        let period = async {
+            match options.period {
+                Some(period) => sleep(period).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(period);
+        let mut ticks = interval(TELL_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut period => return,
+                () = signals.stop() => return,
+                _ = ticks.tick() => self.look_around(),
+            }
+            if self.workers.iter().all(JoinHandle::is_finished) || self.writer.is_finished() {
+                return;
+            }
+        }
+    }
+
+    fn look_around(&mut self) {
+        // without this for a while the service manager starts another
+        if self.shared.stalled().is_none() {
+            notify(&[NotifyState::Watchdog]);
+        }
+        // a full disk: whoever reads it sees older figures
+        let _ = self.lock.write(&self.shared.figures());
+    }
+
+    /// Waits for all threads; they were told.
+    async fn end(self) -> Result<Ended, DaemonError> {
+        let mut runs = Vec::new();
+        for worker in self.workers {
+            runs.push(worker.await.map_err(io::Error::other)?);
+        }
+        let unwritten = self.writer.await.map_err(io::Error::other)??;
+        Ok(Ended { runs, unwritten })
+    }
+}
+
+/// What the system may tell the daemon.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Until it is told to stop.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {},
+            _ = self.terminate.recv() => {},
+        }
+    }
+}

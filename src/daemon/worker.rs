@@ -1,0 +1,253 @@
+//! A thread that watches one interface.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{info, warn};
+
+use super::{InterfaceFigures, Options, figures::Shared};
+use crate::{
+    capture::{
+        Drops, LIGHT_SHARE,
+        live::{LiveCapture, LiveOptions},
+    },
+    connection::{Bound, Limits},
+    intake::Intake,
+    model::Observation,
+    store::{Learnt, Loss, Run, RunId, content_id},
+};
+
+/// How often the clock is looked at while packets come, in packets.
+const PACKETS_PER_LOOK: u32 = 512;
+/// How often figures are told.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the thread sleeps where there is no interface, before it looks whether to stop.
+const NAP: Duration = Duration::from_millis(200);
+/// An interface that went away is looked for after this time, then after twice as long, and so on.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Not later than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Traces of connections that are over and cannot be written, above which they are left out: some 60 MB.
+const MAX_WAITING: usize = 262_144;
+/// The bound above, in a run's loss.
+const LEFT_OUT: &str = "connections left out, the store could not be written for too long";
+
+/// What a run in light mode does not know.
+const SAMPLED: &str = "times fewer packets within TCP connections were taken (--mode connections): TCP's packets and bytes are too low, \
+                       names in TLS and HTTP are missing, and streams that were open before may be";
+
+/// What is handed to the writer.
+pub(super) struct Flush {
+    pub run: Run,
+    pub observations: Vec<Observation>,
+    pub learnt: Learnt,
+    /// Cleared when it is done with: until then its sender hands over nothing more.
+    pub pending: Arc<AtomicBool>,
+}
+
+/// One interface with its table of connections.
+pub(super) struct Worker {
+    n: usize,
+    interface: String,
+    live: LiveOptions,
+    source: Source,
+    intake: Intake,
+    run: Run,
+    figures: InterfaceFigures,
+    /// What handles lost that are closed, and the one that is open.
+    drops_before: Drops,
+    drops_now: Drops,
+    flush_interval: Duration,
+    pending: Arc<AtomicBool>,
+    outbox: UnboundedSender<Flush>,
+    shared: Arc<Shared>,
+}
+
+/// Where frames come from.
+enum Source {
+    Open(Box<LiveCapture>),
+    /// It went away: when to look for it again, and how long to wait after that.
+    Gone(Instant, Duration),
+}
+
+/// When what is done now and then was done last.
+struct Times {
+    told: Instant,
+    flushed: Instant,
+}
+
+impl Worker {
+    pub fn new(
+        n: usize,
+        capture: LiveCapture,
+        options: &Options,
+        outbox: UnboundedSender<Flush>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let interface = options.interfaces.get(n).cloned().unwrap_or_default();
+        let of_all = Limits::default();
+        let limits = Limits { connections: of_all.connections.div_ceil(options.interfaces.len().max(1)), ..of_all };
+        Self {
+            n,
+            live: options.live.clone(),
+            source: Source::Open(Box::new(capture)),
+            intake: Intake::new(limits).with_options(options.decode.clone()),
+            run: new_run(options, &interface),
+            figures: InterfaceFigures { interface: interface.clone(), is_up: true, ..InterfaceFigures::default() },
+            interface,
+            drops_before: Drops::default(),
+            drops_now: Drops::default(),
+            flush_interval: options.flush_interval,
+            pending: Arc::default(),
+            outbox,
+            shared,
+        }
+    }
+
+    /// Watches until told to stop; the run as it ended.
+    pub fn watch(mut self) -> Run {
+        let mut times = Times { told: Instant::now(), flushed: Instant::now() };
+        while !self.shared.is_stopping() {
+            self.read();
+            self.look_around(&mut times);
+        }
+        self.flush();
+        self.run
+    }
+
+    /// Takes some frames in, or waits a little where none come.
+    fn read(&mut self) {
+        let capture = match &mut self.source {
+            Source::Open(capture) => capture,
+            Source::Gone(next, wait) => {
+                let (next, wait) = (*next, *wait);
+                return self.look_for_interface(next, wait);
+            }
+        };
+        for _ in 0..PACKETS_PER_LOOK {
+            match capture.next_frame() {
+                Ok(Some(frame)) => {
+                    self.figures.bytes += u64::from(frame.wire_length);
+                    self.intake.take(&frame);
+                }
+                Ok(None) => {
+                    capture.wait();
+                    break;
+                }
+                Err(error) => {
+                    warn!("{}: {error}; waiting for it", self.interface);
+                    self.source = Source::Gone(Instant::now() + FIRST_WAIT, FIRST_WAIT);
+                    self.figures.is_up = false;
+                    self.figures.times_gone += 1;
+                    self.drops_before = self.drops_before.plus(std::mem::take(&mut self.drops_now));
+                    break;
+                }
+            }
+        }
+    }
+
+    fn look_for_interface(&mut self, next: Instant, wait: Duration) {
+        if Instant::now() < next {
+            return thread::sleep(NAP);
+        }
+        if let Ok(capture) = LiveCapture::open(&self.interface, &self.live) {
+            info!("{} is back", self.interface);
+            self.source = Source::Open(Box::new(capture));
+            self.figures.is_up = true;
+        } else {
+            let wait = (wait * 2).min(LONGEST_WAIT);
+            self.source = Source::Gone(Instant::now() + wait, wait);
+        }
+    }
+
+    fn look_around(&mut self, times: &mut Times) {
+        let now = Instant::now();
+        if now.duration_since(times.told) >= TELL_INTERVAL {
+            self.tell();
+            times.told = now;
+        }
+        let is_due = now.duration_since(times.flushed) >= self.flush_interval;
+        let is_free = !self.pending.load(Ordering::Acquire);
+        let has_much = self.intake.waiting() > MAX_WAITING;
+        if is_free && (is_due || has_much) {
+            self.flush();
+            times.flushed = now;
+        } else if has_much {
+            let left_out = self.intake.drain().iter().map(|row| row.traces.total()).sum::<u64>();
+            self.figures.left_out += left_out;
+        }
+    }
+
+    /// Tells the figures of now.
+    fn tell(&mut self) {
+        if let Source::Open(capture) = &mut self.source {
+            self.drops_now = capture.drops();
+        }
+        let drops = self.drops_before.plus(self.drops_now);
+        let counts = self.intake.counts();
+        self.figures = InterfaceFigures {
+            packets: counts.packets,
+            decoded: counts.decoded,
+            not_decoded: counts.not_decoded_by_name(),
+            dropped_by_kernel: drops.by_kernel,
+            dropped_by_interface: drops.by_interface,
+            connections: u64::try_from(self.intake.live()).unwrap_or(u64::MAX),
+            evicted: counts.bounds.get(&Bound::Connections).copied().unwrap_or_default(),
+            ..std::mem::take(&mut self.figures)
+        };
+        self.run.loss = Loss {
+            not_decoded: self.figures.not_decoded.clone(),
+            dropped_by_kernel: drops.by_kernel,
+            dropped_by_interface: drops.by_interface,
+            bounds: counts.bounds_by_name(),
+            names: counts.missed_names,
+            damage: None,
+        };
+        if self.live.is_light {
+            self.run.loss.bounds.insert(SAMPLED.into(), LIGHT_SHARE);
+        }
+        if self.figures.left_out > 0 {
+            self.run.loss.bounds.insert(LEFT_OUT.into(), self.figures.left_out);
+        }
+        self.run.packets = counts.packets;
+        self.run.decoded = counts.decoded;
+        self.run.kinds = counts.kinds.named();
+        self.run.first_packet = counts.span.map(|span| span.first);
+        self.run.last_packet = counts.span.map(|span| span.last);
+        self.shared.publish(self.n, self.figures.clone());
+    }
+
+    /// Hands over what is new.
+    fn flush(&mut self) {
+        self.tell();
+        let links = self.intake.links();
+        let observations = self.intake.flush();
+        self.run.sweeps = self.intake.sweeps();
+        let learnt = Learnt { names: self.intake.names(), links };
+        self.pending.store(true, Ordering::Release);
+        let flush = Flush { run: self.run.clone(), observations, learnt, pending: self.pending.clone() };
+        // the writer ends after its senders: it is there
+        let _ = self.outbox.send(flush);
+    }
+}
+
+fn new_run(options: &Options, interface: &str) -> Run {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let Options { site, sensor, .. } = options;
+    let parts = [site.as_bytes(), sensor.as_bytes(), interface.as_bytes(), &now.to_le_bytes()];
+    Run {
+        id: RunId(content_id(&parts)),
+        site: site.clone(),
+        sensor: sensor.clone(),
+        source: interface.to_owned(),
+        kind: "live".into(),
+        ..Run::default()
+    }
+}

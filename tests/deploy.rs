@@ -1,0 +1,58 @@
+//! What is handed to others to run flowmap: manifests of Kubernetes, and a unit of systemd.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::{path::Path, process::Command};
+
+use common::{
+    Flowmap,
+    python::{has_modules, script},
+    skipped,
+};
+
+#[test]
+fn the_manifests_are_what_an_api_server_accepts_and_the_kustomization_lists_them_all() {
+    if has_modules(&["yaml", "kubernetes_validate"]) {
+        let told = script("manifests.py", &[&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")]);
+        assert_eq!(told.trim(), "Namespace ServiceAccount DaemonSet ServiceAccount ClusterRole ClusterRoleBinding");
+    }
+}
+
+#[test]
+fn the_daemon_of_the_manifests_has_one_capability_and_no_token() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/daemonset.yaml"));
+    let documents = flowmap::yaml::read_all(&text.expect("the manifest")).expect("YAML");
+    let pod = &documents.last().expect("a document")["spec"]["template"]["spec"];
+    let rights = &pod["containers"][0]["securityContext"];
+    assert_eq!(rights["capabilities"], serde_json::json!({"drop": ["ALL"], "add": ["NET_RAW"]}));
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    // its arguments are some that flowmap knows
+    let args = pod["containers"][0]["args"].as_array().expect("arguments").iter();
+    let args: Vec<&str> = args.map(|it| it.as_str().expect("text")).chain(["--for", "nonsense"]).collect();
+    let said = Flowmap::new().run(&args).stderr;
+    assert!(said.contains("`nonsense` is not a duration"), "{said}");
+}
+
+#[test]
+fn the_unit_is_one_that_systemd_takes() {
+    let flowmap = Flowmap::new();
+    let unit = flowmap.ok(&["gen", "systemd", "eth0", "eth1", "--program", "/bin/true"]).stdout;
+    for line in ["Type=notify", "CapabilityBoundingSet=CAP_NET_RAW", "WatchdogSec=60", "NoNewPrivileges=yes"] {
+        assert!(unit.lines().any(|it| it == line), "{unit}");
+    }
+    let start = "ExecStart=/bin/true --db /var/lib/flowmap/flowmap.db capture --metrics 127.0.0.1:9464 eth0 eth1";
+    assert!(unit.lines().any(|it| it == start), "{unit}");
+    assert_eq!(flowmap.run(&["gen", "systemd", "eth0\nExecStartPre=/bin/true"]).code, 2);
+    flowmap.write("flowmap.service", &unit);
+    let verify =
+        Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(flowmap.path("flowmap.service")).output();
+    match verify {
+        Err(_) => skipped("systemd-analyze is not there"),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!said.contains("flowmap.service:"), "{said}");
+        }
+    }
+}

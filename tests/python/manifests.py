@@ -1,0 +1,19 @@
+"""Checks a folder of manifests: every document passes kubernetes-validate in its strict mode (no unknown field), and the
+kustomization lists every other file. Prints the kinds in the order of the list.
+"""
+import pathlib
+import sys
+
+import kubernetes_validate
+import yaml
+
+folder = pathlib.Path(sys.argv[1])
+kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+beside = {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
+assert set(kustomization["resources"]) == beside, f"{kustomization['resources']}, not {beside}"
+kinds = []
+for name in kustomization["resources"]:
+    for document in yaml.safe_load_all((folder / name).read_text()):
+        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+        kinds.append(document["kind"])
+print(*kinds)
