@@ -102,6 +102,7 @@ def main():
         for name in names:
             ip("netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
             ip("-n", name, "link", "set", "fm0", "up")
+            ip("-n", name, "link", "set", "lo", "up")
         watch(names, flowmap, bare, capture, folder)
     finally:
         for name in names:
@@ -126,6 +127,9 @@ def watch(names, flowmap, bare, capture, folder):
         sender = subprocess.run(["ip", "netns", "exec", names[1], "taskset", "-c", "0", "tcpreplay", "-q", "--preload-pcap",
                                  "-t", f"--loop={LOOPS}", "-i", "fm0", capture], capture_output=True, text=True, check=True)
         time.sleep(7)
+        if receiver.poll() is not None:
+            print(f"{name:<28}ended early: {receiver.communicate()[1].strip().splitlines()[-1:]}")
+            continue
         cpu, memory = spent(receiver.pid) - before, resident(receiver.pid)
         receiver.send_signal(signal.SIGTERM)
         said = receiver.communicate(timeout=60)[1]

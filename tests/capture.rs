@@ -554,3 +554,98 @@ for n in range(20): ask('shop.test', 1); ask('shop.test', 28)";
     assert!(names(&live).contains("shop.test"));
     assert_eq!(names(&live), names(&imported));
 }
+
+#[test]
+fn a_hangup_has_it_read_its_file_again_and_a_wrong_file_changes_nothing() {
+    let Some(lab) = Lab::new("w") else { return };
+    let flowmap = Flowmap::new();
+    flowmap.write("etc/flowmap.yaml", "filter: port 9\n");
+    let config = common::text(&flowmap.path("etc/flowmap.yaml"));
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--config", &config]);
+    lab.talk();
+    thread::sleep(Duration::from_millis(500));
+    flowmap.write("etc/flowmap.yaml", "filter: port 8080\n");
+    daemon.signal("-HUP");
+    daemon.hear("fm0 is opened again");
+    lab.talk();
+    thread::sleep(Duration::from_millis(500));
+    for (text, said) in [("filtr: x\n", "all stays as it was"), ("filter: no filter at all\n", "it stays as it was")] {
+        flowmap.write("etc/flowmap.yaml", text);
+        daemon.signal("-HUP");
+        daemon.hear(said);
+    }
+    lab.talk();
+    thread::sleep(Duration::from_millis(500));
+    daemon.stop();
+    let wanted: Vec<_> = expected()
+        .into_iter()
+        .map(|(a, b, port, out, count)| (a, b, port, out, if port == 9 { count } else { count * 2 }))
+        .collect();
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), wanted);
+}
+
+#[test]
+fn a_service_manager_is_told_that_it_is_ready_alive_and_stopping() {
+    let Some(lab) = Lab::new("n") else { return };
+    let flowmap = Flowmap::new();
+    let socket = std::os::unix::net::UnixDatagram::bind(flowmap.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let hear = |wanted: &str| {
+        let mut bytes = [0; 200];
+        loop {
+            let count = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            if String::from_utf8_lossy(&bytes[..count]).lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    };
+    let mut command = lab.command(0, env!("CARGO_BIN_EXE_flowmap"));
+    let store = common::text(&flowmap.path("store.db"));
+    let command = command.args(["--db", &store, "capture", "fm0"]).env("NOTIFY_SOCKET", flowmap.path("notify"));
+    let child = common::lab::Running(command.stderr(Stdio::null()).spawn().unwrap());
+    hear("READY=1");
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    assert!(Command::new("kill").arg(child.0.id().to_string()).status().unwrap().success());
+    hear("STOPPING=1");
+}
+
+#[test]
+fn packet_times_that_jump_both_ways_lose_no_packet() {
+    use flowmap::{
+        capture::{Frame, LinkType},
+        connection::Limits,
+        intake::Intake,
+        model::Timestamp,
+    };
+    const DAY: i64 = 86_400 * 1_000_000_000;
+    let mut intake = Intake::new(Limits { connections: 1_000, ..Limits::default() });
+    let mut packets = 0;
+    let mut take = |intake: &mut Intake, time: i64, n: u16| {
+        // UDP from a port of its own
+        let mut data = [0; 42];
+        data[12..14].copy_from_slice(&[8, 0]);
+        data[14..24].copy_from_slice(&[0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17]);
+        data[26..34].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        data[34..36].copy_from_slice(&(1_024 + n).to_be_bytes());
+        data[36..40].copy_from_slice(&[0, 53, 0, 8]);
+        let time = Timestamp(1_760_000_000_000_000_000 + time);
+        intake.take(&Frame { time, link: LinkType::ETHERNET, interface: 0, wire_length: 42, data: &data });
+        packets += 1;
+    };
+    let mut rows = Vec::new();
+    for n in 0..5_000 {
+        let jump = [0, DAY, -DAY, 400 * DAY, -400 * DAY, 1, -1][usize::from(n) % 7];
+        take(&mut intake, jump + i64::from(n) * 1_000_000, n % 3_000);
+        if n % 700 == 0 {
+            rows.extend(intake.flush());
+        }
+    }
+    rows.extend(intake.finish());
+    let counted: u64 = rows
+        .iter()
+        .flat_map(|row| row.traces.iter())
+        .map(|trace| trace.from_src.fullest().0 + trace.from_dst.fullest().0)
+        .sum();
+    assert_eq!(counted, packets, "of {} rows", rows.len());
+}

@@ -1,6 +1,10 @@
 //! `flowmap capture`: watch interfaces until stopped.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     Done, Fault,
@@ -71,6 +75,9 @@ pub(super) struct Args {
     /// Where this is [default: the host's name]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
+    /// YAML with filter, snaplen, promiscuous or mode, which go before the flags; read again at SIGHUP
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Forget what live captures saw before this age, hour by hour [default: keep all]
     #[arg(long, value_name = "DURATION", value_parser = keep)]
     keep: Option<Duration>,
@@ -92,6 +99,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             is_light: args.mode == Mode::Connections,
             buffer_bytes: args.buffer << 20,
         },
+        config: args.config.clone(),
         decode: args.tunnels.options(),
         site: args.site.site.clone(),
         sensor: args.sensor.clone().unwrap_or_else(host_name),

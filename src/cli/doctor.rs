@@ -45,6 +45,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             is_light: false,
             buffer_bytes: capture::BUFFER_MIB << 20,
         },
+        config: None,
         decode: args.tunnels.options(),
         site: DEFAULT_SITE.into(),
         sensor: String::new(),

@@ -91,6 +91,7 @@ After=network-online.target
 [Service]
 Type=notify
 ExecStart={program} --db /var/lib/flowmap/flowmap.db capture --metrics 127.0.0.1:9464 {interfaces}
+ExecReload=/bin/kill -HUP $MAINPID
 WatchdogSec=60
 Restart=on-failure
 RestartSec=5

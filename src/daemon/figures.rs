@@ -5,12 +5,14 @@ use std::{
     net::SocketAddr,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::capture::live::LiveOptions;
 
 /// What one interface brought since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -85,12 +87,16 @@ pub(super) struct Shared {
     figures: Mutex<Figures>,
     /// When each capture thread was last heard of.
     beats: Mutex<Vec<Instant>>,
+    /// How interfaces are to be opened, and how often that was told.
+    live: Mutex<LiveOptions>,
+    tellings: AtomicU64,
 }
 
 impl Shared {
-    pub fn new(figures: Figures) -> Self {
+    pub fn new(figures: Figures, live: LiveOptions) -> Self {
         let beats = Mutex::new(vec![Instant::now(); figures.interfaces.len()]);
-        Self { stop: AtomicBool::new(false), figures: Mutex::new(figures), beats }
+        let (figures, live) = (Mutex::new(figures), Mutex::new(live));
+        Self { stop: AtomicBool::new(false), figures, beats, live, tellings: AtomicU64::new(0) }
     }
 
     /// Tells all threads to end.
@@ -100,6 +106,22 @@ impl Shared {
 
     pub fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Has all interfaces opened again, like this.
+    pub fn open_again(&self, live: LiveOptions) {
+        *locked(&self.live) = live;
+        self.tellings.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often interfaces were to be opened again.
+    pub fn tellings(&self) -> u64 {
+        self.tellings.load(Ordering::Acquire)
+    }
+
+    /// How interfaces are to be opened.
+    pub fn live(&self) -> LiveOptions {
+        locked(&self.live).clone()
     }
 
     /// The figures of this moment.

@@ -3,6 +3,7 @@
 //! A capture thread never waits for the store. Every few seconds it hands what is new to the writer; while the writer is
 //! busy with what it got last, for a locked store or a full disk, the thread goes on adding to its table, which is bounded.
 
+mod config;
 mod examine;
 mod figures;
 mod http;
@@ -13,6 +14,7 @@ mod supervise;
 mod worker;
 mod writer;
 
+pub use config::{ConfigError, Mode};
 pub use examine::{Finding, State, examine};
 pub use figures::{Figures, InterfaceFigures, StoreFigures};
 pub use lock::{AlreadyRunning, Lock, LockError, running};
@@ -37,6 +39,8 @@ pub struct Options {
     pub interfaces: Vec<String>,
     /// How they are opened.
     pub live: LiveOptions,
+    /// What goes before [`Options::live`], read again at SIGHUP.
+    pub config: Option<PathBuf>,
     /// What is known of the network.
     pub decode: decode::Options,
     /// The site that it all belongs to.
@@ -83,6 +87,9 @@ pub enum DaemonError {
     /// Another one watches, or it cannot be told.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The file of what may change cannot be used.
+    #[error("{0}: {1}")]
+    Config(PathBuf, ConfigError),
     /// Nobody can be answered there.
     #[error("--metrics {0}: {1}")]
     Metrics(SocketAddr, std::io::Error),

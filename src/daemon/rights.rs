@@ -70,7 +70,7 @@ const REFUSED: [i64; 38] = [
 ];
 
 /// Confines this thread and those that it starts; tells what the system could not do.
-pub(super) fn confine(folder: &Path) -> Vec<String> {
+pub(super) fn confine(folder: &Path, config: Option<&Path>) -> Vec<String> {
     let mut lacking = Vec::new();
     let mut note = |what: &str, done: Result<(), String>| {
         if let Err(why) = done {
@@ -78,7 +78,7 @@ pub(super) fn confine(folder: &Path) -> Vec<String> {
         }
     };
     note("capabilities", drop_capabilities());
-    note("landlock", restrict_files(folder));
+    note("landlock", restrict_files(folder, config));
     note("seccomp", refuse_calls());
     note("no_new_privs", check_no_new_privileges());
     lacking
@@ -104,7 +104,10 @@ fn drop_capabilities() -> Result<(), String> {
 }
 
 /// Files: the store's folder, and reading what interfaces and filters need. TCP: nothing but the listener that is open.
-fn restrict_files(folder: &Path) -> Result<(), String> {
+fn restrict_files(folder: &Path, config: Option<&Path>) -> Result<(), String> {
+    // its folder, for editors put a new file in the place of the old
+    let of_config = config.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    let of_config = of_config.or(config.map(|_| Path::new(".")));
     let rules = || {
         Ruleset::default()
             .handle_access(AccessFs::from_all(LANDLOCK))?
@@ -112,6 +115,7 @@ fn restrict_files(folder: &Path) -> Result<(), String> {
             .create()?
             .add_rules(path_beneath_rules([folder], AccessFs::from_all(LANDLOCK)))?
             .add_rules(path_beneath_rules(READABLE, AccessFs::from_read(LANDLOCK)))?
+            .add_rules(path_beneath_rules(of_config, AccessFs::from_read(LANDLOCK)))?
             .restrict_self()
     };
     let status = rules().map_err(|error: landlock::RulesetError| error.to_string())?;

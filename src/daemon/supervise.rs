@@ -17,14 +17,14 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    DaemonError, Ended, Figures, InterfaceFigures, Lock, Options,
+    DaemonError, Ended, Figures, InterfaceFigures, Lock, Options, config,
     figures::Shared,
     http, rights,
     worker::{Flush, Worker},
     writer::Writer,
 };
 use crate::{
-    capture::live::LiveCapture,
+    capture::live::{LiveCapture, LiveOptions},
     store::{Run, StoreError},
 };
 
@@ -35,12 +35,13 @@ const TELL_INTERVAL: Duration = Duration::from_secs(5);
 pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
     let mut signals = Signals::new()?;
     // first all handles: nothing is written where one of them fails
-    let captures = open_all(options)?;
+    let live = live_options(options)?;
+    let captures = open_all(options, &live)?;
     let lock = Lock::take(&options.store)?;
     let listener = options.metrics.map(listen).transpose()?;
-    let shared = Arc::new(Shared::new(first_figures(options, listener.as_ref())));
+    let shared = Arc::new(Shared::new(first_figures(options, listener.as_ref()), live));
     // before the first thread, which could not be confined from here
-    let lacking = rights::confine(options.folder());
+    let lacking = rights::confine(options.folder(), options.config.as_deref());
     let mut daemon = Daemon::start(options, captures, lock, shared).await?;
     if let Some(listener) = listener {
         tokio::spawn(http::serve(listener, daemon.shared.clone()));
@@ -59,10 +60,17 @@ pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
     }
 }
 
-fn open_all(options: &Options) -> Result<Vec<LiveCapture>, DaemonError> {
-    let open = |name: &String| {
-        LiveCapture::open(name, &options.live).map_err(|error| DaemonError::Interface(name.clone(), error))
-    };
+/// As the flags say, and the file that goes before them.
+fn live_options(options: &Options) -> Result<LiveOptions, DaemonError> {
+    match &options.config {
+        None => Ok(options.live.clone()),
+        Some(path) => config::read(path, &options.live).map_err(|error| DaemonError::Config(path.clone(), error)),
+    }
+}
+
+fn open_all(options: &Options, live: &LiveOptions) -> Result<Vec<LiveCapture>, DaemonError> {
+    let open =
+        |name: &String| LiveCapture::open(name, live).map_err(|error| DaemonError::Interface(name.clone(), error));
     options.interfaces.iter().map(open).collect()
 }
 
@@ -132,12 +140,23 @@ impl Daemon {
         loop {
             tokio::select! {
                 () = &mut period => return,
-                () = signals.stop() => return,
+                told = signals.next() => match told {
+                    Told::Stop => return,
+                    Told::Reload => self.reload(options),
+                },
                 _ = ticks.tick() => self.look_around(),
             }
             if self.workers.iter().all(JoinHandle::is_finished) || self.writer.is_finished() {
                 return;
             }
+        }
+    }
+
+    /// Reads the file again, and has the interfaces opened again.
+    fn reload(&self, options: &Options) {
+        match live_options(options) {
+            Ok(live) => self.shared.open_again(live),
+            Err(error) => warn!("{error}; all stays as it was"),
         }
     }
 
@@ -161,22 +180,40 @@ impl Daemon {
     }
 }
 
+/// What a signal means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Stop,
+    Reload,
+}
+
 /// What the system may tell the daemon.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// What it is told next.
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
+        }
     }
 
     /// Until it is told to stop.
     async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {},
-            _ = self.terminate.recv() => {},
-        }
+        while self.next().await != Told::Stop {}
     }
 }

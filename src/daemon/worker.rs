@@ -20,7 +20,7 @@ use crate::{
     },
     connection::{Bound, Limits},
     intake::Intake,
-    model::Observation,
+    model::{Observation, Timestamp},
     store::{Learnt, Loss, Run, RunId, content_id},
 };
 
@@ -57,6 +57,10 @@ pub(super) struct Worker {
     n: usize,
     interface: String,
     live: LiveOptions,
+    /// The telling by which the interface was opened.
+    telling: u64,
+    /// Frames from before this were taken from another handle.
+    from: Timestamp,
     source: Source,
     intake: Intake,
     run: Run,
@@ -96,7 +100,9 @@ impl Worker {
         let limits = Limits { connections: of_all.connections.div_ceil(options.interfaces.len().max(1)), ..of_all };
         Self {
             n,
-            live: options.live.clone(),
+            live: shared.live(),
+            telling: shared.tellings(),
+            from: Timestamp(i64::MIN),
             source: Source::Open(Box::new(capture)),
             intake: Intake::new(limits).with_options(options.decode.clone()),
             run: new_run(options, &interface),
@@ -115,6 +121,9 @@ impl Worker {
     pub fn watch(mut self) -> Run {
         let mut times = Times { told: Instant::now(), flushed: Instant::now() };
         while !self.shared.is_stopping() {
+            if self.telling != self.shared.tellings() {
+                self.open_again();
+            }
             self.read();
             self.look_around(&mut times);
         }
@@ -133,6 +142,7 @@ impl Worker {
         };
         for _ in 0..PACKETS_PER_LOOK {
             match capture.next_frame() {
+                Ok(Some(frame)) if frame.time < self.from => {}
                 Ok(Some(frame)) => {
                     self.figures.bytes += u64::from(frame.wire_length);
                     self.intake.take(&frame);
@@ -150,6 +160,35 @@ impl Worker {
                     break;
                 }
             }
+        }
+    }
+
+    /// Opens the interface as it is to be from now on. Where that fails the old handle stays. Frames of the moment in which both
+    /// are open count once: those from before it are taken from the old one.
+    fn open_again(&mut self) {
+        self.telling = self.shared.tellings();
+        let live = self.shared.live();
+        let Source::Open(old) = &mut self.source else {
+            self.live = live;
+            return;
+        };
+        match LiveCapture::open(&self.interface, &live) {
+            Ok(new) => {
+                self.from = now();
+                while let Ok(Some(frame)) = old.next_frame() {
+                    if frame.time >= self.from {
+                        break;
+                    }
+                    self.figures.bytes += u64::from(frame.wire_length);
+                    self.intake.take(&frame);
+                }
+                self.drops_before = self.drops_before.plus(old.drops());
+                self.drops_now = Drops::default();
+                self.live = live;
+                self.source = Source::Open(Box::new(new));
+                info!("{} is opened again", self.interface);
+            }
+            Err(error) => warn!("{}: {error}; it stays as it was", self.interface),
         }
     }
 
@@ -236,6 +275,11 @@ impl Worker {
         // the writer ends after its senders: it is there
         let _ = self.outbox.send(flush);
     }
+}
+
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn new_run(options: &Options, interface: &str) -> Run {

@@ -1,0 +1,99 @@
+//! What may change while the daemon runs: a file that SIGHUP has it read again.
+
+use std::{fs, io, path::Path};
+
+use serde::Deserialize;
+
+use crate::{
+    capture::live::LiveOptions,
+    yaml::{self, YamlError},
+};
+
+/// How much to take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Every packet.
+    #[default]
+    Packets,
+    /// Of TCP what opens and closes, and a sample.
+    Connections,
+}
+
+/// The file: what it says goes before the flags.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    filter: Option<String>,
+    snaplen: Option<u32>,
+    promiscuous: Option<bool>,
+    mode: Option<Mode>,
+}
+
+/// Why a file does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is no YAML.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// It says something that is not known.
+    #[error(transparent)]
+    Field(#[from] serde_json::Error),
+    /// It is not one document.
+    #[error("one document is wanted")]
+    Documents,
+    /// Fewer bytes than headers, or more than a packet has.
+    #[error("`snaplen` ({0}) must be between 64 and 262144")]
+    Snaplen(u32),
+}
+
+/// How interfaces are to be opened: as the flags say, but for what the file says.
+pub(super) fn read(path: &Path, flags: &LiveOptions) -> Result<LiveOptions, ConfigError> {
+    let text = fs::read_to_string(path)?;
+    let config = match &yaml::read_all(&text)?[..] {
+        [] => Config::default(),
+        [one] => Config::deserialize(one)?,
+        _ => return Err(ConfigError::Documents),
+    };
+    let snaplen = config.snaplen.unwrap_or(flags.snaplen);
+    if !(64..=262_144).contains(&snaplen) {
+        return Err(ConfigError::Snaplen(snaplen));
+    }
+    Ok(LiveOptions {
+        filter: config.filter.or_else(|| flags.filter.clone()),
+        snaplen,
+        promiscuous: config.promiscuous.unwrap_or(flags.promiscuous),
+        is_light: config.mode.map_or(flags.is_light, |mode| mode == Mode::Connections),
+        buffer_bytes: flags.buffer_bytes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_says_goes_before_the_flags_and_what_it_may_not_say_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let flags = LiveOptions {
+            snaplen: 704,
+            filter: Some("tcp".into()),
+            promiscuous: false,
+            is_light: false,
+            buffer_bytes: 1,
+        };
+        let of = |text: &str| {
+            fs::write(file.path(), text).unwrap();
+            read(file.path(), &flags)
+        };
+        let read = of("filter: not port 22\nsnaplen: 128\nmode: connections\n").unwrap();
+        assert_eq!((read.filter.as_deref(), read.snaplen, read.is_light), (Some("not port 22"), 128, true));
+        assert_eq!(of("").unwrap().filter.as_deref(), Some("tcp"));
+        assert_eq!(of("snaplen: 12\n").unwrap_err().to_string(), "`snaplen` (12) must be between 64 and 262144");
+        assert!(of("filtr: x\n").unwrap_err().to_string().contains("filtr"));
+        assert!(of("a: 1\n---\nb: 2\n").is_err() && of("mode: all\n").is_err());
+    }
+}
