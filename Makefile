@@ -105,6 +105,7 @@ bench-recommend: setup-build ## time policies for 100,000 pods from 10 million d
 
 .PHONY: bench-live
 bench-live: setup-build ## what a live capture costs beside others, in network namespaces; needs root, tcpreplay, tcpdump, softflowd
+	@scripts/setup.sh bench
 	cargo build --release --locked
 	$(if $(filter 0,$(shell id -u)),,sudo) python3 scripts/bench_live.py "$(target)/release/flowmap"
 

@@ -83,6 +83,8 @@ bench() {
     need softflowd command -v softflowd
     need nfdump command -v nfpcapd
     need argus-server command -v argus
+    need tcpreplay command -v tcpreplay
+    need tcpdump command -v tcpdump
     install_missing
 }
 

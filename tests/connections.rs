@@ -188,7 +188,9 @@ fn fragments_whose_first_was_not_captured_are_counted_and_make_no_flow() {
     flowmap.write("it.pcap", Frames::ethernet(packets).bytes());
     let said = flowmap.ok(&["import", "it.pcap"]).stderr;
     assert!(
-        said.contains("5 packets, 3 decoded, not decoded: ipv4: fragment whose first part was not seen 2"),
+        said.contains(
+            "5 packets, 3 decoded (fragments 3, udp 3), not decoded: ipv4: fragment whose first part was not seen 2"
+        ),
         "{said}"
     );
     let flows = flowmap.json(&["flows", "--by", "address"]);

@@ -61,7 +61,11 @@ impl Store {
                 return Err(fail(error));
             }
         }
-        let options = options.filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let mut options = options.filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        if std::fs::metadata(path).is_ok_and(|data| data.len() == 0) {
+            // a store gives room back in small steps; to say so again would write to what may be a newer flowmap's
+            options = options.auto_vacuum(SqliteAutoVacuum::Incremental);
+        }
         Self::connect(options).await.map_err(|error| error.at(path))
     }
 
@@ -92,8 +96,6 @@ impl Store {
 
 fn options() -> SqliteConnectOptions {
     SqliteConnectOptions::new()
-        // holds for a store that is made now; it gives room back in small steps
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)

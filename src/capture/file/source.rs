@@ -3,8 +3,8 @@ use std::{
     ops::Range,
 };
 
-/// Room for the largest block, and little enough that what is read stays in a core's own cache.
-const BUFFER_BYTES: usize = 384 << 10;
+/// Room for the largest block, and enough that threads which share a batch seldom wait for each other.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// Bytes of a file through one buffer of fixed size. While it is pinned, what was taken stays where it is.
 pub struct Source<R> {
