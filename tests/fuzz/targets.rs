@@ -136,7 +136,7 @@ fn read(file: &[u8]) {
 }
 
 /// The reader's buffer, which a file that is read in more than one go must be longer than.
-const BUFFER_BYTES: usize = 384 << 10;
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// One of so many inputs is also read behind enough other packets that the edge of the reader's buffer lies within it.
 const LONG: u64 = 64;
