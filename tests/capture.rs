@@ -272,7 +272,7 @@ fn a_store_that_cannot_be_written_or_read_is_an_error_at_the_start() {
 }
 
 #[test]
-fn killed_in_mid_traffic_it_leaves_a_whole_store_with_all_but_the_last_interval() {
+fn killed_in_mid_traffic_it_leaves_a_whole_store() {
     let Some(lab) = Lab::new("x") else { return };
     let flowmap = Flowmap::new();
     let store = flowmap.path("store.db");

@@ -28,7 +28,7 @@ const EVICTED_SHARE: usize = 32;
 const PLACES_PER_CONNECTION: usize = 4;
 
 /// Silent connections are looked for once in so many seconds of the packets' time.
-const SWEEP_INTERVAL_S: f64 = 60.0;
+const EXPIRY_INTERVAL_S: f64 = 60.0;
 
 /// As far as connections tell time.
 const A_MICROSECOND_S: f64 = 1e-6;
@@ -50,8 +50,8 @@ pub(super) struct Book {
     evicted: u64,
     in_too_many_networks: u64,
     /// When silent connections were looked for last, and the packets since.
-    swept: Timestamp,
-    since_sweep: usize,
+    expired: Timestamp,
+    since_expiry: usize,
     pub is_ending: bool,
 }
 
@@ -64,8 +64,8 @@ impl Book {
             rows: Rows::default(),
             evicted: 0,
             in_too_many_networks: 0,
-            swept: Timestamp::default(),
-            since_sweep: 0,
+            expired: Timestamp::default(),
+            since_expiry: 0,
             is_ending: false,
         }
     }
@@ -202,17 +202,17 @@ impl Book {
     }
 
     /// Looking at all of them must not cost more than the packets did that came since.
-    pub fn is_sweep_due(&mut self, time: Timestamp, packets: usize, live: usize) -> bool {
-        self.since_sweep += packets;
-        let is_due = self.since_sweep >= live && time.seconds_since(self.swept).abs() >= SWEEP_INTERVAL_S;
+    pub fn is_expiry_due(&mut self, time: Timestamp, packets: usize, live: usize) -> bool {
+        self.since_expiry += packets;
+        let is_due = self.since_expiry >= live && time.seconds_since(self.expired).abs() >= EXPIRY_INTERVAL_S;
         if is_due {
-            (self.swept, self.since_sweep) = (time, 0);
+            (self.expired, self.since_expiry) = (time, 0);
         }
         is_due
     }
 
     /// Writes out and forgets what was silent for long.
-    pub fn sweep<A: Address>(&mut self, table: &mut Table<A>, time: Timestamp) {
+    pub fn expire<A: Address>(&mut self, table: &mut Table<A>, time: Timestamp) {
         let is_silent = |id: SlotId| time.seconds_since(table.get(id).last()) > self.limits.idle_s;
         let silent: Vec<SlotId> = table.firsts().filter(|first| table.chain(*first).all(is_silent)).collect();
         for first in silent {
@@ -236,7 +236,7 @@ impl Book {
 
     /// Forgets the sweeps of hours that are over.
     pub fn forget_sweeps(&mut self) {
-        let before = Hour(self.swept.hour().0.saturating_sub(1));
+        let before = Hour(self.expired.hour().0.saturating_sub(1));
         self.rows.sweeps.forget_before(before);
     }
 

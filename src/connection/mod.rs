@@ -302,9 +302,9 @@ impl Tracker {
     /// Writes out the silent connections now and then, and more of them when the table is full.
     fn make_room(&mut self, time: Timestamp, packets: usize) {
         let live = self.live();
-        if self.book.is_sweep_due(time, packets, live) {
-            self.book.sweep(&mut self.v4, time);
-            self.book.sweep(&mut self.v6, time);
+        if self.book.is_expiry_due(time, packets, live) {
+            self.book.expire(&mut self.v4, time);
+            self.book.expire(&mut self.v6, time);
         }
         if live + packets <= self.book.limits.connections.max(packets) {
             return;
