@@ -264,22 +264,16 @@ fn is_in_vain(row: &Observation) -> bool {
     row.traces.iter().all(|trace| is_failed(row.key.opening, trace))
 }
 
+/// Whether the attempt certainly came to nothing. Where a capture shows one way alone, a client that goes on was answered
+/// unseen; and of a datagram only an error tells, for a log or a query whose answer was not captured looks the same.
 fn is_failed(opening: Opening, trace: &Trace) -> bool {
-    let (flags, has) = (trace.flags, |flag| trace.flags.has(flag));
-    if trace.lump.is_record() || !trace.from_dst.is_empty() && !has(Flags::REFUSED) {
+    let has = |flag| trace.flags.has(flag);
+    if trace.lump.is_record() || has(Flags::FROM_DST) || !trace.from_dst.is_empty() && !has(Flags::REFUSED) {
         return false;
     }
     match opening {
-        Opening::Seen => has(Flags::ASKED) && !has(Flags::AGREED) && !has(Flags::PAYLOAD),
-        // a datagram or two; of streams nothing is known
-        Opening::Open => {
-            has(Flags::SRC_FIRST)
-                && !has(Flags::FROM_DST)
-                && trace.from_src.fullest().0 < 3
-                && flags.has(Flags::FROM_SRC)
-                && trace.answer == 0
-                && trace.src_end == trace.identity
-        }
+        Opening::Seen => has(Flags::ASKED) && !has(Flags::AGREED) && !has(Flags::FROM_SRC),
+        Opening::Open => has(Flags::SRC_FIRST) && has(Flags::REFUSED) && trace.from_src.fullest().0 < 3,
     }
 }
 
@@ -375,6 +369,46 @@ mod tests {
         let summed: u64 = told.iter().map(|sweep| sweep.attempts).sum();
         assert_eq!(summed + rows as u64, u64::try_from(hours).unwrap() * u64::from(attempts));
         assert!(told.iter().all(|sweep| sweep.hosts == 50 && sweep.ports <= 30 && sweep.targets <= sweep.attempts));
+    }
+
+    /// So many attempts as [`row`] makes them, but with other flags besides.
+    fn others(opening: Opening, flags: &[Flags]) -> Vec<Observation> {
+        let other = |n| {
+            let Observation { key, traces } = row(7, n);
+            let more = |mut trace: Trace| {
+                trace.flags = Flags::SRC_FIRST;
+                for flag in flags {
+                    trace.flags.add(*flag);
+                }
+                trace
+            };
+            Observation {
+                key: ObservationKey { opening, ..key },
+                traces: TraceSet::restore(traces.into_traces().map(more), 0),
+            }
+        };
+        (0..1_500).map(other).collect()
+    }
+
+    #[test]
+    fn what_may_have_been_answered_unseen_is_no_sweep() {
+        let asked = (Opening::Seen, Flags::ASKED);
+        let sent = (Opening::Open, Flags::FROM_SRC);
+        let cases = [
+            (asked, vec![], true),
+            (asked, vec![Flags::REFUSED], true),
+            // the client goes on: its answer was not captured
+            (asked, vec![Flags::FROM_SRC], false),
+            (asked, vec![Flags::AGREED], false),
+            (sent, vec![Flags::PAYLOAD], false),
+            (sent, vec![Flags::PAYLOAD, Flags::REFUSED], true),
+            (sent, vec![Flags::PAYLOAD, Flags::FROM_DST, Flags::REFUSED], false),
+        ];
+        for ((opening, flag), more, is_sweep) in cases {
+            let mut sweeps = Sweeps::default();
+            let rows = sweeps.fold(others(opening, &[&[flag][..], &more].concat()));
+            assert_eq!((rows.is_empty(), rows.len() == 1_500), (is_sweep, !is_sweep), "{opening:?} {more:?}");
+        }
     }
 
     #[test]
