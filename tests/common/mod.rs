@@ -10,6 +10,7 @@ pub mod packets;
 pub mod pcap;
 pub mod python;
 pub mod random;
+pub mod rows;
 
 use std::{
     collections::BTreeMap,

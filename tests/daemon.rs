@@ -1,0 +1,303 @@
+//! The daemon beside what it captures: its store, its rights, its figures, and how it is told to stop or to change; in network namespaces that the test makes and removes; needs root.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use common::{
+    Flowmap,
+    lab::{Lab, expected, rows, status_of_threads, until},
+    python::python,
+};
+
+#[test]
+fn a_second_daemon_for_one_store_is_told_of_the_first() {
+    let Some(lab) = Lab::new("l") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    let store = common::text(&flowmap.path("store.db"));
+    let second = flowmap.run(&["--db", &store, "capture", "lo", "--for", "1s"]);
+    let words = format!("already running: process {} watches fm0", daemon.pid());
+    second.is_an_error(&[&words, "hint: "]);
+    let told = flowmap.json(&["--db", &store, "status"]);
+    assert_eq!(told["daemon"]["pid"], daemon.pid());
+    daemon.stop();
+    assert!(flowmap.json(&["--db", &store, "status"])["daemon"].is_null());
+    flowmap.ok(&["--db", &store, "capture", "lo", "--for", "1s"]);
+}
+
+#[test]
+fn it_holds_one_capability_and_can_get_no_other() {
+    let Some(lab) = Lab::new("c") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--promiscuous", "--metrics", "127.0.0.1:9464"]);
+    lab.talk();
+    // CAP_NET_RAW is number 13
+    let raw = format!("{:016x}", 1u64 << 13);
+    let none = format!("{:016x}", 0);
+    for (set, value) in [("CapPrm", &raw), ("CapEff", &raw), ("CapBnd", &raw), ("CapInh", &none), ("CapAmb", &none)] {
+        let lines = status_of_threads(daemon.pid(), set);
+        assert!(lines.len() >= 4, "{lines:?}");
+        for line in lines {
+            assert!(line.ends_with(value.as_str()), "{line}");
+        }
+    }
+    for (name, value) in [("NoNewPrivs:", "1"), ("Seccomp:", "2")] {
+        let lines = status_of_threads(daemon.pid(), name);
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.ends_with(value)), "{lines:?}");
+    }
+    thread::sleep(Duration::from_secs(6));
+    assert!(lab.figures("/metrics").contains("flowmap_flush_failures_total 0\n"));
+    daemon.stop();
+    assert!(!daemon.said.contains("not confined by capabilities"), "{}", daemon.said);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
+fn its_figures_are_those_of_the_run() {
+    let Some(lab) = Lab::new("f") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464", "--log", "json"]);
+    lab.talk();
+    until("a flush is told", || !lab.figures("/metrics").contains("flowmap_flush_seconds_count 0\n"));
+    let told = lab.figures("/metrics");
+    assert_eq!(lab.figures("/healthz"), "ok\n");
+    assert!(lab.figures("/other").starts_with("404 "));
+    daemon.stop();
+    let figure = |name: &str| -> u64 {
+        let line = told.lines().find(|line| line.starts_with(&format!("{name}{{interface=\"fm0\"}} "))).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let store = common::text(&flowmap.path("store.db"));
+    let runs = flowmap.json(&["--db", &store, "runs"]);
+    assert!(figure("flowmap_decoded_packets_total") > 20, "{told}");
+    assert!(figure("flowmap_packets_total") <= runs[0]["packets"].as_u64().unwrap());
+    assert!(figure("flowmap_bytes_total") > figure("flowmap_packets_total") * 40, "{told}");
+    assert!(told.contains("flowmap_dependencies_new_total 2\n"), "{told}");
+    assert_eq!(figure("flowmap_kernel_drops_total"), 0);
+    let first: serde_json::Value = serde_json::from_str(daemon.said.lines().next().unwrap()).unwrap();
+    assert_eq!(first["message"], "watching fm0; Ctrl-C stops");
+    assert!(first["timestamp"].is_string() && first["level"] == "INFO", "{first}");
+}
+
+#[test]
+fn a_locked_store_holds_nothing_up_and_is_written_when_it_is_free() {
+    let Some(lab) = Lab::new("k") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
+    let script = "import sqlite3, sys, time
+c = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None); c.execute('BEGIN IMMEDIATE'); print('locked', flush=True); sys.stdin.read()";
+    let lock = || {
+        let mut child = Command::new(python())
+            .args(["-c", script])
+            .arg(flowmap.path("store.db"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = [0; 6];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+        common::lab::Running(child)
+    };
+    let locked = lock();
+    lab.talk();
+    daemon.hear("the store is locked by another process; what is seen is kept in memory meanwhile");
+    until("packets are counted", || {
+        !lab.figures("/metrics").contains("flowmap_decoded_packets_total{interface=\"fm0\"} 0\n")
+    });
+    assert!(lab.figures("/healthz").starts_with("503 the store cannot be written"));
+    drop(locked);
+    daemon.hear("the store is written again");
+    let locked = lock();
+    lab.talk();
+    daemon.signal("-TERM");
+    let (code, took) = daemon.wait();
+    assert_eq!(code, 2, "{}", daemon.said);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(daemon.said.contains("the last seconds were not written: the store is locked"), "{}", daemon.said);
+    drop(locked);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
+fn a_full_disk_is_said_once_and_what_was_seen_is_written_when_there_is_room() {
+    let Some(lab) = Lab::new("d") else { return };
+    let flowmap = Flowmap::new();
+    let disk = flowmap.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let path = common::text(&disk);
+    assert!(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs", &path]).status().unwrap().success());
+    let ended = std::panic::catch_unwind(|| {
+        let store = disk.join("store.db");
+        let mut daemon = lab.watch_store(&store, &["fm0", "--metrics", "127.0.0.1:9464"]);
+        let mut rest = fs::File::create(disk.join("rest")).unwrap();
+        let zeros = [0; 4096];
+        while std::io::Write::write_all(&mut rest, &zeros).is_ok() {}
+        lab.talk();
+        daemon.hear("what is seen is kept in memory meanwhile");
+        thread::sleep(Duration::from_secs(3));
+        lab.talk();
+        assert!(lab.figures("/healthz").starts_with("503 the store cannot be written"));
+        // an open file keeps its room
+        drop(rest);
+        fs::remove_file(disk.join("rest")).unwrap();
+        daemon.hear("the store is written again");
+        daemon.stop();
+        assert_eq!(daemon.said.matches("kept in memory").count(), 1, "{}", daemon.said);
+        let twice: Vec<_> =
+            expected().into_iter().map(|(a, b, port, out, count)| (a, b, port, out, count * 2)).collect();
+        assert_eq!(rows(&flowmap, &store), twice);
+    });
+    assert!(Command::new("umount").arg(&path).status().unwrap().success());
+    assert!(ended.is_ok());
+}
+
+#[test]
+fn a_store_that_cannot_be_written_or_read_is_an_error_at_the_start() {
+    let Some(lab) = Lab::new("r") else { return };
+    let flowmap = Flowmap::new();
+    flowmap.write("noise.db", [0xee; 10_000]);
+    let refused = |store: &str, words: &[&str]| {
+        let mut command = lab.command(0, env!("CARGO_BIN_EXE_flowmap"));
+        let output = command.args(["--db", store, "capture", "fm0", "--for", "5s"]).output().unwrap();
+        common::Output::of(&output).is_an_error(words);
+    };
+    refused(&common::text(&flowmap.path("noise.db")), &["noise.db: not a flowmap store", "hint: "]);
+    let folder = flowmap.path("sealed");
+    fs::create_dir(&folder).unwrap();
+    flowmap.ok(&["--db", &common::text(&folder.join("store.db")), "runs"]);
+    let path = common::text(&folder);
+    for arguments in [&["--bind", &path][..], &["-o", "remount,bind,ro"]] {
+        assert!(Command::new("mount").args(arguments).arg(&path).status().unwrap().success());
+    }
+    let ended = std::panic::catch_unwind(|| {
+        refused(&common::text(&folder.join("store.db")), &["Read-only file system", "hint: "]);
+    });
+    assert!(Command::new("umount").arg(&path).status().unwrap().success());
+    assert!(ended.is_ok());
+}
+
+#[test]
+fn killed_in_mid_traffic_it_leaves_a_whole_store() {
+    let Some(lab) = Lab::new("x") else { return };
+    let flowmap = Flowmap::new();
+    let store = flowmap.path("store.db");
+    let server = lab.serve(
+        1,
+        "import socket
+server = socket.create_server(('10.9.0.2', 8080), backlog=100)
+print('ready', flush=True)
+while True: server.accept()[0].close()",
+    );
+    let client = lab.serve(
+        0,
+        "import socket, time
+print('ready', flush=True)
+while True:
+    socket.create_connection(('10.9.0.2', 8080), timeout=5).recv(1); time.sleep(0.002)",
+    );
+    for kill in 0..20 {
+        let mut daemon = lab.watch(&flowmap, &["fm0"]);
+        // in the middle of the first, the second and the third interval
+        thread::sleep(Duration::from_millis(300 + 650 * (kill % 10)));
+        daemon.signal("-KILL");
+        daemon.wait();
+        common::python::script("dump.py", &[&store]);
+    }
+    drop((client, server));
+    let runs = flowmap.json(&["--db", &common::text(&store), "runs"]);
+    let written = runs.as_array().unwrap().iter().filter(|run| run["packets"].as_u64().unwrap() > 500).count();
+    // those that lived for more than an interval
+    assert!(written >= 4, "{runs}");
+    assert!(rows(&flowmap, &store).iter().any(|row| row.2 == 8080 && row.4 > 100));
+}
+
+#[test]
+fn under_load_it_ends_at_once_and_has_what_it_counted() {
+    let Some(lab) = Lab::new("u") else { return };
+    let flowmap = Flowmap::new();
+    let sender = lab.serve(1, "import socket, struct
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('fm0', 0))
+print('ready', flush=True)
+n = 0
+while True:
+    n += 1
+    ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28, n & 0xffff, 0, 64, 17, 0, bytes([10, 1, n >> 8 & 255, n & 255]), bytes([10, 2, 0, 1]))
+    s.send(bytes(6) + bytes(6) + b'\\x08\\x00' + ip + struct.pack('!HHHH', 1024 + (n >> 16), 53, 8, 0) + bytes(18))");
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    thread::sleep(Duration::from_secs(3));
+    daemon.signal("-TERM");
+    let (code, took) = daemon.wait();
+    drop(sender);
+    assert_eq!(code, 0, "{}", daemon.said);
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    let runs = flowmap.json(&["--db", &common::text(&flowmap.path("store.db")), "runs"]);
+    let packets = runs[0]["packets"].as_u64().unwrap();
+    assert!(packets > 10_000, "{runs}");
+    // a build for development on a busy machine may lose some: it says so
+    let dropped = runs[0]["dropped_by_kernel"].as_u64().unwrap();
+    let said = format!("fm0: {packets} packets, {packets} decoded, {dropped} dropped by the kernel");
+    assert!(daemon.said.contains(&said), "{}", daemon.said);
+}
+
+#[test]
+fn a_hangup_has_it_read_its_file_again_and_a_wrong_file_changes_nothing() {
+    let Some(lab) = Lab::new("w") else { return };
+    let flowmap = Flowmap::new();
+    flowmap.write("etc/flowmap.yaml", "filter: port 9\n");
+    let config = common::text(&flowmap.path("etc/flowmap.yaml"));
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--config", &config]);
+    lab.talk();
+    thread::sleep(Duration::from_millis(500));
+    flowmap.write("etc/flowmap.yaml", "filter: port 8080\n");
+    daemon.signal("-HUP");
+    daemon.hear("fm0 is opened again");
+    lab.talk();
+    thread::sleep(Duration::from_millis(500));
+    for (text, said) in [("filtr: x\n", "all stays as it was"), ("filter: no filter at all\n", "it stays as it was")] {
+        flowmap.write("etc/flowmap.yaml", text);
+        daemon.signal("-HUP");
+        daemon.hear(said);
+    }
+    lab.talk();
+    thread::sleep(Duration::from_millis(500));
+    daemon.stop();
+    let wanted: Vec<_> = expected()
+        .into_iter()
+        .map(|(a, b, port, out, count)| (a, b, port, out, if port == 9 { count } else { count * 2 }))
+        .collect();
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), wanted);
+}
+
+#[test]
+fn a_service_manager_is_told_that_it_is_ready_alive_and_stopping() {
+    let Some(lab) = Lab::new("n") else { return };
+    let flowmap = Flowmap::new();
+    let socket = std::os::unix::net::UnixDatagram::bind(flowmap.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let hear = |wanted: &str| {
+        let mut bytes = [0; 200];
+        loop {
+            let count = socket.recv(&mut bytes).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            if String::from_utf8_lossy(&bytes[..count]).lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    };
+    let mut command = lab.command(0, env!("CARGO_BIN_EXE_flowmap"));
+    let store = common::text(&flowmap.path("store.db"));
+    let command = command.args(["--db", &store, "capture", "fm0"]).env("NOTIFY_SOCKET", flowmap.path("notify"));
+    let child = common::lab::Running(command.stderr(Stdio::null()).spawn().unwrap());
+    hear("READY=1");
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    assert!(Command::new("kill").arg(child.0.id().to_string()).status().unwrap().success());
+    hear("STOPPING=1");
+}
