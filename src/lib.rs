@@ -27,6 +27,8 @@ pub mod map;
 pub mod model;
 pub mod names;
 pub mod policy;
+#[cfg(feature = "cli")]
+pub(crate) mod proposal;
 pub mod recommend;
 pub mod records;
 pub mod render;

@@ -1,6 +1,6 @@
 //! Flags that several commands share.
 
-use std::{collections::BTreeSet, path::PathBuf, time::SystemTime};
+use std::{path::PathBuf, time::SystemTime};
 
 use clap::{Args, ValueEnum};
 
@@ -114,12 +114,6 @@ pub(super) struct Selection {
     /// Leave a run out, by its id in `flowmap runs`
     #[arg(long, value_name = "ID", value_parser = run_id)]
     pub exclude_run: Vec<RunId>,
-}
-
-impl Selection {
-    pub fn excluded(&self) -> BTreeSet<RunId> {
-        self.exclude_run.iter().copied().collect()
-    }
 }
 
 /// The namespaces to look at.

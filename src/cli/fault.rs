@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::store::StoreError;
+use crate::{proposal::ProposalError, store::StoreError};
 
 /// An error with a hint.
 #[derive(Debug)]
@@ -42,10 +42,14 @@ impl std::error::Error for Fault {}
 
 /// Prints an error to stderr.
 pub(super) fn print(error: &anyhow::Error) {
-    let text = match (error.downcast_ref::<Fault>(), error.downcast_ref::<StoreError>()) {
-        (Some(fault), _) => fault.text(),
-        (_, Some(store)) => store_fault(store),
-        _ => format!("{error:#}"),
+    let text = if let Some(fault) = error.downcast_ref::<Fault>() {
+        fault.text()
+    } else if let Some(store) = error.downcast_ref::<StoreError>() {
+        store_fault(store)
+    } else if let Some(proposal) = error.downcast_ref::<ProposalError>() {
+        proposal_fault(proposal)
+    } else {
+        format!("{error:#}")
     };
     // names from captures and files may hold control characters
     warnln!("flowmap: {}", printable(&text));
@@ -54,6 +58,15 @@ pub(super) fn print(error: &anyhow::Error) {
 /// Text without control characters but line ends.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
+}
+
+/// As people see it.
+pub(super) fn proposal_fault(error: &ProposalError) -> String {
+    match (error, error.hint()) {
+        (ProposalError::Store(error), _) => store_fault(error),
+        (_, Some(hint)) => Fault { message: error.to_string().replace('\n', " "), hint: Some(hint) }.text(),
+        (_, None) => format!("{error:#}"),
+    }
 }
 
 fn store_fault(error: &StoreError) -> String {

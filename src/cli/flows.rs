@@ -12,7 +12,7 @@ use super::{
     Done,
     common::{Global, Namespaces, Output, OutputArg, Selection},
     print::{self, Table},
-    world::World,
+    world,
 };
 use crate::{
     map::By,
@@ -47,7 +47,7 @@ enum ByArg {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let world = World::open(global, &args.selection).await?;
+    let world = world::open(global, &args.selection).await?;
     let by = match args.by {
         ByArg::Workload => By::Workload,
         ByArg::Address => By::Address,

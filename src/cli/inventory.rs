@@ -1,9 +1,6 @@
 //! `flowmap inventory`: who is who.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     Done, Fault,
@@ -15,7 +12,8 @@ use super::{
 use crate::{
     inventory::{self, Directory, Listing, Problem, Reading, Sighted, Sighting},
     model::{Cluster, DEFAULT_SITE, Scope},
-    store::{Presence, Snapshot, Store, StoredInventory, StoredObject, StoredSnapshot},
+    proposal::directories,
+    store::{Snapshot, Store},
 };
 
 /// Read or list who is who.
@@ -176,41 +174,6 @@ pub(super) fn print_problems(name: &str, problems: &[Problem], more: usize) {
     if more > 0 {
         warnln!("{name}: and {more} more like these");
     }
-}
-
-/// Who was who when, as the store knows it, by site.
-pub(super) async fn directories(store: &Store, site: Option<&str>) -> anyhow::Result<BTreeMap<String, Directory>> {
-    let mut directories = BTreeMap::new();
-    for (site, inventory) in store.inventories(site).await? {
-        let StoredInventory { snapshots, objects } = inventory;
-        let listings: Vec<Listing> = snapshots.into_iter().map(listing).collect();
-        let mut fault = None;
-        // one after another: all of them parsed at once would be many times their text
-        let sighted = objects.into_iter().map_while(|object| match sighted(object) {
-            Ok(sighted) => Some(sighted),
-            Err(error) => {
-                fault = Some(error);
-                None
-            }
-        });
-        let directory = Directory::over(&listings, sighted);
-        if let Some(error) = fault {
-            return Err(Fault::new("store", format!("the inventory of site {site} cannot be read: {error}")).into());
-        }
-        directories.insert(site, directory);
-    }
-    Ok(directories)
-}
-
-fn listing(snapshot: StoredSnapshot) -> Listing {
-    let StoredSnapshot { source, taken_at, until, complete, .. } = snapshot;
-    Listing { source, taken_at, until, complete }
-}
-
-fn sighted(object: StoredObject) -> serde_json::Result<Sighted> {
-    let sighting = |it: Presence| Sighting { listing: it.snapshot, since: it.since, until: it.until };
-    let sightings = object.presences.into_iter().map(sighting).collect();
-    Ok(Sighted { object: serde_json::from_str(&object.body)?, sightings })
 }
 
 /// Who was who at a site when, as files alone tell it.

@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 
 use super::{
     Done,
-    common::{Namespaces, Output, OutputArg, Selection, moment},
+    common::{Namespaces, Output, OutputArg, moment},
     fault::printable,
-    inventory::directories,
     print::{self, Table},
-    world::World,
 };
 use crate::{
     inventory::{Directory, Holding, Owner, network_plugin},
     model::{Cluster, Cover, Coverage, Host, Pod, Timestamp},
+    proposal::{Window, World, directories},
     store::Store,
 };
 
@@ -95,9 +94,9 @@ async fn sites(store: &Store, args: &Args) -> anyhow::Result<Vec<(String, Direct
         let directories = directories(store, args.site.as_deref()).await?;
         return Ok(directories.into_iter().map(|(site, it)| (site, it, Coverage::default())).collect());
     }
-    let selection = Selection { site: args.site.clone(), ..Selection::default() };
+    let window = Window { site: args.site.clone(), ..Window::default() };
     let mut sites = Vec::new();
-    for site in World::read(store, &selection).await?.sites {
+    for site in World::read(store, &window).await?.sites {
         let coverage = site.coverage();
         sites.push((site.name, site.directory, coverage));
     }

@@ -8,7 +8,7 @@ use super::{
     fault::printable,
     import,
     print::{self, Table},
-    world::World,
+    world,
 };
 use crate::model::NameSighting;
 
@@ -26,7 +26,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let world = World::open(global, &args.selection).await?;
+    let world = world::open(global, &args.selection).await?;
     let columns = ["site", "address", "name", "source", "used by", "ttl", "first", "last", "times"];
     let mut table = Table::new(&columns).numeric(&[5, 8]);
     let mut values = Vec::new();

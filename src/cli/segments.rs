@@ -8,12 +8,13 @@ use super::{
     Done,
     common::{Global, Output, OutputArg, Selection},
     print::{self, Table, joined},
-    world::{Site, World},
+    world,
 };
 use crate::{
     inventory::{Directory, Owner},
     map::By,
     model::{Span, Timestamp},
+    proposal::Site,
     segment::{Crossing, Crossings, Finding, Layout, Point, Resident, Segment, Stack, crossings, findings},
 };
 
@@ -42,7 +43,7 @@ struct View {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let world = World::open_with_links(global, &args.selection).await?;
+    let world = world::open_with_links(global, &args.selection).await?;
     let views: Vec<View> = world.sites.iter().map(View::of).filter(|view| !view.layout.points.is_empty()).collect();
     let output = args.output.output;
     match output {

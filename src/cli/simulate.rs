@@ -9,12 +9,13 @@ use super::{
     common::{Global, Namespaces, Output, OutputArg, Selection},
     policies::{self, ReadingArgs},
     print::{self, Table},
-    world::{Site, World},
+    world,
 };
 use crate::{
     map::By,
     model::{Dependency, Party},
     policy::{self, Census, Evaluator, Excess, Options, Outside, Past, PolicySet, Reach, Roster, Simulation, Undone},
+    proposal::Site,
 };
 
 /// Hold every recorded connection against policies: what would be denied, and why. Exits with 1 where anything is.
@@ -90,7 +91,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let named =
         |path: &PathBuf| anyhow::Ok((path.display().to_string(), args.reading.policies(std::slice::from_ref(path))?));
     let others = args.versus.iter().map(named).collect::<anyhow::Result<Vec<_>>>()?;
-    let world = World::open(global, &args.selection).await?;
+    let world = world::open(global, &args.selection).await?;
     let site = world.site_of(&args.namespaces.namespace)?;
     let dependencies = site.dependencies(By::Workload);
     let judge = Judge::new(site, &dependencies, &args)?;

@@ -8,14 +8,14 @@ use super::{
     Done,
     common::{Global, Output, OutputArg, Selection},
     fault::printable,
-    print, runs,
-    world::{Site, World},
+    print, runs, world,
 };
 use crate::{
     daemon::{self, Figures},
     inventory::{Conflict, network_plugin},
     map::{self, By, Hidden, Learning},
     model::{Cover, Dependency, Watched, WorkloadRef},
+    proposal::Site,
     store::Run,
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let world = World::open(global, &args.selection).await?;
+    let world = world::open(global, &args.selection).await?;
     let dependencies: Vec<Dependency> = world.sites.iter().flat_map(|site| site.dependencies(By::Workload)).collect();
     let learning = map::learning(&dependencies);
     // files alone have none

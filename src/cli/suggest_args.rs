@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::PossibleValue};
 
 use super::common::{Namespaces, OutputArg, Selection};
+use crate::{
+    proposal::{Granularity, Request},
+    recommend::{CidrBounds, Directions},
+};
 
 /// Write least-privilege NetworkPolicies for namespaces, with their evidence and the verdict on the past.
 #[derive(Debug, clap::Args)]
@@ -43,17 +47,6 @@ pub(super) struct Args {
     pub output: OutputArg,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Granularity {
-    /// One workload: least privilege
-    #[default]
-    Workload,
-    /// All workloads of one role
-    Tier,
-    /// A whole namespace, open within itself on the ports in use
-    Namespace,
-}
-
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Direction {
     /// Who may reach the pods
@@ -65,14 +58,35 @@ pub(super) enum Direction {
     Both,
 }
 
-impl Granularity {
-    pub const ALL: [Self; 3] = [Self::Workload, Self::Tier, Self::Namespace];
+impl ValueEnum for Granularity {
+    fn value_variants<'v>() -> &'v [Self] {
+        &Self::ALL
+    }
 
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Workload => "workload",
-            Self::Tier => "tier",
-            Self::Namespace => "namespace",
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Workload => "One workload: least privilege",
+            Self::Tier => "All workloads of one role",
+            Self::Namespace => "A whole namespace, open within itself on the ports in use",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
+    }
+}
+
+impl Args {
+    /// How to propose.
+    pub fn request(&self) -> Request {
+        let (floor_v4, floor_v6) = self.cidr_floor;
+        Request {
+            granularity: self.granularity,
+            directions: match self.direction {
+                Direction::Ingress => Directions::Ingress,
+                Direction::Egress => Directions::Egress,
+                Direction::Both => Directions::Both,
+            },
+            isolate_unseen: self.isolate_unseen,
+            support: self.support,
+            cidr: CidrBounds { floor_v4, floor_v6, waste: self.cidr_waste },
         }
     }
 }

@@ -3,13 +3,13 @@
 use super::{
     common::Output,
     fault::printable,
-    folder::Found,
     print::{self, Table},
     simulate,
     suggest_args::Args,
 };
 use crate::{
     model::Watched,
+    proposal::Found,
     recommend::{self, Recommendation},
     render::{self, Facts, Policies, Seen},
 };

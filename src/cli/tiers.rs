@@ -7,9 +7,12 @@ use super::{
     common::{Global, Namespaces, Output, OutputArg, Selection},
     fault::printable,
     print::{self, Table},
-    world::{Site, World},
+    world,
 };
-use crate::tier::{self, Beside, Graph, Member, Options, Role, Said, Scope, Tiers, Why};
+use crate::{
+    proposal::Site,
+    tier::{self, Beside, Graph, Member, Options, Role, Said, Scope, Tiers, Why},
+};
 
 /// List roles and tiers: endpoints that do the same job, and where they stand between the outside and the data.
 ///
@@ -39,7 +42,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let world = World::open(global, &args.selection).await?;
+    let world = world::open(global, &args.selection).await?;
     let options = Options { cut_percent: args.cut, across_namespaces: args.across_namespaces };
     let found: Vec<(&str, Tiers)> = world.sites.iter().map(|site| (site.name.as_str(), tiers(site, options))).collect();
     if let Some(endpoint) = &args.why {

@@ -1,8 +1,8 @@
-//! What `flowmap suggest` tells beside the policies: captures, loss, learning, and what deployed policies hid.
+//! What there is to tell beside the policies: captures, loss, learning, and what deployed policies hid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::world::{Site, World};
+use super::world::Site;
 use crate::{
     inventory,
     map::{self, Learning},
@@ -10,11 +10,12 @@ use crate::{
     policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation, Strictness},
     recommend,
     render::{Blocked, Decisions, Facts, RunLoss},
+    store::Run,
 };
 
 /// What it is about.
-pub(super) struct About<'a> {
-    pub world: &'a World,
+pub struct About<'a> {
+    pub runs: &'a [Run],
     pub site: &'a Site,
     pub dependencies: &'a [Dependency],
     pub namespaces: &'a BTreeSet<String>,
@@ -22,7 +23,7 @@ pub(super) struct About<'a> {
 }
 
 /// The dependencies that have an end in some namespaces.
-pub(super) fn concerned<'d>(
+pub fn concerned<'d>(
     dependencies: &'d [Dependency],
     namespaces: &BTreeSet<String>,
 ) -> impl Iterator<Item = &'d Dependency> {
@@ -30,9 +31,9 @@ pub(super) fn concerned<'d>(
     dependencies.iter().filter(move |dependency| is_in(&dependency.client) || is_in(&dependency.server))
 }
 
-pub(super) fn facts(about: &About<'_>, replay: Simulation) -> Facts {
-    let runs: Vec<_> = about.world.runs.iter().filter(|run| run.site == about.site.name).collect();
-    let loss = |run: &&&crate::store::Run| {
+pub fn facts(about: &About<'_>, replay: Simulation) -> Facts {
+    let runs: Vec<_> = about.runs.iter().filter(|run| run.site == about.site.name).collect();
+    let loss = |run: &&&Run| {
         let (first, last) = (run.first_packet?, run.last_packet?);
         let dropped = run.loss.dropped_by_kernel + run.loss.dropped_by_interface;
         Some(RunLoss { span: Span { first, last }, packets: run.packets, dropped })

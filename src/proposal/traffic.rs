@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     model::{Observation, Recording, Span, Traffic},
-    store::{Filter, Run, RunId, Store},
+    store::{Filter, Run, RunId, Store, StoreError},
 };
 
 /// What each run saw, by site, with the runs in their order.
@@ -12,7 +12,7 @@ pub(super) async fn read(
     store: &Store,
     filter: &Filter,
     runs: &[Run],
-) -> anyhow::Result<BTreeMap<String, (Vec<RunId>, Traffic)>> {
+) -> Result<BTreeMap<String, (Vec<RunId>, Traffic)>, StoreError> {
     let runs: BTreeMap<RunId, &Run> = runs.iter().map(|run| (run.id, run)).collect();
     let mut by_site: BTreeMap<&str, (Vec<RunId>, Traffic)> = BTreeMap::new();
     let take = |id: RunId, observation: Observation| {

@@ -11,7 +11,7 @@ use std::{
 
 use super::{Found, INDEX, Lock, text_of};
 use crate::{
-    cli::Fault,
+    proposal::ProposalError,
     render::{Document, Index, Policies},
 };
 
@@ -20,51 +20,39 @@ const STAGED: &str = ".flowmap-new";
 
 /// Writes the documents, the index last, and removes those of the proposal that was there before and are no longer
 /// wanted.
-pub(in crate::cli) fn replace(
+pub fn replace(
     folder: &Path,
     documents: &[Document],
     policies: &Policies,
     found: &Found,
-) -> anyhow::Result<()> {
+    is_waiting: &dyn Fn(&Path),
+) -> Result<(), ProposalError> {
     let old = found.files();
     check(folder, documents, &old)?;
     let wanted: BTreeSet<&str> = documents.iter().map(|document| document.path.as_str()).collect();
     let first = Index::between(old.union(&wanted).copied(), policies, &found.now).document(INDEX);
     let unwanted: Vec<&str> = old.difference(&wanted).copied().collect();
     let mut stage = Stage::default();
-    match stage.all(folder, &first, documents, found) {
-        Ok(true) => stage.commit(folder, &unwanted).map_err(|error| fault(folder, &error)),
-        Ok(false) => {
-            let fault = Fault::new(folder.display(), "was changed while flowmap read it");
-            Err(fault.hint("run the command again").into())
-        }
-        Err(error) => Err(fault(folder, &error)),
+    let fault = |error: io::Error| ProposalError::Write { folder: folder.to_owned(), error };
+    if !stage.all(folder, &first, documents, (found, is_waiting)).map_err(fault)? {
+        return Err(ProposalError::Changed(folder.to_owned()));
     }
-}
-
-fn fault(folder: &Path, error: &io::Error) -> anyhow::Error {
-    let hint = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, then run the command again",
-        _ => "name a folder that you may write to with --out-dir",
-    };
-    Fault::new(folder.display(), error).hint(hint).into()
+    stage.commit(folder, &unwanted).map_err(fault)
 }
 
 /// Every file has a place, and none is somebody else's: the index tells what is flowmap's. A file that holds what it
 /// would hold anyway is in nobody's way.
-fn check(folder: &Path, documents: &[Document], old: &BTreeSet<&str>) -> anyhow::Result<()> {
+fn check(folder: &Path, documents: &[Document], old: &BTreeSet<&str>) -> Result<(), ProposalError> {
     let new = documents.iter().map(|document| (document.path.as_str(), Some(&document.text)));
     for (name, text) in new.chain(old.iter().map(|path| (*path, None))) {
         let path = folder.join(name);
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         if metadata.is_dir() {
-            let why = "is a folder, where a file of flowmap's belongs";
-            return Err(Fault::new(path.display(), why).hint("move it away, or choose another --out-dir").into());
+            return Err(ProposalError::IsFolder(path));
         }
         let is_equal = || text_of(&path).is_ok_and(|known| known.as_ref() == text);
         if !old.contains(name) && !is_equal() {
-            let why = "is there already, and flowmap did not write it";
-            return Err(Fault::new(path.display(), why).hint("move it away, or choose another --out-dir").into());
+            return Err(ProposalError::NotOurs(path));
         }
     }
     Ok(())
@@ -87,10 +75,16 @@ struct Stage {
 
 impl Stage {
     /// Writes everything beside its place. False where somebody changed the folder since it was read.
-    fn all(&mut self, folder: &Path, first: &Document, documents: &[Document], found: &Found) -> io::Result<bool> {
+    fn all(
+        &mut self,
+        folder: &Path,
+        first: &Document,
+        documents: &[Document],
+        (found, is_waiting): (&Found, &dyn Fn(&Path)),
+    ) -> io::Result<bool> {
         self.make(folder)?;
         if found.lock.is_none() {
-            self.lock = Lock::of(folder);
+            self.lock = Lock::of(folder, is_waiting);
         }
         let mut texts = found.texts.clone();
         if !is_as_read(folder, &texts) {

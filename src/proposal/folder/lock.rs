@@ -12,14 +12,14 @@ pub(super) struct Lock(#[expect(dead_code, reason = "the lock goes when it is cl
 impl Lock {
     /// Waits for it. None where there is no folder yet, or where the file system knows no locks: a folder that changes
     /// meanwhile is found out before anything is written.
-    pub fn of(folder: &Path) -> Option<Self> {
+    pub fn of(folder: &Path, is_waiting: &dyn Fn(&Path)) -> Option<Self> {
         let file = File::open(folder).ok()?;
         match file.try_lock() {
             Ok(()) => return Some(Self(file)),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(_)) => return None,
         }
-        warnln!("flowmap: {}: another flowmap is writing there: waiting for it", folder.display());
+        is_waiting(folder);
         file.lock().ok()?;
         Some(Self(file))
     }

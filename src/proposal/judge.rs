@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{suggest_facts::concerned, world::Site};
+use super::{ProposalError, facts::concerned, world::Site};
 use crate::{
     model::Dependency,
     policy::{self, Census, Evaluator, Options, Outside, Past, PolicySet, Roster, Simulation, Strictness},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What was seen of some namespaces, arranged once for all proposals.
-pub(super) struct Judge<'a> {
+pub struct Judge<'a> {
     site: &'a Site,
     namespaces: &'a BTreeSet<String>,
     roster: Roster<'a>,
@@ -19,7 +19,7 @@ pub(super) struct Judge<'a> {
 
 /// How much policies leave open.
 #[derive(Clone, Copy)]
-pub(super) struct Openness {
+pub struct Openness {
     /// What they allow over what was seen; none where nothing was.
     pub over_permission: Option<f64>,
     /// How many other workloads one workload of the namespaces reaches, on average; none without workloads.
@@ -27,6 +27,7 @@ pub(super) struct Openness {
 }
 
 impl<'a> Judge<'a> {
+    /// Arranges what was seen of the namespaces.
     pub fn new(site: &'a Site, dependencies: &'a [Dependency], namespaces: &'a BTreeSet<String>) -> Self {
         let roster = Roster::new(site.cluster());
         let past = Past::new(concerned(dependencies, namespaces), &roster);
@@ -40,6 +41,7 @@ impl<'a> Judge<'a> {
         Simulation { closed: Vec::new(), ..simulation }
     }
 
+    /// How much policies leave open.
     pub fn openness(&self, set: &PolicySet) -> Openness {
         let evaluator = self.evaluator(set);
         let outside = Outside::new(&[&evaluator], self.site.cluster(), &self.site.directory.pod_ranges());
@@ -58,7 +60,7 @@ impl<'a> Judge<'a> {
 }
 
 /// Reads policies back as a strict API server would.
-pub(super) fn read_back(policies: &[Document]) -> anyhow::Result<PolicySet> {
+pub fn read_back(policies: &[Document]) -> Result<PolicySet, ProposalError> {
     let mut objects = Vec::new();
     for document in policies {
         objects.extend(policy::read(&document.path, &document.text)?);

@@ -12,17 +12,17 @@ use std::{
 
 use serde_json::Value;
 
-use super::Fault;
+use super::ProposalError;
 use crate::render::{Decisions, Index, Kept, Written, read_document};
 use lock::Lock;
-pub(super) use write::replace;
+pub use write::replace;
 
 /// The document that lists the files of a proposal.
-pub(super) const INDEX: &str = "evidence.json";
+pub const INDEX: &str = "evidence.json";
 
 /// What a folder holds of the last proposal.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub struct Found {
     /// What was written and decided then.
     index: Index,
     /// The index and the documents with policies as they are, byte by byte; none where there is no such file.
@@ -61,14 +61,14 @@ impl Found {
 }
 
 /// Waits until nobody else writes to the folder, and reads what is there. Anything that cannot be read is an error: what
-/// a person decided is never guessed.
-pub(super) fn read(folder: &Path) -> anyhow::Result<Found> {
-    let lock = Lock::of(folder);
+/// a person decided is never guessed. Where somebody else writes there, `is_waiting` is told of it first.
+pub fn read(folder: &Path, is_waiting: &dyn Fn(&Path)) -> Result<Found, ProposalError> {
+    let lock = Lock::of(folder, is_waiting);
     Ok(Found { lock, ..look(folder)? })
 }
 
-/// What is there.
-fn look(folder: &Path) -> anyhow::Result<Found> {
+/// What is there, while others may write to it.
+pub fn look(folder: &Path) -> Result<Found, ProposalError> {
     let path = folder.join(INDEX);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -116,14 +116,12 @@ fn text_of(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-fn foreign(path: &Path, reason: &str) -> anyhow::Error {
-    let why = format!("is there already, and is not what flowmap wrote: {reason}");
-    Fault::new(path.display(), why).hint("move it away, or choose another --out-dir; if it is damaged, restore it: it holds what was decided by hand").into()
+fn foreign(path: &Path, reason: &str) -> ProposalError {
+    ProposalError::Foreign { path: path.to_owned(), reason: reason.to_owned() }
 }
 
-fn unreadable(path: &Path, reason: &str) -> anyhow::Error {
-    let hint = "mend it, or delete it: a policy that is deleted is not proposed again";
-    Fault::new(path.display(), format!("what was changed there cannot be read: {reason}")).hint(hint).into()
+fn unreadable(path: &Path, reason: &str) -> ProposalError {
+    ProposalError::Unreadable { path: path.to_owned(), reason: reason.to_owned() }
 }
 
 /// Whether a name leads to nowhere else: others are not believed.

@@ -1,0 +1,214 @@
+//! What is asked for, and the proposal that answers it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Judge, ProposalError,
+    facts::{self, About},
+    folder::Found,
+    judge::read_back,
+    world::Site,
+};
+use crate::{
+    model::{Contacts, Coverage, Dependency, WorkloadRef},
+    policy::{PolicySet, Simulation},
+    recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
+    render::{self, Facts, Policies},
+    store::Run,
+    tier::{self, Scope},
+};
+
+/// Namespaces of the cluster itself: whoever asks for all of them means others, by name they can be asked for.
+const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+/// What gets one policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Granularity {
+    /// One workload: least privilege.
+    #[default]
+    Workload,
+    /// All workloads of one role.
+    Tier,
+    /// A whole namespace, open within itself on the ports in use.
+    Namespace,
+}
+
+impl Granularity {
+    /// All of them, the narrowest first.
+    pub const ALL: [Self; 3] = [Self::Workload, Self::Tier, Self::Namespace];
+
+    /// As on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Tier => "tier",
+            Self::Namespace => "namespace",
+        }
+    }
+}
+
+/// How to propose.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    /// What gets one policy.
+    pub granularity: Granularity,
+    /// What is closed.
+    pub directions: Directions,
+    /// Whether also those are closed that the captures could not see.
+    pub isolate_unseen: bool,
+    /// The share of its pairs, from 0 to 1, from which on a tier may reach a tier as a whole.
+    pub support: f64,
+    /// How far addresses outside may be put together.
+    pub cidr: CidrBounds,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        let recommend::Options { directions, isolate_unseen, support, cidr, .. } = recommend::Options::default();
+        Self { granularity: Granularity::default(), directions, isolate_unseen, support, cidr }
+    }
+}
+
+/// What was asked for, and what is known.
+pub struct Asked<'a> {
+    /// How to propose.
+    pub request: Request,
+    /// The site.
+    pub site: &'a Site,
+    /// Its dependencies by workload.
+    pub dependencies: &'a [Dependency],
+    /// The namespaces that get policies.
+    pub namespaces: &'a BTreeSet<String>,
+    /// What the captures could have seen.
+    pub coverage: &'a Coverage,
+    /// The past, for verdicts on it.
+    pub judge: Judge<'a>,
+}
+
+/// A proposal, and its policies as decisions leave them.
+pub struct Proposal {
+    /// What is recommended, decisions apart.
+    pub recommendation: Recommendation,
+    /// The documents.
+    pub policies: Policies,
+    /// The policies as an API server would read them.
+    pub set: PolicySet,
+}
+
+impl Proposal {
+    /// The recommendation as the decisions leave it.
+    #[must_use]
+    pub fn decided(&self) -> Recommendation {
+        render::decided(&self.recommendation, &self.policies.decisions)
+    }
+}
+
+impl Asked<'_> {
+    /// The proposal that was asked for.
+    pub fn proposal(&self, found: &Found) -> Result<Proposal, ProposalError> {
+        self.at(self.request.granularity, found)
+    }
+
+    /// The same at some granularity.
+    pub fn at(&self, granularity: Granularity, found: &Found) -> Result<Proposal, ProposalError> {
+        let recommendation = self.recommendation(granularity);
+        let policies = render::policies(&recommendation, &found.decisions(), &found.now)?;
+        let set = read_back(&policies.documents)?;
+        Ok(Proposal { recommendation, policies, set })
+    }
+
+    /// What is recommended at some granularity, before anybody decides.
+    #[must_use]
+    pub fn recommendation(&self, granularity: Granularity) -> Recommendation {
+        let Request { directions, isolate_unseen, support, cidr, .. } = self.request;
+        let grouping = match granularity {
+            Granularity::Workload => Grouping::Workload,
+            Granularity::Tier => Grouping::Roles(tiers(self.site, self.dependencies)),
+            Granularity::Namespace => Grouping::Namespace,
+        };
+        let options = recommend::Options { grouping, directions, isolate_unseen, support, cidr };
+        let (cluster, directory) = (self.site.cluster(), &self.site.directory);
+        let input = Input { cluster, directory, coverage: self.coverage };
+        recommend::recommend(input, self.dependencies, self.namespaces, &options)
+    }
+
+    /// What there is to tell beside the policies. `runs` are those of the world that the site is of.
+    #[must_use]
+    pub fn facts(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
+        let Self { site, dependencies, namespaces, coverage, .. } = *self;
+        let about = About { runs, site, dependencies, namespaces, coverage };
+        let granularities = self.granularities(proposal);
+        let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
+        let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
+        Facts { granularities, decisions, conflicts, idle, ..facts::facts(&about, replay) }
+    }
+
+    /// What each granularity costs, without the decisions of a person, which are made for one of them.
+    fn granularities(&self, chosen: &Proposal) -> Vec<render::Granularity> {
+        let row = |granularity: Granularity| {
+            let is_chosen = granularity == self.request.granularity;
+            let other = if is_chosen { None } else { Some(self.at(granularity, &Found::default())) };
+            let (proposal, missing) = match &other {
+                None => (Some(chosen), None),
+                Some(Ok(other)) => (Some(other), None),
+                Some(Err(error)) => (None, Some(error.to_string())),
+            };
+            let cost = |it: &Proposal| render::cost(&it.recommendation, &it.policies, self.site.cluster());
+            let openness = proposal.map(|it| self.judge.openness(&it.set));
+            render::Granularity {
+                granularity: granularity.as_str(),
+                chosen: is_chosen,
+                missing,
+                cost: proposal.map(cost).unwrap_or_default(),
+                over_permission: openness.and_then(|it| it.over_permission),
+                reach: openness.and_then(|it| it.reach),
+            }
+        };
+        Granularity::ALL.map(row).into()
+    }
+}
+
+/// The tier of every workload.
+fn tiers(site: &Site, dependencies: &[Dependency]) -> BTreeMap<WorkloadRef, String> {
+    let contacts: Contacts = dependencies.iter().collect();
+    let scope = Scope::new(&site.directory, &contacts.parties);
+    let found = tier::find(&contacts, &scope, tier::Options::default());
+    let members = found.roles.iter().flat_map(|role| role.members.iter().map(|member| (member, role.tier)));
+    members.filter_map(|(member, tier)| Some((member.workload.clone()?, tier.to_string()))).collect()
+}
+
+/// The namespaces that a proposal can be made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// Of these something was seen.
+    pub seen: BTreeSet<String>,
+    /// Of these nothing was, and any proposal would be a guess.
+    pub unseen: BTreeSet<String>,
+}
+
+/// The namespaces that were asked for; where none was named, all but those of the cluster itself. One that was named and
+/// of which nothing was seen is an error.
+pub fn namespaces(named: &[String], site: &Site, dependencies: &[Dependency]) -> Result<Namespaces, ProposalError> {
+    let known = site.namespaces();
+    let seen: BTreeSet<String> = dependencies
+        .iter()
+        .flat_map(|dependency| [&dependency.client, &dependency.server])
+        .filter_map(|party| party.workload().map(|workload| workload.namespace))
+        .collect();
+    if named.is_empty() {
+        let others = known.into_iter().filter(|name| !SYSTEM.contains(&name.as_str()));
+        let (seen, unseen) = others.partition(|name| seen.contains(name));
+        return Ok(Namespaces { seen, unseen });
+    }
+    for name in named {
+        if !known.contains(name) {
+            let known = known.iter().cloned().collect::<Vec<_>>().join(", ");
+            return Err(ProposalError::NotInInventory { namespaces: name.clone(), known });
+        }
+        if !seen.contains(name) {
+            return Err(ProposalError::NothingSeen { what: format!("namespace `{name}`") });
+        }
+    }
+    Ok(Namespaces { seen: named.iter().cloned().collect(), unseen: BTreeSet::new() })
+}

@@ -1,0 +1,131 @@
+use std::{io, path::PathBuf};
+
+use crate::{
+    policy::{PolicyError, ReadError},
+    render::RenderError,
+    store::StoreError,
+};
+
+/// Why there is no proposal, or why it cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposalError {
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A document cannot be written.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A document does not read as it was written.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A policy is not what an API server would take.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// What the store knows of who is who does not read.
+    #[error("store: the inventory of site {site} cannot be read: {error}")]
+    Inventory {
+        /// The site.
+        site: String,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
+    /// What the store keeps of decisions does not read.
+    #[error("decisions on namespace `{namespace}`: {error}")]
+    Decisions {
+        /// The namespace.
+        namespace: String,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
+    /// The store is empty.
+    #[error("store: nothing was captured or imported yet")]
+    Empty,
+    /// Nobody knows the namespace.
+    #[error("namespace `{namespaces}`: not in the inventory")]
+    NotInInventory {
+        /// What was asked for.
+        namespaces: String,
+        /// What there is, separated by commas.
+        known: String,
+    },
+    /// Several sites have a namespace of that name.
+    #[error("namespace `{namespaces}`: is in several sites: {sites}")]
+    SeveralSites {
+        /// What was asked for.
+        namespaces: String,
+        /// The sites, separated by commas.
+        sites: String,
+    },
+    /// Nothing was seen of what was asked for.
+    #[error("{what}: nothing was seen of its pods, a proposal would be a guess")]
+    NothingSeen {
+        /// A namespace or a flag.
+        what: String,
+    },
+    /// The index of a folder is not what flowmap wrote.
+    #[error("{}: is there already, and is not what flowmap wrote: {reason}", path.display())]
+    Foreign {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A document that was edited does not read.
+    #[error("{}: what was changed there cannot be read: {reason}", path.display())]
+    Unreadable {
+        /// The document.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A folder is in the way.
+    #[error("{}: is a folder, where a file of flowmap's belongs", .0.display())]
+    IsFolder(PathBuf),
+    /// Somebody else's file is in the way.
+    #[error("{}: is there already, and flowmap did not write it", .0.display())]
+    NotOurs(PathBuf),
+    /// Somebody changed the folder meanwhile.
+    #[error("{}: was changed while flowmap read it", .0.display())]
+    Changed(PathBuf),
+    /// The folder cannot be written.
+    #[error("{}: {error}", folder.display())]
+    Write {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl ProposalError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Store(_)
+            | Self::Render(_)
+            | Self::Read(_)
+            | Self::Policy(_)
+            | Self::Inventory { .. }
+            | Self::Decisions { .. } => return None,
+            Self::Empty => "start with `flowmap import FILE` and `flowmap inventory import FILE`",
+            Self::NotInInventory { known, .. } if known.is_empty() => {
+                "no inventory was imported: `flowmap inventory import cluster.json`"
+            }
+            Self::NotInInventory { known, .. } => return Some(format!("known are {known}")),
+            Self::SeveralSites { .. } => "choose one with --site",
+            Self::NothingSeen { .. } => "import captures of the nodes that its pods run on, taken while they worked",
+            Self::Foreign { .. } => {
+                "move it away, or choose another --out-dir; if it is damaged, restore it: it holds what was decided by hand"
+            }
+            Self::Unreadable { .. } => "mend it, or delete it: a policy that is deleted is not proposed again",
+            Self::IsFolder(_) | Self::NotOurs(_) => "move it away, or choose another --out-dir",
+            Self::Changed(_) => "run the command again",
+            Self::Write { error, .. } => match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, then run the command again",
+                _ => "name a folder that you may write to with --out-dir",
+            },
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,24 @@
+//! Proposals from a store: what `flowmap suggest` and the review page compute alike, and the folder they are written to.
+//!
+//! ```text
+//! store -> World, Site -> Asked -> Proposal -> folder
+//!                           Judge: held against the past
+//! ```
+
+mod asked;
+mod error;
+mod facts;
+pub mod folder;
+mod inventory;
+mod judge;
+mod kept;
+mod traffic;
+mod world;
+
+pub use asked::{Asked, Granularity, Request, namespaces};
+pub use error::ProposalError;
+pub use folder::Found;
+pub use inventory::directories;
+pub use judge::Judge;
+pub use kept::{keep, kept};
+pub use world::{Site, Window, World};

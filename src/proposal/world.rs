@@ -1,0 +1,191 @@
+//! What proposals are made from: all that the store holds of a window, by site.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{ProposalError, inventory, traffic};
+use crate::{
+    inventory::Directory,
+    map::{self, By},
+    model::{Cluster, Contacts, Coverage, Dependency, LinkSighting, NameSighting, Span, Timestamp, Traffic},
+    names::Names,
+    segment::Place,
+    store::{Filter, Run, RunId, SeenLink, Store, StoreError},
+};
+
+/// What of the store to work on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// This site alone.
+    pub site: Option<String>,
+    /// Connections that began at or after this.
+    pub since: Option<Timestamp>,
+    /// Connections that began at or before this.
+    pub until: Option<Timestamp>,
+    /// Runs that are left out.
+    pub exclude: BTreeSet<RunId>,
+}
+
+/// One site with all that is known of it.
+pub struct Site {
+    /// Its name.
+    pub name: String,
+    /// Who is who there.
+    pub directory: Directory,
+    traffic: Traffic,
+    /// For every recording the place of its run among the captures.
+    seen_by: Vec<usize>,
+    captures: Vec<map::Capture>,
+    /// What captures call addresses.
+    pub names: Names,
+    /// What frames said about links, where it was asked for.
+    pub links: Vec<(Place, LinkSighting)>,
+    window: Window,
+}
+
+/// All that was selected.
+pub struct World {
+    /// The sites by name.
+    pub sites: Vec<Site>,
+    /// The runs in the window.
+    pub runs: Vec<Run>,
+}
+
+impl World {
+    /// Reads the store.
+    pub async fn read(store: &Store, window: &Window) -> Result<Self, ProposalError> {
+        let filter = window.filter();
+        let runs = store.runs().await?;
+        let mut traffic = traffic::read(store, &filter, &runs).await?;
+        let mut sightings: BTreeMap<String, Vec<NameSighting>> = BTreeMap::new();
+        for (site, sighting) in store.names(&filter).await? {
+            sightings.entry(site).or_default().push(sighting);
+        }
+        let mut directories = inventory::directories(store, window.site.as_deref()).await?;
+        let names: BTreeSet<String> = traffic.keys().chain(directories.keys()).cloned().collect();
+        let is_selected = |run: &Run| {
+            window.site.as_ref().is_none_or(|site| *site == run.site)
+                && !window.exclude.contains(&run.id)
+                && window.since.is_none_or(|since| run.last_packet.is_some_and(|last| last >= since))
+                && window.until.is_none_or(|until| run.first_packet.is_some_and(|first| first <= until))
+        };
+        let runs: Vec<Run> = runs.into_iter().filter(is_selected).collect();
+        let site = |name: String| {
+            let (seen_by, traffic) = traffic.remove(&name).unwrap_or_default();
+            let (captures, seen_by) = captures(&runs, &name, &seen_by);
+            let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
+            let names = Names::new(sightings.remove(&name).unwrap_or_default());
+            Site { name, directory, traffic, seen_by, captures, names, links: Vec::new(), window: window.clone() }
+        };
+        let sites = names.into_iter().map(site).collect();
+        Ok(Self { sites, runs })
+    }
+
+    /// Reads also what frames said about links.
+    pub async fn read_links(&mut self, store: &Store, window: &Window) -> Result<(), StoreError> {
+        for SeenLink { site, sensor, source, sighting } in store.link_sightings(&window.filter()).await? {
+            let place = Place { sensor, source, interface: sighting.key.interface.clone() };
+            let known = self.sites.iter().position(|known| known.name == site);
+            let n = known.unwrap_or_else(|| {
+                self.sites.push(Site::without_traffic(site, window));
+                self.sites.len() - 1
+            });
+            self.sites[n].links.push((place, sighting));
+        }
+        self.sites.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(())
+    }
+
+    /// The site that has one of these namespaces: names in several are an error, not a guess.
+    pub fn site_of(&self, namespaces: &[String]) -> Result<&Site, ProposalError> {
+        let has =
+            |site: &&Site| namespaces.is_empty() || namespaces.iter().any(|name| site.namespaces().contains(name));
+        let found: Vec<&Site> = self.sites.iter().filter(has).collect();
+        let namespaces = namespaces.join(", ");
+        match found[..] {
+            [site] => Ok(site),
+            [] if self.sites.is_empty() => Err(ProposalError::Empty),
+            [] => {
+                let known: BTreeSet<String> = self.sites.iter().flat_map(Site::namespaces).collect();
+                let known = known.into_iter().collect::<Vec<_>>().join(", ");
+                Err(ProposalError::NotInInventory { namespaces, known })
+            }
+            _ => {
+                let sites: Vec<&str> = found.iter().map(|site| site.name.as_str()).collect();
+                Err(ProposalError::SeveralSites { namespaces, sites: sites.join(", ") })
+            }
+        }
+    }
+}
+
+impl Window {
+    fn filter(&self) -> Filter {
+        let Self { site, since, until, exclude } = self.clone();
+        Filter { site, since, until, exclude }
+    }
+}
+
+impl Site {
+    /// A site of which links alone are known, and nobody who talks.
+    fn without_traffic(name: String, window: &Window) -> Self {
+        let directory = Directory::over(&[], []);
+        let (names, window) = (Names::new(Vec::new()), window.clone());
+        let (traffic, seen_by, captures, links) = Default::default();
+        Self { name, directory, traffic, seen_by, captures, names, links, window }
+    }
+
+    /// The dependencies in the selected window, with what captures call the parties that the inventory does not know.
+    pub fn dependencies(&self, by: By) -> Vec<Dependency> {
+        let mut dependencies = map::dependencies_of(&self.name, &self.traffic, &self.directory, self.options(by));
+        for dependency in &mut dependencies {
+            self.names.name(dependency);
+        }
+        dependencies
+    }
+
+    /// What of them tells who calls whom.
+    pub fn contacts(&self) -> Contacts {
+        map::contacts(&self.traffic, &self.directory, self.options(By::Workload))
+    }
+
+    fn options(&self, by: By) -> map::Options {
+        map::Options { by, since: self.window.since, until: self.window.until }
+    }
+
+    /// Which workloads the captures could have seen at all.
+    pub fn coverage(&self) -> Coverage {
+        let by_run = self.seen_by.iter().zip(&self.traffic.recordings);
+        let seen =
+            by_run.flat_map(|(run, recording)| recording.observations.iter().map(|it| (*run, Cow::Borrowed(it))));
+        let records = self.traffic.records.leading();
+        let recorded = records.filter_map(|(n, it)| Some((*self.seen_by.get(n)?, Cow::Owned(it))));
+        map::coverage(&self.captures, seen.chain(recorded), &self.directory)
+    }
+
+    /// What is known of its cluster.
+    pub fn cluster(&self) -> &Cluster {
+        self.directory.cluster()
+    }
+
+    /// The namespaces that the inventory knows.
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let cluster = self.cluster();
+        let listed = cluster.namespaces.iter().map(|namespace| &namespace.name);
+        let of_pods = cluster.pods.iter().map(|pod| &pod.namespace);
+        listed.chain(of_pods).chain(cluster.workloads.iter().map(|workload| &workload.id.namespace)).cloned().collect()
+    }
+}
+
+/// The captures of a site, and for every run the place of its own.
+fn captures(runs: &[Run], site: &str, seen_by: &[RunId]) -> (Vec<map::Capture>, Vec<usize>) {
+    let of_site: Vec<&Run> = runs.iter().filter(|run| run.site == site && run.first_packet.is_some()).collect();
+    let places: BTreeMap<RunId, usize> = of_site.iter().enumerate().map(|(n, run)| (run.id, n)).collect();
+    let capture = |run: &&Run| {
+        let (first, last) = (run.first_packet.unwrap_or_default(), run.last_packet.unwrap_or_default());
+        map::Capture { run: run.id.to_string(), sensor: run.sensor.clone(), span: Span { first, last } }
+    };
+    let place = |run: &RunId| places.get(run).copied().unwrap_or(usize::MAX);
+    (of_site.iter().map(capture).collect(), seen_by.iter().map(place).collect())
+}
