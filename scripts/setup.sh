@@ -2,7 +2,8 @@
 # Installs what is missing, and nothing else: scripts/setup.sh build|test|samples|bench
 #
 #   build    what cargo needs besides Rust
-#   test     what the tests need besides: Python with two packages in .venv, and tools for those that run as root
+#   test     what the tests need besides: Python with two packages in .venv, a browser with what drives it, and tools for
+#            those that run as root
 #   bench    the flow tools that `make bench` compares with
 #   samples  the servers and tools that samples/production/make.sh runs
 set -euo pipefail
@@ -21,6 +22,7 @@ need() { # need PACKAGE COMMAND...: the package is missing where the command fai
 can_link_libpcap() {
     echo 'int pcap_findalldevs(void); int main(void) { return pcap_findalldevs(); }' | cc -x c - -lpcap -o /dev/null
 }
+has_browser() { [[ -x ${FLOWMAP_CHROMIUM:-/usr/bin/chromium} || -x /usr/bin/chromium-browser ]]; }
 as_root() { if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi; }
 may_install() { command -v apt-get >/dev/null && { [[ $EUID -eq 0 ]] || command -v sudo >/dev/null; }; }
 
@@ -62,13 +64,32 @@ python_environment() {
     cp "$wanted" .venv/requirements.txt
 }
 
+# What drives the browser, in the versions of the lock file.
+browser_driver() {
+    local folder=tests/browser
+    if ! { command -v node && command -v npm; } >/dev/null; then
+        say "no Node.js: browser tests are skipped"
+    elif ! cmp -s "$folder/package-lock.json" "$folder/node_modules/.flowmap-lock.json"; then
+        say "installing what drives the browser"
+        if (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error); then
+            cp "$folder/package-lock.json" "$folder/node_modules/.flowmap-lock.json"
+        else
+            say "npm failed: browser tests are skipped"
+        fi
+    fi
+}
+
 test_() {
     need python3 python3 --version
     need python3-venv python3 -c 'import ensurepip, venv'
     install_missing
-    # only the tests that run as root need these; the tests say what they skip
+    # the tests say what they skip: as root those of networks need some, those of pages a browser and those of pictures dot
     need iproute2 ip -V
     need nftables nft --version
+    need chromium has_browser
+    need nodejs node --version
+    need npm npm --version
+    need graphviz dot -V
     if [[ ${#missing[@]} -gt 0 ]] && ! may_install; then
         say "missing: ${missing[*]}; tests that need them are skipped"
     else
@@ -76,6 +97,7 @@ test_() {
     fi
     components
     python_environment
+    browser_driver
 }
 
 bench() {
