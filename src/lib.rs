@@ -9,7 +9,7 @@
 //!                                 inventory ^          policy judges, at every step after map
 //! ```
 //!
-//! The rooms `model`, `decode`, `connection`, `names`, `inventory`, `map`, `policy`, `recommend` and `render` are pure: they
+//! The rooms `model`, `decode`, `connection`, `names`, `inventory`, `map`, `policy`, `recommend`, `graph` and `render` are pure: they
 //! take values and give values, know no clock and no socket, and build without the feature `cli`.
 
 pub mod capture;
@@ -21,6 +21,7 @@ pub mod connection;
 #[cfg(feature = "cli")]
 pub mod daemon;
 pub mod decode;
+pub mod graph;
 pub mod intake;
 pub mod inventory;
 pub mod map;

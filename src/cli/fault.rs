@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{proposal::ProposalError, store::StoreError};
+use crate::{model::visible, proposal::ProposalError, store::StoreError};
 
 /// An error with a hint.
 #[derive(Debug)]
@@ -55,9 +55,9 @@ pub(super) fn print(error: &anyhow::Error) {
     warnln!("flowmap: {}", printable(&text));
 }
 
-/// Text without control characters but line ends.
+/// Text without what is not seen but changes what is, such as control characters; line ends stay.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// As people see it.

@@ -16,6 +16,7 @@ mod explain;
 mod fault;
 mod flows;
 mod generate;
+mod graph;
 mod import;
 mod import_capture;
 mod import_records;
@@ -88,6 +89,8 @@ enum Command {
     Explain(explain::Args),
     /// Compare two sets of policies in connections
     Diff(diff::Args),
+    /// Draw the map: who calls whom, in columns by tier
+    Graph(graph::Args),
     /// Show captures, loss, undecoded packets, and how complete the learning is
     Status(status::Args),
     /// Look at rights, interfaces, clock, disk and store before a capture starts
@@ -137,6 +140,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Simulate(args) => simulate::run(&global, args).await,
         Command::Explain(args) => explain::run(&global, args).await,
         Command::Diff(args) => diff::run(&global, args).await,
+        Command::Graph(args) => graph::run(&global, args).await,
         Command::Status(args) => status::run(&global, args).await,
         Command::Doctor(args) => doctor::run(&global, args).await,
         Command::Generate(args) => generate::run(&args),

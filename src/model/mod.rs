@@ -15,6 +15,7 @@ mod scope;
 mod service_port;
 mod sweep;
 mod time;
+mod visible;
 
 pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject,
@@ -36,6 +37,7 @@ pub use scope::{ListTally, Scope};
 pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
 pub use sweep::Sweep;
 pub use time::{Hour, Span, Timestamp};
+pub use visible::{is_unseen, visible};
 
 /// The site of everything that names none: addresses are unique only within a site.
 pub const DEFAULT_SITE: &str = "default";

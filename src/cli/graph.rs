@@ -1,0 +1,246 @@
+//! `flowmap graph`: the map as a picture.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::PathBuf,
+};
+
+use clap::ValueEnum;
+
+use super::{
+    Done, Fault,
+    common::{Global, Namespaces, Selection},
+    fault::printable,
+    policies::{self, ReadingArgs},
+    print,
+    world,
+};
+use crate::{
+    graph::{self, Fold, Judged, Map, Svg, Verdict},
+    map::By,
+    model::{Dependency, Party, PartyKind, Protocol},
+    policy::{self, Evaluator, Past, Roster},
+    proposal::Site,
+    tier::{self, Tier},
+};
+
+/// Draw the map: who calls whom, in columns by tier.
+///
+/// Lines are as thick as they have connections, by the logarithm; dashed where one side alone was seen, or in one hour
+/// alone; red where --policies deny them, and the command then exits with 1. Failed attempts and scans are counted, not drawn.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap graph > map.svg
+  flowmap graph -n production --policies policies-out/ > map.svg   what they would deny, in red
+  flowmap graph -o html > map.html                 the same as a page
+  flowmap graph -o mermaid                         for Markdown
+  flowmap graph -A --fold tier -o dot | dot -Tpdf > map.pdf
+  flowmap graph --from trace.pcap --inventory cluster.json > map.svg")]
+pub(super) struct Args {
+    /// What to write
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// How to tell parties apart
+    #[arg(long, value_enum, default_value = "workload", value_name = "WHAT")]
+    by: ByArg,
+    /// What is put together in one box; without it as much as is needed for 80 boxes
+    #[arg(long, value_enum, value_name = "WHAT")]
+    fold: Option<FoldArg>,
+    /// Show what these files or folders of NetworkPolicies would deny, on top of what is deployed; - for stdin
+    #[arg(long, value_name = "POLICIES", num_args = 1..)]
+    policies: Vec<PathBuf>,
+    /// Without the policies that the inventory says are deployed
+    #[arg(long, requires = "policies")]
+    only: bool,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
+    namespaces: Namespaces,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    /// A picture
+    #[default]
+    Svg,
+    /// The language of Graphviz
+    Dot,
+    /// A diagram in Markdown
+    Mermaid,
+    /// A page with the picture and a table
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ByArg {
+    /// By workload, host or node, where known
+    Workload,
+    /// By address
+    Address,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FoldArg {
+    /// Nothing
+    None,
+    /// What is in one namespace and one tier
+    Tier,
+    /// What is in one namespace
+    Namespace,
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let proposed = if args.policies.is_empty() { None } else { Some(args.reading.policies(&args.policies)?) };
+    let world = world::open(global, &args.selection).await?;
+    let site = world.site_of(&args.namespaces.namespace)?;
+    let by = if args.by == ByArg::Workload { By::Workload } else { By::Address };
+    let all = site.dependencies(by);
+    let dependencies: Vec<&Dependency> = concerned(&all, &args.namespaces.namespace).collect();
+    if dependencies.is_empty() {
+        return Err(Fault::new("graph", "no flows").hint("`flowmap import FILE` reads a capture").into());
+    }
+    // who is who decides tiers and verdicts, however parties are drawn
+    let by_workload = if by == By::Workload { Vec::new() } else { site.dependencies(By::Workload) };
+    let mut judged = Judged::new();
+    if let Some(proposed) = proposed {
+        let named = if by == By::Workload { dependencies.clone() } else { by_workload.iter().collect() };
+        judged = self::judged(site, &args, &proposed, &named)?;
+        if by == By::Address {
+            judged = of_addresses(&judged, &named, &dependencies);
+        }
+    }
+    let mut places = Places::new(site);
+    places.learn_addresses(&by_workload);
+    let map = graph::build(dependencies, &|party| places.tier(party), &judged);
+    let has_denied = map.denied() > 0;
+    let (map, fold) = graph::fold(map, args.fold.map(FoldArg::fold));
+    if fold.is_any() && args.fold.is_none() {
+        warnln!("flowmap: put together by {}, for there are too many boxes; --fold none draws all", fold.as_str());
+    }
+    print::text(written(&map, &args).as_bytes())?;
+    Ok(if has_denied { Done::Found } else { Done::Clean })
+}
+
+fn written(map: &Map, args: &Args) -> String {
+    let title = title(&args.namespaces.namespace);
+    match args.output {
+        Format::Dot => graph::dot(map, &title),
+        Format::Mermaid => graph::mermaid(map, &title),
+        Format::Svg | Format::Html => graph::svg(map, &graph::layout(map), &Svg { title, within_page: None }),
+    }
+}
+
+fn title(namespaces: &[String]) -> String {
+    match namespaces {
+        [] => "Who calls whom".into(),
+        some => format!("Who calls whom in {}", printable(&some.join(", "))),
+    }
+}
+
+fn concerned<'d>(all: &'d [Dependency], namespaces: &[String]) -> impl Iterator<Item = &'d Dependency> {
+    let is_in = |party: &Party| {
+        let namespace = party.name.split_once('/').filter(|_| party.kind == PartyKind::Workload);
+        namespace.is_some_and(|(namespace, _)| namespaces.iter().any(|wanted| wanted == namespace))
+    };
+    all.iter().filter(move |it| namespaces.is_empty() || is_in(&it.client) || is_in(&it.server))
+}
+
+/// What policies say to what was seen.
+fn judged(
+    site: &Site,
+    args: &Args,
+    proposed: &policy::PolicySet,
+    dependencies: &[&Dependency],
+) -> anyhow::Result<Judged> {
+    let set =
+        if args.only { proposed.clone() } else { policies::on_top(proposed, &policies::deployed(site.cluster())?) };
+    if set.policies.is_empty() {
+        let fault = Fault::new("--policies", "no NetworkPolicy among them");
+        return Err(fault.hint("`flowmap suggest` writes some").into());
+    }
+    let roster = Roster::new(site.cluster());
+    let past = Past::new(dependencies.iter().copied(), &roster);
+    let evaluator = Evaluator::new(&set, &site.cluster().namespaces, args.reading.options());
+    let mut judged = Judged::new();
+    for finding in policy::simulate(&past, &evaluator).findings {
+        let verdict = if finding.verdict == "denied" { Verdict::Denied } else { Verdict::Uncertain };
+        let worst = judged.entry((finding.from, finding.to, finding.protocol, finding.port)).or_default();
+        *worst = verdict.max(*worst);
+    }
+    Ok(judged)
+}
+
+/// Verdicts on workloads as verdicts on the addresses that were theirs.
+fn of_addresses(judged: &Judged, by_workload: &[&Dependency], by_address: &[&Dependency]) -> Judged {
+    let mut doubtful: BTreeMap<(Protocol, u16), Vec<(&Dependency, Verdict)>> = BTreeMap::new();
+    for it in by_workload {
+        if let Some(verdict) = judged.get(&(it.client.name.clone(), it.server.name.clone(), it.protocol, it.port)) {
+            doubtful.entry((it.protocol, it.port)).or_default().push((it, *verdict));
+        }
+    }
+    let verdict = |it: &&&Dependency| {
+        let is_of = |whole: &Dependency| {
+            let has = |whole: &Party, part: &Party| part.addresses.iter().all(|it| whole.addresses.contains(it));
+            has(&whole.client, &it.client) && has(&whole.server, &it.server)
+        };
+        let all = doubtful.get(&(it.protocol, it.port)).into_iter().flatten();
+        all.filter(|(whole, _)| is_of(whole)).map(|(_, verdict)| *verdict).max()
+    };
+    let named = |it: &&Dependency| {
+        Some(((it.client.name.clone(), it.server.name.clone(), it.protocol, it.port), verdict(&it)?))
+    };
+    by_address.iter().filter_map(named).collect()
+}
+
+/// The tier of everybody who has one.
+pub(super) struct Places {
+    tiers: BTreeMap<(String, Option<String>), Tier>,
+    /// The tiers of who had an address, in the whole window.
+    addresses: BTreeMap<IpAddr, BTreeSet<Tier>>,
+}
+
+impl Places {
+    pub fn new(site: &Site) -> Self {
+        let contacts = site.contacts();
+        let scope = tier::Scope::new(&site.directory, &contacts.parties);
+        let found = tier::find(&contacts, &scope, tier::Options::default());
+        let members = found.roles.iter().flat_map(|role| role.members.iter().map(|member| (member, role.tier)));
+        let tiers = members
+            .map(|(member, tier)| ((member.name.clone(), member.workload.as_ref().map(|it| it.kind.clone())), tier))
+            .collect();
+        Self { tiers, addresses: BTreeMap::new() }
+    }
+
+    /// Learns who had which address.
+    fn learn_addresses(&mut self, by_workload: &[Dependency]) {
+        for party in by_workload.iter().flat_map(|it| [&it.client, &it.server]) {
+            if let Some(tier) = self.tier(party) {
+                for address in &party.addresses {
+                    self.addresses.entry(*address).or_default().insert(tier);
+                }
+            }
+        }
+    }
+
+    pub fn tier(&self, party: &Party) -> Option<Tier> {
+        let own = self.tiers.get(&(party.name.clone(), party.owner.clone())).copied();
+        own.or_else(|| match self.addresses.get(&party.name.parse().ok()?)?.iter().collect::<Vec<_>>()[..] {
+            [one] => Some(*one),
+            // it changed hands: no tier is that of all
+            _ => None,
+        })
+    }
+}
+
+impl FoldArg {
+    fn fold(self) -> Fold {
+        match self {
+            Self::None => Fold::Nothing,
+            Self::Tier => Fold::Tier,
+            Self::Namespace => Fold::Namespace,
+        }
+    }
+}
