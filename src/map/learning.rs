@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use crate::model::{Dependency, Direction, Hour, Mark};
+use crate::model::{Dependency, Direction, Hour, Mark, Timestamp};
 
 /// A plain verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -56,6 +56,43 @@ impl fmt::Display for Learning {
     }
 }
 
+/// What one hour met, of the dependencies that learning counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Novelty {
+    /// The hour's first moment.
+    pub hour: Timestamp,
+    /// Dependencies that were met in it.
+    pub met: u32,
+    /// Those of them that were new.
+    pub new: u32,
+}
+
+/// The learning hour by hour, in order; hours without traffic are not in it.
+#[must_use]
+pub fn learning_curve<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> Vec<Novelty> {
+    let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
+    for dependency in dependencies.into_iter().filter(counts) {
+        for (n, hour) in named_hours(dependency).enumerate() {
+            let (met, new) = active.entry(hour).or_default();
+            *met += 1;
+            *new += u32::from(n == 0);
+        }
+    }
+    active.into_iter().map(|(hour, (met, new))| Novelty { hour: hour.start(), met, new }).collect()
+}
+
+/// Whether a dependency makes a rule: what makes none counts for nothing.
+fn counts(dependency: &&Dependency) -> bool {
+    dependency.outcome.is_needed()
+        && dependency.direction != Direction::Unknown
+        && !dependency.marks.contains(&Mark::Scan)
+}
+
+/// Flow logs may count hours without naming them: nothing tells when they were.
+fn named_hours(dependency: &Dependency) -> impl Iterator<Item = Hour> {
+    dependency.history.keys().copied().filter(|hour| hour.is_named())
+}
+
 /// Hours that the estimate looks back.
 const WINDOW_HOURS: usize = 6;
 /// At most this share of new dependencies is stable, and at most this is stabilising.
@@ -65,16 +102,10 @@ const STABILISING: f64 = 0.05;
 /// Judges from the hours in which each dependency was seen. What makes no rule counts for nothing.
 #[must_use]
 pub fn learning<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> Learning {
-    let counts = |dependency: &&Dependency| {
-        dependency.outcome.is_needed()
-            && dependency.direction != Direction::Unknown
-            && !dependency.marks.contains(&Mark::Scan)
-    };
     let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
     let (mut once, mut twice, mut met_in_all) = (0_u32, 0_u32, 0_u32);
     for dependency in dependencies.into_iter().filter(counts) {
-        // flow logs may count hours without naming them: nothing tells when they were
-        let named: Vec<Hour> = dependency.history.keys().copied().filter(|hour| hour.is_named()).collect();
+        let named: Vec<Hour> = named_hours(dependency).collect();
         let hours = u32::try_from(named.len()).unwrap_or(u32::MAX);
         once += u32::from(hours == 1);
         twice += u32::from(hours == 2);

@@ -25,7 +25,7 @@ use aggregate::{Aggregator, Marked};
 use connections::Connection;
 use contacts::Gatherer;
 pub use coverage::{Capture, coverage};
-pub use learning::{Learning, State, learning};
+pub use learning::{Learning, Novelty, State, learning, learning_curve};
 pub use mesh::{Hidden, hidden, port_name};
 use parties::Parties;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Actor, Census, Classes, Evaluator, Realm};
+use crate::model::WorkloadRef;
 
 /// The reach of a workload under a set of policies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -28,6 +29,42 @@ pub fn reach(census: &Census<'_>, evaluator: &Evaluator<'_>) -> Vec<Reach> {
     let actors = census.actors().iter().zip(&sight.group_of);
     let workloads = actors.filter(|((actor, _), _)| actor.workload().is_some());
     workloads.map(|((actor, _), group)| sight.of(actor.name(), *group)).collect()
+}
+
+/// In how many pairs of workloads one can open a connection to the other, between parts of the cluster and the outside:
+/// rows are clients, columns servers. `part` tells the part of a workload, none where it is not asked for; the last part is
+/// the public addresses, which count as one.
+#[must_use]
+pub fn ways(
+    census: &Census<'_>,
+    evaluator: &Evaluator<'_>,
+    parts: usize,
+    part: &dyn Fn(&WorkloadRef) -> Option<usize>,
+) -> Vec<Vec<usize>> {
+    let sight = Sight::new(census, &census.judged(evaluator));
+    let mut sizes: Vec<BTreeMap<usize, usize>> = vec![BTreeMap::new(); parts + 1];
+    for ((actor, _), group) in census.actors().iter().zip(&sight.group_of) {
+        if let Some(part) = actor.workload().and_then(part).filter(|it| *it < parts) {
+            *sizes[part].entry(*group).or_default() += 1;
+        }
+    }
+    let outside = (0..sight.groups.len()).filter(|group| sight.groups[*group].1);
+    sizes[parts] = outside.map(|group| (group, 1)).collect();
+    let between = |from: usize, to: usize| {
+        let mut pairs = 0;
+        for (client, clients) in &sizes[from] {
+            for (server, servers) in sizes[to].iter().filter(|(server, _)| sight.open[*client][**server]) {
+                // the workload itself is no other
+                let itself = usize::from(from == to && client == server);
+                pairs += clients * (servers - itself);
+            }
+        }
+        // addresses are not counted one by one
+        if from == parts || to == parts { pairs.min(sizes[from.min(to)].values().sum()) } else { pairs }
+    };
+    (0..=parts)
+        .map(|from| (0..=parts).map(|to| if from == parts && to == parts { 0 } else { between(from, to) }).collect())
+        .collect()
 }
 
 /// Actors that no policy tells apart, together.

@@ -6,6 +6,7 @@ mod draft;
 mod evidence;
 mod head;
 mod kubernetes;
+pub mod page;
 mod peers;
 mod review;
 mod words;
@@ -52,6 +53,14 @@ pub enum RenderError {
     /// The YAML library refuses.
     #[error("{path}: {reason}")]
     Yaml {
+        /// The document.
+        path: String,
+        /// The library's word.
+        reason: String,
+    },
+    /// A page's template fails.
+    #[error("{path}: {reason}")]
+    Page {
         /// The document.
         path: String,
         /// The library's word.

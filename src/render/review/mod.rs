@@ -19,6 +19,7 @@ mod namespace;
 mod seen;
 mod warnings;
 
+pub(super) use namespace::{doubts, left_out_rows};
 pub use seen::{Seen, seen};
 
 /// What a run of captures lost, and when.
@@ -203,7 +204,7 @@ fn summary(text: &mut String, facts: &Facts) {
 }
 
 /// How long was looked, in words of rhythms.
-fn window(span: Option<Span>) -> &'static str {
+pub(super) fn window(span: Option<Span>) -> &'static str {
     const HOUR_S: f64 = 3_600.0;
     let hours = span.map_or(0.0, |span| span.last.seconds_since(span.first)) / HOUR_S;
     match hours {

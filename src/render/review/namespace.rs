@@ -57,7 +57,8 @@ fn doubtful(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
     }
 }
 
-fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
+/// Why a rule is to be looked at twice.
+pub(in crate::render) fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
     /// From this share on loss is worth a word with the rule itself.
     const MUCH_LOSS: f64 = 0.001;
     let mut doubts: Vec<String> = access.widened.iter().map(|it| words::safe(&words::widened(it))).collect();
@@ -89,6 +90,15 @@ fn left_out(text: &mut String, plan: &NamespacePlan) {
         return;
     }
     let _ = writeln!(text, "### Left out\n\n| from | to | port | connections | why |\n|---|---|---|---|---|");
+    for cells in left_out_rows(plan) {
+        row(text, cells.each_ref().map(String::as_str));
+    }
+    text.push('\n');
+}
+
+/// From, to, port, connections and why of what makes no rule.
+pub(in crate::render) fn left_out_rows(plan: &NamespacePlan) -> Vec<[String; 5]> {
+    let mut rows = Vec::new();
     // a sweep is one fact, however many ports it touched
     let mut sweeps: BTreeMap<(&str, &str), Sweep> = BTreeMap::new();
     for left in &plan.left_out {
@@ -104,14 +114,15 @@ fn left_out(text: &mut String, plan: &NamespacePlan) {
             0 => evidence.protocol.to_string(),
             port => words::port(evidence.protocol, port),
         };
-        row(text, [&evidence.client, &evidence.server, &port, &evidence.connections.to_string(), reason]);
+        let (from, to) = (evidence.client.clone(), evidence.server.clone());
+        rows.push([from, to, port, evidence.connections.to_string(), reason.clone()]);
     }
     for ((client, reason), sweep) in sweeps {
         let targets = words::count(sweep.targets.len() as u64, "target");
         let ports = words::count(sweep.ports.len() as u64, "port");
-        row(text, [client, &targets, &ports, &sweep.connections.to_string(), reason]);
+        rows.push([client.to_owned(), targets, ports, sweep.connections.to_string(), reason.to_owned()]);
     }
-    text.push('\n');
+    rows
 }
 
 /// What one source swept.

@@ -1,0 +1,173 @@
+//! The review as a page: a view model that templates print, and nothing that they would have to think about.
+//!
+//! ```text
+//! Material -> Report (what a page says, as text and figures) -> report.html, one file that asks for nothing elsewhere
+//!             verdict, matrix, maps, tree, curve                 templates/
+//! ```
+//!
+//! The parts are values of their own, each with a template under `templates/part/`, so that another page can show some of
+//! them. Whatever comes from outside goes through [`visible`], and the templates escape it.
+
+mod curve;
+mod maps;
+mod matrix;
+mod sealed;
+mod tables;
+mod tree;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use serde::Serialize;
+
+pub use curve::Curve;
+pub use maps::MapView;
+pub use matrix::{Cell, Matrix};
+pub use sealed::{SCRIPT, STYLE, Sealed};
+pub use tables::{DecisionView, FindingView, GranularityView, LeftOutView};
+pub use tree::{AccessView, NamespaceView, PolicyView, ReachView, TierView};
+pub use verdict::{Caution, Figure, Level, VerdictView};
+
+use super::{Document, Facts, words};
+use crate::{
+    graph::Map,
+    map::Novelty,
+    model::{WorkloadRef, visible},
+    policy::Reach,
+    recommend::Recommendation,
+    tier::Tier,
+};
+
+/// What a page is made of.
+pub struct Material<'a> {
+    /// The proposal, as decisions leave it.
+    pub recommendation: &'a Recommendation,
+    /// What there is to say of it.
+    pub facts: &'a Facts,
+    /// The tier of every workload that has one.
+    pub tiers: &'a BTreeMap<WorkloadRef, Tier>,
+    /// The map of what was seen of the namespaces, with the verdicts on it; boxes are workloads.
+    pub map: Map,
+    /// The reach of each workload with what is deployed.
+    pub reach_before: Vec<Reach>,
+    /// And with the proposal on top of that.
+    pub reach_after: Vec<Reach>,
+    /// In how many pairs workloads can open connections to each other, between parts that it is given and the outside, which
+    /// comes last; before and after.
+    pub ways: &'a dyn Fn(&[Vec<String>]) -> [Vec<Vec<usize>>; 2],
+    /// The learning hour by hour.
+    pub curve: Vec<Novelty>,
+}
+
+/// Everything that a page says.
+#[derive(Debug, Serialize, Template)]
+#[template(path = "report.html")]
+pub struct Report {
+    /// The namespaces.
+    pub title: String,
+    /// The window of the captures, in words.
+    pub window: String,
+    /// The verdict on the past.
+    pub verdict: VerdictView,
+    /// The figures that stand beside it.
+    pub figures: Vec<Figure>,
+    /// What may go wrong though the past holds; the worst first.
+    pub cautions: Vec<Caution>,
+    /// What was seen, and what stays possible.
+    pub maps: Vec<MapView>,
+    /// Who can reach whom by tier, before and after.
+    pub matrix: Matrix,
+    /// The policies, by namespace and tier.
+    pub namespaces: Vec<NamespaceView>,
+    /// How many policies there are.
+    pub policies: usize,
+    /// What would be denied, and what is uncertain.
+    pub findings: Vec<FindingView>,
+    /// What was seen and makes no rule.
+    pub left_out: Vec<LeftOutView>,
+    /// New dependencies over time.
+    pub curve: Curve,
+    /// What other granularities cost.
+    pub granularities: Vec<GranularityView>,
+    /// What a person decided.
+    pub decisions: Vec<DecisionView>,
+    /// The commands that roll it out.
+    pub apply: Vec<String>,
+    /// Style, script, and the policy that lets nothing else run.
+    #[serde(skip)]
+    pub sealed: Sealed,
+}
+
+impl Report {
+    /// What the page says of a proposal.
+    #[must_use]
+    pub fn new(material: &Material<'_>) -> Self {
+        let Material { recommendation, facts, .. } = material;
+        let names: Vec<&str> = recommendation.namespaces.iter().map(|plan| plan.namespace.as_str()).collect();
+        let namespaces = tree::namespaces(material);
+        Self {
+            title: title(&names),
+            window: window(facts),
+            verdict: verdict::verdict(facts),
+            figures: verdict::figures(material),
+            cautions: verdict::cautions(recommendation, facts),
+            maps: maps::maps(material),
+            matrix: matrix::matrix(material),
+            policies: namespaces.iter().map(NamespaceView::policies).sum(),
+            namespaces,
+            findings: tables::findings(facts),
+            left_out: tables::left_out(recommendation),
+            curve: Curve::new(&material.curve),
+            granularities: tables::granularities(facts),
+            decisions: tables::decisions(facts),
+            apply: names.iter().flat_map(|name| apply(name)).collect(),
+            sealed: Sealed::new(STYLE, SCRIPT),
+        }
+    }
+
+    /// As a document beside the others; why there is none where a template fails.
+    pub fn document(&self) -> Result<Document, super::RenderError> {
+        let path = "report.html".to_owned();
+        match self.render() {
+            Ok(text) => Ok(Document { path, text: sealed::tidy(&text) + "\n" }),
+            Err(error) => Err(super::RenderError::Page { path, reason: error.to_string() }),
+        }
+    }
+}
+
+/// Namespaces that a title names.
+const TITLE_NAMES: usize = 3;
+
+fn title(names: &[&str]) -> String {
+    match names {
+        [] => "nothing".into(),
+        some if some.len() <= TITLE_NAMES => visible(&some.join(", ")).into_owned(),
+        many => words::count(many.len() as u64, "namespace"),
+    }
+}
+
+fn window(facts: &Facts) -> String {
+    let Some(span) = facts.span else { return "When it was seen is not known".into() };
+    let captures = words::count(facts.losses.len() as u64, "capture");
+    format!("Seen from {} to {} UTC in {captures}", words::minute(span.first), words::minute(span.last))
+}
+
+fn apply(namespace: &str) -> [String; 2] {
+    let name = visible(namespace);
+    [format!("kubectl diff -k {name}"), format!("kubectl apply -k {name}")]
+}
+
+/// A number with thin gaps between thousands, as it is easiest read.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}

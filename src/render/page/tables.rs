@@ -1,0 +1,122 @@
+//! Tables of a page: what would be denied, what was left out, how fine, and what was decided by hand.
+
+use serde::Serialize;
+
+use super::grouped;
+use crate::{
+    model::visible,
+    recommend::Recommendation,
+    render::{Cost, Facts, review, words},
+};
+
+/// A connection that would break, or may.
+#[derive(Clone, Debug, Serialize)]
+pub struct FindingView {
+    /// Whether it would; else it may.
+    pub is_denied: bool,
+    /// The client.
+    pub from: String,
+    /// The server.
+    pub to: String,
+    /// Protocol and port.
+    pub port: String,
+    /// How many connections.
+    pub connections: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was seen and makes no rule, for one reason in one namespace.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeftOutView {
+    /// The namespace.
+    pub namespace: String,
+    /// From, to, port, connections and why.
+    pub rows: Vec<[String; 5]>,
+    /// Rows that are not shown: `evidence.json` has them all.
+    pub more: usize,
+}
+
+/// What a granularity costs and leaves open.
+#[derive(Clone, Debug, Serialize)]
+pub struct GranularityView {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is this proposal's.
+    pub is_chosen: bool,
+    /// Why there is none.
+    pub missing: Option<String>,
+    /// Policies, rules, entries, entries of pods, over-permission, reach.
+    pub cells: [String; 6],
+}
+
+/// What a person decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecisionView {
+    /// The policy.
+    pub policy: String,
+    /// `added` or `rejected`, or what else.
+    pub verb: &'static str,
+    /// What.
+    pub what: String,
+}
+
+pub(super) fn findings(facts: &Facts) -> Vec<FindingView> {
+    let view = |finding: &crate::policy::Finding| FindingView {
+        is_denied: finding.verdict == "denied",
+        from: visible(&finding.from).into_owned(),
+        to: visible(&finding.to).into_owned(),
+        port: words::port(finding.protocol, finding.port),
+        connections: grouped(finding.connections),
+        reason: visible(&finding.reason).into_owned(),
+    };
+    let mut views: Vec<FindingView> = facts.replay.findings.iter().map(view).collect();
+    views.sort_by_key(|view| !view.is_denied);
+    views
+}
+
+/// Rows of a namespace that are shown.
+const MAX_ROWS: usize = 400;
+
+pub(super) fn left_out(recommendation: &Recommendation) -> Vec<LeftOutView> {
+    let mut views = Vec::new();
+    for plan in &recommendation.namespaces {
+        let all = review::left_out_rows(plan);
+        let more = all.len().saturating_sub(MAX_ROWS);
+        let rows: Vec<[String; 5]> =
+            all.into_iter().take(MAX_ROWS).map(|cells| cells.map(|cell| visible(&cell).into_owned())).collect();
+        if !rows.is_empty() {
+            views.push(LeftOutView { namespace: visible(&plan.namespace).into_owned(), rows, more });
+        }
+    }
+    views
+}
+
+pub(super) fn granularities(facts: &Facts) -> Vec<GranularityView> {
+    let figure = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.2}"));
+    let view = |one: &crate::render::Granularity| {
+        let Cost { policies, rules, entries, entries_of_pods } = one.cost;
+        let [policies, rules, entries, pods] = [policies, rules, entries, entries_of_pods].map(|it| grouped(it as u64));
+        GranularityView {
+            name: one.granularity,
+            is_chosen: one.chosen,
+            missing: one.missing.as_deref().map(|why| visible(why).into_owned()),
+            cells: [policies, rules, entries, pods, figure(one.over_permission), figure(one.reach)],
+        }
+    };
+    facts.granularities.iter().map(view).collect()
+}
+
+pub(super) fn decisions(facts: &Facts) -> Vec<DecisionView> {
+    let conflict = |it: &crate::render::Conflict| DecisionView {
+        policy: visible(&it.policy).into_owned(),
+        verb: if it.is_added { "added" } else { "rejected" },
+        what: visible(&it.what).into_owned(),
+    };
+    let idle = |it: &crate::render::Idle| DecisionView {
+        policy: visible(&it.policy).into_owned(),
+        verb: "not in force",
+        what: visible(&it.what).into_owned(),
+    };
+    facts.conflicts.iter().map(conflict).chain(facts.idle.iter().map(idle)).collect()
+}

@@ -1,0 +1,272 @@
+//! Policies by namespace and tier, each with its evidence.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Material, grouped};
+use crate::{
+    model::{Watched, WorkloadRef, visible},
+    policy::Reach,
+    recommend::{Access, Accesses, DnsClient, Group, NamespacePlan, Peer, Sum},
+    render::{Facts, review, words},
+};
+
+/// A namespace with its tiers.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamespaceView {
+    /// Its name.
+    pub name: String,
+    /// How well it was watched, in a sentence.
+    pub seen: String,
+    /// Workloads in it.
+    pub workloads: usize,
+    /// Rules that are to be looked at twice.
+    pub doubts: usize,
+    /// Policies that leave their workloads open.
+    pub open: usize,
+    /// Its policies by tier.
+    pub tiers: Vec<TierView>,
+}
+
+impl NamespaceView {
+    /// How many policies it has.
+    #[must_use]
+    pub fn policies(&self) -> usize {
+        self.tiers.iter().map(|tier| tier.policies.len()).sum()
+    }
+}
+
+/// A tier of a namespace.
+#[derive(Clone, Debug, Serialize)]
+pub struct TierView {
+    /// Its name.
+    pub name: String,
+    /// Its policies.
+    pub policies: Vec<PolicyView>,
+}
+
+/// A policy with what it allows.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyView {
+    /// Its name.
+    pub name: String,
+    /// What it is for: `Deployment api`, or several.
+    pub members: String,
+    /// What selects the pods.
+    pub selects: String,
+    /// Whether it leaves them open.
+    pub is_open: bool,
+    /// How well they were watched, where not all the time.
+    pub watched: Option<String>,
+    /// Who may reach it.
+    pub ingress: Vec<AccessView>,
+    /// What it may reach.
+    pub egress: Vec<AccessView>,
+    /// Its reach, where it is of one workload.
+    pub reach: Option<ReachView>,
+    /// Rules that are to be looked at twice.
+    pub doubts: usize,
+}
+
+/// One peer with its ports.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccessView {
+    /// Who.
+    pub peer: String,
+    /// On which ports.
+    pub ports: String,
+    /// What it is for, where that is known.
+    pub purposes: String,
+    /// Connections, hours with traffic, when, and what told who the client is; none where it was not seen itself.
+    pub seen: Option<[String; 4]>,
+    /// Whether the evidence stands with the server's policy, and is left out here.
+    pub is_brief: bool,
+    /// Why it is to be looked at twice.
+    pub doubts: Vec<String>,
+}
+
+/// How far a workload reaches and is reached, before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ReachView {
+    /// Others that can reach it.
+    pub reached_by: (usize, usize),
+    /// Others that it can reach.
+    pub reaches: (usize, usize),
+    /// Whether the outside can reach it.
+    pub from_outside: (bool, bool),
+    /// Whether it can reach the outside.
+    pub to_outside: (bool, bool),
+}
+
+impl ReachView {
+    /// `no`, `yes`, or `yes → no`.
+    #[must_use]
+    pub fn words(change: &(bool, bool)) -> &'static str {
+        match change {
+            (true, true) => "yes",
+            (false, false) => "no",
+            (true, false) => "yes → no",
+            (false, true) => "no → yes",
+        }
+    }
+}
+
+/// From so many peers on the evidence of a rule stands once, with the server: a page has to open.
+const BRIEF_FROM: usize = 4_000;
+
+struct Maker<'a> {
+    facts: &'a Facts,
+    tiers: &'a BTreeMap<WorkloadRef, crate::tier::Tier>,
+    reach: BTreeMap<&'a str, ReachView>,
+    /// Whether evidence stands once.
+    is_brief: bool,
+    /// The namespaces whose policies are here.
+    namespaces: Vec<&'a str>,
+}
+
+pub(super) fn namespaces(material: &Material<'_>) -> Vec<NamespaceView> {
+    let plans = &material.recommendation.namespaces;
+    let peers: usize =
+        plans.iter().flat_map(|plan| &plan.groups).map(|group| group.ingress.len() + group.egress.len()).sum();
+    let after: BTreeMap<&str, &Reach> = material.reach_after.iter().map(|it| (it.workload.as_str(), it)).collect();
+    let change = |before: &Reach, after: &Reach| ReachView {
+        reached_by: (before.reached_by, after.reached_by),
+        reaches: (before.reaches, after.reaches),
+        from_outside: (before.reached_from_outside, after.reached_from_outside),
+        to_outside: (before.reaches_outside, after.reaches_outside),
+    };
+    let both = material
+        .reach_before
+        .iter()
+        .filter_map(|it| Some((it.workload.as_str(), change(it, after.get(it.workload.as_str())?))));
+    let maker = Maker {
+        facts: material.facts,
+        tiers: material.tiers,
+        reach: both.collect(),
+        is_brief: peers >= BRIEF_FROM,
+        namespaces: plans.iter().map(|plan| plan.namespace.as_str()).collect(),
+    };
+    let seen = review::seen(material.recommendation, &material.facts.coverage);
+    let view = |plan: &NamespacePlan| {
+        let line = seen.get(plan.namespace.as_str()).map(review::Seen::line).unwrap_or_default();
+        maker.namespace(plan, &line)
+    };
+    plans.iter().map(view).collect()
+}
+
+/// Tiers in the order of the map.
+const ORDER: [&str; 5] = ["edge", "application", "data", "infrastructure", "client"];
+
+impl Maker<'_> {
+    fn namespace(&self, plan: &NamespacePlan, seen: &str) -> NamespaceView {
+        let mut tiers: BTreeMap<(usize, String), Vec<PolicyView>> = BTreeMap::new();
+        for group in &plan.groups {
+            let tier = self.tier(&group.members);
+            tiers.entry((place(&tier), tier)).or_default().push(self.policy(plan, group));
+        }
+        if let Some(dns) = &plan.dns {
+            let views = dns.clients.iter().map(|client| self.dns(plan, client, &dns.servers));
+            tiers.entry((ORDER.len() + 2, "name resolution".into())).or_default().extend(views);
+        }
+        let tiers: Vec<TierView> = tiers.into_iter().map(|((_, name), policies)| TierView { name, policies }).collect();
+        let all = || tiers.iter().flat_map(|tier| &tier.policies);
+        NamespaceView {
+            name: visible(&plan.namespace).into_owned(),
+            seen: visible(seen).into_owned(),
+            workloads: plan.groups.iter().filter(|it| it.residue_of.is_none()).map(|it| it.members.len()).sum(),
+            doubts: all().map(|policy| policy.doubts).sum(),
+            open: all().filter(|policy| policy.is_open).count(),
+            tiers,
+        }
+    }
+
+    /// The tier of all members, else what tells that they have none or several.
+    fn tier(&self, members: &[WorkloadRef]) -> String {
+        let mut tiers: Vec<Option<&crate::tier::Tier>> = members.iter().map(|it| self.tiers.get(it)).collect();
+        tiers.dedup();
+        match tiers[..] {
+            [Some(tier)] => tier.to_string(),
+            [None] | [] => "no tier".into(),
+            _ => "several tiers".into(),
+        }
+    }
+
+    fn policy(&self, plan: &NamespacePlan, group: &Group) -> PolicyView {
+        let ingress = self.accesses(plan, &group.ingress, false);
+        let egress = self.accesses(plan, &group.egress, true);
+        let doubts = ingress.iter().chain(&egress).filter(|access| !access.doubts.is_empty()).count();
+        let members: Vec<String> = group.members.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
+        let watched = match group.watched {
+            Watched::Covered => None,
+            Watched::Partly => Some("watched for a part of its time".to_owned()),
+            Watched::Unseen => Some("never watched at its own side".to_owned()),
+        };
+        let reach = match &group.members[..] {
+            [one] => self.reach.get(one.to_string().as_str()).copied(),
+            _ => None,
+        };
+        PolicyView {
+            name: visible(&group.name).into_owned(),
+            members: visible(&members.join(", ")).into_owned(),
+            selects: visible(&words::selectors(&group.selectors)).into_owned(),
+            is_open: group.is_open,
+            watched,
+            ingress,
+            egress,
+            reach,
+            doubts,
+        }
+    }
+
+    fn dns(&self, plan: &NamespacePlan, client: &DnsClient, servers: &Accesses) -> PolicyView {
+        let name = if client.name.is_empty() { "allow-dns".into() } else { format!("allow-dns-{}", client.name) };
+        let members: Vec<String> = client.members.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
+        PolicyView {
+            name: visible(&name).into_owned(),
+            members: visible(&members.join(", ")).into_owned(),
+            selects: visible(&words::selector(&client.selector)).into_owned(),
+            is_open: false,
+            watched: None,
+            ingress: Vec::new(),
+            // what servers answered is evidence of all clients together
+            egress: self.accesses(plan, servers, false),
+            reach: None,
+            doubts: 0,
+        }
+    }
+
+    fn accesses(&self, plan: &NamespacePlan, peers: &Accesses, is_egress: bool) -> Vec<AccessView> {
+        peers.iter().map(|(peer, access)| self.access(plan, peer, access, is_egress)).collect()
+    }
+
+    fn access(&self, plan: &NamespacePlan, peer: &Peer, access: &Access, is_egress: bool) -> AccessView {
+        let is_here = matches!(peer, Peer::Pods(pods) if self.namespaces.contains(&pods.namespace.as_str()));
+        let is_brief = self.is_brief && is_egress && is_here;
+        let purposes: Vec<String> = access.purposes.iter().map(words::purpose).collect();
+        AccessView {
+            peer: visible(&words::named(peer, access, &plan.namespace)).into_owned(),
+            ports: words::ports(&access.ports),
+            purposes: visible(&purposes.join("; ")).into_owned(),
+            seen: access.sum().filter(|_| !is_brief).map(|sum| seen(&sum)),
+            is_brief,
+            doubts: if is_brief { Vec::new() } else { review::doubts(access, self.facts) },
+        }
+    }
+}
+
+fn place(tier: &str) -> usize {
+    ORDER.iter().position(|it| *it == tier).unwrap_or(ORDER.len())
+}
+
+fn seen(sum: &Sum) -> [String; 4] {
+    let (first, last) = (words::minute(sum.span.first), words::minute(sum.span.last));
+    let when = if first == last {
+        first
+    } else if first.get(..10) == last.get(..10) {
+        format!("{first}–{}", last.get(11..).unwrap_or(&last))
+    } else {
+        format!("{first} – {last}")
+    };
+    [grouped(sum.connections), grouped(sum.hours as u64), when, sum.direction.as_str().to_owned()]
+}
