@@ -13,16 +13,15 @@ use super::{
     common::{Global, Namespaces, Selection},
     fault::printable,
     policies::{self, ReadingArgs},
-    print,
-    world,
+    print, world,
 };
 use crate::{
     graph::{self, Fold, Judged, Map, Svg, Verdict},
     map::By,
     model::{Dependency, Party, PartyKind, Protocol},
     policy::{self, Evaluator, Past, Roster},
-    proposal::Site,
-    tier::{self, Tier},
+    proposal::{self, Site},
+    tier::Tier,
 };
 
 /// Draw the map: who calls whom, in columns by tier.
@@ -96,25 +95,24 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let proposed = if args.policies.is_empty() { None } else { Some(args.reading.policies(&args.policies)?) };
     let world = world::open(global, &args.selection).await?;
     let site = world.site_of(&args.namespaces.namespace)?;
-    let by = if args.by == ByArg::Workload { By::Workload } else { By::Address };
-    let all = site.dependencies(by);
-    let dependencies: Vec<&Dependency> = concerned(&all, &args.namespaces.namespace).collect();
-    if dependencies.is_empty() {
+    let by_workload = site.dependencies(By::Workload);
+    let by_address = if args.by == ByArg::Address { site.dependencies(By::Address) } else { Vec::new() };
+    let drawn = if args.by == ByArg::Address { &by_address } else { &by_workload };
+    let [named, drawn] =
+        [&by_workload, drawn].map(|all| concerned(all, &args.namespaces.namespace).collect::<Vec<_>>());
+    if drawn.is_empty() {
         return Err(Fault::new("graph", "no flows").hint("`flowmap import FILE` reads a capture").into());
     }
     // who is who decides tiers and verdicts, however parties are drawn
-    let by_workload = if by == By::Workload { Vec::new() } else { site.dependencies(By::Workload) };
     let mut judged = Judged::new();
     if let Some(proposed) = proposed {
-        let named = if by == By::Workload { dependencies.clone() } else { by_workload.iter().collect() };
         judged = self::judged(site, &args, &proposed, &named)?;
-        if by == By::Address {
-            judged = of_addresses(&judged, &named, &dependencies);
+        if args.by == ByArg::Address {
+            judged = of_addresses(&judged, &named, &drawn);
         }
     }
-    let mut places = Places::new(site);
-    places.learn_addresses(&by_workload);
-    let map = graph::build(dependencies, &|party| places.tier(party), &judged);
+    let places = Places::new(site, &by_workload);
+    let map = graph::build(drawn, &|party| places.tier(party), &judged);
     let has_denied = map.denied() > 0;
     let (map, fold) = graph::fold(map, args.fold.map(FoldArg::fold));
     if fold.is_any() && args.fold.is_none() {
@@ -156,7 +154,7 @@ fn judged(
     dependencies: &[&Dependency],
 ) -> anyhow::Result<Judged> {
     let set =
-        if args.only { proposed.clone() } else { policies::on_top(proposed, &policies::deployed(site.cluster())?) };
+        if args.only { proposed.clone() } else { proposal::on_top(proposed, &policies::deployed(site.cluster())?) };
     if set.policies.is_empty() {
         let fault = Fault::new("--policies", "no NetworkPolicy among them");
         return Err(fault.hint("`flowmap suggest` writes some").into());
@@ -164,13 +162,7 @@ fn judged(
     let roster = Roster::new(site.cluster());
     let past = Past::new(dependencies.iter().copied(), &roster);
     let evaluator = Evaluator::new(&set, &site.cluster().namespaces, args.reading.options());
-    let mut judged = Judged::new();
-    for finding in policy::simulate(&past, &evaluator).findings {
-        let verdict = if finding.verdict == "denied" { Verdict::Denied } else { Verdict::Uncertain };
-        let worst = judged.entry((finding.from, finding.to, finding.protocol, finding.port)).or_default();
-        *worst = verdict.max(*worst);
-    }
-    Ok(judged)
+    Ok(proposal::judged(&policy::simulate(&past, &evaluator)))
 }
 
 /// Verdicts on workloads as verdicts on the addresses that were theirs.
@@ -196,41 +188,31 @@ fn of_addresses(judged: &Judged, by_workload: &[&Dependency], by_address: &[&Dep
 }
 
 /// The tier of everybody who has one.
-pub(super) struct Places {
-    tiers: BTreeMap<(String, Option<String>), Tier>,
+struct Places {
+    by_name: proposal::Places,
     /// The tiers of who had an address, in the whole window.
     addresses: BTreeMap<IpAddr, BTreeSet<Tier>>,
 }
 
 impl Places {
-    pub fn new(site: &Site) -> Self {
-        let contacts = site.contacts();
-        let scope = tier::Scope::new(&site.directory, &contacts.parties);
-        let found = tier::find(&contacts, &scope, tier::Options::default());
-        let members = found.roles.iter().flat_map(|role| role.members.iter().map(|member| (member, role.tier)));
-        let tiers = members
-            .map(|(member, tier)| ((member.name.clone(), member.workload.as_ref().map(|it| it.kind.clone())), tier))
-            .collect();
-        Self { tiers, addresses: BTreeMap::new() }
-    }
-
-    /// Learns who had which address.
-    fn learn_addresses(&mut self, by_workload: &[Dependency]) {
+    fn new(site: &Site, by_workload: &[Dependency]) -> Self {
+        let by_name = proposal::Places::new(site, by_workload);
+        let mut addresses: BTreeMap<IpAddr, BTreeSet<Tier>> = BTreeMap::new();
         for party in by_workload.iter().flat_map(|it| [&it.client, &it.server]) {
-            if let Some(tier) = self.tier(party) {
-                for address in &party.addresses {
-                    self.addresses.entry(*address).or_default().insert(tier);
-                }
+            if let Some(tier) = by_name.tier(party) {
+                party.addresses.iter().for_each(|address| _ = addresses.entry(*address).or_default().insert(tier));
             }
         }
+        Self { by_name, addresses }
     }
 
-    pub fn tier(&self, party: &Party) -> Option<Tier> {
-        let own = self.tiers.get(&(party.name.clone(), party.owner.clone())).copied();
-        own.or_else(|| match self.addresses.get(&party.name.parse().ok()?)?.iter().collect::<Vec<_>>()[..] {
-            [one] => Some(*one),
-            // it changed hands: no tier is that of all
-            _ => None,
+    fn tier(&self, party: &Party) -> Option<Tier> {
+        self.by_name.tier(party).or_else(|| {
+            match self.addresses.get(&party.name.parse().ok()?)?.iter().collect::<Vec<_>>()[..] {
+                [one] => Some(*one),
+                // it changed hands: no tier is that of all
+                _ => None,
+            }
         })
     }
 }

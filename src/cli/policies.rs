@@ -88,16 +88,6 @@ pub(super) fn deployed(cluster: &Cluster) -> anyhow::Result<PolicySet> {
     Ok(set)
 }
 
-/// Proposed policies on top of deployed ones; one of the same name takes the deployed one's place.
-pub(super) fn on_top(proposed: &PolicySet, deployed: &PolicySet) -> PolicySet {
-    let names: BTreeSet<String> = proposed.policies.iter().map(policy::NetworkPolicy::full_name).collect();
-    let kept = deployed.policies.iter().filter(|policy| !names.contains(&policy.full_name()));
-    let mut policies: Vec<_> = proposed.policies.iter().chain(kept).cloned().collect();
-    policies.sort();
-    let not_evaluated = [proposed.not_evaluated.clone(), deployed.not_evaluated.clone()].concat();
-    PolicySet { policies, not_evaluated, ..proposed.clone() }
-}
-
 /// Tells where a selector of namespaces meets such as the inventory lists no object of: their labels are not known.
 pub(super) fn tell_unlisted_namespaces(cluster: &Cluster, set: &PolicySet) {
     let has_selector = set.policies.iter().any(policy::NetworkPolicy::selects_namespaces);

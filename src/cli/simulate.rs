@@ -15,7 +15,7 @@ use crate::{
     map::By,
     model::{Dependency, Party},
     policy::{self, Census, Evaluator, Excess, Options, Outside, Past, PolicySet, Reach, Roster, Simulation, Undone},
-    proposal::Site,
+    proposal::{self, Site},
 };
 
 /// Hold every recorded connection against policies: what would be denied, and why. Exits with 1 where anything is.
@@ -130,7 +130,7 @@ impl<'a> Judge<'a> {
     }
 
     fn report(&self, (proposal, proposed): (String, PolicySet)) -> anyhow::Result<Report> {
-        let combined = if self.args.only { proposed.clone() } else { policies::on_top(&proposed, &self.deployed) };
+        let combined = if self.args.only { proposed.clone() } else { proposal::on_top(&proposed, &self.deployed) };
         if combined.policies.is_empty() {
             let fault = Fault::new(&proposal, "no NetworkPolicy among them");
             return Err(fault.hint("`flowmap suggest` writes some").into());

@@ -51,7 +51,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         if let Some(store) = &store {
             proposal::keep(store, &site.name, namespaces, &found.keeps(&proposal.policies.decisions)).await?;
         }
-        write(&args, &proposal.policies, &decided, &facts, &found)?;
+        let page = asked.page(&proposal, &decided, &facts)?.document()?;
+        write(&args, (&proposal.policies, page), &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
     }
     Ok(if replay.denied > 0 { Done::Found } else { Done::Clean })
@@ -63,13 +64,13 @@ fn tell_waiting(folder: &Path) {
 
 fn write(
     args: &Args,
-    policies: &Policies,
+    (policies, page): (&Policies, Document),
     decided: &Recommendation,
     facts: &Facts,
     found: &Found,
 ) -> Result<(), ProposalError> {
     let mut documents = policies.documents.clone();
-    documents.push(render::review(decided, facts));
+    documents.extend([render::review(decided, facts), page]);
     let mut files: Vec<String> = documents.iter().map(|document| document.path.clone()).collect();
     files.push(folder::INDEX.to_owned());
     files.sort();

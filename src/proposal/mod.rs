@@ -12,13 +12,15 @@ pub mod folder;
 mod inventory;
 mod judge;
 mod kept;
+mod page;
 mod traffic;
 mod world;
 
-pub use asked::{Asked, Granularity, Request, namespaces};
+pub use asked::{Asked, Granularity, Proposal, Request, namespaces};
 pub use error::ProposalError;
 pub use folder::Found;
 pub use inventory::directories;
 pub use judge::Judge;
 pub use kept::{keep, kept};
+pub use page::{Places, judged, on_top};
 pub use world::{Site, Window, World};
