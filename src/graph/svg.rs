@@ -34,12 +34,13 @@ const TEXT_X: i32 = 12;
 pub fn svg(map: &Map, layout: &Layout, options: &Svg) -> String {
     let prefix = options.within_page.as_deref().unwrap_or("map");
     let dense = if map.edges.len() > DENSE { " dense" } else { "" };
+    let wide = if layout.width > WIDE { " wide" } else { "" };
     let mut out = String::new();
     let Layout { width, height, .. } = *layout;
     // writing to a String cannot fail
     let _ = writeln!(
         out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"map{dense}\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"map{dense}{wide}\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" role=\"img\" aria-labelledby=\"{prefix}-title {prefix}-desc\">\n\
          <title id=\"{prefix}-title\">{}</title>\n<desc id=\"{prefix}-desc\">{}</desc>",
         text::xml(&options.title),
@@ -109,6 +110,9 @@ fn class(edge: &Edge) -> &'static str {
 
 /// More lines than this are drawn thin and pale, so that what is behind them is seen.
 const DENSE: usize = 300;
+
+/// Wider maps are not made smaller to fit a page: nobody could read them.
+const WIDE: i32 = 1_600;
 
 /// How thick a line is, in tenths of a pixel: by the decimal logarithm of its connections, from 1 for one to 4.
 fn thickness(connections: u64) -> u64 {

@@ -44,7 +44,7 @@ pub use explain::{Clients, Explanation, Question, Server, Servers, explain};
 pub use network_policy::{NetworkPolicy, Peer, PolicyType, Port, PortMatch, Rule};
 pub use outside::{Outside, Piece, Realm};
 pub use ports::PortSet;
-pub use reach::{Reach, reach, ways};
+pub use reach::{Reach, Sight, reach};
 pub use reading::{NotEvaluated, PolicyError, PolicySet, ReadError, Reason, Strictness, read, read_all};
 pub use roster::{Roster, Who};
 pub use selector::{Operator, Requirement, Selector};

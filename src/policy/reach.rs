@@ -25,50 +25,12 @@ pub struct Reach {
 /// The reach of every workload, in order.
 #[must_use]
 pub fn reach(census: &Census<'_>, evaluator: &Evaluator<'_>) -> Vec<Reach> {
-    let sight = Sight::new(census, &census.judged(evaluator));
-    let actors = census.actors().iter().zip(&sight.group_of);
-    let workloads = actors.filter(|((actor, _), _)| actor.workload().is_some());
-    workloads.map(|((actor, _), group)| sight.of(actor.name(), *group)).collect()
+    Sight::new(census, evaluator).reach()
 }
 
-/// In how many pairs of workloads one can open a connection to the other, between parts of the cluster and the outside:
-/// rows are clients, columns servers. `part` tells the part of a workload, none where it is not asked for; the last part is
-/// the public addresses, which count as one.
-#[must_use]
-pub fn ways(
-    census: &Census<'_>,
-    evaluator: &Evaluator<'_>,
-    parts: usize,
-    part: &dyn Fn(&WorkloadRef) -> Option<usize>,
-) -> Vec<Vec<usize>> {
-    let sight = Sight::new(census, &census.judged(evaluator));
-    let mut sizes: Vec<BTreeMap<usize, usize>> = vec![BTreeMap::new(); parts + 1];
-    for ((actor, _), group) in census.actors().iter().zip(&sight.group_of) {
-        if let Some(part) = actor.workload().and_then(part).filter(|it| *it < parts) {
-            *sizes[part].entry(*group).or_default() += 1;
-        }
-    }
-    let outside = (0..sight.groups.len()).filter(|group| sight.groups[*group].1);
-    sizes[parts] = outside.map(|group| (group, 1)).collect();
-    let between = |from: usize, to: usize| {
-        let mut pairs = 0;
-        for (client, clients) in &sizes[from] {
-            for (server, servers) in sizes[to].iter().filter(|(server, _)| sight.open[*client][**server]) {
-                // the workload itself is no other
-                let itself = usize::from(from == to && client == server);
-                pairs += clients * (servers - itself);
-            }
-        }
-        // addresses are not counted one by one
-        if from == parts || to == parts { pairs.min(sizes[from.min(to)].values().sum()) } else { pairs }
-    };
-    (0..=parts)
-        .map(|from| (0..=parts).map(|to| if from == parts && to == parts { 0 } else { between(from, to) }).collect())
-        .collect()
-}
-
-/// Actors that no policy tells apart, together.
-struct Sight {
+/// Who can open connections to whom under a set of policies. Actors that no policy tells apart are together.
+pub struct Sight<'c> {
+    census: &'c Census<'c>,
     /// For each actor its group.
     group_of: Vec<usize>,
     /// For each group how many workloads are in it, and whether public addresses are.
@@ -77,8 +39,60 @@ struct Sight {
     open: Vec<Vec<bool>>,
 }
 
-impl Sight {
-    fn new(census: &Census<'_>, classes: &Classes) -> Self {
+impl<'c> Sight<'c> {
+    /// Looks at everybody.
+    #[must_use]
+    pub fn new(census: &'c Census<'c>, evaluator: &Evaluator<'_>) -> Self {
+        Self::of_classes(census, &census.judged(evaluator))
+    }
+
+    /// The reach of every workload, in order.
+    #[must_use]
+    pub fn reach(&self) -> Vec<Reach> {
+        let actors = self.census.actors().iter().zip(&self.group_of);
+        let workloads = actors.filter(|((actor, _), _)| actor.workload().is_some());
+        workloads.map(|((actor, _), group)| self.of(actor.name(), *group)).collect()
+    }
+
+    /// In how many pairs of workloads one can open a connection to the other, between parts of the cluster and the outside:
+    /// rows are clients, columns servers. `part` tells the part of a workload, none where it is not asked for; the last part
+    /// is the public addresses, which count as one.
+    #[must_use]
+    pub fn ways(&self, parts: usize, part: &dyn Fn(&WorkloadRef) -> Option<usize>) -> Vec<Vec<usize>> {
+        let sizes = self.sizes(parts, part);
+        let between = |from: usize, to: usize| {
+            let mut pairs = 0;
+            for (client, clients) in &sizes[from] {
+                for (server, servers) in sizes[to].iter().filter(|(server, _)| self.open[*client][**server]) {
+                    // the workload itself is no other
+                    let itself = usize::from(from == to && client == server);
+                    pairs += clients * (servers - itself);
+                }
+            }
+            match (from == parts, to == parts) {
+                (true, true) => 0,
+                (false, false) => pairs,
+                // addresses are not counted one by one
+                _ => pairs.min(sizes[from.min(to)].values().sum()),
+            }
+        };
+        (0..=parts).map(|from| (0..=parts).map(|to| between(from, to)).collect()).collect()
+    }
+
+    /// For each part how many workloads it has in each group; the last is the outside.
+    fn sizes(&self, parts: usize, part: &dyn Fn(&WorkloadRef) -> Option<usize>) -> Vec<BTreeMap<usize, usize>> {
+        let mut sizes: Vec<BTreeMap<usize, usize>> = vec![BTreeMap::new(); parts + 1];
+        for ((actor, _), group) in self.census.actors().iter().zip(&self.group_of) {
+            if let Some(part) = actor.workload().and_then(part).filter(|it| *it < parts) {
+                *sizes[part].entry(*group).or_default() += 1;
+            }
+        }
+        let outside = (0..self.groups.len()).filter(|group| self.groups[*group].1);
+        sizes[parts] = outside.map(|group| (group, 1)).collect();
+        sizes
+    }
+
+    fn of_classes(census: &'c Census<'c>, classes: &Classes) -> Self {
         let mut places: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
         let mut groups: Vec<(usize, bool)> = Vec::new();
         let mut group_of = Vec::with_capacity(census.actors().len());
@@ -104,7 +118,7 @@ impl Sight {
             kinds[from].iter().any(|from| kinds[to].iter().any(|to| classes.is_open(*from, *to)))
         };
         let open = (0..kinds.len()).map(|from| (0..kinds.len()).map(|to| is_open(from, to)).collect()).collect();
-        Self { group_of, groups, open }
+        Self { census, group_of, groups, open }
     }
 
     fn of(&self, workload: String, group: usize) -> Reach {

@@ -7,7 +7,7 @@ use crate::{
     graph::{self, Judged, Verdict},
     map::learning_curve,
     model::{Contacts, Dependency, Party, WorkloadRef},
-    policy::{self, Census, Evaluator, NetworkPolicy, Options, Outside, PolicySet, Roster, Simulation, Strictness},
+    policy::{Census, Evaluator, NetworkPolicy, Options, Outside, PolicySet, Roster, Sight, Simulation, Strictness},
     recommend::Recommendation,
     render::{
         Facts,
@@ -83,21 +83,22 @@ impl Asked<'_> {
         let roster = Roster::new(cluster);
         let outside = Outside::new(&[&after, &before], cluster, &self.site.directory.pod_ranges());
         let census = Census::new(&roster, &outside);
+        let [before, after] = [&before, &after].map(|evaluator| Sight::new(&census, evaluator));
         let places = Places::new(self.site, self.dependencies);
         let all: Vec<&Dependency> = concerned(self.dependencies, self.namespaces).collect();
         let ways = |parts: &[Vec<String>]| {
             let members = parts.iter().enumerate().flat_map(|(part, names)| names.iter().map(move |name| (name, part)));
             let places: BTreeMap<&String, usize> = members.collect();
             let part = |workload: &WorkloadRef| places.get(&workload.to_string()).copied();
-            [&before, &after].map(|evaluator| policy::ways(&census, evaluator, parts.len(), &part))
+            [&before, &after].map(|sight| sight.ways(parts.len(), &part))
         };
         let material = Material {
             recommendation: decided,
             facts,
             tiers: &places.workloads(),
             map: graph::build(all.iter().copied(), &|party| places.tier(party), &judged(&facts.replay)),
-            reach_before: policy::reach(&census, &before),
-            reach_after: policy::reach(&census, &after),
+            reach_before: before.reach(),
+            reach_after: after.reach(),
             ways: &ways,
             curve: learning_curve(all.iter().copied()),
         };

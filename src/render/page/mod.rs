@@ -82,6 +82,8 @@ pub struct Report {
     pub namespaces: Vec<NamespaceView>,
     /// How many policies there are.
     pub policies: usize,
+    /// Whether there are so many rules that evidence is told once, and in one cell.
+    pub is_terse: bool,
     /// What would be denied, and what is uncertain.
     pub findings: Vec<FindingView>,
     /// What was seen and makes no rule.
@@ -114,6 +116,7 @@ impl Report {
             cautions: verdict::cautions(recommendation, facts),
             maps: maps::maps(material),
             matrix: matrix::matrix(material),
+            is_terse: tree::is_terse(recommendation),
             policies: namespaces.iter().map(NamespaceView::policies).sum(),
             namespaces,
             findings: tables::findings(facts),
@@ -124,6 +127,11 @@ impl Report {
             apply: names.iter().flat_map(|name| apply(name)).collect(),
             sealed: Sealed::new(STYLE, SCRIPT),
         }
+    }
+
+    /// What stands above the tables of what policies may reach.
+    fn egress_caption(&self) -> &'static str {
+        if self.is_terse { "May reach (the evidence stands with the policies of who is reached)" } else { "May reach" }
     }
 
     /// As a document beside the others; why there is none where a template fails.

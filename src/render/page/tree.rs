@@ -8,7 +8,7 @@ use super::{Material, grouped};
 use crate::{
     model::{Watched, WorkloadRef, visible},
     policy::Reach,
-    recommend::{Access, Accesses, DnsClient, Group, NamespacePlan, Peer, Sum},
+    recommend::{Access, Accesses, DnsClient, Group, NamespacePlan, Peer, Recommendation, Sum},
     render::{Facts, review, words},
 };
 
@@ -113,22 +113,26 @@ impl ReachView {
 }
 
 /// From so many peers on the evidence of a rule stands once, with the server: a page has to open.
-const BRIEF_FROM: usize = 4_000;
+const TERSE_FROM: usize = 4_000;
+
+/// Whether there are so many.
+pub(super) fn is_terse(recommendation: &Recommendation) -> bool {
+    let groups = recommendation.namespaces.iter().flat_map(|plan| &plan.groups);
+    groups.map(|group| group.ingress.len() + group.egress.len()).sum::<usize>() >= TERSE_FROM
+}
 
 struct Maker<'a> {
     facts: &'a Facts,
     tiers: &'a BTreeMap<WorkloadRef, crate::tier::Tier>,
     reach: BTreeMap<&'a str, ReachView>,
     /// Whether evidence stands once.
-    is_brief: bool,
+    is_terse: bool,
     /// The namespaces whose policies are here.
     namespaces: Vec<&'a str>,
 }
 
 pub(super) fn namespaces(material: &Material<'_>) -> Vec<NamespaceView> {
     let plans = &material.recommendation.namespaces;
-    let peers: usize =
-        plans.iter().flat_map(|plan| &plan.groups).map(|group| group.ingress.len() + group.egress.len()).sum();
     let after: BTreeMap<&str, &Reach> = material.reach_after.iter().map(|it| (it.workload.as_str(), it)).collect();
     let change = |before: &Reach, after: &Reach| ReachView {
         reached_by: (before.reached_by, after.reached_by),
@@ -144,7 +148,7 @@ pub(super) fn namespaces(material: &Material<'_>) -> Vec<NamespaceView> {
         facts: material.facts,
         tiers: material.tiers,
         reach: both.collect(),
-        is_brief: peers >= BRIEF_FROM,
+        is_terse: is_terse(material.recommendation),
         namespaces: plans.iter().map(|plan| plan.namespace.as_str()).collect(),
     };
     let seen = review::seen(material.recommendation, &material.facts.coverage);
@@ -242,7 +246,7 @@ impl Maker<'_> {
 
     fn access(&self, plan: &NamespacePlan, peer: &Peer, access: &Access, is_egress: bool) -> AccessView {
         let is_here = matches!(peer, Peer::Pods(pods) if self.namespaces.contains(&pods.namespace.as_str()));
-        let is_brief = self.is_brief && is_egress && is_here;
+        let is_brief = self.is_terse && is_egress && is_here;
         let purposes: Vec<String> = access.purposes.iter().map(words::purpose).collect();
         AccessView {
             peer: visible(&words::named(peer, access, &plan.namespace)).into_owned(),

@@ -83,8 +83,8 @@ pub struct Caution {
     pub level: Level,
     /// In a few words.
     pub what: String,
-    /// In a sentence or two.
-    pub why: String,
+    /// In a sentence or two each; several where it is so in several places.
+    pub why: Vec<String>,
 }
 
 pub(super) fn verdict(facts: &Facts) -> VerdictView {
@@ -180,9 +180,13 @@ fn reach(material: &Material<'_>) -> Option<Figure> {
 }
 
 pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Caution> {
-    let mut cautions = Vec::new();
+    let mut cautions: Vec<Caution> = Vec::new();
     let mut add = |level: Level, what: &str, why: String| {
-        cautions.push(Caution { level, what: visible(what).into_owned(), why: visible(&why).into_owned() });
+        let why = visible(&why).into_owned();
+        match cautions.iter_mut().find(|it| it.level == level && it.what == what) {
+            Some(known) => known.why.push(why),
+            None => cautions.push(Caution { level, what: what.to_owned(), why: vec![why] }),
+        }
     };
     if facts.plugin.ignores() {
         add(Level::Stop, "The network plugin ignores policies", format!("{}.", facts.plugin));
@@ -193,16 +197,17 @@ pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Ca
         };
         let open = names(&|group| group.is_open);
         if !open.is_empty() {
-            let why = format!(
-                "{}: the captures could not see all that they do. Capture at their nodes and run this again.",
-                few(&open)
+            let what = "Left open, for the captures could not see all that they do";
+            add(
+                Level::Look,
+                what,
+                format!("{}: {}. Capture at their nodes and run this again.", plan.namespace, few(&open)),
             );
-            add(Level::Look, &format!("Left open in {}", plan.namespace), why);
         }
         let partly = names(&|group| (group.is_seen || !group.is_open) && group.watched != Watched::Covered);
         if !partly.is_empty() {
-            let why = format!("{}: they may need more than is here.", few(&partly));
-            add(Level::Look, &format!("Not watched all the time in {}", plan.namespace), why);
+            let what = "Not watched all the time at their own side";
+            add(Level::Look, what, format!("{}: {}. They may need more than is here.", plan.namespace, few(&partly)));
         }
     }
     if facts.dropped() > 0 || facts.damaged > 0 {
@@ -240,7 +245,7 @@ pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Ca
     }
     for (namespace, learning) in &facts.learning {
         let level = if learning.state == crate::map::State::Stable { Level::Note } else { Level::Look };
-        add(level, &format!("How complete {namespace} is"), format!("{learning}."));
+        add(level, "How complete the learning is", format!("{namespace}: {learning}."));
     }
     if !facts.deployed.is_empty() {
         let names: Vec<&str> = facts.deployed.iter().map(String::as_str).collect();
