@@ -21,6 +21,7 @@ use crate::{
     model::{Dependency, Party, PartyKind, Protocol},
     policy::{self, Evaluator, Past, Roster},
     proposal::{self, Site},
+    render::page,
     tier::Tier,
 };
 
@@ -69,7 +70,7 @@ enum Format {
     Dot,
     /// A diagram in Markdown
     Mermaid,
-    /// A page with the picture and a table
+    /// A page with the picture
     Html,
 }
 
@@ -118,17 +119,18 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     if fold.is_any() && args.fold.is_none() {
         warnln!("flowmap: put together by {}, for there are too many boxes; --fold none draws all", fold.as_str());
     }
-    print::text(written(&map, &args).as_bytes())?;
+    print::text(written(&map, &args)?.as_bytes())?;
     Ok(if has_denied { Done::Found } else { Done::Clean })
 }
 
-fn written(map: &Map, args: &Args) -> String {
+fn written(map: &Map, args: &Args) -> anyhow::Result<String> {
     let title = title(&args.namespaces.namespace);
-    match args.output {
+    Ok(match args.output {
         Format::Dot => graph::dot(map, &title),
         Format::Mermaid => graph::mermaid(map, &title),
-        Format::Svg | Format::Html => graph::svg(map, &graph::layout(map), &Svg { title, within_page: None }),
-    }
+        Format::Svg => graph::svg(map, &graph::layout(map), &Svg { title, within_page: None }),
+        Format::Html => page::map_page(map, &title)?,
+    })
 }
 
 fn title(namespaces: &[String]) -> String {

@@ -144,6 +144,25 @@ impl Report {
     }
 }
 
+/// A map as a page of its own.
+#[derive(Debug, Template)]
+#[template(path = "map.html")]
+struct MapPage<'a> {
+    title: &'a str,
+    summary: String,
+    svg: String,
+    sealed: Sealed,
+}
+
+/// Writes a map as a page of its own; why there is none where a template fails.
+pub fn map_page(map: &Map, title: &str) -> Result<String, super::RenderError> {
+    let options = crate::graph::Svg { title: title.to_owned(), within_page: Some("map".into()) };
+    let svg = crate::graph::svg(map, &crate::graph::layout(map), &options);
+    let page = MapPage { title, summary: map.summary(), svg, sealed: Sealed::new(STYLE, SCRIPT) };
+    let fault = |error: askama::Error| super::RenderError::Page { path: "map".into(), reason: error.to_string() };
+    Ok(sealed::tidy(&page.render().map_err(fault)?) + "\n")
+}
+
 /// Namespaces that a title names.
 const TITLE_NAMES: usize = 3;
 
