@@ -33,6 +33,8 @@ pub(crate) mod proposal;
 pub mod recommend;
 pub mod records;
 pub mod render;
+#[cfg(feature = "cli")]
+pub mod review;
 pub mod segment;
 #[cfg(feature = "cli")]
 pub mod store;

@@ -8,7 +8,7 @@ use super::{Fault, inventory};
 use crate::{
     decode,
     inventory::Directory,
-    model::{DEFAULT_SITE, Timestamp},
+    model::{DEFAULT_SITE, Timestamp, parse_duration},
     store::{RunId, Store},
 };
 
@@ -129,30 +129,22 @@ pub(super) struct Namespaces {
 
 /// A time in RFC 3339, or an age: a number with s, m, h or d.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Some(time) = Timestamp::parse(text) {
-        return Ok(time);
-    }
-    let age = duration(text).map_err(|_| format!("`{text}` is neither a time in RFC 3339 nor an age such as 24h"))?;
+    let wrong = || format!("`{text}` is neither a time in RFC 3339 nor an age such as 24h");
+    Timestamp::parse_or_age(text, now()).ok_or_else(wrong)
+}
+
+/// What the clock says.
+pub(super) fn now() -> Timestamp {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(Timestamp(i64::try_from(now.saturating_sub(age).as_nanos()).unwrap_or(i64::MAX)))
+    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// A duration: a number with s, m, h or d.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || format!("`{text}` is not a duration such as 30s, 10m, 24h or 7d");
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).map(std::time::Duration::from_secs).ok_or_else(wrong)
+    parse_duration(text).ok_or_else(|| format!("`{text}` is not a duration such as 30s, 10m, 24h or 7d"))
 }
 
-fn run_id(text: &str) -> Result<RunId, String> {
+pub(super) fn run_id(text: &str) -> Result<RunId, String> {
     text.parse().map_err(|_| format!("`{text}` is not the id of a run; `flowmap runs` lists them"))
 }
 

@@ -27,6 +27,7 @@ mod log;
 mod names;
 mod policies;
 mod print;
+mod review;
 mod runs;
 mod segments;
 mod simulate;
@@ -91,6 +92,8 @@ enum Command {
     Diff(diff::Args),
     /// Draw the map: who calls whom, in columns by tier
     Graph(graph::Args),
+    /// Look, approve, reject and edit in a browser
+    Review(review::Args),
     /// Show captures, loss, undecoded packets, and how complete the learning is
     Status(status::Args),
     /// Look at rights, interfaces, clock, disk and store before a capture starts
@@ -141,6 +144,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Explain(args) => explain::run(&global, args).await,
         Command::Diff(args) => diff::run(&global, args).await,
         Command::Graph(args) => graph::run(&global, args).await,
+        Command::Review(args) => review::run(&global, args).await,
         Command::Status(args) => status::run(&global, args).await,
         Command::Doctor(args) => doctor::run(&global, args).await,
         Command::Generate(args) => generate::run(&args),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{
     Done, Fault,
-    common::{Global, Namespaces},
+    common::{self, Global, Namespaces},
     policies::say,
     print,
     suggest_args::Args,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     map::By,
     model::Dependency,
-    proposal::{self, Asked, Found, Judge, ProposalError, Site, folder},
+    proposal::{self, Asked, Found, Judge, Known, ProposalError, Site, folder},
     recommend::Recommendation,
     render::{self, Document, Facts, Policies},
 };
@@ -32,9 +32,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let mut found = if is_stream { Found::default() } else { folder::read(&args.out_dir, &tell_waiting)? };
     // files alone have no store, and nothing was decided of them
     let store = if args.selection.from.is_empty() { Some(global.store().await?) } else { None };
-    if let Some(store) = &store {
-        found.kept = proposal::kept(store, &site.name, &namespaces).await?;
-    }
+    let known = match &store {
+        Some(store) => Known::read(store, &site.name, &namespaces).await?,
+        None => Known::default(),
+    };
+    known.tell(&mut found);
     let judge = Judge::new(site, &dependencies, &namespaces);
     let (dependencies, namespaces, coverage) = (&dependencies[..], &namespaces, &coverage);
     let asked = Asked { request: args.request(), site, dependencies, namespaces, coverage, judge };
@@ -49,7 +51,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         warn(&facts, &decided, &found);
         // before the folder: what was taken back there is not brought back if this run is killed in between
         if let Some(store) = &store {
-            proposal::keep(store, &site.name, namespaces, &found.keeps(&proposal.policies.decisions)).await?;
+            let decisions = &proposal.policies.decisions;
+            for contradiction in known.contradictions(&args.out_dir, &found, decisions) {
+                say(&contradiction);
+            }
+            known.keep(store, (&args.out_dir, &found), decisions, common::now()).await?;
         }
         let page = asked.page(&proposal, &decided, &facts)?.document()?;
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;
@@ -73,6 +79,7 @@ fn write(
     documents.extend([render::review(decided, facts), page]);
     let mut files: Vec<String> = documents.iter().map(|document| document.path.clone()).collect();
     files.push(folder::INDEX.to_owned());
+    files.extend(found.lasting().map(str::to_owned));
     files.sort();
     documents.push(render::evidence(decided, policies, facts, &files));
     folder::replace(&args.out_dir, &documents, policies, found, &tell_waiting)

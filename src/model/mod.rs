@@ -36,7 +36,7 @@ pub use record::{Record, Records, Traffic};
 pub use scope::{ListTally, Scope};
 pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
 pub use sweep::Sweep;
-pub use time::{Hour, Span, Timestamp};
+pub use time::{Hour, Span, Timestamp, parse_duration};
 pub use visible::{is_unseen, visible};
 
 /// The site of everything that names none: addresses are unique only within a site.

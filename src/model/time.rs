@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
 
@@ -45,6 +45,30 @@ impl Timestamp {
         let time: jiff::Timestamp = text.parse().ok()?;
         i64::try_from(time.as_nanosecond()).ok().map(Self)
     }
+
+    /// Reads RFC 3339, or an age as of `now`: a number with `s`, `m`, `h` or `d`.
+    #[must_use]
+    pub fn parse_or_age(text: &str, now: Self) -> Option<Self> {
+        Self::parse(text).or_else(|| {
+            let age = i64::try_from(parse_duration(text)?.as_nanos()).unwrap_or(i64::MAX);
+            Some(Self(now.0.saturating_sub(age).max(0)))
+        })
+    }
+}
+
+/// Reads a duration: a number with `s`, `m`, `h` or `d`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1))?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(seconds).map(Duration::from_secs)
 }
 
 /// Hours before this one name no time: 65,536 hours after 1970, in 1977, when there were no captures.

@@ -13,7 +13,7 @@ use crate::{
     model::{Contacts, Coverage, Dependency, WorkloadRef},
     policy::{PolicySet, Simulation},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
-    render::{self, Facts, Policies},
+    render::{self, Decisions, Facts, Policies, Written},
     store::Run,
     tier::{self, Scope},
 };
@@ -97,6 +97,13 @@ pub struct Proposal {
 }
 
 impl Proposal {
+    /// What decisions make of a recommendation. `now` is what a folder holds of an earlier proposal.
+    pub fn of(recommendation: Recommendation, decisions: &Decisions, now: &Written) -> Result<Self, ProposalError> {
+        let policies = render::policies(&recommendation, decisions, now)?;
+        let set = read_back(&policies.documents)?;
+        Ok(Self { recommendation, policies, set })
+    }
+
     /// The recommendation as the decisions leave it.
     #[must_use]
     pub fn decided(&self) -> Recommendation {
@@ -112,10 +119,7 @@ impl Asked<'_> {
 
     /// The same at some granularity.
     pub fn at(&self, granularity: Granularity, found: &Found) -> Result<Proposal, ProposalError> {
-        let recommendation = self.recommendation(granularity);
-        let policies = render::policies(&recommendation, &found.decisions(), &found.now)?;
-        let set = read_back(&policies.documents)?;
-        Ok(Proposal { recommendation, policies, set })
+        Proposal::of(self.recommendation(granularity), &found.decisions(), &found.now)
     }
 
     /// What is recommended at some granularity, before anybody decides.
@@ -136,12 +140,17 @@ impl Asked<'_> {
     /// What there is to tell beside the policies. `runs` are those of the world that the site is of.
     #[must_use]
     pub fn facts(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
+        Facts { granularities: self.granularities(proposal), ..self.facts_of_one(runs, proposal, replay) }
+    }
+
+    /// The same without what other granularities would cost.
+    #[must_use]
+    pub fn facts_of_one(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
         let Self { site, dependencies, namespaces, coverage, .. } = *self;
         let about = About { runs, site, dependencies, namespaces, coverage };
-        let granularities = self.granularities(proposal);
         let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
         let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
-        Facts { granularities, decisions, conflicts, idle, ..facts::facts(&about, replay) }
+        Facts { decisions, conflicts, idle, ..facts::facts(&about, replay) }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them.

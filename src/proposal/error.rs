@@ -37,6 +37,12 @@ pub enum ProposalError {
         /// What is wrong.
         error: serde_json::Error,
     },
+    /// Somebody decided meanwhile.
+    #[error("decisions on {what}: somebody decided meanwhile; nothing was written")]
+    DecidedMeanwhile {
+        /// The namespace or policy.
+        what: String,
+    },
     /// The store is empty.
     #[error("store: nothing was captured or imported yet")]
     Empty,
@@ -120,7 +126,7 @@ impl ProposalError {
             }
             Self::Unreadable { .. } => "mend it, or delete it: a policy that is deleted is not proposed again",
             Self::IsFolder(_) | Self::NotOurs(_) => "move it away, or choose another --out-dir",
-            Self::Changed(_) => "run the command again",
+            Self::Changed(_) | Self::DecidedMeanwhile { .. } => "run the command again",
             Self::Write { error, .. } => match error.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, then run the command again",
                 _ => "name a folder that you may write to with --out-dir",

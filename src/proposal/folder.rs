@@ -8,17 +8,30 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Component, Path},
+    time::SystemTime,
 };
 
 use serde_json::Value;
 
 use super::ProposalError;
-use crate::render::{Decisions, Index, Kept, Written, read_document};
+use crate::{
+    model::Timestamp,
+    render::{Decisions, Index, Kept, Later, Step, Written, read_document},
+};
 use lock::Lock;
 pub use write::replace;
 
 /// The document that lists the files of a proposal.
 pub const INDEX: &str = "evidence.json";
+
+/// The order of a rollout, written by an export.
+pub const ROLLOUT: &str = "ROLLOUT.md";
+
+/// The way back from it.
+pub const UNDO: &str = "UNDO.sh";
+
+/// Files that stay until the next export.
+const LASTING: [&str; 2] = [ROLLOUT, UNDO];
 
 /// What a folder holds of the last proposal.
 #[derive(Debug, Default)]
@@ -31,6 +44,10 @@ pub struct Found {
     pub now: Written,
     /// What the store keeps of decisions.
     pub kept: Kept,
+    /// What was decided on the page after the folder was edited.
+    pub later: Later,
+    /// When each document was last changed; for one that is gone, when what was around it was.
+    changed: BTreeMap<String, Timestamp>,
     /// Whether an older flowmap wrote it, that did not note what.
     pub is_older: bool,
     /// Whether who wrote it was stopped halfway.
@@ -40,18 +57,41 @@ pub struct Found {
 }
 
 impl Found {
-    /// What a person decided until now: what was edited in the folder since it was written, else what the store keeps.
+    /// What a person decided until now: what was edited in the folder since it was written, unless it was decided
+    /// otherwise later, else what the store keeps.
     pub fn decisions(&self) -> Decisions {
+        let decisions = self.edited();
+        self.kept.merged(&self.index.decisions, decisions, &self.later)
+    }
+
+    /// What the folder alone says, with what was edited in it.
+    fn edited(&self) -> Decisions {
         let mut decisions = self.index.decisions.clone();
         if let Some(last) = &self.index.written {
             decisions.learn(last, &self.now);
         }
-        self.kept.merged(&self.index.decisions, decisions)
+        decisions
+    }
+
+    /// Edits that do not count, for it was decided otherwise on the page later.
+    pub fn overruled(&self) -> Vec<(String, Step)> {
+        self.kept.overruled(&self.index.decisions, &self.edited(), &self.later)
+    }
+
+    /// When the document of a policy was last edited, as far as files tell; none where there is no folder.
+    pub fn changed(&self, key: &str) -> Option<Timestamp> {
+        let (document, _) = key.split_once('#')?;
+        self.changed.get(document).copied()
     }
 
     /// What the store is to keep where these are the decisions from now on.
     pub fn keeps(&self, decisions: &Decisions) -> Kept {
         self.kept.followed_by(&self.index.decisions, decisions)
+    }
+
+    /// Files of an export that outlast other proposals: how to go on with it, and how to go back.
+    pub fn lasting(&self) -> impl Iterator<Item = &str> {
+        self.files().into_iter().filter(|path| LASTING.contains(path))
     }
 
     /// The files that are flowmap's.
@@ -87,6 +127,7 @@ pub fn look(folder: &Path) -> Result<Found, ProposalError> {
         if let Some(text) = &text {
             found.now.0.extend(read_document(&document, text).map_err(|reason| unreadable(&path, &reason))?.0);
         }
+        found.changed.extend(changed(folder, &document).map(|time| (document.clone(), time)));
         found.texts.insert(document, text);
     }
     found.texts.insert(INDEX.to_owned(), Some(text));
@@ -105,6 +146,15 @@ pub fn look(folder: &Path) -> Result<Found, ProposalError> {
     found.was_stopped = index.before.is_some();
     found.index = index.settled(&found.now, |document| write::staged(&folder.join(document)).exists());
     Ok(found)
+}
+
+/// When a file was last changed; where it is gone, when the folder was that it was in.
+fn changed(folder: &Path, document: &str) -> Option<Timestamp> {
+    let path = folder.join(document);
+    let around = path.ancestors().take_while(|path| path.starts_with(folder));
+    let time = around.filter_map(|path| fs::metadata(path).ok()).find_map(|data| data.modified().ok())?;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
 }
 
 /// A file's text; none where there is no such file.

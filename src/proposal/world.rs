@@ -3,13 +3,17 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
 };
 
 use super::{ProposalError, inventory, traffic};
 use crate::{
     inventory::Directory,
     map::{self, By},
-    model::{Cluster, Contacts, Coverage, Dependency, LinkSighting, NameSighting, Span, Timestamp, Traffic},
+    model::{
+        Cluster, Contacts, Coverage, Dependency, LinkSighting, NameSighting, ObservationKey, Opening, Span, Timestamp,
+        Traffic,
+    },
     names::Names,
     segment::Place,
     store::{Filter, Run, RunId, SeenLink, Store, StoreError},
@@ -162,6 +166,25 @@ impl Site {
         let records = self.traffic.records.leading();
         let recorded = records.filter_map(|(n, it)| Some((*self.seen_by.get(n)?, Cow::Owned(it))));
         map::coverage(&self.captures, seen.chain(recorded), &self.directory)
+    }
+
+    /// The runs that saw packets between the addresses of a dependency, on its port or one that was dialled.
+    pub fn runs_with(&self, dependency: &Dependency) -> BTreeSet<&str> {
+        let dialled = dependency.via.iter().map(|via| via.address);
+        let servers: BTreeSet<IpAddr> = dependency.server.addresses.iter().copied().chain(dialled).collect();
+        let clients = &dependency.client.addresses;
+        let ports: BTreeSet<u16> = dependency.via.iter().map(|via| via.port).chain([dependency.port]).collect();
+        let is_it = |key: &ObservationKey| {
+            let is_there = clients.contains(&key.src) && servers.contains(&key.dst) && ports.contains(&key.dst_port);
+            // laid the other way round, where the opening was not seen
+            let is_back = clients.contains(&key.dst) && servers.contains(&key.src) && key.opening != Opening::Seen;
+            key.protocol == dependency.protocol && (is_there || is_back)
+        };
+        let run = |n: usize| Some(self.captures.get(*self.seen_by.get(n)?)?.run.as_str());
+        let recordings = self.traffic.recordings.iter().enumerate();
+        let observed = recordings.filter(|(_, it)| it.observations.iter().any(|it| is_it(&it.key)));
+        let records = self.traffic.records.leading().filter(|(_, it)| is_it(&it.key));
+        observed.map(|(n, _)| n).chain(records.map(|(n, _)| n)).filter_map(run).collect()
     }
 
     /// What is known of its cluster.

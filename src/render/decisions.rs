@@ -7,6 +7,7 @@
 mod apply;
 mod learn;
 mod merge;
+mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,7 @@ use super::{
 };
 
 pub use merge::Kept;
+pub use step::{Later, Step};
 
 /// One permission of a policy, and which way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,7 +43,7 @@ impl Permission {
     }
 }
 
-fn is_same(a: &Value, b: &Value) -> bool {
+pub(super) fn is_same(a: &Value, b: &Value) -> bool {
     a == b || canonical(a) == canonical(b)
 }
 

@@ -140,7 +140,8 @@ fn rules(ends: &str, atoms: &[Atom]) -> Vec<Value> {
 }
 
 /// A value as text that does not depend on the order of its fields.
-pub(super) fn canonical(value: &Value) -> String {
+#[must_use]
+pub fn canonical(value: &Value) -> String {
     fn ordered(value: &Value) -> Value {
         match value {
             Value::Object(fields) => {

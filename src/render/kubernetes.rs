@@ -56,6 +56,46 @@ pub fn policies(
     Ok(policies)
 }
 
+/// Some of the policies alone, by document and name, with a kustomization of what is left.
+pub fn some(policies: &Policies, is_wanted: &dyn Fn(&str) -> bool) -> Result<Policies, RenderError> {
+    let decisions = &policies.decisions;
+    let mut some = Policies { decisions: decisions.clone(), ..Policies::default() };
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    let wanted = policies.written.0.iter().filter(|(key, _)| !key.ends_with('#') && is_wanted(key));
+    for (key, written) in wanted {
+        let Some((path, _)) = key.split_once('#') else { continue };
+        let (head, notes) = (lines(&written.head), decisions.notes(key));
+        let text = document(path, &head, notes, &written.object)?;
+        let whole = texts.entry(path.to_owned()).or_default();
+        whole.push_str(if whole.is_empty() { "" } else { "---\n" });
+        whole.push_str(&text);
+        some.written.0.insert(key.clone(), written.clone());
+        some.count += 1;
+    }
+    for (key, written) in policies.written.0.iter().filter(|(key, _)| key.ends_with('#')) {
+        let (path, folder) = (key.trim_end_matches('#'), key.split('/').next().unwrap_or_default());
+        let is_gone = |file: &Value| {
+            let document = format!("{folder}/{}", file.as_str().unwrap_or_default());
+            policies.written.documents().contains(document.as_str()) && !texts.contains_key(&document)
+        };
+        let mut written = written.clone();
+        if let Some(files) = written.object["resources"].as_array_mut() {
+            files.retain(|file| !is_gone(file));
+        }
+        if texts.keys().any(|document| document.split('/').next() == Some(folder)) {
+            let text = document(path, &lines(&written.head), decisions.notes(key), &written.object)?;
+            texts.insert(path.to_owned(), text);
+            some.written.0.insert(key.clone(), written);
+        }
+    }
+    some.documents = texts.into_iter().map(|(path, text)| Document { path, text }).collect();
+    Ok(some)
+}
+
+fn lines(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
 /// The proposal as the decisions leave it: for those who read what is allowed.
 #[must_use]
 pub fn decided(recommendation: &Recommendation, decisions: &Decisions) -> Recommendation {

@@ -2,6 +2,7 @@
 
 mod cost;
 mod decisions;
+mod differences;
 mod draft;
 mod evidence;
 mod head;
@@ -9,14 +10,21 @@ mod kubernetes;
 pub mod page;
 mod peers;
 mod review;
+mod sheet;
 mod words;
 mod written;
 
 pub use cost::{Cost, Granularity, cost, granularities};
-pub use decisions::{Conflict, Decisions, Idle, Kept, Permission};
+use decisions::is_same;
+pub use decisions::{Conflict, Decisions, Idle, Kept, Later, Permission, Step};
+pub use differences::differences;
+pub use draft::canonical;
 pub use evidence::evidence;
-pub use kubernetes::{decided, policies};
+pub use kubernetes::{decided, policies, some};
+pub use peers::peer as peer_values;
 pub use review::{Blocked, Facts, RunLoss, Seen, review, seen};
+pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, rests_on, sheets};
+pub use words::{minute, safe};
 pub use written::{Index, Written, WrittenObject, read_document};
 
 /// A document and where it goes.

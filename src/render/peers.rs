@@ -29,8 +29,9 @@ pub(super) fn port((protocol, PortRange { first, last }): (Protocol, PortRange))
     port
 }
 
-/// A peer; several, where pods have no one selector.
-pub(super) fn peer(peer: &Peer, namespace: &str) -> Vec<Value> {
+/// A peer as a policy of a namespace has it; several, where pods have no one selector.
+#[must_use]
+pub fn peer(peer: &Peer, namespace: &str) -> Vec<Value> {
     match peer {
         Peer::Pods(pods) => {
             pods.selectors.iter().map(|selector| pods_by(&pods.namespace, selector, namespace)).collect()

@@ -117,7 +117,8 @@ pub(super) fn widened(widened: &Widened) -> String {
 }
 
 /// A time to the minute: evidence is read by people.
-pub(super) fn minute(time: Timestamp) -> String {
+#[must_use]
+pub fn minute(time: Timestamp) -> String {
     let text = time.to_string();
     match (text.get(..10), text.get(11..16)) {
         (Some(day), Some(minute)) => format!("{day} {minute}"),
@@ -143,7 +144,8 @@ pub(super) fn selector(selector: &Selector) -> String {
 }
 
 /// Text for a comment or a table cell: one line, nothing that ends either.
-pub(super) fn safe(text: &str) -> String {
+#[must_use]
+pub fn safe(text: &str) -> String {
     let clean = |letter: char| if letter.is_control() || letter == '|' { ' ' } else { letter };
     text.chars().map(clean).collect()
 }
@@ -154,7 +156,7 @@ pub(super) fn permission(side: &str, atom: &super::draft::Atom) -> String {
     safe(&format!("{side} {word} {} on {}", any_peer(&atom.peer), any_port(&atom.port)))
 }
 
-fn any_peer(peer: &Value) -> String {
+pub(super) fn any_peer(peer: &Value) -> String {
     if peer.is_null() {
         return "anyone".into();
     }
@@ -169,7 +171,7 @@ fn any_peer(peer: &Value) -> String {
     }
 }
 
-fn any_selector(selector: &Value) -> String {
+pub(super) fn any_selector(selector: &Value) -> String {
     let labels = selector["matchLabels"].as_object().into_iter().flatten();
     let mut all: Vec<String> = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("?"))).collect();
     for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
@@ -181,7 +183,7 @@ fn any_selector(selector: &Value) -> String {
     if all.is_empty() { "all pods".into() } else { all.join(", ") }
 }
 
-fn any_port(port: &Value) -> String {
+pub(super) fn any_port(port: &Value) -> String {
     if port.is_null() {
         return "all ports".into();
     }

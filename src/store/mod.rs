@@ -16,6 +16,7 @@ mod run;
 mod sweeps;
 mod watch;
 
+pub use decisions::{DecisionChange, EntryId, KeptChange, LogEntry, Written as Decided};
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
 pub use links::SeenLink;
 pub use observations::Filter;

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Found, INDEX, Lock, text_of};
+use super::{Found, INDEX, LASTING, Lock, text_of};
 use crate::{
     proposal::ProposalError,
     render::{Document, Index, Policies},
@@ -31,7 +31,7 @@ pub fn replace(
     check(folder, documents, &old)?;
     let wanted: BTreeSet<&str> = documents.iter().map(|document| document.path.as_str()).collect();
     let first = Index::between(old.union(&wanted).copied(), policies, &found.now).document(INDEX);
-    let unwanted: Vec<&str> = old.difference(&wanted).copied().collect();
+    let unwanted: Vec<&str> = old.difference(&wanted).copied().filter(|path| !LASTING.contains(path)).collect();
     let mut stage = Stage::default();
     let fault = |error: io::Error| ProposalError::Write { folder: folder.to_owned(), error };
     if !stage.all(folder, &first, documents, (found, is_waiting)).map_err(fault)? {

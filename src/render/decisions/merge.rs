@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Decisions, Permission, put};
+use super::{Decisions, Later, Permission, Step, put};
 use crate::render::{draft::canonical, written::WrittenObject};
 
 /// What kind of decision, on which policy, and which one.
-type Id = (Kind, String, String);
+pub(super) type Id = (Kind, String, String);
 
 /// Kinds of decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+pub(super) enum Kind {
     Rejected,
     Added,
     RejectedPolicy,
@@ -27,7 +27,7 @@ enum Kind {
 
 /// What was decided.
 #[derive(Clone, Debug, PartialEq)]
-enum Item {
+pub(super) enum Item {
     Permission(Permission),
     Policy,
     Object(WrittenObject),
@@ -45,7 +45,7 @@ pub struct Kept {
     pub decisions: Decisions,
     /// Those that were taken back.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    withdrawn: BTreeSet<Id>,
+    pub(super) withdrawn: BTreeSet<Id>,
 }
 
 impl Kept {
@@ -69,12 +69,14 @@ impl Kept {
         *self == Self::default()
     }
 
-    /// What is decided where a folder was written with `before` and now says `now`.
+    /// What is decided where a folder was written with `before` and now says `now`; but for what was decided later than
+    /// the folder was edited: there what is kept counts.
     #[must_use]
-    pub fn merged(&self, before: &Decisions, now: Decisions) -> Decisions {
+    pub fn merged(&self, before: &Decisions, now: Decisions, later: &Later) -> Decisions {
         let (was, mut is, kept) = (items(before), items(&now), items(&self.decisions));
         let ids: BTreeSet<Id> = is.keys().chain(was.keys()).chain(kept.keys()).cloned().collect();
-        let is_new = |id: &Id| is.get(id) != was.get(id);
+        let is_overruled = |id: &Id| later.has(id) || opposite(id).is_some_and(|other| later.has(&other));
+        let is_new = |id: &Id| is.get(id) != was.get(id) && !is_overruled(id);
         let contradicted: BTreeSet<Id> = ids.iter().filter(|id| is_new(id)).filter_map(opposite).collect();
         let mut changes = BTreeMap::new();
         for id in ids.iter().filter(|id| !is_new(id)) {
@@ -82,7 +84,7 @@ impl Kept {
                 Some(item) if !contradicted.contains(id) => {
                     changes.insert(id.clone(), Some(item.clone()));
                 }
-                None if self.withdrawn.contains(id) => {
+                None if self.withdrawn.contains(id) || is_overruled(id) => {
                     changes.insert(id.clone(), None);
                 }
                 _ => {}
@@ -94,8 +96,23 @@ impl Kept {
                 None => is.remove(&id),
             };
         }
-        let Decisions { restored, withdrawn, .. } = now;
+        let Decisions { mut restored, mut withdrawn, .. } = now;
+        for (key, all) in &mut restored {
+            all.retain(|one| !later.has(&(Kind::Rejected, key.clone(), one.id())));
+        }
+        for (key, all) in &mut withdrawn {
+            all.retain(|one| !later.has(&(Kind::Added, key.clone(), one.id())));
+        }
         Decisions { restored, withdrawn, ..decisions(is) }
+    }
+
+    /// What was edited in a folder since it was written with `before`, and does not count, for it was decided otherwise
+    /// later: each with the policy it is about.
+    #[must_use]
+    pub fn overruled(&self, before: &Decisions, now: &Decisions, later: &Later) -> Vec<(String, Step)> {
+        let edited = Self { decisions: before.clone(), ..Self::default() }.steps_to(now).into_iter();
+        let is_other = |key: &str, step: &Step| later.is_about(key, step) && !self.decisions.has(key, step);
+        edited.filter(|(key, step)| is_other(key, step)).collect()
     }
 
     /// What to keep where these are the decisions from now on.
@@ -121,8 +138,22 @@ fn opposite((kind, key, what): &Id) -> Option<Id> {
     Some((kind, key.clone(), what.clone()))
 }
 
+impl Item {
+    /// As a step, where it is one.
+    pub fn step(&self, (kind, key, _): &Id) -> Option<(String, Step)> {
+        let step = match (kind, self) {
+            (Kind::Rejected, Self::Permission(one)) => Step::Reject(one.clone()),
+            (Kind::Added, Self::Permission(one)) => Step::Add(one.clone()),
+            (Kind::RejectedPolicy, _) => Step::RejectPolicy,
+            _ => return None,
+        };
+        // what a kustomization lists is no policy
+        (!key.ends_with('#')).then(|| (key.clone(), step))
+    }
+}
+
 /// Decisions one by one.
-fn items(all: &Decisions) -> BTreeMap<Id, Item> {
+pub(super) fn items(all: &Decisions) -> BTreeMap<Id, Item> {
     let Decisions { rejected, added, rejected_policies, added_objects, adopted, fields, notes, .. } = all;
     let mut items = BTreeMap::new();
     for (kind, permissions) in [(Kind::Rejected, rejected), (Kind::Added, added)] {
@@ -172,7 +203,7 @@ fn decisions(items: BTreeMap<Id, Item>) -> Decisions {
 
 impl Permission {
     /// What tells it from others of its policy.
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         [self.side.as_str(), &canonical(&self.peer), &canonical(&self.port)].join(" ")
     }
 }

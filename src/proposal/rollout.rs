@@ -1,0 +1,172 @@
+//! In which order policies go out: what must go together does, the least risk goes first, and every step is held against
+//! the past.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use crate::{
+    model::{Cluster, Watched},
+    policy::{NetworkPolicy, PolicySet, PolicyType, Simulation},
+    recommend::Sum,
+    render::{Facts, Purpose, Sheet, doubts},
+};
+
+/// Policies that are applied together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RolloutStep {
+    /// The policies, by document and name.
+    pub policies: Vec<String>,
+    /// How risky.
+    pub risk: Risk,
+    /// What of the past would be denied with this step and those before it; none where it was not judged.
+    pub replay: Option<Simulation>,
+}
+
+/// What makes a step risky, the worst first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Risk {
+    /// Connections of the past that its policies deny, or that cannot be told.
+    pub broken: u64,
+    /// Workloads that were not watched all the time.
+    pub not_watched: usize,
+    /// Whether it closes what pods may reach: a forgotten need breaks there, and there are more of them.
+    pub closes_egress: bool,
+    /// Rules that deserve a second look.
+    pub doubts: usize,
+    /// Who depends on it.
+    pub clients: usize,
+    /// How many policies go together.
+    pub policies: usize,
+}
+
+impl Risk {
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { broken, not_watched, closes_egress, doubts, clients, policies } = self;
+        let mut words = Vec::new();
+        if *broken > 0 {
+            words.push(format!("{broken} connections of the past denied or not certain"));
+        }
+        if *not_watched > 0 {
+            words.push(format!("{not_watched} workloads not watched all the time"));
+        }
+        words.push(if *closes_egress { "closes egress too".to_owned() } else { "closes ingress alone".to_owned() });
+        if *doubts > 0 {
+            words.push(format!("{doubts} rules to look at twice"));
+        }
+        words.push(format!("{clients} clients"));
+        if *policies > 1 {
+            words.push(format!("{policies} policies that go together"));
+        }
+        words.join(", ")
+    }
+}
+
+/// Steps beyond this many are not judged one by one.
+const MAX_JUDGED: usize = 500;
+
+/// The order for some policies. `judge` holds a set of them, on top of what is deployed, against the past.
+pub fn rollout(
+    sheets: &[&Sheet],
+    set: &PolicySet,
+    cluster: &Cluster,
+    facts: &Facts,
+    judge: &(dyn Fn(&PolicySet) -> Simulation + Sync),
+) -> Vec<RolloutStep> {
+    let mut steps: Vec<RolloutStep> = together(sheets, set, cluster)
+        .into_iter()
+        .map(|bundle| {
+            let risk = risk(&bundle, set, facts);
+            let mut policies: Vec<String> = bundle.iter().map(|sheet| sheet.key.clone()).collect();
+            policies.sort();
+            RolloutStep { policies, risk, replay: None }
+        })
+        .collect();
+    let is_last =
+        |step: &RolloutStep| sheets.iter().any(|it| it.purpose == Purpose::Deny && step.policies.contains(&it.key));
+    steps.sort_by_cached_key(|step| (is_last(step), step.risk.clone(), step.policies.clone()));
+    if steps.len() <= MAX_JUDGED {
+        let names = |steps: &[RolloutStep]| -> BTreeSet<String> {
+            steps.iter().flat_map(|step| &step.policies).map(|key| full_name(key)).collect()
+        };
+        let judged: Vec<Simulation> =
+            (0..steps.len()).into_par_iter().map(|n| judge(&only(set, &names(&steps[..=n])))).collect();
+        for (step, replay) in steps.iter_mut().zip(judged) {
+            step.replay = Some(replay);
+        }
+    }
+    steps
+}
+
+/// The policies of these names.
+#[must_use]
+pub fn only(set: &PolicySet, names: &BTreeSet<String>) -> PolicySet {
+    let policies = set.policies.iter().filter(|policy| names.contains(&policy.full_name())).cloned().collect();
+    PolicySet { policies, ..set.clone() }
+}
+
+/// `namespace/name` of a policy by document and name.
+#[must_use]
+pub fn full_name(key: &str) -> String {
+    let (document, name) = key.split_once('#').unwrap_or((key, ""));
+    format!("{}/{name}", document.split('/').next().unwrap_or_default())
+}
+
+/// Policies that close the same pods the same way go together, for each alone would deny what the other allows. One that
+/// closes a namespace waits for all others.
+fn together<'s>(sheets: &[&'s Sheet], set: &PolicySet, cluster: &Cluster) -> Vec<Vec<&'s Sheet>> {
+    let policies: BTreeMap<String, &NetworkPolicy> =
+        set.policies.iter().map(|policy| (policy.full_name(), policy)).collect();
+    let mut bundle_of: Vec<usize> = (0..sheets.len()).collect();
+    let mut first: BTreeMap<(PolicyType, String), usize> = BTreeMap::new();
+    for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
+        for (n, sheet) in sheets.iter().enumerate().filter(|(_, sheet)| sheet.purpose != Purpose::Deny) {
+            let Some(policy) = policies.get(&full_name(&sheet.key)) else { continue };
+            if policy.namespace != pod.namespace || !policy.pod_selector.matches(&pod.labels) {
+                continue;
+            }
+            for way in [PolicyType::Ingress, PolicyType::Egress] {
+                if policy.rules(way).is_none() {
+                    continue;
+                }
+                let other = *first.entry((way, format!("{}/{}", pod.namespace, pod.name))).or_insert(n);
+                let (from, to) = (bundle_of[n], bundle_of[other]);
+                for bundle in bundle_of.iter_mut().filter(|bundle| **bundle == from) {
+                    *bundle = to;
+                }
+            }
+        }
+    }
+    let mut bundles: BTreeMap<usize, Vec<&Sheet>> = BTreeMap::new();
+    for (sheet, bundle) in sheets.iter().zip(bundle_of) {
+        bundles.entry(bundle).or_default().push(sheet);
+    }
+    bundles.into_values().collect()
+}
+
+fn risk(bundle: &[&Sheet], set: &PolicySet, facts: &Facts) -> Risk {
+    let members: BTreeSet<String> = bundle.iter().flat_map(|sheet| &sheet.members).map(ToString::to_string).collect();
+    let is_about = |name: &String| members.contains(name);
+    let findings = facts.replay.findings.iter().filter(|it| is_about(&it.from) || is_about(&it.to));
+    let names: BTreeSet<String> = bundle.iter().map(|sheet| full_name(&sheet.key)).collect();
+    let has_egress = |policy: &&NetworkPolicy| names.contains(&policy.full_name()) && policy.egress.is_some();
+    let rules = bundle.iter().flat_map(|sheet| &sheet.rules);
+    let clients: BTreeSet<&str> = rules
+        .clone()
+        .filter(|rule| rule.side == "ingress")
+        .filter_map(|rule| rule.access.as_ref())
+        .flat_map(|access| access.evidence.iter().map(|one| one.client.as_str()))
+        .collect();
+    let is_doubtful =
+        |access: &&crate::recommend::Access| Sum::of(&access.evidence).is_none() || !doubts(access, facts).is_empty();
+    Risk {
+        broken: findings.map(|finding| finding.connections).sum(),
+        not_watched: bundle.iter().filter(|sheet| sheet.watched.is_some_and(|it| it != Watched::Covered)).count(),
+        closes_egress: set.policies.iter().any(|policy| has_egress(&policy)),
+        doubts: rules.filter_map(|rule| rule.access.as_ref()).filter(is_doubtful).count(),
+        clients: clients.len(),
+        policies: bundle.len(),
+    }
+}

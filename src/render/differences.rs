@@ -1,0 +1,32 @@
+//! How two versions of a policy differ, permission by permission.
+
+use serde_json::Value;
+
+use super::{
+    draft::{Atom, SIDES, atoms},
+    is_same, words,
+};
+
+/// In words: what a policy has that it had not, and what it has no longer.
+#[must_use]
+pub fn differences(before: &Value, after: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (side, ends) in SIDES {
+        let [was, is] = [before, after].map(|object| atoms(&object["spec"], side, ends));
+        let lacks = |all: &[Atom], one: &Atom| {
+            !all.iter().any(|other| is_same(&other.peer, &one.peer) && is_same(&other.port, &one.port))
+        };
+        let gone = was.iter().filter(|one| lacks(&is, one)).map(|one| ("no longer", one));
+        let new = is.iter().filter(|one| lacks(&was, one)).map(|one| ("new", one));
+        lines.extend(gone.chain(new).map(|(word, one)| format!("{word}: {}", words::permission(side, one))));
+    }
+    for field in ["podSelector", "policyTypes"] {
+        if !is_same(&before["spec"][field], &after["spec"][field]) {
+            lines.push(format!("{field} is another"));
+        }
+    }
+    if !is_same(&before["metadata"], &after["metadata"]) {
+        lines.push("metadata is another".to_owned());
+    }
+    lines
+}

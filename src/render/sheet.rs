@@ -1,0 +1,316 @@
+//! Policies as a person decides on them: every permission with what it rests on and what was decided of it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    Decisions, Facts, Permission, Policies,
+    draft::{Atom, SIDES, atoms, key},
+    is_same, peers, words,
+};
+use crate::{
+    model::{Protocol, Watched, WorkloadRef},
+    recommend::{Access, Accesses, Directions, DnsClient, Group, NamespacePlan, Peer, PortRange, Recommendation},
+};
+
+/// What a policy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// It closes the namespace.
+    Deny,
+    /// Name resolution.
+    Dns,
+    /// A workload, a tier, or a namespace.
+    Group,
+    /// A person's own.
+    Own,
+}
+
+/// A policy as a person decides on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sheet {
+    /// Document and name.
+    pub key: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The workloads it is for.
+    pub members: Vec<WorkloadRef>,
+    /// What selects their pods, in words.
+    pub selects: String,
+    /// What it closes.
+    pub directions: Directions,
+    /// Whether it is left open, for not enough was seen.
+    pub is_open: bool,
+    /// Whether the captures could have seen all that its pods do.
+    pub watched: Option<Watched>,
+    /// The policy as it would be written; none where it stays away.
+    pub object: Option<Value>,
+    /// Who may do what.
+    pub rules: Vec<SheetRule>,
+}
+
+/// One peer of a policy, one way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SheetRule {
+    /// `ingress` or `egress`.
+    pub side: &'static str,
+    /// What the peer is called.
+    pub name: String,
+    /// Who it is, where it is proposed.
+    pub peer: Option<Peer>,
+    /// The peers as a policy has them: several, where no one selector selects its pods.
+    pub peers: Vec<Value>,
+    /// The ports.
+    pub ports: Vec<SheetPort>,
+    /// On what it rests, where it is proposed.
+    pub access: Option<Access>,
+}
+
+/// What is decided of a permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It is proposed, and nobody minds.
+    Proposed,
+    /// A person added it.
+    Added,
+    /// It is proposed, and stays away.
+    Rejected,
+}
+
+/// A port of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SheetPort {
+    /// As a policy has it; null for all.
+    pub port: Value,
+    /// In words.
+    pub name: String,
+    /// What is decided of it.
+    pub state: State,
+}
+
+impl SheetRule {
+    /// What tells it from other rules of its policy.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let peers: Vec<String> = self.peers.iter().map(super::canonical).collect();
+        format!("{} {}", self.side, peers.join(" "))
+    }
+
+    /// Its permissions in some states.
+    pub fn permissions<'r>(&'r self, states: &'r [State]) -> impl Iterator<Item = Permission> + 'r {
+        let ports = self.ports.iter().filter(|port| states.contains(&port.state));
+        ports.flat_map(|port| {
+            let one =
+                |peer: &Value| Permission { side: self.side.to_owned(), peer: peer.clone(), port: port.port.clone() };
+            self.peers.iter().map(one)
+        })
+    }
+
+    /// Whether anything of it is in force.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        self.ports.iter().any(|port| port.state != State::Rejected)
+    }
+}
+
+impl Sheet {
+    /// A rule by its id.
+    #[must_use]
+    pub fn rule(&self, id: &str) -> Option<&SheetRule> {
+        self.rules.iter().find(|rule| rule.id() == id)
+    }
+}
+
+/// All policies of a proposal, those that stay away among them, in the order of their names.
+#[must_use]
+pub fn sheets(recommendation: &Recommendation, policies: &Policies) -> Vec<Sheet> {
+    let mut sheets = Vec::new();
+    for plan in &recommendation.namespaces {
+        sheets.extend(of_namespace(plan, recommendation.directions, policies));
+    }
+    sheets.sort_by(|a, b| (&a.namespace, a.purpose, &a.key).cmp(&(&b.namespace, b.purpose, &b.key)));
+    sheets
+}
+
+/// Why a rule deserves a second look, in words.
+#[must_use]
+pub fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
+    super::review::doubts(access, facts)
+}
+
+/// On what a rule rests, what it is for, and what it allows besides, in words.
+#[must_use]
+pub fn rests_on(access: &Access) -> String {
+    words::access(access)
+}
+
+fn of_namespace(plan: &NamespacePlan, directions: Directions, policies: &Policies) -> Vec<Sheet> {
+    let namespace = &plan.namespace;
+    let decisions = &policies.decisions;
+    let blank = |document: &str, name: &str| {
+        let key = key(&format!("{namespace}/{document}.yaml"), name);
+        let object = policies.written.0.get(&key).map(|written| written.object.clone());
+        Sheet {
+            key,
+            namespace: namespace.clone(),
+            name: name.to_owned(),
+            purpose: Purpose::Deny,
+            members: Vec::new(),
+            selects: "all pods".to_owned(),
+            directions,
+            is_open: false,
+            watched: None,
+            object,
+            rules: Vec::new(),
+        }
+    };
+    let mut sheets = vec![blank("default-deny", "default-deny")];
+    for client in plan.dns.iter().flat_map(|dns| &dns.clients) {
+        let sheet = blank("allow-dns", &dns_name(client));
+        let servers = plan.dns.as_ref().map(|dns| &dns.servers);
+        let rules = servers.map(|servers| proposed(servers, "egress", namespace)).unwrap_or_default();
+        sheets.push(Sheet {
+            purpose: Purpose::Dns,
+            members: client.members.clone(),
+            selects: words::selector(&client.selector),
+            directions: Directions::Egress,
+            rules,
+            ..sheet
+        });
+    }
+    for group in &plan.groups {
+        sheets.extend(of_group(plan, group, directions, &blank));
+    }
+    for sheet in &mut sheets {
+        decide(sheet, decisions);
+    }
+    let known: BTreeSet<String> = sheets.iter().map(|sheet| sheet.key.clone()).collect();
+    sheets.extend(own(namespace, policies, &known));
+    sheets
+}
+
+fn dns_name(client: &DnsClient) -> String {
+    if client.name.is_empty() { "allow-dns".to_owned() } else { format!("allow-dns-{}", client.name) }
+}
+
+fn of_group(
+    plan: &NamespacePlan,
+    group: &Group,
+    directions: Directions,
+    blank: &dyn Fn(&str, &str) -> Sheet,
+) -> Vec<Sheet> {
+    let mut rules = Vec::new();
+    if directions.has_ingress() {
+        rules.extend(proposed(&group.ingress, "ingress", &plan.namespace));
+    }
+    if directions.has_egress() {
+        rules.extend(proposed(&group.egress, "egress", &plan.namespace));
+    }
+    let sheet = |(n, selector)| {
+        let name = if n == 0 { group.name.clone() } else { format!("{}-{}", group.name, n + 1) };
+        Sheet {
+            purpose: Purpose::Group,
+            members: group.members.clone(),
+            selects: words::selector(selector),
+            is_open: group.is_open,
+            watched: Some(group.watched),
+            rules: rules.clone(),
+            ..blank(&group.name, &name)
+        }
+    };
+    group.selectors.iter().enumerate().map(sheet).collect()
+}
+
+fn proposed(accesses: &Accesses, side: &'static str, namespace: &str) -> Vec<SheetRule> {
+    let port = |(protocol, range): &(Protocol, PortRange)| SheetPort {
+        port: peers::port((*protocol, *range)),
+        name: words::ports_of_one(*protocol, *range),
+        state: State::Proposed,
+    };
+    let rule = |(peer, access): (&Peer, &Access)| SheetRule {
+        side,
+        name: words::named(peer, access, namespace),
+        peer: Some(peer.clone()),
+        peers: peers::peer(peer, namespace),
+        ports: access.ports.iter().map(port).collect(),
+        access: Some(access.clone()),
+    };
+    accesses.iter().map(rule).collect()
+}
+
+/// Marks what was rejected, and adds what was added.
+fn decide(sheet: &mut Sheet, decisions: &Decisions) {
+    let key = sheet.key.clone();
+    for rule in &mut sheet.rules {
+        for port in &mut rule.ports {
+            let is_rejected = |peer: &Value| {
+                let atom = Atom { peer: peer.clone(), port: port.port.clone() };
+                decisions.rejects_atom(&key, rule.side, &atom)
+            };
+            if !rule.peers.is_empty() && rule.peers.iter().all(is_rejected) {
+                port.state = State::Rejected;
+            }
+        }
+    }
+    let added = decisions.added.get(&key).into_iter().flatten();
+    for one in added.filter(|one| SIDES.iter().any(|(side, _)| *side == one.side)) {
+        let is_proposed = sheet.rules.iter().any(|rule| {
+            rule.side == one.side
+                && rule.peers.iter().any(|peer| is_same(peer, &one.peer))
+                && rule.ports.iter().any(|port| is_same(&port.port, &one.port))
+        });
+        if !is_proposed {
+            add(sheet, &one.side, &one.peer, &one.port, State::Added);
+        }
+    }
+}
+
+/// Adds a permission to the rule of its peer that is not proposed, made where there is none.
+fn add(sheet: &mut Sheet, side: &str, peer: &Value, port: &Value, state: State) {
+    let Some((side, _)) = SIDES.into_iter().find(|(name, _)| *name == side) else { return };
+    let port = SheetPort { port: port.clone(), name: words::any_port(port), state };
+    let is_it = |rule: &&mut SheetRule| {
+        rule.peer.is_none() && rule.side == side && rule.peers.iter().all(|known| is_same(known, peer))
+    };
+    if let Some(rule) = sheet.rules.iter_mut().find(is_it) {
+        rule.ports.push(port);
+        return;
+    }
+    let (name, peers) = (words::any_peer(peer), vec![peer.clone()]);
+    sheet.rules.push(SheetRule { side, name, peer: None, peers, ports: vec![port], access: None });
+}
+
+/// Policies of a person in documents of flowmap's.
+fn own(namespace: &str, policies: &Policies, known: &BTreeSet<String>) -> Vec<Sheet> {
+    let prefix = format!("{namespace}/");
+    let is_own = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#') && !known.contains(*key);
+    let sheet = |key: &String| {
+        let object = policies.written.0.get(key).map(|written| written.object.clone()).unwrap_or_default();
+        let name = key.split_once('#').map(|(_, name)| name.to_owned()).unwrap_or_default();
+        let mut sheet = Sheet {
+            key: key.clone(),
+            namespace: namespace.to_owned(),
+            name,
+            purpose: Purpose::Own,
+            members: Vec::new(),
+            selects: words::any_selector(&object["spec"]["podSelector"]),
+            directions: Directions::Both,
+            is_open: false,
+            watched: None,
+            object: Some(object.clone()),
+            rules: Vec::new(),
+        };
+        for (side, ends) in SIDES {
+            for Atom { peer, port } in atoms(&object["spec"], side, ends) {
+                add(&mut sheet, side, &peer, &port, State::Added);
+            }
+        }
+        sheet
+    };
+    policies.written.0.keys().filter(is_own).map(sheet).collect()
+}

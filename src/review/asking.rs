@@ -1,0 +1,139 @@
+//! What is asked for: a site, namespaces, a window, how fine. It travels in the address of every page.
+
+use super::{
+    Config,
+    fields::{Fields, query},
+};
+use crate::{
+    model::Timestamp,
+    proposal::{Granularity, Window},
+    recommend::Directions,
+};
+
+/// What is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Asking {
+    /// The site; the first one where none is named.
+    pub site: String,
+    /// The namespaces, in order; all but the cluster's own where none is named.
+    pub namespaces: Vec<String>,
+    /// From when on, as it was typed.
+    pub since: String,
+    /// Until when, as it was typed.
+    pub until: String,
+    /// What gets one policy.
+    pub granularity: Granularity,
+    /// What is closed.
+    pub direction: Direction,
+    /// Whether also those are closed that the captures could not see.
+    pub isolate_unseen: bool,
+}
+
+/// What is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Direction {
+    Ingress,
+    Egress,
+    #[default]
+    Both,
+}
+
+impl Direction {
+    pub const ALL: [Self; 3] = [Self::Both, Self::Ingress, Self::Egress];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+            Self::Both => "both",
+        }
+    }
+
+    pub fn directions(self) -> Directions {
+        match self {
+            Self::Ingress => Directions::Ingress,
+            Self::Egress => Directions::Egress,
+            Self::Both => Directions::Both,
+        }
+    }
+}
+
+/// A time that does not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NoTime(pub String);
+
+impl Asking {
+    /// What the fields say; what they do not say is as the command line has it, where nothing was asked for yet.
+    pub fn read(fields: &Fields, config: &Config) -> Self {
+        let is_first = ["site", "ns", "since", "until", "granularity", "direction", "asked"]
+            .iter()
+            .all(|name| fields.get(name).is_empty());
+        if is_first {
+            return Self {
+                site: config.site.clone().unwrap_or_default(),
+                namespaces: config.namespaces.clone(),
+                since: config.since.clone(),
+                until: config.until.clone(),
+                ..Self::default()
+            };
+        }
+        let mut namespaces: Vec<String> = fields.all("ns").map(str::to_owned).collect();
+        namespaces.sort();
+        namespaces.dedup();
+        let granularity = Granularity::ALL.into_iter().find(|it| it.as_str() == fields.get("granularity"));
+        let direction = Direction::ALL.into_iter().find(|it| it.as_str() == fields.get("direction"));
+        Self {
+            site: fields.get("site").to_owned(),
+            namespaces,
+            since: fields.get("since").to_owned(),
+            until: fields.get("until").to_owned(),
+            granularity: granularity.unwrap_or_default(),
+            direction: direction.unwrap_or_default(),
+            isolate_unseen: fields.get("isolate") == "yes",
+        }
+    }
+
+    /// As fields.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = vec![("asked", "yes".to_owned())];
+        let mut add = |name, value: &str| {
+            if !value.is_empty() {
+                pairs.push((name, value.to_owned()));
+            }
+        };
+        add("site", &self.site);
+        for namespace in &self.namespaces {
+            add("ns", namespace);
+        }
+        add("since", &self.since);
+        add("until", &self.until);
+        if self.granularity != Granularity::default() {
+            add("granularity", self.granularity.as_str());
+        }
+        if self.direction != Direction::default() {
+            add("direction", self.direction.as_str());
+        }
+        add("isolate", if self.isolate_unseen { "yes" } else { "" });
+        pairs
+    }
+
+    /// As a query, with more behind it.
+    pub fn query(&self, more: &[(&str, &str)]) -> String {
+        let pairs = self.pairs();
+        let own = pairs.iter().map(|(name, value)| (*name, value.as_str()));
+        query(own.chain(more.iter().copied()))
+    }
+
+    /// The window, where both times read. Ages are counted from the last whole minute, so that pages of one minute speak of
+    /// the same.
+    pub fn window(&self, config: &Config) -> Result<Window, NoTime> {
+        const MINUTE_NS: i64 = 60 * 1_000_000_000;
+        let now = Timestamp((config.clock)().0.div_euclid(MINUTE_NS) * MINUTE_NS);
+        let time = |text: &str| match text {
+            "" => Ok(None),
+            text => Timestamp::parse_or_age(text, now).map(Some).ok_or_else(|| NoTime(text.to_owned())),
+        };
+        let (since, until) = (time(&self.since)?, time(&self.until)?);
+        Ok(Window { site: None, since, until, exclude: config.exclude.clone() })
+    }
+}

@@ -1,0 +1,218 @@
+//! What all pages work on: the store as it was read last, and proposals from it, computed off the server's thread.
+
+use std::{
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{runtime::Handle, task::spawn_blocking, time::timeout};
+
+use super::{
+    Config,
+    asking::{Asking, NoTime},
+    guard::Guard,
+    view::{Loaded, View},
+};
+use crate::{
+    proposal::{Found, Known, ProposalError, Window, World, folder},
+    store::Store,
+};
+
+/// How long a page waits for a store that changed to be read anew, before it shows what was read last.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long a page waits where nothing was read yet.
+const FIRST_PATIENCE: Duration = Duration::from_secs(20);
+/// Views that are kept.
+const MAX_VIEWS: usize = 4;
+
+/// Why there is no view.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeskError {
+    /// The store is being read.
+    #[error("the store is being read")]
+    Reading,
+    /// A time does not read.
+    #[error("`{0}` is neither a time in RFC 3339 nor an age such as 24h")]
+    Time(String),
+    /// There is no proposal.
+    #[error(transparent)]
+    Proposal(#[from] ProposalError),
+    /// A thread ended before its work.
+    #[error("the work on this page ended early")]
+    Lost,
+}
+
+impl From<NoTime> for DeskError {
+    fn from(NoTime(text): NoTime) -> Self {
+        Self::Time(text)
+    }
+}
+
+/// Shared by all requests.
+#[derive(Clone)]
+pub(super) struct Desk(Arc<Inner>);
+
+/// What a desk holds.
+pub(super) struct Inner {
+    pub config: Config,
+    pub store: Store,
+    pub guard: Guard,
+    loaded: Mutex<Option<Arc<Loaded>>>,
+    views: Mutex<Vec<(ViewKey, Arc<View>)>>,
+    /// One at a time reads the store.
+    reading: tokio::sync::Mutex<()>,
+    /// One at a time computes.
+    computing: tokio::sync::Mutex<()>,
+}
+
+/// What a view depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ViewKey {
+    asking: Asking,
+    /// Which reading of the store.
+    loaded: usize,
+    known: u64,
+    folder: u64,
+}
+
+impl Deref for Desk {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// A view, and whether the store changed since it was read.
+pub(super) struct Shown {
+    pub view: Arc<View>,
+    pub is_stale: bool,
+}
+
+impl Desk {
+    pub fn new(config: Config, store: Store, guard: Guard) -> Self {
+        let (loaded, views, reading, computing) = Default::default();
+        Self(Arc::new(Inner { config, store, guard, loaded, views, reading, computing }))
+    }
+
+    /// Reads the store before anybody asks.
+    pub fn warm(&self) {
+        let desk = self.clone();
+        tokio::spawn(async move {
+            let asking = Asking::read(&super::fields::Fields::default(), &desk.config);
+            // whoever asks is told what goes wrong
+            let _ = desk.view(&asking).await;
+        });
+    }
+
+    /// What was asked for.
+    pub async fn view(&self, asking: &Asking) -> Result<Shown, DeskError> {
+        let window = asking.window(&self.config)?;
+        let (loaded, is_stale) = self.loaded(&window).await?;
+        let view = self.view_of(loaded, asking).await?;
+        Ok(Shown { view, is_stale })
+    }
+
+    async fn view_of(&self, loaded: Arc<Loaded>, asking: &Asking) -> Result<Arc<View>, DeskError> {
+        let site = loaded.site(&asking.site, &asking.namespaces)?.name.clone();
+        let namespaces = loaded.known_namespaces(&site);
+        let _one_at_a_time = self.computing.lock().await;
+        let known = Known::read(&self.store, &site, &namespaces).await?;
+        let key = ViewKey {
+            asking: asking.clone(),
+            loaded: Arc::as_ptr(&loaded) as usize,
+            known: known.fingerprint(),
+            folder: fingerprint(&self.config.out_dir),
+        };
+        let kept = lock(&self.views).iter().find(|(known, _)| *known == key).map(|(_, view)| view.clone());
+        if let Some(view) = kept {
+            return Ok(view);
+        }
+        let (asking, out_dir) = (asking.clone(), self.config.out_dir.clone());
+        let compute = move || {
+            let (found, fault) = look(&out_dir);
+            View::new(loaded, asking, known, found, fault)
+        };
+        let view = Arc::new(spawn_blocking(compute).await.map_err(|_| DeskError::Lost)??);
+        let mut views = lock(&self.views);
+        views.insert(0, (key, view.clone()));
+        views.truncate(MAX_VIEWS);
+        Ok(view)
+    }
+
+    /// The store in a window, and whether it changed since.
+    async fn loaded(&self, window: &Window) -> Result<(Arc<Loaded>, bool), DeskError> {
+        let version = self.store.data_version().await.map_err(ProposalError::from)?;
+        let last = lock(&self.loaded).clone().filter(|loaded| loaded.window == *window);
+        if let Some(last) = last.clone().filter(|last| last.version == version) {
+            return Ok((last, false));
+        }
+        let desk = self.clone();
+        let window = window.clone();
+        let task = tokio::spawn(async move { desk.read(window, version).await });
+        let patience = if last.is_some() { PATIENCE } else { FIRST_PATIENCE };
+        match (timeout(patience, task).await, last) {
+            (Ok(read), _) => Ok((read.map_err(|_| DeskError::Lost)??, false)),
+            (Err(_), Some(last)) => Ok((last, true)),
+            (Err(_), None) => Err(DeskError::Reading),
+        }
+    }
+
+    async fn read(&self, window: Window, version: i64) -> Result<Arc<Loaded>, DeskError> {
+        let _one_at_a_time = self.reading.lock().await;
+        let last = lock(&self.loaded).clone();
+        if let Some(last) = last.filter(|last| last.window == window && last.version == version) {
+            return Ok(last);
+        }
+        let (path, handle, within) = (self.config.store.clone(), Handle::current(), window.clone());
+        // a connection of its own: what is asked meanwhile does not wait for it
+        let read = move || handle.block_on(read_world(path, within));
+        let world = spawn_blocking(read).await.map_err(|_| DeskError::Lost)??;
+        let loaded = Arc::new(Loaded::new(world, window, version, (self.config.clock)()));
+        *lock(&self.loaded) = Some(loaded.clone());
+        Ok(loaded)
+    }
+}
+
+async fn read_world(path: PathBuf, window: Window) -> Result<World, ProposalError> {
+    let store = Store::open(&path).await?;
+    let world = World::read(&store, &window).await;
+    store.close().await;
+    world
+}
+
+/// What a folder holds; what cannot be read of it is told, and nothing of it counts.
+fn look(folder: &Path) -> (Found, Option<ProposalError>) {
+    match folder::look(folder) {
+        Ok(found) => (found, None),
+        Err(error) => (Found::default(), Some(error)),
+    }
+}
+
+/// Changes when anything in a folder does, as far as sizes and times tell.
+fn fingerprint(folder: &Path) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hasher = std::hash::DefaultHasher::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let Ok(data) = std::fs::symlink_metadata(&path) else { continue };
+            let changed = data.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+            (&path, data.len(), changed).hash(&mut hasher);
+            if data.is_dir() && depth == 0 {
+                folders.push((path, depth + 1));
+            }
+        }
+    }
+    hasher.finish()
+}
+
+/// A lock that outlives a panic of whoever held it: what it guards is replaced as a whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,102 @@
+//! The socket, and the bounds of every connection on it.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::sleep,
+};
+
+use super::{
+    Config,
+    desk::Desk,
+    guard::{Guard, Secret},
+    route,
+};
+use crate::{
+    proposal::ProposalError,
+    store::{Store, StoreError},
+};
+
+/// Connections at one time; the next ones wait.
+const MAX_CONNECTIONS: usize = 64;
+/// How long the head of a request may take.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 16 * 1_024;
+/// Lines of a request's head.
+const MAX_HEADERS: usize = 64;
+/// How long the server rests where the system has no room for another connection.
+const REST: Duration = Duration::from_millis(200);
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// Somebody else listens there.
+    #[error("{0}: somebody else listens there")]
+    InUse(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("{0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The system gives no randomness.
+    #[error("random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is nothing to propose from.
+    #[error(transparent)]
+    Proposal(#[from] ProposalError),
+}
+
+/// Listens on an address, and tells on which, for the system chooses the port where it is 0.
+pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ReviewError> {
+    let fault = |error: io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => ReviewError::InUse(address),
+        _ => ReviewError::Listen(address, error),
+    };
+    let listener = TcpListener::bind(address).await.map_err(fault)?;
+    let listening = listener.local_addr().map_err(fault)?;
+    Ok((listener, listening))
+}
+
+/// Answers until the process ends.
+pub async fn serve(config: Config, listener: TcpListener, token: Secret) -> Result<(), ReviewError> {
+    let address = |error| ReviewError::Listen(SocketAddr::from(([0, 0, 0, 0], 0)), error);
+    let listening = listener.local_addr().map_err(address)?;
+    let guard = Guard::new(token, listening, &config.hosts)?;
+    let store = Store::open(&config.store).await?;
+    let desk = Desk::new(config, store, guard);
+    desk.warm();
+    let router = route::router(desk);
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = room.clone().acquire_owned().await else { return Ok(()) };
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(REST).await;
+            continue;
+        };
+        let router = router.clone();
+        tokio::spawn(async move {
+            // what goes wrong on the way is the browser's to notice
+            let _ = connection(stream, router).await;
+            drop(place);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, router: axum::Router) -> Result<(), hyper::Error> {
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await
+}

@@ -1,0 +1,262 @@
+use std::collections::BTreeSet;
+
+use askama::Template;
+
+use super::{Frame, ROWS, minute, port, shown};
+use crate::{
+    model::{Dependency, Party, Via},
+    proposal::{ProposalError, concerned},
+    render::SheetRule,
+    review::{edit, fields::Fields, view::View},
+    store::Run,
+};
+
+/// The dependencies of the namespaces, searched and in parts.
+#[derive(Template)]
+#[template(path = "review/dependencies.html")]
+pub(in crate::review) struct Dependencies {
+    frame: Frame,
+    sentence: String,
+    sought: String,
+    rows: Vec<Row>,
+    earlier: Option<String>,
+    later: Option<String>,
+    place: String,
+}
+
+struct Row {
+    client: String,
+    server: String,
+    port: String,
+    query: String,
+    outcome: &'static str,
+    connections: u64,
+    last: String,
+    marks: Vec<&'static str>,
+}
+
+/// The address of one dependency's page.
+fn link(view: &View, dependency: &Dependency) -> String {
+    let (protocol, port) = (dependency.protocol.to_string(), dependency.port.to_string());
+    let (client, server) = (dependency.client.name.as_str(), dependency.server.name.as_str());
+    view.asking.query(&[("client", client), ("server", server), ("protocol", &protocol), ("port", &port)])
+}
+
+impl Dependencies {
+    pub fn new(frame: Frame, view: &View, fields: &Fields) -> Self {
+        let sought = fields.get("q").to_lowercase();
+        let all: Vec<&Dependency> = concerned(&view.seen.dependencies, &view.namespaces).collect();
+        let found: Vec<&Dependency> = all.iter().copied().filter(|it| has_all(it, &sought)).collect();
+        let from = fields.get("from").parse::<usize>().unwrap_or(0).min(found.len());
+        let row = |it: &&Dependency| Row {
+            client: called(&it.client),
+            server: called(&it.server),
+            port: port(it.protocol, it.port),
+            query: link(view, it),
+            outcome: it.outcome.as_str(),
+            connections: it.connections,
+            last: minute(it.span.last),
+            marks: it.marks.iter().map(|mark| mark.as_str()).collect(),
+        };
+        let rows: Vec<Row> = found.iter().skip(from).take(ROWS).map(row).collect();
+        let to = from + rows.len();
+        let page = |from: usize| view.asking.query(&[("q", fields.get("q")), ("from", &from.to_string())]);
+        let place = match rows.is_empty() {
+            true => "nothing found".to_owned(),
+            false => format!("{} to {to} of {}", from + 1, found.len()),
+        };
+        Self {
+            sentence: format!(
+                "Who connects to whom, as the captures saw it: {} with an end in these namespaces.",
+                super::count(all.len(), "dependency", "dependencies")
+            ),
+            sought: shown(fields.get("q")),
+            earlier: (from > 0).then(|| page(from.saturating_sub(ROWS))),
+            later: (to < found.len()).then(|| page(to)),
+            rows,
+            place,
+            frame,
+        }
+    }
+}
+
+/// Whether a dependency has every word of a search.
+fn has_all(dependency: &Dependency, sought: &str) -> bool {
+    let words = [
+        dependency.client.name.to_lowercase(),
+        dependency.server.name.to_lowercase(),
+        port(dependency.protocol, dependency.port).to_lowercase(),
+        dependency.outcome.as_str().to_owned(),
+    ];
+    let has = |word: &str| {
+        let parties = [&dependency.client, &dependency.server];
+        words.iter().any(|known| known.contains(word))
+            || dependency.marks.iter().any(|mark| mark.as_str() == word)
+            || parties.iter().flat_map(|it| &it.addresses).any(|address| address.to_string().contains(word))
+            || parties.iter().flat_map(|it| &it.names).any(|name| name.name.as_str().to_lowercase().contains(word))
+    };
+    sought.split_whitespace().all(has)
+}
+
+fn called(party: &Party) -> String {
+    match party.names.first().filter(|_| party.workload().is_none()) {
+        Some(best) => shown(&format!("{} ({})", party.name, best.name)),
+        None => shown(&party.name),
+    }
+}
+
+/// One dependency: who, when, how often, in which captures.
+#[derive(Template)]
+#[template(path = "review/dependency.html")]
+pub(in crate::review) struct DependencyPage {
+    frame: Frame,
+    client: String,
+    server: String,
+    port: String,
+    sentence: String,
+    rows: Vec<Card>,
+    rules: Vec<(String, String)>,
+}
+
+struct Card {
+    title: String,
+    pairs: Vec<(&'static str, String)>,
+    /// Place, top, height and words of each hour.
+    bars: Vec<(usize, u64, u64, String)>,
+    bars_label: String,
+    runs: Vec<String>,
+}
+
+/// Hours that are drawn.
+const MAX_BARS: usize = 336;
+/// Addresses that are listed.
+const MAX_ADDRESSES: usize = 40;
+
+impl DependencyPage {
+    pub fn new(frame: Frame, view: &View, fields: &Fields) -> Result<Self, ProposalError> {
+        let (client, server) = (fields.get("client"), fields.get("server"));
+        let (protocol, number) = (fields.get("protocol"), fields.get("port"));
+        let is_it = |it: &&Dependency| {
+            it.client.name == client
+                && it.server.name == server
+                && it.protocol.to_string() == protocol
+                && it.port.to_string() == number
+        };
+        let found: Vec<&Dependency> = view.seen.dependencies.iter().filter(is_it).collect();
+        let site = view.site()?;
+        let runs = &view.loaded.world.runs;
+        let rows = found.iter().map(|it| card(it, &site.runs_with(it), runs)).collect();
+        let connections: u64 = found.iter().map(|it| it.connections).sum();
+        Ok(Self {
+            client: shown(client),
+            server: shown(server),
+            port: shown(&if number == "0" { protocol.to_owned() } else { format!("{protocol}/{number}") }),
+            sentence: format!("{connections} connections, each counted once, however often it was captured."),
+            rows,
+            rules: rules(view, &found),
+            frame,
+        })
+    }
+}
+
+fn card(it: &Dependency, seen_in: &BTreeSet<&str>, runs: &[Run]) -> Card {
+    let marks: Vec<&str> = it.marks.iter().map(|mark| mark.as_str()).collect();
+    let title = if marks.is_empty() {
+        it.outcome.as_str().to_owned()
+    } else {
+        format!("{}, {}", it.outcome.as_str(), marks.join(", "))
+    };
+    let mut pairs = vec![
+        ("connections", it.connections.to_string()),
+        ("first seen", it.span.first.to_string()),
+        ("last seen", it.span.last.to_string()),
+        ("in hours", it.history.len().to_string()),
+        ("who is the client was told by", it.direction.as_str().to_owned()),
+        ("packets", it.packets.to_string()),
+        ("bytes to the server", it.bytes_to_server.to_string()),
+        ("bytes to the client", it.bytes_to_client.to_string()),
+        ("client", party(&it.client)),
+        ("server", party(&it.server)),
+    ];
+    let via: Vec<String> = it.via.iter().map(via).collect();
+    let lists = [
+        ("dialled", via),
+        ("VLANs", it.vlans.iter().cloned().collect()),
+        ("tunnels", it.tunnels.iter().cloned().collect()),
+    ];
+    for (name, list) in lists.into_iter().filter(|(_, list): &(_, Vec<String>)| !list.is_empty()) {
+        pairs.push((name, shown(&list.join(", "))));
+    }
+    if let Some(why) = it.unneeded() {
+        pairs.push(("makes no rule", why.to_owned()));
+    }
+    let run = |run: &Run| {
+        let (first, last) = (run.first_packet.map(minute), run.last_packet.map(minute));
+        let when = first.zip(last).map(|(first, last)| format!(", {first} to {last}")).unwrap_or_default();
+        shown(&format!("{} of sensor {} (run {}{when})", run.source, run.sensor, run.id))
+    };
+    Card {
+        title,
+        pairs,
+        bars: bars(it),
+        bars_label: format!("{} hours with traffic", it.history.len()),
+        runs: runs.iter().filter(|run| seen_in.contains(run.id.to_string().as_str())).map(run).collect(),
+    }
+}
+
+/// The last hours, from the first with traffic to the last.
+fn bars(it: &Dependency) -> Vec<(usize, u64, u64, String)> {
+    const HEIGHT: u64 = 56;
+    let named = || it.history.iter().filter(|(hour, _)| hour.is_named());
+    let (Some((first, _)), Some((last, _))) = (named().next(), named().next_back()) else { return Vec::new() };
+    let first = first.0.max(last.0.saturating_sub(i32::try_from(MAX_BARS).unwrap_or(i32::MAX) - 1));
+    let most = named().map(|(_, count)| *count).max().unwrap_or(1).max(1);
+    let bar = |(n, hour): (usize, i32)| {
+        let hour = crate::model::Hour(hour);
+        let count = it.history.get(&hour).copied().unwrap_or(0);
+        let height = if count == 0 { 0 } else { (count.saturating_mul(HEIGHT) / most).max(2) };
+        (n * 6, 60 - height, height, format!("{}: {count}", minute(hour.start())))
+    };
+    (first..=last.0).enumerate().map(bar).collect()
+}
+
+fn party(party: &Party) -> String {
+    let all: Vec<String> = party.addresses.iter().take(MAX_ADDRESSES).map(ToString::to_string).collect();
+    let more = party.addresses.len().saturating_sub(all.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let names: BTreeSet<&str> = party.names.iter().map(|name| name.name.as_str()).take(MAX_ADDRESSES).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let names = if names.is_empty() { String::new() } else { format!("; called {}", names.join(", ")) };
+    let owner = party.owner.as_deref().map(|owner| format!("{owner} ")).unwrap_or_default();
+    shown(&format!("{} {owner}{}: {}{more}{names}", party.kind.as_str(), party.name, all.join(", ")))
+}
+
+fn via(via: &Via) -> String {
+    let service = via.service.as_deref().unwrap_or("no Service that is known");
+    let disputed = if via.disputed { ", and somebody unknown answered" } else { "" };
+    format!("{}:{} ({service}{disputed})", via.address, via.port)
+}
+
+/// The rules that rest on these.
+fn rules(view: &View, found: &[&Dependency]) -> Vec<(String, String)> {
+    let rests = |rule: &SheetRule| {
+        let evidence = rule.access.iter().flat_map(|access| &access.evidence);
+        evidence.into_iter().any(|one| {
+            found.iter().any(|it| {
+                it.client.name == one.client
+                    && it.server.name == one.server
+                    && (it.protocol, it.port, it.outcome) == (one.protocol, one.port, one.outcome)
+            })
+        })
+    };
+    let mut rules = Vec::new();
+    for sheet in &view.sheets {
+        for rule in sheet.rules.iter().filter(|rule| rests(rule)) {
+            let word = if rule.side == "ingress" { "from" } else { "to" };
+            let name = format!("{}/{}: {} {word} {}", sheet.namespace, sheet.name, rule.side, rule.name);
+            let query = view.asking.query(&[("policy", &sheet.key)]);
+            rules.push((format!("{query}#{}", edit::rule_ref(rule)), shown(&name)));
+        }
+    }
+    rules
+}

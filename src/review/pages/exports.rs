@@ -1,0 +1,95 @@
+use askama::Template;
+
+use super::{Figures, FindingRow, Frame, Line, count, shown};
+use crate::{
+    proposal::{RolloutStep, full_name},
+    review::{export::Plan, view::View},
+};
+
+/// What is approved, and in which order it would go out.
+#[derive(Template)]
+#[template(path = "review/export.html")]
+pub(in crate::review) struct ExportPage {
+    frame: Frame,
+    sentence: String,
+    notes: Vec<Line>,
+    folder: String,
+    written: Option<String>,
+    commands: String,
+    replay: Figures,
+    findings: Vec<FindingRow>,
+    steps: Vec<StepView>,
+    left: Vec<(String, String)>,
+}
+
+struct StepView {
+    names: String,
+    risk: String,
+    verdict: Option<String>,
+    class: &'static str,
+}
+
+impl ExportPage {
+    pub fn new(frame: Frame, view: &View, plan: &Plan<'_>, folder: &str, is_written: bool) -> Self {
+        let in_all = plan.approved.len() + plan.left.len();
+        let mut notes = Vec::new();
+        if plan.approved.is_empty() {
+            notes.push(Line::new("", "Nothing is approved as it is now. Approve policies first."));
+        } else if plan.replay.denied > 0 {
+            let text = "Some of what was seen would be denied with these alone: policies that are not approved may be missing.";
+            notes.push(Line::new("bad", text));
+        }
+        if !plan.replaced.is_empty() {
+            let text = format!(
+                "These are deployed under the same names and are replaced; UNDO.sh puts them back: {}.",
+                plan.replaced.join(", ")
+            );
+            notes.push(Line::new("doubt", text));
+        }
+        let written = format!(
+            "{folder} is written: {}, ROLLOUT.md with the order, UNDO.sh with the way back.",
+            count(plan.approved.len(), "policy", "policies")
+        );
+        Self {
+            sentence: format!(
+                "{} of {} approved as they are now. They are written with the order of the rollout, the commands, and the way back to what is deployed.",
+                plan.approved.len(),
+                count(in_all, "policy is", "policies are")
+            ),
+            notes,
+            folder: shown(folder),
+            written: is_written.then(|| shown(&written)),
+            commands: shown_lines(&format!(
+                "cat {folder}/ROLLOUT.md\nflowmap simulate {folder}\nsh {folder}/UNDO.sh   # the way back"
+            )),
+            replay: Figures::of(&plan.replay),
+            findings: plan.replay.findings.iter().map(FindingRow::of).collect(),
+            steps: plan.steps.iter().map(step).collect(),
+            left: plan
+                .left
+                .iter()
+                .map(|sheet| (view.asking.query(&[("policy", &sheet.key)]), shown(&full_name(&sheet.key))))
+                .collect(),
+            frame,
+        }
+    }
+}
+
+fn shown_lines(text: &str) -> String {
+    text.lines().map(shown).collect::<Vec<_>>().join("\n")
+}
+
+fn step(step: &RolloutStep) -> StepView {
+    let names: Vec<String> = step.policies.iter().map(|key| full_name(key)).collect();
+    let verdict = step
+        .replay
+        .as_ref()
+        .map(|replay| format!("The past up to here: {} denied, {} uncertain.", replay.denied, replay.uncertain));
+    let is_clean = step.replay.as_ref().is_none_or(|replay| replay.denied == 0);
+    StepView {
+        names: shown(&names.join(", ")),
+        risk: step.risk.words(),
+        verdict,
+        class: if is_clean { "dim" } else { "bad-line" },
+    }
+}

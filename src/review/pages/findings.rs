@@ -1,0 +1,60 @@
+use std::collections::BTreeSet;
+
+use askama::Template;
+
+use super::{Figures, FindingRow, Frame, ROWS, port, shown};
+use crate::review::view::View;
+
+/// What would be denied, and what was left out on purpose.
+#[derive(Template)]
+#[template(path = "review/findings.html")]
+pub(in crate::review) struct Findings {
+    frame: Frame,
+    sentence: String,
+    replay: Figures,
+    rows: Vec<FindingRow>,
+    left_title: String,
+    left_out: Vec<LeftRow>,
+}
+
+struct LeftRow {
+    from: String,
+    to: String,
+    port: String,
+    connections: u64,
+    reason: String,
+}
+
+impl Findings {
+    pub fn new(frame: Frame, view: &View) -> Self {
+        let replay = &view.facts.replay;
+        let all: BTreeSet<_> = view.decided.namespaces.iter().flat_map(|plan| &plan.left_out).collect();
+        let scans = all.iter().filter(|left| left.is_scan).count();
+        let shown_rows = all.iter().filter(|left| !left.is_scan).take(ROWS);
+        let row = |left: &&crate::recommend::LeftOut| LeftRow {
+            from: shown(&left.evidence.client),
+            to: shown(&left.evidence.server),
+            port: port(left.evidence.protocol, left.evidence.port),
+            connections: left.evidence.connections,
+            reason: shown(&left.reason),
+        };
+        let left_out: Vec<LeftRow> = shown_rows.map(row).collect();
+        let hidden = all.len() - scans - left_out.len();
+        let mut left_title = "These made no rule.".to_owned();
+        if scans > 0 {
+            left_title += &format!(" {scans} more are parts of scans.");
+        }
+        if hidden > 0 {
+            left_title += &format!(" {hidden} more are listed in REVIEW.md.");
+        }
+        Self {
+            frame,
+            sentence: "Every connection that was seen, held against the policies as they are decided now. Uncertain is what cannot be told: a side that nobody could name, or a direction that is not known."
+                .to_owned(),
+            replay: Figures::of(replay),
+            rows: replay.findings.iter().map(FindingRow::of).collect(),
+            left_title,
+            left_out,
+        }
+    }
+}

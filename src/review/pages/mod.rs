@@ -1,0 +1,257 @@
+//! Pages as values, each with its template. Every text from outside goes through [`shown`] before it gets there, and
+//! templates escape what they are given.
+
+mod changes;
+mod dependencies;
+mod exports;
+mod findings;
+mod history;
+mod maps;
+mod overview;
+mod policy;
+
+pub(super) use changes::Changes;
+pub(super) use dependencies::{Dependencies, DependencyPage};
+pub(super) use exports::ExportPage;
+pub(super) use findings::Findings;
+pub(super) use history::{ConflictPage, History};
+pub(super) use maps::MapPage;
+pub(super) use overview::Overview;
+pub(super) use policy::{EditPage, PolicyPage};
+
+use askama::Template;
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    desk::{Desk, Shown},
+    guard::cookie,
+    view::View,
+};
+use crate::{
+    model::{Protocol, Timestamp, visible},
+    policy::{Finding, Simulation},
+    render,
+};
+
+/// A text from outside, with nothing hidden in it.
+pub(super) fn shown(text: &str) -> String {
+    visible(text).into_owned()
+}
+
+/// A line with what it means for the reader.
+pub(super) struct Line {
+    pub class: &'static str,
+    pub text: String,
+}
+
+impl Line {
+    pub fn new(class: &'static str, text: impl AsRef<str>) -> Self {
+        Self { class, text: shown(text.as_ref()) }
+    }
+}
+
+/// What all pages have around what they are about.
+pub(super) struct Frame {
+    pub title: String,
+    pub active: &'static str,
+    pub pages: [(&'static str, &'static str); 7],
+    pub query: String,
+    pub fields: Vec<(&'static str, String)>,
+    pub is_stale: bool,
+    pub read_at: String,
+    pub here: String,
+    pub folder_fault: Option<String>,
+    pub csrf: String,
+    pub author: String,
+    pub about: String,
+}
+
+const PAGES: [(&str, &str); 7] = [
+    ("/", "Policies"),
+    ("/map", "Map"),
+    ("/dependencies", "Dependencies"),
+    ("/denied", "Denied"),
+    ("/changes", "Changes"),
+    ("/history", "Decisions"),
+    ("/export", "Export"),
+];
+
+/// The cookie that remembers who decides.
+pub(super) const AUTHOR: &str = "flowmap-author";
+
+/// What a request tells beside what it asks for.
+pub(super) struct Asker {
+    pub author: String,
+    pub here: String,
+}
+
+impl Asker {
+    pub fn of(desk: &Desk, headers: &HeaderMap, uri: &axum::http::Uri) -> Self {
+        let remembered = cookie(headers, AUTHOR).and_then(|text| {
+            form_urlencoded::parse(format!("a={text}").as_bytes()).next().map(|(_, value)| value.into_owned())
+        });
+        let author = remembered.filter(|name| !name.is_empty()).unwrap_or_else(|| desk.config.author.clone());
+        let here = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        Self { author, here }
+    }
+}
+
+impl Frame {
+    pub fn new(desk: &Desk, shown: &Shown, asker: &Asker, active: &'static str, title: &str) -> Self {
+        let view = &shown.view;
+        Self {
+            title: self::shown(title),
+            active,
+            pages: PAGES,
+            query: view.asking.query(&[]),
+            fields: view.asking.pairs(),
+            is_stale: shown.is_stale,
+            read_at: render::minute(view.loaded.read_at),
+            here: asker.here.clone(),
+            folder_fault: view.folder_fault.as_deref().map(self::shown),
+            csrf: desk.guard.form.text().to_owned(),
+            author: self::shown(&asker.author),
+            about: about(desk, view),
+        }
+    }
+}
+
+fn about(desk: &Desk, view: &View) -> String {
+    let store = desk.config.store.file_name().unwrap_or_default().to_string_lossy();
+    let folder = desk.config.out_dir.file_name().unwrap_or_default().to_string_lossy();
+    let site = &view.site;
+    shown(&format!(
+        "Store {store}, site {site}, read {} UTC. Exports go to {folder}. flowmap {}.",
+        render::minute(view.loaded.read_at),
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+/// A page as an answer.
+pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response(),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be written\n").into_response(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "review/message.html")]
+struct Message {
+    title: String,
+    text: String,
+    hint: String,
+    link: String,
+    link_name: &'static str,
+    refresh: bool,
+}
+
+/// A page that says one thing.
+pub(super) fn message(status: StatusCode, title: &str, text: &str, hint: &str, link: &str) -> Response {
+    let message = Message {
+        title: shown(title),
+        text: shown(text),
+        hint: shown(hint),
+        link: link.to_owned(),
+        link_name: "back to the policies",
+        refresh: false,
+    };
+    page(status, &message)
+}
+
+/// The store is being read.
+pub(super) fn waiting(here: &str) -> Response {
+    let message = Message {
+        title: "Reading the store".to_owned(),
+        text: "This page asks again every two seconds.".to_owned(),
+        hint: String::new(),
+        link: here.to_owned(),
+        link_name: "ask now",
+        refresh: true,
+    };
+    page(StatusCode::SERVICE_UNAVAILABLE, &message)
+}
+
+/// Whoever may not ask gets as little as that.
+pub(super) fn refused(status: StatusCode, why: &str) -> Response {
+    let message = Message {
+        title: "Not let in".to_owned(),
+        text: why.to_owned(),
+        hint: String::new(),
+        link: "/".to_owned(),
+        link_name: "try again",
+        refresh: false,
+    };
+    page(status, &message)
+}
+
+/// Figures of a verdict.
+pub(super) struct Figures {
+    pub connections: u64,
+    pub allowed: u64,
+    pub denied: u64,
+    pub uncertain: u64,
+}
+
+impl Figures {
+    pub fn of(simulation: &Simulation) -> Self {
+        let Simulation { connections, allowed, denied, uncertain, .. } = *simulation;
+        Self { connections, allowed, denied, uncertain }
+    }
+}
+
+/// A finding as a row.
+pub(super) struct FindingRow {
+    pub class: &'static str,
+    pub verdict: String,
+    pub from: String,
+    pub to: String,
+    pub port: String,
+    pub connections: u64,
+    pub reason: String,
+}
+
+impl FindingRow {
+    pub fn of(finding: &Finding) -> Self {
+        Self::called(finding, finding.verdict)
+    }
+
+    /// With a verdict in other words.
+    pub fn called(finding: &Finding, verdict: &str) -> Self {
+        let class = match finding.verdict {
+            "denied" => "bad",
+            "uncertain" => "doubt",
+            _ => "",
+        };
+        Self {
+            class: if verdict.starts_with("no longer") { "good" } else { class },
+            verdict: verdict.to_owned(),
+            from: shown(&finding.from),
+            to: shown(&finding.to),
+            port: port(finding.protocol, finding.port),
+            connections: finding.connections,
+            reason: shown(&finding.reason),
+        }
+    }
+}
+
+/// `TCP/5432`.
+pub(super) fn port(protocol: Protocol, port: u16) -> String {
+    if port == 0 { protocol.to_string() } else { format!("{protocol}/{port}") }
+}
+
+/// `1 policy`, `3 policies`.
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+/// A time to the minute.
+pub(super) fn minute(time: Timestamp) -> String {
+    render::minute(time)
+}
+
+/// Rows of a list on one page.
+pub(super) const ROWS: usize = 200;

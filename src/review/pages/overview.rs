@@ -1,0 +1,196 @@
+use askama::Template;
+
+use super::{Figures, Frame, Line, count, minute, shown};
+use crate::{
+    model::Watched,
+    proposal::{Granularity, Standing},
+    render::{self, Purpose, Sheet, State},
+    review::{asking::Direction, decide::Version, view::View},
+};
+
+/// All policies of a proposal, and the verdict on the past.
+#[derive(Template)]
+#[template(path = "review/overview.html")]
+pub(in crate::review) struct Overview {
+    frame: Frame,
+    heading: String,
+    sentence: String,
+    replay: Figures,
+    facts: Vec<Line>,
+    sites: Vec<(String, bool)>,
+    namespaces: Vec<(String, bool)>,
+    since: String,
+    until: String,
+    granularities: Vec<(&'static str, bool)>,
+    directions: Vec<(&'static str, bool)>,
+    isolate: bool,
+    tally: String,
+    many: bool,
+    can_approve: bool,
+    rows: Vec<Row>,
+    unseen: String,
+}
+
+struct Row {
+    name: String,
+    namespace: String,
+    query: String,
+    for_whom: String,
+    ingress: usize,
+    egress: usize,
+    connections: u64,
+    evidence: String,
+    evidence_class: &'static str,
+    standing: &'static str,
+    standing_class: &'static str,
+    edited: usize,
+    can_approve: bool,
+    version: String,
+}
+
+impl Overview {
+    pub fn new(frame: Frame, view: &View) -> Self {
+        let rows: Vec<Row> = view.sheets.iter().map(|sheet| row(view, sheet)).collect();
+        let of = |word: &str| rows.iter().filter(|row| row.standing == word).count();
+        let tally = format!(
+            "{}: {} approved, {} to be looked at again, {} rejected, {} open.",
+            count(rows.len(), "policy", "policies"),
+            of("approved"),
+            of("approved as it was"),
+            of("rejected"),
+            of("open")
+        );
+        let asking = &view.asking;
+        let known = view.loaded.known_namespaces(&view.site);
+        Self {
+            heading: shown(&view.namespaces.iter().cloned().collect::<Vec<_>>().join(", ")),
+            sentence: sentence(view),
+            replay: Figures::of(&view.facts.replay),
+            facts: facts(view),
+            sites: view.loaded.world.sites.iter().map(|site| (shown(&site.name), site.name == view.site)).collect(),
+            namespaces: known.iter().map(|name| (name.clone(), view.namespaces.contains(name))).collect(),
+            since: asking.since.clone(),
+            until: asking.until.clone(),
+            granularities: Granularity::ALL.map(|it| (it.as_str(), it == asking.granularity)).into(),
+            directions: Direction::ALL.map(|it| (it.as_str(), it == asking.direction)).into(),
+            isolate: asking.isolate_unseen,
+            tally,
+            many: view.namespaces.len() > 1,
+            can_approve: rows.iter().any(|row| row.can_approve),
+            rows,
+            unseen: shown(&view.unseen.iter().cloned().collect::<Vec<_>>().join(", ")),
+            frame,
+        }
+    }
+}
+
+fn sentence(view: &View) -> String {
+    let replay = &view.facts.replay;
+    let span = view.facts.span.map_or_else(
+        || "no capture".to_owned(),
+        |span| format!("captures from {} to {} UTC", minute(span.first), minute(span.last)),
+    );
+    let verdict = match (replay.denied, replay.uncertain) {
+        _ if replay.connections == 0 => "nothing was seen that could be held against it".to_owned(),
+        (0, 0) => "every connection that was seen would still go through".to_owned(),
+        (0, uncertain) => {
+            format!("nothing that was seen would be denied; of {uncertain} connections it cannot be told")
+        }
+        (denied, _) => format!("{denied} connections that were seen would be denied"),
+    };
+    format!("Proposed from {span}: {verdict}.")
+}
+
+/// What is to be known before anything else.
+fn facts(view: &View) -> Vec<Line> {
+    let facts = &view.facts;
+    let mut lines = Vec::new();
+    for (namespace, seen) in render::seen(&view.decided, &facts.coverage) {
+        let class = if seen.partly.is_empty() && seen.unseen.is_empty() { "good" } else { "doubt" };
+        lines.push(Line::new(class, format!("Watched, {namespace}: {}.", seen.line())));
+    }
+    for (namespace, learning) in &facts.learning {
+        lines.push(Line::new("", format!("How complete, {namespace}: {learning}.")));
+    }
+    let plugin = if facts.plugin.ignores() { "bad" } else { "" };
+    lines.push(Line::new(plugin, format!("Network plugin: {}.", facts.plugin)));
+    if facts.dropped() > 0 {
+        lines.push(Line::new("doubt", format!("Captures lost {} packets.", facts.dropped())));
+    }
+    for hidden in &facts.hidden {
+        lines.push(Line::new("doubt", format!("Mesh: {hidden}.")));
+    }
+    for missed in &facts.missed_runs {
+        lines.push(Line::new("doubt", format!("Not seen: CronJob {} {}.", missed.job, missed.why)));
+    }
+    for blocked in &facts.blocked {
+        let render::Blocked { from, to, protocol, port, attempts, .. } = blocked;
+        let text = format!("Blocked while learning? {from} to {to} on {protocol}/{port}, {attempts} attempts.");
+        lines.push(Line::new("doubt", text));
+    }
+    if !facts.deployed.is_empty() {
+        let text = format!("Deployed already, and staying in force: {}.", facts.deployed.join(", "));
+        lines.push(Line::new("doubt", text));
+    }
+    for idle in &facts.idle {
+        lines.push(Line::new("doubt", format!("{}: {}: not in force in this proposal.", idle.policy, idle.what)));
+    }
+    lines
+}
+
+fn row(view: &View, sheet: &Sheet) -> Row {
+    let of_side = |side: &str| sheet.rules.iter().filter(|rule| rule.side == side && rule.is_in_force()).count();
+    let accesses = || sheet.rules.iter().filter(|rule| rule.is_in_force()).filter_map(|rule| rule.access.as_ref());
+    let sums = accesses().filter_map(crate::recommend::Access::sum);
+    let doubts = accesses().filter(|access| !render::doubts(access, &view.facts).is_empty()).count();
+    let (evidence, evidence_class) = match (sheet.purpose, sheet.watched) {
+        _ if sheet.is_open => ("left open: not watched".to_owned(), "doubt"),
+        (Purpose::Deny, _) => ("denies what is not allowed".to_owned(), ""),
+        (Purpose::Own, _) => ("yours".to_owned(), "edit"),
+        (_, Some(Watched::Unseen | Watched::Partly)) => ("not watched all the time".to_owned(), "doubt"),
+        _ if doubts > 0 => (format!("look twice: {}", count(doubts, "rule", "rules")), "doubt"),
+        _ => ("firm".to_owned(), "good"),
+    };
+    let (standing, standing_class) = standing(view, sheet);
+    let edited = sheet.rules.iter().flat_map(|rule| &rule.ports).filter(|port| port.state != State::Proposed).count();
+    Row {
+        name: shown(&sheet.name),
+        namespace: shown(&sheet.namespace),
+        query: view.asking.query(&[("policy", &sheet.key)]),
+        for_whom: for_whom(sheet),
+        ingress: of_side("ingress"),
+        egress: of_side("egress"),
+        connections: sums.map(|sum| sum.connections).sum(),
+        evidence,
+        evidence_class,
+        standing,
+        standing_class,
+        edited: if sheet.purpose == Purpose::Own { 0 } else { edited },
+        can_approve: sheet.object.is_some() && standing != "approved",
+        version: Version::of(view, &sheet.key).text(),
+    }
+}
+
+/// Where a policy stands, in a word.
+pub(super) fn standing(view: &View, sheet: &Sheet) -> (&'static str, &'static str) {
+    let content = view.contents.get(&sheet.key).map(String::as_str);
+    match view.known.log.standing(&sheet.key, content) {
+        Standing::Open => ("open", ""),
+        Standing::Approved(_) => ("approved", "good"),
+        Standing::Outdated(_) => ("approved as it was", "doubt"),
+        Standing::Rejected(_) => ("rejected", "bad"),
+    }
+}
+
+/// For whom a policy is, in words.
+pub(super) fn for_whom(sheet: &Sheet) -> String {
+    match sheet.purpose {
+        Purpose::Deny => "all pods".to_owned(),
+        Purpose::Own => shown(&sheet.selects),
+        Purpose::Dns => format!("name resolution of {}", count(sheet.members.len(), "workload", "workloads")),
+        Purpose::Group => match &sheet.members[..] {
+            [one] => shown(&format!("{} {}", one.kind, one.name)),
+            all => count(all.len(), "workload", "workloads"),
+        },
+    }
+}

@@ -1,0 +1,305 @@
+use std::collections::BTreeMap;
+
+use askama::Template;
+
+use super::{
+    Figures, FindingRow, Frame, Line,
+    history::{ConflictPage, EntryRow, meaning},
+    minute, overview, port, shown,
+};
+use crate::{
+    model::Watched,
+    policy::Finding,
+    proposal::Standing,
+    recommend::Peer,
+    render::{self, Permission, Purpose, Sheet, SheetRule, State, Step},
+    review::{
+        decide::Version,
+        edit::{self, Choice},
+        fields::Fields,
+        view::{Preview, View},
+    },
+    yaml,
+};
+
+/// One policy: its rules with their evidence, and what can be decided of them.
+#[derive(Template)]
+#[template(path = "review/policy.html")]
+pub(in crate::review) struct PolicyPage {
+    frame: Frame,
+    key: String,
+    namespace: String,
+    name: String,
+    standing: &'static str,
+    standing_class: &'static str,
+    sentence: String,
+    outdated: Option<(String, Vec<String>)>,
+    notes: Vec<Line>,
+    is_away: bool,
+    can_edit: bool,
+    version: String,
+    sides: Vec<SideView>,
+    yaml: String,
+    entries: Vec<EntryRow>,
+}
+
+struct SideView {
+    id: &'static str,
+    title: &'static str,
+    rules: Vec<RuleView>,
+}
+
+struct RuleView {
+    id: String,
+    name: String,
+    ports: Vec<PortView>,
+    evidence: String,
+    doubts: Vec<String>,
+    seen_title: String,
+    seen: Vec<(String, String)>,
+    is_away: bool,
+    has_away: bool,
+    is_pods: bool,
+    is_addresses: bool,
+}
+
+struct PortView {
+    id: String,
+    name: String,
+    class: &'static str,
+    word: &'static str,
+    is_away: bool,
+}
+
+/// Evidence of one rule that is listed.
+const MAX_SEEN: usize = 50;
+
+impl PolicyPage {
+    pub fn new(frame: Frame, view: &View, sheet: &Sheet) -> Self {
+        let (standing, standing_class) = overview::standing(view, sheet);
+        let is_away = sheet.object.is_none();
+        let side = |id: &'static str, title: &'static str| {
+            let rules = sheet.rules.iter().filter(|rule| rule.side == id).map(|rule| rule_view(view, sheet, rule));
+            SideView { id, title, rules: rules.collect() }
+        };
+        let mut sides = Vec::new();
+        if sheet.purpose != Purpose::Deny && !sheet.is_open {
+            if sheet.directions.has_ingress() {
+                sides.push(side("ingress", "May be reached by"));
+            }
+            if sheet.directions.has_egress() {
+                sides.push(side("egress", "May reach"));
+            }
+        }
+        Self {
+            key: sheet.key.clone(),
+            namespace: shown(&sheet.namespace),
+            name: shown(&sheet.name),
+            standing,
+            standing_class,
+            sentence: sentence(sheet),
+            outdated: outdated(view, sheet),
+            notes: notes(view, sheet),
+            is_away,
+            can_edit: !is_away && !matches!(sheet.purpose, Purpose::Deny | Purpose::Own) && !sheet.is_open,
+            version: Version::of(view, &sheet.key).text(),
+            sides,
+            yaml: document(view, sheet),
+            entries: view.known.log.of(&sheet.key).rev().map(|entry| EntryRow::new(view, entry)).collect(),
+            frame,
+        }
+    }
+}
+
+fn sentence(sheet: &Sheet) -> String {
+    let what = match sheet.purpose {
+        Purpose::Deny => "Closes the whole namespace but for what the other policies allow.".to_owned(),
+        Purpose::Dns => "Lets pods ask for names.".to_owned(),
+        Purpose::Own => "A policy of a person's, kept as it is.".to_owned(),
+        Purpose::Group => {
+            let members: Vec<String> = sheet.members.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
+            format!("For {}.", members.join(", "))
+        }
+    };
+    shown(&format!("{what} Selects {}.", sheet.selects))
+}
+
+fn notes(view: &View, sheet: &Sheet) -> Vec<Line> {
+    let mut notes = Vec::new();
+    if sheet.object.is_none() {
+        notes.push(Line::new("bad", "This policy was rejected: it is not written. Its pods may still be closed by the policy that closes the namespace."));
+    }
+    if sheet.is_open {
+        notes.push(Line::new("doubt", "Left open: the captures could not see all that these pods do. They may reach and be reached by everything, as before."));
+    }
+    match sheet.watched {
+        Some(Watched::Partly) => {
+            notes.push(Line::new("doubt", "Watched for a part of its time alone: it may need more than is here."))
+        }
+        Some(Watched::Unseen) => {
+            notes.push(Line::new("doubt", "Never watched at its own side: it may need more than is here."))
+        }
+        _ => {}
+    }
+    let members: Vec<String> = sheet.members.iter().map(ToString::to_string).collect();
+    let is_about = |finding: &&Finding| members.contains(&finding.from) || members.contains(&finding.to);
+    let broken: u64 = view.facts.replay.findings.iter().filter(is_about).map(|it| it.connections).sum();
+    if broken > 0 {
+        notes.push(Line::new(
+            "bad",
+            format!("{broken} connections of the past from or to its pods would be denied, or are not certain."),
+        ));
+    }
+    notes
+}
+
+/// What became other since it was approved.
+fn outdated(view: &View, sheet: &Sheet) -> Option<(String, Vec<String>)> {
+    let content = view.contents.get(&sheet.key).map(String::as_str);
+    let Standing::Outdated(entry) = view.known.log.standing(&sheet.key, content) else { return None };
+    let now = sheet.object.as_ref()?;
+    let words = format!(
+        "{} approved it on {} as it was then. It is another by now, and counts as not approved:",
+        entry.author,
+        minute(entry.time)
+    );
+    let lines = render::differences(&entry.body.object, now);
+    Some((shown(&words), lines.iter().map(|line| shown(line)).collect()))
+}
+
+fn document(view: &View, sheet: &Sheet) -> String {
+    let Some(written) = view.proposal.policies.written.0.get(&sheet.key) else { return String::new() };
+    let head: String = written.head.iter().map(|line| format!("{line}\n")).collect();
+    let text = yaml::write(&written.object).unwrap_or_default();
+    lines(&(head + &text))
+}
+
+/// A text of several lines, with nothing hidden in any.
+fn lines(text: &str) -> String {
+    text.lines().map(shown).collect::<Vec<_>>().join("\n")
+}
+
+fn rule_view(view: &View, sheet: &Sheet, rule: &SheetRule) -> RuleView {
+    let access = rule.access.as_ref();
+    let seen = access.into_iter().flat_map(|access| &access.evidence).take(MAX_SEEN).map(|one| {
+        let (port_name, port_text) = (port(one.protocol, one.port), one.port.to_string());
+        let protocol = one.protocol.to_string();
+        let more = [
+            ("client", one.client.as_str()),
+            ("server", one.server.as_str()),
+            ("protocol", protocol.as_str()),
+            ("port", port_text.as_str()),
+        ];
+        let words = format!("{} to {} on {port_name}: {} connections", one.client, one.server, one.connections);
+        (view.asking.query(&more), shown(&words))
+    });
+    let seen: Vec<(String, String)> = seen.collect();
+    let in_all = access.map_or(0, |access| access.evidence.len());
+    let is_range = |peer: &Option<Peer>| matches!(peer, Some(Peer::Addresses(_) | Peer::NodeAddress(_)));
+    let mut doubts = access.map(|access| render::doubts(access, &view.facts)).unwrap_or_default();
+    doubts.iter_mut().for_each(|doubt| *doubt = shown(doubt));
+    RuleView {
+        id: edit::rule_ref(rule),
+        name: shown(&rule.name),
+        ports: rule.ports.iter().map(|port| port_view(rule, port)).collect(),
+        evidence: match access {
+            Some(access) => shown(&render::rests_on(access)),
+            None if sheet.purpose == Purpose::Own => "as it stands in the folder".to_owned(),
+            None => "added by a person: it rests on no traffic".to_owned(),
+        },
+        doubts,
+        seen_title: if in_all > seen.len() {
+            format!("What was seen (the first {} of {in_all})", seen.len())
+        } else {
+            "What was seen".to_owned()
+        },
+        seen,
+        is_away: !rule.is_in_force(),
+        has_away: rule.ports.iter().any(|port| port.state == State::Rejected),
+        is_pods: matches!(rule.peer, Some(Peer::Pods(_))),
+        is_addresses: is_range(&rule.peer)
+            || rule.peer.is_none() && rule.peers.iter().all(|peer| peer["ipBlock"].is_object()),
+    }
+}
+
+fn port_view(rule: &SheetRule, port: &render::SheetPort) -> PortView {
+    let (class, word) = match port.state {
+        State::Proposed => ("", ""),
+        State::Added => ("edit", "added"),
+        State::Rejected => ("bad", "removed"),
+    };
+    let peer = rule.peers.first().cloned().unwrap_or_default();
+    let one = Permission { side: rule.side.to_owned(), peer, port: port.port.clone() };
+    PortView { id: edit::port_ref(&one), name: shown(&port.name), class, word, is_away: port.state == State::Rejected }
+}
+
+/// What a change would do, before it is decided.
+#[derive(Template)]
+#[template(path = "review/edit.html")]
+pub(in crate::review) struct EditPage {
+    frame: Frame,
+    name: String,
+    heading: &'static str,
+    back: String,
+    steps: Vec<String>,
+    notes: Vec<Line>,
+    before: Figures,
+    after: Figures,
+    findings: Vec<FindingRow>,
+    version: String,
+    choice: Vec<(&'static str, String)>,
+    needs_reason: bool,
+    yaml: String,
+}
+
+impl EditPage {
+    pub fn new(frame: Frame, view: &View, sheet: &Sheet, fields: &Fields, choice: &Choice, preview: &Preview) -> Self {
+        let op = fields.get("op");
+        let yaml = preview.proposal.policies.written.0.get(&sheet.key);
+        let yaml = yaml.and_then(|written| yaml::write(&written.object).ok()).unwrap_or_default();
+        Self {
+            name: shown(&sheet.name),
+            heading: meaning(op),
+            back: view.asking.query(&[("policy", &sheet.key)]),
+            steps: choice.steps.iter().map(Step::words).map(|words| shown(&words)).collect(),
+            notes: edit_notes(fields),
+            before: Figures::of(&view.facts.replay),
+            after: Figures::of(&preview.replay),
+            findings: differences(&view.facts.replay.findings, &preview.replay.findings),
+            version: Version::of(view, &sheet.key).text(),
+            choice: ConflictPage::choice(fields),
+            needs_reason: choice.action == crate::proposal::Action::Reject,
+            yaml: lines(&yaml),
+            frame,
+        }
+    }
+}
+
+fn edit_notes(fields: &Fields) -> Vec<Line> {
+    let mut notes = Vec::new();
+    match fields.get("op") {
+        "prefix" => {
+            if let Ok(prefix) = fields.get("cidr").parse::<ipnet::IpNet>() {
+                let size = edit::size(&prefix);
+                notes.push(Line::new("doubt", format!("{} holds {size} addresses.", prefix.trunc())));
+            }
+        }
+        "widen-tier" | "widen-namespace" => notes.push(Line::new(
+            "",
+            "A connection needs both sides: the policies of those who are let in here must let them out too.",
+        )),
+        _ => {}
+    }
+    notes
+}
+
+/// What is decided otherwise: findings that came, and such as went.
+fn differences(before: &[Finding], after: &[Finding]) -> Vec<FindingRow> {
+    let key = |it: &Finding| (it.from.clone(), it.to.clone(), it.protocol, it.port, it.verdict);
+    let was: BTreeMap<_, &Finding> = before.iter().map(|it| (key(it), it)).collect();
+    let is: BTreeMap<_, &Finding> = after.iter().map(|it| (key(it), it)).collect();
+    let new = is.iter().filter(|(key, _)| !was.contains_key(*key)).map(|(_, it)| FindingRow::of(it));
+    let gone = was.iter().filter(|(key, _)| !is.contains_key(*key));
+    let gone = gone.map(|(_, it)| FindingRow::called(it, &format!("no longer {}", it.verdict)));
+    new.chain(gone).collect()
+}

@@ -1,0 +1,391 @@
+//! Which address is which page.
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    middleware,
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use tokio::{runtime::Handle, task::spawn_blocking, time::timeout};
+
+use super::{
+    asking::Asking,
+    assets,
+    decide::{self, Conflict, DecideError},
+    desk::{Desk, DeskError, Shown},
+    edit::{self, EditError},
+    export::{self, ExportError, Plan},
+    fields::{Fields, query},
+    guard, map,
+    pages::{self, Asker, Frame},
+};
+use crate::{
+    proposal::{Entry, Found, Known, ProposalError},
+    render::Policies,
+};
+
+/// Bytes of a form: some thousand approvals at once.
+const MAX_BODY: usize = 256 * 1_024;
+/// How long a form may take to come.
+const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+
+pub(super) fn router(desk: Desk) -> Router {
+    Router::new()
+        .route("/", get(overview))
+        .route("/policy", get(policy))
+        .route("/edit", get(edit))
+        .route("/decide", post(decide))
+        .route("/undo", post(undo))
+        .route("/map", get(map_page))
+        .route("/map.json", get(map_data))
+        .route("/dependencies", get(dependencies))
+        .route("/dependency", get(dependency))
+        .route("/denied", get(denied))
+        .route("/changes", get(changes))
+        .route("/history", get(history))
+        .route("/export", get(export).post(write))
+        .route("/assets/{name}", get(assets::asset))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(desk.clone(), guard::guard))
+        .with_state(desk)
+}
+
+async fn nowhere() -> Response {
+    pages::message(StatusCode::NOT_FOUND, "No such page", "There is nothing at this address.", "", "/")
+}
+
+async fn wrong_method() -> Response {
+    let (title, text) = ("Not so", "This address does not take such a request.");
+    pages::message(StatusCode::METHOD_NOT_ALLOWED, title, text, "", "/")
+}
+
+/// What a request asks for.
+struct Asked {
+    fields: Fields,
+    asking: Asking,
+    asker: Asker,
+}
+
+impl Asked {
+    fn of(desk: &Desk, headers: &HeaderMap, uri: &Uri) -> Result<Self, Box<Response>> {
+        let fields = Fields::read(uri.query().unwrap_or_default().as_bytes());
+        let fields = fields.map_err(|_| Box::new(too_many()))?;
+        let asking = Asking::read(&fields, &desk.config);
+        Ok(Self { fields, asking, asker: Asker::of(desk, headers, uri) })
+    }
+}
+
+fn too_many() -> Response {
+    pages::message(StatusCode::BAD_REQUEST, "Too many fields", "No page of ours has so many.", "", "/")
+}
+
+/// A page that shows a view, made off the server's thread.
+async fn show<F>(desk: Desk, headers: HeaderMap, uri: Uri, make: F) -> Response
+where
+    F: FnOnce(&Desk, &Shown, &Asked) -> Result<Response, PageError> + Send + 'static,
+{
+    let asked = match Asked::of(&desk, &headers, &uri) {
+        Ok(asked) => asked,
+        Err(response) => return *response,
+    };
+    let shown = match desk.view(&asked.asking).await {
+        Ok(shown) => shown,
+        Err(error) => return no_view(&error, &asked.asker.here),
+    };
+    let made = spawn_blocking(move || make(&desk, &shown, &asked).unwrap_or_else(|error| error.page(&asked)));
+    made.await.unwrap_or_else(|_| no_view(&DeskError::Lost, "/"))
+}
+
+/// Why a page cannot be shown.
+enum PageError {
+    NoPolicy,
+    Edit(EditError),
+    Proposal(ProposalError),
+}
+
+impl From<ProposalError> for PageError {
+    fn from(error: ProposalError) -> Self {
+        Self::Proposal(error)
+    }
+}
+
+impl PageError {
+    fn page(&self, asked: &Asked) -> Response {
+        let home = format!("/?{}", asked.asking.query(&[]));
+        match self {
+            Self::NoPolicy => {
+                let text = "There is no such policy in this proposal, or not any more.";
+                pages::message(StatusCode::NOT_FOUND, "No such policy", text, "", &home)
+            }
+            Self::Edit(error) => {
+                pages::message(StatusCode::UNPROCESSABLE_ENTITY, "Not possible", &error.to_string(), "", &home)
+            }
+            Self::Proposal(error) => no_proposal(error, &home),
+        }
+    }
+}
+
+fn no_proposal(error: &ProposalError, link: &str) -> Response {
+    let status = match error {
+        ProposalError::NotInInventory { .. } | ProposalError::SeveralSites { .. } => StatusCode::NOT_FOUND,
+        ProposalError::NothingSeen { .. } | ProposalError::Empty => StatusCode::OK,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let hint = error.hint().unwrap_or_default();
+    pages::message(status, "No proposal", &error.to_string(), &hint, link)
+}
+
+fn no_view(error: &DeskError, here: &str) -> Response {
+    match error {
+        DeskError::Reading => pages::waiting(here),
+        DeskError::Time(_) => {
+            pages::message(StatusCode::BAD_REQUEST, "Not a time", &error.to_string(), "", "/?asked=yes")
+        }
+        DeskError::Proposal(error) => no_proposal(error, "/?asked=yes"),
+        DeskError::Lost => {
+            pages::message(StatusCode::INTERNAL_SERVER_ERROR, "Something broke", &error.to_string(), "", "/?asked=yes")
+        }
+    }
+}
+
+async fn overview(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let frame = Frame::new(desk, shown, &asked.asker, "Policies", "Policies");
+        Ok(pages::page(StatusCode::OK, &pages::Overview::new(frame, &shown.view)))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn policy(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let sheet = shown.view.sheet(asked.fields.get("policy")).ok_or(PageError::NoPolicy)?;
+        let frame = Frame::new(desk, shown, &asked.asker, "Policies", &sheet.name);
+        Ok(pages::page(StatusCode::OK, &pages::PolicyPage::new(frame, &shown.view, sheet)))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn edit(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let view = &shown.view;
+        let sheet = view.sheet(asked.fields.get("policy")).ok_or(PageError::NoPolicy)?;
+        let choice = edit::choice(view, sheet, &asked.fields).map_err(PageError::Edit)?;
+        let preview = view.with(&sheet.key, &choice.steps)?;
+        let frame = Frame::new(desk, shown, &asked.asker, "Policies", "Change a rule");
+        Ok(pages::page(StatusCode::OK, &pages::EditPage::new(frame, view, sheet, &asked.fields, &choice, &preview)))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn map_page(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let frame = Frame::new(desk, shown, &asked.asker, "Map", "Map");
+        let map = shown.view.map(map::fold(asked.fields.get("by")))?;
+        Ok(pages::page(StatusCode::OK, &pages::MapPage::new(frame, &shown.view, &map)))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn map_data(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |_: &Desk, shown: &Shown, asked: &Asked| {
+        let (drawn, _) = shown.view.map(map::fold(asked.fields.get("by")))?;
+        let text = map::json(&drawn).to_string();
+        Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn dependencies(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let frame = Frame::new(desk, shown, &asked.asker, "Dependencies", "Dependencies");
+        Ok(pages::page(StatusCode::OK, &pages::Dependencies::new(frame, &shown.view, &asked.fields)))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn dependency(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let frame = Frame::new(desk, shown, &asked.asker, "Dependencies", "Dependency");
+        Ok(pages::page(StatusCode::OK, &pages::DependencyPage::new(frame, &shown.view, &asked.fields)?))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn denied(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let frame = Frame::new(desk, shown, &asked.asker, "Denied", "What would be denied");
+        Ok(pages::page(StatusCode::OK, &pages::Findings::new(frame, &shown.view)))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn changes(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let frame = Frame::new(desk, shown, &asked.asker, "Changes", "What changes");
+        Ok(pages::page(StatusCode::OK, &pages::Changes::new(frame, &shown.view, &asked.fields)?))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn history(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let frame = Frame::new(desk, shown, &asked.asker, "Decisions", "Decisions");
+        Ok(pages::page(StatusCode::OK, &pages::History::new(frame, &shown.view)))
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn export(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let frame = Frame::new(desk, shown, &asked.asker, "Export", "Export");
+        let plan = Plan::new(&shown.view)?;
+        let folder = desk.config.out_dir.display().to_string();
+        let is_written = asked.fields.get("written") == "yes";
+        Ok(pages::page(StatusCode::OK, &pages::ExportPage::new(frame, &shown.view, &plan, &folder, is_written)))
+    };
+    show(desk, headers, uri, make).await
+}
+
+/// A form, where it comes from a page of ours.
+async fn form(desk: &Desk, request: Request) -> Result<Asked, Box<Response>> {
+    let (parts, body) = request.into_parts();
+    let refuse = |status, why| Box::new(pages::message(status, "Not taken", why, "", "/"));
+    let is_form = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| {
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    });
+    if !is_form {
+        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Only forms are taken here."));
+    }
+    let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form is too large."));
+    }
+    let bytes: Bytes = match timeout(BODY_TIME, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form is too large, or broke off.")),
+        Err(_) => return Err(refuse(StatusCode::REQUEST_TIMEOUT, "The form took too long.")),
+    };
+    let fields = Fields::read(&bytes).map_err(|_| Box::new(too_many()))?;
+    if !desk.guard.form.is(fields.get("csrf")) {
+        let why = "The form is not from this run of flowmap. Open the page again and decide there.";
+        return Err(refuse(StatusCode::FORBIDDEN, why));
+    }
+    let asking = Asking::read(&fields, &desk.config);
+    Ok(Asked { fields, asking, asker: Asker::of(desk, &parts.headers, &parts.uri) })
+}
+
+async fn decide(State(desk): State<Desk>, request: Request<Body>) -> Response {
+    let asked = match form(&desk, request).await {
+        Ok(asked) => asked,
+        Err(response) => return *response,
+    };
+    let done = decide::decide(&desk, &asked.asking, &asked.fields).await;
+    decided(desk, asked, done).await
+}
+
+async fn undo(State(desk): State<Desk>, request: Request<Body>) -> Response {
+    let asked = match form(&desk, request).await {
+        Ok(asked) => asked,
+        Err(response) => return *response,
+    };
+    let done = decide::undo(&desk, &asked.asking, &asked.fields).await;
+    decided(desk, asked, done).await
+}
+
+/// After a decision: the policy it was about, or what stood in its way.
+async fn decided(desk: Desk, asked: Asked, done: Result<Vec<String>, DecideError>) -> Response {
+    let home = format!("/?{}", asked.asking.query(&[]));
+    let say = |status, why: &str| pages::message(status, "Not decided", why, "", &home);
+    match done {
+        Ok(policies) => {
+            let target = match &policies[..] {
+                [one] => format!("/policy?{}", asked.asking.query(&[("policy", one)])),
+                _ => home,
+            };
+            let mut response = Redirect::to(&target).into_response();
+            let name = query([("a", asked.fields.get("author"))]);
+            let cookie = format!(
+                "{}; Path=/; HttpOnly; SameSite=Strict",
+                name.replacen("a=", &format!("{}=", pages::AUTHOR), 1)
+            );
+            if let Ok(value) = HeaderValue::from_str(&cookie) {
+                response.headers_mut().append(header::SET_COOKIE, value);
+            }
+            response
+        }
+        Err(DecideError::Conflict(conflict)) => {
+            let Conflict { policy, others, is_another } = *conflict;
+            let sentence = match (others.is_empty(), is_another) {
+                (false, _) => "Somebody decided on this policy since you looked at it.",
+                _ => "This policy is another than the one you looked at.",
+            };
+            conflict_page(&desk, asked, &policy, others, sentence, true).await
+        }
+        Err(DecideError::Since(others)) => {
+            let policy = others.first().map(|entry| entry.policy.clone()).unwrap_or_default();
+            let sentence = "The same was decided again since: take that back first.";
+            conflict_page(&desk, asked, &policy, others, sentence, false).await
+        }
+        Err(DecideError::Desk(error)) => no_view(&error, &home),
+        Err(DecideError::Proposal(error @ ProposalError::DecidedMeanwhile { .. })) => {
+            say(StatusCode::CONFLICT, &error.to_string())
+        }
+        Err(DecideError::Proposal(error)) => no_proposal(&error, &home),
+        Err(error @ (DecideError::NoPolicy | DecideError::NoEntry)) => say(StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error) => say(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+    }
+}
+
+async fn conflict_page(
+    desk: &Desk,
+    asked: Asked,
+    policy: &str,
+    others: Vec<Entry>,
+    sentence: &'static str,
+    can_repeat: bool,
+) -> Response {
+    let shown = match desk.view(&asked.asking).await {
+        Ok(shown) => shown,
+        Err(error) => return no_view(&error, "/"),
+    };
+    let frame = Frame::new(desk, &shown, &asked.asker, "Policies", "Somebody was faster");
+    let page = pages::ConflictPage::new(frame, &shown.view, &asked.fields, policy, &others, sentence, can_repeat);
+    pages::page(StatusCode::CONFLICT, &page)
+}
+
+async fn write(State(desk): State<Desk>, request: Request<Body>) -> Response {
+    let asked = match form(&desk, request).await {
+        Ok(asked) => asked,
+        Err(response) => return *response,
+    };
+    let home = format!("/export?{}", asked.asking.query(&[]));
+    match written(&desk, &asked.asking).await {
+        Ok(()) => Redirect::to(&format!("/export?{}", asked.asking.query(&[("written", "yes")]))).into_response(),
+        Err(ExportError::Desk(error)) => no_view(&error, &home),
+        Err(ExportError::Proposal(error)) => {
+            let hint = error.hint().unwrap_or_default();
+            pages::message(StatusCode::CONFLICT, "Not written", &error.to_string(), &hint, &home)
+        }
+        Err(error) => pages::message(StatusCode::CONFLICT, "Not written", &error.to_string(), "", &home),
+    }
+}
+
+/// Writes the folder, and keeps what it taught: an edit that was there is a decision from now on.
+async fn written(desk: &Desk, asking: &Asking) -> Result<(), ExportError> {
+    let view = desk.view(asking).await?.view;
+    let namespaces = view.loaded.known_namespaces(&view.site);
+    let known = Known::read(&desk.store, &view.site, &namespaces).await?;
+    let (desk, handle) = (desk.clone(), Handle::current());
+    let write = move || {
+        let keep = |found: &Found, policies: &Policies| {
+            let (folder, now) = ((desk.config.out_dir.as_path(), found), (desk.config.clock)());
+            handle.block_on(known.keep(&desk.store, folder, &policies.decisions, now))
+        };
+        export::write(&desk, &view, &known, keep)
+    };
+    spawn_blocking(write).await.map_err(|_| ExportError::Desk(DeskError::Lost))?
+}

@@ -1,0 +1,228 @@
+//! A proposal as pages show it: all that was computed of it, in one value.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use super::asking::Asking;
+use crate::{
+    graph::{self, Fold, Map},
+    map::By,
+    model::{Coverage, Dependency, Timestamp},
+    policy::{self, Census, Change, Evaluator, Options, Outside, PolicySet, Roster, Simulation, Strictness},
+    proposal::{
+        Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, Window, World,
+        concerned, content, judged, namespaces, on_top,
+    },
+    recommend::Recommendation,
+    render::{self, Document, Facts, Sheet, Step},
+};
+
+/// The store in a window, as it was read once.
+pub(super) struct Loaded {
+    pub window: Window,
+    pub world: World,
+    /// Of the store, when it was read.
+    pub version: i64,
+    pub read_at: Timestamp,
+    seen: Mutex<BTreeMap<String, Arc<Seen>>>,
+}
+
+/// What was seen at a site.
+pub(super) struct Seen {
+    pub dependencies: Vec<Dependency>,
+    pub coverage: Coverage,
+}
+
+impl Loaded {
+    pub fn new(world: World, window: Window, version: i64, read_at: Timestamp) -> Self {
+        Self { window, world, version, read_at, seen: Mutex::default() }
+    }
+
+    /// The site that is named, else the one that has one of the namespaces, else the first.
+    pub fn site(&self, name: &str, namespaces: &[String]) -> Result<&Site, ProposalError> {
+        if !name.is_empty() {
+            let named = self.world.sites.iter().find(|site| site.name == name);
+            let unknown = || ProposalError::NotInInventory {
+                namespaces: format!("{name}/{}", namespaces.join(", ")),
+                known: self.world.sites.iter().map(|site| site.name.clone()).collect::<Vec<_>>().join(", "),
+            };
+            return named.ok_or_else(unknown);
+        }
+        if !namespaces.is_empty() {
+            return self.world.site_of(namespaces);
+        }
+        let has_namespaces = |site: &&Site| !site.namespaces().is_empty();
+        let first = self.world.sites.iter().find(has_namespaces).or_else(|| self.world.sites.first());
+        first.ok_or(ProposalError::Empty)
+    }
+
+    /// The namespaces that the inventory of a site knows.
+    pub fn known_namespaces(&self, site: &str) -> BTreeSet<String> {
+        self.world.sites.iter().find(|it| it.name == site).map(Site::namespaces).unwrap_or_default()
+    }
+
+    fn seen(&self, site: &Site) -> Arc<Seen> {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = || Arc::new(Seen { dependencies: site.dependencies(By::Workload), coverage: site.coverage() });
+        all.entry(site.name.clone()).or_insert_with(seen).clone()
+    }
+}
+
+/// A proposal with everything that pages show of it.
+pub(super) struct View {
+    pub loaded: Arc<Loaded>,
+    pub asking: Asking,
+    pub site: String,
+    /// The namespaces that it is for.
+    pub namespaces: BTreeSet<String>,
+    /// Those of which nothing was seen.
+    pub unseen: BTreeSet<String>,
+    pub seen: Arc<Seen>,
+    pub known: Known,
+    pub found: Found,
+    /// What is wrong with the folder.
+    pub folder_fault: Option<String>,
+    pub proposal: Proposal,
+    pub decided: Recommendation,
+    pub facts: Facts,
+    pub sheets: Vec<Sheet>,
+    /// The hash of each policy that is there.
+    pub contents: BTreeMap<String, String>,
+    /// What the inventory says is deployed.
+    pub deployed: PolicySet,
+    changes: OnceLock<Vec<Change>>,
+}
+
+/// What a decision would change.
+pub(super) struct Preview {
+    pub proposal: Proposal,
+    pub replay: Simulation,
+}
+
+impl View {
+    pub fn new(
+        loaded: Arc<Loaded>,
+        asking: Asking,
+        known: Known,
+        mut found: Found,
+        folder_fault: Option<ProposalError>,
+    ) -> Result<Self, ProposalError> {
+        let site = loaded.site(&asking.site, &asking.namespaces)?;
+        let seen = loaded.seen(site);
+        let of = namespaces(&asking.namespaces, site, &seen.dependencies)?;
+        known.tell(&mut found);
+        let asked = asked(&asking, site, &seen, &of.seen);
+        let proposal = asked.proposal(&found)?;
+        let replay = asked.judge.replay(&proposal.set);
+        let facts = asked.facts_of_one(&loaded.world.runs, &proposal, replay);
+        let decided = proposal.decided();
+        let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
+        let content = |sheet: &Sheet| Some((sheet.key.clone(), content(sheet.object.as_ref()?)));
+        let contents = sheets.iter().filter_map(content).collect();
+        let deployed = PolicySet::from_objects(&site.cluster().policies, Strictness::Lenient)?;
+        let folder_fault = folder_fault.map(|error| error.to_string());
+        Ok(Self {
+            site: site.name.clone(),
+            namespaces: of.seen,
+            unseen: of.unseen,
+            seen,
+            known,
+            found,
+            folder_fault,
+            proposal,
+            decided,
+            facts,
+            sheets,
+            contents,
+            deployed,
+            changes: OnceLock::new(),
+            asking,
+            loaded: loaded.clone(),
+        })
+    }
+
+    /// The site that it is of.
+    pub fn site(&self) -> Result<&Site, ProposalError> {
+        self.loaded.site(&self.site, &[])
+    }
+
+    pub fn sheet(&self, key: &str) -> Option<&Sheet> {
+        self.sheets.iter().find(|sheet| sheet.key == key)
+    }
+
+    /// What would be proposed with these steps besides.
+    pub fn with(&self, key: &str, steps: &[Step]) -> Result<Preview, ProposalError> {
+        let site = self.site()?;
+        let asked = asked(&self.asking, site, &self.seen, &self.namespaces);
+        let decisions = self.found.decisions().with(key, steps);
+        let recommendation = self.proposal.recommendation.clone();
+        let proposal = Proposal::of(recommendation, &decisions, &self.found.now)?;
+        let replay = asked.judge.replay(&proposal.set);
+        Ok(Preview { proposal, replay })
+    }
+
+    /// What is recommended for one namespace by tier: who is in one tier with whom.
+    pub fn by_tier(&self, namespace: &str) -> Result<Recommendation, ProposalError> {
+        let site = self.site()?;
+        let namespaces = BTreeSet::from([namespace.to_owned()]);
+        Ok(asked(&self.asking, site, &self.seen, &namespaces).recommendation(Granularity::Tier))
+    }
+
+    /// The past held against policies on top of what is deployed.
+    pub fn replay(&self, set: &PolicySet) -> Result<Simulation, ProposalError> {
+        let judge = Judge::new(self.site()?, &self.seen.dependencies, &self.namespaces);
+        Ok(judge.replay(&on_top(set, &self.deployed)))
+    }
+
+    /// Who calls whom, with the verdicts on it, and how much of it was put together.
+    pub fn map(&self, fold: Option<Fold>) -> Result<(Map, Fold), ProposalError> {
+        let places = Places::new(self.site()?, &self.seen.dependencies);
+        let all = concerned(&self.seen.dependencies, &self.namespaces);
+        let mut map = graph::build(all, &|party| places.tier(party), &judged(&self.facts.replay));
+        let open = self.sheets.iter().filter(|sheet| sheet.is_open).flat_map(|sheet| &sheet.members);
+        let open: BTreeSet<String> = open.map(ToString::to_string).collect();
+        for node in &mut map.nodes {
+            node.is_open = node.members.iter().any(|name| open.contains(name));
+        }
+        Ok(graph::fold(map, fold))
+    }
+
+    /// `report.html` of it.
+    pub fn report(&self) -> Result<Document, ProposalError> {
+        let asked = asked(&self.asking, self.site()?, &self.seen, &self.namespaces);
+        let facts = asked.facts(&self.loaded.world.runs, &self.proposal, self.facts.replay.clone());
+        Ok(asked.page(&self.proposal, &self.decided, &facts)?.document()?)
+    }
+
+    /// What changes for connections when the proposal comes on top of what is deployed.
+    pub fn changes(&self) -> Result<&[Change], ProposalError> {
+        if self.changes.get().is_none() {
+            let changes = changes(self.site()?, &self.deployed, &on_top(&self.proposal.set, &self.deployed));
+            // somebody else may have been as fast: it is the same
+            let _ = self.changes.set(changes);
+        }
+        Ok(self.changes.get().map_or(&[], Vec::as_slice))
+    }
+}
+
+/// What changes between two sets of policies at a site.
+pub(super) fn changes(site: &Site, old: &PolicySet, new: &PolicySet) -> Vec<Change> {
+    let cluster = site.cluster();
+    let roster = Roster::new(cluster);
+    let [before, after] = [old, new].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
+    let outside = Outside::new(&[&before, &after], cluster, &site.directory.pod_ranges());
+    policy::diff(&Census::new(&roster, &outside), &before, &after)
+}
+
+fn asked<'a>(asking: &Asking, site: &'a Site, seen: &'a Seen, namespaces: &'a BTreeSet<String>) -> Asked<'a> {
+    let request = Request {
+        granularity: asking.granularity,
+        directions: asking.direction.directions(),
+        isolate_unseen: asking.isolate_unseen,
+        ..Request::default()
+    };
+    let judge = Judge::new(site, &seen.dependencies, namespaces);
+    Asked { request, site, dependencies: &seen.dependencies, namespaces, coverage: &seen.coverage, judge }
+}
