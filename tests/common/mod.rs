@@ -11,6 +11,7 @@ pub mod packets;
 pub mod pcap;
 pub mod python;
 pub mod random;
+pub mod review;
 pub mod rows;
 
 use std::{

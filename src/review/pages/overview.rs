@@ -36,8 +36,8 @@ struct Row {
     namespace: String,
     query: String,
     for_whom: String,
-    ingress: usize,
-    egress: usize,
+    ingress: String,
+    egress: String,
     connections: u64,
     evidence: String,
     evidence_class: &'static str,
@@ -148,6 +148,7 @@ fn row(view: &View, sheet: &Sheet) -> Row {
         (Purpose::Deny, _) => ("denies what is not allowed".to_owned(), ""),
         (Purpose::Own, _) => ("yours".to_owned(), "edit"),
         (_, Some(Watched::Unseen | Watched::Partly)) => ("not watched all the time".to_owned(), "doubt"),
+        _ if accesses().next().is_none() => ("nothing is needed".to_owned(), ""),
         _ if doubts > 0 => (format!("look twice: {}", count(doubts, "rule", "rules")), "doubt"),
         _ => ("firm".to_owned(), "good"),
     };
@@ -158,8 +159,8 @@ fn row(view: &View, sheet: &Sheet) -> Row {
         namespace: shown(&sheet.namespace),
         query: view.asking.query(&[("policy", &sheet.key)]),
         for_whom: for_whom(sheet),
-        ingress: of_side("ingress"),
-        egress: of_side("egress"),
+        ingress: side(sheet.directions.has_ingress(), of_side("ingress")),
+        egress: side(sheet.directions.has_egress(), of_side("egress")),
         connections: sums.map(|sum| sum.connections).sum(),
         evidence,
         evidence_class,
@@ -169,6 +170,11 @@ fn row(view: &View, sheet: &Sheet) -> Row {
         can_approve: sheet.object.is_some() && standing != "approved",
         version: Version::of(view, &sheet.key).text(),
     }
+}
+
+/// How many may, where a policy says so at all.
+fn side(is_closed: bool, count: usize) -> String {
+    if is_closed { count.to_string() } else { "–".to_owned() }
 }
 
 /// Where a policy stands, in a word.

@@ -1,0 +1,78 @@
+//! The review page in a real browser: nothing is asked for elsewhere, nothing runs that is not the page's own, and nobody is
+//! shut out.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::fs;
+
+use common::{Flowmap, browser, review::Review};
+use serde_json::{Value, json};
+
+#[track_caller]
+fn nobody_is_hindered(found: &Value) {
+    for (page, hindrances) in found.as_object().unwrap() {
+        assert_eq!(*hindrances, json!([]), "{page}");
+    }
+}
+
+#[test]
+fn a_person_looks_decides_and_exports_in_a_browser() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    let answer = &browser::run("review.mjs", &[&review.address()])["answer"];
+    let text = |name: &str| answer[name].as_str().unwrap();
+    assert!(answer["map"]["rows"].as_u64().unwrap() >= 10, "{answer}");
+    assert!(answer["map"]["drawn"].as_str().unwrap().contains("drawn"), "{answer}");
+    assert_eq!(text("approved"), "approved");
+    assert!(text("verdict").contains("denied") && text("verdict").contains("production/cache"), "{answer}");
+    assert!(text("removed").contains("6379"), "{answer}");
+    assert!(text("written").contains("out is written: 1 policy"), "{answer}");
+    assert_eq!(text("first"), "Skip to the content");
+    assert_eq!(answer["wide"], false);
+    nobody_is_hindered(&answer["found"]);
+    // what was approved is there, and the next proposal honours the rest
+    assert!(flowmap.path("out/production/db.yaml").exists() && !flowmap.path("out/production/api.yaml").exists());
+    let output = flowmap.run(&["suggest", "-n", "production", "--out-dir", "out"]);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    let api = fs::read_to_string(flowmap.path("out/production/api.yaml")).unwrap();
+    assert!(!api.contains("port: 6379") && api.contains("#   added: ingress from all pods on TCP/8080"), "{api}");
+    assert!(review.policy("production/db.yaml#db").body.contains(">approved<"));
+}
+
+#[test]
+fn hostile_names_run_nothing_in_a_browser() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = common::review::hostile();
+    let review = Review::start_unscoped(&flowmap, &[]);
+    let run = browser::run("hostile.mjs", &[&review.address()]);
+    assert_eq!(run["dialogs"], json!([]));
+    assert!(run["answer"]["links"].as_u64().unwrap() >= 5, "{run}");
+    for (page, seen) in run["answer"]["seen"].as_object().unwrap() {
+        assert_eq!((&seen["scripts"], &seen["images"]), (&json!(0), &json!(0)), "{page}");
+        assert_eq!((&seen["isWide"], &seen["hindrances"]), (&json!(false), &json!([])), "{page}");
+    }
+}
+
+#[test]
+fn ten_thousand_dependencies_stay_usable() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = common::review::large(300, 10_000);
+    let review = Review::start_unscoped(&flowmap, &[]);
+    // until it is read once
+    review.until(|| review.get("/"), |page| page.status == 200);
+    let times = &browser::run("large.mjs", &[&review.address()])["answer"];
+    for (page, time) in times.as_object().unwrap() {
+        // a build without optimisation, on a machine that builds beside
+        assert!(time.as_u64().unwrap() < 30_000, "{page}: {time} ms");
+    }
+}
