@@ -97,7 +97,9 @@ fn requests_under_other_names_and_from_other_pages_are_refused() {
     // two of them, or none
     assert_eq!(review.raw("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").status, 421);
     assert_eq!(review.raw("GET / HTTP/1.0\r\n\r\n").status, 421);
+    let from_ours = [("Origin", "null"), ("Sec-Fetch-Site", "same-origin")];
     assert!(!review.get("/history").body.contains("approved"));
+    assert_eq!(review.post_with("/decide", &review.approval(API), &from_ours).status, 303);
 }
 
 #[test]
@@ -373,7 +375,15 @@ fn a_part_that_is_approved_is_exported_alone() {
     let names: Vec<String> = files(&flowmap.path("out")).into_keys().filter(|name| !name.ends_with('/')).collect();
     assert_eq!(
         names,
-        ["REVIEW.md", "ROLLOUT.md", "UNDO.sh", "evidence.json", "production/db.yaml", "production/kustomization.yaml"]
+        [
+            "REVIEW.md",
+            "ROLLOUT.md",
+            "UNDO.sh",
+            "evidence.json",
+            "production/db.yaml",
+            "production/kustomization.yaml",
+            "report.html"
+        ]
     );
     assert!(read(&flowmap, "out/production/kustomization.yaml").contains("- db.yaml"));
     assert!(!read(&flowmap, "out/production/kustomization.yaml").contains("api.yaml"));
@@ -475,6 +485,21 @@ fn hostile_names_are_text_and_nothing_else() {
         assert_eq!(answer.status, 200, "{link}");
         assert!(!answer.body.contains("<script>") && !answer.body.contains("<img src=x"), "{link}");
     }
+}
+
+#[test]
+fn a_workload_that_no_policy_can_be_named_after_is_told_and_breaks_nothing() {
+    let flowmap = Flowmap::new();
+    let name = "<script>alert(1)</script>";
+    let items = [common::cluster::pod(name, "10.244.1.9"), common::cluster::pod("api", "10.244.1.10")];
+    flowmap.write("cluster.json", serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
+    flowmap.write("flows.csv", "client,server,protocol,port\n10.244.1.9,10.244.1.10,TCP,80\n");
+    flowmap.ok(&["import", "flows.csv"]);
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let review = Review::start_unscoped(&flowmap, &[]);
+    let page = review.get("/");
+    assert_eq!(page.status, 422);
+    assert!(page.body.contains("must be a DNS") && !page.body.contains("<script>"), "{}", page.body);
 }
 
 /// Whatever comes is answered, with what is no fault of the server's.

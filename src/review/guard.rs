@@ -144,11 +144,15 @@ fn refusal(guard: &Guard, request: &Request) -> Option<(StatusCode, &'static str
     if hosts != 1 || !text(header::HOST).is_some_and(|host| guard.is_own_host(host)) {
         return Some((StatusCode::MISDIRECTED_REQUEST, "This server is not called so."));
     }
-    let is_own_origin = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| guard.is_own_host(host));
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    // a page that names no referrer names no origin either; whether it is ours, only the browser can tell then
+    let is_own_origin = |origin: &str| match origin {
+        "null" => site == Some("same-origin"),
+        origin => origin.strip_prefix("http://").is_some_and(|host| guard.is_own_host(host)),
+    };
     if text(header::ORIGIN).is_some_and(|origin| !is_own_origin(origin)) {
         return Some((StatusCode::FORBIDDEN, "The request comes from another page."));
     }
-    let site = text(HeaderName::from_static("sec-fetch-site"));
     let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
     let is_visit = is_read && text(HeaderName::from_static("sec-fetch-mode")).is_none_or(|mode| mode == "navigate");
     match site {

@@ -133,6 +133,10 @@ fn no_proposal(error: &ProposalError, link: &str) -> Response {
     let status = match error {
         ProposalError::NotInInventory { .. } | ProposalError::SeveralSites { .. } => StatusCode::NOT_FOUND,
         ProposalError::NothingSeen { .. } | ProposalError::Empty => StatusCode::OK,
+        // names in the inventory that no API server takes
+        ProposalError::Read(_) | ProposalError::Policy(_) | ProposalError::Render(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let hint = error.hint().unwrap_or_default();

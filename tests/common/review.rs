@@ -112,7 +112,7 @@ impl Review {
 
     /// Sends bytes as they are; none where they are not answered.
     pub fn raw_bytes(&self, bytes: &[u8]) -> Option<Answer> {
-        exchange(self.port, bytes)
+        exchange(self.port, bytes, true)
     }
 
     /// Asks again until it is as it should be.
@@ -227,16 +227,18 @@ impl Visitor {
             text += &format!("{name}: {value}\r\n");
         }
         text += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
-        exchange(self.port, text.as_bytes()).unwrap_or_else(|| panic!("no answer to {method} {path}"))
+        exchange(self.port, text.as_bytes(), false).unwrap_or_else(|| panic!("no answer to {method} {path}"))
     }
 }
 
-fn exchange(port: u16, bytes: &[u8]) -> Option<Answer> {
+fn exchange(port: u16, bytes: &[u8], is_all: bool) -> Option<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time");
     // who closes early has said what there is to say
     let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(std::net::Shutdown::Write);
+    if is_all {
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+    }
     let mut all = Vec::new();
     let _ = stream.read_to_end(&mut all);
     let text = String::from_utf8_lossy(&all).into_owned();
@@ -330,7 +332,8 @@ pub fn hostile() -> Flowmap {
     for (n, name) in names.iter().enumerate() {
         let address = format!("10.244.1.{}", 10 + n);
         let labels = json!({"app": format!("app-{n}"), "note": name});
-        items.push(with(pod(name, &address), "/metadata/labels", labels));
+        let pod = with(pod(&format!("app-{n}"), &address), "/metadata/labels", labels);
+        items.push(with(pod, "/metadata/name", json!(name)));
     }
     items.push(pod("web", "10.244.1.9"));
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"kubernetes.io/metadata.name": "shop"}}});
@@ -372,7 +375,12 @@ pub fn large(workloads: usize, dependencies: usize) -> Flowmap {
         let from = (n * 7 + n / workloads) % workloads;
         let to = (from + 1 + n * 13 % (workloads - 1)) % workloads;
         let client = if n % 40 == 0 { format!("203.0.113.{}", n % 250) } else { address(from) };
-        flows += &format!("{client},{},TCP,{},{},established,2026-11-25T10:00:00Z,2026-11-25T12:00:09Z\n", address(to), ports[(to + n / 5_000) % 4], 1 + n % 90);
+        flows += &format!(
+            "{client},{},TCP,{},{},established,2026-11-25T10:00:00Z,2026-11-25T12:00:09Z\n",
+            address(to),
+            ports[(to + n / 5_000) % 4],
+            1 + n % 90
+        );
     }
     flowmap.write("flows.csv", flows);
     flowmap.ok(&["import", "flows.csv"]);
