@@ -159,7 +159,7 @@ fn no_view(error: &DeskError, here: &str) -> Response {
 async fn overview(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Policies", "Policies");
-        Ok(pages::page(StatusCode::OK, &pages::Overview::new(frame, &shown.view)))
+        Ok(pages::page(StatusCode::OK, &pages::Overview::new(frame, &shown.view, asked.fields.get("q"))))
     };
     show(desk, headers, uri, make).await
 }

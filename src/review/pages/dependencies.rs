@@ -6,7 +6,7 @@ use super::{Frame, ROWS, minute, port, shown};
 use crate::{
     model::{Dependency, Party, Via},
     proposal::{ProposalError, concerned},
-    render::SheetRule,
+    render::{SheetRule, page::grouped},
     review::{edit, fields::Fields, view::View},
     store::Run,
 };
@@ -30,7 +30,7 @@ struct Row {
     port: String,
     query: String,
     outcome: &'static str,
-    connections: u64,
+    connections: String,
     last: String,
     marks: Vec<&'static str>,
 }
@@ -54,7 +54,7 @@ impl Dependencies {
             port: port(it.protocol, it.port),
             query: link(view, it),
             outcome: it.outcome.as_str(),
-            connections: it.connections,
+            connections: grouped(it.connections),
             last: minute(it.span.last),
             marks: it.marks.iter().map(|mark| mark.as_str()).collect(),
         };
@@ -167,14 +167,14 @@ fn card(it: &Dependency, seen_in: &BTreeSet<&str>, runs: &[Run]) -> Card {
         format!("{}, {}", it.outcome.as_str(), marks.join(", "))
     };
     let mut pairs = vec![
-        ("connections", it.connections.to_string()),
+        ("connections", grouped(it.connections)),
         ("first seen", it.span.first.to_string()),
         ("last seen", it.span.last.to_string()),
         ("in hours", it.history.len().to_string()),
         ("who is the client was told by", it.direction.as_str().to_owned()),
-        ("packets", it.packets.to_string()),
-        ("bytes to the server", it.bytes_to_server.to_string()),
-        ("bytes to the client", it.bytes_to_client.to_string()),
+        ("packets", grouped(it.packets)),
+        ("bytes to the server", grouped(it.bytes_to_server)),
+        ("bytes to the client", grouped(it.bytes_to_client)),
         ("client", party(&it.client)),
         ("server", party(&it.server)),
     ];

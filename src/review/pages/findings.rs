@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::{Figures, FindingRow, Frame, ROWS, port, shown};
-use crate::review::view::View;
+use crate::{render::page::grouped, review::view::View};
 
 /// What would be denied, and what was left out on purpose.
 #[derive(Template)]
@@ -21,7 +21,7 @@ struct LeftRow {
     from: String,
     to: String,
     port: String,
-    connections: u64,
+    connections: String,
     reason: String,
 }
 
@@ -35,7 +35,7 @@ impl Findings {
             from: shown(&left.evidence.client),
             to: shown(&left.evidence.server),
             port: port(left.evidence.protocol, left.evidence.port),
-            connections: left.evidence.connections,
+            connections: grouped(left.evidence.connections),
             reason: shown(&left.reason),
         };
         let left_out: Vec<LeftRow> = shown_rows.map(row).collect();

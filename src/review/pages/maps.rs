@@ -3,6 +3,7 @@ use askama::Template;
 use super::{Frame, ROWS};
 use crate::{
     graph::{self, Edge, Fold, Map, Svg, Verdict},
+    render::page::grouped,
     review::{
         map::{FOLDS, lines, name, ports},
         view::View,
@@ -26,7 +27,7 @@ struct Row {
     from: String,
     to: String,
     ports: String,
-    connections: u64,
+    connections: String,
     verdict: &'static str,
     class: &'static str,
 }
@@ -43,7 +44,7 @@ impl MapPage {
         Self {
             sentence: format!(
                 "Who calls whom, in columns by tier: {}. What this proposal denies is red.",
-                map.summary()
+                map.summary().trim_end_matches('.')
             ),
             levels: levels.into(),
             source: view.asking.query(&[("by", by)]),
@@ -65,7 +66,7 @@ fn row(map: &Map, edge: &Edge) -> Row {
         from: name(map, edge.from),
         to: name(map, edge.to),
         ports: ports(&edge.ports, PORTS),
-        connections: edge.connections,
+        connections: grouped(edge.connections),
         verdict,
         class,
     }

@@ -33,7 +33,7 @@ use super::{
 use crate::{
     model::{Protocol, Timestamp, visible},
     policy::{Finding, Simulation},
-    render,
+    render::{self, page::grouped},
 };
 
 /// A text from outside, with nothing hidden in it.
@@ -190,16 +190,25 @@ pub(super) fn refused(status: StatusCode, why: &str) -> Response {
 
 /// Figures of a verdict.
 pub(super) struct Figures {
-    pub connections: u64,
-    pub allowed: u64,
-    pub denied: u64,
-    pub uncertain: u64,
+    pub connections: String,
+    pub allowed: String,
+    pub denied: String,
+    pub uncertain: String,
+    pub is_denied: bool,
+    pub is_uncertain: bool,
 }
 
 impl Figures {
     pub fn of(simulation: &Simulation) -> Self {
         let Simulation { connections, allowed, denied, uncertain, .. } = *simulation;
-        Self { connections, allowed, denied, uncertain }
+        Self {
+            connections: grouped(connections),
+            allowed: grouped(allowed),
+            denied: grouped(denied),
+            uncertain: grouped(uncertain),
+            is_denied: denied > 0,
+            is_uncertain: uncertain > 0,
+        }
     }
 }
 
@@ -210,7 +219,7 @@ pub(super) struct FindingRow {
     pub from: String,
     pub to: String,
     pub port: String,
-    pub connections: u64,
+    pub connections: String,
     pub reason: String,
 }
 
@@ -232,7 +241,7 @@ impl FindingRow {
             from: shown(&finding.from),
             to: shown(&finding.to),
             port: port(finding.protocol, finding.port),
-            connections: finding.connections,
+            connections: grouped(finding.connections),
             reason: shown(&finding.reason),
         }
     }

@@ -4,7 +4,7 @@ use super::{Figures, Frame, Line, count, minute, shown};
 use crate::{
     model::Watched,
     proposal::{Granularity, Standing},
-    render::{self, Purpose, Sheet, State},
+    render::{self, Purpose, Sheet, State, page::grouped},
     review::{asking::Direction, decide::Version, view::View},
 };
 
@@ -27,6 +27,7 @@ pub(in crate::review) struct Overview {
     tally: String,
     many: bool,
     can_approve: bool,
+    sought: String,
     rows: Vec<Row>,
     unseen: String,
 }
@@ -38,7 +39,7 @@ struct Row {
     for_whom: String,
     ingress: String,
     egress: String,
-    connections: u64,
+    connections: String,
     evidence: String,
     evidence_class: &'static str,
     standing: &'static str,
@@ -49,7 +50,7 @@ struct Row {
 }
 
 impl Overview {
-    pub fn new(frame: Frame, view: &View) -> Self {
+    pub fn new(frame: Frame, view: &View, sought: &str) -> Self {
         let rows: Vec<Row> = view.sheets.iter().map(|sheet| row(view, sheet)).collect();
         let of = |word: &str| rows.iter().filter(|row| row.standing == word).count();
         let tally = format!(
@@ -77,10 +78,20 @@ impl Overview {
             tally,
             many: view.namespaces.len() > 1,
             can_approve: rows.iter().any(|row| row.can_approve),
-            rows,
+            rows: rows.into_iter().filter(|row| row.has_all(&sought.to_lowercase())).collect(),
+            sought: shown(sought),
             unseen: shown(&view.unseen.iter().cloned().collect::<Vec<_>>().join(", ")),
             frame,
         }
+    }
+}
+
+impl Row {
+    /// Whether it has every word of a search.
+    fn has_all(&self, sought: &str) -> bool {
+        let texts = [&self.name, &self.namespace, &self.for_whom, &self.evidence].map(|text| text.to_lowercase());
+        let has = |word: &str| self.standing == word || texts.iter().any(|text| text.contains(word));
+        sought.split_whitespace().all(has)
     }
 }
 
@@ -101,16 +112,42 @@ fn sentence(view: &View) -> String {
     format!("Proposed from {span}: {verdict}.")
 }
 
+/// Namespaces of which it is told what captures could see.
+const MAX_NAMESPACES: usize = 6;
+/// Names in one line.
+const MAX_NAMES: usize = 4;
+
+/// How well the workloads of a namespace were watched, with the first names alone.
+fn watched(namespace: &str, seen: &render::Seen) -> String {
+    let render::Seen { covered, partly, unseen, left_open } = seen;
+    let all = covered + partly.len() + unseen.len();
+    let mut text = format!("Watched, {namespace}: {covered} of {} all the time", count(all, "workload", "workloads"));
+    for (word, names) in [("for a part of it", partly), ("never", unseen), ("left open for that", left_open)] {
+        let first: Vec<&str> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
+        match names.len().saturating_sub(MAX_NAMES) {
+            _ if names.is_empty() => {}
+            0 => text += &format!("; {word}: {}", first.join(", ")),
+            more => text += &format!("; {word}: {} and {more} more", first.join(", ")),
+        }
+    }
+    text + "."
+}
+
 /// What is to be known before anything else.
 fn facts(view: &View) -> Vec<Line> {
     let facts = &view.facts;
     let mut lines = Vec::new();
-    for (namespace, seen) in render::seen(&view.decided, &facts.coverage) {
-        let class = if seen.partly.is_empty() && seen.unseen.is_empty() { "good" } else { "doubt" };
-        lines.push(Line::new(class, format!("Watched, {namespace}: {}.", seen.line())));
+    let all = render::seen(&view.decided, &facts.coverage);
+    for (namespace, seen) in all.iter().take(MAX_NAMESPACES) {
+        let is_all = seen.partly.is_empty() && seen.unseen.is_empty();
+        lines.push(Line::new(if is_all { "good" } else { "doubt" }, watched(namespace, seen)));
     }
-    for (namespace, learning) in &facts.learning {
+    for (namespace, learning) in facts.learning.iter().take(MAX_NAMESPACES) {
         lines.push(Line::new("", format!("How complete, {namespace}: {learning}.")));
+    }
+    if all.len() > MAX_NAMESPACES {
+        let more = count(all.len() - MAX_NAMESPACES, "more namespace", "more namespaces");
+        lines.push(Line::new("", format!("{more}: choose fewer to see what captures could see of each.")));
     }
     let plugin = if facts.plugin.ignores() { "bad" } else { "" };
     lines.push(Line::new(plugin, format!("Network plugin: {}.", facts.plugin)));
@@ -161,7 +198,7 @@ fn row(view: &View, sheet: &Sheet) -> Row {
         for_whom: for_whom(sheet),
         ingress: side(sheet.directions.has_ingress(), of_side("ingress")),
         egress: side(sheet.directions.has_egress(), of_side("egress")),
-        connections: sums.map(|sum| sum.connections).sum(),
+        connections: grouped(sums.map(|sum| sum.connections).sum()),
         evidence,
         evidence_class,
         standing,
