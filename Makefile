@@ -58,7 +58,7 @@ completions: ## write completions for bash, zsh and fish there
 
 # --- see it work ------------------------------------------------------------------------------------------------------
 
-.PHONY: demo policies-out picture samples
+.PHONY: demo policies-out picture screenshots samples
 demo: build ## from the sample captures to reviewed policies, in a store that is thrown away
 	@PATH="$(target)/debug:$$PATH" scripts/demo.sh
 
@@ -68,6 +68,9 @@ policies-out: build ## write policies-out/ anew from the samples
 
 picture: build ## draw docs/demo.svg anew: a terminal with the true output
 	PATH="$(target)/debug:$$PATH" python3 scripts/picture.py docs/demo.svg
+
+screenshots: build ## take the pictures of the review page in docs/ anew, in a real browser
+	scripts/review-screenshots.sh "$(target)/debug/flowmap"
 
 samples: ## capture samples/production anew from real servers; needs root, takes a minute
 	@scripts/setup.sh samples
