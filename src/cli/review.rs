@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// Listen also where others can connect: what is said is not encrypted
     #[arg(long)]
     allow_remote: bool,
-    /// A further name that browsers may call this server by, as in http://NAME; may be given several times
+    /// A further name that browsers may call this server by; may be given several times
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
     #[command(flatten)]

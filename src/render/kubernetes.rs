@@ -93,7 +93,7 @@ pub fn some(policies: &Policies, is_wanted: &dyn Fn(&str) -> bool) -> Result<Pol
 }
 
 fn lines(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
 /// The proposal as the decisions leave it: for those who read what is allowed.

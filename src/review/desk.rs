@@ -133,7 +133,7 @@ impl Desk {
         let (asking, out_dir) = (asking.clone(), self.config.out_dir.clone());
         let compute = move || {
             let (found, fault) = look(&out_dir);
-            View::new(loaded, asking, known, found, fault)
+            View::new(&loaded, asking, known, found, fault)
         };
         let view = Arc::new(spawn_blocking(compute).await.map_err(|_| DeskError::Lost)??);
         let mut views = lock(&self.views);

@@ -25,7 +25,8 @@ impl Secret {
     pub fn new() -> Result<Self, getrandom::Error> {
         let mut bytes = [0_u8; SECRET_BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+        Ok(Self(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()))
     }
 
     /// As text.

@@ -103,7 +103,7 @@ pub(super) struct Preview {
 
 impl View {
     pub fn new(
-        loaded: Arc<Loaded>,
+        loaded: &Arc<Loaded>,
         asking: Asking,
         known: Known,
         mut found: Found,

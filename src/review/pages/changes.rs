@@ -53,8 +53,8 @@ impl Changes {
         let row = |((_, to, closed, opened), from): ((bool, &str, String, String), BTreeSet<&str>)| Row {
             to: shown(to),
             from: names(&from),
-            closed: word(closed),
-            opened: word(opened),
+            closed: word(&closed),
+            opened: word(&opened),
         };
         let rows: Vec<Row> = together.into_iter().take(ROWS).map(row).collect();
         let mut notes = Vec::new();
@@ -90,6 +90,6 @@ fn names(all: &BTreeSet<&str>) -> String {
     shown(&format!("{}{more}", list.join(", ")))
 }
 
-fn word(ports: String) -> String {
-    if ports == "nothing" { "–".to_owned() } else { shown(&ports) }
+fn word(ports: &str) -> String {
+    if ports == "nothing" { "–".to_owned() } else { shown(ports) }
 }

@@ -61,9 +61,9 @@ impl Dependencies {
         let rows: Vec<Row> = found.iter().skip(from).take(ROWS).map(row).collect();
         let to = from + rows.len();
         let page = |from: usize| view.asking.query(&[("q", fields.get("q")), ("from", &from.to_string())]);
-        let place = match rows.is_empty() {
-            true => "nothing found".to_owned(),
-            false => format!("{} to {to} of {}", from + 1, found.len()),
+        let place = match rows.len() {
+            0 => "nothing found".to_owned(),
+            _ => format!("{} to {to} of {}", from + 1, found.len()),
         };
         Self {
             sentence: format!(

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write};
 
 use askama::Template;
 
@@ -42,10 +42,11 @@ impl Findings {
         let hidden = all.len() - scans - left_out.len();
         let mut left_title = "These made no rule.".to_owned();
         if scans > 0 {
-            left_title += &format!(" {scans} more are parts of scans.");
+            // writing to a String cannot fail
+            let _ = write!(left_title, " {scans} more are parts of scans.");
         }
         if hidden > 0 {
-            left_title += &format!(" {hidden} more are listed in REVIEW.md.");
+            let _ = write!(left_title, " {hidden} more are listed in REVIEW.md.");
         }
         Self {
             frame,

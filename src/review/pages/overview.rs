@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use askama::Template;
 
 use super::{Figures, Frame, Line, count, minute, shown};
@@ -124,10 +126,11 @@ fn watched(namespace: &str, seen: &render::Seen) -> String {
     let mut text = format!("Watched, {namespace}: {covered} of {} all the time", count(all, "workload", "workloads"));
     for (word, names) in [("for a part of it", partly), ("never", unseen), ("left open for that", left_open)] {
         let first: Vec<&str> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
-        match names.len().saturating_sub(MAX_NAMES) {
-            _ if names.is_empty() => {}
-            0 => text += &format!("; {word}: {}", first.join(", ")),
-            more => text += &format!("; {word}: {} and {more} more", first.join(", ")),
+        let more = names.len() - first.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        if !names.is_empty() {
+            // writing to a String cannot fail
+            let _ = write!(text, "; {word}: {}{more}", first.join(", "));
         }
     }
     text + "."

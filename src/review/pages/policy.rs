@@ -49,6 +49,7 @@ struct SideView {
     rules: Vec<RuleView>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "what a template asks, each by itself")]
 struct RuleView {
     id: String,
     name: String,
@@ -134,10 +135,10 @@ fn notes(view: &View, sheet: &Sheet) -> Vec<Line> {
     }
     match sheet.watched {
         Some(Watched::Partly) => {
-            notes.push(Line::new("doubt", "Watched for a part of its time alone: it may need more than is here."))
+            notes.push(Line::new("doubt", "Watched for a part of its time alone: it may need more than is here."));
         }
         Some(Watched::Unseen) => {
-            notes.push(Line::new("doubt", "Never watched at its own side: it may need more than is here."))
+            notes.push(Line::new("doubt", "Never watched at its own side: it may need more than is here."));
         }
         _ => {}
     }
@@ -169,9 +170,9 @@ fn outdated(view: &View, sheet: &Sheet) -> Option<(String, Vec<String>)> {
 
 fn document(view: &View, sheet: &Sheet) -> String {
     let Some(written) = view.proposal.policies.written.0.get(&sheet.key) else { return String::new() };
-    let head: String = written.head.iter().map(|line| format!("{line}\n")).collect();
     let text = yaml::write(&written.object).unwrap_or_default();
-    lines(&(head + &text))
+    let head = written.head.iter().map(String::as_str);
+    head.chain(text.lines()).map(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// A text of several lines, with nothing hidden in any.
@@ -196,8 +197,8 @@ fn rule_view(view: &View, sheet: &Sheet, rule: &SheetRule) -> RuleView {
     let seen: Vec<(String, String)> = seen.collect();
     let in_all = access.map_or(0, |access| access.evidence.len());
     let is_range = |peer: &Option<Peer>| matches!(peer, Some(Peer::Addresses(_) | Peer::NodeAddress(_)));
-    let mut doubts = access.map(|access| render::doubts(access, &view.facts)).unwrap_or_default();
-    doubts.iter_mut().for_each(|doubt| *doubt = shown(doubt));
+    let doubts = access.map(|access| render::doubts(access, &view.facts)).unwrap_or_default();
+    let doubts = doubts.iter().map(|doubt| shown(doubt)).collect();
     RuleView {
         id: edit::rule_ref(rule),
         name: shown(&rule.name),
