@@ -16,6 +16,9 @@ use common::{
 const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
 const API: &str = "production/api.yaml#api";
 
+/// The rule by which api reaches cache.
+const REDIS: &str = "  - to:\n    - podSelector:\n        matchLabels:\n          app: cache\n    ports:\n    - protocol: TCP\n      port: 6379\n";
+
 fn read(flowmap: &Flowmap, name: &str) -> String {
     fs::read_to_string(flowmap.path(name)).unwrap()
 }
@@ -137,7 +140,7 @@ fn wrong_addresses_methods_and_sizes_are_answered_in_words() {
     let large = vec![("reason".to_owned(), "x".repeat(300_000))];
     assert_eq!(review.post("/decide", &large).status, 413);
     assert_eq!(review.raw(&format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(40_000))).status / 100, 4);
-    let lines: String = (0..200).map(|n| format!("X-{n}: a\r\n")).collect();
+    let lines = "X-Line: a\r\n".repeat(200);
     assert_eq!(review.raw(&format!("GET / HTTP/1.1\r\n{lines}\r\n")).status, 431);
     assert_eq!(review.get("/").status, 200);
 }
@@ -170,7 +173,7 @@ fn decisions_are_honoured_by_the_next_proposal_and_can_be_taken_back() {
     flowmap.ok(&SUGGEST);
     assert!(files(&flowmap.path("out")) == before);
     // and not twice
-    let gone = review.undo_form_of(&log, "no cache since May");
+    let gone = Review::undo_form_of(&log, "no cache since May");
     assert_eq!(review.post("/undo", &gone).status, 404);
 }
 
@@ -279,7 +282,6 @@ fn the_later_word_counts_between_the_page_and_the_folder_and_it_is_said() {
     review.decide(&preview, "gone").lands("/policy");
     flowmap.run(&SUGGEST);
     // put back in the folder, after the page: the folder counts
-    const REDIS: &str = "  - to:\n    - podSelector:\n        matchLabels:\n          app: cache\n    ports:\n    - protocol: TCP\n      port: 6379\n";
     let api = read(&flowmap, "out/production/api.yaml");
     flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
     let output = flowmap.ok(&SUGGEST);
@@ -333,7 +335,7 @@ fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
         deployed.as_array().unwrap().iter().map(|object| (name(object), object.clone())).collect();
     let before = there.clone();
     for (path, bytes) in files(&flowmap.path("out/production")) {
-        let is_policies = path.ends_with(".yaml") && path != "kustomization.yaml";
+        let is_policies = !path.ends_with('/') && path != "kustomization.yaml";
         for object in objects(std::str::from_utf8(&bytes).unwrap()).into_iter().filter(|_| is_policies) {
             there.insert(name(&object), object);
         }
@@ -407,8 +409,10 @@ fn a_store_that_changes_is_read_anew() {
     let review = Review::start(&flowmap, &[]);
     let before = review.get("/dependencies").body;
     flowmap.ok(&["import", &common::sample("node-2.pcap"), &common::sample("pod-api.pcap")]);
-    let after = review
-        .until(|| review.get("/dependencies"), |page| page.body != before && !page.body.contains("class=\"banner\""));
+    let after = Review::until(
+        || review.get("/dependencies"),
+        |page| page.body != before && !page.body.contains("class=\"banner\""),
+    );
     assert!(after.body.contains("production/db"));
     // a form from before is about another policy
     assert_eq!(review.get("/").status, 200);
@@ -423,7 +427,7 @@ fn a_form_on_what_changed_meanwhile_is_told_so() {
     let web = "production/web.yaml#web";
     let form = review.approval(web);
     flowmap.ok(&["import", &common::sample("node-2.pcap"), &common::sample("pod-api.pcap")]);
-    review.until(|| review.policy(web), |page| page.form("/decide") != form);
+    Review::until(|| review.policy(web), |page| page.form("/decide") != form);
     let is_another = review.policy(web).field("/decide", "on")
         != form.iter().find(|(name, _)| name == "on").map(|(_, it)| it.clone());
     let answer = review.post("/decide", &form);

@@ -69,7 +69,7 @@ fn ten_thousand_dependencies_stay_usable() {
     let flowmap = common::review::large(300, 10_000);
     let review = Review::start_unscoped(&flowmap, &[]);
     // until it is read once
-    review.until(|| review.get("/"), |page| page.status == 200);
+    Review::until(|| review.get("/"), |page| page.status == 200);
     let times = &browser::run("large.mjs", &[&review.address()])["answer"];
     for (page, time) in times.as_object().unwrap() {
         // a build without optimisation, on a machine that builds beside

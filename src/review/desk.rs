@@ -137,6 +137,8 @@ impl Desk {
         };
         let view = Arc::new(spawn_blocking(compute).await.map_err(|_| DeskError::Lost)??);
         let mut views = lock(&self.views);
+        // what was read before may be most of the memory there is
+        views.retain(|(known, _)| known.loaded == key.loaded);
         views.insert(0, (key, view.clone()));
         views.truncate(MAX_VIEWS);
         Ok(view)

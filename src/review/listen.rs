@@ -94,6 +94,8 @@ pub async fn serve(config: Config, listener: TcpListener, token: Secret) -> Resu
 async fn connection(stream: TcpStream, router: axum::Router) -> Result<(), hyper::Error> {
     http1::Builder::new()
         .timer(TokioTimer::new())
+        // who has asked and says no more still gets the answer
+        .half_close(true)
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)

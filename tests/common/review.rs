@@ -1,5 +1,7 @@
 //! The review page as a browser sees it, without a browser.
 
+#![expect(clippy::format_push_string, clippy::format_collect, reason = "a test has the time")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -33,7 +35,7 @@ pub struct Answer {
 pub type Form = Vec<(String, String)>;
 
 /// How long anything may take on a machine that builds something else meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Review {
     /// On namespace `production`, decided on by Ann.
@@ -117,7 +119,7 @@ impl Review {
 
     /// Asks again until it is as it should be.
     #[track_caller]
-    pub fn until(&self, ask: impl Fn() -> Answer, is_so: impl Fn(&Answer) -> bool) -> Answer {
+    pub fn until(ask: impl Fn() -> Answer, is_so: impl Fn(&Answer) -> bool) -> Answer {
         let until = Instant::now() + PATIENCE;
         loop {
             let answer = ask();
@@ -183,11 +185,11 @@ impl Review {
     /// Takes back the decision with this reason.
     #[track_caller]
     pub fn undo(&self, reason: &str) -> Answer {
-        self.post("/undo", &self.undo_form_of(&self.log(), reason))
+        self.post("/undo", &Self::undo_form_of(&self.log(), reason))
     }
 
     #[track_caller]
-    pub fn undo_form_of(&self, log: &str, reason: &str) -> Form {
+    pub fn undo_form_of(log: &str, reason: &str) -> Form {
         let entry = log.split("\n</li>").find(|entry| entry.contains(reason)).expect("an entry");
         form_of(entry, "/undo")
     }
