@@ -78,6 +78,14 @@ impl<A: Address> Table<A> {
         slot.map_or(0, |slot| u32::from(slot.tuple.protocol.0) ^ slot.connection.touch())
     }
 
+    /// The connection in this slot, where it is the first of this five-tuple.
+    #[inline]
+    pub fn likely_mut(&mut self, id: SlotId, tuple: &FiveTuple<A>) -> Option<&mut Connection> {
+        let (block, n) = place(id);
+        let slot = self.blocks.get_mut(block)?.get_mut(n)?;
+        (slot.is == Use::First && slot.tuple == *tuple).then_some(&mut slot.connection)
+    }
+
     /// The first connection of a five-tuple.
     pub fn find(&self, tag: Tag, tuple: &FiveTuple<A>) -> Option<SlotId> {
         self.index.find(tag, |id| self.slot(id).tuple == *tuple)

@@ -5,28 +5,26 @@ use std::{net::IpAddr, ops::Range};
 use super::{Counts, digest::Digest};
 use crate::{
     capture::{Batch, Frame},
-    connection::SHARDS,
-    decode::{Fragments, NotDecoded, Options, Packet, Transport, decode_with, quoted},
+    connection::{Arrivals, SHARDS},
+    decode::{Fragments, NotDecoded, Options, Packet, Transport, common, decode_with, quoted},
     model::{Protocol, Timestamp},
     names, segment,
 };
 
-/// A packet on its way to its connection.
-pub(super) struct Taken<'b> {
-    /// The number of its frame in the batch.
-    pub n: usize,
-    pub time: Timestamp,
-    pub packet: Packet<'b>,
+/// A fragment, which is of no connection until the first of its packet is known.
+pub(super) struct Piece<'b> {
+    n: usize,
+    time: Timestamp,
+    packet: Packet<'b>,
 }
 
 /// A part of a batch, decoded.
 pub(super) struct Decoded<'b> {
     pub counts: Counts,
     pub digest: Digest,
-    /// The packets by the shard of their connection.
-    pub by_shard: [Vec<Taken<'b>>; SHARDS],
-    /// Fragments, which are of no connection until the first of their packet is known.
-    pub fragments: Vec<Taken<'b>>,
+    /// The packets by the shard of their connection, each with the number of its frame in the batch.
+    pub by_shard: [Arrivals; SHARDS],
+    pub fragments: Vec<Piece<'b>>,
     /// Frames that may tell a name.
     pub names: Vec<usize>,
     /// Frames that may tell of their link, whatever connection they are of.
@@ -42,7 +40,7 @@ impl<'b> Decoded<'b> {
         let mut decoded = Self {
             counts: Counts::default(),
             digest: Digest::default(),
-            by_shard: std::array::from_fn(|_| Vec::with_capacity(room)),
+            by_shard: std::array::from_fn(|_| Arrivals::with_capacity(room)),
             fragments: Vec::new(),
             names: Vec::new(),
             links: Vec::new(),
@@ -58,29 +56,47 @@ impl<'b> Decoded<'b> {
         self.counts.begin(frame);
         self.digest.add(frame);
         self.places.count(frame);
+        match common(frame, options) {
+            Some(packet) => self.take(n, frame.time, &packet),
+            None => self.add_uncommon(n, frame, options),
+        }
+    }
+
+    /// The same of a frame that is not a common one: out of the way of those that are.
+    #[cold]
+    fn add_uncommon(&mut self, n: usize, frame: &Frame<'b>, options: &Options) {
         match decode_with(frame, options) {
-            Ok(packet) => {
-                if names::may_tell(&packet) {
-                    self.names.push(n);
-                }
-                if speaks_of_links(&packet) {
-                    self.links.push(n);
-                }
-                let taken = Taken { n, time: frame.time, packet };
-                if packet.fragment.is_some() {
-                    self.fragments.push(taken);
-                } else {
-                    self.hand_on(taken);
-                }
+            Ok(packet) if packet.fragment.is_some() => {
+                self.note(n, &packet);
+                self.fragments.push(Piece { n, time: frame.time, packet });
             }
+            Ok(packet) => self.take(n, frame.time, &packet),
             Err(reason) => self.leave_out(n, reason),
         }
     }
 
-    fn hand_on(&mut self, taken: Taken<'b>) {
-        self.counts.use_packet(&taken.packet);
-        if let Some(shard) = self.by_shard.get_mut(shard(&taken.packet)) {
-            shard.push(taken);
+    #[inline]
+    fn take(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
+        self.note(n, packet);
+        self.hand_on(n, time, packet);
+    }
+
+    /// What a packet tells beside its connection.
+    #[inline]
+    fn note(&mut self, n: usize, packet: &Packet<'_>) {
+        if names::may_tell(packet) {
+            self.names.push(n);
+        }
+        if speaks_of_links(packet) {
+            self.links.push(n);
+        }
+    }
+
+    #[inline]
+    fn hand_on(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
+        self.counts.use_packet(packet);
+        if let Some(shard) = self.by_shard.get_mut(shard(packet)) {
+            shard.push(u32::try_from(n).unwrap_or(u32::MAX), time, packet);
         }
     }
 
@@ -94,36 +110,43 @@ impl<'b> Decoded<'b> {
         if self.fragments.is_empty() {
             return;
         }
-        for Taken { n, time, packet } in std::mem::take(&mut self.fragments) {
+        for Piece { n, time, packet } in std::mem::take(&mut self.fragments) {
             match known.joined(time, packet) {
-                Ok(packet) => self.hand_on(Taken { n, time, packet }),
+                Ok(packet) => self.hand_on(n, time, &packet),
                 Err(reason) => self.leave_out(n, reason),
             }
         }
         for shard in &mut self.by_shard {
-            shard.sort_by_key(|taken| taken.n);
+            shard.sort();
         }
     }
 }
 
-/// Whether a packet may tell more of its link than its addresses: broadcasts, neighbour discovery, DHCP.
+/// Whether a packet may tell more of its link than its addresses: broadcasts, errors, neighbour discovery, DHCP.
+#[inline]
 pub(super) fn speaks_of_links(packet: &Packet<'_>) -> bool {
     const DHCP_SERVER: u16 = 67;
     let is_dhcp = matches!(packet.transport, Transport::Udp { src_port: DHCP_SERVER, .. });
-    packet.is_broadcast || packet.protocol == Protocol::ICMPV6 || is_dhcp
+    let is_error = matches!(packet.transport, Transport::Unreachable(_));
+    packet.is_broadcast || packet.protocol == Protocol::ICMPV6 || is_dhcp || is_error
 }
 
 /// The shard of a packet: by the two addresses in any order, so that fragments, which name no ports, go with the rest, and
 /// an error goes with what it is about. It has no seed, for equal captures shall give equal stores.
+#[inline]
 fn shard(packet: &Packet<'_>) -> usize {
-    let about = match packet.transport {
-        Transport::Unreachable(quote) => quoted(packet, quote),
-        _ => None,
+    let (src, dst) = match packet.transport {
+        Transport::Unreachable(quote) => ends_of_quoted(packet, quote),
+        _ => (packet.src, packet.dst),
     };
-    let (src, dst) = about.map_or((packet.src, packet.dst), |about| (about.src, about.dst));
     let both = word(src).wrapping_add(word(dst)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     // the upper bits are the well mixed ones
     usize::try_from(both >> 32).unwrap_or_default() % SHARDS
+}
+
+#[cold]
+fn ends_of_quoted(error: &Packet<'_>, quote: &[u8]) -> (IpAddr, IpAddr) {
+    quoted(error, quote).map_or((error.src, error.dst), |about| (about.src, about.dst))
 }
 
 /// An address, so that sums of two are well spread.

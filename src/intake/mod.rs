@@ -316,15 +316,7 @@ fn track(shards: &mut [Tracker], parts: &[Decoded<'_>]) -> Notable {
     let of_shard = |(shard, tracker): (usize, &mut Tracker)| {
         let mut news: Vec<usize> = Vec::new();
         for packets in parts.iter().filter_map(|part| part.by_shard.get(shard)) {
-            tracker.ingest_all(
-                packets,
-                |taken| (taken.time, &taken.packet),
-                |taken, is_new| {
-                    if is_new {
-                        news.push(taken.n);
-                    }
-                },
-            );
+            tracker.ingest_all(packets, |number| news.push(number as usize));
         }
         news
     };
