@@ -83,14 +83,15 @@ impl Book {
             return false;
         }
         let context = self.contexts.of(packet.tags, list);
-        let first = if let Some(connection) = table.likely_mut(likely, &packet.tuple) {
-            if connection.take_like(packet, (context, &self.contexts), self.limits.datagram_idle_us) {
-                return false;
-            }
+        let first = if table.is_first_of(likely, &packet.tuple) {
             likely
         } else {
             table.find(tag, &packet.tuple).unwrap_or_else(|| self.begin(table, packet, tag))
         };
+        let connection = table.get_mut(first);
+        if connection.take_like(packet, (context, &self.contexts), self.limits.datagram_idle_us) {
+            return false;
+        }
         self.take_any(table, packet, context, first)
     }
 

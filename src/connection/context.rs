@@ -29,7 +29,7 @@ impl Tags {
     /// Those of a packet; what has no room in a word is added to the list.
     #[inline]
     pub fn of(packet: &Packet<'_>, list: &mut Vec<Context>) -> Self {
-        if packet.vlans.ids().is_empty() && packet.tunnels.is_empty() {
+        if packet.vlans.is_empty() && packet.tunnels.is_empty() {
             return Self::NONE;
         }
         match packet.vlans.packed() {
@@ -213,7 +213,7 @@ impl Contexts {
 
     /// The VLAN stacks of two sets as text: `10,100.20`; those without tags are left out.
     pub fn vlans(&self, sets: [ContextSet; 2]) -> String {
-        joined(self.all(sets).filter(|(vlans, _)| !vlans.ids().is_empty()).map(|(vlans, _)| vlans))
+        joined(self.all(sets).filter(|(vlans, _)| !vlans.is_empty()).map(|(vlans, _)| vlans))
     }
 
     /// The tunnel stacks of two sets as text: `vxlan:42`; packets outside of tunnels are left out.

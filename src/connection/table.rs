@@ -78,12 +78,12 @@ impl<A: Address> Table<A> {
         slot.map_or(0, |slot| u32::from(slot.tuple.protocol.0) ^ slot.connection.touch())
     }
 
-    /// The connection in this slot, where it is the first of this five-tuple.
+    /// Whether this slot holds the first connection of this five-tuple.
     #[inline]
-    pub fn likely_mut(&mut self, id: SlotId, tuple: &FiveTuple<A>) -> Option<&mut Connection> {
+    pub fn is_first_of(&self, id: SlotId, tuple: &FiveTuple<A>) -> bool {
         let (block, n) = place(id);
-        let slot = self.blocks.get_mut(block)?.get_mut(n)?;
-        (slot.is == Use::First && slot.tuple == *tuple).then_some(&mut slot.connection)
+        let slot = self.blocks.get(block).and_then(|block| block.get(n));
+        slot.is_some_and(|slot| slot.is == Use::First && slot.tuple == *tuple)
     }
 
     /// The first connection of a five-tuple.

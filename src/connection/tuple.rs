@@ -28,8 +28,8 @@ pub(super) trait Address: Copy + Ord + Hash + Into<IpAddr> {
     /// What puts ends in order, by address and port.
     fn rank(self, port: u16) -> impl Ord;
 
-    /// Feeds a pair of addresses to a hasher: in as few words as they have.
-    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H);
+    /// Feeds a pair of addresses and 40 bits beside them to a hasher: in as few words as they have.
+    fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H);
 }
 
 impl Address for Ipv4Addr {
@@ -37,8 +37,8 @@ impl Address for Ipv4Addr {
         u64::from(self.to_bits()) << 16 | u64::from(port)
     }
 
-    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H) {
-        state.write_u64(u64::from(low.to_bits()) << 32 | u64::from(high.to_bits()));
+    fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H) {
+        state.write_u128(u128::from(low.to_bits()) << 72 | u128::from(high.to_bits()) << 40 | u128::from(beside));
     }
 }
 
@@ -47,9 +47,10 @@ impl Address for Ipv6Addr {
         (self.to_bits(), port)
     }
 
-    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H) {
+    fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H) {
         state.write_u128(low.to_bits());
         state.write_u128(high.to_bits());
+        state.write_u64(beside);
     }
 }
 
@@ -82,8 +83,7 @@ impl<A: Address> FiveTuple<A> {
 
 impl<A: Address> Hash for FiveTuple<A> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        A::hash_pair(self.low, self.high, state);
         let ports = u64::from(self.low_port) << 16 | u64::from(self.high_port);
-        state.write_u64(ports << 8 | u64::from(self.protocol.0));
+        A::hash_pair(self.low, self.high, ports << 8 | u64::from(self.protocol.0), state);
     }
 }

@@ -30,6 +30,12 @@ impl VlanStack {
         self.ids.get(..usize::from(self.depth)).unwrap_or_default()
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.depth == 0
+    }
+
     /// A stack of these ids, outer first; `None` where they are too many.
     #[must_use]
     pub fn of(ids: &[u16]) -> Option<Self> {

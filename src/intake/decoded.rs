@@ -6,25 +6,25 @@ use super::{Counts, digest::Digest};
 use crate::{
     capture::{Batch, Frame},
     connection::{Arrivals, SHARDS},
-    decode::{Fragments, NotDecoded, Options, Packet, Transport, common, decode_with, quoted},
+    decode::{Fragment, Fragments, NotDecoded, Options, Packet, Transport, common, decode_with, quoted},
     model::{Protocol, Timestamp},
     names, segment,
 };
 
-/// A fragment, which is of no connection until the first of its packet is known.
-pub(super) struct Piece<'b> {
+/// A fragment without its data: a first one is to be remembered, a later one is of no connection until its first is known.
+struct Piece {
     n: usize,
     time: Timestamp,
-    packet: Packet<'b>,
+    packet: Packet<'static>,
 }
 
 /// A part of a batch, decoded.
-pub(super) struct Decoded<'b> {
+pub(super) struct Decoded {
     pub counts: Counts,
     pub digest: Digest,
     /// The packets by the shard of their connection, each with the number of its frame in the batch.
     pub by_shard: [Arrivals; SHARDS],
-    pub fragments: Vec<Piece<'b>>,
+    pieces: Vec<Piece>,
     /// Frames that may tell a name.
     pub names: Vec<usize>,
     /// Frames that may tell of their link, whatever connection they are of.
@@ -33,15 +33,15 @@ pub(super) struct Decoded<'b> {
     pub places: segment::Places,
 }
 
-impl<'b> Decoded<'b> {
+impl Decoded {
     /// Decodes the frames of these numbers.
-    pub fn of(batch: &'b Batch, numbers: Range<usize>, options: &Options) -> Self {
+    pub fn of(batch: &Batch, numbers: Range<usize>, options: &Options) -> Self {
         let room = numbers.len() / SHARDS * 2;
         let mut decoded = Self {
             counts: Counts::default(),
             digest: Digest::default(),
             by_shard: std::array::from_fn(|_| Arrivals::with_capacity(room)),
-            fragments: Vec::new(),
+            pieces: Vec::new(),
             names: Vec::new(),
             links: Vec::new(),
             places: segment::Places::default(),
@@ -52,25 +52,30 @@ impl<'b> Decoded<'b> {
         decoded
     }
 
-    fn add(&mut self, n: usize, frame: &Frame<'b>, options: &Options) {
+    fn add(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {
         self.counts.begin(frame);
         self.digest.add(frame);
-        self.places.count(frame);
         match common(frame, options) {
-            Some(packet) => self.take(n, frame.time, &packet),
+            Some(packet) => {
+                self.places.count_tagged(frame, &packet.vlans);
+                self.take(n, frame.time, &packet);
+            }
             None => self.add_uncommon(n, frame, options),
         }
     }
 
     /// The same of a frame that is not a common one: out of the way of those that are.
     #[cold]
-    fn add_uncommon(&mut self, n: usize, frame: &Frame<'b>, options: &Options) {
+    fn add_uncommon(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {
+        self.places.count(frame);
         match decode_with(frame, options) {
-            Ok(packet) if packet.fragment.is_some() => {
-                self.note(n, &packet);
-                self.fragments.push(Piece { n, time: frame.time, packet });
+            Ok(packet) => {
+                let is_later = packet.fragment.is_some_and(Fragment::is_later);
+                if let Some(piece) = packet.fragment.and_then(|_| packet.as_part()) {
+                    self.pieces.push(Piece { n, time: frame.time, packet: piece });
+                }
+                if is_later { self.note(n, &packet) } else { self.take(n, frame.time, &packet) }
             }
-            Ok(packet) => self.take(n, frame.time, &packet),
             Err(reason) => self.leave_out(n, reason),
         }
     }
@@ -105,19 +110,19 @@ impl<'b> Decoded<'b> {
         self.links.push(n);
     }
 
-    /// Takes the fragments to the connections of their packets, between the other packets.
+    /// Remembers first fragments, and takes later ones to the connections of their packets, between the other packets.
     pub fn join_fragments(&mut self, known: &mut Fragments) {
-        if self.fragments.is_empty() {
-            return;
-        }
-        for Piece { n, time, packet } in std::mem::take(&mut self.fragments) {
-            match known.joined(time, packet) {
-                Ok(packet) => self.hand_on(n, time, &packet),
-                Err(reason) => self.leave_out(n, reason),
+        let pieces = std::mem::take(&mut self.pieces);
+        for Piece { n, time, packet } in &pieces {
+            let is_later = packet.fragment.is_some_and(Fragment::is_later);
+            match known.joined(*time, *packet) {
+                Ok(packet) if is_later => self.hand_on(*n, *time, &packet),
+                Ok(_) => {}
+                Err(reason) => self.leave_out(*n, reason),
             }
         }
-        for shard in &mut self.by_shard {
-            shard.sort();
+        if !pieces.is_empty() {
+            self.by_shard.iter_mut().for_each(Arrivals::sort);
         }
     }
 }

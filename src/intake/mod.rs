@@ -88,11 +88,13 @@ pub struct Intake {
     links: Table,
     counts: Counts,
     digest: Digest,
-    /// The batch that is worked on, the one that is read meanwhile, and the one before with what is still to be heard.
-    current: Batch,
+    /// The batch that is read, the one that is decoded meanwhile, and the one before, whose packets go to their connections
+    /// at the same time.
     next: Batch,
+    current: Batch,
     before: Batch,
-    notable: Notable,
+    /// What was decoded of the one before.
+    decoded: Vec<Decoded>,
 }
 
 /// Frames of a batch, by number, that tell more than a packet of a connection.
@@ -126,10 +128,10 @@ impl Intake {
             links: Table::default(),
             counts: Counts::default(),
             digest: Digest::default(),
-            current: Batch::default(),
             next: Batch::default(),
+            current: Batch::default(),
             before: Batch::default(),
-            notable: Notable::default(),
+            decoded: Vec::new(),
         }
     }
 
@@ -182,31 +184,48 @@ impl Intake {
         })
     }
 
-    /// Works on the batch that was filled last, and has the next one filled meanwhile; false where nothing is left.
+    /// One step of all that is done with batches, each thing with another one; false where nothing is left.
     fn step<E: Send>(&mut self, fill: impl FnOnce(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
-        let current = std::mem::take(&mut self.current);
-        let Self { next, before, notable, names, links, options, fragments, .. } = self;
+        let (mut next, current) = (std::mem::take(&mut self.next), std::mem::take(&mut self.current));
+        let options = self.options.clone();
         next.clear();
-        let (filled, (mut parts, ())) = rayon::join(
-            || fill(next),
-            || rayon::join(|| decoded(&current, options), || hear(before, notable, (names, links), options)),
-        );
+        let (filled, (decoded, ())) =
+            rayon::join(|| fill(&mut next), || rayon::join(|| decoded(&current, &options), || self.settle()));
+        self.next = std::mem::replace(&mut self.before, current);
+        (self.current, self.decoded) = (next, decoded);
         filled?;
-        for part in &mut parts {
-            part.join_fragments(fragments);
-        }
-        self.notable = track(&mut self.shards, &parts);
-        self.count(&parts);
-        drop(parts);
-        self.current = std::mem::replace(&mut self.next, std::mem::replace(&mut self.before, current));
         Ok(!self.current.is_empty() || !self.before.is_empty())
     }
 
-    fn count(&mut self, parts: &[Decoded<'_>]) {
+    /// Takes what was decoded of a batch to where it belongs.
+    fn settle(&mut self) {
+        let mut parts = std::mem::take(&mut self.decoded);
+        for part in &mut parts {
+            part.join_fragments(&mut self.fragments);
+        }
+        let notable = track(&mut self.shards, &parts);
+        self.count(&parts);
+        self.hear(&notable);
+    }
+
+    fn count(&mut self, parts: &[Decoded]) {
         for part in parts {
             self.counts.join(&part.counts);
             self.digest.then(part.digest);
             self.links.add_places(&part.places);
+        }
+    }
+
+    /// Hears what the frames of a batch tell beside their connections, in their order.
+    fn hear(&mut self, notable: &Notable) {
+        let Self { before, names, links, options, .. } = self;
+        for frame in notable.names.iter().filter_map(|n| before.get(*n)) {
+            if let Ok(packet) = decode_with(&frame, options) {
+                names.take(frame.time, &packet);
+            }
+        }
+        for frame in notable.links.iter().filter_map(|n| before.get(*n)) {
+            links.hear(&frame);
         }
     }
 
@@ -305,14 +324,14 @@ impl Intake {
 }
 
 /// Decodes a batch in parts.
-fn decoded<'b>(batch: &'b Batch, options: &Options) -> Vec<Decoded<'b>> {
+fn decoded(batch: &Batch, options: &Options) -> Vec<Decoded> {
     let size = batch.len().div_ceil(PARTS).max(1);
     let edge = |n: usize| (n * size).min(batch.len());
     (0..PARTS).into_par_iter().map(|n| Decoded::of(batch, edge(n)..edge(n + 1), options)).collect()
 }
 
 /// Takes the packets to their connections, each shard for itself; tells which frames are worth hearing.
-fn track(shards: &mut [Tracker], parts: &[Decoded<'_>]) -> Notable {
+fn track(shards: &mut [Tracker], parts: &[Decoded]) -> Notable {
     let of_shard = |(shard, tracker): (usize, &mut Tracker)| {
         let mut news: Vec<usize> = Vec::new();
         for packets in parts.iter().filter_map(|part| part.by_shard.get(shard)) {
@@ -324,17 +343,4 @@ fn track(shards: &mut [Tracker], parts: &[Decoded<'_>]) -> Notable {
     let of_parts = parts.iter().flat_map(|part| part.links.iter().copied());
     let names = parts.iter().flat_map(|part| part.names.iter().copied()).collect();
     Notable { names, links: news.into_iter().flatten().chain(of_parts).collect() }
-}
-
-/// Hears what the frames of a batch tell beside their connections, in their order.
-fn hear(batch: &mut Batch, notable: &Notable, (names, links): (&mut Gatherer, &mut Table), options: &Options) {
-    for frame in notable.names.iter().filter_map(|n| batch.get(*n)) {
-        if let Ok(packet) = decode_with(&frame, options) {
-            names.take(frame.time, &packet);
-        }
-    }
-    for frame in notable.links.iter().filter_map(|n| batch.get(*n)) {
-        links.hear(&frame);
-    }
-    batch.clear();
 }
