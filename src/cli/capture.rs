@@ -14,20 +14,13 @@ use super::{
     log::LogArgs,
 };
 use crate::{
-    capture::live::{LiveError, LiveOptions},
+    capture::live::{BUFFER_MIB, LiveError, LiveOptions, SNAPLEN},
     daemon::{self, DaemonError, LockError, Options},
     store::{Run, StoreError},
 };
 
 /// How often what was seen is written to the store: what a crash can lose.
 pub(super) const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Two VLAN tags and Ethernet take 22 bytes, VXLAN over IPv6 with the Ethernet inside 70, IPv6 with TCP and its timestamps 72, and
-/// a TLS hello as most clients pad it 517 (RFC 7685), about as much as a DNS answer over UDP without extensions (512, RFC 1035).
-pub(super) const SNAPLEN: u32 = 704;
-
-/// A burst of a tenth of a second at a million small packets a second.
-pub(super) const BUFFER_MIB: u32 = 16;
 
 /// How much to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::{
     Done,
-    capture::{self, SNAPLEN},
+    capture,
     common::{Global, OutputArg, TunnelArgs, duration},
     print::{self, Table},
 };
 use crate::{
-    capture::live::LiveOptions,
+    capture::live::{BUFFER_MIB, LiveOptions, SNAPLEN},
     daemon::{Finding, Options, State, examine},
     model::DEFAULT_SITE,
 };
@@ -43,7 +43,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             filter: None,
             promiscuous: false,
             is_light: false,
-            buffer_bytes: capture::BUFFER_MIB << 20,
+            buffer_bytes: BUFFER_MIB << 20,
         },
         config: None,
         decode: args.tunnels.options(),

@@ -14,7 +14,7 @@ mod supervise;
 mod worker;
 mod writer;
 
-pub use config::{ConfigError, Mode};
+pub use config::{ConfigError, Mode, commented as commented_config};
 pub use examine::{Finding, State, examine};
 pub use figures::{Figures, InterfaceFigures, StoreFigures};
 pub use lock::{AlreadyRunning, Lock, LockError, running};
