@@ -80,8 +80,6 @@ def resident(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
 
 
-
-
 def main():
     flowmap = os.path.abspath(sys.argv[1])
     for tool in ("tcpreplay", "tcpdump", "softflowd", "cc"):
@@ -158,4 +156,5 @@ def idle(names, flowmap, folder):
     receiver.communicate(timeout=60)
 
 
-main()
+if __name__ == "__main__":
+    main()

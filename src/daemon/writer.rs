@@ -15,6 +15,7 @@ use tracing::{error, info};
 
 use super::{figures::Shared, worker::Flush};
 use crate::{
+    connection,
     model::{Observation, Opening, Timestamp},
     store::{Run, Store, StoreError},
 };
@@ -95,6 +96,7 @@ impl Writer {
             store = self.write(store, &flush).await;
             flush.pending.store(false, Ordering::Release);
             self.clean(&store).await;
+            flush.observations = connection::merged(std::mem::take(&mut flush.observations));
         }
         if self.unwritten.is_none() {
             store.close().await;

@@ -15,6 +15,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for a daemon, which tries again later, and is not to be kept from ending.
 const DAEMON_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Pages that SQLite keeps for a daemon, which writes and reads little again: 2 MB, in KiB with a sign before it.
+const DAEMON_CACHE: &str = "-2048";
+
 /// How many rows are read ahead of who takes them: with few the two threads wait for each other at every row.
 const ROWS_AHEAD: usize = 1_024;
 
@@ -28,6 +31,7 @@ impl Store {
     /// of the store.
     pub async fn open_for_daemon(path: &Path) -> Result<Self, StoreError> {
         let options = options().busy_timeout(DAEMON_BUSY_TIMEOUT).pragma("temp_store", "MEMORY");
+        let options = options.pragma("cache_size", DAEMON_CACHE);
         let store = Self::open_with(path, options).await?;
         match store.check_writable().await {
             // others may be writing: that ends
