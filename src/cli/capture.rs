@@ -74,6 +74,9 @@ pub(super) struct Args {
     /// Forget what live captures saw before this age, hour by hour [default: keep all]
     #[arg(long, value_name = "DURATION", value_parser = keep)]
     keep: Option<Duration>,
+    /// Keep a day of live captures as one after this age, `never` to keep the hours apart: the map stays the same
+    #[arg(long, default_value = "14d", value_name = "DURATION", value_parser = thin_after)]
+    thin_after: ThinAfter,
     /// Answer there at /metrics (Prometheus) and /healthz
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
@@ -100,6 +103,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         period: args.period,
         flush_interval: FLUSH_INTERVAL,
         keep: args.keep,
+        thin_after: args.thin_after.0,
         metrics: args.metrics,
     };
     let ended = daemon::run(&options).await.map_err(fault)?;
@@ -114,6 +118,22 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 fn keep(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
     if time < Duration::from_hours(1) { Err(format!("`{text}` is less than an hour")) } else { Ok(time) }
+}
+
+/// After how long hours are brought into days; never without it.
+#[derive(Clone, Copy, Debug)]
+struct ThinAfter(Option<Duration>);
+
+/// A day at least: the one that goes on is not over.
+fn thin_after(text: &str) -> Result<ThinAfter, String> {
+    const DAY: Duration = Duration::from_hours(24);
+    match text {
+        "never" => Ok(ThinAfter(None)),
+        _ => match duration(text)? {
+            time if time < DAY => Err(format!("`{text}` is less than a day")),
+            time => Ok(ThinAfter(Some(time))),
+        },
+    }
 }
 
 fn host_name() -> String {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Done,
-    capture,
+    Done, capture,
     common::{Global, OutputArg, TunnelArgs, duration},
     print::{self, Table},
 };
@@ -53,6 +52,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         period: None,
         flush_interval: capture::FLUSH_INTERVAL,
         keep: None,
+        thin_after: None,
         metrics: None,
     };
     let found = examine(&options, args.trial).await;

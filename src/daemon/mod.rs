@@ -55,6 +55,8 @@ pub struct Options {
     pub flush_interval: Duration,
     /// How long history is kept; for ever without it.
     pub keep: Option<Duration>,
+    /// How long the hours of history are kept apart, after which a day is kept as one; for ever without it.
+    pub thin_after: Option<Duration>,
     /// Where to answer to Prometheus.
     pub metrics: Option<SocketAddr>,
 }

@@ -92,6 +92,13 @@ impl Store {
         Ok(store)
     }
 
+    /// Takes what the write-ahead log holds into the file, also where that has another name by now: SQLite would not do it when
+    /// such a store is closed.
+    pub async fn take_log_in(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Closes the store; what the write-ahead log holds is taken into the file.
     pub async fn close(self) {
         self.pool.close().await;
