@@ -1,8 +1,11 @@
 //! A flush in small steps, between which packets are taken in: a table of a million connections takes a second to be written
 //! out, in which a busy interface overruns the kernel's buffer.
 
-use super::{book::Book, index::SlotId, Tracker, table::Table, tuple::Address};
+use super::{Tracker, book::Book, index::SlotId, table::Table, tuple::Address};
 use crate::model::Observation;
+
+/// Traces that are laid out in one go: some ten milliseconds. The more, the fewer parts of one key are to be merged.
+const TRACES_AT_ONCE: usize = 32_768;
 
 /// How far a flush has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +35,8 @@ impl Tracker {
         self.flushing.is_some()
     }
 
-    /// Goes on with a flush by so many slots of the table; the observations of these, of which one key may come in several
-    /// parts. After the last [`Tracker::is_flushing`] is false.
+    /// Goes on with a flush by so many slots of the table; the observations where there are enough of them, of which one key
+    /// may come in several parts. After the last [`Tracker::is_flushing`] is false.
     pub fn flush_some(&mut self, slots: usize) -> Vec<Observation> {
         let Some(Flushing { step, next }) = self.flushing else { return Vec::new() };
         let Self { v4, v6, book, .. } = self;
@@ -51,6 +54,9 @@ impl Tracker {
             (true, Step::WriteV4) => Some(Flushing { step: Step::WriteV6, next: 0 }),
             (true, Step::WriteV6) => None,
         };
+        if self.flushing.is_some() && self.waiting() < TRACES_AT_ONCE {
+            return Vec::new();
+        }
         let mut rows = self.drain();
         if self.flushing.is_none() {
             rows.extend(self.book.rows.sweeps.samples());

@@ -209,6 +209,11 @@ impl Tracker {
         self.book.rows.waiting()
     }
 
+    /// Holds at most so many connections from now on.
+    pub fn set_bound(&mut self, connections: usize) {
+        self.book.limits.connections = connections;
+    }
+
     /// Connections held now.
     #[must_use]
     pub fn live(&self) -> usize {

@@ -77,6 +77,8 @@ pub(super) struct Worker {
     flush_interval: Duration,
     pending: Arc<AtomicBool>,
     outbox: UnboundedSender<Flush>,
+    /// Connections that it may hold whatever the other interfaces do.
+    share: usize,
     shared: Arc<Shared>,
 }
 
@@ -102,15 +104,13 @@ impl Worker {
         shared: Arc<Shared>,
     ) -> Self {
         let interface = options.interfaces.get(n).cloned().unwrap_or_default();
-        let of_all = Limits::default();
-        let limits = Limits { connections: of_all.connections.div_ceil(options.interfaces.len().max(1)), ..of_all };
         Self {
             n,
             live: shared.live(),
             telling: shared.tellings(),
             from: Timestamp(i64::MIN),
             source: Source::Open(Box::new(capture)),
-            intake: Intake::new(limits).with_options(options.decode.clone()),
+            intake: Intake::new(Limits::default()).with_options(options.decode.clone()),
             rows: Vec::new(),
             run: new_run(options, &interface),
             figures: InterfaceFigures { interface: interface.clone(), is_up: true, ..InterfaceFigures::default() },
@@ -120,6 +120,7 @@ impl Worker {
             flush_interval: options.flush_interval,
             pending: Arc::default(),
             outbox,
+            share: Limits::default().connections / options.interfaces.len().max(1),
             shared,
         }
     }
@@ -278,6 +279,9 @@ impl Worker {
         self.run.first_packet = counts.span.map(|span| span.first);
         self.run.last_packet = counts.span.map(|span| span.last);
         self.shared.publish(self.n, self.figures.clone());
+        // what the others leave: in the second until they tell, all together may hold a little more than the bound
+        let others = usize::try_from(self.shared.connections_of_others(self.n)).unwrap_or(usize::MAX);
+        self.intake.set_bound(Limits::default().connections.saturating_sub(others).max(self.share));
     }
 
     /// Goes on with a flush by a step, and hands over what it brought when it is done.

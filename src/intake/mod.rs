@@ -276,6 +276,12 @@ impl Intake {
         self.shards.iter().map(Tracker::waiting).sum()
     }
 
+    /// Holds at most so many connections from now on: what others leave of a bound that is shared.
+    pub fn set_bound(&mut self, connections: usize) {
+        let of_one = connections.div_ceil(self.shards.len().max(1));
+        self.shards.iter_mut().for_each(|shard| shard.set_bound(of_one));
+    }
+
     /// Connections held now.
     #[must_use]
     pub fn live(&self) -> usize {
