@@ -114,7 +114,9 @@ fn live_and_by_frame(path: &Path, max_frames: usize) -> [(Vec<Observation>, Inta
 
 fn live_is_as_by_frame(path: &Path) {
     let [(live, mut by_steps), (by_frame, mut at_once)] = live_and_by_frame(path, 20_000);
-    assert_eq!(by_steps.links(), at_once.links(), "{}", path.display());
+    // after a flush a connection's next packets tell of their link again: what is known is the same, how often it was told is not
+    let known = |intake: &mut Intake| intake.links().into_iter().map(|it| it.key).collect::<Vec<_>>();
+    assert_eq!(known(&mut by_steps), known(&mut at_once), "{}", path.display());
     assert_eq!(by_steps.names(), at_once.names(), "{}", path.display());
     assert_eq!(by_steps.counts(), at_once.counts(), "{}", path.display());
     // what was open and is known to be a server's only later may be laid out the other way before
@@ -125,14 +127,18 @@ fn live_is_as_by_frame(path: &Path) {
             ends.sort_unstable();
             for trace in row.traces.iter() {
                 let packets = trace.from_src.iter().chain(trace.from_dst.iter()).map(|sent| sent.packets).sum::<u64>();
-                *all.entry((key.hour, key.protocol, key.vlans.clone(), key.tunnels.clone(), ends)).or_default() += packets;
+                *all.entry((key.hour, key.protocol, key.vlans.clone(), key.tunnels.clone(), ends)).or_default() +=
+                    packets;
             }
         }
         all
     };
     assert_eq!(ends(&live), ends(&by_frame), "{}", path.display());
     let opened = |rows: &[Observation]| -> Vec<Observation> {
-        rows.iter().filter(|row| row.key.opening == flowmap::model::Opening::Seen && row.traces.is_exact()).cloned().collect()
+        rows.iter()
+            .filter(|row| row.key.opening == flowmap::model::Opening::Seen && row.traces.is_exact())
+            .cloned()
+            .collect()
     };
     let (seen_live, seen) = (opened(&live), opened(&by_frame));
     assert!(seen.iter().filter(|row| !seen_live.contains(row)).count() * 20 <= seen.len(), "{}", path.display());
