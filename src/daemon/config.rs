@@ -39,8 +39,16 @@ pub fn commented() -> String {
     let Config { filter, snaplen, promiscuous, mode } =
         Config { filter, snaplen: Some(snaplen), promiscuous: Some(promiscuous), mode: Some(mode) };
     let lines = [
-        ("filter", told(&filter), "Only packets that pass this filter, see pcap-filter(7): \"not port 22\"; null as the flag says."),
-        ("snaplen", told(&snaplen), "Bytes to take of each packet, from 64 to 262144: headers with tags and a tunnel, and names."),
+        (
+            "filter",
+            told(&filter),
+            "Only packets that pass this filter, see pcap-filter(7): \"not port 22\"; null as the flag says.",
+        ),
+        (
+            "snaplen",
+            told(&snaplen),
+            "Bytes to take of each packet, from 64 to 262144: headers with tags and a tunnel, and names.",
+        ),
         ("promiscuous", told(&promiscuous), "Whether to see packets for other hosts too."),
         (
             "mode",
