@@ -22,6 +22,9 @@ use crate::{
     store::{Run, Store, StoreError, Thinning},
 };
 
+/// A packet that nobody takes is lost, a flush can wait: on a core that they share the capture threads go before the writer.
+const NICENESS: i32 = 10;
+
 /// After a failure it is tried again after this time, then after twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Not later than this.
@@ -85,6 +88,8 @@ impl Writer {
         inbox: UnboundedReceiver<Flush>,
         opened: oneshot::Sender<Result<(), StoreError>>,
     ) -> io::Result<Option<StoreError>> {
+        // Linux takes it for this thread and those that it starts; where it refuses, the writer is as important as the others
+        let _ = rustix::process::setpriority_process(None, NICENESS);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         Ok(runtime.block_on(self.open_and_write(inbox, opened)))
     }
