@@ -14,7 +14,9 @@ use super::{
 use crate::{
     inventory::Directory,
     map::{self, By},
-    model::{Cluster, Contacts, Coverage, DEFAULT_SITE, Dependency, LinkSighting, NameSighting, Span, Traffic},
+    model::{
+        Cluster, Contacts, Coverage, DEFAULT_SITE, Dependency, LinkSighting, NameSighting, Span, Timestamp, Traffic,
+    },
     names::Names,
     segment::Place,
     store::{Filter, Run, RunId, SeenLink, Store},
@@ -83,6 +85,7 @@ impl World {
 
     pub async fn read(store: &Store, selection: &Selection) -> anyhow::Result<Self> {
         let filter = filter(selection);
+        tell_of_days(store, selection).await?;
         let runs = store.runs().await?;
         let mut traffic = traffic::read(store, &filter, &runs).await?;
         let mut sightings: BTreeMap<String, Vec<NameSighting>> = BTreeMap::new();
@@ -158,6 +161,27 @@ impl World {
             }
         }
     }
+}
+
+/// Says where a window begins or ends among hours that were brought into days.
+async fn tell_of_days(store: &Store, selection: &Selection) -> anyhow::Result<()> {
+    const DAY_NS: i64 = 86_400 * 1_000_000_000;
+    let edges = [("--since", selection.since), ("--until", selection.until)];
+    let inner: Vec<_> = edges.iter().filter_map(|(flag, time)| Some((flag, (*time)?))).collect();
+    if inner.is_empty() {
+        return Ok(());
+    }
+    let Some((first, last)) = store.thinned(selection.site.as_deref()).await? else { return Ok(()) };
+    let end = Timestamp(last.start().0.saturating_add(DAY_NS));
+    for (flag, time) in inner {
+        let is_within = time > first.start() && time < end && time.0.rem_euclid(DAY_NS) != 0;
+        if is_within {
+            warnln!(
+                "{flag} {time}: hours were brought into days from {first} to {end}; what a connection sent in a day counts in its first hour there"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn filter(selection: &Selection) -> Filter {

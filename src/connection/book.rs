@@ -187,7 +187,7 @@ impl Book {
         }
     }
 
-    fn write_chain<A: Address>(&mut self, table: &mut Table<A>, first: SlotId) -> usize {
+    pub fn write_chain<A: Address>(&mut self, table: &mut Table<A>, first: SlotId) -> usize {
         let chain: Vec<SlotId> = table.chain(first).collect();
         for id in &chain {
             self.write(table, *id);

@@ -9,6 +9,7 @@ mod attempts;
 mod book;
 mod context;
 mod event;
+mod flush;
 mod index;
 mod live;
 mod places;
@@ -29,6 +30,7 @@ use crate::{
     model::{Observation, Protocol, Sweep, Timestamp},
 };
 use book::Book;
+use flush::Flushing;
 use queue::Queue;
 use sweeps::Sweeps;
 use table::Table;
@@ -92,6 +94,8 @@ pub struct Tracker {
     book: Book,
     /// Room for a packet that comes by itself.
     only: Arrivals,
+    /// Where a flush in steps is.
+    flushing: Option<Flushing>,
 }
 
 impl Default for Tracker {
@@ -104,7 +108,8 @@ impl Tracker {
     /// Without any connection.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { v4: Table::default(), v6: Table::default(), book: Book::new(limits), only: Arrivals::default() }
+        let (v4, v6, only) = (Table::default(), Table::default(), Arrivals::default());
+        Self { v4, v6, book: Book::new(limits), only, flushing: None }
     }
 
     /// Takes one packet in. Tells whether it says something new of where its connection is seen: another interface, other
@@ -204,6 +209,11 @@ impl Tracker {
         self.book.rows.waiting()
     }
 
+    /// Holds at most so many connections from now on.
+    pub fn set_bound(&mut self, connections: usize) {
+        self.book.limits.connections = connections;
+    }
+
     /// Connections held now.
     #[must_use]
     pub fn live(&self) -> usize {
@@ -228,6 +238,14 @@ impl Tracker {
         }
         if self.v4.len() >= self.v6.len() { self.book.evict(&mut self.v4) } else { self.book.evict(&mut self.v6) }
     }
+}
+
+/// Observations in the order of their keys, each key once.
+#[must_use]
+pub fn merged(mut rows: Vec<Observation>) -> Vec<Observation> {
+    // parts of one key stay in the order in which they came
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    rows::joined(rows)
 }
 
 /// What was tried in vain beyond the observations, by source and hour, all so far; of a table that is divided, together.

@@ -140,7 +140,7 @@ impl Rows {
 }
 
 /// Rows with equal keys together: sets of contexts that differ may read alike, tags that one side came with, or both.
-fn joined(rows: Vec<Observation>) -> Vec<Observation> {
+pub(super) fn joined(rows: Vec<Observation>) -> Vec<Observation> {
     if rows.windows(2).all(|pair| matches!(pair, [a, b] if a.key != b.key)) {
         return rows;
     }

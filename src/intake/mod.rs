@@ -5,6 +5,7 @@
 //! one frame by itself, in parts; the connections, in shards by their ends. How many threads there are changes nothing of
 //! what comes out, for the shards are always as many.
 
+mod ahead;
 mod decoded;
 mod digest;
 mod kinds;
@@ -19,9 +20,10 @@ use crate::{
     connection::{self, Bound, Limits, SHARDS, Tracker},
     decode::{Fragments, NotDecoded, Options, Packet, decode_with},
     model::{LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
-    names::Gatherer,
+    names::{self, Gatherer},
     segment::Table,
 };
+use ahead::Ahead;
 use decoded::{Decoded, speaks_of_links};
 use digest::Digest;
 pub use kinds::Kinds;
@@ -95,6 +97,8 @@ pub struct Intake {
     before: Batch,
     /// What was decoded of the one before.
     decoded: Vec<Decoded>,
+    /// Frames that came one by one.
+    ahead: Ahead,
 }
 
 /// Frames of a batch, by number, that tell more than a packet of a connection.
@@ -132,6 +136,7 @@ impl Intake {
             current: Batch::default(),
             before: Batch::default(),
             decoded: Vec::new(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -145,7 +150,39 @@ impl Intake {
     pub fn take(&mut self, frame: &Frame<'_>) {
         self.counts.begin(frame);
         self.digest.add(frame);
-        let mut decoded = decode_with(frame, &self.options);
+        let decoded = decode_with(frame, &self.options);
+        self.take_decoded(frame, decoded);
+    }
+
+    /// The same for many that come one by one: their connections are looked for some at a time. What this was given is in
+    /// [`Intake::flush`], [`Intake::flush_some`] and [`Intake::finish`]; it is not in [`Intake::digest`].
+    pub fn take_soon(&mut self, frame: &Frame<'_>) {
+        self.counts.begin(frame);
+        let decoded = decode_with(frame, &self.options);
+        if let Ok(packet) = &decoded
+            && self.ahead.keep(frame, packet)
+        {
+            self.counts.use_packet(packet);
+            if names::may_tell(packet) {
+                self.names.take(frame.time, packet);
+            }
+            if self.ahead.is_full() {
+                self.settle();
+            }
+            return;
+        }
+        self.settle();
+        self.take_decoded(frame, decoded);
+    }
+
+    /// Takes in what [`Intake::take_soon`] still keeps.
+    fn settle(&mut self) {
+        if let Some(tracker) = self.shards.first_mut() {
+            self.ahead.settle(tracker, &mut self.links);
+        }
+    }
+
+    fn take_decoded<'f>(&mut self, frame: &Frame<'f>, mut decoded: Result<Packet<'f>, NotDecoded>) {
         if let Ok(packet) = &decoded
             && packet.fragment.is_some()
         {
@@ -258,6 +295,12 @@ impl Intake {
         self.shards.iter().map(Tracker::waiting).sum()
     }
 
+    /// Holds at most so many connections from now on: what others leave of a bound that is shared.
+    pub fn set_bound(&mut self, connections: usize) {
+        let of_one = connections.div_ceil(self.shards.len().max(1));
+        self.shards.iter_mut().for_each(|shard| shard.set_bound(of_one));
+    }
+
     /// Connections held now.
     #[must_use]
     pub fn live(&self) -> usize {
@@ -271,6 +314,7 @@ impl Intake {
 
     /// What frames said about their links that is new or told again since this was asked for last.
     pub fn links(&mut self) -> Vec<LinkSighting> {
+        self.settle();
         self.links.news()
     }
 
@@ -288,6 +332,24 @@ impl Intake {
     /// Takes out the observations of everything so far; connections stay open.
     pub fn flush(&mut self) -> Vec<Observation> {
         self.of_all(Tracker::flush)
+    }
+
+    /// Begins to do so in small steps, between which frames are taken in.
+    pub fn begin_flush(&mut self) {
+        self.settle();
+        self.shards.iter_mut().for_each(Tracker::begin_flush);
+    }
+
+    /// Whether there are more steps.
+    #[must_use]
+    pub fn is_flushing(&self) -> bool {
+        self.shards.iter().any(Tracker::is_flushing)
+    }
+
+    /// A step, of so many connections; what it gives may have one key in several parts: see [`connection::merged`].
+    pub fn flush_some(&mut self, connections: usize) -> Vec<Observation> {
+        self.settle();
+        self.shards.iter_mut().flat_map(|shard| shard.flush_some(connections)).collect()
     }
 
     /// Ends all connections and takes their observations out, some at a time: none are left where none come.
@@ -314,6 +376,7 @@ impl Intake {
     }
 
     fn of_all(&mut self, take: impl Fn(&mut Tracker) -> Vec<Observation> + Send + Sync) -> Vec<Observation> {
+        self.settle();
         if let [only] = &mut self.shards[..] {
             return take(only);
         }

@@ -280,6 +280,12 @@ impl Default for Recent {
 }
 
 impl Places {
+    /// Forgets what was counted.
+    pub fn clear(&mut self) {
+        self.counted.clear();
+        (self.recent, self.untagged) = (Recent::default(), None);
+    }
+
     /// Counts a frame.
     pub fn count(&mut self, frame: &Frame<'_>) {
         let n = self.number(Place::of(frame, &neighbour(frame)));
