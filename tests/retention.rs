@@ -1,5 +1,6 @@
 //! Old hours of live captures brought into days: the map of them stays as it was.
 
+#![expect(clippy::cast_precision_loss, reason = "times of made-up packets, and sizes to be read")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
 
@@ -232,7 +233,7 @@ fn busy_hour(hour: i32) -> Vec<Observation> {
         let trace = |n: u32| {
             // a long connection is the same in all hours of some days
             let number = if is_long {
-                client ^ hour.unsigned_abs() / 100
+                client ^ (hour.unsigned_abs() / 100)
             } else {
                 (hour.unsigned_abs() * 1_000 + n) ^ client << 10
             };
@@ -296,10 +297,10 @@ async fn the_store_of_a_busy_host_stays_bounded() {
         };
         store.extend_run(&run, &busy_hour(hour), &Learnt::default()).await.unwrap();
         loop {
-            let begun = std::time::Instant::now();
+            let started = std::time::Instant::now();
             let mut is_more_left = store.thin_some(&mut going_on, at(hour - THIN_AFTER_H)).await.unwrap();
             is_more_left |= store.forget_some(at(hour - KEEP_H)).await.unwrap();
-            longest = longest.max(begun.elapsed());
+            longest = longest.max(started.elapsed());
             if !is_more_left {
                 break;
             }

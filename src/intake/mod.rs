@@ -227,7 +227,7 @@ impl Intake {
         let options = self.options.clone();
         next.clear();
         let (filled, (decoded, ())) =
-            rayon::join(|| fill(&mut next), || rayon::join(|| decoded(&current, &options), || self.settle()));
+            rayon::join(|| fill(&mut next), || rayon::join(|| decoded(&current, &options), || self.deliver()));
         self.next = std::mem::replace(&mut self.before, current);
         (self.current, self.decoded) = (next, decoded);
         filled?;
@@ -235,7 +235,7 @@ impl Intake {
     }
 
     /// Takes what was decoded of a batch to where it belongs.
-    fn settle(&mut self) {
+    fn deliver(&mut self) {
         let mut parts = std::mem::take(&mut self.decoded);
         for part in &mut parts {
             part.join_fragments(&mut self.fragments);

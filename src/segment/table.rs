@@ -283,7 +283,7 @@ impl Places {
     /// Forgets what was counted.
     pub fn clear(&mut self) {
         self.counted.clear();
-        (self.recent, self.untagged) = (Recent::default(), None);
+        self.recent = Recent::default();
     }
 
     /// Counts a frame.
