@@ -261,7 +261,7 @@ fn a_store_that_is_moved_away_or_replaced_is_noticed_and_what_follows_is_written
     until("the new one is there", || store.exists());
     flushed(4);
     assert_eq!(rows(&flowmap, &moved), expected());
-    fs::write(flowmap.path("noise"), [0xee; 20_000]).unwrap();
+    fs::write(flowmap.path("noise"), vec![0xee; 20_000]).unwrap();
     fs::rename(flowmap.path("noise"), &store).unwrap();
     daemon.hear("not a flowmap store; what is seen is kept in memory meanwhile");
     assert!(lab.figures("/healthz").starts_with("503 the store cannot be written"));
