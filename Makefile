@@ -112,6 +112,13 @@ bench-live: setup-build ## what a live capture costs beside others, in network n
 	cargo build --release --locked
 	$(if $(filter 0,$(shell id -u)),,sudo) python3 scripts/bench_live.py "$(target)/release/flowmap"
 
+.PHONY: soak
+soak: setup-build ## an hour of steady load on a capture: memory must be flat, nothing dropped; SOAK_MINUTES, SOAK_PPS; needs root
+	@scripts/setup.sh bench
+	cargo build --release --locked
+	$(if $(filter 0,$(shell id -u)),,sudo) env SOAK_MINUTES=$${SOAK_MINUTES:-60} SOAK_PPS=$${SOAK_PPS:-30000} \
+		python3 scripts/soak.py "$(target)/release/flowmap"
+
 .PHONY: scenarios
 scenarios: setup ## replay the applications with ten seeds, all with noise, and have an independent judge look at the policies
 	FLOWMAP_SEEDS=10 cargo test --locked --test scenarios -- --nocapture

@@ -6,10 +6,10 @@ use std::{env, fs::File, process::ExitCode};
 
 use flowmap::{
     capture::{Batch, file::CaptureReader},
-    connection::{Limits, Tracker},
-    decode::{Packet, decode},
+    connection::{Arrivals, Limits, Tracker},
+    decode::{Options, Packet, common, decode},
     intake::Intake,
-    model::{Observation, Timestamp},
+    model::Observation,
 };
 
 /// As an import does: traces of ended connections that are held before they are taken out.
@@ -58,6 +58,8 @@ fn alone(path: &str) {
     let mut reader = reader(path);
     let mut tracker = Tracker::new(Limits::default());
     let mut batch = Batch::default();
+    let mut some = Arrivals::default();
+    let options = Options::default();
     let (mut packets, mut decoded, mut count) = (0, 0, 0);
     loop {
         reader.fill(&mut batch).expect("whole frames");
@@ -67,10 +69,22 @@ fn alone(path: &str) {
         packets += batch.len();
         for from in (0..batch.len()).step_by(AT_ONCE) {
             let frames = batch.range(from..(from + AT_ONCE).min(batch.len()));
-            let some: Vec<(Timestamp, Packet<'_>)> =
-                frames.filter_map(|frame| Some((frame.time, decode(&frame).ok()?))).collect();
-            decoded += some.len();
-            tracker.ingest_all(&some, |(time, packet)| (*time, packet), |_, _| ());
+            some.clear();
+            for (number, frame) in (0..).zip(frames) {
+                let mut add = |packet: &Packet<'_>| {
+                    decoded += 1;
+                    some.push(number, frame.time, packet);
+                };
+                match common(&frame, &options) {
+                    Some(packet) => add(&packet),
+                    None => {
+                        if let Ok(packet) = decode(&frame) {
+                            add(&packet);
+                        }
+                    }
+                }
+            }
+            tracker.ingest_all(&some, |_| ());
         }
         if tracker.waiting() > MAX_WAITING {
             count += traces(&tracker.drain());

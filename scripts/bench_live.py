@@ -47,27 +47,38 @@ def packet(src, dst, sport, dport, seq, ack, flags, size):
     return b"\2\0\0\0\0\1\2\0\0\0\0\2\x08\0" + head + tcp + bytes(size)
 
 
-def write_capture(path):
-    """Connections opened one after the other, each packet of all before the next of any."""
+def write_capture(path, closes=False):
+    """Connections opened one after the other, each packet of all before the next of any; closed where that is asked for."""
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for step, size in enumerate(SIZES):
+        for step, size in enumerate(SIZES + [0, 0] * closes):
             for n in range(CONNECTIONS):
                 client, server = struct.pack("!I", 0x0A000000 + n % 5000), struct.pack("!I", 0x0A100000 + n % 200)
                 ends = client, server, 20_000 + n // 5000, 443
                 isn = (n * 2_654_435_761) & 0xFFFFFFFF
-                if step == 1 or step in (4, 5, 6, 8):
+                if step in (1, 4, 5, 6, 8, 11):
                     ends = ends[1], ends[0], ends[3], ends[2]
                     seq, ack = isn ^ 0x5555, (isn + 1 + step) & 0xFFFFFFFF
                 else:
                     seq, ack = (isn + step) & 0xFFFFFFFF, 0 if step == 0 else isn ^ 0x5555
-                flags = {0: 0x02, 1: 0x12}.get(step, 0x10)
+                flags = {0: 0x02, 1: 0x12, 10: 0x11, 11: 0x11}.get(step, 0x10)
                 data = packet(*ends, seq, ack, flags, size)
                 out.write(struct.pack("<IIII", 1, 0, len(data), len(data)) + data)
 
 
 def ip(*arguments):
     subprocess.run(["ip", *arguments], check=True)
+
+
+def lay_cable(names):
+    """Two network namespaces with a cable between them, on which nobody speaks by himself."""
+    for name in names:
+        ip("netns", "add", name)
+    ip("-n", names[0], "link", "add", "fm0", "type", "veth", "peer", "name", "fm0", "netns", names[1])
+    for name in names:
+        ip("netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+        ip("-n", name, "link", "set", "fm0", "up")
+        ip("-n", name, "link", "set", "lo", "up")
 
 
 def spent(pid):
@@ -78,8 +89,6 @@ def spent(pid):
 def resident(pid):
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
-
-
 
 
 def main():
@@ -96,13 +105,7 @@ def main():
     write_capture(capture)
     names = [f"fmb{os.getpid()}{end}" for end in "ab"]
     try:
-        for name in names:
-            ip("netns", "add", name)
-        ip("-n", names[0], "link", "add", "fm0", "type", "veth", "peer", "name", "fm0", "netns", names[1])
-        for name in names:
-            ip("netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
-            ip("-n", name, "link", "set", "fm0", "up")
-            ip("-n", name, "link", "set", "lo", "up")
+        lay_cable(names)
         watch(names, flowmap, bare, capture, folder)
     finally:
         for name in names:
@@ -158,4 +161,5 @@ def idle(names, flowmap, folder):
     receiver.communicate(timeout=60)
 
 
-main()
+if __name__ == "__main__":
+    main()

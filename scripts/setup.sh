@@ -90,10 +90,15 @@ test_() {
     need nodejs node --version
     need npm npm --version
     need graphviz dot -V
+    need tcpdump tcpdump --version
+    need util-linux setpriv --version
+    need curl curl --version
+    servers
     if [[ ${#missing[@]} -gt 0 ]] && ! may_install; then
         say "missing: ${missing[*]}; tests that need them are skipped"
+        missing=()
     else
-        install_missing
+        install_stopped
     fi
     components
     python_environment
@@ -110,18 +115,15 @@ bench() {
     install_missing
 }
 
-samples() {
-    need iproute2 ip -V
-    need nftables nft --version
-    need tcpdump tcpdump --version
+servers() {
     need nginx-light nginx -v
-    need redis-server redis-server --version
     need dnsmasq-base dnsmasq --version
     need postgresql compgen -G '/usr/lib/postgresql/*/bin/postgres'
-    need python3 python3 --version
-    need procps sysctl --version
+}
+
+# Servers are to be installed, not started: maintainers' scripts ask this file first (invoke-rc.d(8)).
+install_stopped() {
     [[ ${#missing[@]} -gt 0 ]] || return 0
-    # the servers are to be installed, not started: maintainers' scripts ask this file first (invoke-rc.d(8))
     local policy=/usr/sbin/policy-rc.d
     if may_install && [[ ! -e $policy ]]; then
         trap 'as_root rm -f '"$policy" EXIT
@@ -129,6 +131,17 @@ samples() {
         as_root chmod 755 "$policy"
     fi
     install_missing
+}
+
+samples() {
+    need iproute2 ip -V
+    need nftables nft --version
+    need tcpdump tcpdump --version
+    need redis-server redis-server --version
+    need python3 python3 --version
+    need procps sysctl --version
+    servers
+    install_stopped
 }
 
 case ${1-} in

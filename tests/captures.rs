@@ -16,10 +16,10 @@ use std::{
 use common::data;
 use flowmap::{
     capture::{Frame, file::CaptureReader},
-    connection::Limits,
+    connection::{Limits, merged},
     decode::{Fragments, Packet, Transport, decode, neighbour::neighbour},
     intake::Intake,
-    model::Protocol,
+    model::{Observation, Protocol},
 };
 
 /// What is compared, by its name in `captures.tsv`.
@@ -89,6 +89,67 @@ fn found(path: &Path) -> Counts {
     let told = counts.decoded + counts.not_decoded.values().sum::<u64>();
     assert_eq!((told, counts.packets), (conversations.packets, conversations.packets), "{}", path.display());
     conversations.counts()
+}
+
+/// The frames of a capture as an interface hands them over, with flushes in small steps between them, and one by one.
+fn live_and_by_frame(path: &Path, max_frames: usize) -> [(Vec<Observation>, Intake); 2] {
+    let (mut live, mut by_frame) = (Intake::new(Limits::default()), Intake::new(Limits::default()));
+    let mut reader = CaptureReader::new(opened(path)).unwrap();
+    let mut rows = Vec::new();
+    for n in 0..max_frames {
+        let Ok(Some(frame)) = reader.next_frame() else { break };
+        by_frame.take(&frame);
+        live.take_soon(&frame);
+        if n % 300 == 0 && !live.is_flushing() {
+            live.begin_flush();
+        }
+        rows.extend(live.flush_some(3));
+    }
+    while live.is_flushing() {
+        rows.extend(live.flush_some(1_000));
+    }
+    rows.extend(live.flush());
+    [(merged(rows), live), (by_frame.flush(), by_frame)]
+}
+
+fn live_is_as_by_frame(path: &Path) {
+    let [(live, mut by_steps), (by_frame, mut at_once)] = live_and_by_frame(path, 20_000);
+    // after a flush a connection's next packets tell of their link again: more may be known, and nothing less
+    let mut known = by_steps.links().into_iter().map(|it| it.key).collect::<Vec<_>>();
+    known.retain(|key| key.how != flowmap::model::How::More);
+    let wanted = at_once.links().into_iter().map(|it| it.key).filter(|key| key.how != flowmap::model::How::More);
+    wanted.for_each(|key| assert!(known.contains(&key), "{}: {key:?}", path.display()));
+    assert_eq!(by_steps.names(), at_once.names(), "{}", path.display());
+    assert_eq!(by_steps.counts(), at_once.counts(), "{}", path.display());
+    // how a row is laid out, and which tags it names, may differ: that rests on what is known when it is written
+    let ends = |rows: &[Observation]| -> BTreeMap<_, u64> {
+        let mut all = BTreeMap::new();
+        for row in rows {
+            let mut ends = [row.key.src, row.key.dst];
+            ends.sort_unstable();
+            let sent = row.traces.iter().flat_map(|trace| trace.from_src.iter().chain(trace.from_dst.iter()));
+            *all.entry((row.key.hour, row.key.protocol, ends)).or_default() +=
+                sent.map(|sent| sent.packets).sum::<u64>();
+        }
+        all
+    };
+    assert_eq!(ends(&live), ends(&by_frame), "{}", path.display());
+}
+
+#[test]
+fn frames_that_wait_and_flushes_in_steps_give_what_frames_one_by_one_give() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/production");
+    for entry in fs::read_dir(samples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|it| it == "pcap") {
+            live_is_as_by_frame(&path);
+        }
+    }
+    let Some(pcaps) = data().map(|data| data.join("pcaps")) else { return };
+    let index = fs::read_to_string(pcaps.join("INDEX.tsv")).unwrap();
+    for row in table(&index).step_by(5) {
+        live_is_as_by_frame(&pcaps.join(row["path"]));
+    }
 }
 
 /// Rows of a table with a header, by the names of its columns.

@@ -36,6 +36,18 @@ fn the_daemon_of_the_manifests_has_one_capability_and_no_token() {
 }
 
 #[test]
+fn the_image_is_built_with_the_oldest_rust_that_the_package_wants_and_runs_a_command_that_there_is() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/Dockerfile")).expect("the file");
+    let wanted = format!("FROM rust:{}-slim-bookworm AS build", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(text.lines().any(|line| line == wanted), "{text}");
+    let command = text.lines().find_map(|line| line.strip_prefix("CMD ")).expect("a command");
+    let command: Vec<String> = serde_json::from_str(command).expect("a list");
+    let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--for", "nonsense"]).collect();
+    assert!(Flowmap::new().run(&arguments).stderr.contains("`nonsense` is not a duration"));
+}
+
+#[test]
 fn the_unit_is_one_that_systemd_takes() {
     let flowmap = Flowmap::new();
     let unit = flowmap.ok(&["gen", "systemd", "eth0", "eth1", "--program", "/bin/true"]).stdout;

@@ -8,8 +8,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::{Drops, Frame, LinkType, light_filter};
 use crate::model::Timestamp;
 
+/// Bytes of each packet: two VLAN tags and Ethernet take 22, VXLAN over IPv6 with the Ethernet inside 70, IPv6 with TCP and its
+/// timestamps 72, and a TLS hello as most clients pad it 517 (RFC 7685), about as much as a DNS answer over UDP without
+/// extensions (512, RFC 1035).
+pub const SNAPLEN: u32 = 704;
+
+/// A burst of a tenth of a second at a million small packets a second, in MiB.
+pub const BUFFER_MIB: u32 = 16;
+
 /// What a live capture is opened with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveOptions {
     /// Bytes of each packet to take.
     pub snaplen: u32,
@@ -21,6 +29,12 @@ pub struct LiveOptions {
     pub is_light: bool,
     /// The kernel's room for bursts between two reads, in bytes.
     pub buffer_bytes: u32,
+}
+
+impl Default for LiveOptions {
+    fn default() -> Self {
+        Self { snaplen: SNAPLEN, filter: None, promiscuous: false, is_light: false, buffer_bytes: BUFFER_MIB << 20 }
+    }
 }
 
 impl LiveOptions {

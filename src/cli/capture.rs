@@ -14,20 +14,13 @@ use super::{
     log::LogArgs,
 };
 use crate::{
-    capture::live::{LiveError, LiveOptions},
+    capture::live::{BUFFER_MIB, LiveError, LiveOptions, SNAPLEN},
     daemon::{self, DaemonError, LockError, Options},
     store::{Run, StoreError},
 };
 
 /// How often what was seen is written to the store: what a crash can lose.
 pub(super) const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Two VLAN tags and Ethernet take 22 bytes, VXLAN over IPv6 with the Ethernet inside 70, IPv6 with TCP and its timestamps 72, and
-/// a TLS hello as most clients pad it 517 (RFC 7685), about as much as a DNS answer over UDP without extensions (512, RFC 1035).
-pub(super) const SNAPLEN: u32 = 704;
-
-/// A burst of a tenth of a second at a million small packets a second.
-pub(super) const BUFFER_MIB: u32 = 16;
 
 /// How much to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -81,6 +74,9 @@ pub(super) struct Args {
     /// Forget what live captures saw before this age, hour by hour [default: keep all]
     #[arg(long, value_name = "DURATION", value_parser = keep)]
     keep: Option<Duration>,
+    /// Keep a day of live captures as one after this age, `never` to keep the hours apart: the map stays the same
+    #[arg(long, default_value = "14d", value_name = "DURATION", value_parser = thin_after)]
+    thin_after: ThinAfter,
     /// Answer there at /metrics (Prometheus) and /healthz
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
@@ -107,6 +103,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         period: args.period,
         flush_interval: FLUSH_INTERVAL,
         keep: args.keep,
+        thin_after: args.thin_after.0,
         metrics: args.metrics,
     };
     let ended = daemon::run(&options).await.map_err(fault)?;
@@ -121,6 +118,22 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 fn keep(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
     if time < Duration::from_hours(1) { Err(format!("`{text}` is less than an hour")) } else { Ok(time) }
+}
+
+/// After how long hours are brought into days; never without it.
+#[derive(Clone, Copy, Debug)]
+struct ThinAfter(Option<Duration>);
+
+/// A day at least: the one that goes on is not over.
+fn thin_after(text: &str) -> Result<ThinAfter, String> {
+    const DAY: Duration = Duration::from_hours(24);
+    match text {
+        "never" => Ok(ThinAfter(None)),
+        _ => match duration(text)? {
+            time if time < DAY => Err(format!("`{text}` is less than a day")),
+            time => Ok(ThinAfter(Some(time))),
+        },
+    }
 }
 
 fn host_name() -> String {

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    Done,
-    capture::{self, SNAPLEN},
+    Done, capture,
     common::{Global, OutputArg, TunnelArgs, duration},
     print::{self, Table},
 };
 use crate::{
-    capture::live::LiveOptions,
+    capture::live::{BUFFER_MIB, LiveOptions, SNAPLEN},
     daemon::{Finding, Options, State, examine},
     model::DEFAULT_SITE,
 };
@@ -43,7 +42,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             filter: None,
             promiscuous: false,
             is_light: false,
-            buffer_bytes: capture::BUFFER_MIB << 20,
+            buffer_bytes: BUFFER_MIB << 20,
         },
         config: None,
         decode: args.tunnels.options(),
@@ -53,6 +52,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         period: None,
         flush_interval: capture::FLUSH_INTERVAL,
         keep: None,
+        thin_after: None,
         metrics: None,
     };
     let found = examine(&options, args.trial).await;

@@ -5,12 +5,13 @@ use clap_complete::Shell;
 
 use super::{Cli, Done, print};
 
-/// Print the man page, shell completions or a unit for systemd.
+/// Print the man page, shell completions, a unit for systemd or a configuration file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap gen man > /usr/local/share/man/man1/flowmap.1
   flowmap gen completions bash > /etc/bash_completion.d/flowmap
-  flowmap gen systemd eth0 eth1 > /etc/systemd/system/flowmap.service")]
+  flowmap gen systemd eth0 eth1 > /etc/systemd/system/flowmap.service
+  flowmap gen config > /etc/flowmap.yaml")]
 pub(super) struct Args {
     #[command(subcommand)]
     what: What,
@@ -25,6 +26,8 @@ enum What {
         /// The shell
         shell: Shell,
     },
+    /// The file of `capture --config` with the defaults, each with what it means
+    Config,
     /// A hardened unit that captures as a user of its own
     Systemd {
         /// Interfaces to watch
@@ -42,6 +45,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Done> {
     match &args.what {
         What::Man => man(&command, &mut text)?,
         What::Completions { shell } => clap_complete::generate(*shell, &mut command, "flowmap", &mut text),
+        What::Config => text.extend(crate::daemon::commented_config().bytes()),
         What::Systemd { interfaces, program } => text.extend(unit(interfaces, program).bytes()),
     }
     print::text(&text)?;

@@ -7,7 +7,7 @@ use super::{
     import, inventory,
 };
 use crate::{
-    model::DEFAULT_SITE,
+    model::{DEFAULT_SITE, Timestamp},
     proposal::{Window, World},
     store::Store,
 };
@@ -38,6 +38,7 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
             inventory::add(&store, file, site).await?;
         }
     }
+    tell_of_days(&store, selection).await?;
     let window = window(selection);
     let mut world = World::read(&store, &window).await?;
     if with_links {
@@ -47,6 +48,27 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
         replace_inventory(&mut world, selection)?;
     }
     Ok(world)
+}
+
+/// Says where a window begins or ends among hours that were brought into days.
+async fn tell_of_days(store: &Store, selection: &Selection) -> anyhow::Result<()> {
+    const DAY_NS: i64 = 86_400 * 1_000_000_000;
+    let edges = [("--since", selection.since), ("--until", selection.until)];
+    let inner: Vec<_> = edges.iter().filter_map(|(flag, time)| Some((flag, (*time)?))).collect();
+    if inner.is_empty() {
+        return Ok(());
+    }
+    let Some((first, last)) = store.thinned(selection.site.as_deref()).await? else { return Ok(()) };
+    let end = Timestamp(last.start().0.saturating_add(DAY_NS));
+    for (flag, time) in inner {
+        let is_within = time > first.start() && time < end && time.0.rem_euclid(DAY_NS) != 0;
+        if is_within {
+            warnln!(
+                "{flag} {time}: hours were brought into days from {first} to {end}; what a connection sent in a day counts in its first hour there"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// `--inventory` beside the store: these files stand in for what the store knows.

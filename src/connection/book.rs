@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 
 use super::{
     Bound, Limits,
-    context::Contexts,
+    arrival::Arrival,
+    context::{Context, ContextId, Contexts},
     event::Event,
     index::{SlotId, Tag},
     live::Connection,
     places::Places,
     rows::Rows,
     table::Table,
-    tuple::{Address, FiveTuple, Side},
+    tuple::Address,
 };
-use crate::{
-    decode::Packet,
-    model::{Hour, Timestamp},
-};
+use crate::model::{Hour, Timestamp};
 
 /// Networks with equal addresses that one capture point sees.
 const MAX_NETWORKS: usize = 8;
@@ -33,12 +31,12 @@ const EXPIRY_INTERVAL_S: f64 = 60.0;
 /// As far as connections tell time.
 const A_MICROSECOND_S: f64 = 1e-6;
 
-/// The ends of a packet, ready to be looked for.
+/// Where a packet's connection is looked for.
 #[derive(Clone, Copy)]
-pub(super) struct Ends<A> {
-    pub tuple: FiveTuple<A>,
-    pub sender: Side,
+pub(super) struct Spot {
     pub tag: Tag,
+    /// The slot that it most likely has.
+    pub likely: SlotId,
 }
 
 /// What is common to the connections of both families.
@@ -70,20 +68,44 @@ impl Book {
         }
     }
 
-    /// Takes a packet to its connection; tells whether its side was not seen at this place, or so, before.
+    /// Takes a packet to its connection; tells whether its side was not seen at this place, or so, before. The list has the
+    /// contexts that do not fit a word.
+    #[inline]
     pub fn take<A: Address>(
         &mut self,
         table: &mut Table<A>,
-        (time, packet, event): (Timestamp, &Packet<'_>, Event),
-        Ends { tuple, sender, tag }: Ends<A>,
+        packet: &Arrival<A>,
+        list: &[Context],
+        Spot { tag, likely }: Spot,
     ) -> bool {
-        let mut id = match table.find(tag, &tuple) {
-            Some(id) => id,
-            None => self.begin(table, (time, event), Ends { tuple, sender, tag }),
+        if packet.is_refused {
+            Self::refuse(table, packet, tag);
+            return false;
+        }
+        let context = self.contexts.of(packet.tags, list);
+        let first = if table.is_first_of(likely, &packet.tuple) {
+            likely
+        } else {
+            table.find(tag, &packet.tuple).unwrap_or_else(|| self.begin(table, packet, tag))
         };
-        let context = self.contexts.of(packet);
+        let connection = table.get_mut(first);
+        if connection.take_like(packet, (context, &self.contexts), self.limits.datagram_idle_us) {
+            return false;
+        }
+        self.take_any(table, packet, context, first)
+    }
+
+    /// Takes a packet to one of the connections between its ends, of which this is the first.
+    fn take_any<A: Address>(
+        &mut self,
+        table: &mut Table<A>,
+        packet: &Arrival<A>,
+        context: ContextId,
+        first: SlotId,
+    ) -> bool {
+        let mut id = first;
         let mut networks = 1;
-        while !table.get(id).owns(event, sender, context, &self.contexts) {
+        while !table.get(id).owns(packet.event, packet.sender, context, &self.contexts) {
             if networks == MAX_NETWORKS {
                 self.in_too_many_networks += 1;
                 break;
@@ -91,29 +113,29 @@ impl Book {
             networks += 1;
             id = match table.behind(id) {
                 Some(next) => next,
-                None => table.push_behind(id, Connection::new(time, sender)),
+                None => table.push_behind(id, Connection::new(packet)),
             };
         }
         let connection = table.get(id);
-        if connection.is_over(event, sender, time, self.limits.datagram_idle_s) {
+        if connection.is_over(packet, self.limits.datagram_idle_us) {
             self.write(table, id);
-            table.get_mut(id).renew(time, sender);
-        } else if connection.hour() != time.hour() {
+            table.get_mut(id).renew(packet);
+        } else if connection.hour() != packet.hour {
             self.write(table, id);
-            table.get_mut(id).turn_hour(time, &mut self.places);
-        } else if connection.is_full(sender, packet, &self.places) {
+            table.get_mut(id).turn_hour(packet, &mut self.places);
+        } else if connection.is_full(packet, &self.places) {
             self.write(table, id);
         }
         let connection = table.get_mut(id);
-        connection.apply(event, sender);
-        connection.count(time, sender, packet, (context, &mut self.contexts), &mut self.places)
+        connection.apply(packet.event, packet.sender);
+        connection.count(packet, (context, &mut self.contexts), &mut self.places)
     }
 
     /// A five-tuple that was not met before, or not lately.
-    fn begin<A: Address>(&mut self, table: &mut Table<A>, (time, event): (Timestamp, Event), ends: Ends<A>) -> SlotId {
-        let Ends { tuple, sender, tag } = ends;
-        let id = table.insert(tag, tuple, Connection::new(time, sender));
-        if matches!(event, Event::Open(_) | Event::Datagram(_)) {
+    fn begin<A: Address>(&mut self, table: &mut Table<A>, packet: &Arrival<A>, tag: Tag) -> SlotId {
+        let id = table.insert(tag, packet.tuple, Connection::new(packet));
+        if matches!(packet.event, Event::Open(_) | Event::Datagram(_)) {
+            let time = packet.time();
             table.attempts.push(id, time);
             // two for every new one, so that those which wait never become more
             for _ in 0..2 {
@@ -144,20 +166,16 @@ impl Book {
         }
     }
 
-    /// An ICMP error says that the attempt from `src` cannot be answered.
-    pub fn refuse<A: Address>(
-        table: &mut Table<A>,
-        (time, event): (Timestamp, Event),
-        Ends { tuple, sender, tag }: Ends<A>,
-    ) {
-        if let Some(first) = table.find(tag, &tuple) {
+    /// An ICMP error quotes this packet: the attempt cannot be answered.
+    fn refuse<A: Address>(table: &mut Table<A>, packet: &Arrival<A>, tag: Tag) {
+        if let Some(first) = table.find(tag, &packet.tuple) {
             let chain: Vec<SlotId> = table.chain(first).collect();
             for id in chain {
-                table.get_mut(id).refuse(sender);
+                table.get_mut(id).refuse(packet.sender);
             }
-        } else if matches!(event, Event::Open(_) | Event::Datagram(_)) {
-            let id = table.insert(tag, tuple, Connection::new(time, sender));
-            table.get_mut(id).refuse_unseen(sender, event);
+        } else if matches!(packet.event, Event::Open(_) | Event::Datagram(_)) {
+            let id = table.insert(tag, packet.tuple, Connection::new(packet));
+            table.get_mut(id).refuse_unseen(packet.sender, packet.event);
         }
     }
 
@@ -169,7 +187,7 @@ impl Book {
         }
     }
 
-    fn write_chain<A: Address>(&mut self, table: &mut Table<A>, first: SlotId) -> usize {
+    pub fn write_chain<A: Address>(&mut self, table: &mut Table<A>, first: SlotId) -> usize {
         let chain: Vec<SlotId> = table.chain(first).collect();
         for id in &chain {
             self.write(table, *id);

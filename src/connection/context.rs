@@ -13,7 +13,47 @@ const MAX_CONTEXTS: usize = 16;
 const MAX_SETS: usize = 16_384;
 
 /// The tags and tunnels of a packet.
-type Context = (VlanStack, TunnelStack);
+pub(super) type Context = (VlanStack, TunnelStack);
+
+/// The tags and tunnels of a packet in a word: up to four tags by themselves, all else by its number in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tags(u64);
+
+impl Tags {
+    /// Neither tags nor tunnels.
+    const NONE: Self = Self(0);
+
+    /// Set where the rest is the number in a list.
+    const LISTED: u64 = 1 << 63;
+
+    /// Those of a packet; what has no room in a word is added to the list.
+    #[inline]
+    pub fn of(packet: &Packet<'_>, list: &mut Vec<Context>) -> Self {
+        if packet.vlans.is_empty() && packet.tunnels.is_empty() {
+            return Self::NONE;
+        }
+        match packet.vlans.packed() {
+            Some(word) if packet.tunnels.is_empty() => Self(word),
+            _ => Self::listed((packet.vlans, packet.tunnels), list),
+        }
+    }
+
+    fn listed(context: Context, list: &mut Vec<Context>) -> Self {
+        // packets come in trains
+        if list.last() != Some(&context) {
+            list.push(context);
+        }
+        Self(Self::LISTED | list.len().saturating_sub(1) as u64)
+    }
+
+    fn context(self, list: &[Context]) -> Context {
+        if self.0 & Self::LISTED == 0 {
+            return (VlanStack::unpacked(self.0), TunnelStack::default());
+        }
+        let number = usize::try_from(self.0 & !Self::LISTED).unwrap_or_default();
+        list.get(number).copied().unwrap_or_default()
+    }
+}
 
 /// A context by its number; 0 is that of packets without tags and tunnels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,12 +77,14 @@ impl ContextSet {
 }
 
 /// Contexts at hand, by a part of what they are: packets come in turns from few networks.
-const RECENT: usize = 64;
+const RECENT_BITS: u32 = 6;
 
 pub(super) struct Contexts {
     known: Vec<Context>,
     ids: HashMap<Context, ContextId>,
-    recent: [ContextId; RECENT],
+    recent: [(Tags, ContextId); 1 << RECENT_BITS],
+    /// The same of what does not fit a word.
+    recent_listed: [ContextId; 1 << RECENT_BITS],
     /// For each context the set that holds it alone; empty until it is asked for.
     alone: Vec<ContextSet>,
     /// Number 0 is not in here: it is empty.
@@ -60,7 +102,8 @@ impl Default for Contexts {
         Self {
             known: vec![bare],
             ids: HashMap::from_iter([(bare, ContextId(0))]),
-            recent: [ContextId(0); RECENT],
+            recent: [(Tags::NONE, ContextId(0)); 1 << RECENT_BITS],
+            recent_listed: [ContextId(0); 1 << RECENT_BITS],
             alone: vec![ContextSet::default()],
             sets: Vec::new(),
             numbers: HashMap::default(),
@@ -71,21 +114,40 @@ impl Default for Contexts {
 }
 
 impl Contexts {
-    /// The number of a packet's context.
+    /// The number of a packet's context, of which the list has what does not fit a word.
     #[inline]
-    pub fn of(&mut self, packet: &Packet<'_>) -> ContextId {
-        if packet.vlans.ids().is_empty() && packet.tunnels.is_empty() {
+    pub fn of(&mut self, tags: Tags, list: &[Context]) -> ContextId {
+        if tags == Tags::NONE {
             return ContextId(0);
         }
-        let context = (packet.vlans, packet.tunnels);
-        let place = packet.vlans.ids().iter().fold(0, |sum, id| sum * 31 + usize::from(*id)) % RECENT;
-        let recent = self.recent[place];
+        if tags.0 & Tags::LISTED != 0 {
+            return self.of_listed(tags.context(list));
+        }
+        let place = place(tags.0);
+        let (known, id) = self.recent[place];
+        if known == tags {
+            return id;
+        }
+        let id = self.find(tags.context(list));
+        self.recent[place] = (tags, id);
+        id
+    }
+
+    fn of_listed(&mut self, context: Context) -> ContextId {
+        let (vlans, tunnels) = &context;
+        let word = vlans.ids().iter().fold(tunnels.word(), |sum, id| sum.wrapping_mul(31).wrapping_add(u64::from(*id)));
+        let place = place(word);
+        let recent = self.recent_listed[place];
         if self.known.get(recent.0 as usize) == Some(&context) {
             return recent;
         }
-        let id = self.ids.get(&context).copied().unwrap_or_else(|| self.number_of(context));
-        self.recent[place] = id;
+        let id = self.find(context);
+        self.recent_listed[place] = id;
         id
+    }
+
+    fn find(&mut self, context: Context) -> ContextId {
+        self.ids.get(&context).copied().unwrap_or_else(|| self.number_of(context))
     }
 
     fn number_of(&mut self, context: Context) -> ContextId {
@@ -99,11 +161,16 @@ impl Contexts {
         id
     }
 
+    /// Whether a set holds this context and no other one: that of most connections.
+    #[inline]
+    pub fn is_only(&self, set: ContextSet, id: ContextId) -> bool {
+        !set.is_empty() && self.alone.get(id.0 as usize) == Some(&set)
+    }
+
     /// Whether a set holds this context.
     #[inline]
     pub fn has(&self, set: ContextSet, id: ContextId) -> bool {
-        let is_alone = !set.is_empty() && self.alone.get(id.0 as usize) == Some(&set);
-        is_alone || self.set(set).is_some_and(|contexts| contexts.contains(&id))
+        self.is_only(set, id) || self.set(set).is_some_and(|contexts| contexts.contains(&id))
     }
 
     /// The set that holds this context too.
@@ -146,7 +213,7 @@ impl Contexts {
 
     /// The VLAN stacks of two sets as text: `10,100.20`; those without tags are left out.
     pub fn vlans(&self, sets: [ContextSet; 2]) -> String {
-        joined(self.all(sets).filter(|(vlans, _)| !vlans.ids().is_empty()).map(|(vlans, _)| vlans))
+        joined(self.all(sets).filter(|(vlans, _)| !vlans.is_empty()).map(|(vlans, _)| vlans))
     }
 
     /// The tunnel stacks of two sets as text: `vxlan:42`; packets outside of tunnels are left out.
@@ -177,6 +244,12 @@ impl Contexts {
         self.numbers.insert(contexts, number);
         Some(ContextSet(number))
     }
+}
+
+/// Where a context is looked for first: by the upper bits of a product, which all bits of the word have a part in.
+fn place(word: u64) -> usize {
+    let mixed = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(mixed >> (u64::BITS - RECENT_BITS)).unwrap_or_default()
 }
 
 fn joined<T: Ord + ToString>(stacks: impl Iterator<Item = T>) -> String {

@@ -20,10 +20,14 @@ pub(super) enum Event {
     Open(u32),
     /// The sender agrees to an opening with the first number; its own is the second.
     Agree(u32, u32),
-    /// The sender refuses or breaks.
-    Reset { at: Option<At> },
+    /// The sender refuses or breaks, and where it stands in both streams.
+    Reset(At),
+    /// The same where it does not tell.
+    BlindReset,
     /// Past the opening: whether data was carried, whether the sender closes, and where it stands in both streams.
-    Traffic { data: bool, closes: bool, at: Option<At> },
+    Traffic { data: bool, closes: bool, at: At },
+    /// The same of a packet that was cut before its numbers.
+    BlindTraffic,
     /// The same of a protocol whose packets name their connection by the receiver's number instead (SCTP).
     Tagged { data: bool, closes: bool, receiver: u32 },
     /// A fragment without numbers of its own: of the connection that its first fragment was seen of.
@@ -33,6 +37,7 @@ pub(super) enum Event {
 }
 
 /// The ports of a packet, and what it means for its connection; `None` for an error about another packet.
+#[inline]
 pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
     Some(match packet.transport {
         Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes, .. } => {
@@ -50,15 +55,16 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
     })
 }
 
+#[inline]
 fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_bytes: u32) -> Event {
     let Some(flags) = flags else {
         // how much of it is data, its header's length would have told
         let at = At { sequence, end: sequence, acknowledgment };
         return match (sequence, acknowledgment) {
-            (0, 0) => Event::Traffic { data: false, closes: false, at: None },
+            (0, 0) => Event::BlindTraffic,
             // nothing but the refusal of a SYN (RFC 9293, 3.10.7.1) stands at 0, unless by chance
-            (0, _) => Event::Reset { at: Some(at) },
-            _ => Event::Traffic { data: false, closes: false, at: Some(at) },
+            (0, _) => Event::Reset(at),
+            _ => Event::Traffic { data: false, closes: false, at },
         };
     };
     let end = sequence.wrapping_add(data_bytes).wrapping_add(u32::from(flags.fin()));
@@ -66,8 +72,9 @@ fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_b
     match (flags.syn(), flags.ack()) {
         (true, false) => Event::Open(sequence),
         (true, true) => Event::Agree(acknowledgment.wrapping_sub(1), sequence),
-        _ if flags.rst() => Event::Reset { at: flags.ack().then_some(at) },
-        _ => Event::Traffic { data: data_bytes > 0, closes: flags.fin(), at: Some(at) },
+        _ if flags.rst() && flags.ack() => Event::Reset(at),
+        _ if flags.rst() => Event::BlindReset,
+        _ => Event::Traffic { data: data_bytes > 0, closes: flags.fin(), at },
     }
 }
 
@@ -76,7 +83,7 @@ fn sctp_event(tag: u32, chunk: Option<u8>, initiate_tag: u32) -> Event {
     match chunk {
         Some(1) => Event::Open(initiate_tag),
         Some(2) => Event::Agree(tag, initiate_tag),
-        Some(6) => Event::Reset { at: None },
+        Some(6) => Event::BlindReset,
         _ => Event::Tagged { data: chunk == Some(0), closes: matches!(chunk, Some(7 | 8 | 14)), receiver: tag },
     }
 }

@@ -53,9 +53,17 @@ impl Index {
         }
     }
 
-    /// The slot that stands where the search for this tag begins: mostly the one that will be found.
+    /// The slot that will be found for this tag, unless another one has the same tag; [`NONE`] where there is none.
+    #[inline]
     pub fn likely(&self, tag: Tag) -> SlotId {
-        self.entries[self.home(tag)].slot
+        let mut place = self.home(tag);
+        loop {
+            let entry = self.entries[place];
+            if entry.slot == NONE || entry.tag == tag {
+                return entry.slot;
+            }
+            place = self.after(place);
+        }
     }
 
     /// Adds a slot that is not in here yet.

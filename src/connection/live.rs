@@ -1,15 +1,13 @@
 //! One connection while its packets come in.
 
 use super::{
+    arrival::Arrival,
     context::{ContextId, ContextSet, Contexts},
     event::{At, Event},
     places::{Places, Sum},
     tuple::Side,
 };
-use crate::{
-    decode::Packet,
-    model::{Flags, Hops, Hour, Lump, Opening, Span, Tally, Timestamp, Trace},
-};
+use crate::model::{Flags, Hops, Hour, Lump, Opening, Span, Tally, Timestamp, Trace};
 
 /// What one side has sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,24 +43,32 @@ pub(super) struct Connection {
 /// Segments of one connection, seen at several places, stand no further apart in their stream than this.
 const WINDOW_BYTES: u32 = 1 << 20;
 
+impl Half {
+    /// A datagram with this number was sent.
+    fn numbered(&mut self, number: u32) {
+        self.begin = if self.begin == 0 { number } else { self.begin };
+        self.end = number;
+    }
+}
+
 impl Connection {
-    pub fn new(time: Timestamp, sender: Side) -> Self {
-        let moment = time.micros_in_hour();
+    /// One that begins with this packet, which is still to be taken in.
+    pub fn new<A>(packet: &Arrival<A>) -> Self {
         Self {
             halves: [Half::default(); 2],
-            hour: time.hour(),
-            first: moment,
-            last: moment,
+            hour: packet.hour,
+            first: packet.moment,
+            last: packet.moment,
             flags: Flags::SRC_FIRST,
-            src: sender,
+            src: packet.sender,
             opening: Opening::Open,
             has_news: false,
         }
     }
 
     /// Becomes the next connection between the same ends. What the places saw must have been taken out before.
-    pub fn renew(&mut self, time: Timestamp, sender: Side) {
-        *self = Self::new(time, sender);
+    pub fn renew<A>(&mut self, packet: &Arrival<A>) {
+        *self = Self::new(packet);
     }
 
     /// Looks at all of its cache lines.
@@ -143,9 +149,38 @@ impl Connection {
         }
     }
 
+    /// Takes in a packet like those before it: in the middle of its connection, in the same hour, at the place and with the
+    /// tags that its side was seen at first. Most are; of any other one it tells false, and nothing is done.
+    #[inline]
+    pub fn take_like<A>(
+        &mut self,
+        packet: &Arrival<A>,
+        (context, contexts): (ContextId, &Contexts),
+        datagram_idle_us: u32,
+    ) -> bool {
+        let Arrival { sender, moment, .. } = *packet;
+        let half = self.half_mut(sender);
+        let is_like = contexts.is_only(half.contexts, context) && half.sum.is_at(packet.point, packet.ip_bytes);
+        if !is_like || self.hour != packet.hour {
+            return false;
+        }
+        match packet.event {
+            Event::Traffic { data, closes, at } => self.passed(sender, (data, closes), at),
+            Event::Datagram(number) if moment.saturating_sub(self.last) <= datagram_idle_us => {
+                self.carried(sender, true, false);
+                self.half_mut(sender).numbered(number);
+            }
+            _ => return false,
+        }
+        self.note(packet);
+        let half = self.half_mut(sender);
+        half.hops.join(Hops::of(packet.hop_limit));
+        half.sum.add(packet.ip_bytes);
+        true
+    }
+
     /// Whether a packet may be of this connection. One that comes in VLANs or tunnels which its side was not seen in must
     /// be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two connections.
-    #[inline]
     pub fn owns(&self, event: Event, sender: Side, context: ContextId, contexts: &Contexts) -> bool {
         let half = self.half(sender);
         if half.contexts.is_empty() || contexts.has(half.contexts, context) {
@@ -155,17 +190,19 @@ impl Connection {
             Event::Part => false,
             Event::Datagram(number) => number == half.end,
             Event::Open(number) | Event::Agree(_, number) => is_near(number, half.end),
-            Event::Reset { at } | Event::Traffic { at, .. } => at.is_none_or(|at| is_near(at.sequence, half.end)),
+            Event::Reset(at) | Event::Traffic { at, .. } => is_near(at.sequence, half.end),
+            Event::BlindReset | Event::BlindTraffic => true,
             Event::Tagged { receiver, .. } => self.half(sender.other()).begin == receiver,
         }
     }
 
     /// Whether this packet belongs to a later connection between the same ends.
-    pub fn is_over(&self, event: Event, sender: Side, time: Timestamp, datagram_idle_s: f64) -> bool {
+    pub fn is_over<A>(&self, packet: &Arrival<A>, datagram_idle_us: u32) -> bool {
         if self.is_new() {
             return false;
         }
-        match event {
+        let sender = packet.sender;
+        match packet.event {
             // the SYN may come after the SYN-ACK where two interfaces were captured
             Event::Open(number) => {
                 self.opening == Opening::Open || self.halves[0].begin != number || sender != self.src
@@ -175,8 +212,16 @@ impl Connection {
             Event::Agree(number, _) => {
                 self.opening == Opening::Seen && (self.halves[0].begin != number || sender == self.src)
             }
-            Event::Datagram(_) => time.seconds_since(self.last()) > datagram_idle_s,
-            Event::Reset { .. } | Event::Traffic { .. } | Event::Tagged { .. } | Event::Part => false,
+            Event::Datagram(_) => {
+                let silence_s = packet.time().seconds_since(self.last());
+                silence_s > f64::from(datagram_idle_us) / 1e6
+            }
+            Event::Reset(_)
+            | Event::BlindReset
+            | Event::Traffic { .. }
+            | Event::BlindTraffic
+            | Event::Tagged { .. }
+            | Event::Part => false,
         }
     }
 
@@ -201,28 +246,23 @@ impl Connection {
                 }
                 self.flags.add(Flags::AGREED);
             }
-            Event::Reset { .. } if sender != self.src && self.is_asking() => self.flags.add(Flags::REFUSED),
+            Event::Reset(_) | Event::BlindReset if sender != self.src && self.is_asking() => {
+                self.flags.add(Flags::REFUSED);
+            }
             // a refusal whose SYN was not captured names it: sequence 0, and one more than the SYN's (RFC 9293, 3.10.7.1)
-            Event::Reset { at: Some(At { sequence: 0, acknowledgment, .. }) }
+            Event::Reset(At { sequence: 0, acknowledgment, .. })
                 if self.is_new() || self.may_be_asked(sender.other(), acknowledgment.wrapping_sub(1)) =>
             {
                 self.opened_by(sender.other(), acknowledgment.wrapping_sub(1));
                 self.flags.add(Flags::REFUSED);
             }
-            Event::Reset { at } => {
-                self.spoke(sender);
-                self.flags.add(Flags::CLOSED);
-                if let Some(at) = at {
-                    self.stands_at(sender, at.sequence, at.end);
-                }
+            Event::Reset(at) => {
+                self.broke(sender);
+                self.stands_at(sender, at.sequence, at.end);
             }
-            Event::Traffic { data, closes, at } => {
-                self.carried(sender, data, closes);
-                if let Some(at) = at {
-                    self.learn_answer(sender, at.sequence, at.acknowledgment);
-                    self.stands_at(sender, at.sequence, at.end);
-                }
-            }
+            Event::BlindReset => self.broke(sender),
+            Event::Traffic { data, closes, at } => self.passed(sender, (data, closes), at),
+            Event::BlindTraffic => self.spoke(sender),
             Event::Tagged { data, closes, receiver } => {
                 self.carried(sender, data, closes);
                 self.stands_at(sender.other(), receiver, receiver);
@@ -230,9 +270,7 @@ impl Connection {
             Event::Part => self.carried(sender, true, false),
             Event::Datagram(number) => {
                 self.carried(sender, true, false);
-                let half = self.half_mut(sender);
-                half.begin = if half.begin == 0 { number } else { half.begin };
-                half.end = number;
+                self.half_mut(sender).numbered(number);
             }
         }
     }
@@ -257,27 +295,19 @@ impl Connection {
     }
 
     /// Whether the place's sums might have no room for the packet: what they hold must be written out before.
-    pub fn is_full(&self, sender: Side, packet: &Packet<'_>, places: &Places) -> bool {
-        places.is_full(&self.half(sender).sum, packet.ip_bytes)
+    pub fn is_full<A>(&self, packet: &Arrival<A>, places: &Places) -> bool {
+        places.is_full(&self.half(packet.sender).sum, packet.ip_bytes)
     }
 
     /// Counts the packet at the place where it was seen; tells whether its side was not seen there, or so, before.
-    pub fn count(
+    pub fn count<A>(
         &mut self,
-        time: Timestamp,
-        sender: Side,
-        packet: &Packet<'_>,
+        packet: &Arrival<A>,
         (context, contexts): (ContextId, &mut Contexts),
         places: &mut Places,
     ) -> bool {
-        let moment = time.micros_in_hour();
-        self.first = self.first.min(moment);
-        self.last = self.last.max(moment);
-        self.has_news = true;
-        if packet.is_broadcast {
-            self.flags.add(if sender == self.src { Flags::BROADCAST } else { Flags::DST_BROADCAST });
-        }
-        let half = self.half_mut(sender);
+        self.note(packet);
+        let half = self.half_mut(packet.sender);
         half.hops.join(Hops::of(packet.hop_limit));
         let before = half.contexts;
         half.contexts = contexts.with(before, context);
@@ -285,11 +315,22 @@ impl Connection {
         is_first || half.contexts != before
     }
 
+    /// What of a packet has nothing to do with its side.
+    #[inline]
+    fn note<A>(&mut self, packet: &Arrival<A>) {
+        self.first = self.first.min(packet.moment);
+        self.last = self.last.max(packet.moment);
+        self.has_news = true;
+        if packet.is_broadcast {
+            self.flags.add(if packet.sender == self.src { Flags::BROADCAST } else { Flags::DST_BROADCAST });
+        }
+    }
+
     /// Starts the count of a new hour; what is known of the connection holds on.
-    pub fn turn_hour(&mut self, time: Timestamp, places: &mut Places) {
+    pub fn turn_hour<A>(&mut self, packet: &Arrival<A>, places: &mut Places) {
         self.clear(places);
-        self.hour = time.hour();
-        (self.first, self.last) = (time.micros_in_hour(), time.micros_in_hour());
+        self.hour = packet.hour;
+        (self.first, self.last) = (packet.moment, packet.moment);
     }
 
     /// Forgets the counts that were written out.
@@ -367,6 +408,19 @@ impl Connection {
         if half.end == 0 || is_after(end, half.end) {
             half.end = end;
         }
+    }
+
+    /// A segment past the opening.
+    #[inline]
+    fn passed(&mut self, sender: Side, (data, closes): (bool, bool), at: At) {
+        self.carried(sender, data, closes);
+        self.learn_answer(sender, at.sequence, at.acknowledgment);
+        self.stands_at(sender, at.sequence, at.end);
+    }
+
+    fn broke(&mut self, sender: Side) {
+        self.spoke(sender);
+        self.flags.add(Flags::CLOSED);
     }
 
     fn carried(&mut self, sender: Side, data: bool, closes: bool) {

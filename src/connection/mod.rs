@@ -4,13 +4,16 @@
 //! it saw by itself, and adds its tags. Time comes in with the packets. Memory is bounded: the idle and closed connections
 //! are written out when the table is full, and all that a bound left out is counted.
 
+mod arrival;
 mod attempts;
 mod book;
 mod context;
 mod event;
+mod flush;
 mod index;
 mod live;
 mod places;
+mod queue;
 mod rows;
 mod sweeps;
 mod table;
@@ -22,26 +25,26 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use smallvec::SmallVec;
-
 use crate::{
-    decode::{self, Packet, Transport},
+    decode::{Packet, Transport},
     model::{Observation, Protocol, Sweep, Timestamp},
 };
-use book::{Book, Ends};
-use event::{Event, read};
-use index::SlotId;
+use book::Book;
+use flush::Flushing;
+use queue::Queue;
 use sweeps::Sweeps;
 use table::Table;
-use tuple::{Address, FiveTuple};
+
+pub use arrival::Arrivals;
 
 /// Bounds of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections held at once. A million take some 120 MB, of IPv6 140 MB.
     pub connections: usize,
-    /// Silence after which datagrams between equal ends are a new exchange, in seconds (Linux tracks UDP for 30 to 120).
-    pub datagram_idle_s: f64,
+    /// Silence after which datagrams between equal ends are a new exchange, in microseconds (Linux tracks UDP for 30 to 120
+    /// seconds).
+    pub datagram_idle_us: u32,
     /// Silence after which a connection is written out and forgotten, in seconds; what comes later is joined to it when
     /// the map is made.
     pub idle_s: f64,
@@ -49,7 +52,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 1_250_000, datagram_idle_s: 60.0, idle_s: 3_600.0 }
+        Self { connections: 1_250_000, datagram_idle_us: 60_000_000, idle_s: 3_600.0 }
     }
 }
 
@@ -84,35 +87,15 @@ pub const SHARDS: usize = 8;
 /// Who accepts connections: an address, a port and a protocol.
 pub type Listener = (IpAddr, u16, Protocol);
 
-/// Packets whose connections are looked for at once: more memory at a time is not fetched side by side.
-const AHEAD: usize = 32;
-
-/// A packet with what it means, before its connection is looked for.
-struct Ready<'p> {
-    time: Timestamp,
-    packet: &'p Packet<'p>,
-    about: About,
-}
-
-/// Whose packet it is.
-enum About {
-    V4(Event, Ends<Ipv4Addr>),
-    V6(Event, Ends<Ipv6Addr>),
-    /// It quotes the packet that it is about.
-    Error,
-    Nothing,
-}
-
-fn ends<A: Address>(table: &Table<A>, src: (A, u16), dst: (A, u16), protocol: Protocol) -> Ends<A> {
-    let (tuple, sender) = FiveTuple::of(src, dst, protocol);
-    Ends { tuple, sender, tag: table.tag(&tuple) }
-}
-
 /// The live connections, and the observations of those that were written out.
 pub struct Tracker {
     v4: Table<Ipv4Addr>,
     v6: Table<Ipv6Addr>,
     book: Book,
+    /// Room for a packet that comes by itself.
+    only: Arrivals,
+    /// Where a flush in steps is.
+    flushing: Option<Flushing>,
 }
 
 impl Default for Tracker {
@@ -125,36 +108,42 @@ impl Tracker {
     /// Without any connection.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { v4: Table::default(), v6: Table::default(), book: Book::new(limits) }
+        let (v4, v6, only) = (Table::default(), Table::default(), Arrivals::default());
+        Self { v4, v6, book: Book::new(limits), only, flushing: None }
     }
 
     /// Takes one packet in. Tells whether it says something new of where its connection is seen: another interface, other
-    /// tags, the first packet of one side.
+    /// tags, the first packet of one side; of an error always.
     pub fn ingest(&mut self, time: Timestamp, packet: &Packet<'_>) -> bool {
-        self.make_room(time, 1);
-        self.take(&self.ready(time, packet))
+        let mut only = std::mem::take(&mut self.only);
+        only.clear();
+        only.push(0, time, packet);
+        let mut is_new = matches!(packet.transport, Transport::Unreachable(_));
+        self.ingest_all(&only, |_| is_new = true);
+        self.only = only;
+        is_new
     }
 
-    /// Takes packets in, in their order, each with its time; tells of each what [`Tracker::ingest`] does. Their connections
-    /// are looked for ahead, so that the memory of several is waited for at once.
-    pub fn ingest_all<'p, T>(
-        &mut self,
-        all: &'p [T],
-        packet: impl Fn(&'p T) -> (Timestamp, &'p Packet<'p>),
-        mut tell: impl FnMut(&'p T, bool),
-    ) {
-        for some in all.chunks(AHEAD) {
-            let ready = |one| {
-                let (time, packet) = packet(one);
-                self.ready(time, packet)
-            };
-            let ready: SmallVec<[Ready<'_>; AHEAD]> = some.iter().map(ready).collect();
-            let Some(last) = ready.last() else { continue };
-            self.make_room(last.time, some.len());
-            self.look_ahead(&ready);
-            for (one, ready) in some.iter().zip(&ready) {
-                let is_new = self.take(ready);
-                tell(one, is_new);
+    /// Takes packets in, in their order; tells the numbers of those of which [`Tracker::ingest`] would tell that they say
+    /// something new, but for errors. Their connections are looked for ahead, so that the memory of several is waited for at
+    /// once.
+    pub fn ingest_all(&mut self, packets: &Arrivals, mut tell: impl FnMut(u32)) {
+        let Arrivals { v4, v6, contexts } = packets;
+        let (mut v4, mut v6) = (Queue::new(v4), Queue::new(v6));
+        loop {
+            let (next_v4, next_v6) = (v4.next_number(), v6.next_number());
+            if next_v4 == next_v6 {
+                // both have no more
+                return;
+            }
+            if let Some((count, time)) = if next_v4 < next_v6 { v4.due() } else { v6.due() } {
+                self.make_room(time, count);
+            }
+            let Self { v4: table_v4, v6: table_v6, book, .. } = self;
+            if next_v4 < next_v6 {
+                v4.take(next_v6, (book, table_v4), contexts, &mut tell);
+            } else {
+                v6.take(next_v4, (book, table_v6), contexts, &mut tell);
             }
         }
     }
@@ -170,73 +159,6 @@ impl Tracker {
     /// Learns who listens, as another part of the same capture saw it.
     pub fn know(&mut self, listeners: &[Listener]) {
         self.book.rows.know(listeners);
-    }
-
-    fn ready<'p>(&self, time: Timestamp, packet: &'p Packet<'p>) -> Ready<'p> {
-        let Some((src_port, dst_port, event)) = read(packet) else {
-            return Ready { time, packet, about: About::Error };
-        };
-        let about = self.about(packet, (src_port, dst_port), event);
-        Ready { time, packet, about }
-    }
-
-    fn about(&self, packet: &Packet<'_>, (src_port, dst_port): (u16, u16), event: Event) -> About {
-        match (packet.src, packet.dst) {
-            (IpAddr::V4(src), IpAddr::V4(dst)) => {
-                About::V4(event, ends(&self.v4, (src, src_port), (dst, dst_port), packet.protocol))
-            }
-            (IpAddr::V6(src), IpAddr::V6(dst)) => {
-                About::V6(event, ends(&self.v6, (src, src_port), (dst, dst_port), packet.protocol))
-            }
-            // no packet has ends of two families
-            _ => About::Nothing,
-        }
-    }
-
-    fn look_ahead(&self, ready: &[Ready<'_>]) {
-        let likely: SmallVec<[SlotId; AHEAD]> = ready.iter().map(|one| self.likely(one)).collect();
-        let touch = |(one, id): (&Ready<'_>, &SlotId)| match one.about {
-            About::V4(..) => self.v4.touch(*id),
-            About::V6(..) => self.v6.touch(*id),
-            About::Error | About::Nothing => 0,
-        };
-        let touched = ready.iter().zip(&likely).map(touch).fold(0, |sum, word| sum ^ word);
-        // the reads themselves are what is wanted
-        std::hint::black_box(touched);
-    }
-
-    fn likely(&self, one: &Ready<'_>) -> SlotId {
-        match &one.about {
-            About::V4(_, ends) => self.v4.likely(ends.tag),
-            About::V6(_, ends) => self.v6.likely(ends.tag),
-            About::Error | About::Nothing => index::NONE,
-        }
-    }
-
-    fn take(&mut self, one: &Ready<'_>) -> bool {
-        let Ready { time, packet, about } = one;
-        match about {
-            About::V4(event, ends) => self.book.take(&mut self.v4, (*time, packet, *event), *ends),
-            About::V6(event, ends) => self.book.take(&mut self.v6, (*time, packet, *event), *ends),
-            About::Nothing => false,
-            About::Error => {
-                if let Transport::Unreachable(quote) = packet.transport {
-                    self.refuse(*time, packet, quote);
-                }
-                true
-            }
-        }
-    }
-
-    /// An ICMP error answers an attempt that nobody else answered.
-    fn refuse(&mut self, time: Timestamp, error: &Packet<'_>, quote: &[u8]) {
-        let Some(packet) = decode::quoted(error, quote) else { return };
-        let Some((src_port, dst_port, event)) = read(&packet) else { return };
-        match self.about(&packet, (src_port, dst_port), event) {
-            About::V4(event, ends) => Book::refuse(&mut self.v4, (time, event), ends),
-            About::V6(event, ends) => Book::refuse(&mut self.v6, (time, event), ends),
-            About::Error | About::Nothing => {}
-        }
     }
 
     /// Takes the observations of everything so far out and keeps the connections open: their next packets make further
@@ -287,6 +209,11 @@ impl Tracker {
         self.book.rows.waiting()
     }
 
+    /// Holds at most so many connections from now on.
+    pub fn set_bound(&mut self, connections: usize) {
+        self.book.limits.connections = connections;
+    }
+
     /// Connections held now.
     #[must_use]
     pub fn live(&self) -> usize {
@@ -311,6 +238,14 @@ impl Tracker {
         }
         if self.v4.len() >= self.v6.len() { self.book.evict(&mut self.v4) } else { self.book.evict(&mut self.v6) }
     }
+}
+
+/// Observations in the order of their keys, each key once.
+#[must_use]
+pub fn merged(mut rows: Vec<Observation>) -> Vec<Observation> {
+    // parts of one key stay in the order in which they came
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    rows::joined(rows)
 }
 
 /// What was tried in vain beyond the observations, by source and hour, all so far; of a table that is divided, together.

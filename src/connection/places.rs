@@ -109,7 +109,15 @@ impl Sum {
         self.packets == 1 && self.further == NONE
     }
 
-    fn add(&mut self, bytes: u32) {
+    /// Whether it is of this place, and has seen packets, and has room for one more of so many bytes.
+    #[inline]
+    pub fn is_at(&self, point: u32, bytes: u32) -> bool {
+        self.packets > 0 && self.point == point && self.bytes.checked_add(bytes).is_some()
+    }
+
+    /// One more packet at this place.
+    #[inline]
+    pub fn add(&mut self, bytes: u32) {
         self.packets += 1;
         self.bytes += bytes;
     }

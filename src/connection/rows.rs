@@ -29,6 +29,9 @@ struct RowKey {
     contexts: [ContextSet; 2],
 }
 
+/// Bits of [`RowKey::rank`] below the hour, the protocol, the opening and the family.
+const END_BITS: u32 = 86;
+
 /// Listeners that are remembered. They only lay rows out well; a capture that invents them shall not fill the memory.
 const MAX_LISTENERS: usize = 65_536;
 
@@ -119,20 +122,25 @@ impl Rows {
         self.written = 0;
         let mut words: HashMap<[ContextSet; 2], (String, String)> = HashMap::default();
         let by_key = std::mem::take(&mut self.by_key);
+        let mut order: Vec<(u128, usize)> = Vec::with_capacity(by_key.len());
         let mut rows: Vec<Observation> = Vec::with_capacity(by_key.len());
-        for (key, traces) in by_key {
+        for (n, (key, traces)) in by_key.into_iter().enumerate() {
             let (vlans, tunnels) = words
                 .entry(key.contexts)
                 .or_insert_with(|| (contexts.vlans(key.contexts), contexts.tunnels(key.contexts)));
+            order.push((key.rank(), n));
             rows.push(Observation { key: key.observation_key((vlans, tunnels)), traces });
         }
-        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        self.sweeps.fold(joined(rows))
+        order.sort_unstable_by(|(rank, n), (other, m)| rank.cmp(other).then_with(|| rows[*n].key.cmp(&rows[*m].key)));
+        // observations are long: each is moved once
+        let mut rows: Vec<Option<Observation>> = rows.into_iter().map(Some).collect();
+        let sorted = order.into_iter().filter_map(|(_, n)| rows.get_mut(n).and_then(Option::take)).collect();
+        self.sweeps.fold(joined(sorted))
     }
 }
 
 /// Rows with equal keys together: sets of contexts that differ may read alike, tags that one side came with, or both.
-fn joined(rows: Vec<Observation>) -> Vec<Observation> {
+pub(super) fn joined(rows: Vec<Observation>) -> Vec<Observation> {
     if rows.windows(2).all(|pair| matches!(pair, [a, b] if a.key != b.key)) {
         return rows;
     }
@@ -160,6 +168,23 @@ fn together(mut parts: Vec<TraceSet>) -> TraceSet {
 }
 
 impl RowKey {
+    /// A number in the order of [`ObservationKey`], as far as it tells: the same where only tags, tunnels or the second half
+    /// of an address of IPv6 differ.
+    fn rank(&self) -> u128 {
+        let Self { hour, protocol, opening, src, dst, dst_port, .. } = *self;
+        // without its sign the order of the hours holds
+        let hour = u128::from(hour.0.cast_unsigned() ^ 1 << 31);
+        let head = hour << 9 | u128::from(protocol.0) << 1 | u128::from(opening == Opening::Open);
+        let (family, ends) = match (src, dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                (0, u128::from(src.to_bits()) << 48 | u128::from(dst.to_bits()) << 16 | u128::from(dst_port))
+            }
+            (IpAddr::V4(src), IpAddr::V6(_)) => (0, u128::from(src.to_bits()) << 48 | 0xffff_ffff_ffff),
+            (IpAddr::V6(src), _) => (1, src.to_bits() >> (u128::BITS - END_BITS)),
+        };
+        (head << 1 | family) << END_BITS | ends
+    }
+
     fn observation_key(self, (vlans, tunnels): (&str, &str)) -> ObservationKey {
         let Self { hour, protocol, opening, src, dst, dst_port, .. } = self;
         let (vlans, tunnels) = (vlans.to_owned(), tunnels.to_owned());

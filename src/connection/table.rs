@@ -3,7 +3,7 @@
 //! A million connections are a hundred megabytes, so that neither the slots nor their keys are held twice: the index holds
 //! their numbers alone, and slots come in blocks, which are never copied to make room.
 
-use std::hash::BuildHasher;
+use std::{hash::BuildHasher, ops::Range};
 
 use foldhash::fast::RandomState;
 
@@ -78,6 +78,14 @@ impl<A: Address> Table<A> {
         slot.map_or(0, |slot| u32::from(slot.tuple.protocol.0) ^ slot.connection.touch())
     }
 
+    /// Whether this slot holds the first connection of this five-tuple.
+    #[inline]
+    pub fn is_first_of(&self, id: SlotId, tuple: &FiveTuple<A>) -> bool {
+        let (block, n) = place(id);
+        let slot = self.blocks.get(block).and_then(|block| block.get(n));
+        slot.is_some_and(|slot| slot.is == Use::First && slot.tuple == *tuple)
+    }
+
     /// The first connection of a five-tuple.
     pub fn find(&self, tag: Tag, tuple: &FiveTuple<A>) -> Option<SlotId> {
         self.index.find(tag, |id| self.slot(id).tuple == *tuple)
@@ -114,6 +122,17 @@ impl<A: Address> Table<A> {
     /// The first connections of all five-tuples, in an order that only the packets decide.
     pub fn firsts(&self) -> impl Iterator<Item = SlotId> {
         (0..).zip(self.blocks.iter().flatten()).filter(|(_, slot)| slot.is == Use::First).map(|(id, _)| id)
+    }
+
+    /// Those of some slots.
+    pub fn firsts_within(&self, slots: Range<usize>) -> impl Iterator<Item = SlotId> {
+        let ids = (slots.start..slots.end.min(self.slots())).filter_map(|id| SlotId::try_from(id).ok());
+        ids.filter(|id| self.is_first(*id))
+    }
+
+    /// How many slots there are, used or not.
+    pub fn slots(&self) -> usize {
+        self.blocks.len().saturating_sub(1) * BLOCK + self.blocks.last().map_or(0, Vec::len)
     }
 
     /// Whether the slot holds the first connection of a five-tuple.

@@ -25,20 +25,32 @@ impl Side {
 
 /// An address of one family: connections of IPv4 take less room than those of IPv6.
 pub(super) trait Address: Copy + Ord + Hash + Into<IpAddr> {
-    /// Feeds a pair of addresses to a hasher: in as few words as they have.
-    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H);
+    /// What puts ends in order, by address and port.
+    fn rank(self, port: u16) -> impl Ord;
+
+    /// Feeds a pair of addresses and 40 bits beside them to a hasher: in as few words as they have.
+    fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H);
 }
 
 impl Address for Ipv4Addr {
-    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H) {
-        state.write_u64(u64::from(low.to_bits()) << 32 | u64::from(high.to_bits()));
+    fn rank(self, port: u16) -> impl Ord {
+        u64::from(self.to_bits()) << 16 | u64::from(port)
+    }
+
+    fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H) {
+        state.write_u128(u128::from(low.to_bits()) << 72 | u128::from(high.to_bits()) << 40 | u128::from(beside));
     }
 }
 
 impl Address for Ipv6Addr {
-    fn hash_pair<H: Hasher>(low: Self, high: Self, state: &mut H) {
+    fn rank(self, port: u16) -> impl Ord {
+        (self.to_bits(), port)
+    }
+
+    fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H) {
         state.write_u128(low.to_bits());
         state.write_u128(high.to_bits());
+        state.write_u64(beside);
     }
 }
 
@@ -54,8 +66,10 @@ pub(super) struct FiveTuple<A> {
 
 impl<A: Address> FiveTuple<A> {
     /// The ends in order, and which of them sent.
+    #[inline]
     pub fn of(src: (A, u16), dst: (A, u16), protocol: Protocol) -> (Self, Side) {
-        let (low, high, sender) = if src <= dst { (src, dst, Side::Low) } else { (dst, src, Side::High) };
+        let is_in_order = src.0.rank(src.1) <= dst.0.rank(dst.1);
+        let (low, high, sender) = if is_in_order { (src, dst, Side::Low) } else { (dst, src, Side::High) };
         (Self { low: low.0, high: high.0, low_port: low.1, high_port: high.1, protocol }, sender)
     }
 
@@ -69,8 +83,7 @@ impl<A: Address> FiveTuple<A> {
 
 impl<A: Address> Hash for FiveTuple<A> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        A::hash_pair(self.low, self.high, state);
         let ports = u64::from(self.low_port) << 16 | u64::from(self.high_port);
-        state.write_u64(ports << 8 | u64::from(self.protocol.0));
+        A::hash_pair(self.low, self.high, ports << 8 | u64::from(self.protocol.0), state);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     capture::live::LiveOptions,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How much to take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Every packet.
@@ -28,6 +28,43 @@ struct Config {
     snaplen: Option<u32>,
     promiscuous: Option<bool>,
     mode: Option<Mode>,
+}
+
+/// The file with the defaults, each line with what it means: what is printed is read again as it is.
+#[must_use]
+pub fn commented() -> String {
+    let LiveOptions { filter, snaplen, promiscuous, is_light, buffer_bytes: _ } = LiveOptions::default();
+    let mode = if is_light { Mode::Connections } else { Mode::Packets };
+    // all fields by their names: one that is added is missed here by the compiler
+    let Config { filter, snaplen, promiscuous, mode } =
+        Config { filter, snaplen: Some(snaplen), promiscuous: Some(promiscuous), mode: Some(mode) };
+    let lines = [
+        (
+            "filter",
+            told(&filter),
+            "Only packets that pass this filter, see pcap-filter(7): \"not port 22\"; null as the flag says.",
+        ),
+        (
+            "snaplen",
+            told(&snaplen),
+            "Bytes to take of each packet, from 64 to 262144: headers with tags and a tunnel, and names.",
+        ),
+        ("promiscuous", told(&promiscuous), "Whether to see packets for other hosts too."),
+        (
+            "mode",
+            told(&mode),
+            "packets takes every packet, connections of TCP what opens and closes, and one in 32 of the rest.",
+        ),
+    ];
+    let head = "# flowmap capture --config FILE: what stands here goes before the flags, and is read again at SIGHUP.\n\
+                # A line that is taken out is as its flag says.\n";
+    let line = |(name, value, means): (&str, String, &str)| format!("\n# {means}\n{name}: {value}\n");
+    head.to_owned() + &lines.map(line).concat()
+}
+
+/// A value as it stands in YAML: JSON is a part of it.
+fn told(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Why a file does not hold.
@@ -95,5 +132,25 @@ mod tests {
         assert_eq!(of("snaplen: 12\n").unwrap_err().to_string(), "`snaplen` (12) must be between 64 and 262144");
         assert!(of("filtr: x\n").unwrap_err().to_string().contains("filtr"));
         assert!(of("a: 1\n---\nb: 2\n").is_err() && of("mode: all\n").is_err());
+    }
+
+    #[test]
+    fn the_commented_file_is_read_back_and_says_every_default() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), commented()).unwrap();
+        let defaults = LiveOptions::default();
+        // what it says wins over flags that say something else
+        let others = LiveOptions {
+            snaplen: 99,
+            filter: None,
+            promiscuous: !defaults.promiscuous,
+            is_light: !defaults.is_light,
+            buffer_bytes: defaults.buffer_bytes,
+        };
+        assert_eq!(read(file.path(), &others).unwrap(), defaults);
+        let text = commented();
+        let (set, comments): (Vec<&str>, Vec<&str>) =
+            text.lines().filter(|line| !line.is_empty()).partition(|line| !line.starts_with('#'));
+        assert_eq!((set.len(), comments.len()), (4, 6), "{text}");
     }
 }

@@ -139,6 +139,13 @@ impl Shared {
         }
     }
 
+    /// Connections in the tables of the other capture threads, as they were told last.
+    pub fn connections_of_others(&self, n: usize) -> u64 {
+        let figures = locked(&self.figures);
+        let others = figures.interfaces.iter().enumerate().filter(|(other, _)| *other != n);
+        others.map(|(_, it)| it.connections).sum()
+    }
+
     /// Changes what is known of the store.
     pub fn of_store(&self, change: impl FnOnce(&mut StoreFigures)) {
         change(&mut locked(&self.figures).store);

@@ -14,7 +14,7 @@ mod supervise;
 mod worker;
 mod writer;
 
-pub use config::{ConfigError, Mode};
+pub use config::{ConfigError, Mode, commented as commented_config};
 pub use examine::{Finding, State, examine};
 pub use figures::{Figures, InterfaceFigures, StoreFigures};
 pub use lock::{AlreadyRunning, Lock, LockError, running};
@@ -55,6 +55,8 @@ pub struct Options {
     pub flush_interval: Duration,
     /// How long history is kept; for ever without it.
     pub keep: Option<Duration>,
+    /// How long the hours of history are kept apart, after which a day is kept as one; for ever without it.
+    pub thin_after: Option<Duration>,
     /// Where to answer to Prometheus.
     pub metrics: Option<SocketAddr>,
 }

@@ -143,3 +143,85 @@ fn check_no_new_privileges() -> Result<(), String> {
     let is_set = status.lines().any(|line| line.split_whitespace().eq(["NoNewPrivs:", "1"]));
     if is_set { Ok(()) } else { Err("not set".into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        env,
+        fs::File,
+        io::{self, ErrorKind},
+        net::{TcpListener, TcpStream},
+        process::Command,
+    };
+
+    use super::*;
+
+    /// Where a confined process is to write; it is the child then.
+    const FOLDER: &str = "FLOWMAP_TEST_CONFINED_TO";
+    /// A file and an address that it may not reach.
+    const FORBIDDEN: &str = "FLOWMAP_TEST_FORBIDDEN";
+
+    fn is_refused<T>(done: io::Result<T>) -> bool {
+        done.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    }
+
+    /// What the child can still do, which it should not.
+    fn try_all(folder: &Path, forbidden: &str) -> Vec<String> {
+        let (file, address) = forbidden.split_once(' ').unwrap();
+        let lacking = confine(folder, None);
+        let is_lacking = |what: &str| lacking.iter().any(|it| it.starts_with(what));
+        let mut wrong = Vec::new();
+        let mut check = |what: &str, holds: bool| {
+            if !holds {
+                wrong.push(what.to_owned());
+            }
+        };
+        check("write the store", fs::write(folder.join("store"), "x").is_ok());
+        check("read interfaces", fs::read_dir("/sys/class/net").is_ok() && File::open("/proc/net/dev").is_ok());
+        if !is_lacking("landlock") {
+            check("refuse to read another file", is_refused(File::open(file)));
+            check("refuse to write another file", is_refused(fs::write(file, "y")));
+            check("refuse to remove another file", is_refused(fs::remove_file(file)));
+            check("refuse to connect", is_refused(TcpStream::connect(address)));
+            check("refuse to listen", is_refused(TcpListener::bind("127.0.0.1:0")));
+        }
+        if !is_lacking("seccomp") {
+            check("refuse to run a program", is_refused(Command::new("/bin/true").status()));
+            check("refuse to run a shell", is_refused(Command::new("/bin/sh").args(["-c", "true"]).status()));
+        }
+        if !is_lacking("capabilities") {
+            let effective = caps::read(None, CapSet::Effective).unwrap();
+            check("have no other capability", effective.iter().all(|it| *it == KEPT));
+            let regained = caps::raise(None, CapSet::Effective, Capability::CAP_SYS_ADMIN);
+            check("get no other capability", regained.is_err());
+        }
+        for lack in &lacking {
+            eprintln!("skipped: not confined by {lack}");
+        }
+        wrong
+    }
+
+    /// In a process of its own, for nothing gives back what is given up.
+    #[test]
+    fn a_confined_process_opens_no_other_file_connects_to_nobody_and_runs_no_program() {
+        if let (Ok(folder), Ok(forbidden)) = (env::var(FOLDER), env::var(FORBIDDEN)) {
+            assert_eq!(try_all(Path::new(&folder), &forbidden), [""; 0]);
+            return;
+        }
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let file = outside.path().join("secret");
+        fs::write(&file, "secret").unwrap();
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["a_confined_process_opens_no_other_file", "--nocapture", "--test-threads=1"])
+            .env(FOLDER, inside.path())
+            .env(FORBIDDEN, format!("{} {}", file.display(), listener.local_addr().unwrap()))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        eprint!("{said}");
+        assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "secret");
+        assert_eq!(fs::read_to_string(inside.path().join("store")).unwrap(), "x");
+    }
+}

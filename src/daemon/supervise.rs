@@ -115,7 +115,7 @@ impl Daemon {
         let _ = lock.write(&shared.figures());
         let (outbox, inbox) = mpsc::unbounded_channel::<Flush>();
         let (opened, is_opened) = oneshot::channel();
-        let writer = Writer::new(&options.store, options.keep, shared.clone());
+        let writer = Writer::new(options, shared.clone());
         let writer = spawn_blocking(move || writer.run(inbox, opened));
         is_opened.await.unwrap_or_else(|_| Err(StoreError::Damaged("the writer ended".into())))?;
         let start = |(n, capture)| {

@@ -26,6 +26,9 @@ use crate::{
 
 /// How often the clock is looked at while packets come, in packets.
 const PACKETS_PER_LOOK: u32 = 512;
+/// Connections that are written out between two looks for packets. A step takes less time than a look brings packets, and both
+/// together less than the kernel has room for.
+const CONNECTIONS_PER_STEP: usize = 512;
 /// How often figures are told.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the thread sleeps where there is no interface, before it looks whether to stop.
@@ -46,6 +49,7 @@ const SAMPLED: &str = "times fewer packets within TCP connections were taken (--
 /// What is handed to the writer.
 pub(super) struct Flush {
     pub run: Run,
+    /// In no order; one key may come in several parts.
     pub observations: Vec<Observation>,
     pub learnt: Learnt,
     /// Cleared when it is done with: until then its sender hands over nothing more.
@@ -63,6 +67,8 @@ pub(super) struct Worker {
     from: Timestamp,
     source: Source,
     intake: Intake,
+    /// What the flush that goes on has brought so far.
+    rows: Vec<Observation>,
     run: Run,
     figures: InterfaceFigures,
     /// What handles lost that are closed, and the one that is open.
@@ -71,6 +77,8 @@ pub(super) struct Worker {
     flush_interval: Duration,
     pending: Arc<AtomicBool>,
     outbox: UnboundedSender<Flush>,
+    /// Connections that it may hold whatever the other interfaces do.
+    share: usize,
     shared: Arc<Shared>,
 }
 
@@ -96,15 +104,14 @@ impl Worker {
         shared: Arc<Shared>,
     ) -> Self {
         let interface = options.interfaces.get(n).cloned().unwrap_or_default();
-        let of_all = Limits::default();
-        let limits = Limits { connections: of_all.connections.div_ceil(options.interfaces.len().max(1)), ..of_all };
         Self {
             n,
             live: shared.live(),
             telling: shared.tellings(),
             from: Timestamp(i64::MIN),
             source: Source::Open(Box::new(capture)),
-            intake: Intake::new(limits).with_options(options.decode.clone()),
+            intake: Intake::new(Limits::default()).with_options(options.decode.clone()),
+            rows: Vec::new(),
             run: new_run(options, &interface),
             figures: InterfaceFigures { interface: interface.clone(), is_up: true, ..InterfaceFigures::default() },
             interface,
@@ -113,6 +120,7 @@ impl Worker {
             flush_interval: options.flush_interval,
             pending: Arc::default(),
             outbox,
+            share: Limits::default().connections / options.interfaces.len().max(1),
             shared,
         }
     }
@@ -126,8 +134,16 @@ impl Worker {
             }
             self.read();
             self.look_around(&mut times);
+            if self.intake.is_flushing() {
+                self.flush_some();
+            }
         }
-        self.flush();
+        while self.intake.is_flushing() {
+            self.flush_some();
+        }
+        // and what came meanwhile
+        self.rows = self.intake.flush();
+        self.hand_over();
         self.run
     }
 
@@ -145,10 +161,12 @@ impl Worker {
                 Ok(Some(frame)) if frame.time < self.from => {}
                 Ok(Some(frame)) => {
                     self.figures.bytes += u64::from(frame.wire_length);
-                    self.intake.take(&frame);
+                    self.intake.take_soon(&frame);
                 }
                 Ok(None) => {
-                    capture.wait();
+                    if !self.intake.is_flushing() {
+                        capture.wait();
+                    }
                     break;
                 }
                 Err(error) => {
@@ -180,7 +198,7 @@ impl Worker {
                         break;
                     }
                     self.figures.bytes += u64::from(frame.wire_length);
-                    self.intake.take(&frame);
+                    self.intake.take_soon(&frame);
                 }
                 self.drops_before = self.drops_before.plus(old.drops());
                 self.drops_now = Drops::default();
@@ -213,10 +231,10 @@ impl Worker {
             times.told = now;
         }
         let is_due = now.duration_since(times.flushed) >= self.flush_interval;
-        let is_free = !self.pending.load(Ordering::Acquire);
+        let is_free = !self.pending.load(Ordering::Acquire) && !self.intake.is_flushing();
         let has_much = self.intake.waiting() > MAX_WAITING;
         if is_free && (is_due || has_much) {
-            self.flush();
+            self.intake.begin_flush();
             times.flushed = now;
         } else if has_much {
             let left_out = self.intake.drain().iter().map(|row| row.traces.total()).sum::<u64>();
@@ -261,13 +279,24 @@ impl Worker {
         self.run.first_packet = counts.span.map(|span| span.first);
         self.run.last_packet = counts.span.map(|span| span.last);
         self.shared.publish(self.n, self.figures.clone());
+        // what the others leave: in the second until they tell, all together may hold a little more than the bound
+        let others = usize::try_from(self.shared.connections_of_others(self.n)).unwrap_or(usize::MAX);
+        self.intake.set_bound(Limits::default().connections.saturating_sub(others).max(self.share));
+    }
+
+    /// Goes on with a flush by a step, and hands over what it brought when it is done.
+    fn flush_some(&mut self) {
+        self.rows.append(&mut self.intake.flush_some(CONNECTIONS_PER_STEP));
+        if !self.intake.is_flushing() {
+            self.hand_over();
+        }
     }
 
     /// Hands over what is new.
-    fn flush(&mut self) {
+    fn hand_over(&mut self) {
         self.tell();
         let links = self.intake.links();
-        let observations = self.intake.flush();
+        let observations = std::mem::take(&mut self.rows);
         self.run.sweeps = self.intake.sweeps();
         let learnt = Learnt { names: self.intake.names(), links };
         self.pending.store(true, Ordering::Release);

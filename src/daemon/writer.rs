@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashSet,
+    fs::File,
     hash::BuildHasher,
-    io,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
@@ -11,13 +13,17 @@ use std::{
 
 use foldhash::fast::FixedState;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::{figures::Shared, worker::Flush};
+use super::{Options, figures::Shared, worker::Flush};
 use crate::{
+    connection,
     model::{Observation, Opening, Timestamp},
-    store::{Run, Store, StoreError},
+    store::{Run, Store, StoreError, Thinning},
 };
+
+/// A packet that nobody takes is lost, a flush can wait: on a core that they share the capture threads go before the writer.
+const NICENESS: i32 = 10;
 
 /// After a failure it is tried again after this time, then after twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -37,6 +43,10 @@ const BETWEEN_CLEANINGS: Duration = Duration::from_mins(5);
 /// What writes.
 pub(super) struct Writer {
     path: PathBuf,
+    /// Open, unless it could not be opened again.
+    store: Option<Store>,
+    /// The file as it was when it was opened.
+    opened: Option<Identity>,
     shared: Arc<Shared>,
     /// Whether it was said that the store cannot be written.
     is_said: bool,
@@ -46,17 +56,24 @@ pub(super) struct Writer {
     /// Hashes of client, server and port.
     known: HashSet<u64>,
     keep: Option<Duration>,
+    thin_after: Option<Duration>,
+    /// A day whose hours are on their way into one.
+    thinning: Option<Thinning>,
     /// When to look for what is too old.
     next_cleaning: Instant,
 }
 
 impl Writer {
-    pub fn new(path: &Path, keep: Option<Duration>, shared: Arc<Shared>) -> Self {
+    pub fn new(options: &Options, shared: Arc<Shared>) -> Self {
         let next_cleaning = Instant::now();
         Self {
-            keep,
+            keep: options.keep,
+            thin_after: options.thin_after,
+            thinning: None,
             next_cleaning,
-            path: path.to_owned(),
+            path: options.store.clone(),
+            store: None,
+            opened: None,
             shared,
             is_said: false,
             stopped: None,
@@ -71,6 +88,8 @@ impl Writer {
         inbox: UnboundedReceiver<Flush>,
         opened: oneshot::Sender<Result<(), StoreError>>,
     ) -> io::Result<Option<StoreError>> {
+        // Linux takes it for this thread and those that it starts; where it refuses, the writer is as important as the others
+        let _ = rustix::process::setpriority_process(None, NICENESS);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         Ok(runtime.block_on(self.open_and_write(inbox, opened)))
     }
@@ -80,53 +99,79 @@ impl Writer {
         mut inbox: UnboundedReceiver<Flush>,
         opened: oneshot::Sender<Result<(), StoreError>>,
     ) -> Option<StoreError> {
-        let mut store = match Store::open_for_daemon(&self.path).await {
-            Ok(store) => store,
-            Err(error) => {
-                // nobody listens where the daemon ended meanwhile
-                let _ = opened.send(Err(error));
-                return None;
-            }
-        };
-        let _ = opened.send(Ok(()));
+        let is_open = self.open().await;
+        let is_there = is_open.is_ok();
+        // nobody listens where the daemon ended meanwhile
+        let _ = opened.send(is_open);
+        if !is_there {
+            return None;
+        }
         while let Some(mut flush) = inbox.recv().await {
+            flush.observations = connection::merged(std::mem::take(&mut flush.observations));
             self.note_novelty(&flush.observations);
             self.cut(&mut flush.run);
-            store = self.write(store, &flush).await;
+            self.write(&flush).await;
             flush.pending.store(false, Ordering::Release);
-            self.clean(&store).await;
+            self.clean().await;
         }
         if self.unwritten.is_none() {
-            store.close().await;
+            self.close().await;
         }
         self.unwritten
     }
 
     /// Writes it, as often as it takes.
-    async fn write(&mut self, mut store: Store, flush: &Flush) -> Store {
+    async fn write(&mut self, flush: &Flush) {
         let mut wait = FIRST_WAIT;
         loop {
             let begun = Instant::now();
-            let Err(error) = store.extend_run(&flush.run, &flush.observations, &flush.learnt).await else {
-                self.note_success(begun.elapsed());
-                return store;
-            };
+            let Err(error) = self.try_to_write(flush).await else { return self.note_success(begun.elapsed()) };
             self.note_failure(&error);
             if self.is_out_of_patience() {
                 self.unwritten = Some(error);
-                return store;
+                return;
             }
             self.sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
-            store = self.opened_again(store).await;
+            // where SQLite gave a transaction up by itself, this connection does not know
+            self.close().await;
+        }
+    }
+
+    async fn try_to_write(&mut self, flush: &Flush) -> Result<(), StoreError> {
+        if self.store.is_some() && self.opened != Identity::of(&self.path) {
+            warn!("{}: another file is there than before, or none; it is opened again", self.path.display());
+            // what its log holds belongs to it, and not to another file of this name; where it is gone nothing can be done
+            if let Some(store) = &self.store {
+                let _ = store.take_log_in().await;
+            }
+            self.close().await;
+        }
+        if self.store.is_none() {
+            self.open().await?;
+        }
+        match &self.store {
+            Some(store) => store.extend_run(&flush.run, &flush.observations, &flush.learnt).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), StoreError> {
+        self.store = Some(Store::open_for_daemon(&self.path).await?);
+        self.opened = Identity::of(&self.path);
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        self.thinning = None;
+        if let Some(store) = self.store.take() {
+            store.close().await;
         }
     }
 
     /// The time before which all is forgotten.
     fn horizon(&self) -> Option<Timestamp> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        let nanos = i64::try_from(now.saturating_sub(self.keep?).as_nanos()).ok()?;
-        Some(Timestamp(nanos).hour().start())
+        Some(before(self.keep?)?.hour().start())
     }
 
     /// A run that goes on does not tell of what is forgotten.
@@ -136,27 +181,27 @@ impl Writer {
         }
     }
 
-    /// Takes a little of what is too old out, and comes back soon where more is left.
-    async fn clean(&mut self, store: &Store) {
-        let Some(horizon) = self.horizon().filter(|_| Instant::now() >= self.next_cleaning) else { return };
-        if self.shared.is_stopping() {
+    /// Takes a little of what is too old out, or brings some hours into days, and comes back soon where more is left.
+    async fn clean(&mut self) {
+        if Instant::now() < self.next_cleaning || self.shared.is_stopping() {
             return;
         }
-        // a store that cannot be written is told by the next flush
-        let is_more_left = store.forget_some(horizon).await.unwrap_or(false);
+        // a store that cannot be written is told by the next flush; what was begun of a day is begun again then
+        let is_more_left = self.clean_some().await.unwrap_or(false);
         self.next_cleaning = Instant::now() + if is_more_left { Duration::ZERO } else { BETWEEN_CLEANINGS };
     }
 
-    /// The store by a new connection: where SQLite gave a transaction up by itself, the old one does not know.
-    async fn opened_again(&self, store: Store) -> Store {
-        match Store::open_for_daemon(&self.path).await {
-            Ok(fresh) => {
-                store.close().await;
-                fresh
-            }
-            // the next attempt will tell why
-            Err(_) => store,
+    async fn clean_some(&mut self) -> Result<bool, StoreError> {
+        let horizon = self.horizon();
+        let Some(store) = &self.store else { return Ok(false) };
+        let mut is_more_left = false;
+        if let Some(horizon) = horizon {
+            is_more_left |= store.forget_some(horizon).await?;
         }
+        if let Some(before) = self.thin_after.and_then(before) {
+            is_more_left |= store.thin_some(&mut self.thinning, before).await?;
+        }
+        Ok(is_more_left)
     }
 
     fn note_success(&mut self, took: Duration) {
@@ -209,6 +254,30 @@ impl Writer {
             }
         }
     }
+}
+
+/// What tells a file from another one that is put in its place, and from one that was overwritten: of SQLite the first bytes are
+/// always the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    head: [u8; 16],
+}
+
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let (about, mut head) = (file.metadata().ok()?, [0; 16]);
+        file.read_exact(&mut head).ok()?;
+        Some(Self { device: about.dev(), inode: about.ino(), head })
+    }
+}
+
+/// So long ago.
+fn before(time: Duration) -> Option<Timestamp> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(now.saturating_sub(time).as_nanos()).ok().map(Timestamp)
 }
 
 /// Bytes of the store with its write-ahead log.

@@ -36,7 +36,9 @@ impl Fragment {
         self.0.get() | 1
     }
 
-    fn is_later(self) -> bool {
+    /// Whether it is past the first of its packet: it has no ports.
+    #[must_use]
+    pub fn is_later(self) -> bool {
         self.0.get() & 1 == 1
     }
 }
@@ -76,7 +78,7 @@ impl Fragments {
     }
 
     fn note(&mut self, key: u64, time: Timestamp, packet: &Packet<'_>) {
-        let Some(packet) = head(packet) else { return };
+        let Some(packet) = packet.as_part() else { return };
         let entry = (key, First { time, packet });
         let place = self.oldest;
         if let Some(slot) = self.ring.get_mut(place) {
@@ -92,30 +94,45 @@ impl Fragments {
     }
 }
 
-/// What the later fragments of this one share with it; `None` where they belong to no flow, as those of an error.
-fn head(first: &Packet<'_>) -> Option<Packet<'static>> {
-    let transport = match first.transport {
-        Transport::Tcp { src_port, dst_port, .. }
-        | Transport::Udp { src_port, dst_port, .. }
-        | Transport::Sctp { src_port, dst_port, .. } => Transport::Part { src_port, dst_port },
-        Transport::Other => Transport::Part { src_port: 0, dst_port: 0 },
-        Transport::Part { .. } | Transport::Unreachable(_) => return None,
-    };
-    let Packet {
-        vlans, tunnels, point, is_broadcast, src, dst, protocol, hop_limit, ip_id, ip_bytes, fragment, ..
-    } = *first;
-    Some(Packet {
-        vlans,
-        tunnels,
-        point,
-        is_broadcast,
-        src,
-        dst,
-        protocol,
-        hop_limit,
-        ip_id,
-        ip_bytes,
-        fragment,
-        transport,
-    })
+impl Packet<'_> {
+    /// What all fragments of one packet share; `None` where they belong to no flow, as those of an error.
+    #[must_use]
+    pub fn as_part(&self) -> Option<Packet<'static>> {
+        let transport = match self.transport {
+            Transport::Tcp { src_port, dst_port, .. }
+            | Transport::Udp { src_port, dst_port, .. }
+            | Transport::Sctp { src_port, dst_port, .. }
+            | Transport::Part { src_port, dst_port } => Transport::Part { src_port, dst_port },
+            Transport::Other => Transport::Part { src_port: 0, dst_port: 0 },
+            Transport::Unreachable(_) => return None,
+        };
+        let Packet {
+            vlans,
+            tunnels,
+            point,
+            is_broadcast,
+            src,
+            dst,
+            protocol,
+            hop_limit,
+            ip_id,
+            ip_bytes,
+            fragment,
+            ..
+        } = *self;
+        Some(Packet {
+            vlans,
+            tunnels,
+            point,
+            is_broadcast,
+            src,
+            dst,
+            protocol,
+            hop_limit,
+            ip_id,
+            ip_bytes,
+            fragment,
+            transport,
+        })
+    }
 }

@@ -71,10 +71,18 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "a packet is long to copy, and each is decoded here")]
 pub fn decode_with<'a>(frame: &Frame<'a>, options: &Options) -> Result<Packet<'a>, NotDecoded> {
-    match common::decode(frame, place(frame.interface, 0, 0), options) {
+    match common(frame, options) {
         Some(packet) => Ok(packet),
         None => general(frame, options),
     }
+}
+
+/// Decodes a common frame: what most are. `None` where [`decode_with`] must be asked, which gives the same of this one.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a packet is long to copy, and each is decoded here")]
+#[must_use]
+pub fn common<'a>(frame: &Frame<'a>, options: &Options) -> Option<Packet<'a>> {
+    common::decode(frame, place(frame.interface, 0, 0), options)
 }
 
 /// Decodes a frame of any kind.

@@ -2,10 +2,19 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::{Cursor, Layer, NotDecoded, be16};
 
 /// Tags deeper than this are not stacked by anyone.
 const MAX_TAGS: usize = 8;
+
+/// Bits of a VLAN's id.
+const ID_BITS: usize = 12;
+
+/// Stacks of so many ids fit a word, beside their depth.
+const MAX_PACKED: usize = 4;
+const DEPTH_BITS: usize = 3;
 
 /// The VLAN ids of a frame, outer first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,11 +30,35 @@ impl VlanStack {
         self.ids.get(..usize::from(self.depth)).unwrap_or_default()
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.depth == 0
+    }
+
     /// A stack of these ids, outer first; `None` where they are too many.
     #[must_use]
     pub fn of(ids: &[u16]) -> Option<Self> {
         let mut stack = Self::default();
         ids.iter().all(|id| stack.push(*id)).then_some(stack)
+    }
+
+    /// Up to four ids in a word, which is above 0 where there are some; `None` where they are more.
+    #[must_use]
+    pub(crate) fn packed(&self) -> Option<u64> {
+        let ids = self.ids();
+        let word = ids.iter().fold(0, |word, id| word << ID_BITS | u64::from(*id));
+        let has_room = ids.len() <= MAX_PACKED && ids.iter().all(|id| id >> ID_BITS == 0);
+        has_room.then_some(word << DEPTH_BITS | u64::from(self.depth))
+    }
+
+    /// The ids of [`VlanStack::packed`].
+    #[must_use]
+    pub(crate) fn unpacked(word: u64) -> Self {
+        let depth = usize::try_from(word & ((1 << DEPTH_BITS) - 1)).unwrap_or_default().min(MAX_PACKED);
+        let id = |n: usize| (word >> DEPTH_BITS >> (ID_BITS * (depth - 1 - n))) & ((1 << ID_BITS) - 1);
+        let ids: SmallVec<[u16; MAX_PACKED]> = (0..depth).filter_map(|n| u16::try_from(id(n)).ok()).collect();
+        Self::of(&ids).unwrap_or_default()
     }
 
     /// Adds one more inside; false where there is no room.
@@ -59,4 +92,19 @@ pub(super) fn strip(cursor: &mut Cursor<'_>, stack: &mut VlanStack) -> Result<()
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn up_to_four_ids_fit_a_word_and_come_out_again() {
+        for ids in [&[][..], &[0], &[4095], &[0, 0], &[1, 0, 4095], &[4095, 1, 2, 3]] {
+            let stack = VlanStack::of(ids).unwrap();
+            assert_eq!(stack.packed().map(VlanStack::unpacked), Some(stack));
+            assert_eq!(stack.packed() == Some(0), ids.is_empty());
+        }
+        assert_eq!(VlanStack::of(&[1, 2, 3, 4, 5]).unwrap().packed(), None);
+    }
 }

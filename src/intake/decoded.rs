@@ -5,28 +5,26 @@ use std::{net::IpAddr, ops::Range};
 use super::{Counts, digest::Digest};
 use crate::{
     capture::{Batch, Frame},
-    connection::SHARDS,
-    decode::{Fragments, NotDecoded, Options, Packet, Transport, decode_with, quoted},
+    connection::{Arrivals, SHARDS},
+    decode::{Fragment, Fragments, NotDecoded, Options, Packet, Transport, common, decode_with, quoted},
     model::{Protocol, Timestamp},
     names, segment,
 };
 
-/// A packet on its way to its connection.
-pub(super) struct Taken<'b> {
-    /// The number of its frame in the batch.
-    pub n: usize,
-    pub time: Timestamp,
-    pub packet: Packet<'b>,
+/// A fragment without its data: a first one is to be remembered, a later one is of no connection until its first is known.
+struct Piece {
+    n: usize,
+    time: Timestamp,
+    packet: Packet<'static>,
 }
 
 /// A part of a batch, decoded.
-pub(super) struct Decoded<'b> {
+pub(super) struct Decoded {
     pub counts: Counts,
     pub digest: Digest,
-    /// The packets by the shard of their connection.
-    pub by_shard: [Vec<Taken<'b>>; SHARDS],
-    /// Fragments, which are of no connection until the first of their packet is known.
-    pub fragments: Vec<Taken<'b>>,
+    /// The packets by the shard of their connection, each with the number of its frame in the batch.
+    pub by_shard: [Arrivals; SHARDS],
+    pieces: Vec<Piece>,
     /// Frames that may tell a name.
     pub names: Vec<usize>,
     /// Frames that may tell of their link, whatever connection they are of.
@@ -35,15 +33,15 @@ pub(super) struct Decoded<'b> {
     pub places: segment::Places,
 }
 
-impl<'b> Decoded<'b> {
+impl Decoded {
     /// Decodes the frames of these numbers.
-    pub fn of(batch: &'b Batch, numbers: Range<usize>, options: &Options) -> Self {
+    pub fn of(batch: &Batch, numbers: Range<usize>, options: &Options) -> Self {
         let room = numbers.len() / SHARDS * 2;
         let mut decoded = Self {
             counts: Counts::default(),
             digest: Digest::default(),
-            by_shard: std::array::from_fn(|_| Vec::with_capacity(room)),
-            fragments: Vec::new(),
+            by_shard: std::array::from_fn(|_| Arrivals::with_capacity(room)),
+            pieces: Vec::new(),
             names: Vec::new(),
             links: Vec::new(),
             places: segment::Places::default(),
@@ -54,33 +52,56 @@ impl<'b> Decoded<'b> {
         decoded
     }
 
-    fn add(&mut self, n: usize, frame: &Frame<'b>, options: &Options) {
+    fn add(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {
         self.counts.begin(frame);
         self.digest.add(frame);
+        match common(frame, options) {
+            Some(packet) => {
+                self.places.count_tagged(frame, &packet.vlans);
+                self.take(n, frame.time, &packet);
+            }
+            None => self.add_uncommon(n, frame, options),
+        }
+    }
+
+    /// The same of a frame that is not a common one: out of the way of those that are.
+    #[cold]
+    fn add_uncommon(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {
         self.places.count(frame);
         match decode_with(frame, options) {
             Ok(packet) => {
-                if names::may_tell(&packet) {
-                    self.names.push(n);
+                let is_later = packet.fragment.is_some_and(Fragment::is_later);
+                if let Some(piece) = packet.fragment.and_then(|_| packet.as_part()) {
+                    self.pieces.push(Piece { n, time: frame.time, packet: piece });
                 }
-                if speaks_of_links(&packet) {
-                    self.links.push(n);
-                }
-                let taken = Taken { n, time: frame.time, packet };
-                if packet.fragment.is_some() {
-                    self.fragments.push(taken);
-                } else {
-                    self.hand_on(taken);
-                }
+                if is_later { self.note(n, &packet) } else { self.take(n, frame.time, &packet) }
             }
             Err(reason) => self.leave_out(n, reason),
         }
     }
 
-    fn hand_on(&mut self, taken: Taken<'b>) {
-        self.counts.use_packet(&taken.packet);
-        if let Some(shard) = self.by_shard.get_mut(shard(&taken.packet)) {
-            shard.push(taken);
+    #[inline]
+    fn take(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
+        self.note(n, packet);
+        self.hand_on(n, time, packet);
+    }
+
+    /// What a packet tells beside its connection.
+    #[inline]
+    fn note(&mut self, n: usize, packet: &Packet<'_>) {
+        if names::may_tell(packet) {
+            self.names.push(n);
+        }
+        if speaks_of_links(packet) {
+            self.links.push(n);
+        }
+    }
+
+    #[inline]
+    fn hand_on(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
+        self.counts.use_packet(packet);
+        if let Some(shard) = self.by_shard.get_mut(shard(packet)) {
+            shard.push(u32::try_from(n).unwrap_or(u32::MAX), time, packet);
         }
     }
 
@@ -89,41 +110,48 @@ impl<'b> Decoded<'b> {
         self.links.push(n);
     }
 
-    /// Takes the fragments to the connections of their packets, between the other packets.
+    /// Remembers first fragments, and takes later ones to the connections of their packets, between the other packets.
     pub fn join_fragments(&mut self, known: &mut Fragments) {
-        if self.fragments.is_empty() {
-            return;
-        }
-        for Taken { n, time, packet } in std::mem::take(&mut self.fragments) {
-            match known.joined(time, packet) {
-                Ok(packet) => self.hand_on(Taken { n, time, packet }),
-                Err(reason) => self.leave_out(n, reason),
+        let pieces = std::mem::take(&mut self.pieces);
+        for Piece { n, time, packet } in &pieces {
+            let is_later = packet.fragment.is_some_and(Fragment::is_later);
+            match known.joined(*time, *packet) {
+                Ok(packet) if is_later => self.hand_on(*n, *time, &packet),
+                Ok(_) => {}
+                Err(reason) => self.leave_out(*n, reason),
             }
         }
-        for shard in &mut self.by_shard {
-            shard.sort_by_key(|taken| taken.n);
+        if !pieces.is_empty() {
+            self.by_shard.iter_mut().for_each(Arrivals::sort);
         }
     }
 }
 
-/// Whether a packet may tell more of its link than its addresses: broadcasts, neighbour discovery, DHCP.
+/// Whether a packet may tell more of its link than its addresses: broadcasts, errors, neighbour discovery, DHCP.
+#[inline]
 pub(super) fn speaks_of_links(packet: &Packet<'_>) -> bool {
     const DHCP_SERVER: u16 = 67;
     let is_dhcp = matches!(packet.transport, Transport::Udp { src_port: DHCP_SERVER, .. });
-    packet.is_broadcast || packet.protocol == Protocol::ICMPV6 || is_dhcp
+    let is_error = matches!(packet.transport, Transport::Unreachable(_));
+    packet.is_broadcast || packet.protocol == Protocol::ICMPV6 || is_dhcp || is_error
 }
 
 /// The shard of a packet: by the two addresses in any order, so that fragments, which name no ports, go with the rest, and
 /// an error goes with what it is about. It has no seed, for equal captures shall give equal stores.
+#[inline]
 fn shard(packet: &Packet<'_>) -> usize {
-    let about = match packet.transport {
-        Transport::Unreachable(quote) => quoted(packet, quote),
-        _ => None,
+    let (src, dst) = match packet.transport {
+        Transport::Unreachable(quote) => ends_of_quoted(packet, quote),
+        _ => (packet.src, packet.dst),
     };
-    let (src, dst) = about.map_or((packet.src, packet.dst), |about| (about.src, about.dst));
     let both = word(src).wrapping_add(word(dst)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     // the upper bits are the well mixed ones
     usize::try_from(both >> 32).unwrap_or_default() % SHARDS
+}
+
+#[cold]
+fn ends_of_quoted(error: &Packet<'_>, quote: &[u8]) -> (IpAddr, IpAddr) {
+    quoted(error, quote).map_or((error.src, error.dst), |about| (about.src, about.dst))
 }
 
 /// An address, so that sums of two are well spread.

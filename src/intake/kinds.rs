@@ -22,7 +22,7 @@ impl Kinds {
             Protocol::UDP => self.udp += 1,
             other => *self.others.entry(other).or_default() += 1,
         }
-        self.tagged += u64::from(!packet.vlans.ids().is_empty());
+        self.tagged += u64::from(!packet.vlans.is_empty());
         self.tunnelled += u64::from(!packet.tunnels.is_empty());
         self.fragments += u64::from(packet.fragment.is_some());
     }

@@ -5,6 +5,7 @@
 //! one frame by itself, in parts; the connections, in shards by their ends. How many threads there are changes nothing of
 //! what comes out, for the shards are always as many.
 
+mod ahead;
 mod decoded;
 mod digest;
 mod kinds;
@@ -19,9 +20,10 @@ use crate::{
     connection::{self, Bound, Limits, SHARDS, Tracker},
     decode::{Fragments, NotDecoded, Options, Packet, decode_with},
     model::{LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
-    names::Gatherer,
+    names::{self, Gatherer},
     segment::Table,
 };
+use ahead::Ahead;
 use decoded::{Decoded, speaks_of_links};
 use digest::Digest;
 pub use kinds::Kinds;
@@ -88,11 +90,15 @@ pub struct Intake {
     links: Table,
     counts: Counts,
     digest: Digest,
-    /// The batch that is worked on, the one that is read meanwhile, and the one before with what is still to be heard.
-    current: Batch,
+    /// The batch that is read, the one that is decoded meanwhile, and the one before, whose packets go to their connections
+    /// at the same time.
     next: Batch,
+    current: Batch,
     before: Batch,
-    notable: Notable,
+    /// What was decoded of the one before.
+    decoded: Vec<Decoded>,
+    /// Frames that came one by one.
+    ahead: Ahead,
 }
 
 /// Frames of a batch, by number, that tell more than a packet of a connection.
@@ -126,10 +132,11 @@ impl Intake {
             links: Table::default(),
             counts: Counts::default(),
             digest: Digest::default(),
-            current: Batch::default(),
             next: Batch::default(),
+            current: Batch::default(),
             before: Batch::default(),
-            notable: Notable::default(),
+            decoded: Vec::new(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -143,7 +150,39 @@ impl Intake {
     pub fn take(&mut self, frame: &Frame<'_>) {
         self.counts.begin(frame);
         self.digest.add(frame);
-        let mut decoded = decode_with(frame, &self.options);
+        let decoded = decode_with(frame, &self.options);
+        self.take_decoded(frame, decoded);
+    }
+
+    /// The same for many that come one by one: their connections are looked for some at a time. What this was given is in
+    /// [`Intake::flush`], [`Intake::flush_some`] and [`Intake::finish`]; it is not in [`Intake::digest`].
+    pub fn take_soon(&mut self, frame: &Frame<'_>) {
+        self.counts.begin(frame);
+        let decoded = decode_with(frame, &self.options);
+        if let Ok(packet) = &decoded
+            && self.ahead.keep(frame, packet)
+        {
+            self.counts.use_packet(packet);
+            if names::may_tell(packet) {
+                self.names.take(frame.time, packet);
+            }
+            if self.ahead.is_full() {
+                self.settle();
+            }
+            return;
+        }
+        self.settle();
+        self.take_decoded(frame, decoded);
+    }
+
+    /// Takes in what [`Intake::take_soon`] still keeps.
+    fn settle(&mut self) {
+        if let Some(tracker) = self.shards.first_mut() {
+            self.ahead.settle(tracker, &mut self.links);
+        }
+    }
+
+    fn take_decoded<'f>(&mut self, frame: &Frame<'f>, mut decoded: Result<Packet<'f>, NotDecoded>) {
         if let Ok(packet) = &decoded
             && packet.fragment.is_some()
         {
@@ -182,31 +221,48 @@ impl Intake {
         })
     }
 
-    /// Works on the batch that was filled last, and has the next one filled meanwhile; false where nothing is left.
+    /// One step of all that is done with batches, each thing with another one; false where nothing is left.
     fn step<E: Send>(&mut self, fill: impl FnOnce(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
-        let current = std::mem::take(&mut self.current);
-        let Self { next, before, notable, names, links, options, fragments, .. } = self;
+        let (mut next, current) = (std::mem::take(&mut self.next), std::mem::take(&mut self.current));
+        let options = self.options.clone();
         next.clear();
-        let (filled, (mut parts, ())) = rayon::join(
-            || fill(next),
-            || rayon::join(|| decoded(&current, options), || hear(before, notable, (names, links), options)),
-        );
+        let (filled, (decoded, ())) =
+            rayon::join(|| fill(&mut next), || rayon::join(|| decoded(&current, &options), || self.deliver()));
+        self.next = std::mem::replace(&mut self.before, current);
+        (self.current, self.decoded) = (next, decoded);
         filled?;
-        for part in &mut parts {
-            part.join_fragments(fragments);
-        }
-        self.notable = track(&mut self.shards, &parts);
-        self.count(&parts);
-        drop(parts);
-        self.current = std::mem::replace(&mut self.next, std::mem::replace(&mut self.before, current));
         Ok(!self.current.is_empty() || !self.before.is_empty())
     }
 
-    fn count(&mut self, parts: &[Decoded<'_>]) {
+    /// Takes what was decoded of a batch to where it belongs.
+    fn deliver(&mut self) {
+        let mut parts = std::mem::take(&mut self.decoded);
+        for part in &mut parts {
+            part.join_fragments(&mut self.fragments);
+        }
+        let notable = track(&mut self.shards, &parts);
+        self.count(&parts);
+        self.hear(&notable);
+    }
+
+    fn count(&mut self, parts: &[Decoded]) {
         for part in parts {
             self.counts.join(&part.counts);
             self.digest.then(part.digest);
             self.links.add_places(&part.places);
+        }
+    }
+
+    /// Hears what the frames of a batch tell beside their connections, in their order.
+    fn hear(&mut self, notable: &Notable) {
+        let Self { before, names, links, options, .. } = self;
+        for frame in notable.names.iter().filter_map(|n| before.get(*n)) {
+            if let Ok(packet) = decode_with(&frame, options) {
+                names.take(frame.time, &packet);
+            }
+        }
+        for frame in notable.links.iter().filter_map(|n| before.get(*n)) {
+            links.hear(&frame);
         }
     }
 
@@ -239,6 +295,12 @@ impl Intake {
         self.shards.iter().map(Tracker::waiting).sum()
     }
 
+    /// Holds at most so many connections from now on: what others leave of a bound that is shared.
+    pub fn set_bound(&mut self, connections: usize) {
+        let of_one = connections.div_ceil(self.shards.len().max(1));
+        self.shards.iter_mut().for_each(|shard| shard.set_bound(of_one));
+    }
+
     /// Connections held now.
     #[must_use]
     pub fn live(&self) -> usize {
@@ -252,6 +314,7 @@ impl Intake {
 
     /// What frames said about their links that is new or told again since this was asked for last.
     pub fn links(&mut self) -> Vec<LinkSighting> {
+        self.settle();
         self.links.news()
     }
 
@@ -269,6 +332,24 @@ impl Intake {
     /// Takes out the observations of everything so far; connections stay open.
     pub fn flush(&mut self) -> Vec<Observation> {
         self.of_all(Tracker::flush)
+    }
+
+    /// Begins to do so in small steps, between which frames are taken in.
+    pub fn begin_flush(&mut self) {
+        self.settle();
+        self.shards.iter_mut().for_each(Tracker::begin_flush);
+    }
+
+    /// Whether there are more steps.
+    #[must_use]
+    pub fn is_flushing(&self) -> bool {
+        self.shards.iter().any(Tracker::is_flushing)
+    }
+
+    /// A step, of so many connections; what it gives may have one key in several parts: see [`connection::merged`].
+    pub fn flush_some(&mut self, connections: usize) -> Vec<Observation> {
+        self.settle();
+        self.shards.iter_mut().flat_map(|shard| shard.flush_some(connections)).collect()
     }
 
     /// Ends all connections and takes their observations out, some at a time: none are left where none come.
@@ -295,6 +376,7 @@ impl Intake {
     }
 
     fn of_all(&mut self, take: impl Fn(&mut Tracker) -> Vec<Observation> + Send + Sync) -> Vec<Observation> {
+        self.settle();
         if let [only] = &mut self.shards[..] {
             return take(only);
         }
@@ -305,26 +387,18 @@ impl Intake {
 }
 
 /// Decodes a batch in parts.
-fn decoded<'b>(batch: &'b Batch, options: &Options) -> Vec<Decoded<'b>> {
+fn decoded(batch: &Batch, options: &Options) -> Vec<Decoded> {
     let size = batch.len().div_ceil(PARTS).max(1);
     let edge = |n: usize| (n * size).min(batch.len());
     (0..PARTS).into_par_iter().map(|n| Decoded::of(batch, edge(n)..edge(n + 1), options)).collect()
 }
 
 /// Takes the packets to their connections, each shard for itself; tells which frames are worth hearing.
-fn track(shards: &mut [Tracker], parts: &[Decoded<'_>]) -> Notable {
+fn track(shards: &mut [Tracker], parts: &[Decoded]) -> Notable {
     let of_shard = |(shard, tracker): (usize, &mut Tracker)| {
         let mut news: Vec<usize> = Vec::new();
         for packets in parts.iter().filter_map(|part| part.by_shard.get(shard)) {
-            tracker.ingest_all(
-                packets,
-                |taken| (taken.time, &taken.packet),
-                |taken, is_new| {
-                    if is_new {
-                        news.push(taken.n);
-                    }
-                },
-            );
+            tracker.ingest_all(packets, |number| news.push(number as usize));
         }
         news
     };
@@ -332,17 +406,4 @@ fn track(shards: &mut [Tracker], parts: &[Decoded<'_>]) -> Notable {
     let of_parts = parts.iter().flat_map(|part| part.links.iter().copied());
     let names = parts.iter().flat_map(|part| part.names.iter().copied()).collect();
     Notable { names, links: news.into_iter().flatten().chain(of_parts).collect() }
-}
-
-/// Hears what the frames of a batch tell beside their connections, in their order.
-fn hear(batch: &mut Batch, notable: &Notable, (names, links): (&mut Gatherer, &mut Table), options: &Options) {
-    for frame in notable.names.iter().filter_map(|n| batch.get(*n)) {
-        if let Ok(packet) = decode_with(&frame, options) {
-            names.take(frame.time, &packet);
-        }
-    }
-    for frame in notable.links.iter().filter_map(|n| batch.get(*n)) {
-        links.hear(&frame);
-    }
-    batch.clear();
 }

@@ -268,6 +268,12 @@ impl Trace {
         (self.src_port, self.identity)
     }
 
+    /// Where it stands among those of which a sample is kept: the smallest ranks are.
+    #[must_use]
+    pub fn rank(&self) -> u64 {
+        rank(self.id())
+    }
+
     /// The same as seen from its other end, whose port this is.
     #[must_use]
     pub fn turned(self, src_port: u16) -> Self {

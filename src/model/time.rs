@@ -32,6 +32,15 @@ impl Timestamp {
         u32::try_from(self.0.rem_euclid(HOUR_NS) / 1_000).unwrap_or(0)
     }
 
+    /// Its hour, and microseconds since the start of that.
+    #[inline]
+    #[must_use]
+    pub fn in_hour(self) -> (Hour, u32) {
+        let hour = self.0.div_euclid(HOUR_NS);
+        let since = self.0 - hour * HOUR_NS;
+        (Hour(i32::try_from(hour).unwrap_or(0)), u32::try_from(since.unsigned_abs() / 1_000).unwrap_or(0))
+    }
+
     /// Seconds from `earlier` to this, negative where it lies before.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a duration for comparing, not a time")]
@@ -155,6 +164,7 @@ mod tests {
         for text in ["2026-09-21T10:59:59.999999Z", "1969-12-31T23:59:59.5Z", "1970-01-01T00:00:00Z"] {
             let time = Timestamp::parse(text).unwrap();
             assert_eq!(time.hour().at(time.micros_in_hour()), time, "{text}");
+            assert_eq!(time.in_hour(), (time.hour(), time.micros_in_hour()), "{text}");
             assert_eq!(time.to_string(), text);
         }
     }

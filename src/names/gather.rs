@@ -74,12 +74,13 @@ impl Default for Gatherer {
 #[inline]
 #[must_use]
 pub fn may_tell(packet: &Packet<'_>) -> bool {
-    const NAMED: [u16; 4] = [DNS, MDNS, LLMNR, DHCP_SERVER];
     match packet.transport {
         Transport::Tcp { src_port, data, .. } => {
             src_port == DNS || matches!(data, [22, 3, ..] | [b'C'..=b'T', b'A'..=b'Z', ..])
         }
-        Transport::Udp { src_port, dst_port, .. } => NAMED.contains(&src_port) || dst_port == DHCP_SERVER,
+        Transport::Udp { src_port, dst_port, .. } => {
+            matches!(src_port, DNS | MDNS | LLMNR | DHCP_SERVER) || dst_port == DHCP_SERVER
+        }
         _ => false,
     }
 }

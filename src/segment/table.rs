@@ -8,12 +8,12 @@ use std::{
 use foldhash::HashMap;
 
 use crate::{
-    capture::{Frame, LinkType},
+    capture::Frame,
     decode::{
         VlanStack,
         neighbour::{Carried, Fact, Neighbour, neighbour},
     },
-    model::{Hops, How, LinkKey, LinkSighting, Mac, Span},
+    model::{Hops, How, LinkKey, LinkSighting, Mac, Span, Timestamp},
 };
 
 /// Bounds of the table.
@@ -266,55 +266,84 @@ impl Table {
 #[derive(Default)]
 pub struct Places {
     counted: Vec<(Place, Row)>,
-    /// The numbers of those met last, by a part of what they are, each one more than it is: 0 is none.
+    /// The numbers of those met last, by a part of what they are.
     recent: Recent,
-    /// Where the frames of an interface without tags were counted last: most have none.
-    untagged: Option<(u32, usize)>,
 }
 
-struct Recent([u32; RECENT]);
+/// For a word of what a place is, its number.
+struct Recent([Option<(u64, u32)>; RECENT]);
 
 impl Default for Recent {
     fn default() -> Self {
-        Self([0; RECENT])
+        Self([None; RECENT])
     }
 }
 
 impl Places {
+    /// Forgets what was counted.
+    pub fn clear(&mut self) {
+        self.counted.clear();
+        self.recent = Recent::default();
+    }
+
     /// Counts a frame.
     pub fn count(&mut self, frame: &Frame<'_>) {
-        let row = Row::of(frame);
-        if let Some((interface, n)) = self.untagged
-            && interface == frame.interface
-            && is_untagged(frame)
-            && let Some((_, known)) = self.counted.get_mut(n)
-        {
-            return known.join(&row);
+        let n = self.number(Place::of(frame, &neighbour(frame)));
+        if let Some((_, row)) = self.counted.get_mut(n) {
+            row.add(frame.time);
         }
-        let place = Place::of(frame, &neighbour(frame));
-        let Some(recent) = self.recent.0.get_mut(place.bucket()) else { return };
-        let likely = recent.checked_sub(1).and_then(|n| self.counted.get_mut(n as usize));
-        if let Some((_, known)) = likely.filter(|(known, _)| *known == place) {
-            return known.join(&row);
+    }
+
+    /// Counts a frame of Ethernet whose tags were read already.
+    #[inline]
+    pub fn count_tagged(&mut self, frame: &Frame<'_>, vlans: &VlanStack) {
+        // an interface's number and up to four tags in one word; what does not fit is counted like any other
+        let word = vlans.packed().filter(|_| frame.interface < 1 << 12);
+        let Some(word) = word.map(|word| word << 12 | u64::from(frame.interface)) else { return self.count(frame) };
+        let bucket = usize::try_from(word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58).unwrap_or_default();
+        let n = match self.recent.0.get(bucket).copied().flatten() {
+            Some((known, n)) if known == word => n as usize,
+            _ => {
+                let (interface, vlans) = (frame.interface, Some(*vlans));
+                let n = self.number(Place { interface, interface_index: 0, vlans, medium: How::Frame });
+                if let Some(recent) = self.recent.0.get_mut(bucket) {
+                    *recent = u32::try_from(n).ok().map(|n| (word, n));
+                }
+                n
+            }
+        };
+        if let Some((_, row)) = self.counted.get_mut(n) {
+            row.add(frame.time);
         }
-        let n = self.counted.iter().position(|(known, _)| *known == place).unwrap_or(self.counted.len());
-        match self.counted.get_mut(n) {
-            Some((_, known)) => known.join(&row),
-            None => self.counted.push((place, row)),
-        }
-        *recent = u32::try_from(n + 1).unwrap_or_default();
-        if is_untagged(frame) {
-            self.untagged = Some((frame.interface, n));
-        }
+    }
+
+    /// The number of a place, with a row for what will be counted there.
+    fn number(&mut self, place: Place) -> usize {
+        let known = self.counted.iter().position(|(known, _)| *known == place);
+        known.unwrap_or_else(|| {
+            self.counted.push((place, Row::NONE));
+            self.counted.len() - 1
+        })
     }
 }
 
-/// Whether the frame certainly has no tags.
-fn is_untagged(frame: &Frame<'_>) -> bool {
-    frame.link == LinkType::ETHERNET && matches!(frame.data.get(12..14), Some([0x08, 0x00] | [0x86, 0xdd]))
-}
-
 impl Row {
+    /// No frame: its span is that of none.
+    const NONE: Self = Self {
+        span: Span { first: Timestamp(i64::MAX), last: Timestamp(i64::MIN) },
+        packets: 0,
+        received: 0,
+        hops: Hops { high: 0, low: 0 },
+        has_news: true,
+    };
+
+    /// One more frame.
+    #[inline]
+    fn add(&mut self, time: Timestamp) {
+        self.span.join(Span::at(time));
+        self.packets += 1;
+    }
+
     /// One frame.
     fn of(frame: &Frame<'_>) -> Self {
         Self { span: Span::at(frame.time), packets: 1, received: 0, hops: Hops::default(), has_news: true }

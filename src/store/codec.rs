@@ -27,20 +27,25 @@ pub(super) fn put_set(bytes: &mut Vec<u8>, set: &TraceSet, has_records: bool) {
         put(bytes, u64::from(trace.first - before));
         before = trace.first;
         put(bytes, u64::from(trace.last.saturating_sub(trace.first)));
-        put(bytes, u64::from(trace.src_port));
-        bytes.extend(trace.identity.to_le_bytes());
-        bytes.extend(trace.answer.to_le_bytes());
-        put(bytes, u64::from(trace.src_end.wrapping_sub(trace.identity)));
-        put(bytes, u64::from(trace.dst_end.wrapping_sub(trace.answer)));
-        put(bytes, u64::from(trace.flags.0));
-        put_tally(bytes, &trace.from_src);
-        put_tally(bytes, &trace.from_dst);
-        let (src, dst) = (trace.hops_src, trace.hops_dst);
-        bytes.extend([src.high, src.low, dst.high, dst.low]);
-        if has_records {
-            put(bytes, trace.lump.connections);
-            put(bytes, u64::from(trace.lump.hours));
-        }
+        put_rest(bytes, trace, has_records);
+    }
+}
+
+/// What a connection is, but for its times.
+pub(super) fn put_rest(bytes: &mut Vec<u8>, trace: &Trace, has_records: bool) {
+    put(bytes, u64::from(trace.src_port));
+    bytes.extend(trace.identity.to_le_bytes());
+    bytes.extend(trace.answer.to_le_bytes());
+    put(bytes, u64::from(trace.src_end.wrapping_sub(trace.identity)));
+    put(bytes, u64::from(trace.dst_end.wrapping_sub(trace.answer)));
+    put(bytes, u64::from(trace.flags.0));
+    put_tally(bytes, &trace.from_src);
+    put_tally(bytes, &trace.from_dst);
+    let (src, dst) = (trace.hops_src, trace.hops_dst);
+    bytes.extend([src.high, src.low, dst.high, dst.low]);
+    if has_records {
+        put(bytes, trace.lump.connections);
+        put(bytes, u64::from(trace.lump.hours));
     }
 }
 
@@ -139,6 +144,15 @@ impl<'a> Input<'a> {
         let first = before.checked_add(self.small()?)?;
         *before = first;
         let last = first.checked_add(self.small()?)?;
+        Some(Trace { first, last, ..self.rest(version)? })
+    }
+
+    /// A connection that [`put_rest`] wrote: its times are left to the caller.
+    pub fn timeless(&mut self, has_records: bool) -> Option<Trace> {
+        self.rest(if has_records { VERSION_OF_RECORDS } else { VERSION })
+    }
+
+    fn rest(&mut self, version: u64) -> Option<Trace> {
         let src_port = self.small()?;
         let identity = u32::from_le_bytes(self.fixed()?);
         let answer = u32::from_le_bytes(self.fixed()?);
@@ -160,13 +174,12 @@ impl<'a> Input<'a> {
             src_end,
             dst_end,
             flags,
-            first,
-            last,
             from_src,
             from_dst,
             hops_src: Hops { high: src_high, low: src_low },
             hops_dst: Hops { high: dst_high, low: dst_low },
             lump,
+            ..Trace::default()
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
 
 mod codec;
+mod day;
 mod decisions;
 mod inventory;
 mod links;
@@ -14,6 +15,7 @@ mod part;
 mod retention;
 mod run;
 mod sweeps;
+mod thinning;
 mod watch;
 
 pub use decisions::{DecisionChange, EntryId, KeptChange, LogEntry, Written as Decided};
@@ -21,6 +23,7 @@ pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSna
 pub use links::SeenLink;
 pub use observations::Filter;
 pub use run::{Learnt, Loss, Run, RunId, RunWriter, Written};
+pub use thinning::Thinning;
 pub use watch::{Change, Watch, WatchId};
 
 use std::path::PathBuf;

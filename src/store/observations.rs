@@ -15,7 +15,7 @@ use super::{
     part::{self, Part, PartWriter},
     run::signed,
 };
-use crate::model::{Hour, Observation, Timestamp};
+use crate::model::{Hour, Observation, ObservationKey, Timestamp};
 
 /// Parts in one INSERT: a megabyte.
 const PARTS_AT_ONCE: usize = 16;
@@ -72,7 +72,7 @@ fn laid_out(observations: &[Observation]) -> Vec<Part> {
 }
 
 /// Writes parts of a batch, of which some are there already.
-async fn insert(
+pub(super) async fn insert(
     connection: &mut SqliteConnection,
     (run, batch, written): (RunId, i64, usize),
     parts: &[Part],
@@ -80,9 +80,10 @@ async fn insert(
     let numbered: Vec<(u64, &Part)> = (written as u64..).zip(parts).collect();
     for some in numbered.chunks(PARTS_AT_ONCE) {
         let mut insert =
-            QueryBuilder::<Sqlite>::new("INSERT INTO observation_part (run, hour, batch, part, sampled, data) ");
+            QueryBuilder::<Sqlite>::new("INSERT INTO observation_part (run, hour, hours, batch, part, sampled, data) ");
         insert.push_values(some, |mut values, (n, part)| {
-            values.push_bind(run.0).push_bind(part.hour.0).push_bind(batch).push_bind(signed(*n));
+            values.push_bind(run.0).push_bind(part.hour.0).push_bind(part.hours);
+            values.push_bind(batch).push_bind(signed(*n));
             values.push_bind(signed(part.sampled)).push_bind(&part.data[..]);
         });
         insert.build().execute(&mut *connection).await?;
@@ -92,7 +93,7 @@ async fn insert(
 
 /// How many observations of a run hold a sample of their connections.
 pub(super) async fn sampled(connection: &mut SqliteConnection, run: RunId) -> Result<u64, StoreError> {
-    let sql = "SELECT COALESCE(SUM(sampled), 0) FROM observation_part WHERE run = $1";
+    let sql = "SELECT COALESCE(SUM(sampled), 0) FROM observation_part WHERE run = $1 AND batch >= 0";
     let sampled: i64 = sqlx::query_scalar(sql).bind(run.0).fetch_one(connection).await?;
     Ok(sampled.unsigned_abs())
 }
@@ -108,7 +109,8 @@ pub(super) enum Settle {
 
 /// Brings the batches of a run's hours into one each, so that every key is there once.
 pub(super) async fn settle(connection: &mut SqliteConnection, run: RunId, which: Settle) -> Result<(), StoreError> {
-    let sql = "SELECT run, hour, batch, part FROM observation_part WHERE run = $1 ORDER BY hour, batch, part";
+    let sql = "SELECT run, hour, batch, part FROM observation_part
+               WHERE run = $1 AND hours = 1 ORDER BY hour, batch, part";
     let rows = sqlx::query(sql).bind(run.0).fetch_all(&mut *connection).await?;
     let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
     let newest = places.last().map(|place| place.hour);
@@ -135,7 +137,7 @@ async fn settle_hour(connection: &mut SqliteConnection, run: RunId, places: &[Pl
         }
     }
     insert(connection, (run, last.batch + 1, written), &Vec::from_iter(writer.finish_some())).await?;
-    sqlx::query("DELETE FROM observation_part WHERE run = $1 AND hour = $2 AND batch <= $3")
+    sqlx::query("DELETE FROM observation_part WHERE run = $1 AND hour = $2 AND hours = 1 AND batch <= $3")
         .bind(run.0)
         .bind(first.hour.0)
         .bind(last.batch)
@@ -154,9 +156,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let rows = sqlx::query(
             "SELECT run, hour, batch, part FROM observation_part
-             WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)
-                 AND ($2 IS NULL OR hour >= $2) AND ($3 IS NULL OR hour <= $3)
-             ORDER BY run, hour, batch, part",
+             WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1) AND batch >= 0
+                 AND ($2 IS NULL OR hour + hours > $2) AND ($3 IS NULL OR hour <= $3)
+             ORDER BY run, hour, hours, batch, part",
         )
         .bind(&filter.site)
         .bind(filter.since.map(|time| time.hour().0))
@@ -164,6 +166,8 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
+        let (since, until) = (filter.since.map(Timestamp::hour), filter.until.map(Timestamp::hour));
+        let is_within = |hour: Hour| since.is_none_or(|since| hour >= since) && until.is_none_or(|until| hour <= until);
         let mut connection = self.pool.acquire().await?;
         for hour in places.chunk_by(|a, b| (a.run, a.hour) == (b.run, b.hour)) {
             let Some(run) = hour.first().map(|place| place.run).filter(|run| !filter.exclude.contains(run)) else {
@@ -171,7 +175,10 @@ impl Store {
             };
             let mut merge = Merge::new(hour);
             while let Some(observation) = merge.next(&mut connection).await? {
-                take(run, observation);
+                // of a day some hours may lie outside
+                if is_within(observation.key.hour) {
+                    take(run, observation);
+                }
             }
         }
         Ok(())
@@ -179,8 +186,8 @@ impl Store {
 }
 
 /// Where a part is.
-#[derive(Clone, Copy)]
-struct Place {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
     run: RunId,
     hour: Hour,
     batch: i64,
@@ -188,14 +195,14 @@ struct Place {
 }
 
 impl Place {
-    fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Self, StoreError> {
+    pub fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Self, StoreError> {
         let (run, hour) = (RunId(row.try_get("run")?), Hour(row.try_get("hour")?));
         Ok(Self { run, hour, batch: row.try_get("batch")?, part: row.try_get("part")? })
     }
 }
 
 /// The batches of one run and hour, read side by side, a part of each at a time.
-struct Merge {
+pub(super) struct Merge {
     cursors: Vec<Cursor>,
 }
 
@@ -205,13 +212,13 @@ struct Cursor {
 }
 
 impl Merge {
-    /// Over parts of one hour, in the order of their batches.
-    fn new(places: &[Place]) -> Self {
+    /// Over parts in the order of their hours and batches.
+    pub fn new(places: &[Place]) -> Self {
         let cursor = |batch: &[Place]| Cursor {
             parts: batch.iter().copied().collect(),
             rows: Vec::new().into_iter().peekable(),
         };
-        Self { cursors: places.chunk_by(|a, b| a.batch == b.batch).map(cursor).collect() }
+        Self { cursors: places.chunk_by(|a, b| (a.hour, a.batch) == (b.hour, b.batch)).map(cursor).collect() }
     }
 
     /// The next observation in the order of the keys, whole.
@@ -233,6 +240,28 @@ impl Merge {
         }
         Ok(Some(whole))
     }
+}
+
+impl Merge {
+    /// Of several hours: what they saw between the next two ends, in their order; none where there is no more.
+    pub async fn next_of_day(&mut self, connection: &mut SqliteConnection) -> Result<Vec<Observation>, StoreError> {
+        for cursor in &mut self.cursors {
+            cursor.fill(connection).await?;
+        }
+        self.cursors.retain_mut(|cursor| cursor.rows.peek().is_some());
+        let heads = self.cursors.iter_mut().filter_map(|cursor| cursor.rows.peek());
+        let Some(first) = heads.map(|head| &head.key).min_by(|a, b| ends(a).cmp(&ends(b))).cloned() else {
+            return Ok(Vec::new());
+        };
+        let next = |cursor: &mut Cursor| cursor.rows.next_if(|head| ends(&head.key) == ends(&first));
+        Ok(self.cursors.iter_mut().filter_map(next).collect())
+    }
+}
+
+/// All of a key but its hour.
+fn ends(key: &ObservationKey) -> impl Ord {
+    let ObservationKey { hour: _, protocol, opening, src, dst, dst_port, vlans, tunnels } = key;
+    (*protocol, *opening, *src, *dst, *dst_port, vlans, tunnels)
 }
 
 impl Cursor {

@@ -15,6 +15,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for a daemon, which tries again later, and is not to be kept from ending.
 const DAEMON_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Pages that SQLite keeps for a daemon, which writes and reads little again: 2 MB, in KiB with a sign before it.
+const DAEMON_CACHE: &str = "-2048";
+
 /// How many rows are read ahead of who takes them: with few the two threads wait for each other at every row.
 const ROWS_AHEAD: usize = 1_024;
 
@@ -28,6 +31,7 @@ impl Store {
     /// of the store.
     pub async fn open_for_daemon(path: &Path) -> Result<Self, StoreError> {
         let options = options().busy_timeout(DAEMON_BUSY_TIMEOUT).pragma("temp_store", "MEMORY");
+        let options = options.pragma("cache_size", DAEMON_CACHE);
         let store = Self::open_with(path, options).await?;
         match store.check_writable().await {
             // others may be writing: that ends
@@ -86,6 +90,13 @@ impl Store {
         let store = Self { pool };
         store.lay_out_old_rows().await?;
         Ok(store)
+    }
+
+    /// Takes what the write-ahead log holds into the file, also where that has another name by now: SQLite would not do it when
+    /// such a store is closed.
+    pub async fn take_log_in(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Closes the store; what the write-ahead log holds is taken into the file.

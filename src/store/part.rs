@@ -3,11 +3,16 @@
 
 use std::net::IpAddr;
 
-use super::codec::{self, Input, put};
+use super::{
+    codec::{self, Input, put},
+    day::{self, DayRow},
+};
 use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, TraceSet};
 
 /// Changes when the layout below does.
 const VERSION: u64 = 1;
+/// The layout of a day: see [`super::day`].
+const VERSION_OF_DAYS: u64 = 2;
 
 /// Bytes after which a part is full. Parts are read and written whole: many observations share the cost of a row, and a
 /// hundred parts that are merged do not fill the memory.
@@ -25,6 +30,7 @@ const SAMPLE: u8 = 1 << 6;
 /// A part while it is written.
 pub(super) struct PartWriter {
     pub hour: Hour,
+    version: u64,
     words: Vec<String>,
     rows: Vec<u8>,
     count: u64,
@@ -35,6 +41,8 @@ pub(super) struct PartWriter {
 /// A part as it goes into the store.
 pub(super) struct Part {
     pub hour: Hour,
+    /// How many hours it is about.
+    pub hours: i32,
     /// Observations whose connections are a sample.
     pub sampled: u64,
     pub data: Vec<u8>,
@@ -43,12 +51,32 @@ pub(super) struct Part {
 impl PartWriter {
     pub fn new(hour: Hour) -> Self {
         let rows = Vec::with_capacity(FULL_BYTES + FULL_BYTES / 8);
-        Self { hour, words: Vec::new(), rows, count: 0, sampled: 0, before: None }
+        Self { hour, version: VERSION, words: Vec::new(), rows, count: 0, sampled: 0, before: None }
+    }
+
+    /// A part of the day that begins with this hour.
+    pub fn of_day(hour: Hour) -> Self {
+        Self { version: VERSION_OF_DAYS, ..Self::new(hour) }
     }
 
     /// Adds an observation of this hour; tells whether the part is full.
     pub fn push(&mut self, observation: &Observation) -> bool {
         let Observation { key, traces } = observation;
+        let has_records = codec::has_records(traces);
+        self.push_key(key, has_records, (!traces.is_exact()).then(|| traces.total()));
+        codec::put_set(&mut self.rows, traces, has_records);
+        self.rows.len() >= FULL_BYTES
+    }
+
+    /// Adds what a day saw between two ends.
+    pub fn push_day(&mut self, row: &DayRow) -> bool {
+        self.push_key(&row.key, false, (!row.is_exact()).then_some(row.total));
+        day::put_traces(&mut self.rows, row);
+        self.rows.len() >= FULL_BYTES
+    }
+
+    /// The key, and how many connections there were where only a sample of them follows.
+    fn push_key(&mut self, key: &ObservationKey, has_records: bool, total: Option<u64>) {
         let (is_src_known, is_dst_known) = match self.before {
             Some((src, dst)) => (src == key.src, dst == key.dst),
             None => (false, false),
@@ -59,8 +87,8 @@ impl PartWriter {
             (SAME_DST, is_dst_known),
             (V6_SRC, key.src.is_ipv6()),
             (V6_DST, key.dst.is_ipv6()),
-            (RECORDS, codec::has_records(traces)),
-            (SAMPLE, !traces.is_exact()),
+            (RECORDS, has_records),
+            (SAMPLE, total.is_some()),
         ];
         let bits = bits.iter().filter(|(_, is_set)| *is_set).fold(0, |all, (bit, _)| all | bit);
         self.rows.extend([bits, key.protocol.0]);
@@ -74,19 +102,17 @@ impl PartWriter {
         for number in [u64::from(key.dst_port), words[0], words[1]] {
             put(&mut self.rows, number);
         }
-        if !traces.is_exact() {
+        if let Some(total) = total {
             self.sampled += 1;
-            put(&mut self.rows, traces.total());
+            put(&mut self.rows, total);
         }
-        codec::put_set(&mut self.rows, traces, bits & RECORDS != 0);
         self.count += 1;
         self.before = Some((key.src, key.dst));
-        self.rows.len() >= FULL_BYTES
     }
 
     pub fn finish(self) -> Part {
         let mut data = Vec::with_capacity(self.rows.len() + 64);
-        put(&mut data, VERSION);
+        put(&mut data, self.version);
         put(&mut data, self.words.len() as u64);
         for word in &self.words {
             put(&mut data, word.len() as u64);
@@ -94,7 +120,8 @@ impl PartWriter {
         }
         put(&mut data, self.count);
         data.extend(self.rows);
-        Part { hour: self.hour, sampled: self.sampled, data }
+        let hours = if self.version == VERSION_OF_DAYS { day::HOURS } else { 1 };
+        Part { hour: self.hour, hours, sampled: self.sampled, data }
     }
 
     /// The same, unless nothing was added.
@@ -126,9 +153,11 @@ fn put_address(bytes: &mut Vec<u8>, address: IpAddr) {
 /// The observations of a part, in order; `None` where the bytes are not what [`PartWriter`] writes.
 pub(super) fn read(hour: Hour, data: &[u8]) -> Option<Vec<Observation>> {
     let mut input = Input(data);
-    if input.number()? != VERSION {
-        return None;
-    }
+    let is_day = match input.number()? {
+        VERSION => false,
+        VERSION_OF_DAYS => true,
+        _ => return None,
+    };
     let count = usize::try_from(input.number()?).ok()?;
     // every word and every row takes a byte at least
     if count > data.len() {
@@ -139,18 +168,28 @@ pub(super) fn read(hour: Hour, data: &[u8]) -> Option<Vec<Observation>> {
     let mut all = Vec::with_capacity(count);
     let mut before = None;
     for _ in 0..count {
-        let observation = observation(&mut input, (hour, &words), before)?;
-        before = Some((observation.key.src, observation.key.dst));
-        all.push(observation);
+        let Head { key, total, has_records } = head(&mut input, (hour, &words), before)?;
+        before = Some((key.src, key.dst));
+        if is_day {
+            let row = DayRow { traces: day::traces(&mut input)?, key, total };
+            all.extend(row.with_total().by_hour());
+        } else {
+            let traces = TraceSet::restore(codec::traces(&mut input, has_records)?, total);
+            all.push(Observation { key, traces });
+        }
     }
     input.0.is_empty().then_some(all)
 }
 
-fn observation(
-    input: &mut Input<'_>,
-    (hour, words): (Hour, &[&str]),
-    before: Option<(IpAddr, IpAddr)>,
-) -> Option<Observation> {
+/// What comes before the connections.
+struct Head {
+    key: ObservationKey,
+    /// 0 where all of them follow.
+    total: u64,
+    has_records: bool,
+}
+
+fn head(input: &mut Input<'_>, (hour, words): (Hour, &[&str]), before: Option<(IpAddr, IpAddr)>) -> Option<Head> {
     let [bits, protocol] = input.fixed()?;
     let has = |bit: u8| bits & bit != 0;
     let src = if has(SAME_SRC) { before?.0 } else { address(input, has(V6_SRC))? };
@@ -158,11 +197,10 @@ fn observation(
     let dst_port = input.small()?;
     let (vlans, tunnels) = (word(input, words)?, word(input, words)?);
     let total = if has(SAMPLE) { input.number()? } else { 0 };
-    let traces = TraceSet::restore(codec::traces(input, has(RECORDS))?, total);
     let opening = if has(SEEN) { Opening::Seen } else { Opening::Open };
     let protocol = Protocol(protocol);
     let key = ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans, tunnels };
-    Some(Observation { key, traces })
+    Some(Head { key, total, has_records: has(RECORDS) })
 }
 
 fn address(input: &mut Input<'_>, is_v6: bool) -> Option<IpAddr> {

@@ -11,7 +11,7 @@ const PAGES_AT_ONCE: i64 = 256;
 /// What is taken out, each with `$1` the nanosecond, `$2` the hour and `$3` how many at once. Imported files stay.
 const STEPS: [&str; 5] = [
     "DELETE FROM observation_part WHERE rowid IN (SELECT observation_part.rowid FROM observation_part
-         JOIN run ON run.id = run WHERE kind = 'live' AND hour < $2 AND $1 = $1 LIMIT $3)",
+         JOIN run ON run.id = run WHERE kind = 'live' AND hour + hours <= $2 AND $1 = $1 LIMIT $3)",
     "DELETE FROM sweep WHERE (run, hour, protocol, src) IN (SELECT run, hour, protocol, src FROM sweep
          JOIN run ON run.id = run WHERE kind = 'live' AND hour < $2 AND $1 = $1 LIMIT $3)",
     "DELETE FROM name WHERE (run, address, name, source, used_by) IN (SELECT run, address, name, name.source, used_by FROM name

@@ -284,14 +284,23 @@ pub fn intake(file: &[u8]) {
         Ok(())
     };
     while by_batch.take_batches(usize::MAX, &mut next).unwrap() {}
+    let mut live = Intake::new(Limits::default());
+    for Owned { time, link, interface, wire_length, data } in &frames {
+        live.take_soon(&Frame { time: *time, link: *link, interface: *interface, wire_length: *wire_length, data });
+    }
     accounted(&by_frame.counts(), frames.len());
     assert_eq!(by_batch.counts(), by_frame.counts());
     assert_eq!(by_batch.digest(), by_frame.digest());
     assert_eq!(by_batch.names(), by_frame.names());
-    assert_eq!(frames_of(&mut by_batch), frames_of(&mut by_frame));
+    let places = frames_of(&mut by_frame);
+    assert_eq!(frames_of(&mut by_batch), places);
+    assert_eq!(frames_of(&mut live), places);
+    // what was kept is taken in by now
+    assert_eq!(live.counts(), by_frame.counts());
+    assert_eq!(live.names(), by_frame.names());
     let told = by_frame.counts();
     let refusals = frames.iter().filter(|frame| is_icmp_error(frame)).count();
-    for intake in [by_frame, by_batch] {
+    for intake in [by_frame, by_batch, live] {
         let sweeps = intake.sweeps();
         let swept: u64 = sweeps.iter().map(|sweep| sweep.packets).sum();
         let rows = intake.finish();

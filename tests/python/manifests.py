@@ -9,6 +9,10 @@ import yaml
 
 folder = pathlib.Path(sys.argv[1])
 kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+known = {"apiVersion", "kind", "resources", "namespace", "images"}
+assert set(kustomization) <= known and kustomization["kind"] == "Kustomization", f"{set(kustomization) - known}"
+files = {path.name for path in folder.iterdir()}
+assert all(name.endswith(".yaml") or name.startswith("Dockerfile") for name in files), f"{files}: of what kind is it?"
 beside = {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
 assert set(kustomization["resources"]) == beside, f"{kustomization['resources']}, not {beside}"
 kinds = []

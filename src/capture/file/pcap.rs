@@ -78,6 +78,33 @@ impl Lengths {
     }
 }
 
+/// What a record's header says.
+struct Record {
+    time: Timestamp,
+    link: LinkType,
+    header_bytes: usize,
+    captured: u32,
+    wire_length: u32,
+}
+
+/// Adds the records that lie whole in these bytes, which begin at `start` of the buffer; stops at what is odd.
+#[inline]
+fn heads(bytes: &[u8], start: usize, frames: &mut Vec<Head>, read: impl Fn(&[u8]) -> Option<Record>) -> usize {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..)
+        && let Some(Record { time, link, header_bytes, captured, wire_length }) = read(rest)
+    {
+        let length = captured as usize;
+        if length > MAX_RECORD_BYTES || rest.len() < header_bytes + length {
+            break;
+        }
+        let from = start + at + header_bytes;
+        frames.push(Head { time, link, interface: 0, wire_length, data: from..from + length });
+        at += header_bytes + length;
+    }
+    at
+}
+
 /// The file's header, and how its records are to be read.
 pub(super) struct Header {
     big_endian: bool,
@@ -155,31 +182,37 @@ impl Header {
     /// Adds the frames that lie whole in these bytes, which begin at `start` of the buffer, and gives how many bytes they
     /// take. What is odd is left to [`Header::next_head`], which knows what to say.
     pub(super) fn heads_at_hand(&self, bytes: &[u8], start: usize, frames: &mut Vec<Head>) -> usize {
-        let mut at = 0;
-        while let Some(head) = bytes.get(at..).and_then(|rest| self.head_at_hand(rest, start + at)) {
-            at = head.data.end - start;
-            frames.push(head);
+        let is_ordinary = !self.big_endian
+            && matches!(self.lengths, Lengths::CapturedFirst)
+            && self.record_header_bytes == RECORD_HEADER_BYTES;
+        if is_ordinary {
+            return heads(bytes, start, frames, |rest| self.ordinary(rest));
         }
-        at
+        heads(bytes, start, frames, |rest| self.any(rest))
     }
 
+    /// A record of the format that nearly all files have; `None` where it is odd.
     #[inline]
-    fn head_at_hand(&self, rest: &[u8], start: usize) -> Option<Head> {
+    fn ordinary(&self, rest: &[u8]) -> Option<Record> {
+        let fixed = rest.first_chunk::<RECORD_HEADER_BYTES>()?;
+        let field = |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+        let (captured, wire_length) = (field(8), field(12));
+        let header_bytes = RECORD_HEADER_BYTES;
+        Some(Record { time: self.time(field(0), field(4)), link: self.link, header_bytes, captured, wire_length })
+    }
+
+    fn any(&self, rest: &[u8]) -> Option<Record> {
         let fixed = rest.first_chunk::<RECORD_HEADER_BYTES>()?;
         let field = |n: usize| u32_at(fixed, n * 4, self.big_endian);
         let (captured, wire_length) = self.lengths.ordered(field(2)?, field(3)?);
-        let length = captured as usize;
-        let whole = self.record_header_bytes + length;
-        if length > MAX_RECORD_BYTES || rest.len() < whole {
-            return None;
-        }
-        let data = start + self.record_header_bytes..start + whole;
-        Some(Head { time: self.time(field(0)?, field(1)?), link: self.link, interface: 0, wire_length, data })
+        let (time, header_bytes) = (self.time(field(0)?, field(1)?), self.record_header_bytes);
+        Some(Record { time, link: self.link, header_bytes, captured, wire_length })
     }
 
     fn time(&self, seconds: u32, fraction: u32) -> Timestamp {
         let nanos = if self.nanoseconds { fraction } else { fraction.saturating_mul(1_000) };
-        Timestamp::new(i64::from(seconds), nanos)
+        // 32 bits of seconds are far from overflowing
+        Timestamp(i64::from(seconds) * 1_000_000_000 + i64::from(nanos))
     }
 
     pub(super) fn next_head<R: Read>(&self, source: &mut Source<R>) -> Result<Option<Head>, ReadError> {

@@ -68,6 +68,11 @@ impl TunnelStack {
         self.layers[0].is_none()
     }
 
+    /// A word that likely tells it from others.
+    pub(crate) fn word(&self) -> u64 {
+        self.layers.iter().flatten().fold(0, |word, tunnel| word.rotate_left(23) ^ u64::from(tunnel.word()))
+    }
+
     /// The stack with one more inside; `None` where it is full.
     #[must_use]
     pub fn within(mut self, tunnel: Tunnel) -> Option<Self> {

@@ -14,10 +14,11 @@ const MPLS: u16 = 6_635;
 const TEREDO: u16 = 3_544;
 
 /// Whether a datagram to or from this port may be a tunnel's.
+#[inline]
 #[must_use]
 pub fn is_port(port: u16, options: &Options) -> bool {
-    const PORTS: [u16; 7] = [VXLAN, VXLAN_OF_LINUX, VXLAN_GPE, GENEVE, GTP_U, MPLS, TEREDO];
-    PORTS.contains(&port) || options.vxlan_ports.contains(&port)
+    let is_known = matches!(port, VXLAN | VXLAN_OF_LINUX | VXLAN_GPE | GENEVE | GTP_U | MPLS | TEREDO);
+    is_known || !options.vxlan_ports.is_empty() && options.vxlan_ports.contains(&port)
 }
 
 pub(super) fn inner<'a>(transport: &Transport<'a>, options: &Options) -> Option<Inner<'a>> {

@@ -1,0 +1,182 @@
+//! The hours of a day brought into one: what a day of a run saw between two ends, each connection once, with the hours that
+//! it was seen in.
+//!
+//! Read back, it is observations of these hours again, of which the map makes what it made of the ones before: the first hour
+//! of a connection has all that it sent and the time of its first packet, the last one the time of its last packet, and
+//! those between only say that it was there. Of more connections a day than [`TraceSet::EXACT`] a sample is kept, as it is of an
+//! hour's, with one of every kind of outcome.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codec::{self, Input, put};
+use crate::model::{Flags, Hour, Observation, ObservationKey, Tally, Trace, TraceSet};
+
+/// Hours of a day.
+pub(super) const HOURS: i32 = 24;
+/// Microseconds of an hour.
+const HOUR_US: u64 = 3_600_000_000;
+/// Connections of one key that are kept: the sample, and one for each set of flags that it lacks, of which there are ten.
+const MOST: usize = TraceSet::EXACT + (1 << 10);
+
+/// The first hour of a day of UTC.
+pub(super) fn day_of(hour: Hour) -> Hour {
+    Hour(hour.0 - hour.0.rem_euclid(HOURS))
+}
+
+/// What a day saw between two ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DayRow {
+    /// Its hour is the first of the day.
+    pub key: ObservationKey,
+    pub traces: Vec<DayTrace>,
+    /// Connections there were, also those beyond the sample.
+    pub total: u64,
+}
+
+/// A connection of a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DayTrace {
+    /// Its first hour in the day.
+    start: u8,
+    /// A bit for each hour from then on in which it was seen.
+    hours: u32,
+    /// All that it sent. `first` is within its first hour, `last` within its last one.
+    trace: Trace,
+}
+
+impl DayTrace {
+    fn last_hour(&self) -> u8 {
+        self.start + u8::try_from(self.hours.max(1).ilog2()).unwrap_or_default()
+    }
+
+    /// Takes in what an hour saw of it, which is not before the ones that it has.
+    fn join(&mut self, hour: u8, later: &Trace) {
+        let (first, last) = (self.trace.first, later.last);
+        let is_same_hour = self.last_hour() == hour;
+        // offsets of different hours do not compare: who spoke first is told by the first hour
+        let flags = Flags(later.flags.0 & !Flags::SRC_FIRST.0);
+        self.trace.append(&Trace { flags, first: u32::MAX, ..later.clone() });
+        self.trace.first = if is_same_hour && self.hours == 1 { first.min(later.first) } else { first };
+        self.trace.last = if is_same_hour { self.trace.last.max(last) } else { last };
+        self.hours |= 1 << hour.saturating_sub(self.start);
+    }
+}
+
+impl DayRow {
+    /// What the hours of a day saw, in their order, between the same ends.
+    pub fn of(day: Hour, rows: Vec<Observation>) -> Option<Self> {
+        let key = ObservationKey { hour: day, ..rows.first()?.key.clone() };
+        let mut total = 0;
+        let mut by_rank: BTreeMap<u64, DayTrace> = BTreeMap::new();
+        for Observation { key, traces } in rows {
+            let hour = u8::try_from(key.hour.0 - day.0).ok().filter(|hour| i32::from(*hour) < HOURS)?;
+            total += traces.total();
+            for trace in traces.into_traces() {
+                match by_rank.get_mut(&trace.rank()) {
+                    Some(known) => {
+                        total -= 1;
+                        known.join(hour, &trace);
+                    }
+                    None => drop(by_rank.insert(trace.rank(), DayTrace { start: hour, hours: 1, trace })),
+                }
+            }
+        }
+        let traces = sample(by_rank);
+        Some(Self { key, traces, total }.with_total())
+    }
+
+    /// The same with a total that is not less than what it holds.
+    pub fn with_total(self) -> Self {
+        let total = self.total.max(self.traces.len() as u64);
+        Self { total, ..self }
+    }
+
+    pub fn is_exact(&self) -> bool {
+        self.total == self.traces.len() as u64
+    }
+
+    /// The observations of its hours. Of a sample each hour gets its share of what there was.
+    pub fn by_hour(self) -> impl Iterator<Item = Observation> {
+        let Self { key, traces, total } = self;
+        let held = traces.len() as u64;
+        let mut hours: BTreeMap<u8, Vec<Trace>> = BTreeMap::new();
+        for DayTrace { start, hours: seen, trace } in traces {
+            let in_hour = (0..HOURS.unsigned_abs()).filter(|bit| seen >> bit & 1 == 1);
+            let last = seen.max(1).ilog2();
+            for bit in in_hour {
+                let part = match (bit, last) {
+                    (0, 0) => trace.clone(),
+                    (0, _) => Trace { last: trace.first, ..trace.clone() },
+                    (bit, last) if bit == last => Trace { first: trace.last, ..silent(&trace) },
+                    _ => Trace { first: 0, last: 0, ..silent(&trace) },
+                };
+                hours.entry(start.saturating_add(u8::try_from(bit).unwrap_or(u8::MAX))).or_default().push(part);
+            }
+        }
+        let mut before = 0u64;
+        hours.into_iter().map(move |(hour, traces)| {
+            // rounded so that the hours of connections which are in one each add up
+            let share = |count: u64| u128::from(count) * u128::from(total) / u128::from(held.max(1));
+            let after = before + traces.len() as u64;
+            let total = u64::try_from(share(after) - share(before)).unwrap_or(u64::MAX);
+            before = after;
+            let key = ObservationKey { hour: Hour(key.hour.0 + i32::from(hour)), ..key.clone() };
+            Observation { key, traces: TraceSet::restore(traces, total) }
+        })
+    }
+}
+
+/// It was there, and all that it sent is told by its first hour.
+fn silent(trace: &Trace) -> Trace {
+    Trace { from_src: Tally::default(), from_dst: Tally::default(), ..trace.clone() }
+}
+
+/// Those with the smallest ranks, and of outcomes that none of these had the first.
+fn sample(by_rank: BTreeMap<u64, DayTrace>) -> Vec<DayTrace> {
+    let mut kinds = BTreeSet::new();
+    let mut kept = Vec::with_capacity(by_rank.len().min(TraceSet::EXACT));
+    for it in by_rank.into_values() {
+        let is_new = kinds.insert(it.trace.flags.0);
+        if is_new || kept.len() < TraceSet::EXACT {
+            kept.push(it);
+        }
+    }
+    kept.truncate(MOST);
+    kept
+}
+
+/// Appends the connections of a row, in the order of their first packets.
+pub(super) fn put_traces(bytes: &mut Vec<u8>, row: &DayRow) {
+    let begin = |it: &DayTrace| u64::from(it.start) * HOUR_US + u64::from(it.trace.first);
+    let mut traces: Vec<&DayTrace> = row.traces.iter().collect();
+    traces.sort_unstable_by_key(|it| (begin(it), it.trace.id()));
+    put(bytes, traces.len() as u64);
+    let mut before = 0;
+    for it in traces {
+        put(bytes, begin(it) - before);
+        before = begin(it);
+        // the first hour is always there
+        put(bytes, u64::from(it.hours >> 1));
+        let since = if it.hours == 1 { it.trace.first } else { 0 };
+        put(bytes, u64::from(it.trace.last.saturating_sub(since)));
+        codec::put_rest(bytes, &it.trace, false);
+    }
+}
+
+/// The connections that [`put_traces`] wrote; `None` where the bytes are others.
+pub(super) fn traces(input: &mut Input<'_>) -> Option<Vec<DayTrace>> {
+    let count = usize::try_from(input.number()?).ok().filter(|count| *count <= MOST)?;
+    let mut begin = 0u64;
+    let mut one = || {
+        begin = begin.checked_add(input.number()?)?;
+        let start = u8::try_from(begin / HOUR_US).ok().filter(|hour| i32::from(*hour) < HOURS)?;
+        let hours = input.small::<u32>()?.checked_shl(1)? | 1;
+        let is_within = i32::from(start) + i32::try_from(hours.ilog2()).ok()? < HOURS;
+        let first = u32::try_from(begin % HOUR_US).ok()?;
+        let since = if hours == 1 { first } else { 0 };
+        let last = since.checked_add(input.small()?)?;
+        let trace = Trace { first, last, ..input.timeless(false)? };
+        is_within.then_some(DayTrace { start, hours, trace })
+    };
+    (0..count).map(|_| one()).collect()
+}
