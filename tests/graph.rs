@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, fmt::Write as _, process::Command};
 
 use common::{Flowmap, python, sample, skipped, text};
 use serde_json::json;
@@ -241,8 +241,9 @@ fn with_hostile_names() -> Flowmap {
             pods.push(json!({"kind": "Pod", "apiVersion": "v1",
                 "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
                 "spec": {"nodeName": name}, "status": {"phase": "Running", "podIP": address}}));
-            flows += &format!(
-                "{address},10.0.0.{},tcp,{},20,4,2026-01-01T10:00:00Z,2026-01-01T11:00:00Z\n",
+            let _ = writeln!(
+                flows,
+                "{address},10.0.0.{},tcp,{},20,4,2026-01-01T10:00:00Z,2026-01-01T11:00:00Z",
                 n % 3 + 1,
                 8000 + n
             );

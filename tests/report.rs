@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{fs, process::Command};
+use std::{fmt::Write as _, fs, process::Command};
 
 use common::{Flowmap, browser, python, text};
 use serde_json::{Value, json};
@@ -166,7 +166,7 @@ fn hostile_names_stay_text_in_the_report() {
     for (n, name) in names.iter().enumerate() {
         let address = format!("10.0.0.{}", n + 1);
         pods.push(pod(name, "other", &format!("app-{n}"), &address));
-        flows += &format!("{address},10.0.1.1,tcp,5432,20,4,established\n{address},10.0.1.1,tcp,99,20,4,refused\n");
+        let _ = write!(flows, "{address},10.0.1.1,tcp,5432,20,4,established\n{address},10.0.1.1,tcp,99,20,4,refused\n");
     }
     flowmap.write("cluster.json", json!({"kind": "List", "apiVersion": "v1", "items": pods}).to_string());
     flowmap.write("flows.csv", flows);

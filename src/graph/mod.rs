@@ -6,6 +6,8 @@
 //!                 build                    fold                            layout                     -> DOT, Mermaid
 //! ```
 
+use std::fmt::Write as _;
+
 mod build;
 mod dot;
 mod fold;
@@ -189,14 +191,14 @@ impl Map {
             count(self.edges.len(), "line", "lines"),
         );
         if self.denied() > 0 {
-            text += &format!(", {} denied", count(self.denied(), "line", "lines"));
+            let _ = write!(text, ", {} denied", count(self.denied(), "line", "lines"));
         }
         let NotDrawn { unneeded, own_node } = self.not_drawn;
         if unneeded > 0 {
-            text += &format!("; not drawn: {unneeded} attempts that failed, were part of a scan or need no rule");
+            let _ = write!(text, "; not drawn: {unneeded} attempts that failed, were part of a scan or need no rule");
         }
         if own_node > 0 {
-            text += &format!("; not drawn: {own_node} connections of pods with their own node");
+            let _ = write!(text, "; not drawn: {own_node} connections of pods with their own node");
         }
         text + "."
     }

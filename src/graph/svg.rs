@@ -199,7 +199,7 @@ fn about(node: &Node) -> String {
         text += ": ";
         text += &node.members.iter().take(MAX_MEMBERS).cloned().collect::<Vec<_>>().join(", ");
         if node.members.len() > MAX_MEMBERS {
-            text += &format!(" and {} more", node.members.len() - MAX_MEMBERS);
+            let _ = write!(text, " and {} more", node.members.len() - MAX_MEMBERS);
         }
     }
     text

@@ -1,5 +1,7 @@
 //! Words on boxes and lines, and how much room they take.
 
+use std::fmt::Write as _;
+
 use crate::model::{Protocol, visible};
 
 use super::{Edge, Map, PortCounts, Sight, Verdict};
@@ -24,7 +26,7 @@ pub(super) fn ports(ports: &PortCounts) -> String {
     };
     let mut text = ports.keys().take(MAX_PORTS).map(word).collect::<Vec<_>>().join(", ");
     if ports.len() > MAX_PORTS {
-        text += &format!(" and {} more", ports.len() - MAX_PORTS);
+        let _ = write!(text, " and {} more", ports.len() - MAX_PORTS);
     }
     text
 }
@@ -61,7 +63,7 @@ pub(super) fn edge(map: &Map, edge: &Edge) -> String {
         return text + &format!(": {ways} allowed that nobody was seen to need");
     }
     let connections = if edge.connections == 1 { "connection" } else { "connections" };
-    text += &format!(": {}, {} {connections}", ports(&edge.ports), edge.connections);
+    let _ = write!(text, ": {}, {} {connections}", ports(&edge.ports), edge.connections);
     match edge.sight {
         Sight::Rare => text += ", in one hour alone",
         Sight::OneSided => text += ", one side alone was seen",

@@ -71,7 +71,7 @@ pub struct Novelty {
 #[must_use]
 pub fn learning_curve<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> Vec<Novelty> {
     let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
-    for dependency in dependencies.into_iter().filter(counts) {
+    for dependency in dependencies.into_iter().filter(|dependency| counts(dependency)) {
         for (n, hour) in named_hours(dependency).enumerate() {
             let (met, new) = active.entry(hour).or_default();
             *met += 1;
@@ -82,7 +82,7 @@ pub fn learning_curve<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>
 }
 
 /// Whether a dependency makes a rule: what makes none counts for nothing.
-fn counts(dependency: &&Dependency) -> bool {
+fn counts(dependency: &Dependency) -> bool {
     dependency.outcome.is_needed()
         && dependency.direction != Direction::Unknown
         && !dependency.marks.contains(&Mark::Scan)
@@ -104,7 +104,7 @@ const STABILISING: f64 = 0.05;
 pub fn learning<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> Learning {
     let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
     let (mut once, mut twice, mut met_in_all) = (0_u32, 0_u32, 0_u32);
-    for dependency in dependencies.into_iter().filter(counts) {
+    for dependency in dependencies.into_iter().filter(|dependency| counts(dependency)) {
         let named: Vec<Hour> = named_hours(dependency).collect();
         let hours = u32::try_from(named.len()).unwrap_or(u32::MAX);
         once += u32::from(hours == 1);

@@ -291,13 +291,14 @@ pub fn intake(file: &[u8]) {
     accounted(&by_frame.counts(), frames.len());
     assert_eq!(by_batch.counts(), by_frame.counts());
     assert_eq!(by_batch.digest(), by_frame.digest());
-    assert_eq!(by_batch.names(), by_frame.names());
+    let names = by_frame.names();
+    assert_eq!(by_batch.names(), names);
     let places = frames_of(&mut by_frame);
     assert_eq!(frames_of(&mut by_batch), places);
     assert_eq!(frames_of(&mut live), places);
     // what was kept is taken in by now
     assert_eq!(live.counts(), by_frame.counts());
-    assert_eq!(live.names(), by_frame.names());
+    assert_eq!(live.names(), names);
     let told = by_frame.counts();
     let refusals = frames.iter().filter(|frame| is_icmp_error(frame)).count();
     for intake in [by_frame, by_batch, live] {

@@ -23,8 +23,8 @@ pub(super) fn heights(columns: &Columns) -> Vec<BTreeMap<Item, i32>> {
         for n in 0..count {
             let column = if sweep % 2 == 0 { n } else { count - 1 - n };
             let items = &columns.items[column];
-            let wished = |item: &Item| wish(&centres, *item, column, &joined);
-            let wishes: Vec<(f64, f64)> = items.iter().map(wished).collect();
+            let wish_of = |item: &Item| wish(&centres, *item, column, &joined);
+            let wishes: Vec<(f64, f64)> = items.iter().map(wish_of).collect();
             centres[column] = pooled(columns, items, &wishes);
         }
     }

@@ -14,7 +14,7 @@ mod heights;
 mod order;
 mod rank;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::Layer;
 use super::{Map, text};
@@ -130,7 +130,7 @@ impl Columns {
         for (node, column) in column_of.iter().enumerate() {
             items[*column].push(Item::Node(node));
         }
-        let mut joints: Vec<std::collections::BTreeSet<(Item, Item)>> = vec![Default::default(); layers.len()];
+        let mut joints: Vec<BTreeSet<(Item, Item)>> = vec![BTreeSet::new(); layers.len()];
         let is_from = are_from(map);
         for (edge, is_from) in map.edges.iter().zip(&is_from) {
             for step in way(column_of, (edge.from, edge.to), *is_from).windows(2) {

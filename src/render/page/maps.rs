@@ -1,6 +1,9 @@
 //! The map before and after: what was seen, and what stays possible.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use serde::Serialize;
 
@@ -122,7 +125,7 @@ fn caption_before(map: &Map, fold: Fold, ways: &Ways) -> String {
     text += if map.denied() > 0 { "; red is what would be denied. " } else { ". " };
     let drawn = map.not_drawn.unneeded + map.not_drawn.own_node;
     if drawn > 0 {
-        text += &format!("{} connections that need no rule are not drawn. ", grouped(drawn));
+        let _ = write!(text, "{} connections that need no rule are not drawn. ", grouped(drawn));
     }
     text + &format!(
         "Before, {} pairs of these workloads can open connections to each other.",
@@ -133,14 +136,15 @@ fn caption_before(map: &Map, fold: Fold, ways: &Ways) -> String {
 fn caption_after((map, hidden): &(Map, usize), ways: &Ways) -> String {
     let mut text = format!("After, {} pairs can. ", grouped(ways.sum(&ways.after) as u64));
     let never = map.edges.iter().filter(|edge| edge.sight == Sight::Never).count();
-    text += &match (never, hidden) {
+    let beyond = match (never, hidden) {
         (0, 0) => "Nothing is allowed between boxes that was not seen.".to_owned(),
         (_, 0) => format!("{never} pale dashed lines are allowed though nobody was seen to need them."),
         _ => format!("{hidden} further lines that nobody was seen to need are allowed, and not drawn."),
     };
+    text.push_str(&beyond);
     let open = map.nodes.iter().filter(|node| node.is_open).count();
     if open > 0 {
-        text += &format!(" {open} boxes with a dashed edge are left open: they reach, and are reached, as before.");
+        let _ = write!(text, " {open} boxes with a dashed edge are left open: they reach, and are reached, as before.");
     }
     text
 }

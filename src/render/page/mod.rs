@@ -39,6 +39,10 @@ use crate::{
     tier::Tier,
 };
 
+/// For parts of the workloads and the outside, which comes last: in how many pairs they can open connections, by part and
+/// part, before and after.
+pub type Pairs<'a> = dyn Fn(&[Vec<String>]) -> [Vec<Vec<usize>>; 2] + 'a;
+
 /// What a page is made of.
 pub struct Material<'a> {
     /// The proposal, as decisions leave it.
@@ -55,7 +59,7 @@ pub struct Material<'a> {
     pub reach_after: Vec<Reach>,
     /// In how many pairs workloads can open connections to each other, between parts that it is given and the outside, which
     /// comes last; before and after.
-    pub ways: &'a dyn Fn(&[Vec<String>]) -> [Vec<Vec<usize>>; 2],
+    pub ways: &'a Pairs<'a>,
     /// The learning hour by hour.
     pub curve: Vec<Novelty>,
 }
@@ -191,7 +195,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);

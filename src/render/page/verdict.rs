@@ -1,6 +1,6 @@
 //! The verdict, the figures beside it, and what stands against it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use serde::Serialize;
 
@@ -98,15 +98,15 @@ pub(super) fn verdict(facts: &Facts) -> VerdictView {
     let seen = grouped(replay.connections);
     let mut detail = format!("{} of {seen} connections would be allowed", grouped(replay.allowed));
     if replay.denied > 0 {
-        detail += &format!(", {} denied", grouped(replay.denied));
+        let _ = write!(detail, ", {} denied", grouped(replay.denied));
     }
     if replay.uncertain > 0 {
-        detail += &format!(", {} are uncertain", grouped(replay.uncertain));
+        let _ = write!(detail, ", {} are uncertain", grouped(replay.uncertain));
     }
     detail.push('.');
     if replay.also_closed > 0 {
         let closed = grouped(replay.also_closed);
-        detail += &format!(" Closed besides: {closed} attempts that failed or belonged to a scan.");
+        let _ = write!(detail, " Closed besides: {closed} attempts that failed or belonged to a scan.");
     }
     let share = |part: u64| u64::try_from(u128::from(part) * 1000 / u128::from(replay.connections.max(1))).unwrap_or(0);
     // whatever is denied is seen, however little
