@@ -16,6 +16,8 @@ use common::{
     Flowmap,
     lab::{Lab, expected, rows, until},
 };
+use flowmap::model::Timestamp;
+use serde_json::{Value, json};
 
 #[test]
 fn what_passes_while_it_watches_is_in_the_store_when_it_is_told_to_stop() {
@@ -184,11 +186,11 @@ inner = bytes(12) + b'\\x08\\x00' + struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28, 1,
 udp = struct.pack('!HHHH', 5000, 4789, 16 + len(inner), 0) + b'\\x08\\0\\0\\0\\0\\0\\x2a\\0' + inner
 s.send(bytes(12) + b'\\x08\\x00' + struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, bytes([10, 9, 0, 2]), bytes([10, 9, 0, 1])) + udp)");
         let output = child.wait_with_output().unwrap();
-        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
         (output.status.code().unwrap(), found)
     };
-    let of = |found: &serde_json::Value, check: &str| {
-        found.as_array().unwrap().iter().find(|it| it["check"] == check).unwrap_or(&serde_json::Value::Null).clone()
+    let of = |found: &Value, check: &str| {
+        found.as_array().unwrap().iter().find(|it| it["check"] == check).unwrap_or(&Value::Null).clone()
     };
     let (code, found) = doctor(&["fm0", "--for", "4s"]);
     assert_eq!(code, 0, "{found}");
@@ -309,7 +311,7 @@ for n in range(20): ask('shop.test', 1); ask('shop.test', 28)";
     let map = |store: &str| {
         let flows = flowmap.json(&["--db", store, "flows", "--by", "address"]);
         // what the kernel says by itself in the moment between the two starts
-        let said = |flow: &&serde_json::Value| {
+        let said = |flow: &&Value| {
             ["TCP", "UDP"].contains(&flow["protocol"].as_str().unwrap()) && flow["port"].as_u64() < Some(9_000)
         };
         flows.as_array().unwrap().iter().filter(said).cloned().collect::<Vec<_>>()
@@ -318,10 +320,30 @@ for n in range(20): ask('shop.test', 1); ask('shop.test', 28)";
     for port in [53, 80, 5432, 8080] {
         assert!(seen.iter().any(|flow| flow["port"] == port && flow["outcome"] == "established"), "{port}: {seen:?}");
     }
-    assert_eq!(seen, wanted);
-    let names = |store: &str| flowmap.ok(&["--db", store, "inventory", "names", "-o", "json"]).stdout;
-    assert!(names(&live).contains("shop.test"));
-    assert_eq!(names(&live), names(&imported));
+    assert!(is_alike(&json!(seen), &json!(wanted)), "{seen:#?}\n{wanted:#?}");
+    let names = |store: &str| flowmap.json(&["--db", store, "inventory", "names"]);
+    let (heard, told) = (names(&live), names(&imported));
+    assert!(heard.to_string().contains("shop.test"));
+    assert!(is_alike(&heard, &told), "{heard:#?}\n{told:#?}");
+}
+
+/// Whether two answers are the same, but for moments: the kernel may stamp a packet for each of two sockets by itself.
+fn is_alike(one: &Value, other: &Value) -> bool {
+    const STAMPS_APART_S: f64 = 0.001;
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(key, value)| other.get(key).is_some_and(|it| is_alike(value, it)))
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_alike(one, other))
+        }
+        (Value::String(a), Value::String(b)) => match (Timestamp::parse(a), Timestamp::parse(b)) {
+            (Some(a), Some(b)) => a.seconds_since(b).abs() <= STAMPS_APART_S,
+            _ => a == b,
+        },
+        _ => one == other,
+    }
 }
 
 #[test]
@@ -330,7 +352,6 @@ fn packet_times_that_jump_both_ways_lose_no_packet() {
         capture::{Frame, LinkType},
         connection::Limits,
         intake::Intake,
-        model::Timestamp,
     };
     const DAY: i64 = 86_400 * 1_000_000_000;
     let mut intake = Intake::new(Limits { connections: 1_000, ..Limits::default() });
