@@ -7,15 +7,15 @@ use super::{
     facts::{self, About},
     folder::Found,
     judge::read_back,
+    page::Places,
     world::Site,
 };
 use crate::{
-    model::{Contacts, Coverage, Dependency, WorkloadRef},
+    model::{Coverage, Dependency, WorkloadRef},
     policy::{PolicySet, Simulation},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
     render::{self, Decisions, Facts, Policies, Written},
     store::Run,
-    tier::{self, Scope},
 };
 
 /// Namespaces of the cluster itself: whoever asks for all of them means others, by name they can be asked for.
@@ -128,13 +128,19 @@ impl Asked<'_> {
         let Request { directions, isolate_unseen, support, cidr, .. } = self.request;
         let grouping = match granularity {
             Granularity::Workload => Grouping::Workload,
-            Granularity::Tier => Grouping::Roles(tiers(self.site, self.dependencies)),
+            Granularity::Tier => Grouping::Roles(self.tiers()),
             Granularity::Namespace => Grouping::Namespace,
         };
         let options = recommend::Options { grouping, directions, isolate_unseen, support, cidr };
         let (cluster, directory) = (self.site.cluster(), &self.site.directory);
         let input = Input { cluster, directory, coverage: self.coverage };
         recommend::recommend(input, self.dependencies, self.namespaces, &options)
+    }
+
+    /// The tier of every workload, by name.
+    fn tiers(&self) -> BTreeMap<WorkloadRef, String> {
+        let tiers = Places::new(self.site, self.dependencies).workloads();
+        tiers.into_iter().map(|(workload, tier)| (workload, tier.to_string())).collect()
     }
 
     /// What there is to tell beside the policies. `runs` are those of the world that the site is of.
@@ -176,15 +182,6 @@ impl Asked<'_> {
         };
         Granularity::ALL.map(row).into()
     }
-}
-
-/// The tier of every workload.
-fn tiers(site: &Site, dependencies: &[Dependency]) -> BTreeMap<WorkloadRef, String> {
-    let contacts: Contacts = dependencies.iter().collect();
-    let scope = Scope::new(&site.directory, &contacts.parties);
-    let found = tier::find(&contacts, &scope, tier::Options::default());
-    let members = found.roles.iter().flat_map(|role| role.members.iter().map(|member| (member, role.tier)));
-    members.filter_map(|(member, tier)| Some((member.workload.clone()?, tier.to_string()))).collect()
 }
 
 /// The namespaces that a proposal can be made for.

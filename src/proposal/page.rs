@@ -38,7 +38,7 @@ impl Places {
     }
 
     /// The tiers of workloads.
-    fn workloads(&self) -> BTreeMap<WorkloadRef, Tier> {
+    pub(super) fn workloads(&self) -> BTreeMap<WorkloadRef, Tier> {
         let workload = |((name, kind), tier): (&(String, Option<String>), &Tier)| {
             let (namespace, name) = name.split_once('/').filter(|_| kind.is_some())?;
             let kind = kind.clone().unwrap_or_default();
