@@ -8,7 +8,7 @@ use super::{Fault, inventory};
 use crate::{
     decode,
     inventory::Directory,
-    model::{DEFAULT_SITE, Timestamp, parse_duration},
+    model::{DEFAULT_SITE, Dependency, Timestamp, parse_duration},
     store::{RunId, Store},
 };
 
@@ -125,6 +125,14 @@ pub(super) struct Namespaces {
     /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
+}
+
+impl Namespaces {
+    /// Whether an end of a dependency is in one of them; without a name all are.
+    pub fn concern(&self, dependency: &Dependency) -> bool {
+        let is_named = |name: &str| self.namespace.iter().any(|it| it == name);
+        self.namespace.is_empty() || dependency.has_end_in(is_named)
+    }
 }
 
 /// A time in RFC 3339, or an age: a number with s, m, h or d.

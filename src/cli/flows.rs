@@ -52,13 +52,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         ByArg::Workload => By::Workload,
         ByArg::Address => By::Address,
     };
-    let is_wanted = |dependency: &Dependency| {
-        let is_in =
-            |party: &Party| party.workload().is_some_and(|it| args.namespaces.namespace.contains(&it.namespace));
-        args.namespaces.namespace.is_empty() || is_in(&dependency.client) || is_in(&dependency.server)
-    };
     let dependencies: Vec<Dependency> =
-        world.sites.iter().flat_map(|site| site.dependencies(by)).filter(is_wanted).collect();
+        world.sites.iter().flat_map(|site| site.dependencies(by)).filter(|it| args.namespaces.concern(it)).collect();
     let has_sites = world.sites.len() > 1;
     let table = match args.output.output {
         Output::Table => narrow(&dependencies, has_sites),

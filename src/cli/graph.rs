@@ -18,7 +18,7 @@ use super::{
 use crate::{
     graph::{self, Fold, Judged, Map, Svg, Verdict},
     map::By,
-    model::{Dependency, Party, PartyKind, Protocol},
+    model::{Dependency, Party, Protocol},
     policy::{self, Evaluator, Past, Roster},
     proposal::{self, Site},
     render::page,
@@ -98,9 +98,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let site = world.site_of(&args.namespaces.namespace)?;
     let by_workload = site.dependencies(By::Workload);
     let by_address = if args.by == ByArg::Address { site.dependencies(By::Address) } else { Vec::new() };
-    let drawn = if args.by == ByArg::Address { &by_address } else { &by_workload };
-    let [named, drawn] =
-        [&by_workload, drawn].map(|all| concerned(all, &args.namespaces.namespace).collect::<Vec<_>>());
+    let named: Vec<&Dependency> = by_workload.iter().filter(|it| args.namespaces.concern(it)).collect();
+    // addresses have no namespace: it is that of the workloads they were of
+    let drawn: Vec<&Dependency> = match args.by {
+        ByArg::Workload => named.clone(),
+        ByArg::Address if args.namespaces.namespace.is_empty() => by_address.iter().collect(),
+        ByArg::Address => parts_of(&named, &by_address),
+    };
     if drawn.is_empty() {
         return Err(Fault::new("graph", "no flows").hint("`flowmap import FILE` reads a capture").into());
     }
@@ -113,7 +117,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         }
     }
     let places = Places::new(site, &by_workload);
-    let map = graph::build(drawn, &|party| places.tier(party), &judged);
+    let map = graph::build(drawn.iter().copied(), &|party| places.tier(party), &judged);
     let has_denied = map.denied() > 0;
     let (map, fold) = graph::fold(map, args.fold.map(FoldArg::fold));
     if fold.is_any() && args.fold.is_none() {
@@ -140,14 +144,6 @@ fn title(namespaces: &[String]) -> String {
     }
 }
 
-fn concerned<'d>(all: &'d [Dependency], namespaces: &[String]) -> impl Iterator<Item = &'d Dependency> {
-    let is_in = |party: &Party| {
-        let namespace = party.name.split_once('/').filter(|_| party.kind == PartyKind::Workload);
-        namespace.is_some_and(|(namespace, _)| namespaces.iter().any(|wanted| wanted == namespace))
-    };
-    all.iter().filter(move |it| namespaces.is_empty() || is_in(&it.client) || is_in(&it.server))
-}
-
 /// What policies say to what was seen.
 fn judged(
     site: &Site,
@@ -167,6 +163,24 @@ fn judged(
     Ok(proposal::judged(&policy::simulate(&past, &evaluator)))
 }
 
+/// Whether the ends of a dependency by address are of those of one by workload.
+fn is_part_of(part: &Dependency, whole: &Dependency) -> bool {
+    let has = |whole: &Party, part: &Party| part.addresses.is_subset(&whole.addresses);
+    has(&whole.client, &part.client) && has(&whole.server, &part.server)
+}
+
+/// Dependencies by address that are part of some by workload.
+fn parts_of<'d>(by_workload: &[&Dependency], by_address: &'d [Dependency]) -> Vec<&'d Dependency> {
+    let mut wholes: BTreeMap<(Protocol, u16), Vec<&Dependency>> = BTreeMap::new();
+    for it in by_workload {
+        wholes.entry((it.protocol, it.port)).or_default().push(it);
+    }
+    let is_wanted = |part: &&Dependency| {
+        wholes.get(&(part.protocol, part.port)).is_some_and(|all| all.iter().any(|whole| is_part_of(part, whole)))
+    };
+    by_address.iter().filter(is_wanted).collect()
+}
+
 /// Verdicts on workloads as verdicts on the addresses that were theirs.
 fn of_addresses(judged: &Judged, by_workload: &[&Dependency], by_address: &[&Dependency]) -> Judged {
     let mut doubtful: BTreeMap<(Protocol, u16), Vec<(&Dependency, Verdict)>> = BTreeMap::new();
@@ -175,13 +189,9 @@ fn of_addresses(judged: &Judged, by_workload: &[&Dependency], by_address: &[&Dep
             doubtful.entry((it.protocol, it.port)).or_default().push((it, *verdict));
         }
     }
-    let verdict = |it: &&&Dependency| {
-        let is_of = |whole: &Dependency| {
-            let has = |whole: &Party, part: &Party| part.addresses.iter().all(|it| whole.addresses.contains(it));
-            has(&whole.client, &it.client) && has(&whole.server, &it.server)
-        };
+    let verdict = |it: &Dependency| {
         let all = doubtful.get(&(it.protocol, it.port)).into_iter().flatten();
-        all.filter(|(whole, _)| is_of(whole)).map(|(_, verdict)| *verdict).max()
+        all.filter(|(whole, _)| is_part_of(it, whole)).map(|(_, verdict)| *verdict).max()
     };
     let named = |it: &&Dependency| {
         Some(((it.client.name.clone(), it.server.name.clone(), it.protocol, it.port), verdict(&it)?))

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     map::By,
-    model::{Dependency, Party},
+    model::Dependency,
     policy::{self, Census, Evaluator, Excess, Options, Outside, Past, PolicySet, Reach, Roster, Simulation, Undone},
     proposal::{self, Site},
 };
@@ -120,10 +120,7 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(site: &'a Site, dependencies: &'a [Dependency], args: &'a Args) -> anyhow::Result<Self> {
         let roster = Roster::new(site.cluster());
-        let namespaces = &args.namespaces.namespace;
-        let is_in = |party: &Party| party.workload().is_some_and(|workload| namespaces.contains(&workload.namespace));
-        let is_concerned = |it: &&Dependency| namespaces.is_empty() || is_in(&it.client) || is_in(&it.server);
-        let past = Past::new(dependencies.iter().filter(is_concerned), &roster);
+        let past = Past::new(dependencies.iter().filter(|it| args.namespaces.concern(it)), &roster);
         let deployed =
             if args.only && !args.reach { PolicySet::default() } else { policies::deployed(site.cluster())? };
         Ok(Self { site, args, roster, past, deployed })

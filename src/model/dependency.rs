@@ -169,6 +169,13 @@ pub struct Dependency {
 }
 
 impl Dependency {
+    /// Whether one of its ends is a workload of a namespace that is wanted.
+    #[must_use]
+    pub fn has_end_in(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        let is_in = |party: &Party| party.workload().is_some_and(|workload| is_wanted(&workload.namespace));
+        is_in(&self.client) || is_in(&self.server)
+    }
+
     /// Why it needs no rule, where it does not: nobody got anything by it.
     #[must_use]
     pub fn unneeded(&self) -> Option<&'static str> {

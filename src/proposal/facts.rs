@@ -27,8 +27,7 @@ pub fn concerned<'d>(
     dependencies: &'d [Dependency],
     namespaces: &BTreeSet<String>,
 ) -> impl Iterator<Item = &'d Dependency> {
-    let is_in = |party: &Party| party.workload().is_some_and(|workload| namespaces.contains(&workload.namespace));
-    dependencies.iter().filter(move |dependency| is_in(&dependency.client) || is_in(&dependency.server))
+    dependencies.iter().filter(|dependency| dependency.has_end_in(|name| namespaces.contains(name)))
 }
 
 pub fn facts(about: &About<'_>, replay: Simulation) -> Facts {
