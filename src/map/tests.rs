@@ -400,6 +400,22 @@ fn what_is_met_every_hour_is_stable_and_what_is_always_new_is_not() {
 }
 
 #[test]
+fn the_learning_curve_tells_what_each_hour_met_and_what_was_new_in_it() {
+    // the second is first met in hour 2, in hour 1 nothing is met at all
+    let hours: [&[i32]; 3] = [&[0, 3], &[2, 3], &[0]];
+    let mut all = met(3, 4, |number, hour| hours[usize::try_from(number).unwrap()].contains(&hour));
+    let scan = Dependency { marks: [Mark::Scan].into(), ..all[0].clone() };
+    let refused = Dependency { outcome: Outcome::Refused, ..all[0].clone() };
+    let whoever = Dependency { direction: Direction::Unknown, ..all[0].clone() };
+    all.extend([scan, refused, whoever]);
+    let start = |hour: i32| Hour(HOUR.0 + hour).start();
+    let curve = learning_curve(&all);
+    let found: Vec<_> = curve.iter().map(|it| (it.hour, it.met, it.new)).collect();
+    assert_eq!(found, [(start(0), 2, 2), (start(2), 1, 1), (start(3), 2, 0)], "what makes no rule counts for nothing");
+    assert_eq!(learning_curve(&[]), []);
+}
+
+#[test]
 fn the_more_was_missed_the_less_complete_it_is_told_to_be() {
     // each is met in one hour of ten; then one sighting in four, and one in two, is lost
     let is_met = |number, hour| mixed(number, hour) < 10;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     super::{
         Census, Change, Classes, Clients, Evaluator, Excess, Options, Outside, Past, PolicySet, PortSet, Probe,
-        Question, Roster, Server, Servers, diff, excess, explain, reach, simulate, undone,
+        Question, Roster, Server, Servers, Sight, diff, excess, explain, reach, simulate, undone,
     },
     strictly,
 };
@@ -288,6 +288,31 @@ fn reach_counts_others_and_the_outside() {
     assert_eq!((db.reached_by, db.reaches, db.reached_from_outside, db.reaches_outside), (1, 0, false, false));
     let web = of("shop/web");
     assert_eq!((web.reached_by, web.reaches, web.reached_from_outside, web.reaches_outside), (1, 1, true, true));
+}
+
+#[test]
+fn ways_count_pairs_between_parts_and_the_outside_as_one() {
+    // db hears api alone and calls nobody; nothing else is closed
+    let set = policies(&[(
+        "db",
+        &selecting("db", &format!("policyTypes: [Ingress, Egress], ingress: [{}]", from_app("api", 5432))),
+    )]);
+    let stage = stage();
+    let evaluator = stage.evaluator(&set);
+    let roster = Roster::new(&stage.cluster);
+    let outside = Stage::outside(&[&evaluator]);
+    let census = Census::new(&roster, &outside);
+    let sight = Sight::new(&census, &evaluator);
+    let alone = |workload: &WorkloadRef| ["web", "api", "db"].iter().position(|name| *name == workload.name);
+    let ways = sight.ways(3, &alone);
+    // rows call: web, api, db, the outside
+    assert_eq!(ways, [vec![0, 1, 0, 1], vec![1, 0, 1, 1], vec![0, 0, 0, 0], vec![1, 1, 0, 0]]);
+    let pairs =
+        |parts: usize, part: &dyn Fn(&WorkloadRef) -> Option<usize>| -> Vec<Vec<usize>> { sight.ways(parts, part) };
+    let together = pairs(2, &|workload| Some(usize::from(workload.name == "db")));
+    assert_eq!(together, [vec![2, 1, 2], vec![0, 0, 0], vec![2, 0, 0]], "two in a part: two pairs, none with itself");
+    let left_out = pairs(1, &|workload| (workload.name != "web").then_some(0));
+    assert_eq!(left_out, [vec![1, 1], vec![1, 0]], "who is in no part counts for nothing");
 }
 
 #[test]
