@@ -4,7 +4,7 @@ mod common;
 
 use std::{collections::BTreeSet, fmt::Write as _, process::Command};
 
-use common::{Flowmap, python, sample, skipped, text};
+use common::{Flowmap, browser, python, sample, skipped, text};
 use serde_json::json;
 
 /// Files of a made-up cluster.
@@ -196,11 +196,68 @@ fn what_policies_deny_is_red_and_the_command_exits_with_1() {
 }
 
 #[test]
+fn a_line_of_which_one_port_is_denied_says_which() {
+    let flowmap = Flowmap::new();
+    common::cluster::two_ports(&flowmap);
+    flowmap.write("deny.yaml", "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: b, namespace: shop}, spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Ingress], ingress: [{ports: [{port: 80}]}]}}");
+    let graph = |format: &str| {
+        let args =
+            ["graph", "--from", "flows.csv", "--inventory", "cluster.json", "--policies", "deny.yaml", "-o", format];
+        let output = flowmap.run(&args);
+        assert_eq!(output.code, 1, "{}", output.stderr);
+        output.stdout
+    };
+    let words = "shop/a → shop/b: TCP/80, TCP/81, 91 connections, DENIED: TCP/81 (1 of 91)";
+    assert!(graph("svg").contains(&format!("<title>{words}</title>")));
+    assert!(graph("dot").contains(words));
+    assert!(graph("mermaid").contains("TCP/80, TCP/81, denied: TCP/81 (1 of 91)"));
+}
+
+#[test]
 fn addresses_can_be_drawn_one_by_one() {
     let flowmap = Flowmap::with_sample();
     let svg = flowmap.ok(&["graph", "--by", "address"]).stdout;
     assert!(svg.contains("10.244.") && svg.contains(">data</text>"), "{svg}");
     holds_together(&svg);
+}
+
+#[test]
+fn the_addresses_of_a_namespace_are_drawn_without_those_of_others() {
+    let flowmap = Flowmap::new();
+    let [flows, cluster] = made_up(&flowmap, 60, 200);
+    let from = ["--from", &flows, "--inventory", &cluster, "--by", "address", "--fold", "none"];
+    let lines = |args: &[&str]| {
+        let svg = flowmap.ok(&[&["graph"], &from[..], args].concat()).stdout;
+        svg.lines().filter(|line| line.starts_with("<g class=\"line ")).count()
+    };
+    let (all, bank) = (lines(&[]), lines(&["-n", "bank"]));
+    assert!(bank > 10 && bank < all, "{bank} of {all}");
+}
+
+/// The map of a store as a page of its own, as a browser reads it.
+fn read_in_browser(flowmap: &Flowmap) -> Option<serde_json::Value> {
+    if !browser::is_there() {
+        return None;
+    }
+    flowmap.write("map.html", flowmap.ok(&["graph", "-o", "html"]).stdout);
+    let answer = browser::run("map.mjs", &[&browser::address(&flowmap.path("map.html"))])["answer"].clone();
+    for scheme in ["light", "dark"] {
+        assert_eq!(answer[scheme]["hindrances"], json!([]), "{scheme}");
+    }
+    assert_ne!(answer["light"]["background"], answer["dark"]["background"]);
+    assert_eq!(answer["first"], "The map", "the picture is the first stop, and scrolls by the arrows");
+    assert_eq!((&answer["isWide"], &answer["injected"]), (&json!(false), &json!(0)), "{answer}");
+    Some(answer)
+}
+
+#[test]
+fn the_map_reads_in_a_browser_in_light_in_dark_and_by_keyboard() {
+    let Some(answer) = read_in_browser(&Flowmap::with_sample()) else { return };
+    assert_eq!(answer["lines"], answer["tables"]["rows"], "{answer}");
+    let [dimmed, lines] = ["dimmed", "lines"].map(|name| answer[name].as_u64().expect("a number"));
+    assert!(dimmed > 0 && dimmed < lines, "{answer}");
+    // names from outside break nothing
+    read_in_browser(&with_hostile_names());
 }
 
 #[test]

@@ -94,6 +94,27 @@ fn what_would_be_denied_comes_first_and_is_red() {
     assert!(page.contains("class=\"line denied") && page.contains("Decided by hand"));
 }
 
+/// The after-map of a report.
+fn after(page: &str) -> &str {
+    let (_, after) = page.split_once("<figure class=\"figure-after\">").expect("a map of what stays possible");
+    after.split_once("</figure>").expect("its end").0
+}
+
+#[test]
+fn what_stays_possible_keeps_the_ports_of_a_line_that_are_not_denied() {
+    let flowmap = Flowmap::new();
+    common::cluster::two_ports(&flowmap);
+    let suggest = ["suggest", "-n", "shop", "--isolate-unseen", "--from", "flows.csv", "--inventory", "cluster.json"];
+    flowmap.run(&suggest);
+    let path = flowmap.path("policies-out/shop/b.yaml");
+    let edited = fs::read_to_string(&path).expect("a policy").replace("port: 81", "port: 5999");
+    flowmap.write("policies-out/shop/b.yaml", edited);
+    assert_eq!(flowmap.run(&suggest).code, 1);
+    let page = page(&flowmap);
+    assert!(page.contains("shop/a → shop/b: TCP/80, TCP/81, 91 connections, DENIED: TCP/81 (1 of 91)"));
+    assert!(after(&page).contains("<title>shop/a → shop/b: TCP/80, 90 connections</title>"), "{}", after(&page));
+}
+
 /// The page asks for nothing, and nothing that slipped in would run.
 #[test]
 fn the_page_is_sealed() {

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Edge, Layer, Map, Node, NotDrawn, Sight, Verdict};
+use super::{Count, Edge, Layer, Map, Node, NotDrawn, Sight, Verdict};
 use crate::{
-    model::{Dependency, Direction, Hour, Mark, Outcome, Party, PartyKind, Protocol},
+    model::{Dependency, Direction, Hour, Mark, Outcome, Party, PartyKind, Protocol, words},
     tier::Tier,
 };
 
@@ -39,7 +39,6 @@ struct Line {
     connections: u64,
     hours: BTreeSet<Hour>,
     is_two_sided: bool,
-    verdict: Verdict,
 }
 
 /// The map of dependencies, with the tier of each endpoint and what policies say.
@@ -76,11 +75,11 @@ impl Builder<'_> {
         let line = self.lines.entry((from, to)).or_default();
         let Dependency { client, server, protocol, port, connections, .. } = dependency;
         let verdict = judged.get(&(client.name.clone(), server.name.clone(), *protocol, *port)).copied();
-        *line.ports.entry((*protocol, *port)).or_default() += connections;
+        let count = Count::new(*connections, verdict.unwrap_or_default());
+        line.ports.entry((*protocol, *port)).or_default().add(count);
         line.connections = line.connections.saturating_add(*connections);
         line.hours.extend(dependency.history.keys());
         line.is_two_sided |= dependency.outcome != Outcome::Oneway && dependency.direction != Direction::Unknown;
-        line.verdict = line.verdict.max(verdict.unwrap_or_default());
     }
 
     /// The box of a party, made where there is none.
@@ -102,7 +101,8 @@ impl Builder<'_> {
                 Line { ref hours, .. } if is_long && hours.len() == 1 => Sight::Rare,
                 _ => Sight::Plain,
             };
-            let Line { ports, connections, verdict, .. } = line;
+            let Line { ports, connections, .. } = line;
+            let verdict = super::worst(&ports);
             Some(Edge { from: *places.get(&from)?, to: *places.get(&to)?, ports, connections, ways: 0, sight, verdict })
         };
         let edges = self.lines.into_iter().filter_map(edge).collect();
@@ -139,17 +139,12 @@ fn key(party: &Party, tier: Option<Tier>, is_client: bool) -> Key {
 }
 
 fn node(key: Key, kind: PartyKind, members: BTreeSet<String>) -> Node {
-    let count = |one: &str, many: &str| match members.len() {
-        1 => format!("1 {one}"),
-        many_of => format!("{many_of} {many}"),
-    };
+    let count = |one: &str| words::count(members.len() as u64, one);
     let what = match kind {
         PartyKind::Workload if !key.owner.is_empty() => key.owner.clone(),
-        PartyKind::External if key.layer == Layer::Callers || key.layer == Layer::Outside => {
-            count("address", "addresses")
-        }
-        PartyKind::Node => count("node", "nodes"),
-        PartyKind::Multicast => count("address", "addresses"),
+        PartyKind::External if key.layer == Layer::Callers || key.layer == Layer::Outside => count("address"),
+        PartyKind::Node => count("node"),
+        PartyKind::Multicast => count("address"),
         PartyKind::Service => "Service without a backend".into(),
         PartyKind::Host => "host".into(),
         PartyKind::Unknown => "owner not known".into(),

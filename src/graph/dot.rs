@@ -65,7 +65,7 @@ fn edges(out: &mut String, map: &Map) {
             "  n{} -> n{} [label={}, tooltip={}, penwidth={width:.1}, style={style}{color}];",
             edge.from,
             edge.to,
-            quoted(&text::ports(&edge.ports)),
+            quoted(&text::ports(&edge.ports, text::MAX_PORTS)),
             quoted(&text::edge(map, edge))
         );
     }

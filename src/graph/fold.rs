@@ -107,7 +107,7 @@ fn lines(edges: &[Edge], new_places: &[usize]) -> Vec<Edge> {
             continue;
         };
         for (port, count) in &edge.ports {
-            *line.ports.entry(*port).or_default() += count;
+            line.ports.entry(*port).or_default().add(*count);
         }
         line.connections = line.connections.saturating_add(edge.connections);
         line.ways += edge.ways;

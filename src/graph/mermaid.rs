@@ -30,7 +30,9 @@ pub fn mermaid(map: &Map, title: &str) -> String {
             Sight::Plain => "-->",
             _ => "-.->",
         };
-        let label = if edge.ports.is_empty() { "not seen".to_owned() } else { text::ports(&edge.ports) };
+        let ports = || text::ports(&edge.ports, text::MAX_PORTS);
+        let mut label = if edge.ports.is_empty() { "not seen".to_owned() } else { ports() };
+        label += &text::share(edge, Verdict::Denied, "denied");
         let _ = writeln!(out, "  n{} {arrow}|{}| n{}", edge.from, quoted(&label), edge.to);
     }
     colours(&mut out, map);

@@ -14,11 +14,11 @@ mod fold;
 mod layout;
 mod mermaid;
 mod svg;
+#[cfg(test)]
+mod tests;
 mod text;
 
-use std::{collections::BTreeMap, fmt};
-
-use serde::Serialize;
+use std::{cmp::Reverse, collections::BTreeMap, fmt};
 
 pub use build::{Judged, build};
 pub use dot::dot;
@@ -26,15 +26,15 @@ pub use fold::{Fold, fold};
 pub use layout::{Layout, Placed, Route, layout};
 pub use mermaid::mermaid;
 pub use svg::{STYLE, Svg, svg};
+pub use text::ports;
 
 use crate::{
-    model::{PartyKind, Protocol},
+    model::{PartyKind, Protocol, words::count},
     tier::Tier,
 };
 
 /// A column of the picture, from those who call to those who are called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
     /// Outside addresses that call.
     Callers,
@@ -74,7 +74,7 @@ impl fmt::Display for Layer {
 }
 
 /// A box: an endpoint, or several together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// What it is.
     pub kind: PartyKind,
@@ -93,8 +93,7 @@ pub struct Node {
 }
 
 /// How well a line was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sight {
     /// Both ways, and again and again.
     Plain,
@@ -106,9 +105,8 @@ pub enum Sight {
     Never,
 }
 
-/// What policies say to a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// What policies say to a line, or to a port on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// All of it passes, or nobody asked.
     #[default]
@@ -119,18 +117,51 @@ pub enum Verdict {
     Denied,
 }
 
+/// Connections that were seen on a port, and what policies say to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// All of them.
+    pub connections: u64,
+    /// Those that would be denied.
+    pub denied: u64,
+    /// Those of which nobody can tell.
+    pub uncertain: u64,
+}
+
+impl Count {
+    /// So many connections with one verdict.
+    fn new(connections: u64, verdict: Verdict) -> Self {
+        let of = |wanted| if verdict == wanted { connections } else { 0 };
+        Self { connections, denied: of(Verdict::Denied), uncertain: of(Verdict::Uncertain) }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.connections = self.connections.saturating_add(other.connections);
+        self.denied = self.denied.saturating_add(other.denied);
+        self.uncertain = self.uncertain.saturating_add(other.uncertain);
+    }
+
+    /// Those that have a verdict.
+    fn of(&self, verdict: Verdict) -> u64 {
+        match verdict {
+            Verdict::Denied => self.denied,
+            Verdict::Uncertain => self.uncertain,
+            Verdict::Allowed => self.connections.saturating_sub(self.denied.saturating_add(self.uncertain)),
+        }
+    }
+}
+
 /// Protocols and ports with the connections seen on each.
-pub type PortCounts = BTreeMap<(Protocol, u16), u64>;
+pub type PortCounts = BTreeMap<(Protocol, u16), Count>;
 
 /// A line: everything between two boxes in one direction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
     /// The client's box by its place.
     pub from: usize,
     /// The server's.
     pub to: usize,
     /// On which ports, and how often.
-    #[serde(serialize_with = "port_words")]
     pub ports: PortCounts,
     /// Connections in all.
     pub connections: u64,
@@ -138,16 +169,33 @@ pub struct Edge {
     pub ways: u64,
     /// How well it was seen.
     pub sight: Sight,
-    /// What policies say.
+    /// The worst that policies say to any of its ports.
     pub verdict: Verdict,
 }
 
-fn port_words<S: serde::Serializer>(ports: &PortCounts, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(ports.iter().map(|(port, count)| (text::port(*port), count)))
+impl Edge {
+    /// What of it policies let through: connections that would be denied are left out, and ports on which all would be. None
+    /// where nothing is left.
+    #[must_use]
+    pub fn without_denied(&self) -> Option<Self> {
+        let left = |(port, count): (&(Protocol, u16), &Count)| {
+            let connections = count.connections.saturating_sub(count.denied);
+            (connections > 0).then_some((*port, Count { connections, denied: 0, ..*count }))
+        };
+        let ports: PortCounts = self.ports.iter().filter_map(left).collect();
+        let connections = ports.values().map(|count| count.connections).fold(0, u64::saturating_add);
+        let verdict = worst(&ports);
+        (!ports.is_empty()).then(|| Self { ports, connections, verdict, ..self.clone() })
+    }
+}
+
+fn worst(ports: &PortCounts) -> Verdict {
+    let has = |verdict| ports.values().any(|count| count.of(verdict) > 0);
+    [Verdict::Denied, Verdict::Uncertain].into_iter().find(|verdict| has(*verdict)).unwrap_or_default()
 }
 
 /// What is not drawn, in connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NotDrawn {
     /// Attempts that failed or were part of a scan, and what needs no rule.
     pub unneeded: u64,
@@ -156,7 +204,7 @@ pub struct NotDrawn {
 }
 
 /// Boxes and lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Map {
     /// The boxes, in the order of layer, namespace and name.
     pub nodes: Vec<Node>,
@@ -173,32 +221,41 @@ impl Map {
         self.nodes.iter().map(|node| node.members.len()).sum()
     }
 
-    /// Connections that are drawn, and those of them that would be denied, by line.
+    /// Lines of which something would be denied.
     #[must_use]
     pub fn denied(&self) -> usize {
         self.edges.iter().filter(|edge| edge.verdict == Verdict::Denied).count()
     }
 
+    /// The lines as rows of a table, the worst and then the busiest first: from, to, ports, connections, and what there is to
+    /// say of it.
+    pub fn rows(&self) -> impl Iterator<Item = [String; 5]> {
+        let mut edges: Vec<&Edge> = self.edges.iter().collect();
+        edges.sort_by_key(|edge| (Reverse((edge.verdict, edge.connections)), edge.from, edge.to));
+        edges.into_iter().map(|edge| text::cells(self, edge))
+    }
+
     /// What is on it, in a sentence.
     #[must_use]
     pub fn summary(&self) -> String {
-        let count = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
-        let connections: u64 = self.edges.iter().map(|edge| edge.connections).sum();
+        let connections = self.edges.iter().map(|edge| edge.connections).fold(0, u64::saturating_add);
         let mut text = format!(
-            "{} in {}, {} with {connections} connections",
-            count(self.endpoints(), "endpoint", "endpoints"),
-            count(self.nodes.len(), "box", "boxes"),
-            count(self.edges.len(), "line", "lines"),
+            "{} in {}, {} with {}",
+            count(self.endpoints() as u64, "endpoint"),
+            count(self.nodes.len() as u64, "box"),
+            count(self.edges.len() as u64, "line"),
+            count(connections, "connection"),
         );
         if self.denied() > 0 {
-            let _ = write!(text, ", {} denied", count(self.denied(), "line", "lines"));
+            let _ = write!(text, ", {} denied in whole or in part", count(self.denied() as u64, "line"));
         }
         let NotDrawn { unneeded, own_node } = self.not_drawn;
         if unneeded > 0 {
-            let _ = write!(text, "; not drawn: {unneeded} attempts that failed, were part of a scan or need no rule");
+            let attempts = count(unneeded, "attempt");
+            let _ = write!(text, "; not drawn: {attempts} that failed, were part of a scan or need no rule");
         }
         if own_node > 0 {
-            let _ = write!(text, "; not drawn: {own_node} connections of pods with their own node");
+            let _ = write!(text, "; not drawn: {} of pods with their own node", count(own_node, "connection"));
         }
         text + "."
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Protocol, visible};
+use crate::model::{Protocol, visible, words};
 
 use super::{Edge, Map, PortCounts, Sight, Verdict};
 
@@ -16,17 +16,15 @@ pub(super) fn port((protocol, port): (Protocol, u16)) -> String {
 }
 
 /// So many ports are named.
-const MAX_PORTS: usize = 6;
+pub(super) const MAX_PORTS: usize = 6;
 
-/// `TCP/8080, UDP/53`, and how many more.
-pub(super) fn ports(ports: &PortCounts) -> String {
-    let word = |(protocol, port): &(Protocol, u16)| match port {
-        0 => protocol.to_string(),
-        port => format!("{protocol}/{port}"),
-    };
-    let mut text = ports.keys().take(MAX_PORTS).map(word).collect::<Vec<_>>().join(", ");
-    if ports.len() > MAX_PORTS {
-        let _ = write!(text, " and {} more", ports.len() - MAX_PORTS);
+/// `TCP/8080, UDP/53`, and how many more than that.
+#[must_use]
+pub fn ports(ports: &PortCounts, most: usize) -> String {
+    let word = |(protocol, port): &(Protocol, u16)| words::port(*protocol, *port);
+    let mut text = ports.keys().take(most).map(word).collect::<Vec<_>>().join(", ");
+    if ports.len() > most {
+        let _ = write!(text, " and {} more", ports.len() - most);
     }
     text
 }
@@ -59,22 +57,43 @@ pub(super) fn edge(map: &Map, edge: &Edge) -> String {
     let name = |node: usize| map.nodes.get(node).map(full_name).unwrap_or_default();
     let mut text = format!("{} → {}", name(edge.from), name(edge.to));
     if edge.sight == Sight::Never {
-        let ways = if edge.ways == 1 { "1 way".to_owned() } else { format!("{} ways", edge.ways) };
-        return text + &format!(": {ways} allowed that nobody was seen to need");
+        return text + &format!(": {} allowed that nobody was seen to need", words::count(edge.ways, "way"));
     }
-    let connections = if edge.connections == 1 { "connection" } else { "connections" };
-    let _ = write!(text, ": {}, {} {connections}", ports(&edge.ports), edge.connections);
-    match edge.sight {
-        Sight::Rare => text += ", in one hour alone",
-        Sight::OneSided => text += ", one side alone was seen",
-        Sight::Plain | Sight::Never => {}
-    }
-    match edge.verdict {
-        Verdict::Denied => text += ", DENIED",
-        Verdict::Uncertain => text += ", uncertain",
-        Verdict::Allowed => {}
+    let connections = words::count(edge.connections, "connection");
+    let _ = write!(text, ": {}, {connections}{}", ports(&edge.ports, MAX_PORTS), remarks(edge));
+    text
+}
+
+/// What there is to say of a line, each after a comma.
+fn remarks(edge: &Edge) -> String {
+    let mut text = String::from(match edge.sight {
+        Sight::Rare => ", in one hour alone",
+        Sight::OneSided => ", one side alone was seen",
+        Sight::Plain | Sight::Never => "",
+    });
+    for (verdict, word) in [(Verdict::Denied, "DENIED"), (Verdict::Uncertain, "uncertain")] {
+        text += &share(edge, verdict, word);
     }
     text
+}
+
+/// A line as cells of a table: from, to, ports, connections, and what there is to say of it.
+pub(super) fn cells(map: &Map, edge: &Edge) -> [String; 5] {
+    let name = |node: usize| map.nodes.get(node).map(full_name).unwrap_or_default();
+    let ports = ports(&edge.ports, MAX_PORTS);
+    let remarks = remarks(edge).trim_start_matches(", ").to_owned();
+    [name(edge.from), name(edge.to), ports, edge.connections.to_string(), remarks]
+}
+
+/// How much of a line has a verdict, and on which ports: `, DENIED` where all of it has, nothing where none.
+pub(super) fn share(edge: &Edge, verdict: Verdict, word: &str) -> String {
+    let of: PortCounts =
+        edge.ports.iter().filter(|(_, count)| count.of(verdict) > 0).map(|(port, count)| (*port, *count)).collect();
+    match of.values().map(|count| count.of(verdict)).fold(0, u64::saturating_add) {
+        0 => String::new(),
+        all if all >= edge.connections => format!(", {word}"),
+        some => format!(", {word}: {} ({some} of {})", ports(&of, MAX_PORTS), edge.connections),
+    }
 }
 
 /// What a box is called in full.

@@ -16,6 +16,7 @@ mod service_port;
 mod sweep;
 mod time;
 mod visible;
+pub mod words;
 
 pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject,

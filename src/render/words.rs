@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+pub(super) use crate::model::words::count;
+
 use crate::{
     map,
-    model::{Protocol, ServiceKind, Timestamp},
+    model::{self, Protocol, ServiceKind, Timestamp},
     recommend::{Access, Evidence, Peer, PortRange, Ports, Purpose, Selector, Sum, Widened},
 };
 
@@ -39,20 +41,12 @@ pub(super) fn ports(ports: &Ports) -> String {
     ports.iter().map(|(protocol, port)| ports_of_one(*protocol, *port)).collect::<Vec<_>>().join(", ")
 }
 
+/// Protocol and port, with what a mesh uses it for.
 pub(super) fn port(protocol: Protocol, port: u16) -> String {
+    let plain = model::words::port(protocol, port);
     match map::port_name(protocol, port) {
-        Some(name) => format!("{protocol}/{port} ({name})"),
-        None => format!("{protocol}/{port}"),
-    }
-}
-
-/// `3 connections`, `1 connection`.
-pub(super) fn count(number: u64, one: &str) -> String {
-    match number {
-        1 => format!("1 {one}"),
-        _ if one.ends_with('s') => format!("{number} {one}es"),
-        _ if one.ends_with("cy") => format!("{number} {}ies", one.trim_end_matches('y')),
-        _ => format!("{number} {one}s"),
+        Some(name) => format!("{plain} ({name})"),
+        None => plain,
     }
 }
 

@@ -67,3 +67,16 @@ pub fn with(mut object: Value, pointer: &str, value: Value) -> Value {
 pub fn list(items: &[Value]) -> String {
     json!({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}).to_string()
 }
+
+/// Writes `cluster.json` and `flows.csv`: `shop/a` calls `shop/b` ninety times on port 80 and once on port 81.
+pub fn two_ports(flowmap: &super::Flowmap) {
+    let items = [node("node-1", "192.0.2.1", "10.244.0.0/16"), pod("a", "10.244.1.1"), pod("b", "10.244.1.2")];
+    flowmap.write("cluster.json", list(&items));
+    let row = |port: u16, connections: u16| {
+        format!(
+            "10.244.1.1,10.244.1.2,TCP,{port},{connections},established,2026-11-25T10:00:00Z,2026-11-25T12:00:09Z\n"
+        )
+    };
+    let head = "client,server,protocol,port,connections,outcome,first_seen,last_seen\n";
+    flowmap.write("flows.csv", format!("{head}{}{}", row(80, 90), row(81, 1)));
+}

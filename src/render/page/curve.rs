@@ -2,13 +2,11 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
-
 use super::grouped;
 use crate::{map::Novelty, render::words};
 
 /// The learning curve.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Curve {
     /// What it shows, in a sentence.
     pub summary: String,

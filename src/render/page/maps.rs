@@ -5,13 +5,11 @@ use std::{
     fmt::Write as _,
 };
 
-use serde::Serialize;
-
 use super::{Material, grouped};
 use crate::graph::{self, Edge, Fold, Map, Sight, Svg, Verdict};
 
 /// A map with what there is to say of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct MapView {
     /// What its ids begin with.
     pub id: &'static str,
@@ -90,11 +88,12 @@ impl Ways {
     }
 }
 
-/// What the policies let through: of what was seen all that is not denied, and what nobody was seen to need. The second
-/// value counts lines of the latter that are not drawn.
+/// What the policies let through: of what was seen all that is not denied, port by port, and what nobody was seen to need.
+/// The second value counts lines of the latter that are not drawn.
 fn after(before: &Map, ways: &Ways) -> (Map, usize) {
-    let mut edges: Vec<Edge> = before.edges.iter().filter(|edge| edge.verdict != Verdict::Denied).cloned().collect();
-    let seen: BTreeSet<(usize, usize)> = before.edges.iter().map(|edge| (edge.from, edge.to)).collect();
+    let mut edges: Vec<Edge> = before.edges.iter().filter_map(Edge::without_denied).collect();
+    // of two boxes between which all that was seen is denied, something else may be allowed
+    let seen: BTreeSet<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
     let mut never = Vec::new();
     for from in 0..before.nodes.len() {
         for to in (0..before.nodes.len()).filter(|to| *to != from && !seen.contains(&(from, *to))) {

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::Material;
 
 /// Pairs of one tier with another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
     /// Open pairs before.
     pub before: usize,
@@ -18,7 +16,7 @@ pub struct Cell {
 }
 
 /// Rows are who calls, columns who is called.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Matrix {
     /// The names of rows and columns.
     pub names: Vec<String>,

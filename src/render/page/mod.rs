@@ -8,6 +8,7 @@
 //! The parts are values of their own, each with a template under `templates/part/`, so that another page can show some of
 //! them. Whatever comes from outside goes through [`visible`], and the templates escape it.
 
+mod alone;
 mod curve;
 mod maps;
 mod matrix;
@@ -18,9 +19,8 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
+pub use alone::map_page;
 use askama::Template;
-use serde::Serialize;
-
 pub use curve::Curve;
 pub use maps::MapView;
 pub use matrix::{Cell, Matrix};
@@ -65,7 +65,7 @@ pub struct Material<'a> {
 }
 
 /// Everything that a page says.
-#[derive(Debug, Serialize, Template)]
+#[derive(Debug, Template)]
 #[template(path = "report.html")]
 pub struct Report {
     /// The namespaces.
@@ -101,7 +101,6 @@ pub struct Report {
     /// The commands that roll it out.
     pub apply: Vec<String>,
     /// Style, script, and the policy that lets nothing else run.
-    #[serde(skip)]
     pub sealed: Sealed,
 }
 
@@ -146,25 +145,6 @@ impl Report {
             Err(error) => Err(super::RenderError::Page { path, reason: error.to_string() }),
         }
     }
-}
-
-/// A map as a page of its own.
-#[derive(Debug, Template)]
-#[template(path = "map.html")]
-struct MapPage<'a> {
-    title: &'a str,
-    summary: String,
-    svg: String,
-    sealed: Sealed,
-}
-
-/// Writes a map as a page of its own; why there is none where a template fails.
-pub fn map_page(map: &Map, title: &str) -> Result<String, super::RenderError> {
-    let options = crate::graph::Svg { title: title.to_owned(), within_page: Some("map".into()) };
-    let svg = crate::graph::svg(map, &crate::graph::layout(map), &options);
-    let page = MapPage { title, summary: map.summary(), svg, sealed: Sealed::new(STYLE, SCRIPT) };
-    let fault = |error: askama::Error| super::RenderError::Page { path: "map".into(), reason: error.to_string() };
-    Ok(sealed::tidy(&page.render().map_err(fault)?) + "\n")
 }
 
 /// Namespaces that a title names.

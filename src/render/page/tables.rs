@@ -1,7 +1,5 @@
 //! Tables of a page: what would be denied, what was left out, how fine, and what was decided by hand.
 
-use serde::Serialize;
-
 use super::grouped;
 use crate::{
     model::visible,
@@ -10,7 +8,7 @@ use crate::{
 };
 
 /// A connection that would break, or may.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct FindingView {
     /// Whether it would; else it may.
     pub is_denied: bool,
@@ -27,7 +25,7 @@ pub struct FindingView {
 }
 
 /// What was seen and makes no rule, for one reason in one namespace.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct LeftOutView {
     /// The namespace.
     pub namespace: String,
@@ -38,7 +36,7 @@ pub struct LeftOutView {
 }
 
 /// What a granularity costs and leaves open.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct GranularityView {
     /// Its name.
     pub name: &'static str,
@@ -51,7 +49,7 @@ pub struct GranularityView {
 }
 
 /// What a person decided.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct DecisionView {
     /// The policy.
     pub policy: String,

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::{Material, grouped};
 use crate::{
     model::{Watched, WorkloadRef, visible},
@@ -13,7 +11,7 @@ use crate::{
 };
 
 /// A namespace with its tiers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct NamespaceView {
     /// Its name.
     pub name: String,
@@ -38,7 +36,7 @@ impl NamespaceView {
 }
 
 /// A tier of a namespace.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct TierView {
     /// Its name.
     pub name: String,
@@ -47,7 +45,7 @@ pub struct TierView {
 }
 
 /// A policy with what it allows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct PolicyView {
     /// Its name.
     pub name: String,
@@ -70,7 +68,7 @@ pub struct PolicyView {
 }
 
 /// One peer with its ports.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct AccessView {
     /// Who.
     pub peer: String,
@@ -87,7 +85,7 @@ pub struct AccessView {
 }
 
 /// How far a workload reaches and is reached, before and after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReachView {
     /// Others that can reach it.
     pub reached_by: (usize, usize),

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use serde::Serialize;
-
 use super::{Material, grouped};
 use crate::{
     model::{Outcome, Watched, visible},
@@ -13,8 +11,7 @@ use crate::{
 };
 
 /// How bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Do not roll out before it is dealt with.
     Stop,
@@ -51,7 +48,7 @@ impl Level {
 }
 
 /// The past held against the proposal.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct VerdictView {
     /// How bad it is.
     pub level: Level,
@@ -64,7 +61,7 @@ pub struct VerdictView {
 }
 
 /// A figure with its name.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Figure {
     /// What it counts.
     pub name: &'static str,
@@ -77,7 +74,7 @@ pub struct Figure {
 }
 
 /// What may go wrong though the past holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Caution {
     /// How bad it is.
     pub level: Level,
@@ -151,7 +148,7 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
     if let Some(cost) = chosen.map(|it| it.cost) {
         figures.push(Figure {
             name: "To read",
-            value: words::count(cost.policies as u64, "policy").replace("policys", "policies"),
+            value: words::count(cost.policies as u64, "policy"),
             note: format!("{} by {}", words::count(cost.rules as u64, "rule"), chosen.map_or("", |it| it.granularity)),
             level: Level::Note,
         });

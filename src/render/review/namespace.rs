@@ -110,10 +110,7 @@ pub(in crate::render) fn left_out_rows(plan: &NamespacePlan) -> Vec<[String; 5]>
             sweep.connections += evidence.connections;
             continue;
         }
-        let port = match evidence.port {
-            0 => evidence.protocol.to_string(),
-            port => words::port(evidence.protocol, port),
-        };
+        let port = words::port(evidence.protocol, evidence.port);
         let (from, to) = (evidence.client.clone(), evidence.server.clone());
         rows.push([from, to, port, evidence.connections.to_string(), reason.clone()]);
     }

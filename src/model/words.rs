@@ -1,0 +1,40 @@
+//! Counts and ports in words: the same wherever people read them.
+
+use super::Protocol;
+
+/// `1 connection`, `3 connections`, `2 policies`, `5 boxes`.
+#[must_use]
+pub fn count(number: u64, one: &str) -> String {
+    if number == 1 {
+        return format!("1 {one}");
+    }
+    match one.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u'])) {
+        Some(stem) => format!("{number} {stem}ies"),
+        None if one.ends_with(['s', 'x']) || one.ends_with("ch") => format!("{number} {one}es"),
+        None => format!("{number} {one}s"),
+    }
+}
+
+/// `TCP/8080`; `ICMP` where a protocol has no ports.
+#[must_use]
+pub fn port(protocol: Protocol, port: u16) -> String {
+    if port == 0 { protocol.to_string() } else { format!("{protocol}/{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_are_named_as_english_has_it() {
+        let words = ["policy", "address", "box", "way", "dependency", "batch", "port"].map(|one| count(2, one));
+        let right = ["2 policies", "2 addresses", "2 boxes", "2 ways", "2 dependencies", "2 batches", "2 ports"];
+        assert_eq!(words, right);
+        assert_eq!([count(0, "policy"), count(1, "policy")], ["0 policies", "1 policy"]);
+    }
+
+    #[test]
+    fn a_protocol_without_ports_is_named_alone() {
+        assert_eq!([port(Protocol::TCP, 8080), port(Protocol::ICMP, 0)], ["TCP/8080", "ICMP"]);
+    }
+}
