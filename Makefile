@@ -69,8 +69,8 @@ policies-out: build ## write policies-out/ anew from the samples
 picture: build ## draw docs/demo.svg anew: a terminal with the true output
 	PATH="$(target)/debug:$$PATH" python3 scripts/picture.py docs/demo.svg
 
-screenshots: build ## take the pictures of the review page in docs/ anew, in a real browser
-	scripts/review-screenshots.sh "$(target)/debug/flowmap"
+screenshots: build ## take the pictures of the review page and of the report in docs/ anew, in a real browser
+	scripts/screenshots.sh "$(target)/debug/flowmap"
 
 samples: ## capture samples/production anew from real servers; needs root, takes a minute
 	@scripts/setup.sh samples
@@ -105,6 +105,11 @@ bench-tiers: setup-build ## time roles and tiers of 100,000 endpoints with 10 mi
 .PHONY: bench-recommend
 bench-recommend: setup-build ## time policies for 100,000 pods from 10 million dependencies; fails above a minute or 4 GB
 	cargo bench --locked --no-default-features --bench recommend
+
+.PHONY: bench-report
+bench-report: setup-test ## size and opening time of the report of 1,000 workloads in Chromium; fails above 5 MB or 2 s
+	cargo build --release --locked
+	python3 scripts/bench_report.py "$(target)/release/flowmap" "$(target)/bench/report"
 
 .PHONY: bench-live
 bench-live: setup-build ## what a live capture costs beside others, in network namespaces; needs root, tcpreplay, tcpdump, softflowd

@@ -4,19 +4,8 @@ mod common;
 
 use std::{collections::BTreeSet, fmt::Write as _, process::Command};
 
-use common::{Flowmap, browser, python, sample, skipped, text};
+use common::{Flowmap, browser, cluster::made_up, python, sample, skipped, text};
 use serde_json::json;
-
-/// Files of a made-up cluster.
-fn made_up(flowmap: &Flowmap, workloads: u32, dependencies: u32) -> [String; 2] {
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/made_up_cluster.py");
-    let (workloads, dependencies) = (workloads.to_string(), dependencies.to_string());
-    let folder = text(&flowmap.path("made-up"));
-    let args = [&text(&script), &workloads, &dependencies, &folder];
-    let output = Command::new(python::python()).args(args).output().expect("python starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    ["flows.csv", "cluster.json"].map(|name| format!("{folder}/{name}"))
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Rect {

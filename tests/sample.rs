@@ -73,3 +73,14 @@ fn the_same_connection_seen_by_several_sensors_counts_once() {
     assert_eq!(connections(&alone).len(), 1);
     assert_eq!(connections(&alone), connections(&all));
 }
+
+#[test]
+fn the_wide_list_is_for_people_and_the_csv_for_machines() {
+    let flowmap = Flowmap::with_sample();
+    let [wide, csv] = ["wide", "csv"].map(|output| flowmap.ok(&["flows", "-n", "production", "-o", output]).stdout);
+    let heads = [wide.as_str(), csv.as_str()].map(|text| text.lines().next().expect("a header"));
+    assert!(!heads[0].contains("SITE") && !heads[0].contains("VLANS"), "nothing stands in these columns: {}", heads[0]);
+    assert!(wide.lines().all(|line| line.len() < 200) && wide.contains(" 2026-11-23 23:23 "), "{wide}");
+    assert!(heads[1].starts_with("site,client_kind,client,") && heads[1].ends_with(",vlans,marks"), "{}", heads[1]);
+    assert!(csv.contains("2026-11-23T23:23:25.870907Z"), "{csv}");
+}

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     map::By,
     model::{Dependency, Mark, Outcome, Party},
+    render::minute,
 };
 
 /// List the dependencies: who connects to whom, on which port, how often, and what became of it.
@@ -57,8 +58,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let has_sites = world.sites.len() > 1;
     let table = match args.output.output {
         Output::Table => narrow(&dependencies, has_sites),
-        Output::Wide => wide(&dependencies, called),
-        Output::Json | Output::Csv => wide(&dependencies, |party| party.name.clone()),
+        Output::Wide => wide(&dependencies, has_sites),
+        Output::Json | Output::Csv => whole(&dependencies),
     };
     let values: Vec<Value> = dependencies.iter().map(value).collect();
     let empty = "no flows; `flowmap import FILE` reads a capture, `flowmap capture IFACE` takes one";
@@ -106,7 +107,7 @@ fn narrow(dependencies: &[Dependency], has_sites: bool) -> Table {
             port,
             outcome.to_owned(),
             connections.to_string(),
-            print::joined(first.marks.iter().map(|mark| mark.as_str())),
+            marks(first),
         ];
         table.row(row.into_iter().skip(skip).collect());
     };
@@ -138,7 +139,62 @@ fn called(party: &Party) -> String {
     }
 }
 
-fn wide(dependencies: &[Dependency], called: impl Fn(&Party) -> String) -> Table {
+/// Who was dialled in the server's place.
+fn dialled(dependency: &Dependency) -> String {
+    print::joined(dependency.via.iter().map(|via| match &via.service {
+        Some(service) => format!("{service}:{}", via.port),
+        None => format!("{}:{}", via.address, via.port),
+    }))
+}
+
+fn marks(dependency: &Dependency) -> String {
+    print::joined(dependency.marks.iter().map(|mark| mark.as_str()))
+}
+
+/// For people: times to the minute, and no column in which nothing stands.
+fn wide(dependencies: &[Dependency], has_sites: bool) -> Table {
+    let columns = [
+        "site",
+        "client",
+        "server",
+        "port",
+        "via",
+        "outcome",
+        "by",
+        "conns",
+        "packets",
+        "to server",
+        "to client",
+        "first seen",
+        "last seen",
+        "vlans",
+        "marks",
+    ];
+    let mut table = Table::new(&columns).numeric(&[7, 8, 9, 10]);
+    for dependency in dependencies {
+        table.row(vec![
+            if has_sites { dependency.site.clone() } else { String::new() },
+            called(&dependency.client),
+            called(&dependency.server),
+            port(dependency),
+            dialled(dependency),
+            dependency.outcome.as_str().into(),
+            dependency.direction.as_str().into(),
+            dependency.connections.to_string(),
+            dependency.packets.to_string(),
+            dependency.bytes_to_server.to_string(),
+            dependency.bytes_to_client.to_string(),
+            minute(dependency.span.first),
+            minute(dependency.span.last),
+            print::joined(&dependency.vlans),
+            marks(dependency),
+        ]);
+    }
+    table.without_empty_columns()
+}
+
+/// For machines: everything, always in the same columns.
+fn whole(dependencies: &[Dependency]) -> Table {
     let columns = [
         "site",
         "client_kind",
@@ -161,19 +217,15 @@ fn wide(dependencies: &[Dependency], called: impl Fn(&Party) -> String) -> Table
     ];
     let mut table = Table::new(&columns).numeric(&[6, 10, 11, 12, 13]);
     for dependency in dependencies {
-        let via = dependency.via.iter().map(|via| match &via.service {
-            Some(service) => format!("{service}:{}", via.port),
-            None => format!("{}:{}", via.address, via.port),
-        });
         table.row(vec![
             dependency.site.clone(),
             dependency.client.kind.as_str().into(),
-            called(&dependency.client),
+            dependency.client.name.clone(),
             dependency.server.kind.as_str().into(),
-            called(&dependency.server),
+            dependency.server.name.clone(),
             dependency.protocol.to_string(),
             dependency.port.to_string(),
-            print::joined(via),
+            dialled(dependency),
             dependency.outcome.as_str().into(),
             dependency.direction.as_str().into(),
             dependency.connections.to_string(),
@@ -183,7 +235,7 @@ fn wide(dependencies: &[Dependency], called: impl Fn(&Party) -> String) -> Table
             dependency.span.first.to_string(),
             dependency.span.last.to_string(),
             print::joined(&dependency.vlans),
-            print::joined(dependency.marks.iter().map(|mark: &Mark| mark.as_str())),
+            marks(dependency),
         ]);
     }
     table

@@ -32,6 +32,18 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// The same without the columns in which nothing stands.
+    pub fn without_empty_columns(self) -> Self {
+        let is_used = |column: &usize| self.rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()));
+        let used: Vec<usize> = (0..self.header.len()).filter(is_used).collect();
+        let kept = |row: &Vec<String>| used.iter().filter_map(|column| row.get(*column).cloned()).collect();
+        Self {
+            header: used.iter().filter_map(|column| self.header.get(*column).copied()).collect(),
+            numeric: (0..used.len()).filter(|place| self.numeric.contains(&used[*place])).collect(),
+            rows: self.rows.iter().map(kept).collect(),
+        }
+    }
+
     /// The table as `kubectl get` would print it: two spaces between columns, no lines.
     pub fn text(&self) -> String {
         let mut builder = Builder::new();

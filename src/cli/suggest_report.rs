@@ -124,7 +124,8 @@ pub(super) fn report(
             )?;
         }
         let review = args.out_dir.join("REVIEW.md");
-        print::text(format!("read {} before you apply anything\n", review.display()).as_bytes())?;
+        let line = format!("read {}, or report.html beside it, before you apply anything\n", review.display());
+        print::text(line.as_bytes())?;
     }
     Ok(())
 }

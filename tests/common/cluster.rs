@@ -1,6 +1,10 @@
-//! Objects as the API writes them, for inventories that a test makes itself.
+//! Objects as the API writes them, for inventories that a test makes itself, and whole clusters.
+
+use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
+
+use super::{Flowmap, python, text};
 
 /// When everything was made that says nothing else: before any capture of a test.
 pub const MADE: &str = "2026-11-24T00:00:00Z";
@@ -69,7 +73,7 @@ pub fn list(items: &[Value]) -> String {
 }
 
 /// Writes `cluster.json` and `flows.csv`: `shop/a` calls `shop/b` ninety times on port 80 and once on port 81.
-pub fn two_ports(flowmap: &super::Flowmap) {
+pub fn two_ports(flowmap: &Flowmap) {
     let items = [node("node-1", "192.0.2.1", "10.244.0.0/16"), pod("a", "10.244.1.1"), pod("b", "10.244.1.2")];
     flowmap.write("cluster.json", list(&items));
     let row = |port: u16, connections: u16| {
@@ -79,4 +83,15 @@ pub fn two_ports(flowmap: &super::Flowmap) {
     };
     let head = "client,server,protocol,port,connections,outcome,first_seen,last_seen\n";
     flowmap.write("flows.csv", format!("{head}{}{}", row(80, 90), row(81, 1)));
+}
+
+/// Files of a made-up cluster: its flows, and its inventory.
+pub fn made_up(flowmap: &Flowmap, workloads: u32, dependencies: u32) -> [String; 2] {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/made_up_cluster.py");
+    let (workloads, dependencies) = (workloads.to_string(), dependencies.to_string());
+    let folder = text(&flowmap.path("made-up"));
+    let args = [&text(&script), &workloads, &dependencies, &folder];
+    let output = Command::new(python::python()).args(args).output().expect("python starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ["flows.csv", "cluster.json"].map(|name| format!("{folder}/{name}"))
 }
