@@ -1,15 +1,14 @@
-"""Writes cluster.json and flows.csv of a made-up cluster: made_up_cluster.py WORKLOADS DEPENDENCIES FOLDER [HOURS]
+"""Writes cluster.json and flows.csv of a made-up cluster; --help tells the arguments.
 
 Namespaces are shops, each with an edge, applications and stores; monitoring and names serve them all. The same numbers give
 the same files.
 """
 
+import argparse
 import json
 import pathlib
 import random
-import sys
 
-PER_NAMESPACE = 25
 SUBJECTS = ["orders", "basket", "search", "ledger", "invoices", "stock", "prices", "users", "mail", "reviews", "routes", "media"]
 TEAMS = ["shop", "bank", "travel", "maps", "games", "health", "school", "music", "video", "games", "farm", "lab"]
 NODES = 20
@@ -22,13 +21,13 @@ class Workload:
         self.addresses = [f"10.{64 + number // 100}.{number % 100}.{replica + 1}" for replica in range(1 + number % 2)]
 
 
-def workloads(count):
+def workloads(count, in_namespace):
     made = [Workload(0, "kube-system", "coredns", "Deployment", 53), Workload(1, "monitoring", "prometheus", "StatefulSet", 9090)]
     number = len(made)
     while number < count:
-        place = (number - 2) // PER_NAMESPACE
+        place = (number - 2) // in_namespace
         namespace = TEAMS[place % len(TEAMS)] + (f"-{place // len(TEAMS) + 1}" if place >= len(TEAMS) else "")
-        within = (number - 2) % PER_NAMESPACE
+        within = (number - 2) % in_namespace
         subject = SUBJECTS[within % len(SUBJECTS)]
         if within == 0:
             made.append(Workload(number, namespace, "gateway", "Deployment", 8443))
@@ -38,15 +37,16 @@ def workloads(count):
         else:
             made.append(Workload(number, namespace, f"{subject}-{['api', 'worker', 'web'][within % 3]}", "Deployment", 8080))
         number += 1
-    names = set()
+    uses = {}
     for workload in made:
-        while (workload.namespace, workload.name) in names:
-            workload.name += "-b"
-        names.add((workload.namespace, workload.name))
+        key = (workload.namespace, workload.name)
+        uses[key] = uses.get(key, 0) + 1
+        if uses[key] > 1:
+            workload.name += f"-{uses[key]}"
     return made
 
 
-def objects(made):
+def objects(made, nodes):
     def metadata(name, namespace=None, labels=None, owner=None):
         data = {"name": name, "labels": labels or {}}
         if namespace:
@@ -78,7 +78,7 @@ def objects(made):
                 "metadata": metadata(f"{workload.name}-{replica}", workload.namespace, labels, owner)
                 | {"creationTimestamp": "2025-12-01T00:00:00Z"},
                 "spec": {
-                    "nodeName": f"node-{replica % NODES}",
+                    "nodeName": f"node-{replica % nodes}",
                     "containers": [{"name": "main", "ports": [{"containerPort": workload.port}]}],
                 },
                 "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]},
@@ -123,15 +123,21 @@ def flows(made, count, hours, rng):
 
 
 def main():
-    count, dependencies, folder = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
-    hours = int(sys.argv[4]) if len(sys.argv) > 4 else 48
-    rng = random.Random(1)
-    made = workloads(count)
+    parser = argparse.ArgumentParser(description="Writes cluster.json and flows.csv of a made-up cluster.")
+    parser.add_argument("workloads", type=int)
+    parser.add_argument("dependencies", type=int)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--hours", type=int, default=48, help="how long it was watched")
+    parser.add_argument("--in-namespace", type=int, default=25, help="workloads in each")
+    parser.add_argument("--nodes", type=int, default=2, help="on how many nodes replicas run")
+    args = parser.parse_args()
+    folder, rng = args.folder, random.Random(1)
+    made = workloads(args.workloads, args.in_namespace)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cluster.json").write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": list(objects(made))}))
+    (folder / "cluster.json").write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": list(objects(made, args.nodes))}))
     with open(folder / "flows.csv", "w", encoding="ascii") as out:
         print("src_ip,dst_ip,proto,dst_port,packets,connections,first_seen,last_seen", file=out)
-        for source, target, protocol, port, seen in flows(made, dependencies, hours, rng):
+        for source, target, protocol, port, seen in flows(made, args.dependencies, args.hours, rng):
             connections = int(10 ** rng.uniform(0, 4))
             moment = f"2026-01-{1 + (seen - START) // 86400:02}T{(seen - START) // 3600 % 24:02}:{seen // 60 % 60:02}:00Z"
             print(f"{source},{target},{protocol},{port},{connections * 8},{connections},{moment},{moment}", file=out)

@@ -31,8 +31,8 @@ export FLOWMAP_DB=$work/small.db
 review review-10
 report report-10 -n production
 export FLOWMAP_DB=$work/large.db
-python3 "$here/scripts/made_up_cluster.py" 300 1500 "$work"
-"$program" import --sensor node-1 flows.csv > /dev/null 2>&1
+python3 "$here/scripts/made_up_cluster.py" 300 1200 "$work" --in-namespace 60 --nodes 1
+"$program" import --sensor node-0 flows.csv > /dev/null 2>&1
 "$program" inventory import cluster.json 2> /dev/null
 review review-300
-report report-300 -A --isolate-unseen
+report report-300 -A

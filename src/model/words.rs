@@ -5,13 +5,19 @@ use super::Protocol;
 /// `1 connection`, `3 connections`, `2 policies`, `5 boxes`.
 #[must_use]
 pub fn count(number: u64, one: &str) -> String {
+    format!("{number} {}", noun(number, one))
+}
+
+/// What so many are called: `connection` for one, else `connections`.
+#[must_use]
+pub fn noun(number: u64, one: &str) -> String {
     if number == 1 {
-        return format!("1 {one}");
+        return one.to_owned();
     }
     match one.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u'])) {
-        Some(stem) => format!("{number} {stem}ies"),
-        None if one.ends_with(['s', 'x']) || one.ends_with("ch") => format!("{number} {one}es"),
-        None => format!("{number} {one}s"),
+        Some(stem) => format!("{stem}ies"),
+        None if one.ends_with(['s', 'x']) || one.ends_with("ch") => format!("{one}es"),
+        None => format!("{one}s"),
     }
 }
 

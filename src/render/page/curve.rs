@@ -26,6 +26,9 @@ const HEIGHT: f64 = 180.0;
 const LEFT: f64 = 44.0;
 const BOTTOM: f64 = 24.0;
 const TOP: f64 = 12.0;
+const LEAST_BAR: f64 = 1.5;
+/// So many lines of the grid above zero at most.
+const MAX_TICKS: u64 = 4;
 
 struct Step {
     when: String,
@@ -83,20 +86,28 @@ fn steps(hours: &[Novelty], by_day: bool) -> Vec<Step> {
     steps
 }
 
+/// The end of an axis that holds so many, and how far its lines are apart: 1, 2 or 5 with zeros.
+fn scale(most: u64) -> (u64, u64) {
+    let decades = (0..19).map(|digits| 10_u64.pow(digits));
+    let tick = decades.flat_map(|one| [1, 2, 5].map(|times| one.saturating_mul(times)));
+    let tick = tick.into_iter().find(|tick| most.div_ceil(*tick) <= MAX_TICKS).unwrap_or(most.max(1));
+    (most.div_ceil(tick).max(1).saturating_mul(tick), tick)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "pixels")]
 fn picture(steps: &[Step], summary: &str) -> String {
-    let most = steps.last().map_or(1, |it| it.known).max(1);
-    let most_new = steps.iter().map(|it| it.new).max().unwrap_or(1).max(1);
+    let (top, tick) = scale(steps.last().map_or(1, |it| it.known));
     let room = HEIGHT - TOP - BOTTOM;
     let wide = (WIDTH - LEFT) / steps.len() as f64;
     let x = |n: usize| LEFT + wide * n as f64;
-    let y = |share: f64| TOP + room * (1.0 - share);
+    let height = |count: u64| room * count as f64 / top as f64;
+    let y = |count: u64| HEIGHT - BOTTOM - height(count);
     let mut svg = format!(
         "<svg class=\"curve\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"curve-title\"><title id=\"curve-title\">{summary}</title>"
     );
     // writing to a String cannot fail
-    for (share, word) in [(1.0, grouped(most)), (0.5, grouped(most / 2)), (0.0, "0".to_owned())] {
-        let y = y(share);
+    for count in (0..=top / tick).map(|n| n * tick) {
+        let (y, word) = (y(count), grouped(count));
         let _ = write!(
             svg,
             "<path class=\"grid\" d=\"M{LEFT} {y:.1}H{WIDTH}\"/><text class=\"axis\" x=\"{:.1}\" y=\"{:.1}\">{word}</text>",
@@ -106,7 +117,8 @@ fn picture(steps: &[Step], summary: &str) -> String {
     }
     let mut line = String::new();
     for (n, step) in steps.iter().enumerate() {
-        let height = room * step.new as f64 / most_new.max(most / 3) as f64;
+        // bars and the line are read from one axis; a bar is seen however little an hour brought
+        let height = if step.new > 0 { height(step.new).max(LEAST_BAR) } else { 0.0 };
         let _ = write!(
             svg,
             "<rect class=\"new\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{}: {} new, {} known</title></rect>",
@@ -117,13 +129,7 @@ fn picture(steps: &[Step], summary: &str) -> String {
             step.new,
             step.known
         );
-        let _ = write!(
-            line,
-            "{}{:.1} {:.1}",
-            if n == 0 { 'M' } else { 'L' },
-            x(n) + wide / 2.0,
-            y(step.known as f64 / most as f64)
-        );
+        let _ = write!(line, "{}{:.1} {:.1}", if n == 0 { 'M' } else { 'L' }, x(n) + wide / 2.0, y(step.known));
     }
     let _ = write!(svg, "<path class=\"known\" d=\"{line}\"/>");
     let ends = [(steps.first(), LEFT, "start"), (steps.last(), WIDTH, "end")];
@@ -132,4 +138,39 @@ fn picture(steps: &[Step], summary: &str) -> String {
         let _ = write!(svg, "<text class=\"axis {anchor}\" x=\"{x}\" y=\"{:.1}\">{when}</text>", HEIGHT - 6.0);
     }
     svg + "</svg>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Hour;
+
+    #[test]
+    fn an_axis_ends_on_a_round_number_that_holds_all() {
+        for (most, expected) in [
+            (0, (1, 1)),
+            (1, (1, 1)),
+            (3, (3, 1)),
+            (5, (6, 2)),
+            (14, (15, 5)),
+            (1_203, (1_500, 500)),
+            (80_001, (100_000, 50_000)),
+        ] {
+            assert_eq!(scale(most), expected, "{most}");
+        }
+        let (top, tick) = scale(u64::MAX);
+        assert!(top >= tick && top / tick <= MAX_TICKS + 1);
+    }
+
+    #[test]
+    fn the_bar_of_the_first_hour_ends_where_the_line_begins() {
+        let hour = |n: i32, new| Novelty { hour: Hour(490_000 + n).start(), met: new, new };
+        let svg = Curve::new(&[hour(0, 600), hour(1, 0), hour(2, 400)]).svg;
+        let (_, line) = svg.split_once("class=\"known\" d=\"M").expect("a line");
+        let start = line.split(['L', ' ']).nth(1).expect("its height");
+        let (_, bar) = svg.split_once("class=\"new\"").expect("a bar");
+        let (_, bar) = bar.split_once(" y=\"").expect("its height");
+        assert_eq!(start, bar.split('"').next().expect("a number"), "{svg}");
+        assert!(svg.contains(">1\u{202f}000</text>") && svg.contains(">500</text>"), "{svg}");
+    }
 }

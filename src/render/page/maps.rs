@@ -5,8 +5,11 @@ use std::{
     fmt::Write as _,
 };
 
-use super::{Material, grouped};
-use crate::graph::{self, Edge, Fold, Map, Sight, Svg, Verdict};
+use super::{Material, counted, grouped};
+use crate::{
+    graph::{self, Edge, Fold, Map, Sight, Svg, Verdict},
+    render::words,
+};
 
 /// A map with what there is to say of it.
 #[derive(Clone, Debug)]
@@ -32,10 +35,10 @@ pub(super) fn maps(material: &Material<'_>) -> Vec<MapView> {
     }
     let (before, fold) = graph::fold(whole, None);
     let ways = Ways::new(material, &before);
-    let after = after(&before, &ways);
+    let after = After::new(&before, &ways);
     vec![
         view("seen", "What was seen", caption_before(&before, fold, &ways), &before),
-        view("after", "What stays possible", caption_after(&after, &ways), &after.0),
+        view("after", "What stays possible", caption_after(&after, &ways), &after.map),
     ]
 }
 
@@ -88,30 +91,41 @@ impl Ways {
     }
 }
 
-/// What the policies let through: of what was seen all that is not denied, port by port, and what nobody was seen to need.
-/// The second value counts lines of the latter that are not drawn.
-fn after(before: &Map, ways: &Ways) -> (Map, usize) {
-    let mut edges: Vec<Edge> = before.edges.iter().filter_map(Edge::without_denied).collect();
-    // of two boxes between which all that was seen is denied, something else may be allowed
-    let seen: BTreeSet<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
-    let mut never = Vec::new();
-    for from in 0..before.nodes.len() {
-        for to in (0..before.nodes.len()).filter(|to| *to != from && !seen.contains(&(from, *to))) {
-            let count = Ways::of(&ways.after, from, to);
-            let is_closed = |node: usize| ways.is_closed.get(node).copied().unwrap_or_default();
-            if count > 0 && (is_closed(from) || is_closed(to)) {
-                let ways = count as u64;
-                let (ports, verdict) = (graph::PortCounts::new(), Verdict::Allowed);
-                never.push(Edge { from, to, ports, connections: 0, ways, sight: Sight::Never, verdict });
-            }
+/// What the policies let through.
+struct After {
+    /// Of what was seen all that is not denied, port by port, and lines that nobody was seen to need.
+    map: Map,
+    /// Such lines that are not drawn, for there are too many of them.
+    hidden: usize,
+    /// Lines between boxes of which the proposal closes neither: they are as possible as before, and not drawn.
+    unclosed: usize,
+}
+
+impl After {
+    fn new(before: &Map, ways: &Ways) -> Self {
+        let mut edges: Vec<Edge> = before.edges.iter().filter_map(Edge::without_denied).collect();
+        // of two boxes between which all that was seen is denied, something else may be allowed
+        let seen: BTreeSet<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
+        let all = (0..before.nodes.len()).flat_map(|from| (0..before.nodes.len()).map(move |to| (from, to)));
+        let is_possible = |(from, to): &(usize, usize)| {
+            from != to && !seen.contains(&(*from, *to)) && Ways::of(&ways.after, *from, *to) > 0
+        };
+        let is_closed = |node: usize| ways.is_closed.get(node).copied().unwrap_or_default();
+        let (never, unclosed): (Vec<_>, Vec<_>) =
+            all.filter(is_possible).partition(|(from, to)| is_closed(*from) || is_closed(*to));
+        let hidden = if never.len() > MAX_NEVER { never.len() } else { 0 };
+        if hidden == 0 {
+            edges.extend(never.into_iter().map(|(from, to)| self::never(from, to, Ways::of(&ways.after, from, to))));
         }
+        edges.sort_by_key(|edge| (edge.from, edge.to));
+        Self { map: Map { edges, ..before.clone() }, hidden, unclosed: unclosed.len() }
     }
-    let hidden = if never.len() > MAX_NEVER { never.len() } else { 0 };
-    if hidden == 0 {
-        edges.extend(never);
-    }
-    edges.sort_by_key(|edge| (edge.from, edge.to));
-    (Map { edges, ..before.clone() }, hidden)
+}
+
+/// A line for what nobody was seen to need.
+fn never(from: usize, to: usize, ways: usize) -> Edge {
+    let (ports, verdict) = (graph::PortCounts::new(), Verdict::Allowed);
+    Edge { from, to, ports, connections: 0, ways: ways as u64, sight: Sight::Never, verdict }
 }
 
 fn caption_before(map: &Map, fold: Fold, ways: &Ways) -> String {
@@ -132,18 +146,27 @@ fn caption_before(map: &Map, fold: Fold, ways: &Ways) -> String {
     )
 }
 
-fn caption_after((map, hidden): &(Map, usize), ways: &Ways) -> String {
-    let mut text = format!("After, {} pairs can. ", grouped(ways.sum(&ways.after) as u64));
-    let never = map.edges.iter().filter(|edge| edge.sight == Sight::Never).count();
-    let beyond = match (never, hidden) {
-        (0, 0) => "Nothing is allowed between boxes that was not seen.".to_owned(),
-        (_, 0) => format!("{never} pale dashed lines are allowed though nobody was seen to need them."),
-        _ => format!("{hidden} further lines that nobody was seen to need are allowed, and not drawn."),
+fn caption_after(After { map, hidden, unclosed }: &After, ways: &Ways) -> String {
+    let mut text = format!("After, {} pairs can.", grouped(ways.sum(&ways.after) as u64));
+    let never = map.edges.iter().filter(|edge| edge.sight == Sight::Never).count() as u64;
+    let _ = match (never, hidden, unclosed) {
+        (0, 0, 0) => write!(text, " Nothing is allowed between boxes that was not seen."),
+        (0, 0, _) => write!(text, " Nothing is allowed to and from boxes that are closed that was not seen."),
+        (_, 0, _) => {
+            let lines = counted(never, "pale dashed line");
+            write!(text, " {lines} stand for what is allowed though nobody was seen to need it.")
+        }
+        _ => write!(text, " Allowed and not drawn: {} that nobody was seen to need.", counted(*hidden as u64, "line")),
     };
-    text.push_str(&beyond);
-    let open = map.nodes.iter().filter(|node| node.is_open).count();
+    if *unclosed > 0 {
+        let lines = counted(*unclosed as u64, "line");
+        let _ =
+            write!(text, " Possible as before and not drawn: {lines} between boxes that this proposal does not close.");
+    }
+    let open = map.nodes.iter().filter(|node| node.is_open).count() as u64;
     if open > 0 {
-        let _ = write!(text, " {open} boxes with a dashed edge are left open: they reach, and are reached, as before.");
+        let boxes = words::count(open, "box");
+        let _ = write!(text, " Left open: {boxes}, with a dashed edge. They reach, and are reached, as before.");
     }
     text
 }

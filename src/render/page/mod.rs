@@ -33,7 +33,7 @@ use super::{Document, Facts, words};
 use crate::{
     graph::Map,
     map::Novelty,
-    model::{WorkloadRef, visible},
+    model::{WorkloadRef, visible, words::noun},
     policy::Reach,
     recommend::Recommendation,
     tier::Tier,
@@ -167,6 +167,11 @@ fn window(facts: &Facts) -> String {
 fn apply(namespace: &str) -> [String; 2] {
     let name = visible(namespace);
     [format!("kubectl diff -k {name}"), format!("kubectl apply -k {name}")]
+}
+
+/// So many, with gaps between thousands: `2 216 rules`.
+fn counted(number: u64, one: &str) -> String {
+    format!("{} {}", grouped(number), noun(number, one))
 }
 
 /// A number with thin gaps between thousands, as it is easiest read.

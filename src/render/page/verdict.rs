@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use super::{Material, grouped};
+use super::{Material, counted, grouped};
 use crate::{
     model::{Outcome, Watched, visible},
     policy::Reach,
@@ -148,8 +148,8 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
     if let Some(cost) = chosen.map(|it| it.cost) {
         figures.push(Figure {
             name: "To read",
-            value: words::count(cost.policies as u64, "policy"),
-            note: format!("{} by {}", words::count(cost.rules as u64, "rule"), chosen.map_or("", |it| it.granularity)),
+            value: counted(cost.policies as u64, "policy"),
+            note: format!("{} by {}", counted(cost.rules as u64, "rule"), chosen.map_or("", |it| it.granularity)),
             level: Level::Note,
         });
     }
@@ -210,7 +210,7 @@ pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Ca
     if facts.dropped() > 0 || facts.damaged > 0 {
         let why = format!(
             "{} never reached a capture, {} damaged or incomplete: rare connections may be missing.",
-            words::count(facts.dropped(), "packet"),
+            counted(facts.dropped(), "packet"),
             words::count(facts.damaged as u64, "capture")
         );
         add(Level::Look, "Loss", why);
@@ -221,7 +221,7 @@ pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Ca
             blocked.from,
             blocked.to,
             words::port(blocked.protocol, blocked.port),
-            words::count(blocked.attempts, "attempt"),
+            counted(blocked.attempts, "attempt"),
             blocked.reason
         );
         add(Level::Look, "Blocked while learning?", why);
@@ -285,7 +285,7 @@ fn short_and_long(recommendation: &Recommendation, add: &mut dyn FnMut(Level, &s
     let open: BTreeSet<&Evidence> =
         accesses.flat_map(|access| &access.evidence).filter(|it| it.outcome == Outcome::Midstream).collect();
     if !open.is_empty() {
-        let connections = words::count(open.iter().map(|evidence| evidence.connections).sum(), "connection");
+        let connections = counted(open.iter().map(|evidence| evidence.connections).sum(), "connection");
         add(
             Level::Note,
             "Long-lived connections",
