@@ -154,8 +154,7 @@ fn the_sample_is_drawn_in_tiers_and_what_is_not_drawn_is_counted() {
         ">data</text>",
         "<title>production/web → production/api: TCP/8080, 35 connections</title>",
         "<title>outside → production/web: TCP/8080, 62 connections</title>",
-        "not drawn: 128 attempts that failed, were part of a scan or need no rule",
-        "not drawn: 40 connections of pods with their own node",
+        "not drawn: 128 attempts that failed, were part of a scan or need no rule, and 40 connections of pods with their own node.",
         ">StatefulSet · 5432</text>",
     ] {
         assert!(svg.contains(words), "{words}: {svg}");

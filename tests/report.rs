@@ -115,6 +115,23 @@ fn what_stays_possible_keeps_the_ports_of_a_line_that_are_not_denied() {
     assert!(after(&page).contains("<title>shop/a → shop/b: TCP/80, 90 connections</title>"), "{}", after(&page));
 }
 
+#[test]
+fn what_is_left_open_is_not_told_to_be_closed() {
+    let flowmap = Flowmap::new();
+    common::cluster::two_ports(&flowmap);
+    flowmap.run(&["suggest", "-n", "shop", "--from", "flows.csv", "--inventory", "cluster.json"]);
+    let page = page(&flowmap);
+    let caption = after(&page);
+    for words in [
+        "After, 2 pairs can.",
+        "Possible as before and not drawn: 1 line between boxes that this proposal does not close.",
+        "Left open: 2 boxes, with a dashed edge.",
+    ] {
+        assert!(caption.contains(words), "{words}: {caption}");
+    }
+    assert!(!caption.contains("Nothing is allowed between boxes"), "b may still call a");
+}
+
 /// The page asks for nothing, and nothing that slipped in would run.
 #[test]
 fn the_page_is_sealed() {

@@ -193,9 +193,8 @@ fn of_addresses(judged: &Judged, by_workload: &[&Dependency], by_address: &[&Dep
         let all = doubtful.get(&(it.protocol, it.port)).into_iter().flatten();
         all.filter(|(whole, _)| is_part_of(it, whole)).map(|(_, verdict)| *verdict).max()
     };
-    let named = |it: &&Dependency| {
-        Some(((it.client.name.clone(), it.server.name.clone(), it.protocol, it.port), verdict(&it)?))
-    };
+    let named =
+        |it: &&Dependency| Some(((it.client.name.clone(), it.server.name.clone(), it.protocol, it.port), verdict(it)?));
     by_address.iter().filter_map(named).collect()
 }
 

@@ -29,7 +29,7 @@ pub use svg::{STYLE, Svg, svg};
 pub use text::ports;
 
 use crate::{
-    model::{PartyKind, Protocol, words::count},
+    model::{PartyKind, Protocol, words::counted},
     tier::Tier,
 };
 
@@ -241,22 +241,23 @@ impl Map {
         let connections = self.edges.iter().map(|edge| edge.connections).fold(0, u64::saturating_add);
         let mut text = format!(
             "{} in {}, {} with {}",
-            count(self.endpoints() as u64, "endpoint"),
-            count(self.nodes.len() as u64, "box"),
-            count(self.edges.len() as u64, "line"),
-            count(connections, "connection"),
+            counted(self.endpoints() as u64, "endpoint"),
+            counted(self.nodes.len() as u64, "box"),
+            counted(self.edges.len() as u64, "line"),
+            counted(connections, "connection"),
         );
         if self.denied() > 0 {
-            let _ = write!(text, ", {} denied in whole or in part", count(self.denied() as u64, "line"));
+            let _ = write!(text, ", {} denied in whole or in part", counted(self.denied() as u64, "line"));
         }
         let NotDrawn { unneeded, own_node } = self.not_drawn;
-        if unneeded > 0 {
-            let attempts = count(unneeded, "attempt");
-            let _ = write!(text, "; not drawn: {attempts} that failed, were part of a scan or need no rule");
-        }
-        if own_node > 0 {
-            let _ = write!(text, "; not drawn: {} of pods with their own node", count(own_node, "connection"));
-        }
+        let attempts = format!("{} that failed, were part of a scan or need no rule", counted(unneeded, "attempt"));
+        let own = format!("{} of pods with their own node", counted(own_node, "connection"));
+        let _ = match (unneeded, own_node) {
+            (0, 0) => Ok(()),
+            (_, 0) => write!(text, "; not drawn: {attempts}"),
+            (0, _) => write!(text, "; not drawn: {own}"),
+            _ => write!(text, "; not drawn: {attempts}, and {own}"),
+        };
         text + "."
     }
 }

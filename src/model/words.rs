@@ -21,6 +21,26 @@ pub fn noun(number: u64, one: &str) -> String {
     }
 }
 
+/// The same with gaps between thousands: `2 216 rules`.
+#[must_use]
+pub fn counted(number: u64, one: &str) -> String {
+    format!("{} {}", grouped(number), noun(number, one))
+}
+
+/// A number with thin gaps between thousands, as it is easiest read.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `TCP/8080`; `ICMP` where a protocol has no ports.
 #[must_use]
 pub fn port(protocol: Protocol, port: u16) -> String {
@@ -37,6 +57,12 @@ mod tests {
         let right = ["2 policies", "2 addresses", "2 boxes", "2 ways", "2 dependencies", "2 batches", "2 ports"];
         assert_eq!(words, right);
         assert_eq!([count(0, "policy"), count(1, "policy")], ["0 policies", "1 policy"]);
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(counted(3_092_952, "line"), "3\u{202f}092\u{202f}952 lines");
+        assert_eq!([grouped(0), grouped(999), grouped(1_000)], ["0", "999", "1\u{202f}000"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ await visit(async ({ open, args: [address, folder, name] }) => {
   const page = await open(address, { viewport: { width: 1280, height: 960 }, colorScheme: "light", reducedMotion: "reduce" });
   await page.screenshot({ path: `${folder}/${name}.png` });
   // many slanting lines make a large file
-  await page.setViewportSize({ width: 1024, height: 760 });
+  await page.setViewportSize({ width: 940, height: 690 });
   await page.getByRole("link", { name: "Map", exact: true }).click();
   await page.waitForSelector("#map[data-drawn=yes]");
   await page.waitForTimeout(500);

@@ -151,7 +151,7 @@ fn caption_after(After { map, hidden, unclosed }: &After, ways: &Ways) -> String
     let never = map.edges.iter().filter(|edge| edge.sight == Sight::Never).count() as u64;
     let _ = match (never, hidden, unclosed) {
         (0, 0, 0) => write!(text, " Nothing is allowed between boxes that was not seen."),
-        (0, 0, _) => write!(text, " Nothing is allowed to and from boxes that are closed that was not seen."),
+        (0, 0, _) => write!(text, " Nothing that was not seen is allowed to or from a box that is closed."),
         (_, 0, _) => {
             let lines = counted(never, "pale dashed line");
             write!(text, " {lines} stand for what is allowed though nobody was seen to need it.")

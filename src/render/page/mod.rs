@@ -19,6 +19,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
+pub use crate::model::words::{counted, grouped};
 pub use alone::map_page;
 use askama::Template;
 pub use curve::Curve;
@@ -33,7 +34,7 @@ use super::{Document, Facts, words};
 use crate::{
     graph::Map,
     map::Novelty,
-    model::{WorkloadRef, visible, words::noun},
+    model::{WorkloadRef, visible},
     policy::Reach,
     recommend::Recommendation,
     tier::Tier,
@@ -167,23 +168,4 @@ fn window(facts: &Facts) -> String {
 fn apply(namespace: &str) -> [String; 2] {
     let name = visible(namespace);
     [format!("kubectl diff -k {name}"), format!("kubectl apply -k {name}")]
-}
-
-/// So many, with gaps between thousands: `2 216 rules`.
-fn counted(number: u64, one: &str) -> String {
-    format!("{} {}", grouped(number), noun(number, one))
-}
-
-/// A number with thin gaps between thousands, as it is easiest read.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
 }
