@@ -82,5 +82,9 @@ fn the_wide_list_is_for_people_and_the_csv_for_machines() {
     assert!(!heads[0].contains("SITE") && !heads[0].contains("VLANS"), "nothing stands in these columns: {}", heads[0]);
     assert!(wide.lines().all(|line| line.len() < 200) && wide.contains(" 2026-11-23 23:23 "), "{wide}");
     assert!(heads[1].starts_with("site,client_kind,client,") && heads[1].ends_with(",vlans,marks"), "{}", heads[1]);
+    assert!(
+        !wide.contains("production/web:30080,production/web:30080"),
+        "a Service that was dialled stands there once"
+    );
     assert!(csv.contains("2026-11-23T23:23:25.870907Z"), "{csv}");
 }

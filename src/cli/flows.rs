@@ -141,10 +141,16 @@ fn called(party: &Party) -> String {
 
 /// Who was dialled in the server's place.
 fn dialled(dependency: &Dependency) -> String {
-    print::joined(dependency.via.iter().map(|via| match &via.service {
-        Some(service) => format!("{service}:{}", via.port),
-        None => format!("{}:{}", via.address, via.port),
-    }))
+    // a Service has several addresses, and one name
+    let names: BTreeSet<String> = dependency
+        .via
+        .iter()
+        .map(|via| match &via.service {
+            Some(service) => format!("{service}:{}", via.port),
+            None => format!("{}:{}", via.address, via.port),
+        })
+        .collect();
+    print::joined(names)
 }
 
 fn marks(dependency: &Dependency) -> String {
