@@ -54,8 +54,9 @@ fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
     }
     assert!(there.len() > before.len());
     let undo = read(&flowmap, "out/UNDO.sh");
-    let (deletes, restores) = undo.split_once("<<'UNDO'\n").unwrap();
+    let (deletes, restores) = undo.split_once("<<'UNDO' || failed=1\n").unwrap();
     for line in deletes.lines().filter(|line| line.starts_with("kubectl delete")) {
+        let line = line.strip_suffix(" || failed=1").unwrap();
         assert!(line.contains("-n 'production' 'default-deny'"), "{line}");
         for gone in line.split('\'').skip(3).step_by(2) {
             assert!(there.remove(gone).is_some(), "{gone}");
@@ -89,18 +90,20 @@ fn a_part_that_is_approved_is_exported_alone() {
     let names: Vec<String> = files(&flowmap.path("out")).into_keys().filter(|name| !name.ends_with('/')).collect();
     assert_eq!(
         names,
-        [
-            "REVIEW.md",
-            "ROLLOUT.md",
-            "UNDO.sh",
-            "evidence.json",
-            "production/db.yaml",
-            "production/kustomization.yaml",
-            "report.html"
-        ]
+        ["ROLLOUT.md", "UNDO.sh", "evidence.json", "production/db.yaml", "production/kustomization.yaml"]
     );
     assert!(read(&flowmap, "out/production/kustomization.yaml").contains("- db.yaml"));
     assert!(!read(&flowmap, "out/production/kustomization.yaml").contains("api.yaml"));
+    // what is told beside them is about them alone
+    let evidence: serde_json::Value = serde_json::from_str(&read(&flowmap, "out/evidence.json")).unwrap();
+    let policies = evidence["namespaces"]["production"]["policies"].as_object().unwrap();
+    assert_eq!(policies.keys().collect::<Vec<_>>(), ["db"]);
+    assert_eq!(evidence["namespaces"]["production"]["dns"], serde_json::Value::Null);
+    let told = flowmap.run(&["simulate", "out", "-n", "production", "-o", "json"]).stdout;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    for figure in ["connections", "allowed", "denied", "uncertain"] {
+        assert_eq!(evidence["replay"][figure], told[figure], "{figure}");
+    }
     // the whole proposal into the same folder is as if nothing had been there
     flowmap.ok(&SUGGEST);
     let elsewhere = Flowmap::with_sample();
@@ -147,10 +150,101 @@ fn every_step_does_what_its_verdict_says_when_its_commands_are_typed() {
         for (verdict, files) in &steps {
             assert!(files.iter().all(|file| !applied.contains(&format!("out/{file}"))), "{files:?} twice");
             applied.extend(files.iter().map(|file| format!("out/{file}")));
-            let args = ["simulate", "-n", "production", "-o", "json"].into_iter().chain(applied.iter().map(String::as_str));
+            let args =
+                ["simulate", "-n", "production", "-o", "json"].into_iter().chain(applied.iter().map(String::as_str));
             let told: serde_json::Value = serde_json::from_str(&flowmap.run(&args.collect::<Vec<_>>()).stdout).unwrap();
             let (denied, uncertain, all) = (&told["denied"], &told["uncertain"], &told["connections"]);
             assert_eq!(*verdict, format!("{denied} denied, {uncertain} uncertain of {all}."), "{applied:?}");
         }
     }
+}
+
+/// What `UNDO.sh` asks of the cluster, with a `kubectl` that fails for the deletions of some namespaces.
+fn undo(flowmap: &Flowmap, failing: &str) -> (i32, String) {
+    use std::os::unix::fs::PermissionsExt;
+    let log = common::text(&flowmap.path("kubectl.log"));
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> {log}\n[ \"$1\" != apply ] || cat >> {log}\ncase \"$*\" in *\"-n {failing} \"*) exit 1;; esac\n"
+    );
+    flowmap.write("bin/kubectl", script);
+    fs::set_permissions(flowmap.path("bin/kubectl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = fs::remove_file(&log);
+    let path = format!("{}:{}", common::text(&flowmap.path("bin")), std::env::var("PATH").unwrap());
+    let mut command = std::process::Command::new("sh");
+    let code = command.arg(flowmap.path("out/UNDO.sh")).env("PATH", path).status().unwrap().code().unwrap();
+    (code, fs::read_to_string(log).unwrap_or_default())
+}
+
+fn export(review: &Review) {
+    review.post("/export", &review.get("/export").form("/export")).lands("/export");
+}
+
+/// The cluster of the sample with what was exported applied to it.
+fn apply(flowmap: &Flowmap) {
+    let mut cluster: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(common::sample("cluster.json")).unwrap()).unwrap();
+    for (path, bytes) in files(&flowmap.path("out/production")) {
+        if !path.ends_with('/') && path != "kustomization.yaml" {
+            let objects = flowmap::yaml::read_all(std::str::from_utf8(&bytes).unwrap()).unwrap();
+            cluster["items"].as_array_mut().unwrap().extend(objects);
+        }
+    }
+    flowmap.write("applied.json", cluster.to_string());
+    flowmap.ok(&["inventory", "import", "applied.json"]);
+}
+
+#[test]
+fn the_way_back_leads_to_before_the_first_export() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve("production/db.yaml#db").lands("/policy");
+    export(&review);
+    apply(&flowmap);
+    Review::until(
+        || review.get("/export"),
+        |page| page.body.contains("production/db") && page.body.contains("are replaced"),
+    );
+    review.approve("production/cache.yaml#cache").lands("/policy");
+    // db is taken back, and was applied all the same
+    review.post("/undo", &Review::undo_form_of(&review.log(), "db.yaml#db")).lands("/policy");
+    export(&review);
+    assert!(!flowmap.path("out/production/db.yaml").exists());
+    let (code, asked) = undo(&flowmap, "nowhere");
+    assert_eq!(code, 0);
+    assert_eq!(asked.trim(), "delete networkpolicy --ignore-not-found -n production cache db", "{asked}");
+    // a proposal in between loses nothing, and after the way back the next export begins anew
+    flowmap.run(&SUGGEST);
+    let (_, again) = undo(&flowmap, "nowhere");
+    assert_eq!(again, asked);
+    fs::remove_file(flowmap.path("out/UNDO.sh")).unwrap();
+    Review::until(|| review.get("/export"), |page| page.status == 200);
+    export(&review);
+    assert!(!read(&flowmap, "out/UNDO.sh").contains("'db'"), "{}", read(&flowmap, "out/UNDO.sh"));
+}
+
+#[test]
+fn one_namespace_that_cannot_be_put_back_does_not_stop_the_others() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start_unscoped(
+        &flowmap,
+        &["--author", "Ann", "--out-dir", "out", "-n", "monitoring", "-n", "production"],
+    );
+    review.approve_all();
+    export(&review);
+    let (code, asked) = undo(&flowmap, "monitoring");
+    assert_eq!(code, 1);
+    assert!(asked.contains("-n monitoring default-deny") && asked.contains("-n production default-deny"), "{asked}");
+}
+
+#[test]
+fn what_is_no_longer_approved_is_not_exported_on_an_older_page() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve("production/db.yaml#db").lands("/policy");
+    review.approve("production/cache.yaml#cache").lands("/policy");
+    let form = review.get("/export").form("/export");
+    review.post("/undo", &Review::undo_form_of(&review.log(), "db.yaml#db")).lands("/policy");
+    let answer = review.post("/export", &form);
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    assert!(answer.body.contains("changed since you looked at it") && !flowmap.path("out").exists());
 }

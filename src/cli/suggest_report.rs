@@ -24,6 +24,10 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
             "flowmap: the folder was written by an older flowmap: what was edited there since cannot be told, and is not kept"
         );
     }
+    for document in found.ahead() {
+        let document = printable(document);
+        warnln!("flowmap: {document}: was changed in the future, as its time says: it counts as changed now");
+    }
     for hidden in &facts.hidden {
         warnln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
     }

@@ -90,10 +90,8 @@ pub fn rollout(
     let names = |steps: &[RolloutStep]| -> BTreeSet<String> {
         steps.iter().flat_map(|step| &step.policies).map(|key| full_name(key)).collect()
     };
-    let judged: Vec<Simulation> = (0..steps.len().min(MAX_JUDGED))
-        .into_par_iter()
-        .map(|n| judge(&only(set, &names(&steps[..=n]))))
-        .collect();
+    let judged: Vec<Simulation> =
+        (0..steps.len().min(MAX_JUDGED)).into_par_iter().map(|n| judge(&only(set, &names(&steps[..=n])))).collect();
     for (step, replay) in steps.iter_mut().zip(judged) {
         step.replay = Some(replay);
     }

@@ -130,10 +130,10 @@ impl Desk {
         if let Some(view) = kept {
             return Ok(view);
         }
-        let (asking, out_dir) = (asking.clone(), self.config.out_dir.clone());
+        let (asking, out_dir, now) = (asking.clone(), self.config.out_dir.clone(), (self.config.clock)());
         let compute = move || {
             let (found, fault) = look(&out_dir);
-            View::new(&loaded, asking, known, found, fault)
+            View::new(&loaded, asking, known, found, (fault, now))
         };
         let view = Arc::new(spawn_blocking(compute).await.map_err(|_| DeskError::Lost)??);
         let mut views = lock(&self.views);

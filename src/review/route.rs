@@ -1,5 +1,7 @@
 //! Which address is which page.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -246,7 +248,7 @@ async fn history(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Resp
 async fn export(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Export", "Export");
-        let plan = Plan::new(&shown.view)?;
+        let plan = Plan::new(&shown.view, &shown.view.known.log)?;
         let folder = desk.config.out_dir.display().to_string();
         let is_written = asked.fields.get("written") == "yes";
         Ok(pages::page(StatusCode::OK, &pages::ExportPage::new(frame, &shown.view, &plan, &folder, is_written)))
@@ -367,7 +369,7 @@ async fn write(State(desk): State<Desk>, request: Request<Body>) -> Response {
         Err(response) => return *response,
     };
     let home = format!("/export?{}", asked.asking.query(&[]));
-    match written(&desk, &asked.asking).await {
+    match written(&desk, &asked.asking, asked.fields.clone()).await {
         Ok(()) => Redirect::to(&format!("/export?{}", asked.asking.query(&[("written", "yes")]))).into_response(),
         Err(ExportError::Desk(error)) => no_view(&error, &home),
         Err(ExportError::Proposal(error)) => {
@@ -379,17 +381,17 @@ async fn write(State(desk): State<Desk>, request: Request<Body>) -> Response {
 }
 
 /// Writes the folder, and keeps what it taught: an edit that was there is a decision from now on.
-async fn written(desk: &Desk, asking: &Asking) -> Result<(), ExportError> {
+async fn written(desk: &Desk, asking: &Asking, fields: Fields) -> Result<(), ExportError> {
     let view = desk.view(asking).await?.view;
     let namespaces = view.loaded.known_namespaces(&view.site);
     let known = Known::read(&desk.store, &view.site, &namespaces).await?;
     let (desk, handle) = (desk.clone(), Handle::current());
     let write = move || {
-        let keep = |found: &Found, policies: &Policies| {
+        let keep = |found: &Found, policies: &Policies, keys: &BTreeSet<String>| {
             let (folder, now) = ((desk.config.out_dir.as_path(), found), (desk.config.clock)());
-            handle.block_on(known.keep(&desk.store, folder, &policies.decisions, now))
+            handle.block_on(known.keep(&desk.store, folder, &policies.decisions, (now, keys)))
         };
-        export::write(&desk, &view, &known, keep)
+        export::write(&desk, &view, &known, &fields, keep)
     };
     spawn_blocking(write).await.map_err(|_| ExportError::Desk(DeskError::Lost))?
 }

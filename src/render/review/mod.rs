@@ -1,10 +1,13 @@
 //! `REVIEW.md`: what a person reads before the policies are applied.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde::Serialize;
 
-use super::{Conflict, Decisions, Document, Granularity, Idle, granularities, words};
+use super::{Conflict, Decisions, Document, Granularity, Idle, Sheet, granularities, words};
 use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
@@ -83,9 +86,23 @@ pub struct Facts {
     pub conflicts: Vec<Conflict>,
     /// Decisions that find nothing to apply to.
     pub idle: Vec<Idle>,
+    /// The policies as they are decided, and what each of their rules rests on.
+    pub sheets: Vec<Sheet>,
 }
 
 impl Facts {
+    /// The same of some policies alone, with the past held against these.
+    #[must_use]
+    pub fn of(&self, is_wanted: &dyn Fn(&str) -> bool, replay: Simulation) -> Self {
+        let mut facts = Self { replay, granularities: Vec::new(), ..self.clone() };
+        facts.sheets.retain(|sheet| is_wanted(&sheet.key));
+        facts.conflicts.retain(|conflict| is_wanted(&conflict.policy));
+        facts.idle.retain(|idle| is_wanted(&idle.policy));
+        let namespaces: BTreeSet<String> = facts.sheets.iter().map(|sheet| sheet.namespace.clone()).collect();
+        facts.learning.retain(|namespace, _| namespaces.contains(namespace));
+        facts
+    }
+
     /// Packets that never reached a capture.
     #[must_use]
     pub fn dropped(&self) -> u64 {

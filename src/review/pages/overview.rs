@@ -53,7 +53,7 @@ struct Row {
 
 impl Overview {
     pub fn new(frame: Frame, view: &View, sought: &str) -> Self {
-        let rows: Vec<Row> = view.sheets.iter().map(|sheet| row(view, sheet)).collect();
+        let rows: Vec<Row> = view.facts.sheets.iter().map(|sheet| row(view, sheet)).collect();
         let of = |word: &str| rows.iter().filter(|row| row.standing == word).count();
         let tally = format!(
             "{}: {} approved, {} to be looked at again, {} rejected, {} open.",
