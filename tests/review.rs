@@ -175,3 +175,59 @@ fn the_later_word_counts_between_the_page_and_the_folder_and_it_is_said() {
     let refused = review.undo("gone");
     assert_eq!(refused.status, 409);
 }
+
+#[test]
+fn what_a_folder_taught_can_be_taken_back_and_then_what_was_before_it() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.decide(&review.edit(API, "egress", "cache", "remove", &[]), "gone").lands("/policy");
+    flowmap.run(&SUGGEST);
+    let api = read(&flowmap, "out/production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
+    flowmap.ok(&SUGGEST);
+    assert_eq!(review.undo("gone").status, 409);
+    review.undo("edited in the folder").lands("/policy");
+    flowmap.run(&SUGGEST);
+    assert!(!read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+    review.undo("gone").lands("/policy");
+    flowmap.ok(&SUGGEST);
+    assert!(read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+}
+
+#[test]
+fn a_file_from_the_future_does_not_make_the_page_the_later_word_for_ever() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    let debug = read(&flowmap, "out/production/debug.yaml");
+    flowmap.write("out/production/debug.yaml", format!("# see TICKET-7\n{debug}").replace("port: 8080", "port: 8081"));
+    let file = fs::File::open(flowmap.path("out/production/debug.yaml")).unwrap();
+    file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_hours(48)).unwrap();
+    let output = flowmap.run(&SUGGEST);
+    assert!(output.stderr.contains("production/debug.yaml: was changed in the future"), "{}", output.stderr);
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.decide(&review.edit(API, "egress", "cache", "remove", &[]), "gone").lands("/policy");
+    flowmap.run(&SUGGEST);
+    // put back in the folder after that: the folder's is the later word
+    let api = read(&flowmap, "out/production/api.yaml");
+    flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
+    let output = flowmap.run(&SUGGEST);
+    assert!(output.stderr.contains("edited in out after Ann decided otherwise"), "{}", output.stderr);
+    assert!(read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+}
+
+#[test]
+fn of_many_that_are_ticked_one_that_is_another_stops_itself_alone() {
+    let flowmap = Flowmap::with_sample();
+    let (ann, bob) = (Review::start(&flowmap, &["--author", "Ann"]), Review::start(&flowmap, &["--author", "Bob"]));
+    let ticks = ann.get("/").form("/decide");
+    bob.decide(&bob.edit(API, "egress", "cache", "remove", &[]), "no cache").lands("/policy");
+    let conflict = ann.post("/decide", &ticks);
+    assert_eq!(conflict.status, 409);
+    assert!(!conflict.body.contains("Decide so all the same"), "{}", conflict.body);
+    assert!(!ann.log().contains(">approved<"));
+    ann.post("/decide", &conflict.form("/decide")).lands("/");
+    let others = ticks.iter().filter(|(name, _)| name == "on").count() - 1;
+    assert_eq!(ann.log().matches(">approved<").count(), others);
+    assert!(!ann.policy(API).body.contains(">approved<"));
+}

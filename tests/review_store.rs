@@ -32,11 +32,31 @@ fn a_form_on_what_changed_meanwhile_is_told_so() {
     let web = "production/web.yaml#web";
     let form = review.approval(web);
     flowmap.ok(&["import", &common::sample("node-2.pcap"), &common::sample("pod-api.pcap")]);
-    Review::until(|| review.policy(web), |page| page.form("/decide") != form);
-    let is_another = review.policy(web).field("/decide", "on")
-        != form.iter().find(|(name, _)| name == "on").map(|(_, it)| it.clone());
+    let on = |page: &common::review::Answer| page.field("/decide", "on");
+    let shown = form.iter().find(|(name, _)| name == "on").map(|(_, it)| it.clone());
+    Review::until(|| review.policy(web), |page| on(page) != shown);
     let answer = review.post("/decide", &form);
-    assert_eq!(answer.status, if is_another { 409 } else { 303 }, "{}", answer.body);
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    // nobody approves what was never shown: it is to be looked at first
+    assert!(!answer.body.contains("Decide so all the same"), "{}", answer.body);
+    review.approve(web).lands("/policy");
+}
+
+#[test]
+fn whoever_asks_for_a_window_at_the_same_time_is_answered() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--since", "9000d"]);
+    let windows = ["", "&since=9000d", "&since=2020-01-01T00:00:00Z", "&since=8000d"];
+    std::thread::scope(|scope| {
+        for n in 0..24 {
+            let path = format!("/?asked=yes&ns=production{}", windows[n % windows.len()]);
+            let review = &review;
+            scope.spawn(move || Review::until(|| review.get(&path), |page| page.status == 200));
+        }
+    });
+    // a window that slides is the same window at the next look
+    let body = review.get("/?asked=yes&ns=production&since=8000d").body;
+    assert!(body.contains("every connection that was seen would still go through"), "{body}");
 }
 
 #[test]

@@ -29,6 +29,21 @@ pub(super) struct Asking {
     pub isolate_unseen: bool,
 }
 
+/// A window of the store as it was typed: ages are counted from when it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Typed {
+    since: String,
+    until: String,
+}
+
+impl Typed {
+    /// Whether it moves with the clock.
+    pub fn slides(&self) -> bool {
+        let is_age = |text: &String| !text.is_empty() && Timestamp::parse(text).is_none();
+        [&self.since, &self.until].into_iter().any(is_age)
+    }
+}
+
 /// What is closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Direction {
@@ -124,11 +139,14 @@ impl Asking {
         query(own.chain(more.iter().copied()))
     }
 
-    /// The window, where both times read. Ages are counted from the last whole minute, so that pages of one minute speak of
-    /// the same.
+    /// The window as it was typed.
+    pub fn typed(&self) -> Typed {
+        Typed { since: self.since.clone(), until: self.until.clone() }
+    }
+
+    /// The window, where both times read.
     pub fn window(&self, config: &Config) -> Result<Window, NoTime> {
-        const MINUTE_NS: i64 = 60 * 1_000_000_000;
-        let now = Timestamp((config.clock)().0.div_euclid(MINUTE_NS) * MINUTE_NS);
+        let now = (config.clock)();
         let time = |text: &str| match text {
             "" => Ok(None),
             text => Timestamp::parse_or_age(text, now).map(Some).ok_or_else(|| NoTime(text.to_owned())),

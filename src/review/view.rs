@@ -2,18 +2,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use super::asking::Asking;
+use super::asking::{Asking, Typed};
 use crate::{
     graph::{self, Fold, Map},
     map::By,
     model::{Coverage, Dependency, Timestamp},
     policy::{self, Census, Change, Evaluator, Options, Outside, PolicySet, Roster, Simulation, Strictness},
     proposal::{
-        Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, Window, World,
-        concerned, content, judged, namespaces, on_top,
+        Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, concerned,
+        content, judged, namespaces, on_top,
     },
     recommend::Recommendation,
     render::{Document, Facts, Sheet, Step},
@@ -21,7 +24,9 @@ use crate::{
 
 /// The store in a window, as it was read once.
 pub(super) struct Loaded {
-    pub window: Window,
+    /// Which reading it is: no two have the same.
+    pub number: usize,
+    pub typed: Typed,
     pub world: World,
     /// Of the store, when it was read.
     pub version: i64,
@@ -36,8 +41,10 @@ pub(super) struct Seen {
 }
 
 impl Loaded {
-    pub fn new(world: World, window: Window, version: i64, read_at: Timestamp) -> Self {
-        Self { window, world, version, read_at, seen: Mutex::default() }
+    pub fn new(world: World, typed: Typed, version: i64, read_at: Timestamp) -> Self {
+        static READINGS: AtomicUsize = AtomicUsize::new(0);
+        let number = READINGS.fetch_add(1, Ordering::Relaxed);
+        Self { number, typed, world, version, read_at, seen: Mutex::default() }
     }
 
     /// The site that is named, else the one that has one of the namespaces, else the first.
