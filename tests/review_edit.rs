@@ -70,3 +70,19 @@ fn a_prefix_that_is_proposed_already_changes_nothing() {
     let back = review.edit_at(web, at, "egress", "203.0.113.0/24", "prefix", &[("cidr", "203.0.113.0/24")]);
     assert_eq!(back.status, 422, "{}", back.body);
 }
+
+/// Whatever steps come after one another: the later one counts, and the other is gone.
+#[test]
+fn of_removed_and_added_the_later_counts() {
+    use flowmap::render::{Decisions, Permission, Step};
+    let one = Permission {
+        side: "egress".into(),
+        peer: serde_json::json!({"podSelector": {}}),
+        port: serde_json::Value::Null,
+    };
+    let (reject, add) = (Step::Reject(one.clone()), Step::Add(one));
+    for (first, last) in [(&reject, &add), (&add, &reject)] {
+        let decisions = Decisions::default().with(API, &[first.clone(), last.clone()]);
+        assert!(decisions.has(API, last) && !decisions.has(API, first), "{decisions:?}");
+    }
+}

@@ -1,6 +1,5 @@
 //! The review page: who is let in, and what becomes of requests that no page of ours sends.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
 
 mod common;

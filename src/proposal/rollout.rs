@@ -123,16 +123,17 @@ fn together<'s>(sheets: &[&'s Sheet], set: &PolicySet, cluster: &Cluster) -> Vec
         let document = sheet.key.split_once('#').map_or(&*sheet.key, |(document, _)| document);
         bundles.join(n, *documents.entry(document).or_insert(n));
     }
+    let closing = sheets.iter().enumerate().filter(|(_, sheet)| sheet.purpose != Purpose::Deny);
+    let closing: Vec<(usize, &NetworkPolicy)> =
+        closing.filter_map(|(n, sheet)| Some((n, *policies.get(&full_name(&sheet.key))?))).collect();
     let mut first: BTreeMap<(PolicyType, String), usize> = BTreeMap::new();
     for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
-        for (n, sheet) in sheets.iter().enumerate().filter(|(_, sheet)| sheet.purpose != Purpose::Deny) {
-            let Some(policy) = policies.get(&full_name(&sheet.key)) else { continue };
-            if policy.namespace != pod.namespace || !policy.pod_selector.matches(&pod.labels) {
-                continue;
-            }
+        let selects =
+            |policy: &NetworkPolicy| policy.namespace == pod.namespace && policy.pod_selector.matches(&pod.labels);
+        for (n, policy) in closing.iter().filter(|(_, policy)| selects(policy)) {
             for way in [PolicyType::Ingress, PolicyType::Egress] {
                 if policy.rules(way).is_some() {
-                    bundles.join(n, *first.entry((way, format!("{}/{}", pod.namespace, pod.name))).or_insert(n));
+                    bundles.join(*n, *first.entry((way, format!("{}/{}", pod.namespace, pod.name))).or_insert(*n));
                 }
             }
         }

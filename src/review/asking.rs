@@ -155,3 +155,17 @@ impl Asking {
         Ok(Window { site: None, since, until, exclude: config.exclude.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Asking;
+
+    #[test]
+    fn a_window_is_what_was_typed_and_slides_where_an_age_was() {
+        let asking = |since: &str| Asking { since: since.into(), site: "a".into(), ..Asking::default() };
+        assert_eq!(asking("24h").typed(), Asking { site: "b".into(), ..asking("24h") }.typed());
+        assert_ne!(asking("24h").typed(), asking("25h").typed());
+        assert!(asking("24h").typed().slides());
+        assert!(!asking("").typed().slides() && !asking("2026-01-01T00:00:00Z").typed().slides());
+    }
+}

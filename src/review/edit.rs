@@ -62,13 +62,13 @@ pub(super) fn choice(view: &View, sheet: &Sheet, fields: &Fields) -> Result<Choi
             of_rule(view, sheet, rule, op, fields)?
         }
     };
-    let steps = settled(&sheet.key, steps, &view.found.decisions());
+    let steps = settled(&sheet.key, &steps, &view.found.decisions());
     if steps.is_empty() { Err(EditError::Nothing) } else { Ok(Choice { action, steps }) }
 }
 
 /// What is left of steps where nothing is both taken out and put in, nor decided already. What was decided the other way
 /// before is taken back by a step of its own, so that the entry can be taken back as a whole.
-fn settled(key: &str, steps: Vec<Step>, decisions: &Decisions) -> Vec<Step> {
+fn settled(key: &str, steps: &[Step], decisions: &Decisions) -> Vec<Step> {
     let is_in = |step: &Step| match step {
         Step::Reject(_) | Step::Drop(_) => Some(false),
         Step::Add(_) => Some(true),

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     policy::{NetworkPolicy, PolicySet, Simulation},
     proposal::{self, Found, Known, Log, ProposalError, RolloutStep, Standing, folder, full_name, on_top},
+    recommend::Recommendation,
     render::{self, Document, Facts, Policies, Sheet, WayBack},
     store::content_id,
 };
@@ -126,19 +127,22 @@ fn documents(
 ) -> Result<Vec<Document>, ProposalError> {
     let mut documents = some.documents.clone();
     let keys = plan.keys();
-    let part = view.facts.of(&|key| keys.contains(key), plan.replay.clone());
-    let (facts, decided): (&Facts, _) = if plan.left.is_empty() {
+    let is_whole = plan.left.is_empty();
+    if is_whole {
         // these speak of a whole proposal
         documents.extend([render::review(&view.decided, &view.facts), view.report()?]);
-        (&view.facts, view.decided.clone())
-    } else {
-        (&part, render::part(&view.decided, &part.sheets))
-    };
+    }
     documents.push(Document { path: folder::ROLLOUT.to_owned(), text: steps::text(desk, view, plan) });
     documents.push(Document { path: folder::UNDO.to_owned(), text: undo::text(way_back)? });
     let mut files: Vec<String> = documents.iter().map(|document| document.path.clone()).collect();
     files.push(folder::INDEX.to_owned());
     files.sort();
-    documents.push(render::evidence(&decided, some, facts, (&files, way_back)));
+    let evidence = |decided: &Recommendation, facts: &Facts| render::evidence(decided, some, facts, (&files, way_back));
+    documents.push(if is_whole {
+        evidence(&view.decided, &view.facts)
+    } else {
+        let facts = view.facts.of(&|key| keys.contains(key), plan.replay.clone());
+        evidence(&render::part(&view.decided, &facts.sheets), &facts)
+    });
     Ok(documents)
 }

@@ -99,8 +99,8 @@ where
         Ok(shown) => shown,
         Err(error) => return no_view(&error, &asked.asker.here),
     };
-    let made = spawn_blocking(move || make(&desk, &shown, &asked).unwrap_or_else(|error| error.page(&asked)));
-    made.await.unwrap_or_else(|_| no_view(&DeskError::Lost, "/"))
+    let work = spawn_blocking(move || make(&desk, &shown, &asked).unwrap_or_else(|error| error.page(&asked)));
+    work.await.unwrap_or_else(|_| no_view(&DeskError::Lost, "/"))
 }
 
 /// Why a page cannot be shown.

@@ -56,3 +56,22 @@ impl Seats {
         Some(seat)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Seats;
+
+    #[tokio::test]
+    async fn who_showed_no_key_makes_room_the_oldest_first() {
+        let mut seats = Seats::new(2);
+        let [first, second] = [(); 2].map(|()| seats.take().expect("there is room"));
+        first.keep();
+        let third = seats.take().expect("the second goes");
+        second.left().await;
+        third.keep();
+        drop(second);
+        assert!(seats.take().is_none(), "all that are left showed the key");
+        drop(first);
+        assert!(seats.take().is_some());
+    }
+}

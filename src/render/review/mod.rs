@@ -140,7 +140,18 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
         namespace::section(&mut text, plan, facts);
     }
     apply(&mut text, recommendation);
-    Document { path: "REVIEW.md".into(), text }
+    Document { path: "REVIEW.md".into(), text: without_markup(&text) }
+}
+
+/// Markdown lets HTML through: names from the network are none.
+fn without_markup(text: &str) -> String {
+    let mut is_code = false;
+    let mut plain = String::new();
+    for line in text.split_inclusive('\n') {
+        is_code ^= line.starts_with("```");
+        if is_code { plain.push_str(line) } else { plain.push_str(&line.replace('<', "\\<")) }
+    }
+    plain
 }
 
 fn summary(text: &mut String, facts: &Facts) {

@@ -94,10 +94,7 @@ fn rules(sheet: &Sheet, side: &str) -> String {
         format!("{} ({ports}{by_hand})", rule.name)
     };
     let all: Vec<_> = sheet.in_force(side).map(rule).collect();
-    match all.is_empty() {
-        true if sheet.is_about(side) => "-".into(),
-        _ => all.join("; "),
-    }
+    if all.is_empty() && sheet.is_about(side) { "-".into() } else { all.join("; ") }
 }
 
 fn left_out(text: &mut String, plan: &NamespacePlan) {

@@ -13,6 +13,7 @@ use crate::{
 /// All policies of a proposal, and the verdict on the past.
 #[derive(Template)]
 #[template(path = "review/overview.html")]
+#[expect(clippy::struct_excessive_bools, reason = "what a template asks, each by itself")]
 pub(in crate::review) struct Overview {
     frame: Frame,
     heading: String,
