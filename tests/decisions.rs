@@ -420,35 +420,3 @@ fn a_folder_from_elsewhere_keeps_its_decisions_where_the_store_knows_none() {
         assert!(!reaches_cache(&elsewhere, folder), "{folder}");
     }
 }
-
-/// `REVIEW.md`, `report.html` and `evidence.json` tell what the YAML allows, a person's additions and removals too: in
-/// policies of name resolution, and in the second policy of a group, as in all others.
-#[test]
-fn what_is_told_is_what_is_written() {
-    let flowmap = proposed();
-    let added =
-        "  - to:\n    - ipBlock:\n        cidr: 192.0.2.0/24\n    ports:\n    - protocol: TCP\n      port: 9999\n";
-    edit(&flowmap, "production/api.yaml", "  egress:\n", &format!("  egress:\n{added}"));
-    // of one client of three the names by TCP
-    edit(&flowmap, "production/allow-dns.yaml", "    - protocol: TCP\n      port: 53\n", "");
-    again(&flowmap);
-    let review = read(&flowmap, "REVIEW.md");
-    let row = |name: &str| review.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap_or_default();
-    assert!(row("api").contains("192.0.2.0/24 (TCP/9999; added by hand)"), "{}", row("api"));
-    assert!(!row("allow-dns-api").contains("TCP/53"), "{}", row("allow-dns-api"));
-    assert!(row("allow-dns-web").contains("TCP/53"), "{}", row("allow-dns-web"));
-    let page = read(&flowmap, "report.html");
-    assert!(page.contains("<tr><th scope=\"row\">192.0.2.0/24<td>TCP/9999") && page.contains("added by hand"));
-    let part = |name: &str| {
-        let rest = page.split(&format!("<h5>{name}</h5>")).nth(1).unwrap_or_default();
-        rest.split("</details>").next().unwrap_or_default().to_owned()
-    };
-    assert!(part("allow-dns-web").contains("TCP/53") && !part("allow-dns-api").contains("TCP/53"));
-    let evidence: serde_json::Value = serde_json::from_str(&read(&flowmap, "evidence.json")).unwrap();
-    let egress = evidence["namespaces"]["production"]["policies"]["api"]["egress"].as_array().unwrap();
-    let own = egress.iter().find(|it| it["peer"] == "192.0.2.0/24").unwrap();
-    assert_eq!((&own["by_hand"], &own["ports"][0]), (&true.into(), &"TCP/9999".into()));
-    let head = read(&flowmap, "production/allow-dns.yaml");
-    let head = head.split("apiVersion").next().unwrap_or_default();
-    assert!(head.contains("coredns on UDP/53") && !head.contains("TCP/53, UDP/53"), "{head}");
-}

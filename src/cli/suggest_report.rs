@@ -11,7 +11,7 @@ use crate::{
     model::Watched,
     proposal::Found,
     recommend::{self, Recommendation},
-    render::{self, Facts, Policies, Seen},
+    render::{self, Facts, Policies, Purpose, Seen},
 };
 
 /// Says aloud what the policies cannot tell of themselves.
@@ -86,6 +86,7 @@ pub(super) fn report(
         let is_policy = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#');
         let count = policies.written.0.keys().filter(is_policy).count();
         let rules: usize = groups.iter().map(|group| group.ingress.len() + group.egress.len()).sum();
+        let rules = rules + added(facts, namespace);
         let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
         table.row(vec![
             namespace.clone(),
@@ -131,6 +132,12 @@ pub(super) fn report(
         print::text(format!("read {} before you apply anything\n", review.display()).as_bytes())?;
     }
     Ok(())
+}
+
+/// Rules that a person added to policies of a namespace.
+fn added(facts: &Facts, namespace: &str) -> usize {
+    let sheets = facts.sheets.iter().filter(|sheet| sheet.namespace == namespace && sheet.purpose != Purpose::Own);
+    sheets.flat_map(|sheet| &sheet.rules).filter(|rule| rule.access.is_none() && rule.is_in_force()).count()
 }
 
 /// What each granularity costs and leaves open.
