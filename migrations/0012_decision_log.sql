@@ -3,14 +3,15 @@
 -- proposal; both are written in one transaction.
 
 CREATE TABLE decision_log (
-    id INTEGER PRIMARY KEY, -- hash of all the rest
+    sequence INTEGER PRIMARY KEY, -- the order: clocks and times of files are no order
+    id INTEGER NOT NULL UNIQUE, -- hash of all the rest
     site TEXT NOT NULL,
     namespace TEXT NOT NULL,
     policy TEXT NOT NULL, -- the document and the name of the policy: production/api.yaml#api
-    time INTEGER NOT NULL, -- nanoseconds since 1970; later than that of the entry before it
+    time INTEGER NOT NULL, -- nanoseconds since 1970, as the clock or the file said
     author TEXT NOT NULL,
     action TEXT NOT NULL, -- approve, reject, edit, undo; folder: learnt from an edited folder
     body TEXT NOT NULL -- JSON: what was decided on and what follows
 ) STRICT;
 
-CREATE INDEX decision_log_by_site ON decision_log (site, time);
+CREATE INDEX decision_log_by_site ON decision_log (site, policy, sequence);

@@ -36,7 +36,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Some(store) => Known::read(store, &site.name, &namespaces).await?,
         None => Known::default(),
     };
-    known.tell(&mut found);
+    known.tell(&mut found, common::now());
     let judge = Judge::new(site, &dependencies, &namespaces);
     let (dependencies, namespaces, coverage) = (&dependencies[..], &namespaces, &coverage);
     let asked = Asked { request: args.request(), site, dependencies, namespaces, coverage, judge };
@@ -55,7 +55,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             for contradiction in known.contradictions(&args.out_dir, &found, decisions) {
                 say(&contradiction);
             }
-            known.keep(store, (&args.out_dir, &found), decisions, common::now()).await?;
+            known.keep(store, (&args.out_dir, &found), decisions, (common::now(), &BTreeSet::new())).await?;
         }
         let page = asked.page(&proposal, &decided, &facts)?.document()?;
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;
@@ -81,8 +81,8 @@ fn write(
     files.push(folder::INDEX.to_owned());
     files.extend(found.lasting().map(str::to_owned));
     files.sort();
-    documents.push(render::evidence(decided, policies, facts, &files));
-    folder::replace(&args.out_dir, &documents, policies, found, &tell_waiting)
+    documents.push(render::evidence(decided, policies, facts, (&files, found.way_back())));
+    folder::replace(&args.out_dir, &documents, policies, found, (found.way_back(), &tell_waiting))
 }
 
 /// The namespaces asked for. One of which nothing was seen is an error, for any proposal would be a guess.

@@ -11,7 +11,7 @@ use crate::{
     model::Watched,
     proposal::Found,
     recommend::{self, Recommendation},
-    render::{self, Facts, Policies, Seen},
+    render::{self, Facts, Policies, Purpose, Seen},
 };
 
 /// Says aloud what the policies cannot tell of themselves.
@@ -23,6 +23,10 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
         warnln!(
             "flowmap: the folder was written by an older flowmap: what was edited there since cannot be told, and is not kept"
         );
+    }
+    for document in found.ahead() {
+        let document = printable(document);
+        warnln!("flowmap: {document}: was changed in the future, as its time says: it counts as changed now");
     }
     for hidden in &facts.hidden {
         warnln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
@@ -82,6 +86,7 @@ pub(super) fn report(
         let is_policy = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#');
         let count = policies.written.0.keys().filter(is_policy).count();
         let rules: usize = groups.iter().map(|group| group.ingress.len() + group.egress.len()).sum();
+        let rules = rules + added(facts, namespace);
         let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
         table.row(vec![
             namespace.clone(),
@@ -128,6 +133,12 @@ pub(super) fn report(
         print::text(line.as_bytes())?;
     }
     Ok(())
+}
+
+/// Rules that a person added to policies of a namespace.
+fn added(facts: &Facts, namespace: &str) -> usize {
+    let sheets = facts.sheets.iter().filter(|sheet| sheet.namespace == namespace && sheet.purpose != Purpose::Own);
+    sheets.flat_map(|sheet| &sheet.rules).filter(|rule| rule.access.is_none() && rule.is_in_force()).count()
 }
 
 /// What each granularity costs and leaves open.

@@ -156,7 +156,8 @@ impl Asked<'_> {
         let about = About { runs, site, dependencies, namespaces, coverage };
         let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
         let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
-        Facts { decisions, conflicts, idle, ..facts::facts(&about, replay) }
+        let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
+        Facts { decisions, conflicts, idle, sheets, ..facts::facts(&about, replay) }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them.

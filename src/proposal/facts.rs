@@ -60,6 +60,7 @@ pub fn facts(about: &About<'_>, replay: Simulation) -> Facts {
         decisions: Decisions::default(),
         conflicts: Vec::new(),
         idle: Vec::new(),
+        sheets: Vec::new(),
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::ProposalError;
 use crate::{
     model::Timestamp,
-    render::{Decisions, Index, Kept, Later, Step, Written, read_document},
+    render::{Decisions, Index, Kept, Later, Step, WayBack, Written, read_document},
 };
 use lock::Lock;
 pub use write::replace;
@@ -48,6 +48,8 @@ pub struct Found {
     pub later: Later,
     /// When each document was last changed; for one that is gone, when what was around it was.
     changed: BTreeMap<String, Timestamp>,
+    /// Documents that were changed in the future, as their files tell.
+    ahead: BTreeSet<String>,
     /// Whether an older flowmap wrote it, that did not note what.
     pub is_older: bool,
     /// Whether who wrote it was stopped halfway.
@@ -92,6 +94,24 @@ impl Found {
     /// Files of an export that outlast other proposals: how to go on with it, and how to go back.
     pub fn lasting(&self) -> impl Iterator<Item = &str> {
         self.files().into_iter().filter(|path| LASTING.contains(path))
+    }
+
+    /// What was there before anything was exported.
+    pub fn way_back(&self) -> &WayBack {
+        &self.index.way_back
+    }
+
+    /// What is said to have been changed after now was changed now: clocks differ.
+    pub fn clamp(&mut self, now: Timestamp) {
+        for (document, changed) in self.changed.iter_mut().filter(|(_, changed)| **changed > now) {
+            *changed = now;
+            self.ahead.insert(document.clone());
+        }
+    }
+
+    /// Documents whose time of change lies in the future.
+    pub fn ahead(&self) -> impl Iterator<Item = &str> {
+        self.ahead.iter().map(String::as_str)
     }
 
     /// The files that are flowmap's.
@@ -144,6 +164,10 @@ pub fn look(folder: &Path) -> Result<Found, ProposalError> {
         }
     }
     found.was_stopped = index.before.is_some();
+    if !folder.join(UNDO).exists() {
+        // gone the way, or given up: what comes begins anew
+        index.way_back = WayBack::default();
+    }
     found.index = index.settled(&found.now, |document| write::staged(&folder.join(document)).exists());
     Ok(found)
 }

@@ -54,8 +54,9 @@ impl Known {
         hasher.finish()
     }
 
-    /// Lets a folder know.
-    pub fn tell(&self, found: &mut Found) {
+    /// Lets a folder know. Its files were changed before now, whatever their times say.
+    pub fn tell(&self, found: &mut Found, now: Timestamp) {
+        found.clamp(now);
         found.kept = self.kept.clone();
         found.later = self.log.later(found);
     }
@@ -72,13 +73,14 @@ impl Known {
         DecisionChange { kept, entries, ..DecisionChange::default() }
     }
 
-    /// Keeps what a folder decides, for other folders and for none, and logs what is new of it.
+    /// Keeps what a folder decides, for other folders and for none, and logs what is new of it; unless somebody decided
+    /// meanwhile, on some policies whatever it is.
     pub async fn keep(
         &self,
         store: &Store,
         (folder, found): (&Path, &Found),
         decisions: &Decisions,
-        now: Timestamp,
+        (now, policies): (Timestamp, &BTreeSet<String>),
     ) -> Result<(), ProposalError> {
         let mut steps: BTreeMap<String, Vec<Step>> = BTreeMap::new();
         for (policy, step) in self.kept.steps_to(decisions) {
@@ -89,7 +91,9 @@ impl Known {
             Entry::row(&policy, time, &label(folder), Action::Folder, &Body { steps, ..Body::default() })
         };
         let entries = steps.into_iter().map(entry).collect();
-        match store.decide(&self.site, &self.change(&found.keeps(decisions), entries)).await? {
+        let heads = policies.iter().map(|policy| (policy.clone(), self.log.head(policy))).collect();
+        let change = DecisionChange { heads, ..self.change(&found.keeps(decisions), entries) };
+        match store.decide(&self.site, &change).await? {
             Decided::Done => Ok(()),
             Decided::Decided(what) | Decided::Changed(what) => Err(ProposalError::DecidedMeanwhile { what }),
         }

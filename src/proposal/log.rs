@@ -93,6 +93,8 @@ pub struct Log {
     /// From the first to the last.
     pub entries: Vec<Entry>,
     undone: BTreeSet<String>,
+    /// The places of the entries on each policy.
+    places: BTreeMap<String, Vec<usize>>,
 }
 
 /// Where a policy stands.
@@ -115,7 +117,11 @@ impl Log {
         let rows = store.decision_log(site).await?;
         let entries = rows.into_iter().map(|(id, row)| entry(id, row)).collect::<Result<Vec<_>, _>>()?;
         let undone = entries.iter().map(|entry| entry.body.undoes.clone()).filter(|id| !id.is_empty()).collect();
-        Ok(Self { entries, undone })
+        let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (n, entry) in entries.iter().enumerate() {
+            places.entry(entry.policy.clone()).or_default().push(n);
+        }
+        Ok(Self { entries, undone, places })
     }
 
     /// The newest entry on a policy: the version that a decision rests on.
@@ -125,8 +131,8 @@ impl Log {
     }
 
     /// The entries on a policy, from the first to the last.
-    pub fn of<'l>(&'l self, policy: &'l str) -> impl DoubleEndedIterator<Item = &'l Entry> {
-        self.entries.iter().filter(move |entry| entry.policy == policy)
+    pub fn of<'l>(&'l self, policy: &str) -> impl DoubleEndedIterator<Item = &'l Entry> + use<'l> {
+        self.places.get(policy).into_iter().flatten().filter_map(|n| self.entries.get(*n))
     }
 
     /// Whether an entry was taken back.

@@ -25,7 +25,7 @@ pub use folder::Found;
 pub use inventory::directories;
 pub use judge::Judge;
 pub use kept::Known;
-pub use log::{Action, Body, Entry, Standing, content};
+pub use log::{Action, Body, Entry, Log, Standing, content};
 pub use page::{Places, judged, on_top};
 pub use rollout::{RolloutStep, full_name, only, rollout};
 pub use world::{Site, Window, World};

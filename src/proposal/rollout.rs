@@ -19,7 +19,7 @@ pub struct RolloutStep {
     pub policies: Vec<String>,
     /// How risky.
     pub risk: Risk,
-    /// What of the past would be denied with this step and those before it; none where it was not judged.
+    /// The past, held against this step and those before it; none beyond the first 500 steps.
     pub replay: Option<Simulation>,
 }
 
@@ -64,7 +64,7 @@ impl Risk {
     }
 }
 
-/// Steps beyond this many are not judged one by one.
+/// So many steps are held against the past, the first ones: each is a replay of all of it.
 const MAX_JUDGED: usize = 500;
 
 /// The order for some policies. `judge` holds a set of them, on top of what is deployed, against the past.
@@ -87,15 +87,13 @@ pub fn rollout(
     let is_last =
         |step: &RolloutStep| sheets.iter().any(|it| it.purpose == Purpose::Deny && step.policies.contains(&it.key));
     steps.sort_by_cached_key(|step| (is_last(step), step.risk.clone(), step.policies.clone()));
-    if steps.len() <= MAX_JUDGED {
-        let names = |steps: &[RolloutStep]| -> BTreeSet<String> {
-            steps.iter().flat_map(|step| &step.policies).map(|key| full_name(key)).collect()
-        };
-        let judged: Vec<Simulation> =
-            (0..steps.len()).into_par_iter().map(|n| judge(&only(set, &names(&steps[..=n])))).collect();
-        for (step, replay) in steps.iter_mut().zip(judged) {
-            step.replay = Some(replay);
-        }
+    let names = |steps: &[RolloutStep]| -> BTreeSet<String> {
+        steps.iter().flat_map(|step| &step.policies).map(|key| full_name(key)).collect()
+    };
+    let judged: Vec<Simulation> =
+        (0..steps.len().min(MAX_JUDGED)).into_par_iter().map(|n| judge(&only(set, &names(&steps[..=n])))).collect();
+    for (step, replay) in steps.iter_mut().zip(judged) {
+        step.replay = Some(replay);
     }
     steps
 }
@@ -114,36 +112,59 @@ pub fn full_name(key: &str) -> String {
     format!("{}/{name}", document.split('/').next().unwrap_or_default())
 }
 
-/// Policies that close the same pods the same way go together, for each alone would deny what the other allows. One that
-/// closes a namespace waits for all others.
+/// Policies that close the same pods the same way go together, for each alone would deny what the other allows; so do
+/// those of one document, for it is documents that are applied. One that closes a namespace waits for all others.
 fn together<'s>(sheets: &[&'s Sheet], set: &PolicySet, cluster: &Cluster) -> Vec<Vec<&'s Sheet>> {
     let policies: BTreeMap<String, &NetworkPolicy> =
         set.policies.iter().map(|policy| (policy.full_name(), policy)).collect();
-    let mut bundle_of: Vec<usize> = (0..sheets.len()).collect();
+    let mut bundles = Bundles::new(sheets.len());
+    let mut documents: BTreeMap<&str, usize> = BTreeMap::new();
+    for (n, sheet) in sheets.iter().enumerate() {
+        let document = sheet.key.split_once('#').map_or(&*sheet.key, |(document, _)| document);
+        bundles.join(n, *documents.entry(document).or_insert(n));
+    }
+    let closing = sheets.iter().enumerate().filter(|(_, sheet)| sheet.purpose != Purpose::Deny);
+    let closing: Vec<(usize, &NetworkPolicy)> =
+        closing.filter_map(|(n, sheet)| Some((n, *policies.get(&full_name(&sheet.key))?))).collect();
     let mut first: BTreeMap<(PolicyType, String), usize> = BTreeMap::new();
     for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
-        for (n, sheet) in sheets.iter().enumerate().filter(|(_, sheet)| sheet.purpose != Purpose::Deny) {
-            let Some(policy) = policies.get(&full_name(&sheet.key)) else { continue };
-            if policy.namespace != pod.namespace || !policy.pod_selector.matches(&pod.labels) {
-                continue;
-            }
+        let selects =
+            |policy: &NetworkPolicy| policy.namespace == pod.namespace && policy.pod_selector.matches(&pod.labels);
+        for (n, policy) in closing.iter().filter(|(_, policy)| selects(policy)) {
             for way in [PolicyType::Ingress, PolicyType::Egress] {
-                if policy.rules(way).is_none() {
-                    continue;
-                }
-                let other = *first.entry((way, format!("{}/{}", pod.namespace, pod.name))).or_insert(n);
-                let (from, to) = (bundle_of[n], bundle_of[other]);
-                for bundle in bundle_of.iter_mut().filter(|bundle| **bundle == from) {
-                    *bundle = to;
+                if policy.rules(way).is_some() {
+                    bundles.join(*n, *first.entry((way, format!("{}/{}", pod.namespace, pod.name))).or_insert(*n));
                 }
             }
         }
     }
-    let mut bundles: BTreeMap<usize, Vec<&Sheet>> = BTreeMap::new();
-    for (sheet, bundle) in sheets.iter().zip(bundle_of) {
-        bundles.entry(bundle).or_default().push(sheet);
+    let mut together: BTreeMap<usize, Vec<&Sheet>> = BTreeMap::new();
+    for (n, sheet) in sheets.iter().enumerate() {
+        together.entry(bundles.of(n)).or_default().push(sheet);
     }
-    bundles.into_values().collect()
+    together.into_values().collect()
+}
+
+/// Places that belong together: each leads to another of its bundle, or is the one that stands for it.
+struct Bundles(Vec<usize>);
+
+impl Bundles {
+    fn new(count: usize) -> Self {
+        Self((0..count).collect())
+    }
+
+    /// The place that stands for a bundle.
+    fn of(&self, mut place: usize) -> usize {
+        while self.0[place] != place {
+            place = self.0[place];
+        }
+        place
+    }
+
+    fn join(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.of(one), self.of(other));
+        self.0[one.max(other)] = one.min(other);
+    }
 }
 
 fn risk(bundle: &[&Sheet], set: &PolicySet, facts: &Facts) -> Risk {

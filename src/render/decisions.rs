@@ -38,7 +38,9 @@ impl Permission {
         self.side == side && is_same(&self.peer, &atom.peer) && is_same(&self.port, &atom.port)
     }
 
-    fn same(&self, other: &Self) -> bool {
+    /// Whether two allow the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         self.side == other.side && is_same(&self.peer, &other.peer) && is_same(&self.port, &other.port)
     }
 }
@@ -159,7 +161,7 @@ impl Decisions {
 
 fn put(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission) {
     let of_policy = all.entry(key.to_owned()).or_default();
-    if !of_policy.iter().any(|known| known.same(one)) {
+    if !of_policy.iter().any(|known| known.is_same(one)) {
         of_policy.push(one.clone());
         of_policy.sort_by_key(|one| (one.side.clone(), canonical(&one.peer), canonical(&one.port)));
     }
@@ -169,6 +171,6 @@ fn put(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission)
 fn take(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission) -> bool {
     let Some(of_policy) = all.get_mut(key) else { return false };
     let count = of_policy.len();
-    of_policy.retain(|known| !known.same(one));
+    of_policy.retain(|known| !known.is_same(one));
     of_policy.len() < count
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::recommend::DnsClient;
+
 /// One permission: one peer, one port. `null` stands for all of either.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Atom {
@@ -66,6 +68,16 @@ impl Draft {
 /// Document and name.
 pub(super) fn key(path: &str, name: &str) -> String {
     format!("{path}#{name}")
+}
+
+/// The name of a group's policy: where no one selector selects all of its pods there are several.
+pub(super) fn numbered(name: &str, n: usize) -> String {
+    if n == 0 { name.to_owned() } else { format!("{name}-{}", n + 1) }
+}
+
+/// The name of a policy for name resolution.
+pub(super) fn dns_name(client: &DnsClient) -> String {
+    if client.name.is_empty() { "allow-dns".to_owned() } else { format!("allow-dns-{}", client.name) }
 }
 
 /// The permissions of a side of a policy's spec.

@@ -4,18 +4,24 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Document, Facts, Policies, seen, words};
-use crate::recommend::{Accesses, Evidence, Group, LeftOut, NamespacePlan, Recommendation, Sum};
+use super::{Document, Facts, Policies, Purpose, Sheet, SheetRule, WayBack, seen, words};
+use crate::recommend::{Evidence, Group, LeftOut, NamespacePlan, Recommendation, Sum};
 
 /// The name of the document; it also lists the files that belong to the proposal.
 pub(super) const NAME: &str = "evidence.json";
 
-/// Everything that the policies rest on, what was left out, and the verdict.
+/// Everything that the policies rest on, what was left out, and the verdict; for the next time the files of the folder, and
+/// what was there before an export.
 #[must_use]
-pub fn evidence(recommendation: &Recommendation, policies: &Policies, facts: &Facts, files: &[String]) -> Document {
+pub fn evidence(
+    recommendation: &Recommendation,
+    policies: &Policies,
+    facts: &Facts,
+    (files, way_back): (&[String], &WayBack),
+) -> Document {
     let namespaces: BTreeMap<&str, Value> =
         recommendation.namespaces.iter().map(|plan| (plan.namespace.as_str(), namespace(plan, facts))).collect();
-    let value = json!({
+    let mut value = json!({
         "coverage": seen(recommendation, &facts.coverage),
         "files": files,
         "replay": facts.replay,
@@ -29,18 +35,28 @@ pub fn evidence(recommendation: &Recommendation, policies: &Policies, facts: &Fa
         "decisions": policies.decisions,
         "written": policies.written,
     });
+    if !way_back.is_empty() {
+        value["way_back"] = json!(way_back);
+    }
     let text = format!("{value:#}\n");
     Document { path: NAME.into(), text }
 }
 
 fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
-    let policy = |group: &Group| {
+    let sheets = || facts.sheets.iter().filter(|it| it.namespace == plan.namespace && it.object.is_some());
+    let group_of = |sheet: &&'_ Sheet| {
+        let document = sheet.key.split_once('#')?.0;
+        plan.groups.iter().find(|group| document == format!("{}/{}.yaml", plan.namespace, group.name))
+    };
+    let groups = sheets().filter(|sheet| sheet.purpose == Purpose::Group);
+    let groups = groups.filter_map(|sheet| Some((sheet, group_of(&sheet)?)));
+    let policy = |(sheet, group): (&Sheet, &Group)| {
         let mut value = json!({
             "members": group.members,
             "open": group.is_open,
             "watched": group.watched,
-            "ingress": accesses(&group.ingress, &plan.namespace, facts),
-            "egress": accesses(&group.egress, &plan.namespace, facts),
+            "ingress": accesses(sheet, "ingress", facts),
+            "egress": accesses(sheet, "egress", facts),
         });
         if let Some(whole) = &group.residue_of {
             value["besides"] = json!(whole);
@@ -54,7 +70,7 @@ fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
             });
             value["labels_to_add"] = missing.collect::<Vec<_>>().into();
         }
-        (group.name.clone(), value)
+        (sheet.name.clone(), value)
     };
     let left_out = |left: &LeftOut| {
         let mut value = one(&left.evidence);
@@ -63,19 +79,31 @@ fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
     };
     json!({
         "learning": facts.learning.get(&plan.namespace),
-        "policies": plan.groups.iter().map(policy).collect::<BTreeMap<_, _>>(),
-        "dns": plan.dns.as_ref().map(|dns| accesses(&dns.servers, &plan.namespace, facts)),
+        "policies": groups.map(policy).collect::<BTreeMap<_, _>>(),
+        "dns": plan.dns.as_ref().map(|_| resolution(sheets().filter(|sheet| sheet.purpose == Purpose::Dns), facts)),
         "left_out": plan.left_out.iter().map(left_out).collect::<Vec<_>>(),
     })
 }
 
-fn accesses(peers: &Accesses, namespace: &str, facts: &Facts) -> Vec<Value> {
-    let mut values = Vec::new();
-    for (peer, access) in peers {
-        let ports: Vec<String> =
-            access.ports.iter().map(|(protocol, range)| words::ports_of_one(*protocol, *range)).collect();
+/// What all policies of name resolution allow together.
+fn resolution<'s>(sheets: impl Iterator<Item = &'s Sheet>, facts: &Facts) -> Vec<Value> {
+    let mut values: Vec<Value> = Vec::new();
+    for value in sheets.flat_map(|sheet| accesses(sheet, "egress", facts)) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
+}
+
+/// What a policy allows one way, and on what it rests.
+fn accesses(sheet: &Sheet, side: &str, facts: &Facts) -> Vec<Value> {
+    let value = |rule: &SheetRule| {
+        let (Some(peer), Some(access)) = (&rule.peer, &rule.access) else {
+            return json!({"peer": rule.name, "ports": rule.ports_in_force(), "by_hand": true, "evidence": []});
+        };
         let evidence: Vec<_> = access.evidence.iter().map(one).collect();
-        let mut value = json!({"peer": words::peer(peer, namespace), "ports": ports});
+        let mut value = json!({"peer": words::peer(peer, &sheet.namespace), "ports": rule.ports_in_force()});
         if !access.purposes.is_empty() {
             value["purposes"] = access.purposes.iter().map(words::purpose).collect::<Vec<_>>().into();
         }
@@ -90,9 +118,9 @@ fn accesses(peers: &Accesses, namespace: &str, facts: &Facts) -> Vec<Value> {
             value["names"] = json!(names);
         }
         value["evidence"] = evidence.into();
-        values.push(value);
-    }
-    values
+        value
+    };
+    sheet.in_force(side).map(value).collect()
 }
 
 fn confidence(sum: &Sum, facts: &Facts) -> Value {

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use super::{
     Decisions, Document, Policies, RenderError,
-    draft::{Atom, Draft},
+    decided::without_rejected,
+    draft::{Atom, Draft, dns_name, numbered},
     head::{accesses, comment},
     peers::{self, atoms},
     words,
     written::Written,
 };
 use crate::{
-    model::Protocol,
-    recommend::{Accesses, Directions, Dns, DnsClient, Group, NamespacePlan, PortRange, Recommendation, Selector},
+    recommend::{Accesses, Directions, Dns, DnsClient, Group, NamespacePlan, Recommendation, Selector},
     yaml,
 };
 
@@ -96,41 +96,9 @@ fn lines(lines: &[String]) -> String {
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
-/// The proposal as the decisions leave it: for those who read what is allowed.
-#[must_use]
-pub fn decided(recommendation: &Recommendation, decisions: &Decisions) -> Recommendation {
-    let mut decided = recommendation.clone();
-    for plan in &mut decided.namespaces {
-        let namespace = plan.namespace.clone();
-        for group in &mut plan.groups {
-            let key = super::draft::key(&format!("{namespace}/{}.yaml", group.name), &group.name);
-            for (side, accesses) in [("ingress", &mut group.ingress), ("egress", &mut group.egress)] {
-                without_rejected(accesses, decisions, &key, side, &namespace);
-            }
-        }
-        plan.groups.retain(|group| {
-            let key = super::draft::key(&format!("{namespace}/{}.yaml", group.name), &group.name);
-            !decisions.rejects(&key)
-        });
-    }
-    decided
-}
-
-fn without_rejected(accesses: &mut Accesses, decisions: &Decisions, key: &str, side: &str, namespace: &str) {
-    for (peer, access) in accesses.iter_mut() {
-        let ends = peers::peer(peer, namespace);
-        let is_rejected = |port: &(Protocol, PortRange)| {
-            let atom = |peer: &Value| Atom { peer: peer.clone(), port: peers::port(*port) };
-            ends.iter().all(|peer| decisions.rejects_atom(key, side, &atom(peer)))
-        };
-        access.ports.retain(|port| !is_rejected(port));
-    }
-    accesses.retain(|_, access| !access.ports.is_empty());
-}
-
 fn drafts(plan: &NamespacePlan, directions: Directions, decisions: &Decisions) -> Vec<Draft> {
     let mut drafts = vec![default_deny(plan, directions)];
-    drafts.extend(plan.dns.iter().flat_map(|dns| allow_dns(plan, dns)));
+    drafts.extend(plan.dns.iter().flat_map(|dns| allow_dns(plan, dns, decisions)));
     for group in &plan.groups {
         drafts.extend(self::group(plan, group, directions, decisions));
     }
@@ -203,15 +171,16 @@ fn default_deny(plan: &NamespacePlan, directions: Directions) -> Draft {
 }
 
 /// Egress alone: who may reach these pods is not these policies' to say.
-fn allow_dns(plan: &NamespacePlan, dns: &Dns) -> Vec<Draft> {
+fn allow_dns(plan: &NamespacePlan, dns: &Dns, decisions: &Decisions) -> Vec<Draft> {
     let namespace = &plan.namespace;
     let policy = |client: &DnsClient| {
-        let mut head = format!("Name resolution for {}.\n\negress\n", words::selector(&client.selector));
-        accesses(&mut head, &asked_by(dns, client), namespace);
-        let name = if client.name.is_empty() { "allow-dns".to_owned() } else { format!("allow-dns-{}", client.name) };
         let selector = peers::selector(&client.selector);
-        let draft = draft(namespace, "allow-dns", &name, head, selector, Directions::Egress);
-        Draft { egress: atoms(&dns.servers, namespace), ..draft }
+        let draft = draft(namespace, "allow-dns", &dns_name(client), String::new(), selector, Directions::Egress);
+        let mut head = format!("Name resolution for {}.\n\negress\n", words::selector(&client.selector));
+        let mut shown = asked_by(dns, client);
+        without_rejected(&mut shown, decisions, &[draft.key()], "egress", namespace);
+        accesses(&mut head, &shown, namespace);
+        Draft { head, egress: atoms(&dns.servers, namespace), ..draft }
     };
     dns.clients.iter().map(policy).collect()
 }
@@ -229,11 +198,6 @@ fn asked_by(dns: &Dns, client: &DnsClient) -> Accesses {
 /// A group's policy; several, where no one selector selects all of its pods and no others.
 fn group(plan: &NamespacePlan, group: &Group, directions: Directions, decisions: &Decisions) -> Vec<Draft> {
     let namespace = &plan.namespace;
-    let mut shown = group.clone();
-    let key = super::draft::key(&format!("{namespace}/{}.yaml", group.name), &group.name);
-    without_rejected(&mut shown.ingress, decisions, &key, "ingress", namespace);
-    without_rejected(&mut shown.egress, decisions, &key, "egress", namespace);
-    let head = comment(plan, &shown, directions);
     let all = || vec![Atom { peer: Value::Null, port: Value::Null }];
     let (mut ingress, mut egress) = if group.is_open {
         (all(), all())
@@ -247,10 +211,13 @@ fn group(plan: &NamespacePlan, group: &Group, directions: Directions, decisions:
         egress.clear();
     }
     let policy = |(n, selector): (usize, &Selector)| {
-        let name = if n == 0 { group.name.clone() } else { format!("{}-{}", group.name, n + 1) };
-        let selector = peers::selector(selector);
-        let draft = draft(namespace, &group.name, &name, head.clone(), selector, directions);
-        Draft { ingress: ingress.clone(), egress: egress.clone(), ..draft }
+        let (name, selector) = (numbered(&group.name, n), peers::selector(selector));
+        let draft = draft(namespace, &group.name, &name, String::new(), selector, directions);
+        let (mut shown, key) = (group.clone(), [draft.key()]);
+        without_rejected(&mut shown.ingress, decisions, &key, "ingress", namespace);
+        without_rejected(&mut shown.egress, decisions, &key, "egress", namespace);
+        let head = comment(plan, &shown, directions);
+        Draft { head, ingress: ingress.clone(), egress: egress.clone(), ..draft }
     };
     group.selectors.iter().enumerate().map(policy).collect()
 }

@@ -1,6 +1,7 @@
 //! A recommendation as documents, each with its path below the output folder. Nothing is written here.
 
 mod cost;
+mod decided;
 mod decisions;
 mod differences;
 mod draft;
@@ -15,17 +16,18 @@ mod words;
 mod written;
 
 pub use cost::{Cost, Granularity, cost, granularities};
+pub use decided::{decided, part};
 use decisions::is_same;
 pub use decisions::{Conflict, Decisions, Idle, Kept, Later, Permission, Step};
 pub use differences::differences;
 pub use draft::canonical;
 pub use evidence::evidence;
-pub use kubernetes::{decided, policies, some};
+pub use kubernetes::{policies, some};
 pub use peers::peer as peer_values;
 pub use review::{Blocked, Facts, RunLoss, Seen, review, seen};
 pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, rests_on, sheets};
 pub use words::{minute, safe};
-pub use written::{Index, Written, WrittenObject, read_document};
+pub use written::{Index, WayBack, Written, WrittenObject, read_document};
 
 /// A document and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::{
     Decisions, Facts, Permission, Policies,
-    draft::{Atom, SIDES, atoms, key},
+    draft::{Atom, SIDES, atoms, dns_name, key, numbered},
     is_same, peers, words,
 };
 use crate::{
     model::{Protocol, Watched, WorkloadRef},
-    recommend::{Access, Accesses, Directions, DnsClient, Group, NamespacePlan, Peer, PortRange, Recommendation},
+    recommend::{Access, Accesses, Directions, Group, NamespacePlan, Peer, PortRange, Recommendation},
 };
 
 /// What a policy is for.
@@ -116,13 +116,25 @@ impl SheetRule {
     pub fn is_in_force(&self) -> bool {
         self.ports.iter().any(|port| port.state != State::Rejected)
     }
+
+    /// Its ports that are in force, in words.
+    #[must_use]
+    pub fn ports_in_force(&self) -> Vec<&str> {
+        let in_force = self.ports.iter().filter(|port| port.state != State::Rejected);
+        in_force.map(|port| port.name.as_str()).collect()
+    }
 }
 
 impl Sheet {
-    /// A rule by its id.
+    /// Whether it allows something, or nothing, one way; else it says nothing of it.
     #[must_use]
-    pub fn rule(&self, id: &str) -> Option<&SheetRule> {
-        self.rules.iter().find(|rule| rule.id() == id)
+    pub fn is_about(&self, side: &str) -> bool {
+        if side == "ingress" { self.directions.has_ingress() } else { self.directions.has_egress() }
+    }
+
+    /// The rules of a side that are in force.
+    pub fn in_force<'s>(&'s self, side: &'s str) -> impl Iterator<Item = &'s SheetRule> {
+        self.rules.iter().filter(move |rule| rule.side == side && rule.is_in_force())
     }
 }
 
@@ -194,10 +206,6 @@ fn of_namespace(plan: &NamespacePlan, directions: Directions, policies: &Policie
     sheets
 }
 
-fn dns_name(client: &DnsClient) -> String {
-    if client.name.is_empty() { "allow-dns".to_owned() } else { format!("allow-dns-{}", client.name) }
-}
-
 fn of_group(
     plan: &NamespacePlan,
     group: &Group,
@@ -212,7 +220,7 @@ fn of_group(
         rules.extend(proposed(&group.egress, "egress", &plan.namespace));
     }
     let sheet = |(n, selector)| {
-        let name = if n == 0 { group.name.clone() } else { format!("{}-{}", group.name, n + 1) };
+        let name = numbered(&group.name, n);
         Sheet {
             purpose: Purpose::Group,
             members: group.members.clone(),
@@ -246,13 +254,14 @@ fn proposed(accesses: &Accesses, side: &'static str, namespace: &str) -> Vec<She
 /// Marks what was rejected, and adds what was added.
 fn decide(sheet: &mut Sheet, decisions: &Decisions) {
     let key = sheet.key.clone();
+    let is_rejected = |side: &str, peer: &Value, port: &Value| {
+        decisions.rejects_atom(&key, side, &Atom { peer: peer.clone(), port: port.clone() })
+    };
+    let rules = std::mem::take(&mut sheet.rules).into_iter();
+    sheet.rules = rules.flat_map(|rule| alike(rule, &is_rejected)).collect();
     for rule in &mut sheet.rules {
         for port in &mut rule.ports {
-            let is_rejected = |peer: &Value| {
-                let atom = Atom { peer: peer.clone(), port: port.port.clone() };
-                decisions.rejects_atom(&key, rule.side, &atom)
-            };
-            if !rule.peers.is_empty() && rule.peers.iter().all(is_rejected) {
+            if !rule.peers.is_empty() && rule.peers.iter().all(|peer| is_rejected(rule.side, peer, &port.port)) {
                 port.state = State::Rejected;
             }
         }
@@ -270,6 +279,23 @@ fn decide(sheet: &mut Sheet, decisions: &Decisions) {
     }
 }
 
+/// A rule as it is, where its selectors are decided on alike; else a rule for each of them, called by what it selects.
+fn alike(rule: SheetRule, is_rejected: &dyn Fn(&str, &Value, &Value) -> bool) -> Vec<SheetRule> {
+    let is_mixed = |port: &SheetPort| {
+        let mut rejected = rule.peers.iter().map(|peer| is_rejected(rule.side, peer, &port.port));
+        rejected.next().is_some_and(|first| rejected.any(|other| other != first))
+    };
+    if !rule.ports.iter().any(is_mixed) {
+        return vec![rule];
+    }
+    let of_one = |peer: &Value| SheetRule {
+        name: format!("{} ({})", rule.name, words::any_peer(peer)),
+        peers: vec![peer.clone()],
+        ..rule.clone()
+    };
+    rule.peers.iter().map(of_one).collect()
+}
+
 /// Adds a permission to the rule of its peer that is not proposed, made where there is none.
 fn add(sheet: &mut Sheet, side: &str, peer: &Value, port: &Value, state: State) {
     let Some((side, _)) = SIDES.into_iter().find(|(name, _)| *name == side) else { return };
@@ -283,6 +309,18 @@ fn add(sheet: &mut Sheet, side: &str, peer: &Value, port: &Value, state: State) 
     }
     let (name, peers) = (words::any_peer(peer), vec![peer.clone()]);
     sheet.rules.push(SheetRule { side, name, peer: None, peers, ports: vec![port], access: None });
+}
+
+/// What a policy of a person's closes: without a word of it ingress, and egress where it has rules for it.
+fn directions(object: &Value) -> Directions {
+    let spec = &object["spec"];
+    let types: Vec<&str> = spec["policyTypes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    match (types.contains(&"Ingress"), types.contains(&"Egress"), types.is_empty()) {
+        (true, true, _) => Directions::Both,
+        (false, true, _) => Directions::Egress,
+        (_, _, true) if !spec["egress"].is_null() => Directions::Both,
+        _ => Directions::Ingress,
+    }
 }
 
 /// Policies of a person in documents of flowmap's.
@@ -299,7 +337,7 @@ fn own(namespace: &str, policies: &Policies, known: &BTreeSet<String>) -> Vec<Sh
             purpose: Purpose::Own,
             members: Vec::new(),
             selects: words::any_selector(&object["spec"]["podSelector"]),
-            directions: Directions::Both,
+            directions: directions(&object),
             is_open: false,
             watched: None,
             object: Some(object.clone()),

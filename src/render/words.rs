@@ -6,7 +6,7 @@ pub(super) use crate::model::words::count;
 
 use crate::{
     map,
-    model::{self, Protocol, ServiceKind, Timestamp},
+    model::{self, Protocol, ServiceKind, Timestamp, visible},
     recommend::{Access, Evidence, Peer, PortRange, Ports, Purpose, Selector, Sum, Widened},
 };
 
@@ -120,11 +120,6 @@ pub fn minute(time: Timestamp) -> String {
     }
 }
 
-/// What selects the pods of a group.
-pub(super) fn selectors(selectors: &[Selector]) -> String {
-    selectors.iter().map(selector).collect::<Vec<_>>().join(" or ")
-}
-
 /// A selector in a line.
 pub(super) fn selector(selector: &Selector) -> String {
     let equal = selector.equal.0.iter().map(|(key, value)| format!("{key}={value}"));
@@ -137,11 +132,11 @@ pub(super) fn selector(selector: &Selector) -> String {
     if all.is_empty() { "all pods".into() } else { all.join(", ") }
 }
 
-/// Text for a comment or a table cell: one line, nothing that ends either.
+/// Text for a comment or a table cell: one line, nothing that ends either, nothing that hides or turns text.
 #[must_use]
 pub fn safe(text: &str) -> String {
     let clean = |letter: char| if letter.is_control() || letter == '|' { ' ' } else { letter };
-    text.chars().map(clean).collect()
+    visible(&text.chars().map(clean).collect::<String>()).into_owned()
 }
 
 /// One permission of a policy, as a person may have written it.

@@ -26,6 +26,19 @@ pub struct WrittenObject {
 #[serde(transparent)]
 pub struct Written(pub BTreeMap<String, WrittenObject>);
 
+/// What stood in the place of policies before they were exported first, by `namespace/name`: null where nothing did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WayBack(pub BTreeMap<String, Value>);
+
+impl WayBack {
+    /// Whether nothing was exported.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// What `evidence.json` says of the folder it is in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Index {
@@ -39,17 +52,26 @@ pub struct Index {
     /// What was there before, while the files are being put into their places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Written>,
+    /// What was there before anything was exported.
+    #[serde(default, skip_serializing_if = "WayBack::is_empty")]
+    pub way_back: WayBack,
 }
 
 impl Index {
     /// While files take the place of others: what was there, and what will be.
-    pub fn between<'f>(files: impl Iterator<Item = &'f str>, policies: &Policies, now: &Written) -> Self {
+    pub fn between<'f>(
+        files: impl Iterator<Item = &'f str>,
+        policies: &Policies,
+        now: &Written,
+        way_back: &WayBack,
+    ) -> Self {
         let Policies { written, decisions, .. } = policies;
         Self {
             files: files.map(str::to_owned).collect(),
             written: Some(written.clone()),
             decisions: decisions.clone(),
             before: Some(now.without_notes(decisions)),
+            way_back: way_back.clone(),
         }
     }
 

@@ -29,6 +29,21 @@ pub(super) struct Asking {
     pub isolate_unseen: bool,
 }
 
+/// A window of the store as it was typed: ages are counted from when it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Typed {
+    since: String,
+    until: String,
+}
+
+impl Typed {
+    /// Whether it moves with the clock.
+    pub fn slides(&self) -> bool {
+        let is_age = |text: &String| !text.is_empty() && Timestamp::parse(text).is_none();
+        [&self.since, &self.until].into_iter().any(is_age)
+    }
+}
+
 /// What is closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Direction {
@@ -124,16 +139,33 @@ impl Asking {
         query(own.chain(more.iter().copied()))
     }
 
-    /// The window, where both times read. Ages are counted from the last whole minute, so that pages of one minute speak of
-    /// the same.
+    /// The window as it was typed.
+    pub fn typed(&self) -> Typed {
+        Typed { since: self.since.clone(), until: self.until.clone() }
+    }
+
+    /// The window, where both times read.
     pub fn window(&self, config: &Config) -> Result<Window, NoTime> {
-        const MINUTE_NS: i64 = 60 * 1_000_000_000;
-        let now = Timestamp((config.clock)().0.div_euclid(MINUTE_NS) * MINUTE_NS);
+        let now = (config.clock)();
         let time = |text: &str| match text {
             "" => Ok(None),
             text => Timestamp::parse_or_age(text, now).map(Some).ok_or_else(|| NoTime(text.to_owned())),
         };
         let (since, until) = (time(&self.since)?, time(&self.until)?);
         Ok(Window { site: None, since, until, exclude: config.exclude.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Asking;
+
+    #[test]
+    fn a_window_is_what_was_typed_and_slides_where_an_age_was() {
+        let asking = |since: &str| Asking { since: since.into(), site: "a".into(), ..Asking::default() };
+        assert_eq!(asking("24h").typed(), Asking { site: "b".into(), ..asking("24h") }.typed());
+        assert_ne!(asking("24h").typed(), asking("25h").typed());
+        assert!(asking("24h").typed().slides());
+        assert!(!asking("").typed().slides() && !asking("2026-01-01T00:00:00Z").typed().slides());
     }
 }

@@ -10,7 +10,7 @@ use super::{
     view::View,
 };
 use crate::{
-    proposal::{Action, Body, Entry, Known, ProposalError},
+    proposal::{Action, Body, Entry, Known, Log, ProposalError},
     render::{Sheet, Step},
     store::{Decided, EntryId},
 };
@@ -61,6 +61,16 @@ pub(super) struct Conflict {
     pub others: Vec<Entry>,
     /// Whether the policy itself is another by now.
     pub is_another: bool,
+}
+
+impl Conflict {
+    /// With what was decided of a policy since a version of it was looked at.
+    fn new(log: &Log, version: &Version, is_another: bool) -> Self {
+        let all: Vec<&Entry> = log.of(&version.policy).collect();
+        let seen = version.head.and_then(|head| all.iter().position(|entry| entry.id == head)).map_or(0, |n| n + 1);
+        let others = all.into_iter().skip(seen).cloned().collect();
+        Self { policy: version.policy.clone(), others, is_another }
+    }
 }
 
 /// What a form is about: the version of a policy that was shown.
@@ -120,7 +130,7 @@ struct Draft {
 /// Takes the decision of a form on one or, approvals, several policies.
 pub(super) async fn decide(desk: &Desk, asking: &Asking, fields: &Fields) -> Result<Vec<String>, DecideError> {
     let voice = Voice::read(fields)?;
-    let versions: Vec<Version> = fields.all("on").filter_map(Version::read).collect();
+    let versions = versions(fields);
     if versions.is_empty() {
         return Err(DecideError::NoPolicy);
     }
@@ -160,11 +170,18 @@ fn check(view: &View, version: &Version) -> Result<(), DecideError> {
     if now == *version {
         return Ok(());
     }
-    let all: Vec<&Entry> = view.known.log.of(&version.policy).collect();
-    let seen = version.head.and_then(|head| all.iter().position(|entry| entry.id == head)).map_or(0, |n| n + 1);
-    let others = all.into_iter().skip(seen).cloned().collect();
-    let is_another = now.content != version.content;
-    Err(DecideError::Conflict(Box::new(Conflict { policy: version.policy.clone(), others, is_another })))
+    let conflict = Conflict::new(&view.known.log, version, now.content != version.content);
+    Err(DecideError::Conflict(Box::new(conflict)))
+}
+
+/// Whether an entry is one that can be taken back: what was learnt from a folder too, or nothing before it could be.
+pub(super) fn can_undo(entry: &Entry) -> bool {
+    entry.action != Action::Undo && (entry.action != Action::Folder || !entry.body.steps.is_empty())
+}
+
+/// The versions that a form is about.
+pub(super) fn versions(fields: &Fields) -> Vec<Version> {
+    fields.all("on").filter_map(Version::read).collect()
 }
 
 /// Takes a decision back.
@@ -175,7 +192,7 @@ pub(super) async fn undo(desk: &Desk, asking: &Asking, fields: &Fields) -> Resul
     let id: EntryId = fields.get("entry").parse().map_err(|_| DecideError::NoEntry)?;
     let is_it = |entry: &&Entry| entry.id == id && !log.is_undone(id);
     let entry = log.entries.iter().find(is_it).ok_or(DecideError::NoEntry)?;
-    if matches!(entry.action, Action::Undo | Action::Folder) {
+    if !can_undo(entry) {
         return Err(DecideError::NoEntry);
     }
     let since = log.since(entry);
@@ -214,19 +231,13 @@ async fn write(desk: &Desk, view: &View, voice: &Voice, drafts: Vec<Draft>) -> R
             Decided::Done => return Ok(policies),
             Decided::Decided(policy) => {
                 let known = Known::read(&desk.store, &view.site, &namespaces).await?;
-                let others = known_since(&known, &policy, heads.get(&policy).copied().flatten());
-                let conflict = Conflict { policy, others, is_another: false };
-                return Err(DecideError::Conflict(Box::new(conflict)));
+                let decided = drafts.iter().find(|draft| draft.version.policy == policy);
+                let version = decided.map(|draft| draft.version.clone()).ok_or(DecideError::NoPolicy)?;
+                return Err(DecideError::Conflict(Box::new(Conflict::new(&known.log, &version, false))));
             }
             // of another policy: what follows from both is computed anew
             Decided::Changed(_) => {}
         }
     }
     Err(ProposalError::DecidedMeanwhile { what: policies.join(", ") }.into())
-}
-
-fn known_since(known: &Known, policy: &str, head: Option<EntryId>) -> Vec<Entry> {
-    let all: Vec<&Entry> = known.log.of(policy).collect();
-    let seen = head.and_then(|head| all.iter().position(|entry| entry.id == head)).map_or(0, |n| n + 1);
-    all.into_iter().skip(seen).cloned().collect()
 }

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{runtime::Handle, task::spawn_blocking, time::timeout};
+use tokio::{runtime::Handle, sync::watch, task::spawn_blocking, time::timeout};
 
 use super::{
     Config,
-    asking::{Asking, NoTime},
+    asking::{Asking, NoTime, Typed},
     guard::Guard,
     view::{Loaded, View},
 };
@@ -26,6 +26,17 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 const FIRST_PATIENCE: Duration = Duration::from_secs(20);
 /// Views that are kept.
 const MAX_VIEWS: usize = 4;
+/// Windows of the store that are kept: two people may look at two.
+const MAX_LOADED: usize = 2;
+/// Windows that are read, or wait for it, at one time.
+const MAX_READERS: usize = 8;
+/// How far a window that slides may lag behind the clock: to read the store costs more than a minute of it is worth.
+const LAG_S: f64 = 600.0;
+
+/// What came of a reading.
+type Read = Option<Result<Arc<Loaded>, Arc<DeskError>>>;
+/// Where that is told.
+type Reader = watch::Receiver<Read>;
 
 /// Why there is no view.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +50,12 @@ pub(super) enum DeskError {
     /// There is no proposal.
     #[error(transparent)]
     Proposal(#[from] ProposalError),
+    /// Somebody else asked for the same, and it went wrong.
+    #[error(transparent)]
+    Shared(Arc<DeskError>),
+    /// Too many windows at one time.
+    #[error("too many windows of the store are being read: ask again")]
+    Busy,
     /// A thread ended before its work.
     #[error("the work on this page ended early")]
     Lost,
@@ -58,9 +75,12 @@ pub(super) struct Desk(Arc<Inner>);
 pub(super) struct Inner {
     pub config: Config,
     pub store: Store,
-    pub guard: Guard,
-    loaded: Mutex<Option<Arc<Loaded>>>,
+    pub guard: Arc<Guard>,
+    /// What was read, the newest first.
+    loaded: Mutex<Vec<Arc<Loaded>>>,
     views: Mutex<Vec<(ViewKey, Arc<View>)>>,
+    /// Who reads the store now, or waits to: one for each window as it was typed.
+    readers: Mutex<Vec<(Typed, Reader)>>,
     /// One at a time reads the store.
     reading: tokio::sync::Mutex<()>,
     /// One at a time computes.
@@ -93,8 +113,9 @@ pub(super) struct Shown {
 
 impl Desk {
     pub fn new(config: Config, store: Store, guard: Guard) -> Self {
-        let (loaded, views, reading, computing) = Default::default();
-        Self(Arc::new(Inner { config, store, guard, loaded, views, reading, computing }))
+        let (loaded, views, readers, reading, computing) = Default::default();
+        let guard = Arc::new(guard);
+        Self(Arc::new(Inner { config, store, guard, loaded, views, readers, reading, computing }))
     }
 
     /// Reads the store before anybody asks.
@@ -109,8 +130,8 @@ impl Desk {
 
     /// What was asked for.
     pub async fn view(&self, asking: &Asking) -> Result<Shown, DeskError> {
-        let window = asking.window(&self.config)?;
-        let (loaded, is_stale) = self.loaded(&window).await?;
+        asking.window(&self.config)?;
+        let (loaded, is_stale) = self.loaded(asking).await?;
         let view = self.view_of(loaded, asking).await?;
         Ok(Shown { view, is_stale })
     }
@@ -122,7 +143,7 @@ impl Desk {
         let known = Known::read(&self.store, &site, &namespaces).await?;
         let key = ViewKey {
             asking: asking.clone(),
-            loaded: Arc::as_ptr(&loaded) as usize,
+            loaded: loaded.number,
             known: known.fingerprint(),
             folder: fingerprint(&self.config.out_dir),
         };
@@ -130,50 +151,89 @@ impl Desk {
         if let Some(view) = kept {
             return Ok(view);
         }
-        let (asking, out_dir) = (asking.clone(), self.config.out_dir.clone());
+        let (asking, out_dir, now) = (asking.clone(), self.config.out_dir.clone(), (self.config.clock)());
         let compute = move || {
             let (found, fault) = look(&out_dir);
-            View::new(&loaded, asking, known, found, fault)
+            View::new(&loaded, asking, known, found, (fault, now))
         };
         let view = Arc::new(spawn_blocking(compute).await.map_err(|_| DeskError::Lost)??);
-        let mut views = lock(&self.views);
         // what was read before may be most of the memory there is
-        views.retain(|(known, _)| known.loaded == key.loaded);
+        let kept: Vec<usize> = lock(&self.loaded).iter().map(|loaded| loaded.number).collect();
+        let mut views = lock(&self.views);
+        views.retain(|(known, _)| kept.contains(&known.loaded));
         views.insert(0, (key, view.clone()));
         views.truncate(MAX_VIEWS);
         Ok(view)
     }
 
-    /// The store in a window, and whether it changed since.
-    async fn loaded(&self, window: &Window) -> Result<(Arc<Loaded>, bool), DeskError> {
+    /// The store in a window as it was typed, and whether it changed since, or the window slid far.
+    async fn loaded(&self, asking: &Asking) -> Result<(Arc<Loaded>, bool), DeskError> {
         let version = self.store.data_version().await.map_err(ProposalError::from)?;
-        let last = lock(&self.loaded).clone().filter(|loaded| loaded.window == *window);
-        if let Some(last) = last.clone().filter(|last| last.version == version) {
+        let typed = asking.typed();
+        let last = self.last(&typed);
+        if let Some(last) = last.clone().filter(|last| self.is_fresh(last, version)) {
             return Ok((last, false));
         }
-        let desk = self.clone();
-        let window = window.clone();
-        let task = tokio::spawn(async move { desk.read(window, version).await });
+        let mut reader = self.reader(asking)?;
         let patience = if last.is_some() { PATIENCE } else { FIRST_PATIENCE };
-        match (timeout(patience, task).await, last) {
-            (Ok(read), _) => Ok((read.map_err(|_| DeskError::Lost)??, false)),
+        let read = timeout(patience, reader.wait_for(Option::is_some)).await.map(|read| read.map(|read| read.clone()));
+        match (read, last) {
+            (Ok(Ok(Some(Ok(loaded)))), _) => Ok((loaded, false)),
+            (Ok(Ok(Some(Err(error)))), _) => Err(DeskError::Shared(error)),
+            (Ok(_), _) => Err(DeskError::Lost),
             (Err(_), Some(last)) => Ok((last, true)),
             (Err(_), None) => Err(DeskError::Reading),
         }
     }
 
-    async fn read(&self, window: Window, version: i64) -> Result<Arc<Loaded>, DeskError> {
+    fn last(&self, typed: &Typed) -> Option<Arc<Loaded>> {
+        lock(&self.loaded).iter().find(|loaded| loaded.typed == *typed).cloned()
+    }
+
+    fn is_fresh(&self, loaded: &Loaded, version: i64) -> bool {
+        let lag = (self.config.clock)().seconds_since(loaded.read_at);
+        loaded.version == version && (!loaded.typed.slides() || lag < LAG_S)
+    }
+
+    /// Who reads a window now: whoever asks for the same meanwhile waits for the same.
+    fn reader(&self, asking: &Asking) -> Result<Reader, DeskError> {
+        let typed = asking.typed();
+        let mut readers = lock(&self.readers);
+        if let Some((_, reader)) = readers.iter().find(|(known, _)| *known == typed) {
+            return Ok(reader.clone());
+        }
+        if readers.len() >= MAX_READERS {
+            return Err(DeskError::Busy);
+        }
+        let (tell, reader) = watch::channel(None);
+        readers.push((typed.clone(), reader.clone()));
+        let (desk, asking) = (self.clone(), asking.clone());
+        tokio::spawn(async move {
+            let read = desk.read(&asking).await.map_err(Arc::new);
+            lock(&desk.readers).retain(|(known, _)| *known != typed);
+            // nobody may be left who waits for it
+            let _ = tell.send(Some(read));
+        });
+        Ok(reader)
+    }
+
+    async fn read(&self, asking: &Asking) -> Result<Arc<Loaded>, DeskError> {
         let _one_at_a_time = self.reading.lock().await;
-        let last = lock(&self.loaded).clone();
-        if let Some(last) = last.filter(|last| last.window == window && last.version == version) {
+        let version = self.store.data_version().await.map_err(ProposalError::from)?;
+        let typed = asking.typed();
+        if let Some(last) = self.last(&typed).filter(|last| self.is_fresh(last, version)) {
             return Ok(last);
         }
-        let (path, handle, within) = (self.config.store.clone(), Handle::current(), window.clone());
+        let (now, window) = ((self.config.clock)(), asking.window(&self.config)?);
+        let (path, handle, within) = (self.config.store.clone(), Handle::current(), window);
         // a connection of its own: what is asked meanwhile does not wait for it
         let read = move || handle.block_on(read_world(path, within));
         let world = spawn_blocking(read).await.map_err(|_| DeskError::Lost)??;
-        let loaded = Arc::new(Loaded::new(world, window, version, (self.config.clock)()));
-        *lock(&self.loaded) = Some(loaded.clone());
+        let loaded = Arc::new(Loaded::new(world, typed.clone(), version, now));
+        let mut all = lock(&self.loaded);
+        all.retain(|loaded| loaded.typed != typed);
+        all.insert(0, loaded.clone());
+        all.truncate(MAX_LOADED);
         Ok(loaded)
     }
 }

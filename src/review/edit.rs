@@ -8,7 +8,7 @@ use crate::{
     model::NAMESPACE_NAME_LABEL,
     proposal::{Action, ProposalError},
     recommend::{Access, Peer, PodPeer},
-    render::{self, Permission, Sheet, SheetRule, State, Step},
+    render::{self, Decisions, Permission, Sheet, SheetRule, State, Step},
     store::content_id,
 };
 
@@ -31,7 +31,7 @@ pub(super) enum EditError {
     #[error("the peer {0} cannot be widened so")]
     NotWidened(String),
     /// It would change nothing.
-    #[error("that changes nothing")]
+    #[error("there is nothing to change: it is so already")]
     Nothing,
     /// What is needed for it cannot be computed.
     #[error(transparent)]
@@ -62,9 +62,36 @@ pub(super) fn choice(view: &View, sheet: &Sheet, fields: &Fields) -> Result<Choi
             of_rule(view, sheet, rule, op, fields)?
         }
     };
-    let decisions = view.found.decisions();
-    let steps: Vec<Step> = steps.into_iter().filter(|step| !decisions.has(&sheet.key, step)).collect();
+    let steps = settled(&sheet.key, &steps, &view.found.decisions());
     if steps.is_empty() { Err(EditError::Nothing) } else { Ok(Choice { action, steps }) }
+}
+
+/// What is left of steps where nothing is both taken out and put in, nor decided already. What was decided the other way
+/// before is taken back by a step of its own, so that the entry can be taken back as a whole.
+fn settled(key: &str, steps: &[Step], decisions: &Decisions) -> Vec<Step> {
+    let is_in = |step: &Step| match step {
+        Step::Reject(_) | Step::Drop(_) => Some(false),
+        Step::Add(_) => Some(true),
+        _ => None,
+    };
+    let is_crossed = |step: &Step| {
+        let mut others = steps.iter().filter(|other| is_in(other).is_some_and(|it| is_in(step) == Some(!it)));
+        others.any(|other| permission(other).zip(permission(step)).is_some_and(|(one, other)| one.is_same(other)))
+    };
+    let mut settled: Vec<Step> = Vec::new();
+    for step in steps.iter().filter(|step| !is_crossed(step)) {
+        let before = match step {
+            Step::Add(one) => Some(Step::Allow(one.clone())),
+            Step::Reject(one) => Some(Step::Drop(one.clone())),
+            _ => None,
+        };
+        for step in before.into_iter().chain([step.clone()]) {
+            if !decisions.has(key, &step) && !settled.contains(&step) {
+                settled.push(step);
+            }
+        }
+    }
+    settled
 }
 
 fn of_rule(
@@ -176,15 +203,8 @@ fn by_prefix(sheet: &Sheet, rule: &SheetRule, text: &str) -> Result<Vec<Step>, E
     let peer = json!({"ipBlock": {"cidr": prefix}});
     let mut steps: Vec<Step> = Vec::new();
     for other in sheet.rules.iter().filter(|other| other.side == rule.side && is_within(other)) {
-        for step in replaced(other, std::slice::from_ref(&peer)) {
-            if !steps.contains(&step) {
-                steps.push(step);
-            }
-        }
+        steps.extend(replaced(other, std::slice::from_ref(&peer)));
     }
-    // a prefix that is there already stays
-    let added: Vec<Step> = steps.iter().filter(|step| matches!(step, Step::Add(_))).map(Step::inverse).collect();
-    steps.retain(|step| !added.contains(step));
     Ok(steps)
 }
 

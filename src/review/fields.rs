@@ -1,7 +1,10 @@
 //! What a browser sends: fields of a query or a form, with bounds.
 
-/// Fields of one request: more than any page has.
-const MAX_FIELDS: usize = 512;
+use axum::http::{HeaderMap, header};
+
+/// Fields of one request: so many policies can be approved at once, and some. How many bytes they may have is bounded where
+/// they are read.
+const MAX_FIELDS: usize = 8_192;
 
 /// Names and values, in order; a name may come several times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,4 +37,11 @@ impl Fields {
 /// Pairs as a query.
 pub(super) fn query<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// The value of a cookie.
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }

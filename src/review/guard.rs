@@ -1,6 +1,9 @@
 //! Who may ask: the browser that was given the secret, on a page of ours, under a name of ours.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     body::Body,
@@ -11,7 +14,11 @@ use axum::{
 };
 use subtle::ConstantTimeEq;
 
-use super::{desk::Desk, fields::Fields, pages};
+use super::{
+    fields::{Fields, cookie},
+    message::refused,
+    seats::Seat,
+};
 
 /// Bytes of a secret: nobody guesses so many.
 const SECRET_BYTES: usize = 32;
@@ -108,25 +115,20 @@ impl Guard {
     }
 }
 
-/// The value of a cookie.
-pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
 /// Lets a request in or refuses it, and puts the headers on every answer.
-pub(super) async fn guard(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    let guard = &desk.guard;
-    let mut response = match refusal(guard, &request) {
-        Some((status, why)) => pages::refused(status, why),
-        None if request.uri().path() == "/open" => open(guard, &request),
-        // what pages are drawn with is no secret
-        None if request.uri().path().starts_with("/assets/") => next.run(request).await,
+pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&guard, &request) {
+        Some((status, why)) => refused(status, why),
+        None if request.uri().path() == "/open" => open(&guard, &request),
         None if !guard.has_session(request.headers()) => {
-            pages::refused(StatusCode::UNAUTHORIZED, "Open the address that flowmap printed: it holds the key.")
+            refused(StatusCode::UNAUTHORIZED, "Open the address that flowmap printed: it holds the key.")
         }
-        None => next.run(request).await,
+        None => {
+            if let Some(seat) = request.extensions().get::<Arc<Seat>>() {
+                seat.keep();
+            }
+            next.run(request).await
+        }
     };
     for (name, value) in HEADERS {
         if name == header::CACHE_CONTROL && response.headers().contains_key(&name) {
@@ -166,11 +168,11 @@ fn refusal(guard: &Guard, request: &Request) -> Option<(StatusCode, &'static str
 /// The secret of the address becomes a cookie, and leaves the address.
 fn open(guard: &Guard, request: &Request) -> Response {
     if request.method() != Method::GET {
-        return pages::refused(StatusCode::METHOD_NOT_ALLOWED, "There is nothing to send here.");
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "There is nothing to send here.");
     }
     let fields = Fields::read(request.uri().query().unwrap_or_default().as_bytes()).unwrap_or_default();
     if !guard.token.is(fields.get("token")) {
-        return pages::refused(StatusCode::UNAUTHORIZED, "This key is not, or no longer, the one of this server.");
+        return refused(StatusCode::UNAUTHORIZED, "This key is not, or no longer, the one of this server.");
     }
     let mut response = Redirect::to("/").into_response();
     match HeaderValue::from_str(&guard.session_cookie()) {

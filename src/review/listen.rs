@@ -2,14 +2,18 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::server::conn::http1;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::sleep,
 };
 
@@ -18,16 +22,20 @@ use super::{
     desk::Desk,
     guard::{Guard, Secret},
     route,
+    seats::{Seat, Seats},
+    timed::Timed,
 };
 use crate::{
     proposal::ProposalError,
     store::{Store, StoreError},
 };
 
-/// Connections at one time; the next ones wait.
+/// Connections at one time.
 const MAX_CONNECTIONS: usize = 64;
 /// How long the head of a request may take.
 const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long the other end may leave unread what it is sent.
+const WRITE_TIME: Duration = Duration::from_secs(20);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 16 * 1_024;
 /// Lines of a request's head.
@@ -75,23 +83,31 @@ pub async fn serve(config: Config, listener: TcpListener, token: Secret) -> Resu
     let desk = Desk::new(config, store, guard);
     desk.warm();
     let router = route::router(desk);
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut seats = Seats::new(MAX_CONNECTIONS);
     loop {
-        let Ok(place) = room.clone().acquire_owned().await else { return Ok(()) };
         let Ok((stream, _)) = listener.accept().await else {
             sleep(REST).await;
             continue;
         };
+        // where there is no place the connection ends here
+        let Some(seat) = seats.take() else { continue };
         let router = router.clone();
         tokio::spawn(async move {
-            // what goes wrong on the way is the browser's to notice
-            let _ = connection(stream, router).await;
-            drop(place);
+            tokio::select! {
+                // what goes wrong on the way is the browser's to notice
+                _ = connection(stream, router, seat.clone()) => {}
+                () = seat.left() => {}
+            }
         });
     }
 }
 
-async fn connection(stream: TcpStream, router: axum::Router) -> Result<(), hyper::Error> {
+async fn connection(stream: TcpStream, router: axum::Router, seat: Arc<Seat>) -> Result<(), hyper::Error> {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(seat.clone());
+        router.call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         // who has asked and says no more still gets the answer
@@ -99,6 +115,6 @@ async fn connection(stream: TcpStream, router: axum::Router) -> Result<(), hyper
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Timed::new(stream, WRITE_TIME)), service)
         .await
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     graph::{Edge, Fold, Layer, Map, PortCounts, Sight, Verdict},
-    review::pages::{port, shown},
+    review::words::{port, shown},
 };
 
 /// Boxes and lines of a drawing: more would not be drawn in a time that anybody waits.

@@ -8,6 +8,8 @@
 //!              decide -> the log          one decision: on what was shown, unless somebody was faster
 //! ```
 //!
+//! `words` and `message` are for all of them, and know none.
+//!
 //! Pages are made on the server and work without scripts; the map alone draws itself in the browser.
 
 mod asking;
@@ -20,9 +22,13 @@ mod fields;
 mod guard;
 mod listen;
 mod map;
+mod message;
 mod pages;
 mod route;
+mod seats;
+mod timed;
 mod view;
+mod words;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 

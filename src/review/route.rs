@@ -1,5 +1,7 @@
 //! Which address is which page.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -20,6 +22,7 @@ use super::{
     export::{self, ExportError, Plan},
     fields::{Fields, query},
     guard, map,
+    message::{message, page, waiting},
     pages::{self, Asker, Frame},
 };
 use crate::{
@@ -27,8 +30,8 @@ use crate::{
     render::Policies,
 };
 
-/// Bytes of a form: some thousand approvals at once.
-const MAX_BODY: usize = 256 * 1_024;
+/// Bytes of a form: some thousand approvals at once, of some hundred bytes each.
+const MAX_BODY: usize = 2 * 1_024 * 1_024;
 /// How long a form may take to come.
 const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -50,17 +53,17 @@ pub(super) fn router(desk: Desk) -> Router {
         .route("/assets/{name}", get(assets::asset))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(desk.clone(), guard::guard))
+        .layer(middleware::from_fn_with_state(desk.guard.clone(), guard::guard))
         .with_state(desk)
 }
 
 async fn nowhere() -> Response {
-    pages::message(StatusCode::NOT_FOUND, "No such page", "There is nothing at this address.", "", "/")
+    message(StatusCode::NOT_FOUND, "No such page", "There is nothing at this address.", "", "/")
 }
 
 async fn wrong_method() -> Response {
     let (title, text) = ("Not so", "This address does not take such a request.");
-    pages::message(StatusCode::METHOD_NOT_ALLOWED, title, text, "", "/")
+    message(StatusCode::METHOD_NOT_ALLOWED, title, text, "", "/")
 }
 
 /// What a request asks for.
@@ -80,7 +83,7 @@ impl Asked {
 }
 
 fn too_many() -> Response {
-    pages::message(StatusCode::BAD_REQUEST, "Too many fields", "No page of ours has so many.", "", "/")
+    message(StatusCode::BAD_REQUEST, "Too many fields", "No page of ours has so many.", "", "/")
 }
 
 /// A page that shows a view, made off the server's thread.
@@ -96,8 +99,8 @@ where
         Ok(shown) => shown,
         Err(error) => return no_view(&error, &asked.asker.here),
     };
-    let page = spawn_blocking(move || make(&desk, &shown, &asked).unwrap_or_else(|error| error.page(&asked)));
-    page.await.unwrap_or_else(|_| no_view(&DeskError::Lost, "/"))
+    let work = spawn_blocking(move || make(&desk, &shown, &asked).unwrap_or_else(|error| error.page(&asked)));
+    work.await.unwrap_or_else(|_| no_view(&DeskError::Lost, "/"))
 }
 
 /// Why a page cannot be shown.
@@ -119,10 +122,10 @@ impl PageError {
         match self {
             Self::NoPolicy => {
                 let text = "There is no such policy in this proposal, or not any more.";
-                pages::message(StatusCode::NOT_FOUND, "No such policy", text, "", &home)
+                message(StatusCode::NOT_FOUND, "No such policy", text, "", &home)
             }
             Self::Edit(error) => {
-                pages::message(StatusCode::UNPROCESSABLE_ENTITY, "Not possible", &error.to_string(), "", &home)
+                message(StatusCode::UNPROCESSABLE_ENTITY, "Not possible", &error.to_string(), "", &home)
             }
             Self::Proposal(error) => no_proposal(error, &home),
         }
@@ -140,18 +143,17 @@ fn no_proposal(error: &ProposalError, link: &str) -> Response {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let hint = error.hint().unwrap_or_default();
-    pages::message(status, "No proposal", &error.to_string(), &hint, link)
+    message(status, "No proposal", &error.to_string(), &hint, link)
 }
 
 fn no_view(error: &DeskError, here: &str) -> Response {
     match error {
-        DeskError::Reading => pages::waiting(here),
-        DeskError::Time(_) => {
-            pages::message(StatusCode::BAD_REQUEST, "Not a time", &error.to_string(), "", "/?asked=yes")
-        }
+        DeskError::Shared(error) => no_view(error, here),
+        DeskError::Reading | DeskError::Busy => waiting(here),
+        DeskError::Time(_) => message(StatusCode::BAD_REQUEST, "Not a time", &error.to_string(), "", "/?asked=yes"),
         DeskError::Proposal(error) => no_proposal(error, "/?asked=yes"),
         DeskError::Lost => {
-            pages::message(StatusCode::INTERNAL_SERVER_ERROR, "Something broke", &error.to_string(), "", "/?asked=yes")
+            message(StatusCode::INTERNAL_SERVER_ERROR, "Something broke", &error.to_string(), "", "/?asked=yes")
         }
     }
 }
@@ -159,7 +161,7 @@ fn no_view(error: &DeskError, here: &str) -> Response {
 async fn overview(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Policies", "Policies");
-        Ok(pages::page(StatusCode::OK, &pages::Overview::new(frame, &shown.view, asked.fields.get("q"))))
+        Ok(page(StatusCode::OK, &pages::Overview::new(frame, &shown.view, &asked.fields)))
     };
     show(desk, headers, uri, make).await
 }
@@ -168,7 +170,7 @@ async fn policy(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respo
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let sheet = shown.view.sheet(asked.fields.get("policy")).ok_or(PageError::NoPolicy)?;
         let frame = Frame::new(desk, shown, &asked.asker, "Policies", &sheet.name);
-        Ok(pages::page(StatusCode::OK, &pages::PolicyPage::new(frame, &shown.view, sheet)))
+        Ok(page(StatusCode::OK, &pages::PolicyPage::new(frame, &shown.view, sheet)))
     };
     show(desk, headers, uri, make).await
 }
@@ -180,7 +182,7 @@ async fn edit(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respons
         let choice = edit::choice(view, sheet, &asked.fields).map_err(PageError::Edit)?;
         let preview = view.with(&sheet.key, &choice.steps)?;
         let frame = Frame::new(desk, shown, &asked.asker, "Policies", "Change a rule");
-        Ok(pages::page(StatusCode::OK, &pages::EditPage::new(frame, view, sheet, &asked.fields, &choice, &preview)))
+        Ok(page(StatusCode::OK, &pages::EditPage::new(frame, view, sheet, &asked.fields, &choice, &preview)))
     };
     show(desk, headers, uri, make).await
 }
@@ -189,7 +191,7 @@ async fn map_page(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Res
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Map", "Map");
         let map = shown.view.map(map::fold(asked.fields.get("by")))?;
-        Ok(pages::page(StatusCode::OK, &pages::MapPage::new(frame, &shown.view, &map)))
+        Ok(page(StatusCode::OK, &pages::MapPage::new(frame, &shown.view, &map)))
     };
     show(desk, headers, uri, make).await
 }
@@ -206,7 +208,7 @@ async fn map_data(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Res
 async fn dependencies(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Dependencies", "Dependencies");
-        Ok(pages::page(StatusCode::OK, &pages::Dependencies::new(frame, &shown.view, &asked.fields)))
+        Ok(page(StatusCode::OK, &pages::Dependencies::new(frame, &shown.view, &asked.fields)))
     };
     show(desk, headers, uri, make).await
 }
@@ -214,7 +216,7 @@ async fn dependencies(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) ->
 async fn dependency(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Dependencies", "Dependency");
-        Ok(pages::page(StatusCode::OK, &pages::DependencyPage::new(frame, &shown.view, &asked.fields)?))
+        Ok(page(StatusCode::OK, &pages::DependencyPage::new(frame, &shown.view, &asked.fields)?))
     };
     show(desk, headers, uri, make).await
 }
@@ -222,7 +224,7 @@ async fn dependency(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> R
 async fn denied(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Denied", "What would be denied");
-        Ok(pages::page(StatusCode::OK, &pages::Findings::new(frame, &shown.view)))
+        Ok(page(StatusCode::OK, &pages::Findings::new(frame, &shown.view)))
     };
     show(desk, headers, uri, make).await
 }
@@ -230,7 +232,7 @@ async fn denied(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respo
 async fn changes(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Changes", "What changes");
-        Ok(pages::page(StatusCode::OK, &pages::Changes::new(frame, &shown.view, &asked.fields)?))
+        Ok(page(StatusCode::OK, &pages::Changes::new(frame, &shown.view, &asked.fields)?))
     };
     show(desk, headers, uri, make).await
 }
@@ -238,7 +240,7 @@ async fn changes(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Resp
 async fn history(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Decisions", "Decisions");
-        Ok(pages::page(StatusCode::OK, &pages::History::new(frame, &shown.view)))
+        Ok(page(StatusCode::OK, &pages::History::new(frame, &shown.view, &asked.fields)))
     };
     show(desk, headers, uri, make).await
 }
@@ -246,10 +248,10 @@ async fn history(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Resp
 async fn export(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Export", "Export");
-        let plan = Plan::new(&shown.view)?;
+        let plan = Plan::new(&shown.view, &shown.view.known.log)?;
         let folder = desk.config.out_dir.display().to_string();
         let is_written = asked.fields.get("written") == "yes";
-        Ok(pages::page(StatusCode::OK, &pages::ExportPage::new(frame, &shown.view, &plan, &folder, is_written)))
+        Ok(page(StatusCode::OK, &pages::ExportPage::new(frame, &shown.view, &plan, &folder, is_written)))
     };
     show(desk, headers, uri, make).await
 }
@@ -257,7 +259,7 @@ async fn export(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respo
 /// A form, where it comes from a page of ours.
 async fn form(desk: &Desk, request: Request) -> Result<Asked, Box<Response>> {
     let (parts, body) = request.into_parts();
-    let refuse = |status, why| Box::new(pages::message(status, "Not taken", why, "", "/"));
+    let refuse = |status, why| Box::new(message(status, "Not taken", why, "", "/"));
     let is_form = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| {
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
     });
@@ -303,7 +305,7 @@ async fn undo(State(desk): State<Desk>, request: Request<Body>) -> Response {
 /// After a decision: the policy it was about, or what stood in its way.
 async fn decided(desk: Desk, asked: Asked, done: Result<Vec<String>, DecideError>) -> Response {
     let home = format!("/?{}", asked.asking.query(&[]));
-    let say = |status, why: &str| pages::message(status, "Not decided", why, "", &home);
+    let say = |status, why: &str| message(status, "Not decided", why, "", &home);
     match done {
         Ok(policies) => {
             let target = match &policies[..] {
@@ -357,8 +359,8 @@ async fn conflict_page(
         Err(error) => return no_view(&error, "/"),
     };
     let frame = Frame::new(desk, &shown, &asked.asker, "Policies", "Somebody was faster");
-    let page = pages::ConflictPage::new(frame, &shown.view, &asked.fields, policy, &others, sentence, can_repeat);
-    pages::page(StatusCode::CONFLICT, &page)
+    let conflict = pages::ConflictPage::new(frame, &shown.view, &asked.fields, policy, &others, sentence, can_repeat);
+    page(StatusCode::CONFLICT, &conflict)
 }
 
 async fn write(State(desk): State<Desk>, request: Request<Body>) -> Response {
@@ -367,29 +369,29 @@ async fn write(State(desk): State<Desk>, request: Request<Body>) -> Response {
         Err(response) => return *response,
     };
     let home = format!("/export?{}", asked.asking.query(&[]));
-    match written(&desk, &asked.asking).await {
+    match written(&desk, &asked.asking, asked.fields.clone()).await {
         Ok(()) => Redirect::to(&format!("/export?{}", asked.asking.query(&[("written", "yes")]))).into_response(),
         Err(ExportError::Desk(error)) => no_view(&error, &home),
         Err(ExportError::Proposal(error)) => {
             let hint = error.hint().unwrap_or_default();
-            pages::message(StatusCode::CONFLICT, "Not written", &error.to_string(), &hint, &home)
+            message(StatusCode::CONFLICT, "Not written", &error.to_string(), &hint, &home)
         }
-        Err(error) => pages::message(StatusCode::CONFLICT, "Not written", &error.to_string(), "", &home),
+        Err(error) => message(StatusCode::CONFLICT, "Not written", &error.to_string(), "", &home),
     }
 }
 
 /// Writes the folder, and keeps what it taught: an edit that was there is a decision from now on.
-async fn written(desk: &Desk, asking: &Asking) -> Result<(), ExportError> {
+async fn written(desk: &Desk, asking: &Asking, fields: Fields) -> Result<(), ExportError> {
     let view = desk.view(asking).await?.view;
     let namespaces = view.loaded.known_namespaces(&view.site);
     let known = Known::read(&desk.store, &view.site, &namespaces).await?;
     let (desk, handle) = (desk.clone(), Handle::current());
     let write = move || {
-        let keep = |found: &Found, policies: &Policies| {
+        let keep = |found: &Found, policies: &Policies, keys: &BTreeSet<String>| {
             let (folder, now) = ((desk.config.out_dir.as_path(), found), (desk.config.clock)());
-            handle.block_on(known.keep(&desk.store, folder, &policies.decisions, now))
+            handle.block_on(known.keep(&desk.store, folder, &policies.decisions, (now, keys)))
         };
-        export::write(&desk, &view, &known, keep)
+        export::write(&desk, &view, &known, &fields, keep)
     };
     spawn_blocking(write).await.map_err(|_| ExportError::Desk(DeskError::Lost))?
 }

@@ -2,26 +2,31 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use super::asking::Asking;
+use super::asking::{Asking, Typed};
 use crate::{
     graph::{self, Fold, Map},
     map::By,
     model::{Coverage, Dependency, Timestamp},
     policy::{self, Census, Change, Evaluator, Options, Outside, PolicySet, Roster, Simulation, Strictness},
     proposal::{
-        Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, Window, World,
-        concerned, content, judged, namespaces, on_top,
+        Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, concerned,
+        content, judged, namespaces, on_top,
     },
     recommend::Recommendation,
-    render::{self, Document, Facts, Sheet, Step},
+    render::{Document, Facts, Sheet, Step},
 };
 
 /// The store in a window, as it was read once.
 pub(super) struct Loaded {
-    pub window: Window,
+    /// Which reading it is: no two have the same.
+    pub number: usize,
+    pub typed: Typed,
     pub world: World,
     /// Of the store, when it was read.
     pub version: i64,
@@ -36,8 +41,10 @@ pub(super) struct Seen {
 }
 
 impl Loaded {
-    pub fn new(world: World, window: Window, version: i64, read_at: Timestamp) -> Self {
-        Self { window, world, version, read_at, seen: Mutex::default() }
+    pub fn new(world: World, typed: Typed, version: i64, read_at: Timestamp) -> Self {
+        static READINGS: AtomicUsize = AtomicUsize::new(0);
+        let number = READINGS.fetch_add(1, Ordering::Relaxed);
+        Self { number, typed, world, version, read_at, seen: Mutex::default() }
     }
 
     /// The site that is named, else the one that has one of the namespaces, else the first.
@@ -82,12 +89,11 @@ pub(super) struct View {
     pub seen: Arc<Seen>,
     pub known: Known,
     pub found: Found,
-    /// What is wrong with the folder.
+    /// What is wrong with the folder, or odd.
     pub folder_fault: Option<String>,
     pub proposal: Proposal,
     pub decided: Recommendation,
     pub facts: Facts,
-    pub sheets: Vec<Sheet>,
     /// The hash of each policy that is there.
     pub contents: BTreeMap<String, String>,
     /// What the inventory says is deployed.
@@ -107,22 +113,22 @@ impl View {
         asking: Asking,
         known: Known,
         mut found: Found,
-        folder_fault: Option<ProposalError>,
+        (folder_fault, now): (Option<ProposalError>, Timestamp),
     ) -> Result<Self, ProposalError> {
         let site = loaded.site(&asking.site, &asking.namespaces)?;
         let seen = loaded.seen(site);
         let of = namespaces(&asking.namespaces, site, &seen.dependencies)?;
-        known.tell(&mut found);
+        known.tell(&mut found, now);
         let asked = asked(&asking, site, &seen, &of.seen);
         let proposal = asked.proposal(&found)?;
         let replay = asked.judge.replay(&proposal.set);
         let facts = asked.facts_of_one(&loaded.world.runs, &proposal, replay);
         let decided = proposal.decided();
-        let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
         let content = |sheet: &Sheet| Some((sheet.key.clone(), content(sheet.object.as_ref()?)));
-        let contents = sheets.iter().filter_map(content).collect();
+        let contents = facts.sheets.iter().filter_map(content).collect();
         let deployed = PolicySet::from_objects(&site.cluster().policies, Strictness::Lenient)?;
-        let folder_fault = folder_fault.map(|error| error.to_string());
+        let unread = |error| format!("What was edited in the folder is not shown here, for it cannot be read: {error}");
+        let folder_fault = folder_fault.map(unread).or_else(|| ahead(&found));
         Ok(Self {
             site: site.name.clone(),
             namespaces: of.seen,
@@ -134,7 +140,6 @@ impl View {
             proposal,
             decided,
             facts,
-            sheets,
             contents,
             deployed,
             changes: OnceLock::new(),
@@ -149,7 +154,7 @@ impl View {
     }
 
     pub fn sheet(&self, key: &str) -> Option<&Sheet> {
-        self.sheets.iter().find(|sheet| sheet.key == key)
+        self.facts.sheets.iter().find(|sheet| sheet.key == key)
     }
 
     /// What would be proposed with these steps besides.
@@ -170,10 +175,9 @@ impl View {
         Ok(asked(&self.asking, site, &self.seen, &namespaces).recommendation(Granularity::Tier))
     }
 
-    /// The past held against policies on top of what is deployed.
-    pub fn replay(&self, set: &PolicySet) -> Result<Simulation, ProposalError> {
-        let judge = Judge::new(self.site()?, &self.seen.dependencies, &self.namespaces);
-        Ok(judge.replay(&on_top(set, &self.deployed)))
+    /// The past, arranged to be held against policies.
+    pub fn judge(&self) -> Result<Judge<'_>, ProposalError> {
+        Ok(Judge::new(self.site()?, &self.seen.dependencies, &self.namespaces))
     }
 
     /// Who calls whom, with the verdicts on it, and how much of it was put together.
@@ -181,7 +185,7 @@ impl View {
         let places = Places::new(self.site()?, &self.seen.dependencies);
         let all = concerned(&self.seen.dependencies, &self.namespaces);
         let mut map = graph::build(all, &|party| places.tier(party), &judged(&self.facts.replay));
-        let open = self.sheets.iter().filter(|sheet| sheet.is_open).flat_map(|sheet| &sheet.members);
+        let open = self.facts.sheets.iter().filter(|sheet| sheet.is_open).flat_map(|sheet| &sheet.members);
         let open: BTreeSet<String> = open.map(ToString::to_string).collect();
         for node in &mut map.nodes {
             node.is_open = node.members.iter().any(|name| open.contains(name));
@@ -205,6 +209,14 @@ impl View {
         }
         Ok(self.changes.get().map_or(&[], Vec::as_slice))
     }
+}
+
+/// Documents whose times lie in the future, in words.
+fn ahead(found: &Found) -> Option<String> {
+    let all: Vec<&str> = found.ahead().collect();
+    let are = "changed in the future, as their times say: they count as changed now, so what is decided here does not yet \
+               stand against what was edited there";
+    (!all.is_empty()).then(|| format!("{}: {are}.", all.join(", ")))
 }
 
 /// What changes between two sets of policies at a site.

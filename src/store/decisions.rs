@@ -41,12 +41,12 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// Its id at a site.
+    /// Its id at a site, at a place of the log.
     #[must_use]
-    pub fn id(&self, site: &str) -> EntryId {
+    pub fn id(&self, site: &str, sequence: i64) -> EntryId {
         let Self { namespace, policy, time, author, action, body } = self;
         let texts = [site, namespace, policy, author, action, body].map(str::as_bytes);
-        EntryId(content_id(&[&texts[..], &[&time.0.to_le_bytes()[..]]].concat()))
+        EntryId(content_id(&[&texts[..], &[&time.0.to_le_bytes()[..], &sequence.to_le_bytes()[..]]].concat()))
     }
 }
 
@@ -66,7 +66,7 @@ pub struct DecisionChange {
     pub kept: BTreeMap<String, KeptChange>,
     /// The newest entry that was known of a policy.
     pub heads: BTreeMap<String, Option<EntryId>>,
-    /// What is added to the log. An entry that is not later than the newest there is moved behind it.
+    /// What is added to the log, behind all that is there.
     pub entries: Vec<LogEntry>,
 }
 
@@ -94,7 +94,7 @@ impl Store {
     /// The log of a site, from the first entry to the last.
     pub async fn decision_log(&self, site: &str) -> Result<Vec<(EntryId, LogEntry)>, StoreError> {
         let sql = "SELECT id, namespace, policy, time, author, action, body FROM decision_log WHERE site = $1
-                   ORDER BY time, id";
+                   ORDER BY sequence";
         let rows: Vec<Row> = sqlx::query_as(sql).bind(site).fetch_all(&self.pool).await?;
         let entry = |(id, namespace, policy, time, author, action, body)| {
             (EntryId(id), LogEntry { namespace, policy, time: Timestamp(time), author, action, body })
@@ -106,7 +106,7 @@ impl Store {
     pub async fn decide(&self, site: &str, change: &DecisionChange) -> Result<Written, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for (policy, head) in &change.heads {
-            let sql = "SELECT id FROM decision_log WHERE site = $1 AND policy = $2 ORDER BY time DESC, id DESC LIMIT 1";
+            let sql = "SELECT id FROM decision_log WHERE site = $1 AND policy = $2 ORDER BY sequence DESC LIMIT 1";
             let newest: Option<(i64,)> =
                 sqlx::query_as(sql).bind(site).bind(policy).fetch_optional(&mut *transaction).await?;
             if newest.map(|(id,)| EntryId(id)) != *head {
@@ -133,15 +133,15 @@ impl Store {
             };
             query.execute(&mut *transaction).await?;
         }
-        let sql = "SELECT coalesce(max(time), 0) FROM decision_log WHERE site = $1";
-        let (mut newest,): (i64,) = sqlx::query_as(sql).bind(site).fetch_one(&mut *transaction).await?;
+        let sql = "SELECT coalesce(max(sequence), 0) FROM decision_log";
+        let (mut sequence,): (i64,) = sqlx::query_as(sql).fetch_one(&mut *transaction).await?;
         for entry in &change.entries {
-            newest = entry.time.0.max(newest.saturating_add(1));
-            let entry = LogEntry { time: Timestamp(newest), ..entry.clone() };
-            let sql = "INSERT INTO decision_log (id, site, namespace, policy, time, author, action, body)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-            let query = sqlx::query(sql).bind(entry.id(site).0).bind(site).bind(&entry.namespace).bind(&entry.policy);
-            let query = query.bind(newest).bind(&entry.author).bind(&entry.action).bind(&entry.body);
+            sequence += 1;
+            let sql = "INSERT INTO decision_log (sequence, id, site, namespace, policy, time, author, action, body)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            let query = sqlx::query(sql).bind(sequence).bind(entry.id(site, sequence).0).bind(site);
+            let query = query.bind(&entry.namespace).bind(&entry.policy).bind(entry.time.0);
+            let query = query.bind(&entry.author).bind(&entry.action).bind(&entry.body);
             query.execute(&mut *transaction).await?;
         }
         transaction.commit().await?;

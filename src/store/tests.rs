@@ -364,3 +364,27 @@ async fn what_live_captures_saw_too_long_ago_is_forgotten_and_what_was_imported_
     let after = pages(store.clone()).await;
     assert!(after * 4 < before, "{before} pages became {after}");
 }
+
+#[tokio::test]
+async fn the_log_is_in_the_order_in_which_it_was_written_and_keeps_the_times_that_were_told() {
+    let store = Store::in_memory().await.expect("a store");
+    let entry = |second: i64| LogEntry {
+        namespace: "shop".into(),
+        policy: "shop/web.yaml#web".into(),
+        time: Timestamp(second * 1_000_000_000),
+        author: "Ann".into(),
+        action: "approve".into(),
+        body: "{}".into(),
+    };
+    // a clock that was wrong, and the same told twice
+    for second in [90, 10, 90] {
+        let change = DecisionChange { entries: vec![entry(second)], ..DecisionChange::default() };
+        assert_eq!(store.decide("site", &change).await.expect("an end"), Decided::Done);
+    }
+    let log = store.decision_log("site").await.expect("a log");
+    assert_eq!(log.iter().map(|(_, entry)| entry.clone()).collect::<Vec<_>>(), [entry(90), entry(10), entry(90)]);
+    // whoever knows all but the last does not know enough
+    let heads = [("shop/web.yaml#web".to_owned(), Some(log[1].0))].into();
+    let change = DecisionChange { heads, entries: vec![entry(95)], ..DecisionChange::default() };
+    assert_eq!(store.decide("site", &change).await.expect("an end"), Decided::Decided("shop/web.yaml#web".into()));
+}

@@ -156,7 +156,21 @@ impl Review {
     /// What a change of a rule would do.
     #[track_caller]
     pub fn edit(&self, policy: &str, side: &str, peer: &str, op: &str, more: &[(&str, &str)]) -> Answer {
-        let page = self.policy(policy).body;
+        self.edit_at(policy, "", side, peer, op, more)
+    }
+
+    /// The same, with more asked for.
+    #[track_caller]
+    pub fn edit_at(
+        &self,
+        policy: &str,
+        asked: &str,
+        side: &str,
+        peer: &str,
+        op: &str,
+        more: &[(&str, &str)],
+    ) -> Answer {
+        let page = self.get(&format!("/policy?{}{asked}", encode(&[("policy".into(), policy.into())]))).body;
         let from = page.find(&format!("aria-labelledby=\"{side}\"")).unwrap_or_else(|| panic!("no {side} in {page}"));
         let name = format!("<bdi>{peer}</bdi>");
         let at = page[from..].find(&name).unwrap_or_else(|| panic!("no {peer} in {page}")) + from;
@@ -165,7 +179,7 @@ impl Review {
         let mut fields = vec![("policy", policy), ("rule", rule), ("op", op)];
         fields.extend(more);
         let fields: Form = fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        self.get(&format!("/edit?{}", encode(&fields)))
+        self.get(&format!("/edit?{}{asked}", encode(&fields)))
     }
 
     /// Takes the decision that a page offers.
@@ -360,6 +374,21 @@ pub fn hostile() -> Flowmap {
     flowmap.write("flows.csv", flows);
     flowmap.ok(&["import", "flows.csv"]);
     flowmap.ok(&["inventory", "import", "cluster.json", "hosts.csv"]);
+    flowmap
+}
+
+/// A store of one workload that calls two addresses outside.
+pub fn outside() -> Flowmap {
+    let flowmap = Flowmap::new();
+    let items = [node("node-1", "192.0.2.1", "10.244.0.0/16"), pod("web", "10.244.1.10")];
+    flowmap.write("cluster.json", json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
+    let mut flows = String::from("client,server,protocol,port,connections,outcome,first_seen,last_seen\n");
+    for server in ["203.0.113.7", "203.0.113.9"] {
+        flows += &format!("10.244.1.10,{server},TCP,443,3,established,2026-11-25T10:00:00Z,2026-11-25T12:00:09Z\n");
+    }
+    flowmap.write("flows.csv", flows);
+    flowmap.ok(&["import", "flows.csv"]);
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
     flowmap
 }
 

@@ -12,7 +12,7 @@ use std::{
 use super::{Found, INDEX, LASTING, Lock, text_of};
 use crate::{
     proposal::ProposalError,
-    render::{Document, Index, Policies},
+    render::{Document, Index, Policies, WayBack},
 };
 
 /// What the names of files end in that are not in their place yet.
@@ -25,12 +25,12 @@ pub fn replace(
     documents: &[Document],
     policies: &Policies,
     found: &Found,
-    is_waiting: &dyn Fn(&Path),
+    (way_back, is_waiting): (&WayBack, &dyn Fn(&Path)),
 ) -> Result<(), ProposalError> {
     let old = found.files();
     check(folder, documents, &old)?;
     let wanted: BTreeSet<&str> = documents.iter().map(|document| document.path.as_str()).collect();
-    let first = Index::between(old.union(&wanted).copied(), policies, &found.now).document(INDEX);
+    let first = Index::between(old.union(&wanted).copied(), policies, &found.now, way_back).document(INDEX);
     let unwanted: Vec<&str> = old.difference(&wanted).copied().filter(|path| !LASTING.contains(path)).collect();
     let mut stage = Stage::default();
     let fault = |error: io::Error| ProposalError::Write { folder: folder.to_owned(), error };

@@ -52,11 +52,11 @@ impl Decisions {
                 atoms.map(|Atom { peer, port }| Permission { side: side.to_owned(), peer, port }).collect()
             };
             let (before, after) = (permissions(&last.object), permissions(&now.object));
-            for gone in before.iter().filter(|one| !after.iter().any(|other| other.same(one))) {
+            for gone in before.iter().filter(|one| !after.iter().any(|other| other.is_same(one))) {
                 let is_own = take(&mut self.added, key, gone);
                 put(if is_own { &mut self.withdrawn } else { &mut self.rejected }, key, gone);
             }
-            for new in after.iter().filter(|one| !before.iter().any(|other| other.same(one))) {
+            for new in after.iter().filter(|one| !before.iter().any(|other| other.is_same(one))) {
                 let is_back = take(&mut self.rejected, key, new);
                 put(if is_back { &mut self.restored } else { &mut self.added }, key, new);
             }
@@ -86,11 +86,11 @@ impl Decisions {
             all.map(|peer| Permission { side: RESOURCES.to_owned(), peer, port: Value::Null }).collect()
         };
         let (before, after) = (resources(last), resources(now));
-        for gone in before.iter().filter(|one| !after.iter().any(|other| other.same(one))) {
+        for gone in before.iter().filter(|one| !after.iter().any(|other| other.is_same(one))) {
             take(&mut self.added, key, gone);
             put(&mut self.rejected, key, gone);
         }
-        for new in after.iter().filter(|one| !before.iter().any(|other| other.same(one))) {
+        for new in after.iter().filter(|one| !before.iter().any(|other| other.is_same(one))) {
             take(&mut self.rejected, key, new);
             put(&mut self.added, key, new);
         }

@@ -96,7 +96,7 @@ impl Decisions {
     #[must_use]
     pub fn has(&self, key: &str, step: &Step) -> bool {
         let is_in = |all: Option<&Vec<Permission>>, one: &Permission| {
-            all.is_some_and(|all| all.iter().any(|known| known.same(one)))
+            all.is_some_and(|all| all.iter().any(|known| known.is_same(one)))
         };
         match step {
             Step::Reject(one) => is_in(self.rejected.get(key), one),
@@ -110,8 +110,15 @@ impl Decisions {
 
     fn take_step(&mut self, key: &str, step: &Step) {
         match step {
-            Step::Reject(one) => put(&mut self.rejected, key, one),
-            Step::Add(one) => put(&mut self.added, key, one),
+            // a permission is one or the other: the later word counts
+            Step::Reject(one) => {
+                take(&mut self.added, key, one);
+                put(&mut self.rejected, key, one);
+            }
+            Step::Add(one) => {
+                take(&mut self.rejected, key, one);
+                put(&mut self.added, key, one);
+            }
             Step::Allow(one) => drop(take(&mut self.rejected, key, one)),
             Step::Drop(one) => drop(take(&mut self.added, key, one)),
             Step::RejectPolicy => drop(self.rejected_policies.insert(key.to_owned())),
@@ -134,12 +141,14 @@ impl Decisions {
 impl Kept {
     /// Takes a step: what is taken back is noted, so that no folder that has it from before brings it back.
     pub fn step(&mut self, key: &str, step: &Step) {
+        let before: BTreeSet<Id> = items(&self.decisions).into_keys().collect();
         self.decisions.take_step(key, step);
         if step.is_taken_back() {
             self.withdrawn.insert(step.id(key));
-        } else {
-            self.withdrawn.remove(&step.id(key));
         }
+        let now: BTreeSet<Id> = items(&self.decisions).into_keys().collect();
+        self.withdrawn.extend(before.difference(&now).cloned());
+        self.withdrawn.retain(|id| !now.contains(id));
     }
 
     /// The steps that lead from what is kept to other decisions, each with the policy it is about: fields, comments and

@@ -6,8 +6,8 @@ use super::{Material, grouped};
 use crate::{
     model::{Watched, WorkloadRef, visible},
     policy::Reach,
-    recommend::{Access, Accesses, DnsClient, Group, NamespacePlan, Peer, Recommendation, Sum},
-    render::{Facts, review, words},
+    recommend::{Access, NamespacePlan, Peer, Recommendation, Sum},
+    render::{Facts, Purpose, Sheet, SheetRule, review, words},
 };
 
 /// A namespace with its tiers.
@@ -57,6 +57,8 @@ pub struct PolicyView {
     pub is_open: bool,
     /// How well they were watched, where not all the time.
     pub watched: Option<String>,
+    /// Whether it allows nothing because of a person, where it allows nothing.
+    pub is_emptied: bool,
     /// Who may reach it.
     pub ingress: Vec<AccessView>,
     /// What it may reach.
@@ -163,13 +165,21 @@ const ORDER: [&str; 5] = ["edge", "application", "data", "infrastructure", "clie
 impl Maker<'_> {
     fn namespace(&self, plan: &NamespacePlan, seen: &str) -> NamespaceView {
         let mut tiers: BTreeMap<(usize, String), Vec<PolicyView>> = BTreeMap::new();
-        for group in &plan.groups {
-            let tier = self.tier(&group.members);
-            tiers.entry((place(&tier), tier)).or_default().push(self.policy(plan, group));
-        }
-        if let Some(dns) = &plan.dns {
-            let views = dns.clients.iter().map(|client| self.dns(plan, client, &dns.servers));
-            tiers.entry((ORDER.len() + 2, "name resolution".into())).or_default().extend(views);
+        let is_here = |sheet: &&Sheet| sheet.namespace == plan.namespace && sheet.object.is_some();
+        let mut sheets: Vec<&Sheet> = self.facts.sheets.iter().filter(is_here).collect();
+        sheets.sort_by_key(|sheet| &sheet.name);
+        for sheet in sheets {
+            let tier = match sheet.purpose {
+                // it is told of in a sentence
+                Purpose::Deny => continue,
+                Purpose::Group => {
+                    let tier = self.tier(&sheet.members);
+                    (place(&tier), tier)
+                }
+                Purpose::Dns => (ORDER.len() + 2, "name resolution".into()),
+                Purpose::Own => (ORDER.len() + 3, "yours".into()),
+            };
+            tiers.entry(tier).or_default().push(self.policy(sheet));
         }
         let tiers: Vec<TierView> = tiers.into_iter().map(|((_, name), policies)| TierView { name, policies }).collect();
         let all = || tiers.iter().flat_map(|tier| &tier.policies);
@@ -194,65 +204,55 @@ impl Maker<'_> {
         }
     }
 
-    fn policy(&self, plan: &NamespacePlan, group: &Group) -> PolicyView {
-        let ingress = self.accesses(plan, &group.ingress, false);
-        let egress = self.accesses(plan, &group.egress, true);
+    fn policy(&self, sheet: &Sheet) -> PolicyView {
+        let [ingress, egress] = ["ingress", "egress"].map(|side| self.accesses(sheet, side));
         let doubts = ingress.iter().chain(&egress).filter(|access| !access.doubts.is_empty()).count();
-        let members: Vec<String> = group.members.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
-        let watched = match group.watched {
-            Watched::Covered => None,
-            Watched::Partly => Some("watched for a part of its time".to_owned()),
-            Watched::Unseen => Some("never watched at its own side".to_owned()),
+        let members: Vec<String> = sheet.members.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
+        let watched = match sheet.watched {
+            Some(Watched::Partly) => Some("watched for a part of its time".to_owned()),
+            Some(Watched::Unseen) => Some("never watched at its own side".to_owned()),
+            Some(Watched::Covered) | None => None,
         };
-        let reach = match &group.members[..] {
-            [one] => self.reach.get(one.to_string().as_str()).copied(),
+        let reach = match &sheet.members[..] {
+            [one] if sheet.purpose == Purpose::Group => self.reach.get(one.to_string().as_str()).copied(),
             _ => None,
         };
         PolicyView {
-            name: visible(&group.name).into_owned(),
+            name: visible(&sheet.name).into_owned(),
             members: visible(&members.join(", ")).into_owned(),
-            selects: visible(&words::selectors(&group.selectors)).into_owned(),
-            is_open: group.is_open,
+            selects: visible(&sheet.selects).into_owned(),
+            is_open: sheet.is_open,
             watched,
+            is_emptied: sheet.purpose == Purpose::Own || !sheet.rules.is_empty(),
             ingress,
             egress,
             reach,
-            doubts,
+            // what servers of names answered is evidence of all clients together
+            doubts: if sheet.purpose == Purpose::Dns { 0 } else { doubts },
         }
     }
 
-    fn dns(&self, plan: &NamespacePlan, client: &DnsClient, servers: &Accesses) -> PolicyView {
-        let name = if client.name.is_empty() { "allow-dns".into() } else { format!("allow-dns-{}", client.name) };
-        let members: Vec<String> = client.members.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
-        PolicyView {
-            name: visible(&name).into_owned(),
-            members: visible(&members.join(", ")).into_owned(),
-            selects: visible(&words::selector(&client.selector)).into_owned(),
-            is_open: false,
-            watched: None,
-            ingress: Vec::new(),
-            // what servers answered is evidence of all clients together
-            egress: self.accesses(plan, servers, false),
-            reach: None,
-            doubts: 0,
-        }
+    fn accesses(&self, sheet: &Sheet, side: &str) -> Vec<AccessView> {
+        sheet.in_force(side).map(|rule| self.access(sheet, rule)).collect()
     }
 
-    fn accesses(&self, plan: &NamespacePlan, peers: &Accesses, is_egress: bool) -> Vec<AccessView> {
-        peers.iter().map(|(peer, access)| self.access(plan, peer, access, is_egress)).collect()
-    }
-
-    fn access(&self, plan: &NamespacePlan, peer: &Peer, access: &Access, is_egress: bool) -> AccessView {
-        let is_here = matches!(peer, Peer::Pods(pods) if self.namespaces.contains(&pods.namespace.as_str()));
-        let is_brief = self.is_terse && is_egress && is_here;
-        let purposes: Vec<String> = access.purposes.iter().map(words::purpose).collect();
+    fn access(&self, sheet: &Sheet, rule: &SheetRule) -> AccessView {
+        let is_here =
+            matches!(&rule.peer, Some(Peer::Pods(pods)) if self.namespaces.contains(&pods.namespace.as_str()));
+        let is_brief = self.is_terse && sheet.purpose == Purpose::Group && rule.side == "egress" && is_here;
+        let purposes = match &rule.access {
+            Some(access) => access.purposes.iter().map(words::purpose).collect(),
+            None if sheet.purpose == Purpose::Own => vec!["yours".to_owned()],
+            None => vec!["added by hand".to_owned()],
+        };
+        let access = rule.access.as_ref().filter(|_| !is_brief);
         AccessView {
-            peer: visible(&words::named(peer, access, &plan.namespace)).into_owned(),
-            ports: words::ports(&access.ports),
+            peer: visible(&rule.name).into_owned(),
+            ports: visible(&rule.ports_in_force().join(", ")).into_owned(),
             purposes: visible(&purposes.join("; ")).into_owned(),
-            seen: access.sum().filter(|_| !is_brief).map(|sum| seen(&sum)),
+            seen: access.and_then(Access::sum).map(|sum| seen(&sum)),
             is_brief,
-            doubts: if is_brief { Vec::new() } else { review::doubts(access, self.facts) },
+            doubts: access.map(|access| review::doubts(access, self.facts)).unwrap_or_default(),
         }
     }
 }

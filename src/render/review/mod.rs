@@ -1,10 +1,13 @@
 //! `REVIEW.md`: what a person reads before the policies are applied.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde::Serialize;
 
-use super::{Conflict, Decisions, Document, Granularity, Idle, granularities, words};
+use super::{Conflict, Decisions, Document, Granularity, Idle, Sheet, granularities, words};
 use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
@@ -83,9 +86,23 @@ pub struct Facts {
     pub conflicts: Vec<Conflict>,
     /// Decisions that find nothing to apply to.
     pub idle: Vec<Idle>,
+    /// The policies as they are decided, and what each of their rules rests on.
+    pub sheets: Vec<Sheet>,
 }
 
 impl Facts {
+    /// The same of some policies alone, with the past held against these.
+    #[must_use]
+    pub fn of(&self, is_wanted: &dyn Fn(&str) -> bool, replay: Simulation) -> Self {
+        let mut facts = Self { replay, granularities: Vec::new(), ..self.clone() };
+        facts.sheets.retain(|sheet| is_wanted(&sheet.key));
+        facts.conflicts.retain(|conflict| is_wanted(&conflict.policy));
+        facts.idle.retain(|idle| is_wanted(&idle.policy));
+        let namespaces: BTreeSet<String> = facts.sheets.iter().map(|sheet| sheet.namespace.clone()).collect();
+        facts.learning.retain(|namespace, _| namespaces.contains(namespace));
+        facts
+    }
+
     /// Packets that never reached a capture.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -123,7 +140,18 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
         namespace::section(&mut text, plan, facts);
     }
     apply(&mut text, recommendation);
-    Document { path: "REVIEW.md".into(), text }
+    Document { path: "REVIEW.md".into(), text: without_markup(&text) }
+}
+
+/// Markdown lets HTML through: names from the network are none.
+fn without_markup(text: &str) -> String {
+    let mut is_code = false;
+    let mut plain = String::new();
+    for line in text.split_inclusive('\n') {
+        is_code ^= line.starts_with("```");
+        if is_code { plain.push_str(line) } else { plain.push_str(&line.replace('<', "\\<")) }
+    }
+    plain
 }
 
 fn summary(text: &mut String, facts: &Facts) {

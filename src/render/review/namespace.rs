@@ -8,29 +8,21 @@ use std::{
 use super::{Facts, labels};
 use crate::{
     model::{Direction, Protocol},
-    recommend::{Access, Accesses, LeftOut, NamespacePlan, Peer, Sum},
-    render::words,
+    recommend::{Access, LeftOut, NamespacePlan, Sum},
+    render::{Purpose, Sheet, SheetRule, words},
 };
 
 pub(super) fn section(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
     let _ = writeln!(text, "## {}\n", words::safe(&plan.namespace));
     let _ = writeln!(text, "| policy | selects | may be reached by | may reach |\n|---|---|---|---|");
-    for group in &plan.groups {
-        let row = [
-            if group.is_open { format!("{} (left open; seen was)", group.name) } else { group.name.clone() },
-            words::selectors(&group.selectors),
-            accesses(&group.ingress, &plan.namespace),
-            accesses(&group.egress, &plan.namespace),
-        ];
-        self::row(text, [&row[0], &row[1], &row[2], &row[3]]);
-    }
-    if let Some(dns) = &plan.dns {
-        for client in &dns.clients {
-            let selector = words::selector(&client.selector);
-            let name = if client.name.is_empty() { "allow-dns".into() } else { format!("allow-dns-{}", client.name) };
-            let row = [name, selector, String::new(), accesses(&dns.servers, &plan.namespace)];
-            self::row(text, [&row[0], &row[1], &row[2], &row[3]]);
-        }
+    for sheet in policies(facts, &plan.namespace) {
+        let name = match sheet.purpose {
+            _ if sheet.is_open => format!("{} (left open; seen was)", sheet.name),
+            Purpose::Own => format!("{} (yours)", sheet.name),
+            _ => sheet.name.clone(),
+        };
+        let [from, to] = ["ingress", "egress"].map(|side| rules(sheet, side));
+        self::row(text, [&name, &sheet.selects, &from, &to]);
     }
     text.push('\n');
     doubtful(text, plan, facts);
@@ -38,16 +30,32 @@ pub(super) fn section(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
     left_out(text, plan);
 }
 
+/// The policies of a namespace that are written: those of groups, of name resolution, and a person's own. What closes the
+/// namespace is told by itself.
+fn policies<'f>(facts: &'f Facts, namespace: &str) -> Vec<&'f Sheet> {
+    let is_here =
+        |sheet: &&Sheet| sheet.namespace == namespace && sheet.object.is_some() && sheet.purpose != Purpose::Deny;
+    let mut all: Vec<&Sheet> = facts.sheets.iter().filter(is_here).collect();
+    let place = |purpose: Purpose| match purpose {
+        Purpose::Group | Purpose::Deny => 0,
+        Purpose::Dns => 1,
+        Purpose::Own => 2,
+    };
+    all.sort_by_key(|sheet| (place(sheet.purpose), &sheet.name));
+    all
+}
+
 /// Rules to look at twice: on little evidence, or wider than it.
 fn doubtful(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
     let mut lines = String::new();
-    for group in &plan.groups {
-        for (side, accesses) in [("from", &group.ingress), ("to", &group.egress)] {
-            for (peer, access) in accesses {
+    let groups = policies(facts, &plan.namespace).into_iter().filter(|sheet| sheet.purpose == Purpose::Group);
+    for sheet in groups {
+        for (side, word) in [("ingress", "from"), ("egress", "to")] {
+            for (rule, access) in sheet.in_force(side).filter_map(|rule| Some((rule, rule.access.as_ref()?))) {
                 for why in doubts(access, facts) {
-                    let name = words::safe(&words::named(peer, access, &plan.namespace));
-                    let ports = words::ports(&access.ports);
-                    let _ = writeln!(lines, "- {} {side} {name} on {ports}: {why}", words::safe(&group.name));
+                    let (policy, name) = (words::safe(&sheet.name), words::safe(&rule.name));
+                    let ports = rule.ports_in_force().join(", ");
+                    let _ = writeln!(lines, "- {policy} {word} {name} on {ports}: {why}");
                 }
             }
         }
@@ -77,12 +85,16 @@ pub(in crate::render) fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
     doubts
 }
 
-fn accesses(peers: &Accesses, namespace: &str) -> String {
-    let access = |(peer, access): (&Peer, &Access)| {
-        format!("{} ({})", words::named(peer, access, namespace), words::ports(&access.ports))
+/// Who is allowed what, one way: what was seen to be needed, and what a person added. Empty where the policy says nothing
+/// of it.
+fn rules(sheet: &Sheet, side: &str) -> String {
+    let rule = |rule: &SheetRule| {
+        let ports = rule.ports_in_force().join(", ");
+        let by_hand = if rule.access.is_none() && sheet.purpose != Purpose::Own { "; added by hand" } else { "" };
+        format!("{} ({ports}{by_hand})", rule.name)
     };
-    let all: Vec<_> = peers.iter().map(access).collect();
-    if all.is_empty() { "-".into() } else { all.join("; ") }
+    let all: Vec<_> = sheet.in_force(side).map(rule).collect();
+    if all.is_empty() && sheet.is_about(side) { "-".into() } else { all.join("; ") }
 }
 
 fn left_out(text: &mut String, plan: &NamespacePlan) {

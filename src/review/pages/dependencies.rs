@@ -250,7 +250,7 @@ fn rules(view: &View, found: &[&Dependency]) -> Vec<(String, String)> {
         })
     };
     let mut rules = Vec::new();
-    for sheet in &view.sheets {
+    for sheet in &view.facts.sheets {
         for rule in sheet.rules.iter().filter(|rule| rests(rule)) {
             let word = if rule.side == "ingress" { "from" } else { "to" };
             let name = format!("{}/{}: {} {word} {}", sheet.namespace, sheet.name, rule.side, rule.name);

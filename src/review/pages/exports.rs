@@ -18,6 +18,8 @@ pub(in crate::review) struct ExportPage {
     commands: String,
     replay: Figures,
     findings: Vec<FindingRow>,
+    version: String,
+    unjudged: usize,
     steps: Vec<StepView>,
     left: Vec<(String, String)>,
 }
@@ -41,7 +43,7 @@ impl ExportPage {
         }
         if !plan.replaced.is_empty() {
             let text = format!(
-                "These are deployed under the same names and are replaced; UNDO.sh puts them back: {}.",
+                "These are deployed under the same names and are replaced; UNDO.sh puts back what was there before the first export: {}.",
                 plan.replaced.join(", ")
             );
             notes.push(Line::new("doubt", text));
@@ -64,6 +66,8 @@ impl ExportPage {
             )),
             replay: Figures::of(&plan.replay),
             findings: plan.replay.findings.iter().map(FindingRow::of).collect(),
+            version: plan.version(view),
+            unjudged: plan.steps.iter().filter(|step| step.replay.is_none()).count(),
             steps: plan.steps.iter().map(step).collect(),
             left: plan
                 .left

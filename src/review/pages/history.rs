@@ -1,10 +1,14 @@
 use askama::Template;
 
-use super::{Frame, minute, shown};
+use super::{Frame, ROWS, minute, shown};
 use crate::{
     proposal::{Action, Entry},
     render::Step,
-    review::{decide::Version, fields::Fields, view::View},
+    review::{
+        decide::{self, Version},
+        fields::Fields,
+        view::View,
+    },
 };
 
 /// An entry of the log as a page shows it.
@@ -34,7 +38,7 @@ impl EntryRow {
             Action::Folder => ("edited in the folder", "edit"),
         };
         let is_undone = view.known.log.is_undone(entry.id);
-        let can_undo = !is_undone && !matches!(entry.action, Action::Undo | Action::Folder);
+        let can_undo = !is_undone && decide::can_undo(entry);
         Self {
             id: entry.id.to_string(),
             action,
@@ -52,18 +56,33 @@ impl EntryRow {
     }
 }
 
-/// All decisions.
+/// All decisions, a page of them.
 #[derive(Template)]
 #[template(path = "review/history.html")]
 pub(in crate::review) struct History {
     frame: Frame,
+    place: String,
+    newer: Option<String>,
+    older: Option<String>,
     entries: Vec<EntryRow>,
 }
 
 impl History {
-    pub fn new(frame: Frame, view: &View) -> Self {
-        let entries = view.known.log.entries.iter().rev().map(|entry| EntryRow::new(view, entry)).collect();
-        Self { frame, entries }
+    pub fn new(frame: Frame, view: &View, fields: &Fields) -> Self {
+        let all = &view.known.log.entries;
+        let pages = all.len().div_ceil(ROWS).max(1);
+        let page = fields.get("page").parse::<usize>().unwrap_or(1).clamp(1, pages);
+        let first = (page - 1) * ROWS;
+        let entries: Vec<EntryRow> =
+            all.iter().rev().skip(first).take(ROWS).map(|entry| EntryRow::new(view, entry)).collect();
+        let link = |page: usize| view.asking.query(&[("page", &page.to_string())]);
+        Self {
+            frame,
+            place: format!("{} to {} of {}", first + 1, first + entries.len(), all.len()),
+            newer: (page > 1).then(|| link(page - 1)),
+            older: (page < pages).then(|| link(page + 1)),
+            entries,
+        }
     }
 }
 
@@ -78,6 +97,10 @@ pub(in crate::review) struct ConflictPage {
     can_repeat: bool,
     version: String,
     choice: Vec<(&'static str, String)>,
+    /// The other policies that were ticked, as they were looked at, which are still so.
+    rest: Vec<String>,
+    /// Those that are another by now, as this one.
+    also: Vec<(String, String)>,
     others: Vec<EntryRow>,
     query: String,
 }
@@ -98,9 +121,11 @@ impl ConflictPage {
             sentence: sentence.to_owned(),
             meant: shown(&format!("{}: {policy}", meaning(fields.get("op")))),
             reason: shown(fields.get("reason")),
-            can_repeat: can_repeat && view.sheet(policy).is_some(),
+            can_repeat: can_repeat && view.sheet(policy).is_some() && is_known(view, fields, policy),
             version: Version::of(view, policy).text(),
             choice,
+            rest: rest(view, fields),
+            also: also(view, fields, policy),
             others: others.iter().map(|entry| EntryRow { undo: None, ..EntryRow::new(view, entry) }).collect(),
             query: view.asking.query(&[("policy", policy)]),
             frame,
@@ -113,6 +138,27 @@ impl ConflictPage {
         let pairs = names.into_iter().map(|name| (name, fields.get(name).to_owned()));
         pairs.filter(|(_, value)| !value.is_empty()).collect()
     }
+}
+
+/// Whether who decides knows on what: nobody approves what was never shown.
+fn is_known(view: &View, fields: &Fields, policy: &str) -> bool {
+    let content = Version::of(view, policy).content;
+    let mut shown = decide::versions(fields).into_iter().filter(|version| version.policy == policy);
+    fields.get("op") != "approve" || shown.any(|version| version.content == content)
+}
+
+/// Of many that were ticked those that are still as they were shown.
+fn rest(view: &View, fields: &Fields) -> Vec<String> {
+    let is_so =
+        |version: &Version| Version::of(view, &version.policy) == *version && view.sheet(&version.policy).is_some();
+    decide::versions(fields).into_iter().filter(is_so).map(|version| version.text()).collect()
+}
+
+/// Of many that were ticked those that are another by now, or were decided on, beside one.
+fn also(view: &View, fields: &Fields, policy: &str) -> Vec<(String, String)> {
+    let is_other = |version: &Version| version.policy != policy && Version::of(view, &version.policy) != *version;
+    let link = |it: Version| (view.asking.query(&[("policy", &it.policy)]), shown(&it.policy));
+    decide::versions(fields).into_iter().filter(is_other).map(link).collect()
 }
 
 /// What an operation is called.

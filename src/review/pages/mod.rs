@@ -19,27 +19,18 @@ pub(super) use maps::MapPage;
 pub(super) use overview::Overview;
 pub(super) use policy::{EditPage, PolicyPage};
 
-use askama::Template;
-use axum::{
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::HeaderMap;
 
 use super::{
     desk::{Desk, Shown},
-    guard::cookie,
+    fields::cookie,
     view::View,
+    words::{count, minute, port, shown},
 };
 use crate::{
-    model::{Protocol, Timestamp, visible},
     policy::{Finding, Simulation},
     render::{self, page::grouped},
 };
-
-/// A text from outside, with nothing hidden in it.
-pub(super) fn shown(text: &str) -> String {
-    visible(text).into_owned()
-}
 
 /// A line with what it means for the reader.
 pub(super) struct Line {
@@ -100,20 +91,20 @@ impl Asker {
 }
 
 impl Frame {
-    pub fn new(desk: &Desk, shown: &Shown, asker: &Asker, active: &'static str, title: &str) -> Self {
-        let view = &shown.view;
+    pub fn new(desk: &Desk, looked: &Shown, asker: &Asker, active: &'static str, title: &str) -> Self {
+        let view = &looked.view;
         Self {
-            title: self::shown(title),
+            title: shown(title),
             active,
             pages: PAGES,
             query: view.asking.query(&[]),
             fields: view.asking.pairs(),
-            is_stale: shown.is_stale,
+            is_stale: looked.is_stale,
             read_at: render::minute(view.loaded.read_at),
             here: asker.here.clone(),
-            folder_fault: view.folder_fault.as_deref().map(self::shown),
+            folder_fault: view.folder_fault.as_deref().map(shown),
             csrf: desk.guard.form.text().to_owned(),
-            author: self::shown(&asker.author),
+            author: shown(&asker.author),
             about: about(desk, view),
         }
     }
@@ -128,64 +119,6 @@ fn about(desk: &Desk, view: &View) -> String {
         render::minute(view.loaded.read_at),
         env!("CARGO_PKG_VERSION")
     ))
-}
-
-/// A page as an answer.
-pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
-    match template.render() {
-        Ok(text) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response(),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be written\n").into_response(),
-    }
-}
-
-#[derive(Template)]
-#[template(path = "review/message.html")]
-struct Message {
-    title: String,
-    text: String,
-    hint: String,
-    link: String,
-    link_name: &'static str,
-    refresh: bool,
-}
-
-/// A page that says one thing.
-pub(super) fn message(status: StatusCode, title: &str, text: &str, hint: &str, link: &str) -> Response {
-    let message = Message {
-        title: shown(title),
-        text: shown(text),
-        hint: shown(hint),
-        link: link.to_owned(),
-        link_name: "back to the policies",
-        refresh: false,
-    };
-    page(status, &message)
-}
-
-/// The store is being read.
-pub(super) fn waiting(here: &str) -> Response {
-    let message = Message {
-        title: "Reading the store".to_owned(),
-        text: "This page asks again every two seconds.".to_owned(),
-        hint: String::new(),
-        link: here.to_owned(),
-        link_name: "ask now",
-        refresh: true,
-    };
-    page(StatusCode::SERVICE_UNAVAILABLE, &message)
-}
-
-/// Whoever may not ask gets as little as that.
-pub(super) fn refused(status: StatusCode, why: &str) -> Response {
-    let message = Message {
-        title: "Not let in".to_owned(),
-        text: why.to_owned(),
-        hint: String::new(),
-        link: "/".to_owned(),
-        link_name: "try again",
-        refresh: false,
-    };
-    page(status, &message)
 }
 
 /// Figures of a verdict.
@@ -245,21 +178,6 @@ impl FindingRow {
             reason: shown(&finding.reason),
         }
     }
-}
-
-/// `TCP/5432`.
-pub(super) fn port(protocol: Protocol, port: u16) -> String {
-    if port == 0 { protocol.to_string() } else { format!("{protocol}/{port}") }
-}
-
-/// `1 policy`, `3 policies`.
-pub(super) fn count(number: usize, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
-}
-
-/// A time to the minute.
-pub(super) fn minute(time: Timestamp) -> String {
-    render::minute(time)
 }
 
 /// Rows of a list on one page.

@@ -7,12 +7,13 @@ use crate::{
     model::Watched,
     proposal::{Granularity, Standing},
     render::{self, Purpose, Sheet, State, page::grouped},
-    review::{asking::Direction, decide::Version, view::View},
+    review::{asking::Direction, decide::Version, fields::Fields, view::View},
 };
 
 /// All policies of a proposal, and the verdict on the past.
 #[derive(Template)]
 #[template(path = "review/overview.html")]
+#[expect(clippy::struct_excessive_bools, reason = "what a template asks, each by itself")]
 pub(in crate::review) struct Overview {
     frame: Frame,
     heading: String,
@@ -29,6 +30,9 @@ pub(in crate::review) struct Overview {
     tally: String,
     many: bool,
     can_approve: bool,
+    /// Whether all that are shown are ticked.
+    is_ticked: bool,
+    tick: String,
     sought: String,
     rows: Vec<Row>,
     unseen: String,
@@ -52,8 +56,9 @@ struct Row {
 }
 
 impl Overview {
-    pub fn new(frame: Frame, view: &View, sought: &str) -> Self {
-        let rows: Vec<Row> = view.sheets.iter().map(|sheet| row(view, sheet)).collect();
+    pub fn new(frame: Frame, view: &View, fields: &Fields) -> Self {
+        let sought = fields.get("q");
+        let rows: Vec<Row> = view.facts.sheets.iter().map(|sheet| row(view, sheet)).collect();
         let of = |word: &str| rows.iter().filter(|row| row.standing == word).count();
         let tally = format!(
             "{}: {} approved, {} to be looked at again, {} rejected, {} open.",
@@ -80,6 +85,8 @@ impl Overview {
             tally,
             many: view.namespaces.len() > 1,
             can_approve: rows.iter().any(|row| row.can_approve),
+            is_ticked: fields.get("tick") == "all",
+            tick: asking.query(&[("q", sought), ("tick", "all")]),
             rows: rows.into_iter().filter(|row| row.has_all(&sought.to_lowercase())).collect(),
             sought: shown(sought),
             unseen: shown(&view.unseen.iter().cloned().collect::<Vec<_>>().join(", ")),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 
 use super::{
-    Figures, FindingRow, Frame, Line,
+    Figures, FindingRow, Frame, Line, ROWS,
     history::{ConflictPage, EntryRow, meaning},
     minute, overview, port, shown,
 };
@@ -106,7 +106,7 @@ impl PolicyPage {
             version: Version::of(view, &sheet.key).text(),
             sides,
             yaml: document(view, sheet),
-            entries: view.known.log.of(&sheet.key).rev().map(|entry| EntryRow::new(view, entry)).collect(),
+            entries: view.known.log.of(&sheet.key).rev().take(ROWS).map(|entry| EntryRow::new(view, entry)).collect(),
             frame,
         }
     }

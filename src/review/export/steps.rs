@@ -1,0 +1,114 @@
+//! `ROLLOUT.md`: the steps with their commands, and what of the past each would deny.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use super::{Plan, undo::quoted};
+use crate::{
+    policy::Simulation,
+    proposal::{RolloutStep, Standing, full_name},
+    render,
+    review::{desk::Desk, view::View},
+};
+
+/// How to go on.
+const HOW: &str =
+    "Commands are for this folder. The least risk comes first; what stands in one step goes together: for one alone
+would deny what the other allows, or is in the same file. After each step look whether anything complains before the
+next one. `sh UNDO.sh` puts back what was there before, at any step.
+";
+
+/// All of it.
+pub(super) fn text(desk: &Desk, view: &View, plan: &Plan<'_>) -> String {
+    let mut text = String::from("# Rollout\n\n");
+    // writing to a String cannot fail
+    let Simulation { connections, allowed, denied, uncertain, .. } = plan.replay;
+    let _ = writeln!(
+        text,
+        "Approved: {} of {} policies, proposed by {}. With all of them on top of what the inventory says is deployed, of {connections}\n\
+         connections of the past {allowed} are allowed, {denied} denied and {uncertain} uncertain.\n",
+        plan.approved.len(),
+        plan.approved.len() + plan.left.len(),
+        view.asking.granularity.as_str()
+    );
+    text.push_str(HOW);
+    for (n, step) in plan.steps.iter().enumerate() {
+        self::step(&mut text, view, (n, step));
+    }
+    findings(&mut text, plan);
+    if !plan.left.is_empty() {
+        text.push_str("\n## Not approved, and not here\n\n");
+        for sheet in &plan.left {
+            let _ = writeln!(text, "- {}", plain(&full_name(&sheet.key)));
+        }
+    }
+    let folder = desk.config.out_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    text.push_str("\nAll of it at once, where that is wanted. From above this folder, to see what it does:\n\n");
+    let _ =
+        writeln!(text, "```sh\nflowmap simulate {}\n```\n\nIn this folder, by namespace:\n\n```sh", quoted(&folder));
+    for namespace in plan.approved.iter().map(|sheet| &sheet.namespace).collect::<BTreeSet<_>>() {
+        let _ = writeln!(text, "kubectl apply -k {}", quoted(namespace));
+    }
+    text.push_str("```\n");
+    text
+}
+
+fn step(text: &mut String, view: &View, (n, step): (usize, &RolloutStep)) {
+    let _ = writeln!(text, "\n## Step {}\n\nRisk: {}.", n + 1, step.risk.words());
+    let _ = match &step.replay {
+        Some(replay) => writeln!(
+            text,
+            "The past with this step and those before: {} denied, {} uncertain of {}.",
+            replay.denied, replay.uncertain, replay.connections
+        ),
+        None => writeln!(text, "Not held against the past by itself: only the first steps are."),
+    };
+    for key in &step.policies {
+        let _ = writeln!(text, "- {}{}", plain(&full_name(key)), by(view, key));
+    }
+    let files: BTreeSet<&str> =
+        step.policies.iter().filter_map(|key| key.split_once('#')).map(|(file, _)| file).collect();
+    let files: Vec<String> = files.into_iter().map(|file| format!("-f {}", quoted(file))).collect();
+    let _ = writeln!(text, "\n```sh\nkubectl diff {0}\nkubectl apply {0}\n```", files.join(" "));
+}
+
+fn findings(text: &mut String, plan: &Plan<'_>) {
+    if !plan.replay.findings.is_empty() {
+        text.push_str("\n## What of the past would not go through\n\n");
+    }
+    for finding in &plan.replay.findings {
+        let _ = writeln!(
+            text,
+            "- {}: {} -> {} on {}/{}, {} connections: {}",
+            finding.verdict,
+            plain(&finding.from),
+            plain(&finding.to),
+            finding.protocol,
+            finding.port,
+            finding.connections,
+            plain(&finding.reason)
+        );
+    }
+}
+
+/// Who approved a policy.
+fn by(view: &View, key: &str) -> String {
+    let content = view.contents.get(key).map(String::as_str);
+    match view.known.log.standing(key, content) {
+        Standing::Approved(entry) => {
+            format!(", approved by {} on {}", plain(&entry.author), render::minute(entry.time))
+        }
+        _ => String::new(),
+    }
+}
+
+/// A text as one line of Markdown that is nothing but text.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for letter in render::safe(text).chars() {
+        if matches!(letter, '<' | '[' | ']' | '`' | '\\' | '!') {
+            plain.push('\\');
+        }
+        plain.push(letter);
+    }
+    plain
+}

@@ -1,0 +1,250 @@
+//! What the review page exports: the policies that are approved, their order, and the way back.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::fs;
+
+use common::{Flowmap, files, review::Review};
+
+const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
+
+fn read(flowmap: &Flowmap, name: &str) -> String {
+    fs::read_to_string(flowmap.path(name)).unwrap()
+}
+
+#[test]
+fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
+    let flowmap = Flowmap::with_sample();
+    let mut cluster: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(common::sample("cluster.json")).unwrap()).unwrap();
+    let deployed = serde_json::json!([
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+         "metadata": {"name": "db", "namespace": "production", "uid": "1", "resourceVersion": "7", "annotations": {"owner": "dba"}},
+         "spec": {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"], "ingress": [{}]}},
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "other", "namespace": "production"},
+         "spec": {"podSelector": {"matchLabels": {"app": "cache"}}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]}},
+    ]);
+    cluster["items"].as_array_mut().unwrap().extend(deployed.as_array().unwrap().clone());
+    flowmap.write("cluster.json", cluster.to_string());
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve_all();
+    let page = review.get("/export");
+    review.post("/export", &page.form("/export")).lands("/export");
+    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let place = |word: &str| rollout.find(word).unwrap_or_else(|| panic!("no `{word}` in {rollout}"));
+    // what closes the namespace is last, and what goes together stands in one step
+    assert!(place("- production/default-deny") > place("- production/api"), "{rollout}");
+    assert!(rollout.contains("kubectl apply -f production/allow-dns.yaml -f production/api.yaml"), "{rollout}");
+    assert!(rollout.contains("approved by Ann") && rollout.contains("0 denied"), "{rollout}");
+    // the model of a cluster: names to policies
+    let objects = |text: &str| -> Vec<serde_json::Value> { flowmap::yaml::read_all(text).unwrap() };
+    let name = |object: &serde_json::Value| object["metadata"]["name"].as_str().unwrap().to_owned();
+    let mut there: std::collections::BTreeMap<String, serde_json::Value> =
+        deployed.as_array().unwrap().iter().map(|object| (name(object), object.clone())).collect();
+    let before = there.clone();
+    for (path, bytes) in files(&flowmap.path("out/production")) {
+        let is_policies = !path.ends_with('/') && path != "kustomization.yaml";
+        for object in objects(std::str::from_utf8(&bytes).unwrap()).into_iter().filter(|_| is_policies) {
+            there.insert(name(&object), object);
+        }
+    }
+    assert!(there.len() > before.len());
+    let undo = read(&flowmap, "out/UNDO.sh");
+    let (deletes, restores) = undo.split_once("<<'UNDO' || failed=1\n").unwrap();
+    for line in deletes.lines().filter(|line| line.starts_with("kubectl delete")) {
+        let line = line.strip_suffix(" || failed=1").unwrap();
+        assert!(line.contains("-n 'production' 'default-deny'"), "{line}");
+        for gone in line.split('\'').skip(3).step_by(2) {
+            assert!(there.remove(gone).is_some(), "{gone}");
+        }
+    }
+    for object in objects(restores.split("\nUNDO\n").next().unwrap()) {
+        assert!(object["metadata"].get("uid").is_none() && object["metadata"]["annotations"]["owner"] == "dba");
+        there.insert(name(&object), object);
+    }
+    let write = |file: &str, all: &std::collections::BTreeMap<String, serde_json::Value>| {
+        let items: Vec<_> = all.values().collect();
+        flowmap.write(file, serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
+    };
+    write("before.json", &before);
+    write("after.json", &there);
+    let diff = flowmap.run(&["diff", "before.json", "after.json", "--inventory", "cluster.json"]);
+    assert_eq!(diff.code, 0, "{}{}", diff.stdout, diff.stderr);
+    // the folder is one that simulate and suggest take, and the way back outlasts the next proposal
+    assert_ne!(flowmap.run(&["simulate", "out"]).code, 2);
+    flowmap.run(&SUGGEST);
+    assert_eq!(read(&flowmap, "out/UNDO.sh"), undo);
+}
+
+#[test]
+fn a_part_that_is_approved_is_exported_alone() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve("production/db.yaml#db").lands("/policy");
+    let page = review.get("/export");
+    review.post("/export", &page.form("/export")).lands("/export");
+    let names: Vec<String> = files(&flowmap.path("out")).into_keys().filter(|name| !name.ends_with('/')).collect();
+    assert_eq!(
+        names,
+        ["ROLLOUT.md", "UNDO.sh", "evidence.json", "production/db.yaml", "production/kustomization.yaml"]
+    );
+    assert!(read(&flowmap, "out/production/kustomization.yaml").contains("- db.yaml"));
+    assert!(!read(&flowmap, "out/production/kustomization.yaml").contains("api.yaml"));
+    // what is told beside them is about them alone
+    let evidence: serde_json::Value = serde_json::from_str(&read(&flowmap, "out/evidence.json")).unwrap();
+    let policies = evidence["namespaces"]["production"]["policies"].as_object().unwrap();
+    assert_eq!(policies.keys().collect::<Vec<_>>(), ["db"]);
+    assert_eq!(evidence["namespaces"]["production"]["dns"], serde_json::Value::Null);
+    let told = flowmap.run(&["simulate", "out", "-n", "production", "-o", "json"]).stdout;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    for figure in ["connections", "allowed", "denied", "uncertain"] {
+        assert_eq!(evidence["replay"][figure], told[figure], "{figure}");
+    }
+    // the whole proposal into the same folder is as if nothing had been there
+    flowmap.ok(&SUGGEST);
+    let elsewhere = Flowmap::with_sample();
+    elsewhere.ok(&SUGGEST);
+    let own = |flowmap: &Flowmap| {
+        let mut own = files(&flowmap.path("out/production"));
+        own.retain(|name, _| !name.ends_with('/'));
+        own
+    };
+    assert!(own(&flowmap) == own(&elsewhere));
+}
+
+/// The steps of a rollout as it is written: the verdict beside each, and the files that its command applies.
+fn steps(rollout: &str) -> Vec<(String, Vec<String>)> {
+    let step = |text: &str| {
+        let verdict = text.lines().find_map(|line| line.strip_prefix("The past with this step and those before: "));
+        let command = text.lines().find_map(|line| line.strip_prefix("kubectl apply ")).expect("a command");
+        let files = command.split("-f ").skip(1).map(|file| file.trim().trim_matches('\'').to_owned());
+        (verdict.expect("a verdict").to_owned(), files.collect())
+    };
+    rollout.split("\n## Step ").skip(1).map(step).collect()
+}
+
+/// Every `kubectl apply -f FILE` of the rollout, done one after the other, does to the past what is printed beside it.
+#[test]
+fn every_step_does_what_its_verdict_says_when_its_commands_are_typed() {
+    for only in [None, Some(["debug", "cache"])] {
+        let flowmap = Flowmap::with_sample();
+        let review = Review::start(&flowmap, &["--out-dir", "out"]);
+        match only {
+            None => review.approve_all(),
+            Some(names) => names.iter().for_each(|name| {
+                review.approve(&format!("production/{name}.yaml#{name}")).lands("/policy");
+                let dns = format!("production/allow-dns.yaml#allow-dns-{name}");
+                if review.policy(&dns).status == 200 {
+                    review.approve(&dns).lands("/policy");
+                }
+            }),
+        }
+        review.post("/export", &review.get("/export").form("/export")).lands("/export");
+        let steps = steps(&read(&flowmap, "out/ROLLOUT.md"));
+        assert!(steps.len() > 1, "{steps:?}");
+        let mut applied: Vec<String> = Vec::new();
+        for (verdict, files) in &steps {
+            assert!(files.iter().all(|file| !applied.contains(&format!("out/{file}"))), "{files:?} twice");
+            applied.extend(files.iter().map(|file| format!("out/{file}")));
+            let args =
+                ["simulate", "-n", "production", "-o", "json"].into_iter().chain(applied.iter().map(String::as_str));
+            let told: serde_json::Value = serde_json::from_str(&flowmap.run(&args.collect::<Vec<_>>()).stdout).unwrap();
+            let (denied, uncertain, all) = (&told["denied"], &told["uncertain"], &told["connections"]);
+            assert_eq!(*verdict, format!("{denied} denied, {uncertain} uncertain of {all}."), "{applied:?}");
+        }
+    }
+}
+
+/// What `UNDO.sh` asks of the cluster, with a `kubectl` that fails for the deletions of some namespaces.
+fn undo(flowmap: &Flowmap, failing: &str) -> (i32, String) {
+    use std::os::unix::fs::PermissionsExt;
+    let log = common::text(&flowmap.path("kubectl.log"));
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> {log}\n[ \"$1\" != apply ] || cat >> {log}\ncase \"$*\" in *\"-n {failing} \"*) exit 1;; esac\n"
+    );
+    flowmap.write("bin/kubectl", script);
+    fs::set_permissions(flowmap.path("bin/kubectl"), fs::Permissions::from_mode(0o755)).unwrap();
+    let _ = fs::remove_file(&log);
+    let path = format!("{}:{}", common::text(&flowmap.path("bin")), std::env::var("PATH").unwrap());
+    let mut command = std::process::Command::new("sh");
+    let code = command.arg(flowmap.path("out/UNDO.sh")).env("PATH", path).status().unwrap().code().unwrap();
+    (code, fs::read_to_string(log).unwrap_or_default())
+}
+
+fn export(review: &Review) {
+    review.post("/export", &review.get("/export").form("/export")).lands("/export");
+}
+
+/// The cluster of the sample with what was exported applied to it.
+fn apply(flowmap: &Flowmap) {
+    let mut cluster: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(common::sample("cluster.json")).unwrap()).unwrap();
+    for (path, bytes) in files(&flowmap.path("out/production")) {
+        if !path.ends_with('/') && path != "kustomization.yaml" {
+            let objects = flowmap::yaml::read_all(std::str::from_utf8(&bytes).unwrap()).unwrap();
+            cluster["items"].as_array_mut().unwrap().extend(objects);
+        }
+    }
+    flowmap.write("applied.json", cluster.to_string());
+    flowmap.ok(&["inventory", "import", "applied.json"]);
+}
+
+#[test]
+fn the_way_back_leads_to_before_the_first_export() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve("production/db.yaml#db").lands("/policy");
+    export(&review);
+    apply(&flowmap);
+    Review::until(
+        || review.get("/export"),
+        |page| page.body.contains("production/db") && page.body.contains("are replaced"),
+    );
+    review.approve("production/cache.yaml#cache").lands("/policy");
+    // db is taken back, and was applied all the same
+    review.post("/undo", &Review::undo_form_of(&review.log(), "db.yaml#db")).lands("/policy");
+    export(&review);
+    assert!(!flowmap.path("out/production/db.yaml").exists());
+    let (code, asked) = undo(&flowmap, "nowhere");
+    assert_eq!(code, 0);
+    assert_eq!(asked.trim(), "delete networkpolicy --ignore-not-found -n production cache db", "{asked}");
+    // a proposal in between loses nothing, and after the way back the next export begins anew
+    flowmap.run(&SUGGEST);
+    let (_, again) = undo(&flowmap, "nowhere");
+    assert_eq!(again, asked);
+    fs::remove_file(flowmap.path("out/UNDO.sh")).unwrap();
+    Review::until(|| review.get("/export"), |page| page.status == 200);
+    export(&review);
+    assert!(!read(&flowmap, "out/UNDO.sh").contains("'db'"), "{}", read(&flowmap, "out/UNDO.sh"));
+}
+
+#[test]
+fn one_namespace_that_cannot_be_put_back_does_not_stop_the_others() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start_unscoped(
+        &flowmap,
+        &["--author", "Ann", "--out-dir", "out", "-n", "monitoring", "-n", "production"],
+    );
+    review.approve_all();
+    export(&review);
+    let (code, asked) = undo(&flowmap, "monitoring");
+    assert_eq!(code, 1);
+    assert!(asked.contains("-n monitoring default-deny") && asked.contains("-n production default-deny"), "{asked}");
+}
+
+#[test]
+fn what_is_no_longer_approved_is_not_exported_on_an_older_page() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve("production/db.yaml#db").lands("/policy");
+    review.approve("production/cache.yaml#cache").lands("/policy");
+    let form = review.get("/export").form("/export");
+    review.post("/undo", &Review::undo_form_of(&review.log(), "db.yaml#db")).lands("/policy");
+    let answer = review.post("/export", &form);
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    assert!(answer.body.contains("changed since you looked at it") && !flowmap.path("out").exists());
+}

@@ -1,0 +1,73 @@
+//! The review page on a store that is empty, changes, or is looked at through a window.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{Flowmap, review::Review};
+
+#[test]
+fn a_store_that_changes_is_read_anew() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &common::sample("node-1.pcap")]);
+    flowmap.ok(&["inventory", "import", &common::sample("cluster.json")]);
+    let review = Review::start(&flowmap, &[]);
+    let before = review.get("/dependencies").body;
+    flowmap.ok(&["import", &common::sample("node-2.pcap"), &common::sample("pod-api.pcap")]);
+    let after = Review::until(
+        || review.get("/dependencies"),
+        |page| page.body != before && !page.body.contains("class=\"banner\""),
+    );
+    assert!(after.body.contains("production/db"));
+    // a form from before is about another policy
+    assert_eq!(review.get("/").status, 200);
+}
+
+#[test]
+fn a_form_on_what_changed_meanwhile_is_told_so() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &common::sample("node-1.pcap")]);
+    flowmap.ok(&["inventory", "import", &common::sample("cluster.json")]);
+    let review = Review::start(&flowmap, &[]);
+    let web = "production/web.yaml#web";
+    let form = review.approval(web);
+    flowmap.ok(&["import", &common::sample("node-2.pcap"), &common::sample("pod-api.pcap")]);
+    let on = |page: &common::review::Answer| page.field("/decide", "on");
+    let shown = form.iter().find(|(name, _)| name == "on").map(|(_, it)| it.clone());
+    Review::until(|| review.policy(web), |page| on(page) != shown);
+    let answer = review.post("/decide", &form);
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    // nobody approves what was never shown: it is to be looked at first
+    assert!(!answer.body.contains("Decide so all the same"), "{}", answer.body);
+    review.approve(web).lands("/policy");
+}
+
+#[test]
+fn whoever_asks_for_a_window_at_the_same_time_is_answered() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--since", "9000d"]);
+    let windows = ["", "&since=9000d", "&since=2020-01-01T00:00:00Z", "&since=8000d"];
+    std::thread::scope(|scope| {
+        for n in 0..24 {
+            let path = format!("/?asked=yes&ns=production{}", windows[n % windows.len()]);
+            let review = &review;
+            scope.spawn(move || Review::until(|| review.get(&path), |page| page.status == 200));
+        }
+    });
+    // a window that slides is the same window at the next look
+    let body = review.get("/?asked=yes&ns=production&since=8000d").body;
+    assert!(body.contains("every connection that was seen would still go through"), "{body}");
+}
+
+#[test]
+fn an_empty_store_says_what_to_do() {
+    let flowmap = Flowmap::new();
+    let review = Review::start_unscoped(&flowmap, &[]);
+    let page = review.get("/");
+    assert!(
+        page.body.contains("nothing was captured or imported yet") && page.body.contains("flowmap import FILE"),
+        "{}",
+        page.body
+    );
+    assert_eq!(review.get("/map.json").status, 200);
+}
