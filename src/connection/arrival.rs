@@ -49,12 +49,6 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// With room for so many.
-    #[must_use]
-    pub fn with_capacity(count: usize) -> Self {
-        Self { v4: Vec::with_capacity(count), ..Self::default() }
-    }
-
     /// Adds a packet, or what an error quotes of one, with a number to know it by: numbers must rise, unless
     /// [`Arrivals::sort`] puts them in order.
     #[inline]

@@ -1,6 +1,6 @@
-//! What is made of a part of a batch without looking at any other frame: packets, sorted by the shard that they go to.
+//! What is made of a batch without looking at any other frame: packets, sorted by the shard that they go to.
 
-use std::{net::IpAddr, ops::Range};
+use std::net::IpAddr;
 
 use super::{Counts, digest::Digest};
 use crate::{
@@ -18,8 +18,10 @@ struct Piece {
     packet: Packet<'static>,
 }
 
-/// A part of a batch, decoded.
+/// A batch, and what was decoded of it.
+#[derive(Default)]
 pub(super) struct Decoded {
+    pub batch: Batch,
     pub counts: Counts,
     pub digest: Digest,
     /// The packets by the shard of their connection, each with the number of its frame in the batch.
@@ -34,22 +36,25 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    /// Decodes the frames of these numbers.
-    pub fn of(batch: &Batch, numbers: Range<usize>, options: &Options) -> Self {
-        let room = numbers.len() / SHARDS * 2;
-        let mut decoded = Self {
-            counts: Counts::default(),
-            digest: Digest::default(),
-            by_shard: std::array::from_fn(|_| Arrivals::with_capacity(room)),
-            pieces: Vec::new(),
-            names: Vec::new(),
-            links: Vec::new(),
-            places: segment::Places::default(),
-        };
-        for (n, frame) in numbers.clone().zip(batch.range(numbers)) {
-            decoded.add(n, &frame, options);
+    /// Takes all out; the room is kept.
+    pub fn clear(&mut self) {
+        self.batch.clear();
+        self.counts = Counts::default();
+        self.digest = Digest::default();
+        self.by_shard.iter_mut().for_each(Arrivals::clear);
+        self.pieces.clear();
+        self.names.clear();
+        self.links.clear();
+        self.places.clear();
+    }
+
+    /// Decodes the frames of its batch.
+    pub fn decode(&mut self, options: &Options) {
+        let batch = std::mem::take(&mut self.batch);
+        for (n, frame) in (0..).zip(batch.range(0..batch.len())) {
+            self.add(n, &frame, options);
         }
-        decoded
+        self.batch = batch;
     }
 
     fn add(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {

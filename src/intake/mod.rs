@@ -9,9 +9,10 @@ mod ahead;
 mod decoded;
 mod digest;
 mod kinds;
+mod line;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
@@ -27,9 +28,11 @@ use ahead::Ahead;
 use decoded::{Decoded, speaks_of_links};
 use digest::Digest;
 pub use kinds::Kinds;
+use line::Line;
 
-/// Parts that a batch is decoded in: enough for the cores to share.
-const PARTS: usize = 8;
+/// Batches that are read and decoded side by side before their packets go to their connections: enough for the cores to
+/// share, and for a wait at the end to be short beside them.
+const BATCHES: usize = 8;
 
 /// What came in, and what became of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,22 +93,11 @@ pub struct Intake {
     links: Table,
     counts: Counts,
     digest: Digest,
-    /// The batch that is read, the one that is decoded meanwhile, and the one before, whose packets go to their connections
-    /// at the same time.
-    next: Batch,
-    current: Batch,
-    before: Batch,
-    /// What was decoded of the one before.
-    decoded: Vec<Decoded>,
+    /// Batches that are read and decoded, and those before, whose packets go to their connections at the same time.
+    next: Vec<Decoded>,
+    before: Vec<Decoded>,
     /// Frames that came one by one.
     ahead: Ahead,
-}
-
-/// Frames of a batch, by number, that tell more than a packet of a connection.
-#[derive(Default)]
-struct Notable {
-    names: Vec<usize>,
-    links: BTreeSet<usize>,
 }
 
 impl Intake {
@@ -132,10 +124,8 @@ impl Intake {
             links: Table::default(),
             counts: Counts::default(),
             digest: Digest::default(),
-            next: Batch::default(),
-            current: Batch::default(),
-            before: Batch::default(),
-            decoded: Vec::new(),
+            next: Vec::new(),
+            before: Vec::new(),
             ahead: Ahead::default(),
         }
     }
@@ -221,48 +211,58 @@ impl Intake {
         })
     }
 
-    /// One step of all that is done with batches, each thing with another one; false where nothing is left.
-    fn step<E: Send>(&mut self, fill: impl FnOnce(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
-        let (mut next, current) = (std::mem::take(&mut self.next), std::mem::take(&mut self.current));
-        let options = self.options.clone();
-        next.clear();
-        let (filled, (decoded, ())) =
-            rayon::join(|| fill(&mut next), || rayon::join(|| decoded(&current, &options), || self.deliver()));
-        self.next = std::mem::replace(&mut self.before, current);
-        (self.current, self.decoded) = (next, decoded);
-        filled?;
-        Ok(!self.current.is_empty() || !self.before.is_empty())
+    /// One step of all that is done with batches: some are read and decoded while those before are delivered. False where
+    /// nothing is left.
+    fn step<E: Send>(&mut self, fill: impl FnMut(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
+        let (mut next, options) = (std::mem::take(&mut self.next), self.options.clone());
+        next.resize_with(BATCHES, Decoded::default);
+        let line = Line::new(&mut next, fill);
+        rayon::join(|| line.decode_all(&options), || self.deliver());
+        let ended = line.end();
+        next.truncate(next.iter().take_while(|decoded| !decoded.batch.is_empty()).count());
+        self.next = std::mem::replace(&mut self.before, next);
+        ended?;
+        Ok(!self.before.is_empty())
     }
 
-    /// Takes what was decoded of a batch to where it belongs.
+    /// Takes what was decoded to where it belongs.
     fn deliver(&mut self) {
-        let mut parts = std::mem::take(&mut self.decoded);
-        for part in &mut parts {
-            part.join_fragments(&mut self.fragments);
+        for decoded in &mut self.before {
+            decoded.join_fragments(&mut self.fragments);
         }
-        let notable = track(&mut self.shards, &parts);
-        self.count(&parts);
-        self.hear(&notable);
+        for decoded in &self.before {
+            self.counts.join(&decoded.counts);
+            self.digest.then(decoded.digest);
+            self.links.add_places(&decoded.places);
+        }
+        self.hear_names();
+        let news = track(&mut self.shards, &self.before);
+        self.hear_links(&news);
     }
 
-    fn count(&mut self, parts: &[Decoded]) {
-        for part in parts {
-            self.counts.join(&part.counts);
-            self.digest.then(part.digest);
-            self.links.add_places(&part.places);
-        }
-    }
-
-    /// Hears what the frames of a batch tell beside their connections, in their order.
-    fn hear(&mut self, notable: &Notable) {
-        let Self { before, names, links, options, .. } = self;
-        for frame in notable.names.iter().filter_map(|n| before.get(*n)) {
-            if let Ok(packet) = decode_with(&frame, options) {
-                names.take(frame.time, &packet);
+    /// Hears the names that are told, in the order of their frames.
+    fn hear_names(&mut self) {
+        for Decoded { batch, names, .. } in &self.before {
+            for frame in names.iter().filter_map(|n| batch.get(*n)) {
+                if let Ok(packet) = decode_with(&frame, &self.options) {
+                    self.names.take(frame.time, &packet);
+                }
             }
         }
-        for frame in notable.links.iter().filter_map(|n| before.get(*n)) {
-            links.hear(&frame);
+    }
+
+    /// Hears what the first frames of connections, and others by themselves, tell of their links, in their order.
+    fn hear_links(&mut self, news: &[Vec<Vec<usize>>]) {
+        let mut numbers: Vec<usize> = Vec::new();
+        for (nth, Decoded { batch, links, .. }) in self.before.iter().enumerate() {
+            numbers.clear();
+            numbers.extend(links);
+            numbers.extend(news.iter().filter_map(|of_shard| of_shard.get(nth)).flatten());
+            numbers.sort_unstable();
+            numbers.dedup();
+            for frame in numbers.iter().filter_map(|n| batch.get(*n)) {
+                self.links.hear(&frame);
+            }
         }
     }
 
@@ -386,24 +386,17 @@ impl Intake {
     }
 }
 
-/// Decodes a batch in parts.
-fn decoded(batch: &Batch, options: &Options) -> Vec<Decoded> {
-    let size = batch.len().div_ceil(PARTS).max(1);
-    let edge = |n: usize| (n * size).min(batch.len());
-    (0..PARTS).into_par_iter().map(|n| Decoded::of(batch, edge(n)..edge(n + 1), options)).collect()
-}
-
-/// Takes the packets to their connections, each shard for itself; tells which frames are worth hearing.
-fn track(shards: &mut [Tracker], parts: &[Decoded]) -> Notable {
+/// Takes the packets to their connections, each shard for itself; tells by shard and batch which frames are news.
+fn track(shards: &mut [Tracker], batches: &[Decoded]) -> Vec<Vec<Vec<usize>>> {
     let of_shard = |(shard, tracker): (usize, &mut Tracker)| {
-        let mut news: Vec<usize> = Vec::new();
-        for packets in parts.iter().filter_map(|part| part.by_shard.get(shard)) {
-            tracker.ingest_all(packets, |number| news.push(number as usize));
-        }
-        news
+        let of_batch = |decoded: &Decoded| {
+            let mut news: Vec<usize> = Vec::new();
+            if let Some(packets) = decoded.by_shard.get(shard) {
+                tracker.ingest_all(packets, |number| news.push(number as usize));
+            }
+            news
+        };
+        batches.iter().map(of_batch).collect()
     };
-    let news: Vec<Vec<usize>> = shards.par_iter_mut().enumerate().map(of_shard).collect();
-    let of_parts = parts.iter().flat_map(|part| part.links.iter().copied());
-    let names = parts.iter().flat_map(|part| part.names.iter().copied()).collect();
-    Notable { names, links: news.into_iter().flatten().chain(of_parts).collect() }
+    shards.par_iter_mut().enumerate().map(of_shard).collect()
 }

@@ -239,26 +239,46 @@ impl Table {
 
     /// What is new since this was last asked, with the counts of all so far; in order.
     pub fn news(&mut self) -> Vec<LinkSighting> {
-        let mut news = Vec::new();
-        let mut tell = |row: &mut Row, key: &dyn Fn() -> LinkKey| {
-            if std::mem::take(&mut row.has_news) {
-                let Row { span, packets, received, hops, .. } = *row;
-                news.push(LinkSighting { key: key(), span, packets, received, hops });
-            }
-        };
-        for (place, row) in &mut self.places {
-            tell(row, &|| place.key(place.medium));
+        let (names, ranks) = named(&self.places);
+        let rank = |place: PlaceId| ranks.get(place.0 as usize).copied().unwrap_or_default();
+        let mut news: Vec<(usize, Key, Row)> = Vec::new();
+        for ((place, row), number) in self.places.iter_mut().zip(0..) {
+            let key = Key { place: PlaceId(number), how: place.medium, mac: Mac::default(), address: None, prefix: 0 };
+            news.extend(row.news().map(|row| (rank(key.place), key, row)));
         }
         for (key, row) in &mut self.rows {
-            let Some((place, _)) = self.places.get(key.place.0 as usize) else { continue };
-            let Key { how, mac, address, prefix, .. } = *key;
-            tell(row, &|| LinkKey { mac, address, prefix, ..place.key(how) });
+            news.extend(row.news().map(|row| (rank(key.place), *key, row)));
         }
-        if let Some(row) = &mut self.left_out {
-            tell(row, &|| Place::NOWHERE.key(How::LeftOut));
+        // by numbers in place of names: there may be as many as the table holds
+        news.sort_unstable_by_key(|(rank, Key { how, mac, address, prefix, place }, _)| {
+            (*rank, *how, *mac, *address, *prefix, place.0)
+        });
+        let mut told = Vec::with_capacity(news.len() + 1);
+        told.extend(news.into_iter().filter_map(|(rank, key, row)| Some(row.sighting(key.link(names.get(rank)?)))));
+        if let Some(row) = self.left_out.as_mut().and_then(Row::news) {
+            let left_out = row.sighting(Place::NOWHERE.key(How::LeftOut));
+            let at = told.partition_point(|known| known.key < left_out.key);
+            told.insert(at, left_out);
         }
-        news.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        news
+        told
+    }
+}
+
+/// What the interfaces and tags of places are called, in order, and for each place which of them is its.
+fn named(places: &[(Place, Row)]) -> (Vec<LinkKey>, Vec<usize>) {
+    let keys: Vec<LinkKey> = places.iter().map(|(place, _)| place.key(How::Frame)).collect();
+    let mut names = keys.clone();
+    names.sort_unstable();
+    names.dedup();
+    let ranks = keys.iter().map(|key| names.partition_point(|name| name < key)).collect();
+    (names, ranks)
+}
+
+impl Key {
+    /// The whole of it, at an interface and tags with their names.
+    fn link(self, at: &LinkKey) -> LinkKey {
+        let Self { how, mac, address, prefix, .. } = self;
+        LinkKey { interface: at.interface.clone(), vlans: at.vlans.clone(), how, mac, address, prefix }
     }
 }
 
@@ -347,6 +367,16 @@ impl Row {
     /// One frame.
     fn of(frame: &Frame<'_>) -> Self {
         Self { span: Span::at(frame.time), packets: 1, received: 0, hops: Hops::default(), has_news: true }
+    }
+
+    /// Itself, where it was not told since it changed.
+    fn news(&mut self) -> Option<Self> {
+        std::mem::take(&mut self.has_news).then_some(*self)
+    }
+
+    fn sighting(self, key: LinkKey) -> LinkSighting {
+        let Self { span, packets, received, hops, .. } = self;
+        LinkSighting { key, span, packets, received, hops }
     }
 
     fn join(&mut self, later: &Self) {

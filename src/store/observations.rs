@@ -221,12 +221,21 @@ impl Merge {
         Self { cursors: places.chunk_by(|a, b| (a.hour, a.batch) == (b.hour, b.batch)).map(cursor).collect() }
     }
 
-    /// The next observation in the order of the keys, whole.
-    async fn next(&mut self, connection: &mut SqliteConnection) -> Result<Option<Observation>, StoreError> {
+    /// Reads on where a part is used up; what has no more is left out.
+    async fn fill(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        if self.cursors.iter_mut().all(|cursor| cursor.rows.peek().is_some()) {
+            return Ok(());
+        }
         for cursor in &mut self.cursors {
             cursor.fill(connection).await?;
         }
         self.cursors.retain_mut(|cursor| cursor.rows.peek().is_some());
+        Ok(())
+    }
+
+    /// The next observation in the order of the keys, whole.
+    async fn next(&mut self, connection: &mut SqliteConnection) -> Result<Option<Observation>, StoreError> {
+        self.fill(connection).await?;
         if let [only] = &mut self.cursors[..] {
             return Ok(only.rows.next());
         }
@@ -245,10 +254,7 @@ impl Merge {
 impl Merge {
     /// Of several hours: what they saw between the next two ends, in their order; none where there is no more.
     pub async fn next_of_day(&mut self, connection: &mut SqliteConnection) -> Result<Vec<Observation>, StoreError> {
-        for cursor in &mut self.cursors {
-            cursor.fill(connection).await?;
-        }
-        self.cursors.retain_mut(|cursor| cursor.rows.peek().is_some());
+        self.fill(connection).await?;
         let heads = self.cursors.iter_mut().filter_map(|cursor| cursor.rows.peek());
         let Some(first) = heads.map(|head| &head.key).min_by(|a, b| ends(a).cmp(&ends(b))).cloned() else {
             return Ok(Vec::new());

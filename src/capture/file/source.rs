@@ -3,8 +3,8 @@ use std::{
     ops::Range,
 };
 
-/// Room for the largest block, and enough that threads which share a batch seldom wait for each other.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Room for the largest block twice, and little enough that what was read is still at hand when it is decoded.
+const BUFFER_BYTES: usize = 1 << 19;
 
 /// Bytes of a file through one buffer of fixed size. While it is pinned, what was taken stays where it is.
 pub struct Source<R> {
