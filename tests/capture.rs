@@ -26,7 +26,6 @@ fn what_passes_while_it_watches_is_in_the_store_when_it_is_told_to_stop() {
         let flowmap = Flowmap::new();
         let mut daemon = lab.watch(&flowmap, &["fm0"]);
         lab.talk();
-        thread::sleep(Duration::from_millis(500));
         daemon.signal(signal);
         let (code, took) = daemon.wait();
         assert_eq!(code, 0, "{signal}: {}", daemon.said);
@@ -62,7 +61,6 @@ fn several_interfaces_and_all_of_them_give_each_connection_once() {
         let flowmap = Flowmap::new();
         let mut daemon = lab.watch(&flowmap, interfaces);
         lab.talk();
-        thread::sleep(Duration::from_millis(500));
         daemon.stop();
         assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected(), "{interfaces:?}");
         if interfaces == ["any"] {
@@ -98,7 +96,6 @@ fn an_interface_that_goes_away_is_waited_for_and_watched_again() {
     lab.cable("fm0", 9);
     daemon.hear("fm0 is back");
     lab.talk();
-    thread::sleep(Duration::from_millis(500));
     assert!(lab.figures("/metrics").contains("flowmap_interface_gone_total{interface=\"fm0\"} 1\n"));
     daemon.stop();
     assert_eq!(daemon.said.matches("waiting for it").count(), 1, "{}", daemon.said);
@@ -122,7 +119,6 @@ send(struct.pack('!HH', 0x8100, 10), 1001)
 send(struct.pack('!HHHH', 0x88a8, 100, 0x8100, 20), 1002)
 send(struct.pack('!HHHH', 0x8100, 7, 0x8100, 8), 1003)",
     );
-    thread::sleep(Duration::from_millis(500));
     daemon.stop();
     let flows = flowmap.json(&["--db", &common::text(&flowmap.path("store.db")), "flows", "--by", "address"]);
     let vlans = |port: u64| {
@@ -152,7 +148,6 @@ while True: server.accept()[0].sendall(bytes(20_000_000))",
 c = socket.create_connection(('10.9.0.2', 8081)); n = 0
 while n < 20_000_000: n += len(c.recv(1 << 16))",
     );
-    thread::sleep(Duration::from_millis(500));
     daemon.stop();
     let store = flowmap.path("store.db");
     let mut wanted = expected();

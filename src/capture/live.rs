@@ -71,6 +71,8 @@ const SLL: Linktype = Linktype(113);
 
 /// How long the kernel may gather packets before it hands them over.
 const READ_TIMEOUT: Duration = Duration::from_millis(200);
+/// After this time what came before it is handed over.
+pub const HANDED_OVER: Duration = Duration::from_millis(300);
 /// How long a read may wait, and so how long a stop may take. libpcap itself waits until a packet comes (its own timeout
 /// ends no wait on Linux, where it is the kernel's for a block that is not full).
 const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };

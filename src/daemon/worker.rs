@@ -16,7 +16,7 @@ use super::{InterfaceFigures, Options, figures::Shared};
 use crate::{
     capture::{
         Drops, LIGHT_SHARE,
-        live::{LiveCapture, LiveOptions},
+        live::{HANDED_OVER, LiveCapture, LiveOptions},
     },
     connection::{Bound, Limits},
     intake::Intake,
@@ -33,6 +33,8 @@ const CONNECTIONS_PER_STEP: usize = 512;
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the thread sleeps where there is no interface, before it looks whether to stop.
 const NAP: Duration = Duration::from_millis(200);
+/// What a handle holds from before it is left is read for no longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 /// An interface that went away is looked for after this time, then after twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Not later than this.
@@ -138,6 +140,9 @@ impl Worker {
                 self.flush_some();
             }
         }
+        if let Source::Open(capture) = &mut self.source {
+            take_rest(capture, now(), (&mut self.intake, &mut self.figures));
+        }
         while self.intake.is_flushing() {
             self.flush_some();
         }
@@ -193,13 +198,7 @@ impl Worker {
         match LiveCapture::open(&self.interface, &live) {
             Ok(new) => {
                 self.from = now();
-                while let Ok(Some(frame)) = old.next_frame() {
-                    if frame.time >= self.from {
-                        break;
-                    }
-                    self.figures.bytes += u64::from(frame.wire_length);
-                    self.intake.take_soon(&frame);
-                }
+                take_rest(old, self.from, (&mut self.intake, &mut self.figures));
                 self.drops_before = self.drops_before.plus(old.drops());
                 self.drops_now = Drops::default();
                 self.live = live;
@@ -303,6 +302,22 @@ impl Worker {
         let flush = Flush { run: self.run.clone(), observations, learnt, pending: self.pending.clone() };
         // the writer ends after its senders: it is there
         let _ = self.outbox.send(flush);
+    }
+}
+
+/// Takes in what a handle still holds from before a moment, also what the kernel has not handed over yet.
+fn take_rest(capture: &mut LiveCapture, before: Timestamp, (intake, figures): (&mut Intake, &mut InterfaceFigures)) {
+    let begun = Instant::now();
+    while begun.elapsed() < LONGEST_REST {
+        match capture.next_frame() {
+            Ok(Some(frame)) if frame.time < before => {
+                figures.bytes += u64::from(frame.wire_length);
+                intake.take_soon(&frame);
+            }
+            Ok(None) if begun.elapsed() < HANDED_OVER => capture.wait(),
+            // what came later is another's, or is not asked for any more
+            _ => return,
+        }
     }
 }
 

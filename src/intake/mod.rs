@@ -2,7 +2,7 @@
 //! lost, in one value.
 //!
 //! Frames come one by one from an interface, or in batches from files. Batches are worked on side by side: what is made of
-//! one frame by itself, in parts; the connections, in shards by their ends. How many threads there are changes nothing of
+//! one frame by itself, batch by batch; the connections, in shards by their ends. How many threads there are changes nothing of
 //! what comes out, for the shards are always as many.
 
 mod ahead;
