@@ -140,6 +140,7 @@ lint: ## format, lints, and the pure rooms built alone
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
+	@cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null # its lock file is a part of the clone
 
 check-policies-out: policies-out ## fail where policies-out/ is not what the samples give
 	@scripts/unchanged.sh policies-out
