@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use tokio::task::spawn_blocking;
 
 use super::{
     Fault,
@@ -18,11 +19,12 @@ use crate::{
     },
     connection::Limits,
     intake::{Counts, Intake},
-    store::{Learnt, Loss, Run, RunId, Store, Written, content_id},
+    model::Observation,
+    store::{Learnt, Loss, Run, RunId, Store, StoreError, Written, content_id},
 };
 
-/// Traces of ended connections that are held in memory before they are written: some 60 MB.
-const MAX_WAITING: usize = 262_144;
+/// Traces of ended connections that are held in memory before they are written: some 30 MB, and as much while that is done.
+const MAX_WAITING: usize = 131_072;
 
 /// Imports one capture.
 pub(super) async fn file(
@@ -36,8 +38,18 @@ pub(super) async fn file(
     let mut reading = Reading { reader, damage: None };
     let mut intake = Intake::of_batches(Limits::default()).with_options(options.decode.clone());
     let mut writer = store.begin_run().await?;
-    while intake.take_batches(MAX_WAITING, |batch| reading.fill(batch)).map_err(|error| unreadable(&name, &error))? {
-        writer.write(&intake.drain()).await?;
+    let mut rows: Vec<Observation> = Vec::new();
+    loop {
+        let read_on = move || {
+            let more = intake.take_batches(MAX_WAITING, |batch| reading.fill(batch));
+            (more, intake, reading)
+        };
+        let more;
+        (more, intake, reading) = beside(read_on, writer.write(&rows)).await?;
+        if !more.map_err(|error| unreadable(&name, &error))? {
+            break;
+        }
+        rows = intake.drain();
     }
     if options.strict {
         reading.refuse_damage(&name, &intake.counts())?;
@@ -46,17 +58,27 @@ pub(super) async fn file(
     if let Some(known) = writer.identify(&run).await? {
         return Ok((run, Written::Known(Box::new(known))));
     }
-    loop {
-        let some = intake.end_some();
-        if some.is_empty() {
-            break;
-        }
-        writer.write(&some).await?;
+    rows = intake.end_some();
+    while !rows.is_empty() {
+        let end_more = move || (intake.end_some(), intake);
+        let next;
+        (next, intake) = beside(end_more, writer.write(&rows)).await?;
+        rows = next;
     }
     run.sweeps = intake.sweeps();
     let learnt = Learnt { names: intake.names(), links: intake.links() };
     let written = writer.with(learnt).finish(&mut run, &[]).await.with_context(|| name)?;
     Ok((run, written))
+}
+
+/// Works in another thread while something is written.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    writing: impl Future<Output = Result<(), StoreError>>,
+) -> anyhow::Result<T> {
+    let (done, written) = tokio::join!(spawn_blocking(work), writing);
+    written?;
+    Ok(done?)
 }
 
 /// A capture that is read as far as it can be.

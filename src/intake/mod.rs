@@ -93,9 +93,13 @@ pub struct Intake {
     links: Table,
     counts: Counts,
     digest: Digest,
-    /// Batches that are read and decoded, and those before, whose packets go to their connections at the same time.
+    /// Batches that are read and decoded, those before, whose packets go to their connections at the same time, and those
+    /// before them, of which is heard what they told of their links.
     next: Vec<Decoded>,
-    before: Vec<Decoded>,
+    tracked: Vec<Decoded>,
+    heard: Vec<Decoded>,
+    /// Of these the frames that are worth hearing.
+    news: News,
     /// Frames that came one by one.
     ahead: Ahead,
 }
@@ -125,7 +129,9 @@ impl Intake {
             counts: Counts::default(),
             digest: Digest::default(),
             next: Vec::new(),
-            before: Vec::new(),
+            tracked: Vec::new(),
+            heard: Vec::new(),
+            news: News::new(),
             ahead: Ahead::default(),
         }
     }
@@ -211,8 +217,8 @@ impl Intake {
         })
     }
 
-    /// One step of all that is done with batches: some are read and decoded while those before are delivered. False where
-    /// nothing is left.
+    /// One step of all that is done with batches: some are read and decoded, those before are delivered. False where nothing is
+    /// left.
     fn step<E: Send>(&mut self, fill: impl FnMut(&mut Batch) -> Result<(), E> + Send) -> Result<bool, E> {
         let (mut next, options) = (std::mem::take(&mut self.next), self.options.clone());
         next.resize_with(BATCHES, Decoded::default);
@@ -220,48 +226,35 @@ impl Intake {
         rayon::join(|| line.decode_all(&options), || self.deliver());
         let ended = line.end();
         next.truncate(next.iter().take_while(|decoded| !decoded.batch.is_empty()).count());
-        self.next = std::mem::replace(&mut self.before, next);
+        let tracked = std::mem::replace(&mut self.tracked, next);
+        self.next = std::mem::replace(&mut self.heard, tracked);
         ended?;
-        Ok(!self.before.is_empty())
+        Ok(!self.tracked.is_empty() || !self.heard.is_empty())
     }
 
     /// Takes what was decoded to where it belongs.
     fn deliver(&mut self) {
-        for decoded in &mut self.before {
+        for decoded in &mut self.tracked {
             decoded.join_fragments(&mut self.fragments);
         }
-        for decoded in &self.before {
+        for decoded in &self.tracked {
             self.counts.join(&decoded.counts);
             self.digest.then(decoded.digest);
             self.links.add_places(&decoded.places);
         }
         self.hear_names();
-        let news = track(&mut self.shards, &self.before);
-        self.hear_links(&news);
+        let Self { shards, tracked, links, heard, news, .. } = self;
+        let (next, ()) = rayon::join(|| track(shards, tracked), || hear_links(links, heard, news));
+        self.news = next;
     }
 
     /// Hears the names that are told, in the order of their frames.
     fn hear_names(&mut self) {
-        for Decoded { batch, names, .. } in &self.before {
+        for Decoded { batch, names, .. } in &self.tracked {
             for frame in names.iter().filter_map(|n| batch.get(*n)) {
                 if let Ok(packet) = decode_with(&frame, &self.options) {
                     self.names.take(frame.time, &packet);
                 }
-            }
-        }
-    }
-
-    /// Hears what the first frames of connections, and others by themselves, tell of their links, in their order.
-    fn hear_links(&mut self, news: &[Vec<Vec<usize>>]) {
-        let mut numbers: Vec<usize> = Vec::new();
-        for (nth, Decoded { batch, links, .. }) in self.before.iter().enumerate() {
-            numbers.clear();
-            numbers.extend(links);
-            numbers.extend(news.iter().filter_map(|of_shard| of_shard.get(nth)).flatten());
-            numbers.sort_unstable();
-            numbers.dedup();
-            for frame in numbers.iter().filter_map(|n| batch.get(*n)) {
-                self.links.hear(&frame);
             }
         }
     }
@@ -386,8 +379,11 @@ impl Intake {
     }
 }
 
-/// Takes the packets to their connections, each shard for itself; tells by shard and batch which frames are news.
-fn track(shards: &mut [Tracker], batches: &[Decoded]) -> Vec<Vec<Vec<usize>>> {
+/// By shard and batch the frames that told a connection what it did not know.
+type News = Vec<Vec<Vec<usize>>>;
+
+/// Takes the packets to their connections, each shard for itself.
+fn track(shards: &mut [Tracker], batches: &[Decoded]) -> News {
     let of_shard = |(shard, tracker): (usize, &mut Tracker)| {
         let of_batch = |decoded: &Decoded| {
             let mut news: Vec<usize> = Vec::new();
@@ -399,4 +395,19 @@ fn track(shards: &mut [Tracker], batches: &[Decoded]) -> Vec<Vec<Vec<usize>>> {
         batches.iter().map(of_batch).collect()
     };
     shards.par_iter_mut().enumerate().map(of_shard).collect()
+}
+
+/// Hears what the first frames of connections, and others by themselves, tell of their links, in their order.
+fn hear_links(links: &mut Table, batches: &[Decoded], news: &News) {
+    let mut numbers: Vec<usize> = Vec::new();
+    for (nth, decoded) in batches.iter().enumerate() {
+        numbers.clear();
+        numbers.extend(&decoded.links);
+        numbers.extend(news.iter().filter_map(|of_shard| of_shard.get(nth)).flatten());
+        numbers.sort_unstable();
+        numbers.dedup();
+        for frame in numbers.iter().filter_map(|n| decoded.batch.get(*n)) {
+            links.hear(&frame);
+        }
+    }
 }
