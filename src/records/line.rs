@@ -45,23 +45,11 @@ impl<R: Read> Lines<R> {
             }
             self.number += 1;
             if self.buffer.last() != Some(&b'\n') && self.buffer.len() > MAX_BYTES {
-                self.skip_rest()?;
+                self.inner.skip_until(b'\n')?;
                 return Ok(Some(Text::TooLong));
             }
             if is_wanted(&self.buffer) {
                 return Ok(Some(Text::Whole(without_end(&self.buffer))));
-            }
-        }
-    }
-
-    fn skip_rest(&mut self) -> io::Result<()> {
-        loop {
-            let chunk = self.inner.fill_buf()?;
-            let end = chunk.iter().position(|byte| *byte == b'\n');
-            let (count, is_end) = (end.map_or(chunk.len(), |end| end + 1), end.is_some() || chunk.is_empty());
-            self.inner.consume(count);
-            if is_end {
-                return Ok(());
             }
         }
     }

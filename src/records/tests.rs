@@ -52,6 +52,30 @@ fn a_header_without_a_column_that_every_record_needs_says_which() {
     assert_eq!(error("src_ip,client,dst_ip,proto,port\n"), "two columns for the client");
 }
 
+/// Gives a little each second time it is asked, and is interrupted in between.
+struct Interrupted<'t>(&'t [u8], bool);
+
+impl std::io::Read for Interrupted<'_> {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = !self.1;
+        let end = room.len().min(4_096);
+        if self.1 {
+            Err(std::io::ErrorKind::Interrupted.into())
+        } else {
+            std::io::Read::read(&mut self.0, &mut room[..end])
+        }
+    }
+}
+
+#[test]
+fn an_interruption_ends_no_reading_also_in_a_line_that_is_too_long() {
+    let long = "9".repeat(200_000);
+    let text = format!("client,server,proto,port\n{long}\n10.0.0.1,10.0.0.2,udp,53\n");
+    let mut reader = Reader::new(Format::Csv, Interrupted(text.as_bytes(), false)).unwrap();
+    let lines: Vec<Line> = std::iter::from_fn(|| reader.next_line().unwrap()).collect();
+    assert!(matches!(&lines[..], [Line::Damaged { line: 2, .. }, Line::Flow(_)]), "{lines:?}");
+}
+
 #[test]
 fn what_is_no_header_of_flows_is_no_flow_log() {
     for text in
