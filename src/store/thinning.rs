@@ -39,13 +39,15 @@ impl Store {
                 None => return Ok(false),
             },
         };
-        let is_done = thinning.go_on(&mut transaction).await?;
-        if is_done {
+        let rest = if thinning.go_on(&mut transaction).await? {
             thinning.finish(&mut transaction).await?;
+            None
         } else {
-            *going_on = Some(thinning);
-        }
+            Some(thinning)
+        };
         transaction.commit().await?;
+        // only now: what was not committed would be missing in the day
+        *going_on = rest;
         Ok(true)
     }
 
