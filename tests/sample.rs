@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, process::Command};
 
 use common::{Flowmap, sample};
 use serde_json::Value;
@@ -72,6 +72,34 @@ fn the_same_connection_seen_by_several_sensors_counts_once() {
     };
     assert_eq!(connections(&alone).len(), 1);
     assert_eq!(connections(&alone), connections(&all));
+}
+
+/// On a terminal rows go on below; in a pipe each is a line, whatever is said of columns there.
+#[test]
+fn the_wide_list_fits_a_terminal_of_a_hundred_columns() {
+    let flowmap = Flowmap::with_sample();
+    let binary = env!("CARGO_BIN_EXE_flowmap");
+    let at = |columns: usize, output: &str| {
+        let store = common::text(&flowmap.path("flowmap.db"));
+        let line = format!("stty cols {columns}; {binary} --db {store} flows -n production -o {output}");
+        let script =
+            Command::new("script").args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").output().unwrap();
+        assert!(script.status.success());
+        String::from_utf8(script.stdout).unwrap().replace('\r', "")
+    };
+    let piped = flowmap.ok(&["flows", "-n", "production", "-o", "wide"]).stdout;
+    let (narrow, roomy) = (at(100, "wide"), at(300, "wide"));
+    assert_eq!(roomy, piped);
+    assert!(narrow.lines().all(|line| line.len() <= 100), "{narrow}");
+    let words = |text: &str| {
+        let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    assert_eq!(words(&narrow), words(&piped), "nothing is left out");
+    let (first, rest) = narrow.split_once('\n').unwrap();
+    assert!(first.starts_with("CLIENT") && rest.starts_with("    "), "{narrow}");
+    assert_eq!(at(100, "table"), flowmap.ok(&["flows", "-n", "production"]).stdout);
 }
 
 #[test]

@@ -10,6 +10,11 @@ use tabled::{
 
 use super::{common::Output, fault::printable};
 
+/// Blanks between columns.
+const BETWEEN: usize = 2;
+/// Before what goes on from the line above.
+const BELOW: &str = "    ";
+
 /// Rows under a header, and which columns are numbers.
 pub(super) struct Table {
     header: Vec<&'static str>,
@@ -36,10 +41,15 @@ impl Table {
     pub fn without_empty_columns(self) -> Self {
         let is_used = |column: &usize| self.rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()));
         let used: Vec<usize> = (0..self.header.len()).filter(is_used).collect();
-        let kept = |row: &Vec<String>| used.iter().filter_map(|column| row.get(*column).cloned()).collect();
+        self.part(&used)
+    }
+
+    /// These columns of it.
+    fn part(&self, columns: &[usize]) -> Self {
+        let kept = |row: &Vec<String>| columns.iter().filter_map(|column| row.get(*column).cloned()).collect();
         Self {
-            header: used.iter().filter_map(|column| self.header.get(*column).copied()).collect(),
-            numeric: (0..used.len()).filter(|place| self.numeric.contains(&used[*place])).collect(),
+            header: columns.iter().filter_map(|column| self.header.get(*column).copied()).collect(),
+            numeric: (0..columns.len()).filter(|place| self.numeric.contains(&columns[*place])).collect(),
             rows: self.rows.iter().map(kept).collect(),
         }
     }
@@ -52,13 +62,44 @@ impl Table {
             builder.push_record(row.iter().map(|cell| printable(cell).replace('\n', " ")));
         }
         let mut table = builder.build();
-        table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+        table.with(Style::empty()).with(Padding::new(0, BETWEEN, 0, 0));
         for column in &self.numeric {
             table.modify(Columns::one(*column), Alignment::right());
         }
         let lines = table.to_string();
         let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
         lines.join("\n") + "\n"
+    }
+
+    /// The same within so many columns of a terminal: a row that does not fit goes on in lines below, behind an indent.
+    fn text_within(&self, width: usize) -> String {
+        let parts: Vec<String> = self.split(width).iter().map(|columns| self.part(columns).text()).collect();
+        let mut parts: Vec<std::str::Lines<'_>> = parts.iter().map(|part| part.lines()).collect();
+        let mut text = String::new();
+        for _ in 0..=self.rows.len() {
+            let lines = parts.iter_mut().map(|lines| lines.next().unwrap_or_default());
+            for (n, line) in lines.enumerate().filter(|(n, line)| *n == 0 || !line.is_empty()) {
+                text.extend([if n == 0 { "" } else { BELOW }, line, "\n"]);
+            }
+        }
+        text
+    }
+
+    /// Its columns by the lines that they go to.
+    fn split(&self, width: usize) -> Vec<Vec<usize>> {
+        let mut lines: Vec<Vec<usize>> = vec![Vec::new()];
+        let mut used = 0;
+        for (n, name) in self.header.iter().enumerate() {
+            let cells = self.rows.iter().filter_map(|row| row.get(n)).map(|cell| printable(cell).chars().count());
+            let wanted = cells.max().unwrap_or_default().max(name.len());
+            if used > 0 && used + wanted > width {
+                lines.push(Vec::new());
+                used = BELOW.len();
+            }
+            used += wanted + BETWEEN;
+            lines.last_mut().into_iter().for_each(|line| line.push(n));
+        }
+        lines
     }
 
     fn csv(&self) -> io::Result<Vec<u8>> {
@@ -81,9 +122,16 @@ pub(super) fn list<T: Serialize>(output: Output, json: &T, table: &Table, empty:
                 warnln!("{empty}");
                 return Ok(());
             }
-            text(table.text().as_bytes())
+            let table = terminal_width().map_or_else(|| table.text(), |width| table.text_within(width));
+            text(table.as_bytes())
         }
     }
+}
+
+/// Columns of the terminal that stdout is, if it is one and tells.
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Prints a value as indented JSON.
