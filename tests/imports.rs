@@ -116,6 +116,40 @@ fn what_is_whole_of_a_compressed_capture_that_was_cut_is_used() {
 }
 
 #[test]
+fn what_is_whole_of_a_compressed_flow_log_that_was_cut_is_used() {
+    let record =
+        |n: u32| format!("10.{}.{}.{},10.0.0.9,tcp,{}\n", n / 251 % 256, n * 7 % 256, n * 13 % 251, n % 60_000);
+    for count in [300, 60_000] {
+        let flowmap = Flowmap::new();
+        let text = (0..count).map(record).fold("client,server,proto,port\n".to_owned(), |text, line| text + &line);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        let (gzip, zstd) = (gzip.finish().unwrap(), zstd::encode_all(text.as_bytes(), 1).unwrap());
+        for (name, bytes) in [("cut.gz", gzip), ("cut.zst", zstd)] {
+            flowmap.write(name, &bytes[..bytes.len() * 3 / 4]);
+            if name == "cut.zst" && count == 300 {
+                // one block of it, of which nothing came out
+                flowmap.run(&["import", name]).is_an_error(&["cut.zst: "]);
+                continue;
+            }
+            flowmap
+                .run(&["import", "--strict", name])
+                .is_an_error(&["its compression is damaged", "hint: without --strict"]);
+            let told = flowmap.ok(&["import", name]).stderr;
+            assert!(
+                told.contains("its compression is damaged") && told.contains("what stands before is used"),
+                "{told}"
+            );
+            let runs = flowmap.json(&["runs"]);
+            let run = runs.as_array().unwrap().iter().find(|run| run["source"] == name).unwrap();
+            let used = run["decoded"].as_u64().unwrap();
+            assert!(used > u64::from(count) / 2 && used < u64::from(count), "{run}");
+            assert!(run["damage"].as_str().unwrap().contains("compression"), "{run}");
+        }
+    }
+}
+
+#[test]
 fn packets_are_told_by_kind_and_every_one_has_a_protocol() {
     let flowmap = Flowmap::new();
     let told = flowmap.ok(&["import", &sample("node-1.pcap"), &sample("node-2.pcap")]);

@@ -161,12 +161,30 @@ fn decompressed(inner: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>>
     })
 }
 
-/// The first bytes, and the whole with them. Fewer only where the file is shorter.
+/// The first bytes, and the whole with them. Fewer only where the file is shorter, or its compression is damaged.
 fn peeked(mut inner: Box<dyn Read + Send>, count: usize) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut head = Vec::new();
-    inner.by_ref().take(count as u64).read_to_end(&mut head)?;
-    let all = io::Cursor::new(head.clone()).chain(inner);
+    let rest: Box<dyn Read + Send> = match inner.by_ref().take(count as u64).read_to_end(&mut head) {
+        Ok(_) => inner,
+        Err(error) if is_damage(&error) && !head.is_empty() => Box::new(Broken(Some(error))),
+        Err(error) => return Err(error),
+    };
+    let all = io::Cursor::new(head.clone()).chain(rest);
     Ok((head, Box::new(all)))
+}
+
+/// Whether it is not the system's word but a decompressor's: what came out before is whole.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    error.raw_os_error().is_none()
+}
+
+/// The place at which a compressed file is damaged.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// A file that cannot be read, with the cure where one is known.

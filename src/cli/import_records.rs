@@ -1,6 +1,10 @@
 //! Flow logs into the store.
 
-use std::{collections::BTreeMap, io::Read, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    path::Path,
+};
 
 use anyhow::Context;
 use foldhash::HashMap;
@@ -34,7 +38,7 @@ pub(super) async fn file(
     let mut rows = Rows::default();
     let mut tally = Tally::default();
     let mut names = Gatherer::default();
-    while let Some(line) = reader.next_line().map_err(|error| unreadable(&name, &error))? {
+    while let Some(line) = next_line(&mut reader, &mut tally.broken).map_err(|error| unreadable(&name, &error))? {
         match line {
             Line::Flow(record) => {
                 tally.used += 1;
@@ -59,6 +63,9 @@ pub(super) async fn file(
             writer.write(&rows.take()).await?;
         }
     }
+    if let Some(broken) = tally.broken.as_ref().filter(|_| options.strict) {
+        return Err(Fault::new(&name, broken).hint("without --strict what is whole is used").into());
+    }
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
     let mut run = tally.run(id, path, options);
     run.loss.bounds = reader.notes().into_iter().map(|(note, count)| (note.to_owned(), count)).collect();
@@ -68,6 +75,17 @@ pub(super) async fn file(
     let written = finish(writer, &mut run, rows).await.with_context(|| name.clone())?;
     tally.tell(&run, &written);
     Ok((run, written))
+}
+
+/// The next line; none where the file ends, or its compression is damaged.
+fn next_line<R: Read>(reader: &mut Reader<R>, broken: &mut Option<String>) -> io::Result<Option<Line>> {
+    match reader.next_line() {
+        Err(error) if import::is_damage(&error) => {
+            *broken = Some(format!("its compression is damaged ({error})"));
+            Ok(None)
+        }
+        other => other,
+    }
 }
 
 fn hear(names: &mut Gatherer, time: Timestamp, answers: &Answers) {
@@ -107,6 +125,8 @@ struct Tally {
     span: Option<Span>,
     /// The first that were damaged, as they are told.
     told: Vec<String>,
+    /// Why the file ends before its end.
+    broken: Option<String>,
 }
 
 impl Tally {
@@ -132,7 +152,7 @@ impl Tally {
             packets: self.used + self.not_used.values().sum::<u64>(),
             decoded: self.used,
             kinds: BTreeMap::new(),
-            loss: Loss { not_decoded: self.not_used.clone(), ..Loss::default() },
+            loss: Loss { not_decoded: self.not_used.clone(), damage: self.broken.clone(), ..Loss::default() },
             first_packet: self.span.map(|span| span.first),
             last_packet: self.span.map(|span| span.last),
             sweeps: Vec::new(),
