@@ -103,6 +103,11 @@ fn a_port_of_vxlan_that_is_not_the_usual_is_read_where_it_is_named() {
     assert_eq!(listed(&["--vxlan-port", "9998", "--vxlan-port", "9999", "--from", "it.pcap"]), inside);
     flowmap.ok(&["import", "--vxlan-port", "9999", "it.pcap"]);
     assert_eq!(listed(&[]), inside);
+    // other ports are no other capture: how to read it anew is told
+    let again = flowmap.ok(&["import", "--vxlan-port", "9998", "it.pcap"]).stderr;
+    let hint = again.lines().find_map(|line| line.split("take it back first: flowmap ").nth(1)).unwrap().to_owned();
+    flowmap.ok(&hint.split(' ').collect::<Vec<_>>());
+    assert!(!flowmap.ok(&["import", "it.pcap"]).stderr.contains("already in the store"));
     let refused = flowmap.run(&["import", "--vxlan-port", "0", "it.pcap"]);
     assert_eq!(refused.code, 2, "{refused:?}");
 }

@@ -77,7 +77,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         match result {
             Ok((run, written)) => {
                 if args.output.output != Output::Json {
-                    eprint!("{}", fault::printable(&summary(&run, &written)));
+                    eprint!("{}", fault::printable(&summary(&run, &written, &options)));
                 }
                 imported.push((run, written));
             }
@@ -242,11 +242,20 @@ impl Explained for FileError {
     }
 }
 
-fn summary(run: &Run, written: &Written) -> String {
+fn summary(run: &Run, written: &Written, options: &Options) -> String {
     let Run { source, packets, decoded, loss, .. } = run;
     if let Written::Known(known) = written {
         let name = if known.source == *source { String::new() } else { format!(" as {}", known.source) };
-        return format!("{source}: already in the store{name}, nothing added\n");
+        let mut text = format!("{source}: already in the store{name}, nothing added\n");
+        if !options.decode.vxlan_ports.is_empty() {
+            // what it was read with is not kept
+            let _ = writeln!(
+                text,
+                "hint: to read it with these VXLAN ports take it back first: flowmap runs rm {}",
+                known.id
+            );
+        }
+        return text;
     }
     // writing to a String cannot fail
     let [all, used, not_used] =
