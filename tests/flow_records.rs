@@ -45,6 +45,33 @@ fn records_become_dependencies_with_their_counts_and_times() {
 }
 
 #[test]
+fn the_largest_counts_add_up_and_larger_ones_are_damage() {
+    let (most, calls) = ((1_u64 << 53) - 1, (1_u64 << 36) - 1);
+    let row = |client: u32, hour: u32, bytes: u64, calls: u64| {
+        format!(
+            "10.0.0.{client},10.0.0.9,udp,53,{most},{bytes},{most},{calls},2026-09-21T{hour}:00:00Z,2026-09-21T{hour}:00:00Z\n"
+        )
+    };
+    let mut log = "client,server,proto,port,packets,bytes_to_server,bytes_to_client,connections,first_seen,last_seen\n"
+        .to_owned();
+    let rows = [row(1, 10, most, calls), row(1, 11, most, calls), row(2, 11, most, calls)];
+    rows.iter().chain([&row(3, 11, most + 1, 1), &row(4, 11, 1, calls + 1)]).for_each(|row| log += row);
+    let flowmap = Flowmap::new();
+    flowmap.write("flows.csv", log);
+    let told = flowmap.ok(&["import", "flows.csv"]).stderr;
+    assert!(
+        told.contains("is not a whole number below 2^53") && told.contains("is not a whole number below 2^36"),
+        "{told}"
+    );
+    let flows = flowmap.json(&["flows"]);
+    assert_eq!((&flows[0]["connections"], &flows[0]["packets"]), (&json!(2 * calls), &json!(2 * most)));
+    assert_eq!(flows.as_array().unwrap().len(), 2);
+    for command in [&["tiers"][..], &["status"], &["graph", "-o", "svg"], &["flows"], &["segments"]] {
+        flowmap.ok(command);
+    }
+}
+
+#[test]
 fn hours_are_counted_though_none_is_named() {
     let flowmap = Flowmap::new();
     flowmap.write(

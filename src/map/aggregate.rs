@@ -180,9 +180,11 @@ impl Sum {
             self.via.insert(Rc::unwrap_or_clone(via));
         }
         self.direction = self.direction.min(connection.direction);
-        self.packets += packets(connection, runs);
-        self.bytes_to_server += scaled(connection.from_client.total(runs).1, connection.weight);
-        self.bytes_to_client += scaled(connection.from_server.total(runs).1, connection.weight);
+        self.packets = self.packets.saturating_add(packets(connection, runs));
+        let bytes = scaled(connection.from_client.total(runs).1, connection.weight);
+        self.bytes_to_server = self.bytes_to_server.saturating_add(bytes);
+        let bytes = scaled(connection.from_server.total(runs).1, connection.weight);
+        self.bytes_to_client = self.bytes_to_client.saturating_add(bytes);
         self.span.join(connection.span);
         self.vlans.extend(connection.vlans.iter().cloned());
         self.tunnels.extend(connection.tunnels.iter().cloned());
@@ -252,7 +254,7 @@ impl Counts {
 /// Packets both ways.
 pub(super) fn packets(connection: &Connection, runs: &[Span]) -> u64 {
     let (packets, replies) = (connection.from_client.total(runs).0, connection.from_server.total(runs).0);
-    scaled(packets + replies, connection.weight)
+    scaled(packets.saturating_add(replies), connection.weight)
 }
 
 fn scaled(count: u64, weight: f64) -> u64 {

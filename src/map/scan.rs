@@ -67,7 +67,8 @@ fn strays(connections: &[Connection]) -> HashSet<(IpAddr, End)> {
     for connection in connections {
         let (client, server) = (connection.client.0, connection.server);
         if connection.protocol == Protocol::UDP {
-            *packets.entry((client, server)).or_default() += connection.from_client.most_packets();
+            let sum = packets.entry((client, server)).or_default();
+            *sum = sum.saturating_add(connection.from_client.most_packets());
         }
         if connection.from_server.most_packets() > 0 {
             heard.insert(client);

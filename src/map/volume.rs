@@ -72,7 +72,7 @@ impl Volume {
         let mut places: BTreeMap<(u16, u32), BTreeMap<usize, (u64, u64)>> = BTreeMap::new();
         for Share { stage, point, run, packets, bytes } in &self.0 {
             let sum = places.entry((*stage, *point)).or_default().entry(*run).or_default();
-            *sum = (sum.0 + packets, sum.1 + bytes);
+            *sum = (sum.0.saturating_add(*packets), sum.1.saturating_add(*bytes));
         }
         places.values().map(|by_run| fullest_row(by_run, runs)).max().unwrap_or_default()
     }
@@ -87,7 +87,7 @@ fn fullest_row(by_run: &BTreeMap<usize, (u64, u64)>, runs: &[Span]) -> (u64, u64
     let mut best: Vec<(u64, u64)> = Vec::with_capacity(row.len());
     for (n, (span, sum)) in row.iter().enumerate() {
         let before = (0..n).filter(|m| follows(*span, row[*m].0)).map(|m| best[m]).max().unwrap_or_default();
-        best.push((before.0 + sum.0, before.1 + sum.1));
+        best.push((before.0.saturating_add(sum.0), before.1.saturating_add(sum.1)));
     }
     best.into_iter().max().unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{
     Fault, FlowRecord, Line, MAX_SHOWN, RecordsError,
     line::{Lines, Text, fields, trimmed},
-    record::is_usable,
+    record::{MAX_CONNECTIONS, MAX_COUNT, is_usable},
 };
 use crate::model::{Outcome, Protocol, Span, Timestamp};
 
@@ -103,7 +103,9 @@ impl Columns {
             None if protocol.has_ports() => return Err(Fault::Missing(PORT.0)),
             None => 0,
         };
-        let number = |place, column| row.get(place, column, "a whole number", plain::<u64>);
+        let number = |place, column| row.get(place, column, "a whole number below 2^53", below::<MAX_COUNT>);
+        let connections =
+            row.get(self.connections, CONNECTIONS, "a whole number below 2^36", below::<MAX_CONNECTIONS>)?;
         let (to_server, to_client) = (number(self.to_server, TO_SERVER)?, number(self.to_client, TO_CLIENT)?);
         let bytes = number(self.bytes, BYTES)?;
         Ok(FlowRecord {
@@ -115,7 +117,7 @@ impl Columns {
             packets: number(self.packets, PACKETS)?,
             bytes_to_server: to_server.or(bytes).unwrap_or_default(),
             bytes_to_client: to_client.unwrap_or_default(),
-            connections: number(self.connections, CONNECTIONS)?.unwrap_or(1).max(1),
+            connections: connections.unwrap_or(1).max(1),
             span: self.span(&row)?,
             hours: row.get(self.hours, HOURS, "a whole number", plain)?,
             detail: None,
@@ -162,6 +164,10 @@ impl Row<'_> {
 
 fn plain<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
+}
+
+fn below<const END: u64>(text: &str) -> Option<u64> {
+    plain(text).filter(|count| *count < END)
 }
 
 fn address(text: &str) -> Option<IpAddr> {

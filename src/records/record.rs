@@ -15,6 +15,11 @@ pub(super) fn is_usable(time: Timestamp) -> bool {
     time.hour().is_named() && time.hour() < Hour(i32::MAX)
 }
 
+/// Packets and bytes of a record stay below this, as in JSON numbers that every reader takes (RFC 8259, section 6).
+pub(super) const MAX_COUNT: u64 = 1 << 53;
+/// Connections of a record stay below this: a quarter of a thousand million records of as many still add up.
+pub(super) const MAX_CONNECTIONS: u64 = 1 << 36;
+
 /// What a flow log says of the connections between a client and a port of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowRecord {

@@ -100,9 +100,7 @@ impl<'l> Columns<'l> {
     }
 
     fn count(&self, column: Column) -> Result<Option<u64>, Fault> {
-        /// No counter comes near it, and sums stay far from their limit.
-        const MAX_COUNT: u64 = 1 << 53;
-        self.read(column, "a count", |text| plain(text).filter(|count| *count < MAX_COUNT))
+        self.read(column, "a count", |text| plain(text).filter(|count| *count < super::super::record::MAX_COUNT))
     }
 }
 
