@@ -40,6 +40,23 @@ fn part(flowmap: &Flowmap, name: &str) -> String {
     rest.split("</details>").next().unwrap_or_default().to_owned()
 }
 
+/// Three workloads ask the same server: each policy tells what its own pods asked.
+#[test]
+fn a_policy_of_name_resolution_rests_on_what_its_own_pods_asked() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    let flows = flowmap.json(&["flows", "-n", "production"]);
+    for name in ["api", "debug", "web"] {
+        let asked = |flow: &&serde_json::Value| {
+            flow["client"]["name"] == format!("production/{name}") && flow["server"]["name"] == "kube-system/coredns"
+        };
+        let count: u64 =
+            flows.as_array().unwrap().iter().filter(asked).map(|it| it["connections"].as_u64().unwrap()).sum();
+        let part = part(&flowmap, &format!("allow-dns-{name}"));
+        assert!(count > 0 && part.contains(&format!("TCP/53, UDP/53<td class=\"n\">{count}<")), "{count}: {part}");
+    }
+}
+
 #[test]
 fn what_a_person_added_and_removed_is_told_in_policies_of_name_resolution_too() {
     let flowmap = Flowmap::with_sample();

@@ -111,6 +111,19 @@ pub struct Dns {
     pub servers: Accesses,
 }
 
+impl Dns {
+    /// The servers with the evidence of one client alone.
+    #[must_use]
+    pub fn asked_by(&self, client: &DnsClient) -> Accesses {
+        let names: Vec<String> = client.members.iter().map(ToString::to_string).collect();
+        let mut servers = self.servers.clone();
+        for access in servers.values_mut() {
+            access.evidence.retain(|evidence| names.contains(&evidence.client));
+        }
+        servers
+    }
+}
+
 /// A dependency that makes no rule, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeftOut {

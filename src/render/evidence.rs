@@ -85,15 +85,16 @@ fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
     })
 }
 
-/// What all policies of name resolution allow together.
+/// What each policy of name resolution allows.
 fn resolution<'s>(sheets: impl Iterator<Item = &'s Sheet>, facts: &Facts) -> Vec<Value> {
-    let mut values: Vec<Value> = Vec::new();
-    for value in sheets.flat_map(|sheet| accesses(sheet, "egress", facts)) {
-        if !values.contains(&value) {
-            values.push(value);
-        }
-    }
-    values
+    let of_one = |sheet: &'s Sheet| {
+        let named = |mut value: Value| {
+            value["policy"] = sheet.name.clone().into();
+            value
+        };
+        accesses(sheet, "egress", facts).into_iter().map(named).collect::<Vec<_>>()
+    };
+    sheets.flat_map(of_one).collect()
 }
 
 /// What a policy allows one way, and on what it rests.

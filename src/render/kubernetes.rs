@@ -14,7 +14,7 @@ use super::{
     written::Written,
 };
 use crate::{
-    recommend::{Accesses, Directions, Dns, DnsClient, Group, NamespacePlan, Recommendation, Selector},
+    recommend::{Directions, Dns, DnsClient, Group, NamespacePlan, Recommendation, Selector},
     yaml,
 };
 
@@ -177,22 +177,12 @@ fn allow_dns(plan: &NamespacePlan, dns: &Dns, decisions: &Decisions) -> Vec<Draf
         let selector = peers::selector(&client.selector);
         let draft = draft(namespace, "allow-dns", &dns_name(client), String::new(), selector, Directions::Egress);
         let mut head = format!("Name resolution for {}.\n\negress\n", words::selector(&client.selector));
-        let mut shown = asked_by(dns, client);
+        let mut shown = dns.asked_by(client);
         without_rejected(&mut shown, decisions, &[draft.key()], "egress", namespace);
         accesses(&mut head, &shown, namespace);
         Draft { head, egress: atoms(&dns.servers, namespace), ..draft }
     };
     dns.clients.iter().map(policy).collect()
-}
-
-/// The servers with the evidence of one client alone.
-fn asked_by(dns: &Dns, client: &DnsClient) -> Accesses {
-    let names: Vec<String> = client.members.iter().map(ToString::to_string).collect();
-    let mut servers = dns.servers.clone();
-    for access in servers.values_mut() {
-        access.evidence.retain(|evidence| names.contains(&evidence.client));
-    }
-    servers
 }
 
 /// A group's policy; several, where no one selector selects all of its pods and no others.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{Protocol, Watched, WorkloadRef},
-    recommend::{Access, Accesses, Directions, Group, NamespacePlan, Peer, PortRange, Recommendation},
+    recommend::{Access, Accesses, Directions, Dns, DnsClient, Group, NamespacePlan, Peer, PortRange, Recommendation},
 };
 
 /// What a policy is for.
@@ -182,19 +182,15 @@ fn of_namespace(plan: &NamespacePlan, directions: Directions, policies: &Policie
         }
     };
     let mut sheets = vec![blank("default-deny", "default-deny")];
-    for client in plan.dns.iter().flat_map(|dns| &dns.clients) {
-        let sheet = blank("allow-dns", &dns_name(client));
-        let servers = plan.dns.as_ref().map(|dns| &dns.servers);
-        let rules = servers.map(|servers| proposed(servers, "egress", namespace)).unwrap_or_default();
-        sheets.push(Sheet {
-            purpose: Purpose::Dns,
-            members: client.members.clone(),
-            selects: words::selector(&client.selector),
-            directions: Directions::Egress,
-            rules,
-            ..sheet
-        });
-    }
+    let asked = |dns: &Dns, client: &DnsClient| Sheet {
+        purpose: Purpose::Dns,
+        members: client.members.clone(),
+        selects: words::selector(&client.selector),
+        directions: Directions::Egress,
+        rules: proposed(&dns.asked_by(client), "egress", namespace),
+        ..blank("allow-dns", &dns_name(client))
+    };
+    sheets.extend(plan.dns.iter().flat_map(|dns| dns.clients.iter().map(|client| asked(dns, client))));
     for group in &plan.groups {
         sheets.extend(of_group(plan, group, directions, &blank));
     }
