@@ -176,6 +176,36 @@ async fn what_is_not_old_enough_keeps_its_hours_and_what_comes_late_is_not_lost(
     assert_eq!(flows(&flowmap, &store, &[]), before);
 }
 
+/// Two thousand connections between the same ends that live all day, written some times an hour.
+#[tokio::test]
+async fn more_connections_than_are_kept_count_once_however_long_they_live() {
+    const COUNT: u32 = 2_000;
+    let client = |n: u32| format!("10.0.1.9:{}", 1_024 + n);
+    let mut packets: Vec<Packet> = Vec::new();
+    for n in 0..COUNT {
+        let open = connection(&client(n), "10.0.0.1:443", n * 1_000 + 1, 9).into_iter().take(4);
+        packets.extend(open.enumerate().map(|(k, packet)| packet.at(f64::from(n) * 0.01 + k as f64 * 0.001)));
+    }
+    for half_hour in 1..48 {
+        let number = |n: u32| n * 1_000 + 1 + half_hour * 10;
+        let one = |n: u32| traffic(&client(n), "10.0.0.1:443", number(n), 10, 10);
+        packets.extend((0..COUNT).map(|n| one(n).at(f64::from(half_hour) * HOUR / 2.0 + 60.0 + f64::from(n) * 0.01)));
+    }
+    let sent = u64::try_from(packets.len()).unwrap();
+    let flowmap = Flowmap::new();
+    let store = flowmap.path("long.db");
+    let last = captured(&store, packets, COUNT as usize).await;
+    let is_near = |flows: &Value| {
+        let [connections, packets] = ["connections", "packets"].map(|name| flows[0][name].as_u64().unwrap());
+        assert_eq!(flows.as_array().unwrap().len(), 1, "{flows}");
+        assert!(connections.abs_diff(u64::from(COUNT)) * 8 <= u64::from(COUNT), "{connections} connections");
+        assert!(packets.abs_diff(sent) * 8 <= sent, "{packets} packets of {sent}");
+    };
+    is_near(&flows(&flowmap, &store, &[]));
+    thin(&store, after(last, 24)).await;
+    is_near(&flows(&flowmap, &store, &[]));
+}
+
 #[tokio::test]
 async fn of_more_connections_a_day_than_are_kept_all_are_counted_and_no_outcome_is_lost() {
     let flowmap = Flowmap::new();

@@ -387,15 +387,31 @@ impl TraceSet {
 
     /// Adds a part of a connection that the same sensor saw.
     pub fn append(&mut self, trace: Trace) {
+        let before = self.total;
+        if self.insert(trace) {
+            self.total = self.counted(before + 1, before);
+        }
+    }
+
+    /// How many connections there are where the parts of the set add up to a sum, and one of them has so many: the sum, unless the
+    /// sample tells that connections beyond it were counted in several parts. Then what the sample tells, within its error.
+    fn counted(&self, sum: u64, least: u64) -> u64 {
+        let last = self.traces.get(Self::EXACT - 1).map(|trace| rank(trace.id()));
+        last.map_or(sum, |last| Self::total_of_union(sum, least, last))
+    }
+
+    /// Adds a part of a connection; whether it is none that is held.
+    fn insert(&mut self, trace: Trace) -> bool {
         let place = self.traces.binary_search_by_key(&rank(trace.id()), |known| rank(known.id()));
         let n = match place {
-            Ok(n) => return self.traces[n].append(&trace),
+            Ok(n) => {
+                self.traces[n].append(&trace);
+                return false;
+            }
             Err(n) => n,
         };
-        // beyond the sample a connection that comes in two parts may count twice: the total is then an estimate
-        self.total += 1;
         if n >= Self::EXACT {
-            return;
+            return true;
         }
         if self.traces.is_empty() {
             // most sets stay with one
@@ -403,13 +419,31 @@ impl TraceSet {
         }
         self.traces.truncate(Self::EXACT - 1);
         self.traces.insert(n, trace);
+        true
     }
 
     /// Adds what the same sensor saw later.
     pub fn extend(&mut self, later: Self) {
+        let least = self.total.max(later.total);
         let beyond = later.total - later.traces.len() as u64;
-        later.traces.into_iter().for_each(|trace| self.append(trace));
-        self.total += beyond;
+        let new = later.traces.into_iter().map(|trace| self.insert(trace)).filter(|is_new| *is_new).count();
+        self.total = self.counted(self.total + new as u64 + beyond, least);
+    }
+
+    /// The count of a union whose parts add up to a sum and of which one has so many, by the rank of the last of its
+    /// [`TraceSet::EXACT`] smallest: see [`TraceSet`].
+    #[must_use]
+    pub fn total_of_union(sum: u64, least: u64, last: u64) -> u64 {
+        /// Three standard errors.
+        const MARGIN: f64 = 1.1;
+        #[expect(clippy::cast_precision_loss, reason = "an estimate with an error of some percent")]
+        let (estimate, sum_of_parts) = ((Self::EXACT - 1) as f64 * 2f64.powi(64) / (last as f64 + 1.0), sum as f64);
+        if sum_of_parts <= estimate * MARGIN {
+            return sum;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, below the sum")]
+        let estimate = estimate.round() as u64;
+        estimate.clamp(least, sum.max(least))
     }
 
     /// Restores a set from what [`TraceSet::iter`] and [`TraceSet::total`] gave.
@@ -477,6 +511,19 @@ mod tests {
                 .collect()
         );
         assert_eq!(whole.from_src.fullest(), (7, 280));
+    }
+
+    #[test]
+    fn connections_that_come_in_many_parts_are_counted_once_within_the_error_of_a_sample() {
+        let part = || {
+            let mut part = TraceSet::default();
+            (0..3_000).for_each(|port| part.append(trace(port, 2)));
+            part
+        };
+        let mut whole = part();
+        (0..100).for_each(|_| whole.extend(part()));
+        assert!((3_000..3_400).contains(&whole.total()), "{}", whole.total());
+        assert_eq!(whole.iter().next().map(|trace| trace.from_src.fullest().0), Some(202));
     }
 
     #[test]

@@ -66,11 +66,13 @@ impl DayRow {
     /// What the hours of a day saw, in their order, between the same ends.
     pub fn of(day: Hour, rows: Vec<Observation>) -> Option<Self> {
         let key = ObservationKey { hour: day, ..rows.first()?.key.clone() };
-        let mut total = 0;
+        let (mut total, mut least, mut is_exact) = (0, 0, true);
         let mut by_rank: BTreeMap<u64, DayTrace> = BTreeMap::new();
         for Observation { key, traces } in rows {
             let hour = u8::try_from(key.hour.0 - day.0).ok().filter(|hour| i32::from(*hour) < HOURS)?;
             total += traces.total();
+            least = traces.total().max(least);
+            is_exact &= traces.is_exact();
             for trace in traces.into_traces() {
                 match by_rank.get_mut(&trace.rank()) {
                     Some(known) => {
@@ -80,6 +82,10 @@ impl DayRow {
                     None => drop(by_rank.insert(trace.rank(), DayTrace { start: hour, hours: 1, trace })),
                 }
             }
+        }
+        // of hours that are samples connections beyond them are in several: the sum is more than there were
+        if let Some(last) = by_rank.keys().nth(TraceSet::EXACT - 1).filter(|_| !is_exact) {
+            total = TraceSet::total_of_union(total, least, *last);
         }
         let traces = sample(by_rank);
         Some(Self { key, traces, total }.with_total())

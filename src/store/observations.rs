@@ -154,6 +154,8 @@ impl Store {
         filter: &Filter,
         mut take: impl FnMut(RunId, Observation),
     ) -> Result<(), StoreError> {
+        // of one moment: whoever writes meanwhile brings batches into one
+        let mut connection = self.pool.begin().await?;
         let rows = sqlx::query(
             "SELECT run, hour, batch, part FROM observation_part
              WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1) AND batch >= 0
@@ -163,12 +165,11 @@ impl Store {
         .bind(&filter.site)
         .bind(filter.since.map(|time| time.hour().0))
         .bind(filter.until.map(|time| time.hour().0))
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *connection)
         .await?;
         let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
         let (since, until) = (filter.since.map(Timestamp::hour), filter.until.map(Timestamp::hour));
         let is_within = |hour: Hour| since.is_none_or(|since| hour >= since) && until.is_none_or(|until| hour <= until);
-        let mut connection = self.pool.acquire().await?;
         for hour in places.chunk_by(|a, b| (a.run, a.hour) == (b.run, b.hour)) {
             let Some(run) = hour.first().map(|place| place.run).filter(|run| !filter.exclude.contains(run)) else {
                 continue;

@@ -95,8 +95,10 @@ impl Store {
     /// Takes what the write-ahead log holds into the file, also where that has another name by now: SQLite would not do it when
     /// such a store is closed.
     pub async fn take_log_in(&self) -> Result<(), StoreError> {
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
-        Ok(())
+        // that others read is no error of SQLite's but a word of its answer
+        let (is_busy, _, _): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
+        if is_busy == 0 { Ok(()) } else { Err(StoreError::Locked) }
     }
 
     /// Closes the store; what the write-ahead log holds is taken into the file.
