@@ -67,6 +67,8 @@ pub(super) struct Worker {
     telling: u64,
     /// Frames from before this were taken from another handle.
     from: Timestamp,
+    /// Since when that holds: the clock may be set back later.
+    from_since: Instant,
     source: Source,
     intake: Intake,
     /// What the flush that goes on has brought so far.
@@ -111,6 +113,7 @@ impl Worker {
             live: shared.live(),
             telling: shared.tellings(),
             from: Timestamp(i64::MIN),
+            from_since: Instant::now(),
             source: Source::Open(Box::new(capture)),
             intake: Intake::new(Limits::default()).with_options(options.decode.clone()),
             rows: Vec::new(),
@@ -163,7 +166,7 @@ impl Worker {
         };
         for _ in 0..PACKETS_PER_LOOK {
             match capture.next_frame() {
-                Ok(Some(frame)) if frame.time < self.from => {}
+                Ok(Some(frame)) if frame.time < self.from && self.from_since.elapsed() < LONGEST_REST => {}
                 Ok(Some(frame)) => {
                     self.figures.bytes += u64::from(frame.wire_length);
                     self.intake.take_soon(&frame);
@@ -197,7 +200,7 @@ impl Worker {
         };
         match LiveCapture::open(&self.interface, &live) {
             Ok(new) => {
-                self.from = now();
+                (self.from, self.from_since) = (now(), Instant::now());
                 take_rest(old, self.from, (&mut self.intake, &mut self.figures));
                 self.drops_before = self.drops_before.plus(old.drops());
                 self.drops_now = Drops::default();
@@ -211,7 +214,10 @@ impl Worker {
 
     fn look_for_interface(&mut self, next: Instant, wait: Duration) {
         if Instant::now() < next {
-            return thread::sleep(NAP);
+            if !self.intake.is_flushing() {
+                thread::sleep(NAP);
+            }
+            return;
         }
         if let Ok(capture) = LiveCapture::open(&self.interface, &self.live) {
             info!("{} is back", self.interface);

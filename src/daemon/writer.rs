@@ -134,16 +134,21 @@ impl Writer {
             self.sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
             // where SQLite gave a transaction up by itself, this connection does not know
-            self.close().await;
+            if self.opened == Identity::of(&self.path) {
+                self.close().await;
+            }
         }
     }
 
     async fn try_to_write(&mut self, flush: &Flush) -> Result<(), StoreError> {
         if self.store.is_some() && self.opened != Identity::of(&self.path) {
             warn!("{}: another file is there than before, or none; it is opened again", self.path.display());
-            // what its log holds belongs to it, and not to another file of this name; where it is gone nothing can be done
-            if let Some(store) = &self.store {
-                let _ = store.take_log_in().await;
+            // what its log holds belongs to it, and not to another file of this name: as long as somebody reads there it is kept
+            // open; where it is gone nothing can be done
+            if let Some(store) = &self.store
+                && let Err(StoreError::Locked) = store.take_log_in().await
+            {
+                return Err(StoreError::Locked);
             }
             self.close().await;
         }
