@@ -54,15 +54,16 @@ fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
     }
     assert!(there.len() > before.len());
     let undo = read(&flowmap, "out/UNDO.sh");
-    let (deletes, restores) = undo.split_once("<<'UNDO' || failed=1\n").unwrap();
-    for line in deletes.lines().filter(|line| line.starts_with("kubectl delete")) {
+    // what was there is back before anything goes
+    let (restores, deletes) = undo.split_once("<<'UNDO'\n").unwrap().1.split_once("\nUNDO\n").unwrap();
+    for line in deletes.lines().filter(|line| line.starts_with("  kubectl delete")) {
         let line = line.strip_suffix(" || failed=1").unwrap();
         assert!(line.contains("-n 'production' 'default-deny'"), "{line}");
         for gone in line.split('\'').skip(3).step_by(2) {
             assert!(there.remove(gone).is_some(), "{gone}");
         }
     }
-    for object in objects(restores.split("\nUNDO\n").next().unwrap()) {
+    for object in objects(restores) {
         assert!(object["metadata"].get("uid").is_none() && object["metadata"]["annotations"]["owner"] == "dba");
         there.insert(name(&object), object);
     }

@@ -40,6 +40,48 @@ fn part(flowmap: &Flowmap, name: &str) -> String {
     rest.split("</details>").next().unwrap_or_default().to_owned()
 }
 
+/// Of a workload whose policies were rejected with that which closes the namespace nothing is closed, and that is told.
+#[test]
+fn what_is_open_by_decision_is_told_and_counted() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    assert!(!read(&flowmap, "REVIEW.md").contains("Open by decision"));
+    fs::remove_file(flowmap.path("out/production/db.yaml")).unwrap();
+    flowmap.run(&SUGGEST);
+    assert!(!read(&flowmap, "REVIEW.md").contains("Open by decision"), "the namespace is closed all the same");
+    fs::remove_file(flowmap.path("out/production/default-deny.yaml")).unwrap();
+    let told = flowmap.run(&SUGGEST).stdout;
+    let review = read(&flowmap, "REVIEW.md");
+    assert!(
+        review.contains("**Open by decision:** production/db, production: what no other policy selects."),
+        "{review}"
+    );
+    assert!(read(&flowmap, "report.html").contains("Open by decision"));
+    let row: Vec<&str> =
+        told.lines().find(|line| line.starts_with("production ")).unwrap().split_whitespace().collect();
+    assert_eq!(row[3], "2", "{told}");
+}
+
+/// A deployed policy of somebody else that has the name of a proposed one does not stay in force.
+#[test]
+fn deployed_policies_that_are_replaced_are_told_from_those_that_stay() {
+    let flowmap = Flowmap::with_sample();
+    let mut cluster: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(common::sample("cluster.json")).unwrap()).unwrap();
+    for name in ["api", "of-another-team"] {
+        cluster["items"].as_array_mut().unwrap().push(serde_json::json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": "production"}, "spec": {"podSelector": {}, "ingress": [{}]},
+        }));
+    }
+    flowmap.write("cluster.json", cluster.to_string());
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    flowmap.ok(&SUGGEST);
+    let review = read(&flowmap, "REVIEW.md");
+    assert!(review.contains("**Replaced:** NetworkPolicy production/api."), "{review}");
+    assert!(review.contains("**Deployed already:** NetworkPolicy production/of-another-team. They stay"), "{review}");
+}
+
 /// Three workloads ask the same server: each policy tells what its own pods asked.
 #[test]
 fn a_policy_of_name_resolution_rests_on_what_its_own_pods_asked() {

@@ -92,7 +92,7 @@ pub(super) fn report(
             namespace.clone(),
             count.to_string(),
             rules.to_string(),
-            open.len().to_string(),
+            (open.len() + opened(facts, namespace)).to_string(),
             left_out.len().to_string(),
         ]);
         let dns = dns.as_ref().map_or(0, |dns| dns.clients.len());
@@ -133,6 +133,12 @@ pub(super) fn report(
         print::text(line.as_bytes())?;
     }
     Ok(())
+}
+
+/// What of a namespace nothing closes since a person rejected what did.
+fn opened(facts: &Facts, namespace: &str) -> usize {
+    let (workload, rest) = (format!("{namespace}/"), format!("{namespace}:"));
+    render::opened(&facts.sheets).iter().filter(|it| it.starts_with(&workload) || it.starts_with(&rest)).count()
 }
 
 /// Rules that a person added to policies of a namespace.

@@ -157,7 +157,7 @@ impl Asked<'_> {
         let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
         let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
         let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
-        Facts { decisions, conflicts, idle, sheets, ..facts::facts(&about, replay) }
+        Facts { decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them.

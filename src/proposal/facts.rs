@@ -9,7 +9,7 @@ use crate::{
     model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, Span, WorkloadRef},
     policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation, Strictness},
     recommend,
-    render::{Blocked, Decisions, Facts, RunLoss},
+    render::{Blocked, Decisions, Facts, RunLoss, Sheet},
     store::Run,
 };
 
@@ -30,7 +30,8 @@ pub fn concerned<'d>(
     dependencies.iter().filter(|dependency| dependency.has_end_in(|name| namespaces.contains(name)))
 }
 
-pub fn facts(about: &About<'_>, replay: Simulation) -> Facts {
+/// All of it, beside the policies of a proposal.
+pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts {
     let runs: Vec<_> = about.runs.iter().filter(|run| run.site == about.site.name).collect();
     let loss = |run: &&&Run| {
         let (first, last) = (run.first_packet?, run.last_packet?);
@@ -44,6 +45,7 @@ pub fn facts(about: &About<'_>, replay: Simulation) -> Facts {
     });
     let cluster = about.site.cluster();
     let all: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
+    let [deployed, replaced] = deployed(cluster, about.namespaces, &sheets);
     Facts {
         span,
         losses,
@@ -55,12 +57,13 @@ pub fn facts(about: &About<'_>, replay: Simulation) -> Facts {
         replay,
         missed_runs: recommend::missed_runs(cluster, span, about.namespaces),
         blocked: blocked(&all, cluster),
-        deployed: deployed(cluster, about.namespaces),
+        deployed,
+        replaced,
         granularities: Vec::new(),
         decisions: Decisions::default(),
         conflicts: Vec::new(),
         idle: Vec::new(),
-        sheets: Vec::new(),
+        sheets,
     }
 }
 
@@ -79,20 +82,27 @@ fn learning(about: &About<'_>) -> BTreeMap<String, Learning> {
     by_namespace.into_iter().map(|(name, all)| (name.clone(), map::learning(all))).collect()
 }
 
-/// Policies that are deployed in some namespaces and that flowmap did not write.
-fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>) -> Vec<String> {
-    let policies = cluster.policies.iter().map(|raw| &raw.object);
+/// Policies that are deployed in some namespaces: those that stay beside the proposal, whoever wrote them, and those of others than
+/// flowmap that it puts its own in the place of.
+fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) -> [Vec<String>; 2] {
     let word = |object: &serde_json::Value, pointer: &str| {
         object.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
     };
-    let is_own =
-        |object: &&serde_json::Value| word(object, "/metadata/labels/app.kubernetes.io~1managed-by") == "flowmap";
-    let names = policies.filter(|object| !is_own(object)).filter_map(|object| {
-        let (namespace, name) = (word(object, "/metadata/namespace"), word(object, "/metadata/name"));
-        let kind = word(object, "/kind");
-        namespaces.contains(&namespace).then(|| format!("{kind} {namespace}/{name}"))
-    });
-    names.collect::<BTreeSet<_>>().into_iter().collect()
+    let written = sheets.iter().filter(|sheet| sheet.object.is_some());
+    let written: BTreeSet<String> = written.map(|sheet| format!("{}/{}", sheet.namespace, sheet.name)).collect();
+    let (mut stay, mut replaced) = (BTreeSet::new(), BTreeSet::new());
+    for object in cluster.policies.iter().map(|raw| &raw.object) {
+        let (kind, namespace) = (word(object, "/kind"), word(object, "/metadata/namespace"));
+        let name = format!("{namespace}/{}", word(object, "/metadata/name"));
+        let is_own = word(object, "/metadata/labels/app.kubernetes.io~1managed-by") == "flowmap";
+        let is_replaced = kind == "NetworkPolicy" && written.contains(&name);
+        match (namespaces.contains(&namespace), is_replaced) {
+            (true, false) => drop(stay.insert(format!("{kind} {name}"))),
+            (true, true) if !is_own => drop(replaced.insert(format!("{kind} {name}"))),
+            _ => {}
+        }
+    }
+    [stay, replaced].map(|names| names.into_iter().collect())
 }
 
 /// Attempts without an answer that deployed policies deny: they would have been answered, maybe.

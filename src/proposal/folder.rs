@@ -30,8 +30,8 @@ pub const ROLLOUT: &str = "ROLLOUT.md";
 /// The way back from it.
 pub const UNDO: &str = "UNDO.sh";
 
-/// Files that stay until the next export.
-const LASTING: [&str; 2] = [ROLLOUT, UNDO];
+/// Files that a proposal leaves: the way back is still that of what was exported, where the order would be of other files.
+const LASTING: [&str; 1] = [UNDO];
 
 /// What a folder holds of the last proposal.
 #[derive(Debug, Default)]

@@ -145,12 +145,13 @@ impl Log {
     #[must_use]
     pub fn standing(&self, policy: &str, content: Option<&str>) -> Standing {
         let holds = |entry: &&Entry| !self.is_undone(entry.id);
-        let last = |action: Action| self.of(policy).filter(holds).rfind(|entry| entry.action == action);
+        let is_rejection = |entry: &&Entry| entry.body.steps.contains(&Step::RejectPolicy);
         let Some(content) = content else {
-            let is_it = |entry: &&Entry| entry.body.steps.contains(&Step::RejectPolicy);
-            return Standing::Rejected(self.of(policy).filter(holds).rfind(is_it).cloned());
+            return Standing::Rejected(self.of(policy).filter(holds).rfind(is_rejection).cloned());
         };
-        match last(Action::Approve) {
+        // whoever rejects a policy ends what was approved of it, unless that is taken back
+        let last = self.of(policy).filter(holds).rfind(|it| it.action == Action::Approve || is_rejection(it));
+        match last.filter(|entry| entry.action == Action::Approve) {
             Some(entry) if entry.body.content == content => Standing::Approved(entry.clone()),
             Some(entry) => Standing::Outdated(entry.clone()),
             None => Standing::Open,

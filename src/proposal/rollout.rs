@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::{
-    model::{Cluster, Watched},
+    model::{Cluster, Watched, words::count},
     policy::{NetworkPolicy, PolicySet, PolicyType, Simulation},
     recommend::Sum,
     render::{Facts, Purpose, Sheet, doubts},
@@ -47,16 +47,16 @@ impl Risk {
         let Self { broken, not_watched, closes_egress, doubts, clients, policies } = self;
         let mut words = Vec::new();
         if *broken > 0 {
-            words.push(format!("{broken} connections of the past denied or not certain"));
+            words.push(format!("{} of the past denied or not certain", count(*broken, "connection")));
         }
         if *not_watched > 0 {
-            words.push(format!("{not_watched} workloads not watched all the time"));
+            words.push(format!("{} not watched all the time", count(*not_watched as u64, "workload")));
         }
         words.push(if *closes_egress { "closes egress too".to_owned() } else { "closes ingress alone".to_owned() });
         if *doubts > 0 {
-            words.push(format!("{doubts} rules to look at twice"));
+            words.push(format!("{} to look at twice", count(*doubts as u64, "rule")));
         }
-        words.push(format!("{clients} clients"));
+        words.push(count(*clients as u64, "client"));
         if *policies > 1 {
             words.push(format!("{policies} policies that go together"));
         }
@@ -75,15 +75,14 @@ pub fn rollout(
     facts: &Facts,
     judge: &(dyn Fn(&PolicySet) -> Simulation + Sync),
 ) -> Vec<RolloutStep> {
-    let mut steps: Vec<RolloutStep> = together(sheets, set, cluster)
-        .into_iter()
-        .map(|bundle| {
-            let risk = risk(&bundle, set, facts);
-            let mut policies: Vec<String> = bundle.iter().map(|sheet| sheet.key.clone()).collect();
-            policies.sort();
-            RolloutStep { policies, risk, replay: None }
-        })
-        .collect();
+    let bundles = together(sheets, set, cluster);
+    let broken = broken(&bundles, set, judge);
+    let step = |(bundle, broken): (&Vec<&Sheet>, u64)| {
+        let mut policies: Vec<String> = bundle.iter().map(|sheet| sheet.key.clone()).collect();
+        policies.sort();
+        RolloutStep { policies, risk: Risk { broken, ..risk(bundle, set, facts) }, replay: None }
+    };
+    let mut steps: Vec<RolloutStep> = bundles.iter().zip(broken).map(step).collect();
     let is_last =
         |step: &RolloutStep| sheets.iter().any(|it| it.purpose == Purpose::Deny && step.policies.contains(&it.key));
     steps.sort_by_cached_key(|step| (is_last(step), step.risk.clone(), step.policies.clone()));
@@ -96,6 +95,27 @@ pub fn rollout(
         step.replay = Some(replay);
     }
     steps
+}
+
+/// How many connections of the past each bundle denies, or leaves uncertain, by itself: no other closes its pods, so that no other
+/// can deny there. What closes a namespace counts beside all others. Beyond the first 500 it is not told.
+fn broken(bundles: &[Vec<&Sheet>], set: &PolicySet, judge: &(dyn Fn(&PolicySet) -> Simulation + Sync)) -> Vec<u64> {
+    let lost = |set: &PolicySet| {
+        let Simulation { denied, uncertain, .. } = judge(set);
+        denied + uncertain
+    };
+    let names = |bundle: &[&Sheet]| -> BTreeSet<String> { bundle.iter().map(|sheet| full_name(&sheet.key)).collect() };
+    let all: BTreeSet<String> = bundles.iter().flat_map(|bundle| names(bundle)).collect();
+    let (with_none, with_all) = (lost(&only(set, &BTreeSet::new())), lost(&only(set, &all)));
+    let of_one = |(n, bundle): (usize, &Vec<&Sheet>)| {
+        let names = names(bundle);
+        match bundle.iter().any(|sheet| sheet.purpose == Purpose::Deny) {
+            _ if n >= MAX_JUDGED => 0,
+            true => with_all.saturating_sub(lost(&only(set, &all.difference(&names).cloned().collect()))),
+            false => lost(&only(set, &names)).saturating_sub(with_none),
+        }
+    };
+    bundles.par_iter().enumerate().map(of_one).collect()
 }
 
 /// The policies of these names.
@@ -167,10 +187,8 @@ impl Bundles {
     }
 }
 
+/// All but what is broken.
 fn risk(bundle: &[&Sheet], set: &PolicySet, facts: &Facts) -> Risk {
-    let members: BTreeSet<String> = bundle.iter().flat_map(|sheet| &sheet.members).map(ToString::to_string).collect();
-    let is_about = |name: &String| members.contains(name);
-    let findings = facts.replay.findings.iter().filter(|it| is_about(&it.from) || is_about(&it.to));
     let names: BTreeSet<String> = bundle.iter().map(|sheet| full_name(&sheet.key)).collect();
     let has_egress = |policy: &&NetworkPolicy| names.contains(&policy.full_name()) && policy.egress.is_some();
     let rules = bundle.iter().flat_map(|sheet| &sheet.rules);
@@ -183,7 +201,7 @@ fn risk(bundle: &[&Sheet], set: &PolicySet, facts: &Facts) -> Risk {
     let is_doubtful =
         |access: &&crate::recommend::Access| Sum::of(&access.evidence).is_none() || !doubts(access, facts).is_empty();
     Risk {
-        broken: findings.map(|finding| finding.connections).sum(),
+        broken: 0,
         not_watched: bundle.iter().filter(|sheet| sheet.watched.is_some_and(|it| it != Watched::Covered)).count(),
         closes_egress: set.policies.iter().any(|policy| has_egress(&policy)),
         doubts: rules.filter_map(|rule| rule.access.as_ref()).filter(is_doubtful).count(),

@@ -25,7 +25,7 @@ pub use evidence::evidence;
 pub use kubernetes::{policies, some};
 pub use peers::peer as peer_values;
 pub use review::{Blocked, Facts, RunLoss, Seen, review, seen};
-pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, rests_on, sheets};
+pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, opened, rests_on, sheets};
 pub use words::{minute, safe};
 pub use written::{Index, WayBack, Written, WrittenObject, read_document};
 

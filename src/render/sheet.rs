@@ -149,6 +149,29 @@ pub fn sheets(recommendation: &Recommendation, policies: &Policies) -> Vec<Sheet
     sheets
 }
 
+/// What nothing closes since a person rejected the policies that did: workloads, and the rest of namespaces.
+#[must_use]
+pub fn opened(sheets: &[Sheet]) -> Vec<String> {
+    let is_closed = |namespace: &str| {
+        let mut closing = sheets.iter().filter(|sheet| sheet.purpose == Purpose::Deny && sheet.namespace == namespace);
+        closing.any(|sheet| sheet.object.is_some())
+    };
+    let groups = || sheets.iter().filter(|sheet| sheet.purpose == Purpose::Group);
+    let closed: BTreeSet<_> =
+        groups().filter(|sheet| sheet.object.is_some()).flat_map(|sheet| &sheet.members).collect();
+    let mut opened = BTreeSet::new();
+    for sheet in sheets.iter().filter(|sheet| sheet.object.is_none() && !is_closed(&sheet.namespace)) {
+        match sheet.purpose {
+            Purpose::Deny => drop(opened.insert(format!("{}: what no other policy selects", sheet.namespace))),
+            Purpose::Group => {
+                opened.extend(sheet.members.iter().filter(|it| !closed.contains(it)).map(ToString::to_string))
+            }
+            _ => {}
+        }
+    }
+    opened.into_iter().collect()
+}
+
 /// Why a rule deserves a second look, in words.
 #[must_use]
 pub fn doubts(access: &Access, facts: &Facts) -> Vec<String> {

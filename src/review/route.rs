@@ -281,7 +281,12 @@ async fn form(desk: &Desk, request: Request) -> Result<Asked, Box<Response>> {
         return Err(refuse(StatusCode::FORBIDDEN, why));
     }
     let asking = Asking::read(&fields, &desk.config);
-    Ok(Asked { fields, asking, asker: Asker::of(desk, &parts.headers, &parts.uri) })
+    let mut asker = Asker::of(desk, &parts.headers, &parts.uri);
+    // who typed a name is asked no second time, and nobody decides under that of another
+    if !fields.get("author").is_empty() {
+        asker.author = fields.get("author").to_owned();
+    }
+    Ok(Asked { fields, asking, asker })
 }
 
 async fn decide(State(desk): State<Desk>, request: Request<Body>) -> Response {

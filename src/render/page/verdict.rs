@@ -122,7 +122,8 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
     let watched: usize = watched
         .map(|group| group.members.iter().filter(|it| facts.coverage.state(it) == Watched::Covered).count())
         .sum();
-    let open = groups.iter().filter(|group| group.is_open).count();
+    let opened = crate::render::opened(&facts.sheets).len();
+    let open = groups.iter().filter(|group| group.is_open).count() + opened;
     let mut figures = vec![Figure {
         name: "Watched",
         value: format!("{} of {}", grouped(watched as u64), grouped(members as u64)),
@@ -132,7 +133,11 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
     figures.push(Figure {
         name: "Left open",
         value: grouped(open as u64),
-        note: if open == 0 { "every workload is closed".into() } else { "not seen enough to be closed".to_owned() },
+        note: match (open, opened) {
+            (0, _) => "every workload is closed".into(),
+            (_, 0) => "not seen enough to be closed".to_owned(),
+            (_, opened) => format!("{opened} of them by decision"),
+        },
         level: if open == 0 { Level::Good } else { Level::Look },
     });
     figures.extend(reach(material));
@@ -243,6 +248,17 @@ pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Ca
     for (namespace, learning) in &facts.learning {
         let level = if learning.state == crate::map::State::Stable { Level::Note } else { Level::Look };
         add(level, "How complete the learning is", format!("{namespace}: {learning}."));
+    }
+    let opened = crate::render::opened(&facts.sheets);
+    if !opened.is_empty() {
+        let names: Vec<&str> = opened.iter().map(String::as_str).collect();
+        let why = format!("{}. The policies that would close them were rejected.", few(&names));
+        add(Level::Stop, "Open by decision", why);
+    }
+    if !facts.replaced.is_empty() {
+        let names: Vec<&str> = facts.replaced.iter().map(String::as_str).collect();
+        let why = format!("{}. Policies of the same names take their place: what they allow ends.", few(&names));
+        add(Level::Stop, "Deployed policies that are replaced", why);
     }
     if !facts.deployed.is_empty() {
         let names: Vec<&str> = facts.deployed.iter().map(String::as_str).collect();

@@ -78,6 +78,8 @@ pub struct Facts {
     pub blocked: Vec<Blocked>,
     /// Deployed policies of these namespaces that flowmap did not write: they stay in force beside these.
     pub deployed: Vec<String>,
+    /// Policies that flowmap did not write, and that policies of the proposal with their names replace.
+    pub replaced: Vec<String>,
     /// What each granularity costs.
     pub granularities: Vec<Granularity>,
     /// What a person decided.

@@ -28,6 +28,18 @@ pub(super) fn section(text: &mut String, recommendation: &Recommendation, facts:
             words::safe(reason)
         );
     }
+    let opened = crate::render::opened(&facts.sheets);
+    if !opened.is_empty() {
+        let names = words::safe(&opened.join(", "));
+        let _ = writeln!(text, "- **Open by decision:** {names}. The policies that would close them were rejected.");
+    }
+    if !facts.replaced.is_empty() {
+        let names = words::safe(&facts.replaced.join(", "));
+        let _ = writeln!(
+            text,
+            "- **Replaced:** {names}. Policies of the same names take their place: what they allow ends."
+        );
+    }
     if !facts.deployed.is_empty() {
         let names = words::safe(&facts.deployed.join(", "));
         let _ = writeln!(text, "- **Deployed already:** {names}. They stay in force: what they allow stays allowed.");

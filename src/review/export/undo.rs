@@ -26,7 +26,8 @@ pub(super) fn way_back(known: &WayBack, site: &Site, plan: &Plan<'_>) -> WayBack
     way_back
 }
 
-/// Policies that were not there go, that which closes a namespace first; those that were there are again as they were. One
+/// What was there is put back first, so that nothing is closed in between that was open before; then what was not there goes, that
+/// which closes a namespace before what it allows. Where the first fails the second is left, for it would close more. One
 /// namespace after the other: where one cannot be put back the others still are.
 pub(super) fn text(way_back: &WayBack) -> Result<String, ProposalError> {
     let mut text = String::from(
@@ -43,20 +44,25 @@ pub(super) fn text(way_back: &WayBack) -> Result<String, ProposalError> {
         let gone = policies.iter().filter(|(_, before)| before.is_null());
         let gone: Vec<String> = gone.map(|(name, _)| always_quoted(name)).collect();
         let namespace = always_quoted(namespace);
-        if !gone.is_empty() {
-            text.push_str("\n# not there before; what closes the namespace goes first\n");
-            let delete = "kubectl delete networkpolicy --ignore-not-found -n";
-            // writing to a String cannot fail
-            let _ = writeln!(text, "{delete} {namespace} {} || failed=1", gone.join(" "));
-        }
+        let delete = match &gone[..] {
+            [] => ":".to_owned(),
+            names => format!("kubectl delete networkpolicy --ignore-not-found -n {namespace} {}", names.join(" ")),
+        };
         let documents = policies.iter().filter(|(_, before)| !before.is_null()).map(|(_, before)| document(before));
         let documents = documents.collect::<Result<Vec<String>, _>>()?;
-        if !documents.is_empty() {
+        // writing to a String cannot fail
+        let _ = if documents.is_empty() {
+            writeln!(text, "\n# not there before; what closes the namespace goes first\n{delete} || failed=1")
+        } else {
             let all = documents.join("---\n");
             let (mark, all) = (mark(&all), all.trim_end());
-            text.push_str("\n# there before, as they were\n");
-            let _ = writeln!(text, "kubectl apply -n {namespace} -f - <<'{mark}' || failed=1\n{all}\n{mark}");
-        }
+            let apply = format!("kubectl apply -n {namespace} -f - <<'{mark}'\n{all}\n{mark}");
+            writeln!(
+                text,
+                "\n# there before, as they were; then what was not there goes, what closes the namespace first\n\
+                 if {apply}\nthen\n  {delete} || failed=1\nelse\n  failed=1\nfi"
+            )
+        };
     }
     text.push_str("\nif [ \"$failed\" -ne 0 ]; then\n  echo 'not all of it was put back: what failed is told above' >&2\nfi\nexit \"$failed\"\n");
     Ok(text)

@@ -38,7 +38,12 @@ impl ExportPage {
         if plan.approved.is_empty() {
             notes.push(Line::new("", "Nothing is approved as it is now. Approve policies first."));
         } else if plan.replay.denied > 0 {
-            let text = "Some of what was seen would be denied with these alone: policies that are not approved may be missing.";
+            let text = match plan.left.len() {
+                0 => "Some of what was seen would be denied with these.",
+                _ => {
+                    "Some of what was seen would be denied with these alone: policies that are not approved may be missing."
+                }
+            };
             notes.push(Line::new("bad", text));
         }
         if !plan.replaced.is_empty() {

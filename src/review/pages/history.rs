@@ -149,6 +149,9 @@ fn is_known(view: &View, fields: &Fields, policy: &str) -> bool {
 
 /// Of many that were ticked those that are still as they were shown.
 fn rest(view: &View, fields: &Fields) -> Vec<String> {
+    if fields.get("op") != "approve" {
+        return Vec::new();
+    }
     let is_so =
         |version: &Version| Version::of(view, &version.policy) == *version && view.sheet(&version.policy).is_some();
     decide::versions(fields).into_iter().filter(is_so).map(|version| version.text()).collect()

@@ -175,6 +175,17 @@ fn facts(view: &View) -> Vec<Line> {
         let text = format!("Blocked while learning? {from} to {to} on {protocol}/{port}, {attempts} attempts.");
         lines.push(Line::new("doubt", text));
     }
+    let opened = render::opened(&facts.sheets);
+    if !opened.is_empty() {
+        let text =
+            format!("Open by decision, for the policies that would close them were rejected: {}.", opened.join(", "));
+        lines.push(Line::new("bad", text));
+    }
+    if !facts.replaced.is_empty() {
+        let text =
+            format!("Replaced by policies of the same names, what they allow ends: {}.", facts.replaced.join(", "));
+        lines.push(Line::new("bad", text));
+    }
     if !facts.deployed.is_empty() {
         let text = format!("Deployed already, and staying in force: {}.", facts.deployed.join(", "));
         lines.push(Line::new("doubt", text));
@@ -195,6 +206,7 @@ fn row(view: &View, sheet: &Sheet) -> Row {
         (Purpose::Deny, _) => ("denies what is not allowed".to_owned(), ""),
         (Purpose::Own, _) => ("yours".to_owned(), "edit"),
         (_, Some(Watched::Unseen | Watched::Partly)) => ("not watched all the time".to_owned(), "doubt"),
+        _ if accesses().next().is_none() && !sheet.rules.is_empty() => ("all was removed by hand".to_owned(), "bad"),
         _ if accesses().next().is_none() => ("nothing is needed".to_owned(), ""),
         _ if doubts > 0 => (format!("look twice: {}", count(doubts, "rule", "rules")), "doubt"),
         _ => ("firm".to_owned(), "good"),
