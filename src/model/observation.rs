@@ -395,9 +395,9 @@ impl TraceSet {
 
     /// How many connections there are where the parts of the set add up to a sum, and one of them has so many: the sum, unless the
     /// sample tells that connections beyond it were counted in several parts. Then what the sample tells, within its error.
-    fn counted(&self, sum: u64, least: u64) -> u64 {
+    fn counted(&self, sum: u64, at_least: u64) -> u64 {
         let last = self.traces.get(Self::EXACT - 1).map(|trace| rank(trace.id()));
-        last.map_or(sum, |last| Self::total_of_union(sum, least, last))
+        last.map_or(sum, |last| Self::total_of_union(sum, at_least, last))
     }
 
     /// Adds a part of a connection; whether it is none that is held.
@@ -424,16 +424,16 @@ impl TraceSet {
 
     /// Adds what the same sensor saw later.
     pub fn extend(&mut self, later: Self) {
-        let least = self.total.max(later.total);
+        let at_least = self.total.max(later.total);
         let beyond = later.total - later.traces.len() as u64;
         let new = later.traces.into_iter().map(|trace| self.insert(trace)).filter(|is_new| *is_new).count();
-        self.total = self.counted(self.total + new as u64 + beyond, least);
+        self.total = self.counted(self.total + new as u64 + beyond, at_least);
     }
 
     /// The count of a union whose parts add up to a sum and of which one has so many, by the rank of the last of its
     /// [`TraceSet::EXACT`] smallest: see [`TraceSet`].
     #[must_use]
-    pub fn total_of_union(sum: u64, least: u64, last: u64) -> u64 {
+    pub fn total_of_union(sum: u64, at_least: u64, last: u64) -> u64 {
         /// Three standard errors.
         const MARGIN: f64 = 1.1;
         #[expect(clippy::cast_precision_loss, reason = "an estimate with an error of some percent")]
@@ -443,7 +443,7 @@ impl TraceSet {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, below the sum")]
         let estimate = estimate.round() as u64;
-        estimate.clamp(least, sum.max(least))
+        estimate.clamp(at_least, sum.max(at_least))
     }
 
     /// Restores a set from what [`TraceSet::iter`] and [`TraceSet::total`] gave.

@@ -164,7 +164,7 @@ pub fn opened(sheets: &[Sheet]) -> Vec<String> {
         match sheet.purpose {
             Purpose::Deny => drop(opened.insert(format!("{}: what no other policy selects", sheet.namespace))),
             Purpose::Group => {
-                opened.extend(sheet.members.iter().filter(|it| !closed.contains(it)).map(ToString::to_string))
+                opened.extend(sheet.members.iter().filter(|it| !closed.contains(it)).map(ToString::to_string));
             }
             _ => {}
         }

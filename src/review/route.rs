@@ -284,7 +284,7 @@ async fn form(desk: &Desk, request: Request) -> Result<Asked, Box<Response>> {
     let mut asker = Asker::of(desk, &parts.headers, &parts.uri);
     // who typed a name is asked no second time, and nobody decides under that of another
     if !fields.get("author").is_empty() {
-        asker.author = fields.get("author").to_owned();
+        fields.get("author").clone_into(&mut asker.author);
     }
     Ok(Asked { fields, asking, asker })
 }
