@@ -15,6 +15,7 @@ mod scope;
 mod service_port;
 mod sweep;
 mod time;
+mod trace_set;
 mod visible;
 pub mod words;
 
@@ -28,9 +29,7 @@ pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
 pub use link::{How, LinkKey, LinkSighting, Mac};
 pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
-pub use observation::{
-    Flags, Hops, Lump, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace, TraceSet,
-};
+pub use observation::{Flags, Hops, Lump, Observation, ObservationKey, Opening, Recording, Sent, Tally, Trace};
 pub use party::{Party, PartyKey, PartyKind, WorkloadRef};
 pub use protocol::{Protocol, UnknownProtocol};
 pub use record::{Record, Records, Traffic};
@@ -38,6 +37,7 @@ pub use scope::{ListTally, Scope};
 pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
 pub use sweep::Sweep;
 pub use time::{Hour, Span, Timestamp, parse_duration};
+pub use trace_set::TraceSet;
 pub use visible::{is_unseen, visible};
 
 /// The site of everything that names none: addresses are unique only within a site.

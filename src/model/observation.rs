@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::{Hour, Protocol, Span};
+use super::{Hour, Protocol, Span, TraceSet};
 
 /// Whether the opening of the connections was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -268,10 +268,15 @@ impl Trace {
         (self.src_port, self.identity)
     }
 
-    /// Where it stands among those of which a sample is kept: the smallest ranks are.
+    /// Where it stands among those of which a sample is kept: the smallest ranks are. Ids are spread evenly and reversibly, so
+    /// that no two rank alike (splitmix64's finaliser, Steele et al., OOPSLA 2014).
     #[must_use]
     pub fn rank(&self) -> u64 {
-        rank(self.id())
+        let (port, identity) = self.id();
+        let mut x = u64::from(port) << 32 | u64::from(identity);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
     }
 
     /// The same as seen from its other end, whose port this is.
@@ -343,128 +348,6 @@ fn furthest(a: u32, b: u32) -> u32 {
     }
 }
 
-/// A set of connections: exact up to [`TraceSet::EXACT`], beyond that the sample with the smallest hashes and the
-/// totals. Such bottom-k samples merge as sets do, and the count of a union is estimated from them with a relative
-/// standard error of about 1/sqrt(k-2) (Beyer et al., "On synopses for distinct-value estimation", SIGMOD 2007): 3 %.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TraceSet {
-    /// In the order of [`rank`].
-    traces: Vec<Trace>,
-    total: u64,
-}
-
-impl TraceSet {
-    /// How many connections an observation holds one by one.
-    pub const EXACT: usize = 1_024;
-
-    /// The connections, all or a sample, in the order of their hashes.
-    pub fn iter(&self) -> impl Iterator<Item = &Trace> {
-        self.traces.iter()
-    }
-
-    /// The same by value.
-    pub fn into_traces(self) -> impl Iterator<Item = Trace> {
-        self.traces.into_iter()
-    }
-
-    /// How many of them are held.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.traces.len()
-    }
-
-    /// How many connections there were, also those beyond the sample.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// Whether every connection is held.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
-        self.total == self.traces.len() as u64
-    }
-
-    /// Adds a part of a connection that the same sensor saw.
-    pub fn append(&mut self, trace: Trace) {
-        let before = self.total;
-        if self.insert(trace) {
-            self.total = self.counted(before + 1, before);
-        }
-    }
-
-    /// How many connections there are where the parts of the set add up to a sum, and one of them has so many: the sum, unless the
-    /// sample tells that connections beyond it were counted in several parts. Then what the sample tells, within its error.
-    fn counted(&self, sum: u64, at_least: u64) -> u64 {
-        let last = self.traces.get(Self::EXACT - 1).map(|trace| rank(trace.id()));
-        last.map_or(sum, |last| Self::total_of_union(sum, at_least, last))
-    }
-
-    /// Adds a part of a connection; whether it is none that is held.
-    fn insert(&mut self, trace: Trace) -> bool {
-        let place = self.traces.binary_search_by_key(&rank(trace.id()), |known| rank(known.id()));
-        let n = match place {
-            Ok(n) => {
-                self.traces[n].append(&trace);
-                return false;
-            }
-            Err(n) => n,
-        };
-        if n >= Self::EXACT {
-            return true;
-        }
-        if self.traces.is_empty() {
-            // most sets stay with one
-            self.traces.reserve_exact(1);
-        }
-        self.traces.truncate(Self::EXACT - 1);
-        self.traces.insert(n, trace);
-        true
-    }
-
-    /// Adds what the same sensor saw later.
-    pub fn extend(&mut self, later: Self) {
-        let at_least = self.total.max(later.total);
-        let beyond = later.total - later.traces.len() as u64;
-        let new = later.traces.into_iter().map(|trace| self.insert(trace)).filter(|is_new| *is_new).count();
-        self.total = self.counted(self.total + new as u64 + beyond, at_least);
-    }
-
-    /// The count of a union whose parts add up to a sum and of which one has so many, by the rank of the last of its
-    /// [`TraceSet::EXACT`] smallest: see [`TraceSet`].
-    #[must_use]
-    pub fn total_of_union(sum: u64, at_least: u64, last: u64) -> u64 {
-        /// Three standard errors.
-        const MARGIN: f64 = 1.1;
-        #[expect(clippy::cast_precision_loss, reason = "an estimate with an error of some percent")]
-        let (estimate, sum_of_parts) = ((Self::EXACT - 1) as f64 * 2f64.powi(64) / (last as f64 + 1.0), sum as f64);
-        if sum_of_parts <= estimate * MARGIN {
-            return sum;
-        }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, below the sum")]
-        let estimate = estimate.round() as u64;
-        estimate.clamp(at_least, sum.max(at_least))
-    }
-
-    /// Restores a set from what [`TraceSet::iter`] and [`TraceSet::total`] gave.
-    #[must_use]
-    pub fn restore(traces: impl IntoIterator<Item = Trace>, total: u64) -> Self {
-        let mut traces: Vec<Trace> = traces.into_iter().collect();
-        traces.sort_by_key(|trace| rank(trace.id()));
-        traces.dedup_by_key(|trace| rank(trace.id()));
-        let total = total.max(traces.len() as u64);
-        Self { traces, total }
-    }
-}
-
-/// Spreads ids evenly and reversibly, so that no two rank alike (splitmix64's finaliser, Steele et al., OOPSLA 2014).
-fn rank((port, identity): TraceId) -> u64 {
-    let mut x = u64::from(port) << 32 | u64::from(identity);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 /// What one sensor saw of the connections between two ends within one hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
@@ -511,32 +394,5 @@ mod tests {
                 .collect()
         );
         assert_eq!(whole.from_src.fullest(), (7, 280));
-    }
-
-    #[test]
-    fn connections_that_come_in_many_parts_are_counted_once_within_the_error_of_a_sample() {
-        let part = || {
-            let mut part = TraceSet::default();
-            (0..3_000).for_each(|port| part.append(trace(port, 2)));
-            part
-        };
-        let mut whole = part();
-        (0..100).for_each(|_| whole.extend(part()));
-        assert!((3_000..3_400).contains(&whole.total()), "{}", whole.total());
-        assert_eq!(whole.iter().next().map(|trace| trace.from_src.fullest().0), Some(202));
-    }
-
-    #[test]
-    fn a_full_set_keeps_the_same_sample_in_any_order() {
-        let mut forth = TraceSet::default();
-        let mut back = TraceSet::default();
-        for port in 0..5_000 {
-            forth.append(trace(port, 1));
-            back.append(trace(4_999 - port, 1));
-        }
-        assert_eq!(forth, back);
-        assert_eq!(forth.iter().count(), TraceSet::EXACT);
-        assert_eq!(forth.total(), 5_000);
-        assert!(!forth.is_exact());
     }
 }
