@@ -272,6 +272,40 @@ fn a_store_that_is_moved_away_or_replaced_is_noticed_and_what_follows_is_written
     assert_eq!(rows(&flowmap, &store), expected(), "what was seen after it was replaced");
 }
 
+/// What the log of a moved store holds is taken into it, also where somebody reads there: until that ends it stays open.
+#[test]
+fn a_store_that_is_moved_while_somebody_reads_it_is_whole() {
+    let Some(lab) = Lab::new("o") else { return };
+    let flowmap = Flowmap::new();
+    let (store, moved) = (flowmap.path("store.db"), flowmap.path("moved.db"));
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
+    lab.talk();
+    until("it is written", || store.exists() && !rows(&flowmap, &store).is_empty());
+    let reader = lab.serve(
+        0,
+        &format!(
+            "import sqlite3, time
+store = sqlite3.connect({:?}, isolation_level=None); store.execute('BEGIN')
+store.execute('SELECT count(*) FROM run').fetchone()
+print('ready', flush=True); time.sleep(600)",
+            common::text(&store)
+        ),
+    );
+    // something that is in the log alone, for who reads keeps it from the file
+    lab.talk();
+    until("it is written too", || rows(&flowmap, &store).iter().any(|row| row.4 == 6));
+    fs::rename(&store, &moved).unwrap();
+    daemon.hear("the store is locked by another process; what is seen is kept in memory meanwhile");
+    lab.talk();
+    drop(reader);
+    daemon.hear("another file is there than before, or none; it is opened again");
+    daemon.hear("the store is written again");
+    daemon.stop();
+    let doubled: Vec<_> = expected().into_iter().map(|(a, b, port, out, count)| (a, b, port, out, count * 2)).collect();
+    assert_eq!(rows(&flowmap, &moved), doubled, "what was seen before it was moved");
+    assert_eq!(rows(&flowmap, &store), expected(), "what was seen after");
+}
+
 #[test]
 fn a_connection_that_crosses_two_interfaces_counts_once_whichever_way_each_side_goes() {
     let Some(lab) = Lab::new("q") else { return };

@@ -142,7 +142,6 @@ impl Writer {
 
     async fn try_to_write(&mut self, flush: &Flush) -> Result<(), StoreError> {
         if self.store.is_some() && self.opened != Identity::of(&self.path) {
-            warn!("{}: another file is there than before, or none; it is opened again", self.path.display());
             // what its log holds belongs to it, and not to another file of this name: as long as somebody reads there it is kept
             // open; where it is gone nothing can be done
             if let Some(store) = &self.store
@@ -150,6 +149,7 @@ impl Writer {
             {
                 return Err(StoreError::Locked);
             }
+            warn!("{}: another file is there than before, or none; it is opened again", self.path.display());
             self.close().await;
         }
         if self.store.is_none() {

@@ -388,3 +388,36 @@ async fn the_log_is_in_the_order_in_which_it_was_written_and_keeps_the_times_tha
     let change = DecisionChange { heads, entries: vec![entry(95)], ..DecisionChange::default() };
     assert_eq!(store.decide("site", &change).await.expect("an end"), Decided::Decided("shop/web.yaml#web".into()));
 }
+
+/// A daemon brings the batches of an hour into one while a command reads them.
+#[tokio::test]
+async fn what_is_read_is_of_one_moment_whatever_is_written_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flowmap.db");
+    let in_hour = |hour, ports| {
+        let mut row = observation(80, ports);
+        row.key.hour = Hour(hour);
+        row
+    };
+    let store = Store::open(&path).await.unwrap();
+    for rows in [[in_hour(1_000, 1..3), in_hour(1_001, 1..3)], [in_hour(1_000, 3..5), in_hour(1_001, 3..5)]] {
+        store.extend_run(&run(5), &rows, &Learnt::default()).await.unwrap();
+    }
+    let before = [in_hour(1_000, 1..5), in_hour(1_001, 1..5)];
+    let mut read = Vec::new();
+    let take = |_, observation| {
+        if read.is_empty() {
+            let (path, next) = (path.clone(), in_hour(1_002, 1..2));
+            let write = async move {
+                let daemon = Store::open(&path).await.unwrap();
+                daemon.extend_run(&run(5), &[next], &Learnt::default()).await.unwrap();
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            std::thread::spawn(move || runtime.block_on(write)).join().unwrap();
+        }
+        read.push(observation);
+    };
+    store.observations(&Filter::default(), take).await.unwrap();
+    assert_eq!(read, before);
+    assert_eq!(all(&store).await.len(), 3, "and then what was written meanwhile");
+}
