@@ -26,6 +26,8 @@ pub struct RolloutStep {
 /// What makes a step risky, the worst first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Risk {
+    /// Whether it was not held against the past by itself: only the first 500 are.
+    pub is_unjudged: bool,
     /// Connections of the past that its policies deny, or that cannot be told.
     pub broken: u64,
     /// Workloads that were not watched all the time.
@@ -44,8 +46,11 @@ impl Risk {
     /// In words.
     #[must_use]
     pub fn words(&self) -> String {
-        let Self { broken, not_watched, closes_egress, doubts, clients, policies } = self;
+        let Self { is_unjudged, broken, not_watched, closes_egress, doubts, clients, policies } = self;
         let mut words = Vec::new();
+        if *is_unjudged {
+            words.push("not held against the past by itself".to_owned());
+        }
         if *broken > 0 {
             words.push(format!("{} of the past denied or not certain", count(*broken, "connection")));
         }
@@ -77,10 +82,11 @@ pub fn rollout(
 ) -> Vec<RolloutStep> {
     let bundles = together(sheets, set, cluster);
     let broken = broken(&bundles, set, judge);
-    let step = |(bundle, broken): (&Vec<&Sheet>, u64)| {
+    let step = |(bundle, broken): (&Vec<&Sheet>, Option<u64>)| {
         let mut policies: Vec<String> = bundle.iter().map(|sheet| sheet.key.clone()).collect();
         policies.sort();
-        RolloutStep { policies, risk: Risk { broken, ..risk(bundle, set, facts) }, replay: None }
+        let (is_unjudged, broken) = (broken.is_none(), broken.unwrap_or_default());
+        RolloutStep { policies, risk: Risk { is_unjudged, broken, ..risk(bundle, set, facts) }, replay: None }
     };
     let mut steps: Vec<RolloutStep> = bundles.iter().zip(broken).map(step).collect();
     let is_last =
@@ -98,8 +104,12 @@ pub fn rollout(
 }
 
 /// How many connections of the past each bundle denies, or leaves uncertain, by itself: no other closes its pods, so that no other
-/// can deny there. What closes a namespace counts beside all others. Beyond the first 500 it is not told.
-fn broken(bundles: &[Vec<&Sheet>], set: &PolicySet, judge: &(dyn Fn(&PolicySet) -> Simulation + Sync)) -> Vec<u64> {
+/// can deny there. What closes a namespace counts beside all others. None beyond the first 500.
+fn broken(
+    bundles: &[Vec<&Sheet>],
+    set: &PolicySet,
+    judge: &(dyn Fn(&PolicySet) -> Simulation + Sync),
+) -> Vec<Option<u64>> {
     let lost = |set: &PolicySet| {
         let Simulation { denied, uncertain, .. } = judge(set);
         denied + uncertain
@@ -108,12 +118,15 @@ fn broken(bundles: &[Vec<&Sheet>], set: &PolicySet, judge: &(dyn Fn(&PolicySet) 
     let all: BTreeSet<String> = bundles.iter().flat_map(|bundle| names(bundle)).collect();
     let (with_none, with_all) = (lost(&only(set, &BTreeSet::new())), lost(&only(set, &all)));
     let of_one = |(n, bundle): (usize, &Vec<&Sheet>)| {
-        let names = names(bundle);
-        match bundle.iter().any(|sheet| sheet.purpose == Purpose::Deny) {
-            _ if n >= MAX_JUDGED => 0,
-            true => with_all.saturating_sub(lost(&only(set, &all.difference(&names).cloned().collect()))),
-            false => lost(&only(set, &names)).saturating_sub(with_none),
+        if n >= MAX_JUDGED {
+            return None;
         }
+        let names = names(bundle);
+        if bundle.iter().any(|sheet| sheet.purpose == Purpose::Deny) {
+            let others = all.difference(&names).cloned().collect();
+            return Some(with_all.saturating_sub(lost(&only(set, &others))));
+        }
+        Some(lost(&only(set, &names)).saturating_sub(with_none))
     };
     bundles.par_iter().enumerate().map(of_one).collect()
 }
@@ -201,6 +214,7 @@ fn risk(bundle: &[&Sheet], set: &PolicySet, facts: &Facts) -> Risk {
     let is_doubtful =
         |access: &&crate::recommend::Access| Sum::of(&access.evidence).is_none() || !doubts(access, facts).is_empty();
     Risk {
+        is_unjudged: false,
         broken: 0,
         not_watched: bundle.iter().filter(|sheet| sheet.watched.is_some_and(|it| it != Watched::Covered)).count(),
         closes_egress: set.policies.iter().any(|policy| has_egress(&policy)),
