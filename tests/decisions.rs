@@ -7,27 +7,16 @@ mod common;
 
 use std::fs;
 
-use common::{Flowmap, files};
-
-const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
+use common::{
+    Flowmap, files,
+    proposal::{SUGGEST, edit, read},
+};
 
 /// A folder with a proposal for the sample.
 fn proposed() -> Flowmap {
     let flowmap = Flowmap::with_sample();
     flowmap.ok(&SUGGEST);
     flowmap
-}
-
-fn read(flowmap: &Flowmap, name: &str) -> String {
-    fs::read_to_string(flowmap.path(&format!("out/{name}"))).unwrap()
-}
-
-/// Edits a file of the proposal.
-#[track_caller]
-fn edit(flowmap: &Flowmap, name: &str, from: &str, to: &str) {
-    let text = read(flowmap, name);
-    assert!(text.contains(from), "{text}");
-    flowmap.write(&format!("out/{name}"), text.replacen(from, to, 1));
 }
 
 /// Proposes again, twice: the second time changes no byte. Gives the code of the first.

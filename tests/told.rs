@@ -10,21 +10,8 @@ use std::fs;
 use common::{
     Flowmap,
     cluster::{list, node, pod, with},
+    proposal::{SUGGEST, edit, read},
 };
-
-const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
-
-fn read(flowmap: &Flowmap, name: &str) -> String {
-    fs::read_to_string(flowmap.path(&format!("out/{name}"))).unwrap()
-}
-
-/// Edits a file of the proposal.
-#[track_caller]
-fn edit(flowmap: &Flowmap, name: &str, from: &str, to: &str) {
-    let text = read(flowmap, name);
-    assert!(text.contains(from), "{text}");
-    flowmap.write(&format!("out/{name}"), text.replacen(from, to, 1));
-}
 
 /// The row of a policy in `REVIEW.md`.
 fn row(flowmap: &Flowmap, name: &str) -> String {

@@ -9,6 +9,7 @@ pub mod lab;
 pub mod links;
 pub mod packets;
 pub mod pcap;
+pub mod proposal;
 pub mod python;
 pub mod random;
 pub mod review;

@@ -61,6 +61,12 @@ fn from_app(app: &str, port: u16) -> String {
     format!("{{from: [{{podSelector: {{matchLabels: {{app: {app}}}}}}}], ports: [{{port: {port}}}]}}")
 }
 
+/// db hears api alone and calls nobody; nothing else is closed.
+fn db_closed() -> PolicySet {
+    let rules = format!("policyTypes: [Ingress, Egress], ingress: [{}]", from_app("api", 5432));
+    policies(&[("db", &selecting("db", &rules))])
+}
+
 /// The shop with what policies may be asked about it.
 struct Stage {
     cluster: Cluster,
@@ -275,10 +281,7 @@ fn seen_out() -> Dependency {
 
 #[test]
 fn reach_counts_others_and_the_outside() {
-    let set = policies(&[(
-        "db",
-        &selecting("db", &format!("policyTypes: [Ingress, Egress], ingress: [{}]", from_app("api", 5432))),
-    )]);
+    let set = db_closed();
     let stage = stage();
     let evaluator = stage.evaluator(&set);
     let roster = Roster::new(&stage.cluster);
@@ -292,11 +295,7 @@ fn reach_counts_others_and_the_outside() {
 
 #[test]
 fn ways_count_pairs_between_parts_and_the_outside_as_one() {
-    // db hears api alone and calls nobody; nothing else is closed
-    let set = policies(&[(
-        "db",
-        &selecting("db", &format!("policyTypes: [Ingress, Egress], ingress: [{}]", from_app("api", 5432))),
-    )]);
+    let set = db_closed();
     let stage = stage();
     let evaluator = stage.evaluator(&set);
     let roster = Roster::new(&stage.cluster);

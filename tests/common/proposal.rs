@@ -1,0 +1,22 @@
+//! A proposal for the sample in the folder `out`, read and edited as people do.
+
+use std::fs;
+
+use super::Flowmap;
+
+/// What makes it.
+pub const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
+
+/// A file of it.
+#[track_caller]
+pub fn read(flowmap: &Flowmap, name: &str) -> String {
+    fs::read_to_string(flowmap.path(&format!("out/{name}"))).expect("a file of the proposal")
+}
+
+/// Edits a file of it.
+#[track_caller]
+pub fn edit(flowmap: &Flowmap, name: &str, from: &str, to: &str) {
+    let text = read(flowmap, name);
+    assert!(text.contains(from), "{text}");
+    flowmap.write(&format!("out/{name}"), text.replacen(from, to, 1));
+}
