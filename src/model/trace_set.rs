@@ -59,7 +59,7 @@ impl TraceSet {
 
     /// Adds a part of a connection; whether it is none that is held.
     fn insert(&mut self, trace: Trace) -> bool {
-        let place = self.traces.binary_search_by_key(&trace.rank(), |known| known.rank());
+        let place = self.traces.binary_search_by_key(&trace.rank(), Trace::rank);
         let n = match place {
             Ok(n) => {
                 self.traces[n].append(&trace);
@@ -107,7 +107,7 @@ impl TraceSet {
     #[must_use]
     pub fn restore(traces: impl IntoIterator<Item = Trace>, total: u64) -> Self {
         let mut traces: Vec<Trace> = traces.into_iter().collect();
-        traces.sort_by_key(|trace| trace.rank());
+        traces.sort_by_key(Trace::rank);
         traces.dedup_by_key(|trace| trace.rank());
         let total = total.max(traces.len() as u64);
         Self { traces, total }
