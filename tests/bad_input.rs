@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 
 use common::{Flowmap, packets::Capture, sample};
+use serde_json::{Value, json};
 
 /// A file to be made, the arguments, and words that the error must hold.
 type Case<'a> = (&'a str, &'a [u8], &'a [&'a str], &'a [&'a str]);
@@ -233,4 +234,44 @@ fn values_that_no_flag_takes_are_refused() {
     }
     flowmap.run(&["runs", "rm", "123"]).is_an_error(&["run `123`: not in the store", "hint: `flowmap runs`"]);
     flowmap.run(&["--db", "mysql://x", "flows"]).is_an_error(&["--db mysql://x: ", "hint: name a file"]);
+}
+
+#[test]
+fn labels_and_names_that_no_api_server_takes_cost_nobody_else_a_policy() {
+    let odd = "<script>\nalert(1)";
+    let text = fs::read_to_string(sample("cluster.json")).unwrap();
+    let mut cluster: Value = serde_json::from_str(&text).unwrap();
+    for item in cluster["items"].as_array_mut().unwrap() {
+        let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        match item["kind"].as_str() {
+            Some("Pod") if name.starts_with("cache-") => item["metadata"]["labels"]["app"] = odd.into(),
+            Some("Pod") if name == "debug" => item["metadata"]["labels"] = json!({odd: "debug"}),
+            Some("Pod") if name == "db-0" => item["metadata"]["ownerReferences"][0]["name"] = odd.into(),
+            Some("Namespace") if name == "monitoring" => item["metadata"]["name"] = odd.into(),
+            _ if item["metadata"]["namespace"] == "monitoring" => item["metadata"]["namespace"] = odd.into(),
+            _ => {}
+        }
+    }
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &sample("node-1.pcap"), &sample("node-2.pcap"), &sample("pod-api.pcap")]);
+    flowmap.write("cluster.json", cluster.to_string());
+    let told = flowmap.ok(&["inventory", "import", "cluster.json"]).stderr;
+    for what in [
+        "Pod production/cache-",
+        "Pod production/debug: labels: ",
+        "(Namespace): name `<script>",
+        "namespace `<script>",
+    ] {
+        assert!(told.contains(what), "{what}: {told}");
+    }
+    assert!(told.lines().all(|line| !line.starts_with("alert")), "{told}");
+    flowmap.ok(&["suggest", "-n", "production", "--out-dir", "out"]);
+    let api = fs::read_to_string(flowmap.path("out/production/api.yaml")).unwrap();
+    assert!(api.contains("app: api") && api.contains("port: 6379"), "{api}");
+    let names: Vec<_> =
+        fs::read_dir(flowmap.path("out/production")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    let is_of_db = |name: &&std::ffi::OsString| name.to_string_lossy().starts_with("script-alert-1-");
+    assert!(names.iter().any(|name| is_of_db(&name)), "{names:?}");
+    // what is proposed is what a strict API server takes, and denies nothing that was seen
+    flowmap.ok(&["simulate", "out"]);
 }

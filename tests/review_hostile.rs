@@ -35,18 +35,20 @@ fn hostile_names_are_text_and_nothing_else() {
 }
 
 #[test]
-fn a_workload_that_no_policy_can_be_named_after_is_told_and_breaks_nothing() {
+fn a_workload_that_no_policy_can_be_named_after_gets_one_of_another_name() {
     let flowmap = Flowmap::new();
     let name = "<script>alert(1)</script>";
-    let items = [common::cluster::pod(name, "10.244.1.9"), common::cluster::pod("api", "10.244.1.10")];
+    let client = with(pod("web", "10.244.1.9"), "/metadata/labels", serde_json::json!({"app": "web", "note": name}));
+    let items = [owned(client, "StatefulSet", name), pod("api", "10.244.1.10")];
     flowmap.write("cluster.json", serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
     flowmap.write("flows.csv", "client,server,protocol,port\n10.244.1.9,10.244.1.10,TCP,80\n");
     flowmap.ok(&["import", "flows.csv"]);
     flowmap.ok(&["inventory", "import", "cluster.json"]);
     let review = Review::start_unscoped(&flowmap, &[]);
     let page = review.get("/");
-    assert_eq!(page.status, 422);
-    assert!(page.body.contains("must be a DNS") && !page.body.contains("<script>"), "{}", page.body);
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("script-alert-1-script-statefulset-"), "{}", page.body);
+    assert!(!page.body.contains("<script>"), "{}", page.body);
 }
 
 /// An answer to a question for a name, made of these labels, as a server of names gives it.

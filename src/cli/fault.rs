@@ -64,8 +64,7 @@ pub(super) fn printable(text: &str) -> String {
 pub(super) fn proposal_fault(error: &ProposalError) -> String {
     match (error, error.hint()) {
         (ProposalError::Store(error), _) => store_fault(error),
-        (_, Some(hint)) => Fault { message: error.to_string().replace('\n', " "), hint: Some(hint) }.text(),
-        (_, None) => format!("{error:#}"),
+        (_, hint) => Fault { message: error.to_string().replace('\n', " "), hint }.text(),
     }
 }
 

@@ -140,7 +140,7 @@ fn snapshot(reading: &mut Reading, file: &Path, site: &str) -> Snapshot {
         source: file_name(file),
         taken_at: reading.taken_at,
         complete: reading.complete.clone(),
-        problems: reading.problems.iter().map(|problem| format!("{}: {}", problem.object, problem.reason)).collect(),
+        problems: reading.problems.iter().map(Problem::line).collect(),
         objects: std::mem::take(&mut reading.objects),
     }
 }
@@ -168,7 +168,7 @@ fn report(file: &Path, reading: &Reading, is_new: bool) {
 /// Prints the first problems one by one, and how many more there are.
 pub(super) fn print_problems(name: &str, problems: &[Problem], more: usize) {
     for problem in problems.iter().take(MAX_PRINTED) {
-        warnln!("{name}: {}", printable(&format!("{}: {}", problem.object, problem.reason)));
+        warnln!("{name}: {}", problem.line());
     }
     let more = problems.len().saturating_sub(MAX_PRINTED) + more;
     if more > 0 {

@@ -13,7 +13,7 @@ use super::{
     service::{endpoint_slice, endpoints, ingress, service, webhooks},
     strip::{latest, strip, strip_to_identity},
 };
-use crate::model::{ListTally, RawObject, Timestamp, WorkloadRef};
+use crate::model::{ListTally, RawObject, Timestamp, WorkloadRef, form::NAMESPACE};
 
 /// The kinds that own pods by nature; others may, and show it by a pod template.
 const WORKLOADS: [&str; 7] =
@@ -202,6 +202,8 @@ impl<'a> Collector<'a> {
             self.items.policies.push(Item { object, value });
         } else if id.name.is_empty() {
             self.problem(&format!("{} ({})", place(), id.kind), "has no metadata.name");
+        } else if let Some(refusal) = refused_namespace(&id) {
+            self.problem(&format!("{} ({})", place(), id.kind), refusal);
         } else if !self.object(&item, object, id) {
             strip_to_identity(&mut item);
         }
@@ -266,6 +268,13 @@ fn is_list(document: &Value) -> bool {
             kind.ends_with("List") && (items.is_array() || items.is_null() && is_nameless)
         }
     }
+}
+
+/// Why an object is in no namespace that there can be: no policy could be written for it, nor name its namespace.
+fn refused_namespace(id: &WorkloadRef) -> Option<String> {
+    let (what, namespace) = if id.kind == "Namespace" { ("name", &id.name) } else { ("namespace", &id.namespace) };
+    let is_good = namespace.is_empty() || (NAMESPACE.holds)(namespace);
+    (!is_good).then(|| format!("{what} {}", NAMESPACE.refusal(namespace)))
 }
 
 /// Manifests may leave the namespace to kubectl, which then means `default`.

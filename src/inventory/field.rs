@@ -6,7 +6,10 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::read::Problem;
-use crate::model::{Labels, Protocol, Timestamp};
+use crate::model::{
+    Labels, Protocol, Timestamp,
+    form::{LABEL_KEY, LABEL_VALUE},
+};
 
 /// Where the faults of one object are noted.
 pub(super) struct Notes<'a> {
@@ -63,8 +66,28 @@ pub(super) fn time(value: &Value) -> Option<Timestamp> {
     word(value).and_then(Timestamp::parse)
 }
 
-/// Labels; those that are not texts, which no API server would have taken, are left out.
+/// Labels; those that no API server would have taken are left out, for no policy could select by them.
 pub(super) fn labels(value: &Value, what: &str, notes: &mut Notes) -> Labels {
+    let mut labels = texts(value, what, notes);
+    labels.0.retain(|key, value| {
+        let (form, word) = if (LABEL_KEY.holds)(key) { (LABEL_VALUE, &*value) } else { (LABEL_KEY, key) };
+        let is_taken = (form.holds)(word);
+        if !is_taken {
+            notes.add(format!("{what}: {}", form.refusal(word)));
+        }
+        is_taken
+    });
+    labels
+}
+
+/// What must be among the labels of what is selected. It is not looked at further: without what nobody has it would
+/// select more.
+pub(super) fn selector(value: &Value, notes: &mut Notes) -> Labels {
+    texts(value, "selector", notes)
+}
+
+/// A map of texts; what else it holds is left out.
+fn texts(value: &Value, what: &str, notes: &mut Notes) -> Labels {
     let Some(map) = value.as_object() else {
         if !value.is_null() {
             notes.add(format!("{what} are not a map"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::field::{Notes, addresses, labels, list, port, protocol, sorted, time, word};
+use super::field::{Notes, addresses, labels, list, port, protocol, selector, sorted, time, word};
 use crate::model::{ContainerPort, Labels, Mesh, Pod, Protocol, Schedule, Selected, Workload, WorkloadRef};
 
 /// A pod, for now its own workload.
@@ -102,9 +102,9 @@ pub(super) fn workload(template: &Value, id: WorkloadRef, notes: &mut Notes) -> 
 
 /// The labels by which an owner finds its pods; those of a `ReplicationController` are its selector itself.
 pub(super) fn selected(item: &Value, id: &WorkloadRef, notes: &mut Notes) -> Option<Selected> {
-    let selector = &item["spec"]["selector"];
-    let plain = if id.kind == "ReplicationController" { selector } else { &selector["matchLabels"] };
-    let labels: Labels = labels(plain, "selector", notes);
+    let whole = &item["spec"]["selector"];
+    let plain = if id.kind == "ReplicationController" { whole } else { &whole["matchLabels"] };
+    let labels: Labels = selector(plain, notes);
     (!labels.is_empty()).then(|| Selected { id: id.clone(), labels })
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{collect::Collector, hosts, stream::read_json};
 use crate::{
-    model::{Cluster, Scope, Timestamp},
+    model::{Cluster, Scope, Timestamp, visible},
     yaml::{self, YamlError},
 };
 
@@ -61,7 +61,15 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.source, self.object, self.reason)
+        write!(f, "{}: {}", self.source, self.line())
+    }
+}
+
+impl Problem {
+    /// The object and what is wrong with it, in one line: names in a file may hold line ends and what steers a terminal.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{}: {}", visible(&self.object), visible(&self.reason))
     }
 }
 

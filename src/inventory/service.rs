@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::field::{Notes, addresses, labels, list, port, protocol, sorted, word};
+use super::field::{Notes, addresses, list, port, protocol, selector, sorted, word};
 use crate::model::{Endpoint, Ingress, Protocol, Service, ServiceKind, ServicePort, TargetPort, Webhook, WorkloadRef};
 
 /// The label by which an `EndpointSlice` says whose it is.
@@ -13,7 +13,7 @@ const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 /// A Service.
 pub(super) fn service(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Service {
     let spec = &item["spec"];
-    let selector = labels(&spec["selector"], "selector", notes);
+    let selector = selector(&spec["selector"], notes);
     let cluster_ips = list(&spec["clusterIPs"]).iter().chain([&spec["clusterIP"]]).filter(|ip| *ip != "None");
     let balancers = list(&item["status"]["loadBalancer"]["ingress"]).iter().map(|ingress| &ingress["ip"]);
     let external_ips = list(&spec["externalIPs"]).iter().chain(balancers);

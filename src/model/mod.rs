@@ -4,6 +4,7 @@ mod cluster;
 mod contact;
 mod coverage;
 mod dependency;
+pub mod form;
 mod labels;
 mod link;
 mod naming;

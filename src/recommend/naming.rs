@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::form::SUBDOMAIN;
+
 /// Names that policies and files of a namespace have already.
 const RESERVED: [&str; 3] = ["default-deny", "allow-dns", "kustomization"];
 
@@ -15,6 +17,9 @@ const OPEN: &str = "-open";
 /// name, and as a file's that is staged below 255.
 const MAX_LENGTH: usize = 220;
 
+/// What a digest takes, with the dash before it.
+const DIGEST: usize = 17;
+
 /// Names for the units of a namespace.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -27,11 +32,16 @@ pub(super) struct Names {
 impl Names {
     /// A name that no other unit has, nor any policy that is derived from one: its own where it may be.
     pub fn find(&mut self, own: &str, kind: Option<&str>) -> String {
-        if self.uses.get(own).is_none_or(|uses| *uses < 2) && !self.is_reserved(own) && own.len() <= MAX_LENGTH {
+        let is_good = (SUBDOMAIN.holds)(own) && own.len() <= MAX_LENGTH;
+        if is_good && self.uses.get(own).is_none_or(|uses| *uses < 2) && !self.is_reserved(own) {
             return own.to_owned();
         }
         let kind = kind.filter(|kind| !kind.is_empty()).unwrap_or("workload").to_lowercase();
-        let plain = short(&format!("{own}-{kind}"));
+        let plain = if (SUBDOMAIN.holds)(own) {
+            short(&format!("{own}-{kind}"))
+        } else {
+            told(&format!("{own}-{kind}"), MAX_LENGTH)
+        };
         let others = (2_usize..).map(|n| format!("{plain}-{n}"));
         let is_known = |name: &str| self.uses.contains_key(name) || self.given.contains(name);
         let is_free = |name: &String| {
@@ -56,13 +66,19 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 /// A name of a length that can be lengthened; what is cut from it is told by a digest.
 fn short(name: &str) -> String {
-    /// What a digest takes, with the dash before it.
-    const DIGEST: usize = 17;
     if name.len() <= MAX_LENGTH {
         return name.to_owned();
     }
     let kept: String = name.chars().take(MAX_LENGTH - DIGEST).collect();
     format!("{}-{:016x}", kept.trim_end_matches(['-', '.']), digest(name.as_bytes()))
+}
+
+/// A name that objects may have, in place of one that they may not: its letters, and what they do not say by a digest.
+pub(super) fn told(name: &str, max_length: usize) -> String {
+    let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    let words: String = name.chars().take(max_length - DIGEST).map(letter).collect();
+    let words: Vec<&str> = words.split('-').filter(|word| !word.is_empty()).collect();
+    format!("{}-{:016x}", words.join("-"), digest(name.as_bytes())).trim_start_matches('-').to_owned()
 }
 
 /// FNV-1a: the same everywhere and for ever, for names of files rest on it.
@@ -108,6 +124,15 @@ mod tests {
             "web-deployment",
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn workloads_with_names_that_no_object_may_have_are_told_apart_all_the_same() {
+        let found =
+            named(&[("<script>\nweb", "Deployment"), ("<script> web", "Deployment"), ("\u{202e}", ""), ("Web", "Pod")]);
+        assert!(found.iter().all(|name| (SUBDOMAIN.holds)(name)), "{found:?}");
+        assert!(found[0].starts_with("script-web-deployment-") && found[3].starts_with("web-pod-"), "{found:?}");
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len(), "{found:?}");
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use foldhash::HashMap;
 
 use super::{
-    naming::Names,
+    naming::{Names, told},
     selector::{Pool, Selector},
 };
-use crate::model::{Cluster, Labels, WorkloadRef};
+use crate::model::{Cluster, Labels, WorkloadRef, form::LABEL_VALUE};
 
 /// One workload, or several that no labels tell apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +181,8 @@ fn values(workloads: &[WorkloadRef]) -> BTreeMap<&WorkloadRef, String> {
         let is_taken = uses.get(name.as_str()).is_some_and(|uses| *uses > 1);
         let value = if is_taken { format!("{name}-{}", workload.kind.to_lowercase()) } else { name.clone() };
         let short: String = value.chars().take(MAX_LENGTH).collect();
-        short.trim_end_matches(['-', '.', '_']).to_owned()
+        let short = short.trim_end_matches(['-', '.', '_']);
+        if (LABEL_VALUE.holds)(short) { short.to_owned() } else { told(&value, MAX_LENGTH) }
     };
     workloads.iter().map(|workload| (workload, value(workload))).collect()
 }

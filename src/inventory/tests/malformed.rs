@@ -19,6 +19,26 @@ fn what_cannot_be_used_is_told_and_the_rest_is_used() {
         ),
         (with(pod(), "/metadata/labels", json!(["a"])), "Pod shop/web-1: labels are not a map"),
         (
+            with(pod(), "/metadata/labels", json!({"a b": "c"})),
+            "Pod shop/web-1: labels: `a b` must be a label key: letters, digits, `-`, `_` and `.`, 63 at most, starting \
+             and ending with a letter or digit, optionally after a DNS subdomain and `/`",
+        ),
+        (
+            with(pod(), "/metadata/labels", json!({"app": "<script>"})),
+            "Pod shop/web-1: labels: `<script>` must be a label value: empty, or letters, digits, `-`, `_` and `.`, 63 at \
+             most, starting and ending with a letter or digit",
+        ),
+        (
+            with(pod(), "/metadata/namespace", "<shop>".into()),
+            "item 1 (Pod): namespace `<shop>` must be a DNS label: lower-case letters, digits and `-`, 63 at most, \
+             starting and ending with a letter or digit",
+        ),
+        (
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a.b"}}),
+            "item 1 (Namespace): name `a.b` must be a DNS label: lower-case letters, digits and `-`, 63 at most, starting \
+             and ending with a letter or digit",
+        ),
+        (
             with(pod(), "/status/podIPs", json!([{"ip": "10.244.1"}])),
             "Pod shop/web-1: pod address `10.244.1` is not an address",
         ),

@@ -2,14 +2,13 @@
 //!
 //! ```text
 //! text -> RawObject -> PolicySet
-//!  text    parse, field, name   set
+//!  text    parse, field          set
 //! ```
 
 mod cidr;
 mod fault;
 mod field;
 mod json;
-mod name;
 mod parse;
 mod set;
 mod text;

@@ -8,10 +8,12 @@ use super::{
     cidr,
     fault::{Fault, Reason},
     field::{Field, Fields},
-    name::{self, Form},
 };
 use crate::{
-    model::Protocol,
+    model::{
+        Protocol,
+        form::{self, Form},
+    },
     policy::{IpBlock, NetworkPolicy, Operator, Peer, PolicyType, Port, PortMatch, Requirement, Rule, Selector},
 };
 
@@ -79,8 +81,8 @@ fn metadata(field: &Field) -> Result<(String, String), Fault> {
     }
     for (key, value) in metadata.entries("annotations")? {
         // keys are held in lower case for this check alone
-        if !(name::LABEL_KEY.holds)(&key.to_ascii_lowercase()) {
-            return Err(value.fault(Reason::Form { word: key.to_owned(), form: name::LABEL_KEY.rule }));
+        if !(form::LABEL_KEY.holds)(&key.to_ascii_lowercase()) {
+            return Err(value.fault(Reason::Form { word: key.to_owned(), form: form::LABEL_KEY.rule }));
         }
         value.text()?;
     }
@@ -91,10 +93,10 @@ fn metadata(field: &Field) -> Result<(String, String), Fault> {
         metadata.get(time).map(|time| time.text()).transpose()?;
     }
     let namespace = match metadata.get("namespace") {
-        Some(field) if !field.text()?.is_empty() => formed(&field, name::LABEL)?,
+        Some(field) if !field.text()?.is_empty() => formed(&field, form::NAMESPACE)?,
         _ => DEFAULT_NAMESPACE,
     };
-    let name = formed(&metadata.require("name")?, name::SUBDOMAIN)?;
+    let name = formed(&metadata.require("name")?, form::SUBDOMAIN)?;
     Ok((namespace.to_owned(), name.to_owned()))
 }
 
@@ -158,7 +160,7 @@ fn port(field: &Field) -> Result<Port, Fault> {
     let ports = match (fields.get("port"), end) {
         (Some(first), Some(end)) if !first.is_text() => range(&first, &end)?,
         (_, Some(end)) => return Err(end.fault(Reason::EndWithoutNumber)),
-        (Some(name), None) if name.is_text() => PortMatch::Named(formed(&name, name::PORT_NAME)?.to_owned()),
+        (Some(name), None) if name.is_text() => PortMatch::Named(formed(&name, form::PORT_NAME)?.to_owned()),
         (Some(number), None) => range(&number, &number)?,
         (None, None) => PortMatch::All,
     };
@@ -190,10 +192,10 @@ fn selector(field: &Field) -> Result<Selector, Fault> {
 
 fn requirement(field: &Field) -> Result<Requirement, Fault> {
     let fields = field.fields(&["key", "operator", "values"])?;
-    let key = formed(&fields.require("key")?, name::LABEL_KEY)?.to_owned();
+    let key = formed(&fields.require("key")?, form::LABEL_KEY)?.to_owned();
     let values = fields.list("values")?;
     let values: BTreeSet<String> =
-        values.iter().map(|value| Ok(formed(value, name::LABEL_VALUE)?.to_owned())).collect::<Result<_, _>>()?;
+        values.iter().map(|value| Ok(formed(value, form::LABEL_VALUE)?.to_owned())).collect::<Result<_, _>>()?;
     let operator = match (word(&fields.require("operator")?, OPERATORS, OPERATORS)?, values.is_empty()) {
         ("In", false) => Operator::In(values),
         ("NotIn", false) => Operator::NotIn(values),
@@ -207,10 +209,10 @@ fn requirement(field: &Field) -> Result<Requirement, Fault> {
 
 /// The value of a label whose key and value are well formed.
 fn label<'a>(key: &str, value: &Field<'a>) -> Result<&'a str, Fault> {
-    if !(name::LABEL_KEY.holds)(key) {
-        return Err(value.fault(Reason::Form { word: key.to_owned(), form: name::LABEL_KEY.rule }));
+    if !(form::LABEL_KEY.holds)(key) {
+        return Err(value.fault(Reason::Form { word: key.to_owned(), form: form::LABEL_KEY.rule }));
     }
-    formed(value, name::LABEL_VALUE)
+    formed(value, form::LABEL_VALUE)
 }
 
 /// A text of a form.

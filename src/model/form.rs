@@ -2,42 +2,62 @@
 
 /// A form with its rule in words.
 #[derive(Clone, Copy)]
-pub(super) struct Form {
+pub struct Form {
     /// The rule, after "must be".
-    pub(super) rule: &'static str,
+    pub rule: &'static str,
     /// Whether a word has it.
-    pub(super) holds: fn(&str) -> bool,
+    pub holds: fn(&str) -> bool,
+}
+
+impl Form {
+    /// Why a word that has not this form is of no use.
+    #[must_use]
+    pub fn refusal(&self, word: &str) -> String {
+        format!("`{}` must be {}", shortened(word), self.rule)
+    }
+}
+
+/// A word of which as much is told as says which one it is: it may be as long as its file.
+fn shortened(word: &str) -> String {
+    /// The longest word that any form takes.
+    const MAX_LETTERS: usize = 253;
+    let mut letters = word.chars();
+    let mut told: String = letters.by_ref().take(MAX_LETTERS).collect();
+    if letters.next().is_some() {
+        told.push('…');
+    }
+    told
 }
 
 /// Names of most objects.
-pub(super) const SUBDOMAIN: Form = Form {
+pub const SUBDOMAIN: Form = Form {
     rule: "a DNS subdomain: lower-case letters, digits, `-` and `.`, 253 at most, each part starting and ending with \
            a letter or digit",
     holds: is_subdomain,
 };
 
-/// Names of namespaces.
-pub(super) const LABEL: Form = Form {
+/// Names of namespaces: DNS labels.
+pub const NAMESPACE: Form = Form {
     rule: "a DNS label: lower-case letters, digits and `-`, 63 at most, starting and ending with a letter or digit",
     holds: is_dns_label,
 };
 
 /// Keys of labels and annotations.
-pub(super) const LABEL_KEY: Form = Form {
+pub const LABEL_KEY: Form = Form {
     rule: "a label key: letters, digits, `-`, `_` and `.`, 63 at most, starting and ending with a letter or digit, \
            optionally after a DNS subdomain and `/`",
     holds: is_label_key,
 };
 
 /// Values of labels.
-pub(super) const LABEL_VALUE: Form = Form {
+pub const LABEL_VALUE: Form = Form {
     rule: "a label value: empty, or letters, digits, `-`, `_` and `.`, 63 at most, starting and ending with a letter \
            or digit",
     holds: |word| word.is_empty() || is_label_name(word),
 };
 
 /// Names of ports.
-pub(super) const PORT_NAME: Form = Form {
+pub const PORT_NAME: Form = Form {
     rule: "a port number or a port name: lower-case letters, digits and single `-` between them, 15 at most, at least \
            one letter",
     holds: is_port_name,
@@ -99,7 +119,7 @@ mod tests {
     fn names_have_the_forms_that_the_api_server_checks() {
         let long = "a".repeat(64);
         check(SUBDOMAIN, &["db", "0", "a.b-c.d", &long], &["", "Db", "a..b", "a.", "-a", "a_b", &"a".repeat(254)]);
-        check(LABEL, &["production", "1"], &["", "a.b", "a-", &long]);
+        check(NAMESPACE, &["production", "1"], &["", "a.b", "a-", &long]);
         check(
             LABEL_KEY,
             &["app", "App_1.x", "app.kubernetes.io/name"],
