@@ -409,3 +409,23 @@ fn a_folder_from_elsewhere_keeps_its_decisions_where_the_store_knows_none() {
         assert!(!reaches_cache(&elsewhere, folder), "{folder}");
     }
 }
+
+#[test]
+fn granularities_are_compared_as_nobody_decided_on_them() {
+    let flowmap = proposed();
+    let rows = |flowmap: &Flowmap| -> Vec<String> {
+        read(flowmap, "REVIEW.md").lines().filter(|line| line.starts_with("| ")).map(str::to_owned).collect()
+    };
+    let before = rows(&flowmap);
+    let row = |rows: &[String], name: &str| rows.iter().find(|row| row.starts_with(&format!("| {name} |"))).cloned();
+    let figures = |row: Option<String>| row.and_then(|row| Some(row.splitn(3, '|').nth(2)?.to_owned()));
+    assert!(row(&before, "**workload**").is_some() && row(&before, "tier").is_some(), "{before:?}");
+    fs::remove_file(flowmap.path("out/production/db.yaml")).unwrap();
+    again(&flowmap);
+    let after = rows(&flowmap);
+    for (name, apart) in [("**workload**", "workload"), ("tier", "tier"), ("namespace", "namespace")] {
+        let apart = row(&after, &format!("{apart}, decisions apart"));
+        assert_eq!(figures(apart), figures(row(&before, name)), "{name}: {after:?}");
+    }
+    assert_ne!(row(&after, "**workload**"), row(&before, "**workload**"));
+}

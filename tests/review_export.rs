@@ -249,3 +249,89 @@ fn what_is_no_longer_approved_is_not_exported_on_an_older_page() {
     assert_eq!(answer.status, 409, "{}", answer.body);
     assert!(answer.body.contains("changed since you looked at it") && !flowmap.path("out").exists());
 }
+
+/// The last step of a rollout, where something is to go.
+fn last_step(rollout: &str) -> Option<&str> {
+    rollout.split("\n## ").find(|part| part.starts_with("Step ") && part.contains("what is to go"))
+}
+
+#[test]
+fn what_was_exported_and_is_rejected_since_goes_in_the_last_step() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve_all();
+    export(&review);
+    assert_eq!(last_step(&read(&flowmap, "out/ROLLOUT.md")), None);
+    let mut form = review.policy("production/debug.yaml#debug").form("/decide");
+    form.extend([("op".into(), "reject-policy".into()), ("reason".into(), "debug pods are going".into())]);
+    review.post("/decide", &form).lands("/policy");
+    let page = review.get("/export");
+    assert!(
+        page.body.contains("To go, in a last step") && page.body.contains("production/debug (rejected)"),
+        "{}",
+        page.body
+    );
+    export(&review);
+    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
+    assert!(last.contains("- production/debug, rejected\n"), "{last}");
+    assert!(last.contains("\nkubectl delete networkpolicy --ignore-not-found -n production debug\n"), "{last}");
+    assert!(rollout.find("what is to go") > rollout.find("- production/default-deny"), "{rollout}");
+    // who decided it, when and why, is told to whoever reads the files alone
+    let review_text = read(&flowmap, "out/REVIEW.md");
+    let said = "Ann, production/debug.yaml#debug: the whole policy stays away. Reason: debug pods are going";
+    assert!(review_text.contains(said), "{review_text}");
+    assert!(review_text.contains("Ann, production/db.yaml#db: approved as it is."), "{review_text}");
+    let report = read(&flowmap, "out/report.html");
+    assert!(report.contains("debug pods are going") && report.contains("approved as it is"), "{report}");
+    // the way back deletes what is not there any more without a word
+    let (code, asked) = undo(&flowmap, "nowhere");
+    assert!(code == 0 && asked.contains(" debug"), "{asked}");
+}
+
+#[test]
+fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approved() {
+    let flowmap = Flowmap::with_sample();
+    let own = serde_json::json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "backend-tier", "namespace": "production", "labels": {"app.kubernetes.io/managed-by": "flowmap"}},
+        "spec": {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"], "ingress": [{}]}});
+    let mut cluster: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(common::sample("cluster.json")).unwrap()).unwrap();
+    cluster["items"].as_array_mut().unwrap().push(own);
+    flowmap.write("cluster.json", cluster.to_string());
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve("production/db.yaml#db").lands("/policy");
+    export(&review);
+    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    assert_eq!(last_step(&rollout), None, "{rollout}");
+    assert!(
+        rollout.contains("staying until all of their namespace is approved\n\n- production/backend-tier\n"),
+        "{rollout}"
+    );
+    review.approve_all();
+    export(&review);
+    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
+    assert!(last.contains("kubectl delete networkpolicy --ignore-not-found -n production backend-tier\n"), "{last}");
+    assert!(last.contains("The past without them: 0 denied"), "{last}");
+    // it is put back by the way back
+    let (code, asked) = undo(&flowmap, "nowhere");
+    assert!(code == 0 && asked.contains("name: backend-tier"), "{asked}");
+}
+
+#[test]
+fn everything_that_was_exported_may_be_rejected_again() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve("production/db.yaml#db").lands("/policy");
+    export(&review);
+    let mut form = review.policy("production/db.yaml#db").form("/decide");
+    form.extend([("op".into(), "reject-policy".into()), ("reason".into(), "not now".into())]);
+    review.post("/decide", &form).lands("/policy");
+    export(&review);
+    assert!(!flowmap.path("out/production/db.yaml").exists());
+    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
+    assert!(last.contains("-n production db\n"), "{last}");
+}

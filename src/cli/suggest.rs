@@ -48,6 +48,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     } else {
         let decided = proposal.decided();
         let facts = asked.facts(&world.runs, &proposal, replay.clone());
+        let facts = Facts { said: known.log.said(&facts.sheets), ..facts };
         warn(&facts, &decided, &found);
         // before the folder: what was taken back there is not brought back if this run is killed in between
         if let Some(store) = &store {

@@ -153,7 +153,7 @@ fn granularities(all: &[render::Granularity]) -> Table {
     let mut table = Table::new(&header).numeric(&[1, 2, 3, 4, 5]);
     let figure = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.2}"));
     for one in all {
-        let name = if one.chosen { format!("{} (chosen)", one.granularity) } else { one.granularity.to_owned() };
+        let name = if one.chosen { format!("{} (chosen)", one.name()) } else { one.name() };
         let render::Cost { policies, rules, entries, .. } = one.cost;
         let counts = [policies, rules, entries]
             .map(|count| if one.missing.is_some() { "-".to_owned() } else { count.to_string() });

@@ -258,6 +258,16 @@ pub struct RawObject {
     pub object: serde_json::Value,
 }
 
+impl RawObject {
+    /// `namespace/name`; manifests may leave the namespace to kubectl, which then means `default`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let word = |field: &str| self.object["metadata"][field].as_str().unwrap_or_default();
+        let namespace = Some(word("namespace")).filter(|it| !it.is_empty()).unwrap_or("default");
+        format!("{namespace}/{}", word("name"))
+    }
+}
+
 /// Everything known of a cluster or a site at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cluster {

@@ -160,10 +160,11 @@ impl Asked<'_> {
         Facts { decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
     }
 
-    /// What each granularity costs, without the decisions of a person, which are made for one of them.
+    /// What each granularity costs, without the decisions of a person, which are made for one of them: that one is told with
+    /// them, too.
     fn granularities(&self, chosen: &Proposal) -> Vec<render::Granularity> {
-        let row = |granularity: Granularity| {
-            let is_chosen = granularity == self.request.granularity;
+        let is_decided = !chosen.policies.decisions.is_empty();
+        let row = |(granularity, is_chosen): (Granularity, bool)| {
             let other = if is_chosen { None } else { Some(self.at(granularity, &Found::default())) };
             let (proposal, missing) = match &other {
                 None => (Some(chosen), None),
@@ -175,13 +176,19 @@ impl Asked<'_> {
             render::Granularity {
                 granularity: granularity.as_str(),
                 chosen: is_chosen,
+                decisions_apart: is_decided && !is_chosen,
                 missing,
                 cost: proposal.map(cost).unwrap_or_default(),
                 over_permission: openness.and_then(|it| it.over_permission),
                 reach: openness.and_then(|it| it.reach),
             }
         };
-        Granularity::ALL.map(row).into()
+        let rows = Granularity::ALL.into_iter().flat_map(|granularity| {
+            let is_asked = granularity == self.request.granularity;
+            let with = is_asked.then_some((granularity, true));
+            with.into_iter().chain((!is_asked || is_decided).then_some((granularity, false)))
+        });
+        rows.map(row).collect()
     }
 }
 

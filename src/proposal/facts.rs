@@ -9,7 +9,7 @@ use crate::{
     model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, Span, WorkloadRef},
     policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation, Strictness},
     recommend,
-    render::{Blocked, Decisions, Facts, RunLoss, Sheet},
+    render::{Blocked, Decisions, Facts, RunLoss, Sheet, is_own},
     store::Run,
 };
 
@@ -58,6 +58,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         missed_runs: recommend::missed_runs(cluster, span, about.namespaces),
         blocked: blocked(&all, cluster),
         deployed,
+        said: Vec::new(),
         replaced,
         granularities: Vec::new(),
         decisions: Decisions::default(),
@@ -85,20 +86,17 @@ fn learning(about: &About<'_>) -> BTreeMap<String, Learning> {
 /// Policies that are deployed in some namespaces: those that stay beside the proposal, whoever wrote them, and those of others than
 /// flowmap that it puts its own in the place of.
 fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) -> [Vec<String>; 2] {
-    let word = |object: &serde_json::Value, pointer: &str| {
-        object.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-    };
     let written = sheets.iter().filter(|sheet| sheet.object.is_some());
     let written: BTreeSet<String> = written.map(|sheet| format!("{}/{}", sheet.namespace, sheet.name)).collect();
     let (mut stay, mut replaced) = (BTreeSet::new(), BTreeSet::new());
-    for object in cluster.policies.iter().map(|raw| &raw.object) {
-        let (kind, namespace) = (word(object, "/kind"), word(object, "/metadata/namespace"));
-        let name = format!("{namespace}/{}", word(object, "/metadata/name"));
-        let is_own = word(object, "/metadata/labels/app.kubernetes.io~1managed-by") == "flowmap";
+    for raw in &cluster.policies {
+        let kind = raw.object["kind"].as_str().unwrap_or_default();
+        let name = raw.full_name();
+        let is_asked = name.split_once('/').is_some_and(|(namespace, _)| namespaces.contains(namespace));
         let is_replaced = kind == "NetworkPolicy" && written.contains(&name);
-        match (namespaces.contains(&namespace), is_replaced) {
+        match (is_asked, is_replaced) {
             (true, false) => drop(stay.insert(format!("{kind} {name}"))),
-            (true, true) if !is_own => drop(replaced.insert(format!("{kind} {name}"))),
+            (true, true) if !is_own(&raw.object) => drop(replaced.insert(format!("{kind} {name}"))),
             _ => {}
         }
     }

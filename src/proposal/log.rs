@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Found, ProposalError};
 use crate::{
     model::Timestamp,
-    render::{Later, Step},
+    render::{Later, Said, Sheet, Step},
     store::{EntryId, LogEntry, Store, content_id},
 };
 
@@ -156,6 +156,30 @@ impl Log {
             Some(entry) => Standing::Outdated(entry.clone()),
             None => Standing::Open,
         }
+    }
+
+    /// Who decided what of some policies on the review page, as far as it holds: nothing decided again since, nothing taken back, no
+    /// approval of what is another by now. In the order of time.
+    #[must_use]
+    pub fn said(&self, sheets: &[Sheet]) -> Vec<Said> {
+        let said = |(sheet, entry): (&Sheet, &Entry)| {
+            let now = sheet.object.as_ref().map(content);
+            let what = match entry.action {
+                Action::Approve if now.as_ref() == Some(&entry.body.content) => "approved as it is".to_owned(),
+                Action::Reject | Action::Edit => {
+                    entry.body.steps.iter().map(Step::words).collect::<Vec<_>>().join("; ")
+                }
+                Action::Approve | Action::Undo | Action::Folder => return None,
+            };
+            let (author, reason) = (entry.author.clone(), entry.body.reason.clone());
+            Some(Said { time: entry.time, author, policy: entry.policy.clone(), what, reason })
+        };
+        let holds = |(_, entry): &(&Sheet, &Entry)| !self.is_undone(entry.id) && self.since(entry).is_empty();
+        let all = sheets.iter().flat_map(|sheet| self.of(&sheet.key).map(move |entry| (sheet, entry)));
+        let mut all: Vec<Said> = all.filter(holds).filter_map(said).collect();
+        all.sort_by(|a, b| (a.time, &a.policy, &a.what).cmp(&(b.time, &b.policy, &b.what)));
+        all.dedup();
+        all
     }
 
     /// The entries that decided again, after an entry and on the same thing: it cannot be taken back before them.

@@ -32,6 +32,9 @@ pub struct Granularity {
     pub granularity: &'static str,
     /// Whether it is the one that was asked for.
     pub chosen: bool,
+    /// Whether it is as nobody decided on it, though somebody did on the one that was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub decisions_apart: bool,
     /// Why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
@@ -42,6 +45,15 @@ pub struct Granularity {
     pub over_permission: Option<f64>,
     /// How many other workloads one workload can reach, on average, where it was judged.
     pub reach: Option<f64>,
+}
+
+impl Granularity {
+    /// What tables call it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let rest = if self.decisions_apart { ", decisions apart" } else { "" };
+        format!("{}{rest}", self.granularity)
+    }
 }
 
 /// What a proposal costs.
@@ -75,7 +87,7 @@ pub fn granularities(all: &[Granularity]) -> String {
         "| granularity | policies | rules | entries | entries of pods | over-permission | reach |\n|---|---|---|---|---|---|---|\n",
     );
     for one in all {
-        let name = if one.chosen { format!("**{}**", one.granularity) } else { one.granularity.to_owned() };
+        let name = if one.chosen { format!("**{}**", one.name()) } else { one.name() };
         // writing to a String cannot fail
         if let Some(why) = &one.missing {
             let _ = writeln!(text, "| {name} | {} | | | | | |", super::words::safe(why));

@@ -140,6 +140,15 @@ pub(super) fn document(path: &str, comment: &str, notes: &[String], value: &Valu
     Ok(text)
 }
 
+/// The label that says who writes an object (Kubernetes' recommended labels).
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Whether an object says that flowmap wrote it.
+#[must_use]
+pub fn is_own(object: &Value) -> bool {
+    object["metadata"]["labels"][MANAGED_BY] == "flowmap"
+}
+
 fn draft(namespace: &str, file: &str, name: &str, head: String, selector: Value, directions: Directions) -> Draft {
     let mut types = Vec::new();
     types.extend(directions.has_ingress().then(|| "Ingress".into()));
@@ -150,7 +159,7 @@ fn draft(namespace: &str, file: &str, name: &str, head: String, selector: Value,
         metadata: json!({
             "name": name,
             "namespace": namespace,
-            "labels": {"app.kubernetes.io/managed-by": "flowmap"},
+            "labels": {MANAGED_BY: "flowmap"},
         }),
         selector,
         types,

@@ -1,9 +1,12 @@
 //! What is approved, written to a folder: policies, in which order they go out, and the way back.
 
+mod ended;
 mod steps;
 mod undo;
 
 use std::collections::BTreeSet;
+
+use ended::Stale;
 
 use super::{
     desk::{Desk, DeskError},
@@ -46,11 +49,15 @@ pub(super) struct Plan<'v> {
     pub replay: Simulation,
     /// Policies that are there before, and are replaced.
     pub replaced: Vec<String>,
+    /// flowmap's own of before that are neither.
+    pub stale: Stale,
+    /// The past without those that are to go, where there are any.
+    pub last: Option<Simulation>,
 }
 
 impl<'v> Plan<'v> {
-    /// Of what a log says is approved.
-    pub fn new(view: &'v View, log: &Log) -> Result<Self, ProposalError> {
+    /// Of what a log says is approved; `way_back` tells what was exported by now.
+    pub fn new(view: &'v View, log: &Log, way_back: &WayBack) -> Result<Self, ProposalError> {
         let is_approved = |sheet: &&Sheet| {
             let content = view.contents.get(&sheet.key).map(String::as_str);
             matches!(log.standing(&sheet.key, content), Standing::Approved(_))
@@ -65,7 +72,18 @@ impl<'v> Plan<'v> {
         let replay = judge(&set);
         let there: BTreeSet<String> = view.deployed.policies.iter().map(NetworkPolicy::full_name).collect();
         let replaced = names.intersection(&there).cloned().collect();
-        Ok(Self { approved, left, steps, replay, replaced })
+        let of_before = (way_back, &view.site()?.cluster().policies[..]);
+        let stale = Stale::new((&view.facts.sheets, &view.namespaces), (&names, &left), of_before);
+        let last = (!stale.ended.is_empty()).then(|| {
+            let kept: BTreeSet<String> = there.difference(&stale.names()).cloned().collect();
+            past.replay(&on_top(&set, &proposal::only(&view.deployed, &kept)))
+        });
+        Ok(Self { approved, left, steps, replay, replaced, stale, last })
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.approved.is_empty() && self.stale.ended.is_empty()
     }
 
     fn keys(&self) -> BTreeSet<String> {
@@ -75,7 +93,9 @@ impl<'v> Plan<'v> {
     /// What is approved, as one word: a form that carries it is about this and nothing else.
     pub fn version(&self, view: &View) -> String {
         let content = |key: &str| view.contents.get(key).map_or("", String::as_str);
-        let all: Vec<&str> = self.approved.iter().flat_map(|sheet| [&*sheet.key, content(&sheet.key)]).collect();
+        let ended = self.stale.ended.iter().flat_map(|ended| [&*ended.name, ended.why]);
+        let all = self.approved.iter().flat_map(|sheet| [&*sheet.key, content(&sheet.key)]).chain(ended);
+        let all: Vec<&str> = all.collect();
         format!("{:016x}", content_id(&all.iter().map(|text| text.as_bytes()).collect::<Vec<_>>()))
     }
 }
@@ -90,14 +110,14 @@ pub(super) fn write(
     keep: impl FnOnce(&Found, &Policies, &BTreeSet<String>) -> Result<(), ProposalError>,
 ) -> Result<(), ExportError> {
     let out_dir = &desk.config.out_dir;
-    let plan = Plan::new(view, &known.log)?;
+    let mut found = folder::read(out_dir, &|_| {})?;
+    let plan = Plan::new(view, &known.log, found.way_back())?;
     if plan.version(view) != fields.get("plan") {
         return Err(ExportError::Changed);
     }
-    if plan.approved.is_empty() {
+    if plan.is_empty() {
         return Err(ExportError::Nothing);
     }
-    let mut found = folder::read(out_dir, &|_| {})?;
     known.tell(&mut found, (desk.config.clock)());
     let recommendation = view.proposal.recommendation.clone();
     let proposal = proposal::Proposal::of(recommendation, &found.decisions(), &found.now)?;

@@ -248,7 +248,7 @@ async fn history(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Resp
 async fn export(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Export", "Export");
-        let plan = Plan::new(&shown.view, &shown.view.known.log)?;
+        let plan = Plan::new(&shown.view, &shown.view.known.log, shown.view.found.way_back())?;
         let folder = desk.config.out_dir.display().to_string();
         let is_written = asked.fields.get("written") == "yes";
         Ok(page(StatusCode::OK, &pages::ExportPage::new(frame, &shown.view, &plan, &folder, is_written)))

@@ -123,6 +123,7 @@ impl View {
         let proposal = asked.proposal(&found)?;
         let replay = asked.judge.replay(&proposal.set);
         let facts = asked.facts_of_one(&loaded.world.runs, &proposal, replay);
+        let facts = Facts { said: known.log.said(&facts.sheets), ..facts };
         let decided = proposal.decided();
         let content = |sheet: &Sheet| Some((sheet.key.clone(), content(sheet.object.as_ref()?)));
         let contents = facts.sheets.iter().filter_map(content).collect();
@@ -197,6 +198,7 @@ impl View {
     pub fn report(&self) -> Result<Document, ProposalError> {
         let asked = asked(&self.asking, self.site()?, &self.seen, &self.namespaces);
         let facts = asked.facts(&self.loaded.world.runs, &self.proposal, self.facts.replay.clone());
+        let facts = Facts { said: self.facts.said.clone(), ..facts };
         Ok(asked.page(&self.proposal, &self.decided, &facts)?.document()?)
     }
 

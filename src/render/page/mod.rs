@@ -26,7 +26,7 @@ pub use curve::Curve;
 pub use maps::MapView;
 pub use matrix::{Cell, Matrix};
 pub use sealed::{SCRIPT, STYLE, Sealed};
-pub use tables::{DecisionView, FindingView, GranularityView, LeftOutView};
+pub use tables::{DecisionView, FindingView, GranularityView, LeftOutView, SaidView};
 pub use tree::{AccessView, NamespaceView, PolicyView, ReachView, TierView};
 pub use verdict::{Caution, Figure, Level, VerdictView};
 
@@ -99,6 +99,8 @@ pub struct Report {
     pub granularities: Vec<GranularityView>,
     /// What a person decided.
     pub decisions: Vec<DecisionView>,
+    /// Who decided what on the review page, when and why.
+    pub said: Vec<SaidView>,
     /// The commands that roll it out.
     pub apply: Vec<String>,
     /// Style, script, and the policy that lets nothing else run.
@@ -128,6 +130,7 @@ impl Report {
             curve: Curve::new(&material.curve),
             granularities: tables::granularities(facts),
             decisions: tables::decisions(facts),
+            said: tables::said(facts),
             apply: names.iter().flat_map(|name| apply(name)).collect(),
             sealed: Sealed::new(STYLE, SCRIPT),
         }

@@ -39,7 +39,7 @@ pub struct LeftOutView {
 #[derive(Clone, Debug)]
 pub struct GranularityView {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Whether it is this proposal's.
     pub is_chosen: bool,
     /// Why there is none.
@@ -57,6 +57,21 @@ pub struct DecisionView {
     pub verb: &'static str,
     /// What.
     pub what: String,
+}
+
+/// Who decided what, when and why.
+#[derive(Clone, Debug)]
+pub struct SaidView {
+    /// When.
+    pub time: String,
+    /// Who.
+    pub author: String,
+    /// On which policy.
+    pub policy: String,
+    /// What.
+    pub what: String,
+    /// Why; empty where nothing was said.
+    pub reason: String,
 }
 
 pub(super) fn findings(facts: &Facts) -> Vec<FindingView> {
@@ -96,7 +111,7 @@ pub(super) fn granularities(facts: &Facts) -> Vec<GranularityView> {
         let Cost { policies, rules, entries, entries_of_pods } = one.cost;
         let [policies, rules, entries, pods] = [policies, rules, entries, entries_of_pods].map(|it| grouped(it as u64));
         GranularityView {
-            name: one.granularity,
+            name: one.name(),
             is_chosen: one.chosen,
             missing: one.missing.as_deref().map(|why| visible(why).into_owned()),
             cells: [policies, rules, entries, pods, figure(one.over_permission), figure(one.reach)],
@@ -117,4 +132,15 @@ pub(super) fn decisions(facts: &Facts) -> Vec<DecisionView> {
         what: visible(&it.what).into_owned(),
     };
     facts.conflicts.iter().map(conflict).chain(facts.idle.iter().map(idle)).collect()
+}
+
+pub(super) fn said(facts: &Facts) -> Vec<SaidView> {
+    let view = |it: &crate::render::Said| SaidView {
+        time: words::minute(it.time),
+        author: visible(&it.author).into_owned(),
+        policy: visible(&it.policy).into_owned(),
+        what: visible(&it.what).into_owned(),
+        reason: visible(&it.reason).into_owned(),
+    };
+    facts.said.iter().map(view).collect()
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::Facts;
+use super::{Facts, Said};
 use crate::render::{Decisions, Idle, words};
 
 /// What a person decided, and what that changes.
 pub(super) fn section(text: &mut String, facts: &Facts) {
-    if facts.decisions.is_empty() {
+    if facts.decisions.is_empty() && facts.said.is_empty() {
         return;
     }
     text.push_str("## Decided by hand\n\nEdits of these files outlast every proposal.");
@@ -36,6 +36,7 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
             let _ = writeln!(text, "- {}: {what}", words::safe(key));
         }
     }
+    said(text, facts);
     if !facts.idle.is_empty() {
         text.push_str(
             "\nKept, but **not in force in this proposal**: made at another granularity, or on what is no longer\n",
@@ -46,4 +47,17 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
         }
     }
     text.push('\n');
+}
+
+/// Who decided what on the review page.
+fn said(text: &mut String, facts: &Facts) {
+    if facts.said.is_empty() {
+        return;
+    }
+    text.push_str("\nOn the review page:\n\n");
+    for Said { time, author, policy, what, reason } in &facts.said {
+        let [author, policy, what, reason] = [author, policy, what, reason].map(|it| words::safe(it));
+        let reason = if reason.is_empty() { String::new() } else { format!(" Reason: {reason}") };
+        let _ = writeln!(text, "- {}, {author}, {policy}: {what}.{reason}", words::minute(*time));
+    }
 }

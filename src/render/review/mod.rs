@@ -11,7 +11,7 @@ use super::{Conflict, Decisions, Document, Granularity, Idle, Sheet, granulariti
 use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
-    model::{Coverage, Protocol, Span},
+    model::{Coverage, Protocol, Span, Timestamp},
     policy::Simulation,
     recommend::{MissedRun, Recommendation},
 };
@@ -53,6 +53,21 @@ pub struct Blocked {
     pub reason: String,
 }
 
+/// A decision of a person on the review page that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// When.
+    pub time: Timestamp,
+    /// Who.
+    pub author: String,
+    /// On which policy, by document and name.
+    pub policy: String,
+    /// What, in words.
+    pub what: String,
+    /// Why, in the words of who decided.
+    pub reason: String,
+}
+
 /// What a review tells beside the recommendation.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -88,6 +103,8 @@ pub struct Facts {
     pub conflicts: Vec<Conflict>,
     /// Decisions that find nothing to apply to.
     pub idle: Vec<Idle>,
+    /// Who decided what on the review page, in the order of time.
+    pub said: Vec<Said>,
     /// The policies as they are decided, and what each of their rules rests on.
     pub sheets: Vec<Sheet>,
 }
@@ -100,6 +117,7 @@ impl Facts {
         facts.sheets.retain(|sheet| is_wanted(&sheet.key));
         facts.conflicts.retain(|conflict| is_wanted(&conflict.policy));
         facts.idle.retain(|idle| is_wanted(&idle.policy));
+        facts.said.retain(|said| is_wanted(&said.policy));
         let namespaces: BTreeSet<String> = facts.sheets.iter().map(|sheet| sheet.namespace.clone()).collect();
         facts.learning.retain(|namespace, _| namespaces.contains(namespace));
         facts

@@ -1,6 +1,9 @@
 //! `ROLLOUT.md`: the steps with their commands, and what of the past each would deny.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use super::{Plan, undo::quoted};
 use crate::{
@@ -34,11 +37,13 @@ pub(super) fn text(desk: &Desk, view: &View, plan: &Plan<'_>) -> String {
     for (n, step) in plan.steps.iter().enumerate() {
         self::step(&mut text, view, (n, step));
     }
+    last(&mut text, plan);
     findings(&mut text, plan);
     if !plan.left.is_empty() {
         text.push_str("\n## Not approved, and not here\n\n");
-        for sheet in &plan.left {
-            let _ = writeln!(text, "- {}", plain(&full_name(&sheet.key)));
+        for name in plan.left.iter().map(|sheet| full_name(&sheet.key)) {
+            let rest = if plan.stale.kept.contains(&name) { ", there from before: it stays as it is" } else { "" };
+            let _ = writeln!(text, "- {}{rest}", plain(&name));
         }
     }
     let folder = desk.config.out_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -69,6 +74,60 @@ fn step(text: &mut String, view: &View, (n, step): (usize, &RolloutStep)) {
         step.policies.iter().filter_map(|key| key.split_once('#')).map(|(file, _)| file).collect();
     let files: Vec<String> = files.into_iter().map(|file| format!("-f {}", quoted(file))).collect();
     let _ = writeln!(text, "\n```sh\nkubectl diff {0}\nkubectl apply {0}\n```", files.join(" "));
+}
+
+/// What goes after all else is there: what it allows may only end when the others allow what is needed.
+fn last(text: &mut String, plan: &Plan<'_>) {
+    if let Some(replay) = &plan.last {
+        let _ = writeln!(
+            text,
+            "\n## Step {}: what is to go\n\n`kubectl apply` takes nothing away: these were exported or deployed before. The past without them: {} denied,\n\
+             {} uncertain of {}.\n",
+            plan.steps.len() + 1,
+            replay.denied,
+            replay.uncertain,
+            replay.connections
+        );
+        for ended in &plan.stale.ended {
+            let rest = if ended.has_before {
+                "; another stood there before the first export: `UNDO.sh` holds it, to be put back by hand"
+            } else {
+                ""
+            };
+            let _ = writeln!(text, "- {}, {}{rest}", plain(&ended.name), ended.why);
+        }
+        deletions(text, plan);
+    }
+    if !plan.stale.waiting.is_empty() {
+        text.push_str("\n## Of before, and staying until all of their namespace is approved\n\n");
+        for name in &plan.stale.waiting {
+            let _ = writeln!(text, "- {}", plain(name));
+        }
+    }
+}
+
+/// The commands, a namespace a line; what closes one is named first.
+fn deletions(text: &mut String, plan: &Plan<'_>) {
+    let mut namespaces: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for ended in plan.stale.ended.iter().filter(|ended| !ended.has_before) {
+        let (namespace, name) = ended.name.split_once('/').unwrap_or(("default", &ended.name));
+        namespaces.entry(namespace).or_default().push(name);
+    }
+    if namespaces.is_empty() {
+        return;
+    }
+    text.push_str("\n```sh\n");
+    for (namespace, mut names) in namespaces {
+        names.sort_by_key(|name| (*name != "default-deny", *name));
+        let names: Vec<String> = names.into_iter().map(quoted).collect();
+        let _ = writeln!(
+            text,
+            "kubectl delete networkpolicy --ignore-not-found -n {} {}",
+            quoted(namespace),
+            names.join(" ")
+        );
+    }
+    text.push_str("```\n");
 }
 
 fn findings(text: &mut String, plan: &Plan<'_>) {

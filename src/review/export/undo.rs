@@ -13,13 +13,14 @@ use crate::{
 };
 
 /// What was there first in the place of all that is exported by now: what is known of an earlier export stays, for since then
-/// it is flowmap's own policies that are deployed.
+/// it is flowmap's own policies that are deployed. What is to go is changed too.
 pub(super) fn way_back(known: &WayBack, site: &Site, plan: &Plan<'_>) -> WayBack {
     let there: BTreeMap<String, &RawObject> =
-        site.cluster().policies.iter().filter(|raw| is_policy(&raw.object)).map(|raw| (name_of(raw), raw)).collect();
+        site.cluster().policies.iter().filter(|raw| is_policy(&raw.object)).map(|raw| (raw.full_name(), raw)).collect();
     let mut way_back = known.clone();
     let policies = plan.approved.iter().filter(|sheet| sheet.object.as_ref().is_some_and(is_policy));
-    for name in policies.map(|sheet| full_name(&sheet.key)) {
+    let changed = policies.map(|sheet| full_name(&sheet.key)).chain(plan.stale.names());
+    for name in changed {
         let before = there.get(&name).map(|raw| cleaned(&raw.object)).unwrap_or_default();
         way_back.0.entry(name).or_insert(before);
     }
@@ -96,12 +97,6 @@ pub(super) fn quoted(text: &str) -> String {
 
 fn is_policy(object: &Value) -> bool {
     object["kind"] == "NetworkPolicy"
-}
-
-fn name_of(raw: &RawObject) -> String {
-    let word = |field: &str| raw.object["metadata"][field].as_str().unwrap_or_default().to_owned();
-    let namespace = Some(word("namespace")).filter(|it| !it.is_empty()).unwrap_or_else(|| "default".to_owned());
-    format!("{namespace}/{}", word("name"))
 }
 
 /// Without what an API server adds.

@@ -20,6 +20,7 @@ pub(in crate::review) struct ExportPage {
     findings: Vec<FindingRow>,
     version: String,
     unjudged: usize,
+    can_write: bool,
     steps: Vec<StepView>,
     left: Vec<(String, String)>,
 }
@@ -35,7 +36,7 @@ impl ExportPage {
     pub fn new(frame: Frame, view: &View, plan: &Plan<'_>, folder: &str, is_written: bool) -> Self {
         let in_all = plan.approved.len() + plan.left.len();
         let mut notes = Vec::new();
-        if plan.approved.is_empty() {
+        if plan.is_empty() {
             notes.push(Line::new("", "Nothing is approved as it is now. Approve policies first."));
         } else if plan.replay.denied > 0 {
             let text = match plan.left.len() {
@@ -53,6 +54,7 @@ impl ExportPage {
             );
             notes.push(Line::new("doubt", text));
         }
+        notes.extend(stale(plan));
         let written = format!(
             "{folder} is written: {}, ROLLOUT.md with the order, UNDO.sh with the way back.",
             count(plan.approved.len(), "policy", "policies")
@@ -73,6 +75,7 @@ impl ExportPage {
             findings: plan.replay.findings.iter().map(FindingRow::of).collect(),
             version: plan.version(view),
             unjudged: plan.steps.iter().filter(|step| step.replay.is_none()).count(),
+            can_write: !plan.is_empty(),
             steps: plan.steps.iter().map(step).collect(),
             left: plan
                 .left
@@ -82,6 +85,30 @@ impl ExportPage {
             frame,
         }
     }
+}
+
+/// What of flowmap's own is to go, and what stays for now.
+fn stale(plan: &Plan<'_>) -> Vec<Line> {
+    let mut notes = Vec::new();
+    if let Some(replay) = &plan.last {
+        let names: Vec<String> = plan.stale.ended.iter().map(|it| format!("{} ({})", it.name, it.why)).collect();
+        let text = format!(
+            "To go, in a last step of ROLLOUT.md, for what was exported or deployed before is not taken away by applying: {}. \
+             The past without them: {} denied, {} uncertain.",
+            names.join(", "),
+            replay.denied,
+            replay.uncertain
+        );
+        notes.push(Line::new(if replay.denied > 0 { "bad" } else { "doubt" }, &text));
+    }
+    if !plan.stale.waiting.is_empty() {
+        let text = format!(
+            "Proposed no more, and staying in force until all policies of their namespace are approved: {}.",
+            plan.stale.waiting.join(", ")
+        );
+        notes.push(Line::new("doubt", &text));
+    }
+    notes
 }
 
 fn shown_lines(text: &str) -> String {
