@@ -309,9 +309,15 @@ fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approve
         rollout.contains("staying until all of their namespace is approved\n\n- production/backend-tier\n"),
         "{rollout}"
     );
+    let kept = "- production/backend-tier: ingress of production/db stays open from ";
+    assert!(rollout.contains(kept), "{rollout}");
     review.approve_all();
     export(&review);
+    let review_text = read(&flowmap, "out/REVIEW.md");
+    assert!(review_text.contains("**Kept open by production/backend-tier**"), "{review_text}");
+    assert!(read(&flowmap, "out/report.html").contains("Kept open by what is deployed"));
     let rollout = read(&flowmap, "out/ROLLOUT.md");
+    assert!(!rollout.contains(kept), "{rollout}");
     let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
     assert!(last.contains("kubectl delete networkpolicy --ignore-not-found -n production backend-tier\n"), "{last}");
     assert!(last.contains("The past without them: 0 denied"), "{last}");

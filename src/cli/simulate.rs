@@ -182,7 +182,7 @@ fn show_one(report: &Report, reading: Options, is_wide: bool) -> anyhow::Result<
         text.push('\n');
     }
     for undone in undone {
-        text += &undone_words(undone);
+        let _ = writeln!(text, "undone by deployed {}: {}", undone.policy, undone.words());
     }
     text += &summary(simulation);
     text += &excess_words(excess);
@@ -258,13 +258,6 @@ fn reach_table(reach: &[BeforeAfter]) -> Table {
         ]);
     }
     table
-}
-
-fn undone_words(undone: &Undone) -> String {
-    let Undone { policy, direction, workloads, keeps } = undone;
-    let names: Vec<&str> = workloads.iter().take(3).map(String::as_str).collect();
-    let more = if workloads.len() > 3 { format!(" and {} more", workloads.len() - 3) } else { String::new() };
-    format!("undone by deployed {policy}: {direction} of {}{more} stays open {keeps}\n", names.join(", "))
 }
 
 /// The verdict in a line.

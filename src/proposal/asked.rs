@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{Coverage, Dependency, WorkloadRef},
-    policy::{PolicySet, Simulation},
+    policy::{PolicySet, Simulation, Strictness},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
     render::{self, Decisions, Facts, Policies, Written},
     store::Run,
@@ -157,7 +157,10 @@ impl Asked<'_> {
         let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
         let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
         let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
-        Facts { decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
+        // one that cannot be read is told where the page is made
+        let deployed = PolicySet::from_objects(&site.cluster().policies, Strictness::Lenient).unwrap_or_default();
+        let undone = self.judge.undone(&proposal.set, &deployed);
+        Facts { decisions, conflicts, idle, undone, ..facts::facts(&about, replay, sheets) }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them: that one is told with

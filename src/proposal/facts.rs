@@ -59,6 +59,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         blocked: blocked(&all, cluster),
         deployed,
         said: Vec::new(),
+        undone: Vec::new(),
         replaced,
         granularities: Vec::new(),
         decisions: Decisions::default(),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{ProposalError, facts::concerned, world::Site};
+use super::{ProposalError, facts::concerned, page::on_top, world::Site};
 use crate::{
     model::Dependency,
-    policy::{self, Census, Evaluator, Options, Outside, Past, PolicySet, Roster, Simulation, Strictness},
+    policy::{self, Census, Evaluator, Options, Outside, Past, PolicySet, Roster, Simulation, Strictness, Undone},
     render::Document,
 };
 
@@ -52,6 +52,17 @@ impl<'a> Judge<'a> {
         #[expect(clippy::cast_precision_loss, reason = "workloads stay far below 2^52")]
         let mean = |all: &[usize]| (all.iter().sum::<usize>() as f64 / all.len() as f64 * 100.0).round() / 100.0;
         Openness { over_permission, reach: (!reaches.is_empty()).then(|| mean(&reaches)) }
+    }
+
+    /// What of a proposal deployed policies keep open.
+    pub fn undone(&self, proposed: &PolicySet, deployed: &PolicySet) -> Vec<Undone> {
+        if deployed.policies.is_empty() {
+            return Vec::new();
+        }
+        let after = on_top(proposed, deployed);
+        let [proposed, after] = [proposed, &after].map(|set| self.evaluator(set));
+        let outside = Outside::new(&[&after], self.site.cluster(), &self.site.directory.pod_ranges());
+        policy::undone(&Census::new(&self.roster, &outside), &proposed, &after)
     }
 
     fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {

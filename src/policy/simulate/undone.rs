@@ -19,6 +19,19 @@ pub struct Undone {
     pub keeps: String,
 }
 
+impl Undone {
+    /// In words, without the policy.
+    #[must_use]
+    pub fn words(&self) -> String {
+        /// So many workloads are named.
+        const MAX_NAMED: usize = 3;
+        let names: Vec<&str> = self.workloads.iter().take(MAX_NAMED).map(String::as_str).collect();
+        let more = self.workloads.len().saturating_sub(MAX_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{} of {}{more} stays open {}", self.direction, names.join(", "), self.keeps)
+    }
+}
+
 /// Finds the deployed policies that keep open what proposed policies close: `combined` is both together. What a proposal
 /// does not isolate is not its business.
 #[must_use]

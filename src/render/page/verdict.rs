@@ -268,6 +268,11 @@ pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Ca
             format!("{}. They stay in force: what they allow stays allowed.", few(&names)),
         );
     }
+    if !facts.undone.is_empty() {
+        let all: Vec<String> = facts.undone.iter().map(|it| format!("by {}: {}", it.policy, it.words())).collect();
+        let why = few(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        add(Level::Stop, "Kept open by what is deployed", format!("{why}. As long as these are there."));
+    }
     short_and_long(recommendation, &mut add);
     if !facts.plugin.ignores() {
         add(Level::Note, "Network plugin", format!("{}.", facts.plugin));

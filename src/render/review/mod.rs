@@ -12,7 +12,7 @@ use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
     model::{Coverage, Protocol, Span, Timestamp},
-    policy::Simulation,
+    policy::{Simulation, Undone},
     recommend::{MissedRun, Recommendation},
 };
 
@@ -93,6 +93,8 @@ pub struct Facts {
     pub blocked: Vec<Blocked>,
     /// Deployed policies of these namespaces that flowmap did not write: they stay in force beside these.
     pub deployed: Vec<String>,
+    /// What deployed policies keep open of what the proposal closes.
+    pub undone: Vec<Undone>,
     /// Policies that flowmap did not write, and that policies of the proposal with their names replace.
     pub replaced: Vec<String>,
     /// What each granularity costs.

@@ -9,6 +9,9 @@ use crate::{
     render::words,
 };
 
+/// So many policies that undo a proposal are told one by one.
+const MAX_UNDONE: usize = 10;
+
 /// What may go wrong though the past holds.
 pub(super) fn section(text: &mut String, recommendation: &Recommendation, facts: &Facts) {
     for missed in &facts.missed_runs {
@@ -43,6 +46,13 @@ pub(super) fn section(text: &mut String, recommendation: &Recommendation, facts:
     if !facts.deployed.is_empty() {
         let names = words::safe(&facts.deployed.join(", "));
         let _ = writeln!(text, "- **Deployed already:** {names}. They stay in force: what they allow stays allowed.");
+    }
+    for undone in facts.undone.iter().take(MAX_UNDONE) {
+        let (policy, what) = (words::safe(&undone.policy), words::safe(&undone.words()));
+        let _ = writeln!(text, "- **Kept open by {policy}**, which is deployed: {what}. As long as it is there.");
+    }
+    if let Some(more @ 1..) = facts.undone.len().checked_sub(MAX_UNDONE) {
+        let _ = writeln!(text, "- **Kept open** by {more} more deployed policies: `flowmap simulate` lists all.");
     }
     let members = || recommendation.namespaces.iter().flat_map(|plan| &plan.groups).flat_map(|group| &group.members);
     let jobs: BTreeSet<String> =

@@ -38,6 +38,7 @@ pub(super) fn text(desk: &Desk, view: &View, plan: &Plan<'_>) -> String {
         self::step(&mut text, view, (n, step));
     }
     last(&mut text, plan);
+    undone(&mut text, view, plan);
     findings(&mut text, plan);
     if !plan.left.is_empty() {
         text.push_str("\n## Not approved, and not here\n\n");
@@ -128,6 +129,18 @@ fn deletions(text: &mut String, plan: &Plan<'_>) {
         );
     }
     text.push_str("```\n");
+}
+
+/// What is deployed and keeps open what is exported here, whoever wrote it. What is to go is not among it.
+fn undone(text: &mut String, view: &View, plan: &Plan<'_>) {
+    let ended = plan.stale.names();
+    let mut left = view.facts.undone.iter().filter(|undone| !ended.contains(&undone.policy)).peekable();
+    if left.peek().is_some() {
+        text.push_str("\n## Kept open by what is deployed\n\nOf the whole proposal, as long as these are there:\n\n");
+    }
+    for undone in left {
+        let _ = writeln!(text, "- {}: {}", plain(&undone.policy), plain(&undone.words()));
+    }
 }
 
 fn findings(text: &mut String, plan: &Plan<'_>) {
