@@ -4,6 +4,7 @@ mod classes;
 mod comparing;
 mod reading;
 mod semantics;
+mod shop;
 
 use super::{PolicyError, PolicySet, Strictness, read};
 

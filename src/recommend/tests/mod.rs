@@ -1,3 +1,4 @@
+mod lab;
 mod rules;
 
 use super::*;
