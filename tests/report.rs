@@ -7,8 +7,9 @@ use std::{fmt::Write as _, fs};
 use common::{Flowmap, browser};
 use serde_json::{Value, json};
 
+/// The report, without the places where a line may break.
 fn page(flowmap: &Flowmap) -> String {
-    fs::read_to_string(flowmap.path("policies-out/report.html")).expect("a report")
+    fs::read_to_string(flowmap.path("policies-out/report.html")).expect("a report").replace("<wbr>", "")
 }
 
 fn evidence(flowmap: &Flowmap) -> Value {

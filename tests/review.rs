@@ -31,7 +31,13 @@ fn decisions_are_honoured_by_the_next_proposal_and_can_be_taken_back() {
     assert!(!read(&flowmap, "out/production/api.yaml").is_empty() && review.log().is_empty());
     // a rejection has a reason
     let form = preview.form("/decide");
-    assert_eq!(review.post("/decide", &form).status, 422);
+    let again = review.post("/decide", &form);
+    assert_eq!(again.status, 422);
+    // what is missing is told at its field, and the form is still there
+    assert!(again.body.contains("aria-invalid=\"true\" aria-describedby=\"reason-fault\""), "{}", again.body);
+    for (name, value) in form.iter().filter(|(name, _)| name == "rule" || name == "on") {
+        assert_eq!(again.field("/decide", name).as_ref(), Some(value), "{}", again.body);
+    }
     review.decide(&preview, "no cache since May").lands("/policy");
     let suggest = flowmap.run(&SUGGEST);
     assert_eq!(suggest.code, 1, "{}", suggest.stderr);
@@ -54,10 +60,25 @@ fn decisions_are_honoured_by_the_next_proposal_and_can_be_taken_back() {
 fn a_policy_that_is_rejected_stays_away_until_it_is_proposed_again() {
     let flowmap = Flowmap::with_sample();
     let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    let watched = || {
+        review
+            .get("/")
+            .body
+            .split("Watched, production: ")
+            .nth(1)
+            .unwrap()
+            .split(" all the time")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let before = watched();
     let mut form = review.approval("production/debug.yaml#debug");
     form.retain(|(name, _)| name != "op");
     form.extend([("op".into(), "reject-policy".into()), ("reason".into(), "debug pods are going".into())]);
     review.post("/decide", &form).lands("/policy");
+    // the workload was watched as before
+    assert_eq!(watched(), before);
     flowmap.run(&SUGGEST);
     assert!(!flowmap.path("out/production/debug.yaml").exists());
     let page = review.policy("production/debug.yaml#debug");
@@ -75,6 +96,7 @@ fn a_peer_is_widened_and_addresses_are_put_together() {
     let review = Review::start(&flowmap, &[]);
     let wider = review.edit(API, "ingress", "web", "widen-namespace", &[]);
     assert!(wider.body.contains("added: ingress from all pods on TCP/8080"), "{}", wider.body);
+    assert!(wider.body.contains("of workloads") && wider.body.contains("Opens "), "{}", wider.body);
     review.decide(&wider, "").lands("/policy");
     let stream = || flowmap.run(&["suggest", "-n", "production", "--out-dir", "-"]).stdout;
     assert!(stream().contains("#   added: ingress from all pods on TCP/8080"));

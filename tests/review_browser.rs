@@ -76,3 +76,26 @@ fn ten_thousand_dependencies_stay_usable() {
         assert!(time.as_u64().unwrap() < 30_000, "{page}: {time} ms");
     }
 }
+
+#[test]
+fn the_map_is_gone_through_by_keyboard_and_says_where_one_is() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &[]);
+    let answer = &browser::run("map_keys.mjs", &[&review.address()])["answer"];
+    let said: Vec<&str> = answer["said"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    // a box, another one, a line of it, and that box again
+    assert!(said.iter().all(|it| !it.is_empty()) && said[0] != said[1] && said[1] == said[3], "{said:?}");
+    assert!(said[1].contains("Called by") && said[2].contains('→'), "{said:?}");
+    assert_eq!((&answer["hindrances"], &answer["endHindrances"]), (&json!([]), &json!([])));
+    assert_eq!(answer["outline"], "solid");
+    assert!(answer["found"].as_str().unwrap().contains("Stands for several"), "{answer}");
+    assert_eq!(answer["part"], "/map production/data");
+    assert!(answer["inside"].as_str().unwrap().starts_with("production/cache"), "{answer}");
+    assert_eq!(answer["end"], "/endpoint production/cache");
+    assert_eq!(answer["links"][0], "/endpoint");
+    assert!(answer["links"].as_array().unwrap().contains(&json!("/dependency")), "{answer}");
+    assert!(answer["moved"].as_str().unwrap() != answer["found"] && answer["focus"] == "map", "{answer}");
+}

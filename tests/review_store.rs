@@ -71,3 +71,19 @@ fn an_empty_store_says_what_to_do() {
     );
     assert_eq!(review.get("/map.json").status, 200);
 }
+
+#[tokio::test]
+async fn what_is_read_while_somebody_writes_is_of_one_moment() {
+    use flowmap::store::{Filter, Store};
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &common::sample("node-1.pcap")]);
+    let store = Store::open(&flowmap.path("flowmap.db")).await.expect("a store");
+    store.hold_moment().await.expect("it may be read");
+    assert_eq!(store.runs().await.expect("runs").len(), 1);
+    flowmap.ok(&["import", &common::sample("node-2.pcap")]);
+    let mut seen = std::collections::BTreeSet::new();
+    store.observations(&Filter::default(), |run, _| seen.extend([run])).await.expect("observations");
+    assert_eq!((store.runs().await.expect("runs").len(), seen.len()), (1, 1));
+    store.let_go_moment().await.expect("the end of it");
+    assert_eq!(store.runs().await.expect("runs").len(), 2);
+}

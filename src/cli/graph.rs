@@ -16,7 +16,7 @@ use super::{
     print, world,
 };
 use crate::{
-    graph::{self, Fold, Judged, Map, Svg, Verdict},
+    graph::{self, Fold, Judged, Links, Map, Svg, Verdict},
     map::By,
     model::{Dependency, Party, Protocol},
     policy::{self, Evaluator, Past, Roster},
@@ -132,7 +132,7 @@ fn written(map: &Map, args: &Args) -> anyhow::Result<String> {
     Ok(match args.output {
         Format::Dot => graph::dot(map, &title),
         Format::Mermaid => graph::mermaid(map, &title),
-        Format::Svg => graph::svg(map, &graph::layout(map), &Svg { title, within_page: None }),
+        Format::Svg => graph::svg(map, &graph::layout(map), &Svg { title, within_page: None, links: Links::default() }),
         Format::Html => page::map_page(map, &title)?,
     })
 }

@@ -77,7 +77,7 @@ pub(super) fn report(
     recommendation: &Recommendation,
     facts: &Facts,
 ) -> anyhow::Result<()> {
-    let coverage = render::seen(recommendation, &facts.coverage);
+    let coverage = render::seen(recommendation, facts);
     let mut table = Table::new(&["namespace", "policies", "rules", "left open", "left out"]).numeric(&[1, 2, 3, 4]);
     let mut values = Vec::new();
     for plan in &recommendation.namespaces {

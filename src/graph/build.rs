@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Count, Edge, Layer, Map, Node, NotDrawn, Sight, Verdict};
+use super::{Area, Count, Edge, Layer, Map, Node, NotDrawn, Sight, Verdict};
 use crate::{
     model::{Dependency, Direction, Hour, Mark, Outcome, Party, PartyKind, Protocol, words},
     tier::Tier,
@@ -110,6 +110,18 @@ impl Builder<'_> {
     }
 }
 
+/// Which box a party is in, as client or as server.
+#[must_use]
+pub fn place(party: &Party, tier: Option<Tier>, is_client: bool) -> Area {
+    key(party, tier, is_client).area()
+}
+
+impl Key {
+    fn area(&self) -> Area {
+        Area { group: self.group.clone(), layer: Some(self.layer), label: Some(self.name.clone()) }
+    }
+}
+
 fn key(party: &Party, tier: Option<Tier>, is_client: bool) -> Key {
     let alone = |layer: Layer, name: &str| Key {
         place: layer.place(),
@@ -151,5 +163,6 @@ fn node(key: Key, kind: PartyKind, members: BTreeSet<String>) -> Node {
         PartyKind::Workload | PartyKind::External => kind.as_str().into(),
     };
     let members = members.into_iter().collect();
-    Node { kind, layer: key.layer, group: key.group, label: key.name, what, members, is_open: false }
+    let area = key.area();
+    Node { kind, layer: key.layer, group: key.group, label: key.name, what, members, area, is_open: false }
 }

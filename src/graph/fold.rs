@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Edge, Layer, Map, Node};
+use super::{Area, Edge, Layer, Map, Node};
 use crate::model::PartyKind;
 
 /// What is put together.
@@ -29,7 +29,9 @@ pub fn fold(map: Map, how: Option<Fold>) -> (Map, Fold) {
     };
     let mut result = (map, Fold::Nothing);
     for how in folds {
-        result = (folded(result.0, how), how);
+        if how != Fold::Nothing {
+            result = (folded(&result.0, &|_| how), how);
+        }
         if result.0.nodes.len() <= MOST_BOXES {
             break;
         }
@@ -37,38 +39,37 @@ pub fn fold(map: Map, how: Option<Fold>) -> (Map, Fold) {
     result
 }
 
-fn folded(map: Map, how: Fold) -> Map {
-    if how == Fold::Nothing {
-        return map;
-    }
-    let homes = homes(&map, how);
-    let mut members: BTreeMap<(usize, &str, Layer), Vec<usize>> = BTreeMap::new();
+/// The map with boxes put together, each as it is told.
+pub(super) fn folded(map: &Map, how: &dyn Fn(&Node) -> Fold) -> Map {
+    let homes = homes(map, how);
+    let mut members: BTreeMap<(usize, &str, Layer, Option<usize>), Vec<usize>> = BTreeMap::new();
     for (place, (node, layer)) in map.nodes.iter().zip(&homes).enumerate() {
-        members.entry((layer.place(), &node.group, *layer)).or_default().push(place);
+        let alone = (how(node) == Fold::Nothing).then_some(place);
+        members.entry((layer.place(), &node.group, *layer, alone)).or_default().push(place);
     }
     let mut new_places = vec![0; map.nodes.len()];
     let mut nodes = Vec::new();
-    for ((_, group, layer), places) in members {
+    for ((_, group, layer, _), places) in members {
         for place in &places {
             if let Some(new) = new_places.get_mut(*place) {
                 *new = nodes.len();
             }
         }
         let inside: Vec<&Node> = places.iter().filter_map(|place| map.nodes.get(*place)).collect();
-        nodes.push(together(&inside, group, layer, how));
+        nodes.push(together(&inside, group, layer, inside.first().map_or(Fold::Nothing, |node| how(node))));
     }
     let edges = lines(&map.edges, &new_places);
     Map { nodes, edges, not_drawn: map.not_drawn }
 }
 
 /// The layer of each box: its own, or that which most of its namespace is in.
-fn homes(map: &Map, how: Fold) -> Vec<Layer> {
+fn homes(map: &Map, how: &dyn Fn(&Node) -> Fold) -> Vec<Layer> {
     let mut votes: BTreeMap<&str, BTreeMap<Layer, usize>> = BTreeMap::new();
     for node in &map.nodes {
         *votes.entry(&node.group).or_default().entry(node.layer).or_default() += node.members.len();
     }
     let home = |node: &Node| {
-        if how == Fold::Tier || node.group.is_empty() {
+        if how(node) != Fold::Namespace || node.group.is_empty() {
             return node.layer;
         }
         let most = votes
@@ -91,9 +92,11 @@ fn together(inside: &[&Node], group: &str, layer: Layer, how: Fold) -> Node {
         _ => layer.to_string(),
     };
     let kind = inside.first().map_or(PartyKind::Unknown, |node| node.kind);
+    let is_whole = how == Fold::Namespace && !group.is_empty();
+    let area = Area { group: group.to_owned(), layer: (!is_whole).then_some(layer), label: None };
     // a namespace that is one box needs no frame round it
     let group = if how == Fold::Namespace { String::new() } else { group.to_owned() };
-    Node { kind, layer, group, label, what, members, is_open: inside.iter().any(|node| node.is_open) }
+    Node { kind, layer, group, label, what, members, area, is_open: inside.iter().any(|node| node.is_open) }
 }
 
 /// The lines between boxes as they are now. What stays within a box is seen as a line to itself.

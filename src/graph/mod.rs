@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 
+mod area;
 mod build;
 mod dot;
 mod fold;
@@ -20,12 +21,13 @@ mod text;
 
 use std::{cmp::Reverse, collections::BTreeMap, fmt};
 
-pub use build::{Judged, build};
+pub use area::{Area, focus};
+pub use build::{Judged, build, place};
 pub use dot::dot;
 pub use fold::{Fold, fold};
 pub use layout::{Layout, Placed, Route, layout};
 pub use mermaid::mermaid;
-pub use svg::{STYLE, Svg, svg};
+pub use svg::{Links, STYLE, Svg, svg};
 pub use text::ports;
 
 use crate::{
@@ -47,6 +49,18 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// All of them, in the order of the picture.
+    pub const ALL: [Self; 8] = [
+        Self::Callers,
+        Self::Tier(Tier::Client),
+        Self::Tier(Tier::Edge),
+        Self::Tier(Tier::Application),
+        Self::Tier(Tier::Data),
+        Self::Tier(Tier::Infrastructure),
+        Self::Other,
+        Self::Outside,
+    ];
+
     /// Its place among the columns: clients call, so they stand before what they enter by.
     fn place(self) -> usize {
         match self {
@@ -88,6 +102,8 @@ pub struct Node {
     pub what: String,
     /// Everybody it stands for, by full name.
     pub members: Vec<String>,
+    /// Which part of the map it is.
+    pub area: Area,
     /// Whether policies leave it open for want of sight.
     pub is_open: bool,
 }

@@ -18,6 +18,17 @@ pub struct Svg {
     pub title: String,
     /// Part of a page, which has the looks and may hold several: what their ids begin with.
     pub within_page: Option<String>,
+    /// Where boxes and lines lead.
+    pub links: Links,
+}
+
+/// Where the boxes and lines of a map lead, by their places; nowhere where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Of boxes.
+    pub nodes: Vec<String>,
+    /// Of lines.
+    pub edges: Vec<String>,
 }
 
 /// The corner of a box.
@@ -35,13 +46,15 @@ pub fn svg(map: &Map, layout: &Layout, options: &Svg) -> String {
     let prefix = options.within_page.as_deref().unwrap_or("map");
     let dense = if map.edges.len() > DENSE { " dense" } else { "" };
     let wide = if layout.width > WIDE { " wide" } else { "" };
+    // what is within an image is no link to anybody who hears it
+    let role = if options.links == Links::default() { "img" } else { "group" };
     let mut out = String::new();
     let Layout { width, height, .. } = *layout;
     // writing to a String cannot fail
     let _ = writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"map{dense}{wide}\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" role=\"img\" aria-labelledby=\"{prefix}-title {prefix}-desc\">\n\
+         height=\"{height}\" role=\"{role}\" aria-labelledby=\"{prefix}-title {prefix}-desc\">\n\
          <title id=\"{prefix}-title\">{}</title>\n<desc id=\"{prefix}-desc\">{}</desc>",
         text::xml(&options.title),
         text::xml(&map.summary())
@@ -70,16 +83,31 @@ pub fn svg(map: &Map, layout: &Layout, options: &Svg) -> String {
         );
     }
     // what is worst is drawn last, above the others
-    let mut order: Vec<(&Edge, &Route)> = map.edges.iter().zip(&layout.edges).collect();
-    order.sort_by_key(|(edge, _)| (edge.verdict, edge.sight != Sight::Never));
-    for (edge, route) in order {
-        line(&mut out, map, edge, route, prefix);
+    let mut order: Vec<(usize, (&Edge, &Route))> = map.edges.iter().zip(&layout.edges).enumerate().collect();
+    order.sort_by_key(|(_, (edge, _))| (edge.verdict, edge.sight != Sight::Never));
+    for (id, (edge, route)) in order {
+        // by keyboard the table beside the map leads there: hundreds of stops would be no help
+        linked(&mut out, options.links.edges.get(id), " tabindex=\"-1\" aria-hidden=\"true\"", |out| {
+            line(out, map, edge, route, prefix);
+        });
     }
     let below = text::below(map, WHAT_LETTERS);
     for (id, ((node, place), below)) in map.nodes.iter().zip(&layout.nodes).zip(&below).enumerate() {
-        self::node(&mut out, (id, node), place, below);
+        let label = format!(" aria-label=\"{}\"", text::xml(&about(node)));
+        linked(&mut out, options.links.nodes.get(id), &label, |out| self::node(out, (id, node), place, below));
     }
     out + "</svg>\n"
+}
+
+/// What is drawn, as a link where it leads anywhere.
+fn linked(out: &mut String, link: Option<&String>, more: &str, draw: impl FnOnce(&mut String)) {
+    if let Some(link) = link {
+        let _ = write!(out, "<a href=\"{}\"{more}>", text::xml(link));
+    }
+    draw(out);
+    if link.is_some() {
+        out.push_str("</a>");
+    }
 }
 
 fn rect(place: &Placed, corner: i32) -> String {

@@ -1,6 +1,6 @@
 //! What lines keep of the verdicts on what they stand for.
 
-use super::{Count, Edge, Fold, Layer, Map, Node, NotDrawn, PortCounts, Sight, Verdict, fold, text};
+use super::{Area, Count, Edge, Fold, Layer, Map, Node, NotDrawn, PortCounts, Sight, Verdict, fold, text};
 use crate::model::{PartyKind, Protocol};
 
 const HTTP: (Protocol, u16) = (Protocol::TCP, 80);
@@ -14,6 +14,7 @@ fn workload(namespace: &str, name: &str) -> Node {
         label: name.into(),
         what: "Deployment".into(),
         members: vec![format!("{namespace}/{name}")],
+        area: Area { group: namespace.into(), layer: Some(Layer::Other), label: Some(name.into()) },
         is_open: false,
     }
 }

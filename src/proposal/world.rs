@@ -58,8 +58,15 @@ pub struct World {
 }
 
 impl World {
-    /// Reads the store.
+    /// Reads the store, all of it as it is at one moment: runs, traffic and names of two would not fit together.
     pub async fn read(store: &Store, window: &Window) -> Result<Self, ProposalError> {
+        store.hold_moment().await?;
+        let world = Self::read_held(store, window).await;
+        store.let_go_moment().await?;
+        world
+    }
+
+    async fn read_held(store: &Store, window: &Window) -> Result<Self, ProposalError> {
         let filter = window.filter();
         let runs = store.runs().await?;
         let mut traffic = traffic::read(store, &filter, &runs).await?;

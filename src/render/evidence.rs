@@ -22,7 +22,7 @@ pub fn evidence(
     let namespaces: BTreeMap<&str, Value> =
         recommendation.namespaces.iter().map(|plan| (plan.namespace.as_str(), namespace(plan, facts))).collect();
     let mut value = json!({
-        "coverage": seen(recommendation, &facts.coverage),
+        "coverage": seen(recommendation, facts),
         "files": files,
         "replay": facts.replay,
         "granularities": facts.granularities,

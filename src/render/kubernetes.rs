@@ -188,6 +188,8 @@ fn allow_dns(plan: &NamespacePlan, dns: &Dns, decisions: &Decisions) -> Vec<Draf
         let mut head = format!("Name resolution for {}.\n\negress\n", words::selector(&client.selector));
         let mut shown = dns.asked_by(client);
         without_rejected(&mut shown, decisions, &[draft.key()], "egress", namespace);
+        // all of it may have been removed by hand: an empty list denies what it does not name
+        head.push_str(if shown.is_empty() { "  nothing\n" } else { "" });
         accesses(&mut head, &shown, namespace);
         Draft { head, egress: atoms(&dns.servers, namespace), ..draft }
     };

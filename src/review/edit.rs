@@ -66,6 +66,12 @@ pub(super) fn choice(view: &View, sheet: &Sheet, fields: &Fields) -> Result<Choi
     if steps.is_empty() { Err(EditError::Nothing) } else { Ok(Choice { action, steps }) }
 }
 
+/// Whether something that can be done to rules would change anything of this one.
+pub(super) fn is_possible(view: &View, sheet: &Sheet, rule: &SheetRule, op: &str) -> bool {
+    let steps = of_rule(view, sheet, rule, op, &Fields::default());
+    steps.is_ok_and(|(_, steps)| !settled(&sheet.key, &steps, &view.found.decisions()).is_empty())
+}
+
 /// What is left of steps where nothing is both taken out and put in, nor decided already. What was decided the other way
 /// before is taken back by a step of its own, so that the entry can be taken back as a whole.
 fn settled(key: &str, steps: &[Step], decisions: &Decisions) -> Vec<Step> {
@@ -173,6 +179,10 @@ fn tier_of(view: &View, sheet: &Sheet, rule: &SheetRule, pods: &PodPeer) -> Resu
         group.residue_of.is_none() && group.members.iter().any(|member| names.contains(&member.to_string()))
     };
     let found: Vec<_> = groups.filter(has_it).collect();
+    let is_other = |member: &crate::model::WorkloadRef| !names.contains(&member.to_string());
+    if !found.iter().flat_map(|group| &group.members).any(is_other) {
+        return Ok(None);
+    }
     let peers = found.into_iter().flat_map(|group| {
         let PodPeer { namespace, .. } = pods;
         let (name, selectors) = (group.name.clone(), group.selectors.clone());

@@ -1,23 +1,94 @@
-//! The map as the page's script draws it.
+//! The map as the page and its script draw it: which part of it is asked for, and where its boxes and lines lead.
 
 use serde_json::{Value, json};
 
-use crate::{
-    graph::{Edge, Fold, Layer, Map, PortCounts, Sight, Verdict},
-    review::words::{port, shown},
+use super::{
+    asking::Asking,
+    fields::Fields,
+    words::{port, shown},
 };
+use crate::graph::{self, Area, Edge, Fold, Layer, Links, Map, Node, PortCounts, Sight, Verdict};
 
 /// Boxes and lines of a drawing: more would not be drawn in a time that anybody waits.
 const MAX_NODES: usize = 600;
 const MAX_EDGES: usize = 3_000;
 
-/// How much is put together, as it is asked for.
+/// How much is put together, as it is asked for: the coarsest first.
 pub(super) const FOLDS: [(&str, Fold); 3] =
-    [("workload", Fold::Nothing), ("tier", Fold::Tier), ("namespace", Fold::Namespace)];
+    [("namespace", Fold::Namespace), ("tier", Fold::Tier), ("workload", Fold::Nothing)];
 
-/// What was asked for; none where nobody says.
-pub(super) fn fold(word: &str) -> Option<Fold> {
-    FOLDS.into_iter().find(|(name, _)| *name == word).map(|(_, fold)| fold)
+/// What is drawn.
+pub(super) struct Drawn {
+    pub map: Map,
+    /// How much is put together, where all is drawn.
+    pub fold: Option<Fold>,
+    /// The part that is looked into.
+    pub area: Area,
+    /// Words that are looked for.
+    pub sought: Vec<String>,
+}
+
+impl Drawn {
+    /// What the fields ask for of the whole map: a part, or all of it, put together as far as needed where nobody says how.
+    pub fn new(whole: Map, fields: &Fields) -> Self {
+        let area = Area::read(fields.get("at")).unwrap_or_default();
+        let (map, fold) = if area.is_all() {
+            let by = FOLDS.into_iter().find(|(name, _)| *name == fields.get("by"));
+            let (map, fold) = graph::fold(whole, by.map(|(_, fold)| fold));
+            (map, Some(fold))
+        } else {
+            (graph::focus(whole, &area), None)
+        };
+        Self { map, fold, area, sought: sought(fields) }
+    }
+
+    /// What asks for the same again.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let by = FOLDS.iter().find(|(_, fold)| Some(*fold) == self.fold).map(|(name, _)| ("by", (*name).to_owned()));
+        let at = (!self.area.is_all()).then(|| ("at", self.area.text()));
+        by.into_iter().chain(at).collect()
+    }
+
+    /// Where everything leads.
+    pub fn links(&self, asking: &Asking) -> Links {
+        let nodes = self.map.nodes.iter().map(|node| node_link(asking, node)).collect();
+        Links { nodes, edges: self.map.edges.iter().map(|edge| edge_link(asking, &self.map, edge)).collect() }
+    }
+}
+
+/// The words of a search.
+pub(super) fn sought(fields: &Fields) -> Vec<String> {
+    fields.get("q").to_lowercase().split_whitespace().map(str::to_owned).collect()
+}
+
+/// Whether anybody that a box stands for has every word in its name.
+pub(super) fn is_sought(node: &Node, words: &[String]) -> bool {
+    let has_all = |name: &String| words.iter().all(|word| name.to_lowercase().contains(word));
+    !words.is_empty() && (node.members.iter().any(has_all) || has_all(&node.label))
+}
+
+/// What a box opens: what it is put together from, whoever it is, or what is seen of the addresses that it stands for.
+pub(super) fn node_link(asking: &Asking, node: &Node) -> String {
+    match &node.members[..] {
+        [one] => format!("/endpoint?{}", asking.query(&[("name", one)])),
+        _ if node.area.label.is_some() => format!("/dependencies?{}", asking.query(&[("end", &node.area.text())])),
+        _ => format!("/map?{}", asking.query(&[("at", &node.area.text())])),
+    }
+}
+
+/// What a line opens: the dependency, where it is one, else all of them.
+pub(super) fn edge_link(asking: &Asking, map: &Map, edge: &Edge) -> String {
+    let [from, to] = [edge.from, edge.to].map(|place| map.nodes.get(place));
+    let (Some(from), Some(to)) = (from, to) else { return String::new() };
+    let mut ports = edge.ports.keys();
+    let of_one = (&from.members[..], &to.members[..], ports.next(), ports.next());
+    if let ([client], [server], Some((protocol, port)), None) = of_one {
+        let (protocol, port) = (protocol.to_string(), port.to_string());
+        let pairs = [("client", client.as_str()), ("server", server), ("protocol", &protocol), ("port", &port)];
+        return format!("/dependency?{}", asking.query(&pairs));
+    }
+    let pairs = [("clients", &*from.area.text()), ("servers", &*to.area.text())];
+    format!("/dependencies?{}", asking.query(&pairs))
 }
 
 /// The lines of a map, those first that matter most.
@@ -29,9 +100,25 @@ pub(super) fn lines(map: &Map) -> Vec<&Edge> {
 
 /// What a box is called.
 pub(super) fn name(map: &Map, place: usize) -> String {
-    let Some(node) = map.nodes.get(place) else { return String::new() };
+    map.nodes.get(place).map(called).unwrap_or_default()
+}
+
+/// The same of a box.
+pub(super) fn called(node: &Node) -> String {
     let group = if node.group.is_empty() { String::new() } else { format!("{}/", node.group) };
     shown(&format!("{group}{}", node.label))
+}
+
+/// A part of the map in words.
+pub(super) fn place(area: &Area) -> String {
+    let layer = area.layer.map(|layer| layer.to_string()).unwrap_or_default();
+    match (&*area.group, &area.label) {
+        ("", None) => layer,
+        (group, None) if layer.is_empty() => shown(group),
+        (group, None) => shown(&format!("{group}, {layer}")),
+        ("", Some(label)) => shown(&format!("{label}, {layer}")),
+        (group, Some(label)) => shown(&format!("{group}/{label}")),
+    }
 }
 
 /// Ports in words, the first of them.
@@ -42,33 +129,44 @@ pub(super) fn ports(ports: &PortCounts, most: usize) -> String {
 }
 
 /// As the script takes it.
-pub(super) fn json(map: &Map) -> Value {
+pub(super) fn json(drawn: &Drawn, asking: &Asking) -> Value {
+    let map = &drawn.map;
     let mut places: Vec<Option<usize>> = vec![None; map.nodes.len()];
     let (mut nodes, mut edges) = (Vec::new(), Vec::new());
+    let mut enter = |nodes: &mut Vec<Value>, place: usize| {
+        if let (Some(slot @ None), Some(node)) = (places.get_mut(place), map.nodes.get(place)) {
+            *slot = Some(nodes.len());
+            nodes.push(node_json(drawn, asking, nodes.len(), node));
+        }
+        places.get(place).copied().flatten()
+    };
     for edge in lines(map).into_iter().take(MAX_EDGES) {
-        let ends = [edge.from, edge.to];
-        let news = ends.iter().filter(|place| places.get(**place).is_some_and(Option::is_none)).count();
-        if nodes.len() + news > MAX_NODES {
-            continue;
+        // two more may come with each line
+        if nodes.len() + 2 > MAX_NODES {
+            break;
         }
-        for place in ends {
-            if let (Some(slot @ None), Some(node)) = (places.get_mut(place), map.nodes.get(place)) {
-                *slot = Some(nodes.len());
-                nodes.push(json!({
-                    "id": nodes.len(), "name": name(map, place), "what": shown(&node.what),
-                    "tier": tier(node.layer), "open": node.is_open,
-                }));
-            }
-        }
-        let [from, to] = ends.map(|place| places.get(place).copied().flatten());
+        let [from, to] = [edge.from, edge.to].map(|place| enter(&mut nodes, place));
         edges.push(json!({
             "from": from, "to": to, "short": ports(&edge.ports, 3), "ports": ports(&edge.ports, 12),
             "connections": edge.connections, "denied": edge.verdict == Verdict::Denied,
             "uncertain": edge.verdict == Verdict::Uncertain, "faint": edge.sight != Sight::Plain,
+            "link": edge_link(asking, map, edge),
         }));
+    }
+    // who talks to nobody of these stands there too
+    for place in 0..map.nodes.len().min(MAX_NODES.saturating_sub(nodes.len())) {
+        enter(&mut nodes, place);
     }
     let left = map.edges.len() - edges.len();
     json!({"nodes": nodes, "edges": edges, "left": left})
+}
+
+fn node_json(drawn: &Drawn, asking: &Asking, id: usize, node: &Node) -> Value {
+    json!({
+        "id": id, "name": called(node), "what": shown(&node.what), "tier": tier(node.layer),
+        "layer": node.layer.to_string(), "open": node.is_open, "link": node_link(asking, node),
+        "several": node.members.len() > 1, "found": is_sought(node, &drawn.sought),
+    })
 }
 
 fn tier(layer: Layer) -> &'static str {

@@ -24,6 +24,7 @@ mod listen;
 mod map;
 mod message;
 mod pages;
+mod preview;
 mod route;
 mod seats;
 mod timed;

@@ -21,9 +21,11 @@ use super::{
     edit::{self, EditError},
     export::{self, ExportError, Plan},
     fields::{Fields, query},
-    guard, map,
+    guard,
+    map::{self, Drawn},
     message::{message, page, waiting},
     pages::{self, Asker, Frame},
+    preview::Preview,
 };
 use crate::{
     proposal::{Entry, Found, Known, ProposalError},
@@ -44,6 +46,7 @@ pub(super) fn router(desk: Desk) -> Router {
         .route("/undo", post(undo))
         .route("/map", get(map_page))
         .route("/map.json", get(map_data))
+        .route("/endpoint", get(endpoint))
         .route("/dependencies", get(dependencies))
         .route("/dependency", get(dependency))
         .route("/denied", get(denied))
@@ -180,7 +183,7 @@ async fn edit(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respons
         let view = &shown.view;
         let sheet = view.sheet(asked.fields.get("policy")).ok_or(PageError::NoPolicy)?;
         let choice = edit::choice(view, sheet, &asked.fields).map_err(PageError::Edit)?;
-        let preview = view.with(&sheet.key, &choice.steps)?;
+        let preview = Preview::new(view, &sheet.key, &choice.steps)?;
         let frame = Frame::new(desk, shown, &asked.asker, "Policies", "Change a rule");
         Ok(page(StatusCode::OK, &pages::EditPage::new(frame, view, sheet, &asked.fields, &choice, &preview)))
     };
@@ -190,17 +193,26 @@ async fn edit(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respons
 async fn map_page(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Map", "Map");
-        let map = shown.view.map(map::fold(asked.fields.get("by")))?;
-        Ok(page(StatusCode::OK, &pages::MapPage::new(frame, &shown.view, &map)))
+        let whole = shown.view.map()?;
+        Ok(page(StatusCode::OK, &pages::MapPage::new(frame, &shown.view, whole, &asked.fields)))
     };
     show(desk, headers, uri, make).await
 }
 
 async fn map_data(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |_: &Desk, shown: &Shown, asked: &Asked| {
-        let (drawn, _) = shown.view.map(map::fold(asked.fields.get("by")))?;
-        let text = map::json(&drawn).to_string();
+        let drawn = Drawn::new(shown.view.map()?, &asked.fields);
+        let text = map::json(&drawn, &shown.view.asking).to_string();
         Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    };
+    show(desk, headers, uri, make).await
+}
+
+async fn endpoint(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
+    let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
+        let name = asked.fields.get("name");
+        let frame = Frame::new(desk, shown, &asked.asker, "Map", name);
+        Ok(page(StatusCode::OK, &pages::EndpointPage::new(frame, &shown.view, name)?))
     };
     show(desk, headers, uri, make).await
 }
@@ -208,7 +220,7 @@ async fn map_data(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Res
 async fn dependencies(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let frame = Frame::new(desk, shown, &asked.asker, "Dependencies", "Dependencies");
-        Ok(page(StatusCode::OK, &pages::Dependencies::new(frame, &shown.view, &asked.fields)))
+        Ok(page(StatusCode::OK, &pages::Dependencies::new(frame, &shown.view, &asked.fields)?))
     };
     show(desk, headers, uri, make).await
 }
@@ -341,6 +353,7 @@ async fn decided(desk: Desk, asked: Asked, done: Result<Vec<String>, DecideError
             let sentence = "The same was decided again since: take that back first.";
             conflict_page(&desk, asked, &policy, others, sentence, false).await
         }
+        Err(error @ (DecideError::NoAuthor | DecideError::NoReason)) => again_page(&desk, asked, &error).await,
         Err(DecideError::Desk(error)) => no_view(&error, &home),
         Err(DecideError::Proposal(error @ ProposalError::DecidedMeanwhile { .. })) => {
             say(StatusCode::CONFLICT, &error.to_string())
@@ -349,6 +362,16 @@ async fn decided(desk: Desk, asked: Asked, done: Result<Vec<String>, DecideError
         Err(error @ (DecideError::NoPolicy | DecideError::NoEntry)) => say(StatusCode::NOT_FOUND, &error.to_string()),
         Err(error) => say(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
+}
+
+/// The form once more, where something in it is missing.
+async fn again_page(desk: &Desk, asked: Asked, error: &DecideError) -> Response {
+    let shown = match desk.view(&asked.asking).await {
+        Ok(shown) => shown,
+        Err(error) => return no_view(&error, "/"),
+    };
+    let frame = Frame::new(desk, &shown, &asked.asker, "Policies", "Not decided yet");
+    page(StatusCode::UNPROCESSABLE_ENTITY, &pages::AgainPage::new(frame, &asked.fields, error))
 }
 
 async fn conflict_page(

@@ -10,7 +10,7 @@ use std::{
 
 use super::asking::{Asking, Typed};
 use crate::{
-    graph::{self, Fold, Map},
+    graph::{self, Map},
     map::By,
     model::{Coverage, Dependency, Timestamp},
     policy::{self, Census, Change, Evaluator, Options, Outside, PolicySet, Roster, Simulation, Strictness},
@@ -99,12 +99,9 @@ pub(super) struct View {
     /// What the inventory says is deployed.
     pub deployed: PolicySet,
     changes: OnceLock<Vec<Change>>,
-}
-
-/// What a decision would change.
-pub(super) struct Preview {
-    pub proposal: Proposal,
-    pub replay: Simulation,
+    places: OnceLock<Places>,
+    /// Recommendations by tier, by namespace.
+    tiers: Mutex<BTreeMap<String, Arc<Recommendation>>>,
 }
 
 impl View {
@@ -144,6 +141,8 @@ impl View {
             contents,
             deployed,
             changes: OnceLock::new(),
+            places: OnceLock::new(),
+            tiers: Mutex::default(),
             asking,
             loaded: loaded.clone(),
         })
@@ -158,22 +157,27 @@ impl View {
         self.facts.sheets.iter().find(|sheet| sheet.key == key)
     }
 
-    /// What would be proposed with these steps besides.
-    pub fn with(&self, key: &str, steps: &[Step]) -> Result<Preview, ProposalError> {
-        let site = self.site()?;
-        let asked = asked(&self.asking, site, &self.seen, &self.namespaces);
+    /// What would be proposed with these steps besides, held against the past.
+    pub fn with(&self, key: &str, steps: &[Step]) -> Result<(Proposal, Simulation), ProposalError> {
+        let asked = asked(&self.asking, self.site()?, &self.seen, &self.namespaces);
         let decisions = self.found.decisions().with(key, steps);
         let recommendation = self.proposal.recommendation.clone();
         let proposal = Proposal::of(recommendation, &decisions, &self.found.now)?;
         let replay = asked.judge.replay(&proposal.set);
-        Ok(Preview { proposal, replay })
+        Ok((proposal, replay))
     }
 
     /// What is recommended for one namespace by tier: who is in one tier with whom.
-    pub fn by_tier(&self, namespace: &str) -> Result<Recommendation, ProposalError> {
-        let site = self.site()?;
+    pub fn by_tier(&self, namespace: &str) -> Result<Arc<Recommendation>, ProposalError> {
+        let mut all = self.tiers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(namespace) {
+            return Ok(known.clone());
+        }
         let namespaces = BTreeSet::from([namespace.to_owned()]);
-        Ok(asked(&self.asking, site, &self.seen, &namespaces).recommendation(Granularity::Tier))
+        let asked = asked(&self.asking, self.site()?, &self.seen, &namespaces);
+        let new = Arc::new(asked.recommendation(Granularity::Tier));
+        all.insert(namespace.to_owned(), new.clone());
+        Ok(new)
     }
 
     /// The past, arranged to be held against policies.
@@ -181,9 +185,18 @@ impl View {
         Ok(Judge::new(self.site()?, &self.seen.dependencies, &self.namespaces))
     }
 
-    /// Who calls whom, with the verdicts on it, and how much of it was put together.
-    pub fn map(&self, fold: Option<Fold>) -> Result<(Map, Fold), ProposalError> {
-        let places = Places::new(self.site()?, &self.seen.dependencies);
+    /// The tiers of all parties.
+    pub fn places(&self) -> Result<&Places, ProposalError> {
+        if self.places.get().is_none() {
+            // somebody else may have been as fast: it is the same
+            let _ = self.places.set(Places::new(self.site()?, &self.seen.dependencies));
+        }
+        self.places.get().ok_or(ProposalError::Empty)
+    }
+
+    /// Who calls whom, with the verdicts on it; boxes are workloads.
+    pub fn map(&self) -> Result<Map, ProposalError> {
+        let places = self.places()?;
         let all = concerned(&self.seen.dependencies, &self.namespaces);
         let mut map = graph::build(all, &|party| places.tier(party), &judged(&self.facts.replay));
         let open = self.facts.sheets.iter().filter(|sheet| sheet.is_open).flat_map(|sheet| &sheet.members);
@@ -191,7 +204,7 @@ impl View {
         for node in &mut map.nodes {
             node.is_open = node.members.iter().any(|name| open.contains(name));
         }
-        Ok(graph::fold(map, fold))
+        Ok(map)
     }
 
     /// `report.html` of it.

@@ -149,41 +149,48 @@ async fn settle_hour(connection: &mut SqliteConnection, run: RunId, places: &[Pl
 impl Store {
     /// Hands over the observations that the filter lets through, one by one, by their runs and keys, each key of a run once:
     /// all of them at once may be more than memory holds.
-    pub async fn observations(
-        &self,
-        filter: &Filter,
-        mut take: impl FnMut(RunId, Observation),
-    ) -> Result<(), StoreError> {
-        // of one moment: whoever writes meanwhile brings batches into one
-        let mut connection = self.pool.begin().await?;
-        let rows = sqlx::query(
-            "SELECT run, hour, batch, part FROM observation_part
-             WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1) AND batch >= 0
-                 AND ($2 IS NULL OR hour + hours > $2) AND ($3 IS NULL OR hour <= $3)
-             ORDER BY run, hour, hours, batch, part",
-        )
-        .bind(&filter.site)
-        .bind(filter.since.map(|time| time.hour().0))
-        .bind(filter.until.map(|time| time.hour().0))
-        .fetch_all(&mut *connection)
-        .await?;
-        let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
-        let (since, until) = (filter.since.map(Timestamp::hour), filter.until.map(Timestamp::hour));
-        let is_within = |hour: Hour| since.is_none_or(|since| hour >= since) && until.is_none_or(|until| hour <= until);
-        for hour in places.chunk_by(|a, b| (a.run, a.hour) == (b.run, b.hour)) {
-            let Some(run) = hour.first().map(|place| place.run).filter(|run| !filter.exclude.contains(run)) else {
-                continue;
-            };
-            let mut merge = Merge::new(hour);
-            while let Some(observation) = merge.next(&mut connection).await? {
-                // of a day some hours may lie outside
-                if is_within(observation.key.hour) {
-                    take(run, observation);
-                }
+    pub async fn observations(&self, filter: &Filter, take: impl FnMut(RunId, Observation)) -> Result<(), StoreError> {
+        // of one moment: whoever writes meanwhile brings batches into one; also where a moment is held already
+        let mut connection = self.pool.acquire().await?;
+        sqlx::query("SAVEPOINT observations").execute(&mut *connection).await?;
+        let read = read_all(&mut connection, filter, take).await;
+        sqlx::query("RELEASE observations").execute(&mut *connection).await?;
+        read
+    }
+}
+
+async fn read_all(
+    connection: &mut SqliteConnection,
+    filter: &Filter,
+    mut take: impl FnMut(RunId, Observation),
+) -> Result<(), StoreError> {
+    let rows = sqlx::query(
+        "SELECT run, hour, batch, part FROM observation_part
+         WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1) AND batch >= 0
+             AND ($2 IS NULL OR hour + hours > $2) AND ($3 IS NULL OR hour <= $3)
+         ORDER BY run, hour, hours, batch, part",
+    )
+    .bind(&filter.site)
+    .bind(filter.since.map(|time| time.hour().0))
+    .bind(filter.until.map(|time| time.hour().0))
+    .fetch_all(&mut *connection)
+    .await?;
+    let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
+    let (since, until) = (filter.since.map(Timestamp::hour), filter.until.map(Timestamp::hour));
+    let is_within = |hour: Hour| since.is_none_or(|since| hour >= since) && until.is_none_or(|until| hour <= until);
+    for hour in places.chunk_by(|a, b| (a.run, a.hour) == (b.run, b.hour)) {
+        let Some(run) = hour.first().map(|place| place.run).filter(|run| !filter.exclude.contains(run)) else {
+            continue;
+        };
+        let mut merge = Merge::new(hour);
+        while let Some(observation) = merge.next(connection).await? {
+            // of a day some hours may lie outside
+            if is_within(observation.key.hour) {
+                take(run, observation);
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Where a part is.

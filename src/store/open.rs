@@ -101,6 +101,18 @@ impl Store {
         if is_busy == 0 { Ok(()) } else { Err(StoreError::Locked) }
     }
 
+    /// From now on everything that is read is of this moment, whoever writes meanwhile, until it is let go.
+    pub async fn hold_moment(&self) -> Result<(), StoreError> {
+        sqlx::query("SAVEPOINT moment").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// The end of it.
+    pub async fn let_go_moment(&self) -> Result<(), StoreError> {
+        sqlx::query("RELEASE moment").execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Closes the store; what the write-ahead log holds is taken into the file.
     pub async fn close(self) {
         self.pool.close().await;

@@ -27,7 +27,7 @@ await visit(async ({ open, args: [address] }) => {
   const rule = page.locator("section", { hasText: "May reach" }).locator("li", { has: page.locator("bdi", { hasText: /^cache$/ }) });
   await rule.getByText("Change this rule").click();
   await rule.getByRole("button", { name: "Remove…" }).click();
-  const verdict = await page.locator("main table").first().textContent();
+  const verdict = await page.getByRole("region", { name: "Connections with their verdicts" }).locator("table").textContent();
   await look("edit");
   await page.getByLabel("Reason").fill("no cache since May <b>");
   await page.getByRole("button", { name: "Decide so" }).click();

@@ -7,10 +7,10 @@ use super::Flowmap;
 /// What makes it.
 pub const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
 
-/// A file of it.
+/// A file of it, without the places where a line may break.
 #[track_caller]
 pub fn read(flowmap: &Flowmap, name: &str) -> String {
-    fs::read_to_string(flowmap.path(&format!("out/{name}"))).expect("a file of the proposal")
+    fs::read_to_string(flowmap.path(&format!("out/{name}"))).expect("a file of the proposal").replace("<wbr>", "")
 }
 
 /// Edits a file of it.

@@ -2,9 +2,9 @@
 
 use askama::Template;
 
-use super::{SCRIPT, STYLE, Sealed, sealed};
+use super::{SCRIPT, STYLE, Sealed, filters, sealed};
 use crate::{
-    graph::{self, Map, Svg},
+    graph::{self, Links, Map, Svg},
     render::RenderError,
 };
 
@@ -25,7 +25,7 @@ const MAX_ROWS: usize = 2_000;
 
 /// Writes a map as a page of its own; why there is none where a template fails.
 pub fn map_page(map: &Map, title: &str) -> Result<String, RenderError> {
-    let options = Svg { title: title.to_owned(), within_page: Some("map".into()) };
+    let options = Svg { title: title.to_owned(), within_page: Some("map".into()), links: Links::default() };
     let page = MapPage {
         title,
         summary: map.summary(),

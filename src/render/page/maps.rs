@@ -7,7 +7,7 @@ use std::{
 
 use super::{Material, counted, grouped};
 use crate::{
-    graph::{self, Edge, Fold, Map, Sight, Svg, Verdict},
+    graph::{self, Edge, Fold, Links, Map, Sight, Svg, Verdict},
     render::words,
 };
 
@@ -43,7 +43,7 @@ pub(super) fn maps(material: &Material<'_>) -> Vec<MapView> {
 }
 
 fn view(id: &'static str, name: &'static str, caption: String, map: &Map) -> MapView {
-    let options = Svg { title: name.into(), within_page: Some(format!("map-{id}")) };
+    let options = Svg { title: name.into(), within_page: Some(format!("map-{id}")), links: Links::default() };
     let svg = graph::svg(map, &graph::layout(map), &options);
     MapView { id, name, caption, svg }
 }

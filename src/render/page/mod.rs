@@ -10,6 +10,7 @@
 
 mod alone;
 mod curve;
+pub mod filters;
 mod maps;
 mod matrix;
 mod sealed;

@@ -151,7 +151,7 @@ pub(super) fn namespaces(material: &Material<'_>) -> Vec<NamespaceView> {
         is_terse: is_terse(material.recommendation),
         namespaces: plans.iter().map(|plan| plan.namespace.as_str()).collect(),
     };
-    let seen = review::seen(material.recommendation, &material.facts.coverage);
+    let seen = review::seen(material.recommendation, material.facts);
     let view = |plan: &NamespacePlan| {
         let line = seen.get(plan.namespace.as_str()).map(review::Seen::line).unwrap_or_default();
         maker.namespace(plan, &line)

@@ -116,12 +116,9 @@ pub(super) fn verdict(facts: &Facts) -> VerdictView {
 pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
     let Material { recommendation, facts, .. } = material;
     let groups: Vec<&Group> = recommendation.namespaces.iter().flat_map(|plan| &plan.groups).collect();
-    let members: usize =
-        groups.iter().filter(|group| group.residue_of.is_none()).map(|group| group.members.len()).sum();
-    let watched = groups.iter().filter(|group| group.residue_of.is_none());
-    let watched: usize = watched
-        .map(|group| group.members.iter().filter(|it| facts.coverage.state(it) == Watched::Covered).count())
-        .sum();
+    let seen = review::seen(recommendation, facts);
+    let members: usize = seen.values().map(review::Seen::all).sum();
+    let watched: usize = seen.values().map(|seen| seen.covered).sum();
     let opened = crate::render::opened(&facts.sheets).len();
     let open = groups.iter().filter(|group| group.is_open).count() + opened;
     let mut figures = vec![Figure {

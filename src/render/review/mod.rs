@@ -149,7 +149,7 @@ impl Facts {
 #[must_use]
 pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
     let mut text = String::from("# Review\n\n");
-    seen::section(&mut text, recommendation, &facts.coverage);
+    seen::section(&mut text, recommendation, facts);
     text.push_str("## In short\n\n");
     summary(&mut text, facts);
     warnings::section(&mut text, recommendation, facts);

@@ -7,10 +7,11 @@ use std::{
 
 use serde::Serialize;
 
+use super::Facts;
 use crate::{
     model::{Coverage, Watched, WorkloadRef},
     recommend::{NamespacePlan, Recommendation},
-    render::words,
+    render::{Purpose, Sheet, words},
 };
 
 /// How well the workloads of a namespace were watched.
@@ -28,19 +29,23 @@ pub struct Seen {
 
 /// What the captures could have seen, by namespace.
 #[must_use]
-pub fn seen<'r>(recommendation: &'r Recommendation, coverage: &Coverage) -> BTreeMap<&'r str, Seen> {
-    let of_plan = |plan: &'r NamespacePlan| (plan.namespace.as_str(), Seen::of(plan, coverage));
+pub fn seen<'r>(recommendation: &'r Recommendation, facts: &Facts) -> BTreeMap<&'r str, Seen> {
+    let of_plan = |plan: &'r NamespacePlan| (plan.namespace.as_str(), Seen::of(plan, facts));
     recommendation.namespaces.iter().map(of_plan).collect()
 }
 
 impl Seen {
-    fn of(plan: &NamespacePlan, coverage: &Coverage) -> Self {
-        let members: BTreeSet<&WorkloadRef> = plan.groups.iter().flat_map(|group| &group.members).collect();
+    fn of(plan: &NamespacePlan, facts: &Facts) -> Self {
+        // workloads whose policies were rejected are no part of the plan, and of the namespace all the same
+        let is_here = |sheet: &&Sheet| sheet.purpose == Purpose::Group && sheet.namespace == plan.namespace;
+        let of_sheets = facts.sheets.iter().filter(is_here).flat_map(|sheet| &sheet.members);
+        let members: BTreeSet<&WorkloadRef> =
+            plan.groups.iter().flat_map(|group| &group.members).chain(of_sheets).collect();
         let open: BTreeSet<&WorkloadRef> =
             plan.groups.iter().filter(|group| group.is_open).flat_map(|group| &group.members).collect();
         let mut seen = Self::default();
         for member in members {
-            match coverage.state(member) {
+            match facts.coverage.state(member) {
                 Watched::Covered => seen.covered += 1,
                 Watched::Partly => seen.partly.push(member.name.clone()),
                 Watched::Unseen => seen.unseen.push(member.name.clone()),
@@ -50,12 +55,17 @@ impl Seen {
         seen
     }
 
+    /// All workloads.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.covered + self.partly.len() + self.unseen.len()
+    }
+
     /// In a line.
     #[must_use]
     pub fn line(&self) -> String {
         let Self { covered, partly, unseen, left_open } = self;
-        let all = covered + partly.len() + unseen.len();
-        let mut text = format!("{covered} of {} watched all the time", words::count(all as u64, "workload"));
+        let mut text = format!("{covered} of {} watched all the time", words::count(self.all() as u64, "workload"));
         // writing to a String cannot fail
         if !partly.is_empty() {
             let _ = write!(text, "; for a part of it: {}", partly.join(", "));
@@ -71,16 +81,16 @@ impl Seen {
 }
 
 /// The section of the review.
-pub(super) fn section(text: &mut String, recommendation: &Recommendation, coverage: &Coverage) {
+pub(super) fn section(text: &mut String, recommendation: &Recommendation, facts: &Facts) {
     text.push_str("## What the captures could see\n\n");
     for plan in &recommendation.namespaces {
-        let seen = Seen::of(plan, coverage);
+        let seen = Seen::of(plan, facts);
         let _ = writeln!(text, "- **{}:** {}.", words::safe(&plan.namespace), words::safe(&seen.line()));
     }
     text.push('\n');
     for plan in &recommendation.namespaces {
         open(text, plan);
-        not_watched(text, plan, coverage);
+        not_watched(text, plan, &facts.coverage);
     }
 }
 

@@ -1,8 +1,10 @@
-// Draws the map that the page's table tells: tiers from the outside to the data. Without it the page is complete.
+// Draws the map that the page's table tells: tiers from the outside to the data. Without it the page is complete. What a
+// mouse reaches on it, keys reach too, and the panel below says it, for those who do not see the drawing.
 (() => {
   "use strict";
-  const box = document.getElementById("map");
-  const word = document.getElementById("map-word");
+  const byId = (id) => document.getElementById(id);
+  const box = byId("map");
+  const [panel, word, open, sides] = ["map-panel", "map-word", "map-open", "map-sides"].map(byId);
   if (!box || typeof cytoscape !== "function") return;
   const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
   const ink = isDark ? "#e8ecf1" : "#1b2430";
@@ -10,6 +12,7 @@
   const line = isDark ? "#76849a" : "#8490a1";
   const red = isDark ? "#ff6b74" : "#c62f3b";
   const amber = isDark ? "#e6a23c" : "#a86400";
+  const accent = isDark ? "#78a9ff" : "#1d5fd1";
   const tiers = { edge: "#2563c9", application: "#0f7b6c", data: "#8b4bb8", infrastructure: "#6a7486", client: "#a86400", outside: isDark ? "#4a5666" : "#c3cad4" };
 
   // the columns of the tiers; whoever is outside stands before all, where it calls, or behind all
@@ -17,23 +20,32 @@
   const COLUMN_PX = 260;
   const ROW_PX = 56;
   const ROWS = 22;
+  // neighbours that the panel lists of each side
+  const LISTED = 30;
 
   const tell = (text) => {
-    word.hidden = false;
+    panel.hidden = false;
     word.textContent = text;
   };
   const short = (name) => (name.length > 42 ? `${name.slice(0, 20)}…${name.slice(-20)}` : name);
+  const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+  const make = (tag, text, more = {}) => Object.assign(document.createElement(tag), { textContent: text }, more);
 
   const elements = (map) => [
-    ...map.nodes.map((node) => ({ data: { id: `n${node.id}`, label: short(node.name), name: `${node.name}${node.what ? `, ${node.what}` : ""}`, color: tiers[node.tier] ?? tiers.outside, column: columns[node.tier] ?? 0, edge: node.open ? "dashed" : "solid" } })),
+    ...map.nodes.map((node) => ({
+      data: {
+        id: `n${node.id}`, label: short(node.name), name: node.name, what: node.what, layer: node.layer, link: node.link, several: node.several,
+        found: node.found, open: node.open, color: tiers[node.tier] ?? tiers.outside, column: columns[node.tier] ?? 0, edge: node.open ? "dashed" : "solid",
+      },
+    })),
     ...map.edges.map((edge, n) => ({
       data: {
-        id: `e${n}`, source: `n${edge.from}`, target: `n${edge.to}`,
+        id: `e${n}`, source: `n${edge.from}`, target: `n${edge.to}`, link: edge.link,
         width: 1 + Math.min(3, Math.log10(1 + edge.connections) * 0.6),
         color: edge.denied ? red : edge.uncertain ? amber : line,
         style: edge.faint ? "dashed" : "solid", denied: edge.denied,
         ports: edge.short,
-        words: `${edge.ports}: ${edge.connections} connections${edge.denied ? ", denied by this proposal" : edge.uncertain ? ", uncertain" : ""}`,
+        words: `${edge.ports}: ${count(edge.connections, "connection", "connections")}${edge.denied ? ", denied by this proposal" : edge.uncertain ? ", uncertain" : ""}`,
       },
     })),
   ];
@@ -45,7 +57,9 @@
     { selector: "edge.beside", style: { "curve-style": "unbundled-bezier", "control-point-distances": 70, "control-point-weights": 0.5 } },
     { selector: "edge.faint", style: { opacity: 0.35 } },
     { selector: ".away", style: { opacity: 0.12 } },
-    { selector: "node.chosen", style: { "border-width": 4 } },
+    { selector: "node[?found]", style: { "background-color": isDark ? "#33260f" : "#fdf3e0" } },
+    { selector: "node.chosen", style: { "border-width": 4, "outline-width": 3, "outline-color": accent, "outline-offset": 3 } },
+    { selector: "edge.chosen", style: { opacity: 1, "line-color": accent, "target-arrow-color": accent, "z-index": 9 } },
   ];
 
   // dagre finds an order in which few lines cross; the tiers say which column a box stands in
@@ -71,35 +85,133 @@
     cy.fit(undefined, 28);
   };
 
-  const still = document.getElementById("map-still");
-  const draw = (map) => {
-    box.hidden = false;
-    if (still) still.hidden = true;
-    const cy = cytoscape({ container: box, elements: elements(map), style, minZoom: 0.08, maxZoom: 3, boxSelectionEnabled: false });
-    arrange(cy);
-    if (map.edges.length <= 40) cy.edges().addClass("named");
-    if (map.edges.length > 120) cy.edges("[!denied]").addClass("faint");
-    const rest = () => {
+  // The nearest box in a direction: what is aside counts double, so that a row or a column is followed.
+  const nearest = (cy, from, [x, y]) => {
+    const here = from.position();
+    let best = null;
+    let least = Infinity;
+    cy.nodes().forEach((node) => {
+      const there = node.position();
+      const [dx, dy] = [there.x - here.x, there.y - here.y];
+      const ahead = dx * x + dy * y;
+      const far = ahead + 2 * Math.abs(dx * y + dy * x);
+      if (ahead > 8 && far < least) [best, least] = [node, far];
+    });
+    return best;
+  };
+
+  const go = (element) => element?.data("link") && location.assign(element.data("link"));
+
+  // What is chosen, and what becomes of the drawing and of the panel then.
+  const chooser = (cy, map) => {
+    let chosen = null;
+    const isFaint = map.edges.length > 120;
+    const clear = () => {
       cy.elements().removeClass("away chosen");
-      if (map.edges.length > 120) cy.edges("[!denied]").addClass("faint");
+      if (isFaint) cy.edges("[!denied]").addClass("faint");
       if (map.edges.length > 40) cy.edges().removeClass("named");
-      tell(`${map.nodes.length} drawn, ${map.edges.length} connections between them${map.left > 0 ? `, the ${map.left} weakest left out` : ""}. Choose one to see what it talks to; drag and scroll to move.`);
     };
-    const look = (near, text) => {
+    const rest = () => {
+      clear();
+      chosen = null;
+      open.hidden = sides.hidden = true;
+      const left = map.left > 0 ? `, the ${map.left} weakest left out` : "";
+      tell(`${count(map.nodes.length, "box", "boxes")} drawn, ${count(map.edges.length, "line", "lines")} between them${left}. Choose one to see what it talks to.`);
+    };
+    const look = (near, element, text) => {
+      clear();
+      chosen = element;
       cy.elements().addClass("away");
       near.removeClass("away faint");
       near.edges().addClass("named");
+      element.addClass("chosen");
       tell(text);
+      const { x1, x2, y1, y2 } = cy.extent();
+      const at = element.boundingBox();
+      if (at.x1 < x1 || at.x2 > x2 || at.y1 < y1 || at.y2 > y2) cy.center(element);
     };
-    cy.on("tap", "node", ({ target }) => {
-      cy.elements().removeClass("chosen");
-      target.addClass("chosen");
-      look(target.closedNeighborhood(), `${target.data("name")}: ${target.incomers("edge").length} call it, it calls ${target.outgoers("edge").length}.`);
+    const offer = (...links) => {
+      open.replaceChildren(...links.map(([text, href]) => make("a", text, { href, className: "button" })));
+      open.hidden = false;
+    };
+    const side = (title, edges, end) => {
+      const part = document.createElement("div");
+      const list = document.createElement("ul");
+      edges.slice(0, LISTED).forEach((edge) => {
+        const item = document.createElement("li");
+        const other = edge[end]();
+        const go = make("button", other.data("name"), { type: "button" });
+        go.addEventListener("click", () => { node(other); box.focus(); });
+        item.append(go, " ", make("a", edge.data("words"), { href: edge.data("link") }));
+        list.append(item);
+      });
+      part.append(make("h3", `${title}: ${edges.length}`), list);
+      if (edges.length > LISTED) part.append(make("p", `and ${edges.length - LISTED} more`));
+      return part;
+    };
+    const node = (target) => {
+      const [callers, called] = [target.incomers("edge"), target.outgoers("edge")];
+      const { name, what, layer, link, several, open: isOpen } = target.data();
+      look(target.closedNeighborhood(), target, `${name}, ${what}, ${layer}${isOpen ? ", left open" : ""}. Called by ${callers.length}, calls ${called.length}.${several ? " Stands for several." : ""}`);
+      offer([several ? `Look into ${name}` : `Open ${name}`, link]);
+      sides.replaceChildren(side("Called by", callers, "source"), side("Calls", called, "target"));
+      sides.hidden = false;
+    };
+    const edge = (target) => {
+      const [from, to] = [target.source(), target.target()];
+      look(target.union(target.connectedNodes()), target, `${from.data("name")} → ${to.data("name")}: ${target.data("words")}.`);
+      offer(["Open this line", target.data("link")], [`Open ${from.data("name")}`, from.data("link")], [`Open ${to.data("name")}`, to.data("link")]);
+      sides.hidden = true;
+    };
+    return { rest, node, edge, get: () => chosen };
+  };
+
+  const reach = (cy, choose) => {
+    let last = null; // the box from which its lines are gone through
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const first = () => cy.nodes("[?found]").union(cy.nodes()).sort((a, b) => Number(b.data("found")) - Number(a.data("found")) || a.position("x") - b.position("x") || a.position("y") - b.position("y"))[0];
+    const take = (node) => {
+      if (!node) return;
+      last = node;
+      choose.node(node);
+    };
+    const step = (by) => {
+      const lines = last?.connectedEdges();
+      if (!lines || lines.length === 0) return;
+      const at = lines.toArray().findIndex((it) => it.same(choose.get()));
+      choose.edge(lines[at < 0 ? (by > 0 ? 0 : lines.length - 1) : (at + by + lines.length) % lines.length]);
+    };
+    const zoom = (by) => cy.zoom({ level: cy.zoom() * by, renderedPosition: { x: box.clientWidth / 2, y: box.clientHeight / 2 } });
+    const back = () => {
+      if (choose.get()?.isEdge() && last) return take(last);
+      last = null;
+      choose.rest();
+    };
+    const keys = { Enter: () => go(choose.get()), " ": () => go(choose.get()), Escape: back, Home: () => take(first()), n: () => step(1), p: () => step(-1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: () => cy.fit(undefined, 28) };
+    box.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      const arrow = arrows[event.key];
+      const act = arrow ? () => take(last ? nearest(cy, last, arrow) : first()) : keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (!act) return;
+      event.preventDefault();
+      act();
     });
-    cy.on("tap", "edge", ({ target }) => look(target.union(target.connectedNodes()), `${target.source().data("name")} → ${target.target().data("name")}: ${target.data("words")}`));
-    cy.on("tap", (event) => event.target === cy && rest());
-    document.addEventListener("keydown", (event) => event.key === "Escape" && rest());
-    rest();
+    panel.addEventListener("keydown", (event) => event.key === "Escape" && (back(), box.focus()));
+    // a second click on the same opens it
+    cy.on("tap", "node", ({ target }) => (target.same(choose.get() ?? cy.collection()) ? go(target) : take(target)));
+    cy.on("tap", "edge", ({ target }) => (target.same(choose.get() ?? cy.collection()) ? go(target) : choose.edge(target)));
+    cy.on("tap", (event) => event.target === cy && (last = null, choose.rest()));
+    choose.rest();
+    if (cy.nodes("[?found]").length > 0) take(first());
+  };
+
+  const draw = (map) => {
+    box.hidden = byId("map-keys").hidden = false;
+    byId("map-still").hidden = true;
+    const cy = cytoscape({ container: box, elements: elements(map), style, minZoom: 0.08, maxZoom: 3, boxSelectionEnabled: false });
+    arrange(cy);
+    if (map.edges.length <= 40) cy.edges().addClass("named");
+    reach(cy, chooser(cy, map));
     box.dataset.drawn = "yes";
   };
 

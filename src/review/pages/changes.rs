@@ -2,6 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
+use crate::render::page::filters;
+
 use super::{Frame, Line, ROWS, shown};
 use crate::{
     policy::Change,

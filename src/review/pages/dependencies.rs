@@ -4,10 +4,14 @@ use askama::Template;
 
 use super::{Frame, ROWS, minute, port, shown};
 use crate::{
+    graph::{self, Area},
     model::{Dependency, Party, Via},
-    proposal::{ProposalError, concerned},
-    render::{SheetRule, page::grouped},
-    review::{edit, fields::Fields, view::View},
+    proposal::{Places, ProposalError, concerned},
+    render::{
+        SheetRule,
+        page::{filters, grouped},
+    },
+    review::{edit, fields::Fields, map, view::View},
     store::Run,
 };
 
@@ -17,6 +21,9 @@ use crate::{
 pub(in crate::review) struct Dependencies {
     frame: Frame,
     sentence: String,
+    /// Of which part of the map they are, as fields.
+    parts: Vec<(&'static str, String)>,
+    everything: String,
     sought: String,
     rows: Vec<Row>,
     earlier: Option<String>,
@@ -25,8 +32,8 @@ pub(in crate::review) struct Dependencies {
 }
 
 struct Row {
-    client: String,
-    server: String,
+    client: (String, String),
+    server: (String, String),
     port: String,
     query: String,
     outcome: &'static str,
@@ -36,21 +43,75 @@ struct Row {
 }
 
 /// The address of one dependency's page.
-fn link(view: &View, dependency: &Dependency) -> String {
+pub(super) fn link(view: &View, dependency: &Dependency) -> String {
     let (protocol, port) = (dependency.protocol.to_string(), dependency.port.to_string());
     let (client, server) = (dependency.client.name.as_str(), dependency.server.name.as_str());
     view.asking.query(&[("client", client), ("server", server), ("protocol", &protocol), ("port", &port)])
 }
 
+/// Of which parts of the map the ends have to be.
+struct Parts<'a> {
+    view: &'a View,
+    places: &'a Places,
+    /// Of the clients, of the servers, and of either.
+    of: [Option<Area>; 3],
+}
+
+/// What these are called in an address.
+const PARTS: [&str; 3] = ["clients", "servers", "end"];
+
+impl<'a> Parts<'a> {
+    fn read(view: &'a View, fields: &Fields) -> Result<Self, ProposalError> {
+        let of = PARTS.map(|name| Area::read(fields.get(name)).filter(|area| !area.is_all()));
+        Ok(Self { view, places: view.places()?, of })
+    }
+
+    fn has(&self, it: &Dependency) -> bool {
+        let place = |party: &Party, is_client| graph::place(party, self.places.tier(party), is_client);
+        let [clients, servers, end] = &self.of;
+        let is_in = |area: &Option<Area>, party: &Party, is_client| {
+            area.as_ref().is_none_or(|area| area.holds(&place(party, is_client)))
+        };
+        is_in(clients, &it.client, true)
+            && is_in(servers, &it.server, false)
+            && (is_in(end, &it.client, true) || is_in(end, &it.server, false))
+    }
+
+    fn pairs(&self) -> Vec<(&'static str, String)> {
+        let named = PARTS.into_iter().zip(&self.of);
+        named.filter_map(|(name, area)| Some((name, area.as_ref()?.text()))).collect()
+    }
+
+    /// As a query, with more behind it.
+    fn query(&self, more: &[(&str, &str)]) -> String {
+        let pairs = self.pairs();
+        let own: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.view.asking.query(&[&own[..], more].concat())
+    }
+
+    fn words(&self) -> String {
+        match &self.of {
+            [None, None, None] => "with an end in these namespaces".to_owned(),
+            [clients, servers, end] => {
+                let named = [("from", clients), ("to", servers), ("from or to", end)].into_iter();
+                let named = named.filter_map(|(word, area)| Some(format!("{word} {}", map::place(area.as_ref()?))));
+                named.collect::<Vec<_>>().join(" ")
+            }
+        }
+    }
+}
+
 impl Dependencies {
-    pub fn new(frame: Frame, view: &View, fields: &Fields) -> Self {
+    pub fn new(frame: Frame, view: &View, fields: &Fields) -> Result<Self, ProposalError> {
         let sought = fields.get("q").to_lowercase();
-        let all: Vec<&Dependency> = concerned(&view.seen.dependencies, &view.namespaces).collect();
+        let parts = Parts::read(view, fields)?;
+        let all: Vec<&Dependency> =
+            concerned(&view.seen.dependencies, &view.namespaces).filter(|it| parts.has(it)).collect();
         let found: Vec<&Dependency> = all.iter().copied().filter(|it| has_all(it, &sought)).collect();
         let from = fields.get("from").parse::<usize>().unwrap_or(0).min(found.len());
         let row = |it: &&Dependency| Row {
-            client: called(&it.client),
-            server: called(&it.server),
+            client: (called(&it.client), endpoint_link(view, &it.client)),
+            server: (called(&it.server), endpoint_link(view, &it.server)),
             port: port(it.protocol, it.port),
             query: link(view, it),
             outcome: it.outcome.as_str(),
@@ -60,24 +121,32 @@ impl Dependencies {
         };
         let rows: Vec<Row> = found.iter().skip(from).take(ROWS).map(row).collect();
         let to = from + rows.len();
-        let page = |from: usize| view.asking.query(&[("q", fields.get("q")), ("from", &from.to_string())]);
+        let page = |from: usize| parts.query(&[("q", fields.get("q")), ("from", &from.to_string())]);
         let place = match rows.len() {
             0 => "nothing found".to_owned(),
             _ => format!("{} to {to} of {}", from + 1, found.len()),
         };
-        Self {
+        Ok(Self {
             sentence: format!(
-                "Who connects to whom, as the captures saw it: {} with an end in these namespaces.",
-                super::count(all.len(), "dependency", "dependencies")
+                "Who connects to whom, as the captures saw it: {} {}.",
+                super::count(all.len(), "dependency", "dependencies"),
+                parts.words()
             ),
+            everything: view.asking.query(&[]),
+            parts: parts.pairs(),
             sought: shown(fields.get("q")),
             earlier: (from > 0).then(|| page(from.saturating_sub(ROWS))),
             later: (to < found.len()).then(|| page(to)),
             rows,
             place,
             frame,
-        }
+        })
     }
+}
+
+/// The address of a party's page.
+pub(super) fn endpoint_link(view: &View, party: &Party) -> String {
+    view.asking.query(&[("name", &party.name)])
 }
 
 /// Whether a dependency has every word of a search.
@@ -98,7 +167,7 @@ fn has_all(dependency: &Dependency, sought: &str) -> bool {
     sought.split_whitespace().all(has)
 }
 
-fn called(party: &Party) -> String {
+pub(super) fn called(party: &Party) -> String {
     match party.names.first().filter(|_| party.workload().is_none()) {
         Some(best) => shown(&format!("{} ({})", party.name, best.name)),
         None => shown(&party.name),
@@ -110,8 +179,8 @@ fn called(party: &Party) -> String {
 #[template(path = "review/dependency.html")]
 pub(in crate::review) struct DependencyPage {
     frame: Frame,
-    client: String,
-    server: String,
+    client: (String, String),
+    server: (String, String),
     port: String,
     sentence: String,
     rows: Vec<Card>,
@@ -148,8 +217,8 @@ impl DependencyPage {
         let rows = found.iter().map(|it| card(it, &site.runs_with(it), runs)).collect();
         let connections: u64 = found.iter().map(|it| it.connections).sum();
         Ok(Self {
-            client: shown(client),
-            server: shown(server),
+            client: (shown(client), view.asking.query(&[("name", client)])),
+            server: (shown(server), view.asking.query(&[("name", server)])),
             port: shown(&if number == "0" { protocol.to_owned() } else { format!("{protocol}/{number}") }),
             sentence: format!("{connections} connections, each counted once, however often it was captured."),
             rows,

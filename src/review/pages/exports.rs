@@ -1,5 +1,7 @@
 use askama::Template;
 
+use crate::render::page::filters;
+
 use super::{Figures, FindingRow, Frame, Line, count, shown};
 use crate::{
     proposal::{RolloutStep, full_name},

@@ -2,6 +2,8 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use askama::Template;
 
+use crate::render::page::filters;
+
 use super::{Figures, FindingRow, Frame, ROWS, port, shown};
 use crate::{render::page::grouped, review::view::View};
 

@@ -1,11 +1,13 @@
 use askama::Template;
 
-use super::{Frame, ROWS};
+use super::{Frame, ROWS, shown};
 use crate::{
-    graph::{self, Edge, Fold, Map, Svg, Verdict},
-    render::page::grouped,
+    graph::{self, Area, Edge, Fold, Map, Svg, Verdict},
+    render::page::{filters, grouped},
     review::{
-        map::{FOLDS, lines, name, ports},
+        asking::Asking,
+        fields::Fields,
+        map::{Drawn, FOLDS, called, edge_link, is_sought, lines, name, node_link, place, ports, sought},
         view::View,
     },
 };
@@ -17,15 +19,24 @@ pub(in crate::review) struct MapPage {
     frame: Frame,
     sentence: String,
     levels: Vec<(String, String, bool)>,
+    /// Where one is, the largest part first: words and, but for the last, an address.
+    crumbs: Vec<(String, String)>,
+    /// What asks for the same again.
+    same: Vec<(&'static str, String)>,
     source: String,
     svg: String,
+    sought: String,
+    /// Who was looked for: words, address, and the address on the map.
+    found: Vec<(String, String, String)>,
+    found_word: String,
     rows: Vec<Row>,
     more: usize,
 }
 
 struct Row {
-    from: String,
-    to: String,
+    from: (String, String),
+    to: (String, String),
+    link: String,
     ports: String,
     connections: String,
     verdict: &'static str,
@@ -34,37 +45,89 @@ struct Row {
 
 /// Ports in one cell.
 const PORTS: usize = 8;
+/// Endpoints that a search lists.
+const MAX_FOUND: usize = 50;
 
 impl MapPage {
-    pub fn new(frame: Frame, view: &View, (map, fold): &(Map, Fold)) -> Self {
-        let levels = FOLDS.map(|(name, it)| (format!("by {name}"), view.asking.query(&[("by", name)]), it == *fold));
-        let by = FOLDS.iter().find(|(_, it)| it == fold).map_or("workload", |(name, _)| name);
-        let options = Svg { title: "Who calls whom".to_owned(), within_page: Some("map-drawn".to_owned()) };
+    pub fn new(frame: Frame, view: &View, whole: Map, fields: &Fields) -> Self {
+        let asking = &view.asking;
+        let (found, found_word) = found(asking, &whole, &sought(fields));
+        let drawn = Drawn::new(whole, fields);
+        let map = &drawn.map;
+        let (links, within_page) = (drawn.links(asking), Some("map-drawn".to_owned()));
+        let options = Svg { title: "Who calls whom".to_owned(), within_page, links };
         let all = lines(map);
+        let same = drawn.pairs();
+        let mut asks: Vec<(&str, &str)> = same.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        asks.push(("q", fields.get("q")));
         Self {
-            sentence: format!(
-                "Who calls whom, in columns by tier: {}. What this proposal denies is red.",
-                map.summary().trim_end_matches('.')
-            ),
-            levels: levels.into(),
-            source: view.asking.query(&[("by", by)]),
+            sentence: sentence(&drawn),
+            levels: levels(asking, drawn.fold),
+            crumbs: crumbs(asking, &drawn.area),
+            source: asking.query(&asks),
             svg: graph::svg(map, &graph::layout(map), &options),
+            sought: shown(fields.get("q")),
+            found,
+            found_word,
             more: all.len().saturating_sub(ROWS),
-            rows: all.into_iter().take(ROWS).map(|edge| row(map, edge)).collect(),
+            rows: all.into_iter().take(ROWS).map(|edge| row(asking, map, edge)).collect(),
+            same,
             frame,
         }
     }
 }
 
-fn row(map: &Map, edge: &Edge) -> Row {
+fn sentence(drawn: &Drawn) -> String {
+    let what = if drawn.area.is_all() { "Who calls whom" } else { "Who calls whom here, and whom it talks to around" };
+    let summary = drawn.map.summary();
+    format!("{what}, in columns by tier: {}. What this proposal denies is red.", summary.trim_end_matches('.'))
+}
+
+fn levels(asking: &Asking, fold: Option<Fold>) -> Vec<(String, String, bool)> {
+    FOLDS.map(|(name, it)| (format!("by {name}"), asking.query(&[("by", name)]), Some(it) == fold)).into()
+}
+
+fn crumbs(asking: &Asking, area: &Area) -> Vec<(String, String)> {
+    if area.is_all() {
+        return Vec::new();
+    }
+    let all = [("Map".to_owned(), asking.query(&[]))];
+    let around = area.around().into_iter().map(|part| (place(&part), asking.query(&[("at", &part.text())])));
+    all.into_iter().chain(around).chain([(place(area), String::new())]).collect()
+}
+
+/// Who has all words in its name, wherever on the map it is.
+fn found(asking: &Asking, whole: &Map, words: &[String]) -> (Vec<(String, String, String)>, String) {
+    if words.is_empty() {
+        return Default::default();
+    }
+    let all: Vec<_> = whole.nodes.iter().filter(|node| is_sought(node, words)).collect();
+    let one = |node: &&graph::Node| {
+        let at = asking.query(&[("at", &node.area.text())]);
+        (format!("{}, {}", called(node), node.layer), node_link(asking, node), at)
+    };
+    let word = match all.len() {
+        0 => "Nobody on this map has all of these words in its name.".to_owned(),
+        count if count > MAX_FOUND => format!("{count} found, the first {MAX_FOUND} of them:"),
+        count => format!("{count} found:"),
+    };
+    (all.iter().take(MAX_FOUND).map(one).collect(), word)
+}
+
+fn row(asking: &Asking, map: &Map, edge: &Edge) -> Row {
     let (verdict, class) = match edge.verdict {
         Verdict::Allowed => ("allowed", "good"),
         Verdict::Uncertain => ("uncertain", "doubt"),
         Verdict::Denied => ("denied", "bad"),
     };
+    let end = |at: usize| {
+        let link = map.nodes.get(at).map(|node| node_link(asking, node)).unwrap_or_default();
+        (name(map, at), link)
+    };
     Row {
-        from: name(map, edge.from),
-        to: name(map, edge.to),
+        from: end(edge.from),
+        to: end(edge.to),
+        link: edge_link(asking, map, edge),
         ports: ports(&edge.ports, PORTS),
         connections: grouped(edge.connections),
         verdict,

@@ -1,8 +1,11 @@
 //! Pages as values, each with its template. Every text from outside goes through [`shown`] before it gets there, and
 //! templates escape what they are given.
 
+mod again;
 mod changes;
 mod dependencies;
+mod edit;
+mod endpoint;
 mod exports;
 mod findings;
 mod history;
@@ -10,14 +13,17 @@ mod maps;
 mod overview;
 mod policy;
 
+pub(super) use again::AgainPage;
 pub(super) use changes::Changes;
 pub(super) use dependencies::{Dependencies, DependencyPage};
+pub(super) use edit::EditPage;
+pub(super) use endpoint::EndpointPage;
 pub(super) use exports::ExportPage;
 pub(super) use findings::Findings;
 pub(super) use history::{ConflictPage, History};
 pub(super) use maps::MapPage;
 pub(super) use overview::Overview;
-pub(super) use policy::{EditPage, PolicyPage};
+pub(super) use policy::PolicyPage;
 
 use axum::http::HeaderMap;
 

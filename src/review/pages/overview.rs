@@ -2,6 +2,8 @@ use std::fmt::Write;
 
 use askama::Template;
 
+use crate::render::page::filters;
+
 use super::{Figures, Frame, Line, count, minute, shown};
 use crate::{
     model::Watched,
@@ -129,7 +131,7 @@ const MAX_NAMES: usize = 4;
 /// How well the workloads of a namespace were watched, with the first names alone.
 fn watched(namespace: &str, seen: &render::Seen) -> String {
     let render::Seen { covered, partly, unseen, left_open } = seen;
-    let all = covered + partly.len() + unseen.len();
+    let all = seen.all();
     let mut text = format!("Watched, {namespace}: {covered} of {} all the time", count(all, "workload", "workloads"));
     for (word, names) in [("for a part of it", partly), ("never", unseen), ("left open for that", left_open)] {
         let first: Vec<&str> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
@@ -147,7 +149,7 @@ fn watched(namespace: &str, seen: &render::Seen) -> String {
 fn facts(view: &View) -> Vec<Line> {
     let facts = &view.facts;
     let mut lines = Vec::new();
-    let all = render::seen(&view.decided, &facts.coverage);
+    let all = render::seen(&view.decided, facts);
     for (namespace, seen) in all.iter().take(MAX_NAMESPACES) {
         let is_all = seen.partly.is_empty() && seen.unseen.is_empty();
         lines.push(Line::new(if is_all { "good" } else { "doubt" }, watched(namespace, seen)));

@@ -1,24 +1,13 @@
-use std::collections::BTreeMap;
-
 use askama::Template;
 
-use super::{
-    Figures, FindingRow, Frame, Line, ROWS,
-    history::{ConflictPage, EntryRow, meaning},
-    minute, overview, port, shown,
-};
+use super::{Frame, Line, ROWS, history::EntryRow, minute, overview, port, shown};
 use crate::{
     model::Watched,
     policy::Finding,
     proposal::Standing,
     recommend::Peer,
-    render::{self, Permission, Purpose, Sheet, SheetRule, State, Step},
-    review::{
-        decide::Version,
-        edit::{self, Choice},
-        fields::Fields,
-        view::{Preview, View},
-    },
+    render::{self, Permission, Purpose, Sheet, SheetRule, State},
+    review::{decide::Version, edit, view::View},
     yaml,
 };
 
@@ -60,7 +49,8 @@ struct RuleView {
     seen: Vec<(String, String)>,
     is_away: bool,
     has_away: bool,
-    is_pods: bool,
+    can_tier: bool,
+    can_namespace: bool,
     is_addresses: bool,
 }
 
@@ -175,11 +165,6 @@ fn document(view: &View, sheet: &Sheet) -> String {
     head.chain(text.lines()).map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// A text of several lines, with nothing hidden in any.
-fn lines(text: &str) -> String {
-    text.lines().map(shown).collect::<Vec<_>>().join("\n")
-}
-
 fn rule_view(view: &View, sheet: &Sheet, rule: &SheetRule) -> RuleView {
     let access = rule.access.as_ref();
     let seen = access.into_iter().flat_map(|access| &access.evidence).take(MAX_SEEN).map(|one| {
@@ -196,6 +181,7 @@ fn rule_view(view: &View, sheet: &Sheet, rule: &SheetRule) -> RuleView {
     });
     let seen: Vec<(String, String)> = seen.collect();
     let in_all = access.map_or(0, |access| access.evidence.len());
+    let is_pods = matches!(rule.peer, Some(Peer::Pods(_)));
     let is_range = |peer: &Option<Peer>| matches!(peer, Some(Peer::Addresses(_) | Peer::NodeAddress(_)));
     let doubts = access.map(|access| render::doubts(access, &view.facts)).unwrap_or_default();
     let doubts = doubts.iter().map(|doubt| shown(doubt)).collect();
@@ -217,7 +203,8 @@ fn rule_view(view: &View, sheet: &Sheet, rule: &SheetRule) -> RuleView {
         seen,
         is_away: !rule.is_in_force(),
         has_away: rule.ports.iter().any(|port| port.state == State::Rejected),
-        is_pods: matches!(rule.peer, Some(Peer::Pods(_))),
+        can_tier: is_pods && edit::is_possible(view, sheet, rule, "widen-tier"),
+        can_namespace: is_pods && edit::is_possible(view, sheet, rule, "widen-namespace"),
         is_addresses: is_range(&rule.peer)
             || rule.peer.is_none() && rule.peers.iter().all(|peer| peer["ipBlock"].is_object()),
     }
@@ -232,75 +219,4 @@ fn port_view(rule: &SheetRule, port: &render::SheetPort) -> PortView {
     let peer = rule.peers.first().cloned().unwrap_or_default();
     let one = Permission { side: rule.side.to_owned(), peer, port: port.port.clone() };
     PortView { id: edit::port_ref(&one), name: shown(&port.name), class, word, is_away: port.state == State::Rejected }
-}
-
-/// What a change would do, before it is decided.
-#[derive(Template)]
-#[template(path = "review/edit.html")]
-pub(in crate::review) struct EditPage {
-    frame: Frame,
-    name: String,
-    heading: &'static str,
-    back: String,
-    steps: Vec<String>,
-    notes: Vec<Line>,
-    before: Figures,
-    after: Figures,
-    findings: Vec<FindingRow>,
-    version: String,
-    choice: Vec<(&'static str, String)>,
-    needs_reason: bool,
-    yaml: String,
-}
-
-impl EditPage {
-    pub fn new(frame: Frame, view: &View, sheet: &Sheet, fields: &Fields, choice: &Choice, preview: &Preview) -> Self {
-        let op = fields.get("op");
-        let yaml = preview.proposal.policies.written.0.get(&sheet.key);
-        let yaml = yaml.and_then(|written| yaml::write(&written.object).ok()).unwrap_or_default();
-        Self {
-            name: shown(&sheet.name),
-            heading: meaning(op),
-            back: view.asking.query(&[("policy", &sheet.key)]),
-            steps: choice.steps.iter().map(Step::words).map(|words| shown(&words)).collect(),
-            notes: edit_notes(fields),
-            before: Figures::of(&view.facts.replay),
-            after: Figures::of(&preview.replay),
-            findings: differences(&view.facts.replay.findings, &preview.replay.findings),
-            version: Version::of(view, &sheet.key).text(),
-            choice: ConflictPage::choice(fields),
-            needs_reason: choice.action == crate::proposal::Action::Reject,
-            yaml: lines(&yaml),
-            frame,
-        }
-    }
-}
-
-fn edit_notes(fields: &Fields) -> Vec<Line> {
-    let mut notes = Vec::new();
-    match fields.get("op") {
-        "prefix" => {
-            if let Ok(prefix) = fields.get("cidr").parse::<ipnet::IpNet>() {
-                let size = edit::size(&prefix);
-                notes.push(Line::new("doubt", format!("{} holds {size} addresses.", prefix.trunc())));
-            }
-        }
-        "widen-tier" | "widen-namespace" => notes.push(Line::new(
-            "",
-            "A connection needs both sides: the policies of those who are let in here must let them out too.",
-        )),
-        _ => {}
-    }
-    notes
-}
-
-/// What is decided otherwise: findings that came, and such as went.
-fn differences(before: &[Finding], after: &[Finding]) -> Vec<FindingRow> {
-    let key = |it: &Finding| (it.from.clone(), it.to.clone(), it.protocol, it.port, it.verdict);
-    let was: BTreeMap<_, &Finding> = before.iter().map(|it| (key(it), it)).collect();
-    let is: BTreeMap<_, &Finding> = after.iter().map(|it| (key(it), it)).collect();
-    let new = is.iter().filter(|(key, _)| !was.contains_key(*key)).map(|(_, it)| FindingRow::of(it));
-    let gone = was.iter().filter(|(key, _)| !is.contains_key(*key));
-    let gone = gone.map(|(_, it)| FindingRow::called(it, &format!("no longer {}", it.verdict)));
-    new.chain(gone).collect()
 }

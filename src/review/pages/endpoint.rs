@@ -1,0 +1,132 @@
+use std::collections::BTreeSet;
+
+use askama::Template;
+
+use super::{
+    Frame, ROWS, count,
+    dependencies::{called, endpoint_link, link},
+    minute, overview, port, shown,
+};
+use crate::{
+    graph,
+    model::{Dependency, Party},
+    proposal::ProposalError,
+    render::{
+        Purpose,
+        page::{filters, grouped},
+    },
+    review::{map, view::View},
+};
+
+/// One endpoint: which policies are for it, who calls it, and whom it calls.
+#[derive(Template)]
+#[template(path = "review/endpoint.html")]
+pub(in crate::review) struct EndpointPage {
+    frame: Frame,
+    name: String,
+    sentence: String,
+    around: Vec<(String, String)>,
+    /// Policies: address, name, standing and its class.
+    policies: Vec<(String, String, &'static str, &'static str)>,
+    sides: Vec<SideView>,
+    everything: String,
+}
+
+struct SideView {
+    id: &'static str,
+    title: String,
+    /// What the column of the others is called.
+    other: &'static str,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    link: String,
+    port: String,
+    query: String,
+    outcome: &'static str,
+    connections: String,
+    last: String,
+}
+
+impl EndpointPage {
+    pub fn new(frame: Frame, view: &View, name: &str) -> Result<Self, ProposalError> {
+        let all = || view.seen.dependencies.iter();
+        let calls: Vec<&Dependency> = all().filter(|it| it.client.name == name).collect();
+        let called_by: Vec<&Dependency> = all().filter(|it| it.server.name == name).collect();
+        let as_client = calls.iter().map(|it| (&it.client, true));
+        let ends: Vec<(&Party, bool)> = as_client.chain(called_by.iter().map(|it| (&it.server, false))).collect();
+        let places = view.places()?;
+        let areas: BTreeSet<graph::Area> =
+            ends.iter().map(|(party, is_client)| graph::place(party, places.tier(party), *is_client)).collect();
+        let parts: Vec<graph::Area> =
+            areas.iter().flat_map(|area| [area.around(), vec![area.clone()]].concat()).collect();
+        let on_map = |area: &graph::Area| (map::place(area), view.asking.query(&[("at", &area.text())]));
+        Ok(Self {
+            name: shown(name),
+            sentence: sentence(view, &ends)?,
+            around: parts.iter().map(on_map).collect(),
+            policies: policies(view, name),
+            sides: vec![
+                side(view, ("called-by", "Who calls it", "Client"), &called_by, |it| &it.client),
+                side(view, ("calls", "Whom it calls", "Server"), &calls, |it| &it.server),
+            ],
+            everything: view.asking.query(&[("q", name)]),
+            frame,
+        })
+    }
+}
+
+fn sentence(view: &View, ends: &[(&Party, bool)]) -> Result<String, ProposalError> {
+    let Some((party, _)) = ends.first() else {
+        return Ok("Nothing was seen of it in this window.".to_owned());
+    };
+    let kind = party.owner.as_deref().unwrap_or(party.kind.as_str());
+    let tier = view.places()?.tier(party).map_or_else(|| "no tier".to_owned(), |tier| format!("tier {tier}"));
+    let addresses: BTreeSet<String> =
+        ends.iter().flat_map(|(party, _)| &party.addresses).map(ToString::to_string).collect();
+    let addresses = count(addresses.len(), "address", "addresses");
+    Ok(shown(&format!("{kind}, {tier}, seen with {addresses}.")))
+}
+
+/// The policies that are for it.
+fn policies(view: &View, name: &str) -> Vec<(String, String, &'static str, &'static str)> {
+    let namespace = name.split_once('/').map(|(namespace, _)| namespace);
+    let is_for_it = |sheet: &&crate::render::Sheet| {
+        sheet.members.iter().any(|member| member.to_string() == name)
+            || sheet.purpose == Purpose::Deny && Some(sheet.namespace.as_str()) == namespace
+    };
+    let one = |sheet: &crate::render::Sheet| {
+        let (standing, class) = overview::standing(view, sheet);
+        (view.asking.query(&[("policy", &sheet.key)]), shown(&sheet.name), standing, class)
+    };
+    view.facts.sheets.iter().filter(is_for_it).map(one).collect()
+}
+
+fn side<'d>(
+    view: &View,
+    (id, word, other): (&'static str, &str, &'static str),
+    all: &[&'d Dependency],
+    end: fn(&'d Dependency) -> &'d Party,
+) -> SideView {
+    let mut sorted = all.to_vec();
+    sorted.sort_by_key(|it| (std::cmp::Reverse(it.connections), &end(it).name, it.port));
+    let row = |it: &&'d Dependency| Row {
+        name: called(end(it)),
+        link: endpoint_link(view, end(it)),
+        port: port(it.protocol, it.port),
+        query: link(view, it),
+        outcome: it.outcome.as_str(),
+        connections: grouped(it.connections),
+        last: minute(it.span.last),
+    };
+    let rows: Vec<Row> = sorted.iter().take(ROWS).map(row).collect();
+    // the rest is among the dependencies
+    let many = if rows.len() < all.len() {
+        format!("the busiest {} of {}", rows.len(), all.len())
+    } else {
+        all.len().to_string()
+    };
+    SideView { id, title: format!("{word}: {many}"), other, rows }
+}
