@@ -314,7 +314,10 @@ fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approve
     review.approve_all();
     export(&review);
     let review_text = read(&flowmap, "out/REVIEW.md");
-    assert!(review_text.contains("**Kept open by production/backend-tier**"), "{review_text}");
+    assert!(
+        review_text.contains("**Kept open by what is deployed:** by production/backend-tier: ingress of production/db"),
+        "{review_text}"
+    );
     assert!(read(&flowmap, "out/report.html").contains("Kept open by what is deployed"));
     let rollout = read(&flowmap, "out/ROLLOUT.md");
     assert!(!rollout.contains(kept), "{rollout}");

@@ -1,5 +1,6 @@
 //! A recommendation as documents, each with its path below the output folder. Nothing is written here.
 
+mod cautions;
 mod cost;
 mod decided;
 mod decisions;
@@ -15,6 +16,7 @@ mod sheet;
 mod words;
 mod written;
 
+pub use cautions::{Caution, Level, cautions};
 pub use cost::{Cost, Granularity, cost, granularities};
 pub use decided::{decided, part};
 use decisions::is_same;

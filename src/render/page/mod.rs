@@ -29,9 +29,9 @@ pub use matrix::{Cell, Matrix};
 pub use sealed::{SCRIPT, STYLE, Sealed};
 pub use tables::{DecisionView, FindingView, GranularityView, LeftOutView, SaidView};
 pub use tree::{AccessView, NamespaceView, PolicyView, ReachView, TierView};
-pub use verdict::{Caution, Figure, Level, VerdictView};
+pub use verdict::{Figure, VerdictView};
 
-use super::{Document, Facts, words};
+use super::{Caution, Document, Facts, words};
 use crate::{
     graph::Map,
     map::Novelty,

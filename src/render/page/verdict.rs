@@ -1,51 +1,18 @@
 //! The verdict, the figures beside it, and what stands against it.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::fmt::Write as _;
 
 use super::{Material, counted, grouped};
 use crate::{
-    model::{Outcome, Watched, visible},
+    model::{Watched, visible},
     policy::Reach,
-    recommend::{Evidence, Group, Recommendation},
-    render::{Facts, review, words},
+    recommend::{Group, Recommendation},
+    render::{
+        Caution, Facts, Level,
+        cautions::{Cautions, few},
+        review,
+    },
 };
-
-/// How bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Do not roll out before it is dealt with.
-    Stop,
-    /// Look at it.
-    Look,
-    /// Good to know.
-    Note,
-    /// As it should be.
-    Good,
-}
-
-impl Level {
-    /// As a class in the style.
-    #[must_use]
-    pub fn class(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Look => "look",
-            Self::Note => "note",
-            Self::Good => "good",
-        }
-    }
-
-    /// As a word, for who does not see colours.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Stop => "Stop",
-            Self::Look => "Look",
-            Self::Note => "Note",
-            Self::Good => "Good",
-        }
-    }
-}
 
 /// The past held against the proposal.
 #[derive(Clone, Debug)]
@@ -71,17 +38,6 @@ pub struct Figure {
     pub note: String,
     /// How bad it is.
     pub level: Level,
-}
-
-/// What may go wrong though the past holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Caution {
-    /// How bad it is.
-    pub level: Level,
-    /// In a few words.
-    pub what: String,
-    /// In a sentence or two each; several where it is so in several places.
-    pub why: Vec<String>,
 }
 
 pub(super) fn verdict(facts: &Facts) -> VerdictView {
@@ -178,146 +134,48 @@ fn reach(material: &Material<'_>) -> Option<Figure> {
     })
 }
 
+/// What may go wrong though the past holds: of the captures' view of each namespace, of decisions, and of all else.
 pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Caution> {
-    let mut cautions: Vec<Caution> = Vec::new();
-    let mut add = |level: Level, what: &str, why: String| {
-        let why = visible(&why).into_owned();
-        match cautions.iter_mut().find(|it| it.level == level && it.what == what) {
-            Some(known) => known.why.push(why),
-            None => cautions.push(Caution { level, what: what.to_owned(), why: vec![why] }),
-        }
-    };
-    if facts.plugin.ignores() {
-        add(Level::Stop, "The network plugin ignores policies", format!("{}.", facts.plugin));
-    }
+    let mut cautions = Cautions::new();
     for plan in &recommendation.namespaces {
-        let names = |is_wanted: &dyn Fn(&&Group) -> bool| -> Vec<&str> {
-            plan.groups.iter().filter(is_wanted).map(|group| group.name.as_str()).collect()
+        let names = |is_wanted: &dyn Fn(&&Group) -> bool| -> Vec<String> {
+            plan.groups.iter().filter(is_wanted).map(|group| group.name.clone()).collect()
         };
         let open = names(&|group| group.is_open);
         if !open.is_empty() {
-            let what = "Left open, for the captures could not see all that they do";
-            add(
-                Level::Look,
-                what,
-                format!("{}: {}. Capture at their nodes and run this again.", plan.namespace, few(&open)),
-            );
+            let why =
+                format!("{}: {}. Capture at their nodes and run this again.", plan.namespace, few(&open, MAX_NAMES));
+            cautions.add(Level::Look, "Left open, for the captures could not see all that they do", why);
         }
         let partly = names(&|group| (group.is_seen || !group.is_open) && group.watched != Watched::Covered);
         if !partly.is_empty() {
-            let what = "Not watched all the time at their own side";
-            add(Level::Look, what, format!("{}: {}. They may need more than is here.", plan.namespace, few(&partly)));
+            let why = format!("{}: {}. They may need more than is here.", plan.namespace, few(&partly, MAX_NAMES));
+            cautions.add(Level::Look, "Not watched all the time at their own side", why);
         }
     }
-    if facts.dropped() > 0 || facts.damaged > 0 {
-        let why = format!(
-            "{} never reached a capture, {} damaged or incomplete: rare connections may be missing.",
-            counted(facts.dropped(), "packet"),
-            words::count(facts.damaged as u64, "capture")
-        );
-        add(Level::Look, "Loss", why);
-    }
-    for blocked in &facts.blocked {
-        let why = format!(
-            "{} → {} on {}, {} without an answer: {}. If it is needed, it is missing here.",
-            blocked.from,
-            blocked.to,
-            words::port(blocked.protocol, blocked.port),
-            counted(blocked.attempts, "attempt"),
-            blocked.reason
-        );
-        add(Level::Look, "Blocked while learning?", why);
-    }
-    for missed in &facts.missed_runs {
-        let why = format!("CronJob {} ({}) {}: what it needs is not known.", missed.job, missed.schedule, missed.why);
-        add(Level::Look, "A job that did not run", why);
-    }
-    for hidden in &facts.hidden {
-        add(
-            Level::Look,
-            "A mesh hides the real ports",
-            format!("{hidden}. A rule on this port lets everything through that the mesh carries."),
-        );
-    }
     for idle in &facts.idle {
-        add(Level::Look, "A decision that is not in force", format!("{}: {}", idle.policy, idle.what));
+        let why = format!("{}: {}", idle.policy, idle.what);
+        cautions.add(Level::Look, "A decision that is not in force", why);
     }
-    for (namespace, learning) in &facts.learning {
-        let level = if learning.state == crate::map::State::Stable { Level::Note } else { Level::Look };
-        add(level, "How complete the learning is", format!("{namespace}: {learning}."));
+    for caution in crate::render::cautions(recommendation, facts, MAX_NAMES) {
+        for why in caution.why {
+            cautions.add(caution.level, &caution.what, why);
+        }
     }
-    let opened = crate::render::opened(&facts.sheets);
-    if !opened.is_empty() {
-        let names: Vec<&str> = opened.iter().map(String::as_str).collect();
-        let why = format!("{}. The policies that would close them were rejected.", few(&names));
-        add(Level::Stop, "Open by decision", why);
+    let mut cautions = cautions.sorted();
+    for caution in &mut cautions {
+        let more = caution.why.len().saturating_sub(MAX_PLACES);
+        caution.why.truncate(MAX_PLACES);
+        caution.why.extend((more > 0).then(|| format!("And {more} more.")));
+        for why in &mut caution.why {
+            *why = visible(why).into_owned();
+        }
     }
-    if !facts.replaced.is_empty() {
-        let names: Vec<&str> = facts.replaced.iter().map(String::as_str).collect();
-        let why = format!("{}. Policies of the same names take their place: what they allow ends.", few(&names));
-        add(Level::Stop, "Deployed policies that are replaced", why);
-    }
-    if !facts.deployed.is_empty() {
-        let names: Vec<&str> = facts.deployed.iter().map(String::as_str).collect();
-        add(
-            Level::Note,
-            "Deployed already",
-            format!("{}. They stay in force: what they allow stays allowed.", few(&names)),
-        );
-    }
-    if !facts.undone.is_empty() {
-        let all: Vec<String> = facts.undone.iter().map(|it| format!("by {}: {}", it.policy, it.words())).collect();
-        let why = few(&all.iter().map(String::as_str).collect::<Vec<_>>());
-        add(Level::Stop, "Kept open by what is deployed", format!("{why}. As long as these are there."));
-    }
-    short_and_long(recommendation, &mut add);
-    if !facts.plugin.ignores() {
-        add(Level::Note, "Network plugin", format!("{}.", facts.plugin));
-    }
-    let why = format!(
-        "Backups, renewals, month ends: what runs more seldom than this window is long was not seen and is denied. {}",
-        review::window(facts.span)
-    );
-    add(Level::Note, "What the window is too short for", why);
-    cautions.sort_by_key(|caution| caution.level);
     cautions
-}
-
-/// Pods that a policy may reach late, and connections that it may not reach at all.
-fn short_and_long(recommendation: &Recommendation, add: &mut dyn FnMut(Level, &str, String)) {
-    let groups = || recommendation.namespaces.iter().flat_map(|plan| &plan.groups);
-    let jobs: BTreeSet<String> = groups()
-        .flat_map(|group| &group.members)
-        .filter(|it| matches!(it.kind.as_str(), "Job" | "CronJob"))
-        .map(ToString::to_string)
-        .collect();
-    if !jobs.is_empty() {
-        let names: Vec<&str> = jobs.iter().map(String::as_str).collect();
-        add(
-            Level::Note,
-            "Short-lived pods",
-            format!("{}: policies reach a new pod some time after its start. Let it try again, or wait.", few(&names)),
-        );
-    }
-    let accesses = groups().flat_map(|group| group.ingress.values().chain(group.egress.values()));
-    let open: BTreeSet<&Evidence> =
-        accesses.flat_map(|access| &access.evidence).filter(|it| it.outcome == Outcome::Midstream).collect();
-    if !open.is_empty() {
-        let connections = counted(open.iter().map(|evidence| evidence.connections).sum(), "connection");
-        add(
-            Level::Note,
-            "Long-lived connections",
-            format!(
-                "{connections} were open before the captures began. Whether they come back through the rules is seen at their next opening alone: restart these pods in a quiet hour."
-            ),
-        );
-    }
 }
 
 /// Names that are written out.
 const MAX_NAMES: usize = 8;
 
-fn few(names: &[&str]) -> String {
-    let shown = names.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > MAX_NAMES { format!("{shown} and {} more", names.len() - MAX_NAMES) } else { shown }
-}
+/// Places of one caution that are written out.
+const MAX_PLACES: usize = 20;

@@ -207,37 +207,9 @@ fn summary(text: &mut String, facts: &Facts) {
             words::minute(span.last)
         );
     }
-    if facts.dropped() > 0 || facts.damaged > 0 {
-        let damaged = words::count(facts.damaged as u64, "capture");
-        let _ = writeln!(
-            text,
-            "- **Loss:** {} dropped, {damaged} damaged or incomplete: rare connections may be missing.",
-            words::count(facts.dropped(), "packet")
-        );
-    }
-    for (namespace, learning) in &facts.learning {
-        let _ = writeln!(text, "- How complete: {}: {learning}.", words::safe(namespace));
-    }
-    if facts.plugin.ignores() {
-        let _ = writeln!(text, "- **The network plugin ignores policies:** {}.", facts.plugin);
-    } else {
-        let _ = writeln!(text, "- Network plugin: {}.", facts.plugin);
-    }
-    for hidden in &facts.hidden {
-        let _ = writeln!(
-            text,
-            "- **Mesh:** {}. A rule on this port lets everything through that the mesh carries: restrict it there.",
-            words::safe(&hidden.to_string())
-        );
-    }
     let _ = writeln!(
         text,
         "- Ports are those of the pods, behind Services, as the API defines it. A plugin that judges before it translates a Service's address needs the Service's port besides."
-    );
-    let _ = writeln!(
-        text,
-        "- What runs more seldom than this window is long (backups, renewals, month ends) was not seen and is denied. {}",
-        window(facts.span)
     );
     for finding in &replay.findings {
         let _ = writeln!(

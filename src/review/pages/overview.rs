@@ -8,7 +8,7 @@ use super::{Figures, Frame, Line, count, minute, shown};
 use crate::{
     model::Watched,
     proposal::{Granularity, Standing},
-    render::{self, Purpose, Sheet, State, page::grouped},
+    render::{self, Level, Purpose, Sheet, State, page::grouped},
     review::{asking::Direction, decide::Version, fields::Fields, view::View},
 };
 
@@ -127,6 +127,8 @@ fn sentence(view: &View) -> String {
 const MAX_NAMESPACES: usize = 6;
 /// Names in one line.
 const MAX_NAMES: usize = 4;
+/// Places of one caution that are written out.
+const MAX_PLACES: usize = 6;
 
 /// How well the workloads of a namespace were watched, with the first names alone.
 fn watched(namespace: &str, seen: &render::Seen) -> String {
@@ -154,43 +156,23 @@ fn facts(view: &View) -> Vec<Line> {
         let is_all = seen.partly.is_empty() && seen.unseen.is_empty();
         lines.push(Line::new(if is_all { "good" } else { "doubt" }, watched(namespace, seen)));
     }
-    for (namespace, learning) in facts.learning.iter().take(MAX_NAMESPACES) {
-        lines.push(Line::new("", format!("How complete, {namespace}: {learning}.")));
-    }
     if all.len() > MAX_NAMESPACES {
         let more = count(all.len() - MAX_NAMESPACES, "more namespace", "more namespaces");
         lines.push(Line::new("", format!("{more}: choose fewer to see what captures could see of each.")));
     }
-    let plugin = if facts.plugin.ignores() { "bad" } else { "" };
-    lines.push(Line::new(plugin, format!("Network plugin: {}.", facts.plugin)));
-    if facts.dropped() > 0 {
-        lines.push(Line::new("doubt", format!("Captures lost {} packets.", facts.dropped())));
-    }
-    for hidden in &facts.hidden {
-        lines.push(Line::new("doubt", format!("Mesh: {hidden}.")));
-    }
-    for missed in &facts.missed_runs {
-        lines.push(Line::new("doubt", format!("Not seen: CronJob {} {}.", missed.job, missed.why)));
-    }
-    for blocked in &facts.blocked {
-        let render::Blocked { from, to, protocol, port, attempts, .. } = blocked;
-        let text = format!("Blocked while learning? {from} to {to} on {protocol}/{port}, {attempts} attempts.");
-        lines.push(Line::new("doubt", text));
-    }
-    let opened = render::opened(&facts.sheets);
-    if !opened.is_empty() {
-        let text =
-            format!("Open by decision, for the policies that would close them were rejected: {}.", opened.join(", "));
-        lines.push(Line::new("bad", text));
-    }
-    if !facts.replaced.is_empty() {
-        let text =
-            format!("Replaced by policies of the same names, what they allow ends: {}.", facts.replaced.join(", "));
-        lines.push(Line::new("bad", text));
-    }
-    if !facts.deployed.is_empty() {
-        let text = format!("Deployed already, and staying in force: {}.", facts.deployed.join(", "));
-        lines.push(Line::new("doubt", text));
+    for caution in render::cautions(&view.decided, facts, MAX_NAMES) {
+        let class = match caution.level {
+            Level::Stop => "bad",
+            Level::Look => "doubt",
+            Level::Note | Level::Good => "",
+        };
+        let colon = if caution.what.ends_with('?') { "" } else { ":" };
+        for why in caution.why.iter().take(MAX_PLACES) {
+            lines.push(Line::new(class, format!("{}{colon} {why}", caution.what)));
+        }
+        if let Some(more @ 1..) = caution.why.len().checked_sub(MAX_PLACES) {
+            lines.push(Line::new(class, format!("{}{colon} and {more} more.", caution.what)));
+        }
     }
     for idle in &facts.idle {
         lines.push(Line::new("doubt", format!("{}: {}: not in force in this proposal.", idle.policy, idle.what)));

@@ -1,0 +1,194 @@
+//! What may go wrong though the past holds, as every document and page tells it.
+
+use std::collections::BTreeSet;
+
+use super::{Facts, opened, review, words};
+use crate::{
+    map::State,
+    model::Outcome,
+    recommend::{Evidence, Recommendation},
+};
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Do not roll out before it is dealt with.
+    Stop,
+    /// Look at it.
+    Look,
+    /// Good to know.
+    Note,
+    /// As it should be.
+    Good,
+}
+
+impl Level {
+    /// As a class in the style.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Look => "look",
+            Self::Note => "note",
+            Self::Good => "good",
+        }
+    }
+
+    /// As a word, for who does not see colours.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "Stop",
+            Self::Look => "Look",
+            Self::Note => "Note",
+            Self::Good => "Good",
+        }
+    }
+}
+
+/// What may go wrong though the past holds. Its words are as they came: whoever shows them makes them safe.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Caution {
+    /// How bad it is.
+    pub level: Level,
+    /// In a few words.
+    pub what: String,
+    /// In a sentence or two each; several where it is so in several places.
+    pub why: Vec<String>,
+}
+
+/// Cautions, each kind once.
+pub(super) struct Cautions(Vec<Caution>);
+
+impl Cautions {
+    /// None.
+    pub fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// One more, or one more place of one.
+    pub fn add(&mut self, level: Level, what: &str, why: String) {
+        match self.0.iter_mut().find(|it| it.level == level && it.what == what) {
+            Some(known) => known.why.push(why),
+            None => self.0.push(Caution { level, what: what.to_owned(), why: vec![why] }),
+        }
+    }
+
+    /// The worst first.
+    pub fn sorted(mut self) -> Vec<Caution> {
+        self.0.sort_by_key(|caution| caution.level);
+        self.0
+    }
+}
+
+/// What may go wrong, the worst first. Of long lists of names the first `max_names` are written out.
+#[must_use]
+pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize) -> Vec<Caution> {
+    let mut cautions = Cautions::new();
+    seen(&mut cautions, facts);
+    force(&mut cautions, facts, max_names);
+    short_and_long(&mut cautions, recommendation, max_names);
+    let why = format!(
+        "Backups, renewals, month ends: what runs more seldom than this window is long was not seen and is denied. {}",
+        review::window(facts.span)
+    );
+    cautions.add(Level::Note, "What the window is too short for", why);
+    cautions.sorted()
+}
+
+/// What captures may have missed.
+fn seen(cautions: &mut Cautions, facts: &Facts) {
+    if facts.dropped() > 0 || facts.damaged > 0 {
+        let why = format!(
+            "{} never reached a capture, {} damaged or incomplete: rare connections may be missing.",
+            words::count(facts.dropped(), "packet"),
+            words::count(facts.damaged as u64, "capture")
+        );
+        cautions.add(Level::Look, "Loss", why);
+    }
+    for blocked in &facts.blocked {
+        let why = format!(
+            "{} -> {} on {}, {} without an answer: {}. If it is needed, it is missing here.",
+            blocked.from,
+            blocked.to,
+            words::port(blocked.protocol, blocked.port),
+            words::count(blocked.attempts, "attempt"),
+            blocked.reason
+        );
+        cautions.add(Level::Look, "Blocked while learning?", why);
+    }
+    for missed in &facts.missed_runs {
+        let why = format!("CronJob {} ({}) {}: what it needs is not known.", missed.job, missed.schedule, missed.why);
+        cautions.add(Level::Look, "A job that did not run", why);
+    }
+    for hidden in &facts.hidden {
+        let why =
+            format!("{hidden}. A rule on this port lets everything through that the mesh carries: restrict it there.");
+        cautions.add(Level::Look, "A mesh hides the real ports", why);
+    }
+    for (namespace, learning) in &facts.learning {
+        let level = if learning.state == State::Stable { Level::Note } else { Level::Look };
+        cautions.add(level, "How complete", format!("{namespace}: {learning}."));
+    }
+}
+
+/// What is in force besides, in the place of the proposal, or not at all.
+fn force(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
+    let few = |names: &[String]| few(names, max_names);
+    let plugin = format!("{}.", facts.plugin);
+    if facts.plugin.ignores() {
+        cautions.add(Level::Stop, "The network plugin ignores policies", plugin);
+    } else {
+        cautions.add(Level::Note, "Network plugin", plugin);
+    }
+    let opened = opened(&facts.sheets);
+    if !opened.is_empty() {
+        let why = format!("{}. The policies that would close them were rejected.", few(&opened));
+        cautions.add(Level::Stop, "Open by decision", why);
+    }
+    if !facts.replaced.is_empty() {
+        let why =
+            format!("{}. Policies of the same names take their place: what they allow ends.", few(&facts.replaced));
+        cautions.add(Level::Stop, "Replaced", why);
+    }
+    for undone in &facts.undone {
+        let why = format!("by {}: {}. As long as it is there.", undone.policy, undone.words());
+        cautions.add(Level::Stop, "Kept open by what is deployed", why);
+    }
+    if !facts.deployed.is_empty() {
+        let why = format!("{}. They stay in force: what they allow stays allowed.", few(&facts.deployed));
+        cautions.add(Level::Note, "Deployed already", why);
+    }
+}
+
+/// Pods that a policy may reach late, and connections that it may not reach at all.
+fn short_and_long(cautions: &mut Cautions, recommendation: &Recommendation, max_names: usize) {
+    let groups = || recommendation.namespaces.iter().flat_map(|plan| &plan.groups);
+    let jobs: BTreeSet<String> = groups()
+        .flat_map(|group| &group.members)
+        .filter(|it| matches!(it.kind.as_str(), "Job" | "CronJob"))
+        .map(ToString::to_string)
+        .collect();
+    if !jobs.is_empty() {
+        let names = few(&Vec::from_iter(jobs), max_names);
+        let why = format!("{names}. Policies reach a new pod some time after its start: let it try again, or wait.");
+        cautions.add(Level::Note, "Short-lived", why);
+    }
+    let accesses = groups().flat_map(|group| group.ingress.values().chain(group.egress.values()));
+    let open: BTreeSet<&Evidence> =
+        accesses.flat_map(|access| &access.evidence).filter(|it| it.outcome == Outcome::Midstream).collect();
+    if !open.is_empty() {
+        let connections = words::count(open.iter().map(|evidence| evidence.connections).sum(), "connection");
+        let why = format!(
+            "{connections} were open before the captures began. Whether they outlive the change, and whether they come \
+             back through the rules, is seen at their next opening alone: restart these pods in a quiet hour."
+        );
+        cautions.add(Level::Note, "Long-lived", why);
+    }
+}
+
+/// The first of some names, and how many more there are.
+pub(super) fn few(names: &[String], max_names: usize) -> String {
+    let shown = names.iter().take(max_names).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > max_names { format!("{shown} and {} more", names.len() - max_names) } else { shown }
+}
