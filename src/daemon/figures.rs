@@ -16,6 +16,7 @@ use crate::capture::live::LiveOptions;
 
 /// What one interface brought since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InterfaceFigures {
     /// Its name.
     pub interface: String,
@@ -45,6 +46,7 @@ pub struct InterfaceFigures {
 
 /// What became of the writing since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StoreFigures {
     /// Transactions that were written.
     pub flushes: u64,
@@ -60,10 +62,13 @@ pub struct StoreFigures {
     pub bytes: u64,
     /// Clients, servers and ports that were seen for the first time since the start.
     pub novel: u64,
+    /// Hours and days of history that cannot be read, and stay as they are.
+    pub damaged: u64,
 }
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Figures {
     /// The daemon's process.
     pub pid: u32,

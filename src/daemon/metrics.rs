@@ -58,6 +58,12 @@ fn of_store(text: &mut String, figures: &Figures) {
             "Whether the store cannot be written now.",
             u8::from(store.failing.is_some()).to_string(),
         ),
+        (
+            "store_damaged",
+            "gauge",
+            "Hours and days of history that cannot be read, and stay as they are.",
+            store.damaged.to_string(),
+        ),
         ("store_bytes", "gauge", "Size of the store's files.", store.bytes.to_string()),
         (
             "dependencies_new_total",

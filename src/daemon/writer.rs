@@ -1,7 +1,7 @@
 //! The thread that writes. It has the store to itself, and what it cannot write it tries again.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs::File,
     hash::BuildHasher,
     io::{self, Read},
@@ -18,8 +18,8 @@ use tracing::{error, info, warn};
 use super::{Options, figures::Shared, worker::Flush};
 use crate::{
     connection,
-    model::{Observation, Opening, Timestamp},
-    store::{Run, Store, StoreError, Thinning},
+    model::{Hour, Observation, Opening, Timestamp},
+    store::{Damage, Run, RunId, Store, StoreError, Thinned, Thinning},
 };
 
 /// A packet that nobody takes is lost, a flush can wait: on a core that they share the capture threads go before the writer.
@@ -57,8 +57,14 @@ pub(super) struct Writer {
     known: HashSet<u64>,
     keep: Option<Duration>,
     thin_after: Option<Duration>,
-    /// A day whose hours are on their way into one.
-    thinning: Option<Thinning>,
+    /// Days whose hours are on their way into one.
+    thinning: Thinning,
+    /// Runs that are written now.
+    runs: BTreeSet<RunId>,
+    /// Hours that cannot be read, which were said.
+    damaged: BTreeSet<(RunId, Hour)>,
+    /// Whether it was said that history cannot be looked after.
+    is_neglect_said: bool,
     /// When to look for what is too old.
     next_cleaning: Instant,
 }
@@ -69,7 +75,10 @@ impl Writer {
         Self {
             keep: options.keep,
             thin_after: options.thin_after,
-            thinning: None,
+            thinning: Thinning::default(),
+            runs: BTreeSet::new(),
+            damaged: BTreeSet::new(),
+            is_neglect_said: false,
             next_cleaning,
             path: options.store.clone(),
             store: None,
@@ -155,10 +164,11 @@ impl Writer {
         if self.store.is_none() {
             self.open().await?;
         }
-        match &self.store {
-            Some(store) => store.extend_run(&flush.run, &flush.observations, &flush.learnt).await,
-            None => Ok(()),
-        }
+        let Some(store) = &self.store else { return Ok(()) };
+        let damage = store.extend_run(&flush.run, &flush.observations, &flush.learnt).await?;
+        self.runs.insert(flush.run.id);
+        damage.into_iter().for_each(|damage| self.note_damage(&damage));
+        Ok(())
     }
 
     async fn open(&mut self) -> Result<(), StoreError> {
@@ -168,7 +178,7 @@ impl Writer {
     }
 
     async fn close(&mut self) {
-        self.thinning = None;
+        self.thinning.begin_again();
         if let Some(store) = self.store.take() {
             store.close().await;
         }
@@ -181,9 +191,11 @@ impl Writer {
 
     /// A run that goes on does not tell of what is forgotten.
     fn cut(&self, run: &mut Run) {
-        if let (Some(horizon), Some(first)) = (self.horizon(), run.first_packet.as_mut()) {
-            *first = horizon.max(*first);
+        let Some(horizon) = self.horizon() else { return };
+        if run.last_packet.is_some_and(|last| last < horizon) {
+            (run.first_packet, run.last_packet) = (None, None);
         }
+        run.first_packet = run.first_packet.map(|first| first.max(horizon));
     }
 
     /// Takes a little of what is too old out, or brings some hours into days, and comes back soon where more is left.
@@ -191,22 +203,51 @@ impl Writer {
         if Instant::now() < self.next_cleaning || self.shared.is_stopping() {
             return;
         }
-        // a store that cannot be written is told by the next flush; what was begun of a day is begun again then
-        let is_more_left = self.clean_some().await.unwrap_or(false);
+        let is_more_left = match self.clean_some().await {
+            Ok(is_more_left) => {
+                self.is_neglect_said = false;
+                is_more_left
+            }
+            // told by the next flush; what was begun of a day is begun again then
+            Err(StoreError::Locked | StoreError::Full) => false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_neglect_said, true) {
+                    warn!("{}: {error}; history is not brought into days or forgotten meanwhile", self.path.display());
+                }
+                false
+            }
+        };
         self.next_cleaning = Instant::now() + if is_more_left { Duration::ZERO } else { BETWEEN_CLEANINGS };
     }
 
     async fn clean_some(&mut self) -> Result<bool, StoreError> {
         let horizon = self.horizon();
         let Some(store) = &self.store else { return Ok(false) };
+        let thin_before = self.thin_after.and_then(before);
+        let thinned = store.thin_some(&mut self.thinning, thin_before).await;
+        let runs: Vec<RunId> = self.runs.iter().copied().collect();
         let mut is_more_left = false;
         if let Some(horizon) = horizon {
-            is_more_left |= store.forget_some(horizon).await?;
+            is_more_left |= store.forget_some(horizon, &runs).await?;
         }
-        if let Some(before) = self.thin_after.and_then(before) {
-            is_more_left |= store.thin_some(&mut self.thinning, before).await?;
+        match thinned? {
+            Thinned::Done => {}
+            Thinned::Some => is_more_left = true,
+            Thinned::Damaged(damage) => {
+                self.note_damage(&damage);
+                is_more_left = true;
+            }
         }
         Ok(is_more_left)
+    }
+
+    /// Says once that hours cannot be read.
+    fn note_damage(&mut self, damage: &Damage) {
+        if self.damaged.insert((damage.run, damage.hour)) {
+            warn!("{}: the store is damaged: {damage}", self.path.display());
+            let damaged = self.damaged.len() as u64;
+            self.shared.of_store(|store| store.damaged = damaged);
+        }
     }
 
     fn note_success(&mut self, took: Duration) {
