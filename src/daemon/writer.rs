@@ -15,7 +15,7 @@ use foldhash::fast::FixedState;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 use tracing::{error, info, warn};
 
-use super::{Options, figures::Shared, worker::Flush};
+use super::{Options, clock::Clock, figures::Shared, worker::Flush};
 use crate::{
     connection,
     model::{Hour, Observation, Opening, Timestamp},
@@ -55,6 +55,9 @@ pub(super) struct Writer {
     unwritten: Option<StoreError>,
     /// Hashes of client, server and port.
     known: HashSet<u64>,
+    clock: Clock,
+    /// Before this all was forgotten.
+    horizon: Option<Timestamp>,
     keep: Option<Duration>,
     thin_after: Option<Duration>,
     /// Days whose hours are on their way into one.
@@ -73,6 +76,8 @@ impl Writer {
     pub fn new(options: &Options, shared: Arc<Shared>) -> Self {
         let next_cleaning = Instant::now();
         Self {
+            clock: Clock::default(),
+            horizon: None,
             keep: options.keep,
             thin_after: options.thin_after,
             thinning: Thinning::default(),
@@ -116,12 +121,15 @@ impl Writer {
             return None;
         }
         while let Some(mut flush) = inbox.recv().await {
+            self.shared.writer_works();
             flush.observations = connection::merged(std::mem::take(&mut flush.observations));
             self.note_novelty(&flush.observations);
             self.cut(&mut flush.run);
             self.write(&flush).await;
             flush.pending.store(false, Ordering::Release);
+            self.shared.writer_works();
             self.clean().await;
+            self.shared.writer_rests();
         }
         if self.unwritten.is_none() {
             self.close().await;
@@ -133,6 +141,7 @@ impl Writer {
     async fn write(&mut self, flush: &Flush) {
         let mut wait = FIRST_WAIT;
         loop {
+            self.shared.writer_works();
             let begun = Instant::now();
             let Err(error) = self.try_to_write(flush).await else { return self.note_success(begun.elapsed()) };
             self.note_failure(&error);
@@ -172,7 +181,9 @@ impl Writer {
     }
 
     async fn open(&mut self) -> Result<(), StoreError> {
-        self.store = Some(Store::open_for_daemon(&self.path).await?);
+        let store = Store::open_for_daemon(&self.path).await?;
+        self.clock.learn(store.newest().await?, Instant::now());
+        self.store = Some(store);
         self.opened = Identity::of(&self.path);
         Ok(())
     }
@@ -184,13 +195,25 @@ impl Writer {
         }
     }
 
+    /// How late it is: what is done to history cannot be undone.
+    fn now(&mut self) -> Timestamp {
+        let was_doubted = self.clock.is_doubted();
+        let now = self.clock.believed(now(), Instant::now());
+        if self.clock.is_doubted() && !was_doubted {
+            warn!("the clock is more than a day ahead of what the store holds: for a day nothing is forgotten by it");
+        }
+        now
+    }
+
     /// The time before which all is forgotten.
-    fn horizon(&self) -> Option<Timestamp> {
-        Some(before(self.keep?)?.hour().start())
+    fn horizon(&mut self) -> Option<Timestamp> {
+        let horizon = before(self.now(), self.keep?).hour().start();
+        self.horizon = self.horizon.max(Some(horizon));
+        self.horizon
     }
 
     /// A run that goes on does not tell of what is forgotten.
-    fn cut(&self, run: &mut Run) {
+    fn cut(&mut self, run: &mut Run) {
         let Some(horizon) = self.horizon() else { return };
         if run.last_packet.is_some_and(|last| last < horizon) {
             (run.first_packet, run.last_packet) = (None, None);
@@ -221,9 +244,9 @@ impl Writer {
     }
 
     async fn clean_some(&mut self) -> Result<bool, StoreError> {
-        let horizon = self.horizon();
+        let (now, horizon) = (self.now(), self.horizon());
         let Some(store) = &self.store else { return Ok(false) };
-        let thin_before = self.thin_after.and_then(before);
+        let thin_before = self.thin_after.map(|age| before(now, age));
         let thinned = store.thin_some(&mut self.thinning, thin_before).await;
         let runs: Vec<RunId> = self.runs.iter().copied().collect();
         let mut is_more_left = false;
@@ -294,6 +317,7 @@ impl Writer {
     async fn sleep(&self, time: Duration) {
         let begun = Instant::now();
         while begun.elapsed() < time {
+            self.shared.writer_works();
             tokio::time::sleep(NAP).await;
             if self.shared.is_stopping() {
                 return;
@@ -320,10 +344,14 @@ impl Identity {
     }
 }
 
-/// So long ago.
-fn before(time: Duration) -> Option<Timestamp> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(now.saturating_sub(time).as_nanos()).ok().map(Timestamp)
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// So long before.
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
 }
 
 /// Bytes of the store with its write-ahead log.
