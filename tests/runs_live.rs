@@ -49,6 +49,24 @@ fn a_store_by_another_name_is_written_and_locked_as_itself() {
     assert_eq!(rows(&flowmap, &store), expected());
 }
 
+/// Where a process closes a file, the system takes away all of its locks on it: others would take the store for closed.
+#[test]
+fn the_store_stays_locked_against_its_end_while_the_daemon_looks_after_it() {
+    let Some(lab) = Lab::new("a") else { return };
+    let flowmap = Flowmap::new();
+    let daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
+    let has_flushed = |figures: &str| {
+        let line = figures.lines().find(|line| line.starts_with("flowmap_flush_seconds_count ")).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap() >= 2
+    };
+    until("two flushes", || has_flushed(&lab.figures("/metrics")));
+    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(flowmap.path("store.db")).unwrap());
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let (pid, file) = (format!(" {} ", daemon.pid()), format!(":{inode} "));
+    let is_held = |line: &&str| line.contains("POSIX") && line.contains(&pid) && line.contains(&file);
+    assert_eq!(locks.lines().filter(is_held).count(), 1, "{locks}");
+}
+
 #[test]
 fn what_the_kernel_holds_of_an_interface_that_goes_away_is_taken_in() {
     const COUNT: u64 = 20_000;

@@ -20,7 +20,7 @@ use super::{
     DaemonError, Ended, Figures, InterfaceFigures, Lock, Options, config,
     figures::Shared,
     http, rights,
-    worker::{Flush, Worker},
+    worker::{Message, Worker},
     writer::Writer,
 };
 use crate::{
@@ -113,7 +113,7 @@ impl Daemon {
     ) -> Result<Self, DaemonError> {
         // the store may tell better why nothing can be written there
         let _ = lock.write(&shared.figures());
-        let (outbox, inbox) = mpsc::unbounded_channel::<Flush>();
+        let (outbox, inbox) = mpsc::unbounded_channel::<Message>();
         let (opened, is_opened) = oneshot::channel();
         let writer = Writer::new(options, shared.clone());
         let writer = spawn_blocking(move || writer.run(inbox, opened));

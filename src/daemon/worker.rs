@@ -56,10 +56,18 @@ const SAMPLED: &str = "times fewer packets within TCP connections were taken (--
                        names in TLS and HTTP are missing, and streams that were open before may be";
 
 /// What is handed to the writer.
+pub(super) enum Message {
+    /// A piece of what a thread's next flush brings, in no order; one key may come in several parts.
+    Piece(usize, Vec<Observation>),
+    /// All pieces are there.
+    Flush(Box<Flush>),
+}
+
+/// The end of a flush.
 pub(super) struct Flush {
+    /// Of this thread.
+    pub n: usize,
     pub run: Run,
-    /// In no order; one key may come in several parts.
-    pub observations: Vec<Observation>,
     pub learnt: Learnt,
     /// Cleared when it is done with: until then its sender hands over nothing more.
     pub pending: Arc<AtomicBool>,
@@ -78,8 +86,6 @@ pub(super) struct Worker {
     from_since: Instant,
     source: Source,
     intake: Intake,
-    /// What the flush that goes on has brought so far.
-    rows: Vec<Observation>,
     run: Run,
     figures: InterfaceFigures,
     /// Whether some of it was captured in light mode.
@@ -90,7 +96,7 @@ pub(super) struct Worker {
     drops_now: Drops,
     flush_interval: Duration,
     pending: Arc<AtomicBool>,
-    outbox: UnboundedSender<Flush>,
+    outbox: UnboundedSender<Message>,
     /// Connections that it may hold whatever the other interfaces do.
     share: usize,
     shared: Arc<Shared>,
@@ -114,7 +120,7 @@ impl Worker {
         n: usize,
         capture: LiveCapture,
         options: &Options,
-        outbox: UnboundedSender<Flush>,
+        outbox: UnboundedSender<Message>,
         shared: Arc<Shared>,
     ) -> Self {
         let interface = options.interfaces.get(n).cloned().unwrap_or_default();
@@ -135,7 +141,6 @@ impl Worker {
             from_since: Instant::now(),
             source: Source::Open(Box::new(capture)),
             intake: Intake::new(Limits::default()).with_options(options.decode.clone()),
-            rows: Vec::new(),
             run,
             figures,
             interface,
@@ -170,7 +175,8 @@ impl Worker {
             self.flush_some();
         }
         // and what came meanwhile
-        self.rows = self.intake.flush();
+        let rows = self.intake.flush();
+        self.send_piece(rows);
         self.hand_over();
         self.run
     }
@@ -285,7 +291,8 @@ impl Worker {
             self.intake.begin_flush();
             self.times.flushed = now;
         } else if has_much && self.intake.is_flushing() {
-            self.rows.append(&mut self.intake.drain());
+            let rows = self.intake.drain();
+            self.send_piece(rows);
         } else if has_much {
             let left_out = self.intake.drain().iter().map(|row| row.traces.total()).sum::<u64>();
             self.figures.left_out += left_out;
@@ -338,25 +345,36 @@ impl Worker {
         self.intake.set_bound(Limits::default().connections.saturating_sub(others).max(self.share));
     }
 
-    /// Goes on with a flush by a step, and hands over what it brought when it is done.
+    /// Goes on with a flush by a step, and hands it over when it is done.
     fn flush_some(&mut self) {
-        self.rows.append(&mut self.intake.flush_some(CONNECTIONS_PER_STEP));
+        let rows = self.intake.flush_some(CONNECTIONS_PER_STEP);
+        self.send_piece(rows);
         if !self.intake.is_flushing() {
             self.hand_over();
         }
     }
 
-    /// Hands over what is new.
+    /// Ends a flush.
     fn hand_over(&mut self) {
         self.tell();
         let links = self.intake.links();
-        let observations = std::mem::take(&mut self.rows);
         self.run.sweeps = self.intake.sweeps();
         let learnt = Learnt { names: self.intake.names(), links };
         self.pending.store(true, Ordering::Release);
-        let flush = Flush { run: self.run.clone(), observations, learnt, pending: self.pending.clone() };
+        let flush = Flush { n: self.n, run: self.run.clone(), learnt, pending: self.pending.clone() };
+        self.send(Message::Flush(Box::new(flush)));
+    }
+
+    /// The writer lays a piece out when it comes, in a tenth of the memory.
+    fn send_piece(&self, rows: Vec<Observation>) {
+        if !rows.is_empty() {
+            self.send(Message::Piece(self.n, rows));
+        }
+    }
+
+    fn send(&self, message: Message) {
         // the writer ends after its senders: it is there
-        let _ = self.outbox.send(flush);
+        let _ = self.outbox.send(message);
     }
 }
 

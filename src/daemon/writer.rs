@@ -1,11 +1,11 @@
 //! The thread that writes. It has the store to itself, and what it cannot write it tries again.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs::File,
     hash::BuildHasher,
-    io::{self, Read},
-    os::unix::fs::MetadataExt,
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
@@ -15,11 +15,16 @@ use foldhash::fast::FixedState;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 use tracing::{error, info, warn};
 
-use super::{Options, clock::Clock, figures::Shared, worker::Flush};
+use super::{
+    Options,
+    clock::Clock,
+    figures::Shared,
+    worker::{Flush, Message},
+};
 use crate::{
     connection,
     model::{Hour, Observation, Opening, Timestamp},
-    store::{Damage, Run, RunId, Store, StoreError, Thinned, Thinning},
+    store::{Batch, Damage, Run, RunId, Store, StoreError, Thinned, Thinning},
 };
 
 /// A packet that nobody takes is lost, a flush can wait: on a core that they share the capture threads go before the writer.
@@ -46,7 +51,7 @@ pub(super) struct Writer {
     /// Open, unless it could not be opened again.
     store: Option<Store>,
     /// The file as it was when it was opened.
-    opened: Option<Identity>,
+    opened: Option<Opened>,
     shared: Arc<Shared>,
     /// Whether it was said that the store cannot be written.
     is_said: bool,
@@ -99,7 +104,7 @@ impl Writer {
     /// Opens the store, says so, and writes until there is nobody who sends; why the last could not be written, if so.
     pub fn run(
         self,
-        inbox: UnboundedReceiver<Flush>,
+        inbox: UnboundedReceiver<Message>,
         opened: oneshot::Sender<Result<(), StoreError>>,
     ) -> io::Result<Option<StoreError>> {
         // Linux takes it for this thread and those that it starts; where it refuses, the writer is as important as the others
@@ -110,7 +115,7 @@ impl Writer {
 
     async fn open_and_write(
         mut self,
-        mut inbox: UnboundedReceiver<Flush>,
+        mut inbox: UnboundedReceiver<Message>,
         opened: oneshot::Sender<Result<(), StoreError>>,
     ) -> Option<StoreError> {
         let is_open = self.open().await;
@@ -120,15 +125,20 @@ impl Writer {
         if !is_there {
             return None;
         }
-        while let Some(mut flush) = inbox.recv().await {
+        let mut begun: BTreeMap<usize, Batch> = BTreeMap::new();
+        while let Some(message) = inbox.recv().await {
             self.shared.writer_works();
-            flush.observations = connection::merged(std::mem::take(&mut flush.observations));
-            self.note_novelty(&flush.observations);
-            self.cut(&mut flush.run);
-            self.write(&flush).await;
-            flush.pending.store(false, Ordering::Release);
-            self.shared.writer_works();
-            self.clean().await;
+            match message {
+                Message::Piece(n, rows) => {
+                    let rows = connection::merged(rows);
+                    self.note_novelty(&rows);
+                    begun.entry(n).or_default().add(&rows);
+                }
+                Message::Flush(flush) => {
+                    let batch = begun.remove(&flush.n).unwrap_or_default();
+                    self.take(*flush, batch).await;
+                }
+            }
             self.shared.writer_rests();
         }
         if self.unwritten.is_none() {
@@ -137,13 +147,23 @@ impl Writer {
         self.unwritten
     }
 
+    /// Writes a flush, and does some of what is to be done to history.
+    async fn take(&mut self, mut flush: Flush, mut batch: Batch) {
+        batch.settle();
+        self.cut(&mut flush.run);
+        self.write(&flush, &batch).await;
+        flush.pending.store(false, Ordering::Release);
+        self.shared.writer_works();
+        self.clean().await;
+    }
+
     /// Writes it, as often as it takes.
-    async fn write(&mut self, flush: &Flush) {
+    async fn write(&mut self, flush: &Flush, batch: &Batch) {
         let mut wait = FIRST_WAIT;
         loop {
             self.shared.writer_works();
             let begun = Instant::now();
-            let Err(error) = self.try_to_write(flush).await else { return self.note_success(begun.elapsed()) };
+            let Err(error) = self.try_to_write(flush, batch).await else { return self.note_success(begun.elapsed()) };
             self.note_failure(&error);
             if self.is_out_of_patience() {
                 self.unwritten = Some(error);
@@ -152,14 +172,14 @@ impl Writer {
             self.sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
             // where SQLite gave a transaction up by itself, this connection does not know
-            if self.opened == Identity::of(&self.path) {
+            if self.is_there() {
                 self.close().await;
             }
         }
     }
 
-    async fn try_to_write(&mut self, flush: &Flush) -> Result<(), StoreError> {
-        if self.store.is_some() && self.opened != Identity::of(&self.path) {
+    async fn try_to_write(&mut self, flush: &Flush, batch: &Batch) -> Result<(), StoreError> {
+        if self.store.is_some() && !self.is_there() {
             // what its log holds belongs to it, and not to another file of this name: as long as somebody reads there it is kept
             // open; where it is gone nothing can be done
             if let Some(store) = &self.store
@@ -174,9 +194,11 @@ impl Writer {
             self.open().await?;
         }
         let Some(store) = &self.store else { return Ok(()) };
-        let damage = store.extend_run(&flush.run, &flush.observations, &flush.learnt).await?;
+        let damage = store.extend_run_by(&flush.run, batch, &flush.learnt).await?;
         self.runs.insert(flush.run.id);
-        damage.into_iter().for_each(|damage| self.note_damage(&damage));
+        if let Some(damage) = damage {
+            self.note_damage(&damage);
+        }
         Ok(())
     }
 
@@ -184,8 +206,13 @@ impl Writer {
         let store = Store::open_for_daemon(&self.path).await?;
         self.clock.learn(store.newest().await?, Instant::now());
         self.store = Some(store);
-        self.opened = Identity::of(&self.path);
+        self.opened = Opened::at(&self.path);
         Ok(())
+    }
+
+    /// Whether the file that is open is the one of this name.
+    fn is_there(&self) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.is_at(&self.path))
     }
 
     async fn close(&mut self) {
@@ -193,6 +220,7 @@ impl Writer {
         if let Some(store) = self.store.take() {
             store.close().await;
         }
+        self.opened = None;
     }
 
     /// How late it is: what is done to history cannot be undone.
@@ -326,21 +354,24 @@ impl Writer {
     }
 }
 
-/// What tells a file from another one that is put in its place, and from one that was overwritten: of SQLite the first bytes are
-/// always the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    head: [u8; 16],
-}
+/// The store's file, which tells it from another one that is put in its place, and from one that was overwritten by what is no
+/// store. It stays open as long as the store is: where a process closes a file, the system takes away all locks that it has on it,
+/// also those of SQLite.
+struct Opened(File);
 
-impl Identity {
-    fn of(path: &Path) -> Option<Self> {
-        let mut file = File::open(path).ok()?;
-        let (about, mut head) = (file.metadata().ok()?, [0; 16]);
-        file.read_exact(&mut head).ok()?;
-        Some(Self { device: about.dev(), inode: about.ino(), head })
+/// The first bytes of what SQLite writes.
+const HEAD: &[u8; 16] = b"SQLite format 3\0";
+
+impl Opened {
+    fn at(path: &Path) -> Option<Self> {
+        File::open(path).ok().map(Self)
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        let (Ok(own), Ok(there)) = (self.0.metadata(), std::fs::metadata(path)) else { return false };
+        let mut head = [0; HEAD.len()];
+        let is_sqlite = self.0.read_exact_at(&mut head, 0).is_ok() && head == *HEAD;
+        is_sqlite && (own.dev(), own.ino()) == (there.dev(), there.ino())
     }
 }
 

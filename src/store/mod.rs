@@ -2,6 +2,7 @@
 //!
 //! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
 
+mod batch;
 mod codec;
 mod day;
 mod decisions;
@@ -18,6 +19,7 @@ mod sweeps;
 mod thinning;
 mod watch;
 
+pub use batch::Batch;
 pub use decisions::{DecisionChange, EntryId, KeptChange, LogEntry, Written as Decided};
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
 pub use links::SeenLink;

@@ -43,20 +43,37 @@ pub(super) async fn write(
     run: RunId,
     observations: &[Observation],
 ) -> Result<(), StoreError> {
-    let mut batches: BTreeMap<Hour, (i64, usize)> = BTreeMap::new();
+    let mut numbers = Numbers::new();
     // what is laid out waits for SQLite: some at a time, so that it does not fill the memory
     for some in observations.chunks(ROWS_AT_ONCE * PARTS_AT_ONCE) {
-        let parts: Vec<Vec<Part>> = some.par_chunks(ROWS_AT_ONCE).map(laid_out).collect();
-        let parts: Vec<Part> = parts.into_iter().flatten().collect();
-        for of_hour in parts.chunk_by(|a, b| a.hour == b.hour) {
-            let Some(hour) = of_hour.first().map(|part| part.hour) else { continue };
-            let (batch, written) = match batches.get(&hour) {
-                Some(begun) => *begun,
-                None => (next_batch(connection, (run, hour)).await?, 0),
-            };
-            insert(connection, (run, batch, written), of_hour).await?;
-            batches.insert(hour, (batch, written + of_hour.len()));
-        }
+        write_parts(connection, (run, &mut numbers), &all_laid_out(some)).await?;
+    }
+    Ok(())
+}
+
+/// Lays observations out in the order of their keys.
+pub(super) fn all_laid_out(observations: &[Observation]) -> Vec<Part> {
+    let parts: Vec<Vec<Part>> = observations.par_chunks(ROWS_AT_ONCE).map(laid_out).collect();
+    parts.into_iter().flatten().collect()
+}
+
+/// The number of a batch in each hour, and how many parts of it are written.
+pub(super) type Numbers = BTreeMap<Hour, (i64, usize)>;
+
+/// Writes parts in the order of their hours, as a batch of its own in each that was not written to before.
+pub(super) async fn write_parts(
+    connection: &mut SqliteConnection,
+    (run, numbers): (RunId, &mut Numbers),
+    parts: &[Part],
+) -> Result<(), StoreError> {
+    for of_hour in parts.chunk_by(|a, b| a.hour == b.hour) {
+        let Some(hour) = of_hour.first().map(|part| part.hour) else { continue };
+        let (batch, written) = match numbers.get(&hour) {
+            Some(begun) => *begun,
+            None => (next_batch(connection, (run, hour)).await?, 0),
+        };
+        insert(connection, (run, batch, written), of_hour).await?;
+        numbers.insert(hour, (batch, written + of_hour.len()));
     }
     Ok(())
 }
@@ -128,20 +145,16 @@ pub(super) async fn settle(connection: &mut SqliteConnection, run: RunId) -> Res
     Ok(())
 }
 
-/// The same after these were added to a run that goes on: the hours before theirs are over, and theirs have not too many
-/// batches. Other hours are not looked at, for there may be many. Where an hour cannot be read it stays as it is; the last of
+/// The same after something was added to these hours of a run that goes on: the hours before them are over, and they have not too
+/// many batches. Other hours are not looked at, for there may be many. Where an hour cannot be read it stays as it is; the last of
 /// them.
 pub(super) async fn settle_after(
     connection: &mut SqliteConnection,
     run: RunId,
-    added: &[Observation],
+    hours: &BTreeSet<Hour>,
 ) -> Result<Option<Damage>, StoreError> {
-    let hours: BTreeSet<Hour> = added
-        .chunk_by(|a, b| a.key.hour == b.key.hour)
-        .filter_map(|of_hour| of_hour.first().map(|it| it.key.hour))
-        .collect();
     let mut damage = None;
-    for hour in &hours {
+    for hour in hours {
         damage = settle_above(connection, (run, *hour), MAX_BATCHES).await?.or(damage);
         let sql = "SELECT hour FROM observation_part WHERE run = $1 AND hour < $2 ORDER BY hour DESC LIMIT 1";
         let before = sqlx::query_scalar(sql).bind(run.0).bind(hour.0).fetch_optional(&mut *connection).await?;

@@ -1,10 +1,10 @@
 //! Runs: what was captured and imported, with its loss.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Damage, Store, StoreError, observations};
+use super::{Batch, Damage, Store, StoreError, observations};
 use crate::model::{LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
 
 /// A run's id, from its content.
@@ -189,10 +189,22 @@ impl Store {
         observations: &[Observation],
         learnt: &Learnt,
     ) -> Result<Option<Damage>, StoreError> {
+        let mut batch = Batch::default();
+        batch.add(observations);
+        self.extend_run_by(run, &batch, learnt).await
+    }
+
+    /// The same where it is laid out already.
+    pub async fn extend_run_by(&self, run: &Run, batch: &Batch, learnt: &Learnt) -> Result<Option<Damage>, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         insert(&mut transaction, run).await?;
-        observations::write(&mut transaction, run.id, observations).await?;
-        let damage = observations::settle_after(&mut transaction, run.id, observations).await?;
+        let mut hours = BTreeSet::new();
+        for parts in batch.parts() {
+            let mut numbers = observations::Numbers::new();
+            observations::write_parts(&mut transaction, (run.id, &mut numbers), parts).await?;
+            hours.extend(numbers.into_keys());
+        }
+        let damage = observations::settle_after(&mut transaction, run.id, &hours).await?;
         learnt.write(&mut transaction, run.id).await?;
         transaction.commit().await?;
         Ok(damage)

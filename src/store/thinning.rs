@@ -40,7 +40,8 @@ pub enum Thinned {
 /// A day of a run on its way.
 struct Day {
     run: RunId,
-    day: Hour,
+    /// Its first hour.
+    begin: Hour,
     /// What is written of it, hidden until it is whole.
     batch: i64,
     /// The parts that it is made of, as they were when it was begun.
@@ -82,8 +83,8 @@ impl Store {
             }
             Err(StoreError::Damaged(why)) => {
                 transaction.rollback().await?;
-                thinning.damaged.insert((day.run, day.day));
-                Ok(Thinned::Damaged(Damage { run: day.run, hour: day.day, hours: HOURS, why }))
+                thinning.damaged.insert((day.run, day.begin));
+                Ok(Thinned::Damaged(Damage { run: day.run, hour: day.begin, hours: HOURS, why }))
             }
             Err(error) => Err(error),
         }
@@ -123,7 +124,7 @@ async fn begin(
     let sql = "INSERT INTO hidden_batch (run, hour, batch) VALUES ($1, $2, $3)";
     sqlx::query(sql).bind(run.0).bind(day.0).bind(batch).execute(&mut *connection).await?;
     let merge = Merge::new(&places);
-    Ok(Some(Day { run, day, batch, places, merge, writer: PartWriter::of_day(day), written: 0 }))
+    Ok(Some(Day { run, begin: day, batch, places, merge, writer: PartWriter::of_day(day), written: 0 }))
 }
 
 /// What counts of a day: hours, and of what came late also the day as it was before.
@@ -151,7 +152,7 @@ impl Day {
     /// Writes some parts, and puts the day in the place of its hours after the last; whether it is done with.
     async fn go_on(&mut self, connection: &mut SqliteConnection) -> Result<bool, StoreError> {
         // what is written of it stays hidden, and is taken out before it is begun again
-        if places(connection, (self.run, self.day)).await? != self.places {
+        if places(connection, (self.run, self.begin)).await? != self.places {
             return Ok(true);
         }
         for _ in 0..PARTS_AT_ONCE {
@@ -172,9 +173,9 @@ impl Day {
         loop {
             let rows = self.merge.next_of_day(connection).await?;
             let is_last = rows.is_empty();
-            let is_full = DayRow::of(self.day, rows).is_some_and(|row| self.writer.push_day(&row));
+            let is_full = DayRow::of(self.begin, rows).is_some_and(|row| self.writer.push_day(&row));
             if is_last || is_full {
-                let writer = std::mem::replace(&mut self.writer, PartWriter::of_day(self.day));
+                let writer = std::mem::replace(&mut self.writer, PartWriter::of_day(self.begin));
                 return Ok((writer.finish_some(), is_last));
             }
         }
@@ -184,10 +185,10 @@ impl Day {
     async fn replace_hours(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let sql = "INSERT INTO hidden_batch (run, hour, batch) SELECT DISTINCT run, hour, batch FROM seen_part
                    WHERE run = $1 AND hour >= $2 AND hour < $3";
-        let hide = sqlx::query(sql).bind(self.run.0).bind(self.day.0).bind(self.day.0 + HOURS);
+        let hide = sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(self.begin.0 + HOURS);
         hide.execute(&mut *connection).await?;
         let sql = "DELETE FROM hidden_batch WHERE run = $1 AND hour = $2 AND batch = $3";
-        sqlx::query(sql).bind(self.run.0).bind(self.day.0).bind(self.batch).execute(connection).await?;
+        sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(self.batch).execute(connection).await?;
         Ok(())
     }
 }

@@ -137,6 +137,27 @@ async fn steps_are_small_and_what_an_unfinished_day_left_is_taken_out_also_where
 }
 
 #[tokio::test]
+async fn a_flush_in_pieces_is_written_as_one_in_the_order_of_its_keys() {
+    let (pieces, whole) = (Store::in_memory().await.unwrap(), Store::in_memory().await.unwrap());
+    let mut batch = Batch::default();
+    batch.add(&[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..3)]);
+    batch.add(&[in_hour(DAY, 3..5), in_hour(DAY + 2, 1..2)]);
+    batch.add(&[]);
+    batch.add(&[crowd(79, 0), in_hour(DAY, 5..9)]);
+    batch.settle();
+    pieces.extend_run_by(&live(5), &batch, &Learnt::default()).await.unwrap();
+    let rows = [crowd(79, 0), in_hour(DAY, 1..9), in_hour(DAY + 1, 1..3), in_hour(DAY + 2, 1..2)];
+    extend(&whole, &rows).await;
+    assert!(all(&pieces).await == rows);
+    for sql in [
+        "SELECT hour * 10 + batch FROM observation_part ORDER BY 1",
+        "SELECT length(data) FROM observation_part ORDER BY 1",
+    ] {
+        assert_eq!(numbers(&pieces, sql).await, numbers(&whole, sql).await);
+    }
+}
+
+#[tokio::test]
 async fn a_run_tells_of_the_samples_that_it_holds_now() {
     let store = Store::in_memory().await.unwrap();
     let samples = |store: Store| async move { store.runs().await.unwrap()[0].loss.bounds.values().sum::<u64>() };
