@@ -240,7 +240,7 @@ mod tests {
         *locked(&shared.step) = Some(begun);
         assert_eq!(told(15), None);
         assert_eq!(told(30).unwrap(), "the thread that watches eth0 stands still since 2027-01-15T08:00:00Z");
-        *locked(&shared.beats) = vec![begun + Duration::from_secs(60)];
+        *locked(&shared.beats) = vec![begun + Duration::from_mins(1)];
         assert_eq!(told(50), None, "a flush may take its time");
         assert_eq!(told(70).unwrap(), "the thread that writes to the store stands still since 2027-01-15T08:00:00Z");
         shared.writer_rests();
