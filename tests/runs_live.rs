@@ -1,7 +1,6 @@
 //! What a run that goes on tells of itself, and what becomes of it; in network namespaces that the test makes and removes; needs root.
 
 #![cfg(feature = "cli")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

@@ -186,6 +186,11 @@ impl Shared {
         change(&mut locked(&self.figures).store);
     }
 
+    /// The writer is given something: it is to begin with it, if it waits.
+    pub fn writer_is_asked(&self) {
+        locked(&self.step).get_or_insert_with(Instant::now);
+    }
+
     /// The writer begins with something, or with its next try.
     pub fn writer_works(&self) {
         *locked(&self.step) = Some(Instant::now());
@@ -245,5 +250,7 @@ mod tests {
         assert_eq!(told(70).unwrap(), "the thread that writes to the store stands still since 2027-01-15T08:00:00Z");
         shared.writer_rests();
         assert_eq!(told(70), None, "it has nothing to do");
+        shared.writer_is_asked();
+        assert!(told(70).is_some(), "it does not begin with what it was given");
     }
 }

@@ -373,6 +373,7 @@ impl Worker {
     }
 
     fn send(&self, message: Message) {
+        self.shared.writer_is_asked();
         // the writer ends after its senders: it is there
         let _ = self.outbox.send(message);
     }

@@ -57,8 +57,8 @@ impl Store {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(fail)?;
         }
-        // who talks to whom is nobody else's to read
-        let own = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        // who talks to whom is nobody else's to read; closed before SQLite locks it, for that takes the locks of the process away
+        let own = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop);
         if let Err(error) = own {
             let is_read_only = error.kind() == std::io::ErrorKind::PermissionDenied && path.exists();
             if !is_read_only {
