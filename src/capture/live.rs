@@ -1,6 +1,9 @@
 //! Live interfaces through libpcap.
 
-use std::{os::fd::AsFd, time::Duration};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
 
 use pcap::{Active, Capture, Error as PcapError, Linktype, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -73,7 +76,7 @@ const SLL: Linktype = Linktype(113);
 const READ_TIMEOUT: Duration = Duration::from_millis(200);
 /// After this time what came before it is handed over.
 pub const HANDED_OVER: Duration = Duration::from_millis(300);
-/// How long a read may wait, and so how long a stop may take. libpcap itself waits until a packet comes (its own timeout
+/// How long a read may wait where nothing else ends it. libpcap itself waits until a packet comes (its own timeout
 /// ends no wait on Linux, where it is the kernel's for a block that is not full).
 const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
@@ -81,6 +84,8 @@ const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 pub struct LiveCapture {
     handle: Capture<Active>,
     link: LinkType,
+    /// Frames that were handed over. libpcap counts in 32 bits, which begin again.
+    taken: u32,
 }
 
 impl LiveCapture {
@@ -106,7 +111,7 @@ impl LiveCapture {
             handle.filter(&filter, true).map_err(|error| LiveError::Filter(told(), error.to_string()))?;
         }
         let link = LinkType(u32::try_from(handle.get_datalink().0).unwrap_or(u32::MAX));
-        Ok(Self { handle, link })
+        Ok(Self { handle, link, taken: 0 })
     }
 
     /// Waits until there may be a frame, or for a fifth of a second.
@@ -114,6 +119,13 @@ impl LiveCapture {
         let fd = self.handle.as_fd();
         // what went wrong is told by the next read
         let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&LONGEST_WAIT));
+    }
+
+    /// Waits until there may be a frame, until something else can be read, or for this time.
+    pub fn wait_with(&self, other: BorrowedFd<'_>, longest: Duration) {
+        let fd = self.handle.as_fd();
+        let longest = longest.try_into().ok();
+        let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN), PollFd::new(&other, PollFlags::IN)], longest.as_ref());
     }
 
     /// The next frame; `None` where none is there now.
@@ -124,6 +136,7 @@ impl LiveCapture {
                 // libpcap was asked for nanoseconds, and puts them where microseconds are by default
                 let nanos = u32::try_from(packet.header.ts.tv_usec).unwrap_or(0);
                 let time = Timestamp::new(packet.header.ts.tv_sec, nanos);
+                self.taken = self.taken.wrapping_add(1);
                 Ok(Some(Frame { time, link, interface: 0, wire_length: packet.header.len, data: packet.data }))
             }
             Err(PcapError::TimeoutExpired) => Ok(None),
@@ -135,12 +148,15 @@ impl LiveCapture {
         }
     }
 
-    /// What was lost so far.
-    pub fn drops(&mut self) -> Drops {
-        self.handle.stats().map_or_else(
-            |_| Drops::default(),
-            |stats| Drops { by_kernel: stats.dropped.into(), by_interface: stats.if_dropped.into() },
-        )
+    /// What was lost so far; `None` where it is not told.
+    pub fn drops(&mut self) -> Option<Drops> {
+        let stats = self.handle.stats().ok()?;
+        Some(Drops { by_kernel: stats.dropped.into(), by_interface: stats.if_dropped.into() })
+    }
+
+    /// Whether all was handed over that the kernel had room for. What came before a filter was in place counts as if it was not.
+    pub fn is_drained(&mut self) -> bool {
+        self.handle.stats().is_ok_and(|stats| stats.received.wrapping_sub(stats.dropped) == self.taken)
     }
 }
 

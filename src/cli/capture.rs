@@ -99,7 +99,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         decode: args.tunnels.options(),
         site: args.site.site.clone(),
         sensor: args.sensor.clone().unwrap_or_else(host_name),
-        store: global.store_path()?,
+        store: daemon::store_file(&global.store_path()?),
         period: args.period,
         flush_interval: FLUSH_INTERVAL,
         keep: args.keep,

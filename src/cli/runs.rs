@@ -1,5 +1,7 @@
 //! `flowmap runs`: what was captured and imported.
 
+use std::{collections::BTreeSet, path::Path};
+
 use serde_json::{Value, json};
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
     print::{self, Table},
 };
 use crate::{
+    daemon,
     model::Sweep,
     store::{Run, RunId},
 };
@@ -37,6 +40,17 @@ enum Command {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let store = global.store().await?;
     if let Some(Command::Rm { ids }) = &args.command {
+        let live = store.runs().await?.into_iter().filter(|run| run.kind == "live").map(|run| run.id);
+        let live: BTreeSet<RunId> = live.collect();
+        let going_on = going_on(&global.store_path()?, &live);
+        if let Some((pid, run)) = going_on.and_then(|(pid, runs)| {
+            let run = ids.iter().find(|id| id.parse().is_ok_and(|run| runs.contains(&run)))?;
+            Some((pid, run))
+        }) {
+            return Err(Fault::new(format_args!("run `{run}`"), format_args!("goes on: process {pid} writes it"))
+                .hint(format!("stop it first: kill {pid}"))
+                .into());
+        }
         for id in ids {
             let run: Option<RunId> = id.parse().ok();
             let is_removed = match run {
@@ -73,6 +87,16 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     print::list(args.output.output, &values, &table, "no runs; `flowmap import FILE` makes one")?;
     store.close().await;
     Ok(Done::Clean)
+}
+
+/// The process of the daemon that writes to a store, and which of these runs it writes: it would write what is taken back again.
+fn going_on(store: &Path, live: &BTreeSet<RunId>) -> Option<(u32, BTreeSet<RunId>)> {
+    if !daemon::is_running(store) {
+        return None;
+    }
+    // one that has not told anything yet, or of an earlier version, may write any
+    let figures = daemon::running(store).unwrap_or_default();
+    Some((figures.pid, live.iter().copied().filter(|run| figures.writes(*run)).collect()))
 }
 
 /// A run as `status` and `import` print it too.

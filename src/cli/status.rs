@@ -78,6 +78,13 @@ fn daemon_text(figures: &Figures) -> String {
     if let Some(why) = &figures.store.failing {
         line("  not written", why.clone());
     }
+    if figures.store.damaged > 0 {
+        let damaged = figures.store.damaged;
+        line(
+            "  damaged",
+            format!("{damaged} hours or days of history cannot be read, and stay as they are; its log names them"),
+        );
+    }
     text
 }
 

@@ -171,7 +171,7 @@ fn watch(interface: &str, mut capture: LiveCapture, options: &Options, trial: Du
             }
         }
     }
-    let drops = capture.drops();
+    let drops = capture.drops().unwrap_or_default();
     told(interface, &seen, drops.by_kernel + drops.by_interface, options.live.snaplen)
 }
 

@@ -2,23 +2,28 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     net::SocketAddr,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::capture::live::LiveOptions;
+use super::waker::Waker;
+use crate::{capture::live::LiveOptions, model::Timestamp, store::RunId};
 
 /// What one interface brought since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InterfaceFigures {
     /// Its name.
     pub interface: String,
+    /// The run that is written of it.
+    pub run: String,
     /// Whether it is watched now.
     pub is_up: bool,
     /// How often it went away.
@@ -35,16 +40,19 @@ pub struct InterfaceFigures {
     pub dropped_by_kernel: u64,
     /// Frames that the interface or its driver dropped.
     pub dropped_by_interface: u64,
+    /// How often it went away with frames in the kernel that could not be read, or not counted.
+    pub unknown_losses: u64,
     /// Connections in the table now.
     pub connections: u64,
     /// Connections written out early, for the table was full.
     pub evicted: u64,
-    /// Connections that were left out, for the store could not be written.
+    /// Parts of connections that were left out, for too many before them waited for the store.
     pub left_out: u64,
 }
 
 /// What became of the writing since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StoreFigures {
     /// Transactions that were written.
     pub flushes: u64,
@@ -60,10 +68,13 @@ pub struct StoreFigures {
     pub bytes: u64,
     /// Clients, servers and ports that were seen for the first time since the start.
     pub novel: u64,
+    /// Hours and days of history that cannot be read, and stay as they are.
+    pub damaged: u64,
 }
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Figures {
     /// The daemon's process.
     pub pid: u32,
@@ -77,8 +88,19 @@ pub struct Figures {
     pub store: StoreFigures,
 }
 
-/// A capture thread tells its figures every second, and between two flushes of a full table after some.
+impl Figures {
+    /// Whether the daemon writes this run; one of an earlier version does not tell which it writes.
+    #[must_use]
+    pub fn writes(&self, run: RunId) -> bool {
+        let run = run.to_string();
+        self.interfaces.is_empty() || self.interfaces.iter().any(|it| it.run.is_empty() || it.run == run)
+    }
+}
+
+/// A capture thread tells its figures every few seconds, and between two flushes of a full table after some.
 const LONGEST_SILENCE: Duration = Duration::from_secs(20);
+/// A step of the writer takes less, also on a disk that is slow: it waits no more than a second for others.
+const LONGEST_STEP: Duration = Duration::from_mins(1);
 
 /// What the threads share.
 #[derive(Debug)]
@@ -87,21 +109,33 @@ pub(super) struct Shared {
     figures: Mutex<Figures>,
     /// When each capture thread was last heard of.
     beats: Mutex<Vec<Instant>>,
+    /// Since when the writer is at what it does; none where there is nothing to write.
+    step: Mutex<Option<Instant>>,
+    /// One for each capture thread.
+    wakers: Vec<Waker>,
     /// How interfaces are to be opened, and how often that was told.
     live: Mutex<LiveOptions>,
     tellings: AtomicU64,
 }
 
 impl Shared {
-    pub fn new(figures: Figures, live: LiveOptions) -> Self {
+    pub fn new(figures: Figures, live: LiveOptions) -> io::Result<Self> {
+        let wakers = figures.interfaces.iter().map(|_| Waker::new()).collect::<io::Result<_>>()?;
         let beats = Mutex::new(vec![Instant::now(); figures.interfaces.len()]);
         let (figures, live) = (Mutex::new(figures), Mutex::new(live));
-        Self { stop: AtomicBool::new(false), figures, beats, live, tellings: AtomicU64::new(0) }
+        let (stop, tellings) = (AtomicBool::new(false), AtomicU64::new(0));
+        Ok(Self { stop, figures, beats, step: Mutex::default(), wakers, live, tellings })
     }
 
     /// Tells all threads to end.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.wakers.iter().for_each(Waker::wake);
+    }
+
+    /// What wakes a capture thread.
+    pub fn waker(&self, n: usize) -> Option<&Waker> {
+        self.wakers.get(n)
     }
 
     pub fn is_stopping(&self) -> bool {
@@ -112,6 +146,7 @@ impl Shared {
     pub fn open_again(&self, live: LiveOptions) {
         *locked(&self.live) = live;
         self.tellings.fetch_add(1, Ordering::Release);
+        self.wakers.iter().for_each(Waker::wake);
     }
 
     /// How often interfaces were to be opened again.
@@ -151,15 +186,71 @@ impl Shared {
         change(&mut locked(&self.figures).store);
     }
 
-    /// Which capture thread was not heard of for too long.
+    /// The writer is given something: it is to begin with it, if it waits.
+    pub fn writer_is_asked(&self) {
+        locked(&self.step).get_or_insert_with(Instant::now);
+    }
+
+    /// The writer begins with something, or with its next try.
+    pub fn writer_works(&self) {
+        *locked(&self.step) = Some(Instant::now());
+    }
+
+    /// The writer waits for something to do.
+    pub fn writer_rests(&self) {
+        *locked(&self.step) = None;
+    }
+
+    /// Which thread was not heard of for too long, and since when.
     pub fn stalled(&self) -> Option<String> {
-        let n = locked(&self.beats).iter().position(|beat| beat.elapsed() > LONGEST_SILENCE)?;
-        let name = locked(&self.figures).interfaces.get(n).map(|it| it.interface.clone()).unwrap_or_default();
-        Some(format!("the thread that watches {name} stands still"))
+        self.stalled_at(Instant::now(), SystemTime::now())
+    }
+
+    fn stalled_at(&self, now: Instant, wall: SystemTime) -> Option<String> {
+        let beats = locked(&self.beats).clone().into_iter().enumerate();
+        let mut silences = beats.map(|(n, beat)| (n, now.saturating_duration_since(beat)));
+        let watches = silences.find(|(_, silence)| *silence > LONGEST_SILENCE).map(|(n, silence)| {
+            let name = locked(&self.figures).interfaces.get(n).map(|it| it.interface.clone());
+            (format!("watches {}", name.unwrap_or_default()), silence)
+        });
+        let step = (*locked(&self.step)).map(|begun| now.saturating_duration_since(begun));
+        let writes = step.filter(|step| *step > LONGEST_STEP).map(|step| ("writes to the store".to_owned(), step));
+        let (does, silence) = watches.or(writes)?;
+        let since = (wall - silence).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = Timestamp::new(i64::try_from(since.as_secs()).unwrap_or_default(), 0);
+        Some(format!("the thread that {does} stands still since {since}"))
     }
 }
 
 /// A thread that panicked leaves whole figures: they are replaced, not worked on.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_stands_still_is_named_with_the_time_since_when() {
+        let eth0 = InterfaceFigures { interface: "eth0".into(), ..Default::default() };
+        let figures = Figures { interfaces: vec![eth0.clone()], ..Figures::default() };
+        let shared = Shared::new(figures, LiveOptions::default()).unwrap();
+        let begun = Instant::now();
+        let told = |after: u64| {
+            let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + after);
+            shared.stalled_at(begun + Duration::from_secs(after), wall)
+        };
+        *locked(&shared.beats) = vec![begun];
+        *locked(&shared.step) = Some(begun);
+        assert_eq!(told(15), None);
+        assert_eq!(told(30).unwrap(), "the thread that watches eth0 stands still since 2027-01-15T08:00:00Z");
+        *locked(&shared.beats) = vec![begun + Duration::from_mins(1)];
+        assert_eq!(told(50), None, "a flush may take its time");
+        assert_eq!(told(70).unwrap(), "the thread that writes to the store stands still since 2027-01-15T08:00:00Z");
+        shared.writer_rests();
+        assert_eq!(told(70), None, "it has nothing to do");
+        shared.writer_is_asked();
+        assert!(told(70).is_some(), "it does not begin with what it was given");
+    }
 }

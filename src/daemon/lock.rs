@@ -3,14 +3,15 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, Read, Seek},
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     thread::sleep,
     time::Duration,
 };
 
 use super::Figures;
+use crate::store::content_id;
 
 /// `status` holds the lock for a moment, to see whether it is free: so it is tried more than once.
 const LOOKS: usize = 3;
@@ -64,11 +65,12 @@ impl Lock {
         Err(already_running(&file).into())
     }
 
-    /// Leaves the figures for others to read.
+    /// Leaves the figures for others to read, with a number by which they tell that they read all of them: the file cannot be
+    /// replaced, for the lock is on it.
     pub fn write(&mut self, figures: &Figures) -> io::Result<()> {
-        let text = serde_json::to_vec(figures)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&text)?;
+        let text = serde_json::to_string(figures)?;
+        let text = format!("{text}\n{:016x}\n", content_id(&[text.as_bytes()]));
+        self.file.write_all_at(text.as_bytes(), 0)?;
         // what was longer before
         self.file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))
     }
@@ -81,11 +83,22 @@ impl Drop for Lock {
     }
 }
 
-/// The figures of the daemon that writes to a store now.
+/// The figures of the daemon that writes to a store now; `None` also where it has told none.
 #[must_use]
 pub fn running(store: &Path) -> Option<Figures> {
+    taken(store).as_ref().and_then(read)
+}
+
+/// Whether a daemon writes to a store now.
+#[must_use]
+pub fn is_running(store: &Path) -> bool {
+    taken(store).is_some()
+}
+
+/// The file beside a store, where somebody holds its lock.
+fn taken(store: &Path) -> Option<File> {
     let file = OpenOptions::new().read(true).open(beside(store)).ok()?;
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| read(&file)).flatten()
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(file)
 }
 
 fn already_running(file: &File) -> AlreadyRunning {
@@ -94,16 +107,44 @@ fn already_running(file: &File) -> AlreadyRunning {
     AlreadyRunning { pid: figures.pid, interfaces: names.join(", ") }
 }
 
+/// What a daemon told last: while it tells more, a part of that may be there.
 fn read(mut file: &File) -> Option<Figures> {
-    let mut text = String::new();
-    file.read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    for _ in 0..LOOKS {
+        let mut text = String::new();
+        file.rewind().ok()?;
+        file.read_to_string(&mut text).ok()?;
+        let whole = text.split_once('\n').filter(|(text, number)| {
+            u64::from_str_radix(number.trim_end(), 16).ok() == u64::try_from(content_id(&[text.as_bytes()])).ok()
+        });
+        if let Some((figures, _)) = whole {
+            return serde_json::from_str(figures).ok();
+        }
+        sleep(BETWEEN_LOOKS);
+    }
+    None
 }
 
+/// Beside the file itself, whatever other names lead to it.
 fn beside(store: &Path) -> PathBuf {
+    let store = store_file(store);
     let mut name = store.file_name().unwrap_or_default().to_owned();
     name.push(".daemon");
     store.with_file_name(name)
+}
+
+/// The file that a path leads to, also where it is not there yet.
+#[must_use]
+pub fn store_file(path: &Path) -> PathBuf {
+    if let Ok(file) = path.canonicalize() {
+        return file;
+    }
+    // a link to what is not there yet; where it leads on, to the next
+    let path = path.read_link().map_or_else(|_| path.to_owned(), |to| path.with_file_name("").join(to));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path,
+    }
 }
 
 #[cfg(test)]
@@ -126,5 +167,31 @@ mod tests {
         drop(lock);
         assert_eq!(running(&store), None);
         Lock::take(&store).unwrap();
+    }
+
+    #[test]
+    fn a_store_by_two_names_has_one_daemon() {
+        let folder = tempfile::tempdir().unwrap();
+        let [store, link] = ["flowmap.db", "link.db"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink("flowmap.db", &link).unwrap();
+        let lock = Lock::take(&link).unwrap();
+        Lock::take(&store).unwrap_err();
+        drop(lock);
+        fs::write(&store, "").unwrap();
+        let _lock = Lock::take(&store).unwrap();
+        Lock::take(&link).unwrap_err();
+        assert!(is_running(&link));
+    }
+
+    #[test]
+    fn figures_are_read_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("flowmap.db");
+        let mut lock = Lock::take(&store).unwrap();
+        lock.write(&Figures { pid: 4711, started: 1_234, ..Figures::default() }).unwrap();
+        // half of what is told next
+        lock.file.write_all_at(br#"{"pid":4712"#, 0).unwrap();
+        assert_eq!(running(&store), None);
+        assert!(is_running(&store), "but that somebody is there");
     }
 }

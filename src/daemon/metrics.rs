@@ -11,9 +11,15 @@ const MAX_REASONS: usize = 32;
 type OfInterface = fn(&InterfaceFigures) -> u64;
 
 /// Figures of each interface: name, kind, meaning.
-const OF_INTERFACES: [(&str, &str, &str, OfInterface); 10] = [
+const OF_INTERFACES: [(&str, &str, &str, OfInterface); 11] = [
     ("interface_up", "gauge", "Whether the interface is watched now.", |it| u64::from(it.is_up)),
     ("interface_gone_total", "counter", "How often the interface went away.", |it| it.times_gone),
+    (
+        "interface_unknown_losses_total",
+        "counter",
+        "How often it went away with frames in the kernel that could not be read, or not counted.",
+        |it| it.unknown_losses,
+    ),
     ("packets_total", "counter", "Frames captured.", |it| it.packets),
     ("bytes_total", "counter", "Bytes of the frames on the wire.", |it| it.bytes),
     ("decoded_packets_total", "counter", "Frames that belong to a connection.", |it| it.decoded),
@@ -23,9 +29,12 @@ const OF_INTERFACES: [(&str, &str, &str, OfInterface); 10] = [
     }),
     ("connections", "gauge", "Connections in the table.", |it| it.connections),
     ("connections_evicted_total", "counter", "Connections written out early, for the table was full.", |it| it.evicted),
-    ("connections_left_out_total", "counter", "Connections left out, for the store could not be written.", |it| {
-        it.left_out
-    }),
+    (
+        "connections_left_out_total",
+        "counter",
+        "Parts of connections left out, for too many waited for the store.",
+        |it| it.left_out,
+    ),
 ];
 
 /// All figures.
@@ -57,6 +66,12 @@ fn of_store(text: &mut String, figures: &Figures) {
             "gauge",
             "Whether the store cannot be written now.",
             u8::from(store.failing.is_some()).to_string(),
+        ),
+        (
+            "store_damaged",
+            "gauge",
+            "Hours and days of history that cannot be read, and stay as they are.",
+            store.damaged.to_string(),
         ),
         ("store_bytes", "gauge", "Size of the store's files.", store.bytes.to_string()),
         (

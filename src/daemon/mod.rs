@@ -3,6 +3,7 @@
 //! A capture thread never waits for the store. Every few seconds it hands what is new to the writer; while the writer is
 //! busy with what it got last, for a locked store or a full disk, the thread goes on adding to its table, which is bounded.
 
+mod clock;
 mod config;
 mod examine;
 mod figures;
@@ -11,13 +12,14 @@ mod lock;
 mod metrics;
 mod rights;
 mod supervise;
+mod waker;
 mod worker;
 mod writer;
 
 pub use config::{ConfigError, Mode, commented as commented_config};
 pub use examine::{Finding, State, examine};
 pub use figures::{Figures, InterfaceFigures, StoreFigures};
-pub use lock::{AlreadyRunning, Lock, LockError, running};
+pub use lock::{AlreadyRunning, Lock, LockError, is_running, running, store_file};
 pub use supervise::run;
 
 use std::{

@@ -20,7 +20,7 @@ use super::{
     DaemonError, Ended, Figures, InterfaceFigures, Lock, Options, config,
     figures::Shared,
     http, rights,
-    worker::{Flush, Worker},
+    worker::{Message, Worker},
     writer::Writer,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
     let captures = open_all(options, &live)?;
     let lock = Lock::take(&options.store)?;
     let listener = options.metrics.map(listen).transpose()?;
-    let shared = Arc::new(Shared::new(first_figures(options, listener.as_ref()), live));
+    let shared = Arc::new(Shared::new(first_figures(options, listener.as_ref()), live)?);
     // before the first thread, which could not be confined from here
     let lacking = rights::confine(options.folder(), options.config.as_deref());
     let mut daemon = Daemon::start(options, captures, lock, shared).await?;
@@ -113,16 +113,16 @@ impl Daemon {
     ) -> Result<Self, DaemonError> {
         // the store may tell better why nothing can be written there
         let _ = lock.write(&shared.figures());
-        let (outbox, inbox) = mpsc::unbounded_channel::<Flush>();
+        let (outbox, inbox) = mpsc::unbounded_channel::<Message>();
         let (opened, is_opened) = oneshot::channel();
         let writer = Writer::new(options, shared.clone());
         let writer = spawn_blocking(move || writer.run(inbox, opened));
         is_opened.await.unwrap_or_else(|_| Err(StoreError::Damaged("the writer ended".into())))?;
-        let start = |(n, capture)| {
-            let worker = Worker::new(n, capture, options, outbox.clone(), shared.clone());
-            spawn_blocking(move || worker.watch())
-        };
-        let workers = captures.into_iter().enumerate().map(start).collect();
+        let worker = |(n, capture)| Worker::new(n, capture, options, outbox.clone(), shared.clone());
+        let workers: Vec<Worker> = captures.into_iter().enumerate().map(worker).collect();
+        // who takes a run back must know before it is in the store that it goes on
+        let _ = lock.write(&shared.figures());
+        let workers = workers.into_iter().map(|worker| spawn_blocking(move || worker.watch())).collect();
         Ok(Self { lock, shared, workers, writer })
     }
 

@@ -1,6 +1,7 @@
 //! A thread that watches one interface.
 
 use std::{
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +17,7 @@ use super::{InterfaceFigures, Options, figures::Shared};
 use crate::{
     capture::{
         Drops, LIGHT_SHARE,
-        live::{HANDED_OVER, LiveCapture, LiveOptions},
+        live::{HANDED_OVER, LiveCapture, LiveError, LiveOptions},
     },
     connection::{Bound, Limits},
     intake::Intake,
@@ -35,24 +36,38 @@ const TELL_INTERVAL: Duration = Duration::from_secs(1);
 const NAP: Duration = Duration::from_millis(200);
 /// What a handle holds from before it is left is read for no longer than this.
 const LONGEST_REST: Duration = Duration::from_secs(2);
+/// How long it rests before it reads again after an error.
+const BETWEEN_ERRORS: Duration = Duration::from_millis(10);
 /// An interface that went away is looked for after this time, then after twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Not later than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// Traces of connections that are over and cannot be written, above which they are left out: some 60 MB.
+/// Parts of connections that wait for the store, above which further ones are left out: some 60 MB.
 const MAX_WAITING: usize = 262_144;
 /// The bound above, in a run's loss.
-const LEFT_OUT: &str = "connections left out, the store could not be written for too long";
+const LEFT_OUT: &str =
+    "parts of connections left out with their packets, for too many before them waited for the store";
+/// What a run does not know of an interface that went away.
+const UNKNOWN: &str =
+    "times the interface went away and packets may be missing: not all that the kernel held could be read";
 
 /// What a run in light mode does not know.
 const SAMPLED: &str = "times fewer packets within TCP connections were taken (--mode connections): TCP's packets and bytes are too low, \
                        names in TLS and HTTP are missing, and streams that were open before may be";
 
 /// What is handed to the writer.
+pub(super) enum Message {
+    /// A piece of what a thread's next flush brings, in no order; one key may come in several parts.
+    Piece(usize, Vec<Observation>),
+    /// All pieces are there.
+    Flush(Box<Flush>),
+}
+
+/// The end of a flush.
 pub(super) struct Flush {
+    /// Of this thread.
+    pub n: usize,
     pub run: Run,
-    /// In no order; one key may come in several parts.
-    pub observations: Vec<Observation>,
     pub learnt: Learnt,
     /// Cleared when it is done with: until then its sender hands over nothing more.
     pub pending: Arc<AtomicBool>,
@@ -71,16 +86,17 @@ pub(super) struct Worker {
     from_since: Instant,
     source: Source,
     intake: Intake,
-    /// What the flush that goes on has brought so far.
-    rows: Vec<Observation>,
     run: Run,
     figures: InterfaceFigures,
+    /// Whether some of it was captured in light mode.
+    was_light: bool,
+    times: Times,
     /// What handles lost that are closed, and the one that is open.
     drops_before: Drops,
     drops_now: Drops,
     flush_interval: Duration,
     pending: Arc<AtomicBool>,
-    outbox: UnboundedSender<Flush>,
+    outbox: UnboundedSender<Message>,
     /// Connections that it may hold whatever the other interfaces do.
     share: usize,
     shared: Arc<Shared>,
@@ -104,10 +120,19 @@ impl Worker {
         n: usize,
         capture: LiveCapture,
         options: &Options,
-        outbox: UnboundedSender<Flush>,
+        outbox: UnboundedSender<Message>,
         shared: Arc<Shared>,
     ) -> Self {
         let interface = options.interfaces.get(n).cloned().unwrap_or_default();
+        let run = new_run(options, &interface);
+        let figures = InterfaceFigures {
+            interface: interface.clone(),
+            run: run.id.to_string(),
+            is_up: true,
+            ..InterfaceFigures::default()
+        };
+        // who asks for the run that is written is told from the start
+        shared.publish(n, figures.clone());
         Self {
             n,
             live: shared.live(),
@@ -116,10 +141,11 @@ impl Worker {
             from_since: Instant::now(),
             source: Source::Open(Box::new(capture)),
             intake: Intake::new(Limits::default()).with_options(options.decode.clone()),
-            rows: Vec::new(),
-            run: new_run(options, &interface),
-            figures: InterfaceFigures { interface: interface.clone(), is_up: true, ..InterfaceFigures::default() },
+            run,
+            figures,
             interface,
+            was_light: false,
+            times: Times { told: Instant::now(), flushed: Instant::now() },
             drops_before: Drops::default(),
             drops_now: Drops::default(),
             flush_interval: options.flush_interval,
@@ -132,13 +158,12 @@ impl Worker {
 
     /// Watches until told to stop; the run as it ended.
     pub fn watch(mut self) -> Run {
-        let mut times = Times { told: Instant::now(), flushed: Instant::now() };
         while !self.shared.is_stopping() {
             if self.telling != self.shared.tellings() {
                 self.open_again();
             }
             self.read();
-            self.look_around(&mut times);
+            self.look_around();
             if self.intake.is_flushing() {
                 self.flush_some();
             }
@@ -150,7 +175,8 @@ impl Worker {
             self.flush_some();
         }
         // and what came meanwhile
-        self.rows = self.intake.flush();
+        let rows = self.intake.flush();
+        self.send_piece(rows);
         self.hand_over();
         self.run
     }
@@ -171,22 +197,44 @@ impl Worker {
                     self.figures.bytes += u64::from(frame.wire_length);
                     self.intake.take_soon(&frame);
                 }
-                Ok(None) => {
-                    if !self.intake.is_flushing() {
-                        capture.wait();
-                    }
-                    break;
-                }
-                Err(error) => {
-                    warn!("{}: {error}; waiting for it", self.interface);
-                    self.source = Source::Gone(Instant::now() + FIRST_WAIT, FIRST_WAIT);
-                    self.figures.is_up = false;
-                    self.figures.times_gone += 1;
-                    self.drops_before = self.drops_before.plus(std::mem::take(&mut self.drops_now));
-                    break;
-                }
+                Ok(None) => return self.wait(),
+                Err(error) => return self.lose(&error),
             }
         }
+    }
+
+    /// Waits for frames until something is due, or until it is woken.
+    fn wait(&self) {
+        if self.intake.is_flushing() {
+            return;
+        }
+        let now = Instant::now();
+        let has_news = self.intake.packets() != self.figures.packets;
+        let flush = self.times.flushed + self.flush_interval;
+        let due = if has_news { flush.min(self.times.told + TELL_INTERVAL) } else { flush };
+        // what is due already waits for the writer
+        let longest = if due <= now { NAP } else { due - now };
+        let waker = self.shared.waker(self.n);
+        if let (Source::Open(capture), Some(waker)) = (&self.source, waker) {
+            capture.wait_with(waker.as_fd(), longest);
+            waker.look();
+        }
+    }
+
+    /// The interface went away. What the kernel holds of it is taken in; where that does not tell all, it is said.
+    fn lose(&mut self, error: &LiveError) {
+        warn!("{}: {error}; waiting for it", self.interface);
+        let gone = Source::Gone(Instant::now() + FIRST_WAIT, FIRST_WAIT);
+        let Source::Open(mut capture) = std::mem::replace(&mut self.source, gone) else { return };
+        take_rest(&mut capture, Timestamp(i64::MAX), (&mut self.intake, &mut self.figures));
+        let is_all = capture.is_drained();
+        let told = capture.drops();
+        self.figures.is_up = false;
+        self.figures.times_gone += 1;
+        self.figures.unknown_losses += u64::from(!is_all || told.is_none());
+        // what its driver counted is gone with it
+        let by_kernel = told.map_or(self.drops_now.by_kernel, |drops| drops.by_kernel);
+        self.drops_before = self.drops_before.plus(Drops { by_kernel, ..std::mem::take(&mut self.drops_now) });
     }
 
     /// Opens the interface as it is to be from now on. Where that fails the old handle stays. Frames of the moment in which both
@@ -194,6 +242,7 @@ impl Worker {
     fn open_again(&mut self) {
         self.telling = self.shared.tellings();
         let live = self.shared.live();
+        self.was_light |= self.live.is_light;
         let Source::Open(old) = &mut self.source else {
             self.live = live;
             return;
@@ -202,7 +251,7 @@ impl Worker {
             Ok(new) => {
                 (self.from, self.from_since) = (now(), Instant::now());
                 take_rest(old, self.from, (&mut self.intake, &mut self.figures));
-                self.drops_before = self.drops_before.plus(old.drops());
+                self.drops_before = self.drops_before.plus(old.drops().unwrap_or(self.drops_now));
                 self.drops_now = Drops::default();
                 self.live = live;
                 self.source = Source::Open(Box::new(new));
@@ -214,8 +263,8 @@ impl Worker {
 
     fn look_for_interface(&mut self, next: Instant, wait: Duration) {
         if Instant::now() < next {
-            if !self.intake.is_flushing() {
-                thread::sleep(NAP);
+            if let Some(waker) = self.shared.waker(self.n).filter(|_| !self.intake.is_flushing()) {
+                waker.wait(NAP);
             }
             return;
         }
@@ -229,18 +278,21 @@ impl Worker {
         }
     }
 
-    fn look_around(&mut self, times: &mut Times) {
+    fn look_around(&mut self) {
         let now = Instant::now();
-        if now.duration_since(times.told) >= TELL_INTERVAL {
+        if now.duration_since(self.times.told) >= TELL_INTERVAL {
             self.tell();
-            times.told = now;
+            self.times.told = now;
         }
-        let is_due = now.duration_since(times.flushed) >= self.flush_interval;
+        let is_due = now.duration_since(self.times.flushed) >= self.flush_interval;
         let is_free = !self.pending.load(Ordering::Acquire) && !self.intake.is_flushing();
         let has_much = self.intake.waiting() > MAX_WAITING;
         if is_free && (is_due || has_much) {
             self.intake.begin_flush();
-            times.flushed = now;
+            self.times.flushed = now;
+        } else if has_much && self.intake.is_flushing() {
+            let rows = self.intake.drain();
+            self.send_piece(rows);
         } else if has_much {
             let left_out = self.intake.drain().iter().map(|row| row.traces.total()).sum::<u64>();
             self.figures.left_out += left_out;
@@ -250,7 +302,7 @@ impl Worker {
     /// Tells the figures of now.
     fn tell(&mut self) {
         if let Source::Open(capture) = &mut self.source {
-            self.drops_now = capture.drops();
+            self.drops_now = capture.drops().unwrap_or(self.drops_now);
         }
         let drops = self.drops_before.plus(self.drops_now);
         let counts = self.intake.counts();
@@ -272,11 +324,15 @@ impl Worker {
             names: counts.missed_names,
             damage: None,
         };
-        if self.live.is_light {
+        self.was_light |= self.live.is_light;
+        if self.was_light {
             self.run.loss.bounds.insert(SAMPLED.into(), LIGHT_SHARE);
         }
         if self.figures.left_out > 0 {
             self.run.loss.bounds.insert(LEFT_OUT.into(), self.figures.left_out);
+        }
+        if self.figures.unknown_losses > 0 {
+            self.run.loss.bounds.insert(UNKNOWN.into(), self.figures.unknown_losses);
         }
         self.run.packets = counts.packets;
         self.run.decoded = counts.decoded;
@@ -289,25 +345,37 @@ impl Worker {
         self.intake.set_bound(Limits::default().connections.saturating_sub(others).max(self.share));
     }
 
-    /// Goes on with a flush by a step, and hands over what it brought when it is done.
+    /// Goes on with a flush by a step, and hands it over when it is done.
     fn flush_some(&mut self) {
-        self.rows.append(&mut self.intake.flush_some(CONNECTIONS_PER_STEP));
+        let rows = self.intake.flush_some(CONNECTIONS_PER_STEP);
+        self.send_piece(rows);
         if !self.intake.is_flushing() {
             self.hand_over();
         }
     }
 
-    /// Hands over what is new.
+    /// Ends a flush.
     fn hand_over(&mut self) {
         self.tell();
         let links = self.intake.links();
-        let observations = std::mem::take(&mut self.rows);
         self.run.sweeps = self.intake.sweeps();
         let learnt = Learnt { names: self.intake.names(), links };
         self.pending.store(true, Ordering::Release);
-        let flush = Flush { run: self.run.clone(), observations, learnt, pending: self.pending.clone() };
+        let flush = Flush { n: self.n, run: self.run.clone(), learnt, pending: self.pending.clone() };
+        self.send(Message::Flush(Box::new(flush)));
+    }
+
+    /// The writer lays a piece out when it comes, in a tenth of the memory.
+    fn send_piece(&self, rows: Vec<Observation>) {
+        if !rows.is_empty() {
+            self.send(Message::Piece(self.n, rows));
+        }
+    }
+
+    fn send(&self, message: Message) {
+        self.shared.writer_is_asked();
         // the writer ends after its senders: it is there
-        let _ = self.outbox.send(flush);
+        let _ = self.outbox.send(message);
     }
 }
 
@@ -321,6 +389,8 @@ fn take_rest(capture: &mut LiveCapture, before: Timestamp, (intake, figures): (&
                 intake.take_soon(&frame);
             }
             Ok(None) if begun.elapsed() < HANDED_OVER => capture.wait(),
+            // an interface that goes away is told more than once, and what came before it is there still
+            Err(_) if begun.elapsed() < HANDED_OVER => thread::sleep(BETWEEN_ERRORS),
             // what came later is another's, or is not asked for any more
             _ => return,
         }

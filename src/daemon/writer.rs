@@ -1,11 +1,11 @@
 //! The thread that writes. It has the store to itself, and what it cannot write it tries again.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs::File,
     hash::BuildHasher,
-    io::{self, Read},
-    os::unix::fs::MetadataExt,
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
@@ -15,11 +15,16 @@ use foldhash::fast::FixedState;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 use tracing::{error, info, warn};
 
-use super::{Options, figures::Shared, worker::Flush};
+use super::{
+    Options,
+    clock::Clock,
+    figures::Shared,
+    worker::{Flush, Message},
+};
 use crate::{
     connection,
-    model::{Observation, Opening, Timestamp},
-    store::{Run, Store, StoreError, Thinning},
+    model::{Hour, Observation, Opening, Timestamp},
+    store::{Batch, Damage, Run, RunId, Store, StoreError, Thinned, Thinning},
 };
 
 /// A packet that nobody takes is lost, a flush can wait: on a core that they share the capture threads go before the writer.
@@ -46,7 +51,7 @@ pub(super) struct Writer {
     /// Open, unless it could not be opened again.
     store: Option<Store>,
     /// The file as it was when it was opened.
-    opened: Option<Identity>,
+    opened: Option<Opened>,
     shared: Arc<Shared>,
     /// Whether it was said that the store cannot be written.
     is_said: bool,
@@ -55,10 +60,19 @@ pub(super) struct Writer {
     unwritten: Option<StoreError>,
     /// Hashes of client, server and port.
     known: HashSet<u64>,
+    clock: Clock,
+    /// Before this all was forgotten.
+    horizon: Option<Timestamp>,
     keep: Option<Duration>,
     thin_after: Option<Duration>,
-    /// A day whose hours are on their way into one.
-    thinning: Option<Thinning>,
+    /// Days whose hours are on their way into one.
+    thinning: Thinning,
+    /// Runs that are written now.
+    runs: BTreeSet<RunId>,
+    /// Hours that cannot be read, which were said.
+    damaged: BTreeSet<(RunId, Hour)>,
+    /// Whether it was said that history cannot be looked after.
+    is_neglect_said: bool,
     /// When to look for what is too old.
     next_cleaning: Instant,
 }
@@ -67,9 +81,14 @@ impl Writer {
     pub fn new(options: &Options, shared: Arc<Shared>) -> Self {
         let next_cleaning = Instant::now();
         Self {
+            clock: Clock::default(),
+            horizon: None,
             keep: options.keep,
             thin_after: options.thin_after,
-            thinning: None,
+            thinning: Thinning::default(),
+            runs: BTreeSet::new(),
+            damaged: BTreeSet::new(),
+            is_neglect_said: false,
             next_cleaning,
             path: options.store.clone(),
             store: None,
@@ -85,7 +104,7 @@ impl Writer {
     /// Opens the store, says so, and writes until there is nobody who sends; why the last could not be written, if so.
     pub fn run(
         self,
-        inbox: UnboundedReceiver<Flush>,
+        inbox: UnboundedReceiver<Message>,
         opened: oneshot::Sender<Result<(), StoreError>>,
     ) -> io::Result<Option<StoreError>> {
         // Linux takes it for this thread and those that it starts; where it refuses, the writer is as important as the others
@@ -96,7 +115,7 @@ impl Writer {
 
     async fn open_and_write(
         mut self,
-        mut inbox: UnboundedReceiver<Flush>,
+        mut inbox: UnboundedReceiver<Message>,
         opened: oneshot::Sender<Result<(), StoreError>>,
     ) -> Option<StoreError> {
         let is_open = self.open().await;
@@ -106,13 +125,21 @@ impl Writer {
         if !is_there {
             return None;
         }
-        while let Some(mut flush) = inbox.recv().await {
-            flush.observations = connection::merged(std::mem::take(&mut flush.observations));
-            self.note_novelty(&flush.observations);
-            self.cut(&mut flush.run);
-            self.write(&flush).await;
-            flush.pending.store(false, Ordering::Release);
-            self.clean().await;
+        let mut begun: BTreeMap<usize, Batch> = BTreeMap::new();
+        while let Some(message) = inbox.recv().await {
+            self.shared.writer_works();
+            match message {
+                Message::Piece(n, rows) => {
+                    let rows = connection::merged(rows);
+                    self.note_novelty(&rows);
+                    begun.entry(n).or_default().add(&rows);
+                }
+                Message::Flush(flush) => {
+                    let batch = begun.remove(&flush.n).unwrap_or_default();
+                    self.take(*flush, batch).await;
+                }
+            }
+            self.shared.writer_rests();
         }
         if self.unwritten.is_none() {
             self.close().await;
@@ -120,12 +147,23 @@ impl Writer {
         self.unwritten
     }
 
+    /// Writes a flush, and does some of what is to be done to history.
+    async fn take(&mut self, mut flush: Flush, mut batch: Batch) {
+        batch.settle();
+        self.cut(&mut flush.run);
+        self.write(&flush, &batch).await;
+        flush.pending.store(false, Ordering::Release);
+        self.shared.writer_works();
+        self.clean().await;
+    }
+
     /// Writes it, as often as it takes.
-    async fn write(&mut self, flush: &Flush) {
+    async fn write(&mut self, flush: &Flush, batch: &Batch) {
         let mut wait = FIRST_WAIT;
         loop {
+            self.shared.writer_works();
             let begun = Instant::now();
-            let Err(error) = self.try_to_write(flush).await else { return self.note_success(begun.elapsed()) };
+            let Err(error) = self.try_to_write(flush, batch).await else { return self.note_success(begun.elapsed()) };
             self.note_failure(&error);
             if self.is_out_of_patience() {
                 self.unwritten = Some(error);
@@ -134,14 +172,14 @@ impl Writer {
             self.sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
             // where SQLite gave a transaction up by itself, this connection does not know
-            if self.opened == Identity::of(&self.path) {
+            if self.is_there() {
                 self.close().await;
             }
         }
     }
 
-    async fn try_to_write(&mut self, flush: &Flush) -> Result<(), StoreError> {
-        if self.store.is_some() && self.opened != Identity::of(&self.path) {
+    async fn try_to_write(&mut self, flush: &Flush, batch: &Batch) -> Result<(), StoreError> {
+        if self.store.is_some() && !self.is_there() {
             // what its log holds belongs to it, and not to another file of this name: as long as somebody reads there it is kept
             // open; where it is gone nothing can be done
             if let Some(store) = &self.store
@@ -155,35 +193,60 @@ impl Writer {
         if self.store.is_none() {
             self.open().await?;
         }
-        match &self.store {
-            Some(store) => store.extend_run(&flush.run, &flush.observations, &flush.learnt).await,
-            None => Ok(()),
+        let Some(store) = &self.store else { return Ok(()) };
+        let damage = store.extend_run_by(&flush.run, batch, &flush.learnt).await?;
+        self.runs.insert(flush.run.id);
+        if let Some(damage) = damage {
+            self.note_damage(&damage);
         }
-    }
-
-    async fn open(&mut self) -> Result<(), StoreError> {
-        self.store = Some(Store::open_for_daemon(&self.path).await?);
-        self.opened = Identity::of(&self.path);
         Ok(())
     }
 
+    async fn open(&mut self) -> Result<(), StoreError> {
+        let store = Store::open_for_daemon(&self.path).await?;
+        self.clock.learn(store.newest().await?, Instant::now());
+        self.store = Some(store);
+        self.opened = Opened::at(&self.path);
+        Ok(())
+    }
+
+    /// Whether the file that is open is the one of this name.
+    fn is_there(&self) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.is_at(&self.path))
+    }
+
     async fn close(&mut self) {
-        self.thinning = None;
+        self.thinning.begin_again();
         if let Some(store) = self.store.take() {
             store.close().await;
         }
+        self.opened = None;
+    }
+
+    /// How late it is: what is done to history cannot be undone.
+    fn now(&mut self) -> Timestamp {
+        let was_doubted = self.clock.is_doubted();
+        let now = self.clock.believed(now(), Instant::now());
+        if self.clock.is_doubted() && !was_doubted {
+            warn!("the clock is more than a day ahead of what the store holds: for a day nothing is forgotten by it");
+        }
+        now
     }
 
     /// The time before which all is forgotten.
-    fn horizon(&self) -> Option<Timestamp> {
-        Some(before(self.keep?)?.hour().start())
+    fn horizon(&mut self) -> Option<Timestamp> {
+        let horizon = before(self.now(), self.keep?).hour().start();
+        self.horizon = self.horizon.max(Some(horizon));
+        self.horizon
     }
 
     /// A run that goes on does not tell of what is forgotten.
-    fn cut(&self, run: &mut Run) {
-        if let (Some(horizon), Some(first)) = (self.horizon(), run.first_packet.as_mut()) {
-            *first = horizon.max(*first);
+    fn cut(&mut self, run: &mut Run) {
+        let Some(horizon) = self.horizon() else { return };
+        if run.last_packet.is_some_and(|last| last < horizon) {
+            (run.first_packet, run.last_packet) = (None, None);
         }
+        run.first_packet = run.first_packet.map(|first| first.max(horizon));
     }
 
     /// Takes a little of what is too old out, or brings some hours into days, and comes back soon where more is left.
@@ -191,22 +254,51 @@ impl Writer {
         if Instant::now() < self.next_cleaning || self.shared.is_stopping() {
             return;
         }
-        // a store that cannot be written is told by the next flush; what was begun of a day is begun again then
-        let is_more_left = self.clean_some().await.unwrap_or(false);
+        let is_more_left = match self.clean_some().await {
+            Ok(is_more_left) => {
+                self.is_neglect_said = false;
+                is_more_left
+            }
+            // told by the next flush; what was begun of a day is begun again then
+            Err(StoreError::Locked | StoreError::Full) => false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_neglect_said, true) {
+                    warn!("{}: {error}; history is not brought into days or forgotten meanwhile", self.path.display());
+                }
+                false
+            }
+        };
         self.next_cleaning = Instant::now() + if is_more_left { Duration::ZERO } else { BETWEEN_CLEANINGS };
     }
 
     async fn clean_some(&mut self) -> Result<bool, StoreError> {
-        let horizon = self.horizon();
+        let (now, horizon) = (self.now(), self.horizon());
         let Some(store) = &self.store else { return Ok(false) };
+        let thin_before = self.thin_after.map(|age| before(now, age));
+        let thinned = store.thin_some(&mut self.thinning, thin_before).await;
+        let runs: Vec<RunId> = self.runs.iter().copied().collect();
         let mut is_more_left = false;
         if let Some(horizon) = horizon {
-            is_more_left |= store.forget_some(horizon).await?;
+            is_more_left |= store.forget_some(horizon, &runs).await?;
         }
-        if let Some(before) = self.thin_after.and_then(before) {
-            is_more_left |= store.thin_some(&mut self.thinning, before).await?;
+        match thinned? {
+            Thinned::Done => {}
+            Thinned::Some => is_more_left = true,
+            Thinned::Damaged(damage) => {
+                self.note_damage(&damage);
+                is_more_left = true;
+            }
         }
         Ok(is_more_left)
+    }
+
+    /// Says once that hours cannot be read.
+    fn note_damage(&mut self, damage: &Damage) {
+        if self.damaged.insert((damage.run, damage.hour)) {
+            warn!("{}: the store is damaged: {damage}", self.path.display());
+            let damaged = self.damaged.len() as u64;
+            self.shared.of_store(|store| store.damaged = damaged);
+        }
     }
 
     fn note_success(&mut self, took: Duration) {
@@ -253,6 +345,7 @@ impl Writer {
     async fn sleep(&self, time: Duration) {
         let begun = Instant::now();
         while begun.elapsed() < time {
+            self.shared.writer_works();
             tokio::time::sleep(NAP).await;
             if self.shared.is_stopping() {
                 return;
@@ -261,28 +354,35 @@ impl Writer {
     }
 }
 
-/// What tells a file from another one that is put in its place, and from one that was overwritten: of SQLite the first bytes are
-/// always the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    head: [u8; 16],
-}
+/// The store's file, which tells it from another one that is put in its place, and from one that was overwritten by what is no
+/// store. It stays open as long as the store is: where a process closes a file, the system takes away all locks that it has on it,
+/// also those of SQLite.
+struct Opened(File);
 
-impl Identity {
-    fn of(path: &Path) -> Option<Self> {
-        let mut file = File::open(path).ok()?;
-        let (about, mut head) = (file.metadata().ok()?, [0; 16]);
-        file.read_exact(&mut head).ok()?;
-        Some(Self { device: about.dev(), inode: about.ino(), head })
+/// The first bytes of what SQLite writes.
+const HEAD: &[u8; 16] = b"SQLite format 3\0";
+
+impl Opened {
+    fn at(path: &Path) -> Option<Self> {
+        File::open(path).ok().map(Self)
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        let (Ok(own), Ok(there)) = (self.0.metadata(), std::fs::metadata(path)) else { return false };
+        let mut head = [0; HEAD.len()];
+        let is_sqlite = self.0.read_exact_at(&mut head, 0).is_ok() && head == *HEAD;
+        is_sqlite && (own.dev(), own.ino()) == (there.dev(), there.ino())
     }
 }
 
-/// So long ago.
-fn before(time: Duration) -> Option<Timestamp> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(now.saturating_sub(time).as_nanos()).ok().map(Timestamp)
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// So long before.
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
 }
 
 /// Bytes of the store with its write-ahead log.

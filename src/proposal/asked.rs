@@ -160,7 +160,7 @@ impl Asked<'_> {
         // one that cannot be read is told where the page is made
         let deployed = PolicySet::from_objects(&site.cluster().policies, Strictness::Lenient).unwrap_or_default();
         let undone = self.judge.undone(&proposal.set, &deployed);
-        Facts { decisions, conflicts, idle, undone, ..facts::facts(&about, replay, sheets) }
+        Facts { undone, decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them: that one is told with

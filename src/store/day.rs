@@ -186,3 +186,79 @@ pub(super) fn traces(input: &mut Input<'_>) -> Option<Vec<DayTrace>> {
     };
     (0..count).map(|_| one()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Opening, Protocol};
+
+    const DAY: Hour = Hour(480_000);
+
+    fn any_trace() -> impl Strategy<Value = DayTrace> {
+        let moment = || 0..3_600_000_000u32;
+        (0..24u8, any::<u32>(), any::<(u16, u32, u32)>(), (moment(), moment())).prop_map(
+            |(start, bits, (src_port, identity, answer), (first, last))| {
+                let hours = (bits | 1) & ((1 << (24 - start)) - 1);
+                let last = if hours == 1 { last.max(first) } else { last };
+                let from_src = Tally::one(1, 2, 3);
+                let trace = Trace { src_port, identity, answer, first, last, from_src, ..Trace::default() };
+                DayTrace { start, hours, trace }
+            },
+        )
+    }
+
+    /// Each connection once, in the order of their ranks.
+    fn any_row() -> impl Strategy<Value = DayRow> {
+        (prop::collection::vec(any_trace(), 1..40), 0..3u64).prop_map(|(traces, beyond)| {
+            let by_rank: BTreeMap<u64, DayTrace> = traces.into_iter().map(|it| (it.trace.rank(), it)).collect();
+            let traces: Vec<DayTrace> = by_rank.into_values().collect();
+            let key = ObservationKey {
+                hour: DAY,
+                protocol: Protocol::TCP,
+                opening: Opening::Seen,
+                src: "10.0.0.1".parse().unwrap(),
+                dst: "10.0.0.2".parse().unwrap(),
+                dst_port: 443,
+                vlans: String::new(),
+                tunnels: String::new(),
+            };
+            DayRow { key, total: traces.len() as u64 + beyond, traces }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_connections_of_a_day_are_read_as_they_were_written(row in any_row()) {
+            let mut bytes = Vec::new();
+            put_traces(&mut bytes, &row);
+            let mut input = Input(&bytes);
+            let mut read = traces(&mut input).unwrap();
+            prop_assert!(input.0.is_empty());
+            read.sort_by_key(|it| it.trace.rank());
+            prop_assert_eq!(read, row.traces);
+        }
+
+        #[test]
+        fn a_day_brought_together_again_is_the_same(row in any_row()) {
+            let row = DayRow { total: row.traces.len() as u64, ..row };
+            prop_assert_eq!(DayRow::of(DAY, row.clone().by_hour().collect()), Some(row));
+        }
+
+        #[test]
+        fn damaged_bytes_of_a_day_are_refused_or_read_but_never_panic(
+            row in any_row(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
+        ) {
+            let mut bytes = Vec::new();
+            put_traces(&mut bytes, &row);
+            let place = at.index(bytes.len());
+            bytes[place] = byte;
+            for damaged in [&bytes[..], &bytes[..cut.index(bytes.len() + 1)]] {
+                for it in traces(&mut Input(damaged)).into_iter().flatten() {
+                    prop_assert!(i32::from(it.last_hour()) < HOURS);
+                }
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
 
+mod batch;
 mod codec;
 mod day;
 mod decisions;
@@ -18,17 +19,20 @@ mod sweeps;
 mod thinning;
 mod watch;
 
+pub use batch::Batch;
 pub use decisions::{DecisionChange, EntryId, KeptChange, LogEntry, Written as Decided};
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
 pub use links::SeenLink;
 pub use observations::Filter;
 pub use run::{Learnt, Loss, Run, RunId, RunWriter, Written};
-pub use thinning::Thinning;
+pub use thinning::{Thinned, Thinning};
 pub use watch::{Change, Watch, WatchId};
 
 use std::path::PathBuf;
 
 use sqlx::SqlitePool;
+
+use crate::model::Hour;
 
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +77,27 @@ impl From<sqlx::Error> for StoreError {
             Some(13) => Self::Full,
             _ => Self::Sql(error),
         }
+    }
+}
+
+/// Hours of a run that cannot be read: they stay as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Of this run.
+    pub run: RunId,
+    /// From this one on.
+    pub hour: Hour,
+    /// So many.
+    pub hours: i32,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { run, hour, hours, why } = self;
+        let what = if *hours > 1 { "the day from" } else { "the hour" };
+        write!(f, "{what} {hour} of run {run} stays as it is: {why}")
     }
 }
 

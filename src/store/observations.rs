@@ -1,17 +1,17 @@
 //! Observations in and out: in parts (see [`super::part`]), which batches hold in the order of their keys.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     iter::Peekable,
     net::IpAddr,
     vec,
 };
 
 use rayon::prelude::*;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
-    RunId, Store, StoreError,
+    Damage, RunId, Store, StoreError,
     part::{self, Part, PartWriter},
     run::signed,
 };
@@ -37,23 +37,56 @@ pub struct Filter {
     pub exclude: BTreeSet<RunId>,
 }
 
-/// Writes observations of a run, in the order of their keys, as a batch of its own.
+/// Writes observations of a run, in the order of their keys, as a batch of its own in each hour.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     run: RunId,
     observations: &[Observation],
 ) -> Result<(), StoreError> {
-    let sql = "SELECT COALESCE(MAX(batch), 0) + 1 FROM observation_part WHERE run = $1";
-    let batch: i64 = sqlx::query_scalar(sql).bind(run.0).fetch_one(&mut *connection).await?;
-    let mut written = 0;
+    let mut numbers = Numbers::new();
     // what is laid out waits for SQLite: some at a time, so that it does not fill the memory
     for some in observations.chunks(ROWS_AT_ONCE * PARTS_AT_ONCE) {
-        let parts: Vec<Vec<Part>> = some.par_chunks(ROWS_AT_ONCE).map(laid_out).collect();
-        let parts: Vec<Part> = parts.into_iter().flatten().collect();
-        insert(connection, (run, batch, written), &parts).await?;
-        written += parts.len();
+        write_parts(connection, (run, &mut numbers), &all_laid_out(some)).await?;
     }
     Ok(())
+}
+
+/// Lays observations out in the order of their keys.
+pub(super) fn all_laid_out(observations: &[Observation]) -> Vec<Part> {
+    let parts: Vec<Vec<Part>> = observations.par_chunks(ROWS_AT_ONCE).map(laid_out).collect();
+    parts.into_iter().flatten().collect()
+}
+
+/// The number of a batch in each hour, and how many parts of it are written.
+pub(super) type Numbers = BTreeMap<Hour, (i64, usize)>;
+
+/// Writes parts in the order of their hours, as a batch of its own in each that was not written to before.
+pub(super) async fn write_parts(
+    connection: &mut SqliteConnection,
+    (run, numbers): (RunId, &mut Numbers),
+    parts: &[Part],
+) -> Result<(), StoreError> {
+    for of_hour in parts.chunk_by(|a, b| a.hour == b.hour) {
+        let Some(hour) = of_hour.first().map(|part| part.hour) else { continue };
+        let (batch, written) = match numbers.get(&hour) {
+            Some(begun) => *begun,
+            None => (next_batch(connection, (run, hour)).await?, 0),
+        };
+        insert(connection, (run, batch, written), of_hour).await?;
+        numbers.insert(hour, (batch, written + of_hour.len()));
+    }
+    Ok(())
+}
+
+/// The number of a new batch of an hour, after all that are there, also those that do not count: it is looked up by the hour, for
+/// a run that goes on has a long history.
+pub(super) async fn next_batch(
+    connection: &mut SqliteConnection,
+    (run, hour): (RunId, Hour),
+) -> Result<i64, StoreError> {
+    let sql = "SELECT 1 + MAX(0, (SELECT COALESCE(MAX(batch), 0) FROM observation_part WHERE run = $1 AND hour = $2),
+                              (SELECT COALESCE(MAX(batch), 0) FROM hidden_batch WHERE run = $1 AND hour = $2))";
+    Ok(sqlx::query_scalar(sql).bind(run.0).bind(hour.0).fetch_one(connection).await?)
 }
 
 fn laid_out(observations: &[Observation]) -> Vec<Part> {
@@ -93,50 +126,91 @@ pub(super) async fn insert(
 
 /// How many observations of a run hold a sample of their connections.
 pub(super) async fn sampled(connection: &mut SqliteConnection, run: RunId) -> Result<u64, StoreError> {
-    let sql = "SELECT COALESCE(SUM(sampled), 0) FROM observation_part WHERE run = $1 AND batch >= 0";
+    let sql = "SELECT COALESCE(SUM(sampled), 0) FROM seen_part WHERE run = $1 AND sampled > 0";
     let sampled: i64 = sqlx::query_scalar(sql).bind(run.0).fetch_one(connection).await?;
     Ok(sampled.unsigned_abs())
 }
 
-/// Which batches are brought into one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settle {
-    /// All.
-    All,
-    /// Those of hours that are over, and of others when there are many.
-    Past,
-}
-
-/// Brings the batches of a run's hours into one each, so that every key is there once.
-pub(super) async fn settle(connection: &mut SqliteConnection, run: RunId, which: Settle) -> Result<(), StoreError> {
-    let sql = "SELECT run, hour, batch, part FROM observation_part
+/// Brings the batches of all hours of a run into one each, so that every key is there once.
+pub(super) async fn settle(connection: &mut SqliteConnection, run: RunId) -> Result<(), StoreError> {
+    let sql = "SELECT run, hour, batch, part FROM seen_part
                WHERE run = $1 AND hours = 1 ORDER BY hour, batch, part";
     let rows = sqlx::query(sql).bind(run.0).fetch_all(&mut *connection).await?;
     let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
-    let newest = places.last().map(|place| place.hour);
     for hour in places.chunk_by(|a, b| a.hour == b.hour) {
-        let batches = hour.chunk_by(|a, b| a.batch == b.batch).count();
-        let goes_on = which == Settle::Past && hour.first().map(|place| place.hour) == newest;
-        if batches > if goes_on { MAX_BATCHES } else { 1 } {
+        if batches(hour) > 1 {
             settle_hour(connection, run, hour).await?;
         }
     }
     Ok(())
 }
 
+/// The same after something was added to these hours of a run that goes on: the hours before them are over, and they have not too
+/// many batches. Other hours are not looked at, for there may be many. Where an hour cannot be read it stays as it is; the last of
+/// them.
+pub(super) async fn settle_after(
+    connection: &mut SqliteConnection,
+    run: RunId,
+    hours: &BTreeSet<Hour>,
+) -> Result<Option<Damage>, StoreError> {
+    let mut damage = None;
+    for hour in hours {
+        damage = settle_above(connection, (run, *hour), MAX_BATCHES).await?.or(damage);
+        let sql = "SELECT hour FROM observation_part WHERE run = $1 AND hour < $2 ORDER BY hour DESC LIMIT 1";
+        let before = sqlx::query_scalar(sql).bind(run.0).bind(hour.0).fetch_optional(&mut *connection).await?;
+        if let Some(before) = before.map(Hour).filter(|before| !hours.contains(before)) {
+            damage = settle_above(connection, (run, before), 1).await?.or(damage);
+        }
+    }
+    Ok(damage)
+}
+
+/// Brings the batches of an hour into one where there are more than so many.
+async fn settle_above(
+    connection: &mut SqliteConnection,
+    (run, hour): (RunId, Hour),
+    most: usize,
+) -> Result<Option<Damage>, StoreError> {
+    let sql = "SELECT run, hour, batch, part FROM seen_part
+               WHERE run = $1 AND hour = $2 AND hours = 1 ORDER BY batch, part";
+    let rows = sqlx::query(sql).bind(run.0).bind(hour.0).fetch_all(&mut *connection).await?;
+    let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
+    if batches(&places) <= most {
+        return Ok(None);
+    }
+    let mut step = connection.begin().await?;
+    match settle_hour(&mut step, run, &places).await {
+        Err(StoreError::Damaged(why)) => {
+            step.rollback().await?;
+            Ok(Some(Damage { run, hour, hours: 1, why }))
+        }
+        settled => {
+            settled?;
+            step.commit().await?;
+            Ok(None)
+        }
+    }
+}
+
+/// How many batches parts of an hour are of, in their order.
+fn batches(places: &[Place]) -> usize {
+    places.chunk_by(|a, b| a.batch == b.batch).count()
+}
+
 async fn settle_hour(connection: &mut SqliteConnection, run: RunId, places: &[Place]) -> Result<(), StoreError> {
     let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(()) };
+    let batch = next_batch(connection, (run, first.hour)).await?;
     let mut merge = Merge::new(places);
     let mut writer = PartWriter::new(first.hour);
     let mut written = 0;
     while let Some(observation) = merge.next(connection).await? {
         if writer.push(&observation) {
             let part = std::mem::replace(&mut writer, PartWriter::new(first.hour)).finish();
-            insert(connection, (run, last.batch + 1, written), &[part]).await?;
+            insert(connection, (run, batch, written), &[part]).await?;
             written += 1;
         }
     }
-    insert(connection, (run, last.batch + 1, written), &Vec::from_iter(writer.finish_some())).await?;
+    insert(connection, (run, batch, written), &Vec::from_iter(writer.finish_some())).await?;
     sqlx::query("DELETE FROM observation_part WHERE run = $1 AND hour = $2 AND hours = 1 AND batch <= $3")
         .bind(run.0)
         .bind(first.hour.0)
@@ -165,8 +239,8 @@ async fn read_all(
     mut take: impl FnMut(RunId, Observation),
 ) -> Result<(), StoreError> {
     let rows = sqlx::query(
-        "SELECT run, hour, batch, part FROM observation_part
-         WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1) AND batch >= 0
+        "SELECT run, hour, batch, part FROM seen_part
+         WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)
              AND ($2 IS NULL OR hour + hours > $2) AND ($3 IS NULL OR hour <= $3)
          ORDER BY run, hour, hours, batch, part",
     )
@@ -267,8 +341,15 @@ impl Merge {
         let Some(first) = heads.map(|head| &head.key).min_by(|a, b| ends(a).cmp(&ends(b))).cloned() else {
             return Ok(Vec::new());
         };
-        let next = |cursor: &mut Cursor| cursor.rows.next_if(|head| ends(&head.key) == ends(&first));
-        Ok(self.cursors.iter_mut().filter_map(next).collect())
+        let mut rows = Vec::new();
+        for cursor in &mut self.cursors {
+            // a day that was whole before has several of its hours
+            while let Some(row) = cursor.rows.next_if(|head| ends(&head.key) == ends(&first)) {
+                rows.push(row);
+            }
+        }
+        rows.sort_by_key(|row| row.key.hour);
+        Ok(rows)
     }
 }
 

@@ -57,12 +57,12 @@ impl Store {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(fail)?;
         }
-        // who talks to whom is nobody else's to read
-        let own = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        if let Err(error) = own {
-            let is_read_only = error.kind() == std::io::ErrorKind::PermissionDenied && path.exists();
-            if !is_read_only {
-                return Err(fail(error));
+        // who talks to whom is nobody else's to read; one that is there is not touched, for whoever closes a file takes all locks away
+        // that its process has on it, SQLite's among them
+        if !path.exists() {
+            match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(fail(error)),
+                _ => {}
             }
         }
         let mut options = options.filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
@@ -101,7 +101,8 @@ impl Store {
         if is_busy == 0 { Ok(()) } else { Err(StoreError::Locked) }
     }
 
-    /// From now on everything that is read is of this moment, whoever writes meanwhile, until it is let go.
+    /// From now on everything that is read is of this moment, whoever else writes meanwhile, until it is let go. For whoever
+    /// has the store alone: its one connection must not be asked for a transaction in between.
     pub async fn hold_moment(&self) -> Result<(), StoreError> {
         sqlx::query("SAVEPOINT moment").execute(&self.pool).await?;
         Ok(())

@@ -1,13 +1,10 @@
 //! Runs: what was captured and imported, with its loss.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{
-    Store, StoreError,
-    observations::{self, Settle},
-};
+use super::{Batch, Damage, Store, StoreError, observations};
 use crate::model::{LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
 
 /// A run's id, from its content.
@@ -167,7 +164,7 @@ impl RunWriter {
         self.write(observations).await?;
         let transaction = &mut self.transaction;
         if self.batches > 1 {
-            observations::settle(transaction, run.id, Settle::All).await?;
+            observations::settle(transaction, run.id).await?;
         }
         run.loss.count_sampled(observations::sampled(transaction, run.id).await?);
         insert(transaction, run).await?;
@@ -184,18 +181,33 @@ impl Store {
         Ok(RunWriter { transaction, id: None, batches: 0, learnt: Learnt::default() })
     }
 
-    /// Adds to a run that goes on, in one transaction: what a live capture does every few seconds.
-    pub async fn extend_run(&self, run: &Run, observations: &[Observation], learnt: &Learnt) -> Result<(), StoreError> {
+    /// Adds to a run that goes on, in one transaction: what a live capture does every few seconds. What it takes depends on
+    /// what is added, and not on how long the run goes on. What is there of an hour and cannot be read is told.
+    pub async fn extend_run(
+        &self,
+        run: &Run,
+        observations: &[Observation],
+        learnt: &Learnt,
+    ) -> Result<Option<Damage>, StoreError> {
+        let mut batch = Batch::default();
+        batch.add(observations);
+        self.extend_run_by(run, &batch, learnt).await
+    }
+
+    /// The same where it is laid out already.
+    pub async fn extend_run_by(&self, run: &Run, batch: &Batch, learnt: &Learnt) -> Result<Option<Damage>, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         insert(&mut transaction, run).await?;
-        observations::write(&mut transaction, run.id, observations).await?;
-        observations::settle(&mut transaction, run.id, Settle::Past).await?;
-        let mut run = run.clone();
-        run.loss.count_sampled(observations::sampled(&mut transaction, run.id).await?);
-        insert(&mut transaction, &run).await?;
+        let mut hours = BTreeSet::new();
+        for parts in batch.parts() {
+            let mut numbers = observations::Numbers::new();
+            observations::write_parts(&mut transaction, (run.id, &mut numbers), parts).await?;
+            hours.extend(numbers.into_keys());
+        }
+        let damage = observations::settle_after(&mut transaction, run.id, &hours).await?;
         learnt.write(&mut transaction, run.id).await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(damage)
     }
 
     /// All runs, by their first packet.
@@ -203,12 +215,25 @@ impl Store {
         let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
                    ORDER BY first_packet, source, id";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        let sql = "SELECT run, SUM(sampled) FROM seen_part WHERE sampled > 0 GROUP BY run";
+        let sampled: Vec<(i64, i64)> = sqlx::query_as(sql).fetch_all(&self.pool).await?;
+        let sampled: BTreeMap<i64, i64> = sampled.into_iter().collect();
         let mut sweeps = self.sweeps().await?;
         let whole = |row: &SqliteRow| {
-            let run = read(row)?;
+            let mut run = read(row)?;
+            // of a run that goes on it changes with every hour that is brought together or forgotten
+            run.loss.bounds.remove(SAMPLED);
+            run.loss.count_sampled(sampled.get(&run.id.0).copied().unwrap_or_default().unsigned_abs());
             Ok(Run { sweeps: sweeps.remove(&run.id).unwrap_or_default(), ..run })
         };
         rows.iter().map(whole).collect()
+    }
+
+    /// The time of the last packet that a live capture saw.
+    pub async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT MAX(last_packet) FROM run WHERE kind = 'live'";
+        let newest: Option<i64> = sqlx::query_scalar(sql).fetch_one(&self.pool).await?;
+        Ok(newest.map(Timestamp))
     }
 
     /// Takes a run back with all that it saw; false where there is none of that id.

@@ -1,9 +1,12 @@
-//! Days that are over some time are brought into one each, in small transactions between which others write.
+//! Days that are over some time are brought into one each, in small transactions between which others write. A batch that
+//! does not count, or no longer, is hidden: see `migrations/0014_hidden_batches.sql`.
 
-use sqlx::{Row, SqliteConnection};
+use std::collections::BTreeSet;
+
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
-    RunId, Store, StoreError,
+    Damage, RunId, Store, StoreError,
     day::{self, DayRow, HOURS},
     observations::{self, Merge, Place},
     part::{Part, PartWriter},
@@ -12,14 +15,35 @@ use crate::model::{Hour, Timestamp};
 
 /// Parts written in one transaction: a megabyte.
 const PARTS_AT_ONCE: usize = 16;
+/// Parts taken out in one transaction: four megabytes, which only become free.
+const PARTS_OUT_AT_ONCE: i64 = 64;
 
-/// What is written of a day before it is whole has this batch, which nobody reads.
-const UNFINISHED: i64 = -1;
+/// How far the bringing together of days has come, kept between its steps. Where it is lost, a day is begun again.
+#[derive(Default)]
+pub struct Thinning {
+    going_on: Option<Day>,
+    /// Days that cannot be read: the others go on.
+    damaged: BTreeSet<(RunId, Hour)>,
+}
+
+/// What a step came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Thinned {
+    /// Nothing is left to do.
+    Done,
+    /// There is more.
+    Some,
+    /// A day cannot be read, and is left as it is from now on; there may be more.
+    Damaged(Damage),
+}
 
 /// A day of a run on its way.
-pub struct Thinning {
+struct Day {
     run: RunId,
-    day: Hour,
+    /// Its first hour.
+    begin: Hour,
+    /// What is written of it, hidden until it is whole.
+    batch: i64,
     /// The parts that it is made of, as they were when it was begun.
     places: Vec<Place>,
     merge: Merge,
@@ -27,76 +51,117 @@ pub struct Thinning {
     written: usize,
 }
 
+impl Thinning {
+    /// Forgets what is on its way, for the store may be another one by now, or does not have it.
+    pub fn begin_again(&mut self) {
+        self.going_on = None;
+    }
+}
+
 impl Store {
-    /// Brings some of the hours of live captures before this time, in whole days, into days; whether more is left to do. What
-    /// is begun is kept by the caller; where that is lost, it is begun again.
-    pub async fn thin_some(&self, going_on: &mut Option<Thinning>, before: Timestamp) -> Result<bool, StoreError> {
+    /// Brings some of the hours of live captures before this time, in whole days, into days, and takes out some of what does
+    /// not count any more; without a time only that.
+    pub async fn thin_some(&self, thinning: &mut Thinning, before: Option<Timestamp>) -> Result<Thinned, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let mut thinning = match going_on.take() {
-            Some(thinning) => thinning,
-            None => match begin(&mut transaction, day::day_of(before.hour())).await? {
-                Some(thinning) => thinning,
-                None => return Ok(false),
+        let mut day = match thinning.going_on.take() {
+            Some(day) => day,
+            None if take_hidden_out(&mut transaction).await? => {
+                transaction.commit().await?;
+                return Ok(Thinned::Some);
+            }
+            None => match begin(&mut transaction, before, &thinning.damaged).await? {
+                Some(day) => day,
+                None => return Ok(Thinned::Done),
             },
         };
-        let rest = if thinning.go_on(&mut transaction).await? {
-            thinning.finish(&mut transaction).await?;
-            None
-        } else {
-            Some(thinning)
-        };
-        transaction.commit().await?;
-        // only now: what was not committed would be missing in the day
-        *going_on = rest;
-        Ok(true)
+        match day.go_on(&mut transaction).await {
+            Ok(is_done) => {
+                transaction.commit().await?;
+                // only now: what was not committed would be missing in the day
+                thinning.going_on = (!is_done).then_some(day);
+                Ok(Thinned::Some)
+            }
+            Err(StoreError::Damaged(why)) => {
+                transaction.rollback().await?;
+                thinning.damaged.insert((day.run, day.begin));
+                Ok(Thinned::Damaged(Damage { run: day.run, hour: day.begin, hours: HOURS, why }))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The days of the filter's site that are kept as one, as their first hours, from the first to the last; `None` where all
     /// hours are kept.
     pub async fn thinned(&self, site: Option<&str>) -> Result<Option<(Hour, Hour)>, StoreError> {
-        let sql = "SELECT MIN(hour), MAX(hour) FROM observation_part
-                   WHERE hours > 1 AND batch >= 0 AND run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)";
+        let sql = "SELECT MIN(hour), MAX(hour) FROM seen_part
+                   WHERE hours > 1 AND run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)";
         let row = sqlx::query(sql).bind(site).fetch_one(&self.pool).await?;
         let (first, last): (Option<i32>, Option<i32>) = (row.try_get(0)?, row.try_get(1)?);
         Ok(first.zip(last).map(|(first, last)| (Hour(first), Hour(last))))
     }
 }
 
-/// The first day before this one whose hours are still apart.
-async fn begin(connection: &mut SqliteConnection, before: Hour) -> Result<Option<Thinning>, StoreError> {
-    let sql = "SELECT run, hour FROM observation_part JOIN run ON run.id = run
-               WHERE hours = 1 AND hour < $1 AND kind = 'live' ORDER BY hour LIMIT 1";
-    let Some(row) = sqlx::query(sql).bind(before.0).fetch_optional(&mut *connection).await? else { return Ok(None) };
+/// The first day before the one of this time whose hours are still apart, but those that are damaged.
+async fn begin(
+    connection: &mut SqliteConnection,
+    before: Option<Timestamp>,
+    damaged: &BTreeSet<(RunId, Hour)>,
+) -> Result<Option<Day>, StoreError> {
+    let Some(before) = before.map(|time| day::day_of(time.hour())) else { return Ok(None) };
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT run, hour FROM seen_part JOIN run ON run.id = run WHERE hours = 1 AND kind = 'live' AND hour < ",
+    );
+    query.push_bind(before.0);
+    for (run, day) in damaged {
+        query.push(" AND NOT (run = ").push_bind(run.0);
+        query.push(" AND hour >= ").push_bind(day.0).push(" AND hour < ").push_bind(day.0 + HOURS).push(")");
+    }
+    query.push(" ORDER BY hour LIMIT 1");
+    let Some(row) = query.build().fetch_optional(&mut *connection).await? else { return Ok(None) };
     let (run, day) = (RunId(row.try_get("run")?), day::day_of(Hour(row.try_get("hour")?)));
-    // of an attempt that was not brought to its end
-    delete(connection, (run, UNFINISHED)).await?;
-    let places = hours(connection, (run, day)).await?;
+    let places = places(connection, (run, day)).await?;
+    let batch = observations::next_batch(connection, (run, day)).await?;
+    let sql = "INSERT INTO hidden_batch (run, hour, batch) VALUES ($1, $2, $3)";
+    sqlx::query(sql).bind(run.0).bind(day.0).bind(batch).execute(&mut *connection).await?;
     let merge = Merge::new(&places);
-    Ok(Some(Thinning { run, day, places, merge, writer: PartWriter::of_day(day), written: 0 }))
+    Ok(Some(Day { run, begin: day, batch, places, merge, writer: PartWriter::of_day(day), written: 0 }))
 }
 
-async fn hours(connection: &mut SqliteConnection, (run, day): (RunId, Hour)) -> Result<Vec<Place>, StoreError> {
-    let sql = "SELECT run, hour, batch, part FROM observation_part
-               WHERE run = $1 AND hours = 1 AND hour >= $2 AND hour < $3 ORDER BY hour, batch, part";
+/// What counts of a day: hours, and of what came late also the day as it was before.
+async fn places(connection: &mut SqliteConnection, (run, day): (RunId, Hour)) -> Result<Vec<Place>, StoreError> {
+    let sql = "SELECT run, hour, batch, part FROM seen_part
+               WHERE run = $1 AND hour >= $2 AND hour < $3 ORDER BY hour, batch, part";
     let query = sqlx::query(sql).bind(run.0).bind(day.0).bind(day.0 + HOURS);
     query.fetch_all(connection).await?.iter().map(Place::read).collect()
 }
 
-async fn delete(connection: &mut SqliteConnection, (run, batch): (RunId, i64)) -> Result<(), StoreError> {
-    let sql = "DELETE FROM observation_part WHERE run = $1 AND batch = $2";
-    sqlx::query(sql).bind(run.0).bind(batch).execute(connection).await?;
-    Ok(())
+/// Takes some of what does not count out; whether there was any. No day may be on its way.
+async fn take_hidden_out(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM observation_part WHERE rowid IN (
+                   SELECT part.rowid FROM hidden_batch hidden JOIN observation_part part
+                       ON part.run = hidden.run AND part.hour = hidden.hour AND part.batch = hidden.batch LIMIT $1)";
+    let out = sqlx::query(sql).bind(PARTS_OUT_AT_ONCE).execute(&mut *connection).await?.rows_affected();
+    // their numbers are free again once nothing has them
+    let sql = "DELETE FROM hidden_batch WHERE NOT EXISTS (
+                   SELECT 1 FROM observation_part part
+                   WHERE part.run = hidden_batch.run AND part.hour = hidden_batch.hour AND part.batch = hidden_batch.batch)";
+    Ok(out + sqlx::query(sql).execute(connection).await?.rows_affected() > 0)
 }
 
-impl Thinning {
-    /// Writes some parts; whether those were the last.
+impl Day {
+    /// Writes some parts, and puts the day in the place of its hours after the last; whether it is done with.
     async fn go_on(&mut self, connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+        // what is written of it stays hidden, and is taken out before it is begun again
+        if places(connection, (self.run, self.begin)).await? != self.places {
+            return Ok(true);
+        }
         for _ in 0..PARTS_AT_ONCE {
             let (part, is_last) = self.next_part(connection).await?;
             let parts: Vec<Part> = part.into_iter().collect();
-            observations::insert(connection, (self.run, UNFINISHED, self.written), &parts).await?;
+            observations::insert(connection, (self.run, self.batch, self.written), &parts).await?;
             self.written += parts.len();
             if is_last {
+                self.replace_hours(connection).await?;
                 return Ok(true);
             }
         }
@@ -108,26 +173,22 @@ impl Thinning {
         loop {
             let rows = self.merge.next_of_day(connection).await?;
             let is_last = rows.is_empty();
-            let is_full = DayRow::of(self.day, rows).is_some_and(|row| self.writer.push_day(&row));
+            let is_full = DayRow::of(self.begin, rows).is_some_and(|row| self.writer.push_day(&row));
             if is_last || is_full {
-                let writer = std::mem::replace(&mut self.writer, PartWriter::of_day(self.day));
+                let writer = std::mem::replace(&mut self.writer, PartWriter::of_day(self.begin));
                 return Ok((writer.finish_some(), is_last));
             }
         }
     }
 
-    /// Puts the day in the place of its hours, unless these have changed meanwhile: then it is begun again.
-    async fn finish(self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        let Self { run, day, places, .. } = self;
-        if hours(connection, (run, day)).await? != places {
-            return delete(connection, (run, UNFINISHED)).await;
-        }
-        let sql = "DELETE FROM observation_part WHERE run = $1 AND hours = 1 AND hour >= $2 AND hour < $3";
-        sqlx::query(sql).bind(run.0).bind(day.0).bind(day.0 + HOURS).execute(&mut *connection).await?;
-        let sql = "UPDATE observation_part
-                   SET batch = (SELECT MAX(0, COALESCE(MAX(batch), 0)) + 1 FROM observation_part WHERE run = $1)
-                   WHERE run = $1 AND batch = $2";
-        sqlx::query(sql).bind(run.0).bind(UNFINISHED).execute(connection).await?;
+    /// From now on the day counts, and not what it was made of.
+    async fn replace_hours(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let sql = "INSERT INTO hidden_batch (run, hour, batch) SELECT DISTINCT run, hour, batch FROM seen_part
+                   WHERE run = $1 AND hour >= $2 AND hour < $3";
+        let hide = sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(self.begin.0 + HOURS);
+        hide.execute(&mut *connection).await?;
+        let sql = "DELETE FROM hidden_batch WHERE run = $1 AND hour = $2 AND batch = $3";
+        sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(self.batch).execute(connection).await?;
         Ok(())
     }
 }

@@ -1,0 +1,109 @@
+//! What a run that goes on tells of itself, and what becomes of it; in network namespaces that the test makes and removes; needs root.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{
+    Flowmap,
+    lab::{Lab, expected, rows, until},
+};
+
+#[test]
+fn a_run_that_goes_on_is_not_taken_back_and_can_be_when_it_is_over() {
+    let Some(lab) = Lab::new("z") else { return };
+    let flowmap = Flowmap::new();
+    let store = common::text(&flowmap.path("store.db"));
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    lab.talk();
+    until("it is written", || !flowmap.json(&["--db", &store, "runs"]).as_array().unwrap().is_empty());
+    let of_daemon = flowmap.json(&["--db", &store, "runs"])[0]["id"].as_str().unwrap().to_owned();
+    let refused = flowmap.run(&["--db", &store, "runs", "rm", &of_daemon]);
+    let pid = daemon.pid();
+    let words = format!("run `{of_daemon}`: goes on: process {pid} writes it");
+    refused.is_an_error(&[&words, &format!("hint: stop it first: kill {pid}")]);
+    let link = flowmap.path("link.db");
+    std::os::unix::fs::symlink(flowmap.path("store.db"), &link).unwrap();
+    let by_link = flowmap.run(&["--db", &common::text(&link), "runs", "rm", &of_daemon]);
+    by_link.is_an_error(&[&words]);
+    daemon.stop();
+    // the run that was there before a daemon is not its own
+    let _next = lab.watch(&flowmap, &["fm0"]);
+    flowmap.ok(&["--db", &store, "runs", "rm", &of_daemon]);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), []);
+}
+
+#[test]
+fn a_store_by_another_name_is_written_and_locked_as_itself() {
+    let Some(lab) = Lab::new("e") else { return };
+    let flowmap = Flowmap::new();
+    std::fs::create_dir(flowmap.path("far")).unwrap();
+    let (store, link) = (flowmap.path("far/store.db"), flowmap.path("link.db"));
+    std::os::unix::fs::symlink("far/store.db", &link).unwrap();
+    let mut daemon = lab.watch_store(&link, &["fm0"]);
+    lab.talk();
+    let second = flowmap.run(&["--db", &common::text(&store), "capture", "lo", "--for", "1s"]);
+    second.is_an_error(&[&format!("already running: process {} watches fm0", daemon.pid())]);
+    daemon.stop();
+    assert_eq!(rows(&flowmap, &store), expected());
+}
+
+/// Where a process closes a file, the system takes away all of its locks on it: others would take the store for closed.
+#[test]
+fn the_store_stays_locked_against_its_end_while_the_daemon_looks_after_it() {
+    let Some(lab) = Lab::new("a") else { return };
+    let flowmap = Flowmap::new();
+    let daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
+    let has_flushed = |figures: &str| {
+        let line = figures.lines().find(|line| line.starts_with("flowmap_flush_seconds_count ")).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap() >= 2
+    };
+    until("two flushes", || has_flushed(&lab.figures("/metrics")));
+    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(flowmap.path("store.db")).unwrap());
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let (pid, file) = (format!(" {} ", daemon.pid()), format!(":{inode} "));
+    let is_held = |line: &&str| line.contains("POSIX") && line.contains(&pid) && line.contains(&file);
+    assert_eq!(locks.lines().filter(is_held).count(), 1, "{locks}");
+}
+
+#[test]
+fn what_the_kernel_holds_of_an_interface_that_goes_away_is_taken_in() {
+    const COUNT: u64 = 20_000;
+    let Some(lab) = Lab::new("b") else { return };
+    let flowmap = Flowmap::new();
+    lab.cable("fm1", 8);
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--filter", "udp port 4711", "--buffer", "64"]);
+    // frames that an interface sends are seen at once
+    let burst = format!(
+        "import os, socket, struct
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('fm0', 0))
+ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28, 1, 0, 64, 17, 0, bytes([10, 1, 0, 1]), bytes([10, 2, 0, 1]))
+frame = bytes(12) + b'\\x08\\x00' + ip + struct.pack('!HHHH', 5000, 4711, 8, 0) + bytes(18)
+for n in range({COUNT}): s.send(frame)
+os.execvp('ip', ['ip', 'link', 'del', 'fm0'])"
+    );
+    lab.python(0, &burst);
+    daemon.hear("fm0: ");
+    daemon.stop();
+    let store = common::text(&flowmap.path("store.db"));
+    let run = &flowmap.json(&["--db", &store, "runs"])[0];
+    let number = |name: &str| run[name].as_u64().unwrap();
+    assert_eq!(number("packets") + number("dropped_by_kernel"), COUNT, "{run}");
+    assert_eq!(run["bounds"].as_object().unwrap().len(), 0, "{run}");
+}
+
+#[test]
+fn a_run_that_was_in_light_mode_for_a_part_says_so() {
+    let Some(lab) = Lab::new("j") else { return };
+    let flowmap = Flowmap::new();
+    flowmap.write("etc/flowmap.yaml", "mode: connections\n");
+    let config = common::text(&flowmap.path("etc/flowmap.yaml"));
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--config", &config]);
+    flowmap.write("etc/flowmap.yaml", "mode: packets\n");
+    daemon.signal("-HUP");
+    daemon.hear("fm0 is opened again");
+    lab.talk();
+    daemon.stop();
+    let status = flowmap.ok(&["--db", &common::text(&flowmap.path("store.db")), "status"]).stdout;
+    assert!(status.contains("(--mode connections): TCP's packets and bytes are too low"), "{status}");
+}
