@@ -72,6 +72,29 @@ fn an_empty_store_says_what_to_do() {
     assert_eq!(review.get("/map.json").status, 200);
 }
 
+/// Where a process closes a file, the system takes away all of its locks on it: others would take the store for closed.
+#[test]
+fn a_store_that_is_read_anew_stays_locked_against_its_end() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &[]);
+    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(flowmap.path("flowmap.db")).unwrap());
+    let (pid, file) = (format!(" {} ", review.pid()), format!(":{inode} "));
+    let is_held = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains("POSIX") && line.contains(&pid) && line.contains(&file))
+    };
+    assert!(is_held());
+    for source in ["one.csv", "two.csv"] {
+        let address = if source == "one.csv" { "203.0.113.7" } else { "203.0.113.8" };
+        let times = "2026-11-23T23:23:30Z,2026-11-23T23:23:31Z";
+        let head = "client,server,protocol,port,first_seen,last_seen";
+        flowmap.write(source, format!("{head}\n10.244.1.4,{address},TCP,8443,{times}\n"));
+        flowmap.ok(&["import", source]);
+        Review::until(|| review.get("/dependencies?q=8443"), |page| page.body.contains(address));
+        assert!(is_held(), "{source}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_read_while_somebody_writes_is_of_one_moment() {
     use flowmap::store::{Filter, Store};

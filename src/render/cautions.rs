@@ -118,7 +118,8 @@ fn seen(cautions: &mut Cautions, facts: &Facts) {
         cautions.add(Level::Look, "Blocked while learning?", why);
     }
     for missed in &facts.missed_runs {
-        let why = format!("CronJob {} ({}) {}: what it needs is not known.", missed.job, missed.schedule, missed.why);
+        // in Markdown the stars of a schedule would be something else
+        let why = format!("CronJob {} (`{}`) {}: what it needs is not known.", missed.job, missed.schedule, missed.why);
         cautions.add(Level::Look, "A job that did not run", why);
     }
     for hidden in &facts.hidden {

@@ -58,6 +58,11 @@ impl Review {
         review
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, and gives the exit code.
     pub fn end(&mut self, signal: &str) -> i32 {
         let killed =
