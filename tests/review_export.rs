@@ -309,7 +309,7 @@ fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approve
         rollout.contains("staying until all of their namespace is approved\n\n- production/backend-tier\n"),
         "{rollout}"
     );
-    let kept = "- production/backend-tier: ingress of production/db stays open from ";
+    let kept = "- production/backend-tier: ingress of production/db stays open, for one from ";
     assert!(rollout.contains(kept), "{rollout}");
     review.approve_all();
     export(&review);

@@ -47,9 +47,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             let run = ids.iter().find(|id| id.parse().is_ok_and(|run| runs.contains(&run)))?;
             Some((pid, run))
         }) {
-            return Err(Fault::new(format_args!("run `{run}`"), format_args!("goes on: process {pid} writes it"))
-                .hint(format!("stop it first: kill {pid}"))
-                .into());
+            // what a daemon tells of itself may not be there yet
+            let (who, hint) = match pid {
+                0 => ("another process".to_owned(), "stop the daemon first".to_owned()),
+                pid => (format!("process {pid}"), format!("stop it first: kill {pid}")),
+            };
+            let why = format!("goes on: {who} writes it");
+            return Err(Fault::new(format_args!("run `{run}`"), why).hint(hint).into());
         }
         for id in ids {
             let run: Option<RunId> = id.parse().ok();

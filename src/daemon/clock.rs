@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::Timestamp;
+use crate::{model::Timestamp, store::KeptTime};
 
 /// A clock that is ahead by less is believed: history is kept for days, and this much less of it is no loss. It is also how
 /// long a host may be off without a word.
@@ -16,16 +16,41 @@ const DOUBT: Duration = Duration::from_hours(24);
 pub(super) struct Clock {
     /// A time that was right, and when that was.
     known: Option<(Timestamp, Instant)>,
-    /// Where the clock was when it was doubted first, and when that was.
-    doubted: Option<(Timestamp, Instant)>,
+    doubted: Option<Doubt>,
+}
+
+/// A clock that is not believed.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// What it said first.
+    wall: Timestamp,
+    /// When that was, or when it was learnt.
+    since: Instant,
+    /// How long a daemon had run by then.
+    before: Duration,
+}
+
+impl Doubt {
+    fn lasts(&self, at: Instant) -> Duration {
+        self.before.saturating_add(at.saturating_duration_since(self.since))
+    }
 }
 
 impl Clock {
-    /// The store holds nothing newer, and its newest was right.
-    pub fn learn(&mut self, newest: Option<Timestamp>, at: Instant) {
-        if self.known.is_none() {
-            self.known = newest.map(|newest| (newest, at));
+    /// Of what a store keeps; where it keeps nothing, it holds nothing newer than this.
+    pub fn learn(&mut self, kept: Option<KeptTime>, newest: Option<Timestamp>, at: Instant) {
+        if self.known.is_some() {
+            return;
         }
+        self.known = kept.map(|kept| kept.believed).or(newest).map(|time| (time, at));
+        let doubt = |(wall, before)| Doubt { wall, since: at, before };
+        self.doubted = kept.and_then(|kept| kept.doubted).map(doubt);
+    }
+
+    /// What a store is to keep of it; none where nothing is known.
+    pub fn kept(&self, at: Instant) -> Option<KeptTime> {
+        let doubted = self.doubted.map(|doubt| (doubt.wall, doubt.lasts(at)));
+        self.known.map(|known| KeptTime { believed: advanced(known, at), doubted })
     }
 
     /// How late it is as far as can be believed, where the clock says this.
@@ -34,9 +59,10 @@ impl Clock {
         if wall <= after(expected, LEEWAY) {
             return self.know(wall, at);
         }
-        let is_steady = |since: &(Timestamp, Instant)| wall <= after(advanced(*since, at), LEEWAY);
-        let (_, since) = *self.doubted.insert(self.doubted.filter(is_steady).unwrap_or((wall, at)));
-        if at.duration_since(since) >= DOUBT { self.know(wall, at) } else { expected }
+        let is_steady = |doubt: &Doubt| wall <= after(after(doubt.wall, doubt.lasts(at)), LEEWAY);
+        let new = Doubt { wall, since: at, before: Duration::ZERO };
+        let doubt = *self.doubted.insert(self.doubted.filter(is_steady).unwrap_or(new));
+        if doubt.lasts(at) >= DOUBT { self.know(wall, at) } else { expected }
     }
 
     /// Whether the clock is not believed.
@@ -94,11 +120,27 @@ mod tests {
     #[test]
     fn what_the_store_holds_tells_at_the_start_how_late_it_may_be() {
         let (mut clock, begun) = (Clock::default(), Instant::now());
-        clock.learn(Some(NOW), begun);
-        clock.learn(None, begun);
+        clock.learn(None, Some(NOW), begun);
+        clock.learn(None, None, begun);
         assert_eq!(clock.believed(after(NOW, 20 * HOUR), begun), after(NOW, 20 * HOUR));
         let mut clock = Clock::default();
-        clock.learn(Some(NOW), begun);
+        clock.learn(None, Some(NOW), begun);
         assert_eq!(clock.believed(after(NOW, 20_000 * HOUR), begun), NOW);
+    }
+
+    #[test]
+    fn a_restart_ends_no_doubt_and_a_day_of_many_restarts_does() {
+        let (wall, begun) = (after(NOW, 20_000 * HOUR), Instant::now());
+        let mut clock = Clock::default();
+        clock.learn(None, Some(NOW), begun);
+        for hour in 0..24 {
+            assert_eq!(clock.believed(after(wall, hour * HOUR), begun), after(NOW, hour * HOUR), "{hour}");
+            let kept = clock.kept(begun + HOUR);
+            clock = Clock::default();
+            // that the store holds what was seen by the wrong clock changes nothing
+            clock.learn(kept, Some(after(wall, hour * HOUR)), begun);
+        }
+        assert_eq!(clock.believed(after(wall, 24 * HOUR), begun), after(wall, 24 * HOUR));
+        assert!(!clock.is_doubted());
     }
 }

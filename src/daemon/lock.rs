@@ -119,6 +119,10 @@ fn read(mut file: &File) -> Option<Figures> {
         if let Some((figures, _)) = whole {
             return serde_json::from_str(figures).ok();
         }
+        // an earlier version tells no number; of a half nothing can be read
+        if let Ok(figures) = serde_json::from_str(&text) {
+            return Some(figures);
+        }
         sleep(BETWEEN_LOOKS);
     }
     None

@@ -44,6 +44,8 @@ const MAX_KNOWN: usize = 262_144;
 
 /// History is kept by the hour: it is looked at more often than that.
 const BETWEEN_CLEANINGS: Duration = Duration::from_mins(5);
+/// How often the store is told how late it is.
+const BETWEEN_TIMES: Duration = Duration::from_mins(10);
 
 /// What writes.
 pub(super) struct Writer {
@@ -61,6 +63,10 @@ pub(super) struct Writer {
     /// Hashes of client, server and port.
     known: HashSet<u64>,
     clock: Clock,
+    /// Whether it was said that the clock is not believed.
+    is_doubt_said: bool,
+    /// When the store was told last how late it is, and whether the clock was doubted then.
+    time_kept: Option<(Instant, bool)>,
     /// Before this all was forgotten.
     horizon: Option<Timestamp>,
     keep: Option<Duration>,
@@ -82,6 +88,8 @@ impl Writer {
         let next_cleaning = Instant::now();
         Self {
             clock: Clock::default(),
+            is_doubt_said: false,
+            time_kept: None,
             horizon: None,
             keep: options.keep,
             thin_after: options.thin_after,
@@ -193,6 +201,8 @@ impl Writer {
         if self.store.is_none() {
             self.open().await?;
         }
+        // before the store holds anything of a clock that may be wrong
+        self.keep_time().await?;
         let Some(store) = &self.store else { return Ok(()) };
         let damage = store.extend_run_by(&flush.run, batch, &flush.learnt).await?;
         self.runs.insert(flush.run.id);
@@ -204,7 +214,8 @@ impl Writer {
 
     async fn open(&mut self) -> Result<(), StoreError> {
         let store = Store::open_for_daemon(&self.path).await?;
-        self.clock.learn(store.newest().await?, Instant::now());
+        let (kept, newest) = (store.kept_time().await?, store.newest(now()).await?);
+        self.clock.learn(kept, newest, Instant::now());
         self.store = Some(store);
         self.opened = Opened::at(&self.path);
         Ok(())
@@ -217,6 +228,7 @@ impl Writer {
 
     async fn close(&mut self) {
         self.thinning.begin_again();
+        self.time_kept = None;
         if let Some(store) = self.store.take() {
             store.close().await;
         }
@@ -225,12 +237,26 @@ impl Writer {
 
     /// How late it is: what is done to history cannot be undone.
     fn now(&mut self) -> Timestamp {
-        let was_doubted = self.clock.is_doubted();
         let now = self.clock.believed(now(), Instant::now());
-        if self.clock.is_doubted() && !was_doubted {
+        let was_said = std::mem::replace(&mut self.is_doubt_said, self.clock.is_doubted());
+        if self.is_doubt_said && !was_said {
             warn!("the clock is more than a day ahead of what the store holds: for a day nothing is forgotten by it");
         }
         now
+    }
+
+    /// Keeps in the store how late it is believed to be, now and then and where that changes.
+    async fn keep_time(&mut self) -> Result<(), StoreError> {
+        self.now();
+        let is_new = self.time_kept.is_none_or(|(since, was_doubted)| {
+            since.elapsed() >= BETWEEN_TIMES || was_doubted != self.clock.is_doubted()
+        });
+        let (Some(store), true) = (&self.store, is_new) else { return Ok(()) };
+        if let Some(time) = self.clock.kept(Instant::now()) {
+            store.keep_time(time).await?;
+        }
+        self.time_kept = Some((Instant::now(), self.clock.is_doubted()));
+        Ok(())
     }
 
     /// The time before which all is forgotten.
@@ -277,17 +303,16 @@ impl Writer {
         let thin_before = self.thin_after.map(|age| before(now, age));
         let thinned = store.thin_some(&mut self.thinning, thin_before).await;
         let runs: Vec<RunId> = self.runs.iter().copied().collect();
-        let mut is_more_left = false;
+        let mut is_more_left = !matches!(thinned, Ok(Thinned::Done) | Err(_));
+        // said whatever comes of the rest
+        match thinned {
+            Ok(Thinned::Damaged(damage)) => self.note_damage(&damage),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        let Some(store) = &self.store else { return Ok(false) };
         if let Some(horizon) = horizon {
             is_more_left |= store.forget_some(horizon, &runs).await?;
-        }
-        match thinned? {
-            Thinned::Done => {}
-            Thinned::Some => is_more_left = true,
-            Thinned::Damaged(damage) => {
-                self.note_damage(&damage);
-                is_more_left = true;
-            }
         }
         Ok(is_more_left)
     }

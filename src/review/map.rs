@@ -133,19 +133,32 @@ pub(super) fn json(drawn: &Drawn, asking: &Asking) -> Value {
     let map = &drawn.map;
     let mut places: Vec<Option<usize>> = vec![None; map.nodes.len()];
     let (mut nodes, mut edges) = (Vec::new(), Vec::new());
-    let mut enter = |nodes: &mut Vec<Value>, place: usize| {
+    let degrees = degrees(map);
+    let is_new = |places: &[Option<usize>], place: usize| places.get(place).is_some_and(Option::is_none);
+    let enter = |places: &mut [Option<usize>], nodes: &mut Vec<Value>, place: usize| {
         if let (Some(slot @ None), Some(node)) = (places.get_mut(place), map.nodes.get(place)) {
             *slot = Some(nodes.len());
-            nodes.push(node_json(drawn, asking, nodes.len(), node));
+            nodes.push(node_json(drawn, asking, nodes.len(), (node, degrees.get(place).copied().unwrap_or_default())));
         }
         places.get(place).copied().flatten()
     };
-    for edge in lines(map).into_iter().take(MAX_EDGES) {
-        // two more may come with each line
-        if nodes.len() + 2 > MAX_NODES {
+    // whoever was looked for is there, however little he talks
+    for place in
+        (0..map.nodes.len()).filter(|place| map.nodes.get(*place).is_some_and(|it| is_sought(it, &drawn.sought)))
+    {
+        if nodes.len() < MAX_NODES {
+            enter(&mut places, &mut nodes, place);
+        }
+    }
+    for edge in lines(map) {
+        if edges.len() == MAX_EDGES {
             break;
         }
-        let [from, to] = [edge.from, edge.to].map(|place| enter(&mut nodes, place));
+        let new = [edge.from, edge.to].into_iter().filter(|place| is_new(&places, *place)).count();
+        if nodes.len() + new > MAX_NODES {
+            continue;
+        }
+        let [from, to] = [edge.from, edge.to].map(|place| enter(&mut places, &mut nodes, place));
         edges.push(json!({
             "from": from, "to": to, "short": ports(&edge.ports, 3), "ports": ports(&edge.ports, 12),
             "connections": edge.connections, "denied": edge.verdict == Verdict::Denied,
@@ -155,17 +168,36 @@ pub(super) fn json(drawn: &Drawn, asking: &Asking) -> Value {
     }
     // who talks to nobody of these stands there too
     for place in 0..map.nodes.len().min(MAX_NODES.saturating_sub(nodes.len())) {
-        enter(&mut nodes, place);
+        enter(&mut places, &mut nodes, place);
     }
     let left = map.edges.len() - edges.len();
     json!({"nodes": nodes, "edges": edges, "left": left})
 }
 
-fn node_json(drawn: &Drawn, asking: &Asking, id: usize, node: &Node) -> Value {
+/// Of how many each box is called, and how many it calls, on the whole map.
+fn degrees(map: &Map) -> Vec<(usize, usize)> {
+    let mut degrees = vec![(0, 0); map.nodes.len()];
+    for edge in &map.edges {
+        if let Some(from) = degrees.get_mut(edge.from) {
+            from.1 += 1;
+        }
+        if let Some(to) = degrees.get_mut(edge.to) {
+            to.0 += 1;
+        }
+    }
+    degrees
+}
+
+fn node_json(
+    drawn: &Drawn,
+    asking: &Asking,
+    id: usize,
+    (node, (callers, called_by_it)): (&Node, (usize, usize)),
+) -> Value {
     json!({
         "id": id, "name": called(node), "what": shown(&node.what), "tier": tier(node.layer),
         "layer": node.layer.to_string(), "open": node.is_open, "link": node_link(asking, node),
-        "several": node.members.len() > 1, "found": is_sought(node, &drawn.sought),
+        "callers": callers, "calls": called_by_it, "several": node.members.len() > 1, "found": is_sought(node, &drawn.sought),
     })
 }
 

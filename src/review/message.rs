@@ -34,7 +34,7 @@ pub(super) fn message(status: StatusCode, title: &str, text: &str, hint: &str, l
         text: shown(text),
         hint: shown(hint),
         link: link.to_owned(),
-        link_name: "back to the policies",
+        link_name: if link.starts_with("/policy?") { "back to the policy" } else { "back to the policies" },
         refresh: false,
     };
     page(status, &message)

@@ -128,7 +128,9 @@ impl PageError {
                 message(StatusCode::NOT_FOUND, "No such policy", text, "", &home)
             }
             Self::Edit(error) => {
-                message(StatusCode::UNPROCESSABLE_ENTITY, "Not possible", &error.to_string(), "", &home)
+                let policy = asked.asking.query(&[("policy", asked.fields.get("policy"))]);
+                let back = format!("/policy?{policy}#{}", asked.fields.get("rule"));
+                message(StatusCode::UNPROCESSABLE_ENTITY, "Not possible", &error.to_string(), "", &back)
             }
             Self::Proposal(error) => no_proposal(error, &home),
         }

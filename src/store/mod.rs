@@ -3,6 +3,7 @@
 //! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
 
 mod batch;
+mod clock;
 mod codec;
 mod day;
 mod decisions;
@@ -20,6 +21,7 @@ mod thinning;
 mod watch;
 
 pub use batch::Batch;
+pub use clock::KeptTime;
 pub use decisions::{DecisionChange, EntryId, KeptChange, LogEntry, Written as Decided};
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
 pub use links::SeenLink;

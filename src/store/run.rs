@@ -229,13 +229,6 @@ impl Store {
         rows.iter().map(whole).collect()
     }
 
-    /// The time of the last packet that a live capture saw.
-    pub async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT MAX(last_packet) FROM run WHERE kind = 'live'";
-        let newest: Option<i64> = sqlx::query_scalar(sql).fetch_one(&self.pool).await?;
-        Ok(newest.map(Timestamp))
-    }
-
     /// Takes a run back with all that it saw; false where there is none of that id.
     pub async fn remove_run(&self, id: RunId) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM run WHERE id = $1").bind(id.0).execute(&self.pool).await?;

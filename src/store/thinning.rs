@@ -94,7 +94,7 @@ impl Store {
     /// hours are kept.
     pub async fn thinned(&self, site: Option<&str>) -> Result<Option<(Hour, Hour)>, StoreError> {
         let sql = "SELECT MIN(hour), MAX(hour) FROM seen_part
-                   WHERE hours > 1 AND run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)";
+                   WHERE hours > 1 AND +run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)";
         let row = sqlx::query(sql).bind(site).fetch_one(&self.pool).await?;
         let (first, last): (Option<i32>, Option<i32>) = (row.try_get(0)?, row.try_get(1)?);
         Ok(first.zip(last).map(|(first, last)| (Hour(first), Hour(last))))
@@ -119,6 +119,12 @@ async fn begin(
     query.push(" ORDER BY hour LIMIT 1");
     let Some(row) = query.build().fetch_optional(&mut *connection).await? else { return Ok(None) };
     let (run, day) = (RunId(row.try_get("run")?), day::day_of(Hour(row.try_get("hour")?)));
+    // what an earlier version that went on meanwhile left of this day
+    let sql =
+        "INSERT OR IGNORE INTO hidden_batch (run, hour, batch) SELECT DISTINCT run, hour, batch FROM observation_part
+               WHERE run = $1 AND hour >= $2 AND hour < $3 AND batch < 0";
+    let left = sqlx::query(sql).bind(run.0).bind(day.0).bind(day.0 + HOURS);
+    left.execute(&mut *connection).await?;
     let places = places(connection, (run, day)).await?;
     let batch = observations::next_batch(connection, (run, day)).await?;
     let sql = "INSERT INTO hidden_batch (run, hour, batch) VALUES ($1, $2, $3)";
@@ -138,7 +144,7 @@ async fn places(connection: &mut SqliteConnection, (run, day): (RunId, Hour)) ->
 /// Takes some of what does not count out; whether there was any. No day may be on its way.
 async fn take_hidden_out(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     let sql = "DELETE FROM observation_part WHERE rowid IN (
-                   SELECT part.rowid FROM hidden_batch hidden JOIN observation_part part
+                   SELECT part.rowid FROM hidden_batch hidden CROSS JOIN observation_part part
                        ON part.run = hidden.run AND part.hour = hidden.hour AND part.batch = hidden.batch LIMIT $1)";
     let out = sqlx::query(sql).bind(PARTS_OUT_AT_ONCE).execute(&mut *connection).await?.rows_affected();
     // their numbers are free again once nothing has them

@@ -15,7 +15,7 @@ pub struct Undone {
     pub direction: &'static str,
     /// The workloads that the proposal isolates and this policy keeps open.
     pub workloads: BTreeSet<String>,
-    /// One of the connections that stay possible: `from production/web on everything`.
+    /// One of the connections that stay possible, with the outside where that is among them: `from production/web on everything`.
     pub keeps: String,
 }
 
@@ -28,7 +28,7 @@ impl Undone {
         let names: Vec<&str> = self.workloads.iter().take(MAX_NAMED).map(String::as_str).collect();
         let more = self.workloads.len().saturating_sub(MAX_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{} of {}{more} stays open {}", self.direction, names.join(", "), self.keeps)
+        format!("{} of {}{more} stays open, for one {}", self.direction, names.join(", "), self.keeps)
     }
 }
 
@@ -81,7 +81,8 @@ impl<'a> Search<'a> {
         for end in 0..census.ends().len() {
             likes.entry(search.profile(end)).or_insert(end);
         }
-        search.peers = likes.into_values().collect();
+        // addresses come last, and whoever is outside is the example that tells most
+        search.peers = likes.into_values().rev().collect();
         search
     }
 

@@ -100,6 +100,20 @@ fn a_wider_deployed_policy_is_named_with_what_it_keeps_open() {
 }
 
 #[test]
+fn of_what_is_kept_open_the_outside_is_the_example() {
+    let proposal = policies(&[("db", &selecting("db", &format!("ingress: [{}]", from_app("api", 5432))))]);
+    let mut combined = policies(&[("legacy", "{podSelector: {}, ingress: [{}]}")]);
+    combined.policies.extend(proposal.policies.clone());
+    let stage = stage();
+    let (proposed, both) = (stage.evaluator(&proposal), stage.evaluator(&combined));
+    let roster = Roster::new(&stage.cluster);
+    let found = undone(&Census::new(&roster, &Stage::outside(&[&both])), &proposed, &both);
+    assert_eq!(found.len(), 1);
+    assert!(!found[0].keeps.contains("shop/"), "{}", found[0].keeps);
+    assert!(found[0].words().starts_with("ingress of shop/db stays open, for one from "), "{}", found[0].words());
+}
+
+#[test]
 fn least_privilege_measures_one_and_wider_rules_are_named() {
     let seen = [seen(workload("web"), workload("api"), 8080), seen(workload("api"), workload("db"), 5432)];
     let closed = "policyTypes: [Ingress, Egress]";

@@ -17,7 +17,8 @@
 
   // the columns of the tiers; whoever is outside stands before all, where it calls, or behind all
   const columns = { outside: 0, client: 1, edge: 1, application: 2, data: 3, infrastructure: 4 };
-  const COLUMN_PX = 260;
+  const COLUMN_GAP_PX = 110;
+  const LANE_GAP_PX = 30;
   const ROW_PX = 56;
   const ROWS = 22;
   // neighbours that the panel lists of each side
@@ -34,16 +35,16 @@
   const elements = (map) => [
     ...map.nodes.map((node) => ({
       data: {
-        id: `n${node.id}`, label: short(node.name), name: node.name, what: node.what, layer: node.layer, link: node.link, several: node.several,
+        id: `n${node.id}`, label: short(node.name), name: node.name, what: node.what, layer: node.layer, link: node.link, several: node.several, callers: node.callers, calls: node.calls,
         found: node.found, open: node.open, color: tiers[node.tier] ?? tiers.outside, column: columns[node.tier] ?? 0, edge: node.open ? "dashed" : "solid",
       },
     })),
     ...map.edges.map((edge, n) => ({
       data: {
         id: `e${n}`, source: `n${edge.from}`, target: `n${edge.to}`, link: edge.link,
-        width: 1 + Math.min(3, Math.log10(1 + edge.connections) * 0.6),
+        width: 1 + Math.min(3, Math.log10(1 + edge.connections) * 0.6) + (edge.denied ? 1 : 0),
         color: edge.denied ? red : edge.uncertain ? amber : line,
-        style: edge.faint ? "dashed" : "solid", denied: edge.denied,
+        style: edge.faint ? "dashed" : "solid", denied: edge.denied, uncertain: edge.uncertain,
         ports: edge.short,
         words: `${edge.ports}: ${count(edge.connections, "connection", "connections")}${edge.denied ? ", denied by this proposal" : edge.uncertain ? ", uncertain" : ""}`,
       },
@@ -55,6 +56,9 @@
     { selector: "edge", style: { width: "data(width)", "line-color": "data(color)", "line-style": "data(style)", "target-arrow-color": "data(color)", "target-arrow-shape": "triangle", "arrow-scale": 0.9, "curve-style": "bezier", "control-point-step-size": 26, opacity: 0.8 } },
     { selector: "edge.named", style: { label: "data(ports)", "font-size": 10, color: ink, "text-background-color": isDark ? "#191f27" : "#f5f6f8", "text-background-opacity": 0.9, "text-background-padding": "2px", "text-rotation": "autorotate" } },
     { selector: "edge.beside", style: { "curve-style": "unbundled-bezier", "control-point-distances": 70, "control-point-weights": 0.5 } },
+    { selector: "edge.around", style: { "curve-style": "unbundled-bezier", "edge-distances": "node-position", "control-point-distances": "data(bend)", "control-point-weights": 0.5 } },
+    { selector: "edge[?denied]", style: { "target-arrow-shape": "tee", "arrow-scale": 1.2 } },
+    { selector: "edge[?uncertain]", style: { "line-style": "dotted" } },
     { selector: "edge.faint", style: { opacity: 0.35 } },
     { selector: ".away", style: { opacity: 0.12 } },
     { selector: "node[?found]", style: { "background-color": isDark ? "#33260f" : "#fdf3e0" } },
@@ -76,13 +80,43 @@
       const all = cy.nodes().filter((node) => place(node) === column).sort((a, b) => a.position("y") - b.position("y"));
       const lanes = Math.ceil(all.length / ROWS);
       const rows = Math.ceil(all.length / Math.max(1, lanes));
+      // as wide as the longest name: no box covers another
+      const wide = Math.max(0, ...all.map((node) => node.outerWidth())) + LANE_GAP_PX;
       all.forEach((node, n) => {
         const [lane, row] = [Math.floor(n / rows), n % rows];
-        node.position({ x: left + lane * 190, y: (row - (rows - 1) / 2) * ROW_PX * (rows < 6 ? 1.5 : 1) });
+        node.position({ x: left + lane * wide + wide / 2, y: (row - (rows - 1) / 2) * ROW_PX * (rows < 6 ? 1.5 : 1) });
       });
-      if (all.length > 0) left += COLUMN_PX + (lanes - 1) * 190;
+      if (all.length > 0) left += lanes * wide + COLUMN_GAP_PX;
     }
+    around(cy);
     cy.fit(undefined, 28);
+  };
+
+  // A line that would run behind a box, and look as if it ended there, bends around it. Of many lines none is told apart anyway.
+  const around = (cy) => {
+    if (cy.edges().length > 400) return;
+    const boxes = cy.nodes().map((node) => ({ node, at: node.boundingBox({ includeLabels: false }) }));
+    cy.edges().not(".beside").forEach((edge) => {
+      const [from, to] = [edge.source().position(), edge.target().position()];
+      const hits = (bend) => boxes.filter(({ node, at }) => {
+        if (node.same(edge.source()) || node.same(edge.target())) return false;
+        // points of the curve that has its middle so far aside
+        const long = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+        for (let n = 1; n < 20; n += 1) {
+          const part = n / 20;
+          const aside = 2 * part * (1 - part) * bend;
+          const x = from.x + (to.x - from.x) * part - ((to.y - from.y) / long) * aside;
+          const y = from.y + (to.y - from.y) * part + ((to.x - from.x) / long) * aside;
+          if (x > at.x1 - 4 && x < at.x2 + 4 && y > at.y1 - 4 && y < at.y2 + 4) return true;
+        }
+        return false;
+      }).length;
+      const straight = hits(0);
+      if (straight === 0) return;
+      const bends = [40, -40, 80, -80, 130, -130, 190, -190, 260, -260].map((bend) => [hits(bend), bend]);
+      const [least, bend] = bends.reduce((best, it) => (it[0] < best[0] ? it : best));
+      if (least < straight) edge.data("bend", bend).addClass("around");
+    });
   };
 
   // The nearest box in a direction: what is aside counts double, so that a row or a column is followed.
@@ -100,7 +134,12 @@
     return best;
   };
 
-  const go = (element) => element?.data("link") && location.assign(element.data("link"));
+  // where one comes back from there, one is at the same box
+  const go = (element) => {
+    if (!element?.data("link")) return;
+    history.replaceState({ at: element.data("name") }, "");
+    location.assign(element.data("link"));
+  };
 
   // What is chosen, and what becomes of the drawing and of the panel then.
   const chooser = (cy, map) => {
@@ -149,17 +188,19 @@
       if (edges.length > LISTED) part.append(make("p", `and ${edges.length - LISTED} more`));
       return part;
     };
+    // of how many, and how many of them are drawn where that is not all
+    const some = (all, drawn) => (all === drawn ? `${all}` : `${all} (${drawn} drawn)`);
     const node = (target) => {
       const [callers, called] = [target.incomers("edge"), target.outgoers("edge")];
       const { name, what, layer, link, several, open: isOpen } = target.data();
-      look(target.closedNeighborhood(), target, `${name}, ${what}, ${layer}${isOpen ? ", left open" : ""}. Called by ${callers.length}, calls ${called.length}.${several ? " Stands for several." : ""}`);
+      look(target.closedNeighborhood(), target, `${name}, ${what}, ${layer}${isOpen ? ", left open" : ""}. Called by ${some(target.data("callers"), callers.length)}, calls ${some(target.data("calls"), called.length)}.${several ? " Stands for several." : ""}`);
       offer([several ? `Look into ${name}` : `Open ${name}`, link]);
       sides.replaceChildren(side("Called by", callers, "source"), side("Calls", called, "target"));
       sides.hidden = false;
     };
-    const edge = (target) => {
+    const edge = (target, before = "") => {
       const [from, to] = [target.source(), target.target()];
-      look(target.union(target.connectedNodes()), target, `${from.data("name")} → ${to.data("name")}: ${target.data("words")}.`);
+      look(target.union(target.connectedNodes()), target, `${before}${from.data("name")} → ${to.data("name")}: ${target.data("words")}.`);
       offer(["Open this line", target.data("link")], [`Open ${from.data("name")}`, from.data("link")], [`Open ${to.data("name")}`, to.data("link")]);
       sides.hidden = true;
     };
@@ -169,6 +210,7 @@
   const reach = (cy, choose) => {
     let last = null; // the box from which its lines are gone through
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const sideways = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
     const first = () => cy.nodes("[?found]").union(cy.nodes()).sort((a, b) => Number(b.data("found")) - Number(a.data("found")) || a.position("x") - b.position("x") || a.position("y") - b.position("y"))[0];
     const take = (node) => {
       if (!node) return;
@@ -177,9 +219,14 @@
     };
     const step = (by) => {
       const lines = last?.connectedEdges();
-      if (!lines || lines.length === 0) return;
+      if (!last) return;
+      if (lines.length === 0) {
+        tell(`${last.data("name")} has no lines.`);
+        return;
+      }
       const at = lines.toArray().findIndex((it) => it.same(choose.get()));
-      choose.edge(lines[at < 0 ? (by > 0 ? 0 : lines.length - 1) : (at + by + lines.length) % lines.length]);
+      const next = at < 0 ? (by > 0 ? 0 : lines.length - 1) : (at + by + lines.length) % lines.length;
+      choose.edge(lines[next], `Line ${next + 1} of ${lines.length}: `);
     };
     const zoom = (by) => cy.zoom({ level: cy.zoom() * by, renderedPosition: { x: box.clientWidth / 2, y: box.clientHeight / 2 } });
     const back = () => {
@@ -191,7 +238,12 @@
     box.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
       const arrow = arrows[event.key];
-      const act = arrow ? () => take(last ? nearest(cy, last, arrow) : first()) : keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      const on = () => {
+        const next = nearest(cy, last, arrow);
+        if (next) take(next);
+        else tell(`${last.data("name")}: no box further ${sideways[event.key]}.`);
+      };
+      const act = arrow ? () => (last ? on() : take(first())) : keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
       if (!act) return;
       event.preventDefault();
       act();
@@ -202,13 +254,24 @@
     cy.on("tap", "edge", ({ target }) => (target.same(choose.get() ?? cy.collection()) ? go(target) : choose.edge(target)));
     cy.on("tap", (event) => event.target === cy && (last = null, choose.rest()));
     choose.rest();
-    if (cy.nodes("[?found]").length > 0) take(first());
+    const before = cy.nodes().filter((node) => node.data("name") === history.state?.at)[0];
+    if (before) {
+      take(before);
+      box.focus();
+    } else if (cy.nodes("[?found]").length > 0) take(first());
   };
 
   const draw = (map) => {
     box.hidden = byId("map-keys").hidden = false;
     byId("map-still").hidden = true;
-    const cy = cytoscape({ container: box, elements: elements(map), style, minZoom: 0.08, maxZoom: 3, boxSelectionEnabled: false });
+    const cy = cytoscape({ container: box, elements: elements(map), style, minZoom: 0.08, maxZoom: 3, boxSelectionEnabled: false, userZoomingEnabled: false });
+    // the wheel alone scrolls the page, as everywhere
+    box.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const { left, top } = box.getBoundingClientRect();
+      cy.zoom({ level: cy.zoom() * (event.deltaY < 0 ? 1.2 : 0.83), renderedPosition: { x: event.clientX - left, y: event.clientY - top } });
+    }, { passive: false });
     arrange(cy);
     if (map.edges.length <= 40) cy.edges().addClass("named");
     reach(cy, chooser(cy, map));

@@ -5,6 +5,7 @@ use crate::render::page::filters;
 use super::{Figures, FindingRow, Frame, Line, count, shown};
 use crate::{
     proposal::{RolloutStep, full_name},
+    render::Level,
     review::{export::Plan, view::View},
 };
 
@@ -26,6 +27,9 @@ pub(in crate::review) struct ExportPage {
     steps: Vec<StepView>,
     left: Vec<(String, String)>,
 }
+
+/// Names in one line.
+const MAX_NAMES: usize = 8;
 
 struct StepView {
     names: String,
@@ -55,6 +59,18 @@ impl ExportPage {
                 plan.replaced.join(", ")
             );
             notes.push(Line::new("doubt", text));
+        }
+        let cautions = crate::render::cautions(&view.decided, &view.facts, MAX_NAMES);
+        let stops = cautions.iter().filter(|caution| caution.level == Level::Stop);
+        notes.extend(stops.flat_map(Line::of_caution));
+        let alone = &view.facts.replay;
+        if plan.left.is_empty() && (alone.denied, alone.uncertain) != (plan.replay.denied, plan.replay.uncertain) {
+            let text = format!(
+                "Without what is deployed besides: {} denied, {} uncertain. That is what REVIEW.md and report.html tell, for what \
+                 is deployed may go.",
+                alone.denied, alone.uncertain
+            );
+            notes.push(Line::new(if alone.denied > plan.replay.denied { "bad" } else { "doubt" }, text));
         }
         notes.extend(stale(plan));
         let written = format!(

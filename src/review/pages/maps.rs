@@ -80,7 +80,10 @@ impl MapPage {
 fn sentence(drawn: &Drawn) -> String {
     let what = if drawn.area.is_all() { "Who calls whom" } else { "Who calls whom here, and whom it talks to around" };
     let summary = drawn.map.summary();
-    format!("{what}, in columns by tier: {}. What this proposal denies is red.", summary.trim_end_matches('.'))
+    format!(
+        "{what}, in columns by tier: {}. What this proposal denies is red, what is uncertain amber.",
+        summary.trim_end_matches('.')
+    )
 }
 
 fn levels(asking: &Asking, fold: Option<Fold>) -> Vec<(String, String, bool)> {

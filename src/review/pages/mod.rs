@@ -35,18 +35,37 @@ use super::{
 };
 use crate::{
     policy::{Finding, Simulation},
-    render::{self, page::grouped},
+    render::{self, Caution, Level, page::grouped},
 };
 
 /// A line with what it means for the reader.
 pub(super) struct Line {
     pub class: &'static str,
+    /// The same as a word, for who sees no colours; empty where the text says it.
+    pub word: &'static str,
     pub text: String,
 }
 
 impl Line {
     pub fn new(class: &'static str, text: impl AsRef<str>) -> Self {
-        Self { class, text: shown(text.as_ref()) }
+        Self { class, word: "", text: shown(text.as_ref()) }
+    }
+
+    /// Of a caution, a line for each of its first places.
+    pub fn of_caution(caution: &Caution) -> Vec<Self> {
+        /// Places that are written out.
+        const MAX_PLACES: usize = 6;
+        let Caution { level, what, why } = caution;
+        let (class, word) = match level {
+            Level::Stop => ("bad", level.word()),
+            Level::Look => ("doubt", level.word()),
+            Level::Note | Level::Good => ("", ""),
+        };
+        let colon = if what.ends_with('?') { "" } else { ":" };
+        let line = |why: &str| Self { word, ..Self::new(class, format!("{what}{colon} {why}")) };
+        let more = why.len().saturating_sub(MAX_PLACES);
+        let rest = (more > 0).then(|| line(&format!("and {more} more.")));
+        why.iter().take(MAX_PLACES).map(|it| line(it)).chain(rest).collect()
     }
 }
 

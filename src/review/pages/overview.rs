@@ -127,8 +127,6 @@ fn sentence(view: &View) -> String {
 const MAX_NAMESPACES: usize = 6;
 /// Names in one line.
 const MAX_NAMES: usize = 4;
-/// Places of one caution that are written out.
-const MAX_PLACES: usize = 6;
 
 /// How well the workloads of a namespace were watched, with the first names alone.
 fn watched(namespace: &str, seen: &render::Seen) -> String {
@@ -160,20 +158,11 @@ fn facts(view: &View) -> Vec<Line> {
         let more = count(all.len() - MAX_NAMESPACES, "more namespace", "more namespaces");
         lines.push(Line::new("", format!("{more}: choose fewer to see what captures could see of each.")));
     }
-    for caution in render::cautions(&view.decided, facts, MAX_NAMES) {
-        let class = match caution.level {
-            Level::Stop => "bad",
-            Level::Look => "doubt",
-            Level::Note | Level::Good => "",
-        };
-        let colon = if caution.what.ends_with('?') { "" } else { ":" };
-        for why in caution.why.iter().take(MAX_PLACES) {
-            lines.push(Line::new(class, format!("{}{colon} {why}", caution.what)));
-        }
-        if let Some(more @ 1..) = caution.why.len().checked_sub(MAX_PLACES) {
-            lines.push(Line::new(class, format!("{}{colon} and {more} more.", caution.what)));
-        }
-    }
+    let (stops, others): (Vec<_>, Vec<_>) =
+        render::cautions(&view.decided, facts, MAX_NAMES).into_iter().partition(|caution| caution.level == Level::Stop);
+    // what stands against it comes before what is good to know
+    lines.splice(0..0, stops.iter().flat_map(Line::of_caution));
+    lines.extend(others.iter().flat_map(Line::of_caution));
     for idle in &facts.idle {
         lines.push(Line::new("doubt", format!("{}: {}: not in force in this proposal.", idle.policy, idle.what)));
     }
