@@ -1,5 +1,7 @@
 //! What is done to keep a long history small, and what it costs.
 
+use std::time::Duration;
+
 use super::*;
 
 fn in_hour(hour: i32, ports: std::ops::Range<u16>) -> Observation {
@@ -216,4 +218,45 @@ async fn a_flush_beside_a_long_history() {
         println!("{days} days, {parts} parts: a flush {flush:?}, nothing to forget {:?}", begun.elapsed());
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_time_that_is_kept_is_there_again_and_what_is_later_than_the_clock_is_not_believed() {
+    let store = Store::in_memory().await.unwrap();
+    assert_eq!(store.kept_time().await.unwrap(), None);
+    let doubted = Some((Timestamp(9_000), Duration::from_secs(7)));
+    for time in [KeptTime { believed: Timestamp(5), doubted }, KeptTime { believed: Timestamp(6), doubted: None }] {
+        store.keep_time(time).await.unwrap();
+        assert_eq!(store.kept_time().await.unwrap(), Some(time));
+    }
+    for (id, last) in [(5, 100), (6, 900)] {
+        let run = Run { first_packet: Some(Timestamp(1)), last_packet: Some(Timestamp(last)), ..live(id) };
+        store.extend_run(&run, &[in_hour(0, 1..2)], &Learnt::default()).await.unwrap();
+    }
+    assert_eq!(store.newest(Timestamp(500)).await.unwrap(), Some(Timestamp(100)));
+    assert_eq!(store.newest(Timestamp(50)).await.unwrap(), None);
+}
+
+/// A daemon of the version before began days under numbers below 0, and may go on beside this one.
+#[tokio::test]
+async fn a_day_that_an_earlier_version_left_half_done_never_counts() {
+    let store = Store::in_memory().await.unwrap();
+    extend(&store, &[in_hour(DAY, 1..5)]).await;
+    extend(&store, &[in_hour(DAY + 1, 5..9)]).await;
+    let sql = "INSERT INTO observation_part SELECT * FROM observation_part WHERE hour = 480000";
+    let columns = "SELECT name FROM pragma_table_info('observation_part')";
+    let names: Vec<String> = sqlx::query_scalar(columns).fetch_all(&store.pool).await.unwrap();
+    let picked: Vec<String> =
+        names.iter().map(|name| if name == "batch" { "-1".to_owned() } else { name.clone() }).collect();
+    let sql = sql.replace("SELECT *", &format!("SELECT {}", picked.join(", ")));
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&store.pool).await.unwrap();
+    let count = async || {
+        let mut count = 0;
+        store.observations(&Filter::default(), |_, row| count += row.traces.total()).await.unwrap();
+        count
+    };
+    assert_eq!(count().await, 8);
+    assert_eq!(thin(&store, Some(DAY + 24)).await, []);
+    assert_eq!(count().await, 8);
+    assert_eq!(numbers(&store, "SELECT COUNT(*) FROM observation_part WHERE batch < 0").await, [0]);
 }
