@@ -302,19 +302,17 @@ impl Writer {
         let Some(store) = &self.store else { return Ok(false) };
         let thin_before = self.thin_after.map(|age| before(now, age));
         let thinned = store.thin_some(&mut self.thinning, thin_before).await;
+        // whatever becomes of days, what is too old goes
         let runs: Vec<RunId> = self.runs.iter().copied().collect();
-        let mut is_more_left = !matches!(thinned, Ok(Thinned::Done) | Err(_));
-        // said whatever comes of the rest
-        match thinned {
-            Ok(Thinned::Damaged(damage)) => self.note_damage(&damage),
-            Err(error) => return Err(error),
-            Ok(_) => {}
+        let forgotten = match horizon {
+            Some(horizon) => store.forget_some(horizon, &runs).await,
+            None => Ok(false),
+        };
+        if let Ok(Thinned::Damaged(damage)) = &thinned {
+            self.note_damage(damage);
         }
-        let Some(store) = &self.store else { return Ok(false) };
-        if let Some(horizon) = horizon {
-            is_more_left |= store.forget_some(horizon, &runs).await?;
-        }
-        Ok(is_more_left)
+        let is_thinned = thinned? == Thinned::Done;
+        Ok(forgotten? || !is_thinned)
     }
 
     /// Says once that hours cannot be read.
