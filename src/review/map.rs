@@ -128,77 +128,84 @@ pub(super) fn ports(ports: &PortCounts, most: usize) -> String {
     if more > 0 { format!("{} and {more} more", all.join(", ")) } else { all.join(", ") }
 }
 
-/// As the script takes it.
+/// As the script takes it: whoever was looked for, the lines that matter most with their ends, and whoever else has room.
 pub(super) fn json(drawn: &Drawn, asking: &Asking) -> Value {
     let map = &drawn.map;
-    let mut places: Vec<Option<usize>> = vec![None; map.nodes.len()];
-    let (mut nodes, mut edges) = (Vec::new(), Vec::new());
-    let degrees = degrees(map);
-    let is_new = |places: &[Option<usize>], place: usize| places.get(place).is_some_and(Option::is_none);
-    let enter = |places: &mut [Option<usize>], nodes: &mut Vec<Value>, place: usize| {
-        if let (Some(slot @ None), Some(node)) = (places.get_mut(place), map.nodes.get(place)) {
-            *slot = Some(nodes.len());
-            nodes.push(node_json(drawn, asking, nodes.len(), (node, degrees.get(place).copied().unwrap_or_default())));
-        }
-        places.get(place).copied().flatten()
-    };
-    // whoever was looked for is there, however little he talks
-    for place in
-        (0..map.nodes.len()).filter(|place| map.nodes.get(*place).is_some_and(|it| is_sought(it, &drawn.sought)))
-    {
-        if nodes.len() < MAX_NODES {
-            enter(&mut places, &mut nodes, place);
+    let mut script =
+        Script { drawn, asking, degrees: degrees(map), places: vec![None; map.nodes.len()], nodes: Vec::new() };
+    for (place, _) in map.nodes.iter().enumerate().filter(|(_, node)| is_sought(node, &drawn.sought)) {
+        script.enter(place);
+    }
+    let mut edges = Vec::new();
+    for edge in lines(map) {
+        // one that has no room leaves it to such as have their ends there already
+        if edges.len() < MAX_EDGES && script.has_room(edge) {
+            let [from, to] = [edge.from, edge.to].map(|place| script.enter(place));
+            edges.push(script.line(edge, (from, to)));
         }
     }
-    for edge in lines(map) {
-        if edges.len() == MAX_EDGES {
-            break;
+    for place in 0..map.nodes.len() {
+        script.enter(place);
+    }
+    let left = map.edges.len() - edges.len();
+    json!({"nodes": script.nodes, "edges": edges, "left": left})
+}
+
+/// What the script gets, of boxes as they come.
+struct Script<'a> {
+    drawn: &'a Drawn,
+    asking: &'a Asking,
+    degrees: Vec<(usize, usize)>,
+    /// Of each box of the map the number that the script knows it by.
+    places: Vec<Option<usize>>,
+    nodes: Vec<Value>,
+}
+
+impl Script<'_> {
+    /// The number of a box, which is one more where there is room; none where there is not.
+    fn enter(&mut self, place: usize) -> Option<usize> {
+        let (slot, node) = (self.places.get_mut(place)?, self.drawn.map.nodes.get(place)?);
+        if slot.is_none() && self.nodes.len() < MAX_NODES {
+            let id = *slot.insert(self.nodes.len());
+            let (callers, calls) = self.degrees.get(place).copied().unwrap_or_default();
+            self.nodes.push(json!({
+                "id": id, "name": called(node), "what": shown(&node.what), "tier": tier(node.layer),
+                "layer": node.layer.to_string(), "open": node.is_open, "link": node_link(self.asking, node),
+                "callers": callers, "calls": calls, "several": node.members.len() > 1,
+                "found": is_sought(node, &self.drawn.sought),
+            }));
         }
-        let new = [edge.from, edge.to].into_iter().filter(|place| is_new(&places, *place)).count();
-        if nodes.len() + new > MAX_NODES {
-            continue;
-        }
-        let [from, to] = [edge.from, edge.to].map(|place| enter(&mut places, &mut nodes, place));
-        edges.push(json!({
+        *slot
+    }
+
+    /// Whether both ends of a line are there, or may come.
+    fn has_room(&self, edge: &Edge) -> bool {
+        let is_new = |place: &usize| self.places.get(*place).is_some_and(Option::is_none);
+        self.nodes.len() + [edge.from, edge.to].iter().filter(|place| is_new(place)).count() <= MAX_NODES
+    }
+
+    fn line(&self, edge: &Edge, (from, to): (Option<usize>, Option<usize>)) -> Value {
+        json!({
             "from": from, "to": to, "short": ports(&edge.ports, 3), "ports": ports(&edge.ports, 12),
             "connections": edge.connections, "denied": edge.verdict == Verdict::Denied,
             "uncertain": edge.verdict == Verdict::Uncertain, "faint": edge.sight != Sight::Plain,
-            "link": edge_link(asking, map, edge),
-        }));
+            "link": edge_link(self.asking, &self.drawn.map, edge),
+        })
     }
-    // who talks to nobody of these stands there too
-    for place in 0..map.nodes.len().min(MAX_NODES.saturating_sub(nodes.len())) {
-        enter(&mut places, &mut nodes, place);
-    }
-    let left = map.edges.len() - edges.len();
-    json!({"nodes": nodes, "edges": edges, "left": left})
 }
 
 /// Of how many each box is called, and how many it calls, on the whole map.
 fn degrees(map: &Map) -> Vec<(usize, usize)> {
     let mut degrees = vec![(0, 0); map.nodes.len()];
     for edge in &map.edges {
-        if let Some(from) = degrees.get_mut(edge.from) {
-            from.1 += 1;
+        if let Some((_, calls)) = degrees.get_mut(edge.from) {
+            *calls += 1;
         }
-        if let Some(to) = degrees.get_mut(edge.to) {
-            to.0 += 1;
+        if let Some((callers, _)) = degrees.get_mut(edge.to) {
+            *callers += 1;
         }
     }
     degrees
-}
-
-fn node_json(
-    drawn: &Drawn,
-    asking: &Asking,
-    id: usize,
-    (node, (callers, called_by_it)): (&Node, (usize, usize)),
-) -> Value {
-    json!({
-        "id": id, "name": called(node), "what": shown(&node.what), "tier": tier(node.layer),
-        "layer": node.layer.to_string(), "open": node.is_open, "link": node_link(asking, node),
-        "callers": callers, "calls": called_by_it, "several": node.members.len() > 1, "found": is_sought(node, &drawn.sought),
-    })
 }
 
 fn tier(layer: Layer) -> &'static str {
