@@ -96,6 +96,10 @@ fn the_map_is_gone_through_by_keyboard_and_says_where_one_is() {
     assert!(answer["inside"].as_str().unwrap().starts_with("production/cache"), "{answer}");
     assert_eq!(answer["end"], "/endpoint production/cache");
     assert_eq!(answer["links"][0], "/endpoint");
+    assert!(answer["edge"].as_str().unwrap().contains("no box further left"), "{answer}");
+    assert!(answer["drawing"]["boxes"].as_u64().unwrap() > 5, "{answer}");
+    assert_eq!((&answer["drawing"]["covered"], &answer["wide"]), (&json!([]), &json!([])));
+    assert_eq!(answer["scrolled"], true, "the wheel alone is the page's");
     assert!(answer["links"].as_array().unwrap().contains(&json!("/dependency")), "{answer}");
     assert!(answer["moved"].as_str().unwrap() != answer["found"] && answer["focus"] == "map", "{answer}");
 }

@@ -309,6 +309,13 @@ fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approve
         rollout.contains("staying until all of their namespace is approved\n\n- production/backend-tier\n"),
         "{rollout}"
     );
+    let page = review.get("/").body;
+    assert!(page.contains("<span class=\"chip bad\">Stop</span> Kept open by what is deployed"), "{page}");
+    let page = review.get("/export").body;
+    assert!(
+        page.contains("<strong>Stop.</strong> Kept open by what is deployed: by production/backend-tier"),
+        "{page}"
+    );
     let kept = "- production/backend-tier: ingress of production/db stays open, for one from ";
     assert!(rollout.contains(kept), "{rollout}");
     review.approve_all();

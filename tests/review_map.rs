@@ -4,7 +4,10 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{Flowmap, review::Review};
+use serde_json::Value;
 
 #[test]
 fn links_lead_from_a_namespace_by_its_tiers_to_a_workload_and_its_policy() {
@@ -48,4 +51,38 @@ fn a_search_finds_who_is_within_a_box() {
     assert!(review.get("/map?q=nobody").body.contains("Nobody on this map"));
     // what is no part of a map is all of it
     assert_eq!(review.get("/map?at=a/b/c").status, 200);
+}
+
+/// More workloads than are drawn at once: what is drawn is told with the figures of all of it.
+#[test]
+fn of_a_map_that_is_too_large_every_line_between_drawn_boxes_is_there_and_figures_are_of_all() {
+    const DRAWN: usize = 600;
+    let flowmap = common::review::large(700, 2_500);
+    let review = Review::start_unscoped(&flowmap, &["-n", "shop"]);
+    let page = Review::until(|| review.get("/map?asked=yes&ns=shop&by=workload"), |page| page.status == 200);
+    assert!(
+        page.body.contains("Too many to be drawn at once") && !page.body.contains("map-drawn"),
+        "{}",
+        page.body.len()
+    );
+    let map = review.get("/map.json?asked=yes&ns=shop&by=workload&q=shop/w699").body;
+    let map: Value = serde_json::from_str(&map).expect("JSON");
+    let nodes = map["nodes"].as_array().expect("boxes");
+    assert_eq!(nodes.len(), DRAWN);
+    let name = |party: &Value| match party["kind"].as_str() {
+        Some("workload") => party["name"].as_str().unwrap_or_default().to_owned(),
+        _ => "outside".to_owned(),
+    };
+    let flows = flowmap.json(&["flows"]);
+    let pairs: BTreeSet<(String, String)> =
+        flows.as_array().expect("flows").iter().map(|it| (name(&it["client"]), name(&it["server"]))).collect();
+    let drawn: BTreeSet<&str> = nodes.iter().map(|node| node["name"].as_str().unwrap_or_default()).collect();
+    let is_drawn = |(from, to): &&(String, String)| drawn.contains(from.as_str()) && drawn.contains(to.as_str());
+    let edges = map["edges"].as_array().expect("lines").len();
+    assert_eq!(edges, pairs.iter().filter(is_drawn).count());
+    assert_eq!(map["left"], pairs.len() - edges);
+    let sought = nodes.iter().find(|node| node["name"] == "shop/w699").expect("whoever was looked for is drawn");
+    assert_eq!(sought["found"], true);
+    assert_eq!(sought["calls"], pairs.iter().filter(|(from, _)| from == "shop/w699").count());
+    assert_eq!(sought["callers"], pairs.iter().filter(|(_, to)| to == "shop/w699").count());
 }

@@ -188,6 +188,16 @@ mod tests {
     }
 
     #[test]
+    fn figures_of_an_earlier_version_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("flowmap.db");
+        let lock = Lock::take(&store).unwrap();
+        let figures = Figures { pid: 4711, ..Figures::default() };
+        lock.file.write_all_at(serde_json::to_string(&figures).unwrap().as_bytes(), 0).unwrap();
+        assert_eq!(running(&store), Some(figures));
+    }
+
+    #[test]
     fn figures_are_read_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("flowmap.db");

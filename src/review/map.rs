@@ -56,6 +56,11 @@ impl Drawn {
     }
 }
 
+/// Whether all of a map can be drawn.
+pub(super) fn is_drawable(map: &Map) -> bool {
+    map.nodes.len() <= MAX_NODES && map.edges.len() <= MAX_EDGES
+}
+
 /// The words of a search.
 pub(super) fn sought(fields: &Fields) -> Vec<String> {
     fields.get("q").to_lowercase().split_whitespace().map(str::to_owned).collect()

@@ -39,5 +39,29 @@ await visit(async ({ open, args: [address] }) => {
   await page.locator("#map-sides button").first().click();
   answer.moved = await word();
   answer.focus = await page.evaluate(() => document.activeElement.id);
+  // what is at an edge says so
+  answer.edge = await press("ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft");
+  // no box covers another, no line runs behind one
+  const drawing = () => page.evaluate(() => {
+    const cy = document.getElementById("map")._cyreg.cy;
+    const boxes = cy.nodes().map((node) => ({ node, at: node.boundingBox({ includeLabels: false }) }));
+    const meet = (a, b) => a.x1 < b.x2 && b.x1 < a.x2 && a.y1 < b.y2 && b.y1 < a.y2;
+    const covered = boxes.flatMap((a, n) => boxes.slice(n + 1).filter((b) => meet(a.at, b.at)).map((b) => `${a.node.data("name")} ${b.node.data("name")}`));
+    return { boxes: boxes.length, covered, straight: cy.edges().length - cy.edges(".around, .beside").length };
+  });
+  answer.drawing = await drawing();
+  answer.scrolled = await page.evaluate(() => {
+    const wheel = new WheelEvent("wheel", { deltaY: 100, bubbles: true, cancelable: true });
+    document.getElementById("map").dispatchEvent(wheel);
+    return !wheel.defaultPrevented;
+  });
+  answer.wide = [];
+  for (const width of [800, 400, 320]) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const path of ["/", "/map", "/dependencies", "/export", "/endpoint?name=production%2Fdb"]) {
+      await page.goto(home + path);
+      if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) answer.wide.push(`${path} ${width}`);
+    }
+  }
   return answer;
 });

@@ -7,7 +7,7 @@ use crate::{
     review::{
         asking::Asking,
         fields::Fields,
-        map::{Drawn, FOLDS, called, edge_link, is_sought, lines, name, node_link, place, ports, sought},
+        map::{Drawn, FOLDS, called, edge_link, is_drawable, is_sought, lines, name, node_link, place, ports, sought},
         view::View,
     },
 };
@@ -24,7 +24,8 @@ pub(in crate::review) struct MapPage {
     /// What asks for the same again.
     same: Vec<(&'static str, String)>,
     source: String,
-    svg: String,
+    /// None where it would be too large to be looked at.
+    svg: Option<String>,
     sought: String,
     /// Who was looked for: words, address, and the address on the map.
     found: Vec<(String, String, String)>,
@@ -65,7 +66,7 @@ impl MapPage {
             levels: levels(asking, drawn.fold),
             crumbs: crumbs(asking, &drawn.area),
             source: asking.query(&asks),
-            svg: graph::svg(map, &graph::layout(map), &options),
+            svg: is_drawable(map).then(|| graph::svg(map, &graph::layout(map), &options)),
             sought: shown(fields.get("q")),
             found,
             found_word,
