@@ -71,6 +71,29 @@ fn a_prefix_that_is_proposed_already_changes_nothing() {
     assert_eq!(back.status, 422, "{}", back.body);
 }
 
+#[test]
+fn what_was_mistyped_comes_back_beside_its_rule() {
+    let flowmap = common::review::outside();
+    let review = Review::start_unscoped(&flowmap, &["--author", "Ann"]);
+    let ask = |cidr: &str| {
+        let at = "&asked=yes&ns=shop&isolate=yes";
+        review.edit_at("shop/web.yaml#web", at, "egress", "203.0.113.7", "prefix", &[("cidr", cidr)])
+    };
+    let mistyped = ask("203.0.113.0/24\"><script>");
+    assert_eq!(mistyped.status, 422);
+    let body = &mistyped.body;
+    assert_eq!(body.matches("<details class=\"edit\" open>").count(), 1, "{body}");
+    let value = "value=\"203.0.113.0/24&#34;&#62;&#60;script&#62;\" aria-invalid=\"true\"";
+    assert_eq!(body.matches(value).count(), 1, "{body}");
+    assert!(body.contains("role=\"alert\"") && body.contains("is no prefix such as 203.0.113.0/24"), "{body}");
+    // beside the addresses: the same page, which mends it
+    assert!(ask("198.51.100.0/24").body.contains("does not hold 203.0.113.7"));
+    assert_eq!(ask("203.0.113.0/24").status, 200);
+    // a rule that is not there (any more) has no place on the page
+    let gone = review.get("/edit?asked=yes&ns=shop&isolate=yes&policy=shop%2Fweb.yaml%23web&rule=0&op=prefix&cidr=x");
+    assert!(gone.status == 422 && gone.body.contains("no such rule"), "{}", gone.body);
+}
+
 /// Whatever steps come after one another: the later one counts, and the other is gone.
 #[test]
 fn of_removed_and_added_the_later_counts() {

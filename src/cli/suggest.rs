@@ -58,7 +58,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             }
             known.keep(store, (&args.out_dir, &found), decisions, (common::now(), &BTreeSet::new())).await?;
         }
-        let page = asked.page(&proposal, &decided, &facts)?.document()?;
+        let page = asked.page(&proposal, &decided, &facts).document()?;
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
     }

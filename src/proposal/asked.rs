@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{Coverage, Dependency, WorkloadRef},
-    policy::{PolicySet, Simulation, Strictness},
+    policy::{PolicySet, Simulation},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
     render::{self, Decisions, Facts, Policies, Written},
     store::Run,
@@ -153,14 +153,12 @@ impl Asked<'_> {
     #[must_use]
     pub fn facts_of_one(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
         let Self { site, dependencies, namespaces, coverage, .. } = *self;
-        let about = About { runs, site, dependencies, namespaces, coverage };
+        let about = About { runs, site, dependencies, namespaces, coverage, deployed: self.judge.deployed() };
         let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
         let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
         let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
-        // one that cannot be read is told where the page is made
-        let deployed = PolicySet::from_objects(&site.cluster().policies, Strictness::Lenient).unwrap_or_default();
-        let undone = self.judge.undone(&proposal.set, &deployed);
-        Facts { undone, decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
+        let (undone, on_top) = (self.judge.undone(&proposal.set), self.judge.replay_on_top(&proposal.set));
+        Facts { on_top, undone, decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them: that one is told with

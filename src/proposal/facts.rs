@@ -7,7 +7,7 @@ use crate::{
     inventory,
     map::{self, Learning},
     model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, Span, WorkloadRef},
-    policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation, Strictness},
+    policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
     recommend,
     render::{Blocked, Decisions, Facts, RunLoss, Sheet, is_own},
     store::Run,
@@ -20,6 +20,8 @@ pub struct About<'a> {
     pub dependencies: &'a [Dependency],
     pub namespaces: &'a BTreeSet<String>,
     pub coverage: &'a Coverage,
+    /// What is deployed at the site.
+    pub deployed: &'a PolicySet,
 }
 
 /// The dependencies that have an end in some namespaces.
@@ -55,8 +57,9 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         plugin: inventory::network_plugin(cluster),
         hidden: map::hidden(&all, cluster),
         replay,
+        on_top: None,
         missed_runs: recommend::missed_runs(cluster, span, about.namespaces),
-        blocked: blocked(&all, cluster),
+        blocked: blocked(&all, cluster, about.deployed),
         deployed,
         said: Vec::new(),
         undone: Vec::new(),
@@ -105,12 +108,11 @@ fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) 
 }
 
 /// Attempts without an answer that deployed policies deny: they would have been answered, maybe.
-fn blocked(dependencies: &[Dependency], cluster: &Cluster) -> Vec<Blocked> {
-    let Ok(set) = PolicySet::from_objects(&cluster.policies, Strictness::Lenient) else { return Vec::new() };
+fn blocked(dependencies: &[Dependency], cluster: &Cluster, set: &PolicySet) -> Vec<Blocked> {
     if set.policies.is_empty() {
         return Vec::new();
     }
-    let evaluator = Evaluator::new(&set, &cluster.namespaces, Options::default());
+    let evaluator = Evaluator::new(set, &cluster.namespaces, Options::default());
     let mut pods: BTreeMap<&WorkloadRef, &Pod> = BTreeMap::new();
     for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
         pods.entry(&pod.workload).or_insert(pod);

@@ -15,6 +15,7 @@ pub struct Judge<'a> {
     namespaces: &'a BTreeSet<String>,
     roster: Roster<'a>,
     past: Past<'a>,
+    deployed: PolicySet,
 }
 
 /// How much policies leave open.
@@ -31,7 +32,19 @@ impl<'a> Judge<'a> {
     pub fn new(site: &'a Site, dependencies: &'a [Dependency], namespaces: &'a BTreeSet<String>) -> Self {
         let roster = Roster::new(site.cluster());
         let past = Past::new(concerned(dependencies, namespaces), &roster);
-        Self { site, namespaces, roster, past }
+        let deployed = PolicySet::lenient(&site.cluster().policies);
+        Self { site, namespaces, roster, past, deployed }
+    }
+
+    /// What the inventory says is deployed at the site.
+    pub fn deployed(&self) -> &PolicySet {
+        &self.deployed
+    }
+
+    /// Holds what was seen against policies on top of what is deployed; nothing where nothing is.
+    pub fn replay_on_top(&self, set: &PolicySet) -> Option<Simulation> {
+        let is_alone = self.deployed.policies.is_empty();
+        (!is_alone).then(|| self.replay(&on_top(set, &self.deployed)))
     }
 
     /// Holds what was seen of the namespaces against policies.
@@ -55,11 +68,11 @@ impl<'a> Judge<'a> {
     }
 
     /// What of a proposal deployed policies keep open.
-    pub fn undone(&self, proposed: &PolicySet, deployed: &PolicySet) -> Vec<Undone> {
-        if deployed.policies.is_empty() {
+    pub fn undone(&self, proposed: &PolicySet) -> Vec<Undone> {
+        if self.deployed.policies.is_empty() {
             return Vec::new();
         }
-        let after = on_top(proposed, deployed);
+        let after = on_top(proposed, &self.deployed);
         let [proposed, after] = [proposed, &after].map(|set| self.evaluator(set));
         let outside = Outside::new(&[&after], self.site.cluster(), &self.site.directory.pod_ranges());
         policy::undone(&Census::new(&self.roster, &outside), &proposed, &after)

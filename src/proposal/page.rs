@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Asked, Proposal, ProposalError, Site, facts::concerned};
+use super::{Asked, Proposal, Site, facts::concerned};
 use crate::{
     graph::{self, Judged, Verdict},
     map::learning_curve,
     model::{Contacts, Dependency, Party, WorkloadRef},
-    policy::{Census, Evaluator, NetworkPolicy, Options, Outside, PolicySet, Roster, Sight, Simulation, Strictness},
+    policy::{Census, Evaluator, NetworkPolicy, Options, Outside, PolicySet, Roster, Sight, Simulation},
     recommend::Recommendation,
     render::{
         Facts,
@@ -74,12 +74,13 @@ pub fn on_top(proposed: &PolicySet, deployed: &PolicySet) -> PolicySet {
 
 impl Asked<'_> {
     /// What the page says of a proposal, as its decisions leave it.
-    pub fn page(&self, proposal: &Proposal, decided: &Recommendation, facts: &Facts) -> Result<Report, ProposalError> {
+    #[must_use]
+    pub fn page(&self, proposal: &Proposal, decided: &Recommendation, facts: &Facts) -> Report {
         let cluster = self.site.cluster();
-        let deployed = PolicySet::from_objects(&cluster.policies, Strictness::Lenient)?;
-        let after = on_top(&proposal.set, &deployed);
+        let deployed = self.judge.deployed();
+        let after = on_top(&proposal.set, deployed);
         let [before, after] =
-            [&deployed, &after].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
+            [deployed, &after].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
         let roster = Roster::new(cluster);
         let outside = Outside::new(&[&after, &before], cluster, &self.site.directory.pod_ranges());
         let census = Census::new(&roster, &outside);
@@ -102,6 +103,6 @@ impl Asked<'_> {
             ways: &ways,
             curve: learning_curve(all.iter().copied()),
         };
-        Ok(Report::new(&material))
+        Report::new(&material)
     }
 }

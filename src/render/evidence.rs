@@ -25,6 +25,7 @@ pub fn evidence(
         "coverage": seen(recommendation, facts),
         "files": files,
         "replay": facts.replay,
+        "replay_on_top_of_deployed": facts.on_top,
         "granularities": facts.granularities,
         "missed_runs": facts.missed_runs.iter().map(|missed| json!({
             "job": missed.job, "schedule": missed.schedule, "why": missed.why,

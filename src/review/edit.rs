@@ -38,6 +38,13 @@ pub(super) enum EditError {
     Proposal(#[from] ProposalError),
 }
 
+impl EditError {
+    /// Whether the rule is there, and what was asked of it is what cannot be.
+    pub fn is_of_rule(&self) -> bool {
+        matches!(self, Self::NoPrefix(_) | Self::Beside(..) | Self::NotWidened(_) | Self::Nothing)
+    }
+}
+
 /// What a person chose to do.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Choice {

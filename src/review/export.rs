@@ -45,7 +45,9 @@ pub(super) struct Plan<'v> {
     /// Not approved, or not as they are now.
     pub left: Vec<&'v Sheet>,
     pub steps: Vec<RolloutStep>,
-    /// The approved policies, on top of what is deployed, held against the past.
+    /// The approved policies by themselves, held against the past.
+    pub alone: Simulation,
+    /// The same on top of what is deployed.
     pub replay: Simulation,
     /// Policies that are there before, and are replaced.
     pub replaced: Vec<String>,
@@ -69,7 +71,7 @@ impl<'v> Plan<'v> {
         let past = view.judge()?;
         let judge = |set: &PolicySet| past.replay(&on_top(set, &view.deployed));
         let steps = proposal::rollout(&approved, &set, view.site()?.cluster(), &view.facts, &judge);
-        let replay = judge(&set);
+        let (alone, replay) = (past.replay(&set), judge(&set));
         let there: BTreeSet<String> = view.deployed.policies.iter().map(NetworkPolicy::full_name).collect();
         let replaced = names.intersection(&there).cloned().collect();
         let of_before = (way_back, &view.site()?.cluster().policies[..]);
@@ -78,7 +80,7 @@ impl<'v> Plan<'v> {
             let kept: BTreeSet<String> = there.difference(&stale.names()).cloned().collect();
             past.replay(&on_top(&set, &proposal::only(&view.deployed, &kept)))
         });
-        Ok(Self { approved, left, steps, replay, replaced, stale, last })
+        Ok(Self { approved, left, steps, alone, replay, replaced, stale, last })
     }
 
     /// Whether there is nothing to do.
@@ -161,7 +163,8 @@ fn documents(
     documents.push(if is_whole {
         evidence(&view.decided, &view.facts)
     } else {
-        let facts = view.facts.of(&|key| keys.contains(key), plan.replay.clone());
+        let facts = view.facts.of(&|key| keys.contains(key), plan.alone.clone());
+        let facts = Facts { on_top: view.facts.on_top.as_ref().map(|_| plan.replay.clone()), ..facts };
         evidence(&render::part(&view.decided, &facts.sheets), &facts)
     });
     Ok(documents)

@@ -175,7 +175,7 @@ async fn policy(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respo
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let sheet = shown.view.sheet(asked.fields.get("policy")).ok_or(PageError::NoPolicy)?;
         let frame = Frame::new(desk, shown, &asked.asker, "Policies", &sheet.name);
-        Ok(page(StatusCode::OK, &pages::PolicyPage::new(frame, &shown.view, sheet)))
+        Ok(page(StatusCode::OK, &pages::PolicyPage::new(frame, &shown.view, sheet, None)))
     };
     show(desk, headers, uri, make).await
 }
@@ -184,7 +184,16 @@ async fn edit(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respons
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let view = &shown.view;
         let sheet = view.sheet(asked.fields.get("policy")).ok_or(PageError::NoPolicy)?;
-        let choice = edit::choice(view, sheet, &asked.fields).map_err(PageError::Edit)?;
+        let choice = match edit::choice(view, sheet, &asked.fields) {
+            Ok(choice) => choice,
+            Err(error) if error.is_of_rule() => {
+                let frame = Frame::new(desk, shown, &asked.asker, "Policies", &sheet.name);
+                let refused = Some(pages::Refused::new(&asked.fields, &error));
+                let policy = pages::PolicyPage::new(frame, view, sheet, refused);
+                return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &policy));
+            }
+            Err(error) => return Err(PageError::Edit(error)),
+        };
         let preview = Preview::new(view, &sheet.key, &choice.steps)?;
         let frame = Frame::new(desk, shown, &asked.asker, "Policies", "Change a rule");
         Ok(page(StatusCode::OK, &pages::EditPage::new(frame, view, sheet, &asked.fields, &choice, &preview)))

@@ -13,7 +13,7 @@ use crate::{
     graph::{self, Map},
     map::By,
     model::{Coverage, Dependency, Timestamp},
-    policy::{self, Census, Change, Evaluator, Options, Outside, PolicySet, Roster, Simulation, Strictness},
+    policy::{self, Census, Change, Evaluator, Options, Outside, PolicySet, Roster, Simulation},
     proposal::{
         Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, concerned,
         content, judged, namespaces, on_top,
@@ -124,7 +124,7 @@ impl View {
         let decided = proposal.decided();
         let content = |sheet: &Sheet| Some((sheet.key.clone(), content(sheet.object.as_ref()?)));
         let contents = facts.sheets.iter().filter_map(content).collect();
-        let deployed = PolicySet::from_objects(&site.cluster().policies, Strictness::Lenient)?;
+        let deployed = asked.judge.deployed().clone();
         let unread = |error| format!("What was edited in the folder is not shown here, for it cannot be read: {error}");
         let folder_fault = folder_fault.map(unread).or_else(|| ahead(&found));
         Ok(Self {
@@ -212,7 +212,7 @@ impl View {
         let asked = asked(&self.asking, self.site()?, &self.seen, &self.namespaces);
         let facts = asked.facts(&self.loaded.world.runs, &self.proposal, self.facts.replay.clone());
         let facts = Facts { said: self.facts.said.clone(), ..facts };
-        Ok(asked.page(&self.proposal, &self.decided, &facts)?.document()?)
+        Ok(asked.page(&self.proposal, &self.decided, &facts).document()?)
     }
 
     /// What changes for connections when the proposal comes on top of what is deployed.

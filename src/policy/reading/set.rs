@@ -78,6 +78,16 @@ pub struct PolicySet {
 impl PolicySet {
     /// Finds the policies among objects; objects of kinds that decide over no traffic are passed over.
     pub fn from_objects(objects: &[RawObject], strictness: Strictness) -> Result<Self, PolicyError> {
+        let mut set = Self::lenient(objects);
+        if strictness == Strictness::Lenient || set.skipped.is_empty() {
+            return Ok(set);
+        }
+        Err(set.skipped.swap_remove(0))
+    }
+
+    /// The same, with what cannot be read left out and told.
+    #[must_use]
+    pub fn lenient(objects: &[RawObject]) -> Self {
         let mut set = Self::default();
         let mut known = Known::new();
         for raw in objects {
@@ -90,12 +100,11 @@ impl PolicySet {
                 Ok(Some(policy)) => {
                     known.insert((policy.namespace.clone(), policy.name.clone()), (policy, raw));
                 }
-                Err(error) if strictness == Strictness::Strict => return Err(error),
                 Err(error) => set.skipped.push(error),
             }
         }
         set.policies = known.into_values().map(|(policy, _)| policy).collect();
-        Ok(set)
+        set
     }
 }
 

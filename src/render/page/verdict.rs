@@ -61,6 +61,9 @@ pub(super) fn verdict(facts: &Facts) -> VerdictView {
         let closed = grouped(replay.also_closed);
         let _ = write!(detail, " Closed besides: {closed} attempts that failed or belonged to a scan.");
     }
+    if let Some(words) = facts.beside() {
+        let _ = write!(detail, " {words}");
+    }
     let share = |part: u64| u64::try_from(u128::from(part) * 1000 / u128::from(replay.connections.max(1))).unwrap_or(0);
     // whatever is denied is seen, however little
     let some = |part: u64| if part > 0 { share(part).max(5) } else { 0 };

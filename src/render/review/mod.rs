@@ -87,6 +87,8 @@ pub struct Facts {
     pub hidden: Vec<Hidden>,
     /// The past, held against the proposal.
     pub replay: Simulation,
+    /// The past, held against the proposal on top of what is deployed; nothing where nothing is.
+    pub on_top: Option<Simulation>,
     /// `CronJob`s that did not run while captures were taken.
     pub missed_runs: Vec<MissedRun>,
     /// What deployed policies may have blocked while captures were taken.
@@ -115,7 +117,7 @@ impl Facts {
     /// The same of some policies alone, with the past held against these.
     #[must_use]
     pub fn of(&self, is_wanted: &dyn Fn(&str) -> bool, replay: Simulation) -> Self {
-        let mut facts = Self { replay, granularities: Vec::new(), ..self.clone() };
+        let mut facts = Self { replay, on_top: None, granularities: Vec::new(), ..self.clone() };
         facts.sheets.retain(|sheet| is_wanted(&sheet.key));
         facts.conflicts.retain(|conflict| is_wanted(&conflict.policy));
         facts.idle.retain(|idle| is_wanted(&idle.policy));
@@ -123,6 +125,20 @@ impl Facts {
         let namespaces: BTreeSet<String> = facts.sheets.iter().map(|sheet| sheet.namespace.clone()).collect();
         facts.learning.retain(|namespace, _| namespaces.contains(namespace));
         facts
+    }
+
+    /// What becomes of the past beside the policies that are deployed, where that differs from the proposal by itself.
+    #[must_use]
+    pub fn beside(&self) -> Option<String> {
+        let (alone, on_top) = (&self.replay, self.on_top.as_ref()?);
+        let figures = |it: &Simulation| (it.denied, it.uncertain);
+        (figures(alone) != figures(on_top)).then(|| {
+            let Simulation { allowed, denied, uncertain, .. } = on_top;
+            format!(
+                "On top of the policies that are deployed besides, and for as long as they are: {allowed} allowed, {denied} \
+                 denied, {uncertain} uncertain."
+            )
+        })
     }
 
     /// Packets that never reached a capture.
@@ -191,6 +207,9 @@ fn summary(text: &mut String, facts: &Facts) {
         replay.denied,
         replay.uncertain
     );
+    if let Some(words) = facts.beside() {
+        let _ = writeln!(text, "- {words}");
+    }
     if replay.also_closed > 0 {
         let _ = writeln!(
             text,

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use askama::Template;
 
@@ -6,7 +9,7 @@ use crate::render::page::filters;
 
 use super::{Frame, Line, ROWS, shown};
 use crate::{
-    policy::Change,
+    policy::{Change, Ports},
     proposal::ProposalError,
     review::{fields::Fields, view::View},
 };
@@ -44,19 +47,26 @@ impl Changes {
                 || change.from.to_lowercase().contains(&sought)
                 || change.to.to_lowercase().contains(&sought)
         };
+        // a million pairs share some dozens of such
+        let mut words: HashMap<*const Ports, (String, String)> = HashMap::new();
+        for change in all {
+            let ports = &change.ports;
+            let of = || (ports.closed.to_string(), ports.opened.to_string());
+            words.entry(Arc::as_ptr(ports)).or_insert_with(of);
+        }
         // alike changes of one server stand together
-        let mut together: BTreeMap<(bool, &str, String, String), BTreeSet<&str>> = BTreeMap::new();
+        let mut together: BTreeMap<(bool, &str, &str, &str), BTreeSet<&str>> = BTreeMap::new();
         for change in all.iter().filter(is_sought) {
-            let (opened, closed) = (change.ports.opened.to_string(), change.ports.closed.to_string());
-            let key = (change.ports.opened.is_empty(), &*change.to, closed, opened);
+            let (closed, opened) = &words[&Arc::as_ptr(&change.ports)];
+            let key = (change.ports.opened.is_empty(), &*change.to, &**closed, &**opened);
             together.entry(key).or_default().insert(&change.from);
         }
         let count = together.len();
-        let row = |((_, to, closed, opened), from): ((bool, &str, String, String), BTreeSet<&str>)| Row {
+        let row = |((_, to, closed, opened), from): ((bool, &str, &str, &str), BTreeSet<&str>)| Row {
             to: shown(to),
             from: names(&from),
-            closed: word(&closed),
-            opened: word(&opened),
+            closed: word(closed),
+            opened: word(opened),
         };
         let rows: Vec<Row> = together.into_iter().take(ROWS).map(row).collect();
         let mut notes = Vec::new();

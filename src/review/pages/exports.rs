@@ -63,11 +63,10 @@ impl ExportPage {
         let cautions = crate::render::cautions(&view.decided, &view.facts, MAX_NAMES);
         let stops = cautions.iter().filter(|caution| caution.level == Level::Stop);
         notes.extend(stops.flat_map(Line::of_caution));
-        let alone = &view.facts.replay;
-        if plan.left.is_empty() && (alone.denied, alone.uncertain) != (plan.replay.denied, plan.replay.uncertain) {
+        let alone = &plan.alone;
+        if (alone.denied, alone.uncertain) != (plan.replay.denied, plan.replay.uncertain) {
             let text = format!(
-                "Without what is deployed besides: {} denied, {} uncertain. That is what REVIEW.md and report.html tell, for what \
-                 is deployed may go.",
+                "Without what is deployed besides, for that may go: {} denied, {} uncertain.",
                 alone.denied, alone.uncertain
             );
             notes.push(Line::new(if alone.denied > plan.replay.denied { "bad" } else { "doubt" }, text));

@@ -23,7 +23,7 @@ pub(super) use findings::Findings;
 pub(super) use history::{ConflictPage, History};
 pub(super) use maps::MapPage;
 pub(super) use overview::Overview;
-pub(super) use policy::PolicyPage;
+pub(super) use policy::{PolicyPage, Refused};
 
 use axum::http::HeaderMap;
 

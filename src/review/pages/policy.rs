@@ -7,7 +7,12 @@ use crate::{
     proposal::Standing,
     recommend::Peer,
     render::{self, Permission, Purpose, Sheet, SheetRule, State},
-    review::{decide::Version, edit, view::View},
+    review::{
+        decide::Version,
+        edit::{self, EditError},
+        fields::Fields,
+        view::View,
+    },
     yaml,
 };
 
@@ -28,8 +33,24 @@ pub(in crate::review) struct PolicyPage {
     can_edit: bool,
     version: String,
     sides: Vec<SideView>,
+    refused: Option<Refused>,
     yaml: String,
     entries: Vec<EntryRow>,
+}
+
+/// What was asked of a rule and cannot be: the form comes back with what was typed.
+pub(in crate::review) struct Refused {
+    /// See [`edit::rule_ref`].
+    rule: String,
+    cidr: String,
+    why: String,
+}
+
+impl Refused {
+    pub fn new(fields: &Fields, error: &EditError) -> Self {
+        let [rule, cidr] = ["rule", "cidr"].map(|name| fields.get(name).to_owned());
+        Self { rule, cidr: shown(&cidr), why: shown(&error.to_string()) }
+    }
 }
 
 struct SideView {
@@ -54,6 +75,13 @@ struct RuleView {
     is_addresses: bool,
 }
 
+impl RuleView {
+    /// What was asked of this rule and cannot be.
+    fn refused<'page>(&self, refused: Option<&'page Refused>) -> Option<&'page Refused> {
+        refused.filter(|refused| refused.rule == self.id)
+    }
+}
+
 struct PortView {
     id: String,
     name: String,
@@ -66,7 +94,7 @@ struct PortView {
 const MAX_SEEN: usize = 50;
 
 impl PolicyPage {
-    pub fn new(frame: Frame, view: &View, sheet: &Sheet) -> Self {
+    pub fn new(frame: Frame, view: &View, sheet: &Sheet, refused: Option<Refused>) -> Self {
         let (standing, standing_class) = overview::standing(view, sheet);
         let is_away = sheet.object.is_none();
         let side = |id: &'static str, title: &'static str| {
@@ -95,6 +123,7 @@ impl PolicyPage {
             can_edit: !is_away && !matches!(sheet.purpose, Purpose::Deny | Purpose::Own) && !sheet.is_open,
             version: Version::of(view, &sheet.key).text(),
             sides,
+            refused,
             yaml: document(view, sheet),
             entries: view.known.log.of(&sheet.key).rev().take(ROWS).map(|entry| EntryRow::new(view, entry)).collect(),
             frame,
