@@ -4,8 +4,8 @@
 use super::{Tracker, book::Book, index::SlotId, table::Table, tuple::Address};
 use crate::model::Observation;
 
-/// Traces that are laid out in one go: some ten milliseconds. The more, the fewer parts of one key are to be merged.
-const TRACES_AT_ONCE: usize = 32_768;
+/// Traces that are laid out in one go: some milliseconds, and a megabyte. The more, the fewer parts of one key are to be merged.
+const TRACES_AT_ONCE: usize = 8_192;
 
 /// How far a flush has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{
     os::fd::AsFd,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant, SystemTime},
@@ -44,6 +44,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Parts of connections that wait for the store, above which further ones are left out: some 60 MB.
 const MAX_WAITING: usize = 262_144;
+/// Parts of connections that the writer was given and has not laid out yet, from which on a flush waits for it: some 5 MB. What
+/// was written out besides is handed over up to the bound above.
+const MAX_QUEUED: usize = 16_384;
+/// How long the thread waits for frames where a flush waits for the writer.
+const BETWEEN_PIECES: Duration = Duration::from_millis(20);
 /// The bound above, in a run's loss.
 const LEFT_OUT: &str =
     "parts of connections left out with their packets, for too many before them waited for the store";
@@ -58,9 +63,29 @@ const SAMPLED: &str = "times fewer packets within TCP connections were taken (--
 /// What is handed to the writer.
 pub(super) enum Message {
     /// A piece of what a thread's next flush brings, in no order; one key may come in several parts.
-    Piece(usize, Vec<Observation>),
+    Piece(usize, Vec<Observation>, Queued),
     /// All pieces are there.
     Flush(Box<Flush>),
+}
+
+/// Counts the connections of a piece as long as it waits for the writer.
+pub(super) struct Queued {
+    connections: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Queued {
+    fn new(rows: &[Observation], all: &Arc<AtomicUsize>) -> Self {
+        let connections = rows.iter().map(|row| row.traces.held()).sum();
+        all.fetch_add(connections, Ordering::AcqRel);
+        Self { connections, all: all.clone() }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.connections, Ordering::AcqRel);
+    }
 }
 
 /// The end of a flush.
@@ -96,6 +121,8 @@ pub(super) struct Worker {
     drops_now: Drops,
     flush_interval: Duration,
     pending: Arc<AtomicBool>,
+    /// Connections in pieces that wait for the writer.
+    queued: Arc<AtomicUsize>,
     outbox: UnboundedSender<Message>,
     /// Connections that it may hold whatever the other interfaces do.
     share: usize,
@@ -150,6 +177,7 @@ impl Worker {
             drops_now: Drops::default(),
             flush_interval: options.flush_interval,
             pending: Arc::default(),
+            queued: Arc::default(),
             outbox,
             share: Limits::default().connections / options.interfaces.len().max(1),
             shared,
@@ -164,7 +192,7 @@ impl Worker {
             }
             self.read();
             self.look_around();
-            if self.intake.is_flushing() {
+            if self.can_flush() {
                 self.flush_some();
             }
         }
@@ -172,6 +200,7 @@ impl Worker {
             take_rest(capture, now(), (&mut self.intake, &mut self.figures));
         }
         while self.intake.is_flushing() {
+            self.wait_for_writer();
             self.flush_some();
         }
         // and what came meanwhile
@@ -205,7 +234,7 @@ impl Worker {
 
     /// Waits for frames until something is due, or until it is woken.
     fn wait(&self) {
-        if self.intake.is_flushing() {
+        if self.can_flush() {
             return;
         }
         let now = Instant::now();
@@ -213,7 +242,11 @@ impl Worker {
         let flush = self.times.flushed + self.flush_interval;
         let due = if has_news { flush.min(self.times.told + TELL_INTERVAL) } else { flush };
         // what is due already waits for the writer
-        let longest = if due <= now { NAP } else { due - now };
+        let longest = match self.intake.is_flushing() {
+            true => BETWEEN_PIECES,
+            false if due <= now => NAP,
+            false => due - now,
+        };
         let waker = self.shared.waker(self.n);
         if let (Source::Open(capture), Some(waker)) = (&self.source, waker) {
             capture.wait_with(waker.as_fd(), longest);
@@ -290,7 +323,7 @@ impl Worker {
         if is_free && (is_due || has_much) {
             self.intake.begin_flush();
             self.times.flushed = now;
-        } else if has_much && self.intake.is_flushing() {
+        } else if has_much && self.intake.is_flushing() && self.queued() <= MAX_WAITING {
             let rows = self.intake.drain();
             self.send_piece(rows);
         } else if has_much {
@@ -345,6 +378,23 @@ impl Worker {
         self.intake.set_bound(Limits::default().connections.saturating_sub(others).max(self.share));
     }
 
+    /// Connections in pieces that wait for the writer.
+    fn queued(&self) -> usize {
+        self.queued.load(Ordering::Acquire)
+    }
+
+    /// Whether a flush can go on: the pieces that it makes take ten times what the writer makes of them.
+    fn can_flush(&self) -> bool {
+        self.intake.is_flushing() && self.queued() < MAX_QUEUED
+    }
+
+    /// At the end nothing else is to be done meanwhile. The writer takes what it was given also where it cannot write.
+    fn wait_for_writer(&self) {
+        while self.queued() >= MAX_QUEUED {
+            thread::sleep(BETWEEN_PIECES);
+        }
+    }
+
     /// Goes on with a flush by a step, and hands it over when it is done.
     fn flush_some(&mut self) {
         let rows = self.intake.flush_some(CONNECTIONS_PER_STEP);
@@ -368,7 +418,8 @@ impl Worker {
     /// The writer lays a piece out when it comes, in a tenth of the memory.
     fn send_piece(&self, rows: Vec<Observation>) {
         if !rows.is_empty() {
-            self.send(Message::Piece(self.n, rows));
+            let queued = Queued::new(&rows, &self.queued);
+            self.send(Message::Piece(self.n, rows, queued));
         }
     }
 

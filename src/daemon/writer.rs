@@ -137,10 +137,11 @@ impl Writer {
         while let Some(message) = inbox.recv().await {
             self.shared.writer_works();
             match message {
-                Message::Piece(n, rows) => {
+                Message::Piece(n, rows, queued) => {
                     let rows = connection::merged(rows);
                     self.note_novelty(&rows);
                     begun.entry(n).or_default().add(&rows);
+                    drop((rows, queued));
                 }
                 Message::Flush(flush) => {
                     let batch = begun.remove(&flush.n).unwrap_or_default();
@@ -204,7 +205,7 @@ impl Writer {
         // before the store holds anything of a clock that may be wrong
         self.keep_time().await?;
         let Some(store) = &self.store else { return Ok(()) };
-        let damage = store.extend_run_by(&flush.run, batch, &flush.learnt).await?;
+        let damage = store.extend_run_by(&flush.run, batch, &flush.learnt, &self.damaged).await?;
         self.runs.insert(flush.run.id);
         if let Some(damage) = damage {
             self.note_damage(&damage);
@@ -227,7 +228,10 @@ impl Writer {
     }
 
     async fn close(&mut self) {
-        self.thinning.begin_again();
+        // what is opened next may be another store, or a mended one
+        self.thinning = Thinning::default();
+        self.damaged.clear();
+        self.shared.of_store(|store| store.damaged = 0);
         self.time_kept = None;
         if let Some(store) = self.store.take() {
             store.close().await;

@@ -1,7 +1,10 @@
 //! What one flush writes, laid out as it goes into the store: a tenth of what the observations take in memory. A flush of many
 //! connections comes in pieces, each laid out when it comes, which are brought together when all are there.
 
-use std::iter::Peekable;
+use std::{
+    cmp::Ordering,
+    collections::{BinaryHeap, binary_heap::PeekMut},
+};
 
 use super::{
     observations,
@@ -37,9 +40,10 @@ impl Batch {
     }
 }
 
-/// The pieces side by side, of each a part at a time.
+/// The pieces side by side.
 fn merged(pieces: Vec<Vec<Part>>) -> Vec<Part> {
-    let mut heads: Vec<Peekable<_>> = pieces.into_iter().map(|piece| rows(piece).peekable()).collect();
+    let mut heads: BinaryHeap<Head<_>> =
+        pieces.into_iter().enumerate().filter_map(|(n, piece)| Head::new(n, rows(piece))).collect();
     let mut parts = Vec::new();
     let mut writer: Option<PartWriter> = None;
     while let Some(observation) = next(&mut heads) {
@@ -57,19 +61,56 @@ fn merged(pieces: Vec<Vec<Part>>) -> Vec<Part> {
 
 fn rows(piece: Vec<Part>) -> impl Iterator<Item = Observation> {
     // what was laid out here reads
-    let read = |part: Part| part::read(part.hour, &part.data).unwrap_or_default();
-    piece.into_iter().flat_map(read)
+    piece.into_iter().flat_map(|part| part::Rows::new(part.hour, part.data)).flatten().flatten()
 }
 
+/// The next observation of a piece, and those after it. What comes first is the greatest.
+struct Head<I> {
+    row: Observation,
+    n: usize,
+    rest: I,
+}
+
+impl<I: Iterator<Item = Observation>> Head<I> {
+    fn new(n: usize, mut rest: I) -> Option<Self> {
+        rest.next().map(|row| Self { row, n, rest })
+    }
+}
+
+impl<I> Ord for Head<I> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.row.key.cmp(&self.row.key).then(other.n.cmp(&self.n))
+    }
+}
+
+impl<I> PartialOrd for Head<I> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<I> PartialEq for Head<I> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<I> Eq for Head<I> {}
+
 /// The next observation in the order of the keys, whole.
-fn next(heads: &mut [Peekable<impl Iterator<Item = Observation>>]) -> Option<Observation> {
-    let firsts = heads.iter_mut().enumerate().filter_map(|(n, head)| Some((head.peek()?, n)));
-    let first = firsts.min_by(|(a, n), (b, m)| a.key.cmp(&b.key).then(n.cmp(m))).map(|(_, n)| n)?;
-    let mut whole = heads.get_mut(first)?.next()?;
-    for head in heads {
-        while let Some(later) = head.next_if(|later| later.key == whole.key) {
-            whole.traces.extend(later.traces);
-        }
+fn next(heads: &mut BinaryHeap<Head<impl Iterator<Item = Observation>>>) -> Option<Observation> {
+    let mut whole = first(heads)?;
+    while heads.peek().is_some_and(|head| head.row.key == whole.key) {
+        whole.traces.extend(first(heads).map(|later| later.traces).unwrap_or_default());
     }
     Some(whole)
+}
+
+/// The first observation of all pieces, taken out.
+fn first(heads: &mut BinaryHeap<Head<impl Iterator<Item = Observation>>>) -> Option<Observation> {
+    let mut head = heads.peek_mut()?;
+    match head.rest.next() {
+        Some(next) => Some(std::mem::replace(&mut head.row, next)),
+        None => Some(PeekMut::pop(head).row),
+    }
 }

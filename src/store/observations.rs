@@ -2,9 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    iter::Peekable,
     net::IpAddr,
-    vec,
 };
 
 use rayon::prelude::*;
@@ -53,6 +51,10 @@ pub(super) async fn write(
 
 /// Lays observations out in the order of their keys.
 pub(super) fn all_laid_out(observations: &[Observation]) -> Vec<Part> {
+    if observations.len() <= ROWS_AT_ONCE {
+        // a daemon's flush: it needs no other threads
+        return laid_out(observations);
+    }
     let parts: Vec<Vec<Part>> = observations.par_chunks(ROWS_AT_ONCE).map(laid_out).collect();
     parts.into_iter().flatten().collect()
 }
@@ -147,18 +149,22 @@ pub(super) async fn settle(connection: &mut SqliteConnection, run: RunId) -> Res
 
 /// The same after something was added to these hours of a run that goes on: the hours before them are over, and they have not too
 /// many batches. Other hours are not looked at, for there may be many. Where an hour cannot be read it stays as it is; the last of
-/// them.
+/// them. Those that are known to be such are not tried again.
 pub(super) async fn settle_after(
     connection: &mut SqliteConnection,
     run: RunId,
     hours: &BTreeSet<Hour>,
+    damaged: &BTreeSet<(RunId, Hour)>,
 ) -> Result<Option<Damage>, StoreError> {
     let mut damage = None;
+    let is_whole = |hour: &Hour| !damaged.contains(&(run, *hour));
     for hour in hours {
-        damage = settle_above(connection, (run, *hour), MAX_BATCHES).await?.or(damage);
+        if is_whole(hour) {
+            damage = settle_above(connection, (run, *hour), MAX_BATCHES).await?.or(damage);
+        }
         let sql = "SELECT hour FROM observation_part WHERE run = $1 AND hour < $2 ORDER BY hour DESC LIMIT 1";
         let before = sqlx::query_scalar(sql).bind(run.0).bind(hour.0).fetch_optional(&mut *connection).await?;
-        if let Some(before) = before.map(Hour).filter(|before| !hours.contains(before)) {
+        if let Some(before) = before.map(Hour).filter(|before| !hours.contains(before) && is_whole(before)) {
             damage = settle_above(connection, (run, before), 1).await?.or(damage);
         }
     }
@@ -290,28 +296,27 @@ pub(super) struct Merge {
 
 struct Cursor {
     parts: VecDeque<Place>,
-    rows: Peekable<vec::IntoIter<Observation>>,
+    /// The next one, and those after it of the same part.
+    head: Option<Observation>,
+    rest: Option<part::Rows>,
 }
 
 impl Merge {
     /// Over parts in the order of their hours and batches.
     pub fn new(places: &[Place]) -> Self {
-        let cursor = |batch: &[Place]| Cursor {
-            parts: batch.iter().copied().collect(),
-            rows: Vec::new().into_iter().peekable(),
-        };
+        let cursor = |batch: &[Place]| Cursor { parts: batch.iter().copied().collect(), head: None, rest: None };
         Self { cursors: places.chunk_by(|a, b| (a.hour, a.batch) == (b.hour, b.batch)).map(cursor).collect() }
     }
 
     /// Reads on where a part is used up; what has no more is left out.
     async fn fill(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        if self.cursors.iter_mut().all(|cursor| cursor.rows.peek().is_some()) {
+        if self.cursors.iter().all(|cursor| cursor.head.is_some()) {
             return Ok(());
         }
         for cursor in &mut self.cursors {
             cursor.fill(connection).await?;
         }
-        self.cursors.retain_mut(|cursor| cursor.rows.peek().is_some());
+        self.cursors.retain(|cursor| cursor.head.is_some());
         Ok(())
     }
 
@@ -319,13 +324,15 @@ impl Merge {
     async fn next(&mut self, connection: &mut SqliteConnection) -> Result<Option<Observation>, StoreError> {
         self.fill(connection).await?;
         if let [only] = &mut self.cursors[..] {
-            return Ok(only.rows.next());
+            return only.take_if(|_| true);
         }
-        let heads = self.cursors.iter_mut().enumerate().filter_map(|(n, cursor)| Some((cursor.rows.peek()?, n)));
-        let first = heads.min_by(|(a, n), (b, m)| a.key.cmp(&b.key).then(n.cmp(m))).map(|(_, n)| n);
-        let Some(mut whole) = first.and_then(|n| self.cursors[n].rows.next()) else { return Ok(None) };
+        // of equal ones the first
+        let heads = self.cursors.iter_mut().filter(|cursor| cursor.head.is_some());
+        let first = heads.min_by(|a, b| a.key().cmp(&b.key()));
+        let Some(first) = first else { return Ok(None) };
+        let Some(mut whole) = first.take_if(|_| true)? else { return Ok(None) };
         for cursor in &mut self.cursors {
-            while let Some(later) = cursor.rows.next_if(|later| later.key == whole.key) {
+            while let Some(later) = cursor.take_if(|later| later.key == whole.key)? {
                 whole.traces.extend(later.traces);
             }
         }
@@ -337,14 +344,14 @@ impl Merge {
     /// Of several hours: what they saw between the next two ends, in their order; none where there is no more.
     pub async fn next_of_day(&mut self, connection: &mut SqliteConnection) -> Result<Vec<Observation>, StoreError> {
         self.fill(connection).await?;
-        let heads = self.cursors.iter_mut().filter_map(|cursor| cursor.rows.peek());
-        let Some(first) = heads.map(|head| &head.key).min_by(|a, b| ends(a).cmp(&ends(b))).cloned() else {
+        let heads = self.cursors.iter().filter_map(Cursor::key);
+        let Some(first) = heads.min_by(|a, b| ends(a).cmp(&ends(b))).cloned() else {
             return Ok(Vec::new());
         };
         let mut rows = Vec::new();
         for cursor in &mut self.cursors {
             // a day that was whole before has several of its hours
-            while let Some(row) = cursor.rows.next_if(|head| ends(&head.key) == ends(&first)) {
+            while let Some(row) = cursor.take_if(|head| ends(&head.key) == ends(&first))? {
                 rows.push(row);
             }
         }
@@ -360,19 +367,38 @@ fn ends(key: &ObservationKey) -> impl Ord {
 }
 
 impl Cursor {
+    fn key(&self) -> Option<&ObservationKey> {
+        self.head.as_ref().map(|head| &head.key)
+    }
+
+    /// Takes the next one out, where it is such a one.
+    fn take_if(&mut self, is_such: impl Fn(&Observation) -> bool) -> Result<Option<Observation>, StoreError> {
+        let Some(row) = self.head.take_if(|head| is_such(head)) else { return Ok(None) };
+        self.move_on()?;
+        Ok(Some(row))
+    }
+
+    fn move_on(&mut self) -> Result<(), StoreError> {
+        self.head = self.rest.as_mut().and_then(Iterator::next).transpose().map_err(damaged)?;
+        Ok(())
+    }
+
     /// Reads the next part where the last one is used up.
     async fn fill(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        while self.rows.peek().is_none() {
+        while self.head.is_none() {
             let Some(Place { run, hour, batch, part }) = self.parts.pop_front() else { break };
             let sql = "SELECT data FROM observation_part WHERE (run, hour, batch, part) = ($1, $2, $3, $4)";
             let query = sqlx::query(sql).bind(run.0).bind(hour.0).bind(batch).bind(part);
             let row = query.fetch_one(&mut *connection).await?;
-            let rows = part::read(hour, row.try_get("data")?);
-            let rows = rows.ok_or_else(|| StoreError::Damaged("observations cannot be read".into()))?;
-            self.rows = rows.into_iter().peekable();
+            self.rest = Some(part::Rows::new(hour, row.try_get("data")?).map_err(damaged)?);
+            self.move_on()?;
         }
         Ok(())
     }
+}
+
+fn damaged(part::Unreadable: part::Unreadable) -> StoreError {
+    StoreError::Damaged("observations cannot be read".into())
 }
 
 pub(super) fn octets(address: IpAddr) -> Vec<u8> {

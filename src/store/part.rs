@@ -1,7 +1,7 @@
 //! How observations of one hour are written: a version, the words that their keys use, then each observation in the order
 //! of the keys, with what differs from the one before. All numbers are LEB128. Equal observations are equal bytes.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, vec};
 
 use super::{
     codec::{self, Input, put},
@@ -150,35 +150,89 @@ fn put_address(bytes: &mut Vec<u8>, address: IpAddr) {
     }
 }
 
-/// The observations of a part, in order; `None` where the bytes are not what [`PartWriter`] writes.
-pub(super) fn read(hour: Hour, data: &[u8]) -> Option<Vec<Observation>> {
+/// The observations of a part, in order. Each is made when it is asked for: they take ten times the room of the part.
+pub(super) struct Rows {
+    hour: Hour,
+    is_day: bool,
+    words: Vec<String>,
+    data: Vec<u8>,
+    /// Where in it the next one begins, and how many are left.
+    at: usize,
+    left: usize,
+    before: Option<(IpAddr, IpAddr)>,
+    /// Of a day what its hours saw between the ends that were read last.
+    hours: vec::IntoIter<Observation>,
+}
+
+/// The bytes are not what [`PartWriter`] writes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+impl Rows {
+    pub fn new(hour: Hour, data: Vec<u8>) -> Result<Self, Unreadable> {
+        let Lead { is_day, words, left, at } = lead(&data).ok_or(Unreadable)?;
+        Ok(Self { hour, is_day, words, data, at, left, before: None, hours: Vec::new().into_iter() })
+    }
+
+    /// The next one; of a day what comes first of it.
+    fn read(&mut self) -> Option<Observation> {
+        let mut input = Input(self.data.get(self.at..)?);
+        let Head { key, total, has_records } = head(&mut input, (self.hour, &self.words), self.before)?;
+        self.before = Some((key.src, key.dst));
+        let row = if self.is_day {
+            let row = DayRow { traces: day::traces(&mut input)?, key, total };
+            self.hours = row.with_total().by_hour().collect::<Vec<_>>().into_iter();
+            self.hours.next()
+        } else {
+            let traces = TraceSet::restore(codec::traces(&mut input, has_records)?, total);
+            Some(Observation { key, traces })
+        };
+        self.at = self.data.len() - input.0.len();
+        row
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Observation, Unreadable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(row) = self.hours.next() {
+            return Some(Ok(row));
+        }
+        let row = match self.left {
+            // nothing follows the last
+            0 if self.at == self.data.len() => return None,
+            0 => None,
+            _ => self.read(),
+        };
+        self.left = self.left.saturating_sub(1);
+        if row.is_none() {
+            (self.left, self.at) = (0, self.data.len());
+        }
+        Some(row.ok_or(Unreadable))
+    }
+}
+
+/// What a part begins with.
+struct Lead {
+    is_day: bool,
+    words: Vec<String>,
+    left: usize,
+    at: usize,
+}
+
+fn lead(data: &[u8]) -> Option<Lead> {
     let mut input = Input(data);
     let is_day = match input.number()? {
         VERSION => false,
         VERSION_OF_DAYS => true,
         _ => return None,
     };
-    let count = usize::try_from(input.number()?).ok()?;
     // every word and every row takes a byte at least
-    if count > data.len() {
-        return None;
-    }
-    let words: Vec<&str> = (0..count).map(|_| input.text()).collect::<Option<_>>()?;
     let count = usize::try_from(input.number()?).ok().filter(|count| *count <= data.len())?;
-    let mut all = Vec::with_capacity(count);
-    let mut before = None;
-    for _ in 0..count {
-        let Head { key, total, has_records } = head(&mut input, (hour, &words), before)?;
-        before = Some((key.src, key.dst));
-        if is_day {
-            let row = DayRow { traces: day::traces(&mut input)?, key, total };
-            all.extend(row.with_total().by_hour());
-        } else {
-            let traces = TraceSet::restore(codec::traces(&mut input, has_records)?, total);
-            all.push(Observation { key, traces });
-        }
-    }
-    input.0.is_empty().then_some(all)
+    let words = (0..count).map(|_| input.text().map(str::to_owned)).collect::<Option<_>>()?;
+    let left = usize::try_from(input.number()?).ok().filter(|count| *count <= data.len())?;
+    Some(Lead { is_day, words, left, at: data.len() - input.0.len() })
 }
 
 /// What comes before the connections.
@@ -189,7 +243,7 @@ struct Head {
     has_records: bool,
 }
 
-fn head(input: &mut Input<'_>, (hour, words): (Hour, &[&str]), before: Option<(IpAddr, IpAddr)>) -> Option<Head> {
+fn head(input: &mut Input<'_>, (hour, words): (Hour, &[String]), before: Option<(IpAddr, IpAddr)>) -> Option<Head> {
     let [bits, protocol] = input.fixed()?;
     let has = |bit: u8| bits & bit != 0;
     let src = if has(SAME_SRC) { before?.0 } else { address(input, has(V6_SRC))? };
@@ -207,10 +261,10 @@ fn address(input: &mut Input<'_>, is_v6: bool) -> Option<IpAddr> {
     Some(if is_v6 { IpAddr::from(input.fixed::<16>()?) } else { IpAddr::from(input.fixed::<4>()?) })
 }
 
-fn word(input: &mut Input<'_>, words: &[&str]) -> Option<String> {
+fn word(input: &mut Input<'_>, words: &[String]) -> Option<String> {
     match usize::try_from(input.number()?).ok()?.checked_sub(1) {
         None => Some(String::new()),
-        Some(n) => words.get(n).map(|word| (*word).to_owned()),
+        Some(n) => words.get(n).cloned(),
     }
 }
 
@@ -220,6 +274,10 @@ mod tests {
 
     use super::*;
     use crate::model::{Lump, Tally, Trace};
+
+    fn read(hour: Hour, data: &[u8]) -> Result<Vec<Observation>, Unreadable> {
+        Rows::new(hour, data.to_vec())?.collect()
+    }
 
     fn any_observation() -> impl Strategy<Value = Observation> {
         let address = prop_oneof![
@@ -264,6 +322,9 @@ mod tests {
             let part = writer.finish();
             prop_assert_eq!(part.sampled, all.iter().filter(|it| !it.traces.is_exact()).count() as u64);
             prop_assert_eq!(read(part.hour, &part.data).unwrap(), all);
+            // what follows the last is no part of it
+            let longer = [&part.data[..], &[0]].concat();
+            prop_assert_eq!(read(part.hour, &longer), Err(Unreadable));
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{Batch, Damage, Store, StoreError, observations};
-use crate::model::{LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
+use crate::model::{Hour, LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
 
 /// A run's id, from its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -191,11 +191,17 @@ impl Store {
     ) -> Result<Option<Damage>, StoreError> {
         let mut batch = Batch::default();
         batch.add(observations);
-        self.extend_run_by(run, &batch, learnt).await
+        self.extend_run_by(run, &batch, learnt, &BTreeSet::new()).await
     }
 
-    /// The same where it is laid out already.
-    pub async fn extend_run_by(&self, run: &Run, batch: &Batch, learnt: &Learnt) -> Result<Option<Damage>, StoreError> {
+    /// The same where it is laid out already. Hours that were told to be damaged before are left alone.
+    pub async fn extend_run_by(
+        &self,
+        run: &Run,
+        batch: &Batch,
+        learnt: &Learnt,
+        damaged: &BTreeSet<(RunId, Hour)>,
+    ) -> Result<Option<Damage>, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         insert(&mut transaction, run).await?;
         let mut hours = BTreeSet::new();
@@ -204,7 +210,7 @@ impl Store {
             observations::write_parts(&mut transaction, (run.id, &mut numbers), parts).await?;
             hours.extend(numbers.into_keys());
         }
-        let damage = observations::settle_after(&mut transaction, run.id, &hours).await?;
+        let damage = observations::settle_after(&mut transaction, run.id, &hours, damaged).await?;
         learnt.write(&mut transaction, run.id).await?;
         transaction.commit().await?;
         Ok(damage)

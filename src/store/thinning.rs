@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{Row, SqliteConnection};
 
 use super::{
     Damage, RunId, Store, StoreError,
@@ -49,13 +49,6 @@ struct Day {
     merge: Merge,
     writer: PartWriter,
     written: usize,
-}
-
-impl Thinning {
-    /// Forgets what is on its way, for the store may be another one by now, or does not have it.
-    pub fn begin_again(&mut self) {
-        self.going_on = None;
-    }
 }
 
 impl Store {
@@ -108,16 +101,15 @@ async fn begin(
     damaged: &BTreeSet<(RunId, Hour)>,
 ) -> Result<Option<Day>, StoreError> {
     let Some(before) = before.map(|time| day::day_of(time.hour())) else { return Ok(None) };
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "SELECT run, hour FROM seen_part JOIN run ON run.id = run WHERE hours = 1 AND kind = 'live' AND hour < ",
-    );
-    query.push_bind(before.0);
-    for (run, day) in damaged {
-        query.push(" AND NOT (run = ").push_bind(run.0);
-        query.push(" AND hour >= ").push_bind(day.0).push(" AND hour < ").push_bind(day.0 + HOURS).push(")");
-    }
-    query.push(" ORDER BY hour LIMIT 1");
-    let Some(row) = query.build().fetch_optional(&mut *connection).await? else { return Ok(None) };
+    // as one value: there may be more of them than a query has room for
+    let damaged: Vec<(i64, i32)> = damaged.iter().map(|(run, day)| (run.0, day.0)).collect();
+    let sql = "WITH damaged AS MATERIALIZED (SELECT value ->> 0 AS run, value ->> 1 AS day FROM json_each($1))
+               SELECT run, hour FROM seen_part JOIN run ON run.id = run
+               WHERE hours = 1 AND kind = 'live' AND hour < $2 AND NOT EXISTS (
+                   SELECT 1 FROM damaged WHERE damaged.run = seen_part.run AND hour >= day AND hour < day + $3)
+               ORDER BY hour LIMIT 1";
+    let query = sqlx::query(sql).bind(serde_json::to_string(&damaged).unwrap_or_default()).bind(before.0).bind(HOURS);
+    let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(None) };
     let (run, day) = (RunId(row.try_get("run")?), day::day_of(Hour(row.try_get("hour")?)));
     // what an earlier version that went on meanwhile left of this day
     let sql =

@@ -139,6 +139,36 @@ async fn steps_are_small_and_what_an_unfinished_day_left_is_taken_out_also_where
 }
 
 #[tokio::test]
+async fn however_many_days_cannot_be_read_the_others_are_brought_together() {
+    const DAMAGED: usize = 1_500;
+    let store = Store::in_memory().await.unwrap();
+    let hours: Vec<Observation> =
+        (0..1_501).map(|day| in_hour(DAY + 24 * day, 1..2)).chain([in_hour(DAY + 24 * 1_500 + 1, 1..2)]).collect();
+    extend(&store, &hours).await;
+    let damage = "UPDATE observation_part SET data = x'ff' WHERE hour < 480000 + 24 * 1500";
+    sqlx::query(damage).execute(&store.pool).await.unwrap();
+    assert_eq!(thin(&store, Some(DAY + 24 * 2_000)).await.len(), DAMAGED);
+    let days = "SELECT hour FROM seen_part WHERE hours > 1";
+    assert_eq!(numbers(&store, days).await, [i64::from(DAY + 24 * 1_500)]);
+}
+
+#[tokio::test]
+async fn an_hour_that_is_known_to_be_damaged_is_not_tried_again() {
+    let store = Store::in_memory().await.unwrap();
+    for n in 0..3 {
+        extend(&store, &[in_hour(DAY, n..n + 1)]).await;
+    }
+    sqlx::query("UPDATE observation_part SET data = x'ff' WHERE batch = 1").execute(&store.pool).await.unwrap();
+    let damage = extend(&store, &[in_hour(DAY + 1, 1..2)]).await.expect("the hour before cannot be brought together");
+    let known = BTreeSet::from([(damage.run, damage.hour)]);
+    let mut batch = Batch::default();
+    batch.add(&[in_hour(DAY + 1, 2..3)]);
+    let told = store.extend_run_by(&live(5), &batch, &Learnt::default(), &known).await.unwrap();
+    assert_eq!(told, None);
+    assert_eq!(extend(&store, &[in_hour(DAY + 1, 3..4)]).await, Some(damage), "unknown it is told again");
+}
+
+#[tokio::test]
 async fn a_flush_in_pieces_is_written_as_one_in_the_order_of_its_keys() {
     let (pieces, whole) = (Store::in_memory().await.unwrap(), Store::in_memory().await.unwrap());
     let mut batch = Batch::default();
@@ -147,7 +177,7 @@ async fn a_flush_in_pieces_is_written_as_one_in_the_order_of_its_keys() {
     batch.add(&[]);
     batch.add(&[crowd(79, 0), in_hour(DAY, 5..9)]);
     batch.settle();
-    pieces.extend_run_by(&live(5), &batch, &Learnt::default()).await.unwrap();
+    pieces.extend_run_by(&live(5), &batch, &Learnt::default(), &BTreeSet::new()).await.unwrap();
     let rows = [crowd(79, 0), in_hour(DAY, 1..9), in_hour(DAY + 1, 1..3), in_hour(DAY + 2, 1..2)];
     extend(&whole, &rows).await;
     assert!(all(&pieces).await == rows);
