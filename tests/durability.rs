@@ -18,14 +18,14 @@ use common::{Flowmap, packets::Capture, python::script};
 const STORES: u64 = 5;
 const KILLS_EACH: u64 = 4;
 /// Connections in each of the captures: enough for an import to take its time.
-const CONNECTIONS: u16 = 12_000;
+const CONNECTIONS: u16 = 6_000;
 
 /// Writes captures of a busy server, each by a sensor of its own.
 fn busy(flowmap: &Flowmap) -> [String; 4] {
     ["a", "b", "c", "d"].map(|name| {
         let mut capture = Capture::new();
         for number in 0..CONNECTIONS {
-            let [high, low] = (number % 3_000).to_be_bytes();
+            let [high, low] = (number % 300).to_be_bytes();
             let client = [10, name.as_bytes()[0], high, low];
             capture.accepted(client, 20_000 + number, [10, 0, 0, 1], 80 + number % 7);
         }
