@@ -6,7 +6,10 @@
 mod common;
 
 use common::{
-    frames::{Frames, Packet, connection, datagram, reset, rest, sctp, seen_again, syn, syn_ack, traffic, unreachable},
+    frames::{
+        Frames, Packet, connection, datagram, probe, reset, rest, sctp, seen_again, syn, syn_ack, too_big, traffic,
+        unreachable,
+    },
     rows::expect,
 };
 
@@ -66,6 +69,57 @@ fn an_icmp_error_refuses_the_datagram_that_it_quotes() {
     expect(&[Frames::ethernet([error.clone()])], &rows);
     expect(&[Frames::ethernet([question.clone(), error.clone()])], &rows);
     expect(&[Frames::ethernet([question]), Frames::ethernet([error])], &rows);
+}
+
+#[test]
+fn a_router_that_wants_less_at_once_refuses_nothing() {
+    let log = datagram("10.0.0.1:40000", "10.0.0.2:514", &"x".repeat(1_300));
+    let rest = (1..4).map(|n| datagram("10.0.0.1:40000", "10.0.0.2:514", "less").id(n));
+    let packets = [log.clone(), too_big("10.0.0.254", &log)].into_iter().chain(rest);
+    let rows = ["10.0.0.1 > 10.0.0.2:514/UDP oneway port 1", "10.0.0.254 > 10.0.0.1:0/ICMP oneway order 1"];
+    expect(&[Frames::ethernet(packets)], &rows);
+}
+
+#[test]
+fn who_asks_many_ports_from_one_and_is_refused_is_no_server() {
+    let asked = (33_500..33_505).map(|port| datagram("10.0.0.1:51000", &format!("10.0.0.2:{port}"), "probe"));
+    let packets = asked.flat_map(|probe| [probe.clone(), unreachable("10.0.0.2", &probe, 28)]);
+    let rows: Vec<String> =
+        (33_500..33_505).map(|port| format!("10.0.0.1 > 10.0.0.2:{port}/UDP refused order 1")).collect();
+    expect(&[Frames::ethernet(packets)], &rows.iter().map(String::as_str).collect::<Vec<_>>());
+    // a server that answers somebody who is gone is told by its port
+    let answer = datagram("10.0.0.2:53", "10.0.0.1:40000", "answer");
+    let packets = [answer.clone(), unreachable("10.0.0.1", &answer, 28)];
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:53/UDP refused port 1"]);
+}
+
+#[test]
+fn a_segment_that_no_connection_can_have_is_an_attempt() {
+    let probe = probe(CLIENT, SERVER, 1_000);
+    let unanswered = ["10.0.0.1 > 10.0.0.2:80/TCP unanswered handshake 1"];
+    expect(&[Frames::ethernet([probe.clone()])], &unanswered);
+    expect(&[Frames::ethernet([probe.clone(), probe.clone()])], &unanswered);
+    let refused = ["10.0.0.1 > 10.0.0.2:80/TCP refused handshake 1"];
+    expect(&[Frames::ethernet([probe.clone(), reset(SERVER, CLIENT, 1_001)])], &refused);
+    // within a connection it changes nothing
+    let mut packets = connection(CLIENT, SERVER, 1_000, 2_000);
+    packets.insert(4, probe);
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
+}
+
+#[test]
+fn equal_ends_in_two_networks_are_not_mixed_where_nothing_says_that_they_are_one() {
+    // without an identification, and alike at their beginning
+    let log = |vlan: u16, n: u16| {
+        datagram("10.0.0.1:40000", "10.0.0.2:514", &format!("<134>Jan 12 host{vlan} message {n}")).vlans(&[vlan])
+    };
+    let packets = (0..4).flat_map(|n| [log(10, n), log(20, n)]);
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:514/UDP oneway port 2 vlans 10,20"]);
+    // cut behind their ports
+    let of = |vlan: u16| connection(CLIENT, SERVER, u32::from(vlan), 7).into_iter().map(move |it| it.vlans(&[vlan]));
+    let packets = of(10).zip(of(20)).flat_map(|(one, other)| [one, other]);
+    let row = "10.0.0.1 > 10.0.0.2:80/TCP midstream port 2 vlans 10,20";
+    expect(&[Frames::ethernet(packets).cut_to(14 + 4 + 20 + 4)], &[row]);
 }
 
 #[test]

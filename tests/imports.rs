@@ -25,8 +25,11 @@ fn the_same_capture_under_another_name_or_compressed_adds_nothing() {
     gzip.write_all(&node).unwrap();
     flowmap.write("node.gz", gzip.finish().unwrap());
     // the ending does not matter, the bytes do
-    flowmap.write("node.pcap", zstd::encode_all(&node[..], 1).unwrap());
-    for file in [&sample("node-1.pcap"), "other-name.cap", "node.gz", "node.pcap"] {
+    let zstd = zstd::encode_all(&node[..], 1).unwrap();
+    flowmap.write("node.pcap", &zstd);
+    let skipped = [0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7];
+    flowmap.write("node.zst", [&skipped[..], &zstd].concat());
+    for file in [&sample("node-1.pcap"), "other-name.cap", "node.gz", "node.pcap", "node.zst"] {
         let output = flowmap.ok(&["import", file]);
         assert!(output.stderr.contains("already in the store"), "{file}: {}", output.stderr);
         assert_eq!(flowmap.told(), before, "{file}");

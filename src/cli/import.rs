@@ -154,7 +154,8 @@ fn decompressed(inner: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>>
         [0x1f, 0x8b, ..] => {
             Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, all)))
         }
-        [0x28, 0xb5, 0x2f, 0xfd] => {
+        // a frame, or one that is skipped, as tools write that compress in parallel (RFC 8878, section 3.1)
+        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
             Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, all))?)
         }
         _ => all,

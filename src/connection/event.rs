@@ -18,6 +18,9 @@ pub(super) struct At {
 pub(super) enum Event {
     /// The sender opens, with this initial sequence number.
     Open(u32),
+    /// No segment of a connection, for past the opening all acknowledge (RFC 9293, 3.10.7.4): whoever sends it, with this number,
+    /// looks what comes back.
+    Probe(u32),
     /// The sender agrees to an opening with the first number; its own is the second.
     Agree(u32, u32),
     /// The sender refuses or breaks, and where it stands in both streams.
@@ -74,6 +77,7 @@ fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_b
         (true, true) => Event::Agree(acknowledgment.wrapping_sub(1), sequence),
         _ if flags.rst() && flags.ack() => Event::Reset(at),
         _ if flags.rst() => Event::BlindReset,
+        (_, false) => Event::Probe(sequence),
         _ => Event::Traffic { data: data_bytes > 0, closes: flags.fin(), at },
     }
 }
@@ -89,10 +93,13 @@ fn sctp_event(tag: u32, chunk: Option<u8>, initiate_tag: u32) -> Event {
 }
 
 /// A number for a datagram that stays the same through address translation and tunnels: from its identification, its
-/// length and its first bytes, few enough that short captures have them.
+/// length and its first bytes, few enough that short captures have them; more of them where there is no identification, for
+/// many a protocol begins all its datagrams alike.
 fn digest(ip_id: u16, data_bytes: u32, data: &[u8]) -> u32 {
     const PREFIX_BYTES: usize = 8;
-    let head = data.get(..PREFIX_BYTES).unwrap_or(data);
+    const PREFIX_BYTES_ALONE: usize = 48;
+    let prefix = if ip_id == 0 { PREFIX_BYTES_ALONE } else { PREFIX_BYTES };
+    let head = data.get(..prefix).unwrap_or(data);
     let seed = u64::from(ip_id) << 32 | u64::from(data_bytes);
     let hash = xxhash_rust::xxh3::xxh3_64_with_seed(head, seed);
     // 0 says that none was seen

@@ -187,11 +187,11 @@ impl Connection {
             return true;
         }
         match event {
-            Event::Part => false,
+            // without a number of its own nothing says so
+            Event::Part | Event::Datagram(0) | Event::BlindReset | Event::BlindTraffic => false,
             Event::Datagram(number) => number == half.end,
-            Event::Open(number) | Event::Agree(_, number) => is_near(number, half.end),
+            Event::Open(number) | Event::Probe(number) | Event::Agree(_, number) => is_near(number, half.end),
             Event::Reset(at) | Event::Traffic { at, .. } => is_near(at.sequence, half.end),
-            Event::BlindReset | Event::BlindTraffic => true,
             Event::Tagged { receiver, .. } => self.half(sender.other()).begin == receiver,
         }
     }
@@ -220,6 +220,7 @@ impl Connection {
             | Event::BlindReset
             | Event::Traffic { .. }
             | Event::BlindTraffic
+            | Event::Probe(_)
             | Event::Tagged { .. }
             | Event::Part => false,
         }
@@ -233,6 +234,12 @@ impl Connection {
                 self.flags.add(Flags::ASKED);
                 self.stands_at(sender, number, number.wrapping_add(1));
             }
+            Event::Probe(number) if self.is_new() => {
+                self.opened_by(sender, number);
+                self.flags.add(Flags::ASKED);
+            }
+            // tried again
+            Event::Probe(_) if sender == self.src && self.is_asking() => {}
             Event::Agree(number, answer) => {
                 if self.opening == Opening::Open {
                     self.opened_by(sender.other(), number);
@@ -262,7 +269,7 @@ impl Connection {
             }
             Event::BlindReset => self.broke(sender),
             Event::Traffic { data, closes, at } => self.passed(sender, (data, closes), at),
-            Event::BlindTraffic => self.spoke(sender),
+            Event::Probe(_) | Event::BlindTraffic => self.spoke(sender),
             Event::Tagged { data, closes, receiver } => {
                 self.carried(sender, data, closes);
                 self.stands_at(sender.other(), receiver, receiver);

@@ -13,6 +13,7 @@ const MAX_EXTENSIONS: usize = 128;
 /// Extension headers that are read in their own ways (IANA "IPv6 Extension Header Types").
 const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
+const ROUTING: u8 = 43;
 
 /// What is known of the room that a packet has.
 #[derive(Clone, Copy, Default)]
@@ -28,6 +29,8 @@ pub(super) struct Room {
 pub(super) struct Part {
     /// The identification that all fragments of the packet share.
     pub id: u32,
+    /// What the header of all of them names next; of IPv6 only the first fragment does (RFC 8200, section 4.5).
+    pub protocol: Protocol,
     pub is_later: bool,
 }
 
@@ -69,11 +72,12 @@ fn v4(data: &[u8], on_wire: u32) -> Result<Network<'_>, NotDecoded> {
         length => u32::from(length),
     };
     let is_later = header.fragments_offset().value() > 0;
-    let part = Part { id: header.identification().into(), is_later };
+    let protocol = Protocol(header.protocol().0);
+    let part = Part { id: header.identification().into(), protocol, is_later };
     Ok(Network {
         src: IpAddr::V4(Ipv4Addr::from(header.source())),
         dst: IpAddr::V4(Ipv4Addr::from(header.destination())),
-        protocol: Protocol(header.protocol().0),
+        protocol,
         hop_limit: header.ttl(),
         ip_id: header.identification(),
         ip_bytes,
@@ -124,7 +128,12 @@ impl Network<'_> {
             }
             let length = match (self.protocol.0, layer) {
                 (AUTHENTICATION, _) => self.authentication_bytes(layer)?,
-                (0 | 43 | 60 | 135 | 139 | 140, Layer::Ipv6) => self.extension_units(layer)? * 8 + 8,
+                (0 | ROUTING | 60 | 135 | 139 | 140, Layer::Ipv6) => {
+                    if self.protocol.0 == ROUTING {
+                        self.note_route();
+                    }
+                    self.extension_units(layer)? * 8 + 8
+                }
                 (FRAGMENT, Layer::Ipv6) => {
                     self.note_fragment()?;
                     8
@@ -137,6 +146,22 @@ impl Network<'_> {
             self.payload_bytes = self.payload_bytes.saturating_sub(u32::try_from(length).unwrap_or(0));
         }
         Err(NotDecoded::TooManyExtensions)
+    }
+
+    /// Whoever is named last is who it is for; the header's own address is the next on the way: a routing header with segments
+    /// left (RFC 8200, section 4.4), whose addresses stand in their order (RFC 6275), or backwards (RFC 8754).
+    fn note_route(&mut self) {
+        let [_, units, kind, left, ..] = *self.payload else { return };
+        let addresses = usize::from(units) / 2;
+        let last = match kind {
+            0 | 2 => addresses.checked_sub(1),
+            4 => Some(0),
+            _ => None,
+        };
+        let Some(at) = last.filter(|_| left > 0 && addresses > 0).map(|n| 8 + 16 * n) else { return };
+        if let Some(address) = self.payload.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+            self.dst = IpAddr::from(*address);
+        }
     }
 
     /// Hop-by-hop, routing, destination options, mobility, HIP and shim6 tell their length in units of 8 bytes.
@@ -155,7 +180,7 @@ impl Network<'_> {
     /// Offset, whether more follow, identification. A fragment that is the whole packet is none (RFC 6946).
     fn note_fragment(&mut self) -> Result<(), NotDecoded> {
         let (bits, id) = be16(self.payload, 2).zip(be32(self.payload, 4)).ok_or(NotDecoded::CutShort(Layer::Ipv6))?;
-        let part = Part { id, is_later: bits >> 3 > 0 };
+        let part = Part { id, protocol: Protocol(0), is_later: bits >> 3 > 0 };
         self.part = (part.is_later || bits & 1 != 0).then_some(part);
         Ok(())
     }

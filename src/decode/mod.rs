@@ -107,7 +107,7 @@ pub fn quoted<'a>(error: &Packet<'_>, quote: &'a [u8]) -> Option<Packet<'a>> {
         return None;
     }
     // some hosts quote a length that they have changed; the ports hold, as those of a first fragment do
-    network.part = Some(ip::Part { id: 0, is_later: false });
+    network.part = Some(ip::Part { id: 0, protocol: network.protocol, is_later: false });
     let transport = transport::decode(&network).ok()?;
     let ip::Network { src, dst, protocol, hop_limit, ip_id, ip_bytes, .. } = network;
     Some(Packet {
@@ -171,10 +171,8 @@ fn packet<'a>(cursor: &Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, Not
     let network = ip::decode(cursor, around.room)?;
     let transport = transport::decode(&network)?;
     let own = network.part.map(|part| {
-        // of IPv6 only the first fragment tells the protocol (RFC 8200, section 4.5)
-        let protocol = if network.src.is_ipv4() { network.protocol } else { Protocol(0) };
         let Around { vlans, tunnels, .. } = around;
-        let common = (network.src, network.dst, protocol, part.id, around.point(), vlans, tunnels);
+        let common = (network.src, network.dst, part.protocol, part.id, around.point(), vlans, tunnels);
         Fragment::of(common, part.is_later)
     });
     let fragment = own.or(around.fragment);

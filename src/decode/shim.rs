@@ -1,7 +1,7 @@
 //! What stands between a link and IP: MPLS labels (RFC 3032), PPP over Ethernet (RFC 2516), provider backbone bridges
 //! (IEEE 802.1ah). The tags before labels and sessions are those of the packet itself, for there are none inside.
 
-use super::{Around, Cursor, Layer, NotDecoded, Packet, Tunnel, VlanStack, be16, be32, layer, link};
+use super::{Around, Cursor, Layer, NotDecoded, Packet, Tunnel, VlanStack, be16, be32, ip::Room, layer, link};
 
 pub(super) const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;
@@ -61,8 +61,11 @@ fn labelled<'a>(cursor: Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, No
         1 => return Err(NotDecoded::Mpls),
         _ => return wire(cursor.rest, around),
     };
-    match layer(Cursor { ether_type, ..cursor }, around) {
-        Err(NotDecoded::Malformed(layer)) => wire(cursor.rest, around).map_err(|_| NotDecoded::Malformed(layer)),
+    let packet = Cursor { ether_type, ..cursor };
+    // addresses of a wire may begin like IP: what claims more than there is gives way to a frame that holds together
+    let room = Room { must_fit: true, ..around.room };
+    match layer(packet, Around { room, ..around }) {
+        Err(NotDecoded::Malformed(_)) => wire(packet.rest, around).or_else(|_| layer(packet, around)),
         result => result,
     }
 }

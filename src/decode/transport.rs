@@ -145,10 +145,13 @@ fn sctp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
     Ok(Transport::Sctp { src_port, dst_port, tag: be32(payload, 4).unwrap_or_default(), chunk, initiate_tag })
 }
 
-/// Type 3 of ICMP and type 1 of `ICMPv6` carry the head of the packet they answer.
+/// Type 3 of ICMP and type 1 of `ICMPv6` carry the head of the packet they answer. Code 4 of the first refuses nothing: the
+/// sender is to send less at once (RFC 1191).
 fn unreachable<'a>(network: &Network<'a>) -> Transport<'a> {
-    let quote = match (network.protocol, network.payload.first()) {
-        (Protocol::ICMP, Some(3)) | (Protocol::ICMPV6, Some(1)) => network.payload.get(8..),
+    const FRAGMENTATION_NEEDED: u8 = 4;
+    let quote = match (network.protocol, network.payload) {
+        (Protocol::ICMP, [3, FRAGMENTATION_NEEDED, ..]) => None,
+        (Protocol::ICMP, [3, ..]) | (Protocol::ICMPV6, [1, ..]) => network.payload.get(8..),
         _ => None,
     };
     quote.map_or(Transport::Other, Transport::Unreachable)

@@ -79,10 +79,14 @@ impl fmt::Display for VlanStack {
     }
 }
 
+/// Whether an Ethernet type says that a tag follows: 802.1Q, 802.1ad, and the numbers that were used before 802.1ad.
+pub(super) fn is_tag(ether_type: u16) -> bool {
+    matches!(ether_type, 0x8100 | 0x88a8 | 0x9100 | 0x9200)
+}
+
 /// Takes the tags off and adds them to the stack; the cursor then stands before what they carried.
 pub(super) fn strip(cursor: &mut Cursor<'_>, stack: &mut VlanStack) -> Result<(), NotDecoded> {
-    // 802.1Q, 802.1ad, and the numbers that were used before 802.1ad
-    while matches!(cursor.ether_type, 0x8100 | 0x88a8 | 0x9100 | 0x9200) {
+    while is_tag(cursor.ether_type) {
         let cut = NotDecoded::CutShort(Layer::Link);
         let id = be16(cursor.rest, 0).ok_or(cut)? & 0x0fff;
         cursor.ether_type = be16(cursor.rest, 2).ok_or(cut)?;

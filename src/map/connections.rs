@@ -1,8 +1,8 @@
 //! Sightings to connections: the traces of all observations that belong together.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, hash::BuildHasher, net::IpAddr};
 
-use foldhash::HashMap;
+use foldhash::{HashMap, fast::FixedState};
 
 use super::{hours::Hours, volume::Volume};
 use crate::model::{
@@ -96,6 +96,8 @@ struct Key {
     src: End,
     dst: End,
     identity: u32,
+    /// Of a sighting without any number its tags and tunnels, hashed: nothing says that it is the one of another network.
+    network: u64,
 }
 
 /// The sightings of one connection.
@@ -139,7 +141,7 @@ pub(super) fn of_records(addresses: &[IpAddr], rows: &[Record]) -> Option<Connec
     let first = rows.first()?;
     let end = |number: u32, port| addresses.get(number as usize).map(|address| (*address, port));
     let (src, dst) = (end(first.client, 0)?, end(first.server, first.port)?);
-    let key = Key { protocol: first.protocol, opening: Opening::Seen, src, dst, identity: first.identity };
+    let key = Key { protocol: first.protocol, opening: Opening::Seen, src, dst, identity: first.identity, network: 0 };
     let mut seen = Sightings { weight: 1.0, traces: Vec::with_capacity(rows.len()), ..Sightings::default() };
     for row in rows {
         seen.add(row.run as usize, row.hour, row.trace());
@@ -171,7 +173,11 @@ fn laid(observation: &Observation, trace: &Trace) -> (Key, Trace) {
     let is_turned = at.opening == Opening::Open && dst < src;
     let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
     let trace = if is_turned { trace.clone().turned(src.1) } else { trace.clone() };
-    (Key { protocol: at.protocol, opening: at.opening, src, dst, identity: trace.identity }, trace)
+    let network = match (trace.identity, trace.answer) {
+        (0, 0) => FixedState::default().hash_one((&at.vlans, &at.tunnels)),
+        _ => 0,
+    };
+    (Key { protocol: at.protocol, opening: at.opening, src, dst, identity: trace.identity, network }, trace)
 }
 
 fn connection(key: &Key, seen: Sightings) -> Connection {
@@ -271,6 +277,10 @@ fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
     let sides = [(a.identity, a.src_end, b.identity, b.src_end), (a.answer, a.dst_end, b.answer, b.dst_end)];
     let mut both_saw = sides.into_iter().filter(|(_, a_end, _, b_end)| *a_end != 0 && *b_end != 0).peekable();
     if both_saw.peek().is_none() {
+        let is_blind = |it: &Trace| (it.identity, it.answer, it.src_end, it.dst_end) == (0, 0, 0, 0);
+        if is_blind(a) && is_blind(b) && !is_same_network(whole, part) {
+            return false;
+        }
         let (a, b) = (whole.span, part.span);
         return a.first.seconds_since(b.last) <= SAME_TIME_S && b.first.seconds_since(a.last) <= SAME_TIME_S;
     }

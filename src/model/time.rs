@@ -37,7 +37,8 @@ impl Timestamp {
     #[must_use]
     pub fn in_hour(self) -> (Hour, u32) {
         let hour = self.0.div_euclid(HOUR_NS);
-        let since = self.0 - hour * HOUR_NS;
+        // the first hour that a time can be in began before the first time
+        let since = self.0.wrapping_sub(hour.wrapping_mul(HOUR_NS));
         (Hour(i32::try_from(hour).unwrap_or(0)), u32::try_from(since.unsigned_abs() / 1_000).unwrap_or(0))
     }
 

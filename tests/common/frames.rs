@@ -163,6 +163,11 @@ pub fn reset(from: &str, to: &str, acknowledgment: u32) -> Packet {
     segment(from, to, RST | ACK, 0, acknowledgment, 0)
 }
 
+/// A segment that belongs to no connection: a FIN that acknowledges nothing.
+pub fn probe(from: &str, to: &str, sequence: u32) -> Packet {
+    segment(from, to, FIN, sequence, 0, 0)
+}
+
 pub fn datagram(from: &str, to: &str, data: &str) -> Packet {
     let mut udp = ports(from, to);
     udp.extend(u16::try_from(8 + data.len()).expect("a short datagram").to_be_bytes());
@@ -186,6 +191,13 @@ pub fn sctp(from: &str, to: &str, tag: u32, chunk: u8, own_tag: u32) -> Packet {
 pub fn unreachable(router: &str, lost: &Packet, quoted_bytes: usize) -> Packet {
     let mut icmp = vec![3, 3, 0, 0, 0, 0, 0, 0];
     icmp.extend(lost.ip().iter().take(quoted_bytes));
+    Packet { at_s: None, ..Packet::new(&format!("{router}:0"), &lost.from.to_string(), 1, icmp) }
+}
+
+/// A router cannot pass a packet on in one piece: the sender is to send less at once.
+pub fn too_big(router: &str, lost: &Packet) -> Packet {
+    let mut icmp = vec![3, 4, 0, 0, 0, 0, 5, 0x14];
+    icmp.extend(lost.ip().iter().take(28));
     Packet { at_s: None, ..Packet::new(&format!("{router}:0"), &lost.from.to_string(), 1, icmp) }
 }
 

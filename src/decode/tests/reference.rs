@@ -1,8 +1,8 @@
 //! Held against etherparse on random stacks of headers, whole and damaged.
 
 use etherparse::{
-    EtherType, IpNumber, Ipv4Header, Ipv4Options, Ipv6Header, LinkExtSlice, NetSlice, SingleVlanHeader, SlicedPacket,
-    TransportSlice, VlanId,
+    EtherType, IpNumber, Ipv4Header, Ipv4Options, Ipv6ExtensionSlice, Ipv6Header, LinkExtSlice, NetSlice,
+    SingleVlanHeader, SlicedPacket, TransportSlice, VlanId,
 };
 
 use super::*;
@@ -124,6 +124,12 @@ fn reference(bytes: &[u8]) -> Option<Told> {
             (header.source_addr().into(), header.destination_addr().into(), header.ttl(), ip.payload())
         }
         NetSlice::Ipv6(ip) => {
+            // it tells the next on the way, and not whom the packet is for
+            let has_left =
+                |it| matches!(it, Ipv6ExtensionSlice::Routing(it) if it.slice().get(3).is_some_and(|left| *left > 0));
+            if ip.extensions().clone().into_iter().any(has_left) {
+                return None;
+            }
             let header = ip.header();
             (header.source_addr().into(), header.destination_addr().into(), header.hop_limit(), ip.payload())
         }

@@ -191,6 +191,25 @@ fn tags_before_labels_and_sessions_are_the_packets_and_those_before_other_tunnel
     let header = [0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0x14, 0x10, 100, 0, 0, 0, 0];
     let mirrored = in_ip(47, &[&header[..], &syn(&[])].concat());
     assert_eq!(of_syn(&mirrored), ("erspan:100".into(), "20".into()));
+    let third = |frame: &[u8]| {
+        let header = [0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0x14, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0];
+        in_ip(47, &[&header[..], frame].concat())
+    };
+    assert_eq!(of_syn(&third(&syn(&[]))), ("erspan:100".into(), "20".into()));
+    assert_eq!(of_syn(&third(&syn(&[(0x8100, 7)]))), ("erspan:100".into(), "7".into()), "the frame's own tag");
+    // what is reserved is not looked at (RFC 7348, section 5)
+    for header in [[0x08, 0, 0, 0, 0, 0, 42, 1], [0x0a, 0x20, 0, 1, 0, 0, 42, 0], [0x88, 0, 0, 5, 0, 0, 42, 0]] {
+        let udp = in_udp(4_789, &[&header[..], &syn(&[])].concat());
+        assert_eq!(of_syn(&udp), ("vxlan:42".into(), String::new()), "{header:02x?}");
+    }
+    // addresses of a wire that begin like IP, without a control word
+    let labels = (299u32 << 12 | 1 << 8 | 64).to_be_bytes();
+    for address in [[0x64, 0, 0xf1, 0x12, 0x34, 0x56], [0x48, 0x4d, 0x7e, 1, 2, 3], [0x45, 0xff, 0xee, 1, 2, 3]] {
+        let mut frame = syn(&[]);
+        frame[..6].copy_from_slice(&address);
+        let wire = in_ethernet(0x8847, &[&labels[..], &frame].concat());
+        assert_eq!(of_syn(&wire), ("mpls:299".into(), String::new()), "{address:02x?}");
+    }
 }
 
 #[test]
@@ -205,7 +224,6 @@ fn what_merely_uses_a_tunnels_port_stays_a_datagram() {
         (4_789, in_vxlan(42, &no_ip)),
         (4_789, in_vxlan(42, &whole[..30])),
         (4_789, [&[0, 0, 0, 0, 0, 0, 42, 0][..], &whole].concat()),
-        (4_789, [&[8, 0, 0, 0, 0, 0, 42, 1][..], &whole].concat()),
         (4_790, [&[0x0c, 0, 0, 77, 0, 0, 3, 0][..], &whole].concat()),
         (6_081, [&[0x40, 0, 0x65, 0x58, 0, 0, 9, 0][..], &whole].concat()),
         (6_081, [&[0, 0x80, 0x65, 0x58, 0, 0, 9, 0][..], &whole].concat()),

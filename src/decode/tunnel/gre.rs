@@ -1,7 +1,7 @@
 //! GRE (RFC 2784, RFC 2890) and what is built on it: PPTP (RFC 2637), ERSPAN (draft-foschiano-erspan), WCCP.
 
 use super::{Content, Inner, Tunnel};
-use crate::decode::{be16, be32};
+use crate::decode::{be16, be32, vlan};
 
 /// Flags in the first word.
 const CHECKSUM: u16 = 0x8000;
@@ -56,7 +56,7 @@ fn plain(flags: u16, protocol: u16, data: &[u8]) -> Option<Inner<'_>> {
     }
 }
 
-/// Version, VLAN, class, how the frame was tagged, session.
+/// Version, VLAN, class, how the frame was tagged (of the third type whether it is damaged), session.
 fn erspan(data: &[u8], version: u16, header_bytes: usize) -> Option<Inner<'_>> {
     const VLAN: u16 = 0x0fff;
     const SESSION: u16 = 0x03ff;
@@ -64,10 +64,14 @@ fn erspan(data: &[u8], version: u16, header_bytes: usize) -> Option<Inner<'_>> {
     if first >> 12 != version {
         return None;
     }
-    // 1 and 2 in the second type: the tag was taken off the frame and stands here
-    let was_untagged = matches!((version, second >> 11 & 3), (1, 1 | 2));
+    let frame = data.get(header_bytes..)?;
+    let was_untagged = match version {
+        // the tag was taken off the frame and stands here
+        1 => matches!(second >> 11 & 3, 1 | 2),
+        _ => first & VLAN != 0 && !be16(frame, 12).is_some_and(vlan::is_tag),
+    };
     let vlan = Some(first & VLAN).filter(|_| was_untagged);
-    Some(Inner { vlan, ..Inner::ethernet(Tunnel::Erspan(second & SESSION), data.get(header_bytes..)?) })
+    Some(Inner { vlan, ..Inner::ethernet(Tunnel::Erspan(second & SESSION), frame) })
 }
 
 /// The length and the call in place of the key; without a sequence number there is nothing inside.

@@ -195,7 +195,7 @@ pub(super) fn inner<'a>(network: &Network<'a>, transport: &Transport<'a>, option
         // version 3, and nothing else in its header
         97 => Some(Inner::ethernet(Tunnel::EtherIp, data.strip_prefix(&[0x30, 0])?)),
         137 => Some(Inner::network(Tunnel::Ip, shim::MPLS, data)),
-        17 => udp::inner(transport, options),
+        17 => udp::inner(network, transport, options),
         _ => None,
     }
 }

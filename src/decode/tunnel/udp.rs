@@ -1,7 +1,7 @@
 //! Tunnels in UDP, each known by its port and by a header that must be as its format says.
 
-use super::{Inner, Tunnel};
-use crate::decode::{Options, Transport, be16, be32, link, shim};
+use super::{Inner, Network, Tunnel};
+use crate::decode::{Options, Transport, be16, be32, link, shim, vlan};
 
 /// The registered port of VXLAN (RFC 7348), and the one that Linux used before and flannel still does.
 const VXLAN: u16 = 4_789;
@@ -21,8 +21,13 @@ pub fn is_port(port: u16, options: &Options) -> bool {
     is_known || !options.vxlan_ports.is_empty() && options.vxlan_ports.contains(&port)
 }
 
-pub(super) fn inner<'a>(transport: &Transport<'a>, options: &Options) -> Option<Inner<'a>> {
+pub(super) fn inner<'a>(network: &Network<'a>, transport: &Transport<'a>, options: &Options) -> Option<Inner<'a>> {
     let Transport::Udp { src_port, dst_port, data_bytes, data } = *transport else { return None };
+    // the first fragment holds a part of what the datagram's own length tells
+    let data_bytes = match network.part {
+        Some(_) => u32::from(be16(network.payload, 4)?).saturating_sub(8),
+        None => data_bytes,
+    };
     match dst_port {
         VXLAN | VXLAN_OF_LINUX => vxlan(data),
         VXLAN_GPE => vxlan_gpe(data),
@@ -42,13 +47,18 @@ const VXLAN_BYTES: usize = 8;
 fn vxlan(data: &[u8]) -> Option<Inner<'_>> {
     /// The identifier is valid.
     const VALID: u32 = 0x0800_0000;
-    /// A group's policy is in what is otherwise reserved (draft-smith-vxlan-group-policy).
-    const GROUP: u32 = 0x8000_0000;
-    const GROUP_BITS: u32 = 0x0048_ffff;
+    const ETHER_TYPE: usize = 12;
+    const ARP: u16 = 0x0806;
     let (flags, network) = (be32(data, 0)?, be32(data, 4)?);
-    let is_as_it_should = flags == VALID || flags & !GROUP_BITS == VALID | GROUP;
-    (is_as_it_should && network.trailing_zeros() >= 8)
-        .then_some(Inner::ethernet(Tunnel::Vxlan(network >> 8), data.get(VXLAN_BYTES..)?))
+    let frame = data.get(VXLAN_BYTES..)?;
+    // what is reserved is not looked at on receipt (RFC 7348, section 5): policies of groups and offloads use it. But then the
+    // frame must look like one
+    let is_as_sent = flags == VALID && network.trailing_zeros() >= 8;
+    let is_frame = || {
+        let ether_type = be16(frame, ETHER_TYPE);
+        ether_type.is_some_and(|it| matches!(it, link::IPV4 | link::IPV6 | ARP) || vlan::is_tag(it))
+    };
+    (flags & VALID != 0 && (is_as_sent || is_frame())).then_some(Inner::ethernet(Tunnel::Vxlan(network >> 8), frame))
 }
 
 /// The same with the protocol of what is inside (draft-ietf-nvo3-vxlan-gpe).

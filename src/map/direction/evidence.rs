@@ -6,7 +6,7 @@ use super::{Verdict, only_one};
 use crate::{
     inventory::Directory,
     map::connections::{Connection, End},
-    model::{Direction, Outcome, PortKind, Protocol, Span},
+    model::{Direction, Flags, Outcome, PortKind, Protocol, Span},
 };
 
 /// Fewer talkers than this say nothing about who serves.
@@ -54,7 +54,7 @@ impl Evidence {
         let as_declared = || only_one(declared(server), declared(client)).map(|it| (Direction::Inventory, it));
         let by_fan_in = || self.by_fan_in(connection).map(|it| (Direction::FanIn, it));
         let by_port = || by_port(protocol, server.1, client.1).map(|it| (Direction::Port, it));
-        as_listener().or_else(as_declared).or_else(by_fan_in).or_else(by_port)
+        as_listener().or_else(as_declared).or_else(|| by_refusal(connection)).or_else(by_fan_in).or_else(by_port)
     }
 
     /// Whether the end with clearly more talkers lies as client.
@@ -65,6 +65,17 @@ impl Evidence {
         let (to_server, to_client) = (talkers(server), talkers(client));
         only_one(is_fan(to_server, to_client), is_fan(to_client, to_server))
     }
+}
+
+/// Where an error said that nobody listens, and nobody answered: who sent is the client, unless the ports tell of a server that
+/// answered somebody who was gone. A scanner with one port has as many talkers as a server.
+fn by_refusal(connection: &Connection) -> Option<Verdict> {
+    let has = |flag| connection.trace.flags.has(flag);
+    if !has(Flags::REFUSED) || has(Flags::FROM_SRC) && has(Flags::FROM_DST) {
+        return None;
+    }
+    let by_port = by_port(connection.protocol, connection.server.1, connection.client.1);
+    Some(by_port.map_or((Direction::Order, !has(Flags::SRC_FIRST)), |is_turned| (Direction::Port, is_turned)))
 }
 
 /// The port that an FTP server opens data connections from; nobody listens on it (RFC 959, section 3.2).
