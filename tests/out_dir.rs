@@ -42,9 +42,24 @@ fn files_of_others_stay_and_those_no_longer_wanted_go() {
     assert_eq!(in_monitoring, ["monitoring/", "monitoring/notes.txt"]);
 
     fs::remove_file(flowmap.path("out/monitoring/notes.txt")).unwrap();
-    flowmap.ok(&["suggest", "-n", "monitoring", "--out-dir", "out"]);
+    let told = flowmap.ok(&["suggest", "-n", "monitoring", "--out-dir", "out"]).stderr;
+    assert!(told.contains("out: the documents of production go, for it was not asked for"), "{told}");
     flowmap.ok(&SUGGEST);
     assert!(!flowmap.path("out/monitoring").exists(), "a folder goes with its last file");
+}
+
+#[test]
+fn what_was_edited_of_a_namespace_holds_also_where_the_next_run_asks_for_another() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&["suggest", "-n", "monitoring", "-n", "production", "--out-dir", "out"]);
+    let api = fs::read_to_string(flowmap.path("out/production/api.yaml")).unwrap();
+    flowmap.write("out/production/api.yaml", api.replacen("port: 6379", "port: 6380", 1));
+    flowmap.ok(&["suggest", "-n", "monitoring", "--out-dir", "out"]);
+    for out_dir in ["out", "elsewhere"] {
+        flowmap.run(&["suggest", "-n", "production", "--out-dir", out_dir]);
+        let api = fs::read_to_string(flowmap.path(&format!("{out_dir}/production/api.yaml"))).unwrap();
+        assert!(api.contains("port: 6380") && !api.contains("port: 6379"), "{out_dir}: {api}");
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn the_report_of_the_sample_tells_each_policy_and_all_that_was_left_out() {
         "<b>6.0 → 1.2</b>",
         "<td>4 targets<td>20 ports<td class=\"n\">120<td>part of a scan",
         "traffic was seen in one hour alone",
-        "Of 42 open pairs 10 stay",
+        "42 pairs are open before, 10 after",
         "kubectl apply -k production",
     ] {
         assert!(page.contains(words), "{words}");

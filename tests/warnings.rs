@@ -79,6 +79,24 @@ fn what_a_deployed_policy_blocked_while_learning_is_named_with_the_policy() {
 }
 
 #[test]
+fn what_a_proposal_opens_that_a_deployed_policy_denies_is_named() {
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "closed", "namespace": "shop"},
+        "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "policyTypes": ["Ingress"],
+                 "ingress": [{"ports": [{"protocol": "TCP", "port": 9090}]}]}});
+    let closed = flowmap(&talk(), &[policy]);
+    closed.ok(&SUGGEST);
+    let words =
+        "**Opens what is denied today:** 1 pair: shop/web -> shop/api on TCP/8080. What is deployed denies it now";
+    assert!(review(&closed).contains(words), "{}", review(&closed));
+    let report = std::fs::read_to_string(closed.path("out/report.html")).unwrap();
+    assert!(report.contains("Opens what is denied today"));
+    let open = flowmap(&talk(), &[]);
+    open.ok(&SUGGEST);
+    assert!(!review(&open).contains("denied today"), "{}", review(&open));
+}
+
+#[test]
 fn what_no_label_tells_apart_gets_a_patch() {
     let like_api = |name: &str, address: &str| {
         let twin = with(pod(name, address), "/metadata/labels", json!({"app": "api"}));

@@ -33,10 +33,19 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     // files alone have no store, and nothing was decided of them
     let store = if args.selection.from.is_empty() { Some(global.store().await?) } else { None };
     let known = match &store {
-        Some(store) => Known::read(store, &site.name, &namespaces).await?,
+        Some(store) => Known::read(store, &site.name, &site.namespaces()).await?,
         None => Known::default(),
     };
     known.tell(&mut found, common::now());
+    let others = found.others(&namespaces);
+    if !others.is_empty() {
+        say(&format!(
+            "{}: the documents of {} go, for {} not asked for; what was decided of them is kept",
+            args.out_dir.display(),
+            others.join(", "),
+            if others.len() == 1 { "it was" } else { "they were" }
+        ));
+    }
     let judge = Judge::new(site, &dependencies, &namespaces);
     let (dependencies, namespaces, coverage) = (&dependencies[..], &namespaces, &coverage);
     let asked = Asked { request: args.request(), site, dependencies, namespaces, coverage, judge };

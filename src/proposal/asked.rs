@@ -158,7 +158,8 @@ impl Asked<'_> {
         let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
         let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
         let (undone, on_top) = (self.judge.undone(&proposal.set), self.judge.replay_on_top(&proposal.set));
-        Facts { on_top, undone, decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
+        let opens = self.judge.opens(&proposal.set);
+        Facts { on_top, undone, opens, decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them: that one is told with
@@ -172,7 +173,7 @@ impl Asked<'_> {
                 Some(Ok(other)) => (Some(other), None),
                 Some(Err(error)) => (None, Some(error.to_string())),
             };
-            let cost = |it: &Proposal| render::cost(&it.recommendation, &it.policies, self.site.cluster());
+            let cost = |it: &Proposal| render::cost(&it.decided(), &it.policies, self.site.cluster());
             let openness = proposal.map(|it| self.judge.openness(&it.set));
             render::Granularity {
                 granularity: granularity.as_str(),

@@ -63,6 +63,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         deployed,
         said: Vec::new(),
         undone: Vec::new(),
+        opens: None,
         replaced,
         granularities: Vec::new(),
         decisions: Decisions::default(),

@@ -75,6 +75,13 @@ impl Found {
         decisions
     }
 
+    /// Namespaces beside some of which the last proposal was.
+    pub fn others(&self, namespaces: &BTreeSet<String>) -> Vec<&str> {
+        let documents = self.index.written.iter().flat_map(|written| written.0.keys());
+        let all: BTreeSet<&str> = documents.filter_map(|key| Some(key.split_once('/')?.0)).collect();
+        all.into_iter().filter(|namespace| !namespaces.contains(*namespace)).collect()
+    }
+
     /// Edits that do not count, for it was decided otherwise on the page later.
     pub fn overruled(&self) -> Vec<(String, Step)> {
         self.kept.overruled(&self.index.decisions, &self.edited(), &self.later)

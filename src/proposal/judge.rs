@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::{ProposalError, facts::concerned, page::on_top, world::Site};
 use crate::{
     model::Dependency,
-    policy::{self, Census, Evaluator, Options, Outside, Past, PolicySet, Roster, Simulation, Strictness, Undone},
-    render::Document,
+    policy::{
+        self, Census, Change, Evaluator, Options, Outside, Past, PolicySet, Roster, Simulation, Strictness, Undone,
+    },
+    render::{Document, Opens},
 };
 
 /// What was seen of some namespaces, arranged once for all proposals.
@@ -76,6 +78,22 @@ impl<'a> Judge<'a> {
         let [proposed, after] = [proposed, &after].map(|set| self.evaluator(set));
         let outside = Outside::new(&[&after], self.site.cluster(), &self.site.directory.pod_ranges());
         policy::undone(&Census::new(&self.roster, &outside), &proposed, &after)
+    }
+
+    /// What of a proposal deployed policies deny; nothing where they deny none of it.
+    pub fn opens(&self, proposed: &PolicySet) -> Option<Opens> {
+        const EXAMPLES: usize = 3;
+        if self.deployed.policies.is_empty() {
+            return None;
+        }
+        let after = on_top(proposed, &self.deployed);
+        let [before, after] = [&self.deployed, &after].map(|set| self.evaluator(set));
+        let outside = Outside::new(&[&before, &after], self.site.cluster(), &self.site.directory.pod_ranges());
+        let changes = policy::diff(&Census::new(&self.roster, &outside), &before, &after);
+        let opened = || changes.iter().filter(|change| !change.ports.opened.is_empty());
+        let words = |it: &Change| format!("{} -> {} on {}", it.from, it.to, it.ports.opened);
+        let pairs = opened().count();
+        (pairs > 0).then(|| Opens { pairs, examples: opened().take(EXAMPLES).map(words).collect() })
     }
 
     fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {

@@ -152,6 +152,14 @@ fn force(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
             format!("{}. Policies of the same names take their place: what they allow ends.", few(&facts.replaced));
         cautions.add(Level::Stop, "Replaced", why);
     }
+    if let Some(opens) = &facts.opens {
+        let why = format!(
+            "{}: {}. What is deployed denies it now; policies add up, and this proposal allows it.",
+            words::count(opens.pairs as u64, "pair"),
+            few(&opens.examples)
+        );
+        cautions.add(Level::Look, "Opens what is denied today", why);
+    }
     for undone in &facts.undone {
         let why = format!("by {}: {}. As long as it is there.", undone.policy, undone.words());
         cautions.add(Level::Stop, "Kept open by what is deployed", why);

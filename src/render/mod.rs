@@ -26,7 +26,7 @@ pub use draft::canonical;
 pub use evidence::evidence;
 pub use kubernetes::{is_own, policies, some};
 pub use peers::peer as peer_values;
-pub use review::{Blocked, Facts, RunLoss, Said, Seen, review, seen};
+pub use review::{Blocked, Facts, Opens, RunLoss, Said, Seen, review, seen};
 pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, opened, rests_on, sheets};
 pub use words::{minute, safe};
 pub use written::{Index, WayBack, Written, WrittenObject, read_document};

@@ -166,7 +166,7 @@ fn caption_after(After { map, hidden, unclosed }: &After, ways: &Ways) -> String
     let open = map.nodes.iter().filter(|node| node.is_open).count() as u64;
     if open > 0 {
         let boxes = words::count(open, "box");
-        let _ = write!(text, " Left open: {boxes}, with a dashed edge. They reach, and are reached, as before.");
+        let _ = write!(text, " Left open: {boxes}, with a dashed edge. They reach, and are reached by, everything.");
     }
     text
 }

@@ -53,6 +53,15 @@ pub struct Blocked {
     pub reason: String,
 }
 
+/// What becomes possible with a proposal that deployed policies deny.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opens {
+    /// Between how many pairs of workloads and ranges of addresses.
+    pub pairs: usize,
+    /// Some of them, in words.
+    pub examples: Vec<String>,
+}
+
 /// A decision of a person on the review page that holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
@@ -97,6 +106,8 @@ pub struct Facts {
     pub deployed: Vec<String>,
     /// What deployed policies keep open of what the proposal closes.
     pub undone: Vec<Undone>,
+    /// What deployed policies deny and the proposal allows.
+    pub opens: Option<Opens>,
     /// Policies that flowmap did not write, and that policies of the proposal with their names replace.
     pub replaced: Vec<String>,
     /// What each granularity costs.

@@ -105,7 +105,7 @@ fn open(text: &mut String, plan: &NamespacePlan) {
         words::safe(&plan.namespace)
     );
     for group in open {
-        let _ = writeln!(text, "- {}: allowed is everything, as before", words::safe(&group.name));
+        let _ = writeln!(text, "- {}: allowed is everything", words::safe(&group.name));
     }
     text.push_str(
         "\nCapture at their nodes and run this again; `--isolate-unseen` closes them with what was seen.\n\n",

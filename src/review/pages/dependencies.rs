@@ -322,7 +322,12 @@ fn rules(view: &View, found: &[&Dependency]) -> Vec<(String, String)> {
     for sheet in &view.facts.sheets {
         for rule in sheet.rules.iter().filter(|rule| rests(rule)) {
             let word = if rule.side == "ingress" { "from" } else { "to" };
-            let name = format!("{}/{}: {} {word} {}", sheet.namespace, sheet.name, rule.side, rule.name);
+            let standing = match (sheet.object.is_some(), rule.is_in_force()) {
+                (true, true) => "",
+                (true, false) => " (removed)",
+                (false, _) => " (the policy was rejected)",
+            };
+            let name = format!("{}/{}: {} {word} {}{standing}", sheet.namespace, sheet.name, rule.side, rule.name);
             let query = view.asking.query(&[("policy", &sheet.key)]);
             rules.push((format!("{query}#{}", edit::rule_ref(rule)), shown(&name)));
         }

@@ -118,7 +118,7 @@ impl Reach {
         };
         let words = match (opens.is_empty(), closes.is_empty()) {
             (true, true) => {
-                "Opens no pair of workloads and closes none: the other side's policies have the last word.".to_owned()
+                "Opens no pair of workloads and closes none: the other side's policies, or those that are deployed besides, have the last word.".to_owned()
             }
             (false, true) => part("Opens", " more", &opens) + ".",
             (true, false) => part("Closes", "", &closes) + ", and opens none.",

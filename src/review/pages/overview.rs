@@ -120,7 +120,8 @@ fn sentence(view: &View) -> String {
         }
         (denied, _) => format!("{denied} connections that were seen would be denied"),
     };
-    format!("Proposed from {span}: {verdict}.")
+    let beside = view.facts.beside().map(|words| format!(" {words}")).unwrap_or_default();
+    format!("Proposed from {span}: {verdict}.{beside}")
 }
 
 /// Namespaces of which it is told what captures could see.
@@ -170,7 +171,11 @@ fn facts(view: &View) -> Vec<Line> {
 }
 
 fn row(view: &View, sheet: &Sheet) -> Row {
-    let of_side = |side: &str| sheet.rules.iter().filter(|rule| rule.side == side && rule.is_in_force()).count();
+    let of_side = |side: &str| {
+        let rules = sheet.rules.iter().filter(|rule| rule.side == side && rule.is_in_force());
+        // what was seen of who is left open is no list of who may
+        if sheet.is_open { "all".to_owned() } else { rules.count().to_string() }
+    };
     let accesses = || sheet.rules.iter().filter(|rule| rule.is_in_force()).filter_map(|rule| rule.access.as_ref());
     let sums = accesses().filter_map(crate::recommend::Access::sum);
     let doubts = accesses().filter(|access| !render::doubts(access, &view.facts).is_empty()).count();
@@ -205,8 +210,8 @@ fn row(view: &View, sheet: &Sheet) -> Row {
 }
 
 /// How many may, where a policy says so at all.
-fn side(is_closed: bool, count: usize) -> String {
-    if is_closed { count.to_string() } else { "–".to_owned() }
+fn side(is_closed: bool, count: String) -> String {
+    if is_closed { count } else { "–".to_owned() }
 }
 
 /// Where a policy stands, in a word.

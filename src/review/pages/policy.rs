@@ -150,7 +150,7 @@ fn notes(view: &View, sheet: &Sheet) -> Vec<Line> {
         notes.push(Line::new("bad", "This policy was rejected: it is not written. Its pods may still be closed by the policy that closes the namespace."));
     }
     if sheet.is_open {
-        notes.push(Line::new("doubt", "Left open: the captures could not see all that these pods do. They may reach and be reached by everything, as before."));
+        notes.push(Line::new("doubt", "Left open: the captures could not see all that these pods do. They may reach and be reached by everything."));
     }
     match sheet.watched {
         Some(Watched::Partly) => {
