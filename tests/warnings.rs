@@ -79,6 +79,35 @@ fn what_a_deployed_policy_blocked_while_learning_is_named_with_the_policy() {
 }
 
 #[test]
+fn only_what_was_there_can_have_blocked_and_only_what_is_denied_still_is_missing() {
+    let policy = |made: &str| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "closed", "namespace": "shop", "creationTimestamp": made},
+            "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "policyTypes": ["Ingress"],
+                     "ingress": [{"ports": [{"protocol": "TCP", "port": 8080}]}]}})
+    };
+    let mut capture = talk();
+    capture.refused([10, 244, 1, 5], 40_002, [10, 244, 1, 6], 9090);
+    for (made, is_told) in [("2026-11-20T10:00:00Z", true), ("2026-11-30T10:00:00Z", false)] {
+        let flowmap = flowmap(&capture, &[policy(made)]);
+        flowmap.ok(&SUGGEST);
+        assert_eq!(review(&flowmap).contains("**Blocked while learning?**"), is_told, "{made}");
+    }
+    // allowed by hand on both sides: nothing is missing
+    let flowmap = flowmap(&capture, &[policy("2026-11-20T10:00:00Z")]);
+    flowmap.ok(&SUGGEST);
+    for name in ["api", "web"] {
+        let path = format!("out/shop/{name}.yaml");
+        let text = std::fs::read_to_string(flowmap.path(&path)).unwrap();
+        assert!(text.contains("port: 8080"), "{text}");
+        flowmap.write(&path, text.replace("port: 8080", "port: 9090"));
+    }
+    flowmap.run(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(review.contains("TCP/9090") && !review.contains("**Blocked while learning?**"), "{review}");
+}
+
+#[test]
 fn what_a_proposal_opens_that_a_deployed_policy_denies_is_named() {
     let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
         "metadata": {"name": "closed", "namespace": "shop"},

@@ -153,7 +153,7 @@ impl Asked<'_> {
     #[must_use]
     pub fn facts_of_one(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
         let Self { site, dependencies, namespaces, coverage, .. } = *self;
-        let about = About { runs, site, dependencies, namespaces, coverage, deployed: self.judge.deployed() };
+        let about = About { runs, site, dependencies, namespaces, coverage, proposed: &proposal.set };
         let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
         let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
         let sheets = render::sheets(&proposal.recommendation, &proposal.policies);

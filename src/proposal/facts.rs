@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::world::Site;
+use super::{page::on_top, world::Site};
 use crate::{
     inventory,
     map::{self, Learning},
-    model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, Span, WorkloadRef},
+    model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, RawObject, Span, WorkloadRef},
     policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
     recommend,
     render::{Blocked, Decisions, Facts, RunLoss, Sheet, is_own},
@@ -20,8 +20,8 @@ pub struct About<'a> {
     pub dependencies: &'a [Dependency],
     pub namespaces: &'a BTreeSet<String>,
     pub coverage: &'a Coverage,
-    /// What is deployed at the site.
-    pub deployed: &'a PolicySet,
+    /// The proposal, as an API server would read it.
+    pub proposed: &'a PolicySet,
 }
 
 /// The dependencies that have an end in some namespaces.
@@ -59,7 +59,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         replay,
         on_top: None,
         missed_runs: recommend::missed_runs(cluster, span, about.namespaces),
-        blocked: blocked(&all, cluster, about.deployed),
+        blocked: blocked(&all, cluster, (about.proposed, span)),
         deployed,
         said: Vec::new(),
         undone: Vec::new(),
@@ -108,12 +108,25 @@ fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) 
     [stay, replaced].map(|names| names.into_iter().collect())
 }
 
-/// Attempts without an answer that deployed policies deny: they would have been answered, maybe.
-fn blocked(dependencies: &[Dependency], cluster: &Cluster, set: &PolicySet) -> Vec<Blocked> {
+/// Attempts that failed, deployed policies deny, and the proposal does not allow: they would have been answered, maybe. Policies
+/// that were made after the last packet have blocked nothing.
+fn blocked(
+    dependencies: &[Dependency],
+    cluster: &Cluster,
+    (proposed, span): (&PolicySet, Option<Span>),
+) -> Vec<Blocked> {
+    let was_there = |raw: &&RawObject| {
+        let made = raw.object["metadata"]["creationTimestamp"].as_str().and_then(|text| text.parse().ok());
+        made.zip(span)
+            .is_none_or(|(made, span): (jiff::Timestamp, Span)| made.as_nanosecond() <= i128::from(span.last.0))
+    };
+    let then: Vec<RawObject> = cluster.policies.iter().filter(was_there).cloned().collect();
+    let set = PolicySet::lenient(&then);
     if set.policies.is_empty() {
         return Vec::new();
     }
-    let evaluator = Evaluator::new(set, &cluster.namespaces, Options::default());
+    let after = on_top(proposed, &set);
+    let [evaluator, after] = [&set, &after].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
     let mut pods: BTreeMap<&WorkloadRef, &Pod> = BTreeMap::new();
     for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
         pods.entry(&pod.workload).or_insert(pod);
@@ -130,7 +143,10 @@ fn blocked(dependencies: &[Dependency], cluster: &Cluster, set: &PolicySet) -> V
     };
     let judge = |it: &Dependency| {
         let (from, to) = (end(&it.client)?, end(&it.server)?);
-        let verdict = evaluator.evaluate(&Probe::new(&from, &to, it.protocol, it.port));
+        let probe = Probe::new(&from, &to, it.protocol, it.port);
+        let verdict = evaluator.evaluate(&probe);
+        // where the proposal allows it nothing is missing
+        after.evaluate(&probe).reason()?;
         Some(Blocked {
             from: it.client.name.clone(),
             to: it.server.name.clone(),

@@ -108,7 +108,7 @@ fn seen(cautions: &mut Cautions, facts: &Facts) {
     }
     for blocked in &facts.blocked {
         let why = format!(
-            "{} -> {} on {}, {} without an answer: {}. If it is needed, it is missing here.",
+            "{} -> {} on {}, {} that failed: {}. If it is needed, it is missing here.",
             blocked.from,
             blocked.to,
             words::port(blocked.protocol, blocked.port),
