@@ -103,13 +103,14 @@ impl Hour {
     /// Its first moment.
     #[must_use]
     pub fn start(self) -> Timestamp {
-        Timestamp(i64::from(self.0) * HOUR_NS)
+        // the first hour began before the first time that can be told
+        Timestamp(i64::from(self.0).saturating_mul(HOUR_NS))
     }
 
     /// A moment in it.
     #[must_use]
     pub fn at(self, micros: u32) -> Timestamp {
-        Timestamp(i64::from(self.0) * HOUR_NS + i64::from(micros) * 1_000)
+        Timestamp(i64::from(self.0).saturating_mul(HOUR_NS).saturating_add(i64::from(micros) * 1_000))
     }
 }
 
@@ -159,6 +160,17 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_and_the_last_time_have_an_hour() {
+        for time in [Timestamp(i64::MIN), Timestamp(i64::MAX)] {
+            let (hour, micros) = time.in_hour();
+            assert_eq!(hour, time.hour());
+            let again = hour.at(micros);
+            assert!(again.0.abs_diff(time.0) < HOUR_NS.unsigned_abs(), "{again:?}");
+            assert!(hour.start() <= again);
+        }
+    }
 
     #[test]
     fn a_time_is_found_again_from_its_hour() {
