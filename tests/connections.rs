@@ -7,8 +7,8 @@ mod common;
 
 use common::{
     frames::{
-        Frames, Packet, connection, datagram, probe, reset, rest, sctp, seen_again, syn, syn_ack, too_big, traffic,
-        unreachable,
+        Frames, Packet, connection, datagram, esp, probe, reset, rest, sctp, seen_again, syn, syn_ack, too_big,
+        traffic, unreachable,
     },
     rows::expect,
 };
@@ -115,6 +115,9 @@ fn equal_ends_in_two_networks_are_not_mixed_where_nothing_says_that_they_are_one
     };
     let packets = (0..4).flat_map(|n| [log(10, n), log(20, n)]);
     expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:514/UDP oneway port 2 vlans 10,20"]);
+    // without ports
+    let packets = (0..3).flat_map(|n| [10, 20].map(|vlan| esp("10.0.0.1", "10.0.0.2").id(n).vlans(&[vlan])));
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:0/ESP oneway order 2 vlans 10,20"]);
     // cut behind their ports
     let of = |vlan: u16| connection(CLIENT, SERVER, u32::from(vlan), 7).into_iter().map(move |it| it.vlans(&[vlan]));
     let packets = of(10).zip(of(20)).flat_map(|(one, other)| [one, other]);

@@ -168,6 +168,11 @@ pub fn probe(from: &str, to: &str, sequence: u32) -> Packet {
     segment(from, to, FIN, sequence, 0, 0)
 }
 
+/// A packet of ESP, which has no ports.
+pub fn esp(from: &str, to: &str) -> Packet {
+    Packet::new(&format!("{from}:0"), &format!("{to}:0"), 50, vec![0, 0, 0, 9, 0, 0, 0, 1])
+}
+
 pub fn datagram(from: &str, to: &str, data: &str) -> Packet {
     let mut udp = ports(from, to);
     udp.extend(u16::try_from(8 + data.len()).expect("a short datagram").to_be_bytes());

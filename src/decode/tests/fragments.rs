@@ -39,6 +39,65 @@ fn part(packet: &Packet<'_>) -> (u16, u16) {
 }
 
 #[test]
+fn later_fragments_behind_an_authentication_header_are_found_too() {
+    // next is UDP, 24 bytes in all (RFC 4302)
+    let header = [&[17, 4, 0, 0][..], &[9; 20]].concat();
+    let authenticated = |offset: u16, more: bool, payload: &[u8]| {
+        let mut frame = v4(7, offset, more, payload);
+        frame[14 + 9] = 51;
+        frame
+    };
+    let first = authenticated(0, true, &[header, udp(&[1; 1_400])].concat());
+    let later = authenticated(179, false, &[2; 300]);
+    let mut table = Fragments::default();
+    assert_eq!(ports(&join(&mut table, 0, &first).unwrap()), (5_353, 53));
+    let joined = join(&mut table, 0, &later).unwrap();
+    assert_eq!((part(&joined), joined.protocol), ((5_353, 53), Protocol::UDP));
+}
+
+#[test]
+fn a_tunnel_whose_packets_are_fragmented_is_opened_in_the_first() {
+    // GTP-U tells the length of the whole, of which the first fragment has a part
+    let inner = [
+        &[0x45, 0, 5, 0x78, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2][..],
+        &[0x9c, 0x40, 1, 0xbb, 5, 0x64],
+    ];
+    let whole = [&inner.concat()[..], &[0; 1_374]].concat();
+    let gtp = [&[0x30, 255][..], &u16::try_from(whole.len()).unwrap().to_be_bytes(), &[0, 0, 0, 26], &whole].concat();
+    let mut datagram = udp(&gtp);
+    datagram[2..4].copy_from_slice(&2_152u16.to_be_bytes());
+    let (first, later) = datagram.split_at(1_200);
+    let (first, later) = (v4(7, 0, true, first), v4(7, 150, false, later));
+    let mut table = Fragments::default();
+    let first = join(&mut table, 0, &first).unwrap();
+    assert_eq!((first.tunnels.to_string(), ports(&first)), ("gtp:26".into(), (40_000, 443)));
+    assert_eq!(part(&join(&mut table, 0, &later).unwrap()), (40_000, 443));
+}
+
+#[test]
+fn a_packet_on_a_route_is_for_the_last_address_of_it() {
+    let [first, last] = [[0x23; 16], [0x24; 16]];
+    let routed = |kind: u8, left: u8, addresses: &[[u8; 16]]| {
+        let units = u8::try_from(addresses.len() * 2).unwrap();
+        let route = [&[17, units, kind, left, 0, 0, 0, 0][..], &addresses.concat(), &udp(&[])].concat();
+        let length = u16::try_from(route.len()).unwrap().to_be_bytes();
+        let ip = [&[0x60, 0, 0, 0][..], &length, &[43, 64], &[0x20; 16], &[0x21; 16], &route].concat();
+        let bytes = [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd][..], &ip].concat();
+        let packet = ethernet(&bytes).unwrap();
+        assert_eq!(ports(&packet), (5_353, 53));
+        packet.dst
+    };
+    // RFC 8754 lists the segments backwards, RFC 6275 has one, the first type had them in their order
+    assert_eq!(routed(4, 1, &[last, first]), std::net::IpAddr::from(last));
+    assert_eq!(routed(2, 1, &[last]), std::net::IpAddr::from(last));
+    assert_eq!(routed(0, 2, &[first, last]), std::net::IpAddr::from(last));
+    // it has arrived, it names nobody, or how it names them is not known
+    for (kind, left, addresses) in [(4, 0, &[last, first][..]), (4, 1, &[]), (3, 1, &[last])] {
+        assert_eq!(routed(kind, left, addresses), std::net::IpAddr::from([0x21; 16]), "{kind} {left}");
+    }
+}
+
+#[test]
 fn later_fragments_have_the_ports_of_the_first_and_lengths_of_their_own() {
     let data = udp(&[1; 1_400]);
     let families = [
