@@ -6,7 +6,7 @@ use super::{page::on_top, world::Site};
 use crate::{
     inventory,
     map::{self, Learning},
-    model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, RawObject, Span, WorkloadRef},
+    model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, RawObject, Span, Timestamp, WorkloadRef},
     policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
     recommend,
     render::{Blocked, Decisions, Facts, RunLoss, Sheet, is_own},
@@ -116,9 +116,8 @@ fn blocked(
     (proposed, span): (&PolicySet, Option<Span>),
 ) -> Vec<Blocked> {
     let was_there = |raw: &&RawObject| {
-        let made = raw.object["metadata"]["creationTimestamp"].as_str().and_then(|text| text.parse().ok());
-        made.zip(span)
-            .is_none_or(|(made, span): (jiff::Timestamp, Span)| made.as_nanosecond() <= i128::from(span.last.0))
+        let made = raw.object["metadata"]["creationTimestamp"].as_str().and_then(Timestamp::parse);
+        made.zip(span).is_none_or(|(made, span)| made <= span.last)
     };
     let then: Vec<RawObject> = cluster.policies.iter().filter(was_there).cloned().collect();
     let set = PolicySet::lenient(&then);
@@ -144,7 +143,7 @@ fn blocked(
     let judge = |it: &Dependency| {
         let (from, to) = (end(&it.client)?, end(&it.server)?);
         let probe = Probe::new(&from, &to, it.protocol, it.port);
-        let verdict = evaluator.evaluate(&probe);
+        let reason = evaluator.evaluate(&probe).reason()?;
         // where the proposal allows it nothing is missing
         after.evaluate(&probe).reason()?;
         Some(Blocked {
@@ -153,7 +152,7 @@ fn blocked(
             protocol: it.protocol,
             port: it.port,
             attempts: it.connections,
-            reason: verdict.reason()?,
+            reason,
         })
     };
     let mut blocked: Vec<Blocked> = dependencies.iter().filter(is_lost).filter_map(judge).collect();

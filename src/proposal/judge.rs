@@ -86,10 +86,7 @@ impl<'a> Judge<'a> {
         if self.deployed.policies.is_empty() {
             return None;
         }
-        let after = on_top(proposed, &self.deployed);
-        let [before, after] = [&self.deployed, &after].map(|set| self.evaluator(set));
-        let outside = Outside::new(&[&before, &after], self.site.cluster(), &self.site.directory.pod_ranges());
-        let changes = policy::diff(&Census::new(&self.roster, &outside), &before, &after);
+        let changes = changes((self.site, &self.roster), &self.deployed, &on_top(proposed, &self.deployed));
         let opened = || changes.iter().filter(|change| !change.ports.opened.is_empty());
         let words = |it: &Change| format!("{} -> {} on {}", it.from, it.to, it.ports.opened);
         let pairs = opened().count();
@@ -99,6 +96,15 @@ impl<'a> Judge<'a> {
     fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
         Evaluator::new(set, &self.site.cluster().namespaces, Options::default())
     }
+}
+
+/// What changes between two sets of policies at a site, whose pods are in the roster.
+#[must_use]
+pub fn changes((site, roster): (&Site, &Roster<'_>), old: &PolicySet, new: &PolicySet) -> Vec<Change> {
+    let cluster = site.cluster();
+    let [before, after] = [old, new].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
+    let outside = Outside::new(&[&before, &after], cluster, &site.directory.pod_ranges());
+    policy::diff(&Census::new(roster, &outside), &before, &after)
 }
 
 /// Reads policies back as a strict API server would.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::view::{View, changes};
+use super::view::View;
 use crate::{
     model::{Dependency, Protocol},
     policy::{
         self, Change, Clients, Evaluator, Finding, Options, Outside, Question, Roster, Server, Servers, Simulation,
     },
-    proposal::{Proposal, ProposalError, Site, on_top},
+    proposal::{Proposal, ProposalError, Site, changes, on_top},
     render::Step,
 };
 
@@ -39,7 +39,7 @@ impl Preview {
         let (proposal, replay) = view.with(key, steps)?;
         let site = view.site()?;
         let sets = [&view.proposal.set, &proposal.set].map(|set| on_top(set, &view.deployed));
-        let changes = changes(site, &sets[0], &sets[1]);
+        let changes = changes((site, &Roster::new(site.cluster())), &sets[0], &sets[1]);
         let findings = Past::new(view, site, &proposal).differences(&view.facts.replay.findings, &replay.findings);
         Ok(Self { proposal, replay, findings, changes })
     }

@@ -13,10 +13,10 @@ use crate::{
     graph::{self, Map},
     map::By,
     model::{Coverage, Dependency, Timestamp},
-    policy::{self, Census, Change, Evaluator, Options, Outside, PolicySet, Roster, Simulation},
+    policy::{Change, PolicySet, Roster, Simulation},
     proposal::{
-        Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, concerned,
-        content, judged, namespaces, on_top,
+        Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, changes,
+        concerned, content, judged, namespaces, on_top,
     },
     recommend::Recommendation,
     render::{Document, Facts, Sheet, Step},
@@ -218,7 +218,9 @@ impl View {
     /// What changes for connections when the proposal comes on top of what is deployed.
     pub fn changes(&self) -> Result<&[Change], ProposalError> {
         if self.changes.get().is_none() {
-            let changes = changes(self.site()?, &self.deployed, &on_top(&self.proposal.set, &self.deployed));
+            let site = self.site()?;
+            let after = on_top(&self.proposal.set, &self.deployed);
+            let changes = changes((site, &Roster::new(site.cluster())), &self.deployed, &after);
             // somebody else may have been as fast: it is the same
             let _ = self.changes.set(changes);
         }
@@ -232,15 +234,6 @@ fn ahead(found: &Found) -> Option<String> {
     let are = "changed in the future, as their times say: they count as changed now, so what is decided here does not yet \
                stand against what was edited there";
     (!all.is_empty()).then(|| format!("{}: {are}.", all.join(", ")))
-}
-
-/// What changes between two sets of policies at a site.
-pub(super) fn changes(site: &Site, old: &PolicySet, new: &PolicySet) -> Vec<Change> {
-    let cluster = site.cluster();
-    let roster = Roster::new(cluster);
-    let [before, after] = [old, new].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
-    let outside = Outside::new(&[&before, &after], cluster, &site.directory.pod_ranges());
-    policy::diff(&Census::new(&roster, &outside), &before, &after)
 }
 
 fn asked<'a>(asking: &Asking, site: &'a Site, seen: &'a Seen, namespaces: &'a BTreeSet<String>) -> Asked<'a> {
