@@ -39,6 +39,10 @@ fn decisions_are_honoured_by_the_next_proposal_and_can_be_taken_back() {
         assert_eq!(again.field("/decide", name).as_ref(), Some(value), "{}", again.body);
     }
     review.decide(&preview, "no cache since May").lands("/policy");
+    let seen = "/dependency?client=production%2Fapi&server=production%2Fcache&protocol=TCP&port=6379";
+    let seen = review.get(seen).body;
+    assert!(seen.contains("production/api: egress to cache (removed)<"), "{seen}");
+    assert!(seen.contains("production/cache: ingress from api<"), "{seen}");
     let suggest = flowmap.run(&SUGGEST);
     assert_eq!(suggest.code, 1, "{}", suggest.stderr);
     assert!(!read(&flowmap, "out/production/api.yaml").contains("port: 6379"));

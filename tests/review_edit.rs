@@ -75,6 +75,9 @@ fn a_prefix_that_is_proposed_already_changes_nothing() {
 fn what_was_mistyped_comes_back_beside_its_rule() {
     let flowmap = common::review::outside();
     let review = Review::start_unscoped(&flowmap, &["--author", "Ann"]);
+    // what was seen of who is left open is no list of who may
+    let row = review.get("/?asked=yes&ns=shop").body;
+    assert!(row.contains("left open: not watched") && row.contains(">all<"), "{row}");
     let ask = |cidr: &str| {
         let at = "&asked=yes&ns=shop&isolate=yes";
         review.edit_at("shop/web.yaml#web", at, "egress", "203.0.113.7", "prefix", &[("cidr", cidr)])

@@ -38,6 +38,14 @@ fn talk() -> Capture {
     capture
 }
 
+/// A policy of somebody's that closes the API but for one port.
+fn deployed(made: &str, port: u16) -> Value {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "closed", "namespace": "shop", "creationTimestamp": made},
+        "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "policyTypes": ["Ingress"],
+                 "ingress": [{"ports": [{"protocol": "TCP", "port": port}]}]}})
+}
+
 fn cron_job(name: &str, schedule: &str) -> Value {
     let template = json!({"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c"}]}});
     json!({"apiVersion": "batch/v1", "kind": "CronJob",
@@ -61,13 +69,9 @@ fn a_job_that_was_not_due_in_the_window_is_named_and_left_open() {
 
 #[test]
 fn what_a_deployed_policy_blocked_while_learning_is_named_with_the_policy() {
-    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-        "metadata": {"name": "closed", "namespace": "shop"},
-        "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "policyTypes": ["Ingress"],
-                 "ingress": [{"ports": [{"protocol": "TCP", "port": 8080}]}]}});
     let mut capture = talk();
     capture.refused([10, 244, 1, 5], 40_002, [10, 244, 1, 6], 9090);
-    let flowmap = flowmap(&capture, &[policy]);
+    let flowmap = flowmap(&capture, &[deployed("2026-11-20T10:00:00Z", 8080)]);
     let output = flowmap.ok(&SUGGEST);
     let review = review(&flowmap);
     assert!(review.contains("**Blocked while learning?** shop/web -> shop/api on TCP/9090"), "{review}");
@@ -80,21 +84,15 @@ fn what_a_deployed_policy_blocked_while_learning_is_named_with_the_policy() {
 
 #[test]
 fn only_what_was_there_can_have_blocked_and_only_what_is_denied_still_is_missing() {
-    let policy = |made: &str| {
-        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": {"name": "closed", "namespace": "shop", "creationTimestamp": made},
-            "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "policyTypes": ["Ingress"],
-                     "ingress": [{"ports": [{"protocol": "TCP", "port": 8080}]}]}})
-    };
     let mut capture = talk();
     capture.refused([10, 244, 1, 5], 40_002, [10, 244, 1, 6], 9090);
     for (made, is_told) in [("2026-11-20T10:00:00Z", true), ("2026-11-30T10:00:00Z", false)] {
-        let flowmap = flowmap(&capture, &[policy(made)]);
+        let flowmap = flowmap(&capture, &[deployed(made, 8080)]);
         flowmap.ok(&SUGGEST);
         assert_eq!(review(&flowmap).contains("**Blocked while learning?**"), is_told, "{made}");
     }
     // allowed by hand on both sides: nothing is missing
-    let flowmap = flowmap(&capture, &[policy("2026-11-20T10:00:00Z")]);
+    let flowmap = flowmap(&capture, &[deployed("2026-11-20T10:00:00Z", 8080)]);
     flowmap.ok(&SUGGEST);
     for name in ["api", "web"] {
         let path = format!("out/shop/{name}.yaml");
@@ -109,11 +107,7 @@ fn only_what_was_there_can_have_blocked_and_only_what_is_denied_still_is_missing
 
 #[test]
 fn what_a_proposal_opens_that_a_deployed_policy_denies_is_named() {
-    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-        "metadata": {"name": "closed", "namespace": "shop"},
-        "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "policyTypes": ["Ingress"],
-                 "ingress": [{"ports": [{"protocol": "TCP", "port": 9090}]}]}});
-    let closed = flowmap(&talk(), &[policy]);
+    let closed = flowmap(&talk(), &[deployed("2026-11-20T10:00:00Z", 9090)]);
     closed.ok(&SUGGEST);
     let words =
         "**Opens what is denied today:** 1 pair: shop/web -> shop/api on TCP/8080. What is deployed denies it now";

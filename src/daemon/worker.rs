@@ -241,11 +241,13 @@ impl Worker {
         let has_news = self.intake.packets() != self.figures.packets;
         let flush = self.times.flushed + self.flush_interval;
         let due = if has_news { flush.min(self.times.told + TELL_INTERVAL) } else { flush };
-        // what is due already waits for the writer
-        let longest = match self.intake.is_flushing() {
-            true => BETWEEN_PIECES,
-            false if due <= now => NAP,
-            false => due - now,
+        let longest = if self.intake.is_flushing() {
+            BETWEEN_PIECES
+        } else if due <= now {
+            // what is due already waits for the writer
+            NAP
+        } else {
+            due - now
         };
         let waker = self.shared.waker(self.n);
         if let (Source::Open(capture), Some(waker)) = (&self.source, waker) {
