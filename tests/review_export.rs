@@ -290,6 +290,17 @@ fn what_was_exported_and_is_rejected_since_goes_in_the_last_step() {
 }
 
 #[test]
+fn documents_of_namespaces_that_are_not_asked_for_are_named_before_they_go() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&["suggest", "-n", "monitoring", "-n", "production", "--out-dir", "out"]);
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    let page = review.get("/export?asked=yes&ns=production").body;
+    assert!(page.contains("out also holds documents of monitoring, which was not asked for here: they go."), "{page}");
+    let page = review.get("/export?asked=yes&ns=production&ns=monitoring").body;
+    assert!(!page.contains("also holds documents"), "{page}");
+}
+
+#[test]
 fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approved() {
     let flowmap = Flowmap::with_sample();
     let own = serde_json::json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",

@@ -60,6 +60,14 @@ impl ExportPage {
             );
             notes.push(Line::new("doubt", text));
         }
+        let others = view.found.others(&view.namespaces);
+        if !others.is_empty() {
+            let text = format!(
+                "{folder} also holds documents of {}, which was not asked for here: they go. What was decided of them is kept.",
+                others.join(", ")
+            );
+            notes.push(Line::new("doubt", text));
+        }
         let cautions = crate::render::cautions(&view.decided, &view.facts, MAX_NAMES);
         let stops = cautions.iter().filter(|caution| caution.level == Level::Stop);
         notes.extend(stops.flat_map(Line::of_caution));
