@@ -74,6 +74,13 @@ fn a_rule_that_was_added_stays() {
     assert!(api.contains("cidr: 192.0.2.0/24") && api.contains("port: 9999"), "{api}");
     assert!(api.contains("#   added: egress to 192.0.2.0/24 on TCP/9999"), "{api}");
     assert!(read(&flowmap, "REVIEW.md").contains("+egress to 192.0.2.0/24 on TCP/9999"));
+    // it counts as a rule, wherever rules are counted
+    let told = flowmap.json(&SUGGEST);
+    let [decided, apart] = ["chosen", "decisions_apart"].map(|is_it| {
+        let all = told["granularities"].as_array().unwrap();
+        all.iter().find(|it| it["granularity"] == "workload" && it[is_it] == true).unwrap()["rules"].as_u64().unwrap()
+    });
+    assert_eq!((decided, decided), (told["namespaces"][0]["rules"].as_u64().unwrap(), apart + 1), "{told}");
     // taken out again by hand
     edit(
         &flowmap,

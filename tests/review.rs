@@ -257,3 +257,18 @@ fn of_many_that_are_ticked_one_that_is_another_stops_itself_alone() {
     assert_eq!(ann.log().matches(">approved<").count(), others);
     assert!(!ann.policy(API).body.contains(">approved<"));
 }
+
+#[test]
+fn of_many_that_are_ticked_none_is_lost_where_one_was_decided_on_meanwhile() {
+    let flowmap = Flowmap::with_sample();
+    let (ann, bob) = (Review::start(&flowmap, &["--author", "Ann"]), Review::start(&flowmap, &["--author", "Bob"]));
+    let ticks = ann.get("/").form("/decide");
+    bob.approve(API).lands("/policy");
+    let conflict = ann.post("/decide", &ticks);
+    assert_eq!(conflict.status, 409);
+    assert!(conflict.body.contains("Decide so all the same, and approve the"), "{}", conflict.body);
+    ann.post("/decide", &conflict.form("/decide")).lands("/");
+    let all = ticks.iter().filter(|(name, _)| name == "on").count();
+    // Bob's, and all of Ann's
+    assert_eq!(ann.log().matches(">approved<").count(), all + 1);
+}

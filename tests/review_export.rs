@@ -40,6 +40,14 @@ fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
     assert!(place("- production/default-deny") > place("- production/api"), "{rollout}");
     assert!(rollout.contains("kubectl apply -f production/allow-dns.yaml -f production/api.yaml"), "{rollout}");
     assert!(rollout.contains("approved by Ann") && rollout.contains("0 denied"), "{rollout}");
+    let before = "The past before the first step, with what is deployed alone: 0 denied, 0 uncertain of";
+    assert!(
+        place(before) < place("## Step 1")
+            && page.body.contains("The past before, with what is deployed alone: 0 denied")
+    );
+    assert!(page.body.contains(
+        "mean something else and are replaced; UNDO.sh puts back what was there before the first export: production/db."
+    ));
     // the model of a cluster: names to policies
     let objects = |text: &str| -> Vec<serde_json::Value> { flowmap::yaml::read_all(text).unwrap() };
     let name = |object: &serde_json::Value| object["metadata"]["name"].as_str().unwrap().to_owned();
@@ -203,8 +211,9 @@ fn the_way_back_leads_to_before_the_first_export() {
     apply(&flowmap);
     Review::until(
         || review.get("/export"),
-        |page| page.body.contains("production/db") && page.body.contains("are replaced"),
+        |page| page.body.contains("Deployed already, and the same: production/db."),
     );
+    assert!(!review.get("/export").body.contains("are replaced"));
     review.approve("production/cache.yaml#cache").lands("/policy");
     // db is taken back, and was applied all the same
     review.post("/undo", &Review::undo_form_of(&review.log(), "db.yaml#db")).lands("/policy");

@@ -120,6 +120,50 @@ fn what_a_proposal_opens_that_a_deployed_policy_denies_is_named() {
 }
 
 #[test]
+fn verdict_and_openness_are_also_told_with_what_is_deployed() {
+    let flowmap = flowmap(&talk(), &[deployed("2026-11-20T10:00:00Z", 8080)]);
+    flowmap.ok(&SUGGEST);
+    let api = std::fs::read_to_string(flowmap.path("out/shop/api.yaml")).unwrap();
+    flowmap.write("out/shop/api.yaml", api.replace("port: 8080", "port: 9090"));
+    let output = flowmap.run(&SUGGEST);
+    // by itself it denies what was seen; what is deployed lets everybody in on that port
+    let review = review(&flowmap);
+    assert!(review.contains("0 allowed, 2 denied, 0 uncertain. **Something that was seen would break.**"), "{review}");
+    assert!(review.contains("as long as they are: 2 allowed, 0 denied, 0 uncertain."), "{review}");
+    // as `simulate` measures it, which holds policies on top of what is deployed
+    let measured: Value = serde_json::from_str(&flowmap.run(&["simulate", "out", "-o", "json"]).stdout).unwrap();
+    let over = measured["excess"]["over_permission"].as_f64().unwrap();
+    assert!(over > 1.0, "{measured}");
+    let words = format!("for as long as they are, over-permission is {over:.2}.");
+    assert!(review.contains(&words), "{words}: {review}");
+    assert!(output.stdout.replace('\n', " ").contains(&words), "{}", output.stdout);
+    assert!(output.stdout.lines().all(|line| line.chars().count() <= 100), "{}", output.stdout);
+    let report = std::fs::read_to_string(flowmap.path("out/report.html")).unwrap();
+    assert!(report.contains("2 allowed, 0 denied, 0 uncertain."), "{report}");
+    assert!(report.contains("without what is deployed besides: 1.00"), "{report}");
+    let alone = self::flowmap(&talk(), &[]);
+    let output = alone.ok(&SUGGEST);
+    assert!(!output.stdout.contains("deployed besides"), "{}", output.stdout);
+}
+
+#[test]
+fn what_deployed_policies_of_elsewhere_deny_is_among_what_would_be_denied() {
+    let mut capture = talk();
+    capture.at("2026-11-24T12:10:00Z").talk("10.244.1.9:40000", "10.244.1.6:8080");
+    let probe = with(pod("probe", "10.244.1.9"), "/metadata/namespace", json!("tools"));
+    let closed = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "closed", "namespace": "tools"},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"]}});
+    let flowmap = flowmap(&capture, &[probe, closed]);
+    flowmap.run(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(review.contains("3 connections seen, 3 allowed, 0 denied"), "{review}");
+    assert!(review.contains("- denied besides: tools/probe -> shop/api on TCP/8080, 1 connection: "), "{review}");
+    let report = std::fs::read_to_string(flowmap.path("out/report.html")).unwrap();
+    assert!(report.contains("<span class=\"tag stop\">denied besides</span>"), "{report}");
+}
+
+#[test]
 fn what_no_label_tells_apart_gets_a_patch() {
     let like_api = |name: &str, address: &str| {
         let twin = with(pod(name, address), "/metadata/labels", json!({"app": "api"}));

@@ -182,11 +182,11 @@ fn show_one(report: &Report, reading: Options, is_wide: bool) -> anyhow::Result<
         text.push('\n');
     }
     for undone in undone {
-        let _ = writeln!(text, "undone by deployed {}: {}", undone.policy, undone.words());
+        text += &print::wrapped(&format!("undone by deployed {}: {}", undone.policy, undone.words()), "");
     }
     text += &summary(simulation);
     text += &excess_words(excess);
-    let _ = writeln!(text, "read so: {reading}");
+    text += &print::wrapped(&format!("read so: {reading}"), "");
     Ok(print::text(super::fault::printable(&text).as_bytes())?)
 }
 
@@ -201,7 +201,7 @@ fn show_beside(output: Output, first: &Report, versus: &[Report], reading: Optio
     }
     print::list(output, &(), &table, "")?;
     if output != Output::Csv {
-        print::text(format!("read so: {reading}\n").as_bytes())?;
+        print::text(print::wrapped(&format!("read so: {reading}"), "").as_bytes())?;
     }
     Ok(())
 }
@@ -283,7 +283,7 @@ fn excess_words(excess: &Excess) -> String {
         let _ = writeln!(text, "  {denied} of the {needed} needed ways are denied");
     }
     for wide in widest.iter().take(SHOWN) {
-        let _ = writeln!(text, "  {} of them by {}", wide.extra, wide.rule);
+        text += &print::wrapped(&format!("{} of them by {}", wide.extra, wide.rule), "  ");
     }
     text
 }

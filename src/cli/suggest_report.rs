@@ -11,7 +11,7 @@ use crate::{
     model::Watched,
     proposal::Found,
     recommend::{self, Recommendation},
-    render::{self, Facts, Policies, Purpose, Seen},
+    render::{self, Facts, Policies, Seen},
 };
 
 /// Says aloud what the policies cannot tell of themselves.
@@ -85,14 +85,13 @@ pub(super) fn report(
         let prefix = format!("{namespace}/");
         let is_policy = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#');
         let count = policies.written.0.keys().filter(is_policy).count();
-        let rules: usize = groups.iter().map(|group| group.ingress.len() + group.egress.len()).sum();
-        let rules = rules + added(facts, namespace);
+        let rules = render::rules(plan, &facts.sheets);
         let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
         table.row(vec![
             namespace.clone(),
             count.to_string(),
             rules.to_string(),
-            (open.len() + opened(facts, namespace)).to_string(),
+            render::left_open(plan, &facts.sheets).len().to_string(),
             left_out.len().to_string(),
         ]);
         let dns = dns.as_ref().map_or(0, |dns| dns.clients.len());
@@ -117,6 +116,8 @@ pub(super) fn report(
     print::list(args.output.output, &values, &table, "")?;
     if !is_csv {
         print::text(format!("\n{}\n", granularities(&facts.granularities).text()).as_bytes())?;
+        let beside = facts.open_beside().map(|words| print::wrapped(&words, "")).unwrap_or_default();
+        print::text(beside.as_bytes())?;
         for one in &facts.granularities {
             let line = |why| printable(&format!("{}: cannot be proposed: {why}", one.granularity)) + "\n";
             print::text(one.missing.as_ref().map(line).unwrap_or_default().as_bytes())?;
@@ -133,18 +134,6 @@ pub(super) fn report(
         print::text(line.as_bytes())?;
     }
     Ok(())
-}
-
-/// What of a namespace nothing closes since a person rejected what did.
-fn opened(facts: &Facts, namespace: &str) -> usize {
-    let (workload, rest) = (format!("{namespace}/"), format!("{namespace}:"));
-    render::opened(&facts.sheets).iter().filter(|it| it.starts_with(&workload) || it.starts_with(&rest)).count()
-}
-
-/// Rules that a person added to policies of a namespace.
-fn added(facts: &Facts, namespace: &str) -> usize {
-    let sheets = facts.sheets.iter().filter(|sheet| sheet.namespace == namespace && sheet.purpose != Purpose::Own);
-    sheets.flat_map(|sheet| &sheet.rules).filter(|rule| rule.access.is_none() && rule.is_in_force()).count()
 }
 
 /// What each granularity costs and leaves open.

@@ -219,6 +219,22 @@ pub struct NotDrawn {
     pub own_node: u64,
 }
 
+impl NotDrawn {
+    /// In words; nothing where all is drawn.
+    #[must_use]
+    pub fn words(self) -> Option<String> {
+        let Self { unneeded, own_node } = self;
+        let attempts = format!("{} that failed, were part of a scan or need no rule", counted(unneeded, "attempt"));
+        let own = format!("{} of pods with their own node", counted(own_node, "connection"));
+        match (unneeded, own_node) {
+            (0, 0) => None,
+            (_, 0) => Some(attempts),
+            (0, _) => Some(own),
+            _ => Some(format!("{attempts}, and {own}")),
+        }
+    }
+}
+
 /// Boxes and lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Map {
@@ -265,15 +281,9 @@ impl Map {
         if self.denied() > 0 {
             let _ = write!(text, ", {} denied in whole or in part", counted(self.denied() as u64, "line"));
         }
-        let NotDrawn { unneeded, own_node } = self.not_drawn;
-        let attempts = format!("{} that failed, were part of a scan or need no rule", counted(unneeded, "attempt"));
-        let own = format!("{} of pods with their own node", counted(own_node, "connection"));
-        let _ = match (unneeded, own_node) {
-            (0, 0) => Ok(()),
-            (_, 0) => write!(text, "; not drawn: {attempts}"),
-            (0, _) => write!(text, "; not drawn: {own}"),
-            _ => write!(text, "; not drawn: {attempts}, and {own}"),
-        };
+        if let Some(not_drawn) = self.not_drawn.words() {
+            let _ = write!(text, "; not drawn: {not_drawn}");
+        }
         text + "."
     }
 }

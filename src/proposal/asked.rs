@@ -146,7 +146,9 @@ impl Asked<'_> {
     /// What there is to tell beside the policies. `runs` are those of the world that the site is of.
     #[must_use]
     pub fn facts(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
-        Facts { granularities: self.granularities(proposal), ..self.facts_of_one(runs, proposal, replay) }
+        let granularities = self.granularities(proposal);
+        let over_permission_on_top = self.judge.openness_on_top(&proposal.set).and_then(|it| it.over_permission);
+        Facts { granularities, over_permission_on_top, ..self.facts_of_one(runs, proposal, replay) }
     }
 
     /// The same without what other granularities would cost.
@@ -173,7 +175,10 @@ impl Asked<'_> {
                 Some(Ok(other)) => (Some(other), None),
                 Some(Err(error)) => (None, Some(error.to_string())),
             };
-            let cost = |it: &Proposal| render::cost(&it.decided(), &it.policies, self.site.cluster());
+            let cost = |it: &Proposal| {
+                let sheets = render::sheets(&it.recommendation, &it.policies);
+                render::cost((&it.decided(), &sheets), &it.policies, self.site.cluster())
+            };
             let openness = proposal.map(|it| self.judge.openness(&it.set));
             render::Granularity {
                 granularity: granularity.as_str(),

@@ -66,6 +66,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         opens: None,
         replaced,
         granularities: Vec::new(),
+        over_permission_on_top: None,
         decisions: Decisions::default(),
         conflicts: Vec::new(),
         idle: Vec::new(),

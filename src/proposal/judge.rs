@@ -69,6 +69,12 @@ impl<'a> Judge<'a> {
         Openness { over_permission, reach: (!reaches.is_empty()).then(|| mean(&reaches)) }
     }
 
+    /// The same on top of what is deployed; nothing where nothing is.
+    pub fn openness_on_top(&self, set: &PolicySet) -> Option<Openness> {
+        let is_alone = self.deployed.policies.is_empty();
+        (!is_alone).then(|| self.openness(&on_top(set, &self.deployed)))
+    }
+
     /// What of a proposal deployed policies keep open.
     pub fn undone(&self, proposed: &PolicySet) -> Vec<Undone> {
         if self.deployed.policies.is_empty() {

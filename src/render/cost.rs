@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use serde::Serialize;
 
-use super::Policies;
+use super::{Policies, Purpose, Sheet, SheetRule};
 use crate::{
     model::{Cluster, WorkloadRef},
-    recommend::Recommendation,
+    recommend::{NamespacePlan, Recommendation},
 };
 
 /// What policies cost.
@@ -56,18 +56,35 @@ impl Granularity {
     }
 }
 
-/// What a proposal costs.
+/// Rules that a person added to policies of a proposal.
+fn added(sheets: &[Sheet]) -> impl Iterator<Item = (&Sheet, &SheetRule)> {
+    let sheets = sheets.iter().filter(|sheet| sheet.purpose != Purpose::Own);
+    let rules = sheets.flat_map(|sheet| sheet.rules.iter().map(move |rule| (sheet, rule)));
+    rules.filter(|(_, rule)| rule.access.is_none() && rule.is_in_force())
+}
+
+/// Rules of a namespace, as decisions leave them: those of its plan, and those that a person added.
 #[must_use]
-pub fn cost(recommendation: &Recommendation, policies: &Policies, cluster: &Cluster) -> Cost {
+pub fn rules(plan: &NamespacePlan, sheets: &[Sheet]) -> usize {
+    let proposed: usize = plan.groups.iter().map(|group| group.ingress.len() + group.egress.len()).sum();
+    proposed + added(sheets).filter(|(sheet, _)| sheet.namespace == plan.namespace).count()
+}
+
+/// What a proposal costs, as decisions leave it.
+#[must_use]
+pub fn cost((recommendation, sheets): (&Recommendation, &[Sheet]), policies: &Policies, cluster: &Cluster) -> Cost {
     let mut pods: BTreeMap<&WorkloadRef, usize> = BTreeMap::new();
     for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
         *pods.entry(&pod.workload).or_default() += 1;
     }
     let pods_of = |members: &[WorkloadRef]| -> usize { members.iter().filter_map(|member| pods.get(member)).sum() };
     let mut cost = Cost { policies: policies.count, entries: policies.entries, ..Cost::default() };
+    for (sheet, rule) in added(sheets) {
+        cost.entries_of_pods += rule.ports_in_force().len() * pods_of(&sheet.members);
+    }
     for plan in &recommendation.namespaces {
+        cost.rules += rules(plan, sheets);
         for group in &plan.groups {
-            cost.rules += group.ingress.len() + group.egress.len();
             let accesses = group.ingress.values().chain(group.egress.values());
             let entries: usize = accesses.map(|access| access.ports.len()).sum();
             cost.entries_of_pods += entries * pods_of(&group.members);

@@ -27,6 +27,7 @@ pub fn evidence(
         "replay": facts.replay,
         "replay_on_top_of_deployed": facts.on_top,
         "granularities": facts.granularities,
+        "over_permission_on_top_of_deployed": facts.over_permission_on_top,
         "missed_runs": facts.missed_runs.iter().map(|missed| json!({
             "job": missed.job, "schedule": missed.schedule, "why": missed.why,
         })).collect::<Vec<_>>(),

@@ -17,7 +17,7 @@ mod words;
 mod written;
 
 pub use cautions::{Caution, Level, cautions};
-pub use cost::{Cost, Granularity, cost, granularities};
+pub use cost::{Cost, Granularity, cost, granularities, rules};
 pub use decided::{decided, part};
 use decisions::is_same;
 pub use decisions::{Conflict, Decisions, Idle, Kept, Later, Permission, Step};
@@ -27,7 +27,7 @@ pub use evidence::evidence;
 pub use kubernetes::{is_own, policies, some};
 pub use peers::peer as peer_values;
 pub use review::{Blocked, Facts, Opens, RunLoss, Said, Seen, review, seen};
-pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, opened, rests_on, sheets};
+pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, left_open, opened, rests_on, sheets};
 pub use words::{minute, safe};
 pub use written::{Index, WayBack, Written, WrittenObject, read_document};
 

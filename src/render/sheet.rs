@@ -172,6 +172,15 @@ pub fn opened(sheets: &[Sheet]) -> Vec<String> {
     opened.into_iter().collect()
 }
 
+/// Workloads of a namespace that nothing closes: not seen enough to be closed, or by decision.
+#[must_use]
+pub fn left_open(plan: &NamespacePlan, sheets: &[Sheet]) -> BTreeSet<String> {
+    let (workload, rest) = (format!("{}/", plan.namespace), format!("{}:", plan.namespace));
+    let by_decision = opened(sheets).into_iter().filter(|it| it.starts_with(&workload) || it.starts_with(&rest));
+    let not_seen = plan.groups.iter().filter(|group| group.is_open).flat_map(|group| &group.members);
+    not_seen.map(ToString::to_string).chain(by_decision).collect()
+}
+
 /// Why a rule deserves a second look, in words.
 #[must_use]
 pub fn doubts(access: &Access, facts: &Facts) -> Vec<String> {

@@ -49,8 +49,12 @@ pub(super) struct Plan<'v> {
     pub alone: Simulation,
     /// The same on top of what is deployed.
     pub replay: Simulation,
-    /// Policies that are there before, and are replaced.
+    /// The past with what is deployed now; nothing where nothing is.
+    pub before: Option<Simulation>,
+    /// Policies that are there before, and are replaced by others.
     pub replaced: Vec<String>,
+    /// Policies that are there already and mean the same.
+    pub same: Vec<String>,
     /// flowmap's own of before that are neither.
     pub stale: Stale,
     /// The past without those that are to go, where there are any.
@@ -72,15 +76,20 @@ impl<'v> Plan<'v> {
         let judge = |set: &PolicySet| past.replay(&on_top(set, &view.deployed));
         let steps = proposal::rollout(&approved, &set, view.site()?.cluster(), &view.facts, &judge);
         let (alone, replay) = (past.replay(&set), judge(&set));
+        let before = (!view.deployed.policies.is_empty()).then(|| past.replay(&view.deployed));
         let there: BTreeSet<String> = view.deployed.policies.iter().map(NetworkPolicy::full_name).collect();
-        let replaced = names.intersection(&there).cloned().collect();
+        let is_there = |name: &String| {
+            let mut new = set.policies.iter().filter(|policy| policy.full_name() == *name);
+            new.any(|policy| view.deployed.policies.contains(policy))
+        };
+        let (same, replaced) = names.intersection(&there).cloned().partition(is_there);
         let of_before = (way_back, &view.site()?.cluster().policies[..]);
         let stale = Stale::new((&view.facts.sheets, &view.namespaces), (&names, &left), of_before);
         let last = (!stale.ended.is_empty()).then(|| {
             let kept: BTreeSet<String> = there.difference(&stale.names()).cloned().collect();
             past.replay(&on_top(&set, &proposal::only(&view.deployed, &kept)))
         });
-        Ok(Self { approved, left, steps, alone, replay, replaced, stale, last })
+        Ok(Self { approved, left, steps, alone, replay, before, replaced, same, stale, last })
     }
 
     /// Whether there is nothing to do.

@@ -134,11 +134,17 @@ fn caption_before(map: &Map, fold: Fold, ways: &Ways) -> String {
         Fold::Tier => "Each box is what one namespace has in one tier. ".into(),
         Fold::Namespace => "Each box is a namespace, in the tier that most of it is in. ".into(),
     };
-    text += "Lines are as thick as they have connections; dashed where one side alone was seen, or in one hour alone";
+    text += "Lines are as thick as they have connections";
+    let has = |sight| map.edges.iter().any(|edge| edge.sight == sight);
+    text += match (has(Sight::OneSided), has(Sight::Rare)) {
+        (false, false) => "",
+        (true, false) => "; dashed where one side alone was seen",
+        (false, true) => "; dashed where they were seen in one hour alone, of many",
+        (true, true) => "; dashed where one side alone was seen, or in one hour alone, of many",
+    };
     text += if map.denied() > 0 { "; red is what would be denied. " } else { ". " };
-    let drawn = map.not_drawn.unneeded + map.not_drawn.own_node;
-    if drawn > 0 {
-        let _ = write!(text, "{} connections that need no rule are not drawn. ", grouped(drawn));
+    if let Some(not_drawn) = map.not_drawn.words() {
+        let _ = write!(text, "Not drawn: {not_drawn}. ");
     }
     text + &format!(
         "Before, {} pairs of these workloads can open connections to each other.",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Material;
+use super::{Material, grouped};
 
 /// Pairs of one tier with another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Matrix {
     /// The pairs.
     pub rows: Vec<Vec<Cell>>,
     /// All pairs before and after, but those with the outside.
-    pub total: (usize, usize),
+    pub total: [String; 2],
 }
 
 impl Matrix {
@@ -74,6 +74,6 @@ pub(super) fn matrix(material: &Material<'_>) -> Matrix {
         .map(|(before, after)| before.iter().zip(after).map(|(before, after)| cell(*before, *after)).collect())
         .collect();
     let inside = members.len();
-    let sum = |all: &[Vec<usize>]| all.iter().take(inside).flat_map(|row| row.iter().take(inside)).sum();
-    Matrix { names, rows, total: (sum(&before), sum(&after)) }
+    let sum = |all: &[Vec<usize>]| -> usize { all.iter().take(inside).flat_map(|row| row.iter().take(inside)).sum() };
+    Matrix { names, rows, total: [sum(&before), sum(&after)].map(|pairs| grouped(pairs as u64)) }
 }

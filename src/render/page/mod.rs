@@ -92,12 +92,16 @@ pub struct Report {
     pub is_terse: bool,
     /// What would be denied, and what is uncertain.
     pub findings: Vec<FindingView>,
+    /// What becomes of the past with what is deployed besides, where that differs.
+    pub beside: Option<String>,
     /// What was seen and makes no rule.
     pub left_out: Vec<LeftOutView>,
     /// New dependencies over time.
     pub curve: Curve,
     /// What other granularities cost.
     pub granularities: Vec<GranularityView>,
+    /// On what their openness rests, where policies are deployed besides.
+    pub open_beside: Option<String>,
     /// What a person decided.
     pub decisions: Vec<DecisionView>,
     /// Who decided what on the review page, when and why.
@@ -127,9 +131,11 @@ impl Report {
             policies: namespaces.iter().map(NamespaceView::policies).sum(),
             namespaces,
             findings: tables::findings(facts),
+            beside: facts.beside(grouped),
             left_out: tables::left_out(recommendation),
             curve: Curve::new(&material.curve),
             granularities: tables::granularities(facts),
+            open_beside: facts.open_beside(),
             decisions: tables::decisions(facts),
             said: tables::said(facts),
             apply: names.iter().flat_map(|name| apply(name)).collect(),

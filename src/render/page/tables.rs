@@ -12,6 +12,8 @@ use crate::{
 pub struct FindingView {
     /// Whether it would; else it may.
     pub is_denied: bool,
+    /// Its verdict in words.
+    pub word: &'static str,
     /// The client.
     pub from: String,
     /// The server.
@@ -75,15 +77,18 @@ pub struct SaidView {
 }
 
 pub(super) fn findings(facts: &Facts) -> Vec<FindingView> {
-    let view = |finding: &crate::policy::Finding| FindingView {
+    let view = |finding: &crate::policy::Finding, words: [&'static str; 2]| FindingView {
         is_denied: finding.verdict == "denied",
+        word: words[usize::from(finding.verdict != "denied")],
         from: visible(&finding.from).into_owned(),
         to: visible(&finding.to).into_owned(),
         port: words::port(finding.protocol, finding.port),
         connections: grouped(finding.connections),
         reason: visible(&finding.reason).into_owned(),
     };
-    let mut views: Vec<FindingView> = facts.replay.findings.iter().map(view).collect();
+    let own = facts.replay.findings.iter().map(|finding| view(finding, ["denied", "uncertain"]));
+    let besides = facts.broken_beside().map(|finding| view(finding, ["denied besides", "uncertain besides"]));
+    let mut views: Vec<FindingView> = own.chain(besides).collect();
     views.sort_by_key(|view| !view.is_denied);
     views
 }

@@ -61,7 +61,7 @@ pub(super) fn verdict(facts: &Facts) -> VerdictView {
         let closed = grouped(replay.also_closed);
         let _ = write!(detail, " Closed besides: {closed} attempts that failed or belonged to a scan.");
     }
-    if let Some(words) = facts.beside() {
+    if let Some(words) = facts.beside(grouped) {
         let _ = write!(detail, " {words}");
     }
     let share = |part: u64| u64::try_from(u128::from(part) * 1000 / u128::from(replay.connections.max(1))).unwrap_or(0);
@@ -74,12 +74,12 @@ pub(super) fn verdict(facts: &Facts) -> VerdictView {
 
 pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
     let Material { recommendation, facts, .. } = material;
-    let groups: Vec<&Group> = recommendation.namespaces.iter().flat_map(|plan| &plan.groups).collect();
     let seen = review::seen(recommendation, facts);
     let members: usize = seen.values().map(review::Seen::all).sum();
     let watched: usize = seen.values().map(|seen| seen.covered).sum();
     let opened = crate::render::opened(&facts.sheets).len();
-    let open = groups.iter().filter(|group| group.is_open).count() + opened;
+    let open: usize =
+        recommendation.namespaces.iter().map(|plan| crate::render::left_open(plan, &facts.sheets).len()).sum();
     let mut figures = vec![Figure {
         name: "Watched",
         value: format!("{} of {}", grouped(watched as u64), grouped(members as u64)),
@@ -98,11 +98,17 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
     });
     figures.extend(reach(material));
     let chosen = facts.granularities.iter().find(|it| it.chosen);
-    if let Some(over) = chosen.and_then(|it| it.over_permission) {
+    let alone = chosen.and_then(|it| it.over_permission);
+    // as the reach beside it: with what is deployed
+    if let Some(over) = facts.over_permission_on_top.or(alone) {
         figures.push(Figure {
             name: "Over-permission",
             value: format!("{over:.2}"),
-            note: "allowed over needed: 1.00 is least privilege".into(),
+            note: beside(
+                "allowed over needed: 1.00 is least privilege",
+                alone.map(|alone| format!("{alone:.2}")),
+                &format!("{over:.2}"),
+            ),
             level: if over <= 1.5 { Level::Good } else { Level::Note },
         });
     }
@@ -129,12 +135,22 @@ fn reach(material: &Material<'_>) -> Option<Figure> {
         (!counts.is_empty()).then(|| counts.iter().sum::<usize>() as f64 / counts.len() as f64)
     };
     let (before, after) = (mean(&material.reach_before)?, mean(&material.reach_after)?);
+    let chosen = material.facts.granularities.iter().find(|it| it.chosen);
+    let alone = chosen.and_then(|it| it.reach).map(|alone| format!("{alone:.1}"));
     Some(Figure {
         name: "Reach",
         value: format!("{before:.1} → {after:.1}"),
-        note: "others that one workload can reach, on average".into(),
+        note: beside("others that one workload can reach, on average", alone, &format!("{after:.1}")),
         level: if after < before { Level::Good } else { Level::Note },
     })
+}
+
+/// A note on a figure with what is deployed, and what the figure is without that, where it differs.
+fn beside(note: &str, alone: Option<String>, on_top: &str) -> String {
+    match alone.filter(|alone| alone != on_top) {
+        None => note.to_owned(),
+        Some(alone) => format!("{note}; without what is deployed besides: {alone}"),
+    }
 }
 
 /// What may go wrong though the past holds: of the captures' view of each namespace, of decisions, and of all else.

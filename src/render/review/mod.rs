@@ -12,7 +12,7 @@ use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
     model::{Coverage, Protocol, Span, Timestamp},
-    policy::{Simulation, Undone},
+    policy::{Finding, Simulation, Undone},
     recommend::{MissedRun, Recommendation},
 };
 
@@ -110,8 +110,10 @@ pub struct Facts {
     pub opens: Option<Opens>,
     /// Policies that flowmap did not write, and that policies of the proposal with their names replace.
     pub replaced: Vec<String>,
-    /// What each granularity costs.
+    /// What each granularity costs and leaves open, by itself.
     pub granularities: Vec<Granularity>,
+    /// What is allowed over what was seen with the proposal on top of what is deployed; nothing where nothing is.
+    pub over_permission_on_top: Option<f64>,
     /// What a person decided.
     pub decisions: Decisions,
     /// What that changes.
@@ -128,7 +130,8 @@ impl Facts {
     /// The same of some policies alone, with the past held against these.
     #[must_use]
     pub fn of(&self, is_wanted: &dyn Fn(&str) -> bool, replay: Simulation) -> Self {
-        let mut facts = Self { replay, on_top: None, granularities: Vec::new(), ..self.clone() };
+        let mut facts =
+            Self { replay, on_top: None, granularities: Vec::new(), over_permission_on_top: None, ..self.clone() };
         facts.sheets.retain(|sheet| is_wanted(&sheet.key));
         facts.conflicts.retain(|conflict| is_wanted(&conflict.policy));
         facts.idle.retain(|idle| is_wanted(&idle.policy));
@@ -138,18 +141,37 @@ impl Facts {
         facts
     }
 
-    /// What becomes of the past beside the policies that are deployed, where that differs from the proposal by itself.
+    /// What becomes of the past beside the policies that are deployed, where that differs from the proposal by itself; `number`
+    /// writes numbers.
     #[must_use]
-    pub fn beside(&self) -> Option<String> {
+    pub fn beside(&self, number: fn(u64) -> String) -> Option<String> {
         let (alone, on_top) = (&self.replay, self.on_top.as_ref()?);
         let figures = |it: &Simulation| (it.denied, it.uncertain);
         (figures(alone) != figures(on_top)).then(|| {
-            let Simulation { allowed, denied, uncertain, .. } = on_top;
+            let [allowed, denied, uncertain] = [on_top.allowed, on_top.denied, on_top.uncertain].map(number);
             format!(
                 "On top of the policies that are deployed besides, and for as long as they are: {allowed} allowed, {denied} \
                  denied, {uncertain} uncertain."
             )
         })
+    }
+
+    /// What is denied, or cannot be told, on top of what is deployed, and is not by the proposal itself.
+    pub fn broken_beside(&self) -> impl Iterator<Item = &Finding> {
+        let key = |it: &'_ Finding| (it.from.clone(), it.to.clone(), it.protocol, it.port, it.verdict);
+        let alone: BTreeSet<_> = self.replay.findings.iter().map(key).collect();
+        let on_top = self.on_top.iter().flat_map(|on_top| &on_top.findings);
+        on_top.filter(move |finding| !alone.contains(&key(finding)))
+    }
+
+    /// On what the openness of granularities rests where policies are deployed besides.
+    #[must_use]
+    pub fn open_beside(&self) -> Option<String> {
+        let over = self.over_permission_on_top?;
+        Some(format!(
+            "Over-permission and reach are those of the policies by themselves. On top of the policies that are deployed besides, \
+             and for as long as they are, over-permission is {over:.2}."
+        ))
     }
 
     /// Packets that never reached a capture.
@@ -183,6 +205,9 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
     text.push('\n');
     if facts.granularities.len() > 1 {
         let _ = writeln!(text, "## How fine\n\n{}", granularities(&facts.granularities));
+        if let Some(words) = facts.open_beside() {
+            let _ = writeln!(text, "{words}\n");
+        }
     }
     by_hand::section(&mut text, facts);
     for plan in &recommendation.namespaces {
@@ -218,7 +243,7 @@ fn summary(text: &mut String, facts: &Facts) {
         replay.denied,
         replay.uncertain
     );
-    if let Some(words) = facts.beside() {
+    if let Some(words) = facts.beside(|number| number.to_string()) {
         let _ = writeln!(text, "- {words}");
     }
     if replay.also_closed > 0 {
@@ -241,10 +266,11 @@ fn summary(text: &mut String, facts: &Facts) {
         text,
         "- Ports are those of the pods, behind Services, as the API defines it. A plugin that judges before it translates a Service's address needs the Service's port besides."
     );
-    for finding in &replay.findings {
+    let besides = facts.broken_beside().map(|finding| (" besides", finding));
+    for (besides, finding) in replay.findings.iter().map(|finding| ("", finding)).chain(besides) {
         let _ = writeln!(
             text,
-            "- {}: {} -> {} on {}, {}: {}",
+            "- {}{besides}: {} -> {} on {}, {}: {}",
             finding.verdict,
             words::safe(&finding.from),
             words::safe(&finding.to),

@@ -34,6 +34,16 @@ pub(super) fn text(desk: &Desk, view: &View, plan: &Plan<'_>) -> String {
         view.asking.granularity.as_str()
     );
     text.push_str(HOW);
+    if let Some(Simulation { connections, denied, uncertain, .. }) = plan.before {
+        let _ = writeln!(
+            text,
+            "\nThe past before the first step, with what is deployed alone: {denied} denied, {uncertain} uncertain of {connections}."
+        );
+    }
+    if !plan.same.is_empty() {
+        let names: Vec<String> = plan.same.iter().map(|name| plain(name)).collect();
+        let _ = writeln!(text, "\nDeployed already, and the same: {}.", names.join(", "));
+    }
     for (n, step) in plan.steps.iter().enumerate() {
         self::step(&mut text, view, (n, step));
     }

@@ -1,6 +1,6 @@
 use askama::Template;
 
-use crate::render::page::filters;
+use crate::render::page::{filters, grouped};
 
 use super::{Figures, FindingRow, Frame, Line, count, shown};
 use crate::{
@@ -22,6 +22,8 @@ pub(in crate::review) struct ExportPage {
     replay: Figures,
     findings: Vec<FindingRow>,
     version: String,
+    /// The past before the first step.
+    before: Option<String>,
     unjudged: usize,
     can_write: bool,
     steps: Vec<StepView>,
@@ -55,10 +57,13 @@ impl ExportPage {
         }
         if !plan.replaced.is_empty() {
             let text = format!(
-                "These are deployed under the same names and are replaced; UNDO.sh puts back what was there before the first export: {}.",
+                "These are deployed under the same names, mean something else and are replaced; UNDO.sh puts back what was there before the first export: {}.",
                 plan.replaced.join(", ")
             );
             notes.push(Line::new("doubt", text));
+        }
+        if !plan.same.is_empty() {
+            notes.push(Line::new("", format!("Deployed already, and the same: {}.", plan.same.join(", "))));
         }
         let others = view.found.others(&view.namespaces);
         if !others.is_empty() {
@@ -75,7 +80,8 @@ impl ExportPage {
         if (alone.denied, alone.uncertain) != (plan.replay.denied, plan.replay.uncertain) {
             let text = format!(
                 "Without what is deployed besides, for that may go: {} denied, {} uncertain.",
-                alone.denied, alone.uncertain
+                grouped(alone.denied),
+                grouped(alone.uncertain)
             );
             notes.push(Line::new(if alone.denied > plan.replay.denied { "bad" } else { "doubt" }, text));
         }
@@ -99,6 +105,10 @@ impl ExportPage {
             replay: Figures::of(&plan.replay),
             findings: plan.replay.findings.iter().map(FindingRow::of).collect(),
             version: plan.version(view),
+            before: plan.before.as_ref().map(|before| {
+                let [denied, uncertain] = [before.denied, before.uncertain].map(grouped);
+                format!("The past before, with what is deployed alone: {denied} denied, {uncertain} uncertain.")
+            }),
             unjudged: plan.steps.iter().filter(|step| step.replay.is_none()).count(),
             can_write: !plan.is_empty(),
             steps: plan.steps.iter().map(step).collect(),
@@ -121,8 +131,8 @@ fn stale(plan: &Plan<'_>) -> Vec<Line> {
             "To go, in a last step of ROLLOUT.md, for what was exported or deployed before is not taken away by applying: {}. \
              The past without them: {} denied, {} uncertain.",
             names.join(", "),
-            replay.denied,
-            replay.uncertain
+            grouped(replay.denied),
+            grouped(replay.uncertain)
         );
         notes.push(Line::new(if replay.denied > 0 { "bad" } else { "doubt" }, &text));
     }
@@ -145,7 +155,8 @@ fn step(step: &RolloutStep) -> StepView {
     let verdict = step
         .replay
         .as_ref()
-        .map(|replay| format!("The past up to here: {} denied, {} uncertain.", replay.denied, replay.uncertain));
+        .map(|replay| (grouped(replay.denied), grouped(replay.uncertain)))
+        .map(|(denied, uncertain)| format!("The past up to here: {denied} denied, {uncertain} uncertain."));
     let is_clean = step.replay.as_ref().is_none_or(|replay| replay.denied == 0);
     StepView {
         names: shown(&names.join(", ")),

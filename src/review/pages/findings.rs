@@ -5,7 +5,7 @@ use askama::Template;
 use crate::render::page::filters;
 
 use super::{Figures, FindingRow, Frame, ROWS, port, shown};
-use crate::{render::page::grouped, review::view::View};
+use crate::{policy::Finding, render::page::grouped, review::view::View};
 
 /// What would be denied, and what was left out on purpose.
 #[derive(Template)]
@@ -14,6 +14,8 @@ pub(in crate::review) struct Findings {
     frame: Frame,
     sentence: String,
     replay: Figures,
+    /// What becomes of the past with what is deployed besides, where that differs.
+    beside: Option<String>,
     rows: Vec<FindingRow>,
     left_title: String,
     left_out: Vec<LeftRow>,
@@ -55,9 +57,15 @@ impl Findings {
             sentence: "Every connection that was seen, held against the policies as they are decided now. Uncertain is what cannot be told: a side that nobody could name, or a direction that is not known."
                 .to_owned(),
             replay: Figures::of(replay),
-            rows: replay.findings.iter().map(FindingRow::of).collect(),
+            beside: view.facts.beside(grouped),
+            rows: replay.findings.iter().map(FindingRow::of).chain(view.facts.broken_beside().map(besides)).collect(),
             left_title,
             left_out,
         }
     }
+}
+
+/// A finding that the proposal by itself has not.
+fn besides(finding: &Finding) -> FindingRow {
+    FindingRow::called(finding, &format!("{} besides", finding.verdict))
 }

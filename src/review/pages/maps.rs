@@ -62,7 +62,7 @@ impl MapPage {
         let mut asks: Vec<(&str, &str)> = same.iter().map(|(name, value)| (*name, value.as_str())).collect();
         asks.push(("q", fields.get("q")));
         Self {
-            sentence: sentence(&drawn),
+            sentence: sentence(view, &drawn),
             levels: levels(asking, drawn.fold),
             crumbs: crumbs(asking, &drawn.area),
             source: asking.query(&asks),
@@ -78,11 +78,12 @@ impl MapPage {
     }
 }
 
-fn sentence(drawn: &Drawn) -> String {
+fn sentence(view: &View, drawn: &Drawn) -> String {
     let what = if drawn.area.is_all() { "Who calls whom" } else { "Who calls whom here, and whom it talks to around" };
     let summary = drawn.map.summary();
+    let beside = view.facts.beside(grouped).map(|words| format!(" {words}")).unwrap_or_default();
     format!(
-        "{what}, in columns by tier: {}. What this proposal denies is red, what is uncertain amber.",
+        "{what}, in columns by tier: {}. What this proposal denies by itself is red, what is uncertain amber.{beside}",
         summary.trim_end_matches('.')
     )
 }

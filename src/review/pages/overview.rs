@@ -21,6 +21,8 @@ pub(in crate::review) struct Overview {
     heading: String,
     sentence: String,
     replay: Figures,
+    /// Whether more is denied, or cannot be told, with what is deployed besides.
+    has_besides: bool,
     facts: Vec<Line>,
     sites: Vec<(String, bool)>,
     namespaces: Vec<(String, bool)>,
@@ -76,6 +78,7 @@ impl Overview {
             heading: shown(&view.namespaces.iter().cloned().collect::<Vec<_>>().join(", ")),
             sentence: sentence(view),
             replay: Figures::of(&view.facts.replay),
+            has_besides: view.facts.broken_beside().next().is_some(),
             facts: facts(view),
             sites: view.loaded.world.sites.iter().map(|site| (shown(&site.name), site.name == view.site)).collect(),
             namespaces: known.iter().map(|name| (name.clone(), view.namespaces.contains(name))).collect(),
@@ -116,11 +119,12 @@ fn sentence(view: &View) -> String {
         _ if replay.connections == 0 => "nothing was seen that could be held against it".to_owned(),
         (0, 0) => "every connection that was seen would still go through".to_owned(),
         (0, uncertain) => {
+            let uncertain = grouped(uncertain);
             format!("nothing that was seen would be denied; of {uncertain} connections it cannot be told")
         }
-        (denied, _) => format!("{denied} connections that were seen would be denied"),
+        (denied, _) => format!("{} connections that were seen would be denied", grouped(denied)),
     };
-    let beside = view.facts.beside().map(|words| format!(" {words}")).unwrap_or_default();
+    let beside = view.facts.beside(grouped).map(|words| format!(" {words}")).unwrap_or_default();
     format!("Proposed from {span}: {verdict}.{beside}")
 }
 
