@@ -69,7 +69,12 @@ fn quoted(text: &str) -> String {
 fn plain(text: &str) -> String {
     let words: String = visible(text)
         .chars()
-        .map(|letter| if letter.is_alphanumeric() || " /.,-:".contains(letter) { letter } else { ' ' })
+        .map(|letter| match letter {
+            // ends a statement
+            ';' => ',',
+            _ if letter.is_alphanumeric() || " /.,-:".contains(letter) => letter,
+            _ => ' ',
+        })
         .collect();
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -86,12 +86,12 @@ export async function visit(work) {
 
 const require = createRequire(import.meta.url);
 
-/// What axe-core finds on a page that hinders people seriously: the rule, how bad, and where (at most five places).
+/// What axe-core finds on a page that hinders people, but for trifles: the rule, how bad, and where (at most five places).
 export async function hindrances(page) {
   await page.evaluate(readFileSync(require.resolve("axe-core/axe.min.js"), "utf8"));
   const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   return found.violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .filter(({ impact }) => impact !== "minor")
     .map(({ id, impact, nodes }) => ({
       rule: id,
       impact,

@@ -21,6 +21,7 @@
   const LANE_GAP_PX = 30;
   const ROW_PX = 56;
   const ROWS = 22;
+  const MARGIN_PX = 28;
   // neighbours that the panel lists of each side
   const LISTED = 30;
 
@@ -89,7 +90,11 @@
       if (all.length > 0) left += lanes * wide + COLUMN_GAP_PX;
     }
     around(cy);
-    cy.fit(undefined, 28);
+    // a flat drawing needs no high window: what is said of it stands nearer
+    const { w, h } = cy.elements().boundingBox();
+    box.style.height = `min(64vh, 46rem, ${Math.ceil((h * box.clientWidth) / Math.max(1, w)) + 3 * MARGIN_PX}px)`;
+    cy.resize();
+    cy.fit(undefined, MARGIN_PX);
   };
 
   // A line that would run behind a box, and look as if it ended there, bends around it. Of many lines none is told apart anyway.
@@ -168,6 +173,8 @@
       const { x1, x2, y1, y2 } = cy.extent();
       const at = element.boundingBox();
       if (at.x1 < x1 || at.x2 > x2 || at.y1 < y1 || at.y2 > y2) cy.center(element);
+      // whoever chose it wants to read of it; who has just come wants to see the page
+      if (document.activeElement !== document.body) panel.scrollIntoView({ block: "nearest" });
     };
     const offer = (...links) => {
       open.replaceChildren(...links.map(([text, href]) => make("a", text, { href, className: "button" })));
@@ -184,7 +191,7 @@
         item.append(go, " ", make("a", edge.data("words"), { href: edge.data("link") }));
         list.append(item);
       });
-      part.append(make("h3", `${title}: ${edges.length}`), list);
+      part.append(make("h2", `${title}: ${edges.length}`), list);
       if (edges.length > LISTED) part.append(make("p", `and ${edges.length - LISTED} more`));
       return part;
     };
@@ -234,7 +241,7 @@
       last = null;
       choose.rest();
     };
-    const keys = { Enter: () => go(choose.get()), " ": () => go(choose.get()), Escape: back, Home: () => take(first()), n: () => step(1), p: () => step(-1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: () => cy.fit(undefined, 28) };
+    const keys = { Enter: () => go(choose.get()), " ": () => go(choose.get()), Escape: back, Home: () => take(first()), n: () => step(1), p: () => step(-1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: () => cy.fit(undefined, MARGIN_PX) };
     box.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
       const arrow = arrows[event.key];
