@@ -272,3 +272,12 @@ fn of_many_that_are_ticked_none_is_lost_where_one_was_decided_on_meanwhile() {
     // Bob's, and all of Ann's
     assert_eq!(ann.log().matches(">approved<").count(), all + 1);
 }
+
+#[test]
+fn what_a_flow_log_did_not_count_is_not_told_as_none() {
+    let flowmap = common::review::outside();
+    let review = Review::start_unscoped(&flowmap, &[]);
+    let link = review.get("/dependencies").links("/dependency?").remove(0);
+    let page = review.get(&link).body;
+    assert!(page.contains("not counted") && !page.contains("<dd>0</dd>"), "{page}");
+}

@@ -101,7 +101,7 @@ impl fmt::Display for Token {
             true => " outside",
             false => "",
         };
-        let idle = if self.0 & IDLE != 0 { " without packets" } else { "" };
+        let idle = if self.0 & IDLE != 0 { " with no packets counted" } else { "" };
         write!(f, "{verb} {}{outside}{idle}", self.service())
     }
 }

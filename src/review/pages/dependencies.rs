@@ -235,15 +235,17 @@ fn card(it: &Dependency, seen_in: &BTreeSet<&str>, runs: &[Run]) -> Card {
     } else {
         format!("{}, {}", it.outcome.as_str(), marks.join(", "))
     };
+    // a flow log may tell none
+    let counted = |count: u64| if it.packets == 0 { "not counted".to_owned() } else { grouped(count) };
     let mut pairs = vec![
         ("connections", grouped(it.connections)),
         ("first seen", it.span.first.to_string()),
         ("last seen", it.span.last.to_string()),
         ("in hours", it.history.len().to_string()),
         ("who is the client was told by", it.direction.as_str().to_owned()),
-        ("packets", grouped(it.packets)),
-        ("bytes to the server", grouped(it.bytes_to_server)),
-        ("bytes to the client", grouped(it.bytes_to_client)),
+        ("packets", counted(it.packets)),
+        ("bytes to the server", counted(it.bytes_to_server)),
+        ("bytes to the client", counted(it.bytes_to_client)),
         ("client", party(&it.client)),
         ("server", party(&it.server)),
     ];
