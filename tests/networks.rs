@@ -6,7 +6,7 @@ mod common;
 
 use common::{
     Flowmap, data,
-    frames::{Frames, Packet, Tunnel, connection, datagram, seen_again},
+    frames::{Frames, Packet, Tunnel, connection, datagram, esp, seen_again},
     rows::{expect, row, rows},
     text,
 };
@@ -61,6 +61,31 @@ fn one_datagram_in_two_vlans_is_one_exchange_and_two_datagrams_are_two() {
 
     let (ten, twenty) = (exchange(7).map(|it| it.vlans(&[10])), exchange(8).map(|it| it.vlans(&[20]).id(9)));
     expect(&[Frames::ethernet(in_turn(ten.to_vec(), twenty.to_vec()))], &[row(2)]);
+}
+
+#[test]
+fn a_priority_tag_makes_no_other_network() {
+    let cases: [(&[u16], &[u16], &str); 4] = [
+        (&[0xa000], &[], ""),
+        (&[100, 0xe000], &[100], " vlans 100"),
+        (&[0x6000, 20], &[20], " vlans 20"),
+        (&[0, 0], &[], ""),
+    ];
+    for (priority, plain, vlans) in cases {
+        // a phone tags what is urgent, and what answers it tags nothing
+        let packets = [
+            datagram("10.0.0.1:5060", "10.0.0.2:5061", "invite").vlans(priority).at(1.0),
+            datagram("10.0.0.2:5061", "10.0.0.1:5060", "ringing").vlans(plain).at(2.0),
+            datagram("10.0.0.1:5060", "10.0.0.2:5061", "cancel").vlans(plain).at(3.0),
+            datagram("10.0.0.2:5061", "10.0.0.1:5060", "done").vlans(priority).at(4.0),
+        ];
+        let row = format!("10.0.0.1 > 10.0.0.2:5061/UDP established order 1{vlans}");
+        expect(&[Frames::ethernet(packets.clone())], &[&row]);
+        expect(&packets.map(|packet| Frames::ethernet([packet])), &[&row]);
+        let packets = [priority, plain].map(|tags| esp("10.0.0.1", "10.0.0.2").vlans(tags));
+        let row = format!("10.0.0.1 > 10.0.0.2:0/ESP oneway order 1{vlans}");
+        expect(&[Frames::ethernet(packets)], &[row]);
+    }
 }
 
 #[test]

@@ -220,9 +220,10 @@ fn double_tags_at_an_access_port_are_found() {
 fn priority_tags_are_reported_and_are_no_vlan() {
     let mut wire = Wire::new();
     wire.arp(&[0], 1, "10.0.0.1", "10.0.0.2").arp(&[], 2, "10.0.0.2", "10.0.0.1");
+    wire.ip(&[0], (1, 2), ("10.0.0.1", "10.0.0.2"), 64);
     let site = of(&wire);
     assert_eq!(told(&site), ["10.0.0.0/24: 10.0.0.0/24; "]);
-    assert_eq!(found(&site), ["special-vlan: 1 frames in 0: 0 is a priority tag, no VLAN"]);
+    assert_eq!(found(&site), ["special-vlan: 2 frames in 0: 0 is a priority tag, no VLAN"]);
     assert_ne!(site["points"][0]["kind"], "trunk");
 }
 

@@ -28,7 +28,7 @@ use crate::{capture::Frame, model::Protocol};
 /// A packet as the connection room wants it: who, to whom, and what the transport said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// The tags it carried, outer first; of a packet in a tunnel through IP, those inside.
+    /// The VLANs by its tags, outer first, without priority tags; of a packet in a tunnel through IP, those inside.
     pub vlans: VlanStack,
     /// The tunnels it came through.
     pub tunnels: TunnelStack,
@@ -160,6 +160,7 @@ fn layer<'a>(mut cursor: Cursor<'a>, mut around: Around<'_>) -> Result<Packet<'a
         cursor = Cursor { ether_type: carried.ether_type, rest: carried.rest, ..cursor };
         vlan::strip(&mut cursor, &mut around.vlans)?;
     }
+    around.vlans = around.vlans.without_priority_tags();
     match cursor.ether_type {
         link::IPV4 | link::IPV6 => packet(&cursor, around),
         _ => shim::decode(&cursor, around),

@@ -61,6 +61,17 @@ impl VlanStack {
         Self::of(&ids).unwrap_or_default()
     }
 
+    /// The same without ids of 0: these give a priority to a frame of whatever network it is in (IEEE 802.1Q, 6.9), and a
+    /// sender may tag one frame so and not the next.
+    #[must_use]
+    pub fn without_priority_tags(self) -> Self {
+        let mut stack = Self::default();
+        self.ids().iter().filter(|id| **id != 0).for_each(|id| {
+            stack.push(*id);
+        });
+        stack
+    }
+
     /// Adds one more inside; false where there is no room.
     pub(super) fn push(&mut self, id: u16) -> bool {
         let Some(slot) = self.ids.get_mut(usize::from(self.depth)) else { return false };

@@ -160,6 +160,8 @@ fn vlans_and_tunnels_go_with_the_connection() {
     let record = only(&json(",\"vlan\":100,\"inner_vlan\":20,\"tunnel_parents\":[\"Cx\"]"));
     assert_eq!((&detail(&record).vlans[..], &detail(&record).tunnels[..]), ("100.20", "unknown"));
     assert_eq!(detail(&only(&json(""))).vlans, "");
+    let record = only(&json(",\"vlan\":0,\"inner_vlan\":20"));
+    assert_eq!(detail(&record).vlans, "20");
     assert_eq!(faults(json(",\"vlan\":4096").as_bytes())[0].1, "vlan `4096` is not a VLAN from 0 to 4095");
 }
 
