@@ -79,6 +79,9 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("4in6", in_ip6(4, &ip())),
         ("6in6", in_ip6(41, &ip6())),
         ("etherip", in_ip(97, &[&[0x30, 0][..], &syn].concat())),
+        ("ethernet", in_ip(143, &syn)),
+        ("ethernet", in_ip6(143, &syn)),
+        ("ethernet", in_ip6(43, &[&[143, 2, 4, 0, 0, 0, 0, 0][..], &[0x24; 16], &syn].concat())),
         ("ip/mpls:42", in_ip(137, &[&label(42, 1)[..], &ip()].concat())),
         ("gre", gre(&[0, 0, 8, 0], &ip())),
         ("gre", gre(&[0, 0, 0x86, 0xdd], &ip6())),
@@ -247,7 +250,9 @@ fn what_merely_uses_a_tunnels_port_stays_a_datagram() {
         assert_eq!((ports(&packet), packet.tunnels.is_empty()), ((50_000, port), true), "{payload:02x?}");
         assert_eq!(packet.src.to_string(), "192.0.2.1");
     }
-    for (protocol, payload) in [(47, &[0, 0, 0, 0][..]), (47, &[0x40, 0, 8, 0]), (4, b"\x55junk"), (97, b"\x20junk")] {
+    for (protocol, payload) in
+        [(47, &[0, 0, 0, 0][..]), (47, &[0x40, 0, 8, 0]), (4, b"\x55junk"), (97, b"\x20junk"), (143, b"too short")]
+    {
         let bytes = in_ip(protocol, payload);
         let packet = ethernet(&bytes).unwrap();
         assert_eq!((packet.protocol.0, packet.tunnels.is_empty()), (protocol, true));
@@ -274,6 +279,18 @@ fn what_a_tunnel_carries_beside_packets_is_counted_by_its_own_reason() {
     }
     let endless = in_ethernet(0x8847, &[0; 200]);
     assert_eq!(ethernet(&endless), Err(NotDecoded::Malformed(Layer::Mpls)));
+}
+
+#[test]
+fn ethernet_in_segment_routing_keeps_the_tags_inside_and_what_does_not_hold_together_stays_outside() {
+    let tagged = in_ip6(143, &syn(&[(0x8100, 5)]));
+    assert_eq!(of_syn(&tagged), ("ethernet".into(), "5".into()));
+    assert_eq!(ethernet(&in_ip6(143, &in_ethernet(0x0806, &[0; 28]))), Err(NotDecoded::Arp));
+    let mut damaged = syn(&[]);
+    damaged[14] = 0x55;
+    let bytes = in_ip6(143, &damaged);
+    let packet = ethernet(&bytes).unwrap();
+    assert_eq!((packet.protocol.0, packet.tunnels.is_empty()), (143, true));
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub enum Tunnel {
     Ip,
     /// Ethernet in IP (RFC 3378).
     EtherIp,
+    /// Ethernet in IP without a header of its own, as in segment routing (RFC 8986, section 4.9).
+    Ethernet,
     /// IPv6 in UDP over IPv4 (RFC 4380).
     Teredo,
     /// MPLS with the innermost label that is not reserved; 0 where there is none.
@@ -101,6 +103,7 @@ impl Tunnel {
             Self::SixInSix => ("6in6", None),
             Self::Ip => ("ip", None),
             Self::EtherIp => ("etherip", None),
+            Self::Ethernet => ("ethernet", None),
             Self::Teredo => ("teredo", None),
             Self::Mpls(id) => ("mpls", Some(id)),
             Self::Pppoe(id) => ("pppoe", Some(id.into())),
@@ -194,6 +197,8 @@ pub(super) fn inner<'a>(network: &Network<'a>, transport: &Transport<'a>, option
         47 => gre::inner(data),
         // version 3, and nothing else in its header
         97 => Some(Inner::ethernet(Tunnel::EtherIp, data.strip_prefix(&[0x30, 0])?)),
+        // IANA "Assigned Internet Protocol Numbers": Ethernet
+        143 => Some(Inner::ethernet(Tunnel::Ethernet, data)),
         137 => Some(Inner::network(Tunnel::Ip, shim::MPLS, data)),
         17 => udp::inner(network, transport, options),
         _ => None,
