@@ -10,6 +10,7 @@ use common::{
     rows::{expect, row, rows},
     text,
 };
+use serde_json::json;
 
 const CLIENT: &str = "10.0.0.1:40000";
 const SERVER: &str = "10.0.0.2:80";
@@ -163,6 +164,21 @@ fn one_fragmented_datagram_in_two_vlans_is_one_exchange_and_two_are_two() {
     let [ten, twenty] = routed;
     expect(&[Frames::ethernet(in_turn(ten.clone(), twenty))], &[row(1)]);
     expect(&[Frames::ethernet(in_turn(ten, tagged(in_fragments(8), 20)))], &[row(2)]);
+}
+
+#[test]
+fn a_packet_inside_of_a_fragmented_one_counts_once_with_its_whole_length() {
+    for tunnel in [Tunnel::Vxlan(4_789, 7), Tunnel::Geneve(7), Tunnel::Gre(7)] {
+        let inner = datagram("10.0.0.1:40000", "10.0.0.2:514", &"x".repeat(3_000));
+        let flowmap = Flowmap::new();
+        flowmap.write("it.pcap", Frames::ethernet(inner.carried_by(tunnel).id(9).fragments(800)).bytes());
+        let flows = flowmap.json(&["flows", "--by", "address", "--from", "it.pcap"]);
+        let [flow] = &flows.as_array().unwrap()[..] else { panic!("{flows}") };
+        assert_eq!(row(flow), "10.0.0.1 > 10.0.0.2:514/UDP oneway port 1");
+        assert_eq!((&flow["packets"], &flow["bytes_to_server"]), (&json!(1), &json!(3_028)));
+        let told = flowmap.ok(&["import", "it.pcap"]).stderr;
+        assert!(told.starts_with("it.pcap: 4 packets, 4 decoded"), "{told}");
+    }
 }
 
 #[test]

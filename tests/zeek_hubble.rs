@@ -55,7 +55,7 @@ fn letter(packet: &Packet<'_>) -> Option<(char, u32)> {
             (letter, sequence)
         }
         Transport::Udp { .. } => ('D', 0),
-        Transport::Other | Transport::Sctp { .. } => ('-', 0),
+        Transport::Other | Transport::Rest | Transport::Sctp { .. } => ('-', 0),
         Transport::Part { .. } | Transport::Unreachable(_) => return None,
     })
 }

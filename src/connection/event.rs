@@ -39,7 +39,8 @@ pub(super) enum Event {
     Datagram(u32),
 }
 
-/// The ports of a packet, and what it means for its connection; `None` for an error about another packet.
+/// The ports of a packet, and what it means for its connection; `None` for an error about another packet, and for the rest of
+/// one that was counted.
 #[inline]
 pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
     Some(match packet.transport {
@@ -54,7 +55,7 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
         }
         Transport::Part { src_port, dst_port } => (src_port, dst_port, Event::Part),
         Transport::Other => (0, 0, Event::Datagram(0)),
-        Transport::Unreachable(_) => return None,
+        Transport::Rest | Transport::Unreachable(_) => return None,
     })
 }
 

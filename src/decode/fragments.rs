@@ -21,25 +21,42 @@ const LIFETIME_S: f64 = 60.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fragment(
     /// A hash of what all fragments of one packet at one place have in common, whose lowest bit says that it is a later
-    /// one: packets are copied often, and few are fragments. Never 0.
+    /// one, and the next that the packet is no tunnel's: packets are copied often, and few are fragments. Never 0.
     NonZeroU64,
 );
 
+/// The bit of a later fragment, and that of a packet which is no tunnel's.
+const LATER: u64 = 1;
+const PLAIN: u64 = 1 << 1;
+
 impl Fragment {
     pub(super) fn of(common: impl Hash, is_later: bool) -> Self {
-        let key = FixedState::default().hash_one(common) | 3;
-        let bits = if is_later { key } else { key & !1 };
+        const NOT_ZERO: u64 = 1 << 2;
+        let key = FixedState::default().hash_one(common) | LATER | PLAIN | NOT_ZERO;
+        Self::of_bits(if is_later { key } else { key & !LATER })
+    }
+
+    fn of_bits(bits: u64) -> Self {
         Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
     }
 
     fn key(self) -> u64 {
-        self.0.get() | 1
+        self.0.get() | LATER | PLAIN
+    }
+
+    /// The same of a tunnel's packet, in whose first fragment another packet begins.
+    pub(super) fn of_tunnel(self) -> Self {
+        Self::of_bits(self.0.get() & !PLAIN)
     }
 
     /// Whether it is past the first of its packet: it has no ports.
     #[must_use]
     pub fn is_later(self) -> bool {
-        self.0.get() & 1 == 1
+        self.0.get() & LATER != 0
+    }
+
+    fn is_of_tunnel(self) -> bool {
+        self.0.get() & PLAIN == 0
     }
 }
 
@@ -99,12 +116,15 @@ impl Packet<'_> {
     #[must_use]
     pub fn as_part(&self) -> Option<Packet<'static>> {
         let transport = match self.transport {
+            Transport::Unreachable(_) => return None,
+            // the packet inside tells its whole length in the first fragment
+            _ if self.fragment.is_some_and(Fragment::is_of_tunnel) => Transport::Rest,
+            Transport::Rest => Transport::Rest,
             Transport::Tcp { src_port, dst_port, .. }
             | Transport::Udp { src_port, dst_port, .. }
             | Transport::Sctp { src_port, dst_port, .. }
             | Transport::Part { src_port, dst_port } => Transport::Part { src_port, dst_port },
             Transport::Other => Transport::Part { src_port: 0, dst_port: 0 },
-            Transport::Unreachable(_) => return None,
         };
         let Packet {
             vlans,

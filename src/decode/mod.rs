@@ -133,7 +133,7 @@ struct Around<'o> {
     /// Where the frame was seen, without its tags.
     place: u32,
     room: Room,
-    /// Of which packet the tunnel's packet is the first fragment.
+    /// Of which of a tunnel's packets this is the first fragment.
     fragment: Option<Fragment>,
     options: &'o Options,
 }
@@ -179,7 +179,7 @@ fn packet<'a>(cursor: &Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, Not
     let fragment = own.or(around.fragment);
     if !network.is_later()
         && let Some(inner) = tunnel::inner(&network, &transport, around.options)
-        && let Some(result) = inside(&inner, &network, Around { fragment, ..around })
+        && let Some(result) = inside(&inner, &network, Around { fragment: fragment.map(Fragment::of_tunnel), ..around })
     {
         return result;
     }

@@ -84,6 +84,8 @@ pub enum Transport<'a> {
         /// Destination port.
         dst_port: u16,
     },
+    /// A fragment past the first of a tunnel's packet: what it carries is of a packet that was counted whole where it began.
+    Rest,
     /// An ICMP destination unreachable, with the head of the packet that found no way: see [`super::quoted`].
     Unreachable(&'a [u8]),
     /// All else: known by addresses and protocol alone.

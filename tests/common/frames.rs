@@ -115,16 +115,21 @@ impl Packet {
         ip.extend(self.from.ip().octets());
         ip.extend(self.to.ip().octets());
         ip.extend(&self.payload);
-        self.tunnel.map_or(ip.clone(), |tunnel| outer(tunnel, &ip))
+        self.tunnel.map_or(ip.clone(), |tunnel| outer(tunnel, &ip).ip())
+    }
+
+    /// The packet of a provider's that carries this one.
+    pub fn carried_by(&self, tunnel: Tunnel) -> Self {
+        outer(tunnel, &self.ip())
     }
 }
 
-/// The packet of a provider's that carries this one.
-fn outer(tunnel: Tunnel, ip: &[u8]) -> Vec<u8> {
+/// The packet of a provider's that carries this one of IP.
+fn outer(tunnel: Tunnel, ip: &[u8]) -> Packet {
     let frame = [&ETHERNET[..], &[8, 0], ip].concat();
     let (protocol, headers) = tunnel.headers(frame.len());
     let payload = [headers, frame].concat();
-    Packet { protocol, payload, ..Packet::new("192.0.2.1:0", "192.0.2.2:0", 0, Vec::new()) }.ip()
+    Packet { protocol, payload, ..Packet::new("192.0.2.1:0", "192.0.2.2:0", 0, Vec::new()) }
 }
 
 fn ports(from: &str, to: &str) -> Vec<u8> {

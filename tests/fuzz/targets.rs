@@ -300,7 +300,7 @@ pub fn intake(file: &[u8]) {
     assert_eq!(live.counts(), by_frame.counts());
     assert_eq!(live.names(), names);
     let told = by_frame.counts();
-    let refusals = frames.iter().filter(|frame| is_icmp_error(frame)).count();
+    let beside = of_no_connection(&frames);
     for intake in [by_frame, by_batch, live] {
         let sweeps = intake.sweeps();
         let swept: u64 = sweeps.iter().map(|sweep| sweep.packets).sum();
@@ -310,7 +310,7 @@ pub fn intake(file: &[u8]) {
         assert!(traces <= told.decoded, "{traces} connections in {told:?}");
         // a bound leaves out, and a sample stands for more
         if told.bounds.is_empty() && sweeps.is_empty() && rows.iter().all(|row| row.traces.is_exact()) {
-            assert_eq!(packets + refusals as u64, told.decoded, "packets of connections, and ICMP errors");
+            assert_eq!(packets + beside as u64, told.decoded, "packets of connections, and those of none");
         }
     }
 }
@@ -325,10 +325,15 @@ fn frames_of(intake: &mut Intake) -> BTreeMap<LinkKey, u64> {
         .collect()
 }
 
-/// Whether a frame tells that another one did not arrive: it is of no connection.
-fn is_icmp_error(Owned { time, link, interface, wire_length, data }: &Owned) -> bool {
-    let frame = Frame { time: *time, link: *link, interface: *interface, wire_length: *wire_length, data };
-    decode_with(&frame, &Options::default()).is_ok_and(|it| matches!(it.transport, Transport::Unreachable(_)))
+/// How many frames are packets of no connection: they tell that another one did not arrive, or are the rest of a tunnel's.
+fn of_no_connection(frames: &[Owned]) -> usize {
+    let mut fragments = Fragments::default();
+    let mut is_beside = |Owned { time, link, interface, wire_length, data }: &Owned| {
+        let frame = Frame { time: *time, link: *link, interface: *interface, wire_length: *wire_length, data };
+        let packet = decode_with(&frame, &Options::default()).and_then(|packet| fragments.joined(*time, packet));
+        packet.is_ok_and(|it| matches!(it.transport, Transport::Unreachable(_) | Transport::Rest))
+    };
+    frames.iter().filter(|frame| is_beside(frame)).count()
 }
 
 /// What both ends of a connection sent, at all places.

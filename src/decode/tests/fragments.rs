@@ -71,7 +71,7 @@ fn a_tunnel_whose_packets_are_fragmented_is_opened_in_the_first() {
     let mut table = Fragments::default();
     let first = join(&mut table, 0, &first).unwrap();
     assert_eq!((first.tunnels.to_string(), ports(&first)), ("gtp:26".into(), (40_000, 443)));
-    assert_eq!(part(&join(&mut table, 0, &later).unwrap()), (40_000, 443));
+    assert_eq!(join(&mut table, 0, &later).unwrap().transport, Transport::Rest);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn the_table_forgets_its_oldest_first() {
 }
 
 #[test]
-fn a_fragmented_tunnel_packet_counts_to_the_flow_inside() {
+fn a_fragmented_tunnel_packet_counts_once_to_the_flow_inside() {
     let inner = {
         let mut bytes = syn(&[]);
         // a whole kilobyte, of which the first fragment has a part
@@ -169,6 +169,6 @@ fn a_fragmented_tunnel_packet_counts_to_the_flow_inside() {
     let first = join(&mut table, 0, &first).unwrap();
     assert_eq!((ports(&first), first.tunnels.to_string().as_str()), ((40_000, 443), "vxlan:42"));
     let later = join(&mut table, 0, &later).unwrap();
-    assert_eq!((part(&later), later.protocol, later.tunnels), ((40_000, 443), Protocol::TCP, first.tunnels));
-    assert_eq!((later.point, later.ip_bytes), (first.point, 320));
+    assert_eq!((first.ip_bytes, later.protocol, later.tunnels), (1_064, Protocol::TCP, first.tunnels));
+    assert_eq!((later.transport, later.as_part().map(|it| it.transport)), (Transport::Rest, Some(Transport::Rest)));
 }
