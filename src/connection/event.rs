@@ -25,7 +25,9 @@ pub(super) enum Event {
     Agree(u32, u32),
     /// The sender refuses or breaks, and where it stands in both streams.
     Reset(At),
-    /// The same where it does not tell.
+    /// The same where it acknowledges nothing, and its own number.
+    BareReset(u32),
+    /// The same where it has no number.
     BlindReset,
     /// Past the opening: whether data was carried, whether the sender closes, and where it stands in both streams.
     Traffic { data: bool, closes: bool, at: At },
@@ -77,7 +79,7 @@ fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_b
         (true, false) => Event::Open(sequence),
         (true, true) => Event::Agree(acknowledgment.wrapping_sub(1), sequence),
         _ if flags.rst() && flags.ack() => Event::Reset(at),
-        _ if flags.rst() => Event::BlindReset,
+        _ if flags.rst() => Event::BareReset(sequence),
         (_, false) => Event::Probe(sequence),
         _ => Event::Traffic { data: data_bytes > 0, closes: flags.fin(), at },
     }

@@ -188,7 +188,7 @@ impl Connection {
         }
         match event {
             // without a number of its own nothing says so
-            Event::Part | Event::Datagram(0) | Event::BlindReset | Event::BlindTraffic => false,
+            Event::Part | Event::Datagram(0) | Event::BareReset(_) | Event::BlindReset | Event::BlindTraffic => false,
             Event::Datagram(number) => number == half.end,
             Event::Open(number) | Event::Probe(number) | Event::Agree(_, number) => is_near(number, half.end),
             Event::Reset(at) | Event::Traffic { at, .. } => is_near(at.sequence, half.end),
@@ -217,6 +217,7 @@ impl Connection {
                 silence_s > f64::from(datagram_idle_us) / 1e6
             }
             Event::Reset(_)
+            | Event::BareReset(_)
             | Event::BlindReset
             | Event::Traffic { .. }
             | Event::BlindTraffic
@@ -253,7 +254,7 @@ impl Connection {
                 }
                 self.flags.add(Flags::AGREED);
             }
-            Event::Reset(_) | Event::BlindReset if sender != self.src && self.is_asking() => {
+            Event::Reset(_) | Event::BareReset(_) | Event::BlindReset if sender != self.src && self.is_asking() => {
                 self.flags.add(Flags::REFUSED);
             }
             // a refusal whose SYN was not captured names it: sequence 0, and one more than the SYN's (RFC 9293, 3.10.7.1)
@@ -267,7 +268,10 @@ impl Connection {
                 self.broke(sender);
                 self.stands_at(sender, at.sequence, at.end);
             }
-            Event::BlindReset => self.broke(sender),
+            Event::BareReset(number) if self.opening == Opening::Open && !self.has_spoken(sender) => {
+                self.disowned(sender, number);
+            }
+            Event::BareReset(_) | Event::BlindReset => self.broke(sender),
             Event::Traffic { data, closes, at } => self.passed(sender, (data, closes), at),
             Event::Probe(_) | Event::BlindTraffic => self.spoke(sender),
             Event::Tagged { data, closes, receiver } => {
@@ -423,6 +427,21 @@ impl Connection {
         self.carried(sender, data, closes);
         self.learn_answer(sender, at.sequence, at.acknowledgment);
         self.stands_at(sender, at.sequence, at.end);
+    }
+
+    /// A side says that it knows of no such connection: its number is what it was told that it stands at.
+    fn disowned(&mut self, sender: Side, number: u32) {
+        self.flags.add(if sender == self.src { Flags::DISOWNED } else { Flags::DST_DISOWNED });
+        self.flags.add(Flags::CLOSED);
+        let half = self.half_mut(sender);
+        if half.begin == 0 {
+            half.begin = number.wrapping_sub(1);
+        }
+        half.end = number;
+    }
+
+    fn has_spoken(&self, side: Side) -> bool {
+        self.flags.has(if side == self.src { Flags::FROM_SRC } else { Flags::FROM_DST })
     }
 
     fn broke(&mut self, sender: Side) {

@@ -41,7 +41,8 @@ pub(super) struct Connection {
 impl Connection {
     pub fn outcome(&self) -> Outcome {
         let flags = self.trace.flags;
-        let has_both = flags.has(Flags::FROM_SRC) && flags.has(Flags::FROM_DST);
+        let has_one = |spoke, disowned| flags.has(spoke) || flags.has(disowned);
+        let has_both = has_one(Flags::FROM_SRC, Flags::DISOWNED) && has_one(Flags::FROM_DST, Flags::DST_DISOWNED);
         // a client that sends data has had an answer, also where that was not captured
         let is_open = flags.has(Flags::AGREED)
             || flags.has(Flags::ASKED) && flags.has(Flags::FROM_SRC) && flags.has(Flags::PAYLOAD);
@@ -49,6 +50,7 @@ impl Connection {
             Protocol::TCP | Protocol::SCTP if is_open => Outcome::Established,
             Protocol::TCP | Protocol::SCTP if flags.has(Flags::REFUSED) => Outcome::Refused,
             Protocol::TCP | Protocol::SCTP if flags.has(Flags::ASKED) => Outcome::Unanswered,
+            Protocol::TCP if self.trace.disowned() == Some(false) => Outcome::Refused,
             Protocol::TCP | Protocol::SCTP if has_both => Outcome::Midstream,
             Protocol::TCP | Protocol::SCTP => Outcome::Oneway,
             _ if has_both => Outcome::Established,
@@ -311,6 +313,7 @@ impl Connection {
     pub fn take_part(&mut self, part: Connection) {
         let Trace { identity, answer, .. } = self.trace;
         self.trace.join(&part.trace);
+        let identity = if identity == 0 { part.trace.identity } else { identity };
         let answer = if answer == 0 { part.trace.answer } else { answer };
         (self.trace.identity, self.trace.answer) = (identity, answer);
         let (from_client, from_server) = self.extend(part);

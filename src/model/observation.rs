@@ -71,6 +71,11 @@ impl Flags {
     pub const BROADCAST: Self = Self(1 << 8);
     /// The same of `dst`.
     pub const DST_BROADCAST: Self = Self(1 << 9);
+    /// The first that was seen of `src`, past any opening, was a reset that acknowledges nothing: what a host sends that
+    /// knows of no such connection (RFC 9293, section 3.10.7.1).
+    pub const DISOWNED: Self = Self(1 << 10);
+    /// The same of `dst`.
+    pub const DST_DISOWNED: Self = Self(1 << 11);
 
     /// Whether all bits of `other` are set.
     #[must_use]
@@ -86,7 +91,11 @@ impl Flags {
     /// The same as seen from the other end.
     #[must_use]
     pub fn turned(self) -> Self {
-        let pairs = [(Self::FROM_SRC, Self::FROM_DST), (Self::BROADCAST, Self::DST_BROADCAST)];
+        let pairs = [
+            (Self::FROM_SRC, Self::FROM_DST),
+            (Self::BROADCAST, Self::DST_BROADCAST),
+            (Self::DISOWNED, Self::DST_DISOWNED),
+        ];
         let mut turned = Self(self.0 & !Self::SRC_FIRST.0);
         for (of_src, of_dst) in pairs {
             turned.0 &= !(of_src.0 | of_dst.0);
@@ -325,6 +334,28 @@ impl Trace {
 }
 
 impl Trace {
+    /// Whether all that one side sent is a segment that carries nothing, and all that the other did the reset that says that it
+    /// knows of no such connection: its number is the one that the segment acknowledges (RFC 9293, section 3.10.7.1).
+    /// Whether there ever was one is not known; somebody has tried. Tells whether that was `dst`.
+    #[must_use]
+    pub fn disowned(&self) -> Option<bool> {
+        const SIDES: u16 = Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::DISOWNED.0 | Flags::DST_DISOWNED.0;
+        const TRIED: u16 = Flags::FROM_SRC.0 | Flags::DST_DISOWNED.0;
+        const TRIED_BY_DST: u16 = Flags::FROM_DST.0 | Flags::DISOWNED.0;
+        const MORE: u16 = Flags::ASKED.0 | Flags::AGREED.0 | Flags::PAYLOAD.0;
+        if self.flags.0 & MORE != 0 {
+            return None;
+        }
+        let (src, dst) = ((self.identity, self.src_end), (self.answer, self.dst_end));
+        let is_answered =
+            |(begin, end): (u32, u32), answer: (u32, u32)| begin == end && answer.0.wrapping_add(1) == answer.1;
+        match self.flags.0 & SIDES {
+            TRIED if is_answered(src, dst) => Some(false),
+            TRIED_BY_DST if is_answered(dst, src) => Some(true),
+            _ => None,
+        }
+    }
+
     /// Where `dst` stands. Before it agreed it may have answered for an older connection (RFC 9293, section 3.5.2).
     fn join_answer(&mut self, other: &Self) {
         let is_unanswered = |trace: &Self| trace.flags.has(Flags::ASKED) && !trace.flags.has(Flags::AGREED);

@@ -168,6 +168,11 @@ pub fn reset(from: &str, to: &str, acknowledgment: u32) -> Packet {
     segment(from, to, RST | ACK, 0, acknowledgment, 0)
 }
 
+/// The answer to any other segment where nobody listens: it has the number that the segment acknowledges.
+pub fn disowned(from: &str, to: &str, sequence: u32) -> Packet {
+    segment(from, to, RST, sequence, 0, 0)
+}
+
 /// A segment that belongs to no connection: a FIN that acknowledges nothing.
 pub fn probe(from: &str, to: &str, sequence: u32) -> Packet {
     segment(from, to, FIN, sequence, 0, 0)

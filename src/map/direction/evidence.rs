@@ -67,15 +67,17 @@ impl Evidence {
     }
 }
 
-/// Where an error said that nobody listens, and nobody answered: who sent is the client, unless the ports tell of a server that
-/// answered somebody who was gone. A scanner with one port has as many talkers as a server.
+/// Where an error or a reset said that nobody listens, and nobody answered: who sent is the client, unless the ports tell of a
+/// server that answered somebody who was gone. A scanner with one port has as many talkers as a server.
 fn by_refusal(connection: &Connection) -> Option<Verdict> {
     let has = |flag| connection.trace.flags.has(flag);
-    if !has(Flags::REFUSED) || has(Flags::FROM_SRC) && has(Flags::FROM_DST) {
-        return None;
-    }
+    let is_turned = if has(Flags::REFUSED) && !(has(Flags::FROM_SRC) && has(Flags::FROM_DST)) {
+        !has(Flags::SRC_FIRST)
+    } else {
+        connection.trace.disowned()?
+    };
     let by_port = by_port(connection.protocol, connection.server.1, connection.client.1);
-    Some(by_port.map_or((Direction::Order, !has(Flags::SRC_FIRST)), |is_turned| (Direction::Port, is_turned)))
+    Some(by_port.map_or((Direction::Order, is_turned), |is_turned| (Direction::Port, is_turned)))
 }
 
 /// The port that an FTP server opens data connections from; nobody listens on it (RFC 959, section 3.2).
