@@ -111,6 +111,55 @@ fn the_same_log_adds_nothing_under_any_name_compression_or_line_end() {
 }
 
 #[test]
+fn what_a_cut_left_of_a_record_is_not_used_as_if_it_were_whole() {
+    let flowmap = Flowmap::new();
+    let log = "client,server,protocol,port\n10.0.0.1,10.0.0.9,tcp,443\n10.0.0.1,10.0.0.9,tcp,5432\n";
+    let ports = |file: &str| -> Vec<u64> {
+        let flows = flowmap.json(&["flows", "--from", file]);
+        flows.as_array().unwrap().iter().map(|flow| flow["port"].as_u64().unwrap()).collect()
+    };
+    // of what a damaged compression gives, only lines with their ends
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    gzip.write_all(log.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    flowmap.write("log.csv.gz", &gzip[..gzip.len() - 11]);
+    assert_eq!(ports("log.csv.gz"), [443]);
+    // of a plain file nothing tells it from one whose last line was never ended: it is said
+    flowmap.write("log.csv", &log[..log.len() - 3]);
+    assert_eq!(ports("log.csv"), [54, 443]);
+    let told = flowmap.ok(&["import", "log.csv"]).stderr;
+    assert!(told.contains("1 record in a last line without a line end, taken as whole"), "{told}");
+    assert!(flowmap.ok(&["status"]).stdout.contains("without a line end"));
+    flowmap.write("log.csv", &log[..log.len() - 6]);
+    let told = flowmap.ok(&["import", "log.csv"]).stderr;
+    assert!(told.contains("log.csv: line 3: no port"), "{told}");
+}
+
+#[test]
+fn a_log_in_a_form_that_is_not_read_is_refused_with_what_it_is_and_a_cure() {
+    let flowmap = Flowmap::new();
+    flowmap.write("mac.csv", LOG.replace('\n', "\r"));
+    flowmap.write("excel.csv", LOG.replace(',', ";"));
+    flowmap.write("conn.json", "[{\"ts\":1,\"id.orig_h\":\"10.0.0.1\"}]");
+    let utf16: Vec<u8> = format!("\u{feff}{LOG}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    flowmap.write("wide.csv", utf16);
+    let cases = [
+        ("mac.csv", "a flow CSV whose lines end with a carriage return alone", "tr '\\r' '\\n'"),
+        ("excel.csv", "a flow CSV with semicolons between its columns", "tr ';' ','"),
+        ("conn.json", "a JSON array of Zeek records", "jq -c '.[]'"),
+        ("wide.csv", "text in UTF-16, which is not read", "iconv -f UTF-16 -t UTF-8"),
+    ];
+    for (file, what, cure) in cases {
+        let refused = flowmap.run(&["import", file]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.starts_with(&format!("flowmap: {file}: {what}\n")), "{refused:?}");
+        assert!(refused.stderr.contains(cure), "{refused:?}");
+    }
+    flowmap.write("marked.csv", format!("\u{feff}{LOG}"));
+    assert!(flowmap.ok(&["import", "marked.csv"]).stderr.contains("3 records, 3 used"));
+}
+
+#[test]
 fn a_log_alone_gives_the_same_flows_as_in_the_store() {
     let flowmap = Flowmap::new();
     flowmap.write("log.csv", LOG);

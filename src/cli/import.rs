@@ -119,6 +119,9 @@ pub(super) async fn file(
     if let Some(format) = records::Format::of(&head) {
         return import_records::file(store, path, options, (format, input)).await;
     }
+    if let Some(foreign) = records::Foreign::of(&head) {
+        return Err(Fault::new(&name, foreign).hint(foreign.cure()).into());
+    }
     import_capture::file(store, path, options, input).await
 }
 

@@ -2,6 +2,7 @@
 //! known are passed over.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read},
     net::IpAddr,
     str::FromStr,
@@ -11,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Fault, FlowRecord, Line, MAX_SHOWN, RecordsError,
-    line::{Lines, Text, fields, trimmed},
+    line::{Lines, Text, fields, has_open_quotes, trimmed},
     record::{MAX_CONNECTIONS, MAX_COUNT, is_usable},
 };
 use crate::model::{Outcome, Protocol, Span, Timestamp};
@@ -36,6 +37,10 @@ const OUTCOME: Column = ("outcome", &["outcome"]);
 /// Whether a line is a header of flow records: it names a client, a server, and what was called.
 pub(super) fn is_header(line: &[u8]) -> bool {
     let Ok(line) = std::str::from_utf8(line) else { return false };
+    if line.contains('\r') {
+        // more than one line, by ends that are not read
+        return false;
+    }
     let names = fields(line);
     let has = |column: Column| place(&names, column).is_some();
     let known = [CLIENT, SERVER, PROTOCOL, PORT].into_iter().filter(|column| has(*column)).count();
@@ -46,8 +51,21 @@ fn place(names: &[String], (_, aliases): Column) -> Option<usize> {
     names.iter().position(|name| aliases.iter().any(|alias| name.eq_ignore_ascii_case(alias)))
 }
 
+/// What the end of a line tells, where it is the last and has no line end: whether the file may have been cut in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// A part of the last field would not be what the whole is, or nobody reads it.
+    Whole,
+    /// Nothing tells the last field from a part of it: `54` may have been `5432`.
+    Open,
+    /// Columns that the header names are missing.
+    Cut,
+}
+
 /// Where each column stands.
 struct Columns {
+    /// How many the header names.
+    count: usize,
     client: usize,
     server: usize,
     protocol: usize,
@@ -78,6 +96,7 @@ impl Columns {
             maybe(column)?.ok_or(RecordsError::MissingColumn { what, names })
         };
         Ok(Self {
+            count: names.len(),
             client: must(CLIENT)?,
             server: must(SERVER)?,
             protocol: must(PROTOCOL)?,
@@ -122,6 +141,18 @@ impl Columns {
             hours: row.get(self.hours, HOURS, "a whole number", plain)?,
             detail: None,
         })
+    }
+
+    fn end(&self, line: &str, row: &[String]) -> End {
+        if row.len() < self.count || has_open_quotes(line) {
+            return End::Cut;
+        }
+        let required = [self.client, self.server, self.protocol, self.port].map(Some);
+        let counts = [self.packets, self.bytes, self.to_server, self.to_client, self.connections, self.hours];
+        // of times and outcomes no part is one
+        let is_open = required.iter().chain(&counts).any(|place| *place == Some(row.len() - 1));
+        let is_closed = line.ends_with('"') || row.last().is_none_or(String::is_empty);
+        if is_open && !is_closed { End::Open } else { End::Whole }
     }
 
     fn span(&self, row: &Row<'_>) -> Result<Option<Span>, Fault> {
@@ -191,6 +222,8 @@ fn outcome(text: &str) -> Option<Outcome> {
 pub(super) struct Reader<R> {
     lines: Lines<R>,
     columns: Columns,
+    /// Records at the end of the file that may have lost a part of their last field.
+    open: u64,
     digest: Xxh3,
 }
 
@@ -202,7 +235,7 @@ impl<R: Read> Reader<R> {
             _ => Vec::new(),
         };
         let columns = Columns::of(&names)?;
-        let mut reader = Self { lines, columns, digest: Xxh3::new() };
+        let mut reader = Self { lines, columns, open: 0, digest: Xxh3::new() };
         reader.digest.update(names.join(",").to_ascii_lowercase().as_bytes());
         Ok(reader)
     }
@@ -217,11 +250,31 @@ impl<R: Read> Reader<R> {
                 self.digest.update(bytes);
                 self.digest.update(b"\n");
                 let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotText);
-                text.and_then(|line| self.columns.record(&fields(line)))
+                text.and_then(|line| {
+                    let row = fields(line);
+                    Ok((self.columns.record(&row)?, self.columns.end(line, &row)))
+                })
             }
         };
         let line = self.lines.number;
+        let read = match read {
+            Ok((_, End::Cut)) if !self.lines.is_ended => {
+                // with its line end it is another one, which is used
+                self.digest.update(b"cut");
+                Err(Fault::Cut)
+            }
+            Ok((record, end)) => {
+                self.open += u64::from(end == End::Open && !self.lines.is_ended);
+                Ok(record)
+            }
+            Err(fault) => Err(fault),
+        };
         Ok(Some(read.map_or_else(|fault| Line::Damaged { line, fault }, Line::Flow)))
+    }
+
+    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
+        let open = "record in a last line without a line end, taken as whole: look whether the file was cut there";
+        BTreeMap::from([(open, self.open)]).into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     pub fn digest(&self) -> u64 {

@@ -19,11 +19,13 @@ pub(super) struct Lines<R> {
     buffer: Vec<u8>,
     /// The number of the line that was read last, from 1.
     pub number: u64,
+    /// Whether that line has a line end: the last of a file that was cut has none.
+    pub is_ended: bool,
 }
 
 impl<R: Read> Lines<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner: BufReader::with_capacity(1 << 18, inner), buffer: Vec::new(), number: 0 }
+        Self { inner: BufReader::with_capacity(1 << 18, inner), buffer: Vec::new(), number: 0, is_ended: true }
     }
 
     /// The next line that says anything: neither empty nor a comment.
@@ -44,7 +46,8 @@ impl<R: Read> Lines<R> {
                 return Ok(None);
             }
             self.number += 1;
-            if self.buffer.last() != Some(&b'\n') && self.buffer.len() > MAX_BYTES {
+            self.is_ended = self.buffer.last() == Some(&b'\n');
+            if !self.is_ended && self.buffer.len() > MAX_BYTES {
                 self.inner.skip_until(b'\n')?;
                 return Ok(Some(Text::TooLong));
             }
@@ -80,6 +83,11 @@ fn says_something(line: &[u8]) -> bool {
 /// Without white space around it and without the mark that some programs put before UTF-8.
 pub(super) fn trimmed(line: &[u8]) -> &[u8] {
     line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
+}
+
+/// Whether a field's quotes do not end on the line.
+pub(super) fn has_open_quotes(line: &str) -> bool {
+    line.matches('"').count() % 2 == 1
 }
 
 /// The fields of a comma-separated line (RFC 4180, but for line ends within quotes), without the space around them.

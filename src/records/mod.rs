@@ -56,6 +56,85 @@ impl Format {
     }
 }
 
+/// A flow log in a form that is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Foreign {
+    /// Text of two bytes a letter.
+    #[error("text in UTF-16, which is not read")]
+    Utf16,
+    /// Line ends of old Macintoshes, as some spreadsheets still write them.
+    #[error("a flow CSV whose lines end with a carriage return alone")]
+    CarriageReturns,
+    /// A spreadsheet's, where the comma is for decimals.
+    #[error("a flow CSV with semicolons between its columns")]
+    Semicolons,
+    /// Columns with tabs between, without Zeek's header.
+    #[error("flow records with tabs between their columns")]
+    Tabs,
+    /// The objects of a log in one JSON array.
+    #[error("a JSON array of {0} records")]
+    JsonArray(
+        /// Whose.
+        &'static str,
+    ),
+}
+
+impl Foreign {
+    /// What a file is that begins so; `None` where it is none of these. [`Format::of`] comes first.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Option<Self> {
+        if is_utf16(head) {
+            return Some(Self::Utf16);
+        }
+        if let Some(array) = line::trimmed(head).strip_prefix(b"[") {
+            let first = array.trim_ascii_start();
+            let whose = if zeek::is_record(first) {
+                "Zeek"
+            } else if hubble::is_record(first) {
+                "Hubble"
+            } else {
+                return None;
+            };
+            return Some(Self::JsonArray(whose));
+        }
+        let first = line::first(head);
+        if csv::is_header(first.split(|byte| *byte == b'\r').next()?) {
+            return Some(Self::CarriageReturns);
+        }
+        let with = |separator: u8| {
+            let commas: Vec<u8> = first.iter().map(|byte| if *byte == separator { b',' } else { *byte }).collect();
+            csv::is_header(commas.split(|byte| *byte == b'\r').next().unwrap_or_default())
+        };
+        match () {
+            () if with(b';') => Some(Self::Semicolons),
+            () if with(b'\t') => Some(Self::Tabs),
+            () => None,
+        }
+    }
+
+    /// What turns it into one that is read.
+    #[must_use]
+    pub fn cure(self) -> &'static str {
+        match self {
+            Self::Utf16 => "save it as UTF-8, or: iconv -f UTF-16 -t UTF-8",
+            Self::CarriageReturns => "end the lines with a line feed: tr '\\r' '\\n'",
+            Self::Semicolons => "a flow CSV has commas: where no field holds one, tr ';' ','",
+            Self::Tabs => "a flow CSV has commas: where no field holds one, tr '\\t' ','",
+            Self::JsonArray(_) => "logs have one object a line: jq -c '.[]'",
+        }
+    }
+}
+
+/// Whether text has two bytes a letter: by its mark, or by its first letters, which are ASCII in all that is read.
+fn is_utf16(head: &[u8]) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    match head {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [a, 0, b, 0, c, 0, d, 0, ..] | [0, a, 0, b, 0, c, 0, d, ..] => [*a, *b, *c, *d].into_iter().all(is_letter),
+        _ => false,
+    }
+}
+
 /// Why a file cannot be read as a flow log at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
@@ -103,6 +182,9 @@ pub enum Fault {
     /// The line is longer than any record.
     #[error("longer than {} bytes", line::MAX_BYTES)]
     TooLong,
+    /// The file ends within the line.
+    #[error("cut short: the file ends in it, before all columns of the header")]
+    Cut,
     /// The line is not text.
     #[error("not UTF-8")]
     NotText,
@@ -272,7 +354,7 @@ impl<R: Read> Reader<R> {
     #[must_use]
     pub fn notes(&self) -> BTreeMap<&'static str, u64> {
         match &self.0 {
-            Inner::Csv(_) => BTreeMap::new(),
+            Inner::Csv(reader) => reader.notes(),
             Inner::Zeek(reader) => reader.notes(),
             Inner::Hubble(reader) => reader.notes(),
         }

@@ -110,6 +110,83 @@ fn a_damaged_record_is_told_by_its_line_and_the_next_one_is_read() {
     assert_eq!(lines(&text).len(), expected.len() + 2);
 }
 
+/// What comes of the last line of a file that ends so: used, used with a note, or the fault.
+fn last(columns: &str, line: &str) -> String {
+    let text = format!("client,server,protocol,{columns}\n10.0.0.1,10.0.0.2,tcp,80,1\n10.0.0.1,10.0.0.2,{line}");
+    let mut reader = Reader::new(Format::Csv, text.as_bytes()).unwrap();
+    match std::iter::from_fn(|| reader.next_line().unwrap()).last().unwrap() {
+        Line::Flow(_) if reader.notes().is_empty() => "whole".into(),
+        Line::Flow(_) => "open".into(),
+        Line::Damaged { line, fault } => format!("line {line}: {fault}"),
+        Line::Packet { .. } => panic!("no packet"),
+    }
+}
+
+#[test]
+fn a_last_line_without_its_end_is_used_where_it_may_be_whole_and_told_where_it_may_be_a_part() {
+    let cut = "line 3: cut short: the file ends in it, before all columns of the header";
+    let cases = [
+        ("port", "tcp,5432\n", "whole"),
+        ("port", "tcp,5432", "open"),
+        ("port", "tcp,54", "open"),
+        ("port", "tcp,\"5432\"", "whole"),
+        ("port", "tcp,\"54", cut),
+        ("port,packets", "tcp,54", cut),
+        ("port,packets", "tcp,54\n", "whole"),
+        ("port,packets", "tcp,5432,", "whole"),
+        ("port,packets", "tcp,5432,1", "open"),
+        ("port,note", "tcp,5432,from the fire", "whole"),
+        ("port,last_seen", "tcp,5432,2026-09-21T10:00:01Z", "whole"),
+        (
+            "port,last_seen",
+            "tcp,5432,2026-09-21T10:00",
+            "line 3: time last seen `2026-09-21T10:00` is not a time in RFC 3339 after 1977",
+        ),
+        ("port,outcome", "tcp,5432,established", "whole"),
+        ("port,outcome", "tcp,5432,establ", "line 3: outcome `establ` is not an outcome as `flowmap flows` names them"),
+        ("port", "tcp,", "line 3: no port"),
+    ];
+    for (columns, line, expected) in cases {
+        assert_eq!(last(columns, line), expected, "{columns}: {line}");
+    }
+    // what is the same record is the same log
+    let head = "client,server,protocol,port,packets\n";
+    let digests = |line: &str| [line.to_owned(), format!("{line}\n")].map(|line| digest(&format!("{head}{line}")));
+    let [open, ended] = digests("10.0.0.1,10.0.0.2,tcp,80,9");
+    assert_eq!(open, ended);
+    let [cut, ended] = digests("10.0.0.1,10.0.0.2,tcp,80");
+    assert_ne!(cut, ended);
+}
+
+#[test]
+fn logs_in_forms_that_are_not_read_are_known_for_what_they_are() {
+    let csv = "client,server,protocol,port\n10.0.0.1,10.0.0.2,tcp,80\n";
+    let utf16 = |text: &str, swap: bool| -> Vec<u8> {
+        text.encode_utf16().flat_map(|it| if swap { it.to_be_bytes() } else { it.to_le_bytes() }).collect()
+    };
+    let cases: [(Vec<u8>, Foreign); 10] = [
+        (csv.replace('\n', "\r").into(), Foreign::CarriageReturns),
+        (csv.replace(',', ";").into(), Foreign::Semicolons),
+        (csv.replace(',', ";").replace('\n', "\r").into(), Foreign::Semicolons),
+        (csv.replace(',', "\t").into(), Foreign::Tabs),
+        (utf16(csv, false), Foreign::Utf16),
+        (utf16(csv, true), Foreign::Utf16),
+        (utf16(&format!("\u{feff}{csv}"), false), Foreign::Utf16),
+        (utf16(&format!("\u{feff}{csv}"), true), Foreign::Utf16),
+        (b"[\n  {\"ts\":1,\"id.orig_h\":\"10.0.0.1\"}]".into(), Foreign::JsonArray("Zeek")),
+        (b"\xef\xbb\xbf[{\"flow\":{}}]".into(), Foreign::JsonArray("Hubble")),
+    ];
+    for (text, foreign) in cases {
+        assert_eq!((Format::of(&text), Foreign::of(&text)), (None, Some(foreign)), "{text:?}");
+    }
+    // captures, inventories and other text are not
+    for text in
+        [&b"\xd4\xc3\xb2\xa1\x02\0\x04\0"[..], b"\n\r\r\n\x1c\0\0\0", b"[{\"kind\":\"Pod\"}]", b"a;b\n1;2\n", b""]
+    {
+        assert_eq!(Foreign::of(text), None, "{text:?}");
+    }
+}
+
 #[test]
 fn a_record_with_times_lies_in_its_first_and_last_hour() {
     let text = "client,server,protocol,port,packets,bytes,connections,first_seen,last_seen\n\
