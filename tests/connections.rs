@@ -7,7 +7,7 @@ mod common;
 
 use common::{
     frames::{
-        Frames, Packet, connection, datagram, disowned, esp, probe, reset, rest, sctp, seen_again, syn, syn_ack,
+        Frames, Packet, connection, datagram, disowned, esp, icmp, probe, reset, rest, sctp, seen_again, syn, syn_ack,
         too_big, traffic, unreachable,
     },
     rows::expect,
@@ -76,7 +76,7 @@ fn a_router_that_wants_less_at_once_refuses_nothing() {
     let log = datagram("10.0.0.1:40000", "10.0.0.2:514", &"x".repeat(1_300));
     let rest = (1..4).map(|n| datagram("10.0.0.1:40000", "10.0.0.2:514", "less").id(n));
     let packets = [log.clone(), too_big("10.0.0.254", &log)].into_iter().chain(rest);
-    let rows = ["10.0.0.1 > 10.0.0.2:514/UDP oneway port 1", "10.0.0.254 > 10.0.0.1:0/ICMP oneway order 1"];
+    let rows = ["10.0.0.1 > 10.0.0.2:514/UDP oneway port 1", "10.0.0.1 > 10.0.0.254:0/ICMP oneway unknown 1"];
     expect(&[Frames::ethernet(packets)], &rows);
 }
 
@@ -304,6 +304,38 @@ fn datagrams_answered_are_established_and_others_one_way() {
     expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:53/UDP established port 1"]);
     let lines = (0..50).map(|n| datagram("10.0.0.1:40000", "10.0.0.2:514", &format!("<13>line {n}")).at(f64::from(n)));
     expect(&[Frames::ethernet(lines)], &["10.0.0.1 > 10.0.0.2:514/UDP oneway port 1"]);
+}
+
+#[test]
+fn an_answer_of_icmp_names_who_asked_also_where_that_was_not_seen() {
+    let (host, server) = ("10.0.0.1", "10.0.0.2");
+    let row = |outcome: &str| format!("10.0.0.1 > 10.0.0.2:0/ICMP {outcome} order 1");
+    // echo, timestamp, address mask, extended echo
+    for (question, answer) in [(8, 0), (13, 14), (17, 18), (42, 43)] {
+        let (asks, answers) = (icmp(host, server, question), icmp(server, host, answer));
+        expect(&[Frames::ethernet([asks.clone()])], &[row("oneway")]);
+        expect(&[Frames::ethernet([answers.clone()])], &[row("oneway")]);
+        expect(&[Frames::ethernet([answers.clone(), answers.clone(), asks.clone()])], &[row("established")]);
+        // one way in each of two captures
+        let captures = [Frames::ethernet([answers.at(1.0)]), Frames::ethernet([asks.at(2.0)])];
+        expect(&captures, &[row("established")]);
+    }
+}
+
+#[test]
+fn a_message_of_icmp_that_neither_asks_nor_answers_does_not_tell_who_began() {
+    let (host, router) = ("10.0.0.9", "10.0.0.1");
+    // time exceeded, redirect, router advertisement, parameter problem
+    for kind in [11, 5, 9, 12] {
+        let error = icmp(router, host, kind);
+        let unknown = ["10.0.0.1 > 10.0.0.9:0/ICMP oneway unknown 1"];
+        expect(&[Frames::ethernet([error.clone(), error.clone()])], &unknown);
+        // a question tells, at whatever time and place
+        let told = ["10.0.0.9 > 10.0.0.1:0/ICMP established order 1"];
+        let asks = icmp(host, router, 8);
+        expect(&[Frames::ethernet([error.clone(), asks.clone()])], &told);
+        expect(&[Frames::ethernet([error.clone().at(1.0)]), Frames::ethernet([asks.at(4_000.0)])], &told);
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use common::{
 use flowmap::{
     capture::file::CaptureReader,
     decode::{Packet, Transport, decode},
-    model::{Protocol, Timestamp},
+    model::{Control, Protocol, Timestamp},
 };
 use serde_json::{Value, json};
 
@@ -37,6 +37,19 @@ struct Conn {
     sequence: u32,
     is_broadcast: bool,
     number: usize,
+    /// The type of its first message of ICMP.
+    kind: Option<u8>,
+}
+
+/// A type of ICMP that says as much as that of the packet.
+fn kind(packet: &Packet<'_>) -> Option<u8> {
+    let Transport::Control(control) = packet.transport else { return None };
+    let kinds = match control {
+        Control::Asks => [8, 128],
+        Control::Answers => [0, 129],
+        Control::Tells => [11, 3],
+    };
+    Some(kinds[usize::from(packet.protocol == Protocol::ICMPV6)])
 }
 
 /// What a packet adds to the history, and the number of its SYN.
@@ -55,7 +68,7 @@ fn letter(packet: &Packet<'_>) -> Option<(char, u32)> {
             (letter, sequence)
         }
         Transport::Udp { .. } => ('D', 0),
-        Transport::Other | Transport::Rest | Transport::Sctp { .. } => ('-', 0),
+        Transport::Other | Transport::Control(_) | Transport::Rest | Transport::Sctp { .. } => ('-', 0),
         Transport::Part { .. } | Transport::Unreachable(_) => return None,
     })
 }
@@ -110,6 +123,7 @@ fn conns(path: &str) -> Vec<Conn> {
                 sequence,
                 is_broadcast: packet.is_broadcast,
                 number,
+                kind: kind(packet),
             });
             live.insert(key, number);
             number
@@ -148,7 +162,7 @@ impl Conn {
             Self::seconds(self.first.0),
             format!("C{}", self.number),
             orig.ip().to_string(),
-            orig.port().to_string(),
+            self.kind.map_or(orig.port(), u16::from).to_string(),
             resp.ip().to_string(),
             resp.port().to_string(),
             self.transport().into(),

@@ -134,7 +134,7 @@ impl Book {
     /// A five-tuple that was not met before, or not lately.
     fn begin<A: Address>(&mut self, table: &mut Table<A>, packet: &Arrival<A>, tag: Tag) -> SlotId {
         let id = table.insert(tag, packet.tuple, Connection::new(packet));
-        if matches!(packet.event, Event::Open(_) | Event::Probe(_) | Event::Datagram(_)) {
+        if matches!(packet.event, Event::Open(_) | Event::Probe(_) | Event::Control(_) | Event::Datagram(_)) {
             let time = packet.time();
             table.attempts.push(id, time);
             // two for every new one, so that those which wait never become more

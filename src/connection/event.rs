@@ -1,6 +1,9 @@
 //! What a packet means for its connection.
 
-use crate::decode::{Packet, TcpFlags, Transport};
+use crate::{
+    decode::{Packet, TcpFlags, Transport},
+    model::Control,
+};
 
 /// Where a segment stands in both streams.
 #[derive(Clone, Copy)]
@@ -37,6 +40,8 @@ pub(super) enum Event {
     Tagged { data: bool, closes: bool, receiver: u32 },
     /// A fragment without numbers of its own: of the connection that its first fragment was seen of.
     Part,
+    /// A message of ICMP.
+    Control(Control),
     /// A datagram, with a number to know it by elsewhere.
     Datagram(u32),
 }
@@ -56,6 +61,7 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
             (src_port, dst_port, sctp_event(tag, chunk, initiate_tag))
         }
         Transport::Part { src_port, dst_port } => (src_port, dst_port, Event::Part),
+        Transport::Control(control) => (0, 0, Event::Control(control)),
         Transport::Other => (0, 0, Event::Datagram(0)),
         Transport::Rest | Transport::Unreachable(_) => return None,
     })

@@ -7,7 +7,7 @@ use super::{
     places::{Places, Sum},
     tuple::Side,
 };
-use crate::model::{Flags, Hops, Hour, Lump, Opening, Span, Tally, Timestamp, Trace};
+use crate::model::{Control, Flags, Hops, Hour, Lump, Opening, Span, Tally, Timestamp, Trace};
 
 /// What one side has sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -170,6 +170,9 @@ impl Connection {
                 self.carried(sender, true, false);
                 self.half_mut(sender).numbered(number);
             }
+            Event::Control(control) if moment.saturating_sub(self.last) <= datagram_idle_us => {
+                self.controlled(sender, control);
+            }
             _ => return false,
         }
         self.note(packet);
@@ -188,7 +191,12 @@ impl Connection {
         }
         match event {
             // without a number of its own nothing says so
-            Event::Part | Event::Datagram(0) | Event::BareReset(_) | Event::BlindReset | Event::BlindTraffic => false,
+            Event::Part
+            | Event::Control(_)
+            | Event::Datagram(0)
+            | Event::BareReset(_)
+            | Event::BlindReset
+            | Event::BlindTraffic => false,
             Event::Datagram(number) => number == half.end,
             Event::Open(number) | Event::Probe(number) | Event::Agree(_, number) => is_near(number, half.end),
             Event::Reset(at) | Event::Traffic { at, .. } => is_near(at.sequence, half.end),
@@ -212,7 +220,7 @@ impl Connection {
             Event::Agree(number, _) => {
                 self.opening == Opening::Seen && (self.halves[0].begin != number || sender == self.src)
             }
-            Event::Datagram(_) => {
+            Event::Control(_) | Event::Datagram(_) => {
                 let silence_s = packet.time().seconds_since(self.last());
                 silence_s > f64::from(datagram_idle_us) / 1e6
             }
@@ -279,6 +287,7 @@ impl Connection {
                 self.stands_at(sender.other(), receiver, receiver);
             }
             Event::Part => self.carried(sender, true, false),
+            Event::Control(control) => self.controlled(sender, control),
             Event::Datagram(number) => {
                 self.carried(sender, true, false);
                 self.half_mut(sender).numbered(number);
@@ -427,6 +436,33 @@ impl Connection {
         self.carried(sender, data, closes);
         self.learn_answer(sender, at.sequence, at.acknowledgment);
         self.stands_at(sender, at.sequence, at.end);
+    }
+
+    /// A message of ICMP: a question or an answer tells who began, whatever was seen first.
+    fn controlled(&mut self, sender: Side, control: Control) {
+        let is_open = self.is_new() || self.flags.has(Flags::UNTOLD);
+        let asker = match control {
+            Control::Asks => Some(sender),
+            Control::Answers => Some(sender.other()),
+            Control::Tells => None,
+        };
+        match asker {
+            Some(asker) if is_open => self.begun_by(asker),
+            None if self.is_new() => self.flags.add(Flags::UNTOLD),
+            _ => {}
+        }
+        self.carried(sender, true, false);
+    }
+
+    /// Now it is known who was first.
+    fn begun_by(&mut self, side: Side) {
+        self.flags.0 &= !Flags::UNTOLD.0;
+        if self.src != side {
+            self.src = side;
+            self.halves.reverse();
+            self.flags = self.flags.turned();
+        }
+        self.flags.add(Flags::SRC_FIRST);
     }
 
     /// A side says that it knows of no such connection: its number is what it was told that it stands at.

@@ -124,7 +124,7 @@ impl Packet<'_> {
             | Transport::Udp { src_port, dst_port, .. }
             | Transport::Sctp { src_port, dst_port, .. }
             | Transport::Part { src_port, dst_port } => Transport::Part { src_port, dst_port },
-            Transport::Other => Transport::Part { src_port: 0, dst_port: 0 },
+            Transport::Control(_) | Transport::Other => Transport::Part { src_port: 0, dst_port: 0 },
         };
         let Packet {
             vlans,

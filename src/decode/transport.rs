@@ -1,7 +1,7 @@
 //! TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260), and the ICMP errors that answer attempts (RFC 792, RFC 4443).
 
 use super::{Layer, NotDecoded, be16, be32, ip::Network};
-use crate::model::Protocol;
+use crate::model::{Control, Protocol};
 
 /// The flags of a TCP segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub enum Transport<'a> {
     Rest,
     /// An ICMP destination unreachable, with the head of the packet that found no way: see [`super::quoted`].
     Unreachable(&'a [u8]),
+    /// Another message of ICMP.
+    Control(Control),
     /// All else: known by addresses and protocol alone.
     Other,
 }
@@ -100,7 +102,7 @@ pub(super) fn decode<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDeco
         Protocol::TCP => tcp(network),
         Protocol::UDP => udp(network),
         Protocol::SCTP => sctp(network),
-        Protocol::ICMP | Protocol::ICMPV6 => Ok(unreachable(network)),
+        Protocol::ICMP | Protocol::ICMPV6 => Ok(control(network)),
         _ => Ok(Transport::Other),
     }
 }
@@ -148,13 +150,20 @@ fn sctp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
 }
 
 /// Type 3 of ICMP and type 1 of `ICMPv6` carry the head of the packet they answer. Code 4 of the first refuses nothing: the
-/// sender is to send less at once (RFC 1191).
-fn unreachable<'a>(network: &Network<'a>) -> Transport<'a> {
+/// sender is to send less at once (RFC 1191). A neighbour's advertisement says whether it was asked for (RFC 4861).
+fn control<'a>(network: &Network<'a>) -> Transport<'a> {
     const FRAGMENTATION_NEEDED: u8 = 4;
+    const NEIGHBOUR: u8 = 136;
+    const SOLICITED: u8 = 0x40;
     let quote = match (network.protocol, network.payload) {
         (Protocol::ICMP, [3, FRAGMENTATION_NEEDED, ..]) => None,
         (Protocol::ICMP, [3, ..]) | (Protocol::ICMPV6, [1, ..]) => network.payload.get(8..),
         _ => None,
     };
-    quote.map_or(Transport::Other, Transport::Unreachable)
+    let message = || match (network.protocol, network.payload) {
+        (Protocol::ICMPV6, [NEIGHBOUR, _, _, _, flags, ..]) if flags & SOLICITED != 0 => Control::Answers,
+        (protocol, [kind, ..]) => Control::of(protocol, *kind),
+        _ => Control::Tells,
+    };
+    quote.map_or_else(|| Transport::Control(message()), Transport::Unreachable)
 }

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod contact;
+mod control;
 mod coverage;
 mod dependency;
 pub mod form;
@@ -25,6 +26,7 @@ pub use cluster::{
     Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
 };
 pub use contact::{Contact, Contacts, Marks};
+pub use control::Control;
 pub use coverage::{Cover, Coverage, Watched};
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;

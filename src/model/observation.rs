@@ -46,7 +46,7 @@ pub struct ObservationKey {
     pub tunnels: String,
 }
 
-/// Bits of what was seen of a connection; sightings add up by OR.
+/// Bits of what was seen of a connection; sightings add up by OR, but for who was first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flags(pub u16);
 
@@ -61,7 +61,7 @@ impl Flags {
     pub const FROM_SRC: Self = Self(1 << 3);
     /// Packets from `dst` past the opening.
     pub const FROM_DST: Self = Self(1 << 4);
-    /// `src` sent the first packet that was seen.
+    /// `src` sent the first packet that was seen, or what the first one answers.
     pub const SRC_FIRST: Self = Self(1 << 5);
     /// FIN or RST was seen after the opening.
     pub const CLOSED: Self = Self(1 << 6);
@@ -76,6 +76,10 @@ impl Flags {
     pub const DISOWNED: Self = Self(1 << 10);
     /// The same of `dst`.
     pub const DST_DISOWNED: Self = Self(1 << 11);
+
+    /// No packet told who began, and the first that was seen tells nothing of it: an ICMP error, an announcement. Of several
+    /// sightings all must say so.
+    pub const UNTOLD: Self = Self(1 << 12);
 
     /// Whether all bits of `other` are set.
     #[must_use]
@@ -317,12 +321,12 @@ impl Trace {
 
     /// Takes in what another sighting tells of the connection, all but what was sent.
     pub fn join(&mut self, other: &Self) {
-        // who was first is told by the sighting that began first
-        if other.first < self.first {
-            self.flags.0 = self.flags.0 & !Flags::SRC_FIRST.0 | other.flags.0 & Flags::SRC_FIRST.0;
+        if self.is_begun_by(other) {
+            const WHO_BEGAN: u16 = Flags::SRC_FIRST.0 | Flags::UNTOLD.0;
+            self.flags.0 = self.flags.0 & !WHO_BEGAN | other.flags.0 & WHO_BEGAN;
         }
         self.join_answer(other);
-        self.flags.0 |= other.flags.0 & !Flags::SRC_FIRST.0;
+        self.flags.0 |= other.flags.0 & !(Flags::SRC_FIRST.0 | Flags::UNTOLD.0);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.src_end = furthest(self.src_end, other.src_end);
@@ -334,6 +338,12 @@ impl Trace {
 }
 
 impl Trace {
+    /// Whether another sighting tells better who was first: the one that tells, else the one that began first.
+    fn is_begun_by(&self, other: &Self) -> bool {
+        let (own, its) = (self.flags.has(Flags::UNTOLD), other.flags.has(Flags::UNTOLD));
+        if own == its { other.first < self.first } else { own }
+    }
+
     /// Whether all that one side sent is a segment that carries nothing, and all that the other did the reset that says that it
     /// knows of no such connection: its number is the one that the segment acknowledges (RFC 9293, section 3.10.7.1).
     /// Whether there ever was one is not known; somebody has tried. Tells whether that was `dst`.
@@ -425,5 +435,25 @@ mod tests {
                 .collect()
         );
         assert_eq!(whole.from_src.fullest(), (7, 280));
+    }
+
+    #[test]
+    fn who_was_first_is_told_by_the_sighting_that_tells_it_and_else_by_the_one_that_began_first() {
+        let seen = |first, flags: &[Flags]| {
+            let flags = Flags(flags.iter().map(|flag| flag.0).sum());
+            Trace { first, flags, ..Trace::default() }
+        };
+        let cases = [
+            (seen(1, &[Flags::SRC_FIRST]), seen(2, &[]), Flags::SRC_FIRST),
+            (seen(1, &[Flags::UNTOLD]), seen(2, &[Flags::SRC_FIRST]), Flags::SRC_FIRST),
+            (seen(1, &[Flags::UNTOLD, Flags::SRC_FIRST]), seen(2, &[]), Flags(0)),
+            (seen(1, &[Flags::UNTOLD]), seen(2, &[Flags::UNTOLD, Flags::SRC_FIRST]), Flags::UNTOLD),
+        ];
+        for (one, other, flags) in cases {
+            for (mut whole, part) in [(one.clone(), &other), (other.clone(), &one)] {
+                whole.join(part);
+                assert_eq!(whole.flags, flags, "{one:?} {other:?}");
+            }
+        }
     }
 }

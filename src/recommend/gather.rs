@@ -387,10 +387,10 @@ fn use_of(dependency: &Dependency) -> Use {
         Use::Silent
     } else if let Some(reason) = dependency.unneeded() {
         Use::LeftOut(reason.into())
-    } else if dependency.direction == Direction::Unknown {
-        Use::LeftOut("who is the client is unknown".into())
     } else if !dependency.protocol.has_ports() {
         Use::LeftOut(format!("{} cannot be named in a NetworkPolicy", dependency.protocol))
+    } else if dependency.direction == Direction::Unknown {
+        Use::LeftOut("who is the client is unknown".into())
     } else if dependency.port == 0 {
         Use::LeftOut("port 0 is none that a server has".into())
     } else if has(Mark::Node) {

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codec::{self, Input, put};
-use crate::model::{Flags, Hour, Observation, ObservationKey, Tally, Trace, TraceSet};
+use crate::model::{Hour, Observation, ObservationKey, Tally, Trace, TraceSet};
 
 /// Hours of a day.
 pub(super) const HOURS: i32 = 24;
@@ -53,9 +53,8 @@ impl DayTrace {
     fn join(&mut self, hour: u8, later: &Trace) {
         let (first, last) = (self.trace.first, later.last);
         let is_same_hour = self.last_hour() == hour;
-        // offsets of different hours do not compare: who spoke first is told by the first hour
-        let flags = Flags(later.flags.0 & !Flags::SRC_FIRST.0);
-        self.trace.append(&Trace { flags, first: u32::MAX, ..later.clone() });
+        // offsets of different hours do not compare: who spoke first is told by the first hour that tells it
+        self.trace.append(&Trace { first: u32::MAX, ..later.clone() });
         self.trace.first = if is_same_hour && self.hours == 1 { first.min(later.first) } else { first };
         self.trace.last = if is_same_hour { self.trace.last.max(last) } else { last };
         self.hours |= 1 << hour.saturating_sub(self.start);

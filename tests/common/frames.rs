@@ -178,6 +178,11 @@ pub fn probe(from: &str, to: &str, sequence: u32) -> Packet {
     segment(from, to, FIN, sequence, 0, 0)
 }
 
+/// A message of ICMP of this type, between addresses.
+pub fn icmp(from: &str, to: &str, kind: u8) -> Packet {
+    Packet::new(&format!("{from}:0"), &format!("{to}:0"), 1, vec![kind, 0, 0, 0, 0, 1, 0, 1])
+}
+
 /// A packet of ESP, which has no ports.
 pub fn esp(from: &str, to: &str) -> Packet {
     Packet::new(&format!("{from}:0"), &format!("{to}:0"), 50, vec![0, 0, 0, 9, 0, 0, 0, 1])

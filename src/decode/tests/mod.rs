@@ -1,4 +1,4 @@
-use etherparse::PacketBuilder;
+use etherparse::{IpNumber, PacketBuilder};
 use proptest::prelude::*;
 
 use super::*;
@@ -117,6 +117,35 @@ fn an_unreachable_tells_the_attempt_it_answers() {
     let Transport::Unreachable(quote) = error.transport else { panic!("no attempt") };
     let attempt = quoted(&error, quote).unwrap();
     assert_eq!((attempt.src.to_string(), ports(&attempt)), ("10.0.0.1".to_owned(), (40_000, 443)));
+}
+
+#[test]
+fn messages_of_icmp_tell_whether_they_ask_or_answer() {
+    use crate::model::Control::{Answers, Asks, Tells};
+    let of = |protocol: u8, message: &[u8], expected: Transport<'_>| {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv6([0x20; 16], [0x21; 16], 64);
+        builder.write(&mut bytes, IpNumber(protocol), message).unwrap();
+        assert_eq!(ethernet(&bytes).unwrap().transport, expected, "{protocol} {message:?}");
+    };
+    let cases = [
+        (58, &[128, 0][..], Asks),
+        (58, &[129, 0], Answers),
+        (58, &[133, 0], Asks),
+        (58, &[134, 0], Tells),
+        (58, &[135, 0], Asks),
+        // a neighbour that was asked for says so (RFC 4861, section 4.4)
+        (58, &[136, 0, 0, 0, 0x60], Answers),
+        (58, &[136, 0, 0, 0, 0x20], Tells),
+        (58, &[2, 0], Tells),
+        (58, &[], Tells),
+        (1, &[8, 0], Asks),
+        (1, &[0, 0], Answers),
+        (1, &[11, 0], Tells),
+    ];
+    for (protocol, message, control) in cases {
+        of(protocol, message, Transport::Control(control));
+    }
 }
 
 /// All link types that are read, and one that is not.

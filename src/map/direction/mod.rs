@@ -24,7 +24,8 @@ pub(super) fn decide(connections: &mut [Connection], directory: &Directory) {
     let evidence = Evidence::gather(connections);
     settle(connections, |connection| by_nature(connection).or_else(|| evidence.weigh(connection, directory)));
     let habits = Habits::gather(connections);
-    settle(connections, |connection| habits.weigh(connection).or_else(|| by_order(connection)));
+    let by_habit = |connection: &Connection| habits.weigh(connection).or_else(|| by_order(connection));
+    settle(connections, |connection| by_habit(connection).filter(|_| connection.protocol.has_ports()));
 }
 
 fn settle(connections: &mut [Connection], weigh: impl Fn(&Connection) -> Option<Verdict>) {
@@ -47,7 +48,10 @@ fn by_nature(connection: &Connection) -> Option<Verdict> {
         // nobody sends from such an address
         return Some((Direction::Order, is_turned));
     }
-    (!protocol.has_ports()).then(|| (Direction::Order, is_turned_by_order(connection)))
+    let is_told = !flags.has(Flags::UNTOLD);
+    let by_order =
+        || if is_told { (Direction::Order, is_turned_by_order(connection)) } else { (Direction::Unknown, false) };
+    (!protocol.has_ports()).then(by_order)
 }
 
 /// A datagram's first is the question. A stream that was met in its middle was met at either side's turn.

@@ -9,7 +9,7 @@ use super::{
     super::{Detail, Fault, FlowRecord, MAX_SHOWN, number},
     history::{self, Seen, Sent},
 };
-use crate::model::{Flags, Opening, Protocol, Span, Timestamp};
+use crate::model::{Control, Flags, Opening, Protocol, Span, Timestamp};
 
 /// A column that matters.
 #[derive(Clone, Copy)]
@@ -133,6 +133,10 @@ pub fn record(columns: &Columns<'_>, notes: &mut Notes) -> Result<FlowRecord, Fa
     let span = span(columns)?;
     let sent = sent(columns)?;
     let mut seen = seen(columns, protocol, sent)?;
+    if matches!(protocol, Protocol::ICMP | Protocol::ICMPV6) {
+        let kind = columns.get(Column::OrigPort).and_then(plain::<u8>);
+        seen = kind.map_or(seen, |kind| seen.of_control(Control::of(protocol, kind)));
+    }
     if columns.get(Column::RespMac).is_some_and(is_group) {
         seen.flags.add(Flags::BROADCAST);
     }

@@ -4,7 +4,7 @@
 //! The letters of the history are what Zeek saw, capital for the originator, small for the responder; the state is what it
 //! made of them. So the letters decide, and the state where there are none.
 
-use crate::model::Flags;
+use crate::model::{Control, Flags};
 
 /// Packets and bytes of payload, where the log counts them.
 #[derive(Clone, Copy, Default)]
@@ -34,6 +34,22 @@ pub struct Seen {
     pub is_opener_known: bool,
     /// The responder opened.
     pub is_turned: bool,
+}
+
+impl Seen {
+    /// By the first message of ICMP, which the originator sent.
+    pub fn of_control(mut self, control: Control) -> Self {
+        match control {
+            Control::Asks => {}
+            Control::Answers => {
+                self.is_turned = true;
+                self.flags = self.flags.turned();
+                self.flags.add(Flags::SRC_FIRST);
+            }
+            Control::Tells => self.flags.add(Flags::UNTOLD),
+        }
+        self
+    }
 }
 
 /// Of TCP; none where nothing of it was seen.

@@ -138,6 +138,21 @@ fn of_datagrams_it_is_open_who_asked_and_only_known_who_was_first() {
 }
 
 #[test]
+fn an_answer_of_icmp_alone_names_who_asked() {
+    let told = |ports| {
+        let record = only(&datagrams("icmp", ports, "-", (1, 0)));
+        let sent = (record.packets, detail(&record).packets_to_client);
+        (record.client.to_string(), detail(&record).flags, sent)
+    };
+    let (asker, _, _) = told((8, 0));
+    let (client, answered, sent) = told((0, 8));
+    assert_ne!(client, asker, "Zeek's originator answers");
+    assert_eq!((answered, sent), (flags(&[Flags::FROM_DST, Flags::SRC_FIRST, Flags::PAYLOAD]), (Some(1), 1)));
+    let (_, told, _) = told((11, 0));
+    assert!(told.has(Flags::UNTOLD) && told.has(Flags::FROM_SRC));
+}
+
+#[test]
 fn type_and_code_of_icmp_are_no_ports_and_an_error_is_no_flow() {
     let record = only(&datagrams("icmp", (8, 0), "-", (2, 2)));
     assert_eq!((record.protocol, record.port, detail(&record).client_port), (Protocol::ICMP, 0, 0));
