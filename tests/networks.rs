@@ -67,10 +67,10 @@ fn one_datagram_in_two_vlans_is_one_exchange_and_two_datagrams_are_two() {
 #[test]
 fn a_priority_tag_makes_no_other_network() {
     let cases: [(&[u16], &[u16], &str); 4] = [
-        (&[0xa000], &[], ""),
-        (&[100, 0xe000], &[100], " vlans 100"),
-        (&[0x6000, 20], &[20], " vlans 20"),
-        (&[0, 0], &[], ""),
+        (&[0xa000], &[], " vlans 0"),
+        (&[100, 0xe000], &[100], " vlans 100,100.0"),
+        (&[0x6000, 20], &[20], " vlans 0.20,20"),
+        (&[0, 0], &[], " vlans 0.0"),
     ];
     for (priority, plain, vlans) in cases {
         // a phone tags what is urgent, and what answers it tags nothing

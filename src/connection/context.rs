@@ -82,6 +82,10 @@ const RECENT_BITS: u32 = 6;
 pub(super) struct Contexts {
     known: Vec<Context>,
     ids: HashMap<Context, ContextId>,
+    /// For each context the one that it is without priority tags: of the same network.
+    networks: Vec<ContextId>,
+    /// Whether any has priority tags.
+    has_priority_tags: bool,
     recent: [(Tags, ContextId); 1 << RECENT_BITS],
     /// The same of what does not fit a word.
     recent_listed: [ContextId; 1 << RECENT_BITS],
@@ -102,6 +106,8 @@ impl Default for Contexts {
         Self {
             known: vec![bare],
             ids: HashMap::from_iter([(bare, ContextId(0))]),
+            networks: vec![ContextId(0)],
+            has_priority_tags: false,
             recent: [(Tags::NONE, ContextId(0)); 1 << RECENT_BITS],
             recent_listed: [ContextId(0); 1 << RECENT_BITS],
             alone: vec![ContextSet::default()],
@@ -154,7 +160,12 @@ impl Contexts {
         if self.known.len() >= MAX_SETS {
             return BEYOND;
         }
+        let (vlans, tunnels) = context;
+        let plain = (vlans.without_priority_tags(), tunnels);
+        let network = (plain != context).then(|| self.find(plain)).filter(|network| *network != BEYOND);
+        self.has_priority_tags |= network.is_some();
         let id = ContextId(u32::try_from(self.known.len()).unwrap_or(u32::MAX));
+        self.networks.push(network.unwrap_or(id));
         self.known.push(context);
         self.alone.push(ContextSet::default());
         self.ids.insert(context, id);
@@ -167,10 +178,17 @@ impl Contexts {
         !set.is_empty() && self.alone.get(id.0 as usize) == Some(&set)
     }
 
-    /// Whether a set holds this context.
+    /// Whether a set holds this context, or another of its network.
     #[inline]
     pub fn has(&self, set: ContextSet, id: ContextId) -> bool {
-        self.is_only(set, id) || self.set(set).is_some_and(|contexts| contexts.contains(&id))
+        self.is_only(set, id)
+            || self.set(set).is_some_and(|contexts| contexts.contains(&id) || self.is_of(contexts, id))
+    }
+
+    /// Whether a context is of the network of another, but for priority tags.
+    fn is_of(&self, contexts: &BTreeSet<ContextId>, id: ContextId) -> bool {
+        let network = |id: ContextId| self.networks.get(id.0 as usize);
+        self.has_priority_tags && network(id).is_some() && contexts.iter().any(|known| network(*known) == network(id))
     }
 
     /// The set that holds this context too.

@@ -38,11 +38,13 @@ pub(super) fn decode<'a>(frame: &Frame<'a>, place: u32, options: &Options) -> Op
     while matches!(ether_type, 0x8100 | 0x88a8) {
         let (tag, behind) = rest.split_first_chunk::<4>()?;
         let id = u16::from_be_bytes([tag[0], tag[1]]) & 0x0fff;
-        // a priority tag is seen on the link, and is none of the packet's
-        if id == 0 || !vlans.push(id) {
+        if !vlans.push(id) {
             return None;
         }
-        point = fnv(point, u32::from(id));
+        // a priority tag makes no other place
+        if id != 0 {
+            point = fnv(point, u32::from(id));
+        }
         ether_type = u16::from_be_bytes([tag[2], tag[3]]);
         rest = behind;
     }

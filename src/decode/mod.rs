@@ -28,7 +28,7 @@ use crate::{capture::Frame, model::Protocol};
 /// A packet as the connection room wants it: who, to whom, and what the transport said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// The VLANs by its tags, outer first, without priority tags; of a packet in a tunnel through IP, those inside.
+    /// The tags it carried, outer first; of a packet in a tunnel through IP, those inside.
     pub vlans: VlanStack,
     /// The tunnels it came through.
     pub tunnels: TunnelStack,
@@ -147,7 +147,7 @@ impl Around<'_> {
 
     /// The number of the place, of which the tags are a part.
     fn point(&self) -> u32 {
-        self.vlans.ids().iter().map(|id| u32::from(*id)).fold(self.place, fnv)
+        self.vlans.without_priority_tags().ids().iter().map(|id| u32::from(*id)).fold(self.place, fnv)
     }
 }
 
@@ -160,7 +160,6 @@ fn layer<'a>(mut cursor: Cursor<'a>, mut around: Around<'_>) -> Result<Packet<'a
         cursor = Cursor { ether_type: carried.ether_type, rest: carried.rest, ..cursor };
         vlan::strip(&mut cursor, &mut around.vlans)?;
     }
-    around.vlans = around.vlans.without_priority_tags();
     match cursor.ether_type {
         link::IPV4 | link::IPV6 => packet(&cursor, around),
         _ => shim::decode(&cursor, around),
@@ -173,6 +172,7 @@ fn packet<'a>(cursor: &Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, Not
     let transport = transport::decode(&network)?;
     let own = network.part.map(|part| {
         let Around { vlans, tunnels, .. } = around;
+        let vlans = vlans.without_priority_tags();
         let common = (network.src, network.dst, part.protocol, part.id, around.point(), vlans, tunnels);
         Fragment::of(common, part.is_later)
     });

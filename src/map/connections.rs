@@ -1,6 +1,6 @@
 //! Sightings to connections: the traces of all observations that belong together.
 
-use std::{collections::BTreeSet, hash::BuildHasher, net::IpAddr};
+use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, hash::BuildHasher, net::IpAddr};
 
 use foldhash::{HashMap, fast::FixedState};
 
@@ -154,8 +154,10 @@ pub(super) fn of_records(addresses: &[IpAddr], rows: &[Record]) -> Option<Connec
 fn gather(run: usize, observation: &Observation, sightings: &mut HashMap<Key, Sightings>) {
     #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
     let weight = observation.traces.total() as f64 / observation.traces.held().max(1) as f64;
+    let (vlans, tunnels) = (&observation.key.vlans, &observation.key.tunnels);
+    let network = LazyCell::new(|| FixedState::default().hash_one((network(vlans), tunnels)));
     for trace in observation.traces.iter() {
-        let (key, trace) = laid(observation, trace);
+        let (key, trace) = laid(observation, trace, &|| *network);
         let seen = sightings.entry(key).or_default();
         seen.add(run, observation.key.hour, trace);
         seen.vlans.extend(stacks(&observation.key.vlans));
@@ -169,16 +171,26 @@ fn stacks(text: &str) -> impl Iterator<Item = String> {
     text.split(',').filter(|stack| !stack.is_empty()).map(str::to_owned)
 }
 
-fn laid(observation: &Observation, trace: &Trace) -> (Key, Trace) {
+/// What of stacks of VLANs tells a network: a tag of 0 gives a frame a priority and no membership (IEEE 802.1Q, 6.9).
+fn network(vlans: &str) -> Cow<'_, str> {
+    let is_priority_tag = |id: &str| id == "0";
+    if !vlans.split([',', '.']).any(is_priority_tag) {
+        return vlans.into();
+    }
+    let ids =
+        |stack: &str| stack.split('.').filter(|id| !is_priority_tag(id)).filter_map(|id| id.parse().ok()).collect();
+    let stacks: BTreeSet<Vec<u16>> = vlans.split(',').map(ids).filter(|ids: &Vec<u16>| !ids.is_empty()).collect();
+    let stack = |ids: &Vec<u16>| ids.iter().map(u16::to_string).collect::<Vec<_>>().join(".");
+    stacks.iter().map(stack).collect::<Vec<_>>().join(",").into()
+}
+
+fn laid(observation: &Observation, trace: &Trace, network: &dyn Fn() -> u64) -> (Key, Trace) {
     let at = &observation.key;
     let (src, dst) = ((at.src, trace.src_port), (at.dst, at.dst_port));
     let is_turned = at.opening == Opening::Open && dst < src;
     let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
     let trace = if is_turned { trace.clone().turned(src.1) } else { trace.clone() };
-    let network = match (trace.identity, trace.answer) {
-        (0, 0) => FixedState::default().hash_one((&at.vlans, &at.tunnels)),
-        _ => 0,
-    };
+    let network = if (trace.identity, trace.answer) == (0, 0) { network() } else { 0 };
     (Key { protocol: at.protocol, opening: at.opening, src, dst, identity: trace.identity, network }, trace)
 }
 
@@ -381,7 +393,10 @@ fn is_same_network(before: &Connection, next: &Connection) -> bool {
     let is_compatible = |a: &BTreeSet<String>, b: &BTreeSet<String>| {
         a == b || !a.is_disjoint(b) || is_other_capture && (a.is_empty() || b.is_empty())
     };
-    is_compatible(&before.vlans, &next.vlans) && is_compatible(&before.tunnels, &next.tunnels)
+    let networks = |of: &Connection| -> BTreeSet<String> {
+        of.vlans.iter().map(|stack| network(stack).into_owned()).filter(|stack| !stack.is_empty()).collect()
+    };
+    is_compatible(&networks(before), &networks(next)) && is_compatible(&before.tunnels, &next.tunnels)
 }
 
 fn is_stream(protocol: Protocol) -> bool {

@@ -117,8 +117,7 @@ fn reference(bytes: &[u8]) -> Option<Told> {
         LinkExtSlice::Vlan(tag) => Some(tag.vlan_identifier().value()),
         LinkExtSlice::Macsec(_) => None,
     };
-    let mut tags = packet.link_exts.iter().map(tag).collect::<Option<Vec<u16>>>()?;
-    tags.retain(|id| *id != 0);
+    let tags = packet.link_exts.iter().map(tag).collect::<Option<Vec<u16>>>()?;
     let (src, dst, hop_limit, payload) = match packet.net.as_ref()? {
         NetSlice::Ipv4(ip) => {
             let header = ip.header();

@@ -266,9 +266,7 @@ fn vlans(columns: &Columns<'_>) -> Result<String, Fault> {
         columns.read(column, "a VLAN from 0 to 4095", vlan)
     };
     let stack = [read(Column::Vlan)?, read(Column::InnerVlan)?];
-    // 0 gives a priority and no VLAN
-    let ids = stack.into_iter().flatten().filter(|vlan| *vlan != 0);
-    let stack: Vec<String> = ids.map(|vlan| vlan.to_string()).collect();
+    let stack: Vec<String> = stack.into_iter().flatten().map(|vlan| vlan.to_string()).collect();
     Ok(stack.join("."))
 }
 

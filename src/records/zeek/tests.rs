@@ -176,7 +176,7 @@ fn vlans_and_tunnels_go_with_the_connection() {
     assert_eq!((&detail(&record).vlans[..], &detail(&record).tunnels[..]), ("100.20", "unknown"));
     assert_eq!(detail(&only(&json(""))).vlans, "");
     let record = only(&json(",\"vlan\":0,\"inner_vlan\":20"));
-    assert_eq!(detail(&record).vlans, "20");
+    assert_eq!(detail(&record).vlans, "0.20");
     assert_eq!(faults(json(",\"vlan\":4096").as_bytes())[0].1, "vlan `4096` is not a VLAN from 0 to 4095");
 }
 
