@@ -188,6 +188,16 @@ fn export(review: &Review) {
     review.post("/export", &review.get("/export").form("/export")).lands("/export");
 }
 
+/// Approves and exports all that is proposed one way.
+fn export_all(review: &Review, direction: &str) {
+    let asked = format!("asked=yes&ns=production&direction={direction}");
+    let form = review.get(&format!("/?{asked}")).form("/decide");
+    if form.iter().any(|(name, _)| name == "on") {
+        review.post("/decide", &form).lands("/");
+    }
+    review.post("/export", &review.get(&format!("/export?{asked}")).form("/export")).lands("/export");
+}
+
 /// The cluster of the sample with what was exported applied to it.
 fn apply(flowmap: &Flowmap) {
     let mut cluster: serde_json::Value =
@@ -276,7 +286,7 @@ fn what_was_exported_and_is_rejected_since_goes_in_the_last_step() {
     review.post("/decide", &form).lands("/policy");
     let page = review.get("/export");
     assert!(
-        page.body.contains("To go, in a last step") && page.body.contains("production/debug (rejected)"),
+        page.body.contains("To go, with commands of their own") && page.body.contains("production/debug (rejected)"),
         "{}",
         page.body
     );
@@ -285,7 +295,7 @@ fn what_was_exported_and_is_rejected_since_goes_in_the_last_step() {
     let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
     assert!(last.contains("- production/debug, rejected\n"), "{last}");
     assert!(last.contains("\nkubectl delete networkpolicy --ignore-not-found -n production debug\n"), "{last}");
-    assert!(rollout.find("what is to go") > rollout.find("- production/default-deny"), "{rollout}");
+    assert!(rollout.find(": what is to go") > rollout.find("- production/default-deny"), "{rollout}");
     // who decided it, when and why, is told to whoever reads the files alone
     let review_text = read(&flowmap, "out/REVIEW.md");
     let said = "Ann, production/debug.yaml#debug: the whole policy stays away. Reason: debug pods are going";
@@ -350,7 +360,12 @@ fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approve
     assert!(!rollout.contains(kept), "{rollout}");
     let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
     assert!(last.contains("kubectl delete networkpolicy --ignore-not-found -n production backend-tier\n"), "{last}");
-    assert!(last.contains("The past without them: 0 denied"), "{last}");
+    assert!(last.contains("The past with this step and those before: 0 denied"), "{last}");
+    // also where it is exported twice before it is applied
+    export(&review);
+    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let delete = "kubectl delete networkpolicy --ignore-not-found -n production backend-tier\n";
+    assert_eq!(rollout.matches(delete).count(), 2, "as a step, and among all of it at once: {rollout}");
     // it is put back by the way back
     let (code, asked) = undo(&flowmap, "nowhere");
     assert!(code == 0 && asked.contains("name: backend-tier"), "{asked}");
@@ -370,4 +385,70 @@ fn everything_that_was_exported_may_be_rejected_again() {
     let rollout = read(&flowmap, "out/ROLLOUT.md");
     let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
     assert!(last.contains("-n production db\n"), "{last}");
+}
+
+/// Connections that a text says are denied and not certain: `2 denied, 0 uncertain of 9.`
+fn lost(text: &str) -> u64 {
+    let numbers = text.split(|letter: char| !letter.is_ascii_digit()).filter(|word| !word.is_empty());
+    numbers.take(2).map(|number| number.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn no_step_is_worse_than_before_the_first_and_after_the_last() {
+    for (first, then) in [("ingress", "egress"), ("both", "ingress"), ("egress", "both")] {
+        let flowmap = Flowmap::with_sample();
+        let mut review = Review::start(&flowmap, &["--out-dir", "out"]);
+        export_all(&review, first);
+        review.end("TERM");
+        apply(&flowmap);
+        let review = Review::start(&flowmap, &["--out-dir", "out"]);
+        export_all(&review, then);
+        let rollout = read(&flowmap, "out/ROLLOUT.md");
+        let told: Vec<u64> = rollout
+            .lines()
+            .filter(|line| line.starts_with("The past "))
+            .filter_map(|line| Some(lost(line.split_once(": ").or(line.split_once("alone: "))?.1)))
+            .collect();
+        let (before, after) = (told[0], *told.last().unwrap());
+        assert!(
+            told.len() > 1 && told.iter().all(|lost| *lost <= before.max(after)),
+            "{first} {then}: {told:?} {rollout}"
+        );
+        // what was closed and is open again is told wherever somebody looks before
+        let is_less = then != "both";
+        let words = if first == "ingress" { "ingress of production/api" } else { "egress of production/cache" };
+        let page = review.get(&format!("/export?asked=yes&ns=production&direction={then}")).body;
+        for text in [&read(&flowmap, "out/REVIEW.md"), &read(&flowmap, "out/report.html"), &page] {
+            assert_eq!(text.contains("Closed today, and open with this"), is_less, "{first} {then}: {text}");
+            assert!(!is_less || text.contains(words), "{first} {then}: {text}");
+        }
+        assert_eq!(rollout.contains(&format!("- {words}")), is_less, "{rollout}");
+    }
+}
+
+#[test]
+fn what_is_applied_is_called_as_it_was_edited() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    let edit = |name: &str, from: &str, to: &str| {
+        let text = read(&flowmap, name);
+        assert!(text.contains(from), "{text}");
+        flowmap.write(name, text.replacen(from, to, 1));
+    };
+    edit("out/production/cache.yaml", "namespace: production", "namespace: monitoring");
+    edit("out/production/kustomization.yaml", "kind: Kustomization\n", "kind: Kustomization\nnamePrefix: team-\n");
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve_all();
+    let page = review.get("/export").body;
+    assert!(page.contains("production/kustomization.yaml was changed by hand and does more than list files"), "{page}");
+    export(&review);
+    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    assert!(
+        rollout.contains("- monitoring/cache, approved by") && !rollout.contains("- production/cache"),
+        "{rollout}"
+    );
+    assert!(!rollout.contains("kubectl apply -k production"), "{rollout}");
+    assert!(rollout.contains("production/kustomization.yaml was changed by hand"), "{rollout}");
+    let (_, asked) = undo(&flowmap, "nowhere");
+    assert!(asked.contains("-n monitoring cache") && !asked.contains(" cache db"), "{asked}");
 }

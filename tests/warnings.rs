@@ -68,6 +68,28 @@ fn a_job_that_was_not_due_in_the_window_is_named_and_left_open() {
 }
 
 #[test]
+fn a_job_that_was_due_while_nothing_was_captured_is_named_and_documents_tell_the_window() {
+    let flowmap = flowmap(&talk(), &[cron_job("noon", "10 13 24 11 *"), cron_job("early", "10 10 24 11 *")]);
+    let mut later = Capture::new();
+    later.at("2026-11-24T14:00:00Z").talk("10.244.1.5:40003", "10.244.1.6:8080");
+    later.at("2026-11-24T15:00:00Z").talk("10.244.1.5:40004", "10.244.1.6:8080");
+    flowmap.write("later.pcap", later.bytes());
+    flowmap.ok(&["import", "--sensor", "node-1", "later.pcap"]);
+    flowmap.ok(&SUGGEST);
+    let whole = review(&flowmap);
+    assert!(whole.contains("Seen from 2026-11-24 10:00 to 2026-11-24 15:00 UTC in 2 captures."), "{whole}");
+    // between the two captures
+    assert!(whole.contains("CronJob shop/noon (`10 13 24 11 *`) was not due in this window"), "{whole}");
+    assert!(!whole.contains("CronJob shop/early"), "{whole}");
+    flowmap.ok(&[&SUGGEST[..], &["--since", "2026-11-24T11:00:00Z", "--until", "2026-11-24T14:30:00Z"]].concat());
+    let part = review(&flowmap);
+    assert!(part.contains("Seen from 2026-11-24 11:00 to 2026-11-24 14:30 UTC in 2 captures."), "{part}");
+    assert!(part.contains("CronJob shop/early (`10 10 24 11 *`) was not due in this window"), "{part}");
+    let report = std::fs::read_to_string(flowmap.path("out/report.html")).unwrap();
+    assert!(report.contains("Seen from 2026-11-24 11:00 to 2026-11-24 14:30 UTC in 2 captures"), "{report}");
+}
+
+#[test]
 fn what_a_deployed_policy_blocked_while_learning_is_named_with_the_policy() {
     let mut capture = talk();
     capture.refused([10, 244, 1, 5], 40_002, [10, 244, 1, 6], 9090);
@@ -147,6 +169,31 @@ fn verdict_and_openness_are_also_told_with_what_is_deployed() {
 }
 
 #[test]
+fn as_many_that_are_others_are_told_too() {
+    let mut capture = talk();
+    for (at, from) in [("2026-11-24T12:10:00Z", "10.244.1.9:40000"), ("2026-11-24T12:20:00Z", "10.244.1.9:40001")] {
+        capture.at(at).talk(from, "10.244.1.6:8080");
+    }
+    let probe = with(pod("probe", "10.244.1.9"), "/metadata/namespace", json!("tools"));
+    let policy = |namespace: &str, name: &str, egress: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}})
+    };
+    let flowmap =
+        flowmap(&capture, &[probe, policy("tools", "closed", json!([])), policy("shop", "wide", json!([{}]))]);
+    flowmap.run(&SUGGEST);
+    let web = std::fs::read_to_string(flowmap.path("out/shop/web.yaml")).unwrap();
+    flowmap.write("out/shop/web.yaml", web.replace("port: 8080", "port: 9090"));
+    flowmap.run(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(review.contains("2 allowed, 2 denied, 0 uncertain."), "{review}");
+    assert!(review.contains("as long as they are: 2 allowed, 2 denied, 0 uncertain."), "{review}");
+    assert!(review.contains("- denied by itself: shop/web -> shop/api on TCP/8080"), "{review}");
+    assert!(review.contains("- denied besides: tools/probe -> shop/api on TCP/8080"), "{review}");
+}
+
+#[test]
 fn what_deployed_policies_of_elsewhere_deny_is_among_what_would_be_denied() {
     let mut capture = talk();
     capture.at("2026-11-24T12:10:00Z").talk("10.244.1.9:40000", "10.244.1.6:8080");
@@ -209,4 +256,22 @@ fn options_out_of_range_are_errors() {
         assert_eq!(output.code, 2, "{option:?}");
         assert!(output.stderr.contains(option[1]), "{}", output.stderr);
     }
+}
+
+#[test]
+fn a_list_of_policies_that_is_dated_before_what_is_known_says_so_and_is_taken_at_its_word() {
+    let changed = |port: u16| deployed("2026-11-20T10:00:00Z", port);
+    let flowmap = flowmap(&talk(), &[changed(8080)]);
+    let allows = || flowmap.run(&["explain", "shop/web", "shop/api", "8080"]).code == 0;
+    assert!(allows());
+    flowmap.write("policies.json", list(&[changed(9090)]));
+    let output = flowmap.ok(&["inventory", "import", "policies.json"]);
+    assert!(output.stderr.contains("policies.json: 1 policy\n"), "{}", output.stderr);
+    assert!(output.stderr.contains("as they were known stay shop/closed\nhint: "), "{}", output.stderr);
+    assert!(allows());
+    let output = flowmap.ok(&["inventory", "import", "--taken-at", "2026-11-25T00:00:00Z", "policies.json"]);
+    assert!(!output.stderr.contains("as they were known"), "{}", output.stderr);
+    assert!(!allows());
+    let early = flowmap.run(&["inventory", "import", "--taken-at", "2026-11-01T00:00:00Z", "policies.json"]);
+    early.is_an_error(&["is before 2026-11-20T10:00:00", "no older"]);
 }

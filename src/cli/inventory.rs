@@ -2,16 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    Done, Fault,
-    common::{Global, SiteArg},
-    fault::printable,
-    inventory_list, inventory_sync, names,
-    world::file_name,
-};
+use super::{Done, Fault, common::Global, inventory_import, inventory_list, inventory_sync, names, world::file_name};
 use crate::{
     inventory::{self, Directory, Listing, Problem, Reading, Sighted, Sighting},
-    model::{Cluster, DEFAULT_SITE, Scope},
+    model::DEFAULT_SITE,
     proposal::directories,
     store::{Snapshot, Store},
 };
@@ -26,24 +20,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Read kubectl output, manifests or a hosts file into the store
-    #[command(after_help = "Examples:
-  kubectl get nodes,namespaces,pods,services,endpoints,deployments,statefulsets,daemonsets,networkpolicies \\
-      -A -o json | flowmap inventory import -
-  flowmap inventory import cluster.json
-  flowmap inventory import --site lab hosts.csv")]
-    Import {
-        /// JSON or YAML of Kubernetes objects, or a hosts file; - for stdin
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        site: SiteArg,
-        /// Refuse a file in which anything cannot be used
-        #[arg(long)]
-        strict: bool,
-        /// The files list a selection (by label, by name): what they lack is not gone for that
-        #[arg(long)]
-        partial: bool,
-    },
+    Import(inventory_import::Args),
     /// Read who is who from a live cluster, once or for as long as it runs
     Sync(inventory_sync::Args),
     /// List who is known, with addresses and since when
@@ -61,32 +38,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     }
     let store = global.store().await?;
     let result = match args.command {
-        Command::Import { files, site, strict, partial } => import(&store, &files, &site.site, strict, partial).await,
+        Command::Import(args) => inventory_import::run(&store, &args).await,
         Command::Sync(args) => inventory_sync::run(&store, args).await,
         Command::List(args) => inventory_list::run(&store, &args).await,
         Command::Names(_) => Ok(Done::Clean),
     };
     store.close().await;
     result
-}
-
-async fn import(store: &Store, files: &[PathBuf], site: &str, strict: bool, partial: bool) -> anyhow::Result<Done> {
-    for file in files {
-        let (mut reading, elsewhere) = read_of_site(file, site)?;
-        if partial {
-            reading.complete = Scope::default();
-        }
-        if let Some(problem) = reading.problems.first().filter(|_| strict) {
-            let what = format!("{}: {}", file.display(), problem.object);
-            return Err(Fault::new(what, &problem.reason).hint("without --strict what can be used is used").into());
-        }
-        let is_new = store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
-        report(file, &reading, is_new);
-        if elsewhere > 0 {
-            warnln!("{}: {elsewhere} hosts of other sites left out", file.display());
-        }
-    }
-    Ok(Done::Clean)
 }
 
 /// Reads a file into a store, without a word.
@@ -98,7 +56,7 @@ pub(super) async fn add(store: &Store, file: &Path, site: &str) -> anyhow::Resul
 
 /// Reads an inventory file, and leaves out hosts that it places at another site: how many, it tells too. Where no site was
 /// named, there is one, whatever the file calls it.
-fn read_of_site(file: &Path, site: &str) -> anyhow::Result<(Reading, usize)> {
+pub(super) fn read_of_site(file: &Path, site: &str) -> anyhow::Result<(Reading, usize)> {
     let mut reading = read_file(file)?;
     let elsewhere = if site == DEFAULT_SITE { 0 } else { reading.keep_site(site) };
     Ok((reading, elsewhere))
@@ -134,7 +92,7 @@ pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
 }
 
 /// The objects are moved, for they may be most of the memory there is.
-fn snapshot(reading: &mut Reading, file: &Path, site: &str) -> Snapshot {
+pub(super) fn snapshot(reading: &mut Reading, file: &Path, site: &str) -> Snapshot {
     Snapshot {
         site: site.to_owned(),
         source: file_name(file),
@@ -142,26 +100,6 @@ fn snapshot(reading: &mut Reading, file: &Path, site: &str) -> Snapshot {
         complete: reading.complete.clone(),
         problems: reading.problems.iter().map(Problem::line).collect(),
         objects: std::mem::take(&mut reading.objects),
-    }
-}
-
-fn report(file: &Path, reading: &Reading, is_new: bool) {
-    let name = file.display();
-    let Cluster { pods, services, nodes, namespaces, hosts, .. } = &reading.cluster;
-    let counts = [
-        (namespaces.len(), "namespaces"),
-        (nodes.len(), "nodes"),
-        (pods.len(), "pods"),
-        (services.len(), "services"),
-        (hosts.len(), "hosts"),
-    ];
-    let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let known = if is_new { "" } else { " (already in the store)" };
-    warnln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });
-    print_problems(&name.to_string(), &reading.problems, reading.more_problems);
-    if !reading.skipped.is_empty() {
-        let kinds = reading.skipped.iter().map(|(kind, count)| format!("{count} {kind}"));
-        warnln!("{name}: not used: {}", printable(&kinds.collect::<Vec<_>>().join(", ")));
     }
 }
 

@@ -21,6 +21,7 @@ mod import;
 mod import_capture;
 mod import_records;
 mod inventory;
+mod inventory_import;
 mod inventory_list;
 mod inventory_sync;
 mod log;

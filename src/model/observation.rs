@@ -441,7 +441,7 @@ mod tests {
     fn who_was_first_is_told_by_the_sighting_that_tells_it_and_else_by_the_one_that_began_first() {
         let seen = |first, flags: &[Flags]| {
             let flags = Flags(flags.iter().map(|flag| flag.0).sum());
-            Trace { first, flags, ..Trace::default() }
+            Trace { flags, first, ..Trace::default() }
         };
         let cases = [
             (seen(1, &[Flags::SRC_FIRST]), seen(2, &[]), Flags::SRC_FIRST),

@@ -160,8 +160,8 @@ impl Asked<'_> {
         let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
         let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
         let (undone, on_top) = (self.judge.undone(&proposal.set), self.judge.replay_on_top(&proposal.set));
-        let opens = self.judge.opens(&proposal.set);
-        Facts { on_top, undone, opens, decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
+        let (opens, reopened) = (self.judge.opens(&proposal.set), self.judge.reopened(&proposal.set));
+        Facts { on_top, undone, opens, reopened, decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them: that one is told with

@@ -36,15 +36,16 @@ pub fn concerned<'d>(
 pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts {
     let runs: Vec<_> = about.runs.iter().filter(|run| run.site == about.site.name).collect();
     let loss = |run: &&&Run| {
-        let (first, last) = (run.first_packet?, run.last_packet?);
+        let span = about.site.within(Span { first: run.first_packet?, last: run.last_packet? })?;
         let dropped = run.loss.dropped_by_kernel + run.loss.dropped_by_interface;
-        Some(RunLoss { span: Span { first, last }, packets: run.packets, dropped })
+        Some(RunLoss { span, packets: run.packets, dropped })
     };
     let losses: Vec<RunLoss> = runs.iter().filter_map(|run| loss(&run)).collect();
     let span = losses.iter().map(|loss| loss.span).reduce(|mut all, span| {
         all.join(span);
         all
     });
+    let captured: Vec<Span> = losses.iter().map(|loss| loss.span).collect();
     let cluster = about.site.cluster();
     let all: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
     let [deployed, replaced] = deployed(cluster, about.namespaces, &sheets);
@@ -58,12 +59,13 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         hidden: map::hidden(&all, cluster),
         replay,
         on_top: None,
-        missed_runs: recommend::missed_runs(cluster, span, about.namespaces),
+        missed_runs: recommend::missed_runs(cluster, &captured, about.namespaces),
         blocked: blocked(&all, cluster, (about.proposed, span)),
         deployed,
         said: Vec::new(),
         undone: Vec::new(),
         opens: None,
+        reopened: BTreeMap::new(),
         replaced,
         granularities: Vec::new(),
         over_permission_on_top: None,

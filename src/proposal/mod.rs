@@ -27,5 +27,5 @@ pub use judge::{Judge, changes};
 pub use kept::Known;
 pub use log::{Action, Body, Entry, Log, Standing, content};
 pub use page::{Places, judged, on_top};
-pub use rollout::{RolloutStep, full_name, only, rollout};
+pub use rollout::{Rollout, RolloutStep, only};
 pub use world::{Site, Window, World};

@@ -17,6 +17,8 @@ use crate::{
 pub struct RolloutStep {
     /// The policies, by document and name.
     pub policies: Vec<String>,
+    /// Policies that go, by namespace and name.
+    pub gone: BTreeSet<String>,
     /// How risky.
     pub risk: Risk,
     /// The past, held against this step and those before it; none beyond the first 500 steps.
@@ -30,10 +32,16 @@ pub struct Risk {
     pub is_unjudged: bool,
     /// Connections of the past that its policies deny, or that cannot be told.
     pub broken: u64,
+    /// Connections of the past that would not go through on the way, where it is not applied at once.
+    pub in_between: u64,
     /// Workloads that were not watched all the time.
     pub not_watched: usize,
+    /// Whether it closes what pods may be reached by.
+    pub closes_ingress: bool,
     /// Whether it closes what pods may reach: a forgotten need breaks there, and there are more of them.
     pub closes_egress: bool,
+    /// Workloads that it leaves open.
+    pub left_open: usize,
     /// Rules that deserve a second look.
     pub doubts: usize,
     /// Who depends on it.
@@ -46,7 +54,7 @@ impl Risk {
     /// In words.
     #[must_use]
     pub fn words(&self) -> String {
-        let Self { is_unjudged, broken, not_watched, closes_egress, doubts, clients, policies } = self;
+        let Self { is_unjudged, broken, in_between, not_watched, left_open, doubts, clients, policies, .. } = self;
         let mut words = Vec::new();
         if *is_unjudged {
             words.push("not held against the past by itself".to_owned());
@@ -54,10 +62,23 @@ impl Risk {
         if *broken > 0 {
             words.push(format!("{} of the past denied or not certain", count(*broken, "connection")));
         }
+        if *in_between > 0 {
+            let connections = count(*in_between, "connection");
+            words.push(format!("without a pause: in between {connections} of the past would be denied or not certain"));
+        }
         if *not_watched > 0 {
             words.push(format!("{} not watched all the time", count(*not_watched as u64, "workload")));
         }
-        words.push(if *closes_egress { "closes egress too".to_owned() } else { "closes ingress alone".to_owned() });
+        let closes = match (self.closes_ingress, self.closes_egress) {
+            (true, true) => "closes egress too",
+            (true, false) => "closes ingress alone",
+            (false, true) => "closes egress alone",
+            (false, false) => "closes nothing",
+        };
+        words.push(closes.to_owned());
+        if *left_open > 0 {
+            words.push(format!("leaves {} open", count(*left_open as u64, "workload")));
+        }
         if *doubts > 0 {
             words.push(format!("{} to look at twice", count(*doubts as u64, "rule")));
         }
@@ -72,35 +93,128 @@ impl Risk {
 /// So many steps are held against the past, the first ones: each is a replay of all of it.
 const MAX_JUDGED: usize = 500;
 
-/// The order for some policies. `judge` holds a set of them, on top of what is deployed, against the past.
-pub fn rollout(
-    sheets: &[&Sheet],
-    set: &PolicySet,
-    cluster: &Cluster,
-    facts: &Facts,
-    judge: &(dyn Fn(&PolicySet) -> Simulation + Sync),
-) -> Vec<RolloutStep> {
-    let bundles = together(sheets, set, cluster);
-    let broken = broken(&bundles, set, judge);
-    let step = |(bundle, broken): (&Vec<&Sheet>, Option<u64>)| {
-        let mut policies: Vec<String> = bundle.iter().map(|sheet| sheet.key.clone()).collect();
-        policies.sort();
-        let (is_unjudged, broken) = (broken.is_none(), broken.unwrap_or_default());
-        RolloutStep { policies, risk: Risk { is_unjudged, broken, ..risk(bundle, set, facts) }, replay: None }
-    };
-    let mut steps: Vec<RolloutStep> = bundles.iter().zip(broken).map(step).collect();
-    let is_last =
-        |step: &RolloutStep| sheets.iter().any(|it| it.purpose == Purpose::Deny && step.policies.contains(&it.key));
-    steps.sort_by_cached_key(|step| (is_last(step), step.risk.clone(), step.policies.clone()));
-    let names = |steps: &[RolloutStep]| -> BTreeSet<String> {
-        steps.iter().flat_map(|step| &step.policies).map(|key| full_name(key)).collect()
-    };
-    let judged: Vec<Simulation> =
-        (0..steps.len().min(MAX_JUDGED)).into_par_iter().map(|n| judge(&only(set, &names(&steps[..=n])))).collect();
-    for (step, replay) in steps.iter_mut().zip(judged) {
-        step.replay = Some(replay);
+/// Holds policies, without those that are gone, against the past.
+pub type Verdicts<'a> = dyn Fn(&PolicySet, &BTreeSet<String>) -> Simulation + Sync + 'a;
+
+/// What is rolled out.
+pub struct Rollout<'a> {
+    /// The policies that are applied.
+    pub sheets: &'a [&'a Sheet],
+    /// The same as an API server would read them.
+    pub set: &'a PolicySet,
+    /// Policies that go when all others are there, by namespace and name.
+    pub gone: &'a BTreeSet<String>,
+    /// The pods.
+    pub cluster: &'a Cluster,
+    /// What is known beside.
+    pub facts: &'a Facts,
+    /// Holds a set, on top of what is deployed, against the past.
+    pub judge: &'a Verdicts<'a>,
+}
+
+impl Rollout<'_> {
+    /// The steps in their order. None of them leaves the past worse than it was before the first, or is after the last:
+    /// where one would, it goes together with those that mend it.
+    pub fn steps(&self) -> Vec<RolloutStep> {
+        let Self { sheets, set, gone, cluster, .. } = *self;
+        let none = BTreeSet::new();
+        let by_key: ByKey<'_> = sheets.iter().map(|sheet| (sheet.key.as_str(), *sheet)).collect();
+        let judge = |set: &PolicySet| (self.judge)(set, &none);
+        let bundles = together(sheets, set, cluster);
+        let broken = broken(&bundles, set, &judge);
+        let step = |(bundle, broken): (&Vec<&Sheet>, Option<u64>)| {
+            let mut policies: Vec<String> = bundle.iter().map(|sheet| sheet.key.clone()).collect();
+            policies.sort();
+            let (is_unjudged, broken) = (broken.is_none(), broken.unwrap_or_default());
+            let risk = Risk { is_unjudged, broken, ..self.risk(bundle) };
+            RolloutStep { policies, gone: none.clone(), risk, replay: None }
+        };
+        let mut steps: Vec<RolloutStep> = bundles.iter().zip(broken).map(step).collect();
+        let closes = |step: &RolloutStep| sheets_of(step, &by_key).any(|it| it.purpose == Purpose::Deny);
+        steps.sort_by_cached_key(|step| (closes(step), step.risk.clone(), step.policies.clone()));
+        if !gone.is_empty() {
+            let (policies, risk) = (Vec::new(), Risk::default());
+            steps.push(RolloutStep { policies, gone: gone.clone(), risk, replay: None });
+        }
+        let until = |steps: &[RolloutStep]| {
+            let sheets = steps.iter().flat_map(|step| sheets_of(step, &by_key));
+            let names: BTreeSet<String> = sheets.map(Sheet::full_name).collect();
+            let gone = steps.iter().flat_map(|step| &step.gone).cloned().collect();
+            (self.judge)(&only(set, &names), &gone)
+        };
+        let judged: Vec<Simulation> =
+            (0..steps.len().min(MAX_JUDGED)).into_par_iter().map(|n| until(&steps[..=n])).collect();
+        let limit = lost(&until(&[])).max(lost(&until(&steps)));
+        for (step, replay) in steps.iter_mut().zip(judged) {
+            step.replay = Some(replay);
+        }
+        self.settled(steps, limit, &by_key)
     }
-    steps
+
+    /// Steps of which none denies more of the past than the limit: those that would go together with the next ones.
+    fn settled(&self, steps: Vec<RolloutStep>, limit: u64, by_key: &ByKey<'_>) -> Vec<RolloutStep> {
+        let after = |step: &RolloutStep| step.replay.as_ref().map_or(0, lost);
+        let mut settled: Vec<RolloutStep> = Vec::new();
+        for step in steps {
+            match settled.last_mut().filter(|before| after(before) > limit) {
+                None => settled.push(step),
+                Some(before) => {
+                    let in_between = before.risk.in_between.max(after(before));
+                    before.policies.extend(step.policies);
+                    before.policies.sort();
+                    before.gone.extend(step.gone);
+                    let sheets: Vec<&Sheet> = sheets_of(before, by_key).collect();
+                    before.risk = Risk { is_unjudged: step.replay.is_none(), in_between, ..self.risk(&sheets) };
+                    before.replay = step.replay;
+                }
+            }
+        }
+        settled
+    }
+
+    /// All but what is broken.
+    fn risk(&self, bundle: &[&Sheet]) -> Risk {
+        let names: BTreeSet<String> = bundle.iter().map(|sheet| sheet.full_name()).collect();
+        let closing = bundle.iter().filter(|sheet| !sheet.is_open).map(|sheet| sheet.full_name());
+        let closing: BTreeSet<String> = closing.collect();
+        let closes = |way: PolicyType| {
+            let mut all = self.set.policies.iter().filter(|policy| closing.contains(&policy.full_name()));
+            all.any(|policy| policy.rules(way).is_some())
+        };
+        let rules = bundle.iter().flat_map(|sheet| &sheet.rules);
+        let clients: BTreeSet<&str> = rules
+            .clone()
+            .filter(|rule| rule.side == "ingress")
+            .filter_map(|rule| rule.access.as_ref())
+            .flat_map(|access| access.evidence.iter().map(|one| one.client.as_str()))
+            .collect();
+        let is_doubtful = |access: &&crate::recommend::Access| {
+            Sum::of(&access.evidence).is_none() || !doubts(access, self.facts).is_empty()
+        };
+        Risk {
+            is_unjudged: false,
+            broken: 0,
+            in_between: 0,
+            not_watched: bundle.iter().filter(|sheet| sheet.watched.is_some_and(|it| it != Watched::Covered)).count(),
+            closes_ingress: closes(PolicyType::Ingress),
+            closes_egress: closes(PolicyType::Egress),
+            left_open: bundle.iter().filter(|sheet| sheet.is_open).map(|sheet| sheet.members.len()).sum(),
+            doubts: rules.filter_map(|rule| rule.access.as_ref()).filter(is_doubtful).count(),
+            clients: clients.len(),
+            policies: names.len(),
+        }
+    }
+}
+
+/// Policies by document and name.
+type ByKey<'s> = BTreeMap<&'s str, &'s Sheet>;
+
+fn sheets_of<'s>(step: &RolloutStep, by_key: &ByKey<'s>) -> impl Iterator<Item = &'s Sheet> {
+    step.policies.iter().filter_map(|key| by_key.get(key.as_str()).copied())
+}
+
+fn lost(Simulation { denied, uncertain, .. }: &Simulation) -> u64 {
+    denied + uncertain
 }
 
 /// How many connections of the past each bundle denies, or leaves uncertain, by itself: no other closes its pods, so that no other
@@ -110,11 +224,8 @@ fn broken(
     set: &PolicySet,
     judge: &(dyn Fn(&PolicySet) -> Simulation + Sync),
 ) -> Vec<Option<u64>> {
-    let lost = |set: &PolicySet| {
-        let Simulation { denied, uncertain, .. } = judge(set);
-        denied + uncertain
-    };
-    let names = |bundle: &[&Sheet]| -> BTreeSet<String> { bundle.iter().map(|sheet| full_name(&sheet.key)).collect() };
+    let lost = |set: &PolicySet| lost(&judge(set));
+    let names = |bundle: &[&Sheet]| -> BTreeSet<String> { bundle.iter().map(|sheet| sheet.full_name()).collect() };
     let all: BTreeSet<String> = bundles.iter().flat_map(|bundle| names(bundle)).collect();
     let (with_none, with_all) = (lost(&only(set, &BTreeSet::new())), lost(&only(set, &all)));
     let of_one = |(n, bundle): (usize, &Vec<&Sheet>)| {
@@ -138,13 +249,6 @@ pub fn only(set: &PolicySet, names: &BTreeSet<String>) -> PolicySet {
     PolicySet { policies, ..set.clone() }
 }
 
-/// `namespace/name` of a policy by document and name.
-#[must_use]
-pub fn full_name(key: &str) -> String {
-    let (document, name) = key.split_once('#').unwrap_or((key, ""));
-    format!("{}/{name}", document.split('/').next().unwrap_or_default())
-}
-
 /// Policies that close the same pods the same way go together, for each alone would deny what the other allows; so do
 /// those of one document, for it is documents that are applied. One that closes a namespace waits for all others.
 fn together<'s>(sheets: &[&'s Sheet], set: &PolicySet, cluster: &Cluster) -> Vec<Vec<&'s Sheet>> {
@@ -158,7 +262,7 @@ fn together<'s>(sheets: &[&'s Sheet], set: &PolicySet, cluster: &Cluster) -> Vec
     }
     let closing = sheets.iter().enumerate().filter(|(_, sheet)| sheet.purpose != Purpose::Deny);
     let closing: Vec<(usize, &NetworkPolicy)> =
-        closing.filter_map(|(n, sheet)| Some((n, *policies.get(&full_name(&sheet.key))?))).collect();
+        closing.filter_map(|(n, sheet)| Some((n, *policies.get(&sheet.full_name())?))).collect();
     let mut first: BTreeMap<(PolicyType, String), usize> = BTreeMap::new();
     for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
         let selects =
@@ -197,29 +301,5 @@ impl Bundles {
     fn join(&mut self, one: usize, other: usize) {
         let (one, other) = (self.of(one), self.of(other));
         self.0[one.max(other)] = one.min(other);
-    }
-}
-
-/// All but what is broken.
-fn risk(bundle: &[&Sheet], set: &PolicySet, facts: &Facts) -> Risk {
-    let names: BTreeSet<String> = bundle.iter().map(|sheet| full_name(&sheet.key)).collect();
-    let has_egress = |policy: &&NetworkPolicy| names.contains(&policy.full_name()) && policy.egress.is_some();
-    let rules = bundle.iter().flat_map(|sheet| &sheet.rules);
-    let clients: BTreeSet<&str> = rules
-        .clone()
-        .filter(|rule| rule.side == "ingress")
-        .filter_map(|rule| rule.access.as_ref())
-        .flat_map(|access| access.evidence.iter().map(|one| one.client.as_str()))
-        .collect();
-    let is_doubtful =
-        |access: &&crate::recommend::Access| Sum::of(&access.evidence).is_none() || !doubts(access, facts).is_empty();
-    Risk {
-        is_unjudged: false,
-        broken: 0,
-        not_watched: bundle.iter().filter(|sheet| sheet.watched.is_some_and(|it| it != Watched::Covered)).count(),
-        closes_egress: set.policies.iter().any(|policy| has_egress(&policy)),
-        doubts: rules.filter_map(|rule| rule.access.as_ref()).filter(is_doubtful).count(),
-        clients: clients.len(),
-        policies: bundle.len(),
     }
 }

@@ -161,6 +161,14 @@ impl Site {
         map::contacts(&self.traffic, &self.directory, self.options(By::Workload))
     }
 
+    /// What of a time is in the selected window; none where nothing of it is.
+    #[must_use]
+    pub fn within(&self, span: Span) -> Option<Span> {
+        let first = self.window.since.map_or(span.first, |since| since.max(span.first));
+        let last = self.window.until.map_or(span.last, |until| until.min(span.last));
+        (first <= last).then_some(Span { first, last })
+    }
+
     fn options(&self, by: By) -> map::Options {
         map::Options { by, since: self.window.since, until: self.window.until }
     }

@@ -15,19 +15,19 @@ pub struct MissedRun {
     pub why: &'static str,
 }
 
-/// The `CronJob`s of some namespaces whose schedule has no time within the window. Schedules are read as UTC, which is
-/// what controllers mostly run by.
+/// The `CronJob`s of some namespaces whose schedule has no time while captures were taken: between two of them nothing was
+/// seen. Schedules are read as UTC, which is what controllers mostly run by.
 #[must_use]
-pub fn missed_runs(cluster: &Cluster, window: Option<Span>, namespaces: &BTreeSet<String>) -> Vec<MissedRun> {
+pub fn missed_runs(cluster: &Cluster, captured: &[Span], namespaces: &BTreeSet<String>) -> Vec<MissedRun> {
     let here = cluster.schedules.iter().filter(|it| namespaces.contains(&it.id.namespace));
     here.filter_map(|schedule| {
-        let why = why_missed(schedule, window)?;
+        let why = why_missed(schedule, captured)?;
         Some(MissedRun { job: schedule.id.clone(), schedule: schedule.cron.clone(), why })
     })
     .collect()
 }
 
-fn why_missed(schedule: &Schedule, window: Option<Span>) -> Option<&'static str> {
+fn why_missed(schedule: &Schedule, captured: &[Span]) -> Option<&'static str> {
     if schedule.is_suspended {
         return Some("is suspended");
     }
@@ -35,7 +35,7 @@ fn why_missed(schedule: &Schedule, window: Option<Span>) -> Option<&'static str>
         return Some("runs by a time zone of its own: whether in this window is not known");
     }
     let Some(times) = Times::parse(&schedule.cron) else { return Some("has a schedule that cannot be read") };
-    let runs = window.is_some_and(|window| times.has_one_in(window));
+    let runs = captured.iter().any(|span| times.has_one_in(*span));
     (!runs).then_some("was not due in this window")
 }
 

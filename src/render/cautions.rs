@@ -6,7 +6,7 @@ use super::{Facts, opened, review, words};
 use crate::{
     map::State,
     model::Outcome,
-    recommend::{Evidence, Recommendation},
+    recommend::{Directions, Evidence, Recommendation},
 };
 
 /// How bad something is.
@@ -86,7 +86,7 @@ impl Cautions {
 pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize) -> Vec<Caution> {
     let mut cautions = Cautions::new();
     seen(&mut cautions, facts);
-    force(&mut cautions, facts, max_names);
+    force(&mut cautions, (recommendation, facts), max_names);
     short_and_long(&mut cautions, recommendation, max_names);
     let why = format!(
         "Backups, renewals, month ends: what runs more seldom than this window is long was not seen and is denied. {}",
@@ -134,7 +134,7 @@ fn seen(cautions: &mut Cautions, facts: &Facts) {
 }
 
 /// What is in force besides, in the place of the proposal, or not at all.
-fn force(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
+fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Facts), max_names: usize) {
     let few = |names: &[String]| few(names, max_names);
     let plugin = format!("{}.", facts.plugin);
     if facts.plugin.ignores() {
@@ -142,7 +142,7 @@ fn force(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
     } else {
         cautions.add(Level::Note, "Network plugin", plugin);
     }
-    let opened = opened(&facts.sheets);
+    let opened = opened(&facts.sheets).words();
     if !opened.is_empty() {
         let why = format!("{}. The policies that would close them were rejected.", few(&opened));
         cautions.add(Level::Stop, "Open by decision", why);
@@ -152,9 +152,18 @@ fn force(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
             format!("{}. Policies of the same names take their place: what they allow ends.", few(&facts.replaced));
         cautions.add(Level::Stop, "Replaced", why);
     }
+    let both =
+        if recommendation.directions == Directions::Both { "" } else { " Close both directions to keep it closed." };
+    for (side, workloads) in &facts.reopened {
+        let why = format!(
+            "{side} of {}: what is deployed closes it, and nothing does with this proposal, whose policies take its place.{both}",
+            few(workloads)
+        );
+        cautions.add(Level::Stop, "Closed today, and open with this", why);
+    }
     if let Some(opens) = &facts.opens {
         let why = format!(
-            "{}: {}. What is deployed denies it now; policies add up, and this proposal allows it.",
+            "{}: {}. What is deployed denies it now, and with this proposal it is allowed.",
             words::count(opens.pairs as u64, "pair"),
             few(&opens.examples)
         );
@@ -197,7 +206,8 @@ fn short_and_long(cautions: &mut Cautions, recommendation: &Recommendation, max_
 }
 
 /// The first of some names, and how many more there are.
-pub(super) fn few(names: &[String], max_names: usize) -> String {
+#[must_use]
+pub fn few(names: &[String], max_names: usize) -> String {
     let shown = names.iter().take(max_names).map(String::as_str).collect::<Vec<_>>().join(", ");
     if names.len() > max_names { format!("{shown} and {} more", names.len() - max_names) } else { shown }
 }

@@ -16,7 +16,9 @@ mod sheet;
 mod words;
 mod written;
 
-pub use cautions::{Caution, Level, cautions};
+use std::collections::BTreeSet;
+
+pub use cautions::{Caution, Level, cautions, few};
 pub use cost::{Cost, Granularity, cost, granularities, rules};
 pub use decided::{decided, part};
 use decisions::is_same;
@@ -57,6 +59,22 @@ pub struct Policies {
     pub count: usize,
     /// How many permissions: one peer on one port.
     pub entries: usize,
+}
+
+impl Policies {
+    /// The kustomizations of these namespaces that a person made do more than list files: what is applied by them may be
+    /// called otherwise than what was judged.
+    #[must_use]
+    pub fn edited_kustomizations(&self, namespaces: &BTreeSet<&str>) -> Vec<String> {
+        const LISTING: [&str; 3] = ["apiVersion", "kind", "resources"];
+        let does_more = |path: &String| {
+            let written = self.written.0.get(&draft::key(path, ""));
+            let mut fields = written.iter().filter_map(|it| it.object.as_object()).flat_map(|it| it.keys());
+            fields.any(|field| !LISTING.contains(&field.as_str()))
+        };
+        let paths = namespaces.iter().map(|namespace| format!("{namespace}/kustomization.yaml"));
+        paths.filter(does_more).collect()
+    }
 }
 
 /// Why a document cannot be written.

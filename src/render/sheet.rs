@@ -1,6 +1,6 @@
 //! Policies as a person decides on them: every permission with what it rests on and what was decided of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -126,6 +126,14 @@ impl SheetRule {
 }
 
 impl Sheet {
+    /// `namespace/name` of the object that is applied, which a person may have edited.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let of = |field: &str| self.object.as_ref().and_then(|object| object["metadata"][field].as_str());
+        let (namespace, name) = (of("namespace").unwrap_or(&self.namespace), of("name").unwrap_or(&self.name));
+        format!("{namespace}/{name}")
+    }
+
     /// Whether it allows something, or nothing, one way; else it says nothing of it.
     #[must_use]
     pub fn is_about(&self, side: &str) -> bool {
@@ -149,34 +157,60 @@ pub fn sheets(recommendation: &Recommendation, policies: &Policies) -> Vec<Sheet
     sheets
 }
 
+/// What nothing closes since a person rejected the policies that did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Workloads, and whether their egress stays closed but for name resolution, whose policy was not rejected.
+    pub workloads: BTreeMap<String, bool>,
+    /// Namespaces, for what no policy of a workload selects.
+    pub namespaces: BTreeSet<String>,
+}
+
+impl Opened {
+    /// Each in words.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let workload = |(name, resolves): (&String, &bool)| {
+            let rest = if *resolves { " (its egress stays closed but for name resolution)" } else { "" };
+            format!("{name}{rest}")
+        };
+        let rest = self.namespaces.iter().map(|name| format!("{name}: what no other policy selects"));
+        self.workloads.iter().map(workload).chain(rest).collect()
+    }
+}
+
 /// What nothing closes since a person rejected the policies that did: workloads, and the rest of namespaces.
 #[must_use]
-pub fn opened(sheets: &[Sheet]) -> Vec<String> {
+pub fn opened(sheets: &[Sheet]) -> Opened {
     let is_closed = |namespace: &str| {
         let mut closing = sheets.iter().filter(|sheet| sheet.purpose == Purpose::Deny && sheet.namespace == namespace);
         closing.any(|sheet| sheet.object.is_some())
     };
-    let groups = || sheets.iter().filter(|sheet| sheet.purpose == Purpose::Group);
-    let closed: BTreeSet<_> =
-        groups().filter(|sheet| sheet.object.is_some()).flat_map(|sheet| &sheet.members).collect();
-    let mut opened = BTreeSet::new();
+    let there = |purpose: Purpose| -> BTreeSet<&WorkloadRef> {
+        let sheets = sheets.iter().filter(|sheet| sheet.purpose == purpose && sheet.object.is_some());
+        sheets.flat_map(|sheet| &sheet.members).collect()
+    };
+    let (closed, resolving) = (there(Purpose::Group), there(Purpose::Dns));
+    let mut opened = Opened::default();
     for sheet in sheets.iter().filter(|sheet| sheet.object.is_none() && !is_closed(&sheet.namespace)) {
         match sheet.purpose {
-            Purpose::Deny => drop(opened.insert(format!("{}: what no other policy selects", sheet.namespace))),
+            Purpose::Deny => drop(opened.namespaces.insert(sheet.namespace.clone())),
             Purpose::Group => {
-                opened.extend(sheet.members.iter().filter(|it| !closed.contains(it)).map(ToString::to_string));
+                let members = sheet.members.iter().filter(|it| !closed.contains(it));
+                opened.workloads.extend(members.map(|it| (it.to_string(), resolving.contains(it))));
             }
             _ => {}
         }
     }
-    opened.into_iter().collect()
+    opened
 }
 
-/// Workloads of a namespace that nothing closes: not seen enough to be closed, or by decision.
+/// Workloads of a namespace that nothing closes: not seen enough to be closed, or by decision. What else there is in the
+/// namespace is none of them.
 #[must_use]
 pub fn left_open(plan: &NamespacePlan, sheets: &[Sheet]) -> BTreeSet<String> {
-    let (workload, rest) = (format!("{}/", plan.namespace), format!("{}:", plan.namespace));
-    let by_decision = opened(sheets).into_iter().filter(|it| it.starts_with(&workload) || it.starts_with(&rest));
+    let of_namespace = format!("{}/", plan.namespace);
+    let by_decision = opened(sheets).workloads.into_keys().filter(|it| it.starts_with(&of_namespace));
     let not_seen = plan.groups.iter().filter(|group| group.is_open).flat_map(|group| &group.members);
     not_seen.map(ToString::to_string).chain(by_decision).collect()
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     policy::{NetworkPolicy, PolicySet, Simulation},
-    proposal::{self, Found, Known, Log, ProposalError, RolloutStep, Standing, folder, full_name, on_top},
+    proposal::{self, Found, Known, Log, ProposalError, Rollout, RolloutStep, Standing, folder, on_top},
     recommend::Recommendation,
     render::{self, Document, Facts, Policies, Sheet, WayBack},
     store::content_id,
@@ -48,6 +48,8 @@ pub(super) struct Plan<'v> {
     /// The approved policies by themselves, held against the past.
     pub alone: Simulation,
     /// The same on top of what is deployed.
+    pub on_top: Simulation,
+    /// The same without what is to go: the past after the last step.
     pub replay: Simulation,
     /// The past with what is deployed now; nothing where nothing is.
     pub before: Option<Simulation>,
@@ -57,8 +59,10 @@ pub(super) struct Plan<'v> {
     pub same: Vec<String>,
     /// flowmap's own of before that are neither.
     pub stale: Stale,
-    /// The past without those that are to go, where there are any.
-    pub last: Option<Simulation>,
+    /// Workloads that stay open, for they were not seen enough to be closed.
+    pub left_open: BTreeSet<String>,
+    /// Files of a namespace that a person changed so that what is applied by them may be called otherwise.
+    pub edited_kustomizations: Vec<String>,
 }
 
 impl<'v> Plan<'v> {
@@ -70,26 +74,47 @@ impl<'v> Plan<'v> {
         };
         let there = view.facts.sheets.iter().filter(|sheet| sheet.object.is_some());
         let (approved, left): (Vec<&Sheet>, Vec<&Sheet>) = there.partition(is_approved);
-        let names: BTreeSet<String> = approved.iter().map(|sheet| full_name(&sheet.key)).collect();
+        let names: BTreeSet<String> = approved.iter().map(|sheet| sheet.full_name()).collect();
         let set = proposal::only(&view.proposal.set, &names);
         let past = view.judge()?;
-        let judge = |set: &PolicySet| past.replay(&on_top(set, &view.deployed));
-        let steps = proposal::rollout(&approved, &set, view.site()?.cluster(), &view.facts, &judge);
-        let (alone, replay) = (past.replay(&set), judge(&set));
-        let before = (!view.deployed.policies.is_empty()).then(|| past.replay(&view.deployed));
         let there: BTreeSet<String> = view.deployed.policies.iter().map(NetworkPolicy::full_name).collect();
+        let of_before = (way_back, &view.site()?.cluster().policies[..]);
+        let stale = Stale::new((&view.facts.sheets, &view.namespaces), (&names, &left), of_before);
+        let judge = |set: &PolicySet, gone: &BTreeSet<String>| {
+            if gone.is_empty() {
+                return past.replay(&on_top(set, &view.deployed));
+            }
+            let kept: BTreeSet<String> = there.difference(gone).cloned().collect();
+            past.replay(&on_top(set, &proposal::only(&view.deployed, &kept)))
+        };
+        let (sheets, gone, facts) = (&approved[..], &stale.names(), &view.facts);
+        let rollout = Rollout { sheets, set: &set, gone, cluster: view.site()?.cluster(), facts, judge: &judge };
+        let steps = rollout.steps();
+        let (alone, on_top, replay) = (past.replay(&set), judge(&set, &BTreeSet::new()), judge(&set, gone));
+        let before = (!view.deployed.policies.is_empty()).then(|| past.replay(&view.deployed));
         let is_there = |name: &String| {
             let mut new = set.policies.iter().filter(|policy| policy.full_name() == *name);
             new.any(|policy| view.deployed.policies.contains(policy))
         };
         let (same, replaced) = names.intersection(&there).cloned().partition(is_there);
-        let of_before = (way_back, &view.site()?.cluster().policies[..]);
-        let stale = Stale::new((&view.facts.sheets, &view.namespaces), (&names, &left), of_before);
-        let last = (!stale.ended.is_empty()).then(|| {
-            let kept: BTreeSet<String> = there.difference(&stale.names()).cloned().collect();
-            past.replay(&on_top(&set, &proposal::only(&view.deployed, &kept)))
-        });
-        Ok(Self { approved, left, steps, alone, replay, before, replaced, same, stale, last })
+        let open = approved.iter().filter(|sheet| sheet.is_open).flat_map(|sheet| &sheet.members);
+        let left_open = open.map(ToString::to_string).collect();
+        let namespaces: BTreeSet<&str> = approved.iter().map(|sheet| sheet.namespace.as_str()).collect();
+        let edited_kustomizations = view.proposal.policies.edited_kustomizations(&namespaces);
+        Ok(Self {
+            approved,
+            left,
+            steps,
+            alone,
+            on_top,
+            replay,
+            before,
+            replaced,
+            same,
+            stale,
+            left_open,
+            edited_kustomizations,
+        })
     }
 
     /// Whether there is nothing to do.
@@ -173,7 +198,7 @@ fn documents(
         evidence(&view.decided, &view.facts)
     } else {
         let facts = view.facts.of(&|key| keys.contains(key), plan.alone.clone());
-        let facts = Facts { on_top: view.facts.on_top.as_ref().map(|_| plan.replay.clone()), ..facts };
+        let facts = Facts { on_top: view.facts.on_top.as_ref().map(|_| plan.on_top.clone()), ..facts };
         evidence(&render::part(&view.decided, &facts.sheets), &facts)
     });
     Ok(documents)

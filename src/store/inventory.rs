@@ -80,10 +80,11 @@ impl Store {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let sql = "SELECT count(*) FROM snapshot WHERE id = $1";
         let is_known = sqlx::query_scalar::<_, i64>(sql).bind(id).fetch_one(&mut *transaction).await? > 0;
-        // the same objects again: the last word on what they are complete in counts
+        // the same objects again: the last word on what they are complete in counts, and the latest time at which they were so
         sqlx::query(
             "INSERT INTO snapshot (id, site, source, taken_at, problems, complete) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (id) DO UPDATE SET complete = excluded.complete",
+             ON CONFLICT (id) DO UPDATE SET complete = excluded.complete,
+                 taken_at = MAX(COALESCE(taken_at, excluded.taken_at), COALESCE(excluded.taken_at, taken_at))",
         )
         .bind(id)
         .bind(&snapshot.site)
@@ -100,6 +101,13 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(!is_known)
+    }
+
+    /// The latest time of which the listings of a site tell; none where there are none, or they tell no time.
+    pub async fn latest_listing(&self, site: &str) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT MAX(COALESCE(until, taken_at)) FROM snapshot WHERE site = $1";
+        let latest: Option<i64> = sqlx::query_scalar(sql).bind(site).fetch_one(&self.pool).await?;
+        Ok(latest.map(Timestamp))
     }
 
     /// The snapshots and objects of every site, or of one.

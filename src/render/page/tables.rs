@@ -13,7 +13,7 @@ pub struct FindingView {
     /// Whether it would; else it may.
     pub is_denied: bool,
     /// Its verdict in words.
-    pub word: &'static str,
+    pub word: String,
     /// The client.
     pub from: String,
     /// The server.
@@ -77,18 +77,16 @@ pub struct SaidView {
 }
 
 pub(super) fn findings(facts: &Facts) -> Vec<FindingView> {
-    let view = |finding: &crate::policy::Finding, words: [&'static str; 2]| FindingView {
+    let view = |(word, finding): (String, &crate::policy::Finding)| FindingView {
         is_denied: finding.verdict == "denied",
-        word: words[usize::from(finding.verdict != "denied")],
+        word,
         from: visible(&finding.from).into_owned(),
         to: visible(&finding.to).into_owned(),
         port: words::port(finding.protocol, finding.port),
         connections: grouped(finding.connections),
         reason: visible(&finding.reason).into_owned(),
     };
-    let own = facts.replay.findings.iter().map(|finding| view(finding, ["denied", "uncertain"]));
-    let besides = facts.broken_beside().map(|finding| view(finding, ["denied besides", "uncertain besides"]));
-    let mut views: Vec<FindingView> = own.chain(besides).collect();
+    let mut views: Vec<FindingView> = facts.findings().map(view).collect();
     views.sort_by_key(|view| !view.is_denied);
     views
 }

@@ -77,7 +77,7 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
     let seen = review::seen(recommendation, facts);
     let members: usize = seen.values().map(review::Seen::all).sum();
     let watched: usize = seen.values().map(|seen| seen.covered).sum();
-    let opened = crate::render::opened(&facts.sheets).len();
+    let opened = crate::render::opened(&facts.sheets).workloads.len();
     let open: usize =
         recommendation.namespaces.iter().map(|plan| crate::render::left_open(plan, &facts.sheets).len()).sum();
     let mut figures = vec![Figure {

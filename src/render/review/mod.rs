@@ -108,6 +108,8 @@ pub struct Facts {
     pub undone: Vec<Undone>,
     /// What deployed policies deny and the proposal allows.
     pub opens: Option<Opens>,
+    /// Sides (`ingress`, `egress`) that deployed policies close and that are open with the proposal, with their workloads.
+    pub reopened: BTreeMap<&'static str, Vec<String>>,
     /// Policies that flowmap did not write, and that policies of the proposal with their names replace.
     pub replaced: Vec<String>,
     /// What each granularity costs and leaves open, by itself.
@@ -145,9 +147,10 @@ impl Facts {
     /// writes numbers.
     #[must_use]
     pub fn beside(&self, number: fn(u64) -> String) -> Option<String> {
-        let (alone, on_top) = (&self.replay, self.on_top.as_ref()?);
-        let figures = |it: &Simulation| (it.denied, it.uncertain);
-        (figures(alone) != figures(on_top)).then(|| {
+        let on_top = self.on_top.as_ref()?;
+        // two may be as many, and others
+        let is_other = self.broken_beside().next().is_some() || self.replay.findings.iter().any(|it| self.is_kept(it));
+        is_other.then(|| {
             let [allowed, denied, uncertain] = [on_top.allowed, on_top.denied, on_top.uncertain].map(number);
             format!(
                 "On top of the policies that are deployed besides, and for as long as they are: {allowed} allowed, {denied} \
@@ -158,10 +161,25 @@ impl Facts {
 
     /// What is denied, or cannot be told, on top of what is deployed, and is not by the proposal itself.
     pub fn broken_beside(&self) -> impl Iterator<Item = &Finding> {
-        let key = |it: &'_ Finding| (it.from.clone(), it.to.clone(), it.protocol, it.port, it.verdict);
-        let alone: BTreeSet<_> = self.replay.findings.iter().map(key).collect();
+        let alone: BTreeSet<_> = self.replay.findings.iter().map(finding_key).collect();
         let on_top = self.on_top.iter().flat_map(|on_top| &on_top.findings);
-        on_top.filter(move |finding| !alone.contains(&key(finding)))
+        on_top.filter(move |finding| !alone.contains(&finding_key(finding)))
+    }
+
+    /// Whether what the proposal itself denies, or leaves uncertain, goes through on top of what is deployed.
+    #[must_use]
+    pub fn is_kept(&self, finding: &Finding) -> bool {
+        let is_it = |other: &Finding| finding_key(other) == finding_key(finding);
+        self.on_top.as_ref().is_some_and(|on_top| !on_top.findings.iter().any(is_it))
+    }
+
+    /// All that would not go through, or may not, each with what its verdict is to be called: the proposal's own first.
+    pub fn findings(&self) -> impl Iterator<Item = (String, &Finding)> {
+        let own = self.replay.findings.iter().map(|it| {
+            let word = if self.is_kept(it) { format!("{} by itself", it.verdict) } else { it.verdict.to_owned() };
+            (word, it)
+        });
+        own.chain(self.broken_beside().map(|it| (format!("{} besides", it.verdict), it)))
     }
 
     /// On what the openness of granularities rests where policies are deployed besides.
@@ -192,6 +210,11 @@ impl Facts {
         }
         if dropped == 0 { 0.0 } else { dropped as f64 / (packets + dropped) as f64 }
     }
+}
+
+/// What a finding is about, and what it says.
+fn finding_key(it: &Finding) -> (&str, &str, Protocol, u16, &str) {
+    (&it.from, &it.to, it.protocol, it.port, it.verdict)
 }
 
 /// The review of a recommendation.
@@ -266,12 +289,10 @@ fn summary(text: &mut String, facts: &Facts) {
         text,
         "- Ports are those of the pods, behind Services, as the API defines it. A plugin that judges before it translates a Service's address needs the Service's port besides."
     );
-    let besides = facts.broken_beside().map(|finding| (" besides", finding));
-    for (besides, finding) in replay.findings.iter().map(|finding| ("", finding)).chain(besides) {
+    for (word, finding) in facts.findings() {
         let _ = writeln!(
             text,
-            "- {}{besides}: {} -> {} on {}, {}: {}",
-            finding.verdict,
+            "- {word}: {} -> {} on {}, {}: {}",
             words::safe(&finding.from),
             words::safe(&finding.to),
             words::port(finding.protocol, finding.port),

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::{
     model::RawObject,
-    proposal::full_name,
     render::{Sheet, WayBack, is_own},
 };
 
@@ -16,7 +15,7 @@ pub(in crate::review) struct Ended {
     pub name: String,
     /// Why it is to go.
     pub why: &'static str,
-    /// Whether another stood in its place before the first export: that is to be put back.
+    /// Whether a policy of somebody else's stood in its place before the first export: that is to be put back.
     pub has_before: bool,
 }
 
@@ -39,7 +38,7 @@ impl Stale {
         (approved, left): (&BTreeSet<String>, &[&Sheet]),
         (way_back, deployed): (&WayBack, &[RawObject]),
     ) -> Self {
-        let sheet_of: BTreeMap<String, &Sheet> = sheets.iter().map(|sheet| (full_name(&sheet.key), sheet)).collect();
+        let sheet_of: BTreeMap<String, &Sheet> = sheets.iter().map(|sheet| (sheet.full_name(), sheet)).collect();
         let own = deployed.iter().filter(|raw| raw.object["kind"] == "NetworkPolicy" && is_own(&raw.object));
         let names: BTreeSet<String> = way_back.0.keys().cloned().chain(own.map(RawObject::full_name)).collect();
         let mut stale = Self::default();
@@ -60,7 +59,8 @@ impl Stale {
                 }
                 None => "proposed no more",
             };
-            let has_before = way_back.0.get(&name).is_some_and(|before: &Value| !before.is_null());
+            let is_another = |before: &Value| !before.is_null() && !is_own(before);
+            let has_before = way_back.0.get(&name).is_some_and(is_another);
             stale.ended.push(Ended { name, why, has_before });
         }
         stale

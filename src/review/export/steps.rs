@@ -5,10 +5,10 @@ use std::{
     fmt::Write,
 };
 
-use super::{Plan, undo::quoted};
+use super::{Plan, ended::Ended, undo::quoted};
 use crate::{
     policy::Simulation,
-    proposal::{RolloutStep, Standing, full_name},
+    proposal::{RolloutStep, Standing},
     render,
     review::{desk::Desk, view::View},
 };
@@ -25,9 +25,10 @@ pub(super) fn text(desk: &Desk, view: &View, plan: &Plan<'_>) -> String {
     let mut text = String::from("# Rollout\n\n");
     // writing to a String cannot fail
     let Simulation { connections, allowed, denied, uncertain, .. } = plan.replay;
+    let gone = if plan.stale.ended.is_empty() { "" } else { ", and without what is to go" };
     let _ = writeln!(
         text,
-        "Approved: {} of {} policies, proposed by {}. With all of them on top of what the inventory says is deployed, of {connections}\n\
+        "Approved: {} of {} policies, proposed by {}. With all of them on top of what the inventory says is deployed{gone}, of {connections}\n\
          connections of the past {allowed} are allowed, {denied} denied and {uncertain} uncertain.\n",
         plan.approved.len(),
         plan.approved.len() + plan.left.len(),
@@ -45,31 +46,62 @@ pub(super) fn text(desk: &Desk, view: &View, plan: &Plan<'_>) -> String {
         let _ = writeln!(text, "\nDeployed already, and the same: {}.", names.join(", "));
     }
     for (n, step) in plan.steps.iter().enumerate() {
-        self::step(&mut text, view, (n, step));
+        self::step(&mut text, (view, plan), (n, step));
     }
-    last(&mut text, plan);
+    waiting(&mut text, plan);
     undone(&mut text, view, plan);
+    open(&mut text, view, plan);
     findings(&mut text, plan);
     if !plan.left.is_empty() {
         text.push_str("\n## Not approved, and not here\n\n");
-        for name in plan.left.iter().map(|sheet| full_name(&sheet.key)) {
+        for name in plan.left.iter().map(|sheet| sheet.full_name()) {
             let rest = if plan.stale.kept.contains(&name) { ", there from before: it stays as it is" } else { "" };
             let _ = writeln!(text, "- {}{rest}", plain(&name));
         }
     }
+    at_once(&mut text, desk, plan);
+    text
+}
+
+/// Everything in one go.
+fn at_once(text: &mut String, desk: &Desk, plan: &Plan<'_>) {
     let folder = desk.config.out_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     text.push_str("\nAll of it at once, where that is wanted. From above this folder, to see what it does:\n\n");
     let _ =
         writeln!(text, "```sh\nflowmap simulate {}\n```\n\nIn this folder, by namespace:\n\n```sh", quoted(&folder));
     for namespace in plan.approved.iter().map(|sheet| &sheet.namespace).collect::<BTreeSet<_>>() {
-        let _ = writeln!(text, "kubectl apply -k {}", quoted(namespace));
+        let kustomization = format!("{namespace}/kustomization.yaml");
+        let _ = if plan.edited_kustomizations.contains(&kustomization) {
+            let approved = plan.approved.iter().filter(|sheet| sheet.namespace == *namespace);
+            writeln!(text, "kubectl apply {}", files(approved.map(|sheet| sheet.key.as_str())))
+        } else {
+            writeln!(text, "kubectl apply -k {}", quoted(namespace))
+        };
     }
+    text.push_str(&deletions(plan, &plan.stale.names()));
     text.push_str("```\n");
-    text
+    for path in &plan.edited_kustomizations {
+        let _ = writeln!(
+            text,
+            "\n{} was changed by hand and does more than list files. What `kubectl apply -k` would make of these policies was not\n\
+             held against the past, and `UNDO.sh` does not know its names: apply them by file.",
+            plain(path)
+        );
+    }
 }
 
-fn step(text: &mut String, view: &View, (n, step): (usize, &RolloutStep)) {
-    let _ = writeln!(text, "\n## Step {}\n\nRisk: {}.", n + 1, step.risk.words());
+/// The documents of policies, as arguments.
+fn files<'k>(keys: impl Iterator<Item = &'k str>) -> String {
+    let files: BTreeSet<&str> = keys.filter_map(|key| key.split_once('#')).map(|(file, _)| file).collect();
+    files.into_iter().map(|file| format!("-f {}", quoted(file))).collect::<Vec<_>>().join(" ")
+}
+
+fn step(text: &mut String, (view, plan): (&View, &Plan<'_>), (n, step): (usize, &RolloutStep)) {
+    let what = if step.policies.is_empty() { ": what is to go" } else { "" };
+    let _ = writeln!(text, "\n## Step {}{what}\n", n + 1);
+    if !step.policies.is_empty() {
+        let _ = writeln!(text, "Risk: {}.", step.risk.words());
+    }
     let _ = match &step.replay {
         Some(replay) => writeln!(
             text,
@@ -78,37 +110,33 @@ fn step(text: &mut String, view: &View, (n, step): (usize, &RolloutStep)) {
         ),
         None => writeln!(text, "Not held against the past by itself: only the first steps are."),
     };
-    for key in &step.policies {
-        let _ = writeln!(text, "- {}{}", plain(&full_name(key)), by(view, key));
+    for sheet in plan.approved.iter().filter(|sheet| step.policies.contains(&sheet.key)) {
+        let _ = writeln!(text, "- {}{}", plain(&sheet.full_name()), by(view, &sheet.key));
     }
-    let files: BTreeSet<&str> =
-        step.policies.iter().filter_map(|key| key.split_once('#')).map(|(file, _)| file).collect();
-    let files: Vec<String> = files.into_iter().map(|file| format!("-f {}", quoted(file))).collect();
-    let _ = writeln!(text, "\n```sh\nkubectl diff {0}\nkubectl apply {0}\n```", files.join(" "));
+    let ended: Vec<&Ended> = plan.stale.ended.iter().filter(|ended| step.gone.contains(&ended.name)).collect();
+    if !ended.is_empty() {
+        text.push_str("\nTo go, for `kubectl apply` takes nothing away of what was exported or deployed before:\n\n");
+    }
+    for ended in ended {
+        let rest = if ended.has_before {
+            "; another stood there before the first export: `UNDO.sh` holds it, to be put back by hand"
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "- {}, {}{rest}", plain(&ended.name), ended.why);
+    }
+    let mut commands = String::new();
+    if !step.policies.is_empty() {
+        let files = files(step.policies.iter().map(String::as_str));
+        let _ = writeln!(commands, "kubectl diff {files}\nkubectl apply {files}");
+    }
+    commands.push_str(&deletions(plan, &step.gone));
+    if !commands.is_empty() {
+        let _ = writeln!(text, "\n```sh\n{commands}```");
+    }
 }
 
-/// What goes after all else is there: what it allows may only end when the others allow what is needed.
-fn last(text: &mut String, plan: &Plan<'_>) {
-    if let Some(replay) = &plan.last {
-        let _ = writeln!(
-            text,
-            "\n## Step {}: what is to go\n\n`kubectl apply` takes nothing away: these were exported or deployed before. The past without them: {} denied,\n\
-             {} uncertain of {}.\n",
-            plan.steps.len() + 1,
-            replay.denied,
-            replay.uncertain,
-            replay.connections
-        );
-        for ended in &plan.stale.ended {
-            let rest = if ended.has_before {
-                "; another stood there before the first export: `UNDO.sh` holds it, to be put back by hand"
-            } else {
-                ""
-            };
-            let _ = writeln!(text, "- {}, {}{rest}", plain(&ended.name), ended.why);
-        }
-        deletions(text, plan);
-    }
+fn waiting(text: &mut String, plan: &Plan<'_>) {
     if !plan.stale.waiting.is_empty() {
         text.push_str("\n## Of before, and staying until all of their namespace is approved\n\n");
         for name in &plan.stale.waiting {
@@ -117,17 +145,30 @@ fn last(text: &mut String, plan: &Plan<'_>) {
     }
 }
 
-/// The commands, a namespace a line; what closes one is named first.
-fn deletions(text: &mut String, plan: &Plan<'_>) {
+/// What stays open with all of it, or is open again.
+fn open(text: &mut String, view: &View, plan: &Plan<'_>) {
+    if !plan.left_open.is_empty() {
+        text.push_str("\n## Left open, for they were not seen enough to be closed\n\n");
+        for name in &plan.left_open {
+            let _ = writeln!(text, "- {}", plain(name));
+        }
+    }
+    if !view.facts.reopened.is_empty() {
+        text.push_str("\n## Closed by what is deployed, and open with the whole proposal\n\n");
+        for (side, workloads) in &view.facts.reopened {
+            let _ = writeln!(text, "- {side} of {}", plain(&workloads.join(", ")));
+        }
+    }
+}
+
+/// The commands that delete some of what is to go, a namespace a line; what closes one is named first.
+fn deletions(plan: &Plan<'_>, gone: &BTreeSet<String>) -> String {
     let mut namespaces: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for ended in plan.stale.ended.iter().filter(|ended| !ended.has_before) {
+    for ended in plan.stale.ended.iter().filter(|ended| !ended.has_before && gone.contains(&ended.name)) {
         let (namespace, name) = ended.name.split_once('/').unwrap_or(("default", &ended.name));
         namespaces.entry(namespace).or_default().push(name);
     }
-    if namespaces.is_empty() {
-        return;
-    }
-    text.push_str("\n```sh\n");
+    let mut text = String::new();
     for (namespace, mut names) in namespaces {
         names.sort_by_key(|name| (*name != "default-deny", *name));
         let names: Vec<String> = names.into_iter().map(quoted).collect();
@@ -138,7 +179,7 @@ fn deletions(text: &mut String, plan: &Plan<'_>) {
             names.join(" ")
         );
     }
-    text.push_str("```\n");
+    text
 }
 
 /// What is deployed and keeps open what is exported here, whoever wrote it. What is to go is not among it.

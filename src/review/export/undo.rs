@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Plan;
 use crate::{
     model::RawObject,
-    proposal::{ProposalError, Site, folder, full_name},
+    proposal::{ProposalError, Site, folder},
     render::{RenderError, WayBack},
     yaml,
 };
@@ -19,7 +19,7 @@ pub(super) fn way_back(known: &WayBack, site: &Site, plan: &Plan<'_>) -> WayBack
         site.cluster().policies.iter().filter(|raw| is_policy(&raw.object)).map(|raw| (raw.full_name(), raw)).collect();
     let mut way_back = known.clone();
     let policies = plan.approved.iter().filter(|sheet| sheet.object.as_ref().is_some_and(is_policy));
-    let changed = policies.map(|sheet| full_name(&sheet.key)).chain(plan.stale.names());
+    let changed = policies.map(|sheet| sheet.full_name()).chain(plan.stale.names());
     for name in changed {
         let before = there.get(&name).map(|raw| cleaned(&raw.object)).unwrap_or_default();
         way_back.0.entry(name).or_insert(before);

@@ -4,8 +4,8 @@ use crate::render::page::{filters, grouped};
 
 use super::{Figures, FindingRow, Frame, Line, count, shown};
 use crate::{
-    proposal::{RolloutStep, full_name},
-    render::Level,
+    proposal::RolloutStep,
+    render::{Facts, Level},
     review::{export::Plan, view::View},
 };
 
@@ -73,7 +73,11 @@ impl ExportPage {
             );
             notes.push(Line::new("doubt", text));
         }
-        let cautions = crate::render::cautions(&view.decided, &view.facts, MAX_NAMES);
+        // what is to go keeps nothing open
+        let gone = plan.stale.names();
+        let undone = view.facts.undone.iter().filter(|undone| !gone.contains(&undone.policy)).cloned().collect();
+        let facts = Facts { undone, ..view.facts.clone() };
+        let cautions = crate::render::cautions(&view.decided, &facts, MAX_NAMES);
         let stops = cautions.iter().filter(|caution| caution.level == Level::Stop);
         notes.extend(stops.flat_map(Line::of_caution));
         let alone = &plan.alone;
@@ -85,7 +89,7 @@ impl ExportPage {
             );
             notes.push(Line::new(if alone.denied > plan.replay.denied { "bad" } else { "doubt" }, text));
         }
-        notes.extend(stale(plan));
+        notes.extend(beside(plan));
         let written = format!(
             "{folder} is written: {}, ROLLOUT.md with the order, UNDO.sh with the way back.",
             count(plan.approved.len(), "policy", "policies")
@@ -111,30 +115,27 @@ impl ExportPage {
             }),
             unjudged: plan.steps.iter().filter(|step| step.replay.is_none()).count(),
             can_write: !plan.is_empty(),
-            steps: plan.steps.iter().map(step).collect(),
+            steps: plan.steps.iter().map(|it| step(plan, it)).collect(),
             left: plan
                 .left
                 .iter()
-                .map(|sheet| (view.asking.query(&[("policy", &sheet.key)]), shown(&full_name(&sheet.key))))
+                .map(|sheet| (view.asking.query(&[("policy", &sheet.key)]), shown(&sheet.full_name())))
                 .collect(),
             frame,
         }
     }
 }
 
-/// What of flowmap's own is to go, and what stays for now.
-fn stale(plan: &Plan<'_>) -> Vec<Line> {
+/// What of flowmap's own is to go, and what stays for now; what stays open; what is not what it seems.
+fn beside(plan: &Plan<'_>) -> Vec<Line> {
     let mut notes = Vec::new();
-    if let Some(replay) = &plan.last {
+    if !plan.stale.ended.is_empty() {
         let names: Vec<String> = plan.stale.ended.iter().map(|it| format!("{} ({})", it.name, it.why)).collect();
         let text = format!(
-            "To go, in a last step of ROLLOUT.md, for what was exported or deployed before is not taken away by applying: {}. \
-             The past without them: {} denied, {} uncertain.",
-            names.join(", "),
-            grouped(replay.denied),
-            grouped(replay.uncertain)
+            "To go, with commands of their own in ROLLOUT.md, for what was exported or deployed before is not taken away by applying: {}.",
+            names.join(", ")
         );
-        notes.push(Line::new(if replay.denied > 0 { "bad" } else { "doubt" }, &text));
+        notes.push(Line::new("doubt", &text));
     }
     if !plan.stale.waiting.is_empty() {
         let text = format!(
@@ -143,6 +144,21 @@ fn stale(plan: &Plan<'_>) -> Vec<Line> {
         );
         notes.push(Line::new("doubt", &text));
     }
+    if !plan.left_open.is_empty() {
+        let names: Vec<String> = plan.left_open.iter().cloned().collect();
+        let text = format!(
+            "Left open, for they were not seen enough to be closed: {}.",
+            crate::render::few(&names, MAX_NAMES)
+        );
+        notes.push(Line::new("doubt", text));
+    }
+    for path in &plan.edited_kustomizations {
+        let text = format!(
+            "{path} was changed by hand and does more than list files: what kubectl apply -k makes of it is not in the verdict, \
+             and UNDO.sh does not know its names. ROLLOUT.md applies by file."
+        );
+        notes.push(Line::new("doubt", text));
+    }
     notes
 }
 
@@ -150,8 +166,10 @@ fn shown_lines(text: &str) -> String {
     text.lines().map(shown).collect::<Vec<_>>().join("\n")
 }
 
-fn step(step: &RolloutStep) -> StepView {
-    let names: Vec<String> = step.policies.iter().map(|key| full_name(key)).collect();
+fn step(plan: &Plan<'_>, step: &RolloutStep) -> StepView {
+    let keys = &step.policies;
+    let applied = plan.approved.iter().filter(|sheet| keys.contains(&sheet.key)).map(|sheet| sheet.full_name());
+    let names: Vec<String> = applied.chain(step.gone.iter().map(|name| format!("{name} goes"))).collect();
     let verdict = step
         .replay
         .as_ref()
@@ -160,7 +178,7 @@ fn step(step: &RolloutStep) -> StepView {
     let is_clean = step.replay.as_ref().is_none_or(|replay| replay.denied == 0);
     StepView {
         names: shown(&names.join(", ")),
-        risk: step.risk.words(),
+        risk: if step.policies.is_empty() { String::new() } else { step.risk.words() },
         verdict,
         class: if is_clean { "dim" } else { "bad-line" },
     }

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::render::page::filters;
 
 use super::{Figures, FindingRow, Frame, ROWS, port, shown};
-use crate::{policy::Finding, render::page::grouped, review::view::View};
+use crate::{render::page::grouped, review::view::View};
 
 /// What would be denied, and what was left out on purpose.
 #[derive(Template)]
@@ -58,14 +58,9 @@ impl Findings {
                 .to_owned(),
             replay: Figures::of(replay),
             beside: view.facts.beside(grouped),
-            rows: replay.findings.iter().map(FindingRow::of).chain(view.facts.broken_beside().map(besides)).collect(),
+            rows: view.facts.findings().map(|(word, finding)| FindingRow::called(finding, &word)).collect(),
             left_title,
             left_out,
         }
     }
-}
-
-/// A finding that the proposal by itself has not.
-fn besides(finding: &Finding) -> FindingRow {
-    FindingRow::called(finding, &format!("{} besides", finding.verdict))
 }

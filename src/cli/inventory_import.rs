@@ -1,0 +1,134 @@
+//! `flowmap inventory import`: files that say who was who.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Done, Fault,
+    common::{SiteArg, moment},
+    fault::printable,
+    inventory::{print_problems, read_of_site, snapshot},
+};
+use crate::{
+    inventory::Reading,
+    model::{Cluster, RawObject, Scope, Timestamp},
+    proposal::directories,
+    store::Store,
+};
+
+/// Read kubectl output, manifests or a hosts file into the store
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kubectl get nodes,namespaces,pods,services,endpoints,deployments,statefulsets,daemonsets,networkpolicies \\
+      -A -o json | flowmap inventory import -
+  flowmap inventory import cluster.json
+  flowmap inventory import --site lab hosts.csv
+  kubectl get networkpolicies -A -o json | flowmap inventory import --taken-at 0s -")]
+pub(super) struct Args {
+    /// JSON or YAML of Kubernetes objects, or a hosts file; - for stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    site: SiteArg,
+    /// Refuse a file in which anything cannot be used
+    #[arg(long)]
+    strict: bool,
+    /// The files list a selection (by label, by name): what they lack is not gone for that
+    #[arg(long)]
+    partial: bool,
+    /// When the files were taken, where their objects tell no time so late: RFC 3339, or an age such as 10m
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    taken_at: Option<Timestamp>,
+}
+
+pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
+    let Args { files, site, strict, partial, taken_at } = args;
+    let site = site.site.as_str();
+    for file in files {
+        let (mut reading, elsewhere) = read_of_site(file, site)?;
+        if *partial {
+            reading.complete = Scope::default();
+        }
+        if let Some(problem) = reading.problems.first().filter(|_| *strict) {
+            let what = format!("{}: {}", file.display(), problem.object);
+            return Err(Fault::new(what, &problem.reason).hint("without --strict what can be used is used").into());
+        }
+        if let Some(taken_at) = *taken_at {
+            if let Some(latest) = reading.taken_at.filter(|latest| *latest > taken_at) {
+                let what = format!("{}: --taken-at {taken_at}", file.display());
+                let why = format!("is before {latest}, which its objects tell");
+                return Err(Fault::new(what, why).hint("a listing is no older than what stands in it").into());
+            }
+            reading.taken_at = Some(taken_at);
+        }
+        let before = store.latest_listing(site).await?;
+        let is_new = store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
+        report(file, &reading, is_new);
+        if elsewhere > 0 {
+            warnln!("{}: {elsewhere} hosts of other sites left out", file.display());
+        }
+        if before >= reading.taken_at && before.is_some() {
+            warn_outdated(store, (file, site), &reading).await?;
+        }
+    }
+    Ok(Done::Clean)
+}
+
+/// Policies tell when they were made and not when they were changed: says where a listing of them is dated before what is known,
+/// and changes nothing.
+async fn warn_outdated(store: &Store, (file, site): (&Path, &str), reading: &Reading) -> anyhow::Result<()> {
+    const KIND: &str = "NetworkPolicy";
+    const SHOWN: usize = 3;
+    let called =
+        |policy: &RawObject| (policy.object["kind"].as_str().unwrap_or_default().to_owned(), policy.full_name());
+    let listed = &reading.cluster.policies;
+    if listed.is_empty() && !reading.complete.iter().any(|(kind, _)| kind == KIND) {
+        return Ok(());
+    }
+    let Some(directory) = directories(store, Some(site)).await?.remove(site) else { return Ok(()) };
+    let current = &directory.cluster().policies;
+    let is_listed = |known: &RawObject| listed.iter().any(|policy| policy.object == known.object);
+    let is_told_of = |known: &RawObject| {
+        let namespace = known.object["metadata"]["namespace"].as_str().unwrap_or_default();
+        let kind = known.object["kind"].as_str().unwrap_or_default();
+        reading.complete.covers(kind, namespace) || listed.iter().any(|policy| called(policy) == called(known))
+    };
+    let stale = current.iter().filter(|known| is_told_of(known) && !is_listed(known)).map(|known| called(known).1);
+    let stale: BTreeSet<String> = stale.collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = stale.iter().take(SHOWN).map(String::as_str).collect();
+    let more = if stale.len() > SHOWN { format!(" and {} more", stale.len() - SHOWN) } else { String::new() };
+    let dated = reading.taken_at.map_or_else(|| "tell no time".to_owned(), |time| format!("tell {time} at the latest"));
+    warnln!(
+        "{}: its objects {dated}, and what is known already is as late or later: as they were known stay {}",
+        file.display(),
+        printable(&format!("{}{more}", names.join(", ")))
+    );
+    warnln!("hint: if this listing is newer, say when it was taken: --taken-at TIME, such as 0s for now");
+    Ok(())
+}
+
+fn report(file: &Path, reading: &Reading, is_new: bool) {
+    let name = file.display();
+    let Cluster { pods, services, nodes, namespaces, hosts, policies, .. } = &reading.cluster;
+    let counts = [
+        (namespaces.len(), "namespaces"),
+        (nodes.len(), "nodes"),
+        (pods.len(), "pods"),
+        (services.len(), "services"),
+        (hosts.len(), "hosts"),
+        (policies.len(), if policies.len() == 1 { "policy" } else { "policies" }),
+    ];
+    let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let known = if is_new { "" } else { " (already in the store)" };
+    warnln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });
+    print_problems(&name.to_string(), &reading.problems, reading.more_problems);
+    if !reading.skipped.is_empty() {
+        let kinds = reading.skipped.iter().map(|(kind, count)| format!("{count} {kind}"));
+        warnln!("{name}: not used: {}", printable(&kinds.collect::<Vec<_>>().join(", ")));
+    }
+}
