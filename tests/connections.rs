@@ -132,9 +132,15 @@ fn a_scan_by_acknowledgments_is_a_scan() {
         let target = format!("10.0.1.{host}:80");
         [traffic("10.0.0.1:54321", &target, 9_000, 5_000, 0), disowned(&target, "10.0.0.1:54321", 5_000)]
     });
-    let rows: Vec<String> =
-        (1..=20).map(|host| format!("10.0.0.1 > 10.0.1.{host}:80/TCP refused port 1 marks scan")).collect();
-    expect(&[Frames::ethernet(packets)], &rows);
+    let lone =
+        |client: &str, host: u8| traffic(&format!("{client}:54321"), &format!("10.0.1.{host}:80"), 9_000, 5_000, 0);
+    // some drop it; who sent another such segment is no scanner, nor who sent it at another time
+    let dropped = [lone("10.0.0.1", 21), lone("10.0.0.2", 21), lone("10.0.0.1", 22).at(900.0)];
+    let row = |client: &str, host: u8, told: &str| format!("{client} > 10.0.1.{host}:80/TCP {told}");
+    let mut rows: Vec<String> = (1..=20).map(|host| row("10.0.0.1", host, "refused port 1 marks scan")).collect();
+    rows.push(row("10.0.0.1", 21, "oneway port 1 marks scan"));
+    rows.extend([row("10.0.0.2", 21, "oneway port 1"), row("10.0.0.1", 22, "oneway port 1")]);
+    expect(&[Frames::ethernet(packets.chain(dropped))], &rows);
 }
 
 #[test]

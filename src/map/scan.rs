@@ -27,7 +27,8 @@ const MIN_FAILED_TARGETS: usize = 8;
 /// Attempts of one sweep follow each other within this time, in seconds.
 const SWEEP_GAP_S: f64 = 10.0;
 
-/// Datagrams that nobody answers are a log or a metric where as many came, and else an attempt that failed.
+/// Datagrams that nobody answers are a log or a metric where as many came, and else an attempt that failed; segments without
+/// data are of a stream.
 const MIN_SUSTAINED_PACKETS: u64 = 3;
 
 /// A first contact, or another connection of a source.
@@ -35,7 +36,22 @@ struct Attempt<'c> {
     /// Its place among all connections.
     n: usize,
     connection: &'c Connection,
-    is_failed: bool,
+    fate: Fate,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Met,
+    Failed,
+    /// Nothing tells: it speaks neither for nor against its source.
+    Untold,
+}
+
+impl Attempt<'_> {
+    fn is_failed(&self) -> bool {
+        self.fate == Fate::Failed
+    }
 }
 
 /// The connections, by their index, that are part of a sweep.
@@ -44,10 +60,13 @@ pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
     let mut by_source: BTreeMap<IpAddr, Vec<Attempt>> = BTreeMap::new();
     for (n, connection) in connections.iter().enumerate() {
         let is_attempt = connection.direction == Direction::Handshake && connection.protocol == Protocol::TCP;
-        let is_failed = is_failed(connection, &strays);
-        if is_attempt || is_failed {
-            by_source.entry(connection.client.0).or_default().push(Attempt { n, connection, is_failed });
-        }
+        let fate = match () {
+            () if is_failed(connection, &strays) => Fate::Failed,
+            () if is_attempt => Fate::Met,
+            () if is_lone(connection) => Fate::Untold,
+            () => continue,
+        };
+        by_source.entry(connection.client.0).or_default().push(Attempt { n, connection, fate });
     }
     let mut scans = BTreeSet::new();
     for attempts in by_source.values_mut() {
@@ -86,19 +105,29 @@ fn is_failed(connection: &Connection, strays: &HashSet<(IpAddr, End)>) -> bool {
     }
 }
 
+/// Whether a client sent something past an opening that carried nothing, and was not heard of again: it may be part of a sweep
+/// of those that a firewall dropped, or of an idle connection of which one side was seen.
+fn is_lone(connection: &Connection) -> bool {
+    let has = |flag| connection.trace.flags.has(flag);
+    let is_empty = has(Flags::FROM_SRC) && !has(Flags::PAYLOAD) && !connection.trace.lump.is_record();
+    // who acknowledges more receives something
+    let is_little = connection.from_client.most_packets() < MIN_SUSTAINED_PACKETS;
+    connection.protocol == Protocol::TCP && connection.outcome() == Outcome::Oneway && is_empty && is_little
+}
+
 /// Walks the source's first contacts until their likelihood ratio convicts it.
 fn is_scanner(attempts: &[Attempt<'_>]) -> bool {
-    if attempts.iter().filter(|attempt| attempt.is_failed).count() < MIN_FAILED_TARGETS {
+    if attempts.iter().filter(|attempt| attempt.is_failed()).count() < MIN_FAILED_TARGETS {
         return false;
     }
     let verdict = ((1.0 - MISS) / FALSE_ALARM).ln();
     let (mut contacted, mut failed): (HashSet<End>, usize) = (HashSet::default(), 0);
     let mut likelihood = 0.0f64;
-    for attempt in attempts {
+    for attempt in attempts.iter().filter(|attempt| attempt.fate != Fate::Untold) {
         if !contacted.insert(attempt.connection.server) {
             continue;
         }
-        likelihood += if attempt.is_failed {
+        likelihood += if attempt.is_failed() {
             failed += 1;
             ((1.0 - SUCCESS_OF_SCANNER) / (1.0 - SUCCESS_OF_BENIGN)).ln()
         } else {
@@ -116,7 +145,7 @@ fn is_scanner(attempts: &[Attempt<'_>]) -> bool {
 /// The connections of a scanner that belong to its sweeps.
 fn sweeps(attempts: &[Attempt<'_>]) -> Vec<usize> {
     let began = |attempt: &Attempt| attempt.connection.span.first;
-    let failures: Vec<Timestamp> = attempts.iter().filter(|attempt| attempt.is_failed).map(began).collect();
+    let failures: Vec<Timestamp> = attempts.iter().filter(|attempt| attempt.is_failed()).map(began).collect();
     let is_near = |time: Timestamp| {
         let next = failures.partition_point(|failure| *failure < time);
         let before = next.checked_sub(1).and_then(|n| failures.get(n));
@@ -126,13 +155,13 @@ fn sweeps(attempts: &[Attempt<'_>]) -> Vec<usize> {
     };
     let met_elsewhere: HashSet<End> = attempts
         .iter()
-        .filter(|attempt| !attempt.is_failed && !is_near(began(attempt)))
+        .filter(|attempt| !attempt.is_failed() && !is_near(began(attempt)))
         .map(|attempt| attempt.connection.server)
         .collect();
     let is_part = |attempt: &&Attempt| {
-        let Attempt { connection, is_failed, .. } = attempt;
+        let connection = attempt.connection;
         let is_empty = !connection.trace.flags.has(Flags::PAYLOAD);
-        *is_failed || is_near(began(attempt)) && (is_empty || !met_elsewhere.contains(&connection.server))
+        attempt.is_failed() || is_near(began(attempt)) && (is_empty || !met_elsewhere.contains(&connection.server))
     };
     attempts.iter().filter(is_part).map(|attempt| attempt.n).collect()
 }
