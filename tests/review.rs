@@ -281,3 +281,12 @@ fn what_a_flow_log_did_not_count_is_not_told_as_none() {
     let page = review.get(&link).body;
     assert!(page.contains("not counted") && !page.contains("<dd>0</dd>"), "{page}");
 }
+
+#[test]
+fn a_window_that_ends_before_it_begins_is_an_error() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.run(&["flows", "--since", "1h", "--until", "2h"]).is_an_error(&["--until", "is before --since"]);
+    let review = Review::start(&flowmap, &[]);
+    let page = review.get("/?asked=yes&ns=production&since=1h&until=2h");
+    assert!(page.status == 400 && page.body.contains("before it begins"), "{}: {}", page.status, page.body);
+}

@@ -187,9 +187,9 @@ fn wide(dependencies: &[Dependency], has_sites: bool) -> Table {
             dependency.outcome.as_str().into(),
             dependency.direction.as_str().into(),
             dependency.connections.to_string(),
-            dependency.packets.to_string(),
-            dependency.bytes_to_server.to_string(),
-            dependency.bytes_to_client.to_string(),
+            counted(dependency.packets > 0, dependency.packets),
+            counted(has_bytes(dependency), dependency.bytes_to_server),
+            counted(has_bytes(dependency), dependency.bytes_to_client),
             minute(dependency.span.first),
             minute(dependency.span.last),
             print::joined(&dependency.vlans),
@@ -197,6 +197,15 @@ fn wide(dependencies: &[Dependency], has_sites: bool) -> Table {
         ]);
     }
     table.without_empty_columns()
+}
+
+/// A count for people; a flow log may tell none.
+fn counted(is_told: bool, count: u64) -> String {
+    if is_told { count.to_string() } else { "-".to_owned() }
+}
+
+fn has_bytes(dependency: &Dependency) -> bool {
+    dependency.bytes_to_server > 0 || dependency.bytes_to_client > 0
 }
 
 /// For machines: everything, always in the same columns.

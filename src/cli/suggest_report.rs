@@ -51,8 +51,8 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
     }
     if recommendation.namespaces.iter().flat_map(|plan| &plan.groups).all(|group| group.is_open) {
         warnln!(
-            "flowmap: nothing is closed. Say at which node a capture was taken with `import --sensor NODE`, or close what \
-             was seen with --isolate-unseen"
+            "flowmap: nothing is closed, for no workload was watched all the time at its own side. Say at which node a capture was \
+             taken with `import --sensor NODE`, capture without gaps, or close what was seen with --isolate-unseen"
         );
     }
     for blocked in &facts.blocked {
@@ -125,9 +125,8 @@ pub(super) fn report(
         print::text(simulate::summary(&facts.replay).as_bytes())?;
         for conflict in &facts.conflicts {
             let verb = if conflict.is_added { "added" } else { "rejected" };
-            print::text(
-                (printable(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what)) + "\n").as_bytes(),
-            )?;
+            let line = printable(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what));
+            print::text(print::wrapped(&line, "").as_bytes())?;
         }
         let review = args.out_dir.join("REVIEW.md");
         let line = format!("read {}, or report.html beside it, before you apply anything\n", review.display());

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{
+    Fault,
     common::{Global, Selection},
     import, inventory,
 };
@@ -23,6 +24,12 @@ pub(super) async fn open_with_links(global: &Global, selection: &Selection) -> a
 }
 
 async fn opened(global: &Global, selection: &Selection, with_links: bool) -> anyhow::Result<World> {
+    if let (Some(since), Some(until)) = (selection.since, selection.until)
+        && until < since
+    {
+        let fault = Fault::new(format!("--until {until}"), format!("is before --since {since}"));
+        return Err(fault.hint("both are times in RFC 3339, or ages: --since 2h --until 1h").into());
+    }
     let is_alone = !selection.from.is_empty();
     let store = if is_alone { Store::in_memory().await? } else { global.store().await? };
     let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);

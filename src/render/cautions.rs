@@ -148,8 +148,11 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
         cautions.add(Level::Stop, "Open by decision", why);
     }
     if !facts.replaced.is_empty() {
-        let why =
-            format!("{}. Policies of the same names take their place: what they allow ends.", few(&facts.replaced));
+        let why = format!(
+            "{}. Policies of the same names take their place: what they allow ends. Of one that was not made with `kubectl apply`, \
+             `kubectl apply` keeps the labels that it selects by: use `kubectl replace`.",
+            few(&facts.replaced)
+        );
         cautions.add(Level::Stop, "Replaced", why);
     }
     let both =

@@ -73,9 +73,16 @@ impl Direction {
     }
 }
 
-/// A time that does not read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NoTime(pub String);
+/// Why a window is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoWindow {
+    /// A time that does not read.
+    #[error("`{0}` is neither a time in RFC 3339 nor an age such as 24h")]
+    Time(String),
+    /// It ends before it begins.
+    #[error("it ends at {until}, before it begins at {since}")]
+    Reversed { since: Timestamp, until: Timestamp },
+}
 
 impl Asking {
     /// What the fields say; what they do not say is as the command line has it, where nothing was asked for yet.
@@ -145,13 +152,18 @@ impl Asking {
     }
 
     /// The window, where both times read.
-    pub fn window(&self, config: &Config) -> Result<Window, NoTime> {
+    pub fn window(&self, config: &Config) -> Result<Window, NoWindow> {
         let now = (config.clock)();
         let time = |text: &str| match text {
             "" => Ok(None),
-            text => Timestamp::parse_or_age(text, now).map(Some).ok_or_else(|| NoTime(text.to_owned())),
+            text => Timestamp::parse_or_age(text, now).map(Some).ok_or_else(|| NoWindow::Time(text.to_owned())),
         };
         let (since, until) = (time(&self.since)?, time(&self.until)?);
+        if let (Some(since), Some(until)) = (since, until)
+            && until < since
+        {
+            return Err(NoWindow::Reversed { since, until });
+        }
         Ok(Window { site: None, since, until, exclude: config.exclude.clone() })
     }
 }

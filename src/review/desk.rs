@@ -11,7 +11,7 @@ use tokio::{runtime::Handle, sync::watch, task::spawn_blocking, time::timeout};
 
 use super::{
     Config,
-    asking::{Asking, NoTime, Typed},
+    asking::{Asking, NoWindow, Typed},
     guard::Guard,
     view::{Loaded, View},
 };
@@ -44,9 +44,9 @@ pub(super) enum DeskError {
     /// The store is being read.
     #[error("the store is being read")]
     Reading,
-    /// A time does not read.
-    #[error("`{0}` is neither a time in RFC 3339 nor an age such as 24h")]
-    Time(String),
+    /// The window is none.
+    #[error(transparent)]
+    Window(#[from] NoWindow),
     /// There is no proposal.
     #[error(transparent)]
     Proposal(#[from] ProposalError),
@@ -59,12 +59,6 @@ pub(super) enum DeskError {
     /// A thread ended before its work.
     #[error("the work on this page ended early")]
     Lost,
-}
-
-impl From<NoTime> for DeskError {
-    fn from(NoTime(text): NoTime) -> Self {
-        Self::Time(text)
-    }
 }
 
 /// Shared by all requests.

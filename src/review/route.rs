@@ -155,7 +155,9 @@ fn no_view(error: &DeskError, here: &str) -> Response {
     match error {
         DeskError::Shared(error) => no_view(error, here),
         DeskError::Reading | DeskError::Busy => waiting(here),
-        DeskError::Time(_) => message(StatusCode::BAD_REQUEST, "Not a time", &error.to_string(), "", "/?asked=yes"),
+        DeskError::Window(_) => {
+            message(StatusCode::BAD_REQUEST, "No such window", &error.to_string(), "", "/?asked=yes")
+        }
         DeskError::Proposal(error) => no_proposal(error, "/?asked=yes"),
         DeskError::Lost => {
             message(StatusCode::INTERNAL_SERVER_ERROR, "Something broke", &error.to_string(), "", "/?asked=yes")

@@ -236,16 +236,17 @@ fn card(it: &Dependency, seen_in: &BTreeSet<&str>, runs: &[Run]) -> Card {
         format!("{}, {}", it.outcome.as_str(), marks.join(", "))
     };
     // a flow log may tell none
-    let counted = |count: u64| if it.packets == 0 { "not counted".to_owned() } else { grouped(count) };
+    let counted = |is_told: bool, count: u64| if is_told { grouped(count) } else { "not counted".to_owned() };
+    let has_bytes = it.bytes_to_server > 0 || it.bytes_to_client > 0;
     let mut pairs = vec![
         ("connections", grouped(it.connections)),
         ("first seen", it.span.first.to_string()),
         ("last seen", it.span.last.to_string()),
         ("in hours", it.history.len().to_string()),
         ("who is the client was told by", it.direction.as_str().to_owned()),
-        ("packets", counted(it.packets)),
-        ("bytes to the server", counted(it.bytes_to_server)),
-        ("bytes to the client", counted(it.bytes_to_client)),
+        ("packets", counted(it.packets > 0, it.packets)),
+        ("bytes to the server", counted(has_bytes, it.bytes_to_server)),
+        ("bytes to the client", counted(has_bytes, it.bytes_to_client)),
         ("client", party(&it.client)),
         ("server", party(&it.server)),
     ];
