@@ -245,21 +245,13 @@ fn a_store_that_is_moved_away_or_replaced_is_noticed_and_what_follows_is_written
     let flowmap = Flowmap::new();
     let (store, moved) = (flowmap.path("store.db"), flowmap.path("moved.db"));
     let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
-    let flushed = |count: u64| {
-        until("a flush", || {
-            let figures = lab.figures("/metrics");
-            let line = figures.lines().find(|line| line.starts_with("flowmap_flush_seconds_count ")).unwrap();
-            line.rsplit(' ').next().unwrap().parse::<u64>().unwrap() >= count
-        });
-    };
+    let is_written = || store.exists() && rows(&flowmap, &store) == expected();
     lab.talk();
-    thread::sleep(Duration::from_secs(1));
-    flushed(2);
+    until("it is written", is_written);
     fs::rename(&store, &moved).unwrap();
     daemon.hear("another file is there than before, or none; it is opened again");
     lab.talk();
-    until("the new one is there", || store.exists());
-    flushed(4);
+    until("it is written to the new one", is_written);
     assert_eq!(rows(&flowmap, &moved), expected());
     fs::write(flowmap.path("noise"), vec![0xee; 20_000]).unwrap();
     fs::rename(flowmap.path("noise"), &store).unwrap();
@@ -270,6 +262,39 @@ fn a_store_that_is_moved_away_or_replaced_is_noticed_and_what_follows_is_written
     daemon.hear("the store is written again");
     daemon.stop();
     assert_eq!(rows(&flowmap, &store), expected(), "what was seen after it was replaced");
+}
+
+/// Nothing passes the filter, whatever hosts say of themselves.
+#[test]
+fn without_traffic_it_hardly_wakes_and_writes_nothing_and_yet_notices_that_its_store_is_gone() {
+    let Some(lab) = Lab::new("i") else { return };
+    let flowmap = Flowmap::new();
+    let (store, moved) = (flowmap.path("store.db"), flowmap.path("moved.db"));
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--filter", "udp port 4711", "--metrics", "127.0.0.1:9464"]);
+    let flushes = || -> u64 {
+        let figures = lab.figures("/metrics");
+        let line = figures.lines().find_map(|line| line.strip_prefix("flowmap_flush_seconds_count "));
+        line.unwrap().parse().unwrap()
+    };
+    until("its run is written", || flushes() == 1);
+    let wakes = || -> u64 {
+        let lines = status_of_threads(daemon.pid(), "voluntary_ctxt_switches");
+        lines.iter().map(|line| line.rsplit('\t').next().unwrap().parse::<u64>().unwrap()).sum()
+    };
+    // the question itself wakes it
+    thread::sleep(Duration::from_secs(2));
+    let before = wakes();
+    thread::sleep(Duration::from_secs(15));
+    let woken = wakes() - before;
+    assert!(woken <= 20, "{woken} times in 15 s");
+    assert_eq!(flushes(), 1);
+    assert_eq!(lab.figures("/healthz"), "ok\n");
+    fs::rename(&store, &moved).unwrap();
+    daemon.hear("another file is there than before, or none; it is opened again");
+    until("its run is in the new one", || {
+        store.exists() && flowmap.json(&["--db", &common::text(&store), "runs"]).as_array().unwrap().len() == 1
+    });
+    daemon.stop();
 }
 
 /// What the log of a moved store holds is taken into it, also where somebody reads there: until that ends it stays open.

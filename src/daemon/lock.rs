@@ -21,6 +21,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    /// The figures that were left last.
+    told: Option<Figures>,
 }
 
 /// Another daemon writes to the store.
@@ -57,7 +59,7 @@ impl Lock {
         let file = options.open(&path).map_err(fail)?;
         for _ in 0..LOOKS {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { file }),
+                Ok(()) => return Ok(Self { file, told: None }),
                 Err(TryLockError::Error(error)) => return Err(fail(error)),
                 Err(TryLockError::WouldBlock) => sleep(BETWEEN_LOOKS),
             }
@@ -66,9 +68,19 @@ impl Lock {
     }
 
     /// Leaves the figures for others to read, with a number by which they tell that they read all of them: the file cannot be
-    /// replaced, for the lock is on it.
-    pub fn write(&mut self, figures: &Figures) -> io::Result<()> {
-        let text = serde_json::to_string(figures)?;
+    /// replaced, for the lock is on it. Where they are as they were, nothing is written.
+    pub fn write(&mut self, figures: Figures) -> io::Result<()> {
+        if self.told.as_ref() == Some(&figures) {
+            return Ok(());
+        }
+        // what is there now may be half of it
+        self.told = None;
+        self.write_text(&serde_json::to_string(&figures)?)?;
+        self.told = Some(figures);
+        Ok(())
+    }
+
+    fn write_text(&self, text: &str) -> io::Result<()> {
         let text = format!("{text}\n{:016x}\n", content_id(&[text.as_bytes()]));
         self.file.write_all_at(text.as_bytes(), 0)?;
         // what was longer before
@@ -164,7 +176,7 @@ mod tests {
         let interfaces =
             ["eth0", "eth1"].map(|it| super::super::InterfaceFigures { interface: it.into(), ..Default::default() });
         let figures = Figures { pid: 4711, interfaces: interfaces.into(), ..Figures::default() };
-        lock.write(&figures).unwrap();
+        lock.write(figures.clone()).unwrap();
         assert_eq!(running(&store), Some(figures));
         let refused = Lock::take(&store).unwrap_err().to_string();
         assert_eq!(refused, "already running: process 4711 watches eth0, eth1 for this store");
@@ -202,7 +214,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("flowmap.db");
         let mut lock = Lock::take(&store).unwrap();
-        lock.write(&Figures { pid: 4711, started: 1_234, ..Figures::default() }).unwrap();
+        lock.write(Figures { pid: 4711, started: 1_234, ..Figures::default() }).unwrap();
         // half of what is told next
         lock.file.write_all_at(br#"{"pid":4712"#, 0).unwrap();
         assert_eq!(running(&store), None);

@@ -3,16 +3,21 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 use sd_notify::NotifyState;
 use tokio::{
+    io::unix::AsyncFd,
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
     task::{JoinHandle, spawn_blocking},
-    time::{MissedTickBehavior, interval, sleep},
+    time::sleep,
 };
 use tracing::{info, warn};
 
@@ -28,8 +33,8 @@ use crate::{
     store::{Run, StoreError},
 };
 
-/// How often the figures are left beside the store.
-const TELL_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the figures are left beside the store, and the service manager is told that all is well.
+const TELL_INTERVAL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// Watches until it is told to stop, or for as long as the options say.
 pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
@@ -42,6 +47,7 @@ pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
     let shared = Arc::new(Shared::new(first_figures(options, listener.as_ref()), live)?);
     // before the first thread, which could not be confined from here
     let lacking = rights::confine(options.folder(), options.config.as_deref());
+    let mut ticks = Ticks::new()?;
     let mut daemon = Daemon::start(options, captures, lock, shared).await?;
     if let Some(listener) = listener {
         tokio::spawn(http::serve(listener, daemon.shared.clone()));
@@ -51,7 +57,7 @@ pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
         warn!("not confined by {lack}");
     }
     notify(&[NotifyState::Ready]);
-    daemon.wait(options, &mut signals).await;
+    daemon.wait(options, &mut signals, &mut ticks).await;
     notify(&[NotifyState::Stopping]);
     daemon.shared.stop();
     tokio::select! {
@@ -112,7 +118,7 @@ impl Daemon {
         shared: Arc<Shared>,
     ) -> Result<Self, DaemonError> {
         // the store may tell better why nothing can be written there
-        let _ = lock.write(&shared.figures());
+        let _ = lock.write(shared.figures());
         let (outbox, inbox) = mpsc::unbounded_channel::<Message>();
         let (opened, is_opened) = oneshot::channel();
         let writer = Writer::new(options, shared.clone());
@@ -121,13 +127,13 @@ impl Daemon {
         let worker = |(n, capture)| Worker::new(n, capture, options, outbox.clone(), shared.clone());
         let workers: Vec<Worker> = captures.into_iter().enumerate().map(worker).collect();
         // who takes a run back must know before it is in the store that it goes on
-        let _ = lock.write(&shared.figures());
+        let _ = lock.write(shared.figures());
         let workers = workers.into_iter().map(|worker| spawn_blocking(move || worker.watch())).collect();
         Ok(Self { lock, shared, workers, writer })
     }
 
     /// Until there is a reason to stop.
-    async fn wait(&mut self, options: &Options, signals: &mut Signals) {
+    async fn wait(&mut self, options: &Options, signals: &mut Signals, ticks: &mut Ticks) {
         let period = async {
             match options.period {
                 Some(period) => sleep(period).await,
@@ -135,8 +141,6 @@ impl Daemon {
             }
         };
         tokio::pin!(period);
-        let mut ticks = interval(TELL_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = &mut period => return,
@@ -144,7 +148,7 @@ impl Daemon {
                     Told::Stop => return,
                     Told::Reload => self.reload(options),
                 },
-                _ = ticks.tick() => self.look_around(),
+                () = ticks.next() => self.look_around(),
             }
             if self.workers.iter().all(JoinHandle::is_finished) || self.writer.is_finished() {
                 return;
@@ -166,7 +170,7 @@ impl Daemon {
             notify(&[NotifyState::Watchdog]);
         }
         // a full disk: whoever reads it sees older figures
-        let _ = self.lock.write(&self.shared.figures());
+        let _ = self.lock.write(self.shared.figures());
     }
 
     /// Waits for all threads; they were told.
@@ -177,6 +181,34 @@ impl Daemon {
         }
         let unwritten = self.writer.await.map_err(io::Error::other)??;
         Ok(Ended { runs, unwritten })
+    }
+}
+
+/// A timer of the kernel's, at once and then every few seconds: tokio's own would wake the thread three times for each.
+struct Ticks(AsyncFd<OwnedFd>);
+
+impl Ticks {
+    #[expect(
+        deprecated,
+        reason = "it cannot know that this descriptor stays open; what takes its place is unsafe to call"
+    )]
+    fn new() -> io::Result<Self> {
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 1 };
+        let every = Itimerspec { it_interval: TELL_INTERVAL, it_value: at_once };
+        timerfd_settime(&timer, TimerfdTimerFlags::empty(), &every)?;
+        Ok(Self(AsyncFd::new(timer)?))
+    }
+
+    async fn next(&mut self) {
+        loop {
+            // without a runtime nobody waits
+            let Ok(mut ready) = self.0.readable().await else { return std::future::pending().await };
+            let read = ready.try_io(|timer| Ok(rustix::io::read(timer.get_ref(), &mut [0; 8])?));
+            if read.is_ok() {
+                return;
+            }
+        }
     }
 }
 

@@ -94,6 +94,8 @@ pub(super) struct Flush {
     pub n: usize,
     pub run: Run,
     pub learnt: Learnt,
+    /// Whether the run has changed since the last one.
+    pub has_news: bool,
     /// Cleared when it is done with: until then its sender hands over nothing more.
     pub pending: Arc<AtomicBool>,
 }
@@ -112,6 +114,8 @@ pub(super) struct Worker {
     source: Source,
     intake: Intake,
     run: Run,
+    /// Packets and loss of the run as it was handed over last: nothing else of it changes without packets.
+    handed_over: Option<(u64, Loss)>,
     figures: InterfaceFigures,
     /// Whether some of it was captured in light mode.
     was_light: bool,
@@ -169,6 +173,7 @@ impl Worker {
             source: Source::Open(Box::new(capture)),
             intake: Intake::new(Limits::default()).with_options(options.decode.clone()),
             run,
+            handed_over: None,
             figures,
             interface,
             was_light: false,
@@ -238,9 +243,8 @@ impl Worker {
             return;
         }
         let now = Instant::now();
-        let has_news = self.intake.packets() != self.figures.packets;
         let flush = self.times.flushed + self.flush_interval;
-        let due = if has_news { flush.min(self.times.told + TELL_INTERVAL) } else { flush };
+        let due = if self.has_untold() { flush.min(self.times.told + TELL_INTERVAL) } else { flush };
         let longest = if self.intake.is_flushing() {
             BETWEEN_PIECES
         } else if due <= now {
@@ -254,6 +258,11 @@ impl Worker {
             capture.wait_with(waker.as_fd(), longest);
             waker.look();
         }
+    }
+
+    /// Whether packets came since the figures were told last.
+    fn has_untold(&self) -> bool {
+        self.intake.packets() != self.figures.packets
     }
 
     /// The interface went away. What the kernel holds of it is taken in; where that does not tell all, it is said.
@@ -408,12 +417,18 @@ impl Worker {
 
     /// Ends a flush.
     fn hand_over(&mut self) {
-        self.tell();
+        // without packets the figures were told a moment ago
+        if self.has_untold() || self.shared.is_stopping() {
+            self.tell();
+        }
+        let state = Some((self.run.packets, self.run.loss.clone()));
+        let has_news = self.handed_over != state;
+        self.handed_over = state;
         let links = self.intake.links();
         self.run.sweeps = self.intake.sweeps();
         let learnt = Learnt { names: self.intake.names(), links };
         self.pending.store(true, Ordering::Release);
-        let flush = Flush { n: self.n, run: self.run.clone(), learnt, pending: self.pending.clone() };
+        let flush = Flush { n: self.n, run: self.run.clone(), learnt, has_news, pending: self.pending.clone() };
         self.send(Message::Flush(Box::new(flush)));
     }
 

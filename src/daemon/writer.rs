@@ -44,6 +44,8 @@ const MAX_KNOWN: usize = 262_144;
 
 /// History is kept by the hour: it is looked at more often than that.
 const BETWEEN_CLEANINGS: Duration = Duration::from_mins(5);
+/// A run in which nothing is new is written this often, which tells whether the store can be written.
+const LONGEST_REST: Duration = Duration::from_mins(1);
 /// How often the store is told how late it is.
 const BETWEEN_TIMES: Duration = Duration::from_mins(10);
 
@@ -75,6 +77,8 @@ pub(super) struct Writer {
     thinning: Thinning,
     /// Runs that are written now.
     runs: BTreeSet<RunId>,
+    /// When each of them was written last to the store that is open.
+    written: BTreeMap<RunId, Instant>,
     /// Hours that cannot be read, which were said.
     damaged: BTreeSet<(RunId, Hour)>,
     /// Whether it was said that history cannot be looked after.
@@ -95,6 +99,7 @@ impl Writer {
             thin_after: options.thin_after,
             thinning: Thinning::default(),
             runs: BTreeSet::new(),
+            written: BTreeMap::new(),
             damaged: BTreeSet::new(),
             is_neglect_said: false,
             next_cleaning,
@@ -171,6 +176,9 @@ impl Writer {
         let mut wait = FIRST_WAIT;
         loop {
             self.shared.writer_works();
+            if self.may_rest(flush, batch) {
+                return;
+            }
             let begun = Instant::now();
             let Err(error) = self.try_to_write(flush, batch).await else { return self.note_success(begun.elapsed()) };
             self.note_failure(&error);
@@ -185,6 +193,13 @@ impl Writer {
                 self.close().await;
             }
         }
+    }
+
+    /// Whether nothing is new, and the store is where it was.
+    fn may_rest(&self, flush: &Flush, batch: &Batch) -> bool {
+        let is_idle = !flush.has_news && batch.is_empty() && flush.learnt.is_empty();
+        let is_fresh = self.written.get(&flush.run.id).is_some_and(|written| written.elapsed() < LONGEST_REST);
+        is_idle && is_fresh && self.is_there()
     }
 
     async fn try_to_write(&mut self, flush: &Flush, batch: &Batch) -> Result<(), StoreError> {
@@ -207,6 +222,7 @@ impl Writer {
         let Some(store) = &self.store else { return Ok(()) };
         let damage = store.extend_run_by(&flush.run, batch, &flush.learnt, &self.damaged).await?;
         self.runs.insert(flush.run.id);
+        self.written.insert(flush.run.id, Instant::now());
         if let Some(damage) = damage {
             self.note_damage(&damage);
         }
@@ -233,6 +249,7 @@ impl Writer {
         self.damaged.clear();
         self.shared.of_store(|store| store.damaged = 0);
         self.time_kept = None;
+        self.written.clear();
         if let Some(store) = self.store.take() {
             store.close().await;
         }

@@ -27,6 +27,12 @@ impl Batch {
         }
     }
 
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     /// Brings what was added together, each key once.
     pub fn settle(&mut self) {
         if self.pieces.len() > 1 {

@@ -108,6 +108,12 @@ pub struct Learnt {
 }
 
 impl Learnt {
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.links.is_empty()
+    }
+
     async fn write(&self, transaction: &mut Transaction<'static, Sqlite>, run: RunId) -> Result<(), StoreError> {
         super::names::write(transaction, run, &self.names).await?;
         super::links::write(transaction, run, &self.links).await
