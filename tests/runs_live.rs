@@ -48,6 +48,75 @@ fn a_store_by_another_name_is_written_and_locked_as_itself() {
     assert_eq!(rows(&flowmap, &store), expected());
 }
 
+/// By another name SQLite would keep another log beside the file, and both daemons would write over each other.
+#[test]
+fn a_store_by_two_hard_links_has_one_daemon() {
+    let Some(lab) = Lab::new("h") else { return };
+    let flowmap = Flowmap::new();
+    let (store, link) = (flowmap.path("store.db"), flowmap.path("link.db"));
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    std::fs::hard_link(&store, &link).unwrap();
+    let second = flowmap.run(&["--db", &common::text(&link), "capture", "lo", "--for", "1s"]);
+    second.is_an_error(&[
+        "already running: another daemon writes to",
+        "link.db, by another name of this file",
+        "hint: ",
+    ]);
+    daemon.stop();
+    let mut daemon = lab.watch_store(&link, &["fm0"]);
+    let second = flowmap.run(&["--db", &common::text(&store), "capture", "lo", "--for", "1s"]);
+    second.is_an_error(&["already running: another daemon writes to", "store.db, by another name of this file"]);
+    daemon.stop();
+}
+
+/// What SQLite says of a store.
+fn sql(lab: &Lab, store: &std::path::Path, sql: &str) -> String {
+    let script = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])";
+    let output =
+        lab.command(0, "python3").args(["-c", script, &common::text(store), sql]).output().expect("Python runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// The file stays the same, and its log still holds what was written before: nothing of that may come into the other store.
+#[test]
+fn a_store_that_another_one_is_copied_over_is_noticed_and_neither_is_mixed_into_the_other() {
+    let Some(lab) = Lab::new("k") else { return };
+    for is_its_own in [false, true] {
+        let flowmap = Flowmap::new();
+        let (store, copy) = (flowmap.path("store.db"), flowmap.path("copy.db"));
+        let is_there = |times: u64| {
+            let talked: Vec<_> =
+                rows(&flowmap, &store).into_iter().filter(|row| row.0.starts_with("10.9.0.")).collect();
+            let wanted: Vec<_> =
+                expected().into_iter().map(|row| (row.0, row.1, row.2, row.3, row.4 * times)).collect();
+            talked == wanted
+        };
+        let mut daemon = lab.watch(&flowmap, &["fm0"]);
+        lab.talk();
+        until("it is written", || is_there(1));
+        if is_its_own {
+            sql(&lab, &store, &format!("VACUUM INTO '{}'", common::text(&copy)));
+        } else {
+            flowmap.ok(&["--db", &common::text(&copy), "import", &common::sample("node-1.pcap")]);
+        }
+        let runs = sql(&lab, &copy, "SELECT count(*) FROM run");
+        let rows_before = if is_its_own { Vec::new() } else { rows(&flowmap, &copy) };
+        lab.talk();
+        until("more is written", || is_there(2));
+        std::fs::copy(&copy, &store).unwrap();
+        daemon.hear("another file was written over it while it was open");
+        daemon.hear("the store is written again");
+        lab.talk();
+        daemon.stop();
+        assert_eq!(sql(&lab, &store, "PRAGMA integrity_check"), "ok");
+        assert!(is_there(if is_its_own { 2 } else { 1 }), "{:?}", rows(&flowmap, &store));
+        let wanted = runs.parse::<u64>().unwrap() + u64::from(!is_its_own);
+        assert_eq!(sql(&lab, &store, "SELECT count(*) FROM run"), wanted.to_string());
+        let after = rows(&flowmap, &store);
+        assert!(rows_before.iter().all(|row| after.contains(row)));
+    }
+}
+
 /// How often the daemon with its figures at their usual place has written.
 fn flushes(lab: &Lab) -> u64 {
     let figures = lab.figures("/metrics");

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     capture::live::{BUFFER_MIB, LiveError, LiveOptions, SNAPLEN},
-    daemon::{self, DaemonError, LockError, Options},
+    daemon::{self, DaemonError, FileError, LockError, Options},
     store::{Run, StoreError},
 };
 
@@ -148,7 +148,12 @@ fn fault(error: DaemonError) -> anyhow::Error {
         DaemonError::Lock(LockError::Taken(error)) => {
             Fault::new("capture", error).hint("stop that one first, or name another store with --db").into()
         }
-        DaemonError::Lock(LockError::File(path, error)) => StoreError::Open(path, error.to_string()).into(),
+        DaemonError::File(error @ FileError::Taken(_)) => {
+            Fault::new("capture", error).hint("stop that one first, or name another store with --db").into()
+        }
+        DaemonError::Lock(LockError::File(path, error)) | DaemonError::File(FileError::File(path, error)) => {
+            StoreError::Open(path, error.to_string()).into()
+        }
         other => Fault::new("capture", other).into(),
     }
 }

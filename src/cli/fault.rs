@@ -82,6 +82,7 @@ pub(super) fn store_hint(error: &StoreError) -> Option<&'static str> {
         StoreError::Newer(_) => Some("use the version of flowmap that made it, or a newer one"),
         StoreError::Open(..) | StoreError::ReadOnly => Some("name a file you may write with --db or FLOWMAP_DB"),
         StoreError::Locked => Some("another flowmap is writing; try again when it is done"),
+        StoreError::Overwritten => Some("replace a store by moving the other into its place, not by copying over it"),
         StoreError::Full => Some("make room, then run the command again"),
         StoreError::Damaged(_) => Some("restore the store from a copy, or import its captures into a new one"),
         StoreError::Sql(_) => None,

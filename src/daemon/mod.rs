@@ -7,6 +7,7 @@ mod clock;
 mod config;
 mod examine;
 mod figures;
+mod file;
 mod http;
 mod lock;
 mod metrics;
@@ -19,6 +20,7 @@ mod writer;
 pub use config::{ConfigError, Mode, commented as commented_config};
 pub use examine::{Finding, State, examine};
 pub use figures::{Figures, InterfaceFigures, StoreFigures};
+pub use file::FileError;
 pub use lock::{AlreadyRunning, Lock, LockError, is_running, running, store_file};
 pub use supervise::run;
 
@@ -91,6 +93,9 @@ pub enum DaemonError {
     /// Another one watches, or it cannot be told.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The store's file cannot be had.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file of what may change cannot be used.
     #[error("{0}: {1}")]
     Config(PathBuf, ConfigError),

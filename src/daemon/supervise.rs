@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use super::{
     DaemonError, Ended, Figures, InterfaceFigures, Lock, Options, config,
     figures::Shared,
+    file::StoreFile,
     http, rights,
     worker::{Message, Worker},
     writer::Writer,
@@ -43,12 +44,13 @@ pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
     let live = live_options(options)?;
     let captures = open_all(options, &live)?;
     let lock = Lock::take(&options.store)?;
+    let file = StoreFile::take(&options.store)?;
     let listener = options.metrics.map(listen).transpose()?;
     let shared = Arc::new(Shared::new(first_figures(options, listener.as_ref()), live)?);
     // before the first thread, which could not be confined from here
     let lacking = rights::confine(options.folder(), options.config.as_deref());
     let mut ticks = Ticks::new()?;
-    let mut daemon = Daemon::start(options, captures, lock, shared).await?;
+    let mut daemon = Daemon::start(options, captures, (lock, file), shared).await?;
     if let Some(listener) = listener {
         tokio::spawn(http::serve(listener, daemon.shared.clone()));
     }
@@ -114,14 +116,14 @@ impl Daemon {
     async fn start(
         options: &Options,
         captures: Vec<LiveCapture>,
-        mut lock: Lock,
+        (mut lock, file): (Lock, StoreFile),
         shared: Arc<Shared>,
     ) -> Result<Self, DaemonError> {
         // the store may tell better why nothing can be written there
         let _ = lock.write(shared.figures());
         let (outbox, inbox) = mpsc::unbounded_channel::<Message>();
         let (opened, is_opened) = oneshot::channel();
-        let writer = Writer::new(options, shared.clone());
+        let writer = Writer::new(options, shared.clone(), file);
         let writer = spawn_blocking(move || writer.run(inbox, opened));
         is_opened.await.unwrap_or_else(|_| Err(StoreError::Damaged("the writer ended".into())))?;
         let worker = |(n, capture)| Worker::new(n, capture, options, outbox.clone(), shared.clone());

@@ -2,10 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fs::File,
     hash::BuildHasher,
     io,
-    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
@@ -19,6 +17,7 @@ use super::{
     Options,
     clock::Clock,
     figures::Shared,
+    file::{FileError, StoreFile, is_settled},
     worker::{Flush, Message},
 };
 use crate::{
@@ -54,19 +53,18 @@ pub(super) struct Writer {
     path: PathBuf,
     /// Open, unless it could not be opened again.
     store: Option<Store>,
-    /// The file as it was when it was opened.
-    opened: Option<Opened>,
+    /// Its file, held as long as it is open.
+    file: Option<StoreFile>,
+    /// Whether the file was written over, and is to be whole before it is opened.
+    is_unsettled: bool,
     shared: Arc<Shared>,
-    /// Whether it was said that the store cannot be written.
-    is_said: bool,
+    said: Said,
     /// When it was first seen that it is to stop.
     stopped: Option<Instant>,
     unwritten: Option<StoreError>,
     /// Hashes of client, server and port.
     known: HashSet<u64>,
     clock: Clock,
-    /// Whether it was said that the clock is not believed.
-    is_doubt_said: bool,
     /// When the store was told last how late it is, and whether the clock was doubted then.
     time_kept: Option<(Instant, bool)>,
     /// Before this all was forgotten.
@@ -81,18 +79,26 @@ pub(super) struct Writer {
     written: BTreeMap<RunId, Instant>,
     /// Hours that cannot be read, which were said.
     damaged: BTreeSet<(RunId, Hour)>,
-    /// Whether it was said that history cannot be looked after.
-    is_neglect_said: bool,
     /// When to look for what is too old.
     next_cleaning: Instant,
 }
 
+/// What was said, and is not said again while it lasts.
+#[derive(Default)]
+struct Said {
+    /// That the store cannot be written.
+    failure: bool,
+    /// That the clock is not believed.
+    doubt: bool,
+    /// That history cannot be looked after.
+    neglect: bool,
+}
+
 impl Writer {
-    pub fn new(options: &Options, shared: Arc<Shared>) -> Self {
+    pub fn new(options: &Options, shared: Arc<Shared>, file: StoreFile) -> Self {
         let next_cleaning = Instant::now();
         Self {
             clock: Clock::default(),
-            is_doubt_said: false,
             time_kept: None,
             horizon: None,
             keep: options.keep,
@@ -101,13 +107,13 @@ impl Writer {
             runs: BTreeSet::new(),
             written: BTreeMap::new(),
             damaged: BTreeSet::new(),
-            is_neglect_said: false,
             next_cleaning,
             path: options.store.clone(),
             store: None,
-            opened: None,
+            file: Some(file),
+            is_unsettled: false,
             shared,
-            is_said: false,
+            said: Said::default(),
             stopped: None,
             unwritten: None,
             known: HashSet::new(),
@@ -169,6 +175,8 @@ impl Writer {
         flush.pending.store(false, Ordering::Release);
         self.shared.writer_works();
         self.clean().await;
+        // what comes later is told from what was done here
+        self.is_overwritten();
     }
 
     /// Writes it, as often as it takes.
@@ -196,13 +204,17 @@ impl Writer {
     }
 
     /// Whether nothing is new, and the store is where it was.
-    fn may_rest(&self, flush: &Flush, batch: &Batch) -> bool {
+    fn may_rest(&mut self, flush: &Flush, batch: &Batch) -> bool {
         let is_idle = !flush.has_news && batch.is_empty() && flush.learnt.is_empty();
         let is_fresh = self.written.get(&flush.run.id).is_some_and(|written| written.elapsed() < LONGEST_REST);
-        is_idle && is_fresh && self.is_there()
+        is_idle && is_fresh && self.is_there() && !self.is_overwritten()
     }
 
     async fn try_to_write(&mut self, flush: &Flush, batch: &Batch) -> Result<(), StoreError> {
+        if self.is_overwritten() {
+            self.close().await;
+            return Err(StoreError::Overwritten);
+        }
         if self.store.is_some() && !self.is_there() {
             // what its log holds belongs to it, and not to another file of this name: as long as somebody reads there it is kept
             // open; where it is gone nothing can be done
@@ -221,6 +233,10 @@ impl Writer {
         self.keep_time().await?;
         let Some(store) = &self.store else { return Ok(()) };
         let damage = store.extend_run_by(&flush.run, batch, &flush.learnt, &self.damaged).await?;
+        if self.is_overwritten() {
+            // it may be in neither: the next try finds this again
+            return Err(StoreError::Overwritten);
+        }
         self.runs.insert(flush.run.id);
         self.written.insert(flush.run.id, Instant::now());
         if let Some(damage) = damage {
@@ -230,17 +246,45 @@ impl Writer {
     }
 
     async fn open(&mut self) -> Result<(), StoreError> {
+        if self.is_unsettled && !is_settled(&self.path) {
+            return Err(StoreError::Overwritten);
+        }
+        self.is_unsettled = false;
+        // before SQLite touches it
+        let file = match self.file.take().filter(|file| file.is_at(&self.path)) {
+            Some(file) => file,
+            None => StoreFile::take(&self.path).map_err(refused)?,
+        };
         let store = Store::open_for_daemon(&self.path).await?;
+        let learnt = self.learn_time(&store).await;
+        let file = self.file.insert(file);
+        file.watch(&self.path);
+        if file.is_partly_taken_in() {
+            // what a killed one left; a failure is the next flush's to tell
+            let _ = store.take_in_what_is_free().await;
+            file.watch(&self.path);
+        }
+        self.store = Some(store);
+        if learnt.is_err() {
+            self.close().await;
+        }
+        learnt
+    }
+
+    async fn learn_time(&mut self, store: &Store) -> Result<(), StoreError> {
         let (kept, newest) = (store.kept_time().await?, store.newest(now()).await?);
         self.clock.learn(kept, newest, Instant::now());
-        self.store = Some(store);
-        self.opened = Opened::at(&self.path);
         Ok(())
     }
 
     /// Whether the file that is open is the one of this name.
     fn is_there(&self) -> bool {
-        self.opened.as_ref().is_some_and(|opened| opened.is_at(&self.path))
+        self.file.as_ref().is_some_and(|file| file.is_at(&self.path))
+    }
+
+    /// Whether somebody wrote over the file that is open.
+    fn is_overwritten(&mut self) -> bool {
+        self.store.is_some() && self.file.as_mut().is_some_and(StoreFile::is_overwritten)
     }
 
     async fn close(&mut self) {
@@ -250,17 +294,24 @@ impl Writer {
         self.shared.of_store(|store| store.damaged = 0);
         self.time_kept = None;
         self.written.clear();
+        let is_overwritten = self.is_overwritten();
+        self.is_unsettled |= is_overwritten;
         if let Some(store) = self.store.take() {
+            if let Some(file) = self.file.as_ref().filter(|_| is_overwritten) {
+                // where that fails the disk does
+                let _ = store.while_alone(|| file.void_log()).await;
+            }
             store.close().await;
         }
-        self.opened = None;
+        // not before: SQLite's locks would go with it
+        self.file = None;
     }
 
     /// How late it is: what is done to history cannot be undone.
     fn now(&mut self) -> Timestamp {
         let now = self.clock.believed(now(), Instant::now());
-        let was_said = std::mem::replace(&mut self.is_doubt_said, self.clock.is_doubted());
-        if self.is_doubt_said && !was_said {
+        let was_said = std::mem::replace(&mut self.said.doubt, self.clock.is_doubted());
+        if self.said.doubt && !was_said {
             warn!("the clock is more than a day ahead of what the store holds: for a day nothing is forgotten by it");
         }
         now
@@ -303,13 +354,13 @@ impl Writer {
         }
         let is_more_left = match self.clean_some().await {
             Ok(is_more_left) => {
-                self.is_neglect_said = false;
+                self.said.neglect = false;
                 is_more_left
             }
             // told by the next flush; what was begun of a day is begun again then
             Err(StoreError::Locked | StoreError::Full) => false,
             Err(error) => {
-                if !std::mem::replace(&mut self.is_neglect_said, true) {
+                if !std::mem::replace(&mut self.said.neglect, true) {
                     warn!("{}: {error}; history is not brought into days or forgotten meanwhile", self.path.display());
                 }
                 false
@@ -346,7 +397,7 @@ impl Writer {
     }
 
     fn note_success(&mut self, took: Duration) {
-        if std::mem::take(&mut self.is_said) {
+        if std::mem::take(&mut self.said.failure) {
             info!("the store is written again");
         }
         let bytes = size(&self.path);
@@ -372,7 +423,7 @@ impl Writer {
     }
 
     fn note_failure(&mut self, why: &StoreError) {
-        if !std::mem::replace(&mut self.is_said, true) {
+        if !std::mem::replace(&mut self.said.failure, true) {
             error!("{}: {why}; what is seen is kept in memory meanwhile", self.path.display());
         }
         self.shared.of_store(|store| {
@@ -398,24 +449,10 @@ impl Writer {
     }
 }
 
-/// The store's file, which tells it from another one that is put in its place, and from one that was overwritten by what is no
-/// store. It stays open as long as the store is: where a process closes a file, the system takes away all locks that it has on it,
-/// also those of SQLite.
-struct Opened(File);
-
-/// The first bytes of what SQLite writes.
-const HEAD: &[u8; 16] = b"SQLite format 3\0";
-
-impl Opened {
-    fn at(path: &Path) -> Option<Self> {
-        File::open(path).ok().map(Self)
-    }
-
-    fn is_at(&self, path: &Path) -> bool {
-        let (Ok(own), Ok(there)) = (self.0.metadata(), std::fs::metadata(path)) else { return false };
-        let mut head = [0; HEAD.len()];
-        let is_sqlite = self.0.read_exact_at(&mut head, 0).is_ok() && head == *HEAD;
-        is_sqlite && (own.dev(), own.ino()) == (there.dev(), there.ino())
+fn refused(error: FileError) -> StoreError {
+    match error {
+        FileError::File(path, error) => StoreError::Open(path, error.to_string()),
+        FileError::Taken(path) => StoreError::Open(path, "another daemon writes to it, by another name".into()),
     }
 }
 

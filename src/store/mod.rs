@@ -57,6 +57,9 @@ pub enum StoreError {
     /// The file may be read and not written.
     #[error("the store may not be written")]
     ReadOnly,
+    /// Something else was written into the open file, past SQLite.
+    #[error("another file was written over it while it was open: what it held before is lost")]
+    Overwritten,
     /// A row does not read as flowmap writes it.
     #[error("the store is damaged: {0}")]
     Damaged(String),

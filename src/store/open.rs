@@ -101,6 +101,23 @@ impl Store {
         if is_busy == 0 { Ok(()) } else { Err(StoreError::Locked) }
     }
 
+    /// Takes in what of the write-ahead log nobody else reads, and waits for nobody.
+    pub async fn take_in_what_is_free(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Does something while nobody else writes; where that cannot be had, all the same.
+    pub async fn while_alone<T>(&self, act: impl FnOnce() -> T) -> T {
+        let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await;
+        let done = act();
+        if let Ok(transaction) = transaction {
+            // nothing was written
+            let _ = transaction.rollback().await;
+        }
+        done
+    }
+
     /// From now on everything that is read is of this moment, whoever else writes meanwhile, until it is let go. For whoever
     /// has the store alone: its one connection must not be asked for a transaction in between.
     pub async fn hold_moment(&self) -> Result<(), StoreError> {

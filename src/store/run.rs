@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Batch, Damage, Store, StoreError, observations};
+use super::{Batch, Damage, Store, StoreError, content_id, observations};
 use crate::model::{Hour, LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
 
 /// A run's id, from its content.
@@ -218,6 +218,7 @@ impl Store {
         }
         let damage = observations::settle_after(&mut transaction, run.id, &hours, damaged).await?;
         learnt.write(&mut transaction, run.id).await?;
+        stamp(&mut transaction, run).await?;
         transaction.commit().await?;
         Ok(damage)
     }
@@ -284,6 +285,16 @@ impl Default for Run {
             sweeps: Vec::new(),
         }
     }
+}
+
+/// Writes into the file's head what no other file's tells, where something is new: who holds the file can tell it from another,
+/// and from a copy of before. It is the number that SQLite leaves to applications.
+async fn stamp(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Result<(), StoreError> {
+    let stamp = content_id(&[&run.id.0.to_le_bytes(), &run.packets.to_le_bytes()]) >> 32;
+    let sql = format!("PRAGMA user_version = {stamp}");
+    // each is another statement
+    sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false).execute(&mut **transaction).await?;
+    Ok(())
 }
 
 async fn find(transaction: &mut Transaction<'static, Sqlite>, id: RunId) -> Result<Option<Run>, StoreError> {
