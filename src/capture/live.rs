@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use pcap::{Active, Capture, Error as PcapError, Linktype, Precision};
+use pcap::{Active, Capture, Error as PcapError, Linktype, Packet, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Drops, Frame, LinkType, light_filter};
@@ -130,22 +130,27 @@ impl LiveCapture {
 
     /// The next frame; `None` where none is there now.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, LiveError> {
-        let link = self.link;
         match self.handle.next_packet() {
             Ok(packet) => {
-                // libpcap was asked for nanoseconds, and puts them where microseconds are by default
-                let nanos = u32::try_from(packet.header.ts.tv_usec).unwrap_or(0);
-                let time = Timestamp::new(packet.header.ts.tv_sec, nanos);
                 self.taken = self.taken.wrapping_add(1);
-                Ok(Some(Frame { time, link, interface: 0, wire_length: packet.header.len, data: packet.data }))
+                Ok(Some(frame_of(&packet, self.link)))
             }
             Err(PcapError::TimeoutExpired) => Ok(None),
-            Err(PcapError::NoMorePackets) => Err(LiveError::Gone),
-            Err(PcapError::PcapError(text)) if text.contains("went down") || text.contains("disappeared") => {
-                Err(LiveError::Gone)
-            }
-            Err(error) => Err(LiveError::Other(error.to_string())),
+            Err(error) => Err(read_error(error)),
         }
+    }
+
+    /// Hands over the frames that are there now, so many at most, and tells how many these were. Each is read where the kernel
+    /// put it; one by one libpcap copies them.
+    pub fn take_frames(&mut self, most: usize, mut take: impl FnMut(&Frame<'_>)) -> Result<usize, LiveError> {
+        let link = self.link;
+        let mut taken = 0;
+        let read = self.handle.dispatch(Some(most), |packet| {
+            taken += 1;
+            take(&frame_of(&packet, link));
+        });
+        self.taken = self.taken.wrapping_add(u32::try_from(taken).unwrap_or(u32::MAX));
+        read.map(|_| taken).map_err(read_error)
     }
 
     /// What was lost so far; `None` where it is not told.
@@ -157,6 +162,21 @@ impl LiveCapture {
     /// Whether all was handed over that the kernel had room for. What came before a filter was in place counts as if it was not.
     pub fn is_drained(&mut self) -> bool {
         self.handle.stats().is_ok_and(|stats| stats.received.wrapping_sub(stats.dropped) == self.taken)
+    }
+}
+
+fn frame_of<'p>(packet: &Packet<'p>, link: LinkType) -> Frame<'p> {
+    // libpcap was asked for nanoseconds, and puts them where microseconds are by default
+    let nanos = u32::try_from(packet.header.ts.tv_usec).unwrap_or(0);
+    let time = Timestamp::new(packet.header.ts.tv_sec, nanos);
+    Frame { time, link, interface: 0, wire_length: packet.header.len, data: packet.data }
+}
+
+fn read_error(error: PcapError) -> LiveError {
+    match error {
+        PcapError::NoMorePackets => LiveError::Gone,
+        PcapError::PcapError(text) if text.contains("went down") || text.contains("disappeared") => LiveError::Gone,
+        error => LiveError::Other(error.to_string()),
     }
 }
 

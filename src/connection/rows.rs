@@ -29,9 +29,6 @@ struct RowKey {
     contexts: [ContextSet; 2],
 }
 
-/// Bits of [`RowKey::rank`] below the hour, the protocol, the opening and the family.
-const END_BITS: u32 = 86;
-
 /// Listeners that are remembered. They only lay rows out well; a capture that invents them shall not fill the memory.
 const MAX_LISTENERS: usize = 65_536;
 
@@ -168,21 +165,9 @@ fn together(mut parts: Vec<TraceSet>) -> TraceSet {
 }
 
 impl RowKey {
-    /// A number in the order of [`ObservationKey`], as far as it tells: the same where only tags, tunnels or the second half
-    /// of an address of IPv6 differ.
     fn rank(&self) -> u128 {
         let Self { hour, protocol, opening, src, dst, dst_port, .. } = *self;
-        // without its sign the order of the hours holds
-        let hour = u128::from(hour.0.cast_unsigned() ^ 1 << 31);
-        let head = hour << 9 | u128::from(protocol.0) << 1 | u128::from(opening == Opening::Open);
-        let (family, ends) = match (src, dst) {
-            (IpAddr::V4(src), IpAddr::V4(dst)) => {
-                (0, u128::from(src.to_bits()) << 48 | u128::from(dst.to_bits()) << 16 | u128::from(dst_port))
-            }
-            (IpAddr::V4(src), IpAddr::V6(_)) => (0, u128::from(src.to_bits()) << 48 | 0xffff_ffff_ffff),
-            (IpAddr::V6(src), _) => (1, src.to_bits() >> (u128::BITS - END_BITS)),
-        };
-        (head << 1 | family) << END_BITS | ends
+        ObservationKey::rank_of((hour, protocol, opening), (src, dst, dst_port))
     }
 
     fn observation_key(self, (vlans, tunnels): (&str, &str)) -> ObservationKey {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How often the clock is looked at while packets come, in packets.
-const PACKETS_PER_LOOK: u32 = 512;
+const PACKETS_PER_LOOK: usize = 512;
 /// Connections that are written out between two looks for packets. A step takes less time than a look brings packets, and both
 /// together less than the kernel has room for.
 const CONNECTIONS_PER_STEP: usize = 512;
@@ -224,16 +224,18 @@ impl Worker {
                 return self.look_for_interface(next, wait);
             }
         };
-        for _ in 0..PACKETS_PER_LOOK {
-            match capture.next_frame() {
-                Ok(Some(frame)) if frame.time < self.from && self.from_since.elapsed() < LONGEST_REST => {}
-                Ok(Some(frame)) => {
-                    self.figures.bytes += u64::from(frame.wire_length);
-                    self.intake.take_soon(&frame);
-                }
-                Ok(None) => return self.wait(),
-                Err(error) => return self.lose(&error),
+        let Self { from, from_since, figures, intake, .. } = self;
+        let read = capture.take_frames(PACKETS_PER_LOOK, |frame| {
+            if frame.time < *from && from_since.elapsed() < LONGEST_REST {
+                return;
             }
+            figures.bytes += u64::from(frame.wire_length);
+            intake.take_soon(frame);
+        });
+        match read {
+            Ok(PACKETS_PER_LOOK) => {}
+            Ok(_) => self.wait(),
+            Err(error) => self.lose(&error),
         }
     }
 

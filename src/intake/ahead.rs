@@ -66,13 +66,18 @@ fn can_wait(packet: &Packet<'_>) -> bool {
 
 impl Ahead {
     /// Keeps a frame with its packet, unless it must be taken in by itself, which is told by false.
-    pub fn keep(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) -> bool {
+    #[inline]
+    pub fn keep(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, is_common: bool) -> bool {
         if !can_wait(packet) {
             return false;
         }
         self.packets.push(u32::try_from(self.heads.len()).unwrap_or(u32::MAX), frame.time, packet);
         self.heads.push(Head::of(frame));
-        self.places.count(frame);
+        if is_common {
+            self.places.count_tagged(frame, &packet.vlans);
+        } else {
+            self.places.count(frame);
+        }
         true
     }
 

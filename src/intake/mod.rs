@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::{
     capture::{Batch, Frame},
     connection::{self, Bound, Limits, SHARDS, Tracker},
-    decode::{Fragments, NotDecoded, Options, Packet, decode_with},
+    decode::{Fragments, NotDecoded, Options, Packet, common, decode_with},
     model::{LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
     names::{self, Gatherer},
     segment::Table,
@@ -154,19 +154,39 @@ impl Intake {
     /// [`Intake::flush`], [`Intake::flush_some`] and [`Intake::finish`]; it is not in [`Intake::digest`].
     pub fn take_soon(&mut self, frame: &Frame<'_>) {
         self.counts.begin(frame);
-        let decoded = decode_with(frame, &self.options);
-        if let Ok(packet) = &decoded
-            && self.ahead.keep(frame, packet)
-        {
-            self.counts.use_packet(packet);
-            if names::may_tell(packet) {
-                self.names.take(frame.time, packet);
-            }
-            if self.ahead.is_full() {
-                self.settle();
-            }
-            return;
+        match common(frame, &self.options) {
+            Some(packet) if self.keep(frame, &packet, true) => {}
+            Some(packet) => self.take_now(frame, Ok(packet)),
+            None => self.take_uncommon(frame),
         }
+    }
+
+    /// The same of a frame that is not a common one: out of the way of those that are.
+    #[cold]
+    fn take_uncommon(&mut self, frame: &Frame<'_>) {
+        match decode_with(frame, &self.options) {
+            Ok(packet) if self.keep(frame, &packet, false) => {}
+            decoded => self.take_now(frame, decoded),
+        }
+    }
+
+    /// Keeps a packet until there are some, unless it must be taken in by itself, which is told by false.
+    #[inline]
+    fn keep(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, is_common: bool) -> bool {
+        if !self.ahead.keep(frame, packet, is_common) {
+            return false;
+        }
+        self.counts.use_packet(packet);
+        if names::may_tell(packet) {
+            self.names.take(frame.time, packet);
+        }
+        if self.ahead.is_full() {
+            self.settle();
+        }
+        true
+    }
+
+    fn take_now<'f>(&mut self, frame: &Frame<'f>, decoded: Result<Packet<'f>, NotDecoded>) {
         self.settle();
         self.take_decoded(frame, decoded);
     }

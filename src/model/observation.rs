@@ -46,6 +46,38 @@ pub struct ObservationKey {
     pub tunnels: String,
 }
 
+/// Bits of [`ObservationKey::rank`] below the hour, the protocol, the opening and the family.
+const END_BITS: u32 = 86;
+
+impl ObservationKey {
+    /// A number in the order of the keys, as far as it tells: the same where only tags, tunnels or the second half of an address
+    /// of IPv6 differ.
+    #[must_use]
+    pub fn rank(&self) -> u128 {
+        let Self { hour, protocol, opening, src, dst, dst_port, .. } = *self;
+        Self::rank_of((hour, protocol, opening), (src, dst, dst_port))
+    }
+
+    /// The same of what it is made of.
+    #[must_use]
+    pub fn rank_of(
+        (hour, protocol, opening): (Hour, Protocol, Opening),
+        (src, dst, dst_port): (IpAddr, IpAddr, u16),
+    ) -> u128 {
+        // without its sign the order of the hours holds
+        let hour = u128::from(hour.0.cast_unsigned() ^ 1 << 31);
+        let head = hour << 9 | u128::from(protocol.0) << 1 | u128::from(opening == Opening::Open);
+        let (family, ends) = match (src, dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                (0, u128::from(src.to_bits()) << 48 | u128::from(dst.to_bits()) << 16 | u128::from(dst_port))
+            }
+            (IpAddr::V4(src), IpAddr::V6(_)) => (0, u128::from(src.to_bits()) << 48 | 0xffff_ffff_ffff),
+            (IpAddr::V6(src), _) => (1, src.to_bits() >> (u128::BITS - END_BITS)),
+        };
+        (head << 1 | family) << END_BITS | ends
+    }
+}
+
 /// Bits of what was seen of a connection; sightings add up by OR, but for who was first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flags(pub u16);

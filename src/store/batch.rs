@@ -72,6 +72,8 @@ fn rows(piece: Vec<Part>) -> impl Iterator<Item = Observation> {
 
 /// The next observation of a piece, and those after it. What comes first is the greatest.
 struct Head<I> {
+    /// The rank of its key: most are told apart by it, and keys are long to compare.
+    rank: u128,
     row: Observation,
     n: usize,
     rest: I,
@@ -79,13 +81,14 @@ struct Head<I> {
 
 impl<I: Iterator<Item = Observation>> Head<I> {
     fn new(n: usize, mut rest: I) -> Option<Self> {
-        rest.next().map(|row| Self { row, n, rest })
+        rest.next().map(|row| Self { rank: row.key.rank(), row, n, rest })
     }
 }
 
 impl<I> Ord for Head<I> {
     fn cmp(&self, other: &Self) -> Ordering {
-        other.row.key.cmp(&self.row.key).then(other.n.cmp(&self.n))
+        let by_rank = other.rank.cmp(&self.rank);
+        by_rank.then_with(|| other.row.key.cmp(&self.row.key)).then(other.n.cmp(&self.n))
     }
 }
 
@@ -105,8 +108,9 @@ impl<I> Eq for Head<I> {}
 
 /// The next observation in the order of the keys, whole.
 fn next(heads: &mut BinaryHeap<Head<impl Iterator<Item = Observation>>>) -> Option<Observation> {
+    let rank = heads.peek()?.rank;
     let mut whole = first(heads)?;
-    while heads.peek().is_some_and(|head| head.row.key == whole.key) {
+    while heads.peek().is_some_and(|head| head.rank == rank && head.row.key == whole.key) {
         whole.traces.extend(first(heads).map(|later| later.traces).unwrap_or_default());
     }
     Some(whole)
@@ -116,7 +120,10 @@ fn next(heads: &mut BinaryHeap<Head<impl Iterator<Item = Observation>>>) -> Opti
 fn first(heads: &mut BinaryHeap<Head<impl Iterator<Item = Observation>>>) -> Option<Observation> {
     let mut head = heads.peek_mut()?;
     match head.rest.next() {
-        Some(next) => Some(std::mem::replace(&mut head.row, next)),
+        Some(next) => {
+            head.rank = next.key.rank();
+            Some(std::mem::replace(&mut head.row, next))
+        }
         None => Some(PeekMut::pop(head).row),
     }
 }
