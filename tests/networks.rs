@@ -225,3 +225,16 @@ fn replies_alone_make_one_way_connections_to_who_sent_them() {
         assert_eq!(flow["bytes_to_server"], 0, "{flow}");
     }
 }
+
+#[test]
+fn who_asked_first_in_one_hour_is_the_client_also_in_the_next() {
+    let packets = [
+        datagram("10.0.0.1:5060", "10.0.0.2:5061", "invite").at(3_590.0),
+        datagram("10.0.0.2:5061", "10.0.0.1:5060", "ringing").at(3_601.0),
+        datagram("10.0.0.1:5060", "10.0.0.2:5061", "cancel").at(3_602.0),
+    ];
+    let row = "10.0.0.1 > 10.0.0.2:5061/UDP established order 1";
+    expect(&[Frames::ethernet(packets.clone())], &[row]);
+    let [first, rest @ ..] = packets;
+    expect(&[Frames::ethernet([first]), Frames::ethernet(rest)], &[row]);
+}

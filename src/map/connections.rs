@@ -207,8 +207,8 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
     let mut trace = by_hour.next().unwrap_or_default();
     for later in by_hour {
         let first = trace.first;
-        trace.join(&later);
-        // offsets of different hours do not compare; the span is what counts
+        trace.join_of_any_hour(&later, false);
+        // the span is what counts
         trace.first = first;
     }
     let direction = if key.opening == Opening::Seen { Direction::Handshake } else { Direction::Unknown };
@@ -324,7 +324,7 @@ impl Connection {
     /// Takes in what was seen of it elsewhere, by the numbers that it goes by here.
     pub fn take_part(&mut self, part: Connection) {
         let Trace { identity, answer, .. } = self.trace;
-        self.trace.join(&part.trace);
+        self.trace.join_of_any_hour(&part.trace, part.span.first < self.span.first);
         let identity = if identity == 0 { part.trace.identity } else { identity };
         let answer = if answer == 0 { part.trace.answer } else { answer };
         (self.trace.identity, self.trace.answer) = (identity, answer);
@@ -335,7 +335,7 @@ impl Connection {
 
     /// Takes in what was seen of it under other addresses, nearer to the server or of the other side alone.
     pub fn take_stage(&mut self, stage: Connection) {
-        self.trace.join(&stage.trace);
+        self.trace.join_of_any_hour(&stage.trace, stage.span.first < self.span.first);
         self.direction = self.direction.min(stage.direction);
         let (from_client, from_server) = self.extend(stage);
         self.from_client.extend_with_stage(from_client);

@@ -351,9 +351,15 @@ impl Trace {
         other.from_dst.iter().for_each(|sent| self.from_dst.add(*sent));
     }
 
-    /// Takes in what another sighting tells of the connection, all but what was sent.
+    /// Takes in what another sighting of the same hour tells of the connection, all but what was sent.
     pub fn join(&mut self, other: &Self) {
-        if self.is_begun_by(other) {
+        self.join_of_any_hour(other, other.first < self.first);
+    }
+
+    /// The same of a sighting whose hour may be another, so that times within the hour do not compare: whether it began before
+    /// this one is to be told. What becomes of those times means nothing then.
+    pub fn join_of_any_hour(&mut self, other: &Self, is_earlier: bool) {
+        if self.is_begun_by(other, is_earlier) {
             const WHO_BEGAN: u16 = Flags::SRC_FIRST.0 | Flags::UNTOLD.0;
             self.flags.0 = self.flags.0 & !WHO_BEGAN | other.flags.0 & WHO_BEGAN;
         }
@@ -371,9 +377,9 @@ impl Trace {
 
 impl Trace {
     /// Whether another sighting tells better who was first: the one that tells, else the one that began first.
-    fn is_begun_by(&self, other: &Self) -> bool {
+    fn is_begun_by(&self, other: &Self, is_earlier: bool) -> bool {
         let (own, its) = (self.flags.has(Flags::UNTOLD), other.flags.has(Flags::UNTOLD));
-        if own == its { other.first < self.first } else { own }
+        if own == its { is_earlier } else { own }
     }
 
     /// Whether all that one side sent is a segment that carries nothing, and all that the other did the reset that says that it
