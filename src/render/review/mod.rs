@@ -182,10 +182,11 @@ impl Facts {
         own.chain(self.broken_beside().map(|it| (format!("{} besides", it.verdict), it)))
     }
 
-    /// On what the openness of granularities rests where policies are deployed besides.
+    /// On what the openness of granularities rests, where policies that are deployed besides make it another.
     #[must_use]
     pub fn open_beside(&self) -> Option<String> {
-        let over = self.over_permission_on_top?;
+        let alone = self.granularities.iter().find(|it| it.chosen).and_then(|it| it.over_permission);
+        let over = self.over_permission_on_top.filter(|over| alone != Some(*over))?;
         Some(format!(
             "Over-permission and reach are those of the policies by themselves. On top of the policies that are deployed besides, \
              and for as long as they are, over-permission is {over:.2}."
