@@ -144,35 +144,39 @@ impl Rollout<'_> {
         };
         let judged: Vec<Simulation> =
             (0..steps.len().min(MAX_JUDGED)).into_par_iter().map(|n| until(&steps[..=n])).collect();
-        let limit = lost(&until(&[])).max(lost(&until(&steps)));
+        let (first, last) = (lost(&until(&[])), lost(&until(&steps)));
         for (step, replay) in steps.iter_mut().zip(judged) {
             step.replay = Some(replay);
         }
-        self.settled(steps, limit, &by_key)
+        self.settled(steps, (first, last), &by_key)
     }
 
-    /// Steps of which none denies more of the past than the limit: those that would go together with the next ones.
-    fn settled(&self, steps: Vec<RolloutStep>, limit: u64, by_key: &ByKey<'_>) -> Vec<RolloutStep> {
+    /// Steps of which none denies more of the past than is denied before the first and after the last: those that would go
+    /// together with the next ones.
+    fn settled(&self, steps: Vec<RolloutStep>, (first, last): (u64, u64), by_key: &ByKey<'_>) -> Vec<RolloutStep> {
         let after = |step: &RolloutStep| step.replay.as_ref().map_or(0, lost);
+        let is_worse = |step: &RolloutStep| after(step) > first.max(last);
         let mut settled: Vec<RolloutStep> = Vec::new();
         for step in steps {
-            match settled.last_mut().filter(|before| after(before) > limit) {
-                None => settled.push(step),
-                Some(before) => {
-                    let in_between = before.risk.in_between.max(after(before));
-                    before.policies.extend(step.policies);
-                    before.policies.sort();
-                    before.gone.extend(step.gone);
-                    let sheets: Vec<&Sheet> = sheets_of(before, by_key).collect();
-                    before.risk = Risk { is_unjudged: step.replay.is_none(), in_between, ..self.risk(&sheets) };
-                    before.replay = step.replay;
-                }
-            }
+            let Some(mut whole) = settled.pop_if(|before| is_worse(before)) else {
+                settled.push(step);
+                continue;
+            };
+            let in_between = whole.risk.in_between.max(after(&whole));
+            whole.policies.extend(step.policies);
+            whole.policies.sort();
+            whole.gone.extend(step.gone);
+            whole.replay = step.replay;
+            let before = settled.last().map_or(first, after);
+            let (is_unjudged, broken) = (whole.replay.is_none(), after(&whole).saturating_sub(before));
+            let sheets: Vec<&Sheet> = sheets_of(&whole, by_key).collect();
+            whole.risk = Risk { is_unjudged, broken, in_between, ..self.risk(&sheets) };
+            settled.push(whole);
         }
         settled
     }
 
-    /// All but what is broken.
+    /// All but what is broken by it and on the way.
     fn risk(&self, bundle: &[&Sheet]) -> Risk {
         let names: BTreeSet<String> = bundle.iter().map(|sheet| sheet.full_name()).collect();
         let closing = bundle.iter().filter(|sheet| !sheet.is_open).map(|sheet| sheet.full_name());
