@@ -427,6 +427,19 @@ fn no_step_is_worse_than_before_the_first_and_after_the_last() {
 }
 
 #[test]
+fn without_a_kustomization_it_is_applied_by_file() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    assert!(read(&flowmap, "out/REVIEW.md").contains("\nkubectl apply -k production\n"));
+    std::fs::remove_file(flowmap.path("out/production/kustomization.yaml")).unwrap();
+    flowmap.ok(&SUGGEST);
+    for document in ["out/REVIEW.md", "out/report.html"] {
+        let text = read(&flowmap, document);
+        assert!(text.contains("\nkubectl apply -f production/") && !text.contains("kubectl apply -k"), "{text}");
+    }
+}
+
+#[test]
 fn what_is_applied_is_called_as_it_was_edited() {
     let flowmap = Flowmap::with_sample();
     flowmap.ok(&SUGGEST);
@@ -437,6 +450,13 @@ fn what_is_applied_is_called_as_it_was_edited() {
     };
     edit("out/production/cache.yaml", "namespace: production", "namespace: monitoring");
     edit("out/production/kustomization.yaml", "kind: Kustomization\n", "kind: Kustomization\nnamePrefix: team-\n");
+    assert_eq!(flowmap.run(&SUGGEST).code, 1, "a policy in another namespace lets nobody through");
+    let review = read(&flowmap, "out/REVIEW.md");
+    assert!(review.contains("A kustomization that was edited:** production/kustomization.yaml does more"), "{review}");
+    assert!(
+        review.contains("kubectl apply -f production/") && !review.contains("kubectl apply -k production"),
+        "{review}"
+    );
     let review = Review::start(&flowmap, &["--out-dir", "out"]);
     review.approve_all();
     let page = review.get("/export").body;

@@ -48,4 +48,4 @@ pub use reach::{Reach, Sight, reach};
 pub use reading::{NotEvaluated, PolicyError, PolicySet, ReadError, Reason, Strictness, read, read_all};
 pub use roster::{Roster, Who};
 pub use selector::{Operator, Requirement, Selector};
-pub use simulate::{Finding, Past, Simulation, Undone, simulate, undone};
+pub use simulate::{Finding, Past, Simulation, Undone, reopened, simulate, undone};

@@ -14,7 +14,7 @@ use crate::{
     model::{Coverage, Dependency, WorkloadRef},
     policy::{PolicySet, Simulation},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
-    render::{self, Decisions, Facts, Policies, Written},
+    render::{self, Decisions, Facts, Kustomizations, Policies, Written},
     store::Run,
 };
 
@@ -161,7 +161,17 @@ impl Asked<'_> {
         let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
         let (undone, on_top) = (self.judge.undone(&proposal.set), self.judge.replay_on_top(&proposal.set));
         let (opens, reopened) = (self.judge.opens(&proposal.set), self.judge.reopened(&proposal.set));
-        Facts { on_top, undone, opens, reopened, decisions, conflicts, idle, ..facts::facts(&about, replay, sheets) }
+        Facts {
+            on_top,
+            undone,
+            opens,
+            reopened,
+            kustomizations: Kustomizations::of(&proposal.policies.written),
+            decisions,
+            conflicts,
+            idle,
+            ..facts::facts(&about, replay, sheets)
+        }
     }
 
     /// What each granularity costs, without the decisions of a person, which are made for one of them: that one is told with

@@ -9,7 +9,7 @@ use crate::{
     model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, RawObject, Span, Timestamp, WorkloadRef},
     policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
     recommend,
-    render::{Blocked, Decisions, Facts, RunLoss, Sheet, is_own},
+    render::{Blocked, Decisions, Facts, Kustomizations, RunLoss, Sheet, is_own},
     store::Run,
 };
 
@@ -66,6 +66,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         undone: Vec::new(),
         opens: None,
         reopened: BTreeMap::new(),
+        kustomizations: Kustomizations::default(),
         replaced,
         granularities: Vec::new(),
         over_permission_on_top: None,

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ProposalError, facts::concerned, page::on_top, world::Site};
 use crate::{
-    model::{Dependency, Pod},
+    model::Dependency,
     policy::{
-        self, Census, Change, Evaluator, NetworkPolicy, Options, Outside, Past, PolicySet, PolicyType, Roster, Rule,
-        Simulation, Strictness, Undone,
+        self, Census, Change, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Simulation, Strictness,
+        Undone,
     },
     render::{Document, Opens},
 };
@@ -87,25 +87,15 @@ impl<'a> Judge<'a> {
         policy::undone(&Census::new(&self.roster, &outside), &proposed, &after)
     }
 
-    /// Sides of workloads of the namespaces that deployed policies close, and that are open with a proposal: one of the same name,
-    /// in the place of what closed them, does not. By side, the workloads in order.
-    pub fn reopened(&self, proposed: &PolicySet) -> BTreeMap<&'static str, Vec<String>> {
+    /// What deployed policies close and nothing does with a proposal: one of the same name, in the place of what closed it.
+    pub fn reopened(&self, proposed: &PolicySet) -> BTreeMap<PolicyType, BTreeSet<String>> {
         if self.deployed.policies.is_empty() {
             return BTreeMap::new();
         }
         let after = on_top(proposed, &self.deployed);
-        let [before, after] = [&self.deployed, &after].map(Closing::new);
-        let pods = &self.site.cluster().pods;
-        let is_concerned = |pod: &&Pod| !pod.finished && !pod.host_network && self.namespaces.contains(&pod.namespace);
-        let mut reopened: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
-        for pod in pods.iter().filter(is_concerned) {
-            for (side, way) in [("ingress", PolicyType::Ingress), ("egress", PolicyType::Egress)] {
-                if before.closes(pod, way) && !after.closes(pod, way) {
-                    reopened.entry(side).or_default().insert(pod.workload.to_string());
-                }
-            }
-        }
-        reopened.into_iter().map(|(side, workloads)| (side, workloads.into_iter().collect())).collect()
+        let [before, after] = [&self.deployed, &after].map(|set| self.evaluator(set));
+        let outside = Outside::new(&[&before, &after], self.site.cluster(), &self.site.directory.pod_ranges());
+        policy::reopened(&Census::new(&self.roster, &outside), &before, &after)
     }
 
     /// What of a proposal deployed policies deny; nothing where they deny none of it.
@@ -123,28 +113,6 @@ impl<'a> Judge<'a> {
 
     fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
         Evaluator::new(set, &self.site.cluster().namespaces, Options::default())
-    }
-}
-
-/// Policies by namespace, to be asked what they close.
-struct Closing<'s>(BTreeMap<&'s str, Vec<&'s NetworkPolicy>>);
-
-impl<'s> Closing<'s> {
-    fn new(set: &'s PolicySet) -> Self {
-        let mut by_namespace: BTreeMap<&str, Vec<&NetworkPolicy>> = BTreeMap::new();
-        for policy in &set.policies {
-            by_namespace.entry(&policy.namespace).or_default().push(policy);
-        }
-        Self(by_namespace)
-    }
-
-    /// Whether some policy isolates a pod one way, and none lets everybody through.
-    fn closes(&self, pod: &Pod, way: PolicyType) -> bool {
-        let of_namespace = self.0.get(pod.namespace.as_str()).into_iter().flatten();
-        let rules = of_namespace.filter(|policy| policy.pod_selector.matches(&pod.labels));
-        let rules: Vec<&[Rule]> = rules.filter_map(|policy| policy.rules(way)).collect();
-        let is_open = |rule: &Rule| rule.peers.is_empty() && rule.ports.is_empty();
-        !rules.is_empty() && !rules.iter().copied().flatten().any(is_open)
     }
 }
 

@@ -157,10 +157,11 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
     }
     let both =
         if recommendation.directions == Directions::Both { "" } else { " Close both directions to keep it closed." };
-    for (side, workloads) in &facts.reopened {
+    for (direction, workloads) in &facts.reopened {
         let why = format!(
-            "{side} of {}: what is deployed closes it, and nothing does with this proposal, whose policies take its place.{both}",
-            few(workloads)
+            "{} of {}: what is deployed closes it, and nothing does with this proposal, whose policies take its place.{both}",
+            direction.as_str(),
+            self::few(workloads, max_names)
         );
         cautions.add(Level::Stop, "Closed today, and open with this", why);
     }
@@ -175,6 +176,14 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
     for undone in &facts.undone {
         let why = format!("by {}: {}. As long as it is there.", undone.policy, undone.words());
         cautions.add(Level::Stop, "Kept open by what is deployed", why);
+    }
+    if !facts.kustomizations.edited.is_empty() {
+        let names = self::few(&facts.kustomizations.edited_paths(), max_names);
+        let why = format!(
+            "{names} does more than list files. What `kubectl apply -k` makes of these policies is not in the verdict: apply them \
+             by file."
+        );
+        cautions.add(Level::Look, "A kustomization that was edited", why);
     }
     if !facts.deployed.is_empty() {
         let why = format!("{}. They stay in force: what they allow stays allowed.", few(&facts.deployed));
@@ -191,7 +200,7 @@ fn short_and_long(cautions: &mut Cautions, recommendation: &Recommendation, max_
         .map(ToString::to_string)
         .collect();
     if !jobs.is_empty() {
-        let names = few(&Vec::from_iter(jobs), max_names);
+        let names = few(&jobs, max_names);
         let why = format!("{names}. Policies reach a new pod some time after its start: let it try again, or wait.");
         cautions.add(Level::Note, "Short-lived", why);
     }
@@ -210,7 +219,9 @@ fn short_and_long(cautions: &mut Cautions, recommendation: &Recommendation, max_
 
 /// The first of some names, and how many more there are.
 #[must_use]
-pub fn few(names: &[String], max_names: usize) -> String {
-    let shown = names.iter().take(max_names).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if names.len() > max_names { format!("{shown} and {} more", names.len() - max_names) } else { shown }
+pub fn few<'n>(names: impl IntoIterator<Item = &'n String, IntoIter: ExactSizeIterator>, max_names: usize) -> String {
+    let mut names = names.into_iter();
+    let more = names.len().saturating_sub(max_names);
+    let shown = names.by_ref().take(max_names).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }

@@ -9,6 +9,7 @@ use super::{
     decided::without_rejected,
     draft::{Atom, Draft, dns_name, numbered},
     head::{accesses, comment},
+    kustomization,
     peers::{self, atoms},
     words,
     written::Written,
@@ -229,14 +230,9 @@ fn kustomization(
     decisions: &Decisions,
     written: &mut Written,
 ) -> Result<(), RenderError> {
-    let file = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let value = json!({
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": documents.keys().map(file).collect::<Vec<_>>(),
-    });
+    let value = kustomization::listing(documents.keys());
     let comment = format!("All policies of {}: kubectl diff -k, then kubectl apply -k.", plan.namespace);
-    let path = format!("{}/kustomization.yaml", plan.namespace);
+    let path = format!("{}/{}", plan.namespace, kustomization::FILE);
     let key = super::draft::key(&path, "");
     if decisions.rejects(&key) {
         return Ok(());

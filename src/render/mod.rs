@@ -9,14 +9,13 @@ mod draft;
 mod evidence;
 mod head;
 mod kubernetes;
+mod kustomization;
 pub mod page;
 mod peers;
 mod review;
 mod sheet;
 mod words;
 mod written;
-
-use std::collections::BTreeSet;
 
 pub use cautions::{Caution, Level, cautions, few};
 pub use cost::{Cost, Granularity, cost, granularities, rules};
@@ -27,10 +26,11 @@ pub use differences::differences;
 pub use draft::canonical;
 pub use evidence::evidence;
 pub use kubernetes::{is_own, policies, some};
+pub use kustomization::{Kustomizations, files};
 pub use peers::peer as peer_values;
 pub use review::{Blocked, Facts, Opens, RunLoss, Said, Seen, review, seen};
 pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, left_open, opened, rests_on, sheets};
-pub use words::{minute, safe};
+pub use words::{always_quoted, minute, quoted, safe};
 pub use written::{Index, WayBack, Written, WrittenObject, read_document};
 
 /// A document and where it goes.
@@ -59,22 +59,6 @@ pub struct Policies {
     pub count: usize,
     /// How many permissions: one peer on one port.
     pub entries: usize,
-}
-
-impl Policies {
-    /// The kustomizations of these namespaces that a person made do more than list files: what is applied by them may be
-    /// called otherwise than what was judged.
-    #[must_use]
-    pub fn edited_kustomizations(&self, namespaces: &BTreeSet<&str>) -> Vec<String> {
-        const LISTING: [&str; 3] = ["apiVersion", "kind", "resources"];
-        let does_more = |path: &String| {
-            let written = self.written.0.get(&draft::key(path, ""));
-            let mut fields = written.iter().filter_map(|it| it.object.as_object()).flat_map(|it| it.keys());
-            fields.any(|field| !LISTING.contains(&field.as_str()))
-        };
-        let paths = namespaces.iter().map(|namespace| format!("{namespace}/kustomization.yaml"));
-        paths.filter(does_more).collect()
-    }
 }
 
 /// Why a document cannot be written.

@@ -139,6 +139,20 @@ pub fn safe(text: &str) -> String {
     visible(&text.chars().map(clean).collect::<String>()).into_owned()
 }
 
+/// A text as one word of a shell: nothing in it means anything to the shell.
+#[must_use]
+pub fn always_quoted(text: &str) -> String {
+    format!("'{}'", safe(text).replace('\'', "'\\''"))
+}
+
+/// The same, as it is where it is plain.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._/-".contains(letter);
+    let is_word = !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain);
+    if is_word { text.to_owned() } else { always_quoted(text) }
+}
+
 /// One permission of a policy, as a person may have written it.
 pub(super) fn permission(side: &str, atom: &super::draft::Atom) -> String {
     let word = if side == "ingress" { "from" } else { "to" };

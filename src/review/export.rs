@@ -17,7 +17,7 @@ use crate::{
     policy::{NetworkPolicy, PolicySet, Simulation},
     proposal::{self, Found, Known, Log, ProposalError, Rollout, RolloutStep, Standing, folder, on_top},
     recommend::Recommendation,
-    render::{self, Document, Facts, Policies, Sheet, WayBack},
+    render::{self, Document, Facts, Kustomizations, Policies, Sheet, WayBack},
     store::content_id,
 };
 
@@ -61,8 +61,8 @@ pub(super) struct Plan<'v> {
     pub stale: Stale,
     /// Workloads that stay open, for they were not seen enough to be closed.
     pub left_open: BTreeSet<String>,
-    /// Files of a namespace that a person changed so that what is applied by them may be called otherwise.
-    pub edited_kustomizations: Vec<String>,
+    /// Kustomizations, the edited ones of these alone.
+    pub kustomizations: Kustomizations,
 }
 
 impl<'v> Plan<'v> {
@@ -99,8 +99,9 @@ impl<'v> Plan<'v> {
         let (same, replaced) = names.intersection(&there).cloned().partition(is_there);
         let open = approved.iter().filter(|sheet| sheet.is_open).flat_map(|sheet| &sheet.members);
         let left_open = open.map(ToString::to_string).collect();
-        let namespaces: BTreeSet<&str> = approved.iter().map(|sheet| sheet.namespace.as_str()).collect();
-        let edited_kustomizations = view.proposal.policies.edited_kustomizations(&namespaces);
+        let is_of_these = |namespace: &String| approved.iter().any(|sheet| sheet.namespace == *namespace);
+        let mut kustomizations = view.facts.kustomizations.clone();
+        kustomizations.edited.retain(is_of_these);
         Ok(Self {
             approved,
             left,
@@ -113,7 +114,7 @@ impl<'v> Plan<'v> {
             same,
             stale,
             left_open,
-            edited_kustomizations,
+            kustomizations,
         })
     }
 

@@ -96,6 +96,13 @@ impl<'a> Evaluator<'a> {
             .any(|direction| !self.isolating(direction, end).is_empty())
     }
 
+    /// Whether any policy isolates an end in a direction, and none lets everybody through.
+    pub(in crate::policy) fn closes(&self, direction: PolicyType, end: &End) -> bool {
+        let policies = self.isolating(direction, end);
+        let is_open = |rule: &Rule| rule.peers.is_empty() && rule.ports.is_empty();
+        !policies.is_empty() && !rules_of(&policies, direction).any(|(_, _, rule)| is_open(rule))
+    }
+
     /// The policies that isolate an end in a direction.
     fn isolating(&self, direction: PolicyType, subject: &End) -> Vec<&'a NetworkPolicy> {
         let End::Pod(pod) = subject else { return Vec::new() };

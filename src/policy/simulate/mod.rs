@@ -6,6 +6,7 @@
 //! ```
 
 mod past;
+mod reopened;
 mod undone;
 
 use foldhash::HashMap;
@@ -16,6 +17,7 @@ use super::{Classes, Dnat, End, Evaluator, PolicyType, Probe};
 use crate::model::{Dependency, Protocol};
 pub use past::Past;
 use past::{Actors, Row};
+pub use reopened::reopened;
 pub use undone::{Undone, undone};
 
 /// What policies would have done to connections that were seen.

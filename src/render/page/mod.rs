@@ -138,7 +138,7 @@ impl Report {
             open_beside: facts.open_beside(),
             decisions: tables::decisions(facts),
             said: tables::said(facts),
-            apply: names.iter().flat_map(|name| apply(name)).collect(),
+            apply: apply(facts),
             sealed: Sealed::new(STYLE, SCRIPT),
         }
     }
@@ -175,7 +175,7 @@ fn window(facts: &Facts) -> String {
     format!("Seen from {} to {} UTC in {captures}", words::minute(span.first), words::minute(span.last))
 }
 
-fn apply(namespace: &str) -> [String; 2] {
-    let name = visible(namespace);
-    [format!("kubectl diff -k {name}"), format!("kubectl apply -k {name}")]
+fn apply(facts: &Facts) -> Vec<String> {
+    let of_namespace = |arguments: &String| [format!("kubectl diff {arguments}"), format!("kubectl apply {arguments}")];
+    facts.kustomizations.arguments(&facts.sheets).iter().flat_map(of_namespace).collect()
 }

@@ -7,12 +7,12 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Conflict, Decisions, Document, Granularity, Idle, Sheet, granularities, words};
+use super::{Conflict, Decisions, Document, Granularity, Idle, Kustomizations, Sheet, granularities, words};
 use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
     model::{Coverage, Protocol, Span, Timestamp},
-    policy::{Finding, Simulation, Undone},
+    policy::{Finding, PolicyType, Simulation, Undone},
     recommend::{MissedRun, Recommendation},
 };
 
@@ -108,8 +108,10 @@ pub struct Facts {
     pub undone: Vec<Undone>,
     /// What deployed policies deny and the proposal allows.
     pub opens: Option<Opens>,
-    /// Sides (`ingress`, `egress`) that deployed policies close and that are open with the proposal, with their workloads.
-    pub reopened: BTreeMap<&'static str, Vec<String>>,
+    /// Workloads that deployed policies close one way, and that are open with the proposal, by the direction.
+    pub reopened: BTreeMap<PolicyType, BTreeSet<String>>,
+    /// Kustomizations beside the policies.
+    pub kustomizations: Kustomizations,
     /// Policies that flowmap did not write, and that policies of the proposal with their names replace.
     pub replaced: Vec<String>,
     /// What each granularity costs and leaves open, by itself.
@@ -237,7 +239,7 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
     for plan in &recommendation.namespaces {
         namespace::section(&mut text, plan, facts);
     }
-    apply(&mut text, recommendation);
+    apply(&mut text, facts);
     Document { path: "REVIEW.md".into(), text: without_markup(&text) }
 }
 
@@ -315,10 +317,10 @@ pub(super) fn window(span: Option<Span>) -> &'static str {
     }
 }
 
-fn apply(text: &mut String, recommendation: &Recommendation) {
+fn apply(text: &mut String, facts: &Facts) {
     text.push_str("## Roll out\n\nLook at the difference first; one namespace after the other:\n\n```sh\n");
-    for plan in &recommendation.namespaces {
-        let _ = writeln!(text, "kubectl diff -k {0}\nkubectl apply -k {0}", plan.namespace);
+    for arguments in facts.kustomizations.arguments(&facts.sheets) {
+        let _ = writeln!(text, "kubectl diff {arguments}\nkubectl apply {arguments}");
     }
     text.push_str("```\n\nHow connections that are open at that moment fare depends on the network plugin.\n");
 }

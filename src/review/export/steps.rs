@@ -5,7 +5,7 @@ use std::{
     fmt::Write,
 };
 
-use super::{Plan, ended::Ended, undo::quoted};
+use super::{Plan, ended::Ended};
 use crate::{
     policy::Simulation,
     proposal::{RolloutStep, Standing},
@@ -67,33 +67,24 @@ pub(super) fn text(desk: &Desk, view: &View, plan: &Plan<'_>) -> String {
 fn at_once(text: &mut String, desk: &Desk, plan: &Plan<'_>) {
     let folder = desk.config.out_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     text.push_str("\nAll of it at once, where that is wanted. From above this folder, to see what it does:\n\n");
-    let _ =
-        writeln!(text, "```sh\nflowmap simulate {}\n```\n\nIn this folder, by namespace:\n\n```sh", quoted(&folder));
-    for namespace in plan.approved.iter().map(|sheet| &sheet.namespace).collect::<BTreeSet<_>>() {
-        let kustomization = format!("{namespace}/kustomization.yaml");
-        let _ = if plan.edited_kustomizations.contains(&kustomization) {
-            let approved = plan.approved.iter().filter(|sheet| sheet.namespace == *namespace);
-            writeln!(text, "kubectl apply {}", files(approved.map(|sheet| sheet.key.as_str())))
-        } else {
-            writeln!(text, "kubectl apply -k {}", quoted(namespace))
-        };
+    let _ = writeln!(
+        text,
+        "```sh\nflowmap simulate {}\n```\n\nIn this folder, by namespace:\n\n```sh",
+        render::quoted(&folder)
+    );
+    for arguments in plan.kustomizations.arguments(plan.approved.iter().copied()) {
+        let _ = writeln!(text, "kubectl apply {arguments}");
     }
     text.push_str(&deletions(plan, &plan.stale.names()));
     text.push_str("```\n");
-    for path in &plan.edited_kustomizations {
+    for path in plan.kustomizations.edited_paths() {
         let _ = writeln!(
             text,
             "\n{} was changed by hand and does more than list files. What `kubectl apply -k` would make of these policies was not\n\
              held against the past, and `UNDO.sh` does not know its names: apply them by file.",
-            plain(path)
+            plain(&path)
         );
     }
-}
-
-/// The documents of policies, as arguments.
-fn files<'k>(keys: impl Iterator<Item = &'k str>) -> String {
-    let files: BTreeSet<&str> = keys.filter_map(|key| key.split_once('#')).map(|(file, _)| file).collect();
-    files.into_iter().map(|file| format!("-f {}", quoted(file))).collect::<Vec<_>>().join(" ")
 }
 
 fn step(text: &mut String, (view, plan): (&View, &Plan<'_>), (n, step): (usize, &RolloutStep)) {
@@ -127,7 +118,7 @@ fn step(text: &mut String, (view, plan): (&View, &Plan<'_>), (n, step): (usize, 
     }
     let mut commands = String::new();
     if !step.policies.is_empty() {
-        let files = files(step.policies.iter().map(String::as_str));
+        let files = render::files(step.policies.iter().map(String::as_str));
         let _ = writeln!(commands, "kubectl diff {files}\nkubectl apply {files}");
     }
     commands.push_str(&deletions(plan, &step.gone));
@@ -155,8 +146,9 @@ fn open(text: &mut String, view: &View, plan: &Plan<'_>) {
     }
     if !view.facts.reopened.is_empty() {
         text.push_str("\n## Closed by what is deployed, and open with the whole proposal\n\n");
-        for (side, workloads) in &view.facts.reopened {
-            let _ = writeln!(text, "- {side} of {}", plain(&workloads.join(", ")));
+        for (direction, workloads) in &view.facts.reopened {
+            let names: Vec<&str> = workloads.iter().map(String::as_str).collect();
+            let _ = writeln!(text, "- {} of {}", direction.as_str(), plain(&names.join(", ")));
         }
     }
 }
@@ -171,11 +163,11 @@ fn deletions(plan: &Plan<'_>, gone: &BTreeSet<String>) -> String {
     let mut text = String::new();
     for (namespace, mut names) in namespaces {
         names.sort_by_key(|name| (*name != "default-deny", *name));
-        let names: Vec<String> = names.into_iter().map(quoted).collect();
+        let names: Vec<String> = names.into_iter().map(render::quoted).collect();
         let _ = writeln!(
             text,
             "kubectl delete networkpolicy --ignore-not-found -n {} {}",
-            quoted(namespace),
+            render::quoted(namespace),
             names.join(" ")
         );
     }

@@ -8,7 +8,7 @@ use super::Plan;
 use crate::{
     model::RawObject,
     proposal::{ProposalError, Site, folder},
-    render::{RenderError, WayBack},
+    render::{self, RenderError, WayBack},
     yaml,
 };
 
@@ -43,8 +43,8 @@ pub(super) fn text(way_back: &WayBack) -> Result<String, ProposalError> {
     for (namespace, mut policies) in namespaces {
         policies.sort_by_key(|(name, _)| (*name != "default-deny", *name));
         let gone = policies.iter().filter(|(_, before)| before.is_null());
-        let gone: Vec<String> = gone.map(|(name, _)| always_quoted(name)).collect();
-        let namespace = always_quoted(namespace);
+        let gone: Vec<String> = gone.map(|(name, _)| render::always_quoted(name)).collect();
+        let namespace = render::always_quoted(namespace);
         let delete = match &gone[..] {
             [] => ":".to_owned(),
             names => format!("kubectl delete networkpolicy --ignore-not-found -n {namespace} {}", names.join(" ")),
@@ -81,18 +81,6 @@ fn mark(text: &str) -> String {
         mark.push('_');
     }
     mark
-}
-
-/// A text as one word of a shell: nothing in it means anything to the shell.
-fn always_quoted(text: &str) -> String {
-    format!("'{}'", crate::render::safe(text).replace('\'', "'\\''"))
-}
-
-/// The same, as it is where it is plain.
-pub(super) fn quoted(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._/-".contains(letter);
-    let is_word = !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain);
-    if is_word { text.to_owned() } else { always_quoted(text) }
 }
 
 fn is_policy(object: &Value) -> bool {

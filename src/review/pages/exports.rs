@@ -145,14 +145,13 @@ fn beside(plan: &Plan<'_>) -> Vec<Line> {
         notes.push(Line::new("doubt", &text));
     }
     if !plan.left_open.is_empty() {
-        let names: Vec<String> = plan.left_open.iter().cloned().collect();
         let text = format!(
             "Left open, for they were not seen enough to be closed: {}.",
-            crate::render::few(&names, MAX_NAMES)
+            crate::render::few(&plan.left_open, MAX_NAMES)
         );
         notes.push(Line::new("doubt", text));
     }
-    for path in &plan.edited_kustomizations {
+    for path in plan.kustomizations.edited_paths() {
         let text = format!(
             "{path} was changed by hand and does more than list files: what kubectl apply -k makes of it is not in the verdict, \
              and UNDO.sh does not know its names. ROLLOUT.md applies by file."
