@@ -16,7 +16,7 @@ use flowmap::{
     capture::file::CaptureReader,
     connection::Limits,
     intake::Intake,
-    model::{Flags, Hops, Hour, Observation, ObservationKey, Opening, Protocol, Tally, Timestamp, Trace, TraceSet},
+    model::{Flags, Hops, Hour, Observation, ObservationKey, Opening, Protocol, Tally, Timestamp, Trace},
     store::{Learnt, Run, RunId, Store, Thinned, Thinning},
 };
 use serde_json::Value;
@@ -297,9 +297,7 @@ fn busy_hour(hour: i32) -> Vec<Observation> {
                 ..Trace::default()
             }
         };
-        let mut traces = TraceSet::default();
-        (0..connections).for_each(|n| traces.append(trace(n)));
-        Observation { key, traces }
+        Observation { key, traces: (0..connections).map(trace).collect() }
     };
     let mut rows: Vec<Observation> = (0..3_000).map(|n| row(n % 600, n / 600, 4, false)).collect();
     rows.extend((0..60).map(|n| row(1_000 + n, 60, 693, false)));

@@ -15,7 +15,9 @@ use super::{
     sweeps::Sweeps,
     tuple::{Address, FiveTuple},
 };
-use crate::model::{Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet, service_port_rank};
+use crate::model::{
+    Hour, Observation, ObservationKey, Opening, Protocol, Trace, TraceSet, TraceSetBuilder, service_port_rank,
+};
 
 /// An [`ObservationKey`] whose tags and tunnels are still numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,7 @@ const MAX_LISTENERS: usize = 65_536;
 
 #[derive(Default)]
 pub(super) struct Rows {
-    by_key: HashMap<RowKey, TraceSet>,
+    by_key: HashMap<RowKey, TraceSetBuilder>,
     /// Traces written since rows were last taken out.
     written: usize,
     /// What of them is summed up.
@@ -90,7 +92,7 @@ impl Rows {
             dst_port: dst.1,
             contexts: connection.contexts(),
         };
-        self.by_key.entry(key).or_default().append(trace);
+        self.by_key.entry(key).or_default().push(trace);
         self.written += 1;
     }
 
@@ -126,7 +128,7 @@ impl Rows {
                 .entry(key.contexts)
                 .or_insert_with(|| (contexts.vlans(key.contexts), contexts.tunnels(key.contexts)));
             order.push((key.rank(), n));
-            rows.push(Observation { key: key.observation_key((vlans, tunnels)), traces });
+            rows.push(Observation { key: key.observation_key((vlans, tunnels)), traces: traces.finish() });
         }
         order.sort_unstable_by(|(rank, n), (other, m)| rank.cmp(other).then_with(|| rows[*n].key.cmp(&rows[*m].key)));
         // observations are long: each is moved once

@@ -332,12 +332,7 @@ proptest! {
             }
         }
         parts.extend(tracker.flush());
-        let mut joined = TraceSet::default();
-        for part in &parts {
-            for trace in part.traces.iter() {
-                joined.append(trace.clone());
-            }
-        }
+        let joined: TraceSet = parts.iter().flat_map(|part| part.traces.iter()).cloned().collect();
         let whole = observe(&handshake());
         prop_assert_eq!(joined, whole[0].traces.clone());
     }

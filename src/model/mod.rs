@@ -40,7 +40,7 @@ pub use scope::{ListTally, Scope};
 pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
 pub use sweep::Sweep;
 pub use time::{Hour, Span, Timestamp, parse_duration};
-pub use trace_set::TraceSet;
+pub use trace_set::{TraceSet, TraceSetBuilder};
 pub use visible::{is_unseen, visible};
 
 /// The site of everything that names none: addresses are unique only within a site.

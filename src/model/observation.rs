@@ -10,7 +10,7 @@
 //! else ([`Opening::Open`]) the row was laid towards the likelier server, every trace keeps the other port, and the
 //! map decides when it reads, from all that the store knows by then.
 
-use std::net::IpAddr;
+use std::{cmp::Ordering, net::IpAddr};
 
 use smallvec::SmallVec;
 
@@ -25,8 +25,8 @@ pub enum Opening {
     Open,
 }
 
-/// What an observation is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What an observation is about. Keys are in the order of their fields.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObservationKey {
     /// The hour of its packets.
     pub hour: Hour,
@@ -75,6 +75,27 @@ impl ObservationKey {
             (IpAddr::V6(src), _) => (1, src.to_bits() >> (u128::BITS - END_BITS)),
         };
         (head << 1 | family) << END_BITS | ends
+    }
+
+    /// The order of keys that rank alike: by what their rank does not tell.
+    #[must_use]
+    pub fn cmp_beyond_rank(&self, other: &Self) -> Ordering {
+        let is_v4 = |key: &Self| key.src.is_ipv4() && key.dst.is_ipv4();
+        let ends = |key: &Self| (key.src, key.dst, key.dst_port);
+        let by_ends = if is_v4(self) && is_v4(other) { Ordering::Equal } else { ends(self).cmp(&ends(other)) };
+        by_ends.then_with(|| (&self.vlans, &self.tunnels).cmp(&(&other.vlans, &other.tunnels)))
+    }
+}
+
+impl Ord for ObservationKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank()).then_with(|| self.cmp_beyond_rank(other))
+    }
+}
+
+impl PartialOrd for ObservationKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -455,7 +476,41 @@ impl Observation {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Few values of each field, those at the ends of their ranges among them, so that keys often have some in common.
+    fn any_key() -> impl Strategy<Value = ObservationKey> {
+        let any_address = || {
+            prop::sample::select(vec!["0.0.0.0", "10.0.0.1", "255.255.255.255", "::", "fd00::1", "fd00::2", "ffff::"])
+                .prop_map(|text| text.parse::<IpAddr>().unwrap())
+        };
+        let any_word = || prop::sample::select(vec!["", "1", "10", "2"]).prop_map(str::to_owned);
+        let any_port = prop::sample::select(vec![0, 80, 65_535]);
+        let head = (prop::sample::select(vec![-1, 0, 500_000]), prop::sample::select(vec![6, 255]), any::<bool>());
+        (head, (any_address(), any_address(), any_port), (any_word(), any_word())).prop_map(
+            |((hour, protocol, is_seen), (src, dst, dst_port), (vlans, tunnels))| {
+                let (hour, protocol) = (Hour(hour), Protocol(protocol));
+                let opening = if is_seen { Opening::Seen } else { Opening::Open };
+                ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans, tunnels }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn keys_are_in_the_order_of_their_fields(a in any_key(), b in any_key()) {
+            let fields = |key: &ObservationKey| {
+                let ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans, tunnels } = key.clone();
+                (hour, protocol, opening, src, dst, dst_port, vlans, tunnels)
+            };
+            prop_assert_eq!(a.cmp(&b), fields(&a).cmp(&fields(&b)));
+            if a.rank() == b.rank() {
+                prop_assert_eq!(a.cmp_beyond_rank(&b), a.cmp(&b));
+            }
+        }
+    }
 
     fn trace(src_port: u16, packets: u64) -> Trace {
         Trace { src_port, from_src: Tally::one(0, packets, 40 * packets), ..Trace::default() }

@@ -44,12 +44,6 @@ impl TraceSet {
         self.total == self.traces.len() as u64
     }
 
-    /// Adds a part of a connection that the same sensor saw.
-    pub fn append(&mut self, trace: Trace) {
-        // beyond the sample a connection that comes in two parts counts twice, until sets are put together
-        self.total += u64::from(self.insert(trace));
-    }
-
     /// How many connections there are where the parts of the set add up to a sum, and one of them has so many: the sum, unless the
     /// sample tells that connections beyond it were counted in several parts. Then what the sample tells, within its error.
     fn counted(&self, sum: u64, at_least: u64) -> u64 {
@@ -114,6 +108,67 @@ impl TraceSet {
     }
 }
 
+/// A set while its connections come one by one: they are put in order many at a time.
+#[derive(Debug, Default)]
+pub struct TraceSetBuilder {
+    /// The first of them in order, each once; then those that came since.
+    traces: Vec<Trace>,
+    in_order: usize,
+    total: u64,
+}
+
+impl TraceSetBuilder {
+    /// Adds a part of a connection that the same sensor saw.
+    pub fn push(&mut self, trace: Trace) {
+        if self.traces.len() == self.traces.capacity() {
+            self.make_room();
+        }
+        self.traces.push(trace);
+    }
+
+    /// Takes no more than twice the memory of the set.
+    fn make_room(&mut self) {
+        let room = self.traces.capacity();
+        self.settle();
+        if self.traces.len() > room / 2 || room == 0 {
+            // most sets stay with one
+            self.traces.reserve_exact(room.max(1));
+        }
+    }
+
+    /// The set.
+    #[must_use]
+    pub fn finish(mut self) -> TraceSet {
+        self.settle();
+        TraceSet { traces: self.traces, total: self.total }
+    }
+
+    /// Puts them in order, the parts of one connection together as they came.
+    fn settle(&mut self) {
+        self.traces.sort_by_cached_key(Trace::rank);
+        self.traces.dedup_by(|later, first| {
+            let is_part = later.rank() == first.rank();
+            if is_part {
+                first.append(later);
+            }
+            is_part
+        });
+        // beyond the sample a connection that comes in two parts may count twice, until sets are put together
+        self.total += (self.traces.len() - self.in_order) as u64;
+        self.traces.truncate(TraceSet::EXACT);
+        self.in_order = self.traces.len();
+    }
+}
+
+impl FromIterator<Trace> for TraceSet {
+    /// The set of connections, of each of which there may be several parts in their order.
+    fn from_iter<I: IntoIterator<Item = Trace>>(parts: I) -> Self {
+        let mut builder = TraceSetBuilder::default();
+        parts.into_iter().for_each(|part| builder.push(part));
+        builder.finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,11 +180,7 @@ mod tests {
 
     #[test]
     fn connections_that_come_in_many_parts_are_counted_once_within_the_error_of_a_sample() {
-        let part = || {
-            let mut part = TraceSet::default();
-            (0..3_000).for_each(|port| part.append(trace(port, 2)));
-            part
-        };
+        let part = || (0..3_000).map(|port| trace(port, 2)).collect::<TraceSet>();
         let mut whole = part();
         (0..100).for_each(|_| whole.extend(part()));
         assert!((3_000..3_500).contains(&whole.total()), "{}", whole.total());
@@ -141,10 +192,8 @@ mod tests {
         for case in 0..50_u32 {
             let mut whole = TraceSet::default();
             for part in 0..16_u32 {
-                let mut set = TraceSet::default();
                 let identity = |n: u32| (case << 20 | part << 16 | n).wrapping_mul(2_654_435_761);
-                (0..1_500).for_each(|n| set.append(Trace { identity: identity(n), ..trace(443, 1) }));
-                whole.extend(set);
+                whole.extend((0..1_500).map(|n| Trace { identity: identity(n), ..trace(443, 1) }).collect());
             }
             assert_eq!(whole.total(), 24_000, "case {case}");
         }
@@ -152,15 +201,23 @@ mod tests {
 
     #[test]
     fn a_full_set_keeps_the_same_sample_in_any_order() {
-        let mut forth = TraceSet::default();
-        let mut back = TraceSet::default();
-        for port in 0..5_000 {
-            forth.append(trace(port, 1));
-            back.append(trace(4_999 - port, 1));
-        }
+        let forth: TraceSet = (0..5_000).map(|port| trace(port, 1)).collect();
+        let back: TraceSet = (0..5_000).rev().map(|port| trace(port, 1)).collect();
         assert_eq!(forth, back);
         assert_eq!(forth.iter().count(), TraceSet::EXACT);
         assert_eq!(forth.total(), 5_000);
         assert!(!forth.is_exact());
+    }
+
+    #[test]
+    fn parts_of_one_connection_are_one_wherever_they_stand() {
+        let parts = (0..2_000).map(|n| trace(n % 1_000, 1));
+        let set: TraceSet = parts.collect();
+        assert_eq!((set.total(), set.is_exact()), (1_000, true));
+        assert!(set.iter().all(|trace| trace.from_src.fullest() == (2, 80)));
+        // as if each had come in a set of its own
+        let mut one_by_one = TraceSet::default();
+        (0..2_000).for_each(|n| one_by_one.extend([trace(n % 1_000, 1)].into_iter().collect()));
+        assert_eq!(set, one_by_one);
     }
 }

@@ -62,6 +62,7 @@ struct Key {
 
 impl Hash for Key {
     /// In as few words as there are: it is asked for with every new connection.
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { place, how, mac: Mac(octets), address, prefix } = *self;
         let mut word = [how as u8, prefix, 0, 0, 0, 0, 0, 0];
@@ -144,9 +145,16 @@ impl Table {
     /// Notes the addresses of a frame and what it announces; its place was counted by [`Table::add_places`].
     pub fn hear(&mut self, frame: &Frame<'_>) {
         let seen = neighbour(frame);
-        if let Some(place) = self.numbers.get(&Place::of(frame, &seen)).copied() {
+        if let Some(place) = self.number(&Place::of(frame, &seen)) {
             self.note(place, &seen, Row::of(frame));
         }
+    }
+
+    /// The number of a place that was met.
+    fn number(&self, place: &Place) -> Option<PlaceId> {
+        let recent = self.recent.get(place.bucket()).copied()?;
+        let is_recent = self.places.get(recent.0 as usize).is_some_and(|(known, _)| known == place);
+        if is_recent { Some(recent) } else { self.numbers.get(place).copied() }
     }
 
     fn note(&mut self, place: PlaceId, seen: &Neighbour<'_>, row: Row) {
@@ -185,8 +193,8 @@ impl Table {
     }
 
     fn add(&mut self, place: PlaceId, fact: Fact, row: Row) {
-        let Fact { how, mac, address, prefix } = fact;
-        let key = Key { place, how, mac, address: Some(address), prefix };
+        let Fact { how, mac, .. } = fact;
+        let key = Key::of(place, fact);
         if let Some(known) = self.rows.get_mut(&key) {
             return known.join(&row);
         }
@@ -275,6 +283,11 @@ fn named(places: &[(Place, Row)]) -> (Vec<LinkKey>, Vec<usize>) {
 }
 
 impl Key {
+    fn of(place: PlaceId, fact: Fact) -> Self {
+        let Fact { how, mac, address, prefix } = fact;
+        Self { place, how, mac, address: Some(address), prefix }
+    }
+
     /// The whole of it, at an interface and tags with their names.
     fn link(self, at: &LinkKey) -> LinkKey {
         let Self { how, mac, address, prefix, .. } = self;

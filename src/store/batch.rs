@@ -88,7 +88,7 @@ impl<I: Iterator<Item = Observation>> Head<I> {
 impl<I> Ord for Head<I> {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_rank = other.rank.cmp(&self.rank);
-        by_rank.then_with(|| other.row.key.cmp(&self.row.key)).then(other.n.cmp(&self.n))
+        by_rank.then_with(|| other.row.key.cmp_beyond_rank(&self.row.key)).then(other.n.cmp(&self.n))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::model::{
     HostName, Hour, MissedNames, NameSighting, NameSource, Observation, ObservationKey, Opening, Protocol, Scope, Span,
-    Sweep, Tally, Timestamp, Trace, TraceSet,
+    Sweep, Tally, Timestamp, Trace,
 };
 
 fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
@@ -19,11 +19,8 @@ fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {
         vlans: "10,100.20".into(),
         tunnels: "vxlan:42".into(),
     };
-    let mut traces = TraceSet::default();
-    for src_port in src_ports {
-        traces.append(Trace { src_port, from_src: Tally::one(0, 2, 80), ..Trace::default() });
-    }
-    Observation { key, traces }
+    let trace = |src_port| Trace { src_port, from_src: Tally::one(0, 2, 80), ..Trace::default() };
+    Observation { key, traces: src_ports.map(trace).collect() }
 }
 
 fn run(id: i64) -> Run {

@@ -36,23 +36,14 @@ async fn thin(store: &Store, before: Option<i32>) -> Vec<Thinned> {
 
 /// A thousand connections with numbers that take their room.
 fn crowd(dst_port: u16, hour: u16) -> Observation {
-    let mut traces = TraceSet::default();
-    for src_port in 0..1_000u16 {
+    let trace = |src_port: u16| {
         let identity =
             (u32::from(dst_port) << 16 | u32::from(src_port) << 1 | u32::from(hour)).wrapping_mul(2_654_435_761);
         let (answer, src_end, dst_end) = (!identity, identity.rotate_left(9), identity.rotate_left(19));
-        traces.append(Trace {
-            src_port,
-            identity,
-            answer,
-            src_end,
-            dst_end,
-            from_src: Tally::one(0, 2, 80),
-            ..Trace::default()
-        });
-    }
+        Trace { src_port, identity, answer, src_end, dst_end, from_src: Tally::one(0, 2, 80), ..Trace::default() }
+    };
     let key = ObservationKey { hour: Hour(DAY + i32::from(hour)), ..observation(dst_port, 1..2).key };
-    Observation { key, traces }
+    Observation { key, traces: (0..1_000).map(trace).collect() }
 }
 
 /// The first hour of a day.
