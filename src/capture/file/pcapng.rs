@@ -1,6 +1,8 @@
 //! The block format (draft-ietf-opsawg-pcapng): sections, each with its own byte order and interfaces.
 
-use std::io::Read;
+use std::{hash::BuildHasher, io::Read};
+
+use foldhash::{HashMap, quality::FixedState};
 
 use super::{Damage, MAX_RECORD_BYTES, ReadError, Source, u16_at, u32_at};
 use crate::{
@@ -17,7 +19,10 @@ const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
-/// Options of an interface: units of its times, and seconds to add to them.
+/// Options of an interface: what it is called.
+const NAME: u16 = 2;
+const DESCRIPTION: u16 = 3;
+/// Units of its times, and seconds to add to them.
 const RESOLUTION: u16 = 9;
 const OFFSET: u16 = 14;
 
@@ -30,9 +35,15 @@ const MAX_INTERFACES: usize = 65_536;
 /// Blocks that are read whole: a packet with its options. Longer ones of other types are skipped unread.
 const MAX_BLOCK_BYTES: usize = MAX_RECORD_BYTES + 65_536;
 
+/// What tells an interface from others: its link type and a hash of its name and description.
+type Description = (LinkType, u64);
+
 /// How an interface's packets are to be read.
 #[derive(Clone, Copy)]
 struct Interface {
+    description: Description,
+    /// In the file.
+    number: u32,
     link: LinkType,
     snaplen: u32,
     /// Units a second of its time stamps.
@@ -55,8 +66,12 @@ struct Block {
 pub(super) struct Sections {
     big_endian: bool,
     interfaces: Vec<Interface>,
-    /// Interfaces of the sections before, so that numbers stay unique in the file.
-    interfaces_before: usize,
+    /// The numbers in the file of interfaces that were described, by what they are and how many alike a section had before.
+    numbers: HashMap<(Description, usize), u32>,
+    /// How many interfaces of this section are alike.
+    alike: HashMap<Description, usize>,
+    /// How many numbers were given.
+    numbered: u32,
     last_time: Timestamp,
     /// What the interfaces of the sections before dropped.
     drops_before: Drops,
@@ -82,7 +97,8 @@ impl Sections {
                     let bytes = source.at(place);
                     let interface = Interface::read(bytes, self.big_endian).ok_or_else(|| cut(offset))?;
                     if self.interfaces.len() < MAX_INTERFACES {
-                        self.interfaces.push(interface);
+                        let number = self.number(&interface);
+                        self.interfaces.push(Interface { number, ..interface });
                     }
                 }
                 INTERFACE_STATISTICS if block.length <= MAX_BLOCK_BYTES => {
@@ -111,9 +127,9 @@ impl Sections {
                 Some(_) => return Err(Damage { offset, reason: "a section of unknown byte order".into() }.into()),
                 None => return Err(cut(offset).into()),
             };
-            self.interfaces_before += self.interfaces.len();
             self.drops_before = self.drops();
             self.interfaces.clear();
+            self.alike.clear();
         }
         let (Some(kind), Some(length)) = (u32_at(head, 0, self.big_endian), u32_at(head, 4, self.big_endian)) else {
             return Err(cut(offset).into());
@@ -123,6 +139,23 @@ impl Sections {
             return Err(Damage { offset, reason: format!("a block of {length} bytes cannot be") }.into());
         }
         Ok(Some(Block { kind, length }))
+    }
+
+    /// The number of a further interface of this section: that of the one like it in the sections before, for files that were
+    /// split and put together again have the interfaces of one capture in each.
+    fn number(&mut self, interface: &Interface) -> u32 {
+        let alike = self.alike.entry(interface.description).or_default();
+        let key = (interface.description, *alike);
+        *alike += 1;
+        if let Some(known) = self.numbers.get(&key) {
+            return *known;
+        }
+        let number = self.numbered;
+        self.numbered = self.numbered.saturating_add(1);
+        if self.numbers.len() < MAX_INTERFACES {
+            self.numbers.insert(key, number);
+        }
+        number
     }
 
     /// What all interfaces so far say that they dropped.
@@ -176,7 +209,7 @@ impl Sections {
         if options_at < end || kind == OBSOLETE_PACKET {
             interface.note_told(kind, bytes, options_at, big_endian);
         }
-        let (link, interface) = (interface.link, u32::try_from(self.interfaces_before + number).unwrap_or(u32::MAX));
+        let Interface { link, number: interface, .. } = *interface;
         let data = start + data_at..start + data_at + length;
         Ok(Head { time: self.last_time, link, interface, wire_length, data })
     }
@@ -187,6 +220,8 @@ impl Interface {
         let link = LinkType(u32::from(u16_at(block, 8, big_endian)?));
         let snaplen = u32_at(block, 12, big_endian)?;
         let mut interface = Self {
+            description: (link, 0),
+            number: 0,
             link,
             snaplen,
             ticks_per_second: 1_000_000,
@@ -196,6 +231,10 @@ impl Interface {
         };
         for (code, value) in options(block, 16, big_endian) {
             match (code, value) {
+                (NAME | DESCRIPTION, value) => {
+                    let told = (interface.description.1, code, value);
+                    interface.description.1 = FixedState::default().hash_one(told);
+                }
                 (RESOLUTION, [resolution]) => interface.ticks_per_second = ticks_per_second(*resolution),
                 (OFFSET, value) => interface.offset_seconds = count(value, big_endian).cast_signed(),
                 _ => {}

@@ -97,6 +97,15 @@ fn sections_of_both_byte_orders_and_resolutions_are_read_in_one_file() {
 }
 
 #[test]
+fn the_interfaces_of_sections_that_were_put_together_are_those_of_one_capture() {
+    let ethernet = section(1, 6, 1, &[1; 60], false);
+    let file = [ethernet.clone(), section(101, 6, 2, &[2; 41], true), ethernet.clone(), ethernet].concat();
+    let mut reader = CaptureReader::new(&file[..]).unwrap();
+    let numbers: Vec<u32> = std::iter::from_fn(|| reader.next_frame().unwrap().map(|frame| frame.interface)).collect();
+    assert_eq!(numbers, [0, 1, 0, 0]);
+}
+
+#[test]
 fn what_is_no_capture_is_told_by_its_first_bytes() {
     let error = |bytes: &[u8]| CaptureReader::new(bytes).err().unwrap().to_string();
     assert_eq!(error(b""), "the file is empty");
