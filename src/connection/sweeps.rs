@@ -36,6 +36,9 @@ pub(super) struct Sweeps {
     /// Different rows in vain that were handed out, of sources that do not sweep so far.
     rows: HashMap<Source, Few>,
     sums: HashMap<Source, Sum>,
+    /// Up to which hour both were freed of those before it: to look through all of them for every row would cost more than the
+    /// packets.
+    freed: [Option<Hour>; 2],
     /// Sums of hours that are over, and what of their samples was not handed out.
     ended: BTreeMap<Source, Sweep>,
     left: Vec<Observation>,
@@ -73,7 +76,9 @@ impl Sweeps {
             return;
         }
         if self.rows.len() >= MAX_SOURCES && !self.rows.contains_key(&source) {
-            self.rows.retain(|(hour, ..), _| *hour >= source.0);
+            if is_later(&mut self.freed[0], source.0) {
+                self.rows.retain(|(hour, ..), _| *hour >= source.0);
+            }
             if self.rows.len() >= MAX_SOURCES {
                 return;
             }
@@ -87,7 +92,7 @@ impl Sweeps {
 
     /// Whether another sweep of this hour can be held; those of hours before end for it.
     fn has_room(&mut self, hour: Hour) -> bool {
-        if self.sums.len() >= MAX_SWEEPS {
+        if self.sums.len() >= MAX_SWEEPS && is_later(&mut self.freed[1], hour) {
             self.end_before(hour);
         }
         self.sums.len() < MAX_SWEEPS
@@ -169,6 +174,15 @@ impl Default for Sum {
             sample: Some(BTreeMap::new()),
         }
     }
+}
+
+/// Whether an hour is after the last one, which it then is.
+fn is_later(last: &mut Option<Hour>, hour: Hour) -> bool {
+    let is_later = last.is_none_or(|last| hour > last);
+    if is_later {
+        *last = Some(hour);
+    }
+    is_later
 }
 
 impl Sum {
