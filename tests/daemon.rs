@@ -264,6 +264,33 @@ fn a_store_that_is_moved_away_or_replaced_is_noticed_and_what_follows_is_written
     assert_eq!(rows(&flowmap, &store), expected(), "what was seen after it was replaced");
 }
 
+#[test]
+fn a_log_that_is_removed_is_noticed_and_nothing_of_others_is_lost() {
+    let Some(lab) = Lab::new("z") else { return };
+    let flowmap = Flowmap::new();
+    let store = flowmap.path("store.db");
+    let remove = || ["store.db-wal", "store.db-shm"].map(|name| fs::remove_file(flowmap.path(name)).unwrap());
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    lab.talk();
+    until("it is written", || store.exists() && rows(&flowmap, &store) == expected());
+    remove();
+    daemon.hear("its log was removed");
+    until("it is in the file", || rows(&flowmap, &store) == expected());
+    remove();
+    flowmap.write("flows.csv", "client,server,port,protocol\n10.1.1.1,10.1.1.2,80,tcp\n");
+    let named = common::text(&store);
+    flowmap.ok(&["--db", &named, "import", "flows.csv"]);
+    // whether that was before the daemon looked, or after it, is chance
+    daemon.hear("its log was removed");
+    lab.talk();
+    daemon.stop();
+    let runs = flowmap.json(&["--db", &named, "runs"]);
+    let mut kinds: Vec<&str> = runs.as_array().unwrap().iter().filter_map(|run| run["kind"].as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds.len(), 2, "{runs}");
+    assert!(flowmap.ok(&["--db", &named, "flows"]).stdout.contains("10.1.1.2"));
+}
+
 /// Nothing passes the filter, whatever hosts say of themselves.
 #[test]
 fn without_traffic_it_hardly_wakes_and_writes_nothing_and_yet_notices_that_its_store_is_gone() {
@@ -437,10 +464,20 @@ fn a_hangup_has_it_read_its_file_again_and_a_wrong_file_changes_nothing() {
         daemon.hear(said);
     }
     lab.talk();
+    // of one that is away it is told when it is back
+    lab.cut("fm0");
+    daemon.hear("waiting for it");
+    flowmap.write("etc/flowmap.yaml", "filter: nor this\n");
+    daemon.signal("-HUP");
+    thread::sleep(Duration::from_secs(1));
+    lab.cable("fm0", 9);
+    daemon.hear("it stays as it was");
+    daemon.hear("fm0 is back");
+    lab.talk();
     daemon.stop();
     let wanted: Vec<_> = expected()
         .into_iter()
-        .map(|(a, b, port, out, count)| (a, b, port, out, if port == 9 { count } else { count * 2 }))
+        .map(|(a, b, port, out, count)| (a, b, port, out, if port == 9 { count } else { count * 3 }))
         .collect();
     assert_eq!(rows(&flowmap, &flowmap.path("store.db")), wanted);
 }

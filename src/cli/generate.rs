@@ -131,6 +131,7 @@ RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@resources
+SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp setpriority
 SystemCallErrorNumber=EPERM
 
 [Install]

@@ -101,14 +101,21 @@ impl StoreFile {
         (own.dev(), own.ino()) == (there.dev(), there.ino())
     }
 
+    /// Whether the log of the file of this name is the one that SQLite has open: removed from the folder it still takes what is
+    /// written, which nobody else sees and no other log knows of.
+    pub fn has_its_log_at(&self, path: &Path) -> bool {
+        let Some((log, index)) = &self.log else { return true };
+        let is_at = |file: &File, suffix: &str| {
+            let there = std::fs::metadata(beside(path, suffix));
+            file.metadata().is_ok_and(|own| there.is_ok_and(|it| (own.dev(), own.ino()) == (it.dev(), it.ino())))
+        };
+        is_at(log, "-wal") && is_at(index, "-shm")
+    }
+
     /// Begins to watch: SQLite has opened it now.
     pub fn watch(&mut self, path: &Path) {
-        let beside = |suffix: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            OpenOptions::new().read(true).write(true).open(name).ok()
-        };
-        self.log = beside("-wal").zip(beside("-shm"));
+        let open = |suffix: &str| OpenOptions::new().read(true).write(true).open(beside(path, suffix)).ok();
+        self.log = open("-wal").zip(open("-shm"));
         self.seen = self.see();
         self.is_overwritten = false;
     }
@@ -160,6 +167,39 @@ impl StoreFile {
         }
         index.write_all_at(&[0; CONTENTS], 0)
     }
+}
+
+/// Whether a log lies beside the file of this name.
+pub(super) fn has_log(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+/// A log that another process wrote, while SQLite closes a store that it takes for its own: it removes what is of that name.
+pub(super) struct OtherLog {
+    log: PathBuf,
+    kept: PathBuf,
+}
+
+impl OtherLog {
+    /// Keeps the log beside the file of this name by a second name; `None` where that cannot be done.
+    pub fn keep(path: &Path) -> Option<Self> {
+        let (log, kept) = (beside(path, "-wal"), beside(path, "-wal.kept"));
+        std::fs::hard_link(&log, &kept).ok()?;
+        Some(Self { log, kept })
+    }
+
+    /// Gives it its name back, and takes the second one away.
+    pub fn put_back(self) {
+        let Self { log, kept } = self;
+        // where that fails it stays by its second name
+        let _ = if log.exists() { std::fs::remove_file(kept) } else { std::fs::rename(kept, log) };
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Whether nobody has written to what is at a path for some time, as far as the clock tells.

@@ -52,6 +52,8 @@ const BETWEEN_PIECES: Duration = Duration::from_millis(20);
 /// The bound above, in a run's loss.
 const LEFT_OUT: &str =
     "parts of connections left out with their packets, for too many before them waited for the store";
+/// What a run did not see.
+const AWAY: &str = "times the interface was away: what it carried until it was watched again was not seen";
 /// What a run does not know of an interface that went away.
 const UNKNOWN: &str =
     "times the interface went away and packets may be missing: not all that the kernel held could be read";
@@ -105,6 +107,10 @@ pub(super) struct Worker {
     n: usize,
     interface: String,
     live: LiveOptions,
+    /// How it was opened last, where it is to be opened otherwise and was not there since.
+    live_before: Option<LiveOptions>,
+    /// Why it could not be opened, as it was said last.
+    refused: Option<String>,
     /// The telling by which the interface was opened.
     telling: u64,
     /// Frames from before this were taken from another handle.
@@ -167,6 +173,8 @@ impl Worker {
         Self {
             n,
             live: shared.live(),
+            live_before: None,
+            refused: None,
             telling: shared.tellings(),
             from: Timestamp(i64::MIN),
             from_since: Instant::now(),
@@ -290,7 +298,9 @@ impl Worker {
         let live = self.shared.live();
         self.was_light |= self.live.is_light;
         let Source::Open(old) = &mut self.source else {
-            self.live = live;
+            // whether it can be so is told when it is back
+            let before = std::mem::replace(&mut self.live, live);
+            self.live_before.get_or_insert(before);
             return;
         };
         match LiveCapture::open(&self.interface, &live) {
@@ -314,14 +324,33 @@ impl Worker {
             }
             return;
         }
-        if let Ok(capture) = LiveCapture::open(&self.interface, &self.live) {
-            info!("{} is back", self.interface);
-            self.source = Source::Open(Box::new(capture));
-            self.figures.is_up = true;
-        } else {
-            let wait = (wait * 2).min(LONGEST_WAIT);
-            self.source = Source::Gone(Instant::now() + wait, wait);
+        match LiveCapture::open(&self.interface, &self.live) {
+            Ok(capture) => {
+                info!("{} is back", self.interface);
+                self.source = Source::Open(Box::new(capture));
+                self.figures.is_up = true;
+                (self.live_before, self.refused) = (None, None);
+            }
+            Err(LiveError::Filter(filter, why)) if self.live_before.is_some() => {
+                warn!("{}: filter `{filter}`: {why}; it stays as it was", self.interface);
+                self.live = self.live_before.take().unwrap_or_default();
+            }
+            Err(error) => {
+                self.tell_refusal(&error);
+                let wait = (wait * 2).min(LONGEST_WAIT);
+                self.source = Source::Gone(Instant::now() + wait, wait);
+            }
         }
+    }
+
+    /// Says once why an interface that is there cannot be watched.
+    fn tell_refusal(&mut self, error: &LiveError) {
+        let is_away = matches!(error, LiveError::NoInterface | LiveError::Gone);
+        let said = (!is_away).then(|| error.to_string());
+        if let Some(said) = said.as_ref().filter(|said| self.refused.as_ref() != Some(said)) {
+            warn!("{}: {said}; waiting for it", self.interface);
+        }
+        self.refused = said;
     }
 
     fn look_around(&mut self) {
@@ -376,6 +405,9 @@ impl Worker {
         }
         if self.figures.left_out > 0 {
             self.run.loss.bounds.insert(LEFT_OUT.into(), self.figures.left_out);
+        }
+        if self.figures.times_gone > 0 {
+            self.run.loss.bounds.insert(AWAY.into(), self.figures.times_gone);
         }
         if self.figures.unknown_losses > 0 {
             self.run.loss.bounds.insert(UNKNOWN.into(), self.figures.unknown_losses);

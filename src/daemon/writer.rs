@@ -17,7 +17,7 @@ use super::{
     Options,
     clock::Clock,
     figures::Shared,
-    file::{FileError, StoreFile, is_settled},
+    file::{FileError, OtherLog, StoreFile, has_log, is_settled},
     worker::{Flush, Message},
 };
 use crate::{
@@ -211,20 +211,12 @@ impl Writer {
     }
 
     async fn try_to_write(&mut self, flush: &Flush, batch: &Batch) -> Result<(), StoreError> {
+        if self.store.is_some() && !self.is_there() {
+            self.part_from_file().await?;
+        }
         if self.is_overwritten() {
             self.close().await;
             return Err(StoreError::Overwritten);
-        }
-        if self.store.is_some() && !self.is_there() {
-            // what its log holds belongs to it, and not to another file of this name: as long as somebody reads there it is kept
-            // open; where it is gone nothing can be done
-            if let Some(store) = &self.store
-                && let Err(StoreError::Locked) = store.take_log_in().await
-            {
-                return Err(StoreError::Locked);
-            }
-            warn!("{}: another file is there than before, or none; it is opened again", self.path.display());
-            self.close().await;
         }
         if self.store.is_none() {
             self.open().await?;
@@ -277,9 +269,43 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether the file that is open is the one of this name.
+    /// Whether the file that is open is the one of this name, and so is its log.
     fn is_there(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| file.is_at(&self.path))
+        self.file.as_ref().is_some_and(|file| file.is_at(&self.path) && file.has_its_log_at(&self.path))
+    }
+
+    /// Closes a store whose file, or whose log, is there by its name no more. What its log holds belongs to it, and not to another
+    /// file of this name: as long as somebody reads there it is kept open; where it is gone nothing can be done.
+    async fn part_from_file(&mut self) -> Result<(), StoreError> {
+        let has_file = self.file.as_ref().is_some_and(|file| file.is_at(&self.path));
+        let has_others = has_file && (self.is_overwritten() || has_log(&self.path));
+        let path = self.path.display();
+        let mut other_log = None;
+        if has_others {
+            // SQLite knows of either log alone, and a store with the pages of both is none
+            warn!("{path}: its log was removed, and another process wrote since: what the old one held is lost");
+            other_log = OtherLog::keep(&self.path);
+            if let (Some(store), Some(file)) = (&self.store, &self.file) {
+                // where that fails the disk does
+                let _ = store.while_alone(|| file.void_log()).await;
+            }
+        } else {
+            if let Some(store) = &self.store
+                && let Err(StoreError::Locked) = store.take_log_in().await
+            {
+                return Err(StoreError::Locked);
+            }
+            if has_file {
+                warn!("{path}: its log was removed; what it held is taken in, and the store is opened again");
+            } else {
+                warn!("{path}: another file is there than before, or none; it is opened again");
+            }
+        }
+        self.close().await;
+        if let Some(log) = other_log {
+            log.put_back();
+        }
+        Ok(())
     }
 
     /// Whether somebody wrote over the file that is open.

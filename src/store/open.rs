@@ -1,6 +1,7 @@
 use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
+    ConnectOptions,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -144,6 +145,8 @@ fn options() -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .row_buffer_size(ROWS_AHEAD)
         .pragma("cache_size", "-16384")
+        // that a store was locked for long is told by who waited
+        .disable_statement_logging()
 }
 
 #[derive(Debug, thiserror::Error)]
