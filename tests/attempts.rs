@@ -5,12 +5,41 @@
 mod common;
 
 use common::{
-    frames::{Frames, connection, disowned, probe, reset, seen_again, traffic},
+    frames::{Frames, connection, datagram, disowned, fin, probe, reset, seen_again, syn, traffic},
     rows::expect,
 };
 
 const CLIENT: &str = "10.0.0.1:40000";
 const SERVER: &str = "10.0.0.2:80";
+
+#[test]
+fn one_socket_that_asks_many_serves_none_of_them() {
+    let agents: Vec<String> = (2..9).map(|n| format!("10.0.0.{n}:20001")).collect();
+    let asked = |agent: &String| [datagram(CLIENT, agent, "how much?"), datagram(agent, CLIENT, "so much")];
+    let answered: Vec<_> = agents.iter().flat_map(asked).collect();
+    let row = |outcome: &str| -> Vec<String> {
+        agents.iter().map(|agent| format!("10.0.0.1 > {agent}/UDP {outcome} port 1")).collect()
+    };
+    expect(&[Frames::ethernet(answered)], &row("established"));
+    let alone = agents.iter().map(|agent| datagram(CLIENT, agent, "how much?"));
+    expect(&[Frames::ethernet(alone)], &row("oneway"));
+    // both ports are of those that systems give away: who was first tells
+    let traced = (33_434..33_464).map(|port| format!("10.0.0.2:{port}"));
+    let traced: Vec<String> = traced.collect();
+    let rows = traced.iter().map(|end| format!("10.0.0.1 > {end}/UDP oneway order 1"));
+    let rows: Vec<String> = rows.collect();
+    expect(&[Frames::ethernet(traced.iter().map(|end| datagram(CLIENT, end, "probe")))], &rows);
+}
+
+#[test]
+fn a_client_that_goes_on_was_answered_also_where_that_was_not_captured() {
+    let [syn, acknowledged] = [syn(CLIENT, SERVER, 1_000), traffic(CLIENT, SERVER, 1_001, 2_001, 0)];
+    let row = ["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"];
+    expect(&[Frames::ethernet([syn.clone(), acknowledged])], &row);
+    expect(&[Frames::ethernet([syn.clone(), fin(CLIENT, SERVER, 1_001, 2_001)])], &row);
+    let half_open = [syn, disowned(CLIENT, SERVER, 1_001)];
+    expect(&[Frames::ethernet(half_open)], &["10.0.0.1 > 10.0.0.2:80/TCP unanswered handshake 1"]);
+}
 
 #[test]
 fn a_segment_that_no_connection_can_have_is_an_attempt() {

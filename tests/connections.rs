@@ -359,6 +359,36 @@ fn a_datagram_to_a_service_and_to_the_pod_behind_it_is_one_exchange() {
     expect(&[Frames::cooked(packets)], &[row]);
 }
 
+/// A question and its answer, each passed on under other ends.
+fn passed_on(near: [&str; 2], far: [&str; 2]) -> [Packet; 4] {
+    [
+        datagram(near[0], near[1], "question").id(7).at(0.0),
+        datagram(far[0], far[1], "question").id(7).hops(63).at(0.000_05),
+        datagram(far[1], far[0], "answer").id(8).at(0.001),
+        datagram(near[1], near[0], "answer").id(8).hops(63).at(0.001_05),
+    ]
+}
+
+#[test]
+fn a_datagram_of_a_masqueraded_pod_is_one_exchange_of_the_pod() {
+    let packets = passed_on(["10.244.1.5:40000", "8.8.8.8:53"], ["172.18.0.2:51000", "8.8.8.8:53"]);
+    expect(&[Frames::cooked(packets)], &["10.244.1.5 > 8.8.8.8:53/UDP established port 1"]);
+    let packets = passed_on(["203.0.113.50:41000", "203.0.113.1:30053"], ["10.244.0.1:52345", "10.244.0.5:53"]);
+    expect(&[Frames::cooked(packets)], &["203.0.113.50 > 10.244.0.5:53/UDP established port 1 via 203.0.113.1:30053"]);
+}
+
+#[test]
+fn a_second_host_whose_clock_is_behind_parts_nothing_that_the_first_joins() {
+    let far = ["10.244.0.1:52345", "10.244.0.5:8079"];
+    let first = translated(["203.0.113.50:41000", "203.0.113.1:30001"], far);
+    let row = "203.0.113.50 > 10.244.0.5:8079/TCP established handshake 1 via 203.0.113.1:30001";
+    for behind_s in [-10.0, -0.5, 0.04, 0.1, 1.0, 3.0] {
+        let second = (0..).zip(connection(far[0], far[1], 1_000, 2_000));
+        let second = second.map(|(n, packet)| packet.hops(62).at(f64::from(n) * 0.01 - behind_s).on(4));
+        expect(&[Frames::cooked(first.clone()), Frames::cooked(second)], &[row]);
+    }
+}
+
 // --- what looks like translation, and is none ------------------------------------------------------------------------
 
 /// A scanner that sends all its SYNs from one port with one number, as nmap does.

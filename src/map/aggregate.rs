@@ -139,9 +139,9 @@ struct Sum {
     via: BTreeSet<Via>,
     direction: Direction,
     connections: f64,
-    packets: u64,
-    bytes_to_server: u64,
-    bytes_to_client: u64,
+    packets: Amount,
+    bytes_to_server: Amount,
+    bytes_to_client: Amount,
     span: Span,
     vlans: BTreeSet<String>,
     tunnels: BTreeSet<String>,
@@ -180,11 +180,10 @@ impl Sum {
             self.via.insert(Rc::unwrap_or_clone(via));
         }
         self.direction = self.direction.min(connection.direction);
-        self.packets = self.packets.saturating_add(packets(connection, runs));
-        let bytes = scaled(connection.from_client.total(runs).1, connection.weight);
-        self.bytes_to_server = self.bytes_to_server.saturating_add(bytes);
-        let bytes = scaled(connection.from_server.total(runs).1, connection.weight);
-        self.bytes_to_client = self.bytes_to_client.saturating_add(bytes);
+        let (from_client, from_server) = (connection.from_client.total(runs), connection.from_server.total(runs));
+        self.packets.add(from_client.0.saturating_add(from_server.0), connection.weight);
+        self.bytes_to_server.add(from_client.1, connection.weight);
+        self.bytes_to_client.add(from_server.1, connection.weight);
         self.span.join(connection.span);
         self.vlans.extend(connection.vlans.iter().cloned());
         self.tunnels.extend(connection.tunnels.iter().cloned());
@@ -210,9 +209,9 @@ impl Sum {
             outcome: key.outcome,
             direction: self.direction,
             connections: whole(self.connections),
-            packets: self.packets,
-            bytes_to_server: self.bytes_to_server,
-            bytes_to_client: self.bytes_to_client,
+            packets: self.packets.whole(),
+            bytes_to_server: self.bytes_to_server.whole(),
+            bytes_to_client: self.bytes_to_client.whole(),
             span: self.span,
             vlans: self.vlans,
             tunnels: self.tunnels,
@@ -258,8 +257,35 @@ pub(super) fn packets(connection: &Connection, runs: &[Span]) -> u64 {
 }
 
 fn scaled(count: u64, weight: f64) -> u64 {
-    #[expect(clippy::cast_precision_loss, reason = "an estimate where the weight is not 1, and then not exact anyway")]
-    if weight > 1.0 { whole(count as f64 * weight) } else { count }
+    let mut amount = Amount::default();
+    amount.add(count, weight);
+    amount.whole()
+}
+
+/// What connections add up to: exactly of those that were all held, and an estimate of what a sample stands for, which is rounded
+/// once, for most connections have few packets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
+    exact: u64,
+    estimate: f64,
+}
+
+impl Amount {
+    fn add(&mut self, count: u64, weight: f64) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "an estimate where the weight is not 1, and then not exact anyway"
+        )]
+        if weight > 1.0 {
+            self.estimate += count as f64 * weight;
+        } else {
+            self.exact = self.exact.saturating_add(count);
+        }
+    }
+
+    fn whole(self) -> u64 {
+        self.exact.saturating_add(whole(self.estimate))
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, never negative")]

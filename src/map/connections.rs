@@ -40,12 +40,16 @@ pub(super) struct Connection {
 
 impl Connection {
     pub fn outcome(&self) -> Outcome {
+        const FIN_SENT: u32 = 2;
         let flags = self.trace.flags;
         let has_one = |spoke, disowned| flags.has(spoke) || flags.has(disowned);
         let has_both = has_one(Flags::FROM_SRC, Flags::DISOWNED) && has_one(Flags::FROM_DST, Flags::DST_DISOWNED);
-        // a client that sends data has had an answer, also where that was not captured
-        let is_open = flags.has(Flags::AGREED)
-            || flags.has(Flags::ASKED) && flags.has(Flags::FROM_SRC) && flags.has(Flags::PAYLOAD);
+        // a client that sends data, acknowledges or ends its stream has had an answer, also where that was not captured; a reset alone
+        // is what half-open scans send
+        let has_ended = self.trace.src_end.wrapping_sub(self.trace.identity) == FIN_SENT;
+        let is_reset = flags.has(Flags::REFUSED) || flags.has(Flags::CLOSED) && !has_ended;
+        let went_on = flags.has(Flags::PAYLOAD) || !is_reset;
+        let is_open = flags.has(Flags::AGREED) || flags.has(Flags::ASKED) && flags.has(Flags::FROM_SRC) && went_on;
         match self.protocol {
             Protocol::TCP | Protocol::SCTP if is_open => Outcome::Established,
             Protocol::TCP | Protocol::SCTP if flags.has(Flags::REFUSED) => Outcome::Refused,
@@ -344,10 +348,16 @@ impl Connection {
 
     /// Whether one run saw some of both.
     pub fn shares_run_with(&self, other: &Connection) -> bool {
-        let runs = |connection: &Connection| -> BTreeSet<usize> {
-            connection.from_client.runs().chain(connection.from_server.runs()).collect()
-        };
-        !runs(self).is_disjoint(&runs(other))
+        !self.runs().is_disjoint(&other.runs())
+    }
+
+    /// Whether the same runs saw both: when they were is told by the same clocks.
+    pub fn is_of_the_runs_of(&self, other: &Connection) -> bool {
+        self.runs() == other.runs()
+    }
+
+    fn runs(&self) -> BTreeSet<usize> {
+        self.from_client.runs().chain(self.from_server.runs()).collect()
     }
 
     /// Takes over when and where another sighting was, and hands back what it saw.

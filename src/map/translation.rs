@@ -2,7 +2,8 @@
 //!
 //! Both initial sequence numbers pass through DNAT and SNAT, so that an equal pair under other ends is the same
 //! connection; hop limits tell which sighting was nearer to the client. A datagram is known by its digest and the
-//! client's end, what was met mid-stream by the client's end and the Service that it dialled.
+//! client's end, or by those of question and answer together; what was met mid-stream by the client's end and the Service that
+//! it dialled.
 
 use std::{
     cmp::Reverse,
@@ -12,7 +13,7 @@ use std::{
 use super::connections::{Connection, End};
 use crate::{
     inventory::{Directory, Owner},
-    model::{Direction, Protocol, Span, Trace, Via},
+    model::{Direction, Hops, Protocol, Span, Trace, Via},
 };
 
 /// Sightings of one packet on its way through a cluster lie no further apart, in seconds: clocks of two hosts differ.
@@ -35,6 +36,8 @@ const MAX_STAGES: usize = 4;
 enum Key {
     /// Both initial sequence numbers.
     Numbers(Protocol, u32, u32),
+    /// The digests of a question and of its answer.
+    Exchange(u32, u32),
     /// The client's end and the number of one side.
     Client(Protocol, End, u32),
 }
@@ -44,7 +47,7 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
     // a record of a flow log has none of the numbers that connections are known by
     let (mut records, captured) = std::mem::take(connections).into_iter().partition(|it| it.trace.lump.is_record());
     *connections = captured;
-    for key in [by_numbers, by_client, by_answer] {
+    for key in [by_numbers, by_client, by_answer, by_exchange] {
         let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
         let mut done = Vec::with_capacity(connections.len());
         for connection in connections.drain(..) {
@@ -87,6 +90,13 @@ fn by_answer(connection: &Connection) -> Option<Key> {
     (is_stream && trace.answer != 0).then_some(Key::Client(*protocol, *client, trace.answer))
 }
 
+/// Of datagrams whose client may have become another.
+fn by_exchange(connection: &Connection) -> Option<Key> {
+    let Trace { identity, answer, .. } = connection.trace;
+    let is_answered = connection.protocol == Protocol::UDP && identity != 0 && answer != 0;
+    is_answered.then_some(Key::Exchange(identity, answer))
+}
+
 /// Parts a group where its members lie too far apart to be one passage.
 fn by_time(mut group: Vec<Connection>) -> Vec<Vec<Connection>> {
     group.sort_by_key(|connection| (connection.span.first, connection.client, connection.server));
@@ -104,7 +114,7 @@ fn by_time(mut group: Vec<Connection>) -> Vec<Vec<Connection>> {
 
 fn is_passage(a: &Connection, b: &Connection) -> bool {
     let apart_s = b.span.first.seconds_since(a.span.first).abs();
-    let are_by_two_clocks = || by_numbers(a).is_some() && shares_an_end(a, b) && !a.shares_run_with(b);
+    let are_by_two_clocks = || by_numbers(a).is_some() && shares_an_end(a, b) && !a.is_of_the_runs_of(b);
     apart_s <= TRANSIT_S || apart_s <= CLOCKS_APART_S && are_by_two_clocks()
 }
 
@@ -150,7 +160,10 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
 fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> bool {
     let apart_s = far.span.first.seconds_since(near.span.first);
     let behind_s = far.span.last.seconds_since(near.span.last);
-    let is_one_clock = near.shares_run_with(far);
+    let is_one_clock = near.is_of_the_runs_of(far);
+    if near.protocol == Protocol::UDP && near.client != far.client {
+        return is_one_clock && has_passed_on(near, far, (apart_s, behind_s));
+    }
     let is_sure = by_numbers(near).is_some();
     let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
     // the last packet may have been captured at the far place alone, or it is the only one
@@ -158,7 +171,17 @@ fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> 
     let is_nested = apart_s >= 0.0 && behind_s <= reordered_s && (is_sure || near.server.0 != far.server.0);
     let is_forwarded = near.trace.hops_src.high > far.trace.hops_src.high || is_service(directory, near);
     let is_close = apart_s.abs() <= TRANSIT_ON_HOST_S;
-    is_close && is_nested || is_forwarded && (is_close || !is_one_clock) || is_sure && !is_one_clock
+    is_close && is_nested || is_forwarded && (is_close || !is_one_clock) || is_sure && !near.shares_run_with(far)
+}
+
+/// Whether a question was passed on from one place to the other, and its answer back: hop limits fell both ways, and the one
+/// lies in the other. Hosts that ask alike have equal digests, but their answers come from the same distance.
+fn has_passed_on(near: &Connection, far: &Connection, (apart_s, behind_s): (f64, f64)) -> bool {
+    let has_fallen = |before: Hops, after: Hops| !before.is_none() && !after.is_none() && before.low > after.high;
+    has_fallen(near.trace.hops_src, far.trace.hops_src)
+        && has_fallen(far.trace.hops_dst, near.trace.hops_dst)
+        && (0.0..=TRANSIT_ON_HOST_S).contains(&apart_s)
+        && (-TRANSIT_ON_HOST_S..=REORDERED_S).contains(&behind_s)
 }
 
 /// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router

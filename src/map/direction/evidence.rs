@@ -2,7 +2,7 @@
 
 use foldhash::{HashMap, HashSet};
 
-use super::{Verdict, only_one};
+use super::{Verdict, is_stream, only_one};
 use crate::{
     inventory::Directory,
     map::connections::{Connection, End},
@@ -29,8 +29,11 @@ impl Evidence {
             if is_opened && connection.outcome() == Outcome::Established {
                 evidence.listeners.insert((protocol, server));
             }
-            evidence.talks(protocol, server, client);
-            if !is_opened {
+            let asked = if is_opened { None } else { asker(connection) };
+            if asked != Some(server) {
+                evidence.talks(protocol, server, client);
+            }
+            if !is_opened && asked != Some(client) {
                 evidence.talks(protocol, client, server);
             }
         }
@@ -67,6 +70,14 @@ impl Evidence {
     }
 }
 
+/// Who sent the first datagram of an exchange: he asked. One socket that asks many has many peers too, and serves none of them.
+fn asker(connection: &Connection) -> Option<End> {
+    let flags = connection.trace.flags;
+    let is_told = !is_stream(connection.protocol) && !flags.has(Flags::UNTOLD);
+    let first = if flags.has(Flags::SRC_FIRST) { connection.client } else { connection.server };
+    is_told.then_some(first)
+}
+
 /// Where an error or a reset said that nobody listens, and nobody answered: who sent is the client, unless the ports tell of a
 /// server that answered somebody who was gone. A scanner with one port has as many talkers as a server.
 fn by_refusal(connection: &Connection) -> Option<Verdict> {
@@ -83,12 +94,17 @@ fn by_refusal(connection: &Connection) -> Option<Verdict> {
 /// The port that an FTP server opens data connections from; nobody listens on it (RFC 959, section 3.2).
 const FTP_DATA: u16 = 20;
 
+/// The ports of DHCP's servers and clients (RFC 2131, section 4.1; RFC 8415, section 7.2).
+const DHCP: [(u16, u16); 2] = [(67, 68), (547, 546)];
+
 /// Whether the port that servers are known to listen on lies as the client's.
 fn by_port(protocol: Protocol, server: u16, client: u16) -> Option<bool> {
     let (of_server, of_client) = (PortKind::of(server), PortKind::of(client));
     let opens_data =
         |port: u16, other: PortKind| protocol == Protocol::TCP && port == FTP_DATA && other < PortKind::Privileged;
-    only_one(opens_data(client, of_server), opens_data(server, of_client))
+    let is_dhcp = |server: u16, client: u16| protocol == Protocol::UDP && DHCP.contains(&(server, client));
+    only_one(is_dhcp(server, client), is_dhcp(client, server))
+        .or_else(|| only_one(opens_data(client, of_server), opens_data(server, of_client)))
         .or_else(|| only_one(of_server.outranks(of_client), of_client.outranks(of_server)))
 }
 

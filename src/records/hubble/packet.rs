@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::{Answers, Fault, MAX_SHOWN};
 use super::event::{Flow, L4, TcpFlags, Word};
-use crate::model::{Protocol, Timestamp};
+use crate::model::{Control, PortKind, Protocol, Timestamp};
 
 /// An address with a port; 0 for protocols without.
 pub type End = (IpAddr, u16);
@@ -47,6 +47,8 @@ pub struct Packet {
     pub verdict: Verdict,
     /// Whether it came from the server, where that is known.
     pub is_reply: Option<bool>,
+    /// Whether its being first tells nothing of who began: an error, an announcement.
+    pub is_untold: bool,
     /// Where it was seen. A message of an L7 proxy is no packet, and was seen nowhere.
     pub point: Option<u32>,
     /// What a DNS answer said.
@@ -71,7 +73,13 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
     let l4 = flow.l4.as_ref().ok_or(Fault::Missing("l4"))?;
     let (protocol, ports, event) = transport(l4)?;
     let time = time.ok_or(Fault::Missing("time"))?;
-    let is_reply = is_reply(flow, protocol, event);
+    let control = control(l4);
+    let is_reply = match control {
+        Some(Control::Asks) => Some(false),
+        Some(Control::Answers) => Some(true),
+        Some(Control::Tells) => None,
+        None => is_reply(flow, protocol, (ports, event)),
+    };
     Ok(Packet {
         time,
         protocol,
@@ -80,6 +88,7 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
         event: if is_message { Event::Traffic { has_data: true, closes: false } } else { event },
         verdict,
         is_reply,
+        is_untold: control == Some(Control::Tells),
         point: (!is_message).then(|| point(flow, node)),
         answers: answers(flow, destination),
     })
@@ -170,14 +179,26 @@ fn sctp_event(chunk: &Word) -> Event {
     }
 }
 
+/// What a message of ICMP is to who sends it.
+fn control(l4: &L4) -> Option<Control> {
+    let (protocol, icmp) = match l4.Protocol.as_deref().unwrap_or(l4) {
+        L4 { ICMPv4: Some(icmp), .. } => (Protocol::ICMP, icmp),
+        L4 { ICMPv6: Some(icmp), .. } => (Protocol::ICMPV6, icmp),
+        _ => return None,
+    };
+    u8::try_from(icmp.kind).ok().map(|kind| Control::of(protocol, kind))
+}
+
 /// The opening tells by itself; else Cilium's connection tracking does. A stream that it met in its middle is new to it by
-/// whoever happened to send first: that tells nothing.
-fn is_reply(flow: &Flow, protocol: Protocol, event: Event) -> Option<bool> {
+/// whoever happened to send first: that tells nothing. Nor does a datagram from a server's port to a client's: the question was
+/// forgotten before it was answered.
+fn is_reply(flow: &Flow, protocol: Protocol, (ports, event): ((u16, u16), Event)) -> Option<bool> {
     let is_new = flow.trace_reason.as_ref().is_some_and(|reason| reason.is("NEW", 1));
     match event {
         Event::Open => Some(false),
         Event::Agree => Some(true),
         _ if is_new && protocol == Protocol::TCP => None,
+        _ if is_new && PortKind::of(ports.0).outranks(PortKind::of(ports.1)) => None,
         // the older field says nothing where it is not set
         _ => flow.is_reply.or(flow.reply.filter(|is_reply| *is_reply)),
     }

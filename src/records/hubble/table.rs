@@ -107,7 +107,8 @@ impl Live {
         // the first that was seen, whatever the order of lines
         if trace.flags == Flags::default() || moment < trace.first {
             let first = if is_from_lower { Flags::SRC_FIRST.0 } else { 0 };
-            trace.flags = Flags(trace.flags.0 & !Flags::SRC_FIRST.0 | first);
+            let untold = if packet.is_untold { Flags::UNTOLD.0 } else { 0 };
+            trace.flags = Flags(trace.flags.0 & !(Flags::SRC_FIRST.0 | Flags::UNTOLD.0) | first | untold);
         }
         trace.first = trace.first.min(moment);
         trace.last = trace.last.max(moment);
@@ -122,8 +123,11 @@ impl Live {
     }
 
     fn observation(mut self, (protocol, lower, higher): Ends) -> Observation {
-        // where both sides got through, a packet that was dropped refused nothing
         let flags = &mut self.trace.flags;
+        if self.client != Client::Unknown {
+            flags.0 &= !Flags::UNTOLD.0;
+        }
+        // where both sides got through, a packet that was dropped refused nothing
         if flags.has(Flags::FROM_SRC) && flags.has(Flags::FROM_DST) {
             flags.0 &= !Flags::REFUSED.0;
         }
