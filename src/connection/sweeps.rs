@@ -36,9 +36,10 @@ pub(super) struct Sweeps {
     /// Different rows in vain that were handed out, of sources that do not sweep so far.
     rows: HashMap<Source, Few>,
     sums: HashMap<Source, Sum>,
-    /// Up to which hour both were freed of those before it: to look through all of them for every row would cost more than the
-    /// packets.
-    freed: [Option<Hour>; 2],
+    /// The hours for which each was last freed of those before: to look through all of them for every row would cost more than
+    /// the packets.
+    rows_freed: Option<Hour>,
+    sums_freed: Option<Hour>,
     /// Sums of hours that are over, and what of their samples was not handed out.
     ended: BTreeMap<Source, Sweep>,
     left: Vec<Observation>,
@@ -76,7 +77,7 @@ impl Sweeps {
             return;
         }
         if self.rows.len() >= MAX_SOURCES && !self.rows.contains_key(&source) {
-            if is_later(&mut self.freed[0], source.0) {
+            if is_later(&mut self.rows_freed, source.0) {
                 self.rows.retain(|(hour, ..), _| *hour >= source.0);
             }
             if self.rows.len() >= MAX_SOURCES {
@@ -92,7 +93,7 @@ impl Sweeps {
 
     /// Whether another sweep of this hour can be held; those of hours before end for it.
     fn has_room(&mut self, hour: Hour) -> bool {
-        if self.sums.len() >= MAX_SWEEPS && is_later(&mut self.freed[1], hour) {
+        if self.sums.len() >= MAX_SWEEPS && is_later(&mut self.sums_freed, hour) {
             self.end_before(hour);
         }
         self.sums.len() < MAX_SWEEPS
