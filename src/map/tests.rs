@@ -340,6 +340,20 @@ fn a_translation_that_the_inventory_does_not_know_is_disputed() {
 }
 
 #[test]
+fn what_a_sample_stands_for_is_rounded_once() {
+    let mut many = handshake("10.244.0.1:40000 > 10.244.0.2:8080", 7);
+    let trace = many.traces.iter().next().unwrap().clone();
+    let each =
+        |n: u32| Trace { identity: n, from_src: Tally::one(0, 1, 40), from_dst: Tally::one(0, 1, 40), ..trace.clone() };
+    // each stands for one and a quarter
+    many.traces = TraceSet::restore((1..=1_024).map(each), 1_280);
+    let map = map_of(&[many], &mk_cluster());
+    let dependency = only(&map);
+    assert_eq!((dependency.connections, dependency.packets), (1_280, 2_560));
+    assert_eq!((dependency.bytes_to_server, dependency.bytes_to_client), (51_200, 51_200));
+}
+
+#[test]
 fn a_pod_and_its_own_node_are_marked() {
     let map = map_of(&[handshake("172.18.0.2:40000 > 10.244.0.2:8080", 7)], &mk_cluster());
     assert!(only(&map).marks.contains(&Mark::Node));

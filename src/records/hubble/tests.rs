@@ -115,6 +115,28 @@ fn without_word_of_a_reply_it_is_open_who_asked() {
 }
 
 #[test]
+fn messages_of_icmp_tell_by_their_type_who_asked_whatever_is_said_of_a_reply() {
+    let (a, b) = (("10.0.0.1", 0), ("10.0.0.9", 0));
+    let icmp = |kind: u8, more: &str| only(&flow(b, a, &format!("{{\"ICMPv4\":{{\"type\":{kind}}}}}"), more));
+    // an echo reply that was dropped has no word of it
+    let (key, _) = icmp(0, "");
+    assert_eq!((key.opening, key.src.to_string()), (Opening::Seen, "10.0.0.1".into()));
+    let (key, _) = icmp(8, "");
+    assert_eq!((key.opening, key.src.to_string()), (Opening::Seen, "10.0.0.9".into()));
+    // time exceeded is a word on another packet
+    let (key, trace) = icmp(11, "\"is_reply\":false,\"trace_reason\":\"RELATED\",");
+    assert_eq!(key.opening, Opening::Open);
+    assert!(has(&trace, &[Flags::UNTOLD]));
+}
+
+#[test]
+fn a_datagram_from_a_servers_port_is_no_question_though_it_is_called_new() {
+    let new = "\"is_reply\":false,\"trace_reason\":\"NEW\",";
+    assert_eq!(only(&udp(("10.0.0.9", 53), CLIENT, new)).0.opening, Opening::Open);
+    assert_eq!(only(&udp(CLIENT, ("10.0.0.9", 53), new)).0.opening, Opening::Seen);
+}
+
+#[test]
 fn what_a_policy_dropped_is_refused_and_has_carried_nothing() {
     let dropped = |line: String| {
         line.replace("FORWARDED", "DROPPED")
