@@ -29,7 +29,7 @@ const fn kind(
 
 /// The kinds that say something of the network. Those that have addresses come first: their lists are dated by when
 /// they were asked for.
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 17] = [
     kind("Pod", "", "v1", "pods", true),
     kind("Service", "", "v1", "services", true),
     kind("Endpoints", "", "v1", "endpoints", true),
@@ -44,6 +44,7 @@ pub const KINDS: [Kind; 16] = [
     kind("CronJob", "batch", "v1", "cronjobs", true),
     kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", true),
     kind("Ingress", "networking.k8s.io", "v1", "ingresses", true),
+    kind("ServiceCIDR", "networking.k8s.io", "v1", "servicecidrs", false),
     kind("MutatingWebhookConfiguration", "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", false),
     kind(
         "ValidatingWebhookConfiguration",

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    field::{Notes, Problems, word},
+    field::{Notes, Problems, list, ranges, word},
     hosts,
     items::{Item, Items, Meta},
     node::{host_node, namespace, node},
@@ -229,6 +229,9 @@ impl<'a> Collector<'a> {
             "Namespace" if known => items.namespaces.push(Item { object, value: namespace(item, id.name, notes) }),
             "Node" if known => items.nodes.push(Item { object, value: node(item, id.name, notes) }),
             "Service" if known => items.services.push(Item { object, value: service(item, id, notes) }),
+            "ServiceCIDR" if known => {
+                items.service_ranges.push(Item { object, value: ranges(list(&item["spec"]["cidrs"]), "range", notes) });
+            }
             "Ingress" if known => items.ingresses.push(Item { object, value: ingress(item, id) }),
             "Endpoints" if known => items.endpoints.push(Item { object, value: endpoints(item, &id, notes) }),
             "EndpointSlice" if known => {
@@ -281,7 +284,7 @@ fn refused_namespace(id: &WorkloadRef) -> Option<String> {
 fn namespace_of(kind: &str, item: &Value) -> String {
     match word(&item["metadata"]["namespace"]) {
         Some(namespace) => namespace.to_owned(),
-        None if matches!(kind, "Namespace" | "Node") => String::new(),
+        None if matches!(kind, "Namespace" | "Node" | "ServiceCIDR") => String::new(),
         None => "default".to_owned(),
     }
 }

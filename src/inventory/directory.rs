@@ -13,7 +13,7 @@ use super::{
     items::{Item, Items, Meta, State},
     past::{Past, past},
     present::present,
-    ranges::{HostPlace, Hosts, Ranges, UNROUTED, is_many, pod_ranges},
+    ranges::{HostPlace, Hosts, Ranges, UNROUTED, is_link_local, is_many, pod_ranges, service_ranges},
     services::Services,
     sights::{Listing, Sighting, Sights},
     timeline::{Class, Timeline, Who},
@@ -33,8 +33,10 @@ pub enum Owner<'c> {
     Host(&'c Host),
     /// Nobody alone: a multicast address, or broadcast.
     Multicast,
-    /// Somebody inside the cluster or on the link, but it is not known who.
+    /// Somebody inside the cluster, but it is not known who.
     Unknown,
+    /// Somebody on the same link: the node itself, or a service that it or its cloud offers there.
+    OnLink,
     /// Somebody outside.
     External,
 }
@@ -49,7 +51,7 @@ impl Owner<'_> {
             Self::Service(_) => PartyKind::Service,
             Self::Host(_) => PartyKind::Host,
             Self::Multicast => PartyKind::Multicast,
-            Self::Unknown => PartyKind::Unknown,
+            Self::Unknown | Self::OnLink => PartyKind::Unknown,
             Self::External => PartyKind::External,
         }
     }
@@ -77,8 +79,8 @@ pub struct Directory {
     pub(super) timeline: Timeline,
     conflicts: Vec<Conflict>,
     hosts: Hosts,
-    /// Where an address that nobody is known to own is not outside: the nodes' pod ranges, and addresses that no
-    /// router forwards.
+    /// Where an address that nobody is known to own is not outside: the nodes' pod ranges, the Services', and
+    /// addresses that no router forwards.
     inside: Ranges,
     pod_ranges: Vec<IpNet>,
     /// The addresses that ever were a node's.
@@ -147,10 +149,15 @@ impl Directory {
         let networked = past.pods.iter().filter(|pod| !pod.host_network);
         let of_pods: HashSet<IpAddr> = networked.flat_map(|pod| pod.addresses.iter().copied()).collect();
         let of_nodes = timeline.all().filter(|(.., class, _)| *class == Class::Node).map(|(address, ..)| address);
+        let of_nodes: HashSet<IpAddr> = of_nodes.collect();
+        let services = past.services.iter().map(|it| &it.service).chain(&present.services);
+        let cluster_ips = services.flat_map(|service| service.cluster_ips.iter().copied()).collect();
+        let others = of_nodes.union(&of_pods).copied().collect();
+        let of_services = service_ranges(&present.service_ranges, &cluster_ips, &others);
         Self {
-            of_nodes: of_nodes.collect(),
+            of_nodes,
             hosts: Hosts::new(&present.hosts),
-            inside: Ranges::new(&listed.iter().copied().chain(local).collect()),
+            inside: Ranges::new(&listed.iter().copied().chain(of_services).chain(local).collect()),
             pod_ranges: pod_ranges(listed, &of_pods),
             services: Services::new(&past),
             present,
@@ -246,6 +253,7 @@ impl Directory {
             (Some(host), None) => Owner::Host(host),
             // a wide host range around the cluster does not know who its pods are; one within it does
             (Some(host), Some(range)) if range.contains(&host.range) => Owner::Host(host),
+            (None, Some(_)) if is_link_local(address) => Owner::OnLink,
             (_, Some(_)) => Owner::Unknown,
             (None, None) => Owner::External,
         }

@@ -1,5 +1,6 @@
 //! What objects say, one by one, each with the object it is from: so that it can be told when it was so.
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::{
@@ -88,6 +89,7 @@ pub(super) struct Items {
     pub nodes: Vec<Item<Node>>,
     pub pods: Vec<Item<Pod>>,
     pub services: Vec<Item<Service>>,
+    pub service_ranges: Vec<Item<Vec<IpNet>>>,
     pub endpoints: Vec<Item<Vec<Endpoint>>>,
     pub workloads: Vec<Item<Workload>>,
     pub selected: Vec<Item<Selected>>,
@@ -109,11 +111,13 @@ impl Items {
     pub fn cluster(self) -> Cluster {
         let Self { namespaces, nodes, pods, services, endpoints, workloads, ingresses, hosts, policies, .. } = self;
         let (selected, schedules, webhooks) = (self.selected, self.schedules, self.webhooks);
+        let service_ranges = self.service_ranges;
         settled(Cluster {
             namespaces: values(namespaces),
             nodes: values(nodes),
             pods: values(pods),
             services: values(services),
+            service_ranges: values(service_ranges).into_iter().flatten().collect(),
             endpoints: values(endpoints).into_iter().flatten().collect(),
             workloads: values(workloads),
             selected: values(selected),

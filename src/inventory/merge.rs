@@ -16,6 +16,7 @@ pub fn merge(clusters: impl IntoIterator<Item = Cluster>) -> Cluster {
         all.nodes.extend(cluster.nodes);
         all.pods.extend(cluster.pods);
         all.services.extend(cluster.services);
+        all.service_ranges.extend(cluster.service_ranges);
         all.endpoints.extend(cluster.endpoints);
         all.workloads.extend(cluster.workloads);
         all.selected.extend(cluster.selected);
@@ -35,6 +36,7 @@ pub(super) fn settled(cluster: Cluster) -> Cluster {
         nodes: joined(cluster.nodes, |one| one.name.clone(), join_node),
         pods: without_pending(&pods(cluster.pods)),
         services: joined(cluster.services, |one| (one.namespace.clone(), one.name.clone()), join_service),
+        service_ranges: sorted(cluster.service_ranges),
         endpoints: sorted(cluster.endpoints),
         workloads: joined(cluster.workloads, |one| one.id.clone(), join_workload),
         selected: joined(cluster.selected, |one| one.id.clone(), |_, _| {}),

@@ -185,9 +185,9 @@ impl<'a> Builder<'a> {
         }
         let owner = place(self.past.nodes.len());
         let claim = Claim { start: i64::MIN, first_sight: i64::MIN, last_sight: i64::MAX, end: i64::MAX, owner };
-        self.claims.push(AddressClaim { address: NODE_LOCAL_DNS, class: Class::Node, claim });
-        let addresses = vec![NODE_LOCAL_DNS];
-        self.past.nodes.push(Node { name: "node-local-dns".into(), addresses, pod_ranges: Vec::new() });
+        self.claims.push(AddressClaim { address: NODE_LOCAL_DNS_ADDRESS, class: Class::Node, claim });
+        let addresses = vec![NODE_LOCAL_DNS_ADDRESS];
+        self.past.nodes.push(Node { name: NODE_LOCAL_DNS.into(), addresses, pod_ranges: Vec::new() });
     }
 
     fn services(&mut self) {
@@ -233,8 +233,11 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// What the cache of names is called that every node has for its own pods.
+pub const NODE_LOCAL_DNS: &str = "node-local-dns";
+
 /// Where `NodeLocal DNSCache` listens on every node unless it is told otherwise.
-const NODE_LOCAL_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
+const NODE_LOCAL_DNS_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
 
 /// Stands in for a place that does not exist.
 static NO_META: Meta = Meta {

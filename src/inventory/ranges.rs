@@ -1,6 +1,9 @@
 //! What is known of addresses by the ranges that they lie in.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
@@ -10,6 +13,23 @@ use crate::model::Host;
 
 /// Ranges in which no address is outside: this host, loopback and link-local (RFC 6890, RFC 4291).
 pub(super) const UNROUTED: [&str; 6] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10"];
+
+/// Whether an address is of one link alone (RFC 3927, RFC 4291): hosts and clouds put services there that every pod of a
+/// node reaches under the same address.
+#[must_use]
+pub fn is_link_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+/// Whether an address is of those at which clouds tell an instance about itself, its credentials among it, and serve it
+/// names and time: 169.254.169.0/24 with all large ones.
+#[must_use]
+pub fn is_cloud_metadata(address: IpAddr) -> bool {
+    matches!(address.to_canonical(), IpAddr::V4(v4) if matches!(v4.octets(), [169, 254, 169, _]))
+}
 
 /// The usual size of one node's pod range: what is guessed around a pod that no listed range holds.
 const NODE_PREFIXES: (u8, u8) = (24, 64);
@@ -31,6 +51,30 @@ pub(super) fn pod_ranges(mut listed: Vec<IpNet>, addresses: &HashSet<IpAddr>) ->
 fn surroundings(address: IpAddr) -> IpNet {
     let prefix = if address.is_ipv4() { NODE_PREFIXES.0 } else { NODE_PREFIXES.1 };
     IpNet::new(address, prefix).map_or_else(|_| address.into(), |range| range.trunc())
+}
+
+/// The widest ranges that an API server takes for Services: it counts their addresses in 20 bits
+/// (`--service-cluster-ip-range`).
+const WIDEST_SERVICE_PREFIXES: (u8, u8) = (12, 108);
+
+/// Where the ClusterIPs of a cluster come from, as far as that is certain: the ranges that are listed, and what lies
+/// between ClusterIPs that are known, for a range that holds two addresses holds their longest common prefix. It is not
+/// taken where somebody else is known in it, for then there are several ranges.
+pub(super) fn service_ranges(listed: &[IpNet], cluster_ips: &HashSet<IpAddr>, others: &HashSet<IpAddr>) -> Vec<IpNet> {
+    let mut near: BTreeMap<IpNet, (IpAddr, IpAddr)> = BTreeMap::new();
+    for address in cluster_ips {
+        let (v4, v6) = WIDEST_SERVICE_PREFIXES;
+        let Ok(widest) = IpNet::new(*address, if address.is_ipv4() { v4 } else { v6 }) else { continue };
+        let (first, last) = near.entry(widest.trunc()).or_insert((*address, *address));
+        (*first, *last) = ((*first).min(*address), (*last).max(*address));
+    }
+    let spans = near.into_values().filter(|(first, last)| first < last);
+    let spans = spans.filter_map(|(first, last)| {
+        let holding = |prefix| IpNet::new(first, prefix).ok().filter(|range| range.contains(&last));
+        (0..=IpNet::from(first).max_prefix_len()).rev().find_map(holding).map(|range| range.trunc())
+    });
+    let free = spans.filter(|range| !others.iter().any(|other| range.contains(other)));
+    sorted(listed.iter().copied().chain(free))
 }
 
 /// Ranges that do not overlap, in order.

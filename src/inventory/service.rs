@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde_json::Value;
 
-use super::field::{Notes, addresses, list, port, protocol, selector, sorted, word};
+use super::field::{Notes, addresses, list, port, protocol, ranges, selector, sorted, word};
 use crate::model::{Endpoint, Ingress, Protocol, Service, ServiceKind, ServicePort, TargetPort, Webhook, WorkloadRef};
 
 /// The label by which an `EndpointSlice` says whose it is.
@@ -24,8 +25,24 @@ pub(super) fn service(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Servi
         selector: Some(selector).filter(|selector| !selector.is_empty()),
         cluster_ips: addresses(cluster_ips, "clusterIP", notes),
         external_ips: addresses(external_ips, "external address", notes),
+        source_ranges: source_ranges(item, notes),
+        keeps_sources: word(&spec["externalTrafficPolicy"]) == Some("Local"),
         ports: sorted(list(&spec["ports"]).iter().filter_map(|item| service_port(item, notes))),
     }
+}
+
+/// What clusters said before there was a field for it.
+const SOURCE_RANGES_ANNOTATION: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
+
+/// Whom a load balancer lets in: its field, else the annotation of old.
+fn source_ranges(item: &Value, notes: &mut Notes) -> Vec<IpNet> {
+    let told = list(&item["spec"]["loadBalancerSourceRanges"]);
+    if !told.is_empty() {
+        return ranges(told, "source range", notes);
+    }
+    let annotated = word(&item["metadata"]["annotations"][SOURCE_RANGES_ANNOTATION]).unwrap_or_default();
+    let annotated: Vec<Value> = annotated.split(',').map(|range| range.trim().into()).collect();
+    ranges(&annotated, "source range", notes)
 }
 
 fn kind(value: &Value, notes: &mut Notes) -> ServiceKind {

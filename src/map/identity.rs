@@ -7,7 +7,7 @@ use super::{
     translation,
 };
 use crate::{
-    inventory::{Directory, Owner},
+    inventory::{Directory, NODE_LOCAL_DNS, Owner, is_cloud_metadata},
     model::{Flags, Party, PartyKind, Pod, Protocol, Span, Via},
 };
 
@@ -34,7 +34,10 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     if let Some((party, target)) = behind_service(directory, protocol, connection.server, span) {
         return Server { party, port: target, via: Some(dialled(connection.server, connection, directory)) };
     }
-    let party = party(address, directory.who_over(address, span));
+    let party = match directory.who_over(address, span) {
+        Owner::OnLink => on_link(address, protocol, port),
+        owner => party(address, owner),
+    };
     let via = connection.via.as_ref().map(|via| {
         let disputed = translation::is_disputed(directory, connection, via);
         Via { disputed, ..dialled((via.address, via.port), connection, directory) }
@@ -49,6 +52,16 @@ fn dialled((address, port): End, connection: &Connection, directory: &Directory)
     let service = service.or_else(|| directory.node_port_over(protocol, port, span));
     let service = service.map(|(service, _)| format!("{}/{}", service.namespace, service.name));
     Via { address, port, service, disputed: false }
+}
+
+/// A server on the link of its clients: the cache of names on every node, else a service that the node or its cloud
+/// offers under an address that is the same everywhere.
+fn on_link(address: IpAddr, protocol: Protocol, port: u16) -> Party {
+    let is_dns = matches!(protocol, Protocol::UDP | Protocol::TCP) && port == 53;
+    if is_dns && !is_cloud_metadata(address) {
+        return Party { kind: PartyKind::Node, name: NODE_LOCAL_DNS.into(), ..party(address, Owner::OnLink) };
+    }
+    party(address, Owner::External)
 }
 
 fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Span) -> Option<(Party, u16)> {
@@ -91,7 +104,7 @@ fn party(address: IpAddr, owner: Owner<'_>) -> Party {
         Owner::Node(node) => (PartyKind::Node, node.name.clone(), None),
         Owner::Host(host) => (PartyKind::Host, host.name.clone().unwrap_or_else(|| address.to_string()), None),
         Owner::External => (PartyKind::External, address.to_string(), None),
-        Owner::Unknown => (PartyKind::Unknown, address.to_string(), None),
+        Owner::Unknown | Owner::OnLink => (PartyKind::Unknown, address.to_string(), None),
         Owner::Multicast => (PartyKind::Multicast, address.to_string(), None),
     };
     Party { kind, name, owner, addresses: BTreeSet::from([address]), names: Vec::new() }

@@ -148,6 +148,11 @@ pub struct Service {
     pub cluster_ips: Vec<IpAddr>,
     /// `externalIPs` and the load balancer's addresses.
     pub external_ips: Vec<IpAddr>,
+    /// The ranges that its load balancer lets in; anybody where there are none. In order.
+    pub source_ranges: Vec<IpNet>,
+    /// Whether nodes hand on what comes from outside to their own pods alone, and leave its source address as it is
+    /// (`externalTrafficPolicy: Local`).
+    pub keeps_sources: bool,
     /// Its ports.
     pub ports: Vec<ServicePort>,
 }
@@ -279,6 +284,8 @@ pub struct Cluster {
     pub pods: Vec<Pod>,
     /// Services.
     pub services: Vec<Service>,
+    /// The ranges that ClusterIPs come from, as far as they are listed (ServiceCIDR); in order.
+    pub service_ranges: Vec<IpNet>,
     /// Addresses behind Services.
     pub endpoints: Vec<Endpoint>,
     /// Owners of pods.

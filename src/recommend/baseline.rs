@@ -5,18 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Access, Dns, DnsClient, Peer, Purpose, Selector, Widened,
     access::Accesses,
-    gather::{DnsDraft, Far, Gathering, Support},
+    gather::{Far, Gathering, Support},
     known::Known,
     lift::{FarKey, access, peer},
+    resolvers::DnsDraft,
     units::UnitId,
 };
-use crate::model::{Cluster, Dependency, Protocol, Service, WorkloadRef};
+use crate::model::{Cluster, Dependency, Protocol, WorkloadRef};
 
 /// Ports on which cluster DNS answers: 53, and 5353 where its pods may not bind low ports (`OpenShift`).
 const DNS_PORTS: [u16; 2] = [53, 5353];
-
-/// Where the cluster's DNS Service is: everywhere but on `OpenShift` the first.
-const DNS_NAMESPACES: [&str; 2] = ["kube-system", "openshift-dns"];
 
 /// Whether this is name resolution.
 pub(super) fn is_dns(dependency: &Dependency) -> bool {
@@ -67,14 +65,9 @@ fn serve(servers: &mut Accesses, far: Far, port: u16, support: Support, gatherin
 
 /// The pods that the cluster's DNS Service selects, where none was seen to answer.
 fn known_servers(servers: &mut Accesses, gathering: &Gathering<'_>) {
-    let is_system = |service: &&Service| DNS_NAMESPACES.contains(&service.namespace.as_str());
-    for service in gathering.input.cluster.services.iter().filter(is_system) {
-        for port in service.ports.iter().filter(|port| port.port == 53) {
-            for (far, target) in gathering.targets(service, port) {
-                let support = Support { purposes: BTreeSet::from([Purpose::Dns]), ..Support::default() };
-                serve(servers, far, target, support, gathering);
-            }
-        }
+    for (far, target) in gathering.cluster_dns.iter().copied() {
+        let support = Support { purposes: BTreeSet::from([Purpose::Dns]), ..Support::default() };
+        serve(servers, far, target, support, gathering);
     }
 }
 

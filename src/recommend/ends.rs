@@ -1,14 +1,16 @@
 //! Parties of a dependency to the other ends of edges.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{
-    Purpose, baseline,
+    Purpose,
     exposure::Exposed,
     gather::{Far, Gathering},
-    known::NODE_LOCAL_DNS,
 };
-use crate::model::{Dependency, Party, PartyKind, Protocol, Service, ServicePort};
+use crate::{
+    inventory::is_link_local,
+    model::{Dependency, Party, PartyKind, Protocol, Service, ServicePort},
+};
 
 impl Gathering<'_> {
     /// What the client must be let reach: ends, each with its port. More than one where a Service has pods of several
@@ -18,8 +20,10 @@ impl Gathering<'_> {
         if party.kind == PartyKind::Service {
             return self.behind_service(dependency);
         }
-        if baseline::is_dns(dependency) && party.addresses.contains(&NODE_LOCAL_DNS) {
-            return Ok(vec![(Far::Node(NODE_LOCAL_DNS), dependency.port)]);
+        let on_link = party.addresses.iter().filter(|address| is_link_local(**address));
+        let on_link: Vec<(Far, u16)> = on_link.map(|address| (Far::Address(*address), dependency.port)).collect();
+        if !on_link.is_empty() {
+            return Ok(on_link);
         }
         Ok(self.ends(party)?.into_iter().map(|far| (far, dependency.port)).collect())
     }
@@ -32,10 +36,8 @@ impl Gathering<'_> {
     ) -> Result<Vec<(Far, Option<Purpose>)>, String> {
         let client = &dependency.client;
         if let Some(exposed) = self.exposed(dependency) {
-            let seen = client.addresses.first().is_none_or(IpAddr::is_ipv4);
-            let anyone = |is_ipv4| (Far::Anyone { is_ipv4 }, Some(exposed.purpose.clone()));
-            let families = [true, false].into_iter().filter(|is_ipv4| *is_ipv4 == seen || exposed.has_family(*is_ipv4));
-            return Ok(families.map(anyone).collect());
+            let fars = self.let_in(exposed, client);
+            return Ok(fars.into_iter().map(|far| (far, Some(exposed.purpose.clone()))).collect());
         }
         let ends = self.ends(client)?;
         if ends.is_empty() {
@@ -44,24 +46,47 @@ impl Gathering<'_> {
         Ok(ends.into_iter().map(|far| (far, purpose.cloned())).collect())
     }
 
+    /// Who must be let in where a port is exposed: whoever its load balancer lets in, and the nodes that hand on what
+    /// comes, where they may do so under addresses that this leaves out.
+    fn let_in(&self, exposed: &Exposed, client: &Party) -> BTreeSet<Far> {
+        let ranges = exposed.ranges(client.addresses.first().copied());
+        let is_within = |address: &IpAddr| {
+            !self.exposure.is_left_out(*address) && ranges.iter().any(|range| range.contains(address))
+        };
+        let mut fars: BTreeSet<Far> = ranges.iter().copied().map(Far::Anyone).collect();
+        let is_by_node = client.kind == PartyKind::Node || client.kind == PartyKind::Unknown;
+        if exposed.may_come_from_nodes() || is_by_node && client.addresses.iter().any(|it| !is_within(it)) {
+            let nodes = self.known.node_ends().filter(|address| !is_within(address));
+            fars.extend(nodes.map(Far::Node));
+        }
+        if !is_by_node {
+            // it came past the load balancer
+            fars.extend(client.addresses.iter().filter(|address| !is_within(address)).copied().map(Far::Address));
+        }
+        fars
+    }
+
     /// How the port of a dependency is exposed to the outside, where its client comes from there or may do so: nodes
     /// replace the addresses of clients by their own, by their bridge's, or by their end of an overlay.
     pub(super) fn exposed(&self, dependency: &Dependency) -> Option<&Exposed> {
         let Dependency { client, server, protocol, port, .. } = dependency;
         let is_outside = match client.kind {
             PartyKind::External | PartyKind::Host | PartyKind::Node => true,
-            PartyKind::Unknown => client.addresses.iter().any(|address| self.is_of_a_node(*address)),
+            PartyKind::Unknown => client.addresses.iter().any(|address| self.known.is_end_of_node(*address)),
             PartyKind::Workload | PartyKind::Service | PartyKind::Multicast => false,
         };
         let mut addresses = server.addresses.iter().filter(|_| is_outside);
         addresses.find_map(|address| self.exposure.of(*address, *protocol, *port))
     }
 
-    /// Whether an address is the first or the second of a node's pod range: network plugins give them to the node's end of
-    /// an overlay (`flannel.1`) and to its bridge (`cni0`).
-    fn is_of_a_node(&self, address: IpAddr) -> bool {
-        let ranges = self.input.cluster.nodes.iter().flat_map(|node| &node.pod_ranges);
-        ranges.into_iter().any(|range| range.hosts().next() == Some(address) || range.network() == address)
+    /// The ports of nodes that a client dialled in the place of a pod.
+    pub(super) fn dialled_nodes(&self, dependency: &Dependency) -> Vec<(IpAddr, u16)> {
+        let dialled = dependency.via.iter().filter(|via| !via.disputed && self.known.is_node(via.address));
+        dialled.map(|via| (via.address, via.port)).collect()
+    }
+
+    fn address(&self, address: IpAddr) -> Far {
+        if self.known.is_node(address) { Far::Node(address) } else { Far::Address(address) }
     }
 
     /// Where a port of a Service that was dialled leads: nowhere where the Service is not known.
@@ -91,8 +116,9 @@ impl Gathering<'_> {
     /// The pods, or the addresses, that a port of a Service leads to.
     pub fn targets(&self, service: &Service, port: &ServicePort) -> Vec<(Far, u16)> {
         let targets = self.input.directory.present_targets(service, port).into_iter();
-        let end =
-            |(address, port)| (self.owners.get(&address).map_or(Far::Node(address), |unit| Far::Unit(*unit)), port);
+        let end = |(address, port)| {
+            (self.owners.get(&address).map_or_else(|| self.address(address), |it| Far::Unit(*it)), port)
+        };
         targets.map(end).collect()
     }
 

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Peer, Purpose};
 use crate::{
     inventory::Directory,
-    model::{Cluster, Protocol, ServiceKind},
+    model::{Cluster, Protocol, Service, ServiceKind},
 };
 
 /// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses, and such as the node
@@ -26,12 +26,56 @@ pub(super) struct Exposed {
     pub purpose: Purpose,
     /// Whether that has addresses of IPv4, and of IPv6.
     families: (bool, bool),
+    /// Whom a load balancer lets in; none where it lets in anybody.
+    sources: Vec<IpNet>,
+    /// Whether nodes may replace the addresses of clients by their own.
+    is_through_nodes: bool,
+}
+
+/// The ranges that a load balancer lets in, those within others left out; none where one of them is everybody.
+fn sources(service: &Service) -> Vec<IpNet> {
+    if service.kind != ServiceKind::LoadBalancer || service.source_ranges.iter().any(|range| range.prefix_len() == 0) {
+        return Vec::new();
+    }
+    let mut sources = IpNet::aggregate(&service.source_ranges);
+    sources.sort_unstable();
+    sources
 }
 
 impl Exposed {
-    /// Whether clients of a family may come.
-    pub fn has_family(&self, is_ipv4: bool) -> bool {
-        if is_ipv4 { self.families.0 } else { self.families.1 }
+    /// Takes in another way to the same port.
+    fn join(&mut self, other: &Self) {
+        let families = (self.families.0 || other.families.0, self.families.1 || other.families.1);
+        let mut sources = Vec::new();
+        if self.is_bounded() && other.is_bounded() {
+            sources = IpNet::aggregate(&[self.sources.as_slice(), &other.sources].concat());
+            sources.sort_unstable();
+        }
+        let is_through_nodes = self.is_through_nodes || other.is_through_nodes;
+        // of two names the first counts, whichever came first
+        let purpose = self.purpose.clone().min(other.purpose.clone());
+        *self = Self { purpose, families, sources, is_through_nodes };
+    }
+
+    /// The ranges that a client like this one may come from; none where it came past the load balancer.
+    pub fn ranges(&self, client: Option<IpAddr>) -> Vec<IpNet> {
+        let is_seen = |is_ipv4: bool| client.is_none_or(|address| address.is_ipv4()) == is_ipv4;
+        if self.is_bounded() {
+            return self.sources.clone();
+        }
+        let (v4, v6) = (IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default()));
+        let families = [(v4, self.families.0, true), (v6, self.families.1, false)];
+        families.into_iter().filter(|(_, has, is_v4)| *has || is_seen(*is_v4)).map(|(all, ..)| all).collect()
+    }
+
+    /// Whether only some may come.
+    pub fn is_bounded(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
+    /// Whether a bounded load balancer's clients may seem to be nodes.
+    pub fn may_come_from_nodes(&self) -> bool {
+        self.is_bounded() && self.is_through_nodes
     }
 }
 
@@ -41,7 +85,8 @@ impl Exposure {
         for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
             let families = (pod.addresses.iter().any(IpAddr::is_ipv4), pod.addresses.iter().any(IpAddr::is_ipv6));
             for (protocol, port) in &pod.host_ports {
-                let exposed = Exposed { purpose: Purpose::HostPort, families };
+                let exposed =
+                    Exposed { purpose: Purpose::HostPort, families, sources: Vec::new(), is_through_nodes: false };
                 ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *port), exposed.clone())));
             }
         }
@@ -56,7 +101,12 @@ impl Exposure {
                 for (address, target) in directory.present_targets(service, port) {
                     let name = format!("{}/{}", service.namespace, service.name);
                     let purpose = Purpose::Exposed { service: name, kind: service.kind };
-                    ports.insert((address, port.protocol, target), Exposed { purpose, families });
+                    let sources = sources(service);
+                    let is_through_nodes = !service.keeps_sources;
+                    let exposed = Exposed { purpose, families, sources, is_through_nodes };
+                    let known = ports.entry((address, port.protocol, target));
+                    // of two Services before one port the one that lets in more counts
+                    known.and_modify(|known: &mut Exposed| known.join(&exposed)).or_insert(exposed);
                 }
             }
         }
@@ -69,11 +119,15 @@ impl Exposure {
         self.ports.get(&(address, protocol, port))
     }
 
-    /// Anyone of a family but the cluster.
-    pub fn anyone(&self, is_ipv4: bool) -> Peer {
-        let all = if is_ipv4 { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
-        let except = self.ranges.iter().filter(|range| range.addr().is_ipv4() == is_ipv4).copied().collect();
+    /// Anyone of a range but the cluster's pods.
+    pub fn anyone(&self, all: IpNet) -> Peer {
+        let except = self.ranges.iter().filter(|range| all.contains(*range) && all != **range).copied().collect();
         Peer::Anyone { all, except }
+    }
+
+    /// Whether an address is of the ranges that [`Exposure::anyone`] leaves out.
+    pub fn is_left_out(&self, address: IpAddr) -> bool {
+        self.ranges.iter().any(|range| range.contains(&address))
     }
 
     /// Whether a prefix covers any of the cluster's ranges.

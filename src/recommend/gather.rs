@@ -15,7 +15,8 @@ use super::{
     baseline,
     calls::Calls,
     exposure::Exposure,
-    known::{Known, NODE_LOCAL_DNS},
+    known::Known,
+    resolvers::DnsDraft,
     units::{Place, UnitId, Units},
 };
 use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, WorkloadRef};
@@ -33,10 +34,10 @@ pub(super) enum Far {
     Unit(UnitId),
     Address(IpAddr),
     Node(IpAddr),
-    /// All of a family but the cluster.
-    Anyone {
-        is_ipv4: bool,
-    },
+    /// All of a range but the cluster's pods.
+    Anyone(IpNet),
+    /// All pods, of all namespaces.
+    EveryPod,
 }
 
 /// One unit, one other end, one port.
@@ -59,24 +60,17 @@ pub(super) struct Support {
 }
 
 impl Support {
-    fn add(&mut self, dependency: &Dependency, purpose: Option<&Purpose>) {
+    pub(super) fn add(&mut self, dependency: &Dependency, purpose: Option<&Purpose>) {
         add_evidence(&mut self.evidence, dependency);
         if let Some(purpose) = purpose.filter(|purpose| !self.purposes.contains(purpose)) {
             self.purposes.insert(purpose.clone());
         }
     }
 
-    fn join(&mut self, other: Self) {
+    pub(super) fn join(&mut self, other: Self) {
         other.evidence.into_iter().for_each(|evidence| join_evidence(&mut self.evidence, evidence));
         self.purposes.extend(other.purposes);
     }
-}
-
-/// Name resolution of one namespace.
-#[derive(Default)]
-pub(super) struct DnsDraft {
-    pub clients: BTreeSet<UnitId>,
-    pub servers: BTreeMap<(Far, u16), Support>,
 }
 
 /// Where a Service leads, each end with its port there.
@@ -99,10 +93,12 @@ pub(super) struct Gathering<'a> {
     /// Most dependencies are between workloads: the same for both their edges, which get it in the end.
     calls: Calls,
     /// To the pods of a Service that might have answered and were not seen to.
-    unseen: HashMap<Edge, Support>,
+    pub(super) unseen: HashMap<Edge, Support>,
     /// By port, then by Service, where it leads.
     dialled: HashMap<(Protocol, u16), HashMap<String, Targets>>,
     pub dns: BTreeMap<String, DnsDraft>,
+    /// The pods behind the cluster's DNS Service, or the addresses where they are no pods, each with the port there.
+    pub cluster_dns: BTreeSet<(Far, u16)>,
     left_out: BTreeMap<String, HashMap<LeftOutKey, LeftOut>>,
     /// The ports that the pods of a unit, or its template, declare.
     pub declared: BTreeMap<UnitId, BTreeSet<(Protocol, u16)>>,
@@ -119,7 +115,7 @@ impl<'a> Gathering<'a> {
     ) -> Self {
         let pods = input.cluster.pods.iter().filter(|pod| !pod.host_network && !pod.finished);
         let owned = pods.flat_map(|pod| pod.addresses.iter().map(move |address| (*address, &pod.workload)));
-        Self {
+        let mut gathering = Self {
             input,
             units,
             exposure,
@@ -134,8 +130,11 @@ impl<'a> Gathering<'a> {
             dialled: HashMap::default(),
             dns: BTreeMap::new(),
             left_out: BTreeMap::new(),
+            cluster_dns: BTreeSet::new(),
             declared: declared(input, units),
-        }
+        };
+        gathering.cluster_dns = known.dns.iter().flat_map(|(service, port)| gathering.targets(service, port)).collect();
+        gathering
     }
 
     /// Takes in a dependency.
@@ -194,7 +193,9 @@ impl<'a> Gathering<'a> {
     /// What is exposed is open to the outside also where none of it was seen but by way of a node.
     fn add_exposed(&mut self, dependency: &Dependency, server: Option<UnitId>) {
         let (protocol, port) = (dependency.protocol, dependency.port);
-        let Some(unit) = server.filter(|_| self.exposed(dependency).is_some()) else { return };
+        // health checks of the kubelet come to every pod, exposed or not
+        let is_used = !dependency.marks.contains(&Mark::Probe) && self.exposed(dependency).is_some();
+        let Some(unit) = server.filter(|_| is_used) else { return };
         for (far, purpose) in self.clients(dependency, None).unwrap_or_default() {
             let edge = Edge { unit, side: Side::Ingress, far, protocol, port };
             self.unseen.entry(edge).or_default().add(dependency, purpose.as_ref());
@@ -240,12 +241,13 @@ impl<'a> Gathering<'a> {
                 self.edges.entry(edge).or_default().join(support);
             }
         }
+        self.settle_names();
         for (edge, support) in std::mem::take(&mut self.unseen) {
             self.edges.entry(edge).or_insert(Support { is_unseen: true, ..support });
         }
     }
 
-    fn is_wanted(&self, unit: UnitId) -> bool {
+    pub(super) fn is_wanted(&self, unit: UnitId) -> bool {
         self.wanted.get(unit).copied().unwrap_or_default()
     }
 
@@ -272,6 +274,28 @@ impl<'a> Gathering<'a> {
             // that it was seen is known at once
             self.edges.entry(edge).or_default();
         }
+        for (address, port) in self.dialled_nodes(dependency) {
+            self.add_by_node((client.unit, server.unit), (address, port), dependency);
+        }
+    }
+
+    /// A port of a node that leads to pods: a policy at the client sees the node, unless that is its own, and one at the
+    /// server mostly sees the node as well, in the place of the client.
+    fn add_by_node(
+        &mut self,
+        (client, server): (UnitId, UnitId),
+        (address, port): (IpAddr, u16),
+        dependency: &Dependency,
+    ) {
+        let protocol = dependency.protocol;
+        let egress = Edge { unit: client, side: Side::Egress, far: Far::Node(address), protocol, port };
+        let ingress =
+            Edge { unit: server, side: Side::Ingress, far: Far::Node(address), protocol, port: dependency.port };
+        for edge in [egress, ingress] {
+            if self.is_wanted(edge.unit) {
+                self.unseen.entry(edge).or_default().add(dependency, None);
+            }
+        }
     }
 
     /// Clients of the API server have its address from their environment (`KUBERNETES_SERVICE_HOST`).
@@ -288,15 +312,7 @@ impl<'a> Gathering<'a> {
         };
         let protocol = dependency.protocol;
         if baseline::is_dns(dependency) {
-            let Some(namespace) = self.units.all.get(unit).map(|unit| unit.namespace.clone()) else { return };
-            let dns = self.dns.entry(namespace).or_default();
-            dns.clients.insert(unit);
-            for end in servers {
-                let is_local = end.0 == Far::Node(NODE_LOCAL_DNS);
-                let purpose = if is_local { Purpose::NodeLocalDns } else { Purpose::Dns };
-                dns.servers.entry(end).or_default().add(dependency, Some(&purpose));
-            }
-            return;
+            return self.add_asker(unit, servers, dependency);
         }
         self.note_caller(unit, dependency, purpose);
         for (far, port) in servers {
@@ -313,7 +329,12 @@ impl<'a> Gathering<'a> {
                 edges.entry(edge).or_default().add(dependency, purpose.as_ref());
             }
         };
-        match self.clients(dependency, purpose) {
+        let clients = if self.answers_everybody(unit, dependency) {
+            Ok(vec![(Far::EveryPod, Some(Purpose::Dns))])
+        } else {
+            self.clients(dependency, purpose)
+        };
+        match clients {
             Ok(clients) => add(clients, &mut self.edges),
             Err(reason) => self.leave_out(dependency, &[Some(unit)], &format!("ingress: {reason}")),
         }

@@ -2,17 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
 };
 
 use super::{
     Input, Purpose,
     units::{UnitId, Units},
 };
-use crate::model::{Dependency, PartyKind, Service};
+use crate::model::{Dependency, PartyKind, Service, ServicePort};
 
-/// Where the cache of cluster names listens on every node, on its own network (Kubernetes' `nodelocaldns`).
-pub(super) const NODE_LOCAL_DNS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
+/// Where the cluster's DNS Service is: everywhere but on `OpenShift` the first.
+const DNS_NAMESPACES: [&str; 2] = ["kube-system", "openshift-dns"];
 
 /// What systems that read metrics are called, or begin with before a dash.
 const SCRAPERS: [&str; 7] =
@@ -46,6 +46,12 @@ pub(super) struct Known<'a> {
     pub api_servers: BTreeSet<(IpAddr, u16)>,
     /// The addresses behind webhooks' Services, each with its port there.
     pub webhooks: BTreeMap<UnitId, BTreeSet<(u16, Purpose)>>,
+    /// The ports of the cluster's DNS Service.
+    pub dns: Vec<(&'a Service, &'a ServicePort)>,
+    nodes: BTreeSet<IpAddr>,
+    /// The first two addresses of nodes' pod ranges: network plugins give them to the node's end of an overlay
+    /// (`flannel.1`) and to its bridge (`cni0`).
+    node_ends: BTreeSet<IpAddr>,
 }
 
 impl<'a> Known<'a> {
@@ -66,7 +72,30 @@ impl<'a> Known<'a> {
             backends: backends(input, units),
             api_servers: api_servers(input),
             webhooks: webhooks(input, units),
+            dns: dns(input),
+            nodes: input.cluster.nodes.iter().flat_map(|node| &node.addresses).copied().collect(),
+            node_ends: node_ends(input),
         }
+    }
+
+    /// The addresses of all nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = IpAddr> {
+        self.nodes.iter().copied()
+    }
+
+    /// Whether an address is a node's.
+    pub fn is_node(&self, address: IpAddr) -> bool {
+        self.nodes.contains(&address)
+    }
+
+    /// Whether an address is a node's end of the pod network.
+    pub fn is_end_of_node(&self, address: IpAddr) -> bool {
+        self.node_ends.contains(&address)
+    }
+
+    /// All addresses under which nodes may hand on what comes to them.
+    pub fn node_ends(&self) -> impl Iterator<Item = IpAddr> {
+        self.nodes.union(&self.node_ends).copied()
     }
 
     /// The Service of a name, as `namespace/name`.
@@ -113,6 +142,18 @@ fn backends(input: Input<'_>, units: &Units) -> BTreeSet<UnitId> {
 fn api_servers(input: Input<'_>) -> BTreeSet<(IpAddr, u16)> {
     let Some(service) = find(input, "default", "kubernetes") else { return BTreeSet::new() };
     service.ports.iter().flat_map(|port| input.directory.present_targets(service, port)).collect()
+}
+
+fn dns(input: Input<'_>) -> Vec<(&Service, &ServicePort)> {
+    let services = input.cluster.services.iter();
+    let services = services.filter(|service| DNS_NAMESPACES.contains(&service.namespace.as_str()));
+    let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
+    ports.filter(|(_, port)| port.port == 53).collect()
+}
+
+fn node_ends(input: Input<'_>) -> BTreeSet<IpAddr> {
+    let ranges = input.cluster.nodes.iter().flat_map(|node| &node.pod_ranges);
+    ranges.flat_map(|range| [Some(range.network()), range.hosts().next()]).flatten().collect()
 }
 
 fn webhooks(input: Input<'_>, units: &Units) -> BTreeMap<UnitId, BTreeSet<(u16, Purpose)>> {

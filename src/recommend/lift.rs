@@ -10,9 +10,10 @@ use super::{
     access::Accesses,
     baseline::{self, Asker},
     churn,
-    gather::{DnsDraft, Edge, Far, Gathering, Side, Support},
+    gather::{Edge, Far, Gathering, Side, Support},
     grouping::{Cluster, Groups},
     prefixes,
+    resolvers::DnsDraft,
     units::UnitId,
 };
 use crate::model::{Protocol, Watched};
@@ -84,7 +85,8 @@ pub(super) fn peer(far: FarKey, groups: Option<&Groups>, gathering: &Gathering<'
         },
         FarKey::Other(Far::Address(address)) => Peer::Addresses(address.into()),
         FarKey::Other(Far::Node(address)) => Peer::NodeAddress(address),
-        FarKey::Other(Far::Anyone { is_ipv4 }) => gathering.exposure.anyone(is_ipv4),
+        FarKey::Other(Far::Anyone(range)) => gathering.exposure.anyone(range),
+        FarKey::Other(Far::EveryPod) => Peer::EveryPod,
     }
 }
 

@@ -22,6 +22,7 @@ mod lift;
 mod naming;
 mod plan;
 mod prefixes;
+mod resolvers;
 mod selector;
 mod units;
 

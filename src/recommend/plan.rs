@@ -31,13 +31,15 @@ pub enum Peer {
     Addresses(IpNet),
     /// An address of a node: pods that share its network have no labels that a policy could select.
     NodeAddress(IpAddr),
-    /// Everybody but the cluster's own ranges: a Service that is exposed to the outside.
+    /// Everybody of a range but the cluster's pods: a Service that is exposed to the outside.
     Anyone {
-        /// All addresses of a family.
+        /// All addresses of a family, or a range that a load balancer lets in.
         all: IpNet,
-        /// The cluster's ranges of that family, in order.
+        /// The cluster's ranges within it, in order.
         except: Vec<IpNet>,
     },
+    /// All pods of all namespaces.
+    EveryPod,
 }
 
 /// The directions that a proposal closes.

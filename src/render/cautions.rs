@@ -1,12 +1,15 @@
 //! What may go wrong though the past holds, as every document and page tells it.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use super::{Facts, opened, review, words};
 use crate::{
     map::State,
     model::Outcome,
-    recommend::{Directions, Evidence, Recommendation},
+    recommend::{Directions, Evidence, Peer, Purpose, Recommendation},
 };
 
 /// How bad something is.
@@ -88,6 +91,7 @@ pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize
     seen(&mut cautions, facts);
     force(&mut cautions, (recommendation, facts), max_names);
     short_and_long(&mut cautions, recommendation, max_names);
+    reached(&mut cautions, recommendation, max_names);
     let why = format!(
         "Backups, renewals, month ends: what runs more seldom than this window is long was not seen and is denied. {}",
         review::window(facts.span)
@@ -216,6 +220,44 @@ fn short_and_long(cautions: &mut Cautions, recommendation: &Recommendation, max_
         cautions.add(Level::Note, "Long-lived", why);
     }
 }
+
+/// What workloads reach that few should.
+fn reached(cautions: &mut Cautions, recommendation: &Recommendation, max_names: usize) {
+    let (mut metadata, mut resolvers) = (BTreeSet::new(), BTreeSet::new());
+    for plan in &recommendation.namespaces {
+        for group in &plan.groups {
+            for (peer, access) in &group.egress {
+                let Peer::Addresses(range) = peer else { continue };
+                let workload = || format!("{}/{}", plan.namespace, group.name);
+                if METADATA.into_iter().any(|address| range.contains(&address)) {
+                    metadata.insert(workload());
+                }
+                if access.purposes.contains(&Purpose::Dns) && !METADATA.into_iter().any(|it| range.contains(&it)) {
+                    resolvers.insert(format!("{} ({})", workload(), range.addr()));
+                }
+            }
+        }
+    }
+    if !metadata.is_empty() {
+        let why = format!(
+            "{}. There the cloud tells an instance about itself, and gives who asks the rights of the node in many clusters: \
+             reject the rule where nobody needs it.",
+            few(&metadata, max_names)
+        );
+        cautions.add(Level::Look, "Instance metadata is reached", why);
+    }
+    if !resolvers.is_empty() {
+        let why = format!(
+            "{}. Names can carry data out: reject the rule where the cluster's own servers should be asked.",
+            few(&resolvers, max_names)
+        );
+        cautions.add(Level::Look, "Names are asked of a server outside", why);
+    }
+}
+
+/// Where clouds tell an instance about itself: 169.254.169.254 in all large ones, fd00:ec2::254 in one (IPv6).
+const METADATA: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
 
 /// The first of some names, and how many more there are.
 #[must_use]

@@ -38,6 +38,7 @@ pub fn peer(peer: &Peer, namespace: &str) -> Vec<Value> {
         }
         Peer::Addresses(range) => vec![json!({"ipBlock": {"cidr": range}})],
         Peer::NodeAddress(address) => vec![json!({"ipBlock": {"cidr": IpNet::from(*address)}})],
+        Peer::EveryPod => vec![json!({"namespaceSelector": {}})],
         Peer::Anyone { all, except } => {
             let mut block = json!({"cidr": all});
             if !except.is_empty() {

@@ -18,7 +18,9 @@ pub(super) fn peer(peer: &Peer, own_namespace: &str) -> String {
         Peer::Addresses(range) if range.prefix_len() == range.max_prefix_len() => range.addr().to_string(),
         Peer::Addresses(range) => range.to_string(),
         Peer::NodeAddress(address) => format!("node address {address}"),
-        Peer::Anyone { .. } => "anyone outside the cluster".into(),
+        Peer::Anyone { all, .. } if all.prefix_len() == 0 => "anyone outside the cluster".into(),
+        Peer::Anyone { all, .. } => format!("anyone of {all}"),
+        Peer::EveryPod => "every pod of the cluster".into(),
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 pub mod browser;
+pub mod case;
 pub mod cluster;
 pub mod frames;
 pub mod lab;

@@ -114,10 +114,11 @@ fn inside_the_listed_ranges_nobody_is_outside() {
         mk_node("node-2", "192.0.2.2", "10.244.1.0/24"),
         mk_node("node-9", "192.0.2.9", "10.244.9.0/24"),
     ]);
-    for address in
-        ["10.244.0.7", "10.244.1.255", "10.244.9.1", "127.0.0.1", "::1", "169.254.1.1", "fe80::1", "0.0.0.0", "::"]
-    {
+    for address in ["10.244.0.7", "10.244.1.255", "10.244.9.1", "127.0.0.1", "::1", "0.0.0.0", "::"] {
         assert_eq!(who(&directory, address, "10:30:00"), "Unknown", "{address}");
+    }
+    for address in ["169.254.1.1", "169.254.170.23", "fe80::1"] {
+        assert_eq!(who(&directory, address, "10:30:00"), "OnLink", "{address}");
     }
     for address in ["10.244.2.1", "10.244.8.255", "10.245.0.0", "198.51.100.1", "2001:db8::1"] {
         assert_eq!(who(&directory, address, "10:30:00"), "External", "{address}");

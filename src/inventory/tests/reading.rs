@@ -102,6 +102,20 @@ fn a_service_is_read_with_its_addresses_and_ports() {
 }
 
 #[test]
+fn whom_a_load_balancer_lets_in_is_read_from_its_field_else_from_the_annotation_of_old() {
+    let ranges = |service: Value| -> Vec<String> {
+        cluster(&[service]).services[0].source_ranges.iter().map(ToString::to_string).collect()
+    };
+    let service = mk_service("web", "10.96.0.7");
+    let key = "service.beta.kubernetes.io/load-balancer-source-ranges";
+    let annotated = with(service.clone(), "/metadata/annotations", json!({key: "198.51.100.0/24, 203.0.113.7/32"}));
+    assert_eq!(ranges(service), [""; 0]);
+    assert_eq!(ranges(annotated.clone()), ["198.51.100.0/24", "203.0.113.7/32"]);
+    let both = with(annotated, "/spec/loadBalancerSourceRanges", json!(["2001:db8::/32"]));
+    assert_eq!(ranges(both), ["2001:db8::/32"]);
+}
+
+#[test]
 fn a_headless_service_has_no_address_and_an_empty_selector_is_none() {
     let service = with(mk_service("db", "None"), "/spec/selector", json!({}));
     let service = &cluster(&[service]).services[0];

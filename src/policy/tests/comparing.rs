@@ -288,6 +288,8 @@ fn with_service() -> Cluster {
         selector: Some([("app", "web")].into_iter().collect()),
         cluster_ips: vec!["10.96.0.7".parse().unwrap()],
         external_ips: Vec::new(),
+        source_ranges: Vec::new(),
+        keeps_sources: false,
         ports: vec![port],
     };
     let pods = vec![pod("web", "10.244.1.1", 8080), pod("api", "10.244.1.2", 8080), pod("db", "10.244.1.3", 5432)];

@@ -100,8 +100,17 @@ impl Lab {
         }];
         let selector = selected.map(|app| [("app", app)].into_iter().collect());
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        let (cluster_ips, external_ips) = (Vec::new(), Vec::new());
-        self.cluster.services.push(Service { namespace, name, kind, selector, cluster_ips, external_ips, ports });
+        self.cluster.services.push(Service {
+            namespace,
+            name,
+            kind,
+            selector,
+            cluster_ips: Vec::new(),
+            external_ips: Vec::new(),
+            source_ranges: Vec::new(),
+            keeps_sources: false,
+            ports,
+        });
     }
 
     pub(super) fn api_server(&mut self, addresses: &[[u8; 4]]) {
@@ -150,6 +159,7 @@ pub(super) fn said(accesses: &Accesses) -> String {
             Peer::Pods(pods) => pods.name.clone(),
             Peer::Addresses(range) => range.to_string(),
             Peer::NodeAddress(address) => format!("node {address}"),
+            Peer::EveryPod => "every pod".to_owned(),
             Peer::Anyone { all, .. } => format!("anyone of {all}"),
         };
         let ports: Vec<String> = access.ports.iter().map(|(protocol, port)| format!("{protocol}/{port}")).collect();

@@ -1,4 +1,6 @@
+mod exposed;
 mod lab;
+mod names;
 mod rules;
 
 use super::*;

@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::model::{
-    ContainerPort, HostName, Ingress, Mark, NameSource, Outcome, PartyKind, PartyName, ServiceKind, Timestamp, Webhook,
+    ContainerPort, HostName, Ingress, Mark, NameSource, Outcome, PartyName, ServiceKind, Timestamp, Webhook,
 };
 
 #[test]
@@ -183,56 +183,6 @@ fn what_is_known_by_its_purpose_is_named_so() {
 }
 
 #[test]
-fn an_exposed_service_is_open_to_anyone_but_the_cluster() {
-    let mut lab = lab(&["web"]);
-    lab.service("shop", "web", ServiceKind::LoadBalancer, Some("web"), (80, 8080));
-    lab.talk("203.0.113.9", "web", 8080);
-    lab.talk("192.0.2.1", "web", 8080);
-    let ingress = lab.group("web").ingress;
-    assert_eq!(said(&ingress), "anyone of 0.0.0.0/0 TCP/8080");
-    let except = vec!["10.244.1.0/24".parse().unwrap()];
-    assert!(ingress.contains_key(&Peer::Anyone { all: "0.0.0.0/0".parse().unwrap(), except }));
-    let exposed = Purpose::Exposed { service: "shop/web".into(), kind: ServiceKind::LoadBalancer };
-    assert_eq!(purposes(&ingress), [&exposed]);
-}
-
-#[test]
-fn an_exposed_service_is_open_also_where_nodes_replaced_the_addresses_of_its_clients() {
-    for client in ["192.0.2.1", "10.244.1.1", "10.244.1.0"] {
-        let mut lab = lab(&["web", "db"]);
-        lab.service("shop", "web", ServiceKind::NodePort, Some("web"), (80, 8080));
-        for server in ["web", "db"] {
-            let dependency = lab.talk(client, server, 8080);
-            if client.starts_with("10.") {
-                dependency.client.kind = PartyKind::Unknown;
-            } else {
-                dependency.marks = BTreeSet::from([Mark::Node]);
-            }
-        }
-        assert_eq!(said(&lab.group("web").ingress), "anyone of 0.0.0.0/0 TCP/8080", "{client}");
-        assert_eq!(said(&lab.group("db").ingress), "", "{client} to what is not exposed");
-    }
-}
-
-#[test]
-fn a_port_that_the_node_opens_is_exposed() {
-    let mut lab = lab(&["gateway"]);
-    lab.cluster.pods[0].host_ports = vec![(TCP, 8443)];
-    lab.talk("203.0.113.9", "gateway", 8443);
-    lab.talk("203.0.113.9", "gateway", 9000);
-    let ingress = lab.group("gateway").ingress;
-    assert_eq!(said(&ingress), "203.0.113.9/32 TCP/9000; anyone of 0.0.0.0/0 TCP/8443");
-    assert_eq!(purposes(&ingress), [&Purpose::HostPort]);
-}
-
-#[test]
-fn what_a_pod_needs_of_its_own_node_it_needs_on_another_as_well() {
-    let mut lab = lab(&["agent"]);
-    lab.talk("agent", "192.0.2.1", 9100).marks = BTreeSet::from([Mark::Node]);
-    assert_eq!(said(&lab.group("agent").egress), "node 192.0.2.1 TCP/9100");
-}
-
-#[test]
 fn who_dials_a_service_may_be_answered_by_any_of_its_workloads() {
     let mut lab = lab(&["web", "stable", "canary"]);
     for pod in lab.cluster.pods.iter_mut().skip(1) {
@@ -248,15 +198,6 @@ fn who_dials_a_service_may_be_answered_by_any_of_its_workloads() {
     let widened: Vec<usize> = web.values().map(|access| access.widened.len()).collect();
     assert_eq!(widened, [1, 0], "what was not seen is told");
     assert_eq!(said(&lab.group("canary").ingress), "web TCP/8080");
-}
-
-#[test]
-fn a_service_with_both_families_is_open_to_both() {
-    let mut lab = lab(&["web"]);
-    lab.service("shop", "web", ServiceKind::LoadBalancer, Some("web"), (80, 8080));
-    lab.cluster.services[0].cluster_ips = vec!["10.96.0.7".parse().unwrap(), "fd00:96::7".parse().unwrap()];
-    lab.talk("203.0.113.9", "web", 8080);
-    assert_eq!(said(&lab.group("web").ingress), "anyone of 0.0.0.0/0 TCP/8080; anyone of ::/0 TCP/8080");
 }
 
 #[test]
@@ -292,16 +233,6 @@ fn port_0_is_no_port() {
     lab.talk("web", "db", 0);
     assert_eq!(said(&lab.group("web").egress), "");
     assert_eq!(lab.recommend().namespaces[0].left_out.len(), 1);
-}
-
-#[test]
-fn the_cache_on_the_node_answers_names() {
-    let mut lab = lab(&["web"]);
-    let dependency = lab.talk("web", "169.254.20.10", 53);
-    dependency.server.kind = PartyKind::Unknown;
-    let dns = lab.recommend().namespaces.remove(0).dns.unwrap();
-    assert_eq!(said(&dns.servers), "node 169.254.20.10 TCP/53 UDP/53");
-    assert_eq!(purposes(&dns.servers), [&Purpose::NodeLocalDns]);
 }
 
 #[test]
