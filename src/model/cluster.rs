@@ -284,7 +284,7 @@ pub struct Cluster {
     pub pods: Vec<Pod>,
     /// Services.
     pub services: Vec<Service>,
-    /// The ranges that ClusterIPs come from, as far as they are listed (ServiceCIDR); in order.
+    /// The ranges that ClusterIPs come from, as far as they are listed (`ServiceCIDR`); in order.
     pub service_ranges: Vec<IpNet>,
     /// Addresses behind Services.
     pub endpoints: Vec<Endpoint>,

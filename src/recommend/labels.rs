@@ -62,6 +62,11 @@ pub(super) fn is_volatile(key: &str) -> bool {
         || ENDS.iter().any(|end| key.ends_with(end))
 }
 
+/// Whether people name a role by a key.
+pub(super) fn names_a_role(key: &str) -> bool {
+    PREFERRED.contains(&key)
+}
+
 /// How well a key is liked, 0 best: after the names of roles come the keys by which the owner itself finds its pods,
 /// for they can never change.
 pub(super) fn preference(key: &str, is_owners: bool) -> usize {

@@ -64,7 +64,7 @@ impl Gathering<'_> {
             let is_beside = !self.cluster_dns.is_empty() || !draft.servers.is_empty();
             for ((unit, far, port), support) in std::mem::take(&mut draft.outside) {
                 if is_beside {
-                    self.ask_by_itself((unit, far, port), support);
+                    self.ask_by_itself((unit, far, port), &support);
                 } else {
                     // nobody else answers here
                     draft.clients.insert(unit);
@@ -77,7 +77,7 @@ impl Gathering<'_> {
         self.let_everybody_ask();
     }
 
-    fn ask_by_itself(&mut self, (unit, far, port): (UnitId, Far, u16), support: Support) {
+    fn ask_by_itself(&mut self, (unit, far, port): (UnitId, Far, u16), support: &Support) {
         for protocol in PROTOCOLS {
             let evidence = support.evidence.iter().filter(|it| it.protocol == protocol).cloned();
             let of_protocol =
@@ -126,7 +126,9 @@ impl Gathering<'_> {
             };
             let nodes: Vec<IpAddr> = self.known.nodes().collect();
             if nodes.iter().any(is_asked_by) {
-                nodes.into_iter().for_each(|address| self.let_ask(unit, port, Far::Node(address)));
+                for address in nodes {
+                    self.let_ask(unit, port, Far::Node(address));
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
-use super::labels::{VERSION, is_volatile, preference};
+use super::labels::{VERSION, is_volatile, names_a_role, preference};
 use crate::model::Labels;
 
 /// A label selector, as small as what it must say.
@@ -132,15 +132,28 @@ impl Pool {
         attempts.iter().find_map(|labels| self.smallest(labels, meant))
     }
 
+    /// The smallest that says of what it selects the pods, else the smallest: `track=stable` says which of several, and
+    /// the next workload may well have one of its own.
     fn smallest(&self, labels: &[(String, String)], meant: &BTreeSet<usize>) -> Option<Selector> {
         let labels = labels.get(..MAX_TRIED).unwrap_or(labels);
+        let with_role = self.smallest_with(labels, meant, &names_a_role);
+        // a version alone says nothing at all, but where there is nothing else
+        with_role.or_else(|| self.smallest_with(labels, meant, &|key| labels.len() == 1 || key != VERSION))
+    }
+
+    /// The smallest with a key of which something holds.
+    fn smallest_with(
+        &self,
+        labels: &[(String, String)],
+        meant: &BTreeSet<usize>,
+        says_enough: &dyn Fn(&str) -> bool,
+    ) -> Option<Selector> {
         (1..=MAX_LABELS.min(labels.len())).find_map(|size| {
             combinations(labels.len(), size).into_iter().find_map(|chosen| {
                 let pairs: Vec<_> = chosen.iter().filter_map(|n| labels.get(*n)).cloned().collect();
-                // a version says which of several, but of what it does not say
-                let is_bare = labels.len() > 1 && pairs.iter().all(|(key, _)| key == VERSION);
+                let is_enough = pairs.iter().any(|(key, _)| says_enough(key));
                 let selector = Selector { equal: pairs.into_iter().collect(), ..Selector::default() };
-                (!is_bare && self.is_exact(&selector, meant)).then_some(selector)
+                (is_enough && self.is_exact(&selector, meant)).then_some(selector)
             })
         })
     }

@@ -52,7 +52,7 @@ impl Case {
     }
 
     pub fn document(&self, path: &str) -> String {
-        fs::read_to_string(self.flowmap.path("out").join(path)).unwrap()
+        fs::read_to_string(self.flowmap.path("out").join(path)).expect("a document")
     }
 
     pub fn all_policies(&self) -> String {
@@ -64,12 +64,12 @@ impl Case {
     /// `shop/web > shop/api 8080/TCP`: every dependency but those with 198.51.100.1.
     pub fn flows(&self) -> Vec<String> {
         let flows = self.flowmap.json(&["flows"]);
-        let name = |party: &Value| party["name"].as_str().unwrap().to_owned();
+        let name = |party: &Value| party["name"].as_str().expect("a name").to_owned();
         let line = |flow: &Value| {
-            let (port, protocol) = (&flow["port"], flow["protocol"].as_str().unwrap());
+            let (port, protocol) = (&flow["port"], flow["protocol"].as_str().expect("a protocol"));
             format!("{} > {} {port}/{protocol}", name(&flow["client"]), name(&flow["server"]))
         };
-        let lines = flows.as_array().unwrap().iter().map(line);
+        let lines = flows.as_array().expect("a list").iter().map(line);
         let mut lines: Vec<String> = lines.filter(|line| !line.contains("198.51.100.1 ")).collect();
         lines.sort();
         lines

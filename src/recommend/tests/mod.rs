@@ -84,7 +84,19 @@ fn versions_tell_apart_only_where_nothing_else_does() {
 #[test]
 fn what_others_have_besides_may_be_the_difference() {
     let found = groups(&[("base", "app=web"), ("canary", "app=web,track=canary")]);
-    assert_eq!(found, [row("base", 1, "app=web", "track"), row("canary", 1, "track=canary", "")]);
+    assert_eq!(found, [row("base", 1, "app=web", "track"), row("canary", 1, "app=web,track=canary", "")]);
+}
+
+#[test]
+fn which_of_several_says_not_of_what() {
+    let found =
+        groups(&[("pay", "app=pay,track=stable"), ("pay-canary", "app=pay,track=canary"), ("job", "tier=batch")]);
+    let expected = [
+        row("job", 1, "tier=batch", ""),
+        row("pay", 1, "app=pay,track=stable", ""),
+        row("pay-canary", 1, "app=pay,track=canary", ""),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
