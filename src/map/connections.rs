@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, hash::BuildHasher,
 
 use foldhash::{HashMap, fast::FixedState};
 
-use super::{hours::Hours, volume::Volume};
+use super::{hours::Hours, samples::Samples, volume::Volume};
 use crate::model::{
     Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Record, Recording, Span, Timestamp, Trace, Via,
 };
@@ -132,9 +132,10 @@ impl Sightings {
 
 /// Joins the traces of all recordings into connections, in an order that the recordings' own does not change.
 pub(super) fn join(recordings: &[Recording]) -> Vec<Connection> {
+    let samples = Samples::of(recordings);
     let mut sightings: HashMap<Key, Sightings> = HashMap::default();
     for (run, recording) in recordings.iter().enumerate() {
-        recording.observations.iter().for_each(|observation| gather(run, observation, &mut sightings));
+        recording.observations.iter().for_each(|observation| gather(run, observation, &samples, &mut sightings));
     }
     let mut sightings: Vec<_> = sightings.into_iter().collect();
     sightings.sort_unstable_by_key(|(key, _)| *key);
@@ -155,12 +156,11 @@ pub(super) fn of_records(addresses: &[IpAddr], rows: &[Record]) -> Option<Connec
     Some(connection(&key, seen))
 }
 
-fn gather(run: usize, observation: &Observation, sightings: &mut HashMap<Key, Sightings>) {
-    #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
-    let weight = observation.traces.total() as f64 / observation.traces.held().max(1) as f64;
+fn gather(run: usize, observation: &Observation, samples: &Samples, sightings: &mut HashMap<Key, Sightings>) {
     let (vlans, tunnels) = (&observation.key.vlans, &observation.key.tunnels);
     let network = LazyCell::new(|| FixedState::default().hash_one((network(vlans), tunnels)));
     for trace in observation.traces.iter() {
+        let Some(weight) = samples.weight(observation, trace) else { continue };
         let (key, trace) = laid(observation, trace, &|| *network);
         let seen = sightings.entry(key).or_default();
         seen.add(run, observation.key.hour, trace);

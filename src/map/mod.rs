@@ -16,6 +16,7 @@ mod learning;
 mod mesh;
 mod parties;
 mod probe;
+mod samples;
 mod scan;
 mod translation;
 mod volume;

@@ -1,0 +1,55 @@
+//! More connections between two ends than are kept one by one: how many there were is told within the error of a sample.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{
+    Flowmap,
+    frames::{Frames, Packet, connection},
+};
+
+/// Connections of one client with one server, by their numbers.
+fn opened(numbers: std::ops::Range<u32>) -> Frames {
+    let of = |n: u32| -> Vec<Packet> {
+        let client = format!("10.0.0.1:{}", 1_024 + n);
+        let packets = connection(&client, "10.0.0.2:443", n.wrapping_mul(2_654_435_761), n + 7);
+        packets.into_iter().map(|packet| packet.at(f64::from(n) * 0.05)).collect()
+    };
+    Frames::ethernet(numbers.flat_map(of).collect::<Vec<_>>())
+}
+
+fn counted(captures: &[Frames]) -> u64 {
+    let flowmap = Flowmap::new();
+    for (n, capture) in captures.iter().enumerate() {
+        let name = format!("{n}.pcap");
+        flowmap.write(&name, capture.bytes());
+        flowmap.ok(&["import", &name]);
+    }
+    let flows = flowmap.json(&["flows"]);
+    assert_eq!(flows.as_array().map(Vec::len), Some(1), "{flows}");
+    flows[0]["connections"].as_u64().unwrap_or_default()
+}
+
+#[test]
+fn what_two_captures_saw_in_part_is_counted_once() {
+    for (one, other, connections) in [
+        (0..3_000, 2_000..5_000, 5_000),
+        (0..3_000, 0..3_000, 3_000),
+        (0..12_000, 3_000..6_000, 12_000),
+        (0..2_000, 0..12_000, 12_000),
+        (0..1_500, 1_000..10_000, 10_000),
+    ] {
+        let told = counted(&[opened(one), opened(other)]);
+        let error = told.abs_diff(connections) * 100 / connections;
+        assert!(error <= 7, "{told} told of {connections}");
+    }
+    // a few that were seen elsewhere are among those of the sample
+    let told = counted(&[opened(0..3_000), opened(100..200)]);
+    assert!(told.abs_diff(3_000) <= 150, "{told}");
+}
+
+#[test]
+fn what_captures_saw_one_after_the_other_adds_up_exactly() {
+    assert_eq!(counted(&[opened(0..2_500), opened(2_500..5_000), opened(5_000..5_010)]), 5_010);
+}
