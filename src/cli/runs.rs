@@ -40,7 +40,7 @@ enum Command {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let store = global.store().await?;
     if let Some(Command::Rm { ids }) = &args.command {
-        let live = store.runs().await?.into_iter().filter(|run| run.kind == "live").map(|run| run.id);
+        let live = store.runs().await?.into_iter().filter(Run::is_live).map(|run| run.id);
         let live: BTreeSet<RunId> = live.collect();
         let going_on = going_on(&global.store_path()?, &live);
         if let Some((pid, run)) = going_on.and_then(|(pid, runs)| {

@@ -513,7 +513,7 @@ fn new_run(options: &Options, interface: &str) -> Run {
         site: site.clone(),
         sensor: sensor.clone(),
         source: interface.to_owned(),
-        kind: "live".into(),
+        kind: Run::LIVE.into(),
         ..Run::default()
     }
 }

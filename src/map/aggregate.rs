@@ -13,6 +13,7 @@ use super::{
     hours::Hours,
     identity,
     parties::{Caller, Parties, Placed},
+    volume::Taken,
 };
 use crate::{
     inventory::Directory,
@@ -96,12 +97,12 @@ fn with_ends(
 pub(super) struct Aggregator<'d> {
     parties: Parties<'d>,
     directory: &'d Directory,
-    runs: &'d [Span],
+    runs: &'d [Taken<'d>],
     sums: HashMap<Key, Sum>,
 }
 
 impl<'d> Aggregator<'d> {
-    pub fn new(parties: Parties<'d>, directory: &'d Directory, runs: &'d [Span]) -> Self {
+    pub fn new(parties: Parties<'d>, directory: &'d Directory, runs: &'d [Taken<'d>]) -> Self {
         Self { parties, directory, runs, sums: HashMap::default() }
     }
 
@@ -170,7 +171,7 @@ impl Sum {
         }
     }
 
-    fn add(&mut self, connection: &Connection, (client, server): (Caller, Placed), runs: &[Span]) {
+    fn add(&mut self, connection: &Connection, (client, server): (Caller, Placed), runs: &[Taken<'_>]) {
         if self.last_client != Some(client.address) {
             self.last_client = Some(client.address);
             self.clients.insert(client.address);
@@ -251,7 +252,7 @@ impl Counts {
 }
 
 /// Packets both ways.
-pub(super) fn packets(connection: &Connection, runs: &[Span]) -> u64 {
+pub(super) fn packets(connection: &Connection, runs: &[Taken<'_>]) -> u64 {
     let (packets, replies) = (connection.from_client.total(runs).0, connection.from_server.total(runs).0);
     scaled(packets.saturating_add(replies), connection.weight)
 }

@@ -5,10 +5,11 @@ use super::{
     connections::Connection,
     hours::Hours,
     parties::Parties,
+    volume::Taken,
 };
 use crate::{
     inventory::Directory,
-    model::{Contact, Contacts, Span},
+    model::{Contact, Contacts},
 };
 
 /// What connections of one key come to.
@@ -32,12 +33,12 @@ impl Part {
 pub(super) struct Gatherer<'d> {
     parties: Parties<'d>,
     directory: &'d Directory,
-    runs: &'d [Span],
+    runs: &'d [Taken<'d>],
     parts: Vec<Part>,
 }
 
 impl<'d> Gatherer<'d> {
-    pub fn new(parties: Parties<'d>, directory: &'d Directory, runs: &'d [Span]) -> Self {
+    pub fn new(parties: Parties<'d>, directory: &'d Directory, runs: &'d [Taken<'d>]) -> Self {
         Self { parties, directory, runs, parts: Vec::new() }
     }
 

@@ -29,6 +29,7 @@ pub use coverage::{Capture, coverage};
 pub use learning::{Learning, Novelty, State, learning, learning_curve};
 pub use mesh::{Hidden, hidden, port_name};
 use parties::Parties;
+use volume::Taken;
 
 use crate::{
     inventory::Directory,
@@ -125,8 +126,8 @@ fn marked(connections: &[Connection], directory: &Directory) -> Marked {
     Marked { scans: scan::find(connections), probes: probe::find(connections, directory) }
 }
 
-fn runs(recordings: &[Recording]) -> Vec<Span> {
-    recordings.iter().map(|recording| recording.span).collect()
+fn runs(recordings: &[Recording]) -> Vec<Taken<'_>> {
+    recordings.iter().map(|it| Taken { span: it.span, interface: it.interface.as_deref() }).collect()
 }
 
 #[cfg(test)]

@@ -67,9 +67,9 @@ impl Union {
         let held: Vec<&Trace> = parts.iter().flat_map(|part| part.iter()).filter(|it| it.rank() <= last).collect();
         let totals = || parts.iter().map(|part| part.total());
         let weight = share(totals().fold(0, u64::saturating_add), held.len());
-        let least = share(totals().max().unwrap_or_default(), TraceSet::EXACT);
+        let floor = share(totals().max().unwrap_or_default(), TraceSet::EXACT);
         let outcomes = held.iter().map(|trace| trace.flags).collect();
-        Some(Self { last, weight: weight.max(least), outcomes })
+        Some(Self { last, weight: weight.max(floor), outcomes })
     }
 
     fn holds(&self, trace: &Trace) -> bool {

@@ -108,7 +108,8 @@ pub(super) fn mk_cluster() -> Cluster {
 pub(super) fn map_of(observations: &[Observation], cluster: &Cluster) -> Vec<Dependency> {
     // each observation by a run of its own, all of one time
     let span = Span { first: HOUR.start(), last: HOUR.start() };
-    let recording = |observation: &Observation| Recording { span, observations: vec![observation.clone()] };
+    let recording =
+        |observation: &Observation| Recording { span, interface: None, observations: vec![observation.clone()] };
     let recordings: Vec<_> = observations.iter().map(recording).collect();
     dependencies("default", &recordings, &Directory::new(cluster), Options::default())
 }
@@ -389,7 +390,7 @@ fn novelty_falls_as_nothing_new_comes() {
 
 /// A dependency for every number, met in the hours that `is_met` says.
 fn met(count: u32, hours: i32, is_met: impl Fn(u32, i32) -> bool) -> Vec<Dependency> {
-    let recording = |observations| [Recording { span: Span::at(Timestamp(0)), observations }];
+    let recording = |observations| [Recording { span: Span::at(Timestamp(0)), interface: None, observations }];
     let one = recording(vec![handshake("10.244.1.5:40000 > 192.0.2.9:443", 1)]);
     let like = dependencies("default", &one, &Directory::new(&mk_cluster()), Options::default()).remove(0);
     let of = |number: u32| {

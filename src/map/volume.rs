@@ -15,6 +15,15 @@ use crate::model::{Span, Tally};
 const OVERLAP_S: f64 = 2.0;
 const OVERLAP_SHARE: f64 = 0.1;
 
+/// When and where a run was taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken<'r> {
+    /// From its first packet to its last.
+    pub span: Span,
+    /// The interface, where that is known.
+    pub interface: Option<&'r str>,
+}
+
 /// What one place of one run saw.
 #[derive(Clone, Copy, Debug)]
 struct Share {
@@ -65,7 +74,7 @@ impl Volume {
     }
 
     /// Packets and bytes, given the time of each run.
-    pub fn total(&self, runs: &[Span]) -> (u64, u64) {
+    pub fn total(&self, runs: &[Taken<'_>]) -> (u64, u64) {
         if let [share] = self.0[..] {
             return (share.packets, share.bytes);
         }
@@ -79,20 +88,24 @@ impl Volume {
 }
 
 /// The most that runs which follow each other saw together: weighted interval scheduling over their spans.
-fn fullest_row(by_run: &BTreeMap<usize, (u64, u64)>, runs: &[Span]) -> (u64, u64) {
-    let mut row: Vec<(Span, (u64, u64))> =
-        by_run.iter().filter_map(|(run, sum)| runs.get(*run).map(|span| (*span, *sum))).collect();
-    row.sort_by_key(|(span, sum)| (span.last, span.first, *sum));
+fn fullest_row(by_run: &BTreeMap<usize, (u64, u64)>, runs: &[Taken<'_>]) -> (u64, u64) {
+    let mut row: Vec<(Taken<'_>, (u64, u64))> =
+        by_run.iter().filter_map(|(run, sum)| runs.get(*run).map(|taken| (*taken, *sum))).collect();
+    row.sort_by_key(|(taken, sum)| (taken.span.last, taken.span.first, taken.interface, *sum));
     // the best that ends with each run
     let mut best: Vec<(u64, u64)> = Vec::with_capacity(row.len());
-    for (n, (span, sum)) in row.iter().enumerate() {
-        let before = (0..n).filter(|m| follows(*span, row[*m].0)).map(|m| best[m]).max().unwrap_or_default();
+    for (n, (taken, sum)) in row.iter().enumerate() {
+        let before = (0..n).filter(|m| follows(*taken, row[*m].0)).map(|m| best[m]).max().unwrap_or_default();
         best.push((before.0.saturating_add(sum.0), before.1.saturating_add(sum.1)));
     }
     best.into_iter().max().unwrap_or_default()
 }
 
-fn follows(later: Span, earlier: Span) -> bool {
+fn follows(later: Taken<'_>, earlier: Taken<'_>) -> bool {
+    if later.interface.zip(earlier.interface).is_some_and(|(one, other)| one != other) {
+        return false;
+    }
+    let (later, earlier) = (later.span, earlier.span);
     let overlap_s = earlier.last.seconds_since(later.first);
     let length_s = |span: Span| span.last.seconds_since(span.first);
     let shorter_s = length_s(later).min(length_s(earlier));
@@ -118,7 +131,8 @@ mod tests {
         for (run, places) in seen {
             volume.add(*run, &tally(places));
         }
-        let (packets, bytes) = volume.total(runs);
+        let (packets, bytes) =
+            volume.total(&runs.iter().map(|span| Taken { span: *span, interface: None }).collect::<Vec<_>>());
         assert_eq!(bytes, 100 * packets);
         packets
     }
@@ -154,6 +168,20 @@ mod tests {
         near.add(0, &tally(&[(1, 4)]));
         far.add(0, &tally(&[(1, 4)]));
         near.extend_with_stage(far);
-        assert_eq!(near.total(&[span(0, 9)]).0, 4);
+        assert_eq!(near.total(&[Taken { span: span(0, 9), interface: None }]).0, 4);
+    }
+
+    #[test]
+    fn two_interfaces_never_follow_each_other() {
+        let mut volume = Volume::default();
+        (0..2).for_each(|run| volume.add(run, &tally(&[(0, 7)])));
+        let taken = |interfaces: [Option<&'static str>; 2]| {
+            let spans = [span(0, 5), span(5, 9)];
+            spans.into_iter().zip(interfaces).map(|(span, interface)| Taken { span, interface }).collect::<Vec<_>>()
+        };
+        let packets = |interfaces| volume.total(&taken(interfaces)).0;
+        assert_eq!(packets([Some("a/eth0"), Some("a/eth1")]), 7);
+        assert_eq!(packets([Some("a/eth0"), Some("a/eth0")]), 14, "the second after the first");
+        assert_eq!(packets([Some("a/eth0"), None]), 14, "a file may be its next part");
     }
 }

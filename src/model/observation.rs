@@ -377,6 +377,9 @@ pub struct Observation {
 pub struct Recording {
     /// Its first and last packet; runs that follow each other saw different packets.
     pub span: Span,
+    /// The interface of a live capture, with its sensor: what two of them saw they never saw one after the other. None of
+    /// a file, which may be the next part of another.
+    pub interface: Option<String>,
     /// What it saw; one key may come in several parts.
     pub observations: Vec<Observation>,
 }

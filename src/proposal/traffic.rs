@@ -24,7 +24,8 @@ pub(super) async fn read(
             let hour = Span::at(observation.key.hour.start());
             let span = run.first_packet.zip(run.last_packet).map_or(hour, |(first, last)| Span { first, last });
             seen_by.push(id);
-            traffic.recordings.push(Recording { span, observations: Vec::new() });
+            let interface = run.is_live().then(|| format!("{}/{}", run.sensor, run.source));
+            traffic.recordings.push(Recording { span, interface, observations: Vec::new() });
         }
         traffic.add(observation);
     };

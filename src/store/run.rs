@@ -53,7 +53,7 @@ pub struct Run {
     pub sensor: String,
     /// The file's name, or the interface.
     pub source: String,
-    /// `file`, `live`, or [`Run::RECORDS`].
+    /// `file`, [`Run::LIVE`], or [`Run::RECORDS`].
     pub kind: String,
     /// Packets in it; records of a flow log.
     pub packets: u64,
@@ -253,10 +253,19 @@ impl Run {
     /// The kind of a flow log, which holds records in place of packets.
     pub const RECORDS: &'static str = "records";
 
+    /// The kind of runs that a daemon writes while it watches an interface.
+    pub const LIVE: &'static str = "live";
+
     /// Whether it is a flow log.
     #[must_use]
     pub fn is_records(&self) -> bool {
         self.kind == Self::RECORDS
+    }
+
+    /// Whether an interface was watched, in the place of a file that was read.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.kind == Self::LIVE
     }
 }
 

@@ -105,7 +105,7 @@ pub fn score(capture: &Path, percent: u64) -> io::Result<Option<Score>> {
         return Ok(None);
     }
     let Some(span) = intake.counts().span else { return Ok(None) };
-    let recording = Recording { span, observations: intake.finish() };
+    let recording = Recording { span, interface: None, observations: intake.finish() };
     let options = Options { by: By::Address, ..Options::default() };
     let map = map::dependencies("default", &[recording], &Directory::new(&Cluster::default()), options);
     Ok(Some(truth.score(&map, &left)))

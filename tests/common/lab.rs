@@ -4,7 +4,8 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
 };
@@ -113,8 +114,16 @@ impl Lab {
             .stderr(Stdio::piped())
             .spawn()
             .expect("flowmap starts");
-        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let mut daemon = Daemon { child, stderr, said: String::new() };
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (tell, lines) = mpsc::channel();
+        // read in a thread, so that a test does not wait for ever for words that never come
+        thread::spawn(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).is_ok_and(|bytes| bytes > 0)
+                && tell.send(std::mem::take(&mut line)).is_ok()
+            {}
+        });
+        let mut daemon = Daemon { child, lines, said: String::new() };
         daemon.hear("watching ");
         daemon
     }
@@ -152,7 +161,8 @@ impl Drop for Running {
 /// A capture that runs.
 pub struct Daemon {
     child: Child,
-    stderr: BufReader<ChildStderr>,
+    /// What it says, by lines; closed with its end.
+    lines: Receiver<String>,
     /// What it said so far.
     pub said: String,
 }
@@ -166,14 +176,22 @@ impl Daemon {
     #[track_caller]
     pub fn hear(&mut self, words: &str) -> String {
         loop {
-            let mut line = String::new();
-            let count = self.stderr.read_line(&mut line).expect("text");
-            self.said.push_str(&line);
-            assert!(count > 0, "it ended without `{words}`: {}", self.said);
-            if line.contains(words) {
-                return line;
+            match self.lines.recv_timeout(Duration::from_mins(1)) {
+                Ok(line) => {
+                    self.said.push_str(&line);
+                    if line.contains(words) {
+                        return line;
+                    }
+                }
+                Err(why) => panic!("it did not say `{words}` ({why}): {}", self.said),
             }
         }
+    }
+
+    /// Whether it has a file open that is still under its name.
+    pub fn holds(&self, file: &Path) -> bool {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs");
+        open.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == file))
     }
 
     pub fn signal(&self, signal: &str) {
@@ -183,7 +201,7 @@ impl Daemon {
     /// Waits for its end: the exit code, and how long that took. What it said is all there then.
     pub fn wait(&mut self) -> (i32, Duration) {
         let asked = Instant::now();
-        self.stderr.read_to_string(&mut self.said).expect("text");
+        self.lines.iter().for_each(|line| self.said.push_str(&line));
         let code = self.child.wait().expect("it ends").code().unwrap_or(-1);
         (code, asked.elapsed())
     }

@@ -70,15 +70,15 @@ fn recordings(files: &[Vec<FlowRecord>]) -> Vec<Recording> {
             all
         });
         let observations = rows.into_iter().map(|(key, traces)| Observation { key, traces }).collect();
-        Recording { span: span.unwrap_or(Span::at(Timestamp(0))), observations }
+        Recording { span: span.unwrap_or(Span::at(Timestamp(0))), interface: None, observations }
     };
     files.iter().map(recording).collect()
 }
 
 fn traffic(recordings: &[Recording]) -> Traffic {
     let mut traffic = Traffic::default();
-    for Recording { span, observations } in recordings {
-        traffic.recordings.push(Recording { span: *span, observations: Vec::new() });
+    for Recording { span, observations, .. } in recordings {
+        traffic.recordings.push(Recording { span: *span, interface: None, observations: Vec::new() });
         for observation in observations {
             traffic.add(observation.clone());
         }
