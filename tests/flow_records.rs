@@ -60,7 +60,8 @@ fn the_largest_counts_add_up_and_larger_ones_are_damage() {
     flowmap.write("flows.csv", log);
     let told = flowmap.ok(&["import", "flows.csv"]).stderr;
     assert!(
-        told.contains("is not a whole number below 2^53") && told.contains("is not a whole number below 2^36"),
+        told.contains("is not a whole number below 2^53")
+            && told.contains("is not a whole number from 1 to below 2^36"),
         "{told}"
     );
     let flows = flowmap.json(&["flows"]);
@@ -143,11 +144,17 @@ fn a_log_in_a_form_that_is_not_read_is_refused_with_what_it_is_and_a_cure() {
     flowmap.write("conn.json", "[{\"ts\":1,\"id.orig_h\":\"10.0.0.1\"}]");
     let utf16: Vec<u8> = format!("\u{feff}{LOG}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     flowmap.write("wide.csv", utf16);
+    flowmap.write("pretty.json", "{\n  \"ts\": 1,\n  \"id.orig_h\": \"10.0.0.1\"\n}\n");
+    flowmap.write("trunk.pcap.bz2", b"BZh91AY&SY\x18");
+    flowmap.write("trunk.pcap.xz", b"\xfd7zXZ\x00\x00\x04");
     let cases = [
         ("mac.csv", "a flow CSV whose lines end with a carriage return alone", "tr '\\r' '\\n'"),
         ("excel.csv", "a flow CSV with semicolons between its columns", "tr ';' ','"),
         ("conn.json", "a JSON array of Zeek records", "jq -c '.[]'"),
         ("wide.csv", "text in UTF-16, which is not read", "iconv -f UTF-16 -t UTF-8"),
+        ("pretty.json", "Zeek records over several lines each", "jq -c ."),
+        ("trunk.pcap.bz2", "compressed by bzip2, which is not read", "decompress it first"),
+        ("trunk.pcap.xz", "compressed by xz, which is not read", "decompress it first"),
     ];
     for (file, what, cure) in cases {
         let refused = flowmap.run(&["import", file]);

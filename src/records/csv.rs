@@ -15,7 +15,7 @@ use super::{
     line::{Lines, Text, fields, has_open_quotes, trimmed},
     record::{MAX_CONNECTIONS, MAX_COUNT, is_usable},
 };
-use crate::model::{Outcome, Protocol, Span, Timestamp};
+use crate::model::{Outcome, PortKind, Protocol, Span, Timestamp};
 
 /// What a column says, and what it may be called.
 type Column = (&'static str, &'static [&'static str]);
@@ -24,6 +24,8 @@ const CLIENT: Column = ("client", &["client", "src_ip"]);
 const SERVER: Column = ("server", &["server", "dst_ip"]);
 const PROTOCOL: Column = ("protocol", &["protocol", "proto"]);
 const PORT: Column = ("port", &["port", "dst_port"]);
+/// Where a log tells of each way by itself, the port of the source: the client's, unless it is rather the server's.
+const SOURCE_PORT: Column = ("source port", &["src_port"]);
 const PACKETS: Column = ("packets", &["packets"]);
 const BYTES: Column = ("bytes", &["bytes"]);
 const TO_SERVER: Column = ("bytes to the server", &["bytes_to_server"]);
@@ -70,6 +72,7 @@ struct Columns {
     server: usize,
     protocol: usize,
     port: usize,
+    source_port: Option<usize>,
     packets: Option<usize>,
     bytes: Option<usize>,
     to_server: Option<usize>,
@@ -101,6 +104,8 @@ impl Columns {
             server: must(SERVER)?,
             protocol: must(PROTOCOL)?,
             port: must(PORT)?,
+            // who names a client has decided
+            source_port: maybe(SOURCE_PORT)?.filter(|_| place(names, ("source", &["src_ip"])).is_some()),
             packets: maybe(PACKETS)?,
             bytes: maybe(BYTES)?,
             to_server: maybe(TO_SERVER)?,
@@ -123,11 +128,12 @@ impl Columns {
             None => 0,
         };
         let number = |place, column| row.get(place, column, "a whole number below 2^53", below::<MAX_COUNT>);
-        let connections =
-            row.get(self.connections, CONNECTIONS, "a whole number below 2^36", below::<MAX_CONNECTIONS>)?;
+        let connections = row.get(self.connections, CONNECTIONS, "a whole number from 1 to below 2^36", |text| {
+            below::<MAX_CONNECTIONS>(text).filter(|count| *count > 0)
+        })?;
         let (to_server, to_client) = (number(self.to_server, TO_SERVER)?, number(self.to_client, TO_CLIENT)?);
         let bytes = number(self.bytes, BYTES)?;
-        Ok(FlowRecord {
+        let record = FlowRecord {
             client: row.must(Some(self.client), CLIENT, "an address", address)?,
             server: row.must(Some(self.server), SERVER, "an address", address)?,
             protocol,
@@ -136,10 +142,17 @@ impl Columns {
             packets: number(self.packets, PACKETS)?,
             bytes_to_server: to_server.or(bytes).unwrap_or_default(),
             bytes_to_client: to_client.unwrap_or_default(),
-            connections: connections.unwrap_or(1).max(1),
+            connections: connections.unwrap_or(1),
             span: self.span(&row)?,
             hours: row.get(self.hours, HOURS, "a whole number", plain)?,
             detail: None,
+        };
+        let source_port: Option<u16> =
+            row.get(self.source_port, SOURCE_PORT, "a port from 0 to 65535", plain)?.filter(|_| protocol.has_ports());
+        let is_answer = |port: &u16| PortKind::of(*port).outranks(PortKind::of(record.port));
+        Ok(match source_port.filter(is_answer) {
+            Some(port) => turned(record, port),
+            None => record,
         })
     }
 
@@ -148,7 +161,8 @@ impl Columns {
             return End::Cut;
         }
         let required = [self.client, self.server, self.protocol, self.port].map(Some);
-        let counts = [self.packets, self.bytes, self.to_server, self.to_client, self.connections, self.hours];
+        let counts =
+            [self.packets, self.bytes, self.to_server, self.to_client, self.connections, self.hours, self.source_port];
         // of times and outcomes no part is one
         let is_open = required.iter().chain(&counts).any(|place| *place == Some(row.len() - 1));
         let is_closed = line.ends_with('"') || row.last().is_none_or(String::is_empty);
@@ -161,6 +175,18 @@ impl Columns {
         let last = time(self.last_seen, LAST_SEEN)?;
         let Some((first, last)) = first.or(last).zip(last.or(first)) else { return Ok(None) };
         if last < first { Err(Fault::Backwards) } else { Ok(Some(Span { first, last })) }
+    }
+}
+
+/// A record of what a server sent to its client, as one of the connection.
+fn turned(record: FlowRecord, server_port: u16) -> FlowRecord {
+    FlowRecord {
+        client: record.server,
+        server: record.client,
+        port: server_port,
+        bytes_to_server: record.bytes_to_client,
+        bytes_to_client: record.bytes_to_server,
+        ..record
     }
 }
 
@@ -206,6 +232,11 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 fn protocol(text: &str) -> Option<Protocol> {
+    // as other systems write it (IANA "Assigned Internet Protocol Numbers")
+    let is_icmp_of_v6 = ["ipv6-icmp", "icmp6"].iter().any(|name| text.eq_ignore_ascii_case(name));
+    if is_icmp_of_v6 {
+        return Some(Protocol::ICMPV6);
+    }
     text.parse::<u8>().map(Protocol).ok().or_else(|| text.parse().ok())
 }
 

@@ -56,7 +56,7 @@ impl Format {
     }
 }
 
-/// A flow log in a form that is not read.
+/// A flow log, or a compressed file, in a form that is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
     /// Text of two bytes a letter.
@@ -77,25 +77,45 @@ pub enum Foreign {
         /// Whose.
         &'static str,
     ),
+    /// The objects of a log over several lines each, made to be read by people.
+    #[error("{0} records over several lines each")]
+    SpreadJson(
+        /// Whose.
+        &'static str,
+    ),
+    /// A file that must be decompressed first.
+    #[error("compressed by {0}, which is not read")]
+    Compressed(
+        /// What wrote it.
+        &'static str,
+    ),
 }
+
+/// What compressed files begin with that are not read, and whose they are.
+const COMPRESSED: [(&[u8], &str); 5] = [
+    (b"BZh", "bzip2"),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz"),
+    (&[0x04, 0x22, 0x4d, 0x18], "lz4"),
+    (b"PK\x03\x04", "zip"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+];
 
 impl Foreign {
     /// What a file is that begins so; `None` where it is none of these. [`Format::of`] comes first.
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Self> {
+        if let Some((_, by)) = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic)) {
+            return Some(Self::Compressed(by));
+        }
         if is_utf16(head) {
             return Some(Self::Utf16);
         }
-        if let Some(array) = line::trimmed(head).strip_prefix(b"[") {
-            let first = array.trim_ascii_start();
-            let whose = if zeek::is_record(first) {
-                "Zeek"
-            } else if hubble::is_record(first) {
-                "Hubble"
-            } else {
-                return None;
-            };
-            return Some(Self::JsonArray(whose));
+        let text = line::trimmed(head);
+        if let Some(array) = text.strip_prefix(b"[") {
+            return whose(array.trim_ascii_start()).map(Self::JsonArray);
+        }
+        if text.starts_with(b"{") {
+            return whose(text).map(Self::SpreadJson);
         }
         let first = line::first(head);
         if csv::is_header(first.split(|byte| *byte == b'\r').next()?) {
@@ -121,7 +141,18 @@ impl Foreign {
             Self::Semicolons => "a flow CSV has commas: where no field holds one, tr ';' ','",
             Self::Tabs => "a flow CSV has commas: where no field holds one, tr '\\t' ','",
             Self::JsonArray(_) => "logs have one object a line: jq -c '.[]'",
+            Self::SpreadJson(_) => "logs have one object a line: jq -c .",
+            Self::Compressed(_) => "read are gzip and zstd; decompress it first, `-` reads what another program writes",
         }
+    }
+}
+
+/// Whose records text begins with, if anybody's.
+fn whose(text: &[u8]) -> Option<&'static str> {
+    match () {
+        () if zeek::is_record(text) => Some("Zeek"),
+        () if hubble::is_record(text) => Some("Hubble"),
+        () => None,
     }
 }
 

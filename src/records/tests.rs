@@ -40,6 +40,30 @@ fn both_sets_of_names_and_any_order_of_columns_say_the_same() {
 }
 
 #[test]
+fn a_log_of_both_ways_is_turned_where_the_ports_tell() {
+    let header = "src_ip,dst_ip,proto,src_port,dst_port,bytes\n";
+    let rows = "10.0.0.2,10.0.0.1,tcp,443,51234,900\n10.0.0.1,10.0.0.2,tcp,51234,443,80\n10.0.0.1,10.0.0.2,tcp,51234,40100,7\n";
+    let ends = |record: &FlowRecord| {
+        let last = |address: std::net::IpAddr| address.to_string().chars().last().unwrap_or_default();
+        let bytes = (record.bytes_to_server, record.bytes_to_client);
+        (last(record.client), last(record.server), record.port, bytes)
+    };
+    let told: Vec<_> = flows(&format!("{header}{rows}")).iter().map(ends).collect();
+    assert_eq!(told, [('1', '2', 443, (0, 900)), ('1', '2', 443, (80, 0)), ('1', '2', 40_100, (7, 0))]);
+    let named = flows("client,server,proto,src_port,port\n10.0.0.2,10.0.0.1,tcp,443,51234\n");
+    assert_eq!(ends(&named[0]), ('2', '1', 51_234, (0, 0)), "who names a client has decided");
+}
+
+#[test]
+fn a_record_of_no_connection_is_none_and_protocols_have_more_than_one_name() {
+    let text = b"client,server,protocol,port,connections\n10.0.0.1,10.0.0.2,tcp,80,0\n";
+    let why = "connections `0` is not a whole number from 1 to below 2^36";
+    assert_eq!(faults(text), [(2, why.to_owned())]);
+    let icmp = flows("client,server,protocol,port\nfd00::1,fd00::2,ipv6-icmp,\n");
+    assert_eq!(icmp[0].protocol, Protocol::ICMPV6);
+}
+
+#[test]
 fn comments_empty_lines_and_the_mark_of_utf_8_are_passed_over() {
     let text = "\u{feff}# from the collector\n\nclient,server,proto,port\n# one\n\n10.0.0.1,10.0.0.2,udp,53\n";
     assert_eq!(flows(text).len(), 1);
