@@ -62,6 +62,10 @@ fn all() -> Vec<(u32, Vec<u8>)> {
         (1, behind(&[&ethernet[..], &length, &SNAP].concat())),
         (1, behind(&[&ethernet[..], &length_tag, &SNAP].concat())),
         (1, [&ethernet[..], &length, &[0xaa, 0xaa, 3, 0, 0, 0xf8, 8, 0], &ip(), &[0; 6]].concat()),
+        (1, behind(&[&ethernet[..], &[0x89, 0x09, 1, 1, 0, 1, 0, 17, 8, 0]].concat())),
+        (1, behind(&[&ethernet[..], &[0x81, 0, 0, 7, 0x89, 0x09, 1, 1, 0, 1, 0, 17, 8, 0]].concat())),
+        (1, behind(&[&ethernet[..], &[0x89, 0x26, 0x80, 1, 0, 2, 0x81, 0, 0, 7, 8, 0]].concat())),
+        (1, behind(&[&ethernet[..], &[0x89, 0x3f, 0, 1, 0, 2, 0, 0, 8, 0]].concat())),
         (9, behind(&[0, 0x21])),
         (9, behind(&[0x21])),
         (9, behind(&[0xff, 3, 0, 0x21])),
@@ -116,6 +120,14 @@ fn a_packet_cut_anywhere_on_any_link_is_told_or_counted_as_cut() {
             }
         }
     }
+}
+
+#[test]
+fn tags_that_name_no_vlan_are_no_deeper_than_others() {
+    let ethernet = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+    let stacked = |count: usize| [&ethernet[..], &[0x89, 0x26, 0, 1, 0, 2].repeat(count), &[8, 0], &ip()].concat();
+    assert_eq!(wired(1, &stacked(8)), Ok((40_000, 443)));
+    assert_eq!(wired(1, &stacked(9_000)).unwrap_err().to_string(), "vlan: too many tags");
 }
 
 #[test]
