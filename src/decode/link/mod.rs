@@ -9,7 +9,7 @@ mod wrapped;
 pub(super) use llc::llc;
 pub(super) use ppp::ppp;
 
-use super::{Cursor, Layer, NotDecoded, be16, be32};
+use super::{Cursor, Layer, NotDecoded, be16, be32, vlan::is_tag};
 use crate::capture::{Frame, LinkType};
 
 pub(super) const IPV4: u16 = 0x0800;
@@ -88,8 +88,37 @@ fn cooked_payload(protocol: Option<u16>, rest: Option<&[u8]>) -> Result<Cursor<'
     match (protocol, rest) {
         (Some(4), Some(rest)) => llc(rest),
         (Some(other), Some(_)) if other < FIRST_ETHER_TYPE => Err(NotDecoded::Cooked(other)),
+        (Some(protocol), Some(rest)) if has_hidden_tag(protocol, rest) => Ok(Cursor::bare(TAG, rest)),
         _ => cursor(protocol, rest),
     }
+}
+
+/// The type of a VLAN tag (IEEE 802.1Q).
+const TAG: u16 = 0x8100;
+
+/// Whether the rest begins within a tag. Of a frame with several the kernel takes off the first one, and since Linux 6.11 names
+/// the protocol behind all of them (`vlan_get_protocol_dgram`): the others stand before the packet and nothing says so.
+fn has_hidden_tag(protocol: u16, mut rest: &[u8]) -> bool {
+    let version = match protocol {
+        IPV4 => 4,
+        IPV6 => 6,
+        _ => return false,
+    };
+    // what was cut before it tells is cut either way
+    let is_packet = |bytes: &[u8]| bytes.first().is_none_or(|byte| byte >> 4 == version);
+    if is_packet(rest) {
+        return false;
+    }
+    while let (Some(next), Some(behind)) = (be16(rest, 2), rest.get(4..)) {
+        if next == protocol {
+            return is_packet(behind);
+        }
+        if !is_tag(next) {
+            return false;
+        }
+        rest = behind;
+    }
+    true
 }
 
 /// The version says which IP follows.
