@@ -11,7 +11,7 @@ use super::{
     common::{Global, SiteArg, TunnelArgs, duration},
     fault::{printable, store_hint},
     import,
-    log::LogArgs,
+    log::{self, LogArgs},
 };
 use crate::{
     capture::live::{BUFFER_MIB, LiveError, LiveOptions, SNAPLEN},
@@ -179,10 +179,9 @@ fn unwritten(error: &StoreError) -> Fault {
 
 fn report(run: &Run) {
     let Run { source, packets, decoded, loss, .. } = run;
-    warnln!(
-        "{source}: {packets} packets, {decoded} decoded, {} dropped by the kernel, {} by the interface",
-        loss.dropped_by_kernel,
-        loss.dropped_by_interface
-    );
-    eprint!("{}", printable(&import::names_missed(run)));
+    log::say(&format!(
+        "{source}: {packets} packets, {decoded} decoded, {} dropped by the kernel, {} by the interface\n",
+        loss.dropped_by_kernel, loss.dropped_by_interface
+    ));
+    log::say(&printable(&import::names_missed(run)));
 }

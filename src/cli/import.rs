@@ -77,7 +77,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         match result {
             Ok((run, written)) => {
                 if args.output.output != Output::Json {
-                    eprint!("{}", fault::printable(&summary(&run, &written, &options)));
+                    warn_text!("{}", fault::printable(&summary(&run, &written, &options)));
                 }
                 imported.push((run, written));
             }

@@ -1,11 +1,16 @@
 //! What a daemon says while it runs, on stderr: lines for people, or JSON for what collects logs.
 
-use std::{fmt, io};
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{Mutex, PoisonError},
+};
 
 use clap::{
     Args, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
@@ -41,12 +46,60 @@ impl LogArgs {
     pub fn begin(self) {
         // who closed it does not want to know
         let log =
-            tracing_subscriber::fmt().with_max_level(self.log_level).with_writer(io::stderr).log_internal_errors(false);
+            tracing_subscriber::fmt().with_max_level(self.log_level).with_writer(|| Log).log_internal_errors(false);
         // there is one already where a test calls this twice
         let _ = match self.log {
             Format::Text => log.event_format(Line).try_init(),
             Format::Json => log.json().with_target(false).flatten_event(true).try_init(),
         };
+    }
+}
+
+/// Stderr, for a program that must not stand still with it: what nobody takes is lost, and counted.
+struct Log;
+
+/// Lines that nobody took so far.
+static LOST: Mutex<u64> = Mutex::new(0);
+
+/// What a pipe has room for where it has any (`PIPE_BUF`); longer lines are cut.
+const MOST_BYTES: usize = 4_096;
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+        if *lost > 0 && has_room() {
+            let told = format!("flowmap: log: {lost} lines were lost, for nobody took them\n");
+            let _ = io::stderr().write_all(told.as_bytes());
+            *lost = 0;
+        }
+        if has_room() {
+            let short = line.get(..MOST_BYTES - 1);
+            // who closed it does not want to know
+            let _ = io::stderr()
+                .write_all(short.unwrap_or(line))
+                .and_then(|()| if short.is_some() { io::stderr().write_all(b"\n") } else { Ok(()) });
+        } else {
+            *lost += 1;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether stderr takes something without waiting for its reader.
+fn has_room() -> bool {
+    let stderr = io::stderr();
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// Writes text as the log does, line by line.
+pub(super) fn say(text: &str) {
+    for line in text.split_inclusive('\n') {
+        let _ = Log.write(line.as_bytes());
     }
 }
 

@@ -8,6 +8,14 @@ macro_rules! warnln {
     }};
 }
 
+/// The same without the end of a line.
+macro_rules! warn_text {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stderr(), $($words)*);
+    }};
+}
+
 mod capture;
 mod common;
 mod diff;

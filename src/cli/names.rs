@@ -56,7 +56,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     }
     print::list(args.output.output, &values, &table, "no names; captures of DNS, TLS, HTTP or DHCP tell some")?;
     for run in &world.runs {
-        eprint!("{}", printable(&import::names_missed(run)));
+        warn_text!("{}", printable(&import::names_missed(run)));
     }
     Ok(Done::Clean)
 }

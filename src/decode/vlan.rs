@@ -96,7 +96,7 @@ pub(super) fn is_tag(ether_type: u16) -> bool {
 }
 
 /// Bytes of a tag that names no VLAN, without the type that follows: of switches that put the security group of the sender
-/// into each frame (Cisco MetaData: version, length in options of four bytes, options), and of such that number the ports
+/// into each frame (Cisco metadata: version, length in options of four bytes, options), and of such that number the ports
 /// behind them (Cisco VN-Tag; IEEE 802.1BR E-TAG).
 fn other_tag(cursor: &Cursor<'_>) -> Option<usize> {
     match cursor.ether_type {
