@@ -87,6 +87,18 @@ impl NotDecoded {
     pub fn is_damage(self) -> bool {
         matches!(self, Self::Malformed(_) | Self::TooManyExtensions)
     }
+
+    /// What others of its kind are called together, where it is one of thousands that have a number and no name.
+    #[must_use]
+    pub fn of_many(self) -> Option<&'static str> {
+        match self {
+            Self::EtherType(number) if name(&ETHER_TYPES, &number).is_none() => Some("ethertype: others"),
+            Self::Ppp(number) if name(&PPP, &number).is_none() => Some("ppp: other protocols"),
+            Self::CiscoSnap(number) if name(&CISCO, &number).is_none() => Some("llc: cisco, others"),
+            Self::Cooked(_) => Some("cooked protocol: others"),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Layer {

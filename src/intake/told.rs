@@ -1,20 +1,34 @@
 //! What was counted, by the names that people read.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use foldhash::HashSet;
 
 use super::Counts;
+use crate::decode::NotDecoded;
 
 /// The bound of the table of links.
 const MISSED_LINKS: &str = "packets whose word about links was left out, there was too much";
 
+/// So many kinds of frames without a name are told one by one: who sends random types is not to fill stores and screens.
+const MAX_NUMBERS: usize = 64;
+
 impl Counts {
     /// The frames that were not decoded, by the reason's name. Several numbers may have one name, as the two Ethernet types
-    /// of `PPPoE` do.
+    /// of `PPPoE` do. Of those that have a number and no name the [`MAX_NUMBERS`] most frequent are told one by one.
     #[must_use]
     pub fn not_decoded_by_name(&self) -> BTreeMap<String, u64> {
+        let mut numbers: Vec<(Reverse<u64>, NotDecoded)> = Vec::new();
+        for (reason, count) in self.not_decoded.iter().filter(|(reason, _)| reason.of_many().is_some()) {
+            numbers.push((Reverse(*count), *reason));
+        }
+        numbers.sort_unstable();
+        let others: HashSet<NotDecoded> = numbers.iter().skip(MAX_NUMBERS).map(|(_, reason)| *reason).collect();
         let mut by_name = BTreeMap::new();
         for (reason, count) in &self.not_decoded {
-            *by_name.entry(reason.to_string()).or_default() += count;
+            let together = reason.of_many().filter(|_| others.contains(reason));
+            let name = together.map_or_else(|| reason.to_string(), str::to_owned);
+            *by_name.entry(name).or_default() += count;
         }
         by_name
     }
@@ -25,5 +39,21 @@ impl Counts {
         let of_table = self.bounds.iter().map(|(bound, count)| (bound.to_string(), *count));
         let of_links = (self.missed_links > 0).then(|| (MISSED_LINKS.to_owned(), self.missed_links));
         of_table.chain(of_links).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_of_kinds_without_a_name_are_told_together() {
+        let number = |n: u16| (NotDecoded::EtherType(0x1000 + n), u64::from(n) + 1);
+        let mut counts = Counts { not_decoded: (0..3_000).map(number).collect(), ..Counts::default() };
+        counts.not_decoded.insert(NotDecoded::Arp, 7);
+        let told = counts.not_decoded_by_name();
+        assert_eq!(told.len(), MAX_NUMBERS + 2);
+        assert_eq!((told["arp"], told.get("ethertype 0x1bb7")), (7, Some(&3_000)), "the most frequent by itself");
+        assert_eq!(told.values().sum::<u64>(), 3_000 * 3_001 / 2 + 7, "and all are counted");
     }
 }
