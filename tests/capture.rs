@@ -202,6 +202,23 @@ s.send(bytes(12) + b'\\x08\\x00' + struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + le
     assert_eq!((code, &of(&found, "interface")["state"]), (1, &"wrong".into()), "{found}");
 }
 
+#[test]
+fn the_doctor_says_where_a_store_cannot_be_made() {
+    let flowmap = Flowmap::new();
+    flowmap.write("file", "x");
+    let told = |store: &str| {
+        let output = flowmap.run(&["--db", store, "doctor", "-o", "json"]);
+        let found: Value = serde_json::from_str(&output.stdout).unwrap();
+        found.as_array().unwrap().iter().find(|it| it["check"] == "store").cloned().unwrap()
+    };
+    assert_eq!(told("new/folder/store.db")["state"], "fine");
+    let found = told("file/store.db");
+    assert_eq!(found["state"], "wrong", "{found}");
+    assert!(found["what"].as_str().unwrap().contains("cannot be made: file is no folder"), "{found}");
+    let found = told("/sys/store.db");
+    assert_eq!(found["state"], "wrong", "{found}");
+}
+
 /// Starts real servers in the second namespace of a lab, each in a folder of its own; `None` where one is not installed.
 fn real_servers(lab: &Lab, folder: &std::path::Path) -> Option<Vec<common::lab::Running>> {
     let binaries =

@@ -265,6 +265,27 @@ fn a_store_that_is_moved_away_or_replaced_is_noticed_and_what_follows_is_written
 }
 
 #[test]
+fn a_folder_that_is_replaced_is_told_for_what_it_is() {
+    let Some(lab) = Lab::new("h") else { return };
+    let flowmap = Flowmap::new();
+    flowmap.write("state/made", "");
+    let store = flowmap.path("state/store.db");
+    let mut daemon = lab.watch_store(&store, &["fm0"]);
+    lab.talk();
+    until("it is written", || store.exists() && rows(&flowmap, &store) == expected());
+    if daemon.said.contains("landlock") {
+        return common::skipped("this kernel does not confine, and then it is written to the new one");
+    }
+    fs::rename(flowmap.path("state"), flowmap.path("away")).unwrap();
+    fs::create_dir(flowmap.path("state")).unwrap();
+    lab.talk();
+    daemon.hear("its folder is another one than at the start");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait().0, 2, "{}", daemon.said);
+    assert_eq!(rows(&flowmap, &flowmap.path("away/store.db")), expected());
+}
+
+#[test]
 fn a_log_that_is_removed_is_noticed_and_nothing_of_others_is_lost() {
     let Some(lab) = Lab::new("z") else { return };
     let flowmap = Flowmap::new();

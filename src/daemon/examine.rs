@@ -254,6 +254,17 @@ fn room(folder: &Path) -> Finding {
     }
 }
 
+/// Whether a file can be made, with the folders around it that are not there yet.
+fn can_be_made(path: &Path) -> Result<(), String> {
+    let folders = path.ancestors().skip(1).map(|it| if it.as_os_str().is_empty() { Path::new(".") } else { it });
+    let mut there = folders.filter(|folder| folder.symlink_metadata().is_ok());
+    let Some(there) = there.next() else { return Ok(()) };
+    if !there.is_dir() {
+        return Err(format!("{} is no folder", there.display()));
+    }
+    tempfile::tempfile_in(there).map(drop).map_err(|error| format!("{}: {error}", there.display()))
+}
+
 async fn store(options: &Options) -> Finding {
     const CHECK: &str = "store";
     let path = &options.store;
@@ -262,7 +273,12 @@ async fn store(options: &Options) -> Finding {
         return attention(CHECK, what, "stop that one before another is started, or name another store with --db");
     }
     if !path.exists() {
-        return fine(CHECK, format!("{}: made at the first start", path.display()));
+        return match can_be_made(path) {
+            Ok(()) => fine(CHECK, format!("{}: made at the first start", path.display())),
+            Err(why) => {
+                wrong(CHECK, format!("{}: cannot be made: {why}", path.display()), "name another store with --db")
+            }
+        };
     }
     match Store::open_for_daemon(path).await {
         Ok(store) => {

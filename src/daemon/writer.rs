@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     hash::BuildHasher,
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
@@ -55,6 +56,8 @@ pub(super) struct Writer {
     store: Option<Store>,
     /// Its file, held as long as it is open.
     file: Option<StoreFile>,
+    /// The folder that the store was in at the start: this process may be confined to it.
+    folder: Option<(u64, u64)>,
     /// Whether the file was written over, and is to be whole before it is opened.
     is_unsettled: bool,
     shared: Arc<Shared>,
@@ -108,6 +111,7 @@ impl Writer {
             written: BTreeMap::new(),
             damaged: BTreeSet::new(),
             next_cleaning,
+            folder: identity_of_folder(&options.store),
             path: options.store.clone(),
             store: None,
             file: Some(file),
@@ -449,12 +453,17 @@ impl Writer {
     }
 
     fn note_failure(&mut self, why: &StoreError) {
+        let mut why = why.to_string();
+        let folder = identity_of_folder(&self.path);
+        if folder.is_some() && folder != self.folder {
+            why += " (its folder is another one than at the start, and this process may write to that one alone: start it again)";
+        }
         if !std::mem::replace(&mut self.said.failure, true) {
             error!("{}: {why}; what is seen is kept in memory meanwhile", self.path.display());
         }
         self.shared.of_store(|store| {
             store.failures += 1;
-            store.failing = Some(why.to_string());
+            store.failing = Some(why);
         });
     }
 
@@ -473,6 +482,12 @@ impl Writer {
             }
         }
     }
+}
+
+/// Device and number of the folder that a file is in.
+fn identity_of_folder(file: &Path) -> Option<(u64, u64)> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::metadata(folder).ok().map(|there| (there.dev(), there.ino()))
 }
 
 fn refused(error: FileError) -> StoreError {
