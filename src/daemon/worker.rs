@@ -1,5 +1,7 @@
 //! A thread that watches one interface.
 
+mod handing;
+
 use std::{
     os::fd::AsFd,
     sync::{
@@ -13,6 +15,8 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{info, warn};
 
+pub(super) use handing::{Flush, Message};
+
 use super::{InterfaceFigures, Options, figures::Shared};
 use crate::{
     capture::{
@@ -21,15 +25,12 @@ use crate::{
     },
     connection::{Bound, Limits},
     intake::Intake,
-    model::{Observation, Timestamp},
-    store::{Learnt, Loss, Run, RunId, content_id},
+    model::Timestamp,
+    store::{Loss, Run, RunId, content_id},
 };
 
 /// How often the clock is looked at while packets come, in packets.
 const PACKETS_PER_LOOK: usize = 512;
-/// Connections that are written out between two looks for packets. A step takes less time than a look brings packets, and both
-/// together less than the kernel has room for.
-const CONNECTIONS_PER_STEP: usize = 512;
 /// How often figures are told.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the thread sleeps where there is no interface, before it looks whether to stop.
@@ -44,9 +45,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Parts of connections that wait for the store, above which further ones are left out: some 60 MB.
 const MAX_WAITING: usize = 262_144;
-/// Parts of connections that the writer was given and has not laid out yet, from which on a flush waits for it: some 5 MB. What
-/// was written out besides is handed over up to the bound above.
-const MAX_QUEUED: usize = 16_384;
 /// How long the thread waits for frames where a flush waits for the writer.
 const BETWEEN_PIECES: Duration = Duration::from_millis(20);
 /// The bound above, in a run's loss.
@@ -61,46 +59,6 @@ const UNKNOWN: &str =
 /// What a run in light mode does not know.
 const SAMPLED: &str = "times fewer packets within TCP connections were taken (--mode connections): TCP's packets and bytes are too low, \
                        names in TLS and HTTP are missing, and streams that were open before may be";
-
-/// What is handed to the writer.
-pub(super) enum Message {
-    /// A piece of what a thread's next flush brings, in no order; one key may come in several parts.
-    Piece(usize, Vec<Observation>, Queued),
-    /// All pieces are there.
-    Flush(Box<Flush>),
-}
-
-/// Counts the connections of a piece as long as it waits for the writer.
-pub(super) struct Queued {
-    connections: usize,
-    all: Arc<AtomicUsize>,
-}
-
-impl Queued {
-    fn new(rows: &[Observation], all: &Arc<AtomicUsize>) -> Self {
-        let connections = rows.iter().map(|row| row.traces.held()).sum();
-        all.fetch_add(connections, Ordering::AcqRel);
-        Self { connections, all: all.clone() }
-    }
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.connections, Ordering::AcqRel);
-    }
-}
-
-/// The end of a flush.
-pub(super) struct Flush {
-    /// Of this thread.
-    pub n: usize,
-    pub run: Run,
-    pub learnt: Learnt,
-    /// Whether the run has changed since the last one.
-    pub has_news: bool,
-    /// Cleared when it is done with: until then its sender hands over nothing more.
-    pub pending: Arc<AtomicBool>,
-}
 
 /// One interface with its table of connections.
 pub(super) struct Worker {
@@ -421,63 +379,6 @@ impl Worker {
         // what the others leave: in the second until they tell, all together may hold a little more than the bound
         let others = usize::try_from(self.shared.connections_of_others(self.n)).unwrap_or(usize::MAX);
         self.intake.set_bound(Limits::default().connections.saturating_sub(others).max(self.share));
-    }
-
-    /// Connections in pieces that wait for the writer.
-    fn queued(&self) -> usize {
-        self.queued.load(Ordering::Acquire)
-    }
-
-    /// Whether a flush can go on: the pieces that it makes take ten times what the writer makes of them.
-    fn can_flush(&self) -> bool {
-        self.intake.is_flushing() && self.queued() < MAX_QUEUED
-    }
-
-    /// At the end nothing else is to be done meanwhile. The writer takes what it was given also where it cannot write.
-    fn wait_for_writer(&self) {
-        while self.queued() >= MAX_QUEUED {
-            thread::sleep(BETWEEN_PIECES);
-        }
-    }
-
-    /// Goes on with a flush by a step, and hands it over when it is done.
-    fn flush_some(&mut self) {
-        let rows = self.intake.flush_some(CONNECTIONS_PER_STEP);
-        self.send_piece(rows);
-        if !self.intake.is_flushing() {
-            self.hand_over();
-        }
-    }
-
-    /// Ends a flush.
-    fn hand_over(&mut self) {
-        // without packets the figures were told a moment ago
-        if self.has_untold() || self.shared.is_stopping() {
-            self.tell();
-        }
-        let state = Some((self.run.packets, self.run.loss.clone()));
-        let has_news = self.handed_over != state;
-        self.handed_over = state;
-        let links = self.intake.links();
-        self.run.sweeps = self.intake.sweeps();
-        let learnt = Learnt { names: self.intake.names(), links };
-        self.pending.store(true, Ordering::Release);
-        let flush = Flush { n: self.n, run: self.run.clone(), learnt, has_news, pending: self.pending.clone() };
-        self.send(Message::Flush(Box::new(flush)));
-    }
-
-    /// The writer lays a piece out when it comes, in a tenth of the memory.
-    fn send_piece(&self, rows: Vec<Observation>) {
-        if !rows.is_empty() {
-            let queued = Queued::new(&rows, &self.queued);
-            self.send(Message::Piece(self.n, rows, queued));
-        }
-    }
-
-    fn send(&self, message: Message) {
-        self.shared.writer_is_asked();
-        // the writer ends after its senders: it is there
-        let _ = self.outbox.send(message);
     }
 }
 
