@@ -49,6 +49,15 @@ fn a_file_that_is_not_sqlite_is_no_store() {
 }
 
 #[test]
+fn a_file_of_another_program_gets_no_tables_of_ours() {
+    for mode in ["", "PRAGMA journal_mode = WAL;"] {
+        let flowmap = Flowmap::new();
+        sql(&flowmap, &format!("{mode} CREATE TABLE bookmark (url TEXT); INSERT INTO bookmark VALUES ('x');"));
+        is_refused(&flowmap, &["flowmap.db: not a flowmap store", "hint: name another file with --db"]);
+    }
+}
+
+#[test]
 fn a_store_that_a_newer_flowmap_made_is_left_to_it() {
     let flowmap = Flowmap::with_sample();
     sql(&flowmap, "INSERT INTO _sqlx_migrations VALUES (9999, 'later', CURRENT_TIMESTAMP, 1, x'00', 1)");

@@ -68,6 +68,19 @@ fn a_job_that_was_not_due_in_the_window_is_named_and_left_open() {
 }
 
 #[test]
+fn a_job_that_somebody_started_was_seen_whatever_its_schedule() {
+    let mut run = pod("nightly", "10.244.1.40");
+    run["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "nightly-29400000",
+                                                 "controller": true, "uid": "j"}]);
+    let mut capture = talk();
+    capture.talk("10.244.1.40:40000", "10.244.1.6:8080");
+    let flowmap = flowmap(&capture, &[cron_job("nightly", "0 3 * * *"), run]);
+    flowmap.ok(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(!review.contains("was not due in this window"), "{review}");
+}
+
+#[test]
 fn a_job_that_was_due_while_nothing_was_captured_is_named_and_documents_tell_the_window() {
     let flowmap = flowmap(&talk(), &[cron_job("noon", "10 13 24 11 *"), cron_job("early", "10 10 24 11 *")]);
     let mut later = Capture::new();

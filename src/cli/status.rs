@@ -196,6 +196,16 @@ fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String
         let name = if run.is_records() { "  note" } else { "  bound hit" };
         line(name, format!("{}: {count} {bound}", run.source));
     }
+    for run in runs.iter().filter(|run| run.loss.names.beyond_bound > 0) {
+        line(
+            "  bound hit",
+            format!("{}: {} host names left out, there were too many", run.source, run.loss.names.beyond_bound),
+        );
+    }
+    let not_names = sum(|run| run.loss.names.not_a_name);
+    if not_names > 0 {
+        line("names", format!("{not_names} host names were none and are left out"));
+    }
     let sweeps = || runs.iter().flat_map(|run| &run.sweeps);
     for sweep in sweeps().take(MAX_SWEEPS) {
         line("  sweep", runs::sweep_text(sweep));

@@ -73,6 +73,9 @@ pub enum ConfigError {
     /// It cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// It is a folder, a pipe or a device.
+    #[error("is no file")]
+    NoFile,
     /// It is no YAML.
     #[error(transparent)]
     Yaml(#[from] YamlError),
@@ -89,6 +92,10 @@ pub enum ConfigError {
 
 /// How interfaces are to be opened: as the flags say, but for what the file says.
 pub(super) fn read(path: &Path, flags: &LiveOptions) -> Result<LiveOptions, ConfigError> {
+    // what is no file may never end, or never begin: a pipe that nobody writes to
+    if !fs::metadata(path)?.is_file() {
+        return Err(ConfigError::NoFile);
+    }
     let text = fs::read_to_string(path)?;
     let config = match &yaml::read_all(&text)?[..] {
         [] => Config::default(),
@@ -132,6 +139,10 @@ mod tests {
         assert_eq!(of("snaplen: 12\n").unwrap_err().to_string(), "`snaplen` (12) must be between 64 and 262144");
         assert!(of("filtr: x\n").unwrap_err().to_string().contains("filtr"));
         assert!(of("a: 1\n---\nb: 2\n").is_err() && of("mode: all\n").is_err());
+        let pipe = tempfile::tempdir().unwrap();
+        let pipe = pipe.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(super::read(&pipe, &flags).unwrap_err().to_string(), "is no file");
     }
 
     #[test]

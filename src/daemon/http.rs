@@ -1,6 +1,6 @@
 //! `/metrics` and `/healthz` over HTTP, for those who watch the daemon.
 
-use std::{convert::Infallible, io, net, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, io, net, sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
@@ -12,13 +12,13 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 
 use super::{figures::Shared, metrics};
 
-/// Connections at one time; the next ones wait.
+/// Connections at one time; the next one takes the place of the oldest.
 const MAX_CONNECTIONS: usize = 8;
 /// How long a connection may last.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -29,19 +29,22 @@ const REST: Duration = Duration::from_millis(200);
 pub(super) async fn serve(listener: net::TcpListener, shared: Arc<Shared>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut open: VecDeque<JoinHandle<()>> = VecDeque::new();
     loop {
-        let place = room.clone().acquire_owned().await.map_err(io::Error::other)?;
         let Ok((stream, _)) = listener.accept().await else {
             sleep(REST).await;
             continue;
         };
+        open.retain(|connection| !connection.is_finished());
+        // who asks is answered in a moment: the one that has lasted longest is none who asks
+        if open.len() >= MAX_CONNECTIONS {
+            open.pop_front().inspect(JoinHandle::abort);
+        }
         let shared = shared.clone();
-        tokio::spawn(async move {
+        open.push_back(tokio::spawn(async move {
             // what goes wrong on the way is the caller's to notice
             let _ = timeout(LONGEST, connection(stream, shared)).await;
-            drop(place);
-        });
+        }));
     }
 }
 

@@ -39,7 +39,7 @@ const NAP: Duration = Duration::from_millis(200);
 const LONGEST_REST: Duration = Duration::from_secs(2);
 /// How long it rests before it reads again after an error.
 const BETWEEN_ERRORS: Duration = Duration::from_millis(10);
-/// An interface that went away is looked for after this time, then after twice as long, and so on.
+/// An interface that went away is looked for this often; one that is there and cannot be watched after twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// Not later than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -295,7 +295,8 @@ impl Worker {
             }
             Err(error) => {
                 self.tell_refusal(&error);
-                let wait = (wait * 2).min(LONGEST_WAIT);
+                // what comes back carries traffic at once
+                let wait = if is_away(&error) { FIRST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
                 self.source = Source::Gone(Instant::now() + wait, wait);
             }
         }
@@ -303,8 +304,7 @@ impl Worker {
 
     /// Says once why an interface that is there cannot be watched.
     fn tell_refusal(&mut self, error: &LiveError) {
-        let is_away = matches!(error, LiveError::NoInterface | LiveError::Gone);
-        let said = (!is_away).then(|| error.to_string());
+        let said = (!is_away(error)).then(|| error.to_string());
         if let Some(said) = said.as_ref().filter(|said| self.refused.as_ref() != Some(said)) {
             warn!("{}: {said}; waiting for it", self.interface);
         }
@@ -380,6 +380,11 @@ impl Worker {
         let others = usize::try_from(self.shared.connections_of_others(self.n)).unwrap_or(usize::MAX);
         self.intake.set_bound(Limits::default().connections.saturating_sub(others).max(self.share));
     }
+}
+
+/// Whether an interface is not there.
+fn is_away(error: &LiveError) -> bool {
+    matches!(error, LiveError::NoInterface | LiveError::Gone)
 }
 
 /// Takes in what a handle still holds from before a moment, also what the kernel has not handed over yet.

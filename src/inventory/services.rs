@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, net::IpAddr};
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 use super::{
     directory::{Directory, Owner},
@@ -96,6 +96,24 @@ impl Directory {
     #[must_use]
     pub fn node_port_over(&self, protocol: Protocol, port: u16, span: Span) -> Found<'_> {
         self.find(self.services.by_node_port.get(&(protocol, port)), |it| it.was_there(span))
+    }
+
+    /// The ports of pods that nodes or Services open to the outside now.
+    #[must_use]
+    pub fn exposed_ports(&self) -> HashSet<(IpAddr, Protocol, u16)> {
+        let cluster = self.cluster();
+        let pods = cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network);
+        let of_node = pods.flat_map(|pod| {
+            let ports = pod.host_ports.iter();
+            ports.flat_map(|(protocol, port)| pod.addresses.iter().map(move |address| (*address, *protocol, *port)))
+        });
+        let services = cluster.services.iter().filter(|service| service.is_exposed());
+        let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
+        let of_services = ports.flat_map(|(service, port)| {
+            let targets = self.present_targets(service, port).into_iter();
+            targets.map(|(address, number)| (address, port.protocol, number))
+        });
+        of_node.chain(of_services).collect()
     }
 
     fn find(&self, places: Option<&Vec<PortPlace>>, is_wanted: impl Fn(&PastService) -> bool) -> Found<'_> {

@@ -1,8 +1,9 @@
 //! Health checks: the kubelet's, from a pod's own node, and those of load balancers.
 //!
-//! A check by a kubelet is known by its sender. Others are known by what they do: they connect and close again without a
-//! word, over and over at one pace. The mark tells why a row is there and changes no rule: a load balancer whose checks
-//! are refused takes its targets out.
+//! A check by a kubelet is known by its sender and by what it does, for to ports that are open to the outside the node also hands
+//! on, under its own address, what clients there send: it asks the same over and over at one pace. Others are known by what they do alone: they connect
+//! and close again without a word, at one pace. The mark tells why a row is there and changes no rule of a client: a load
+//! balancer whose checks are refused takes its targets out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -27,14 +28,23 @@ const STEADY_SHARE: f64 = 0.75;
 
 /// The connections, by their index, that are health checks.
 pub(super) fn find(connections: &[Connection], directory: &Directory) -> BTreeSet<usize> {
+    let exposed = directory.exposed_ports();
     let mut probes = BTreeSet::new();
     let mut others: BTreeMap<(IpAddr, End), Vec<usize>> = BTreeMap::new();
+    // by how much they asked: the same question is as long each time
+    let mut of_node: BTreeMap<(IpAddr, End, u32), Vec<usize>> = BTreeMap::new();
     for (n, connection) in connections.iter().enumerate() {
         let is_check = connection.protocol == Protocol::TCP && connection.outcome() == Outcome::Established;
         let is_empty = !connection.trace.flags.has(Flags::PAYLOAD) && connection.trace.flags.has(Flags::CLOSED);
         let (client, server) = (connection.client.0, connection.server);
         if is_check && identity::is_own_node(client, server.0, directory, connection.moment()) {
-            probes.insert(n);
+            if !exposed.contains(&(server.0, connection.protocol, server.1)) {
+                // nobody outside can be behind it
+                probes.insert(n);
+                continue;
+            }
+            let asked_bytes = connection.trace.src_end.wrapping_sub(connection.trace.identity);
+            of_node.entry((client, server, if is_empty { 0 } else { asked_bytes })).or_default().push(n);
         } else if is_check && is_empty {
             others.entry((client, server)).or_default().push(n);
         }
@@ -45,7 +55,28 @@ pub(super) fn find(connections: &[Connection], directory: &Directory) -> BTreeSe
             probes.extend(checks);
         }
     }
+    for ((.., asked_bytes), checks) in of_node {
+        // few show no pace, and a node's own are the likelier
+        if asked_bytes == 0 || checks.len() < MIN_CHECKS || are_steady(checks.iter().map(began).collect()) {
+            probes.extend(checks);
+        }
+    }
     probes
+}
+
+/// Whether moments are those of up to [`MAX_SERIES`] checks, each at its own pace: a pod is asked whether it lives and
+/// whether it is ready.
+fn are_steady(mut moments: Vec<Timestamp>) -> bool {
+    /// What a kubelet asks of one container: start, life, readiness.
+    const MAX_SERIES: usize = 3;
+    moments.sort_unstable();
+    (1..=MAX_SERIES).any(|series| {
+        // of series that share one period each check comes again after as many others
+        (0..series).all(|from| {
+            let one: Vec<Timestamp> = moments.iter().skip(from).step_by(series).copied().collect();
+            is_steady(one)
+        })
+    })
 }
 
 /// Whether moments follow each other at one pace; where a check was missed, at a multiple of it.
@@ -81,5 +112,14 @@ mod tests {
         assert!(!is_steady(at(&[0, 10, 20])));
         assert!(!is_steady(at(&[0, 3, 50, 52, 300, 420])));
         assert!(!is_steady(at(&[5, 5, 5, 5, 5])));
+    }
+
+    #[test]
+    fn checks_of_life_and_readiness_are_two_series() {
+        let both: Vec<i64> = (0..8).flat_map(|n| [n * 10, n * 10 + 3]).collect();
+        assert!(are_steady(at(&both)) && !is_steady(at(&both)));
+        assert!(are_steady(at(&[0, 10, 20, 30])));
+        let visits = [0, 2, 3, 40, 41, 120, 124, 133, 200, 290, 291, 292, 400, 555, 560];
+        assert!(!are_steady(at(&visits)), "people come when they like");
     }
 }

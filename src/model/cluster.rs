@@ -157,6 +157,14 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
 }
 
+impl Service {
+    /// Whether it opens its pods to the outside: by nodes' ports, a load balancer or addresses outside.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        matches!(self.kind, ServiceKind::NodePort | ServiceKind::LoadBalancer) || !self.external_ips.is_empty()
+    }
+}
+
 /// An address behind a Service, from Endpoints or an EndpointSlice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {

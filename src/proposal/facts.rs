@@ -48,6 +48,12 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
     let captured: Vec<Span> = losses.iter().map(|loss| loss.span).collect();
     let cluster = about.site.cluster();
     let all: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
+    let needed = all.iter().filter(|dependency| dependency.unneeded().is_none());
+    let ran: BTreeSet<WorkloadRef> =
+        needed.flat_map(|dependency| [&dependency.client, &dependency.server]).filter_map(Party::workload).collect();
+    let mut missed_runs = recommend::missed_runs(cluster, &captured, about.namespaces);
+    // one that was seen ran, whoever started it
+    missed_runs.retain(|missed| !ran.contains(&missed.job));
     let [deployed, replaced] = deployed(cluster, about.namespaces, &sheets);
     Facts {
         span,
@@ -59,7 +65,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         hidden: map::hidden(&all, cluster),
         replay,
         on_top: None,
-        missed_runs: recommend::missed_runs(cluster, &captured, about.namespaces),
+        missed_runs,
         blocked: blocked(&all, cluster, (about.proposed, span)),
         deployed,
         said: Vec::new(),

@@ -90,11 +90,7 @@ impl Exposure {
                 ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *port), exposed.clone())));
             }
         }
-        for service in &cluster.services {
-            let is_exposed = matches!(service.kind, ServiceKind::NodePort | ServiceKind::LoadBalancer);
-            if !is_exposed && service.external_ips.is_empty() {
-                continue;
-            }
+        for service in cluster.services.iter().filter(|service| service.is_exposed()) {
             let addresses = || service.cluster_ips.iter().chain(&service.external_ips);
             let families = (addresses().any(IpAddr::is_ipv4), addresses().any(IpAddr::is_ipv6));
             for port in &service.ports {

@@ -73,6 +73,9 @@ impl Support {
     }
 }
 
+/// So many connections from a pod's own node show whether they are health checks.
+const MIN_CHECKS: u64 = 4;
+
 /// Where a Service leads, each end with its port there.
 type Targets = Rc<[(Far, u16)]>;
 
@@ -193,9 +196,9 @@ impl<'a> Gathering<'a> {
     /// What is exposed is open to the outside also where none of it was seen but by way of a node.
     fn add_exposed(&mut self, dependency: &Dependency, server: Option<UnitId>) {
         let (protocol, port) = (dependency.protocol, dependency.port);
-        // health checks of the kubelet come to every pod, exposed or not
-        let is_used = !dependency.marks.contains(&Mark::Probe) && self.exposed(dependency).is_some();
-        let Some(unit) = server.filter(|_| is_used) else { return };
+        // health checks of the kubelet come to every pod, exposed or not; of few it is not sure that they are
+        let is_check = dependency.marks.contains(&Mark::Probe) && dependency.connections >= MIN_CHECKS;
+        let Some(unit) = server.filter(|_| !is_check && self.exposed(dependency).is_some()) else { return };
         for (far, purpose) in self.clients(dependency, None).unwrap_or_default() {
             let edge = Edge { unit, side: Side::Ingress, far, protocol, port };
             self.unseen.entry(edge).or_default().add(dependency, purpose.as_ref());

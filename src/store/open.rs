@@ -3,7 +3,7 @@ use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 use sqlx::{
     ConnectOptions,
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{Store, StoreError};
@@ -21,6 +21,10 @@ const DAEMON_CACHE: &str = "-2048";
 
 /// How many rows are read ahead of who takes them: with few the two threads wait for each other at every row.
 const ROWS_AHEAD: usize = 1_024;
+
+/// Whether a file with tables lacks the one that every store begins with.
+const IS_ANOTHERS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table') \
+                           AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
 
 impl Store {
     /// Opens the store at `path`, made with its folder where there is none, and brings its schema up to date.
@@ -66,7 +70,7 @@ impl Store {
                 _ => {}
             }
         }
-        let mut options = options.filename(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let mut options = options.filename(path).create_if_missing(true);
         if std::fs::metadata(path).is_ok_and(|data| data.len() == 0) {
             // a store gives room back in small steps; to say so again would write to what may be a newer flowmap's
             options = options.auto_vacuum(SqliteAutoVacuum::Incremental);
@@ -87,6 +91,12 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options)
             .await?;
+        let (is_anothers,): (bool,) = sqlx::query_as(IS_ANOTHERS).fetch_one(&pool).await?;
+        if is_anothers {
+            pool.close().await;
+            return Err(OpenError::Another);
+        }
+        sqlx::query("PRAGMA journal_mode = WAL").execute(&pool).await?;
         MIGRATIONS.run(&pool).await?;
         let store = Self { pool };
         store.lay_out_old_rows().await?;
@@ -157,6 +167,8 @@ enum OpenError {
     Migrate(#[from] MigrateError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("of another program")]
+    Another,
 }
 
 impl OpenError {
@@ -168,6 +180,7 @@ impl OpenError {
             | Self::Sql(error) => error,
             Self::Migrate(error) => return StoreError::Open(path, error.to_string()),
             Self::Store(error) => return error,
+            Self::Another => return StoreError::NotAStore(path),
         };
         let text = match &sql {
             sqlx::Error::Database(error) => error.message().to_owned(),

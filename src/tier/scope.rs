@@ -8,7 +8,7 @@ use std::{
 use super::Tier;
 use crate::{
     inventory::Directory,
-    model::{Labels, PartyKey, PartyKind, ServiceKind, WorkloadRef},
+    model::{Labels, PartyKey, PartyKind, WorkloadRef},
 };
 
 /// What tells endpoints apart: their name, and the kind of the owner for workloads.
@@ -130,10 +130,9 @@ fn opened(directory: &Directory) -> BTreeMap<WorkloadRef, String> {
         .collect();
     let mut opened = BTreeMap::new();
     for service in &cluster.services {
-        let is_exposed = matches!(service.kind, ServiceKind::NodePort | ServiceKind::LoadBalancer);
         let ingress = by_ingress.get(&(service.namespace.as_str(), service.name.as_str()));
         let by = match ingress {
-            _ if is_exposed || !service.external_ips.is_empty() => format!("Service {}", service.name),
+            _ if service.is_exposed() => format!("Service {}", service.name),
             Some(ingress) => format!("Ingress {ingress}"),
             None => continue,
         };

@@ -82,7 +82,8 @@ fn a_service_with_both_families_is_open_to_both() {
 fn health_checks_of_the_kubelet_open_nothing_to_the_outside() {
     let mut lab = lab(&["web"]);
     lab.service("shop", "web", ServiceKind::LoadBalancer, Some("web"), (80, 8080));
-    lab.talk("192.0.2.1", "web", 8080).marks = BTreeSet::from([Mark::Node, Mark::Probe]);
+    let checks = lab.talk("192.0.2.1", "web", 8080);
+    (checks.marks, checks.connections) = (BTreeSet::from([Mark::Node, Mark::Probe]), 60);
     assert_eq!(said(&lab.group("web").ingress), "");
     lab.talk("192.0.2.1", "web", 8080).marks = BTreeSet::from([Mark::Node]);
     assert_eq!(said(&lab.group("web").ingress), "anyone of 0.0.0.0/0 TCP/8080");
