@@ -55,10 +55,12 @@ impl Gathering<'_> {
         };
         let mut fars: BTreeSet<Far> = ranges.iter().copied().map(Far::Anyone).collect();
         let is_by_node = client.kind == PartyKind::Node || client.kind == PartyKind::Unknown;
-        if exposed.may_come_from_nodes() || is_by_node && client.addresses.iter().any(|it| !is_within(it)) {
-            let nodes = self.known.node_ends().filter(|address| !is_within(address));
-            fars.extend(nodes.map(Far::Node));
+        let seen = client.addresses.iter().filter(|address| is_by_node && !is_within(address));
+        let mut nodes: BTreeSet<IpAddr> = seen.flat_map(|address| self.known.ends_like(*address)).copied().collect();
+        if exposed.may_come_from_nodes() {
+            nodes.extend(self.known.ends());
         }
+        fars.extend(nodes.into_iter().filter(|address| !is_within(address)).map(Far::Node));
         if !is_by_node {
             // it came past the load balancer
             fars.extend(client.addresses.iter().filter(|address| !is_within(address)).copied().map(Far::Address));

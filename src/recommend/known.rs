@@ -5,6 +5,8 @@ use std::{
     net::IpAddr,
 };
 
+use ipnet::IpNet;
+
 use super::{
     Input, Purpose,
     units::{UnitId, Units},
@@ -49,9 +51,10 @@ pub(super) struct Known<'a> {
     /// The ports of the cluster's DNS Service.
     pub dns: Vec<(&'a Service, &'a ServicePort)>,
     nodes: BTreeSet<IpAddr>,
-    /// The first two addresses of nodes' pod ranges: network plugins give them to the node's end of an overlay
-    /// (`flannel.1`) and to its bridge (`cni0`).
-    node_ends: BTreeSet<IpAddr>,
+    /// The first addresses of nodes' pod ranges: network plugins give them to the node's end of an overlay (`flannel.1`).
+    overlays: BTreeSet<IpAddr>,
+    /// The ones after these, which they give to the node's bridge (`cni0`).
+    bridges: BTreeSet<IpAddr>,
 }
 
 impl<'a> Known<'a> {
@@ -74,7 +77,8 @@ impl<'a> Known<'a> {
             webhooks: webhooks(input, units),
             dns: dns(input),
             nodes: input.cluster.nodes.iter().flat_map(|node| &node.addresses).copied().collect(),
-            node_ends: node_ends(input),
+            overlays: pod_ranges(input).map(IpNet::network).collect(),
+            bridges: pod_ranges(input).filter_map(|range| range.hosts().next()).collect(),
         }
     }
 
@@ -90,12 +94,18 @@ impl<'a> Known<'a> {
 
     /// Whether an address is a node's end of the pod network.
     pub fn is_end_of_node(&self, address: IpAddr) -> bool {
-        self.node_ends.contains(&address)
+        self.overlays.contains(&address) || self.bridges.contains(&address)
     }
 
-    /// All addresses under which nodes may hand on what comes to them.
-    pub fn node_ends(&self) -> impl Iterator<Item = IpAddr> {
-        self.nodes.union(&self.node_ends).copied()
+    /// The addresses under which other nodes hand on what comes to them, where one does so under this one.
+    pub fn ends_like(&self, address: IpAddr) -> &BTreeSet<IpAddr> {
+        let kinds = [&self.overlays, &self.bridges];
+        kinds.into_iter().find(|ends| ends.contains(&address)).unwrap_or(&self.nodes)
+    }
+
+    /// The addresses under which nodes hand on to each other's pods what comes to them, as far as it is not known.
+    pub fn ends(&self) -> impl Iterator<Item = &IpAddr> {
+        self.nodes.union(&self.overlays)
     }
 
     /// The Service of a name, as `namespace/name`.
@@ -151,9 +161,8 @@ fn dns(input: Input<'_>) -> Vec<(&Service, &ServicePort)> {
     ports.filter(|(_, port)| port.port == 53).collect()
 }
 
-fn node_ends(input: Input<'_>) -> BTreeSet<IpAddr> {
-    let ranges = input.cluster.nodes.iter().flat_map(|node| &node.pod_ranges);
-    ranges.flat_map(|range| [Some(range.network()), range.hosts().next()]).flatten().collect()
+fn pod_ranges(input: Input<'_>) -> impl Iterator<Item = &IpNet> {
+    input.cluster.nodes.iter().flat_map(|node| &node.pod_ranges)
 }
 
 fn webhooks(input: Input<'_>, units: &Units) -> BTreeMap<UnitId, BTreeSet<(u16, Purpose)>> {
