@@ -84,6 +84,8 @@ pub enum Widened {
         /// Pairs there are.
         of: usize,
     },
+    /// Every pod of the cluster, for all need it: names.
+    EveryPod,
     /// What was not seen itself but belongs to something that was: the other addresses of the API server, say.
     Unseen,
 }

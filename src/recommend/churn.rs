@@ -73,7 +73,7 @@ fn are_handed_out(ports: &BTreeMap<u16, BTreeSet<Hour>>) -> bool {
     transient as f64 > MIN_TRANSIENT * ports.len() as f64
 }
 
-/// Whether a peer's ports can be handed out by it: an exposed Service's are what it says.
+/// Whether a peer's ports can be handed out by it: an exposed Service's, and those of name resolution, are what they are.
 pub(super) fn may_hand_out(peer: &Peer) -> bool {
-    !matches!(peer, Peer::Anyone { .. })
+    !matches!(peer, Peer::Anyone { .. } | Peer::EveryPod)
 }

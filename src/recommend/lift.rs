@@ -254,6 +254,9 @@ impl Lifting<'_> {
         for (far, mut access) in fars {
             let servers = if side == Side::Egress { self.units_of(far, None) } else { own.clone() };
             let other = peer(far, Some(self.groups), self.gathering);
+            if other == Peer::EveryPod {
+                access.widened = BTreeSet::from([Widened::EveryPod]);
+            }
             if churn::may_hand_out(&other) {
                 churn::widen(&mut access, &self.declared(&servers));
             }

@@ -108,6 +108,7 @@ pub(super) fn widened(widened: &Widened) -> String {
             format!("WIDENED: {} seen that come and go, allowed is the range they lie in", count(*seen as u64, "port"))
         }
         Widened::Members { seen, of } => format!("WIDENED: {seen} of {of} pairs seen"),
+        Widened::EveryPod => "WIDENED: every pod of the cluster may ask, seen or not: all need names".into(),
         Widened::Unseen => "in part not seen itself: the same need at another address or time".into(),
     }
 }

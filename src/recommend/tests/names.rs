@@ -76,6 +76,7 @@ fn the_clusters_dns_is_open_to_every_pod_and_to_all_nodes_where_one_asks() {
     let ingress = of_coredns(&lab);
     assert_eq!(said(&ingress), "web TCP/9153; every pod TCP/53 UDP/53");
     assert_eq!(ingress[&Peer::EveryPod].evidence.len(), 1);
+    assert_eq!(ingress[&Peer::EveryPod].widened, BTreeSet::from([Widened::EveryPod]));
     let second = crate::model::Node {
         name: "node-2".into(),
         addresses: vec!["192.0.2.2".parse().unwrap()],
