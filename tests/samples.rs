@@ -49,6 +49,40 @@ fn what_two_captures_saw_in_part_is_counted_once() {
     assert!(told.abs_diff(3_000) <= 150, "{told}");
 }
 
+/// Of a Service with two pods the Service's sample is of both, and each pod's of its own: who was dialled and who answered
+/// are one connection each, in samples of different depth.
+#[test]
+fn connections_through_a_service_count_once_for_each_pod() {
+    let of = |n: u32| -> Vec<Packet> {
+        let (client, pod) =
+            (format!("10.0.0.1:{}", 1_024 + n), if n.is_multiple_of(4) { "10.0.0.3:80" } else { "10.0.0.4:80" });
+        let [near, far] =
+            ["10.96.0.9:80", pod].map(|server| connection(&client, server, n.wrapping_mul(2_654_435_761), n + 7));
+        let at = |k: usize| f64::from(n) * 0.05 + f64::from(u32::try_from(k).unwrap_or_default()) * 0.001;
+        let is_reply = [false, true, false, false, true, false, true];
+        let passages = near.into_iter().zip(far).zip(is_reply).enumerate();
+        let passages = passages.flat_map(|(k, ((near, far), is_reply))| {
+            let (first, second) = if is_reply { (far, near) } else { (near, far) };
+            [first.at(at(k)), second.hops(63).at(at(k) + 0.000_05)]
+        });
+        passages.collect()
+    };
+    let flowmap = Flowmap::new();
+    flowmap.write("x.pcap", Frames::ethernet((0..8_000).flat_map(of).collect::<Vec<_>>()).bytes());
+    flowmap.ok(&["import", "x.pcap"]);
+    let flows = flowmap.json(&["flows"]);
+    let mut told: Vec<(&str, u64)> = Vec::new();
+    for flow in flows.as_array().into_iter().flatten() {
+        told.push((
+            flow["server"]["name"].as_str().unwrap_or_default(),
+            flow["connections"].as_u64().unwrap_or_default(),
+        ));
+    }
+    told.sort_unstable();
+    let [("10.0.0.3", few), ("10.0.0.4", many)] = told[..] else { panic!("{flows}") };
+    assert!(few.abs_diff(2_000) < 140 && many.abs_diff(6_000) < 420, "{told:?}");
+}
+
 #[test]
 fn what_captures_saw_one_after_the_other_adds_up_exactly() {
     assert_eq!(counted(&[opened(0..2_500), opened(2_500..5_000), opened(5_000..5_010)]), 5_010);

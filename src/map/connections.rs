@@ -166,7 +166,8 @@ fn gather(run: usize, observation: &Observation, samples: &Samples, sightings: &
         seen.add(run, observation.key.hour, trace);
         seen.vlans.extend(stacks(&observation.key.vlans));
         seen.tunnels.extend(stacks(&observation.key.tunnels));
-        seen.weight = seen.weight.max(weight);
+        // it is here if any of its sightings is in its sample, so it stands for as few as the deepest of them says
+        seen.weight = if seen.weight > 0.0 { seen.weight.min(weight) } else { weight };
     }
 }
 
@@ -363,6 +364,8 @@ impl Connection {
     /// Takes over when and where another sighting was, and hands back what it saw.
     fn extend(&mut self, other: Connection) -> (Volume, Volume) {
         self.span.join(other.span);
+        // as with sightings of one key, see `gather`
+        self.weight = self.weight.min(other.weight);
         self.vlans.extend(other.vlans);
         self.tunnels.extend(other.tunnels);
         self.hours.join(&other.hours);
