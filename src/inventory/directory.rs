@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use super::{
     conflict::{Conflict, conflicts, named_twice},
     field::sorted,
     items::{Item, Items, Meta, State},
+    node::own_ends,
     past::{Past, past},
     present::present,
     ranges::{HostPlace, Hosts, Ranges, UNROUTED, is_link_local, is_many, pod_ranges, service_ranges},
@@ -85,6 +86,8 @@ pub struct Directory {
     pod_ranges: Vec<IpNet>,
     /// The addresses that ever were a node's.
     of_nodes: HashSet<IpAddr>,
+    /// The addresses of nodes within their pod ranges, where nobody else was told to have them: of which node, by its place.
+    ends: HashMap<IpAddr, usize>,
     pub(super) services: Services,
 }
 
@@ -149,13 +152,16 @@ impl Directory {
         let networked = past.pods.iter().filter(|pod| !pod.host_network);
         let of_pods: HashSet<IpAddr> = networked.flat_map(|pod| pod.addresses.iter().copied()).collect();
         let of_nodes = timeline.all().filter(|(.., class, _)| *class == Class::Node).map(|(address, ..)| address);
-        let of_nodes: HashSet<IpAddr> = of_nodes.collect();
+        let mut of_nodes: HashSet<IpAddr> = of_nodes.collect();
         let services = past.services.iter().map(|it| &it.service).chain(&present.services);
         let cluster_ips = services.flat_map(|service| service.cluster_ips.iter().copied()).collect();
         let others = of_nodes.union(&of_pods).copied().collect();
         let of_services = service_ranges(&present.service_ranges, &cluster_ips, &others);
+        let ends = ends(&past.nodes, &past.pods);
+        of_nodes.extend(ends.keys());
         Self {
             of_nodes,
+            ends,
             hosts: Hosts::new(&present.hosts),
             inside: Ranges::new(&listed.iter().copied().chain(of_services).chain(local).collect()),
             pod_ranges: pod_ranges(listed, &of_pods),
@@ -249,6 +255,10 @@ impl Directory {
             Some(HostPlace::Disputed) => return Owner::Unknown,
             None => None,
         };
+        let node = self.ends.get(&address).and_then(|place| self.past.nodes.get(*place));
+        if let (None, Some(node)) = (host, node) {
+            return Owner::Node(node);
+        }
         match (host, self.inside.at(address)) {
             (Some(host), None) => Owner::Host(host),
             // a wide host range around the cluster does not know who its pods are; one within it does
@@ -278,6 +288,33 @@ impl Directory {
     pub fn pod_ranges(&self) -> Vec<IpNet> {
         self.pod_ranges.clone()
     }
+}
+
+/// The ends of the pod network that nodes have within their own ranges; none where two nodes list one range, or where pods
+/// have addresses from elsewhere: then the network plugin gives them out by a plan of its own.
+fn ends(nodes: &[Node], pods: &[Pod]) -> HashMap<IpAddr, usize> {
+    let ranges: HashMap<&str, &Vec<IpNet>> = nodes.iter().map(|node| (node.name.as_str(), &node.pod_ranges)).collect();
+    let is_elsewhere = |pod: &Pod| {
+        let own = pod.node.as_deref().and_then(|node| ranges.get(node)).filter(|ranges| !ranges.is_empty());
+        let is_outside = |address: &IpAddr| {
+            own.is_some_and(|ranges| {
+                let mut of_family =
+                    ranges.iter().filter(|range| range.addr().is_ipv4() == address.is_ipv4()).peekable();
+                of_family.peek().is_some() && of_family.all(|range| !range.contains(address))
+            })
+        };
+        !pod.host_network && pod.addresses.iter().any(is_outside)
+    };
+    if pods.iter().any(is_elsewhere) {
+        return HashMap::default();
+    }
+    let mut ends: HashMap<IpAddr, Option<usize>> = HashMap::default();
+    for (place, node) in nodes.iter().enumerate() {
+        for address in node.pod_ranges.iter().flat_map(|range| own_ends(*range)) {
+            ends.entry(address).and_modify(|known| *known = None).or_insert(Some(place));
+        }
+    }
+    ends.into_iter().filter_map(|(address, place)| Some((address, place?))).collect()
 }
 
 fn meta(kind: &str, namespace: &str, name: &str, started: Option<Timestamp>, state: State) -> Meta {

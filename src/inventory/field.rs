@@ -128,7 +128,7 @@ fn parsed<'v, T: FromStr>(
             // the API writes an address that is not yet known as "" or not at all
             Value::Null => {}
             Value::String(text) if text.is_empty() => {}
-            Value::String(text) if let Ok(item) = text.parse() => good.push(item),
+            Value::String(text) if let Ok(item) = text.trim().parse() => good.push(item),
             Value::String(text) => notes.add(format!("{what} `{text}` is not {wanted}")),
             other => notes.add(format!("{what} `{other}` is not {wanted}")),
         }

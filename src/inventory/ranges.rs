@@ -59,10 +59,11 @@ const WIDEST_SERVICE_PREFIXES: (u8, u8) = (12, 108);
 
 /// Where the ClusterIPs of a cluster come from, as far as that is certain: the ranges that are listed, and what lies
 /// between ClusterIPs that are known, for a range that holds two addresses holds their longest common prefix. It is not
-/// taken where somebody else is known in it, for then there are several ranges.
+/// taken where ranges are listed, or somebody else is known in it, for then there are several.
 pub(super) fn service_ranges(listed: &[IpNet], cluster_ips: &HashSet<IpAddr>, others: &HashSet<IpAddr>) -> Vec<IpNet> {
     let mut near: BTreeMap<IpNet, (IpAddr, IpAddr)> = BTreeMap::new();
-    for address in cluster_ips {
+    let is_listed = |is_ipv4: bool| listed.iter().any(|range| range.addr().is_ipv4() == is_ipv4);
+    for address in cluster_ips.iter().filter(|address| !is_listed(address.is_ipv4())) {
         let (v4, v6) = WIDEST_SERVICE_PREFIXES;
         let Ok(widest) = IpNet::new(*address, if address.is_ipv4() { v4 } else { v6 }) else { continue };
         let (first, last) = near.entry(widest.trunc()).or_insert((*address, *address));

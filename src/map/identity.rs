@@ -68,7 +68,10 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Spa
     let (address, port) = end;
     let (service, service_port) = match directory.who_over(address, span) {
         Owner::Service(_) => directory.service_over(address, protocol, port, span)?,
-        Owner::Node(_) => directory.node_port_over(protocol, port, span)?,
+        // an external address may be a node's as well: what a Service says of one of its ports is said of that alone
+        Owner::Node(_) => directory
+            .service_over(address, protocol, port, span)
+            .or_else(|| directory.node_port_over(protocol, port, span))?,
         _ => return None,
     };
     let targets = directory.targets_over(service, service_port, span);

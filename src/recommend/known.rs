@@ -11,7 +11,10 @@ use super::{
     Input, Purpose,
     units::{UnitId, Units},
 };
-use crate::model::{Dependency, PartyKind, Service, ServicePort};
+use crate::{
+    inventory::own_ends,
+    model::{Dependency, PartyKind, Service, ServicePort},
+};
 
 /// Where the cluster's DNS Service is: everywhere but on `OpenShift` the first.
 const DNS_NAMESPACES: [&str; 2] = ["kube-system", "openshift-dns"];
@@ -77,8 +80,8 @@ impl<'a> Known<'a> {
             webhooks: webhooks(input, units),
             dns: dns(input),
             nodes: input.cluster.nodes.iter().flat_map(|node| &node.addresses).copied().collect(),
-            overlays: pod_ranges(input).map(IpNet::network).collect(),
-            bridges: pod_ranges(input).filter_map(|range| range.hosts().next()).collect(),
+            overlays: pod_ranges(input).map(|range| own_ends(*range)[0]).collect(),
+            bridges: pod_ranges(input).map(|range| own_ends(*range)[1]).collect(),
         }
     }
 
@@ -156,7 +159,10 @@ fn api_servers(input: Input<'_>) -> BTreeSet<(IpAddr, u16)> {
 
 fn dns(input: Input<'_>) -> Vec<(&Service, &ServicePort)> {
     let services = input.cluster.services.iter();
-    let services = services.filter(|service| DNS_NAMESPACES.contains(&service.namespace.as_str()));
+    // others there may answer names too, of whom no pod was told (`pihole`)
+    let is_it =
+        |service: &&Service| DNS_NAMESPACES.contains(&service.namespace.as_str()) && service.name.contains("dns");
+    let services = services.filter(is_it);
     let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
     ports.filter(|(_, port)| port.port == 53).collect()
 }

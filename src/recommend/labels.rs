@@ -1,7 +1,7 @@
 //! Which labels may select, and which are liked best.
 
 /// Keys that change from one pod, revision, run or place to the next, or tell a release and not a role.
-const VOLATILE: [&str; 30] = [
+const VOLATILE: [&str; 32] = [
     "apps.kubernetes.io/pod-index",
     "app.kubernetes.io/managed-by",
     "app.kubernetes.io/version",
@@ -17,9 +17,11 @@ const VOLATILE: [&str; 30] = [
     "deployment.kubernetes.io/revision",
     "git-commit",
     "git-sha",
+    "deploy-date",
     "helm.sh/chart",
     "helm.sh/revision",
     "heritage",
+    "image-tag",
     "job-completion-index",
     "job-name",
     "jobset.sigs.k8s.io/restart-attempt",
@@ -65,6 +67,12 @@ pub(super) fn is_volatile(key: &str) -> bool {
 /// Whether people name a role by a key.
 pub(super) fn names_a_role(key: &str) -> bool {
     PREFERRED.contains(&key)
+}
+
+/// Whether a key names an application by itself: components and releases of several may be called alike.
+pub(super) fn names_an_application(key: &str) -> bool {
+    const PARTS: [&str; 3] = ["app.kubernetes.io/component", "component", "app.kubernetes.io/instance"];
+    names_a_role(key) && !PARTS.contains(&key)
 }
 
 /// How well a key is liked, 0 best: after the names of roles come the keys by which the owner itself finds its pods,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
-use super::labels::{VERSION, is_volatile, names_a_role, preference};
+use super::labels::{VERSION, is_volatile, names_a_role, names_an_application, preference};
 use crate::model::Labels;
 
 /// A label selector, as small as what it must say.
@@ -136,7 +136,8 @@ impl Pool {
     /// the next workload may well have one of its own.
     fn smallest(&self, labels: &[(String, String)], meant: &BTreeSet<usize>) -> Option<Selector> {
         let labels = labels.get(..MAX_TRIED).unwrap_or(labels);
-        let with_role = self.smallest_with(labels, meant, &names_a_role);
+        let with_role = self.smallest_with(labels, meant, &names_an_application);
+        let with_role = with_role.or_else(|| self.smallest_with(labels, meant, &names_a_role));
         // a version alone says nothing at all, but where there is nothing else
         with_role.or_else(|| self.smallest_with(labels, meant, &|key| labels.len() == 1 || key != VERSION))
     }

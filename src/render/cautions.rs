@@ -255,9 +255,13 @@ fn reached(cautions: &mut Cautions, recommendation: &Recommendation, max_names: 
     }
 }
 
-/// Where clouds tell an instance about itself: 169.254.169.254 in all large ones, `fd00:ec2::254` in one.
-const METADATA: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
+/// Where clouds tell an instance about itself: 169.254.169.254 in most, `fd00:ec2::254` in one besides, 100.100.100.200 in
+/// another.
+const METADATA: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
 
 /// The first of some names, and how many more there are.
 #[must_use]

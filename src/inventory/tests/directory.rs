@@ -114,8 +114,12 @@ fn inside_the_listed_ranges_nobody_is_outside() {
         mk_node("node-2", "192.0.2.2", "10.244.1.0/24"),
         mk_node("node-9", "192.0.2.9", "10.244.9.0/24"),
     ]);
-    for address in ["10.244.0.7", "10.244.1.255", "10.244.9.1", "127.0.0.1", "::1", "0.0.0.0", "::"] {
+    for address in ["10.244.0.7", "10.244.1.255", "10.244.9.2", "127.0.0.1", "::1", "0.0.0.0", "::"] {
         assert_eq!(who(&directory, address, "10:30:00"), "Unknown", "{address}");
+    }
+    // what network plugins give to the node itself
+    for (address, node) in [("10.244.0.0", "node-1"), ("10.244.1.0", "node-2"), ("10.244.9.1", "node-9")] {
+        assert_eq!(who(&directory, address, "10:30:00"), format!("Node {node}"), "{address}");
     }
     for address in ["169.254.1.1", "169.254.170.23", "fe80::1"] {
         assert_eq!(who(&directory, address, "10:30:00"), "OnLink", "{address}");

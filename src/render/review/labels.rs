@@ -23,7 +23,7 @@ pub(super) fn section(text: &mut String, plan: &NamespacePlan) {
         let _ = match names.as_slice() {
             [one] => writeln!(
                 text,
-                "- **No label says who {} is:** it is selected by what it lacks. A pod without labels would be taken for it.",
+                "- **No label says who {} is:** it is selected by what it lacks. A pod that has no more labels than it would be taken for it.",
                 words::safe(one)
             ),
             all => writeln!(
