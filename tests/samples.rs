@@ -6,8 +6,9 @@ mod common;
 
 use common::{
     Flowmap,
-    frames::{Frames, Packet, connection},
+    frames::{Frames, Packet, connection, reset, syn},
 };
+use serde_json::Value;
 
 /// Connections of one client with one server, by their numbers.
 fn opened(numbers: std::ops::Range<u32>) -> Frames {
@@ -81,6 +82,64 @@ fn connections_through_a_service_count_once_for_each_pod() {
     told.sort_unstable();
     let [("10.0.0.3", few), ("10.0.0.4", many)] = told[..] else { panic!("{flows}") };
     assert!(few.abs_diff(2_000) < 140 && many.abs_diff(6_000) < 420, "{told:?}");
+}
+
+/// The flows of captures by outcome, with their connections.
+fn by_outcome(captures: &[Frames]) -> Vec<(String, u64)> {
+    let flowmap = Flowmap::new();
+    let mut names = Vec::new();
+    for (n, capture) in captures.iter().enumerate() {
+        names.push(format!("{n}.pcap"));
+        flowmap.write(&names[n], capture.bytes());
+    }
+    let from: Vec<&str> = ["flows", "--from"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let flows = flowmap.json(&from);
+    let row = |flow: &Value| {
+        (flow["outcome"].as_str().unwrap_or_default().to_owned(), flow["connections"].as_u64().unwrap_or_default())
+    };
+    flows.as_array().into_iter().flatten().map(row).collect()
+}
+
+#[test]
+fn of_thousands_that_fail_the_few_that_do_not_are_known() {
+    let client = |n: u32| format!("10.0.0.1:{}", 1_024 + n);
+    let number = |n: u32| n.wrapping_mul(2_654_435_761);
+    let tried = |n: u32| -> Vec<Packet> {
+        let packets = match n {
+            77 | 3_333 => connection(&client(n), "10.0.0.2:443", number(n), n + 7),
+            5_555 => vec![syn(&client(n), "10.0.0.2:443", number(n)), reset("10.0.0.2:443", &client(n), number(n) + 1)],
+            _ => vec![syn(&client(n), "10.0.0.2:443", number(n))],
+        };
+        packets.into_iter().map(|packet| packet.at(f64::from(n) * 0.05)).collect()
+    };
+    let whole = || Frames::ethernet((0..6_000).flat_map(tried).collect::<Vec<_>>());
+    for captures in [vec![whole()], vec![whole(), whole()]] {
+        let told = by_outcome(&captures);
+        let of = |outcome: &str| told.iter().find(|(it, _)| it == outcome).map_or(0, |(_, connections)| *connections);
+        assert!((1..=2).contains(&of("established")) && of("refused") == 1, "{told:?}");
+        assert!(of("unanswered").abs_diff(5_997) <= 2, "{told:?}");
+    }
+}
+
+#[test]
+fn connections_that_go_on_in_the_next_file_are_known_again() {
+    // 0 is no number to know a connection by
+    let number = |n: u32| (n + 1).wrapping_mul(2_654_435_761);
+    let part = |from: usize, to: usize, later_s: f64| {
+        let of = |n: u32| -> Vec<Packet> {
+            let packets = connection(&format!("10.0.0.1:{}", 1_024 + n), "10.0.0.2:443", number(n), n + 7);
+            let at = |k: usize| later_s + f64::from(n) * 0.02 + f64::from(u32::try_from(k).unwrap_or_default()) * 0.001;
+            packets.into_iter().enumerate().map(|(k, packet)| packet.at(at(k))).skip(from).take(to - from).collect()
+        };
+        Frames::ethernet((0..4_000).flat_map(of).collect::<Vec<_>>())
+    };
+    let told = by_outcome(&[part(0, 4, 0.0), part(4, 9, 100.0)]);
+    let total: u64 = told.iter().map(|(_, connections)| connections).sum();
+    assert!(told.len() == 1 && total.abs_diff(4_000) <= 280, "{told:?}");
+    // one file over the turn of an hour
+    let told = by_outcome(&[part(0, 4, 0.0), part(4, 9, 3_600.0)]);
+    let total: u64 = told.iter().map(|(_, connections)| connections).sum();
+    assert!(told.len() == 1 && total.abs_diff(4_000) <= 280, "{told:?}");
 }
 
 #[test]

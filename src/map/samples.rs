@@ -1,6 +1,6 @@
 //! Samples of connections that several runs saw, as one: what was captured in two places must not count twice.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr, ops::Bound};
 
 use foldhash::{HashMap, HashSet};
 
@@ -24,8 +24,8 @@ struct Union {
     /// The rank of the last connection of the sample.
     last: u64,
     weight: f64,
-    /// What the connections of the sample came to: one that came to something else is kept besides.
-    outcomes: HashSet<Flags>,
+    /// Those of outcomes that the sample lacks.
+    besides: HashSet<u64>,
 }
 
 impl Samples {
@@ -47,37 +47,32 @@ impl Samples {
 
     /// For how many connections one of an observation stands; none where another of the sample stands for it too.
     pub fn weight(&self, observation: &Observation, trace: &Trace) -> Option<f64> {
-        let traces = &observation.traces;
         let union = if self.0.is_empty() { None } else { self.0.get(&ends(observation)) };
         match union {
-            Some(union) => union.holds(trace).then_some(union.weight),
-            None => Some(share(traces.total(), traces.held())),
+            Some(union) if trace.rank() <= union.last => Some(union.weight),
+            Some(union) => union.besides.contains(&trace.rank()).then_some(1.0),
+            None => Some(observation.traces.weight(trace)),
         }
     }
 }
 
 impl Union {
-    /// What a sample holds of the union it holds once, and of the parts as often as they have it: as the union is to the
-    /// sum of the parts, so are these. Parts that share nothing add up exactly.
     fn of(parts: &[&TraceSet]) -> Option<Self> {
-        let mut ranks: Vec<u64> = parts.iter().flat_map(|part| part.iter().map(Trace::rank)).collect();
-        ranks.sort_unstable();
-        ranks.dedup();
-        let last = *ranks.get(TraceSet::EXACT - 1)?;
-        let held: Vec<&Trace> = parts.iter().flat_map(|part| part.iter()).filter(|it| it.rank() <= last).collect();
+        // what became of each, whichever part saw it
+        let mut by_rank: BTreeMap<u64, Flags> = BTreeMap::new();
+        for trace in parts.iter().flat_map(|part| part.iter()) {
+            by_rank.entry(trace.rank()).or_default().add(trace.flags.outcome());
+        }
+        let last = *by_rank.keys().nth(TraceSet::EXACT - 1)?;
+        let of_parts = parts.iter().flat_map(|part| part.iter()).filter(|trace| trace.rank() <= last).count();
         let totals = || parts.iter().map(|part| part.total());
-        let weight = share(totals().fold(0, u64::saturating_add), held.len());
-        let floor = share(totals().max().unwrap_or_default(), TraceSet::EXACT);
-        let outcomes = held.iter().map(|trace| trace.flags).collect();
-        Some(Self { last, weight: weight.max(floor), outcomes })
+        let (sum, at_least) = (totals().fold(0, u64::saturating_add), totals().max().unwrap_or_default());
+        let outcomes: HashSet<Flags> = by_rank.range(..=last).map(|(_, flags)| *flags).collect();
+        let besides =
+            by_rank.range((Bound::Excluded(last), Bound::Unbounded)).filter(|(_, flags)| !outcomes.contains(*flags));
+        let besides: HashSet<u64> = besides.map(|(rank, _)| *rank).collect();
+        #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
+        let weight = TraceSet::total_of_union(sum, at_least, of_parts) as f64 / TraceSet::EXACT as f64;
+        Some(Self { last, weight, besides })
     }
-
-    fn holds(&self, trace: &Trace) -> bool {
-        trace.rank() <= self.last || !self.outcomes.contains(&trace.flags)
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
-fn share(total: u64, held: usize) -> f64 {
-    total as f64 / held.max(1) as f64
 }

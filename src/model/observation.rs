@@ -49,6 +49,12 @@ impl Flags {
     /// sightings all must say so.
     pub const UNTOLD: Self = Self(1 << 12);
 
+    /// The bits that tell what became of a connection.
+    #[must_use]
+    pub fn outcome(self) -> Self {
+        Self(self.0 & (Self::ASKED.0 | Self::AGREED.0 | Self::REFUSED.0 | Self::FROM_SRC.0 | Self::FROM_DST.0))
+    }
+
     /// Whether all bits of `other` are set.
     #[must_use]
     pub fn has(self, other: Self) -> bool {
@@ -249,15 +255,19 @@ impl Trace {
         (self.src_port, self.identity)
     }
 
-    /// Where it stands among those of which a sample is kept: the smallest ranks are. Ids are spread evenly and reversibly, so
-    /// that no two rank alike (splitmix64's finaliser, Steele et al., OOPSLA 2014).
+    /// Where it stands among those of which a sample is kept: the smallest ranks are. The port decides, then what tells the
+    /// connections of one port apart: two captures of which one met a connection in its middle, or behind a translation
+    /// that left its port, keep the same ones. Ids are spread evenly and reversibly, so that no two rank alike (the finaliser
+    /// of `MurmurHash3`, Appleby 2011).
     #[must_use]
     pub fn rank(&self) -> u64 {
+        let spread = |mut x: u32| {
+            x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);
+            x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
+            x ^ (x >> 16)
+        };
         let (port, identity) = self.id();
-        let mut x = u64::from(port) << 32 | u64::from(identity);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
+        u64::from(spread(u32::from(port))) << 32 | u64::from(spread(identity))
     }
 
     /// The same as seen from its other end, whose port this is.

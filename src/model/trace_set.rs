@@ -2,9 +2,10 @@
 
 use super::Trace;
 
-/// A set of connections: exact up to [`TraceSet::EXACT`], beyond that the sample with the smallest hashes and the
-/// totals. Such bottom-k samples merge as sets do, and the count of a union is estimated from them with a relative
-/// standard error of about 1/sqrt(k-2) (Beyer et al., "On synopses for distinct-value estimation", SIGMOD 2007): 3 %.
+/// A set of connections: exact up to [`TraceSet::EXACT`], beyond that the sample with the smallest hashes, one of every
+/// outcome that is not among them, and the totals. Such bottom-k samples merge as sets do, and the count of a union is
+/// estimated from what its parts' samples share, with a relative standard error of some 3 % (Cohen and Kaplan,
+/// "Summarizing data using bottom-k sketches", PODC 2007).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceSet {
     /// In the order of [`Trace::rank`].
@@ -12,7 +13,36 @@ pub struct TraceSet {
     total: u64,
 }
 
+/// Puts the parts of connections in order, those of one together as they came.
+fn in_order(traces: &mut Vec<Trace>) {
+    traces.sort_by_cached_key(Trace::rank);
+    traces.dedup_by(|later, first| {
+        let is_part = later.rank() == first.rank();
+        if is_part {
+            first.append(later);
+        }
+        is_part
+    });
+}
+
+/// Leaves of connections in order the sample, and of every outcome that it lacks the first.
+fn thin(traces: &mut Vec<Trace>) {
+    let Some(sample) = traces.get(..TraceSet::EXACT).filter(|sample| sample.len() < traces.len()) else { return };
+    let mut outcomes = sample.iter().fold(0_u32, |known, trace| known | 1 << trace.flags.outcome().0);
+    let mut place = 0;
+    traces.retain(|trace| {
+        let outcome = 1 << trace.flags.outcome().0;
+        let is_kept = place < TraceSet::EXACT || outcomes & outcome == 0;
+        outcomes |= if is_kept { outcome } else { 0 };
+        place += 1;
+        is_kept
+    });
+}
+
 impl TraceSet {
+    /// Most that are held: the sample, and one for each outcome, which five bits tell.
+    pub const MOST: usize = Self::EXACT + 32;
+
     /// How many connections an observation holds one by one.
     pub const EXACT: usize = 1_024;
 
@@ -44,57 +74,57 @@ impl TraceSet {
         self.total == self.traces.len() as u64
     }
 
-    /// How many connections there are where the parts of the set add up to a sum, and one of them has so many: the sum, unless the
-    /// sample tells that connections beyond it were counted in several parts. Then what the sample tells, within its error.
-    fn counted(&self, sum: u64, at_least: u64) -> u64 {
-        let last = self.traces.get(Self::EXACT - 1).map(Trace::rank);
-        last.map_or(sum, |last| Self::total_of_union(sum, at_least, last))
+    /// For how many connections one of the set stands: those beyond the sample for themselves.
+    #[must_use]
+    pub fn weight(&self, trace: &Trace) -> f64 {
+        let besides = self.traces.len().saturating_sub(Self::EXACT);
+        let sampled = self.traces.len() - besides;
+        let is_beside = besides > 0 && self.traces.get(Self::EXACT - 1).is_some_and(|last| trace.rank() > last.rank());
+        #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
+        let weight = (self.total - besides as u64) as f64 / sampled.max(1) as f64;
+        if is_beside { 1.0 } else { weight }
     }
 
-    /// Adds a part of a connection; whether it is none that is held.
-    fn insert(&mut self, trace: Trace) -> bool {
-        let place = self.traces.binary_search_by_key(&trace.rank(), Trace::rank);
-        let n = match place {
-            Ok(n) => {
-                self.traces[n].append(&trace);
-                return false;
+    /// Adds a part of a connection where there is room for all.
+    fn insert(&mut self, trace: Trace) {
+        match self.traces.binary_search_by_key(&trace.rank(), Trace::rank) {
+            Ok(n) => self.traces[n].append(&trace),
+            Err(n) => {
+                // most sets stay with one
+                self.traces.reserve_exact(usize::from(self.traces.is_empty()));
+                self.traces.insert(n, trace);
             }
-            Err(n) => n,
-        };
-        if n >= Self::EXACT {
-            return true;
         }
-        if self.traces.is_empty() {
-            // most sets stay with one
-            self.traces.reserve_exact(1);
-        }
-        self.traces.truncate(Self::EXACT - 1);
-        self.traces.insert(n, trace);
-        true
     }
 
     /// Adds what the same sensor saw later.
     pub fn extend(&mut self, later: Self) {
-        let at_least = self.total.max(later.total);
-        let beyond = later.total - later.traces.len() as u64;
-        let new = later.traces.into_iter().map(|trace| self.insert(trace)).filter(|is_new| *is_new).count();
-        self.total = self.counted(self.total + new as u64 + beyond, at_least);
+        if self.traces.len() + later.traces.len() <= Self::EXACT {
+            // of connections beyond these nothing is known that could be compared
+            let beyond = self.total + later.total - (self.traces.len() + later.traces.len()) as u64;
+            later.traces.into_iter().for_each(|trace| self.insert(trace));
+            self.total = self.traces.len() as u64 + beyond;
+            return;
+        }
+        let (sum, at_least) = (self.total + later.total, self.total.max(later.total));
+        let is_exact = self.is_exact() && later.is_exact();
+        let [own, others] = [&*self, &later].map(|set| set.iter().map(Trace::rank).collect::<Vec<u64>>());
+        self.traces.extend(later.traces);
+        in_order(&mut self.traces);
+        let distinct = self.traces.len() as u64;
+        let last = self.traces.get(Self::EXACT - 1).map_or(u64::MAX, Trace::rank);
+        let of_parts = [own, others].iter().map(|ranks| ranks.partition_point(|rank| *rank <= last)).sum();
+        self.total = if is_exact { distinct } else { Self::total_of_union(sum, at_least, of_parts) };
+        thin(&mut self.traces);
     }
 
-    /// The count of a union whose parts add up to a sum and of which one has so many, by the rank of the last of its
-    /// [`TraceSet::EXACT`] smallest: see [`TraceSet`].
+    /// The count of a union whose parts add up to a sum and of which one has so many, where its [`TraceSet::EXACT`] smallest
+    /// are in the parts so often: as these are to that, so is the union to the sum. Parts that share nothing add up exactly.
     #[must_use]
-    pub fn total_of_union(sum: u64, at_least: u64, last: u64) -> u64 {
-        /// Five standard errors: sets of other connections are put together often, and what they add up to is exact.
-        const MARGIN: f64 = 1.16;
-        #[expect(clippy::cast_precision_loss, reason = "an estimate with an error of some percent")]
-        let (estimate, sum_of_parts) = ((Self::EXACT - 1) as f64 * 2f64.powi(64) / (last as f64 + 1.0), sum as f64);
-        if sum_of_parts <= estimate * MARGIN {
-            return sum;
-        }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, below the sum")]
-        let estimate = estimate.round() as u64;
-        estimate.clamp(at_least, sum.max(at_least))
+    pub fn total_of_union(sum: u64, at_least: u64, of_parts: usize) -> u64 {
+        let (sum, of_parts) = (u128::from(sum), of_parts.max(Self::EXACT) as u128);
+        let estimate = (sum * Self::EXACT as u128 + of_parts / 2) / of_parts;
+        u64::try_from(estimate).unwrap_or(u64::MAX).max(at_least)
     }
 
     /// Restores a set from what [`TraceSet::iter`] and [`TraceSet::total`] gave.
@@ -145,17 +175,10 @@ impl TraceSetBuilder {
 
     /// Puts them in order, the parts of one connection together as they came.
     fn settle(&mut self) {
-        self.traces.sort_by_cached_key(Trace::rank);
-        self.traces.dedup_by(|later, first| {
-            let is_part = later.rank() == first.rank();
-            if is_part {
-                first.append(later);
-            }
-            is_part
-        });
+        in_order(&mut self.traces);
         // beyond the sample a connection that comes in two parts may count twice, until sets are put together
         self.total += (self.traces.len() - self.in_order) as u64;
-        self.traces.truncate(TraceSet::EXACT);
+        thin(&mut self.traces);
         self.in_order = self.traces.len();
     }
 }

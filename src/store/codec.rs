@@ -122,7 +122,7 @@ impl<'a> Input<'a> {
     }
 
     fn traces(&mut self, version: u64) -> Option<Vec<Trace>> {
-        let count = usize::try_from(self.number()?).ok().filter(|count| *count <= TraceSet::EXACT)?;
+        let count = usize::try_from(self.number()?).ok().filter(|count| *count <= TraceSet::MOST)?;
         let mut first = 0;
         (0..count).map(|_| self.trace(&mut first, version)).collect()
     }

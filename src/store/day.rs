@@ -15,7 +15,7 @@ use crate::model::{Hour, Observation, ObservationKey, Tally, Trace, TraceSet};
 pub(super) const HOURS: i32 = 24;
 /// Microseconds of an hour.
 const HOUR_US: u64 = 3_600_000_000;
-/// Connections of one key that are kept: the sample, and one for each set of flags that it lacks, of which there are ten.
+/// Connections of one key that are kept: the sample, and one for each outcome that it lacks.
 const MOST: usize = TraceSet::EXACT + (1 << 10);
 
 /// The first hour of a day of UTC.
@@ -65,27 +65,31 @@ impl DayRow {
     /// What the hours of a day saw, in their order, between the same ends.
     pub fn of(day: Hour, rows: Vec<Observation>) -> Option<Self> {
         let key = ObservationKey { hour: day, ..rows.first()?.key.clone() };
-        let (mut total, mut least, mut is_exact) = (0, 0, true);
+        let (mut total, mut at_least, mut is_exact) = (0, 0, true);
         let mut by_rank: BTreeMap<u64, DayTrace> = BTreeMap::new();
+        let mut ranks: Vec<u64> = Vec::new();
         for Observation { key, traces } in rows {
             let hour = u8::try_from(key.hour.0 - day.0).ok().filter(|hour| i32::from(*hour) < HOURS)?;
             total += traces.total();
-            least = traces.total().max(least);
+            at_least = traces.total().max(at_least);
             is_exact &= traces.is_exact();
             for trace in traces.into_traces() {
+                ranks.push(trace.rank());
                 match by_rank.get_mut(&trace.rank()) {
-                    Some(known) => {
-                        total -= 1;
-                        known.join(hour, &trace);
-                    }
+                    Some(known) => known.join(hour, &trace),
                     None => drop(by_rank.insert(trace.rank(), DayTrace { start: hour, hours: 1, trace })),
                 }
             }
         }
-        // of hours that are samples connections beyond them are in several: the sum is more than there were
-        if let Some(last) = by_rank.keys().nth(TraceSet::EXACT - 1).filter(|_| !is_exact) {
-            total = TraceSet::total_of_union(total, least, *last);
-        }
+        // connections that are in several hours count once
+        let again = (ranks.len() - by_rank.len()) as u64;
+        total = match by_rank.keys().nth(TraceSet::EXACT - 1).filter(|_| !is_exact) {
+            Some(last) => {
+                let of_parts = ranks.iter().filter(|rank| *rank <= last).count();
+                TraceSet::total_of_union(total, at_least, of_parts)
+            }
+            None => total - again,
+        };
         let traces = sample(by_rank);
         Some(Self { key, traces, total }.with_total())
     }
@@ -141,7 +145,7 @@ fn sample(by_rank: BTreeMap<u64, DayTrace>) -> Vec<DayTrace> {
     let mut kinds = BTreeSet::new();
     let mut kept = Vec::with_capacity(by_rank.len().min(TraceSet::EXACT));
     for it in by_rank.into_values() {
-        let is_new = kinds.insert(it.trace.flags.0);
+        let is_new = kinds.insert(it.trace.flags.outcome());
         if is_new || kept.len() < TraceSet::EXACT {
             kept.push(it);
         }

@@ -9,7 +9,11 @@ mod wrapped;
 pub(super) use llc::llc;
 pub(super) use ppp::ppp;
 
-use super::{Cursor, Layer, NotDecoded, be16, be32, vlan::is_tag};
+use super::{
+    Cursor, Layer, NotDecoded, be16, be32,
+    shim::{MPLS, PPPOE_SESSION},
+    vlan::is_tag,
+};
 use crate::capture::{Frame, LinkType};
 
 pub(super) const IPV4: u16 = 0x0800;
@@ -39,7 +43,7 @@ fn of_type(link: LinkType, data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
         LinkType::NULL | LinkType::LOOP => loopback(data),
         LinkType::PPP => ppp(data),
         LinkType::PPP_HDLC => serial::ppp_or_cisco(data),
-        LinkType::PPP_ETHER => cursor(Some(super::shim::PPPOE_SESSION), Some(data)),
+        LinkType::PPP_ETHER => cursor(Some(PPPOE_SESSION), Some(data)),
         // the address field of PPP's framing says the direction instead
         LinkType::PPP_PPPD => ppp(data.get(2..).ok_or(CUT)?),
         LinkType::PPP_WITH_DIR => ppp(data.get(1..).ok_or(CUT)?),
@@ -97,28 +101,62 @@ fn cooked_payload(protocol: Option<u16>, rest: Option<&[u8]>) -> Result<Cursor<'
 const TAG: u16 = 0x8100;
 
 /// Whether the rest begins within a tag. Of a frame with several the kernel takes off the first one, and since Linux 6.11 names
-/// the protocol behind all of them (`vlan_get_protocol_dgram`): the others stand before the packet and nothing says so.
-fn has_hidden_tag(protocol: u16, mut rest: &[u8]) -> bool {
-    let version = match protocol {
-        IPV4 => 4,
-        IPV6 => 6,
-        _ => return false,
-    };
-    // what was cut before it tells is cut either way
-    let is_packet = |bytes: &[u8]| bytes.first().is_none_or(|byte| byte >> 4 == version);
-    if is_packet(rest) {
+/// the protocol behind all of them (`vlan_get_protocol_dgram`): the others stand before the packet and nothing says so. Where
+/// both readings begin alike, the one that holds together counts.
+fn has_hidden_tag(protocol: u16, rest: &[u8]) -> bool {
+    if !matches!(protocol, IPV4 | IPV6 | PPPOE_SESSION | MPLS) {
         return false;
     }
-    while let (Some(next), Some(behind)) = (be16(rest, 2), rest.get(4..)) {
+    let is_plain = begins(protocol, rest);
+    let mut behind = rest;
+    loop {
+        let (Some(next), Some(after)) = (be16(behind, 2), behind.get(4..)) else {
+            // what was cut before it tells is cut either way
+            return !is_plain;
+        };
         if next == protocol {
-            return is_packet(behind);
+            return begins(protocol, after) && !(is_plain && holds_together(protocol, rest, after));
         }
         if !is_tag(next) {
             return false;
         }
-        rest = behind;
+        behind = after;
     }
-    true
+}
+
+/// Whether a packet of a protocol may begin so.
+fn begins(protocol: u16, bytes: &[u8]) -> bool {
+    let Some(first) = bytes.first() else { return true };
+    match protocol {
+        IPV4 => first >> 4 == 4 && first & 0xf >= 5,
+        IPV6 => first >> 4 == 6,
+        // version and type, then the code of a session
+        PPPOE_SESSION => *first == 0x11 && bytes.get(1).is_none_or(|code| *code == 0),
+        _ => true,
+    }
+}
+
+/// Whether a packet is one, for all that it might be a tag before another: by its checksum (RFC 791), by its length.
+fn holds_together(protocol: u16, bytes: &[u8], other: &[u8]) -> bool {
+    match protocol {
+        IPV4 => {
+            let header = bytes.first().and_then(|first| bytes.get(..usize::from(first & 0xf) * 4));
+            let sum = |header: &[u8]| {
+                let words = header.chunks_exact(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1]));
+                let sum = words.sum::<u32>();
+                (sum & 0xffff) + (sum >> 16)
+            };
+            // a sum of zero is what cards leave to fill in
+            header.is_some_and(|header| matches!(sum(header), 0xffff) || be16(header, 10) == Some(0))
+        }
+        IPV6 => {
+            let fits =
+                |bytes: &[u8], room: usize| be16(bytes, 4).is_some_and(|length| usize::from(length) + 40 <= room);
+            fits(bytes, bytes.len()) || !fits(other, other.len())
+        }
+        // the value of a tag is no label that says that more follow
+        _ => protocol == PPPOE_SESSION,
+    }
 }
 
 /// The version says which IP follows.
