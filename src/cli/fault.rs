@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::log;
 use crate::{model::visible, proposal::ProposalError, store::StoreError};
 
 /// An error with a hint.
@@ -52,7 +53,7 @@ pub(super) fn print(error: &anyhow::Error) {
         format!("{error:#}")
     };
     // names from captures and files may hold control characters
-    warnln!("flowmap: {}", printable(&text));
+    log::say(&format!("flowmap: {}\n", printable(&text)));
 }
 
 /// Text without what is not seen but changes what is, such as control characters; line ends stay.

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     io::{self, Write},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use clap::{
@@ -44,6 +47,7 @@ fn levels() -> impl TypedValueParser<Value = LevelFilter> {
 impl LogArgs {
     /// Sends what is said from now on to stderr.
     pub fn begin(self) {
+        IS_DAEMON.store(true, Ordering::Relaxed);
         // who closed it does not want to know
         let log =
             tracing_subscriber::fmt().with_max_level(self.log_level).with_writer(|| Log).log_internal_errors(false);
@@ -57,6 +61,9 @@ impl LogArgs {
 
 /// Stderr, for a program that must not stand still with it: what nobody takes is lost, and counted.
 struct Log;
+
+/// Whether this process is one that does not wait for who reads what it says.
+static IS_DAEMON: AtomicBool = AtomicBool::new(false);
 
 /// Lines that nobody took so far.
 static LOST: Mutex<u64> = Mutex::new(0);
@@ -96,8 +103,12 @@ fn has_room() -> bool {
     poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
-/// Writes text as the log does, line by line.
+/// Writes text as the log does, line by line. Commands that do their work and end wait for their reader.
 pub(super) fn say(text: &str) {
+    if !IS_DAEMON.load(Ordering::Relaxed) {
+        let _ = io::stderr().write_all(text.as_bytes());
+        return;
+    }
     for line in text.split_inclusive('\n') {
         let _ = Log.write(line.as_bytes());
     }

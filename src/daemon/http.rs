@@ -22,6 +22,8 @@ use super::{figures::Shared, metrics};
 const MAX_CONNECTIONS: usize = 8;
 /// How long a connection may last.
 const LONGEST: Duration = Duration::from_secs(10);
+/// How long an answer may take at the least, before it gives way.
+const MOMENT: Duration = Duration::from_millis(50);
 /// How long it rests where the system has no room for another connection.
 const REST: Duration = Duration::from_millis(200);
 
@@ -38,7 +40,12 @@ pub(super) async fn serve(listener: net::TcpListener, shared: Arc<Shared>) -> io
         open.retain(|connection| !connection.is_finished());
         // who asks is answered in a moment: the one that has lasted longest is none who asks
         if open.len() >= MAX_CONNECTIONS {
-            open.pop_front().inspect(JoinHandle::abort);
+            let oldest = open.pop_front();
+            if let Some(mut oldest) = oldest
+                && timeout(MOMENT, &mut oldest).await.is_err()
+            {
+                oldest.abort();
+            }
         }
         let shared = shared.clone();
         open.push_back(tokio::spawn(async move {

@@ -374,7 +374,8 @@ impl Writer {
         let mut why = why.to_string();
         let folder = identity_of_folder(&self.path);
         if folder.is_some() && folder != self.folder {
-            why += " (its folder is another one than at the start, and this process may write to that one alone: start it again)";
+            why += " (its folder is another one than at the start, and this process may write to that one alone: put it back, or start the \
+                    daemon again and lose what is in memory)";
         }
         if !std::mem::replace(&mut self.said.failure, true) {
             error!("{}: {why}; what is seen is kept in memory meanwhile", self.path.display());

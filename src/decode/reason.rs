@@ -96,6 +96,7 @@ impl NotDecoded {
             Self::Ppp(number) if name(&PPP, &number).is_none() => Some("ppp: other protocols"),
             Self::CiscoSnap(number) if name(&CISCO, &number).is_none() => Some("llc: cisco, others"),
             Self::Cooked(_) => Some("cooked protocol: others"),
+            Self::LinkType(_) => Some("link type: others"),
             _ => None,
         }
     }

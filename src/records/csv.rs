@@ -105,7 +105,11 @@ impl Columns {
             protocol: must(PROTOCOL)?,
             port: must(PORT)?,
             // who names a client has decided
-            source_port: maybe(SOURCE_PORT)?.filter(|_| place(names, ("source", &["src_ip"])).is_some()),
+            source_port: maybe(SOURCE_PORT)?.filter(|_| {
+                [("source", &["src_ip"]), ("destination", &["dst_ip"]), ("port", &["dst_port"])]
+                    .into_iter()
+                    .all(|(what, name)| place(names, (what, name)).is_some())
+            }),
             packets: maybe(PACKETS)?,
             bytes: maybe(BYTES)?,
             to_server: maybe(TO_SERVER)?,

@@ -1,7 +1,7 @@
 use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
-    ConnectOptions,
+    ConnectOptions, SqlitePool,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -22,9 +22,25 @@ const DAEMON_CACHE: &str = "-2048";
 /// How many rows are read ahead of who takes them: with few the two threads wait for each other at every row.
 const ROWS_AHEAD: usize = 1_024;
 
-/// Whether a file with tables lacks the one that every store begins with.
-const IS_ANOTHERS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table') \
-                           AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')";
+/// What a database holds beside SQLite's own and what migrations are noted in.
+const HOLDS: &str =
+    "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' AND name <> '_sqlx_migrations')";
+
+/// Whether the first migration that was noted is this one.
+const BEGAN_AS_OURS: &str = "SELECT EXISTS (SELECT 1 FROM _sqlx_migrations WHERE version = ? AND checksum = ?)";
+
+/// Whether a database is another program's: it holds something, and did not begin as a store does.
+async fn is_anothers(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
+    let (holds,): (bool,) = sqlx::query_as(HOLDS).fetch_one(pool).await?;
+    let Some(first) = MIGRATIONS.iter().next().filter(|_| holds) else { return Ok(false) };
+    let began = sqlx::query_as::<_, (bool,)>(BEGAN_AS_OURS).bind(first.version).bind(&*first.checksum);
+    match began.fetch_one(pool).await {
+        Ok((began,)) => Ok(!began),
+        // no such table, or another one of this name
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "1") => Ok(true),
+        Err(error) => Err(error),
+    }
+}
 
 impl Store {
     /// Opens the store at `path`, made with its folder where there is none, and brings its schema up to date.
@@ -91,8 +107,7 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options)
             .await?;
-        let (is_anothers,): (bool,) = sqlx::query_as(IS_ANOTHERS).fetch_one(&pool).await?;
-        if is_anothers {
+        if is_anothers(&pool).await? {
             pool.close().await;
             return Err(OpenError::Another);
         }
