@@ -98,17 +98,24 @@ impl Directory {
         self.find(self.services.by_node_port.get(&(protocol, port)), |it| it.was_there(span))
     }
 
-    /// The ports of pods that nodes or Services open to the outside now.
+    /// The ports of pods to which nodes may send more than health checks now: those that are open to the outside, and those
+    /// that Ingresses, webhooks and name resolution lead to.
     #[must_use]
-    pub fn exposed_ports(&self) -> HashSet<(IpAddr, Protocol, u16)> {
+    pub fn ports_of_nodes(&self) -> HashSet<(IpAddr, Protocol, u16)> {
         let cluster = self.cluster();
         let pods = cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network);
         let of_node = pods.flat_map(|pod| {
             let ports = pod.host_ports.iter();
             ports.flat_map(|(protocol, port)| pod.addresses.iter().map(move |address| (*address, *protocol, *port)))
         });
-        let services = cluster.services.iter().filter(|service| service.is_exposed());
-        let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
+        let ingresses = cluster.ingresses.iter();
+        let fronted = ingresses.flat_map(|it| it.backends.iter().map(|(service, _)| (&it.namespace, service)));
+        let called = cluster.webhooks.iter().map(|it| (&it.namespace, &it.service));
+        let named: HashSet<(&String, &String)> = fronted.chain(called).collect();
+        let ports = cluster.services.iter().flat_map(|service| service.ports.iter().map(move |port| (service, port)));
+        let ports = ports.filter(|(service, port)| {
+            service.is_exposed() || port.port == 53 || named.contains(&(&service.namespace, &service.name))
+        });
         let of_services = ports.flat_map(|(service, port)| {
             let targets = self.present_targets(service, port).into_iter();
             targets.map(|(address, number)| (address, port.protocol, number))

@@ -28,23 +28,23 @@ const STEADY_SHARE: f64 = 0.75;
 
 /// The connections, by their index, that are health checks.
 pub(super) fn find(connections: &[Connection], directory: &Directory) -> BTreeSet<usize> {
-    let exposed = directory.exposed_ports();
+    let of_nodes = directory.ports_of_nodes();
     let mut probes = BTreeSet::new();
     let mut others: BTreeMap<(IpAddr, End), Vec<usize>> = BTreeMap::new();
     // by how much they asked: the same question is as long each time
-    let mut of_node: BTreeMap<(IpAddr, End, u32), Vec<usize>> = BTreeMap::new();
+    let mut asked: BTreeMap<(IpAddr, End, u32), Vec<usize>> = BTreeMap::new();
     for (n, connection) in connections.iter().enumerate() {
         let is_check = connection.protocol == Protocol::TCP && connection.outcome() == Outcome::Established;
         let is_empty = !connection.trace.flags.has(Flags::PAYLOAD) && connection.trace.flags.has(Flags::CLOSED);
         let (client, server) = (connection.client.0, connection.server);
         if is_check && identity::is_own_node(client, server.0, directory, connection.moment()) {
-            if !exposed.contains(&(server.0, connection.protocol, server.1)) {
-                // nobody outside can be behind it
+            if !of_nodes.contains(&(server.0, connection.protocol, server.1)) {
+                // nobody else on the node is known to ask there
                 probes.insert(n);
                 continue;
             }
             let asked_bytes = connection.trace.src_end.wrapping_sub(connection.trace.identity);
-            of_node.entry((client, server, if is_empty { 0 } else { asked_bytes })).or_default().push(n);
+            asked.entry((client, server, if is_empty { 0 } else { asked_bytes })).or_default().push(n);
         } else if is_check && is_empty {
             others.entry((client, server)).or_default().push(n);
         }
@@ -55,7 +55,7 @@ pub(super) fn find(connections: &[Connection], directory: &Directory) -> BTreeSe
             probes.extend(checks);
         }
     }
-    for ((.., asked_bytes), checks) in of_node {
+    for ((.., asked_bytes), checks) in asked {
         // few show no pace, and a node's own are the likelier
         if asked_bytes == 0 || checks.len() < MIN_CHECKS || are_steady(checks.iter().map(began).collect()) {
             probes.extend(checks);

@@ -1,6 +1,6 @@
 //! Ports that Services expose to the outside.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, rc::Rc};
 
 use foldhash::HashMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -30,6 +30,8 @@ pub(super) struct Exposed {
     sources: Vec<IpNet>,
     /// Whether nodes may replace the addresses of clients by their own.
     is_through_nodes: bool,
+    /// All the addresses that it leads to, each with its port.
+    pub targets: Rc<[(IpAddr, u16)]>,
 }
 
 /// The ranges that a load balancer lets in, those within others left out; none where one of them is everybody.
@@ -54,7 +56,8 @@ impl Exposed {
         let is_through_nodes = self.is_through_nodes || other.is_through_nodes;
         // of two names the first counts, whichever came first
         let purpose = self.purpose.clone().min(other.purpose.clone());
-        *self = Self { purpose, families, sources, is_through_nodes };
+        let targets = self.targets.iter().chain(other.targets.iter()).copied().collect();
+        *self = Self { purpose, families, sources, is_through_nodes, targets };
     }
 
     /// The ranges that a client like this one may come from; none where it came past the load balancer.
@@ -85,8 +88,13 @@ impl Exposure {
         for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
             let families = (pod.addresses.iter().any(IpAddr::is_ipv4), pod.addresses.iter().any(IpAddr::is_ipv6));
             for (protocol, port) in &pod.host_ports {
-                let exposed =
-                    Exposed { purpose: Purpose::HostPort, families, sources: Vec::new(), is_through_nodes: false };
+                let exposed = Exposed {
+                    purpose: Purpose::HostPort,
+                    families,
+                    sources: Vec::new(),
+                    is_through_nodes: false,
+                    targets: Rc::new([]),
+                };
                 ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *port), exposed.clone())));
             }
         }
@@ -94,12 +102,14 @@ impl Exposure {
             let addresses = || service.cluster_ips.iter().chain(&service.external_ips);
             let families = (addresses().any(IpAddr::is_ipv4), addresses().any(IpAddr::is_ipv6));
             for port in &service.ports {
-                for (address, target) in directory.present_targets(service, port) {
+                let targets: Rc<[(IpAddr, u16)]> = directory.present_targets(service, port).into();
+                for (address, target) in targets.iter().copied() {
                     let name = format!("{}/{}", service.namespace, service.name);
                     let purpose = Purpose::Exposed { service: name, kind: service.kind };
                     let sources = sources(service);
                     let is_through_nodes = !service.keeps_sources;
-                    let exposed = Exposed { purpose, families, sources, is_through_nodes };
+                    let targets = Rc::clone(&targets);
+                    let exposed = Exposed { purpose, families, sources, is_through_nodes, targets };
                     let known = ports.entry((address, port.protocol, target));
                     // of two Services before one port the one that lets in more counts
                     known.and_modify(|known: &mut Exposed| known.join(&exposed)).or_insert(exposed);

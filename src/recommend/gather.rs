@@ -19,6 +19,7 @@ use super::{
     resolvers::DnsDraft,
     units::{Place, UnitId, Units},
 };
+use crate::inventory::is_link_local;
 use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, WorkloadRef};
 
 /// Which of its ends an edge is of.
@@ -185,12 +186,22 @@ impl<'a> Gathering<'a> {
             (Some(unit), None) if dependency.server.kind == PartyKind::Node => {
                 self.add_egress(unit, dependency, purpose.as_ref());
             }
+            (None, Some(unit)) if self.is_needed_of_nodes(unit, dependency, purpose.as_ref()) => {
+                self.add_ingress(unit, dependency, purpose.as_ref());
+            }
             _ => {
                 let reason = "with its own node: always allowed, needs no rule";
                 self.leave_out(dependency, &[client, server], reason);
                 self.add_exposed(dependency, server);
             }
         }
+    }
+
+    /// Whether what a pod's own node sends to it is what another node will send when the pod is there: what a host-network
+    /// Ingress controller hands on, and what a cache of names asks.
+    fn is_needed_of_nodes(&self, unit: UnitId, dependency: &Dependency, purpose: Option<&Purpose>) -> bool {
+        let is_asked = baseline::is_dns(dependency) && self.cluster_dns.contains(&(Far::Unit(unit), dependency.port));
+        !dependency.marks.contains(&Mark::Probe) && (is_asked || purpose == Some(&Purpose::IngressController))
     }
 
     /// What is exposed is open to the outside also where none of it was seen but by way of a node.
@@ -245,8 +256,27 @@ impl<'a> Gathering<'a> {
             }
         }
         self.settle_names();
+        self.settle_nodes();
         for (edge, support) in std::mem::take(&mut self.unseen) {
             self.edges.entry(edge).or_insert(Support { is_unseen: true, ..support });
+        }
+    }
+
+    /// Where the Ingress controller runs on the nodes' network it may run on any of them.
+    fn settle_nodes(&mut self) {
+        let mut others: BTreeMap<Edge, Support> = BTreeMap::new();
+        for (edge, support) in &self.edges {
+            let Far::Node(address) = edge.far else { continue };
+            if edge.side == Side::Ingress && support.purposes.contains(&Purpose::IngressController) {
+                for address in self.known.ends_like(address) {
+                    let purposes = BTreeSet::from([Purpose::IngressController]);
+                    let other = Edge { far: Far::Node(*address), ..*edge };
+                    others.entry(other).or_insert(Support { purposes, ..Support::default() });
+                }
+            }
+        }
+        for (edge, support) in others {
+            self.unseen.entry(edge).or_default().join(support);
         }
     }
 
@@ -301,9 +331,15 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// Clients of the API server have its address from their environment (`KUBERNETES_SERVICE_HOST`).
+    /// Who dials what is known by a name: a Service, pods behind a headless one, somebody outside. Clients of the API server
+    /// have its address from their environment (`KUBERNETES_SERVICE_HOST`).
     fn note_caller(&mut self, unit: UnitId, dependency: &Dependency, purpose: Option<&Purpose>) {
-        if !dependency.via.is_empty() && purpose != Some(&Purpose::ApiServer) {
+        let server = &dependency.server;
+        let is_outside = matches!(server.kind, PartyKind::External | PartyKind::Host);
+        let is_named =
+            |address: &IpAddr| is_outside && !is_link_local(*address) || self.known.headless.contains(address);
+        let has_name = !dependency.via.is_empty() || server.addresses.iter().any(is_named);
+        if has_name && purpose != Some(&Purpose::ApiServer) {
             self.callers.insert(unit);
         }
     }
@@ -337,6 +373,17 @@ impl<'a> Gathering<'a> {
         } else {
             self.clients(dependency, purpose)
         };
+        if let (Ok(clients), Some(exposed)) = (&clients, self.exposed(dependency).cloned()) {
+            // who comes from outside may be led to any pod of the Service tomorrow
+            let others = exposed.targets.iter().filter_map(|(address, port)| Some((*self.owners.get(address)?, *port)));
+            let others: Vec<(UnitId, u16)> = others.filter(|end| *end != (unit, port)).collect();
+            for (unit, port) in others.into_iter().filter(|(unit, _)| self.wanted.get(*unit) == Some(&true)) {
+                for (far, purpose) in clients {
+                    let edge = Edge { unit, side: Side::Ingress, far: *far, protocol, port };
+                    self.unseen.entry(edge).or_default().add(dependency, purpose.as_ref());
+                }
+            }
+        }
         match clients {
             Ok(clients) => add(clients, &mut self.edges),
             Err(reason) => self.leave_out(dependency, &[Some(unit)], &format!("ingress: {reason}")),

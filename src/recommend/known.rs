@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     inventory::own_ends,
-    model::{Dependency, PartyKind, Service, ServicePort},
+    model::{Dependency, PartyKind, Service, ServiceKind, ServicePort},
 };
 
 /// Where the cluster's DNS Service is: everywhere but on `OpenShift` the first.
@@ -53,6 +53,8 @@ pub(super) struct Known<'a> {
     pub webhooks: BTreeMap<UnitId, BTreeSet<(u16, Purpose)>>,
     /// The ports of the cluster's DNS Service.
     pub dns: Vec<(&'a Service, &'a ServicePort)>,
+    /// Pods that are known by their names alone: those behind headless Services.
+    pub headless: BTreeSet<IpAddr>,
     nodes: BTreeSet<IpAddr>,
     /// The first addresses of nodes' pod ranges: network plugins give them to the node's end of an overlay (`flannel.1`).
     overlays: BTreeSet<IpAddr>,
@@ -79,15 +81,11 @@ impl<'a> Known<'a> {
             api_servers: api_servers(input),
             webhooks: webhooks(input, units),
             dns: dns(input),
+            headless: headless(input),
             nodes: input.cluster.nodes.iter().flat_map(|node| &node.addresses).copied().collect(),
             overlays: pod_ranges(input).map(|range| own_ends(*range)[0]).collect(),
             bridges: pod_ranges(input).map(|range| own_ends(*range)[1]).collect(),
         }
-    }
-
-    /// The addresses of all nodes.
-    pub fn nodes(&self) -> impl Iterator<Item = IpAddr> {
-        self.nodes.iter().copied()
     }
 
     /// Whether an address is a node's.
@@ -165,6 +163,12 @@ fn dns(input: Input<'_>) -> Vec<(&Service, &ServicePort)> {
     let services = services.filter(is_it);
     let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
     ports.filter(|(_, port)| port.port == 53).collect()
+}
+
+fn headless(input: Input<'_>) -> BTreeSet<IpAddr> {
+    let services = input.cluster.services.iter();
+    let services = services.filter(|it| it.cluster_ips.is_empty() && it.kind != ServiceKind::ExternalName);
+    services.flat_map(|it| input.directory.backends(it)).flat_map(|pod| pod.addresses.iter().copied()).collect()
 }
 
 fn pod_ranges(input: Input<'_>) -> impl Iterator<Item = &IpNet> {

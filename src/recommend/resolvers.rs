@@ -24,10 +24,10 @@ const PROTOCOLS: [Protocol; 2] = [Protocol::UDP, Protocol::TCP];
 pub(super) struct DnsDraft {
     /// Who was seen asking.
     pub clients: BTreeSet<UnitId>,
-    /// Who was seen to answer, inside of the cluster or on the nodes' link.
+    /// Who was seen to answer of those whom everybody asks: the cluster's, and the caches of its nodes.
     pub servers: BTreeMap<(Far, u16), Support>,
-    /// Servers outside, by who asks them: what one workload is told to ask is nothing that the others need.
-    outside: BTreeMap<(UnitId, Far, u16), Support>,
+    /// Other servers, by who asks them: what one workload is told to ask is nothing that the others need.
+    others: BTreeMap<(UnitId, Far, u16), Support>,
 }
 
 impl Gathering<'_> {
@@ -37,16 +37,15 @@ impl Gathering<'_> {
         let dns = self.dns.entry(namespace).or_default();
         for (far, port) in servers {
             let is_of_node = |address: IpAddr| is_link_local(address) && !is_cloud_metadata(address);
-            let (purpose, is_outside) = match far {
-                Far::Address(address) if is_of_node(address) => (Purpose::NodeLocalDns, false),
-                Far::Address(_) => (Purpose::Dns, true),
-                _ => (Purpose::Dns, false),
+            let (purpose, is_everybodys) = match far {
+                Far::Address(address) if is_of_node(address) => (Purpose::NodeLocalDns, true),
+                _ => (Purpose::Dns, self.cluster_dns.contains(&(far, port))),
             };
-            if is_outside {
-                dns.outside.entry((unit, far, port)).or_default().add(dependency, Some(&purpose));
-            } else {
+            if is_everybodys {
                 dns.clients.insert(unit);
                 dns.servers.entry((far, port)).or_default().add(dependency, Some(&purpose));
+            } else {
+                dns.others.entry((unit, far, port)).or_default().add(dependency, Some(&purpose));
             }
         }
     }
@@ -58,11 +57,11 @@ impl Gathering<'_> {
             && self.cluster_dns.contains(&(Far::Unit(unit), dependency.port))
     }
 
-    /// Decides whose servers those outside are, and lets in whoever may ask.
+    /// Decides whose servers the others are, and lets in whoever may ask.
     pub(super) fn settle_names(&mut self) {
         for (namespace, mut draft) in std::mem::take(&mut self.dns) {
             let is_beside = !self.cluster_dns.is_empty() || !draft.servers.is_empty();
-            for ((unit, far, port), support) in std::mem::take(&mut draft.outside) {
+            for ((unit, far, port), support) in std::mem::take(&mut draft.others) {
                 if is_beside {
                     self.ask_by_itself((unit, far, port), &support);
                 } else {
@@ -84,6 +83,9 @@ impl Gathering<'_> {
                 Support { evidence: evidence.collect(), purposes: support.purposes.clone(), ..Support::default() };
             let edges = if of_protocol.evidence.is_empty() { &mut self.unseen } else { &mut self.edges };
             edges.entry(Edge { unit, side: Side::Egress, far, protocol, port }).or_default().join(of_protocol);
+        }
+        if let Far::Unit(server) = far {
+            self.let_ask(server, port, Far::Unit(unit));
         }
     }
 
@@ -120,15 +122,13 @@ impl Gathering<'_> {
         for (far, port) in self.cluster_dns.clone() {
             let Far::Unit(unit) = far else { continue };
             self.let_ask(unit, port, Far::EveryPod);
-            let is_asked_by = |address: &IpAddr| {
-                let edge = |protocol| Edge { unit, side: Side::Ingress, far: Far::Node(*address), protocol, port };
-                PROTOCOLS.into_iter().any(|protocol| self.edges.contains_key(&edge(protocol)))
-            };
-            let nodes: Vec<IpAddr> = self.known.nodes().collect();
-            if nodes.iter().any(is_asked_by) {
-                for address in nodes {
-                    self.let_ask(unit, port, Far::Node(address));
-                }
+            let seen =
+                self.edges.keys().filter(|edge| (edge.unit, edge.side, edge.port) == (unit, Side::Ingress, port));
+            let seen = seen.filter(|edge| PROTOCOLS.contains(&edge.protocol));
+            let nodes = seen.filter_map(|edge| if let Far::Node(address) = edge.far { Some(address) } else { None });
+            let all: BTreeSet<IpAddr> = nodes.flat_map(|address| self.known.ends_like(address)).copied().collect();
+            for address in all {
+                self.let_ask(unit, port, Far::Node(address));
             }
         }
     }

@@ -143,3 +143,36 @@ fn an_address_behind_a_service_that_is_no_pods_and_no_nodes_is_outside() {
     lab.cluster.services[0].cluster_ips = vec!["10.96.0.1".parse().unwrap()];
     assert_eq!(said(&lab.group("web").egress), "198.51.100.5/32 TCP/6443; node 192.0.2.1 TCP/6443");
 }
+
+#[test]
+fn an_exposed_service_opens_all_that_stand_behind_it() {
+    let mut lab = lab(&["stable", "canary"]);
+    for pod in &mut lab.cluster.pods {
+        pod.labels.0.insert("role".into(), "api".into());
+    }
+    lab.service("shop", "api", ServiceKind::LoadBalancer, None, (80, 8080));
+    lab.cluster.services[0].selector = Some([("role", "api")].into_iter().collect());
+    lab.talk("203.0.113.9", "stable", 8080);
+    assert_eq!(said(&lab.group("canary").ingress), "anyone of 0.0.0.0/0 TCP/8080");
+    let widened: Vec<_> = lab.group("canary").ingress.into_values().flat_map(|access| access.widened).collect();
+    assert_eq!(widened, [Widened::Unseen], "and that is told");
+}
+
+#[test]
+fn what_an_ingress_controller_on_the_nodes_network_hands_on_may_come_from_any_node() {
+    let mut lab = lab(&["web"]);
+    lab.cluster.nodes.push(Node {
+        name: "node-2".into(),
+        addresses: vec!["192.0.2.2".parse().unwrap()],
+        pod_ranges: Vec::new(),
+    });
+    lab.service("shop", "web", ServiceKind::ClusterIp, Some("web"), (80, 8080));
+    let backends = vec![("web".to_owned(), "80".to_owned())];
+    let (namespace, name) = ("shop".to_owned(), "all".to_owned());
+    lab.cluster.ingresses = vec![crate::model::Ingress { namespace, name, class: None, backends }];
+    let checks = lab.talk("192.0.2.1", "web", 8080);
+    (checks.marks, checks.connections) = (BTreeSet::from([Mark::Node, Mark::Probe]), 60);
+    assert_eq!(said(&lab.group("web").ingress), "", "checks are none of it");
+    lab.talk("192.0.2.1", "web", 8080).marks = BTreeSet::from([Mark::Node]);
+    assert_eq!(said(&lab.group("web").ingress), "node 192.0.2.1 TCP/8080; node 192.0.2.2 TCP/8080");
+}

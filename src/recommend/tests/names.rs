@@ -95,3 +95,16 @@ fn another_server_of_names_lets_in_who_may_ask_it_by_both_protocols() {
     assert_eq!(said(&lab.group("resolver").ingress), "web TCP/53 UDP/53");
     assert_eq!(said(&dns(&lab).servers), "resolver TCP/53 UDP/53");
 }
+
+#[test]
+fn who_was_not_seen_asking_asks_the_clusters_dns_and_other_servers_are_of_those_who_ask_them() {
+    let mut lab = with_dns(&["web", "api", "resolver", "coredns"]);
+    lab.talk("web", "resolver", 53).protocol = Protocol::UDP;
+    lab.talk("api", "203.0.113.5", 443);
+    assert_eq!(said(&dns(&lab).servers), "coredns TCP/53 UDP/53");
+    let clients = dns(&lab).clients;
+    let clients: Vec<&str> = clients.iter().flat_map(|it| &it.members).map(|it| it.name.as_str()).collect();
+    assert_eq!(clients, ["api"], "what is outside is known by a name");
+    assert_eq!(said(&lab.group("web").egress), "resolver TCP/53 UDP/53");
+    assert_eq!(said(&lab.group("resolver").ingress), "web TCP/53 UDP/53");
+}
