@@ -233,6 +233,7 @@ fn dependency(n: usize) -> Dependency {
         protocol: Protocol::TCP,
         port: 8080,
         via: BTreeSet::new(),
+        sources: BTreeSet::new(),
         outcome: Outcome::Established,
         direction: Direction::Handshake,
         connections: 1,

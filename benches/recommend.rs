@@ -108,6 +108,7 @@ fn dependency(number: u32) -> Dependency {
         protocol: Protocol::TCP,
         port: 8_000 + u16::try_from(role).unwrap_or_default(),
         via: BTreeSet::new(),
+        sources: BTreeSet::new(),
         outcome: Outcome::Established,
         direction: Direction::Handshake,
         connections: 3,

@@ -5,8 +5,10 @@
 mod common;
 
 use common::{
+    Flowmap,
     case::{Case, cluster},
-    cluster::{pod, service, with},
+    cluster::{list, pod, service, with},
+    frames::{Frames, connection},
 };
 use serde_json::json;
 
@@ -24,6 +26,15 @@ fn services_on_the_link_of_a_node_are_reached_by_their_address() {
     assert!(case.is_whole());
     let review = case.document("REVIEW.md");
     assert!(review.contains("Instance metadata is reached"), "whoever reads it may have the node's rights: {review}");
+}
+
+#[test]
+fn names_that_somebody_unknown_answers_are_the_first_thing_told() {
+    let case = Case::new(&cluster(&[service("api", "10.96.0.7"), service("web", "10.96.4.1")]), |capture| {
+        capture.ask("10.244.1.5:40000", "10.96.0.10:53");
+    });
+    let review = case.document("REVIEW.md");
+    assert!(review.contains("**Names are asked of somebody unknown:** shop/web (10.96.0.10)"), "{review}");
 }
 
 #[test]
@@ -91,4 +102,65 @@ fn the_port_of_another_node_is_dialled_at_the_node() {
     assert!(case.is_whole());
     let before = case.flowmap.json(&["simulate", "out", "--dnat", "before"]);
     assert_eq!(before["denied"], 0, "{before}");
+}
+
+/// A connection as two nodes see it on its way: with its own ends on the first, and translated on both.
+fn on_its_way(near: [&str; 2], far: [&str; 2], number: u32) -> [Frames; 2] {
+    let pairs = connection(near[0], near[1], number, number + 7).into_iter();
+    let pairs = pairs.zip(connection(far[0], far[1], number, number + 7));
+    let is_reply = [false, true, false, false, true, false, true];
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for (((near, far), is_reply), n) in pairs.zip(is_reply).zip(0..) {
+        let at = f64::from(n) * 0.01;
+        // each router on the way takes a hop
+        let [hops_near, hops_far, hops_behind] = if is_reply { [61, 62, 63] } else { [63, 62, 61] };
+        let (near, behind) = (near.hops(hops_near), far.clone().hops(hops_behind));
+        let far = far.hops(hops_far);
+        let on_first = if is_reply { [far, near] } else { [near, far] };
+        first.extend(on_first.into_iter().zip([0.0, 0.000_05]).map(|(packet, later)| packet.at(at + later)));
+        second.push(behind.at(at + 0.000_2));
+    }
+    [Frames::ethernet(first), Frames::ethernet(second)]
+}
+
+#[test]
+fn who_the_server_sees_in_the_place_of_its_client_is_let_in() {
+    let on_2 = with(pod("api", "10.244.2.6"), "/spec/nodeName", "node-2".into());
+    let mut items = cluster(&[]);
+    items[3] = with(on_2, "/status/hostIP", "192.0.2.2".into());
+    let mut exposed = service("api", "10.96.0.7");
+    exposed["spec"]["type"] = "NodePort".into();
+    exposed["spec"]["ports"][0]["nodePort"] = 30_080.into();
+    items.push(exposed);
+    for (client, dialled, source, likes) in [
+        ("203.0.113.5:40000", "192.0.2.1:30080", "10.244.1.0", ["10.244.1.0/32", "10.244.2.0/32"]),
+        ("10.244.1.5:40000", "10.96.0.7:80", "192.0.2.1", ["192.0.2.1/32", "192.0.2.2/32"]),
+    ] {
+        let flowmap = Flowmap::new();
+        let captures = on_its_way([client, dialled], [&format!("{source}:50111"), "10.244.2.6:8080"], 5_000);
+        flowmap.write("cluster.json", list(&items));
+        flowmap.ok(&["inventory", "import", "cluster.json"]);
+        for (node, capture) in ["node-1", "node-2"].into_iter().zip(&captures) {
+            let name = format!("{node}.pcap");
+            flowmap.write(&name, capture.bytes());
+            flowmap.ok(&["import", "--sensor", node, &name]);
+        }
+        let flows = flowmap.json(&["flows"]);
+        assert_eq!(flows.as_array().map(Vec::len), Some(1), "{flows}");
+        flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+        let policy = std::fs::read_to_string(flowmap.path("out/shop/api.yaml")).unwrap_or_default();
+        assert!(likes.iter().all(|range| policy.contains(range)), "{source}: {policy}");
+        let answer = flowmap.json(&["explain", source, "shop/api", "8080/tcp", "--policies", "out"]);
+        assert_eq!(answer["allowed"], true, "{answer}");
+        // a policy for the client's own address is not said to allow it
+        let narrow = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "api", "namespace": "shop"},
+            "spec": {"podSelector": {"matchLabels": {"app": "api"}}, "ingress": [{"from": [
+                {"podSelector": {"matchLabels": {"app": "web"}}}, {"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}});
+        flowmap.write("narrow/api.yaml", narrow.to_string());
+        let replay: serde_json::Value =
+            serde_json::from_str(&flowmap.run(&["simulate", "narrow", "-o", "json"]).stdout).unwrap_or_default();
+        assert_eq!((&replay["denied"], &replay["findings"][0]["to"]), (&1.into(), &"shop/api".into()), "{replay}");
+        assert!(replay["findings"][0]["reason"].as_str().is_some_and(|why| why.contains(source)), "{replay}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     rc::Rc,
 };
 
@@ -138,6 +139,7 @@ struct Sum {
     /// The last of the clients: most connections are of the one before.
     last_client: Option<u32>,
     via: BTreeSet<Via>,
+    sources: BTreeSet<IpAddr>,
     direction: Direction,
     connections: f64,
     packets: Amount,
@@ -153,12 +155,13 @@ impl Sum {
     fn new(first: &Connection) -> Self {
         let (clients, servers, last_client, via, vlans, tunnels, history) = Default::default();
         let (direction, span) = (first.direction, first.span);
-        let (connections, packets, bytes_to_server, bytes_to_client) = Default::default();
+        let (connections, packets, bytes_to_server, bytes_to_client, sources) = Default::default();
         Self {
             clients,
             servers,
             last_client,
             via,
+            sources,
             direction,
             connections,
             packets,
@@ -180,6 +183,7 @@ impl Sum {
         if let Some(via) = server.via.filter(|via| !self.via.contains(&**via)) {
             self.via.insert(Rc::unwrap_or_clone(via));
         }
+        self.sources.extend(connection.source);
         self.direction = self.direction.min(connection.direction);
         let (from_client, from_server) = (connection.from_client.total(runs), connection.from_server.total(runs));
         self.packets.add(from_client.0.saturating_add(from_server.0), connection.weight);
@@ -207,6 +211,7 @@ impl Sum {
             protocol: key.protocol,
             port: key.port,
             via: self.via,
+            sources: self.sources,
             outcome: key.outcome,
             direction: self.direction,
             connections: whole(self.connections),

@@ -30,6 +30,8 @@ pub(super) struct Connection {
     pub span: Span,
     /// What the client dialled, where that was another end.
     pub via: Option<Via>,
+    /// The client's address as the server saw it, where that was another one.
+    pub source: Option<IpAddr>,
     pub vlans: BTreeSet<String>,
     pub tunnels: BTreeSet<String>,
     /// How many connections it stands for: more than one where an observation held only a sample.
@@ -230,6 +232,7 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
         from_server: seen.from_dst,
         span,
         via: None,
+        source: None,
         vlans: seen.vlans,
         tunnels: seen.tunnels,
         weight: seen.weight,

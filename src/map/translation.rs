@@ -256,6 +256,7 @@ fn absorb(whole: &mut Connection, stage: Connection) {
         whole.via = Some(dialled(whole.server));
     }
     whole.server = stage.server;
+    whole.source = Some(stage.client.0).filter(|source| *source != whole.client.0);
     whole.take_stage(stage);
 }
 

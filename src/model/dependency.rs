@@ -143,6 +143,8 @@ pub struct Dependency {
     pub port: u16,
     /// What the client dialled, where that was another address or port.
     pub via: BTreeSet<Via>,
+    /// The client's addresses as the server saw them, where nodes or load balancers replaced its own.
+    pub sources: BTreeSet<IpAddr>,
     /// What became of them.
     pub outcome: Outcome,
     /// The strongest evidence among them of who the client was: where it speaks for one, it does for all between these

@@ -36,19 +36,33 @@ impl Gathering<'_> {
     ) -> Result<Vec<(Far, Option<Purpose>)>, String> {
         let client = &dependency.client;
         if let Some(exposed) = self.exposed(dependency) {
-            let fars = self.let_in(exposed, client);
+            let fars = self.let_in(exposed, dependency);
             return Ok(fars.into_iter().map(|far| (far, Some(exposed.purpose.clone()))).collect());
         }
         let ends = self.ends(client)?;
         if ends.is_empty() {
             return Err("the client has no address".to_owned());
         }
-        Ok(ends.into_iter().map(|far| (far, purpose.cloned())).collect())
+        let ends = ends.into_iter().chain(self.sources(dependency));
+        Ok(ends.map(|far| (far, purpose.cloned())).collect())
+    }
+
+    /// Who the server sees in the place of the client: nodes, of which it may be another tomorrow, or somebody on the way.
+    pub(super) fn sources(&self, dependency: &Dependency) -> BTreeSet<Far> {
+        let like = |address: &IpAddr| -> Vec<Far> {
+            if self.known.is_node(*address) || self.known.is_end_of_node(*address) {
+                self.known.ends_like(*address).iter().copied().map(Far::Node).collect()
+            } else {
+                vec![Far::Address(*address)]
+            }
+        };
+        dependency.sources.iter().flat_map(like).collect()
     }
 
     /// Who must be let in where a port is exposed: whoever its load balancer lets in, and the nodes that hand on what
     /// comes, where they may do so under addresses that this leaves out.
-    fn let_in(&self, exposed: &Exposed, client: &Party) -> BTreeSet<Far> {
+    fn let_in(&self, exposed: &Exposed, dependency: &Dependency) -> BTreeSet<Far> {
+        let client = &dependency.client;
         let ranges = exposed.ranges(client.addresses.first().copied());
         let is_within = |address: &IpAddr| {
             !self.exposure.is_left_out(*address) && ranges.iter().any(|range| range.contains(address))
@@ -61,6 +75,8 @@ impl Gathering<'_> {
             nodes.extend(self.known.ends());
         }
         fars.extend(nodes.into_iter().filter(|address| !is_within(address)).map(Far::Node));
+        let is_let_in = |far: &Far| matches!(far, Far::Node(address) | Far::Address(address) if is_within(address));
+        fars.extend(self.sources(dependency).into_iter().filter(|far| !is_let_in(far)));
         if !is_by_node {
             // it came past the load balancer
             fars.extend(client.addresses.iter().filter(|address| !is_within(address)).copied().map(Far::Address));

@@ -307,6 +307,13 @@ impl<'a> Gathering<'a> {
             // that it was seen is known at once
             self.edges.entry(edge).or_default();
         }
+        if self.is_wanted(server.unit) {
+            let (unit, protocol, port) = (server.unit, dependency.protocol, dependency.port);
+            for far in self.sources(dependency) {
+                let edge = Edge { unit, side: Side::Ingress, far, protocol, port };
+                self.unseen.entry(edge).or_default().add(dependency, purpose);
+            }
+        }
         for (address, port) in self.dialled_nodes(dependency) {
             self.add_by_node((client.unit, server.unit), (address, port), dependency);
         }

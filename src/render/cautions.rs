@@ -238,6 +238,18 @@ fn reached(cautions: &mut Cautions, recommendation: &Recommendation, max_names: 
             }
         }
     }
+    let left_out = recommendation.namespaces.iter().flat_map(|plan| &plan.left_out);
+    let unnamed = left_out.filter(|left| left.evidence.port == 53 && left.reason.starts_with("egress: "));
+    let unnamed: BTreeSet<String> =
+        unnamed.map(|left| format!("{} ({})", left.evidence.client, left.evidence.server)).collect();
+    if !unnamed.is_empty() && recommendation.directions.has_egress() {
+        let why = format!(
+            "{}. Who answers them is not in the inventory, so there is no rule, and none of these will find a name: import the \
+             objects of the namespace that the cluster's DNS is in.",
+            few(&unnamed, max_names)
+        );
+        cautions.add(Level::Stop, "Names are asked of somebody unknown", why);
+    }
     if !metadata.is_empty() {
         let why = format!(
             "{}. There the cloud tells an instance about itself, and gives who asks the rights of the node in many clusters: \

@@ -166,7 +166,7 @@ impl<'a> Replay<'a> {
         let (from, to) = (&self.kinds[row.client], &self.kinds[row.server]);
         let mut pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
         let allows = |(from, to)| self.classes.allows(from, to, row.protocol, row.port);
-        if !self.is_by_dialling(row) && pairs.all(allows) {
+        if !self.is_by_dialling(row) && row.sources.is_empty() && pairs.all(allows) {
             return Outcome::Allowed;
         }
         let pairs = clients.iter().flat_map(|from| servers.iter().map(move |to| (*from, *to)));
@@ -197,6 +197,11 @@ impl<'a> Replay<'a> {
     }
 
     fn denies(&self, row: &Row<'a>, (from, to, port): (usize, usize, u16)) -> bool {
+        if !row.sources.is_empty() {
+            let mut asked = self.probes(row, (from, to, port));
+            return !asked.all(|probe| self.evaluator.evaluate(&probe).egress.allowed)
+                || !self.at_server(row, to, port).all(|probe| self.evaluator.evaluate(&probe).ingress.allowed);
+        }
         let is_at_node = self.past.parties[row.client].is_at_node || self.past.parties[row.server].is_at_node;
         if !self.is_by_dialling(row) && !is_at_node {
             return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), row.protocol, port);
@@ -225,7 +230,23 @@ impl<'a> Replay<'a> {
         dialled.into_iter().map(move |dialled| Probe { dialled, ..probe })
     }
 
+    /// The questions that a row asks at its server, where that saw others in the place of its client.
+    fn at_server(&self, row: &Row<'a>, to: usize, port: u16) -> impl Iterator<Item = Probe<'a>> {
+        let (ends, protocol) = (&self.past.ends, row.protocol);
+        let sources: Vec<usize> = row.sources.clone();
+        sources.into_iter().map(move |source| Probe::new(&ends[source], &ends[to], protocol, port))
+    }
+
     fn reason(&mut self, row: &Row<'a>, from: usize, to: usize, port: u16) -> String {
+        if !row.sources.is_empty() {
+            let mut asked = self.probes(row, (from, to, port));
+            let egress = asked.find_map(|probe| self.evaluator.evaluate(&probe).egress.reason);
+            let at_server = || {
+                let mut asked = self.at_server(row, to, port);
+                asked.find_map(|probe| self.evaluator.evaluate(&probe).ingress.reason)
+            };
+            return egress.or_else(at_server).unwrap_or_default();
+        }
         let ask = || self.probes(row, (from, to, port)).find_map(|probe| self.evaluator.evaluate(&probe).reason());
         let options = self.evaluator.options;
         // where addresses decide, each end has a sentence of its own

@@ -36,13 +36,20 @@ pub(super) struct Row<'d> {
     pub is_dialled: bool,
     /// Who stands behind the Service that was dialled, each with the port there, where it was not seen who answered.
     pub targets: Vec<Target>,
+    /// The ends that the server saw in the place of the client, by place.
+    pub sources: Vec<usize>,
 }
 
 /// An end by place, and the port there.
 pub(super) type Target = (usize, u16);
 
 impl<'d> Row<'d> {
-    fn new(dependency: &'d Dependency, client: usize, server: usize, targets: Vec<Target>) -> Self {
+    fn new(
+        dependency: &'d Dependency,
+        (client, server): (usize, usize),
+        targets: Vec<Target>,
+        sources: Vec<usize>,
+    ) -> Self {
         let has = |mark| dependency.marks.contains(&mark);
         Self {
             dependency,
@@ -56,6 +63,7 @@ impl<'d> Row<'d> {
             is_direction_known: dependency.direction != Direction::Unknown,
             is_dialled: !dependency.via.is_empty(),
             targets,
+            sources,
         }
     }
 }
@@ -99,7 +107,9 @@ impl<'d> Past<'d> {
                 PartyKind::Service => past.targets(dependency, roster, &mut places),
                 _ => Vec::new(),
             };
-            past.rows.push(Row::new(dependency, client, server, targets));
+            let sources = dependency.sources.iter().map(|address| Who::Address(address.to_canonical()));
+            let sources = sources.map(|who| past.place(who, roster, &mut places)).collect();
+            past.rows.push(Row::new(dependency, (client, server), targets, sources));
         }
         past
     }

@@ -121,6 +121,7 @@ pub(super) fn seen(client: Party, server: Party, port: u16) -> Dependency {
         protocol: Protocol::TCP,
         port,
         via: BTreeSet::new(),
+        sources: BTreeSet::new(),
         outcome: Outcome::Established,
         direction: Direction::Handshake,
         connections: 3,

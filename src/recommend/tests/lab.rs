@@ -62,6 +62,7 @@ impl Lab {
             protocol: TCP,
             port,
             via: BTreeSet::new(),
+            sources: BTreeSet::new(),
             outcome: Outcome::Established,
             direction: Direction::Handshake,
             connections: 1,
