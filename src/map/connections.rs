@@ -161,8 +161,9 @@ pub(super) fn of_records(addresses: &[IpAddr], rows: &[Record]) -> Option<Connec
 fn gather(run: usize, observation: &Observation, samples: &Samples, sightings: &mut HashMap<Key, Sightings>) {
     let (vlans, tunnels) = (&observation.key.vlans, &observation.key.tunnels);
     let network = LazyCell::new(|| FixedState::default().hash_one((network(vlans), tunnels)));
+    let sample = samples.sample(observation);
     for trace in observation.traces.iter() {
-        let Some(weight) = samples.weight(observation, trace) else { continue };
+        let Some(weight) = sample.weight(trace) else { continue };
         let (key, trace) = laid(observation, trace, &|| *network);
         let seen = sightings.entry(key).or_default();
         seen.add(run, observation.key.hour, trace);

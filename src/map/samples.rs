@@ -20,7 +20,8 @@ fn ends(observation: &Observation) -> Ends {
 #[derive(Default)]
 pub(super) struct Samples(HashMap<Ends, Union>);
 
-struct Union {
+/// The union of samples.
+pub(super) struct Union {
     /// The rank of the last connection of the sample.
     last: u64,
     weight: f64,
@@ -45,13 +46,28 @@ impl Samples {
         Self(unions.filter_map(|(ends, parts)| Some((ends, Union::of(&parts)?))).collect())
     }
 
-    /// For how many connections one of an observation stands; none where another of the sample stands for it too.
-    pub fn weight(&self, observation: &Observation, trace: &Trace) -> Option<f64> {
+    /// The sample that the connections of an observation are of.
+    pub fn sample<'s>(&'s self, observation: &'s Observation) -> Sample<'s> {
         let union = if self.0.is_empty() { None } else { self.0.get(&ends(observation)) };
-        match union {
-            Some(union) if trace.rank() <= union.last => Some(union.weight),
-            Some(union) => union.besides.contains(&trace.rank()).then_some(1.0),
-            None => Some(observation.traces.weight(trace)),
+        union.map_or(Sample::Own(&observation.traces), Sample::Shared)
+    }
+}
+
+/// What an observation's connections are a sample of.
+pub(super) enum Sample<'s> {
+    /// Of what the observation itself saw.
+    Own(&'s TraceSet),
+    /// Of what several saw.
+    Shared(&'s Union),
+}
+
+impl Sample<'_> {
+    /// For how many connections one of the observation stands; none where others of the sample stand for it too.
+    pub fn weight(&self, trace: &Trace) -> Option<f64> {
+        match self {
+            Self::Own(traces) => Some(traces.weight(trace)),
+            Self::Shared(union) if trace.rank() <= union.last => Some(union.weight),
+            Self::Shared(union) => union.besides.contains(&trace.rank()).then_some(1.0),
         }
     }
 }
