@@ -53,6 +53,12 @@ impl Index {
         }
     }
 
+    /// Reads the place where a tag will be looked for first, so that it comes near.
+    #[inline]
+    pub fn touch_home(&self, tag: Tag) -> Tag {
+        self.entries[self.home(tag)].tag
+    }
+
     /// The slot that will be found for this tag, unless another one has the same tag; [`NONE`] where there is none.
     #[inline]
     pub fn likely(&self, tag: Tag) -> SlotId {

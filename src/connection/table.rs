@@ -66,7 +66,12 @@ impl<A: Address> Table<A> {
         Tag::try_from(self.hasher.hash_one(tuple) >> 32).unwrap_or_default()
     }
 
-    /// Looks where a five-tuple will be looked for, so that its place in the index comes near.
+    /// Looks where a five-tuple will be looked for first, so that its place in the index comes near.
+    pub fn touch_home(&self, tag: Tag) -> u32 {
+        self.index.touch_home(tag)
+    }
+
+    /// The slot that a five-tuple most likely has.
     pub fn likely(&self, tag: Tag) -> SlotId {
         self.index.likely(tag)
     }

@@ -97,6 +97,7 @@ impl Ahead {
                 links.hear(&head.frame());
             }
         });
+        links.settle();
         self.packets.clear();
         self.heads.clear();
     }

@@ -430,4 +430,5 @@ fn hear_links(links: &mut Table, batches: &[Decoded], news: &News) {
             links.hear(&frame);
         }
     }
+    links.settle();
 }

@@ -38,6 +38,9 @@ impl Default for Limits {
 /// Places that are remembered by a part of what they are: frames come in turns from few.
 const RECENT: usize = 64;
 
+/// Rows that are looked for at once: more memory at a time is not fetched side by side.
+const AHEAD: usize = 32;
+
 /// Where frames were seen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
@@ -101,6 +104,8 @@ pub struct Table {
     /// Addresses of a MAC.
     addresses: HashMap<(PlaceId, Mac), u16>,
     left_out: Option<Row>,
+    /// What was heard and is not taken in yet.
+    heard: Vec<(Key, Row)>,
 }
 
 impl Default for Table {
@@ -122,6 +127,7 @@ impl Table {
             traffic_rows: 0,
             addresses: HashMap::default(),
             left_out: None,
+            heard: Vec::new(),
         }
     }
 
@@ -131,7 +137,7 @@ impl Table {
         let seen = neighbour(frame);
         let row = Row::of(frame);
         if let Some(place) = self.place(Place::of(frame, &seen), row).filter(|_| is_new) {
-            self.note(place, &seen, row);
+            note(place, &seen, row, |key, row| self.add(key, row));
         }
     }
 
@@ -142,12 +148,29 @@ impl Table {
         }
     }
 
-    /// Notes the addresses of a frame and what it announces; its place was counted by [`Table::add_places`].
+    /// Notes the addresses of a frame and what it announces; its place was counted by [`Table::add_places`]. It is in what
+    /// comes out only after [`Table::settle`].
     pub fn hear(&mut self, frame: &Frame<'_>) {
         let seen = neighbour(frame);
         if let Some(place) = self.number(&Place::of(frame, &seen)) {
-            self.note(place, &seen, Row::of(frame));
+            note(place, &seen, Row::of(frame), |key, row| self.heard.push((key, row)));
         }
+        if self.heard.len() >= AHEAD {
+            self.settle();
+        }
+    }
+
+    /// Takes in what was heard: all that is told is looked for before any of it is taken, so that the waits for memory
+    /// overlap.
+    pub fn settle(&mut self) {
+        let mut heard = std::mem::take(&mut self.heard);
+        let touched = heard.iter().fold(0, |sum, (key, _)| sum ^ self.rows.get(key).map_or(0, |row| row.packets));
+        // the reads themselves are what is wanted
+        std::hint::black_box(touched);
+        for (key, row) in heard.drain(..) {
+            self.add(key, row);
+        }
+        self.heard = heard;
     }
 
     /// The number of a place that was met.
@@ -155,18 +178,6 @@ impl Table {
         let recent = self.recent.get(place.bucket()).copied()?;
         let is_recent = self.places.get(recent.0 as usize).is_some_and(|(known, _)| known == place);
         if is_recent { Some(recent) } else { self.numbers.get(place).copied() }
-    }
-
-    fn note(&mut self, place: PlaceId, seen: &Neighbour<'_>, row: Row) {
-        let carried = seen.carried();
-        if let Carried::Packet(header) = &carried {
-            header.facts((seen.src, seen.dst), |fact, is_sender| {
-                let hops = if is_sender { Hops::of(header.hop_limit) } else { Hops::default() };
-                let (packets, received) = if is_sender { (1, 0) } else { (0, 1) };
-                self.add(place, fact, Row { packets, received, hops, ..row });
-            });
-        }
-        seen.announced(&carried, |fact| self.add(place, fact, row));
     }
 
     /// Counts a frame at its place; `None` where there are too many.
@@ -192,9 +203,8 @@ impl Table {
         Some(id)
     }
 
-    fn add(&mut self, place: PlaceId, fact: Fact, row: Row) {
-        let Fact { how, mac, .. } = fact;
-        let key = Key::of(place, fact);
+    fn add(&mut self, key: Key, row: Row) {
+        let Key { place, how, mac, .. } = key;
         if let Some(known) = self.rows.get_mut(&key) {
             return known.join(&row);
         }
@@ -270,6 +280,19 @@ impl Table {
         }
         told
     }
+}
+
+/// Tells the addresses of a frame, and what it announces.
+fn note(place: PlaceId, seen: &Neighbour<'_>, row: Row, mut tell: impl FnMut(Key, Row)) {
+    let carried = seen.carried();
+    if let Carried::Packet(header) = &carried {
+        header.facts((seen.src, seen.dst), |fact, is_sender| {
+            let hops = if is_sender { Hops::of(header.hop_limit) } else { Hops::default() };
+            let (packets, received) = if is_sender { (1, 0) } else { (0, 1) };
+            tell(Key::of(place, fact), Row { packets, received, hops, ..row });
+        });
+    }
+    seen.announced(&carried, |fact| tell(Key::of(place, fact), row));
 }
 
 /// What the interfaces and tags of places are called, in order, and for each place which of them is its.
