@@ -55,6 +55,11 @@ pub enum Purpose {
     IngressController,
     /// The API server of the cluster.
     ApiServer,
+    /// Maybe a pod of a `DaemonSet` on the network of its nodes, which is on each of them.
+    NodeAgent {
+        /// `namespace/name` of the `DaemonSet`.
+        workload: String,
+    },
     /// The API server, which asks an admission webhook.
     Webhook {
         /// The webhook configuration.

@@ -262,24 +262,6 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// Where the Ingress controller runs on the nodes' network it may run on any of them.
-    fn settle_nodes(&mut self) {
-        let mut others: BTreeMap<Edge, Support> = BTreeMap::new();
-        for (edge, support) in &self.edges {
-            let Far::Node(address) = edge.far else { continue };
-            if edge.side == Side::Ingress && support.purposes.contains(&Purpose::IngressController) {
-                for address in self.known.ends_like(address) {
-                    let purposes = BTreeSet::from([Purpose::IngressController]);
-                    let other = Edge { far: Far::Node(*address), ..*edge };
-                    others.entry(other).or_insert(Support { purposes, ..Support::default() });
-                }
-            }
-        }
-        for (edge, support) in others {
-            self.unseen.entry(edge).or_default().join(support);
-        }
-    }
-
     pub(super) fn is_wanted(&self, unit: UnitId) -> bool {
         self.wanted.get(unit).copied().unwrap_or_default()
     }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::{
     Input, Purpose,
+    agents::Agents,
     units::{UnitId, Units},
 };
 use crate::{
@@ -55,6 +56,8 @@ pub(super) struct Known<'a> {
     pub dns: Vec<(&'a Service, &'a ServicePort)>,
     /// Pods that are known by their names alone: those behind headless Services.
     pub headless: BTreeSet<IpAddr>,
+    /// What runs on the nodes' network.
+    pub agents: Agents,
     nodes: BTreeSet<IpAddr>,
     /// The first addresses of nodes' pod ranges: network plugins give them to the node's end of an overlay (`flannel.1`).
     overlays: BTreeSet<IpAddr>,
@@ -82,6 +85,7 @@ impl<'a> Known<'a> {
             webhooks: webhooks(input, units),
             dns: dns(input),
             headless: headless(input),
+            agents: Agents::new(input),
             nodes: input.cluster.nodes.iter().flat_map(|node| &node.addresses).copied().collect(),
             overlays: pod_ranges(input).map(|range| own_ends(*range)[0]).collect(),
             bridges: pod_ranges(input).map(|range| own_ends(*range)[1]).collect(),
@@ -131,7 +135,8 @@ impl<'a> Known<'a> {
     }
 }
 
-fn is_called(name: &str, known: &[&str]) -> bool {
+/// Whether a name is one of these, or begins with it before a dash.
+pub(super) fn is_called(name: &str, known: &[&str]) -> bool {
     let is_beside = || BESIDE_SCRAPERS.iter().any(|other| name.contains(other));
     known
         .iter()

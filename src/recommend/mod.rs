@@ -7,6 +7,7 @@
 //! ```
 
 mod access;
+mod agents;
 mod baseline;
 mod calls;
 mod churn;

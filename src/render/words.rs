@@ -93,6 +93,9 @@ pub(super) fn purpose(purpose: &Purpose) -> String {
         Purpose::HostPort => "opened by its node (hostPort)".into(),
         Purpose::IngressController => "through the Ingress controller".into(),
         Purpose::ApiServer => "the API server".into(),
+        Purpose::NodeAgent { workload } => {
+            format!("as the DaemonSet {workload} may do from the network of each of its nodes")
+        }
         Purpose::Webhook { configuration } => format!("the API server asks the admission webhook {configuration}"),
     }
 }

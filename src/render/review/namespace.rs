@@ -8,7 +8,7 @@ use std::{
 use super::{Facts, labels};
 use crate::{
     model::{Direction, Protocol},
-    recommend::{Access, LeftOut, NamespacePlan, Sum},
+    recommend::{Access, LeftOut, NamespacePlan, Sum, Widened},
     render::{Purpose, Sheet, SheetRule, words},
 };
 
@@ -69,7 +69,7 @@ fn doubtful(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
 pub(in crate::render) fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
     /// From this share on loss is worth a word with the rule itself.
     const MUCH_LOSS: f64 = 0.001;
-    let mut doubts: Vec<String> = access.widened.iter().map(|it| words::safe(&words::widened(it))).collect();
+    let mut doubts: Vec<String> = access.widened.iter().map(|it| words::safe(&widened(it, access))).collect();
     let Some(sum) = Sum::of(&access.evidence) else { return doubts };
     if sum.direction > Direction::Inventory {
         doubts.push(format!("who the client is was told by {} alone", sum.direction.as_str()));
@@ -83,6 +83,15 @@ pub(in crate::render) fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
         doubts.push(format!("captures lost {:.1} % of packets in that time", loss * 100.0));
     }
     doubts
+}
+
+/// What a rule allows beyond what was seen; of what was not seen at all, for what it is there.
+fn widened(widened: &Widened, access: &Access) -> String {
+    if *widened != Widened::Unseen || !access.evidence.is_empty() || access.purposes.is_empty() {
+        return words::widened(widened);
+    }
+    let purposes: Vec<String> = access.purposes.iter().map(words::purpose).collect();
+    format!("not seen itself: {}", purposes.join("; "))
 }
 
 /// Who is allowed what, one way: what was seen to be needed, and what a person added. Empty where the policy says nothing

@@ -1,0 +1,76 @@
+//! Pods on the network of their nodes, whose labels no policy can select: what is proposed for whom they dial and for who
+//! dials them.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{
+    case::{Case, cluster},
+    cluster::{node, pod, with},
+};
+use serde_json::{Value, json};
+
+/// The addresses of the nodes.
+const NODES: [&str; 3] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+
+/// A `DaemonSet`'s pod on each of these nodes' network, that answers on 9100.
+fn agents(name: &str, nodes: &[usize]) -> Vec<Value> {
+    let agent = |n: &usize| {
+        let mut agent = pod(&format!("{name}-{n}"), NODES[n - 1]);
+        agent["metadata"]["namespace"] = "logging".into();
+        agent["metadata"]["ownerReferences"] = json!([{"kind": "DaemonSet", "name": name, "controller": true}]);
+        agent["spec"]["hostNetwork"] = true.into();
+        agent["spec"]["nodeName"] = format!("node-{n}").into();
+        with(agent, "/spec/containers/0/ports/0/containerPort", json!(9100))
+    };
+    nodes.iter().map(agent).collect()
+}
+
+fn case(agents: &[Vec<Value>], draw: impl FnOnce(&mut common::packets::Capture)) -> Case {
+    let mut items = cluster(&[node("node-3", "192.0.2.3", "10.244.3.0/24")]);
+    items.extend(agents.concat());
+    Case::new(&items, draw)
+}
+
+/// Which nodes a policy names.
+fn nodes_in(policy: &str) -> Vec<&'static str> {
+    NODES.into_iter().filter(|address| policy.contains(&format!("cidr: {address}/32"))).collect()
+}
+
+#[test]
+fn who_is_dialled_by_a_daemon_set_of_one_node_is_open_to_all_its_nodes() {
+    let case = case(&[agents("shipper", &[1, 2, 3]), agents("kube-proxy", &[1, 2, 3])], |capture| {
+        capture.talk("192.0.2.2:40000", "10.244.1.6:8080");
+    });
+    assert_eq!(nodes_in(&case.policy("api")), NODES, "the pod, or another node's agent, comes elsewhere tomorrow");
+    let review = case.document("REVIEW.md");
+    let told = "as the DaemonSet logging/shipper may do from the network of each of its nodes";
+    assert!(review.contains(told) && !review.contains("kube-proxy"), "{review}");
+    assert!(case.is_whole());
+}
+
+#[test]
+fn a_node_without_such_pods_stands_for_itself() {
+    let case = case(&[agents("shipper", &[1, 3]), agents("kube-proxy", &[1, 2, 3])], |capture| {
+        capture.talk("192.0.2.2:40000", "10.244.1.6:8080");
+    });
+    assert_eq!(nodes_in(&case.policy("api")), ["192.0.2.2"]);
+}
+
+#[test]
+fn the_daemon_set_on_the_fewest_nodes_is_meant() {
+    let case = case(&[agents("shipper", &[1, 2]), agents("monitor", &[1, 2, 3])], |capture| {
+        capture.talk("192.0.2.2:40000", "10.244.1.6:8080");
+    });
+    assert_eq!(nodes_in(&case.policy("api")), ["192.0.2.1", "192.0.2.2"]);
+}
+
+#[test]
+fn who_dials_a_daemon_set_on_one_node_may_dial_it_on_all() {
+    let case = case(&[agents("exporter", &[1, 2, 3])], |capture| {
+        capture.talk("10.244.1.5:40000", "192.0.2.2:9100").talk("10.244.1.6:40000", "192.0.2.2:22");
+    });
+    assert_eq!(nodes_in(&case.policy("web")), NODES, "it declares the port");
+    assert_eq!(nodes_in(&case.policy("api")), ["192.0.2.2"], "nobody declares this one");
+}
