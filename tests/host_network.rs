@@ -2,12 +2,13 @@
 //! dials them.
 
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 
 use common::{
     case::{Case, cluster},
-    cluster::{node, pod, with},
+    cluster::{node, object, pod, service, with},
 };
 use serde_json::{Value, json};
 
@@ -73,4 +74,39 @@ fn who_dials_a_daemon_set_on_one_node_may_dial_it_on_all() {
     });
     assert_eq!(nodes_in(&case.policy("web")), NODES, "it declares the port");
     assert_eq!(nodes_in(&case.policy("api")), ["192.0.2.2"], "nobody declares this one");
+}
+
+#[test]
+fn webhooks_are_asked_by_all_api_servers_under_the_addresses_that_nodes_use() {
+    let mut hook = object("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "checks");
+    hook["metadata"].as_object_mut().unwrap().remove("namespace");
+    let asked = json!({"service": {"name": "api", "namespace": "shop", "port": 80}});
+    hook["webhooks"] = json!([{"name": "checks.example.com", "clientConfig": asked}]);
+    let mut api_servers = object("v1", "Endpoints", "kubernetes");
+    api_servers["metadata"]["namespace"] = "default".into();
+    let addresses = json!([{"ip": "192.0.2.101"}, {"ip": "192.0.2.102"}]);
+    api_servers["subsets"] = json!([{"addresses": addresses, "ports": [{"name": "https", "port": 6443}]}]);
+    let mut kubernetes = service("kubernetes", "10.96.0.1");
+    kubernetes["metadata"]["namespace"] = "default".into();
+    kubernetes["spec"].as_object_mut().unwrap().remove("selector");
+    kubernetes["spec"]["ports"] = json!([{"name": "https", "port": 443, "targetPort": 6443}]);
+    let items = cluster(&[
+        node("cp-1", "192.0.2.101", "10.244.11.0/24"),
+        node("cp-2", "192.0.2.102", "10.244.12.0/24"),
+        service("api", "10.96.0.7"),
+        hook,
+        api_servers,
+        kubernetes,
+    ]);
+    let ends = |draw: fn(&mut common::packets::Capture)| -> Vec<&str> {
+        let policy = Case::new(&items, draw).policy("api");
+        let all = ["192.0.2.101", "192.0.2.102", "10.244.11.0", "10.244.12.0", "10.244.2.0", "192.0.2.2"];
+        all.into_iter().filter(|address| policy.contains(&format!("cidr: {address}/32"))).collect()
+    };
+    let own = ["192.0.2.101", "192.0.2.102"];
+    assert_eq!(ends(|_| {}), own, "none was seen to ask");
+    let over_overlay = ends(|capture| {
+        capture.talk("10.244.12.0:40000", "10.244.1.6:8080");
+    });
+    assert_eq!(over_overlay, [own[0], own[1], "10.244.11.0", "10.244.12.0"], "one was, over an overlay");
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Input, Purpose,
     gather::{Edge, Far, Gathering, Side, Support},
-    known::is_called,
+    known::{Home, Known, NodeEnd, is_called},
     units::UnitId,
 };
 use crate::model::{Node, Pod, Protocol, WorkloadRef};
@@ -36,12 +36,15 @@ const OF_NETWORKS: [&str; 16] = [
 /// A `DaemonSet` on the network of its nodes.
 struct Agent {
     name: String,
-    /// Those of its pods, which are their nodes'.
-    addresses: BTreeSet<IpAddr>,
-    /// All that its nodes have.
-    of_nodes: BTreeSet<IpAddr>,
+    on: Nodes,
     /// Ports that it declares.
     ports: BTreeSet<(Protocol, u16)>,
+}
+
+/// Nodes by their places in the inventory, and those of their own addresses that serve what is on them.
+struct Nodes {
+    places: BTreeSet<usize>,
+    addresses: BTreeSet<IpAddr>,
 }
 
 /// The `DaemonSet`s on the network of their nodes.
@@ -60,27 +63,39 @@ impl Agents {
 
     /// Whose pods run on all of these nodes, on as few others as may be: several where they run on the same. Where they
     /// answer on a port, those that declare it.
-    fn on(&self, nodes: &BTreeSet<IpAddr>, port: Option<(Protocol, u16)>) -> Vec<&Agent> {
-        let is_on_all = |agent: &&Agent| nodes.is_subset(&agent.of_nodes);
+    fn on(&self, nodes: &BTreeSet<usize>, port: Option<(Protocol, u16)>) -> Vec<&Agent> {
+        let is_on_all = |agent: &&Agent| nodes.is_subset(&agent.on.places);
         let declares = |agent: &&Agent| port.is_none_or(|port| agent.ports.contains(&port));
         let all: Vec<&Agent> = self.0.iter().filter(is_on_all).filter(declares).collect();
-        let fewest = all.iter().map(|agent| agent.addresses.len()).min();
-        all.into_iter().filter(|agent| Some(agent.addresses.len()) == fewest).collect()
+        let fewest = all.iter().map(|agent| agent.on.places.len()).min();
+        all.into_iter().filter(|agent| Some(agent.on.places.len()) == fewest).collect()
     }
 }
 
 impl Agent {
     fn of(workload: &WorkloadRef, pods: &[&Pod], nodes: &[Node]) -> Self {
         let ports = pods.iter().flat_map(|pod| &pod.ports);
-        let addresses: BTreeSet<IpAddr> = pods.iter().flat_map(|pod| &pod.addresses).copied().collect();
+        let addresses = pods.iter().flat_map(|pod| &pod.addresses).copied().collect();
         let names: BTreeSet<&String> = pods.iter().filter_map(|pod| pod.node.as_ref()).collect();
-        let own = nodes.iter().filter(|node| names.contains(&node.name)).flat_map(|node| &node.addresses);
+        let places = nodes.iter().enumerate().filter(|(_, node)| names.contains(&node.name)).map(|(n, _)| n);
         Self {
             name: workload.to_string(),
-            of_nodes: addresses.iter().chain(own).copied().collect(),
-            addresses,
+            on: Nodes { places: places.collect(), addresses },
             ports: ports.map(|port| (port.protocol, port.port)).collect(),
         }
+    }
+}
+
+impl Nodes {
+    /// Their addresses of the kinds that these are.
+    fn addresses_like(&self, seen: &BTreeSet<IpAddr>, known: &Known<'_>) -> Vec<IpAddr> {
+        let kind = |address: IpAddr| known.home(address).map(|home| (home.end, address.is_ipv4()));
+        let kinds: BTreeSet<_> = seen.iter().filter_map(|address| kind(*address)).collect();
+        let is_like = |(address, home): &(IpAddr, Home)| {
+            let serves = home.end != NodeEnd::Own || self.addresses.contains(address);
+            serves && self.places.contains(&home.node) && kinds.contains(&(home.end, address.is_ipv4()))
+        };
+        known.homes().filter(is_like).map(|(address, _)| address).collect()
     }
 }
 
@@ -98,37 +113,71 @@ impl Gathering<'_> {
             let Far::Node(address) = edge.far else { continue };
             if edge.side == Side::Ingress && support.purposes.contains(&Purpose::IngressController) {
                 for address in self.known.ends_like(address) {
-                    let other = Edge { far: Far::Node(*address), ..*edge };
+                    let other = Edge { far: Far::Node(address), ..*edge };
                     others.entry(other).or_default().insert(Purpose::IngressController);
                 }
             } else if support.purposes.iter().all(|purpose| *purpose == Purpose::Scrape) {
                 seen.entry((edge.unit, edge.side, edge.protocol, edge.port)).or_default().insert(address);
             }
         }
+        let api_servers = self.api_servers();
         for ((unit, side, protocol, port), nodes) in &seen {
-            for (address, purpose) in self.alike(nodes, *side, (*protocol, *port)) {
-                let other = Edge { unit: *unit, side: *side, far: Far::Node(address), protocol: *protocol, port: *port };
+            for (address, purpose) in self.alike(nodes, &api_servers, *side, (*protocol, *port)) {
+                let other =
+                    Edge { unit: *unit, side: *side, far: Far::Node(address), protocol: *protocol, port: *port };
                 others.entry(other).or_default().insert(purpose);
             }
+        }
+        for (edge, purpose) in self.webhooks_over_overlay(&api_servers) {
+            others.entry(edge).or_default().insert(purpose);
         }
         for (edge, purposes) in others {
             self.unseen.entry(edge).or_default().join(Support { purposes, ..Support::default() });
         }
     }
 
-    /// The nodes that do what these do, and as what.
-    fn alike(&self, nodes: &BTreeSet<IpAddr>, side: Side, port: (Protocol, u16)) -> Vec<(IpAddr, Purpose)> {
-        let api_servers: BTreeSet<IpAddr> = self.known.api_servers.iter().map(|(address, _)| *address).collect();
-        if side == Side::Ingress && nodes.is_subset(&api_servers) {
-            return api_servers.into_iter().map(|address| (address, Purpose::ApiServer)).collect();
+    /// The nodes that API servers are on.
+    fn api_servers(&self) -> Nodes {
+        let addresses: BTreeSet<IpAddr> = self.known.api_servers.iter().map(|(address, _)| *address).collect();
+        let places = addresses.iter().filter_map(|address| self.known.home(*address)).map(|home| home.node).collect();
+        Nodes { places, addresses }
+    }
+
+    /// The addresses of nodes that do what these do, and as what.
+    fn alike(
+        &self,
+        seen: &BTreeSet<IpAddr>,
+        api_servers: &Nodes,
+        side: Side,
+        port: (Protocol, u16),
+    ) -> Vec<(IpAddr, Purpose)> {
+        let homes: Option<BTreeSet<usize>> =
+            seen.iter().map(|address| self.known.home(*address).map(|home| home.node)).collect();
+        let Some(places) = homes else { return Vec::new() };
+        let all = |nodes: &Nodes, purpose: &Purpose| -> Vec<(IpAddr, Purpose)> {
+            let addresses = nodes.addresses_like(seen, self.known).into_iter();
+            addresses.map(|address| (address, purpose.clone())).collect()
+        };
+        if side == Side::Ingress && places.is_subset(&api_servers.places) {
+            return all(api_servers, &Purpose::ApiServer);
         }
-        let agents = self.known.agents.on(nodes, (side == Side::Egress).then_some(port));
-        let is_v4 = nodes.iter().any(IpAddr::is_ipv4);
-        let is_v6 = nodes.iter().any(IpAddr::is_ipv6);
+        let agents = self.known.agents.on(&places, (side == Side::Egress).then_some(port)).into_iter();
+        agents.flat_map(|agent| all(&agent.on, &Purpose::NodeAgent { workload: agent.name.clone() })).collect()
+    }
+
+    /// Where nodes reach pods of others by an overlay, the API server asks webhooks from there.
+    fn webhooks_over_overlay(&self, api_servers: &Nodes) -> Vec<(Edge, Purpose)> {
+        let ends = self.edges.keys().chain(self.unseen.keys()).filter(|edge| edge.side == Side::Ingress);
+        let nodes = ends.filter_map(|edge| if let Far::Node(address) = edge.far { Some(address) } else { None });
+        let is_overlay = |address: &IpAddr| self.known.home(*address).is_some_and(|home| home.end == NodeEnd::Overlay);
+        let overlays: BTreeSet<IpAddr> = nodes.filter(is_overlay).collect();
         let mut all = Vec::new();
-        for agent in agents {
-            let addresses = agent.addresses.iter().filter(|it| if it.is_ipv4() { is_v4 } else { is_v6 });
-            all.extend(addresses.map(|address| (*address, Purpose::NodeAgent { workload: agent.name.clone() })));
+        for address in api_servers.addresses_like(&overlays, self.known) {
+            let webhooks = self.known.webhooks.iter().filter(|(unit, _)| self.is_wanted(**unit));
+            for (unit, (port, purpose)) in webhooks.flat_map(|(unit, own)| own.iter().map(move |own| (*unit, own))) {
+                let (side, far, protocol) = (Side::Ingress, Far::Node(address), Protocol::TCP);
+                all.push((Edge { unit, side, far, protocol, port: *port }, purpose.clone()));
+            }
         }
         all
     }

@@ -51,7 +51,7 @@ impl Gathering<'_> {
     pub(super) fn sources(&self, dependency: &Dependency) -> BTreeSet<Far> {
         let like = |address: &IpAddr| -> Vec<Far> {
             if self.known.is_node(*address) || self.known.is_end_of_node(*address) {
-                self.known.ends_like(*address).iter().copied().map(Far::Node).collect()
+                self.known.ends_like(*address).map(Far::Node).collect()
             } else {
                 vec![Far::Address(*address)]
             }
@@ -70,7 +70,7 @@ impl Gathering<'_> {
         let mut fars: BTreeSet<Far> = ranges.iter().copied().map(Far::Anyone).collect();
         let is_by_node = client.kind == PartyKind::Node || client.kind == PartyKind::Unknown;
         let seen = client.addresses.iter().filter(|address| is_by_node && !is_within(address));
-        let mut nodes: BTreeSet<IpAddr> = seen.flat_map(|address| self.known.ends_like(*address)).copied().collect();
+        let mut nodes: BTreeSet<IpAddr> = seen.flat_map(|address| self.known.ends_like(*address)).collect();
         if exposed.may_come_from_nodes() {
             nodes.extend(self.known.ends());
         }

@@ -5,8 +5,6 @@ use std::{
     net::IpAddr,
 };
 
-use ipnet::IpNet;
-
 use super::{
     Input, Purpose,
     agents::Agents,
@@ -41,6 +39,25 @@ const CONTROLLERS: [&str; 9] = [
     "istio-ingressgateway",
 ];
 
+/// As what a node has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum NodeEnd {
+    /// Its own.
+    Own,
+    /// The first of its pod range: network plugins give it to the node's end of an overlay (`flannel.1`).
+    Overlay,
+    /// The one after that, which they give to the node's bridge (`cni0`).
+    Bridge,
+}
+
+/// A node that has an address.
+#[derive(Clone, Copy)]
+pub(super) struct Home {
+    /// Its place in the inventory.
+    pub node: usize,
+    pub end: NodeEnd,
+}
+
 /// Who is known.
 pub(super) struct Known<'a> {
     services: BTreeMap<(&'a str, &'a str), &'a Service>,
@@ -58,11 +75,7 @@ pub(super) struct Known<'a> {
     pub headless: BTreeSet<IpAddr>,
     /// What runs on the nodes' network.
     pub agents: Agents,
-    nodes: BTreeSet<IpAddr>,
-    /// The first addresses of nodes' pod ranges: network plugins give them to the node's end of an overlay (`flannel.1`).
-    overlays: BTreeSet<IpAddr>,
-    /// The ones after these, which they give to the node's bridge (`cni0`).
-    bridges: BTreeSet<IpAddr>,
+    homes: BTreeMap<IpAddr, Home>,
 }
 
 impl<'a> Known<'a> {
@@ -86,31 +99,39 @@ impl<'a> Known<'a> {
             dns: dns(input),
             headless: headless(input),
             agents: Agents::new(input),
-            nodes: input.cluster.nodes.iter().flat_map(|node| &node.addresses).copied().collect(),
-            overlays: pod_ranges(input).map(|range| own_ends(*range)[0]).collect(),
-            bridges: pod_ranges(input).map(|range| own_ends(*range)[1]).collect(),
+            homes: homes(input),
         }
+    }
+
+    /// The node that has an address, and as what.
+    pub fn home(&self, address: IpAddr) -> Option<Home> {
+        self.homes.get(&address).copied()
     }
 
     /// Whether an address is a node's.
     pub fn is_node(&self, address: IpAddr) -> bool {
-        self.nodes.contains(&address)
+        self.home(address).is_some_and(|home| home.end == NodeEnd::Own)
     }
 
     /// Whether an address is a node's end of the pod network.
     pub fn is_end_of_node(&self, address: IpAddr) -> bool {
-        self.overlays.contains(&address) || self.bridges.contains(&address)
+        self.home(address).is_some_and(|home| home.end != NodeEnd::Own)
+    }
+
+    /// The addresses of nodes, and as what which of them has each.
+    pub fn homes(&self) -> impl Iterator<Item = (IpAddr, Home)> {
+        self.homes.iter().map(|(address, home)| (*address, *home))
     }
 
     /// The addresses under which other nodes hand on what comes to them, where one does so under this one.
-    pub fn ends_like(&self, address: IpAddr) -> &BTreeSet<IpAddr> {
-        let kinds = [&self.overlays, &self.bridges];
-        kinds.into_iter().find(|ends| ends.contains(&address)).unwrap_or(&self.nodes)
+    pub fn ends_like(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
+        let end = self.home(address).map_or(NodeEnd::Own, |home| home.end);
+        self.homes().filter(move |(_, home)| home.end == end).map(|(address, _)| address)
     }
 
     /// The addresses under which nodes hand on to each other's pods what comes to them, as far as it is not known.
-    pub fn ends(&self) -> impl Iterator<Item = &IpAddr> {
-        self.nodes.union(&self.overlays)
+    pub fn ends(&self) -> impl Iterator<Item = IpAddr> {
+        self.homes().filter(|(_, home)| home.end != NodeEnd::Bridge).map(|(address, _)| address)
     }
 
     /// The Service of a name, as `namespace/name`.
@@ -176,8 +197,16 @@ fn headless(input: Input<'_>) -> BTreeSet<IpAddr> {
     services.flat_map(|it| input.directory.backends(it)).flat_map(|pod| pod.addresses.iter().copied()).collect()
 }
 
-fn pod_ranges(input: Input<'_>) -> impl Iterator<Item = &IpNet> {
-    input.cluster.nodes.iter().flat_map(|node| &node.pod_ranges)
+fn homes(input: Input<'_>) -> BTreeMap<IpAddr, Home> {
+    let mut homes = BTreeMap::new();
+    let nodes = || input.cluster.nodes.iter().enumerate();
+    let own = nodes().flat_map(|(n, node)| node.addresses.iter().map(move |address| (n, NodeEnd::Own, *address)));
+    let ranges = nodes().flat_map(|(n, node)| node.pod_ranges.iter().map(move |range| (n, own_ends(*range))));
+    let ends = ranges.flat_map(|(n, [first, second])| [(n, NodeEnd::Overlay, first), (n, NodeEnd::Bridge, second)]);
+    for (node, end, address) in own.chain(ends) {
+        homes.entry(address).or_insert(Home { node, end });
+    }
+    homes
 }
 
 fn webhooks(input: Input<'_>, units: &Units) -> BTreeMap<UnitId, BTreeSet<(u16, Purpose)>> {

@@ -126,7 +126,7 @@ impl Gathering<'_> {
                 self.edges.keys().filter(|edge| (edge.unit, edge.side, edge.port) == (unit, Side::Ingress, port));
             let seen = seen.filter(|edge| PROTOCOLS.contains(&edge.protocol));
             let nodes = seen.filter_map(|edge| if let Far::Node(address) = edge.far { Some(address) } else { None });
-            let all: BTreeSet<IpAddr> = nodes.flat_map(|address| self.known.ends_like(address)).copied().collect();
+            let all: BTreeSet<IpAddr> = nodes.flat_map(|address| self.known.ends_like(address)).collect();
             for address in all {
                 self.let_ask(unit, port, Far::Node(address));
             }
