@@ -12,7 +12,7 @@ use crate::{
     model::{Dependency, Party, PartyKind, Protocol, Service, ServicePort},
 };
 
-impl Gathering<'_> {
+impl<'a> Gathering<'a> {
     /// What the client must be let reach: ends, each with its port. More than one where a Service has pods of several
     /// workloads and none was seen to answer.
     pub(super) fn servers(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, String> {
@@ -86,7 +86,7 @@ impl Gathering<'_> {
 
     /// How the port of a dependency is exposed to the outside, where its client comes from there or may do so: nodes
     /// replace the addresses of clients by their own, by their bridge's, or by their end of an overlay.
-    pub(super) fn exposed(&self, dependency: &Dependency) -> Option<&Exposed> {
+    pub(super) fn exposed(&self, dependency: &Dependency) -> Option<&'a Exposed> {
         let Dependency { client, server, protocol, port, .. } = dependency;
         let is_outside = match client.kind {
             PartyKind::External | PartyKind::Host | PartyKind::Node => true,

@@ -362,7 +362,7 @@ impl<'a> Gathering<'a> {
         } else {
             self.clients(dependency, purpose)
         };
-        if let (Ok(clients), Some(exposed)) = (&clients, self.exposed(dependency).cloned()) {
+        if let (Ok(clients), Some(exposed)) = (&clients, self.exposed(dependency)) {
             // who comes from outside may be led to any pod of the Service tomorrow
             let others = exposed.targets.iter().filter_map(|(address, port)| Some((*self.owners.get(address)?, *port)));
             let others: Vec<(UnitId, u16)> = others.filter(|end| *end != (unit, port)).collect();
