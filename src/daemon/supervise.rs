@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     os::fd::OwnedFd,
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use rustix::time::{
@@ -37,6 +37,9 @@ use crate::{
 /// How often the figures are left beside the store, and the service manager is told that all is well.
 const TELL_INTERVAL: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
+/// Told to stop again within this is told once: `timeout` tells first its child, then the group that this is in.
+const ONE_WORD: Duration = Duration::from_secs(1);
+
 /// Watches until it is told to stop, or for as long as the options say.
 pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
     let mut signals = Signals::new()?;
@@ -62,9 +65,10 @@ pub async fn run(options: &Options) -> Result<Ended, DaemonError> {
     daemon.wait(options, &mut signals, &mut ticks).await;
     notify(&[NotifyState::Stopping]);
     daemon.shared.stop();
+    let told = Instant::now();
     tokio::select! {
         ended = daemon.end() => ended,
-        () = signals.stop() => Err(DaemonError::StoppedTwice),
+        () = signals.stop_again(told) => Err(DaemonError::StoppedTwice),
     }
 }
 
@@ -246,8 +250,8 @@ impl Signals {
         }
     }
 
-    /// Until it is told to stop.
-    async fn stop(&mut self) {
-        while self.next().await != Told::Stop {}
+    /// Until it is told to stop once more, [`ONE_WORD`] after it was `told`.
+    async fn stop_again(&mut self, told: Instant) {
+        while self.next().await != Told::Stop || told.elapsed() < ONE_WORD {}
     }
 }
