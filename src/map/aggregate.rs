@@ -88,7 +88,7 @@ fn with_ends(
     }
     // of others it need not be asked
     let may_be_at_home = matches!(client, Some(PartyKind::Workload | PartyKind::Node));
-    if may_be_at_home && identity::is_own_node(a, b, directory, connection.moment()) {
+    if may_be_at_home && identity::is_at_home(connection, directory) {
         marks.add(Mark::Node);
     }
     marks

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     inventory::{Directory, NODE_LOCAL_DNS, Owner, is_cloud_metadata},
-    model::{Flags, Party, PartyKind, Pod, Protocol, Span, Via},
+    model::{Flags, Party, PartyKind, Pod, Protocol, Service, ServicePort, Span, Via},
 };
 
 /// A server as it is known: the party, its port, and what was dialled in its place.
@@ -80,15 +80,36 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Spa
     for (target, target_port) in &targets {
         let other = party(*target, directory.who_over(*target, span));
         if *target_port != first_port || (other.kind, &other.name) != (whole.kind, &whole.name) {
-            return None;
+            return at_node(service, service_port, address);
         }
         whole.addresses.extend(other.addresses);
     }
     Some((whole, first_port))
 }
 
+/// The Service itself, where a node's address leads to it and not to one workload: the node hands on whatever comes there.
+/// A Service's own address is its name already.
+fn at_node(service: &Service, port: &ServicePort, dialled: IpAddr) -> Option<(Party, u16)> {
+    let is_own = service.cluster_ips.contains(&dialled);
+    let address = service.cluster_ips.iter().find(|own| own.is_ipv4() == dialled.is_ipv4());
+    let address = address.or(service.cluster_ips.first()).filter(|_| !is_own)?;
+    Some((party(*address, Owner::Service(service)), port.port))
+}
+
+/// Whether one end is a pod and the other its own node, which always reach each other. A port of the node that leads to a
+/// Service is not the node.
+pub(super) fn is_at_home(connection: &Connection, directory: &Directory) -> bool {
+    let ((client, _), (server, port), span) = (connection.client, connection.server, connection.moment());
+    is_own_node(client, server, directory, span)
+        && !(matches!(directory.who_over(server, span), Owner::Node(_))
+            && directory
+                .service_over(server, connection.protocol, port, span)
+                .or_else(|| directory.node_port_over(connection.protocol, port, span))
+                .is_some())
+}
+
 /// Whether an end is a pod and the other its own node, or the same pod: such traffic is always allowed.
-pub(super) fn is_own_node(a: IpAddr, b: IpAddr, directory: &Directory, span: Span) -> bool {
+fn is_own_node(a: IpAddr, b: IpAddr, directory: &Directory, span: Span) -> bool {
     if !directory.was_node(a) && !directory.was_node(b) {
         return false;
     }

@@ -37,7 +37,7 @@ pub(super) fn find(connections: &[Connection], directory: &Directory) -> BTreeSe
         let is_check = connection.protocol == Protocol::TCP && connection.outcome() == Outcome::Established;
         let is_empty = !connection.trace.flags.has(Flags::PAYLOAD) && connection.trace.flags.has(Flags::CLOSED);
         let (client, server) = (connection.client.0, connection.server);
-        if is_check && identity::is_own_node(client, server.0, directory, connection.moment()) {
+        if is_check && identity::is_at_home(connection, directory) {
             if !of_nodes.contains(&(server.0, connection.protocol, server.1)) {
                 // nobody else on the node is known to ask there
                 probes.insert(n);

@@ -171,10 +171,10 @@ pub struct Dependency {
 }
 
 impl Dependency {
-    /// Whether one of its ends is a workload of a namespace that is wanted.
+    /// Whether one of its ends is a workload, or a Service, of a namespace that is wanted.
     #[must_use]
     pub fn has_end_in(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
-        let is_in = |party: &Party| party.workload().is_some_and(|workload| is_wanted(&workload.namespace));
+        let is_in = |party: &Party| party.namespace().is_some_and(&is_wanted);
         is_in(&self.client) || is_in(&self.server)
     }
 

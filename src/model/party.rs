@@ -75,6 +75,13 @@ pub struct Party {
 }
 
 impl Party {
+    /// The namespace, where it is a workload or a Service.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        let is_of_one = matches!(self.kind, PartyKind::Workload | PartyKind::Service);
+        self.name.split_once('/').filter(|_| is_of_one).map(|(namespace, _)| namespace)
+    }
+
     /// The workload, where it is one.
     #[must_use]
     pub fn workload(&self) -> Option<WorkloadRef> {

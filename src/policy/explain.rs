@@ -25,6 +25,33 @@ pub struct Question {
     pub port: u16,
 }
 
+impl Question {
+    /// The pods that may open the connection, where they are named one by one.
+    fn client_pods(&self) -> HashSet<(&str, &str)> {
+        match &self.clients {
+            Clients::Ends(ends) => pods(ends.iter()),
+            Clients::External => HashSet::default(),
+        }
+    }
+
+    /// The pods that may accept it.
+    fn server_pods(&self) -> HashSet<(&str, &str)> {
+        match &self.servers {
+            Servers::Ends(servers) => pods(servers.iter().map(|server| &server.end)),
+            Servers::External => HashSet::default(),
+        }
+    }
+}
+
+/// Those of ends that are one pod each.
+fn pods<'e>(ends: impl Iterator<Item = &'e End>) -> HashSet<(&'e str, &'e str)> {
+    let pod = |end: &'e End| match end {
+        End::Pod(pod) => Some((pod.namespace.as_str(), pod.pod.as_deref()?)),
+        End::Address(_) => None,
+    };
+    ends.filter_map(pod).collect()
+}
+
 /// Who opens the connection.
 #[derive(Clone, Debug)]
 pub enum Clients {
@@ -147,11 +174,15 @@ impl Parties {
         let ranges = outside.public();
         let anyone = || ranges.iter().map(|range| End::Address(range.first));
         let clients = match &question.clients {
-            Clients::Ends(ends) => distinct(evaluator, ends.iter().map(|end| (end, end.clone()))),
+            Clients::Ends(ends) => {
+                distinct(evaluator, ends.iter().map(|end| (end, end.clone())), &question.server_pods())
+            }
             Clients::External => anyone().collect(),
         };
         let servers = match &question.servers {
-            Servers::Ends(servers) => distinct(evaluator, servers.iter().map(|it| (&it.end, it.clone()))),
+            Servers::Ends(servers) => {
+                distinct(evaluator, servers.iter().map(|it| (&it.end, it.clone())), &question.client_pods())
+            }
             Servers::External => anyone().map(|end| Server { end, port: question.port, dialled: None }).collect(),
         };
         Self { clients, servers, ranges }
@@ -192,13 +223,22 @@ impl Parties {
     }
 }
 
-/// Each kind of end once: a workload may have thousands of pods. What hangs on a node's or pod's address stays apart.
-fn distinct<'e, T>(evaluator: &Evaluator<'_>, all: impl Iterator<Item = (&'e End, T)>) -> Vec<T> {
+/// Each kind of end once: a workload may have thousands of pods. What hangs on a node's or pod's address stays apart: its
+/// family, its node, and a pod that may be at the `other` side as well, for it reaches itself.
+fn distinct<'e, T>(
+    evaluator: &Evaluator<'_>,
+    all: impl Iterator<Item = (&'e End, T)>,
+    others: &HashSet<(&str, &str)>,
+) -> Vec<T> {
     let (ends, values): (Vec<End>, Vec<T>) = all.map(|(end, value)| (end.clone(), value)).unzip();
     let classes = Classes::new(evaluator, &ends);
     let mut seen = HashSet::default();
     let mut is_new = |n: usize| match &ends[n] {
-        End::Pod(pod) => seen.insert((classes.kind(n), pod.node.clone(), pod.host_network)),
+        End::Pod(pod) => {
+            let families: Vec<bool> = pod.addresses.iter().map(IpAddr::is_ipv4).collect();
+            let itself = pod.pod.clone().filter(|name| others.contains(&(pod.namespace.as_str(), name.as_str())));
+            seen.insert((classes.kind(n), pod.node.clone(), pod.host_network, families, itself))
+        }
         End::Address(_) => true,
     };
     values.into_iter().enumerate().filter(|(n, _)| is_new(*n)).map(|(_, value)| value).collect()

@@ -1,15 +1,19 @@
 //! Parties of a dependency to the other ends of edges.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{
     Purpose,
     exposure::Exposed,
     gather::{Far, Gathering},
+    units::UnitId,
 };
 use crate::{
     inventory::is_link_local,
-    model::{Dependency, Party, PartyKind, Protocol, Service, ServicePort},
+    model::{Dependency, Party, PartyKind, Protocol, Service, ServicePort, Via},
 };
 
 impl<'a> Gathering<'a> {
@@ -138,6 +142,37 @@ impl<'a> Gathering<'a> {
             (self.owners.get(&address).map_or_else(|| self.address(address), |it| Far::Unit(*it)), port)
         };
         targets.map(end).collect()
+    }
+
+    /// What a Service was dialled for, where it was not seen who of several workloads answered: each of those that are
+    /// wanted may have, and may the next time.
+    pub(super) fn behind(&self, dependency: &Dependency) -> Vec<(UnitId, Dependency)> {
+        let server = &dependency.server;
+        if server.kind != PartyKind::Service {
+            return Vec::new();
+        }
+        let dialled = |address: &IpAddr| {
+            let service = self.input.directory.service_at(*address, dependency.protocol, dependency.port);
+            service.map(|(service, port)| (*address, service, port))
+        };
+        let mut ends: BTreeMap<(UnitId, u16), BTreeSet<IpAddr>> = BTreeMap::new();
+        let mut via = dependency.via.clone();
+        for (address, service, port) in server.addresses.iter().filter_map(dialled) {
+            let name = Some(server.name.clone());
+            via.insert(Via { address, port: dependency.port, service: name, disputed: false });
+            for (target, port) in self.input.directory.present_targets(service, port) {
+                if let Some(unit) = self.owners.get(&target).copied().filter(|unit| self.is_wanted(*unit)) {
+                    ends.entry((unit, port)).or_default().insert(target);
+                }
+            }
+        }
+        let answered = |((unit, port), addresses): ((UnitId, u16), BTreeSet<IpAddr>)| {
+            let workload = self.members(unit).first()?;
+            let (name, owner) = (workload.to_string(), Some(workload.kind.clone()));
+            let server = Party { kind: PartyKind::Workload, name, owner, addresses, names: Vec::new() };
+            Some((unit, Dependency { server, port, via: via.clone(), ..dependency.clone() }))
+        };
+        ends.into_iter().filter_map(answered).collect()
     }
 
     fn behind_service(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, String> {

@@ -146,7 +146,8 @@ impl<'a> Gathering<'a> {
         let places = [&dependency.client, &dependency.server].map(|party| self.place(party));
         let [client, server] = places.map(|place| place.map(|place| place.unit));
         let [own_client, own_server] = [client, server].map(|unit| unit.filter(|unit| self.is_wanted(*unit)));
-        if own_client.is_none() && own_server.is_none() {
+        let behind = self.behind(dependency);
+        if own_client.is_none() && own_server.is_none() && behind.is_empty() {
             return;
         }
         // a sweep tells that a workload is there, not what it needs
@@ -171,6 +172,10 @@ impl<'a> Gathering<'a> {
                     }
                     if let Some(unit) = own_server {
                         self.add_ingress(unit, dependency, purpose.as_ref());
+                    }
+                    for (unit, answered) in &behind {
+                        let purpose = self.known.purpose(answered, client, Some(*unit));
+                        self.add_ingress(*unit, answered, purpose.as_ref());
                     }
                 }
                 self.add_backends(dependency, client);

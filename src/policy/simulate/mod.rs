@@ -204,7 +204,9 @@ impl<'a> Replay<'a> {
         }
         let is_at_node = self.past.parties[row.client].is_at_node || self.past.parties[row.server].is_at_node;
         if !self.is_by_dialling(row) && !is_at_node {
-            return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), row.protocol, port);
+            let ends = &self.past.ends;
+            return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), row.protocol, port)
+                && !Probe::new(&ends[from], &ends[to], row.protocol, port).is_always_allowed();
         }
         !self.probes(row, (from, to, port)).all(|probe| self.evaluator.allows(&probe))
     }

@@ -1,0 +1,105 @@
+//! Services with several workloads behind them, of which it was not seen who answered: any of them may have.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{
+    Flowmap,
+    cluster::{list, node, pod, service, with},
+};
+use serde_json::{Value, json};
+
+/// Closes all pods of `shop` that are behind the Service.
+const CLOSED: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: shop}\n\
+                      spec: {podSelector: {matchLabels: {app: x}}, policyTypes: [Ingress]}\n";
+
+/// `a` and `b` of `shop` behind the Service `x` and its node port 30080, and `cli` on another node.
+fn shop(targets: &[&str]) -> Flowmap {
+    let target = |name: &str, address: &str| {
+        let labels = json!({"app": "x", "track": name});
+        let bare = with(with(pod(name, address), "/metadata/labels", labels), "/metadata/ownerReferences", json!([]));
+        with(bare, "/metadata/name", name.into())
+    };
+    let mut items = vec![
+        node("node-1", "192.0.2.1", "10.244.1.0/24"),
+        node("node-2", "192.0.2.2", "10.244.2.0/24"),
+        with(with(pod("cli", "10.244.2.7"), "/spec/nodeName", "node-2".into()), "/status/hostIP", "192.0.2.2".into()),
+        with(service("x", "10.96.0.7"), "/spec/selector", json!({"app": "x"})),
+    ];
+    items[3]["spec"]["type"] = "NodePort".into();
+    items[3]["spec"]["ports"][0]["nodePort"] = 30080.into();
+    items.extend(targets.iter().zip(5..).map(|(name, n)| target(name, &format!("10.244.1.{n}"))));
+    let flowmap = Flowmap::new();
+    flowmap.write("cluster.json", list(&items));
+    flowmap.write("closed.yaml", CLOSED);
+    flowmap
+}
+
+/// What a flow log has of one connection.
+fn seen(flowmap: &Flowmap, client: &str, server: &str, port: u16) {
+    flowmap.write("seen.csv", format!("client,server,protocol,port\n{client},{server},TCP,{port}\n"));
+}
+
+fn ask(flowmap: &Flowmap, args: &[&str]) -> Value {
+    let files = ["--from", "seen.csv", "--inventory", "cluster.json", "-o", "json"];
+    let output = flowmap.run(&[args, &files].concat());
+    serde_json::from_str(&output.stdout).expect("an answer")
+}
+
+fn verdict(flowmap: &Flowmap, args: &[&str]) -> Value {
+    let told = ask(flowmap, &[&["simulate", "closed.yaml"], args].concat());
+    json!([told["allowed"], told["denied"], told["uncertain"]])
+}
+
+#[test]
+fn the_port_of_a_node_that_leads_to_several_workloads_is_no_node() {
+    let flowmap = shop(&["a", "b"]);
+    for client in ["198.51.100.8", "10.244.2.7"] {
+        for (server, port) in [("192.0.2.1", 30080), ("192.0.2.2", 30080), ("10.96.0.7", 80)] {
+            seen(&flowmap, client, server, port);
+            let flows = ask(&flowmap, &["flows"]);
+            let flow = (&flows[0]["server"]["name"], &flows[0]["port"], &flows[0]["marks"]);
+            assert_eq!(flow, (&json!("shop/x"), &json!(80), &json!([])), "{client} to {server}");
+            assert_eq!(verdict(&flowmap, &[]), json!([0, 1, 0]), "both are closed: {client} to {server}");
+            assert_eq!(verdict(&flowmap, &["-n", "shop"]), json!([0, 1, 0]), "the Service is of shop");
+        }
+    }
+}
+
+#[test]
+fn all_who_may_have_answered_let_in_who_dialled() {
+    let flowmap = shop(&["a", "b"]);
+    let propose = || {
+        let files = ["--from", "seen.csv", "--inventory", "cluster.json", "--isolate-unseen"];
+        let output = flowmap.run(&[&["suggest", "-n", "shop", "--out-dir", "-"][..], &files].concat());
+        assert_eq!(output.code, 0, "nothing that was seen is denied: {}", output.stderr);
+        output.stdout
+    };
+    seen(&flowmap, "10.244.2.7", "10.96.0.7", 80);
+    let policies = propose();
+    let of_clients =
+        policies.matches("  - from:\n    - podSelector:\n        matchLabels:\n          app: cli").count();
+    assert_eq!(of_clients, 2, "a and b let cli in: {policies}");
+    seen(&flowmap, "198.51.100.8", "192.0.2.1", 30080);
+    let policies = propose();
+    assert_eq!(policies.matches("cidr: 0.0.0.0/0").count(), 2, "a node port is open to anyone: {policies}");
+}
+
+#[test]
+fn a_pod_reaches_itself_by_its_service() {
+    let flowmap = shop(&["a"]);
+    seen(&flowmap, "10.244.1.5", "10.96.0.7", 80);
+    assert_eq!(verdict(&flowmap, &[]), json!([1, 0, 0]), "there is no other");
+    let flowmap = shop(&["a", "b"]);
+    seen(&flowmap, "10.244.1.5", "10.96.0.7", 80);
+    assert_eq!(verdict(&flowmap, &[]), json!([0, 0, 1]), "itself, or b, which is closed");
+    let explained = |from: &str| {
+        let who = ["--policies", "closed.yaml", "--inventory", "cluster.json", "-o", "json"];
+        let output = flowmap.run(&[&["explain", from, "10.96.0.7", "80"][..], &who].concat());
+        serde_json::from_str::<Value>(&output.stdout).expect("an answer")
+    };
+    let partly = explained("shop/a");
+    assert_eq!((&partly["allowed"], &partly["partly"]), (&json!(false), &json!("1 of 2 pairs are denied")), "{partly}");
+    assert_eq!(explained("shop/cli")["allowed"], false);
+}
