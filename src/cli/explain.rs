@@ -69,11 +69,8 @@ fn port(text: &str) -> Result<(u16, Protocol), String> {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let proposed = args.reading.policies(&args.policies)?;
     let directory = args.who.directory(global).await?;
-    let set = if args.only {
-        proposed
-    } else {
-        crate::proposal::on_top(&proposed, &policies::deployed(directory.cluster())?)
-    };
+    let set =
+        if args.only { proposed } else { crate::proposal::on_top(&proposed, &policies::deployed(directory.cluster())) };
     if set.policies.is_empty() && !args.policies.is_empty() {
         policies::say("no NetworkPolicy among them: nothing is isolated");
     }

@@ -62,8 +62,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Output::Json | Output::Csv => whole(&dependencies),
     };
     let values: Vec<Value> = dependencies.iter().map(value).collect();
-    let empty = "no flows; `flowmap import FILE` reads a capture, `flowmap capture IFACE` takes one";
-    print::list(args.output.output, &values, &table, empty)?;
+    let why = || world::why_none("flows", &world, &args.selection, &args.namespaces.namespace);
+    let empty = if values.is_empty() { why() } else { String::new() };
+    print::list(args.output.output, &values, &table, &empty)?;
     Ok(Done::Clean)
 }
 

@@ -106,7 +106,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         ByArg::Address => parts_of(&named, &by_address),
     };
     if drawn.is_empty() {
-        return Err(Fault::new("graph", "no flows").hint("`flowmap import FILE` reads a capture").into());
+        let why = world::why_none("flows", &world, &args.selection, &args.namespaces.namespace);
+        return Err(Fault::new("graph", why).into());
     }
     // who is who decides tiers and verdicts, however parties are drawn
     let mut judged = Judged::new();
@@ -152,7 +153,7 @@ fn judged(
     dependencies: &[&Dependency],
 ) -> anyhow::Result<Judged> {
     let set =
-        if args.only { proposed.clone() } else { proposal::on_top(proposed, &policies::deployed(site.cluster())?) };
+        if args.only { proposed.clone() } else { proposal::on_top(proposed, &policies::deployed(site.cluster())) };
     if set.policies.is_empty() {
         let fault = Fault::new("--policies", "no NetworkPolicy among them");
         return Err(fault.hint("`flowmap suggest` writes some").into());

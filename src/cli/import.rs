@@ -278,17 +278,26 @@ fn summary(run: &Run, written: &Written, options: &Options) -> String {
     if run.is_records() && run.first_packet.is_none() {
         let _ = writeln!(text, "{source}: no record names a time: --since and --until leave all of them out");
     }
-    for (bound, count) in &loss.bounds {
-        let _ = writeln!(text, "{source}: warning: {count} {bound}");
-    }
     for sweep in &run.sweeps {
         let _ = writeln!(text, "{source}: {}", runs::sweep_text(sweep));
+    }
+    text.push_str(&names_missed(run));
+    text.push_str(&warnings(run));
+    text
+}
+
+/// What of a run is missing; nothing where all is there.
+pub(super) fn warnings(run: &Run) -> String {
+    let Run { source, loss, .. } = run;
+    let mut text = String::new();
+    // writing to a String cannot fail
+    for (bound, count) in &loss.bounds {
+        let _ = writeln!(text, "{source}: warning: {count} {bound}");
     }
     let dropped = [(loss.dropped_by_kernel, "the kernel"), (loss.dropped_by_interface, "the interface")];
     for (count, by) in dropped.into_iter().filter(|(count, _)| *count > 0) {
         let _ = writeln!(text, "{source}: warning: {count} packets dropped by {by} while it was captured");
     }
-    text.push_str(&names_missed(run));
     if let Some(damage) = &loss.damage {
         let _ = writeln!(text, "{source}: warning: {damage}; what stands before is used");
     }

@@ -79,13 +79,13 @@ impl ReadingArgs {
 }
 
 /// The policies that the inventory says are deployed. An invalid one is no policy of a cluster's: it is told and skipped.
-pub(super) fn deployed(cluster: &Cluster) -> anyhow::Result<PolicySet> {
-    let set = PolicySet::from_objects(&cluster.policies, Strictness::Lenient).map_err(|error| invalid(&error))?;
+pub(super) fn deployed(cluster: &Cluster) -> PolicySet {
+    let set = PolicySet::deployed(&cluster.policies);
     for skipped in &set.skipped {
         say(&format!("deployed, skipped: {skipped}"));
     }
     tell_not_evaluated("deployed, not evaluated", &set);
-    Ok(set)
+    set
 }
 
 /// Tells where a selector of namespaces meets such as the inventory lists no object of: their labels are not known.

@@ -8,7 +8,7 @@ use super::{
     Done, Fault,
     common::{self, Global, Namespaces, moment},
     policies::say,
-    print,
+    print, world,
 };
 use crate::{
     review::{self, Config, ReviewError, Secret},
@@ -70,7 +70,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     }
     let store = global.store_path()?;
     // what is wrong with the store is said before anybody opens the page
-    global.store().await?.close().await;
+    let opened = global.store().await?;
+    world::are_runs(&args.exclude_run, &opened.runs().await?.iter().map(|run| run.id).collect())?;
+    opened.close().await;
     let (listener, listening) = review::bind(args.listen).await.map_err(fault)?;
     if !listening.ip().is_loopback() {
         say(&format!(

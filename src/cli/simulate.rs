@@ -94,13 +94,17 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let world = world::open(global, &args.selection).await?;
     let site = world.site_of(&args.namespaces.namespace)?;
     let dependencies = site.dependencies(By::Workload);
-    let judge = Judge::new(site, &dependencies, &args)?;
+    let judge = Judge::new(site, &dependencies, &args);
     let reports = Reports {
         first: judge.report(first)?,
         reading: args.reading.options(),
         versus: others.into_iter().map(|other| judge.report(other)).collect::<anyhow::Result<_>>()?,
     };
     show(&reports, args.output.output)?;
+    if reports.first.simulation.connections == 0 {
+        let why = world::why_none("connections", &world, &args.selection, &args.namespaces.namespace);
+        policies::say(&format!("nothing was judged: {why}"));
+    }
     Ok(if reports.first.simulation.denied > 0 { Done::Found } else { Done::Clean })
 }
 
@@ -118,12 +122,11 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(site: &'a Site, dependencies: &'a [Dependency], args: &'a Args) -> anyhow::Result<Self> {
+    fn new(site: &'a Site, dependencies: &'a [Dependency], args: &'a Args) -> Self {
         let roster = Roster::new(site.cluster());
         let past = Past::new(dependencies.iter().filter(|it| args.namespaces.concern(it)), &roster);
-        let deployed =
-            if args.only && !args.reach { PolicySet::default() } else { policies::deployed(site.cluster())? };
-        Ok(Self { site, args, roster, past, deployed })
+        let deployed = if args.only && !args.reach { PolicySet::default() } else { policies::deployed(site.cluster()) };
+        Self { site, args, roster, past, deployed }
     }
 
     fn report(&self, (proposal, proposed): (String, PolicySet)) -> anyhow::Result<Report> {
@@ -133,7 +136,8 @@ impl<'a> Judge<'a> {
             return Err(fault.hint("`flowmap suggest` writes some").into());
         }
         let not_evaluated = combined.not_evaluated.iter().map(ToString::to_string).collect();
-        let skipped = proposed.skipped.iter().map(ToString::to_string).collect();
+        let deployed = if self.args.only { &[][..] } else { &self.deployed.skipped[..] };
+        let skipped = proposed.skipped.iter().chain(deployed).map(ToString::to_string).collect();
         let [proposed, after, before] = [&proposed, &combined, &self.deployed].map(|set| self.evaluator(set));
         let outside = Outside::new(&[&after, &before], self.site.cluster(), &self.site.directory.pod_ranges());
         let census = Census::new(&self.roster, &outside);

@@ -101,6 +101,10 @@ fn namespaces(asked: &Namespaces, site: &Site, dependencies: &[Dependency]) -> R
     for name in &found.unseen {
         warnln!("flowmap: namespace {name}: nothing was seen of it, no policies");
     }
+    if !found.system.is_empty() {
+        let system = found.system.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        warnln!("flowmap: --all-namespaces: without the cluster's own: {system}; name it with -n for its policies");
+    }
     if found.seen.is_empty() {
         return Err(ProposalError::NothingSeen { what: "--all-namespaces".to_owned() });
     }

@@ -61,7 +61,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         _ => wide(&roles),
     };
     let values: Vec<Value> = roles.iter().map(|(site, role)| value(site, role)).collect();
-    print::list(args.output.output, &values, &table, "no endpoints in scope; `flowmap import FILE` reads a capture")?;
+    let why = || world::why_none("endpoints in scope", &world, &args.selection, wanted);
+    let empty = if values.is_empty() { why() } else { String::new() };
+    print::list(args.output.output, &values, &table, &empty)?;
     Ok(Done::Clean)
 }
 

@@ -1,16 +1,17 @@
 //! What reading commands work on: the store, or files alone.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{
     Fault,
     common::{Global, Selection},
+    fault::printable,
     import, inventory,
 };
 use crate::{
-    model::{DEFAULT_SITE, Timestamp},
-    proposal::{Window, World},
-    store::Store,
+    model::{DEFAULT_SITE, Span, Timestamp},
+    proposal::{Site, Window, World},
+    store::{RunId, Store},
 };
 
 /// Reads the store, or the files that stand in its place.
@@ -37,7 +38,8 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
         let options =
             import::Options { site: site.to_owned(), sensor: None, strict: false, decode: selection.tunnels.options() };
         for file in &selection.from {
-            import::file(&store, file, &options, &import::Progress::hidden()).await?;
+            let (run, _) = import::file(&store, file, &options, &import::Progress::hidden()).await?;
+            warn_text!("{}", printable(&import::warnings(&run)));
         }
     }
     for file in &selection.inventory {
@@ -48,6 +50,7 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
     tell_of_days(&store, selection).await?;
     let window = window(selection);
     let mut world = World::read(&store, &window).await?;
+    are_runs(&selection.exclude_run, &world.held.runs)?;
     if with_links {
         world.read_links(&store, &window).await?;
     }
@@ -55,6 +58,38 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
         replace_inventory(&mut world, selection)?;
     }
     Ok(world)
+}
+
+/// Refuses to leave out a run that there is not: a mistyped id would leave it in.
+pub(super) fn are_runs(excluded: &[RunId], runs: &BTreeSet<RunId>) -> Result<(), Fault> {
+    match excluded.iter().find(|id| !runs.contains(id)) {
+        Some(id) => Err(Fault::new(format_args!("--exclude-run {id}"), "there is no such run")
+            .hint("`flowmap runs` lists them with their ids")),
+        None => Ok(()),
+    }
+}
+
+/// Why a list of `what` is empty, in a line.
+pub(super) fn why_none(what: &str, world: &World, selection: &Selection, namespaces: &[String]) -> String {
+    let held = &world.held;
+    let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    if let Some(site) = selection.site.as_ref().filter(|site| !held.sites.is_empty() && !held.sites.contains(*site)) {
+        return format!("no {what}: nothing is known of the site {site}; known are {}", list(&held.sites));
+    }
+    let known: BTreeSet<String> = world.sites.iter().flat_map(Site::namespaces).collect();
+    if let Some(unknown) = namespaces.iter().find(|name| !known.contains(*name)) {
+        let known = if known.is_empty() { "no namespace is".to_owned() } else { format!("known are {}", list(&known)) };
+        return format!("no {what}: the namespace {unknown} is not in the inventory; {known}");
+    }
+    let is_selected = selection.since.is_some() || selection.until.is_some() || !selection.exclude_run.is_empty();
+    match held.span {
+        Some(Span { first, last }) if is_selected => {
+            format!("no {what} in what was selected; there are captures from {first} to {last}")
+        }
+        _ if !namespaces.is_empty() => format!("no {what} of {}", namespaces.join(", ")),
+        _ if !held.runs.is_empty() => format!("no {what} in what was captured; `flowmap status` tells what there was"),
+        _ => format!("no {what}; `flowmap import FILE` reads a capture, `flowmap capture IFACE` takes one"),
+    }
 }
 
 /// Says where a window begins or ends among hours that were brought into days.

@@ -45,7 +45,9 @@ pub use network_policy::{NetworkPolicy, Peer, PolicyType, Port, PortMatch, Rule}
 pub use outside::{Outside, Piece, Realm};
 pub use ports::PortSet;
 pub use reach::{Reach, Sight, reach};
-pub use reading::{NotEvaluated, PolicyError, PolicySet, ReadError, Reason, Strictness, read, read_all};
+pub use reading::{
+    NotEvaluated, PolicyError, PolicySet, ReadError, Reason, Strictness, is_cluster_wide, read, read_all,
+};
 pub use roster::{Roster, Who};
 pub use selector::{Operator, Requirement, Selector};
 pub use simulate::{Finding, Past, Simulation, Undone, reopened, simulate, undone};

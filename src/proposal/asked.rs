@@ -216,6 +216,8 @@ pub struct Namespaces {
     pub seen: BTreeSet<String>,
     /// Of these nothing was, and any proposal would be a guess.
     pub unseen: BTreeSet<String>,
+    /// Of these something was; they are the cluster's own, and none was named.
+    pub system: BTreeSet<String>,
 }
 
 /// The namespaces that were asked for; where none was named, all but those of the cluster itself. One that was named and
@@ -225,12 +227,14 @@ pub fn namespaces(named: &[String], site: &Site, dependencies: &[Dependency]) ->
     let seen: BTreeSet<String> = dependencies
         .iter()
         .flat_map(|dependency| [&dependency.client, &dependency.server])
-        .filter_map(|party| party.workload().map(|workload| workload.namespace))
+        .filter_map(|party| party.namespace().map(str::to_owned))
         .collect();
     if named.is_empty() {
-        let others = known.into_iter().filter(|name| !SYSTEM.contains(&name.as_str()));
-        let (seen, unseen) = others.partition(|name| seen.contains(name));
-        return Ok(Namespaces { seen, unseen });
+        let (system, others): (BTreeSet<String>, BTreeSet<String>) =
+            known.into_iter().partition(|name| SYSTEM.contains(&name.as_str()));
+        let system = system.into_iter().filter(|name| seen.contains(name)).collect();
+        let (seen, unseen) = others.into_iter().partition(|name| seen.contains(name));
+        return Ok(Namespaces { seen, unseen, system });
     }
     for name in named {
         if !known.contains(name) {
@@ -241,5 +245,5 @@ pub fn namespaces(named: &[String], site: &Site, dependencies: &[Dependency]) ->
             return Err(ProposalError::NothingSeen { what: format!("namespace `{name}`") });
         }
     }
-    Ok(Namespaces { seen: named.iter().cloned().collect(), unseen: BTreeSet::new() })
+    Ok(Namespaces { seen: named.iter().cloned().collect(), ..Namespaces::default() })
 }

@@ -46,6 +46,17 @@ pub enum ProposalError {
     /// The store is empty.
     #[error("store: nothing was captured or imported yet")]
     Empty,
+    /// No run and no inventory is of the site.
+    #[error("--site {site}: nothing is known of it")]
+    NoSuchSite {
+        /// What was asked for.
+        site: String,
+        /// What there is, separated by commas.
+        known: String,
+    },
+    /// There are captures, and no connections in what was selected of them.
+    #[error("captures: there are no connections in what was selected of them")]
+    NoConnections,
     /// Nobody knows the namespace.
     #[error("namespace `{namespaces}`: not in the inventory")]
     NotInInventory {
@@ -55,9 +66,9 @@ pub enum ProposalError {
         known: String,
     },
     /// Several sites have a namespace of that name.
-    #[error("namespace `{namespaces}`: is in several sites: {sites}")]
+    #[error("{}{sites}", Self::in_several(namespaces))]
     SeveralSites {
-        /// What was asked for.
+        /// What was asked for; nothing where all were.
         namespaces: String,
         /// The sites, separated by commas.
         sites: String,
@@ -104,6 +115,15 @@ pub enum ProposalError {
 }
 
 impl ProposalError {
+    fn in_several(namespaces: &str) -> String {
+        let of_one = "sites: there are several, and addresses are unique within one alone: ";
+        if namespaces.is_empty() {
+            of_one.to_owned()
+        } else {
+            format!("namespace `{namespaces}`: is in several sites: ")
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -115,10 +135,13 @@ impl ProposalError {
             | Self::Inventory { .. }
             | Self::Decisions { .. } => return None,
             Self::Empty => "start with `flowmap import FILE` and `flowmap inventory import FILE`",
+            Self::NoConnections => "`flowmap status` tells what was captured, and when",
             Self::NotInInventory { known, .. } if known.is_empty() => {
                 "no inventory was imported: `flowmap inventory import cluster.json`"
             }
-            Self::NotInInventory { known, .. } => return Some(format!("known are {known}")),
+            Self::NotInInventory { known, .. } | Self::NoSuchSite { known, .. } => {
+                return Some(format!("known are {known}"));
+            }
             Self::SeveralSites { .. } => "choose one with --site",
             Self::NothingSeen { .. } => "import captures of the nodes that its pods run on, taken while they worked",
             Self::Foreign { .. } => {

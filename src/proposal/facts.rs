@@ -7,7 +7,7 @@ use crate::{
     inventory,
     map::{self, Learning},
     model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, RawObject, Span, Timestamp, WorkloadRef},
-    policy::{End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
+    policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
     recommend,
     render::{Blocked, Decisions, Facts, Kustomizations, RunLoss, Sheet, is_own},
     store::Run,
@@ -57,6 +57,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
     let [deployed, replaced] = deployed(cluster, about.namespaces, &sheets);
     Facts {
         span,
+        watched_s: watched_s(&captured, about.dependencies),
         losses,
         damaged: runs.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
         learning: learning(about),
@@ -83,14 +84,34 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
     }
 }
 
+/// How much was watched, in seconds: the time of all captures, but no more than there were days (of UTC) with traffic. One
+/// packet with a wrong clock, and captures months apart, make no long window.
+fn watched_s(captures: &[Span], dependencies: &[Dependency]) -> f64 {
+    const HOURS: i32 = 24;
+    const DAY_S: f64 = 86_400.0;
+    let mut spans = captures.to_vec();
+    spans.sort_unstable_by_key(|span| (span.first, span.last));
+    let (mut sum, mut until) = (0.0, None);
+    for span in spans {
+        let first = until.map_or(span.first, |until| span.first.max(until));
+        sum += span.last.seconds_since(first).max(0.0);
+        until = Some(span.last.max(first));
+    }
+    let hours = dependencies.iter().flat_map(|dependency| dependency.history.keys()).filter(|hour| hour.is_named());
+    let days = hours.map(|hour| hour.0.div_euclid(HOURS)).collect::<BTreeSet<i32>>().len();
+    // of what has no hours nothing is known but when it began and ended
+    let bound = if days == 0 { f64::INFINITY } else { f64::from(u32::try_from(days).unwrap_or(u32::MAX)) * DAY_S };
+    sum.min(bound)
+}
+
 fn learning(about: &About<'_>) -> BTreeMap<String, Learning> {
     let mut by_namespace: BTreeMap<&String, Vec<&Dependency>> =
         about.namespaces.iter().map(|name| (name, Vec::new())).collect();
     for dependency in about.dependencies {
-        let ends = [&dependency.client, &dependency.server].map(|party| party.workload().map(|it| it.namespace));
-        let ends: BTreeSet<String> = ends.into_iter().flatten().collect();
-        for namespace in &ends {
-            if let Some(all) = by_namespace.get_mut(namespace) {
+        let ends: BTreeSet<&str> =
+            [&dependency.client, &dependency.server].into_iter().filter_map(Party::namespace).collect();
+        for namespace in ends {
+            if let Some(all) = by_namespace.get_mut(&namespace.to_owned()) {
                 all.push(dependency);
             }
         }
@@ -106,8 +127,11 @@ fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) 
     let (mut stay, mut replaced) = (BTreeSet::new(), BTreeSet::new());
     for raw in &cluster.policies {
         let kind = raw.object["kind"].as_str().unwrap_or_default();
-        let name = raw.full_name();
-        let is_asked = name.split_once('/').is_some_and(|(namespace, _)| namespaces.contains(namespace));
+        let is_wide = policy::is_cluster_wide(kind);
+        let own_name = || raw.object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = if is_wide { own_name() } else { raw.full_name() };
+        // what is in no namespace is about all of them
+        let is_asked = is_wide || name.split_once('/').is_some_and(|(namespace, _)| namespaces.contains(namespace));
         let is_replaced = kind == "NetworkPolicy" && written.contains(&name);
         match (is_asked, is_replaced) {
             (true, false) => drop(stay.insert(format!("{kind} {name}"))),
@@ -130,7 +154,7 @@ fn blocked(
         made.zip(span).is_none_or(|(made, span)| made <= span.last)
     };
     let then: Vec<RawObject> = cluster.policies.iter().filter(was_there).cloned().collect();
-    let set = PolicySet::lenient(&then);
+    let set = PolicySet::deployed(&then);
     if set.policies.is_empty() {
         return Vec::new();
     }

@@ -35,7 +35,7 @@ impl<'a> Judge<'a> {
     pub fn new(site: &'a Site, dependencies: &'a [Dependency], namespaces: &'a BTreeSet<String>) -> Self {
         let roster = Roster::new(site.cluster());
         let past = Past::new(concerned(dependencies, namespaces), &roster);
-        let deployed = PolicySet::lenient(&site.cluster().policies);
+        let deployed = PolicySet::deployed(&site.cluster().policies);
         Self { site, namespaces, roster, past, deployed }
     }
 

@@ -55,6 +55,36 @@ pub struct World {
     pub sites: Vec<Site>,
     /// The runs in the window.
     pub runs: Vec<Run>,
+    /// What there is, selected or not.
+    pub held: Held,
+    /// What was selected.
+    window: Window,
+}
+
+/// What a store holds.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The sites of its runs and inventories.
+    pub sites: BTreeSet<String>,
+    /// The runs.
+    pub runs: BTreeSet<RunId>,
+    /// From the first to the last packet of all of them.
+    pub span: Option<Span>,
+}
+
+impl Held {
+    fn of(runs: &[Run]) -> Self {
+        let spans = runs.iter().filter_map(|run| Some(Span { first: run.first_packet?, last: run.last_packet? }));
+        let span = spans.reduce(|mut all, span| {
+            all.join(span);
+            all
+        });
+        Self {
+            sites: runs.iter().map(|run| run.site.clone()).collect(),
+            runs: runs.iter().map(|run| run.id).collect(),
+            span,
+        }
+    }
 }
 
 impl World {
@@ -82,6 +112,8 @@ impl World {
                 && window.since.is_none_or(|since| run.last_packet.is_some_and(|last| last >= since))
                 && window.until.is_none_or(|until| run.first_packet.is_some_and(|first| first <= until))
         };
+        let mut held = Held::of(&runs);
+        held.sites.extend(names.iter().cloned());
         let runs: Vec<Run> = runs.into_iter().filter(is_selected).collect();
         let site = |name: String| {
             let (seen_by, traffic) = traffic.remove(&name).unwrap_or_default();
@@ -91,7 +123,7 @@ impl World {
             Site { name, directory, traffic, seen_by, captures, names, links: Vec::new(), window: window.clone() }
         };
         let sites = names.into_iter().map(site).collect();
-        Ok(Self { sites, runs })
+        Ok(Self { sites, runs, held, window: window.clone() })
     }
 
     /// Reads also what frames said about links.
@@ -117,7 +149,7 @@ impl World {
         let namespaces = namespaces.join(", ");
         match found[..] {
             [site] => Ok(site),
-            [] if self.sites.is_empty() => Err(ProposalError::Empty),
+            [] if self.sites.is_empty() => Err(self.nothing()),
             [] => {
                 let known: BTreeSet<String> = self.sites.iter().flat_map(Site::namespaces).collect();
                 let known = known.into_iter().collect::<Vec<_>>().join(", ");
@@ -127,6 +159,18 @@ impl World {
                 let sites: Vec<&str> = found.iter().map(|site| site.name.as_str()).collect();
                 Err(ProposalError::SeveralSites { namespaces, sites: sites.join(", ") })
             }
+        }
+    }
+}
+
+impl World {
+    /// Why nothing was selected.
+    fn nothing(&self) -> ProposalError {
+        let known = self.held.sites.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        match &self.window.site {
+            _ if self.held.sites.is_empty() => ProposalError::Empty,
+            Some(site) if !self.held.sites.contains(site) => ProposalError::NoSuchSite { site: site.clone(), known },
+            _ => ProposalError::NoConnections,
         }
     }
 }

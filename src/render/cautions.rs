@@ -94,7 +94,7 @@ pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize
     reached(&mut cautions, recommendation, max_names);
     let why = format!(
         "Backups, renewals, month ends: what runs more seldom than this window is long was not seen and is denied. {}",
-        review::window(facts.span)
+        review::window(facts.watched_s)
     );
     cautions.add(Level::Note, "What the window is too short for", why);
     cautions.sorted()

@@ -65,6 +65,9 @@ pub(super) fn evidence<'e>(evidence: impl IntoIterator<Item = &'e Evidence>) -> 
     let direction = sum.direction.as_str();
     let (first, last) = (minute(sum.span.first), minute(sum.span.last));
     let when = if first == last { first } else { format!("{first} to {last}") };
+    if !sum.span.last.hour().is_named() {
+        return format!("{connections}, when was not told, by {direction}");
+    }
     format!("{connections} in {hours}{days}, {when}, by {direction}")
 }
 

@@ -1,6 +1,7 @@
 //! CIDRs as the API server takes them.
 
 use ipnet::IpNet;
+use serde_json::Value;
 
 use super::fault::Reason;
 
@@ -21,6 +22,24 @@ pub(super) fn parse(text: &str) -> Result<IpNet, Reason> {
 pub(super) fn parse_except(text: &str, cidr: IpNet) -> Result<IpNet, Reason> {
     let except = parse(text)?;
     if cidr.contains(&except) && except != cidr { Ok(except) } else { Err(Reason::ExceptOutside { except, cidr }) }
+}
+
+/// Writes the prefixes of all blocks of a policy as [`parse`] takes them; what is no prefix stays as it is.
+pub(super) fn make_canonical(object: &mut Value) {
+    let canonical = |text: &mut Value| {
+        if let Some(Err(Reason::NotCanonical { canonical, .. })) = text.as_str().map(parse) {
+            *text = canonical.to_string().into();
+        }
+    };
+    let spec = object.get_mut("spec");
+    let sides = spec.into_iter().filter_map(Value::as_object_mut).flat_map(serde_json::Map::values_mut);
+    let rules = sides.filter_map(Value::as_array_mut).flatten();
+    let peers = rules.filter_map(Value::as_object_mut).flat_map(serde_json::Map::values_mut);
+    let peers = peers.filter_map(Value::as_array_mut).flatten();
+    for block in peers.filter_map(|peer| peer.get_mut("ipBlock")) {
+        block.get_mut("cidr").into_iter().for_each(canonical);
+        block.get_mut("except").and_then(Value::as_array_mut).into_iter().flatten().for_each(canonical);
+    }
 }
 
 #[cfg(test)]

@@ -14,5 +14,5 @@ mod set;
 mod text;
 
 pub use fault::{PolicyError, Reason};
-pub use set::{NotEvaluated, PolicySet, Strictness};
+pub use set::{NotEvaluated, PolicySet, Strictness, is_cluster_wide};
 pub use text::{ReadError, read, read_all};

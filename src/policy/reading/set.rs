@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{PolicyError, Reason, fault::Fault, parse::network_policy};
+use super::{PolicyError, Reason, cidr, fault::Fault, parse::network_policy};
 use crate::{model::RawObject, policy::NetworkPolicy};
 
 /// Kinds that also decide over traffic, and are not evaluated here.
@@ -22,6 +22,16 @@ const OTHER_KINDS: [&str; 13] = [
     "EgressFirewall",
     "EgressNetworkPolicy",
     "AuthorizationPolicy",
+];
+
+/// Those of them that are in no namespace.
+const CLUSTER_WIDE: [&str; 6] = [
+    "CiliumClusterwideNetworkPolicy",
+    "GlobalNetworkPolicy",
+    "StagedGlobalNetworkPolicy",
+    "AdminNetworkPolicy",
+    "BaselineAdminNetworkPolicy",
+    "ClusterNetworkPolicy",
 ];
 
 /// Groups of other makers whose kind is `NetworkPolicy` too.
@@ -55,6 +65,12 @@ pub struct NotEvaluated {
     pub name: String,
 }
 
+/// Whether objects of a kind are in no namespace.
+#[must_use]
+pub fn is_cluster_wide(kind: &str) -> bool {
+    CLUSTER_WIDE.contains(&kind)
+}
+
 impl std::fmt::Display for NotEvaluated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} ({}, document {})", self.kind, self.name, self.origin, self.document)
@@ -85,9 +101,19 @@ impl PolicySet {
         Err(set.skipped.swap_remove(0))
     }
 
-    /// The same, with what cannot be read left out and told.
+    /// The policies that a cluster holds. API servers took prefixes with further bits, and keep them (`10.1.2.3/8`): they are
+    /// in force as what they mean.
     #[must_use]
-    pub fn lenient(objects: &[RawObject]) -> Self {
+    pub fn deployed(objects: &[RawObject]) -> Self {
+        let mut objects = objects.to_vec();
+        for raw in &mut objects {
+            cidr::make_canonical(&mut raw.object);
+        }
+        Self::lenient(&objects)
+    }
+
+    /// What can be read; the rest is left out and told.
+    fn lenient(objects: &[RawObject]) -> Self {
         let mut set = Self::default();
         let mut known = Known::new();
         for raw in objects {

@@ -82,6 +82,8 @@ pub struct Said {
 pub struct Facts {
     /// The window of the captures.
     pub span: Option<Span>,
+    /// How much of it was watched, in seconds: what several captures saw counts once, and days without any traffic do not.
+    pub watched_s: f64,
     /// Every capture with what it lost.
     pub losses: Vec<RunLoss>,
     /// Captures that are damaged or were too much for the table.
@@ -306,13 +308,12 @@ fn summary(text: &mut String, facts: &Facts) {
 }
 
 /// How long was looked, in words of rhythms.
-pub(super) fn window(span: Option<Span>) -> &'static str {
-    const HOUR_S: f64 = 3_600.0;
-    let hours = span.map_or(0.0, |span| span.last.seconds_since(span.first)) / HOUR_S;
-    match hours {
-        hours if hours < 24.0 => "It is shorter than a day.",
-        hours if hours < 7.0 * 24.0 => "It is shorter than a week.",
-        hours if hours < 31.0 * 24.0 => "It is shorter than a month.",
+pub(super) fn window(watched_s: f64) -> &'static str {
+    const DAY_S: f64 = 86_400.0;
+    match watched_s / DAY_S {
+        days if days < 1.0 => "It is shorter than a day.",
+        days if days < 7.0 => "It is shorter than a week.",
+        days if days < 31.0 => "It is shorter than a month.",
         _ => "It is longer than a month; quarters and years are longer.",
     }
 }
