@@ -27,6 +27,10 @@ fn refuses(cases: &[Case]) {
     }
 }
 
+/// A policy under which nothing passes.
+const ALL_CLOSED: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n\
+                          metadata: {name: none, namespace: production}\nspec: {podSelector: {}}\n";
+
 #[test]
 fn a_file_that_is_no_capture_is_refused_with_its_cure() {
     let node = fs::read(sample("node-1.pcap")).unwrap();
@@ -212,6 +216,44 @@ fn an_empty_store_says_how_to_begin() {
     flowmap.ok(&["import", &sample("node-1.pcap")]);
     let output = flowmap.run(&["suggest", "-n", "production"]);
     output.is_an_error(&["namespace `production`: not in the inventory", "hint: no inventory was imported"]);
+}
+
+#[test]
+fn what_there_is_not_is_told_from_what_was_not_selected() {
+    let flowmap = Flowmap::with_sample();
+    let told = |args: &[&str], words: &str| {
+        let output = flowmap.run(args);
+        assert!(output.stderr.contains(words), "{args:?}: {}", output.stderr);
+        output.code
+    };
+    for command in ["flows", "tiers", "status", "simulate", "graph", "segments"] {
+        let policies: &[&str] = if command == "simulate" { &["none.yaml"] } else { &[] };
+        flowmap.write("none.yaml", ALL_CLOSED);
+        let args = [&[command], policies, &["--exclude-run", "00000000deadbeef"]].concat();
+        flowmap
+            .run(&args)
+            .is_an_error(&["--exclude-run 00000000deadbeef: there is no such run", "hint: `flowmap runs`"]);
+    }
+    let known = "the namespace prodction is not in the inventory; known are";
+    assert_eq!(told(&["flows", "-n", "prodction"], known), 0);
+    assert_eq!(told(&["tiers", "-n", "prodction"], known), 0);
+    assert_eq!(told(&["flows", "--site", "nosuch"], "nothing is known of the site nosuch; known are default"), 0);
+    assert_eq!(told(&["flows", "--since", "2100-01-01T00:00:00Z"], "there are captures from 20"), 0);
+    let none = ["simulate", "none.yaml", "--since", "2100-01-01T00:00:00Z"];
+    assert_eq!(told(&none, "nothing was judged: no connections in what was selected"), 0);
+    let nowhere = ["suggest", "-n", "production", "--site", "nosuch"];
+    assert_eq!(told(&nowhere, "flowmap: --site nosuch: nothing is known of it\nhint: known are default"), 2);
+}
+
+#[test]
+fn a_cut_capture_that_is_looked_at_alone_is_told() {
+    let flowmap = Flowmap::new();
+    let whole = std::fs::read(common::sample("node-1.pcap")).unwrap();
+    flowmap.write("cut.pcap", &whole[..whole.len() / 2 + 7]);
+    for command in ["flows", "tiers", "segments", "status"] {
+        let output = flowmap.ok(&[command, "--from", "cut.pcap"]);
+        assert!(output.stderr.contains("cut.pcap: warning: "), "{command}: {}", output.stderr);
+    }
 }
 
 #[test]

@@ -35,6 +35,19 @@ fn what_passes_while_it_watches_is_in_the_store_when_it_is_told_to_stop() {
 }
 
 #[test]
+fn who_is_told_to_stop_twice_at_once_is_told_once() {
+    let Some(lab) = Lab::new("w") else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    lab.talk();
+    // as `timeout` does: its child, then the group
+    (0..3).for_each(|_| daemon.signal("-TERM"));
+    let (code, _) = daemon.wait();
+    assert_eq!(code, 0, "{}", daemon.said);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
 fn a_capture_ends_by_itself_after_the_time_given() {
     let Some(lab) = Lab::new("t") else { return };
     let flowmap = Flowmap::new();

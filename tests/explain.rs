@@ -332,6 +332,44 @@ fn external_may_stand_on_either_side_and_is_told_by_that_word() {
 }
 
 #[test]
+fn each_address_family_of_a_pod_is_judged_by_itself() {
+    let flowmap = shop();
+    let dual = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: dual, namespace: shop, labels: {app: dual}}\n\
+                spec: {nodeName: node-1, containers: [{name: c}]}\n\
+                status: {phase: Running, podIP: 10.244.1.9, podIPs: [{ip: 10.244.1.9}, {ip: 'fd00:10:244:1::9'}]}\n";
+    flowmap.write("cluster.yaml", format!("{CLUSTER}{dual}"));
+    let of = |direction: &str, word: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: x, namespace: shop}}\n\
+             spec: {{podSelector: {{}}, policyTypes: [{direction}], {word}: [{{ipBlock: {{cidr: 0.0.0.0/0}}}}]}}]}}\n"
+        )
+    };
+    flowmap.write("out.yaml", of("Egress", "egress: [{to"));
+    flowmap.write("in.yaml", of("Ingress", "ingress: [{from"));
+    for (from, to, policies) in [("shop/dual", "external", "out.yaml"), ("external", "shop/dual", "in.yaml")] {
+        let answer = ask(&flowmap, &[from, to, "443", "--policies", policies]);
+        assert_eq!(answer["allowed"], false, "by IPv6 it is not: {answer}");
+        assert!(answer["partly"].is_string(), "{answer}");
+    }
+}
+
+#[test]
+fn a_deployed_prefix_with_further_bits_is_in_force_as_what_it_means() {
+    let flowmap = shop();
+    let deployed = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: old, namespace: shop}\n\
+                    spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{ipBlock: {cidr: 203.0.113.7/24}}]}]}\n";
+    flowmap.write("cluster.yaml", format!("{CLUSTER}{deployed}"));
+    flowmap.write("web.yaml", DB_POLICY.replace("name: db,", "name: web,").replace("{app: db}", "{app: web}"));
+    let answer = |from: &str| ask(&flowmap, &[from, "shop/db-1", "5432", "--policies", "web.yaml"])["allowed"].clone();
+    assert_eq!(answer("shop/web-1"), false, "db-1 is isolated");
+    assert_eq!(answer("203.0.113.200"), true);
+    flowmap.write("old.yaml", &deployed[4..]);
+    flowmap
+        .run(&["explain", "shop/web-1", "shop/db-1", "80", "--inventory", "cluster.yaml", "--policies", "old.yaml"])
+        .is_an_error(&["`203.0.113.7/24` is not canonical; write 203.0.113.0/24", "hint: "]);
+}
+
+#[test]
 fn an_address_of_the_pods_ranges_that_nobody_has_is_noted() {
     let flowmap = shop();
     let answer = ask(&flowmap, &["10.244.1.77", "shop/db-1", "443", "--policies", "db.yaml"]);

@@ -7,7 +7,7 @@ mod common;
 
 use common::{
     Flowmap,
-    cluster::{list, node, owned, pod, with},
+    cluster::{list, node, of, owned, pod, with},
     packets::Capture,
 };
 use serde_json::{Value, json};
@@ -287,4 +287,42 @@ fn a_list_of_policies_that_is_dated_before_what_is_known_says_so_and_is_taken_at
     assert!(!allows());
     let early = flowmap.run(&["inventory", "import", "--taken-at", "2026-11-01T00:00:00Z", "policies.json"]);
     early.is_an_error(&["is before 2026-11-20T10:00:00", "no older"]);
+}
+
+#[test]
+fn one_packet_with_another_date_makes_no_long_window() {
+    let mut capture = talk();
+    capture.at("2026-08-01T00:00:00Z").talk("10.244.1.5:40009", "10.244.1.6:8080");
+    let flowmap = flowmap(&capture, &[]);
+    flowmap.ok(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(review.contains("Seen from 2026-08-01 00:00 to 2026-11-24 12:00 UTC"), "{review}");
+    assert!(review.contains("was not seen and is denied. It is shorter than a week."), "two days: {review}");
+}
+
+#[test]
+fn policies_that_are_about_all_namespaces_are_named() {
+    let wide = |version: &str, kind: &str| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "all"}, "spec": {}});
+    let kinds = [
+        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+    ];
+    let flowmap = flowmap(&talk(), &kinds.map(|(version, kind)| wide(version, kind)));
+    flowmap.ok(&SUGGEST);
+    let review = review(&flowmap);
+    for (_, kind) in kinds {
+        assert!(review.contains(&format!("{kind} all")), "{kind}: {review}");
+    }
+}
+
+#[test]
+fn all_namespaces_are_those_but_the_clusters_own_which_is_said() {
+    let dns = of("kube-system", pod("coredns", "10.244.1.53"));
+    let mut capture = talk();
+    capture.ask("10.244.1.5:40010", "10.244.1.53:53");
+    let flowmap = flowmap(&capture, &[dns]);
+    let output = flowmap.ok(&["suggest", "-A", "--out-dir", "out"]);
+    assert!(output.stderr.contains("without the cluster's own: kube-system; name it with -n"), "{}", output.stderr);
+    assert!(flowmap.path("out/shop").exists() && !flowmap.path("out/kube-system").exists());
 }
