@@ -65,7 +65,12 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
         }
         let before = store.latest_listing(site).await?;
         let is_new = store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
-        report(file, &reading, is_new);
+        let known = match (is_new, *taken_at) {
+            (true, _) => String::new(),
+            (false, None) => " (already in the store)".to_owned(),
+            (false, Some(time)) => format!(" (already in the store; taken at {time} or later)"),
+        };
+        report(file, &reading, &known);
         if elsewhere > 0 {
             warnln!("{}: {elsewhere} hosts of other sites left out", file.display());
         }
@@ -112,7 +117,7 @@ async fn warn_outdated(store: &Store, (file, site): (&Path, &str), reading: &Rea
     Ok(())
 }
 
-fn report(file: &Path, reading: &Reading, is_new: bool) {
+fn report(file: &Path, reading: &Reading, known: &str) {
     let name = file.display();
     let Cluster { pods, services, nodes, namespaces, hosts, policies, .. } = &reading.cluster;
     let counts = [
@@ -124,7 +129,6 @@ fn report(file: &Path, reading: &Reading, is_new: bool) {
         (policies.len(), if policies.len() == 1 { "policy" } else { "policies" }),
     ];
     let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let known = if is_new { "" } else { " (already in the store)" };
     warnln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });
     print_problems(&name.to_string(), &reading.problems, reading.more_problems);
     if !reading.skipped.is_empty() {

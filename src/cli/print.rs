@@ -59,7 +59,7 @@ impl Table {
         let mut builder = Builder::new();
         builder.push_record(self.header.iter().map(|name| name.to_uppercase()));
         for row in &self.rows {
-            builder.push_record(row.iter().map(|cell| printable(cell).replace('\n', " ")));
+            builder.push_record(row.iter().map(|cell| shown(cell)));
         }
         let mut table = builder.build();
         table.with(Style::empty()).with(Padding::new(0, BETWEEN, 0, 0));
@@ -90,7 +90,7 @@ impl Table {
         let mut lines: Vec<Vec<usize>> = vec![Vec::new()];
         let mut used = 0;
         for (n, name) in self.header.iter().enumerate() {
-            let cells = self.rows.iter().filter_map(|row| row.get(n)).map(|cell| printable(cell).chars().count());
+            let cells = self.rows.iter().filter_map(|row| row.get(n)).map(|cell| shown(cell).chars().count());
             let wanted = cells.max().unwrap_or_default().max(name.len());
             if used > 0 && used + wanted > width {
                 lines.push(Vec::new());
@@ -125,6 +125,18 @@ pub(super) fn list<T: Serialize>(output: Output, json: &T, table: &Table, empty:
             let table = terminal_width().map_or_else(|| table.text(), |width| table.text_within(width));
             text(table.as_bytes())
         }
+    }
+}
+
+/// Letters of a cell in a table for people: all cells of a column are as wide as its widest, and names come from captures.
+const MAX_CELL: usize = 400;
+
+/// A cell in one line of a table for people.
+fn shown(cell: &str) -> String {
+    let text = printable(cell).replace('\n', " ");
+    match text.char_indices().nth(MAX_CELL) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 

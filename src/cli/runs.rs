@@ -37,6 +37,10 @@ enum Command {
     },
 }
 
+fn no_run(id: &str) -> Fault {
+    Fault::new(format_args!("run `{id}`"), "not in the store").hint("`flowmap runs` lists them")
+}
+
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let store = global.store().await?;
     if let Some(Command::Rm { ids }) = &args.command {
@@ -55,18 +59,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             let why = format!("goes on: {who} writes it");
             return Err(Fault::new(format_args!("run `{run}`"), why).hint(hint).into());
         }
-        for id in ids {
-            let run: Option<RunId> = id.parse().ok();
-            let is_removed = match run {
-                Some(run) => store.remove_run(run).await?,
-                None => false,
-            };
-            if !is_removed {
-                return Err(Fault::new(format_args!("run `{id}`"), "not in the store")
-                    .hint("`flowmap runs` lists them")
-                    .into());
-            }
-            warnln!("{id}: taken back");
+        let held: BTreeSet<RunId> = store.runs().await?.iter().map(|run| run.id).collect();
+        let known = |id: &String| id.parse().ok().filter(|run| held.contains(run)).ok_or_else(|| no_run(id));
+        // all of them, before the first is gone
+        let runs: Vec<RunId> = ids.iter().map(known).collect::<Result<_, _>>()?;
+        for run in runs {
+            store.remove_run(run).await?;
+            warnln!("{run}: taken back");
         }
         store.close().await;
         return Ok(Done::Clean);

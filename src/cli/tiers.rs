@@ -57,7 +57,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         .filter(|(_, role)| is_wanted(role))
         .collect();
     let table = match args.output.output {
-        Output::Table => narrow(&roles),
+        Output::Table => narrow(&roles, world.sites.len() > 1),
         _ => wide(&roles),
     };
     let values: Vec<Value> = roles.iter().map(|(site, role)| value(site, role)).collect();
@@ -96,11 +96,14 @@ const MEMBERS_WIDTH: usize = 44;
 /// And a role's name.
 const ROLE_WIDTH: usize = 30;
 
-fn narrow(roles: &[(&str, &Role)]) -> Table {
-    let mut table = Table::new(&["tier", "level", "role", "members"]).numeric(&[1]);
-    for (_, role) in roles {
+fn narrow(roles: &[(&str, &Role)], has_sites: bool) -> Table {
+    let head = ["site", "tier", "level", "role", "members"];
+    let from = usize::from(!has_sites);
+    let mut table = Table::new(&head[from..]).numeric(&[2 - from]);
+    for (site, role) in roles {
         let (tier, level) = (role.tier.to_string(), role.level.to_string());
-        table.row(vec![tier, level, cut(&role.name, ROLE_WIDTH), few(&members(role))]);
+        let row = [(*site).to_owned(), tier, level, cut(&role.name, ROLE_WIDTH), few(&members(role))];
+        table.row(row[from..].to_vec());
     }
     table
 }

@@ -1,4 +1,5 @@
-//! Periodic jobs that a window of captures cannot have seen.
+//! Periodic jobs that a window of captures cannot have seen. Schedules are read as Kubernetes does, which takes
+//! `ParseStandard` of github.com/robfig/cron/v3: five fields, or a word that begins with `@`.
 
 use std::collections::BTreeSet;
 
@@ -31,12 +32,62 @@ fn why_missed(schedule: &Schedule, captured: &[Span]) -> Option<&'static str> {
     if schedule.is_suspended {
         return Some("is suspended");
     }
-    if schedule.zone.as_deref().is_some_and(|zone| !matches!(zone, "UTC" | "Etc/UTC" | "Etc/GMT")) {
+    // clusters before 1.29 took a zone before the fields as well
+    let own = ["TZ=", "CRON_TZ="].iter().find_map(|prefix| schedule.cron.trim().strip_prefix(prefix));
+    let own = own.map(|rest| rest.split_once(char::is_whitespace).unwrap_or((rest, "")));
+    let (zone, cron) =
+        own.map_or((schedule.zone.as_deref(), schedule.cron.as_str()), |(zone, cron)| (Some(zone), cron));
+    if zone.is_some_and(|zone| !matches!(zone, "UTC" | "Etc/UTC" | "Etc/GMT")) {
         return Some("runs by a time zone of its own: whether in this window is not known");
     }
-    let Some(times) = Times::parse(&schedule.cron) else { return Some("has a schedule that cannot be read") };
-    let runs = captured.iter().any(|span| times.has_one_in(*span));
+    let Some(rhythm) = Rhythm::parse(cron) else { return Some("has a schedule that cannot be read") };
+    let runs = captured.iter().any(|span| rhythm.is_due_in(*span));
     (!runs).then_some("was not due in this window")
+}
+
+/// When a job runs.
+enum Rhythm {
+    At(Times),
+    /// So many seconds after it ran last (`@every 1h30m`).
+    Every(f64),
+}
+
+impl Rhythm {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim().strip_prefix("@every ") {
+            Some(pause) => seconds(pause.trim()).map(Self::Every),
+            None => Times::parse(text).map(Self::At),
+        }
+    }
+
+    /// Whether it surely runs in a window.
+    fn is_due_in(&self, window: Span) -> bool {
+        match self {
+            Self::At(times) => times.has_one_in(window),
+            Self::Every(pause_s) => window.last.seconds_since(window.first) >= *pause_s,
+        }
+    }
+}
+
+/// A duration as Go writes it: `1h30m`, `90s`, `1.5h`.
+fn seconds(text: &str) -> Option<f64> {
+    let (mut sum, mut rest) = (0.0, text);
+    while !rest.is_empty() {
+        let number = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
+        let (count, after) = rest.split_at(number);
+        let unit = after.find(|letter: char| letter.is_ascii_digit() || letter == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit);
+        let unit_s = match unit {
+            "h" => 3_600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            _ => return None,
+        };
+        sum += count.parse::<f64>().ok()? * unit_s;
+        rest = after;
+    }
+    (sum > 0.0).then_some(sum)
 }
 
 /// The times of a schedule in the five fields of cron, as sets.
@@ -47,7 +98,7 @@ struct Times {
     months: BTreeSet<u32>,
     /// From 0, Sunday.
     weekdays: BTreeSet<u32>,
-    /// Where both kinds of days are restricted either is enough (POSIX crontab).
+    /// Where both kinds of days are restricted either is enough (POSIX crontab). A star with a step restricts.
     is_either: bool,
 }
 
@@ -66,17 +117,13 @@ impl Times {
         };
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields.as_slice() else { return None };
-        let mut weekdays = field(weekday, 0, 7, &WEEKDAYS, 0)?;
-        if weekdays.remove(&7) {
-            weekdays.insert(0);
-        }
-        let is_free = |field: &str| field.starts_with(['*', '?']);
+        let is_free = |field: &str| field.split(',').any(|part| matches!(part, "*" | "?" | "*/1" | "?/1"));
         Some(Self {
             minutes: field(minute, 0, 59, &[], 0)?,
             hours: field(hour, 0, 23, &[], 0)?,
             days: field(day, 1, 31, &[], 0)?,
             months: field(month, 1, 12, &MONTHS, 1)?,
-            weekdays,
+            weekdays: field(weekday, 0, 6, &WEEKDAYS, 0)?,
             is_either: !is_free(day) && !is_free(weekday),
         })
     }
@@ -149,7 +196,7 @@ mod tests {
 
     fn is_due(cron: &str, first: &str, last: &str) -> Option<bool> {
         let time = |text: &str| Timestamp::parse(text).unwrap();
-        Times::parse(cron).map(|times| times.has_one_in(Span { first: time(first), last: time(last) }))
+        Rhythm::parse(cron).map(|rhythm| rhythm.is_due_in(Span { first: time(first), last: time(last) }))
     }
 
     #[test]
@@ -169,8 +216,44 @@ mod tests {
     }
 
     #[test]
+    fn a_star_with_a_step_restricts_the_days() {
+        // a Tuesday, the third of the month: `*/2` has it, Saturday has not
+        let (first, last) = ("2026-11-03T00:00:00Z", "2026-11-03T01:00:00Z");
+        for (cron, is_it) in [
+            ("0 0 */2 * 6", true),
+            ("0 0 */1 * 6", false),
+            ("0 0 * * 6", false),
+            ("0 0 4 * */2", true),
+            ("0 0 4 * ?", false),
+        ] {
+            assert_eq!(is_due(cron, first, last), Some(is_it), "{cron}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_due_where_the_window_is_as_long() {
+        let (first, last) = ("2026-11-23T08:00:00Z", "2026-11-23T09:30:00Z");
+        for (cron, is_it) in
+            [("@every 1h30m", true), ("@every 90s", true), ("@every 1.5h", true), ("@every 91m", false)]
+        {
+            assert_eq!(is_due(cron, first, last), Some(is_it), "{cron}");
+        }
+    }
+
+    #[test]
     fn what_is_no_schedule_is_told() {
-        for cron in ["", "* * * *", "60 * * * *", "*/0 * * * *", "a b c d e", "5-70 * * * *"] {
+        let none = [
+            "",
+            "* * * *",
+            "60 * * * *",
+            "*/0 * * * *",
+            "a b c d e",
+            "5-70 * * * *",
+            "0 0 * * 7",
+            "@every",
+            "@every 5",
+        ];
+        for cron in none {
             assert_eq!(is_due(cron, "2026-11-23T08:00:00Z", "2026-11-24T08:00:00Z"), None, "{cron}");
         }
     }
