@@ -76,7 +76,7 @@ fn replay(roster: &Roster<'_>, evaluator: &Evaluator<'_>) {
     let short = Past::new(&few, roster);
     let time = |past: &Past<'_>| {
         let start = Instant::now();
-        let simulation = policy::simulate(past, evaluator);
+        let simulation = policy::simulate(past, evaluator, None);
         (start.elapsed().as_secs_f64(), simulation)
     };
     let (base, _) = time(&short);

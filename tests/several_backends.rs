@@ -103,3 +103,45 @@ fn a_pod_reaches_itself_by_its_service() {
     assert_eq!((&partly["allowed"], &partly["partly"]), (&json!(false), &json!("1 of 2 pairs are denied")), "{partly}");
     assert_eq!(explained("shop/cli")["allowed"], false);
 }
+
+#[test]
+fn of_a_workloads_pods_each_is_judged_by_whom_it_talked_with() {
+    let flowmap = Flowmap::new();
+    let numbered = |name: &str, address: &str, n: &str| {
+        let labels = json!({"app": name, "n": n});
+        let named = with(pod(name, address), "/metadata/name", format!("{name}-{n}").into());
+        let owner = json!([{"kind": "StatefulSet", "name": name, "controller": true}]);
+        with(with(named, "/metadata/labels", labels), "/metadata/ownerReferences", owner)
+    };
+    let items = [
+        node("node-1", "192.0.2.1", "10.244.1.0/24"),
+        numbered("cli", "10.244.1.10", "0"),
+        numbered("cli", "10.244.1.11", "1"),
+        numbered("db", "10.244.1.20", "0"),
+        numbered("db", "10.244.1.21", "1"),
+    ];
+    flowmap.write("cluster.json", list(&items));
+    let pair = |n: u8| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: db-{n}, namespace: shop}}\n\
+             spec: {{podSelector: {{matchLabels: {{app: db, n: '{n}'}}}}, policyTypes: [Ingress], \
+             ingress: [{{from: [{{podSelector: {{matchLabels: {{app: cli, n: '{n}'}}}}}}]}}]}}\n---\n"
+        )
+    };
+    flowmap.write("closed.yaml", pair(0) + &pair(1));
+    let log = |rows: &[(u8, u8, u8)]| {
+        let rows = rows.iter().map(|(from, to, n)| format!("10.244.1.1{from},10.244.1.2{to},TCP,5432,{n}\n"));
+        flowmap.write("seen.csv", format!("client,server,protocol,port,connections\n{}", rows.collect::<String>()));
+    };
+    log(&[(0, 0, 5), (1, 1, 3)]);
+    assert_eq!(verdict(&flowmap, &[]), json!([8, 0, 0]), "each talks with its own");
+    log(&[(0, 0, 5), (1, 0, 3)]);
+    assert_eq!(verdict(&flowmap, &[]), json!([5, 3, 0]), "one with another's");
+    let told = ask(&flowmap, &["simulate", "closed.yaml"]);
+    let finding = &told["findings"][0];
+    assert_eq!(
+        (&finding["from"], &finding["to"], &finding["connections"]),
+        (&json!("shop/cli"), &json!("shop/db"), &json!(3))
+    );
+    assert!(finding["reason"].as_str().is_some_and(|reason| reason.contains("shop/cli")), "{finding}");
+}

@@ -1,6 +1,7 @@
 //! `flowmap graph`: the map as a picture.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     path::PathBuf,
@@ -19,7 +20,7 @@ use crate::{
     graph::{self, Fold, Judged, Links, Map, Svg, Verdict},
     map::By,
     model::{Dependency, Party, Protocol},
-    policy::{self, Evaluator, Past, Roster},
+    policy::{self, Detail, Evaluator, Past, Roster},
     proposal::{self, Site},
     render::page,
     tier::Tier,
@@ -161,7 +162,10 @@ fn judged(
     let roster = Roster::new(site.cluster());
     let past = Past::new(dependencies.iter().copied(), &roster);
     let evaluator = Evaluator::new(&set, &site.cluster().namespaces, args.reading.options());
-    Ok(proposal::judged(&policy::simulate(&past, &evaluator)))
+    let parts = OnceCell::new();
+    let by_address = || parts.get_or_init(|| site.dependencies(By::Address)).as_slice();
+    let detail = Detail { roster: &roster, by_address: &by_address };
+    Ok(proposal::judged(&policy::simulate(&past, &evaluator, Some(&detail))))
 }
 
 /// Whether the ends of a dependency by address are of those of one by workload.

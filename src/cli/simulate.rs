@@ -1,6 +1,6 @@
 //! `flowmap simulate`: every recorded connection against policies.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{cell::OnceCell, fmt::Write, path::PathBuf};
 
 use serde::Serialize;
 
@@ -14,7 +14,9 @@ use super::{
 use crate::{
     map::By,
     model::Dependency,
-    policy::{self, Census, Evaluator, Excess, Options, Outside, Past, PolicySet, Reach, Roster, Simulation, Undone},
+    policy::{
+        self, Census, Detail, Evaluator, Excess, Options, Outside, Past, PolicySet, Reach, Roster, Simulation, Undone,
+    },
     proposal::{self, Site},
 };
 
@@ -119,6 +121,8 @@ struct Judge<'a> {
     roster: Roster<'a>,
     past: Past<'a>,
     deployed: PolicySet,
+    /// What was seen by address, once it was asked for.
+    by_address: OnceCell<Vec<Dependency>>,
 }
 
 impl<'a> Judge<'a> {
@@ -126,7 +130,7 @@ impl<'a> Judge<'a> {
         let roster = Roster::new(site.cluster());
         let past = Past::new(dependencies.iter().filter(|it| args.namespaces.concern(it)), &roster);
         let deployed = if args.only && !args.reach { PolicySet::default() } else { policies::deployed(site.cluster()) };
-        Self { site, args, roster, past, deployed }
+        Self { site, args, roster, past, deployed, by_address: OnceCell::new() }
     }
 
     fn report(&self, (proposal, proposed): (String, PolicySet)) -> anyhow::Result<Report> {
@@ -148,9 +152,11 @@ impl<'a> Judge<'a> {
             let before = policy::reach(&census, &before).into_iter();
             before.zip(policy::reach(&census, &after)).map(|(before, after)| BeforeAfter { before, after }).collect()
         };
+        let by_address = || self.by_address.get_or_init(|| self.site.dependencies(By::Address)).as_slice();
+        let detail = Detail { roster: &self.roster, by_address: &by_address };
         Ok(Report {
             proposal,
-            simulation: policy::simulate(&self.past, &after),
+            simulation: policy::simulate(&self.past, &after, Some(&detail)),
             excess: policy::excess(&self.past, &self.roster, &outside, &after),
             undone,
             not_evaluated,

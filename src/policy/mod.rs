@@ -50,4 +50,4 @@ pub use reading::{
 };
 pub use roster::{Roster, Who};
 pub use selector::{Operator, Requirement, Selector};
-pub use simulate::{Finding, Past, Simulation, Undone, reopened, simulate, undone};
+pub use simulate::{Detail, Finding, Past, Simulation, Undone, reopened, simulate, undone};

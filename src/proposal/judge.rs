@@ -1,13 +1,17 @@
 //! Proposals held against what was seen, and how much they leave open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use super::{ProposalError, facts::concerned, page::on_top, world::Site};
 use crate::{
+    map::By,
     model::Dependency,
     policy::{
-        self, Census, Change, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Simulation, Strictness,
-        Undone,
+        self, Census, Change, Detail, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Simulation,
+        Strictness, Undone,
     },
     render::{Document, Opens},
 };
@@ -19,6 +23,8 @@ pub struct Judge<'a> {
     roster: Roster<'a>,
     past: Past<'a>,
     deployed: PolicySet,
+    /// What was seen by address, once it was asked for.
+    by_address: OnceLock<Vec<Dependency>>,
 }
 
 /// How much policies leave open.
@@ -36,7 +42,7 @@ impl<'a> Judge<'a> {
         let roster = Roster::new(site.cluster());
         let past = Past::new(concerned(dependencies, namespaces), &roster);
         let deployed = PolicySet::deployed(&site.cluster().policies);
-        Self { site, namespaces, roster, past, deployed }
+        Self { site, namespaces, roster, past, deployed, by_address: OnceLock::new() }
     }
 
     /// What the inventory says is deployed at the site.
@@ -52,7 +58,9 @@ impl<'a> Judge<'a> {
 
     /// Holds what was seen of the namespaces against policies.
     pub fn replay(&self, set: &PolicySet) -> Simulation {
-        let simulation = policy::simulate(&self.past, &self.evaluator(set));
+        let by_address = || self.by_address.get_or_init(|| self.site.dependencies(By::Address)).as_slice();
+        let detail = Detail { roster: &self.roster, by_address: &by_address };
+        let simulation = policy::simulate(&self.past, &self.evaluator(set), Some(&detail));
         // a sweep may be a row for every port: `simulate` lists them
         Simulation { closed: Vec::new(), ..simulation }
     }

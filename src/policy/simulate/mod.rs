@@ -7,6 +7,7 @@
 
 mod past;
 mod reopened;
+mod split;
 mod undone;
 
 use foldhash::HashMap;
@@ -18,6 +19,7 @@ use crate::model::{Dependency, Protocol};
 pub use past::Past;
 use past::{Actors, Row};
 pub use reopened::reopened;
+pub use split::Detail;
 pub use undone::{Undone, undone};
 
 /// What policies would have done to connections that were seen.
@@ -63,16 +65,31 @@ enum Outcome {
     Allowed,
     /// With a pair of ends and a port that it is denied for.
     Denied(usize, usize, u16),
+    /// Denied between some of the ends and not between others, with a pair that it is denied for.
+    Mixed(usize, usize, u16),
     Uncertain(String),
 }
 
-/// Replays what was recorded.
+/// Replays what was recorded. A dependency is of many pods, and where policies allow it between some of them alone, `detail`
+/// tells who talked with whom; without it such a dependency is denied as a whole.
 #[must_use]
-pub fn simulate(past: &Past<'_>, evaluator: &Evaluator<'_>) -> Simulation {
+pub fn simulate(past: &Past<'_>, evaluator: &Evaluator<'_>, detail: Option<&Detail<'_>>) -> Simulation {
     let mut replay = Replay::new(past, evaluator);
     let mut simulation = Simulation::default();
+    let mut mixed = Vec::new();
     for row in &past.rows {
-        replay.judge(row, &mut simulation);
+        let outcome = match replay.outcome(row) {
+            Outcome::Mixed(..) if detail.is_some() => {
+                mixed.push(row.dependency);
+                continue;
+            }
+            Outcome::Mixed(from, to, port) => Outcome::Denied(from, to, port),
+            outcome => outcome,
+        };
+        replay.count(row, outcome, &mut simulation);
+    }
+    if let Some(detail) = detail.filter(|_| !mixed.is_empty()) {
+        split::judge(&mixed, evaluator, detail, &mut simulation);
     }
     simulation.findings.sort();
     simulation.closed.sort();
@@ -109,11 +126,10 @@ impl<'a> Replay<'a> {
         Self { past, evaluator, classes, kinds, likes, reasons: HashMap::default() }
     }
 
-    fn judge(&mut self, row: &Row<'a>, simulation: &mut Simulation) {
-        let outcome = self.outcome(row);
+    fn count(&mut self, row: &Row<'a>, outcome: Outcome, simulation: &mut Simulation) {
         let (dependency, count) = (row.dependency, row.connections);
         if let Some(unneeded) = row.unneeded {
-            if matches!(outcome, Outcome::Denied(..)) {
+            if matches!(outcome, Outcome::Denied(..) | Outcome::Mixed(..)) {
                 simulation.also_closed += count;
                 simulation.closed.push(finding(dependency, "closed", unneeded.to_owned()));
             }
@@ -126,6 +142,12 @@ impl<'a> Replay<'a> {
                 simulation.denied += count;
                 let reason = self.reason(row, from, to, port);
                 simulation.findings.push(finding(dependency, "denied", reason));
+            }
+            Outcome::Mixed(..) => {
+                let (client, server) = (&dependency.client.name, &dependency.server.name);
+                let reason = format!("which pod of {client} and of {server} it was is not known, and some are closed");
+                simulation.uncertain += count;
+                simulation.findings.push(finding(dependency, "uncertain", reason));
             }
             Outcome::Uncertain(reason) => {
                 simulation.uncertain += count;
@@ -161,7 +183,7 @@ impl<'a> Replay<'a> {
             .any(|(client, server)| isolates(*client, PolicyType::Egress) || isolates(*server, PolicyType::Ingress))
     }
 
-    /// A connection whose ends are known: all pairs must be allowed.
+    /// A connection whose ends are known: the first pair of each kind of verdict decides.
     fn known(&self, row: &Row<'a>, clients: &[usize], servers: &[usize]) -> Outcome {
         let (from, to) = (&self.kinds[row.client], &self.kinds[row.server]);
         let mut pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
@@ -170,7 +192,17 @@ impl<'a> Replay<'a> {
             return Outcome::Allowed;
         }
         let pairs = clients.iter().flat_map(|from| servers.iter().map(move |to| (*from, *to)));
-        let denied = self.possible(pairs).into_iter().find(|(from, to)| self.denies(row, (*from, *to, row.port)));
+        let (mut denied, mut is_allowed) = (None, false);
+        for (from, to) in self.possible(pairs) {
+            if self.denies(row, (from, to, row.port)) {
+                denied = denied.or(Some((from, to)));
+            } else {
+                is_allowed = true;
+            }
+            if let Some((from, to)) = denied.filter(|_| is_allowed) {
+                return Outcome::Mixed(from, to, row.port);
+            }
+        }
         denied.map_or(Outcome::Allowed, |(from, to)| Outcome::Denied(from, to, row.port))
     }
 

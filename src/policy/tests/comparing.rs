@@ -72,7 +72,7 @@ fn what_was_seen_is_allowed_denied_uncertain_or_closed_too() {
     ];
     let stage = stage();
     let roster = Roster::new(&stage.cluster);
-    let simulation = simulate(&Past::new(&dependencies, &roster), &stage.evaluator(&set));
+    let simulation = simulate(&Past::new(&dependencies, &roster), &stage.evaluator(&set), None);
     let counts = (simulation.connections, simulation.allowed, simulation.denied, simulation.uncertain);
     assert_eq!(counts, (15, 9, 3, 3), "{simulation:?}");
     assert_eq!(simulation.also_closed, 3);
@@ -305,7 +305,7 @@ fn who_stands_behind_a_service_is_judged_where_it_was_not_seen_who_answered() {
     let past = Past::new(&dependencies, &roster);
     let judged = |spec: &str| {
         let set = policies(&[("web", &selecting("web", spec))]);
-        let simulation = simulate(&past, &stage.evaluator(&set));
+        let simulation = simulate(&past, &stage.evaluator(&set), None);
         (simulation.allowed, simulation.denied, simulation.uncertain)
     };
     assert_eq!(judged("ingress: [{ports: [{port: 8080}]}]"), (3, 0, 0), "at the pod's port");
@@ -317,7 +317,7 @@ fn who_stands_behind_a_service_is_judged_where_it_was_not_seen_who_answered() {
         Stage { cluster: Cluster { pods: [stage.cluster.pods.clone(), vec![other]].concat(), ..with_service() } };
     let roster = Roster::new(&mixed.cluster);
     let set = policies(&[("web", "{podSelector: {matchLabels: {track: canary}}}")]);
-    let simulation = simulate(&Past::new(&dependencies, &roster), &mixed.evaluator(&set));
+    let simulation = simulate(&Past::new(&dependencies, &roster), &mixed.evaluator(&set), None);
     assert_eq!((simulation.denied, simulation.uncertain), (0, 3), "one of two pods is closed");
 }
 
@@ -329,7 +329,7 @@ fn whoever_is_unknown_may_be_a_pod_that_a_policy_isolates() {
     let judged = |client: Party, server: Party, spec: &str| {
         let set = policies(&[("any", spec)]);
         let dependencies = [seen(client, server, 80)];
-        let simulation = simulate(&Past::new(&dependencies, &roster), &stage.evaluator(&set));
+        let simulation = simulate(&Past::new(&dependencies, &roster), &stage.evaluator(&set), None);
         (simulation.allowed, simulation.uncertain)
     };
     let (ingress, egress) = ("{podSelector: {}}", "{podSelector: {}, policyTypes: [Egress]}");
@@ -350,7 +350,7 @@ fn connections_have_one_family_and_blocks_of_another_do_not_count() {
     let options = Options { ipblock_matches_pods: true, ..Options::default() };
     let evaluator = Evaluator::new(&set, &stage.cluster.namespaces, options);
     let dependencies = [seen(workload("web"), workload("db"), 5432)];
-    assert_eq!(simulate(&Past::new(&dependencies, &roster), &evaluator).denied, 3, "it was seen over IPv4");
+    assert_eq!(simulate(&Past::new(&dependencies, &roster), &evaluator, None).denied, 3, "it was seen over IPv4");
     let clients = Clients::Ends(roster.find("shop/web").unwrap());
     let servers = roster.find("shop/db").unwrap().into_iter().map(|end| Server { end, port: 1, dialled: None });
     let question = Question {
