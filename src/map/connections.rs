@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, hash::BuildHasher,
 
 use foldhash::{HashMap, fast::FixedState};
 
-use super::{hours::Hours, samples::Samples, volume::Volume};
+use super::{hours::Hours, parts::join_parts, samples::Samples, volume::Volume};
 use crate::model::{
     Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Record, Recording, Span, Timestamp, Trace, Via,
 };
@@ -98,11 +98,11 @@ impl Connection {
 
 /// What sightings of one connection share. Unopened ones are laid from the lower end to the higher.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Key {
-    protocol: Protocol,
-    opening: Opening,
-    src: End,
-    dst: End,
+pub(super) struct Key {
+    pub protocol: Protocol,
+    pub opening: Opening,
+    pub src: End,
+    pub dst: End,
     identity: u32,
     /// Of a sighting without any number its tags and tunnels, hashed: nothing says that it is the one of another network.
     network: u64,
@@ -134,6 +134,11 @@ impl Sightings {
 
 /// Joins the traces of all recordings into connections, in an order that the recordings' own does not change.
 pub(super) fn join(recordings: &[Recording]) -> Vec<Connection> {
+    join_exchanges(join_parts(by_key(recordings)))
+}
+
+/// A connection for each key, in their order.
+pub(super) fn by_key(recordings: &[Recording]) -> Vec<(Key, Connection)> {
     let samples = Samples::of(recordings);
     let mut sightings: HashMap<Key, Sightings> = HashMap::default();
     for (run, recording) in recordings.iter().enumerate() {
@@ -141,8 +146,7 @@ pub(super) fn join(recordings: &[Recording]) -> Vec<Connection> {
     }
     let mut sightings: Vec<_> = sightings.into_iter().collect();
     sightings.sort_unstable_by_key(|(key, _)| *key);
-    let connections = sightings.into_iter().map(|(key, seen)| (key, connection(&key, seen))).collect();
-    join_exchanges(join_parts(connections))
+    sightings.into_iter().map(|(key, seen)| (key, connection(&key, seen))).collect()
 }
 
 /// The connection that records with equal ends and one number tell of.
@@ -257,78 +261,6 @@ fn by_hour(mut traces: Vec<(Hour, Trace)>) -> Vec<(Hour, Trace)> {
     whole
 }
 
-/// Joins the parts of streams that were captured apart: what one capture met in the middle with what another saw before
-/// it, at the same time or elsewhere.
-fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection> {
-    let mut joined: Vec<Connection> = Vec::with_capacity(connections.len());
-    let mut by_ends: HashMap<(Protocol, End, End), Vec<usize>> = HashMap::default();
-    // openings first, then in the order of time: a part finds what it continues
-    let mut connections = connections;
-    connections.sort_by_key(|(key, connection)| (key.opening == Opening::Open, connection.span.first, *key));
-    for (key, mut part) in connections {
-        let ends = if key.src <= key.dst { (key.protocol, key.src, key.dst) } else { (key.protocol, key.dst, key.src) };
-        let known = by_ends.entry(ends).or_default();
-        let is_part = is_stream(key.protocol);
-        let whole = known.iter().copied().filter(|_| is_part).find(|n| match key.opening {
-            Opening::Open => is_continued(&joined[*n], &mut part),
-            Opening::Seen => is_answered(&joined[*n], &part),
-        });
-        let Some(whole) = whole else {
-            known.push(joined.len());
-            joined.push(part);
-            continue;
-        };
-        joined[whole].take_part(part);
-    }
-    joined
-}
-
-/// Parts of one stream lie no further apart in its numbers than this: what a capture may lose between them, and far from
-/// what chance would bring together.
-const GAP_BYTES: u32 = 1 << 20;
-
-/// Sightings of one moment by several sensors lie no further apart, in seconds.
-const SAME_TIME_S: f64 = 2.0;
-
-/// Whether a part belongs to a stream, by the numbers of each side that both saw; where they saw different sides, by time.
-/// The part is turned to lie as the stream does.
-fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
-    if whole.client != part.client {
-        part.turn();
-    }
-    let (a, b) = (&whole.trace, &part.trace);
-    let sides = [(a.identity, a.src_end, b.identity, b.src_end), (a.answer, a.dst_end, b.answer, b.dst_end)];
-    let mut both_saw = sides.into_iter().filter(|(_, a_end, _, b_end)| *a_end != 0 && *b_end != 0).peekable();
-    if both_saw.peek().is_none() {
-        let is_blind = |it: &Trace| (it.identity, it.answer, it.src_end, it.dst_end) == (0, 0, 0, 0);
-        if is_blind(a) && is_blind(b) && !is_same_network(whole, part) {
-            return false;
-        }
-        let (a, b) = (whole.span, part.span);
-        return a.first.seconds_since(b.last) <= SAME_TIME_S && b.first.seconds_since(a.last) <= SAME_TIME_S;
-    }
-    both_saw.all(|(a, a_end, b, b_end)| is_within(b, a, a_end) || is_within(a, b, b_end))
-}
-
-/// Whether a part is the answer to an opening that a capture ended with. Made-up captures acknowledge the SYN itself, not
-/// what comes behind it.
-fn is_answered(whole: &Connection, part: &Connection) -> bool {
-    let (asked, agreed) = (whole.trace.flags, part.trace.flags);
-    let distance = whole.trace.identity.wrapping_sub(part.trace.identity);
-    whole.client == part.client
-        && asked.has(Flags::ASKED)
-        && !asked.has(Flags::AGREED)
-        && agreed.has(Flags::AGREED)
-        && !agreed.has(Flags::ASKED)
-        && distance.min(distance.wrapping_neg()) <= 1
-        && part.span.first.seconds_since(whole.span.last).abs() <= SAME_TIME_S
-}
-
-/// Whether a number stands in a stretch of a stream, or little behind it. Numbers wrap.
-fn is_within(number: u32, begin: u32, end: u32) -> bool {
-    number.wrapping_sub(begin) <= end.wrapping_sub(begin).saturating_add(GAP_BYTES)
-}
-
 impl Connection {
     /// Takes in what was seen of it elsewhere, by the numbers that it goes by here.
     pub fn take_part(&mut self, part: Connection) {
@@ -405,7 +337,7 @@ fn is_same_exchange(before: &Connection, next: &Connection) -> bool {
 
 /// Whether tags and tunnels allow that two sightings were in one network. Where one capture saw none at all, as on a
 /// bridge behind a tunnel, it says nothing against those that another saw.
-fn is_same_network(before: &Connection, next: &Connection) -> bool {
+pub(super) fn is_same_network(before: &Connection, next: &Connection) -> bool {
     let is_other_capture = !before.shares_run_with(next);
     let is_compatible = |a: &BTreeSet<String>, b: &BTreeSet<String>| {
         a == b || !a.is_disjoint(b) || is_other_capture && (a.is_empty() || b.is_empty())
@@ -416,6 +348,6 @@ fn is_same_network(before: &Connection, next: &Connection) -> bool {
     is_compatible(&networks(before), &networks(next)) && is_compatible(&before.tunnels, &next.tunnels)
 }
 
-fn is_stream(protocol: Protocol) -> bool {
+pub(super) fn is_stream(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::TCP | Protocol::SCTP)
 }

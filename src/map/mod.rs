@@ -15,6 +15,7 @@ mod identity;
 mod learning;
 mod mesh;
 mod parties;
+mod parts;
 mod probe;
 mod samples;
 mod scan;

@@ -1,0 +1,391 @@
+//! The parts of streams that were captured apart, joined: what one capture met in the middle with what another saw before
+//! it, at the same time or elsewhere.
+//!
+//! A part is taken by the first stream between its ends that it fits. Of ends with many streams - a client that keeps its
+//! port, over days - an index tells which it might fit; whether it does, the streams themselves say.
+
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
+
+use super::connections::{Connection, End, Key, is_same_network, is_stream};
+use crate::model::{Flags, Opening, Protocol, Span, Trace};
+
+/// Parts of one stream lie no further apart in its numbers than this: what a capture may lose between them, and far from
+/// what chance would bring together.
+const GAP_BYTES: u32 = 1 << 20;
+
+/// Sightings of one moment by several sensors lie no further apart, in seconds.
+const SAME_TIME_S: f64 = 2.0;
+
+/// So few streams are looked through faster than an index is kept.
+const FEW: usize = 32;
+
+/// Joins parts into streams.
+pub(super) fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection> {
+    let mut joined: Vec<Connection> = Vec::with_capacity(connections.len());
+    let mut by_ends: HashMap<(Protocol, End, End), Known> = HashMap::default();
+    // openings first, then in the order of time: a part finds what it continues
+    let mut connections = connections;
+    connections.sort_by_key(|(key, connection)| (key.opening == Opening::Open, connection.span.first, *key));
+    for (key, mut part) in connections {
+        if !is_stream(key.protocol) {
+            joined.push(part);
+            continue;
+        }
+        let ends = if key.src <= key.dst { (key.protocol, key.src, key.dst) } else { (key.protocol, key.dst, key.src) };
+        let known = by_ends.entry(ends).or_default();
+        let whole = known.find(&joined, key.opening, &mut part);
+        if let Some(n) = whole {
+            let whole = &mut joined[known.places[n]];
+            whole.take_part(part);
+            known.grown(n, whole);
+        } else {
+            joined.push(part);
+            known.push(&joined);
+        }
+    }
+    joined
+}
+
+/// Whether a part belongs to a stream, by the numbers of each side that both saw; where they saw different sides, by time.
+/// The part is turned to lie as the stream does.
+fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
+    lay_as(whole, part);
+    let (a, b) = (&whole.trace, &part.trace);
+    let sides = [(a.identity, a.src_end, b.identity, b.src_end), (a.answer, a.dst_end, b.answer, b.dst_end)];
+    let mut both_saw = sides.into_iter().filter(|(_, a_end, _, b_end)| *a_end != 0 && *b_end != 0).peekable();
+    if both_saw.peek().is_none() {
+        let is_blind = |it: &Trace| (it.identity, it.answer, it.src_end, it.dst_end) == (0, 0, 0, 0);
+        if is_blind(a) && is_blind(b) && !is_same_network(whole, part) {
+            return false;
+        }
+        return is_same_time(whole.span, part.span);
+    }
+    both_saw.all(|(a, a_end, b, b_end)| is_within(b, a, a_end) || is_within(a, b, b_end))
+}
+
+fn lay_as(whole: &Connection, part: &mut Connection) {
+    if whole.client != part.client {
+        part.turn();
+    }
+}
+
+fn is_same_time(a: Span, b: Span) -> bool {
+    a.first.seconds_since(b.last) <= SAME_TIME_S && b.first.seconds_since(a.last) <= SAME_TIME_S
+}
+
+/// Whether a part is the answer to an opening that a capture ended with. Made-up captures acknowledge the SYN itself, not
+/// what comes behind it.
+fn is_answered(whole: &Connection, part: &Connection) -> bool {
+    let (asked, agreed) = (whole.trace.flags, part.trace.flags);
+    let distance = whole.trace.identity.wrapping_sub(part.trace.identity);
+    whole.client == part.client
+        && asked.has(Flags::ASKED)
+        && !asked.has(Flags::AGREED)
+        && agreed.has(Flags::AGREED)
+        && !agreed.has(Flags::ASKED)
+        && distance.min(distance.wrapping_neg()) <= 1
+        && part.span.first.seconds_since(whole.span.last).abs() <= SAME_TIME_S
+}
+
+/// Whether a number stands in a stretch of a stream, or little behind it. Numbers wrap.
+fn is_within(number: u32, begin: u32, end: u32) -> bool {
+    number.wrapping_sub(begin) <= length(begin, end)
+}
+
+/// How far a stretch of a stream reaches, with what may be lost behind it.
+fn length(begin: u32, end: u32) -> u32 {
+    end.wrapping_sub(begin).saturating_add(GAP_BYTES)
+}
+
+/// The streams between two ends, in the order in which they were met.
+#[derive(Default)]
+struct Known {
+    /// Where each stands among all.
+    places: Vec<usize>,
+    /// Where they are not few.
+    index: Option<Box<Index>>,
+}
+
+impl Known {
+    /// The first stream that a part belongs to. The part is turned to lie as that one does, else as the last.
+    fn find(&self, joined: &[Connection], opening: Opening, part: &mut Connection) -> Option<usize> {
+        let (sides, span, identity) = (sides(part), part.span, part.trace.identity);
+        let mut takes = |n: usize| match opening {
+            Opening::Open => is_continued(&joined[self.places[n]], part),
+            Opening::Seen => is_answered(&joined[self.places[n]], part),
+        };
+        let Some(index) = &self.index else { return (0..self.places.len()).find(|n| takes(*n)) };
+        let found = match opening {
+            Opening::Open => index.continued(sides, span, &mut takes),
+            Opening::Seen => index.answered(identity, &mut takes),
+        };
+        // others were tried after the one that was found
+        let lies_as = found.map_or(self.places.last(), |n| self.places.get(n));
+        if let Some(place) = lies_as.filter(|_| opening == Opening::Open) {
+            lay_as(&joined[*place], part);
+        }
+        found
+    }
+
+    /// Adds the last of all.
+    fn push(&mut self, joined: &[Connection]) {
+        let n = self.places.len();
+        self.places.push(joined.len() - 1);
+        match &mut self.index {
+            Some(index) => index.set(n, &joined[joined.len() - 1]),
+            None if n < FEW => {}
+            None => {
+                let mut index = Index::default();
+                self.places.iter().enumerate().for_each(|(n, place)| index.set(n, &joined[*place]));
+                self.index = Some(Box::new(index));
+            }
+        }
+    }
+
+    /// Notes that a stream has taken a part.
+    fn grown(&mut self, n: usize, whole: &Connection) {
+        if let Some(index) = &mut self.index {
+            index.set(n, whole);
+        }
+    }
+}
+
+/// From the first number to where the stream stood last, of the lower end and of the higher; none where nothing was seen.
+type Sides = [Option<(u32, u32)>; 2];
+
+fn sides(connection: &Connection) -> Sides {
+    let Trace { identity, answer, src_end, dst_end, .. } = connection.trace;
+    let side = |begin: u32, end: u32| (end != 0).then_some((begin, end));
+    let (client, server) = (side(identity, src_end), side(answer, dst_end));
+    if connection.client <= connection.server { [client, server] } else { [server, client] }
+}
+
+/// What streams are found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    /// The number of the client.
+    Identity,
+    /// A stretch of the numbers of one side, in buckets. Those of which both sides were seen stand apart: such a part has to
+    /// fit them on both, so that either of its sides finds them.
+    Side { side: usize, is_both: bool },
+}
+
+/// All numbers, in buckets of [`GAP_BYTES`].
+const BUCKETS: u32 = u32::MAX / GAP_BYTES + 1;
+/// A stretch over more buckets than these, of 64 MiB, stands in one for all such: most part find little in common with it,
+/// and it would fill the index.
+const MANY_BUCKETS: u32 = 64;
+/// The bucket of long stretches.
+const LONG: u32 = BUCKETS;
+
+/// The buckets that a stretch reaches into; none where they are too many. Stretches that meet have one in common.
+fn buckets((begin, end): (u32, u32)) -> Option<impl Iterator<Item = u32>> {
+    let first = begin / GAP_BYTES;
+    let further = (u64::from(begin % GAP_BYTES) + u64::from(length(begin, end))) / u64::from(GAP_BYTES);
+    let further = u32::try_from(further).ok().filter(|further| *further < MANY_BUCKETS)?;
+    Some((0..=further).map(move |n| (first + n) % BUCKETS))
+}
+
+/// Tells which streams a part may belong to. What a stream was before it took a part stays in it: that finds one too many,
+/// and none too few.
+#[derive(Default)]
+struct Index {
+    numbers: BTreeSet<(By, u32, usize)>,
+    times: Times,
+}
+
+impl Index {
+    /// Adds a stream, or what has become of it.
+    fn set(&mut self, n: usize, whole: &Connection) {
+        let sides = sides(whole);
+        self.times.set(n, Bounds { span: whole.span, seen: 1 << seen(sides) });
+        self.numbers.insert((By::Identity, whole.trace.identity, n));
+        for (side, stretch) in sides.into_iter().enumerate() {
+            let Some(stretch) = stretch else { continue };
+            let by = By::Side { side, is_both: sides.iter().all(Option::is_some) };
+            match buckets(stretch) {
+                Some(buckets) => self.numbers.extend(buckets.map(|bucket| (by, bucket, n))),
+                None => drop(self.numbers.insert((by, LONG, n))),
+            }
+        }
+    }
+
+    /// The first that asked with a number, or one beside it, and takes the part.
+    fn answered(&self, identity: u32, takes: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
+        let near = [identity.wrapping_sub(1), identity, identity.wrapping_add(1)];
+        near.into_iter().fold(None, |found, number| self.first(By::Identity, number, found, takes))
+    }
+
+    /// The first that takes the part, of those of its time of which other sides were seen and those near its numbers.
+    fn continued(&self, part: Sides, span: Span, takes: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
+        let apart =
+            (0u8..4).filter(|seen_of_whole| seen_of_whole & seen(part) == 0).fold(0, |all, seen| all | 1 << seen);
+        let mut found = self.times.first(&|whole| whole.seen & apart != 0 && is_same_time(whole.span, span), takes);
+        let length = |side: &usize| part[*side].map(|(begin, end)| length(begin, end));
+        let shorter = (0..2).filter(|side| part[*side].is_some()).min_by_key(length);
+        for (side, is_both) in [(0, false), (0, true), (1, false), (1, true)] {
+            let Some(stretch) = part[side].filter(|_| !is_both || Some(side) == shorter) else { continue };
+            let by = By::Side { side, is_both };
+            found = match buckets(stretch) {
+                Some(buckets) => buckets.chain([LONG]).fold(found, |found, n| self.first(by, n, found, takes)),
+                None if self.numbers.range((by, 0, 0)..=(by, LONG, usize::MAX)).next().is_none() => found,
+                None => return (0..found.unwrap_or(self.times.len())).find(|n| takes(*n)).or(found),
+            };
+        }
+        found
+    }
+
+    /// The first in a bucket that takes the part, where it comes before what was found.
+    fn first(&self, by: By, number: u32, found: Option<usize>, takes: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
+        let before = self.numbers.range((by, number, 0)..(by, number, found.unwrap_or(usize::MAX)));
+        before.map(|(.., n)| *n).find(|n| takes(*n)).or(found)
+    }
+}
+
+/// Which sides were seen, a bit for each.
+fn seen(sides: Sides) -> u8 {
+    u8::from(sides[0].is_some()) | u8::from(sides[1].is_some()) << 1
+}
+
+/// What streams have in common.
+#[derive(Clone, Copy)]
+struct Bounds {
+    span: Span,
+    /// A bit for every [`seen`] that occurs.
+    seen: u8,
+}
+
+/// So many bounds are put together into those of the row above.
+const FANOUT: usize = 16;
+
+/// The bounds of each stream, and in every further row those of [`FANOUT`] of the row before, up to a single one.
+#[derive(Default)]
+struct Times(Vec<Vec<Bounds>>);
+
+impl Times {
+    fn len(&self) -> usize {
+        self.0.first().map_or(0, Vec::len)
+    }
+
+    /// Sets the bounds of a stream, the next one or one of those that are there.
+    fn set(&mut self, mut n: usize, mut bounds: Bounds) {
+        for level in 0.. {
+            if level == self.0.len() {
+                self.0.push(Vec::new());
+            }
+            let row = &mut self.0[level];
+            match row.get_mut(n) {
+                Some(known) => *known = bounds,
+                None => row.push(bounds),
+            }
+            if row.len() == 1 {
+                return;
+            }
+            n /= FANOUT;
+            for other in row.iter().skip(n * FANOUT).take(FANOUT) {
+                bounds.span.join(other.span);
+                bounds.seen |= other.seen;
+            }
+        }
+    }
+
+    /// The first stream that is possible by its bounds and takes the part.
+    fn first(&self, is_possible: &dyn Fn(&Bounds) -> bool, takes: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
+        self.first_below(self.0.len().checked_sub(1)?, 0, is_possible, takes)
+    }
+
+    fn first_below(
+        &self,
+        level: usize,
+        n: usize,
+        is_possible: &dyn Fn(&Bounds) -> bool,
+        takes: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<usize> {
+        self.0.get(level)?.get(n).filter(|bounds| is_possible(bounds))?;
+        if level == 0 {
+            return takes(n).then_some(n);
+        }
+        (n * FANOUT..(n + 1) * FANOUT).find_map(|below| self.first_below(level - 1, below, is_possible, takes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        map::{connections::by_key, tests::seen as observation},
+        model::{Recording, Timestamp, TraceSet},
+    };
+
+    /// The definition: each part by the first that takes it, of all between its ends.
+    fn joined_one_by_one(mut connections: Vec<(Key, Connection)>) -> Vec<Connection> {
+        connections.sort_by_key(|(key, connection)| (key.opening == Opening::Open, connection.span.first, *key));
+        let mut joined: Vec<Connection> = Vec::new();
+        for (key, mut part) in connections {
+            let whole = joined.iter().position(|whole| match key.opening {
+                Opening::Open => is_continued(whole, &mut part),
+                Opening::Seen => is_answered(whole, &part),
+            });
+            match whole {
+                Some(whole) => joined[whole].take_part(part),
+                None => joined.push(part),
+            }
+        }
+        joined
+    }
+
+    fn one_of<T: Clone + std::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
+        prop::sample::select(values.to_vec())
+    }
+
+    /// A number of a side and where it stood last: small steps, so that some meet, and long stretches.
+    fn side() -> impl Strategy<Value = (u32, u32)> {
+        let begin = prop_oneof![
+            1 => Just(0),
+            3 => 0u32..40,
+            6 => (0u32..4_096, 0u32..3).prop_map(|(bucket, n)| (bucket * GAP_BYTES).wrapping_add(n).wrapping_sub(1)),
+        ];
+        let length = prop_oneof![4 => 0u32..5, 2 => 0..4 * GAP_BYTES, 1 => 0..200 * GAP_BYTES];
+        (begin, length, prop::bool::weighted(0.4))
+            .prop_map(|(begin, length, is_blind)| (begin, if is_blind { 0 } else { begin.wrapping_add(length) }))
+    }
+
+    fn part() -> impl Strategy<Value = (Opening, bool, Trace, &'static str)> {
+        const FLAGS: [u16; 4] = [0, Flags::ASKED.0, Flags::AGREED.0, Flags::ASKED.0 | Flags::AGREED.0];
+        let opening = one_of(&[Opening::Seen, Opening::Open]);
+        let flags = (one_of(&FLAGS), any::<bool>()).prop_map(|(flags, is_src_first)| {
+            Flags(flags | Flags::FROM_SRC.0 | if is_src_first { Flags::SRC_FIRST.0 } else { 0 })
+        });
+        let time = (0u32..3_000, prop_oneof![4 => 0u32..20, 1 => 0u32..500]);
+        (opening, any::<bool>(), side(), side(), flags, time, one_of(&["", "1", "2", "1,2"])).prop_map(
+            |(opening, is_turned, src, dst, flags, (first, length), vlans)| {
+                let ((identity, src_end), (answer, dst_end)) = (src, dst);
+                let (first, last) = (first * 100_000, (first + length) * 100_000);
+                let trace = Trace { identity, answer, src_end, dst_end, flags, first, last, ..Trace::default() };
+                (opening, is_turned, trace, vlans)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_taken_by_the_first_that_it_fits(parts in prop::collection::vec(part(), 1..300)) {
+            let observations = parts.into_iter().map(|(opening, is_turned, trace, vlans)| {
+                let (ends, src_port) =
+                    if is_turned { ("10.0.0.2:2049 > 10.0.0.1:700", 2049) } else { ("10.0.0.1:700 > 10.0.0.2:2049", 700) };
+                let mut observation = observation(opening, ends, Trace::default());
+                observation.key.vlans = vlans.to_owned();
+                observation.traces = TraceSet::restore([Trace { src_port, ..trace }], 1);
+                observation
+            });
+            let span = Span::at(Timestamp(0));
+            let recordings = [Recording { span, interface: None, observations: observations.collect() }];
+            let (parts, same) = (by_key(&recordings), by_key(&recordings));
+            prop_assert_eq!(format!("{:?}", join_parts(parts)), format!("{:?}", joined_one_by_one(same)));
+        }
+    }
+}
