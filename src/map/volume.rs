@@ -92,13 +92,50 @@ fn fullest_row(by_run: &BTreeMap<usize, (u64, u64)>, runs: &[Taken<'_>]) -> (u64
     let mut row: Vec<(Taken<'_>, (u64, u64))> =
         by_run.iter().filter_map(|(run, sum)| runs.get(*run).map(|taken| (*taken, *sum))).collect();
     row.sort_by_key(|(taken, sum)| (taken.span.last, taken.span.first, taken.interface, *sum));
-    // the best that ends with each run
-    let mut best: Vec<(u64, u64)> = Vec::with_capacity(row.len());
-    for (n, (taken, sum)) in row.iter().enumerate() {
-        let before = (0..n).filter(|m| follows(*taken, row[*m].0)).map(|m| best[m]).max().unwrap_or_default();
-        best.push((before.0.saturating_add(sum.0), before.1.saturating_add(sum.1)));
+    let mut all = Row::default();
+    let mut by_interface: BTreeMap<Option<&str>, Row<'_>> = BTreeMap::new();
+    for (taken, sum) in row {
+        let before = if taken.interface.is_none() {
+            all.best_before(taken)
+        } else {
+            let rows = [taken.interface, None].map(|interface| by_interface.get(&interface));
+            rows.into_iter().flatten().map(|row| row.best_before(taken)).max().unwrap_or_default()
+        };
+        let best = (before.0.saturating_add(sum.0), before.1.saturating_add(sum.1));
+        all.push(taken, best);
+        by_interface.entry(taken.interface).or_default().push(taken, best);
     }
-    best.into_iter().max().unwrap_or_default()
+    all.0.last().map(|end| end.best_so_far).unwrap_or_default()
+}
+
+/// Runs by the end of their spans, then by its start.
+#[derive(Default)]
+struct Row<'r>(Vec<RowEnd<'r>>);
+
+struct RowEnd<'r> {
+    taken: Taken<'r>,
+    /// The most that runs saw together of which this is the last.
+    best: (u64, u64),
+    /// The same of this and all before it.
+    best_so_far: (u64, u64),
+}
+
+impl<'r> Row<'r> {
+    fn push(&mut self, taken: Taken<'r>, best: (u64, u64)) {
+        let best_so_far = self.0.last().map_or(best, |end| end.best_so_far.max(best));
+        self.0.push(RowEnd { taken, best, best_so_far });
+    }
+
+    /// The most that runs saw together which a later one follows: any that had ended when it began, and of those that ended
+    /// a little after that the ones that are long enough for it.
+    fn best_before(&self, later: Taken<'_>) -> (u64, u64) {
+        let had_ended = |span: Span| span.last <= later.span.first && span != later.span;
+        let ended = self.0.partition_point(|end| had_ended(end.taken.span));
+        let most_s = most_overlap_s(length_s(later.span));
+        let beyond = self.0[ended..].iter().take_while(|end| overlap_s(later.span, end.taken.span) <= most_s);
+        let beyond = beyond.filter(|end| follows(later, end.taken)).map(|end| end.best).max();
+        self.0[..ended].last().map(|end| end.best_so_far).max(beyond).unwrap_or_default()
+    }
 }
 
 fn follows(later: Taken<'_>, earlier: Taken<'_>) -> bool {
@@ -106,15 +143,28 @@ fn follows(later: Taken<'_>, earlier: Taken<'_>) -> bool {
         return false;
     }
     let (later, earlier) = (later.span, earlier.span);
-    let overlap_s = earlier.last.seconds_since(later.first);
-    let length_s = |span: Span| span.last.seconds_since(span.first);
     let shorter_s = length_s(later).min(length_s(earlier));
     let is_later = later.first > earlier.first || later.last > earlier.last;
-    is_later && overlap_s <= OVERLAP_S.min(OVERLAP_SHARE * shorter_s)
+    is_later && overlap_s(later, earlier) <= most_overlap_s(shorter_s)
+}
+
+fn length_s(span: Span) -> f64 {
+    span.last.seconds_since(span.first)
+}
+
+fn overlap_s(later: Span, earlier: Span) -> f64 {
+    earlier.last.seconds_since(later.first)
+}
+
+/// How much runs may overlap of which the shorter is so long.
+fn most_overlap_s(shorter_s: f64) -> f64 {
+    OVERLAP_S.min(OVERLAP_SHARE * shorter_s)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::{Sent, Timestamp};
 
@@ -183,5 +233,39 @@ mod tests {
         assert_eq!(packets([Some("a/eth0"), Some("a/eth1")]), 7);
         assert_eq!(packets([Some("a/eth0"), Some("a/eth0")]), 14, "the second after the first");
         assert_eq!(packets([Some("a/eth0"), None]), 14, "a file may be its next part");
+    }
+
+    /// The definition: the best that ends with each run, of all that it may follow.
+    fn fullest_row_one_by_one(by_run: &BTreeMap<usize, (u64, u64)>, runs: &[Taken<'_>]) -> (u64, u64) {
+        let mut row: Vec<_> = by_run.iter().map(|(run, sum)| (runs[*run], *sum)).collect();
+        row.sort_by_key(|(taken, sum)| (taken.span.last, taken.span.first, taken.interface, *sum));
+        let mut best: Vec<(u64, u64)> = Vec::new();
+        for (n, (taken, sum)) in row.iter().enumerate() {
+            let before = (0..n).filter(|m| follows(*taken, row[*m].0)).map(|m| best[m]).max().unwrap_or_default();
+            best.push((before.0.saturating_add(sum.0), before.1.saturating_add(sum.1)));
+        }
+        best.into_iter().max().unwrap_or_default()
+    }
+
+    proptest! {
+        #[test]
+        fn the_fullest_row_is_the_best_of_all(
+            seen in prop::collection::vec(
+                (0i64..600, prop_oneof![0i64..4, 0i64..300], 0usize..3, (0u64..5, prop_oneof![0u64..5, Just(u64::MAX)])),
+                0..40,
+            ),
+        ) {
+            const INTERFACES: [Option<&str>; 3] = [None, Some("a/eth0"), Some("a/eth1")];
+            let tenths = |tenths: i64| Timestamp(tenths * 100_000_000);
+            let runs: Vec<Taken<'_>> = seen
+                .iter()
+                .map(|(first, length, interface, _)| Taken {
+                    span: Span { first: tenths(*first), last: tenths(first + length) },
+                    interface: INTERFACES[*interface],
+                })
+                .collect();
+            let by_run = seen.iter().map(|it| it.3).enumerate().collect();
+            prop_assert_eq!(fullest_row(&by_run, &runs), fullest_row_one_by_one(&by_run, &runs));
+        }
     }
 }
