@@ -5,7 +5,10 @@
 //! (Soldo, Markopoulou, Argyraki, "Optimal Filtering of Malicious IP Sources", INFOCOM 2009, with a bound on each prefix
 //! in place of a sum, so that one crowded prefix does not pay for a lonely one).
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -108,12 +111,17 @@ fn size(range: IpNet) -> u128 {
 }
 
 /// Private ranges (RFC 1918, RFC 6598, RFC 4193).
-const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+const PRIVATE: [IpNet; 5] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7)),
+];
 
 /// Whether a prefix holds private and public addresses.
 fn is_mixed(range: IpNet) -> bool {
-    let private = PRIVATE.iter().filter_map(|text| text.parse::<IpNet>().ok());
-    private.into_iter().any(|private| range.contains(&private) && range != private)
+    PRIVATE.iter().any(|private| range.contains(private) && range != *private)
 }
 
 #[cfg(test)]
@@ -133,6 +141,12 @@ mod tests {
     fn what_loses_nothing_is_joined() {
         assert_eq!(covered(&["192.0.2.8", "192.0.2.9", "192.0.2.10", "192.0.2.11"], 0), ["192.0.2.8/30 +0"]);
         assert_eq!(covered(&["192.0.2.8", "192.0.2.10"], 0), ["192.0.2.8/32 +0", "192.0.2.10/32 +0"]);
+    }
+
+    #[test]
+    fn private_ranges_are_written_as_the_standards_do() {
+        let written = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+        assert_eq!(PRIVATE.map(|range| range.to_string()), written);
     }
 
     #[test]

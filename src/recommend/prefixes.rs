@@ -71,6 +71,30 @@ fn covers(
     bounds: CidrBounds,
     is_forbidden: &dyn Fn(IpNet) -> bool,
 ) -> Vec<(Cover, BTreeSet<IpAddr>)> {
-    let inside = |cover: &Cover| addresses.iter().filter(|address| cover.range.contains(*address)).copied().collect();
+    let inside = |cover: &Cover| addresses.range(cover.range.network()..=cover.range.broadcast()).copied().collect();
     cidr::cover(addresses, bounds, is_forbidden).into_iter().map(|cover| (cover, inside(&cover))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_prefix_stands_for_the_addresses_in_it(
+            v4 in prop::collection::vec(0u32..400, 0..40), v6 in prop::collection::vec(0u128..400, 0..40), waste in 0u16..4,
+        ) {
+            let v4 = v4.into_iter().map(|n| IpAddr::from(Ipv4Addr::from_bits(n + 0xc000_0200)));
+            let v6 = v6.into_iter().map(|n| IpAddr::from(Ipv6Addr::from_bits(n + (0x2001_0db8 << 96))));
+            let addresses: BTreeSet<IpAddr> = v4.chain(v6).collect();
+            for (cover, inside) in covers(&addresses, CidrBounds { waste, ..CidrBounds::default() }, &|_| false) {
+                let expected = addresses.iter().filter(|address| cover.range.contains(*address)).copied().collect();
+                prop_assert_eq!(inside, expected, "{}", cover.range);
+            }
+        }
+    }
 }
