@@ -23,8 +23,14 @@ fn options() -> serde_saphyr::Options {
 
 /// Reads all documents of a text, empty ones left out.
 pub fn read_all(text: &str) -> Result<Vec<Value>, YamlError> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| YamlError(one_line(&error)))?;
+    read_all_behind(0, text)
+}
+
+/// The same of a text that stands behind so many lines of a file: what is wrong with it tells the line in that.
+pub fn read_all_behind(lines: usize, text: &str) -> Result<Vec<Value>, YamlError> {
+    let place = serde_saphyr::render_options! { line_offset: lines as u64 };
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options())
+        .map_err(|error| YamlError(one_line(&error.render_with_options(place))))?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 
@@ -34,12 +40,14 @@ pub fn write(value: &Value) -> Result<String, YamlError> {
 }
 
 /// The first line of a message that may draw the text around the fault.
-fn one_line(error: &impl ToString) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+fn one_line(error: &str) -> String {
+    error.lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -49,4 +57,20 @@ mod tests {
         assert_eq!(read_all(&text).unwrap(), [value]);
         assert!(text.contains("a: \"no\"") || text.contains("a: 'no'"), "{text}");
     }
+
+    proptest! {
+        #[test]
+        fn a_text_behind_lines_is_read_as_behind_so_many_empty_ones(
+            lines in 0usize..30, pieces in prop::collection::vec(prop::sample::select(PIECES.split('~').collect::<Vec<_>>()), 0..12),
+        ) {
+            let text = pieces.concat();
+            let read = |result: Result<Vec<Value>, YamlError>| result.map_err(|error| error.to_string());
+            let behind_empty_ones = read_all(&format!("{}{text}", "\n".repeat(lines)));
+            prop_assert_eq!(read(read_all_behind(lines, &text)), read(behind_empty_ones));
+        }
+    }
+
+    /// Apart by `~`.
+    const PIECES: &str = "a: ~b: ~\n~\n  ~- ~[~]~{~}~, ~\"~'~&x ~*x~*y~!!int ~!!binary ~| ~> ~? ~: ~# c~--- ~\n---\n~%YAML 1.2\n~\
+        ...\n~1~text~\t~<<: ~\u{0}~\u{e9}~@~`";
 }

@@ -150,13 +150,13 @@ fn read_yaml(text: &str, collector: &mut Collector) -> Result<(), ReadError> {
     }
     let mut good = 0;
     for (n, (line, part)) in parts.into_iter().enumerate() {
-        match yaml::read_all(part) {
+        match yaml::read_all_behind(line, part) {
             Ok(documents) => {
                 good += documents.len();
                 collect_all(documents, collector);
             }
             Err(error) => {
-                collector.problem(&format!("document {}", n + 1), yaml_error(&at_line(line, part, error)).to_string());
+                collector.problem(&format!("document {}", n + 1), yaml_error(&error).to_string());
             }
         }
     }
@@ -188,9 +188,4 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
     parts.push((start_line, &text[start..]));
     parts.retain(|(_, part)| !part.trim().is_empty());
     parts
-}
-
-/// The same fault, its line counted from the start of the file: the reader knows only lines of what it reads.
-fn at_line(line: usize, part: &str, error: YamlError) -> YamlError {
-    yaml::read_all(&format!("{}{part}", "\n".repeat(line))).err().unwrap_or(error)
 }
