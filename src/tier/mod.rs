@@ -244,13 +244,14 @@ impl Tiers {
         let numbers = self.numbers();
         let calls = self.calls(&numbers);
         let places = place::place(&self.graph, &numbers, &calls);
-        let names = reason::names(self, &numbers);
+        let does: Vec<_> = (0..numbers.len()).map(|n| self.does(n)).collect();
+        let names = reason::names(self, &numbers, &does);
         let roles = (0..numbers.len()).map(|n| Role {
             tier: places[n].tier,
             level: places[n].level,
             name: names[n].clone(),
             members: numbers[n].iter().filter_map(|member| self.graph.members.get(*member as usize)).cloned().collect(),
-            reason: reason::reason(self, n, &numbers, &calls, &places[n], &names),
+            reason: reason::reason(self, n, &does[n], &numbers, &calls, &places[n], &names),
             cohesion: self.cohesion(n),
         });
         let mut order: Vec<(Role, Vec<u32>)> = roles.zip(self.groups.clone()).collect();

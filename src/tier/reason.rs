@@ -1,8 +1,8 @@
 //! Why a role is one, in a sentence: what its members do, who calls them, whom they call.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 use super::{
     Joined, Tiers,
@@ -41,13 +41,13 @@ impl Tiers {
         // what most members do says more than what some do, work more than what is done with infrastructure, and what is
         // served more than what is called
         let size = self.size(role);
-        let is_work =
-            |token: Token| self.groups[role].iter().any(|class| self.weighted[*class as usize].is_work(token));
+        let work: HashSet<Token> =
+            self.groups[role].iter().flat_map(|class| self.weighted[*class as usize].work()).collect();
         let rank = |it: &Common| {
             let is_own = it.token.is_served() && !self.weights.is_common(it.token);
-            (it.inside * 2 >= size, is_work(it.token), is_own, it.inside * it.weight)
+            (it.inside * 2 >= size, work.contains(&it.token), is_own, it.inside * it.weight)
         };
-        all.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.token.cmp(&b.token)));
+        all.sort_by_cached_key(|it| (Reverse(rank(it)), it.token));
         all
     }
 
@@ -97,10 +97,10 @@ impl Tiers {
 }
 
 /// What every role is called: by an operator, or by what it does. Roles of one name are numbered.
-pub(super) fn names(tiers: &Tiers, numbers: &[Vec<u32>]) -> Vec<String> {
+pub(super) fn names(tiers: &Tiers, numbers: &[Vec<u32>], does: &[Vec<Common>]) -> Vec<String> {
     let plain = |n: usize| {
         let first = numbers[n].first().and_then(|member| tiers.graph.members.get(*member as usize));
-        first.and_then(|member| member.role.clone()).unwrap_or_else(|| job(tiers, n))
+        first.and_then(|member| member.role.clone()).unwrap_or_else(|| job(tiers.size(n), &does[n]))
     };
     let mut used: HashMap<String, usize> = HashMap::default();
     let mut named = |n: usize| {
@@ -113,11 +113,9 @@ pub(super) fn names(tiers: &Tiers, numbers: &[Vec<u32>]) -> Vec<String> {
 }
 
 /// What a role does that others do not, in words. Where that is a call, what it serves is said too.
-fn job(tiers: &Tiers, role: usize) -> String {
-    let size = tiers.size(role);
-    let all = tiers.does(role);
-    let Some(first) = all.first() else { return "not seen".to_owned() };
-    let served = all.iter().find(|it| it.token.is_served() && it.inside * 2 >= size);
+fn job(size: u64, does: &[Common]) -> String {
+    let Some(first) = does.first() else { return "not seen".to_owned() };
+    let served = does.iter().find(|it| it.token.is_served() && it.inside * 2 >= size);
     match served.filter(|_| !first.token.is_served()) {
         Some(served) => format!("{}, {}", served.token, first.token),
         None => first.token.to_string(),
@@ -128,13 +126,13 @@ fn job(tiers: &Tiers, role: usize) -> String {
 pub(super) fn reason(
     tiers: &Tiers,
     role: usize,
+    does: &[Common],
     numbers: &[Vec<u32>],
     calls: &Calls,
     place: &Place,
     names: &[String],
 ) -> String {
     let mut parts = Vec::new();
-    let does = tiers.does(role);
     match does.first() {
         Some(telling) => parts.push(telling_part(tiers, role, telling)),
         None => parts.push("nothing was seen of it that tells what it does".to_owned()),

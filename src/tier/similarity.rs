@@ -123,9 +123,9 @@ impl Weighted {
         Self { number, has: class.has.iter().map(weighed).collect() }
     }
 
-    /// Whether it does this, and not with infrastructure alone.
-    pub fn is_work(&self, token: Token) -> bool {
-        self.has.iter().any(|it| it.token == token && !it.is_aside)
+    /// What it does, and not with infrastructure alone.
+    pub fn work(&self) -> impl Iterator<Item = Token> {
+        self.has.iter().filter(|it| !it.is_aside).map(|it| it.token)
     }
 
     /// What it does and most do not.

@@ -221,4 +221,31 @@ proptest! {
         all.sort_unstable();
         prop_assert_eq!(all, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]);
     }
+
+    #[test]
+    fn what_most_do_comes_first_then_work_then_what_is_served(
+        calls in prop::collection::vec((0u32..12, 0u32..12, 0u16..6), 0..80),
+        infrastructure in prop::collection::hash_set(0u32..8, 0..3),
+    ) {
+        let edge = |(client, server, port): &(u32, u32, u16)| Edge {
+            client: *client, server: *server, service: Service::new(Protocol::TCP, *port), hours: 1, is_idle: false,
+            is_oneway: false,
+        };
+        let Graph { members, outside, .. } = graph("abcdefghij", &[]);
+        let graph = Graph::from_parts(members, outside, calls.iter().map(edge).collect());
+        let signatures = Signatures::new(&graph, &[0; 10]);
+        let infrastructure = infrastructure.into_iter().collect();
+        let tiers = Tiers::grouped(graph, signatures, &[false], ONE / 3, &infrastructure);
+        for role in 0..tiers.groups.len() {
+            let does = tiers.does(role);
+            let is_work = |token| {
+                tiers.groups[role].iter().any(|class| tiers.weighted[*class as usize].work().any(|it| it == token))
+            };
+            let rank = |it: &reason::Common| {
+                let is_own = it.token.is_served() && !tiers.weights.is_common(it.token);
+                (it.inside * 2 >= tiers.size(role), is_work(it.token), is_own, it.inside * it.weight)
+            };
+            prop_assert!(does.is_sorted_by(|a, b| rank(b).cmp(&rank(a)).then(a.token.cmp(&b.token)).is_lt()));
+        }
+    }
 }
