@@ -1,6 +1,8 @@
 //! Why an endpoint is in its role: what it shares with it and what it lacks, and the same for the nearest other role.
 
-use super::{Joined, Role, Tiers, reason::Common, similarity::ONE};
+use foldhash::HashSet;
+
+use super::{Joined, Role, Tiers, reason::Common, similarity::ONE, token::Token};
 
 /// Something that is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +92,8 @@ impl Tiers {
         let (most, few): (Vec<Common>, Vec<Common>) = of_role.iter().partition(|it| it.inside * 2 >= size);
         let mut own: Vec<Common> = few.into_iter().filter(|it| has(it.token)).collect();
         let alone = self.signatures.classes[class as usize].has.iter().map(|has| has.token);
-        let alone = alone.filter(|token| !of_role.iter().any(|it| it.token == *token));
+        let known: HashSet<Token> = of_role.iter().map(|it| it.token).collect();
+        let alone = alone.filter(|token| !known.contains(token));
         own.extend(alone.map(|token| Common { token, inside: 0, weight: self.weights.rarity(token) }));
         own.sort_by_key(|it| (std::cmp::Reverse(it.weight), it.token));
         Beside {
