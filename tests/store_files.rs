@@ -107,6 +107,17 @@ fn a_store_is_made_with_the_folders_that_lead_to_it() {
 }
 
 #[test]
+fn a_new_store_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
+    let flowmap = Flowmap::new();
+    let mode = || fs::metadata(flowmap.path("flowmap.db")).unwrap().permissions().mode() & 0o777;
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(flowmap.path("flowmap.db"), Permissions::from_mode(0o640)).unwrap();
+    flowmap.ok(&["import", &sample("node-2.pcap")]);
+    assert_eq!(mode(), 0o640);
+}
+
+#[test]
 fn files_alone_leave_the_store_alone() {
     let flowmap = Flowmap::new();
     let (node, cluster) = (sample("node-1.pcap"), sample("cluster.json"));
