@@ -5,12 +5,12 @@
 //!
 //! ```text
 //! frames -> packets -> observations -> dependencies -> recommendation -> documents
-//! capture   decode     connection      store, map      recommend         render
-//!                                 inventory ^          policy judges, at every step after map
+//! capture   decode     connection      store, map      tier, recommend   render
+//!                      records ^  inventory ^          policy judges, at every step after map
 //! ```
 //!
-//! The rooms `model`, `decode`, `connection`, `names`, `inventory`, `map`, `policy`, `recommend`, `graph` and `render` are pure: they
-//! take values and give values, know no clock and no socket, and build without the feature `cli`.
+//! `docs/architecture.md` has all rooms, what each holds and which it may import. Those that are not behind the feature `cli`
+//! are pure, but for live capture: they take values and give values, know no clock and no socket, and build without it.
 
 pub mod capture;
 #[cfg(feature = "cli")]
