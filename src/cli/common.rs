@@ -15,7 +15,7 @@ use crate::{
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Global {
-    /// The store [default: /var/lib/flowmap/flowmap.db for root, else in $`XDG_STATE_HOME`]
+    /// The store [default: /var/lib/flowmap/flowmap.db for root, else below $XDG_STATE_HOME]
     #[arg(long, global = true, env = "FLOWMAP_DB", value_name = "PATH", hide_env_values = true)]
     pub db: Option<PathBuf>,
 }

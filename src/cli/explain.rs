@@ -28,9 +28,9 @@ use crate::{
   flowmap explain production/web production/db 5432 --policies policies-out/
   flowmap explain external production/web 8080 --policies policies-out/ --only
   flowmap explain production/web-7d4f-x2x9z 10.96.0.10 53/UDP
-  flowmap explain --probes probes.jsonl --policies policies-out/ --inventory cluster.json
+  flowmap explain --probes probes.jsonl --policies policies-out/
 
-A probe is a line such as [\"production/web\", \"production/db\", \"TCP\", 5432]; a fifth element, true or false, says what is
+A probe is a line such as [\"production/web\", \"production/db\", \"TCP\", 5432]; a fifth element, true or false, says what is \
 expected. Answers come in the same order, one JSON object a line.")]
 pub(super) struct Args {
     /// Who opens the connection: namespace/workload, namespace/pod, an address, a node, or external

@@ -26,7 +26,7 @@ use crate::{
   flowmap flows
   flowmap flows --by address -o csv
   flowmap flows -n production --since 24h -o wide
-  flowmap flows --from node-1.pcap node-2.pcap --inventory cluster.json -o json")]
+  flowmap flows --from node-1.pcap node-2.pcap --inventory cluster.json")]
 pub(super) struct Args {
     /// How to tell parties apart
     #[arg(long, value_enum, default_value = "workload", value_name = "WHAT")]

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Done, print};
+use super::{Cli, Done, man, print};
 
 /// Print the man page, shell completions, a unit for systemd or a configuration file.
 #[derive(Debug, clap::Args)]
@@ -20,15 +20,28 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// The man page, in roff
+    #[command(after_help = "Examples:
+  flowmap gen man > /usr/local/share/man/man1/flowmap.1
+  flowmap gen man | man -l -               # read it at once")]
     Man,
     /// Completions for a shell
+    #[command(after_help = "Examples:
+  flowmap gen completions bash > /etc/bash_completion.d/flowmap
+  flowmap gen completions zsh > ~/.zfunc/_flowmap
+  flowmap gen completions fish > ~/.config/fish/completions/flowmap.fish")]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// The file of `capture --config` with the defaults, each with what it means
+    #[command(after_help = "Examples:
+  flowmap gen config > /etc/flowmap.yaml
+  flowmap capture eth0 --config /etc/flowmap.yaml")]
     Config,
     /// A hardened unit that captures as a user of its own
+    #[command(after_help = "Examples:
+  flowmap gen systemd > /etc/systemd/system/flowmap.service
+  flowmap gen systemd eth0 eth1 --program /usr/bin/flowmap")]
     Systemd {
         /// Interfaces to watch
         #[arg(default_value = "any", value_name = "IFACE", value_parser = interface)]
@@ -43,27 +56,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Done> {
     let mut command = Cli::command();
     let mut text = Vec::new();
     match &args.what {
-        What::Man => man(&command, &mut text)?,
+        What::Man => text = man::page(command)?,
         What::Completions { shell } => clap_complete::generate(*shell, &mut command, "flowmap", &mut text),
         What::Config => text.extend(crate::daemon::commented_config().bytes()),
         What::Systemd { interfaces, program } => text.extend(unit(interfaces, program).bytes()),
     }
     print::text(&text)?;
     Ok(Done::Clean)
-}
-
-/// One page: the program, then each command with its options.
-fn man(command: &clap::Command, text: &mut Vec<u8>) -> std::io::Result<()> {
-    let page = clap_mangen::Man::new(command.clone());
-    page.render(text)?;
-    for subcommand in command.get_subcommands() {
-        let name = format!("flowmap {}", subcommand.get_name());
-        let page = clap_mangen::Man::new(subcommand.clone());
-        text.extend(format!(".SH {}\n", name.to_uppercase()).bytes());
-        page.render_description_section(text)?;
-        page.render_options_section(text)?;
-    }
-    Ok(())
 }
 
 /// The name of an interface, as Linux allows it, but for what a unit would read as something else.

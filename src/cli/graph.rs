@@ -33,9 +33,9 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap graph > map.svg
-  flowmap graph -n production --policies policies-out/ > map.svg   what they would deny, in red
-  flowmap graph -o html > map.html                 the same as a page
-  flowmap graph -o mermaid                         for Markdown
+  flowmap graph --policies policies-out/ > map.svg   # what they deny, in red
+  flowmap graph -o html > map.html                   # the same as a page
+  flowmap graph -o mermaid                           # for Markdown
   flowmap graph -A --fold tier -o dot | dot -Tpdf > map.pdf
   flowmap graph --from trace.pcap --inventory cluster.json > map.svg")]
 pub(super) struct Args {

@@ -27,14 +27,14 @@ use crate::{
 /// Read captures and flow logs into the store. The same file twice adds nothing, whatever its name.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A flow log is Zeek's conn.log (columns or JSON lines), Hubble's flows (JSON lines: hubble observe -o jsonpb, the exporter), or a
-CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it
-has them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome.
+    after_help = "A flow log is Zeek's conn.log (columns or JSON lines), Hubble's flows (JSON lines: hubble observe -o jsonpb, the \
+exporter), or a CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it has \
+them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome.
 
 Examples:
   flowmap import trunk.pcapng
   flowmap import --site lab --sensor switch-a monday.pcap.gz tuesday.pcap.zst
-  flowmap import flows.csv.gz conn.log             who called whom, from flow logs
+  flowmap import flows.csv.gz conn.log     # who called whom, from flow logs
   hubble observe --since 1h -o jsonpb | flowmap import -
   tcpdump -i eth0 -w - -c 10000 | flowmap import -"
 )]

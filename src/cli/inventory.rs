@@ -12,6 +12,11 @@ use crate::{
 
 /// Read or list who is who.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap inventory import cluster.json    # kubectl's output, or a hosts file
+  flowmap inventory sync --watch           # a live cluster
+  flowmap inventory list -n production
+  flowmap inventory names")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

@@ -21,11 +21,12 @@ use crate::{
 /// Read kubectl output, manifests or a hosts file into the store
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  kubectl get nodes,namespaces,pods,services,endpoints,deployments,statefulsets,daemonsets,networkpolicies \\
-      -A -o json | flowmap inventory import -
+  kubectl get no,ns,po,svc,ep,deploy,sts,ds,netpol -A -o json | \\
+      flowmap inventory import -
   flowmap inventory import cluster.json
   flowmap inventory import --site lab hosts.csv
-  kubectl get networkpolicies -A -o json | flowmap inventory import --taken-at 0s -")]
+  kubectl get networkpolicies -A -o json | \\
+      flowmap inventory import --taken-at 0s -")]
 pub(super) struct Args {
     /// JSON or YAML of Kubernetes objects, or a hosts file; - for stdin
     #[arg(required = true, value_name = "FILE")]

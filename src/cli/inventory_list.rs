@@ -19,6 +19,10 @@ use crate::{
 
 /// List who is known, with addresses and since when
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap inventory list
+  flowmap inventory list -n production -o wide   # were they watched?
+  flowmap inventory list --at 24h                # who it was a day ago")]
 pub(super) struct Args {
     #[command(flatten)]
     namespaces: Namespaces,

@@ -28,12 +28,12 @@ const MAX_PRINTED: usize = 10;
 /// Read who is who from a live cluster, once or for as long as it runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  flowmap inventory sync                           the current context of the kubeconfig, once
-  flowmap inventory sync --context prod --watch    follow it until Ctrl-C
-  flowmap inventory sync -n shop                   where only one namespace may be read
-  kubectl apply -f deploy/rbac.yaml                the rights it needs, for a service account
+  flowmap inventory sync                           # from kubectl's context
+  flowmap inventory sync --context prod --watch    # follow it until Ctrl-C
+  flowmap inventory sync -n shop                   # one namespace alone
+  kubectl apply -f deploy/rbac.yaml                # its rights, in a pod
 
-The kubeconfig is that of --kubeconfig, else of KUBECONFIG, else ~/.kube/config; in a pod it is the service account.
+The kubeconfig is that of --kubeconfig, else of KUBECONFIG, else ~/.kube/config; in a pod it is the service account. \
 A second cluster is a second site: give it a name with --site.")]
 pub(super) struct Args {
     /// A context of the kubeconfig [default: its current one]

@@ -33,6 +33,7 @@ mod inventory_import;
 mod inventory_list;
 mod inventory_sync;
 mod log;
+mod man;
 mod names;
 mod policies;
 mod print;
@@ -61,12 +62,12 @@ pub use fault::Fault;
     version,
     max_term_width = 100,
     after_help = "Examples:
-  flowmap import trunk.pcapng                      read a capture into the store
-  flowmap inventory import cluster.json            who is who: kubectl get ... -A -o json
-  flowmap flows                                    the dependencies
-  flowmap suggest --namespace production           policies for review in policies-out/
-  flowmap simulate policies-out/                   what would they break?
-  flowmap explain production/web production/db 5432   was it a policy? which one?"
+  flowmap import trunk.pcapng              # read a capture into the store
+  flowmap inventory import cluster.json    # who is who: kubectl's output
+  flowmap flows                            # the dependencies
+  flowmap suggest --namespace production   # policies, in policies-out/
+  flowmap simulate policies-out/           # what would they break?
+  flowmap explain production/web production/db 5432   # which policy was it?"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -107,7 +108,7 @@ enum Command {
     Status(status::Args),
     /// Look at rights, interfaces, clock, disk and store before a capture starts
     Doctor(doctor::Args),
-    /// Print the man page, shell completions or a unit for systemd
+    /// Print the man page, shell completions, a unit for systemd or a configuration file
     #[command(name = "gen")]
     Generate(generate::Args),
 }

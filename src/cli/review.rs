@@ -22,7 +22,8 @@ use crate::{
   flowmap review -n production --author 'Ann Lee'
   flowmap review --listen 127.0.0.1:9000 --out-dir policies-out --since 7d
 
-Whoever has the address may look and decide: it is for this machine alone. To look from another one, forward the port:
+Whoever has the address may look and decide: it is for this machine alone. To look from another one, \
+forward the port:
   ssh -L 8642:127.0.0.1:8642 HOST")]
 pub(super) struct Args {
     /// Where to listen; port 0 takes a free one

@@ -19,7 +19,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap runs
-  flowmap runs rm 5c1f0a93d27b4e10        the wrong file, or the day of the penetration test")]
+  flowmap runs -o json
+  flowmap runs rm 5c1f0a93d27b4e10         # it was the wrong file")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -30,6 +31,10 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Take runs back, with all that only they saw
+    #[command(after_help = "Examples:
+  flowmap runs                             # their ids
+  flowmap runs rm 5c1f0a93d27b4e10         # it was the wrong file
+  flowmap runs rm 5c1f0a93d27b4e10 8e20b7114cd96f03")]
     Rm {
         /// Ids, as listed
         #[arg(required = true, value_name = "ID")]

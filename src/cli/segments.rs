@@ -23,7 +23,7 @@ use crate::{
 #[command(after_help = "Examples:
   flowmap segments
   flowmap segments --from trunk.pcapng
-  flowmap segments -o wide                         with the hosts of each segment
+  flowmap segments -o wide                 # with the hosts of each segment
   flowmap segments --from trunk.pcapng --inventory hosts.csv -o json")]
 pub(super) struct Args {
     #[command(flatten)]

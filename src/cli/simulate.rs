@@ -20,14 +20,17 @@ use crate::{
     proposal::{self, Site},
 };
 
-/// Hold every recorded connection against policies: what would be denied, and why. Exits with 1 where anything is.
+/// Hold every recorded connection against policies: what would be denied, and why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  flowmap simulate policies-out/                   on top of what is deployed
-  flowmap simulate policies-out/ --only            without it
-  flowmap simulate policies-out/ --versus by-hand/ several proposals side by side
-  flowmap simulate policies-out/ --reach           who can reach whom, before and after
-  kubectl get networkpolicy -A -o yaml | flowmap simulate --only -")]
+  flowmap simulate policies-out/                     # on top of the deployed
+  flowmap simulate policies-out/ --only              # without it
+  flowmap simulate policies-out/ --versus by-hand/   # side by side
+  flowmap simulate policies-out/ --reach             # who reaches whom
+  kubectl get networkpolicy -A -o yaml | flowmap simulate --only -
+
+The exit code is 1 where POLICIES deny a recorded connection, and 0 where they do not. What is uncertain does not count, nor does \
+what the proposals of --versus deny.")]
 pub(super) struct Args {
     /// Files or folders of NetworkPolicies; - for stdin
     #[arg(required = true, value_name = "POLICIES")]

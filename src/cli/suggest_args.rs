@@ -16,7 +16,7 @@ use crate::{
   flowmap suggest --namespace production
   flowmap suggest -n production --direction ingress
   flowmap suggest -n production --out-dir - | kubectl diff -f -
-  flowmap suggest --from node-1.pcap node-2.pcap --inventory cluster.json -n production")]
+  flowmap suggest --from node-1.pcap --inventory cluster.json -n production")]
 pub(super) struct Args {
     #[command(flatten)]
     pub namespaces: Namespaces,
@@ -66,7 +66,7 @@ impl ValueEnum for Granularity {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
             Self::Workload => "One workload: least privilege",
-            Self::Tier => "All workloads of one role",
+            Self::Tier => "All workloads of one tier: edge, application, data, infrastructure, client",
             Self::Namespace => "A whole namespace, open within itself on the ports in use",
         };
         Some(PossibleValue::new(self.as_str()).help(help))

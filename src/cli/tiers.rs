@@ -20,8 +20,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap tiers
-  flowmap tiers -n production -o wide              each with its reason
-  flowmap tiers --why production/api               what it shares with its role, and with the nearest other
+  flowmap tiers -n production -o wide      # each with its reason
+  flowmap tiers --why production/api       # what it shares with its role
   flowmap tiers --from flows.csv --inventory hosts.csv -o json")]
 pub(super) struct Args {
     /// Show why this endpoint is in its role: a workload, a host or an address

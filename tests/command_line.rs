@@ -1,0 +1,99 @@
+//! Help and man page: one command tree tells both, and neither leaves anything of it out.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::Flowmap;
+
+/// The longest line of an example that a terminal of 80 columns leaves whole.
+const COLUMNS: usize = 80;
+
+/// The commands that a help lists, `help` not among them.
+fn below(help: &str) -> Vec<String> {
+    let listed = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// The help of a terminal of 80 columns.
+fn help_of(flowmap: &Flowmap, path: &[String]) -> String {
+    let mut args: Vec<&str> = path.iter().map(String::as_str).collect();
+    args.push("--help");
+    let output = flowmap.command(&args).env("COLUMNS", COLUMNS.to_string()).output().expect("flowmap starts");
+    assert!(output.status.success(), "{path:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The help of every command by its path.
+fn tree(flowmap: &Flowmap) -> Vec<(Vec<String>, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![Vec::new()];
+    while let Some(path) = open.pop() {
+        let help = help_of(flowmap, &path);
+        open.extend(below(&help).into_iter().map(|name| [path.clone(), vec![name]].concat()));
+        found.push((path, help));
+    }
+    found
+}
+
+fn examples(help: &str) -> &str {
+    help.split_once("Examples:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or_default())
+}
+
+fn flags(help: &str) -> BTreeSet<&str> {
+    let words = help.lines().filter(|line| line.trim_start().starts_with('-')).flat_map(str::split_whitespace);
+    words.filter(|word| word.starts_with("--") && word.len() > 2).collect()
+}
+
+#[test]
+fn the_man_page_holds_every_command_flag_and_example() {
+    let flowmap = Flowmap::new();
+    let page = flowmap.ok(&["gen", "man"]).stdout;
+    let page: String = page.replace("\\-", "-").replace("\\e", "\\").replace("\\fB", "").replace("\\fR", "");
+    assert!(!page.contains("flowmap-"), "a page of its own is referred to, which is not there");
+    let tree = tree(&flowmap);
+    assert!(tree.iter().any(|(path, _)| path.join(" ") == "inventory import") && tree.len() > 20, "{tree:?}");
+    for (path, help) in &tree {
+        let name = ["flowmap".to_owned()].iter().chain(path).cloned().collect::<Vec<_>>().join(" ");
+        let at = |heading: String| page.find(&heading).unwrap_or_else(|| panic!("{heading} is not there"));
+        let section = if path.is_empty() {
+            &page[..at(".SH COMMANDS".into())]
+        } else {
+            let section = &page[at(format!(".SH \"{}\"\n", name.to_uppercase()))..];
+            section.match_indices("\n.SH ").next().map_or(section, |(end, _)| &section[..end])
+        };
+        for flag in flags(help).into_iter().filter(|flag| path.is_empty() || !["--db", "--help"].contains(flag)) {
+            assert!(section.contains(flag), "{name} {flag}");
+        }
+        for line in examples(help).lines() {
+            assert!(section.lines().any(|it| it == line), "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn every_help_has_examples_that_can_be_pasted() {
+    let flowmap = Flowmap::new();
+    for (path, help) in tree(&flowmap) {
+        let examples = examples(&help);
+        assert!(!examples.is_empty(), "{path:?} has none");
+        let mut goes_on = false;
+        for line in examples.lines() {
+            let command = line.trim_start().split(' ').next().unwrap_or_default();
+            let is_command = ["flowmap", "kubectl", "hubble", "tcpdump"].contains(&command);
+            assert!(line.chars().count() <= COLUMNS && (goes_on || is_command), "{path:?}: broken at {line}");
+            goes_on = line.ends_with('\\');
+        }
+        assert!(!goes_on, "{path:?}");
+    }
+}
+
+#[test]
+fn help_shows_no_marks_of_its_source() {
+    let flowmap = Flowmap::new();
+    assert!(help_of(&flowmap, &[]).contains("else below $XDG_STATE_HOME]"));
+}
