@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    flowmap::cli::run(flowmap::cli::Cli::parse())
+    flowmap::cli::main()
 }

@@ -263,19 +263,43 @@ fn values_that_no_flag_takes_are_refused() {
         (&["flows", "--since", "yesterday"], "neither a time in RFC 3339 nor an age such as 24h"),
         (&["flows", "--until", "2026-13-01T00:00:00Z"], "neither a time"),
         (&["flows", "--exclude-run", "zzz"], "is not the id of a run"),
-        (&["flows", "-o", "xml"], "possible values: table, wide, json, csv"),
-        (&["flows", "-n", "a", "-A"], "cannot be used with"),
-        (&["capture", "lo", "--snaplen", "12"], "64..=262144"),
+        (&["flows", "-o", "xml"], "flowmap: --output xml: not one of table, wide, json, csv"),
+        (&["flows", "-n", "a", "-A"], "--namespace: cannot be used with --all-namespaces"),
+        (&["capture", "lo", "--snaplen", "12"], "--snaplen: 12 is not within 64 to 262144"),
         (&["capture", "lo", "--for", "3x"], "is not a duration such as 30s, 10m, 24h or 7d"),
-        (&["import"], "<FILE>..."),
-        (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
+        (&["import"], "flowmap: <FILE>...: missing\nhint: usage: flowmap import "),
+        (&["frobnicate"], "flowmap: frobnicate: no such command"),
     ];
     for (args, words) in cases {
-        let output = flowmap.run(args);
-        assert!(output.code == 2 && output.stderr.contains(words), "{args:?}: {output:?}");
+        flowmap.run(args).is_an_error(&[words]);
     }
     flowmap.run(&["runs", "rm", "123"]).is_an_error(&["run `123`: not in the store", "hint: `flowmap runs`"]);
     flowmap.run(&["--db", "mysql://x", "flows"]).is_an_error(&["--db mysql://x: ", "hint: name a file"]);
+}
+
+#[test]
+fn what_the_command_line_does_not_know_is_told_as_all_errors_are() {
+    let flowmap = Flowmap::new();
+    let cases: [(&[&str], &str); 8] = [
+        (&["flows", "--namespce", "a"], "flowmap: --namespce: unexpected argument\nhint: did you mean --namespace?\n"),
+        (&["flows", "more"], "flowmap: more: unexpected argument\nhint: usage: flowmap flows "),
+        (&["flws"], "flowmap: flws: no such command\nhint: did you mean flows?\n"),
+        (&["flows", "--since"], "flowmap: --since: a value is missing\n"),
+        (&["flows", "--site", "a", "--site", "b"], "flowmap: --site: given twice\n"),
+        (&["capture", "lo", "--snaplen", "x"], "flowmap: --snaplen x: not a whole number\n"),
+        (&["inventory", "frobnicate"], "flowmap: frobnicate: no such command\nhint: usage: flowmap inventory "),
+        (&["flows", "--\u{1b}[31m"], "flowmap: --\u{fffd}[31m: unexpected argument\n"),
+    ];
+    for (args, words) in cases {
+        let output = flowmap.run(args);
+        output.is_an_error(&[]);
+        assert!(output.stderr.starts_with(words), "{args:?}: {output:?}");
+    }
+    assert_eq!(flowmap.run(&["inventory"]).code, 2);
+    for asked in [&["--help"][..], &["flows", "-h"], &["--version"]] {
+        let output = flowmap.ok(asked);
+        assert!(output.stderr.is_empty() && output.stdout.contains("flowmap"), "{output:?}");
+    }
 }
 
 #[test]

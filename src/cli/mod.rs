@@ -47,6 +47,7 @@ mod suggest_args;
 mod suggest_report;
 mod sync_state;
 mod tiers;
+mod usage;
 mod world;
 
 use std::{io, process::ExitCode};
@@ -120,6 +121,15 @@ enum Done {
     Clean,
     /// It found something, such as denied connections: exit code 1.
     Found,
+}
+
+/// Parses what was typed, runs it and tells the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => usage::tell(&error),
+    }
 }
 
 /// Runs what was typed and tells the exit code: 0 done, 1 done and something was found, 2 an error.
