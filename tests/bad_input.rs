@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 
-use common::{Flowmap, packets::Capture, sample};
+use common::{Flowmap, Output, packets::Capture, sample};
 use serde_json::{Value, json};
 
 /// A file to be made, the arguments, and words that the error must hold.
@@ -300,6 +300,31 @@ fn what_the_command_line_does_not_know_is_told_as_all_errors_are() {
         let output = flowmap.ok(asked);
         assert!(output.stderr.is_empty() && output.stdout.contains("flowmap"), "{output:?}");
     }
+}
+
+#[test]
+fn line_ends_in_names_make_no_lines_of_their_own() {
+    let flowmap = Flowmap::new();
+    fs::copy(sample("node-1.pcap"), flowmap.path("a\nflowmap: b.pcap")).unwrap();
+    for said in ["packets", "already in the store"] {
+        let stderr = flowmap.ok(&["import", "a\nflowmap: b.pcap"]).stderr;
+        assert!(stderr.starts_with("a\u{fffd}flowmap: b.pcap: ") && stderr.contains(said), "{stderr}");
+        assert!(!stderr.lines().any(|line| line.starts_with("flowmap: b")), "{stderr}");
+    }
+    let text = fs::read_to_string(sample("cluster.json")).unwrap();
+    let mut cluster: Value = serde_json::from_str(&text).unwrap();
+    for item in cluster["items"].as_array_mut().unwrap() {
+        let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if item["kind"] == "Pod" && name.starts_with("db-") {
+            item["metadata"]["ownerReferences"][0]["name"] = "db\nforged: line".into();
+        }
+    }
+    flowmap.write("c\nluster.json", cluster.to_string());
+    let stderr = flowmap.ok(&["inventory", "import", "c\nluster.json"]).stderr;
+    assert!(stderr.lines().all(|line| line.starts_with("c\u{fffd}luster.json: ")), "{stderr}");
+    let Output { stdout, stderr, .. } = flowmap.run(&["suggest", "-n", "production"]);
+    assert!(stdout.contains("coverage: production: ") && stdout.contains("db\u{fffd}forged: line"), "{stdout}");
+    assert!(!format!("{stdout}\n{stderr}").lines().any(|line| line.starts_with("forged")), "{stdout}{stderr}");
 }
 
 #[test]

@@ -61,6 +61,11 @@ pub(super) fn printable(text: &str) -> String {
     text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
+/// The same of what is to be one line: line ends in names are made visible too.
+pub(super) fn one_line(text: &str) -> String {
+    visible(text).into_owned()
+}
+
 /// As people see it.
 pub(super) fn proposal_fault(error: &ProposalError) -> String {
     match (error, error.hint()) {

@@ -13,7 +13,8 @@ use serde_json::json;
 use super::{
     Done, Fault,
     common::{Global, Output, OutputArg, SiteArg, TunnelArgs},
-    fault, import_capture, import_records, print, runs,
+    fault::{self, one_line},
+    import_capture, import_records, print, runs,
     world::file_name,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     decode,
     model::MissedNames,
     records,
-    store::{Loss, Run, Store, Written},
+    store::{Run, Store, Written},
 };
 
 /// Read captures and flow logs into the store. The same file twice adds nothing, whatever its name.
@@ -247,9 +248,10 @@ impl Explained for FileError {
 }
 
 fn summary(run: &Run, written: &Written, options: &Options) -> String {
-    let Run { source, packets, decoded, loss, .. } = run;
+    let Run { packets, decoded, loss, .. } = run;
+    let source = one_line(&run.source);
     if let Written::Known(known) = written {
-        let name = if known.source == *source { String::new() } else { format!(" as {}", known.source) };
+        let name = if known.source == run.source { String::new() } else { format!(" as {}", one_line(&known.source)) };
         let mut text = format!("{source}: already in the store{name}, nothing added\n");
         if !options.decode.vxlan_ports.is_empty() {
             // what it was read with is not kept
@@ -288,7 +290,7 @@ fn summary(run: &Run, written: &Written, options: &Options) -> String {
 
 /// What of a run is missing; nothing where all is there.
 pub(super) fn warnings(run: &Run) -> String {
-    let Run { source, loss, .. } = run;
+    let (source, loss) = (one_line(&run.source), &run.loss);
     let mut text = String::new();
     // writing to a String cannot fail
     for (bound, count) in &loss.bounds {
@@ -306,7 +308,8 @@ pub(super) fn warnings(run: &Run) -> String {
 
 /// What was heard of names and not kept; nothing where all was.
 pub(super) fn names_missed(run: &Run) -> String {
-    let Run { source, loss: Loss { names: MissedNames { not_a_name, beyond_bound }, .. }, .. } = run;
+    let source = one_line(&run.source);
+    let MissedNames { not_a_name, beyond_bound } = &run.loss.names;
     let mut text = String::new();
     // writing to a String cannot fail
     if *not_a_name > 0 {

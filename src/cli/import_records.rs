@@ -166,10 +166,10 @@ impl Tally {
         }
         let damaged = self.damaged;
         for line in self.told.iter().take(usize::try_from(MAX_TOLD).unwrap_or_default()) {
-            warnln!("{}", super::fault::printable(line));
+            warnln!("{}", super::fault::one_line(line));
         }
         if damaged > MAX_TOLD {
-            warnln!("{}: {} more damaged records", super::fault::printable(&run.source), damaged - MAX_TOLD);
+            warnln!("{}: {} more damaged records", super::fault::one_line(&run.source), damaged - MAX_TOLD);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Done, Fault,
     common::{SiteArg, moment},
-    fault::printable,
+    fault::one_line,
     inventory::{print_problems, read_of_site, snapshot},
 };
 use crate::{
@@ -73,7 +73,7 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
         };
         report(file, &reading, &known);
         if elsewhere > 0 {
-            warnln!("{}: {elsewhere} hosts of other sites left out", file.display());
+            warnln!("{}: {elsewhere} hosts of other sites left out", shown(file));
         }
         if before >= reading.taken_at && before.is_some() {
             warn_outdated(store, (file, site), &reading).await?;
@@ -111,15 +111,20 @@ async fn warn_outdated(store: &Store, (file, site): (&Path, &str), reading: &Rea
     let dated = reading.taken_at.map_or_else(|| "tell no time".to_owned(), |time| format!("tell {time} at the latest"));
     warnln!(
         "{}: its objects {dated}, and what is known already is as late or later: as they were known stay {}",
-        file.display(),
-        printable(&format!("{}{more}", names.join(", ")))
+        shown(file),
+        one_line(&format!("{}{more}", names.join(", ")))
     );
     warnln!("hint: if this listing is newer, say when it was taken: --taken-at TIME, such as 0s for now");
     Ok(())
 }
 
+/// A file's name in a line.
+fn shown(file: &Path) -> String {
+    one_line(&file.display().to_string())
+}
+
 fn report(file: &Path, reading: &Reading, known: &str) {
-    let name = file.display();
+    let name = shown(file);
     let Cluster { pods, services, nodes, namespaces, hosts, policies, .. } = &reading.cluster;
     let counts = [
         (namespaces.len(), "namespaces"),
@@ -131,9 +136,9 @@ fn report(file: &Path, reading: &Reading, known: &str) {
     ];
     let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     warnln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });
-    print_problems(&name.to_string(), &reading.problems, reading.more_problems);
+    print_problems(&name, &reading.problems, reading.more_problems);
     if !reading.skipped.is_empty() {
         let kinds = reading.skipped.iter().map(|(kind, count)| format!("{count} {kind}"));
-        warnln!("{name}: not used: {}", printable(&kinds.collect::<Vec<_>>().join(", ")));
+        warnln!("{name}: not used: {}", one_line(&kinds.collect::<Vec<_>>().join(", ")));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Done,
     common::{Global, Output, OutputArg, Selection},
-    fault::printable,
+    fault::{one_line, printable},
     print, runs, world,
 };
 use crate::{
@@ -63,7 +63,7 @@ fn daemon_text(figures: &Figures) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // writing to a String cannot fail
-        let _ = writeln!(text, "{name:<14}{value}");
+        let _ = writeln!(text, "{name:<14}{}", one_line(&value));
     };
     let answers = figures.metrics.map(|address| format!(", metrics at {address}")).unwrap_or_default();
     line("daemon", format!("process {}{answers}", figures.pid));
@@ -121,7 +121,7 @@ fn hidden(site: &Site, dependencies: &[Dependency]) -> Vec<Hidden> {
 fn inventory_text(text: &mut String, site: &Site, dependencies: &[Dependency]) {
     let mut line = |name: &str, value: String| {
         // writing to a String cannot fail
-        let _ = writeln!(text, "{name:<14}{value}");
+        let _ = writeln!(text, "{name:<14}{}", one_line(&value));
     };
     let coverage = site.coverage();
     let count = |state: Watched| coverage.workloads.values().filter(|cover| cover.state == state).count();
@@ -163,7 +163,7 @@ fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // writing to a String cannot fail
-        let _ = writeln!(text, "{name:<14}{value}");
+        let _ = writeln!(text, "{name:<14}{}", one_line(&value));
     };
     line("captures", runs.len().to_string());
     let first = runs.iter().filter_map(|run| run.first_packet).min();

@@ -2,7 +2,7 @@
 
 use super::{
     common::Output,
-    fault::printable,
+    fault::one_line,
     print::{self, Table},
     simulate,
     suggest_args::Args,
@@ -25,22 +25,22 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
         );
     }
     for document in found.ahead() {
-        let document = printable(document);
+        let document = one_line(document);
         warnln!("flowmap: {document}: was changed in the future, as its time says: it counts as changed now");
     }
     for hidden in &facts.hidden {
-        warnln!("flowmap: {}", printable(&format!("mesh: {hidden}")));
+        warnln!("flowmap: {}", one_line(&format!("mesh: {hidden}")));
     }
     for plan in &recommendation.namespaces {
         let is_partly_seen =
             |group: &&recommend::Group| (group.is_seen || !group.is_open) && group.watched != Watched::Covered;
         let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
         if !names.is_empty() {
-            let names = printable(&names.join(", "));
+            let names = one_line(&names.join(", "));
             warnln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
         }
         for group in plan.groups.iter().filter(|group| group.is_open) {
-            let name = printable(&group.name);
+            let name = one_line(&group.name);
             let why = match group.watched {
                 Watched::Unseen if group.is_seen => "was seen from elsewhere alone",
                 Watched::Partly => "was watched for a part of its time, or of its replicas', alone",
@@ -58,7 +58,7 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
     for blocked in &facts.blocked {
         let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
         let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");
-        warnln!("flowmap: {}", printable(&what));
+        warnln!("flowmap: {}", one_line(&what));
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
 pub(super) fn warn_idle(idle: &[render::Idle]) {
     for render::Idle { policy, what } in idle {
         let what = format!("{policy}: {what} by hand: not in force in this proposal");
-        warnln!("flowmap: {}", printable(&what));
+        warnln!("flowmap: {}", one_line(&what));
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) fn report(
     let is_csv = args.output.output == Output::Csv;
     if !is_csv {
         let line =
-            |(namespace, seen): (&&str, &Seen)| printable(&format!("coverage: {namespace}: {}", seen.line())) + "\n";
+            |(namespace, seen): (&&str, &Seen)| one_line(&format!("coverage: {namespace}: {}", seen.line())) + "\n";
         print::text(coverage.iter().map(line).collect::<String>().as_bytes())?;
     }
     print::list(args.output.output, &values, &table, "")?;
@@ -119,13 +119,13 @@ pub(super) fn report(
         let beside = facts.open_beside().map(|words| print::wrapped(&words, "")).unwrap_or_default();
         print::text(beside.as_bytes())?;
         for one in &facts.granularities {
-            let line = |why| printable(&format!("{}: cannot be proposed: {why}", one.granularity)) + "\n";
+            let line = |why| one_line(&format!("{}: cannot be proposed: {why}", one.granularity)) + "\n";
             print::text(one.missing.as_ref().map(line).unwrap_or_default().as_bytes())?;
         }
         print::text(simulate::summary(&facts.replay).as_bytes())?;
         for conflict in &facts.conflicts {
             let verb = if conflict.is_added { "added" } else { "rejected" };
-            let line = printable(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what));
+            let line = one_line(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what));
             print::text(print::wrapped(&line, "").as_bytes())?;
         }
         let review = args.out_dir.join("REVIEW.md");
