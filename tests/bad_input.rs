@@ -303,6 +303,30 @@ fn what_the_command_line_does_not_know_is_told_as_all_errors_are() {
 }
 
 #[test]
+fn a_file_for_another_command_is_told_which() {
+    let cluster = fs::read(sample("cluster.json")).unwrap();
+    let value: Value = serde_json::from_slice(&cluster).unwrap();
+    let pretty = serde_json::to_vec_pretty(&value).unwrap();
+    let inventory = ["hint: ", "`flowmap inventory import`"];
+    let log = ["it: ", "hint: this is a flow log: use `flowmap import`"];
+    let hosts = b"# of the lab\n\"Address\",name\n10.0.0.1,db\n";
+    refuses(&[
+        ("pretty JSON", &pretty, &IMPORT, &inventory),
+        ("YAML", b"---\nkind: Pod\n", &IMPORT, &inventory),
+        ("a hosts file", hosts, &IMPORT, &inventory),
+        ("a hosts file as YAML", b"- address: 10.0.0.1\n  name: db\n", &IMPORT, &inventory),
+        (
+            "a store",
+            b"SQLite format 3\0\x10\0",
+            &IMPORT,
+            &["it is a SQLite file", "hint: another store cannot", "captures"],
+        ),
+        ("flows", b"client,server,protocol,port\n10.0.0.1,10.0.0.2,TCP,80\n", &INVENTORY, &log),
+        ("flows of a collector", b"src_ip,dst_ip,proto,dst_port\n10.0.0.1,10.0.0.2,6,80\n", &INVENTORY, &log),
+    ]);
+}
+
+#[test]
 fn line_ends_in_names_make_no_lines_of_their_own() {
     let flowmap = Flowmap::new();
     fs::copy(sample("node-1.pcap"), flowmap.path("a\nflowmap: b.pcap")).unwrap();

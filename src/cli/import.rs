@@ -123,7 +123,35 @@ pub(super) async fn file(
     if let Some(foreign) = records::Foreign::of(&head) {
         return Err(Fault::new(&name, foreign).hint(foreign.cure()).into());
     }
+    if let Some((what, cure)) = mistaken(&head) {
+        return Err(Fault::new(&name, format!("not a capture: {what}")).hint(cure).into());
+    }
     import_capture::file(store, path, options, input).await
+}
+
+/// What a file is that begins so and that another command takes, or none, with the cure.
+fn mistaken(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    if head.starts_with(b"SQLite format 3\0") {
+        let cure = "another store cannot be imported: import the captures it was made from into this one";
+        return Some(("it is a SQLite file", cure));
+    }
+    let text = String::from_utf8_lossy(head);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = lines.find(|line| *line != "---")?;
+    if ["apiVersion:", "kind:"].into_iter().any(|key| first.starts_with(key)) {
+        return Some(("it is YAML of Kubernetes", "who is who is read by `flowmap inventory import`"));
+    }
+    if first.starts_with('{') {
+        let cure =
+            "kubectl's output is read by `flowmap inventory import`; logs of Zeek and Hubble have one object a line";
+        return Some(("it is JSON, and no log of Zeek or Hubble", cure));
+    }
+    let is_address = |cell: &str| cell.trim().trim_matches('"').eq_ignore_ascii_case("address");
+    if first.split(',').any(is_address) || first.trim_start_matches(['-', ' ']).starts_with("address:") {
+        return Some(("it is a hosts file", "who is who is read by `flowmap inventory import`"));
+    }
+    None
 }
 
 /// What a file is called in the store, and where its content was seen.
@@ -237,9 +265,6 @@ impl Explained for FileError {
     fn cure(&self) -> Option<&'static str> {
         match self {
             Self::Io(error) => error.cure(),
-            Self::NotACapture(begin) if begin.starts_with("`{") || begin.starts_with("`apiV") => Some(
-                "for kubectl output use `flowmap inventory import`; logs of Zeek and Hubble have one object a line",
-            ),
             _ => Some(
                 "captures are pcap or pcapng files, as tcpdump -w writes them; a flow CSV names its columns in the first line, Zeek's conn.log begins with #separator",
             ),

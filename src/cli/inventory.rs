@@ -7,6 +7,7 @@ use crate::{
     inventory::{self, Directory, Listing, Problem, Reading, Sighted, Sighting},
     model::DEFAULT_SITE,
     proposal::directories,
+    records,
     store::{Snapshot, Store},
 };
 
@@ -89,6 +90,8 @@ pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
     inventory::read(&file_name(path), &bytes).map_err(|error| {
         let hint = if is_capture {
             "this is a capture: use `flowmap import`"
+        } else if records::Format::of(bytes.get(..records::HEAD_BYTES).unwrap_or(&bytes)).is_some() {
+            "this is a flow log: use `flowmap import`"
         } else {
             "expected is the output of `kubectl get ... -A -o json` or `-o yaml`, manifests, or a hosts file"
         };
