@@ -54,7 +54,6 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
     if with_links {
         world.read_links(&store, &window).await?;
     }
-    store.close().await;
     if !is_alone && !selection.inventory.is_empty() {
         replace_inventory(&mut world, selection)?;
     }
