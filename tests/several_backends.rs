@@ -81,6 +81,11 @@ fn all_who_may_have_answered_let_in_who_dialled() {
     let of_clients =
         policies.matches("  - from:\n    - podSelector:\n        matchLabels:\n          app: cli").count();
     assert_eq!(of_clients, 2, "a and b let cli in: {policies}");
+    // from another node the client's policy sees the node, and the servers' the node in its place
+    seen(&flowmap, "10.244.2.7", "192.0.2.1", 30080);
+    let policies = propose();
+    let of_node = policies.matches("cidr: 192.0.2.1/32").count();
+    assert!(of_node >= 3 && policies.contains("port: 30080"), "one way out, and two ways in: {policies}");
     seen(&flowmap, "198.51.100.8", "192.0.2.1", 30080);
     let policies = propose();
     assert_eq!(policies.matches("cidr: 0.0.0.0/0").count(), 2, "a node port is open to anyone: {policies}");

@@ -161,7 +161,11 @@ impl<'a> Gathering<'a> {
         match use_of(dependency) {
             Use::Silent => {}
             Use::OwnNode => self.add_own_node(dependency, own_client, own_server),
-            Use::LeftOut(reason) => self.leave_out(dependency, &[own_client, own_server], &reason),
+            Use::LeftOut(reason) => {
+                let others = behind.iter().map(|(unit, _)| Some(*unit));
+                let units: Vec<Option<UnitId>> = [own_client, own_server].into_iter().chain(others).collect();
+                self.leave_out(dependency, &units, &reason);
+            }
             Use::Rule => {
                 let purpose = self.known.purpose(dependency, client, server);
                 if let ([Some(client), Some(server)], false) = (places, baseline::is_dns(dependency)) {
@@ -177,6 +181,7 @@ impl<'a> Gathering<'a> {
                         let purpose = self.known.purpose(answered, client, Some(*unit));
                         self.add_ingress(*unit, answered, purpose.as_ref());
                     }
+                    self.add_behind_nodes(client, &behind, dependency);
                 }
                 self.add_backends(dependency, client);
             }
@@ -314,14 +319,25 @@ impl<'a> Gathering<'a> {
         (address, port): (IpAddr, u16),
         dependency: &Dependency,
     ) {
-        let protocol = dependency.protocol;
-        let egress = Edge { unit: client, side: Side::Egress, far: Far::Node(address), protocol, port };
-        let ingress =
-            Edge { unit: server, side: Side::Ingress, far: Far::Node(address), protocol, port: dependency.port };
-        for edge in [egress, ingress] {
-            if self.is_wanted(edge.unit) {
-                self.unseen.entry(edge).or_default().add(dependency, None);
+        self.add_of_node((client, Side::Egress), (address, port), dependency);
+        self.add_of_node((server, Side::Ingress), (address, dependency.port), dependency);
+    }
+
+    /// The same where it leads to a Service with several workloads behind it.
+    fn add_behind_nodes(&mut self, client: Option<UnitId>, behind: &[(UnitId, Dependency)], dependency: &Dependency) {
+        let Some(client) = client.filter(|_| !behind.is_empty()) else { return };
+        for (address, port) in self.dialled_nodes(dependency) {
+            self.add_of_node((client, Side::Egress), (address, port), dependency);
+            for (server, answered) in behind {
+                self.add_of_node((*server, Side::Ingress), (address, answered.port), answered);
             }
+        }
+    }
+
+    fn add_of_node(&mut self, (unit, side): (UnitId, Side), (address, port): (IpAddr, u16), dependency: &Dependency) {
+        if self.is_wanted(unit) {
+            let edge = Edge { unit, side, far: Far::Node(address), protocol: dependency.protocol, port };
+            self.unseen.entry(edge).or_default().add(dependency, None);
         }
     }
 

@@ -257,7 +257,9 @@ impl<'a> Replay<'a> {
         let (ends, dependency) = (&self.past.ends, row.dependency);
         let probe = Probe::new(&ends[from], &ends[to], row.protocol, port);
         let services = dependency.server.addresses.iter().map(move |address| (*address, dependency.port));
-        let services: Vec<_> = if row.targets.is_empty() { Vec::new() } else { services.collect() };
+        // a node's port that leads to a Service was dialled in the place of its address
+        let is_by_address = !row.targets.is_empty() && dependency.via.is_empty();
+        let services: Vec<_> = if is_by_address { services.collect() } else { Vec::new() };
         let dialled: Vec<_> =
             dependency.via.iter().map(|via| (via.address, via.port)).chain(services).map(Some).collect();
         let dialled = if dialled.is_empty() { vec![None] } else { dialled };
