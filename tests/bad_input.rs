@@ -145,6 +145,8 @@ fn objects_that_cannot_be_used_are_counted_and_the_rest_is_used() {
         pod("", r#""phase": "Running", "podIP": "10.0.0.9""#),
         "7".to_owned(),
         r#"{"kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}}"#.to_owned(),
+        r#"{"kind": "Pod", "metadata": {"name": "yes", "namespace": true}, "status": {"podIP": "10.0.0.8"}}"#
+            .to_owned(),
     ];
     flowmap.write("cluster.json", format!(r#"{{"kind": "List", "items": [{}]}}"#, pods.join(",")));
     let output = flowmap.ok(&["inventory", "import", "cluster.json"]);
@@ -153,6 +155,7 @@ fn objects_that_cannot_be_used_are_counted_and_the_rest_is_used() {
         ("Pod shop/odd: ", "`not-an-ip` is not an address"),
         ("item 5", "has no metadata.name"),
         ("item 6", "no Kubernetes object"),
+        ("item 8", "has a namespace that is no text: true"),
         ("not used: ", "1 Secret"),
     ];
     for (object, why) in said {

@@ -202,6 +202,11 @@ impl<'a> Collector<'a> {
             self.items.policies.push(Item { object, value });
         } else if id.name.is_empty() {
             self.problem(&format!("{} ({})", place(), id.kind), "has no metadata.name");
+        } else if let Some(odd) = odd_namespace(&item) {
+            // it would be taken for one that says none, and so for one of another namespace
+            let why =
+                format!("has a namespace that is no text: {odd} (YAML reads words such as on, n and 7 as others)");
+            self.problem(&format!("{} ({} {})", place(), id.kind, id.name), why);
         } else if let Some(refusal) = refused_namespace(&id) {
             self.problem(&format!("{} ({})", place(), id.kind), refusal);
         } else if !self.object(&item, object, id) {
@@ -271,6 +276,12 @@ fn is_list(document: &Value) -> bool {
             kind.ends_with("List") && (items.is_array() || items.is_null() && is_nameless)
         }
     }
+}
+
+/// A namespace that is no text, as it stands there.
+fn odd_namespace(item: &Value) -> Option<String> {
+    let namespace = &item["metadata"]["namespace"];
+    (!namespace.is_null() && !namespace.is_string()).then(|| namespace.to_string())
 }
 
 /// Why an object is in no namespace that there can be: no policy could be written for it, nor name its namespace.
