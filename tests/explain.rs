@@ -329,6 +329,9 @@ fn external_may_stand_on_either_side_and_is_told_by_that_word() {
     let answer = ask(&flowmap, &["shop/db-1", "external", "443", "--policies", "out.yaml"]);
     assert_eq!(answer["partly"], "allowed to 11.0.0.0/8");
     assert!(answer["reason"].as_str().unwrap().ends_with("external is not in 11.0.0.0/8"), "{answer}");
+    let args = ["explain", "external", "shop/db-1", "443", "--policies", "db.yaml", "--inventory", "cluster.yaml"];
+    let text = flowmap.run(&args).stdout;
+    assert!(text.contains("allows ingress from external on TCP/443"), "no address that nobody asked about: {text}");
 }
 
 #[test]

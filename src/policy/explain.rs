@@ -123,12 +123,10 @@ pub fn explain(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside
     for (_, end) in ends.into_iter().filter(|(is_external, _)| *is_external) {
         let generic = |words: &str| replace_word(words, &end.to_string(), "external");
         reason = generic(&reason);
-        let sides = [&mut verdict.egress, &mut verdict.ingress];
-        sides
-            .into_iter()
-            .flat_map(|side| &mut side.nearest)
-            .flat_map(|it| &mut it.misses)
-            .for_each(|it| *it = generic(it));
+        for side in [&mut verdict.egress, &mut verdict.ingress] {
+            let misses = side.nearest.iter_mut().flat_map(|nearest| &mut nearest.misses);
+            misses.chain(&mut side.reason).for_each(|words| *words = generic(words));
+        }
     }
     let reason = partly.as_ref().map(|partly| format!("{partly}; {reason}")).unwrap_or(reason);
     Some(Explanation {
