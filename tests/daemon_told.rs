@@ -121,7 +121,10 @@ fn who_does_not_read_what_it_says_stops_nothing() {
         Running(command.stderr(Stdio::from(writer)).spawn().unwrap())
     };
     let runs = || flowmap.json(&["--db", &common::text(&store), "runs"]);
-    until("its run is written", || store.exists() && runs().as_array().is_some_and(|runs| !runs.is_empty()));
+    until("its run is written", || {
+        assert_eq!(child.0.try_wait().unwrap(), None, "it runs");
+        store.exists() && runs().as_array().is_some_and(|runs| !runs.is_empty())
+    });
     lab.talk();
     until("it is written", || rows(&flowmap, &store) == expected());
     let asked = Instant::now();

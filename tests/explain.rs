@@ -314,6 +314,13 @@ fn a_node_port_leads_to_the_pods_behind_it() {
         let answer = ask(&flowmap, &["8.8.8.8", to, "30080", "--policies", "all.yaml"]);
         assert_eq!(answer["ingress"]["isolated"], true, "{to}: {answer}");
     }
+    let out = "policyTypes: [Egress]\n  egress: [{to: [{ipBlock: {cidr: 172.18.0.2/32}}], ports: [{port: 30080}]}]\n";
+    let (selected, _) = DB_POLICY.split_once("ingress:").unwrap();
+    flowmap.write("out.yaml", selected.to_owned() + out);
+    for (dnat, allowed) in [("before", true), ("after", false)] {
+        let asked = ask(&flowmap, &["shop/db-1", "node-1", "30080", "--policies", "out.yaml", "--dnat", dnat]);
+        assert_eq!(asked["egress"]["allowed"], allowed, "{dnat} DNAT it goes to the node's port: {asked}");
+    }
     let answer = ask(&flowmap, &["8.8.8.8", "::ffff:10.96.0.7", "80", "--policies", "all.yaml"]);
     assert_eq!(answer["allowed"], false, "a Service by its address in IPv6");
 }

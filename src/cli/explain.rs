@@ -128,23 +128,36 @@ impl<'a> Bench<'a> {
     fn servers(&self, name: &str, protocol: Protocol, port: u16) -> Result<Vec<Server>, Fault> {
         let address = name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         if let Some((service, address)) = address.and_then(|it| Some((self.roster.service_at(it)?, it))) {
-            return self.behind(service, protocol, port, Some(address));
+            return self.behind(service, protocol, port, Some((address, port)));
         }
         if let Some(ends) = self.roster.find(name) {
-            let node = ends.iter().find_map(|end| match end {
-                End::Address(address) if self.roster.is_node(*address) => Some(*address),
-                _ => None,
-            });
-            let node_port = node.and_then(|node| Some((node, self.roster.node_port(protocol, port)?)));
-            return match node_port {
-                Some((node, (service, own))) => self.behind(service, protocol, own.port, Some(node)),
+            return match self.behind_node(&ends, protocol, port) {
+                Some(servers) => servers,
                 None => Ok(ends.into_iter().map(|end| Server { end, port, dialled: None }).collect()),
             };
         }
         match self.roster.service(name) {
-            Some(service) => self.behind(service, protocol, port, service.cluster_ips.first().copied()),
+            Some(service) => {
+                let dialled = service.cluster_ips.first().map(|address| (*address, port));
+                self.behind(service, protocol, port, dialled)
+            }
             None => Err(self.unknown(name)),
         }
+    }
+
+    /// Where a port of a node leads on, to a Service (NodePort) or to pods of its own (`hostPort`).
+    fn behind_node(&self, ends: &[End], protocol: Protocol, port: u16) -> Option<Result<Vec<Server>, Fault>> {
+        let node = ends.iter().find_map(|end| match end {
+            End::Address(address) if self.roster.is_node(*address) => Some(*address),
+            _ => None,
+        })?;
+        let dialled = Some((node, port));
+        if let Some((service, own)) = self.roster.node_port(protocol, port) {
+            return Some(self.behind(service, protocol, own.port, dialled));
+        }
+        let pods = self.roster.host_port(node, protocol, port);
+        let server = |(who, port)| Server { end: self.roster.end(who), port, dialled };
+        (!pods.is_empty()).then(|| Ok(pods.into_iter().map(server).collect()))
     }
 
     fn behind(
@@ -152,7 +165,7 @@ impl<'a> Bench<'a> {
         service: &Service,
         protocol: Protocol,
         port: u16,
-        dialled: Option<IpAddr>,
+        dialled: Option<(IpAddr, u16)>,
     ) -> Result<Vec<Server>, Fault> {
         let name = format!("Service {}/{}", service.namespace, service.name);
         if service.kind == ServiceKind::ExternalName {
@@ -168,7 +181,6 @@ impl<'a> Bench<'a> {
         if targets.is_empty() {
             return Err(Fault::new(name, format!("nothing stands behind its port {port}/{protocol}")));
         }
-        let dialled = dialled.map(|address| (address, port));
         let server = |(who, port)| Server { end: self.roster.end(who), port, dialled };
         Ok(targets.into_iter().map(server).collect())
     }

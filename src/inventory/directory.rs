@@ -10,6 +10,7 @@ use super::{
     collect::Collector,
     conflict::{Conflict, conflicts, named_twice},
     field::sorted,
+    host_ports::HostPorts,
     items::{Item, Items, Meta, State},
     node::own_ends,
     past::{Past, past},
@@ -89,6 +90,7 @@ pub struct Directory {
     /// The addresses of nodes within their pod ranges, where nobody else was told to have them: of which node, by its place.
     ends: HashMap<IpAddr, usize>,
     pub(super) services: Services,
+    pub(super) host_ports: HostPorts,
 }
 
 impl Directory {
@@ -166,6 +168,7 @@ impl Directory {
             inside: Ranges::new(&listed.iter().copied().chain(of_services).chain(local).collect()),
             pod_ranges: pod_ranges(listed, &of_pods),
             services: Services::new(&past),
+            host_ports: HostPorts::new(&past.pods),
             present,
             past,
             timeline,

@@ -19,6 +19,7 @@ mod conflict;
 mod directory;
 mod field;
 mod holding;
+mod host_ports;
 mod hosts;
 mod items;
 mod merge;

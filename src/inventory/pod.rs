@@ -1,9 +1,11 @@
 //! Pods, and the templates they are made from.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::field::{Notes, addresses, labels, list, port, protocol, selector, sorted, time, word};
-use crate::model::{ContainerPort, Labels, Mesh, Pod, Protocol, Schedule, Selected, Workload, WorkloadRef};
+use crate::model::{ContainerPort, HostPort, Labels, Mesh, Pod, Schedule, Selected, Workload, WorkloadRef};
 
 /// A pod, for now its own workload.
 pub(super) fn pod(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Pod {
@@ -59,21 +61,29 @@ fn is_host_network(spec: &Value, status: &Value) -> bool {
         || word(&status["podIP"]).is_some_and(|address| word(&status["hostIP"]) == Some(address))
 }
 
-/// The ports of all containers that run as long as the pod does: sidecars are init containers that restart always.
 fn container_ports(spec: &Value, notes: &mut Notes) -> Vec<ContainerPort> {
-    let sidecars = list(&spec["initContainers"]).iter().filter(|container| container["restartPolicy"] == "Always");
-    let containers = list(&spec["containers"]).iter().chain(sidecars);
-    sorted(containers.flat_map(|container| list(&container["ports"])).filter_map(|item| container_port(item, notes)))
+    let ports = lasting_containers(spec).flat_map(|container| list(&container["ports"]));
+    sorted(ports.filter_map(|item| container_port(item, notes)))
 }
 
-/// The container's ports that the node opens as well. What is wrong with one is told with the container's ports.
-fn host_ports(spec: &Value) -> Vec<(Protocol, u16)> {
-    let ports = list(&spec["containers"]).iter().flat_map(|container| list(&container["ports"]));
-    let opened = ports.filter(|item| item["hostPort"].as_u64().is_some_and(|port| port > 0));
-    sorted(opened.filter_map(|item| {
+/// The containers that run as long as the pod does: sidecars are init containers that restart always.
+fn lasting_containers(spec: &Value) -> impl Iterator<Item = &Value> {
+    let sidecars = list(&spec["initContainers"]).iter().filter(|container| container["restartPolicy"] == "Always");
+    list(&spec["containers"]).iter().chain(sidecars)
+}
+
+/// The container's ports that the node opens as well, but for those at its loopback address, which nobody outside reaches.
+/// What is wrong with one is told with the container's ports.
+fn host_ports(spec: &Value) -> Vec<HostPort> {
+    let ports = lasting_containers(spec).flat_map(|container| list(&container["ports"]));
+    let opened = ports.filter_map(|item| {
+        let number = |name: &str| u16::try_from(item[name].as_u64()?).ok().filter(|port| *port > 0);
         let protocol = word(&item["protocol"]).unwrap_or("TCP").parse().ok()?;
-        Some((protocol, u16::try_from(item["containerPort"].as_u64()?).ok()?))
-    }))
+        let address: Option<IpAddr> = word(&item["hostIP"]).and_then(|text| text.parse().ok());
+        let address = address.filter(|address| !address.is_unspecified());
+        Some(HostPort { protocol, port: number("hostPort")?, target: number("containerPort")?, address })
+    });
+    sorted(opened.filter(|opened| opened.address.is_none_or(|address| !address.is_loopback())))
 }
 
 fn container_port(item: &Value, notes: &mut Notes) -> Option<ContainerPort> {

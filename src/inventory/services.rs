@@ -106,7 +106,7 @@ impl Directory {
         let pods = cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network);
         let of_node = pods.flat_map(|pod| {
             let ports = pod.host_ports.iter();
-            ports.flat_map(|(protocol, port)| pod.addresses.iter().map(move |address| (*address, *protocol, *port)))
+            ports.flat_map(|port| pod.addresses.iter().map(move |address| (*address, port.protocol, port.target)))
         });
         let ingresses = cluster.ingresses.iter();
         let fronted = ingresses.flat_map(|it| it.backends.iter().map(|(service, _)| (&it.namespace, service)));

@@ -69,9 +69,14 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Spa
     let (service, service_port) = match directory.who_over(address, span) {
         Owner::Service(_) => directory.service_over(address, protocol, port, span)?,
         // an external address may be a node's as well: what a Service says of one of its ports is said of that alone
-        Owner::Node(_) => directory
-            .service_over(address, protocol, port, span)
-            .or_else(|| directory.node_port_over(protocol, port, span))?,
+        Owner::Node(_) => {
+            let service = directory.service_over(address, protocol, port, span);
+            let Some(found) = service.or_else(|| directory.node_port_over(protocol, port, span)) else {
+                let (pod, own, target) = directory.host_port_over(address, protocol, port, span)?;
+                return Some((party(own, Owner::Pod(pod)), target));
+            };
+            found
+        }
         _ => return None,
     };
     let targets = directory.targets_over(service, service_port, span);
@@ -97,15 +102,10 @@ fn at_node(service: &Service, port: &ServicePort, dialled: IpAddr) -> Option<(Pa
 }
 
 /// Whether one end is a pod and the other its own node, which always reach each other. A port of the node that leads to a
-/// Service is not the node.
+/// Service or a pod is not the node.
 pub(super) fn is_at_home(connection: &Connection, directory: &Directory) -> bool {
     let ((client, _), (server, port), span) = (connection.client, connection.server, connection.moment());
-    is_own_node(client, server, directory, span)
-        && !(matches!(directory.who_over(server, span), Owner::Node(_))
-            && directory
-                .service_over(server, connection.protocol, port, span)
-                .or_else(|| directory.node_port_over(connection.protocol, port, span))
-                .is_some())
+    is_own_node(client, server, directory, span) && !directory.leads_on(server, connection.protocol, port, span)
 }
 
 /// Whether an end is a pod and the other its own node, or the same pod: such traffic is always allowed.

@@ -39,14 +39,27 @@ pub struct Pod {
     pub host_network: bool,
     /// The ports its containers declare.
     pub ports: Vec<ContainerPort>,
-    /// Those of them that its node opens to the outside (`hostPort`), by protocol and the container's number.
-    pub host_ports: Vec<(Protocol, u16)>,
+    /// Those of them that its node opens to the outside.
+    pub host_ports: Vec<HostPort>,
     /// `status.startTime`, else `metadata.creationTimestamp`; its addresses were not its own before.
     pub started: Option<Timestamp>,
     /// Whether it has ended (phase Succeeded or Failed, or it is gone): it owns its addresses no more.
     pub finished: bool,
     /// The service mesh whose proxy carries its traffic.
     pub mesh: Option<Mesh>,
+}
+
+/// A port of a pod's node that leads to the pod (`hostPort`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostPort {
+    /// TCP, UDP or SCTP.
+    pub protocol: Protocol,
+    /// The port on the node.
+    pub port: u16,
+    /// The container's port.
+    pub target: u16,
+    /// The one address of the node that it is opened at (`hostIP`), where it is not at all of them.
+    pub address: Option<IpAddr>,
 }
 
 /// A service mesh, by what carries a pod's traffic.

@@ -23,8 +23,8 @@ mod visible;
 pub mod words;
 
 pub use cluster::{
-    Cluster, ContainerPort, Endpoint, Host, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod, RawObject,
-    Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
+    Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod,
+    RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
 };
 pub use contact::{Contact, Contacts, Marks};
 pub use control::Control;

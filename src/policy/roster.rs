@@ -8,7 +8,9 @@ use std::{
 use foldhash::{HashMap, HashSet};
 
 use super::{End, PodEnd};
-use crate::model::{Cluster, Endpoint, Host, Node, Party, PartyKind, Protocol, Service, ServicePort, WorkloadRef};
+use crate::model::{
+    Cluster, Endpoint, Host, HostPort, Node, Party, PartyKind, Pod, Protocol, Service, ServicePort, WorkloadRef,
+};
 
 /// A pod or a template by its place in the inventory, or an address: what an end is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -233,6 +235,32 @@ impl<'c> Roster<'c> {
         let own = |own: &&ServicePort| own.protocol == protocol && own.node_port == Some(port);
         let mut services = self.cluster.services.iter();
         services.find_map(|service| service.ports.iter().find(own).map(|port| (service, port)))
+    }
+
+    /// The pods that a port of a node leads to (`hostPort`), with their own port: by addresses of the family that was dialled.
+    #[must_use]
+    pub fn host_port(&self, address: IpAddr, protocol: Protocol, port: u16) -> Vec<(Who, u16)> {
+        let address = address.to_canonical();
+        let hosts = |pod: &Pod| {
+            let node = pod.node.as_deref().and_then(|name| self.nodes.get(name));
+            node.is_some_and(|node| node.addresses.iter().any(|own| own.to_canonical() == address))
+        };
+        let pods = self.pods.values().map(|n| (*n, &self.cluster.pods[*n]));
+        let pods = pods.filter(|(_, pod)| !pod.host_network && !pod.host_ports.is_empty() && hosts(pod));
+        let mut ends = Vec::new();
+        for (n, pod) in pods {
+            let is_opened = |opened: &&HostPort| {
+                (opened.protocol, opened.port) == (protocol, port)
+                    && opened.address.is_none_or(|own| own.to_canonical() == address)
+            };
+            let Some(opened) = pod.host_ports.iter().find(is_opened) else { continue };
+            let is_reached = |who: &Who| match who {
+                Who::Pod(_, Some(own)) => own.is_ipv4() == address.is_ipv4(),
+                _ => pod.addresses.iter().all(|own| own.is_ipv4() == address.is_ipv4()),
+            };
+            ends.extend(self.at_addresses(n).into_iter().filter(is_reached).map(|who| (who, opened.target)));
+        }
+        ends
     }
 
     /// Who stands behind a port of a Service now, each with the port there: the pods that it selects, else its Endpoints.

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Peer, Purpose};
 use crate::{
     inventory::Directory,
-    model::{Cluster, Protocol, Service, ServiceKind},
+    model::{Cluster, HostPort, Protocol, Service, ServiceKind},
 };
 
 /// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses, and such as the node
@@ -87,7 +87,7 @@ impl Exposure {
         let mut ports = HashMap::default();
         for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
             let families = (pod.addresses.iter().any(IpAddr::is_ipv4), pod.addresses.iter().any(IpAddr::is_ipv6));
-            for (protocol, port) in &pod.host_ports {
+            for HostPort { protocol, target, .. } in &pod.host_ports {
                 let exposed = Exposed {
                     purpose: Purpose::HostPort,
                     families,
@@ -95,7 +95,7 @@ impl Exposure {
                     is_through_nodes: false,
                     targets: Rc::new([]),
                 };
-                ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *port), exposed.clone())));
+                ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *target), exposed.clone())));
             }
         }
         for service in cluster.services.iter().filter(|service| service.is_exposed()) {

@@ -6,7 +6,7 @@ use super::{
     lab::{Lab, TCP, lab, purposes, said},
     *,
 };
-use crate::model::{Mark, Node, PartyKind, ServiceKind, Via};
+use crate::model::{HostPort, Mark, Node, PartyKind, ServiceKind, Via};
 
 #[test]
 fn an_exposed_service_is_open_to_anyone_but_the_cluster() {
@@ -54,7 +54,7 @@ fn an_exposed_service_is_open_also_where_nodes_replaced_the_addresses_of_its_cli
 #[test]
 fn a_port_that_the_node_opens_is_exposed() {
     let mut lab = lab(&["gateway"]);
-    lab.cluster.pods[0].host_ports = vec![(TCP, 8443)];
+    lab.cluster.pods[0].host_ports = vec![HostPort { protocol: TCP, port: 443, target: 8443, address: None }];
     lab.talk("203.0.113.9", "gateway", 8443);
     lab.talk("203.0.113.9", "gateway", 9000);
     let ingress = lab.group("gateway").ingress;
