@@ -64,9 +64,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let output = args.output.output;
     match output {
         Output::Json => print::json(&changes.iter().map(json).collect::<Vec<_>>())?,
-        Output::Csv => print::list(output, &(), &rows(&changes), "")?,
+        Output::Csv => print::table(output, &rows(&changes), "")?,
         Output::Table | Output::Wide => {
-            print::list(output, &(), &together(&changes, output == Output::Wide), "no connection changes")?;
+            print::table(output, &together(&changes, output == Output::Wide), "no connection changes")?;
             if !changes.is_empty() {
                 print::text(format!("read so: {options}\n").as_bytes())?;
             }

@@ -56,12 +56,16 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         metrics: None,
     };
     let found = examine(&options, args.trial).await;
+    print::list(args.output.output, &found, |finding| finding, table, || "nothing was looked at".to_owned())?;
+    Ok(if found.iter().all(|finding| finding.state != State::Wrong) { Done::Clean } else { Done::Found })
+}
+
+fn table(found: &[Finding]) -> Table {
     let mut table = Table::new(&["check", "state", "finding", "cure"]);
-    for finding in &found {
+    for finding in found {
         table.row(row(finding));
     }
-    print::list(args.output.output, &found, &table, "nothing was looked at")?;
-    Ok(if found.iter().all(|finding| finding.state != State::Wrong) { Done::Clean } else { Done::Found })
+    table
 }
 
 fn row(finding: &Finding) -> Vec<String> {

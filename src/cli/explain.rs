@@ -206,7 +206,7 @@ impl<'a> Bench<'a> {
     fn show(&self, explanation: &Explanation, output: Output) -> anyhow::Result<()> {
         match output {
             Output::Json => Ok(print::json(&self.json(explanation)?)?),
-            Output::Csv => Ok(print::list(output, &(), &row(explanation), "")?),
+            Output::Csv => Ok(print::table(output, &row(explanation), "")?),
             Output::Table | Output::Wide => {
                 let mut text = words(explanation);
                 for note in self.notes(explanation) {

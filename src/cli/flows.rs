@@ -56,15 +56,14 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let dependencies: Vec<Dependency> =
         world.sites.iter().flat_map(|site| site.dependencies(by)).filter(|it| args.namespaces.concern(it)).collect();
     let has_sites = world.sites.len() > 1;
-    let table = match args.output.output {
-        Output::Table => narrow(&dependencies, has_sites),
-        Output::Wide => wide(&dependencies, has_sites),
-        Output::Json | Output::Csv => whole(&dependencies),
+    let output = args.output.output;
+    let table = |dependencies: &[Dependency]| match output {
+        Output::Table => narrow(dependencies, has_sites),
+        Output::Wide => wide(dependencies, has_sites),
+        Output::Json | Output::Csv => whole(dependencies),
     };
-    let values: Vec<Value> = dependencies.iter().map(value).collect();
-    let why = || world::why_none("flows", &world, &args.selection, &args.namespaces.namespace);
-    let empty = if values.is_empty() { why() } else { String::new() };
-    print::list(args.output.output, &values, &table, &empty)?;
+    let why_none = || world::why_none("flows", &world, &args.selection, &args.namespaces.namespace);
+    print::list(output, &dependencies, value, table, why_none)?;
     Ok(Done::Clean)
 }
 

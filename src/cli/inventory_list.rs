@@ -51,6 +51,16 @@ struct Entry {
     vlan: String,
 }
 
+/// Somebody at a site, with how much of them the captures could have seen.
+struct Line<'a> {
+    site: &'a str,
+    entry: Entry,
+    cover: Option<&'a Cover>,
+}
+
+/// So many columns of the wide table stand in the narrow one.
+const NARROW: usize = 6;
+
 const WIDE_COLUMNS: [&str; 12] = [
     "site",
     "kind",
@@ -67,28 +77,47 @@ const WIDE_COLUMNS: [&str; 12] = [
 ];
 
 pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
-    let mut table = Table::new(&["site", "kind", "name", "addresses", "node", "since"]);
-    let mut wide = Table::new(&WIDE_COLUMNS);
-    let mut values = Vec::new();
-    for (site, directory, coverage) in sites(store, args).await? {
+    let sites = sites(store, args).await?;
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (site, directory, coverage) in &sites {
         for conflict in directory.conflicts() {
             warnln!("flowmap: {}", printable(&format!("site {site}: {conflict}: whose it was then is unknown")));
         }
-        for entry in entries(&directory, args) {
-            let cover = cover(&entry, &coverage);
-            values.push(value(&site, &entry, cover));
-            let Entry { kind, name, addresses, node, since, until, workload, role, vlan } = entry;
-            let row = vec![site.clone(), kind.into(), name, addresses, node, since];
-            let watched = cover.map_or("", |cover| cover.state.as_str()).to_owned();
-            let share = cover.map(|cover| cover.share.to_string()).unwrap_or_default();
-            wide.row(row.iter().cloned().chain([until, workload, role, vlan, watched, share]).collect());
-            table.row(row);
-        }
+        let entries = entries(directory, args).into_iter();
+        lines.extend(entries.map(|entry| Line { site, cover: cover(&entry, coverage), entry }));
     }
-    let table = if matches!(args.output.output, Output::Table) { table } else { wide };
-    let empty = "nobody is known yet; `flowmap inventory import FILE` reads who is who";
-    print::list(args.output.output, &values, &table, empty)?;
+    let output = args.output.output;
+    let table = |lines: &[Line<'_>]| if output == Output::Table { narrow(lines) } else { wide(lines) };
+    let why_none = || "nobody is known yet; `flowmap inventory import FILE` reads who is who".to_owned();
+    print::list(output, &lines, value, table, why_none)?;
     Ok(Done::Clean)
+}
+
+fn narrow(lines: &[Line<'_>]) -> Table {
+    let mut table = Table::new(WIDE_COLUMNS.get(..NARROW).unwrap_or_default());
+    for line in lines {
+        table.row(line.cells().into_iter().take(NARROW).collect());
+    }
+    table
+}
+
+fn wide(lines: &[Line<'_>]) -> Table {
+    let mut table = Table::new(&WIDE_COLUMNS);
+    for line in lines {
+        table.row(line.cells());
+    }
+    table
+}
+
+impl Line<'_> {
+    /// What stands under the columns of the wide table.
+    fn cells(&self) -> Vec<String> {
+        let Entry { kind, name, addresses, node, since, until, workload, role, vlan } = &self.entry;
+        let texts = [self.site, kind, name, addresses, node, since, until, workload, role, vlan];
+        let watched = self.cover.map_or("", |cover| cover.state.as_str()).to_owned();
+        let share = self.cover.map(|cover| cover.share.to_string()).unwrap_or_default();
+        texts.into_iter().map(str::to_owned).chain([watched, share]).collect()
+    }
 }
 
 /// Who is known at every site, with what the captures could have seen where that is printed: for it all of the captures
@@ -113,7 +142,7 @@ fn cover<'c>(entry: &Entry, coverage: &'c Coverage) -> Option<&'c Cover> {
     coverage.pods.get(&(namespace.to_owned(), name.to_owned()))
 }
 
-fn value(site: &str, entry: &Entry, cover: Option<&Cover>) -> Value {
+fn value(Line { site, entry, cover }: &Line<'_>) -> Value {
     let Entry { kind, name, addresses, node, since, until, workload, role, vlan } = entry;
     json!({
         "site": site, "kind": kind, "name": name, "addresses": addresses, "node": node, "since": since,

@@ -1,6 +1,6 @@
 //! `flowmap inventory names`: what captures call addresses.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Done,
@@ -27,36 +27,46 @@ pub(super) struct Args {
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let world = world::open(global, &args.selection).await?;
-    let columns = ["site", "address", "name", "source", "used by", "ttl", "first", "last", "times"];
-    let mut table = Table::new(&columns).numeric(&[5, 8]);
-    let mut values = Vec::new();
     let is_in_window = |sighting: &NameSighting| {
         args.selection.since.is_none_or(|since| sighting.span.last >= since)
             && args.selection.until.is_none_or(|until| sighting.span.first <= until)
     };
+    let mut sightings: Vec<(&str, NameSighting)> = Vec::new();
     for site in &world.sites {
-        for sighting in site.names.sightings().iter().filter(|sighting| is_in_window(sighting)) {
-            let NameSighting { address, name, source, used_by, ttl_s, span, times } = sighting;
-            table.row(vec![
-                site.name.clone(),
-                address.to_string(),
-                name.to_string(),
-                source.as_str().into(),
-                used_by.map(|user| user.to_string()).unwrap_or_default(),
-                ttl_s.to_string(),
-                span.first.to_string(),
-                span.last.to_string(),
-                times.to_string(),
-            ]);
-            values.push(json!({
-                "site": site.name, "address": address, "name": name, "source": source, "used_by": used_by, "ttl_s": ttl_s,
-                "first_seen": span.first, "last_seen": span.last, "times": times,
-            }));
-        }
+        let of_site = site.names.sightings().into_iter().filter(is_in_window);
+        sightings.extend(of_site.map(|sighting| (site.name.as_str(), sighting)));
     }
-    print::list(args.output.output, &values, &table, "no names; captures of DNS, TLS, HTTP or DHCP tell some")?;
+    let why_none = || "no names; captures of DNS, TLS, HTTP or DHCP tell some".to_owned();
+    print::list(args.output.output, &sightings, value, table, why_none)?;
     for run in &world.runs {
         warn_text!("{}", printable(&import::names_missed(run)));
     }
     Ok(Done::Clean)
+}
+
+fn value((site, sighting): &(&str, NameSighting)) -> Value {
+    let NameSighting { address, name, source, used_by, ttl_s, span, times } = sighting;
+    json!({
+        "site": site, "address": address, "name": name, "source": source, "used_by": used_by, "ttl_s": ttl_s,
+        "first_seen": span.first, "last_seen": span.last, "times": times,
+    })
+}
+
+fn table(sightings: &[(&str, NameSighting)]) -> Table {
+    let columns = ["site", "address", "name", "source", "used by", "ttl", "first", "last", "times"];
+    let mut table = Table::new(&columns).numeric(&[5, 8]);
+    for (site, NameSighting { address, name, source, used_by, ttl_s, span, times }) in sightings {
+        table.row(vec![
+            (*site).to_owned(),
+            address.to_string(),
+            name.to_string(),
+            source.as_str().into(),
+            used_by.map(|user| user.to_string()).unwrap_or_default(),
+            ttl_s.to_string(),
+            span.first.to_string(),
+            span.last.to_string(),
+            times.to_string(),
+        ]);
+    }
+    table
 }

@@ -1,8 +1,9 @@
 //! Tables, CSV and JSON on stdout.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::ser::PrettyFormatter;
 use tabled::{
     builder::Builder,
     settings::{Alignment, Padding, Style, object::Columns},
@@ -102,30 +103,43 @@ impl Table {
         lines
     }
 
-    fn csv(&self) -> io::Result<Vec<u8>> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
+    fn write_csv(&self, out: impl Write) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(out);
         writer.write_record(&self.header)?;
         for row in &self.rows {
             writer.write_record(row.iter().map(|cell| printable(cell)))?;
         }
-        writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+        writer.flush()
     }
 }
 
-/// Prints a list: as JSON what `json` gives, else the table; one that is empty says so on stderr.
-pub(super) fn list<T: Serialize>(output: Output, json: &T, table: &Table, empty: &str) -> io::Result<()> {
-    match output {
-        Output::Json => self::json(json),
-        Output::Csv => text(&table.csv()?),
-        Output::Table | Output::Wide => {
-            if table.rows.is_empty() {
-                warnln!("{empty}");
-                return Ok(());
-            }
-            let table = terminal_width().map_or_else(|| table.text(), |width| table.text_within(width));
-            text(table.as_bytes())
-        }
+/// Prints a list: as JSON the value of each item, else its table. One that is empty says for people on stderr why it is.
+/// Lists may be long: what is not printed is not made, and values are made one by one.
+pub(super) fn list<'i, I, V: Serialize>(
+    output: Output,
+    items: &'i [I],
+    value: impl Fn(&'i I) -> V,
+    table: impl FnOnce(&[I]) -> Table,
+    why_none: impl FnOnce() -> String,
+) -> io::Result<()> {
+    if output == Output::Json {
+        return write_json(|json| json.collect_seq(items.iter().map(value)));
     }
+    let empty = if items.is_empty() { why_none() } else { String::new() };
+    self::table(output, &table(items), &empty)
+}
+
+/// Prints a table, as CSV or for people. One that is empty says so on stderr.
+pub(super) fn table(output: Output, table: &Table, empty: &str) -> io::Result<()> {
+    if output == Output::Csv {
+        return table.write_csv(io::stdout().lock());
+    }
+    if table.rows.is_empty() {
+        warnln!("{empty}");
+        return Ok(());
+    }
+    let table = terminal_width().map_or_else(|| table.text(), |width| table.text_within(width));
+    text(table.as_bytes())
 }
 
 /// Letters of a cell in a table for people: all cells of a column are as wide as its widest, and names come from captures.
@@ -148,9 +162,17 @@ fn terminal_width() -> Option<usize> {
 
 /// Prints a value as indented JSON.
 pub(super) fn json<T: Serialize>(value: &T) -> io::Result<()> {
-    let mut line = serde_json::to_vec_pretty(value)?;
-    line.push(b'\n');
-    text(&line)
+    write_json(|json| value.serialize(json))
+}
+
+type Json<'j> = &'j mut serde_json::Serializer<BufWriter<StdoutLock<'static>>, PrettyFormatter<'static>>;
+
+fn write_json(write: impl FnOnce(Json<'_>) -> serde_json::Result<()>) -> io::Result<()> {
+    let mut json = serde_json::Serializer::pretty(BufWriter::new(io::stdout().lock()));
+    write(&mut json)?;
+    let mut out = json.into_inner();
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// Writes to stdout.

@@ -76,9 +76,16 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         return Ok(Done::Clean);
     }
     let runs = store.runs().await?;
+    let why_none = || "no runs; `flowmap import FILE` makes one".to_owned();
+    print::list(args.output.output, &runs, json, table, why_none)?;
+    store.close().await;
+    Ok(Done::Clean)
+}
+
+fn table(runs: &[Run]) -> Table {
     let mut table = Table::new(&["id", "site", "sensor", "source", "packets", "lost", "first packet", "last packet"]);
     table = table.numeric(&[4, 5]);
-    for run in &runs {
+    for run in runs {
         let time = |time: Option<crate::model::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
         table.row(vec![
             run.id.to_string(),
@@ -91,10 +98,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             time(run.last_packet),
         ]);
     }
-    let values: Vec<Value> = runs.iter().map(json).collect();
-    print::list(args.output.output, &values, &table, "no runs; `flowmap import FILE` makes one")?;
-    store.close().await;
-    Ok(Done::Clean)
+    table
 }
 
 /// The process of the daemon that writes to a store, and which of these runs it writes: it would write what is taken back again.

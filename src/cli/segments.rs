@@ -48,7 +48,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let output = args.output.output;
     match output {
         Output::Json => print::json(&views.iter().map(View::json).collect::<Vec<_>>())?,
-        Output::Csv => print::list(output, &(), &hosts(&views, true), "")?,
+        Output::Csv => print::table(output, &hosts(&views, true), "")?,
         Output::Table | Output::Wide if views.is_empty() => {
             warnln!("no captures; `flowmap import FILE` reads one, `flowmap capture IFACE` takes one");
         }

@@ -178,7 +178,7 @@ fn show(reports: &Reports, output: Output) -> anyhow::Result<()> {
     match output {
         Output::Json => Ok(print::json(reports)?),
         _ if !versus.is_empty() => show_beside(output, first, versus, *reading),
-        Output::Csv => Ok(print::list(output, &(), &findings(&first.simulation), "")?),
+        Output::Csv => Ok(print::table(output, &findings(&first.simulation), "")?),
         Output::Table | Output::Wide => show_one(first, *reading, output == Output::Wide),
     }
 }
@@ -212,7 +212,7 @@ fn show_beside(output: Output, first: &Report, versus: &[Report], reading: Optio
         let over = report.excess.over_permission.map_or_else(|| "-".to_owned(), |over| over.to_string());
         table.row([vec![report.proposal.clone()], counts.to_vec(), vec![over]].concat());
     }
-    print::list(output, &(), &table, "")?;
+    print::table(output, &table, "")?;
     if output != Output::Csv {
         print::text(print::wrapped(&format!("read so: {reading}"), "").as_bytes())?;
     }

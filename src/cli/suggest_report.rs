@@ -113,7 +113,7 @@ pub(super) fn report(
             |(namespace, seen): (&&str, &Seen)| one_line(&format!("coverage: {namespace}: {}", seen.line())) + "\n";
         print::text(coverage.iter().map(line).collect::<String>().as_bytes())?;
     }
-    print::list(args.output.output, &values, &table, "")?;
+    print::table(args.output.output, &table, "")?;
     if !is_csv {
         print::text(format!("\n{}\n", granularities(&facts.granularities).text()).as_bytes())?;
         let beside = facts.open_beside().map(|words| print::wrapped(&words, "")).unwrap_or_default();

@@ -56,14 +56,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         .flat_map(|(site, tiers)| tiers.roles.iter().map(move |role| (*site, role)))
         .filter(|(_, role)| is_wanted(role))
         .collect();
-    let table = match args.output.output {
-        Output::Table => narrow(&roles, world.sites.len() > 1),
-        _ => wide(&roles),
+    let output = args.output.output;
+    let table = |roles: &[(&str, &Role)]| match output {
+        Output::Table => narrow(roles, world.sites.len() > 1),
+        _ => wide(roles),
     };
-    let values: Vec<Value> = roles.iter().map(|(site, role)| value(site, role)).collect();
-    let why = || world::why_none("endpoints in scope", &world, &args.selection, wanted);
-    let empty = if values.is_empty() { why() } else { String::new() };
-    print::list(args.output.output, &values, &table, &empty)?;
+    let why_none = || world::why_none("endpoints in scope", &world, &args.selection, wanted);
+    print::list(output, &roles, |(site, role)| value(site, role), table, why_none)?;
     Ok(Done::Clean)
 }
 
