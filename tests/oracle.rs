@@ -4,11 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a case that cannot be read fails the test")]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+mod common;
+
+use std::{collections::BTreeMap, fs, path::Path};
 
 use flowmap::{
     model::{ContainerPort, Labels, Namespace, Protocol, RawObject},
@@ -48,15 +46,10 @@ fn the_recipes_agree() {
 }
 
 fn check(suite: &str) {
-    let data = std::env::var_os("FLOWMAP_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let Some(data) = common::data() else { return };
     let folder = data.join("oracle").join(suite);
-    let Ok(entries) = fs::read_dir(&folder) else {
-        println!("skipped: {} is not there", folder.display());
-        return;
-    };
     let mut tally = Tally::default();
-    for entry in entries {
+    for entry in fs::read_dir(&folder).unwrap() {
         run(&entry.unwrap().path(), &mut tally);
     }
     let Tally { cases, allowed, denied, wrong } = tally;

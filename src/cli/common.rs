@@ -1,6 +1,6 @@
 //! Flags that several commands share.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -138,13 +138,7 @@ impl Namespaces {
 /// A time in RFC 3339, or an age: a number with s, m, h or d.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let wrong = || format!("`{text}` is neither a time in RFC 3339 nor an age such as 24h");
-    Timestamp::parse_or_age(text, now()).ok_or_else(wrong)
-}
-
-/// What the clock says.
-pub(super) fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+    Timestamp::parse_or_age(text, Timestamp::now()).ok_or_else(wrong)
 }
 
 /// A duration: a number with s, m, h or d.

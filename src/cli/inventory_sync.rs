@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Done, Fault, common::SiteArg, fault::printable, inventory::print_problems, sync_state::SyncState};
 use crate::{
-    cluster::{self, Access, AccessError, Cluster, ClusterError, Follower, Listed, News, Start, Target},
+    cluster::{Access, AccessError, Cluster, ClusterError, Follower, Listed, News, Start, Target},
     inventory::Problem,
     model::{Scope, Timestamp},
     store::{Store, Watch, WatchId},
@@ -55,7 +55,7 @@ pub(super) struct Args {
 pub(super) async fn run(store: &Store, args: Args) -> anyhow::Result<Done> {
     let access = Access { kubeconfig: args.kubeconfig, context: args.context };
     let cluster = access.connect().await.map_err(access_fault)?;
-    let taken_at = cluster::now();
+    let taken_at = Timestamp::now();
     let lists = list_all(&cluster, Target::all(&args.namespace)).await?;
     report(cluster.name(), &lists);
     let mut state = SyncState::default();

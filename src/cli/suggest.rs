@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{
     Done, Fault,
-    common::{self, Global, Namespaces},
+    common::{Global, Namespaces},
     policies::say,
     print,
     suggest_args::Args,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     map::By,
-    model::Dependency,
+    model::{Dependency, Timestamp},
     proposal::{self, Asked, Found, Judge, Known, ProposalError, Site, folder},
     recommend::Recommendation,
     render::{self, Document, Facts, Policies},
@@ -36,7 +36,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Some(store) => Known::read(store, &site.name, &site.namespaces()).await?,
         None => Known::default(),
     };
-    known.tell(&mut found, common::now());
+    known.tell(&mut found, Timestamp::now());
     let others = found.others(&namespaces);
     if !others.is_empty() {
         say(&format!(
@@ -65,7 +65,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             for contradiction in known.contradictions(&args.out_dir, &found, decisions) {
                 say(&contradiction);
             }
-            known.keep(store, (&args.out_dir, &found), decisions, (common::now(), &BTreeSet::new())).await?;
+            known.keep(store, (&args.out_dir, &found), decisions, (Timestamp::now(), &BTreeSet::new())).await?;
         }
         let page = asked.page(&proposal, &decided, &facts).document()?;
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;

@@ -10,7 +10,6 @@ use super::{
     client::Cluster,
     error::ClusterError,
     kind::Target,
-    now,
     object::{Object, take},
 };
 use crate::{inventory::Problem, model::Timestamp};
@@ -81,7 +80,7 @@ impl Cluster {
         for page in 0..MAX_PAGES {
             let Page { metadata, items } = self.json(request.list(&params), MAX_PAGE_BYTES).await?;
             if page == 0 {
-                listed.answered = now();
+                listed.answered = Timestamp::now();
             }
             for item in items.unwrap_or_default() {
                 let taken = take(self.name(), target, item);

@@ -27,14 +27,3 @@ pub use kind::{KINDS, Kind, Target};
 pub use list::Listed;
 pub use net::{Latest, Net};
 pub use object::Object;
-
-use std::time::SystemTime;
-
-use crate::model::Timestamp;
-
-/// The clock.
-#[must_use]
-pub fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
-}

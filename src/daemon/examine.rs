@@ -162,7 +162,7 @@ fn watch(interface: &str, mut capture: LiveCapture, options: &Options, trial: Du
             Ok(Some(frame)) => {
                 seen.frames += 1;
                 seen.joined += u64::from(largest.is_some_and(|largest| u64::from(frame.wire_length) > largest));
-                seen.apart = now().seconds_since(frame.time).abs();
+                seen.apart = Timestamp::now().seconds_since(frame.time).abs();
                 match decode_with(&frame, &options.decode) {
                     Ok(packet) => seen.note(&packet.tunnels),
                     Err(NotDecoded::CutShort(_)) => seen.cut += 1,
@@ -215,11 +215,6 @@ fn told(interface: &str, seen: &Trial, dropped: u64, snaplen: u32) -> Vec<Findin
         found.push(attention("timestamps", what, "see to the driver's time stamps: ethtool -T IFACE"));
     }
     found
-}
-
-fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn clock() -> Finding {

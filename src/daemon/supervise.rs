@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     os::fd::OwnedFd,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use rustix::time::{
@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     capture::live::{LiveCapture, LiveOptions},
+    model::Timestamp,
     store::{Run, StoreError},
 };
 
@@ -97,11 +98,10 @@ fn notify(state: &[NotifyState<'_>]) {
 }
 
 fn first_figures(options: &Options, listener: Option<&TcpListener>) -> Figures {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let interface = |name: &String| InterfaceFigures { interface: name.clone(), is_up: true, ..Default::default() };
     Figures {
         pid: std::process::id(),
-        started: now.as_secs(),
+        started: Timestamp::now().0.unsigned_abs() / 1_000_000_000,
         interfaces: options.interfaces.iter().map(interface).collect(),
         metrics: listener.and_then(|listener| listener.local_addr().ok()),
         ..Figures::default()

@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -168,7 +168,7 @@ impl Worker {
             }
         }
         if let Source::Open(capture) = &mut self.source {
-            take_rest(capture, now(), (&mut self.intake, &mut self.figures));
+            take_rest(capture, Timestamp::now(), (&mut self.intake, &mut self.figures));
         }
         while self.intake.is_flushing() {
             self.wait_for_writer();
@@ -263,7 +263,7 @@ impl Worker {
         };
         match LiveCapture::open(&self.interface, &live) {
             Ok(new) => {
-                (self.from, self.from_since) = (now(), Instant::now());
+                (self.from, self.from_since) = (Timestamp::now(), Instant::now());
                 take_rest(old, self.from, (&mut self.intake, &mut self.figures));
                 self.drops_before = self.drops_before.plus(old.drops().unwrap_or(self.drops_now));
                 self.drops_now = Drops::default();
@@ -405,13 +405,8 @@ fn take_rest(capture: &mut LiveCapture, before: Timestamp, (intake, figures): (&
     }
 }
 
-fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
-}
-
 fn new_run(options: &Options, interface: &str) -> Run {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let now = Timestamp::now().0;
     let Options { site, sensor, .. } = options;
     let parts = [site.as_bytes(), sensor.as_bytes(), interface.as_bytes(), &now.to_le_bytes()];
     Run {

@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use foldhash::fast::FixedState;
@@ -266,7 +266,7 @@ impl Writer {
     }
 
     async fn learn_time(&mut self, store: &Store) -> Result<(), StoreError> {
-        let (kept, newest) = (store.kept_time().await?, store.newest(now()).await?);
+        let (kept, newest) = (store.kept_time().await?, store.newest(Timestamp::now()).await?);
         self.clock.learn(kept, newest, Instant::now());
         Ok(())
     }
@@ -414,11 +414,6 @@ fn refused(error: FileError) -> StoreError {
         FileError::File(path, error) => StoreError::Open(path, error.to_string()),
         FileError::Taken(path) => StoreError::Open(path, "another daemon writes to it, by another name".into()),
     }
-}
-
-fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Bytes of the store with its write-ahead log.

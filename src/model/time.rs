@@ -1,4 +1,7 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Serialize, Serializer};
 
@@ -14,6 +17,13 @@ pub struct Hour(pub i32);
 const HOUR_NS: i64 = 3_600 * 1_000_000_000;
 
 impl Timestamp {
+    /// What the clock says.
+    #[must_use]
+    pub fn now() -> Self {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+    }
+
     /// A time from whole seconds and nanoseconds; what lies outside the range is clamped to it.
     #[must_use]
     pub fn new(seconds: i64, nanoseconds: u32) -> Self {

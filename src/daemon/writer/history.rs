@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::{Writer, now};
+use super::Writer;
 use crate::{
     model::Timestamp,
     store::{Run, RunId, StoreError, Thinned},
@@ -18,7 +18,7 @@ const BETWEEN_TIMES: Duration = Duration::from_mins(10);
 impl Writer {
     /// How late it is: what is done to history cannot be undone.
     fn now(&mut self) -> Timestamp {
-        let now = self.clock.believed(now(), Instant::now());
+        let now = self.clock.believed(Timestamp::now(), Instant::now());
         let was_said = std::mem::replace(&mut self.said.doubt, self.clock.is_doubted());
         if self.said.doubt && !was_said {
             warn!("the clock is more than a day ahead of what the store holds: for a day nothing is forgotten by it");
