@@ -85,8 +85,11 @@ fn line(case: &Case) -> String {
 
 /// For each probe what is expected, and what the plain evaluator says in full, says shortly, and says by class.
 fn judged<'c>(case: &'c Case, answers: &str) -> Vec<(&'c Asked, bool, [bool; 3])> {
-    let raw =
-        |(n, object): (usize, &Value)| RawObject { source: "case".to_owned(), document: n + 1, object: object.clone() };
+    let raw = |(n, object): (usize, &Value)| RawObject {
+        source: "case".to_owned(),
+        document: Some(n + 1),
+        object: object.clone(),
+    };
     let objects: Vec<RawObject> = case.objects.iter().enumerate().map(raw).collect();
     let set = PolicySet::from_objects(&objects, Strictness::Strict).unwrap();
     let directory = Directory::over(&[Listing::default()], case.objects.iter().cloned().map(sighted));

@@ -326,6 +326,15 @@ fn a_node_port_leads_to_the_pods_behind_it() {
 }
 
 #[test]
+fn a_pod_that_has_ended_is_told_as_one() {
+    let flowmap = shop();
+    let ended = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: job-1, namespace: shop}\nstatus: {phase: Succeeded, podIP: 10.244.1.9}\n";
+    flowmap.write("cluster.yaml", CLUSTER.to_owned() + ended);
+    let args = ["explain", "shop/job-1", "shop/db-1", "5432", "--inventory", "cluster.yaml"];
+    flowmap.run(&args).is_an_error(&["`shop/job-1`: has ended", "name its workload"]);
+}
+
+#[test]
 fn external_may_stand_on_either_side_and_is_told_by_that_word() {
     let flowmap = shop();
     flowmap.write(

@@ -62,7 +62,7 @@ fn run(path: &Path, tally: &mut Tally) {
     let case: Case = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let raw = |(n, object): (usize, &Value)| RawObject {
         source: path.display().to_string(),
-        document: n + 1,
+        document: Some(n + 1),
         object: object.clone(),
     };
     let objects: Vec<RawObject> = case.objects.iter().enumerate().map(raw).collect();

@@ -195,7 +195,11 @@ impl<'a> Bench<'a> {
     }
 
     fn unknown(&self, name: &str) -> Fault {
-        let fault = Fault::new(format_args!("`{name}`"), "nobody in the inventory is called so");
+        let (what, ended) = (format_args!("`{name}`"), "has ended, and policies are judged by the pods that are");
+        if self.roster.has_ended(name) {
+            return Fault::new(what, ended).hint("name its workload, or a pod that runs");
+        }
+        let fault = Fault::new(what, "nobody in the inventory is called so");
         let like = self.roster.like(name);
         match like.len() {
             0 => fault.hint("name a namespace/workload, a namespace/pod, an address, a node, or external"),

@@ -198,7 +198,7 @@ impl<'a> Collector<'a> {
         let object = self.items.meta(Meta::of(&item, id.clone()));
         if decides_over_traffic(&id.kind) {
             // as it is, also without a name: the policy room judges what an API server would take
-            let value = RawObject { source: self.source.to_owned(), document: self.places, object: item.clone() };
+            let value = RawObject { source: self.source.to_owned(), document: None, object: item.clone() };
             self.items.policies.push(Item { object, value });
         } else if id.name.is_empty() {
             self.problem(&format!("{} ({})", place(), id.kind), "has no metadata.name");

@@ -278,13 +278,21 @@ pub struct Host {
 pub struct RawObject {
     /// The file it came from, or the cluster.
     pub source: String,
-    /// Its place in the file, from 1.
-    pub document: usize,
+    /// Its place in the file, from 1; none of an inventory's, which is put together from many.
+    pub document: Option<usize>,
     /// The object.
     pub object: serde_json::Value,
 }
 
 impl RawObject {
+    /// Where it stands: `f.yaml: document 2`, else what it is: `cluster.json: NetworkPolicy shop/db`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let named = || format!("{} {}", self.object["kind"].as_str().unwrap_or_default(), self.full_name());
+        let place = self.document.map_or_else(named, |document| format!("document {document}"));
+        format!("{}: {place}", self.source)
+    }
+
     /// `namespace/name`; manifests may leave the namespace to kubectl, which then means `default`.
     #[must_use]
     pub fn full_name(&self) -> String {

@@ -120,6 +120,13 @@ impl<'c> Roster<'c> {
         self.node_addresses.contains(&address.to_canonical())
     }
 
+    /// Whether a pod of a name has ended, or is gone: policies speak of those that are.
+    #[must_use]
+    pub fn has_ended(&self, name: &str) -> bool {
+        let is_called = |pod: &Pod| name.split_once('/') == Some((pod.namespace.as_str(), pod.name.as_str()));
+        self.cluster.pods.iter().any(|pod| pod.finished && is_called(pod))
+    }
+
     /// The names of workloads that may have been meant: those that hold what was written or are held by it, in any
     /// namespace; else all of the namespace.
     #[must_use]

@@ -4,12 +4,10 @@ use ipnet::IpNet;
 
 /// A policy that a strict API server would refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}: document {document}: {path}: {reason}")]
+#[error("{origin}: {path}: {reason}")]
 pub struct PolicyError {
-    /// The file it came from, or the cluster.
+    /// The file it came from with its place there, or which object it is of an inventory.
     pub origin: String,
-    /// Its place in the file, from 1.
-    pub document: usize,
     /// The place in the object, e.g. `spec.ingress[0].ports[1].port`.
     pub path: String,
     /// What is wrong there.
@@ -109,14 +107,12 @@ pub enum Reason {
     #[error("has {0} entries, may have 2 at most")]
     TooManyTypes(usize),
     /// A second policy of one name.
-    #[error("{name} is already defined by {origin}, document {document}")]
+    #[error("{name} is already defined by {origin}")]
     Duplicate {
         /// `namespace/name`.
         name: String,
-        /// The file that has the first.
+        /// Where the first is.
         origin: String,
-        /// The place of the first in it.
-        document: usize,
     },
 }
 

@@ -55,10 +55,8 @@ pub enum Strictness {
 /// A policy of a kind that is not evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotEvaluated {
-    /// The file it came from, or the cluster.
+    /// The file it came from, with its place there, or the inventory.
     pub origin: String,
-    /// Its place in the file, from 1.
-    pub document: usize,
     /// Its kind.
     pub kind: String,
     /// `namespace/name`, or the name alone where its kind has no namespaces.
@@ -73,7 +71,7 @@ pub fn is_cluster_wide(kind: &str) -> bool {
 
 impl std::fmt::Display for NotEvaluated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} ({}, document {})", self.kind, self.name, self.origin, self.document)
+        write!(f, "{} {} ({})", self.kind, self.name, self.origin)
     }
 }
 
@@ -136,7 +134,7 @@ impl PolicySet {
 
 /// The policy that an object is, where it is one, and no second of its name.
 fn read_one(raw: &RawObject, known: &Known) -> Result<Option<NetworkPolicy>, PolicyError> {
-    let at = |Fault { path, reason }| PolicyError { origin: raw.source.clone(), document: raw.document, path, reason };
+    let at = |Fault { path, reason }| PolicyError { origin: raw.place(), path, reason };
     if !is_policy(&raw.object).map_err(at)? {
         return Ok(None);
     }
@@ -144,8 +142,7 @@ fn read_one(raw: &RawObject, known: &Known) -> Result<Option<NetworkPolicy>, Pol
     match known.get(&(policy.namespace.clone(), policy.name.clone())) {
         None => Ok(Some(policy)),
         Some((_, first)) => {
-            let (origin, document) = (first.source.clone(), first.document);
-            let reason = Reason::Duplicate { name: policy.full_name(), origin, document };
+            let reason = Reason::Duplicate { name: policy.full_name(), origin: first.place() };
             Err(at(Fault::at("metadata.name", reason)))
         }
     }
@@ -182,7 +179,9 @@ fn not_evaluated(raw: &RawObject, kind: &str) -> NotEvaluated {
     let metadata = raw.object.get("metadata").unwrap_or(&Value::Null);
     let name = text(metadata, "name").unwrap_or_default();
     let name = text(metadata, "namespace").map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"));
-    NotEvaluated { origin: raw.source.clone(), document: raw.document, kind: kind.to_owned(), name }
+    // its name is told already
+    let origin = if raw.document.is_some() { raw.place() } else { raw.source.clone() };
+    NotEvaluated { origin, kind: kind.to_owned(), name }
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {

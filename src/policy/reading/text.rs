@@ -45,7 +45,7 @@ pub fn read_all(source: &str, text: &str) -> Result<(Vec<RawObject>, Vec<ReadErr
     let (mut objects, mut others) = (Vec::new(), Vec::new());
     for (object, document) in values.into_iter().zip(1..) {
         match object {
-            Value::Object(_) => objects.push(RawObject { source: origin(), document, object }),
+            Value::Object(_) => objects.push(RawObject { source: origin(), document: Some(document), object }),
             _ => others.push(ReadError::NoObject { origin: origin(), document }),
         }
     }
@@ -104,7 +104,7 @@ mod tests {
 
     fn kinds(text: &str) -> Vec<(usize, String)> {
         let objects = read("f", text).unwrap();
-        objects.iter().map(|raw| (raw.document, raw.object["kind"].as_str().unwrap().to_owned())).collect()
+        objects.iter().map(|raw| (raw.document.unwrap(), raw.object["kind"].as_str().unwrap().to_owned())).collect()
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn the_kind_and_its_version_must_be_served() {
 #[test]
 fn a_name_may_be_given_once_in_a_namespace() {
     let text = format!("{}---\n{}", with_metadata("{name: db}"), with_metadata("{name: db, namespace: default}"));
-    let message = "p.yaml: document 2: metadata.name: default/db is already defined by p.yaml, document 1";
+    let message = "p.yaml: document 2: metadata.name: default/db is already defined by p.yaml: document 1";
     assert_eq!(strictly(&text).unwrap_err().to_string(), message);
     let text = format!("{}---\n{}", with_metadata("{name: db}"), with_metadata("{name: db, namespace: other}"));
     assert_eq!(strictly(&text).unwrap().policies.len(), 2);
