@@ -127,3 +127,23 @@ fn files_alone_leave_the_store_alone() {
     flowmap.ok(&[&["simulate", "policies-out"], &alone[..]].concat());
     assert!(!flowmap.path("flowmap.db").exists());
 }
+
+#[test]
+fn who_only_reads_makes_no_store() {
+    let flowmap = Flowmap::new();
+    let commands: [&[&str]; 8] = [
+        &["flows"],
+        &["status"],
+        &["runs"],
+        &["runs", "rm", "0123456789abcdef"],
+        &["tiers"],
+        &["inventory", "list"],
+        &["inventory", "names"],
+        &["suggest", "-n", "shop"],
+    ];
+    for command in commands {
+        let output = flowmap.run(&[&["--db", "there/is/none.db"], command].concat());
+        assert!(output.stderr.contains("none.db: there is no store yet"), "{command:?}: {}", output.stderr);
+        assert!(!flowmap.path("there").exists(), "{command:?}");
+    }
+}

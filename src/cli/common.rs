@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Fault, inventory};
+use super::{Fault, fault::one_line, inventory};
 use crate::{
     decode,
     inventory::Directory,
@@ -24,6 +24,16 @@ impl Global {
     /// Opens the store, made on first use.
     pub async fn store(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.store_path()?).await?)
+    }
+
+    /// The same for who only reads: where there is none, it holds nothing, and none is made.
+    pub async fn store_to_read(&self) -> anyhow::Result<Store> {
+        let path = self.store_path()?;
+        if path.try_exists().is_ok_and(|is_there| !is_there) {
+            warnln!("flowmap: {}: there is no store yet", one_line(&path.display().to_string()));
+            return Ok(Store::in_memory().await?);
+        }
+        Ok(Store::open(&path).await?)
     }
 
     /// The store's file.

@@ -42,7 +42,10 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     if let Command::Names(args) = args.command {
         return names::run(global, args).await;
     }
-    let store = global.store().await?;
+    let store = match args.command {
+        Command::List(_) => global.store_to_read().await?,
+        _ => global.store().await?,
+    };
     let result = match args.command {
         Command::Import(args) => inventory_import::run(&store, &args).await,
         Command::Sync(args) => inventory_sync::run(&store, args).await,
@@ -149,7 +152,7 @@ pub(super) async fn current(global: &Global, files: &[PathBuf], site: Option<&st
     if !files.is_empty() {
         return directory_of(files, site.unwrap_or(DEFAULT_SITE));
     }
-    let mut found = directories(&global.store().await?, site).await?;
+    let mut found = directories(&global.store_to_read().await?, site).await?;
     match (found.len(), found.pop_first()) {
         (1, Some((_, directory))) => Ok(directory),
         (0, _) | (_, None) => Err(Fault::new("inventory", "nobody is known yet")

@@ -32,7 +32,7 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
         return Err(fault.hint("both are times in RFC 3339, or ages: --since 2h --until 1h").into());
     }
     let is_alone = !selection.from.is_empty();
-    let store = if is_alone { Store::in_memory().await? } else { global.store().await? };
+    let store = if is_alone { Store::in_memory().await? } else { global.store_to_read().await? };
     let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);
     if is_alone {
         let options =
