@@ -42,6 +42,18 @@ fn a_client_that_goes_on_was_answered_also_where_that_was_not_captured() {
 }
 
 #[test]
+fn an_opening_in_fragments_is_no_more_than_one() {
+    let pieces = || syn(CLIENT, SERVER, 1_000).id(7).fragments(16);
+    assert!(pieces().len() > 1, "the rest of it is a packet of its own");
+    expect(&[Frames::ethernet(pieces())], &["10.0.0.1 > 10.0.0.2:80/TCP unanswered handshake 1"]);
+    let refused = pieces().into_iter().chain([reset(SERVER, CLIENT, 1_001)]);
+    expect(&[Frames::ethernet(refused)], &["10.0.0.1 > 10.0.0.2:80/TCP refused handshake 1"]);
+    let whole = connection(CLIENT, SERVER, 1_000, 2_000);
+    let in_pieces = whole.into_iter().zip(1..).flat_map(|(packet, id)| packet.id(id).fragments(16));
+    expect(&[Frames::ethernet(in_pieces)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
+}
+
+#[test]
 fn a_segment_that_no_connection_can_have_is_an_attempt() {
     let probe = probe(CLIENT, SERVER, 1_000);
     let unanswered = ["10.0.0.1 > 10.0.0.2:80/TCP unanswered handshake 1"];

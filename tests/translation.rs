@@ -6,7 +6,7 @@
 mod common;
 
 use common::{
-    frames::{Frames, Packet, connection, datagram, reset, syn, syn_ack},
+    frames::{Frames, Packet, connection, datagram, reset, syn, syn_ack, traffic},
     rows::expect,
 };
 
@@ -155,6 +155,15 @@ fn a_scan_of_a_few_open_hosts_with_one_number_is_never_joined() {
 #[test]
 fn a_scan_of_a_few_closed_hosts_with_one_number_is_never_joined() {
     small_scans(false);
+}
+
+#[test]
+fn one_segment_that_went_astray_does_not_change_who_answered() {
+    let (client, server, stray) = ("10.0.0.1:40000", "10.0.0.2:80", "10.0.0.77:80");
+    let mut packets = connection(client, server, 1_000, 2_000);
+    packets.insert(3, traffic(client, stray, 1_001, 2_001, 0));
+    let rows = ["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1", "10.0.0.1 > 10.0.0.77:80/TCP oneway port 1"];
+    expect(&[Frames::ethernet(packets)], &rows);
 }
 
 /// Connections of a made-up capture that all count from the same numbers, packet by packet so far apart.

@@ -2,7 +2,7 @@
 
 use crate::{
     decode::{Packet, TcpFlags, Transport},
-    model::Control,
+    model::{Control, Protocol},
 };
 
 /// Where a segment stands in both streams.
@@ -38,8 +38,9 @@ pub(super) enum Event {
     BlindTraffic,
     /// The same of a protocol whose packets name their connection by the receiver's number instead (SCTP).
     Tagged { data: bool, closes: bool, receiver: u32 },
-    /// A fragment without numbers of its own: of the connection that its first fragment was seen of.
-    Part,
+    /// A fragment without numbers of its own: of the connection that its first fragment was seen of. `is_data` where that says
+    /// by itself that data was carried: the rest of a datagram, not of a segment, which may be a SYN.
+    Part { is_data: bool },
     /// A message of ICMP.
     Control(Control),
     /// A datagram, with a number to know it by elsewhere.
@@ -60,7 +61,10 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
         Transport::Sctp { src_port, dst_port, tag, chunk, initiate_tag } => {
             (src_port, dst_port, sctp_event(tag, chunk, initiate_tag))
         }
-        Transport::Part { src_port, dst_port } => (src_port, dst_port, Event::Part),
+        Transport::Part { src_port, dst_port } => {
+            let is_data = !matches!(packet.protocol, Protocol::TCP | Protocol::SCTP);
+            (src_port, dst_port, Event::Part { is_data })
+        }
         Transport::Control(control) => (0, 0, Event::Control(control)),
         Transport::Other => (0, 0, Event::Datagram(0)),
         Transport::Rest | Transport::Unreachable(_) => return None,

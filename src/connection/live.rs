@@ -193,7 +193,7 @@ impl Connection {
         }
         match event {
             // without a number of its own nothing says so
-            Event::Part
+            Event::Part { .. }
             | Event::Control(_)
             | Event::Datagram(0)
             | Event::BareReset(_)
@@ -233,7 +233,7 @@ impl Connection {
             | Event::BlindTraffic
             | Event::Probe(_)
             | Event::Tagged { .. }
-            | Event::Part => false,
+            | Event::Part { .. } => false,
         }
     }
 
@@ -288,7 +288,10 @@ impl Connection {
                 self.carried(sender, data, closes);
                 self.stands_at(sender.other(), receiver, receiver);
             }
-            Event::Part => self.carried(sender, true, false),
+            Event::Part { is_data: true } => self.carried(sender, true, false),
+            // the rest of a SYN is not its sender going on
+            Event::Part { is_data: false } if sender == self.src && self.is_asking() => {}
+            Event::Part { is_data: false } => self.spoke(sender),
             Event::Control(control) => self.controlled(sender, control),
             Event::Datagram(number) => {
                 self.carried(sender, true, false);

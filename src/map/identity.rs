@@ -28,7 +28,8 @@ pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
 pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     let (address, port) = connection.server;
     let (protocol, span) = (connection.protocol, connection.moment());
-    if connection.trace.flags.has(Flags::BROADCAST) {
+    // who has answered is one, also where a frame went to all
+    if connection.trace.flags.has(Flags::BROADCAST) && !connection.trace.flags.has(Flags::FROM_DST) {
         return Server { party: party(address, Owner::Multicast), port, via: None };
     }
     if let Some((party, target)) = behind_service(directory, protocol, connection.server, span) {

@@ -293,18 +293,27 @@ fn datagrams_that_go_on_are_needed_and_stray_ones_and_leases_are_not() {
 }
 
 #[test]
-fn what_the_link_carries_to_everybody_is_no_hosts() {
-    let mut observations = datagrams("10.0.0.1:137", ["10.0.0.255:137".to_owned()], 20);
-    for observation in &mut observations {
-        let traces: Vec<Trace> = observation.traces.iter().cloned().collect();
-        let everybody = |mut trace: Trace| {
-            trace.flags.add(Flags::BROADCAST);
-            trace
-        };
-        observation.traces = TraceSet::restore(traces.into_iter().map(everybody), 1);
+fn what_the_link_carries_to_everybody_is_no_hosts_but_that_of_one_who_speaks() {
+    let told = |flags: Flags| {
+        let mut observations = datagrams("10.0.0.1:137", ["10.0.0.255:137".to_owned()], 20);
+        for observation in &mut observations {
+            let traces: Vec<Trace> = observation.traces.iter().cloned().collect();
+            let marked = |mut trace: Trace| {
+                trace.flags.add(flags);
+                trace
+            };
+            observation.traces = TraceSet::restore(traces.into_iter().map(marked), 1);
+        }
+        let map = map_of(&observations, &Cluster::default());
+        (only(&map).client.name.clone(), only(&map).server.kind, only(&map).server.name.clone())
+    };
+    let (one, other) = ("10.0.0.1".to_owned(), "10.0.0.255".to_owned());
+    assert_eq!(told(Flags::BROADCAST), (one.clone(), PartyKind::Multicast, other.clone()));
+    let answered = Flags::FROM_SRC.0 | Flags::FROM_DST.0;
+    for flag in [Flags::BROADCAST, Flags::DST_BROADCAST] {
+        let (_, kind, _) = told(Flags(flag.0 | answered));
+        assert_ne!(kind, PartyKind::Multicast, "both are hosts");
     }
-    let map = map_of(&observations, &Cluster::default());
-    assert_eq!((only(&map).server.kind, only(&map).server.name.as_str()), (PartyKind::Multicast, "10.0.0.255"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::{
 use super::connections::{Connection, End};
 use crate::{
     inventory::{Directory, Owner},
-    model::{Direction, Hops, Protocol, Span, Trace, Via},
+    model::{Direction, Flags, Hops, Protocol, Span, Trace, Via},
 };
 
 /// Sightings of one packet on its way through a cluster lie no further apart, in seconds: clocks of two hosts differ.
@@ -161,6 +161,9 @@ fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> 
     let apart_s = far.span.first.seconds_since(near.span.first);
     let behind_s = far.span.last.seconds_since(near.span.last);
     let is_one_clock = near.is_of_the_runs_of(far);
+    if is_one_clock && (is_stray_beside(near, far) || is_stray_beside(far, near)) {
+        return false;
+    }
     if near.protocol == Protocol::UDP && near.client != far.client {
         return is_one_clock && has_passed_on(near, far, (apart_s, behind_s));
     }
@@ -172,6 +175,14 @@ fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> 
     let is_forwarded = near.trace.hops_src.high > far.trace.hops_src.high || is_service(directory, near);
     let is_close = apart_s.abs() <= TRANSIT_ON_HOST_S;
     is_close && is_nested || is_forwarded && (is_close || !is_one_clock) || is_sure && !near.shares_run_with(far)
+}
+
+/// Whether packets are astray, or made up: of a connection that was seen to open and to be answered, where whoever saw them did not
+/// see a translation of its opening, nor any answer.
+fn is_stray_beside(stage: &Connection, whole: &Connection) -> bool {
+    let is_asked = |it: &Connection| it.trace.flags.has(Flags::ASKED);
+    let is_answered = |it: &Connection| !it.trace.hops_dst.is_none();
+    is_asked(whole) && is_answered(whole) && !is_asked(stage) && !is_answered(stage)
 }
 
 /// Whether a question was passed on from one place to the other, and its answer back: hop limits fell both ways, and the one

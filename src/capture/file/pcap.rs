@@ -14,6 +14,9 @@ const FILE_HEADER_BYTES: usize = 24;
 /// Bytes of all records behind the header, which Ixia's files have in addition.
 const IXIA_LENGTH_BYTES: usize = 4;
 
+/// Libraries of the time of the patches took no more of a packet.
+const MAX_PATCHED_BYTES: usize = 65_535;
+
 /// Time, both lengths: what all record headers begin with.
 const RECORD_HEADER_BYTES: usize = 16;
 
@@ -142,7 +145,10 @@ impl Header {
         if lengths.len() > 1 {
             for length in lengths {
                 // one record by itself may be the beginning of an ordinary one that was cut
-                if self.sound_records(source, *length)?.is_some_and(|records| records > 1 || *length == likeliest) {
+                if self
+                    .sound_records(source, *length, likeliest)?
+                    .is_some_and(|records| records > 1 || *length == likeliest)
+                {
                     return Ok(*length);
                 }
             }
@@ -151,9 +157,14 @@ impl Header {
     }
 
     /// How many records were looked at, where all look like some.
-    fn sound_records<R: Read>(&self, source: &mut Source<R>, header_bytes: usize) -> io::Result<Option<usize>> {
+    fn sound_records<R: Read>(
+        &self,
+        source: &mut Source<R>,
+        header_bytes: usize,
+        likeliest: usize,
+    ) -> io::Result<Option<usize>> {
         const RECORDS: usize = 4;
-        const WINDOW_BYTES: usize = 65_536;
+        const WINDOW_BYTES: usize = RECORDS * (MAX_PATCHED_BYTES + 28);
         let mut at = 0;
         for records in 0..RECORDS {
             let ahead = source.peek(at + RECORD_HEADER_BYTES)?;
@@ -161,10 +172,12 @@ impl Header {
                 // behind a whole record the file may end
                 return Ok((ahead.len() == at).then_some(records));
             };
-            let Some(length) = self.plausible(record) else { return Ok(None) };
+            let most = if header_bytes == likeliest { MAX_RECORD_BYTES } else { MAX_PATCHED_BYTES };
+            let Some(length) = self.plausible(record).filter(|length| *length <= most) else { return Ok(None) };
             at += header_bytes + length;
             if at > WINDOW_BYTES {
-                return Ok(Some(records + 1));
+                // a long record proves nothing of a header that nothing else speaks for
+                return Ok((header_bytes == likeliest).then_some(records + 1));
             }
         }
         Ok(Some(RECORDS))

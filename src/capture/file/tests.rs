@@ -170,6 +170,19 @@ fn damage_behind_the_first_record_makes_no_variant_of_an_ordinary_file() {
 }
 
 #[test]
+fn a_long_record_alone_makes_no_variant_of_a_damaged_file() {
+    let mut file = variant(0xa1b2_c3d4, (2, 4), 0, 0, false);
+    file.extend(pcap(&[(4, &[9; 60])]).split_off(24));
+    let (second, last) = (24 + 76, 24 + 76 + 77 + 78);
+    // the second packet was long, and begins with what a patched header would have for its length
+    file[second + 12..second + 16].copy_from_slice(&262_144u32.to_le_bytes());
+    file[second + 16..second + 20].fill(0x7f);
+    file[last + 4..last + 8].fill(0xff);
+    let (frames, end) = read(&file);
+    assert_eq!((frames.len(), end), (4, None));
+}
+
+#[test]
 fn old_versions_have_their_lengths_the_other_way_round() {
     let of = |version: (u16, u16), first: u32, second: u32| {
         let mut file = variant(0xa1b2_c3d4, version, 0, 0, false);

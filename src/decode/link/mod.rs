@@ -41,8 +41,8 @@ fn of_type(link: LinkType, data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
         LinkType::LINUX_SLL2 => cooked_v2(data),
         LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OLD | LinkType::IPV4 | LinkType::IPV6 => raw(data),
         LinkType::NULL | LinkType::LOOP => loopback(data),
-        LinkType::PPP => ppp(data),
-        LinkType::PPP_HDLC => serial::ppp_or_cisco(data),
+        // routers write Cisco's framing under both
+        LinkType::PPP | LinkType::PPP_HDLC => serial::ppp_or_cisco(data),
         LinkType::PPP_ETHER => cursor(Some(PPPOE_SESSION), Some(data)),
         // the address field of PPP's framing says the direction instead
         LinkType::PPP_PPPD => ppp(data.get(2..).ok_or(CUT)?),
