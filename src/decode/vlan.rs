@@ -97,9 +97,16 @@ pub(super) fn is_tag(ether_type: u16) -> bool {
 
 /// Bytes of a tag that names no VLAN, without the type that follows: of switches that put the security group of the sender
 /// into each frame (Cisco metadata: version, length in options of four bytes, options), and of such that number the ports
-/// behind them (Cisco VN-Tag; IEEE 802.1BR E-TAG).
+/// behind them (Cisco VN-Tag; IEEE 802.1BR E-TAG), of such that say when a frame came (Arista: kind, version, a time of 64 or 48
+/// bits), and of fabrics that put addresses of their own before the frame's (Cisco FabricPath: tree and time to live).
 fn other_tag(cursor: &Cursor<'_>) -> Option<usize> {
     match cursor.ether_type {
+        0x8903 => Some(2 + 12),
+        0xd28b => match cursor.rest {
+            [0, 1, _, 0x20, ..] => Some(4 + 6),
+            [0, 1, _, 0x10, ..] | [] | [_] | [_, _] | [_, _, _] => Some(4 + 8),
+            _ => None,
+        },
         0x8909 => Some(2 + 4 * usize::from(cursor.rest.get(1).copied().unwrap_or_default())),
         0x8926 => Some(4),
         0x893f => Some(6),
