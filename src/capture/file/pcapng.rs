@@ -127,10 +127,19 @@ impl Sections {
                 Some(_) => return Err(Damage { offset, reason: "a section of unknown byte order".into() }.into()),
                 None => return Err(cut(offset).into()),
             };
+            let big_endian = self.big_endian;
+            let version = source.peek(BLOCK_FRAME_BYTES + 4)?.get(BLOCK_FRAME_BYTES..).unwrap_or_default();
+            // of another major version nothing is known (draft-ietf-opsawg-pcapng, section 4.1)
+            if let (Some(major), Some(minor)) = (u16_at(version, 0, big_endian), u16_at(version, 2, big_endian))
+                && major != 1
+            {
+                return Err(Damage { offset, reason: format!("a section of unknown version {major}.{minor}") }.into());
+            }
             self.drops_before = self.drops();
             self.interfaces.clear();
             self.alike.clear();
         }
+        let head = source.peek(BLOCK_FRAME_BYTES)?;
         let (Some(kind), Some(length)) = (u32_at(head, 0, self.big_endian), u32_at(head, 4, self.big_endian)) else {
             return Err(cut(offset).into());
         };

@@ -221,6 +221,20 @@ fn interface(snaplen: u32, options: &[(u16, &[u8])]) -> Vec<u8> {
     block(1, &[&[1, 0, 0, 0][..], &snaplen.to_le_bytes(), &self::options(options)].concat(), false)
 }
 
+#[test]
+fn a_section_of_another_major_version_ends_what_is_read() {
+    for (version, reason) in [([2, 0, 3, 0], Some("2.3")), ([0, 0, 1, 0], Some("0.1")), ([1, 0, 2, 0], None)] {
+        let mut other = header();
+        other[12..16].copy_from_slice(&version);
+        let packet = || [interface(0, &[]), enhanced(0, 1, &[7; 60], &[])].concat();
+        let (frames, end) = read(&[header(), packet(), other, packet()].concat());
+        let told = reason.map(|version| format!("a section of unknown version {version} at byte "));
+        assert_eq!(frames.len(), if reason.is_some() { 1 } else { 2 });
+        assert_eq!(end.is_some(), told.is_some(), "{end:?}");
+        assert!(end.unwrap_or_default().starts_with(&told.unwrap_or_default()));
+    }
+}
+
 fn options(options: &[(u16, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (code, value) in options {
