@@ -94,7 +94,8 @@ fn a_store_in_a_folder_that_may_not_be_written_is_an_error() {
     fs::create_dir(flowmap.path("sealed")).unwrap();
     fs::set_permissions(flowmap.path("sealed"), Permissions::from_mode(0o555)).unwrap();
     for db in ["sealed/flowmap.db", "sealed/below/flowmap.db"] {
-        flowmap.as_a_mere_user(&["--db", db, "flows"]).is_an_error(&[db, "hint: name a file you may write"]);
+        let import = ["--db", db, "import", &sample("node-1.pcap")];
+        flowmap.as_a_mere_user(&import).is_an_error(&[db, "hint: name a file you may write"]);
     }
     assert!(common::files(&flowmap.path("sealed")).is_empty());
 }
@@ -142,8 +143,7 @@ fn who_only_reads_makes_no_store() {
         &["suggest", "-n", "shop"],
     ];
     for command in commands {
-        let output = flowmap.run(&[&["--db", "there/is/none.db"], command].concat());
-        assert!(output.stderr.contains("none.db: there is no store yet"), "{command:?}: {}", output.stderr);
+        flowmap.run(&[&["--db", "there/is/none.db"], command].concat());
         assert!(!flowmap.path("there").exists(), "{command:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Fault, fault::one_line, inventory};
+use super::{Fault, inventory};
 use crate::{
     decode,
     inventory::Directory,
@@ -30,7 +30,6 @@ impl Global {
     pub async fn store_to_read(&self) -> anyhow::Result<Store> {
         let path = self.store_path()?;
         if path.try_exists().is_ok_and(|is_there| !is_there) {
-            warnln!("flowmap: {}: there is no store yet", one_line(&path.display().to_string()));
             return Ok(Store::in_memory().await?);
         }
         Ok(Store::open(&path).await?)

@@ -45,18 +45,18 @@ pub(super) fn answers(message: &[u8]) -> Vec<Answer> {
 fn read_answers(message: &[u8]) -> Option<Vec<Answer>> {
     let header = Header::read(message).filter(|header| header.questions == 1)?;
     let mut rest = Bytes(message.get(Header::BYTES..)?);
-    let Domain(asked) = question(message, &mut rest)?;
+    let question = question(message, &mut rest)?;
     let records = records(message, rest, header.answers);
-    let Some(asked) = asked else {
+    let Some(asked) = &question.host else {
         return Some(records.iter().find_map(Record::address).map(Answer::nameless).into_iter().collect());
     };
-    let aliases = aliases(&asked, &records);
-    let reversed = reversed(&asked);
+    let aliases = aliases(&question, &records);
+    let reversed = reversed(asked);
     let told = |record: &Record| {
-        let (_, ttl_s) = aliases.iter().find(|(name, _)| Some(*name) == record.owner.as_ref())?;
+        let (_, ttl_s) = aliases.iter().find(|(name, _)| **name == record.owner)?;
         let (address, name) = match &record.data {
             Data::Address(address) => (*address, Some(asked.clone())),
-            Data::Pointer(name) => (reversed?, name.clone()),
+            Data::Pointer(name) => (reversed?, name.host.clone()),
             Data::Alias(_) => return None,
         };
         let is_reverse = matches!(record.data, Data::Pointer(_));
@@ -79,12 +79,14 @@ fn read_announcements(message: &[u8]) -> Option<Vec<Answer>> {
     let count = header.answers.saturating_add(header.authorities).saturating_add(header.additional);
     let told = |record: Record| {
         let (address, name, is_reverse) = match record.data {
-            Data::Address(address) => (address, record.owner, false),
-            Data::Pointer(name) => (reversed(record.owner.as_ref()?)?, name, true),
+            Data::Address(address) => (address, record.owner.host, false),
+            Data::Pointer(name) => (reversed(record.owner.host.as_ref()?)?, name.host, true),
             Data::Alias(_) => return None,
         };
         let is_of_link = name.as_ref().is_none_or(|name| name.is_within("local"));
-        is_of_link.then_some(Answer { address, name, ttl_s: record.ttl_s, is_reverse })
+        // who says it for no time takes it back (RFC 6762, section 10.1)
+        let is_goodbye = record.ttl_s == 0;
+        (is_of_link && !is_goodbye).then_some(Answer { address, name, ttl_s: record.ttl_s, is_reverse })
     };
     Some(records(message, rest, count).into_iter().filter_map(told).collect())
 }
@@ -126,20 +128,32 @@ impl Header {
     }
 }
 
-/// A name in a message; nothing in it where it is not the name of a host.
-struct Domain(Option<HostName>);
+/// A name in a message. Names on the way from one that was asked to an address may be no host's: whoever delegates parts of a
+/// network writes `0/25` (RFC 2317, section 4).
+struct Domain {
+    /// Its labels with their lengths, in lower case.
+    wire: Vec<u8>,
+    /// The same where it is the name of a host.
+    host: Option<HostName>,
+}
 
-/// A record that is of use. Names that are not of hosts are `None`.
+impl PartialEq for Domain {
+    fn eq(&self, other: &Self) -> bool {
+        self.wire == other.wire
+    }
+}
+
+/// A record that is of use.
 struct Record {
-    owner: Option<HostName>,
+    owner: Domain,
     ttl_s: u32,
     data: Data,
 }
 
 enum Data {
     Address(IpAddr),
-    Alias(Option<HostName>),
-    Pointer(Option<HostName>),
+    Alias(Domain),
+    Pointer(Domain),
 }
 
 impl Record {
@@ -171,7 +185,7 @@ fn records<'m>(message: &'m [u8], mut rest: Bytes<'m>, count: u16) -> Vec<Record
 
 /// Takes the next record off, and keeps it where it is of use; `None` where it is not whole.
 fn record<'m>(message: &'m [u8], rest: &mut Bytes<'m>, records: &mut Vec<Record>) -> Option<()> {
-    let Domain(owner) = name(message, rest)?;
+    let owner = name(message, rest)?;
     let kind = rest.be16()?;
     let class = rest.be16()? & CLASS;
     // a time with the highest bit set is none (RFC 2181, section 8)
@@ -183,8 +197,8 @@ fn record<'m>(message: &'m [u8], rest: &mut Bytes<'m>, records: &mut Vec<Record>
         _ if class != INTERNET => None,
         A => <[u8; 4]>::try_from(data).ok().map(|octets| Data::Address(Ipv4Addr::from(octets).into())),
         AAAA => <[u8; 16]>::try_from(data).ok().map(|octets| Data::Address(Ipv6Addr::from(octets).into())),
-        CNAME => Some(Data::Alias(name(message, &mut inside)?.0)),
-        PTR => Some(Data::Pointer(name(message, &mut inside)?.0)),
+        CNAME => Some(Data::Alias(name(message, &mut inside)?)),
+        PTR => Some(Data::Pointer(name(message, &mut inside)?)),
         _ => None,
     };
     records.extend(data.map(|data| Record { owner, ttl_s, data }));
@@ -192,12 +206,12 @@ fn record<'m>(message: &'m [u8], rest: &mut Bytes<'m>, records: &mut Vec<Record>
 }
 
 /// The name that was asked and those it stands for, each with the shortest time on the way to it.
-fn aliases<'r>(asked: &'r HostName, records: &'r [Record]) -> Vec<(&'r HostName, u32)> {
+fn aliases<'r>(asked: &'r Domain, records: &'r [Record]) -> Vec<(&'r Domain, u32)> {
     let mut names = vec![(asked, u32::MAX)];
     while names.len() <= MAX_ALIASES {
         let Some((last, ttl_s)) = names.last().copied() else { break };
         let next = records.iter().find_map(|record| match &record.data {
-            Data::Alias(Some(name)) if record.owner.as_ref() == Some(last) => Some((name, record.ttl_s.min(ttl_s))),
+            Data::Alias(name) if record.owner == *last => Some((name, record.ttl_s.min(ttl_s))),
             _ => None,
         });
         match next {
@@ -214,6 +228,7 @@ fn name<'m>(message: &'m [u8], rest: &mut Bytes<'m>) -> Option<Domain> {
     let mut behind = None;
     let mut pointers = 0;
     let mut text: Vec<u8> = Vec::with_capacity(USUAL_NAME_BYTES);
+    let mut wire: Vec<u8> = Vec::with_capacity(USUAL_NAME_BYTES);
     let mut is_text = true;
     loop {
         let length = *message.get(at)?;
@@ -224,6 +239,8 @@ fn name<'m>(message: &'m [u8], rest: &mut Bytes<'m>) -> Option<Domain> {
                 is_text &= !label.contains(&b'.');
                 text.extend_from_slice(label);
                 text.push(b'.');
+                wire.push(length);
+                wire.extend(label.iter().map(u8::to_ascii_lowercase));
                 at += 1 + label.len();
             }
             0xc0.. => {
@@ -242,7 +259,7 @@ fn name<'m>(message: &'m [u8], rest: &mut Bytes<'m>) -> Option<Domain> {
         }
     }
     *rest = Bytes(message.get(behind.unwrap_or(at + 1)..)?);
-    Some(Domain(HostName::parse(&text).filter(|_| is_text)))
+    Some(Domain { wire, host: HostName::parse(&text).filter(|_| is_text) })
 }
 
 /// The address that a name of the reverse tree stands for (RFC 1035, section 3.5; RFC 3596, section 2.5).

@@ -2,8 +2,8 @@
 
 /// How much of a segment is searched: servers refuse longer heads.
 const MAX_HEAD_BYTES: usize = 8 << 10;
-/// The longest method that is looked for, with the space behind it.
-const MAX_METHOD_BYTES: usize = 8;
+/// The longest method that is looked for, with the space behind it: that of WebDAV's VERSION-CONTROL, and some.
+const MAX_METHOD_BYTES: usize = 24;
 
 /// What a request says about its server.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,15 +32,12 @@ pub(super) fn request(data: &[u8]) -> Option<Request<'_>> {
     (hosts.next().is_none() && !is_address(host)).then_some(Request::Host(host))
 }
 
-/// The method at the beginning, where it is one that ordinary clients send.
+/// The method at the beginning: a word of capitals, as all that are registered are (RFC 9110, section 16.1).
 fn method(data: &[u8]) -> Option<&[u8]> {
     let head = data.get(..MAX_METHOD_BYTES).unwrap_or(data);
-    let method = head.split(|byte| *byte == b' ').next()?;
-    let is_known = matches!(
-        method,
-        b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"TRACE" | b"CONNECT"
-    );
-    is_known.then_some(method)
+    let method = head.get(..head.iter().position(|byte| *byte == b' ')?)?;
+    let is_word = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
+    method.iter().all(is_word).then_some(method)
 }
 
 /// The value of a field that is Host, without its port.

@@ -52,6 +52,15 @@ fn an_answer_over_tcp_counts_where_it_lies_in_one_segment() {
     assert_eq!(from(&sized), Some(expected(NameSource::Dns, CLIENT, 60)));
     assert_eq!(from(&sized[..sized.len() - 1]), None);
     assert_eq!(from(&message), None);
+    let other = response("other.example", &[record(&labels("other.example"), 1, 1, 60, &[203, 0, 113, 77])]);
+    let behind = [&sized[..], &u16::try_from(other.len()).unwrap().to_be_bytes(), &other].concat();
+    let (both, _) = gathered(&[segment((RESOLVER, 53), (CLIENT, 40_000), &behind)]);
+    assert_eq!(both.len(), 2, "several lie in one segment");
+    // its length begins like a record of TLS
+    let mut long = other;
+    long.resize(0x1603, 0);
+    let long = [&[0x16, 0x03][..], &long].concat();
+    assert!(from(&long).is_some());
 }
 
 #[test]
@@ -93,6 +102,8 @@ fn what_a_proxy_is_asked_for_is_not_its_name() {
     let proxied =
         [segment((CLIENT, 40_000), (SERVER, 3_128), connect), segment((CLIENT, 40_000), (SERVER, 3_128), &hello)];
     assert_eq!(gathered(&proxied), (Vec::new(), 0));
+    let in_tunnel = segment((CLIENT, 40_000), (SERVER, 3_128), request);
+    assert_eq!(gathered(&[proxied[0], in_tunnel]), (Vec::new(), 0));
     // that one client uses it as a proxy says nothing of others, and of other ports
     let others = [
         proxied[0],

@@ -58,6 +58,19 @@ fn aliases_may_stand_in_any_order_and_in_a_circle() {
 }
 
 #[test]
+fn a_name_on_the_way_may_be_no_hosts() {
+    // a part of a network that was delegated (RFC 2317, section 4)
+    let asked = "10.2.0.192.in-addr.arpa";
+    let alias = record(&labels(asked), 5, 1, 60, &labels("10.0/25.2.0.192.in-addr.arpa"));
+    let pointer = record(&labels("10.0/25.2.0.192.IN-ADDR.arpa"), 12, 1, 60, &labels("host10.example"));
+    assert_eq!(answers(&response(asked, &[alias, pointer])), [reverse("192.0.2.10", "host10.example", 60)]);
+    let alias = record(&labels("www.example"), 5, 1, 60, &labels("a b.example"));
+    let [same, other] = ["a b.example", "a c.example"].map(|name| record(&labels(name), 1, 1, 60, &[203, 0, 113, 9]));
+    assert_eq!(answers(&response("www.example", &[alias.clone(), same])), [told("203.0.113.9", "www.example", 60)]);
+    assert_eq!(answers(&response("www.example", &[alias, other])), []);
+}
+
+#[test]
 fn what_was_not_asked_is_not_believed() {
     let stranger = record(&labels("bank.example"), 1, 1, 60, &[203, 0, 113, 66]);
     let own = record(&labels("www.example"), 28, 1, 60, &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
@@ -191,4 +204,10 @@ fn what_hosts_announce_counts_for_names_of_the_link_alone() {
     let question = [&labels("printer.local")[..], &[0, 1, 0, 1]].concat();
     assert_eq!(announcements(&[&header(0x8400, [1, 6, 0, 0])[..], &question, &records.concat()].concat()), expected);
     assert_eq!(announcements(&[&header(0x0000, [0, 6, 0, 0])[..], &records.concat()].concat()), []);
+}
+
+#[test]
+fn who_says_goodbye_is_not_called_so_any_more() {
+    let goodbye = record(&labels("printer.local"), 1, 0x8001, 0, &[192, 168, 1, 50]);
+    assert_eq!(announcements(&[&header(0x8400, [0, 1, 0, 0])[..], &goodbye].concat()), []);
 }
