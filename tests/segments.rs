@@ -62,6 +62,17 @@ fn crossed(site: &Value) -> Vec<String> {
     site["crossings"].as_array().unwrap().iter().map(line).collect()
 }
 
+/// `segment: address macs`, a line for each who lives somewhere.
+fn living(site: &Value) -> Vec<String> {
+    let line = |segment: &Value, host: &Value| {
+        let macs: Vec<&str> = host["macs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let [name, address] = [&segment["name"], &host["address"]].map(|it| it.as_str().unwrap());
+        format!("{name}: {address} {}", macs.join(" "))
+    };
+    let segments = site["segments"].as_array().unwrap().iter();
+    segments.flat_map(|it| it["hosts"].as_array().unwrap().iter().map(move |host| line(it, host))).collect()
+}
+
 /// `kind: what`, a line for each finding.
 fn found(site: &Value) -> Vec<String> {
     let line = |it: &Value| format!("{}: {}", it["kind"].as_str().unwrap(), it["what"].as_str().unwrap());
@@ -244,6 +255,23 @@ fn one_host_that_nobody_asks_for_has_no_subnet_that_is_known() {
     let mut wire = Wire::new();
     wire.ip(&[10], (1, 2), ("198.51.100.7", "203.0.113.9"), 128);
     assert_eq!(told(&of(&wire)), ["10: ; "]);
+}
+
+#[test]
+fn what_a_host_says_in_one_family_or_of_its_link_alone_takes_none_of_its_other_addresses() {
+    let (a, b) = ("02:00:00:00:00:01", "02:00:00:00:00:02");
+    let mut wire = Wire::new();
+    wire.ip6(&[10], (1, 2), ("fe80::1", "ff02::fb"), 255);
+    wire.ip(&[10], (1, 2), ("10.0.0.1", "10.0.0.2"), 64).ip(&[10], (2, 1), ("10.0.0.2", "10.0.0.1"), 64);
+    wire.ip6(&[10], (1, 2), ("fd00::1", "fd00::2"), 64).ip6(&[10], (2, 1), ("fd00::2", "fd00::1"), 64);
+    let four = [format!("10: 10.0.0.1 {a}"), format!("10: 10.0.0.2 {b}")];
+    let all = [&four[..], &[format!("10: fd00::1 {a}"), format!("10: fd00::2 {b}")]].concat();
+    assert_eq!(living(&of(&wire)), all);
+    wire.arp(&[10], 1, "10.0.0.1", "10.0.0.2").arp(&[10], 2, "10.0.0.2", "10.0.0.1");
+    assert_eq!(living(&of(&wire)), all, "with claims of IPv4 too");
+    // within a family it does: nobody knows whose addresses a bridge translates to
+    wire.ip(&[10], (1, 2), ("198.51.100.1", "10.0.0.2"), 64);
+    assert_eq!(living(&of(&wire)), all);
 }
 
 #[test]

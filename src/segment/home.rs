@@ -34,14 +34,19 @@ impl Resident {
 }
 
 /// Addresses that are known to be on a link: those that a MAC claims, and those whose packets came as they were sent, from
-/// a MAC that routes for nobody. Of a MAC that claims some, others must be of their networks: a bridge that translates
-/// addresses sends from such that live nowhere, and counts no hop.
+/// a MAC that routes for nobody. Of a MAC that claims some of a family, others of it must be of their networks: a bridge that
+/// translates addresses sends from such that live nowhere, and counts no hop. What is of the link alone, and what is of the
+/// other family, says nothing of where the rest may live.
 pub(super) fn on_link(link: &Link, gateways: &BTreeMap<Mac, Gateway>) -> OnLink {
     let mut on_link = OnLink::new();
     for (mac, station) in &link.stations {
         let routes = gateways.contains_key(mac);
-        let networks: BTreeSet<IpNet> = station.claimed().map(usual_network).collect();
-        let may_live = |address: IpAddr| networks.is_empty() || networks.contains(&usual_network(address));
+        let global = station.claimed().filter(|address| !is_link_local(*address));
+        let networks: BTreeSet<IpNet> = global.map(usual_network).collect();
+        let claims_of = |is_v4: bool| networks.iter().any(|network| network.addr().is_ipv4() == is_v4);
+        let (claims_v4, claims_v6) = (claims_of(true), claims_of(false));
+        let claims_some = |address: IpAddr| if address.is_ipv4() { claims_v4 } else { claims_v6 };
+        let may_live = |address: IpAddr| !claims_some(address) || networks.contains(&usual_network(address));
         let lives =
             |address: IpAddr, known: &Known| known.is_claimed() || !routes && known.is_fresh() && may_live(address);
         for (address, known) in station.addresses.iter().filter(|(address, known)| lives(**address, known)) {

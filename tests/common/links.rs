@@ -1,6 +1,6 @@
 //! Frames for what MAC addresses and tags tell: stations are small numbers, their MACs `02:00:00:00:00:NN`.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An ordinary day in November 2026.
 const START_S: u32 = 1_795_500_000;
@@ -42,6 +42,26 @@ impl Wire {
         let length = u8::try_from(20 + udp.len()).expect("a short packet");
         let packet = [&[0x45, 0, 0, length, 0, 1, 0, 0, hops, 17, 0, 0][..], &src, &dst, &udp].concat();
         self.frame(tags, stations, 0x0800, &packet)
+    }
+
+    /// The same over IPv6.
+    pub fn ip6(&mut self, tags: &[u16], stations: (u32, u32), ends: (&str, &str), hops: u8) -> &mut Self {
+        let udp = [0x9c, 0x40, 0, 53, 0, 12, 0, 0, b'p', b'i', b'n', b'g'];
+        self.packet6(tags, stations, ends, (17, hops), &udp)
+    }
+
+    fn packet6(
+        &mut self,
+        tags: &[u16],
+        stations: (u32, u32),
+        ends: (&str, &str),
+        (protocol, hops): (u8, u8),
+        payload: &[u8],
+    ) -> &mut Self {
+        let [src, dst] = [ends.0, ends.1].map(|text| text.parse::<Ipv6Addr>().expect("an address").octets());
+        let length = u8::try_from(payload.len()).expect("a short packet");
+        let packet = [&[0x60, 0, 0, 0, 0, length, protocol, hops][..], &src, &dst, payload].concat();
+        self.frame(tags, stations, 0x86dd, &packet)
     }
 
     fn frame(&mut self, tags: &[u16], (from, to): (u32, u32), ether_type: u16, payload: &[u8]) -> &mut Self {
