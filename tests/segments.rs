@@ -275,6 +275,27 @@ fn what_a_host_says_in_one_family_or_of_its_link_alone_takes_none_of_its_other_a
 }
 
 #[test]
+fn a_router_with_a_link_local_address_alone_routes_for_the_prefix_that_it_advertises() {
+    for prefix in [Some("fd00:10::"), None] {
+        let mut wire = Wire::new();
+        wire.advertised(&[], 9, "fe80::9", prefix);
+        for (net, hosts) in [("fd00:10::", [1, 2]), ("fd00:20::", [3, 4])] {
+            let [a, b] = hosts.map(|n| format!("{net}{n}"));
+            for (from, to, ends) in [(hosts[0], hosts[1], (&a, &b)), (hosts[1], hosts[0], (&b, &a))] {
+                wire.ip6(&[], (from, to), (ends.0, ends.1), 64);
+            }
+        }
+        let site = of(&wire);
+        assert_eq!(words(&site["points"], "kind"), ["untagged"]);
+        let routed =
+            |it: &Value| it["gateways"].as_array().unwrap().iter().any(|it| it["addresses"] == json!(["fe80::9"]));
+        let routed = site["segments"].as_array().unwrap().iter().map(routed).collect::<Vec<_>>();
+        // where it tells no prefix, it may be of any
+        assert_eq!((told(&site).len(), routed), (2, vec![true, prefix.is_none()]), "{site}");
+    }
+}
+
+#[test]
 fn a_flood_of_forged_stations_is_bounded_and_said() {
     let mut wire = Wire::new();
     for station in 1..=80_000u32 {

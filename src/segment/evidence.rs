@@ -95,6 +95,8 @@ pub(super) struct Station {
     pub broadcasts: BTreeSet<IpAddr>,
     /// Whether it advertises itself as a router.
     pub advertises: bool,
+    /// Networks that it calls on-link.
+    pub prefixes: BTreeSet<IpNet>,
     /// Whether it has more addresses than are listed.
     pub has_more: bool,
 }
@@ -158,6 +160,7 @@ impl Link {
             known.asked.extend(station.asked);
             known.broadcasts.extend(station.broadcasts);
             known.advertises |= station.advertises;
+            known.prefixes.extend(station.prefixes);
             known.has_more |= station.has_more;
         }
         for (network, hows) in other.told {
@@ -195,8 +198,11 @@ impl Raw {
                     (How::Broadcast, Some(address)) => _ = station.broadcasts.insert(address),
                     (How::DhcpRouter, Some(address)) => _ = link.named_routers.insert(address),
                     (How::Ra | How::Dhcp, _) => {
-                        link.told.extend(network().map(|network| (network.trunc(), BTreeSet::new())));
-                        network().and_then(|net| link.told.get_mut(&net.trunc()).map(|hows| hows.insert(how)));
+                        let Some(network) = network().map(|network| network.trunc()) else { return };
+                        link.told.entry(network).or_default().insert(how);
+                        if how == How::Ra {
+                            station.prefixes.insert(network);
+                        }
                     }
                     (how, Some(address)) => {
                         station.learn(address, Known { hows: [how].into(), hops, span, packets, received });

@@ -17,6 +17,8 @@ pub struct Gateway {
     pub mac: Mac,
     /// Its own addresses in this segment.
     pub addresses: BTreeSet<IpAddr>,
+    /// Networks that it advertises as this segment's.
+    pub prefixes: BTreeSet<IpNet>,
     /// Addresses of other networks that packets through it came from or went to.
     pub speaks_for: usize,
     /// Whether it speaks for more than are counted.
@@ -29,6 +31,7 @@ impl Gateway {
     /// Takes in what another point saw of it.
     pub(super) fn merge(&mut self, other: Self) {
         self.addresses.extend(other.addresses);
+        self.prefixes.extend(other.prefixes);
         self.speaks_for = self.speaks_for.max(other.speaks_for);
         self.has_more |= other.has_more;
         for reason in other.reasons {
@@ -67,6 +70,7 @@ pub(super) fn find(link: &Link, claims: &Claims) -> BTreeMap<Mac, Gateway> {
         let gateway = Gateway {
             mac: *mac,
             addresses: station.claimed().collect(),
+            prefixes: station.prefixes.clone(),
             speaks_for: through.all.len(),
             has_more: station.has_more,
             reasons,

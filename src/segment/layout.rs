@@ -11,7 +11,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    evidence::{Link, Place, Raw, lay_out, number},
+    evidence::{Link, Place, Raw, is_link_local, lay_out, number},
     gateway::{self, Claims, Gateway},
     home::{Resident, on_link, residents},
     point::{Point, PointKind, point},
@@ -209,9 +209,13 @@ fn by_hosts(whole: &Segment) -> Vec<Segment> {
         }
     }
     for gateway in &whole.gateways {
-        let of: BTreeSet<usize> = gateway.addresses.iter().filter_map(|it| around(*it)).map(|n| groups.of(n)).collect();
+        let prefixes = gateway.prefixes.iter().map(IpNet::network);
+        let told = gateway.addresses.iter().copied().filter(|address| !is_link_local(*address)).chain(prefixes);
+        let told: Vec<IpAddr> = told.collect();
+        let of: BTreeSet<usize> = told.iter().filter_map(|it| around(*it)).map(|n| groups.of(n)).collect();
         for (n, part) in &mut parts {
-            if of.contains(n) || gateway.addresses.is_empty() {
+            // a link-local address tells as little as none
+            if of.contains(n) || told.is_empty() {
                 part.gateways.push(gateway.clone());
             }
         }

@@ -50,6 +50,17 @@ impl Wire {
         self.packet6(tags, stations, ends, (17, hops), &udp)
     }
 
+    /// A router advertises itself and, where it is given, a prefix of 64 bits.
+    pub fn advertised(&mut self, tags: &[u16], station: u32, address: &str, prefix: Option<&str>) -> &mut Self {
+        let option = |prefix: &str| {
+            let network = prefix.parse::<Ipv6Addr>().expect("a network").octets();
+            [&[3, 4, 64, 0xc0][..], &[0; 12], &network].concat()
+        };
+        let options = prefix.map(option).unwrap_or_default();
+        let message = [&[134, 0, 0, 0, 64, 0, 7, 8][..], &[0; 8], &options].concat();
+        self.packet6(tags, (station, ALL), (address, "ff02::1"), (58, 255), &message)
+    }
+
     fn packet6(
         &mut self,
         tags: &[u16],
