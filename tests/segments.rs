@@ -7,7 +7,12 @@ mod common;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use common::{Flowmap, data, links::Wire, pcap::Pcap, text};
+use common::{
+    Flowmap, data,
+    links::{VIRTUAL, Wire},
+    pcap::Pcap,
+    text,
+};
 use serde_json::{Value, json};
 
 const TRUNK: &str = "enterprise_multi_host/ent-lab-A__trunk_8021q.pcap";
@@ -293,6 +298,36 @@ fn a_router_with_a_link_local_address_alone_routes_for_the_prefix_that_it_advert
         // where it tells no prefix, it may be of any
         assert_eq!((told(&site).len(), routed), (2, vec![true, prefix.is_none()]), "{site}");
     }
+}
+
+#[test]
+fn a_virtual_router_is_no_second_host_at_the_address_of_the_router_that_speaks() {
+    for virtual_router in VIRTUAL {
+        let mut wire = Wire::new();
+        wire.arp(&[10], virtual_router, "10.0.0.1", "10.0.0.9").arp(&[10], 9, "10.0.0.9", "10.0.0.1");
+        // one is claimed, one only talks, and of one nothing but its advertisements is seen
+        wire.arp(&[10], 2, "10.0.0.2", "10.0.0.9").ip(&[10], (3, 9), ("10.0.0.3", "10.0.0.9"), 64);
+        for router in ["10.0.0.2", "10.0.0.3", "10.0.0.4"] {
+            wire.ip(&[10], (virtual_router, 18), (router, "224.0.0.18"), 255);
+        }
+        let site = of(&wire);
+        assert_eq!(found(&site), [""; 0]);
+        let at = |n: usize| living(&site)[n].clone();
+        assert_eq!((at(1), at(2)), ("10: 10.0.0.2 02:00:00:00:00:02".into(), "10: 10.0.0.3 02:00:00:00:00:03".into()));
+        assert!(at(0).starts_with("10: 10.0.0.1 00:0") && at(3).starts_with("10: 10.0.0.4 00:0"), "{site}");
+    }
+}
+
+#[test]
+fn a_virtual_router_may_have_several_macs_and_one_number_in_several_networks() {
+    let [number, ..] = VIRTUAL;
+    let mut wire = Wire::new();
+    wire.arp(&[10], number, "10.0.10.1", "10.0.10.9").arp(&[10], number + 1, "10.0.10.1", "10.0.10.8");
+    wire.arp(&[20], number, "10.0.20.1", "10.0.20.9");
+    assert_eq!(found(&of(&wire)), [""; 0]);
+    // who else says so is in the middle
+    wire.arp(&[20], 66, "10.0.20.1", "10.0.20.9");
+    assert_eq!(found(&of(&wire)), ["address-at-two-macs: 10.0.20.1 is at 00:00:5e:00:01:01 and 02:00:00:00:00:42"]);
 }
 
 #[test]

@@ -23,6 +23,20 @@ impl Mac {
     pub fn is_broadcast(self) -> bool {
         self.0 == [0xff; 6]
     }
+
+    /// Whether it is no station's own, but that of a virtual router which one of several is for the time being: VRRP, also
+    /// for IPv6 (RFC 5798, 7.3), HSRP, its version 2 and that for IPv6, and GLBP.
+    #[must_use]
+    pub fn is_virtual_router(self) -> bool {
+        match self.0 {
+            [0x00, 0x00, 0x5e, 0x00, 0x01 | 0x02, _] | [0x00, 0x00, 0x0c, 0x07, 0xac, _] => true,
+            [0x00, 0x00, 0x0c, 0x9f, group, _] => group >> 4 == 0xf,
+            [0x00, 0x05, 0x73, 0xa0, group, _] => group >> 4 == 0,
+            // six bits of zero, then the group's ten
+            [0x00, 0x07, 0xb4, group, ..] => group >> 2 == 0,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Mac {
@@ -168,5 +182,27 @@ mod tests {
             assert!(!Mac(other).is_station(), "{other:?}");
         }
         assert_eq!(Mac([0, 0x1b, 2, 3, 4, 0xff]).to_string(), "00:1b:02:03:04:ff");
+    }
+
+    #[test]
+    fn virtual_routers_are_known_by_their_macs() {
+        let virtuals = [
+            [0, 0, 0x5e, 0, 1, 10],
+            [0, 0, 0x5e, 0, 2, 255],
+            [0, 0, 0x0c, 7, 0xac, 1],
+            [0, 0, 0x0c, 0x9f, 0xf1, 2],
+            [0, 5, 0x73, 0xa0, 0x0f, 255],
+            [0, 7, 0xb4, 3, 255, 1],
+        ];
+        assert!(virtuals.iter().all(|octets| Mac(*octets).is_virtual_router()));
+        let others = [
+            [2, 0, 0, 0, 0, 1],
+            [0, 0, 0x5e, 0, 3, 1],
+            [0, 0, 0x0c, 7, 0xad, 1],
+            [0, 0, 0x0c, 0x9f, 0xe1, 2],
+            [0, 5, 0x73, 0xa0, 0x10, 0],
+            [0, 7, 0xb4, 4, 0, 1],
+        ];
+        assert!(!others.iter().any(|octets| Mac(*octets).is_virtual_router()));
     }
 }

@@ -63,6 +63,12 @@ impl Known {
         [How::Arp, How::Nd, How::Link].iter().any(|how| self.hows.contains(how))
     }
 
+    /// Whether nobody claims it but by packets that stay on the link: from a virtual MAC, those say which router speaks, not
+    /// whose address it is.
+    fn is_lent(&self) -> bool {
+        self.hows.contains(&How::Link) && !self.hows.contains(&How::Arp) && !self.hows.contains(&How::Nd)
+    }
+
     /// Whether packets came from it.
     #[must_use]
     pub fn has_sent(&self) -> bool {
@@ -167,6 +173,31 @@ impl Link {
             self.told.entry(network).or_default().extend(hows);
         }
         self.named_routers.extend(other.named_routers);
+    }
+
+    /// Gives routers their own addresses back. A virtual router advertises itself from its virtual MAC, but with the address
+    /// of the router that it is at the time: where a station has that address, it is not the virtual MAC's.
+    pub fn give_back(&mut self) {
+        let mut lent: BTreeSet<IpAddr> = BTreeSet::new();
+        for (_, station) in self.stations.iter().filter(|(mac, _)| mac.is_virtual_router()) {
+            let known = station.addresses.iter().filter(|(_, known)| known.is_lent());
+            lent.extend(known.map(|(address, _)| *address));
+        }
+        if lent.is_empty() {
+            return;
+        }
+        let mut given_back: BTreeSet<IpAddr> = BTreeSet::new();
+        for (_, station) in self.stations.iter_mut().filter(|(mac, _)| !mac.is_virtual_router()) {
+            for (address, known) in station.addresses.iter_mut().filter(|(address, _)| lent.contains(address)) {
+                if known.is_claimed() || known.is_fresh() {
+                    known.hows.insert(How::Link);
+                    given_back.insert(*address);
+                }
+            }
+        }
+        for (_, station) in self.stations.iter_mut().filter(|(mac, _)| mac.is_virtual_router()) {
+            station.addresses.retain(|address, known| !known.is_lent() || !given_back.contains(address));
+        }
     }
 }
 

@@ -38,9 +38,11 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Addresses that several MACs claim: a conflict, a cluster address that moved, or somebody in the middle.
+/// Addresses that several MACs claim: a conflict, a cluster address that moved, or somebody in the middle. A virtual router may
+/// have several MACs, for its load to be shared.
 fn two_macs(segment: &Segment) -> impl Iterator<Item = Finding> {
-    let several = segment.residents.iter().filter(|resident| resident.macs.len() > 1);
+    let has_rival = |macs: &BTreeSet<Mac>| macs.len() > 1 && macs.iter().any(|mac| !mac.is_virtual_router());
+    let several = segment.residents.iter().filter(move |resident| has_rival(&resident.macs));
     several.map(|resident| Finding {
         kind: "address-at-two-macs",
         place: segment.name(),
@@ -56,7 +58,7 @@ fn two_segments(layout: &Layout) -> Vec<Finding> {
     for segment in &layout.segments {
         for resident in &segment.residents {
             by_address.entry(resident.address).or_default().insert(segment.name());
-            for mac in resident.macs.difference(&routers) {
+            for mac in resident.macs.difference(&routers).filter(|mac| !mac.is_virtual_router()) {
                 by_mac.entry(*mac).or_default().insert(segment.name());
             }
         }

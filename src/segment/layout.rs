@@ -145,7 +145,8 @@ fn is_one_vlan(point: Option<&Point>) -> bool {
     point.is_some_and(|point| matches!(point.kind, PointKind::Access | PointKind::Trunk))
 }
 
-fn open(link: Link, points: Vec<usize>, claims: &Claims) -> Opened {
+fn open(mut link: Link, points: Vec<usize>, claims: &Claims) -> Opened {
+    link.give_back();
     let gateways = gateway::find(&link, claims);
     let on_link = on_link(&link, &gateways);
     Opened { link, gateways, on_link, points }
@@ -194,7 +195,8 @@ fn by_hosts(whole: &Segment) -> Vec<Segment> {
     let mut first_of: BTreeMap<Mac, usize> = BTreeMap::new();
     for resident in &whole.residents {
         let Some(subnet) = around(resident.address) else { continue };
-        for mac in resident.macs.difference(&routers) {
+        // virtual routers of several networks may have one number, and so one MAC
+        for mac in resident.macs.difference(&routers).filter(|mac| !mac.is_virtual_router()) {
             groups.join(subnet, *first_of.entry(*mac).or_insert(subnet));
         }
     }

@@ -12,9 +12,19 @@ pub struct Wire {
 }
 
 fn mac(station: u32) -> [u8; 6] {
-    let [_, a, b, c] = station.to_be_bytes();
-    if station == u32::MAX { [0xff; 6] } else { [2, 0, 0, a, b, c] }
+    let [kind, a, b, c] = station.to_be_bytes();
+    match kind {
+        0xff => [0xff; 6],
+        // the MACs of VRRP, HSRP and GLBP
+        1 => [0, 0, 0x5e, 0, 1, c],
+        2 => [0, 0, 0x0c, 7, 0xac, c],
+        3 => [0, 7, 0xb4, 0, 1, c],
+        _ => [2, 0, 0, a, b, c],
+    }
 }
+
+/// The first virtual router of VRRP, of HSRP, of GLBP: others have the numbers behind.
+pub const VIRTUAL: [u32; 3] = [0x0100_0001, 0x0200_0001, 0x0300_0001];
 
 /// All stations.
 pub const ALL: u32 = u32::MAX;
