@@ -331,6 +331,33 @@ fn a_virtual_router_may_have_several_macs_and_one_number_in_several_networks() {
 }
 
 #[test]
+fn a_router_that_answers_for_hosts_behind_it_is_their_gateway_and_they_live_elsewhere() {
+    let mut wire = Wire::new();
+    wire.arp(&[10], 1, "10.0.10.1", "10.0.10.5").arp(&[10], 5, "10.0.10.5", "10.0.20.7");
+    for host in [7, 8] {
+        let address = format!("10.0.20.{host}");
+        wire.arp(&[10], 1, &address, "10.0.10.5").ip(&[10], (1, 5), (&address, "10.0.10.5"), 63);
+        wire.arp(&[20], host, &address, "10.0.20.1").ip(&[20], (host, 2), (&address, "10.0.10.5"), 64);
+    }
+    wire.arp(&[20], 2, "10.0.20.1", "10.0.20.7").ip(&[20], (2, 7), ("10.0.10.5", "10.0.20.7"), 63);
+    let site = of(&wire);
+    assert_eq!(told(&site), ["10: 10.0.10.0/24; 10.0.10.1", "20: 10.0.20.0/24; 10.0.20.1"]);
+    assert_eq!(found(&site), [""; 0]);
+    assert_eq!(words(&site["segments"][0]["hosts"], "address"), ["10.0.10.1", "10.0.10.5"]);
+    let reasons = &site["segments"][0]["gateways"][0]["reasons"];
+    assert_eq!(reasons[0], "forwards packets of 2 addresses, by their hop limits");
+}
+
+#[test]
+fn a_host_with_a_hop_limit_of_its_own_is_no_router() {
+    let mut wire = Wire::new();
+    wire.arp(&[10], 1, "10.0.0.1", "10.0.0.2").arp(&[10], 2, "10.0.0.2", "10.0.0.1");
+    wire.ip(&[10], (1, 2), ("10.0.0.1", "10.0.0.2"), 60);
+    let site = of(&wire);
+    assert_eq!((told(&site), living(&site).len()), (vec!["10: 10.0.0.0/24; ".to_owned()], 2));
+}
+
+#[test]
 fn a_flood_of_forged_stations_is_bounded_and_said() {
     let mut wire = Wire::new();
     for station in 1..=80_000u32 {

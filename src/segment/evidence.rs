@@ -69,6 +69,16 @@ impl Known {
         self.hows.contains(&How::Link) && !self.hows.contains(&How::Arp) && !self.hows.contains(&How::Nd)
     }
 
+    /// Whether it is claimed, but not by a packet that stays on the link, and its packets were forwarded.
+    fn may_be_behind(&self) -> bool {
+        self.is_claimed() && !self.hows.contains(&How::Link) && self.is_forwarded()
+    }
+
+    /// Whether it is the MAC's own, which answers for others where it `is_proxy`.
+    pub(super) fn is_own(&self, is_proxy: bool) -> bool {
+        self.is_claimed() && !(is_proxy && self.may_be_behind())
+    }
+
     /// Whether packets came from it.
     #[must_use]
     pub fn has_sent(&self) -> bool {
@@ -89,6 +99,9 @@ impl Known {
         self.has_sent() && !self.is_fresh() && INITIAL_HOP_LIMITS[1..].iter().any(is_below)
     }
 }
+
+/// A MAC that claims so many addresses whose packets it forwards answers for them.
+const SEVERAL_BEHIND: usize = 2;
 
 /// What is known of one MAC on one link.
 #[derive(Default)]
@@ -258,9 +271,17 @@ impl Station {
         known.received = known.received.max(news.received);
     }
 
-    /// Addresses that it calls its own.
+    /// Addresses that it calls its own, without those that it answers for.
     pub fn claimed(&self) -> impl Iterator<Item = IpAddr> {
-        self.addresses.iter().filter(|(_, known)| known.is_claimed()).map(|(address, _)| *address)
+        let is_proxy = self.is_proxy();
+        let own = self.addresses.iter().filter(move |(_, known)| known.is_own(is_proxy));
+        own.map(|(address, _)| *address)
+    }
+
+    /// Whether it answers for hosts behind it (RFC 1027): it claims several addresses whose packets it only forwards. One alone
+    /// may be its own, with a hop limit that no other system begins with.
+    pub fn is_proxy(&self) -> bool {
+        self.addresses.values().filter(|known| known.may_be_behind()).nth(SEVERAL_BEHIND - 1).is_some()
     }
 }
 

@@ -96,7 +96,8 @@ struct Through {
 
 fn through(mac: Mac, station: &Station, claims: &Claims) -> Through {
     let own: BTreeSet<IpNet> = station.claimed().map(usual_network).collect();
-    let is_other = |(address, known): &(&IpAddr, &Known)| !known.is_claimed() && !is_link_local(**address);
+    let is_proxy = station.is_proxy();
+    let is_other = |(address, known): &(&IpAddr, &Known)| !known.is_own(is_proxy) && !is_link_local(**address);
     let others: Vec<(IpAddr, &Known)> =
         station.addresses.iter().filter(is_other).map(|(address, known)| (*address, known)).collect();
     let is_elsewhere =

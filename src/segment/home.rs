@@ -36,7 +36,7 @@ impl Resident {
 /// Addresses that are known to be on a link: those that a MAC claims, and those whose packets came as they were sent, from
 /// a MAC that routes for nobody. Of a MAC that claims some of a family, others of it must be of their networks: a bridge that
 /// translates addresses sends from such that live nowhere, and counts no hop. What is of the link alone, and what is of the
-/// other family, says nothing of where the rest may live.
+/// other family, says nothing of where the rest may live. Whom a router only answers for lives behind it.
 pub(super) fn on_link(link: &Link, gateways: &BTreeMap<Mac, Gateway>) -> OnLink {
     let mut on_link = OnLink::new();
     for (mac, station) in &link.stations {
@@ -47,8 +47,9 @@ pub(super) fn on_link(link: &Link, gateways: &BTreeMap<Mac, Gateway>) -> OnLink 
         let (claims_v4, claims_v6) = (claims_of(true), claims_of(false));
         let claims_some = |address: IpAddr| if address.is_ipv4() { claims_v4 } else { claims_v6 };
         let may_live = |address: IpAddr| !claims_some(address) || networks.contains(&usual_network(address));
+        let is_proxy = station.is_proxy();
         let lives =
-            |address: IpAddr, known: &Known| known.is_claimed() || !routes && known.is_fresh() && may_live(address);
+            |address: IpAddr, known: &Known| known.is_own(is_proxy) || !routes && known.is_fresh() && may_live(address);
         for (address, known) in station.addresses.iter().filter(|(address, known)| lives(**address, known)) {
             on_link.entry(*address).or_default().insert(*mac, known.hows.clone());
         }
