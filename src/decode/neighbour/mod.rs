@@ -107,12 +107,29 @@ pub fn neighbour<'a>(frame: &Frame<'a>) -> Neighbour<'a> {
     }
 }
 
-/// Takes the tags off.
+/// In a cooked capture, the number that Linux gives to frames of 802.3 with LLC.
+const COOKED_LLC: u16 = 4;
+
+/// Takes the tags off, and the headers of 802.3: a length in the place of the type, and the type behind LLC and SNAP.
 fn opened<'a>(head: Neighbour<'a>, ether_type: Option<u16>, rest: Option<&'a [u8]>) -> Neighbour<'a> {
     let (Some(ether_type), Some(rest)) = (ether_type, rest) else { return head };
     let (mut cursor, mut stack) = (Cursor::bare(ether_type, rest), VlanStack::default());
     if vlan::strip(&mut cursor, &mut stack).is_err() {
         return head;
+    }
+    let length = match (head.medium, cursor.ether_type) {
+        // a number of the kernel's, unless a tag is before it
+        (How::Cooked, COOKED_LLC) if stack.is_empty() => Some(usize::MAX),
+        (How::Cooked, ..link::FIRST_ETHER_TYPE) if stack.is_empty() => None,
+        (_, length @ ..link::FIRST_ETHER_TYPE) => Some(usize::from(length)),
+        _ => None,
+    };
+    // tags stand behind SNAP too
+    if let Some(carried) = length.and_then(|length| link::llc(cursor.rest.get(..length).unwrap_or(cursor.rest)).ok()) {
+        cursor = carried;
+        if vlan::strip(&mut cursor, &mut stack).is_err() {
+            return head;
+        }
     }
     let has_lost_tags = head.medium == How::Cooked && stack.ids().is_empty();
     let Cursor { ether_type, rest, .. } = cursor;

@@ -4,8 +4,12 @@ use crate::model::Timestamp;
 const HOST: Mac = Mac([2, 0, 0, 0, 0, 5]);
 
 fn frame(data: &[u8]) -> Frame<'_> {
+    of_link(LinkType::ETHERNET, data)
+}
+
+fn of_link(link: LinkType, data: &[u8]) -> Frame<'_> {
     let wire_length = u32::try_from(data.len()).unwrap();
-    Frame { time: Timestamp::default(), link: LinkType::ETHERNET, interface: 0, wire_length, data }
+    Frame { time: Timestamp::default(), link, interface: 0, wire_length, data }
 }
 
 fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
@@ -14,7 +18,11 @@ fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
 
 /// What a frame announces: `arp 02:00:00:00:00:05 10.0.0.5`, with the length of networks.
 fn announced(data: &[u8]) -> Vec<String> {
-    let seen = neighbour(&frame(data));
+    announced_by(&frame(data))
+}
+
+fn announced_by(frame: &Frame<'_>) -> Vec<String> {
+    let seen = neighbour(frame);
     let mut all = Vec::new();
     seen.announced(&seen.carried(), |Fact { how, mac, address, prefix }| {
         let length = if prefix > 0 { format!("/{prefix}") } else { String::new() };
@@ -58,6 +66,34 @@ fn arp_tells_the_sender_and_whom_it_asks_for() {
     assert_eq!(announced(&probe), [""; 0], "who has no address yet claims none");
 }
 
+/// A frame of 802.3: its length, then LLC and SNAP with the type of what it carries.
+fn with_snap(whole: &[u8]) -> Vec<u8> {
+    let (macs, typed) = whole.split_at(12);
+    let length = u16::try_from(6 + typed.len()).unwrap();
+    [macs, &length.to_be_bytes(), &[0xaa, 0xaa, 3, 0, 0, 0], typed].concat()
+}
+
+fn tagged(whole: &[u8]) -> Vec<u8> {
+    [&whole[..12], &[0x81, 0, 0, 7], &whole[12..]].concat()
+}
+
+#[test]
+fn behind_llc_and_snap_frames_say_the_same() {
+    for whole in [arp_request(), advertisement(), lease()] {
+        let (told, snap) = (announced(&whole), with_snap(&whole));
+        assert_eq!(announced(&snap), told);
+        assert_eq!(announced(&[&snap[..], &[0; 18]].concat()), told, "what fills the frame up is none of it");
+        for tagged in [tagged(&snap), with_snap(&tagged(&whole))] {
+            assert_eq!(announced(&tagged), told);
+            assert_eq!(neighbour(&frame(&tagged)).vlans, VlanStack::of(&[7]));
+        }
+        let cooked = |number: u8| [&[0, 1, 0, 1, 0, 6][..], &HOST.0, &[0, 0, 0, number], &snap[14..]].concat();
+        assert_eq!(announced_by(&of_link(LinkType::LINUX_SLL, &cooked(4))), told);
+        assert_eq!(announced_by(&of_link(LinkType::LINUX_SLL, &cooked(1))), [""; 0], "802.3 without LLC");
+    }
+    assert_eq!(announced(&ethernet(3, &[0x42, 0x42, 3])), [""; 0], "spanning tree");
+}
+
 #[test]
 fn a_router_advertises_itself_and_its_prefix() {
     let told =
@@ -76,7 +112,7 @@ fn a_lease_tells_the_network_and_its_router() {
 
 #[test]
 fn frames_cut_anywhere_say_less_and_never_fail() {
-    for whole in [arp_request(), advertisement(), lease()] {
+    for whole in [arp_request(), advertisement(), lease(), with_snap(&arp_request())] {
         for cut in 0..whole.len() {
             assert!(announced(&whole[..cut]).len() <= announced(&whole).len());
         }
