@@ -1,6 +1,7 @@
 //! Sightings to answers: what was this address called, for this client, at this time; and which addresses had this name.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     net::IpAddr,
 };
@@ -90,7 +91,8 @@ impl Names {
 
     /// What an address was called within `span`, the best first. What the `users` were answered or used themselves counts
     /// before what others were or did, that before what a host says of itself, that before a reverse lookup. An answer
-    /// counts while it holds; after that the last one, for a day. What came later than the span never does.
+    /// counts while it holds; after that the last one, for a day. What came later than the span never does. What was said
+    /// before and after the span may have been said in between as well: it counts, behind all that is known to.
     #[must_use]
     pub fn called(&self, address: IpAddr, users: &BTreeSet<IpAddr>, span: Span) -> Vec<PartyName> {
         let ranked: Vec<(Rank, &NameSighting)> = self
@@ -100,12 +102,12 @@ impl Names {
             .collect();
         let Some(class) = ranked.iter().map(|(rank, _)| rank.class()).min() else { return Vec::new() };
         let mut best: Vec<_> = ranked.into_iter().filter(|(rank, _)| rank.class() == class).collect();
-        let holds = |sighting: &NameSighting| kept(sighting, 0) >= span.first;
-        if best.iter().any(|(_, sighting)| holds(sighting)) {
-            best.retain(|(_, sighting)| holds(sighting));
+        if best.iter().any(|(_, sighting)| holds(sighting, span)) {
+            best.retain(|(_, sighting)| holds(sighting, span) || is_doubtful(sighting, span));
         } else {
-            let latest = best.iter().map(|(_, sighting)| sighting.span.last).max();
-            best.retain(|(_, sighting)| Some(sighting.span.last) == latest);
+            let latest = best.iter().map(|(_, sighting)| known_at(sighting, span.last)).max();
+            let is_latest = |sighting| Some(known_at(sighting, span.last)) == latest;
+            best.retain(|(_, sighting)| is_latest(sighting) || is_doubtful(sighting, span));
         }
         self.joined(best, span)
     }
@@ -140,10 +142,11 @@ impl Names {
         party.names = names.take(MAX_NAMES).collect();
     }
 
-    /// One entry for each name: by its best source, the latest first.
+    /// One entry for each name: by its best source, the latest first, and what is doubtful last.
     fn joined(&self, mut best: Vec<(Rank, &NameSighting)>, span: Span) -> Vec<PartyName> {
         best.sort_by_key(|(rank, sighting)| {
-            (*rank, std::cmp::Reverse(known_at(sighting, span.last)), &sighting.name, sighting.source)
+            let latest_first = Reverse(known_at(sighting, span.last));
+            (is_doubtful(sighting, span), *rank, latest_first, &sighting.name, sighting.source)
         });
         let mut names: Vec<PartyName> = Vec::new();
         for (_, sighting) in best {
@@ -174,8 +177,24 @@ impl Names {
 
 /// Until when a sighting counts: its last time, how long it holds, and more.
 fn kept(sighting: &NameSighting, more_ns: i64) -> Timestamp {
+    until(sighting, sighting.span.last, more_ns)
+}
+
+/// The same for what was said at that time.
+fn until(sighting: &NameSighting, time: Timestamp, more_ns: i64) -> Timestamp {
     let holds_ns = i64::from(sighting.ttl_s) * 1_000_000_000;
-    Timestamp(sighting.span.last.0.saturating_add(holds_ns).saturating_add(more_ns))
+    Timestamp(time.0.saturating_add(holds_ns).saturating_add(more_ns))
+}
+
+/// Whether it is known to hold within the span.
+fn holds(sighting: &NameSighting, span: Span) -> bool {
+    until(sighting, known_at(sighting, span.last), 0) >= span.first
+}
+
+/// Whether it was said before the span and after it, and nobody knows when last before: of all the times that something
+/// was said the first and the last are kept. Many names are said all the time, others only once in a while.
+fn is_doubtful(sighting: &NameSighting, span: Span) -> bool {
+    sighting.span.last > span.last && !holds(sighting, span)
 }
 
 /// When it was known to be said last at that time.

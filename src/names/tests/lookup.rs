@@ -89,6 +89,31 @@ fn of_two_answers_that_both_hold_the_later_is_first() {
 }
 
 #[test]
+fn what_was_said_again_after_a_connection_does_not_count_as_said_just_before_it() {
+    const HOUR_S: i64 = 3_600;
+    let own = "10.0.0.1";
+    let again = |name, hours: (i64, i64)| {
+        seen("203.0.113.9", name, NameSource::Dns, own, 60, (hours.0 * HOUR_S, hours.1 * HOUR_S))
+    };
+    let (old, new) = (again("old.example", (0, 10)), again("new.example", (5, 5)));
+    let at_six = (6 * HOUR_S, 6 * HOUR_S);
+    // whether it was said between the other one and the connection is not known
+    assert_eq!(called(&[old.clone(), new.clone()], at_six), ["dns new.example", "dns old.example"]);
+    // nor where the other one holds, or was used
+    let fresh = answered("fresh.example", own, 60, at_six.0 - 30);
+    let both = ["dns fresh.example", "dns old.example"];
+    assert_eq!(called(&[old.clone(), fresh, new.clone()], at_six), both);
+    let used = seen("203.0.113.9", "used.example", NameSource::Tls, own, 0, at_six);
+    assert_eq!(called(&[old.clone(), used], at_six), ["tls used.example", "dns old.example"]);
+    // of one that was said first after the other it is known
+    let later = again("later.example", (5, 10));
+    assert_eq!(called(&[again("early.example", (4, 4)), later], at_six), ["dns later.example"]);
+    // what is said all the time is told however long ago it began
+    assert_eq!(called(&[again("steady.example", (-1_000, 1_000))], at_six), ["dns steady.example"]);
+    assert_eq!(called(&[old, new], (10 * HOUR_S, 10 * HOUR_S)), ["dns old.example"]);
+}
+
+#[test]
 fn a_name_from_several_runs_and_sources_is_told_once() {
     let sightings = [
         answered("api.example", "10.0.0.1", 60, 10),
