@@ -19,6 +19,8 @@ pub struct Gateway {
     pub addresses: BTreeSet<IpAddr>,
     /// Networks that it advertises as this segment's.
     pub prefixes: BTreeSet<IpNet>,
+    /// Whether it advertises itself by IPv6, with prefixes or without.
+    pub advertises: bool,
     /// Addresses of other networks that packets through it came from or went to.
     pub speaks_for: usize,
     /// Whether it speaks for more than are counted.
@@ -32,6 +34,7 @@ impl Gateway {
     pub(super) fn merge(&mut self, other: Self) {
         self.addresses.extend(other.addresses);
         self.prefixes.extend(other.prefixes);
+        self.advertises |= other.advertises;
         self.speaks_for = self.speaks_for.max(other.speaks_for);
         self.has_more |= other.has_more;
         for reason in other.reasons {
@@ -71,6 +74,7 @@ pub(super) fn find(link: &Link, claims: &Claims) -> BTreeMap<Mac, Gateway> {
             mac: *mac,
             addresses: station.claimed().collect(),
             prefixes: station.prefixes.clone(),
+            advertises: station.advertises,
             speaks_for: through.all.len(),
             has_more: station.has_more,
             reasons,

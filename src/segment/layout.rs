@@ -216,8 +216,10 @@ fn by_hosts(whole: &Segment) -> Vec<Segment> {
         let told: Vec<IpAddr> = told.collect();
         let of: BTreeSet<usize> = told.iter().filter_map(|it| around(*it)).map(|n| groups.of(n)).collect();
         for (n, part) in &mut parts {
-            // a link-local address tells as little as none
-            if of.contains(n) || told.is_empty() {
+            // a router that advertises no more than itself routes IPv6 for whom nobody can tell
+            let has_v6 = || part.subnets.iter().any(|subnet| subnet.prefix.addr().is_ipv6());
+            let may_be_here = || gateway.addresses.is_empty() || gateway.advertises && has_v6();
+            if of.contains(n) || told.is_empty() && may_be_here() {
                 part.gateways.push(gateway.clone());
             }
         }
