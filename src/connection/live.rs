@@ -249,8 +249,8 @@ impl Connection {
                 self.opened_by(sender, number);
                 self.flags.add(Flags::ASKED);
             }
-            // tried again
-            Event::Probe(_) if sender == self.src && self.is_asking() => {}
+            // tried again; and the rest of a SYN in fragments is not its sender going on
+            Event::Probe(_) | Event::Part { is_data: false } if sender == self.src && self.is_asking() => {}
             Event::Agree(number, answer) => {
                 if self.opening == Opening::Open {
                     self.opened_by(sender.other(), number);
@@ -283,15 +283,12 @@ impl Connection {
             }
             Event::BareReset(_) | Event::BlindReset => self.broke(sender),
             Event::Traffic { data, closes, at } => self.passed(sender, (data, closes), at),
-            Event::Probe(_) | Event::BlindTraffic => self.spoke(sender),
+            Event::Probe(_) | Event::BlindTraffic | Event::Part { is_data: false } => self.spoke(sender),
             Event::Tagged { data, closes, receiver } => {
                 self.carried(sender, data, closes);
                 self.stands_at(sender.other(), receiver, receiver);
             }
             Event::Part { is_data: true } => self.carried(sender, true, false),
-            // the rest of a SYN is not its sender going on
-            Event::Part { is_data: false } if sender == self.src && self.is_asking() => {}
-            Event::Part { is_data: false } => self.spoke(sender),
             Event::Control(control) => self.controlled(sender, control),
             Event::Datagram(number) => {
                 self.carried(sender, true, false);

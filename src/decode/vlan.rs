@@ -98,7 +98,7 @@ pub(super) fn is_tag(ether_type: u16) -> bool {
 /// Bytes of a tag that names no VLAN, without the type that follows: of switches that put the security group of the sender
 /// into each frame (Cisco metadata: version, length in options of four bytes, options), and of such that number the ports
 /// behind them (Cisco VN-Tag; IEEE 802.1BR E-TAG), of such that say when a frame came (Arista: kind, version, a time of 64 or 48
-/// bits), and of fabrics that put addresses of their own before the frame's (Cisco FabricPath: tree and time to live).
+/// bits), and of fabrics that put addresses of their own before the frame's (Cisco's `FabricPath`: tree and time to live).
 fn other_tag(cursor: &Cursor<'_>) -> Option<usize> {
     match cursor.ether_type {
         0x8903 => Some(2 + 12),
