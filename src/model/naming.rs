@@ -24,10 +24,7 @@ impl HostName {
         let mut labels = bytes.split(|byte| *byte == b'.');
         let is_name = bytes.len() <= Self::MAX_BYTES && labels.clone().all(is_label);
         // no top-level domain is a number, and what ends in one is an address in some notation
-        let is_number = match labels.next_back()? {
-            [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
-            last => last.iter().all(u8::is_ascii_digit),
-        };
+        let is_number = is_number(labels.next_back()?);
         let mut text = std::str::from_utf8(bytes).ok().filter(|_| is_name && !is_number)?.to_owned();
         text.make_ascii_lowercase();
         Some(Self(text.into()))
@@ -43,6 +40,14 @@ impl HostName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Whether programs take a label for a number: decimal, octal (that begins with 0), or hexadecimal.
+fn is_number(label: &[u8]) -> bool {
+    match label {
+        [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
+        digits => digits.iter().all(u8::is_ascii_digit),
     }
 }
 
@@ -162,7 +167,9 @@ mod tests {
         assert_eq!(name("API.Example.COM."), Some("api.example.com".into()));
         assert_eq!(name("_sip._tcp.x-1"), Some("_sip._tcp.x-1".into()));
         assert_eq!(name("catalogue"), Some("catalogue".into()));
-        assert_eq!(name("0x7f.0xyz"), Some("0x7f.0xyz".into()));
+        for beside_numbers in ["0x1.example", "0xg", "x0", "1a", "0x7f.0-1"] {
+            assert_eq!(name(beside_numbers), Some(beside_numbers.into()));
+        }
         let longest = format!("{}.{}", "a.".repeat(125), "bc");
         assert_eq!(longest.len(), 253);
         assert_eq!(name(&longest.replace("..", ".a")), Some(longest.replace("..", ".a")));
@@ -180,10 +187,13 @@ mod tests {
             ".a",
             "a.b..",
             "10.1.2.3",
-            "0x7f000001",
-            "127.0.0.0X1",
             "::1",
             "[::1]",
+            "0x7f000001",
+            "127.0.0.0x1",
+            "0X7F.1.",
+            "127.0.0.0x",
+            "0177.0.0.01",
             "a b",
             "a\nb",
             "a\u{1b}[31m",

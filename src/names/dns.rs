@@ -45,18 +45,18 @@ pub(super) fn answers(message: &[u8]) -> Vec<Answer> {
 fn read_answers(message: &[u8]) -> Option<Vec<Answer>> {
     let header = Header::read(message).filter(|header| header.questions == 1)?;
     let mut rest = Bytes(message.get(Header::BYTES..)?);
-    let question = question(message, &mut rest)?;
+    let asked = question(message, &mut rest)?;
     let records = records(message, rest, header.answers);
-    let Some(asked) = &question.host else {
+    let Some(host) = asked.host() else {
         return Some(records.iter().find_map(Record::address).map(Answer::nameless).into_iter().collect());
     };
-    let aliases = aliases(&question, &records);
-    let reversed = reversed(asked);
+    let aliases = aliases(&asked, &records);
+    let reversed = reversed(&host);
     let told = |record: &Record| {
         let (_, ttl_s) = aliases.iter().find(|(name, _)| **name == record.owner)?;
         let (address, name) = match &record.data {
-            Data::Address(address) => (*address, Some(asked.clone())),
-            Data::Pointer(name) => (reversed?, name.host.clone()),
+            Data::Address(address) => (*address, Some(host.clone())),
+            Data::Pointer(name) => (reversed?, name.host()),
             Data::Alias(_) => return None,
         };
         let is_reverse = matches!(record.data, Data::Pointer(_));
@@ -79,13 +79,13 @@ fn read_announcements(message: &[u8]) -> Option<Vec<Answer>> {
     let count = header.answers.saturating_add(header.authorities).saturating_add(header.additional);
     let told = |record: Record| {
         let (address, name, is_reverse) = match record.data {
-            Data::Address(address) => (address, record.owner.host, false),
-            Data::Pointer(name) => (reversed(record.owner.host.as_ref()?)?, name.host, true),
+            Data::Address(address) => (address, record.owner.host(), false),
+            Data::Pointer(name) => (reversed(&record.owner.host()?)?, name.host(), true),
             Data::Alias(_) => return None,
         };
-        let is_of_link = name.as_ref().is_none_or(|name| name.is_within("local"));
-        // who says it for no time takes it back (RFC 6762, section 10.1)
+        // a host that leaves takes its name back (RFC 6762, section 10.1)
         let is_goodbye = record.ttl_s == 0;
+        let is_of_link = name.as_ref().is_none_or(|name| name.is_within("local"));
         (is_of_link && !is_goodbye).then_some(Answer { address, name, ttl_s: record.ttl_s, is_reverse })
     };
     Some(records(message, rest, count).into_iter().filter_map(told).collect())
@@ -128,18 +128,22 @@ impl Header {
     }
 }
 
-/// A name in a message. Names on the way from one that was asked to an address may be no host's: whoever delegates parts of a
-/// network writes `0/25` (RFC 2317, section 4).
-struct Domain {
-    /// Its labels with their lengths, in lower case.
-    wire: Vec<u8>,
-    /// The same where it is the name of a host.
-    host: Option<HostName>,
-}
+/// A name in a message: its labels in lower case, each behind its length. It need not be that of a host: a part of the
+/// reverse tree that is somebody else's is named by its prefix (`0/25`, RFC 2317), and answers lead over such names.
+#[derive(PartialEq, Eq)]
+struct Domain(Vec<u8>);
 
-impl PartialEq for Domain {
-    fn eq(&self, other: &Self) -> bool {
-        self.wire == other.wire
+impl Domain {
+    /// The name, where it is that of a host.
+    fn host(&self) -> Option<HostName> {
+        let mut rest = Bytes(&self.0);
+        let mut text = Vec::with_capacity(self.0.len());
+        while let Some(length) = rest.byte() {
+            let label = rest.take(length.into()).filter(|label| !label.contains(&b'.'))?;
+            text.extend_from_slice(label);
+            text.push(b'.');
+        }
+        HostName::parse(&text)
     }
 }
 
@@ -227,20 +231,15 @@ fn name<'m>(message: &'m [u8], rest: &mut Bytes<'m>) -> Option<Domain> {
     let mut at = message.len().checked_sub(rest.0.len())?;
     let mut behind = None;
     let mut pointers = 0;
-    let mut text: Vec<u8> = Vec::with_capacity(USUAL_NAME_BYTES);
-    let mut wire: Vec<u8> = Vec::with_capacity(USUAL_NAME_BYTES);
-    let mut is_text = true;
+    let mut labels: Vec<u8> = Vec::with_capacity(USUAL_NAME_BYTES);
     loop {
         let length = *message.get(at)?;
         match length {
             0 => break,
             1..=63 => {
                 let label = message.get(at + 1..at + 1 + usize::from(length))?;
-                is_text &= !label.contains(&b'.');
-                text.extend_from_slice(label);
-                text.push(b'.');
-                wire.push(length);
-                wire.extend(label.iter().map(u8::to_ascii_lowercase));
+                labels.push(length);
+                labels.extend(label.iter().map(u8::to_ascii_lowercase));
                 at += 1 + label.len();
             }
             0xc0.. => {
@@ -254,12 +253,12 @@ fn name<'m>(message: &'m [u8], rest: &mut Bytes<'m>) -> Option<Domain> {
             }
             _ => return None,
         }
-        if text.len() > MAX_NAME_BYTES {
+        if labels.len() > MAX_NAME_BYTES {
             return None;
         }
     }
     *rest = Bytes(message.get(behind.unwrap_or(at + 1)..)?);
-    Some(Domain { wire, host: HostName::parse(&text).filter(|_| is_text) })
+    Some(Domain(labels))
 }
 
 /// The address that a name of the reverse tree stands for (RFC 1035, section 3.5; RFC 3596, section 2.5).

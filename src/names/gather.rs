@@ -76,7 +76,7 @@ impl Default for Gatherer {
 pub fn may_tell(packet: &Packet<'_>) -> bool {
     match packet.transport {
         Transport::Tcp { src_port, data, .. } => {
-            src_port == DNS || matches!(data, [22, 3, ..] | [b'A'..=b'Z', b'A'..=b'Z', ..])
+            src_port == DNS || matches!(data, [22, 3, ..] | [b'A'..=b'Z', b'A'..=b'Z' | b'_' | b'-', ..])
         }
         Transport::Udp { src_port, dst_port, .. } => {
             matches!(src_port, DNS | MDNS | LLMNR | DHCP_SERVER) || dst_port == DHCP_SERVER
@@ -141,9 +141,10 @@ impl Gatherer {
     fn segment(&mut self, time: Timestamp, packet: &Packet<'_>, ports: (u16, u16), data: &[u8]) {
         let ends = (packet.src, packet.dst, ports.1);
         match data {
+            // first, for lengths may look like the beginning of something else
             _ if ports.0 == DNS => {
                 let mut rest = Bytes(data);
-                // messages that lie whole in one segment (RFC 7766, section 8)
+                // messages that lie whole in one segment, each behind its length (RFC 7766, section 8)
                 while let Some(message) = rest.be16().and_then(|length| rest.take(length.into())) {
                     self.answered(time, packet, NameSource::Dns, message);
                 }
@@ -153,8 +154,8 @@ impl Gatherer {
                     self.used(time, packet, NameSource::Tls, name);
                 }
             }
-            [b'A'..=b'Z', b'A'..=b'Z', ..] => match http::request(data) {
-                // a proxy passes it on, also through a tunnel that it was asked for
+            [b'A'..=b'Z', b'A'..=b'Z' | b'_' | b'-', ..] => match http::request(data) {
+                // within a connection that the proxy made for the client the request looks like one to the proxy
                 Some(Request::Host(_)) if self.proxies.contains(&ends) => {}
                 Some(Request::Host(name)) => self.used(time, packet, NameSource::Http, name),
                 Some(Request::Proxy) if self.proxies.len() < MAX_PROXIES => {

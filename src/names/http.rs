@@ -2,8 +2,8 @@
 
 /// How much of a segment is searched: servers refuse longer heads.
 const MAX_HEAD_BYTES: usize = 8 << 10;
-/// The longest method that is looked for, with the space behind it: that of WebDAV's VERSION-CONTROL, and some.
-const MAX_METHOD_BYTES: usize = 24;
+/// The longest method that is looked for; registered ones have up to 17 (RFC 9110, section 16.1), others are made up.
+const MAX_METHOD_BYTES: usize = 20;
 
 /// What a request says about its server.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,12 +32,13 @@ pub(super) fn request(data: &[u8]) -> Option<Request<'_>> {
     (hosts.next().is_none() && !is_address(host)).then_some(Request::Host(host))
 }
 
-/// The method at the beginning: a word of capitals, as all that are registered are (RFC 9110, section 16.1).
+/// The method at the beginning. Any token is one (RFC 9110, section 9.1); clients write capitals, `_` and `-`.
 fn method(data: &[u8]) -> Option<&[u8]> {
-    let head = data.get(..MAX_METHOD_BYTES).unwrap_or(data);
-    let method = head.get(..head.iter().position(|byte| *byte == b' ')?)?;
-    let is_word = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_');
-    method.iter().all(is_word).then_some(method)
+    let head = data.get(..=MAX_METHOD_BYTES).unwrap_or(data);
+    let end = head.iter().position(|byte| *byte == b' ')?;
+    let method = head.get(..end).filter(|method| !method.is_empty())?;
+    let is_letter = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-');
+    method.iter().all(is_letter).then_some(method)
 }
 
 /// The value of a field that is Host, without its port.

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{super::Gatherer, *};
+use super::{
+    super::{Gatherer, may_tell},
+    *,
+};
 
 const CLIENT: &str = "10.0.0.1";
 const RESOLVER: &str = "10.0.0.53";
@@ -52,15 +55,34 @@ fn an_answer_over_tcp_counts_where_it_lies_in_one_segment() {
     assert_eq!(from(&sized), Some(expected(NameSource::Dns, CLIENT, 60)));
     assert_eq!(from(&sized[..sized.len() - 1]), None);
     assert_eq!(from(&message), None);
-    let other = response("other.example", &[record(&labels("other.example"), 1, 1, 60, &[203, 0, 113, 77])]);
-    let behind = [&sized[..], &u16::try_from(other.len()).unwrap().to_be_bytes(), &other].concat();
-    let (both, _) = gathered(&[segment((RESOLVER, 53), (CLIENT, 40_000), &behind)]);
-    assert_eq!(both.len(), 2, "several lie in one segment");
-    // its length begins like a record of TLS
-    let mut long = other;
-    long.resize(0x1603, 0);
-    let long = [&[0x16, 0x03][..], &long].concat();
-    assert!(from(&long).is_some());
+}
+
+#[test]
+fn several_answers_may_lie_in_one_segment() {
+    let sized = |name: &str| {
+        let message = response(name, &[record(&labels(name), 1, 1, 60, &[203, 0, 113, 9])]);
+        [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat()
+    };
+    let names = |data: &[u8]| {
+        let (sightings, _) = gathered(&[segment((RESOLVER, 53), (CLIENT, 40_000), data)]);
+        sightings.iter().map(|sighting| sighting.name.to_string()).collect::<Vec<_>>()
+    };
+    let all = [sized("a.example"), vec![0, 0], sized("b.example"), sized("c.example")].concat();
+    assert_eq!(names(&all), ["a.example", "b.example", "c.example"]);
+    // the last one goes on in another segment
+    assert_eq!(names(&all[..all.len() - 1]), ["a.example", "b.example"]);
+}
+
+#[test]
+fn an_answer_is_one_whatever_its_length_looks_like() {
+    // 5635 is how a record of TLS begins, the other two are capitals
+    for length in [0x1603, 0x4745, 0x5f2d] {
+        let mut message = answer();
+        message.resize(length, 0);
+        let sized = [&u16::try_from(length).unwrap().to_be_bytes()[..], &message].concat();
+        let seen = only(&segment((RESOLVER, 53), (CLIENT, 40_000), &sized));
+        assert_eq!(seen, Some(expected(NameSource::Dns, CLIENT, 60)), "{length}");
+    }
 }
 
 #[test]
@@ -84,6 +106,22 @@ fn a_server_is_called_what_its_clients_call_it_on_any_port() {
 }
 
 #[test]
+fn requests_with_any_method_name_the_server_and_are_looked_at() {
+    for method in
+        ["GET", "PROPFIND", "REPORT", "LOCK", "ACL", "BASELINE-CONTROL", "RPC_IN_DATA", "SSTP_DUPLEX_POST", "M-X"]
+    {
+        let request = format!("{method} /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
+        let packet = segment((CLIENT, 40_000), (SERVER, 80), request.as_bytes());
+        assert!(may_tell(&packet), "{method}");
+        assert_eq!(only(&packet), Some(expected(NameSource::Http, CLIENT, 0)), "{method}");
+    }
+    for method in ["get", "G3T", "G:T", "AVERYLONGMETHODTHATNOBODYHAS", ""] {
+        let request = format!("{method} /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
+        assert_eq!(only(&segment((CLIENT, 40_000), (SERVER, 80), request.as_bytes())), None, "{method}");
+    }
+}
+
+#[test]
 fn bytes_in_the_place_of_a_name_are_counted_and_left_out() {
     let (address, text, escape) = (hello(b"203.0.113.9"), hello(b"not a name"), hello(b"x\x1b]0;y\x07"));
     let request = b"GET / HTTP/1.1\r\nHost: #evil: {yaml}\r\n\r\n".to_vec();
@@ -102,8 +140,6 @@ fn what_a_proxy_is_asked_for_is_not_its_name() {
     let proxied =
         [segment((CLIENT, 40_000), (SERVER, 3_128), connect), segment((CLIENT, 40_000), (SERVER, 3_128), &hello)];
     assert_eq!(gathered(&proxied), (Vec::new(), 0));
-    let in_tunnel = segment((CLIENT, 40_000), (SERVER, 3_128), request);
-    assert_eq!(gathered(&[proxied[0], in_tunnel]), (Vec::new(), 0));
     // that one client uses it as a proxy says nothing of others, and of other ports
     let others = [
         proxied[0],
@@ -115,6 +151,18 @@ fn what_a_proxy_is_asked_for_is_not_its_name() {
     let told: Vec<_> = sightings.iter().map(|it| (it.name.to_string(), it.used_by.unwrap().to_string())).collect();
     let expected = [("api.example.com", CLIENT), ("api.example.com", "10.0.0.2"), ("proxy.example", CLIENT)];
     assert_eq!(told, expected.map(|(name, user)| (name.to_owned(), user.to_owned())));
+}
+
+#[test]
+fn a_plain_request_through_a_proxy_does_not_name_it() {
+    let connect = b"CONNECT intranet.example.com:80 HTTP/1.1\r\nHost: intranet.example.com:80\r\n\r\n";
+    let request = b"GET / HTTP/1.1\r\nHost: intranet.example.com\r\n\r\n";
+    let to_proxy = |data| segment((CLIENT, 40_000), (SERVER, 3_128), data);
+    assert_eq!(gathered(&[to_proxy(connect), to_proxy(request)]), (Vec::new(), 0));
+    assert_eq!(
+        only(&to_proxy(request)),
+        Some((SERVER.into(), "intranet.example.com".into(), NameSource::Http, Some(CLIENT.into()), 0))
+    );
 }
 
 #[test]

@@ -58,16 +58,24 @@ fn aliases_may_stand_in_any_order_and_in_a_circle() {
 }
 
 #[test]
-fn a_name_on_the_way_may_be_no_hosts() {
-    // a part of a network that was delegated (RFC 2317, section 4)
-    let asked = "10.2.0.192.in-addr.arpa";
-    let alias = record(&labels(asked), 5, 1, 60, &labels("10.0/25.2.0.192.in-addr.arpa"));
-    let pointer = record(&labels("10.0/25.2.0.192.IN-ADDR.arpa"), 12, 1, 60, &labels("host10.example"));
-    assert_eq!(answers(&response(asked, &[alias, pointer])), [reverse("192.0.2.10", "host10.example", 60)]);
-    let alias = record(&labels("www.example"), 5, 1, 60, &labels("a b.example"));
-    let [same, other] = ["a b.example", "a c.example"].map(|name| record(&labels(name), 1, 1, 60, &[203, 0, 113, 9]));
-    assert_eq!(answers(&response("www.example", &[alias.clone(), same])), [told("203.0.113.9", "www.example", 60)]);
-    assert_eq!(answers(&response("www.example", &[alias, other])), []);
+fn aliases_lead_over_names_that_are_not_of_hosts() {
+    let alias = |from: &[u8], to: &[u8]| record(from, 5, 1, 60, to);
+    // a prefix in the place of a label, as RFC 2317 delegates parts of the reverse tree
+    let (asked, below) = ("9.113.0.203.in-addr.arpa", labels("9.0/25.113.0.203.in-addr.arpa"));
+    let pointer = record(&below, 12, 1, 3_600, &labels("host-9.example"));
+    let chain = [alias(&labels(asked), &below), pointer];
+    assert_eq!(answers(&response(asked, &chain)), [reverse("203.0.113.9", "host-9.example", 60)]);
+    let address = |owner: &[u8]| record(owner, 1, 1, 300, &[203, 0, 113, 9]);
+    let chain = [alias(&labels("www.example"), &labels("*.cdn.example")), address(&labels("*.CDN.example"))];
+    assert_eq!(answers(&response("www.example", &chain)), [told("203.0.113.9", "www.example", 60)]);
+    // a dot within a label parts no labels
+    let dotted = b"\x05a.cdn\x07example\0";
+    let chain = [alias(&labels("www.example"), dotted), address(&labels("a.cdn.example"))];
+    assert_eq!(answers(&response("www.example", &chain)), []);
+    // what is no name of a host at the end is told as such
+    let chain = [alias(&labels(asked), &below), record(&below, 12, 1, 60, &labels("a b.example"))];
+    let names: Vec<_> = answers(&response(asked, &chain)).into_iter().map(|answer| answer.name).collect();
+    assert_eq!(names, [None]);
 }
 
 #[test]
@@ -182,6 +190,23 @@ fn bytes_that_are_no_name_are_reported_as_such() {
 }
 
 #[test]
+fn a_host_that_says_goodbye_claims_no_name() {
+    let message = |ttl_s| {
+        let records = [
+            record(&labels("printer.local"), 1, 0x8001, ttl_s, &[192, 168, 1, 50]),
+            record(&labels("50.1.168.192.in-addr.arpa"), 12, 0x8001, ttl_s, &labels("printer.local")),
+            record(&labels("a b.local"), 1, 0x8001, ttl_s, &[192, 168, 1, 50]),
+        ];
+        [&header(0x8400, [0, 3, 0, 0])[..], &records.concat()].concat()
+    };
+    assert_eq!(announcements(&message(120)).len(), 3);
+    assert_eq!(announcements(&message(0)), []);
+    // an answer to a question that holds no longer than its connection is one all the same
+    let answer = record(&labels("a.example"), 1, 1, 0, &[203, 0, 113, 9]);
+    assert_eq!(answers(&response("a.example", &[answer])), [told("203.0.113.9", "a.example", 0)]);
+}
+
+#[test]
 fn what_hosts_announce_counts_for_names_of_the_link_alone() {
     // the highest bit of the class says that older records of the name are void
     let flush = 0x8001;
@@ -204,10 +229,4 @@ fn what_hosts_announce_counts_for_names_of_the_link_alone() {
     let question = [&labels("printer.local")[..], &[0, 1, 0, 1]].concat();
     assert_eq!(announcements(&[&header(0x8400, [1, 6, 0, 0])[..], &question, &records.concat()].concat()), expected);
     assert_eq!(announcements(&[&header(0x0000, [0, 6, 0, 0])[..], &records.concat()].concat()), []);
-}
-
-#[test]
-fn who_says_goodbye_is_not_called_so_any_more() {
-    let goodbye = record(&labels("printer.local"), 1, 0x8001, 0, &[192, 168, 1, 50]);
-    assert_eq!(announcements(&[&header(0x8400, [0, 1, 0, 0])[..], &goodbye].concat()), []);
 }
