@@ -16,6 +16,8 @@ pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
+mod clock;
+#[cfg(feature = "cli")]
 pub mod cluster;
 pub mod connection;
 #[cfg(feature = "cli")]

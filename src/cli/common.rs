@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Fault, inventory};
 use crate::{
-    decode,
+    clock, decode,
     inventory::Directory,
     model::{DEFAULT_SITE, Dependency, Timestamp, parse_duration},
     store::{RunId, Store},
@@ -147,7 +147,7 @@ impl Namespaces {
 /// A time in RFC 3339, or an age: a number with s, m, h or d.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let wrong = || format!("`{text}` is neither a time in RFC 3339 nor an age such as 24h");
-    Timestamp::parse_or_age(text, Timestamp::now()).ok_or_else(wrong)
+    Timestamp::parse_or_age(text, clock::now()).ok_or_else(wrong)
 }
 
 /// A duration: a number with s, m, h or d.

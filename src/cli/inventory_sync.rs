@@ -10,6 +10,7 @@ use tokio::{
 
 use super::{Done, Fault, common::SiteArg, fault::printable, inventory::print_problems, sync_state::SyncState};
 use crate::{
+    clock,
     cluster::{Access, AccessError, Cluster, ClusterError, Follower, Listed, News, Start, Target},
     inventory::Problem,
     model::{Scope, Timestamp},
@@ -55,7 +56,7 @@ pub(super) struct Args {
 pub(super) async fn run(store: &Store, args: Args) -> anyhow::Result<Done> {
     let access = Access { kubeconfig: args.kubeconfig, context: args.context };
     let cluster = access.connect().await.map_err(access_fault)?;
-    let taken_at = Timestamp::now();
+    let taken_at = clock::now();
     let lists = list_all(&cluster, Target::all(&args.namespace)).await?;
     report(cluster.name(), &lists);
     let mut state = SyncState::default();

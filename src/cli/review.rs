@@ -11,7 +11,7 @@ use super::{
     print, world,
 };
 use crate::{
-    model::Timestamp,
+    clock,
     review::{self, Config, ReviewError, Secret},
     store::RunId,
 };
@@ -94,7 +94,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         exclude: args.exclude_run.into_iter().collect(),
         author: args.author.or_else(user).unwrap_or_default(),
         hosts: args.host,
-        clock: Timestamp::now,
+        clock: clock::now,
     };
     tokio::select! {
         served = review::serve(config, listener, token) => served.map_err(fault)?,

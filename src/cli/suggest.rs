@@ -12,8 +12,9 @@ use super::{
     world,
 };
 use crate::{
+    clock,
     map::By,
-    model::{Dependency, Timestamp},
+    model::Dependency,
     proposal::{self, Asked, Found, Judge, Known, ProposalError, Site, folder},
     recommend::Recommendation,
     render::{self, Document, Facts, Policies},
@@ -36,7 +37,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Some(store) => Known::read(store, &site.name, &site.namespaces()).await?,
         None => Known::default(),
     };
-    known.tell(&mut found, Timestamp::now());
+    known.tell(&mut found, clock::now());
     let others = found.others(&namespaces);
     if !others.is_empty() {
         say(&format!(
@@ -65,7 +66,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             for contradiction in known.contradictions(&args.out_dir, &found, decisions) {
                 say(&contradiction);
             }
-            known.keep(store, (&args.out_dir, &found), decisions, (Timestamp::now(), &BTreeSet::new())).await?;
+            known.keep(store, (&args.out_dir, &found), decisions, (clock::now(), &BTreeSet::new())).await?;
         }
         let page = asked.page(&proposal, &decided, &facts).document()?;
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;

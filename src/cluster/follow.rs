@@ -16,7 +16,7 @@ use super::{
     object::{Object, Taken},
     watch::{Event, WATCH_TIMEOUT, Watching},
 };
-use crate::{inventory::Problem, model::Timestamp};
+use crate::{clock, inventory::Problem, model::Timestamp};
 
 /// What is heard of a target.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Follower {
         start: Option<Start>,
         news: Sender<(usize, News)>,
     ) -> Self {
-        let (version, contact) = start.map_or((None, Timestamp::now()), |start| (Some(start.version), start.contact));
+        let (version, contact) = start.map_or((None, clock::now()), |start| (Some(start.version), start.contact));
         let version = version.filter(|version| !version.is_empty());
         Self { cluster, place, target, news, version, contact, failures: 0 }
     }
@@ -170,12 +170,12 @@ impl Follower {
         let caught = self.catch_up(&mut watching, &mut net).await;
         // what was heard is handed on, also where the connection ended over it
         let is_all = matches!(caught, Ok(true));
-        let at = Timestamp::now();
+        let at = clock::now();
         self.tell(News::Caught { contact: self.contact, at, net, is_all }).await?;
         if is_all {
             self.heard(at);
             while self.step(&mut watching).await? {}
-            self.contact = Timestamp::now();
+            self.contact = clock::now();
             self.tell(News::InSync(self.contact)).await?;
         }
         caught?;
@@ -216,7 +216,7 @@ impl Follower {
         let silent = |_| ClusterError::Broken("nothing came for longer than the watch lasts".into());
         let event = tokio::time::timeout(WATCH_TIMEOUT, watching.next()).await.map_err(silent)??;
         let Some((event, version)) = event else { return Ok(false) };
-        let at = Timestamp::now();
+        let at = clock::now();
         match event {
             Event::Bookmark => {}
             Event::Present(taken) => {

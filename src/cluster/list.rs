@@ -12,7 +12,7 @@ use super::{
     kind::Target,
     object::{Object, take},
 };
-use crate::{inventory::Problem, model::Timestamp};
+use crate::{clock, inventory::Problem, model::Timestamp};
 
 /// A list that was read to its end.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ impl Cluster {
         for page in 0..MAX_PAGES {
             let Page { metadata, items } = self.json(request.list(&params), MAX_PAGE_BYTES).await?;
             if page == 0 {
-                listed.answered = Timestamp::now();
+                listed.answered = clock::now();
             }
             for item in items.unwrap_or_default() {
                 let taken = take(self.name(), target, item);

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{Options, running};
 use crate::{
     capture::live::{LiveCapture, LiveError},
+    clock,
     decode::{NotDecoded, TunnelStack, decode_with},
-    model::Timestamp,
     store::{Store, StoreError},
 };
 
@@ -162,7 +162,7 @@ fn watch(interface: &str, mut capture: LiveCapture, options: &Options, trial: Du
             Ok(Some(frame)) => {
                 seen.frames += 1;
                 seen.joined += u64::from(largest.is_some_and(|largest| u64::from(frame.wire_length) > largest));
-                seen.apart = Timestamp::now().seconds_since(frame.time).abs();
+                seen.apart = clock::now().seconds_since(frame.time).abs();
                 match decode_with(&frame, &options.decode) {
                     Ok(packet) => seen.note(&packet.tunnels),
                     Err(NotDecoded::CutShort(_)) => seen.cut += 1,

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     capture::live::{LiveCapture, LiveOptions},
-    model::Timestamp,
+    clock,
     store::{Run, StoreError},
 };
 
@@ -101,7 +101,7 @@ fn first_figures(options: &Options, listener: Option<&TcpListener>) -> Figures {
     let interface = |name: &String| InterfaceFigures { interface: name.clone(), is_up: true, ..Default::default() };
     Figures {
         pid: std::process::id(),
-        started: Timestamp::now().0.unsigned_abs() / 1_000_000_000,
+        started: clock::now().0.unsigned_abs() / 1_000_000_000,
         interfaces: options.interfaces.iter().map(interface).collect(),
         metrics: listener.and_then(|listener| listener.local_addr().ok()),
         ..Figures::default()

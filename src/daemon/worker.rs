@@ -23,6 +23,7 @@ use crate::{
         Drops, LIGHT_SHARE,
         live::{HANDED_OVER, LiveCapture, LiveError, LiveOptions},
     },
+    clock,
     connection::{Bound, Limits},
     intake::Intake,
     model::Timestamp,
@@ -168,7 +169,7 @@ impl Worker {
             }
         }
         if let Source::Open(capture) = &mut self.source {
-            take_rest(capture, Timestamp::now(), (&mut self.intake, &mut self.figures));
+            take_rest(capture, clock::now(), (&mut self.intake, &mut self.figures));
         }
         while self.intake.is_flushing() {
             self.wait_for_writer();
@@ -263,7 +264,7 @@ impl Worker {
         };
         match LiveCapture::open(&self.interface, &live) {
             Ok(new) => {
-                (self.from, self.from_since) = (Timestamp::now(), Instant::now());
+                (self.from, self.from_since) = (clock::now(), Instant::now());
                 take_rest(old, self.from, (&mut self.intake, &mut self.figures));
                 self.drops_before = self.drops_before.plus(old.drops().unwrap_or(self.drops_now));
                 self.drops_now = Drops::default();
@@ -406,7 +407,7 @@ fn take_rest(capture: &mut LiveCapture, before: Timestamp, (intake, figures): (&
 }
 
 fn new_run(options: &Options, interface: &str) -> Run {
-    let now = Timestamp::now().0;
+    let now = clock::now().0;
     let Options { site, sensor, .. } = options;
     let parts = [site.as_bytes(), sensor.as_bytes(), interface.as_bytes(), &now.to_le_bytes()];
     Run {

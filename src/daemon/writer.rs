@@ -24,7 +24,7 @@ use super::{
     worker::{Flush, Message},
 };
 use crate::{
-    connection,
+    clock, connection,
     model::{Hour, Observation, Opening, Timestamp},
     store::{Batch, Damage, RunId, Store, StoreError, Thinning},
 };
@@ -266,7 +266,7 @@ impl Writer {
     }
 
     async fn learn_time(&mut self, store: &Store) -> Result<(), StoreError> {
-        let (kept, newest) = (store.kept_time().await?, store.newest(Timestamp::now()).await?);
+        let (kept, newest) = (store.kept_time().await?, store.newest(clock::now()).await?);
         self.clock.learn(kept, newest, Instant::now());
         Ok(())
     }

@@ -1,7 +1,4 @@
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
 
@@ -17,13 +14,6 @@ pub struct Hour(pub i32);
 const HOUR_NS: i64 = 3_600 * 1_000_000_000;
 
 impl Timestamp {
-    /// What the clock says.
-    #[must_use]
-    pub fn now() -> Self {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
-    }
-
     /// A time from whole seconds and nanoseconds; what lies outside the range is clamped to it.
     #[must_use]
     pub fn new(seconds: i64, nanoseconds: u32) -> Self {

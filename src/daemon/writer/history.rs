@@ -6,6 +6,7 @@ use tracing::warn;
 
 use super::Writer;
 use crate::{
+    clock,
     model::Timestamp,
     store::{Run, RunId, StoreError, Thinned},
 };
@@ -18,7 +19,7 @@ const BETWEEN_TIMES: Duration = Duration::from_mins(10);
 impl Writer {
     /// How late it is: what is done to history cannot be undone.
     fn now(&mut self) -> Timestamp {
-        let now = self.clock.believed(Timestamp::now(), Instant::now());
+        let now = self.clock.believed(clock::now(), Instant::now());
         let was_said = std::mem::replace(&mut self.said.doubt, self.clock.is_doubted());
         if self.said.doubt && !was_said {
             warn!("the clock is more than a day ahead of what the store holds: for a day nothing is forgotten by it");
