@@ -87,24 +87,17 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
         lines.extend(entries.map(|entry| Line { site, cover: cover(&entry, coverage), entry }));
     }
     let output = args.output.output;
-    let table = |lines: &[Line<'_>]| if output == Output::Table { narrow(lines) } else { wide(lines) };
+    let columns = if output == Output::Table { NARROW } else { WIDE_COLUMNS.len() };
     let why_none = || "nobody is known yet; `flowmap inventory import FILE` reads who is who".to_owned();
-    print::list(output, &lines, value, table, why_none)?;
+    print::list(output, &lines, value, |lines| table(lines, columns), why_none)?;
     Ok(Done::Clean)
 }
 
-fn narrow(lines: &[Line<'_>]) -> Table {
-    let mut table = Table::new(WIDE_COLUMNS.get(..NARROW).unwrap_or_default());
+/// The first columns of the wide table, or all.
+fn table(lines: &[Line<'_>], columns: usize) -> Table {
+    let mut table = Table::new(WIDE_COLUMNS.get(..columns).unwrap_or(&WIDE_COLUMNS));
     for line in lines {
-        table.row(line.cells().into_iter().take(NARROW).collect());
-    }
-    table
-}
-
-fn wide(lines: &[Line<'_>]) -> Table {
-    let mut table = Table::new(&WIDE_COLUMNS);
-    for line in lines {
-        table.row(line.cells());
+        table.row(line.cells().into_iter().take(columns).collect());
     }
     table
 }

@@ -145,10 +145,9 @@ impl Header {
         if lengths.len() > 1 {
             for length in lengths {
                 // one record by itself may be the beginning of an ordinary one that was cut
-                if self
-                    .sound_records(source, *length, likeliest)?
-                    .is_some_and(|records| records > 1 || *length == likeliest)
-                {
+                let is_likeliest = *length == likeliest;
+                let sound = self.sound_records(source, *length, is_likeliest)?;
+                if sound.is_some_and(|records| records > 1 || is_likeliest) {
                     return Ok(*length);
                 }
             }
@@ -161,7 +160,7 @@ impl Header {
         &self,
         source: &mut Source<R>,
         header_bytes: usize,
-        likeliest: usize,
+        is_likeliest: bool,
     ) -> io::Result<Option<usize>> {
         const RECORDS: usize = 4;
         const WINDOW_BYTES: usize = RECORDS * (MAX_PATCHED_BYTES + 28);
@@ -172,12 +171,12 @@ impl Header {
                 // behind a whole record the file may end
                 return Ok((ahead.len() == at).then_some(records));
             };
-            let most = if header_bytes == likeliest { MAX_RECORD_BYTES } else { MAX_PATCHED_BYTES };
+            // a long record proves nothing of a header that nothing else speaks for
+            let most = if is_likeliest { MAX_RECORD_BYTES } else { MAX_PATCHED_BYTES };
             let Some(length) = self.plausible(record).filter(|length| *length <= most) else { return Ok(None) };
             at += header_bytes + length;
             if at > WINDOW_BYTES {
-                // a long record proves nothing of a header that nothing else speaks for
-                return Ok((header_bytes == likeliest).then_some(records + 1));
+                return Ok(Some(records + 1));
             }
         }
         Ok(Some(RECORDS))

@@ -87,10 +87,12 @@ fn cooked_v2(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     Ok(Cursor { packet_type, is_broadcast: packet_type == PACKET_BROADCAST, interface, ..carried })
 }
 
-/// Linux gives frames without an Ethernet type small numbers of its own (`if_ether.h`): 4 is LLC.
+/// Linux gives frames without an Ethernet type small numbers of its own (`if_ether.h`): this one to LLC.
+pub(super) const COOKED_LLC: u16 = 4;
+
 fn cooked_payload(protocol: Option<u16>, rest: Option<&[u8]>) -> Result<Cursor<'_>, NotDecoded> {
     match (protocol, rest) {
-        (Some(4), Some(rest)) => llc(rest),
+        (Some(COOKED_LLC), Some(rest)) => llc(rest),
         (Some(other), Some(_)) if other < FIRST_ETHER_TYPE => Err(NotDecoded::Cooked(other)),
         (Some(protocol), Some(rest)) if has_hidden_tag(protocol, rest) => Ok(Cursor::bare(TAG, rest)),
         _ => cursor(protocol, rest),

@@ -107,9 +107,6 @@ pub fn neighbour<'a>(frame: &Frame<'a>) -> Neighbour<'a> {
     }
 }
 
-/// In a cooked capture, the number that Linux gives to frames of 802.3 with LLC.
-const COOKED_LLC: u16 = 4;
-
 /// Takes the tags off, and the headers of 802.3: a length in the place of the type, and the type behind LLC and SNAP.
 fn opened<'a>(head: Neighbour<'a>, ether_type: Option<u16>, rest: Option<&'a [u8]>) -> Neighbour<'a> {
     let (Some(ether_type), Some(rest)) = (ether_type, rest) else { return head };
@@ -119,7 +116,7 @@ fn opened<'a>(head: Neighbour<'a>, ether_type: Option<u16>, rest: Option<&'a [u8
     }
     let length = match (head.medium, cursor.ether_type) {
         // a number of the kernel's, unless a tag is before it
-        (How::Cooked, COOKED_LLC) if stack.is_empty() => Some(usize::MAX),
+        (How::Cooked, link::COOKED_LLC) if stack.is_empty() => Some(usize::MAX),
         (How::Cooked, ..link::FIRST_ETHER_TYPE) if stack.is_empty() => None,
         (_, length @ ..link::FIRST_ETHER_TYPE) => Some(usize::from(length)),
         _ => None,
