@@ -326,6 +326,17 @@ fn a_node_port_leads_to_the_pods_behind_it() {
 }
 
 #[test]
+fn a_deployed_policy_that_is_none_is_told_by_its_name() {
+    let flowmap = shop();
+    let deployed = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: bad, namespace: shop}\n\
+                    spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: x}}]}]}\n";
+    flowmap.write("cluster.yaml", format!("{CLUSTER}{deployed}"));
+    let output = flowmap.run(&["explain", "shop/web-1", "shop/db-1", "5432", "--inventory", "cluster.yaml"]);
+    let told = "deployed, skipped: cluster.yaml: NetworkPolicy shop/bad: spec.ingress[0].from[0].ipBlock.cidr: `x`";
+    assert!(output.stderr.contains(told), "{}", output.stderr);
+}
+
+#[test]
 fn a_pod_that_has_ended_is_told_as_one() {
     let flowmap = shop();
     let ended = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: job-1, namespace: shop}\nstatus: {phase: Succeeded, podIP: 10.244.1.9}\n";

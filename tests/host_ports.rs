@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::fs;
+
 use common::{
     Flowmap,
     cluster::{list, node, pod, with},
@@ -100,6 +102,25 @@ fn rules_let_in_by_the_pods_own_port() {
     let policies = propose("10.244.2.7", "192.0.2.1");
     let (own, of_node) = (policies.matches("port: 9125").count(), policies.matches("port: 8125").count());
     assert_eq!((own >= 2, of_node), (true, 1), "the pod, and the other node on the way out: {policies}");
+}
+
+#[test]
+fn a_port_that_two_workloads_had_is_nobodys() {
+    let flowmap = shop(&opened());
+    let cluster = fs::read_to_string(flowmap.path("cluster.json")).expect("a cluster");
+    let mut cluster: Value = serde_json::from_str(&cluster).expect("JSON");
+    let items = cluster["items"].as_array_mut().expect("a list");
+    let mut other = items[2].clone();
+    other["metadata"]["name"] = "other".into();
+    other["metadata"]["ownerReferences"][0]["name"] = "other".into();
+    other["status"]["podIP"] = "10.244.1.9".into();
+    other["status"]["podIPs"] = json!([{"ip": "10.244.1.9"}]);
+    items.push(other);
+    flowmap.write("cluster.json", cluster.to_string());
+    seen(&flowmap, "198.51.100.8", "192.0.2.1");
+    assert_eq!(ask(&flowmap, &["flows"])[0]["server"]["name"], "node-1");
+    seen(&flowmap, "198.51.100.8", "192.0.2.2");
+    assert_eq!(ask(&flowmap, &["flows"])[0]["server"]["name"], "shop/agent");
 }
 
 #[test]
