@@ -318,12 +318,7 @@ fn a_file_for_another_command_is_told_which() {
         ("YAML", b"---\nkind: Pod\n", &IMPORT, &inventory),
         ("a hosts file", hosts, &IMPORT, &inventory),
         ("a hosts file as YAML", b"- address: 10.0.0.1\n  name: db\n", &IMPORT, &inventory),
-        (
-            "a store",
-            b"SQLite format 3\0\x10\0",
-            &IMPORT,
-            &["it is a SQLite file", "hint: another store cannot", "captures"],
-        ),
+        ("a SQLite file", b"SQLite format 3\0\x10\0", &IMPORT, &["it: the store is damaged", "hint: "]),
         ("flows", b"client,server,protocol,port\n10.0.0.1,10.0.0.2,TCP,80\n", &INVENTORY, &log),
         ("flows of a collector", b"src_ip,dst_ip,proto,dst_port\n10.0.0.1,10.0.0.2,6,80\n", &INVENTORY, &log),
     ]);

@@ -1,4 +1,4 @@
-//! `flowmap import`: captures and flow logs into the store.
+//! `flowmap import`: captures, flow logs and other stores into the store.
 
 use std::{
     fmt::Write,
@@ -12,39 +12,45 @@ use serde_json::json;
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg, SiteArg, TunnelArgs},
+    common::{Global, Output, OutputArg, TunnelArgs},
     fault::{self, one_line},
-    import_capture, import_records, print, runs,
+    import_capture, import_records, import_store, print, runs,
     world::file_name,
 };
 use crate::{
     capture::file::FileError,
     decode,
-    model::MissedNames,
+    model::{DEFAULT_SITE, MissedNames},
     records,
     store::{Run, Store, Written},
 };
 
-/// Read captures and flow logs into the store. The same file twice adds nothing, whatever its name.
+/// Read captures, flow logs and other hosts' stores into the store. The same twice adds nothing, whatever its name.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A flow log is Zeek's conn.log (columns or JSON lines), Hubble's flows (JSON lines: hubble observe -o jsonpb, the \
 exporter), or a CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it has \
 them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome.
 
+Of another host's store its runs are taken in, and who it knew was who. What is in both is one; a live capture that went on
+since it was taken in last is brought up to date. The file is left as it is, and its daemon may go on.
+
 Examples:
   flowmap import trunk.pcapng
   flowmap import --site lab --sensor switch-a monday.pcap.gz tuesday.pcap.zst
   flowmap import flows.csv.gz conn.log     # who called whom, from flow logs
+  flowmap import node-1.db node-2.db       # what the daemons of two hosts saw
   hubble observe --since 1h -o jsonpb | flowmap import -
   tcpdump -i eth0 -w - -c 10000 | flowmap import -"
 )]
 pub(super) struct Args {
-    /// pcap, pcapng, flow CSV, Zeek conn.log or Hubble JSON lines, told by the bytes, also compressed by gzip or zstd; - for stdin
+    /// pcap, pcapng, flow CSV, Zeek conn.log, Hubble JSON lines or a flowmap.db, told by the bytes, also compressed by gzip or zstd;
+    /// - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    #[command(flatten)]
-    site: SiteArg,
+    /// The site: addresses are unique only within one, and sites never mix [default: default; runs of a store keep their own]
+    #[arg(long, value_name = "NAME")]
+    site: Option<String>,
     /// Where the captures were taken [default: each file's name]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
@@ -60,27 +66,40 @@ pub(super) struct Args {
 /// How to import.
 pub(super) struct Options {
     pub site: String,
+    /// The site that the runs of a store go to; none where they keep their own.
+    pub store_site: Option<String>,
     pub sensor: Option<String>,
     pub strict: bool,
     pub decode: decode::Options,
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let store = global.store().await?;
+    let (store, store_path) = (global.store().await?, global.store_path()?);
     let decode = args.tunnels.options();
-    let options = Options { site: args.site.site, sensor: args.sensor, strict: args.strict, decode };
+    let options = Options {
+        site: args.site.clone().unwrap_or_else(|| DEFAULT_SITE.to_owned()),
+        store_site: args.site,
+        sensor: args.sensor,
+        strict: args.strict,
+        decode,
+    };
     let mut imported = Vec::new();
     let mut failures = 0;
     for path in &args.files {
         let progress = Progress::new(path);
-        let result = file(&store, path, &options, &progress).await;
+        let result = match import_store::is_another(path, &store_path) {
+            Ok(()) => file(&store, path, &options, &progress).await,
+            Err(fault) => Err(fault.into()),
+        };
         progress.done();
         match result {
-            Ok((run, written)) => {
+            Ok(runs) => {
                 if args.output.output != Output::Json {
-                    warn_text!("{}", fault::printable(&summary(&run, &written, &options)));
+                    for (run, written) in &runs {
+                        warn_text!("{}", fault::printable(&summary(run, written, &options)));
+                    }
                 }
-                imported.push((run, written));
+                imported.extend(runs);
             }
             Err(error) => {
                 failures += 1;
@@ -107,18 +126,21 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     Ok(Done::Clean)
 }
 
-/// Imports one capture or flow log.
+/// Imports one capture or flow log, which is a run, or the runs of a store.
 pub(super) async fn file(
     store: &Store,
     path: &Path,
     options: &Options,
     progress: &Progress,
-) -> anyhow::Result<(Run, Written)> {
+) -> anyhow::Result<Vec<(Run, Written)>> {
     let name = path.display().to_string();
     let input = open(path, progress).map_err(|why| unreadable(&name, &why))?;
     let (head, input) = peeked(input, records::HEAD_BYTES).map_err(|why| unreadable(&name, &why))?;
+    if import_store::is_one(&head) {
+        return import_store::file(store, path, options, (input, progress)).await;
+    }
     if let Some(format) = records::Format::of(&head) {
-        return import_records::file(store, path, options, (format, input)).await;
+        return Ok(vec![import_records::file(store, path, options, (format, input)).await?]);
     }
     if let Some(foreign) = records::Foreign::of(&head) {
         return Err(Fault::new(&name, foreign).hint(foreign.cure()).into());
@@ -126,15 +148,11 @@ pub(super) async fn file(
     if let Some((what, cure)) = mistaken(&head) {
         return Err(Fault::new(&name, format!("not a capture: {what}")).hint(cure).into());
     }
-    import_capture::file(store, path, options, input).await
+    Ok(vec![import_capture::file(store, path, options, input).await?])
 }
 
 /// What a file is that begins so and that another command takes, or none, with the cure.
 fn mistaken(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    if head.starts_with(b"SQLite format 3\0") {
-        let cure = "another store cannot be imported: import the captures it was made from into this one";
-        return Some(("it is a SQLite file", cure));
-    }
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -362,6 +380,11 @@ impl Progress {
 
     pub fn hidden() -> Self {
         Self(ProgressBar::hidden())
+    }
+
+    /// So many bytes more are done.
+    pub fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
     }
 
     fn wrap<R: Read>(&self, inner: R) -> impl Read + use<R> {

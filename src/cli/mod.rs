@@ -28,6 +28,7 @@ mod graph;
 mod import;
 mod import_capture;
 mod import_records;
+mod import_store;
 mod inventory;
 mod inventory_import;
 mod inventory_list;

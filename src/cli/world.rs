@@ -35,11 +35,18 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
     let store = if is_alone { Store::in_memory().await? } else { global.store_to_read().await? };
     let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);
     if is_alone {
-        let options =
-            import::Options { site: site.to_owned(), sensor: None, strict: false, decode: selection.tunnels.options() };
+        let options = import::Options {
+            site: site.to_owned(),
+            // which of them to look at is selected when they are read
+            store_site: None,
+            sensor: None,
+            strict: false,
+            decode: selection.tunnels.options(),
+        };
         for file in &selection.from {
-            let (run, _) = import::file(&store, file, &options, &import::Progress::hidden()).await?;
-            warn_text!("{}", printable(&import::warnings(&run)));
+            for (run, _) in import::file(&store, file, &options, &import::Progress::hidden()).await? {
+                warn_text!("{}", printable(&import::warnings(&run)));
+            }
         }
     }
     for file in &selection.inventory {

@@ -20,7 +20,7 @@ const MOST: usize = TraceSet::EXACT + (1 << 10);
 
 /// The first hour of a day of UTC.
 pub(super) fn day_of(hour: Hour) -> Hour {
-    Hour(hour.0 - hour.0.rem_euclid(HOURS))
+    Hour(hour.0.saturating_sub(hour.0.rem_euclid(HOURS)))
 }
 
 /// What a day saw between two ends.

@@ -69,14 +69,13 @@ pub struct StoredInventory {
 }
 
 /// Objects in one INSERT.
-const OBJECTS_AT_ONCE: usize = 500;
+pub(super) const OBJECTS_AT_ONCE: usize = 500;
 
 impl Store {
     /// Adds a snapshot in one transaction; false where it was there already.
     pub async fn add_snapshot(&self, snapshot: &Snapshot) -> Result<bool, StoreError> {
         let objects = with_ids(&snapshot.objects);
-        let ids: Vec<u8> = objects.iter().flat_map(|(id, _)| id.to_le_bytes()).collect();
-        let id = content_id(&[snapshot.site.as_bytes(), &ids]);
+        let id = snapshot_id(&snapshot.site, objects.iter().map(|(id, _)| *id));
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let sql = "SELECT count(*) FROM snapshot WHERE id = $1";
         let is_known = sqlx::query_scalar::<_, i64>(sql).bind(id).fetch_one(&mut *transaction).await? > 0;
@@ -165,6 +164,12 @@ fn read_snapshot(row: &SqliteRow) -> Result<StoredSnapshot, StoreError> {
         until: time("until")?,
         complete: serde_json::from_str(&complete).map_err(damaged)?,
     })
+}
+
+/// A listing's id, from the ids of its objects in order.
+pub(super) fn snapshot_id(site: &str, objects: impl Iterator<Item = i64>) -> i64 {
+    let ids: Vec<u8> = objects.flat_map(i64::to_le_bytes).collect();
+    content_id(&[site.as_bytes(), &ids])
 }
 
 /// Objects with their ids, in order, each once.

@@ -1,6 +1,6 @@
 //! Sightings of links in and out.
 
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Filter, RunId, Store, StoreError,
@@ -82,6 +82,12 @@ impl Store {
         }
         Ok(seen)
     }
+}
+
+/// What one run learnt about links.
+pub(super) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Result<Vec<LinkSighting>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM link_sighting WHERE run = $1").bind(run.0).fetch_all(connection).await?;
+    rows.iter().map(read).collect()
 }
 
 fn read(row: &SqliteRow) -> Result<LinkSighting, StoreError> {

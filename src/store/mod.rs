@@ -5,10 +5,13 @@
 mod batch;
 mod clock;
 mod codec;
+mod copy;
 mod day;
 mod decisions;
 mod inventory;
 mod links;
+mod listings;
+mod merge;
 mod names;
 mod observations;
 mod old_rows;
@@ -25,6 +28,7 @@ pub use clock::KeptTime;
 pub use decisions::{DecisionChange, EntryId, KeptChange, LogEntry, Written as Decided};
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
 pub use links::SeenLink;
+pub use merge::{TakenIn, TakingIn};
 pub use observations::Filter;
 pub use run::{Learnt, Loss, Run, RunId, RunWriter, Written};
 pub use thinning::{Thinned, Thinning};
@@ -71,14 +75,12 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // primary result codes of SQLite: 5 BUSY, 6 LOCKED, 8 READONLY, 11 CORRUPT, 13 FULL, 26 NOTADB
-        let code = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .and_then(|code| code.parse::<u32>().ok());
+        let said = error.as_database_error();
+        let code = said.and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<u32>().ok());
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Locked,
             Some(8) => Self::ReadOnly,
-            Some(11 | 26) => Self::Damaged(error.to_string()),
+            Some(11 | 26) => Self::Damaged(said.map(|said| said.message().to_owned()).unwrap_or_default()),
             Some(13) => Self::Full,
             _ => Self::Sql(error),
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Filter, RunId, Store, StoreError,
@@ -76,6 +76,12 @@ impl Store {
         }
         Ok(names)
     }
+}
+
+/// The names that one run heard; what does not read as a name is left out.
+pub(super) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Result<Vec<NameSighting>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM name WHERE run = $1").bind(run.0).fetch_all(connection).await?;
+    rows.iter().filter_map(|row| read(row).transpose()).collect()
 }
 
 /// `None` where the name or its source is none that this version writes.

@@ -1,7 +1,7 @@
 use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
-    ConnectOptions, SqlitePool,
+    ConnectOptions, SqliteConnection,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -30,11 +30,11 @@ const HOLDS: &str =
 const BEGAN_AS_OURS: &str = "SELECT EXISTS (SELECT 1 FROM _sqlx_migrations WHERE version = ? AND checksum = ?)";
 
 /// Whether a database is another program's: it holds something, and did not begin as a store does.
-async fn is_anothers(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
-    let (holds,): (bool,) = sqlx::query_as(HOLDS).fetch_one(pool).await?;
+pub(super) async fn is_anothers(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let (holds,): (bool,) = sqlx::query_as(HOLDS).fetch_one(&mut *connection).await?;
     let Some(first) = MIGRATIONS.iter().next().filter(|_| holds) else { return Ok(false) };
     let began = sqlx::query_as::<_, (bool,)>(BEGAN_AS_OURS).bind(first.version).bind(&*first.checksum);
-    match began.fetch_one(pool).await {
+    match began.fetch_one(connection).await {
         Ok((began,)) => Ok(!began),
         // no such table, or another one of this name
         Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "1") => Ok(true),
@@ -99,7 +99,8 @@ impl Store {
         Self::connect(options().in_memory(true)).await.map_err(|error| error.at(Path::new("memory")))
     }
 
-    async fn connect(options: SqliteConnectOptions) -> Result<Self, OpenError> {
+    /// Connects to what is or becomes a store, and brings its schema up to date.
+    pub(super) async fn connect(options: SqliteConnectOptions) -> Result<Self, OpenError> {
         // one connection: there is one writer at a time anyway, and a store in memory lives in its connection
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -107,7 +108,9 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options)
             .await?;
-        if is_anothers(&pool).await? {
+        // it is given back before anything else is asked for
+        let is_anothers = is_anothers(&mut *pool.acquire().await?).await?;
+        if is_anothers {
             pool.close().await;
             return Err(OpenError::Another);
         }
@@ -163,7 +166,7 @@ impl Store {
     }
 }
 
-fn options() -> SqliteConnectOptions {
+pub(super) fn options() -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Normal)
@@ -175,7 +178,7 @@ fn options() -> SqliteConnectOptions {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum OpenError {
+pub(super) enum OpenError {
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     #[error(transparent)]
@@ -187,7 +190,7 @@ enum OpenError {
 }
 
 impl OpenError {
-    fn at(self, path: &Path) -> StoreError {
+    pub fn at(self, path: &Path) -> StoreError {
         let path = path.to_owned();
         let sql = match self {
             Self::Migrate(MigrateError::VersionMissing(_)) => return StoreError::Newer(path),

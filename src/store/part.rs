@@ -48,6 +48,14 @@ pub(super) struct Part {
     pub data: Vec<u8>,
 }
 
+impl Part {
+    /// Whether it reads as [`PartWriter`] writes it, and is about as many hours as is said beside it.
+    pub fn is_readable(&self) -> bool {
+        let Ok(mut rows) = Rows::new(self.hour, self.data.clone()) else { return false };
+        self.hours == (if rows.is_day { day::HOURS } else { 1 }) && rows.all(|row| row.is_ok())
+    }
+}
+
 impl PartWriter {
     pub fn new(hour: Hour) -> Self {
         let rows = Vec::with_capacity(FULL_BYTES + FULL_BYTES / 8);

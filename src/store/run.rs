@@ -114,7 +114,11 @@ impl Learnt {
         self.names.is_empty() && self.links.is_empty()
     }
 
-    async fn write(&self, transaction: &mut Transaction<'static, Sqlite>, run: RunId) -> Result<(), StoreError> {
+    pub(super) async fn write(
+        &self,
+        transaction: &mut Transaction<'static, Sqlite>,
+        run: RunId,
+    ) -> Result<(), StoreError> {
         super::names::write(transaction, run, &self.names).await?;
         super::links::write(transaction, run, &self.links).await
     }
@@ -306,14 +310,15 @@ async fn stamp(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Res
     Ok(())
 }
 
-async fn find(transaction: &mut Transaction<'static, Sqlite>, id: RunId) -> Result<Option<Run>, StoreError> {
+pub(super) async fn find(transaction: &mut Transaction<'static, Sqlite>, id: RunId) -> Result<Option<Run>, StoreError> {
     let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
                WHERE id = $1";
     let row = sqlx::query(sql).bind(id.0).fetch_optional(&mut **transaction).await?;
     Ok(row.map(|row| read(&row)).transpose()?)
 }
 
-async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Result<(), StoreError> {
+/// Writes a run, or what is new of it.
+pub(super) async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Result<(), StoreError> {
     // a live run is written again at every flush: its figures only grow
     sqlx::query(
         "INSERT INTO run (id, site, sensor, source, kind, packets, decoded, not_decoded, dropped_by_kernel,

@@ -1,3 +1,4 @@
+mod merging;
 mod upkeep;
 
 use std::collections::BTreeSet;

@@ -39,11 +39,15 @@ pub struct Change {
     pub after: Option<String>,
 }
 
+/// A watch's id, from where and when it began.
+pub(super) fn watch_id(site: &str, source: &str, taken_at: Timestamp) -> i64 {
+    content_id(&[b"watch", site.as_bytes(), source.as_bytes(), &taken_at.0.to_le_bytes()])
+}
+
 impl Store {
     /// Begins a watch, or takes up one that began with the same words.
     pub async fn begin_watch(&self, watch: &Watch) -> Result<WatchId, StoreError> {
-        let moment = watch.taken_at.0.to_le_bytes();
-        let id = content_id(&[b"watch", watch.site.as_bytes(), watch.source.as_bytes(), &moment]);
+        let id = watch_id(&watch.site, &watch.source, watch.taken_at);
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
             "INSERT INTO snapshot (id, site, source, taken_at, problems, kind, until, complete)

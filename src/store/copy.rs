@@ -1,0 +1,57 @@
+//! Stores of other places: they are read from a copy of one moment, so that the file itself is left as it is, whatever version
+//! wrote it and whoever writes it now.
+
+use std::path::Path;
+
+use sqlx::{
+    ConnectOptions, Connection,
+    sqlite::{SqliteConnectOptions, SqliteConnection},
+};
+
+use super::{
+    Store, StoreError,
+    open::{OpenError, is_anothers, options},
+};
+
+impl Store {
+    /// Copies the store at `from` to `to`, where nothing may be, and opens the copy, its schema brought up to date. Errors name
+    /// `from`.
+    pub async fn copied(from: &Path, to: &Path) -> Result<Self, StoreError> {
+        write_copy(from, to).await.map_err(|error| error.at(from))?;
+        Self::connect(options().filename(to)).await.map_err(|error| error.at(from))
+    }
+}
+
+async fn write_copy(from: &Path, to: &Path) -> Result<(), OpenError> {
+    let mut connection = reading(from).connect().await.map_err(unread)?;
+    let copied = match is_anothers(&mut connection).await {
+        Ok(true) => Err(OpenError::Another),
+        Ok(false) => vacuum_into(&mut connection, to).await.map_err(unread),
+        Err(error) => Err(unread(error)),
+    };
+    connection.close().await?;
+    copied
+}
+
+/// That it begins as a file of SQLite was seen: what goes on otherwise is damaged.
+fn unread(error: sqlx::Error) -> OpenError {
+    match StoreError::from(error) {
+        StoreError::Sql(error) => OpenError::Sql(error),
+        known => OpenError::Store(known),
+    }
+}
+
+/// What is in the file by its schema alone: of a file from elsewhere nothing else is to be run.
+fn reading(path: &Path) -> SqliteConnectOptions {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    // without a log nobody writes, and to read as if somebody could would leave one beside the file
+    let is_still = !Path::new(&log).exists();
+    options().filename(path).read_only(true).immutable(is_still).pragma("trusted_schema", "OFF")
+}
+
+/// The whole of it as it is at one moment, what is in the write-ahead log too.
+async fn vacuum_into(connection: &mut SqliteConnection, to: &Path) -> Result<(), sqlx::Error> {
+    sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy()).execute(connection).await?;
+    Ok(())
+}

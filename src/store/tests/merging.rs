@@ -1,0 +1,198 @@
+//! What of another store is taken in, and what stays.
+
+use super::*;
+
+/// The first hour of a day.
+const DAY: i32 = 24 * 20_000;
+
+async fn store() -> Store {
+    Store::in_memory().await.unwrap()
+}
+
+fn in_hour(hour: i32, ports: std::ops::Range<u16>) -> Observation {
+    let mut row = observation(80, ports);
+    row.key.hour = Hour(hour);
+    row
+}
+
+/// A live run goes on, and had so many packets by then.
+async fn extend(store: &Store, packets: u64, rows: &[Observation]) {
+    let span = (rows.first(), rows.last());
+    let (Some(first), Some(last)) = span else { panic!("nothing to add") };
+    let run = Run {
+        kind: "live".into(),
+        packets,
+        first_packet: Some(first.key.hour.start()),
+        last_packet: Some(last.key.hour.start()),
+        ..run(5)
+    };
+    assert_eq!(store.extend_run(&run, rows, &Learnt::default()).await.unwrap(), None);
+}
+
+async fn thin(store: &Store, before: i32) {
+    let mut thinning = Thinning::default();
+    while store.thin_some(&mut thinning, Some(Hour(before).start())).await.unwrap() == Thinned::Some {}
+}
+
+/// What was written of each run.
+async fn take_in(store: &Store, other: &Store) -> Vec<Written> {
+    let taken = store.take_in(other, TakingIn::default(), |_| ()).await.unwrap();
+    taken.runs.into_iter().map(|(_, written)| written).collect()
+}
+
+/// The hours, and how many connections there were in each.
+async fn told(store: &Store) -> Vec<(i32, u64)> {
+    all(store).await.iter().map(|it| (it.key.hour.0 - DAY, it.traces.total())).collect()
+}
+
+#[tokio::test]
+async fn of_two_copies_of_a_live_capture_the_later_one_counts_in_whatever_order_they_come() {
+    let (early, late) = (store().await, store().await);
+    extend(&early, 10, &[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..2)]).await;
+    // the hour that went on has more now
+    extend(&late, 30, &[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..6), in_hour(DAY + 2, 1..4)]).await;
+    for order in [[&early, &late], [&late, &early]] {
+        let store = store().await;
+        for other in order {
+            take_in(&store, other).await;
+        }
+        assert_eq!(told(&store).await, [(0, 2), (1, 5), (2, 3)]);
+        assert_eq!(store.runs().await.unwrap(), late.runs().await.unwrap());
+        assert!(matches!(take_in(&store, &late).await[..], [Written::Known(_)]), "nothing is new");
+        assert_eq!(all(&store).await, all(&late).await);
+    }
+}
+
+#[tokio::test]
+async fn what_the_later_copy_has_forgotten_stays_and_so_does_the_time_of_the_run() {
+    let (early, late) = (store().await, store().await);
+    extend(&early, 10, &[in_hour(DAY, 1..3), in_hour(DAY + 30, 1..2)]).await;
+    extend(&late, 30, &[in_hour(DAY + 30, 1..6)]).await;
+    assert_eq!(take_in(&early, &late).await, [Written::Added]);
+    assert_eq!(told(&early).await, [(0, 2), (30, 5)]);
+    let run = &early.runs().await.unwrap()[0];
+    assert_eq!((run.first_packet, run.packets), (Some(Hour(DAY).start()), 30));
+}
+
+#[tokio::test]
+async fn a_day_that_one_of_them_has_brought_together_is_there_once() {
+    // the last hour came late, when the day was whole
+    let hours = [in_hour(DAY, 1..3), in_hour(DAY + 5, 2..9)];
+    let late = in_hour(DAY + 7, 40..43);
+    let whole = [(0, 2), (5, 7), (7, 3)];
+    for (is_thin_here, is_thin_there) in [(false, true), (true, false), (true, true), (false, false)] {
+        let (here, there) = (store().await, store().await);
+        extend(&here, 10, &hours).await;
+        extend(&there, 20, &hours).await;
+        if is_thin_there {
+            thin(&there, DAY + 24).await;
+        }
+        extend(&there, 30, std::slice::from_ref(&late)).await;
+        if is_thin_here {
+            extend(&here, 11, std::slice::from_ref(&late)).await;
+            thin(&here, DAY + 24).await;
+        }
+        assert_eq!(take_in(&here, &there).await, [Written::Added]);
+        assert_eq!(told(&here).await, whole, "{is_thin_here} {is_thin_there}");
+        thin(&here, DAY + 24).await;
+        assert_eq!(told(&here).await, whole, "{is_thin_here} {is_thin_there}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_left_out_and_told_or_refused() {
+    let (here, there) = (store().await, store().await);
+    extend(&here, 10, &[in_hour(DAY + 1, 1..2)]).await;
+    extend(&there, 30, &[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..6), in_hour(DAY + 2, 1..4)]).await;
+    // cut off, and about another stretch than it says
+    for sql in [
+        "UPDATE observation_part SET data = substr(data, 1, 9) WHERE hour = 480001",
+        "UPDATE observation_part SET hours = 2 WHERE hour = 480002",
+    ] {
+        sqlx::query(sql).execute(&there.pool).await.unwrap();
+    }
+    let strict = TakingIn { is_strict: true, ..TakingIn::default() };
+    assert!(matches!(here.take_in(&there, strict, |_| ()).await, Err(StoreError::Damaged(_))));
+    assert_eq!(told(&here).await, [(1, 1)], "nothing of it is written");
+
+    assert_eq!(take_in(&here, &there).await, [Written::Added]);
+    assert_eq!(told(&here).await, [(0, 2), (1, 1)], "what was known of the hour stays");
+    let damage = here.runs().await.unwrap()[0].loss.damage.clone().unwrap();
+    assert!(damage.starts_with("what was seen in 2 hours or days, from 2024-10-04T01:00:00Z on, cannot"), "{damage}");
+}
+
+#[tokio::test]
+async fn names_sweeps_and_what_was_missed_come_with_their_run_and_go_with_it() {
+    let (here, there) = (store().await, store().await);
+    let name = NameSighting {
+        address: "192.0.2.1".parse().unwrap(),
+        name: HostName::parse(b"db.example").unwrap(),
+        source: NameSource::Dns,
+        used_by: Some("10.0.0.1".parse().unwrap()),
+        ttl_s: 60,
+        span: Span::at(time(100)),
+        times: 3,
+    };
+    let sweep = Sweep {
+        hour: Hour(DAY),
+        protocol: Protocol::TCP,
+        src: "10.0.0.9".parse().unwrap(),
+        attempts: 900,
+        packets: 901,
+        bytes: 40_000,
+        hosts: 250,
+        targets: 800,
+        ports: 4,
+        span: Span::at(time(100)),
+    };
+    let mut run = Run { sweeps: vec![sweep], ..run(6) };
+    run.loss.names = MissedNames { not_a_name: 4, beyond_bound: 0 };
+    run.loss.not_decoded.insert("arp".into(), 7);
+    let writer = there.begin_run().await.unwrap();
+    let writer = writer.with(Learnt { names: vec![name], links: Vec::new() });
+    assert_eq!(writer.finish(&mut run, &[observation(80, 1..4)]).await.unwrap(), Written::Added);
+
+    assert_eq!(take_in(&here, &there).await, [Written::Added]);
+    assert_eq!(here.runs().await.unwrap(), there.runs().await.unwrap());
+    let names = async |store: &Store| store.names(&Filter::default()).await.unwrap();
+    assert_eq!(names(&here).await, names(&there).await);
+    assert!(here.remove_run(RunId(6)).await.unwrap());
+    assert_eq!((names(&here).await.len(), all(&here).await.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_site_that_is_named_takes_all_of_it_and_twice_adds_nothing() {
+    let (here, there) = (store().await, store().await);
+    there.begin_run().await.unwrap().finish(&mut run(6), &[observation(80, 1..4)]).await.unwrap();
+    there.begin_watch(&mk_watch(10, &["web"])).await.unwrap();
+    let named = TakingIn { site: Some("lab"), ..TakingIn::default() };
+    for (is_first, new) in [(true, 1), (false, 0)] {
+        let taken = here.take_in(&there, named, |_| ()).await.unwrap();
+        assert_eq!(taken.runs[0].1 == Written::Added, is_first);
+        assert_eq!((taken.listings, taken.new_listings), (1, new));
+    }
+    assert_eq!(here.sites().await.unwrap(), ["lab".to_owned()].into());
+    // beside it stands what keeps its own
+    assert_eq!(take_in(&here, &there).await, [Written::Added]);
+    assert_eq!(here.sites().await.unwrap(), ["default".to_owned(), "lab".to_owned()].into());
+}
+
+#[tokio::test]
+async fn of_two_copies_of_a_watch_the_later_one_says_who_has_gone_in_whatever_order_they_come() {
+    let (early, late) = (store().await, store().await);
+    for (store, changes, until) in [
+        (&early, vec![change(20, "", "db")], 25),
+        (&late, vec![change(20, "", "db"), change(30, "web", ""), change(40, "", "api")], 50),
+    ] {
+        let id = store.begin_watch(&mk_watch(10, &["web"])).await.unwrap();
+        store.extend_watch(id, &changes, time(until)).await.unwrap();
+    }
+    for order in [[&early, &late], [&late, &early]] {
+        let store = store().await;
+        for other in order {
+            take_in(&store, other).await;
+        }
+        assert_eq!(presences(&store).await, ["api 40-", "db 20-", "web s-30"]);
+        assert_eq!(store.inventories(None).await.unwrap(), late.inventories(None).await.unwrap());
+    }
+}
