@@ -119,6 +119,33 @@ fn a_new_store_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
 }
 
 #[test]
+fn who_may_read_a_store_and_not_write_it_reads_what_it_holds() {
+    let flowmap = Flowmap::new();
+    fs::create_dir(flowmap.path("sealed")).unwrap();
+    let db = ["--db", "sealed/flowmap.db"];
+    flowmap.ok(&[&db[..], &["import", &sample("node-1.pcap")]].concat());
+    flowmap.ok(&[&db[..], &["inventory", "import", &sample("cluster.json")]].concat());
+    let reading: [&[&str]; 5] = [&["flows"], &["runs"], &["status"], &["inventory", "list"], &["segments"]];
+    let whole: Vec<String> = reading.iter().map(|args| flowmap.ok(&[&db[..], args].concat()).stdout).collect();
+    // the file alone, and the folder too
+    for is_folder_sealed in [false, true] {
+        fs::set_permissions(flowmap.path("sealed/flowmap.db"), Permissions::from_mode(0o444)).unwrap();
+        let mode = if is_folder_sealed { 0o555 } else { 0o755 };
+        fs::set_permissions(flowmap.path("sealed"), Permissions::from_mode(mode)).unwrap();
+        for (args, told) in reading.iter().zip(&whole) {
+            let output = flowmap.as_a_mere_user(&[&db[..], args].concat());
+            assert_eq!((output.code, &output.stdout), (0, told), "{args:?}: {}", output.stderr);
+        }
+        let run = flowmap.json(&[&db[..], &["runs"]].concat())[0]["id"].as_str().unwrap().to_owned();
+        for writing in [&["runs", "rm", &run][..], &["import", &sample("node-2.pcap")]] {
+            let output = flowmap.as_a_mere_user(&[&db[..], writing].concat());
+            output.is_an_error(&["flowmap: ", "hint: name a file you may write"]);
+        }
+        assert_eq!(common::files(&flowmap.path("sealed")).len(), 1, "nothing is left beside it");
+    }
+}
+
+#[test]
 fn files_alone_leave_the_store_alone() {
     let flowmap = Flowmap::new();
     let (node, cluster) = (sample("node-1.pcap"), sample("cluster.json"));

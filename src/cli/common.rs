@@ -9,7 +9,7 @@ use crate::{
     clock, decode,
     inventory::Directory,
     model::{DEFAULT_SITE, Dependency, Timestamp, parse_duration},
-    store::{RunId, Store},
+    store::{RunId, Store, StoreError},
 };
 
 /// Flags of every command.
@@ -26,13 +26,24 @@ impl Global {
         Ok(Store::open(&self.store_path()?).await?)
     }
 
-    /// The same for who only reads: where there is none, it holds nothing, and none is made.
-    pub async fn store_to_read(&self) -> anyhow::Result<Store> {
+    /// The same where none is made: if there is none, it holds nothing.
+    pub async fn store_if_any(&self) -> anyhow::Result<Store> {
         let path = self.store_path()?;
         if path.try_exists().is_ok_and(|is_there| !is_there) {
             return Ok(Store::in_memory().await?);
         }
         Ok(Store::open(&path).await?)
+    }
+
+    /// The same for who only reads, and need not have the right to write it.
+    pub async fn store_to_read(&self) -> anyhow::Result<Store> {
+        let error = match self.store_if_any().await {
+            Ok(store) => return Ok(store),
+            Err(error) => error,
+        };
+        let is_sealed = matches!(error.downcast_ref(), Some(StoreError::ReadOnly | StoreError::Open(..)));
+        let copy = if is_sealed { Store::copied(&self.store_path()?).await.ok() } else { None };
+        copy.ok_or(error)
     }
 
     /// The store's file.

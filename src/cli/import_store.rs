@@ -35,9 +35,7 @@ pub(super) async fn file(
     options.suit_a_store(&name)?;
     let folder = tempfile::tempdir().with_context(|| name.clone())?;
     let from = if begins_as_one(path) { path.to_owned() } else { unpacked(&name, input, &folder)? };
-    let other = Store::copied(&from, &folder.path().join("copy.db"))
-        .await
-        .map_err(|error| of(&name, &from, &error, options.strict))?;
+    let other = Store::copied(&from).await.map_err(|error| of(&name, &from, &error, options.strict))?;
     if let Some(site) = &options.store_site {
         are_of_one_site(&name, site, &other).await?;
     }

@@ -47,7 +47,8 @@ fn no_run(id: &str) -> Fault {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let store = global.store_to_read().await?;
+    let changes = args.command.is_some();
+    let store = if changes { global.store_if_any().await? } else { global.store_to_read().await? };
     if let Some(Command::Rm { ids }) = &args.command {
         let live = store.runs().await?.into_iter().filter(Run::is_live).map(|run| run.id);
         let live: BTreeSet<RunId> = live.collect();

@@ -1,7 +1,7 @@
 //! Stores of other places: they are read from a copy of one moment, so that the file itself is left as it is, whatever version
 //! wrote it and whoever writes it now.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use sqlx::{
     ConnectOptions, Connection,
@@ -14,11 +14,15 @@ use super::{
 };
 
 impl Store {
-    /// Copies the store at `from` to `to`, where nothing may be, and opens the copy, its schema brought up to date. Errors name
-    /// `from`.
-    pub async fn copied(from: &Path, to: &Path) -> Result<Self, StoreError> {
-        write_copy(from, to).await.map_err(|error| error.at(from))?;
-        Self::connect(options().filename(to)).await.map_err(|error| error.at(from))
+    /// A copy of the store at `from` in the folder of temporary files, its schema brought up to date; it is gone with the last
+    /// that has it. Errors name `from`.
+    pub async fn copied(from: &Path) -> Result<Self, StoreError> {
+        let failed = |error: std::io::Error| StoreError::Open(from.to_owned(), format!("no room for a copy: {error}"));
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let copy = folder.path().join("flowmap.db");
+        write_copy(from, &copy).await.map_err(|error| error.at(from))?;
+        let store = Self::connect(options().filename(&copy)).await.map_err(|error| error.at(from))?;
+        Ok(Self { _folder: Some(Arc::new(folder)), ..store })
     }
 }
 

@@ -34,7 +34,7 @@ pub use run::{Learnt, Loss, Run, RunId, RunWriter, Written};
 pub use thinning::{Thinned, Thinning};
 pub use watch::{Change, Watch, WatchId};
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use sqlx::SqlitePool;
 
@@ -112,6 +112,8 @@ impl std::fmt::Display for Damage {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: SqlitePool,
+    /// Of a copy the folder that it is in, and goes with.
+    _folder: Option<Arc<tempfile::TempDir>>,
 }
 
 /// An id from content: 63 bits of a hash, so that SQLite keeps it as a positive number.

@@ -1,5 +1,6 @@
 use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
+use rustix::{fs::Access, io::Errno};
 use sqlx::{
     ConnectOptions, SqliteConnection,
     migrate::{MigrateError, Migrator},
@@ -78,6 +79,10 @@ impl Store {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(fail)?;
         }
+        // SQLite would open it to read, and leave its log beside it
+        if let Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) = rustix::fs::access(path, Access::WRITE_OK) {
+            return Err(StoreError::Open(path.to_owned(), "may not be written".into()));
+        }
         // who talks to whom is nobody else's to read; one that is there is not touched, for whoever closes a file takes all locks away
         // that its process has on it, SQLite's among them
         if !path.exists() {
@@ -116,7 +121,7 @@ impl Store {
         }
         sqlx::query("PRAGMA journal_mode = WAL").execute(&pool).await?;
         MIGRATIONS.run(&pool).await?;
-        let store = Self { pool };
+        let store = Self { pool, _folder: None };
         store.lay_out_old_rows().await?;
         Ok(store)
     }
