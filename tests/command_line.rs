@@ -97,3 +97,15 @@ fn help_shows_no_marks_of_its_source() {
     let flowmap = Flowmap::new();
     assert!(help_of(&flowmap, &[]).contains("else below $XDG_STATE_HOME]"));
 }
+
+#[test]
+fn status_as_csv_has_the_lines_that_people_read() {
+    let flowmap = Flowmap::with_sample();
+    let shown = flowmap.ok(&["status"]).stdout;
+    let table = flowmap.ok(&["status", "-o", "csv"]).stdout;
+    let mut csv = csv::Reader::from_reader(table.as_bytes());
+    assert_eq!(csv.headers().expect("a header"), vec!["what", "value"]);
+    let rows: Vec<(String, String)> = csv.deserialize().collect::<Result<_, _>>().expect("CSV");
+    let lines: Vec<String> = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(rows.iter().map(|(what, value)| format!("{what} {value}")).collect::<Vec<_>>(), lines);
+}

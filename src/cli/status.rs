@@ -1,6 +1,6 @@
 //! `flowmap status`: captures, loss, undecoded packets, and how complete the learning is.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,8 @@ use super::{
     Done,
     common::{Global, Output, OutputArg, Selection},
     fault::{one_line, printable},
-    print, runs, world,
+    print::{self, Table},
+    runs, world,
 };
 use crate::{
     daemon::{self, Figures},
@@ -23,7 +24,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap status
-  flowmap status -o json")]
+  flowmap status -o json
+  flowmap status -o csv                    # the same lines for a sheet")]
 pub(super) struct Args {
     #[command(flatten)]
     selection: Selection,
@@ -48,23 +50,45 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         });
         print::json(&value)?;
     } else {
-        let mut text = daemon.as_ref().map(daemon_text).unwrap_or_default();
-        text += &self::text(&world.runs, &dependencies, learning);
-        for site in &world.sites {
-            inventory_text(&mut text, site, &dependencies);
+        let mut lines = Lines::default();
+        if let Some(figures) = &daemon {
+            tell_daemon(&mut lines, figures);
         }
-        print::text(printable(&text).as_bytes())?;
+        tell_runs(&mut lines, &world.runs, &dependencies, learning);
+        for site in &world.sites {
+            tell_site(&mut lines, site, &dependencies);
+        }
+        lines.print(args.output.output)?;
     }
     Ok(Done::Clean)
 }
 
+/// What is told, each under a word.
+#[derive(Default)]
+struct Lines(Vec<(&'static str, String)>);
+
+impl Lines {
+    fn add(&mut self, name: &'static str, value: String) {
+        self.0.push((name, value));
+    }
+
+    fn print(self, output: Output) -> std::io::Result<()> {
+        if output == Output::Csv {
+            let mut table = Table::new(&["what", "value"]);
+            for (name, value) in self.0 {
+                table.row(vec![name.trim_start().to_owned(), value]);
+            }
+            return print::table(output, &table, "");
+        }
+        let line = |(name, value): &(&str, String)| format!("{name:<14}{}\n", one_line(value));
+        let text: String = self.0.iter().map(line).collect();
+        print::text(printable(&text).as_bytes())
+    }
+}
+
 /// What the daemon that writes to the store is doing.
-fn daemon_text(figures: &Figures) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        // writing to a String cannot fail
-        let _ = writeln!(text, "{name:<14}{}", one_line(&value));
-    };
+fn tell_daemon(lines: &mut Lines, figures: &Figures) {
+    let mut line = |name, value| lines.add(name, value);
     let answers = figures.metrics.map(|address| format!(", metrics at {address}")).unwrap_or_default();
     line("daemon", format!("process {}{answers}", figures.pid));
     for it in &figures.interfaces {
@@ -85,7 +109,6 @@ fn daemon_text(figures: &Figures) -> String {
             format!("{damaged} hours or days of history cannot be read, and stay as they are; its log names them"),
         );
     }
-    text
 }
 
 /// Addresses that two owners had at one time.
@@ -118,11 +141,8 @@ fn hidden(site: &Site, dependencies: &[Dependency]) -> Vec<Hidden> {
     map::hidden(&of_site, site.cluster())
 }
 
-fn inventory_text(text: &mut String, site: &Site, dependencies: &[Dependency]) {
-    let mut line = |name: &str, value: String| {
-        // writing to a String cannot fail
-        let _ = writeln!(text, "{name:<14}{}", one_line(&value));
-    };
+fn tell_site(lines: &mut Lines, site: &Site, dependencies: &[Dependency]) {
+    let mut line = |name, value| lines.add(name, value);
     let coverage = site.coverage();
     let count = |state: Watched| coverage.workloads.values().filter(|cover| cover.state == state).count();
     if !coverage.workloads.is_empty() {
@@ -150,7 +170,7 @@ const MAX_SWEEPS: usize = 10;
 /// Conflicts that are printed one by one.
 const MAX_CONFLICTS: usize = 10;
 
-fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String {
+fn tell_runs(lines: &mut Lines, runs: &[Run], dependencies: &[Dependency], learning: Learning) {
     let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();
     let of_kind = |is_records: bool| runs.iter().filter(move |run| run.is_records() == is_records);
     let reasons = |is_records: bool| {
@@ -160,11 +180,7 @@ fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String
         }
         reasons
     };
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        // writing to a String cannot fail
-        let _ = writeln!(text, "{name:<14}{}", one_line(&value));
-    };
+    let mut line = |name, value| lines.add(name, value);
     line("captures", runs.len().to_string());
     let first = runs.iter().filter_map(|run| run.first_packet).min();
     let last = runs.iter().filter_map(|run| run.last_packet).max();
@@ -225,5 +241,4 @@ fn text(runs: &[Run], dependencies: &[Dependency], learning: Learning) -> String
         line("  disputed", format!("{led}, which the inventory does not know behind it"));
     }
     line("learning", learning.to_string());
-    text
 }
