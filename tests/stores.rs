@@ -172,13 +172,21 @@ fn what_is_no_store_or_cannot_be_read_is_refused_and_nothing_is_written() {
     let mut noise = whole.clone();
     noise[whole.len() / 2..].fill(0xee);
     flowmap.write("noise.db", &noise);
+    let mut odd = whole.clone();
+    let column = b"dropped_by_kernel ";
+    // what a step of the schema changed is there twice
+    while let Some(at) = odd.windows(column.len()).position(|bytes| bytes == column) {
+        odd[at] = 0xff;
+    }
+    flowmap.write("odd.db", &odd);
     fs::copy(flowmap.path("whole.db"), flowmap.path("newer.db")).unwrap();
     let newer = "INSERT INTO _sqlx_migrations VALUES (9999, 'later', CURRENT_TIMESTAMP, 1, x'00', 1)";
     sql_and_crash(&flowmap.path("newer.db"), newer);
     sql_and_crash(&flowmap.path("another.db"), "CREATE TABLE bookmark (url TEXT); INSERT INTO bookmark VALUES ('x')");
-    let cases: [(&[&str], &[&str]); 8] = [
+    let cases: [(&[&str], &[&str]); 9] = [
         (&["half.db"], &["half.db: the store is damaged", "hint: "]),
         (&["noise.db"], &["noise.db: the store is damaged", "hint: "]),
+        (&["odd.db"], &["odd.db: the store is damaged: its schema is no text", "hint: "]),
         (&["newer.db"], &["newer.db: made by a newer version of flowmap"]),
         (&["another.db"], &["another.db: not a flowmap store", "hint: "]),
         (&["none.db"], &["none.db: no such file"]),

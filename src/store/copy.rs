@@ -30,7 +30,7 @@ async fn write_copy(from: &Path, to: &Path) -> Result<(), OpenError> {
     let mut connection = reading(from).connect().await.map_err(unread)?;
     let copied = match is_anothers(&mut connection).await {
         Ok(true) => Err(OpenError::Another),
-        Ok(false) => vacuum_into(&mut connection, to).await.map_err(unread),
+        Ok(false) => copy_all(&mut connection, to).await,
         Err(error) => Err(unread(error)),
     };
     connection.close().await?;
@@ -55,7 +55,13 @@ fn reading(path: &Path) -> SqliteConnectOptions {
 }
 
 /// The whole of it as it is at one moment, what is in the write-ahead log too.
-async fn vacuum_into(connection: &mut SqliteConnection, to: &Path) -> Result<(), sqlx::Error> {
-    sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy()).execute(connection).await?;
+async fn copy_all(connection: &mut SqliteConnection, to: &Path) -> Result<(), OpenError> {
+    // to ask for columns whose names are no text ends the thread that asks
+    let sql = "SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL";
+    let schema: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql).fetch_all(&mut *connection).await.map_err(unread)?;
+    if schema.iter().any(|(name, sql)| str::from_utf8(name).is_err() || str::from_utf8(sql).is_err()) {
+        return Err(OpenError::Store(StoreError::Damaged("its schema is no text".into())));
+    }
+    sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy()).execute(connection).await.map_err(unread)?;
     Ok(())
 }

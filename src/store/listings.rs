@@ -49,7 +49,7 @@ pub(super) async fn take_in(
 
 async fn read(connection: &mut SqliteConnection, id: i64) -> Result<Listing, StoreError> {
     let row = sqlx::query("SELECT * FROM snapshot WHERE id = $1").bind(id).fetch_one(&mut *connection).await?;
-    let sql = "SELECT body, since, until FROM snapshot_object JOIN object ON object.id = object
+    let sql = "SELECT id, body, since, until FROM snapshot_object JOIN object ON object.id = object
                WHERE snapshot = $1 ORDER BY object, since";
     let objects = sqlx::query(sql).bind(id).fetch_all(connection).await?;
     let kind: &str = row.try_get("kind")?;
@@ -65,12 +65,21 @@ async fn read(connection: &mut SqliteConnection, id: i64) -> Result<Listing, Sto
     };
     let is_json = serde_json::from_str::<Vec<String>>(&listing.problems).is_ok()
         && serde_json::from_str::<Scope>(&listing.complete).is_ok();
-    if is_json { Ok(listing) } else { Err(StoreError::Damaged("a listing cannot be read".into())) }
+    if is_json { Ok(listing) } else { Err(damaged()) }
+}
+
+fn damaged() -> StoreError {
+    StoreError::Damaged("a listing of who is who cannot be read".into())
 }
 
 fn listed(row: &SqliteRow) -> Result<Listed, StoreError> {
-    let body: String = row.try_get("body")?;
-    Ok(Listed { id: object_id(&body), body, since: row.try_get("since")?, until: row.try_get("until")? })
+    let (id, body): (i64, String) = (row.try_get("id")?, row.try_get("body")?);
+    // one that does not read would stop whoever reads this store
+    let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&body).is_ok();
+    if !is_object || id != object_id(&body) {
+        return Err(damaged());
+    }
+    Ok(Listed { id, body, since: row.try_get("since")?, until: row.try_get("until")? })
 }
 
 impl Listing {

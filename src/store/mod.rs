@@ -68,19 +68,27 @@ pub enum StoreError {
     #[error("the store is damaged: {0}")]
     Damaged(String),
     /// Anything else that SQLite says.
-    #[error(transparent)]
+    #[error("the store: {}", said(.0))]
     Sql(sqlx::Error),
+}
+
+/// An error of SQLite without the numbers around it.
+fn said(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
 }
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::ColumnDecode { index, .. } = &error {
+            return Self::Damaged(format!("{} cannot be read", index.trim_matches('"')));
+        }
         // primary result codes of SQLite: 5 BUSY, 6 LOCKED, 8 READONLY, 11 CORRUPT, 13 FULL, 26 NOTADB
         let said = error.as_database_error();
         let code = said.and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<u32>().ok());
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Locked,
             Some(8) => Self::ReadOnly,
-            Some(11 | 26) => Self::Damaged(said.map(|said| said.message().to_owned()).unwrap_or_default()),
+            Some(11 | 26) => Self::Damaged(self::said(&error)),
             Some(13) => Self::Full,
             _ => Self::Sql(error),
         }

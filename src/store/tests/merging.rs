@@ -5,6 +5,11 @@ use super::*;
 /// The first hour of a day.
 const DAY: i32 = 24 * 20_000;
 
+/// Objects.
+const API: &str = r#"{"name":"api"}"#;
+const DB: &str = r#"{"name":"db"}"#;
+const WEB: &str = r#"{"name":"web"}"#;
+
 async fn store() -> Store {
     Store::in_memory().await.unwrap()
 }
@@ -121,6 +126,24 @@ async fn what_cannot_be_read_is_left_out_and_told_or_refused() {
     assert!(damage.starts_with("what was seen in 2 hours or days, from 2024-10-04T01:00:00Z on, cannot"), "{damage}");
 }
 
+/// An object that is not what its id says, and one that is none though its id fits.
+#[tokio::test]
+async fn a_listing_that_cannot_be_read_is_not_taken_in() {
+    let odd = content_id(&[b"not JSON"]);
+    for sql in [
+        "UPDATE object SET body = '{\"name\":\"other\"}'".to_owned(),
+        format!("INSERT INTO object VALUES ({odd}, 'not JSON'); UPDATE snapshot_object SET object = {odd}"),
+    ] {
+        let (here, there) = (store().await, store().await);
+        there.begin_watch(&mk_watch(10, &[WEB])).await.unwrap();
+        extend(&there, 30, &[in_hour(DAY, 1..3)]).await;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&there.pool).await.unwrap();
+        let taken = here.take_in(&there, TakingIn::default(), |_| ()).await;
+        assert!(matches!(taken, Err(StoreError::Damaged(_))), "{taken:?}");
+        assert_eq!(told(&here).await, [], "nothing of it is written");
+    }
+}
+
 #[tokio::test]
 async fn names_sweeps_and_what_was_missed_come_with_their_run_and_go_with_it() {
     let (here, there) = (store().await, store().await);
@@ -164,7 +187,7 @@ async fn names_sweeps_and_what_was_missed_come_with_their_run_and_go_with_it() {
 async fn a_site_that_is_named_takes_all_of_it_and_twice_adds_nothing() {
     let (here, there) = (store().await, store().await);
     there.begin_run().await.unwrap().finish(&mut run(6), &[observation(80, 1..4)]).await.unwrap();
-    there.begin_watch(&mk_watch(10, &["web"])).await.unwrap();
+    there.begin_watch(&mk_watch(10, &[WEB])).await.unwrap();
     let named = TakingIn { site: Some("lab"), ..TakingIn::default() };
     for (is_first, new) in [(true, 1), (false, 0)] {
         let taken = here.take_in(&there, named, |_| ()).await.unwrap();
@@ -181,10 +204,10 @@ async fn a_site_that_is_named_takes_all_of_it_and_twice_adds_nothing() {
 async fn of_two_copies_of_a_watch_the_later_one_says_who_has_gone_in_whatever_order_they_come() {
     let (early, late) = (store().await, store().await);
     for (store, changes, until) in [
-        (&early, vec![change(20, "", "db")], 25),
-        (&late, vec![change(20, "", "db"), change(30, "web", ""), change(40, "", "api")], 50),
+        (&early, vec![change(20, "", DB)], 25),
+        (&late, vec![change(20, "", DB), change(30, WEB, ""), change(40, "", API)], 50),
     ] {
-        let id = store.begin_watch(&mk_watch(10, &["web"])).await.unwrap();
+        let id = store.begin_watch(&mk_watch(10, &[WEB])).await.unwrap();
         store.extend_watch(id, &changes, time(until)).await.unwrap();
     }
     for order in [[&early, &late], [&late, &early]] {
@@ -192,7 +215,8 @@ async fn of_two_copies_of_a_watch_the_later_one_says_who_has_gone_in_whatever_or
         for other in order {
             take_in(&store, other).await;
         }
-        assert_eq!(presences(&store).await, ["api 40-", "db 20-", "web s-30"]);
+        let there = [format!("{API} 40-"), format!("{DB} 20-"), format!("{WEB} s-30")];
+        assert_eq!(presences(&store).await, there);
         assert_eq!(store.inventories(None).await.unwrap(), late.inventories(None).await.unwrap());
     }
 }
