@@ -150,3 +150,35 @@ fn of_a_workloads_pods_each_is_judged_by_whom_it_talked_with() {
     );
     assert!(finding["reason"].as_str().is_some_and(|reason| reason.contains("shop/cli")), "{finding}");
 }
+
+/// A `CronJob` has no pods between its runs, and a Deployment may have none for a while.
+#[test]
+fn workloads_without_pods_that_a_service_selects_are_behind_it() {
+    let flowmap = shop(&["a", "b"]);
+    let text = std::fs::read_to_string(flowmap.path("cluster.json")).expect("an inventory");
+    let mut cluster: Value = serde_json::from_str(&text).expect("JSON");
+    let items = cluster["items"].as_array_mut().expect("items");
+    let labels = |name: &str| json!({"app": "x", "track": name});
+    let template = |name: &str| json!({"metadata": {"labels": labels(name)}, "spec": {"containers": [{"name": "c"}]}});
+    let spec = json!({"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": template("nightly")}}});
+    items.push(json!({"apiVersion": "batch/v1", "kind": "CronJob", "spec": spec,
+                      "metadata": {"name": "nightly", "namespace": "shop"}}));
+    let spec = json!({"replicas": 0, "selector": {"matchLabels": labels("spare")}, "template": template("spare")});
+    items.push(json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec,
+                      "metadata": {"name": "spare", "namespace": "shop"}}));
+    flowmap.write("cluster.json", cluster.to_string());
+    seen(&flowmap, "10.244.2.7", "10.96.0.7", 80);
+    let files = ["--from", "seen.csv", "--inventory", "cluster.json", "--isolate-unseen"];
+    let output = flowmap.run(&[&["suggest", "-n", "shop", "--out-dir", "out"][..], &files].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    for name in ["a", "b", "nightly", "spare"] {
+        let to = format!("shop/{name}");
+        let told =
+            flowmap.json(&["explain", "shop/cli", &to, "8080", "--policies", "out", "--inventory", "cluster.json"]);
+        assert_eq!(told["allowed"], true, "{name}: {told}");
+    }
+    // where one of them lets nobody in, it is not sure that all will go on
+    std::fs::remove_file(flowmap.path("out/shop/spare.yaml")).expect("a policy");
+    let told = ask(&flowmap, &["simulate", "out"]);
+    assert_eq!((&told["allowed"], &told["uncertain"]), (&json!(0), &json!(1)), "{told}");
+}

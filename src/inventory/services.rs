@@ -9,7 +9,7 @@ use super::{
     field::sorted,
     past::{Past, PastEndpoint, PastService},
 };
-use crate::model::{Pod, Protocol, Service, ServicePort, Span};
+use crate::model::{Pod, Protocol, Service, ServicePort, Span, Timestamp, WorkloadRef};
 
 /// A Service and one of its ports, by their places.
 type PortPlace = (usize, usize);
@@ -152,7 +152,24 @@ impl Directory {
     #[must_use]
     pub fn present_targets(&self, service: &Service, port: &ServicePort) -> Vec<(IpAddr, u16)> {
         let selected = if service.selector.is_some() { self.backends(service) } else { Vec::new() };
-        self.targets_of(service, port, selected, |it| it.to == i64::MAX)
+        let owner = |address| self.who(address, Timestamp(i64::MAX));
+        self.targets_of((service, port), selected, |it| it.to == i64::MAX, owner)
+    }
+
+    /// The workloads to which a Service's port leads once they have pods with addresses again, each with the port there:
+    /// those whose pods have ended and come back, as a `CronJob`'s do, and those without replicas. In order.
+    #[must_use]
+    pub fn next_targets(&self, service: &Service, port: &ServicePort) -> Vec<(&WorkloadRef, u16)> {
+        let (Some(selector), cluster) = (&service.selector, self.cluster()) else { return Vec::new() };
+        let of_namespace = |id: &WorkloadRef| id.namespace == service.namespace;
+        let living = || cluster.pods.iter().filter(|pod| !pod.finished && of_namespace(&pod.workload));
+        let pods = living().filter(|pod| pod.addresses.is_empty() && !pod.host_network);
+        let pods = pods.filter(|pod| pod.labels.contain(selector));
+        let templates = cluster.workloads.iter().filter(|it| of_namespace(&it.id) && !it.host_network);
+        let templates = templates.filter(|it| it.template_labels.contain(selector));
+        let templates = templates.filter(|it| !living().any(|pod| pod.workload == it.id));
+        let of_pods = pods.filter_map(|pod| Some((&pod.workload, port.on(pod)?)));
+        sorted(of_pods.chain(templates.filter_map(|it| Some((&it.id, port.among(&it.ports)?)))))
     }
 
     /// The addresses and ports that a Service's port led to when a connection began. In order.
@@ -164,7 +181,8 @@ impl Directory {
         let mut selected = self.selected(service);
         // the address of a host-network pod is its node's, whoever runs there
         selected.retain(|pod| pod.host_network || pod.addresses.iter().any(|address| had(pod, address)));
-        self.targets_of(service, port, selected, |it| it.from <= at.first.0 && at.first.0 < it.to)
+        let was_there = |it: &PastEndpoint| it.from <= at.first.0 && at.first.0 < it.to;
+        self.targets_of((service, port), selected, was_there, |address| self.who_over(address, at))
     }
 
     /// The pods that a Service's selector ever selected.
@@ -174,12 +192,12 @@ impl Directory {
         places.filter_map(|n| self.past.pods.get(*n)).filter(|pod| pod.labels.contain(selector)).collect()
     }
 
-    fn targets_of(
+    fn targets_of<'o>(
         &self,
-        service: &Service,
-        port: &ServicePort,
+        (service, port): (&Service, &ServicePort),
         selected: Vec<&Pod>,
         was_there: impl Fn(&PastEndpoint) -> bool,
+        owner: impl Fn(IpAddr) -> Owner<'o>,
     ) -> Vec<(IpAddr, u16)> {
         let numbered = selected.into_iter().filter_map(|pod| Some((pod, port.on(pod)?)));
         let targets = sorted(numbered.flat_map(|(pod, number)| pod.addresses.iter().map(move |ip| (*ip, number))));
@@ -191,6 +209,9 @@ impl Directory {
             places.into_iter().flatten().filter_map(|n| self.past.endpoints.get(*n)).filter(|it| was_there(it));
         let behind = behind.map(|it| &it.endpoint).filter(|endpoint| endpoint.protocol == port.protocol);
         let behind = behind.filter(|endpoint| endpoint.port_name == port.name);
+        // an Endpoint that was listed before its pod was gone: the address has gone to another
+        let is_its_own = |address| !matches!(owner(address), Owner::Pod(pod) if !service.may_lead_to(pod));
+        let behind = behind.filter(|endpoint| is_its_own(endpoint.address));
         sorted(behind.map(|endpoint| (endpoint.address, endpoint.port.unwrap_or(port.port))))
     }
 

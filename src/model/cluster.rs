@@ -123,10 +123,16 @@ impl ServicePort {
     /// name.
     #[must_use]
     pub fn on(&self, pod: &Pod) -> Option<u16> {
+        self.among(&pod.ports)
+    }
+
+    /// The same of a pod that declares these ports.
+    #[must_use]
+    pub fn among(&self, declared: &[ContainerPort]) -> Option<u16> {
         match &self.target {
             TargetPort::Number(number) => Some(*number),
             TargetPort::Name(name) => {
-                let mut named = pod.ports.iter().filter(|own| own.name.as_ref() == Some(name));
+                let mut named = declared.iter().filter(|own| own.name.as_ref() == Some(name));
                 named.find(|own| own.protocol == self.protocol).map(|own| own.port)
             }
         }
@@ -175,6 +181,14 @@ impl Service {
     #[must_use]
     pub fn is_exposed(&self) -> bool {
         matches!(self.kind, ServiceKind::NodePort | ServiceKind::LoadBalancer) || !self.external_ips.is_empty()
+    }
+
+    /// Whether a pod may be behind it: its selector selects in its own namespace alone; without one, whoever writes its
+    /// Endpoints may name any.
+    #[must_use]
+    pub fn may_lead_to(&self, pod: &Pod) -> bool {
+        let selects = |selector| pod.namespace == self.namespace && pod.labels.contain(selector);
+        self.selector.as_ref().is_none_or(selects)
     }
 }
 

@@ -288,7 +288,12 @@ impl<'c> Roster<'c> {
             (&it.namespace, &it.service, it.protocol, &it.port_name)
                 == (&service.namespace, &service.name, port.protocol, &port.name)
         };
-        let endpoints = self.cluster.endpoints.iter().filter(is_behind);
+        // one that was listed before its pod was gone: the address has gone to another
+        let is_its_own = |it: &&Endpoint| match self.who(it.address) {
+            Some(Who::Pod(n, _)) => service.may_lead_to(&self.cluster.pods[n]),
+            _ => true,
+        };
+        let endpoints = self.cluster.endpoints.iter().filter(is_behind).filter(is_its_own);
         let target = |it: &Endpoint| {
             let who = self.who(it.address).unwrap_or(Who::Address(it.address.to_canonical()));
             (who, it.port.unwrap_or(port.port))
@@ -318,13 +323,25 @@ impl<'c> Roster<'c> {
         if who.is_empty() { Err(format!("{} has no pods in the inventory", party.name)) } else { Ok(who) }
     }
 
-    /// Who stands behind the Service that a party is, each with the port there; nobody where that is not known.
+    /// Who stands behind the Service that a party is, each with the port there, also where a workload has no pods now;
+    /// nobody where that is not known.
     #[must_use]
     pub fn behind(&self, party: &Party, protocol: Protocol, port: u16) -> Vec<(Who, u16)> {
         let by_address = || party.addresses.iter().find_map(|address| self.service_at(*address));
         let Some(service) = self.service(&party.name).or_else(by_address) else { return Vec::new() };
         let own = service.ports.iter().find(|own| own.protocol == protocol && own.port == port);
-        own.map(|own| self.targets(service, own)).unwrap_or_default()
+        own.map(|own| [self.targets(service, own), self.next_targets(service, own)].concat()).unwrap_or_default()
+    }
+
+    /// The pods that selected workloads without any will make, each with the port there.
+    fn next_targets(&self, service: &Service, port: &ServicePort) -> Vec<(Who, u16)> {
+        let Some(selector) = &service.selector else { return Vec::new() };
+        let without_pods =
+            self.workloads.iter().filter(|(id, it)| id.namespace == service.namespace && it.pods.is_empty());
+        let templates = without_pods.filter_map(|(_, members)| members.template);
+        let templates = templates.map(|n| (n, &self.cluster.workloads[n]));
+        let selected = templates.filter(|(_, it)| !it.host_network && it.template_labels.contain(selector));
+        selected.filter_map(|(n, it)| Some((Who::Template(n, None), port.among(&it.ports)?))).collect()
     }
 
     /// The addresses of a node, or of hosts of a hosts file that have one address each.

@@ -135,13 +135,15 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// The pods, or the addresses, that a port of a Service leads to.
+    /// The pods, or the addresses, that a port of a Service leads to, and the workloads whose next pods it will lead to.
     pub fn targets(&self, service: &Service, port: &ServicePort) -> Vec<(Far, u16)> {
         let targets = self.input.directory.present_targets(service, port).into_iter();
         let end = |(address, port)| {
             (self.owners.get(&address).map_or_else(|| self.address(address), |it| Far::Unit(*it)), port)
         };
-        targets.map(end).collect()
+        let next = self.input.directory.next_targets(service, port).into_iter();
+        let next = next.filter_map(|(workload, port)| Some((Far::Unit(self.units.of(workload)?), port)));
+        targets.map(end).chain(next).collect()
     }
 
     /// What a Service was dialled for, where it was not seen who of several workloads answered: each of those that are
@@ -163,6 +165,11 @@ impl<'a> Gathering<'a> {
             for (target, port) in self.input.directory.present_targets(service, port) {
                 if let Some(unit) = self.owners.get(&target).copied().filter(|unit| self.is_wanted(*unit)) {
                     ends.entry((unit, port)).or_default().insert(target);
+                }
+            }
+            for (workload, port) in self.input.directory.next_targets(service, port) {
+                if let Some(unit) = self.units.of(workload).filter(|unit| self.is_wanted(*unit)) {
+                    ends.entry((unit, port)).or_default();
                 }
             }
         }

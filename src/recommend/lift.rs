@@ -126,11 +126,14 @@ impl Lifting<'_> {
         let mut add = |subject: Subject, far: FarKey, access: Access| {
             drafts.entry(subject).or_default().entry(side).or_default().entry(far).or_default().join(access);
         };
-        // a namespace is open to itself, and to the pods elsewhere that any of it talks to; what lies outside the cluster
-        // is let in and reached by whom it concerns
-        let is_within = self.groups.is_namespace() && !matches!(far, FarKey::Other(_));
         #[expect(clippy::cast_precision_loss, reason = "shares of counts of workloads")]
-        let is_enough = is_within || seen as f64 >= self.options.support * of as f64;
+        let is_supported = seen as f64 >= self.options.support * of as f64;
+        let is_enough = match far {
+            // a namespace is open to itself, and to the pods elsewhere that any of it talks to; what lies outside the cluster
+            // is let in and reached by those alone whom it concerns
+            FarKey::Other(_) if self.groups.is_namespace() => seen == of,
+            _ => self.groups.is_namespace() || is_supported,
+        };
         for (edge, support) in edges {
             let mut access = access(protocol, port, support);
             if is_enough {

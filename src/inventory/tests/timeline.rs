@@ -205,6 +205,30 @@ fn endpoints_are_those_of_then() {
     assert_eq!(directory.present_targets(service, &service.ports[0]), [(ip("198.51.100.2"), 6443)]);
 }
 
+/// The pods were listed again, and the Endpoints were not.
+#[test]
+fn an_endpoint_whose_address_has_gone_to_another_pod_leads_nowhere() {
+    let labelled = |pod: Value| with(pod, "/metadata/labels", json!({"app": "web"}));
+    let subsets = json!([{"addresses": [{"ip": "10.244.1.5"}], "ports": [{"name": "http", "port": 8080}]}]);
+    let endpoints = with(mk_object("v1", "Endpoints", "web"), "/subsets", subsets);
+    let web = service("web", "10.96.0.7", "08:00:00");
+    let first = snapshot("10:30:00", &[web.clone(), endpoints, labelled(pod("a", "10.244.1.5", "10:00:00"))]);
+    let targets = |next: Value| {
+        let Snapshot(_, items) = snapshot("12:00:00", &[next]);
+        let pods = items.into_iter().filter(|item| item["kind"] != "Service");
+        let directory = over(&[first.clone(), Snapshot("12:00:00", pods.collect())]);
+        let service = &directory.cluster().services[0];
+        let then = directory.targets_over(service, &service.ports[0], Span::at(at("11:45:00")));
+        (then, directory.present_targets(service, &service.ports[0]))
+    };
+    let of_nobody = (Vec::new(), Vec::new());
+    let elsewhere = with(labelled(pod("b", "10.244.1.5", "11:30:00")), "/metadata/namespace", "elsewhere".into());
+    assert_eq!(targets(elsewhere), of_nobody, "its labels count in its namespace alone");
+    assert_eq!(targets(pod("b", "10.244.1.5", "11:30:00")), of_nobody);
+    let own = vec![(ip("10.244.1.5"), 8080)];
+    assert_eq!(targets(labelled(pod("b", "10.244.1.5", "11:30:00"))), (own.clone(), own));
+}
+
 #[test]
 fn the_pods_behind_a_service_are_those_of_then() {
     let labelled = |pod: Value| with(pod, "/metadata/labels", json!({"app": "web"}));

@@ -60,16 +60,21 @@ impl Stage {
             seen: BTreeSet::new(),
         };
         let mut workloads: HashMap<&WorkloadRef, usize> = HashMap::default();
+        let mut at_nodes: Vec<(String, Vec<End>)> = Vec::new();
         for id in roster.workloads() {
             let ends: Vec<End> = roster.members(id).into_iter().map(|who| roster.end(who)).collect();
             // who shares its node's network is closed by no policy, and counts as what others reach
             let is_closable = ends.iter().any(|end| matches!(end, End::Pod(pod) if evaluator.is_selectable(pod)));
-            let is_in_scope = is_closable && namespaces.contains(id.namespace.as_str());
-            let place = stage.actor(id.to_string(), ends, is_in_scope);
-            workloads.insert(id, place);
+            if is_closable {
+                let place = stage.actor(id.to_string(), ends, namespaces.contains(id.namespace.as_str()));
+                workloads.insert(id, place);
+            } else {
+                at_nodes.push((id.to_string(), ends));
+            }
         }
         stage.actor(stranger().to_string(), vec![stranger()], false);
         stage.add_needed(past, roster, &workloads);
+        stage.add_at_nodes(at_nodes);
         stage.add_others(outside);
         stage.add_ports(evaluator);
         stage
@@ -89,8 +94,14 @@ impl Stage {
             let Dependency { client, server, protocol, port, .. } = dependency;
             let clients = self.places(client, workloads, &mut addresses);
             let servers: BTreeSet<(usize, u16)> = if server.kind == PartyKind::Service {
-                let behind = roster.behind(server, *protocol, *port).into_iter();
-                behind.filter_map(|(who, port)| Some((*workloads.get(roster.workload_of(who)?)?, port))).collect()
+                let mut servers = BTreeSet::new();
+                for (who, port) in roster.behind(server, *protocol, *port) {
+                    match roster.workload_of(who).and_then(|id| workloads.get(id)) {
+                        Some(place) => servers.extend([(*place, port)]),
+                        None => servers.extend(self.addresses(&roster.end(who), &mut addresses).map(|it| (it, port))),
+                    }
+                }
+                servers
             } else {
                 self.places(server, workloads, &mut addresses).into_iter().map(|place| (place, *port)).collect()
             };
@@ -124,13 +135,40 @@ impl Stage {
         match party.kind {
             PartyKind::Workload => party.workload().and_then(|id| workloads.get(&id).copied()).into_iter().collect(),
             PartyKind::External | PartyKind::Host | PartyKind::Node => {
-                let mut place = |address: &IpAddr| {
-                    let new = || self.actor(address.to_string(), vec![End::Address(*address)], false);
-                    *addresses.entry(*address).or_insert_with(new)
-                };
-                party.addresses.iter().map(&mut place).collect()
+                party.addresses.iter().map(|address| self.address(*address, addresses)).collect()
             }
             PartyKind::Service | PartyKind::Unknown | PartyKind::Multicast => Vec::new(),
+        }
+    }
+
+    fn address(&mut self, address: IpAddr, known: &mut HashMap<IpAddr, usize>) -> usize {
+        let new = || self.actor(address.to_string(), vec![End::Address(address)], false);
+        *known.entry(address).or_insert_with(new)
+    }
+
+    /// The actors that stand for the addresses of an end, which policies tell by nothing else.
+    fn addresses<'k>(
+        &mut self,
+        end: &End,
+        known: &'k mut HashMap<IpAddr, usize>,
+    ) -> impl Iterator<Item = usize> + use<'_, 'k> {
+        let addresses = match end {
+            End::Address(address) => vec![*address],
+            End::Pod(pod) => pod.addresses.clone(),
+        };
+        addresses.into_iter().map(|address| self.address(address, known))
+    }
+
+    /// Who shares its node's network, where the node's address does not stand for it already.
+    fn add_at_nodes(&mut self, workloads: Vec<(String, Vec<End>)>) {
+        for (name, mut ends) in workloads {
+            ends.retain(|end| match end {
+                End::Address(address) => !self.seen.contains(address),
+                End::Pod(pod) => pod.addresses.is_empty() || pod.addresses.iter().any(|it| !self.seen.contains(it)),
+            });
+            if !ends.is_empty() {
+                self.actor(name, ends, false);
+            }
         }
     }
 

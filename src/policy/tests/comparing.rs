@@ -161,6 +161,21 @@ fn who_else_comes_to_an_exposed_port_is_no_excess() {
     );
 }
 
+#[test]
+fn a_node_that_was_seen_is_not_counted_again_for_who_shares_its_network() {
+    let node = party("node-1", PartyKind::Node, "172.18.0.2");
+    let seen = [seen(workload("web"), node, 9100)];
+    let egress =
+        "policyTypes: [Ingress, Egress], egress: [{to: [{ipBlock: {cidr: 172.18.0.2/32}}], ports: [{port: 9100}]}]";
+    let rest = "{podSelector: {}, policyTypes: [Ingress, Egress]}";
+    let set = policies(&[("web", &selecting("web", egress)), ("rest", rest)]);
+    let mut stage = stage();
+    let at_node = |name: &str, address: &str| crate::model::Pod { host_network: true, ..pod(name, address, 9100) };
+    stage.cluster.pods.push(at_node("exporter", "172.18.0.2"));
+    let measure = stage.excess(&seen, &set);
+    assert_eq!((measure.needed, measure.extra, measure.over_permission), (1, 0, Some(1.0)), "{measure:?}");
+}
+
 fn seen_out() -> Dependency {
     seen(workload("web"), external("203.0.113.9"), 80)
 }

@@ -66,6 +66,16 @@ fn a_namespace_is_open_within_itself_on_the_ports_in_use_and_no_wider() {
     assert_eq!(said(&group.egress), "namespace TCP/5432 TCP/8080");
     assert_eq!(said(&lab.group("api").egress), "203.0.113.7/32 TCP/443");
     assert_eq!(said(&group.ingress), "namespace TCP/5432 TCP/8080");
+    // two of three are most of them, and not the third
+    for (client, server) in [("web", "203.0.113.7"), ("203.0.113.9", "web"), ("203.0.113.9", "api")] {
+        lab.talk(client, server, 443);
+    }
+    let group = lab.group("namespace");
+    let inside = "namespace TCP/5432 TCP/8080";
+    assert_eq!((said(&group.egress).as_str(), said(&group.ingress).as_str()), (inside, inside));
+    assert_eq!(said(&lab.group("web").ingress), "203.0.113.9/32 TCP/443");
+    lab.talk("db", "203.0.113.7", 443);
+    assert_eq!(said(&lab.group("namespace").egress), "namespace TCP/5432 TCP/8080; 203.0.113.7/32 TCP/443");
 }
 
 #[test]
