@@ -12,6 +12,7 @@
 //! `docs/architecture.md` has all rooms, what each holds and which it may import. Those that are not behind the feature `cli`
 //! are pure, but for live capture: they take values and give values, know no clock and no socket, and build without it.
 
+pub mod application;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The words that all rooms speak. Plain values: no I/O, no clock, no policy.
 
+mod application;
 mod cluster;
 mod contact;
 mod control;
@@ -22,6 +23,7 @@ mod trace_set;
 mod visible;
 pub mod words;
 
+pub use application::{Application, ApplicationKey, ApplicationSighting, Protection};
 pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod,
     RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,

@@ -1,0 +1,128 @@
+//! Packets to what they say of their application.
+
+use std::net::IpAddr;
+
+use super::{Message, Sent, Server, cache, datagram, directory, document, mail, network, queue, sql, tls, web};
+use crate::{
+    decode::{Packet, Transport},
+    model::{ApplicationSighting, Protocol, Timestamp},
+};
+
+/// What a packet said of its application, with its ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The beginning of its stretch of time.
+    pub(super) time: Timestamp,
+    pub(super) src: (IpAddr, u16),
+    pub(super) dst: (IpAddr, u16),
+    pub(super) protocol: Protocol,
+    pub(super) message: Message,
+}
+
+/// Whether a packet may say something of its application: by its ports, its first bytes, or a length at its beginning that
+/// is the packet's own. Most others need not be looked at any further.
+#[inline]
+#[must_use]
+pub fn may_tell(packet: &Packet<'_>) -> bool {
+    match packet.transport {
+        Transport::Tcp { src_port, dst_port, data_bytes, data, .. } => {
+            // nothing that is recognised is shorter
+            let Some([first, second, third, fourth, _, _]) = data.first_chunk::<6>() else { return false };
+            let word = [*first, *second, *third, *fourth];
+            is_framed(word, data_bytes) || is_beginning(*first, *second) || src_port == DNS || dst_port == DNS
+        }
+        Transport::Udp { src_port, dst_port, data, .. } => datagram::may_tell((src_port, dst_port), data),
+        _ => false,
+    }
+}
+
+/// Port of DNS.
+const DNS: u16 = 53;
+
+/// Whether the first bytes are the length of the segment, as the frames of many protocols begin: with itself counted
+/// (`PostgreSQL`, `MongoDB`) or without (Kafka, SMB), or in three bytes with a number behind (`MySQL`).
+#[inline]
+fn is_framed(word: [u8; 4], data_bytes: u32) -> bool {
+    let (big, little) = (u32::from_be_bytes(word), u32::from_le_bytes(word));
+    let rest = data_bytes.wrapping_sub(4);
+    big == data_bytes || big == rest || little == data_bytes || little & 0x00ff_ffff == rest
+}
+
+/// Whether a stream's protocol is told by what it begins with.
+#[inline]
+fn is_beginning(first: u8, second: u8) -> bool {
+    match first {
+        // TLS
+        21..=23 => second == 3,
+        // HTTP, SSH, AMQP, NATS, SMTP, SIP
+        b'A'..=b'Z' if second.is_ascii_uppercase() || matches!(second, b'_' | b'-') => true,
+        // PostgreSQL, RDP
+        b'P' | b'Q' | b'R' | 3 => second == 0,
+        // SMTP, FTP
+        b'2' => second == b'2',
+        // Redis, IMAP
+        b'*' => second == b' ' || second.is_ascii_digit(),
+        // POP3, Redis
+        b'+' => matches!(second, b'O' | b'P'),
+        // memcached
+        b's' => second == b'e',
+        // LDAP; MQTT
+        0x30 | 0x10 => true,
+        _ => false,
+    }
+}
+
+/// What a packet says of its application, where it is recognised.
+#[inline]
+#[must_use]
+pub fn said(time: Timestamp, packet: &Packet<'_>) -> Option<Said> {
+    if may_tell(packet) { recognised(time, packet) } else { None }
+}
+
+#[inline(never)]
+fn recognised(time: Timestamp, packet: &Packet<'_>) -> Option<Said> {
+    let (ports, message) = match packet.transport {
+        Transport::Tcp { src_port, dst_port, data_bytes, data, .. } => {
+            let ports = (src_port, dst_port);
+            (ports, stream(ports, sent(data, data_bytes))?)
+        }
+        Transport::Udp { src_port, dst_port, data_bytes, data } => {
+            let ports = (src_port, dst_port);
+            (ports, datagram::recognised(ports, sent(data, data_bytes))?)
+        }
+        _ => return None,
+    };
+    // who speaks to a group is served by it
+    let server = if packet.dst.is_multicast() { Server::Destination } else { message.server };
+    let message = Message { server, ..message };
+    let time = ApplicationSighting::stretch(time);
+    let Packet { src, dst, protocol, .. } = *packet;
+    Some(Said { time, src: (src, ports.0), dst: (dst, ports.1), protocol, message })
+}
+
+fn sent(data: &[u8], data_bytes: u32) -> Sent<'_> {
+    Sent { data, bytes: usize::try_from(data_bytes).unwrap_or(usize::MAX) }
+}
+
+/// What a segment begins with.
+fn stream(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
+    // first, for lengths may look like the beginning of something else
+    if ports.0 == DNS || ports.1 == DNS {
+        return network::dns_stream(ports, sent);
+    }
+    let readers: &[fn(Sent<'_>) -> Option<Message>] = match sent.data.first()? {
+        21..=23 => &[tls::record],
+        b'A'..=b'Z' => &[web::ssh, web::http, web::sip, sql::postgresql, queue::text, mail::smtp, cache::memcached],
+        b'2' => &[mail::smtp, mail::ftp],
+        b'*' => &[cache::redis, mail::imap],
+        b'+' => &[cache::redis, mail::pop3],
+        b's' => &[cache::memcached],
+        0 => &[sql::postgresql, directory::smb, queue::kafka],
+        3 => &[directory::rdp],
+        0x10 => &[queue::mqtt],
+        0x30 => &[directory::ldap],
+        _ => &[],
+    };
+    let framed: [fn(Sent<'_>) -> Option<Message>; 2] = [document::mongodb, sql::mysql];
+    readers.iter().chain(&framed).find_map(|reader| reader(sent))
+}
