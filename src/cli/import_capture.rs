@@ -66,7 +66,7 @@ pub(super) async fn file(
         rows = next;
     }
     run.sweeps = intake.sweeps();
-    let learnt = Learnt { names: intake.names(), links: intake.links() };
+    let learnt = Learnt { names: intake.names(), applications: intake.applications(), links: intake.links() };
     let written = writer.with(learnt).finish(&mut run, &[]).await.with_context(|| name)?;
     Ok((run, written))
 }

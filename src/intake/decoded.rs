@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{Counts, digest::Digest};
 use crate::{
+    application::{self, Recent, Said},
     capture::{Batch, Frame},
     connection::{Arrivals, SHARDS},
     decode::{Fragment, Fragments, NotDecoded, Options, Packet, Transport, common, decode_with, quoted},
@@ -29,6 +30,9 @@ pub(super) struct Decoded {
     pieces: Vec<Piece>,
     /// Frames that may tell a name.
     pub names: Vec<usize>,
+    /// What packets said of their applications, but for what was said a moment ago.
+    pub said: Vec<Said>,
+    recent: Recent,
     /// Frames that may tell of their link, whatever connection they are of.
     pub links: Vec<usize>,
     /// How many frames were seen at each place.
@@ -44,6 +48,8 @@ impl Decoded {
         self.by_shard.iter_mut().for_each(Arrivals::clear);
         self.pieces.clear();
         self.names.clear();
+        self.said.clear();
+        self.recent.clear();
         self.links.clear();
         self.places.clear();
     }
@@ -79,7 +85,7 @@ impl Decoded {
                 if let Some(piece) = packet.fragment.and_then(|_| packet.as_part()) {
                     self.pieces.push(Piece { n, time: frame.time, packet: piece });
                 }
-                if is_later { self.note(n, &packet) } else { self.take(n, frame.time, &packet) }
+                if is_later { self.note(n, frame.time, &packet) } else { self.take(n, frame.time, &packet) }
             }
             Err(reason) => self.leave_out(n, reason),
         }
@@ -87,15 +93,20 @@ impl Decoded {
 
     #[inline]
     fn take(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
-        self.note(n, packet);
+        self.note(n, time, packet);
         self.hand_on(n, time, packet);
     }
 
     /// What a packet tells beside its connection.
     #[inline]
-    fn note(&mut self, n: usize, packet: &Packet<'_>) {
+    fn note(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
         if names::may_tell(packet) {
             self.names.push(n);
+        }
+        if let Some(said) = application::said(time, packet)
+            && self.recent.is_new(&said)
+        {
+            self.said.push(said);
         }
         if speaks_of_links(packet) {
             self.links.push(n);

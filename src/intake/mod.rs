@@ -1,5 +1,5 @@
-//! Frames to observations, names and sightings of links: decode, connection table, names, links and the counts of what was
-//! lost, in one value.
+//! Frames to observations, names, applications and sightings of links: decode, connection table, names, applications, links
+//! and the counts of what was lost, in one value.
 //!
 //! Frames come one by one from an interface, or in batches from files. Batches are worked on side by side: what is made of
 //! one frame by itself, batch by batch; the connections, in shards by their ends. How many threads there are changes nothing of
@@ -17,10 +17,11 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::{
+    application,
     capture::{Batch, Frame},
     connection::{self, Bound, Limits, SHARDS, Tracker},
     decode::{Fragments, NotDecoded, Options, Packet, common, decode_with},
-    model::{LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
+    model::{ApplicationSighting, LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
     names::{self, Gatherer},
     segment::Table,
 };
@@ -53,6 +54,8 @@ pub struct Counts {
     pub missed_names: MissedNames,
     /// Packets whose word about links is not kept, for there was too much of it.
     pub missed_links: u64,
+    /// Packets whose application is not kept, for there were too many.
+    pub missed_applications: u64,
 }
 
 impl Counts {
@@ -90,6 +93,7 @@ pub struct Intake {
     shards: Vec<Tracker>,
     is_ending: bool,
     names: Gatherer,
+    applications: application::Gatherer,
     links: Table,
     counts: Counts,
     digest: Digest,
@@ -125,6 +129,7 @@ impl Intake {
             shards: (0..count).map(|_| Tracker::new(limits)).collect(),
             is_ending: false,
             names: Gatherer::default(),
+            applications: application::Gatherer::default(),
             links: Table::default(),
             counts: Counts::default(),
             digest: Digest::default(),
@@ -180,6 +185,7 @@ impl Intake {
         if names::may_tell(packet) {
             self.names.take(frame.time, packet);
         }
+        self.applications.take(frame.time, packet);
         if self.ahead.is_full() {
             self.settle();
         }
@@ -208,6 +214,7 @@ impl Intake {
             Ok(packet) => {
                 self.counts.use_packet(&packet);
                 self.names.take(frame.time, &packet);
+                self.applications.take(frame.time, &packet);
                 let tracker = self.shards.first_mut();
                 tracker.is_some_and(|it| it.ingest(frame.time, &packet)) || speaks_of_links(&packet)
             }
@@ -263,6 +270,7 @@ impl Intake {
             self.links.add_places(&decoded.places);
         }
         self.hear_names();
+        self.hear_applications();
         let Self { shards, tracked, links, heard, news, .. } = self;
         let (next, ()) = rayon::join(|| track(shards, tracked), || hear_links(links, heard, news));
         self.news = next;
@@ -279,6 +287,12 @@ impl Intake {
         }
     }
 
+    /// The same of what packets said of their applications.
+    fn hear_applications(&mut self) {
+        let said = self.tracked.iter().flat_map(|decoded| &decoded.said);
+        said.for_each(|said| self.applications.add(said));
+    }
+
     /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -287,7 +301,8 @@ impl Intake {
             *bounds.entry(bound).or_default() += count;
         }
         let (missed_names, missed_links) = (self.names.missed(), self.links.left_out());
-        Counts { bounds, missed_names, missed_links, ..self.counts.clone() }
+        let missed_applications = self.applications.missed();
+        Counts { bounds, missed_names, missed_links, missed_applications, ..self.counts.clone() }
     }
 
     /// Frames so far.
@@ -323,6 +338,11 @@ impl Intake {
     /// The names that are new or told again since they were asked for last.
     pub fn names(&mut self) -> Vec<NameSighting> {
         self.names.changed()
+    }
+
+    /// The applications that are new or seen again since they were asked for last.
+    pub fn applications(&mut self) -> Vec<ApplicationSighting> {
+        self.applications.changed()
     }
 
     /// What frames said about their links that is new or told again since this was asked for last.

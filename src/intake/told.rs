@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use foldhash::HashSet;
 
 use super::Counts;
-use crate::decode::NotDecoded;
+use crate::{application::MISSED, decode::NotDecoded};
 
 /// The bound of the table of links.
 const MISSED_LINKS: &str = "packets whose word about links was left out, there was too much";
@@ -37,8 +37,9 @@ impl Counts {
     #[must_use]
     pub fn bounds_by_name(&self) -> BTreeMap<String, u64> {
         let of_table = self.bounds.iter().map(|(bound, count)| (bound.to_string(), *count));
-        let of_links = (self.missed_links > 0).then(|| (MISSED_LINKS.to_owned(), self.missed_links));
-        of_table.chain(of_links).collect()
+        let beside = [(MISSED_LINKS, self.missed_links), (MISSED, self.missed_applications)];
+        let beside = beside.into_iter().filter(|(_, count)| *count > 0);
+        of_table.chain(beside.map(|(bound, count)| (bound.to_owned(), count))).collect()
     }
 }
 

@@ -1,7 +1,8 @@
-//! The dependency store: runs, observations, names, links and inventories in one SQLite file. The only SQL of the house.
+//! The dependency store: runs, observations, names, applications, links and inventories in one SQLite file. The only SQL of the house.
 //!
 //! Everything of one file lands in one transaction: a crash leaves the store as it was before the file.
 
+mod applications;
 mod batch;
 mod clock;
 mod codec;

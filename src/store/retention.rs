@@ -9,13 +9,16 @@ const ROWS_AT_ONCE: i64 = 64;
 const PAGES_AT_ONCE: i64 = 256;
 
 /// What is taken out, each with `$1` the nanosecond, `$2` the hour and `$3` how many at once. Imported files stay.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "DELETE FROM observation_part WHERE rowid IN (SELECT observation_part.rowid FROM observation_part
          JOIN run ON run.id = run WHERE kind = 'live' AND $1 = $1
              AND ((hours = 1 AND hour < $2) OR (hours = 24 AND hour <= $2 - 24)) LIMIT $3)",
     "DELETE FROM sweep WHERE (run, hour, protocol, src) IN (SELECT run, hour, protocol, src FROM sweep
          JOIN run ON run.id = run WHERE kind = 'live' AND hour < $2 AND $1 = $1 LIMIT $3)",
     "DELETE FROM name WHERE (run, address, name, source, used_by) IN (SELECT run, address, name, name.source, used_by FROM name
+         JOIN run ON run.id = run WHERE kind = 'live' AND last < $1 AND $2 = $2 LIMIT $3)",
+    "DELETE FROM application WHERE (run, server, port, protocol, client, application, protection) IN (
+         SELECT run, server, port, protocol, client, application, protection FROM application
          JOIN run ON run.id = run WHERE kind = 'live' AND last < $1 AND $2 = $2 LIMIT $3)",
     "DELETE FROM link_sighting WHERE (run, interface, vlans, how, mac, address, prefix) IN (
          SELECT run, interface, vlans, how, mac, address, prefix FROM link_sighting
@@ -34,6 +37,7 @@ const EMPTY_RUNS: &str = "DELETE FROM run WHERE kind = 'live' AND last_packet IS
     AND NOT EXISTS (SELECT 1 FROM observation_part WHERE run = run.id)
     AND NOT EXISTS (SELECT 1 FROM sweep WHERE run = run.id)
     AND NOT EXISTS (SELECT 1 FROM name WHERE run = run.id)
+    AND NOT EXISTS (SELECT 1 FROM application WHERE run = run.id)
     AND NOT EXISTS (SELECT 1 FROM link_sighting WHERE run = run.id)";
 
 impl Store {

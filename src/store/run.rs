@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{Batch, Damage, Store, StoreError, content_id, observations};
-use crate::model::{Hour, LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
+use crate::model::{ApplicationSighting, Hour, LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
 
 /// A run's id, from its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +103,8 @@ pub struct RunWriter {
 pub struct Learnt {
     /// Names of addresses.
     pub names: Vec<NameSighting>,
+    /// What is spoken.
+    pub applications: Vec<ApplicationSighting>,
     /// What frames said of their links.
     pub links: Vec<LinkSighting>,
 }
@@ -111,7 +113,7 @@ impl Learnt {
     /// Whether there is nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.links.is_empty()
+        self.names.is_empty() && self.applications.is_empty() && self.links.is_empty()
     }
 
     pub(super) async fn write(
@@ -120,6 +122,7 @@ impl Learnt {
         run: RunId,
     ) -> Result<(), StoreError> {
         super::names::write(transaction, run, &self.names).await?;
+        super::applications::write(transaction, run, &self.applications).await?;
         super::links::write(transaction, run, &self.links).await
     }
 }

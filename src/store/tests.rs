@@ -1,4 +1,5 @@
 mod merging;
+mod applications;
 mod upkeep;
 
 use std::collections::BTreeSet;

@@ -293,12 +293,15 @@ pub fn intake(file: &[u8]) {
     assert_eq!(by_batch.digest(), by_frame.digest());
     let names = by_frame.names();
     assert_eq!(by_batch.names(), names);
+    let applications = by_frame.applications();
+    assert_eq!(by_batch.applications(), applications);
     let places = frames_of(&mut by_frame);
     assert_eq!(frames_of(&mut by_batch), places);
     assert_eq!(frames_of(&mut live), places);
     // what was kept is taken in by now
     assert_eq!(live.counts(), by_frame.counts());
     assert_eq!(live.names(), names);
+    assert_eq!(live.applications(), applications);
     let told = by_frame.counts();
     let beside = of_no_connection(&frames);
     for intake in [by_frame, by_batch, live] {
@@ -385,7 +388,7 @@ fn log(format: Format, input: impl Read) -> Option<Log> {
                 used += 1;
                 add(record.observations().into_vec());
             }
-            Line::Packet { time, answers } => {
+            Line::Packet { time, answers, .. } => {
                 used += 1;
                 if let Some(answers) = answers {
                     for address in &answers.addresses {

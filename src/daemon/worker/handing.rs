@@ -99,7 +99,7 @@ impl Worker {
         self.handed_over = state;
         let links = self.intake.links();
         self.run.sweeps = self.intake.sweeps();
-        let learnt = Learnt { names: self.intake.names(), links };
+        let learnt = Learnt { names: self.intake.names(), applications: self.intake.applications(), links };
         self.pending.store(true, Ordering::Release);
         let flush = Flush { n: self.n, run: self.run.clone(), learnt, has_news, pending: self.pending.clone() };
         self.send(Message::Flush(Box::new(flush)));

@@ -1,0 +1,84 @@
+//! Applications in and out.
+
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
+
+use super::{
+    Filter, RunId, Store, StoreError,
+    observations::{address, octets},
+    run::signed,
+};
+use crate::model::{Application, ApplicationSighting, Protection, Protocol, Span, Timestamp};
+
+/// Rows in one INSERT.
+const ROWS_AT_ONCE: usize = 500;
+
+/// Writes applications of a run. Figures are those of the whole run so far: what is there already grows to them.
+pub(super) async fn write(
+    transaction: &mut Transaction<'static, Sqlite>,
+    run: RunId,
+    sightings: &[ApplicationSighting],
+) -> Result<(), StoreError> {
+    for chunk in sightings.chunks(ROWS_AT_ONCE) {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO application
+             (run, server, port, protocol, client, application, protection, first, last, times) ",
+        );
+        insert.push_values(chunk, |mut row, sighting| {
+            row.push_bind(run.0)
+                .push_bind(octets(sighting.server))
+                .push_bind(sighting.port)
+                .push_bind(sighting.protocol.0)
+                .push_bind(sighting.client.map(octets).unwrap_or_default())
+                .push_bind(sighting.application.as_str())
+                .push_bind(sighting.protection.as_str())
+                .push_bind(sighting.span.first.0)
+                .push_bind(sighting.span.last.0)
+                .push_bind(signed(sighting.times));
+        });
+        insert.push(
+            " ON CONFLICT (run, server, port, protocol, client, application, protection) DO UPDATE SET
+                 first = min(first, excluded.first), last = max(last, excluded.last), times = max(times, excluded.times)",
+        );
+        insert.build().execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// The applications that runs of the filter's sites saw, each with its site, in order; of all times, for a connection
+    /// goes on beyond a window. What this version does not know is left out.
+    pub async fn applications(&self, filter: &Filter) -> Result<Vec<(String, ApplicationSighting)>, StoreError> {
+        let sql = "SELECT run.site, application.* FROM application JOIN run ON run.id = application.run
+                   WHERE $1 IS NULL OR run.site = $1
+                   ORDER BY run.site, server, port, protocol, client, application, protection, application.run";
+        let rows = sqlx::query(sql).bind(&filter.site).fetch_all(&self.pool).await?;
+        let mut sightings = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if !filter.exclude.contains(&RunId(row.try_get("run")?)) {
+                let site: String = row.try_get("site")?;
+                sightings.extend(read(row)?.map(|sighting| (site, sighting)));
+            }
+        }
+        Ok(sightings)
+    }
+}
+
+/// `None` where the application or its protection is none that this version writes.
+fn read(row: &SqliteRow) -> Result<Option<ApplicationSighting>, StoreError> {
+    let (application, protection): (&str, &str) = (row.try_get("application")?, row.try_get("protection")?);
+    let application = Application::ALL.into_iter().find(|known| known.as_str() == application);
+    let protection = Protection::ALL.into_iter().find(|known| known.as_str() == protection);
+    let Some((application, protection)) = application.zip(protection) else { return Ok(None) };
+    let client: &[u8] = row.try_get("client")?;
+    let times: i64 = row.try_get("times")?;
+    Ok(Some(ApplicationSighting {
+        client: (!client.is_empty()).then(|| address(client)).transpose()?,
+        server: address(row.try_get("server")?)?,
+        port: row.try_get("port")?,
+        protocol: Protocol(row.try_get("protocol")?),
+        application,
+        protection,
+        span: Span { first: Timestamp(row.try_get("first")?), last: Timestamp(row.try_get("last")?) },
+        times: times.unsigned_abs(),
+    }))
+}
