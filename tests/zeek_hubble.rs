@@ -21,12 +21,12 @@ use common::{
 use flowmap::model::Protocol;
 use serde_json::{Value, json};
 
-/// The flows by address, without what logs do not tell: to microseconds, and without VLANs.
+/// The flows by address, without what logs do not tell: to microseconds, without VLANs and what is spoken.
 fn flows(flowmap: &Flowmap, file: &str) -> Vec<Value> {
     let mut flows = flowmap.json(&["flows", "--by", "address", "--from", file]).as_array().unwrap().clone();
     for flow in &mut flows {
         let flow = flow.as_object_mut().unwrap();
-        for name in ["vlans", "tunnels", "first_seen", "last_seen"] {
+        for name in ["vlans", "tunnels", "first_seen", "last_seen", "application", "encrypted"] {
             flow.remove(name);
         }
         for end in ["client", "server"] {

@@ -14,6 +14,7 @@ use super::{
     import::{self, Explained, Options, unreadable},
 };
 use crate::{
+    application,
     model::{Observation, ObservationKey, Span, Timestamp, TraceSet},
     names::Gatherer,
     records::{Answers, Fault as Damage, Format, Line, Reader, RecordsError},
@@ -38,18 +39,23 @@ pub(super) async fn file(
     let mut rows = Rows::default();
     let mut tally = Tally::default();
     let mut names = Gatherer::default();
+    let mut applications = application::Gatherer::default();
     while let Some(line) = next_line(&mut reader, &mut tally.broken).map_err(|error| unreadable(&name, &error))? {
         match line {
             Line::Flow(record) => {
                 tally.used += 1;
                 tally.span = joined(tally.span, record.span);
+                record.applications().for_each(|told| applications.hear(&told));
                 record.observations().into_iter().for_each(|observation| rows.add(observation));
             }
-            Line::Packet { time, answers } => {
+            Line::Packet { time, answers, application } => {
                 tally.used += 1;
                 tally.span = joined(tally.span, Some(Span::at(time)));
                 if let Some(answers) = answers {
                     hear(&mut names, time, &answers);
+                }
+                if let Some(told) = application {
+                    applications.hear(&told);
                 }
                 reader.observations().into_iter().for_each(|observation| rows.add(observation));
             }
@@ -69,7 +75,11 @@ pub(super) async fn file(
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
     let mut run = tally.run(id, path, options);
     run.loss.bounds = reader.notes().into_iter().map(|(note, count)| (note.to_owned(), count)).collect();
-    let writer = writer.with(Learnt { names: names.changed(), ..Learnt::default() });
+    run.loss
+        .bounds
+        .extend((applications.missed() > 0).then(|| (application::MISSED.to_owned(), applications.missed())));
+    let learnt = Learnt { names: names.changed(), applications: applications.changed(), links: Vec::new() };
+    let writer = writer.with(learnt);
     run.loss.names = names.missed();
     reader.end().into_iter().for_each(|observation| rows.add(observation));
     let written = finish(writer, &mut run, rows).await.with_context(|| name.clone())?;

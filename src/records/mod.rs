@@ -18,7 +18,7 @@ use std::{
     net::IpAddr,
 };
 
-use crate::model::{Observation, Timestamp};
+use crate::model::{ApplicationSighting, Observation, Timestamp};
 
 pub use record::{Detail, FlowRecord};
 
@@ -313,6 +313,8 @@ pub enum Line {
         time: Timestamp,
         /// What it said of names.
         answers: Option<Answers>,
+        /// What it said is spoken.
+        application: Option<ApplicationSighting>,
     },
     /// One that cannot be used.
     Damaged {

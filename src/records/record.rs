@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{
-    Flags, Hour, Lump, Observation, ObservationKey, Opening, Outcome, PortKind, Protocol, Span, Tally, Timestamp,
-    Trace, TraceSet,
+    Application, ApplicationSighting, Flags, Hour, Lump, Observation, ObservationKey, Opening, Outcome, PortKind,
+    Protection, Protocol, Span, Tally, Timestamp, Trace, TraceSet,
 };
 
 /// Whether a time can be placed: it lies in an hour that names one.
@@ -66,6 +66,8 @@ pub struct Detail {
     pub tunnels: String,
     /// Tells it from all other connections.
     pub tag: u64,
+    /// What was recognised in it.
+    pub services: Vec<(Application, Protection)>,
 }
 
 impl FlowRecord {
@@ -104,6 +106,23 @@ impl FlowRecord {
         };
         let begin = Trace { first: micros(span.first), last: micros(span.first), ..whole };
         [self.observation(first, begin), self.observation(last, end)].into_iter().collect()
+    }
+
+    /// What was spoken, where it is told.
+    pub fn applications(&self) -> impl Iterator<Item = ApplicationSighting> {
+        let services = self.detail.as_ref().map(|detail| &detail.services[..]).unwrap_or_default();
+        services.iter().filter_map(|(application, protection)| {
+            Some(ApplicationSighting {
+                client: Some(self.client),
+                server: self.server,
+                port: self.port,
+                protocol: self.protocol,
+                application: *application,
+                protection: *protection,
+                span: self.span?,
+                times: 1,
+            })
+        })
     }
 
     fn observation(&self, hour: Hour, trace: Trace) -> Observation {

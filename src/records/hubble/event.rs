@@ -201,6 +201,8 @@ pub struct L7 {
     #[serde(rename = "type")]
     pub kind: Option<Word>,
     pub dns: Option<Dns>,
+    pub http: Option<IgnoredAny>,
+    pub kafka: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -71,7 +71,7 @@ impl<R: Read> Reader<R> {
         };
         self.notes.take(&packet);
         self.table.take(&packet);
-        Ok(Some(Line::Packet { time: packet.time, answers: packet.answers }))
+        Ok(Some(Line::Packet { time: packet.time, answers: packet.answers, application: packet.application }))
     }
 
     pub fn observations(&mut self) -> Vec<Observation> {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::{Answers, Fault, MAX_SHOWN};
-use super::event::{Flow, L4, TcpFlags, Word};
-use crate::model::{Control, PortKind, Protocol, Timestamp};
+use super::event::{Flow, L4, L7, TcpFlags, Word};
+use crate::model::{Application, ApplicationSighting, Control, PortKind, Protection, Protocol, Span, Timestamp};
 
 /// An address with a port; 0 for protocols without.
 pub type End = (IpAddr, u16);
@@ -53,6 +53,8 @@ pub struct Packet {
     pub point: Option<u32>,
     /// What a DNS answer said.
     pub answers: Option<Answers>,
+    /// What is spoken.
+    pub application: Option<ApplicationSighting>,
 }
 
 /// Reads a flow.
@@ -91,6 +93,7 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
         is_untold: control == Some(Control::Tells),
         point: (!is_message).then(|| point(flow, node)),
         answers: answers(flow, destination),
+        application: application(flow, time, protocol, ((source, ports.0), (destination, ports.1))),
     })
 }
 
@@ -210,6 +213,31 @@ fn point(flow: &Flow, node: &str) -> u32 {
     let at = flow.trace_observation_point.as_ref().map(Word::text).unwrap_or_default();
     let [a, b, c, d, ..] = xxh3_64(format!("{node} {kind} {at}").as_bytes()).to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
+}
+
+/// What a proxy read in a message. That it did so does not say whether HTTP was in clear on the wire: some end TLS.
+fn application(
+    flow: &Flow,
+    time: Timestamp,
+    protocol: Protocol,
+    (from, to): (End, End),
+) -> Option<ApplicationSighting> {
+    let l7 = flow.l7.as_ref()?;
+    let is = |name, number| l7.kind.as_ref().is_some_and(|kind| kind.is(name, number));
+    let (client, server) = match () {
+        () if is("REQUEST", 1) => (from.0, to),
+        () if is("RESPONSE", 2) => (to.0, from),
+        () => return None,
+    };
+    let (application, protection) = match l7 {
+        L7 { http: Some(_), .. } => (Application::Http, Protection::Undecided),
+        L7 { kafka: Some(_), .. } => (Application::Kafka, Protection::Undecided),
+        L7 { dns: Some(_), .. } => (Application::Dns, Protection::Clear),
+        _ => return None,
+    };
+    let (server, port) = server;
+    let (client, span, times) = (Some(client), Span::at(time), 1);
+    Some(ApplicationSighting { client, server, port, protocol, application, protection, span, times })
 }
 
 fn answers(flow: &Flow, asked_by: IpAddr) -> Option<Answers> {

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     super::{Detail, Fault, FlowRecord, MAX_SHOWN, number},
     history::{self, Seen, Sent},
+    service,
 };
 use crate::model::{Control, Flags, Opening, Protocol, Span, Timestamp};
 
@@ -36,11 +37,12 @@ pub enum Column {
     InnerVlan,
     TunnelParents,
     RespMac,
+    Service,
     Path,
 }
 
 /// What they are called, in the same order.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 24] = [
     "ts",
     "uid",
     "id.orig_h",
@@ -63,6 +65,7 @@ pub const NAMES: [&str; 23] = [
     "inner_vlan",
     "tunnel_parents",
     "resp_l2_addr",
+    "service",
     "_path",
 ];
 
@@ -164,6 +167,7 @@ pub fn record(columns: &Columns<'_>, notes: &mut Notes) -> Result<FlowRecord, Fa
             // which tunnel it was, another log tells
             tunnels: columns.get(Column::TunnelParents).map(|_| "unknown".to_owned()).unwrap_or_default(),
             tag: tag(columns, span.first),
+            services: columns.get(Column::Service).map(|it| service::applications(it, protocol)).unwrap_or_default(),
         }),
     };
     Ok(if seen.is_turned { turned(record) } else { record })

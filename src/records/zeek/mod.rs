@@ -4,6 +4,7 @@
 mod conn;
 mod history;
 mod json;
+mod service;
 mod tsv;
 
 use std::{

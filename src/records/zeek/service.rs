@@ -1,0 +1,45 @@
+//! What Zeek's analysers found in a connection: the field `service`, names with commas between.
+
+use crate::model::{Application, Protection, Protocol};
+
+/// Names of analysers, and what each stands for. Where a protocol may turn to TLS, or encrypt by itself, its name alone
+/// leaves open whether it did.
+const NAMES: [(&str, Application, Protection); 26] = [
+    ("dhcp", Application::Dhcp, Protection::Clear),
+    ("dns", Application::Dns, Protection::Clear),
+    ("dtls", Application::Dtls, Protection::Encrypted),
+    ("ftp", Application::Ftp, Protection::Undecided),
+    ("http", Application::Http, Protection::Clear),
+    ("http2", Application::Http2, Protection::Clear),
+    ("imap", Application::Imap, Protection::Undecided),
+    ("kafka", Application::Kafka, Protection::Clear),
+    ("ldap", Application::Ldap, Protection::Undecided),
+    ("ldap_tcp", Application::Ldap, Protection::Undecided),
+    ("ldap_udp", Application::Ldap, Protection::Clear),
+    ("mongodb", Application::Mongodb, Protection::Clear),
+    ("mqtt", Application::Mqtt, Protection::Clear),
+    ("mysql", Application::Mysql, Protection::Undecided),
+    ("ntp", Application::Ntp, Protection::Clear),
+    ("pop3", Application::Pop3, Protection::Undecided),
+    ("postgresql", Application::Postgresql, Protection::Undecided),
+    ("quic", Application::Quic, Protection::Encrypted),
+    ("rdp", Application::Rdp, Protection::Undecided),
+    ("redis", Application::Redis, Protection::Clear),
+    ("sip", Application::Sip, Protection::Clear),
+    ("smb", Application::Smb, Protection::Undecided),
+    ("smtp", Application::Smtp, Protection::Undecided),
+    ("snmp", Application::Snmp, Protection::Undecided),
+    ("ssh", Application::Ssh, Protection::Encrypted),
+    ("ssl", Application::Tls, Protection::Encrypted),
+];
+
+/// What is known of these names; others, and those taken back (`-http`), are left out.
+pub fn applications(service: &str, protocol: Protocol) -> Vec<(Application, Protection)> {
+    let one = |name: &str| {
+        let (_, application, protection) = NAMES.iter().find(|(known, ..)| name.eq_ignore_ascii_case(known))?;
+        // one analyser reads TLS and DTLS
+        let is_dtls = *application == Application::Tls && protocol == Protocol::UDP;
+        Some((if is_dtls { Application::Dtls } else { *application }, *protection))
+    };
+    service.split(',').filter_map(one).collect()
+}
