@@ -17,6 +17,7 @@ mod mesh;
 mod parties;
 mod parts;
 mod probe;
+mod rare;
 mod samples;
 mod scan;
 mod translation;
@@ -30,6 +31,7 @@ pub use coverage::{Capture, coverage};
 pub use learning::{Learning, Novelty, State, learning, learning_curve};
 pub use mesh::{Hidden, hidden, port_name};
 use parties::Parties;
+pub use rare::mark_rare;
 use volume::Taken;
 
 use crate::{
