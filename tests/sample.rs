@@ -108,8 +108,12 @@ fn the_wide_list_is_for_people_and_the_csv_for_machines() {
     let [wide, csv] = ["wide", "csv"].map(|output| flowmap.ok(&["flows", "-n", "production", "-o", output]).stdout);
     let heads = [wide.as_str(), csv.as_str()].map(|text| text.lines().next().expect("a header"));
     assert!(!heads[0].contains("SITE") && !heads[0].contains("VLANS"), "nothing stands in these columns: {}", heads[0]);
-    assert!(wide.lines().all(|line| line.len() < 200) && wide.contains(" 2026-11-23 23:23 "), "{wide}");
-    assert!(heads[1].starts_with("site,client_kind,client,") && heads[1].ends_with(",vlans,marks"), "{}", heads[1]);
+    assert!(wide.lines().all(|line| line.len() < 210) && wide.contains(" 2026-11-23 23:23 "), "{wide}");
+    assert!(
+        heads[1].starts_with("site,client_kind,client,") && heads[1].ends_with(",vlans,marks,application,encrypted"),
+        "{}",
+        heads[1]
+    );
     assert!(
         !wide.contains("production/web:30080,production/web:30080"),
         "a Service that was dialled stands there once"

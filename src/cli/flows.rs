@@ -15,8 +15,10 @@ use super::{
     world,
 };
 use crate::{
+    application::Spoken,
     map::By,
     model::{Dependency, Mark, Outcome, Party},
+    proposal::Site,
     render::minute,
 };
 
@@ -48,27 +50,42 @@ enum ByArg {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
-    let world = world::open(global, &args.selection).await?;
+    let world = world::open_with_applications(global, &args.selection).await?;
     let by = match args.by {
         ByArg::Workload => By::Workload,
         ByArg::Address => By::Address,
     };
-    let dependencies: Vec<Dependency> =
-        world.sites.iter().flat_map(|site| site.dependencies(by)).filter(|it| args.namespaces.concern(it)).collect();
+    let rows: Vec<Row> = world
+        .sites
+        .iter()
+        .flat_map(|site| rows(site, by))
+        .filter(|it| args.namespaces.concern(&it.dependency))
+        .collect();
     let has_sites = world.sites.len() > 1;
     let output = args.output.output;
-    let table = |dependencies: &[Dependency]| match output {
-        Output::Table => narrow(dependencies, has_sites),
-        Output::Wide => wide(dependencies, has_sites),
-        Output::Json | Output::Csv => whole(dependencies),
+    let table = |rows: &[Row]| match output {
+        Output::Table => narrow(rows, has_sites),
+        Output::Wide => wide(rows, has_sites),
+        Output::Json | Output::Csv => whole(rows),
     };
     let why_none = || world::why_none("flows", &world, &args.selection, &args.namespaces.namespace);
-    print::list(output, &dependencies, value, table, why_none)?;
+    print::list(output, &rows, value, table, why_none)?;
     Ok(Done::Clean)
 }
 
+/// A dependency with what is spoken over it.
+struct Row {
+    dependency: Dependency,
+    spoken: Spoken,
+}
+
+fn rows(site: &Site, by: By) -> Vec<Row> {
+    let row = |dependency| Row { spoken: site.applications.of(&dependency), dependency };
+    site.listed(by).into_iter().map(row).collect()
+}
+
 /// As the contract lists them: one object a dependency.
-pub(super) fn value(dependency: &Dependency) -> Value {
+fn value(Row { dependency, spoken }: &Row) -> Value {
     let Dependency { client, server, protocol, port, via, outcome, direction, connections, span, .. } = dependency;
     json!({
         "site": dependency.site,
@@ -88,14 +105,15 @@ pub(super) fn value(dependency: &Dependency) -> Value {
         "hours": dependency.history.len(),
         "vlans": dependency.vlans,
         "tunnels": dependency.tunnels,
-        "application": null,
-        "encrypted": null,
+        "application": spoken.names(),
+        "encrypted": spoken.encrypted,
         "marks": dependency.marks,
     })
 }
 
 /// One row a dependency, but one for all that a source swept at one target.
-fn narrow(dependencies: &[Dependency], has_sites: bool) -> Table {
+fn narrow(rows: &[Row], has_sites: bool) -> Table {
+    let dependencies = || rows.iter().map(|row| &row.dependency);
     let columns = ["site", "client", "server", "port", "outcome", "conns", "marks"];
     let skip = usize::from(!has_sites);
     let mut table = Table::new(columns.get(skip..).unwrap_or_default()).numeric(&[5 - skip]);
@@ -113,11 +131,11 @@ fn narrow(dependencies: &[Dependency], has_sites: bool) -> Table {
     };
     let is_scan = |dependency: &&Dependency| dependency.marks.contains(&Mark::Scan);
     let mut sweeps: BTreeMap<(&str, &str, &str), Vec<&Dependency>> = BTreeMap::new();
-    for dependency in dependencies.iter().filter(is_scan) {
+    for dependency in dependencies().filter(is_scan) {
         let ends = (dependency.site.as_str(), dependency.client.name.as_str(), dependency.server.name.as_str());
         sweeps.entry(ends).or_default().push(dependency);
     }
-    for dependency in dependencies.iter().filter(|dependency| !is_scan(dependency)) {
+    for dependency in dependencies().filter(|dependency| !is_scan(dependency)) {
         row(dependency, port(dependency), dependency.outcome.as_str(), dependency.connections);
     }
     for sweep in sweeps.values() {
@@ -158,7 +176,7 @@ fn marks(dependency: &Dependency) -> String {
 }
 
 /// For people: times to the minute, and no column in which nothing stands.
-fn wide(dependencies: &[Dependency], has_sites: bool) -> Table {
+fn wide(rows: &[Row], has_sites: bool) -> Table {
     let columns = [
         "site",
         "client",
@@ -167,6 +185,7 @@ fn wide(dependencies: &[Dependency], has_sites: bool) -> Table {
         "via",
         "outcome",
         "by",
+        "application",
         "conns",
         "packets",
         "to server",
@@ -176,8 +195,8 @@ fn wide(dependencies: &[Dependency], has_sites: bool) -> Table {
         "vlans",
         "marks",
     ];
-    let mut table = Table::new(&columns).numeric(&[7, 8, 9, 10]);
-    for dependency in dependencies {
+    let mut table = Table::new(&columns).numeric(&[8, 9, 10, 11]);
+    for Row { dependency, spoken } in rows {
         table.row(vec![
             if has_sites { dependency.site.clone() } else { String::new() },
             called(&dependency.client),
@@ -186,6 +205,7 @@ fn wide(dependencies: &[Dependency], has_sites: bool) -> Table {
             dialled(dependency),
             dependency.outcome.as_str().into(),
             dependency.direction.as_str().into(),
+            said(spoken),
             dependency.connections.to_string(),
             counted(dependency.packets > 0, dependency.packets),
             counted(has_bytes(dependency), dependency.bytes_to_server),
@@ -199,6 +219,16 @@ fn wide(dependencies: &[Dependency], has_sites: bool) -> Table {
     table.without_empty_columns()
 }
 
+/// What is spoken, and where it is known, whether others can read it.
+fn said(spoken: &Spoken) -> String {
+    let names = spoken.names().unwrap_or_default();
+    match spoken.encrypted {
+        Some(true) => names + " encrypted",
+        Some(false) => names + " clear",
+        None => names,
+    }
+}
+
 /// A count for people; a flow log may tell none.
 fn counted(is_told: bool, count: u64) -> String {
     if is_told { count.to_string() } else { "-".to_owned() }
@@ -209,7 +239,7 @@ fn has_bytes(dependency: &Dependency) -> bool {
 }
 
 /// For machines: everything, always in the same columns.
-fn whole(dependencies: &[Dependency]) -> Table {
+fn whole(rows: &[Row]) -> Table {
     let columns = [
         "site",
         "client_kind",
@@ -229,9 +259,11 @@ fn whole(dependencies: &[Dependency]) -> Table {
         "last_seen",
         "vlans",
         "marks",
+        "application",
+        "encrypted",
     ];
     let mut table = Table::new(&columns).numeric(&[6, 10, 11, 12, 13]);
-    for dependency in dependencies {
+    for Row { dependency, spoken } in rows {
         table.row(vec![
             dependency.site.clone(),
             dependency.client.kind.as_str().into(),
@@ -251,6 +283,8 @@ fn whole(dependencies: &[Dependency]) -> Table {
             dependency.span.last.to_string(),
             print::joined(&dependency.vlans),
             marks(dependency),
+            spoken.names().unwrap_or_default(),
+            spoken.encrypted.map(|is| is.to_string()).unwrap_or_default(),
         ]);
     }
     table

@@ -16,15 +16,27 @@ use crate::{
 
 /// Reads the store, or the files that stand in its place.
 pub(super) async fn open(global: &Global, selection: &Selection) -> anyhow::Result<World> {
-    opened(global, selection, false).await
+    opened(global, selection, Beside::Nothing).await
 }
 
 /// The same with what frames said about links.
 pub(super) async fn open_with_links(global: &Global, selection: &Selection) -> anyhow::Result<World> {
-    opened(global, selection, true).await
+    opened(global, selection, Beside::Links).await
 }
 
-async fn opened(global: &Global, selection: &Selection, with_links: bool) -> anyhow::Result<World> {
+/// The same with what is spoken.
+pub(super) async fn open_with_applications(global: &Global, selection: &Selection) -> anyhow::Result<World> {
+    opened(global, selection, Beside::Applications).await
+}
+
+/// What is read beside traffic and names.
+enum Beside {
+    Nothing,
+    Links,
+    Applications,
+}
+
+async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyhow::Result<World> {
     if let (Some(since), Some(until)) = (selection.since, selection.until)
         && until < since
     {
@@ -58,8 +70,10 @@ async fn opened(global: &Global, selection: &Selection, with_links: bool) -> any
     let window = window(selection);
     let mut world = World::read(&store, &window).await?;
     are_runs(&selection.exclude_run, &world.held.runs)?;
-    if with_links {
-        world.read_links(&store, &window).await?;
+    match beside {
+        Beside::Nothing => {}
+        Beside::Links => world.read_links(&store, &window).await?,
+        Beside::Applications => world.read_applications(&store, &window).await?,
     }
     if !is_alone && !selection.inventory.is_empty() {
         replace_inventory(&mut world, selection)?;

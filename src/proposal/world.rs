@@ -8,11 +8,12 @@ use std::{
 
 use super::{ProposalError, inventory, traffic};
 use crate::{
+    application::Applications,
     inventory::Directory,
     map::{self, By},
     model::{
-        Cluster, Contacts, Coverage, Dependency, LinkSighting, NameSighting, ObservationKey, Opening, Span, Timestamp,
-        Traffic,
+        ApplicationSighting, Cluster, Contacts, Coverage, Dependency, LinkSighting, NameSighting, ObservationKey,
+        Opening, Span, Timestamp, Traffic,
     },
     names::Names,
     segment::Place,
@@ -44,6 +45,8 @@ pub struct Site {
     captures: Vec<map::Capture>,
     /// What captures call addresses.
     pub names: Names,
+    /// What is spoken, where it was asked for.
+    pub applications: Applications,
     /// What frames said about links, where it was asked for.
     pub links: Vec<(Place, LinkSighting)>,
     window: Window,
@@ -120,7 +123,8 @@ impl World {
             let (captures, seen_by) = captures(&runs, &name, &seen_by);
             let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
             let names = Names::new(sightings.remove(&name).unwrap_or_default());
-            Site { name, directory, traffic, seen_by, captures, names, links: Vec::new(), window: window.clone() }
+            let (applications, links, window) = (Applications::default(), Vec::new(), window.clone());
+            Site { name, directory, traffic, seen_by, captures, names, applications, links, window }
         };
         let sites = names.into_iter().map(site).collect();
         Ok(Self { sites, runs, held, window: window.clone() })
@@ -138,6 +142,18 @@ impl World {
             self.sites[n].links.push((place, sighting));
         }
         self.sites.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(())
+    }
+
+    /// Reads also what is spoken.
+    pub async fn read_applications(&mut self, store: &Store, window: &Window) -> Result<(), StoreError> {
+        let mut by_site: BTreeMap<String, Vec<ApplicationSighting>> = BTreeMap::new();
+        for (site, sighting) in store.applications(&window.filter()).await? {
+            by_site.entry(site).or_default().push(sighting);
+        }
+        for site in &mut self.sites {
+            site.applications = Applications::new(by_site.remove(&site.name).unwrap_or_default());
+        }
         Ok(())
     }
 
@@ -187,8 +203,8 @@ impl Site {
     fn without_traffic(name: String, window: &Window) -> Self {
         let directory = Directory::over(&[], []);
         let (names, window) = (Names::new(Vec::new()), window.clone());
-        let (traffic, seen_by, captures, links) = Default::default();
-        Self { name, directory, traffic, seen_by, captures, names, links, window }
+        let (traffic, seen_by, captures, applications, links) = Default::default();
+        Self { name, directory, traffic, seen_by, captures, names, applications, links, window }
     }
 
     /// The dependencies in the selected window, with what captures call the parties that the inventory does not know.
@@ -197,6 +213,13 @@ impl Site {
         for dependency in &mut dependencies {
             self.names.name(dependency);
         }
+        dependencies
+    }
+
+    /// The same with the mark of what is rare, for lists: nothing that decides looks at it.
+    pub fn listed(&self, by: By) -> Vec<Dependency> {
+        let mut dependencies = self.dependencies(by);
+        map::mark_rare(&mut dependencies);
         dependencies
     }
 
