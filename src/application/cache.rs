@@ -89,7 +89,8 @@ fn decimal(digits: &[u8]) -> Option<usize> {
 
 /// A value that is set or answered, whose length is told.
 pub fn memcached(sent: Sent<'_>) -> Option<Message> {
-    let line = sent.line()?;
+    let is_it = sent.data.starts_with(b"set ") || sent.data.starts_with(b"VALUE ");
+    let line = if is_it { sent.line()? } else { return None };
     let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').take(7).collect();
     let (is_answer, bytes) = match words[..] {
         [b"set", key, flags, expiry, bytes] | [b"set", key, flags, expiry, bytes, b"noreply"] => {

@@ -6,7 +6,8 @@ use crate::model::{Application, Protection};
 
 /// A greeting that names the protocol, a client's, or the beginning of a mail.
 pub fn smtp(sent: Sent<'_>) -> Option<Message> {
-    let line = sent.line()?;
+    let is_it = [&b"220"[..], b"EHLO ", b"HELO ", b"MAIL FROM:<"].iter().any(|word| sent.data.starts_with(word));
+    let line = if is_it { sent.line()? } else { return None };
     if is_greeting(line) {
         return contains(line, b"SMTP").then_some(Message::answer(Application::Smtp, Protection::Undecided));
     }

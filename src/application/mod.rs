@@ -97,9 +97,13 @@ impl<'a> Sent<'a> {
         Some(u32::from_le_bytes(*self.data.get(at..)?.first_chunk()?))
     }
 
-    /// The first line without its end, where it is whole.
+    /// The first line without its end, where it is whole. To look for it takes time: what begins otherwise is to be told
+    /// before.
     fn line(self) -> Option<&'a [u8]> {
-        let end = self.data.windows(2).position(|pair| pair == b"\r\n")?;
+        /// Servers refuse longer ones.
+        const MAX_BYTES: usize = 8 << 10;
+        let head = self.data.get(..MAX_BYTES).unwrap_or(self.data);
+        let end = head.windows(2).position(|pair| pair == b"\r\n")?;
         self.data.get(..end)
     }
 

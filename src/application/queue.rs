@@ -21,7 +21,8 @@ fn amqp(sent: Sent<'_>) -> Option<Message> {
 
 /// What the server tells of itself, which may be that it wants TLS, and what the client tells.
 fn nats(sent: Sent<'_>) -> Option<Message> {
-    let line = sent.line()?;
+    let is_it = sent.data.starts_with(b"INFO {") || sent.data.starts_with(b"CONNECT {");
+    let line = if is_it { sent.line()? } else { return None };
     let has = |text: &[u8]| super::contains(line, text);
     if line.starts_with(b"INFO {") && line.ends_with(b"}") && has(b"\"server_id\"") {
         return Some(Message::answer(Application::Nats, Protection::Undecided));

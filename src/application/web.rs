@@ -17,7 +17,7 @@ pub fn http(sent: Sent<'_>) -> Option<Message> {
     if let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0' | b'1', b' ', code @ ..] = sent.data {
         return is_code(code).then_some(clear(true));
     }
-    let (_, target) = request(sent.line()?, &[b" HTTP/1.1", b" HTTP/1.0"])?;
+    let target = target(sent, &[b" HTTP/1.1", b" HTTP/1.0"])?;
     target.iter().all(u8::is_ascii_graphic).then_some(clear(false))
 }
 
@@ -27,7 +27,7 @@ pub fn sip(sent: Sent<'_>) -> Option<Message> {
     if let Some(code) = sent.data.strip_prefix(b"SIP/2.0 ") {
         return is_code(code).then_some(clear(true));
     }
-    let (_, target) = request(sent.line()?, &[b" SIP/2.0"])?;
+    let target = target(sent, &[b" SIP/2.0"])?;
     let is_uri = [&b"sip:"[..], b"sips:", b"tel:"].iter().any(|scheme| target.starts_with(scheme));
     (is_uri && target.iter().all(u8::is_ascii_graphic)).then_some(clear(false))
 }
@@ -40,13 +40,16 @@ pub fn ssh(sent: Sent<'_>) -> Option<Message> {
     is_named.then_some(Message::either(Application::Ssh, Protection::Encrypted))
 }
 
-/// The method and the target of a first line that ends in one of these versions.
-fn request<'a>(line: &'a [u8], versions: &[&[u8]]) -> Option<(&'a [u8], &'a [u8])> {
-    let rest = versions.iter().find_map(|version| line.strip_suffix(*version))?;
-    let end = rest.iter().take(MAX_METHOD_BYTES + 1).position(|byte| *byte == b' ')?;
-    let (method, target) = (rest.get(..end)?, rest.get(end + 1..)?);
+/// The target of a first line that begins with a method and ends in one of these versions.
+fn target<'a>(sent: Sent<'a>, versions: &[&[u8]]) -> Option<&'a [u8]> {
+    let end = sent.data.iter().take(MAX_METHOD_BYTES + 1).position(|byte| *byte == b' ')?;
     let is_letter = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-');
-    (!method.is_empty() && method.iter().all(is_letter) && !target.is_empty()).then_some((method, target))
+    if !sent.data.get(..end)?.iter().all(is_letter) {
+        return None;
+    }
+    let line = sent.line()?;
+    let rest = versions.iter().find_map(|version| line.strip_suffix(*version))?;
+    rest.get(end + 1..).filter(|target| !target.is_empty())
 }
 
 /// Whether an answer's code stands here: three digits that begin with 1 to 6, and a blank or the end of the line.
