@@ -10,6 +10,7 @@ mod cache;
 mod datagram;
 mod directory;
 mod document;
+mod gate;
 mod gather;
 mod lookup;
 mod mail;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Message, Sent, Server, cache, datagram, directory, document, mail, network, queue, sql, tls, web};
+use super::{Message, Sent, Server, cache, datagram, directory, document, gate, mail, network, queue, sql, tls, web};
 use crate::{
     decode::{Packet, Transport},
     model::{ApplicationSighting, Protocol, Timestamp},
@@ -29,7 +29,7 @@ pub fn may_tell(packet: &Packet<'_>) -> bool {
             // nothing that is recognised is shorter
             let Some([first, second, third, fourth, _, _]) = data.first_chunk::<6>() else { return false };
             let word = [*first, *second, *third, *fourth];
-            is_framed(word, data_bytes) || is_beginning(*first, *second) || src_port == DNS || dst_port == DNS
+            gate::may_tell(word, data_bytes) || src_port == DNS || dst_port == DNS
         }
         Transport::Udp { src_port, dst_port, data, .. } => datagram::may_tell((src_port, dst_port), data),
         _ => false,
@@ -38,39 +38,6 @@ pub fn may_tell(packet: &Packet<'_>) -> bool {
 
 /// Port of DNS.
 const DNS: u16 = 53;
-
-/// Whether the first bytes are the length of the segment, as the frames of many protocols begin: with itself counted
-/// (`PostgreSQL`, `MongoDB`) or without (Kafka, SMB), or in three bytes with a number behind (`MySQL`).
-#[inline]
-fn is_framed(word: [u8; 4], data_bytes: u32) -> bool {
-    let (big, little) = (u32::from_be_bytes(word), u32::from_le_bytes(word));
-    let rest = data_bytes.wrapping_sub(4);
-    big == data_bytes || big == rest || little == data_bytes || little & 0x00ff_ffff == rest
-}
-
-/// Whether a stream's protocol is told by what it begins with.
-#[inline]
-fn is_beginning(first: u8, second: u8) -> bool {
-    match first {
-        // TLS
-        21..=23 => second == 3,
-        // HTTP, SSH, AMQP, NATS, SMTP, SIP
-        b'A'..=b'Z' if second.is_ascii_uppercase() || matches!(second, b'_' | b'-') => true,
-        // PostgreSQL, RDP
-        b'P' | b'Q' | b'R' | 3 => second == 0,
-        // SMTP, FTP
-        b'2' => second == b'2',
-        // Redis, IMAP
-        b'*' => second == b' ' || second.is_ascii_digit(),
-        // POP3, Redis
-        b'+' => matches!(second, b'O' | b'P'),
-        // memcached
-        b's' => second == b'e',
-        // LDAP; MQTT
-        0x30 | 0x10 => true,
-        _ => false,
-    }
-}
 
 /// What a packet says of its application, where it is recognised.
 #[inline]

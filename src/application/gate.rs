@@ -1,0 +1,83 @@
+//! Which segments are worth a look: asked of every packet, so that it is told by two looks into tables and a few compares.
+//! What most streams carry is as good as random, and a processor that guesses wrong loses more time than these take.
+
+/// Kinds of second bytes, a bit each: a first byte tells which of them may follow.
+const THREE: u8 = 1;
+const LETTER: u8 = 1 << 1;
+const ZERO: u8 = 1 << 2;
+const TWO: u8 = 1 << 3;
+const BLANK_OR_DIGIT: u8 = 1 << 4;
+const O_OR_P: u8 = 1 << 5;
+const SMALL_E: u8 = 1 << 6;
+const ANY: u8 = 1 << 7;
+
+/// What may follow a first byte.
+const FIRST: [u8; 256] = table(false);
+/// What a second byte is.
+const SECOND: [u8; 256] = table(true);
+
+const fn table(is_second: bool) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    // made when it is compiled: an index beyond its end would be an error then
+    while byte <= u8::MAX as usize {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let kinds = if is_second { second(byte as u8) } else { first(byte as u8) };
+        table[byte] = kinds;
+        byte += 1;
+    }
+    table
+}
+
+const fn first(byte: u8) -> u8 {
+    match byte {
+        // TLS
+        21..=23 => THREE,
+        // HTTP, SSH, AMQP, NATS, SMTP, SIP, memcached; messages of PostgreSQL
+        b'P' | b'Q' | b'R' => LETTER | ZERO,
+        b'A'..=b'Z' => LETTER,
+        // RDP
+        3 => ZERO,
+        // SMTP, FTP
+        b'2' => TWO,
+        // Redis, IMAP
+        b'*' => BLANK_OR_DIGIT,
+        // POP3, Redis
+        b'+' => O_OR_P,
+        // memcached
+        b's' => SMALL_E,
+        // LDAP; MQTT
+        0x30 | 0x10 => ANY,
+        _ => 0,
+    }
+}
+
+const fn second(byte: u8) -> u8 {
+    ANY | match byte {
+        3 => THREE,
+        0 => ZERO,
+        b'2' => TWO | BLANK_OR_DIGIT,
+        b' ' | b'0'..=b'9' => BLANK_OR_DIGIT,
+        b'O' | b'P' => O_OR_P | LETTER,
+        b'A'..=b'Z' | b'_' | b'-' => LETTER,
+        b'e' => SMALL_E,
+        _ => 0,
+    }
+}
+
+/// Whether a segment with these first bytes may be recognised, or its first bytes are its own length.
+#[inline]
+pub(super) fn may_tell([first, second, third, fourth]: [u8; 4], data_bytes: u32) -> bool {
+    let kinds = |table: &[u8; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or_default();
+    let is_beginning = kinds(&FIRST, first) & kinds(&SECOND, second) != 0;
+    is_beginning || is_framed([first, second, third, fourth], data_bytes)
+}
+
+/// Whether the first bytes are the length of the segment, as the frames of many protocols begin: with itself counted
+/// (`PostgreSQL`, `MongoDB`) or without (Kafka, SMB), or in three bytes with a number behind (`MySQL`).
+#[inline]
+fn is_framed(word: [u8; 4], data_bytes: u32) -> bool {
+    let (big, little) = (u32::from_be_bytes(word), u32::from_le_bytes(word));
+    let rest = data_bytes.wrapping_sub(4);
+    big == data_bytes || big == rest || little == data_bytes || little & 0x00ff_ffff == rest
+}
