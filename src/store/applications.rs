@@ -1,6 +1,6 @@
 //! Applications in and out.
 
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Filter, RunId, Store, StoreError,
@@ -61,6 +61,15 @@ impl Store {
         }
         Ok(sightings)
     }
+}
+
+/// The applications that one run saw; what this version does not know is left out.
+pub(super) async fn of_run(
+    connection: &mut SqliteConnection,
+    run: RunId,
+) -> Result<Vec<ApplicationSighting>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM application WHERE run = $1").bind(run.0).fetch_all(connection).await?;
+    rows.iter().filter_map(|row| read(row).transpose()).collect()
 }
 
 /// `None` where the application or its protection is none that this version writes.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
-    Learnt, Run, RunId, Store, StoreError, Written, content_id, day, links, listings, names,
+    Learnt, Run, RunId, Store, StoreError, Written, applications, content_id, day, links, listings, names,
     observations::{insert, next_batch},
     part::Part,
     run,
@@ -108,8 +108,12 @@ async fn take_run_in(
         run.loss.damage = Some(before + &damage);
         run::insert(target, run).await?;
     }
-    let (names, links) = (names::of_run(source, from).await?, links::of_run(source, from).await?);
-    Learnt { names, links }.write(target, run.id).await?;
+    let learnt = Learnt {
+        names: names::of_run(source, from).await?,
+        applications: applications::of_run(source, from).await?,
+        links: links::of_run(source, from).await?,
+    };
+    learnt.write(target, run.id).await?;
     Ok(Written::Added)
 }
 

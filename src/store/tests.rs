@@ -1,5 +1,5 @@
-mod merging;
 mod applications;
+mod merging;
 mod upkeep;
 
 use std::collections::BTreeSet;

@@ -172,7 +172,7 @@ async fn names_sweeps_and_what_was_missed_come_with_their_run_and_go_with_it() {
     run.loss.names = MissedNames { not_a_name: 4, beyond_bound: 0 };
     run.loss.not_decoded.insert("arp".into(), 7);
     let writer = there.begin_run().await.unwrap();
-    let writer = writer.with(Learnt { names: vec![name], links: Vec::new() });
+    let writer = writer.with(Learnt { names: vec![name], ..Learnt::default() });
     assert_eq!(writer.finish(&mut run, &[observation(80, 1..4)]).await.unwrap(), Written::Added);
 
     assert_eq!(take_in(&here, &there).await, [Written::Added]);
