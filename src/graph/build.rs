@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Area, Count, Edge, Layer, Map, Node, NotDrawn, Sight, Verdict};
 use crate::{
-    model::{Dependency, Direction, Hour, Mark, Outcome, Party, PartyKind, Protocol, is_rare, words},
+    model::{Dependency, Direction, Hour, Mark, Outcome, Party, PartyKind, Protocol, words},
     tier::Tier,
 };
 
 /// Verdicts by client, server, protocol and port; all others are allowed.
 pub type Judged = BTreeMap<(String, String, Protocol, u16), Verdict>;
+
+/// Seen in one hour alone is rare only where there were so many.
+const RARE_OF_HOURS: usize = 6;
 
 /// Who a box stands for, in the order of the picture.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,11 +94,11 @@ impl Builder<'_> {
     fn finish(self) -> Map {
         let places: BTreeMap<Key, usize> = self.boxes.keys().cloned().zip(0..).collect();
         let nodes = self.boxes.into_iter().map(|(key, (kind, members))| node(key, kind, members)).collect();
-        let all_hours = self.hours.len();
+        let is_long = self.hours.len() >= RARE_OF_HOURS;
         let edge = |((from, to), line): ((Key, Key), Line)| {
             let sight = match line {
                 Line { is_two_sided: false, .. } => Sight::OneSided,
-                Line { ref hours, .. } if is_rare(hours.len(), all_hours) => Sight::Rare,
+                Line { ref hours, .. } if is_long && hours.len() == 1 => Sight::Rare,
                 _ => Sight::Plain,
             };
             let Line { ports, connections, .. } = line;

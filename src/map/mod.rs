@@ -17,7 +17,6 @@ mod mesh;
 mod parties;
 mod parts;
 mod probe;
-mod rare;
 mod samples;
 mod scan;
 mod translation;
@@ -31,7 +30,6 @@ pub use coverage::{Capture, coverage};
 pub use learning::{Learning, Novelty, State, learning, learning_curve};
 pub use mesh::{Hidden, hidden, port_name};
 use parties::Parties;
-pub use rare::mark_rare;
 use volume::Taken;
 
 use crate::{

@@ -92,7 +92,7 @@ pub enum Mark {
     /// A workload with itself at one address.
     #[serde(rename = "self")]
     Itself,
-    /// Seen in one hour only: see [`is_rare`].
+    /// Seen in one window only.
     Rare,
 }
 
@@ -108,15 +108,6 @@ impl Mark {
             Self::Rare => "rare",
         }
     }
-}
-
-/// Seen in one hour alone is rare only where there were so many.
-const RARE_OF_HOURS: usize = 6;
-
-/// Whether what was seen in so many hours is rare among all the hours in which something was.
-#[must_use]
-pub fn is_rare(hours: usize, of_all: usize) -> bool {
-    hours == 1 && of_all >= RARE_OF_HOURS
 }
 
 /// An address that the client dialled in place of the server's.

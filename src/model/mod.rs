@@ -31,7 +31,7 @@ pub use cluster::{
 pub use contact::{Contact, Contacts, Marks};
 pub use control::Control;
 pub use coverage::{Cover, Coverage, Watched};
-pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via, is_rare};
+pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
 pub use link::{How, LinkKey, LinkSighting, Mac};
 pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
