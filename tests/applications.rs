@@ -1,4 +1,4 @@
-//! What is spoken and whether others can read it, and what is rare: told of each dependency from captures and logs, and
+//! What is spoken and whether others can read it: told of each dependency from captures and logs, and
 //! deciding nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -9,7 +9,7 @@ mod common;
 use std::fs;
 
 use common::{Flowmap, data, packets::Capture, sample, text};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Pods and a Service of the sample's cluster, and an address outside.
 const WEB: [u8; 4] = [10, 244, 1, 3];
@@ -257,39 +257,18 @@ fn captures_from_elsewhere_speak_what_tshark_reads_in_them() {
     }
 }
 
-/// Six hours of calls to one server, and one call to another in the second, with this request.
-fn six_hours(request: &[u8]) -> Capture {
+/// Calls to one server, which calls another with this request.
+fn calls(request: &[u8]) -> Capture {
     let mut capture = Capture::new();
-    for hour in 10..16 {
-        capture.at(&format!("2026-11-24T{hour}:00:00Z")).talk(&format!("10.244.1.3:400{hour}"), "10.244.1.4:8080");
-        if hour == 11 {
-            capture.talk("10.244.1.4:40001", "10.244.1.5:5432").said((API, 40_001), (DB, 5_432), request);
-        }
-    }
+    capture.at("2026-11-24T10:00:00Z").talk("10.244.1.3:40010", "10.244.1.4:8080");
+    capture.talk("10.244.1.4:40001", "10.244.1.5:5432").said((API, 40_001), (DB, 5_432), request);
     capture
 }
 
 #[test]
-fn what_was_seen_in_one_hour_of_six_or_more_is_marked_rare_in_lists() {
-    let flowmap = imported(&six_hours(b"x"));
-    flowmap.ok(&["inventory", "import", &sample("cluster.json")]);
-    let marks = |more: &[&str]| {
-        let flows = flowmap.json(&[&["flows"], more].concat());
-        let of = |flow: &Value| (flow["server"]["name"].as_str().unwrap().to_owned(), flow["marks"].clone());
-        flows.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
-    };
-    let (db, api) = ("production/db".to_owned(), "production/api".to_owned());
-    assert_eq!(marks(&[]), [(db.clone(), json!(["rare"])), (api.clone(), json!([]))]);
-    // of five hours nothing is rare
-    assert_eq!(marks(&["--since", "2026-11-24T11:00:00Z"]), [(db, json!([])), (api, json!([]))]);
-    let table = flowmap.ok(&["flows"]).stdout;
-    assert!(table.lines().any(|line| line.contains("production/db") && line.ends_with("rare")), "{table}");
-}
-
-#[test]
-fn no_rule_goes_by_what_is_rare_or_by_what_is_spoken() {
+fn no_rule_goes_by_what_is_spoken() {
     let policies = |request: &[u8]| {
-        let flowmap = imported(&six_hours(request));
+        let flowmap = imported(&calls(request));
         flowmap.ok(&["inventory", "import", &sample("cluster.json")]);
         flowmap.ok(&["suggest", "-n", "production", "--isolate-unseen"]);
         ["api", "db"]

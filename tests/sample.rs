@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Client, server, port with protocol, and outcome, without sweeps and without the nodes' health checks.
 fn edges(flows: &Value) -> BTreeSet<[String; 4]> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let is_use = |flow: &&Value| flow["marks"].as_array().unwrap().iter().all(|mark| mark == "rare");
+    let is_use = |flow: &&Value| flow["marks"].as_array().unwrap().is_empty();
     let edge = |flow: &Value| {
         let port = format!("{}/{}", flow["port"], text(&flow["protocol"]));
         [text(&flow["client"]["name"]), text(&flow["server"]["name"]), port, text(&flow["outcome"])]

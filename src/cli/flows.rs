@@ -81,7 +81,7 @@ struct Row {
 
 fn rows(site: &Site, by: By) -> Vec<Row> {
     let row = |dependency| Row { spoken: site.applications.of(&dependency), dependency };
-    site.listed(by).into_iter().map(row).collect()
+    site.dependencies(by).into_iter().map(row).collect()
 }
 
 /// As the contract lists them: one object a dependency.

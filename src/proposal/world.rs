@@ -216,13 +216,6 @@ impl Site {
         dependencies
     }
 
-    /// The same with the mark of what is rare, for lists: nothing that decides looks at it.
-    pub fn listed(&self, by: By) -> Vec<Dependency> {
-        let mut dependencies = self.dependencies(by);
-        map::mark_rare(&mut dependencies);
-        dependencies
-    }
-
     /// What of them tells who calls whom.
     pub fn contacts(&self) -> Contacts {
         map::contacts(&self.traffic, &self.directory, self.options(By::Workload))
