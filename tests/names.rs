@@ -34,6 +34,16 @@ fn answer(labels: &[&[u8]], addresses: &[[u8; 4]]) -> Vec<u8> {
     bytes
 }
 
+/// A hello of TLS that asks for a name of less than 256 bytes, and has another extension of seven bytes behind it.
+fn hello(name: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(name.len()).unwrap();
+    let server_name = [&[0, 0, 0, length + 5, 0, length + 3, 0, 0, length], name].concat();
+    let extensions = [&[0, length + 16], &server_name[..], &[0, 43, 0, 3, 2, 3, 4]].concat();
+    let body = [&[3, 3][..], &[0x5a; 32], &[0, 0, 2, 0x13, 0x01, 1, 0], &extensions].concat();
+    let length = u8::try_from(body.len()).unwrap();
+    [&[22, 3, 1, 0, length + 4, 1, 0, 0, length], &body[..]].concat()
+}
+
 /// The store with the sample's inventory and this capture.
 fn with_cluster(capture: &Capture) -> Flowmap {
     let flowmap = Flowmap::new();
@@ -250,12 +260,34 @@ fn a_name_made_to_break_out_of_a_comment_or_a_terminal_never_gets_in() {
     let summary = flowmap.ok(&["import", "--site", "other", "capture.pcap"]).stderr;
     assert!(summary.contains("6 host names were none and are left out"), "{summary}");
     assert_eq!(flowmap.json(&["inventory", "names"]), json!([]));
-    assert_eq!(flowmap.json(&["runs"])[0]["names_not_kept"], json!({"not_a_name": 6, "too_many": 0}));
+    assert_eq!(flowmap.json(&["runs"])[0]["names_not_kept"], json!({"not_a_name": 6, "too_many": 0, "cut_off": 0}));
     assert_eq!(to(&flowmap.json(&["flows", "--site", "default"]), "203.0.113.9")["server"]["names"], Value::Null);
     flowmap.ok(&["suggest", "-n", "production", "--site", "default"]);
     let policy = fs::read_to_string(flowmap.path("policies-out/production/api.yaml")).unwrap();
     assert!(policy.contains("#   203.0.113.9 on TCP/443: 1 connection"), "{policy}");
     assert_eq!(policy::read("api.yaml", &policy).unwrap().len(), 1);
+}
+
+#[test]
+fn hellos_and_requests_that_end_before_their_name_are_counted_and_told() {
+    let mut capture = Capture::new();
+    let whole = hello(b"api.example.com");
+    let head: &[u8] = b"GET / HTTP/1.1\r\nAccept: */*\r\n";
+    let cut: [&[u8]; 3] = [&whole[..70], head, b"PUT /x HTTP/1.1\r\nHost: api.exam"];
+    // whole ones, one whose name stands before the cut, an address, and what only begins alike
+    let named = whole.len() - 7;
+    let by_address: &[u8] = b"GET / HTTP/1.1\r\nHost: 10.1.2.3\r\nAccept";
+    let others: [&[u8]; 6] =
+        [&whole, &whole[..named], b"GET / HTTP/1.1\r\n\r\n", by_address, b"HELLO there", b"\x16\x03\x03\x02\x00\x02"];
+    for (n, data) in (40_001u16..).zip(cut.iter().chain(&others)) {
+        capture.accepted(API, n, PARTNER, 443).said((API, n), (PARTNER, 443), data);
+    }
+    let flowmap = Flowmap::new();
+    flowmap.write("cut.pcap", capture.bytes());
+    let words = "3 names of TLS and HTTP servers may be in what was cut off, or in a further segment";
+    assert!(flowmap.ok(&["import", "cut.pcap"]).stderr.contains(words));
+    assert_eq!(flowmap.json(&["runs"])[0]["names_not_kept"]["cut_off"], 3);
+    assert!(flowmap.ok(&["status"]).stdout.contains("3 of TLS and HTTP servers may be in what was cut off"));
 }
 
 #[test]

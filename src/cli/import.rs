@@ -352,11 +352,17 @@ pub(super) fn warnings(run: &Run) -> String {
 /// What was heard of names and not kept; nothing where all was.
 pub(super) fn names_missed(run: &Run) -> String {
     let source = one_line(&run.source);
-    let MissedNames { not_a_name, beyond_bound } = &run.loss.names;
+    let MissedNames { not_a_name, beyond_bound, cut_off } = &run.loss.names;
     let mut text = String::new();
     // writing to a String cannot fail
     if *not_a_name > 0 {
         let _ = writeln!(text, "{source}: {not_a_name} host names were none and are left out");
+    }
+    if *cut_off > 0 {
+        let _ = writeln!(
+            text,
+            "{source}: {cut_off} names of TLS and HTTP servers may be in what was cut off, or in a further segment"
+        );
     }
     if *beyond_bound > 0 {
         let _ = writeln!(text, "{source}: warning: {beyond_bound} host names left out, there were too many");

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     daemon,
-    model::Sweep,
+    model::{MissedNames, Sweep},
     store::{Run, RunId},
 };
 
@@ -127,12 +127,16 @@ pub(super) fn json(run: &Run) -> Value {
         "dropped_by_kernel": run.loss.dropped_by_kernel,
         "dropped_by_interface": run.loss.dropped_by_interface,
         "bounds": run.loss.bounds,
-        "names_not_kept": {"not_a_name": run.loss.names.not_a_name, "too_many": run.loss.names.beyond_bound},
+        "names_not_kept": names_not_kept(run.loss.names),
         "damage": run.loss.damage,
         "first_packet": run.first_packet,
         "last_packet": run.last_packet,
         "sweeps": run.sweeps.iter().map(sweep_json).collect::<Vec<_>>(),
     })
+}
+
+fn names_not_kept(MissedNames { not_a_name, beyond_bound, cut_off }: MissedNames) -> Value {
+    json!({"not_a_name": not_a_name, "too_many": beyond_bound, "cut_off": cut_off})
 }
 
 fn sweep_json(sweep: &Sweep) -> Value {

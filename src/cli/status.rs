@@ -222,6 +222,10 @@ fn tell_runs(lines: &mut Lines, runs: &[Run], dependencies: &[Dependency], learn
     if not_names > 0 {
         line("names", format!("{not_names} host names were none and are left out"));
     }
+    let cut_off = sum(|run| run.loss.names.cut_off);
+    if cut_off > 0 {
+        line("names", format!("{cut_off} of TLS and HTTP servers may be in what was cut off, or in a further segment"));
+    }
     let sweeps = || runs.iter().flat_map(|run| &run.sweeps);
     for sweep in sweeps().take(MAX_SWEEPS) {
         line("  sweep", runs::sweep_text(sweep));

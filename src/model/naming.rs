@@ -137,6 +137,8 @@ pub struct MissedNames {
     pub not_a_name: u64,
     /// Messages with a name beyond those that one run may hold.
     pub beyond_bound: u64,
+    /// Hellos of TLS and requests of HTTP that may name their server further on than was captured, or in another segment.
+    pub cut_off: u64,
 }
 
 /// What captures call an address of a party. Never a reason for who the party is.

@@ -149,11 +149,11 @@ impl Gatherer {
                     self.answered(time, packet, NameSource::Dns, message);
                 }
             }
-            [22, 3, ..] => {
-                if let Some(name) = tls::server_name(data).filter(|_| !self.proxies.contains(&ends)) {
-                    self.used(time, packet, NameSource::Tls, name);
-                }
-            }
+            [22, 3, ..] => match tls::server_name(data) {
+                Some(_) if self.proxies.contains(&ends) => {}
+                Some(name) => self.used(time, packet, NameSource::Tls, name),
+                None => self.missed.cut_off += u64::from(tls::is_cut(data)),
+            },
             [b'A'..=b'Z', b'A'..=b'Z' | b'_' | b'-', ..] => match http::request(data) {
                 // within a connection that the proxy made for the client the request looks like one to the proxy
                 Some(Request::Host(_)) if self.proxies.contains(&ends) => {}
@@ -161,7 +161,8 @@ impl Gatherer {
                 Some(Request::Proxy) if self.proxies.len() < MAX_PROXIES => {
                     self.proxies.insert(ends);
                 }
-                Some(Request::Proxy) | None => {}
+                Some(Request::Proxy) => {}
+                None => self.missed.cut_off += u64::from(http::is_cut(data)),
             },
             _ => {}
         }

@@ -32,6 +32,17 @@ pub(super) fn request(data: &[u8]) -> Option<Request<'_>> {
     (hosts.next().is_none() && !is_address(host)).then_some(Request::Host(host))
 }
 
+/// Whether a segment begins with a request whose head ends behind it, or behind what was captured, and does not name a host
+/// before.
+pub(super) fn is_cut(data: &[u8]) -> bool {
+    let head = data.get(..MAX_HEAD_BYTES).unwrap_or(data);
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+    let is_request = method(head).is_some() && lines.next().is_some_and(|line| line.ends_with(b" HTTP/1.1\r\n"));
+    let is_told =
+        |line: &[u8]| line.strip_suffix(b"\r\n").is_some_and(|line| line.is_empty() || host_of(line).is_some());
+    is_request && head.len() < MAX_HEAD_BYTES && !lines.any(is_told)
+}
+
 /// The method at the beginning. Any token is one (RFC 9110, section 9.1); clients write capitals, `_` and `-`.
 fn method(data: &[u8]) -> Option<&[u8]> {
     let head = data.get(..=MAX_METHOD_BYTES).unwrap_or(data);

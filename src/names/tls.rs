@@ -10,6 +10,8 @@ const CLIENT_HELLO: u8 = 1;
 /// The extension that holds the name, and the only type of name in it.
 const SERVER_NAME: u16 = 0;
 const HOST_NAME: u8 = 0;
+/// Content type, version and length of a record.
+const RECORD_HEAD_BYTES: usize = 5;
 /// Version, random.
 const FIXED_BYTES: usize = 2 + 32;
 
@@ -29,6 +31,12 @@ pub(super) fn server_name(data: &[u8]) -> Option<&[u8]> {
             return names.take(length).filter(|_| is_host);
         }
     }
+}
+
+/// Whether a segment begins with a `ClientHello` that goes on behind it, or was captured in part.
+pub(super) fn is_cut(data: &[u8]) -> bool {
+    let [HANDSHAKE, 3, _, high, low, CLIENT_HELLO, ..] = *data else { return false };
+    data.len() < RECORD_HEAD_BYTES + usize::from(u16::from_be_bytes([high, low]))
 }
 
 /// The extensions of a `ClientHello`, as far as they lie in the first record and were captured.

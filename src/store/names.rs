@@ -52,9 +52,10 @@ pub(super) async fn write_missed(
     missed: MissedNames,
 ) -> Result<(), StoreError> {
     if missed != MissedNames::default() {
-        let sql = "INSERT OR REPLACE INTO name_missed (run, not_a_name, beyond_bound) VALUES ($1, $2, $3)";
-        let insert = sqlx::query(sql).bind(run.0).bind(signed(missed.not_a_name)).bind(signed(missed.beyond_bound));
-        insert.execute(&mut **transaction).await?;
+        let MissedNames { not_a_name, beyond_bound, cut_off } = missed;
+        let sql = "INSERT OR REPLACE INTO name_missed (run, not_a_name, beyond_bound, cut_off) VALUES ($1, $2, $3, $4)";
+        let insert = sqlx::query(sql).bind(run.0).bind(signed(not_a_name)).bind(signed(beyond_bound));
+        insert.bind(signed(cut_off)).execute(&mut **transaction).await?;
     }
     Ok(())
 }

@@ -232,7 +232,8 @@ impl Store {
 
     /// All runs, by their first packet.
     pub async fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
+        let sql =
+            "SELECT run.*, not_a_name, beyond_bound, cut_off FROM run LEFT JOIN name_missed ON name_missed.run = run.id
                    ORDER BY first_packet, source, id";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
         let sql = "SELECT run, SUM(sampled) FROM seen_part WHERE sampled > 0 GROUP BY run";
@@ -314,7 +315,8 @@ async fn stamp(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Res
 }
 
 pub(super) async fn find(transaction: &mut Transaction<'static, Sqlite>, id: RunId) -> Result<Option<Run>, StoreError> {
-    let sql = "SELECT run.*, not_a_name, beyond_bound FROM run LEFT JOIN name_missed ON name_missed.run = run.id
+    let sql =
+        "SELECT run.*, not_a_name, beyond_bound, cut_off FROM run LEFT JOIN name_missed ON name_missed.run = run.id
                WHERE id = $1";
     let row = sqlx::query(sql).bind(id.0).fetch_optional(&mut **transaction).await?;
     Ok(row.map(|row| read(&row)).transpose()?)
@@ -381,7 +383,11 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
             dropped_by_kernel: number("dropped_by_kernel")?,
             dropped_by_interface: number("dropped_by_interface")?,
             bounds,
-            names: MissedNames { not_a_name: missed("not_a_name")?, beyond_bound: missed("beyond_bound")? },
+            names: MissedNames {
+                not_a_name: missed("not_a_name")?,
+                beyond_bound: missed("beyond_bound")?,
+                cut_off: missed("cut_off")?,
+            },
             damage: row.try_get("damage")?,
         },
         first_packet: time("first_packet")?,

@@ -200,7 +200,7 @@ async fn names(store: &Store) -> Vec<NameSighting> {
 async fn names_are_written_with_their_run_and_go_with_it() {
     let store = Store::in_memory().await.unwrap();
     let told = [sighting("a.example", None, (3, 9), 4), sighting("b.example", Some("fd00::1"), (-3, 9), 1)];
-    let missed = MissedNames { not_a_name: 3, beyond_bound: 2 };
+    let missed = MissedNames { not_a_name: 3, beyond_bound: 2, cut_off: 1 };
     let whole = Run { loss: Loss { names: missed, ..Loss::default() }, ..run(5) };
     store
         .begin_run()

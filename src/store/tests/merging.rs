@@ -169,7 +169,7 @@ async fn names_sweeps_and_what_was_missed_come_with_their_run_and_go_with_it() {
         span: Span::at(time(100)),
     };
     let mut run = Run { sweeps: vec![sweep], ..run(6) };
-    run.loss.names = MissedNames { not_a_name: 4, beyond_bound: 0 };
+    run.loss.names = MissedNames { not_a_name: 4, ..MissedNames::default() };
     run.loss.not_decoded.insert("arp".into(), 7);
     let writer = there.begin_run().await.unwrap();
     let writer = writer.with(Learnt { names: vec![name], ..Learnt::default() });
