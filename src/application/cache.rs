@@ -72,7 +72,8 @@ pub fn redis(sent: Sent<'_>) -> Option<Message> {
     let command = rest.get(..length)?.to_ascii_uppercase();
     let is_command = count > 0 && COMMANDS.binary_search(&&command[..]).is_ok();
     let is_ended = rest.get(length..)?.starts_with(b"\r\n");
-    (is_command && is_ended).then_some(Message::request(Application::Redis, Protection::Clear))
+    // a server sends them too: to those who follow it, and what was subscribed to
+    (is_command && is_ended).then_some(Message::either(Application::Redis, Protection::Clear))
 }
 
 /// A number of up to six digits that ends a line, and what follows.
@@ -104,7 +105,8 @@ pub fn memcached(sent: Sent<'_>) -> Option<Message> {
     };
     // behind the value a line ends; what did not fit is in the next segment
     let end = line.len().checked_add(2)?.checked_add(bytes)?;
-    let is_ended = sent.data.get(end..).is_none_or(|rest| rest.is_empty() || rest.starts_with(b"\r"));
+    let is_begun = sent.bytes > line.len() + 2;
+    let is_ended = is_begun && sent.data.get(end..).is_none_or(|rest| rest.is_empty() || rest.starts_with(b"\r"));
     is_ended.then_some(Message::of(is_answer, Application::Memcached, Protection::Clear))
 }
 

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use crate::model::{Application, ApplicationSighting, Dependency, Outcome, Protection, Protocol};
+use crate::model::{Application, ApplicationSighting, Dependency, Outcome, Party, Protection, Protocol, Span};
 
 /// All that is known of what is spoken at one site.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +19,10 @@ pub struct Applications {
 pub struct Spoken {
     /// What was recognised.
     pub applications: BTreeSet<Application>,
-    /// Whether all that was recognised, and says so, is encrypted; `None` where nothing says.
+    /// Whether all that was recognised, and says so, is encrypted; `None` where nothing says, or some may be in clear.
     pub encrypted: Option<bool>,
+    /// Whether greetings were seen behind which most would not say so if it went on in clear.
+    may_be_clear: bool,
 }
 
 impl Spoken {
@@ -33,8 +35,12 @@ impl Spoken {
 
     fn add(&mut self, sighting: &ApplicationSighting) {
         self.applications.insert(sighting.application);
+        // one STARTTLS among many logins in clear: of these few messages are recognised
+        let is_quiet = matches!(sighting.application, Application::Ftp | Application::Imap | Application::Pop3);
+        self.may_be_clear |= is_quiet && sighting.protection == Protection::Undecided;
         self.encrypted = match (self.encrypted, sighting.protection) {
             (Some(false), _) | (_, Protection::Clear) => Some(false),
+            _ if self.may_be_clear => None,
             (_, Protection::Encrypted) => Some(true),
             (so_far, Protection::Undecided) => so_far,
         };
@@ -64,21 +70,26 @@ impl Applications {
     }
 
     /// What was spoken between its ends in its time: with the server, or with what was dialled in its place. Over a
-    /// connection that was not made nothing is.
+    /// connection that was not made nothing is. An address may be another's at another time: `is_its` tells whether it was
+    /// the party's at some time of a stretch.
     #[must_use]
-    pub fn of(&self, dependency: &Dependency) -> Spoken {
+    pub fn of(&self, dependency: &Dependency, is_its: impl Fn(&Party, IpAddr, Span) -> bool) -> Spoken {
         let Dependency { client, server, protocol, port, via, outcome, span, .. } = dependency;
         let mut spoken = Spoken::default();
         if *protocol != Protocol::UDP && matches!(outcome, Outcome::Refused | Outcome::Unanswered) {
             return spoken;
         }
-        let served = server.addresses.iter().map(|address| (*address, *port));
-        let dialled = via.iter().map(|via| (via.address, via.port));
-        for (address, port) in served.chain(dialled) {
+        let is_its = |party: &Party, address: IpAddr, it: &ApplicationSighting| {
+            party.addresses.contains(&address)
+                && it.stretches().into_iter().any(|stretch| is_its(party, address, stretch))
+        };
+        let served = server.addresses.iter().map(|address| (*address, *port, true));
+        let dialled = via.iter().map(|via| (via.address, via.port, false));
+        for (address, port, is_server) in served.chain(dialled) {
             let end = (address.to_canonical(), port, *protocol);
-            let is_its = |it: &&ApplicationSighting| it.client.is_none_or(|it| client.addresses.contains(&it));
-            let seen = self.by_end.get(&end).into_iter().flatten();
-            seen.filter(is_its).filter(|it| it.overlaps(*span)).for_each(|it| spoken.add(it));
+            let seen = self.by_end.get(&end).into_iter().flatten().filter(|it| it.overlaps(*span));
+            let seen = seen.filter(|it| it.client.is_none_or(|address| is_its(client, address, it)));
+            seen.filter(|it| !is_server || is_its(server, address, it)).for_each(|it| spoken.add(it));
         }
         spoken
     }

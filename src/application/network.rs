@@ -115,7 +115,12 @@ pub fn snmp(sent: Sent<'_>) -> Option<Message> {
             let (_id, _most) = (global.take(INTEGER)?, global.take(INTEGER)?);
             let [flags @ 0..=7] = *global.take(OCTETS)? else { return None };
             let [_model] = *global.take(INTEGER)? else { return None };
-            let protection = if flags & 2 != 0 { Protection::Encrypted } else { Protection::Clear };
+            // without a proof of who asks it is the question for the engine's name, before all else (RFC 3414, section 4)
+            let protection = match flags & 3 {
+                0 => Protection::Undecided,
+                1 => Protection::Clear,
+                _ => Protection::Encrypted,
+            };
             global.0.is_empty().then_some(Message::either(Application::Snmp, protection))
         }
         _ => None,

@@ -58,12 +58,14 @@ const MAX_KEY: usize = 96;
 const MAX_VERSION: usize = 24;
 /// The longest name of a client that is looked for.
 const MAX_CLIENT_BYTES: usize = 128;
+/// The shortest: `ZooKeeper` numbers transactions where Kafka has the length of the name.
+const MIN_CLIENT_BYTES: usize = 3;
 
 /// A request that fills its segment: its length, its key and version, a number, and the client's name.
 pub fn kafka(sent: Sent<'_>) -> Option<Message> {
     let is_whole = usize::try_from(sent.be32(0)?).ok()?.checked_add(4)? == sent.bytes;
     let is_known = sent.be16(4)? <= MAX_KEY && sent.be16(6)? <= MAX_VERSION && sent.be32(8)? <= i32::MAX.unsigned_abs();
-    let length = sent.be16(12).filter(|length| (1..=MAX_CLIENT_BYTES).contains(length))?;
+    let length = sent.be16(12).filter(|length| (MIN_CLIENT_BYTES..=MAX_CLIENT_BYTES).contains(length))?;
     let is_named = sent.data.get(14..14 + length)?.iter().all(u8::is_ascii_graphic);
     (is_whole && is_known && is_named).then_some(Message::request(Application::Kafka, Protection::Clear))
 }

@@ -20,7 +20,8 @@ pub fn postgresql(sent: Sent<'_>) -> Option<Message> {
             let is_whole = usize::try_from(sent.be32(0)?).ok()? == sent.bytes;
             match sent.be32(4).filter(|_| is_whole)? {
                 SSL_REQUEST | GSSENC_REQUEST if sent.is_of(8) => request(Protection::Undecided),
-                CANCEL_REQUEST if matches!(sent.bytes, 16..=268) => request(Protection::Clear),
+                // clients send it in clear beside connections that are encrypted
+                CANCEL_REQUEST if matches!(sent.bytes, 16..=268) => request(Protection::Undecided),
                 version if VERSIONS.contains(&version) && sent.holds(b"user\0") => request(Protection::Clear),
                 _ => None,
             }

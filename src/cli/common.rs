@@ -42,8 +42,14 @@ impl Global {
             Err(error) => error,
         };
         let is_sealed = matches!(error.downcast_ref(), Some(StoreError::ReadOnly | StoreError::Open(..)));
-        let copy = if is_sealed { Store::copied(&self.store_path()?).await.ok() } else { None };
-        copy.ok_or(error)
+        if !is_sealed {
+            return Err(error);
+        }
+        match Store::copied(&self.store_path()?).await {
+            Ok(copy) => Ok(copy),
+            Err(why @ (StoreError::Copy(..) | StoreError::Full)) => Err(why.into()),
+            Err(_) => Err(error),
+        }
     }
 
     /// The store's file.

@@ -87,6 +87,7 @@ pub(super) fn store_hint(error: &StoreError) -> Option<&'static str> {
         StoreError::NotAStore(_) => Some("name another file with --db, or move this one away"),
         StoreError::Newer(_) => Some("use the version of flowmap that made it, or a newer one"),
         StoreError::Open(..) | StoreError::ReadOnly => Some("name a file you may write with --db or FLOWMAP_DB"),
+        StoreError::Copy(..) => Some("a copy is made in the folder of temporary files: TMPDIR names another"),
         StoreError::Locked => Some("another flowmap is writing; try again when it is done"),
         StoreError::Overwritten => Some("replace a store by moving the other into its place, not by copying over it"),
         StoreError::Full => Some("make room, then run the command again"),

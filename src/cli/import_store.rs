@@ -101,7 +101,10 @@ fn begins_as_one(path: &Path) -> bool {
 fn unpacked(name: &str, mut input: Box<dyn Read + Send>, folder: &TempDir) -> anyhow::Result<PathBuf> {
     let path = folder.path().join("unpacked.db");
     let copied = File::create(&path).and_then(|mut file| io::copy(&mut input, &mut file));
-    copied.map_err(|why| unreadable(name, &why))?;
+    copied.map_err(|why| match why.kind() {
+        io::ErrorKind::StorageFull => of(name, &path, &StoreError::Full, false),
+        _ => unreadable(name, &why),
+    })?;
     Ok(path)
 }
 
@@ -114,7 +117,9 @@ fn of(name: &str, from: &Path, error: &StoreError, is_strict: bool) -> anyhow::E
         StoreError::NotAStore(_) => {
             fault.hint("captures are pcap or pcapng files; of SQLite files flowmap's own are read").into()
         }
-        StoreError::Full => fault.hint("a copy is made in the folder of temporary files: TMPDIR names another").into(),
+        StoreError::Copy(..) | StoreError::Full => {
+            fault.hint("a copy is made in the folder of temporary files: TMPDIR names another").into()
+        }
         StoreError::Damaged(_) if is_strict => fault.hint("without --strict what is whole is used").into(),
         StoreError::Damaged(_) => fault.hint("sqlite3 can take out what is left of it: .recover").into(),
         _ => fault.into(),

@@ -200,6 +200,13 @@ impl ApplicationSighting {
         self.times = self.times.max(other.times);
     }
 
+    /// The first and the last stretch in which it was seen.
+    #[must_use]
+    pub fn stretches(&self) -> [Span; 2] {
+        let end = |begin: Timestamp| Timestamp(begin.0.saturating_add(Self::STRETCH_NS - 1));
+        [self.span.first, self.span.last].map(|first| Span { first, last: end(first) })
+    }
+
     /// Whether it may have been seen within this time.
     #[must_use]
     pub fn overlaps(&self, span: Span) -> bool {

@@ -6,6 +6,7 @@ use super::{
     Filter, RunId, Store, StoreError,
     observations::{address, octets},
     run::signed,
+    run::{MOST_OF_RUN, check_bound},
 };
 use crate::model::{Application, ApplicationSighting, Protection, Protocol, Span, Timestamp};
 
@@ -68,7 +69,9 @@ pub(super) async fn of_run(
     connection: &mut SqliteConnection,
     run: RunId,
 ) -> Result<Vec<ApplicationSighting>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM application WHERE run = $1").bind(run.0).fetch_all(connection).await?;
+    let sql = "SELECT * FROM application WHERE run = $1 LIMIT $2";
+    let rows = sqlx::query(sql).bind(run.0).bind(MOST_OF_RUN).fetch_all(connection).await?;
+    check_bound(&rows, "applications")?;
     rows.iter().filter_map(|row| read(row).transpose()).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Stores of other places: they are read from a copy of one moment, so that the file itself is left as it is, whatever version
 //! wrote it and whoever writes it now.
 
-use std::{path::Path, sync::Arc};
+use std::path::{Path, PathBuf};
 
 use sqlx::{
     ConnectOptions, Connection,
@@ -14,16 +14,50 @@ use super::{
 };
 
 impl Store {
-    /// A copy of the store at `from` in the folder of temporary files, its schema brought up to date; it is gone with the last
-    /// that has it. Errors name `from`.
+    /// A copy of the store at `from` in the folder of temporary files, its schema brought up to date. Errors name `from`.
     pub async fn copied(from: &Path) -> Result<Self, StoreError> {
-        let failed = |error: std::io::Error| StoreError::Open(from.to_owned(), format!("no room for a copy: {error}"));
-        let folder = tempfile::tempdir().map_err(failed)?;
+        let failed = |error: &dyn std::fmt::Display| StoreError::Copy(from.to_owned(), error.to_string());
+        let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
         let copy = folder.path().join("flowmap.db");
-        write_copy(from, &copy).await.map_err(|error| error.at(from))?;
-        let store = Self::connect(options().filename(&copy)).await.map_err(|error| error.at(from))?;
-        Ok(Self { _folder: Some(Arc::new(folder)), ..store })
+        if is_left(from) {
+            for ending in ["", LOG] {
+                std::fs::copy(beside(from, ending), beside(&copy, ending)).map_err(|error| failed(&error))?;
+            }
+            check(&copy).await.map_err(|error| error.at(from))?;
+        } else {
+            write_copy(from, &copy).await.map_err(|error| error.at(from))?;
+        }
+        // it has its files open from now on and needs no names for them: so they are gone with it, also where it is killed
+        Self::connect(options().filename(&copy)).await.map_err(|error| error.at(from))
     }
+}
+
+/// The endings of a write-ahead log, and of what those who have it open share.
+const LOG: &str = "-wal";
+const SHARED: &str = "-shm";
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Whether a daemon that was killed has left its log, and nobody has it open: then files can be copied as they are, and
+/// nothing needs to be written beside them, as SQLite would.
+fn is_left(path: &Path) -> bool {
+    beside(path, LOG).exists() && !beside(path, SHARED).exists()
+}
+
+/// Refuses what is no store, or cannot be read.
+async fn check(copy: &Path) -> Result<(), OpenError> {
+    let mut connection = options().filename(copy).connect().await.map_err(unread)?;
+    let checked = match is_anothers(&mut connection).await {
+        Ok(true) => Err(OpenError::Another),
+        Ok(false) => check_schema(&mut connection).await,
+        Err(error) => Err(unread(error)),
+    };
+    connection.close().await?;
+    checked
 }
 
 async fn write_copy(from: &Path, to: &Path) -> Result<(), OpenError> {
@@ -47,21 +81,24 @@ fn unread(error: sqlx::Error) -> OpenError {
 
 /// What is in the file by its schema alone: of a file from elsewhere nothing else is to be run.
 fn reading(path: &Path) -> SqliteConnectOptions {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
     // without a log nobody writes, and to read as if somebody could would leave one beside the file
-    let is_still = !Path::new(&log).exists();
+    let is_still = !beside(path, LOG).exists();
     options().filename(path).read_only(true).immutable(is_still).pragma("trusted_schema", "OFF")
 }
 
 /// The whole of it as it is at one moment, what is in the write-ahead log too.
 async fn copy_all(connection: &mut SqliteConnection, to: &Path) -> Result<(), OpenError> {
+    check_schema(connection).await?;
+    sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy()).execute(connection).await.map_err(unread)?;
+    Ok(())
+}
+
+async fn check_schema(connection: &mut SqliteConnection) -> Result<(), OpenError> {
     // to ask for columns whose names are no text ends the thread that asks
     let sql = "SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL";
-    let schema: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql).fetch_all(&mut *connection).await.map_err(unread)?;
+    let schema: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql).fetch_all(connection).await.map_err(unread)?;
     if schema.iter().any(|(name, sql)| str::from_utf8(name).is_err() || str::from_utf8(sql).is_err()) {
         return Err(OpenError::Store(StoreError::Damaged("its schema is no text".into())));
     }
-    sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy()).execute(connection).await.map_err(unread)?;
     Ok(())
 }

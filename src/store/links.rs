@@ -6,6 +6,7 @@ use super::{
     Filter, RunId, Store, StoreError,
     observations::{address, octets},
     run::signed,
+    run::{MOST_OF_RUN, check_bound},
 };
 use crate::model::{Hops, How, LinkKey, LinkSighting, Mac, Span, Timestamp};
 
@@ -34,9 +35,28 @@ pub(super) async fn write(
     run: RunId,
     sightings: &[LinkSighting],
 ) -> Result<(), StoreError> {
+    insert(transaction, run, sightings, "INSERT OR REPLACE").await
+}
+
+/// The same of what an earlier copy of the run learnt: what is there already goes further.
+pub(super) async fn write_new(
+    transaction: &mut Transaction<'static, Sqlite>,
+    run: RunId,
+    sightings: &[LinkSighting],
+) -> Result<(), StoreError> {
+    insert(transaction, run, sightings, "INSERT OR IGNORE").await
+}
+
+async fn insert(
+    transaction: &mut Transaction<'static, Sqlite>,
+    run: RunId,
+    sightings: &[LinkSighting],
+    verb: &'static str,
+) -> Result<(), StoreError> {
     for chunk in sightings.chunks(ROWS_AT_ONCE) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT OR REPLACE INTO link_sighting
+        let mut insert = QueryBuilder::<Sqlite>::new(verb);
+        insert.push(
+            " INTO link_sighting
              (run, interface, vlans, how, mac, address, prefix, first, last, packets, received, hop_high, hop_low) ",
         );
         insert.push_values(chunk, |mut values, LinkSighting { key, span, packets, received, hops }| {
@@ -86,7 +106,9 @@ impl Store {
 
 /// What one run learnt about links.
 pub(super) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Result<Vec<LinkSighting>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM link_sighting WHERE run = $1").bind(run.0).fetch_all(connection).await?;
+    let sql = "SELECT * FROM link_sighting WHERE run = $1 LIMIT $2";
+    let rows = sqlx::query(sql).bind(run.0).bind(MOST_OF_RUN).fetch_all(connection).await?;
+    check_bound(&rows, "sightings of links")?;
     rows.iter().map(read).collect()
 }
 

@@ -2,19 +2,20 @@
 //! content, so that what is in both is one.
 //!
 //! A file that was read is the same in both. A live capture goes on: of two copies of one that which tells of more packets is
-//! the later, and what it holds of an hour is all that there is to it. What the later one has forgotten stays.
+//! the later, and what it holds of an hour is all that there is to it. What it has forgotten the earlier one gives, in whatever
+//! order they come.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
-    Learnt, Run, RunId, Store, StoreError, Written, applications, content_id, day, links, listings, names,
-    observations::{insert, next_batch},
+    Learnt, Loss, Run, RunId, Store, StoreError, Written, applications, content_id, day, links, listings, names,
+    observations::{self, insert, next_batch},
     part::Part,
     run,
 };
-use crate::model::Hour;
+use crate::model::{Hour, Observation, Timestamp};
 
 /// How another store is taken in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,11 +93,13 @@ async fn take_run_in(
         run.id = RunId(content_id(&[b"of another site", site.as_bytes(), &from.0.to_le_bytes()]));
         site.clone_into(&mut run.site);
     }
-    if let Some(known) = run::find(target, run.id).await? {
-        if !goes_further(run, &known) {
-            return Ok(Written::Known(Box::new(known)));
+    let known = run::find(target, run.id).await?;
+    if let Some(known) = &known {
+        let first_packet = run.first_packet.into_iter().chain(known.first_packet).min();
+        if !goes_further(run, known) {
+            return fill_in(source, from, target, (run, known, first_packet), tell).await;
         }
-        run.first_packet = run.first_packet.into_iter().chain(known.first_packet).min();
+        run.first_packet = first_packet;
     }
     // its parts refer to it
     run::insert(target, run).await?;
@@ -117,6 +120,68 @@ async fn take_run_in(
     Ok(Written::Added)
 }
 
+/// Gives a run that is known what it lacks: hours that its later copy has forgotten, or that could not be read before.
+async fn fill_in(
+    source: &mut SqliteConnection,
+    from: RunId,
+    target: &mut Transaction<'static, Sqlite>,
+    (run, known, first_packet): (&mut Run, &Run, Option<Timestamp>),
+    tell: &mut impl FnMut(u64),
+) -> Result<Written, StoreError> {
+    let mut is_filled = false;
+    let days_here = days(target, run.id).await?;
+    for (day, stretches) in days(source, from).await? {
+        let here = days_here.get(&day).map(Vec::as_slice).unwrap_or_default();
+        if here.iter().any(|it| it.is_day()) {
+            continue;
+        }
+        let is_whole = stretches.iter().any(|it| it.is_day());
+        let mut readable: Vec<Stretch> = Vec::new();
+        for stretch in stretches {
+            let is_held = !is_whole && here.iter().any(|it| it.hour == stretch.hour);
+            if !is_held && is_readable(source, from, stretch).await? {
+                readable.push(stretch);
+            }
+        }
+        if is_whole && !here.is_empty() {
+            if readable.iter().any(|it| it.is_day()) {
+                let rows = lacking(source, from, day, here).await?;
+                is_filled |= !rows.is_empty();
+                observations::write(target, run.id, &rows).await?;
+            }
+            continue;
+        }
+        is_filled |= !readable.is_empty();
+        for stretch in readable {
+            copy_stretch(source, from, (target, run.id), stretch, tell).await?;
+        }
+    }
+    if !is_filled {
+        return Ok(Written::Known(Box::new(known.clone())));
+    }
+    let damage = known.loss.damage.clone().filter(|_| run.loss.damage.is_some());
+    let loss = Loss { damage, ..known.loss.clone() };
+    let last_packet = known.last_packet;
+    *run = Run { first_packet, last_packet, loss, sweeps: std::mem::take(&mut run.sweeps), ..known.clone() };
+    run::insert(target, run).await?;
+    names::write(target, run.id, &names::of_run(source, from).await?).await?;
+    applications::write(target, run.id, &applications::of_run(source, from).await?).await?;
+    links::write_new(target, run.id, &links::of_run(source, from).await?).await?;
+    Ok(Written::Added)
+}
+
+/// What a day holds of the hours that are not among these, in the order of its keys.
+async fn lacking(
+    connection: &mut SqliteConnection,
+    run: RunId,
+    day: Hour,
+    but: &[Stretch],
+) -> Result<Vec<Observation>, StoreError> {
+    let mut rows = observations::of_day(connection, run, day).await?;
+    rows.retain(|row| but.iter().all(|it| it.hour != row.key.hour));
+    Ok(rows)
+}
+
 /// Whether one copy of a run tells more than another.
 fn goes_further(run: &Run, known: &Run) -> bool {
     run.is_live() && run.packets > known.packets
@@ -134,20 +199,22 @@ async fn copy_parts(
     let mut unreadable: Vec<Stretch> = Vec::new();
     for (day, stretches) in days(source, from).await? {
         let is_whole = stretches.iter().any(|it| it.is_day());
-        if !is_whole && days_here.get(&day).is_some_and(|here| here.iter().any(|it| it.is_day())) {
-            // it was over when it was brought together here
-            continue;
-        }
+        let is_whole_here = days_here.get(&day).is_some_and(|here| here.iter().any(|it| it.is_day()));
         let mut readable: Vec<Stretch> = Vec::new();
         for stretch in stretches {
             let all = if is_readable(source, from, stretch).await? { &mut readable } else { &mut unreadable };
             all.push(stretch);
         }
-        if is_whole && readable.iter().any(|it| it.is_day()) {
+        if is_whole_here && !is_whole {
+            // it was brought together here, of a copy from when it was not over; what the later one has forgotten of it stays
+            let kept = lacking(target, to, day, &readable).await?;
+            forget(target, to, Stretch { hour: day, hours: day::HOURS }).await?;
+            observations::write(target, to, &kept).await?;
+        } else if is_whole && readable.iter().any(|it| it.is_day()) {
             forget(target, to, Stretch { hour: day, hours: day::HOURS }).await?;
         }
         for stretch in readable {
-            if !is_whole {
+            if !is_whole && !is_whole_here {
                 forget(target, to, stretch).await?;
             }
             copy_stretch(source, from, (target, to), stretch, tell).await?;

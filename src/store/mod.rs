@@ -35,7 +35,7 @@ pub use run::{Learnt, Loss, Run, RunId, RunWriter, Written};
 pub use thinning::{Thinned, Thinning};
 pub use watch::{Change, Watch, WatchId};
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use sqlx::SqlitePool;
 
@@ -53,6 +53,9 @@ pub enum StoreError {
     /// The file cannot be opened or made.
     #[error("{0}: {1}")]
     Open(PathBuf, String),
+    /// It cannot be copied to be read.
+    #[error("{0}: no copy can be made to read from: {1}")]
+    Copy(PathBuf, String),
     /// Another process holds it.
     #[error("the store is locked by another process")]
     Locked,
@@ -121,8 +124,6 @@ impl std::fmt::Display for Damage {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: SqlitePool,
-    /// Of a copy the folder that it is in, and goes with.
-    _folder: Option<Arc<tempfile::TempDir>>,
 }
 
 /// An id from content: 63 bits of a hash, so that SQLite keeps it as a positive number.

@@ -8,6 +8,7 @@ use super::{
     Filter, RunId, Store, StoreError,
     observations::{address, octets},
     run::signed,
+    run::{MOST_OF_RUN, check_bound},
 };
 use crate::model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp};
 
@@ -81,7 +82,9 @@ impl Store {
 
 /// The names that one run heard; what does not read as a name is left out.
 pub(super) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Result<Vec<NameSighting>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM name WHERE run = $1").bind(run.0).fetch_all(connection).await?;
+    let sql = "SELECT * FROM name WHERE run = $1 LIMIT $2";
+    let rows = sqlx::query(sql).bind(run.0).bind(MOST_OF_RUN).fetch_all(connection).await?;
+    check_bound(&rows, "names")?;
     rows.iter().filter_map(|row| read(row).transpose()).collect()
 }
 

@@ -9,11 +9,11 @@ use rayon::prelude::*;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
-    Damage, RunId, Store, StoreError,
+    Damage, RunId, Store, StoreError, day,
     part::{self, Part, PartWriter},
     run::signed,
 };
-use crate::model::{Hour, Observation, ObservationKey, Timestamp};
+use crate::model::{Hour, Observation, ObservationKey, Timestamp, TraceSet};
 
 /// Parts in one INSERT: a megabyte.
 const PARTS_AT_ONCE: usize = 16;
@@ -271,6 +271,32 @@ async fn read_all(
         }
     }
     Ok(())
+}
+
+/// What counts of a run's day, in the order of the keys, each once.
+pub(super) async fn of_day(
+    connection: &mut SqliteConnection,
+    run: RunId,
+    day: Hour,
+) -> Result<Vec<Observation>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT run, hour, batch, part FROM seen_part WHERE run = $1 AND hour >= $2 AND hour < $3
+         ORDER BY hour, hours, batch, part",
+    )
+    .bind(run.0)
+    .bind(day.0)
+    .bind(day.0.saturating_add(day::HOURS))
+    .fetch_all(&mut *connection)
+    .await?;
+    let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
+    let mut all: BTreeMap<ObservationKey, TraceSet> = BTreeMap::new();
+    for hour in places.chunk_by(|a, b| a.hour == b.hour) {
+        let mut merge = Merge::new(hour);
+        while let Some(Observation { key, traces }) = merge.next(connection).await? {
+            all.entry(key).or_default().extend(traces);
+        }
+    }
+    Ok(all.into_iter().map(|(key, traces)| Observation { key, traces }).collect())
 }
 
 /// Where a part is.

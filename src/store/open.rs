@@ -121,7 +121,7 @@ impl Store {
         }
         sqlx::query("PRAGMA journal_mode = WAL").execute(&pool).await?;
         MIGRATIONS.run(&pool).await?;
-        let store = Self { pool, _folder: None };
+        let store = Self { pool };
         store.lay_out_old_rows().await?;
         Ok(store)
     }

@@ -174,7 +174,7 @@ async fn a_snapshot_of_an_older_store_is_one_of_a_moment_and_complete_in_nothing
         sqlx::query(sql).execute(&pool).await.unwrap();
     }
     open::MIGRATIONS.run(&pool).await.unwrap();
-    let store = Store { pool, _folder: None };
+    let store = Store { pool };
     assert_eq!(presences(&store).await, ["db s-", "web s-"]);
     let snapshot = store.inventories(None).await.unwrap().remove("default").unwrap().snapshots.remove(0);
     assert_eq!((snapshot.taken_at, snapshot.until, snapshot.complete), (Some(Timestamp(5)), None, Scope::default()));

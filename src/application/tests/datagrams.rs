@@ -54,7 +54,7 @@ fn snmp_3(flags: u8) -> Vec<u8> {
 
 #[test]
 fn datagrams_are_recognised_by_their_ports_or_their_first_bytes() {
-    let cases: [(Option<String>, &str); 22] = [
+    let cases: [(Option<String>, &str); 23] = [
         (between((40_000, 53), &dns(0x0100, 1, 0)), "request dns clear"),
         (between((53, 40_000), &dns(0x8180, 1, 1)), "answer dns clear"),
         (between((40_000, 5_355), &dns(0, 1, 0)), "request dns clear"),
@@ -73,7 +73,8 @@ fn datagrams_are_recognised_by_their_ports_or_their_first_bytes() {
         (free(&quic(0xd3, [0x6b, 0x33, 0x43, 0xcf])), "either quic encrypted"),
         (free(&snmp(0xa0)), "request snmp clear"),
         (free(&snmp(0xa2)), "answer snmp clear"),
-        (free(&snmp_3(4)), "either snmp clear"),
+        (free(&snmp_3(4)), "either snmp undecided"),
+        (free(&snmp_3(5)), "either snmp clear"),
         (free(&snmp_3(7)), "either snmp encrypted"),
         (free(b"OPTIONS sip:a@example.com SIP/2.0\r\n"), "request sip clear"),
         (free(b"\x30\x10\x02\x01\x01\x63\x0b\x04\x00\x0a\x01\x02\x0a\x01\x00\x02\x01\x00"), "request ldap clear"),

@@ -65,7 +65,7 @@ const TLS: (Application, Protection) = (Application::Tls, Protection::Encrypted)
 const ASKED: (Application, Protection) = (Application::Postgresql, Protection::Undecided);
 
 fn spoken(sightings: &[ApplicationSighting], dependency: &Dependency) -> (Option<String>, Option<bool>) {
-    let spoken = Applications::new(sightings.iter().cloned()).of(dependency);
+    let spoken = Applications::new(sightings.iter().cloned()).of(dependency, |_, _, _| true);
     (spoken.names(), spoken.encrypted)
 }
 
@@ -74,6 +74,34 @@ fn what_was_spoken_with_the_server_or_with_what_was_dialled_is_told() {
     for (client, server) in [("10.0.0.1", SERVER), ("10.0.0.2", ("10.96.0.1", 80)), ("", SERVER)] {
         let told = spoken(&[seen(client, server, (150, 150), HTTP)], &dependency());
         assert_eq!(told, (Some("http".into()), Some(false)), "{client} {server:?}");
+    }
+}
+
+#[test]
+fn what_was_spoken_at_an_address_when_it_was_anothers_is_not() {
+    let sightings = [
+        seen("10.0.0.1", SERVER, (150, 150), HTTP),
+        seen("10.0.0.1", SERVER, (170, 190), TLS),
+        seen("10.0.0.1", SERVER, (130, 190), ASKED),
+    ];
+    let is_its = |_: &Party, it: IpAddr, stretch: Span| it != address("10.0.0.1") || stretch.first >= at(180);
+    let spoken = Applications::new(sightings).of(&dependency(), is_its);
+    assert_eq!((spoken.names(), spoken.encrypted), (Some("postgresql,tls".into()), Some(true)));
+}
+
+#[test]
+fn a_greeting_behind_which_logins_in_clear_may_go_on_leaves_it_open() {
+    let greeted = |application| (application, Protection::Undecided);
+    for (application, encrypted) in [
+        (Application::Pop3, None),
+        (Application::Ftp, None),
+        (Application::Imap, None),
+        (Application::Smtp, Some(true)),
+    ] {
+        let mut sightings = [greeted(application), TLS].map(|it| seen("10.0.0.1", SERVER, (150, 150), it));
+        assert_eq!(spoken(&sightings, &dependency()).1, encrypted, "{application:?}");
+        sightings.reverse();
+        assert_eq!(spoken(&sightings, &dependency()).1, encrypted, "{application:?}");
     }
 }
 

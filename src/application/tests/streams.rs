@@ -99,7 +99,7 @@ fn all() -> Vec<(Vec<u8>, &'static str)> {
         (mongodb(0, 2_013, DOCUMENT), "request mongodb clear"),
         (mongodb(6, 2_013, DOCUMENT), "answer mongodb clear"),
         (mongodb(0, 2_004, b"\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff"), "request mongodb clear"),
-        (text("*2\r\n$3\r\nget\r\n$1\r\na\r\n"), "request redis clear"),
+        (text("*2\r\n$3\r\nget\r\n$1\r\na\r\n"), "either redis clear"),
         (text("+PONG\r\n"), "answer redis clear"),
         (text("set key 0 60 5\r\nvalue\r\n"), "request memcached clear"),
         (text("VALUE key 0 5\r\nvalue\r\nEND\r\n"), "answer memcached clear"),

@@ -80,6 +80,63 @@ async fn what_the_later_copy_has_forgotten_stays_and_so_does_the_time_of_the_run
 }
 
 #[tokio::test]
+async fn what_each_of_two_copies_has_forgotten_the_other_gives_in_whatever_order_they_come() {
+    let (early, late) = (store().await, store().await);
+    extend(&early, 10, &[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..2)]).await;
+    extend(&late, 30, &[in_hour(DAY + 1, 1..6), in_hour(DAY + 2, 1..4)]).await;
+    for is_thin in [false, true] {
+        // the whole day in one, which is then no later than what was known
+        if is_thin {
+            thin(&early, DAY + 24).await;
+        }
+        for order in [[&early, &late], [&late, &early]] {
+            let store = store().await;
+            for other in order {
+                assert_eq!(take_in(&store, other).await, [Written::Added]);
+            }
+            assert_eq!(told(&store).await, [(0, 2), (1, 5), (2, 3)], "{is_thin}");
+            let run = &store.runs().await.unwrap()[0];
+            assert_eq!((run.packets, run.first_packet), (30, Some(Hour(DAY).start())));
+            for other in order {
+                assert!(matches!(take_in(&store, other).await[..], [Written::Known(_)]), "nothing is new");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_day_that_was_not_over_when_it_was_brought_together_here_goes_on() {
+    let (here, there) = (store().await, store().await);
+    extend(&here, 10, &[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..2)]).await;
+    thin(&here, DAY + 24).await;
+    // it has forgotten the first hour
+    extend(&there, 30, &[in_hour(DAY + 1, 1..6), in_hour(DAY + 9, 1..4)]).await;
+    assert_eq!(take_in(&here, &there).await, [Written::Added]);
+    assert_eq!(told(&here).await, [(0, 2), (1, 5), (9, 3)]);
+    thin(&here, DAY + 24).await;
+    assert_eq!(told(&here).await, [(0, 2), (1, 5), (9, 3)]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_of_one_copy_comes_with_the_next_that_is_whole() {
+    let rows = [in_hour(DAY, 1..3), in_hour(DAY + 1, 1..6)];
+    let (broken, whole) = (store().await, store().await);
+    for store in [&broken, &whole] {
+        store.begin_run().await.unwrap().finish(&mut run(6), &rows).await.unwrap();
+    }
+    let sql = "UPDATE observation_part SET data = substr(data, 1, 9) WHERE hour = 480001";
+    sqlx::query(sql).execute(&broken.pool).await.unwrap();
+    for order in [[&broken, &whole], [&whole, &broken]] {
+        let store = store().await;
+        for other in order {
+            take_in(&store, other).await;
+        }
+        assert_eq!(all(&store).await, rows);
+        assert_eq!(store.runs().await.unwrap(), whole.runs().await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_day_that_one_of_them_has_brought_together_is_there_once() {
     // the last hour came late, when the day was whole
     let hours = [in_hour(DAY, 1..3), in_hour(DAY + 5, 2..9)];
