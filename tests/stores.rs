@@ -227,9 +227,19 @@ fn what_a_strange_store_brings_with_it_is_not_believed() {
     sql_and_crash(
         &flowmap.path("a.db"),
         "UPDATE run SET sensor = 'x' || char(27) || '[31m' || char(10) || 'flowmap: y', source = char(10) || 'flowmap: z';
-         UPDATE observation_part SET hour = 2147483647;
-         CREATE TRIGGER at_once AFTER UPDATE ON run BEGIN DELETE FROM run; END;",
+         UPDATE observation_part SET hour = 2147483647;",
     );
+    for program in [
+        "CREATE TRIGGER at_once AFTER UPDATE ON run BEGIN DELETE FROM run; END",
+        "DROP VIEW seen_part; CREATE VIEW seen_part AS WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT n FROM n",
+    ] {
+        fs::copy(flowmap.path("a.db"), flowmap.path("odd.db")).unwrap();
+        sql_and_crash(&flowmap.path("odd.db"), program);
+        flowmap.run(&["import", "odd.db"]).is_an_error(&["odd.db: the store is damaged: it holds views or triggers"]);
+        for left in ["odd.db-wal", "odd.db-shm"] {
+            fs::remove_file(flowmap.path(left)).unwrap();
+        }
+    }
     let output = flowmap.ok(&["import", "a.db"]);
     assert!(!output.stderr.contains('\u{1b}') && !output.stderr.contains("\nflowmap: "), "{output:?}");
     let table = flowmap.ok(&["runs"]).stdout;

@@ -10,7 +10,7 @@ use sqlx::{
 
 use super::{
     Store, StoreError,
-    open::{OpenError, is_anothers, options},
+    open::{MIGRATIONS, OpenError, is_anothers, options},
 };
 
 impl Store {
@@ -93,12 +93,21 @@ async fn copy_all(connection: &mut SqliteConnection, to: &Path) -> Result<(), Op
     Ok(())
 }
 
+/// Refuses a schema that cannot be asked for, and programs in it that are not ours: a view or a trigger may never end.
 async fn check_schema(connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    // to ask for columns whose names are no text ends the thread that asks
-    let sql = "SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL";
-    let schema: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(sql).fetch_all(connection).await.map_err(unread)?;
-    if schema.iter().any(|(name, sql)| str::from_utf8(name).is_err() || str::from_utf8(sql).is_err()) {
-        return Err(OpenError::Store(StoreError::Damaged("its schema is no text".into())));
+    let damaged = |why: &str| Err(OpenError::Store(StoreError::Damaged(why.into())));
+    let sql =
+        "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL";
+    let schema: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = sqlx::query_as(sql).fetch_all(connection).await.map_err(unread)?;
+    for (kind, name, sql) in &schema {
+        // to ask for columns whose names are no text ends the thread that asks
+        let (Ok(_), Ok(sql)) = (str::from_utf8(name), str::from_utf8(sql)) else {
+            return damaged("its schema is no text");
+        };
+        let is_ours = || MIGRATIONS.iter().any(|step| step.sql.as_str().contains(sql));
+        if !matches!(&kind[..], b"table" | b"index") && !is_ours() {
+            return damaged("it holds views or triggers of its own");
+        }
     }
     Ok(())
 }
