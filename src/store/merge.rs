@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
-    Learnt, Loss, Run, RunId, Store, StoreError, Written, applications, content_id, day, links, listings, names,
+    Loss, Run, RunId, Store, StoreError, Written, applications, content_id, day, links, listings, names,
     observations::{self, insert, next_batch},
     part::Part,
     run,
 };
-use crate::model::{Hour, Observation, Timestamp};
+use crate::model::{Hour, Observation};
 
 /// How another store is taken in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +38,7 @@ pub struct TakenIn {
 }
 
 /// What parts are about: one hour, or a day.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Stretch {
     /// The first, or only one.
     hour: Hour,
@@ -49,6 +49,10 @@ struct Stretch {
 impl Stretch {
     fn is_day(self) -> bool {
         self.hours > 1
+    }
+
+    fn holds(self, hour: Hour) -> bool {
+        self.hour <= hour && hour.0 < self.hour.0.saturating_add(self.hours)
     }
 }
 
@@ -94,92 +98,35 @@ async fn take_run_in(
         site.clone_into(&mut run.site);
     }
     let known = run::find(target, run.id).await?;
-    if let Some(known) = &known {
-        let first_packet = run.first_packet.into_iter().chain(known.first_packet).min();
-        if !goes_further(run, known) {
-            return fill_in(source, from, target, (run, known, first_packet), tell).await;
-        }
-        run.first_packet = first_packet;
-    }
-    // its parts refer to it
-    run::insert(target, run).await?;
-    if let Some(damage) = copy_parts(source, from, (target, run.id), tell).await? {
-        if how.is_strict {
-            return Err(StoreError::Damaged(damage));
-        }
-        let before = run.loss.damage.take().map(|before| before + "; ").unwrap_or_default();
-        run.loss.damage = Some(before + &damage);
+    let is_later = known.as_ref().is_none_or(|known| goes_further(run, known));
+    if known.is_none() {
+        // its parts refer to it
         run::insert(target, run).await?;
     }
-    let learnt = Learnt {
-        names: names::of_run(source, from).await?,
-        applications: applications::of_run(source, from).await?,
-        links: links::of_run(source, from).await?,
-    };
-    learnt.write(target, run.id).await?;
-    Ok(Written::Added)
-}
-
-/// Gives a run that is known what it lacks: hours that its later copy has forgotten, or that could not be read before.
-async fn fill_in(
-    source: &mut SqliteConnection,
-    from: RunId,
-    target: &mut Transaction<'static, Sqlite>,
-    (run, known, first_packet): (&mut Run, &Run, Option<Timestamp>),
-    tell: &mut impl FnMut(u64),
-) -> Result<Written, StoreError> {
-    let mut is_filled = false;
-    let days_here = days(target, run.id).await?;
-    for (day, stretches) in days(source, from).await? {
-        let here = days_here.get(&day).map(Vec::as_slice).unwrap_or_default();
-        if here.iter().any(|it| it.is_day()) {
-            continue;
-        }
-        let is_whole = stretches.iter().any(|it| it.is_day());
-        let mut readable: Vec<Stretch> = Vec::new();
-        for stretch in stretches {
-            let is_held = !is_whole && here.iter().any(|it| it.hour == stretch.hour);
-            if !is_held && is_readable(source, from, stretch).await? {
-                readable.push(stretch);
-            }
-        }
-        if is_whole && !here.is_empty() {
-            if readable.iter().any(|it| it.is_day()) {
-                let rows = lacking(source, from, day, here).await?;
-                is_filled |= !rows.is_empty();
-                observations::write(target, run.id, &rows).await?;
-            }
-            continue;
-        }
-        is_filled |= !readable.is_empty();
-        for stretch in readable {
-            copy_stretch(source, from, (target, run.id), stretch, tell).await?;
-        }
+    let mut hours = Hours { source, from, target, to: run.id, is_later, has_news: false, unreadable: Vec::new() };
+    hours.copy_all(tell).await?;
+    let (has_news, damage) = (hours.has_news, hours.damage());
+    if let Some(damage) = damage.as_ref().filter(|_| how.is_strict) {
+        return Err(StoreError::Damaged(damage.clone()));
     }
-    if !is_filled {
-        return Ok(Written::Known(Box::new(known.clone())));
+    if let Some(known) = known {
+        if !is_later && !has_news {
+            return Ok(Written::Known(Box::new(known)));
+        }
+        *run = joined(run, known, is_later);
     }
-    let damage = known.loss.damage.clone().filter(|_| run.loss.damage.is_some());
-    let loss = Loss { damage, ..known.loss.clone() };
-    let last_packet = known.last_packet;
-    *run = Run { first_packet, last_packet, loss, sweeps: std::mem::take(&mut run.sweeps), ..known.clone() };
+    let damages = run.loss.damage.take().into_iter().chain(damage);
+    run.loss.damage = damages.reduce(|all, one| all + "; " + &one);
     run::insert(target, run).await?;
     names::write(target, run.id, &names::of_run(source, from).await?).await?;
     applications::write(target, run.id, &applications::of_run(source, from).await?).await?;
-    links::write_new(target, run.id, &links::of_run(source, from).await?).await?;
+    let links = links::of_run(source, from).await?;
+    if is_later {
+        links::write(target, run.id, &links).await?;
+    } else {
+        links::write_new(target, run.id, &links).await?;
+    }
     Ok(Written::Added)
-}
-
-/// What a day holds of the hours that are not among these, in the order of its keys.
-async fn lacking(
-    connection: &mut SqliteConnection,
-    run: RunId,
-    day: Hour,
-    but: &[Stretch],
-) -> Result<Vec<Observation>, StoreError> {
-    let mut rows = observations::of_day(connection, run, day).await?;
-    rows.retain(|row| but.iter().all(|it| it.hour != row.key.hour));
-    Ok(rows)
 }
 
 /// Whether one copy of a run tells more than another.
@@ -187,45 +134,155 @@ fn goes_further(run: &Run, known: &Run) -> bool {
     run.is_live() && run.packets > known.packets
 }
 
-/// Copies what counts of a run's observations, in place of what is known of the same hours. What cannot be read is left out
-/// and told.
-async fn copy_parts(
-    source: &mut SqliteConnection,
+/// What two copies say of a run: the later one, over the time of both. What was damaged here is made good by what is whole there.
+fn joined(run: &Run, known: Run, is_later: bool) -> Run {
+    let first_packet = run.first_packet.into_iter().chain(known.first_packet).min();
+    if is_later {
+        return Run { first_packet, ..run.clone() };
+    }
+    let damage = known.loss.damage.filter(|_| run.loss.damage.is_some());
+    Run { first_packet, loss: Loss { damage, ..known.loss }, sweeps: run.sweeps.clone(), ..known }
+}
+
+/// What a run saw, on its way from one store to another.
+struct Hours<'c> {
+    source: &'c mut SqliteConnection,
     from: RunId,
-    (target, to): (&mut SqliteConnection, RunId),
-    tell: &mut impl FnMut(u64),
-) -> Result<Option<String>, StoreError> {
-    let days_here = days(target, to).await?;
-    let mut unreadable: Vec<Stretch> = Vec::new();
-    for (day, stretches) in days(source, from).await? {
-        let is_whole = stretches.iter().any(|it| it.is_day());
-        let is_whole_here = days_here.get(&day).is_some_and(|here| here.iter().any(|it| it.is_day()));
-        let mut readable: Vec<Stretch> = Vec::new();
+    target: &'c mut SqliteConnection,
+    to: RunId,
+    /// Whether the copy that it comes from counts where both hold an hour.
+    is_later: bool,
+    /// Whether anything was written.
+    has_news: bool,
+    /// What is left out, for it cannot be read.
+    unreadable: Vec<Stretch>,
+}
+
+impl Hours<'_> {
+    /// Copies what counts, day by day.
+    async fn copy_all(&mut self, tell: &mut impl FnMut(u64)) -> Result<(), StoreError> {
+        let days_here = days(self.target, self.to).await?;
+        for (day, there) in days(self.source, self.from).await? {
+            let here = days_here.get(&day).map(Vec::as_slice).unwrap_or_default();
+            if !self.is_same(&there, here).await? {
+                self.copy_day(day, &there, here, tell).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a day is here as it is there, so that nothing of a long history is written again.
+    async fn is_same(&mut self, there: &[Stretch], here: &[Stretch]) -> Result<bool, StoreError> {
+        if there != here {
+            return Ok(false);
+        }
+        for stretch in there {
+            let theirs = places(self.source, self.from, *stretch).await?;
+            let ours = places(self.target, self.to, *stretch).await?;
+            if theirs.len() != ours.len() {
+                return Ok(false);
+            }
+            for (theirs, ours) in theirs.into_iter().zip(ours) {
+                let theirs = part(self.source, self.from, *stretch, theirs).await?;
+                if theirs.data != part(self.target, self.to, *stretch, ours).await?.data {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn copy_day(
+        &mut self,
+        day: Hour,
+        there: &[Stretch],
+        here: &[Stretch],
+        tell: &mut impl FnMut(u64),
+    ) -> Result<(), StoreError> {
+        let is_whole = |all: &[Stretch]| all.iter().any(|it| it.is_day());
+        let is_held = |it: &Stretch| here.iter().any(|own| own.holds(it.hour));
+        if here.is_empty() || !is_whole(here) && !is_whole(there) {
+            let wanted = there.iter().copied().filter(|it| self.is_later || !is_held(it)).collect();
+            for stretch in self.readable(wanted).await? {
+                if is_held(&stretch) {
+                    forget(self.target, self.to, stretch).await?;
+                }
+                self.copy(stretch, tell).await?;
+            }
+            return Ok(());
+        }
+        if !self.is_later && is_whole(here) {
+            return Ok(());
+        }
+        let wanted = self.readable(there.to_vec()).await?;
+        if wanted.is_empty() || !self.is_later && wanted.len() < there.len() {
+            return Ok(());
+        }
+        if !self.is_later {
+            let rows = lacking(self.source, self.from, day, here).await?;
+            self.has_news |= !rows.is_empty();
+            return observations::write(self.target, self.to, &rows).await;
+        }
+        // a day that was brought together before it was over, or of which the later copy has forgotten some
+        let kept = lacking(self.target, self.to, day, &wanted).await?;
+        forget(self.target, self.to, Stretch { hour: day, hours: day::HOURS }).await?;
+        observations::write(self.target, self.to, &kept).await?;
+        for stretch in wanted {
+            self.copy(stretch, tell).await?;
+        }
+        Ok(())
+    }
+
+    /// Those that read as they are written: one part that does not would stop whoever reads this store.
+    async fn readable(&mut self, stretches: Vec<Stretch>) -> Result<Vec<Stretch>, StoreError> {
+        let mut readable = Vec::with_capacity(stretches.len());
         for stretch in stretches {
-            let all = if is_readable(source, from, stretch).await? { &mut readable } else { &mut unreadable };
+            let mut is_whole = true;
+            for place in places(self.source, self.from, stretch).await? {
+                is_whole &= part(self.source, self.from, stretch, place).await?.is_readable();
+            }
+            let all = if is_whole { &mut readable } else { &mut self.unreadable };
             all.push(stretch);
         }
-        if is_whole_here && !is_whole {
-            // it was brought together here, of a copy from when it was not over; what the later one has forgotten of it stays
-            let kept = lacking(target, to, day, &readable).await?;
-            forget(target, to, Stretch { hour: day, hours: day::HOURS }).await?;
-            observations::write(target, to, &kept).await?;
-        } else if is_whole && readable.iter().any(|it| it.is_day()) {
-            forget(target, to, Stretch { hour: day, hours: day::HOURS }).await?;
-        }
-        for stretch in readable {
-            if !is_whole && !is_whole_here {
-                forget(target, to, stretch).await?;
-            }
-            copy_stretch(source, from, (target, to), stretch, tell).await?;
-        }
+        Ok(readable)
     }
-    Ok(unreadable.first().map(|Stretch { hour: first, .. }| match unreadable.len() {
-        1 => format!("what was seen from {first} on cannot be read in the store that it comes from"),
-        n => format!(
-            "what was seen in {n} hours or days, from {first} on, cannot be read in the store that it comes from"
-        ),
-    }))
+
+    /// Copies the parts as they are.
+    async fn copy(&mut self, stretch: Stretch, tell: &mut impl FnMut(u64)) -> Result<(), StoreError> {
+        let places = places(self.source, self.from, stretch).await?;
+        for of_batch in places.chunk_by(|a, b| a.0 == b.0) {
+            let batch = next_batch(self.target, (self.to, stretch.hour)).await?;
+            for (n, place) in of_batch.iter().enumerate() {
+                let part = part(self.source, self.from, stretch, *place).await?;
+                tell(part.data.len() as u64);
+                insert(self.target, (self.to, batch, n), &[part]).await?;
+            }
+        }
+        self.has_news = true;
+        Ok(())
+    }
+
+    /// What is left out, in words.
+    fn damage(&self) -> Option<String> {
+        let Stretch { hour: first, .. } = self.unreadable.first()?;
+        let what = match self.unreadable.len() {
+            1 => format!("what was seen from {first} on"),
+            n => format!("what was seen in {n} hours or days, from {first} on,"),
+        };
+        Some(format!("{what} cannot be read in the store that it comes from"))
+    }
+}
+
+/// What a run holds of a day in the hours that are not among these, in the order of its keys.
+async fn lacking(
+    connection: &mut SqliteConnection,
+    run: RunId,
+    day: Hour,
+    but: &[Stretch],
+) -> Result<Vec<Observation>, StoreError> {
+    let mut rows = observations::of_day(connection, run, day).await?;
+    rows.retain(|row| !but.iter().any(|it| it.holds(row.key.hour)));
+    Ok(rows)
 }
 
 /// What a run has observations of, by the first hours of days.
@@ -270,33 +327,4 @@ async fn part(
     let row = query.fetch_one(connection).await?;
     let sampled: i64 = row.try_get("sampled")?;
     Ok(Part { hour, hours, sampled: sampled.unsigned_abs(), data: row.try_get("data")? })
-}
-
-/// Whether all of a stretch reads as it is written: one part that does not would stop whoever reads this store.
-async fn is_readable(source: &mut SqliteConnection, run: RunId, stretch: Stretch) -> Result<bool, StoreError> {
-    for place in places(source, run, stretch).await? {
-        if !part(source, run, stretch, place).await?.is_readable() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-async fn copy_stretch(
-    source: &mut SqliteConnection,
-    from: RunId,
-    (target, to): (&mut SqliteConnection, RunId),
-    stretch: Stretch,
-    tell: &mut impl FnMut(u64),
-) -> Result<(), StoreError> {
-    let places = places(source, from, stretch).await?;
-    for of_batch in places.chunk_by(|a, b| a.0 == b.0) {
-        let batch = next_batch(target, (to, stretch.hour)).await?;
-        for (n, place) in of_batch.iter().enumerate() {
-            let part = part(source, from, stretch, *place).await?;
-            tell(part.data.len() as u64);
-            insert(target, (to, batch, n), &[part]).await?;
-        }
-    }
-    Ok(())
 }

@@ -96,10 +96,10 @@ impl Stage {
             let servers: BTreeSet<(usize, u16)> = if server.kind == PartyKind::Service {
                 let mut servers = BTreeSet::new();
                 for (who, port) in roster.behind(server, *protocol, *port) {
-                    match roster.workload_of(who).and_then(|id| workloads.get(id)) {
-                        Some(place) => servers.extend([(*place, port)]),
-                        None => servers.extend(self.addresses(&roster.end(who), &mut addresses).map(|it| (it, port))),
-                    }
+                    let workload = roster.workload_of(who).and_then(|id| workloads.get(id));
+                    let places = workload
+                        .map_or_else(|| self.at_addresses(&roster.end(who), &mut addresses), |place| vec![*place]);
+                    servers.extend(places.into_iter().map(|place| (place, port)));
                 }
                 servers
             } else {
@@ -147,16 +147,11 @@ impl Stage {
     }
 
     /// The actors that stand for the addresses of an end, which policies tell by nothing else.
-    fn addresses<'k>(
-        &mut self,
-        end: &End,
-        known: &'k mut HashMap<IpAddr, usize>,
-    ) -> impl Iterator<Item = usize> + use<'_, 'k> {
-        let addresses = match end {
-            End::Address(address) => vec![*address],
-            End::Pod(pod) => pod.addresses.clone(),
-        };
-        addresses.into_iter().map(|address| self.address(address, known))
+    fn at_addresses(&mut self, end: &End, known: &mut HashMap<IpAddr, usize>) -> Vec<usize> {
+        match end {
+            End::Address(address) => vec![self.address(*address, known)],
+            End::Pod(pod) => pod.addresses.iter().map(|address| self.address(*address, known)).collect(),
+        }
     }
 
     /// Who shares its node's network, where the node's address does not stand for it already.

@@ -105,6 +105,19 @@ async fn what_each_of_two_copies_has_forgotten_the_other_gives_in_whatever_order
 }
 
 #[tokio::test]
+async fn days_that_are_here_already_are_not_written_again() {
+    let (here, there) = (store().await, store().await);
+    let old = [in_hour(DAY, 1..400), in_hour(DAY + 1, 1..300)];
+    extend(&there, 10, &old).await;
+    take_in(&here, &there).await;
+    extend(&there, 30, &[in_hour(DAY + 24, 1..3)]).await;
+    let mut bytes = 0;
+    here.take_in(&there, TakingIn::default(), |more| bytes += more).await.unwrap();
+    assert!((1..200).contains(&bytes), "{bytes} bytes of the new day alone");
+    assert_eq!(all(&here).await, all(&there).await);
+}
+
+#[tokio::test]
 async fn a_day_that_was_not_over_when_it_was_brought_together_here_goes_on() {
     let (here, there) = (store().await, store().await);
     extend(&here, 10, &[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..2)]).await;
