@@ -116,11 +116,7 @@ impl Learnt {
         self.names.is_empty() && self.applications.is_empty() && self.links.is_empty()
     }
 
-    pub(super) async fn write(
-        &self,
-        transaction: &mut Transaction<'static, Sqlite>,
-        run: RunId,
-    ) -> Result<(), StoreError> {
+    async fn write(&self, transaction: &mut Transaction<'static, Sqlite>, run: RunId) -> Result<(), StoreError> {
         super::names::write(transaction, run, &self.names).await?;
         super::applications::write(transaction, run, &self.applications).await?;
         super::links::write(transaction, run, &self.links).await
