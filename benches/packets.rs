@@ -6,7 +6,7 @@ use std::{env, fs::File, process::ExitCode};
 
 use flowmap::{
     capture::{Batch, file::CaptureReader},
-    connection::{Arrivals, Limits, Tracker},
+    connection::{Arrivals, Limits, Tracker, end_some},
     decode::{Options, Packet, common, decode},
     intake::Intake,
     model::Observation,
@@ -91,7 +91,7 @@ fn alone(path: &str) {
         }
     }
     loop {
-        let rows = tracker.end_some();
+        let rows = end_some(std::slice::from_mut(&mut tracker));
         if rows.is_empty() {
             break;
         }

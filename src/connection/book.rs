@@ -12,7 +12,7 @@ use super::{
     places::Places,
     rows::Rows,
     table::Table,
-    tuple::Address,
+    tuple::{Address, FiveTuple},
 };
 use crate::model::{Hour, Timestamp};
 
@@ -50,7 +50,6 @@ pub(super) struct Book {
     /// When silent connections were looked for last, and the packets since.
     expired: Timestamp,
     since_expiry: usize,
-    pub is_ending: bool,
 }
 
 impl Book {
@@ -64,7 +63,6 @@ impl Book {
             in_too_many_networks: 0,
             expired: Timestamp::default(),
             since_expiry: 0,
-            is_ending: false,
         }
     }
 
@@ -210,13 +208,9 @@ impl Book {
         }
     }
 
-    /// Writes some connections out and forgets them; false where none are left.
-    pub fn end_some<A: Address>(&mut self, table: &mut Table<A>) -> bool {
-        let Some(ended) = table.take_some() else { return false };
-        for (tuple, connection) in ended.filter(|(_, connection)| connection.has_news()) {
-            self.rows.write(&tuple, &connection, &self.places);
-        }
-        true
+    /// Writes a connection out for good.
+    pub fn write_last<A: Address>(&mut self, tuple: &FiveTuple<A>, connection: &Connection) {
+        self.rows.write(tuple, connection, &self.places);
     }
 
     /// Looking at all of them must not cost more than the packets did that came since.

@@ -8,6 +8,7 @@ mod arrival;
 mod attempts;
 mod book;
 mod context;
+mod ending;
 mod event;
 mod flush;
 mod index;
@@ -30,12 +31,14 @@ use crate::{
     model::{Observation, Protocol, Sweep, Timestamp},
 };
 use book::Book;
+use ending::Ending;
 use flush::Flushing;
 use queue::Queue;
 use sweeps::Sweeps;
 use table::Table;
 
 pub use arrival::Arrivals;
+pub use ending::end_some;
 
 /// Bounds of the table.
 #[derive(Clone, Copy, Debug)]
@@ -77,9 +80,6 @@ impl fmt::Display for Bound {
     }
 }
 
-/// Traces that are taken out at once, at the end.
-const TRACES_AT_ONCE: usize = 32_768;
-
 /// Parts that a table can be divided in, to be worked on side by side. Part of what is written: another number would lay
 /// out other samples where a bound is hit.
 pub const SHARDS: usize = 8;
@@ -96,6 +96,8 @@ pub struct Tracker {
     only: Arrivals,
     /// Where a flush in steps is.
     flushing: Option<Flushing>,
+    /// What is left of it at the end.
+    ending: Option<Ending>,
 }
 
 impl Default for Tracker {
@@ -109,7 +111,7 @@ impl Tracker {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let (v4, v6, only) = (Table::default(), Table::default(), Arrivals::default());
-        Self { v4, v6, book: Book::new(limits), only, flushing: None }
+        Self { v4, v6, book: Book::new(limits), only, flushing: None, ending: None }
     }
 
     /// Takes one packet in. Tells whether it says something new of where its connection is seen: another interface, other
@@ -148,24 +150,16 @@ impl Tracker {
         }
     }
 
-    /// Addresses and ports that accepted connections.
-    #[must_use]
-    pub fn listeners(&mut self) -> Vec<Listener> {
+    /// Learns who listens, by which rows are laid out.
+    fn learn(&mut self) {
         self.book.learn(&self.v4);
         self.book.learn(&self.v6);
-        self.book.rows.listeners()
-    }
-
-    /// Learns who listens, as another part of the same capture saw it.
-    pub fn know(&mut self, listeners: &[Listener]) {
-        self.book.rows.know(listeners);
     }
 
     /// Takes the observations of everything so far out and keeps the connections open: their next packets make further
     /// parts of the same traces.
     pub fn flush(&mut self) -> Vec<Observation> {
-        self.book.learn(&self.v4);
-        self.book.learn(&self.v6);
+        self.learn();
         self.book.write_news(&mut self.v4);
         self.book.write_news(&mut self.v6);
         let mut rows = self.drain();
@@ -178,29 +172,6 @@ impl Tracker {
     /// Takes out the observations of connections that were written out early or ended; the others stay as they are.
     pub fn drain(&mut self) -> Vec<Observation> {
         self.book.rows.take(&self.book.contexts)
-    }
-
-    /// Ends the connections, some at a time, and takes their observations out, of which one key may come in several parts;
-    /// none are left where none come. Nothing may be taken in any more.
-    pub fn end_some(&mut self) -> Vec<Observation> {
-        if !self.book.is_ending {
-            self.book.learn(&self.v4);
-            self.book.learn(&self.v6);
-            self.book.is_ending = true;
-        }
-        loop {
-            let mut are_left = true;
-            while are_left && self.book.rows.waiting() < TRACES_AT_ONCE {
-                are_left = self.book.end_some(&mut self.v4) || self.book.end_some(&mut self.v6);
-            }
-            let rows = self.drain();
-            if !rows.is_empty() {
-                return rows;
-            }
-            if !are_left {
-                return self.book.rows.sweeps.samples();
-            }
-        }
     }
 
     /// Traces that wait to be taken out.

@@ -1,6 +1,7 @@
 //! Connections that were written out, gathered by their ends.
 
 use std::{
+    cmp::Reverse,
     hash::{Hash, Hasher},
     net::IpAddr,
 };
@@ -31,12 +32,22 @@ struct RowKey {
     contexts: [ContextSet; 2],
 }
 
+/// How a connection is laid out as a trace of a row.
+struct Laid {
+    key: RowKey,
+    src_port: u16,
+    /// Whether the row's `src` is not the connection's.
+    is_turned: bool,
+}
+
 /// Listeners that are remembered. They only lay rows out well; a capture that invents them shall not fill the memory.
 const MAX_LISTENERS: usize = 65_536;
 
 #[derive(Default)]
 pub(super) struct Rows {
     by_key: HashMap<RowKey, TraceSetBuilder>,
+    /// Rows that wait until those before them are taken out, the last of them first, behind their ranks.
+    aside: Vec<(u128, RowKey, TraceSetBuilder)>,
     /// Traces written since rows were last taken out.
     written: usize,
     /// What of them is summed up.
@@ -73,27 +84,45 @@ impl Rows {
             return;
         }
         self.learn(tuple, connection);
+        let Laid { key, src_port, is_turned } = self.laid(tuple, connection);
+        let trace = connection.trace(places);
+        let trace = if is_turned { trace.turned(src_port) } else { trace };
+        self.by_key.entry(key).or_default().push(Trace { src_port, ..trace });
+        self.written += 1;
+    }
+
+    /// The rank of the row that a connection belongs to, once all listeners are known.
+    pub fn rank<A: Address>(&self, tuple: &FiveTuple<A>, connection: &Connection) -> u128 {
+        self.laid(tuple, connection).key.rank()
+    }
+
+    fn laid<A: Address>(&self, tuple: &FiveTuple<A>, connection: &Connection) -> Laid {
         let (src, dst) = (tuple.end(connection.src()), tuple.end(connection.src().other()));
-        let protocol = tuple.protocol;
-        let opening = connection.opening();
-        let mut trace = connection.trace(places);
+        let (protocol, opening) = (tuple.protocol, connection.opening());
         let is_turned = opening == Opening::Open && self.likelihood(src, protocol) > self.likelihood(dst, protocol);
         let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
-        if is_turned {
-            trace = trace.turned(src.1);
+        let (hour, contexts) = (connection.hour(), connection.contexts());
+        let key = RowKey { hour, protocol, opening, src: src.0, dst: dst.0, dst_port: dst.1, contexts };
+        Laid { key, src_port: src.1, is_turned }
+    }
+
+    /// Sets what waits aside, in order, to be taken up by its ranks.
+    pub fn set_aside(&mut self) {
+        self.aside = self.by_key.drain().map(|(key, traces)| (key.rank(), key, traces)).collect();
+        self.aside.sort_unstable_by_key(|(rank, ..)| Reverse(*rank));
+    }
+
+    /// Up to which rank about so many rows that were set aside are taken up next.
+    pub fn until(&self, rows: usize) -> Option<u128> {
+        let next = self.aside.len().saturating_sub(rows + 1);
+        self.aside.get(next).map(|(rank, ..)| *rank)
+    }
+
+    /// Takes up what was set aside, up to a rank.
+    pub fn take_up(&mut self, until: u128) {
+        while let Some((_, key, traces)) = self.aside.pop_if(|(rank, ..)| *rank <= until) {
+            self.by_key.insert(key, traces);
         }
-        trace.src_port = src.1;
-        let key = RowKey {
-            hour: connection.hour(),
-            protocol,
-            opening,
-            src: src.0,
-            dst: dst.0,
-            dst_port: dst.1,
-            contexts: connection.contexts(),
-        };
-        self.by_key.entry(key).or_default().push(trace);
-        self.written += 1;
     }
 
     /// Whether a sweep has taken it: an attempt to open that nobody answered need be no row for that.
@@ -121,21 +150,27 @@ impl Rows {
         self.written = 0;
         let mut words: HashMap<[ContextSet; 2], (String, String)> = HashMap::default();
         let by_key = std::mem::take(&mut self.by_key);
-        let mut order: Vec<(u128, usize)> = Vec::with_capacity(by_key.len());
-        let mut rows: Vec<Observation> = Vec::with_capacity(by_key.len());
-        for (n, (key, traces)) in by_key.into_iter().enumerate() {
+        let rows = by_key.into_iter().map(|(key, traces)| {
             let (vlans, tunnels) = words
                 .entry(key.contexts)
                 .or_insert_with(|| (contexts.vlans(key.contexts), contexts.tunnels(key.contexts)));
-            order.push((key.rank(), n));
-            rows.push(Observation { key: key.observation_key((vlans, tunnels)), traces: traces.finish() });
-        }
-        order.sort_unstable_by(|(rank, n), (other, m)| rank.cmp(other).then_with(|| rows[*n].key.cmp(&rows[*m].key)));
-        // observations are long: each is moved once
-        let mut rows: Vec<Option<Observation>> = rows.into_iter().map(Some).collect();
-        let sorted = order.into_iter().filter_map(|(_, n)| rows.get_mut(n).and_then(Option::take)).collect();
+            Observation { key: key.observation_key((vlans, tunnels)), traces: traces.finish() }
+        });
+        let sorted = sorted(rows.collect());
         self.sweeps.fold(joined(sorted))
     }
+}
+
+/// Rows in the order of their keys, those of one key as they came.
+pub(super) fn sorted(rows: Vec<Observation>) -> Vec<Observation> {
+    let mut order: Vec<(u128, usize)> = rows.iter().map(|row| row.key.rank()).zip(0..).collect();
+    order.sort_unstable_by(|(rank, n), (other, m)| {
+        let beyond = || rows[*n].key.cmp_beyond_rank(&rows[*m].key);
+        rank.cmp(other).then_with(beyond).then(n.cmp(m))
+    });
+    // observations are long: each is moved once
+    let mut rows: Vec<Option<Observation>> = rows.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|(_, n)| rows.get_mut(n).and_then(Option::take)).collect()
 }
 
 /// Rows with equal keys together: sets of contexts that differ may read alike, tags that one side came with, or both.

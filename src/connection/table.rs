@@ -155,12 +155,9 @@ impl<A: Address> Table<A> {
         std::iter::successors(Some(first), |id| self.behind(*id))
     }
 
-    /// Takes some connections out for good, and gives their memory back. After this nothing may be found or added.
-    pub fn take_some(&mut self) -> Option<impl Iterator<Item = (FiveTuple<A>, Connection)> + use<A>> {
+    /// Gives the memory of the index back. After this nothing may be found or added.
+    pub fn forget_index(&mut self) {
         self.index = Index::default();
-        let block = self.blocks.pop()?;
-        self.held = 0;
-        Some(block.into_iter().filter(|slot| slot.is != Use::Free).map(|slot| (slot.tuple, slot.connection)))
     }
 
     /// Forgets a five-tuple with all its connections.

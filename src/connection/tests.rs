@@ -54,7 +54,9 @@ fn handshake() -> Vec<Packet<'static>> {
 /// All observations, in order.
 fn finish(mut tracker: Tracker) -> Vec<Observation> {
     let mut all: Vec<Observation> =
-        std::iter::from_fn(|| Some(tracker.end_some()).filter(|some| !some.is_empty())).flatten().collect();
+        std::iter::from_fn(|| Some(end_some(std::slice::from_mut(&mut tracker))).filter(|some| !some.is_empty()))
+            .flatten()
+            .collect();
     all.sort_by(|one, other| one.key.cmp(&other.key));
     all
 }
@@ -336,4 +338,21 @@ proptest! {
         let whole = observe(&handshake());
         prop_assert_eq!(joined, whole[0].traces.clone());
     }
+}
+
+#[test]
+fn connections_end_in_the_order_of_their_keys() {
+    let mut parts = [Tracker::default(), Tracker::default()];
+    let client = |n: u32| format!("10.{}.{}.{}", n % 7, n / 256, n % 256);
+    // more than leave at once; of each another hour was written before
+    for (hour, n) in (0..2).flat_map(|hour| (0..6_000u32).map(move |n| (hour, n.wrapping_mul(2_741) % 6_000))) {
+        let time = Timestamp(hour * 3_600_000_000_000 + i64::from(n));
+        let packet = segment((&client(n), 40_000), SERVER, 0x02, 100, 0);
+        parts[n as usize % 2].ingest(time, &packet);
+    }
+    let calls: Vec<_> = std::iter::from_fn(|| Some(end_some(&mut parts)).filter(|some| !some.is_empty())).collect();
+    assert!(calls.len() > 1, "all at once");
+    let keys: Vec<_> = calls.iter().flatten().map(|row| &row.key).collect();
+    assert_eq!(keys.len(), 12_000);
+    assert!(keys.is_sorted_by(|a, b| a < b));
 }

@@ -91,7 +91,6 @@ pub struct Intake {
     options: Options,
     fragments: Fragments,
     shards: Vec<Tracker>,
-    is_ending: bool,
     names: Gatherer,
     applications: application::Gatherer,
     links: Table,
@@ -127,7 +126,6 @@ impl Intake {
             options: Options::default(),
             fragments: Fragments::default(),
             shards: (0..count).map(|_| Tracker::new(limits)).collect(),
-            is_ending: false,
             names: Gatherer::default(),
             applications: application::Gatherer::default(),
             links: Table::default(),
@@ -385,14 +383,10 @@ impl Intake {
         self.shards.iter_mut().flat_map(|shard| shard.flush_some(connections)).collect()
     }
 
-    /// Ends all connections and takes their observations out, some at a time: none are left where none come.
+    /// Ends all connections and takes their observations out, some at a time, as [`connection::end_some`] does.
     pub fn end_some(&mut self) -> Vec<Observation> {
-        if !self.is_ending {
-            self.is_ending = true;
-            let listeners: Vec<_> = self.shards.iter_mut().flat_map(Tracker::listeners).collect();
-            self.shards.iter_mut().for_each(|shard| shard.know(&listeners));
-        }
-        self.of_all(Tracker::end_some)
+        self.settle();
+        connection::end_some(&mut self.shards)
     }
 
     /// The observations that were not taken out yet, all at once.

@@ -41,10 +41,18 @@ pub(super) async fn write(
     run: RunId,
     observations: &[Observation],
 ) -> Result<(), StoreError> {
-    let mut numbers = Numbers::new();
+    write_behind(connection, (run, &mut Numbers::new()), observations).await
+}
+
+/// The same behind what is in the batches that have begun.
+pub(super) async fn write_behind(
+    connection: &mut SqliteConnection,
+    (run, numbers): (RunId, &mut Numbers),
+    observations: &[Observation],
+) -> Result<(), StoreError> {
     // what is laid out waits for SQLite: some at a time, so that it does not fill the memory
     for some in observations.chunks(ROWS_AT_ONCE * PARTS_AT_ONCE) {
-        write_parts(connection, (run, &mut numbers), &all_laid_out(some)).await?;
+        write_parts(connection, (run, numbers), &all_laid_out(some)).await?;
     }
     Ok(())
 }

@@ -4,8 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Batch, Damage, Store, StoreError, content_id, observations};
-use crate::model::{ApplicationSighting, Hour, LinkSighting, MissedNames, NameSighting, Observation, Sweep, Timestamp};
+use super::{
+    Batch, Damage, Store, StoreError, content_id,
+    observations::{self, Numbers},
+};
+use crate::model::{
+    ApplicationSighting, Hour, LinkSighting, MissedNames, NameSighting, Observation, ObservationKey, Sweep, Timestamp,
+};
 
 /// A run's id, from its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +99,9 @@ pub struct RunWriter {
     transaction: Transaction<'static, Sqlite>,
     /// Under which run observations are written: none is in the store yet.
     id: Option<RunId>,
+    /// The batches that were begun last, and up to which key they are written.
+    numbers: Numbers,
+    last: Option<ObservationKey>,
     batches: usize,
     learnt: Learnt,
 }
@@ -124,19 +132,22 @@ impl Learnt {
 }
 
 impl RunWriter {
-    /// Writes observations in the order of their keys: early, to hold memory down, or all.
+    /// Writes observations in the order of their keys: early, to hold memory down, or all. Where they go on behind those before,
+    /// nothing is to be brought together in the end.
     pub async fn write(&mut self, observations: &[Observation]) -> Result<(), StoreError> {
-        if observations.is_empty() {
-            return Ok(());
-        }
+        let (Some(first), Some(last)) = (observations.first(), observations.last()) else { return Ok(()) };
         let id = if let Some(id) = self.id {
             id
         } else {
             insert(&mut self.transaction, &Run { id: PROVISIONAL, ..Run::default() }).await?;
             *self.id.insert(PROVISIONAL)
         };
-        self.batches += 1;
-        observations::write(&mut self.transaction, id, observations).await
+        if self.last.as_ref().is_none_or(|last| *last >= first.key) {
+            self.batches += 1;
+            self.numbers.clear();
+        }
+        self.last = Some(last.key.clone());
+        observations::write_behind(&mut self.transaction, (id, &mut self.numbers), observations).await
     }
 
     /// Says which run it is, where that is known only now. Gives the run where the store has it already: then nothing more
@@ -187,7 +198,8 @@ impl Store {
     /// Begins to write a run.
     pub async fn begin_run(&self) -> Result<RunWriter, StoreError> {
         let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(RunWriter { transaction, id: None, batches: 0, learnt: Learnt::default() })
+        let (numbers, learnt) = Default::default();
+        Ok(RunWriter { transaction, id: None, numbers, last: None, batches: 0, learnt })
     }
 
     /// Adds to a run that goes on, in one transaction: what a live capture does every few seconds. What it takes depends on
@@ -215,7 +227,7 @@ impl Store {
         insert(&mut transaction, run).await?;
         let mut hours = BTreeSet::new();
         for parts in batch.parts() {
-            let mut numbers = observations::Numbers::new();
+            let mut numbers = Numbers::new();
             observations::write_parts(&mut transaction, (run.id, &mut numbers), parts).await?;
             hours.extend(numbers.into_keys());
         }
