@@ -71,9 +71,9 @@ impl Arrivals {
         let Some((src_port, dst_port, event)) = read(packet) else { return };
         let tags = Tags::of(packet, &mut self.contexts);
         let about = About { number, time, packet, event, tags, is_refused };
-        match (packet.src, packet.dst) {
-            (IpAddr::V4(src), IpAddr::V4(dst)) => self.v4.push(about.arrival((src, src_port), (dst, dst_port))),
-            (IpAddr::V6(src), IpAddr::V6(dst)) => self.v6.push(about.arrival((src, src_port), (dst, dst_port))),
+        match (&packet.src, &packet.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => self.v4.push(about.arrival((*src, src_port), (*dst, dst_port))),
+            (IpAddr::V6(src), IpAddr::V6(dst)) => self.v6.push(about.arrival((*src, src_port), (*dst, dst_port))),
             // no packet has ends of two families
             _ => {}
         }

@@ -156,13 +156,16 @@ pub(super) fn speaks_of_links(packet: &Packet<'_>) -> bool {
 /// an error goes with what it is about. It has no seed, for equal captures shall give equal stores.
 #[inline]
 fn shard(packet: &Packet<'_>) -> usize {
-    let (src, dst) = match packet.transport {
-        Transport::Unreachable(quote) => ends_of_quoted(packet, quote),
-        _ => (packet.src, packet.dst),
+    let both = match packet.transport {
+        Transport::Unreachable(quote) => {
+            let (src, dst) = ends_of_quoted(packet, quote);
+            word(&src).wrapping_add(word(&dst))
+        }
+        // by reference: a copy of what was just written in parts would wait for them
+        _ => word(&packet.src).wrapping_add(word(&packet.dst)),
     };
-    let both = word(src).wrapping_add(word(dst)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     // the upper bits are the well mixed ones
-    usize::try_from(both >> 32).unwrap_or_default() % SHARDS
+    usize::try_from(both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).unwrap_or_default() % SHARDS
 }
 
 #[cold]
@@ -171,7 +174,7 @@ fn ends_of_quoted(error: &Packet<'_>, quote: &[u8]) -> (IpAddr, IpAddr) {
 }
 
 /// An address, so that sums of two are well spread.
-fn word(address: IpAddr) -> u64 {
+fn word(address: &IpAddr) -> u64 {
     let (high, low) = match address {
         IpAddr::V4(v4) => (0, u64::from(v4.to_bits())),
         IpAddr::V6(v6) => {
