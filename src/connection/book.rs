@@ -12,7 +12,7 @@ use super::{
     places::Places,
     rows::Rows,
     table::Table,
-    tuple::{Address, FiveTuple},
+    tuple::Address,
 };
 use crate::model::{Hour, Timestamp};
 
@@ -208,9 +208,13 @@ impl Book {
         }
     }
 
-    /// Writes a connection out for good.
-    pub fn write_last<A: Address>(&mut self, tuple: &FiveTuple<A>, connection: &Connection) {
-        self.rows.write(tuple, connection, &self.places);
+    /// Writes a connection out where it has news, in the order of the ranks, and forgets what it counted.
+    pub fn write_in_order<A: Address>(&mut self, table: &mut Table<A>, (rank, id): (u128, SlotId)) {
+        // packets may have come since it was put in order
+        if table.is_used(id) && table.get(id).has_news() {
+            self.rows.write_in_order(rank, (table.tuple(id), table.get(id)), &self.places);
+            table.get_mut(id).clear(&mut self.places);
+        }
     }
 
     /// Looking at all of them must not cost more than the packets did that came since.

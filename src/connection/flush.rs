@@ -1,32 +1,47 @@
 //! A flush in small steps, between which packets are taken in: a table of a million connections takes a second to be written
 //! out, in which a busy interface overruns the kernel's buffer.
 
-use super::{Tracker, book::Book, index::SlotId, table::Table, tuple::Address};
+use std::ops::Range;
+
+use super::{Tracker, book::Book, leaving::Leaving, table::Table, tuple::Address};
 use crate::model::Observation;
 
-/// Traces that are laid out in one go: some milliseconds, and a megabyte. The more, the fewer parts of one key are to be merged.
+/// Traces that are laid out in one go: some milliseconds, and a megabyte.
 const TRACES_AT_ONCE: usize = 8_192;
 
 /// How far a flush has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flushing {
     step: Step,
     next: usize,
+    leaving: Leaving,
 }
 
-/// Who listens is learnt of all before rows are laid out.
+/// Who listens is learnt of all before rows are laid out, and these are put in order before they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     LearnV4,
     LearnV6,
-    WriteV4,
-    WriteV6,
+    OrderV4,
+    OrderV6,
+    Write,
+}
+
+impl Step {
+    fn next(self) -> Self {
+        match self {
+            Self::LearnV4 => Self::LearnV6,
+            Self::LearnV6 => Self::OrderV4,
+            Self::OrderV4 => Self::OrderV6,
+            Self::OrderV6 | Self::Write => Self::Write,
+        }
+    }
 }
 
 impl Tracker {
     /// Begins to take the observations of everything so far out.
     pub fn begin_flush(&mut self) {
-        self.flushing = Some(Flushing { step: Step::LearnV4, next: 0 });
+        self.book.rows.set_aside();
+        self.flushing = Some(Flushing { step: Step::LearnV4, next: 0, leaving: Leaving::default() });
     }
 
     /// Whether a flush has begun and has more to do.
@@ -35,49 +50,46 @@ impl Tracker {
         self.flushing.is_some()
     }
 
-    /// Goes on with a flush by so many slots of the table; the observations where there are enough of them, of which one key
-    /// may come in several parts. After the last [`Tracker::is_flushing`] is false.
+    /// Goes on with a flush by so many slots of the table; the observations where there are enough of them, in the order of their
+    /// keys, from one call to the next. Only the samples of sweeps, which come last, may have keys that came before. After the
+    /// last [`Tracker::is_flushing`] is false. What packets write out meanwhile is left to the next flush.
     pub fn flush_some(&mut self, slots: usize) -> Vec<Observation> {
-        let Some(Flushing { step, next }) = self.flushing else { return Vec::new() };
+        let Some(Flushing { step, next, mut leaving }) = self.flushing.take() else { return Vec::new() };
         let Self { v4, v6, book, .. } = self;
-        let after = next + slots;
+        let some = next..next.saturating_add(slots);
         let is_done = match step {
-            Step::LearnV4 => learn(book, v4, (next, after)),
-            Step::LearnV6 => learn(book, v6, (next, after)),
-            Step::WriteV4 => write(book, v4, (next, after)),
-            Step::WriteV6 => write(book, v6, (next, after)),
+            Step::LearnV4 => learn(book, v4, some),
+            Step::LearnV6 => learn(book, v6, some),
+            Step::OrderV4 => leaving.add_v4(v4, book, some),
+            Step::OrderV6 => leaving.add_v6(v6, book, some),
+            Step::Write => return self.write_some(leaving, slots),
         };
-        self.flushing = match (is_done, step) {
-            (false, step) => Some(Flushing { step, next: after }),
-            (true, Step::LearnV4) => Some(Flushing { step: Step::LearnV6, next: 0 }),
-            (true, Step::LearnV6) => Some(Flushing { step: Step::WriteV4, next: 0 }),
-            (true, Step::WriteV4) => Some(Flushing { step: Step::WriteV6, next: 0 }),
-            (true, Step::WriteV6) => None,
+        let (step, next) = if is_done { (step.next(), 0) } else { (step, next.saturating_add(slots)) };
+        self.flushing = Some(Flushing { step, next, leaving });
+        Vec::new()
+    }
+
+    fn write_some(&mut self, mut leaving: Leaving, slots: usize) -> Vec<Observation> {
+        let Self { v4, v6, book, flushing, .. } = self;
+        let Some(until) = leaving.until(book, slots) else {
+            let mut rows = book.rows.take_in_order(&book.contexts);
+            rows.extend(book.rows.sweeps.samples());
+            book.forget_sweeps();
+            return rows;
         };
-        if self.flushing.is_some() && self.waiting() < TRACES_AT_ONCE {
-            return Vec::new();
-        }
-        let mut rows = self.drain();
-        if self.flushing.is_none() {
-            rows.extend(self.book.rows.sweeps.samples());
-            self.book.forget_sweeps();
-        }
-        rows
+        let is_whole = leaving.write((v4, v6, book), until, slots);
+        *flushing = Some(Flushing { step: Step::Write, next: 0, leaving });
+        // a row is taken out whole
+        let is_enough = is_whole && book.rows.are_in_order() >= TRACES_AT_ONCE;
+        if is_enough { book.rows.take_in_order(&book.contexts) } else { Vec::new() }
     }
 }
 
 /// Learns the listeners of some slots; whether these were the last.
-fn learn<A: Address>(book: &mut Book, table: &Table<A>, (from, to): (usize, usize)) -> bool {
-    for id in table.firsts_within(from..to).flat_map(|first| table.chain(first)) {
+fn learn<A: Address>(book: &mut Book, table: &Table<A>, slots: Range<usize>) -> bool {
+    let end = slots.end;
+    for id in table.used_within(slots) {
         book.rows.learn(table.tuple(id), table.get(id));
     }
-    to >= table.slots()
-}
-
-fn write<A: Address>(book: &mut Book, table: &mut Table<A>, (from, to): (usize, usize)) -> bool {
-    let firsts: Vec<SlotId> = table.firsts_within(from..to).collect();
-    for first in firsts {
-        book.write_chain(table, first);
-    }
-    to >= table.slots()
+    end >= table.slots()
 }

@@ -12,6 +12,7 @@ mod ending;
 mod event;
 mod flush;
 mod index;
+mod leaving;
 mod live;
 mod places;
 mod queue;
@@ -31,8 +32,8 @@ use crate::{
     model::{Observation, Protocol, Sweep, Timestamp},
 };
 use book::Book;
-use ending::Ending;
 use flush::Flushing;
+use leaving::Leaving;
 use queue::Queue;
 use sweeps::Sweeps;
 use table::Table;
@@ -97,7 +98,7 @@ pub struct Tracker {
     /// Where a flush in steps is.
     flushing: Option<Flushing>,
     /// What is left of it at the end.
-    ending: Option<Ending>,
+    ending: Option<Leaving>,
 }
 
 impl Default for Tracker {

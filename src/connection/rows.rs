@@ -2,6 +2,7 @@
 
 use std::{
     cmp::Reverse,
+    collections::hash_map::Entry,
     hash::{Hash, Hasher},
     net::IpAddr,
 };
@@ -46,6 +47,9 @@ const MAX_LISTENERS: usize = 65_536;
 #[derive(Default)]
 pub(super) struct Rows {
     by_key: HashMap<RowKey, TraceSetBuilder>,
+    /// What is taken out next, in the order of the ranks, and how many traces and rows were added.
+    in_order: HashMap<RowKey, TraceSetBuilder>,
+    count_in_order: usize,
     /// Rows that wait until those before them are taken out, the last of them first, behind their ranks.
     aside: Vec<(u128, RowKey, TraceSetBuilder)>,
     /// Traces written since rows were last taken out.
@@ -80,15 +84,48 @@ impl Rows {
 
     /// Adds what the current hour of a connection has seen.
     pub fn write<A: Address>(&mut self, tuple: &FiveTuple<A>, connection: &Connection, places: &Places) {
+        if let Some((key, trace)) = self.written(tuple, connection, places) {
+            self.add(key, trace);
+        }
+    }
+
+    /// The same of one that leaves in the order of the ranks. Where its rank is another one by now it waits like any other.
+    pub fn write_in_order<A: Address>(
+        &mut self,
+        rank: u128,
+        (tuple, connection): (&FiveTuple<A>, &Connection),
+        places: &Places,
+    ) {
+        let Some((key, trace)) = self.written(tuple, connection, places) else { return };
+        if key.rank() != rank {
+            return self.add(key, trace);
+        }
+        // what came before of its row goes first
+        let by_key = &mut self.by_key;
+        self.in_order.entry(key).or_insert_with(|| by_key.remove(&key).unwrap_or_default()).push(trace);
+        self.count_in_order += 1;
+    }
+
+    fn add(&mut self, key: RowKey, trace: Trace) {
+        self.by_key.entry(key).or_default().push(trace);
+        self.written += 1;
+    }
+
+    /// What is written of a connection; `None` where it is summed up.
+    fn written<A: Address>(
+        &mut self,
+        tuple: &FiveTuple<A>,
+        connection: &Connection,
+        places: &Places,
+    ) -> Option<(RowKey, Trace)> {
         if self.is_summed_up(tuple, connection, places) {
-            return;
+            return None;
         }
         self.learn(tuple, connection);
         let Laid { key, src_port, is_turned } = self.laid(tuple, connection);
         let trace = connection.trace(places);
         let trace = if is_turned { trace.turned(src_port) } else { trace };
-        self.by_key.entry(key).or_default().push(Trace { src_port, ..trace });
-        self.written += 1;
+        Some((key, Trace { src_port, ..trace }))
     }
 
     /// The rank of the row that a connection belongs to, once all listeners are known.
@@ -106,22 +143,29 @@ impl Rows {
         Laid { key, src_port: src.1, is_turned }
     }
 
-    /// Sets what waits aside, in order, to be taken up by its ranks.
+    /// Sets what waits aside, to be taken up by its ranks.
     pub fn set_aside(&mut self) {
-        self.aside = self.by_key.drain().map(|(key, traces)| (key.rank(), key, traces)).collect();
-        self.aside.sort_unstable_by_key(|(rank, ..)| Reverse(*rank));
+        self.written = 0;
+        self.count_in_order = 0;
+        let waiting = self.by_key.drain().chain(self.in_order.drain());
+        self.aside.extend(waiting.map(|(key, traces)| (key.rank(), key, traces)));
+        self.aside.sort_by_key(|(rank, ..)| Reverse(*rank));
     }
 
     /// Up to which rank about so many rows that were set aside are taken up next.
     pub fn until(&self, rows: usize) -> Option<u128> {
-        let next = self.aside.len().saturating_sub(rows + 1);
+        let next = self.aside.len().saturating_sub(rows.saturating_add(1));
         self.aside.get(next).map(|(rank, ..)| *rank)
     }
 
     /// Takes up what was set aside, up to a rank.
     pub fn take_up(&mut self, until: u128) {
         while let Some((_, key, traces)) = self.aside.pop_if(|(rank, ..)| *rank <= until) {
-            self.by_key.insert(key, traces);
+            self.count_in_order += 1;
+            match self.in_order.entry(key) {
+                Entry::Vacant(free) => drop(free.insert(traces)),
+                Entry::Occupied(mut known) => known.get_mut().extend(traces.finish()),
+            }
         }
     }
 
@@ -145,20 +189,35 @@ impl Rows {
         self.written
     }
 
+    /// How much is to be taken out in the order of the ranks.
+    pub fn are_in_order(&self) -> usize {
+        self.count_in_order
+    }
+
     /// Takes the observations out, in order; listeners are remembered.
     pub fn take(&mut self, contexts: &Contexts) -> Vec<Observation> {
         self.written = 0;
-        let mut words: HashMap<[ContextSet; 2], (String, String)> = HashMap::default();
-        let by_key = std::mem::take(&mut self.by_key);
-        let rows = by_key.into_iter().map(|(key, traces)| {
-            let (vlans, tunnels) = words
-                .entry(key.contexts)
-                .or_insert_with(|| (contexts.vlans(key.contexts), contexts.tunnels(key.contexts)));
-            Observation { key: key.observation_key((vlans, tunnels)), traces: traces.finish() }
-        });
-        let sorted = sorted(rows.collect());
-        self.sweeps.fold(joined(sorted))
+        let rows = std::mem::take(&mut self.by_key);
+        self.sweeps.fold(joined(sorted(observations(rows, contexts))))
     }
+
+    /// The same of those that leave in the order of their ranks.
+    pub fn take_in_order(&mut self, contexts: &Contexts) -> Vec<Observation> {
+        self.count_in_order = 0;
+        let rows = std::mem::take(&mut self.in_order);
+        self.sweeps.fold(joined(sorted(observations(rows, contexts))))
+    }
+}
+
+/// Rows with their tags and tunnels by name.
+fn observations(rows: HashMap<RowKey, TraceSetBuilder>, contexts: &Contexts) -> Vec<Observation> {
+    let mut words: HashMap<[ContextSet; 2], (String, String)> = HashMap::default();
+    let rows = rows.into_iter().map(|(key, traces)| {
+        let (vlans, tunnels) =
+            words.entry(key.contexts).or_insert_with(|| (contexts.vlans(key.contexts), contexts.tunnels(key.contexts)));
+        Observation { key: key.observation_key((vlans, tunnels)), traces: traces.finish() }
+    });
+    rows.collect()
 }
 
 /// Rows in the order of their keys, those of one key as they came.

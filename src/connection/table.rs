@@ -129,10 +129,10 @@ impl<A: Address> Table<A> {
         (0..).zip(self.blocks.iter().flatten()).filter(|(_, slot)| slot.is == Use::First).map(|(id, _)| id)
     }
 
-    /// Those of some slots.
-    pub fn firsts_within(&self, slots: Range<usize>) -> impl Iterator<Item = SlotId> {
+    /// Those of some slots that hold a connection.
+    pub fn used_within(&self, slots: Range<usize>) -> impl Iterator<Item = SlotId> {
         let ids = (slots.start..slots.end.min(self.slots())).filter_map(|id| SlotId::try_from(id).ok());
-        ids.filter(|id| self.is_first(*id))
+        ids.filter(|id| self.is_used(*id))
     }
 
     /// How many slots there are, used or not.
@@ -143,6 +143,11 @@ impl<A: Address> Table<A> {
     /// Whether the slot holds the first connection of a five-tuple.
     pub fn is_first(&self, id: SlotId) -> bool {
         self.slot(id).is == Use::First
+    }
+
+    /// Whether the slot holds a connection.
+    pub fn is_used(&self, id: SlotId) -> bool {
+        self.slot(id).is != Use::Free
     }
 
     /// The next connection between the same ends, in another network.

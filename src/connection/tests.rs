@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     decode::{TcpFlags, TunnelStack, VlanStack},
-    model::{Flags, Opening, Protocol, Trace, TraceSet},
+    model::{Flags, ObservationKey, Opening, Protocol, Trace, TraceSet},
 };
 
 const CLIENT: (&str, u16) = ("10.0.0.1", 40_000);
@@ -355,4 +357,56 @@ fn connections_end_in_the_order_of_their_keys() {
     let keys: Vec<_> = calls.iter().flatten().map(|row| &row.key).collect();
     assert_eq!(keys.len(), 12_000);
     assert!(keys.is_sorted_by(|a, b| a < b));
+}
+
+/// The packets between two ends, whoever of them the rows call the client, in each hour.
+fn packets_by_ends(rows: &[Observation]) -> BTreeMap<(i32, [IpAddr; 2], u16), u64> {
+    let mut all = BTreeMap::new();
+    for row in rows {
+        let mut ends = [row.key.src, row.key.dst];
+        ends.sort_unstable();
+        for trace in row.traces.iter() {
+            let port = trace.src_port.max(row.key.dst_port);
+            *all.entry((row.key.hour.0, ends, port)).or_default() += packets(trace);
+        }
+    }
+    all
+}
+
+proptest! {
+    /// Of few connections, so that they turn their hours, begin anew and leave a full table while a flush goes on.
+    #[test]
+    fn flushes_in_steps_lose_nothing_and_are_in_order(
+        steps in prop::collection::vec((0u16..24, 0usize..5, 0i64..9, 1usize..6), 1..300),
+    ) {
+        let limits = Limits { connections: 16, ..Limits::default() };
+        let (mut by_steps, mut at_once) = (Tracker::new(limits), Tracker::new(limits));
+        let (mut seconds, mut rows, mut flushed) = (0, Vec::new(), Vec::new());
+        for (port, n, jump, slots) in steps {
+            let (client, server) = (("10.0.0.1", 40_000 + port), SERVER);
+            let packet = match n {
+                0 => segment(client, server, 0x02, u32::from(port), 0),
+                1 => segment(server, client, 0x12, 900, u32::from(port) + 1),
+                2 => segment(client, server, 0x18, u32::from(port) + 1, 901),
+                3 => datagram(client, server, b"one"),
+                _ => segment(server, client, 0x18, 901, u32::from(port) + 101),
+            };
+            seconds += if jump == 8 { 1_800 } else { jump };
+            by_steps.ingest(Timestamp::new(seconds, 0), &packet);
+            at_once.ingest(Timestamp::new(seconds, 0), &packet);
+            if !by_steps.is_flushing() {
+                let keys: Vec<&ObservationKey> = flushed.iter().map(|row: &Observation| &row.key).collect();
+                prop_assert!(keys.is_sorted_by(|a, b| a < b), "{:?}", keys);
+                rows.append(&mut flushed);
+                by_steps.begin_flush();
+            }
+            flushed.extend(by_steps.flush_some(slots));
+        }
+        rows.append(&mut flushed);
+        while by_steps.is_flushing() {
+            rows.extend(by_steps.flush_some(2));
+        }
+        rows.extend(by_steps.flush());
+        prop_assert_eq!(packets_by_ends(&rows), packets_by_ends(&at_once.flush()));
+    }
 }

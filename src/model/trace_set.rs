@@ -156,6 +156,14 @@ impl TraceSetBuilder {
         self.traces.push(trace);
     }
 
+    /// Adds what the same sensor saw later.
+    pub fn extend(&mut self, later: TraceSet) {
+        let mut whole = std::mem::take(self).finish();
+        whole.extend(later);
+        let TraceSet { traces, total } = whole;
+        *self = Self { in_order: traces.len(), traces, total };
+    }
+
     /// Takes no more than twice the memory of the set.
     fn make_room(&mut self) {
         let room = self.traces.capacity();

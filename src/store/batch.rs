@@ -10,21 +10,29 @@ use super::{
     observations,
     part::{self, Part, PartWriter},
 };
-use crate::model::Observation;
+use crate::model::{Observation, ObservationKey};
 
 /// Observations of one flush.
 #[derive(Default)]
 pub struct Batch {
     /// Each in the order of the keys.
     pieces: Vec<Vec<Part>>,
+    /// The last key of the last piece.
+    last: Option<ObservationKey>,
 }
 
 impl Batch {
-    /// Adds observations in the order of their keys, each key once; the same keys may have been in others before.
+    /// Adds observations in the order of their keys, each key once; the same keys may have been in others before. Where they go on
+    /// behind those that were added last, nothing is to be brought together.
     pub fn add(&mut self, observations: &[Observation]) {
-        if !observations.is_empty() {
-            self.pieces.push(observations::all_laid_out(observations));
+        let (Some(first), Some(last)) = (observations.first(), observations.last()) else { return };
+        let parts = observations::all_laid_out(observations);
+        let is_behind = self.last.as_ref().is_some_and(|last| *last < first.key);
+        match self.pieces.last_mut().filter(|_| is_behind) {
+            Some(piece) => piece.extend(parts),
+            None => self.pieces.push(parts),
         }
+        self.last = Some(last.key.clone());
     }
 
     /// Whether nothing was added.
@@ -37,6 +45,7 @@ impl Batch {
     pub fn settle(&mut self) {
         if self.pieces.len() > 1 {
             self.pieces = vec![merged(std::mem::take(&mut self.pieces))];
+            self.last = None;
         }
     }
 
