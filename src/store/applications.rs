@@ -5,15 +5,15 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::Sql
 use super::{
     Filter, RunId, Store, StoreError,
     observations::{address, octets},
-    run::signed,
-    run::{MOST_OF_RUN, check_bound},
+    run::{ROWS_OF_RUN, signed},
 };
 use crate::model::{Application, ApplicationSighting, Protection, Protocol, Span, Timestamp};
 
 /// Rows in one INSERT.
 const ROWS_AT_ONCE: usize = 500;
 
-/// Writes applications of a run. Figures are those of the whole run so far: what is there already grows to them.
+/// Writes applications of a run. Figures are those of the run so far, or since its daemon forgot them: what is there already grows
+/// to them.
 pub(super) async fn write(
     transaction: &mut Transaction<'static, Sqlite>,
     run: RunId,
@@ -64,15 +64,26 @@ impl Store {
     }
 }
 
-/// The applications that one run saw; what this version does not know is left out.
-pub(super) async fn of_run(
-    connection: &mut SqliteConnection,
-    run: RunId,
-) -> Result<Vec<ApplicationSighting>, StoreError> {
-    let sql = "SELECT * FROM application WHERE run = $1 LIMIT $2";
-    let rows = sqlx::query(sql).bind(run.0).bind(MOST_OF_RUN).fetch_all(connection).await?;
-    check_bound(&rows, "applications")?;
-    rows.iter().filter_map(|row| read(row).transpose()).collect()
+/// Copies the applications that one run saw from one store to another; what this version does not know is left out.
+pub(super) async fn copy(
+    (source, from): (&mut SqliteConnection, RunId),
+    (target, to): (&mut Transaction<'static, Sqlite>, RunId),
+) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT * FROM application WHERE run = $1
+                       AND (server, port, protocol, client, application, protection) > ($2, $3, $4, $5, $6, $7)
+                       ORDER BY server, port, protocol, client, application, protection LIMIT $8";
+    let (mut server, mut port, mut protocol) = (Vec::<u8>::new(), 0_i64, 0_i64);
+    let (mut client, mut application, mut protection) = (Vec::<u8>::new(), String::new(), String::new());
+    loop {
+        let page = sqlx::query(SQL).bind(from.0).bind(server).bind(port).bind(protocol).bind(client).bind(application);
+        let rows = page.bind(protection).bind(ROWS_OF_RUN).fetch_all(&mut *source).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        (server, port, protocol) = (last.try_get("server")?, last.try_get("port")?, last.try_get("protocol")?);
+        client = last.try_get("client")?;
+        (application, protection) = (last.try_get("application")?, last.try_get("protection")?);
+        let sightings: Vec<_> = rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?;
+        write(target, to, &sightings).await?;
+    }
 }
 
 /// `None` where the application or its protection is none that this version writes.

@@ -5,8 +5,8 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::Sql
 use super::{
     Filter, RunId, Store, StoreError,
     observations::{address, octets},
+    run::ROWS_OF_RUN,
     run::signed,
-    run::{MOST_OF_RUN, check_bound},
 };
 use crate::model::{Hops, How, LinkKey, LinkSighting, Mac, Span, Timestamp};
 
@@ -29,34 +29,15 @@ pub struct SeenLink {
     pub sighting: LinkSighting,
 }
 
-/// Writes what a run learnt; what it knew before, it knows in full now.
+/// Writes what a run learnt: what is there already grows to it, as where one run meets another ([`LinkSighting::merge`]).
 pub(super) async fn write(
     transaction: &mut Transaction<'static, Sqlite>,
     run: RunId,
     sightings: &[LinkSighting],
 ) -> Result<(), StoreError> {
-    insert(transaction, run, sightings, "INSERT OR REPLACE").await
-}
-
-/// The same of what an earlier copy of the run learnt: what is there already goes further.
-pub(super) async fn write_new(
-    transaction: &mut Transaction<'static, Sqlite>,
-    run: RunId,
-    sightings: &[LinkSighting],
-) -> Result<(), StoreError> {
-    insert(transaction, run, sightings, "INSERT OR IGNORE").await
-}
-
-async fn insert(
-    transaction: &mut Transaction<'static, Sqlite>,
-    run: RunId,
-    sightings: &[LinkSighting],
-    verb: &'static str,
-) -> Result<(), StoreError> {
     for chunk in sightings.chunks(ROWS_AT_ONCE) {
-        let mut insert = QueryBuilder::<Sqlite>::new(verb);
-        insert.push(
-            " INTO link_sighting
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO link_sighting
              (run, interface, vlans, how, mac, address, prefix, first, last, packets, received, hop_high, hop_low) ",
         );
         insert.push_values(chunk, |mut values, LinkSighting { key, span, packets, received, hops }| {
@@ -75,6 +56,14 @@ async fn insert(
                 .push_bind(hops.high)
                 .push_bind(hops.low);
         });
+        insert.push(
+            " ON CONFLICT (run, interface, vlans, how, mac, address, prefix) DO UPDATE SET
+                 first = min(first, excluded.first), last = max(last, excluded.last),
+                 packets = max(packets, excluded.packets), received = max(received, excluded.received),
+                 hop_low = CASE WHEN excluded.hop_high = 0 THEN hop_low WHEN hop_high = 0 THEN excluded.hop_low
+                                ELSE min(hop_low, excluded.hop_low) END,
+                 hop_high = max(hop_high, excluded.hop_high)",
+        );
         insert.build().execute(&mut **transaction).await?;
     }
     Ok(())
@@ -104,12 +93,26 @@ impl Store {
     }
 }
 
-/// What one run learnt about links.
-pub(super) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Result<Vec<LinkSighting>, StoreError> {
-    let sql = "SELECT * FROM link_sighting WHERE run = $1 LIMIT $2";
-    let rows = sqlx::query(sql).bind(run.0).bind(MOST_OF_RUN).fetch_all(connection).await?;
-    check_bound(&rows, "sightings of links")?;
-    rows.iter().map(read).collect()
+/// Copies what one run learnt about links from one store to another.
+pub(super) async fn copy(
+    (source, from): (&mut SqliteConnection, RunId),
+    (target, to): (&mut Transaction<'static, Sqlite>, RunId),
+) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT * FROM link_sighting
+                       WHERE run = $1 AND (interface, vlans, how, mac, address, prefix) > ($2, $3, $4, $5, $6, $7)
+                       ORDER BY interface, vlans, how, mac, address, prefix LIMIT $8";
+    let (mut interface, mut vlans, mut how) = (String::new(), String::new(), String::new());
+    let (mut mac, mut address, mut prefix) = (Vec::<u8>::new(), Vec::<u8>::new(), 0_i64);
+    loop {
+        let page =
+            sqlx::query(SQL).bind(from.0).bind(interface).bind(vlans).bind(how).bind(mac).bind(address).bind(prefix);
+        let rows = page.bind(ROWS_OF_RUN).fetch_all(&mut *source).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        (interface, vlans, how) = (last.try_get("interface")?, last.try_get("vlans")?, last.try_get("how")?);
+        (mac, address, prefix) = (last.try_get("mac")?, last.try_get("address")?, last.try_get("prefix")?);
+        let sightings: Vec<_> = rows.iter().map(read).collect::<Result<_, _>>()?;
+        write(target, to, &sightings).await?;
+    }
 }
 
 fn read(row: &SqliteRow) -> Result<LinkSighting, StoreError> {

@@ -118,14 +118,9 @@ async fn take_run_in(
     let damages = run.loss.damage.take().into_iter().chain(damage);
     run.loss.damage = damages.reduce(|all, one| all + "; " + &one);
     run::insert(target, run).await?;
-    names::write(target, run.id, &names::of_run(source, from).await?).await?;
-    applications::write(target, run.id, &applications::of_run(source, from).await?).await?;
-    let links = links::of_run(source, from).await?;
-    if is_later {
-        links::write(target, run.id, &links).await?;
-    } else {
-        links::write_new(target, run.id, &links).await?;
-    }
+    names::copy((source, from), (target, run.id)).await?;
+    applications::copy((source, from), (target, run.id)).await?;
+    links::copy((source, from), (target, run.id)).await?;
     Ok(Written::Added)
 }
 

@@ -7,15 +7,14 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::Sql
 use super::{
     Filter, RunId, Store, StoreError,
     observations::{address, octets},
-    run::signed,
-    run::{MOST_OF_RUN, check_bound},
+    run::{ROWS_OF_RUN, signed},
 };
 use crate::model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp};
 
 /// Rows in one INSERT.
 const ROWS_AT_ONCE: usize = 500;
 
-/// Writes names of a run. Figures are those of the whole run so far: what is there already grows to them.
+/// Writes names of a run. Figures are those of the run so far, or since its daemon forgot them: what is there already grows to them.
 pub(super) async fn write(
     transaction: &mut Transaction<'static, Sqlite>,
     run: RunId,
@@ -80,12 +79,24 @@ impl Store {
     }
 }
 
-/// The names that one run heard; what does not read as a name is left out.
-pub(super) async fn of_run(connection: &mut SqliteConnection, run: RunId) -> Result<Vec<NameSighting>, StoreError> {
-    let sql = "SELECT * FROM name WHERE run = $1 LIMIT $2";
-    let rows = sqlx::query(sql).bind(run.0).bind(MOST_OF_RUN).fetch_all(connection).await?;
-    check_bound(&rows, "names")?;
-    rows.iter().filter_map(|row| read(row).transpose()).collect()
+/// Copies the names that one run heard from one store to another; what does not read as a name is left out.
+pub(super) async fn copy(
+    (source, from): (&mut SqliteConnection, RunId),
+    (target, to): (&mut Transaction<'static, Sqlite>, RunId),
+) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT * FROM name WHERE run = $1 AND (address, name, source, used_by) > ($2, $3, $4, $5)
+                       ORDER BY address, name, source, used_by LIMIT $6";
+    let (mut address, mut used_by) = (Vec::<u8>::new(), Vec::<u8>::new());
+    let (mut name, mut kind) = (String::new(), String::new());
+    loop {
+        let page = sqlx::query(SQL).bind(from.0).bind(address).bind(name).bind(kind).bind(used_by).bind(ROWS_OF_RUN);
+        let rows = page.fetch_all(&mut *source).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        (address, name) = (last.try_get("address")?, last.try_get("name")?);
+        (kind, used_by) = (last.try_get("source")?, last.try_get("used_by")?);
+        let names: Vec<_> = rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?;
+        write(target, to, &names).await?;
+    }
 }
 
 /// `None` where the name or its source is none that this version writes.

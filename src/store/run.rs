@@ -330,15 +330,9 @@ pub(super) async fn find(transaction: &mut Transaction<'static, Sqlite>, id: Run
     Ok(row.map(|row| read(&row)).transpose()?)
 }
 
-/// So many names, applications or sightings of links no run holds: what another's store claims to have is not to fill the
-/// memory.
-pub(super) const MOST_OF_RUN: u32 = 1 << 19;
-
-/// Refuses what reaches this bound.
-pub(super) fn check_bound(rows: &[SqliteRow], what: &str) -> Result<(), StoreError> {
-    let most = usize::try_from(MOST_OF_RUN).unwrap_or(usize::MAX);
-    if rows.len() < most { Ok(()) } else { Err(StoreError::Damaged(format!("a run of {most} {what}"))) }
-}
+/// Names, applications or sightings of links that are read of another store at a time: a daemon's run gathers more and more of them,
+/// and they are not to fill the memory.
+pub(super) const ROWS_OF_RUN: u32 = 8_192;
 
 /// Writes a run, or what is new of it.
 pub(super) async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Result<(), StoreError> {

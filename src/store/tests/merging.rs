@@ -1,6 +1,7 @@
 //! What of another store is taken in, and what stays.
 
 use super::*;
+use crate::model::{Application, ApplicationSighting, Hops, How, LinkKey, LinkSighting, Mac, Protection};
 
 /// The first hour of a day.
 const DAY: i32 = 24 * 20_000;
@@ -251,6 +252,75 @@ async fn names_sweeps_and_what_was_missed_come_with_their_run_and_go_with_it() {
     assert_eq!(names(&here).await, names(&there).await);
     assert!(here.remove_run(RunId(6)).await.unwrap());
     assert_eq!((names(&here).await.len(), all(&here).await.len()), (0, 0));
+}
+
+/// A daemon that goes on for long gathers more than fits into memory, and more than are read at a time.
+#[tokio::test]
+async fn what_a_run_learnt_comes_whole_however_much_it_is() {
+    const MANY: u16 = 20_000;
+    let (here, there) = (store().await, store().await);
+    let address = |n: u16| std::net::IpAddr::from([10, 0, n.to_be_bytes()[0], n.to_be_bytes()[1]]);
+    let name = |n| NameSighting {
+        address: address(n),
+        name: HostName::parse(b"db.example").unwrap(),
+        source: NameSource::Dns,
+        used_by: (n % 3 > 0).then(|| address(1)),
+        ttl_s: 60,
+        span: Span::at(time(100)),
+        times: 3,
+    };
+    let application = |n| ApplicationSighting {
+        client: (n % 3 > 0).then(|| address(1)),
+        server: address(n / 2),
+        port: n % 2,
+        protocol: Protocol::TCP,
+        application: Application::Tls,
+        protection: Protection::Encrypted,
+        span: Span::at(time(100)),
+        times: 3,
+    };
+    let learnt = Learnt {
+        names: (0..MANY).map(name).collect(),
+        applications: (0..MANY).map(application).collect(),
+        links: (0..MANY).map(|n| link(Some(address(n)), (1, 2), 3, (64, 60))).collect(),
+    };
+    there.begin_run().await.unwrap().with(learnt).finish(&mut run(6), &[]).await.unwrap();
+    take_in(&here, &there).await;
+    let filter = Filter::default();
+    assert_eq!(here.names(&filter).await.unwrap().len(), usize::from(MANY));
+    assert_eq!(here.names(&filter).await.unwrap(), there.names(&filter).await.unwrap());
+    assert_eq!(here.applications(&filter).await.unwrap().len(), usize::from(MANY));
+    assert_eq!(here.applications(&filter).await.unwrap(), there.applications(&filter).await.unwrap());
+    assert_eq!(here.link_sightings(&filter).await.unwrap().len(), usize::from(MANY));
+    assert_eq!(here.link_sightings(&filter).await.unwrap(), there.link_sightings(&filter).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_a_daemon_forgot_of_links_and_learnt_again_takes_nothing_away() {
+    let store = store().await;
+    let parts = [((10, 50), 9, (64, 60)), ((70, 80), 2, (0, 0)), ((90, 95), 4, (63, 62)), ((90, 99), 5, (65, 62))];
+    for (seconds, packets, hops) in parts {
+        let learnt = Learnt { links: vec![link(None, seconds, packets, hops)], ..Learnt::default() };
+        store.extend_run(&run(5), &[], &learnt).await.unwrap();
+    }
+    let seen = store.link_sightings(&Filter::default()).await.unwrap();
+    assert_eq!(seen.into_iter().map(|it| it.sighting).collect::<Vec<_>>(), [link(None, (10, 99), 9, (65, 60))]);
+}
+
+fn link(
+    address: Option<std::net::IpAddr>,
+    (first, last): (i64, i64),
+    packets: u64,
+    (high, low): (u8, u8),
+) -> LinkSighting {
+    let (interface, vlans, how, mac) = (String::new(), Some(String::new()), How::Traffic, Mac([2, 0, 0, 0, 0, 1]));
+    LinkSighting {
+        key: LinkKey { interface, vlans, how, mac, address, prefix: 0 },
+        span: Span { first: time(first), last: time(last) },
+        packets,
+        received: 0,
+        hops: Hops { high, low },
+    }
 }
 
 #[tokio::test]
