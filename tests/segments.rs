@@ -373,3 +373,75 @@ fn a_flood_of_forged_stations_is_bounded_and_said() {
     assert!(flowmap.json(&["runs"])[0]["bounds"][left_out].as_u64().unwrap() > 0, "{}", flowmap.json(&["runs"]));
     assert!(only(&flowmap.json(&["segments"]))["points"][0]["left_out"].as_u64().unwrap() > 0);
 }
+
+/// In a table for few, of a capture that goes on for long.
+#[test]
+fn what_was_told_of_hosts_that_are_gone_makes_room_for_others() {
+    use flowmap::{
+        capture::{Frame, LinkType},
+        model::{How, Span, Timestamp},
+        segment::{Limits, Table},
+    };
+    const DAY: i64 = 86_400 * 1_000_000_000;
+    let mut table = Table::new(Limits { traffic_rows: 6, announced_rows: 10, stacks: 4, addresses_of_mac: 2 });
+    // each host answers ARP and sends a packet, in a VLAN of its own
+    let hear = |table: &mut Table, day: u8, host: u8| {
+        let (mac, address) = ([2, 0, 0, 0, day, host], [10, 0, day, host]);
+        let arp = [&[8, 6, 0, 1, 8, 0, 6, 4, 0, 2][..], &mac, &address, &[2, 0, 0, 0, 0, 1], &[10, 0, 0, 1]].concat();
+        let mut packet = vec![8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
+        packet.extend([&address[..], &[10, 0, 0, 1, 9, 9, 0, 53, 0, 8, 0, 0]].concat());
+        for payload in [arp, packet] {
+            let data = [&[0xff; 6][..], &mac, &[0x81, 0, day, host], &payload].concat();
+            let frame = Frame {
+                time: Timestamp(i64::from(day) * DAY),
+                link: LinkType::ETHERNET,
+                interface: 0,
+                wire_length: 60,
+                data: &data,
+            };
+            table.take(&frame, true);
+        }
+    };
+    let addresses = |table: &mut Table, how: How| {
+        let news = table.news();
+        news.iter().filter(|it| it.key.how == how).filter_map(|it| it.key.address).collect::<BTreeSet<_>>().len()
+    };
+    for day in [1, 3, 5] {
+        (1..=4).for_each(|host| hear(&mut table, day, host));
+        assert_eq!((addresses(&mut table, How::Traffic), table.left_out()), (4, 0), "day {day}");
+        let [first, last] = [day, day + 2].map(|day| Timestamp(i64::from(day) * DAY + 1));
+        table.forget(Span { first, last });
+    }
+    hear(&mut table, 7, 1);
+    table.forget(Span { first: Timestamp(9 * DAY), last: Timestamp(9 * DAY) });
+    assert_eq!(addresses(&mut table, How::Traffic), 1, "what was not told yet stays");
+}
+
+/// A router stays known as one, while its addresses are forgotten.
+#[test]
+fn who_had_too_many_addresses_is_not_asked_for_them_again() {
+    use flowmap::{
+        capture::{Frame, LinkType},
+        model::{How, Span, Timestamp},
+        segment::{Limits, Table},
+    };
+    let mut table = Table::new(Limits { traffic_rows: 5, announced_rows: 4, stacks: 4, addresses_of_mac: 3 });
+    let hear = |table: &mut Table, time: i64, address: u8| {
+        let mut data = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
+        data.extend([198, 51, 100, address, 198, 51, 100, 0, 9, 9, 0, 53, 0, 8, 0, 0]);
+        let frame =
+            Frame { time: Timestamp(time), link: LinkType::ETHERNET, interface: 0, wire_length: 60, data: &data };
+        table.take(&frame, true);
+    };
+    (1..6).for_each(|address| hear(&mut table, 0, address));
+    hear(&mut table, 9, 7);
+    let told = |table: &mut Table| -> Vec<(How, u64)> {
+        let news = table.news();
+        news.iter().filter(|it| it.key.mac.0[5] == 1).map(|it| (it.key.how, it.packets)).collect()
+    };
+    let rows = vec![(How::Traffic, 1), (How::Traffic, 1), (How::Traffic, 1), (How::More, 3)];
+    assert_eq!(told(&mut table), rows);
+    table.forget(Span { first: Timestamp(5), last: Timestamp(9) });
+    hear(&mut table, 10, 8);
+    assert_eq!(told(&mut table), [(How::More, 4)]);
+}

@@ -1,6 +1,6 @@
 //! What packets said to sightings.
 
-use std::net::IpAddr;
+use std::{collections::hash_map::Entry, net::IpAddr};
 
 use foldhash::HashMap;
 
@@ -15,7 +15,7 @@ use crate::{
 
 /// What a run says where there was no room for more.
 pub const MISSED: &str = "packets whose application was left out, there was too much";
-/// Sightings of one run: some 15 MB in memory.
+/// Sightings of one run that are held at a time: some 15 MB in memory.
 const MAX_SIGHTINGS: usize = 100_000;
 /// Clients of one application at one server's port that are kept apart; further ones count together.
 const MAX_CLIENTS: u16 = 256;
@@ -126,7 +126,7 @@ impl Gatherer {
     }
 
     /// The sightings that are new or have changed since they were taken out last, in order.
-    /// Figures are those of all packets so far.
+    /// Figures are those of all packets so far, or since it was forgotten.
     pub fn changed(&mut self) -> Vec<ApplicationSighting> {
         let mut sightings: Vec<ApplicationSighting> = Vec::new();
         for (key, seen) in self.seen.iter_mut().filter(|(_, seen)| !seen.is_taken) {
@@ -146,6 +146,29 @@ impl Gatherer {
         }
         sightings.sort_unstable_by_key(ApplicationSighting::key);
         sightings
+    }
+
+    /// Makes room where little is left: forgets what was taken out and was seen last outside of this time. Who took it out has it,
+    /// and joins what is seen of it again.
+    pub fn forget(&mut self, recent: Span) {
+        if self.seen.len() <= self.max_sightings / 4 * 3 {
+            return;
+        }
+        let Self { seen, clients, .. } = self;
+        seen.retain(|key, seen| {
+            let is_kept = !seen.is_taken || recent.holds(seen.span.last);
+            let (server, port, protocol, client, application, protection) = *key;
+            if !is_kept && client.is_some() {
+                let of_end = clients.entry((server, port, protocol, application, protection));
+                if let Entry::Occupied(mut count) = of_end {
+                    *count.get_mut() -= 1;
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
+            }
+            is_kept
+        });
     }
 
     /// Messages that were recognised and are not kept: there was no more room.

@@ -353,6 +353,14 @@ impl Intake {
         self.links.news()
     }
 
+    /// Makes room for new names, applications and words about links, where little is left: what was asked for and was seen last
+    /// outside of this time is forgotten. What is seen of it again comes out with figures from then on.
+    pub fn forget(&mut self, recent: Span) {
+        self.names.forget(recent);
+        self.applications.forget(recent);
+        self.links.forget(recent);
+    }
+
     /// What was tried in vain beyond the observations, all so far, in order.
     #[must_use]
     pub fn sweeps(&self) -> Vec<Sweep> {

@@ -155,6 +155,12 @@ impl Span {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
     }
+
+    /// Whether a moment is within it.
+    #[must_use]
+    pub fn holds(self, time: Timestamp) -> bool {
+        self.first <= time && time <= self.last
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Packets to sightings.
 
-use std::net::IpAddr;
+use std::{collections::hash_map::Entry, net::IpAddr};
 
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 
 use super::{
     NotAName, Told,
@@ -17,14 +17,14 @@ use crate::{
     model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp},
 };
 
-/// Sightings of one run: some 25 MB in memory, at most 50 MB where all names are as long as can be.
+/// Sightings of one run that are held at a time: some 25 MB in memory, at most 50 MB where all names are as long as can be.
 const MAX_SIGHTINGS: usize = 100_000;
 /// The part of them that names used by clients may fill: whoever is reachable from outside is called names by strangers,
 /// who must not crowd out what clients inside were answered.
 const SHARE_OF_USES: usize = 2;
 /// Users of one name of one address that are kept apart; further ones count together, as if it were told to all.
 const MAX_USERS: u16 = 256;
-/// Clients with their proxies in one run; of further ones the proxy gets the names of what is behind it.
+/// Clients with their proxies at a time; of further ones the proxy gets the names of what is behind it.
 const MAX_PROXIES: usize = 10_000;
 
 /// Ports: DNS, multicast DNS, LLMNR, DHCP servers.
@@ -40,6 +40,13 @@ struct Key {
     source: NameSource,
     used_by: Option<IpAddr>,
     name: HostName,
+}
+
+impl Key {
+    /// Whether a client used the name, and nobody told it.
+    fn is_use(&self) -> bool {
+        matches!(self.source, NameSource::Tls | NameSource::Http)
+    }
 }
 
 struct Seen {
@@ -58,8 +65,9 @@ pub struct Gatherer {
     /// How many of the sightings are uses.
     uses: usize,
     requests: Requests,
-    /// Clients, and the ends that they use as proxies: what they say there is not the proxy's name.
-    proxies: HashSet<(IpAddr, IpAddr, u16)>,
+    /// Clients, and the ends that they use as proxies, with the time of the last request: what they say there is not the proxy's
+    /// name.
+    proxies: HashMap<(IpAddr, IpAddr, u16), Timestamp>,
     missed: MissedNames,
     max_sightings: usize,
 }
@@ -94,7 +102,7 @@ impl Gatherer {
             users: HashMap::default(),
             uses: 0,
             requests: Requests::default(),
-            proxies: HashSet::default(),
+            proxies: HashMap::default(),
             missed: MissedNames::default(),
             max_sightings,
         }
@@ -121,7 +129,7 @@ impl Gatherer {
     }
 
     /// The sightings that are new or have changed since they were taken out last, in order.
-    /// Figures are those of all packets so far.
+    /// Figures are those of all packets so far, or since it was forgotten.
     pub fn changed(&mut self) -> Vec<NameSighting> {
         let mut sightings: Vec<NameSighting> = Vec::new();
         for (key, seen) in self.seen.iter_mut().filter(|(_, seen)| !seen.is_taken) {
@@ -130,6 +138,32 @@ impl Gatherer {
         }
         sightings.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
         sightings
+    }
+
+    /// Makes room where little is left: forgets what was taken out and was told last outside of this time, who took it out has it,
+    /// and joins what is told of it again; and which proxies were not asked in this time.
+    pub fn forget(&mut self, recent: Span) {
+        if self.proxies.len() > MAX_PROXIES / 4 * 3 {
+            self.proxies.retain(|_, last| recent.holds(*last));
+        }
+        let has_room = |held: usize, most: usize| held <= most / 4 * 3;
+        if has_room(self.seen.len(), self.max_sightings) && has_room(self.uses, self.max_sightings / SHARE_OF_USES) {
+            return;
+        }
+        let Self { seen, users, uses, .. } = self;
+        seen.retain(|key, seen| {
+            let is_kept = !seen.is_taken || recent.holds(seen.span.last);
+            if !is_kept {
+                *uses -= usize::from(key.is_use());
+                if let Entry::Occupied(mut count) = users.entry((key.address, key.source, key.name.clone())) {
+                    *count.get_mut() -= 1;
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
+            }
+            is_kept
+        });
     }
 
     /// What was told and is not kept.
@@ -150,16 +184,16 @@ impl Gatherer {
                 }
             }
             [22, 3, ..] => match tls::server_name(data) {
-                Some(_) if self.proxies.contains(&ends) => {}
+                Some(_) if self.proxies.contains_key(&ends) => {}
                 Some(name) => self.used(time, packet, NameSource::Tls, name),
                 None => self.missed.cut_off += u64::from(tls::is_cut(data)),
             },
             [b'A'..=b'Z', b'A'..=b'Z' | b'_' | b'-', ..] => match http::request(data) {
                 // within a connection that the proxy made for the client the request looks like one to the proxy
-                Some(Request::Host(_)) if self.proxies.contains(&ends) => {}
+                Some(Request::Host(_)) if self.proxies.contains_key(&ends) => {}
                 Some(Request::Host(name)) => self.used(time, packet, NameSource::Http, name),
-                Some(Request::Proxy) if self.proxies.len() < MAX_PROXIES => {
-                    self.proxies.insert(ends);
+                Some(Request::Proxy) if self.proxies.len() < MAX_PROXIES || self.proxies.contains_key(&ends) => {
+                    self.proxies.insert(ends, time);
                 }
                 Some(Request::Proxy) => {}
                 None => self.missed.cut_off += u64::from(http::is_cut(data)),
@@ -242,7 +276,7 @@ impl Gatherer {
             seen.is_taken = false;
             return;
         }
-        let is_use = matches!(key.source, NameSource::Tls | NameSource::Http);
+        let is_use = key.is_use();
         let is_full = self.seen.len() >= self.max_sightings;
         if is_full || is_use && self.uses >= self.max_sightings / SHARE_OF_USES {
             self.missed.beyond_bound += 1;

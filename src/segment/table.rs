@@ -255,7 +255,66 @@ impl Table {
         self.left_out.map_or(0, |row| row.packets + row.received)
     }
 
-    /// What is new since this was last asked, with the counts of all so far; in order.
+    /// Makes room where little is left: forgets rows and places that were told and were seen last outside of this time. Who was told
+    /// has them, and joins what is seen of them again.
+    pub fn forget(&mut self, recent: Span) {
+        let has_room = |held: usize, most: usize| held <= most / 4 * 3;
+        let Limits { traffic_rows, announced_rows, stacks, .. } = self.limits;
+        let of_places = !has_room(self.places.len(), stacks);
+        let of_traffic = !has_room(self.traffic_rows, traffic_rows);
+        let of_announced = !has_room(self.rows.len() - self.traffic_rows, announced_rows);
+        if !(of_places || of_traffic || of_announced) {
+            return;
+        }
+        self.settle();
+        let is_kept = |row: &Row| row.has_news || recent.holds(row.span.last);
+        self.rows.retain(|key, row| {
+            let is_scarce = if key.how == How::Traffic { of_traffic } else { of_announced };
+            !is_scarce || is_kept(row)
+        });
+        if of_places {
+            self.keep_places(is_kept);
+        }
+        self.count_again();
+    }
+
+    /// Keeps some of the places, and the rows there.
+    fn keep_places(&mut self, is_kept: impl Fn(&Row) -> bool) {
+        let mut ids = Vec::with_capacity(self.places.len());
+        self.numbers.clear();
+        for (place, row) in std::mem::take(&mut self.places) {
+            let id = u32::try_from(self.places.len()).ok().map(PlaceId).filter(|_| is_kept(&row));
+            if let Some(id) = id {
+                self.numbers.insert(place, id);
+                self.places.push((place, row));
+            }
+            ids.push(id);
+        }
+        // what was seen at a place was seen no later than the place itself
+        for (key, row) in std::mem::take(&mut self.rows) {
+            if let Some(place) = ids.get(key.place.0 as usize).copied().flatten() {
+                self.rows.insert(Key { place, ..key }, row);
+            }
+        }
+    }
+
+    /// Counts the rows that are there. Of a MAC that had too many addresses it stays known that it is a router.
+    fn count_again(&mut self) {
+        self.traffic_rows = 0;
+        self.addresses.clear();
+        for Key { place, how, mac, .. } in self.rows.keys() {
+            let count = match how {
+                How::Traffic => 1,
+                How::More => self.limits.addresses_of_mac,
+                _ => continue,
+            };
+            self.traffic_rows += usize::from(*how == How::Traffic);
+            let known = self.addresses.entry((*place, *mac)).or_default();
+            *known = known.saturating_add(count);
+        }
+    }
+
+    /// What is new since this was last asked, with the counts of all so far, or since it was forgotten; in order.
     pub fn news(&mut self) -> Vec<LinkSighting> {
         let (names, ranks) = named(&self.places);
         let rank = |place: PlaceId| ranks.get(place.0 as usize).copied().unwrap_or_default();

@@ -129,3 +129,52 @@ fn a_log_tells_what_was_spoken_and_when() {
     let span = Span { first: at(0), last: at(20) };
     assert_eq!(gatherer.changed(), [ApplicationSighting { client: Some(address("10.0.0.1")), span, ..told }]);
 }
+
+/// The days around one.
+fn around(day: i64) -> Span {
+    let [first, last] = [day - 1, day + 1].map(|day| at(day * 86_400));
+    Span { first, last }
+}
+
+#[test]
+fn what_was_taken_out_and_is_old_makes_room_and_comes_again_as_new() {
+    let mut gatherer = Gatherer::new(4);
+    let take = |gatherer: &mut Gatherer, day: i64, port: u16| {
+        gatherer.take(at(day * 86_400), &segment(CLIENT, ("10.0.0.9", port), REQUEST));
+    };
+    let changed = |gatherer: &mut Gatherer| gatherer.changed().iter().map(|it| (it.port, it.times)).collect::<Vec<_>>();
+    (80..83).for_each(|port| take(&mut gatherer, 0, port));
+    gatherer.forget(around(9));
+    assert_eq!(changed(&mut gatherer).len(), 3, "what nobody has yet stays");
+    gatherer.forget(around(9));
+    take(&mut gatherer, 1, 80);
+    assert_eq!(changed(&mut gatherer), [(80, 2)], "what has room stays");
+    take(&mut gatherer, 3, 81);
+    take(&mut gatherer, 3, 83);
+    assert_eq!(changed(&mut gatherer), [(81, 2), (83, 1)]);
+    gatherer.forget(around(3));
+    for port in [80, 81, 84] {
+        take(&mut gatherer, 4, port);
+    }
+    assert_eq!(changed(&mut gatherer), [(80, 1), (81, 3), (84, 1)]);
+    assert_eq!(gatherer.missed(), 0);
+    // by a clock that was set back, what is far ahead is old as well
+    gatherer.forget(around(1));
+    take(&mut gatherer, 1, 85);
+    take(&mut gatherer, 1, 83);
+    assert_eq!((changed(&mut gatherer), gatherer.missed()), (vec![(83, 1), (85, 1)], 0));
+}
+
+#[test]
+fn clients_that_are_forgotten_leave_their_places_to_others() {
+    let mut gatherer = Gatherer::new(300);
+    for day in [0, 2] {
+        let clients: Vec<String> = (0..280).map(|n| format!("10.{day}.{}.{}", n / 200, n % 200)).collect();
+        for client in &clients {
+            gatherer.take(at(day * 86_400), &segment((client, 40_000), SERVER, REQUEST));
+        }
+        let apart = gatherer.changed().iter().filter(|it| it.client.is_some()).count();
+        assert_eq!((apart, gatherer.missed()), (256, 0), "day {day}");
+        gatherer.forget(around(day + 2));
+    }
+}

@@ -10,7 +10,8 @@ use std::{
 
 use super::{BETWEEN_PIECES, Worker};
 use crate::{
-    model::Observation,
+    clock,
+    model::{Observation, Span, Timestamp},
     store::{Learnt, Run},
 };
 
@@ -20,6 +21,11 @@ const CONNECTIONS_PER_STEP: usize = 512;
 /// Parts of connections that the writer was given and has not laid out yet, from which on a flush waits for it: some 5 MB. What
 /// was written out besides is handed over up to the bound above.
 const MAX_QUEUED: usize = 16_384;
+
+/// Where there is little room for new ones, names, applications and words about links that are in the store are forgotten which
+/// were seen last so long ago, or are so far ahead of a clock that was set back. So a store grows by no more than the room for them in a
+/// day.
+const REMEMBERED_NS: i64 = 24 * 3_600 * 1_000_000_000;
 
 /// What is handed to the writer.
 pub(in crate::daemon) enum Message {
@@ -103,6 +109,9 @@ impl Worker {
         self.pending.store(true, Ordering::Release);
         let flush = Flush { n: self.n, run: self.run.clone(), learnt, has_news, pending: self.pending.clone() };
         self.send(Message::Flush(Box::new(flush)));
+        let now = clock::now().0;
+        let [first, last] = [now.saturating_sub(REMEMBERED_NS), now.saturating_add(REMEMBERED_NS)].map(Timestamp);
+        self.intake.forget(Span { first, last });
     }
 
     /// The writer lays a piece out when it comes, in a tenth of the memory.

@@ -6,6 +6,7 @@ use super::{
     super::{Gatherer, may_tell},
     *,
 };
+use crate::model::Span;
 
 const CLIENT: &str = "10.0.0.1";
 const RESOLVER: &str = "10.0.0.53";
@@ -239,6 +240,43 @@ fn of_a_name_with_many_users_the_later_ones_count_together() {
     assert_eq!((times(Some("10.1.0.7")), times(Some("10.1.0.255"))), (Some(2), Some(1)));
     assert_eq!((times(Some("10.1.1.0")), times(None)), (None, Some(44)));
     assert_eq!(gatherer.missed().beyond_bound, 0);
+}
+
+/// The days around one.
+fn around(day: i64) -> Span {
+    let [first, last] = [day - 1, day + 1].map(|day| at(day * 86_400));
+    Span { first, last }
+}
+
+#[test]
+fn what_was_taken_out_and_is_old_makes_room_for_answers_uses_users_and_proxies() {
+    let mut gatherer = Gatherer::new(600);
+    let request = b"GET / HTTP/1.1\r\nHost: api.example.com\r\n\r\n";
+    let connect = b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n";
+    for day in [0, 2] {
+        for n in 0..300u16 {
+            let [high, low] = n.to_be_bytes();
+            let client = format!("10.{day}.{high}.{low}");
+            gatherer.take(at(day * 86_400), &segment((&client, 40_000), (SERVER, 80), request));
+            let message = response("a.example", &[record(&labels("a.example"), 1, 1, 60, &[10, 9, high, low])]);
+            gatherer.take(at(day * 86_400), &datagram((RESOLVER, 53), (&client, 40_000), &message));
+        }
+        let sightings = gatherer.changed();
+        let count = |source| sightings.iter().filter(|it| it.source == source && it.used_by.is_some()).count();
+        assert_eq!((count(NameSource::Http), count(NameSource::Dns)), (256, 300), "day {day}");
+        assert_eq!(gatherer.missed().beyond_bound, 0);
+        gatherer.forget(around(day + 2));
+    }
+    // as many as can be proxies at a time; then there are others
+    for (day, proxy) in [(0, "192.0.2.1"), (2, "192.0.2.2")] {
+        for n in 0..10_000u16 {
+            let [high, low] = n.to_be_bytes();
+            gatherer.take(at(day * 86_400), &segment((&format!("10.1.{high}.{low}"), 40_000), (proxy, 80), connect));
+        }
+        gatherer.take(at(day * 86_400), &segment(("10.1.0.7", 40_000), (proxy, 80), request));
+        assert_eq!(gatherer.changed(), [], "{proxy} is called nothing");
+        gatherer.forget(around(day + 2));
+    }
 }
 
 /// A message of each kind, to be damaged.
