@@ -14,7 +14,7 @@ use std::{
 
 use common::{
     Flowmap,
-    lab::{Lab, expected, rows, until},
+    lab::{Lab, expected, ip, rows, until},
 };
 use flowmap::model::Timestamp;
 use serde_json::{Value, json};
@@ -113,6 +113,42 @@ fn an_interface_that_goes_away_is_waited_for_and_watched_again() {
     daemon.stop();
     assert_eq!(daemon.said.matches("waiting for it").count(), 1, "{}", daemon.said);
     assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
+fn an_interface_that_is_called_otherwise_while_it_is_up_is_watched_no_more_until_one_has_its_name() {
+    let Some(lab) = Lab::new("n") else { return };
+    let flowmap = Flowmap::new();
+    let host = &lab.hosts()[0];
+    let rename = |from: &str, to: &str| ip(&["-n", host, "link", "set", from, "name", to]);
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
+    lab.talk();
+    if !rename("fm0", "fm7") {
+        return common::skipped("this kernel does not rename what is up");
+    }
+    daemon.hear("fm0: the interface is called `fm7` now; waiting for one of this name");
+    until("its absence is told", || lab.figures("/metrics").contains("flowmap_interface_up{interface=\"fm0\"} 0\n"));
+    assert!(lab.figures("/healthz").starts_with("503 "));
+    lab.talk();
+    assert!(rename("fm7", "fm0"));
+    daemon.hear("fm0 is back");
+    // another has its name from one moment to the next
+    assert!(rename("fm0", "fm7") && ip(&["-n", host, "link", "add", "fm0", "type", "veth", "peer", "name", "fm8"]));
+    assert!(["fm0", "fm8"].iter().all(|name| ip(&["-n", host, "link", "set", name, "up"])));
+    daemon.hear("fm0: the interface is called `fm7` now; waiting for one of this name");
+    daemon.hear("fm0 is back");
+    lab.talk();
+    assert!(ip(&["-n", host, "link", "del", "fm0"]) && rename("fm7", "fm0"));
+    daemon.hear("fm0: the interface went down; waiting for it");
+    daemon.hear("fm0 is back");
+    lab.talk();
+    daemon.stop();
+    let twice: Vec<_> = expected().into_iter().map(|(a, b, port, out, count)| (a, b, port, out, count * 2)).collect();
+    let store = flowmap.path("store.db");
+    assert_eq!(rows(&flowmap, &store), twice, "of what it carried under its name");
+    let runs = flowmap.json(&["--db", &common::text(&store), "runs"]);
+    assert!(runs[0]["bounds"].to_string().contains("times the interface was away"), "{runs}");
+    assert!(!runs[0]["bounds"].to_string().contains("packets may be missing"), "{runs}");
 }
 
 #[test]

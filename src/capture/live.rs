@@ -1,12 +1,15 @@
 //! Live interfaces through libpcap.
 
 use std::{
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::Duration,
 };
 
 use pcap::{Active, Capture, Error as PcapError, Linktype, Packet, Precision};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with},
+};
 
 use super::{Drops, Frame, LinkType, light_filter};
 use crate::model::Timestamp;
@@ -62,6 +65,9 @@ pub enum LiveError {
     /// The interface went away.
     #[error("the interface went down")]
     Gone,
+    /// The interface has another name now; its own one nobody has, or another.
+    #[error("the interface is called `{0}` now")]
+    Renamed(String),
     /// Anything else that libpcap says.
     #[error("{0}")]
     Other(String),
@@ -83,6 +89,9 @@ const LONGEST_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// An open capture on one interface.
 pub struct LiveCapture {
     handle: Capture<Active>,
+    name: String,
+    /// The number that its name stood for just before it was opened; none where that is no interface, as `any`.
+    index: Option<u32>,
     link: LinkType,
     /// Frames that were handed over. libpcap counts in 32 bits, which begin again.
     taken: u32,
@@ -91,6 +100,7 @@ pub struct LiveCapture {
 impl LiveCapture {
     /// Opens an interface; `any` stands for all of them.
     pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, LiveError> {
+        let index = asker().and_then(|it| netdevice::name_to_index(it, interface)).ok();
         let timeout_ms = i32::try_from(READ_TIMEOUT.as_millis()).unwrap_or(i32::MAX);
         let mut handle = Capture::from_device(interface)
             .map_err(open_error)?
@@ -111,7 +121,18 @@ impl LiveCapture {
             handle.filter(&filter, true).map_err(|error| LiveError::Filter(told(), error.to_string()))?;
         }
         let link = LinkType(u32::try_from(handle.get_datalink().0).unwrap_or(u32::MAX));
-        Ok(Self { handle, link, taken: 0 })
+        Ok(Self { handle, name: interface.to_owned(), index, link, taken: 0 })
+    }
+
+    /// Fails where the interface that was opened has another name by now: it goes on to be watched, whatever is called so now.
+    pub fn check_name(&self) -> Result<(), LiveError> {
+        let (Some(index), Ok(asker)) = (self.index, asker()) else { return Ok(()) };
+        if netdevice::name_to_index(&asker, &self.name) == Ok(index) {
+            return Ok(());
+        }
+        // one that is gone is told by the next read
+        let Ok(name) = netdevice::index_to_name(&asker, index) else { return Ok(()) };
+        if name == self.name { Ok(()) } else { Err(LiveError::Renamed(name)) }
     }
 
     /// Waits until there may be a frame, or for a fifth of a second.
@@ -163,6 +184,11 @@ impl LiveCapture {
     pub fn is_drained(&mut self) -> bool {
         self.handle.stats().is_ok_and(|stats| stats.received.wrapping_sub(stats.dropped) == self.taken)
     }
+}
+
+/// A socket of any kind: by it the kernel is asked for interfaces.
+fn asker() -> rustix::io::Result<OwnedFd> {
+    socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
 }
 
 fn frame_of<'p>(packet: &Packet<'p>, link: LinkType) -> Frame<'p> {

@@ -164,7 +164,7 @@ fn interface_fault(interface: &str, error: &LiveError) -> Fault {
         LiveError::NoInterface => fault.hint("`ip link` lists the interfaces; `any` stands for all"),
         LiveError::NotPermitted => fault.hint("run as root, or grant it: setcap cap_net_raw+ep $(command -v flowmap)"),
         LiveError::Filter(..) => fault.hint("see pcap-filter(7)"),
-        LiveError::Gone | LiveError::Other(_) => fault,
+        LiveError::Gone | LiveError::Renamed(_) | LiveError::Other(_) => fault,
     }
 }
 

@@ -234,13 +234,17 @@ impl Worker {
         self.intake.packets() != self.figures.packets
     }
 
-    /// The interface went away. What the kernel holds of it is taken in; where that does not tell all, it is said.
+    /// The interface went away, or has another name. What the kernel holds of it is taken in; where that does not tell all, it is
+    /// said.
     fn lose(&mut self, error: &LiveError) {
-        warn!("{}: {error}; waiting for it", self.interface);
+        let is_renamed = matches!(error, LiveError::Renamed(_));
+        warn!("{}: {error}; waiting for {}", self.interface, if is_renamed { "one of this name" } else { "it" });
         let gone = Source::Gone(Instant::now() + FIRST_WAIT, FIRST_WAIT);
         let Source::Open(mut capture) = std::mem::replace(&mut self.source, gone) else { return };
-        take_rest(&mut capture, Timestamp(i64::MAX), (&mut self.intake, &mut self.figures));
-        let is_all = capture.is_drained();
+        // what is called otherwise goes on to carry packets
+        let until = if is_renamed { clock::now() } else { Timestamp(i64::MAX) };
+        take_rest(&mut capture, until, (&mut self.intake, &mut self.figures));
+        let is_all = is_renamed || capture.is_drained();
         let told = capture.drops();
         self.figures.is_up = false;
         self.figures.times_gone += 1;
@@ -315,6 +319,12 @@ impl Worker {
     fn look_around(&mut self) {
         let now = Instant::now();
         if now.duration_since(self.times.told) >= TELL_INTERVAL {
+            // before the figures, for libpcap looks up by name what the driver lost
+            if let Source::Open(capture) = &self.source
+                && let Err(error) = capture.check_name()
+            {
+                self.lose(&error);
+            }
             self.tell();
             self.times.told = now;
         }
