@@ -280,9 +280,28 @@ fn a_folder_that_is_replaced_is_told_for_what_it_is() {
     fs::create_dir(flowmap.path("state")).unwrap();
     lab.talk();
     daemon.hear("its folder is another one than at the start");
+    daemon.stop();
+    let moved = flowmap.path("away/store.db");
+    let words = format!("its folder was moved; the last of what was seen goes to {}", moved.display());
+    assert!(daemon.said.contains(&words), "{}", daemon.said);
+    let twice: Vec<_> = expected().into_iter().map(|(a, b, port, out, count)| (a, b, port, out, count * 2)).collect();
+    assert_eq!(rows(&flowmap, &moved), twice);
+    assert!(!store.exists());
+}
+
+#[test]
+fn a_folder_that_is_removed_takes_what_was_seen_since_with_it_and_it_is_said() {
+    let Some(lab) = Lab::new("j") else { return };
+    let flowmap = Flowmap::new();
+    flowmap.write("state/made", "");
+    let store = flowmap.path("state/store.db");
+    let mut daemon = lab.watch_store(&store, &["fm0"]);
+    fs::remove_dir_all(flowmap.path("state")).unwrap();
+    lab.talk();
+    daemon.hear("or gone, and this process may write to that one alone: start the daemon again and lose");
     daemon.signal("-TERM");
     assert_eq!(daemon.wait().0, 2, "{}", daemon.said);
-    assert_eq!(rows(&flowmap, &flowmap.path("away/store.db")), expected());
+    assert!(daemon.said.contains("the last seconds were not written"), "{}", daemon.said);
 }
 
 #[test]

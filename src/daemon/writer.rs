@@ -4,9 +4,10 @@ mod history;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    fs::File,
     hash::BuildHasher,
     io,
-    os::unix::fs::MetadataExt,
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -55,7 +56,7 @@ pub(super) struct Writer {
     /// Its file, held as long as it is open.
     file: Option<StoreFile>,
     /// The folder that the store was in at the start: this process may be confined to it.
-    folder: Option<(u64, u64)>,
+    folder: Option<Folder>,
     /// Whether the file was written over, and is to be whole before it is opened.
     is_unsettled: bool,
     shared: Arc<Shared>,
@@ -109,7 +110,7 @@ impl Writer {
             written: BTreeMap::new(),
             damaged: BTreeSet::new(),
             next_cleaning,
-            folder: identity_of_folder(&options.store),
+            folder: Folder::of(&options.store),
             path: options.store.clone(),
             store: None,
             file: Some(file),
@@ -193,6 +194,9 @@ impl Writer {
             let Err(error) = self.try_to_write(flush, batch).await else { return self.note_success(begun.elapsed()) };
             self.note_failure(&error);
             if self.is_out_of_patience() {
+                if self.follow_folder() {
+                    continue;
+                }
                 self.unwritten = Some(error);
                 return;
             }
@@ -371,12 +375,7 @@ impl Writer {
     }
 
     fn note_failure(&mut self, why: &StoreError) {
-        let mut why = why.to_string();
-        let folder = identity_of_folder(&self.path);
-        if folder.is_some() && folder != self.folder {
-            why += " (its folder is another one than at the start, and this process may write to that one alone: put it back, or start the \
-                    daemon again and lose what is in memory)";
-        }
+        let why = format!("{why}{}", self.word_of_folder());
         if !std::mem::replace(&mut self.said.failure, true) {
             error!("{}: {why}; what is seen is kept in memory meanwhile", self.path.display());
         }
@@ -384,6 +383,34 @@ impl Writer {
             store.failures += 1;
             store.failing = Some(why);
         });
+    }
+
+    /// What is to be done where the store's folder is not the one of the start.
+    fn word_of_folder(&self) -> String {
+        let Some(folder) = self.folder.as_ref().filter(|folder| !folder.is_of(&self.path)) else {
+            return String::new();
+        };
+        let cure = match folder.path() {
+            Some(there) => format!(
+                "put it back from {}, or start the daemon again, and what is in memory goes to the store there",
+                there.display()
+            ),
+            None => "start the daemon again and lose what is in memory".into(),
+        };
+        format!(
+            " (its folder is another one than at the start, or gone, and this process may write to that one alone: {cure})"
+        )
+    }
+
+    /// Goes on where the store's folder was moved to, when another has its place, or none: this process may not be able to write
+    /// elsewhere, and what is in memory is lost with it. Whether there is such a place.
+    fn follow_folder(&mut self) -> bool {
+        let moved = self.folder.as_ref().filter(|folder| !folder.is_of(&self.path)).and_then(Folder::path);
+        let store = moved.zip(self.path.file_name()).map(|(folder, name)| folder.join(name));
+        let Some(store) = store.filter(|store| *store != self.path) else { return false };
+        warn!("{}: its folder was moved; the last of what was seen goes to {}", self.path.display(), store.display());
+        self.path = store;
+        true
     }
 
     fn is_out_of_patience(&mut self) -> bool {
@@ -403,10 +430,34 @@ impl Writer {
     }
 }
 
-/// Device and number of the folder that a file is in.
-fn identity_of_folder(file: &Path) -> Option<(u64, u64)> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::metadata(folder).ok().map(|there| (there.dev(), there.ino()))
+/// A folder that is held, whatever becomes of its name.
+struct Folder(File);
+
+impl Folder {
+    /// The one that a file is in.
+    fn of(file: &Path) -> Option<Self> {
+        File::open(folder_of(file)).ok().map(Self)
+    }
+
+    /// Whether a file of this name is in it.
+    fn is_of(&self, file: &Path) -> bool {
+        self.is_at(folder_of(file))
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        let (Ok(own), Ok(there)) = (self.0.metadata(), std::fs::metadata(path)) else { return false };
+        (own.dev(), own.ino()) == (there.dev(), there.ino())
+    }
+
+    /// Where it is now; `None` where it is gone.
+    fn path(&self) -> Option<PathBuf> {
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd())).ok()?;
+        self.is_at(&path).then_some(path)
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn refused(error: FileError) -> StoreError {
