@@ -53,14 +53,14 @@ impl Line {
         }
     }
 
-    /// Up to which rank about so many leave next; `None` where none are left.
+    /// Up to which rank so many leave next, and those that rank like the last of them; `None` where none are left.
     fn until(&mut self, count: usize) -> Option<u128> {
-        while self.next.len() <= count
+        while self.next.len() < count
             && let Some(next) = self.pop()
         {
             self.next.push_back(next);
         }
-        self.next.get(count).or(self.next.back()).map(|(rank, _)| *rank)
+        self.next.get(count.saturating_sub(1)).or(self.next.back()).map(|(rank, _)| *rank)
     }
 
     /// The next ones up to a rank, and no more than so many.
@@ -80,7 +80,7 @@ impl Line {
 
     /// Whether none is left up to a rank.
     fn is_past(&mut self, rank: u128) -> bool {
-        self.until(0).is_none_or(|next| next > rank)
+        self.until(1).is_none_or(|next| next > rank)
     }
 }
 
@@ -122,7 +122,8 @@ impl Leaving {
         add(&mut self.v6, table, book, slots)
     }
 
-    /// Up to which rank about so many leave next; `None` where none are left, nor rows that were set aside.
+    /// Up to which rank so many leave next at most, and those that rank like the last of them; `None` where none are left, nor
+    /// rows that were set aside.
     pub fn until(&mut self, book: &Book, count: usize) -> Option<u128> {
         [self.v4.until(count), self.v6.until(count), book.rows.until(count)].into_iter().flatten().min()
     }

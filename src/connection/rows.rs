@@ -152,9 +152,9 @@ impl Rows {
         self.aside.sort_by_key(|(rank, ..)| Reverse(*rank));
     }
 
-    /// Up to which rank about so many rows that were set aside are taken up next.
+    /// Up to which rank so many rows that were set aside are taken up next.
     pub fn until(&self, rows: usize) -> Option<u128> {
-        let next = self.aside.len().saturating_sub(rows.saturating_add(1));
+        let next = self.aside.len().saturating_sub(rows.max(1));
         self.aside.get(next).map(|(rank, ..)| *rank)
     }
 

@@ -359,6 +359,22 @@ fn connections_end_in_the_order_of_their_keys() {
     assert!(keys.is_sorted_by(|a, b| a < b));
 }
 
+#[test]
+fn a_flush_hands_over_what_fits_the_memory() {
+    let mut tracker = Tracker::default();
+    for n in 0..30_000u32 {
+        let client = format!("10.{}.{}.9", n / 256 % 256, n % 256);
+        tracker.ingest(Timestamp(i64::from(n)), &segment((&client, 40_000), SERVER, 0x02, n, 0));
+    }
+    tracker.begin_flush();
+    let mut pieces = Vec::new();
+    while tracker.is_flushing() {
+        pieces.push(tracker.flush_some(512).len());
+    }
+    assert_eq!(pieces.iter().sum::<usize>(), 30_000);
+    assert!(pieces.iter().all(|rows| *rows < 10_000), "{:?}", pieces.iter().max());
+}
+
 /// The packets between two ends, whoever of them the rows call the client, in each hour.
 fn packets_by_ends(rows: &[Observation]) -> BTreeMap<(i32, [IpAddr; 2], u16), u64> {
     let mut all = BTreeMap::new();
