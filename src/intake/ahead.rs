@@ -41,10 +41,14 @@ struct Head {
 impl Head {
     fn of(frame: &Frame<'_>) -> Self {
         let Frame { time, link, interface, wire_length, data: bytes } = *frame;
+        if let Some(data) = bytes.first_chunk() {
+            // most are long enough: so many bytes at once, and none of them made before
+            return Self { time, link, interface, wire_length, length: HEAD_BYTES, data: *data };
+        }
         let mut data = [0; HEAD_BYTES];
-        let length = bytes.len().min(HEAD_BYTES);
-        if let (Some(to), Some(from)) = (data.get_mut(..length), bytes.get(..length)) {
-            to.copy_from_slice(from);
+        let length = bytes.len();
+        if let Some(to) = data.get_mut(..length) {
+            to.copy_from_slice(bytes);
         }
         Self { time, link, interface, wire_length, length, data }
     }

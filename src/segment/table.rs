@@ -41,6 +41,9 @@ const RECENT: usize = 64;
 /// Rows that are looked for at once: more memory at a time is not fetched side by side.
 const AHEAD: usize = 32;
 
+/// So many rows a processor has at hand: none need be looked for ahead.
+const AT_HAND: usize = 4_096;
+
 /// Where frames were seen.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
@@ -164,9 +167,11 @@ impl Table {
     /// overlap.
     pub fn settle(&mut self) {
         let mut heard = std::mem::take(&mut self.heard);
-        let touched = heard.iter().fold(0, |sum, (key, _)| sum ^ self.rows.get(key).map_or(0, |row| row.packets));
-        // the reads themselves are what is wanted
-        std::hint::black_box(touched);
+        if self.rows.len() > AT_HAND {
+            let touched = heard.iter().fold(0, |sum, (key, _)| sum ^ self.rows.get(key).map_or(0, |row| row.packets));
+            // the reads themselves are what is wanted
+            std::hint::black_box(touched);
+        }
         for (key, row) in heard.drain(..) {
             self.add(key, row);
         }
@@ -213,14 +218,16 @@ impl Table {
             return self.insert(key, row, announced < self.limits.announced_rows);
         }
         let has_room = self.traffic_rows < self.limits.traffic_rows;
-        if has_room && self.is_one_too_many(place, mac) {
+        if has_room {
+            // of most MACs that have many addresses that is known
             let more = Key { how: How::More, address: None, ..key };
-            let row = Row { hops: Hops::default(), ..row };
-            match self.rows.get_mut(&more) {
-                Some(known) => known.join(&row),
-                None => self.insert(more, row, true),
+            let of_more = Row { hops: Hops::default(), ..row };
+            if let Some(known) = self.rows.get_mut(&more) {
+                return known.join(&of_more);
             }
-            return;
+            if self.is_one_too_many(place, mac) {
+                return self.insert(more, of_more, true);
+            }
         }
         self.traffic_rows += usize::from(has_room);
         self.insert(key, row, has_room);
