@@ -8,7 +8,7 @@ mod common;
 
 use common::{
     Flowmap,
-    frames::{Frames, Packet, connection, syn},
+    frames::{Frames, Packet, connection, datagram, syn},
 };
 use serde_json::Value;
 
@@ -114,4 +114,94 @@ fn however_many_threads_there_are_the_store_is_the_same() {
     });
     assert_eq!(told[0], told[1]);
     assert_eq!(told[0], told[2]);
+}
+
+/// The scanner's own connections, for two hours: it is heard, and seen long after what else it does.
+fn heard() -> Vec<Packet> {
+    let call = |n: u32| {
+        let packets = connection(&format!("10.9.9.9:{}", 50_000 + n), "10.1.0.99:443", 7_000 + n, 9_000 + n);
+        packets.into_iter().map(move |packet| packet.at(f64::from(n) * 3_600.0))
+    };
+    (0..3).flat_map(call).collect()
+}
+
+/// Whom datagrams are sent to.
+fn ends(hosts: u16, ports: &[u16]) -> Vec<String> {
+    (1..=hosts).flat_map(|host| ports.iter().map(move |port| format!("10.1.0.{host}:{port}"))).collect()
+}
+
+/// A datagram to each end at each of these times, from another port each time, as who tries again sends them.
+fn tries(ends: &[String], times: &[f64]) -> Vec<Packet> {
+    let from = |n: u32| format!("10.9.9.9:{}", 40_000 + n);
+    let at = |n: usize, time: f64| time + f64::from(u32::try_from(n).unwrap()) / 20.0;
+    let round = |(n, time): (u32, &f64)| {
+        let (from, time) = (from(n), *time);
+        ends.iter()
+            .enumerate()
+            .map(move |(n, end)| datagram(&from, end, "anybody?").at(at(n, time)))
+            .collect::<Vec<_>>()
+    };
+    (0..).zip(times).flat_map(round).collect()
+}
+
+/// How many ends of datagrams are part of a scan, and how many are not; no connection of TCP is.
+fn scanned(packets: Vec<Packet>) -> (usize, usize) {
+    let flowmap = Flowmap::new();
+    flowmap.write("all.pcap", Frames::ethernet(packets.into_iter().chain(heard())).bytes());
+    let flows = flowmap.json(&["flows", "--by", "address", "--from", "all.pcap"]);
+    let is_scan = |row: &&Value| row["marks"].as_array().unwrap().contains(&"scan".into());
+    let (datagrams, others): (Vec<&Value>, Vec<&Value>) =
+        flows.as_array().unwrap().iter().partition(|row| row["protocol"] == "UDP");
+    assert!(!others.is_empty() && !others.iter().any(is_scan), "{others:?}");
+    let marked = datagrams.iter().filter(|row| is_scan(row)).count();
+    (marked, datagrams.len() - marked)
+}
+
+const PORTS: [u16; 11] = [53, 69, 111, 123, 137, 161, 177, 500, 514, 1_900, 5_353];
+
+#[test]
+fn tries_of_many_ports_are_a_scan_however_often_each_is_tried() {
+    let ends = ends(6, &PORTS);
+    assert_eq!(scanned(tries(&ends, &[10.0, 10.8, 12.4])), (66, 0), "again and again within seconds");
+    assert_eq!(scanned(tries(&ends, &[10.0, 3_600.0, 7_200.0])), (66, 0), "once in each hour");
+    let nights: Vec<f64> = (0..30).flat_map(|night| [0.0, 0.8, 1.6].map(|s| f64::from(night) * 86_400.0 + s)).collect();
+    assert_eq!(scanned(tries(&ends, &nights)), (66, 0), "every night");
+}
+
+#[test]
+fn tries_of_one_port_of_many_hosts_are_a_scan_where_the_source_goes_on_and_they_do_not() {
+    let hosts = ends(20, &[161]);
+    assert_eq!(scanned(tries(&hosts, &[10.0, 10.8, 12.4])), (20, 0));
+    // in the last minutes of a capture they may be the beginning of what goes on
+    assert_eq!(scanned(tries(&hosts, &[7_000.0, 7_000.8, 7_002.4])), (0, 20));
+    // and what is sent again later goes on
+    assert_eq!(scanned(tries(&hosts, &[10.0, 1_000.0, 2_000.0, 3_000.0])), (0, 20));
+}
+
+#[test]
+fn logs_and_metrics_are_no_scan_however_few_of_them_were_captured() {
+    let few = |ports: &[u16]| tries(&ends(2, ports), &[10.0, 11.0, 12.0]);
+    assert_eq!(scanned(few(&[162, 514, 2_055, 8_125])), (0, 8), "to a few ports");
+    // a sender of everything to everybody sends on
+    let all: Vec<f64> = (0..12).map(|n| f64::from(n) * 600.0).collect();
+    assert_eq!(scanned(tries(&ends(3, &PORTS), &all)), (0, 33));
+    // voice, with its reports on the ports beside, to one server, one way
+    let call = |n: u16| {
+        let end = |port: u16| vec![format!("10.1.0.1:{}", port + 2 * n)];
+        let start = f64::from(n) * 60.0;
+        let voice: Vec<f64> = (0..50).map(|n| start + f64::from(n) / 50.0).collect();
+        [tries(&end(20_000), &voice[..]), tries(&end(20_001), &[start + 0.5, start + 0.9, start + 1.3])].concat()
+    };
+    assert_eq!(scanned((0..20).flat_map(call).collect()), (0, 40));
+}
+
+#[test]
+fn datagrams_that_a_firewall_drops_accuse_nobody_of_the_connections_made_in_their_place() {
+    let hosts = ends(20, &[443]);
+    let instead = hosts.iter().zip(0..).flat_map(|(host, n)| {
+        let packets = connection(&format!("10.9.9.9:{}", 60_000 + n), host, n, 7 + n);
+        packets.into_iter().map(move |packet| packet.at(13.0 + f64::from(n)))
+    });
+    let (scanned, _) = scanned(tries(&hosts, &[10.0, 10.3, 10.9]).into_iter().chain(instead).collect());
+    assert_eq!(scanned, 20, "of what nobody answers nobody has need");
 }

@@ -9,6 +9,7 @@ mod aggregate;
 mod connections;
 mod contacts;
 mod coverage;
+mod datagrams;
 mod direction;
 mod hours;
 mod identity;

@@ -12,7 +12,10 @@ use std::{
 
 use foldhash::{HashMap, HashSet};
 
-use super::connections::{Connection, End};
+use super::{
+    connections::{Connection, End},
+    datagrams::{self, Sent},
+};
 use crate::model::{Direction, Flags, Outcome, Protocol, Timestamp};
 
 /// Chance that a first contact of an application succeeds.
@@ -27,8 +30,7 @@ const MIN_FAILED_TARGETS: usize = 8;
 /// Attempts of one sweep follow each other within this time, in seconds.
 const SWEEP_GAP_S: f64 = 10.0;
 
-/// Datagrams that nobody answers are a log or a metric where as many came, and else an attempt that failed; segments without
-/// data are of a stream.
+/// Segments without data are of a stream where as many came.
 const MIN_SUSTAINED_PACKETS: u64 = 3;
 
 /// A first contact, or another connection of a source.
@@ -56,52 +58,61 @@ impl Attempt<'_> {
 
 /// The connections, by their index, that are part of a sweep.
 pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
-    let strays = strays(connections);
-    let mut by_source: BTreeMap<IpAddr, Vec<Attempt>> = BTreeMap::new();
-    for (n, connection) in connections.iter().enumerate() {
-        let is_attempt = connection.direction == Direction::Handshake && connection.protocol == Protocol::TCP;
-        let fate = match () {
-            () if is_failed(connection, &strays) => Fate::Failed,
-            () if is_attempt => Fate::Met,
-            () if is_lone(connection) => Fate::Untold,
-            () => continue,
-        };
-        by_source.entry(connection.client.0).or_default().push(Attempt { n, connection, fate });
-    }
+    let sent = datagrams::unanswered(connections);
     let mut scans = BTreeSet::new();
-    for attempts in by_source.values_mut() {
-        attempts.sort_by_key(|attempt| (attempt.connection.span.first, attempt.connection.server));
-        if is_scanner(attempts) {
-            scans.extend(sweeps(attempts));
-        }
+    for attempts in by_source(connections, &sent, fate).values().filter(|attempts| is_scanner(attempts)) {
+        scans.extend(sweeps(attempts));
+    }
+    for attempts in by_source(connections, &sent, fate_of_datagrams).values().filter(|attempts| is_scanner(attempts)) {
+        scans.extend(attempts.iter().filter(|attempt| attempt.is_failed()).map(|attempt| attempt.n));
     }
     scans
 }
 
-/// Who sent a few datagrams where and heard nothing. Of one whom no answer at all was seen to reach, nothing can be told:
-/// a mirror port may show one way alone.
-fn strays(connections: &[Connection]) -> HashSet<(IpAddr, End)> {
-    let mut packets: HashMap<(IpAddr, End), u64> = HashMap::default();
-    let mut heard: HashSet<IpAddr> = HashSet::default();
-    for connection in connections {
-        let (client, server) = (connection.client.0, connection.server);
-        if connection.protocol == Protocol::UDP {
-            let sum = packets.entry((client, server)).or_default();
-            *sum = sum.saturating_add(connection.from_client.most_packets());
-        }
-        if connection.from_server.most_packets() > 0 {
-            heard.insert(client);
+/// The attempts of each source, in the order of time.
+fn by_source<'c>(
+    connections: &'c [Connection],
+    sent: &HashMap<(IpAddr, End), Sent>,
+    fate: impl Fn(&Connection, Option<Sent>) -> Option<Fate>,
+) -> BTreeMap<IpAddr, Vec<Attempt<'c>>> {
+    let mut by_source: BTreeMap<IpAddr, Vec<Attempt>> = BTreeMap::new();
+    for (n, connection) in connections.iter().enumerate() {
+        let sent = sent.get(&(connection.client.0, connection.server)).copied();
+        if let Some(fate) = fate(connection, sent.filter(|_| connection.protocol == Protocol::UDP)) {
+            by_source.entry(connection.client.0).or_default().push(Attempt { n, connection, fate });
         }
     }
-    packets.retain(|(client, _), packets| *packets < MIN_SUSTAINED_PACKETS && heard.contains(client));
-    packets.into_keys().collect()
+    for attempts in by_source.values_mut() {
+        attempts.sort_by_key(|attempt| (attempt.connection.span.first, attempt.connection.server));
+    }
+    by_source
 }
 
-fn is_failed(connection: &Connection, strays: &HashSet<(IpAddr, End)>) -> bool {
+/// What speaks for and against a source that scans by whatever means.
+fn fate(connection: &Connection, sent: Option<Sent>) -> Option<Fate> {
+    let is_attempt = connection.direction == Direction::Handshake && connection.protocol == Protocol::TCP;
     match connection.outcome() {
-        Outcome::Refused | Outcome::Unanswered => true,
-        Outcome::Oneway => strays.contains(&(connection.client.0, connection.server)),
-        Outcome::Established | Outcome::Midstream => false,
+        Outcome::Refused | Outcome::Unanswered => Some(Fate::Failed),
+        Outcome::Oneway if sent == Some(Sent::Stray) => Some(Fate::Failed),
+        Outcome::Oneway if matches!(sent, Some(Sent::Tried | Sent::Either)) => Some(Fate::Untold),
+        _ if is_attempt => Some(Fate::Met),
+        _ if is_lone(connection) => Some(Fate::Untold),
+        _ => None,
+    }
+}
+
+/// What speaks for and against a source that scans by datagrams, among its datagrams alone. Those of one who waits for no
+/// answer and tries several times are failures only here: programs that fall back to TCP try by datagrams first.
+fn fate_of_datagrams(connection: &Connection, sent: Option<Sent>) -> Option<Fate> {
+    match connection.outcome() {
+        _ if connection.protocol != Protocol::UDP => None,
+        Outcome::Established => Some(Fate::Met),
+        Outcome::Refused => Some(Fate::Failed),
+        _ => match sent? {
+            Sent::Stray | Sent::Tried => Some(Fate::Failed),
+            Sent::Either => Some(Fate::Untold),
+            Sent::GoesOn => Some(Fate::Met),
+        },
     }
 }
 
