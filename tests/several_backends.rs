@@ -182,3 +182,35 @@ fn workloads_without_pods_that_a_service_selects_are_behind_it() {
     let told = ask(&flowmap, &["simulate", "out"]);
     assert_eq!((&told["allowed"], &told["uncertain"]), (&json!(0), &json!(1)), "{told}");
 }
+
+/// A port that the pods of one workload give different numbers to: that it leads to both is no reason to count twice.
+#[test]
+fn what_was_seen_at_a_service_counts_once_however_many_ports_it_leads_to() {
+    let flowmap = Flowmap::new();
+    let numbered = |address: &str, number: u16| {
+        let port = json!([{"name": "c", "ports": [{"name": "grpc", "containerPort": number}]}]);
+        with(pod("mixed", address), "/spec/containers", port)
+    };
+    let mut dialled = service("mixed", "10.96.0.7");
+    dialled["spec"]["ports"][0]["targetPort"] = "grpc".into();
+    let items = [
+        node("node-1", "192.0.2.1", "10.244.1.0/24"),
+        pod("web", "10.244.1.4"),
+        numbered("10.244.1.5", 7000),
+        numbered("10.244.1.6", 7001),
+        dialled,
+    ];
+    flowmap.write("cluster.json", list(&items));
+    flowmap.write("seen.csv", "client,server,protocol,port,connections\n10.244.1.4,10.96.0.7,TCP,80,24\n");
+    let files = ["--from", "seen.csv", "--inventory", "cluster.json", "--isolate-unseen"];
+    flowmap.ok(&[&["suggest", "-n", "shop", "--out-dir", "out"][..], &files].concat());
+    let evidence = std::fs::read_to_string(flowmap.path("out/evidence.json")).expect("evidence");
+    let evidence: Value = serde_json::from_str(&evidence).expect("JSON");
+    let policies = &evidence["namespaces"]["shop"]["policies"];
+    for rule in [&policies["mixed"]["ingress"][0], &policies["web"]["egress"][0]] {
+        assert_eq!(rule["ports"], json!(["TCP/7000", "TCP/7001"]), "{rule}");
+        assert_eq!(rule["confidence"]["connections"], 24, "{rule}");
+        let [seen] = rule["evidence"].as_array().expect("a list").as_slice() else { panic!("{rule}") };
+        assert_eq!((&seen["server"], &seen["port"]), (&json!("shop/mixed"), &json!(80)), "who answered was not seen");
+    }
+}

@@ -175,11 +175,11 @@ impl<'a> Gathering<'a> {
                         self.add_egress(unit, dependency, purpose.as_ref());
                     }
                     if let Some(unit) = own_server {
-                        self.add_ingress(unit, dependency, purpose.as_ref());
+                        self.add_ingress(unit, (dependency, dependency), purpose.as_ref());
                     }
                     for (unit, answered) in &behind {
                         let purpose = self.known.purpose(answered, client, Some(*unit));
-                        self.add_ingress(*unit, answered, purpose.as_ref());
+                        self.add_ingress(*unit, (answered, dependency), purpose.as_ref());
                     }
                     self.add_behind_nodes(client, &behind, dependency);
                 }
@@ -197,7 +197,7 @@ impl<'a> Gathering<'a> {
                 self.add_egress(unit, dependency, purpose.as_ref());
             }
             (None, Some(unit)) if self.is_needed_of_nodes(unit, dependency, purpose.as_ref()) => {
-                self.add_ingress(unit, dependency, purpose.as_ref());
+                self.add_ingress(unit, (dependency, dependency), purpose.as_ref());
             }
             _ => {
                 let reason = "with its own node: always allowed, needs no rule";
@@ -329,7 +329,7 @@ impl<'a> Gathering<'a> {
         for (address, port) in self.dialled_nodes(dependency) {
             self.add_of_node((client, Side::Egress), (address, port), dependency);
             for (server, answered) in behind {
-                self.add_of_node((*server, Side::Ingress), (address, answered.port), answered);
+                self.add_of_node((*server, Side::Ingress), (address, answered.port), dependency);
             }
         }
     }
@@ -370,12 +370,13 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    fn add_ingress(&mut self, unit: UnitId, dependency: &Dependency, purpose: Option<&Purpose>) {
+    /// Lets the clients of a dependency in. What was seen is another one where it does not tell who answered.
+    fn add_ingress(&mut self, unit: UnitId, (dependency, seen): (&Dependency, &Dependency), purpose: Option<&Purpose>) {
         let (protocol, port) = (dependency.protocol, dependency.port);
         let add = |fars: Vec<(Far, Option<Purpose>)>, edges: &mut HashMap<Edge, Support>| {
             for (far, purpose) in fars {
                 let edge = Edge { unit, side: Side::Ingress, far, protocol, port };
-                edges.entry(edge).or_default().add(dependency, purpose.as_ref());
+                edges.entry(edge).or_default().add(seen, purpose.as_ref());
             }
         };
         let clients = if self.answers_everybody(unit, dependency) {
@@ -390,13 +391,13 @@ impl<'a> Gathering<'a> {
             for (unit, port) in others.into_iter().filter(|(unit, _)| self.wanted.get(*unit) == Some(&true)) {
                 for (far, purpose) in clients {
                     let edge = Edge { unit, side: Side::Ingress, far: *far, protocol, port };
-                    self.unseen.entry(edge).or_default().add(dependency, purpose.as_ref());
+                    self.unseen.entry(edge).or_default().add(seen, purpose.as_ref());
                 }
             }
         }
         match clients {
             Ok(clients) => add(clients, &mut self.edges),
-            Err(reason) => self.leave_out(dependency, &[Some(unit)], &format!("ingress: {reason}")),
+            Err(reason) => self.leave_out(seen, &[Some(unit)], &format!("ingress: {reason}")),
         }
     }
 
