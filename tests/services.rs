@@ -10,7 +10,7 @@ use common::{
     cluster::{list, pod, service, with},
     frames::{Frames, connection},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn services_on_the_link_of_a_node_are_reached_by_their_address() {
@@ -163,4 +163,55 @@ fn who_the_server_sees_in_the_place_of_its_client_is_let_in() {
         assert_eq!((&replay["denied"], &replay["findings"][0]["to"]), (&1.into(), &"shop/api".into()), "{replay}");
         assert!(replay["findings"][0]["reason"].as_str().is_some_and(|why| why.contains(source)), "{replay}");
     }
+}
+
+/// What `evidence.json` has of whom `api` lets in: whether he was seen himself, and in how many connections.
+fn let_in(case: &Case) -> Vec<String> {
+    let evidence: Value = serde_json::from_str(&case.document("evidence.json")).expect("JSON");
+    let rules = evidence["namespaces"]["shop"]["policies"]["api"]["ingress"].as_array().expect("a list").clone();
+    let line = |rule: &Value| {
+        let connections = &rule["confidence"]["connections"];
+        let generalised = rule.get("generalised").is_some_and(|all| all.to_string().contains("not seen itself"));
+        format!("{}: {connections} {generalised}", rule["peer"].as_str().expect("a peer"))
+    };
+    rules.iter().map(line).collect()
+}
+
+#[test]
+fn nodes_that_may_hand_on_what_comes_to_a_load_balancer_are_told_from_those_that_were_seen_to() {
+    let mut exposed = service("api", "10.96.0.7");
+    exposed["spec"]["type"] = "LoadBalancer".into();
+    exposed["spec"]["loadBalancerSourceRanges"] = json!(["203.0.113.0/24"]);
+    let case = Case::new(&cluster(&[exposed]), |capture| {
+        capture.talk("192.0.2.2:40000", "10.244.1.6:8080");
+    });
+    let told = let_in(&case);
+    let of_nodes: Vec<&String> = told.iter().filter(|line| line.starts_with("node address")).collect();
+    let expected = [
+        "node address 10.244.1.0: null true",
+        "node address 10.244.2.0: null true",
+        "node address 192.0.2.1: null true",
+        "node address 192.0.2.2: 1 false",
+    ];
+    assert_eq!(of_nodes, expected);
+    let review = case.document("REVIEW.md");
+    let twice = "api from node address 192.0.2.1 on TCP/8080: not seen itself: exposed by LoadBalancer shop/api";
+    assert!(review.contains(twice) && !review.contains("node address 192.0.2.2 on TCP/8080: not seen"), "{review}");
+}
+
+#[test]
+fn of_two_families_that_are_open_to_anyone_each_is_told_what_was_seen_of_it() {
+    let mut items = cluster(&[]);
+    items[3]["status"]["podIPs"] = json!([{"ip": "10.244.1.6"}, {"ip": "fd00:10:1::6"}]);
+    let mut exposed = service("api", "10.96.0.7");
+    exposed["spec"]["type"] = "LoadBalancer".into();
+    items.push(exposed);
+    let case = Case::new(&items, |capture| {
+        capture.talk("[2001:db8::7]:40000", "[fd00:10:1::6]:8080");
+    });
+    assert_eq!(
+        let_in(&case),
+        ["anyone outside the cluster: null true", "anyone outside the cluster by IPv6: 1 false"],
+        "the Service has an address of IPv4 alone"
+    );
 }

@@ -62,7 +62,18 @@ pub(super) struct Support {
 
 impl Support {
     pub(super) fn add(&mut self, dependency: &Dependency, purpose: Option<&Purpose>) {
+        self.is_unseen = false;
         add_evidence(&mut self.evidence, dependency);
+        self.add_purpose(purpose);
+    }
+
+    /// Takes in what belongs to something else that was seen.
+    pub(super) fn add_unseen(&mut self, purpose: Option<&Purpose>) {
+        self.is_unseen |= self.evidence.is_empty();
+        self.add_purpose(purpose);
+    }
+
+    fn add_purpose(&mut self, purpose: Option<&Purpose>) {
         if let Some(purpose) = purpose.filter(|purpose| !self.purposes.contains(purpose)) {
             self.purposes.insert(purpose.clone());
         }
@@ -376,7 +387,12 @@ impl<'a> Gathering<'a> {
         let add = |fars: Vec<(Far, Option<Purpose>)>, edges: &mut HashMap<Edge, Support>| {
             for (far, purpose) in fars {
                 let edge = Edge { unit, side: Side::Ingress, far, protocol, port };
-                edges.entry(edge).or_default().add(seen, purpose.as_ref());
+                let support = edges.entry(edge).or_default();
+                if is_seen_from(seen, far) {
+                    support.add(seen, purpose.as_ref());
+                } else {
+                    support.add_unseen(purpose.as_ref());
+                }
             }
         };
         let clients = if self.answers_everybody(unit, dependency) {
@@ -436,6 +452,16 @@ impl<'a> Gathering<'a> {
     /// The workloads of a unit.
     pub fn members(&self, unit: UnitId) -> &'a [WorkloadRef] {
         self.units.all.get(unit).map_or(&[], |unit| unit.members.as_slice())
+    }
+}
+
+/// Whether a client, or whom the server saw in its place, is this one or of this range. Of pods it is known.
+fn is_seen_from(dependency: &Dependency, far: Far) -> bool {
+    let mut seen = dependency.client.addresses.iter().chain(&dependency.sources);
+    match far {
+        Far::Unit(_) | Far::EveryPod => true,
+        Far::Address(address) | Far::Node(address) => seen.any(|it| *it == address),
+        Far::Anyone(range) => seen.any(|it| range.contains(it)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Peers, ports and counts in words, for comments and the review.
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 pub(super) use crate::model::words::count;
@@ -18,6 +19,10 @@ pub(super) fn peer(peer: &Peer, own_namespace: &str) -> String {
         Peer::Addresses(range) if range.prefix_len() == range.max_prefix_len() => range.addr().to_string(),
         Peer::Addresses(range) => range.to_string(),
         Peer::NodeAddress(address) => format!("node address {address}"),
+        // where both families are open each has a line
+        Peer::Anyone { all: IpNet::V6(all), .. } if all.prefix_len() == 0 => {
+            "anyone outside the cluster by IPv6".into()
+        }
         Peer::Anyone { all, .. } if all.prefix_len() == 0 => "anyone outside the cluster".into(),
         Peer::Anyone { all, .. } => format!("anyone of {all}"),
         Peer::EveryPod => "every pod of the cluster".into(),
