@@ -238,6 +238,7 @@ fn dependency(n: usize) -> Dependency {
         direction: Direction::Handshake,
         connections: 1,
         packets: 10,
+        packets_are_least: false,
         bytes_to_server: 0,
         bytes_to_client: 0,
         span: Span { first: Timestamp(0), last: Timestamp(0) },

@@ -113,6 +113,7 @@ fn dependency(number: u32) -> Dependency {
         direction: Direction::Handshake,
         connections: 3,
         packets: 30,
+        packets_are_least: false,
         bytes_to_server: 3_000,
         bytes_to_client: 9_000,
         span: Span { first: hour.start(), last: hour.at(3_000_000) },

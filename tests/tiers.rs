@@ -322,3 +322,32 @@ fn the_sample_has_no_role_for_what_it_does_not_know() {
     let alone = flowmap.json(&["tiers", "--inventory", &sample("cluster.json"), "--from", &sample("node-1.pcap")]);
     assert!(alone.as_array().unwrap().iter().any(|role| members(role).contains(&"production/db".to_owned())));
 }
+
+/// Opening and agreement of so many connections to a database, as Hubble reports them; and nothing else of any.
+fn opened(count: u32) -> String {
+    let end = |address: &str, port: u32| (address.to_owned(), port);
+    let line = |n: u32, is_reply: bool| {
+        let (client, server) = (end("10.0.0.11", 40_000 + n), end("10.0.0.21", 5_432));
+        let (from, to) = if is_reply { (server, client) } else { (client, server) };
+        let flow = serde_json::json!({
+            "time": format!("2026-11-24T10:{n:02}:00Z"), "verdict": "FORWARDED", "Type": "L3_L4", "is_reply": is_reply,
+            "IP": {"source": from.0, "destination": to.0, "ipVersion": "IPv4"},
+            "l4": {"TCP": {"source_port": from.1, "destination_port": to.1, "flags": {"SYN": true, "ACK": is_reply}}},
+            "event_type": {"type": 4}, "trace_observation_point": "TO_ENDPOINT",
+        });
+        format!("{}\n", serde_json::json!({"flow": flow}))
+    };
+    (0..count).flat_map(|n| [line(n, false), line(n, true)]).collect()
+}
+
+#[test]
+fn connections_of_which_a_log_reports_few_packets_have_been_used() {
+    let flowmap = Flowmap::new();
+    flowmap.write("hubble.json", opened(20));
+    let roles = flowmap.json(&["tiers", "--from", "hubble.json"]);
+    assert!(roles.as_array().unwrap().iter().any(|role| role["role"] == "serves TCP/5432"), "{roles}");
+    // what a record has counted is all there was
+    flowmap.write("flows.csv", "client,server,protocol,port,packets,connections\n10.0.0.11,10.0.0.21,tcp,5432,40,20\n");
+    let roles = flowmap.json(&["tiers", "--from", "flows.csv"]);
+    assert!(roles.as_array().unwrap().iter().all(|role| role["role"] == "not seen"), "{roles}");
+}

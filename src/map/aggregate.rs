@@ -143,6 +143,7 @@ struct Sum {
     direction: Direction,
     connections: f64,
     packets: Amount,
+    packets_are_least: bool,
     bytes_to_server: Amount,
     bytes_to_client: Amount,
     span: Span,
@@ -155,7 +156,7 @@ impl Sum {
     fn new(first: &Connection) -> Self {
         let (clients, servers, last_client, via, vlans, tunnels, history) = Default::default();
         let (direction, span) = (first.direction, first.span);
-        let (connections, packets, bytes_to_server, bytes_to_client, sources) = Default::default();
+        let (connections, packets, packets_are_least, bytes_to_server, bytes_to_client, sources) = Default::default();
         Self {
             clients,
             servers,
@@ -165,6 +166,7 @@ impl Sum {
             direction,
             connections,
             packets,
+            packets_are_least,
             bytes_to_server,
             bytes_to_client,
             span,
@@ -187,6 +189,7 @@ impl Sum {
         self.direction = self.direction.min(connection.direction);
         let (from_client, from_server) = (connection.from_client.total(runs), connection.from_server.total(runs));
         self.packets.add(from_client.0.saturating_add(from_server.0), connection.weight);
+        self.packets_are_least |= connection.packets_are_least();
         self.bytes_to_server.add(from_client.1, connection.weight);
         self.bytes_to_client.add(from_server.1, connection.weight);
         self.span.join(connection.span);
@@ -216,6 +219,7 @@ impl Sum {
             direction: self.direction,
             connections: whole(self.connections),
             packets: self.packets.whole(),
+            packets_are_least: self.packets_are_least,
             bytes_to_server: self.bytes_to_server.whole(),
             bytes_to_client: self.bytes_to_client.whole(),
             span: self.span,

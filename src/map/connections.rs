@@ -88,6 +88,13 @@ impl Connection {
         self.weight * in_record
     }
 
+    /// Whether not all of its packets were counted: a log that tells of packets one by one, and of no bytes, leaves most out.
+    pub fn packets_are_least(&self) -> bool {
+        let sides = [&self.from_client, &self.from_server];
+        let has = |count: fn(&Volume) -> u64| sides.into_iter().any(|side| count(side) > 0);
+        !self.trace.lump.is_record() && has(Volume::most_packets) && !has(Volume::most_bytes)
+    }
+
     /// The same with client and server exchanged.
     pub fn turn(&mut self) {
         self.trace = std::mem::take(&mut self.trace).turned(self.server.1);

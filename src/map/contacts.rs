@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     inventory::Directory,
-    model::{Contact, Contacts},
+    model::{Contact, Contacts, carried_nothing},
 };
 
 /// What connections of one key come to.
@@ -92,7 +92,8 @@ fn contact(part: &Part) -> Contact {
         is_direction_known,
         hours: u16::try_from(part.hours.len()).unwrap_or(u16::MAX),
         packets: part.packets,
-        connections: aggregate::whole(part.connections),
+        // records count all packets, or none
+        is_empty: carried_nothing(protocol, part.packets, aggregate::whole(part.connections)),
     }
 }
 

@@ -68,6 +68,11 @@ impl Volume {
         self.0.iter().map(|share| share.packets).max().unwrap_or_default()
     }
 
+    /// The most bytes likewise.
+    pub fn most_bytes(&self) -> u64 {
+        self.0.iter().map(|share| share.bytes).max().unwrap_or_default()
+    }
+
     /// The runs that saw some of it.
     pub fn runs(&self) -> impl Iterator<Item = usize> {
         self.0.iter().map(|share| share.run)

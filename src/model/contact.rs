@@ -59,8 +59,15 @@ pub struct Contact {
     pub hours: u16,
     /// Packets both ways.
     pub packets: u64,
-    /// How many connections.
-    pub connections: u64,
+    /// Whether nothing went through but what opens connections.
+    pub is_empty: bool,
+}
+
+/// Whether connections have carried nothing, where all their packets were counted: it takes three to open one of TCP.
+#[must_use]
+pub fn carried_nothing(protocol: Protocol, packets: u64, connections: u64) -> bool {
+    const EMPTY_PACKETS: u64 = 3;
+    protocol == Protocol::TCP && packets > 0 && packets <= EMPTY_PACKETS.saturating_mul(connections)
 }
 
 impl Contact {
@@ -121,7 +128,8 @@ impl<'d> FromIterator<&'d Dependency> for Contacts {
                 is_direction_known: dependency.direction != Direction::Unknown,
                 hours: u16::try_from(dependency.history.len()).unwrap_or(u16::MAX),
                 packets: dependency.packets,
-                connections: dependency.connections,
+                is_empty: !dependency.packets_are_least
+                    && carried_nothing(dependency.protocol, dependency.packets, dependency.connections),
             });
         }
         all

@@ -154,6 +154,8 @@ pub struct Dependency {
     pub connections: u64,
     /// Packets both ways, by the fullest sighting.
     pub packets: u64,
+    /// Whether these are the least that there were: some logs tell of some packets alone.
+    pub packets_are_least: bool,
     /// IP bytes from client to server.
     pub bytes_to_server: u64,
     /// IP bytes from server to client.

@@ -28,7 +28,7 @@ pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod,
     RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
 };
-pub use contact::{Contact, Contacts, Marks};
+pub use contact::{Contact, Contacts, Marks, carried_nothing};
 pub use control::Control;
 pub use coverage::{Cover, Coverage, Watched};
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};

@@ -6,7 +6,7 @@ use super::{
     scope::{Member, Scope, key},
     token::Service,
 };
-use crate::model::{Contact, Contacts, Mark, Outcome, PartyKey, PartyKind, Protocol};
+use crate::model::{Contact, Contacts, Mark, Outcome, PartyKey, PartyKind};
 
 /// One endpoint calls a port of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,9 +44,6 @@ pub struct Outsider {
     /// What it is: [`PartyKind::External`] where it is outside of the cluster and the site.
     pub kind: PartyKind,
 }
-
-/// A connection of TCP with no more packets than this has carried nothing: it takes three to open it.
-const EMPTY_PACKETS: u64 = 3;
 
 impl Graph {
     /// What of the contacts tells of roles: what is needed, with known ends.
@@ -119,13 +116,10 @@ impl Graph {
 /// Whether a contact tells of its ends' work.
 fn tells(contact: &Contact) -> bool {
     let aside = [Mark::Scan, Mark::Probe, Mark::Node, Mark::Itself];
-    let is_empty = contact.protocol == Protocol::TCP
-        && contact.packets > 0
-        && contact.packets <= EMPTY_PACKETS.saturating_mul(contact.connections);
     contact.is_needed()
         && contact.is_direction_known
         && !aside.into_iter().any(|mark| contact.marks.has(mark))
-        && !is_empty
+        && !contact.is_empty
 }
 
 /// A pair that meets on so many ports may be handing them out.

@@ -32,6 +32,7 @@ fn dependency() -> Dependency {
         direction: Direction::Handshake,
         connections: 1,
         packets: 9,
+        packets_are_least: false,
         bytes_to_server: 0,
         bytes_to_client: 0,
         span: Span { first: at(100), last: at(200) },

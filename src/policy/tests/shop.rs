@@ -126,6 +126,7 @@ pub(super) fn seen(client: Party, server: Party, port: u16) -> Dependency {
         direction: Direction::Handshake,
         connections: 3,
         packets: 30,
+        packets_are_least: false,
         bytes_to_server: 0,
         bytes_to_client: 0,
         span: Span { first: Timestamp(0), last: Timestamp(0) },

@@ -67,6 +67,7 @@ impl Lab {
             direction: Direction::Handshake,
             connections: 1,
             packets: 10,
+            packets_are_least: false,
             bytes_to_server: 1_000,
             bytes_to_client: 1_000,
             span: Span::at(hour.start()),
