@@ -109,3 +109,22 @@ fn status_as_csv_has_the_lines_that_people_read() {
     let lines: Vec<String> = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(rows.iter().map(|(what, value)| format!("{what} {value}")).collect::<Vec<_>>(), lines);
 }
+
+#[test]
+fn what_runs_and_diff_and_explain_print_fits_a_page_and_wide_leaves_nothing_out() {
+    const PAGE: usize = 100;
+    let flowmap = Flowmap::with_sample();
+    flowmap.write("none/none.yaml", "apiVersion: v1\nkind: List\nitems: []\n");
+    flowmap.ok(&["suggest", "-n", "production", "--out-dir", "out"]);
+    let explain = ["explain", "production/debug", "production/db", "5432", "--policies", "out"];
+    for args in [&["runs"][..], &["diff", "out", "none"], &explain] {
+        let told = flowmap.run(args).stdout;
+        assert!(!told.is_empty(), "{args:?}");
+        for line in told.lines() {
+            assert!(line.chars().count() <= PAGE, "{args:?}: {line}");
+        }
+    }
+    let wide = flowmap.run(&["diff", "out", "none", "-o", "wide"]).stdout;
+    assert!(!wide.contains(" more  ") && !wide.contains('…'), "{wide}");
+    assert!(flowmap.ok(&["runs", "-o", "wide"]).stdout.contains("2026-11-23T23:23:25."), "to the microsecond");
+}

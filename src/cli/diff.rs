@@ -102,7 +102,7 @@ fn together(changes: &[Change], is_wide: bool) -> Table {
     let mut by_server: BTreeMap<(&str, &str, String, String), BTreeSet<&str>> = BTreeMap::new();
     for change in changes {
         let Change { to, ports, .. } = change;
-        let key = (ports.change(), &**to, ports.opened.to_string(), ports.closed.to_string());
+        let key = (ports.change(), &**to, words(&ports.opened, is_wide), words(&ports.closed, is_wide));
         by_server.entry(key).or_default().insert(&change.from);
     }
     let mut by_clients: BTreeMap<(&str, BTreeSet<&str>, String, String), BTreeSet<&str>> = BTreeMap::new();
@@ -111,18 +111,46 @@ fn together(changes: &[Change], is_wide: bool) -> Table {
     }
     let mut table = Table::new(&HEADER);
     for ((kind, from, opened, closed), to) in by_clients {
-        let word = |ports: String| if ports == "nothing" { "-".to_owned() } else { ports };
-        table.row(vec![kind.into(), names(&from, is_wide), names(&to, is_wide), word(opened), word(closed)]);
+        table.row(vec![kind.into(), names(&from, is_wide), names(&to, is_wide), opened, closed]);
     }
     table
 }
 
-/// How many names stand in a cell of a table that is not wide.
-const SHOWN: usize = 2;
+/// Letters of names, and of ports, in a cell of a table that is not wide: five cells fit a page.
+const NAMES: usize = 28;
+const PORTS: usize = 22;
 
 fn names(all: &BTreeSet<&str>, is_wide: bool) -> String {
-    let shown = if is_wide || all.len() <= SHOWN + 1 { all.len() } else { SHOWN };
-    let words: Vec<&str> = all.iter().take(shown).copied().collect();
-    let more = if shown < all.len() { format!(" and {} more", all.len() - shown) } else { String::new() };
-    format!("{}{more}", words.join(", "))
+    let all: Vec<&str> = all.iter().copied().collect();
+    if is_wide { all.join(", ") } else { first(&all, NAMES) }
+}
+
+/// Ports; all but some, where that is shorter.
+fn words(ports: &PortSet, is_wide: bool) -> String {
+    if ports.is_empty() {
+        return "-".to_owned();
+    }
+    if is_wide {
+        return ports.to_string();
+    }
+    let (own, others) = (ports.names(), PortSet::everything().without(ports).names());
+    let (before, names) = if others.len() < own.len() && !others.is_empty() { ("all but ", others) } else { ("", own) };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    format!("{before}{}", first(&names, PORTS - before.len()))
+}
+
+/// As many words of a list as fit so many letters, at least one, and how many there are besides. Of workloads the one is
+/// whole; of what is described, as ranges are by all that they leave out, it is the beginning.
+fn first(all: &[&str], letters: usize) -> String {
+    let more = |shown: usize| {
+        if shown < all.len() { format!(" +{} more", all.len() - shown) } else { String::new() }
+    };
+    let text = |shown: usize| format!("{}{}", all[..shown].join(", "), more(shown));
+    let is_short = |text: &String| text.chars().count() <= letters;
+    if let Some(fits) = (1..=all.len()).rev().map(text).find(is_short) {
+        return fits;
+    }
+    let (Some(one), more) = (all.first(), more(1)) else { return String::new() };
+    let end = one.char_indices().nth(letters.saturating_sub(more.len() + 1)).filter(|_| one.contains(' '));
+    end.map_or_else(|| format!("{one}{more}"), |(end, _)| format!("{}…{more}", &one[..end]))
 }

@@ -322,14 +322,14 @@ fn side_words(name: &str, side: &Side) -> String {
         Some(denied) => format!("{name}: {denied}"),
         None => format!("{name}: isolated by {}", side.isolated_by.join(", ")),
     };
-    let mut text = sentence + "\n";
+    let mut text = print::hanging(&sentence, "", "  ");
     for rule in &side.rules {
-        let _ = writeln!(text, "  allowed by {rule}");
+        text += &print::hanging(&format!("allowed by {rule}"), "  ", "    ");
     }
     if let Some(nearest) = &side.nearest {
-        let _ = writeln!(text, "  nearest is {}, but", nearest.rule);
+        text += &print::hanging(&format!("nearest is {}, but", nearest.rule), "  ", "    ");
         for miss in &nearest.misses {
-            let _ = writeln!(text, "    {miss}");
+            text += &print::hanging(miss, "    ", "      ");
         }
     }
     text

@@ -192,12 +192,18 @@ const PAGE: usize = 100;
 
 /// Text broken at blanks into lines that fit a page, each behind an indent.
 pub(super) fn wrapped(text: &str, indent: &str) -> String {
+    hanging(text, indent, indent)
+}
+
+/// The same, the lines below the first behind another indent.
+pub(super) fn hanging(text: &str, indent: &str, below: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
-            Some(line) if indent.len() + line.chars().count() + word.chars().count() < PAGE => line.extend([" ", word]),
-            _ => lines.push(word.to_owned()),
+            Some(line) if line.chars().count() + word.chars().count() < PAGE => line.extend([" ", word]),
+            Some(_) => lines.push(format!("{below}{word}")),
+            None => lines.push(format!("{indent}{word}")),
         }
     }
-    lines.iter().flat_map(|line| [indent, line, "\n"]).collect()
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }

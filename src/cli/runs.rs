@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Fault,
-    common::{Global, OutputArg},
+    common::{Global, Output, OutputArg},
     print::{self, Table},
 };
 use crate::{
     daemon,
-    model::{MissedNames, Sweep},
+    model::{MissedNames, Sweep, Timestamp},
+    render::minute,
     store::{Run, RunId},
 };
 
@@ -78,16 +79,39 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     }
     let runs = store.runs().await?;
     let why_none = || "no runs; `flowmap import FILE` makes one".to_owned();
-    print::list(args.output.output, &runs, json, table, why_none)?;
+    let output = args.output.output;
+    let table = |runs: &[Run]| if output == Output::Table { narrow(runs) } else { table(runs) };
+    print::list(output, &runs, json, table, why_none)?;
     store.close().await;
     Ok(Done::Clean)
+}
+
+/// The same to the minute, and without the site where there is one alone.
+fn narrow(runs: &[Run]) -> Table {
+    let sites: BTreeSet<&String> = runs.iter().map(|run| &run.site).collect();
+    let columns = ["id", "site", "sensor", "source", "packets", "lost", "first packet", "last packet"];
+    let mut table = Table::new(&columns).numeric(&[4, 5]);
+    for run in runs {
+        let time = |time: Option<Timestamp>| time.map(minute).unwrap_or_default();
+        table.row(vec![
+            run.id.to_string(),
+            if sites.len() > 1 { run.site.clone() } else { String::new() },
+            run.sensor.clone(),
+            run.source.clone(),
+            run.packets.to_string(),
+            (run.loss.dropped_by_kernel + run.loss.dropped_by_interface).to_string(),
+            time(run.first_packet),
+            time(run.last_packet),
+        ]);
+    }
+    table.without_empty_columns()
 }
 
 fn table(runs: &[Run]) -> Table {
     let mut table = Table::new(&["id", "site", "sensor", "source", "packets", "lost", "first packet", "last packet"]);
     table = table.numeric(&[4, 5]);
     for run in runs {
-        let time = |time: Option<crate::model::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
+        let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
         table.row(vec![
             run.id.to_string(),
             run.site.clone(),
