@@ -3,10 +3,12 @@
 use rayon::prelude::*;
 
 use super::{Tracker, leaving::Leaving, rows::sorted};
-use crate::model::Observation;
+use crate::model::{Observation, ObservationKey};
 
 /// Connections of each part that leave at once: few enough for what is made of them to stay near.
 const AT_ONCE: usize = 4_096;
+/// Up to so many where one source has them: who sweeps is told by all that it did.
+const OF_ONE_SOURCE: usize = 32_768;
 
 /// Ends the connections of all parts of a table, some at a time, and takes their observations out in the order of their keys,
 /// from one call to the next: none are left where none come. Only the samples of sweeps, which come last, may have keys that
@@ -16,7 +18,7 @@ pub fn end_some(parts: &mut [Tracker]) -> Vec<Observation> {
         begin(parts);
     }
     loop {
-        let next = parts.iter_mut().filter_map(Tracker::until).min();
+        let next = parts.iter_mut().filter_map(Tracker::until).min().map(|until| with_source(parts, until));
         let rows: Vec<Vec<Observation>> = match next {
             Some(until) => parts.par_iter_mut().map(|part| part.end_until(until)).collect(),
             None => parts.iter_mut().map(|part| part.book.rows.sweeps.samples()).collect(),
@@ -28,6 +30,13 @@ pub fn end_some(parts: &mut [Tracker]) -> Vec<Observation> {
             return rows;
         }
     }
+}
+
+/// A rank, or the last one of its source.
+fn with_source(parts: &mut [Tracker], until: u128) -> u128 {
+    let last = ObservationKey::last_rank_of_source(until);
+    let mut leaving = parts.iter_mut().filter_map(|part| part.ending.as_mut());
+    if leaving.all(|it| it.has_few(last, OF_ONE_SOURCE)) { last } else { until }
 }
 
 /// All learn who listens from all of them, for by that rows are laid out; then each puts its connections in order.

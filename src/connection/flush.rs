@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::{Tracker, book::Book, leaving::Leaving, table::Table, tuple::Address};
 use crate::model::Observation;
 
-/// Traces that are laid out in one go: some milliseconds, and a megabyte.
-const TRACES_AT_ONCE: usize = 8_192;
+/// Traces that are laid out in one go: less than a millisecond, and half a megabyte.
+const TRACES_AT_ONCE: usize = 2_048;
 
 /// How far a flush has come.
 pub(super) struct Flushing {

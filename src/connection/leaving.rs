@@ -63,6 +63,12 @@ impl Line {
         self.next.get(count.saturating_sub(1)).or(self.next.back()).map(|(rank, _)| *rank)
     }
 
+    /// Whether no more than so many are left up to a rank.
+    fn has_few(&mut self, until: u128, most: usize) -> bool {
+        self.until(most + 1);
+        self.next.get(most).is_none_or(|(rank, _)| *rank > until)
+    }
+
     /// The next ones up to a rank, and no more than so many.
     fn due(&mut self, until: u128, most: usize) -> Vec<Ranked> {
         let mut due: Vec<Ranked> = Vec::new();
@@ -126,6 +132,11 @@ impl Leaving {
     /// rows that were set aside.
     pub fn until(&mut self, book: &Book, count: usize) -> Option<u128> {
         [self.v4.until(count), self.v6.until(count), book.rows.until(count)].into_iter().flatten().min()
+    }
+
+    /// Whether no more than so many of each table leave up to a rank.
+    pub fn has_few(&mut self, until: u128, most: usize) -> bool {
+        self.v4.has_few(until, most) && self.v6.has_few(until, most)
     }
 
     /// Writes connections and rows out up to a rank, and of each table no more than so many; whether none up to it are left.

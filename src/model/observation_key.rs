@@ -65,6 +65,14 @@ impl ObservationKey {
         (head << 1 | family) << END_BITS | ends
     }
 
+    /// The highest rank of what has the hour, protocol, opening and source of this one; of IPv6 it may be of further sources, and
+    /// the rank itself is all that is known of them.
+    #[must_use]
+    pub fn last_rank_of_source(rank: u128) -> u128 {
+        let is_v6 = rank >> END_BITS & 1 == 1;
+        if is_v6 { rank } else { rank | 0xffff_ffff_ffff }
+    }
+
     /// The order of keys that rank alike: by what their rank does not tell.
     #[must_use]
     pub fn cmp_beyond_rank(&self, other: &Self) -> Ordering {
@@ -119,6 +127,10 @@ mod tests {
                 (hour, protocol, opening, src, dst, dst_port, vlans, tunnels)
             };
             prop_assert_eq!(a.cmp(&b), fields(&a).cmp(&fields(&b)));
+            let source = |key: &ObservationKey| (key.hour, key.protocol, key.opening, key.src);
+            if source(&a) == source(&b) {
+                prop_assert!(ObservationKey::last_rank_of_source(a.rank()) >= b.rank());
+            }
             if a.rank() == b.rank() {
                 prop_assert_eq!(a.cmp_beyond_rank(&b), a.cmp(&b));
             }

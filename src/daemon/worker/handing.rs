@@ -18,9 +18,9 @@ use crate::{
 /// Connections that are written out between two looks for packets. A step takes less time than a look brings packets, and both
 /// together less than the kernel has room for.
 const CONNECTIONS_PER_STEP: usize = 512;
-/// Parts of connections that the writer was given and has not laid out yet, from which on a flush waits for it: some 5 MB. What
+/// Parts of connections that the writer was given and has not laid out yet, from which on a flush waits for it: some 2 MB. What
 /// was written out besides is handed over up to the bound above.
-const MAX_QUEUED: usize = 16_384;
+const MAX_QUEUED: usize = 8_192;
 
 /// Where there is little room for new ones, names, applications and words about links that are in the store are forgotten which
 /// were seen last so long ago, or are so far ahead of a clock that was set back. So a store grows by no more than the room for them in a
