@@ -103,10 +103,9 @@ async fn begin(
     let Some(before) = before.map(|time| day::day_of(time.hour())) else { return Ok(None) };
     // as one value: there may be more of them than a query has room for
     let damaged: Vec<(i64, i32)> = damaged.iter().map(|(run, day)| (run.0, day.0)).collect();
-    let sql = "WITH damaged AS MATERIALIZED (SELECT value ->> 0 AS run, value ->> 1 AS day FROM json_each($1))
-               SELECT run, hour FROM seen_part JOIN run ON run.id = run
-               WHERE hours = 1 AND kind = 'live' AND hour < $2 AND NOT EXISTS (
-                   SELECT 1 FROM damaged WHERE damaged.run = seen_part.run AND hour >= day AND hour < day + $3)
+    let sql = "SELECT run, hour FROM seen_part JOIN run ON run.id = run
+               WHERE hours = 1 AND kind = 'live' AND hour < $2
+                   AND (run, hour - (hour % $3 + $3) % $3) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))
                ORDER BY hour LIMIT 1";
     let query = sqlx::query(sql).bind(serde_json::to_string(&damaged).unwrap_or_default()).bind(before.0).bind(HOURS);
     let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(None) };
