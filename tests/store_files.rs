@@ -8,7 +8,7 @@ mod common;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use common::{Flowmap, python::python, sample};
@@ -173,4 +173,27 @@ fn who_only_reads_makes_no_store() {
         flowmap.run(&[&["--db", "there/is/none.db"], command].concat());
         assert!(!flowmap.path("there").exists(), "{command:?}");
     }
+}
+
+/// As where a daemon starts while somebody asks for its store, or a script starts several commands.
+#[test]
+fn a_store_that_many_make_at_once_is_made_once_and_serves_all() {
+    let flowmap = Flowmap::new();
+    for n in 0..8 {
+        flowmap.write(&format!("{n}.csv"), format!("client,server,protocol,port\n10.0.0.{n},10.0.1.1,TCP,80\n"));
+    }
+    let commands = (0..8)
+        .flat_map(|n| [vec!["import".into(), common::text(&flowmap.path(&format!("{n}.csv")))], vec!["runs".into()]]);
+    let started: Vec<_> = commands
+        .map(|args: Vec<String>| {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let mut command = flowmap.command(&args);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in started {
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    assert_eq!(flowmap.json(&["runs"]).as_array().unwrap().len(), 8);
 }

@@ -86,10 +86,7 @@ impl From<sqlx::Error> for StoreError {
         if let sqlx::Error::ColumnDecode { index, .. } = &error {
             return Self::Damaged(format!("{} cannot be read", index.trim_matches('"')));
         }
-        // primary result codes of SQLite: 5 BUSY, 6 LOCKED, 8 READONLY, 11 CORRUPT, 13 FULL, 26 NOTADB
-        let said = error.as_database_error();
-        let code = said.and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<u32>().ok());
-        match code.map(|code| code & 0xff) {
+        match code(&error) {
             Some(5 | 6) => Self::Locked,
             Some(8) => Self::ReadOnly,
             Some(11 | 26) => Self::Damaged(self::said(&error)),
@@ -97,6 +94,17 @@ impl From<sqlx::Error> for StoreError {
             _ => Self::Sql(error),
         }
     }
+}
+
+/// The primary result code of SQLite: 5 BUSY, 6 LOCKED, 8 READONLY, 11 CORRUPT, 13 FULL, 26 NOTADB.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code)?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+/// Whether another process holds what was asked for.
+fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(5 | 6))
 }
 
 /// Hours of a run that cannot be read: they stay as they are.

@@ -2,12 +2,12 @@ use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use rustix::{fs::Access, io::Errno};
 use sqlx::{
-    ConnectOptions, SqliteConnection,
+    ConnectOptions, Connection, SqliteConnection,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, is_locked};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -16,6 +16,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The same for a daemon, which tries again later, and is not to be kept from ending.
 const DAEMON_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often it is tried again to have changes written to a log while others open the same new store.
+const LOG_TRIES: usize = 50;
+const BETWEEN_LOG_TRIES: Duration = Duration::from_millis(20);
 
 /// Pages that SQLite keeps for a daemon, which writes and reads little again: 2 MB, in KiB with a sign before it.
 const DAEMON_CACHE: &str = "-2048";
@@ -40,6 +44,54 @@ pub(super) async fn is_anothers(connection: &mut SqliteConnection) -> Result<boo
         // no such table, or another one of this name
         Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "1") => Ok(true),
         Err(error) => Err(error),
+    }
+}
+
+/// Makes the tables of a store, or brings them up to date. Others may be about to do the same: one of them does it, the others wait
+/// for it. Where nothing is to be done nobody is waited for.
+async fn bring_up_to_date(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let is_current = is_current(connection).await?;
+    if !is_current && is_anothers(connection).await? {
+        return Err(OpenError::Another);
+    }
+    log_ahead(connection).await?;
+    if is_current {
+        return Ok(());
+    }
+    let mut alone = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if is_anothers(&mut alone).await? {
+        return Err(OpenError::Another);
+    }
+    // `run` would do the same with one more borrow, which the compiler takes for none that may go to another thread
+    MIGRATIONS.run_direct(None, &mut *alone, false).await?;
+    alone.commit().await?;
+    Ok(())
+}
+
+/// Whether all migrations were made. Fails where there are some of a newer flowmap.
+async fn is_current(connection: &mut SqliteConnection) -> Result<bool, OpenError> {
+    let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+    // there may be no such table, or another program's: that is looked at next
+    let Ok(made) = sqlx::query_as::<_, (i64, Vec<u8>)>(sql).fetch_all(&mut *connection).await else { return Ok(false) };
+    let is_ours = made.first().zip(MIGRATIONS.iter().next()).is_some_and(|(made, own)| *made.1 == *own.checksum);
+    match made.iter().find(|(version, _)| !MIGRATIONS.version_exists(*version)) {
+        Some((version, _)) if is_ours => Err(MigrateError::VersionMissing(*version).into()),
+        _ => Ok(made
+            .iter()
+            .map(|(version, sum)| (*version, &**sum))
+            .eq(MIGRATIONS.iter().map(|it| (it.version, &*it.checksum)))),
+    }
+}
+
+/// Has changes written to a log, so that who reads does not wait for who writes. SQLite does not wait for others to do so.
+async fn log_ahead(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut tries = LOG_TRIES;
+    loop {
+        match sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await {
+            Err(error) if tries > 0 && is_locked(&error) => tries -= 1,
+            done => return done.map(|_| ()),
+        }
+        tokio::time::sleep(BETWEEN_LOG_TRIES).await;
     }
 }
 
@@ -113,14 +165,12 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options)
             .await?;
-        // it is given back before anything else is asked for
-        let is_anothers = is_anothers(&mut *pool.acquire().await?).await?;
-        if is_anothers {
+        // it is given back before the pool is asked for it again
+        let brought = bring_up_to_date(&mut *pool.acquire().await?).await;
+        if brought.is_err() {
             pool.close().await;
-            return Err(OpenError::Another);
         }
-        sqlx::query("PRAGMA journal_mode = WAL").execute(&pool).await?;
-        MIGRATIONS.run(&pool).await?;
+        brought?;
         let store = Self { pool };
         store.lay_out_old_rows().await?;
         Ok(store)
