@@ -274,6 +274,54 @@ fn what_is_not_used_adds_up_and_strict_refuses_damage_alone() {
     }
 }
 
+/// A packet of TCP as Hubble reports it, at a time of 2026-09-21, with what Cilium's connection tracking made of it.
+fn report(time: &str, [from, to]: [&str; 2], flags: &[&str], tracked: &str) -> String {
+    let [from, to]: [SocketAddr; 2] = [from, to].map(|end| end.parse().unwrap());
+    let flags: BTreeMap<&str, bool> = flags.iter().map(|flag| (*flag, true)).collect();
+    let tcp = json!({"source_port": from.port(), "destination_port": to.port(), "flags": flags});
+    let mut flow = json!({
+        "time": format!("2026-09-21T{time}Z"), "verdict": "FORWARDED", "l4": {"TCP": tcp}, "Type": "L3_L4",
+        "IP": {"source": from.ip().to_string(), "destination": to.ip().to_string()}, "event_type": {"type": 4},
+    });
+    if !tracked.is_empty() {
+        (flow["trace_reason"], flow["is_reply"]) = (tracked.into(), (tracked == "REPLY").into());
+    }
+    format!("{}\n", json!({"flow": flow, "node_name": "node-1"}))
+}
+
+/// The flows of a log, a line each.
+fn told(flowmap: &Flowmap, file: &str, log: &str) -> Vec<String> {
+    flowmap.write(file, log);
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let line = |flow: &Value| {
+        let [client, server] = ["client", "server"].map(|end| text(&flow[end]["name"]));
+        let [port, outcome, direction] = ["port", "outcome", "direction"].map(|name| text(&flow[name]));
+        format!("{client} > {server}:{port} {outcome} {direction} {}", flow["connections"])
+    };
+    flowmap.json(&["flows", "--from", file]).as_array().unwrap().iter().map(line).collect()
+}
+
+const CLIENT: &str = "10.0.0.1:40000";
+const SERVER: &str = "10.0.0.9:9090";
+
+#[test]
+fn a_reset_refuses_in_any_order_of_lines_and_across_hours() {
+    let flowmap = Flowmap::new();
+    let log = |times: [&str; 2]| {
+        let asked = report(times[0], [CLIENT, SERVER], &["SYN"], "NEW");
+        [asked, report(times[1], [SERVER, CLIENT], &["RST", "ACK"], "REPLY")]
+    };
+    for times in [["10:00:00", "10:00:01"], ["10:59:59.9", "11:00:00.1"]] {
+        for [one, other] in [log(times), {
+            let [asked, reset] = log(times);
+            [reset, asked]
+        }] {
+            let expected = ["10.0.0.1 > 10.0.0.9:9090 refused handshake 1"];
+            assert_eq!(told(&flowmap, "flows.json", &(one + &other)), expected, "{times:?}");
+        }
+    }
+}
+
 #[test]
 fn dns_answers_that_hubble_saw_name_their_addresses() {
     let flowmap = Flowmap::new();

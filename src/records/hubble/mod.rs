@@ -4,6 +4,7 @@
 //! Addresses alone are taken: who had one, the inventory tells, as for packets.
 
 mod event;
+mod live;
 mod packet;
 mod table;
 
@@ -21,7 +22,7 @@ use super::{
 use crate::model::{Observation, Timestamp};
 use event::{Flow, Time, Wrapped};
 use packet::{Packet, Verdict};
-use table::{MAX_CONNECTIONS, Table};
+use table::{MAX_HELD, Table};
 
 /// Keys that a line may begin with.
 const FIRST_KEYS: [&str; 7] =
@@ -46,7 +47,7 @@ pub(super) struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     pub fn new(inner: R) -> Self {
-        Self::with_table(inner, MAX_CONNECTIONS)
+        Self::with_table(inner, MAX_HELD)
     }
 
     pub fn with_table(inner: R, max: usize) -> Self {

@@ -55,7 +55,7 @@ fn read_with(text: &[u8], max: usize) -> Seen {
 
 fn read(text: &str) -> Seen {
     assert_eq!(Format::of(text.as_bytes()), Some(Format::Hubble));
-    read_with(text.as_bytes(), MAX_CONNECTIONS)
+    read_with(text.as_bytes(), MAX_HELD)
 }
 
 fn only(text: &str) -> (ObservationKey, crate::model::Trace) {
@@ -230,7 +230,7 @@ fn a_small_table_gives_what_a_large_one_gives_but_for_what_it_forgot() {
             if n % 3 == 0 { tcp(SERVER, client, &["SYN", "ACK"], REPLY) } else { tcp(client, SERVER, &["SYN"], "") };
         text += &line.replace("T10:00", &hour);
     }
-    let [large, small] = [MAX_CONNECTIONS, 4].map(|max| read_with(text.as_bytes(), max).0);
+    let [large, small] = [MAX_HELD, 4].map(|max| read_with(text.as_bytes(), max).0);
     let rows = |rows: &BTreeMap<ObservationKey, TraceSet>| -> Vec<_> {
         let traces = |(key, traces): (&ObservationKey, &TraceSet)| {
             (key.clone(), traces.iter().map(|it| (it.src_port, it.flags, it.from_src.fullest())).collect::<Vec<_>>())

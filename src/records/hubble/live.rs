@@ -1,0 +1,326 @@
+//! One connection while its packets are told, in any order: nodes are put one behind the other, and relays mix their lines.
+//! So what is seen adds up, hour by hour, and what it comes to is told at the end.
+
+use smallvec::SmallVec;
+
+use super::super::record::{is_stream, laid};
+use super::packet::{End, Event, Packet, Verdict};
+use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, Sent, Tally, Trace};
+
+/// The ends of a connection, the lower first.
+pub type Ends = (Protocol, End, End);
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Lower,
+    Higher,
+}
+
+impl Side {
+    pub const BOTH: [Self; 2] = [Self::Lower, Self::Higher];
+
+    /// Which of two ends the first is.
+    pub fn of(end: End, other: End) -> Self {
+        if end <= other { Self::Lower } else { Self::Higher }
+    }
+
+    pub fn other(self) -> Self {
+        match self {
+            Self::Lower => Self::Higher,
+            Self::Higher => Self::Lower,
+        }
+    }
+}
+
+/// Of each side one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair<T> {
+    lower: T,
+    higher: T,
+}
+
+impl<T> Pair<T> {
+    fn of(&self, side: Side) -> &T {
+        match side {
+            Side::Lower => &self.lower,
+            Side::Higher => &self.higher,
+        }
+    }
+
+    fn of_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Lower => &mut self.lower,
+            Side::Higher => &mut self.higher,
+        }
+    }
+}
+
+/// What kinds of packets a side has sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Kinds(u16);
+
+impl Kinds {
+    /// It asked to open.
+    const ASKED: Self = Self(1);
+    const AGREED: Self = Self(1 << 1);
+    const DATA: Self = Self(1 << 2);
+    /// Anything past the opening that carries nothing.
+    const BARE: Self = Self(1 << 3);
+    const CLOSED: Self = Self(1 << 4);
+    const RESET: Self = Self(1 << 5);
+    /// One that reached nobody.
+    const DROPPED: Self = Self(1 << 6);
+    /// It went on past an opening.
+    const SPOKE: Self = Self(Self::DATA.0 | Self::BARE.0);
+
+    fn of(packet: &Packet) -> Self {
+        let is_dropped = matches!(packet.verdict, Verdict::Denied | Verdict::Dropped);
+        let all = match packet.event {
+            // it opens, and carries nothing
+            Event::Open if is_dropped => [Self::ASKED, Self::DROPPED],
+            _ if is_dropped => [Self::DROPPED; 2],
+            Event::Open => [Self::ASKED; 2],
+            Event::Agree => [Self::AGREED; 2],
+            Event::Reset => [Self::RESET; 2],
+            Event::Traffic { has_data, closes } => {
+                let kind = if has_data { Self::DATA } else { Self::BARE };
+                [kind, if closes { Self::CLOSED } else { kind }]
+            }
+        };
+        Self(all[0].0 | all[1].0)
+    }
+
+    fn any(self, of: Self) -> bool {
+        self.0 & of.0 != 0
+    }
+}
+
+/// What was seen within an hour.
+#[derive(Clone, Debug)]
+struct Hourly {
+    hour: Hour,
+    /// Of ends that each may begin, who began this.
+    begun: Option<Side>,
+    /// First and last packet, in microseconds since the start of the hour.
+    first: u32,
+    last: u32,
+    /// Who sent the first, and whether that tells nothing of who began.
+    opener: (u32, bool, Side),
+    kinds: Pair<Kinds>,
+    sent: Pair<Tally>,
+    /// When a packet told first that the side is the client.
+    told: Pair<Option<u32>>,
+}
+
+impl Hourly {
+    fn new(packet: &Packet, sender: Side, begun: Option<Side>) -> Self {
+        let moment = packet.time.micros_in_hour();
+        Self {
+            hour: packet.time.hour(),
+            begun,
+            first: moment,
+            last: moment,
+            opener: (moment, packet.is_untold, sender),
+            kinds: Pair::default(),
+            sent: Pair::default(),
+            told: Pair::default(),
+        }
+    }
+
+    fn take(&mut self, packet: &Packet, sender: Side) {
+        let moment = packet.time.micros_in_hour();
+        self.first = self.first.min(moment);
+        self.last = self.last.max(moment);
+        self.opener = self.opener.min((moment, packet.is_untold, sender));
+        self.kinds.of_mut(sender).0 |= Kinds::of(packet).0;
+        if let Some(point) = packet.point {
+            self.sent.of_mut(sender).add(Sent { point, packets: 1, bytes: 0 });
+        }
+        if let Some(client) = client(packet, sender) {
+            note(self.told.of_mut(client), moment);
+        }
+    }
+
+    /// Takes in more of the same hour.
+    fn join(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.opener = self.opener.min(other.opener);
+        for side in Side::BOTH {
+            self.kinds.of_mut(side).0 |= other.kinds.of(side).0;
+            other.sent.of(side).iter().for_each(|sent| self.sent.of_mut(side).add(*sent));
+            other.told.of(side).iter().for_each(|moment| note(self.told.of_mut(side), *moment));
+        }
+    }
+}
+
+/// Keeps the earliest moment.
+fn note(known: &mut Option<u32>, moment: u32) {
+    *known = Some(known.map_or(moment, |known| known.min(moment)));
+}
+
+/// Who opened, as far as a packet tells.
+fn client(packet: &Packet, sender: Side) -> Option<Side> {
+    packet.is_reply.map(|is_reply| if is_reply { sender.other() } else { sender })
+}
+
+/// Whether both ends send datagrams from the port that they receive them on, or have no ports: each may begin, and what the
+/// one begins is not what the other does.
+fn are_peers(protocol: Protocol, ports: (u16, u16)) -> bool {
+    !is_stream(protocol) && ports.0 == ports.1
+}
+
+/// What was seen of a connection, hour by hour.
+#[derive(Debug, Default)]
+pub struct Live(SmallVec<[Hourly; 1]>);
+
+impl Live {
+    /// How many hours are held.
+    pub fn hours(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn take(&mut self, packet: &Packet, sender: Side) {
+        let are_peers = are_peers(packet.protocol, (packet.sender.1, packet.receiver.1));
+        let begun = client(packet, sender).filter(|_| are_peers);
+        let hour = packet.time.hour();
+        let known = self.0.iter().position(|known| (known.hour, known.begun) == (hour, begun));
+        let place = known.unwrap_or_else(|| {
+            self.0.push(Hourly::new(packet, sender, begun));
+            self.0.len() - 1
+        });
+        if let Some(hourly) = self.0.get_mut(place) {
+            hourly.take(packet, sender);
+        }
+    }
+
+    /// What it comes to.
+    pub fn observations(self, ends: &Ends) -> Vec<Observation> {
+        let mut hours = settled(self.0);
+        hours.sort_unstable_by_key(|hourly| (hourly.begun, hourly.hour));
+        hours.chunk_by(|a, b| a.begun == b.begun).flat_map(|hours| Whole::of(ends, hours).observations(hours)).collect()
+    }
+}
+
+/// Lays what does not tell who began it to what somebody began.
+fn settled(mut hours: SmallVec<[Hourly; 1]>) -> SmallVec<[Hourly; 1]> {
+    let Some(begun) = hours.iter().filter_map(|hourly| hourly.begun).min() else { return hours };
+    hours.sort_unstable_by_key(|hourly| (hourly.hour, hourly.begun.is_none(), hourly.begun));
+    let mut settled: SmallVec<[Hourly; 1]> = SmallVec::new();
+    for mut hourly in hours {
+        let before = settled.iter_mut().find(|before| before.hour == hourly.hour && hourly.begun.is_none());
+        match before {
+            Some(before) => before.join(&hourly),
+            None => {
+                hourly.begun = hourly.begun.or(Some(begun));
+                settled.push(hourly);
+            }
+        }
+    }
+    settled
+}
+
+/// What all hours of a connection tell together.
+struct Whole<'e> {
+    ends: &'e Ends,
+    kinds: Pair<Kinds>,
+    /// Who opened, where that is known.
+    client: Option<Side>,
+    /// Whose resets refuse.
+    refuser: Option<Side>,
+}
+
+impl<'e> Whole<'e> {
+    fn of(ends: &'e Ends, hours: &[Hourly]) -> Self {
+        let mut kinds = Pair::<Kinds>::default();
+        for hourly in hours {
+            Side::BOTH.into_iter().for_each(|side| kinds.of_mut(side).0 |= hourly.kinds.of(side).0);
+        }
+        let client = first(hours, |hourly| hourly.told);
+        Self { ends, kinds, client, refuser: refuser(&kinds) }
+    }
+
+    fn observations(&self, hours: &[Hourly]) -> Vec<Observation> {
+        hours.iter().map(|hourly| self.observation(hourly)).collect()
+    }
+
+    fn observation(&self, hourly: &Hourly) -> Observation {
+        let (protocol, lower, higher) = *self.ends;
+        let key = |src: End, dst: End, opening| ObservationKey {
+            hour: hourly.hour,
+            protocol,
+            opening,
+            src: src.0,
+            dst: dst.0,
+            dst_port: dst.1,
+            vlans: String::new(),
+            tunnels: String::new(),
+        };
+        let trace = Trace {
+            src_port: lower.1,
+            flags: self.flags(hourly),
+            first: hourly.first,
+            last: hourly.last,
+            from_src: hourly.sent.lower.clone(),
+            from_dst: hourly.sent.higher.clone(),
+            ..Trace::default()
+        };
+        match self.client {
+            Some(Side::Lower) => laid(key(lower, higher, Opening::Seen), trace),
+            Some(Side::Higher) => laid(key(higher, lower, Opening::Seen), trace.turned(higher.1)),
+            None => laid(key(lower, higher, Opening::Open), trace),
+        }
+    }
+
+    /// What an hour shows, the lower end being `src`.
+    fn flags(&self, hourly: &Hourly) -> Flags {
+        let (_, is_untold, opener) = hourly.opener;
+        let mut flags = Flags::default();
+        let mut add = |flag, is_set| {
+            if is_set {
+                flags.add(flag)
+            }
+        };
+        add(Flags::SRC_FIRST, opener == Side::Lower);
+        add(Flags::UNTOLD, is_untold && self.client.is_none());
+        let works = Side::BOTH.into_iter().all(|side| self.spoke(side, *self.kinds.of(side)));
+        for side in Side::BOTH {
+            let kinds = *hourly.kinds.of(side);
+            let is_reset = kinds.any(Kinds::RESET);
+            let refuses = is_reset && self.refuser == Some(side);
+            add(Flags::ASKED, kinds.any(Kinds::ASKED) && self.client == Some(side));
+            add(Flags::AGREED, kinds.any(Kinds::AGREED));
+            add(if side == Side::Lower { Flags::FROM_SRC } else { Flags::FROM_DST }, self.spoke(side, kinds));
+            add(Flags::PAYLOAD, kinds.any(Kinds::DATA));
+            add(Flags::CLOSED, kinds.any(Kinds::CLOSED) || is_reset && !refuses);
+            // where both sides got through, a packet that was dropped refused nothing
+            add(Flags::REFUSED, refuses || kinds.any(Kinds::DROPPED) && !works);
+        }
+        flags
+    }
+
+    /// Whether a side sent something past the opening that refused nothing.
+    fn spoke(&self, side: Side, kinds: Kinds) -> bool {
+        kinds.any(Kinds::SPOKE) || kinds.any(Kinds::RESET) && self.refuser != Some(side)
+    }
+}
+
+/// The side that something was told of first.
+fn first(hours: &[Hourly], told: impl Fn(&Hourly) -> Pair<Option<u32>>) -> Option<Side> {
+    let all = hours.iter().flat_map(|hourly| {
+        let told = told(hourly);
+        Side::BOTH.into_iter().filter_map(move |side| told.of(side).map(|moment| (hourly.hour, moment, side)))
+    });
+    all.min().map(|(.., side)| side)
+}
+
+/// The side whose resets refuse what the other asked: it has sent nothing else.
+fn refuser(kinds: &Pair<Kinds>) -> Option<Side> {
+    let refuses = |side: &Side| {
+        let (own, other) = (*kinds.of(*side), *kinds.of(side.other()));
+        let has_more = own.any(Kinds(Kinds::SPOKE.0 | Kinds::ASKED.0 | Kinds::AGREED.0));
+        own.any(Kinds::RESET) && !has_more && other.any(Kinds::ASKED)
+    };
+    Side::BOTH.into_iter().find(refuses)
+}
