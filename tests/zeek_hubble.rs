@@ -323,6 +323,30 @@ fn a_reset_refuses_in_any_order_of_lines_and_across_hours() {
 }
 
 #[test]
+fn a_stream_that_conntrack_met_midway_is_not_turned_by_what_its_entry_says_from_then_on() {
+    let flowmap = Flowmap::new();
+    let midway = |hour: &str| {
+        report(&format!("{hour}:00:00"), [SERVER, CLIENT], &["PSH", "ACK"], "NEW")
+            + &report(&format!("{hour}:00:01"), [CLIENT, SERVER], &["ACK"], "REPLY")
+            + &report(&format!("{hour}:00:02"), [SERVER, CLIENT], &["PSH", "ACK"], "ESTABLISHED")
+            + &report(&format!("{hour}:00:03"), [CLIENT, SERVER], &["PSH", "ACK"], "REPLY")
+    };
+    let backwards = |log: &str| log.lines().rev().map(|line| format!("{line}\n")).collect::<String>();
+    for log in [midway("10"), backwards(&midway("10"))] {
+        assert_eq!(told(&flowmap, "flows.json", &log), ["10.0.0.1 > 10.0.0.9:9090 midstream port 1"]);
+    }
+    let opening = report("07:00:00", [CLIENT, SERVER], &["SYN"], "NEW")
+        + &report("07:00:00.1", [SERVER, CLIENT], &["SYN", "ACK"], "REPLY");
+    for log in [opening.clone() + &midway("10"), backwards(&(opening + &midway("10")))] {
+        assert_eq!(told(&flowmap, "flows.json", &log), ["10.0.0.1 > 10.0.0.9:9090 established handshake 1"]);
+    }
+    // where the ports tell nothing either, nobody knows
+    let unknown = midway("10").replace("9090", "50505");
+    let flows = told(&flowmap, "flows.json", &unknown);
+    assert!(flows.len() == 1 && flows[0].ends_with(" midstream unknown 1"), "{flows:?}");
+}
+
+#[test]
 fn dns_answers_that_hubble_saw_name_their_addresses() {
     let flowmap = Flowmap::new();
     let flow = json!({

@@ -4,8 +4,8 @@
 use smallvec::SmallVec;
 
 use super::super::record::{is_stream, laid};
-use super::packet::{End, Event, Packet, Verdict};
-use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, Sent, Tally, Trace};
+use super::packet::{End, Event, Packet, Told, Verdict};
+use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, PortKind, Protocol, Sent, Tally, Trace};
 
 /// The ends of a connection, the lower first.
 pub type Ends = (Protocol, End, End);
@@ -109,8 +109,12 @@ struct Hourly {
     opener: (u32, bool, Side),
     kinds: Pair<Kinds>,
     sent: Pair<Tally>,
-    /// When a packet told first that the side is the client.
+    /// When a packet told first by itself that the side is the client.
     told: Pair<Option<u32>>,
+    /// When Cilium's entry said so first.
+    entered: Pair<Option<u32>>,
+    /// When an entry was made midway first.
+    doubted: Option<u32>,
 }
 
 impl Hourly {
@@ -125,6 +129,8 @@ impl Hourly {
             kinds: Pair::default(),
             sent: Pair::default(),
             told: Pair::default(),
+            entered: Pair::default(),
+            doubted: None,
         }
     }
 
@@ -137,8 +143,11 @@ impl Hourly {
         if let Some(point) = packet.point {
             self.sent.of_mut(sender).add(Sent { point, packets: 1, bytes: 0 });
         }
-        if let Some(client) = client(packet, sender) {
-            note(self.told.of_mut(client), moment);
+        match (packet.told, client(packet, sender)) {
+            (Told::ByItself(_), Some(client)) => note(self.told.of_mut(client), moment),
+            (Told::ByEntry(_), Some(client)) => note(self.entered.of_mut(client), moment),
+            (Told::Midway, _) => note(&mut self.doubted, moment),
+            _ => {}
         }
     }
 
@@ -151,7 +160,9 @@ impl Hourly {
             self.kinds.of_mut(side).0 |= other.kinds.of(side).0;
             other.sent.of(side).iter().for_each(|sent| self.sent.of_mut(side).add(*sent));
             other.told.of(side).iter().for_each(|moment| note(self.told.of_mut(side), *moment));
+            other.entered.of(side).iter().for_each(|moment| note(self.entered.of_mut(side), *moment));
         }
+        other.doubted.iter().for_each(|moment| note(&mut self.doubted, *moment));
     }
 }
 
@@ -160,9 +171,12 @@ fn note(known: &mut Option<u32>, moment: u32) {
     *known = Some(known.map_or(moment, |known| known.min(moment)));
 }
 
-/// Who opened, as far as a packet tells.
+/// Who is the client, as far as a packet tells.
 fn client(packet: &Packet, sender: Side) -> Option<Side> {
-    packet.is_reply.map(|is_reply| if is_reply { sender.other() } else { sender })
+    match packet.told {
+        Told::ByItself(is_reply) | Told::ByEntry(is_reply) => Some(if is_reply { sender.other() } else { sender }),
+        Told::Midway | Told::Nothing => None,
+    }
 }
 
 /// Whether both ends send datagrams from the port that they receive them on, or have no ports: each may begin, and what the
@@ -237,7 +251,7 @@ impl<'e> Whole<'e> {
         for hourly in hours {
             Side::BOTH.into_iter().for_each(|side| kinds.of_mut(side).0 |= hourly.kinds.of(side).0);
         }
-        let client = first(hours, |hourly| hourly.told);
+        let client = first(hours, |hourly| hourly.told).or_else(|| by_entry(ends, hours));
         Self { ends, kinds, client, refuser: refuser(&kinds) }
     }
 
@@ -276,6 +290,10 @@ impl<'e> Whole<'e> {
     /// What an hour shows, the lower end being `src`.
     fn flags(&self, hourly: &Hourly) -> Flags {
         let (_, is_untold, opener) = hourly.opener;
+        // of datagrams an entry remembers longer who was first
+        let opener = first(std::slice::from_ref(hourly), |hourly| hourly.entered)
+            .filter(|_| !is_stream(self.ends.0))
+            .unwrap_or(opener);
         let mut flags = Flags::default();
         let mut add = |flag, is_set| {
             if is_set {
@@ -313,6 +331,29 @@ fn first(hours: &[Hourly], told: impl Fn(&Hourly) -> Pair<Option<u32>>) -> Optio
         Side::BOTH.into_iter().filter_map(move |side| told.of(side).map(|moment| (hourly.hour, moment, side)))
     });
     all.min().map(|(.., side)| side)
+}
+
+/// The client by Cilium's entry, where the opening was not seen.
+///
+/// An entry is made for the first packet that comes, and forgotten: of datagrams after a minute of silence, of streams when
+/// Cilium begins anew or after hours. Of datagrams it tells no more than who was first, which the map weighs with all else;
+/// unless both ends have one port, so that nothing else tells. Of streams it is right unless it was made midway; what
+/// it said before that holds. Where it makes a client of a port that only servers have, it was made before the log began.
+fn by_entry((protocol, lower, higher): &Ends, hours: &[Hourly]) -> Option<Side> {
+    if !is_stream(*protocol) {
+        return hours.first().and_then(|hourly| hourly.begun);
+    }
+    let doubted = hours.iter().filter_map(|hourly| Some((hourly.hour, hourly.doubted?))).min();
+    let is_told = |side| {
+        let told = hours.iter().filter_map(|hourly| Some((hourly.hour, (*hourly.entered.of(side))?))).min();
+        told.is_some_and(|told| doubted.is_none_or(|doubted| told < doubted))
+    };
+    let (lower, higher) = (PortKind::of(lower.1), PortKind::of(higher.1));
+    match (is_told(Side::Lower), is_told(Side::Higher)) {
+        (true, false) if !lower.outranks(higher) => Some(Side::Lower),
+        (false, true) if !higher.outranks(lower) => Some(Side::Higher),
+        _ => None,
+    }
 }
 
 /// The side whose resets refuse what the other asked: it has sent nothing else.

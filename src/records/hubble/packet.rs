@@ -6,7 +6,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::{Answers, Fault, MAX_SHOWN};
 use super::event::{Flow, L4, L7, TcpFlags, Word};
-use crate::model::{Application, ApplicationSighting, Control, PortKind, Protection, Protocol, Span, Timestamp};
+use crate::model::{Application, ApplicationSighting, Control, Protection, Protocol, Span, Timestamp};
+
+/// The type of events that are verdicts of policies (`MessageTypePolicyVerdict` of Cilium's monitor).
+const POLICY_VERDICT: i64 = 5;
 
 /// An address with a port; 0 for protocols without.
 pub type End = (IpAddr, u16);
@@ -36,6 +39,19 @@ pub enum Verdict {
     Dropped,
 }
 
+/// What a packet tells of who is the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// By itself whether it is a reply: an opening, a message of ICMP or of an L7 proxy.
+    ByItself(bool),
+    /// By the entry of Cilium's connection tracking: whether it goes the other way than the packet that the entry was made for.
+    ByEntry(bool),
+    /// The entry was made for it, though it opens nothing: whoever happened to send first after the entry before was gone.
+    /// What the new entry says from then on is no more than that.
+    Midway,
+    Nothing,
+}
+
 /// A flow that tells of a connection.
 #[derive(Clone, Debug)]
 pub struct Packet {
@@ -45,8 +61,8 @@ pub struct Packet {
     pub receiver: End,
     pub event: Event,
     pub verdict: Verdict,
-    /// Whether it came from the server, where that is known.
-    pub is_reply: Option<bool>,
+    /// Whether it came from the server.
+    pub told: Told,
     /// Whether its being first tells nothing of who began: an error, an announcement.
     pub is_untold: bool,
     /// Where it was seen. A message of an L7 proxy is no packet, and was seen nowhere.
@@ -76,11 +92,16 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
     let (protocol, ports, event) = transport(l4)?;
     let time = time.ok_or(Fault::Missing("time"))?;
     let control = control(l4);
-    let is_reply = match control {
-        Some(Control::Asks) => Some(false),
-        Some(Control::Answers) => Some(true),
-        Some(Control::Tells) => None,
-        None => is_reply(flow, protocol, (ports, event)),
+    let told = match control {
+        Some(Control::Asks) => Told::ByItself(false),
+        Some(Control::Answers) => Told::ByItself(true),
+        Some(Control::Tells) => Told::Nothing,
+        None => match event {
+            Event::Open => Told::ByItself(false),
+            Event::Agree => Told::ByItself(true),
+            Event::Reset | Event::Traffic { .. } if is_message => flow.is_reply.map_or(Told::Nothing, Told::ByItself),
+            Event::Reset | Event::Traffic { .. } => told_by_entry(flow, l4),
+        },
     };
     Ok(Packet {
         time,
@@ -89,7 +110,7 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
         receiver: (destination, ports.1),
         event: if is_message { Event::Traffic { has_data: true, closes: false } } else { event },
         verdict,
-        is_reply,
+        told,
         is_untold: control == Some(Control::Tells),
         point: (!is_message).then(|| point(flow, node)),
         answers: answers(flow, destination),
@@ -192,19 +213,21 @@ fn control(l4: &L4) -> Option<Control> {
     u8::try_from(icmp.kind).ok().map(|kind| Control::of(protocol, kind))
 }
 
-/// The opening tells by itself; else Cilium's connection tracking does. A stream that it met in its middle is new to it by
-/// whoever happened to send first: that tells nothing. Nor does a datagram from a server's port to a client's: the question was
-/// forgotten before it was answered.
-fn is_reply(flow: &Flow, protocol: Protocol, (ports, event): ((u16, u16), Event)) -> Option<bool> {
-    let is_new = flow.trace_reason.as_ref().is_some_and(|reason| reason.is("NEW", 1));
-    match event {
-        Event::Open => Some(false),
-        Event::Agree => Some(true),
-        _ if is_new && protocol == Protocol::TCP => None,
-        _ if is_new && PortKind::of(ports.0).outranks(PortKind::of(ports.1)) => None,
-        // the older field says nothing where it is not set
-        _ => flow.is_reply.or(flow.reply.filter(|is_reply| *is_reply)),
-    }
+/// What Cilium's connection tracking tells. Its word is `NEW` for the packet that it makes an entry for; verdicts of policies are
+/// given on such packets alone, without that word, and say in `is_reply` that they are none whatever they are. Streams open
+/// with a packet of their own, so that such an entry is for one that was met in its middle; datagrams open with any.
+fn told_by_entry(flow: &Flow, l4: &L4) -> Told {
+    let is_verdict = flow.event_type.as_ref().is_some_and(|event| event.kind == POLICY_VERDICT);
+    let is_new = is_verdict || flow.trace_reason.as_ref().is_some_and(|reason| reason.is("NEW", 1));
+    let opens_by_itself = match l4.Protocol.as_deref().unwrap_or(l4) {
+        L4 { TCP: Some(_), .. } => true,
+        // versions that do not name the chunk do not show an INIT
+        L4 { SCTP: Some(sctp), .. } => sctp.chunk_type.is_some(),
+        _ => false,
+    };
+    // the older field says nothing where it is not set
+    let is_reply = flow.is_reply.or(flow.reply.filter(|is_reply| *is_reply));
+    if is_new && opens_by_itself { Told::Midway } else { is_reply.map_or(Told::Nothing, Told::ByEntry) }
 }
 
 /// A number for the place: a node, and a point on a packet's way through it.

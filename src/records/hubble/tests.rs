@@ -32,6 +32,7 @@ fn udp(from: (&str, u16), to: (&str, u16), more: &str) -> String {
 }
 
 const REPLY: &str = "\"is_reply\":true,\"trace_reason\":\"REPLY\",";
+const NEW: &str = "\"is_reply\":false,\"trace_reason\":\"NEW\",";
 const ASK: &str = "\"is_reply\":false,\"trace_reason\":\"ESTABLISHED\",";
 
 type Seen = (BTreeMap<ObservationKey, TraceSet>, Vec<(u64, String)>, BTreeMap<&'static str, u64>);
@@ -90,8 +91,9 @@ fn one_connection_reported_at_many_points_is_one_and_its_packets_count_once() {
 fn a_reply_alone_tells_the_client_and_the_older_layout_says_the_same() {
     let line = udp(SERVER, CLIENT, REPLY);
     let (key, trace) = only(&line);
-    assert_eq!((key.opening, key.src.to_string(), key.dst_port), (Opening::Seen, "10.0.0.1".into(), 5_432));
-    assert!(has(&trace, &[Flags::FROM_DST]) && !trace.flags.has(Flags::FROM_SRC));
+    // an entry for datagrams tells who was first within a minute
+    assert_eq!((key.opening, key.src.to_string(), key.dst_port), (Opening::Open, "10.0.0.1".into(), 5_432));
+    assert!(has(&trace, &[Flags::FROM_DST, Flags::SRC_FIRST]) && !trace.flags.has(Flags::FROM_SRC));
     let begin = line.find("{\"time").unwrap();
     let end = line.find(",\"node_name\":\"kind/worker\",\"time").unwrap();
     assert_eq!(only(&format!("{}\n", &line[begin..end])), (key.clone(), trace.clone()));
@@ -107,10 +109,8 @@ fn without_word_of_a_reply_it_is_open_who_asked() {
     let (key, _) = only(&udp(SERVER, CLIENT, ""));
     // laid towards the likelier server, for the map to decide
     assert_eq!((key.opening, key.dst_port), (Opening::Open, 5_432));
-    let new = tcp(SERVER, CLIENT, &["ACK"], "\"is_reply\":false,\"trace_reason\":\"NEW\",");
-    assert_eq!(only(&new).0.opening, Opening::Open);
     // what is learnt later of the same connection holds for what came before
-    let later = udp(SERVER, CLIENT, "") + &udp(CLIENT, SERVER, ASK);
+    let later = tcp(SERVER, CLIENT, &["ACK"], "") + &tcp(CLIENT, SERVER, &["ACK"], ASK);
     assert_eq!(only(&later).0.opening, Opening::Seen);
 }
 
@@ -130,10 +130,40 @@ fn messages_of_icmp_tell_by_their_type_who_asked_whatever_is_said_of_a_reply() {
 }
 
 #[test]
-fn a_datagram_from_a_servers_port_is_no_question_though_it_is_called_new() {
-    let new = "\"is_reply\":false,\"trace_reason\":\"NEW\",";
-    assert_eq!(only(&udp(("10.0.0.9", 53), CLIENT, new)).0.opening, Opening::Open);
-    assert_eq!(only(&udp(CLIENT, ("10.0.0.9", 53), new)).0.opening, Opening::Seen);
+fn an_entry_that_was_made_midway_tells_nothing_until_an_opening_is_seen() {
+    let opening = |text: &str| only(text).0.opening;
+    let (new, wrong) =
+        (tcp(("10.0.0.9", 40_001), CLIENT, &["ACK"], NEW), tcp(CLIENT, ("10.0.0.9", 40_001), &["ACK"], REPLY));
+    assert_eq!([&new, &(new.clone() + &wrong), &(wrong.clone() + &new)].map(|text| opening(text)), [Opening::Open; 3]);
+    // what was said before holds, and so does a SYN
+    let before = tcp(CLIENT, ("10.0.0.9", 40_001), &["ACK"], ASK).replace("10:00:01", "09:00:01");
+    let syn = tcp(CLIENT, ("10.0.0.9", 40_001), &["SYN"], NEW).replace("10:00:01", "09:00:01");
+    for known in [before, syn] {
+        let rows = read(&(new.clone() + &wrong + &known)).0;
+        assert!(
+            rows.len() == 2 && rows.keys().all(|key| key.opening == Opening::Seen && key.dst_port == 40_001),
+            "{rows:#?}"
+        );
+    }
+    // verdicts are given on what is new, and say that it is no reply
+    let verdict = tcp(CLIENT, SERVER, &["ACK"], "\"is_reply\":false,").replace("\"type\":4", "\"type\":5");
+    assert_eq!(opening(&verdict), Opening::Open);
+    // no client has such a port, and an entry that says so was made midway before the log began
+    assert_eq!(opening(&tcp(CLIENT, SERVER, &["ACK"], REPLY)), Opening::Open);
+    assert_eq!(opening(&tcp(CLIENT, SERVER, &["ACK"], ASK)), Opening::Seen);
+}
+
+#[test]
+fn of_datagrams_an_entry_tells_who_was_first_and_of_peers_both_may_be() {
+    for (from, to) in [(("10.0.0.9", 53), CLIENT), (CLIENT, ("10.0.0.9", 53))] {
+        let (key, trace) = only(&udp(from, to, NEW));
+        assert_eq!((key.opening, key.dst_port), (Opening::Open, 53));
+        assert_eq!(trace.flags.has(Flags::SRC_FIRST), from == CLIENT);
+    }
+    let [a, b] = ["10.0.0.1", "10.0.0.9"].map(|address| (address, 7_946));
+    let (rows, ..) = read(&(udp(a, b, NEW) + &udp(b, a, REPLY) + &udp(b, a, NEW) + &udp(a, b, "")));
+    let callers: Vec<_> = rows.keys().map(|key| (key.opening, key.src.to_string())).collect();
+    assert_eq!(callers, [(Opening::Seen, a.0.to_owned()), (Opening::Seen, b.0.to_owned())]);
 }
 
 #[test]
