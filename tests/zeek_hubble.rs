@@ -347,6 +347,37 @@ fn a_stream_that_conntrack_met_midway_is_not_turned_by_what_its_entry_says_from_
 }
 
 #[test]
+fn scans_without_a_syn_and_lone_refusals_are_attempts_in_hubbles_flows_and_what_carried_data_is_not() {
+    let flowmap = Flowmap::new();
+    let asks = |flags: &[&str]| report("10:00:00", [CLIENT, SERVER], flags, "NEW");
+    let answers = |flags: &[&str]| report("10:00:01", [SERVER, CLIENT], flags, "REPLY");
+    let (reset, disowned) = (&["RST", "ACK"][..], &["RST"][..]);
+    let cases = [
+        // FIN, NULL, Xmas, Maimon and ACK scans, and a refusal alone
+        (asks(&["FIN"]) + &answers(reset), "refused"),
+        (asks(&[]) + &answers(reset), "refused"),
+        (asks(&["FIN", "PSH", "URG"]) + &answers(reset), "refused"),
+        (asks(&["FIN", "ACK"]) + &answers(disowned), "refused"),
+        (asks(&["ACK"]) + &answers(disowned), "refused"),
+        (asks(&["ACK"]) + &answers(reset), "refused"),
+        (answers(reset), "refused"),
+        (answers(disowned), "refused"),
+        (report("10:00:01", [SERVER, CLIENT], reset, "NEW"), "refused"),
+        (asks(&["FIN"]), "unanswered"),
+        // streams that were met near their end
+        (asks(&["PSH", "ACK"]) + &answers(disowned), "midstream"),
+        (asks(&["ACK"]) + &answers(&["PSH", "ACK"]) + &answers(reset), "midstream"),
+        (asks(&["FIN", "ACK"]) + &answers(&["FIN", "ACK"]), "midstream"),
+        (asks(&["ACK"]).replace("NEW", "ESTABLISHED") + &answers(reset), "midstream"),
+    ];
+    for (log, outcome) in cases {
+        let flows = told(&flowmap, "flows.json", &log);
+        let expected = format!("10.0.0.1 > 10.0.0.9:9090 {outcome} ");
+        assert!(flows.len() == 1 && flows[0].starts_with(&expected), "{log}{flows:?} is not {outcome}");
+    }
+}
+
+#[test]
 fn dns_answers_that_hubble_saw_name_their_addresses() {
     let flowmap = Flowmap::new();
     let flow = json!({

@@ -68,11 +68,17 @@ impl Kinds {
     /// Anything past the opening that carries nothing.
     const BARE: Self = Self(1 << 3);
     const CLOSED: Self = Self(1 << 4);
-    const RESET: Self = Self(1 << 5);
+    /// A reset that acknowledges nothing, as hosts send that know of no such connection.
+    const DISOWNED: Self = Self(1 << 5);
+    /// Any other.
+    const RESET: Self = Self(1 << 6);
+    const PROBE: Self = Self(1 << 7);
     /// One that reached nobody.
-    const DROPPED: Self = Self(1 << 6);
+    const DROPPED: Self = Self(1 << 8);
+    const RESETS: Self = Self(Self::DISOWNED.0 | Self::RESET.0);
     /// It went on past an opening.
     const SPOKE: Self = Self(Self::DATA.0 | Self::BARE.0);
+    const OPENING: Self = Self(Self::ASKED.0 | Self::AGREED.0);
 
     fn of(packet: &Packet) -> Self {
         let is_dropped = matches!(packet.verdict, Verdict::Denied | Verdict::Dropped);
@@ -82,7 +88,8 @@ impl Kinds {
             _ if is_dropped => [Self::DROPPED; 2],
             Event::Open => [Self::ASKED; 2],
             Event::Agree => [Self::AGREED; 2],
-            Event::Reset => [Self::RESET; 2],
+            Event::Reset { acknowledges } => [if acknowledges { Self::RESET } else { Self::DISOWNED }; 2],
+            Event::Probe => [Self::PROBE; 2],
             Event::Traffic { has_data, closes } => {
                 let kind = if has_data { Self::DATA } else { Self::BARE };
                 [kind, if closes { Self::CLOSED } else { kind }]
@@ -241,6 +248,8 @@ struct Whole<'e> {
     kinds: Pair<Kinds>,
     /// Who opened, where that is known.
     client: Option<Side>,
+    /// Who has tried without a segment that opens, to see what comes back.
+    prober: Option<Side>,
     /// Whose resets refuse.
     refuser: Option<Side>,
 }
@@ -251,8 +260,10 @@ impl<'e> Whole<'e> {
         for hourly in hours {
             Side::BOTH.into_iter().for_each(|side| kinds.of_mut(side).0 |= hourly.kinds.of(side).0);
         }
-        let client = first(hours, |hourly| hourly.told).or_else(|| by_entry(ends, hours));
-        Self { ends, kinds, client, refuser: refuser(&kinds) }
+        let prober = prober(&kinds);
+        let refuser = refuser(&kinds, hours.iter().any(|hourly| hourly.doubted.is_some()));
+        let client = first(hours, |hourly| hourly.told).or(prober).or_else(|| by_entry(ends, hours));
+        Self { ends, kinds, client, prober, refuser }
     }
 
     fn observations(&self, hours: &[Hourly]) -> Vec<Observation> {
@@ -290,10 +301,9 @@ impl<'e> Whole<'e> {
     /// What an hour shows, the lower end being `src`.
     fn flags(&self, hourly: &Hourly) -> Flags {
         let (_, is_untold, opener) = hourly.opener;
-        // of datagrams an entry remembers longer who was first
-        let opener = first(std::slice::from_ref(hourly), |hourly| hourly.entered)
-            .filter(|_| !is_stream(self.ends.0))
-            .unwrap_or(opener);
+        // of datagrams an entry remembers longer who was first; whom a reset refuses has asked
+        let entered = first(std::slice::from_ref(hourly), |hourly| hourly.entered).filter(|_| !is_stream(self.ends.0));
+        let opener = entered.or(self.refuser.map(Side::other)).unwrap_or(opener);
         let mut flags = Flags::default();
         let mut add = |flag, is_set| {
             if is_set {
@@ -305,9 +315,10 @@ impl<'e> Whole<'e> {
         let works = Side::BOTH.into_iter().all(|side| self.spoke(side, *self.kinds.of(side)));
         for side in Side::BOTH {
             let kinds = *hourly.kinds.of(side);
-            let is_reset = kinds.any(Kinds::RESET);
+            let is_reset = kinds.any(Kinds::RESETS);
+            let has_tried = kinds.any(Kinds::PROBE) && self.prober == Some(side);
             let refuses = is_reset && self.refuser == Some(side);
-            add(Flags::ASKED, kinds.any(Kinds::ASKED) && self.client == Some(side));
+            add(Flags::ASKED, (kinds.any(Kinds::ASKED) || has_tried) && self.client == Some(side));
             add(Flags::AGREED, kinds.any(Kinds::AGREED));
             add(if side == Side::Lower { Flags::FROM_SRC } else { Flags::FROM_DST }, self.spoke(side, kinds));
             add(Flags::PAYLOAD, kinds.any(Kinds::DATA));
@@ -318,9 +329,10 @@ impl<'e> Whole<'e> {
         flags
     }
 
-    /// Whether a side sent something past the opening that refused nothing.
+    /// Whether a side sent something past the opening that refused nothing, and tried nothing.
     fn spoke(&self, side: Side, kinds: Kinds) -> bool {
-        kinds.any(Kinds::SPOKE) || kinds.any(Kinds::RESET) && self.refuser != Some(side)
+        let is_probe = kinds.any(Kinds::PROBE) && self.prober != Some(side);
+        kinds.any(Kinds::SPOKE) || is_probe || kinds.any(Kinds::RESETS) && self.refuser != Some(side)
     }
 }
 
@@ -356,12 +368,26 @@ fn by_entry((protocol, lower, higher): &Ends, hours: &[Hourly]) -> Option<Side> 
     }
 }
 
-/// The side whose resets refuse what the other asked: it has sent nothing else.
-fn refuser(kinds: &Pair<Kinds>) -> Option<Side> {
+/// The side that sent probes, where there is no connection that they could be part of.
+fn prober(kinds: &Pair<Kinds>) -> Option<Side> {
+    let is_prober = |side: &Side| {
+        let (own, other) = (*kinds.of(*side), *kinds.of(side.other()));
+        let is_connection = Kinds(own.0 | other.0).any(Kinds(Kinds::SPOKE.0 | Kinds::OPENING.0));
+        own.any(Kinds::PROBE) && !other.any(Kinds::PROBE) && !is_connection
+    };
+    Side::BOTH.into_iter().find(is_prober)
+}
+
+/// The side whose resets refuse: it has sent nothing else, and the other side nothing that shows a connection. That is one that has
+/// carried data, or of which the resets say that they know it, unless it is new to Cilium as well. A reset alone answers what was
+/// not seen.
+fn refuser(kinds: &Pair<Kinds>, is_new: bool) -> Option<Side> {
     let refuses = |side: &Side| {
         let (own, other) = (*kinds.of(*side), *kinds.of(side.other()));
-        let has_more = own.any(Kinds(Kinds::SPOKE.0 | Kinds::ASKED.0 | Kinds::AGREED.0));
-        own.any(Kinds::RESET) && !has_more && other.any(Kinds::ASKED)
+        let has_more = own.any(Kinds(Kinds::SPOKE.0 | Kinds::OPENING.0 | Kinds::PROBE.0));
+        let is_connection = other.any(Kinds(Kinds::DATA.0 | Kinds::AGREED.0))
+            || other.any(Kinds::BARE) && own.any(Kinds::RESET) && !is_new;
+        own.any(Kinds::RESETS) && !has_more && (other.any(Kinds::ASKED) || !is_connection)
     };
     Side::BOTH.into_iter().find(refuses)
 }

@@ -21,8 +21,11 @@ pub enum Event {
     Open,
     /// The sender agrees.
     Agree,
-    /// The sender refuses or breaks.
-    Reset,
+    /// The sender refuses or breaks; one that knows of a connection acknowledges what it has of it, and so does one that refuses what
+    /// acknowledges nothing itself (RFC 9293, section 3.10.7.1).
+    Reset { acknowledges: bool },
+    /// No segment of a connection, for past the opening all acknowledge: FIN, NULL and Xmas scans.
+    Probe,
     /// Anything else: whether data was carried, and whether the sender closes.
     Traffic { has_data: bool, closes: bool },
 }
@@ -99,8 +102,8 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
         None => match event {
             Event::Open => Told::ByItself(false),
             Event::Agree => Told::ByItself(true),
-            Event::Reset | Event::Traffic { .. } if is_message => flow.is_reply.map_or(Told::Nothing, Told::ByItself),
-            Event::Reset | Event::Traffic { .. } => told_by_entry(flow, l4),
+            _ if is_message => flow.is_reply.map_or(Told::Nothing, Told::ByItself),
+            Event::Reset { .. } | Event::Probe | Event::Traffic { .. } => told_by_entry(flow, l4),
         },
     };
     Ok(Packet {
@@ -182,9 +185,10 @@ fn with_ports(protocol: Protocol, ports: (u16, u16), event: Event) -> Result<Tra
 
 fn tcp_event(flags: TcpFlags) -> Event {
     match flags {
-        TcpFlags { rst: true, .. } => Event::Reset,
+        TcpFlags { rst: true, ack, .. } => Event::Reset { acknowledges: ack },
         TcpFlags { syn: true, ack: false, .. } => Event::Open,
         TcpFlags { syn: true, ack: true, .. } => Event::Agree,
+        TcpFlags { ack: false, .. } => Event::Probe,
         TcpFlags { psh, fin, .. } => Event::Traffic { has_data: psh, closes: fin },
     }
 }
@@ -197,7 +201,7 @@ fn sctp_event(chunk: &Word) -> Event {
     } else if is("INIT_ACK", 2) {
         Event::Agree
     } else if is("ABORT", 6) {
-        Event::Reset
+        Event::Reset { acknowledges: true }
     } else {
         Event::Traffic { has_data: is("DATA", 0), closes: is("SHUTDOWN", 7) || is("SHUTDOWN_COMPLETE", 14) }
     }
