@@ -378,6 +378,36 @@ fn scans_without_a_syn_and_lone_refusals_are_attempts_in_hubbles_flows_and_what_
 }
 
 #[test]
+fn scans_without_a_syn_and_lone_refusals_are_attempts_in_zeeks_logs_and_what_carried_data_is_not() {
+    let flowmap = Flowmap::new();
+    let cases = [
+        ("OTH", "Fr", "refused"),
+        ("OTH", "Ar", "refused"),
+        ("OTH", "r", "refused"),
+        ("OTH", "^r", "refused"),
+        ("OTH", "Ir", "refused"),
+        ("S0", "SQ", "unanswered"),
+        ("SH", "F", "unanswered"),
+        // without the history
+        ("RSTR", "-", "refused"),
+        ("RSTRH", "-", "refused"),
+        ("OTH", "Ffa", "midstream"),
+        ("OTH", "ADdRr", "midstream"),
+        ("OTH", "Gr", "oneway"),
+    ];
+    for (state, history, outcome) in cases {
+        let log = format!(
+            "#separator \\x09\n#fields\t{}\n1789984801.5\tC1\t10.0.0.1\t40000\t10.0.0.9\t9090\ttcp\t6\t0.1\t{state}\t{history}\
+            \t1\t40\t1\t40\t-\n",
+            FIELDS.join("\t")
+        );
+        let flows = told(&flowmap, "conn.log", &log);
+        let expected = format!("10.0.0.1 > 10.0.0.9:9090 {outcome} ");
+        assert!(flows.len() == 1 && flows[0].starts_with(&expected), "{history}: {flows:?} is not {outcome}");
+    }
+}
+
+#[test]
 fn dns_answers_that_hubble_saw_name_their_addresses() {
     let flowmap = Flowmap::new();
     let flow = json!({

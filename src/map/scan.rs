@@ -120,7 +120,9 @@ fn fate_of_datagrams(connection: &Connection, sent: Option<Sent>) -> Option<Fate
 /// of those that a firewall dropped, or of an idle connection of which one side was seen.
 fn is_lone(connection: &Connection) -> bool {
     let has = |flag| connection.trace.flags.has(flag);
-    let is_empty = has(Flags::FROM_SRC) && !has(Flags::PAYLOAD) && !connection.trace.lump.is_record();
+    // a record of several tells of none by itself
+    let is_one = connection.trace.lump.connections <= 1;
+    let is_empty = has(Flags::FROM_SRC) && !has(Flags::PAYLOAD) && is_one;
     // who acknowledges more receives something
     let is_little = connection.from_client.most_packets() < MIN_SUSTAINED_PACKETS;
     connection.protocol == Protocol::TCP && connection.outcome() == Outcome::Oneway && is_empty && is_little

@@ -64,25 +64,78 @@ pub fn of_stream(letters: Option<&str>, state: Option<&str>, sent: Sent) -> Opti
 struct Side(String);
 
 impl Side {
+    fn of(letters: impl Iterator<Item = char>) -> Self {
+        // a packet with FIN and RST (I) resets, as any with RST
+        Self(
+            letters
+                .map(|letter| if letter.eq_ignore_ascii_case(&'i') { 'R' } else { letter.to_ascii_uppercase() })
+                .collect(),
+        )
+    }
+
     fn has(&self, letter: char) -> bool {
         self.0.contains(letter)
     }
 
-    /// Whether it sent anything past the opening. A bad checksum (C) is no word of the sender, a gap (G) none that was seen.
+    /// Whether it sent anything past the opening. A bad checksum (C) is no word of the sender, a gap (G) none that was seen, and
+    /// a SYN with another flag (Q) opens nothing.
     fn spoke(&self) -> bool {
-        self.0.contains(['A', 'D', 'F', 'R', 'T', 'W', 'I', 'Q'])
+        self.0.contains(['A', 'D', 'F', 'R', 'T', 'W'])
     }
 
     fn has_data(&self) -> bool {
         self.0.contains(['D', 'T'])
     }
+
+    /// Whether it has shown that it knows of a connection: a reset and a lone FIN may come from anybody.
+    fn knows(&self) -> bool {
+        self.0.contains(['S', 'H', 'A', 'D', 'T', 'W', 'G'])
+    }
+
+    /// Whether it carried something, or its loss was seen.
+    fn carried(&self) -> bool {
+        self.has_data() || self.has('G')
+    }
+
+    /// Whether its resets are all that was seen of it.
+    fn only_resets(&self) -> bool {
+        self.has('R') && !self.knows() && !self.has('F') && !self.has('Q')
+    }
+}
+
+/// What an attempt came to that no SYN alone began, or of which none was seen. The letters do not tell a scan from the end of a
+/// connection that carried nothing while it was watched, nor whether a reset acknowledges: neither shows that anything is needed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// It had no answer.
+    Unanswered,
+    /// Resets answered it, or what was not seen.
+    Refused,
+}
+
+impl Attempt {
+    /// Of the one side, by what the other one sent.
+    fn of(one: &Side, other: &Side) -> Option<Self> {
+        let opens = one.has('Q') && !one.has('S');
+        match () {
+            () if other.only_resets() && !one.carried() && !one.has('H') => Some(Self::Refused),
+            () if other.0.is_empty() && (one.has('F') || opens) && !one.knows() => Some(Self::Unanswered),
+            () => None,
+        }
+    }
 }
 
 fn of_letters(letters: &str) -> Option<Seen> {
-    let orig = Side(letters.chars().filter(char::is_ascii_uppercase).collect());
-    let resp = Side(letters.chars().filter(char::is_ascii_lowercase).map(|it| it.to_ascii_uppercase()).collect());
+    let orig = Side::of(letters.chars().filter(char::is_ascii_uppercase));
+    let resp = Side::of(letters.chars().filter(char::is_ascii_lowercase));
     // S is a SYN, H a SYN with ACK
     let [by_orig, by_resp] = [(&orig, &resp), (&resp, &orig)].map(|(one, other)| one.has('S') || other.has('H'));
+    if !by_orig
+        && !by_resp
+        && let Some(attempt) = of_attempt(&orig, &resp)
+    {
+        return Some(attempt);
+    }
     let is_turned = by_resp && !by_orig;
     let (client, server) = if is_turned { (&resp, &orig) } else { (&orig, &resp) };
     let mut flags = Flags::default();
@@ -103,13 +156,35 @@ fn of_letters(letters: &str) -> Option<Seen> {
     is_anything.then_some(Seen { flags, is_opener_known, is_turned })
 }
 
+/// An attempt, where that is all that the letters show. Who made it the map decides, for a server that answers one who is gone
+/// looks the same.
+fn of_attempt(orig: &Side, resp: &Side) -> Option<Seen> {
+    let by_orig = Attempt::of(orig, resp);
+    let attempt = by_orig.or_else(|| Attempt::of(resp, orig))?;
+    let is_refused = attempt == Attempt::Refused;
+    let is_by_orig = by_orig.is_some();
+    let mut flags = Flags::default();
+    add(&mut flags, &[(Flags::REFUSED, is_refused), (Flags::ASKED, !is_refused), (Flags::SRC_FIRST, is_by_orig)]);
+    if is_refused {
+        add(
+            &mut flags,
+            &[(Flags::FROM_SRC, is_by_orig && orig.spoke()), (Flags::FROM_DST, !is_by_orig && resp.spoke())],
+        );
+    }
+    Some(Seen { flags, is_opener_known: false, is_turned: false })
+}
+
 fn of_state(state: Option<&str>, sent: Sent) -> Option<Seen> {
     const OPEN: [Flags; 4] = [Flags::ASKED, Flags::AGREED, Flags::FROM_SRC, Flags::FROM_DST];
+    // a SYN-ACK and what came after it are two packets: Zeek calls a scan that a reset or a FIN ends alike
+    let has_agreed = sent.has_payload() || sent.resp.is_none_or(|packets| packets > 1);
     let bits: &[Flags] = match state {
         Some("S0") => &[Flags::ASKED],
-        Some("S1" | "S2" | "S3" | "SF" | "RSTO" | "RSTR") => &OPEN,
         Some("REJ") => &[Flags::ASKED, Flags::REFUSED],
         Some("RSTOS0" | "SH") => &[Flags::ASKED, Flags::FROM_SRC, Flags::CLOSED],
+        Some("RSTRH" | "RSTR") if !has_agreed => &[Flags::REFUSED, Flags::SRC_FIRST],
+        Some("SHR") if !has_agreed => &[Flags::ASKED],
+        Some("S1" | "S2" | "S3" | "SF" | "RSTO" | "RSTR") => &OPEN,
         Some("RSTRH" | "SHR") => &[Flags::AGREED, Flags::FROM_DST, Flags::CLOSED],
         _ => return of_packets(sent).map(|flags| Seen { flags, is_opener_known: false, is_turned: false }),
     };

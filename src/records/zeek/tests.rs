@@ -75,7 +75,7 @@ fn columns_are_found_by_their_names_and_json_says_the_same() {
 #[test]
 fn the_history_tells_who_opened_and_what_became_of_it() {
     use Flags as F;
-    let cases: [(&str, &str, bool, &[Flags]); 11] = [
+    let cases: [(&str, &str, bool, &[Flags]); 20] = [
         ("SF", "ShADadFf", true, &[F::ASKED, F::AGREED, F::FROM_SRC, F::FROM_DST, F::PAYLOAD, F::CLOSED]),
         ("S0", "S", true, &[F::ASKED]),
         ("REJ", "Sr", true, &[F::ASKED, F::REFUSED]),
@@ -84,6 +84,18 @@ fn the_history_tells_who_opened_and_what_became_of_it() {
         ("RSTR", "ShADr", true, &[F::ASKED, F::AGREED, F::FROM_SRC, F::FROM_DST, F::PAYLOAD, F::CLOSED]),
         // the SYN-ACK came first, and Zeek has turned the ends
         ("SHR", "^hf", true, &[F::AGREED, F::FROM_DST, F::CLOSED]),
+        // a SYN with another flag opens nothing more
+        ("S0", "SQ", true, &[F::ASKED]),
+        // scans without a SYN: answered, and not; and refusals alone
+        ("RSTR", "Fr", false, &[F::REFUSED, F::FROM_SRC, F::SRC_FIRST]),
+        ("RSTRH", "Ar", false, &[F::REFUSED, F::FROM_SRC, F::SRC_FIRST]),
+        ("RSTRH", "r", false, &[F::REFUSED, F::SRC_FIRST]),
+        ("RSTOS0", "R", false, &[F::REFUSED]),
+        ("RSTR", "Qr", false, &[F::REFUSED, F::SRC_FIRST]),
+        ("SH", "F", false, &[F::ASKED]),
+        // the ends of streams that carried something
+        ("RSTR", "AdAr", false, &[F::FROM_SRC, F::FROM_DST, F::PAYLOAD, F::CLOSED]),
+        ("RSTR", "Dr", false, &[F::FROM_SRC, F::FROM_DST, F::PAYLOAD, F::CLOSED]),
         ("OTH", "DadA", false, &[F::FROM_SRC, F::FROM_DST, F::PAYLOAD]),
         // turned by a port alone
         ("OTH", "^da", false, &[F::FROM_DST, F::PAYLOAD]),
