@@ -331,7 +331,7 @@ fn a_stream_that_conntrack_met_midway_is_not_turned_by_what_its_entry_says_from_
             + &report(&format!("{hour}:00:02"), [SERVER, CLIENT], &["PSH", "ACK"], "ESTABLISHED")
             + &report(&format!("{hour}:00:03"), [CLIENT, SERVER], &["PSH", "ACK"], "REPLY")
     };
-    let backwards = |log: &str| log.lines().rev().map(|line| format!("{line}\n")).collect::<String>();
+    let backwards = |log: &str| log.lines().rev().collect::<Vec<_>>().join("\n") + "\n";
     for log in [midway("10"), backwards(&midway("10"))] {
         assert_eq!(told(&flowmap, "flows.json", &log), ["10.0.0.1 > 10.0.0.9:9090 midstream port 1"]);
     }
@@ -405,6 +405,46 @@ fn scans_without_a_syn_and_lone_refusals_are_attempts_in_zeeks_logs_and_what_car
         let expected = format!("10.0.0.1 > 10.0.0.9:9090 {outcome} ");
         assert!(flows.len() == 1 && flows[0].starts_with(&expected), "{history}: {flows:?} is not {outcome}");
     }
+}
+
+#[test]
+fn verdicts_of_policies_alone_are_no_failed_attempts_and_it_is_said_that_they_show_no_answer() {
+    let flowmap = Flowmap::new();
+    let verdicts: String = (1..=20)
+        .map(|n| {
+            let line = report("10:00:00", [&format!("10.0.0.1:{}", 40_000 + n), SERVER], &["SYN"], "");
+            line.replace("\"type\":4", "\"type\":5").replace("2026-09-21", "2026-11-24")
+        })
+        .collect();
+    flowmap.write("flows.json", &verdicts);
+    flowmap.write("cluster.json", list(&[pod("web", "10.0.0.1"), pod("api", "10.0.0.9")]));
+    let alone = "20 connections of TCP or SCTP left out: the log has nothing but verdicts";
+    let told = flowmap.ok(&["import", "flows.json"]).stderr;
+    assert!(told.contains(&format!("warning: {alone}")), "{told}");
+    assert_eq!(flowmap.json(&["flows"]), json!([]));
+    assert!(flowmap.ok(&["status"]).stdout.contains(alone));
+    let log = report("10:00:00", [CLIENT, "10.0.0.9:80"], &["SYN"], "NEW").replace("2026-09-21", "2026-11-24")
+        + &report("10:00:00", [CLIENT, "10.0.0.9:80"], &["PSH", "ACK"], "ESTABLISHED")
+            .replace("2026-09-21", "2026-11-24");
+    // where other lines tell of an answer, or of none, the verdict adds nothing
+    let both = log.lines().next().unwrap().replace("\"type\":4", "\"type\":5") + "\n" + &log;
+    flowmap.write("more.json", both);
+    let suggest = [
+        "suggest",
+        "--from",
+        "flows.json",
+        "more.json",
+        "--inventory",
+        "cluster.json",
+        "-n",
+        "shop",
+        "--isolate-unseen",
+    ];
+    let told = flowmap.ok(&[&suggest[..], &["--out-dir", "out"]].concat()).stderr;
+    assert!(told.contains("flowmap: WARNING: of 20 connections a log of Hubble has nothing but verdicts"), "{told}");
+    let review = std::fs::read_to_string(flowmap.path("out/REVIEW.md")).unwrap();
+    assert!(review.contains("Verdicts alone") && !review.contains("unanswered"), "{review}");
+    assert!(std::fs::read_to_string(flowmap.path("out/shop/api.yaml")).unwrap().contains("port: 80\n"));
 }
 
 #[test]

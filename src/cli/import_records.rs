@@ -72,6 +72,7 @@ pub(super) async fn file(
     if let Some(broken) = tally.broken.as_ref().filter(|_| options.strict) {
         return Err(Fault::new(&name, broken).hint("without --strict what is whole is used").into());
     }
+    reader.end().into_iter().for_each(|observation| rows.add(observation));
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
     let mut run = tally.run(id, path, options);
     run.loss.bounds = reader.notes().into_iter().map(|(note, count)| (note.to_owned(), count)).collect();
@@ -81,7 +82,6 @@ pub(super) async fn file(
     let learnt = Learnt { names: names.changed(), applications: applications.changed(), links: Vec::new() };
     let writer = writer.with(learnt);
     run.loss.names = names.missed();
-    reader.end().into_iter().for_each(|observation| rows.add(observation));
     let written = finish(writer, &mut run, rows).await.with_context(|| name.clone())?;
     tally.tell(&run, &written);
     Ok((run, written))

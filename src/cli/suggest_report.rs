@@ -19,6 +19,13 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
     if facts.plugin.ignores() {
         warnln!("flowmap: WARNING: network plugin {}", facts.plugin);
     }
+    if facts.verdicts_alone > 0 {
+        warnln!(
+            "flowmap: WARNING: of {} connections a log of Hubble has nothing but verdicts of policies, which never show an answer: no \
+             rule comes of them, and what they need is denied; let Hubble log traces as well",
+            facts.verdicts_alone
+        );
+    }
     if found.is_older {
         warnln!(
             "flowmap: the folder was written by an older flowmap: what was edited there since cannot be told, and is not kept"

@@ -8,7 +8,7 @@ use crate::{
     map::{self, Learning},
     model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, RawObject, Span, Timestamp, WorkloadRef},
     policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
-    recommend,
+    recommend, records,
     render::{Blocked, Decisions, Facts, Kustomizations, RunLoss, Sheet, is_own},
     store::Run,
 };
@@ -60,6 +60,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         watched_s: watched_s(&captured, about.dependencies),
         losses,
         damaged: runs.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
+        verdicts_alone: runs.iter().filter_map(|run| run.loss.bounds.get(records::VERDICTS_ALONE)).sum(),
         learning: learning(about),
         coverage: about.coverage.clone(),
         plugin: inventory::network_plugin(cluster),

@@ -110,6 +110,14 @@ fn seen(cautions: &mut Cautions, facts: &Facts) {
         );
         cautions.add(Level::Look, "Loss", why);
     }
+    if facts.verdicts_alone > 0 {
+        let why = format!(
+            "Of {} a flow log has nothing but verdicts of policies, which never show an answer: no rule comes of them, and what \
+            they need is denied where nothing else has seen it. Let Hubble log traces as well.",
+            words::count(facts.verdicts_alone, "connection")
+        );
+        cautions.add(Level::Look, "Verdicts alone", why);
+    }
     for blocked in &facts.blocked {
         let why = format!(
             "{} -> {} on {}, {} that failed: {}. If it is needed, it is missing here.",

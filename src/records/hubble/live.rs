@@ -81,7 +81,7 @@ impl Kinds {
     const OPENING: Self = Self(Self::ASKED.0 | Self::AGREED.0);
 
     fn of(packet: &Packet) -> Self {
-        let is_dropped = matches!(packet.verdict, Verdict::Denied | Verdict::Dropped);
+        let is_dropped = is_dropped(packet);
         let all = match packet.event {
             // it opens, and carries nothing
             Event::Open if is_dropped => [Self::ASKED, Self::DROPPED],
@@ -178,6 +178,10 @@ fn note(known: &mut Option<u32>, moment: u32) {
     *known = Some(known.map_or(moment, |known| known.min(moment)));
 }
 
+fn is_dropped(packet: &Packet) -> bool {
+    matches!(packet.verdict, Verdict::Denied | Verdict::Dropped)
+}
+
 /// Who is the client, as far as a packet tells.
 fn client(packet: &Packet, sender: Side) -> Option<Side> {
     match packet.told {
@@ -194,31 +198,42 @@ fn are_peers(protocol: Protocol, ports: (u16, u16)) -> bool {
 
 /// What was seen of a connection, hour by hour.
 #[derive(Debug, Default)]
-pub struct Live(SmallVec<[Hourly; 1]>);
+pub struct Live {
+    hours: SmallVec<[Hourly; 1]>,
+    /// Whether anything was seen of it that could have shown an answer, or was dropped.
+    has_more: bool,
+}
 
 impl Live {
     /// How many hours are held.
     pub fn hours(&self) -> usize {
-        self.0.len()
+        self.hours.len()
+    }
+
+    /// Whether all that is known of a stream is that a policy let its beginning pass: that tells of no answer, and a scan looks
+    /// the same.
+    pub fn is_verdicts_alone(&self, protocol: Protocol) -> bool {
+        is_stream(protocol) && !self.has_more
     }
 
     pub fn take(&mut self, packet: &Packet, sender: Side) {
         let are_peers = are_peers(packet.protocol, (packet.sender.1, packet.receiver.1));
         let begun = client(packet, sender).filter(|_| are_peers);
         let hour = packet.time.hour();
-        let known = self.0.iter().position(|known| (known.hour, known.begun) == (hour, begun));
+        self.has_more |= !packet.is_verdict || is_dropped(packet);
+        let known = self.hours.iter().position(|known| (known.hour, known.begun) == (hour, begun));
         let place = known.unwrap_or_else(|| {
-            self.0.push(Hourly::new(packet, sender, begun));
-            self.0.len() - 1
+            self.hours.push(Hourly::new(packet, sender, begun));
+            self.hours.len() - 1
         });
-        if let Some(hourly) = self.0.get_mut(place) {
+        if let Some(hourly) = self.hours.get_mut(place) {
             hourly.take(packet, sender);
         }
     }
 
     /// What it comes to.
     pub fn observations(self, ends: &Ends) -> Vec<Observation> {
-        let mut hours = settled(self.0);
+        let mut hours = settled(self.hours);
         hours.sort_unstable_by_key(|hourly| (hourly.begun, hourly.hour));
         hours.chunk_by(|a, b| a.begun == b.begun).flat_map(|hours| Whole::of(ends, hours).observations(hours)).collect()
     }
@@ -231,12 +246,11 @@ fn settled(mut hours: SmallVec<[Hourly; 1]>) -> SmallVec<[Hourly; 1]> {
     let mut settled: SmallVec<[Hourly; 1]> = SmallVec::new();
     for mut hourly in hours {
         let before = settled.iter_mut().find(|before| before.hour == hourly.hour && hourly.begun.is_none());
-        match before {
-            Some(before) => before.join(&hourly),
-            None => {
-                hourly.begun = hourly.begun.or(Some(begun));
-                settled.push(hourly);
-            }
+        if let Some(before) = before {
+            before.join(&hourly);
+        } else {
+            hourly.begun = hourly.begun.or(Some(begun));
+            settled.push(hourly);
         }
     }
     settled
@@ -258,10 +272,12 @@ impl<'e> Whole<'e> {
     fn of(ends: &'e Ends, hours: &[Hourly]) -> Self {
         let mut kinds = Pair::<Kinds>::default();
         for hourly in hours {
-            Side::BOTH.into_iter().for_each(|side| kinds.of_mut(side).0 |= hourly.kinds.of(side).0);
+            for side in Side::BOTH {
+                kinds.of_mut(side).0 |= hourly.kinds.of(side).0;
+            }
         }
-        let prober = prober(&kinds);
-        let refuser = refuser(&kinds, hours.iter().any(|hourly| hourly.doubted.is_some()));
+        let prober = prober(kinds);
+        let refuser = refuser(kinds, hours.iter().any(|hourly| hourly.doubted.is_some()));
         let client = first(hours, |hourly| hourly.told).or(prober).or_else(|| by_entry(ends, hours));
         Self { ends, kinds, client, prober, refuser }
     }
@@ -307,7 +323,7 @@ impl<'e> Whole<'e> {
         let mut flags = Flags::default();
         let mut add = |flag, is_set| {
             if is_set {
-                flags.add(flag)
+                flags.add(flag);
             }
         };
         add(Flags::SRC_FIRST, opener == Side::Lower);
@@ -369,7 +385,7 @@ fn by_entry((protocol, lower, higher): &Ends, hours: &[Hourly]) -> Option<Side> 
 }
 
 /// The side that sent probes, where there is no connection that they could be part of.
-fn prober(kinds: &Pair<Kinds>) -> Option<Side> {
+fn prober(kinds: Pair<Kinds>) -> Option<Side> {
     let is_prober = |side: &Side| {
         let (own, other) = (*kinds.of(*side), *kinds.of(side.other()));
         let is_connection = Kinds(own.0 | other.0).any(Kinds(Kinds::SPOKE.0 | Kinds::OPENING.0));
@@ -381,7 +397,7 @@ fn prober(kinds: &Pair<Kinds>) -> Option<Side> {
 /// The side whose resets refuse: it has sent nothing else, and the other side nothing that shows a connection. That is one that has
 /// carried data, or of which the resets say that they know it, unless it is new to Cilium as well. A reset alone answers what was
 /// not seen.
-fn refuser(kinds: &Pair<Kinds>, is_new: bool) -> Option<Side> {
+fn refuser(kinds: Pair<Kinds>, is_new: bool) -> Option<Side> {
     let refuses = |side: &Side| {
         let (own, other) = (*kinds.of(*side), *kinds.of(side.other()));
         let has_more = own.any(Kinds(Kinds::SPOKE.0 | Kinds::OPENING.0 | Kinds::PROBE.0));

@@ -16,7 +16,7 @@ use std::{
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    Fault, Line, MAX_SHOWN, json,
+    Fault, Line, MAX_SHOWN, VERDICTS_ALONE, json,
     line::{Lines, Text},
 };
 use crate::model::{Observation, Timestamp};
@@ -88,7 +88,10 @@ impl<R: Read> Reader<R> {
     }
 
     pub fn notes(&self) -> BTreeMap<&'static str, u64> {
-        self.notes.told()
+        let alone = self.table.verdicts_alone();
+        let mut told = self.notes.told();
+        told.extend((alone > 0).then_some((VERDICTS_ALONE, alone)));
+        told
     }
 }
 

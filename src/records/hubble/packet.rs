@@ -68,6 +68,8 @@ pub struct Packet {
     pub told: Told,
     /// Whether its being first tells nothing of who began: an error, an announcement.
     pub is_untold: bool,
+    /// Whether it is a policy's word on the packet that a connection begins with, given once and never on what comes back.
+    pub is_verdict: bool,
     /// Where it was seen. A message of an L7 proxy is no packet, and was seen nowhere.
     pub point: Option<u32>,
     /// What a DNS answer said.
@@ -115,6 +117,7 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
         verdict,
         told,
         is_untold: control == Some(Control::Tells),
+        is_verdict: is_verdict(flow),
         point: (!is_message).then(|| point(flow, node)),
         answers: answers(flow, destination),
         application: application(flow, time, protocol, ((source, ports.0), (destination, ports.1))),
@@ -221,8 +224,7 @@ fn control(l4: &L4) -> Option<Control> {
 /// given on such packets alone, without that word, and say in `is_reply` that they are none whatever they are. Streams open
 /// with a packet of their own, so that such an entry is for one that was met in its middle; datagrams open with any.
 fn told_by_entry(flow: &Flow, l4: &L4) -> Told {
-    let is_verdict = flow.event_type.as_ref().is_some_and(|event| event.kind == POLICY_VERDICT);
-    let is_new = is_verdict || flow.trace_reason.as_ref().is_some_and(|reason| reason.is("NEW", 1));
+    let is_new = is_verdict(flow) || flow.trace_reason.as_ref().is_some_and(|reason| reason.is("NEW", 1));
     let opens_by_itself = match l4.Protocol.as_deref().unwrap_or(l4) {
         L4 { TCP: Some(_), .. } => true,
         // versions that do not name the chunk do not show an INIT
@@ -232,6 +234,10 @@ fn told_by_entry(flow: &Flow, l4: &L4) -> Told {
     // the older field says nothing where it is not set
     let is_reply = flow.is_reply.or(flow.reply.filter(|is_reply| *is_reply));
     if is_new && opens_by_itself { Told::Midway } else { is_reply.map_or(Told::Nothing, Told::ByEntry) }
+}
+
+fn is_verdict(flow: &Flow) -> bool {
+    flow.event_type.as_ref().is_some_and(|event| event.kind == POLICY_VERDICT)
 }
 
 /// A number for the place: a node, and a point on a packet's way through it.

@@ -23,11 +23,13 @@ pub(super) struct Table {
     held: usize,
     old: HashMap<Ends, Live>,
     done: Vec<Observation>,
+    /// Streams that are left out, for only a policy's verdict is known of them.
+    verdicts_alone: u64,
 }
 
 impl Table {
     pub fn new(max: usize) -> Self {
-        Self { max, young: HashMap::default(), held: 0, old: HashMap::default(), done: Vec::new() }
+        Self { max, young: HashMap::default(), held: 0, old: HashMap::default(), done: Vec::new(), verdicts_alone: 0 }
     }
 
     pub fn take(&mut self, packet: &Packet) {
@@ -42,10 +44,17 @@ impl Table {
         if self.held >= self.max {
             self.held = 0;
             let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
-            old.into_iter().for_each(|(ends, live)| self.done.extend(live.observations(&ends)));
+            for (ends, live) in old {
+                self.finish(&ends, live);
+            }
         }
         self.held += live.hours();
         self.young.insert(ends, live);
+    }
+
+    /// How many streams were left out, for only a policy's verdict is known of them.
+    pub fn verdicts_alone(&self) -> u64 {
+        self.verdicts_alone
     }
 
     /// The observations of what was forgotten.
@@ -56,8 +65,18 @@ impl Table {
     /// Those of all that is left.
     pub fn end(&mut self) -> Vec<Observation> {
         let left = std::mem::take(&mut self.young).into_iter().chain(std::mem::take(&mut self.old));
-        left.for_each(|(ends, live)| self.done.extend(live.observations(&ends)));
+        for (ends, live) in left {
+            self.finish(&ends, live);
+        }
         self.held = 0;
         self.drain()
+    }
+
+    fn finish(&mut self, ends: &Ends, live: Live) {
+        if live.is_verdicts_alone(ends.0) {
+            self.verdicts_alone += 1;
+        } else {
+            self.done.extend(live.observations(ends));
+        }
     }
 }

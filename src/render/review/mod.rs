@@ -88,6 +88,8 @@ pub struct Facts {
     pub losses: Vec<RunLoss>,
     /// Captures that are damaged or were too much for the table.
     pub damaged: usize,
+    /// Connections of flow logs of which nothing but verdicts of policies is known, so that they are left out.
+    pub verdicts_alone: u64,
     /// How complete the learning is, by namespace.
     pub learning: BTreeMap<String, Learning>,
     /// For how much of their time the workloads were watched.
