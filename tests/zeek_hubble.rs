@@ -448,6 +448,25 @@ fn verdicts_of_policies_alone_are_no_failed_attempts_and_it_is_said_that_they_sh
 }
 
 #[test]
+fn frames_without_ip_and_packets_without_a_transport_are_no_damage() {
+    let flowmap = Flowmap::new();
+    let flow = |more: Value| {
+        let mut flow = json!({"time": "2026-09-21T10:00:00Z", "verdict": "DROPPED", "Type": "L3_L4", "event_type": {"type": 1},
+            "drop_reason_desc": "UNSUPPORTED_L3_PROTOCOL", "ethernet": {"source": "02:00:00:00:00:01"}});
+        flow.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        format!("{}\n", json!({"flow": flow, "node_name": "node-1"}))
+    };
+    let log = flow(json!({}))
+        + &flow(json!({"IP": {"source": "10.0.0.1", "destination": "10.0.0.9"}, "verdict": "FORWARDED"}));
+    flowmap.write("flows.json", report("10:00:00", [CLIENT, SERVER], &["SYN"], "NEW") + &log);
+    let told = flowmap.ok(&["import", "--strict", "flows.json"]).stderr;
+    assert!(
+        told.starts_with("flows.json: 3 records, 1 used, not used: record: a frame without IP, no flow 1, record: its protocol is not named 1"),
+        "{told}"
+    );
+}
+
+#[test]
 fn dns_answers_that_hubble_saw_name_their_addresses() {
     let flowmap = Flowmap::new();
     let flow = json!({

@@ -246,6 +246,9 @@ pub enum Fault {
     /// A line of another log than the one of connections.
     #[error("of another log than conn")]
     OtherLog,
+    /// What a log tells of a frame that is not of IP.
+    #[error("a frame without IP, no flow")]
+    NotIp,
     /// A protocol that the log does not name.
     #[error("its protocol is not named")]
     UnknownTransport,
@@ -282,6 +285,7 @@ impl Fault {
         !matches!(
             self,
             Self::OtherLog
+                | Self::NotIp
                 | Self::UnknownTransport
                 | Self::NoPorts
                 | Self::Unreachable

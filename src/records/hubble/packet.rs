@@ -90,10 +90,10 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
     if is_message && !matches!(verdict, Verdict::Forwarded | Verdict::Audited) {
         return Err(Fault::DeniedMessage);
     }
-    let ip = flow.ip.as_ref().ok_or(Fault::Missing("IP"))?;
+    let ip = flow.ip.as_ref().ok_or(Fault::NotIp)?;
     let (source, destination) =
         (address("source address", &ip.source)?, address("destination address", &ip.destination)?);
-    let l4 = flow.l4.as_ref().ok_or(Fault::Missing("l4"))?;
+    let l4 = flow.l4.as_ref().ok_or(Fault::UnknownTransport)?;
     let (protocol, ports, event) = transport(l4)?;
     let time = time.ok_or(Fault::Missing("time"))?;
     let control = control(l4);
