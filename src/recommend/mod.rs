@@ -26,6 +26,7 @@ mod prefixes;
 mod resolvers;
 mod selector;
 mod units;
+mod usage;
 
 use std::{
     borrow::Borrow,
