@@ -80,22 +80,26 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let runs = store.runs().await?;
     let why_none = || "no runs; `flowmap import FILE` makes one".to_owned();
     let output = args.output.output;
-    let table = |runs: &[Run]| if output == Output::Table { narrow(runs) } else { table(runs) };
-    print::list(output, &runs, json, table, why_none)?;
+    print::list(output, &runs, json, |runs| table(runs, output != Output::Table), why_none)?;
     store.close().await;
     Ok(Done::Clean)
 }
 
-/// The same to the minute, and without the site where there is one alone.
-fn narrow(runs: &[Run]) -> Table {
+/// To the minute, and without the site where there is one alone, unless it may be wide.
+fn table(runs: &[Run], is_wide: bool) -> Table {
     let sites: BTreeSet<&String> = runs.iter().map(|run| &run.site).collect();
+    let has_sites = is_wide || sites.len() > 1;
+    let time = |time: Option<Timestamp>| match time {
+        None => String::new(),
+        Some(time) if is_wide => time.to_string(),
+        Some(time) => minute(time),
+    };
     let columns = ["id", "site", "sensor", "source", "packets", "lost", "first packet", "last packet"];
     let mut table = Table::new(&columns).numeric(&[4, 5]);
     for run in runs {
-        let time = |time: Option<Timestamp>| time.map(minute).unwrap_or_default();
         table.row(vec![
             run.id.to_string(),
-            if sites.len() > 1 { run.site.clone() } else { String::new() },
+            if has_sites { run.site.clone() } else { String::new() },
             run.sensor.clone(),
             run.source.clone(),
             run.packets.to_string(),
@@ -104,26 +108,7 @@ fn narrow(runs: &[Run]) -> Table {
             time(run.last_packet),
         ]);
     }
-    table.without_empty_columns()
-}
-
-fn table(runs: &[Run]) -> Table {
-    let mut table = Table::new(&["id", "site", "sensor", "source", "packets", "lost", "first packet", "last packet"]);
-    table = table.numeric(&[4, 5]);
-    for run in runs {
-        let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
-        table.row(vec![
-            run.id.to_string(),
-            run.site.clone(),
-            run.sensor.clone(),
-            run.source.clone(),
-            run.packets.to_string(),
-            (run.loss.dropped_by_kernel + run.loss.dropped_by_interface).to_string(),
-            time(run.first_packet),
-            time(run.last_packet),
-        ]);
-    }
-    table
+    if is_wide { table } else { table.without_empty_columns() }
 }
 
 /// The process of the daemon that writes to a store, and which of these runs it writes: it would write what is taken back again.
