@@ -193,14 +193,6 @@ impl Book {
         chain.len()
     }
 
-    /// Writes out all that has news; the connections stay open.
-    pub fn write_news<A: Address>(&mut self, table: &mut Table<A>) {
-        let firsts: Vec<SlotId> = table.firsts().collect();
-        for first in firsts {
-            self.write_chain(table, first);
-        }
-    }
-
     /// Learns all listeners before rows are laid out.
     pub fn learn<A: Address>(&mut self, table: &Table<A>) {
         for id in table.firsts().flat_map(|first| table.chain(first)) {

@@ -69,6 +69,15 @@ impl Tracker {
         Vec::new()
     }
 
+    /// The rest of a flush at once.
+    pub(super) fn flush_rest(&mut self) -> Vec<Observation> {
+        let mut rows = Vec::new();
+        while self.is_flushing() {
+            rows.append(&mut self.flush_some(usize::MAX));
+        }
+        rows
+    }
+
     fn write_some(&mut self, mut leaving: Leaving, slots: usize) -> Vec<Observation> {
         let Self { v4, v6, book, flushing, .. } = self;
         let Some(until) = leaving.until(book, slots) else {

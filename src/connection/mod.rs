@@ -157,17 +157,14 @@ impl Tracker {
         self.book.learn(&self.v6);
     }
 
-    /// Takes the observations of everything so far out and keeps the connections open: their next packets make further
+    /// Takes the observations of everything so far out, in order, and keeps the connections open: their next packets make further
     /// parts of the same traces.
     pub fn flush(&mut self) -> Vec<Observation> {
-        self.learn();
-        self.book.write_news(&mut self.v4);
-        self.book.write_news(&mut self.v6);
-        let mut rows = self.drain();
-        rows.extend(self.book.rows.sweeps.samples());
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
-        self.book.forget_sweeps();
-        rows
+        // one that has begun is brought to its end, and leaves what packets wrote out meanwhile
+        let mut rows = self.flush_rest();
+        self.begin_flush();
+        rows.append(&mut self.flush_rest());
+        rows::sorted(rows)
     }
 
     /// Takes out the observations of connections that were written out early or ended; the others stay as they are.
