@@ -74,6 +74,10 @@ const PLAIN: [&str; 20] = [
     "vlan/zeek__http-vlan-0.pcap",
 ];
 
+/// Where a capture has resets and nothing else of a connection, by how many flows: by their numbers they answer no SYN, and are of
+/// something that was not seen. Letters have no numbers, so that a log shows as many refusals.
+const LONE_RESETS: [(&str, usize); 1] = [("enterprise_multi_host/zeek__mapi.pcap", 2)];
+
 #[test]
 fn logs_of_captures_from_elsewhere_give_what_they_give() {
     let Some(data) = common::data() else { return };
@@ -86,7 +90,11 @@ fn logs_of_captures_from_elsewhere_give_what_they_give() {
         let only = |these: &[Value], those: &[Value]| -> Vec<String> {
             these.iter().filter(|flow| !those.contains(flow)).map(Value::to_string).collect()
         };
-        assert_eq!(only(&logged, &captured), only(&captured, &logged), "{name}");
+        let (of_log, of_capture) = (only(&logged, &captured), only(&captured, &logged));
+        let of_capture_as_told: Vec<String> = of_capture.iter().map(|it| it.replace("oneway", "refused")).collect();
+        assert_eq!(of_log, of_capture_as_told, "{name}");
+        let lone_resets = LONE_RESETS.iter().find(|(it, _)| *it == name).map_or(0, |(_, count)| *count);
+        assert_eq!(of_capture.len(), lone_resets, "{name}: {of_capture:?}");
         count += captured.len();
     }
     assert!(count > 500, "{count}");
