@@ -59,12 +59,15 @@ impl LinkType {
     pub const PKTAP: Self = Self(258);
     /// Linux "cooked" capture v2, with the interface's index.
     pub const LINUX_SLL2: Self = Self(276);
+    /// What a capture did not say. Files have 16 bits for the number: none has this one.
+    pub const NOT_DESCRIBED: Self = Self(u32::MAX);
 }
 
 impl fmt::Display for LinkType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NAMES.iter().find(|(number, _)| *number == self.0) {
             Some((_, name)) => f.write_str(name),
+            None if *self == Self::NOT_DESCRIBED => f.write_str("not described"),
             None => write!(f, "{}", self.0),
         }
     }

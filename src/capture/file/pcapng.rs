@@ -197,8 +197,8 @@ impl Sections {
             _ => 0,
         };
         let big_endian = self.big_endian;
-        let interface =
-            self.interfaces.get_mut(number).ok_or_else(|| damage("a packet of an interface that was not described"))?;
+        let mut not_described = Interface::not_described();
+        let interface = self.interfaces.get_mut(number).unwrap_or(&mut not_described);
         let end = bytes.len().saturating_sub(4);
         let (captured, wire_length, data_at) = if kind == SIMPLE_PACKET {
             let wire_length = word(8)?;
@@ -208,7 +208,10 @@ impl Sections {
             (wire_length.min(snaplen).min(room), wire_length, 12)
         } else {
             let ticks = u64::from(word(12)?) << 32 | u64::from(word(16)?);
-            self.last_time = interface.time(ticks);
+            // in which units an interface counts is said nowhere else
+            if interface.link != LinkType::NOT_DESCRIBED {
+                self.last_time = interface.time(ticks);
+            }
             (word(20)?, word(24)?, 28)
         };
         let room = end.saturating_sub(data_at);
@@ -228,16 +231,7 @@ impl Interface {
     fn read(block: &[u8], big_endian: bool) -> Option<Self> {
         let link = LinkType(u32::from(u16_at(block, 8, big_endian)?));
         let snaplen = u32_at(block, 12, big_endian)?;
-        let mut interface = Self {
-            description: (link, 0),
-            number: 0,
-            link,
-            snaplen,
-            ticks_per_second: 1_000_000,
-            offset_seconds: 0,
-            statistics: Drops::default(),
-            told_by_packets: 0,
-        };
+        let mut interface = Self { description: (link, 0), link, snaplen, ..Self::not_described() };
         for (code, value) in options(block, 16, big_endian) {
             match (code, value) {
                 (NAME | DESCRIPTION, value) => {
@@ -250,6 +244,20 @@ impl Interface {
             }
         }
         Some(interface)
+    }
+
+    /// What a packet is of whose interface the section did not describe: it can be counted, and no more.
+    const fn not_described() -> Self {
+        Self {
+            description: (LinkType::NOT_DESCRIBED, 0),
+            number: 0,
+            link: LinkType::NOT_DESCRIBED,
+            snaplen: 0,
+            ticks_per_second: 1_000_000,
+            offset_seconds: 0,
+            statistics: Drops { by_kernel: 0, by_interface: 0 },
+            told_by_packets: 0,
+        }
     }
 
     /// The statistics, else what packets told: both would count twice.
