@@ -18,10 +18,16 @@ import tempfile
 import time
 
 CONNECTIONS = 100_000
-# opening, data both ways, none closed: so many are live at once
-SIZES = [0, 0, 0, 300, 0, 1200, 1200, 0, 100, 40]
-LOOPS = 3
 IDLE_S = 30
+
+# who sends, flags and bytes of data: opened once, then requests and answers
+CLIENT, SERVER = 0, 1
+SYN, ACK, FIN = 0x02, 0x10, 0x01
+OPENING = [(CLIENT, SYN, 0), (SERVER, SYN | ACK, 0), (CLIENT, ACK, 0)]
+EXCHANGE = [(CLIENT, ACK, 300), (SERVER, ACK, 0), (SERVER, ACK, 1200), (SERVER, ACK, 1200), (CLIENT, ACK, 0),
+            (SERVER, ACK, 100), (CLIENT, ACK, 40)]
+CLOSING = [(CLIENT, FIN | ACK, 0), (SERVER, FIN | ACK, 0)]
+EXCHANGES = 4
 
 BARE = r"""
 #include <pcap.h>
@@ -47,23 +53,21 @@ def packet(src, dst, sport, dport, seq, ack, flags, size):
     return b"\2\0\0\0\0\1\2\0\0\0\0\2\x08\0" + head + tcp + bytes(size)
 
 
-def write_capture(path, closes=False):
+def write_capture(path, exchanges=1, closes=False):
     """Connections opened one after the other, each packet of all before the next of any; closed where that is asked for."""
+    sent = [0, 0]
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for step, size in enumerate(SIZES + [0, 0] * closes):
+        for who, flags, size in OPENING + EXCHANGE * exchanges + CLOSING * closes:
             for n in range(CONNECTIONS):
                 client, server = struct.pack("!I", 0x0A000000 + n % 5000), struct.pack("!I", 0x0A100000 + n % 200)
-                ends = client, server, 20_000 + n // 5000, 443
+                ends = (client, server), (20_000 + n // 5000, 443)
                 isn = (n * 2_654_435_761) & 0xFFFFFFFF
-                if step in (1, 4, 5, 6, 8, 11):
-                    ends = ends[1], ends[0], ends[3], ends[2]
-                    seq, ack = isn ^ 0x5555, (isn + 1 + step) & 0xFFFFFFFF
-                else:
-                    seq, ack = (isn + step) & 0xFFFFFFFF, 0 if step == 0 else isn ^ 0x5555
-                flags = {0: 0x02, 1: 0x12, 10: 0x11, 11: 0x11}.get(step, 0x10)
-                data = packet(*ends, seq, ack, flags, size)
+                seq = [(first + bytes) & 0xFFFFFFFF for first, bytes in zip((isn, isn ^ 0x5555), sent)]
+                other = 1 - who
+                data = packet(*(pair[end] for pair in ends for end in (who, other)), seq[who], seq[other] if flags & ACK else 0, flags, size)
                 out.write(struct.pack("<IIII", 1, 0, len(data), len(data)) + data)
+            sent[who] += size + bool(flags & (SYN | FIN))
 
 
 def ip(*arguments):
@@ -108,7 +112,7 @@ def main():
     source, bare, capture = (os.path.join(folder, name) for name in ("bare.c", "bare", "traffic.pcap"))
     pathlib.Path(source).write_text(BARE)
     subprocess.run(["cc", "-O2", source, "-o", bare, "-lpcap"], check=True)
-    write_capture(capture)
+    write_capture(capture, EXCHANGES)
     names = [f"fmb{os.getpid()}{end}" for end in "ab"]
     try:
         lay_cable(names)
@@ -134,7 +138,7 @@ def watch(names, flowmap, bare, capture, folder):
         time.sleep(2)
         before = spent(receiver.pid)
         sender = subprocess.run(["ip", "netns", "exec", names[1], "taskset", "-c", "0", "tcpreplay", "-q", "--preload-pcap",
-                                 "-t", f"--loop={LOOPS}", "-i", "fm0", capture], capture_output=True, text=True, check=True)
+                                 "-t", "-i", "fm0", capture], capture_output=True, text=True, check=True)
         time.sleep(7)
         if receiver.poll() is not None:
             print(f"{name:<28}ended early: {receiver.communicate()[1].strip().splitlines()[-1:]}")
