@@ -136,10 +136,12 @@ test: setup lint check-policies-out ## everything that must hold before a commit
 	cargo test --doc --locked
 	$(runner)
 
-lint: ## format, lints, and the pure rooms built alone
+lint: ## format, lints, links in the documentation, licences, and the pure rooms built alone
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --lib --no-deps --document-private-items --locked
+	@cargo metadata --locked --format-version 1 | python3 scripts/licences.py
 	@cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null # its lock file is a part of the clone
 
 check-policies-out: policies-out ## fail where policies-out/ is not what the samples give

@@ -15,7 +15,7 @@ const MAX_NUMBERS: usize = 64;
 
 impl Counts {
     /// The frames that were not decoded, by the reason's name. Several numbers may have one name, as the two Ethernet types
-    /// of `PPPoE` do. Of those that have a number and no name the [`MAX_NUMBERS`] most frequent are told one by one.
+    /// of `PPPoE` do. Of those that have a number and no name the `MAX_NUMBERS` most frequent are told one by one.
     #[must_use]
     pub fn not_decoded_by_name(&self) -> BTreeMap<String, u64> {
         let mut numbers: Vec<(Reverse<u64>, NotDecoded)> = Vec::new();

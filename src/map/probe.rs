@@ -64,7 +64,7 @@ pub(super) fn find(connections: &[Connection], directory: &Directory) -> BTreeSe
     probes
 }
 
-/// Whether moments are those of up to [`MAX_SERIES`] checks, each at its own pace: a pod is asked whether it lives and
+/// Whether moments are those of up to `MAX_SERIES` checks, each at its own pace: a pod is asked whether it lives and
 /// whether it is ready.
 fn are_steady(mut moments: Vec<Timestamp>) -> bool {
     /// What a kubelet asks of one container: start, life, readiness.

@@ -7,7 +7,7 @@
 //! takes the fullest place, and none counts twice.
 //!
 //! `src` and `dst` say how the row is laid out, not who the client is. Where the opening was seen `src` opened it;
-//! else ([`Opening::Open`]) the row was laid towards the likelier server, every trace keeps the other port, and the
+//! else ([`Opening::Open`](super::Opening::Open)) the row was laid towards the likelier server, every trace keeps the other port, and the
 //! map decides when it reads, from all that the store knows by then.
 
 use smallvec::SmallVec;

@@ -6,7 +6,7 @@ use crate::model::Protocol;
 
 /// Serves or calls a protocol and port; with peers in scope or outside; with or without packets.
 ///
-/// Bits, from the lowest: the port, the protocol, then one each for [`Token::DYNAMIC`], calls, outside and idle.
+/// Bits, from the lowest: the port, the protocol, then one each for `DYNAMIC`, calls, outside and idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(u32);
 

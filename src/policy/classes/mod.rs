@@ -8,7 +8,7 @@
 //! A *shape* is what policies may look at: the namespace, the labels that some selector names, the numbers of the port
 //! names that some rule names, the pieces of the address space. In each direction a shape is a *subject* (which
 //! policies isolate it) and a *peer* (which of the rules' peers it matches). For each subject a row tells the ports
-//! that are open with each peer; a verdict is then two lookups. [`Evaluator`](super::Evaluator) says the same one
+//! that are open with each peer; a verdict is then two lookups. [`Evaluator`] says the same one
 //! connection at a time, and is what this is tested against.
 
 mod idle;
