@@ -54,14 +54,40 @@ const PREFERRED: [&str; 8] = [
     "run",
 ];
 
-/// Tells workloads apart only where nothing else does, as the versions of one service that run side by side.
-pub(super) const VERSION: &str = "version";
-
 /// Whether a key never selects: the next pod may have another value.
 pub(super) fn is_volatile(key: &str) -> bool {
     VOLATILE.contains(&key)
         || PLACES.iter().any(|place| key.starts_with(place))
         || ENDS.iter().any(|end| key.ends_with(end))
+}
+
+/// Whether a label tells a release: the next one will have another value. It tells workloads apart only where nothing else does,
+/// as the versions of one service that run side by side.
+pub(super) fn tells_a_release(key: &str, value: &str) -> bool {
+    let is_like_one = || is_number_of_version(value) || is_date_or_count(value) || is_commit(value);
+    key == "version" || !names_a_role(key) && is_like_one()
+}
+
+/// `1.4`, `v2.0.1`, `2.0.1-rc.1`: semver.org, with two numbers or more.
+fn is_number_of_version(value: &str) -> bool {
+    let numbers = value.strip_prefix('v').unwrap_or(value).split(['-', '+', '_']).next().unwrap_or_default();
+    numbers.contains('.')
+        && numbers.split('.').all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// `2026-11-01`, `20261101`, `20261101-1530`, the number of a build, seconds since 1970: digits, six or more of them.
+fn is_date_or_count(value: &str) -> bool {
+    value.bytes().filter(u8::is_ascii_digit).count() >= 6
+        && value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_' | b'T' | b'Z'))
+}
+
+/// Seven or more hexadecimal digits, letters and numbers among them: as git shortens the names of commits.
+fn is_commit(value: &str) -> bool {
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    value.len() >= 7
+        && value.bytes().all(is_hex)
+        && value.bytes().any(|b| b.is_ascii_digit())
+        && value.bytes().any(|b| b.is_ascii_lowercase())
 }
 
 /// Whether people name a role by a key.
@@ -106,5 +132,18 @@ mod tests {
         for key in ["app", "app.kubernetes.io/name", "tier", "version", "release", "track"] {
             assert!(!is_volatile(key), "{key}");
         }
+    }
+
+    #[test]
+    fn values_tell_releases_whatever_their_key_is_called() {
+        for value in
+            ["1.4", "v2.0.1", "2.0.1-rc.1", "2026-11-01", "20261101-1530", "482131", "9fceb02", "0a1b2c3d4e5f60718"]
+        {
+            assert!(tells_a_release("build", value), "{value}");
+        }
+        for value in ["", "v1", "stable", "8080", "a.b", "1.x", "web-1", "defaced", "facade", "db-01", "eu-1"] {
+            assert!(!tells_a_release("build", value), "{value}");
+        }
+        assert!(tells_a_release("version", "v1"));
     }
 }

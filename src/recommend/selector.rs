@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
-use super::labels::{VERSION, is_volatile, names_a_role, names_an_application, preference};
+use super::labels::{is_volatile, names_a_role, names_an_application, preference, tells_a_release};
 use crate::model::Labels;
 
 /// A label selector, as small as what it must say.
@@ -122,13 +122,26 @@ impl Pool {
         self.conjunction(meant).or_else(|| if meant.len() > 1 { self.one_of_several(meant) } else { None })
     }
 
-    /// The first conjunction that selects these kinds alone. `version` takes part where nothing else tells them
+    /// Those of them that the next release will have as well.
+    fn lasting(&self, meant: &BTreeSet<usize>) -> Vec<(String, String)> {
+        self.shared(meant).into_iter().filter(|(key, value)| self.lasts(key, value, meant)).collect()
+    }
+
+    /// What owners find their pods by never changes.
+    fn lasts(&self, key: &str, value: &str, meant: &BTreeSet<usize>) -> bool {
+        !tells_a_release(key, value) || self.is_owners(key, meant)
+    }
+
+    /// The key of a label in a selector that the next release of what it selects will not have.
+    pub fn release_in(&self, selector: &Selector, meant: &BTreeSet<usize>) -> Option<String> {
+        selector.equal.0.iter().find(|(key, value)| !self.lasts(key, value, meant)).map(|(key, _)| key.clone())
+    }
+
+    /// The first conjunction that selects these kinds alone. What tells a release takes part where nothing else tells them
     /// apart, or where the owners find their pods by it.
     fn conjunction(&self, meant: &BTreeSet<usize>) -> Option<Selector> {
-        let all = self.shared(meant);
-        let is_plain = |(key, _): &&(String, String)| key != VERSION || self.is_owners(key, meant);
-        let plain: Vec<_> = all.iter().filter(is_plain).cloned().collect();
-        let attempts: &[&Vec<(String, String)>] = if plain.len() < all.len() { &[&plain, &all] } else { &[&all] };
+        let (lasting, all) = (self.lasting(meant), self.shared(meant));
+        let attempts: &[&Vec<(String, String)>] = if lasting.len() < all.len() { &[&lasting, &all] } else { &[&all] };
         attempts.iter().find_map(|labels| self.smallest(labels, meant))
     }
 
@@ -136,33 +149,34 @@ impl Pool {
     /// the next workload may well have one of its own.
     fn smallest(&self, labels: &[(String, String)], meant: &BTreeSet<usize>) -> Option<Selector> {
         let labels = labels.get(..MAX_TRIED).unwrap_or(labels);
-        let with_role = self.smallest_with(labels, meant, &names_an_application);
-        let with_role = with_role.or_else(|| self.smallest_with(labels, meant, &names_a_role));
-        // a version alone says nothing at all, but where there is nothing else
-        with_role.or_else(|| self.smallest_with(labels, meant, &|key| labels.len() == 1 || key != VERSION))
+        let with_role = self.smallest_with(labels, meant, &|key, _| names_an_application(key));
+        let with_role = with_role.or_else(|| self.smallest_with(labels, meant, &|key, _| names_a_role(key)));
+        // a release alone says nothing at all, but where there is nothing else
+        let says_enough = |key: &str, value: &str| labels.len() == 1 || !tells_a_release(key, value);
+        with_role.or_else(|| self.smallest_with(labels, meant, &says_enough))
     }
 
-    /// The smallest with a key of which something holds.
+    /// The smallest with a label of which something holds.
     fn smallest_with(
         &self,
         labels: &[(String, String)],
         meant: &BTreeSet<usize>,
-        says_enough: &dyn Fn(&str) -> bool,
+        says_enough: &dyn Fn(&str, &str) -> bool,
     ) -> Option<Selector> {
         (1..=MAX_LABELS.min(labels.len())).find_map(|size| {
             combinations(labels.len(), size).into_iter().find_map(|chosen| {
                 let pairs: Vec<_> = chosen.iter().filter_map(|n| labels.get(*n)).cloned().collect();
-                let is_enough = pairs.iter().any(|(key, _)| says_enough(key));
+                let is_enough = pairs.iter().any(|(key, value)| says_enough(key, value));
                 let selector = Selector { equal: pairs.into_iter().collect(), ..Selector::default() };
                 (is_enough && self.is_exact(&selector, meant)).then_some(selector)
             })
         })
     }
 
-    /// One label that all have, with the values that they have. Values of `version` say nothing of what they are of.
+    /// One label that all have, with the values that they have. Those of releases say nothing of what they are of.
     fn one_of_several(&self, meant: &BTreeSet<usize>) -> Option<Selector> {
         let mut keys: Vec<&String> = self.pods(meant).next()?.0.keys().filter(|key| !is_volatile(key)).collect();
-        keys.retain(|key| *key != VERSION && self.pods(meant).all(|pod| pod.get(key).is_some()));
+        keys.retain(|key| self.pods(meant).all(|pod| pod.get(key).is_some_and(|value| !tells_a_release(key, value))));
         keys.sort_by_key(|key| (preference(key, self.is_owners(key, meant)), (*key).clone()));
         keys.into_iter().find_map(|key| {
             let values = self.pods(meant).filter_map(|pod| pod.get(key)).map(str::to_owned).collect();
@@ -171,13 +185,14 @@ impl Pool {
         })
     }
 
-    /// All shared labels, and none of the keys that others have besides: what is left where no label says who it is.
+    /// All shared labels that last, and none of the keys that others have besides: what is left where no label says who it is.
     pub fn by_what_is_absent(&self, meant: &BTreeSet<usize>) -> Selector {
-        let mut selector = Selector { equal: self.shared(meant).into_iter().collect(), ..Selector::default() };
+        let mut selector = Selector { equal: self.lasting(meant).into_iter().collect(), ..Selector::default() };
         let own: BTreeSet<&String> = self.pods(meant).flat_map(|pod| pod.0.keys()).collect();
         for n in self.selected(&selector).into_iter().filter(|n| !meant.contains(n)) {
             let other = BTreeSet::from([n]);
             if self.pods(&other).any(|pod| selector.matches(pod)) {
+                // the next release will have another value, and the key as well
                 let keys = self.shared(&other).into_iter().map(|(key, _)| key);
                 selector.absent.extend(keys.into_iter().find(|key| !own.contains(key)));
             }

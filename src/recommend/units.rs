@@ -26,9 +26,11 @@ pub struct Unit {
     pub missing: Option<Missing>,
 }
 
-/// A label to add, for what no label tells from others.
+/// A label to add, for what no label tells from others, or none that lasts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
+    /// The label that tells it until its next release, where there is one.
+    pub until_release: Option<String>,
     /// Its key; the value is each workload's own.
     pub key: String,
     /// The value for every workload.
@@ -135,9 +137,17 @@ fn looks(cluster: &Cluster) -> BTreeMap<String, BTreeMap<WorkloadRef, Look>> {
     looks
 }
 
+/// Whether labels tell one workload from all others.
+enum Told {
+    ForGood,
+    /// This one takes part, and the next release has another value of it.
+    UntilRelease(String),
+    No,
+}
+
 /// Parts the workloads of a namespace as far as labels allow: who is selected with another shares its unit.
 fn split(namespace: &str, pool: &Pool, workloads: &[WorkloadRef]) -> Vec<Unit> {
-    let mut sets: Vec<(BTreeSet<usize>, Selector, bool)> = Vec::new();
+    let mut sets: Vec<(BTreeSet<usize>, Selector, Told)> = Vec::new();
     let mut open: Vec<BTreeSet<usize>> = (0..workloads.len()).rev().map(|n| BTreeSet::from([n])).collect();
     let mut done: BTreeSet<usize> = BTreeSet::new();
     while let Some(mut meant) = open.pop() {
@@ -145,11 +155,16 @@ fn split(namespace: &str, pool: &Pool, workloads: &[WorkloadRef]) -> Vec<Unit> {
             continue;
         }
         let found = pool.exact(&meant);
-        let is_told = found.is_some() && meant.len() == 1;
+        let told = match &found {
+            Some(selector) if meant.len() == 1 => {
+                pool.release_in(selector, &meant).map_or(Told::ForGood, Told::UntilRelease)
+            }
+            _ => Told::No,
+        };
         let selector = found.unwrap_or_else(|| pool.by_what_is_absent(&meant));
         let hit: BTreeSet<usize> = pool.selected(&selector).into_iter().collect();
         if hit.is_subset(&meant) {
-            sets.push((meant, selector, is_told));
+            sets.push((meant, selector, told));
             continue;
         }
         meant.extend(hit);
@@ -160,9 +175,14 @@ fn split(namespace: &str, pool: &Pool, workloads: &[WorkloadRef]) -> Vec<Unit> {
         open.push(meant);
     }
     let values = values(workloads);
-    let unit = |(meant, selector, is_told): (BTreeSet<usize>, Selector, bool)| {
+    let unit = |(meant, selector, told): (BTreeSet<usize>, Selector, Told)| {
         let members: Vec<WorkloadRef> = meant.iter().filter_map(|n| workloads.get(*n)).cloned().collect();
-        let missing = (!is_told).then(|| missing(pool, &meant, &members, &values));
+        let missing = |until_release| Missing { until_release, ..missing(pool, &meant, &members, &values) };
+        let missing = match told {
+            Told::ForGood => None,
+            Told::UntilRelease(key) => Some(missing(Some(key))),
+            Told::No => Some(missing(None)),
+        };
         Unit { name: String::new(), namespace: namespace.to_owned(), members, selector, missing }
     };
     sets.into_iter().map(unit).collect()
@@ -198,7 +218,7 @@ fn missing(
     let is_free = |key: &&&str| !pool.has_key(meant, key);
     let key = KEYS.iter().find(is_free).unwrap_or(&"flowmap.io/workload");
     let value = |member: &WorkloadRef| (member.clone(), values.get(member).cloned().unwrap_or_default());
-    Missing { key: (*key).to_owned(), values: members.iter().map(value).collect() }
+    Missing { until_release: None, key: (*key).to_owned(), values: members.iter().map(value).collect() }
 }
 
 fn first_name(unit: &Unit) -> String {

@@ -14,6 +14,13 @@ pub(super) fn comment(plan: &NamespacePlan, group: &Group, directions: Direction
     }
     if group.missing.iter().any(|missing| missing.values.len() > 1) {
         text.push_str("No stable label tells them apart, so they share this policy: give each a label of its own.\n");
+    } else if let Some(label) = group.missing.iter().find_map(|missing| missing.until_release.as_ref()) {
+        let _ = writeln!(
+            text,
+            "Only {} tells it from others, and the next release has another value of it: give it a label that",
+            words::safe(label)
+        );
+        text.push_str("lasts (REVIEW.md says how).\n");
     } else if !group.missing.is_empty() {
         text.push_str("No label says who it is: give it one of its own (REVIEW.md says how).\n");
     }

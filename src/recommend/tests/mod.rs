@@ -82,6 +82,36 @@ fn versions_tell_apart_only_where_nothing_else_does() {
 }
 
 #[test]
+fn a_label_whose_value_tells_a_release_selects_where_nothing_else_does() {
+    // whatever its key is called: the next release has another value, and no policy would select it
+    let found = groups(&[
+        ("api", "app=shop,build=9fceb02,part=api"),
+        ("web", "app=shop,build=4ac1d77,part=web"),
+        ("web-next", "app=shop,build=5b2e001,part=web"),
+        ("cron", "app=shop,release=2026-11-01,team=pay"),
+        ("mail", "app=shop,release=2026-11-01,team=post"),
+    ]);
+    let expected = [
+        row("api", 1, "app=shop,part=api", ""),
+        row("cron", 1, "app=shop,team=pay", ""),
+        row("mail", 1, "app=shop,team=post", ""),
+        row("web", 1, "app=shop,build=4ac1d77", ""),
+        row("web-next", 1, "app=shop,build=5b2e001", ""),
+    ];
+    assert_eq!(found, expected);
+    // which is told, with a label to add, but where the owner itself finds its pods by it
+    let pods = [("web", "app=shop,build=4ac1d77"), ("web-next", "app=shop,build=5b2e001")];
+    let pods: Vec<Pod> = pods.iter().map(|(owner, labels)| mk_pod(owner, labels)).collect();
+    let selected =
+        pods.iter().take(1).map(|pod| crate::model::Selected { id: pod.workload.clone(), labels: pod.labels.clone() });
+    let units = Units::new(&Cluster { selected: selected.collect(), pods, ..Cluster::default() });
+    let until: Vec<_> = units.all.iter().map(|it| it.missing.as_ref().map(|it| it.until_release.as_deref())).collect();
+    assert_eq!(until, [None, Some(Some("build"))]);
+    let found = groups(&[("base", "app=web,chart=1,image=1.4.2"), ("canary", "app=web,image=1.4.2,track=canary")]);
+    assert_eq!(found, [row("base", 1, "app=web", "track"), row("canary", 1, "app=web,track=canary", "")]);
+}
+
+#[test]
 fn what_others_have_besides_may_be_the_difference() {
     let found = groups(&[("base", "app=web"), ("canary", "app=web,track=canary")]);
     assert_eq!(found, [row("base", 1, "app=web", "track"), row("canary", 1, "app=web,track=canary", "")]);

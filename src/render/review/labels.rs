@@ -1,4 +1,4 @@
-//! Labels to add, for what no label tells from others, with the patch that adds them.
+//! Labels to add, for what no label tells from others, or none that lasts, with the patch that adds them.
 
 use std::fmt::Write;
 
@@ -20,13 +20,20 @@ pub(super) fn section(text: &mut String, plan: &NamespacePlan) {
     for missing in &missing {
         let names: Vec<&str> = missing.values.keys().map(|member| member.name.as_str()).collect();
         // writing to a String cannot fail
-        let _ = match names.as_slice() {
-            [one] => writeln!(
+        let _ = match (names.as_slice(), &missing.until_release) {
+            (_, Some(label)) => writeln!(
+                text,
+                "- **Only its release tells {} from others:** it is selected by {}, which its next release has another value of, and then no policy \
+                 lets it talk.",
+                words::safe(&names.join(" and ")),
+                words::safe(label)
+            ),
+            ([one], None) => writeln!(
                 text,
                 "- **No label says who {} is:** it is selected by what it lacks. A pod that has no more labels than it would be taken for it.",
                 words::safe(one)
             ),
-            all => writeln!(
+            (all, None) => writeln!(
                 text,
                 "- **No stable label tells {} apart:** they share one policy. Give each a label of its own.",
                 words::safe(&all.join(" and "))
