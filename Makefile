@@ -147,6 +147,10 @@ lint: ## format, lints, links in the documentation, licences, and the pure rooms
 check-policies-out: policies-out ## fail where policies-out/ is not what the samples give
 	@scripts/unchanged.sh policies-out
 
+.PHONY: unit
+unit: build ## start the unit of systemd under a systemd of its own, and look at what it promises; needs root, takes two minutes
+	$(if $(filter 0,$(shell id -u)),,sudo) scripts/unit.sh "$(target)/debug/flowmap"
+
 .PHONY: differential
 differential: setup-test ## 20,000 random clusters and policies against an evaluator that is not flowmap's
 	FLOWMAP_CASES=20000 cargo test --locked --test differential -- --nocapture

@@ -20,6 +20,42 @@ fn the_manifests_are_what_an_api_server_accepts_and_the_kustomization_lists_them
     }
 }
 
+/// What kustomize makes of a folder, as documents; `None`, said, where there is no `kubectl`.
+fn kustomized(folder: &Path) -> Option<Vec<serde_json::Value>> {
+    let Ok(output) = Command::new("kubectl").arg("kustomize").arg(folder).output() else {
+        skipped("no kubectl");
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(flowmap::yaml::read_all(&String::from_utf8(output.stdout).expect("UTF-8")).expect("YAML"))
+}
+
+#[test]
+fn kustomize_takes_the_manifests_and_the_policies_as_they_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Some(manifests) = kustomized(&root.join("deploy")) else { return };
+    let kinds: Vec<&str> = manifests.iter().filter_map(|it| it["kind"].as_str()).collect();
+    assert_eq!(
+        kinds,
+        ["Namespace", "ServiceAccount", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "DaemonSet"]
+    );
+    let folder = root.join("policies-out/production");
+    let mut expected: Vec<serde_json::Value> = Vec::new();
+    for file in std::fs::read_dir(&folder).expect("the folder") {
+        let path = file.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        expected.extend(flowmap::yaml::read_all(&text).expect("YAML"));
+    }
+    expected.retain(|document| document["kind"] == "NetworkPolicy");
+    let policies = kustomized(&folder).expect("kubectl, as before");
+    let by_name = |mut all: Vec<serde_json::Value>| {
+        all.sort_by_key(|it| it["metadata"]["name"].as_str().map(str::to_owned));
+        all
+    };
+    assert!(expected.len() > 5, "{expected:?}");
+    assert_eq!(by_name(policies), by_name(expected));
+}
+
 #[test]
 fn the_daemon_of_the_manifests_has_one_capability_and_no_token() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/daemonset.yaml"));
