@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use crate::model::{Application, ApplicationSighting, Dependency, Outcome, Party, Protection, Protocol, Span};
+use crate::model::{Application, ApplicationSighting, Dependency, Outcome, Party, Protection, Protocol, Secrecy, Span};
 
 /// All that is known of what is spoken at one site.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,11 @@ pub struct Spoken {
     pub encrypted: Option<bool>,
     /// Whether greetings were seen behind which most would not say so if it went on in clear.
     may_be_clear: bool,
+    /// Whether anything was in clear text that this client itself spoke: what further clients of a server spoke is kept for
+    /// all of them together.
+    was_clear_itself: bool,
+    /// Whether anything was encrypted.
+    was_encrypted: bool,
 }
 
 impl Spoken {
@@ -33,8 +38,35 @@ impl Spoken {
         (!names.is_empty()).then(|| names.join(","))
     }
 
+    /// Whether others can read it. Stricter than [`Spoken::encrypted`], for an audit: what is in clear text in part, and what
+    /// may be another client's, is told apart.
+    #[must_use]
+    pub fn secrecy(&self) -> Secrecy {
+        match self.encrypted {
+            Some(true) => Secrecy::Encrypted,
+            Some(false) if self.was_clear_itself && self.was_encrypted => Secrecy::Mixed,
+            Some(false) if self.was_clear_itself => Secrecy::Clear,
+            _ => Secrecy::NotKnown,
+        }
+    }
+
+    /// Takes in what else was spoken between the same ends at the same port.
+    pub fn join(&mut self, other: &Self) {
+        self.applications.extend(&other.applications);
+        self.may_be_clear |= other.may_be_clear;
+        self.was_clear_itself |= other.was_clear_itself;
+        self.was_encrypted |= other.was_encrypted;
+        self.encrypted = match (self.encrypted, other.encrypted) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            _ if self.may_be_clear => None,
+            (one, other) => one.or(other),
+        };
+    }
+
     fn add(&mut self, sighting: &ApplicationSighting) {
         self.applications.insert(sighting.application);
+        self.was_clear_itself |= sighting.protection == Protection::Clear && sighting.client.is_some();
+        self.was_encrypted |= sighting.protection == Protection::Encrypted;
         // one STARTTLS among many logins in clear: of these few messages are recognised
         let is_quiet = matches!(sighting.application, Application::Ftp | Application::Imap | Application::Pop3);
         self.may_be_clear |= is_quiet && sighting.protection == Protection::Undecided;

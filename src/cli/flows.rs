@@ -16,9 +16,8 @@ use super::{
 };
 use crate::{
     application::Spoken,
-    inventory::Owner,
     map::By,
-    model::{Dependency, Mark, Outcome, Party, Span, Timestamp},
+    model::{Dependency, Mark, Outcome, Party},
     proposal::Site,
     render::minute,
 };
@@ -81,19 +80,8 @@ struct Row {
 }
 
 fn rows(site: &Site, by: By) -> Vec<Row> {
-    let is_its = |party: &Party, address, stretch| by == By::Address || was_its(site, party, address, stretch);
-    let row = |dependency| Row { spoken: site.applications.of(&dependency, is_its), dependency };
+    let row = |dependency| Row { spoken: site.spoken(&dependency, by), dependency };
     site.dependencies(by).into_iter().map(row).collect()
-}
-
-/// Whether an address was a party's at some time of a stretch: those of pods are handed on.
-fn was_its(site: &Site, party: &Party, address: IpAddr, Span { first, last }: Span) -> bool {
-    let Some(workload) = party.workload() else { return true };
-    let middle = Timestamp(first.0.midpoint(last.0));
-    [first, middle, last].into_iter().any(|moment| {
-        let owner = site.directory.who_over(address, Span::at(moment));
-        matches!(owner, Owner::Pod(pod) if pod.workload == workload)
-    })
 }
 
 /// As the contract lists them: one object a dependency.

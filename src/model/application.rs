@@ -154,6 +154,32 @@ impl Protection {
     }
 }
 
+/// Whether others can read what was spoken over a dependency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Secrecy {
+    /// All that was recognised, and decides, is in clear text.
+    Clear,
+    /// Some of it is in clear text, and some encrypted.
+    Mixed,
+    /// All that was recognised, and decides, is encrypted.
+    Encrypted,
+    /// Nothing decides, or what does may be another client's.
+    NotKnown,
+}
+
+impl Secrecy {
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clear => "clear text",
+            Self::Mixed => "clear text in part",
+            Self::Encrypted => "encrypted",
+            Self::NotKnown => "not known",
+        }
+    }
+}
+
 /// That an application was recognised between a client and a port of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplicationSighting {

@@ -23,7 +23,7 @@ mod trace_set;
 mod visible;
 pub mod words;
 
-pub use application::{Application, ApplicationKey, ApplicationSighting, Protection};
+pub use application::{Application, ApplicationKey, ApplicationSighting, Protection, Secrecy};
 pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod,
     RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,

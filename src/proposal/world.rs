@@ -8,12 +8,12 @@ use std::{
 
 use super::{ProposalError, inventory, traffic};
 use crate::{
-    application::Applications,
-    inventory::Directory,
+    application::{Applications, Spoken},
+    inventory::{Directory, Owner},
     map::{self, By},
     model::{
         ApplicationSighting, Cluster, Contacts, Coverage, Dependency, LinkSighting, NameSighting, ObservationKey,
-        Opening, Span, Timestamp, Traffic,
+        Opening, Party, Span, Timestamp, Traffic,
     },
     names::Names,
     segment::Place,
@@ -214,6 +214,22 @@ impl Site {
             self.names.name(dependency);
         }
         dependencies
+    }
+
+    /// What is spoken over one of them, where it was asked for.
+    pub fn spoken(&self, dependency: &Dependency, by: By) -> Spoken {
+        let is_its = |party: &Party, address, stretch| by == By::Address || self.was_its(party, address, stretch);
+        self.applications.of(dependency, is_its)
+    }
+
+    /// Whether an address was a party's at some time of a stretch: those of pods are handed on.
+    fn was_its(&self, party: &Party, address: IpAddr, Span { first, last }: Span) -> bool {
+        let Some(workload) = party.workload() else { return true };
+        let middle = Timestamp(first.0.midpoint(last.0));
+        [first, middle, last].into_iter().any(|moment| {
+            let owner = self.directory.who_over(address, Span::at(moment));
+            matches!(owner, Owner::Pod(pod) if pod.workload == workload)
+        })
     }
 
     /// What of them tells who calls whom.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{super::Applications, *};
 use crate::model::{
-    Application, ApplicationSighting, Dependency, Direction, Outcome, Party, PartyKind, Protection, Span, Via,
+    Application, ApplicationSighting, Dependency, Direction, Outcome, Party, PartyKind, Protection, Secrecy, Span, Via,
 };
 
 fn party(addresses: &[&str]) -> Party {
@@ -103,6 +103,32 @@ fn a_greeting_behind_which_logins_in_clear_may_go_on_leaves_it_open() {
         assert_eq!(spoken(&sightings, &dependency()).1, encrypted, "{application:?}");
         sightings.reverse();
         assert_eq!(spoken(&sightings, &dependency()).1, encrypted, "{application:?}");
+    }
+}
+
+#[test]
+fn clear_text_is_told_apart_from_clear_text_in_part_and_from_what_other_clients_spoke() {
+    let of = |all: &[(&str, (Application, Protection))]| {
+        let sightings = all.iter().map(|(client, it)| seen(client, SERVER, (150, 150), *it));
+        Applications::new(sightings).of(&dependency(), |_, _, _| true)
+    };
+    let (own, other) = ("10.0.0.1", "");
+    let cases: [(&[_], Secrecy); 7] = [
+        (&[(own, HTTP)], Secrecy::Clear),
+        (&[(own, HTTP), (own, ASKED)], Secrecy::Clear),
+        (&[(own, HTTP), ("10.0.0.2", TLS)], Secrecy::Mixed),
+        (&[(own, TLS)], Secrecy::Encrypted),
+        (&[(own, ASKED)], Secrecy::NotKnown),
+        // of one of many clients it is not known who of them it was
+        (&[(other, HTTP)], Secrecy::NotKnown),
+        (&[(own, TLS), (other, HTTP)], Secrecy::NotKnown),
+    ];
+    for (all, expected) in cases {
+        assert_eq!(of(all).secrecy(), expected, "{all:?}");
+        // whatever is joined first
+        let mut joined = of(&[]);
+        all.iter().rev().for_each(|one| joined.join(&of(std::slice::from_ref(one))));
+        assert_eq!(joined.secrecy(), expected, "{all:?}");
     }
 }
 
