@@ -24,7 +24,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     if args.namespaces.namespace.is_empty() && !args.namespaces.all_namespaces {
         return Err(Fault::new("suggest", "which namespace?").hint("name it with -n, or take all with -A").into());
     }
-    let world = world::open(global, &args.selection).await?;
+    let world = world::open_with_applications(global, &args.selection).await?;
     let site = world.site_of(&args.namespaces.namespace)?;
     let dependencies = site.dependencies(By::Workload);
     let namespaces = namespaces(&args.namespaces, site, &dependencies)?;

@@ -7,7 +7,6 @@ use super::{
     facts::{self, About},
     folder::Found,
     judge::read_back,
-    page::Places,
     world::Site,
 };
 use crate::{
@@ -139,7 +138,7 @@ impl Asked<'_> {
 
     /// The tier of every workload, by name.
     fn tiers(&self) -> BTreeMap<WorkloadRef, String> {
-        let tiers = Places::new(self.site, self.dependencies).workloads();
+        let tiers = self.judge.places().workloads();
         tiers.into_iter().map(|(workload, tier)| (workload, tier.to_string())).collect()
     }
 
@@ -148,10 +147,11 @@ impl Asked<'_> {
     pub fn facts(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
         let granularities = self.granularities(proposal);
         let over_permission_on_top = self.judge.openness_on_top(&proposal.set).and_then(|it| it.over_permission);
-        Facts { granularities, over_permission_on_top, ..self.facts_of_one(runs, proposal, replay) }
+        let (reach, audit) = (self.judge.reach(&proposal.set), self.judge.audit(&replay));
+        Facts { granularities, over_permission_on_top, reach, audit, ..self.facts_of_one(runs, proposal, replay) }
     }
 
-    /// The same without what other granularities would cost.
+    /// The same without what other granularities would cost, how far workloads reach, and what others can read.
     #[must_use]
     pub fn facts_of_one(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
         let Self { site, dependencies, namespaces, coverage, .. } = *self;

@@ -78,6 +78,8 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         replaced,
         granularities: Vec::new(),
         over_permission_on_top: None,
+        reach: BTreeMap::new(),
+        audit: BTreeMap::new(),
         decisions: Decisions::default(),
         conflicts: Vec::new(),
         idle: Vec::new(),

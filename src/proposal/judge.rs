@@ -5,7 +5,12 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{ProposalError, facts::concerned, page::on_top, world::Site};
+use super::{
+    ProposalError,
+    facts::concerned,
+    page::{Places, on_top},
+    world::Site,
+};
 use crate::{
     map::By,
     model::Dependency,
@@ -13,7 +18,7 @@ use crate::{
         self, Census, Change, Detail, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Simulation,
         Strictness, Undone,
     },
-    render::{Document, Opens},
+    render::{self, Audit, Document, Opens, page::ReachView},
 };
 
 /// What was seen of some namespaces, arranged once for all proposals.
@@ -23,6 +28,9 @@ pub struct Judge<'a> {
     roster: Roster<'a>,
     past: Past<'a>,
     deployed: PolicySet,
+    dependencies: &'a [Dependency],
+    /// The tiers that they tell, once they were asked for.
+    places: OnceLock<Places>,
     /// What was seen by address, once it was asked for.
     by_address: OnceLock<Vec<Dependency>>,
 }
@@ -42,12 +50,30 @@ impl<'a> Judge<'a> {
         let roster = Roster::new(site.cluster());
         let past = Past::new(concerned(dependencies, namespaces), &roster);
         let deployed = PolicySet::deployed(&site.cluster().policies);
-        Self { site, namespaces, roster, past, deployed, by_address: OnceLock::new() }
+        let (places, by_address) = (OnceLock::new(), OnceLock::new());
+        Self { site, namespaces, roster, past, deployed, dependencies, places, by_address }
     }
 
     /// What the inventory says is deployed at the site.
     pub fn deployed(&self) -> &PolicySet {
         &self.deployed
+    }
+
+    /// The tiers that what was seen tells.
+    pub fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::new(self.site, self.dependencies))
+    }
+
+    /// How far each workload reaches and is reached, with what is deployed and with a proposal on top of that.
+    pub fn reach(&self, proposed: &PolicySet) -> BTreeMap<String, ReachView> {
+        reach((self.site, &self.roster), &self.deployed, &on_top(proposed, &self.deployed))
+    }
+
+    /// Which of the dependencies that a proposal allows others can read, by namespace.
+    pub fn audit(&self, replay: &Simulation) -> BTreeMap<String, Audit> {
+        let all = concerned(self.dependencies, self.namespaces);
+        let told = all.map(|it| (it, self.site.spoken(it, By::Workload)));
+        render::audit(told, &|party| self.places().tier(party), replay, self.namespaces)
     }
 
     /// Holds what was seen against policies on top of what is deployed; nothing where nothing is.
@@ -131,6 +157,18 @@ pub fn changes((site, roster): (&Site, &Roster<'_>), old: &PolicySet, new: &Poli
     let [before, after] = [old, new].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
     let outside = Outside::new(&[&before, &after], cluster, &site.directory.pod_ranges());
     policy::diff(&Census::new(roster, &outside), &before, &after)
+}
+
+/// How far each workload of a site, whose pods are in the roster, reaches and is reached under two sets of policies.
+#[must_use]
+pub fn reach((site, roster): (&Site, &Roster<'_>), old: &PolicySet, new: &PolicySet) -> BTreeMap<String, ReachView> {
+    let cluster = site.cluster();
+    let [before, after] = [old, new].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
+    let outside = Outside::new(&[&before, &after], cluster, &site.directory.pod_ranges());
+    let census = Census::new(roster, &outside);
+    let [before, after] = [&before, &after].map(|evaluator| policy::reach(&census, evaluator));
+    let both = before.iter().zip(&after);
+    both.map(|(before, after)| (before.workload.clone(), ReachView::new(before, after))).collect()
 }
 
 /// Reads policies back as a strict API server would.

@@ -85,7 +85,7 @@ impl Asked<'_> {
         let outside = Outside::new(&[&after, &before], cluster, &self.site.directory.pod_ranges());
         let census = Census::new(&roster, &outside);
         let [before, after] = [&before, &after].map(|evaluator| Sight::new(&census, evaluator));
-        let places = Places::new(self.site, self.dependencies);
+        let places = self.judge.places();
         let all: Vec<&Dependency> = concerned(self.dependencies, self.namespaces).collect();
         let ways = |parts: &[Vec<String>]| {
             let members = parts.iter().enumerate().flat_map(|(part, names)| names.iter().map(move |name| (name, part)));
@@ -98,8 +98,6 @@ impl Asked<'_> {
             facts,
             tiers: &places.workloads(),
             map: graph::build(all.iter().copied(), &|party| places.tier(party), &judged(&facts.replay)),
-            reach_before: before.reach(),
-            reach_after: after.reach(),
             ways: &ways,
             curve: learning_curve(all.iter().copied()),
         };

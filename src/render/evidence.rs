@@ -79,12 +79,16 @@ fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
         value["reason"] = left.reason.clone().into();
         value
     };
-    json!({
+    let mut value = json!({
         "learning": facts.learning.get(&plan.namespace),
         "policies": groups.map(policy).collect::<BTreeMap<_, _>>(),
         "dns": plan.dns.as_ref().map(|_| resolution(sheets().filter(|sheet| sheet.purpose == Purpose::Dns), facts)),
         "left_out": plan.left_out.iter().map(left_out).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(audit) = facts.audit.get(&plan.namespace) {
+        value["audit"] = json!(audit);
+    }
+    value
 }
 
 /// What each policy of name resolution allows.

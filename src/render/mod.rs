@@ -1,5 +1,6 @@
 //! A recommendation as documents, each with its path below the output folder. Nothing is written here.
 
+mod audit;
 mod cautions;
 mod cost;
 mod decided;
@@ -17,6 +18,7 @@ mod sheet;
 mod words;
 mod written;
 
+pub use audit::{AS_SEEN, Audit, Readable, audit};
 pub use cautions::{Caution, Level, cautions, few};
 pub use cost::{Cost, Granularity, cost, granularities, rules};
 pub use decided::{decided, part};

@@ -43,10 +43,9 @@ pub(super) fn matrix(material: &Material<'_>) -> Matrix {
     let tier_of: BTreeMap<String, String> =
         material.tiers.iter().map(|(workload, tier)| (workload.to_string(), tier.to_string())).collect();
     let mut parts: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();
-    for reach in &material.reach_after {
-        let is_in =
-            reach.workload.split_once('/').is_some_and(|(name, _)| namespaces.iter().any(|it| it.namespace == name));
-        let tier = tier_of.get(&reach.workload).map(String::as_str);
+    for workload in material.facts.reach.keys() {
+        let is_in = workload.split_once('/').is_some_and(|(name, _)| namespaces.iter().any(|it| it.namespace == name));
+        let tier = tier_of.get(workload).map(String::as_str);
         let key = match tier {
             _ if !is_in => (9, ELSEWHERE),
             Some(tier) => (
@@ -58,7 +57,7 @@ pub(super) fn matrix(material: &Material<'_>) -> Matrix {
             ),
             None => (6, NO_TIER),
         };
-        parts.entry(key).or_default().push(reach.workload.clone());
+        parts.entry(key).or_default().push(workload.clone());
     }
     let mut names: Vec<String> = parts.keys().map(|(_, name)| (*name).to_owned()).collect();
     names.push(OUTSIDE.to_owned());

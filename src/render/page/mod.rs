@@ -9,6 +9,7 @@
 //! them. Whatever comes from outside goes through [`visible`], and the templates escape it.
 
 mod alone;
+mod clear_text;
 mod curve;
 pub mod filters;
 mod maps;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 pub use crate::model::words::{counted, grouped};
 pub use alone::map_page;
 use askama::Template;
+pub use clear_text::ClearTextView;
 pub use curve::Curve;
 pub use maps::MapView;
 pub use matrix::{Cell, Matrix};
@@ -36,7 +38,6 @@ use crate::{
     graph::Map,
     map::Novelty,
     model::{WorkloadRef, visible},
-    policy::Reach,
     recommend::Recommendation,
     tier::Tier,
 };
@@ -55,10 +56,6 @@ pub struct Material<'a> {
     pub tiers: &'a BTreeMap<WorkloadRef, Tier>,
     /// The map of what was seen of the namespaces, with the verdicts on it; boxes are workloads.
     pub map: Map,
-    /// The reach of each workload with what is deployed.
-    pub reach_before: Vec<Reach>,
-    /// And with the proposal on top of that.
-    pub reach_after: Vec<Reach>,
     /// In how many pairs workloads can open connections to each other, between parts that it is given and the outside, which
     /// comes last; before and after.
     pub ways: &'a Pairs<'a>,
@@ -84,6 +81,8 @@ pub struct Report {
     pub maps: Vec<MapView>,
     /// Who can reach whom by tier, before and after.
     pub matrix: Matrix,
+    /// What others can read on the way, by namespace.
+    pub clear_text: Vec<ClearTextView>,
     /// The policies, by namespace and tier.
     pub namespaces: Vec<NamespaceView>,
     /// How many policies there are.
@@ -127,6 +126,7 @@ impl Report {
             cautions: verdict::cautions(recommendation, facts),
             maps: maps::maps(material),
             matrix: matrix::matrix(material),
+            clear_text: clear_text::views(facts),
             is_terse: tree::is_terse(recommendation),
             policies: namespaces.iter().map(NamespaceView::policies).sum(),
             namespaces,

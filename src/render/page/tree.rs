@@ -100,6 +100,17 @@ pub struct ReachView {
 }
 
 impl ReachView {
+    /// From what a workload had, and what it will have.
+    #[must_use]
+    pub fn new(before: &Reach, after: &Reach) -> Self {
+        Self {
+            reached_by: (before.reached_by, after.reached_by),
+            reaches: (before.reaches, after.reaches),
+            from_outside: (before.reached_from_outside, after.reached_from_outside),
+            to_outside: (before.reaches_outside, after.reaches_outside),
+        }
+    }
+
     /// `no`, `yes`, or `yes → no`.
     #[must_use]
     pub fn words(change: &(bool, bool)) -> &'static str {
@@ -124,7 +135,6 @@ pub(super) fn is_terse(recommendation: &Recommendation) -> bool {
 struct Maker<'a> {
     facts: &'a Facts,
     tiers: &'a BTreeMap<WorkloadRef, crate::tier::Tier>,
-    reach: BTreeMap<&'a str, ReachView>,
     /// Whether evidence stands once.
     is_terse: bool,
     /// The namespaces whose policies are here.
@@ -133,21 +143,9 @@ struct Maker<'a> {
 
 pub(super) fn namespaces(material: &Material<'_>) -> Vec<NamespaceView> {
     let plans = &material.recommendation.namespaces;
-    let after: BTreeMap<&str, &Reach> = material.reach_after.iter().map(|it| (it.workload.as_str(), it)).collect();
-    let change = |before: &Reach, after: &Reach| ReachView {
-        reached_by: (before.reached_by, after.reached_by),
-        reaches: (before.reaches, after.reaches),
-        from_outside: (before.reached_from_outside, after.reached_from_outside),
-        to_outside: (before.reaches_outside, after.reaches_outside),
-    };
-    let both = material
-        .reach_before
-        .iter()
-        .filter_map(|it| Some((it.workload.as_str(), change(it, after.get(it.workload.as_str())?))));
     let maker = Maker {
         facts: material.facts,
         tiers: material.tiers,
-        reach: both.collect(),
         is_terse: is_terse(material.recommendation),
         namespaces: plans.iter().map(|plan| plan.namespace.as_str()).collect(),
     };
@@ -214,7 +212,7 @@ impl Maker<'_> {
             Some(Watched::Covered) | None => None,
         };
         let reach = match &sheet.members[..] {
-            [one] if sheet.purpose == Purpose::Group => self.reach.get(one.to_string().as_str()).copied(),
+            [one] if sheet.purpose == Purpose::Group => self.facts.reach.get(&one.to_string()).copied(),
             _ => None,
         };
         PolicyView {

@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 use super::{Material, counted, grouped};
 use crate::{
     model::{Watched, visible},
-    policy::Reach,
     recommend::{Group, Recommendation},
     render::{
-        Caution, Facts, Level,
+        Audit, Caution, Facts, Level,
         cautions::{Cautions, few},
         review,
     },
@@ -120,21 +119,34 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
             level: Level::Note,
         });
     }
+    figures.extend(readable(facts));
     figures
+}
+
+/// How many allowed dependencies others can read, where anything is known of that.
+fn readable(facts: &Facts) -> Option<Figure> {
+    let sum = |count: fn(&Audit) -> usize| facts.audit.values().map(count).sum::<usize>();
+    let (readable, not_known, all) = (sum(Audit::readable), sum(|it| it.not_known), sum(Audit::all));
+    (not_known < all).then(|| Figure {
+        name: "In clear text",
+        value: format!("{} of {}", grouped(readable as u64), grouped(all as u64)),
+        note: format!("allowed dependencies; of {} it is not known", grouped(not_known as u64)),
+        level: if readable == 0 { Level::Note } else { Level::Look },
+    })
 }
 
 /// How many others a workload reaches, on average, before and after.
 fn reach(material: &Material<'_>) -> Option<Figure> {
     let namespaces = &material.recommendation.namespaces;
-    let is_in = |it: &&Reach| {
-        it.workload.split_once('/').is_some_and(|(name, _)| namespaces.iter().any(|plan| plan.namespace == name))
+    let is_in = |workload: &str| {
+        workload.split_once('/').is_some_and(|(name, _)| namespaces.iter().any(|plan| plan.namespace == name))
     };
+    let here = || material.facts.reach.iter().filter(|(workload, _)| is_in(workload)).map(|(_, reach)| reach.reaches);
     #[expect(clippy::cast_precision_loss, reason = "workloads stay far below 2^52")]
-    let mean = |all: &[Reach]| {
-        let counts: Vec<usize> = all.iter().filter(is_in).map(|it| it.reaches).collect();
-        (!counts.is_empty()).then(|| counts.iter().sum::<usize>() as f64 / counts.len() as f64)
-    };
-    let (before, after) = (mean(&material.reach_before)?, mean(&material.reach_after)?);
+    let mean =
+        |counts: Vec<usize>| (!counts.is_empty()).then(|| counts.iter().sum::<usize>() as f64 / counts.len() as f64);
+    let before = mean(here().map(|(before, _)| before).collect())?;
+    let after = mean(here().map(|(_, after)| after).collect())?;
     let chosen = material.facts.granularities.iter().find(|it| it.chosen);
     let alone = chosen.and_then(|it| it.reach).map(|alone| format!("{alone:.1}"));
     Some(Figure {

@@ -7,7 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Conflict, Decisions, Document, Granularity, Idle, Kustomizations, Sheet, granularities, words};
+use super::{
+    Audit, Conflict, Decisions, Document, Granularity, Idle, Kustomizations, Sheet, granularities, page::ReachView,
+    words,
+};
 use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
@@ -17,8 +20,10 @@ use crate::{
 };
 
 mod by_hand;
+mod clear_text;
 mod labels;
 mod namespace;
+mod reach;
 mod seen;
 mod warnings;
 
@@ -122,6 +127,11 @@ pub struct Facts {
     pub granularities: Vec<Granularity>,
     /// What is allowed over what was seen with the proposal on top of what is deployed; nothing where nothing is.
     pub over_permission_on_top: Option<f64>,
+    /// How far each workload of the site reaches and is reached with what is deployed, and with the proposal on top of that;
+    /// empty where it was not asked for.
+    pub reach: BTreeMap<String, ReachView>,
+    /// Which of the allowed dependencies others can read, by namespace; empty where it was not asked for.
+    pub audit: BTreeMap<String, Audit>,
     /// What a person decided.
     pub decisions: Decisions,
     /// What that changes.

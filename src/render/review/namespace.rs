@@ -5,7 +5,7 @@ use std::{
     fmt::Write,
 };
 
-use super::{Facts, labels};
+use super::{Facts, clear_text, labels, reach};
 use crate::{
     model::{Direction, Protocol},
     recommend::{Access, LeftOut, NamespacePlan, Sum, Widened},
@@ -25,6 +25,8 @@ pub(super) fn section(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
         self::row(text, [&name, &sheet.selects, &from, &to]);
     }
     text.push('\n');
+    reach::section(text, &plan.namespace, facts);
+    clear_text::section(text, &plan.namespace, facts);
     doubtful(text, plan, facts);
     labels::section(text, plan);
     left_out(text, plan);
@@ -99,11 +101,24 @@ fn widened(widened: &Widened, access: &Access) -> String {
 fn rules(sheet: &Sheet, side: &str) -> String {
     let rule = |rule: &SheetRule| {
         let ports = rule.ports_in_force().join(", ");
-        let by_hand = if rule.access.is_none() && sheet.purpose != Purpose::Own { "; added by hand" } else { "" };
-        format!("{} ({ports}{by_hand})", rule.name)
+        format!("{} ({ports}{})", rule.name, why(sheet, rule))
     };
     let all: Vec<_> = sheet.in_force(side).map(rule).collect();
     if all.is_empty() && sheet.is_about(side) { "-".into() } else { all.join("; ") }
+}
+
+/// Why a rule is there, in few words.
+fn why(sheet: &Sheet, rule: &SheetRule) -> String {
+    let Some(access) = &rule.access else {
+        return if sheet.purpose == Purpose::Own { String::new() } else { "; added by hand".to_owned() };
+    };
+    // what servers of names answered is evidence of all clients together
+    let seen = (sheet.purpose != Purpose::Dns).then(|| match access.sum() {
+        Some(sum) => words::count(sum.connections, "connection"),
+        None => "not seen itself".to_owned(),
+    });
+    let whys = seen.into_iter().chain(access.purposes.iter().map(words::purpose));
+    whys.flat_map(|why| ["; ".to_owned(), why]).collect()
 }
 
 fn left_out(text: &mut String, plan: &NamespacePlan) {
@@ -152,6 +167,6 @@ struct Sweep<'a> {
 }
 
 /// A row of a table.
-fn row<const N: usize>(text: &mut String, cells: [&str; N]) {
+pub(super) fn row<const N: usize>(text: &mut String, cells: [&str; N]) {
     let _ = writeln!(text, "| {} |", cells.map(words::safe).join(" | "));
 }
