@@ -5,11 +5,14 @@
 
 mod common;
 
+use std::fs;
+
 use common::{
     Flowmap,
     cluster::{list, node, owned, pod},
     packets::Capture,
     proposal::{edit, read},
+    review::Review,
 };
 use serde_json::{Value, json};
 
@@ -207,4 +210,41 @@ fn the_review_tells_who_reaches_the_database_and_why_before_and_after() {
     let section = section(&flowmap, "Reach");
     assert!(section.contains("| db | 4 → 2 | yes → no | 4 → 0 | yes → no |"), "{section}");
     assert!(section.contains("| web | 4 → 0 | yes | 4 → 1 | yes |"), "{section}");
+}
+
+#[test]
+fn the_review_page_shows_what_is_spoken_and_finds_what_goes_in_clear_text() {
+    let flowmap = imported(&shop(), &[("capture.pcap", mixture().bytes())]);
+    let review = Review::start_unscoped(&flowmap, &["-n", "shop", "--author", "Ann"]);
+    let found = |query: &str| {
+        let body = review.get(&format!("/dependencies?{query}")).body;
+        body.matches("<tr><td class=\"name\">").count()
+    };
+    assert_eq!(["", "spoken=clear", "spoken=encrypted"].map(found), [8, 5, 1]);
+    // what was refused spoke nothing
+    assert_eq!(["spoken=unknown", "q=http", "q=postgresql+api"].map(found), [2, 3, 1]);
+    let page = review.get("/dependencies?spoken=clear");
+    assert!(page.body.contains("<option value=\"clear\" selected>"), "{}", page.body);
+    assert!(page.body.contains("<td>postgresql, tls; clear text in part</td>"), "{}", page.body);
+    let one = review.get("/dependency?client=shop%2Fjob&server=shop%2Fdb&protocol=TCP&port=5432").body;
+    for words in ["<dd><bdi>postgresql</bdi></dd>", "<dd><bdi>yes: it is in clear text</bdi></dd>"] {
+        assert!(one.contains(words), "{words} in {one}");
+    }
+    let db = review.get("/endpoint?name=shop%2Fdb").body;
+    for words in ["<td>postgresql; clear text</td>", "Workloads that can reach it, on whatever port: 4 → "] {
+        assert!(db.contains(words), "{words} in {db}");
+    }
+}
+
+#[test]
+fn what_the_review_page_exports_tells_the_same() {
+    let flowmap = imported(&shop(), &[("capture.pcap", mixture().bytes())]);
+    flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    let suggested = section(&flowmap, "Clear text");
+    let args = ["-n", "shop", "--author", "Ann", "--out-dir", "export"];
+    let review = Review::start_unscoped(&flowmap, &args);
+    review.approve_all();
+    review.post("/export", &review.get("/export").form("/export")).lands("/export");
+    let exported = fs::read_to_string(flowmap.path("export/REVIEW.md")).unwrap();
+    assert!(exported.contains(&suggested) && exported.contains("### Reach"), "{exported}");
 }

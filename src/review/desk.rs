@@ -234,9 +234,15 @@ impl Desk {
 
 async fn read_world(path: PathBuf, window: Window) -> Result<World, ProposalError> {
     let store = Store::open(&path).await?;
-    let world = World::read(&store, &window).await;
+    let world = read_all(&store, &window).await;
     store.close().await;
     world
+}
+
+async fn read_all(store: &Store, window: &Window) -> Result<World, ProposalError> {
+    let mut world = World::read(store, window).await?;
+    world.read_applications(store, window).await?;
+    Ok(world)
 }
 
 /// What a folder holds; what cannot be read of it is told, and nothing of it counts.

@@ -185,9 +185,10 @@ fn documents(
     let mut documents = some.documents.clone();
     let keys = plan.keys();
     let is_whole = plan.left.is_empty();
-    if is_whole {
-        // these speak of a whole proposal
-        documents.extend([render::review(&view.decided, &view.facts), view.report()?]);
+    // these speak of a whole proposal
+    let whole = if is_whole { Some(view.told()?) } else { None };
+    if let Some((facts, report)) = &whole {
+        documents.extend([render::review(&view.decided, facts), report.clone()]);
     }
     documents.push(Document { path: folder::ROLLOUT.to_owned(), text: steps::text(desk, view, plan) });
     documents.push(Document { path: folder::UNDO.to_owned(), text: undo::text(way_back)? });
@@ -195,8 +196,8 @@ fn documents(
     files.push(folder::INDEX.to_owned());
     files.sort();
     let evidence = |decided: &Recommendation, facts: &Facts| render::evidence(decided, some, facts, (&files, way_back));
-    documents.push(if is_whole {
-        evidence(&view.decided, &view.facts)
+    documents.push(if let Some((facts, _)) = &whole {
+        evidence(&view.decided, facts)
     } else {
         let facts = view.facts.of(&|key| keys.contains(key), plan.alone.clone());
         let facts = Facts { on_top: view.facts.on_top.as_ref().map(|_| plan.on_top.clone()), ..facts };

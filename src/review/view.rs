@@ -16,10 +16,10 @@ use crate::{
     policy::{Change, PolicySet, Roster, Simulation},
     proposal::{
         Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, changes,
-        concerned, content, judged, namespaces, on_top,
+        concerned, content, judged, namespaces, on_top, reach,
     },
     recommend::Recommendation,
-    render::{Document, Facts, Sheet, Step},
+    render::{Document, Facts, Sheet, Step, page::ReachView},
 };
 
 /// The store in a window, as it was read once.
@@ -100,6 +100,7 @@ pub(super) struct View {
     pub deployed: PolicySet,
     changes: OnceLock<Vec<Change>>,
     places: OnceLock<Places>,
+    reach: OnceLock<BTreeMap<String, ReachView>>,
     /// Recommendations by tier, by namespace.
     tiers: Mutex<BTreeMap<String, Arc<Recommendation>>>,
 }
@@ -142,6 +143,7 @@ impl View {
             deployed,
             changes: OnceLock::new(),
             places: OnceLock::new(),
+            reach: OnceLock::new(),
             tiers: Mutex::default(),
             asking,
             loaded: loaded.clone(),
@@ -207,12 +209,24 @@ impl View {
         Ok(map)
     }
 
-    /// `report.html` of it.
-    pub fn report(&self) -> Result<Document, ProposalError> {
+    /// All that there is to tell of it, with `report.html`.
+    pub fn told(&self) -> Result<(Facts, Document), ProposalError> {
         let asked = asked(&self.asking, self.site()?, &self.seen, &self.namespaces);
         let facts = asked.facts(&self.loaded.world.runs, &self.proposal, self.facts.replay.clone());
         let facts = Facts { said: self.facts.said.clone(), ..facts };
-        Ok(asked.page(&self.proposal, &self.decided, &facts).document()?)
+        let report = asked.page(&self.proposal, &self.decided, &facts).document()?;
+        Ok((facts, report))
+    }
+
+    /// How far each workload reaches and is reached with what is deployed, and with the proposal on top of that.
+    pub fn reach(&self) -> Result<&BTreeMap<String, ReachView>, ProposalError> {
+        if self.reach.get().is_none() {
+            let site = self.site()?;
+            let after = on_top(&self.proposal.set, &self.deployed);
+            // somebody else may have been as fast: it is the same
+            let _ = self.reach.set(reach((site, &Roster::new(site.cluster())), &self.deployed, &after));
+        }
+        self.reach.get().ok_or(ProposalError::Empty)
     }
 
     /// What changes for connections when the proposal comes on top of what is deployed.

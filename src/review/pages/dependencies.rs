@@ -4,9 +4,11 @@ use askama::Template;
 
 use super::{Frame, ROWS, minute, port, shown};
 use crate::{
+    application::Spoken,
     graph::{self, Area},
-    model::{Dependency, Party, Via},
-    proposal::{Places, ProposalError, concerned},
+    map::By,
+    model::{Dependency, Party, Secrecy, Via},
+    proposal::{Places, ProposalError, Site, concerned},
     render::{
         SheetRule,
         page::{filters, grouped},
@@ -25,6 +27,8 @@ pub(in crate::review) struct Dependencies {
     parts: Vec<(&'static str, String)>,
     everything: String,
     sought: String,
+    /// Which can be chosen by whether others can read them: the word, what it is called, and whether it is chosen.
+    secrecies: Vec<(&'static str, &'static str, bool)>,
     rows: Vec<Row>,
     earlier: Option<String>,
     later: Option<String>,
@@ -39,7 +43,29 @@ struct Row {
     outcome: &'static str,
     connections: String,
     last: String,
+    spoken: String,
     marks: Vec<&'static str>,
+}
+
+/// What can be chosen of the dependencies by whether others can read them.
+const SECRECIES: [(&str, &str); 4] =
+    [("", "readable or not"), ("clear", "in clear text"), ("encrypted", "encrypted"), ("unknown", "not known")];
+
+/// Whether others can read a dependency as it was chosen.
+fn is_chosen(spoken: &Spoken, chosen: &str) -> bool {
+    match chosen {
+        "clear" => matches!(spoken.secrecy(), Secrecy::Clear | Secrecy::Mixed),
+        "encrypted" => spoken.secrecy() == Secrecy::Encrypted,
+        "unknown" => spoken.secrecy() == Secrecy::NotKnown,
+        _ => true,
+    }
+}
+
+/// What is spoken over a dependency, and where that is known whether others can read it.
+pub(super) fn spoken(spoken: &Spoken) -> String {
+    let known = Some(spoken.secrecy()).filter(|secrecy| *secrecy != Secrecy::NotKnown).map(Secrecy::as_str);
+    let names = spoken.names().map(|names| names.replace(',', ", "));
+    names.as_deref().into_iter().chain(known).collect::<Vec<_>>().join("; ")
 }
 
 /// The address of one dependency's page.
@@ -107,7 +133,10 @@ impl Dependencies {
         let parts = Parts::read(view, fields)?;
         let all: Vec<&Dependency> =
             concerned(&view.seen.dependencies, &view.namespaces).filter(|it| parts.has(it)).collect();
-        let found: Vec<&Dependency> = all.iter().copied().filter(|it| has_all(it, &sought)).collect();
+        let (site, chosen) = (view.site()?, fields.get("spoken"));
+        let is_spoken = |it: &Dependency| chosen.is_empty() || is_chosen(&site.spoken(it, By::Workload), chosen);
+        let is_found = |it: &&Dependency| has_all(it, &sought, site) && is_spoken(it);
+        let found: Vec<&Dependency> = all.iter().copied().filter(is_found).collect();
         let from = fields.get("from").parse::<usize>().unwrap_or(0).min(found.len());
         let row = |it: &&Dependency| Row {
             client: (called(&it.client), endpoint_link(view, &it.client)),
@@ -117,11 +146,13 @@ impl Dependencies {
             outcome: it.outcome.as_str(),
             connections: grouped(it.connections),
             last: minute(it.span.last),
+            spoken: spoken(&site.spoken(it, By::Workload)),
             marks: it.marks.iter().map(|mark| mark.as_str()).collect(),
         };
         let rows: Vec<Row> = found.iter().skip(from).take(ROWS).map(row).collect();
         let to = from + rows.len();
-        let page = |from: usize| parts.query(&[("q", fields.get("q")), ("from", &from.to_string())]);
+        let page =
+            |from: usize| parts.query(&[("q", fields.get("q")), ("spoken", chosen), ("from", &from.to_string())]);
         let place = match rows.len() {
             0 => "nothing found".to_owned(),
             _ => format!("{} to {to} of {}", from + 1, found.len()),
@@ -135,6 +166,7 @@ impl Dependencies {
             everything: view.asking.query(&[]),
             parts: parts.pairs(),
             sought: shown(fields.get("q")),
+            secrecies: SECRECIES.map(|(word, name)| (word, name, word == chosen)).into(),
             earlier: (from > 0).then(|| page(from.saturating_sub(ROWS))),
             later: (to < found.len()).then(|| page(to)),
             rows,
@@ -150,19 +182,24 @@ pub(super) fn endpoint_link(view: &View, party: &Party) -> String {
 }
 
 /// Whether a dependency has every word of a search.
-fn has_all(dependency: &Dependency, sought: &str) -> bool {
+fn has_all(dependency: &Dependency, sought: &str, site: &Site) -> bool {
     let words = [
         dependency.client.name.to_lowercase(),
         dependency.server.name.to_lowercase(),
         port(dependency.protocol, dependency.port).to_lowercase(),
         dependency.outcome.as_str().to_owned(),
     ];
+    let is_spoken = |word: &str| {
+        let names = site.spoken(dependency, By::Workload).names();
+        names.is_some_and(|names| names.split(',').any(|name| name == word))
+    };
     let has = |word: &str| {
         let parties = [&dependency.client, &dependency.server];
         words.iter().any(|known| known.contains(word))
             || dependency.marks.iter().any(|mark| mark.as_str() == word)
             || parties.iter().flat_map(|it| &it.addresses).any(|address| address.to_string().contains(word))
             || parties.iter().flat_map(|it| &it.names).any(|name| name.name.as_str().to_lowercase().contains(word))
+            || is_spoken(word)
     };
     sought.split_whitespace().all(has)
 }
@@ -214,7 +251,7 @@ impl DependencyPage {
         let found: Vec<&Dependency> = view.seen.dependencies.iter().filter(is_it).collect();
         let site = view.site()?;
         let runs = &view.loaded.world.runs;
-        let rows = found.iter().map(|it| card(it, &site.runs_with(it), runs)).collect();
+        let rows = found.iter().map(|it| card(it, &site.spoken(it, By::Workload), &site.runs_with(it), runs)).collect();
         let connections: u64 = found.iter().map(|it| it.connections).sum();
         Ok(Self {
             client: (shown(client), view.asking.query(&[("name", client)])),
@@ -228,7 +265,7 @@ impl DependencyPage {
     }
 }
 
-fn card(it: &Dependency, seen_in: &BTreeSet<&str>, runs: &[Run]) -> Card {
+fn card(it: &Dependency, spoken: &Spoken, seen_in: &BTreeSet<&str>, runs: &[Run]) -> Card {
     let marks: Vec<&str> = it.marks.iter().map(|mark| mark.as_str()).collect();
     let title = if marks.is_empty() {
         it.outcome.as_str().to_owned()
@@ -250,6 +287,9 @@ fn card(it: &Dependency, seen_in: &BTreeSet<&str>, runs: &[Run]) -> Card {
         ("client", party(&it.client)),
         ("server", party(&it.server)),
     ];
+    pairs
+        .push(("spoken", spoken.names().map_or_else(|| "not recognised".to_owned(), |names| names.replace(',', ", "))));
+    pairs.push(("others can read it", secrecy(spoken.secrecy()).to_owned()));
     let via: Vec<String> = it.via.iter().map(via).collect();
     let lists = [
         ("dialled", via),
@@ -273,6 +313,16 @@ fn card(it: &Dependency, seen_in: &BTreeSet<&str>, runs: &[Run]) -> Card {
         bars: bars(it),
         bars_label: format!("{} hours with traffic", it.history.len()),
         runs: runs.iter().filter(|run| seen_in.contains(run.id.to_string().as_str())).map(run).collect(),
+    }
+}
+
+/// Whether others can read it, in words.
+fn secrecy(secrecy: Secrecy) -> &'static str {
+    match secrecy {
+        Secrecy::Clear => "yes: it is in clear text",
+        Secrecy::Mixed => "in part: some is in clear text, some encrypted",
+        Secrecy::Encrypted => "no: it is encrypted",
+        Secrecy::NotKnown => "not known",
     }
 }
 

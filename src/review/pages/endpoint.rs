@@ -4,16 +4,17 @@ use askama::Template;
 
 use super::{
     Frame, ROWS, count,
-    dependencies::{called, endpoint_link, link},
+    dependencies::{called, endpoint_link, link, spoken},
     minute, overview, port, shown,
 };
 use crate::{
     graph,
+    map::By,
     model::{Dependency, Party},
-    proposal::ProposalError,
+    proposal::{ProposalError, Site},
     render::{
         Purpose,
-        page::{filters, grouped},
+        page::{ReachView, filters, grouped},
     },
     review::{map, view::View},
 };
@@ -26,6 +27,8 @@ pub(in crate::review) struct EndpointPage {
     name: String,
     sentence: String,
     around: Vec<(String, String)>,
+    /// How far it reaches and is reached, before and after, where it is a workload.
+    reach: Option<String>,
     /// Policies: address, name, standing and its class.
     policies: Vec<(String, String, &'static str, &'static str)>,
     sides: Vec<SideView>,
@@ -48,6 +51,7 @@ struct Row {
     outcome: &'static str,
     connections: String,
     last: String,
+    spoken: String,
 }
 
 impl EndpointPage {
@@ -62,20 +66,37 @@ impl EndpointPage {
             ends.iter().map(|(party, is_client)| graph::place(party, places.tier(party), *is_client)).collect();
         let parts: Vec<graph::Area> =
             areas.iter().flat_map(|area| [area.around(), vec![area.clone()]].concat()).collect();
+        let site = view.site()?;
         let on_map = |area: &graph::Area| (map::place(area), view.asking.query(&[("at", &area.text())]));
         Ok(Self {
             name: shown(name),
             sentence: sentence(view, &ends)?,
             around: parts.iter().map(on_map).collect(),
+            reach: view.reach()?.get(name).map(reach),
             policies: policies(view, name),
             sides: vec![
-                side(view, ("called-by", "Who calls it", "Client"), &called_by, |it| &it.client),
-                side(view, ("calls", "Whom it calls", "Server"), &calls, |it| &it.server),
+                side((view, site), ("called-by", "Who calls it", "Client"), &called_by, |it| &it.client),
+                side((view, site), ("calls", "Whom it calls", "Server"), &calls, |it| &it.server),
             ],
             everything: view.asking.query(&[("q", name)]),
             frame,
         })
     }
+}
+
+/// How far it reaches and is reached, in words.
+fn reach(it: &ReachView) -> String {
+    let ReachView { reached_by, reaches, from_outside, to_outside } = it;
+    format!(
+        "Workloads that can reach it, on whatever port: {} → {}; the outside: {}. Workloads that it can reach: {} → {}; the \
+         outside: {}.",
+        reached_by.0,
+        reached_by.1,
+        ReachView::words(from_outside),
+        reaches.0,
+        reaches.1,
+        ReachView::words(to_outside)
+    )
 }
 
 fn sentence(view: &View, ends: &[(&Party, bool)]) -> Result<String, ProposalError> {
@@ -105,7 +126,7 @@ fn policies(view: &View, name: &str) -> Vec<(String, String, &'static str, &'sta
 }
 
 fn side<'d>(
-    view: &View,
+    (view, site): (&View, &Site),
     (id, word, other): (&'static str, &str, &'static str),
     all: &[&'d Dependency],
     end: fn(&'d Dependency) -> &'d Party,
@@ -120,6 +141,7 @@ fn side<'d>(
         outcome: it.outcome.as_str(),
         connections: grouped(it.connections),
         last: minute(it.span.last),
+        spoken: spoken(&site.spoken(it, By::Workload)),
     };
     let rows: Vec<Row> = sorted.iter().take(ROWS).map(row).collect();
     // the rest is among the dependencies
