@@ -57,7 +57,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         print::text(stream(&proposal.policies.documents).as_bytes())?;
     } else {
         let decided = proposal.decided();
-        let facts = asked.facts(&world.runs, &proposal, replay.clone());
+        let sights = asked.judge.sights(&proposal.set);
+        let facts = asked.facts(&world.runs, &proposal, replay.clone(), &sights);
         let facts = Facts { said: known.log.said(&facts.sheets), ..facts };
         warn(&facts, &decided, &found);
         // before the folder: what was taken back there is not brought back if this run is killed in between
@@ -68,7 +69,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             }
             known.keep(store, (&args.out_dir, &found), decisions, (clock::now(), &BTreeSet::new())).await?;
         }
-        let page = asked.page(&proposal, &decided, &facts).document()?;
+        let page = asked.page(&decided, &facts, &sights).document()?;
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
     }

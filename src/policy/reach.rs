@@ -30,7 +30,7 @@ pub fn reach(census: &Census<'_>, evaluator: &Evaluator<'_>) -> Vec<Reach> {
 
 /// Who can open connections to whom under a set of policies. Actors that no policy tells apart are together.
 pub struct Sight<'c> {
-    census: &'c Census<'c>,
+    actors: Vec<Actor<'c>>,
     /// For each actor its group.
     group_of: Vec<usize>,
     /// For each group how many workloads are in it, and whether public addresses are.
@@ -42,16 +42,16 @@ pub struct Sight<'c> {
 impl<'c> Sight<'c> {
     /// Looks at everybody.
     #[must_use]
-    pub fn new(census: &'c Census<'c>, evaluator: &Evaluator<'_>) -> Self {
+    pub fn new(census: &Census<'c>, evaluator: &Evaluator<'_>) -> Self {
         Self::of_classes(census, &census.judged(evaluator))
     }
 
     /// The reach of every workload, in order.
     #[must_use]
     pub fn reach(&self) -> Vec<Reach> {
-        let actors = self.census.actors().iter().zip(&self.group_of);
-        let workloads = actors.filter(|((actor, _), _)| actor.workload().is_some());
-        workloads.map(|((actor, _), group)| self.of(actor.name(), *group)).collect()
+        let actors = self.actors.iter().zip(&self.group_of);
+        let workloads = actors.filter(|(actor, _)| actor.workload().is_some());
+        workloads.map(|(actor, group)| self.of(actor.name(), *group)).collect()
     }
 
     /// In how many pairs of workloads one can open a connection to the other, between parts of the cluster and the outside:
@@ -82,7 +82,7 @@ impl<'c> Sight<'c> {
     /// For each part how many workloads it has in each group; the last is the outside.
     fn sizes(&self, parts: usize, part: &dyn Fn(&WorkloadRef) -> Option<usize>) -> Vec<BTreeMap<usize, usize>> {
         let mut sizes: Vec<BTreeMap<usize, usize>> = vec![BTreeMap::new(); parts + 1];
-        for ((actor, _), group) in self.census.actors().iter().zip(&self.group_of) {
+        for (actor, group) in self.actors.iter().zip(&self.group_of) {
             if let Some(part) = actor.workload().and_then(part).filter(|it| *it < parts) {
                 *sizes[part].entry(*group).or_default() += 1;
             }
@@ -92,7 +92,7 @@ impl<'c> Sight<'c> {
         sizes
     }
 
-    fn of_classes(census: &'c Census<'c>, classes: &Classes) -> Self {
+    fn of_classes(census: &Census<'c>, classes: &Classes) -> Self {
         let mut places: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
         let mut groups: Vec<(usize, bool)> = Vec::new();
         let mut group_of = Vec::with_capacity(census.actors().len());
@@ -118,7 +118,8 @@ impl<'c> Sight<'c> {
             kinds[from].iter().any(|from| kinds[to].iter().any(|to| classes.is_open(*from, *to)))
         };
         let open = (0..kinds.len()).map(|from| (0..kinds.len()).map(|to| is_open(from, to)).collect()).collect();
-        Self { census, group_of, groups, open }
+        let actors = census.actors().iter().map(|(actor, _)| *actor).collect();
+        Self { actors, group_of, groups, open }
     }
 
     fn of(&self, workload: String, group: usize) -> Reach {

@@ -6,12 +6,12 @@ use super::{
     Judge, ProposalError,
     facts::{self, About},
     folder::Found,
-    judge::read_back,
+    judge::{reach, read_back},
     world::Site,
 };
 use crate::{
     model::{Coverage, Dependency, WorkloadRef},
-    policy::{PolicySet, Simulation},
+    policy::{PolicySet, Sight, Simulation},
     recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
     render::{self, Decisions, Facts, Kustomizations, Policies, Written},
     store::Run,
@@ -142,12 +142,13 @@ impl Asked<'_> {
         tiers.into_iter().map(|(workload, tier)| (workload, tier.to_string())).collect()
     }
 
-    /// What there is to tell beside the policies. `runs` are those of the world that the site is of.
+    /// What there is to tell beside the policies. `runs` are those of the world that the site is of, `sights` what its judge
+    /// tells of who can reach whom with the proposal.
     #[must_use]
-    pub fn facts(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
+    pub fn facts(&self, runs: &[Run], proposal: &Proposal, replay: Simulation, sights: &[Sight<'_>; 2]) -> Facts {
         let granularities = self.granularities(proposal);
         let over_permission_on_top = self.judge.openness_on_top(&proposal.set).and_then(|it| it.over_permission);
-        let (reach, audit) = (self.judge.reach(&proposal.set), self.judge.audit(&replay));
+        let (reach, audit) = (reach(sights), self.judge.audit(&replay));
         Facts { granularities, over_permission_on_top, reach, audit, ..self.facts_of_one(runs, proposal, replay) }
     }
 

@@ -15,8 +15,8 @@ use crate::{
     map::By,
     model::Dependency,
     policy::{
-        self, Census, Change, Detail, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Simulation,
-        Strictness, Undone,
+        self, Census, Change, Detail, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Sight,
+        Simulation, Strictness, Undone,
     },
     render::{self, Audit, Document, Opens, page::ReachView},
 };
@@ -64,9 +64,9 @@ impl<'a> Judge<'a> {
         self.places.get_or_init(|| Places::new(self.site, self.dependencies))
     }
 
-    /// How far each workload reaches and is reached, with what is deployed and with a proposal on top of that.
-    pub fn reach(&self, proposed: &PolicySet) -> BTreeMap<String, ReachView> {
-        reach((self.site, &self.roster), &self.deployed, &on_top(proposed, &self.deployed))
+    /// Who can reach whom with what is deployed, and with a proposal on top of that.
+    pub fn sights(&self, proposed: &PolicySet) -> [Sight<'a>; 2] {
+        sights((self.site, &self.roster), &self.deployed, &on_top(proposed, &self.deployed))
     }
 
     /// Which of the dependencies that a proposal allows others can read, by namespace.
@@ -159,14 +159,20 @@ pub fn changes((site, roster): (&Site, &Roster<'_>), old: &PolicySet, new: &Poli
     policy::diff(&Census::new(roster, &outside), &before, &after)
 }
 
-/// How far each workload of a site, whose pods are in the roster, reaches and is reached under two sets of policies.
+/// Who can reach whom under two sets of policies at a site, whose pods are in the roster.
 #[must_use]
-pub fn reach((site, roster): (&Site, &Roster<'_>), old: &PolicySet, new: &PolicySet) -> BTreeMap<String, ReachView> {
+pub fn sights<'a>((site, roster): (&Site, &Roster<'a>), old: &PolicySet, new: &PolicySet) -> [Sight<'a>; 2] {
     let cluster = site.cluster();
     let [before, after] = [old, new].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
-    let outside = Outside::new(&[&before, &after], cluster, &site.directory.pod_ranges());
+    let outside = Outside::new(&[&after, &before], cluster, &site.directory.pod_ranges());
     let census = Census::new(roster, &outside);
-    let [before, after] = [&before, &after].map(|evaluator| policy::reach(&census, evaluator));
+    [&before, &after].map(|evaluator| Sight::new(&census, evaluator))
+}
+
+/// How far each workload reaches and is reached, before and after.
+#[must_use]
+pub fn reach(sights: &[Sight<'_>; 2]) -> BTreeMap<String, ReachView> {
+    let [before, after] = sights.each_ref().map(Sight::reach);
     let both = before.iter().zip(&after);
     both.map(|(before, after)| (before.workload.clone(), ReachView::new(before, after))).collect()
 }

@@ -23,7 +23,7 @@ pub use error::ProposalError;
 pub use facts::concerned;
 pub use folder::Found;
 pub use inventory::directories;
-pub use judge::{Judge, changes, reach};
+pub use judge::{Judge, changes, reach, sights};
 pub use kept::Known;
 pub use log::{Action, Body, Entry, Log, Standing, content};
 pub use page::{Places, judged, on_top};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Asked, Proposal, Site, facts::concerned};
+use super::{Asked, Site, facts::concerned};
 use crate::{
     graph::{self, Judged, Verdict},
     map::learning_curve,
     model::{Contacts, Dependency, Party, WorkloadRef},
-    policy::{Census, Evaluator, NetworkPolicy, Options, Outside, PolicySet, Roster, Sight, Simulation},
+    policy::{NetworkPolicy, PolicySet, Sight, Simulation},
     recommend::Recommendation,
     render::{
         Facts,
@@ -73,25 +73,16 @@ pub fn on_top(proposed: &PolicySet, deployed: &PolicySet) -> PolicySet {
 }
 
 impl Asked<'_> {
-    /// What the page says of a proposal, as its decisions leave it.
+    /// What the page says of a proposal, as its decisions leave it. `sights` as for the facts.
     #[must_use]
-    pub fn page(&self, proposal: &Proposal, decided: &Recommendation, facts: &Facts) -> Report {
-        let cluster = self.site.cluster();
-        let deployed = self.judge.deployed();
-        let after = on_top(&proposal.set, deployed);
-        let [before, after] =
-            [deployed, &after].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
-        let roster = Roster::new(cluster);
-        let outside = Outside::new(&[&after, &before], cluster, &self.site.directory.pod_ranges());
-        let census = Census::new(&roster, &outside);
-        let [before, after] = [&before, &after].map(|evaluator| Sight::new(&census, evaluator));
+    pub fn page(&self, decided: &Recommendation, facts: &Facts, sights: &[Sight<'_>; 2]) -> Report {
         let places = self.judge.places();
         let all: Vec<&Dependency> = concerned(self.dependencies, self.namespaces).collect();
         let ways = |parts: &[Vec<String>]| {
             let members = parts.iter().enumerate().flat_map(|(part, names)| names.iter().map(move |name| (name, part)));
             let places: BTreeMap<&String, usize> = members.collect();
             let part = |workload: &WorkloadRef| places.get(&workload.to_string()).copied();
-            [&before, &after].map(|sight| sight.ways(parts.len(), &part))
+            sights.each_ref().map(|sight| sight.ways(parts.len(), &part))
         };
         let material = Material {
             recommendation: decided,

@@ -16,7 +16,7 @@ use crate::{
     policy::{Change, PolicySet, Roster, Simulation},
     proposal::{
         Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, changes,
-        concerned, content, judged, namespaces, on_top, reach,
+        concerned, content, judged, namespaces, on_top, reach, sights,
     },
     recommend::Recommendation,
     render::{Document, Facts, Sheet, Step, page::ReachView},
@@ -212,9 +212,10 @@ impl View {
     /// All that there is to tell of it, with `report.html`.
     pub fn told(&self) -> Result<(Facts, Document), ProposalError> {
         let asked = asked(&self.asking, self.site()?, &self.seen, &self.namespaces);
-        let facts = asked.facts(&self.loaded.world.runs, &self.proposal, self.facts.replay.clone());
+        let sights = asked.judge.sights(&self.proposal.set);
+        let facts = asked.facts(&self.loaded.world.runs, &self.proposal, self.facts.replay.clone(), &sights);
         let facts = Facts { said: self.facts.said.clone(), ..facts };
-        let report = asked.page(&self.proposal, &self.decided, &facts).document()?;
+        let report = asked.page(&self.decided, &facts, &sights).document()?;
         Ok((facts, report))
     }
 
@@ -224,7 +225,8 @@ impl View {
             let site = self.site()?;
             let after = on_top(&self.proposal.set, &self.deployed);
             // somebody else may have been as fast: it is the same
-            let _ = self.reach.set(reach((site, &Roster::new(site.cluster())), &self.deployed, &after));
+            let sights = sights((site, &Roster::new(site.cluster())), &self.deployed, &after);
+            let _ = self.reach.set(reach(&sights));
         }
         self.reach.get().ok_or(ProposalError::Empty)
     }
