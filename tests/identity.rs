@@ -8,7 +8,9 @@ mod common;
 use common::{
     Flowmap,
     cluster::{list, node, object, of, pod, with},
+    frames::{Frames, datagram, disowned, opening, traffic},
     packets::Capture,
+    rows::row,
 };
 use serde_json::{Value, json};
 
@@ -143,4 +145,55 @@ fn what_was_dialled_is_the_service_that_it_was_then() {
     };
     let lines: Vec<String> = flows.as_array().unwrap().iter().map(line).collect();
     assert_eq!(lines, ["shop/new via shop/new x1", "shop/old via shop/old x2"]);
+}
+
+/// What one capture tells of a cluster with these pods.
+fn told(pods: &[Value], frames: Vec<common::frames::Packet>) -> Vec<String> {
+    let flowmap = Flowmap::new();
+    flowmap.write("cluster.json", listed("06", pods));
+    flowmap.write("x.pcap", Frames::ethernet(frames).bytes());
+    let flows = flowmap.json(&["flows", "--from", "x.pcap", "--inventory", "cluster.json"]);
+    let mut rows: Vec<String> = flows.as_array().unwrap().iter().map(row).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn a_stream_that_a_pod_knows_nothing_of_was_that_of_whoever_had_its_address_before() {
+    let pods = [pod("cache", "10.244.1.5"), pod("web", "10.244.1.6"), pod("mop", "10.244.1.7")];
+    let (cache, mop) = ("10.244.1.5:6379", "10.244.1.7:40000");
+    let opened = opening("10.244.1.6:41000", cache, 1_000, 2_000);
+    let server_speaks = [traffic(cache, mop, 5_000, 9_000, 100), disowned(mop, cache, 9_000)];
+    let web = "shop/web > shop/cache:6379/TCP established handshake 1";
+    assert_eq!(
+        told(&pods, opened.iter().cloned().chain(server_speaks).collect()),
+        ["10.244.1.7 > shop/cache:6379/TCP midstream listener 1", web]
+    );
+    let client_speaks = [traffic(mop, cache, 9_000, 5_000, 100), disowned(cache, mop, 5_000)];
+    assert_eq!(
+        told(&pods, opened.iter().cloned().chain(client_speaks.clone()).collect()),
+        ["shop/mop > 10.244.1.5:6379/TCP midstream listener 1", web]
+    );
+    // an attempt was meant for who is there, and who has spoken before had a stream that it lost later
+    let attempt = [traffic(mop, cache, 9_000, 5_000, 0), disowned(cache, mop, 5_000)];
+    assert_eq!(told(&pods, attempt.to_vec()), ["shop/mop > shop/cache:6379/TCP refused port 1"]);
+    let answered = [traffic(cache, mop, 4_900, 9_000, 100)].into_iter().chain(client_speaks).collect();
+    assert_eq!(told(&pods, answered), ["shop/mop > shop/cache:6379/TCP midstream port 1"]);
+}
+
+#[test]
+fn who_asks_from_the_port_that_he_serves_on_is_the_client() {
+    let ports = json!([{"containerPort": 123, "protocol": "UDP"}]);
+    let chrony = with(pod("chrony", "10.244.1.5"), "/spec/containers", json!([{"name": "it", "ports": ports}]));
+    let pods = [chrony, pod("web", "10.244.1.6")];
+    let (chrony, web, outside) = ("10.244.1.5:123", "10.244.1.6:123", "203.0.113.1:123");
+    let frames = vec![
+        datagram(chrony, outside, "what time is it?"),
+        datagram(outside, chrony, "noon"),
+        datagram(web, chrony, "and here?"),
+        datagram(chrony, web, "noon as well"),
+    ];
+    let expected =
+        ["shop/chrony > 203.0.113.1:123/UDP established order 1", "shop/web > shop/chrony:123/UDP established order 1"];
+    assert_eq!(told(&pods, frames), expected);
 }

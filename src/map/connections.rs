@@ -65,6 +65,15 @@ impl Connection {
         }
     }
 
+    /// Whether all that the client did was to say that it knows of no such connection, and whether the server did: then it was
+    /// somebody's who had the address before, or is long over.
+    pub fn is_disowned(&self) -> (bool, bool) {
+        let flags = self.trace.flags;
+        let is_open = flags.0 & (Flags::ASKED.0 | Flags::AGREED.0) != 0;
+        let is_all = |disowned, spoke| !is_open && flags.has(disowned) && !flags.has(spoke);
+        (is_all(Flags::DISOWNED, Flags::FROM_SRC), is_all(Flags::DST_DISOWNED, Flags::FROM_DST))
+    }
+
     /// When to ask who its ends were: a record that names no time is about those who are there now.
     pub fn moment(&self) -> Span {
         const NOW: Timestamp = Timestamp(i64::MAX / 2);

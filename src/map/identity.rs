@@ -20,7 +20,14 @@ pub(super) struct Server {
 
 /// The client of a connection.
 pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
-    party(connection.client.0, directory.who_over(connection.client.0, connection.moment()))
+    let owner = directory.who_over(connection.client.0, connection.moment());
+    party(connection.client.0, if connection.is_disowned().0 { former(owner) } else { owner })
+}
+
+/// Who had the address when a connection was opened that whoever has it now knows nothing of. A pod's kernel says goodbye for
+/// programs that end, so the pod that had it was another one; a host may have been started anew.
+fn former(owner: Owner<'_>) -> Owner<'_> {
+    if matches!(owner, Owner::Pod(_)) { Owner::Unknown } else { owner }
 }
 
 /// The server of a connection. A Service address that was not seen translated stands for its workload where all its
@@ -37,6 +44,8 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     }
     let party = match directory.who_over(address, span) {
         Owner::OnLink => on_link(address, protocol, port),
+        // an attempt that was refused was meant for who is there now
+        owner if connection.is_disowned().1 && connection.outcome().is_needed() => party(address, former(owner)),
         owner => party(address, owner),
     };
     let via = connection.via.as_ref().map(|via| {

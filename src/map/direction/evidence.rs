@@ -57,7 +57,13 @@ impl Evidence {
         let as_declared = || only_one(declared(server), declared(client)).map(|it| (Direction::Inventory, it));
         let by_fan_in = || self.by_fan_in(connection).map(|it| (Direction::FanIn, it));
         let by_port = || by_port(protocol, server.1, client.1).map(|it| (Direction::Port, it));
-        as_listener().or_else(as_declared).or_else(|| by_refusal(connection)).or_else(by_fan_in).or_else(by_port)
+        let as_peers = || by_first_among_peers(connection);
+        as_peers()
+            .or_else(as_listener)
+            .or_else(as_declared)
+            .or_else(|| by_refusal(connection))
+            .or_else(by_fan_in)
+            .or_else(by_port)
     }
 
     /// Whether the end with clearly more talkers lies as client.
@@ -76,6 +82,13 @@ fn asker(connection: &Connection) -> Option<End> {
     let is_told = !is_stream(connection.protocol) && !flags.has(Flags::UNTOLD);
     let first = if flags.has(Flags::SRC_FIRST) { connection.client } else { connection.server };
     is_told.then_some(first)
+}
+
+/// Datagrams between equal ports: both ends listen there, as servers of time and members of a cluster do, which says nothing
+/// of who asked whom. Who was first does.
+fn by_first_among_peers(connection: &Connection) -> Option<Verdict> {
+    let asker = asker(connection).filter(|_| connection.server.1 == connection.client.1)?;
+    Some((Direction::Order, asker != connection.client))
 }
 
 /// Where an error or a reset said that nobody listens, and nobody answered: who sent is the client, unless the ports tell of a
