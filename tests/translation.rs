@@ -106,6 +106,29 @@ fn a_second_host_whose_clock_is_behind_parts_nothing_that_the_first_joins() {
     }
 }
 
+#[test]
+fn a_datagram_that_a_second_capture_saw_behind_its_translation_alone_is_still_one_exchange() {
+    let far = ["172.18.0.2:51000", "8.8.8.8:53"];
+    let near = "10.244.1.5:40000";
+    for behind_s in [-0.02, 0.0, 0.02] {
+        let second = [
+            datagram(far[0], far[1], "question").id(7).hops(63).at(0.000_06 - behind_s),
+            datagram(far[1], far[0], "answer").id(8).at(0.000_99 - behind_s),
+        ];
+        let first = Frames::cooked(passed_on([near, far[1]], far));
+        expect(&[first, Frames::cooked(second.clone())], &["10.244.1.5 > 8.8.8.8:53/UDP established port 1"]);
+        // two hosts that ask alike: the answers come from one distance
+        let alike = [
+            datagram(near, far[1], "question").id(7).at(0.0),
+            datagram(far[0], far[1], "question").id(7).hops(63).at(0.000_05),
+            datagram(far[1], far[0], "answer").id(8).at(0.001),
+            datagram(far[1], near, "answer").id(8).at(0.001_05),
+        ];
+        let rows = ["10.244.1.5", "172.18.0.2"].map(|client| format!("{client} > 8.8.8.8:53/UDP established port 1"));
+        expect(&[Frames::cooked(alike), Frames::cooked(second)], &rows);
+    }
+}
+
 // --- what looks like translation, and is none ------------------------------------------------------------------------
 
 /// A scanner that sends all its SYNs from one port with one number, as nmap does.

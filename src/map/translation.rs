@@ -165,7 +165,7 @@ fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> 
         return false;
     }
     if near.protocol == Protocol::UDP && near.client != far.client {
-        return is_one_clock && has_passed_on(near, far, (apart_s, behind_s));
+        return near.shares_run_with(far) && has_passed_on(near, far, (apart_s, behind_s), is_one_clock);
     }
     let is_sure = by_numbers(near).is_some();
     let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
@@ -186,13 +186,15 @@ fn is_stray_beside(stage: &Connection, whole: &Connection) -> bool {
 }
 
 /// Whether a question was passed on from one place to the other, and its answer back: hop limits fell both ways, and the one
-/// lies in the other. Hosts that ask alike have equal digests, but their answers come from the same distance.
-fn has_passed_on(near: &Connection, far: &Connection, (apart_s, behind_s): (f64, f64)) -> bool {
+/// lies in the other, as well as their clocks tell: other captures may have seen the one alone. Hosts that ask alike have
+/// equal digests, but their answers come from the same distance.
+fn has_passed_on(near: &Connection, far: &Connection, (apart_s, behind_s): (f64, f64), is_one_clock: bool) -> bool {
+    let (early_s, late_s) = if is_one_clock { (0.0, REORDERED_S) } else { (-TRANSIT_ON_HOST_S, TRANSIT_ON_HOST_S) };
     let has_fallen = |before: Hops, after: Hops| !before.is_none() && !after.is_none() && before.low > after.high;
     has_fallen(near.trace.hops_src, far.trace.hops_src)
         && has_fallen(far.trace.hops_dst, near.trace.hops_dst)
-        && (0.0..=TRANSIT_ON_HOST_S).contains(&apart_s)
-        && (-TRANSIT_ON_HOST_S..=REORDERED_S).contains(&behind_s)
+        && (early_s..=TRANSIT_ON_HOST_S).contains(&apart_s)
+        && (-TRANSIT_ON_HOST_S..=late_s).contains(&behind_s)
 }
 
 /// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router
