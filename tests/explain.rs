@@ -293,6 +293,24 @@ fn a_diff_tells_connections_and_exits_with_one() {
 }
 
 #[test]
+fn a_diff_does_not_tell_port_zero() {
+    let flowmap = shop();
+    let ports = "[{port: 80}, {port: 443}]";
+    flowmap.write("all.yaml", DB_POLICY.replace(ports, "[{protocol: TCP}]"));
+    flowmap.write("from-one.yaml", DB_POLICY.replace(ports, "[{port: 1, endPort: 65535}]"));
+    flowmap.write("first.yaml", DB_POLICY.replace(ports, "[{port: 1}]"));
+    let diff = |old, new| flowmap.run(&["diff", old, new, "--inventory", "cluster.yaml", "-o", "json"]);
+    for (old, new) in [("all.yaml", "from-one.yaml"), ("from-one.yaml", "all.yaml")] {
+        let same = diff(old, new);
+        assert_eq!((same.code, same.stdout.trim()), (0, "[]"));
+    }
+    flowmap.write("api.yaml", CLUSTER.replace("app: web}}\nspec: {node", "app: api}}\nspec: {node"));
+    let args = ["diff", "first.yaml", "all.yaml", "--inventory", "api.yaml", "-o", "json"];
+    let wider: Value = serde_json::from_str(&flowmap.run(&args).stdout).unwrap();
+    assert_eq!(wider[0]["opened"], json!(["TCP/2-65535"]));
+}
+
+#[test]
 fn a_diff_needs_somebody_to_compare_over() {
     let flowmap = shop();
     flowmap.run(&["diff", "db.yaml", "db.yaml"]).is_an_error(&["inventory: nobody is known yet", "--inventory"]);
