@@ -1,6 +1,7 @@
 //! YAML in and out, behind one door: the library below moves fast, and others leave `no` and `on` unquoted, which
 //! YAML 1.1 readers take for booleans.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Why a text is no YAML.
@@ -28,10 +29,16 @@ pub fn read_all(text: &str) -> Result<Vec<Value>, YamlError> {
 
 /// The same of a text that stands behind so many lines of a file: what is wrong with it tells the line in that.
 pub fn read_all_behind(lines: usize, text: &str) -> Result<Vec<Value>, YamlError> {
-    let place = serde_saphyr::render_options! { line_offset: lines as u64 };
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options())
-        .map_err(|error| YamlError(one_line(&error.render_with_options(place))))?;
+    let documents: Vec<Value> = read_as(lines, text)?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+/// All documents of a text that stands behind so many lines, as a type that says where it wants texts: there `no` and
+/// `1e3` are what was written, and no boolean or number.
+pub fn read_as<T: DeserializeOwned>(lines: usize, text: &str) -> Result<Vec<T>, YamlError> {
+    let place = serde_saphyr::render_options! { line_offset: lines as u64 };
+    serde_saphyr::from_multiple_with_options(text, options())
+        .map_err(|error| YamlError(one_line(&error.render_with_options(place))))
 }
 
 /// Writes one document, its keys in the order they have, without a leading `---`.
@@ -39,9 +46,14 @@ pub fn write(value: &Value) -> Result<String, YamlError> {
     serde_saphyr::to_string(value).map_err(|error| YamlError(error.to_string()))
 }
 
-/// The first line of a message that may draw the text around the fault.
+/// The first line of a message that may draw the text around the fault, without what it says to programmers. A key of the
+/// API's that comes again is most often the next document, where files were put together.
 fn one_line(error: &str) -> String {
-    error.lines().next().unwrap_or_default().to_owned()
+    let line = error.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    let Some((line, _)) = line.split_once(", set DuplicateKeyPolicy") else { return line.to_owned() };
+    let is_head = line.contains("column 1:") && (line.ends_with(": apiVersion") || line.ends_with(": kind"));
+    format!("{line}{}", if is_head { "; a line `---` must stand between two documents" } else { "" })
 }
 
 #[cfg(test)]
@@ -56,6 +68,16 @@ mod tests {
         let text = write(&value).unwrap();
         assert_eq!(read_all(&text).unwrap(), [value]);
         assert!(text.contains("a: \"no\"") || text.contains("a: 'no'"), "{text}");
+    }
+
+    #[test]
+    fn a_key_that_comes_again_is_told_without_the_librarys_options() {
+        let told = |text: &str| read_all(text).unwrap_err().to_string();
+        assert_eq!(told("a: 1\nb: {a: 1, a: 2}\n"), "line 2 column 11: duplicate mapping key: a");
+        let two = "apiVersion: v1\nkind: Pod\napiVersion: v1\nkind: Pod\n";
+        let expected =
+            "line 3 column 1: duplicate mapping key: apiVersion; a line `---` must stand between two documents";
+        assert_eq!(told(two), expected);
     }
 
     proptest! {

@@ -1,13 +1,17 @@
 //! Hosts files, as operators write them: CSV with a header, or a YAML list of the same keys. Rows of a CSV become
 //! entries of the YAML form, so that one reader knows both.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{collect::Collector, field::Notes};
-use crate::model::{Host, Labels};
+use crate::{
+    model::{Host, Labels},
+    yaml,
+};
 
 /// What a hosts file may say of a host.
 const KEYS: [&str; 6] = ["address", "name", "role", "site", "vlan", "labels"];
@@ -27,6 +31,78 @@ fn key(word: &str) -> Option<&'static str> {
 pub(super) fn is_host(entry: &Value) -> bool {
     let mut keys = entry.as_object().into_iter().flat_map(Map::keys);
     entry["kind"].is_null() && keys.any(|word| key(word) == Some("address"))
+}
+
+/// An entry of a YAML list whose scalars are texts where a host has them: a host may be called `no`, `1e3` or `010`, which
+/// YAML takes for a boolean and numbers.
+struct Entry(Value);
+
+/// The lists of a text that holds no other documents, as they are written.
+pub(super) fn read_lists(lines: usize, text: &str) -> Option<Vec<Value>> {
+    let lists: Vec<Vec<Entry>> = yaml::read_as(lines, text).ok()?;
+    Some(lists.into_iter().map(|list| list.into_iter().map(|entry| entry.0).collect()).collect())
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_map(Fields { of_labels: false }).map(Self)
+    }
+}
+
+/// The keys of a host, or those of its labels.
+#[derive(Clone, Copy)]
+struct Fields {
+    of_labels: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Fields {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        input.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.of_labels { "labels" } else { "a host" })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut all = Map::new();
+        while let Some(word) = fields.next_key::<String>()? {
+            let value = match key(&word) {
+                _ if self.of_labels => text(fields.next_value()?),
+                Some("labels") => fields.next_value_seed(Self { of_labels: true })?,
+                Some(_) => text(fields.next_value()?),
+                None => fields.next_value()?,
+            };
+            all.insert(word, value);
+        }
+        Ok(Value::Object(all))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element::<String>()? {
+            all.push(Value::from(item));
+        }
+        Ok(Value::Array(all))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::from(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+}
+
+fn text(given: Option<String>) -> Value {
+    given.map_or(Value::Null, Value::from)
 }
 
 /// Reads the rows of a CSV; short and long rows are read as far as they go.
@@ -51,19 +127,23 @@ pub(super) fn read_csv(text: &str, collector: &mut Collector) {
 
 /// A host, if its address is one.
 pub(super) fn host(entry: &Value, notes: &mut Notes) -> Option<Host> {
-    let field = |wanted: &str| {
+    let field = |wanted: &str, notes: &mut Notes| {
         let mut fields = entry.as_object().into_iter().flatten();
-        fields.find(|(word, _)| key(word) == Some(wanted)).map(|(_, value)| plain(value)).unwrap_or_default()
+        fields
+            .find(|(word, _)| key(word) == Some(wanted))
+            .map(|(_, value)| plain(wanted, value, notes))
+            .unwrap_or_default()
     };
-    let address = field("address");
+    let address = field("address", notes);
     let Some(range) = range(&address) else {
         notes.add(format!("address `{address}` is neither an address nor a CIDR"));
         return None;
     };
-    let given = |key: &str| Some(field(key)).filter(|text| !text.is_empty());
-    let vlan = given("vlan").and_then(|text| vlan(&text, notes));
-    let (name, role, site) = (given("name"), given("role"), given("site"));
-    Some(Host { range, name, role, site, vlan, labels: labels(&field("labels"), notes) })
+    let mut given = |key: &str| Some(field(key, notes)).filter(|text| !text.is_empty());
+    let (name, role, site, vlan) = (given("name"), given("role"), given("site"), given("vlan"));
+    let vlan = vlan.and_then(|text| self::vlan(&text, notes));
+    let labels = labels(&field("labels", notes), notes);
+    Some(Host { range, name, role, site, vlan, labels })
 }
 
 /// The site that an entry names.
@@ -82,16 +162,22 @@ fn vlan(text: &str, notes: &mut Notes) -> Option<u16> {
     vlan
 }
 
-/// A value of the YAML form as it would stand in a cell: labels may be a map there.
-fn plain(value: &Value) -> String {
+/// A value of the YAML form as it would stand in a cell: labels may be a map there. What is a boolean or a fraction is not
+/// what was written, and cannot be told from it.
+fn plain(field: &str, value: &Value, notes: &mut Notes) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.trim().to_owned(),
         Value::Object(map) => {
-            map.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect::<Vec<_>>().join(";")
+            let pairs = map.iter().map(|(key, value)| format!("{key}={}", plain(key, value, notes)));
+            pairs.collect::<Vec<_>>().join(";")
         }
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(";"),
-        other => other.to_string(),
+        Value::Array(items) => items.iter().map(|item| plain(field, item, notes)).collect::<Vec<_>>().join(";"),
+        Value::Number(number) if !number.is_f64() => number.to_string(),
+        other => {
+            notes.add(format!("{field} is read as `{other}`, which is no text: it must be in quotes"));
+            String::new()
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One file: what it is written in, its documents, and what came of them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
@@ -110,9 +110,9 @@ pub enum ReadError {
 ///
 /// `source` names the file in problems and in [`RawObject`](crate::model::RawObject)s.
 pub fn read(source: &str, text: &[u8]) -> Result<Reading, ReadError> {
-    let text = std::str::from_utf8(text).map_err(|error| ReadError::NotText { valid: error.valid_up_to() })?;
+    let text = decoded(text)?;
     // some editors begin UTF-8 with a byte order mark, which neither JSON nor CSV knows
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if text.trim().is_empty() {
         return Err(ReadError::Empty);
     }
@@ -127,6 +127,21 @@ pub fn read(source: &str, text: &[u8]) -> Result<Reading, ReadError> {
     collector.finish().ok_or(ReadError::NoObjects)
 }
 
+/// A text of UTF-8, or of UTF-16 behind its mark, as older `PowerShells` write what a command prints.
+fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
+    let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+        _ => {
+            let error = |error: std::str::Utf8Error| ReadError::NotText { valid: error.valid_up_to() };
+            return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(error);
+        }
+    };
+    let (units, odd) = rest.as_chunks::<2>();
+    let text: Result<String, _> = char::decode_utf16(units.iter().copied().map(unit)).collect();
+    text.ok().filter(|_| odd.is_empty()).map(Cow::Owned).ok_or(ReadError::NotText { valid: 0 })
+}
+
 /// Reads one object, as a live cluster gives it; `source` names it in problems. It says nothing of what else there is.
 #[must_use]
 pub fn read_object(source: &str, object: Value) -> Reading {
@@ -139,7 +154,7 @@ pub fn read_object(source: &str, object: Value) -> Reading {
 fn read_yaml(text: &str, collector: &mut Collector) -> Result<(), ReadError> {
     let whole = match yaml::read_all(text) {
         Ok(documents) => {
-            collect_all(documents, collector);
+            collect_all(0, text, documents, collector);
             return Ok(());
         }
         Err(error) => error,
@@ -153,7 +168,7 @@ fn read_yaml(text: &str, collector: &mut Collector) -> Result<(), ReadError> {
         match yaml::read_all_behind(line, part) {
             Ok(documents) => {
                 good += documents.len();
-                collect_all(documents, collector);
+                collect_all(line, part, documents, collector);
             }
             Err(error) => {
                 collector.problem(&format!("document {}", n + 1), yaml_error(&error).to_string());
@@ -167,8 +182,11 @@ fn yaml_error(error: &YamlError) -> ReadError {
     ReadError::Syntax { format: "YAML", reason: error.to_string() }
 }
 
-fn collect_all(documents: Vec<Value>, collector: &mut Collector) {
-    for document in documents {
+/// Takes the documents of a text; those that list hosts are read anew, with texts where hosts have them.
+fn collect_all(lines: usize, text: &str, documents: Vec<Value>, collector: &mut Collector) {
+    let is_list = |document: &Value| document.as_array().is_some_and(|entries| entries.iter().any(hosts::is_host));
+    let as_written = documents.iter().any(is_list).then(|| hosts::read_lists(lines, text)).flatten();
+    for document in as_written.unwrap_or(documents) {
         collector.document(document);
     }
 }

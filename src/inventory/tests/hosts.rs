@@ -1,4 +1,5 @@
 use super::*;
+use crate::inventory::ReadError;
 use crate::model::Host;
 
 fn hosts(text: &str) -> Vec<Host> {
@@ -45,6 +46,43 @@ fn yaml_and_json_lists_of_the_same_keys_are_hosts_too() {
     assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  vlan: 100\n  labels: {tier: data}\n"), tagged);
     assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  labels: tier=data\n"), expected);
     assert_eq!(hosts(r#"[{"address": "10.0.0.5", "name": "db", "labels": {"tier": "data"}}]"#), expected);
+}
+
+#[test]
+fn a_host_is_called_what_is_written() {
+    let text = "- {address: 10.0.0.1, name: no, role: on, labels: {a: yes, b: 1e3}}\n- {address: 10.0.0.2, name: 010}\n\
+                - {address: 10.0.0.3, name: 1.10, labels: 'k=v'}\n---\n- {address: 10.0.0.4, name: ~, labels: [a=b]}\n";
+    let expected = [
+        mk_host("10.0.0.1/32", Some("no"), Some("on"), &[("a", "yes"), ("b", "1e3")]),
+        mk_host("10.0.0.2/32", Some("010"), None, &[]),
+        mk_host("10.0.0.3/32", Some("1.10"), None, &[("k", "v")]),
+        mk_host("10.0.0.4/32", None, None, &[("a", "b")]),
+    ];
+    assert_eq!(hosts(text), expected);
+    // beside other documents it cannot be told, and is not made up
+    let text = b"- {address: 10.0.0.1, name: no, labels: {a: 1e3}}\n---\n- {address: 10.0.0.2, name: [x]}\n";
+    let reading = read("h.yaml", text).unwrap();
+    assert_eq!(reading.cluster.hosts[0], mk_host("10.0.0.1/32", None, None, &[("a", "")]));
+    let told: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "h.yaml: item 1: name is read as `false`, which is no text: it must be in quotes",
+            "h.yaml: item 1: a is read as `1000.0`, which is no text: it must be in quotes"
+        ]
+    );
+}
+
+#[test]
+fn utf_16_is_text_behind_its_mark() {
+    let text = "\u{feff}address,name\r\n10.0.0.1,caf\u{e9}\r\n";
+    let expected = [mk_host("10.0.0.1/32", Some("caf\u{e9}"), None, &[])];
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [&little, &big] {
+        assert_eq!(read("hosts", bytes).unwrap().cluster.hosts, expected);
+        assert_eq!(read("hosts", &bytes[..bytes.len() - 1]), Err(ReadError::NotText { valid: 0 }));
+    }
 }
 
 #[test]
