@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, io::Write};
 
 use common::{Flowmap, Output, packets::Capture, sample};
 use serde_json::{Value, json};
@@ -303,6 +303,57 @@ fn what_the_command_line_does_not_know_is_told_as_all_errors_are() {
         let output = flowmap.ok(asked);
         assert!(output.stderr.is_empty() && output.stdout.contains("flowmap"), "{output:?}");
     }
+}
+
+#[test]
+fn stdin_is_read_once() {
+    let flowmap = Flowmap::new();
+    let cluster = fs::read(sample("cluster.json")).unwrap();
+    let cases: [&[&str]; 5] = [
+        &["flows", "--from", "-", "--inventory", "-"],
+        &["flows", "--from", "-", "-"],
+        &["inventory", "import", "-", "-"],
+        &["simulate", "-", "--from", &sample("node-1.pcap"), "--inventory", "-"],
+        &["explain", "--probes", "-", "--policies", "-", "--inventory", &sample("cluster.json")],
+    ];
+    for args in cases {
+        let piped: &[u8] = match args[1] {
+            "--from" => b"client,server,protocol,port\n10.0.0.1,10.0.0.2,TCP,80\n",
+            "import" => &cluster,
+            _ => ALL_CLOSED.as_bytes(),
+        };
+        let output = flowmap.feed(args, piped);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{args:?}");
+        assert!(output.stderr.contains("flowmap: -: stdin can be read once"), "{args:?}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn an_inventory_may_be_compressed() {
+    let flowmap = Flowmap::with_sample();
+    let cluster = fs::read(sample("cluster.json")).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&cluster).unwrap();
+    let gzip = gzip.finish().unwrap();
+    flowmap.write("cluster.json", &cluster);
+    flowmap.write("cluster.json.gz", &gzip);
+    flowmap.write("cluster.json.zst", zstd::encode_all(&cluster[..], 1).unwrap());
+    flowmap.write("cut.gz", &gzip[..gzip.len() - 20]);
+    let flows =
+        |inventory: &str| flowmap.ok(&["flows", "--from", &sample("node-1.pcap"), "--inventory", inventory]).stdout;
+    let plain = flows("cluster.json");
+    assert!(plain.contains("production/api"), "{plain}");
+    assert_eq!([flows("cluster.json.gz"), flows("cluster.json.zst")], [plain.clone(), plain]);
+    flowmap.run(&["inventory", "import", "cut.gz"]).is_an_error(&["cut.gz: damaged: "]);
+}
+
+#[test]
+fn a_hosts_file_of_another_kind_is_told_what_one_is() {
+    let words = ["it: holds neither Kubernetes objects nor hosts", "a CSV with commas and a column `address`"];
+    refuses(&[
+        ("semicolons", b"address;name\n10.0.0.1;db\n", &INVENTORY, &words),
+        ("another name", b"ip,name\n10.0.0.1,db\n", &INVENTORY, &words),
+    ]);
 }
 
 #[test]

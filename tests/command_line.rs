@@ -128,3 +128,59 @@ fn what_runs_and_diff_and_explain_print_fits_a_page_and_wide_leaves_nothing_out(
     assert!(!wide.contains(" more  ") && !wide.contains('…'), "{wide}");
     assert!(flowmap.ok(&["runs", "-o", "wide"]).stdout.contains("2026-11-23T23:23:25."), "to the microsecond");
 }
+
+#[test]
+fn an_import_as_csv_has_a_row_for_each_run() {
+    let flowmap = Flowmap::new();
+    flowmap.write("flows.csv", "client,server,protocol,port\n10.0.0.1,10.0.0.2,TCP,80\n");
+    for added in ["yes", "no"] {
+        let output = flowmap.ok(&["import", "flows.csv", "-o", "csv"]);
+        let rows: Vec<&str> = output.stdout.lines().collect();
+        let [header, row] = rows[..] else { panic!("{output:?}") };
+        assert!(header.starts_with("id,site,") && header.ends_with(",added"), "{header}");
+        assert!(row.contains(",flows.csv,") && row.ends_with(&format!(",{added}")), "{row}");
+    }
+}
+
+#[test]
+fn a_sheet_runs_nothing_of_a_csv() {
+    let flowmap = Flowmap::new();
+    flowmap.write("hosts.csv", "address,name,role\n10.0.0.1,\"=HYPERLINK(\"\"x\"\")\",-1.5\n10.0.0.2,@SUM(A1),-\n");
+    flowmap.ok(&["inventory", "import", "hosts.csv"]);
+    let table = flowmap.ok(&["inventory", "list", "-o", "csv"]).stdout;
+    let mut csv = csv::Reader::from_reader(table.as_bytes());
+    let rows: Vec<csv::StringRecord> = csv.records().collect::<Result<_, _>>().expect("CSV");
+    let cells: Vec<[&str; 2]> = rows.iter().map(|row| [&row[2], &row[8]]).collect();
+    assert!(cells.contains(&["'=HYPERLINK(\"x\")", "-1.5"]) && cells.contains(&["'@SUM(A1)", "-"]), "{table}");
+    assert!(flowmap.ok(&["inventory", "list", "-o", "json"]).stdout.contains(r#""name": "@SUM(A1)""#));
+}
+
+#[test]
+fn why_a_list_is_empty_is_told_where_there_is_more_than_was_selected() {
+    let flowmap = Flowmap::with_sample();
+    let elsewhere = "nothing is known of the site lab; known are default";
+    for list in
+        [&["flows"][..], &["segments"], &["tiers"], &["inventory", "names"], &["inventory", "list"], &["status"]]
+    {
+        let output = flowmap.ok(&[list, &["--site", "lab"]].concat());
+        assert!(output.stderr.contains(elsewhere), "{list:?}: {output:?}");
+    }
+    for list in [&["segments"][..], &["inventory", "names"]] {
+        let output = flowmap.ok(&[list, &["--since", "2026-11-25T00:00:00Z"]].concat());
+        assert!(output.stderr.contains("in what was selected; there are captures from 2026-11-23T"), "{output:?}");
+    }
+    let output = flowmap.ok(&["inventory", "list", "-n", "nowhere"]);
+    assert_eq!(output.stderr, "nobody is known of nowhere\n");
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_to_be_that_of_stdout() {
+    let flowmap = Flowmap::with_sample();
+    for output in ["table", "json", "csv"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        let ended = flowmap.command(&["flows", "-o", output]).stdout(full).output().expect("flowmap starts");
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{told}");
+        assert!(told.starts_with("flowmap: stdout: No space left on device"), "{told}");
+    }
+}

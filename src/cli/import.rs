@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, BufReader, IsTerminal, Read},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -112,6 +113,10 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         }
     }
     store.close().await;
+    if args.output.output == Output::Csv {
+        let added = |written: &Written| if *written == Written::Added { "yes" } else { "no" };
+        print::table(Output::Csv, &runs::imported(imported.iter().map(|(run, written)| (run, added(written)))), "")?;
+    }
     if args.output.output == Output::Json {
         let runs: Vec<_> = imported
             .iter()
@@ -185,14 +190,23 @@ fn stem(name: &str) -> &str {
 }
 
 /// Opens a file, through its compression where it has one.
-fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read + Send>> {
+pub(super) fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
-        return decompressed(Box::new(io::stdin()));
+        return decompressed(Box::new(stdin()?));
     }
     if path.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
     }
     decompressed(Box::new(progress.wrap(File::open(path)?)))
+}
+
+/// What is piped in, for the one that reads it: whoever comes after would find it empty.
+pub(super) fn stdin() -> io::Result<io::Stdin> {
+    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+    if IS_TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "stdin can be read once"));
+    }
+    Ok(io::stdin())
 }
 
 /// Bytes that fill the buffer of a decompressor.

@@ -1,8 +1,13 @@
 //! `flowmap inventory`: who is who.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
-use super::{Done, Fault, common::Global, inventory_import, inventory_list, inventory_sync, names, world::file_name};
+use super::{
+    Done, Fault, common::Global, import, inventory_import, inventory_list, inventory_sync, names, world::file_name,
+};
 use crate::{
     inventory::{self, Directory, Listing, Problem, Reading, Sighted, Sighting},
     model::DEFAULT_SITE,
@@ -74,16 +79,14 @@ pub(super) fn read_of_site(file: &Path, site: &str) -> anyhow::Result<(Reading, 
 /// Reads an inventory file.
 pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
     let name = path.display().to_string();
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    let bytes = bytes.map_err(|error| match error.kind() {
+    let mut bytes = Vec::new();
+    let read = import::open(path, &import::Progress::hidden()).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Fault::new(&name, "no such file"),
         std::io::ErrorKind::IsADirectory => Fault::new(&name, "is a directory").hint("name the files in it"),
         std::io::ErrorKind::PermissionDenied => Fault::new(&name, "permission denied"),
+        std::io::ErrorKind::InvalidInput if path == Path::new("-") => Fault::new(&name, error),
+        _ if import::is_damage(&error) => Fault::new(&name, format_args!("damaged: {error}")),
         _ => Fault::new(&name, error),
     })?;
     let is_capture = matches!(
@@ -96,7 +99,8 @@ pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
         } else if records::Format::of(bytes.get(..records::HEAD_BYTES).unwrap_or(&bytes)).is_some() {
             "this is a flow log: use `flowmap import`"
         } else {
-            "expected is the output of `kubectl get ... -A -o json` or `-o yaml`, manifests, or a hosts file"
+            "expected is the output of `kubectl get ... -A -o json` or `-o yaml`, manifests, or a hosts file: YAML, or a CSV \
+             with commas and a column `address`"
         };
         Fault::new(name, error).hint(hint).into()
     })

@@ -88,9 +88,24 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
     }
     let output = args.output.output;
     let columns = if output == Output::Table { NARROW } else { WIDE_COLUMNS.len() };
-    let why_none = || "nobody is known yet; `flowmap inventory import FILE` reads who is who".to_owned();
-    print::list(output, &lines, value, |lines| table(lines, columns), why_none)?;
+    let why = if lines.is_empty() { why_none(store, args).await? } else { String::new() };
+    print::list(output, &lines, value, |lines| table(lines, columns), || why)?;
     Ok(Done::Clean)
+}
+
+/// Why nobody is listed, in a line.
+async fn why_none(store: &Store, args: &Args) -> anyhow::Result<String> {
+    let known: Vec<String> = directories(store, None).await?.into_keys().collect();
+    let Namespaces { namespace, .. } = &args.namespaces;
+    Ok(match (&args.site, args.at) {
+        _ if known.is_empty() => "nobody is known yet; `flowmap inventory import FILE` reads who is who".to_owned(),
+        (Some(site), _) if !known.contains(site) => {
+            format!("nobody: nothing is known of the site {site}; known are {}", known.join(", "))
+        }
+        (_, Some(at)) => format!("nobody who was selected is known to have been there at {at}"),
+        _ if !namespace.is_empty() => format!("nobody is known of {}", namespace.join(", ")),
+        _ => "nobody is known now; --at tells who was at another time".to_owned(),
+    })
 }
 
 /// The first columns of the wide table, or all.

@@ -36,7 +36,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         let of_site = site.names.sightings().into_iter().filter(is_in_window);
         sightings.extend(of_site.map(|sighting| (site.name.as_str(), sighting)));
     }
-    let why_none = || "no names; captures of DNS, TLS, HTTP or DHCP tell some".to_owned();
+    let why_none = || {
+        let Selection { site, since, until, exclude_run, .. } = &args.selection;
+        match (site, since, until, &exclude_run[..]) {
+            (None, None, None, []) => "no names; captures of DNS, TLS, HTTP or DHCP tell some".to_owned(),
+            _ => world::why_none("names", &world, &args.selection, &[]),
+        }
+    };
     print::list(args.output.output, &sightings, value, table, why_none)?;
     for run in &world.runs {
         warn_text!("{}", printable(&import::names_missed(run)));

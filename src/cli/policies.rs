@@ -7,7 +7,7 @@ use std::{
 
 use clap::ValueEnum;
 
-use super::{Fault, fault::printable};
+use super::{Fault, fault::printable, import};
 use crate::{
     model::{Cluster, RawObject},
     policy::{self, Dnat, Idle, Options, PolicySet, Strictness},
@@ -133,13 +133,9 @@ fn invalid(error: &policy::PolicyError) -> anyhow::Error {
 /// Reads files, and folders with all below them, in the order of their names; `-` is stdin.
 fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RawObject>> {
     let mut objects = Vec::new();
-    let mut is_stdin_read = false;
     for path in paths {
         if path == Path::new("-") {
-            if std::mem::replace(&mut is_stdin_read, true) {
-                return Err(Fault::new("-", "stdin can be read once").into());
-            }
-            let text = std::io::read_to_string(std::io::stdin()).map_err(|error| Fault::new("stdin", error))?;
+            let text = import::stdin().and_then(std::io::read_to_string).map_err(|error| Fault::new("-", error))?;
             objects.extend(objects_of("stdin", &text, false)?);
             continue;
         }

@@ -38,6 +38,15 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// The same with a column more, a cell for each row.
+    pub fn with<'c>(mut self, name: &'static str, cells: impl IntoIterator<Item = &'c str>) -> Self {
+        self.header.push(name);
+        for (row, cell) in self.rows.iter_mut().zip(cells) {
+            row.push(cell.to_owned());
+        }
+        self
+    }
+
     /// The same without the columns in which nothing stands.
     pub fn without_empty_columns(self) -> Self {
         let is_used = |column: &usize| self.rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()));
@@ -107,7 +116,7 @@ impl Table {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(&self.header)?;
         for row in &self.rows {
-            writer.write_record(row.iter().map(|cell| printable(cell)))?;
+            writer.write_record(row.iter().map(|cell| inert(cell)))?;
         }
         writer.flush()
     }
@@ -132,10 +141,10 @@ pub(super) fn list<'i, I, V: Serialize>(
 /// Prints a table, as CSV or for people. One that is empty says so on stderr.
 pub(super) fn table(output: Output, table: &Table, empty: &str) -> io::Result<()> {
     if output == Output::Csv {
-        return table.write_csv(io::stdout().lock());
+        return of_stdout(table.write_csv(io::stdout().lock()));
     }
     if table.rows.is_empty() {
-        warnln!("{empty}");
+        warnln!("{}", printable(empty));
         return Ok(());
     }
     let table = terminal_width().map_or_else(|| table.text(), |width| table.text_within(width));
@@ -144,6 +153,14 @@ pub(super) fn table(output: Output, table: &Table, empty: &str) -> io::Result<()
 
 /// Letters of a cell in a table for people: all cells of a column are as wide as its widest, and names come from captures.
 const MAX_CELL: usize = 400;
+
+/// A cell of a CSV. Names come from captures, and a sheet takes what begins so for a formula and runs it: the apostrophe
+/// before makes it a text. Numbers and a lone `-` stay as they are.
+fn inert(cell: &str) -> String {
+    let text = printable(cell);
+    let is_formula = text.starts_with(['=', '+', '-', '@']) && text.len() > 1 && text.parse::<f64>().is_err();
+    if is_formula { format!("'{text}") } else { text }
+}
 
 /// A cell in one line of a table for people.
 fn shown(cell: &str) -> String {
@@ -169,17 +186,20 @@ type Json<'j> = &'j mut serde_json::Serializer<BufWriter<StdoutLock<'static>>, P
 
 fn write_json(write: impl FnOnce(Json<'_>) -> serde_json::Result<()>) -> io::Result<()> {
     let mut json = serde_json::Serializer::pretty(BufWriter::new(io::stdout().lock()));
-    write(&mut json)?;
+    let written = write(&mut json).map_err(io::Error::from);
     let mut out = json.into_inner();
-    out.write_all(b"\n")?;
-    out.flush()
+    of_stdout(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
 }
 
 /// Writes to stdout.
 pub(super) fn text(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    out.flush()
+    of_stdout(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Says of an error that it was in writing to stdout; its kind stays, by which a closed pipe is known.
+fn of_stdout(result: io::Result<()>) -> io::Result<()> {
+    result.map_err(|error| io::Error::new(error.kind(), format!("stdout: {error}")))
 }
 
 /// Several words in one cell.

@@ -111,6 +111,12 @@ fn table(runs: &[Run], is_wide: bool) -> Table {
     if is_wide { table } else { table.without_empty_columns() }
 }
 
+/// Runs as `import` prints them as CSV: whether each was added, or was there.
+pub(super) fn imported<'r>(runs: impl Iterator<Item = (&'r Run, &'r str)>) -> Table {
+    let (runs, added): (Vec<Run>, Vec<&str>) = runs.map(|(run, added)| (run.clone(), added)).unzip();
+    table(&runs, true).with("added", added)
+}
+
 /// The process of the daemon that writes to a store, and which of these runs it writes: it would write what is taken back again.
 fn going_on(store: &Path, live: &BTreeSet<RunId>) -> Option<(u32, BTreeSet<RunId>)> {
     if !daemon::is_running(store) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Done,
     common::{Global, Output, OutputArg, Selection},
+    fault::printable,
     print::{self, Table, joined},
     world,
 };
@@ -50,7 +51,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Output::Json => print::json(&views.iter().map(View::json).collect::<Vec<_>>())?,
         Output::Csv => print::table(output, &hosts(&views, true), "")?,
         Output::Table | Output::Wide if views.is_empty() => {
-            warnln!("no captures; `flowmap import FILE` reads one, `flowmap capture IFACE` takes one");
+            warnln!("{}", printable(&world::why_none("segments", &world, &args.selection, &[])));
         }
         Output::Table | Output::Wide => print::text(text(&views, output == Output::Wide).as_bytes())?,
     }

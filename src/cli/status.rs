@@ -59,6 +59,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             tell_site(&mut lines, site, &dependencies);
         }
         lines.print(args.output.output)?;
+        if let Some(why) = world::no_site(&world, &args.selection) {
+            warnln!("{}", printable(&why));
+        }
     }
     Ok(Done::Clean)
 }

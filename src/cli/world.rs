@@ -90,12 +90,22 @@ pub(super) fn are_runs(excluded: &[RunId], runs: &BTreeSet<RunId>) -> Result<(),
     }
 }
 
+fn list(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// That there is no such site, and which there are, where there are others.
+pub(super) fn no_site(world: &World, selection: &Selection) -> Option<String> {
+    let known = &world.held.sites;
+    let site = selection.site.as_ref().filter(|site| !known.is_empty() && !known.contains(*site))?;
+    Some(format!("nothing is known of the site {site}; known are {}", list(known)))
+}
+
 /// Why a list of `what` is empty, in a line.
 pub(super) fn why_none(what: &str, world: &World, selection: &Selection, namespaces: &[String]) -> String {
     let held = &world.held;
-    let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    if let Some(site) = selection.site.as_ref().filter(|site| !held.sites.is_empty() && !held.sites.contains(*site)) {
-        return format!("no {what}: nothing is known of the site {site}; known are {}", list(&held.sites));
+    if let Some(why) = no_site(world, selection) {
+        return format!("no {what}: {why}");
     }
     let known: BTreeSet<String> = world.sites.iter().flat_map(Site::namespaces).collect();
     if let Some(unknown) = namespaces.iter().find(|name| !known.contains(*name)) {
