@@ -215,3 +215,24 @@ fn of_two_families_that_are_open_to_anyone_each_is_told_what_was_seen_of_it() {
         "the Service has an address of IPv4 alone"
     );
 }
+
+#[test]
+fn a_pod_that_reaches_itself_by_its_service_may_reach_another_of_its_workload_too() {
+    let services = [service("web", "10.96.4.1"), service("api", "10.96.0.7")];
+    let case = Case::new(&cluster(&services), |capture| {
+        capture.through("10.244.1.5:40000", "10.96.4.1:80", "10.244.1.5:8080");
+        // by its own address it is never another
+        capture.talk("10.244.1.6:40000", "10.244.1.6:8080");
+    });
+    // a second pod of each, as while they are rolled out
+    let rolled = cluster(&[pod("web", "10.244.1.8"), pod("api", "10.244.1.9"), services[0].clone()]);
+    case.flowmap.write("rolled.json", list(&rolled));
+    let is_allowed = |from: &str, to: &str| {
+        let args = ["explain", from, to, "8080", "--policies", "out", "--inventory", "rolled.json"];
+        let output = case.flowmap.run(&[&args[..], &["-o", "json"]].concat());
+        serde_json::from_str::<Value>(&output.stdout).expect("JSON")["allowed"] == true
+    };
+    assert!(is_allowed("10.244.1.5", "10.244.1.8"), "{}", case.policy("web"));
+    assert!(!is_allowed("10.244.1.6", "10.244.1.9"), "{}", case.policy("api"));
+    assert!(case.is_whole());
+}

@@ -1,6 +1,6 @@
 //! Which dependencies make rules.
 
-use crate::model::{Dependency, Direction, Mark};
+use crate::model::{Dependency, Direction, Mark, PartyKind};
 
 /// What becomes of a dependency.
 pub(super) enum Use {
@@ -17,7 +17,7 @@ pub(super) enum Use {
 /// Whether a dependency makes a rule.
 pub(super) fn use_of(dependency: &Dependency) -> Use {
     let has = |mark| dependency.marks.contains(&mark);
-    if has(Mark::Itself) {
+    if has(Mark::Itself) && !may_be_another(dependency) {
         Use::Silent
     } else if let Some(reason) = dependency.unneeded() {
         Use::LeftOut(reason.into())
@@ -32,4 +32,12 @@ pub(super) fn use_of(dependency: &Dependency) -> Use {
     } else {
         Use::Rule
     }
+}
+
+/// Whether a pod that reached itself would have reached another one of its workload as well: it dialled a Service, which leads to
+/// whichever pods there are, and while a workload is rolled out there are two of each.
+fn may_be_another(dependency: &Dependency) -> bool {
+    let has_dialled = dependency.via.iter().any(|via| via.service.is_some());
+    let client = &dependency.client;
+    has_dialled && client.kind == PartyKind::Workload && client.owner.as_deref() != Some("Pod")
 }
