@@ -14,7 +14,7 @@ use std::{
 };
 
 use common::{
-    Flowmap, data,
+    Flowmap, cluster, data,
     python::{has_modules, python},
     sample, text, tools,
 };
@@ -350,4 +350,35 @@ fn connections_of_which_a_log_reports_few_packets_have_been_used() {
     flowmap.write("flows.csv", "client,server,protocol,port,packets,connections\n10.0.0.11,10.0.0.21,tcp,5432,40,20\n");
     let roles = flowmap.json(&["tiers", "--from", "flows.csv"]);
     assert!(roles.as_array().unwrap().iter().all(|role| role["role"] == "not seen"), "{roles}");
+}
+
+#[test]
+fn to_look_for_a_neighbour_is_no_call() {
+    let flowmap = Flowmap::new();
+    flowmap.write("hosts.csv", "address,name\n2001:db8::1,web\n2001:db8::2,db\n");
+    let log = "client,server,protocol,port,packets,outcome\n2001:db8::1,2001:db8::2,TCP,5432,40,established\n\
+               2001:db8::2,fe80::1,ICMPV6,0,4,established\nfe80::1,2001:db8::2,ICMPV6,0,4,oneway\n";
+    flowmap.write("flows.csv", log);
+    let roles = flowmap.json(&["tiers", "--from", "flows.csv", "--inventory", "hosts.csv"]);
+    let db = roles.as_array().unwrap().iter().find(|role| role["members"][0] == "db").unwrap();
+    assert_eq!(db["role"], "serves TCP/5432", "{db}");
+    assert!(db["reason"].as_str().unwrap().contains("calls nothing"), "{db}");
+}
+
+#[test]
+fn who_is_called_by_nodes_alone_is_no_client() {
+    let flowmap = Flowmap::new();
+    let node = cluster::node("node-2", "192.0.2.2", "10.244.2.0/24");
+    let pods = [cluster::pod("sink", "10.244.1.5"), cluster::pod("job", "10.244.1.6"), node];
+    flowmap.write("cluster.json", cluster::list(&pods));
+    let log = "client,server,protocol,port,packets,outcome\n192.0.2.2,10.244.1.5,TCP,24224,40,established\n\
+               10.244.1.6,198.51.100.1,TCP,443,40,established\n";
+    flowmap.write("flows.csv", log);
+    let roles = flowmap.json(&["tiers", "--from", "flows.csv", "--inventory", "cluster.json"]);
+    let tier = |name: &str| {
+        let of = |role: &&Value| members(role).contains(&name.to_owned());
+        roles.as_array().unwrap().iter().find(of).map(|role| role["tier"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(tier("shop/sink").as_deref(), Some("application"), "{roles}");
+    assert_eq!(tier("shop/job").as_deref(), Some("client"), "{roles}");
 }

@@ -1,12 +1,14 @@
 //! Dependencies as small numbers: who calls whom, in arrays that hold ten millions of calls.
 
+use std::net::Ipv6Addr;
+
 use foldhash::HashMap;
 
 use super::{
     scope::{Member, Scope, key},
     token::Service,
 };
-use crate::model::{Contact, Contacts, Mark, Outcome, PartyKey, PartyKind};
+use crate::model::{Contact, Contacts, Mark, Outcome, PartyKey, PartyKind, Protocol};
 
 /// One endpoint calls a port of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +53,12 @@ impl Graph {
     pub fn new(all: &Contacts, scope: &Scope) -> Self {
         let numbers: HashMap<_, u32> = scope.members.keys().cloned().zip(0u32..).collect();
         let is_multicast: Vec<bool> = all.parties.iter().map(|party| party.kind == PartyKind::Multicast).collect();
-        let tells = |it: &&Contact| tells(it) && !is_multicast[it.server as usize];
+        let is_on_link: Vec<bool> = all.parties.iter().map(is_on_link).collect();
+        // to look for a neighbour (RFC 4861) is no call
+        let is_of_the_link = |it: &Contact| {
+            it.protocol == Protocol::ICMPV6 && (is_on_link[it.client as usize] || is_on_link[it.server as usize])
+        };
+        let tells = |it: &&Contact| tells(it) && !is_multicast[it.server as usize] && !is_of_the_link(it);
         let members: Vec<Option<u32>> = all.parties.iter().map(|party| numbers.get(&key(party)).copied()).collect();
         let mut is_met = vec![false; members.len()];
         for it in all.contacts.iter().filter(tells) {
@@ -111,6 +118,11 @@ impl Graph {
     pub fn window_hours(&self) -> u16 {
         self.edges.iter().map(|edge| edge.hours).max().unwrap_or(1)
     }
+}
+
+/// Whether it is known by an address of its link alone.
+fn is_on_link(party: &PartyKey) -> bool {
+    party.name.parse().is_ok_and(|address: Ipv6Addr| address.is_unicast_link_local())
 }
 
 /// Whether a contact tells of its ends' work.

@@ -54,6 +54,8 @@ pub(super) struct Calls {
     served: Vec<BTreeMap<Service, BTreeSet<u32>>>,
     /// For each role: whether it answers anybody in scope.
     answers: Vec<bool>,
+    /// For each role: whether peers out of scope that are not outside call it: nodes, and agents that count as these.
+    serves_nodes: Vec<bool>,
     /// Who calls itself.
     pub is_mesh: Vec<bool>,
 }
@@ -70,6 +72,7 @@ impl Calls {
             entered: vec![BTreeMap::new(); count],
             served: vec![BTreeMap::new(); count],
             answers: vec![false; count],
+            serves_nodes: vec![false; count],
             is_mesh: vec![false; count],
         };
         for edge in &graph.edges {
@@ -88,11 +91,13 @@ impl Calls {
                 (Some(client), None) => {
                     bounded(&mut calls.out[client], edge.server);
                 }
-                (None, Some(server)) => {
-                    if graph.outsider(edge.client).is_some_and(|peer| peer.kind == PartyKind::External) {
+                (None, Some(server)) => match graph.outsider(edge.client).map(|peer| peer.kind) {
+                    Some(PartyKind::External) => {
                         bounded(calls.entered[server].entry(edge.service).or_default(), edge.client);
                     }
-                }
+                    Some(PartyKind::Node) => calls.serves_nodes[server] = true,
+                    _ => {}
+                },
                 (None, None) => {}
             }
         }
@@ -237,7 +242,7 @@ fn second_look(calls: &Calls, places: &[Place], role: usize) -> Tier {
     let works_with = |other: &&usize| places[**other].tier != Tier::Infrastructure;
     let calls_others = calls.to[role].iter().any(|other| works_with(&other));
     let is_called = calls.from[role].iter().any(|other| works_with(&other));
-    match (is_called, calls_others) {
+    match (is_called || calls.serves_nodes[role] && !calls_others, calls_others) {
         (false, _) => Tier::Client,
         (true, false) if calls.is_store(role) => Tier::Data,
         _ => Tier::Application,
