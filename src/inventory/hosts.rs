@@ -39,8 +39,8 @@ struct Entry(Value);
 
 /// The lists of a text that holds no other documents, as they are written.
 pub(super) fn read_lists(lines: usize, text: &str) -> Option<Vec<Value>> {
-    let lists: Vec<Vec<Entry>> = yaml::read_as(lines, text).ok()?;
-    Some(lists.into_iter().map(|list| list.into_iter().map(|entry| entry.0).collect()).collect())
+    let lists: Vec<Option<Vec<Entry>>> = yaml::read_as(lines, text).ok()?;
+    Some(lists.into_iter().flatten().map(|list| list.into_iter().map(|entry| entry.0).collect()).collect())
 }
 
 impl<'de> Deserialize<'de> for Entry {

@@ -127,7 +127,7 @@ pub fn read(source: &str, text: &[u8]) -> Result<Reading, ReadError> {
     collector.finish().ok_or(ReadError::NoObjects)
 }
 
-/// A text of UTF-8, or of UTF-16 behind its mark, as older `PowerShells` write what a command prints.
+/// A text of UTF-8, or of UTF-16 behind its mark, as `>` of older versions of `PowerShell` writes it.
 fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
     let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
         [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),

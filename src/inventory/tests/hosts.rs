@@ -50,7 +50,7 @@ fn yaml_and_json_lists_of_the_same_keys_are_hosts_too() {
 
 #[test]
 fn a_host_is_called_what_is_written() {
-    let text = "- {address: 10.0.0.1, name: no, role: on, labels: {a: yes, b: 1e3}}\n- {address: 10.0.0.2, name: 010}\n\
+    let text = "---\n# ours\n---\n- {address: 10.0.0.1, name: no, role: on, labels: {a: yes, b: 1e3}}\n- {address: 10.0.0.2, name: 010}\n\
                 - {address: 10.0.0.3, name: 1.10, labels: 'k=v'}\n---\n- {address: 10.0.0.4, name: ~, labels: [a=b]}\n";
     let expected = [
         mk_host("10.0.0.1/32", Some("no"), Some("on"), &[("a", "yes"), ("b", "1e3")]),
