@@ -232,7 +232,7 @@ fn a_rule_for_an_address_tells_its_name_and_the_other_addresses_of_that_name() {
     // a name makes no rule
     assert!(!policy.contains("203.0.113.10/32"), "{policy}");
     let review = fs::read_to_string(flowmap.path("policies-out/REVIEW.md")).unwrap();
-    assert!(review.contains("203.0.113.9 (api.partner.example) (TCP/443)"), "{review}");
+    assert!(review.contains("203.0.113.9 (api.partner.example) (TCP/443; 1 connection)"), "{review}");
     let evidence: Value =
         serde_json::from_slice(&fs::read(flowmap.path("policies-out/evidence.json")).unwrap()).unwrap();
     let egress = evidence["namespaces"]["production"]["policies"]["api"]["egress"].as_array().unwrap();

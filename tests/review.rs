@@ -285,7 +285,9 @@ fn what_a_flow_log_did_not_count_is_not_told_as_none() {
 #[test]
 fn a_window_that_ends_before_it_begins_is_an_error() {
     let flowmap = Flowmap::with_sample();
-    flowmap.run(&["flows", "--since", "1h", "--until", "2h"]).is_an_error(&["--until", "is before --since"]);
+    for command in ["flows", "review"] {
+        flowmap.run(&[command, "--since", "1h", "--until", "2h"]).is_an_error(&["--until", "is before --since"]);
+    }
     let review = Review::start(&flowmap, &[]);
     let page = review.get("/?asked=yes&ns=production&since=1h&until=2h");
     assert!(page.status == 400 && page.body.contains("before it begins"), "{}: {}", page.status, page.body);

@@ -143,10 +143,10 @@ fn each_policy_of_a_group_and_each_selector_of_a_peer_is_told_by_itself() {
     let name = if second.contains("run: site") { "run: site" } else { "app: web" };
     edit(&flowmap, "shop/data.yaml", &format!("    - podSelector:\n        matchLabels:\n          {name}\n"), "");
     flowmap.run(&AT);
-    assert!(row(&flowmap, "edge").contains("data (TCP/5432)"), "{}", row(&flowmap, "edge"));
+    assert!(row(&flowmap, "edge").contains("data (TCP/5432; "), "{}", row(&flowmap, "edge"));
     assert!(row(&flowmap, "edge-2").ends_with("| - |"), "{}", row(&flowmap, "edge-2"));
     let other = if name == "run: site" { "app=web" } else { "run=site" };
-    assert!(row(&flowmap, "data").contains(&format!("| edge ({other}) (TCP/5432) |")), "{}", row(&flowmap, "data"));
+    assert!(row(&flowmap, "data").contains(&format!("| edge ({other}) (TCP/5432; ")), "{}", row(&flowmap, "data"));
     assert!(part(&flowmap, "edge").contains("TCP/5432") && !part(&flowmap, "edge-2").contains("TCP/5432"));
     let evidence: serde_json::Value = serde_json::from_str(&read(&flowmap, "evidence.json")).unwrap();
     let policies = &evidence["namespaces"]["shop"]["policies"];

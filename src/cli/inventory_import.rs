@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     inventory::Reading,
-    model::{Cluster, RawObject, Scope, Timestamp},
+    model::{Cluster, RawObject, Scope, Timestamp, words::count},
     proposal::directories,
     store::Store,
 };
@@ -127,14 +127,14 @@ fn report(file: &Path, reading: &Reading, known: &str) {
     let name = shown(file);
     let Cluster { pods, services, nodes, namespaces, hosts, policies, .. } = &reading.cluster;
     let counts = [
-        (namespaces.len(), "namespaces"),
-        (nodes.len(), "nodes"),
-        (pods.len(), "pods"),
-        (services.len(), "services"),
-        (hosts.len(), "hosts"),
-        (policies.len(), if policies.len() == 1 { "policy" } else { "policies" }),
+        (namespaces.len(), "namespace"),
+        (nodes.len(), "node"),
+        (pods.len(), "pod"),
+        (services.len(), "service"),
+        (hosts.len(), "host"),
+        (policies.len(), "policy"),
     ];
-    let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| count(*n as u64, what)).collect();
     warnln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });
     print_problems(&name, &reading.problems, reading.more_problems);
     if !reading.skipped.is_empty() {

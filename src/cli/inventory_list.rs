@@ -60,6 +60,11 @@ struct Line<'a> {
 
 /// So many columns of the wide table stand in the narrow one.
 const NARROW: usize = 6;
+/// Where the name stands.
+const NAME: usize = 2;
+
+/// The kind of what a network plugin does.
+const PLUGIN: &str = "network-plugin";
 
 const WIDE_COLUMNS: [&str; 12] = [
     "site",
@@ -87,9 +92,9 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
         lines.extend(entries.map(|entry| Line { site, cover: cover(&entry, coverage), entry }));
     }
     let output = args.output.output;
-    let columns = if output == Output::Table { NARROW } else { WIDE_COLUMNS.len() };
+    let table = if output == Output::Table { narrow } else { wide };
     let why = if lines.is_empty() { why_none(store, args).await? } else { String::new() };
-    print::list(output, &lines, value, |lines| table(lines, columns), || why)?;
+    print::list(output, &lines, value, table, || why)?;
     Ok(Done::Clean)
 }
 
@@ -108,11 +113,28 @@ async fn why_none(store: &Store, args: &Args) -> anyhow::Result<String> {
     })
 }
 
-/// The first columns of the wide table, or all.
-fn table(lines: &[Line<'_>], columns: usize) -> Table {
-    let mut table = Table::new(WIDE_COLUMNS.get(..columns).unwrap_or(&WIDE_COLUMNS));
+/// For people: the first columns of the wide table, without the site where there is one alone. What a network plugin does is left
+/// to `status`.
+fn narrow(lines: &[Line<'_>]) -> Table {
+    let sites: BTreeSet<&str> = lines.iter().map(|line| line.site).collect();
+    let mut table = Table::new(WIDE_COLUMNS.get(..NARROW).unwrap_or(&WIDE_COLUMNS));
     for line in lines {
-        table.row(line.cells().into_iter().take(columns).collect());
+        let mut cells = line.cells();
+        if let Some(site) = cells.first_mut().filter(|_| sites.len() == 1) {
+            site.clear();
+        }
+        if let Some(name) = cells.get_mut(NAME).filter(|_| line.entry.kind == PLUGIN) {
+            name.truncate(name.find(':').unwrap_or(name.len()));
+        }
+        table.row(cells.into_iter().take(NARROW).collect());
+    }
+    table.without_empty_columns()
+}
+
+fn wide(lines: &[Line<'_>]) -> Table {
+    let mut table = Table::new(&WIDE_COLUMNS);
+    for line in lines {
+        table.row(line.cells());
     }
     table
 }
@@ -239,7 +261,7 @@ fn others(cluster: &Cluster) -> Vec<Entry> {
         ..Entry::default()
     };
     let (services, nodes) = (cluster.services.iter().map(service), cluster.nodes.iter().map(node));
-    let plugin = Entry { kind: "network-plugin", name: network_plugin(cluster).to_string(), ..Entry::default() };
+    let plugin = Entry { kind: PLUGIN, name: network_plugin(cluster).to_string(), ..Entry::default() };
     let plugin = (!cluster.pods.is_empty()).then_some(plugin);
     services.chain(nodes).chain(cluster.ingresses.iter().map(ingress)).chain(plugin).collect()
 }

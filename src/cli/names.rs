@@ -1,16 +1,21 @@
 //! `flowmap inventory names`: what captures call addresses.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{
     Done,
-    common::{Global, OutputArg, Selection},
+    common::{Global, Output, OutputArg, Selection},
     fault::printable,
     import,
     print::{self, Table},
     world,
 };
-use crate::model::NameSighting;
+use crate::{
+    model::{NameSighting, Timestamp},
+    render::minute,
+};
 
 /// List what captures call addresses, who said so and when. Names are shown beside addresses; no rule rests on one.
 #[derive(Debug, clap::Args)]
@@ -43,7 +48,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             _ => world::why_none("names", &world, &args.selection, &[]),
         }
     };
-    print::list(args.output.output, &sightings, value, table, why_none)?;
+    let output = args.output.output;
+    print::list(output, &sightings, value, |all| table(all, output != Output::Table), why_none)?;
     for run in &world.runs {
         warn_text!("{}", printable(&import::names_missed(run)));
     }
@@ -58,21 +64,27 @@ fn value((site, sighting): &(&str, NameSighting)) -> Value {
     })
 }
 
-fn table(sightings: &[(&str, NameSighting)]) -> Table {
+/// Unless it may be wide: to the minute, without the site where there is one alone, and without what tells how long a name
+/// holds and since when it was heard.
+fn table(sightings: &[(&str, NameSighting)], is_wide: bool) -> Table {
+    let sites: BTreeSet<&str> = sightings.iter().map(|(site, _)| *site).collect();
+    let has_sites = is_wide || sites.len() > 1;
+    let where_wide = |text: String| if is_wide { text } else { String::new() };
+    let time = |time: Timestamp| if is_wide { time.to_string() } else { minute(time) };
     let columns = ["site", "address", "name", "source", "used by", "ttl", "first", "last", "times"];
     let mut table = Table::new(&columns).numeric(&[5, 8]);
     for (site, NameSighting { address, name, source, used_by, ttl_s, span, times }) in sightings {
         table.row(vec![
-            (*site).to_owned(),
+            if has_sites { (*site).to_owned() } else { String::new() },
             address.to_string(),
             name.to_string(),
             source.as_str().into(),
             used_by.map(|user| user.to_string()).unwrap_or_default(),
-            ttl_s.to_string(),
-            span.first.to_string(),
-            span.last.to_string(),
+            where_wide(ttl_s.to_string()),
+            where_wide(span.first.to_string()),
+            time(span.last),
             times.to_string(),
         ]);
     }
-    table
+    if is_wide { table } else { table.without_empty_columns() }
 }

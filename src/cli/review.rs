@@ -70,6 +70,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         let hint = "listen on 127.0.0.1 and forward the port with ssh -L, or say --allow-remote";
         return Err(Fault::new(format_args!("--listen {}", args.listen), why).hint(hint).into());
     }
+    let [since, until] = [&args.since, &args.until].map(|time| time.as_deref().and_then(|time| moment(time).ok()));
+    world::in_order(since, until)?;
     let store = global.store_path()?;
     // what is wrong with the store is said before anybody opens the page
     let opened = global.store().await?;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{
     Done,
     common::{Global, Output, OutputArg, Selection},
-    fault::printable,
-    print::{self, Table, joined},
+    fault::{one_line, printable},
+    print::{self, Table, hanging, joined},
     world,
 };
 use crate::{
@@ -225,10 +225,9 @@ fn across(view: &View) -> String {
     if view.crossings.across.is_empty() { rest } else { table.text() + &rest }
 }
 
+/// A sentence each: the addresses of a network may be many.
 fn found(view: &View) -> String {
-    let mut table = Table::new(&["finding", "where", "what"]);
-    for Finding { kind, place, what } in &view.findings {
-        table.row(vec![(*kind).to_owned(), place.clone(), what.clone()]);
-    }
-    if view.findings.is_empty() { String::new() } else { table.text() }
+    let told =
+        |Finding { kind, place, what }: &Finding| hanging(&one_line(&format!("{kind} {place}: {what}")), "", "    ");
+    view.findings.iter().map(told).collect()
 }

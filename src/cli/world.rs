@@ -36,13 +36,18 @@ enum Beside {
     Applications,
 }
 
-async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyhow::Result<World> {
-    if let (Some(since), Some(until)) = (selection.since, selection.until)
-        && until < since
-    {
-        let fault = Fault::new(format!("--until {until}"), format!("is before --since {since}"));
-        return Err(fault.hint("both are times in RFC 3339, or ages: --since 2h --until 1h").into());
+/// Refuses a window that ends before it begins.
+pub(super) fn in_order(since: Option<Timestamp>, until: Option<Timestamp>) -> Result<(), Fault> {
+    let (Some(since), Some(until)) = (since, until) else { return Ok(()) };
+    if since <= until {
+        return Ok(());
     }
+    let fault = Fault::new(format!("--until {until}"), format!("is before --since {since}"));
+    Err(fault.hint("both are times in RFC 3339, or ages: --since 2h --until 1h"))
+}
+
+async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyhow::Result<World> {
+    in_order(selection.since, selection.until)?;
     let is_alone = !selection.from.is_empty();
     let store = if is_alone { Store::in_memory().await? } else { global.store_to_read().await? };
     let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);
