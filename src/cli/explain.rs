@@ -8,7 +8,7 @@ use super::{
     Done, Fault,
     common::{Global, Output, OutputArg, WhoArgs},
     fault::printable,
-    import,
+    input,
     policies::{self, ReadingArgs},
     print::{self, Table},
 };
@@ -241,7 +241,7 @@ impl<'a> Bench<'a> {
     fn probes(&self, file: &PathBuf) -> anyhow::Result<Done> {
         let name = file.display().to_string();
         let text =
-            if name == "-" { import::stdin().and_then(std::io::read_to_string) } else { std::fs::read_to_string(file) };
+            if name == "-" { input::stdin().and_then(std::io::read_to_string) } else { std::fs::read_to_string(file) };
         let text = text.map_err(|error| Fault::new(&name, error))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let (mut answers, mut faults, mut denied, mut unexpected) = (String::new(), 0usize, 0usize, 0usize);

@@ -12,6 +12,7 @@ use foldhash::HashMap;
 use super::{
     Fault,
     import::{self, Explained, Options, unreadable},
+    input,
 };
 use crate::{
     application,
@@ -90,7 +91,7 @@ pub(super) async fn file(
 /// The next line; none where the file ends, or its compression is damaged.
 fn next_line<R: Read>(reader: &mut Reader<R>, broken: &mut Option<String>) -> io::Result<Option<Line>> {
     match reader.next_line() {
-        Err(error) if import::is_damage(&error) => {
+        Err(error) if input::is_damage(&error) => {
             *broken = Some(format!("its compression is damaged ({error})"));
             Ok(None)
         }

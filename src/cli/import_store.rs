@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use super::{
     Fault,
     fault::one_line,
-    import::{Options, Progress, unreadable},
+    import::{Options, unreadable},
+    input::Progress,
 };
 use crate::store::{Run, Store, StoreError, TakingIn, Written};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Done, Fault, common::Global, import, inventory_import, inventory_list, inventory_sync, names, world::file_name,
+    Done, Fault, common::Global, input, inventory_import, inventory_list, inventory_sync, names, world::file_name,
 };
 use crate::{
     inventory::{self, Directory, Listing, Problem, Reading, Sighted, Sighting},
@@ -80,13 +80,13 @@ pub(super) fn read_of_site(file: &Path, site: &str) -> anyhow::Result<(Reading, 
 pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
-    let read = import::open(path, &import::Progress::hidden()).and_then(|mut file| file.read_to_end(&mut bytes));
+    let read = input::open(path, &input::Progress::hidden()).and_then(|mut file| file.read_to_end(&mut bytes));
     read.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Fault::new(&name, "no such file"),
         std::io::ErrorKind::IsADirectory => Fault::new(&name, "is a directory").hint("name the files in it"),
         std::io::ErrorKind::PermissionDenied => Fault::new(&name, "permission denied"),
         std::io::ErrorKind::InvalidInput if path == Path::new("-") => Fault::new(&name, error),
-        _ if import::is_damage(&error) => Fault::new(&name, format_args!("damaged: {error}")),
+        _ if input::is_damage(&error) => Fault::new(&name, format_args!("damaged: {error}")),
         _ => Fault::new(&name, error),
     })?;
     let is_capture = matches!(

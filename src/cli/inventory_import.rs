@@ -28,7 +28,7 @@ use crate::{
   kubectl get networkpolicies -A -o json | \\
       flowmap inventory import --taken-at 0s -")]
 pub(super) struct Args {
-    /// JSON or YAML of Kubernetes objects, or a hosts file; - for stdin
+    /// JSON or YAML of Kubernetes objects, or a hosts file, also gzip or zstd; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -29,6 +29,7 @@ mod import;
 mod import_capture;
 mod import_records;
 mod import_store;
+mod input;
 mod inventory;
 mod inventory_import;
 mod inventory_list;

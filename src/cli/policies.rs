@@ -7,7 +7,7 @@ use std::{
 
 use clap::ValueEnum;
 
-use super::{Fault, fault::printable, import};
+use super::{Fault, fault::printable, input};
 use crate::{
     model::{Cluster, RawObject},
     policy::{self, Dnat, Idle, Options, PolicySet, Strictness},
@@ -135,7 +135,7 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RawObject>> {
     let mut objects = Vec::new();
     for path in paths {
         if path == Path::new("-") {
-            let text = import::stdin().and_then(std::io::read_to_string).map_err(|error| Fault::new("-", error))?;
+            let text = input::stdin().and_then(std::io::read_to_string).map_err(|error| Fault::new("-", error))?;
             objects.extend(objects_of("stdin", &text, false)?);
             continue;
         }

@@ -6,7 +6,7 @@ use super::{
     Fault,
     common::{Global, Selection},
     fault::printable,
-    import, inventory,
+    import, input, inventory,
 };
 use crate::{
     model::{DEFAULT_SITE, Span, Timestamp},
@@ -61,7 +61,7 @@ async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyho
             decode: selection.tunnels.options(),
         };
         for file in &selection.from {
-            for (run, _) in import::file(&store, file, &options, &import::Progress::hidden()).await? {
+            for (run, _) in import::file(&store, file, &options, &input::Progress::hidden()).await? {
                 warn_text!("{}", printable(&import::warnings(&run)));
             }
         }
