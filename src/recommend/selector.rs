@@ -140,7 +140,8 @@ impl Pool {
     /// The first conjunction that selects these kinds alone. What tells a release takes part where nothing else tells them
     /// apart, or where the owners find their pods by it.
     fn conjunction(&self, meant: &BTreeSet<usize>) -> Option<Selector> {
-        let (lasting, all) = (self.lasting(meant), self.shared(meant));
+        let all = self.shared(meant);
+        let lasting: Vec<_> = all.iter().filter(|(key, value)| self.lasts(key, value, meant)).cloned().collect();
         let attempts: &[&Vec<(String, String)>] = if lasting.len() < all.len() { &[&lasting, &all] } else { &[&all] };
         attempts.iter().find_map(|labels| self.smallest(labels, meant))
     }

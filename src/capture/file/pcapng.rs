@@ -197,8 +197,13 @@ impl Sections {
             _ => 0,
         };
         let big_endian = self.big_endian;
-        let mut not_described = Interface::not_described();
-        let interface = self.interfaces.get_mut(number).unwrap_or(&mut not_described);
+        let mut not_described;
+        let interface = if let Some(interface) = self.interfaces.get_mut(number) {
+            interface
+        } else {
+            not_described = Interface::not_described();
+            &mut not_described
+        };
         let end = bytes.len().saturating_sub(4);
         let (captured, wire_length, data_at) = if kind == SIMPLE_PACKET {
             let wire_length = word(8)?;
