@@ -8,7 +8,13 @@ mod common;
 
 use std::fs;
 
-use common::{Flowmap, data, packets::Capture, sample, text};
+use common::{
+    Flowmap, data,
+    packets::Capture,
+    sample,
+    spoken::{REQUEST, SSL_REQUEST, client_hello},
+    text,
+};
 use serde_json::Value;
 
 /// Pods and a Service of the sample's cluster, and an address outside.
@@ -18,16 +24,7 @@ const DB: [u8; 4] = [10, 244, 1, 5];
 const API_SERVICE: [u8; 4] = [10, 96, 120, 7];
 const PARTNER: [u8; 4] = [203, 0, 113, 9];
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-const SSL_REQUEST: &[u8] = b"\0\0\0\x08\x04\xd2\x16\x2f";
-
-/// A `ClientHello` without extensions.
-fn client_hello() -> Vec<u8> {
-    let body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0]].concat();
-    let length = u8::try_from(body.len()).unwrap();
-    [&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &body].concat()
-}
 
 /// A record of a TLS connection that goes on.
 fn record() -> Vec<u8> {

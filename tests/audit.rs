@@ -13,6 +13,7 @@ use common::{
     packets::Capture,
     proposal::{edit, read},
     review::Review,
+    spoken::{REQUEST, SSL_REQUEST, client_hello},
 };
 use serde_json::{Value, json};
 
@@ -22,16 +23,7 @@ const DB: [u8; 4] = [10, 244, 1, 5];
 const CACHE: [u8; 4] = [10, 244, 1, 6];
 const JOB: [u8; 4] = [10, 244, 1, 7];
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const STARTUP: &[u8] = b"\0\0\0\x13\0\x03\0\0user\0shop\0\0";
-const SSL_REQUEST: &[u8] = b"\0\0\0\x08\x04\xd2\x16\x2f";
-
-/// A `ClientHello` without extensions.
-fn client_hello() -> Vec<u8> {
-    let body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0]].concat();
-    let length = u8::try_from(body.len()).unwrap();
-    [&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &body].concat()
-}
 
 /// A shop: web calls api, api calls db and cache.
 fn shop() -> String {

@@ -307,3 +307,16 @@ fn a_flood_of_names_is_bounded_and_told() {
     assert_eq!(output.stdout.lines().count(), 100_001);
     assert!(output.stderr.contains("2656 host names left out"), "{}", output.stderr);
 }
+
+#[test]
+fn dns_answers_that_hubble_saw_name_their_addresses() {
+    let flowmap = Flowmap::new();
+    let flow = json!({
+        "time": "2026-09-21T10:00:00Z", "verdict": "FORWARDED", "IP": {"source": "10.96.0.10", "destination": "10.0.0.1"},
+        "l4": {"UDP": {"source_port": 53, "destination_port": 40_000}}, "Type": "L7", "is_reply": true,
+        "l7": {"type": "RESPONSE", "dns": {"query": "db.example.com.", "ips": ["192.0.2.7"], "ttl": 30}},
+    });
+    flowmap.write("flows.json", format!("{}\n", json!({"flow": flow})));
+    let names = flowmap.json(&["inventory", "names", "--from", "flows.json"]);
+    assert_eq!((&names[0]["address"], &names[0]["name"]), (&json!("192.0.2.7"), &json!("db.example.com")));
+}

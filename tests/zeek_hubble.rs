@@ -475,19 +475,6 @@ fn frames_without_ip_and_packets_without_a_transport_are_no_damage() {
 }
 
 #[test]
-fn dns_answers_that_hubble_saw_name_their_addresses() {
-    let flowmap = Flowmap::new();
-    let flow = json!({
-        "time": "2026-09-21T10:00:00Z", "verdict": "FORWARDED", "IP": {"source": "10.96.0.10", "destination": "10.0.0.1"},
-        "l4": {"UDP": {"source_port": 53, "destination_port": 40_000}}, "Type": "L7", "is_reply": true,
-        "l7": {"type": "RESPONSE", "dns": {"query": "db.example.com.", "ips": ["192.0.2.7"], "ttl": 30}},
-    });
-    flowmap.write("flows.json", format!("{}\n", json!({"flow": flow})));
-    let names = flowmap.json(&["inventory", "names", "--from", "flows.json"]);
-    assert_eq!((&names[0]["address"], &names[0]["name"]), (&json!("192.0.2.7"), &json!("db.example.com")));
-}
-
-#[test]
 fn a_log_of_many_connections_counts_them_all() {
     let flowmap = Flowmap::new();
     let mut log = format!("#separator \\x09\n#fields\t{}\n", FIELDS.join("\t"));

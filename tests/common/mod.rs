@@ -15,6 +15,7 @@ pub mod python;
 pub mod random;
 pub mod review;
 pub mod rows;
+pub mod spoken;
 pub mod zeek;
 
 use std::{
