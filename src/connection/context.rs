@@ -29,9 +29,6 @@ impl Tags {
     /// Those of a packet; what has no room in a word is added to the list.
     #[inline]
     pub fn of(packet: &Packet<'_>, list: &mut Vec<Context>) -> Self {
-        if packet.vlans.is_empty() && packet.tunnels.is_empty() {
-            return Self::NONE;
-        }
         match packet.vlans.packed() {
             Some(word) if packet.tunnels.is_empty() => Self(word),
             _ => Self::listed((packet.vlans, packet.tunnels), list),
@@ -123,9 +120,6 @@ impl Contexts {
     /// The number of a packet's context, of which the list has what does not fit a word.
     #[inline]
     pub fn of(&mut self, tags: Tags, list: &[Context]) -> ContextId {
-        if tags == Tags::NONE {
-            return ContextId(0);
-        }
         if tags.0 & Tags::LISTED != 0 {
             return self.of_listed(tags.context(list));
         }

@@ -362,13 +362,11 @@ impl Connection {
     }
 
     fn half(&self, side: Side) -> &Half {
-        let [src, dst] = &self.halves;
-        if side == self.src { src } else { dst }
+        &self.halves[usize::from(side != self.src)]
     }
 
     fn half_mut(&mut self, side: Side) -> &mut Half {
-        let [src, dst] = &mut self.halves;
-        if side == self.src { src } else { dst }
+        &mut self.halves[usize::from(side != self.src)]
     }
 
     /// Whether nothing of it has been seen yet.
@@ -406,16 +404,20 @@ impl Connection {
     /// What a side acknowledges tells where the other one stands, also where the other's packets come under another
     /// address: the client's first segment past its SYN tells the server's initial sequence number.
     fn learn_answer(&mut self, sender: Side, sequence: u32, acknowledgment: u32) {
+        // what is false of nearly all packets first: which side sent cannot be foretold
+        let other = self.half(sender.other());
+        // a SYN that was cut before its flags acknowledges nothing
+        if other.begin != 0 || other.end != 0 || acknowledgment == 0 {
+            return;
+        }
         let is_asking = self.flags.has(Flags::ASKED);
         let is_first = if is_asking {
             sender == self.src && sequence == self.halves[0].begin.wrapping_add(1)
         } else {
             self.opening == Opening::Open && self.half(sender).end == 0
         };
-        let other = self.half_mut(sender.other());
-        // a SYN that was cut before its flags acknowledges nothing
-        if is_first && acknowledgment != 0 && other.begin == 0 && other.end == 0 {
-            other.begin = acknowledgment.wrapping_sub(1);
+        if is_first {
+            self.half_mut(sender.other()).begin = acknowledgment.wrapping_sub(1);
         }
     }
 
@@ -427,9 +429,8 @@ impl Connection {
         if half.end == 0 && (half.begin == 0 || is_open) {
             half.begin = number;
         }
-        if half.end == 0 || is_after(end, half.end) {
-            half.end = end;
-        }
+        // both at once: whether a segment goes further cannot be foretold
+        half.end = if (half.end == 0) | is_after(end, half.end) { end } else { half.end };
     }
 
     /// A segment past the opening.
@@ -470,5 +471,5 @@ fn is_near(a: u32, b: u32) -> bool {
 }
 
 fn is_after(a: u32, b: u32) -> bool {
-    a != b && a.wrapping_sub(b) < 1 << 31
+    a.wrapping_sub(b).cast_signed() > 0
 }

@@ -25,16 +25,20 @@ impl Side {
 
 /// An address of one family: connections of IPv4 take less room than those of IPv6.
 pub(super) trait Address: Copy + Ord + Hash + Into<IpAddr> {
-    /// What puts ends in order, by address and port.
-    fn rank(self, port: u16) -> impl Ord;
+    /// Two ends in order, by address and port.
+    fn in_order(one: (Self, u16), other: (Self, u16)) -> [(Self, u16); 2];
 
     /// Feeds a pair of addresses and 40 bits beside them to a hasher: in as few words as they have.
     fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H);
 }
 
 impl Address for Ipv4Addr {
-    fn rank(self, port: u16) -> impl Ord {
-        u64::from(self.to_bits()) << 16 | u64::from(port)
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "48 bits are put together and taken apart")]
+    fn in_order(one: (Self, u16), other: (Self, u16)) -> [(Self, u16); 2] {
+        // as numbers: a branch would be foretold wrong for every second packet
+        let [one, other] = [one, other].map(|(address, port)| u64::from(address.to_bits()) << 16 | u64::from(port));
+        [one.min(other), one.max(other)].map(|end| (Self::from_bits((end >> 16) as u32), end as u16))
     }
 
     fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H) {
@@ -43,8 +47,9 @@ impl Address for Ipv4Addr {
 }
 
 impl Address for Ipv6Addr {
-    fn rank(self, port: u16) -> impl Ord {
-        (self.to_bits(), port)
+    #[inline]
+    fn in_order(one: (Self, u16), other: (Self, u16)) -> [(Self, u16); 2] {
+        if one <= other { [one, other] } else { [other, one] }
     }
 
     fn hash_pair<H: Hasher>(low: Self, high: Self, beside: u64, state: &mut H) {
@@ -68,8 +73,8 @@ impl<A: Address> FiveTuple<A> {
     /// The ends in order, and which of them sent.
     #[inline]
     pub fn of(src: (A, u16), dst: (A, u16), protocol: Protocol) -> (Self, Side) {
-        let is_in_order = src.0.rank(src.1) <= dst.0.rank(dst.1);
-        let (low, high, sender) = if is_in_order { (src, dst, Side::Low) } else { (dst, src, Side::High) };
+        let [low, high] = A::in_order(src, dst);
+        let sender = if low == src { Side::Low } else { Side::High };
         (Self { low: low.0, high: high.0, low_port: low.1, high_port: high.1, protocol }, sender)
     }
 

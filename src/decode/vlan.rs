@@ -46,10 +46,12 @@ impl VlanStack {
     /// Up to four ids in a word, which is above 0 where there are some; `None` where they are more.
     #[must_use]
     pub(crate) fn packed(&self) -> Option<u64> {
-        let ids = self.ids();
-        let word = ids.iter().fold(0, |word, id| word << ID_BITS | u64::from(*id));
-        let has_room = ids.len() <= MAX_PACKED && ids.iter().all(|id| id >> ID_BITS == 0);
-        has_room.then_some(word << DEPTH_BITS | u64::from(self.depth))
+        // all at once, also those that are not there, which are 0: packets with and without tags come in turns
+        let [a, b, c, d, ..] = self.ids.map(u64::from);
+        let has_room = usize::from(self.depth) <= MAX_PACKED && (a | b | c | d) >> ID_BITS == 0;
+        let word = a << (3 * ID_BITS) | b << (2 * ID_BITS) | c << ID_BITS | d;
+        let spare = MAX_PACKED.saturating_sub(usize::from(self.depth));
+        has_room.then_some(word >> (spare * ID_BITS) << DEPTH_BITS | u64::from(self.depth))
     }
 
     /// The ids of [`VlanStack::packed`].
