@@ -151,13 +151,16 @@ fn a_policy_of_a_person_in_a_file_of_flowmaps_stays() {
 }
 
 #[test]
-fn the_order_of_rules_and_of_ports_decides_nothing() {
+fn the_order_of_rules_of_ports_and_of_fields_decides_nothing() {
     let flowmap = proposed();
     let before = files(&flowmap.path("out"));
     let api = read(&flowmap, "production/api.yaml");
     let moved = api.replacen(REDIS, "", 1).replacen("  egress:\n", &format!("  egress:\n{REDIS}"), 1);
     assert_ne!(moved, api);
     flowmap.write("out/production/api.yaml", moved);
+    again(&flowmap);
+    assert!(files(&flowmap.path("out")) == before);
+    edit(&flowmap, "production/api.yaml", "protocol: TCP\n      port: 6379", "port: 6379\n      protocol: TCP");
     again(&flowmap);
     assert!(files(&flowmap.path("out")) == before);
 }

@@ -22,7 +22,7 @@ use super::{
 pub use merge::Kept;
 pub use step::{Later, Step};
 
-/// One permission of a policy, and which way.
+/// One permission of a policy, and which way. Two are equal whatever the order of their fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Permission {
     /// `ingress` or `egress`.
@@ -35,18 +35,8 @@ pub struct Permission {
 
 impl Permission {
     fn is(&self, side: &str, atom: &Atom) -> bool {
-        self.side == side && is_same(&self.peer, &atom.peer) && is_same(&self.port, &atom.port)
+        self.side == side && self.peer == atom.peer && self.port == atom.port
     }
-
-    /// Whether two allow the same.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.side == other.side && is_same(&self.peer, &other.peer) && is_same(&self.port, &other.port)
-    }
-}
-
-pub(super) fn is_same(a: &Value, b: &Value) -> bool {
-    a == b || canonical(a) == canonical(b)
 }
 
 /// All decisions, by document and name of the policy.
@@ -161,9 +151,9 @@ impl Decisions {
 
 fn put(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission) {
     let of_policy = all.entry(key.to_owned()).or_default();
-    if !of_policy.iter().any(|known| known.is_same(one)) {
+    if !of_policy.contains(one) {
         of_policy.push(one.clone());
-        of_policy.sort_by_key(|one| (one.side.clone(), canonical(&one.peer), canonical(&one.port)));
+        of_policy.sort_by_cached_key(|one| (one.side.clone(), canonical(&one.peer), canonical(&one.port)));
     }
 }
 
@@ -171,6 +161,6 @@ fn put(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission)
 fn take(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission) -> bool {
     let Some(of_policy) = all.get_mut(key) else { return false };
     let count = of_policy.len();
-    of_policy.retain(|known| !known.is_same(one));
+    of_policy.retain(|known| known != one);
     of_policy.len() < count
 }

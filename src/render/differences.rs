@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    draft::{Atom, SIDES, atoms},
-    is_same, words,
+    draft::{SIDES, atoms},
+    words,
 };
 
 /// In words: what a policy has that it had not, and what it has no longer.
@@ -13,19 +13,16 @@ pub fn differences(before: &Value, after: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for (side, ends) in SIDES {
         let [was, is] = [before, after].map(|object| atoms(&object["spec"], side, ends));
-        let lacks = |all: &[Atom], one: &Atom| {
-            !all.iter().any(|other| is_same(&other.peer, &one.peer) && is_same(&other.port, &one.port))
-        };
-        let gone = was.iter().filter(|one| lacks(&is, one)).map(|one| ("no longer", one));
-        let new = is.iter().filter(|one| lacks(&was, one)).map(|one| ("new", one));
+        let gone = was.iter().filter(|one| !is.contains(one)).map(|one| ("no longer", one));
+        let new = is.iter().filter(|one| !was.contains(one)).map(|one| ("new", one));
         lines.extend(gone.chain(new).map(|(word, one)| format!("{word}: {}", words::permission(side, one))));
     }
     for field in ["podSelector", "policyTypes"] {
-        if !is_same(&before["spec"][field], &after["spec"][field]) {
+        if before["spec"][field] != after["spec"][field] {
             lines.push(format!("{field} is another"));
         }
     }
-    if !is_same(&before["metadata"], &after["metadata"]) {
+    if before["metadata"] != after["metadata"] {
         lines.push("metadata is another".to_owned());
     }
     lines

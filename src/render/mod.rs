@@ -22,7 +22,6 @@ pub use audit::{AS_SEEN, Audit, Readable, audit};
 pub use cautions::{Caution, Level, cautions, few};
 pub use cost::{Cost, Granularity, cost, granularities, rules};
 pub use decided::{decided, part};
-use decisions::is_same;
 pub use decisions::{Conflict, Decisions, Idle, Kept, Later, Permission, Step};
 pub use differences::differences;
 pub use draft::canonical;

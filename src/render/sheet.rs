@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Decisions, Facts, Permission, Policies,
     draft::{Atom, SIDES, atoms, dns_name, key, numbered},
-    is_same, peers, words,
+    peers, words,
 };
 use crate::{
     model::{Protocol, Watched, WorkloadRef},
@@ -332,8 +332,8 @@ fn decide(sheet: &mut Sheet, decisions: &Decisions) {
     for one in added.filter(|one| SIDES.iter().any(|(side, _)| *side == one.side)) {
         let is_proposed = sheet.rules.iter().any(|rule| {
             rule.side == one.side
-                && rule.peers.iter().any(|peer| is_same(peer, &one.peer))
-                && rule.ports.iter().any(|port| is_same(&port.port, &one.port))
+                && rule.peers.contains(&one.peer)
+                && rule.ports.iter().any(|port| port.port == one.port)
         });
         if !is_proposed {
             add(sheet, &one.side, &one.peer, &one.port, State::Added);
@@ -363,7 +363,7 @@ fn add(sheet: &mut Sheet, side: &str, peer: &Value, port: &Value, state: State) 
     let Some((side, _)) = SIDES.into_iter().find(|(name, _)| *name == side) else { return };
     let port = SheetPort { port: port.clone(), name: words::any_port(port), state };
     let is_it = |rule: &&mut SheetRule| {
-        rule.peer.is_none() && rule.side == side && rule.peers.iter().all(|known| is_same(known, peer))
+        rule.peer.is_none() && rule.side == side && rule.peers.iter().all(|known| known == peer)
     };
     if let Some(rule) = sheet.rules.iter_mut().find(is_it) {
         rule.ports.push(port);

@@ -89,7 +89,7 @@ fn settled(key: &str, steps: &[Step], decisions: &Decisions) -> Vec<Step> {
     };
     let is_crossed = |step: &Step| {
         let mut others = steps.iter().filter(|other| is_in(other).is_some_and(|it| is_in(step) == Some(!it)));
-        others.any(|other| permission(other).zip(permission(step)).is_some_and(|(one, other)| one.is_same(other)))
+        others.any(|other| permission(other).zip(permission(step)).is_some_and(|(one, other)| one == other))
     };
     let mut settled: Vec<Step> = Vec::new();
     for step in steps.iter().filter(|step| !is_crossed(step)) {

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Conflict, Decisions, FIELDS, Idle, Permission, RESOURCES, is_same, put};
+use super::{Conflict, Decisions, FIELDS, Idle, Permission, RESOURCES, put};
 use crate::render::{
     RenderError,
     draft::{Atom, Draft, SIDES, atoms},
@@ -132,7 +132,7 @@ impl Decisions {
 
     fn kustomization(&self, key: &str, mut object: Value) -> Value {
         let is_among = |all: &BTreeMap<String, Vec<Permission>>, one: &Value| {
-            all.get(key).is_some_and(|all| all.iter().any(|known| is_same(&known.peer, one)))
+            all.get(key).is_some_and(|all| all.iter().any(|known| known.peer == *one))
         };
         let mut resources = object[RESOURCES].as_array().cloned().unwrap_or_default();
         resources.retain(|one| !is_among(&self.rejected, one));
@@ -206,7 +206,7 @@ impl Decisions {
         let proposed = draft.object();
         for (name, pointer) in FIELDS {
             let (own, proposed) = (own.object.pointer(pointer), proposed.pointer(pointer));
-            if let Some(own) = own.filter(|own| proposed.is_none_or(|proposed| !is_same(own, proposed))) {
+            if let Some(own) = own.filter(|own| Some(*own) != proposed) {
                 self.fields.entry(key.clone()).or_default().insert(name.to_owned(), own.clone());
             }
         }

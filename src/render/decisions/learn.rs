@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Decisions, FIELDS, Permission, RESOURCES, is_same, put, take};
+use super::{Decisions, FIELDS, Permission, RESOURCES, put, take};
 use crate::render::{
     draft::{Atom, SIDES, atoms},
     head::is_own_line,
@@ -52,22 +52,18 @@ impl Decisions {
                 atoms.map(|Atom { peer, port }| Permission { side: side.to_owned(), peer, port }).collect()
             };
             let (before, after) = (permissions(&last.object), permissions(&now.object));
-            for gone in before.iter().filter(|one| !after.iter().any(|other| other.is_same(one))) {
+            for gone in before.iter().filter(|one| !after.contains(one)) {
                 let is_own = take(&mut self.added, key, gone);
                 put(if is_own { &mut self.withdrawn } else { &mut self.rejected }, key, gone);
             }
-            for new in after.iter().filter(|one| !before.iter().any(|other| other.is_same(one))) {
+            for new in after.iter().filter(|one| !before.contains(one)) {
                 let is_back = take(&mut self.rejected, key, new);
                 put(if is_back { &mut self.restored } else { &mut self.added }, key, new);
             }
         }
         for (name, pointer) in FIELDS {
             let (before, after) = (last.object.pointer(pointer), now.object.pointer(pointer));
-            let is_same = match (before, after) {
-                (Some(before), Some(after)) => is_same(before, after),
-                (before, after) => before.is_none() && after.is_none(),
-            };
-            if !is_same {
+            if before != after {
                 // null: taken out
                 let after = after.cloned().unwrap_or_default();
                 self.fields.entry(key.to_owned()).or_default().insert(name.to_owned(), after);
@@ -86,11 +82,11 @@ impl Decisions {
             all.map(|peer| Permission { side: RESOURCES.to_owned(), peer, port: Value::Null }).collect()
         };
         let (before, after) = (resources(last), resources(now));
-        for gone in before.iter().filter(|one| !after.iter().any(|other| other.is_same(one))) {
+        for gone in before.iter().filter(|one| !after.contains(one)) {
             take(&mut self.added, key, gone);
             put(&mut self.rejected, key, gone);
         }
-        for new in after.iter().filter(|one| !before.iter().any(|other| other.is_same(one))) {
+        for new in after.iter().filter(|one| !before.contains(one)) {
             take(&mut self.rejected, key, new);
             put(&mut self.added, key, new);
         }

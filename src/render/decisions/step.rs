@@ -95,9 +95,7 @@ impl Decisions {
     /// Whether that is decided already.
     #[must_use]
     pub fn has(&self, key: &str, step: &Step) -> bool {
-        let is_in = |all: Option<&Vec<Permission>>, one: &Permission| {
-            all.is_some_and(|all| all.iter().any(|known| known.is_same(one)))
-        };
+        let is_in = |all: Option<&Vec<Permission>>, one: &Permission| all.is_some_and(|all| all.contains(one));
         match step {
             Step::Reject(one) => is_in(self.rejected.get(key), one),
             Step::Allow(one) => !is_in(self.rejected.get(key), one),
