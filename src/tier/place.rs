@@ -104,12 +104,24 @@ impl Calls {
         calls
     }
 
-    /// Who serves names to many.
+    /// Who serves names to many, or names to anybody inside and nothing else.
     fn is_dns(&self, role: usize, endpoints: usize) -> bool {
-        let is_dns = |service: &Service| DNS_PORTS.contains(&service.port()) && is_named(service.protocol());
-        let clients: BTreeSet<u32> =
-            self.served[role].iter().filter(|(service, _)| is_dns(service)).flat_map(|it| it.1).copied().collect();
-        !clients.is_empty() && clients.len() >= MANY_CLIENTS.min(endpoints / 4).max(1)
+        let clients: BTreeSet<u32> = self.served[role]
+            .iter()
+            .filter(|(service, _)| is_name_service(service))
+            .flat_map(|it| it.1)
+            .copied()
+            .collect();
+        let is_for_many = clients.len() >= MANY_CLIENTS.min(endpoints / 4).max(1);
+        !clients.is_empty() && (is_for_many || self.serves_names_alone(role))
+    }
+
+    /// Whether all that a role serves inside is names, and figures about itself, and nothing is for the outside.
+    fn serves_names_alone(&self, role: usize) -> bool {
+        let is_metrics =
+            |service: &Service| METRICS_PORTS.contains(&service.port()) && service.protocol() == Protocol::TCP;
+        let is_alone = self.served[role].keys().all(|service| is_name_service(service) || is_metrics(service));
+        is_alone && self.entered[role].is_empty()
     }
 
     /// Who is called by nobody and calls nearly everybody: it reads metrics, or manages.
@@ -178,8 +190,8 @@ fn bounded(peers: &mut BTreeSet<u32>, peer: u32) {
     }
 }
 
-fn is_named(protocol: Protocol) -> bool {
-    matches!(protocol, Protocol::TCP | Protocol::UDP)
+fn is_name_service(service: &Service) -> bool {
+    DNS_PORTS.contains(&service.port()) && matches!(service.protocol(), Protocol::TCP | Protocol::UDP)
 }
 
 /// Gives every role its tier and level.
@@ -208,7 +220,7 @@ fn first_look(graph: &Graph, roles: &[Vec<u32>], calls: &Calls, role: usize) -> 
     let (tier, because) = if let Some(tier) = given {
         (tier, Some("the operator says so".to_owned()))
     } else if calls.is_dns(role, graph.members.len()) {
-        (Tier::Infrastructure, Some("it names hosts for many".to_owned()))
+        (Tier::Infrastructure, Some("it names hosts for others".to_owned()))
     } else if let Some(opener) = opener {
         (Tier::Edge, Some(format!("the outside enters here (DMZ), by {opener}")))
     } else if !entrants.is_empty() {

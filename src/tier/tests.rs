@@ -97,6 +97,17 @@ fn names_logs_and_monitoring_are_infrastructure_by_their_traffic() {
 }
 
 #[test]
+fn who_serves_names_alone_needs_no_many_clients() {
+    let tier = |more: &[&str]| {
+        let all = found("abcdefgh", &[&SHOP[..], more].concat());
+        all.into_iter().find(|it| it.2 == "g").map(|it| it.0)
+    };
+    assert_eq!(tier(&["c>g 53/udp", "d>g 53/udp", "h>g 9153"]), Some(Tier::Infrastructure));
+    assert_eq!(tier(&["c>g 53/udp", "h>g 8443"]), Some(Tier::Application));
+    assert_eq!(tier(&["c>g 53/udp", "X>g 53/udp"]), Some(Tier::Edge));
+}
+
+#[test]
 fn who_alone_reads_a_port_of_metrics_watches() {
     let all = found("abcdefg", &[&SHOP[..], &["g>a 9113", "g>c 8080"]].concat());
     assert!(all.contains(&(Tier::Infrastructure, 1, "g".to_owned())), "{all:?}");
