@@ -108,7 +108,7 @@ impl Calls {
     fn is_dns(&self, role: usize, endpoints: usize) -> bool {
         let clients: BTreeSet<u32> = self.served[role]
             .iter()
-            .filter(|(service, _)| is_name_service(service))
+            .filter(|(service, _)| is_name_service(**service))
             .flat_map(|it| it.1)
             .copied()
             .collect();
@@ -120,7 +120,7 @@ impl Calls {
     fn serves_names_alone(&self, role: usize) -> bool {
         let is_metrics =
             |service: &Service| METRICS_PORTS.contains(&service.port()) && service.protocol() == Protocol::TCP;
-        let is_alone = self.served[role].keys().all(|service| is_name_service(service) || is_metrics(service));
+        let is_alone = self.served[role].keys().all(|service| is_name_service(*service) || is_metrics(service));
         is_alone && self.entered[role].is_empty()
     }
 
@@ -190,7 +190,7 @@ fn bounded(peers: &mut BTreeSet<u32>, peer: u32) {
     }
 }
 
-fn is_name_service(service: &Service) -> bool {
+fn is_name_service(service: Service) -> bool {
     DNS_PORTS.contains(&service.port()) && matches!(service.protocol(), Protocol::TCP | Protocol::UDP)
 }
 
