@@ -53,10 +53,7 @@ fn labelled<'a>(cursor: Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, No
     let ether_type = match cursor.rest.first().ok_or(NotDecoded::CutShort(Layer::Mpls))? >> 4 {
         4 => link::IPV4,
         6 => link::IPV6,
-        0 => {
-            let behind = cursor.rest.get(4..).unwrap_or_default();
-            return wire(behind, around).or_else(|_| wire(cursor.rest, around));
-        }
+        0 => return maybe_controlled(cursor.rest, around),
         // the associated channel, by which both ends watch the wire
         1 => return Err(NotDecoded::Mpls),
         _ => return wire(cursor.rest, around),
@@ -66,6 +63,17 @@ fn labelled<'a>(cursor: Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, No
     let room = Room { must_fit: true, ..around.room };
     match layer(packet, Around { room, ..around }) {
         Err(NotDecoded::Malformed(_)) => wire(packet.rest, around).or_else(|_| layer(packet, around)),
+        result => result,
+    }
+}
+
+/// A frame behind a control word, or one whose first address begins with a zero. Behind the first four bytes of a tagged frame
+/// stands what looks like the same without its tag: so it is read whole first, unless these are a control word without a number.
+fn maybe_controlled<'a>(data: &'a [u8], around: Around<'_>) -> Result<Packet<'a>, NotDecoded> {
+    let behind = data.get(4..).unwrap_or_default();
+    let [first, second] = if be32(data, 0) == Some(0) { [behind, data] } else { [data, behind] };
+    match wire(first, around) {
+        Err(NotDecoded::Mpls) => wire(second, around),
         result => result,
     }
 }

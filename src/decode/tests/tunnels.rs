@@ -111,6 +111,7 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("vxlan:3", in_udp(4_790, &[&[0x0c, 0, 0, 3, 0, 0, 3, 0][..], &syn].concat())),
         ("geneve:9", in_udp(6_081, &in_geneve(9, 0x6558, &[], &syn))),
         ("geneve:9", in_udp(6_081, &in_geneve(9, 0x0800, &[1; 32], &ip()))),
+        ("geneve:9", in_udp(6_081, &[&[0, 1, 0x65, 0x58, 0, 0, 9, 5][..], &syn].concat())),
         ("gtp:26", in_udp(2_152, &in_gtp(0, &[], &ip()))),
         ("gtp:26", in_udp(2_152, &in_gtp(2, &[0, 1, 0, 0], &ip6()))),
         ("gtp:26", in_udp(2_152, &in_gtp(4, &[0, 0, 0, 0x85, 1, 0, 0, 0x85, 2, 0, 0, 0, 0, 0, 0, 0], &ip()))),
@@ -216,6 +217,24 @@ fn tags_before_labels_and_sessions_are_the_packets_and_those_before_other_tunnel
 }
 
 #[test]
+fn a_tagged_frame_of_a_wire_keeps_its_tag_whatever_its_address_begins_with() {
+    let labels = (299u32 << 12 | 1 << 8).to_be_bytes();
+    for address in [[0, 0, 0x5e, 0, 1, 7], [2, 0, 0, 0, 0, 2], [0, 0, 0, 0, 0, 0]] {
+        let mut frame = syn(&[(0x8100, 7)]);
+        frame[..6].copy_from_slice(&address);
+        for word in [&[][..], &[0; 4], &[0, 0, 0, 5]] {
+            if word.is_empty() && address == [0; 6] {
+                continue;
+            }
+            let wire = in_ethernet(0x8847, &[&labels[..], word, &frame].concat());
+            assert_eq!(of_syn(&wire), ("mpls:299".into(), "7".into()), "{address:02x?} {word:02x?}");
+        }
+    }
+    let arp = in_ethernet(0x8847, &[&labels[..], &[0, 0, 0, 5], &in_ethernet(0x0806, &[0; 28])].concat());
+    assert_eq!(ethernet(&arp), Err(NotDecoded::Arp));
+}
+
+#[test]
 fn what_merely_uses_a_tunnels_port_stays_a_datagram() {
     let whole = syn(&[]);
     let mut too_long = ip();
@@ -231,6 +250,8 @@ fn what_merely_uses_a_tunnels_port_stays_a_datagram() {
         (6_081, [&[0x40, 0, 0x65, 0x58, 0, 0, 9, 0][..], &whole].concat()),
         (6_081, [&[0, 0x80, 0x65, 0x58, 0, 0, 9, 0][..], &whole].concat()),
         (6_081, in_geneve(9, 0x1234, &[], &whole)),
+        (6_081, [&[0, 0, 0x65, 0x58, 0, 0, 9, 5][..], &in_ethernet(0x88cc, &[0; 60])].concat()),
+        (6_081, [&[0, 0x80, 0x65, 0x58, 0, 0, 9, 0][..], &whole].concat()),
         (6_081, in_geneve(9, 0x0800, &[], &too_long)),
         (2_152, in_gtp(0, &[], b"echo")),
         (2_152, [in_gtp(0, &[], &ip()), vec![0; 4]].concat()),

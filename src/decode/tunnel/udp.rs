@@ -1,6 +1,6 @@
 //! Tunnels in UDP, each known by its port and by a header that must be as its format says.
 
-use super::{Inner, Network, Tunnel};
+use super::{Content, Inner, Network, Tunnel};
 use crate::decode::{Options, Transport, be16, be32, link, shim, vlan};
 
 /// The registered port of VXLAN (RFC 7348), and the one that Linux used before and flannel still does.
@@ -47,18 +47,21 @@ const VXLAN_BYTES: usize = 8;
 fn vxlan(data: &[u8]) -> Option<Inner<'_>> {
     /// The identifier is valid.
     const VALID: u32 = 0x0800_0000;
-    const ETHER_TYPE: usize = 12;
-    const ARP: u16 = 0x0806;
     let (flags, network) = (be32(data, 0)?, be32(data, 4)?);
     let frame = data.get(VXLAN_BYTES..)?;
     // what is reserved is not looked at on receipt (RFC 7348, section 5): policies of groups and offloads use it. But then the
     // frame must look like one
     let is_as_sent = flags == VALID && network.trailing_zeros() >= 8;
-    let is_frame = || {
-        let ether_type = be16(frame, ETHER_TYPE);
-        ether_type.is_some_and(|it| matches!(it, link::IPV4 | link::IPV6 | ARP) || vlan::is_tag(it))
-    };
-    (flags & VALID != 0 && (is_as_sent || is_frame())).then_some(Inner::ethernet(Tunnel::Vxlan(network >> 8), frame))
+    let holds = flags & VALID != 0 && (is_as_sent || is_common(frame));
+    holds.then_some(Inner::ethernet(Tunnel::Vxlan(network >> 8), frame))
+}
+
+/// Whether a frame is of what nearly all are.
+fn is_common(frame: &[u8]) -> bool {
+    const ETHER_TYPE: usize = 12;
+    const ARP: u16 = 0x0806;
+    let ether_type = be16(frame, ETHER_TYPE);
+    ether_type.is_some_and(|it| matches!(it, link::IPV4 | link::IPV6 | ARP) || vlan::is_tag(it))
 }
 
 /// The same with the protocol of what is inside (draft-ietf-nvo3-vxlan-gpe).
@@ -85,14 +88,19 @@ fn vxlan_gpe(data: &[u8]) -> Option<Inner<'_>> {
 fn geneve(data: &[u8]) -> Option<Inner<'_>> {
     const HEADER_BYTES: usize = 8;
     const CRITICAL: u8 = 0x40;
+    const CONTROL: u8 = 0x80;
     let [first, flags, ..] = *data else { return None };
     let (ether_type, network) = (be16(data, 2)?, be32(data, 4)?);
     // messages by which the tunnel itself is run are not of its networks
-    if first >> 6 != 0 || flags & !CRITICAL != 0 || network & 0xff != 0 {
+    if first >> 6 != 0 || flags & CONTROL != 0 {
         return None;
     }
     let options = usize::from(first & 0x3f) * 4;
-    Inner::of_type(Tunnel::Geneve(network >> 8), ether_type, data.get(HEADER_BYTES + options..)?)
+    let inner = Inner::of_type(Tunnel::Geneve(network >> 8), ether_type, data.get(HEADER_BYTES + options..)?)?;
+    // what is reserved is not looked at on receipt (RFC 8926, section 3.4), but then it must look like what is carried
+    let is_as_sent = flags & !CRITICAL == 0 && network.trailing_zeros() >= 8;
+    let is_likely = is_as_sent || !matches!(inner.content, Content::Ethernet) || is_common(inner.data);
+    is_likely.then_some(inner)
 }
 
 /// Version and flags, message type, length, the endpoint's identifier; then, where a flag says so, sequence number, N-PDU
