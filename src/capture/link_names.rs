@@ -1,7 +1,7 @@
 //! Names of link types as tcpdump.org has them ("Link-Layer Header Types"): in small letters, with dashes, without `LINKTYPE_`.
 
 /// In the order of their numbers.
-pub(super) const NAMES: [(u32, &str); 192] = [
+pub(super) const NAMES: [(u32, &str); 193] = [
     (0, "null"),
     (1, "ethernet"),
     (2, "exp-ethernet"),
@@ -125,6 +125,7 @@ pub(super) const NAMES: [(u32, &str); 192] = [
     (211, "most"),
     (212, "lin"),
     (215, "ieee802-15-4-nonask-phy"),
+    (219, "mpls"),
     (220, "usb-linux-mmapped"),
     (224, "fc-2"),
     (225, "fc-2-with-frame-delims"),

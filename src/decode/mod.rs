@@ -1,5 +1,5 @@
-//! Bytes to [`Packet`]: link, VLAN tags, tunnels, IP and transport. No I/O, no clock, and but for the table of [`Fragments`] no
-//! allocation and no state; any bytes are safe input.
+//! Bytes to [`Packet`]: link, VLAN tags, tunnels, IP and transport. No I/O, no clock, and but for the tables of [`Fragments`]
+//! and [`Repeats`] no allocation and no state; any bytes are safe input.
 
 mod common;
 mod fragments;
@@ -7,6 +7,7 @@ mod ip;
 mod link;
 pub mod neighbour;
 mod reason;
+mod repeats;
 mod shim;
 mod transport;
 mod tunnel;
@@ -16,11 +17,13 @@ use std::net::IpAddr;
 
 pub use fragments::{Fragment, Fragments};
 pub use reason::{Layer, NotDecoded, Wifi};
+pub use repeats::Repeats;
 pub use transport::{TcpFlags, Transport};
 pub use tunnel::{Tunnel, TunnelStack, is_port as is_tunnel_port};
 pub use vlan::VlanStack;
 
 use ip::Room;
+use repeats::Sent;
 use tunnel::Content;
 
 use crate::{capture::Frame, model::Protocol};

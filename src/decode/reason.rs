@@ -40,6 +40,8 @@ pub enum Wifi {
     Aggregate,
     /// A fragment past the first.
     LaterFragment,
+    /// The same frame was seen a moment ago.
+    Repeated,
 }
 
 /// Why a frame gave no packet. Every frame is either decoded or counted under one of these.
@@ -126,6 +128,7 @@ impl fmt::Display for Wifi {
             Self::Encrypted => "encrypted",
             Self::Aggregate => "several frames in one",
             Self::LaterFragment => "later fragment",
+            Self::Repeated => "sent again",
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     application::{self, Recent, Said},
     capture::{Batch, Frame},
     connection::{Arrivals, SHARDS},
-    decode::{Fragment, Fragments, NotDecoded, Options, Packet, Transport, common, decode_with, quoted},
+    decode::{Fragment, Fragments, NotDecoded, Options, Packet, Repeats, Transport, Wifi, common, decode_with, quoted},
     model::{Protocol, Timestamp},
     names, segment,
 };
@@ -28,6 +28,8 @@ pub(super) struct Decoded {
     /// The packets by the shard of their connection, each with the number of its frame in the batch.
     pub by_shard: [Arrivals; SHARDS],
     pieces: Vec<Piece>,
+    /// Frames of which must be known whether they were sent before.
+    maybe_repeated: Vec<usize>,
     /// Frames that may tell a name.
     pub names: Vec<usize>,
     /// What packets said of their applications, but for what was said a moment ago.
@@ -47,6 +49,7 @@ impl Decoded {
         self.digest = Digest::default();
         self.by_shard.iter_mut().for_each(Arrivals::clear);
         self.pieces.clear();
+        self.maybe_repeated.clear();
         self.names.clear();
         self.said.clear();
         self.recent.clear();
@@ -79,6 +82,14 @@ impl Decoded {
     #[cold]
     fn add_uncommon(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {
         self.places.count(frame);
+        if Repeats::concern(frame) {
+            self.maybe_repeated.push(n);
+            return;
+        }
+        self.add_decoded(n, frame, options);
+    }
+
+    fn add_decoded(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {
         match decode_with(frame, options) {
             Ok(packet) => {
                 let is_later = packet.fragment.is_some_and(Fragment::is_later);
@@ -124,6 +135,26 @@ impl Decoded {
     fn leave_out(&mut self, n: usize, reason: NotDecoded) {
         *self.counts.not_decoded.entry(reason).or_default() += 1;
         self.links.push(n);
+    }
+
+    /// Takes in the frames that may be others sent again, unless they are. Before [`Decoded::join_fragments`].
+    pub fn join_repeats(&mut self, known: &mut Repeats, options: &Options) {
+        if self.maybe_repeated.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        for n in std::mem::take(&mut self.maybe_repeated) {
+            match batch.get(n) {
+                Some(frame) if known.has(&frame) => self.leave_out(n, NotDecoded::Wifi(Wifi::Repeated)),
+                Some(frame) => self.add_decoded(n, &frame, options),
+                None => {}
+            }
+        }
+        self.batch = batch;
+        self.pieces.sort_by_key(|piece| piece.n);
+        self.by_shard.iter_mut().for_each(Arrivals::sort);
+        self.names.sort_unstable();
+        self.links.sort_unstable();
     }
 
     /// Remembers first fragments, and takes later ones to the connections of their packets, between the other packets.

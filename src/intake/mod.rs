@@ -20,7 +20,7 @@ use crate::{
     application,
     capture::{Batch, Frame},
     connection::{self, Bound, Limits, SHARDS, Tracker},
-    decode::{Fragments, NotDecoded, Options, Packet, common, decode_with},
+    decode::{Fragments, NotDecoded, Options, Packet, Repeats, Wifi, common, decode_with},
     model::{ApplicationSighting, LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
     names::{self, Gatherer},
     segment::Table,
@@ -94,6 +94,7 @@ impl Counts {
 pub struct Intake {
     options: Options,
     fragments: Fragments,
+    repeats: Repeats,
     shards: Vec<Tracker>,
     names: Gatherer,
     applications: application::Gatherer,
@@ -129,6 +130,7 @@ impl Intake {
         Self {
             options: Options::default(),
             fragments: Fragments::default(),
+            repeats: Repeats::default(),
             shards: (0..count).map(|_| Tracker::new(limits)).collect(),
             names: Gatherer::default(),
             applications: application::Gatherer::default(),
@@ -153,8 +155,15 @@ impl Intake {
     pub fn take(&mut self, frame: &Frame<'_>) {
         self.counts.begin(frame);
         self.digest.add(frame);
-        let decoded = decode_with(frame, &self.options);
+        let decoded = self.decoded(frame);
         self.take_decoded(frame, decoded);
+    }
+
+    fn decoded<'f>(&mut self, frame: &Frame<'f>) -> Result<Packet<'f>, NotDecoded> {
+        if self.repeats.has(frame) {
+            return Err(NotDecoded::Wifi(Wifi::Repeated));
+        }
+        decode_with(frame, &self.options)
     }
 
     /// The same for many that come one by one: their connections are looked for some at a time. What this was given is in
@@ -171,7 +180,7 @@ impl Intake {
     /// The same of a frame that is not a common one: out of the way of those that are.
     #[cold]
     fn take_uncommon(&mut self, frame: &Frame<'_>) {
-        match decode_with(frame, &self.options) {
+        match self.decoded(frame) {
             Ok(packet) if self.keep(frame, &packet, false) => {}
             decoded => self.take_now(frame, decoded),
         }
@@ -264,6 +273,7 @@ impl Intake {
     /// Takes what was decoded to where it belongs.
     fn deliver(&mut self) {
         for decoded in &mut self.tracked {
+            decoded.join_repeats(&mut self.repeats, &self.options);
             decoded.join_fragments(&mut self.fragments);
         }
         for decoded in &self.tracked {

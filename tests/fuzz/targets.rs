@@ -180,7 +180,7 @@ pub fn pcapng(file: &[u8]) {
 }
 
 /// Link types that the input's first byte names.
-pub const LINKS: [LinkType; 31] = [
+pub const LINKS: [LinkType; 45] = [
     LinkType::ETHERNET,
     LinkType::NULL,
     LinkType::PPP,
@@ -207,8 +207,22 @@ pub const LINKS: [LinkType; 31] = [
     LinkType::NFLOG,
     LinkType::PKTAP,
     LinkType::LINUX_SLL2,
-    LinkType(6),
-    LinkType(109),
+    LinkType::TOKEN_RING,
+    LinkType::ENC,
+    LinkType::ATM_RFC1483,
+    LinkType::IP_OVER_FC,
+    LinkType::JUNIPER_ETHER,
+    LinkType::ERF,
+    LinkType::C_HDLC_WITH_DIR,
+    LinkType::FRELAY_WITH_DIR,
+    LinkType::MPLS,
+    LinkType::IPNET,
+    LinkType::IPOIB,
+    LinkType::DSA_BROADCOM,
+    LinkType::DSA_BROADCOM_BEFORE,
+    LinkType::DSA_MARVELL,
+    LinkType::DSA_MARVELL_TYPED,
+    LinkType(8),
     LinkType(147),
     LinkType(276 << 16),
     LinkType(u32::MAX),

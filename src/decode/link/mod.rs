@@ -3,14 +3,17 @@
 mod llc;
 mod ppp;
 mod serial;
+mod switch;
 mod wifi;
 mod wrapped;
 
 pub(super) use llc::llc;
 pub(super) use ppp::ppp;
 
+use wrapped::Wrapped;
+
 use super::{
-    Cursor, Layer, NotDecoded, be16, be32,
+    Cursor, Layer, NotDecoded, Sent, be16, be32, fnv,
     shim::{MPLS, PPPOE_SESSION},
     vlan::is_tag,
 };
@@ -29,9 +32,21 @@ const CUT: NotDecoded = NotDecoded::CutShort(Layer::Link);
 
 pub(super) fn strip<'a>(frame: &Frame<'a>) -> Result<Cursor<'a>, NotDecoded> {
     match wrapped::unwrap(frame.link, frame.data)? {
-        Some((link, data)) => of_type(link, data),
+        Some(Wrapped { link, data, place }) => {
+            let cursor = of_type(link, data)?;
+            Ok(Cursor { interface: fnv(place, cursor.interface), ..cursor })
+        }
         None => of_type(frame.link, frame.data),
     }
+}
+
+/// What an 802.11 frame has in common with the same one sent again; `None` of frames that say nothing of that.
+pub(super) fn sent(frame: &Frame<'_>) -> Option<Sent> {
+    let bare = match wrapped::unwrap(frame.link, frame.data).ok()? {
+        Some(Wrapped { link, data, .. }) => wifi::bare(link, data),
+        None => wifi::bare(frame.link, frame.data),
+    };
+    wifi::sent(&bare.ok()??)
 }
 
 fn of_type(link: LinkType, data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
@@ -44,17 +59,29 @@ fn of_type(link: LinkType, data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
         // routers write Cisco's framing under both
         LinkType::PPP | LinkType::PPP_HDLC => serial::ppp_or_cisco(data),
         LinkType::PPP_ETHER => cursor(Some(PPPOE_SESSION), Some(data)),
+        LinkType::MPLS => cursor(Some(MPLS), Some(data)),
         // the address field of PPP's framing says the direction instead
         LinkType::PPP_PPPD => ppp(data.get(2..).ok_or(CUT)?),
         LinkType::PPP_WITH_DIR => ppp(data.get(1..).ok_or(CUT)?),
         LinkType::C_HDLC => serial::cisco(data),
+        LinkType::C_HDLC_WITH_DIR => serial::cisco(data.get(1..).ok_or(CUT)?),
         LinkType::FRELAY => serial::frame_relay(data),
+        LinkType::FRELAY_WITH_DIR => serial::frame_relay(data.get(1..).ok_or(CUT)?),
         LinkType::FDDI => serial::fddi(data),
-        LinkType::IEEE802_11 => wifi::frame(data, false),
-        LinkType::IEEE802_11_RADIOTAP => wifi::radiotap(data),
-        LinkType::IEEE802_11_PRISM => wifi::prism(data),
-        LinkType::IEEE802_11_AVS => wifi::avs(data),
-        other => Err(NotDecoded::LinkType(other)),
+        LinkType::TOKEN_RING => serial::token_ring(data),
+        LinkType::ATM_RFC1483 => llc(data),
+        // the addresses of stations on Fibre Channel (RFC 2625, section 3.2)
+        LinkType::IP_OVER_FC => llc(data.get(16..).ok_or(CUT)?),
+        // a header of routing, then the type and two reserved bytes (RFC 4391, section 6)
+        LinkType::IPOIB => cursor(be16(data, 40), data.get(44..)),
+        LinkType::DSA_BROADCOM => switch::broadcom(data),
+        LinkType::DSA_BROADCOM_BEFORE => switch::broadcom_before(data),
+        LinkType::DSA_MARVELL => switch::marvell(data),
+        LinkType::DSA_MARVELL_TYPED => switch::marvell_typed(data),
+        other => match wifi::bare(other, data)? {
+            Some(bare) => wifi::frame(bare),
+            None => Err(NotDecoded::LinkType(other)),
+        },
     }
 }
 
@@ -65,6 +92,10 @@ fn cursor(ether_type: Option<u16>, rest: Option<&[u8]>) -> Result<Cursor<'_>, No
 
 pub(super) fn ethernet(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     let mut cursor = cursor(be16(data, 12), data.get(14..))?;
+    // a capture of the port to a switch chip need not say that it is one
+    if cursor.ether_type == switch::MARVELL && matches!(cursor.rest, [] | [0] | [0, 0, ..]) {
+        return switch::marvell_typed(data);
+    }
     // not every address with the group bit: load balancers let one unicast address be heard by several hosts
     cursor.is_broadcast = data.get(..6) == Some(&[0xff; 6]);
     Ok(cursor)

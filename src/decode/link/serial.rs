@@ -1,4 +1,4 @@
-//! Links of routers before Ethernet was everywhere: Cisco HDLC, Frame Relay (RFC 2427), FDDI (RFC 1390).
+//! Links before Ethernet was everywhere: Cisco HDLC, Frame Relay (RFC 2427), FDDI (RFC 1390), token ring (RFC 1042).
 
 use super::{CUT, IPV4, IPV6, cursor, llc, llc::snap, ppp};
 use crate::{
@@ -42,4 +42,20 @@ pub(super) fn fddi(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
         Some(control) if control & 0xf0 != 0x50 => Err(NotDecoded::LinkControl(LinkType::FDDI)),
         _ => llc(data.get(13..).ok_or(CUT)?),
     }
+}
+
+/// Access control, frame control, two addresses, the route through bridges where the sender's address says so, LLC.
+pub(super) fn token_ring(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
+    const HEADER_BYTES: usize = 14;
+    const SENDER: usize = 8;
+    const IS_ROUTED: u8 = 0x80;
+    if data.get(1).ok_or(CUT)? & 0xc0 != 0x40 {
+        return Err(NotDecoded::LinkControl(LinkType::TOKEN_RING));
+    }
+    let route = if data.get(SENDER).ok_or(CUT)? & IS_ROUTED == 0 {
+        0
+    } else {
+        usize::from(data.get(HEADER_BYTES).ok_or(CUT)? & 0x1f)
+    };
+    llc(data.get(HEADER_BYTES + route..).ok_or(CUT)?)
 }

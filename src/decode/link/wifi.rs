@@ -1,25 +1,51 @@
 //! Data frames of IEEE 802.11, behind the headers that captures put before them.
 
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+
 use super::llc;
-use crate::decode::{Cursor, Layer, NotDecoded, Wifi, be32, le16, le32};
+use crate::{
+    capture::LinkType,
+    decode::{Cursor, Layer, NotDecoded, Sent, Wifi, be32, le16, le32},
+};
 
 const CUT: NotDecoded = NotDecoded::CutShort(Layer::Wifi);
 const MALFORMED: NotDecoded = NotDecoded::Malformed(Layer::Wifi);
 
 /// Flags in the second byte of a frame.
 const TO_AND_FROM_DISTRIBUTION: u8 = 0x03;
+const RETRY: u8 = 0x08;
 const PROTECTED: u8 = 0x40;
 const ORDER: u8 = 0x80;
 
+/// A frame without the headers that a capture put before it.
+pub(super) struct Bare<'a> {
+    data: &'a [u8],
+    /// Some hardware pads its header to a multiple of four bytes.
+    is_padded: bool,
+}
+
+/// The frame in a capture of one of these link types; `None` where it is of another.
+pub(super) fn bare(link: LinkType, data: &[u8]) -> Result<Option<Bare<'_>>, NotDecoded> {
+    match link {
+        LinkType::IEEE802_11 => Ok(Some(Bare { data, is_padded: false })),
+        LinkType::IEEE802_11_RADIOTAP => radiotap(data).map(Some),
+        LinkType::IEEE802_11_PRISM => prism(data).map(Some),
+        LinkType::IEEE802_11_AVS => avs(data).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Radiotap (radiotap.org): a version of 0, the header's length, and which fields it has.
-pub(super) fn radiotap(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
+fn radiotap(data: &[u8]) -> Result<Bare<'_>, NotDecoded> {
     const PADDED: u8 = 0x20;
     if data.first().ok_or(CUT)? != &0 {
         return Err(MALFORMED);
     }
     let length = usize::from(le16(data, 2).ok_or(CUT)?);
     let is_padded = radiotap_flags(data).unwrap_or_default() & PADDED != 0;
-    frame(data.get(length..).ok_or(CUT)?, is_padded)
+    Ok(Bare { data: data.get(length..).ok_or(CUT)?, is_padded })
 }
 
 /// The field of flags: the second, behind a clock of eight bytes where there is one.
@@ -37,7 +63,7 @@ fn radiotap_flags(data: &[u8]) -> Option<u8> {
 }
 
 /// Prism's header has its length second, in the byte order of the capturing host; AVS's came under its number too.
-pub(super) fn prism(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
+fn prism(data: &[u8]) -> Result<Bare<'_>, NotDecoded> {
     if be32(data, 0).ok_or(CUT)? & 0xffff_f000 == 0x8021_1000 {
         return avs(data);
     }
@@ -46,16 +72,29 @@ pub(super) fn prism(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
 }
 
 /// A magic number, and the header's length.
-pub(super) fn avs(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
+fn avs(data: &[u8]) -> Result<Bare<'_>, NotDecoded> {
     behind(data, be32(data, 4).ok_or(CUT)?)
 }
 
-fn behind(data: &[u8], length: u32) -> Result<Cursor<'_>, NotDecoded> {
-    frame(usize::try_from(length).ok().and_then(|length| data.get(length..)).ok_or(CUT)?, false)
+fn behind(data: &[u8], length: u32) -> Result<Bare<'_>, NotDecoded> {
+    let data = usize::try_from(length).ok().and_then(|length| data.get(length..)).ok_or(CUT)?;
+    Ok(Bare { data, is_padded: false })
 }
 
-/// A frame; some hardware pads its header to a multiple of four bytes.
-pub(super) fn frame(data: &[u8], is_padded: bool) -> Result<Cursor<'_>, NotDecoded> {
+/// What a frame with data has in common with the same one sent again: all but its flags, the time it takes, and the check
+/// sequence at its end (IEEE 802.11, 10.3.2.14).
+pub(super) fn sent(Bare { data, .. }: &Bare<'_>) -> Option<Sent> {
+    /// Up to where the shortest packet of IP with ports ends.
+    const COMPARED: usize = 60;
+    let [control, flags, ..] = **data else { return None };
+    // of version 0, with data, and not encrypted
+    let is_readable = control & 0x4f == 0x08 && flags & PROTECTED == 0;
+    let common = data.get(4..data.len().min(COMPARED)).filter(|_| is_readable)?;
+    Some(Sent { key: FixedState::default().hash_one((control, common)), is_repeated: flags & RETRY != 0 })
+}
+
+/// The packet of a frame.
+pub(super) fn frame(Bare { data, is_padded }: Bare<'_>) -> Result<Cursor<'_>, NotDecoded> {
     let [control, flags, ..] = *data else { return Err(CUT) };
     let (version, kind, subtype) = (control & 3, control >> 2 & 3, control >> 4);
     match (version, kind) {

@@ -103,16 +103,50 @@ fn all() -> Vec<(u32, Vec<u8>)> {
     ]
 }
 
+/// Those that are rare, and the tags between switch chips and processors.
+fn rare() -> Vec<(u32, Vec<u8>)> {
+    let addresses = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
+    let plain = syn(&[]);
+    let tagged = |tag: &[u8]| [&addresses[..], tag, &[8, 0], &ip()].concat();
+    let juniper = |flags: u8, further: &[u8], data: &[u8]| [b"MGC", &[flags][..], further, data].concat();
+    let record = |kind: u8, further: &[u8]| [&[0; 8][..], &[kind, 4], &[0; 6], further].concat();
+    let routed = [0x10, 0x40, 2, 0, 0, 0, 0, 2, 0x82, 0, 0, 0, 0, 1, 6, 0, 0, 1, 0, 2];
+    vec![
+        (6, behind(&[&[0x10, 0x40][..], &addresses, &SNAP].concat())),
+        (6, behind(&[&routed[..], &SNAP].concat())),
+        (100, behind(&SNAP)),
+        (109, behind(&[2, 0, 0, 0, 0, 0, 0, 77, 0, 0, 0, 0])),
+        (122, behind(&[&[0x10, 0, 2, 0, 0, 0, 0, 1].repeat(2)[..], &SNAP].concat())),
+        (178, juniper(1, &[], &plain)),
+        (178, juniper(0x81, &[0, 6, 1, 1, 0, 2, 1, 7], &plain)),
+        (178, juniper(0x82, &[0, 3, 2, 1, 7, 0, 0, 0, 2], &ip())),
+        (197, record(2, &[&[0, 0][..], &plain].concat())),
+        (197, record(0x96, &[&[0x83, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0][..], &ip()].concat())),
+        (197, record(1, &[&[0x0f, 0, 8, 0][..], &ip()].concat())),
+        (205, behind(&[1, 0x8f, 0, 8, 0])),
+        (206, behind(&[1, 0x18, 0x41, 3, 0xcc])),
+        (219, behind(&[0, 1, 0x21, 64])),
+        (226, behind(&[&[1, 2, 0, 0][..], &[0, 0, 0, 40], &[7; 16]].concat())),
+        (242, behind(&[&[0; 40][..], &[8, 0, 0, 0]].concat())),
+        (281, tagged(&[0x20, 0, 0, 2])),
+        (282, [&[0, 0, 0, 2][..], &plain].concat()),
+        (284, tagged(&[0xc0, 8, 0, 1])),
+        (284, tagged(&[0xe0, 8, 0, 100])),
+        (285, tagged(&[0xda, 0xda, 0, 0, 0x20, 8, 0, 100])),
+        (1, tagged(&[0xda, 0xda, 0, 0, 0x00, 8, 0, 1])),
+    ]
+}
+
 #[test]
 fn every_link_type_leads_to_its_packet() {
-    for (link, bytes) in all() {
+    for (link, bytes) in all().into_iter().chain(rare()) {
         assert_eq!(wired(link, &bytes), Ok((40_000, 443)), "{} {bytes:02x?}", LinkType(link));
     }
 }
 
 #[test]
 fn a_packet_cut_anywhere_on_any_link_is_told_or_counted_as_cut() {
-    for (link, bytes) in all() {
+    for (link, bytes) in all().into_iter().chain(rare()) {
         let wire_length = u32::try_from(bytes.len()).unwrap();
         for cut in 0..bytes.len() {
             let data = &bytes[..cut];
@@ -163,7 +197,9 @@ fn frames_without_a_packet_are_named() {
         (105, later, "802.11: later fragment"),
         (113, [&[0; 14][..], &[0, 12], &[0; 20]].concat(), "cooked protocol 0x000c"),
         (195, vec![0; 40], "link type ieee802-15-4-withfcs"),
-        (226, vec![0; 40], "link type ipnet"),
+        (178, vec![b'M'; 40], "link: malformed"),
+        (197, vec![3; 40], "erf: not data"),
+        (6, vec![0; 40], "ieee802-5: not data"),
         (65_000, vec![0; 40], "link type 65000"),
         (9, vec![0xc0, 0x21, 1, 1], "ppp: lcp"),
     ];
@@ -179,4 +215,88 @@ fn a_relayed_frame_on_the_air_is_seen_at_another_place() {
     relayed[1] = 2;
     let [sent, relayed] = [&sent, &relayed].map(|bytes| decode(&frame(LinkType(105), bytes)).unwrap().point);
     assert_ne!(sent, relayed);
+}
+
+/// Where a frame was seen, the tags being a part of it.
+fn point(link: u32, bytes: &[u8]) -> u32 {
+    decode(&frame(LinkType(link), bytes)).unwrap().point
+}
+
+#[test]
+fn headers_of_captures_of_several_interfaces_tell_places_apart() {
+    let pktap = |name: &[u8], direction: u8| {
+        let mut header = vec![0; 108];
+        (header[0], header[8], header[36]) = (108, 1, direction);
+        header[12..12 + name.len()].copy_from_slice(name);
+        [header, syn(&[])].concat()
+    };
+    let pflog = |name: &[u8], direction: u8| {
+        let mut header = vec![0; 64];
+        (header[0], header[60]) = (61, direction);
+        header[4..4 + name.len()].copy_from_slice(name);
+        behind(&header)
+    };
+    let nflog = |hook: u8, interface: u8| {
+        behind(&[2, 0, 0, 1, 8, 0, 1, 0, 8, 0, hook, 0, 8, 0, 5, 0, 0, 0, 0, interface, 44, 0, 9, 0])
+    };
+    let cases = [
+        (258, pktap(b"en0", 1), pktap(b"bridge0", 1)),
+        (258, pktap(b"en0", 1), pktap(b"en0", 2)),
+        (117, pflog(b"em0", 1), pflog(b"em1", 1)),
+        (117, pflog(b"em0", 1), pflog(b"em0", 2)),
+        (239, nflog(0, 3), nflog(2, 3)),
+        (239, nflog(0, 3), nflog(0, 4)),
+        (226, behind(&[7; 24]), behind(&[8; 24])),
+        (178, [b"MGC\x01", &syn(&[])[..]].concat(), [b"MGC\x00", &syn(&[])[..]].concat()),
+        (282, [&[0, 0, 0, 2][..], &syn(&[])].concat(), [&[0, 0, 0, 3][..], &syn(&[])].concat()),
+    ];
+    for (link, one, other) in cases {
+        assert_eq!(wired(link, &one), Ok((40_000, 443)));
+        assert_ne!(point(link, &one), point(link, &other), "{}", LinkType(link));
+        assert_eq!(point(link, &one), point(link, &one));
+    }
+}
+
+#[test]
+fn the_tag_of_a_switch_chip_tells_the_port_and_the_vlan_of_a_frame_that_had_one() {
+    let marvell = |tag: &[u8]| {
+        let mut bytes = syn(&[]);
+        bytes.splice(12..12, tag.iter().copied());
+        bytes
+    };
+    let vlans = |link, bytes: &[u8]| decode(&frame(LinkType(link), bytes)).unwrap().vlans.to_string();
+    assert_eq!(vlans(284, &marvell(&[0xe0, 8, 0x60, 100])), "100");
+    assert_eq!(vlans(284, &marvell(&[0xc0, 8, 0x60, 100])), "");
+    assert_eq!(vlans(284, &marvell(&[0xe0, 8, 0x60, 100, 0x81, 0, 0, 20])), "100.20");
+    assert_eq!(vlans(285, &marvell(&[0xda, 0xda, 0, 0, 0x20, 8, 0, 100])), "100");
+    assert_eq!(vlans(1, &marvell(&[0xda, 0xda, 0, 0, 0x20, 8, 0, 100])), "100");
+    let ports = [8, 16].map(|port| point(284, &marvell(&[0xc0, port, 0, 1])));
+    assert_ne!(ports[0], ports[1]);
+}
+
+#[test]
+fn a_frame_sent_again_is_known_and_one_whose_first_was_lost_is_not() {
+    const RETRY: u8 = 8;
+    let numbered = |flags: u8, number: u8| {
+        let mut bytes = wifi(8, flags, &[0, 0]);
+        bytes[22] = number << 4;
+        // the check sequence differs, for it is of the flags too
+        [bytes, vec![flags; 4]].concat()
+    };
+    let mut repeats = crate::decode::Repeats::default();
+    let mut has = |bytes: &[u8], link: u32, time_ms: i64| {
+        repeats.has(&Frame { time: Timestamp(time_ms * 1_000_000), ..frame(LinkType(link), bytes) })
+    };
+    assert!(!has(&numbered(0, 1), 105, 0));
+    assert!(has(&numbered(RETRY, 1), 105, 3));
+    assert!(has(&numbered(RETRY, 1), 105, 9));
+    assert!(!has(&numbered(0, 1), 105, 12), "it does not say that it was sent before");
+    assert!(!has(&numbered(RETRY, 2), 105, 15), "its first was lost");
+    assert!(!has(&numbered(RETRY, 1), 105, 5_000), "the numbers have come round");
+    let radiotap = |bytes: Vec<u8>| [vec![0, 0, 8, 0, 0, 0, 0, 0], bytes].concat();
+    assert!(!has(&radiotap(numbered(0, 3)), 127, 6_000));
+    assert!(has(&radiotap(numbered(RETRY, 3)), 127, 6_001));
+    let (encrypted, wired) = (numbered(0x40 | RETRY, 4), syn(&[]));
+    assert!(!has(&encrypted, 105, 6_002) && !has(&encrypted, 105, 6_003));
+    assert!(!has(&wired, 1, 6_004) && !has(&wired, 1, 6_005));
 }
