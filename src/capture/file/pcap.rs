@@ -81,6 +81,18 @@ impl Lengths {
     }
 }
 
+/// The link of a file of AIX, which has types of interfaces (RFC 1573) for numbers, an old version, and nanoseconds; `None` of
+/// others, as Wireshark tells them apart.
+fn link_of_aix(version: (u16, u16), number: u32) -> Option<LinkType> {
+    match (version, number) {
+        ((2, 2), 6) => Some(LinkType::ETHERNET),
+        ((2, 2), 9) => Some(LinkType::TOKEN_RING),
+        ((2, 2), 15) => Some(LinkType::FDDI),
+        ((2, 2), 24) => Some(LinkType::NULL),
+        _ => None,
+    }
+}
+
 /// What a record's header says.
 struct Record {
     time: Timestamp,
@@ -126,13 +138,15 @@ impl Header {
         let version = u16_at(bytes, 4, big_endian).zip(u16_at(bytes, 6, big_endian));
         let (major, minor) = version.ok_or(FileError::CutHeader)?;
         let link = u32_at(bytes, 20, big_endian).ok_or(FileError::CutHeader)?;
+        // the upper bits tell of a frame check sequence, not of the link
+        let link = link & 0xffff;
+        let of_aix = link_of_aix((major, minor), link);
         let mut header = Self {
             big_endian,
-            nanoseconds,
+            nanoseconds: nanoseconds || of_aix.is_some(),
             record_header_bytes: RECORD_HEADER_BYTES,
             lengths: Lengths::of(major, minor),
-            // the upper bits tell of a frame check sequence, not of the link
-            link: LinkType(link & 0xffff),
+            link: of_aix.unwrap_or(LinkType(link)),
         };
         header.record_header_bytes = header.likeliest(source, record_header_bytes)?;
         Ok(header)

@@ -389,3 +389,25 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn files_of_aix_have_types_of_interfaces_and_nanoseconds() {
+    let of = |version: (u16, u16), number: u32| {
+        let mut file = variant(0xa1b2_c3d4, version, 0, 0, true);
+        file.truncate(24);
+        file[20..24].copy_from_slice(&number.to_be_bytes());
+        for word in [1u32, 7_000_000, 60, 60] {
+            file.extend(word.to_be_bytes());
+        }
+        file.extend([0; 60]);
+        let (frames, damage) = read(&file);
+        assert_eq!(damage, None);
+        let (time, link, _) = frames[0];
+        (time.0 - 1_000_000_000, link.0)
+    };
+    for (number, link) in [(6, 1), (9, 6), (15, 10), (24, 0)] {
+        assert_eq!(of((2, 2), number), (7_000_000, link));
+    }
+    assert_eq!(of((2, 4), 6).1, 6);
+    assert_eq!(of((2, 2), 1).1, 1);
+}
