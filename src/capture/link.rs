@@ -37,7 +37,7 @@ impl LinkType {
     pub const FRELAY: Self = Self(107);
     /// OpenBSD loopback: the address family in network byte order.
     pub const LOOP: Self = Self(108);
-    /// What is inside of IPsec, as BSDs show it.
+    /// What is inside of `IPsec`, as BSDs show it.
     pub const ENC: Self = Self(109);
     /// Linux "cooked" capture, `-i any` before libpcap 1.10.
     pub const LINUX_SLL: Self = Self(113);

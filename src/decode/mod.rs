@@ -148,6 +148,15 @@ impl Around<'_> {
         Some(Self { tunnels, place: fnv(self.point(), tunnel.word()), ..self })
     }
 
+    /// The same between these ends of the tunnel: hubs and mirrors carry one packet through several tunnels of one number.
+    fn between(self, ends: [IpAddr; 2]) -> Self {
+        let place = ends.into_iter().fold(self.place, |place, end| match end {
+            IpAddr::V4(v4) => fnv(place, v4.to_bits()),
+            IpAddr::V6(v6) => v6.segments().into_iter().map(u32::from).fold(place, fnv),
+        });
+        Self { place, ..self }
+    }
+
     /// The number of the place, of which the tags are a part.
     fn point(&self) -> u32 {
         self.vlans.without_priority_tags().ids().iter().map(|id| u32::from(*id)).fold(self.place, fnv)
@@ -216,7 +225,8 @@ fn inside<'a>(
     let not_captured = network.payload_bytes.saturating_sub(captured);
     // the rest of a fragment is in the next one
     let is_whole = around.fragment.is_none();
-    let mut around = Around { vlans: VlanStack::default(), ..around.within(inner.tunnel)? };
+    let within = around.within(inner.tunnel)?.between([network.src, network.dst]);
+    let mut around = Around { vlans: VlanStack::default(), ..within };
     around.room = Room { not_captured, must_fit: is_whole };
     if let Some(vlan) = inner.vlan {
         around.vlans.push(vlan);

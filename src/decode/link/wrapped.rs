@@ -116,7 +116,7 @@ fn ipnet(data: &[u8]) -> Result<Wrapped<'_>, NotDecoded> {
     Ok(Wrapped { link: LinkType::RAW, data: part(data, HEADER_BYTES)?, place })
 }
 
-/// The packets inside of IPsec, as BSDs show them (`LINKTYPE_ENC` of tcpdump.org): family, security association, flags.
+/// The packets inside of `IPsec`, as BSDs show them (`LINKTYPE_ENC` of tcpdump.org): family, security association, flags.
 fn enc(data: &[u8]) -> Result<Wrapped<'_>, NotDecoded> {
     const HEADER_BYTES: usize = 12;
     Ok(Wrapped { link: LinkType::RAW, data: part(data, HEADER_BYTES)?, place: ONLY_POINT })

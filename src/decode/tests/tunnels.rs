@@ -290,6 +290,23 @@ fn ports_of_vxlan_that_a_user_names_are_read_too() {
 }
 
 #[test]
+fn tunnels_of_one_number_between_other_ends_are_other_places() {
+    let mirrored = in_udp(4_789, &in_vxlan(42, &syn(&[])));
+    let point = |bytes: &[u8]| ethernet(bytes).unwrap().point;
+    for end in [29, 33] {
+        let mut other = mirrored.clone();
+        other[end] += 7;
+        assert_eq!(of_syn(&other), ("vxlan:42".into(), String::new()));
+        assert_ne!(point(&mirrored), point(&other), "{end}");
+    }
+    let v6 = in_ip6(4, &ip());
+    let mut other = v6.clone();
+    other[37] += 1;
+    assert_ne!(point(&v6), point(&other));
+    assert_eq!(point(&v6), point(&in_ip6(4, &ip())));
+}
+
+#[test]
 fn what_a_tunnel_carries_beside_packets_is_counted_by_its_own_reason() {
     let arp = in_ethernet(0x0806, &[0; 28]);
     assert_eq!(ethernet(&in_udp(4_789, &in_vxlan(42, &arp))), Err(NotDecoded::Arp));
