@@ -234,7 +234,7 @@ impl Explained for FileError {
         match self {
             Self::Io(error) => error.cure(),
             _ => Some(
-                "captures are pcap or pcapng files, as tcpdump -w writes them; a flow CSV names its columns in the first line, Zeek's conn.log begins with #separator",
+                "captures are pcap or pcapng files, as tcpdump -w writes them (Wireshark's editcap converts others); a flow CSV names its columns in the first line, Zeek's conn.log begins with #separator",
             ),
         }
     }
