@@ -1,10 +1,12 @@
 //! Packets and the connections that they make: each test one case, with the rows of `flows --by address` that it gives.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
 
 mod common;
 
 use common::{
+    Flowmap,
     frames::{
         Frames, Packet, connection, datagram, esp, icmp, reset, rest, sctp, seen_again, syn, syn_ack, too_big, traffic,
         unreachable,
@@ -291,4 +293,67 @@ fn an_sctp_association_is_opened_by_its_init() {
     let abort = sctp(server, client, 77, 6, 0);
     let packets = [opening.clone(), vec![abort]].concat();
     expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:36412/SCTP refused handshake 1"]);
+}
+
+// --- one packet in several frames ------------------------------------------------------------------------------------
+
+/// The capture again, with other frames of another link in the place of each.
+fn relinked(capture: &Frames, link: u32, others: impl Fn(u16, &[u8]) -> Vec<Vec<u8>>) -> Vec<u8> {
+    let (head, mut rest) = capture.bytes().split_at(24);
+    let mut file = [&head[..20], &link.to_le_bytes()].concat();
+    for number in 0.. {
+        let Some((record, behind)) = rest.split_at_checked(16) else { break };
+        let length = usize::try_from(u32::from_le_bytes(record[8..12].try_into().unwrap())).unwrap();
+        let (frame, next) = behind.split_at(length);
+        for other in others(number, frame) {
+            let length = u32::try_from(other.len()).unwrap().to_le_bytes();
+            file.extend([&record[..8], &length, &length, &other].concat());
+        }
+        rest = next;
+    }
+    file
+}
+
+/// What `import` told of a file, and how many packets its flows have.
+fn counted(file: &[u8]) -> (serde_json::Value, u64) {
+    let flowmap = Flowmap::new();
+    flowmap.write("it.pcap", file);
+    let run = flowmap.json(&["import", &flowmap.path("it.pcap").to_string_lossy()])[0]["run"].clone();
+    let flows = flowmap.json(&["flows"]);
+    (run, flows.as_array().unwrap().iter().map(|flow| flow["packets"].as_u64().unwrap()).sum())
+}
+
+#[test]
+fn a_frame_sent_again_on_the_air_is_one_packet() {
+    let capture = Frames::ethernet(connection(CLIENT, SERVER, 1_000, 2_000));
+    let file = relinked(&capture, 105, |number, frame| {
+        let sent = |flags: u8| {
+            let to_access_point = [0x08, 0x01 | flags, 0, 0];
+            let head = [&to_access_point[..], &[2; 18], &(number << 4).to_le_bytes()].concat();
+            [&head[..], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &frame[14..]].concat()
+        };
+        vec![sent(0), sent(0x08), sent(0x08)]
+    });
+    let (run, packets) = counted(&file);
+    let decoded = run["decoded"].as_u64().unwrap();
+    assert_eq!(run["packets"], 3 * decoded);
+    assert_eq!(run["not_decoded"], serde_json::json!({ "802.11: sent again": 2 * decoded }));
+    assert_eq!(packets, decoded);
+}
+
+#[test]
+fn a_packet_that_two_hosts_mirror_to_one_collector_is_one() {
+    let capture = Frames::ethernet(connection(CLIENT, SERVER, 1_000, 2_000));
+    let file = relinked(&capture, 101, |_, frame| {
+        let mirrored = |host: u8| {
+            let inner = [&[8, 0, 0, 0, 0, 0, 42, 0][..], frame].concat();
+            let length = |before: usize| u16::try_from(before + inner.len()).unwrap().to_be_bytes();
+            let ip = [&[0x45, 0][..], &length(28), &[0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, host, 192, 0, 2, 9]].concat();
+            [&ip[..], &50_000u16.to_be_bytes(), &4_789u16.to_be_bytes(), &length(8), &[0, 0], &inner].concat()
+        };
+        vec![mirrored(1), mirrored(2)]
+    });
+    let (run, packets) = counted(&file);
+    assert_eq!(run["decoded"], run["packets"]);
+    assert_eq!(run["packets"], 2 * packets);
 }
