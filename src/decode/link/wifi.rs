@@ -7,7 +7,7 @@ use foldhash::quality::FixedState;
 use super::llc;
 use crate::{
     capture::LinkType,
-    decode::{Cursor, Layer, NotDecoded, Sent, Wifi, be32, le16, le32},
+    decode::{Cursor, Layer, NotDecoded, Sent, Wifi, be16, be32, le16, le32},
 };
 
 const CUT: NotDecoded = NotDecoded::CutShort(Layer::Wifi);
@@ -111,24 +111,40 @@ pub(super) fn frame(Bare { data, is_padded }: Bare<'_>) -> Result<Cursor<'_>, No
     if le16(data, 22).ok_or(CUT)? & 0x0f != 0 {
         return Err(NotDecoded::Wifi(Wifi::LaterFragment));
     }
-    let length = header_bytes(data, flags, subtype)?;
-    let length = if is_padded { length.next_multiple_of(4) } else { length };
-    let carried = llc(data.get(length..).ok_or(CUT)?)?;
+    let Header { bytes, is_aggregate } = header(data, flags, subtype)?;
+    let bytes = if is_padded { bytes.next_multiple_of(4) } else { bytes };
+    let body = data.get(bytes..).ok_or(CUT)?;
+    let carried = llc(if is_aggregate { only_frame(body)? } else { body })?;
     // an access point sends on what it was sent: the two are different places
     let direction = flags & TO_AND_FROM_DISTRIBUTION;
     let destination = if direction & 1 == 0 { data.get(4..10) } else { data.get(16..22) };
     Ok(Cursor { packet_type: direction.into(), is_broadcast: destination == Some(&[0xff; 6]), ..carried })
 }
 
-fn header_bytes(data: &[u8], flags: u8, subtype: u8) -> Result<usize, NotDecoded> {
+/// What a frame's header tells of what follows.
+struct Header {
+    bytes: usize,
+    /// Several frames follow, each behind a header of its own (A-MSDU).
+    is_aggregate: bool,
+}
+
+fn header(data: &[u8], flags: u8, subtype: u8) -> Result<Header, NotDecoded> {
     const AGGREGATE: u8 = 0x80;
     let addresses = if flags & TO_AND_FROM_DISTRIBUTION == TO_AND_FROM_DISTRIBUTION { 30 } else { 24 };
     if subtype & 8 == 0 {
-        return Ok(addresses);
+        return Ok(Header { bytes: addresses, is_aggregate: false });
     }
-    if data.get(addresses).ok_or(CUT)? & AGGREGATE != 0 {
-        return Err(NotDecoded::Wifi(Wifi::Aggregate));
-    }
+    let is_aggregate = data.get(addresses).ok_or(CUT)? & AGGREGATE != 0;
     // quality of service, and HT control where the order bit is set
-    Ok(addresses + if flags & ORDER != 0 { 6 } else { 2 })
+    Ok(Header { bytes: addresses + if flags & ORDER != 0 { 6 } else { 2 }, is_aggregate })
+}
+
+/// The frame of an aggregate that holds one: two addresses, its length, and what cannot be another's header behind it, which
+/// is padding and a check sequence (IEEE 802.11, 9.3.2.2).
+fn only_frame(body: &[u8]) -> Result<&[u8], NotDecoded> {
+    const HEADER_BYTES: usize = 14;
+    const SEVERAL: NotDecoded = NotDecoded::Wifi(Wifi::Aggregate);
+    let length = usize::from(be16(body, 12).ok_or(CUT)?);
+    let (frame, behind) = body.get(HEADER_BYTES..).and_then(|rest| rest.split_at_checked(length)).ok_or(SEVERAL)?;
+    if behind.len() < HEADER_BYTES { Ok(frame) } else { Err(SEVERAL) }
 }

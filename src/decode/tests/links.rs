@@ -19,6 +19,14 @@ fn wifi(subtype: u8, flags: u8, further: &[u8]) -> Vec<u8> {
     [header, SNAP.to_vec(), ip()].concat()
 }
 
+/// A frame that may hold several, with one and what stands behind it.
+fn aggregate(behind: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(SNAP.len() + ip().len()).unwrap();
+    let inner = [&[2; 6][..], &[4; 6], &[0, length], &SNAP, &ip(), behind].concat();
+    let head = wifi(8, 0, &[0x80, 0]);
+    [&head[..26], &inner].concat()
+}
+
 fn wired(link: u32, data: &[u8]) -> Result<(u16, u16), NotDecoded> {
     let packet = decode(&frame(LinkType(link), data))?;
     assert_eq!((packet.src.to_string().as_str(), packet.dst.to_string().as_str()), ("10.0.0.1", "10.0.0.2"));
@@ -176,6 +184,7 @@ fn frames_without_a_packet_are_named() {
     let encrypted = wifi(0, 0x40, &[]);
     let mut later = wifi(0, 0, &[]);
     later[22] = 0x11;
+    let several = aggregate(&[9; 14]);
     let cases = [
         (1, ethernet(&[0, 38, 0x42, 0x42, 3]), "spanning tree"),
         (1, ethernet(&[0, 38, 0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0]), "cdp"),
@@ -193,7 +202,7 @@ fn frames_without_a_packet_are_named() {
         (105, vec![0x80; 40], "802.11: not data"),
         (105, wifi(4, 0, &[]), "802.11: no data"),
         (105, encrypted, "802.11: encrypted"),
-        (105, wifi(8, 0, &[0x80, 0]), "802.11: several frames in one"),
+        (105, several, "802.11: several frames in one"),
         (105, later, "802.11: later fragment"),
         (113, [&[0; 14][..], &[0, 12], &[0; 20]].concat(), "cooked protocol 0x000c"),
         (195, vec![0; 40], "link type ieee802-15-4-withfcs"),
@@ -206,6 +215,19 @@ fn frames_without_a_packet_are_named() {
     for (link, bytes, reason) in cases {
         let told = decode(&frame(LinkType(link), &bytes)).map(|packet| packet.src).unwrap_err();
         assert_eq!(told.to_string(), reason, "link {link}");
+    }
+}
+
+#[test]
+fn an_aggregate_of_one_frame_is_read() {
+    for behind in [&[][..], &[0; 3], &[9; 7]] {
+        assert_eq!(wired(105, &aggregate(behind)), Ok((40_000, 443)));
+    }
+    let whole = aggregate(&[]);
+    for cut in 0..whole.len() {
+        let reason = decode(&frame(LinkType(105), &whole[..cut])).map(|packet| packet.src).unwrap_err();
+        let is_told = matches!(reason, NotDecoded::CutShort(_) | NotDecoded::Wifi(crate::decode::Wifi::Aggregate));
+        assert!(is_told, "{cut}: {reason}");
     }
 }
 
