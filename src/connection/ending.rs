@@ -41,9 +41,7 @@ fn with_source(parts: &mut [Tracker], until: u128) -> u128 {
 
 /// All learn who listens from all of them, for by that rows are laid out; then each puts its connections in order.
 fn begin(parts: &mut [Tracker]) {
-    for part in &mut *parts {
-        part.learn();
-    }
+    parts.par_iter_mut().for_each(Tracker::learn);
     let listeners: Vec<_> = parts.iter().flat_map(|part| part.book.rows.listeners()).collect();
     parts.par_iter_mut().for_each(|Tracker { v4, v6, book, ending, .. }| {
         book.rows.know(&listeners);

@@ -2,12 +2,12 @@
 
 use std::{
     cmp::Reverse,
-    collections::hash_map::Entry,
     hash::{Hash, Hasher},
     net::IpAddr,
 };
 
-use foldhash::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet, fast::RandomState};
+use indexmap::{IndexMap, map::Entry};
 
 use super::{
     Listener,
@@ -47,8 +47,8 @@ const MAX_LISTENERS: usize = 65_536;
 #[derive(Default)]
 pub(super) struct Rows {
     by_key: HashMap<RowKey, TraceSetBuilder>,
-    /// What is taken out next, in the order of the ranks, and how many traces and rows were added.
-    in_order: HashMap<RowKey, TraceSetBuilder>,
+    /// What is taken out next, as it came: nearly in the order of the ranks; and how many traces and rows were added.
+    in_order: IndexMap<RowKey, TraceSetBuilder, RandomState>,
     count_in_order: usize,
     /// Rows that wait until those before them are taken out, the last of them first, behind their ranks.
     aside: Vec<(u128, RowKey, TraceSetBuilder)>,
@@ -147,7 +147,7 @@ impl Rows {
     pub fn set_aside(&mut self) {
         self.written = 0;
         self.count_in_order = 0;
-        let waiting = self.by_key.drain().chain(self.in_order.drain());
+        let waiting = self.by_key.drain().chain(self.in_order.drain(..));
         self.aside.extend(waiting.map(|(key, traces)| (key.rank(), key, traces)));
         self.aside.sort_by_key(|(rank, ..)| Reverse(*rank));
     }
@@ -210,7 +210,7 @@ impl Rows {
 }
 
 /// Rows with their tags and tunnels by name.
-fn observations(rows: HashMap<RowKey, TraceSetBuilder>, contexts: &Contexts) -> Vec<Observation> {
+fn observations(rows: impl IntoIterator<Item = (RowKey, TraceSetBuilder)>, contexts: &Contexts) -> Vec<Observation> {
     let mut words: HashMap<[ContextSet; 2], (String, String)> = HashMap::default();
     let rows = rows.into_iter().map(|(key, traces)| {
         let (vlans, tunnels) =
@@ -223,10 +223,8 @@ fn observations(rows: HashMap<RowKey, TraceSetBuilder>, contexts: &Contexts) -> 
 /// Rows in the order of their keys, those of one key as they came.
 pub(super) fn sorted(rows: Vec<Observation>) -> Vec<Observation> {
     let mut order: Vec<(u128, usize)> = rows.iter().map(|row| row.key.rank()).zip(0..).collect();
-    order.sort_unstable_by(|(rank, n), (other, m)| {
-        let beyond = || rows[*n].key.cmp_beyond_rank(&rows[*m].key);
-        rank.cmp(other).then_with(beyond).then(n.cmp(m))
-    });
+    // a stable sort, which has little to do where they come in a few runs that are in order
+    order.sort_by(|(rank, n), (other, m)| rank.cmp(other).then_with(|| rows[*n].key.cmp_beyond_rank(&rows[*m].key)));
     // observations are long: each is moved once
     let mut rows: Vec<Option<Observation>> = rows.into_iter().map(Some).collect();
     order.into_iter().filter_map(|(_, n)| rows.get_mut(n).and_then(Option::take)).collect()
