@@ -41,6 +41,24 @@ pub fn read_as<T: DeserializeOwned>(lines: usize, text: &str) -> Result<Vec<T>, 
         .map_err(|error| YamlError(one_line(&error.render_with_options(place))))
 }
 
+/// Splits a text at its `---` lines, each part with the number of lines before it. In YAML such a line ends a document
+/// wherever it stands, block scalars included.
+#[must_use]
+pub fn documents(text: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let (mut start, mut start_line, mut end) = (0, 0, 0);
+    for (n, line) in text.split_inclusive('\n').enumerate() {
+        if line.trim_end() == "---" || line.starts_with("--- ") {
+            parts.push((start_line, &text[start..end]));
+            (start, start_line) = (end, n);
+        }
+        end += line.len();
+    }
+    parts.push((start_line, &text[start..]));
+    parts.retain(|(_, part)| !part.trim().is_empty());
+    parts
+}
+
 /// Writes one document, its keys in the order they have, without a leading `---`.
 pub fn write(value: &Value) -> Result<String, YamlError> {
     serde_saphyr::to_string(value).map_err(|error| YamlError(error.to_string()))

@@ -163,8 +163,7 @@ impl Namespaces {
 
 /// A time in RFC 3339, or an age: a number with s, m, h or d.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || format!("`{text}` is neither a time in RFC 3339 nor an age such as 24h");
-    Timestamp::parse_or_age(text, clock::now()).ok_or_else(wrong)
+    Timestamp::parse_or_age(text, clock::now()).ok_or_else(|| Timestamp::refusal(text))
 }
 
 /// A duration: a number with s, m, h or d.

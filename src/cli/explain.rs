@@ -240,10 +240,7 @@ impl<'a> Bench<'a> {
     /// Answers a file of questions. One that cannot be answered has its error in its place.
     fn probes(&self, file: &PathBuf) -> anyhow::Result<Done> {
         let name = file.display().to_string();
-        let text =
-            if name == "-" { input::stdin().and_then(std::io::read_to_string) } else { std::fs::read_to_string(file) };
-        let text = text.map_err(|error| Fault::new(&name, error))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = input::text(file)?;
         let (mut answers, mut faults, mut denied, mut unexpected) = (String::new(), 0usize, 0usize, 0usize);
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let answer = match self.probe(line) {

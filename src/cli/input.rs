@@ -9,7 +9,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::world::file_name;
+use super::{Fault, world::file_name};
+use crate::model::{decoded, words::grouped};
 
 /// Opens a file, through its compression where it has one.
 pub(super) fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read + Send>> {
@@ -20,6 +21,49 @@ pub(super) fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read 
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
     }
     decompressed(Box::new(progress.wrap(File::open(path)?)))
+}
+
+/// The most that is held of a file that must be held whole, unpacked: a listing of 100,000 pods is half as much. A device, or a
+/// file that unpacks without end, must not take the machine's memory.
+const MAX_WHOLE_BYTES: u64 = 2 << 30;
+
+/// A file that must be held whole: an inventory, policies.
+pub(super) fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    whole_within(open(path, &Progress::hidden())?, MAX_WHOLE_BYTES)
+}
+
+fn whole_within(file: Box<dyn Read + Send>, most: u64) -> io::Result<Vec<u8>> {
+    // no text begins with a zero byte: more of it says nothing more
+    let (head, all) = peeked(file, 1)?;
+    if head == [0] {
+        return Ok(head);
+    }
+    let mut bytes = Vec::new();
+    if all.take(most + 1).read_to_end(&mut bytes)? as u64 > most {
+        let why = format!("is larger than {} bytes unpacked, the most that is read", grouped(most));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// The same as a text, from UTF-8 or UTF-16.
+pub(super) fn text(path: &Path) -> Result<String, Fault> {
+    let name = path.display().to_string();
+    let bytes = whole(path).map_err(|error| unread(&name, &error))?;
+    let text = decoded(&bytes).map_err(|error| Fault::new(&name, format!("no text: {error}")))?;
+    Ok(text.into_owned())
+}
+
+/// Why a file could not be read.
+pub(super) fn unread(name: &str, error: &io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::NotFound => Fault::new(name, "no such file"),
+        io::ErrorKind::IsADirectory => Fault::new(name, "is a directory").hint("name the files in it"),
+        io::ErrorKind::PermissionDenied => Fault::new(name, "permission denied"),
+        io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput => Fault::new(name, error),
+        _ if is_damage(error) => Fault::new(name, format_args!("damaged: {error}")),
+        _ => Fault::new(name, error),
+    }
 }
 
 /// What is piped in, for the one that reads it: whoever comes after would find it empty.
@@ -103,5 +147,20 @@ impl Progress {
 
     pub fn done(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_be_held_whole_has_a_bound() {
+        let read = |bytes: &'static [u8], most| whole_within(Box::new(bytes), most).map_err(|error| error.to_string());
+        assert_eq!(read(b"abc", 3).unwrap(), b"abc");
+        let error = read(b"abcd", 3).unwrap_err();
+        assert!(error.starts_with("is larger than 3 bytes unpacked"), "{error}");
+        let endless = whole_within(Box::new(io::repeat(0)), u64::MAX - 1).unwrap();
+        assert_eq!(endless, [0]);
     }
 }

@@ -1,9 +1,6 @@
 //! `flowmap inventory`: who is who.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     Done, Fault, common::Global, input, inventory_import, inventory_list, inventory_sync, names, world::file_name,
@@ -79,16 +76,7 @@ pub(super) fn read_of_site(file: &Path, site: &str) -> anyhow::Result<(Reading, 
 /// Reads an inventory file.
 pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
     let name = path.display().to_string();
-    let mut bytes = Vec::new();
-    let read = input::open(path, &input::Progress::hidden()).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Fault::new(&name, "no such file"),
-        std::io::ErrorKind::IsADirectory => Fault::new(&name, "is a directory").hint("name the files in it"),
-        std::io::ErrorKind::PermissionDenied => Fault::new(&name, "permission denied"),
-        std::io::ErrorKind::InvalidInput if path == Path::new("-") => Fault::new(&name, error),
-        _ if input::is_damage(&error) => Fault::new(&name, format_args!("damaged: {error}")),
-        _ => Fault::new(&name, error),
-    })?;
+    let bytes = input::whole(path).map_err(|error| input::unread(&name, &error))?;
     let is_capture = matches!(
         bytes.get(..4),
         Some([0xd4 | 0x4d, 0xc3 | 0x3c, 0xb2, 0xa1] | [0x0a, 0x0d, 0x0d, 0x0a] | [0xa1, 0xb2, ..])

@@ -64,7 +64,13 @@ impl ReadingArgs {
     /// The policies among files and folders. What is left out and what is not evaluated is told.
     pub fn policies(&self, paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
         let strictness = if self.lenient { Strictness::Lenient } else { Strictness::Strict };
-        let set = PolicySet::from_objects(&read(paths)?, strictness).map_err(|error| invalid(&error))?;
+        let (objects, unread) = read(paths, strictness)?;
+        let set = PolicySet::from_objects(&objects, strictness).map_err(|error| invalid(&error))?;
+        match unread {
+            0 => {}
+            1 => say("1 document that is no object was skipped"),
+            unread => say(&format!("{unread} documents that are no objects were skipped")),
+        }
         for skipped in &set.skipped {
             say(&format!("skipped: {skipped}"));
         }
@@ -130,30 +136,41 @@ fn invalid(error: &policy::PolicyError) -> anyhow::Error {
     Fault::new("policies", error).hint("an API server would refuse it too; --lenient skips it").into()
 }
 
-/// Reads files, and folders with all below them, in the order of their names; `-` is stdin.
-fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RawObject>> {
-    let mut objects = Vec::new();
+/// Reads files, and folders with all below them, in the order of their names; `-` is stdin. Beside the objects, how many
+/// documents were skipped.
+fn read(paths: &[PathBuf], strictness: Strictness) -> anyhow::Result<(Vec<RawObject>, usize)> {
+    let (mut objects, mut skipped) = (Vec::new(), 0);
     for path in paths {
-        if path == Path::new("-") {
-            let text = input::stdin().and_then(std::io::read_to_string).map_err(|error| Fault::new("-", error))?;
-            objects.extend(objects_of("stdin", &text, false)?);
-            continue;
-        }
-        let is_folder = path.is_dir();
-        for file in files(path)? {
-            let name = file.display().to_string();
-            let text = std::fs::read_to_string(&file).map_err(|error| Fault::new(&name, error))?;
-            objects.extend(objects_of(&name, &text, is_folder)?);
+        let is_stdin = path == Path::new("-");
+        let is_folder = path.is_dir() && !is_stdin;
+        for file in if is_stdin { vec![path.clone()] } else { files(path)? } {
+            let text = input::text(&file)?;
+            let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
+            let (found, unread) = match strictness {
+                Strictness::Strict => (objects_of(&name, &text, is_folder)?, 0),
+                Strictness::Lenient => some_objects_of(&name, &text),
+            };
+            objects.extend(found);
+            skipped += unread;
         }
     }
-    Ok(objects)
+    Ok((objects, skipped))
+}
+
+/// The objects of a text, and how many of its documents are none; each of them is told.
+fn some_objects_of(name: &str, text: &str) -> (Vec<RawObject>, usize) {
+    let (objects, others) = policy::read_some(name, text);
+    for error in &others {
+        say(&format!("skipped: {error}"));
+    }
+    (objects, others.len())
 }
 
 /// The objects of a text. A folder holds other files besides, such as lists of values: what is no object there is told.
 fn objects_of(name: &str, text: &str, is_in_folder: bool) -> anyhow::Result<Vec<RawObject>> {
-    let (objects, others) = policy::read_all(name, text).map_err(|error| Fault::new("policies", error))?;
+    let (objects, others) = policy::read_all(name, text).map_err(|error| unreadable(&error))?;
     match others.first() {
-        Some(error) if !is_in_folder => Err(Fault::new("policies", error).into()),
+        Some(error) if !is_in_folder => Err(unreadable(error).into()),
         _ => {
             for error in &others {
                 say(&format!("passed over: {error}"));
@@ -161,6 +178,20 @@ fn objects_of(name: &str, text: &str, is_in_folder: bool) -> anyhow::Result<Vec<
             Ok(objects)
         }
     }
+}
+
+fn unreadable(error: &policy::ReadError) -> Fault {
+    Fault::new("policies", error)
+        .hint("expected are manifests of policies: YAML or JSON; --lenient skips other documents")
+}
+
+/// The endings of manifests, also behind them those of compressed files.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+fn is_manifest(path: &Path) -> bool {
+    let is_one_of = |path: &Path, endings: &[&str]| path.extension().is_some_and(|it| endings.iter().any(|e| it == *e));
+    let inner = path.file_stem().filter(|_| is_one_of(path, &["gz", "zst"])).map_or(path, Path::new);
+    is_one_of(inner, &ENDINGS)
 }
 
 fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -176,11 +207,10 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(path).map_err(|error| Fault::new(&name, error))? {
         let entry = entry.map_err(|error| Fault::new(&name, error))?;
         let path = entry.path();
-        let is_manifest = path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|e| ending == *e));
         // links to folders may lead round in circles
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.extend(files(&path)?);
-        } else if is_manifest && path.is_file() {
+        } else if is_manifest(&path) && path.is_file() {
             found.push(path);
         }
     }

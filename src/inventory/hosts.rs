@@ -7,7 +7,12 @@ use ipnet::IpNet;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{collect::Collector, field::Notes};
+use super::{
+    collect::Collector,
+    csv::{self, Rows},
+    field::Notes,
+    read::ReadError,
+};
 use crate::{
     model::{Host, Labels},
     yaml,
@@ -18,7 +23,7 @@ const KEYS: [&str; 6] = ["address", "name", "role", "site", "vlan", "labels"];
 
 /// Whether the first line that says anything is a CSV header with the column `address`.
 pub(super) fn is_csv(text: &str) -> bool {
-    let header = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let header = text.split(['\n', '\r']).find(|line| !line.trim().is_empty() && !line.starts_with('#'));
     header.is_some_and(|line| line.split(',').any(|cell| key(cell.trim().trim_matches('"')) == Some("address")))
 }
 
@@ -105,34 +110,63 @@ fn text(given: Option<String>) -> Value {
     given.map_or(Value::Null, Value::from)
 }
 
-/// Reads the rows of a CSV; short and long rows are read as far as they go.
-pub(super) fn read_csv(text: &str, collector: &mut Collector) {
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header = reader.headers().cloned().unwrap_or_default();
-    for record in reader.records() {
-        match record {
-            Ok(record) => {
-                let line = record.position().map_or(0, csv::Position::line);
-                let cells = header.iter().map(str::to_owned).zip(record.iter().map(Value::from));
-                collector.host(&format!("line {line}"), &Value::Object(cells.collect()));
+/// Reads the rows of a CSV; a short one is read as far as it goes. One with more cells than the header names has rather a
+/// comma too many somewhere, and says nothing that can be relied on.
+pub(super) fn read_csv(text: &str, collector: &mut Collector) -> Result<(), ReadError> {
+    let text = csv::with_line_ends(text);
+    let mut rows = Rows::new(&text);
+    let header = match rows.next_row(|_| true) {
+        Some((_, Ok(header))) => header,
+        Some((line, Err(fault))) => {
+            return Err(ReadError::Syntax { format: "CSV", reason: format!("line {line}: {fault}") });
+        }
+        None => Vec::new(),
+    };
+    if let Some(column) = KEYS.into_iter().find(|known| columns(&header, known) > 1) {
+        return Err(ReadError::TwoColumns { column });
+    }
+    let is_known = |place: usize| header.get(place).is_some_and(|word| key(word).is_some());
+    while let Some((line, row)) = rows.next_row(is_known) {
+        let place = format!("line {line}");
+        match row {
+            Ok(cells) if cells.iter().skip(header.len()).any(|cell| !cell.is_empty()) => {
+                collector.problem(&place, format!("has {} cells, the header names {}", cells.len(), header.len()));
             }
-            Err(error) => collector.problem("rows", error.to_string()),
+            Ok(cells) => {
+                let entry = header.iter().cloned().zip(cells.into_iter().map(Value::from));
+                collector.host(&place, &Value::Object(entry.collect()));
+            }
+            Err(fault) => collector.problem(&place, fault.to_string()),
         }
     }
     for word in header.iter().filter(|word| key(word).is_none()) {
         collector.problem("header", format!("column `{word}` is not known; known are {}", KEYS.join(", ")));
     }
+    Ok(())
+}
+
+/// How many columns say the same.
+fn columns(header: &[String], known: &str) -> usize {
+    header.iter().filter(|word| key(word) == Some(known)).count()
+}
+
+/// What an entry says under a key, whatever the key's case; where it says two things, which of them is meant cannot be told.
+fn said<'e>(entry: &'e Value, wanted: &str) -> Result<Option<&'e Value>, String> {
+    let mut fields = entry.as_object().into_iter().flatten().filter(|(word, _)| key(word) == Some(wanted));
+    match (fields.next(), fields.next()) {
+        (Some((first, _)), Some((second, _))) => Err(format!("says {wanted} twice, as `{first}` and as `{second}`")),
+        (first, _) => Ok(first.map(|(_, value)| value)),
+    }
 }
 
 /// A host, if its address is one.
 pub(super) fn host(entry: &Value, notes: &mut Notes) -> Option<Host> {
-    let field = |wanted: &str, notes: &mut Notes| {
-        let mut fields = entry.as_object().into_iter().flatten();
-        fields
-            .find(|(word, _)| key(word) == Some(wanted))
-            .map(|(_, value)| plain(wanted, value, notes))
-            .unwrap_or_default()
+    let field = |wanted: &str, notes: &mut Notes| match said(entry, wanted) {
+        Ok(value) => value.map(|value| plain(wanted, value, notes)).unwrap_or_default(),
+        Err(twice) => {
+            notes.add(twice);
+            String::new()
+        }
     };
     let address = field("address", notes);
     let Some(range) = range(&address) else {
@@ -148,8 +182,7 @@ pub(super) fn host(entry: &Value, notes: &mut Notes) -> Option<Host> {
 
 /// The site that an entry names.
 pub(super) fn site(entry: &Value) -> Option<&str> {
-    let mut fields = entry.as_object().into_iter().flatten();
-    let site = fields.find(|(word, _)| key(word) == Some("site")).and_then(|(_, value)| value.as_str());
+    let site = said(entry, "site").ok().flatten().and_then(Value::as_str);
     site.map(str::trim).filter(|site| !site.is_empty())
 }
 

@@ -16,6 +16,7 @@
 mod claims;
 mod collect;
 mod conflict;
+mod csv;
 mod directory;
 mod field;
 mod holding;

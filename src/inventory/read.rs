@@ -1,12 +1,12 @@
 //! One file: what it is written in, its documents, and what came of them.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
 use super::{collect::Collector, hosts, stream::read_json};
 use crate::{
-    model::{Cluster, Scope, Timestamp, visible},
+    model::{Cluster, NotText, Scope, Timestamp, decoded, visible},
     yaml::{self, YamlError},
 };
 
@@ -88,10 +88,16 @@ pub enum ReadError {
     /// It is not what it begins as.
     #[error("not readable as {format}: {reason}")]
     Syntax {
-        /// JSON or YAML.
+        /// JSON, YAML or CSV.
         format: &'static str,
         /// The parser's word, with the line.
         reason: String,
+    },
+    /// Two columns of a hosts file say the same; which of them is meant cannot be told.
+    #[error("two columns are called `{column}`")]
+    TwoColumns {
+        /// What both are called.
+        column: &'static str,
     },
     /// It ends before its JSON does: a download or a disk that stopped half-way.
     #[error("the JSON is cut short: it is not closed where the file ends, at line {line}, column {column}")]
@@ -110,36 +116,20 @@ pub enum ReadError {
 ///
 /// `source` names the file in problems and in [`RawObject`](crate::model::RawObject)s.
 pub fn read(source: &str, text: &[u8]) -> Result<Reading, ReadError> {
-    let text = decoded(text)?;
-    // some editors begin UTF-8 with a byte order mark, which neither JSON nor CSV knows
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = decoded(text).map_err(|NotText { valid }| ReadError::NotText { valid })?;
+    let text = &*text;
     if text.trim().is_empty() {
         return Err(ReadError::Empty);
     }
     let mut collector = Collector::new(source);
     if hosts::is_csv(text) {
-        hosts::read_csv(text, &mut collector);
+        hosts::read_csv(text, &mut collector)?;
     } else if text.trim_start().starts_with(['{', '[']) {
         read_json(text, &mut collector)?;
     } else {
         read_yaml(text, &mut collector)?;
     }
     collector.finish().ok_or(ReadError::NoObjects)
-}
-
-/// A text of UTF-8, or of UTF-16 behind its mark, as `>` of older versions of `PowerShell` writes it.
-fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
-    let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
-        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
-        _ => {
-            let error = |error: std::str::Utf8Error| ReadError::NotText { valid: error.valid_up_to() };
-            return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(error);
-        }
-    };
-    let (units, odd) = rest.as_chunks::<2>();
-    let text: Result<String, _> = char::decode_utf16(units.iter().copied().map(unit)).collect();
-    text.ok().filter(|_| odd.is_empty()).map(Cow::Owned).ok_or(ReadError::NotText { valid: 0 })
 }
 
 /// Reads one object, as a live cluster gives it; `source` names it in problems. It says nothing of what else there is.
@@ -159,7 +149,7 @@ fn read_yaml(text: &str, collector: &mut Collector) -> Result<(), ReadError> {
         }
         Err(error) => error,
     };
-    let parts = documents(text);
+    let parts = yaml::documents(text);
     if parts.len() < 2 {
         return Err(yaml_error(&whole));
     }
@@ -189,21 +179,4 @@ fn collect_all(lines: usize, text: &str, documents: Vec<Value>, collector: &mut 
     for document in as_written.unwrap_or(documents) {
         collector.document(document);
     }
-}
-
-/// Splits a text at its `---` lines, each part with the number of lines before it. In YAML such a line ends a document
-/// wherever it stands, block scalars included.
-fn documents(text: &str) -> Vec<(usize, &str)> {
-    let mut parts = Vec::new();
-    let (mut start, mut start_line, mut end) = (0, 0, 0);
-    for (n, line) in text.split_inclusive('\n').enumerate() {
-        if line.trim_end() == "---" || line.starts_with("--- ") {
-            parts.push((start_line, &text[start..end]));
-            (start, start_line) = (end, n);
-        }
-        end += line.len();
-    }
-    parts.push((start_line, &text[start..]));
-    parts.retain(|(_, part)| !part.trim().is_empty());
-    parts
 }

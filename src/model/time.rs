@@ -56,6 +56,18 @@ impl Timestamp {
         i64::try_from(time.as_nanosecond()).ok().map(Self)
     }
 
+    /// Why a text is neither a time nor an age. Where its zone alone is missing, how to write it: whose noon it is, nobody can
+    /// tell from `12:00`.
+    #[must_use]
+    pub fn refusal(text: &str) -> String {
+        let time = if text.contains(':') { text.replacen(' ', "T", 1) } else { format!("{text}T00:00:00") };
+        let zoned = format!("{time}Z");
+        match Self::parse(&zoned) {
+            Some(_) => format!("`{text}` has no zone, as RFC 3339 wants it: in UTC it is {zoned}"),
+            None => format!("`{text}` is neither a time in RFC 3339 nor an age such as 24h"),
+        }
+    }
+
     /// Reads RFC 3339, or an age as of `now`: a number with `s`, `m`, `h` or `d`.
     #[must_use]
     pub fn parse_or_age(text: &str, now: Self) -> Option<Self> {

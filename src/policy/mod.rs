@@ -46,7 +46,7 @@ pub use outside::{Outside, Piece, Realm};
 pub use ports::PortSet;
 pub use reach::{Reach, Sight, reach};
 pub use reading::{
-    NotEvaluated, PolicyError, PolicySet, ReadError, Reason, Strictness, is_cluster_wide, read, read_all,
+    NotEvaluated, PolicyError, PolicySet, ReadError, Reason, Strictness, is_cluster_wide, read, read_all, read_some,
 };
 pub use roster::{Roster, Who};
 pub use selector::{Operator, Requirement, Selector};

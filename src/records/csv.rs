@@ -62,6 +62,8 @@ enum End {
     Open,
     /// Columns that the header names are missing.
     Cut,
+    /// A quote that is not closed took them with it: they would be taken for empty.
+    Swallowed,
 }
 
 /// Where each column stands.
@@ -161,8 +163,10 @@ impl Columns {
     }
 
     fn end(&self, line: &str, row: &[String]) -> End {
-        if row.len() < self.count || has_open_quotes(line) {
-            return End::Cut;
+        match (row.len() < self.count, has_open_quotes(line)) {
+            (true, true) => return End::Swallowed,
+            (false, false) => {}
+            _ => return End::Cut,
         }
         let required = [self.client, self.server, self.protocol, self.port].map(Some);
         let counts =
@@ -174,7 +178,9 @@ impl Columns {
     }
 
     fn span(&self, row: &Row<'_>) -> Result<Option<Span>, Fault> {
-        let time = |place, column| row.get(place, column, "a time in RFC 3339 after 1977", time);
+        let time = |place, column| {
+            row.get(place, column, "a time in RFC 3339 with its zone (2026-09-21T10:00:00Z) after 1977", time)
+        };
         let first = time(self.first_seen, FIRST_SEEN)?;
         let last = time(self.last_seen, LAST_SEEN)?;
         let Some((first, last)) = first.or(last).zip(last.or(first)) else { return Ok(None) };
@@ -293,7 +299,8 @@ impl<R: Read> Reader<R> {
         };
         let line = self.lines.number;
         let read = match read {
-            Ok((_, End::Cut)) if !self.lines.is_ended => {
+            Ok((_, End::Swallowed)) if self.lines.is_ended => Err(Fault::OpenQuote),
+            Ok((_, End::Cut | End::Swallowed)) if !self.lines.is_ended => {
                 // with its line end it is another one, which is used
                 self.digest.update(b"cut");
                 Err(Fault::Cut)

@@ -220,6 +220,9 @@ pub enum Fault {
     /// The file ends within the line.
     #[error("cut short: the file ends in it, before all columns of the header")]
     Cut,
+    /// A quote takes the columns behind it with it.
+    #[error("a quote is opened in it and not closed")]
+    OpenQuote,
     /// The line is not text.
     #[error("not UTF-8")]
     NotText,

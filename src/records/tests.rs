@@ -125,7 +125,7 @@ fn a_damaged_record_is_told_by_its_line_and_the_next_one_is_read() {
         (6, "no port"),
         (7, "hours `many` is not a whole number"),
         (8, "last seen before it was first seen"),
-        (9, "time first seen `yesterday` is not a time in RFC 3339 after 1977"),
+        (9, "time first seen `yesterday` is not a time in RFC 3339 with its zone (2026-09-21T10:00:00Z) after 1977"),
         (10, "outcome `open` is not an outcome as `flowmap flows` names them"),
         (11, "not UTF-8"),
         (12, "longer than 65536 bytes"),
@@ -164,8 +164,10 @@ fn a_last_line_without_its_end_is_used_where_it_may_be_whole_and_told_where_it_m
         (
             "port,last_seen",
             "tcp,5432,2026-09-21T10:00",
-            "line 3: time last seen `2026-09-21T10:00` is not a time in RFC 3339 after 1977",
+            "line 3: time last seen `2026-09-21T10:00` is not a time in RFC 3339 with its zone (2026-09-21T10:00:00Z) after 1977",
         ),
+        // the packets would be taken for unknown
+        ("port,note,packets", "tcp,5432,\"x,1\n", "line 3: a quote is opened in it and not closed"),
         ("port,outcome", "tcp,5432,established", "whole"),
         ("port,outcome", "tcp,5432,establ", "line 3: outcome `establ` is not an outcome as `flowmap flows` names them"),
         ("port", "tcp,", "line 3: no port"),

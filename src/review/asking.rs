@@ -77,7 +77,7 @@ impl Direction {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoWindow {
     /// A time that does not read.
-    #[error("`{0}` is neither a time in RFC 3339 nor an age such as 24h")]
+    #[error("{}", Timestamp::refusal(.0))]
     Time(String),
     /// It ends before it begins.
     #[error("it ends at {until}, before it begins at {since}")]

@@ -128,3 +128,36 @@ fn the_rows_of_a_csv_can_be_read_again_as_objects() {
     let reading = read("h.csv", b"address,name\n10.0.0.3,b\n").unwrap();
     assert_eq!(read("again", format!("[{}]", reading.objects.join(",")).as_bytes()).unwrap().cluster, reading.cluster);
 }
+
+#[test]
+fn a_quote_that_is_not_closed_costs_its_row_alone() {
+    let text =
+        b"address,name,role\n10.0.0.1,\"db,x\n10.0.0.2,web,y\n10.0.0.3,\"app\",z\n10.0.0.4,a \"b\" c,\n10.0.0.5,\"d";
+    let reading = read("h.csv", text).unwrap();
+    let told: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
+    let expected = [
+        "h.csv: line 2: text stands behind a quoted cell, before the next comma",
+        "h.csv: line 6: a quote is opened in it and not closed",
+    ];
+    assert_eq!(told, expected);
+    let names: Vec<_> = reading.cluster.hosts.iter().filter_map(|host| host.name.as_deref()).collect();
+    assert_eq!(names, ["web", "app", "a \"b\" c"]);
+    // also where a later quote would close it: no name goes over several lines
+    let reading = read("h.csv", b"address,name,x\n10.0.0.1,\"db,\n10.0.0.2,web,\n10.0.0.3,\",\n").unwrap();
+    let told: Vec<String> = reading.problems.iter().map(|problem| problem.object.clone()).collect();
+    assert_eq!(told, ["line 2", "line 4", "header"]);
+    assert_eq!(reading.cluster.hosts, [mk_host("10.0.0.2/32", Some("web"), None, &[])]);
+}
+
+#[test]
+fn what_a_csv_says_twice_or_beyond_its_header_is_not_taken() {
+    let error = read("h.csv", b"address,name,role,Name\n10.0.0.1,a,b,c\n").unwrap_err();
+    assert_eq!(error.to_string(), "two columns are called `name`");
+    let reading = read("h.csv", b"address,name,role\n10.0.0.1,lab, upstairs,web\n10.0.0.2,a,b,,\n").unwrap();
+    let told: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["h.csv: line 2: has 4 cells, the header names 3"]);
+    assert_eq!(reading.cluster.hosts, [mk_host("10.0.0.2/32", Some("a"), Some("b"), &[])]);
+    let reading = read("h.yaml", b"- {address: 10.0.0.1, name: a, Name: b}\n").unwrap();
+    assert_eq!(reading.problems[0].reason, "says name twice, as `name` and as `Name`");
+    assert_eq!(reading.cluster.hosts, [mk_host("10.0.0.1/32", None, None, &[])]);
+}

@@ -15,4 +15,4 @@ mod text;
 
 pub use fault::{PolicyError, Reason};
 pub use set::{NotEvaluated, PolicySet, Strictness, is_cluster_wide};
-pub use text::{ReadError, read, read_all};
+pub use text::{ReadError, read, read_all, read_some};

@@ -36,20 +36,53 @@ pub fn read(source: &str, text: &str) -> Result<Vec<RawObject>, ReadError> {
 
 /// The same, and beside the objects what is none.
 pub fn read_all(source: &str, text: &str) -> Result<(Vec<RawObject>, Vec<ReadError>), ReadError> {
-    let origin = || source.to_owned();
-    let documents = parse(text).map_err(|reason| ReadError::Syntax { origin: origin(), reason })?;
-    let mut values = Vec::new();
-    for document in documents {
-        flatten(document, &mut values);
+    let documents = parse(text).map_err(|reason| ReadError::Syntax { origin: source.to_owned(), reason })?;
+    Ok(sorted_out(source, documents.into_iter().map(Ok)))
+}
+
+/// What can be read of a text, and what cannot: a document that is no YAML does not cost those beside it.
+#[must_use]
+pub fn read_some(source: &str, text: &str) -> (Vec<RawObject>, Vec<ReadError>) {
+    let whole = match parse(text) {
+        Ok(documents) => return sorted_out(source, documents.into_iter().map(Ok)),
+        Err(reason) => reason,
+    };
+    let parts = yaml::documents(text);
+    if parts.len() < 2 {
+        return sorted_out(source, [Err(whole)]);
     }
-    let (mut objects, mut others) = (Vec::new(), Vec::new());
-    for (object, document) in values.into_iter().zip(1..) {
-        match object {
-            Value::Object(_) => objects.push(RawObject { source: origin(), document: Some(document), object }),
-            _ => others.push(ReadError::NoObject { origin: origin(), document }),
+    let read = |(lines, part)| match yaml::read_all_behind(lines, part) {
+        Ok(documents) => documents.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error.to_string())],
+    };
+    sorted_out(source, parts.into_iter().flat_map(read))
+}
+
+/// The objects among documents, and what is none; each has a number, also one that could not be read.
+fn sorted_out(
+    source: &str,
+    documents: impl IntoIterator<Item = Result<Value, String>>,
+) -> (Vec<RawObject>, Vec<ReadError>) {
+    let (mut objects, mut others, mut count) = (Vec::new(), Vec::new(), 0);
+    for read in documents {
+        let mut values = Vec::new();
+        match read {
+            Ok(document) => flatten(document, &mut values),
+            Err(reason) => {
+                count += 1;
+                others.push(ReadError::Syntax { origin: source.to_owned(), reason });
+            }
+        }
+        for object in values {
+            count += 1;
+            let (origin, document) = (source.to_owned(), count);
+            match object {
+                Value::Object(_) => objects.push(RawObject { source: origin, document: Some(document), object }),
+                _ => others.push(ReadError::NoObject { origin, document }),
+            }
         }
     }
-    Ok((objects, others))
+    (objects, others)
 }
 
 /// JSON is read as such where it is such: large clusters print hundreds of megabytes of it.
@@ -140,5 +173,18 @@ mod tests {
         let error = read("f.yaml", "kind: [").unwrap_err();
         assert!(error.to_string().starts_with("f.yaml: "), "{error}");
         assert_eq!(read("f.yaml", ""), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_document_that_is_no_yaml_costs_itself_alone() {
+        let text = "kind: A\n---\nkind: [\n---\nkind: B\n---\n7\n";
+        assert!(read("f", text).is_err());
+        let (objects, others) = read_some("f", text);
+        let kinds: Vec<_> = objects.iter().map(|raw| (raw.document, raw.object["kind"].as_str())).collect();
+        assert_eq!(kinds, [(Some(1), Some("A")), (Some(3), Some("B"))]);
+        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+        assert!(others[0].starts_with("f: line "), "{others:?}");
+        assert_eq!(others[1..], ["f: document 4: is no object of the Kubernetes API"]);
+        assert_eq!(read_some("f", "kind: [").0, []);
     }
 }
