@@ -20,7 +20,7 @@ cargo afl build --release --locked --manifest-path fuzz/Cargo.toml --target-dir 
 program=$target/afl/release/flowmap-fuzz
 folder=${FUZZ_FOLDER:-$target/fuzz}
 seed=${FUZZ_SEED:-$((RANDOM * 32768 + RANDOM))}
-[[ $# -gt 0 ]] || set -- pcap pcapng decode intake records names
+[[ $# -gt 0 ]] || set -- pcap pcapng decode intake records names inventory policies suggest
 
 # no terminal's picture, no advice about the machine; its own memory is bounded, so that what grows without bound is found
 export AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_AUTORESUME=1 AFL_NO_AFFINITY=1

@@ -14,6 +14,8 @@ mod mutate;
 mod random;
 #[path = "../../tests/fuzz/targets.rs"]
 mod targets;
+#[path = "../../tests/fuzz/texts.rs"]
+mod texts;
 
 use std::{fs, io, path::Path, process::exit};
 

@@ -1,13 +1,15 @@
 //! What fuzzing begins with: frames of the sample captures and of every kind that the decoder knows, whole small files made of
 //! them in every format, and inputs that once broke something.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use flowmap::{
     capture::{LinkType, file::CaptureReader},
     decode::{Transport, decode},
     names::may_tell,
+    yaml,
 };
+use serde_json::{Value, json};
 
 use super::targets::LINKS;
 
@@ -32,6 +34,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "intake" => pcaps().into_iter().chain(pcapngs()).collect(),
         "records" => logs(),
         "names" => messages(),
+        "inventory" | "suggest" => clusters(),
+        "policies" => manifests(),
         other => panic!("no target {other}"),
     };
     all.extend(found(target).into_iter().map(|(_, bytes)| bytes));
@@ -343,4 +347,81 @@ pub fn ipv4((src_port, dst_port, is_tcp): (u16, u16, bool), payload: &[u8]) -> V
     let length = u16::try_from(20 + header.len() + payload.len()).unwrap().to_be_bytes();
     let ip = [&[0x45, 0][..], &length, &[0, 1, 0x40, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]].concat();
     [&ip, &header, payload].concat()
+}
+
+const HOSTS: &str = "# ours
+address,name,role,site,vlan,labels
+10.1.30.31,db-1,database,hq,30,tier=data;env=prod
+10.1.40.0/24,\"printers, upstairs\",,hq,40,
+2001:db8::53,resolver,\"a
+b\",,,x
+";
+
+const HOST_LIST: &str = "- {address: 10.1.30.31, name: no, vlan: 30, labels: {tier: data, env: 1e3}}
+- address: 10.1.40.0/24
+  name: &n 'printers'
+  site: hq
+- {address: ::ffff:10.0.0.1, name: *n, labels: [a=b]}
+";
+
+/// Inventories: the sample's objects, some of each kind at a time as JSON and as YAML, and hosts files.
+fn clusters() -> Vec<Vec<u8>> {
+    const OF_A_KIND: usize = 3;
+    let text = fs::read(root().join("samples/production/cluster.json")).unwrap();
+    let list: Value = serde_json::from_slice(&text).unwrap();
+    let mut kinds: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for item in list["items"].as_array().unwrap() {
+        kinds.entry(item["kind"].as_str().unwrap()).or_default().push(item);
+    }
+    let some: Vec<&Value> = kinds.values().flat_map(|all| all.iter().take(OF_A_KIND).copied()).collect();
+    let listed = |items: &[&Value]| json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    let written =
+        |items: &[&Value]| items.iter().map(|item| yaml::write(item).unwrap()).collect::<Vec<_>>().join("---\n");
+    let mut texts = vec![listed(&some), written(&some), HOSTS.to_owned(), HOST_LIST.to_owned()];
+    texts.push(HOSTS.replace('\n', "\r\n"));
+    for all in kinds.values() {
+        let few = &all[..all.len().min(OF_A_KIND)];
+        texts.extend([listed(few), written(few), few[0].to_string()]);
+    }
+    texts.into_iter().map(String::into_bytes).collect()
+}
+
+const POLICY: &str = "apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: api, namespace: production, labels: {a: b}}
+spec:
+  podSelector:
+    matchLabels: {app: api}
+    matchExpressions:
+    - {key: tier, operator: In, values: ['', front]}
+    - {key: app, operator: Exists}
+  policyTypes: [Ingress, Egress]
+  ingress:
+  - from:
+    - namespaceSelector: {matchLabels: {team: a}}
+      podSelector: {}
+    - ipBlock: {cidr: 10.0.0.0/8, except: [10.244.0.0/16]}
+    ports: [{port: 80, endPort: 8080}, {protocol: UDP, port: dns}, {}]
+  - {}
+  egress:
+  - to: [{ipBlock: {cidr: 2001:db8::/32}}, {podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [db]}]}}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: other}
+---
+[no, object]
+";
+
+/// Policies: the sample's proposal, those of every feature, and one in a List.
+fn manifests() -> Vec<Vec<u8>> {
+    let folder = root().join("policies-out/production");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+    files.sort();
+    let mut texts: Vec<String> = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    texts.push(POLICY.to_owned());
+    let object = yaml::read_all(POLICY.split("---").next().unwrap()).unwrap().remove(0);
+    texts.push(object.to_string());
+    texts.push(json!({"apiVersion": "v1", "kind": "List", "items": [object, {"kind": "Pod"}]}).to_string());
+    texts.into_iter().map(String::into_bytes).collect()
 }

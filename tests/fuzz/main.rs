@@ -9,6 +9,7 @@ mod common;
 mod corpus;
 mod mutate;
 mod targets;
+mod texts;
 
 use std::{
     fs,
@@ -128,12 +129,31 @@ fn any_payload_tells_names_or_none() {
 }
 
 #[test]
+fn every_item_of_any_inventory_is_kept_or_told_and_reads_again_the_same() {
+    fuzz("inventory", 10_000);
+}
+
+#[test]
+fn any_policies_read_alike_again_and_every_verdict_has_its_reason() {
+    fuzz("policies", 10_000);
+}
+
+#[test]
+fn what_is_proposed_for_any_inventory_is_taken_by_a_strict_reader() {
+    fuzz("suggest", 5_000);
+}
+
+#[test]
 fn the_corpus_holds_what_its_targets_are_about() {
     let reads = |file: &Vec<u8>| CaptureReader::new(&file[..]).unwrap().next_frame().unwrap().is_some();
     for target in ["pcap", "pcapng", "intake"] {
         assert!(corpus::of(target).iter().all(reads), "{target}");
     }
     assert!(corpus::of("decode").len() > 120);
+    let read = |text: &Vec<u8>| flowmap::inventory::read("f", text).is_ok_and(|it| !it.objects.is_empty());
+    assert_eq!(corpus::of("inventory").iter().filter(|text| !read(text)).count(), 0);
+    let policies = |text: &Vec<u8>| flowmap::policy::read_some("f", std::str::from_utf8(text).unwrap()).0.len();
+    assert!(corpus::of("policies").iter().all(|text| policies(text) > 0));
     assert_eq!(corpus::of("records").iter().filter(|log| Format::of(log).is_none()).count(), 0);
 }
 

@@ -27,13 +27,16 @@ use flowmap::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 9] = [
     ("pcap", pcap),
     ("pcapng", pcapng),
     ("decode", decode),
     ("intake", intake),
     ("records", records),
     ("names", names),
+    ("inventory", super::texts::inventory),
+    ("policies", super::texts::policies),
+    ("suggest", super::texts::suggest),
 ];
 
 /// A frame with bytes of its own.
