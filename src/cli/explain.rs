@@ -1,6 +1,10 @@
 //! `flowmap explain`: the verdict on one connection, and which rule of which policy gave it.
 
-use std::{fmt::Write, net::IpAddr, path::PathBuf};
+use std::{
+    fmt::Write,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
@@ -238,7 +242,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Answers a file of questions. One that cannot be answered has its error in its place.
-    fn probes(&self, file: &PathBuf) -> anyhow::Result<Done> {
+    fn probes(&self, file: &Path) -> anyhow::Result<Done> {
         let name = file.display().to_string();
         let text = input::text(file)?;
         let (mut answers, mut faults, mut denied, mut unexpected) = (String::new(), 0usize, 0usize, 0usize);
