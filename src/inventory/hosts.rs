@@ -3,7 +3,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -215,8 +215,17 @@ fn plain(field: &str, value: &Value, notes: &mut Notes) -> String {
 }
 
 fn range(text: &str) -> Option<IpNet> {
-    let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
-    address.or_else(|_| text.parse::<IpNet>().map(|range| range.trunc())).ok()
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse::<IpNet>()).ok().map(|range| canonical(range.trunc()))
+}
+
+/// A range of IPv4 also where it is written as one of IPv6 (RFC 4291, section 2.5.5.2): packets come from the former.
+fn canonical(range: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    let IpNet::V6(v6) = range else { return range };
+    let bits = v6.prefix_len().checked_sub(MAPPED_BITS);
+    let mapped = v6.addr().to_ipv4_mapped().zip(bits).and_then(|(address, bits)| Ipv4Net::new(address, bits).ok());
+    mapped.map_or(range, IpNet::from)
 }
 
 /// Labels as `k=v;k=v`.

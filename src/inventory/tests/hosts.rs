@@ -161,3 +161,11 @@ fn what_a_csv_says_twice_or_beyond_its_header_is_not_taken() {
     assert_eq!(reading.problems[0].reason, "says name twice, as `name` and as `Name`");
     assert_eq!(reading.cluster.hosts, [mk_host("10.0.0.1/32", None, None, &[])]);
 }
+
+#[test]
+fn ranges_of_ipv4_written_as_ipv6_are_ranges_of_ipv4() {
+    let reading =
+        read("h.csv", b"address\n::ffff:10.0.0.5\n::ffff:10.1.0.9/112\n::ffff:0:0/80\n2001:db8::/32\n").unwrap();
+    let ranges: Vec<String> = reading.cluster.hosts.iter().map(|host| host.range.to_string()).collect();
+    assert_eq!(ranges, ["10.0.0.5/32", "10.1.0.0/16", "::/80", "2001:db8::/32"]);
+}
