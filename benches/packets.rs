@@ -5,9 +5,9 @@
 use std::{env, fs::File, process::ExitCode};
 
 use flowmap::{
-    capture::{Batch, file::CaptureReader},
+    capture::{Batch, Frame, file::CaptureReader},
     connection::{Arrivals, Limits, Tracker, end_some},
-    decode::{Options, Packet, common, decode},
+    decode::{Options, common, decode},
     intake::Intake,
     model::Observation,
 };
@@ -60,7 +60,7 @@ fn alone(path: &str) {
     let mut batch = Batch::default();
     let mut some = Arrivals::default();
     let options = Options::default();
-    let (mut packets, mut decoded, mut count) = (0, 0, 0);
+    let (mut packets, mut decoded, mut count) = (0, 0u64, 0);
     loop {
         reader.fill(&mut batch).expect("whole frames");
         if batch.is_empty() {
@@ -71,17 +71,12 @@ fn alone(path: &str) {
             let frames = batch.range(from..(from + AT_ONCE).min(batch.len()));
             some.clear();
             for (number, frame) in (0..).zip(frames) {
-                let mut add = |packet: &Packet<'_>| {
-                    decoded += 1;
-                    some.push(number, frame.time, packet);
-                };
                 match common(&frame, &options) {
-                    Some(packet) => add(&packet),
-                    None => {
-                        if let Ok(packet) = decode(&frame) {
-                            add(&packet);
-                        }
+                    Some(packet) => {
+                        decoded += 1;
+                        some.push(number, frame.time, &packet);
                     }
+                    None => decoded += push_uncommon(&mut some, number, &frame),
                 }
             }
             tracker.ingest_all(&some, |_| ());
@@ -98,6 +93,16 @@ fn alone(path: &str) {
         count += traces(&rows);
     }
     println!("{path}: {packets} packets, {decoded} decoded, {count} traces");
+}
+
+/// A frame that is not a common one, out of the way of those that are; whether it held a packet.
+#[cold]
+fn push_uncommon(some: &mut Arrivals, number: u32, frame: &Frame<'_>) -> u64 {
+    let packet = decode(frame);
+    if let Ok(packet) = &packet {
+        some.push(number, frame.time, packet);
+    }
+    packet.is_ok().into()
 }
 
 /// A loop over libpcap: what reading costs by itself.

@@ -43,11 +43,11 @@ const DNS: u16 = 53;
 #[inline]
 #[must_use]
 pub fn said(time: Timestamp, packet: &Packet<'_>) -> Option<Said> {
-    if may_tell(packet) { recognised(time, packet) } else { None }
+    if may_tell(packet) { recognised(time, *packet) } else { None }
 }
 
 #[inline(never)]
-fn recognised(time: Timestamp, packet: &Packet<'_>) -> Option<Said> {
+fn recognised(time: Timestamp, packet: Packet<'_>) -> Option<Said> {
     let (ports, message) = match packet.transport {
         Transport::Tcp { src_port, dst_port, data_bytes, data, .. } => {
             let ports = (src_port, dst_port);
@@ -63,7 +63,7 @@ fn recognised(time: Timestamp, packet: &Packet<'_>) -> Option<Said> {
     let server = if packet.dst.is_multicast() { Server::Destination } else { message.server };
     let message = Message { server, ..message };
     let time = ApplicationSighting::stretch(time);
-    let Packet { src, dst, protocol, .. } = *packet;
+    let Packet { src, dst, protocol, .. } = packet;
     Some(Said { time, src: (src, ports.0), dst: (dst, ports.1), protocol, message })
 }
 

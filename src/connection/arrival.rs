@@ -51,22 +51,25 @@ pub struct Arrivals {
 impl Arrivals {
     /// Adds a packet, or what an error quotes of one, with a number to know it by: numbers must rise, unless
     /// [`Arrivals::sort`] puts them in order.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a packet is long, and most of it need never be written")]
     pub fn push(&mut self, number: u32, time: Timestamp, packet: &Packet<'_>) {
         match packet.transport {
-            Transport::Unreachable(quote) => self.push_quoted(number, time, packet, quote),
+            // a copy: of what is lent out, all would have to be written
+            Transport::Unreachable(quote) => self.push_quoted(number, time, *packet, quote),
             _ => self.push_one(number, time, packet, false),
         }
     }
 
     #[cold]
-    fn push_quoted(&mut self, number: u32, time: Timestamp, error: &Packet<'_>, quote: &[u8]) {
-        if let Some(packet) = decode::quoted(error, quote) {
+    fn push_quoted(&mut self, number: u32, time: Timestamp, error: Packet<'_>, quote: &[u8]) {
+        if let Some(packet) = decode::quoted(&error, quote) {
             self.push_one(number, time, &packet, true);
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a packet is long, and most of it need never be written")]
     fn push_one(&mut self, number: u32, time: Timestamp, packet: &Packet<'_>, is_refused: bool) {
         let Some((src_port, dst_port, event)) = read(packet) else { return };
         let tags = Tags::of(packet, &mut self.contexts);
@@ -104,7 +107,8 @@ struct About<'p> {
 }
 
 impl About<'_> {
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a packet is long, and most of it need never be written")]
     fn arrival<A: Address>(self, src: (A, u16), dst: (A, u16)) -> Arrival<A> {
         let Self { number, time, packet, event, tags, is_refused } = self;
         let (tuple, sender) = FiveTuple::of(src, dst, packet.protocol);

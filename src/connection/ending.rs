@@ -19,17 +19,25 @@ pub fn end_some(parts: &mut [Tracker]) -> Vec<Observation> {
     }
     loop {
         let next = parts.iter_mut().filter_map(Tracker::until).min().map(|until| with_source(parts, until));
-        let rows: Vec<Vec<Observation>> = match next {
+        let of_parts: Vec<Vec<Observation>> = match next {
             Some(until) => parts.par_iter_mut().map(|part| part.end_until(until)).collect(),
             None => parts.iter_mut().map(|part| part.book.rows.sweeps.samples()).collect(),
         };
-        let mut all = Vec::with_capacity(rows.iter().map(Vec::len).sum());
-        all.extend(rows.into_iter().flatten());
-        let rows = sorted(all);
+        let rows = sorted(together(of_parts));
         if !rows.is_empty() || next.is_none() {
             return rows;
         }
     }
+}
+
+/// All rows, one after the other.
+fn together(parts: Vec<Vec<Observation>>) -> Vec<Observation> {
+    let count: usize = parts.iter().map(Vec::len).sum();
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    all.reserve_exact(count - all.len());
+    all.extend(parts.flatten());
+    all
 }
 
 /// A rank, or the last one of its source.

@@ -49,7 +49,8 @@ pub(super) enum Event {
 
 /// The ports of a packet, and what it means for its connection; `None` for an error about another packet, and for the rest of
 /// one that was counted.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what a packet says is told in pieces, and need not be put together")]
 pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
     Some(match packet.transport {
         Transport::Tcp { src_port, dst_port, sequence, acknowledgment, flags, data_bytes, .. } => {
@@ -71,7 +72,8 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
     })
 }
 
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what a packet says is told in pieces, and need not be put together")]
 fn tcp_event(flags: Option<TcpFlags>, sequence: u32, acknowledgment: u32, data_bytes: u32) -> Event {
     let Some(flags) = flags else {
         // how much of it is data, its header's length would have told

@@ -49,14 +49,13 @@ impl<'p, A: Address> Queue<'p, A> {
     fn look_ahead(&mut self, table: &Table<A>) {
         let (window, rest) = self.rest.split_at(self.rest.len().min(AHEAD));
         (self.window, self.rest, self.taken) = (window, rest, 0);
-        // in three passes, each of which asks for what the next one needs: a branch on what is not there yet would make the
+        // in passes, each of which asks for what the next one needs: a branch on what is not there yet would make the
         // others wait. What the reads give is not wanted, the reads themselves are
-        let mut touched = 0;
         for (spot, packet) in self.spots.iter_mut().zip(window) {
             spot.tag = table.tag(&packet.tuple);
-            touched ^= table.touch_home(spot.tag);
         }
         let spots = self.spots.get_mut(..window.len()).unwrap_or_default();
+        let mut touched = spots.iter().fold(0, |sum, spot| sum ^ table.touch_home(spot.tag));
         for spot in spots.iter_mut() {
             spot.likely = table.likely(spot.tag);
         }

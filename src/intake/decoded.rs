@@ -71,7 +71,8 @@ impl Decoded {
         self.digest.add(frame);
         match common(frame, options) {
             Some(packet) => {
-                self.places.count_tagged(frame, &packet.vlans);
+                let vlans = packet.vlans;
+                self.places.count_tagged(frame, &vlans);
                 self.take(n, frame.time, &packet);
             }
             None => self.add_uncommon(n, frame, options),
@@ -102,14 +103,16 @@ impl Decoded {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a packet is long, and most of it need never be written")]
     fn take(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
         self.note(n, time, packet);
         self.hand_on(n, time, packet);
     }
 
     /// What a packet tells beside its connection.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a packet is long, and most of it need never be written")]
     fn note(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
         if names::may_tell(packet) {
             self.names.push(n);
@@ -124,7 +127,8 @@ impl Decoded {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a packet is long, and most of it need never be written")]
     fn hand_on(&mut self, n: usize, time: Timestamp, packet: &Packet<'_>) {
         self.counts.use_packet(packet);
         if let Some(shard) = self.by_shard.get_mut(shard(packet)) {
@@ -189,7 +193,7 @@ pub(super) fn speaks_of_links(packet: &Packet<'_>) -> bool {
 fn shard(packet: &Packet<'_>) -> usize {
     let both = match packet.transport {
         Transport::Unreachable(quote) => {
-            let (src, dst) = ends_of_quoted(packet, quote);
+            let (src, dst) = ends_of_quoted(*packet, quote);
             word(&src).wrapping_add(word(&dst))
         }
         // by reference: a copy of what was just written in parts would wait for them
@@ -200,8 +204,8 @@ fn shard(packet: &Packet<'_>) -> usize {
 }
 
 #[cold]
-fn ends_of_quoted(error: &Packet<'_>, quote: &[u8]) -> (IpAddr, IpAddr) {
-    quoted(error, quote).map_or((error.src, error.dst), |about| (about.src, about.dst))
+fn ends_of_quoted(error: Packet<'_>, quote: &[u8]) -> (IpAddr, IpAddr) {
+    quoted(&error, quote).map_or((error.src, error.dst), |about| (about.src, about.dst))
 }
 
 /// An address, so that sums of two are well spread.
