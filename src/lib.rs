@@ -27,6 +27,7 @@ pub mod decode;
 pub mod graph;
 pub mod intake;
 pub mod inventory;
+mod json;
 pub mod map;
 pub mod model;
 pub mod names;

@@ -9,7 +9,7 @@ use super::{
     node::{host_node, namespace, node},
     owners::{Owners, controller},
     pod::{self, pod},
-    read::{Problem, Reading},
+    read::{Problem, ReadError, Reading},
     service::{endpoint_slice, endpoints, ingress, service, webhooks},
     strip::{latest, strip, strip_to_identity},
 };
@@ -33,6 +33,8 @@ pub(super) struct Collector<'a> {
     items: Items,
     /// Places in the file so far, used or not.
     places: usize,
+    /// Objects and hosts that were left out for a fault of their own.
+    left_out: usize,
     /// Whether a List was seen: an empty one is an answer too.
     listed: bool,
     /// What the List that is being read holds.
@@ -54,6 +56,7 @@ impl<'a> Collector<'a> {
             problems: Problems::default(),
             items: Items::default(),
             places: 0,
+            left_out: 0,
             listed: false,
             tally: None,
             taken_at: None,
@@ -72,6 +75,22 @@ impl<'a> Collector<'a> {
     pub fn problem(&mut self, place: &str, reason: impl Into<String>) {
         let (source, object) = (self.source.to_owned(), place.to_owned());
         self.problems.add(Problem { source, object, reason: reason.into() });
+    }
+
+    /// Leaves an object or a host out, and tells why.
+    pub fn leave_out(&mut self, place: &str, why: String) {
+        self.left_out += 1;
+        self.problem(place, why);
+    }
+
+    /// Leaves an object or a host of a document out, and tells why. The List that it is in says nothing of what it lacks.
+    pub fn refuse(&mut self, item: &Value, why: String) {
+        self.places += 1;
+        self.tally = None;
+        let place = format!("item {}", self.places);
+        let words = [word(&item["kind"]), word(&item["metadata"]["name"])];
+        let name = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        self.leave_out(&if name.is_empty() { place } else { format!("{place} ({name})") }, why);
     }
 
     /// Takes a document: an object, a List of objects, or a list of objects or hosts.
@@ -103,14 +122,17 @@ impl<'a> Collector<'a> {
         self.items.metas.len()
     }
 
-    /// What was read, or nothing where none of it was an object or a host.
-    pub fn finish(self) -> Option<Reading> {
+    /// What was read; an error where none of it was an object or a host that can be used.
+    pub fn finish(self) -> Result<Reading, ReadError> {
         if self.reading.objects.is_empty() && !self.listed {
-            return None;
+            return Err(match self.problems.kept.first() {
+                Some(first) if self.left_out > 0 => ReadError::AtFault { first: first.line(), more: self.left_out - 1 },
+                _ => ReadError::NoObjects,
+            });
         }
         let taken_at = self.taken_at;
         let (items, reading, Problems { kept, beyond }) = self.settle();
-        Some(Reading { cluster: items.cluster(), problems: kept, more_problems: beyond, taken_at, ..reading })
+        Ok(Reading { cluster: items.cluster(), problems: kept, more_problems: beyond, taken_at, ..reading })
     }
 
     /// The items alone.

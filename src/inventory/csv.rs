@@ -90,9 +90,14 @@ fn cell(text: &str) -> Result<(Cow<'_, str>, &str), QuoteFault> {
         let (cell, behind) = text.split_at(text.find([',', '\n']).unwrap_or(text.len()));
         return Ok((cell.into(), behind));
     };
-    let (mut cell, mut rest) = (String::new(), quoted);
+    let (mut cell, mut rest, mut lines) = (String::new(), quoted, 1);
     loop {
         let (piece, behind) = rest.split_once('"').ok_or(QuoteFault::Open)?;
+        lines += piece.matches('\n').count();
+        if lines > MAX_LINES {
+            // not to the end of the file, which the rows behind this one would be looked through for as well
+            return Err(QuoteFault::Open);
+        }
         cell.push_str(piece);
         // a quote that is doubled stands for one
         let Some(more) = behind.strip_prefix('"') else {
@@ -138,6 +143,9 @@ mod tests {
         // where a later quote would close it
         assert_eq!(rows("\"a,1\nb,2\nc,\"\n"), [open(1), good(2, &["b", "2"]), open(3)]);
         assert_eq!(rows("a,\"1\nb,\"2\"\n"), [(1, Err(QuoteFault::Behind)), good(2, &["b", "2"])]);
+        // each row would be closed where the file ends, far behind
+        let many = 20_000;
+        assert_eq!(rows(&"\"\"\"\n".repeat(many)), (1..=many).map(open).collect::<Vec<_>>());
         let long = format!("a,\"{}\"\nb\n", "\n".repeat(MAX_LINES));
         assert_eq!(rows(&long).first(), Some(&open(1)));
         assert_eq!(rows(&long).last(), Some(&good(MAX_LINES + 2, &["b"])));

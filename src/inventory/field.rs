@@ -42,12 +42,24 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    pub fn add(&mut self, problem: Problem) {
+    pub fn add(&mut self, mut problem: Problem) {
         if self.kept.len() < MAX_KEPT {
+            for text in [&mut problem.object, &mut problem.reason] {
+                clip(text);
+            }
             self.kept.push(problem);
         } else {
             self.beyond += 1;
         }
+    }
+}
+
+/// Cuts what is longer than anybody reads: whole files stand in single labels.
+fn clip(text: &mut String) {
+    const MOST: usize = 400;
+    if let Some((end, _)) = text.char_indices().nth(MOST) {
+        text.truncate(end);
+        text.push('…');
     }
 }
 

@@ -130,13 +130,14 @@ pub(super) fn read_csv(text: &str, collector: &mut Collector) -> Result<(), Read
         let place = format!("line {line}");
         match row {
             Ok(cells) if cells.iter().skip(header.len()).any(|cell| !cell.is_empty()) => {
-                collector.problem(&place, format!("has {} cells, the header names {}", cells.len(), header.len()));
+                let why = format!("has {} cells, the header names {}", cells.len(), header.len());
+                collector.leave_out(&place, why);
             }
             Ok(cells) => {
                 let entry = header.iter().cloned().zip(cells.into_iter().map(Value::from));
                 collector.host(&place, &Value::Object(entry.collect()));
             }
-            Err(fault) => collector.problem(&place, fault.to_string()),
+            Err(fault) => collector.leave_out(&place, fault.to_string()),
         }
     }
     for word in header.iter().filter(|word| key(word).is_none()) {

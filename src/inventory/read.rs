@@ -107,9 +107,21 @@ pub enum ReadError {
         /// The column, from 1.
         column: usize,
     },
+    /// All that it holds has faults of its own.
+    #[error("nothing in it can be used: {first}{}", and_more(*.more))]
+    AtFault {
+        /// The first object or host, and what is wrong with it.
+        first: String,
+        /// How many further ones there are.
+        more: usize,
+    },
     /// It is well-formed, and about something else.
     #[error("holds neither Kubernetes objects nor hosts")]
     NoObjects,
+}
+
+fn and_more(count: usize) -> String {
+    if count > 0 { format!("; and {count} more") } else { String::new() }
 }
 
 /// Reads the output of `kubectl get -o json|yaml`, manifests, or a hosts file; which of them, its content says.
@@ -129,7 +141,7 @@ pub fn read(source: &str, text: &[u8]) -> Result<Reading, ReadError> {
     } else {
         read_yaml(text, &mut collector)?;
     }
-    collector.finish().ok_or(ReadError::NoObjects)
+    collector.finish()
 }
 
 /// Reads one object, as a live cluster gives it; `source` names it in problems. It says nothing of what else there is.

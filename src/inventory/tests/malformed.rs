@@ -1,5 +1,5 @@
 use super::*;
-use crate::inventory::ReadError;
+use crate::{inventory::ReadError, model::Scope};
 
 /// What is told of one object.
 fn told(object: Value) -> Vec<String> {
@@ -165,6 +165,45 @@ fn files_of_no_use_say_why() {
         let error = read("any", text).unwrap_err();
         assert_eq!(error.to_string(), expected, "{}", String::from_utf8_lossy(text));
     }
+}
+
+#[test]
+fn a_key_that_stands_twice_costs_its_object_alone_and_no_other_one() {
+    let pod = |name: &str, labels: &str| {
+        format!(r#"{{"kind": "Pod", "metadata": {{"name": "{name}", "namespace": "shop", "labels": {{{labels}}}}}}}"#)
+    };
+    let (good, twice) = (pod("a", r#""app": "a""#), pod("b", r#""app": "b", "app": "c""#));
+    let list = |items: &[&str]| format!(r#"{{"kind": "List", "items": [{}]}}"#, items.join(", "));
+    let whole = read("any", list(&[&good]).as_bytes()).unwrap();
+    assert_ne!(whole.complete, Scope::default());
+    for text in [list(&[&good, &twice, &good]), list(&[&twice, &good]), format!("[{good}, {twice}]"), good + &twice] {
+        let reading = read("any", text.as_bytes()).unwrap();
+        let [problem] = &reading.problems[..] else { panic!("{text}: {:?}", reading.problems) };
+        assert!(problem.line().ends_with(" (Pod b): key `app` stands twice"), "{}", problem.line());
+        assert!(reading.cluster.pods.iter().all(|pod| pod.name == "a"), "{text}");
+        // who is not in it may be the one that was left out
+        assert_eq!(reading.complete, Scope::default(), "{text}");
+    }
+    let error = read("any", twice.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "nothing in it can be used: item 1 (Pod b): key `app` stands twice");
+    // of the List itself
+    let text = list(&[]).replace(r#""items""#, r#""kind": "PodList", "items""#);
+    assert_eq!(
+        read("any", text.as_bytes()).unwrap_err().to_string(),
+        "nothing in it can be used: item 1 (PodList): key `kind` stands twice"
+    );
+}
+
+#[test]
+fn what_is_told_of_an_object_is_no_longer_than_anybody_reads() {
+    let told = told(with(mk_pod(&"x".repeat(1 << 20), "10.244.1.5"), "/metadata/labels", json!(["a"])));
+    assert!(told.iter().all(|line| line.len() < 1_000 && line.ends_with("…: labels are not a map")), "{}", told.len());
+}
+
+#[test]
+fn a_hosts_file_whose_rows_are_all_at_fault_says_the_first() {
+    let error = read("any", b"address,name\n10.0.0.1,a,b\n10.0.0.2,\"a\n").unwrap_err();
+    assert_eq!(error.to_string(), "nothing in it can be used: line 2: has 3 cells, the header names 2; and 1 more");
 }
 
 #[test]

@@ -8,7 +8,6 @@
 mod cidr;
 mod fault;
 mod field;
-mod json;
 mod parse;
 mod set;
 mod text;

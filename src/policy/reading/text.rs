@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::json::Strict;
-use crate::{model::RawObject, yaml};
+use crate::{json::Strict, model::RawObject, yaml};
 
 /// A text that holds no objects of the API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,25 +1,42 @@
-//! JSON in which no key stands twice: a strict API server refuses that, where most readers let the last one win.
+//! JSON of which it is told where a key stands twice: a strict API server refuses that, where most readers let the last one win
+//! in silence.
 
 use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
 
 /// A value without a key that is given twice.
-pub(super) struct Strict(pub Value);
+pub(crate) struct Strict(pub Value);
 
 impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Anything).map(Self)
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        Telling(|key: &str| Err(fault(key))).deserialize(input).map(Self)
     }
 }
 
-struct Anything;
+/// What is wrong with a key that stands twice.
+pub(crate) fn fault(key: &str) -> String {
+    format!("key `{key}` stands twice")
+}
 
-impl<'de> Visitor<'de> for Anything {
+/// Reads a value, and tells of keys that stand twice in one map. Reading ends with an error where the one that is told gives
+/// one; else the last value holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Telling<F>(pub F);
+
+impl<'de, F: Copy + Fn(&str) -> Result<(), String>> DeserializeSeed<'de> for Telling<F> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        input.deserialize_any(self)
+    }
+}
+
+impl<'de, F: Copy + Fn(&str) -> Result<(), String>> Visitor<'de> for Telling<F> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,7 +73,7 @@ impl<'de> Visitor<'de> for Anything {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(list.into())
@@ -66,9 +83,9 @@ impl<'de> Visitor<'de> for Anything {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("key `{key}` stands twice")));
+                (self.0)(&key).map_err(A::Error::custom)?;
             }
-            let Strict(value) = entries.next_value()?;
+            let value = entries.next_value_seed(self)?;
             map.insert(key, value);
         }
         Ok(map.into())
