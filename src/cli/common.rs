@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Fault, inventory};
+use super::Fault;
 use crate::{
     clock, decode,
-    inventory::Directory,
     model::{DEFAULT_SITE, Dependency, Timestamp, parse_duration},
     store::{RunId, Store, StoreError},
 };
@@ -173,22 +172,4 @@ pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
 
 pub(super) fn run_id(text: &str) -> Result<RunId, String> {
     text.parse().map_err(|_| format!("`{text}` is not the id of a run; `flowmap runs` lists them"))
-}
-
-/// Who is who, for commands that need no traffic.
-#[derive(Debug, clap::Args)]
-pub(super) struct WhoArgs {
-    /// Who is who, without the store: kubectl output, manifests or a hosts file; may be given several times
-    #[arg(long, value_name = "FILE")]
-    inventory: Vec<PathBuf>,
-    /// Only this site
-    #[arg(long, value_name = "NAME")]
-    site: Option<String>,
-}
-
-impl WhoArgs {
-    /// The inventory as it is now, of the files or of the store.
-    pub async fn directory(&self, global: &Global) -> anyhow::Result<Directory> {
-        inventory::current(global, &self.inventory, self.site.as_deref()).await
-    }
 }

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg, WhoArgs},
+    common::{Global, Output, OutputArg},
     policies::{self, ReadingArgs},
     print::{self, Table},
+    who::WhoArgs,
 };
 use crate::policy::{Census, Change, Evaluator, Outside, PortSet, Roster, diff};
 

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg, WhoArgs},
+    common::{Global, Output, OutputArg},
     fault::printable,
     input,
     policies::{self, ReadingArgs},
     print::{self, Table},
+    who::WhoArgs,
 };
 use crate::{
     inventory::Directory,

@@ -13,9 +13,8 @@ use super::{
     common::{Global, Output, OutputArg, TunnelArgs},
     fault::{self, one_line},
     import_capture, import_records, import_store,
-    input::{self, Progress},
+    input::{self, Progress, file_name},
     print, runs,
-    world::file_name,
 };
 use crate::{
     capture::file::FileError,

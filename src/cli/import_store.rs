@@ -44,7 +44,7 @@ pub(super) async fn file(
     let taken = store.take_in(&other, how, |bytes| progress.advance(bytes)).await;
     other.close().await;
     let taken = taken.map_err(|error| of(&name, &from, &error, options.strict))?;
-    let file = one_line(&super::world::file_name(path));
+    let file = one_line(&super::input::file_name(path));
     if taken.listings > 0 {
         warnln!("{file}: {} of {} listings of who is who were new", taken.new_listings, taken.listings);
     }

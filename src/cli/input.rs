@@ -9,8 +9,13 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Fault, world::file_name};
+use super::Fault;
 use crate::model::{decoded, words::grouped};
+
+/// A file's name without its folder, for the store and for messages: folders differ from machine to machine.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
 
 /// Opens a file, through its compression where it has one.
 pub(super) fn open(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read + Send>> {

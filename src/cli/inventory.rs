@@ -1,17 +1,6 @@
 //! `flowmap inventory`: who is who.
 
-use std::path::{Path, PathBuf};
-
-use super::{
-    Done, Fault, common::Global, input, inventory_import, inventory_list, inventory_sync, names, world::file_name,
-};
-use crate::{
-    inventory::{self, Directory, Listing, Problem, Reading, Sighted, Sighting},
-    model::DEFAULT_SITE,
-    proposal::directories,
-    records,
-    store::{Snapshot, Store},
-};
+use super::{Done, common::Global, inventory_import, inventory_list, inventory_sync, names};
 
 /// Read or list who is who.
 #[derive(Debug, clap::Args)]
@@ -37,9 +26,6 @@ enum Command {
     Names(names::Args),
 }
 
-/// Problems of one file that are printed one by one; the others are counted.
-const MAX_PRINTED: usize = 10;
-
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     if let Command::Names(args) = args.command {
         return names::run(global, args).await;
@@ -56,105 +42,4 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     };
     store.close().await;
     result
-}
-
-/// Reads a file into a store, without a word.
-pub(super) async fn add(store: &Store, file: &Path, site: &str) -> anyhow::Result<()> {
-    let (mut reading, _) = read_of_site(file, site)?;
-    store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
-    Ok(())
-}
-
-/// Reads an inventory file, and leaves out hosts that it places at another site: how many, it tells too. Where no site was
-/// named, there is one, whatever the file calls it.
-pub(super) fn read_of_site(file: &Path, site: &str) -> anyhow::Result<(Reading, usize)> {
-    let mut reading = read_file(file)?;
-    let elsewhere = if site == DEFAULT_SITE { 0 } else { reading.keep_site(site) };
-    Ok((reading, elsewhere))
-}
-
-/// Reads an inventory file.
-pub(super) fn read_file(path: &Path) -> anyhow::Result<Reading> {
-    let name = path.display().to_string();
-    let bytes = input::whole(path).map_err(|error| input::unread(&name, &error))?;
-    let is_capture = matches!(
-        bytes.get(..4),
-        Some([0xd4 | 0x4d, 0xc3 | 0x3c, 0xb2, 0xa1] | [0x0a, 0x0d, 0x0d, 0x0a] | [0xa1, 0xb2, ..])
-    );
-    inventory::read(&file_name(path), &bytes).map_err(|error| {
-        let hint = if is_capture {
-            "this is a capture: use `flowmap import`"
-        } else if records::Format::of(bytes.get(..records::HEAD_BYTES).unwrap_or(&bytes)).is_some() {
-            "this is a flow log: use `flowmap import`"
-        } else {
-            "expected is the output of `kubectl get ... -A -o json` or `-o yaml`, manifests, or a hosts file: YAML, or a CSV \
-             with commas and a column `address`"
-        };
-        Fault::new(name, error).hint(hint).into()
-    })
-}
-
-/// The objects are moved, for they may be most of the memory there is.
-pub(super) fn snapshot(reading: &mut Reading, file: &Path, site: &str) -> Snapshot {
-    Snapshot {
-        site: site.to_owned(),
-        source: file_name(file),
-        taken_at: reading.taken_at,
-        complete: reading.complete.clone(),
-        problems: reading.problems.iter().map(Problem::line).collect(),
-        objects: std::mem::take(&mut reading.objects),
-    }
-}
-
-/// Prints the first problems one by one, and how many more there are.
-pub(super) fn print_problems(name: &str, problems: &[Problem], more: usize) {
-    for problem in problems.iter().take(MAX_PRINTED) {
-        warnln!("{name}: {}", problem.line());
-    }
-    let more = problems.len().saturating_sub(MAX_PRINTED) + more;
-    if more > 0 {
-        warnln!("{name}: and {more} more like these");
-    }
-}
-
-/// Who was who at a site when, as files alone tell it.
-pub(super) fn directory_of(files: &[PathBuf], site: &str) -> anyhow::Result<Directory> {
-    let (mut listings, mut texts) = (Vec::new(), Vec::new());
-    for file in files {
-        let Reading { taken_at, complete, objects, .. } = read_of_site(file, site)?.0;
-        let sighting = Sighting { listing: listings.len(), since: None, until: None };
-        listings.push(Listing { source: file_name(file), taken_at, until: None, complete });
-        texts.extend(objects.into_iter().map(|object| (object, sighting)));
-    }
-    let mut fault = None;
-    // one object after the other: as values they take many times the room of their texts
-    let sighted = texts.into_iter().map_while(|(text, sighting)| match serde_json::from_str(&text) {
-        Ok(object) => Some(Sighted { object, sightings: vec![sighting] }),
-        Err(error) => {
-            fault = Some(error);
-            None
-        }
-    });
-    let directory = Directory::over(&listings, sighted);
-    fault.map_or(Ok(directory), |error| Err(error.into()))
-}
-
-/// Who is who now: as files alone tell it, else as the store does of the site, which must be the only one or be named.
-pub(super) async fn current(global: &Global, files: &[PathBuf], site: Option<&str>) -> anyhow::Result<Directory> {
-    if !files.is_empty() {
-        return directory_of(files, site.unwrap_or(DEFAULT_SITE));
-    }
-    let mut found = directories(&global.store_to_read().await?, site).await?;
-    match (found.len(), found.pop_first()) {
-        (1, Some((_, directory))) => Ok(directory),
-        (0, _) | (_, None) => Err(Fault::new("inventory", "nobody is known yet")
-            .hint("`flowmap inventory import FILE`, or name a file with --inventory")
-            .into()),
-        (_, Some((first, _))) => {
-            let sites = [first].into_iter().chain(found.into_keys()).collect::<Vec<_>>().join(", ");
-            Err(Fault::new("inventory", format!("there are several sites: {sites}"))
-                .hint("choose one with --site")
-                .into())
-        }
-    }
 }

@@ -9,7 +9,7 @@ use super::{
     Done, Fault,
     common::{SiteArg, moment},
     fault::one_line,
-    inventory::{print_problems, read_of_site, snapshot},
+    who::{print_problems, read_of_site, snapshot},
 };
 use crate::{
     inventory::Reading,

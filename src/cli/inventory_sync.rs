@@ -8,7 +8,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Done, Fault, common::SiteArg, fault::printable, inventory::print_problems, sync_state::SyncState};
+use super::{Done, Fault, common::SiteArg, fault::printable, sync_state::SyncState, who::print_problems};
 use crate::{
     clock,
     cluster::{Access, AccessError, Cluster, ClusterError, Follower, Listed, News, Start, Target},

@@ -50,6 +50,7 @@ mod suggest_report;
 mod sync_state;
 mod tiers;
 mod usage;
+mod who;
 mod world;
 
 use std::{io, process::ExitCode};

@@ -1,12 +1,12 @@
 //! What reading commands work on: the store, or files alone.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use super::{
     Fault,
     common::{Global, Selection},
     fault::printable,
-    import, input, inventory,
+    import, input, who,
 };
 use crate::{
     model::{DEFAULT_SITE, Span, Timestamp},
@@ -68,7 +68,7 @@ async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyho
     }
     for file in &selection.inventory {
         if is_alone {
-            inventory::add(&store, file, site).await?;
+            who::add(&store, file, site).await?;
         }
     }
     tell_of_days(&store, selection).await?;
@@ -152,7 +152,7 @@ async fn tell_of_days(store: &Store, selection: &Selection) -> anyhow::Result<()
 /// `--inventory` beside the store: these files stand in for what the store knows.
 fn replace_inventory(world: &mut World, selection: &Selection) -> anyhow::Result<()> {
     for site in &mut world.sites {
-        site.directory = inventory::directory_of(&selection.inventory, &site.name)?;
+        site.directory = who::directory_of(&selection.inventory, &site.name)?;
     }
     Ok(())
 }
@@ -161,9 +161,4 @@ fn replace_inventory(world: &mut World, selection: &Selection) -> anyhow::Result
 pub(super) fn window(selection: &Selection) -> Window {
     let Selection { site, since, until, exclude_run, .. } = selection;
     Window { site: site.clone(), since: *since, until: *until, exclude: exclude_run.iter().copied().collect() }
-}
-
-/// A file's name without its folder, for the store and for messages: folders differ from machine to machine.
-pub(super) fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
