@@ -10,6 +10,7 @@ mod json;
 mod line;
 mod number;
 mod record;
+mod reported;
 mod zeek;
 
 use std::{

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::super::number;
+use super::super::{number, reported::TcpFlags};
 use crate::model::Timestamp;
 
 /// A line of `hubble observe -o jsonpb` and of the exporter.
@@ -157,17 +157,6 @@ pub struct Tcp {
     #[serde(alias = "destinationPort")]
     pub destination_port: u16,
     pub flags: Option<TcpFlags>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "UPPERCASE")]
-#[expect(clippy::struct_excessive_bools, reason = "flags of TCP")]
-pub struct TcpFlags {
-    pub fin: bool,
-    pub syn: bool,
-    pub rst: bool,
-    pub psh: bool,
-    pub ack: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,9 +4,7 @@
 //! Addresses alone are taken: who had one, the inventory tells, as for packets.
 
 mod event;
-mod live;
 mod packet;
-mod table;
 
 use std::{
     collections::BTreeMap,
@@ -18,11 +16,10 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{
     Fault, Line, MAX_SHOWN, VERDICTS_ALONE, json,
     line::{Lines, Text},
+    reported::{MAX_HELD, Packet, Table, Verdict},
 };
 use crate::model::{Observation, Timestamp};
 use event::{Flow, Time, Wrapped};
-use packet::{Packet, Verdict};
-use table::{MAX_HELD, Table};
 
 /// Keys that a line may begin with.
 const FIRST_KEYS: [&str; 7] =

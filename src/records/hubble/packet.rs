@@ -4,79 +4,15 @@ use std::net::IpAddr;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::super::{Answers, Fault, MAX_SHOWN};
-use super::event::{Flow, L4, L7, TcpFlags, Word};
+use super::super::{
+    Answers, Fault, MAX_SHOWN,
+    reported::{End, Event, Packet, Told, Verdict},
+};
+use super::event::{Flow, L4, L7, Word};
 use crate::model::{Application, ApplicationSighting, Control, Protection, Protocol, Span, Timestamp};
 
 /// The type of events that are verdicts of policies (`MessageTypePolicyVerdict` of Cilium's monitor).
 const POLICY_VERDICT: i64 = 5;
-
-/// An address with a port; 0 for protocols without.
-pub type End = (IpAddr, u16);
-
-/// What a packet means for its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The sender opens.
-    Open,
-    /// The sender agrees.
-    Agree,
-    /// The sender refuses or breaks; one that knows of a connection acknowledges what it has of it, and so does one that refuses what
-    /// acknowledges nothing itself (RFC 9293, section 3.10.7.1).
-    Reset { acknowledges: bool },
-    /// No segment of a connection, for past the opening all acknowledge: FIN, NULL and Xmas scans.
-    Probe,
-    /// Anything else: whether data was carried, and whether the sender closes.
-    Traffic { has_data: bool, closes: bool },
-}
-
-/// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Forwarded,
-    /// The same, but a policy in audit mode would not have it.
-    Audited,
-    /// A policy did not let it pass.
-    Denied,
-    /// Dropped for another reason.
-    Dropped,
-}
-
-/// What a packet tells of who is the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// By itself whether it is a reply: an opening, a message of ICMP or of an L7 proxy.
-    ByItself(bool),
-    /// By the entry of Cilium's connection tracking: whether it goes the other way than the packet that the entry was made for.
-    ByEntry(bool),
-    /// The entry was made for it, though it opens nothing: whoever happened to send first after the entry before was gone.
-    /// What the new entry says from then on is no more than that.
-    Midway,
-    Nothing,
-}
-
-/// A flow that tells of a connection.
-#[derive(Clone, Debug)]
-pub struct Packet {
-    pub time: Timestamp,
-    pub protocol: Protocol,
-    pub sender: End,
-    pub receiver: End,
-    pub event: Event,
-    pub verdict: Verdict,
-    /// Whether it came from the server.
-    pub told: Told,
-    /// Whether its being first tells nothing of who began: an error, an announcement.
-    pub is_untold: bool,
-    /// Whether it is a policy's word on the packet that a connection begins with, given once and never on what comes back.
-    pub is_verdict: bool,
-    /// Where it was seen. A message of an L7 proxy is no packet, and was seen nowhere.
-    pub point: Option<u32>,
-    /// What a DNS answer said.
-    pub answers: Option<Answers>,
-    /// What is spoken.
-    pub application: Option<ApplicationSighting>,
-}
 
 /// Reads a flow.
 pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, Fault> {
@@ -97,16 +33,10 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
     let (protocol, ports, event) = transport(l4)?;
     let time = time.ok_or(Fault::Missing("time"))?;
     let control = control(l4);
-    let told = match control {
-        Some(Control::Asks) => Told::ByItself(false),
-        Some(Control::Answers) => Told::ByItself(true),
-        Some(Control::Tells) => Told::Nothing,
-        None => match event {
-            Event::Open => Told::ByItself(false),
-            Event::Agree => Told::ByItself(true),
-            _ if is_message => flow.is_reply.map_or(Told::Nothing, Told::ByItself),
-            Event::Reset { .. } | Event::Probe | Event::Traffic { .. } => told_by_entry(flow, l4),
-        },
+    let told = match (control, event) {
+        (Some(_), _) | (_, Event::Open | Event::Agree) => Told::of(event, control),
+        _ if is_message => flow.is_reply.map_or(Told::Nothing, Told::ByItself),
+        (None, Event::Reset { .. } | Event::Probe | Event::Traffic { .. }) => told_by_entry(flow, l4),
     };
     Ok(Packet {
         time,
@@ -163,7 +93,7 @@ fn transport(l4: &L4) -> Result<Transport, Fault> {
     let l4 = l4.Protocol.as_deref().unwrap_or(l4);
     Ok(match l4 {
         L4 { TCP: Some(tcp), .. } => {
-            let event = tcp.flags.map_or(Event::Traffic { has_data: false, closes: false }, tcp_event);
+            let event = tcp.flags.map_or(Event::Traffic { has_data: false, closes: false }, Event::of_segment);
             with_ports(Protocol::TCP, (tcp.source_port, tcp.destination_port), event)?
         }
         L4 { UDP: Some(udp), .. } => with_ports(Protocol::UDP, (udp.source_port, udp.destination_port), datagram)?,
@@ -184,16 +114,6 @@ fn transport(l4: &L4) -> Result<Transport, Fault> {
 /// A port of 0 is left out of the log, and so is one that is not known.
 fn with_ports(protocol: Protocol, ports: (u16, u16), event: Event) -> Result<Transport, Fault> {
     if ports.0 == 0 || ports.1 == 0 { Err(Fault::NoPorts) } else { Ok((protocol, ports, event)) }
-}
-
-fn tcp_event(flags: TcpFlags) -> Event {
-    match flags {
-        TcpFlags { rst: true, ack, .. } => Event::Reset { acknowledges: ack },
-        TcpFlags { syn: true, ack: false, .. } => Event::Open,
-        TcpFlags { syn: true, ack: true, .. } => Event::Agree,
-        TcpFlags { ack: false, .. } => Event::Probe,
-        TcpFlags { psh, fin, .. } => Event::Traffic { has_data: psh, closes: fin },
-    }
 }
 
 /// By the names and numbers of chunks (RFC 9260, section 3.2).

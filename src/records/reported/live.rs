@@ -3,8 +3,10 @@
 
 use smallvec::SmallVec;
 
-use super::super::record::{is_stream, laid};
-use super::packet::{End, Event, Packet, Told, Verdict};
+use super::{
+    super::record::{is_stream, laid},
+    End, Event, Packet, Told, Verdict,
+};
 use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, PortKind, Protocol, Sent, Tally, Trace};
 
 /// The ends of a connection, the lower first.

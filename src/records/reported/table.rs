@@ -1,4 +1,4 @@
-//! Packets that Hubble reports to connections, in bounded memory.
+//! Packets that are reported to connections, in bounded memory.
 //!
 //! One packet is reported at several points of its way, by the nodes of both its ends, and most packets are not reported
 //! at all. So a connection is known by its ends alone, and each point counts by itself: as with captures, the map takes the
@@ -7,16 +7,16 @@
 use foldhash::HashMap;
 
 use super::{
+    Packet,
     live::{Ends, Live, Side},
-    packet::Packet,
 };
 use crate::model::Observation;
 
 /// Hours of connections of one generation; two are held. Some 300 bytes each.
-pub(super) const MAX_HELD: usize = 32_768;
+pub const MAX_HELD: usize = 32_768;
 
 /// The connections that were seen last: those of the present generation, and of the one before.
-pub(super) struct Table {
+pub struct Table {
     max: usize,
     young: HashMap<Ends, Live>,
     /// Hours of the young ones.
