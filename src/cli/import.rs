@@ -31,6 +31,9 @@ use crate::{
 exporter), or a CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it has \
 them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome.
 
+Of a firewall the kernel's log of what it dropped is read: the prefixes of its rules say DROP, DENY, REJECT or BLOCK, and each
+line says when, with the zone.
+
 Of another host's store its runs are taken in, and who it knew was who. What is in both is one; a live capture that went on
 since it was taken in last is brought up to date. The file is left as it is, and its daemon may go on.
 
@@ -40,11 +43,12 @@ Examples:
   flowmap import flows.csv.gz conn.log     # who called whom, from flow logs
   flowmap import node-1.db node-2.db       # what the daemons of two hosts saw
   hubble observe --since 1h -o jsonpb | flowmap import -
+  journalctl -k -o short-iso | grep PROTO= | flowmap import --sensor node-1 -
   tcpdump -i eth0 -w - -c 10000 | flowmap import -"
 )]
 pub(super) struct Args {
-    /// pcap, pcapng, flow CSV, Zeek conn.log, Hubble JSON lines or a flowmap.db, told by the bytes, also compressed by gzip or zstd;
-    /// - for stdin
+    /// pcap, pcapng, flow CSV, Zeek conn.log, Hubble JSON lines, a firewall's log or a flowmap.db, told by the bytes, also compressed by
+    /// gzip or zstd; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The site: addresses are unique only within one, and sites never mix [default: default; runs of a store keep their own]

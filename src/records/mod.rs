@@ -2,12 +2,13 @@
 //!
 //! A CSV and Zeek's logs are read line by line into a [`FlowRecord`], and those become observations as packets do. A record
 //! says how many connections and hours it stands for ([`Lump`](crate::model::Lump)), and mostly who the client was. Hubble
-//! tells of packets: they are gathered to connections first.
+//! and the kernel's log of a firewall tell of packets: they are gathered to connections first.
 
 mod csv;
 mod hubble;
 mod json;
 mod line;
+mod netfilter;
 mod number;
 mod record;
 mod reported;
@@ -37,6 +38,8 @@ pub enum Format {
     ZeekJson,
     /// Hubble's flows as JSON lines.
     Hubble,
+    /// The kernel's log of packets that a firewall logs.
+    Netfilter,
 }
 
 impl Format {
@@ -52,6 +55,9 @@ impl Format {
         }
         if hubble::is_record(line) {
             return Some(Self::Hubble);
+        }
+        if netfilter::is_log(head) {
+            return Some(Self::Netfilter);
         }
         csv::is_header(line::first(head)).then_some(Self::Csv)
     }
@@ -274,6 +280,15 @@ pub enum Fault {
     /// Whether it went through is not said.
     #[error("no verdict whether it was forwarded")]
     NoVerdict,
+    /// A packet that was logged and let through.
+    #[error("let through, by the prefix of its rule: that shows no answer")]
+    LetThrough,
+    /// A packet that was logged for whatever reason.
+    #[error("its prefix does not say whether it was dropped, by a word such as DROP, DENY, REJECT or BLOCK")]
+    UnknownFate,
+    /// When it was is not said.
+    #[error("no time, or one without its year or its zone: `journalctl -k -o short-iso` tells all")]
+    Undated,
     /// The word of a loss.
     #[error("word of lost flows, no flow")]
     LostEvents,
@@ -297,6 +312,9 @@ impl Fault {
                 | Self::SocketEvent
                 | Self::DeniedMessage
                 | Self::NoVerdict
+                | Self::LetThrough
+                | Self::UnknownFate
+                | Self::Undated
                 | Self::LostEvents
                 | Self::NoFlow
         )
@@ -357,6 +375,7 @@ enum Inner<R> {
     Csv(Box<csv::Reader<R>>),
     Zeek(Box<zeek::Reader<R>>),
     Hubble(Box<hubble::Reader<R>>),
+    Netfilter(Box<netfilter::Reader<R>>),
 }
 
 impl<R: Read> Reader<R> {
@@ -367,6 +386,7 @@ impl<R: Read> Reader<R> {
             Format::ZeekTsv => Inner::Zeek(Box::new(zeek::Reader::new(zeek::Layout::Tsv, inner))),
             Format::ZeekJson => Inner::Zeek(Box::new(zeek::Reader::new(zeek::Layout::Json, inner))),
             Format::Hubble => Inner::Hubble(Box::new(hubble::Reader::new(inner))),
+            Format::Netfilter => Inner::Netfilter(Box::new(netfilter::Reader::new(inner))),
         }))
     }
 
@@ -376,6 +396,7 @@ impl<R: Read> Reader<R> {
             Inner::Csv(reader) => reader.next_line(),
             Inner::Zeek(reader) => reader.next_line(),
             Inner::Hubble(reader) => reader.next_line(),
+            Inner::Netfilter(reader) => reader.next_line(),
         }
     }
 
@@ -383,6 +404,7 @@ impl<R: Read> Reader<R> {
     pub fn observations(&mut self) -> Vec<Observation> {
         match &mut self.0 {
             Inner::Hubble(reader) => reader.observations(),
+            Inner::Netfilter(reader) => reader.observations(),
             _ => Vec::new(),
         }
     }
@@ -391,6 +413,7 @@ impl<R: Read> Reader<R> {
     pub fn end(&mut self) -> Vec<Observation> {
         match &mut self.0 {
             Inner::Hubble(reader) => reader.end(),
+            Inner::Netfilter(reader) => reader.end(),
             _ => Vec::new(),
         }
     }
@@ -403,6 +426,7 @@ impl<R: Read> Reader<R> {
             Inner::Csv(reader) => reader.notes(),
             Inner::Zeek(reader) => reader.notes(),
             Inner::Hubble(reader) => reader.notes(),
+            Inner::Netfilter(reader) => reader.notes(),
         }
     }
 
@@ -413,6 +437,7 @@ impl<R: Read> Reader<R> {
             Inner::Csv(reader) => reader.digest(),
             Inner::Zeek(reader) => reader.digest(),
             Inner::Hubble(reader) => reader.digest(),
+            Inner::Netfilter(reader) => reader.digest(),
         }
     }
 }

@@ -253,7 +253,7 @@ fn line_ends_do_not_make_another_log_and_records_do() {
 }
 
 /// A log of each format.
-fn samples() -> [(Format, Vec<u8>); 4] {
+fn samples() -> [(Format, Vec<u8>); 5] {
     let tsv = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#fields\tts\tuid\tid.orig_h\t\
                id.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\tconn_state\thistory\torig_pkts\tvlan\n\
                1789984801.25\tC1\t10.0.0.1\t40000\t10.0.0.9\t5432\ttcp\t1.5\tSF\tShADadFf\t3\t-\n\
@@ -265,9 +265,18 @@ fn samples() -> [(Format, Vec<u8>); 4] {
                   \"is_reply\":false,\"drop_reason_desc\":\"POLICY_DENIED\"},\"node_name\":\"n\"}\n\
                   {\"lost_events\":{\"num_events_lost\":\"3\"}}\n";
     let csv = "client,server,protocol,port,packets,outcome\n10.0.0.1,10.0.0.2,tcp,80,4,refused\n";
-    let texts = [tsv, zeek, hubble, csv].map(|text| text.as_bytes().to_vec());
-    let [tsv, zeek, hubble, csv] = texts;
-    [(Format::ZeekTsv, tsv), (Format::ZeekJson, zeek.repeat(2)), (Format::Hubble, hubble), (Format::Csv, csv)]
+    let netfilter = "2026-09-21T10:00:01+0000 node-1 kernel: DROP IN=eth0 OUT= MAC= SRC=10.0.0.1 DST=10.0.0.9 LEN=60 TTL=64 PROTO=TCP \
+                     SPT=4 DPT=5 WINDOW=64240 RES=0x00 SYN URGP=0\n{\"MESSAGE\":\"DROP IN=a OUT= SRC=::1 DST=::2 PROTO=ICMPv6 TYPE=128\",\
+                     \"__REALTIME_TIMESTAMP\":\"1789984801000000\"}\n<4>1 2026-09-21T10:00:01Z n kernel - - - eth0: link is up\n";
+    let texts = [tsv, zeek, hubble, csv, netfilter].map(|text| text.as_bytes().to_vec());
+    let [tsv, zeek, hubble, csv, netfilter] = texts;
+    [
+        (Format::ZeekTsv, tsv),
+        (Format::ZeekJson, zeek.repeat(2)),
+        (Format::Hubble, hubble),
+        (Format::Csv, csv),
+        (Format::Netfilter, netfilter),
+    ]
 }
 
 /// Lines that are no headers: those that must be counted.
@@ -279,7 +288,7 @@ fn records_of(format: Format, text: &[u8]) -> usize {
             full.filter(|line| !line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).starts_with(b"#")).count()
         }
         Format::Csv => full.filter(|line| !line::trimmed(line).starts_with(b"#")).count().saturating_sub(1),
-        Format::ZeekJson | Format::Hubble => full.count(),
+        Format::ZeekJson | Format::Hubble | Format::Netfilter => full.count(),
     }
 }
 
@@ -344,7 +353,7 @@ fn any_change() -> impl Strategy<Value = (prop::sample::Index, usize, Vec<u8>)> 
 proptest! {
     #[test]
     fn every_line_of_a_damaged_log_is_used_or_counted(
-        which in 0usize..4, changes in prop::collection::vec(any_change(), 0..12),
+        which in 0usize..5, changes in prop::collection::vec(any_change(), 0..12),
     ) {
         let (format, mut text) = samples()[which].clone();
         for (place, removed, bytes) in changes {
@@ -362,7 +371,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_break_a_reader(text in prop::collection::vec(any::<u8>(), 0..400), which in 0usize..4) {
+    fn no_bytes_break_a_reader(text in prop::collection::vec(any::<u8>(), 0..400), which in 0usize..5) {
         read_all(samples()[which].0, &text);
         let _ = Format::of(&text);
     }

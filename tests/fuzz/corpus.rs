@@ -235,12 +235,18 @@ const FLOWS: &str = r#"{"flow":{"time":"2026-09-21T10:00:01.25Z","verdict":"FORW
 {"time":"2026-09-21T10:00:01Z","verdict":"AUDIT","IP":{"source":"10.0.0.1","destination":"10.0.0.9"},"l4":{"ICMPv4":{"type":8}},"Type":"L3_L4"}
 "#;
 
+const LOGGED: &str = r#"2026-09-21T10:00:01+0000 node-1 kernel: [16878.949480] NetworkPolicy-DROP: IN=vb OUT= MACSRC=f2:66:29:f1:c0:7b SRC=10.9.0.1 DST=10.9.0.2 LEN=60 TOS=0x00 TTL=64 ID=17916 DF PROTO=TCP SPT=59482 DPT=81 SEQ=2752775440 ACK=0 WINDOW=64240 RES=0x00 SYN URGP=0 OPT (020405B4)
+<4>1 2026-09-21T10:00:01.5Z node-1 kernel - - [a@1 b="c"] [UFW BLOCK] IN= OUT=eth0 SRC=fd09:0000::1 DST=fd09::2 LEN=34 PROTO=UDP SPT=35626 DPT=53 LEN=14
+{"__REALTIME_TIMESTAMP":"1789984801000000","_HOSTNAME":"n","MESSAGE":"DROP:IN=a OUT=b SRC=10.9.0.2 DST=10.9.0.1 PROTO=ICMP TYPE=3 CODE=3 [SRC=10.9.0.1 DST=10.9.0.2 PROTO=UDP SPT=1 DPT=2 ]"}
+Sun 2026-09-21 10:20:18 UTC node-1 kernel: REJECT IN=vb OUT= SRC=10.9.0.1 DST=10.9.0.2 LEN=44 PROTO=132
+"#;
+
 /// Flow logs of each format, whole and of one line each.
 fn logs() -> Vec<Vec<u8>> {
     let odd = format!("\u{feff}{}", CSV.replace('\n', "\r\n"));
     let long = format!("{CSV}{}\n{CSV}", "9,".repeat(33_000));
     let mut all = vec![odd, long];
-    for (log, header_lines) in [(CSV, 1), (COLUMNS, 6), (OBJECTS, 0), (FLOWS, 0)] {
+    for (log, header_lines) in [(CSV, 1), (COLUMNS, 6), (OBJECTS, 0), (FLOWS, 0), (LOGGED, 0)] {
         let lines: Vec<&str> = log.split_inclusive('\n').collect();
         let (header, records) = lines.split_at(header_lines);
         all.push(log.to_owned());

@@ -373,7 +373,7 @@ fn lines(format: Format, text: &[u8]) -> usize {
         let is_comment = match format {
             Format::Csv => said.starts_with(b"#"),
             Format::ZeekTsv => bare.starts_with(b"#"),
-            Format::ZeekJson | Format::Hubble => false,
+            Format::ZeekJson | Format::Hubble | Format::Netfilter => false,
         };
         line.len() > MAX_LINE_BYTES || !said.is_empty() && !is_comment
     };
@@ -425,7 +425,7 @@ fn log(format: Format, input: impl Read) -> Option<Log> {
 /// A flow log of any format: every line is used or counted, and one record makes no more than two rows.
 pub fn records(text: &[u8]) {
     let told = Format::of(&text[..text.len().min(flowmap::records::HEAD_BYTES)]);
-    let formats = [Format::Csv, Format::ZeekTsv, Format::ZeekJson, Format::Hubble];
+    let formats = [Format::Csv, Format::ZeekTsv, Format::ZeekJson, Format::Hubble, Format::Netfilter];
     let other = formats[usize::try_from(number(text) % 64).unwrap() % formats.len()];
     let Some(log) = log(told.unwrap_or(other), text) else { return };
     let format = told.unwrap_or(other);
