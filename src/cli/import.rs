@@ -43,7 +43,7 @@ Examples:
   flowmap import flows.csv.gz conn.log     # who called whom, from flow logs
   flowmap import node-1.db node-2.db       # what the daemons of two hosts saw
   hubble observe --since 1h -o jsonpb | flowmap import -
-  journalctl -k -o short-iso | grep PROTO= | flowmap import --sensor node-1 -
+  journalctl -k -o short-iso | grep PROTO= | flowmap import -
   tcpdump -i eth0 -w - -c 10000 | flowmap import -"
 )]
 pub(super) struct Args {

@@ -75,7 +75,8 @@ pub(super) async fn file(
     }
     reader.end().into_iter().for_each(|observation| rows.add(observation));
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
-    let mut run = tally.run(id, path, options);
+    let kind = if format == Format::Netfilter { Run::DROPS } else { Run::RECORDS };
+    let mut run = Run { kind: kind.into(), ..tally.run(id, path, options) };
     run.loss.bounds = reader.notes().into_iter().map(|(note, count)| (note.to_owned(), count)).collect();
     run.loss
         .bounds
@@ -159,7 +160,7 @@ impl Tally {
             site: options.site.clone(),
             sensor,
             source,
-            kind: Run::RECORDS.into(),
+            kind: String::new(),
             packets: self.used + self.not_used.values().sum::<u64>(),
             decoded: self.used,
             kinds: BTreeMap::new(),

@@ -32,23 +32,31 @@ pub fn concerned<'d>(
     dependencies.iter().filter(|dependency| dependency.has_end_in(|name| namespaces.contains(name)))
 }
 
+/// From the first to the last of all.
+fn all(spans: impl Iterator<Item = Span>) -> Option<Span> {
+    spans.reduce(|mut all, span| {
+        all.join(span);
+        all
+    })
+}
+
 /// All of it, beside the policies of a proposal.
 pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts {
-    let runs: Vec<_> = about.runs.iter().filter(|run| run.site == about.site.name).collect();
+    let of_site = || about.runs.iter().filter(|run| run.site == about.site.name);
+    let span_of = |run: &Run| about.site.within(Span { first: run.first_packet?, last: run.last_packet? });
+    // what did not pass says nothing of what else there was, and that it did not
+    let runs: Vec<_> = of_site().filter(|run| !run.is_drops()).collect();
     let loss = |run: &&&Run| {
-        let span = about.site.within(Span { first: run.first_packet?, last: run.last_packet? })?;
+        let span = span_of(run)?;
         let dropped = run.loss.dropped_by_kernel + run.loss.dropped_by_interface;
         Some(RunLoss { span, packets: run.packets, dropped })
     };
     let losses: Vec<RunLoss> = runs.iter().filter_map(|run| loss(&run)).collect();
-    let span = losses.iter().map(|loss| loss.span).reduce(|mut all, span| {
-        all.join(span);
-        all
-    });
+    let span = all(losses.iter().map(|loss| loss.span));
     let captured: Vec<Span> = losses.iter().map(|loss| loss.span).collect();
     let cluster = about.site.cluster();
-    let all: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
-    let needed = all.iter().filter(|dependency| dependency.unneeded().is_none());
+    let concerned: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
+    let needed = concerned.iter().filter(|dependency| dependency.unneeded().is_none());
     let ran: BTreeSet<WorkloadRef> =
         needed.flat_map(|dependency| [&dependency.client, &dependency.server]).filter_map(Party::workload).collect();
     let mut missed_runs = recommend::missed_runs(cluster, &captured, about.namespaces);
@@ -64,11 +72,11 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         learning: learning(about),
         coverage: about.coverage.clone(),
         plugin: inventory::network_plugin(cluster),
-        hidden: map::hidden(&all, cluster),
+        hidden: map::hidden(&concerned, cluster),
         replay,
         on_top: None,
         missed_runs,
-        blocked: blocked(&all, cluster, (about.proposed, span)),
+        blocked: blocked(&concerned, cluster, (about.proposed, all(of_site().filter_map(span_of)))),
         deployed,
         said: Vec::new(),
         undone: Vec::new(),

@@ -294,7 +294,8 @@ impl Site {
 
 /// The captures of a site, and for every run the place of its own.
 fn captures(runs: &[Run], site: &str, seen_by: &[RunId]) -> (Vec<map::Capture>, Vec<usize>) {
-    let of_site: Vec<&Run> = runs.iter().filter(|run| run.site == site && run.first_packet.is_some()).collect();
+    let has_watched = |run: &&Run| run.site == site && run.first_packet.is_some() && !run.is_drops();
+    let of_site: Vec<&Run> = runs.iter().filter(has_watched).collect();
     let places: BTreeMap<RunId, usize> = of_site.iter().enumerate().map(|(n, run)| (run.id, n)).collect();
     let capture = |run: &&Run| {
         let (first, last) = (run.first_packet.unwrap_or_default(), run.last_packet.unwrap_or_default());

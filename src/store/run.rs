@@ -58,7 +58,7 @@ pub struct Run {
     pub sensor: String,
     /// The file's name, or the interface.
     pub source: String,
-    /// `file`, [`Run::LIVE`], or [`Run::RECORDS`].
+    /// `file`, [`Run::LIVE`], [`Run::RECORDS`] or [`Run::DROPS`].
     pub kind: String,
     /// Packets in it; records of a flow log.
     pub packets: u64,
@@ -269,13 +269,22 @@ impl Run {
     /// The kind of a flow log, which holds records in place of packets.
     pub const RECORDS: &'static str = "records";
 
+    /// The kind of a flow log that tells of nothing but what did not pass: it has watched nobody.
+    pub const DROPS: &'static str = "drops";
+
     /// The kind of runs that a daemon writes while it watches an interface.
     pub const LIVE: &'static str = "live";
 
     /// Whether it is a flow log.
     #[must_use]
     pub fn is_records(&self) -> bool {
-        self.kind == Self::RECORDS
+        self.kind == Self::RECORDS || self.is_drops()
+    }
+
+    /// Whether it tells of nothing but what did not pass.
+    #[must_use]
+    pub fn is_drops(&self) -> bool {
+        self.kind == Self::DROPS
     }
 
     /// Whether an interface was watched, in the place of a file that was read.

@@ -1,0 +1,111 @@
+//! What a firewall dropped, from the kernel's log, through the command line.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+mod common;
+
+use common::{
+    Flowmap,
+    cluster::{list, pod},
+    proposal,
+};
+use serde_json::json;
+
+/// A SYN of `api` to port 5432 of `db`, as the kernel logs it.
+fn logged(prefix: &str, source_port: u16) -> String {
+    format!(
+        "{prefix}IN=eth0 OUT=cali1 MAC=fa:3c:1e:bd:d0:e4:f2:66:29:f1:c0:7b:08:00 SRC=10.244.1.5 DST=10.244.2.7 LEN=60 TOS=0x00 \
+         PREC=0x00 TTL=64 ID=17916 DF PROTO=TCP SPT={source_port} DPT=5432 WINDOW=64240 RES=0x00 SYN URGP=0 \n"
+    )
+}
+
+fn dated(message: &str) -> String {
+    format!("2026-11-29T10:20:18+0000 node-1 kernel: [16878.949480] {message}")
+}
+
+const POLICY: &str = r#"{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+    "metadata": {"name": "closed", "creationTimestamp": "2026-11-20T10:00:00Z", "namespace": "shop"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}"#;
+
+fn with_pods() -> Flowmap {
+    let flowmap = Flowmap::new();
+    let policy = serde_json::from_str(POLICY).unwrap();
+    flowmap.write("cluster.json", list(&[pod("api", "10.244.1.5"), pod("db", "10.244.2.7"), policy]));
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    flowmap
+}
+
+#[test]
+fn who_was_turned_away_is_told_by_name_makes_no_rule_and_is_found_again_in_what_a_policy_denies() {
+    let flowmap = with_pods();
+    let retried = dated(&logged("NetworkPolicy-DROP: ", 40_000)).repeat(3);
+    flowmap.write("kern.log", retried + &dated(&logged("NetworkPolicy-DROP: ", 40_001)));
+    let said = flowmap.ok(&["import", "--strict", "kern.log"]).stderr;
+    assert!(said.contains("4 packets that a firewall dropped"), "{said}");
+    let flows = flowmap.json(&["flows"]);
+    let [flow] = &flows.as_array().unwrap()[..] else { panic!("{flows}") };
+    let words = [&flow["client"]["name"], &flow["server"]["name"], &flow["port"], &flow["outcome"], &flow["direction"]];
+    let expected = [json!("shop/api"), json!("shop/db"), json!(5432), json!("refused"), json!("handshake")];
+    assert_eq!(words, expected.each_ref());
+    assert_eq!((&flow["connections"], &flow["packets"]), (&json!(2), &json!(4)));
+    // something that works, from a log of another kind
+    let seen = "2026-11-29T10:20:00Z,2026-11-29T10:21:00Z";
+    let csv = format!("client,server,protocol,port,first_seen,last_seen\n10.244.1.5,10.244.2.7,tcp,9090,{seen}\n");
+    flowmap.write("flows.csv", csv);
+    flowmap.ok(&["import", "flows.csv"]);
+    let suggest = ["suggest", "-n", "shop", "--out-dir", "out", "--isolate-unseen"];
+    let said = flowmap.ok(&suggest).stderr;
+    assert!(said.contains("shop/api -> shop/db TCP/5432: not answered, maybe blocked"), "{said}");
+    let review = proposal::read(&flowmap, "REVIEW.md");
+    assert!(review.contains("**Blocked while learning?**") && review.contains("shop/closed"), "{review}");
+    assert!(review.contains("Seen from 2026-11-29 10:20 to 2026-11-29 10:21 UTC in 1 capture."), "{review}");
+    assert!(!proposal::read(&flowmap, "shop/db.yaml").contains("5432"));
+}
+
+#[test]
+fn what_did_not_pass_shows_of_no_pod_all_that_it_did() {
+    let flowmap = with_pods();
+    let at = |time: &str, port| dated(&logged("DROP ", port)).replace("2026-11-29T10:20:18", time);
+    flowmap.write("kern.log", at("2026-11-29T09:00:00", 40_000) + &at("2026-11-29T11:00:00", 40_001));
+    flowmap.ok(&["import", "--sensor", "node-1", "kern.log"]);
+    let seen = "2026-11-29T10:20:00Z,2026-11-29T10:21:00Z";
+    let csv = format!("client,server,protocol,port,first_seen,last_seen\n10.244.1.5,10.244.2.7,tcp,9090,{seen}\n");
+    flowmap.write("flows.csv", csv);
+    flowmap.ok(&["import", "flows.csv"]);
+    let said = flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]).stderr;
+    assert!(said.contains("shop: not watched at their own side all the time: api, db"), "{said}");
+    assert_eq!(flowmap.json(&["runs"])[0]["kind"], "drops");
+}
+
+#[test]
+fn the_same_log_adds_nothing_however_it_comes() {
+    let flowmap = with_pods();
+    let log = dated(&logged("DROP ", 40_000));
+    flowmap.write("a.log", &log);
+    flowmap.ok(&["import", "a.log"]);
+    let again = flowmap.feed(&["import", "--sensor", "node-1", "-"], log.as_bytes());
+    assert!(
+        again.stdout.contains("already in the store") || again.stderr.contains("already in the store"),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn what_was_let_through_and_what_has_no_time_is_left_out_and_said() {
+    let flowmap = with_pods();
+    let undated = format!("Nov 29 10:20:18 node-1 kernel: {}", logged("DROP ", 40_000));
+    let lines =
+        [undated, dated(&logged("ACCEPT ", 40_001)), dated(&logged("seen: ", 40_002)), dated("usb 1-1: new device\n")];
+    flowmap.write("kern.log", lines.concat());
+    // without a word nothing is left out where files alone are looked at, either
+    let said = flowmap.ok(&["flows", "--from", "kern.log"]).stderr;
+    assert!(said.contains("1 packets of a firewall's log left out, for their times have no year"), "{said}");
+    assert!(said.contains("left out, for no prefix says whether they were dropped"), "{said}");
+    flowmap.ok(&["import", "--strict", "kern.log"]);
+    assert_eq!(flowmap.json(&["flows"]), json!([]));
+    let run = &flowmap.json(&["status"])["runs"][0];
+    assert_eq!((&run["packets"], &run["decoded"]), (&json!(4), &json!(0)));
+    let reasons = run["not_decoded"].as_object().unwrap();
+    assert!(reasons.keys().any(|reason| reason.contains("let through")), "{reasons:?}");
+    assert_eq!(reasons.values().filter_map(serde_json::Value::as_u64).sum::<u64>(), 4);
+}
