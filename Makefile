@@ -126,7 +126,7 @@ soak: setup-build ## an hour of steady load on a capture: memory must be flat, n
 
 .PHONY: scenarios
 scenarios: setup ## replay the applications with ten seeds, all with noise, and have an independent judge look at the policies
-	FLOWMAP_SEEDS=10 cargo test --locked --test scenarios -- --nocapture
+	FLOWMAP_SEEDS=10 cargo test --locked --test suggest scenarios:: -- --nocapture
 
 # --- check ------------------------------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ unit: build ## start the unit of systemd under a systemd of its own, and look at
 
 .PHONY: differential
 differential: setup-test ## 20,000 random clusters and policies against an evaluator that is not flowmap's
-	FLOWMAP_CASES=20000 cargo test --locked --test differential -- --nocapture
+	FLOWMAP_CASES=20000 cargo test --locked --test verdicts differential:: -- --nocapture
 
 .PHONY: fuzz
 fuzz: setup-build ## look for inputs that break a format, guided by coverage: FUZZ_SECONDS (else until stopped), FUZZ="pcap decode"

@@ -5,7 +5,10 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::mpsc::{self, Receiver},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc::{self, Receiver},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -35,8 +38,10 @@ except ConnectionRefusedError: pass";
 
 impl Lab {
     /// `None` where the rights are missing, which is said aloud.
-    pub fn new(test: &str) -> Option<Self> {
-        let lab = Self { name: format!("fm-{test}-{}", std::process::id()) };
+    pub fn new() -> Option<Self> {
+        // one process may run several tests at once
+        static LABS: AtomicU32 = AtomicU32::new(0);
+        let lab = Self { name: format!("fm-{}-{}", std::process::id(), LABS.fetch_add(1, Ordering::Relaxed)) };
         let [a, b] = lab.hosts();
         if !ip(&["netns", "add", &a]) {
             super::skipped("network namespaces need root");

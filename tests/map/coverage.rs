@@ -1,0 +1,156 @@
+//! What the captures could have seen: by the hop limits of packets, by the names of sensors, for a part of a pod's time.
+
+use crate::common::{
+    Flowmap,
+    cluster::{list, node, pod, with},
+    packets::Capture,
+};
+
+/// Two pods on node-1, one on node-2.
+fn flowmap() -> Flowmap {
+    let flowmap = Flowmap::new();
+    let on_2 = |pod| with(with(pod, "/spec/nodeName", "node-2".into()), "/status/hostIP", "192.0.2.2".into());
+    let items = [
+        node("node-1", "192.0.2.1", "10.244.1.0/24"),
+        node("node-2", "192.0.2.2", "10.244.2.0/24"),
+        pod("web", "10.244.1.5"),
+        pod("api", "10.244.1.6"),
+        on_2(pod("db", "10.244.2.5")),
+    ];
+    flowmap.write("cluster.json", list(&items));
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    flowmap
+}
+
+/// `api covered 1, db unseen`: every workload in a line.
+fn watched(flowmap: &Flowmap) -> String {
+    let status = flowmap.json(&["status"]);
+    let line = |it: &serde_json::Value| {
+        let name = it["workload"].as_str().unwrap().trim_start_matches("shop/").to_owned();
+        format!("{name} {} {}", it["state"].as_str().unwrap(), it["share"])
+    };
+    status["coverage"].as_array().unwrap().iter().map(line).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_capture_that_sees_one_pods_packets_untouched_covers_its_node() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    // what comes from elsewhere has crossed routers
+    capture.at("2026-11-24T10:00:00Z").talk("10.244.1.5:40000", "192.0.2.77:443");
+    capture.at("2026-11-24T11:00:00Z").behind(1).talk("10.244.2.5:40000", "192.0.2.77:443");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "x.pcap"]);
+    assert_eq!(watched(&flowmap), "api covered 1.0, db unseen 0.0, web covered 1.0");
+}
+
+#[test]
+fn a_capture_at_one_pods_interface_covers_that_pod_alone() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    // its neighbour's packets come untouched over the bridge
+    capture.talk("10.244.1.5:40000", "10.244.1.6:8080").talk("10.244.1.5:40001", "192.0.2.77:443");
+    flowmap.write("web.pcap", capture.bytes());
+    flowmap.ok(&["import", "web.pcap"]);
+    assert_eq!(watched(&flowmap), "api unseen 0.0, db unseen 0.0, web covered 1.0");
+}
+
+#[test]
+fn a_sensor_called_as_a_node_was_there() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    capture.behind(1).talk("192.0.2.77:40000", "192.0.2.78:443");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "--sensor", "node-2", "x.pcap"]);
+    assert_eq!(watched(&flowmap), "api unseen 0.0, db covered 1.0, web unseen 0.0");
+}
+
+#[test]
+fn a_capture_of_a_part_of_the_time_covers_a_part() {
+    let flowmap = flowmap();
+    for (file, sensor, from, to) in [("a.pcap", "node-1", "10:00", "11:00"), ("b.pcap", "node-2", "10:00", "14:00")] {
+        let mut capture = Capture::new();
+        capture.at(&format!("2026-11-24T{from}:00Z")).behind(1).talk("192.0.2.77:40000", "192.0.2.78:443");
+        capture.at(&format!("2026-11-24T{to}:00Z")).talk("192.0.2.77:40001", "192.0.2.78:443");
+        flowmap.write(file, capture.bytes());
+        flowmap.ok(&["import", "--sensor", sensor, file]);
+    }
+    assert_eq!(watched(&flowmap), "api partly 0.25, db covered 1.0, web partly 0.25");
+    let pods = flowmap.json(&["inventory", "list", "-n", "shop"]);
+    let web = pods.as_array().unwrap().iter().find(|pod| pod["addresses"] == "10.244.1.5").unwrap();
+    assert_eq!((&web["watched"], &web["watched_share"]), (&"partly".into(), &0.25.into()));
+    assert!(flowmap.ok(&["inventory", "list", "-o", "wide"]).stdout.contains("partly"));
+}
+
+#[test]
+fn who_was_watched_and_kept_silent_is_closed_and_who_was_not_is_left_open() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    capture.talk("10.244.1.5:40000", "192.0.2.77:443").talk("192.0.2.1:40000", "192.0.2.78:443");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "--sensor", "node-1", "x.pcap"]);
+    let output = flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    assert!(output.stderr.contains("shop/db: nothing of it was seen"), "{}", output.stderr);
+    assert!(!output.stderr.contains("shop/api"), "{}", output.stderr);
+    let policy = |name: &str| std::fs::read_to_string(flowmap.path(&format!("out/shop/{name}.yaml"))).unwrap();
+    assert!(policy("db").contains("LEFT OPEN"));
+    assert!(!policy("api").contains("ingress:\n  -") && !policy("api").contains("LEFT OPEN"), "{}", policy("api"));
+}
+
+#[test]
+fn a_proposal_names_who_was_seen_from_elsewhere_alone() {
+    let flowmap = flowmap();
+    let mut far = Capture::new();
+    far.talk("10.244.1.6:40001", "192.0.2.77:443");
+    far.behind(1).talk("10.244.2.5:40001", "10.244.1.5:8080").talk("10.244.2.5:40002", "10.244.1.6:8080");
+    flowmap.write("far.pcap", far.bytes());
+    flowmap.ok(&["import", "far.pcap"]);
+    let output = flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    assert!(output.stderr.contains("shop: not watched at their own side all the time: db"), "{}", output.stderr);
+    let review = std::fs::read_to_string(flowmap.path("out/REVIEW.md")).unwrap();
+    assert!(review.contains("Not watched at their own side") && review.contains("- db: never"), "{review}");
+    assert!(output.stderr.contains("shop/db: was seen from elsewhere alone: it is left open"), "{}", output.stderr);
+    let policy = || std::fs::read_to_string(flowmap.path("out/shop/db.yaml")).unwrap();
+    assert!(policy().contains("LEFT OPEN"), "{}", policy());
+
+    flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out", "--isolate-unseen"]);
+    assert!(!policy().contains("LEFT OPEN") && policy().contains("web on TCP/8080"), "{}", policy());
+}
+
+#[test]
+fn a_proposal_leads_with_what_the_captures_could_see() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    capture.talk("10.244.1.5:40000", "10.244.1.6:8080").talk("192.0.2.1:40000", "192.0.2.78:443");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "--sensor", "node-1", "x.pcap"]);
+    let output = flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    let line = "2 of 3 workloads watched all the time; never: db; left open: db";
+    assert_eq!(output.stdout.lines().next(), Some(format!("coverage: shop: {line}").as_str()));
+    let review = std::fs::read_to_string(flowmap.path("out/REVIEW.md")).unwrap();
+    assert!(
+        review.starts_with(&format!("# Review\n\n## What the captures could see\n\n- **shop:** {line}.")),
+        "{review}"
+    );
+    let evidence = std::fs::read_to_string(flowmap.path("out/evidence.json")).unwrap();
+    assert!(evidence.starts_with("{\n  \"coverage\": {\n    \"shop\": {\n      \"covered\": 2,"), "{evidence}");
+    let json = flowmap.json(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    assert_eq!(json["coverage"]["shop"]["left_open"], serde_json::json!(["db"]));
+}
+
+#[test]
+fn one_direction_closes_nothing_in_the_other() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    capture.talk("10.244.1.5:40000", "10.244.1.6:8080").talk("192.0.2.1:40000", "192.0.2.78:443");
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "--sensor", "node-1", "x.pcap"]);
+    for (direction, own, other) in [("ingress", "Ingress", "Egress"), ("egress", "Egress", "Ingress")] {
+        flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out", "--direction", direction]);
+        for name in ["default-deny", "api", "web", "db"] {
+            let text = std::fs::read_to_string(flowmap.path(&format!("out/shop/{name}.yaml"))).unwrap();
+            assert!(text.contains(&format!("  - {own}\n")) && !text.contains(&format!("  - {other}\n")), "{text}");
+        }
+        assert!(!flowmap.path("out/shop/allow-dns.yaml").exists());
+    }
+}

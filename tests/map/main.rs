@@ -1,0 +1,17 @@
+//! What the map says of what was seen: who calls whom, by what way, in which network, and how it is drawn.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accuracy;
+mod applications;
+mod coverage;
+mod graph;
+mod sample;
+mod segments;
+mod splits;
+mod tiers;
+mod translation;

@@ -1,0 +1,101 @@
+//! The review page in a real browser: nothing is asked for elsewhere, nothing runs that is not the page's own, and nobody is
+//! shut out.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::common::{Flowmap, browser, review::Review};
+
+#[track_caller]
+fn nobody_is_hindered(found: &Value) {
+    for (page, hindrances) in found.as_object().unwrap() {
+        assert_eq!(*hindrances, json!([]), "{page}");
+    }
+}
+
+#[test]
+fn a_person_looks_decides_and_exports_in_a_browser() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    let answer = &browser::run("review.mjs", &[&review.address()])["answer"];
+    let text = |name: &str| answer[name].as_str().unwrap();
+    assert!(answer["map"]["rows"].as_u64().unwrap() >= 9, "{answer}");
+    assert!(answer["map"]["drawn"].as_str().unwrap().contains("drawn"), "{answer}");
+    assert_eq!(text("approved"), "approved");
+    assert!(text("verdict").contains("denied") && text("verdict").contains("production/cache"), "{answer}");
+    assert!(text("removed").contains("6379"), "{answer}");
+    assert!(text("written").contains("out is written: 1 policy"), "{answer}");
+    assert_eq!(text("first"), "Skip to the content");
+    assert_eq!(answer["wide"], false);
+    nobody_is_hindered(&answer["found"]);
+    // what was approved is there, and the next proposal honours the rest
+    assert!(flowmap.path("out/production/db.yaml").exists() && !flowmap.path("out/production/api.yaml").exists());
+    let output = flowmap.run(&["suggest", "-n", "production", "--out-dir", "out"]);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    let api = fs::read_to_string(flowmap.path("out/production/api.yaml")).unwrap();
+    assert!(!api.contains("port: 6379") && api.contains("#   added: ingress from all pods on TCP/8080"), "{api}");
+    assert!(review.policy("production/db.yaml#db").body.contains(">approved<"));
+}
+
+#[test]
+fn hostile_names_run_nothing_in_a_browser() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = crate::common::review::hostile();
+    let review = Review::start_unscoped(&flowmap, &[]);
+    let run = browser::run("hostile.mjs", &[&review.address()]);
+    assert_eq!(run["dialogs"], json!([]));
+    assert!(run["answer"]["links"].as_u64().unwrap() >= 5, "{run}");
+    for (page, seen) in run["answer"]["seen"].as_object().unwrap() {
+        assert_eq!((&seen["scripts"], &seen["images"]), (&json!(0), &json!(0)), "{page}");
+        assert_eq!((&seen["isWide"], &seen["hindrances"]), (&json!(false), &json!([])), "{page}");
+    }
+}
+
+#[test]
+fn ten_thousand_dependencies_stay_usable() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = crate::common::review::large(300, 10_000);
+    let review = Review::start_unscoped(&flowmap, &[]);
+    // until it is read once
+    Review::until(|| review.get("/"), |page| page.status == 200);
+    let times = &browser::run("large.mjs", &[&review.address()])["answer"];
+    for (page, time) in times.as_object().unwrap() {
+        // a build without optimisation, on a machine that builds beside
+        assert!(time.as_u64().unwrap() < 30_000, "{page}: {time} ms");
+    }
+}
+
+#[test]
+fn the_map_is_gone_through_by_keyboard_and_says_where_one_is() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &[]);
+    let answer = &browser::run("map_keys.mjs", &[&review.address()])["answer"];
+    let said: Vec<&str> = answer["said"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    // a box, another one, a line of it, and that box again
+    assert!(said.iter().all(|it| !it.is_empty()) && said[0] != said[1] && said[1] == said[3], "{said:?}");
+    assert!(said[1].contains("Called by") && said[2].contains('→'), "{said:?}");
+    assert_eq!((&answer["hindrances"], &answer["endHindrances"]), (&json!([]), &json!([])));
+    assert_eq!(answer["outline"], "solid");
+    assert!(answer["found"].as_str().unwrap().contains("Stands for several"), "{answer}");
+    assert_eq!(answer["part"], "/map production/data");
+    assert!(answer["inside"].as_str().unwrap().starts_with("production/cache"), "{answer}");
+    assert_eq!(answer["end"], "/endpoint production/cache");
+    assert_eq!(answer["links"][0], "/endpoint");
+    assert!(answer["edge"].as_str().unwrap().contains("no box further left"), "{answer}");
+    assert!(answer["drawing"]["boxes"].as_u64().unwrap() > 5, "{answer}");
+    assert_eq!((&answer["drawing"]["covered"], &answer["wide"]), (&json!([]), &json!([])));
+    assert_eq!(answer["scrolled"], true, "the wheel alone is the page's");
+    assert!(answer["links"].as_array().unwrap().contains(&json!("/dependency")), "{answer}");
+    assert!(answer["moved"].as_str().unwrap() != answer["found"] && answer["focus"] == "map", "{answer}");
+}

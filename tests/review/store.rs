@@ -1,0 +1,108 @@
+//! The review page on a store that is empty, changes, or is looked at through a window.
+
+use crate::common::{Flowmap, review::Review, sample};
+
+#[test]
+fn a_store_that_changes_is_read_anew() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    flowmap.ok(&["inventory", "import", &sample("cluster.json")]);
+    let review = Review::start(&flowmap, &[]);
+    let before = review.get("/dependencies").body;
+    flowmap.ok(&["import", &sample("node-2.pcap"), &sample("pod-api.pcap")]);
+    let after = Review::until(
+        || review.get("/dependencies"),
+        |page| page.body != before && !page.body.contains("class=\"banner\""),
+    );
+    assert!(after.body.contains("production/db"));
+    // a form from before is about another policy
+    assert_eq!(review.get("/").status, 200);
+}
+
+#[test]
+fn a_form_on_what_changed_meanwhile_is_told_so() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    flowmap.ok(&["inventory", "import", &sample("cluster.json")]);
+    let review = Review::start(&flowmap, &[]);
+    let web = "production/web.yaml#web";
+    let form = review.approval(web);
+    flowmap.ok(&["import", &sample("node-2.pcap"), &sample("pod-api.pcap")]);
+    let on = |page: &crate::common::review::Answer| page.field("/decide", "on");
+    let shown = form.iter().find(|(name, _)| name == "on").map(|(_, it)| it.clone());
+    Review::until(|| review.policy(web), |page| on(page) != shown);
+    let answer = review.post("/decide", &form);
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    // nobody approves what was never shown: it is to be looked at first
+    assert!(!answer.body.contains("Decide so all the same"), "{}", answer.body);
+    review.approve(web).lands("/policy");
+}
+
+#[test]
+fn whoever_asks_for_a_window_at_the_same_time_is_answered() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &["--since", "9000d"]);
+    let windows = ["", "&since=9000d", "&since=2020-01-01T00:00:00Z", "&since=8000d"];
+    std::thread::scope(|scope| {
+        for n in 0..24 {
+            let path = format!("/?asked=yes&ns=production{}", windows[n % windows.len()]);
+            let review = &review;
+            scope.spawn(move || Review::until(|| review.get(&path), |page| page.status == 200));
+        }
+    });
+    // a window that slides is the same window at the next look
+    let body = review.get("/?asked=yes&ns=production&since=8000d").body;
+    assert!(body.contains("every connection that was seen would still go through"), "{body}");
+}
+
+#[test]
+fn an_empty_store_says_what_to_do() {
+    let flowmap = Flowmap::new();
+    let review = Review::start_unscoped(&flowmap, &[]);
+    let page = review.get("/");
+    assert!(
+        page.body.contains("nothing was captured or imported yet") && page.body.contains("flowmap import FILE"),
+        "{}",
+        page.body
+    );
+    assert_eq!(review.get("/map.json").status, 200);
+}
+
+/// Where a process closes a file, the system takes away all of its locks on it: others would take the store for closed.
+#[test]
+fn a_store_that_is_read_anew_stays_locked_against_its_end() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &[]);
+    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(flowmap.path("flowmap.db")).unwrap());
+    let (pid, file) = (format!(" {} ", review.pid()), format!(":{inode} "));
+    let is_held = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains("POSIX") && line.contains(&pid) && line.contains(&file))
+    };
+    assert!(is_held());
+    for source in ["one.csv", "two.csv"] {
+        let address = if source == "one.csv" { "203.0.113.7" } else { "203.0.113.8" };
+        let times = "2026-11-23T23:23:30Z,2026-11-23T23:23:31Z";
+        let head = "client,server,protocol,port,first_seen,last_seen";
+        flowmap.write(source, format!("{head}\n10.244.1.4,{address},TCP,8443,{times}\n"));
+        flowmap.ok(&["import", source]);
+        Review::until(|| review.get("/dependencies?q=8443"), |page| page.body.contains(address));
+        assert!(is_held(), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_while_somebody_writes_is_of_one_moment() {
+    use flowmap::store::{Filter, Store};
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    let store = Store::open(&flowmap.path("flowmap.db")).await.expect("a store");
+    store.hold_moment().await.expect("it may be read");
+    assert_eq!(store.runs().await.expect("runs").len(), 1);
+    flowmap.ok(&["import", &sample("node-2.pcap")]);
+    let mut seen = std::collections::BTreeSet::new();
+    store.observations(&Filter::default(), |run, _| seen.extend([run])).await.expect("observations");
+    assert_eq!((store.runs().await.expect("runs").len(), seen.len()), (1, 1));
+    store.let_go_moment().await.expect("the end of it");
+    assert_eq!(store.runs().await.expect("runs").len(), 2);
+}

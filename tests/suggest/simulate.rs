@@ -1,0 +1,114 @@
+//! `flowmap simulate` on the sample: what proposals would have done to what was seen.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::common::Flowmap;
+
+/// The sample with the policies that are proposed for it in `out`.
+fn proposed() -> Flowmap {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&["suggest", "-n", "production", "--out-dir", "out"]);
+    flowmap
+}
+
+fn policy(name: &str, spec: &str) -> String {
+    let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n";
+    format!("{head}metadata: {{name: {name}, namespace: production}}\nspec: {spec}\n")
+}
+
+/// The inventory of the sample with one more object.
+fn deploy(flowmap: &Flowmap, object: &str) {
+    let text = fs::read_to_string(crate::common::sample("cluster.json")).unwrap();
+    let mut cluster: Value = serde_json::from_str(&text).unwrap();
+    let object = flowmap::policy::read("x", object).unwrap().remove(0).object;
+    cluster["items"].as_array_mut().unwrap().push(object);
+    flowmap.write("cluster.json", cluster.to_string());
+}
+
+fn simulate(flowmap: &Flowmap, args: &[&str]) -> Value {
+    let output = flowmap.run(&[&["simulate", "-o", "json"], args].concat());
+    assert!(output.code < 2, "{}", output.stderr);
+    let value: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(output.code == 0, value["denied"] == 0, "the exit code tells the verdict");
+    value
+}
+
+#[test]
+fn every_connection_is_allowed_denied_or_uncertain() {
+    let flowmap = proposed();
+    let simulation = simulate(&flowmap, &["out"]);
+    let count = |key: &str| simulation[key].as_u64().unwrap();
+    assert_eq!(count("allowed") + count("denied") + count("uncertain"), count("connections"));
+    assert!(count("also_closed") > 0, "the sample holds a scan");
+    let closed: u64 =
+        simulation["closed"].as_array().unwrap().iter().map(|it| it["connections"].as_u64().unwrap()).sum();
+    assert_eq!(closed, count("also_closed"));
+    assert_eq!(simulation["excess"]["over_permission"], json!(1.0), "{}", simulation["excess"]);
+    assert_eq!(simulation["reading"]["dnat"], "after");
+    flowmap.write("none.yaml", policy("none", "{podSelector: {}, policyTypes: [Ingress, Egress]}"));
+    assert!(simulate(&flowmap, &["none.yaml"])["denied"].as_u64().unwrap() > 100);
+    let only = simulate(&flowmap, &["none.yaml", "-n", "kube-system"]);
+    assert!(only["connections"].as_u64() < simulation["connections"].as_u64(), "one namespace alone");
+}
+
+#[test]
+fn a_deployed_policy_that_undoes_the_proposal_is_named() {
+    let flowmap = proposed();
+    deploy(&flowmap, &policy("legacy", "{podSelector: {}, ingress: [{}]}"));
+    let args = ["out", "--inventory", "cluster.json"];
+    let simulation = simulate(&flowmap, &args);
+    let undone = simulation["undone"].as_array().unwrap();
+    assert_eq!(undone.len(), 1, "{undone:?}");
+    assert_eq!((&undone[0]["policy"], &undone[0]["direction"]), (&json!("production/legacy"), &json!("ingress")));
+    let workloads = undone[0]["workloads"].as_array().unwrap();
+    assert!(workloads.contains(&json!("production/db")), "{workloads:?}");
+    assert!(simulation["excess"]["over_permission"].as_f64().unwrap() > 2.0);
+    assert_eq!(simulation["excess"]["widest"][0]["rule"], "production/legacy spec.ingress[0]");
+    let text = flowmap.ok(&["simulate", "out", "--inventory", "cluster.json"]).stdout;
+    assert!(text.contains("undone by deployed production/legacy: ingress of production/"), "{text}");
+    assert_eq!(simulate(&flowmap, &[&args[..], &["--only"]].concat())["undone"], json!([]));
+}
+
+#[test]
+fn several_proposals_stand_side_by_side() {
+    let flowmap = proposed();
+    flowmap.write("none.yaml", policy("none", "{podSelector: {}, policyTypes: [Ingress, Egress]}"));
+    let value = simulate(&flowmap, &["out", "--versus", "none.yaml"]);
+    assert_eq!(value["denied"], 0);
+    let other = &value["versus"][0];
+    assert_eq!(other["proposal"], "none.yaml");
+    assert_eq!(other["denied"], simulate(&flowmap, &["none.yaml"])["denied"]);
+    let text = flowmap.ok(&["simulate", "out", "--versus", "none.yaml"]).stdout;
+    assert!(text.starts_with("PROPOSAL"), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("none.yaml")), "{text}");
+}
+
+#[test]
+fn reach_is_told_before_and_after() {
+    let flowmap = proposed();
+    let value = simulate(&flowmap, &["out", "--reach"]);
+    let reach = value["reach"].as_array().unwrap();
+    let db = reach.iter().find(|it| it["after"]["workload"] == "production/db").unwrap();
+    assert_eq!((&db["before"]["reached_by"], &db["after"]["reached_by"]), (&json!(6), &json!(1)));
+    assert_eq!((&db["after"]["reaches"], &db["after"]["reached_from_outside"]), (&json!(0), &json!(false)));
+    let text = flowmap.ok(&["simulate", "out", "--reach"]).stdout;
+    assert!(text.contains("REACHED BY") && text.lines().all(|line| line.len() <= 100), "{text}");
+}
+
+#[test]
+fn invalid_policies_are_refused_or_counted_and_other_kinds_are_named() {
+    let flowmap = proposed();
+    flowmap.write("out/bad.yaml", policy("bad", "{podSelector: {}, ingress: [{ports: [{port: 70000}]}]}"));
+    let why = "out/bad.yaml: document 1: spec.ingress[0].ports[0].port: 70000 is not between 1 and 65535";
+    flowmap.run(&["simulate", "out"]).is_an_error(&[why, "--lenient"]);
+    let output = flowmap.ok(&["simulate", "out", "--lenient"]);
+    for words in ["skipped: ", why, "1 invalid policy was skipped"] {
+        assert!(output.stderr.contains(words), "no `{words}` in {}", output.stderr);
+    }
+    let cilium = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: production}\n";
+    flowmap.write("out/bad.yaml", cilium);
+    let output = flowmap.ok(&["simulate", "out"]);
+    assert!(output.stderr.contains("not evaluated: CiliumNetworkPolicy production/c"), "{}", output.stderr);
+}

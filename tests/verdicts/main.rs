@@ -1,0 +1,11 @@
+//! What policies allow, and why.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![cfg(feature = "cli")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod differential;
+mod explain;
+mod oracle;
