@@ -5,6 +5,11 @@ use std::net::SocketAddrV4;
 
 /// An ordinary day in November 2026, on the hour.
 const START_S: u32 = 1_795_500_000;
+
+/// The ends of a connection where it matters not which they are.
+pub const CLIENT: &str = "10.0.0.1:40000";
+pub const SERVER: &str = "10.0.0.2:80";
+
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;

@@ -61,6 +61,12 @@ impl Flowmap {
         self.folder.path().join(name)
     }
 
+    /// A file of the working folder.
+    #[track_caller]
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).expect("a file")
+    }
+
     /// Writes a file into the working folder, with the folders that lead to it.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);

@@ -7,6 +7,16 @@ use super::Flowmap;
 /// What makes it.
 pub const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
 
+/// The rule of the proposal by which api reaches cache.
+pub const REDIS: &str = "  - to:\n    - podSelector:\n        matchLabels:\n          app: cache\n    ports:\n    - protocol: TCP\n      port: 6379\n";
+
+/// The sample with what is proposed for it.
+pub fn proposed() -> Flowmap {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    flowmap
+}
+
 /// A file of it, without the places where a line may break.
 #[track_caller]
 pub fn read(flowmap: &Flowmap, name: &str) -> String {

@@ -32,6 +32,9 @@ pub struct Answer {
     pub body: String,
 }
 
+/// A policy of the sample, as the page names it.
+pub const API: &str = "production/api.yaml#api";
+
 pub type Form = Vec<(String, String)>;
 
 /// How long anything may take on a machine that builds something else meanwhile.

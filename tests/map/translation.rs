@@ -1,12 +1,9 @@
 //! One connection seen under several addresses, and what looks like that and is none.
 
 use crate::common::{
-    frames::{Frames, Packet, connection, datagram, reset, syn, syn_ack, traffic},
+    frames::{CLIENT, Frames, Packet, SERVER, connection, datagram, reset, syn, syn_ack, traffic},
     rows::expect,
 };
-
-const CLIENT: &str = "10.0.0.1:40000";
-const SERVER: &str = "10.0.0.2:80";
 
 /// The packets of a connection, and right behind each the same with other ends, one hop on: what one host sees of it.
 /// Replies come from the server's side first.

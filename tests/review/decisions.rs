@@ -2,16 +2,11 @@
 
 use std::{fs, thread};
 
-use crate::common::{Flowmap, files, review::Review};
-
-const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
-const API: &str = "production/api.yaml#api";
-/// The rule by which api reaches cache.
-const REDIS: &str = "  - to:\n    - podSelector:\n        matchLabels:\n          app: cache\n    ports:\n    - protocol: TCP\n      port: 6379\n";
-
-fn read(flowmap: &Flowmap, name: &str) -> String {
-    fs::read_to_string(flowmap.path(name)).unwrap()
-}
+use crate::common::{
+    Flowmap, files,
+    proposal::{REDIS, SUGGEST},
+    review::{API, Review},
+};
 
 #[test]
 fn decisions_are_honoured_by_the_next_proposal_and_can_be_taken_back() {
@@ -23,7 +18,7 @@ fn decisions_are_honoured_by_the_next_proposal_and_can_be_taken_back() {
     let preview = review.edit(API, "egress", "cache", "remove", &[]);
     assert!(preview.body.contains("removed: egress to app=cache on TCP/6379"), "{}", preview.body);
     assert!(preview.body.contains("production/cache") && preview.body.contains(">denied<"));
-    assert!(!read(&flowmap, "out/production/api.yaml").is_empty() && review.log().is_empty());
+    assert!(!flowmap.read("out/production/api.yaml").is_empty() && review.log().is_empty());
     // a rejection has a reason
     let form = preview.form("/decide");
     let again = review.post("/decide", &form);
@@ -40,7 +35,7 @@ fn decisions_are_honoured_by_the_next_proposal_and_can_be_taken_back() {
     assert!(seen.contains("production/cache: ingress from api<"), "{seen}");
     let suggest = flowmap.run(&SUGGEST);
     assert_eq!(suggest.code, 1, "{}", suggest.stderr);
-    assert!(!read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+    assert!(!flowmap.read("out/production/api.yaml").contains("port: 6379"));
     let stream = flowmap.run(&["suggest", "-n", "production", "--out-dir", "-"]);
     assert_eq!(stream.stdout.matches("port: 6379").count(), 1);
     let log = review.log();
@@ -176,22 +171,22 @@ fn the_later_word_counts_between_the_page_and_the_folder_and_it_is_said() {
     review.decide(&preview, "gone").lands("/policy");
     flowmap.run(&SUGGEST);
     // put back in the folder, after the page: the folder counts
-    let api = read(&flowmap, "out/production/api.yaml");
+    let api = flowmap.read("out/production/api.yaml");
     flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
     let output = flowmap.ok(&SUGGEST);
     assert!(output.stderr.contains("edited in out after Ann decided otherwise"), "{}", output.stderr);
-    assert!(read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+    assert!(flowmap.read("out/production/api.yaml").contains("port: 6379"));
     let log = review.log();
     assert!(log.contains("edited in the folder") && log.contains("no longer removed"), "{log}");
     // taken out in the folder, then put back on the page before flowmap looks at the folder: the page counts
-    let api = read(&flowmap, "out/production/api.yaml");
+    let api = flowmap.read("out/production/api.yaml");
     flowmap.write("out/production/api.yaml", api.replacen(REDIS, "", 1));
     let page = review.edit(API, "egress", "cache", "restore", &[]);
     assert!(page.body.contains("no longer removed: egress to app=cache on TCP/6379"), "{}", page.body);
     review.decide(&page, "").lands("/policy");
     let output = flowmap.ok(&SUGGEST);
     assert!(output.stderr.contains("edited in out before Ann decided otherwise"), "{}", output.stderr);
-    assert!(read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+    assert!(flowmap.read("out/production/api.yaml").contains("port: 6379"));
     // what was decided again in the folder cannot be taken back over it
     let refused = review.undo("gone");
     assert_eq!(refused.status, 409);
@@ -204,23 +199,23 @@ fn what_a_folder_taught_can_be_taken_back_and_then_what_was_before_it() {
     let review = Review::start(&flowmap, &["--out-dir", "out"]);
     review.decide(&review.edit(API, "egress", "cache", "remove", &[]), "gone").lands("/policy");
     flowmap.run(&SUGGEST);
-    let api = read(&flowmap, "out/production/api.yaml");
+    let api = flowmap.read("out/production/api.yaml");
     flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
     flowmap.ok(&SUGGEST);
     assert_eq!(review.undo("gone").status, 409);
     review.undo("edited in the folder").lands("/policy");
     flowmap.run(&SUGGEST);
-    assert!(!read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+    assert!(!flowmap.read("out/production/api.yaml").contains("port: 6379"));
     review.undo("gone").lands("/policy");
     flowmap.ok(&SUGGEST);
-    assert!(read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+    assert!(flowmap.read("out/production/api.yaml").contains("port: 6379"));
 }
 
 #[test]
 fn a_file_from_the_future_does_not_make_the_page_the_later_word_for_ever() {
     let flowmap = Flowmap::with_sample();
     flowmap.ok(&SUGGEST);
-    let debug = read(&flowmap, "out/production/debug.yaml");
+    let debug = flowmap.read("out/production/debug.yaml");
     flowmap.write("out/production/debug.yaml", format!("# see TICKET-7\n{debug}").replace("port: 8080", "port: 8081"));
     let file = fs::File::open(flowmap.path("out/production/debug.yaml")).unwrap();
     file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_hours(48)).unwrap();
@@ -230,11 +225,11 @@ fn a_file_from_the_future_does_not_make_the_page_the_later_word_for_ever() {
     review.decide(&review.edit(API, "egress", "cache", "remove", &[]), "gone").lands("/policy");
     flowmap.run(&SUGGEST);
     // put back in the folder after that: the folder's is the later word
-    let api = read(&flowmap, "out/production/api.yaml");
+    let api = flowmap.read("out/production/api.yaml");
     flowmap.write("out/production/api.yaml", format!("{api}{REDIS}"));
     let output = flowmap.run(&SUGGEST);
     assert!(output.stderr.contains("edited in out after Ann decided otherwise"), "{}", output.stderr);
-    assert!(read(&flowmap, "out/production/api.yaml").contains("port: 6379"));
+    assert!(flowmap.read("out/production/api.yaml").contains("port: 6379"));
 }
 
 #[test]

@@ -2,11 +2,10 @@
 
 use crate::common::{
     Flowmap,
-    review::{Answer, Review},
+    review::{API, Answer, Review},
 };
 
 const STREAM: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "-"];
-const API: &str = "production/api.yaml#api";
 
 /// Takes the decision of a page, looks whether page and policies agree, takes it back and looks whether all is as before.
 #[track_caller]

@@ -2,13 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Flowmap, files, review::Review, sample, text};
-
-const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
-
-fn read(flowmap: &Flowmap, name: &str) -> String {
-    fs::read_to_string(flowmap.path(name)).unwrap()
-}
+use crate::common::{Flowmap, files, proposal::SUGGEST, review::Review, sample, text};
 
 #[test]
 fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
@@ -29,7 +23,7 @@ fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
     review.approve_all();
     let page = review.get("/export");
     review.post("/export", &page.form("/export")).lands("/export");
-    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let rollout = flowmap.read("out/ROLLOUT.md");
     let place = |word: &str| rollout.find(word).unwrap_or_else(|| panic!("no `{word}` in {rollout}"));
     // what closes the namespace is last, and what goes together stands in one step
     assert!(place("- production/default-deny") > place("- production/api"), "{rollout}");
@@ -56,7 +50,7 @@ fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
         }
     }
     assert!(there.len() > before.len());
-    let undo = read(&flowmap, "out/UNDO.sh");
+    let undo = flowmap.read("out/UNDO.sh");
     // what was there is back before anything goes
     let (restores, deletes) = undo.split_once("<<'UNDO'\n").unwrap().1.split_once("\nUNDO\n").unwrap();
     for line in deletes.lines().filter(|line| line.starts_with("  kubectl delete")) {
@@ -81,7 +75,7 @@ fn what_is_approved_is_exported_with_its_order_and_the_way_back() {
     // the folder is one that simulate and suggest take, and the way back outlasts the next proposal
     assert_ne!(flowmap.run(&["simulate", "out"]).code, 2);
     flowmap.run(&SUGGEST);
-    assert_eq!(read(&flowmap, "out/UNDO.sh"), undo);
+    assert_eq!(flowmap.read("out/UNDO.sh"), undo);
 }
 
 #[test]
@@ -96,10 +90,10 @@ fn a_part_that_is_approved_is_exported_alone() {
         names,
         ["ROLLOUT.md", "UNDO.sh", "evidence.json", "production/db.yaml", "production/kustomization.yaml"]
     );
-    assert!(read(&flowmap, "out/production/kustomization.yaml").contains("- db.yaml"));
-    assert!(!read(&flowmap, "out/production/kustomization.yaml").contains("api.yaml"));
+    assert!(flowmap.read("out/production/kustomization.yaml").contains("- db.yaml"));
+    assert!(!flowmap.read("out/production/kustomization.yaml").contains("api.yaml"));
     // what is told beside them is about them alone
-    let evidence: serde_json::Value = serde_json::from_str(&read(&flowmap, "out/evidence.json")).unwrap();
+    let evidence: serde_json::Value = serde_json::from_str(&flowmap.read("out/evidence.json")).unwrap();
     let policies = evidence["namespaces"]["production"]["policies"].as_object().unwrap();
     assert_eq!(policies.keys().collect::<Vec<_>>(), ["db"]);
     assert_eq!(evidence["namespaces"]["production"]["dns"], serde_json::Value::Null);
@@ -148,7 +142,7 @@ fn every_step_does_what_its_verdict_says_when_its_commands_are_typed() {
             }),
         }
         review.post("/export", &review.get("/export").form("/export")).lands("/export");
-        let steps = steps(&read(&flowmap, "out/ROLLOUT.md"));
+        let steps = steps(&flowmap.read("out/ROLLOUT.md"));
         assert!(steps.len() > 1, "{steps:?}");
         let mut applied: Vec<String> = Vec::new();
         for (verdict, files) in &steps {
@@ -234,7 +228,7 @@ fn the_way_back_leads_to_before_the_first_export() {
     fs::remove_file(flowmap.path("out/UNDO.sh")).unwrap();
     Review::until(|| review.get("/export"), |page| page.status == 200);
     export(&review);
-    assert!(!read(&flowmap, "out/UNDO.sh").contains("'db'"), "{}", read(&flowmap, "out/UNDO.sh"));
+    assert!(!flowmap.read("out/UNDO.sh").contains("'db'"), "{}", flowmap.read("out/UNDO.sh"));
 }
 
 #[test]
@@ -275,7 +269,7 @@ fn what_was_exported_and_is_rejected_since_goes_in_the_last_step() {
     let review = Review::start(&flowmap, &["--out-dir", "out"]);
     review.approve_all();
     export(&review);
-    assert_eq!(last_step(&read(&flowmap, "out/ROLLOUT.md")), None);
+    assert_eq!(last_step(&flowmap.read("out/ROLLOUT.md")), None);
     let mut form = review.policy("production/debug.yaml#debug").form("/decide");
     form.extend([("op".into(), "reject-policy".into()), ("reason".into(), "debug pods are going".into())]);
     review.post("/decide", &form).lands("/policy");
@@ -286,17 +280,17 @@ fn what_was_exported_and_is_rejected_since_goes_in_the_last_step() {
         page.body
     );
     export(&review);
-    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let rollout = flowmap.read("out/ROLLOUT.md");
     let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
     assert!(last.contains("- production/debug, rejected\n"), "{last}");
     assert!(last.contains("\nkubectl delete networkpolicy --ignore-not-found -n production debug\n"), "{last}");
     assert!(rollout.find(": what is to go") > rollout.find("- production/default-deny"), "{rollout}");
     // who decided it, when and why, is told to whoever reads the files alone
-    let review_text = read(&flowmap, "out/REVIEW.md");
+    let review_text = flowmap.read("out/REVIEW.md");
     let said = "Ann, production/debug.yaml#debug: the whole policy stays away. Reason: debug pods are going";
     assert!(review_text.contains(said), "{review_text}");
     assert!(review_text.contains("Ann, production/db.yaml#db: approved as it is."), "{review_text}");
-    let report = read(&flowmap, "out/report.html");
+    let report = flowmap.read("out/report.html");
     assert!(report.contains("debug pods are going") && report.contains("approved as it is"), "{report}");
     // the way back deletes what is not there any more without a word
     let (code, asked) = undo(&flowmap, "nowhere");
@@ -328,7 +322,7 @@ fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approve
     let review = Review::start(&flowmap, &["--out-dir", "out"]);
     review.approve("production/db.yaml#db").lands("/policy");
     export(&review);
-    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let rollout = flowmap.read("out/ROLLOUT.md");
     assert_eq!(last_step(&rollout), None, "{rollout}");
     assert!(
         rollout.contains("staying until all of their namespace is approved\n\n- production/backend-tier\n"),
@@ -345,20 +339,20 @@ fn policies_of_an_earlier_proposal_go_when_all_that_takes_their_place_is_approve
     assert!(rollout.contains(kept), "{rollout}");
     review.approve_all();
     export(&review);
-    let review_text = read(&flowmap, "out/REVIEW.md");
+    let review_text = flowmap.read("out/REVIEW.md");
     assert!(
         review_text.contains("**Kept open by what is deployed:** by production/backend-tier: ingress of production/db"),
         "{review_text}"
     );
-    assert!(read(&flowmap, "out/report.html").contains("Kept open by what is deployed"));
-    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    assert!(flowmap.read("out/report.html").contains("Kept open by what is deployed"));
+    let rollout = flowmap.read("out/ROLLOUT.md");
     assert!(!rollout.contains(kept), "{rollout}");
     let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
     assert!(last.contains("kubectl delete networkpolicy --ignore-not-found -n production backend-tier\n"), "{last}");
     assert!(last.contains("The past with this step and those before: 0 denied"), "{last}");
     // also where it is exported twice before it is applied
     export(&review);
-    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let rollout = flowmap.read("out/ROLLOUT.md");
     let delete = "kubectl delete networkpolicy --ignore-not-found -n production backend-tier\n";
     assert_eq!(rollout.matches(delete).count(), 2, "as a step, and among all of it at once: {rollout}");
     // it is put back by the way back
@@ -377,7 +371,7 @@ fn everything_that_was_exported_may_be_rejected_again() {
     review.post("/decide", &form).lands("/policy");
     export(&review);
     assert!(!flowmap.path("out/production/db.yaml").exists());
-    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let rollout = flowmap.read("out/ROLLOUT.md");
     let last = last_step(&rollout).unwrap_or_else(|| panic!("no last step: {rollout}"));
     assert!(last.contains("-n production db\n"), "{last}");
 }
@@ -398,7 +392,7 @@ fn no_step_is_worse_than_before_the_first_and_after_the_last() {
         apply(&flowmap);
         let review = Review::start(&flowmap, &["--out-dir", "out"]);
         export_all(&review, then);
-        let rollout = read(&flowmap, "out/ROLLOUT.md");
+        let rollout = flowmap.read("out/ROLLOUT.md");
         let told: Vec<u64> = rollout
             .lines()
             .filter(|line| line.starts_with("The past "))
@@ -413,7 +407,7 @@ fn no_step_is_worse_than_before_the_first_and_after_the_last() {
         let is_less = then != "both";
         let words = if first == "ingress" { "ingress of production/api" } else { "egress of production/cache" };
         let page = review.get(&format!("/export?asked=yes&ns=production&direction={then}")).body;
-        for text in [&read(&flowmap, "out/REVIEW.md"), &read(&flowmap, "out/report.html"), &page] {
+        for text in [&flowmap.read("out/REVIEW.md"), &flowmap.read("out/report.html"), &page] {
             assert_eq!(text.contains("Closed today, and open with this"), is_less, "{first} {then}: {text}");
             assert!(!is_less || text.contains(words), "{first} {then}: {text}");
         }
@@ -425,11 +419,11 @@ fn no_step_is_worse_than_before_the_first_and_after_the_last() {
 fn without_a_kustomization_it_is_applied_by_file() {
     let flowmap = Flowmap::with_sample();
     flowmap.ok(&SUGGEST);
-    assert!(read(&flowmap, "out/REVIEW.md").contains("\nkubectl apply -k production\n"));
+    assert!(flowmap.read("out/REVIEW.md").contains("\nkubectl apply -k production\n"));
     std::fs::remove_file(flowmap.path("out/production/kustomization.yaml")).unwrap();
     flowmap.ok(&SUGGEST);
     for document in ["out/REVIEW.md", "out/report.html"] {
-        let text = read(&flowmap, document);
+        let text = flowmap.read(document);
         assert!(text.contains("\nkubectl apply -f production/") && !text.contains("kubectl apply -k"), "{text}");
     }
 }
@@ -439,14 +433,14 @@ fn what_is_applied_is_called_as_it_was_edited() {
     let flowmap = Flowmap::with_sample();
     flowmap.ok(&SUGGEST);
     let edit = |name: &str, from: &str, to: &str| {
-        let text = read(&flowmap, name);
+        let text = flowmap.read(name);
         assert!(text.contains(from), "{text}");
         flowmap.write(name, text.replacen(from, to, 1));
     };
     edit("out/production/cache.yaml", "namespace: production", "namespace: monitoring");
     edit("out/production/kustomization.yaml", "kind: Kustomization\n", "kind: Kustomization\nnamePrefix: team-\n");
     assert_eq!(flowmap.run(&SUGGEST).code, 1, "a policy in another namespace lets nobody through");
-    let review = read(&flowmap, "out/REVIEW.md");
+    let review = flowmap.read("out/REVIEW.md");
     assert!(review.contains("A kustomization that was edited:** production/kustomization.yaml does more"), "{review}");
     assert!(
         review.contains("kubectl apply -f production/") && !review.contains("kubectl apply -k production"),
@@ -457,7 +451,7 @@ fn what_is_applied_is_called_as_it_was_edited() {
     let page = review.get("/export").body;
     assert!(page.contains("production/kustomization.yaml was changed by hand and does more than list files"), "{page}");
     export(&review);
-    let rollout = read(&flowmap, "out/ROLLOUT.md");
+    let rollout = flowmap.read("out/ROLLOUT.md");
     assert!(
         rollout.contains("- monitoring/cache, approved by") && !rollout.contains("- production/cache"),
         "{rollout}"

@@ -3,10 +3,8 @@
 use crate::common::{
     Flowmap,
     random::Random,
-    review::{Answer, Review},
+    review::{API, Answer, Review},
 };
-
-const API: &str = "production/api.yaml#api";
 
 #[test]
 fn only_who_has_the_key_is_let_in() {

@@ -4,15 +4,8 @@ use std::fs;
 
 use crate::common::{
     Flowmap, files,
-    proposal::{SUGGEST, edit, read},
+    proposal::{REDIS, SUGGEST, edit, proposed, read},
 };
-
-/// A folder with a proposal for the sample.
-fn proposed() -> Flowmap {
-    let flowmap = Flowmap::with_sample();
-    flowmap.ok(&SUGGEST);
-    flowmap
-}
 
 /// Proposes again, twice: the second time changes no byte. Gives the code of the first.
 #[track_caller]
@@ -27,8 +20,6 @@ fn again(flowmap: &Flowmap) -> i32 {
     }
     output.code
 }
-
-const REDIS: &str = "  - to:\n    - podSelector:\n        matchLabels:\n          app: cache\n    ports:\n    - protocol: TCP\n      port: 6379\n";
 
 #[test]
 fn a_rule_that_was_removed_stays_removed_and_is_told() {

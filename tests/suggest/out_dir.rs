@@ -2,9 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Flowmap, files};
-
-const SUGGEST: [&str; 5] = ["suggest", "-n", "production", "--out-dir", "out"];
+use crate::common::{Flowmap, files, proposal::SUGGEST};
 
 #[test]
 fn a_proposal_holds_the_files_that_the_contract_names() {

@@ -4,14 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::common::Flowmap;
-
-/// The sample with the policies that are proposed for it in `out`.
-fn proposed() -> Flowmap {
-    let flowmap = Flowmap::with_sample();
-    flowmap.ok(&["suggest", "-n", "production", "--out-dir", "out"]);
-    flowmap
-}
+use crate::common::{Flowmap, proposal::proposed};
 
 fn policy(name: &str, spec: &str) -> String {
     let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n";

@@ -1,12 +1,9 @@
 //! Segments past an opening that nobody answers as a connection would: what of them is an attempt, and what stays a connection.
 
 use crate::common::{
-    frames::{Frames, connection, datagram, disowned, fin, probe, reset, seen_again, syn, traffic},
+    frames::{CLIENT, Frames, SERVER, connection, datagram, disowned, fin, probe, reset, seen_again, syn, traffic},
     rows::expect,
 };
-
-const CLIENT: &str = "10.0.0.1:40000";
-const SERVER: &str = "10.0.0.2:80";
 
 #[test]
 fn one_socket_that_asks_many_serves_none_of_them() {

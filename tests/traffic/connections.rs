@@ -3,14 +3,11 @@
 use crate::common::{
     Flowmap,
     frames::{
-        Frames, Packet, connection, datagram, esp, icmp, reset, rest, sctp, seen_again, syn, syn_ack, too_big, traffic,
-        unreachable,
+        CLIENT, Frames, Packet, SERVER, connection, datagram, esp, icmp, reset, rest, sctp, seen_again, syn, syn_ack,
+        too_big, traffic, unreachable,
     },
     rows::expect,
 };
-
-const CLIENT: &str = "10.0.0.1:40000";
-const SERVER: &str = "10.0.0.2:80";
 
 // --- state -----------------------------------------------------------------------------------------------------------
 

@@ -4,13 +4,10 @@ use serde_json::json;
 
 use crate::common::{
     Flowmap, data,
-    frames::{Frames, Packet, Tunnel, connection, datagram, esp, seen_again},
+    frames::{CLIENT, Frames, Packet, SERVER, Tunnel, connection, datagram, esp, seen_again},
     rows::{expect, row, rows},
     text,
 };
-
-const CLIENT: &str = "10.0.0.1:40000";
-const SERVER: &str = "10.0.0.2:80";
 
 fn in_vlan(packets: Vec<Packet>, vlan: u16) -> Vec<Packet> {
     packets.into_iter().map(|packet| packet.vlans(&[vlan])).collect()
