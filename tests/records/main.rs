@@ -1,4 +1,4 @@
-//! Flow logs of others: CSV, Zeek and Hubble.
+//! Flow logs of others: CSV, Zeek, Hubble and firewalls.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(feature = "cli")]
@@ -6,5 +6,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod firewall;
 mod flow_records;
 mod zeek_hubble;

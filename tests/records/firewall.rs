@@ -1,11 +1,6 @@
 //! What a firewall dropped, from the kernel's log, through the command line.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![cfg(feature = "cli")]
-
-mod common;
-
-use common::{
+use crate::common::{
     Flowmap,
     cluster::{list, pod},
     proposal,
