@@ -80,7 +80,7 @@ fn every_help_has_examples_that_can_be_pasted() {
         let mut goes_on = false;
         for line in examples.lines() {
             let command = line.trim_start().split(' ').next().unwrap_or_default();
-            let is_command = ["flowmap", "kubectl", "hubble", "tcpdump"].contains(&command);
+            let is_command = ["flowmap", "kubectl", "hubble", "journalctl", "tcpdump"].contains(&command);
             assert!(line.chars().count() <= COLUMNS && (goes_on || is_command), "{path:?}: broken at {line}");
             goes_on = line.ends_with('\\');
         }

@@ -27,7 +27,9 @@ const FILE: &str = "f";
 pub fn inventory(bytes: &[u8]) {
     let Ok(reading) = inventory::read(FILE, bytes) else { return };
     let text = std::str::from_utf8(bytes).unwrap_or_default();
-    if let Some(items) = items_of(text).or_else(|| rows_of(text)) {
+    // of a List that says a key twice nobody can tell what it holds
+    let is_sound = reading.problems.iter().all(|problem| !problem.object.ends_with(" (List)"));
+    if let Some(items) = items_of(text).or_else(|| rows_of(text)).filter(|_| is_sound) {
         assert_eq!(reading.objects.len() + unused(&reading), items, "every item is kept or told: {reading:?}");
     }
     // the store keeps the objects, and reads them again
@@ -63,8 +65,10 @@ fn rows_of(text: &str) -> Option<usize> {
 
 /// What a reading says was of no use at all.
 fn unused(reading: &Reading) -> usize {
-    let is_whole =
-        |reason: &str| reason.starts_with("is no Kubernetes object") || reason.contains(" cells, the header");
+    let is_whole = |reason: &str| {
+        ["is no Kubernetes object", "key `"].iter().any(|begin| reason.starts_with(begin))
+            || reason.contains(" cells, the header")
+    };
     // more than are kept one by one are not told apart
     assert_eq!(reading.more_problems, 0, "inputs are smaller than that");
     reading.problems.iter().filter(|problem| is_whole(&problem.reason)).count()

@@ -11,12 +11,9 @@ use std::{
     io::{self, Read},
 };
 
-use xxhash_rust::xxh3::Xxh3;
-
 use super::{
     Fault, Line, MAX_SHOWN, VERDICTS_ALONE, json,
-    line::{Lines, Text},
-    reported::{MAX_HELD, Packet, Table, Verdict},
+    reported::{Log, MAX_HELD, Packet, Verdict},
 };
 use crate::model::{Observation, Timestamp};
 use event::{Flow, Time, Wrapped};
@@ -36,10 +33,8 @@ pub(super) fn is_record(line: &[u8]) -> bool {
 
 /// Reads flows.
 pub(super) struct Reader<R> {
-    lines: Lines<R>,
-    table: Table,
+    log: Log<R>,
     notes: Notes,
-    digest: Xxh3,
 }
 
 impl<R: Read> Reader<R> {
@@ -48,44 +43,32 @@ impl<R: Read> Reader<R> {
     }
 
     pub fn with_table(inner: R, max: usize) -> Self {
-        Self { lines: Lines::new(inner), table: Table::new(max), notes: Notes::default(), digest: Xxh3::new() }
+        Self { log: Log::new(inner, max), notes: Notes::default() }
     }
 
     pub fn next_line(&mut self) -> io::Result<Option<Line>> {
-        let text = self.lines.next_or_comment()?;
-        let read = match text {
-            None => return Ok(None),
-            Some(Text::TooLong) => Err(Fault::TooLong),
-            Some(Text::Whole(bytes)) => {
-                self.digest.update(bytes);
-                self.digest.update(b"\n");
-                packet(bytes, &mut self.notes)
-            }
-        };
-        let line = self.lines.number;
-        let packet = match read {
-            Ok(packet) => packet,
-            Err(fault) => return Ok(Some(Line::Damaged { line, fault })),
-        };
-        self.notes.take(&packet);
-        self.table.take(&packet);
-        Ok(Some(Line::Packet { time: packet.time, answers: packet.answers, application: packet.application }))
+        let notes = &mut self.notes;
+        self.log.next_line(|line| {
+            let packet = packet(line, notes)?;
+            notes.take(&packet);
+            Ok(packet)
+        })
     }
 
     pub fn observations(&mut self) -> Vec<Observation> {
-        self.table.drain()
+        self.log.observations()
     }
 
     pub fn end(&mut self) -> Vec<Observation> {
-        self.table.end()
+        self.log.end()
     }
 
     pub fn digest(&self) -> u64 {
-        self.digest.digest()
+        self.log.digest()
     }
 
     pub fn notes(&self) -> BTreeMap<&'static str, u64> {
-        let alone = self.table.verdicts_alone();
+        let alone = self.log.verdicts_alone();
         let mut told = self.notes.told();
         told.extend((alone > 0).then_some((VERDICTS_ALONE, alone)));
         told

@@ -12,12 +12,9 @@ use std::{
     io::{self, Read},
 };
 
-use xxhash_rust::xxh3::Xxh3;
-
 use super::{
     Fault, Line,
-    line::{Lines, Text},
-    reported::{MAX_HELD, Packet, Table},
+    reported::{Log, MAX_HELD},
 };
 use crate::model::Observation;
 use entry::Entry;
@@ -29,10 +26,8 @@ pub(super) fn is_log(head: &[u8]) -> bool {
 
 /// Reads packets that were logged.
 pub(super) struct Reader<R> {
-    lines: Lines<R>,
-    table: Table,
+    log: Log<R>,
     notes: Notes,
-    digest: Xxh3,
 }
 
 /// What must be said of a log: what its packets are worth, and what was left out for want of a word.
@@ -45,43 +40,33 @@ struct Notes {
 
 impl<R: Read> Reader<R> {
     pub fn new(inner: R) -> Self {
-        Self { lines: Lines::new(inner), table: Table::new(MAX_HELD), notes: Notes::default(), digest: Xxh3::new() }
+        Self { log: Log::new(inner, MAX_HELD), notes: Notes::default() }
     }
 
     pub fn next_line(&mut self) -> io::Result<Option<Line>> {
-        let read = match self.lines.next_or_comment()? {
-            None => return Ok(None),
-            Some(Text::TooLong) => Err(Fault::TooLong),
-            Some(Text::Whole(bytes)) => {
-                self.digest.update(bytes);
-                self.digest.update(b"\n");
-                packet(bytes)
+        let notes = &mut self.notes;
+        self.log.next_line(|line| {
+            let packet = Entry::read(line).and_then(|entry| packet::read(&entry));
+            match &packet {
+                Ok(_) => notes.dropped += 1,
+                Err(Fault::Undated) => notes.undated += 1,
+                Err(Fault::UnknownFate) => notes.of_unknown_fate += 1,
+                Err(_) => {}
             }
-        };
-        let line = self.lines.number;
-        let packet = match read {
-            Ok(packet) => packet,
-            Err(fault) => {
-                self.notes.undated += u64::from(fault == Fault::Undated);
-                self.notes.of_unknown_fate += u64::from(fault == Fault::UnknownFate);
-                return Ok(Some(Line::Damaged { line, fault }));
-            }
-        };
-        self.notes.dropped += 1;
-        self.table.take(&packet);
-        Ok(Some(Line::Packet { time: packet.time, answers: None, application: None }))
+            packet
+        })
     }
 
     pub fn observations(&mut self) -> Vec<Observation> {
-        self.table.drain()
+        self.log.observations()
     }
 
     pub fn end(&mut self) -> Vec<Observation> {
-        self.table.end()
+        self.log.end()
     }
 
     pub fn digest(&self) -> u64 {
-        self.digest.digest()
+        self.log.digest()
     }
 
     pub fn notes(&self) -> BTreeMap<&'static str, u64> {
@@ -100,11 +85,6 @@ impl<R: Read> Reader<R> {
         ];
         all.into_iter().filter(|(_, count)| *count > 0).collect()
     }
-}
-
-fn packet(line: &[u8]) -> Result<Packet, Fault> {
-    let entry = Entry::read(line)?;
-    packet::read(&entry)
 }
 
 #[cfg(test)]

@@ -3,14 +3,76 @@
 mod live;
 mod table;
 
-use std::net::IpAddr;
+use std::{
+    io::{self, Read},
+    net::IpAddr,
+};
 
 use serde::Deserialize;
+use xxhash_rust::xxh3::Xxh3;
 
-use super::Answers;
-use crate::model::{ApplicationSighting, Control, Protocol, Timestamp};
+use super::{
+    Answers, Fault, Line,
+    line::{Lines, Text},
+};
+use crate::model::{ApplicationSighting, Control, Observation, Protocol, Timestamp};
+use table::Table;
 
-pub(super) use table::{MAX_HELD, Table};
+pub(super) use table::MAX_HELD;
+
+/// A log of which each line tells of a packet.
+pub(super) struct Log<R> {
+    lines: Lines<R>,
+    table: Table,
+    digest: Xxh3,
+}
+
+impl<R: Read> Log<R> {
+    /// One that holds so many connections and hours.
+    pub fn new(inner: R, max_held: usize) -> Self {
+        Self { lines: Lines::new(inner), table: Table::new(max_held), digest: Xxh3::new() }
+    }
+
+    /// The next line, of which a packet is read.
+    pub fn next_line(&mut self, read: impl FnOnce(&[u8]) -> Result<Packet, Fault>) -> io::Result<Option<Line>> {
+        let read = match self.lines.next_or_comment()? {
+            None => return Ok(None),
+            Some(Text::TooLong) => Err(Fault::TooLong),
+            Some(Text::Whole(bytes)) => {
+                self.digest.update(bytes);
+                self.digest.update(b"\n");
+                read(bytes)
+            }
+        };
+        Ok(Some(match read {
+            Ok(packet) => {
+                self.table.take(&packet);
+                Line::Packet { time: packet.time, answers: packet.answers, application: packet.application }
+            }
+            Err(fault) => Line::Damaged { line: self.lines.number, fault },
+        }))
+    }
+
+    /// The observations of what was forgotten.
+    pub fn observations(&mut self) -> Vec<Observation> {
+        self.table.drain()
+    }
+
+    /// Those of all that is left.
+    pub fn end(&mut self) -> Vec<Observation> {
+        self.table.end()
+    }
+
+    /// How many streams were left out, for only a policy's verdict is known of them.
+    pub fn verdicts_alone(&self) -> u64 {
+        self.table.verdicts_alone()
+    }
+
+    /// A number for all lines.
+    pub fn digest(&self) -> u64 {
+        self.digest.digest()
+    }
+}
 
 /// An address with a port; 0 for protocols without.
 pub type End = (IpAddr, u16);
