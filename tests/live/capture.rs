@@ -292,7 +292,7 @@ fn real_servers(lab: &Lab, folder: &std::path::Path) -> Option<Vec<crate::common
     assert!(made.unwrap().success());
     fs::write(path("db/data/pg_hba.conf"), "host all all all trust\n").unwrap();
     fs::write(path("nginx.conf"), format!(
-        "daemon off; pid {0}/nginx.pid; error_log stderr; events {{}} http {{ access_log off; client_body_temp_path {0}; proxy_temp_path {0};
+        "daemon off; master_process off; pid {0}/nginx.pid; error_log stderr; events {{}} http {{ access_log off; client_body_temp_path {0}; proxy_temp_path {0};
          fastcgi_temp_path {0}; uwsgi_temp_path {0}; scgi_temp_path {0}; server {{ listen 80; location / {{ return 200 'hello\n'; }} }} }}",
         text(folder))).unwrap();
     let serve = |program: &str, arguments: &[&str]| {
