@@ -7,7 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map::Entry};
 
 /// A value without a key that is given twice.
 pub(crate) struct Strict(pub Value);
@@ -82,11 +82,13 @@ impl<'de, F: Copy + Fn(&str) -> Result<(), String>> Visitor<'de> for Telling<F> 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if map.contains_key(&key) {
-                (self.0)(&key).map_err(A::Error::custom)?;
+            match map.entry(key) {
+                Entry::Vacant(free) => drop(free.insert(entries.next_value_seed(self)?)),
+                Entry::Occupied(mut known) => {
+                    (self.0)(known.key()).map_err(A::Error::custom)?;
+                    known.insert(entries.next_value_seed(self)?);
+                }
             }
-            let value = entries.next_value_seed(self)?;
-            map.insert(key, value);
         }
         Ok(map.into())
     }

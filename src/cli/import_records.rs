@@ -75,8 +75,8 @@ pub(super) async fn file(
     }
     reader.end().into_iter().for_each(|observation| rows.add(observation));
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
-    let kind = if format == Format::Netfilter { Run::DROPS } else { Run::RECORDS };
-    let mut run = Run { kind: kind.into(), ..tally.run(id, path, options) };
+    let kind = if format.tells_drops_alone() { Run::DROPS } else { Run::RECORDS };
+    let mut run = tally.run((id, kind), path, options);
     run.loss.bounds = reader.notes().into_iter().map(|(note, count)| (note.to_owned(), count)).collect();
     run.loss
         .bounds
@@ -153,14 +153,14 @@ impl Tally {
         }
     }
 
-    fn run(&self, id: RunId, path: &Path, options: &Options) -> Run {
+    fn run(&self, (id, kind): (RunId, &str), path: &Path, options: &Options) -> Run {
         let (source, sensor) = import::origin(path, options);
         Run {
             id,
             site: options.site.clone(),
             sensor,
             source,
-            kind: String::new(),
+            kind: kind.to_owned(),
             packets: self.used + self.not_used.values().sum::<u64>(),
             decoded: self.used,
             kinds: BTreeMap::new(),

@@ -196,7 +196,7 @@ fn shard(packet: &Packet<'_>) -> usize {
             let (src, dst) = ends_of_quoted(*packet, quote);
             word(&src).wrapping_add(word(&dst))
         }
-        // by reference: a copy of what was just written in parts would wait for them
+        // by reference: nothing of it need be copied
         _ => word(&packet.src).wrapping_add(word(&packet.dst)),
     };
     // the upper bits are the well mixed ones

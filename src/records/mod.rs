@@ -61,6 +61,12 @@ impl Format {
         }
         csv::is_header(line::first(head)).then_some(Self::Csv)
     }
+
+    /// Whether a log of it tells of nothing but what did not pass.
+    #[must_use]
+    pub fn tells_drops_alone(self) -> bool {
+        self == Self::Netfilter
+    }
 }
 
 /// A flow log, or a compressed file, in a form that is not read.
