@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use tokio::task::spawn_blocking;
+use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::{
     Fault,
@@ -25,6 +25,10 @@ use crate::{
 
 /// Traces of ended connections that are held in memory before they are written: some 30 MB, and as much while that is done.
 const MAX_WAITING: usize = 131_072;
+
+/// How often some of the connections end while what was learnt or ended before is written: at the end there is nothing else to do
+/// beside writing. Each takes some 5 MB.
+const ENDED_AHEAD: usize = 6;
 
 /// Imports one capture.
 pub(super) async fn file(
@@ -58,17 +62,26 @@ pub(super) async fn file(
     if let Some(known) = writer.identify(&run).await? {
         return Ok((run, Written::Known(Box::new(known))));
     }
-    rows = intake.end_some();
-    while !rows.is_empty() {
-        let end_more = move || (intake.end_some(), intake);
-        let next;
-        (next, intake) = beside(end_more, writer.write(&rows)).await?;
-        rows = next;
-    }
-    run.sweeps = intake.sweeps();
     let learnt = Learnt { names: intake.names(), applications: intake.applications(), links: intake.links() };
-    let written = writer.with(learnt).finish(&mut run, &[]).await.with_context(|| name)?;
+    let (sender, mut ended) = mpsc::channel(ENDED_AHEAD);
+    let ending = spawn_blocking(move || end_all(intake, &sender));
+    writer.learn(learnt).await?;
+    while let Some(rows) = ended.recv().await {
+        writer.write(&rows).await?;
+    }
+    run.sweeps = ending.await?.sweeps();
+    let written = writer.finish(&mut run, &[]).await.with_context(|| name)?;
     Ok((run, written))
+}
+
+/// Ends all connections and sends their observations, some at a time, as long as somebody takes them.
+fn end_all(mut intake: Intake, to: &mpsc::Sender<Vec<Observation>>) -> Intake {
+    loop {
+        let rows = intake.end_some();
+        if rows.is_empty() || to.blocking_send(rows).is_err() {
+            return intake;
+        }
+    }
 }
 
 /// Works in another thread while something is written.

@@ -82,7 +82,7 @@ pub(super) async fn file(
         .bounds
         .extend((applications.missed() > 0).then(|| (application::MISSED.to_owned(), applications.missed())));
     let learnt = Learnt { names: names.changed(), applications: applications.changed(), links: Vec::new() };
-    let writer = writer.with(learnt);
+    writer.learn(learnt).await?;
     run.loss.names = names.missed();
     let written = finish(writer, &mut run, rows).await.with_context(|| name.clone())?;
     tally.tell(&run, &written);

@@ -168,10 +168,13 @@ impl RunWriter {
         Ok(None)
     }
 
-    /// What was learnt beside, to write with the rest.
-    #[must_use]
-    pub fn with(self, learnt: Learnt) -> Self {
-        Self { learnt, ..self }
+    /// Takes what was learnt beside. It is written at once where [`RunWriter::identify`] said which run this is, else at the end.
+    pub async fn learn(&mut self, learnt: Learnt) -> Result<(), StoreError> {
+        if let Some(id) = self.id.filter(|id| *id != PROVISIONAL) {
+            return learnt.write(&mut self.transaction, id).await;
+        }
+        self.learnt = learnt;
+        Ok(())
     }
 
     /// Writes the rest and keeps it all, unless the store has this run already. The run learns which rows hold a sample.

@@ -192,6 +192,17 @@ fn sighting(name: &str, used_by: Option<&str>, seconds: (i64, i64), times: u64) 
     }
 }
 
+/// Writes a run that saw nothing else.
+async fn write_learnt(store: &Store, mut run: Run, learnt: Learnt) {
+    let mut writer = store.begin_run().await.unwrap();
+    writer.learn(learnt).await.unwrap();
+    writer.finish(&mut run, &[]).await.unwrap();
+}
+
+fn learnt_names(told: &[NameSighting]) -> Learnt {
+    Learnt { names: told.to_vec(), ..Learnt::default() }
+}
+
 async fn names(store: &Store) -> Vec<NameSighting> {
     store.names(&Filter::default()).await.unwrap().into_iter().map(|(_, sighting)| sighting).collect()
 }
@@ -202,23 +213,9 @@ async fn names_are_written_with_their_run_and_go_with_it() {
     let told = [sighting("a.example", None, (3, 9), 4), sighting("b.example", Some("fd00::1"), (-3, 9), 1)];
     let missed = MissedNames { not_a_name: 3, beyond_bound: 2, cut_off: 1 };
     let whole = Run { loss: Loss { names: missed, ..Loss::default() }, ..run(5) };
-    store
-        .begin_run()
-        .await
-        .unwrap()
-        .with(Learnt { names: told.to_vec(), ..Learnt::default() })
-        .finish(&mut whole.clone(), &[])
-        .await
-        .unwrap();
+    write_learnt(&store, whole.clone(), learnt_names(&told)).await;
     // the same capture again
-    store
-        .begin_run()
-        .await
-        .unwrap()
-        .with(Learnt { names: told.to_vec(), ..Learnt::default() })
-        .finish(&mut whole.clone(), &[])
-        .await
-        .unwrap();
+    write_learnt(&store, whole.clone(), learnt_names(&told)).await;
     assert_eq!(names(&store).await, told);
     assert_eq!(store.runs().await.unwrap(), [whole]);
     let without = Filter { exclude: [RunId(5)].into(), ..Filter::default() };
@@ -230,12 +227,27 @@ async fn names_are_written_with_their_run_and_go_with_it() {
 }
 
 #[tokio::test]
+async fn what_is_learnt_once_it_is_known_which_run_it_is_goes_with_the_rows_written_before() {
+    let store = Store::in_memory().await.unwrap();
+    let told = [sighting("a.example", None, (3, 9), 4)];
+    let mut writer = store.begin_run().await.unwrap();
+    writer.write(&[observation(80, 1..5)]).await.unwrap();
+    assert_eq!(writer.identify(&run(5)).await.unwrap(), None);
+    writer.learn(learnt_names(&told)).await.unwrap();
+    writer.write(&[observation(443, 1..2)]).await.unwrap();
+    assert_eq!(writer.finish(&mut run(5), &[]).await.unwrap(), Written::Added);
+    assert_eq!(names(&store).await, told);
+    assert_eq!(all(&store).await, [observation(80, 1..5), observation(443, 1..2)]);
+    assert_eq!(store.runs().await.unwrap(), [run(5)]);
+}
+
+#[tokio::test]
 async fn names_of_a_run_that_goes_on_grow_to_its_latest_figures() {
     let store = Store::in_memory().await.unwrap();
     let parts = [((5, 5), 1), ((3, 9), 4), ((3, 9), 4)];
     for (seconds, times) in parts {
         let told = [sighting("a.example", None, seconds, times)];
-        store.extend_run(&run(5), &[], &Learnt { names: told.to_vec(), ..Learnt::default() }).await.unwrap();
+        store.extend_run(&run(5), &[], &learnt_names(&told)).await.unwrap();
     }
     assert_eq!(names(&store).await, [sighting("a.example", None, (3, 9), 4)]);
 }
@@ -244,14 +256,7 @@ async fn names_of_a_run_that_goes_on_grow_to_its_latest_figures() {
 async fn a_name_that_this_version_would_not_write_is_not_read() {
     let store = Store::in_memory().await.unwrap();
     let told = [sighting("a.example", None, (3, 9), 4)];
-    store
-        .begin_run()
-        .await
-        .unwrap()
-        .with(Learnt { names: told.to_vec(), ..Learnt::default() })
-        .finish(&mut run(5), &[])
-        .await
-        .unwrap();
+    write_learnt(&store, run(5), learnt_names(&told)).await;
     for (name, source) in [("x\n- evil: {}", "dns"), ("x\u{1b}[2J", "dns"), ("", "dns"), ("b.example", "rumour")] {
         let sql = "INSERT INTO name VALUES (5, x'cb007109', $1, $2, x'', 60, 3, 9, 1)";
         sqlx::query(sql).bind(name).bind(source).execute(&store.pool).await.unwrap();

@@ -33,7 +33,7 @@ async fn applications_are_written_with_their_run_and_go_with_it() {
         sighting("fd00::1", Application::Smtp, (0, 10), 1),
     ];
     for _ in 0..2 {
-        store.begin_run().await.unwrap().with(learnt(&told)).finish(&mut run(5), &[]).await.unwrap();
+        write_learnt(&store, run(5), learnt(&told)).await;
     }
     assert_eq!(applications(&store).await, told);
     for filter in [

@@ -242,8 +242,8 @@ async fn names_sweeps_and_what_was_missed_come_with_their_run_and_go_with_it() {
     let mut run = Run { sweeps: vec![sweep], ..run(6) };
     run.loss.names = MissedNames { not_a_name: 4, ..MissedNames::default() };
     run.loss.not_decoded.insert("arp".into(), 7);
-    let writer = there.begin_run().await.unwrap();
-    let writer = writer.with(Learnt { names: vec![name], ..Learnt::default() });
+    let mut writer = there.begin_run().await.unwrap();
+    writer.learn(Learnt { names: vec![name], ..Learnt::default() }).await.unwrap();
     assert_eq!(writer.finish(&mut run, &[observation(80, 1..4)]).await.unwrap(), Written::Added);
 
     assert_eq!(take_in(&here, &there).await, [Written::Added]);
@@ -284,7 +284,7 @@ async fn what_a_run_learnt_comes_whole_however_much_it_is() {
         applications: (0..MANY).map(application).collect(),
         links: (0..MANY).map(|n| link(Some(address(n)), (1, 2), 3, (64, 60))).collect(),
     };
-    there.begin_run().await.unwrap().with(learnt).finish(&mut run(6), &[]).await.unwrap();
+    write_learnt(&there, run(6), learnt).await;
     take_in(&here, &there).await;
     let filter = Filter::default();
     assert_eq!(here.names(&filter).await.unwrap().len(), usize::from(MANY));
