@@ -135,7 +135,7 @@ impl Contexts {
 
     fn of_listed(&mut self, context: Context) -> ContextId {
         let (vlans, tunnels) = &context;
-        let word = vlans.ids().iter().fold(tunnels.word(), |sum, id| sum.wrapping_mul(31).wrapping_add(u64::from(*id)));
+        let word = vlans.ids().fold(tunnels.word(), |sum, id| sum.wrapping_mul(31).wrapping_add(u64::from(id)));
         let place = place(word);
         let recent = self.recent_listed[place];
         if self.known.get(recent.0 as usize) == Some(&context) {

@@ -159,7 +159,7 @@ impl Around<'_> {
 
     /// The number of the place, of which the tags are a part.
     fn point(&self) -> u32 {
-        self.vlans.without_priority_tags().ids().iter().map(|id| u32::from(*id)).fold(self.place, fnv)
+        self.vlans.without_priority_tags().ids().map(u32::from).fold(self.place, fnv)
     }
 }
 

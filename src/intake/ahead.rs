@@ -78,7 +78,7 @@ impl Ahead {
         self.packets.push(u32::try_from(self.heads.len()).unwrap_or(u32::MAX), frame.time, packet);
         self.heads.push(Head::of(frame));
         if is_common {
-            self.places.count_tagged(frame, &packet.vlans);
+            self.places.count_tagged(frame, packet.vlans);
         } else {
             self.places.count(frame);
         }

@@ -71,8 +71,7 @@ impl Decoded {
         self.digest.add(frame);
         match common(frame, options) {
             Some(packet) => {
-                let vlans = packet.vlans;
-                self.places.count_tagged(frame, &vlans);
+                self.places.count_tagged(frame, packet.vlans);
                 self.take(n, frame.time, &packet);
             }
             None => self.add_uncommon(n, frame, options),

@@ -65,7 +65,7 @@ impl Places {
 
     /// Counts a frame of Ethernet whose tags were read already.
     #[inline]
-    pub fn count_tagged(&mut self, frame: &Frame<'_>, vlans: &VlanStack) {
+    pub fn count_tagged(&mut self, frame: &Frame<'_>, vlans: VlanStack) {
         // an interface's number and up to four tags in one word; what does not fit is counted like any other
         let word = vlans.packed().filter(|_| frame.interface < 1 << 12);
         let Some(word) = word.map(|word| word << 12 | u64::from(frame.interface)) else { return self.count(frame) };
@@ -73,7 +73,7 @@ impl Places {
         let n = match self.recent.0.get(bucket).copied().flatten() {
             Some((known, n)) if known == word => n as usize,
             _ => {
-                let (interface, vlans) = (frame.interface, Some(*vlans));
+                let (interface, vlans) = (frame.interface, Some(vlans));
                 let n = self.number(Place { interface, interface_index: 0, vlans, medium: How::Frame });
                 if let Some(recent) = self.recent.0.get_mut(bucket) {
                     *recent = u32::try_from(n).ok().map(|n| (word, n));
@@ -147,7 +147,7 @@ impl Place {
 
     /// Where it is looked for first.
     pub fn bucket(&self) -> usize {
-        let ids = self.vlans.iter().flat_map(VlanStack::ids).fold(0, |sum, id| sum * 31 + usize::from(*id));
+        let ids = self.vlans.into_iter().flat_map(VlanStack::ids).fold(0, |sum, id| sum * 31 + usize::from(id));
         ids.wrapping_add(7 * self.interface as usize).wrapping_add(self.interface_index as usize) % RECENT
     }
 

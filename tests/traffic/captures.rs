@@ -45,7 +45,7 @@ struct Conversations {
 impl Conversations {
     fn take(&mut self, frame: &Frame<'_>) {
         self.packets += 1;
-        let stack = neighbour(frame).vlans.filter(|stack| !stack.ids().is_empty());
+        let stack = neighbour(frame).vlans.filter(|stack| !stack.is_empty());
         self.vlans.extend(stack.map(|stack| stack.to_string()));
         let Ok(packet) = decode(frame).and_then(|packet| self.fragments.joined(frame.time, packet)) else { return };
         if let Some((src_port, dst_port)) = ports(&packet) {

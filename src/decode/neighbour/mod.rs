@@ -128,7 +128,7 @@ fn opened<'a>(head: Neighbour<'a>, ether_type: Option<u16>, rest: Option<&'a [u8
             return head;
         }
     }
-    let has_lost_tags = head.medium == How::Cooked && stack.ids().is_empty();
+    let has_lost_tags = head.medium == How::Cooked && stack.is_empty();
     let Cursor { ether_type, rest, .. } = cursor;
     Neighbour { vlans: (!has_lost_tags).then_some(stack), ether_type, rest, ..head }
 }

@@ -106,7 +106,7 @@ fn told(packet: &Packet<'_>) -> Option<Told> {
         Transport::Udp { src_port, dst_port, data_bytes, .. } => ((src_port, dst_port), 0, data_bytes),
         _ => return None,
     };
-    let tags = packet.vlans.ids().to_vec();
+    let tags = packet.vlans.ids().collect();
     Some((tags, packet.src, packet.dst, packet.hop_limit, ports, sequence, usize::try_from(data_bytes).unwrap()))
 }
 
