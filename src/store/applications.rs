@@ -1,16 +1,22 @@
 //! Applications in and out.
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Filter, RunId, Store, StoreError,
+    insert::insert_all,
     observations::{address, octets},
     run::{ROWS_OF_RUN, signed},
 };
 use crate::model::{Application, ApplicationSighting, Protection, Protocol, Span, Timestamp};
 
-/// Rows in one INSERT.
-const ROWS_AT_ONCE: usize = 500;
+/// How they are written, and what becomes of a row that is there.
+const INSERT: (&str, &str) = (
+    "INSERT INTO application
+     (run, server, port, protocol, client, application, protection, first, last, times) ",
+    " ON CONFLICT (run, server, port, protocol, client, application, protection) DO UPDATE SET
+         first = min(first, excluded.first), last = max(last, excluded.last), times = max(times, excluded.times)",
+);
 
 /// Writes applications of a run. Figures are those of the run so far, or since its daemon forgot them: what is there already grows
 /// to them.
@@ -19,30 +25,19 @@ pub(super) async fn write(
     run: RunId,
     sightings: &[ApplicationSighting],
 ) -> Result<(), StoreError> {
-    for chunk in sightings.chunks(ROWS_AT_ONCE) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO application
-             (run, server, port, protocol, client, application, protection, first, last, times) ",
-        );
-        insert.push_values(chunk, |mut row, sighting| {
-            row.push_bind(run.0)
-                .push_bind(octets(sighting.server))
-                .push_bind(sighting.port)
-                .push_bind(sighting.protocol.0)
-                .push_bind(sighting.client.map(octets).unwrap_or_default())
-                .push_bind(sighting.application.as_str())
-                .push_bind(sighting.protection.as_str())
-                .push_bind(sighting.span.first.0)
-                .push_bind(sighting.span.last.0)
-                .push_bind(signed(sighting.times));
-        });
-        insert.push(
-            " ON CONFLICT (run, server, port, protocol, client, application, protection) DO UPDATE SET
-                 first = min(first, excluded.first), last = max(last, excluded.last), times = max(times, excluded.times)",
-        );
-        insert.build().execute(&mut **transaction).await?;
-    }
-    Ok(())
+    insert_all(transaction, sightings, INSERT, |row, sighting| {
+        row.push_bind(run.0)
+            .push_bind(octets(sighting.server))
+            .push_bind(sighting.port)
+            .push_bind(sighting.protocol.0)
+            .push_bind(sighting.client.map(octets).unwrap_or_default())
+            .push_bind(sighting.application.as_str())
+            .push_bind(sighting.protection.as_str())
+            .push_bind(sighting.span.first.0)
+            .push_bind(sighting.span.last.0)
+            .push_bind(signed(sighting.times));
+    })
+    .await
 }
 
 impl Store {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
-use super::{Store, StoreError, content_id};
+use super::{Store, StoreError, content_id, insert::insert_all};
 use crate::model::{Scope, Timestamp};
 
 /// One listing of a cluster, or one hosts file.
@@ -67,9 +67,6 @@ pub struct StoredInventory {
     /// Every version of every object in them, once.
     pub objects: Vec<StoredObject>,
 }
-
-/// Objects in one INSERT.
-pub(super) const OBJECTS_AT_ONCE: usize = 500;
 
 impl Store {
     /// Adds a snapshot in one transaction; false where it was there already.
@@ -190,14 +187,10 @@ pub(super) async fn insert_objects(
     transaction: &mut Transaction<'static, Sqlite>,
     objects: &[(i64, &String)],
 ) -> Result<(), StoreError> {
-    for chunk in objects.chunks(OBJECTS_AT_ONCE) {
-        let mut insert = QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO object (id, body) ");
-        insert.push_values(chunk, |mut row, (id, body)| {
-            row.push_bind(*id).push_bind((*body).clone());
-        });
-        insert.build().execute(&mut **transaction).await?;
-    }
-    Ok(())
+    insert_all(transaction, objects, ("INSERT OR IGNORE INTO object (id, body) ", ""), |row, (id, body)| {
+        row.push_bind(*id).push_bind((*body).clone());
+    })
+    .await
 }
 
 /// Writes since when objects (by their ids) were in a snapshot; 0 where it was taken with them.
@@ -206,13 +199,9 @@ pub(super) async fn insert_presences(
     snapshot: i64,
     present: &[(i64, i64)],
 ) -> Result<(), StoreError> {
-    for chunk in present.chunks(OBJECTS_AT_ONCE) {
-        let mut insert =
-            QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO snapshot_object (snapshot, object, since) ");
-        insert.push_values(chunk, |mut row, (object, since)| {
-            row.push_bind(snapshot).push_bind(*object).push_bind(*since);
-        });
-        insert.build().execute(&mut **transaction).await?;
-    }
-    Ok(())
+    const INTO: &str = "INSERT OR IGNORE INTO snapshot_object (snapshot, object, since) ";
+    insert_all(transaction, present, (INTO, ""), |row, (object, since)| {
+        row.push_bind(snapshot).push_bind(*object).push_bind(*since);
+    })
+    .await
 }

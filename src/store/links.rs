@@ -1,20 +1,30 @@
 //! Sightings of links in and out.
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Filter, RunId, Store, StoreError,
+    insert::insert_all,
     observations::{address, octets},
     run::ROWS_OF_RUN,
     run::signed,
 };
 use crate::model::{Hops, How, LinkKey, LinkSighting, Mac, Span, Timestamp};
 
-/// Rows in one INSERT, as for observations.
-const ROWS_AT_ONCE: usize = 500;
-
 /// VLANs that are not known: no stack is written so.
 const UNKNOWN_VLANS: &str = "?";
+
+/// How it is written, and what becomes of a row that is there.
+const INSERT: (&str, &str) = (
+    "INSERT INTO link_sighting
+     (run, interface, vlans, how, mac, address, prefix, first, last, packets, received, hop_high, hop_low) ",
+    " ON CONFLICT (run, interface, vlans, how, mac, address, prefix) DO UPDATE SET
+         first = min(first, excluded.first), last = max(last, excluded.last),
+         packets = max(packets, excluded.packets), received = max(received, excluded.received),
+         hop_low = CASE WHEN excluded.hop_high = 0 THEN hop_low WHEN hop_high = 0 THEN excluded.hop_low
+                        ELSE min(hop_low, excluded.hop_low) END,
+         hop_high = max(hop_high, excluded.hop_high)",
+);
 
 /// A sighting and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,38 +45,23 @@ pub(super) async fn write(
     run: RunId,
     sightings: &[LinkSighting],
 ) -> Result<(), StoreError> {
-    for chunk in sightings.chunks(ROWS_AT_ONCE) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO link_sighting
-             (run, interface, vlans, how, mac, address, prefix, first, last, packets, received, hop_high, hop_low) ",
-        );
-        insert.push_values(chunk, |mut values, LinkSighting { key, span, packets, received, hops }| {
-            values
-                .push_bind(run.0)
-                .push_bind(&key.interface)
-                .push_bind(key.vlans.as_deref().unwrap_or(UNKNOWN_VLANS))
-                .push_bind(key.how.as_str())
-                .push_bind(key.mac.0.to_vec())
-                .push_bind(key.address.map(octets).unwrap_or_default())
-                .push_bind(key.prefix)
-                .push_bind(span.first.0)
-                .push_bind(span.last.0)
-                .push_bind(signed(*packets))
-                .push_bind(signed(*received))
-                .push_bind(hops.high)
-                .push_bind(hops.low);
-        });
-        insert.push(
-            " ON CONFLICT (run, interface, vlans, how, mac, address, prefix) DO UPDATE SET
-                 first = min(first, excluded.first), last = max(last, excluded.last),
-                 packets = max(packets, excluded.packets), received = max(received, excluded.received),
-                 hop_low = CASE WHEN excluded.hop_high = 0 THEN hop_low WHEN hop_high = 0 THEN excluded.hop_low
-                                ELSE min(hop_low, excluded.hop_low) END,
-                 hop_high = max(hop_high, excluded.hop_high)",
-        );
-        insert.build().execute(&mut **transaction).await?;
-    }
-    Ok(())
+    insert_all(transaction, sightings, INSERT, |values, LinkSighting { key, span, packets, received, hops }| {
+        values
+            .push_bind(run.0)
+            .push_bind(&key.interface)
+            .push_bind(key.vlans.as_deref().unwrap_or(UNKNOWN_VLANS))
+            .push_bind(key.how.as_str())
+            .push_bind(key.mac.0.to_vec())
+            .push_bind(key.address.map(octets).unwrap_or_default())
+            .push_bind(key.prefix)
+            .push_bind(span.first.0)
+            .push_bind(span.last.0)
+            .push_bind(signed(*packets))
+            .push_bind(signed(*received))
+            .push_bind(hops.high)
+            .push_bind(hops.low);
+    })
+    .await
 }
 
 impl Store {

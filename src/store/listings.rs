@@ -2,14 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     StoreError,
-    inventory::{OBJECTS_AT_ONCE, insert_objects, object_id, snapshot_id},
+    insert::insert_all,
+    inventory::{insert_objects, object_id, snapshot_id},
     watch::watch_id,
 };
 use crate::model::{Scope, Timestamp};
+
+/// How presences are written; one that was there in the earlier copy may be gone in the later one.
+const INSERT: (&str, &str) = (
+    "INSERT INTO snapshot_object (snapshot, object, since, until) ",
+    " ON CONFLICT (snapshot, object, since) DO UPDATE SET until = COALESCE(until, excluded.until)",
+);
 
 /// A listing as it is in a store.
 struct Listing {
@@ -122,14 +129,9 @@ async fn write(transaction: &mut Transaction<'static, Sqlite>, listing: &Listing
     }
     let objects: Vec<(i64, &String)> = listing.objects.iter().map(|object| (object.id, &object.body)).collect();
     insert_objects(transaction, &objects).await?;
-    for some in listing.objects.chunks(OBJECTS_AT_ONCE) {
-        let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO snapshot_object (snapshot, object, since, until) ");
-        insert.push_values(some, |mut row, object| {
-            row.push_bind(id).push_bind(object.id).push_bind(object.since).push_bind(object.until);
-        });
-        // one that was there in the earlier copy may be gone in the later one
-        insert.push(" ON CONFLICT (snapshot, object, since) DO UPDATE SET until = COALESCE(until, excluded.until)");
-        insert.build().execute(&mut **transaction).await?;
-    }
+    insert_all(transaction, &listing.objects, INSERT, |row, object| {
+        row.push_bind(id).push_bind(object.id).push_bind(object.since).push_bind(object.until);
+    })
+    .await?;
     Ok(true)
 }

@@ -9,6 +9,7 @@ mod codec;
 mod copy;
 mod day;
 mod decisions;
+mod insert;
 mod inventory;
 mod links;
 mod listings;

@@ -2,17 +2,23 @@
 
 use std::net::IpAddr;
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Filter, RunId, Store, StoreError,
+    insert::insert_all,
     observations::{address, octets},
     run::{ROWS_OF_RUN, signed},
 };
 use crate::model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp};
 
-/// Rows in one INSERT.
-const ROWS_AT_ONCE: usize = 500;
+/// How they are written, and what becomes of a row that is there.
+const INSERT: (&str, &str) = (
+    "INSERT INTO name (run, address, name, source, used_by, ttl_s, first, last, times) ",
+    " ON CONFLICT (run, address, name, source, used_by) DO UPDATE SET
+         ttl_s = max(ttl_s, excluded.ttl_s), first = min(first, excluded.first),
+         last = max(last, excluded.last), times = max(times, excluded.times)",
+);
 
 /// Writes names of a run. Figures are those of the run so far, or since its daemon forgot them: what is there already grows to them.
 pub(super) async fn write(
@@ -20,29 +26,18 @@ pub(super) async fn write(
     run: RunId,
     names: &[NameSighting],
 ) -> Result<(), StoreError> {
-    for chunk in names.chunks(ROWS_AT_ONCE) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO name (run, address, name, source, used_by, ttl_s, first, last, times) ",
-        );
-        insert.push_values(chunk, |mut row, sighting| {
-            row.push_bind(run.0)
-                .push_bind(octets(sighting.address))
-                .push_bind(sighting.name.as_str())
-                .push_bind(sighting.source.as_str())
-                .push_bind(sighting.used_by.map(octets).unwrap_or_default())
-                .push_bind(sighting.ttl_s)
-                .push_bind(sighting.span.first.0)
-                .push_bind(sighting.span.last.0)
-                .push_bind(signed(sighting.times));
-        });
-        insert.push(
-            " ON CONFLICT (run, address, name, source, used_by) DO UPDATE SET
-                 ttl_s = max(ttl_s, excluded.ttl_s), first = min(first, excluded.first),
-                 last = max(last, excluded.last), times = max(times, excluded.times)",
-        );
-        insert.build().execute(&mut **transaction).await?;
-    }
-    Ok(())
+    insert_all(transaction, names, INSERT, |row, sighting| {
+        row.push_bind(run.0)
+            .push_bind(octets(sighting.address))
+            .push_bind(sighting.name.as_str())
+            .push_bind(sighting.source.as_str())
+            .push_bind(sighting.used_by.map(octets).unwrap_or_default())
+            .push_bind(sighting.ttl_s)
+            .push_bind(sighting.span.first.0)
+            .push_bind(sighting.span.last.0)
+            .push_bind(signed(sighting.times));
+    })
+    .await
 }
 
 /// Writes what a run missed of names so far.

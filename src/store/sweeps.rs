@@ -2,45 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     RunId, Store, StoreError,
+    insert::insert_all,
     observations::{address, octets},
     run::signed,
 };
 use crate::model::{Hour, Protocol, Span, Sweep, Timestamp};
 
-/// Rows in one INSERT, as for links.
-const ROWS_AT_ONCE: usize = 500;
-
-/// What becomes of a row that is there; one that tells nothing new is not written.
-const LARGER: &str = " ON CONFLICT (run, hour, protocol, src) DO UPDATE SET
-     attempts = MAX(attempts, excluded.attempts), packets = MAX(packets, excluded.packets),
-     bytes = MAX(bytes, excluded.bytes), hosts = MAX(hosts, excluded.hosts),
-     targets = MAX(targets, excluded.targets), ports = MAX(ports, excluded.ports),
-     first = MIN(first, excluded.first), last = MAX(last, excluded.last)
-     WHERE excluded.attempts > attempts OR excluded.first < first OR excluded.last > last";
+/// How they are written, and what becomes of a row that is there; one that tells nothing new is not written.
+const INSERT: (&str, &str) = (
+    "INSERT INTO sweep
+     (run, hour, protocol, src, attempts, packets, bytes, hosts, targets, ports, first, last) ",
+    " ON CONFLICT (run, hour, protocol, src) DO UPDATE SET
+         attempts = MAX(attempts, excluded.attempts), packets = MAX(packets, excluded.packets),
+         bytes = MAX(bytes, excluded.bytes), hosts = MAX(hosts, excluded.hosts),
+         targets = MAX(targets, excluded.targets), ports = MAX(ports, excluded.ports),
+         first = MIN(first, excluded.first), last = MAX(last, excluded.last)
+         WHERE excluded.attempts > attempts OR excluded.first < first OR excluded.last > last",
+);
 
 /// Writes what a run has summed up: what it knew before, it knows in full now. After a jump of the clock it may begin again
 /// with an hour of which it told before: then the larger figures hold.
 pub(super) async fn write(connection: &mut SqliteConnection, run: RunId, sweeps: &[Sweep]) -> Result<(), StoreError> {
-    for some in sweeps.chunks(ROWS_AT_ONCE) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO sweep
-             (run, hour, protocol, src, attempts, packets, bytes, hosts, targets, ports, first, last) ",
-        );
-        insert.push_values(some, |mut values, sweep| {
-            values.push_bind(run.0).push_bind(sweep.hour.0).push_bind(sweep.protocol.0).push_bind(octets(sweep.src));
-            for count in [sweep.attempts, sweep.packets, sweep.bytes, sweep.hosts, sweep.targets] {
-                values.push_bind(signed(count));
-            }
-            values.push_bind(sweep.ports).push_bind(sweep.span.first.0).push_bind(sweep.span.last.0);
-        });
-        insert.push(LARGER);
-        insert.build().execute(&mut *connection).await?;
-    }
-    Ok(())
+    insert_all(connection, sweeps, INSERT, |values, sweep| {
+        values.push_bind(run.0).push_bind(sweep.hour.0).push_bind(sweep.protocol.0).push_bind(octets(sweep.src));
+        for count in [sweep.attempts, sweep.packets, sweep.bytes, sweep.hosts, sweep.targets] {
+            values.push_bind(signed(count));
+        }
+        values.push_bind(sweep.ports).push_bind(sweep.span.first.0).push_bind(sweep.span.last.0);
+    })
+    .await
 }
 
 impl Store {
