@@ -15,7 +15,8 @@ use crate::{
     map::By,
     model::Dependency,
     policy::{
-        self, Census, Detail, Evaluator, Excess, Options, Outside, Past, PolicySet, Reach, Roster, Simulation, Undone,
+        self, Census, Detail, Evaluator, Excess, Finding, Options, Outside, Past, PolicySet, Reach, Roster, Simulation,
+        Undone,
     },
     proposal::{self, Site},
 };
@@ -27,6 +28,7 @@ use crate::{
   flowmap simulate policies-out/ --only              # without it
   flowmap simulate policies-out/ --versus by-hand/   # side by side
   flowmap simulate policies-out/ --reach             # who reaches whom
+  flowmap simulate deployed/ --since 1h --closed     # who runs into them?
   kubectl get networkpolicy -A -o yaml | flowmap simulate --only -
 
 The exit code is 1 where POLICIES deny a recorded connection, and 0 where they do not. What is uncertain does not count, nor does \
@@ -44,6 +46,9 @@ pub(super) struct Args {
     /// List for each workload how many others reach it and it reaches, before and after
     #[arg(long)]
     reach: bool,
+    /// List the failed and scanning attempts that are denied, each with the outcome and, but for scans, the rule that is missing
+    #[arg(long, conflicts_with = "versus")]
+    closed: bool,
     #[command(flatten)]
     reading: ReadingArgs,
     #[command(flatten)]
@@ -105,8 +110,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         reading: args.reading.options(),
         versus: others.into_iter().map(|other| judge.report(other)).collect::<anyhow::Result<_>>()?,
     };
-    show(&reports, args.output.output)?;
-    if reports.first.simulation.connections == 0 {
+    show(&reports, args.output.output, args.closed)?;
+    let Simulation { connections, also_closed, .. } = reports.first.simulation;
+    if connections + also_closed == 0 {
         let why = world::why_none("connections", &world, &args.selection, &args.namespaces.namespace);
         policies::say(&format!("nothing was judged: {why}"));
     }
@@ -173,21 +179,23 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn show(reports: &Reports, output: Output) -> anyhow::Result<()> {
+fn show(reports: &Reports, output: Output, with_closed: bool) -> anyhow::Result<()> {
     let Reports { first, reading, versus } = reports;
+    let Simulation { findings, closed, .. } = &first.simulation;
+    let listed: Vec<&Finding> = findings.iter().chain(closed.iter().filter(|_| with_closed)).collect();
     match output {
         Output::Json => Ok(print::json(reports)?),
         _ if !versus.is_empty() => show_beside(output, first, versus, *reading),
-        Output::Csv => Ok(print::table(output, &findings(&first.simulation), "")?),
-        Output::Table | Output::Wide => show_one(first, *reading, output == Output::Wide),
+        Output::Csv => Ok(print::table(output, &as_table(&listed), "")?),
+        Output::Table | Output::Wide => show_one(first, &listed, *reading, output == Output::Wide),
     }
 }
 
-fn show_one(report: &Report, reading: Options, is_wide: bool) -> anyhow::Result<()> {
+fn show_one(report: &Report, listed: &[&Finding], reading: Options, is_wide: bool) -> anyhow::Result<()> {
     let Report { simulation, excess, undone, reach, .. } = report;
     let mut text = String::new();
-    if !simulation.findings.is_empty() {
-        text += &if is_wide { findings(simulation).text() } else { with_reasons(simulation) };
+    if !listed.is_empty() {
+        text += &if is_wide { as_table(listed).text() } else { with_reasons(listed) };
         text.push('\n');
     }
     if let Some(reach) = reach {
@@ -220,9 +228,9 @@ fn show_beside(output: Output, first: &Report, versus: &[Report], reading: Optio
 }
 
 /// The findings with each reason on lines of its own.
-fn with_reasons(simulation: &Simulation) -> String {
+fn with_reasons(findings: &[&Finding]) -> String {
     let mut table = Table::new(&["verdict", "from", "to", "port", "connections"]).numeric(&[4]);
-    for finding in &simulation.findings {
+    for finding in findings {
         table.row(vec![
             finding.verdict.into(),
             finding.from.clone(),
@@ -232,14 +240,13 @@ fn with_reasons(simulation: &Simulation) -> String {
         ]);
     }
     let rows = table.text();
-    let reasons =
-        std::iter::once(String::new()).chain(simulation.findings.iter().map(|it| print::wrapped(&it.reason, "    ")));
+    let reasons = std::iter::once(String::new()).chain(findings.iter().map(|it| print::wrapped(&it.reason, "    ")));
     rows.lines().zip(reasons).flat_map(|(row, reason)| [row.to_owned(), "\n".to_owned(), reason]).collect()
 }
 
-fn findings(simulation: &Simulation) -> Table {
+fn as_table(findings: &[&Finding]) -> Table {
     let mut table = Table::new(&["verdict", "from", "to", "port", "connections", "reason"]).numeric(&[4]);
-    for finding in &simulation.findings {
+    for finding in findings {
         table.row(vec![
             finding.verdict.into(),
             finding.from.clone(),

@@ -57,6 +57,30 @@ fn who_was_turned_away_is_told_by_name_makes_no_rule_and_is_found_again_in_what_
     assert!(!proposal::read(&flowmap, "shop/db.yaml").contains("5432"));
 }
 
+/// With `--closed`, what was dropped beside the rule that is missing: who runs into the policies that are deployed.
+#[test]
+fn who_runs_into_a_policy_is_listed_with_the_rule_that_is_missing() {
+    let flowmap = with_pods();
+    flowmap.write("closed.json", POLICY);
+    flowmap.write("kern.log", dated(&logged("DROP ", 40_000)) + &dated(&logged("DROP ", 40_001)));
+    flowmap.ok(&["import", "kern.log"]);
+    let simulate = ["simulate", "closed.json", "--only"];
+    let without = flowmap.ok(&simulate);
+    assert!(
+        without.stdout.starts_with("0 connections: 0 allowed, 0 denied, 0 uncertain; also closed: 2"),
+        "{without:?}"
+    );
+    assert_eq!(without.stderr, "", "something was judged");
+    let with = flowmap.ok(&[&simulate[..], &["--closed"]].concat()).stdout;
+    let lines: Vec<String> = with.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines[1], "closed shop/api shop/db 5432/TCP 2");
+    let reason = "refused; no rule of shop/closed allows ingress from shop/api on TCP/5432";
+    assert!(lines[2..].join(" ").starts_with(reason), "{with}");
+    let csv = flowmap.ok(&[&simulate[..], &["--closed", "-o", "csv"]].concat()).stdout;
+    assert!(csv.contains("closed,shop/api,shop/db,5432/TCP,2,"), "{csv}");
+    flowmap.run(&[&simulate[..], &["--closed", "--versus", "closed.json"]].concat()).is_an_error(&["--versus"]);
+}
+
 #[test]
 fn what_did_not_pass_shows_of_no_pod_all_that_it_did() {
     let flowmap = with_pods();

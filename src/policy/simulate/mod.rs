@@ -15,7 +15,7 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::{Classes, Dnat, End, Evaluator, PolicyType, Probe};
-use crate::model::{Dependency, Protocol};
+use crate::model::{Dependency, Mark, Protocol};
 pub use past::Past;
 use past::{Actors, Row};
 pub use reopened::reopened;
@@ -57,7 +57,7 @@ pub struct Finding {
     pub connections: u64,
     /// `denied`, `uncertain`, or `closed` where nobody needs it.
     pub verdict: &'static str,
-    /// Why.
+    /// Why; of what is closed also why nobody needs it, first.
     pub reason: String,
 }
 
@@ -132,9 +132,15 @@ impl<'a> Replay<'a> {
     fn count(&mut self, row: &Row<'a>, outcome: Outcome, simulation: &mut Simulation) {
         let (dependency, count) = (row.dependency, row.connections);
         if let Some(unneeded) = row.unneeded {
-            if matches!(outcome, Outcome::Denied(..) | Outcome::Mixed(..)) {
+            if let Outcome::Denied(from, to, port) | Outcome::Mixed(from, to, port) = outcome {
+                // of a scan's thousand ports nobody asks which rule is missing
+                let reason = if dependency.marks.contains(&Mark::Scan) {
+                    unneeded.to_owned()
+                } else {
+                    format!("{unneeded}; {}", self.reason(row, from, to, port))
+                };
                 simulation.also_closed += count;
-                simulation.closed.push(finding(dependency, "closed", unneeded.to_owned()));
+                simulation.closed.push(finding(dependency, "closed", reason));
             }
             return;
         }

@@ -79,7 +79,9 @@ fn what_was_seen_is_allowed_denied_uncertain_or_closed_too() {
     let told: Vec<_> = simulation.findings.iter().map(|it| (it.verdict, it.reason.as_str())).collect();
     let denied = "no rule of shop/db allows ingress from shop/web on TCP/5432: shop/web does not match app=api";
     assert_eq!(told, [("uncertain", "who is the client is unknown"), ("denied", denied)]);
-    assert_eq!((simulation.closed[0].verdict, simulation.closed[0].reason.as_str()), ("closed", "refused"));
+    let closed = "refused; no rule of shop/db allows ingress from shop/web on TCP/22: \
+                  shop/web does not match app=api, port 22 is not among 5432";
+    assert_eq!((simulation.closed[0].verdict, simulation.closed[0].reason.as_str()), ("closed", closed));
 }
 
 #[test]
