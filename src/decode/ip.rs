@@ -62,6 +62,27 @@ pub(super) fn decode<'a>(cursor: &Cursor<'a>, room: Room) -> Result<Network<'a>,
     network.trimmed().past_extensions(layer)
 }
 
+/// Whether bytes are an IP header and not by chance alike: of version 4 by its checksum (RFC 791, section 3.1), of version 6 by
+/// a length that fills the room and a header behind it that there is.
+pub(super) fn is_beyond_doubt(data: &[u8], room: Room) -> bool {
+    let on_wire = u32::try_from(data.len()).unwrap_or(u32::MAX).saturating_add(room.not_captured);
+    match data {
+        [first, ..] if first >> 4 == 4 => {
+            let header = data.get(..usize::from(first & 0x0f) * 4).filter(|header| header.len() >= 20);
+            header.is_some_and(|header| {
+                let words = header.chunks_exact(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
+                let sum: u32 = words.sum();
+                (sum & 0xffff) + (sum >> 16) == 0xffff
+            })
+        }
+        [_, _, _, _, high, low, next, ..] => {
+            const KNOWN: [u8; 17] = [0, 4, 6, 17, 41, 43, 44, 47, 50, 51, 58, 60, 89, 103, 112, 132, 135];
+            KNOWN.contains(next) && u32::from(u16::from_be_bytes([*high, *low])) + 40 == on_wire
+        }
+        _ => false,
+    }
+}
+
 fn v4(data: &[u8], on_wire: u32) -> Result<Network<'_>, NotDecoded> {
     let header = Ipv4HeaderSlice::from_slice(data).map_err(|_| fault(data, 20, 4, Layer::Ipv4))?;
     let header_bytes = header.slice().len();

@@ -1,7 +1,7 @@
 //! What stands between a link and IP: MPLS labels (RFC 3032), PPP over Ethernet (RFC 2516), provider backbone bridges
 //! (IEEE 802.1ah). The tags before labels and sessions are those of the packet itself, for there are none inside.
 
-use super::{Around, Cursor, Layer, NotDecoded, Packet, Tunnel, VlanStack, be16, be32, ip::Room, layer, link};
+use super::{Around, Cursor, Layer, NotDecoded, Packet, Tunnel, VlanStack, be16, be32, ip, ip::Room, layer, link};
 
 pub(super) const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;
@@ -59,10 +59,18 @@ fn labelled<'a>(cursor: Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, No
         _ => return wire(cursor.rest, around),
     };
     let packet = Cursor { ether_type, ..cursor };
-    // addresses of a wire may begin like IP: what claims more than there is gives way to a frame that holds together
-    let room = Room { must_fit: true, ..around.room };
-    match layer(packet, Around { room, ..around }) {
-        Err(NotDecoded::Malformed(_)) => wire(packet.rest, around).or_else(|_| layer(packet, around)),
+    // addresses of a wire may begin like IP: what is not IP beyond doubt gives way to a frame that holds together
+    let of_wire = || {
+        let room = Room { must_fit: true, ..around.room };
+        wire(packet.rest, Around { room, ..around })
+    };
+    if !ip::is_beyond_doubt(packet.rest, around.room)
+        && let whole @ (Ok(_) | Err(NotDecoded::Arp)) = of_wire()
+    {
+        return whole;
+    }
+    match layer(packet, around) {
+        Err(NotDecoded::Malformed(_)) => of_wire().or_else(|_| layer(packet, around)),
         result => result,
     }
 }

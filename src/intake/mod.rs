@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use crate::{
     application,
-    capture::{Batch, Frame},
+    capture::{Batch, Frame, LinkType},
     connection::{self, Bound, Limits, SHARDS, Tracker},
     decode::{Fragments, NotDecoded, Options, Packet, Repeats, Wifi, common, decode_with},
     model::{ApplicationSighting, LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
@@ -50,7 +50,7 @@ pub struct Counts {
     pub kinds: Kinds,
     /// The others, by reason; with `decoded` they add up to `packets`.
     pub not_decoded: BTreeMap<NotDecoded, u64>,
-    /// From the earliest to the latest frame.
+    /// From the earliest to the latest frame, but for those that say of no time: see [`Counts::begin`].
     pub span: Option<Span>,
     /// How often each bound of the table left something out.
     pub bounds: BTreeMap<Bound, u64>,
@@ -63,11 +63,14 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// One more frame, of which it is not known yet what becomes.
+    /// One more frame, of which it is not known yet what becomes. One without any byte, or of an interface whose units of time were
+    /// not told, is no sign that somebody watched then.
     fn begin(&mut self, frame: &Frame<'_>) {
         self.packets += 1;
-        let moment = Span::at(frame.time);
-        self.span.get_or_insert(moment).join(moment);
+        if frame.wire_length > 0 && frame.link != LinkType::NOT_DESCRIBED {
+            let moment = Span::at(frame.time);
+            self.span.get_or_insert(moment).join(moment);
+        }
     }
 
     /// One of them is a packet of a connection.

@@ -110,7 +110,8 @@ fn heads(bytes: &[u8], start: usize, frames: &mut Vec<Head>, read: impl Fn(&[u8]
         && let Some(Record { time, link, header_bytes, captured, wire_length }) = read(rest)
     {
         let length = captured as usize;
-        if length > MAX_RECORD_BYTES || rest.len() < header_bytes + length {
+        let is_empty = captured == 0 && wire_length == 0;
+        if is_empty || length > MAX_RECORD_BYTES || rest.len() < header_bytes + length {
             break;
         }
         let from = start + at + header_bytes;
@@ -118,6 +119,16 @@ fn heads(bytes: &[u8], start: usize, frames: &mut Vec<Head>, read: impl Fn(&[u8]
         at += header_bytes + length;
     }
     at
+}
+
+/// What the header of an empty record is in truth: what is left where a disk was not written any more, or the header of another
+/// file.
+fn no_record(header: &[u8]) -> Option<&'static str> {
+    if header.iter().all(|byte| *byte == 0) {
+        return Some("zeros in place of a record");
+    }
+    let magic = header.first_chunk().copied()?;
+    Variant::of(magic).map(|_| "another capture file begins: import each by itself, or have `mergecap` join them")
 }
 
 /// The file's header, and how its records are to be read.
@@ -258,6 +269,12 @@ impl Header {
         }
         let (captured, wire_length) = lengths.ordered(first, second);
         let length = captured as usize;
+        if captured == 0
+            && wire_length == 0
+            && let Some(reason) = no_record(header)
+        {
+            return Err(Damage { offset, reason: reason.into() }.into());
+        }
         if length > MAX_RECORD_BYTES {
             let reason = format!("a record of {captured} bytes is longer than any capture takes");
             return Err(Damage { offset, reason }.into());

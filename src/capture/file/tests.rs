@@ -82,6 +82,20 @@ fn a_record_of_absurd_length_ends_the_reading_without_allocating() {
 }
 
 #[test]
+fn what_stands_in_place_of_a_record_is_named_and_no_packet() {
+    let file = pcap(&[(1, &[7; 60])]);
+    let zeros = [&file[..], &[0; 64]].concat();
+    assert_eq!((read(&zeros).0.len(), read(&zeros).1.unwrap()), (1, "zeros in place of a record at byte 100".into()));
+    let (frames, end) = read(&[&file[..], &file[..]].concat());
+    assert_eq!(frames.len(), 1);
+    assert!(end.unwrap().starts_with("another capture file begins: "));
+    let mut reader = CaptureReader::new(&zeros[..]).unwrap();
+    let mut batch = Batch::default();
+    assert!(matches!(reader.fill(&mut batch), Err(ReadError::Damage(_))), "batches end alike");
+    assert_eq!(batch.len(), 1);
+}
+
+#[test]
 fn sections_of_both_byte_orders_and_resolutions_are_read_in_one_file() {
     let micro = section(1, 6, 1_500_000, &[1; 60], false);
     let nano = section(101, 9, 2_000_000_007, &[2; 41], true);

@@ -206,14 +206,41 @@ fn tags_before_labels_and_sessions_are_the_packets_and_those_before_other_tunnel
         let udp = in_udp(4_789, &[&header[..], &syn(&[])].concat());
         assert_eq!(of_syn(&udp), ("vxlan:42".into(), String::new()), "{header:02x?}");
     }
-    // addresses of a wire that begin like IP, without a control word
+    // addresses of a wire that begin like IP, without a control word, also such as tell of less than there is
     let labels = (299u32 << 12 | 1 << 8 | 64).to_be_bytes();
-    for address in [[0x64, 0, 0xf1, 0x12, 0x34, 0x56], [0x48, 0x4d, 0x7e, 1, 2, 3], [0x45, 0xff, 0xee, 1, 2, 3]] {
-        let mut frame = syn(&[]);
-        frame[..6].copy_from_slice(&address);
-        let wire = in_ethernet(0x8847, &[&labels[..], &frame].concat());
-        assert_eq!(of_syn(&wire), ("mpls:299".into(), String::new()), "{address:02x?}");
+    for address in [
+        [0x64, 0, 0xf1, 0x12, 0x34, 0x56],
+        [0x48, 0x4d, 0x7e, 1, 2, 3],
+        [0x45, 0xff, 0xee, 1, 2, 3],
+        [0x45, 0, 0, 0, 0, 0x12],
+        [0x4c, 0, 0, 30, 0x20, 0x12],
+        [0x6c, 0x3b, 0x6b, 1, 4, 0xff],
+        [0x60, 0x38, 0xe0, 0x9b, 2, 0x33],
+    ] {
+        for further in [0, 20, 600, 1_400] {
+            let mut frame = syn(&[]);
+            frame[..6].copy_from_slice(&address);
+            frame.resize(frame.len() + further, 0);
+            let wire = in_ethernet(0x8847, &[&labels[..], &frame].concat());
+            assert_eq!(of_syn(&wire), ("mpls:299".into(), String::new()), "{address:02x?} {further}");
+        }
     }
+    // and packets whose addresses stand where a frame has its type
+    let mut packet = ip();
+    packet[12..16].copy_from_slice(&[8, 0, 0x45, 0]);
+    let packet = checked(packet);
+    let packet = in_ethernet(0x8847, &[&labels[..], &packet].concat());
+    let found = ethernet(&packet).unwrap();
+    assert_eq!(found.src, std::net::IpAddr::from([8, 0, 0x45, 0]));
+}
+
+/// With the checksum that its header has (RFC 1071).
+fn checked(mut packet: Vec<u8>) -> Vec<u8> {
+    packet[10..12].fill(0);
+    let sum: u32 = packet[..20].chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let folded = u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+    packet[10..12].copy_from_slice(&(!folded).to_be_bytes());
+    packet
 }
 
 #[test]
