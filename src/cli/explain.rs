@@ -322,7 +322,10 @@ fn side_words(name: &str, side: &Side) -> String {
         return format!("{name}: no policy isolates this side\n");
     }
     // of a reason what is nearest has lines of its own
-    let sentence = match side.reason.as_deref().and_then(|reason| reason.split(": ").next()) {
+    let told_below = side.nearest.as_ref().map(|nearest| format!(": {}", nearest.misses.join(", ")));
+    let without =
+        |reason: &str| told_below.as_ref().and_then(|below| reason.strip_suffix(below)).unwrap_or(reason).to_owned();
+    let sentence = match side.reason.as_deref().map(without) {
         Some(denied) => format!("{name}: {denied}"),
         None => format!("{name}: isolated by {}", side.isolated_by.join(", ")),
     };

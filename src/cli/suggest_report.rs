@@ -62,6 +62,14 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
              taken with `import --sensor NODE`, capture without gaps, or close what was seen with --isolate-unseen"
         );
     }
+    if let Some(first) = facts.near_pods.first() {
+        let more = facts.near_pods.len() - 1;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        warnln!(
+            "flowmap: {first}{more} taken for outside, though pods have addresses beside: no node lists their range. Import the pods \
+             of all namespaces and the nodes, or look at these rules twice"
+        );
+    }
     for blocked in &facts.blocked {
         let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
         let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");

@@ -36,9 +36,10 @@ impl WhoArgs {
     }
 }
 
-/// Reads a file into a store, without a word.
+/// Reads a file into a store that is gone afterwards, and tells nothing but what could not be used.
 pub(super) async fn add(store: &Store, file: &Path, site: &str) -> anyhow::Result<()> {
     let (mut reading, _) = read_of_site(file, site)?;
+    print_problems(&file.display().to_string(), &reading.problems, reading.more_problems);
     store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
     Ok(())
 }
@@ -95,11 +96,14 @@ pub(super) fn print_problems(name: &str, problems: &[Problem], more: usize) {
     }
 }
 
-/// Who was who at a site when, as files alone tell it.
-pub(super) fn directory_of(files: &[PathBuf], site: &str) -> anyhow::Result<Directory> {
+/// Who was who at a site when, as files alone tell it. What in them could not be used is told, unless `is_told` already.
+pub(super) fn directory_of(files: &[PathBuf], site: &str, is_told: bool) -> anyhow::Result<Directory> {
     let (mut listings, mut texts) = (Vec::new(), Vec::new());
     for file in files {
-        let Reading { taken_at, complete, objects, .. } = read_of_site(file, site)?.0;
+        let (Reading { taken_at, complete, objects, problems, more_problems, .. }, _) = read_of_site(file, site)?;
+        if !is_told {
+            print_problems(&file.display().to_string(), &problems, more_problems);
+        }
         let sighting = Sighting { listing: listings.len(), since: None, until: None };
         listings.push(Listing { source: file_name(file), taken_at, until: None, complete });
         texts.extend(objects.into_iter().map(|object| (object, sighting)));
@@ -120,7 +124,7 @@ pub(super) fn directory_of(files: &[PathBuf], site: &str) -> anyhow::Result<Dire
 /// Who is who now: as files alone tell it, else as the store does of the site, which must be the only one or be named.
 async fn current(global: &Global, files: &[PathBuf], site: Option<&str>) -> anyhow::Result<Directory> {
     if !files.is_empty() {
-        return directory_of(files, site.unwrap_or(DEFAULT_SITE));
+        return directory_of(files, site.unwrap_or(DEFAULT_SITE), false);
     }
     let mut found = directories(&global.store_to_read().await?, site).await?;
     match (found.len(), found.pop_first()) {

@@ -151,8 +151,8 @@ async fn tell_of_days(store: &Store, selection: &Selection) -> anyhow::Result<()
 
 /// `--inventory` beside the store: these files stand in for what the store knows.
 fn replace_inventory(world: &mut World, selection: &Selection) -> anyhow::Result<()> {
-    for site in &mut world.sites {
-        site.directory = who::directory_of(&selection.inventory, &site.name)?;
+    for (n, site) in world.sites.iter_mut().enumerate() {
+        site.directory = who::directory_of(&selection.inventory, &site.name, n > 0)?;
     }
     Ok(())
 }

@@ -1,12 +1,19 @@
 //! What there is to tell beside the policies: captures, loss, learning, and what deployed policies hid.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
 
 use super::{page::on_top, world::Site};
 use crate::{
     inventory,
     map::{self, Learning},
-    model::{Cluster, Coverage, Dependency, Mark, Outcome, Party, Pod, RawObject, Span, Timestamp, WorkloadRef},
+    model::{
+        Cluster, Coverage, Dependency, Mark, Outcome, Party, PartyKind, Pod, RawObject, Span, Timestamp, WorkloadRef,
+    },
     policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
     recommend, records,
     render::{Blocked, Decisions, Facts, Kustomizations, RunLoss, Sheet, is_own},
@@ -75,6 +82,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         hidden: map::hidden(&concerned, cluster),
         replay,
         on_top: None,
+        near_pods: near_pods(&concerned, &about.site.directory.pod_ranges()),
         missed_runs,
         blocked: blocked(&concerned, cluster, (about.proposed, all(of_site().filter_map(span_of)))),
         deployed,
@@ -151,6 +159,15 @@ fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) 
         }
     }
     [stay, replaced].map(|names| names.into_iter().collect())
+}
+
+/// Addresses that are taken for outside though pods have theirs beside them: where nodes list no ranges of pods, who is not in the
+/// inventory is told from the outside by nothing.
+fn near_pods(dependencies: &[Dependency], pod_ranges: &[IpNet]) -> BTreeSet<IpAddr> {
+    let needed = dependencies.iter().filter(|dependency| dependency.unneeded().is_none());
+    let parties = needed.flat_map(|dependency| [&dependency.client, &dependency.server]);
+    let outside = parties.filter(|party| party.kind == PartyKind::External).flat_map(|party| &party.addresses);
+    outside.filter(|address| pod_ranges.iter().any(|range| range.contains(*address))).copied().collect()
 }
 
 /// Attempts that failed, deployed policies deny, and the proposal does not allow: they would have been answered, maybe. Policies

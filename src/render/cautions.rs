@@ -88,7 +88,7 @@ impl Cautions {
 #[must_use]
 pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize) -> Vec<Caution> {
     let mut cautions = Cautions::new();
-    seen(&mut cautions, facts);
+    seen(&mut cautions, facts, max_names);
     force(&mut cautions, (recommendation, facts), max_names);
     short_and_long(&mut cautions, recommendation, max_names);
     reached(&mut cautions, recommendation, max_names);
@@ -101,7 +101,7 @@ pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize
 }
 
 /// What captures may have missed.
-fn seen(cautions: &mut Cautions, facts: &Facts) {
+fn seen(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
     if facts.dropped() > 0 || facts.damaged > 0 {
         let why = format!(
             "{} never reached a capture, {} damaged or incomplete: rare connections may be missing.",
@@ -128,6 +128,15 @@ fn seen(cautions: &mut Cautions, facts: &Facts) {
             blocked.reason
         );
         cautions.add(Level::Look, "Blocked while learning?", why);
+    }
+    if !facts.near_pods.is_empty() {
+        let why = format!(
+            "{}: pods have addresses beside them, and no node lists a range of pods that holds them. Whichever is a pod that the \
+             inventory does not know, its rule lets nothing through, or whoever gets its address next. Import the pods of all \
+             namespaces as they were then, and nodes with their `podCIDR`s.",
+            few(&facts.near_pods.iter().map(ToString::to_string).collect::<Vec<_>>(), max_names)
+        );
+        cautions.add(Level::Look, "Pods taken for outside?", why);
     }
     for missed in &facts.missed_runs {
         // in Markdown the stars of a schedule would be something else

@@ -338,3 +338,50 @@ fn all_namespaces_are_those_but_the_clusters_own_which_is_said() {
     assert!(output.stderr.contains("without the cluster's own: kube-system; name it with -n"), "{}", output.stderr);
     assert!(flowmap.path("out/shop").exists() && !flowmap.path("out/kube-system").exists());
 }
+
+#[test]
+fn an_address_beside_those_of_pods_that_counts_as_outside_is_named() {
+    let flowmap = Flowmap::new();
+    let pods = [pod("web", "10.244.1.5"), pod("api", "10.244.1.6")];
+    let mut capture = talk();
+    capture.at("2026-11-24T12:00:00Z").talk("10.244.1.99:40000", "10.244.1.6:8080");
+    capture.talk("198.51.100.7:40000", "10.244.1.6:8080");
+    flowmap.write("x.pcap", capture.bytes());
+    let suggest = |nodes: &[Value]| {
+        flowmap.write("cluster.json", list(&[nodes, &pods].concat()));
+        let args = ["--from", "x.pcap", "--inventory", "cluster.json", "--isolate-unseen"];
+        (flowmap.ok(&[&SUGGEST[..], &args].concat()).stderr, review(&flowmap))
+    };
+    let (said, review) = suggest(&[]);
+    assert!(said.contains("10.244.1.99 taken for outside, though pods have addresses beside"), "{said}");
+    assert!(review.contains("**Pods taken for outside?** 10.244.1.99: "), "{review}");
+    // who it is is unknown where a node says that pods have their addresses there
+    let (said, review) = suggest(&[node("node-1", "192.0.2.1", "10.244.1.0/24")]);
+    assert!(!said.contains("taken for outside") && !review.contains("taken for outside"), "{said}{review}");
+}
+
+#[test]
+fn what_of_an_inventory_could_not_be_used_is_told_wherever_it_is_given() {
+    let flowmap = Flowmap::new();
+    let mut odd = pod("api", "10.244.1.6");
+    odd["metadata"]["namespace"] = json!(true);
+    flowmap.write("cluster.json", list(&[node("node-1", "192.0.2.1", "10.244.1.0/24"), pod("web", "10.244.1.5"), odd]));
+    flowmap.write("none.json", deployed("2026-11-24T00:00:00Z", 443).to_string());
+    flowmap.write("x.pcap", talk().bytes());
+    flowmap.ok(&["import", "x.pcap"]);
+    let alone = ["--from", "x.pcap", "--inventory", "cluster.json"];
+    let beside = ["--inventory", "cluster.json"];
+    let explain = ["explain", "shop/web", "external", "443", "--policies", "none.json"];
+    for (command, args) in [
+        (&["flows"][..], &alone[..]),
+        (&["flows"], &beside),
+        (&SUGGEST, &alone),
+        (&["simulate", "none.json"], &alone),
+        (&["tiers"], &beside),
+        (&explain, &beside),
+    ] {
+        let said = flowmap.run(&[command, args].concat()).stderr;
+        let told = said.lines().filter(|line| line.starts_with("cluster.json: ") && line.contains("namespace"));
+        assert_eq!(told.count(), 1, "{command:?}: {said}");
+    }
+}

@@ -115,6 +115,10 @@ fn a_denied_connection_is_explained_by_the_nearest_rule() {
     ] {
         assert!(text.stdout.contains(words), "no `{words}` in {}", text.stdout);
     }
+    // an address may end like the words before what is nearest
+    let args = ["explain", "2001:db8::", "shop/db-1", "5432", "--policies", "db.yaml", "--inventory", "cluster.yaml"];
+    let text = flowmap.run(&args).stdout;
+    assert!(text.contains("ingress: no rule of shop/db allows ingress from 2001:db8:: on TCP/5432\n"), "{text}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
+    net::IpAddr,
 };
 
 use serde::Serialize;
@@ -107,6 +108,8 @@ pub struct Facts {
     pub replay: Simulation,
     /// The past, held against the proposal on top of what is deployed; nothing where nothing is.
     pub on_top: Option<Simulation>,
+    /// Addresses that count as outside and lie beside those of pods: they may be pods that nobody listed.
+    pub near_pods: BTreeSet<IpAddr>,
     /// `CronJob`s that did not run while captures were taken.
     pub missed_runs: Vec<MissedRun>,
     /// What deployed policies may have blocked while captures were taken.
