@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Fault,
     common::{Global, Selection},
-    fault::printable,
+    fault::{one_line, printable},
     import, input, who,
 };
 use crate::{
@@ -75,6 +75,7 @@ async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyho
     let window = window(selection);
     let mut world = World::read(&store, &window).await?;
     are_runs(&selection.exclude_run, &world.held.runs)?;
+    tell_strays(&world);
     match beside {
         Beside::Nothing => {}
         Beside::Links => world.read_links(&store, &window).await?,
@@ -84,6 +85,17 @@ async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyho
         replace_inventory(&mut world, selection)?;
     }
     Ok(world)
+}
+
+/// Says which captures have times that cannot be: they watched nobody then.
+fn tell_strays(world: &World) {
+    for (source, connections, Span { first, last }) in &world.strays {
+        warnln!(
+            "{}: {connections} of its connections from {first} to {last}, more than a month from all others: a clock was wrong, and \
+             nobody watched then",
+            one_line(source)
+        );
+    }
 }
 
 /// Refuses to leave out a run that there is not: a mistyped id would leave it in.

@@ -23,8 +23,8 @@ pub struct Capture {
     pub run: String,
     /// What its sensor is called: a host, or a file.
     pub sensor: String,
-    /// From its first packet to its last.
-    pub span: Span,
+    /// When it watched: from its first packet to its last, where nothing tells otherwise.
+    pub times: Vec<Span>,
 }
 
 /// Hop limits that hosts begin with: Linux and most others, Windows, network devices.
@@ -46,7 +46,7 @@ pub fn coverage<O: Borrow<Observation>>(
             place.add(observation.borrow(), directory);
         }
     }
-    let Some(window) = captures.iter().map(|capture| capture.span).reduce(|mut all, span| {
+    let Some(window) = captures.iter().flat_map(|capture| &capture.times).copied().reduce(|mut all, span| {
         all.join(span);
         all
     }) else {
@@ -144,8 +144,9 @@ struct Sum {
 impl Sum {
     fn of(pod: &Pod, life: Span, captures: &[Capture], places: &[Place<'_>]) -> Self {
         let covering = captures.iter().zip(places).filter(|(_, place)| place.covers(pod)).map(|(capture, _)| capture);
-        let mut spans: Vec<(i64, i64, &str)> = covering
-            .map(|it| (it.span.first.max(life.first).0, it.span.last.min(life.last).0, it.run.as_str()))
+        let times = covering.flat_map(|it| it.times.iter().map(|span| (*span, it.run.as_str())));
+        let mut spans: Vec<(i64, i64, &str)> = times
+            .map(|(span, run)| (span.first.max(life.first).0, span.last.min(life.last).0, run))
             .filter(|(first, last, _)| first <= last)
             .collect();
         spans.sort_unstable();

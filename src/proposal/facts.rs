@@ -50,7 +50,7 @@ fn all(spans: impl Iterator<Item = Span>) -> Option<Span> {
 /// All of it, beside the policies of a proposal.
 pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts {
     let of_site = || about.runs.iter().filter(|run| run.site == about.site.name);
-    let span_of = |run: &Run| about.site.within(Span { first: run.first_packet?, last: run.last_packet? });
+    let span_of = |run: &Run| all(about.site.times(run).into_iter());
     // what did not pass says nothing of what else there was, and that it did not
     let runs: Vec<_> = of_site().filter(|run| !run.is_drops()).collect();
     let loss = |run: &&&Run| {
@@ -60,7 +60,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
     };
     let losses: Vec<RunLoss> = runs.iter().filter_map(|run| loss(&run)).collect();
     let span = all(losses.iter().map(|loss| loss.span));
-    let captured: Vec<Span> = losses.iter().map(|loss| loss.span).collect();
+    let captured: Vec<Span> = runs.iter().flat_map(|run| about.site.times(run)).collect();
     let cluster = about.site.cluster();
     let concerned: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
     let needed = concerned.iter().filter(|dependency| dependency.unneeded().is_none());

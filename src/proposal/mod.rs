@@ -15,6 +15,7 @@ mod kept;
 mod log;
 mod page;
 mod rollout;
+mod times;
 mod traffic;
 mod world;
 

@@ -6,7 +6,11 @@ use std::{
     net::IpAddr,
 };
 
-use super::{ProposalError, inventory, traffic};
+use super::{
+    ProposalError, inventory,
+    times::Times,
+    traffic::{self, OfSite},
+};
 use crate::{
     application::{Applications, Spoken},
     inventory::{Directory, Owner},
@@ -60,6 +64,8 @@ pub struct World {
     pub runs: Vec<Run>,
     /// What there is, selected or not.
     pub held: Held,
+    /// What was seen at times months from all else, by the source of its run: connections, and from when to when.
+    pub strays: Vec<(String, u64, Span)>,
     /// What was selected.
     window: Window,
 }
@@ -118,8 +124,13 @@ impl World {
         let mut held = Held::of(&runs);
         held.sites.extend(names.iter().cloned());
         let runs: Vec<Run> = runs.into_iter().filter(is_selected).collect();
+        let stray = |run: &Run| {
+            let times = &traffic.get(&run.site)?.seen_by.iter().find(|(id, _)| *id == run.id)?.1;
+            times.strays.map(|(connections, span)| (run.source.clone(), connections, span))
+        };
+        let strays = runs.iter().filter_map(stray).collect();
         let site = |name: String| {
-            let (seen_by, traffic) = traffic.remove(&name).unwrap_or_default();
+            let OfSite { traffic, seen_by } = traffic.remove(&name).unwrap_or_default();
             let (captures, seen_by) = captures(&runs, &name, &seen_by);
             let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
             let names = Names::new(sightings.remove(&name).unwrap_or_default());
@@ -127,7 +138,7 @@ impl World {
             Site { name, directory, traffic, seen_by, captures, names, applications, links, window }
         };
         let sites = names.into_iter().map(site).collect();
-        Ok(Self { sites, runs, held, window: window.clone() })
+        Ok(Self { sites, runs, held, strays, window: window.clone() })
     }
 
     /// Reads also what frames said about links.
@@ -259,6 +270,18 @@ impl Site {
         map::coverage(&self.captures, seen.chain(recorded), &self.directory)
     }
 
+    /// When a run watched, as far as it was selected: from its first packet to its last, unless what it saw tells otherwise.
+    pub fn times(&self, run: &Run) -> Vec<Span> {
+        let id = run.id.to_string();
+        let known = self.captures.iter().find(|capture| capture.run == id).map(|capture| capture.times.clone());
+        let whole = || run.first_packet.zip(run.last_packet).map(|(first, last)| Span { first, last });
+        known
+            .unwrap_or_else(|| whole().into_iter().collect())
+            .into_iter()
+            .filter_map(|span| self.within(span))
+            .collect()
+    }
+
     /// The runs that saw packets between the addresses of a dependency, on its port or one that was dialled.
     pub fn runs_with(&self, dependency: &Dependency) -> BTreeSet<&str> {
         let dialled = dependency.via.iter().map(|via| via.address);
@@ -293,14 +316,16 @@ impl Site {
 }
 
 /// The captures of a site, and for every run the place of its own.
-fn captures(runs: &[Run], site: &str, seen_by: &[RunId]) -> (Vec<map::Capture>, Vec<usize>) {
+fn captures(runs: &[Run], site: &str, seen_by: &[(RunId, Times)]) -> (Vec<map::Capture>, Vec<usize>) {
+    let known: BTreeMap<RunId, &Times> = seen_by.iter().map(|(run, times)| (*run, times)).collect();
     let has_watched = |run: &&Run| run.site == site && run.first_packet.is_some() && !run.is_drops();
     let of_site: Vec<&Run> = runs.iter().filter(has_watched).collect();
     let places: BTreeMap<RunId, usize> = of_site.iter().enumerate().map(|(n, run)| (run.id, n)).collect();
     let capture = |run: &&Run| {
         let (first, last) = (run.first_packet.unwrap_or_default(), run.last_packet.unwrap_or_default());
-        map::Capture { run: run.id.to_string(), sensor: run.sensor.clone(), span: Span { first, last } }
+        let times = known.get(&run.id).map_or_else(|| vec![Span { first, last }], |it| it.times.clone());
+        map::Capture { run: run.id.to_string(), sensor: run.sensor.clone(), times }
     };
-    let place = |run: &RunId| places.get(run).copied().unwrap_or(usize::MAX);
+    let place = |(run, _): &(RunId, Times)| places.get(run).copied().unwrap_or(usize::MAX);
     (of_site.iter().map(capture).collect(), seen_by.iter().map(place).collect())
 }

@@ -309,7 +309,8 @@ fn one_packet_with_another_date_makes_no_long_window() {
     flowmap.ok(&SUGGEST);
     let review = review(&flowmap);
     assert!(review.contains("Seen from 2026-08-01 00:00 to 2026-11-24 12:00 UTC"), "{review}");
-    assert!(review.contains("was not seen and is denied. It is shorter than a week."), "two days: {review}");
+    assert!(review.contains("was not seen and is denied. It is shorter than a day."), "two hours: {review}");
+    assert!(review.contains("0 of 2 workloads watched all the time"), "nobody watched in between: {review}");
 }
 
 #[test]
@@ -383,5 +384,32 @@ fn what_of_an_inventory_could_not_be_used_is_told_wherever_it_is_given() {
         let said = flowmap.run(&[command, args].concat()).stderr;
         let told = said.lines().filter(|line| line.starts_with("cluster.json: ") && line.contains("namespace"));
         assert_eq!(told.count(), 1, "{command:?}: {said}");
+    }
+}
+
+/// A host before it has asked for the time, and what it saw then: nobody watched in the years between.
+#[test]
+fn a_packet_of_a_wrong_clock_makes_no_long_watch() {
+    let proposal = |stray: Option<&str>| {
+        let mut capture = talk();
+        capture.talk("10.244.1.5:40002", "10.244.1.6:8080").talk("10.244.1.5:40003", "10.244.1.6:8080");
+        for n in 0..20 {
+            capture.talk(&format!("10.244.1.5:{}", 41_000 + n), "10.244.1.6:8080");
+        }
+        if let Some(time) = stray {
+            capture.at(time).talk("10.244.1.5:40009", "10.244.1.6:8080");
+        }
+        let flowmap = flowmap(&capture, &[]);
+        let said = flowmap.ok(&SUGGEST).stderr;
+        let seen = review(&flowmap).lines().find(|line| line.contains("Seen from")).unwrap_or_default().to_owned();
+        (said, seen)
+    };
+    let (said, seen) = proposal(None);
+    assert!(seen.contains("Seen from 2026-11-24 10:00 to 2026-11-24 12:00 UTC"), "{seen}");
+    for time in ["1970-01-01T00:00:05Z", "2055-12-19T00:00:00Z"] {
+        let (with, seen_with) = proposal(Some(time));
+        let lines: Vec<&str> = with.lines().filter(|line| !line.contains("a clock was wrong")).collect();
+        assert_eq!((lines, seen_with), (said.lines().collect(), seen.clone()), "{time}");
+        assert!(with.contains("x.pcap: 1 of its connections from "), "{with}");
     }
 }
