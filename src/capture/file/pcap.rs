@@ -128,7 +128,7 @@ fn no_record(header: &[u8]) -> Option<&'static str> {
         return Some("zeros in place of a record");
     }
     let magic = header.first_chunk().copied()?;
-    Variant::of(magic).map(|_| "another capture file begins: import each by itself, or have `mergecap` join them")
+    Variant::of(magic).map(|_| "another capture begins (import files one by one, or join them with `mergecap`)")
 }
 
 /// The file's header, and how its records are to be read.

@@ -88,7 +88,7 @@ fn what_stands_in_place_of_a_record_is_named_and_no_packet() {
     assert_eq!((read(&zeros).0.len(), read(&zeros).1.unwrap()), (1, "zeros in place of a record at byte 100".into()));
     let (frames, end) = read(&[&file[..], &file[..]].concat());
     assert_eq!(frames.len(), 1);
-    assert!(end.unwrap().starts_with("another capture file begins: "));
+    assert!(end.unwrap().starts_with("another capture begins ("));
     let mut reader = CaptureReader::new(&zeros[..]).unwrap();
     let mut batch = Batch::default();
     assert!(matches!(reader.fill(&mut batch), Err(ReadError::Damage(_))), "batches end alike");
