@@ -50,7 +50,7 @@ pub struct Counts {
     pub kinds: Kinds,
     /// The others, by reason; with `decoded` they add up to `packets`.
     pub not_decoded: BTreeMap<NotDecoded, u64>,
-    /// From the earliest to the latest frame, but for those that say of no time: see [`Counts::begin`].
+    /// From the earliest to the latest frame that has any byte and whose units of time are known.
     pub span: Option<Span>,
     /// How often each bound of the table left something out.
     pub bounds: BTreeMap<Bound, u64>,
