@@ -67,7 +67,8 @@ impl Counts {
     /// not told, is no sign that somebody watched then.
     fn begin(&mut self, frame: &Frame<'_>) {
         self.packets += 1;
-        if frame.wire_length > 0 && frame.link != LinkType::NOT_DESCRIBED {
+        let is_empty = frame.data.is_empty() && frame.wire_length == 0;
+        if !is_empty && frame.link != LinkType::NOT_DESCRIBED {
             let moment = Span::at(frame.time);
             self.span.get_or_insert(moment).join(moment);
         }
