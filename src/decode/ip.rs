@@ -24,6 +24,13 @@ pub(super) struct Room {
     pub must_fit: bool,
 }
 
+impl Room {
+    /// Bytes from here to the end of the frame: what of the wire was not captured belongs to the packet too, for lengths of 0.
+    fn on_wire(self, data: &[u8]) -> u32 {
+        u32::try_from(data.len()).unwrap_or(u32::MAX).saturating_add(self.not_captured)
+    }
+}
+
 /// A fragment's part of its packet.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
@@ -50,8 +57,7 @@ pub(super) struct Network<'a> {
 }
 
 pub(super) fn decode<'a>(cursor: &Cursor<'a>, room: Room) -> Result<Network<'a>, NotDecoded> {
-    // what of the wire was not captured belongs to the packet too, for lengths of 0
-    let on_wire = u32::try_from(cursor.rest.len()).unwrap_or(u32::MAX).saturating_add(room.not_captured);
+    let on_wire = room.on_wire(cursor.rest);
     let (network, layer) = match cursor.ether_type {
         link::IPV4 => (v4(cursor.rest, on_wire)?, Layer::Ipv4),
         _ => (v6(cursor.rest, on_wire)?, Layer::Ipv6),
@@ -65,7 +71,6 @@ pub(super) fn decode<'a>(cursor: &Cursor<'a>, room: Room) -> Result<Network<'a>,
 /// Whether bytes are an IP header and not by chance alike: of version 4 by its checksum (RFC 791, section 3.1), of version 6 by
 /// a length that fills the room and a header behind it that there is.
 pub(super) fn is_beyond_doubt(data: &[u8], room: Room) -> bool {
-    let on_wire = u32::try_from(data.len()).unwrap_or(u32::MAX).saturating_add(room.not_captured);
     match data {
         [first, ..] if first >> 4 == 4 => {
             let header = data.get(..usize::from(first & 0x0f) * 4).filter(|header| header.len() >= 20);
@@ -77,7 +82,7 @@ pub(super) fn is_beyond_doubt(data: &[u8], room: Room) -> bool {
         }
         [_, _, _, _, high, low, next, ..] => {
             const KNOWN: [u8; 17] = [0, 4, 6, 17, 41, 43, 44, 47, 50, 51, 58, 60, 89, 103, 112, 132, 135];
-            KNOWN.contains(next) && u32::from(u16::from_be_bytes([*high, *low])) + 40 == on_wire
+            KNOWN.contains(next) && u32::from(u16::from_be_bytes([*high, *low])) + 40 == room.on_wire(data)
         }
         _ => false,
     }

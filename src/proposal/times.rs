@@ -26,11 +26,11 @@ impl Times {
     }
 }
 
-/// Hours that lie near each other, with the connections in them.
+/// Hours that lie near each other, with what was seen in them.
 struct Stretch {
-    first: Hour,
     last: Hour,
     connections: u64,
+    span: Span,
 }
 
 /// When a run watched that has its first and last packet there: all that time, but for months in which it saw nothing, and for
@@ -40,38 +40,41 @@ pub(super) fn watched(span: Span, observations: &[Observation]) -> Times {
     let fullest = stretches.iter().map(|stretch| stretch.connections).max().unwrap_or_default();
     let (kept, strays): (Vec<&Stretch>, Vec<&Stretch>) =
         stretches.iter().partition(|stretch| stretch.connections.saturating_mul(STRAY_PART) >= fullest);
-    let is_near =
-        |hour: Hour, time: Timestamp| (i64::from(hour.0) - i64::from(time.hour().0)).abs() <= LONG_HOURS.into();
+    let is_near = |one: Timestamp, other: Timestamp| one.hour().0.abs_diff(other.hour().0) <= LONG_HOURS.unsigned_abs();
     let is_one = match &kept[..] {
         [] => true,
-        [only] => is_near(only.first, span.first) && is_near(only.last, span.last),
+        [only] => is_near(only.span.first, span.first) && is_near(only.span.last, span.last),
         _ => false,
     };
     if is_one && strays.is_empty() {
         return Times { times: vec![span], strays: None };
     }
-    let exact = |stretch: &&Stretch| {
-        let within = observations.iter().filter(|it| stretch.first <= it.key.hour && it.key.hour <= stretch.last);
-        joined(within.flat_map(|it| it.traces.iter().map(|trace| it.span(trace))))
-    };
     let connections = strays.iter().map(|stray| stray.connections).sum();
-    let stray_time = joined(strays.iter().filter_map(exact));
-    Times { times: kept.iter().filter_map(exact).collect(), strays: stray_time.map(|span| (connections, span)) }
+    let stray_time = joined(strays.iter().map(|stray| stray.span));
+    Times {
+        times: kept.iter().map(|stretch| stretch.span).collect(),
+        strays: stray_time.map(|span| (connections, span)),
+    }
 }
 
+/// In one pass, for a capture may have as many times as packets.
 fn stretches(observations: &[Observation]) -> Vec<Stretch> {
-    let mut hours: BTreeMap<Hour, u64> = BTreeMap::new();
+    let mut hours: BTreeMap<Hour, (u64, Span)> = BTreeMap::new();
     for observation in observations {
-        *hours.entry(observation.key.hour).or_default() += observation.traces.total();
+        let Some(span) = joined(observation.traces.iter().map(|trace| observation.span(trace))) else { continue };
+        let (connections, known) = hours.entry(observation.key.hour).or_insert((0, span));
+        *connections += observation.traces.total();
+        known.join(span);
     }
     let mut stretches: Vec<Stretch> = Vec::new();
-    for (hour, connections) in hours {
+    for (hour, (connections, span)) in hours {
         match stretches.last_mut().filter(|known| hour.0.saturating_sub(known.last.0) <= LONG_HOURS) {
             Some(known) => {
                 known.last = hour;
                 known.connections += connections;
+                known.span.join(span);
             }
-            None => stretches.push(Stretch { first: hour, last: hour, connections }),
+            None => stretches.push(Stretch { last: hour, connections, span }),
         }
     }
     stretches
@@ -82,4 +85,46 @@ fn joined(spans: impl Iterator<Item = Span>) -> Option<Span> {
         all.join(span);
         all
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ObservationKey, Opening, Protocol, Trace};
+
+    /// An hour with so many connections in its first minute.
+    fn seen(hour: i32, connections: u16) -> Observation {
+        let key = ObservationKey {
+            hour: Hour(hour),
+            protocol: Protocol::TCP,
+            opening: Opening::Seen,
+            src: [10, 0, 0, 1].into(),
+            dst: [10, 0, 0, 2].into(),
+            dst_port: 80,
+            vlans: String::new(),
+            tunnels: String::new(),
+        };
+        let trace = |src_port| Trace { src_port, last: 60_000_000, ..Trace::default() };
+        Observation { key, traces: (0..connections).map(trace).collect() }
+    }
+
+    fn minute(hour: i32) -> Span {
+        Span { first: Hour(hour).start(), last: Hour(hour).at(60_000_000) }
+    }
+
+    #[test]
+    fn months_without_anything_are_not_watched_and_few_connections_far_away_are_strays() {
+        const NOW: i32 = 490_000;
+        let long = Span { first: Hour(0).start(), last: Hour(NOW + 48).at(9) };
+        let near = Span { first: Hour(NOW - 1).start(), ..long };
+        let days = [seen(NOW, 30), seen(NOW + 48, 30)];
+        // what was not decoded may have come before and after
+        assert_eq!(watched(near, &days).times, [near]);
+        assert_eq!(watched(near, &[]).times, [near]);
+        let both = Span { first: minute(NOW).first, last: minute(NOW + 48).last };
+        assert_eq!(watched(long, &days), Times { times: vec![both], strays: None }, "nothing was seen where it began");
+        let with = |few: u16| watched(long, &[&[seen(0, few)][..], &days].concat());
+        assert_eq!(with(5), Times { times: vec![both], strays: Some((5, minute(0))) });
+        assert_eq!(with(6), Times { times: vec![minute(0), both], strays: None });
+    }
 }
