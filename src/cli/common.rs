@@ -8,6 +8,7 @@ use super::Fault;
 use crate::{
     clock, decode,
     model::{DEFAULT_SITE, Dependency, Timestamp, parse_duration},
+    records::LogStart,
     store::{RunId, Store, StoreError},
 };
 
@@ -116,6 +117,15 @@ impl TunnelArgs {
     }
 }
 
+/// What the writers of files left out.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(super) struct LogArgs {
+    /// When a firewall's log began, with its zone, where its times tell no year (Nov 29 10:20:18) or no zone (dmesg -T):
+    /// 2026-11-01T00:00:00+01:00. They are of the twelve months from then on, by that clock
+    #[arg(long, value_name = "TIME")]
+    pub log_start: Option<LogStart>,
+}
+
 /// What a reading command works on.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Selection {
@@ -127,6 +137,8 @@ pub(super) struct Selection {
     pub from: Vec<PathBuf>,
     #[command(flatten)]
     pub tunnels: TunnelArgs,
+    #[command(flatten)]
+    pub logs: LogArgs,
     /// Who is who, with or without --from: kubectl output, manifests or a hosts file
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub inventory: Vec<PathBuf>,

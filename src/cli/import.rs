@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg, TunnelArgs},
+    common::{Global, LogArgs, Output, OutputArg, TunnelArgs},
     fault::{self, one_line},
     import_capture, import_records, import_store,
     input::{self, Progress, file_name},
@@ -20,7 +20,7 @@ use crate::{
     capture::file::FileError,
     decode,
     model::{DEFAULT_SITE, MissedNames},
-    records,
+    records::{self, LogStart},
     store::{Run, Store, Written},
 };
 
@@ -32,7 +32,7 @@ exporter), or a CSV. Its header names client or src_ip, server or dst_ip, protoc
 them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome.
 
 Of a firewall the kernel's log of what it dropped is read: the prefixes of its rules say DROP, DENY, REJECT or BLOCK, and each
-line says when, with the zone.
+line says when, with the zone; or --log-start does.
 
 Of another host's store its runs are taken in, and who it knew was who. What is in both is one; a live capture that went on
 since it was taken in last is brought up to date. The file is left as it is, and its daemon may go on.
@@ -44,6 +44,7 @@ Examples:
   flowmap import node-1.db node-2.db       # what the daemons of two hosts saw
   hubble observe --since 1h -o jsonpb | flowmap import -
   journalctl -k -o short-iso | grep PROTO= | flowmap import -
+  flowmap import --log-start 2026-11-01T00:00:00+01:00 kern.log.1.gz
   tcpdump -i eth0 -w - -c 10000 | flowmap import -"
 )]
 pub(super) struct Args {
@@ -63,6 +64,8 @@ pub(super) struct Args {
     #[command(flatten)]
     tunnels: TunnelArgs,
     #[command(flatten)]
+    logs: LogArgs,
+    #[command(flatten)]
     output: OutputArg,
 }
 
@@ -74,6 +77,8 @@ pub(super) struct Options {
     pub sensor: Option<String>,
     pub strict: bool,
     pub decode: decode::Options,
+    /// When a log began whose times do not tell.
+    pub log_start: Option<LogStart>,
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
@@ -85,6 +90,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         sensor: args.sensor,
         strict: args.strict,
         decode,
+        log_start: args.logs.log_start,
     };
     let mut imported = Vec::new();
     let mut failures = 0;

@@ -36,6 +36,9 @@ pub(super) async fn file(
 ) -> anyhow::Result<(Run, Written)> {
     let name = path.display().to_string();
     let mut reader = Reader::new(format, input).map_err(|error| unreadable(&name, &error))?;
+    if let Some(start) = options.log_start {
+        reader = reader.with_log_start(start);
+    }
     let mut writer = store.begin_run().await?;
     let mut rows = Rows::default();
     let mut tally = Tally::default();

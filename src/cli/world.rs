@@ -59,6 +59,7 @@ async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyho
             sensor: None,
             strict: false,
             decode: selection.tunnels.options(),
+            log_start: selection.logs.log_start,
         };
         for file in &selection.from {
             for (run, _) in import::file(&store, file, &options, &input::Progress::hidden()).await? {

@@ -8,6 +8,7 @@ mod csv;
 mod hubble;
 mod json;
 mod line;
+mod log_start;
 mod netfilter;
 mod number;
 mod record;
@@ -22,6 +23,7 @@ use std::{
 
 use crate::model::{ApplicationSighting, Observation, Timestamp};
 
+pub use log_start::{LogStart, NoLogStart};
 pub use record::{Detail, FlowRecord};
 
 /// Bytes from the start of a file that are enough to know its format.
@@ -293,7 +295,7 @@ pub enum Fault {
     #[error("its prefix does not say whether it was dropped, by a word such as DROP, DENY, REJECT or BLOCK")]
     UnknownFate,
     /// When it was is not said.
-    #[error("no time, or one without its year or its zone: `journalctl -k -o short-iso` tells all")]
+    #[error("no time, or one without its year or its zone: `journalctl -k -o short-iso` tells all, or --log-start")]
     Undated,
     /// The word of a loss.
     #[error("word of lost flows, no flow")]
@@ -394,6 +396,15 @@ impl<R: Read> Reader<R> {
             Format::Hubble => Inner::Hubble(Box::new(hubble::Reader::new(inner))),
             Format::Netfilter => Inner::Netfilter(Box::new(netfilter::Reader::new(inner))),
         }))
+    }
+
+    /// The same of a log that began then, for a firewall's whose times tell no year or no zone.
+    #[must_use]
+    pub fn with_log_start(mut self, start: LogStart) -> Self {
+        if let Inner::Netfilter(reader) = &mut self.0 {
+            reader.set_start(start);
+        }
+        self
     }
 
     /// The next record, or none at the end.

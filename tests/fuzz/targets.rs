@@ -392,7 +392,8 @@ struct Log {
 }
 
 fn log(format: Format, input: impl Read) -> Option<Log> {
-    let mut reader = Reader::new(format, input).ok()?;
+    let start = "2026-11-01T00:00:00+01:00".parse().unwrap();
+    let mut reader = Reader::new(format, input).ok()?.with_log_start(start);
     let (mut used, mut faults, mut rows) =
         (0, BTreeMap::<String, usize>::new(), HashMap::<ObservationKey, TraceSet>::new());
     let mut names = Gatherer::default();

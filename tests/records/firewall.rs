@@ -128,3 +128,26 @@ fn what_was_let_through_and_what_has_no_time_is_left_out_and_said() {
     assert!(reasons.keys().any(|reason| reason.contains("let through")), "{reasons:?}");
     assert_eq!(reasons.values().filter_map(serde_json::Value::as_u64).sum::<u64>(), 4);
 }
+
+/// `/var/log/kern.log` as most systems have it: what it does not say, the command line does.
+#[test]
+fn a_log_whose_times_have_no_year_is_read_where_it_is_told_when_it_began() {
+    let flowmap = with_pods();
+    let line = |time: &str, port| format!("{time} node-1 kernel: {}", logged("DROP ", port));
+    flowmap.write("kern.log", line("Nov 29 10:20:18", 40_000) + &line("Jan  2 00:00:00", 40_001));
+    let without = flowmap.ok(&["import", "kern.log"]).stderr;
+    assert!(without.contains("2 packets of a firewall's log left out") && without.contains("--log-start"), "{without}");
+    assert_eq!(flowmap.json(&["flows"]), json!([]));
+    let start = ["--log-start", "2026-11-01T00:00:00+01:00"];
+    for flows in
+        [flowmap.json(&[&["flows", "--inventory", "cluster.json"], &start[..], &["--from", "kern.log"]].concat()), {
+            flowmap.ok(&[&["import", "kern.log"], &start[..]].concat());
+            flowmap.json(&["flows"])
+        }]
+    {
+        let times = (&flows[0]["first_seen"], &flows[0]["last_seen"], &flows[0]["connections"]);
+        assert_eq!(times, (&json!("2026-11-29T09:20:18Z"), &json!("2027-01-01T23:00:00Z"), &json!(2)), "{flows}");
+    }
+    let wrong = flowmap.run(&["import", "kern.log", "--log-start", "2026-11-01"]);
+    wrong.is_an_error(&["--log-start", "2026-11-01", "zone"]);
+}

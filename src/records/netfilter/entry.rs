@@ -5,13 +5,17 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{Fault, json, number};
+use jiff::fmt::strtime::BrokenDownTime;
+
+use super::super::{Fault, LogStart, json, number};
 use crate::model::Timestamp;
 
 /// A line taken apart.
 pub(super) struct Entry<'l> {
-    /// When, where it says so with its year and zone.
+    /// When, where it or the start of the log says so with its year and zone.
     pub time: Option<Timestamp>,
+    /// Whether that took the start of the log.
+    pub is_placed: bool,
     /// The host; empty where none is named.
     pub host: Cow<'l, str>,
     /// The kernel's message.
@@ -31,22 +35,24 @@ struct Journal {
 }
 
 impl<'l> Entry<'l> {
-    /// Takes a line apart.
-    pub fn read(line: &'l [u8]) -> Result<Self, Fault> {
+    /// Takes a line apart, of a log that began then.
+    pub fn read(line: &'l [u8], start: Option<LogStart>) -> Result<Self, Fault> {
         if line.trim_ascii_start().starts_with(b"{") {
             let Journal { message, realtime, host } = json::read(line, "an entry of the journal")?;
             let Value::String(message) = message else { return Err(Fault::NoFlow) };
             let time = realtime.parse::<i64>().ok().and_then(|micros| micros.checked_mul(1_000)).map(Timestamp);
             let host = host.as_str().unwrap_or_default().to_owned();
-            return Ok(Self { time, host: host.into(), message: message.into() });
+            return Ok(Self { time, is_placed: false, host: host.into(), message: message.into() });
         }
         let line = std::str::from_utf8(line).map_err(|_| Fault::NotText)?;
-        let (time, host, message) = rfc_5424(line).unwrap_or_else(|| {
-            let (time, rest) = time(line);
+        let old_style = || {
+            let (time, is_placed, rest) = time(line, start);
             let (host, message) = host(rest);
-            (time, host, message)
-        });
-        Ok(Self { time, host: host.into(), message: without_uptime(message).into() })
+            (time, is_placed, host, message)
+        };
+        let (time, is_placed, host, message) =
+            rfc_5424(line).map_or_else(old_style, |(time, host, message)| (time, false, host, message));
+        Ok(Self { time, is_placed, host: host.into(), message: without_uptime(message).into() })
     }
 }
 
@@ -61,12 +67,12 @@ fn rfc_5424(line: &str) -> Option<(Option<Timestamp>, &str, &str)> {
     Some((number::time(time), host, message.trim_start_matches('\u{feff}')))
 }
 
-/// The time that a line begins with, and what stands behind it. One that lacks its year (RFC 3164) or its zone
-/// (`dmesg -T`) is none.
-fn time(line: &str) -> (Option<Timestamp>, &str) {
+/// The time that a line begins with, whether that took the start of the log, and what stands behind it. One that lacks its year
+/// (RFC 3164) or its zone (`dmesg -T`) is none without a start.
+fn time(line: &str, start: Option<LogStart>) -> (Option<Timestamp>, bool, &str) {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     if let Some(time) = number::time(word).or_else(|| nearly_rfc_3339(word)) {
-        return (Some(time), rest);
+        return (Some(time), false, rest);
     }
     // `journalctl -o short-full`: Sun 2026-11-29 10:20:18 UTC
     let mut words = line.splitn(5, ' ');
@@ -74,9 +80,29 @@ fn time(line: &str) -> (Option<Timestamp>, &str) {
         (words.next(), words.next(), words.next(), words.next(), words.next())
         && let Some(time) = number::time(&format!("{day}T{clock}Z"))
     {
-        return (Some(time), rest);
+        return (Some(time), false, rest);
     }
-    (None, line)
+    match start.and_then(|start| rfc_3164(line, start).or_else(|| of_dmesg(line, start))) {
+        Some((time, rest)) => (Some(time), true, rest),
+        None => (None, false, line),
+    }
+}
+
+/// What a line begins with by RFC 3164, section 4.1: `Nov  9 10:20:18 node-1 kernel: ...`, where it came from another host with a
+/// priority such as `<4>` before it.
+fn rfc_3164(line: &str, start: LogStart) -> Option<(Timestamp, &str)> {
+    let line = line.strip_prefix('<').and_then(|rest| rest.split_once('>')).map_or(line, |(_, rest)| rest);
+    let (moment, rest) = line.split_at_checked("Nov  9 10:20:18".len())?;
+    let moment = BrokenDownTime::parse("%b %e %H:%M:%S", moment).ok()?;
+    let time = start.of_day(moment.month()?, moment.day()?, moment.to_time().ok()?)?;
+    Some((time, rest.strip_prefix(' ')?))
+}
+
+/// What `dmesg -T` begins a line with: `[Sun Nov 29 10:20:18 2026] `.
+fn of_dmesg(line: &str, start: LogStart) -> Option<(Timestamp, &str)> {
+    let (moment, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    let moment = BrokenDownTime::parse("%a %b %e %H:%M:%S %Y", moment).ok()?;
+    Some((start.of(moment.to_datetime().ok()?)?, rest))
 }
 
 /// A comma before the fraction (`dmesg --time-format iso`), a zone without its colon (`journalctl -o short-iso`).

@@ -2,7 +2,7 @@
 //! journald, a syslog daemon or `dmesg` hand it on: one line a packet, in the words of Linux' `net/netfilter/nf_log_syslog.c`.
 //!
 //! What became of the packet the kernel does not say: whoever wrote the rule says it in the prefix. A time is taken where
-//! it tells its year and its zone.
+//! it tells its year and its zone, or where is said when the log began.
 
 mod entry;
 mod packet;
@@ -12,8 +12,10 @@ use std::{
     io::{self, Read},
 };
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
 use super::{
-    Fault, Line,
+    Fault, Line, LogStart,
     reported::{Log, MAX_HELD},
 };
 use crate::model::Observation;
@@ -28,6 +30,9 @@ pub(super) fn is_log(head: &[u8]) -> bool {
 pub(super) struct Reader<R> {
     log: Log<R>,
     notes: Notes,
+    start: Option<LogStart>,
+    /// Whether a time was told by the start.
+    is_placed: bool,
 }
 
 /// What must be said of a log: what its packets are worth, and what was left out for want of a word.
@@ -40,13 +45,21 @@ struct Notes {
 
 impl<R: Read> Reader<R> {
     pub fn new(inner: R) -> Self {
-        Self { log: Log::new(inner, MAX_HELD), notes: Notes::default() }
+        Self { log: Log::new(inner, MAX_HELD), notes: Notes::default(), start: None, is_placed: false }
+    }
+
+    /// Says when it began, for lines that do not tell year and zone.
+    pub fn set_start(&mut self, start: LogStart) {
+        self.start = Some(start);
     }
 
     pub fn next_line(&mut self) -> io::Result<Option<Line>> {
-        let notes = &mut self.notes;
-        self.log.next_line(|line| {
-            let packet = Entry::read(line).and_then(|entry| packet::read(&entry));
+        let Self { log, notes, start, is_placed } = self;
+        log.next_line(|line| {
+            let packet = Entry::read(line, *start).and_then(|entry| {
+                *is_placed |= entry.is_placed;
+                packet::read(&entry)
+            });
             match &packet {
                 Ok(_) => notes.dropped += 1,
                 Err(Fault::Undated) => notes.undated += 1,
@@ -65,8 +78,13 @@ impl<R: Read> Reader<R> {
         self.log.end()
     }
 
+    /// Where the start told times, what it told is part of the number.
     pub fn digest(&self) -> u64 {
-        self.log.digest()
+        let lines = self.log.digest();
+        match self.start.filter(|_| self.is_placed) {
+            Some(start) => xxh3_64_with_seed(&start.bytes(), lines),
+            None => lines,
+        }
     }
 
     pub fn notes(&self) -> BTreeMap<&'static str, u64> {
@@ -78,7 +96,8 @@ impl<R: Read> Reader<R> {
                 dropped,
             ),
             (
-                "packets of a firewall's log left out, for their times have no year or no zone: `journalctl -k -o short-iso` tells both",
+                "packets of a firewall's log left out, for their times have no year or no zone: `journalctl -k -o short-iso` tells both, \
+                 or say when it began: --log-start",
                 undated,
             ),
             ("packets of a firewall's log left out, for no prefix says whether they were dropped", of_unknown_fate),

@@ -30,11 +30,19 @@ struct Seen {
     rows: Vec<(String, Opening, Trace)>,
     faults: Vec<String>,
     times: Vec<Timestamp>,
+    digest: u64,
 }
 
 fn read(text: &str) -> Seen {
+    read_of(text, None)
+}
+
+fn read_of(text: &str, start: Option<&str>) -> Seen {
     assert_eq!(Format::of(text.as_bytes()), Some(Format::Netfilter), "{text}");
     let mut reader = Reader::new(Format::Netfilter, text.as_bytes()).unwrap();
+    if let Some(start) = start {
+        reader = reader.with_log_start(start.parse().unwrap());
+    }
     let (mut faults, mut times) = (Vec::new(), Vec::new());
     while let Some(line) = reader.next_line().unwrap() {
         match line {
@@ -53,7 +61,7 @@ fn read(text: &str) -> Seen {
         })
         .collect();
     rows.sort_by(|a, b| a.0.cmp(&b.0));
-    Seen { rows, faults, times }
+    Seen { rows, faults, times, digest: reader.digest() }
 }
 
 #[test]
@@ -123,6 +131,44 @@ fn a_time_is_read_in_all_forms_that_tell_it() {
         let seen = read(&line);
         assert!(seen.rows.is_empty() && seen.faults.len() == 1, "{line}");
         assert!(seen.faults[0].starts_with("no time, or one without its year or its zone"), "{:?}", seen.faults);
+    }
+}
+
+#[test]
+fn a_time_without_year_or_zone_is_placed_by_when_the_log_began() {
+    let start = Some("2026-11-01T00:00:00+01:00");
+    let at_nine = Timestamp::parse("2026-11-29T09:20:18Z").unwrap();
+    let placed = [
+        format!("Nov 29 10:20:18 node-1 kernel: [16878.949480] {SYN}"),
+        format!("<4>Nov 29 10:20:18 node-1 kernel: {SYN}"),
+        format!("Nov 29 10:20:18 node-1 ulogd[431]: {SYN}"),
+        format!("[Sun Nov 29 10:20:18 2026] {SYN}"),
+    ];
+    for line in &placed {
+        let seen = read_of(line, start);
+        assert_eq!((seen.times, seen.faults), (vec![at_nine], Vec::new()), "{line}");
+        assert_eq!(seen.rows.len(), 1, "{line}");
+        // another start makes another log of it
+        assert_ne!(seen.digest, read_of(line, Some("2026-11-01T00:00:00Z")).digest, "{line}");
+    }
+    let of_day_with_one_digit = read_of(&format!("Dec  9 10:20:18 node-1 kernel: {SYN}"), start);
+    assert_eq!(of_day_with_one_digit.times, [Timestamp::parse("2026-12-09T09:20:18Z").unwrap()]);
+    // a time that is whole stays what it is, and so does the log
+    let whole = dated(SYN);
+    assert_eq!(read_of(&whole, start).times, [Timestamp::parse("2026-11-29T10:20:18Z").unwrap()]);
+    assert_eq!(read_of(&whole, start).digest, read(&whole).digest);
+    let never = [
+        format!("Foo 29 10:20:18 node-1 kernel: {SYN}"),
+        format!("Nov 31 10:20:18 node-1 kernel: {SYN}"),
+        format!("Nov 29 25:20:18 node-1 kernel: {SYN}"),
+        format!("Feb 29 10:20:18 node-1 kernel: {SYN}"),
+        format!("[16878.949480] {SYN}"),
+        format!("Nov \u{e4}9 10:20:1\u{e4} node-1 kernel: {SYN}"),
+        SYN.to_owned(),
+    ];
+    for line in never {
+        let seen = read_of(&line, start);
+        assert!(seen.times.is_empty() && seen.faults.len() == 1, "{line}: {:?}", seen.times);
     }
 }
 
