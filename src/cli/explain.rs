@@ -69,7 +69,18 @@ fn port(text: &str) -> Result<(u16, Protocol), String> {
     let (port, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
     let wrong = || format!("`{text}` is not a port such as 5432 or 53/UDP");
     let protocol: Protocol = protocol.parse().map_err(|error| format!("{}: {error}", wrong()))?;
-    Ok((port.parse().map_err(|_| wrong())?, protocol))
+    let port = port.parse().map_err(|_| wrong())?;
+    askable(protocol, port).map_err(|why| format!("{}: {why}", wrong()))?;
+    Ok((port, protocol))
+}
+
+/// Whether there is such a port: 0 is none of those that have ports, and the only one of those that have not.
+fn askable(protocol: Protocol, port: u16) -> Result<(), String> {
+    match (protocol.has_ports(), port) {
+        (true, 0) => Err(format!("{protocol} has no port 0")),
+        (false, 1..) => Err(format!("{protocol} has no ports: ask for 0/{protocol}")),
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
@@ -289,6 +300,7 @@ impl<'a> Bench<'a> {
         };
         let protocol = protocol.parse().map_err(|error: crate::model::UnknownProtocol| failed(error.to_string()))?;
         let port = port.as_u64().and_then(|port| u16::try_from(port).ok()).ok_or_else(form)?;
+        askable(protocol, port).map_err(failed)?;
         let explanation = self.explain(from, to, protocol, port).map_err(|fault| failed(fault.to_string()))?;
         let mut answer = self.json(&explanation).map_err(|error| failed(error.to_string()))?;
         if let Some(expected) = expected {

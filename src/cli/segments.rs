@@ -14,7 +14,7 @@ use super::{
 use crate::{
     inventory::{Directory, Owner},
     map::By,
-    model::{Span, Timestamp},
+    model::{Span, Timestamp, words::count},
     proposal::Site,
     segment::{Crossing, Crossings, Finding, Layout, Point, Resident, Segment, Stack, crossings, findings},
 };
@@ -221,7 +221,11 @@ fn across(view: &View) -> String {
     }
     let within: u64 = view.crossings.within.values().sum();
     let unknown = view.crossings.unknown;
-    let rest = format!("{within} connections stay within a segment; of {unknown} an end has none that is known\n");
+    let rest = format!(
+        "within a segment: {}; an end has none that is known: {}\n",
+        count(within, "connection"),
+        count(unknown, "connection")
+    );
     if view.crossings.across.is_empty() { rest } else { table.text() + &rest }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     map::By,
-    model::Dependency,
+    model::{Dependency, words::count},
     policy::{
         self, Census, Detail, Evaluator, Excess, Finding, Options, Outside, Past, PolicySet, Reach, Roster, Simulation,
         Undone,
@@ -288,7 +288,10 @@ pub(super) fn summary(simulation: &Simulation) -> String {
     } else {
         String::new()
     };
-    format!("{connections} connections: {allowed} allowed, {denied} denied, {uncertain} uncertain{closed}\n")
+    format!(
+        "{}: {allowed} allowed, {denied} denied, {uncertain} uncertain{closed}\n",
+        count(*connections, "connection")
+    )
 }
 
 /// How many of the widest rules a table names.

@@ -219,12 +219,14 @@ fn probes_are_answered_in_their_order_and_a_bad_one_in_its_place() {
 
     let output = flowmap.feed(
         &args,
-        b"[\"shop/web-1\", \"shop/nobody\", \"TCP\", 1]\nnonsense\n[\"8.8.8.8\", \"shop/web-1\", \"TCP\", 1]\n",
+        b"[\"shop/web-1\", \"shop/nobody\", \"TCP\", 1]\nnonsense\n[\"8.8.8.8\", \"shop/web-1\", \"TCP\", 1]\n\
+            [\"8.8.8.8\", \"shop/web-1\", \"TCP\", 0]\n",
     );
     assert_eq!(output.code, 2);
     let answers: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), 3);
+    assert_eq!(answers.len(), 4);
     assert!(answers[0]["error"].as_str().unwrap().contains("shop/nobody"));
+    assert_eq!(answers[3]["error"], "TCP has no port 0");
     assert_eq!((&answers[1]["probe"], &answers[2]["allowed"]), (&json!("nonsense"), &json!(true)));
 }
 
@@ -234,7 +236,7 @@ fn who_is_not_known_is_an_error_with_those_who_are() {
     let run = |args: &[&str]| flowmap.run(&[&["explain", "--inventory", "cluster.yaml"], args].concat());
     run(&["shop/dbs", "shop/db-1", "1"]).is_an_error(&["`shop/dbs`: nobody in the inventory", "shop/db-1"]);
     run(&["web", "shop/db-1", "1"]).is_an_error(&["`web`", "did you mean shop/web-1?"]);
-    for port in ["70000", "http", "80/TCPX", ""] {
+    for port in ["70000", "http", "80/TCPX", "", "0", "0/UDP", "80/ICMP"] {
         let output = run(&["shop/web-1", "shop/db-1", port]);
         assert!(output.code == 2 && output.stderr.contains("is not a port such as 5432"), "{port}: {}", output.stderr);
     }

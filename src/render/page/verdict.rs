@@ -47,8 +47,8 @@ pub(super) fn verdict(facts: &Facts) -> VerdictView {
         (_, 0, _) => (Level::Look, "Nothing that is known would break; what is uncertain may."),
         _ => (Level::Stop, "Something that was seen would break."),
     };
-    let seen = grouped(replay.connections);
-    let mut detail = format!("{} of {seen} connections would be allowed", grouped(replay.allowed));
+    let seen = counted(replay.connections, "connection");
+    let mut detail = format!("{} of {seen} would be allowed", grouped(replay.allowed));
     if replay.denied > 0 {
         let _ = write!(detail, ", {} denied", grouped(replay.denied));
     }

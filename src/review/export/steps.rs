@@ -7,6 +7,7 @@ use std::{
 
 use super::{Plan, ended::Ended};
 use crate::{
+    model::words::count,
     policy::Simulation,
     proposal::{RolloutStep, Standing},
     render,
@@ -193,13 +194,13 @@ fn findings(text: &mut String, plan: &Plan<'_>) {
     for finding in &plan.replay.findings {
         let _ = writeln!(
             text,
-            "- {}: {} -> {} on {}/{}, {} connections: {}",
+            "- {}: {} -> {} on {}/{}, {}: {}",
             finding.verdict,
             plain(&finding.from),
             plain(&finding.to),
             finding.protocol,
             finding.port,
-            finding.connections,
+            count(finding.connections, "connection"),
             plain(&finding.reason)
         );
     }

@@ -7,7 +7,7 @@ use crate::{
     application::Spoken,
     graph::{self, Area},
     map::By,
-    model::{Dependency, Party, Secrecy, Via},
+    model::{Dependency, Party, Secrecy, Via, words::counted},
     proposal::{Places, ProposalError, Site, concerned},
     render::{
         SheetRule,
@@ -257,7 +257,10 @@ impl DependencyPage {
             client: (shown(client), view.asking.query(&[("name", client)])),
             server: (shown(server), view.asking.query(&[("name", server)])),
             port: shown(&if number == "0" { protocol.to_owned() } else { format!("{protocol}/{number}") }),
-            sentence: format!("{connections} connections, each counted once, however often it was captured."),
+            sentence: format!(
+                "{}, each counted once, however often it was captured.",
+                counted(connections, "connection")
+            ),
             rows,
             rules: rules(view, &found),
             frame,

@@ -8,7 +8,10 @@ use super::{Figures, Frame, Line, count, minute, shown};
 use crate::{
     model::Watched,
     proposal::{Granularity, Standing},
-    render::{self, Level, Purpose, Sheet, State, page::grouped},
+    render::{
+        self, Level, Purpose, Sheet, State,
+        page::{counted, grouped},
+    },
     review::{asking::Direction, decide::Version, fields::Fields, view::View},
 };
 
@@ -119,10 +122,10 @@ fn sentence(view: &View) -> String {
         _ if replay.connections == 0 => "nothing was seen that could be held against it".to_owned(),
         (0, 0) => "every connection that was seen would still go through".to_owned(),
         (0, uncertain) => {
-            let uncertain = grouped(uncertain);
-            format!("nothing that was seen would be denied; of {uncertain} connections it cannot be told")
+            let uncertain = counted(uncertain, "connection");
+            format!("nothing that was seen would be denied; of {uncertain} it cannot be told")
         }
-        (denied, _) => format!("{} connections that were seen would be denied", grouped(denied)),
+        (denied, _) => format!("{} of what was seen would be denied", counted(denied, "connection")),
     };
     let beside = view.facts.beside(grouped).map(|words| format!(" {words}")).unwrap_or_default();
     format!("Proposed from {span}: {verdict}.{beside}")

@@ -2,7 +2,7 @@ use askama::Template;
 
 use super::{Frame, Line, ROWS, history::EntryRow, minute, overview, port, shown};
 use crate::{
-    model::Watched,
+    model::{Watched, words::counted},
     policy::Finding,
     proposal::Standing,
     recommend::Peer,
@@ -167,7 +167,11 @@ fn notes(view: &View, sheet: &Sheet) -> Vec<Line> {
     if broken > 0 {
         notes.push(Line::new(
             "bad",
-            format!("{broken} connections of the past from or to its pods would be denied, or are not certain."),
+            format!(
+                "Of the past {} from or to its pods would be denied, or {} not certain.",
+                counted(broken, "connection"),
+                if broken == 1 { "is" } else { "are" }
+            ),
         ));
     }
     notes
@@ -205,7 +209,8 @@ fn rule_view(view: &View, sheet: &Sheet, rule: &SheetRule) -> RuleView {
             ("protocol", protocol.as_str()),
             ("port", port_text.as_str()),
         ];
-        let words = format!("{} to {} on {port_name}: {} connections", one.client, one.server, one.connections);
+        let words =
+            format!("{} to {} on {port_name}: {}", one.client, one.server, counted(one.connections, "connection"));
         (view.asking.query(&more), shown(&words))
     });
     let seen: Vec<(String, String)> = seen.collect();
