@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Counts, digest::Digest};
+use super::{Counts, digest::Digest, twice::Twice};
 use crate::{
     application::{self, Recent, Said},
     capture::{Batch, Frame},
@@ -25,6 +25,7 @@ pub(super) struct Decoded {
     pub batch: Batch,
     pub counts: Counts,
     pub digest: Digest,
+    pub twice: Twice,
     /// The packets by the shard of their connection, each with the number of its frame in the batch.
     pub by_shard: [Arrivals; SHARDS],
     pieces: Vec<Piece>,
@@ -47,6 +48,7 @@ impl Decoded {
         self.batch.clear();
         self.counts = Counts::default();
         self.digest = Digest::default();
+        self.twice = Twice::default();
         self.by_shard.iter_mut().for_each(Arrivals::clear);
         self.pieces.clear();
         self.maybe_repeated.clear();
@@ -68,7 +70,8 @@ impl Decoded {
 
     fn add(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {
         self.counts.begin(frame);
-        self.digest.add(frame);
+        let content = self.digest.add(frame);
+        self.twice.add(frame, content);
         match common(frame, options) {
             Some(packet) => {
                 self.places.count_tagged(frame, packet.vlans);

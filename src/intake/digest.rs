@@ -26,13 +26,14 @@ impl Default for Digest {
 }
 
 impl Digest {
-    /// Takes in the next frame.
-    pub fn add(&mut self, frame: &Frame<'_>) {
+    /// Takes in the next frame; the hash of it without its time.
+    pub fn add(&mut self, frame: &Frame<'_>) -> u64 {
         let captured = u64::try_from(frame.data.len()).unwrap_or(u64::MAX);
         let lengths = captured.rotate_left(32) ^ u64::from(frame.wire_length) ^ u64::from(frame.link.0).rotate_left(48);
-        let seed = frame.time.0.cast_unsigned().wrapping_mul(FACTOR) ^ lengths;
-        let hash = xxh3_64_with_seed(frame.data.get(..DIGEST_BYTES).unwrap_or(frame.data), seed);
-        self.then(Self { sum: hash, power: FACTOR });
+        let content = xxh3_64_with_seed(frame.data.get(..DIGEST_BYTES).unwrap_or(frame.data), lengths);
+        let with_time = (content ^ frame.time.0.cast_unsigned()).wrapping_mul(FACTOR);
+        self.then(Self { sum: with_time ^ with_time >> 32, power: FACTOR });
+        content
     }
 
     /// Puts the digest of what comes behind to this one.
@@ -56,7 +57,7 @@ mod tests {
         let mut digest = Digest::default();
         for (n, data) in frames.iter().enumerate() {
             let time = Timestamp(i64::try_from(n).unwrap() % 2);
-            digest.add(&Frame { time, link: LinkType::ETHERNET, interface: 0, wire_length: 60, data });
+            let _ = digest.add(&Frame { time, link: LinkType::ETHERNET, interface: 0, wire_length: 60, data });
         }
         digest
     }

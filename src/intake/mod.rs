@@ -11,6 +11,7 @@ mod digest;
 mod kinds;
 mod line;
 mod told;
+mod twice;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,7 @@ use decoded::{Decoded, speaks_of_links};
 use digest::Digest;
 pub use kinds::Kinds;
 use line::Line;
+use twice::Twice;
 
 /// Batches that are read and decoded side by side before their packets go to their connections: enough for the cores to
 /// share, and for a wait at the end to be short beside them.
@@ -60,6 +62,9 @@ pub struct Counts {
     pub missed_links: u64,
     /// Packets whose application is not kept, for there were too many.
     pub missed_applications: u64,
+    /// Packets that are the same as one shortly before, byte for byte at one interface; not known where they came one by one
+    /// ([`Intake::take_soon`]).
+    pub twice: u64,
 }
 
 impl Counts {
@@ -105,6 +110,7 @@ pub struct Intake {
     links: Table,
     counts: Counts,
     digest: Digest,
+    twice: Twice,
     /// Batches that are read and decoded, those before, whose packets go to their connections at the same time, and those
     /// before them, of which is heard what they told of their links.
     next: Vec<Decoded>,
@@ -141,6 +147,7 @@ impl Intake {
             links: Table::default(),
             counts: Counts::default(),
             digest: Digest::default(),
+            twice: Twice::default(),
             next: Vec::new(),
             tracked: Vec::new(),
             heard: Vec::new(),
@@ -158,7 +165,8 @@ impl Intake {
     /// Takes one frame in.
     pub fn take(&mut self, frame: &Frame<'_>) {
         self.counts.begin(frame);
-        self.digest.add(frame);
+        let content = self.digest.add(frame);
+        self.twice.add(frame, content);
         let decoded = self.decoded(frame);
         self.take_decoded(frame, decoded);
     }
@@ -283,6 +291,7 @@ impl Intake {
         for decoded in &self.tracked {
             self.counts.join(&decoded.counts);
             self.digest.then(decoded.digest);
+            self.twice.then(&decoded.twice);
             self.links.add_places(&decoded.places);
         }
         self.hear_names();
@@ -318,7 +327,8 @@ impl Intake {
         }
         let (missed_names, missed_links) = (self.names.missed(), self.links.left_out());
         let missed_applications = self.applications.missed();
-        Counts { bounds, missed_names, missed_links, missed_applications, ..self.counts.clone() }
+        let twice = self.twice.count();
+        Counts { bounds, missed_names, missed_links, missed_applications, twice, ..self.counts.clone() }
     }
 
     /// Frames so far.

@@ -10,6 +10,13 @@ use crate::{application::MISSED, decode::NotDecoded};
 /// The bound of the table of links.
 const MISSED_LINKS: &str = "packets whose word about links was left out, there was too much";
 
+/// Packets that stand more than once in a capture.
+const TWICE: &str = "packets stand in it once more, as where several ports are mirrored or `-i any` does not tell interfaces apart: packets and \
+                     bytes count each, connections do not";
+
+/// A packet in so many: fewer are senders that say the same twice.
+const TOLD_TWICE: u64 = 50;
+
 /// So many kinds of frames without a name are told one by one: who sends random types is not to fill stores and screens.
 const MAX_NUMBERS: usize = 64;
 
@@ -33,11 +40,13 @@ impl Counts {
         by_name
     }
 
-    /// What bounds left out, by the bound's name.
+    /// What bounds left out, and what counts are worth, by its name.
     #[must_use]
     pub fn bounds_by_name(&self) -> BTreeMap<String, u64> {
         let of_table = self.bounds.iter().map(|(bound, count)| (bound.to_string(), *count));
-        let beside = [(MISSED_LINKS, self.missed_links), (MISSED, self.missed_applications)];
+        let is_doubled = self.twice >= self.packets.div_ceil(TOLD_TWICE);
+        let twice = if is_doubled { self.twice } else { 0 };
+        let beside = [(MISSED_LINKS, self.missed_links), (MISSED, self.missed_applications), (TWICE, twice)];
         let beside = beside.into_iter().filter(|(_, count)| *count > 0);
         of_table.chain(beside.map(|(bound, count)| (bound.to_owned(), count))).collect()
     }

@@ -12,7 +12,7 @@ use flowmap::{
     capture::{Frame, file::CaptureReader},
     connection::{Limits, merged},
     decode::{Fragments, Packet, Transport, decode, neighbour::neighbour},
-    intake::Intake,
+    intake::{self, Intake},
     model::{Observation, Protocol},
 };
 
@@ -116,7 +116,9 @@ fn live_is_as_by_frame(path: &Path) {
     let wanted = at_once.links().into_iter().map(|it| it.key).filter(|key| key.how != flowmap::model::How::More);
     wanted.for_each(|key| assert!(known.contains(&key), "{}: {key:?}", path.display()));
     assert_eq!(by_steps.names(), at_once.names(), "{}", path.display());
-    assert_eq!(by_steps.counts(), at_once.counts(), "{}", path.display());
+    // what stands in it twice is looked for in files alone
+    let counts = |it: &Intake| intake::Counts { twice: 0, ..it.counts() };
+    assert_eq!(counts(&by_steps), counts(&at_once), "{}", path.display());
     // how a row is laid out, and which tags it names, may differ: that rests on what is known when it is written
     let ends = |rows: &[Observation]| -> BTreeMap<_, u64> {
         let mut all = BTreeMap::new();

@@ -349,3 +349,21 @@ fn a_packet_that_two_hosts_mirror_to_one_collector_is_one() {
     assert_eq!(run["decoded"], run["packets"]);
     assert_eq!(run["packets"], 2 * packets);
 }
+
+#[test]
+fn a_capture_of_several_mirrored_ports_is_told_as_one() {
+    let capture = Frames::ethernet(connection(CLIENT, SERVER, 1_000, 2_000));
+    let doubled = relinked(&capture, 1, |_, frame| vec![frame.to_vec(), frame.to_vec()]);
+    let (run, packets) = counted(&doubled);
+    assert_eq!((&run["decoded"], &run["packets"]), (&packets.into(), &packets.into()), "each counts");
+    let flowmap = Flowmap::new();
+    flowmap.write("doubled.pcap", doubled);
+    flowmap.write("once.pcap", relinked(&capture, 1, |_, frame| vec![frame.to_vec()]));
+    let said = flowmap.ok(&["import", "doubled.pcap"]).stderr;
+    let warning = format!("doubled.pcap: warning: {} packets stand in it once more", packets / 2);
+    assert!(said.contains(&warning), "{said}");
+    assert_eq!(flowmap.json(&["flows"])[0]["connections"], 1);
+    assert!(flowmap.ok(&["status"]).stdout.contains("stand in it once more"));
+    let said = flowmap.ok(&["import", "once.pcap"]).stderr;
+    assert!(!said.contains("warning"), "{said}");
+}
