@@ -8,7 +8,7 @@ use super::{
     context::{Context, ContextId, Contexts},
     event::Event,
     index::{SlotId, Tag},
-    live::Connection,
+    live::{Claim, Connection},
     places::Places,
     rows::Rows,
     table::Table,
@@ -16,8 +16,9 @@ use super::{
 };
 use crate::model::{Hour, Timestamp};
 
-/// Networks with equal addresses that one capture point sees.
-const MAX_NETWORKS: usize = 8;
+/// Networks with equal addresses that one capture point sees: of a trunk each VLAN has hosts that ask for a lease, and a router of
+/// one address.
+const MAX_NETWORKS: usize = 256;
 
 /// One of so many connections is written out when the table is full: few enough to hold, enough to pay for the search.
 const EVICTED_SHARE: usize = 32;
@@ -76,11 +77,11 @@ impl Book {
         list: &[Context],
         Spot { tag, likely }: Spot,
     ) -> bool {
+        let context = self.contexts.of(packet.tags, list);
         if packet.is_refused {
-            Self::refuse(table, packet, tag);
+            self.refuse(table, packet, (context, tag));
             return false;
         }
-        let context = self.contexts.of(packet.tags, list);
         let first = if table.is_first_of(likely, &packet.tuple) {
             likely
         } else {
@@ -101,19 +102,15 @@ impl Book {
         context: ContextId,
         first: SlotId,
     ) -> bool {
-        let mut id = first;
-        let mut networks = 1;
-        while !table.get(id).owns(packet.event, packet.sender, context, &self.contexts) {
-            if networks == MAX_NETWORKS {
-                self.in_too_many_networks += 1;
-                break;
+        let id = self.owner(table, packet, context, first);
+        // a datagram that was seen in another network a moment ago: both were met in the middle of one exchange
+        let begun = match packet.event {
+            Event::Datagram(number) if id != first => {
+                let last = table.get(id).last_number(packet.sender);
+                [number, last].into_iter().find_map(|known| table.get(first).number_of_last(packet.sender, known))
             }
-            networks += 1;
-            id = match table.behind(id) {
-                Some(next) => next,
-                None => table.push_behind(id, Connection::new(packet)),
-            };
-        }
+            _ => None,
+        };
         let connection = table.get(id);
         if connection.is_over(packet, self.limits.datagram_idle_us) {
             self.write(table, id);
@@ -125,8 +122,41 @@ impl Book {
             self.write(table, id);
         }
         let connection = table.get_mut(id);
-        connection.apply(packet.event, packet.sender);
+        connection.apply(packet.event, packet.sender, packet.moment);
+        if let Some(begun) = begun {
+            connection.go_by(packet.sender, begun);
+        }
         connection.count(packet, (context, &mut self.contexts), &mut self.places)
+    }
+
+    /// The connection that a packet belongs to, of those between its ends: the first of those with the strongest claim, else a new one.
+    fn owner<A: Address>(
+        &mut self,
+        table: &mut Table<A>,
+        packet: &Arrival<A>,
+        context: ContextId,
+        first: SlotId,
+    ) -> SlotId {
+        let mut best: Option<(Claim, SlotId)> = None;
+        let (mut networks, mut last) = (0, first);
+        for id in table.chain(first) {
+            (networks, last) = (networks + 1, id);
+            let claim = table.get(id).claim(packet.event, packet.sender, context, &self.contexts);
+            if let Some(claim) = claim.filter(|claim| best.is_none_or(|(known, _)| known < *claim)) {
+                best = Some((claim, id));
+            }
+            if claim == Some(Claim::Seen) {
+                break;
+            }
+        }
+        match best {
+            Some((_, id)) => id,
+            None if networks >= MAX_NETWORKS => {
+                self.in_too_many_networks += 1;
+                last
+            }
+            None => table.push_behind(last, Connection::new(packet)),
+        }
     }
 
     /// A five-tuple that was not met before, or not lately.
@@ -164,16 +194,21 @@ impl Book {
         }
     }
 
-    /// An ICMP error quotes this packet: the attempt cannot be answered.
-    fn refuse<A: Address>(table: &mut Table<A>, packet: &Arrival<A>, tag: Tag) {
+    /// An ICMP error quotes this packet: the attempt cannot be answered. Of several between its ends it is one in the network of the
+    /// error; where none is, any may be.
+    fn refuse<A: Address>(&self, table: &mut Table<A>, packet: &Arrival<A>, (context, tag): (ContextId, Tag)) {
         if let Some(first) = table.find(tag, &packet.tuple) {
-            let chain: Vec<SlotId> = table.chain(first).collect();
+            let is_in = |id: &SlotId| table.get(*id).is_in(context, &self.contexts);
+            let mut chain: Vec<SlotId> = table.chain(first).filter(is_in).collect();
+            if chain.is_empty() {
+                chain = table.chain(first).collect();
+            }
             for id in chain {
-                table.get_mut(id).refuse(packet.sender);
+                table.get_mut(id).refuse(packet);
             }
         } else if matches!(packet.event, Event::Open(_) | Event::Datagram(_)) {
             let id = table.insert(tag, packet.tuple, Connection::new(packet));
-            table.get_mut(id).refuse_unseen(packet.sender, packet.event);
+            table.get_mut(id).refuse_unseen(packet);
         }
     }
 

@@ -40,12 +40,42 @@ pub(super) struct Connection {
     opening: Opening,
     /// Whether the hour has news that were not written out yet.
     has_news: bool,
+    /// The second of the hour at which somebody last said that its datagrams cannot be delivered.
+    refused_s: u16,
 }
 
 /// Segments of one connection, seen at several places, stand no further apart in their stream than this.
 const WINDOW_BYTES: u32 = 1 << 20;
 
+/// Within so many seconds a host says again that a datagram could not be delivered.
+const REFUSED_AGAIN_S: u16 = 2;
+
+/// What says that a packet is of a connection, the strongest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// Its side was not seen yet, and the other one in other VLANs or tunnels: the way back may be another.
+    Elsewhere,
+    /// Its number: the packet was seen before, or comes near one that was.
+    Again,
+    /// Its side was not seen yet, and the other one was in the same VLANs and tunnels, or neither was.
+    Answers,
+    /// Its side was seen in the same VLANs and tunnels.
+    Seen,
+}
+
 impl Half {
+    /// Whether a packet from the other side may belong to what was sent, by what it acknowledges of it.
+    fn may_be_answered(&self, event: Event) -> bool {
+        match event {
+            Event::Agree(number, _) => self.end == 0 || number == self.begin || is_near(number, self.end),
+            Event::Reset(At { acknowledgment, .. }) | Event::Traffic { at: At { acknowledgment, .. }, .. } => {
+                self.end == 0 || acknowledgment == 0 || is_near(acknowledgment, self.end)
+            }
+            Event::Tagged { receiver, .. } => self.begin == 0 || receiver == self.begin,
+            _ => true,
+        }
+    }
+
     /// A datagram with this number was sent.
     fn numbered(&mut self, number: u32) {
         self.begin = if self.begin == 0 { number } else { self.begin };
@@ -65,6 +95,7 @@ impl Connection {
             src: packet.sender,
             opening: Opening::Open,
             has_news: false,
+            refused_s: 0,
         }
     }
 
@@ -169,8 +200,7 @@ impl Connection {
         match packet.event {
             Event::Traffic { data, closes, at } => self.passed(sender, (data, closes), at),
             Event::Datagram(number) if moment.saturating_sub(self.last) <= datagram_idle_us => {
-                self.carried(sender, true, false);
-                self.half_mut(sender).numbered(number);
+                self.passed_on(sender, number, moment);
             }
             Event::Control(control) if moment.saturating_sub(self.last) <= datagram_idle_us => {
                 self.controlled(sender, control);
@@ -184,13 +214,28 @@ impl Connection {
         true
     }
 
-    /// Whether a packet may be of this connection. One that comes in VLANs or tunnels which its side was not seen in must
-    /// be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two connections.
-    pub fn owns(&self, event: Event, sender: Side, context: ContextId, contexts: &Contexts) -> bool {
-        let half = self.half(sender);
-        if half.contexts.is_empty() || contexts.has(half.contexts, context) {
-            return true;
+    /// What says that a packet is of this connection; none where it may not be. One that comes in VLANs or tunnels which its side was
+    /// not seen in must be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two
+    /// connections.
+    pub fn claim(&self, event: Event, sender: Side, context: ContextId, contexts: &Contexts) -> Option<Claim> {
+        let (half, other) = (self.half(sender), self.half(sender.other()));
+        if contexts.has(half.contexts, context) {
+            return Some(Claim::Seen);
         }
+        if half.contexts.is_empty() {
+            let is_there = other.contexts.is_empty() || contexts.has(other.contexts, context);
+            return if is_there {
+                Some(Claim::Answers)
+            } else {
+                other.may_be_answered(event).then_some(Claim::Elsewhere)
+            };
+        }
+        self.is_again(event, sender).then_some(Claim::Again)
+    }
+
+    /// Whether a packet was seen before, or comes near one that was, by its number.
+    fn is_again(&self, event: Event, sender: Side) -> bool {
+        let half = self.half(sender);
         match event {
             // without a number of its own nothing says so
             Event::Part { .. }
@@ -219,8 +264,10 @@ impl Connection {
             }
             // whatever it acknowledges, it answers the SYN that waits: made-up captures count from elsewhere
             Event::Agree(..) if self.is_asking() && sender != self.src => false,
-            Event::Agree(number, _) => {
-                self.opening == Opening::Seen && (self.halves[0].begin != number || sender == self.src)
+            // where a SYN carried data it acknowledges that, too (RFC 7413), and its own number tells that it came before
+            Event::Agree(number, answer) => {
+                let is_known = self.halves[0].begin == number || self.halves[1].begin == answer && answer != 0;
+                self.opening == Opening::Seen && (!is_known || sender == self.src)
             }
             Event::Control(_) | Event::Datagram(_) => {
                 let silence_s = packet.time().seconds_since(self.last());
@@ -238,7 +285,7 @@ impl Connection {
     }
 
     /// What the packet says of the connection's state.
-    pub fn apply(&mut self, event: Event, sender: Side) {
+    pub fn apply(&mut self, event: Event, sender: Side, moment: u32) {
         match event {
             Event::Open(number) => {
                 self.opened_by(sender, number);
@@ -290,15 +337,16 @@ impl Connection {
             }
             Event::Part { is_data: true } => self.carried(sender, true, false),
             Event::Control(control) => self.controlled(sender, control),
-            Event::Datagram(number) => {
-                self.carried(sender, true, false);
-                self.half_mut(sender).numbered(number);
-            }
+            Event::Datagram(number) => self.passed_on(sender, number, moment),
         }
     }
 
     /// Somebody else said that the attempt of `sender` cannot be answered.
-    pub fn refuse(&mut self, sender: Side) {
+    pub fn refuse<A>(&mut self, packet: &Arrival<A>) {
+        let sender = packet.sender;
+        if packet.hour == self.hour {
+            self.refused_s = second(packet.moment);
+        }
         let is_answered = self.flags.has(Flags::AGREED) || self.flags.has(Flags::FROM_DST);
         if sender == self.src && !is_answered && !self.flags.has(Flags::REFUSED) {
             self.flags.add(Flags::REFUSED);
@@ -307,13 +355,34 @@ impl Connection {
     }
 
     /// The same where nothing of the attempt was seen, but that the error quotes it: a SYN or a datagram with this number.
-    pub fn refuse_unseen(&mut self, sender: Side, event: Event) {
-        match event {
-            Event::Open(number) => self.opened_by(sender, number),
-            Event::Datagram(number) => self.half_mut(sender).begin = number,
+    pub fn refuse_unseen<A>(&mut self, packet: &Arrival<A>) {
+        match packet.event {
+            Event::Open(number) => self.opened_by(packet.sender, number),
+            Event::Datagram(number) => self.half_mut(packet.sender).begin = number,
             _ => return,
         }
-        self.refuse(sender);
+        self.refuse(packet);
+    }
+
+    /// Whether it was seen with these tags and tunnels.
+    pub fn is_in(&self, context: ContextId, contexts: &Contexts) -> bool {
+        self.halves.iter().any(|half| contexts.has(half.contexts, context))
+    }
+
+    /// By which number the datagrams of a side go, where this is the last of them that was seen.
+    pub fn number_of_last(&self, sender: Side, number: u32) -> Option<u32> {
+        let half = self.half(sender);
+        (number != 0 && half.end == number).then_some(half.begin)
+    }
+
+    /// The number of the last datagram of a side that was seen; 0 where none was.
+    pub fn last_number(&self, sender: Side) -> u32 {
+        self.half(sender).end
+    }
+
+    /// Has the datagrams of a side go by a number.
+    pub fn go_by(&mut self, sender: Side, number: u32) {
+        self.half_mut(sender).begin = number;
     }
 
     /// Whether the place's sums might have no room for the packet: what they hold must be written out before.
@@ -352,7 +421,7 @@ impl Connection {
     pub fn turn_hour<A>(&mut self, packet: &Arrival<A>, places: &mut Places) {
         self.clear(places);
         self.hour = packet.hour;
-        (self.first, self.last) = (packet.moment, packet.moment);
+        (self.first, self.last, self.refused_s) = (packet.moment, packet.moment, 0);
     }
 
     /// Forgets the counts that were written out.
@@ -441,6 +510,18 @@ impl Connection {
         self.stands_at(sender, at.sequence, at.end);
     }
 
+    /// A datagram.
+    #[inline]
+    fn passed_on(&mut self, sender: Side, number: u32, moment: u32) {
+        self.carried(sender, true, false);
+        self.half_mut(sender).numbered(number);
+        // a host says once in a second, or more often, that nobody listens (RFC 1812, section 4.3.2.8): where it has ceased to,
+        // somebody does
+        if self.flags.has(Flags::REFUSED) && second(moment) > self.refused_s.saturating_add(REFUSED_AGAIN_S) {
+            self.flags.0 &= !Flags::REFUSED.0;
+        }
+    }
+
     fn has_spoken(&self, side: Side) -> bool {
         self.flags.has(if side == self.src { Flags::FROM_SRC } else { Flags::FROM_DST })
     }
@@ -463,6 +544,11 @@ impl Connection {
     fn spoke(&mut self, sender: Side) {
         self.flags.add(if sender == self.src { Flags::FROM_SRC } else { Flags::FROM_DST });
     }
+}
+
+/// The second of a moment within its hour, in microseconds.
+fn second(moment: u32) -> u16 {
+    u16::try_from(moment / 1_000_000).unwrap_or(u16::MAX)
 }
 
 /// Whether two places of a stream are within a window of each other; numbers wrap (RFC 9293, section 3.4).

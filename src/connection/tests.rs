@@ -278,9 +278,9 @@ fn a_clock_that_jumps_loses_no_packet() {
 #[test]
 fn more_networks_than_are_told_apart_are_counted() {
     let mut tracker = Tracker::default();
-    for vlan in 1..=20u16 {
+    for vlan in 1..=300u16 {
         let vlans = VlanStack::of(&[vlan]).unwrap();
-        let syn = segment(CLIENT, SERVER, 0x02, u32::from(vlan) << 24, 0);
+        let syn = segment(CLIENT, SERVER, 0x02, u32::from(vlan) << 22, 0);
         tracker.ingest(Timestamp(i64::from(vlan)), &Packet { vlans, ..syn });
     }
     assert!(tracker.bounds()[&Bound::Networks] > 0, "{:?}", tracker.bounds());

@@ -1,12 +1,13 @@
 //! Sightings to connections: the traces of all observations that belong together.
 
-use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, hash::BuildHasher, net::IpAddr};
+use std::{borrow::Cow, cell::LazyCell, cmp::Ordering, collections::BTreeSet, hash::BuildHasher, net::IpAddr};
 
 use foldhash::{HashMap, fast::FixedState};
 
 use super::{hours::Hours, parts::join_parts, samples::Samples, volume::Volume};
 use crate::model::{
-    Direction, Flags, Hour, Observation, Opening, Outcome, Protocol, Record, Recording, Span, Timestamp, Trace, Via,
+    Direction, Flags, Hour, Observation, Opening, Order, Outcome, Protocol, Record, Recording, Span, Timestamp, Trace,
+    Via,
 };
 
 /// An address with a port.
@@ -120,6 +121,8 @@ pub(super) struct Key {
     pub src: End,
     pub dst: End,
     identity: u32,
+    /// The other side's number, of a sighting of that side alone.
+    answer: u32,
     /// Of a sighting without any number its tags and tunnels, hashed: nothing says that it is the one of another network.
     network: u64,
 }
@@ -170,7 +173,15 @@ pub(super) fn of_records(addresses: &[IpAddr], rows: &[Record]) -> Option<Connec
     let first = rows.first()?;
     let end = |number: u32, port| addresses.get(number as usize).map(|address| (*address, port));
     let (src, dst) = (end(first.client, 0)?, end(first.server, first.port)?);
-    let key = Key { protocol: first.protocol, opening: Opening::Seen, src, dst, identity: first.identity, network: 0 };
+    let key = Key {
+        protocol: first.protocol,
+        opening: Opening::Seen,
+        src,
+        dst,
+        identity: first.identity,
+        answer: 0,
+        network: 0,
+    };
     let mut seen = Sightings { weight: 1.0, traces: Vec::with_capacity(rows.len()), ..Sightings::default() };
     for row in rows {
         seen.add(row.run as usize, row.hour, row.trace());
@@ -218,8 +229,10 @@ fn laid(observation: &Observation, trace: &Trace, network: &dyn Fn() -> u64) -> 
     let is_turned = at.opening == Opening::Open && dst < src;
     let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
     let trace = if is_turned { trace.clone().turned(src.1) } else { trace.clone() };
-    let network = if (trace.identity, trace.answer) == (0, 0) { network() } else { 0 };
-    (Key { protocol: at.protocol, opening: at.opening, src, dst, identity: trace.identity, network }, trace)
+    let identity = trace.identity;
+    let answer = if identity == 0 { trace.answer } else { 0 };
+    let network = if (identity, answer) == (0, 0) { network() } else { 0 };
+    (Key { protocol: at.protocol, opening: at.opening, src, dst, identity, answer, network }, trace)
 }
 
 fn connection(key: &Key, seen: Sightings) -> Connection {
@@ -235,7 +248,7 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
     let mut trace = by_hour.next().unwrap_or_default();
     for later in by_hour {
         let first = trace.first;
-        trace.join_of_any_hour(&later, false);
+        trace.join_of_any_hour(&later, Order { is_begun_before: false, ended: Ordering::Greater });
         // the span is what counts
         trace.first = first;
     }
@@ -281,7 +294,7 @@ impl Connection {
     /// Takes in what was seen of it elsewhere, by the numbers that it goes by here.
     pub fn take_part(&mut self, part: Connection) {
         let Trace { identity, answer, .. } = self.trace;
-        self.trace.join_of_any_hour(&part.trace, part.span.first < self.span.first);
+        self.trace.join_of_any_hour(&part.trace, Order::of(part.span, self.span));
         let identity = if identity == 0 { part.trace.identity } else { identity };
         let answer = if answer == 0 { part.trace.answer } else { answer };
         (self.trace.identity, self.trace.answer) = (identity, answer);
@@ -292,7 +305,7 @@ impl Connection {
 
     /// Takes in what was seen of it under other addresses, nearer to the server or of the other side alone.
     pub fn take_stage(&mut self, stage: Connection) {
-        self.trace.join_of_any_hour(&stage.trace, stage.span.first < self.span.first);
+        self.trace.join_of_any_hour(&stage.trace, Order::of(stage.span, self.span));
         self.direction = self.direction.min(stage.direction);
         let (from_client, from_server) = self.extend(stage);
         self.from_client.extend_with_stage(from_client);

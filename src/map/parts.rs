@@ -15,6 +15,9 @@ use crate::model::{Flags, Opening, Protocol, Span, Trace};
 /// what chance would bring together.
 const GAP_BYTES: u32 = 1 << 20;
 
+/// Of a side that another part did not see it may have missed so much: what fills two seconds of a fast link.
+const UNSEEN_BYTES: u32 = 1 << 28;
+
 /// Sightings of one moment by several sensors lie no further apart, in seconds.
 const SAME_TIME_S: f64 = 2.0;
 
@@ -60,9 +63,22 @@ fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
         if is_blind(a) && is_blind(b) && !is_same_network(whole, part) {
             return false;
         }
-        return is_same_time(whole.span, part.span);
+        return is_same_time(whole.span, part.span) && is_acknowledged(whole, part);
     }
     both_saw.all(|(a, a_end, b, b_end)| is_within(b, a, a_end) || is_within(a, b, b_end))
+}
+
+/// Of two parts that saw different sides whether what the first packet of the later one acknowledges may be what the earlier one saw.
+fn is_acknowledged(whole: &Connection, part: &Connection) -> bool {
+    let (early, late) = if part.span.first < whole.span.first { (part, whole) } else { (whole, part) };
+    let (a, b) = (&early.trace, &late.trace);
+    let sides = [(a.identity, a.src_end, b.identity, b.src_end), (a.answer, a.dst_end, b.answer, b.dst_end)];
+    sides.into_iter().all(|(begin, end, acknowledged, b_end)| {
+        let is_known = end != 0 && b_end == 0 && acknowledged != 0;
+        let from = begin.wrapping_sub(UNSEEN_BYTES);
+        let reach = end.wrapping_sub(begin).saturating_add(2 * UNSEEN_BYTES);
+        !is_known || acknowledged.wrapping_sub(from) <= reach
+    })
 }
 
 fn lay_as(whole: &Connection, part: &mut Connection) {

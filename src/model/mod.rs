@@ -36,7 +36,7 @@ pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
 pub use labels::Labels;
 pub use link::{How, LinkKey, LinkSighting, Mac};
 pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
-pub use observation::{Flags, Hops, Lump, Observation, Recording, Sent, Tally, Trace};
+pub use observation::{Flags, Hops, Lump, Observation, Order, Recording, Sent, Tally, Trace};
 pub use observation_key::{ObservationKey, Opening};
 pub use party::{Party, PartyKey, PartyKind, WorkloadRef};
 pub use protocol::{Protocol, UnknownProtocol};

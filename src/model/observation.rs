@@ -10,9 +10,11 @@
 //! else ([`Opening::Open`](super::Opening::Open)) the row was laid towards the likelier server, every trace keeps the other port, and the
 //! map decides when it reads, from all that the store knows by then.
 
+use std::cmp::Ordering;
+
 use smallvec::SmallVec;
 
-use super::{ObservationKey, Span, TraceSet};
+use super::{Hour, ObservationKey, Span, TraceSet};
 
 /// Bits of what was seen of a connection; sightings add up by OR, but for who was first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +122,26 @@ impl Hops {
             self.low = if self.is_none() { other.low } else { self.low.min(other.low) };
             self.high = self.high.max(other.high);
         }
+    }
+}
+
+/// How another sighting of a connection lies in time to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Whether it began earlier.
+    pub is_begun_before: bool,
+    /// Whether it ended later, by more than what lies between the two sightings of one packet.
+    pub ended: Ordering,
+}
+
+impl Order {
+    /// How one that lasted so lies to another. Ends are compared by the 4 s that they lie in: so that the order in which several
+    /// are joined does not matter.
+    #[must_use]
+    pub fn of(other: Span, own: Span) -> Self {
+        const TOGETHER_NS: i64 = 4_000_000_000;
+        let end = |span: Span| span.last.0.div_euclid(TOGETHER_NS);
+        Self { is_begun_before: other.first < own.first, ended: end(other).cmp(&end(own)) }
     }
 }
 
@@ -299,18 +321,20 @@ impl Trace {
 
     /// Takes in what another sighting of the same hour tells of the connection, all but what was sent.
     pub fn join(&mut self, other: &Self) {
-        self.join_of_any_hour(other, other.first < self.first);
+        let at = |trace: &Self| Span { first: Hour(0).at(trace.first), last: Hour(0).at(trace.last) };
+        self.join_of_any_hour(other, Order::of(at(other), at(self)));
     }
 
-    /// The same of a sighting whose hour may be another, so that times within the hour do not compare: whether it began before
-    /// this one is to be told. What becomes of those times means nothing then.
-    pub fn join_of_any_hour(&mut self, other: &Self, is_earlier: bool) {
-        if self.is_begun_by(other, is_earlier) {
+    /// The same of a sighting whose hour may be another, so that times within the hour do not compare: how it lies to this one is to
+    /// be told. What becomes of those times means nothing then.
+    pub fn join_of_any_hour(&mut self, other: &Self, order: Order) {
+        if self.is_begun_by(other, order.is_begun_before) {
             const WHO_BEGAN: u16 = Flags::SRC_FIRST.0 | Flags::UNTOLD.0;
             self.flags.0 = self.flags.0 & !WHO_BEGAN | other.flags.0 & WHO_BEGAN;
         }
         self.join_answer(other);
-        self.flags.0 |= other.flags.0 & !(Flags::SRC_FIRST.0 | Flags::UNTOLD.0);
+        self.flags.0 |= other.flags.0 & !(Flags::SRC_FIRST.0 | Flags::UNTOLD.0 | Flags::REFUSED.0);
+        self.join_refusal(other, order.ended);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.src_end = furthest(self.src_end, other.src_end);
@@ -322,6 +346,18 @@ impl Trace {
 }
 
 impl Trace {
+    /// An opening that was refused stays so. Datagrams are refused where the last ones were: who listens again need not answer.
+    fn join_refusal(&mut self, other: &Self, ended: Ordering) {
+        let (own, its) = (self.flags.0 & Flags::REFUSED.0, other.flags.0 & Flags::REFUSED.0);
+        let refused = match ended {
+            _ if self.flags.0 & (Flags::ASKED.0 | Flags::AGREED.0) != 0 => own | its,
+            Ordering::Greater => its,
+            Ordering::Less => own,
+            Ordering::Equal => own | its,
+        };
+        self.flags.0 = self.flags.0 & !Flags::REFUSED.0 | refused;
+    }
+
     /// Whether another sighting tells better who was first: the one that tells, else the one that began first.
     fn is_begun_by(&self, other: &Self, is_earlier: bool) -> bool {
         let (own, its) = (self.flags.has(Flags::UNTOLD), other.flags.has(Flags::UNTOLD));

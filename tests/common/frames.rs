@@ -64,6 +64,11 @@ impl Packet {
         Self { from, to, protocol, payload, hops: 64, id: 0, vlans, interface: 2, at_s, tunnel, fragment: 0x4000 }
     }
 
+    /// Whether this end sent it.
+    pub fn is_from(&self, end: &str) -> bool {
+        self.from.to_string() == end
+    }
+
     /// With this hop limit instead of 64.
     pub fn hops(self, hops: u8) -> Self {
         Self { hops, ..self }

@@ -1,10 +1,13 @@
 //! Equal addresses in several networks: VLANs, tunnels, and fragments, which tell less of where they belong.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::common::{
     Flowmap, data,
-    frames::{CLIENT, Frames, Packet, SERVER, Tunnel, connection, datagram, esp, seen_again},
+    frames::{
+        CLIENT, Frames, Packet, SERVER, Tunnel, connection, datagram, esp, icmp, seen_again, syn, syn_ack, traffic,
+        unreachable,
+    },
     rows::{expect, row, rows},
     text,
 };
@@ -231,4 +234,137 @@ fn who_asked_first_in_one_hour_is_the_client_also_in_the_next() {
     expect(&[Frames::ethernet(packets.clone())], &[row]);
     let [first, rest @ ..] = packets;
     expect(&[Frames::ethernet([first]), Frames::ethernet(rest)], &[row]);
+}
+
+fn flows(frames: &Frames) -> Vec<Value> {
+    let flowmap = Flowmap::new();
+    flowmap.write("it.pcap", frames.bytes());
+    flowmap.json(&["flows", "--by", "address", "--from", "it.pcap"]).as_array().unwrap().clone()
+}
+
+fn total(frames: &Frames, key: &str) -> u64 {
+    flows(frames).iter().map(|flow| flow[key].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn an_answer_in_one_network_is_none_in_another() {
+    let ask = |vlan| icmp("10.0.0.1", "10.0.0.2", 8).vlans(&[vlan]);
+    let answer = |vlan| icmp("10.0.0.2", "10.0.0.1", 0).vlans(&[vlan]);
+    let ping = "10.0.0.1 > 10.0.0.2:0/ICMP";
+    let [one_answers, both_answer] = [vec![answer(20)], vec![answer(20), answer(10)]].map(|answers| {
+        let packets: Vec<Packet> = [ask(10), ask(20)].into_iter().chain(answers).collect();
+        Frames::ethernet(packets)
+    });
+    let rows = [format!("{ping} established order 1 vlans 20"), format!("{ping} oneway order 1 vlans 10")];
+    expect(&[one_answers], &[&rows[0], &rows[1]]);
+    expect(&[both_answer], &[format!("{ping} established order 2 vlans 10,20")]);
+
+    // what is sent in one network is no answer to an opening in another that it acknowledges nothing of
+    let data = (0..4).map(|n| traffic(SERVER, CLIENT, 3_000_000_000 + n * 100, 4_000_000_000, 100).vlans(&[20]));
+    let opened = vec![syn(CLIENT, SERVER, 777).vlans(&[10])];
+    let rows = [
+        "10.0.0.1 > 10.0.0.2:80/TCP unanswered handshake 1 vlans 10",
+        "10.0.0.1 > 10.0.0.2:80/TCP oneway port 1 vlans 20",
+    ];
+    expect(&[Frames::ethernet(opened.into_iter().chain(data))], &rows);
+    // and half a connection in one is not the opening of another
+    let halves = (0..4).map(|n| traffic(CLIENT, SERVER, 3_000_000_000 + n * 100, 4_000_000_000, 100).vlans(&[10]));
+    let whole = in_vlan(connection(CLIENT, SERVER, 1_000, 2_000), 20);
+    let rows = [
+        "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1 vlans 20",
+        "10.0.0.1 > 10.0.0.2:80/TCP oneway listener 1 vlans 10",
+    ];
+    expect(&[Frames::ethernet(in_turn(halves.collect(), whole.clone()).chain(whole[4..].to_vec()))], &rows);
+}
+
+/// The way back may be another: what it acknowledges tells whose it is.
+#[test]
+fn two_connections_whose_answers_come_in_further_networks_are_two() {
+    let split = |packets: Vec<Packet>, [there, back]: [u16; 2]| -> Vec<Packet> {
+        let vlan = |packet: &Packet| if packet.is_from(CLIENT) { there } else { back };
+        packets.into_iter().map(|packet| packet.clone().vlans(&[vlan(&packet)])).collect()
+    };
+    let one = split(connection(CLIENT, SERVER, 1_000, 900_000_000), [10, 11]);
+    let other = split(connection(CLIENT, SERVER, 3_000_000_000, 7), [20, 21]);
+    let frames = Frames::ethernet(in_turn(one, other));
+    assert_eq!((total(&frames, "connections"), total(&frames, "packets")), (2, 14));
+}
+
+#[test]
+fn datagrams_of_one_way_are_told_apart_whichever_way_they_go() {
+    for [from, to] in [["10.0.0.1:514", "10.0.0.2:514"], ["10.0.0.2:514", "10.0.0.1:514"]] {
+        let log = |vlan: u16, n: u16| datagram(from, to, &format!("{vlan} {n}")).id(vlan * 10 + n).vlans(&[vlan]);
+        let frames = Frames::ethernet((0..5).flat_map(|n| [log(10, n), log(20, n)]));
+        assert_eq!((total(&frames, "connections"), total(&frames, "packets")), (2, 10), "{from}");
+        let hours = Frames::ethernet((0..5u16).map(|n| datagram(from, to, "x").id(n + 1).at(f64::from(n) * 100.0)));
+        assert_eq!((total(&hours, "connections"), total(&hours, "packets")), (5, 5), "{from}");
+    }
+}
+
+#[test]
+fn who_was_refused_once_and_goes_on_is_not_refused() {
+    let log =
+        |n: u16| datagram("10.0.0.1:40000", "10.0.0.2:514", &format!("log {n}")).id(n + 1).at(f64::from(n) * 15.0);
+    let refused = |n: u16| unreachable("10.0.0.2", &log(n), 60).at(f64::from(n) * 15.0 + 0.001);
+    let outcome = |errors: &[u16]| {
+        let frames = (0..30u16).flat_map(|n| [Some(log(n)), errors.contains(&n).then(|| refused(n))]).flatten();
+        flows(&Frames::ethernet(frames))[0]["outcome"].clone()
+    };
+    assert_eq!(outcome(&[7]), "oneway", "the collector was started again");
+    assert_eq!(outcome(&(0..30).collect::<Vec<_>>()), "refused");
+    assert_eq!(outcome(&[29]), "refused", "and is gone at the end");
+    // an error in one network says nothing of another
+    let in_two = |n| {
+        [
+            log(n).vlans(&[10]),
+            refused(n).vlans(&[10]),
+            datagram("10.0.0.1:40000", "10.0.0.2:514", &format!("other {n}"))
+                .id(n + 1_000)
+                .vlans(&[20])
+                .at(f64::from(n) * 15.0 + 0.002),
+        ]
+    };
+    let rows =
+        ["10.0.0.1 > 10.0.0.2:514/UDP oneway port 1 vlans 20", "10.0.0.1 > 10.0.0.2:514/UDP refused port 1 vlans 10"];
+    expect(&[Frames::ethernet((0..30).flat_map(in_two))], &rows);
+}
+
+/// RFC 7413: the SYN-ACK acknowledges the data of the SYN, too.
+#[test]
+fn an_opening_with_data_is_one_connection_wherever_it_is_seen() {
+    let (a, b) = (1_101, 9_001);
+    let opened = [
+        syn(CLIENT, SERVER, 1_000),
+        syn_ack(SERVER, CLIENT, 9_000, a),
+        traffic(CLIENT, SERVER, a, b, 0),
+        traffic(SERVER, CLIENT, b, a, 300),
+    ];
+    let routed = seen_again(in_vlan(opened.to_vec(), 10), |packet| packet.clone().vlans(&[20]).hops(63));
+    let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1 vlans 10,20";
+    expect(&[Frames::ethernet(routed)], &[row]);
+    let again = seen_again(opened.to_vec(), Packet::clone);
+    expect(&[Frames::ethernet(again)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
+}
+
+#[test]
+fn a_stream_of_datagrams_that_is_met_in_the_middle_at_two_places_is_one() {
+    let sent = |n: u16, vlan: u16| {
+        datagram("10.0.0.1:16384", "10.1.0.2:16384", &format!("voice {n:04}")).id(n + 1).vlans(&[vlan])
+    };
+    // two at a time, each seen in one network and then in the other
+    let burst = |n: u16| [(n, 10), (n + 1, 10), (n, 20), (n + 1, 20)];
+    let all: Vec<Packet> = (0..20).step_by(2).flat_map(burst).map(|(n, vlan)| sent(n, vlan)).collect();
+    for missed in 0..5 {
+        let frames = Frames::ethernet(all[missed..].to_vec());
+        let packets = total(&frames, "packets");
+        assert_eq!(total(&frames, "connections"), 1, "without the first {missed}");
+        assert!((18..=20).contains(&packets), "without the first {missed}: {packets}");
+    }
+}
+
+#[test]
+fn equal_ends_in_a_hundred_vlans_of_a_trunk_are_a_hundred_connections() {
+    let asked = |vlan: u16| datagram("10.0.0.1:500", "10.0.0.2:500", &format!("hello {vlan}")).id(vlan).vlans(&[vlan]);
+    let frames = Frames::ethernet((1..=100).chain(1..=100).map(asked));
+    assert_eq!((total(&frames, "connections"), total(&frames, "packets")), (100, 200));
 }
