@@ -1,7 +1,5 @@
 //! Dependencies as small numbers: who calls whom, in arrays that hold ten millions of calls.
 
-use std::net::Ipv6Addr;
-
 use foldhash::HashMap;
 
 use super::{
@@ -53,12 +51,7 @@ impl Graph {
     pub fn new(all: &Contacts, scope: &Scope) -> Self {
         let numbers: HashMap<_, u32> = scope.members.keys().cloned().zip(0u32..).collect();
         let is_multicast: Vec<bool> = all.parties.iter().map(|party| party.kind == PartyKind::Multicast).collect();
-        let is_on_link: Vec<bool> = all.parties.iter().map(is_on_link).collect();
-        // to look for a neighbour (RFC 4861) is no call
-        let is_of_the_link = |it: &Contact| {
-            it.protocol == Protocol::ICMPV6 && (is_on_link[it.client as usize] || is_on_link[it.server as usize])
-        };
-        let tells = |it: &&Contact| tells(it) && !is_multicast[it.server as usize] && !is_of_the_link(it);
+        let tells = |it: &&Contact| tells(it) && !is_multicast[it.server as usize];
         let members: Vec<Option<u32>> = all.parties.iter().map(|party| numbers.get(&key(party)).copied()).collect();
         let mut is_met = vec![false; members.len()];
         for it in all.contacts.iter().filter(tells) {
@@ -120,15 +113,12 @@ impl Graph {
     }
 }
 
-/// Whether it is known by an address of its link alone.
-fn is_on_link(party: &PartyKey) -> bool {
-    party.name.parse().is_ok_and(|address: Ipv6Addr| address.is_unicast_link_local())
-}
-
-/// Whether a contact tells of its ends' work.
+/// Whether a contact tells of its ends' work. To ask whether somebody is there, or to look for a neighbour, is no call: it makes no
+/// rule either.
 fn tells(contact: &Contact) -> bool {
     let aside = [Mark::Scan, Mark::Probe, Mark::Node, Mark::Itself];
     contact.is_needed()
+        && !matches!(contact.protocol, Protocol::ICMP | Protocol::ICMPV6)
         && contact.is_direction_known
         && !aside.into_iter().any(|mark| contact.marks.has(mark))
         && !contact.is_empty

@@ -348,17 +348,25 @@ fn connections_of_which_a_log_reports_few_packets_have_been_used() {
     assert!(roles.as_array().unwrap().iter().all(|role| role["role"] == "not seen"), "{roles}");
 }
 
+/// A ping, or looking for a neighbour, whoever does it.
 #[test]
-fn to_look_for_a_neighbour_is_no_call() {
+fn to_ask_whether_somebody_is_there_is_no_call() {
     let flowmap = Flowmap::new();
-    flowmap.write("hosts.csv", "address,name\n2001:db8::1,web\n2001:db8::2,db\n");
+    flowmap.write("hosts.csv", "address,name\n2001:db8::1,web\n2001:db8::2,db\n2001:db8::3,monitor\n");
     let log = "client,server,protocol,port,packets,outcome\n2001:db8::1,2001:db8::2,TCP,5432,40,established\n\
-               2001:db8::2,fe80::1,ICMPV6,0,4,established\nfe80::1,2001:db8::2,ICMPV6,0,4,oneway\n";
+               2001:db8::2,fe80::1,ICMPV6,0,4,established\nfe80::1,2001:db8::2,ICMPV6,0,4,oneway\n\
+               2001:db8::2,2001:db8::1,ICMPV6,0,4,established\n2001:db8::3,2001:db8::2,ICMPV6,0,4,established\n\
+               2001:500::7,2001:db8::2,ICMPV6,0,4,established\n";
     flowmap.write("flows.csv", log);
     let roles = flowmap.json(&["tiers", "--from", "flows.csv", "--inventory", "hosts.csv"]);
-    let db = roles.as_array().unwrap().iter().find(|role| role["members"][0] == "db").unwrap();
-    assert_eq!(db["role"], "serves TCP/5432", "{db}");
+    let role = |name: &str| {
+        let of = |role: &&Value| members(role).contains(&name.to_owned());
+        roles.as_array().unwrap().iter().find(of).unwrap().clone()
+    };
+    let db = role("db");
+    assert_eq!((&db["tier"], &db["role"]), (&"data".into(), &"serves TCP/5432".into()), "{db}");
     assert!(db["reason"].as_str().unwrap().contains("calls nothing"), "{db}");
+    assert_eq!(role("monitor")["role"], "not seen");
 }
 
 #[test]
