@@ -35,7 +35,7 @@ struct Stretch {
 
 /// When a run watched that has its first and last packet there: all that time, but for months in which it saw nothing, and for
 /// strays, months away from the rest.
-pub(super) fn watched(span: Span, observations: &[Observation]) -> Times {
+pub(super) fn watched<'o>(span: Span, observations: impl IntoIterator<Item = &'o Observation>) -> Times {
     let stretches = stretches(observations);
     let fullest = stretches.iter().map(|stretch| stretch.connections).max().unwrap_or_default();
     let (kept, strays): (Vec<&Stretch>, Vec<&Stretch>) =
@@ -58,7 +58,7 @@ pub(super) fn watched(span: Span, observations: &[Observation]) -> Times {
 }
 
 /// In one pass, for a capture may have as many times as packets.
-fn stretches(observations: &[Observation]) -> Vec<Stretch> {
+fn stretches<'o>(observations: impl IntoIterator<Item = &'o Observation>) -> Vec<Stretch> {
     let mut hours: BTreeMap<Hour, (u64, Span)> = BTreeMap::new();
     for observation in observations {
         let Some(span) = joined(observation.traces.iter().map(|trace| observation.span(trace))) else { continue };

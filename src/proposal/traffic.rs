@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::times::{Times, watched};
+use super::{
+    times::{Times, watched},
+    world::Window,
+};
 use crate::{
     model::{Observation, Recording, Span, Traffic},
     store::{Filter, Run, RunId, Store, StoreError},
@@ -16,8 +19,9 @@ pub(super) struct OfSite {
     pub seen_by: Vec<(RunId, Times)>,
 }
 
-/// What each run saw, by site, with the runs in their order.
-pub(super) async fn read(store: &Store, filter: &Filter, runs: &[Run]) -> Result<BTreeMap<String, OfSite>, StoreError> {
+/// What each run saw in a window and around it, by site, with the runs in their order. Sites of which nothing is in the window are left
+/// out.
+pub(super) async fn read(store: &Store, window: &Window, runs: &[Run]) -> Result<BTreeMap<String, OfSite>, StoreError> {
     let runs: BTreeMap<RunId, &Run> = runs.iter().map(|run| (run.id, run)).collect();
     let mut by_site: BTreeMap<&str, OfSite> = BTreeMap::new();
     let take = |id: RunId, observation: Observation| {
@@ -34,16 +38,24 @@ pub(super) async fn read(store: &Store, filter: &Filter, runs: &[Run]) -> Result
         }
         traffic.add(observation);
     };
-    store.observations(filter, take).await?;
-    let sorted = by_site.into_iter().map(|(site, mut of_site)| {
+    store.observations(&window.filter_around(), take).await?;
+    let filter = window.filter();
+    let sorted = by_site.into_iter().filter(|(_, of_site)| of_site.has_any(&filter)).map(|(site, mut of_site)| {
         of_site.traffic.records.sort();
-        of_site.look_at_times(&runs, filter);
+        of_site.look_at_times(&runs, &filter);
         (site.to_owned(), of_site)
     });
     Ok(sorted.collect())
 }
 
 impl OfSite {
+    /// Whether anything of it is in some hours.
+    fn has_any(&self, filter: &Filter) -> bool {
+        let Traffic { recordings, records } = &self.traffic;
+        let mut observed = recordings.iter().flat_map(|it| &it.observations).map(|it| it.key.hour);
+        observed.any(|hour| filter.has(hour)) || records.rows().iter().any(|row| filter.has(row.hour))
+    }
+
     /// Tells when the captures watched by what they saw. Records tell their times each for itself, or none.
     fn look_at_times(&mut self, runs: &BTreeMap<RunId, &Run>, filter: &Filter) {
         for ((id, when), recording) in self.seen_by.iter_mut().zip(&mut self.traffic.recordings) {
@@ -56,7 +68,7 @@ impl OfSite {
                 first: filter.since.map_or(first, |since| since.max(first)),
                 last: filter.until.map_or(last, |until| until.min(last)),
             };
-            let found = watched(asked, &recording.observations);
+            let found = watched(asked, recording.observations.iter().filter(|it| filter.has(it.key.hour)));
             if found.times != [asked] {
                 *when = found;
                 recording.span = when.hull().unwrap_or(recording.span);

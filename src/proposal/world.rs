@@ -108,7 +108,7 @@ impl World {
     async fn read_held(store: &Store, window: &Window) -> Result<Self, ProposalError> {
         let filter = window.filter();
         let runs = store.runs().await?;
-        let mut traffic = traffic::read(store, &filter, &runs).await?;
+        let mut traffic = traffic::read(store, window, &runs).await?;
         let mut sightings: BTreeMap<String, Vec<NameSighting>> = BTreeMap::new();
         for (site, sighting) in store.names(&filter).await? {
             sightings.entry(site).or_default().push(sighting);
@@ -202,10 +202,23 @@ impl World {
     }
 }
 
+/// So long before and after a window is looked for what its connections were before, and what tells who opened them.
+const AROUND_NS: i64 = 24 * 3_600 * 1_000_000_000;
+
 impl Window {
-    fn filter(&self) -> Filter {
+    /// What is in it, by the hour.
+    pub(super) fn filter(&self) -> Filter {
         let Self { site, since, until, exclude } = self.clone();
         Filter { site, since, until, exclude }
+    }
+
+    /// The same with what lies around it. When a connection began, who opened it and what became of it need not be told by the
+    /// window's own hours.
+    pub(super) fn filter_around(&self) -> Filter {
+        let Filter { since, until, .. } = self.filter();
+        let since = since.map(|since| Timestamp(since.0.saturating_sub(AROUND_NS)));
+        let until = until.map(|until| Timestamp(until.0.saturating_add(AROUND_NS)));
+        Filter { since, until, ..self.filter() }
     }
 }
 
@@ -267,7 +280,9 @@ impl Site {
             by_run.flat_map(|(run, recording)| recording.observations.iter().map(|it| (*run, Cow::Borrowed(it))));
         let records = self.traffic.records.leading();
         let recorded = records.filter_map(|(n, it)| Some((*self.seen_by.get(n)?, Cow::Owned(it))));
-        map::coverage(&self.captures, seen.chain(recorded), &self.directory)
+        let filter = self.window.filter();
+        let within = seen.chain(recorded).filter(|(_, it)| filter.has(it.key.hour));
+        map::coverage(&self.captures, within, &self.directory)
     }
 
     /// When a run watched, as far as it was selected: from its first packet to its last, unless what it saw tells otherwise.
@@ -288,11 +303,12 @@ impl Site {
         let servers: BTreeSet<IpAddr> = dependency.server.addresses.iter().copied().chain(dialled).collect();
         let clients = &dependency.client.addresses;
         let ports: BTreeSet<u16> = dependency.via.iter().map(|via| via.port).chain([dependency.port]).collect();
+        let filter = self.window.filter();
         let is_it = |key: &ObservationKey| {
             let is_there = clients.contains(&key.src) && servers.contains(&key.dst) && ports.contains(&key.dst_port);
             // laid the other way round, where the opening was not seen
             let is_back = clients.contains(&key.dst) && servers.contains(&key.src) && key.opening != Opening::Seen;
-            key.protocol == dependency.protocol && (is_there || is_back)
+            key.protocol == dependency.protocol && (is_there || is_back) && filter.has(key.hour)
         };
         let run = |n: usize| Some(self.captures.get(*self.seen_by.get(n)?)?.run.as_str());
         let recordings = self.traffic.recordings.iter().enumerate();

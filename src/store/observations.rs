@@ -35,6 +35,14 @@ pub struct Filter {
     pub exclude: BTreeSet<RunId>,
 }
 
+impl Filter {
+    /// Whether it lets an hour through.
+    #[must_use]
+    pub fn has(&self, hour: Hour) -> bool {
+        self.since.is_none_or(|since| hour >= since.hour()) && self.until.is_none_or(|until| hour <= until.hour())
+    }
+}
+
 /// Writes observations of a run, in the order of their keys, as a batch of its own in each hour.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
@@ -264,8 +272,6 @@ async fn read_all(
     .fetch_all(&mut *connection)
     .await?;
     let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
-    let (since, until) = (filter.since.map(Timestamp::hour), filter.until.map(Timestamp::hour));
-    let is_within = |hour: Hour| since.is_none_or(|since| hour >= since) && until.is_none_or(|until| hour <= until);
     for hour in places.chunk_by(|a, b| (a.run, a.hour) == (b.run, b.hour)) {
         let Some(run) = hour.first().map(|place| place.run).filter(|run| !filter.exclude.contains(run)) else {
             continue;
@@ -273,7 +279,7 @@ async fn read_all(
         let mut merge = Merge::new(hour);
         while let Some(observation) = merge.next(connection).await? {
             // of a day some hours may lie outside
-            if is_within(observation.key.hour) {
+            if filter.has(observation.key.hour) {
                 take(run, observation);
             }
         }

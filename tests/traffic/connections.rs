@@ -3,8 +3,8 @@
 use crate::common::{
     Flowmap,
     frames::{
-        CLIENT, Frames, Packet, SERVER, connection, datagram, esp, icmp, reset, rest, sctp, seen_again, syn, syn_ack,
-        too_big, traffic, unreachable,
+        CLIENT, Frames, Packet, SERVER, connection, datagram, esp, icmp, opening, reset, rest, sctp, seen_again, syn,
+        syn_ack, too_big, traffic, unreachable,
     },
     rows::expect,
 };
@@ -366,4 +366,45 @@ fn a_capture_of_several_mirrored_ports_is_told_as_one() {
     assert!(flowmap.ok(&["status"]).stdout.contains("stand in it once more"));
     let said = flowmap.ok(&["import", "once.pcap"]).stderr;
     assert!(!said.contains("warning"), "{said}");
+}
+
+/// A connection that began before a window is not of it, however its hours lie; and what tells who opened one, or what became of it,
+/// may lie outside.
+#[test]
+fn a_window_selects_whole_connections() {
+    let flowmap = Flowmap::new();
+    let hour = |n: f64| n * 3_600.0;
+    // a listener that is known by a handshake of an hour before
+    let (api, db) = ("10.0.0.7:40500", "10.0.0.8:40087");
+    let answered_late = opening("10.0.0.1:40001", SERVER, 70_000, 90_000);
+    let mut packets: Vec<(f64, Packet)> = Vec::new();
+    packets.extend(opening(CLIENT, SERVER, 1_000, 2_000).map(|it| (0.1, it)));
+    packets.extend([1.5, 2.5].map(|n| (hour(n), traffic(CLIENT, SERVER, 1_001, 2_001, 100))));
+    packets.extend(opening("10.0.0.7:41000", db, 5, 6).map(|it| (hour(0.8), it)));
+    packets
+        .extend([(hour(1.02), traffic(api, db, 9_000, 7_000, 100)), (hour(1.03), traffic(db, api, 7_000, 9_100, 50))]);
+    packets.extend([-0.003, 0.003, 0.004].map(|after| hour(2.0) + after).into_iter().zip(answered_late));
+    packets.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let packets = packets.into_iter().map(|(time, packet)| packet.at(time));
+    flowmap.write("it.pcap", Frames::ethernet(packets).bytes());
+    let from = |args: &[&str]| {
+        let flows = flowmap.json(&[&["flows", "--by", "address", "--from", "it.pcap"], args].concat());
+        let words = |flow: &serde_json::Value| {
+            format!("{} {} {} {}", flow["server"]["name"], flow["outcome"], flow["direction"], flow["connections"])
+        };
+        flows.as_array().unwrap().iter().map(|flow| words(flow).replace('"', "")).collect::<Vec<_>>()
+    };
+    let start = "2026-11-24T06:00:00Z";
+    let at = |minutes: i64| {
+        let start: jiff::Timestamp = start.parse().unwrap();
+        (start + jiff::SignedDuration::from_mins(minutes)).to_string()
+    };
+    assert_eq!(from(&[]).len(), 3);
+    let later = ["10.0.0.2 established handshake 1"];
+    for minutes in [90, 119] {
+        assert_eq!(from(&["--since", &at(minutes)]), later, "{minutes}");
+    }
+    assert_eq!(from(&["--since", &at(120)]), [""; 0], "it was opened before");
+    assert_eq!(from(&["--since", &at(60), "--until", &at(110)]), ["10.0.0.8 midstream listener 1"]);
+    assert_eq!(from(&["--since", &at(110), "--until", &at(120)]), later, "what became of it is told by the next hour");
 }
