@@ -263,6 +263,13 @@ fn summary(run: &Run, written: &Written, options: &Options) -> String {
                 known.id
             );
         }
+        if options.sensor.as_ref().is_some_and(|sensor| *sensor != known.sensor) {
+            let (sensor, id) = (one_line(&known.sensor), known.id);
+            let _ = writeln!(
+                text,
+                "hint: its sensor stays {sensor}: to name another take it back first: flowmap runs rm {id}"
+            );
+        }
         return text;
     }
     // writing to a String cannot fail

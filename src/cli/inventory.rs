@@ -1,6 +1,6 @@
 //! `flowmap inventory`: who is who.
 
-use super::{Done, common::Global, inventory_import, inventory_list, inventory_sync, names};
+use super::{Done, common::Global, inventory_import, inventory_list, inventory_rm, inventory_sync, names};
 
 /// Read or list who is who.
 #[derive(Debug, clap::Args)]
@@ -8,6 +8,7 @@ use super::{Done, common::Global, inventory_import, inventory_list, inventory_sy
   flowmap inventory import cluster.json    # kubectl's output, or a hosts file
   flowmap inventory sync --watch           # a live cluster
   flowmap inventory list -n production
+  flowmap inventory rm hosts.csv           # it was wrong
   flowmap inventory names")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -22,6 +23,8 @@ enum Command {
     Sync(inventory_sync::Args),
     /// List who is known, with addresses and since when
     List(inventory_list::Args),
+    /// Take back what a file said of who is who
+    Rm(inventory_rm::Args),
     /// List what captures call addresses: DNS answers, TLS server names, HTTP hosts, DHCP, multicast DNS
     Names(names::Args),
 }
@@ -38,6 +41,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Command::Import(args) => inventory_import::run(&store, &args).await,
         Command::Sync(args) => inventory_sync::run(&store, args).await,
         Command::List(args) => inventory_list::run(&store, &args).await,
+        Command::Rm(args) => inventory_rm::run(&store, &args).await,
         Command::Names(_) => Ok(Done::Clean),
     };
     store.close().await;

@@ -65,13 +65,20 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
             reading.taken_at = Some(taken_at);
         }
         let before = store.latest_listing(site).await?;
-        let is_new = store.add_snapshot(&snapshot(&mut reading, file, site)).await?;
+        let snapshot = snapshot(&mut reading, file, site);
+        let is_known_name = snapshot.taken_at.is_none() && store.listed_files(site).await?.contains(&snapshot.source);
+        let is_new = store.add_snapshot(&snapshot).await?;
         let known = match (is_new, *taken_at) {
             (true, _) => String::new(),
             (false, None) => " (already in the store)".to_owned(),
             (false, Some(time)) => format!(" (already in the store; taken at {time} or later)"),
         };
         report(file, &reading, &known);
+        if is_new && is_known_name {
+            let name = one_line(&snapshot.source);
+            warnln!("{name}: tells no time, and what a file of this name said before holds beside it");
+            warnln!("hint: where it was wrong: flowmap inventory rm {name}, and import it again");
+        }
         if elsewhere > 0 {
             warnln!("{}: {elsewhere} hosts of other sites left out", shown(file));
         }

@@ -33,6 +33,7 @@ mod input;
 mod inventory;
 mod inventory_import;
 mod inventory_list;
+mod inventory_rm;
 mod inventory_sync;
 mod log;
 mod man;

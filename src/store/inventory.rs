@@ -1,6 +1,6 @@
 //! Inventory snapshots: objects as they were listed, each version once, with the times at which they were so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
@@ -97,6 +97,24 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(!is_known)
+    }
+
+    /// The files whose listings a site has.
+    pub async fn listed_files(&self, site: &str) -> Result<BTreeSet<String>, StoreError> {
+        let sql = "SELECT DISTINCT source FROM snapshot WHERE site = $1 AND kind = 'file'";
+        Ok(sqlx::query_scalar(sql).bind(site).fetch_all(&self.pool).await?.into_iter().collect())
+    }
+
+    /// Takes back all listings of a site that came from files of this name, with what stood in them alone; how many there were.
+    pub async fn remove_listings(&self, site: &str, source: &str) -> Result<u64, StoreError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let sql = "DELETE FROM snapshot WHERE site = $1 AND source = $2 AND kind = 'file'";
+        let removed = sqlx::query(sql).bind(site).bind(source).execute(&mut *transaction).await?.rows_affected();
+        sqlx::query("DELETE FROM object WHERE id NOT IN (SELECT object FROM snapshot_object)")
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(removed)
     }
 
     /// The latest time of which the listings of a site tell; none where there are none, or they tell no time.

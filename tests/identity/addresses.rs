@@ -193,3 +193,34 @@ fn who_asks_from_the_port_that_he_serves_on_is_the_client() {
         ["shop/chrony > 203.0.113.1:123/UDP established order 1", "shop/web > shop/chrony:123/UDP established order 1"];
     assert_eq!(told(&pods, frames), expected);
 }
+
+#[test]
+fn a_hosts_file_that_was_wrong_is_taken_back() {
+    let flowmap = Flowmap::new();
+    let hosts = |name: &str| format!("address,name\n10.0.0.1,web\n10.0.0.3,{name}\n");
+    flowmap.write("flows.csv", "client,server,protocol,port,packets\n10.0.0.1,10.0.0.3,tcp,5432,900\n");
+    flowmap.ok(&["import", "flows.csv"]);
+    let import = |name: &str| {
+        flowmap.write("hosts.csv", hosts(name));
+        flowmap.ok(&["inventory", "import", "hosts.csv"]).stderr
+    };
+    let server = || flowmap.json(&["flows"])[0]["server"]["name"].clone();
+    assert!(!import("typo").contains("hint"));
+    assert_eq!(server(), "typo");
+    let said = import("db-1");
+    assert!(said.contains("hint: where it was wrong: flowmap inventory rm hosts.csv"), "{said}");
+    assert_eq!(server(), "10.0.0.3", "which of them is right, nobody knows");
+    flowmap.write("other.csv", "address,name\n10.0.0.9,cache\n");
+    flowmap.ok(&["inventory", "import", "other.csv"]);
+    flowmap.run(&["inventory", "rm", "hosts.csv", "host.csv"]).is_an_error(&[
+        "host.csv: nothing was imported from a file of this name",
+        "hint: there is hosts.csv, other.csv",
+    ]);
+    flowmap.run(&["inventory", "rm", "--site", "lab", "hosts.csv"]).is_an_error(&["at the site lab"]);
+    assert_eq!(server(), "10.0.0.3", "all or nothing");
+    assert_eq!(flowmap.ok(&["inventory", "rm", "hosts.csv"]).stderr, "hosts.csv: 2 listings taken back\n");
+    import("db-1");
+    assert_eq!(server(), "db-1");
+    let names = |list: &Value| -> Vec<Value> { list.as_array().unwrap().iter().map(|it| it["name"].clone()).collect() };
+    assert_eq!(names(&flowmap.json(&["inventory", "list"])), ["web", "db-1", "cache"]);
+}

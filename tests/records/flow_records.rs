@@ -104,6 +104,8 @@ fn the_same_log_adds_nothing_under_any_name_compression_or_line_end() {
         assert!(flowmap.ok(&["import", file]).stderr.contains("already in the store"), "{file}");
     }
     assert!(flowmap.feed(&["import", "-"], LOG.as_bytes()).stderr.contains("already in the store"));
+    let said = flowmap.ok(&["import", "--sensor", "node-1", "log.csv"]).stderr;
+    assert!(said.contains("hint: its sensor stays log") && said.contains("flowmap runs rm "), "{said}");
     assert_eq!(flowmap.told(), before);
 }
 
