@@ -108,7 +108,8 @@ fn table(runs: &[Run], is_wide: bool) -> Table {
             time(run.last_packet),
         ]);
     }
-    if is_wide { table } else { table.without_empty_columns() }
+    let kinds = runs.iter().map(|run| run.kind.as_str());
+    if is_wide { table.with("kind", kinds) } else { table.without_empty_columns() }
 }
 
 /// Runs as `import` prints them as CSV: whether each was added, or was there.

@@ -185,8 +185,10 @@ fn tell_runs(lines: &mut Lines, runs: &[Run], dependencies: &[Dependency], learn
     };
     let mut line = |name, value| lines.add(name, value);
     line("captures", runs.len().to_string());
-    let first = runs.iter().filter_map(|run| run.first_packet).min();
-    let last = runs.iter().filter_map(|run| run.last_packet).max();
+    // what did not pass is no sign that somebody watched
+    let watched = || runs.iter().filter(|run| !run.is_drops());
+    let first = watched().filter_map(|run| run.first_packet).min();
+    let last = watched().filter_map(|run| run.last_packet).max();
     if let (Some(first), Some(last)) = (first, last) {
         line("window", format!("{first} to {last}"));
     }

@@ -35,6 +35,8 @@ const FIRST_SEEN: Column = ("time first seen", &["first_seen"]);
 const LAST_SEEN: Column = ("time last seen", &["last_seen"]);
 const HOURS: Column = ("hours", &["hours"]);
 const OUTCOME: Column = ("outcome", &["outcome"]);
+/// What a firewall did, in logs of clouds and firewalls.
+const ACTION: Column = ("action", &["action", "verdict"]);
 
 /// Whether a line is a header of flow records: it names a client, a server, and what was called.
 pub(super) fn is_header(line: &[u8]) -> bool {
@@ -84,6 +86,7 @@ struct Columns {
     last_seen: Option<usize>,
     hours: Option<usize>,
     outcome: Option<usize>,
+    action: Option<usize>,
 }
 
 impl Columns {
@@ -121,6 +124,7 @@ impl Columns {
             last_seen: maybe(LAST_SEEN)?,
             hours: maybe(HOURS)?,
             outcome: maybe(OUTCOME)?,
+            action: maybe(ACTION)?,
         })
     }
 
@@ -144,7 +148,7 @@ impl Columns {
             server: row.must(Some(self.server), SERVER, "an address", address)?,
             protocol,
             port: if protocol.has_ports() { port } else { 0 },
-            outcome: row.get(self.outcome, OUTCOME, "an outcome as `flowmap flows` names them", outcome)?,
+            outcome: self.outcome(&row)?,
             packets: number(self.packets, PACKETS)?,
             bytes_to_server: to_server.or(bytes).unwrap_or_default(),
             bytes_to_client: to_client.unwrap_or_default(),
@@ -160,6 +164,14 @@ impl Columns {
             Some(port) => turned(record, port),
             None => record,
         })
+    }
+
+    /// What a record says of its outcome; where it was turned away, by what a firewall did.
+    fn outcome(&self, row: &Row<'_>) -> Result<Option<Outcome>, Fault> {
+        let told = row.get(self.outcome, OUTCOME, "an outcome as `flowmap flows` names them", outcome)?;
+        let action = row.get(self.action, ACTION, "a word such as ACCEPT, ALLOW, REJECT, DENY or DROP", action)?;
+        let stopped = matches!(action, Some(Action::Stopped)).then_some(Outcome::Refused);
+        Ok(told.or(stopped))
     }
 
     fn end(&self, line: &str, row: &[String]) -> End {
@@ -252,6 +264,26 @@ fn protocol(text: &str) -> Option<Protocol> {
 
 fn time(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).filter(|time| is_usable(*time))
+}
+
+/// What a firewall did with what it logs.
+enum Action {
+    Passed,
+    Stopped,
+}
+
+/// The last four of those that let pass are what `FortiGate`s say of the end of a session.
+fn action(text: &str) -> Option<Action> {
+    const PASSED: [&str; 10] =
+        ["-", "accept", "allow", "pass", "permit", "forward", "close", "timeout", "client-rst", "server-rst"];
+    const STOPPED: [&str; 5] = ["reject", "deny", "denied", "drop", "block"];
+    let word = text.to_ascii_lowercase();
+    let is =
+        |stem: &&str| word.strip_prefix(*stem).is_some_and(|end| ["", "s", "d", "ed", "ped", "ted"].contains(&end));
+    if STOPPED.iter().any(is) {
+        return Some(Action::Stopped);
+    }
+    PASSED.iter().any(is).then_some(Action::Passed)
 }
 
 fn outcome(text: &str) -> Option<Outcome> {

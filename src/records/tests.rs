@@ -376,3 +376,28 @@ proptest! {
         let _ = Format::of(&text);
     }
 }
+
+#[test]
+fn what_a_firewall_turned_away_was_refused() {
+    let outcome = |header: &str, word: &str| {
+        let text = format!("client,server,protocol,port,{header}\n10.0.0.1,10.0.0.9,tcp,5432,{word}\n");
+        let mut reader = Reader::new(Format::Csv, text.as_bytes()).unwrap();
+        match reader.next_line().unwrap().unwrap() {
+            Line::Flow(record) => Ok(record.outcome),
+            Line::Damaged { fault, .. } => Err(fault.to_string()),
+            Line::Packet { .. } => panic!("{text}"),
+        }
+    };
+    for word in ["REJECT", "Rejected", "deny", "DENIED", "drop", "DROPPED", "blocks", "blocked"] {
+        assert_eq!(outcome("action", word), Ok(Some(crate::model::Outcome::Refused)), "{word}");
+        assert_eq!(outcome("Verdict", word), Ok(Some(crate::model::Outcome::Refused)), "{word}");
+    }
+    for word in ["ACCEPT", "allowed", "pass", "permitted", "FORWARDED", "closed", "timeout", "server-rst", "-", ""] {
+        assert_eq!(outcome("action", word), Ok(None), "{word}");
+    }
+    for word in ["AUDIT", "REJ", "acceptance", "no"] {
+        assert!(outcome("action", word).unwrap_err().contains("action"), "{word}");
+    }
+    // the outcome says more
+    assert_eq!(outcome("outcome,action", "unanswered,DROP"), Ok(Some(crate::model::Outcome::Unanswered)));
+}
