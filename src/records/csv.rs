@@ -8,14 +8,14 @@ use std::{
     str::FromStr,
 };
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
-    Fault, FlowRecord, Line, MAX_SHOWN, RecordsError,
+    Detail, Fault, FlowRecord, Line, MAX_SHOWN, RecordsError,
     line::{Lines, Text, fields, has_open_quotes, trimmed},
     record::{MAX_CONNECTIONS, MAX_COUNT, is_usable},
 };
-use crate::model::{Outcome, PortKind, Protocol, Span, Timestamp};
+use crate::model::{Flags, Opening, Outcome, PortKind, Protocol, Span, Timestamp};
 
 /// What a column says, and what it may be called.
 type Column = (&'static str, &'static [&'static str]);
@@ -159,10 +159,11 @@ impl Columns {
         };
         let source_port: Option<u16> =
             row.get(self.source_port, SOURCE_PORT, "a port from 0 to 65535", plain)?.filter(|_| protocol.has_ports());
-        let is_answer = |port: &u16| PortKind::of(*port).outranks(PortKind::of(record.port));
-        Ok(match source_port.filter(is_answer) {
-            Some(port) => turned(record, port),
-            None => record,
+        let outranks = |port: u16, other: u16| PortKind::of(port).outranks(PortKind::of(other));
+        Ok(match source_port {
+            Some(source) if outranks(source, record.port) => turned(record, source),
+            Some(source) if !outranks(record.port, source) => open(record, source),
+            _ => record,
         })
     }
 
@@ -210,6 +211,30 @@ fn turned(record: FlowRecord, server_port: u16) -> FlowRecord {
         bytes_to_client: record.bytes_to_server,
         ..record
     }
+}
+
+/// A record of one way between ports neither of which tells who opened: the map decides. Who tried in vain has.
+fn open(record: FlowRecord, source_port: u16) -> FlowRecord {
+    let seen: &[Flags] = match record.outcome {
+        None | Some(Outcome::Established | Outcome::Midstream) => &[Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD],
+        Some(Outcome::Oneway) => &[Flags::FROM_SRC, Flags::PAYLOAD],
+        Some(Outcome::Refused | Outcome::Unanswered) => return record,
+    };
+    let mut flags = Flags::SRC_FIRST;
+    for flag in seen {
+        flags.add(*flag);
+    }
+    let detail = Detail {
+        opening: Opening::Open,
+        client_port: source_port,
+        flags,
+        packets_to_client: 0,
+        vlans: String::new(),
+        tunnels: String::new(),
+        tag: xxh3_64(format!("{record:?} from {source_port}").as_bytes()),
+        services: Vec::new(),
+    };
+    FlowRecord { detail: Some(detail), ..record }
 }
 
 struct Row<'r>(&'r [String]);

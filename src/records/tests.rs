@@ -50,6 +50,12 @@ fn a_log_of_both_ways_is_turned_where_the_ports_tell() {
     };
     let told: Vec<_> = flows(&format!("{header}{rows}")).iter().map(ends).collect();
     assert_eq!(told, [('1', '2', 443, (0, 900)), ('1', '2', 443, (80, 0)), ('1', '2', 40_100, (7, 0))]);
+    let is_open =
+        |text: &str| flows(text)[0].detail.as_ref().is_some_and(|detail| detail.opening == crate::model::Opening::Open);
+    assert!(!is_open(&format!("{header}10.0.0.1,10.0.0.2,tcp,51234,443,80\n")));
+    assert!(is_open(&format!("{header}10.0.0.1,10.0.0.2,tcp,51234,40100,7\n")), "neither port tells");
+    let tried = "src_ip,dst_ip,proto,src_port,dst_port,action\n10.0.0.1,10.0.0.2,tcp,51234,40100,REJECT\n";
+    assert!(!is_open(tried), "who tried in vain opened");
     let named = flows("client,server,proto,src_port,port\n10.0.0.2,10.0.0.1,tcp,443,51234\n");
     assert_eq!(ends(&named[0]), ('2', '1', 51_234, (0, 0)), "who names a client has decided");
 }
