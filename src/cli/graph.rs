@@ -19,7 +19,7 @@ use super::{
 use crate::{
     graph::{self, Fold, Judged, Links, Map, Svg, Verdict},
     map::By,
-    model::{Dependency, Party, Protocol},
+    model::{Dependency, Party, Protocol, words::count},
     policy::{self, Detail, Evaluator, Past, Roster},
     proposal::{self, Site},
     render::page,
@@ -125,7 +125,15 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     if fold.is_any() && args.fold.is_none() {
         warnln!("flowmap: put together by {}, for there are too many boxes; --fold none draws all", fold.as_str());
     }
-    print::text(written(&map, &args)?.as_bytes())?;
+    let text = written(&map, &args)?;
+    if matches!(args.output, Format::Mermaid) && !graph::mermaid_draws(&map, &text) {
+        let lines = count(map.edges.len() as u64, "line");
+        warnln!(
+            "flowmap: {lines} in {} kB are more than Mermaid draws: -o svg and -o html have no such bound",
+            text.len() / 1_000
+        );
+    }
+    print::text(text.as_bytes())?;
     Ok(if has_denied { Done::Found } else { Done::Clean })
 }
 

@@ -39,6 +39,14 @@ pub fn mermaid(map: &Map, title: &str) -> String {
     out
 }
 
+/// Whether Mermaid draws it, with the bounds that it has and no diagram can change (`maxEdges`, `maxTextSize` of its configuration).
+#[must_use]
+pub fn draws(map: &Map, text: &str) -> bool {
+    const MAX_EDGES: usize = 500;
+    const MAX_TEXT: usize = 50_000;
+    map.edges.len() <= MAX_EDGES && text.chars().count() <= MAX_TEXT
+}
+
 /// From so many connections on a line is thick: there are two widths.
 const THICK: u64 = 1_000;
 

@@ -26,7 +26,7 @@ pub use build::{Judged, build, place};
 pub use dot::dot;
 pub use fold::{Fold, fold};
 pub use layout::{Layout, Placed, Route, layout};
-pub use mermaid::mermaid;
+pub use mermaid::{draws as mermaid_draws, mermaid};
 pub use svg::{Links, STYLE, Svg, svg};
 pub use text::ports;
 

@@ -378,3 +378,20 @@ fn hostile_names_stay_text_in_mermaid() {
         assert!(!mermaid.contains('\u{202e}') && mermaid.lines().count() > 10);
     }
 }
+
+#[test]
+fn a_map_that_mermaid_does_not_draw_is_told() {
+    let flowmap = Flowmap::new();
+    let log = |servers: u32| -> String {
+        let pairs = (0..24).flat_map(|client| (0..servers).map(move |server| (client, server)));
+        let rows = pairs.map(|(client, server)| format!("10.0.1.{client},10.0.2.{server},tcp,80\n"));
+        ["client,server,protocol,port\n".to_owned()].into_iter().chain(rows).collect()
+    };
+    for (servers, is_told) in [(20, false), (21, true)] {
+        flowmap.write("flows.csv", log(servers));
+        let output = flowmap.ok(&["graph", "-o", "mermaid", "--fold", "none", "--from", "flows.csv"]);
+        assert_eq!(output.stderr.contains("more than Mermaid draws"), is_told, "{}", output.stderr);
+        let other = flowmap.ok(&["graph", "-o", "dot", "--fold", "none", "--from", "flows.csv"]);
+        assert!(!other.stderr.contains("Mermaid"), "{}", other.stderr);
+    }
+}
