@@ -226,6 +226,10 @@ impl Explained for io::Error {
         match self.kind() {
             io::ErrorKind::IsADirectory => Some("name the captures in it"),
             io::ErrorKind::PermissionDenied => Some("run as a user who may read it"),
+            // the word of zstd for a window of more than 128 MB, which is no damage (ZSTD_WINDOWLOG_LIMIT_DEFAULT)
+            _ if self.to_string().contains("requires too much memory") => {
+                Some("unpack it by itself: zstd -dc --long=31 FILE | flowmap import -")
+            }
             _ => None,
         }
     }
@@ -243,7 +247,7 @@ impl Explained for FileError {
         match self {
             Self::Io(error) => error.cure(),
             _ => Some(
-                "captures are pcap or pcapng files, as tcpdump -w writes them (Wireshark's editcap converts others); a flow CSV names its columns in the first line, Zeek's conn.log begins with #separator",
+                "captures are pcap or pcapng files, as tcpdump -w writes them (Wireshark's editcap converts others); a flow CSV names its columns in the first line, Zeek's conn.log begins with #separator, and of a kernel's log those lines are read that have PROTO=: put them first with grep",
             ),
         }
     }

@@ -436,3 +436,12 @@ fn labels_and_names_that_no_api_server_takes_cost_nobody_else_a_policy() {
     // what is proposed is what a strict API server takes, and denies nothing that was seen
     flowmap.ok(&["simulate", "out"]);
 }
+
+/// A frame of zstd says how much memory unpacking takes (RFC 8878, section 3.1.1.1.2): this one, 2 GiB.
+#[test]
+fn what_would_take_too_much_memory_to_unpack_says_how_else() {
+    let flowmap = Flowmap::new();
+    let window = (31 - 10) << 3;
+    flowmap.write("long.zst", [&[0x28, 0xb5, 0x2f, 0xfd, 0, window][..], &[0x21, 0, 0], b"four"].concat());
+    flowmap.run(&["import", "long.zst"]).is_an_error(&["long.zst: ", "hint: unpack it by itself: zstd -dc --long=31"]);
+}
