@@ -17,7 +17,7 @@ use super::{
 use crate::{
     application::Spoken,
     map::By,
-    model::{Dependency, Mark, Outcome, Party},
+    model::{Dependency, Mark, Outcome, Party, Timestamp},
     proposal::Site,
     render::minute,
 };
@@ -100,8 +100,8 @@ fn value(Row { dependency, spoken }: &Row) -> Value {
         "packets": dependency.packets,
         "bytes_to_server": dependency.bytes_to_server,
         "bytes_to_client": dependency.bytes_to_client,
-        "first_seen": span.first,
-        "last_seen": span.last,
+        "first_seen": span.first.named(),
+        "last_seen": span.last.named(),
         "hours": dependency.history.len(),
         "vlans": dependency.vlans,
         "tunnels": dependency.tunnels,
@@ -210,8 +210,8 @@ fn wide(rows: &[Row], has_sites: bool) -> Table {
             counted(dependency.packets > 0, dependency.packets),
             counted(has_bytes(dependency), dependency.bytes_to_server),
             counted(has_bytes(dependency), dependency.bytes_to_client),
-            minute(dependency.span.first),
-            minute(dependency.span.last),
+            dependency.span.first.named().map(minute).unwrap_or_default(),
+            dependency.span.last.named().map(minute).unwrap_or_default(),
             print::joined(&dependency.vlans),
             marks(dependency),
         ]);
@@ -236,6 +236,11 @@ fn counted(is_told: bool, count: u64) -> String {
 
 fn has_bytes(dependency: &Dependency) -> bool {
     dependency.bytes_to_server > 0 || dependency.bytes_to_client > 0
+}
+
+/// A time; nothing where a flow log named none.
+fn time(time: Timestamp) -> String {
+    time.named().map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// For machines: everything, always in the same columns.
@@ -279,8 +284,8 @@ fn whole(rows: &[Row]) -> Table {
             dependency.packets.to_string(),
             dependency.bytes_to_server.to_string(),
             dependency.bytes_to_client.to_string(),
-            dependency.span.first.to_string(),
-            dependency.span.last.to_string(),
+            time(dependency.span.first),
+            time(dependency.span.last),
             print::joined(&dependency.vlans),
             marks(dependency),
             spoken.names().unwrap_or_default(),

@@ -192,7 +192,12 @@ impl Sum {
         self.packets_are_least |= connection.packets_are_least();
         self.bytes_to_server.add(from_client.1, connection.weight);
         self.bytes_to_client.add(from_server.1, connection.weight);
-        self.span.join(connection.span);
+        // a record that names no time says nothing of when
+        match self.span.last.named() {
+            _ if !connection.is_timed() => {}
+            Some(_) => self.span.join(connection.span),
+            None => self.span = connection.span,
+        }
         self.vlans.extend(connection.vlans.iter().cloned());
         self.tunnels.extend(connection.tunnels.iter().cloned());
         self.connections += connection.count();

@@ -49,6 +49,12 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0) as f64 / 1e9
     }
 
+    /// It, unless it stands for the time that a record did not name ([`Hour::unnamed`]).
+    #[must_use]
+    pub fn named(self) -> Option<Self> {
+        self.hour().is_named().then_some(self)
+    }
+
     /// Reads RFC 3339, e.g. `2026-09-21T10:00:01.5Z`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -136,8 +136,8 @@ fn confidence(sum: &Sum, facts: &Facts) -> Value {
         "connections": sum.connections,
         "hours": sum.hours,
         "days": sum.days,
-        "first_seen": sum.span.first,
-        "last_seen": sum.span.last,
+        "first_seen": sum.span.first.named(),
+        "last_seen": sum.span.last.named(),
         "direction": sum.direction,
         "capture_loss": loss,
     })
@@ -155,7 +155,7 @@ fn one(evidence: &Evidence) -> Value {
         "connections": evidence.connections,
         "hours": evidence.hours.len(),
         "days": evidence.days(),
-        "first_seen": evidence.first,
-        "last_seen": evidence.last,
+        "first_seen": evidence.first.named(),
+        "last_seen": evidence.last.named(),
     })
 }

@@ -17,7 +17,10 @@ pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
+/// What stands for a time that a flow log did not name.
+pub(super) const NO_TIME: &str = "not told";
+
 /// A time to the minute.
 pub(super) fn minute(time: Timestamp) -> String {
-    crate::render::minute(time)
+    time.named().map_or_else(|| NO_TIME.to_owned(), crate::render::minute)
 }

@@ -242,3 +242,44 @@ fn a_log_larger_than_what_waits_in_memory_is_whole() {
     let connections: u64 = flows.as_array().unwrap().iter().filter_map(|flow| flow["connections"].as_u64()).sum();
     assert_eq!(connections, 40_000);
 }
+
+/// Logs of clouds have a record for each way, and not every server listens on a port that is known for it.
+#[test]
+fn the_answers_of_a_port_without_a_name_are_no_dependency_of_their_own() {
+    let flowmap = Flowmap::new();
+    let row = |from: &str, to: &str, at: u32| {
+        format!("{from},{to},tcp,2026-09-21T10:{at:02}:00Z,2026-09-21T10:{at:02}:05Z\n")
+    };
+    let mut log = "src_ip,src_port,dst_ip,dst_port,proto,first_seen,last_seen\n".to_owned();
+    for (n, client) in (0u32..).zip([45_000, 45_001, 45_002, 33_000]) {
+        let (client, server) = (format!("10.0.0.1,{client}"), "10.0.0.9,31000");
+        log += &row(&client, server, n);
+        log += &row(server, &client, n);
+    }
+    flowmap.write("vpc.csv", log);
+    let flows = flowmap.json(&["flows", "--from", "vpc.csv"]);
+    let [flow] = &flows.as_array().unwrap()[..] else { panic!("{flows}") };
+    let words = [&flow["client"]["name"], &flow["server"]["name"], &flow["port"], &flow["connections"]];
+    assert_eq!(words, [&json!("10.0.0.1"), &json!("10.0.0.9"), &json!(31_000), &json!(4)]);
+    assert_ne!(flow["direction"], "handshake", "nobody has seen one");
+}
+
+#[test]
+fn a_time_that_no_record_names_is_not_told() {
+    let flowmap = Flowmap::new();
+    flowmap.write("flows.csv", "client,server,protocol,port\n10.0.0.1,10.0.0.9,tcp,80\n");
+    let flow = flowmap.json(&["flows", "--from", "flows.csv"])[0].clone();
+    assert_eq!([&flow["first_seen"], &flow["last_seen"]], [&json!(null), &json!(null)]);
+    for output in ["csv", "wide"] {
+        let text = flowmap.ok(&["flows", "--from", "flows.csv", "-o", output]).stdout;
+        assert!(!text.contains("1970"), "{text}");
+    }
+    // beside one that does it says nothing
+    let seen = "2026-09-21T10:00:00Z";
+    let log =
+        format!("client,server,protocol,port,first_seen\n10.0.0.1,10.0.0.9,tcp,80,\n10.0.0.1,10.0.0.9,tcp,80,{seen}\n");
+    flowmap.write("flows.csv", log);
+    let flow = flowmap.json(&["flows", "--from", "flows.csv"])[0].clone();
+    assert_eq!([&flow["first_seen"], &flow["last_seen"]], [&json!(seen), &json!(seen)]);
+    assert_eq!(flow["connections"], 2);
+}

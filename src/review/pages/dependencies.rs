@@ -2,12 +2,12 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 
-use super::{Frame, ROWS, minute, port, shown};
+use super::{Frame, NO_TIME, ROWS, minute, port, shown};
 use crate::{
     application::Spoken,
     graph::{self, Area},
     map::By,
-    model::{Dependency, Party, Secrecy, Via, words::counted},
+    model::{Dependency, Party, Secrecy, Timestamp, Via, words::counted},
     proposal::{Places, ProposalError, Site, concerned},
     render::{
         SheetRule,
@@ -280,8 +280,8 @@ fn card(it: &Dependency, spoken: &Spoken, seen_in: &BTreeSet<&str>, runs: &[Run]
     let has_bytes = it.bytes_to_server > 0 || it.bytes_to_client > 0;
     let mut pairs = vec![
         ("connections", grouped(it.connections)),
-        ("first seen", it.span.first.to_string()),
-        ("last seen", it.span.last.to_string()),
+        ("first seen", whole_time(it.span.first)),
+        ("last seen", whole_time(it.span.last)),
         ("in hours", it.history.len().to_string()),
         ("who is the client was told by", it.direction.as_str().to_owned()),
         ("packets", counted(it.packets > 0, it.packets)),
@@ -327,6 +327,11 @@ fn secrecy(secrecy: Secrecy) -> &'static str {
         Secrecy::Encrypted => "no: it is encrypted",
         Secrecy::NotKnown => "not known",
     }
+}
+
+/// A time as exact as it is known.
+fn whole_time(time: Timestamp) -> String {
+    time.named().map_or_else(|| NO_TIME.to_owned(), |time| time.to_string())
 }
 
 /// The last hours, from the first with traffic to the last.

@@ -31,7 +31,7 @@ use super::{
     desk::{Desk, Shown},
     fields::cookie,
     view::View,
-    words::{count, minute, port, shown},
+    words::{NO_TIME, count, minute, port, shown},
 };
 use crate::{
     policy::{Finding, Simulation},
