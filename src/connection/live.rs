@@ -1,5 +1,6 @@
 //! One connection while its packets come in.
 
+mod claim;
 mod untold;
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
     tuple::Side,
 };
 use crate::model::{Flags, Hops, Hour, Lump, Opening, Span, Tally, Timestamp, Trace};
+pub(super) use claim::Claim;
 
 /// What one side has sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,32 +52,7 @@ const WINDOW_BYTES: u32 = 1 << 20;
 /// Within so many seconds a host says again that a datagram could not be delivered.
 const REFUSED_AGAIN_S: u16 = 2;
 
-/// What says that a packet is of a connection, the strongest last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Claim {
-    /// Its side was not seen yet, and the other one in other VLANs or tunnels: the way back may be another.
-    Elsewhere,
-    /// Its number: the packet was seen before, or comes near one that was.
-    Again,
-    /// Its side was not seen yet, and the other one was in the same VLANs and tunnels, or neither was.
-    Answers,
-    /// Its side was seen in the same VLANs and tunnels.
-    Seen,
-}
-
 impl Half {
-    /// Whether a packet from the other side may belong to what was sent, by what it acknowledges of it.
-    fn may_be_answered(&self, event: Event) -> bool {
-        match event {
-            Event::Agree(number, _) => self.end == 0 || number == self.begin || is_near(number, self.end),
-            Event::Reset(At { acknowledgment, .. }) | Event::Traffic { at: At { acknowledgment, .. }, .. } => {
-                self.end == 0 || acknowledgment == 0 || is_near(acknowledgment, self.end)
-            }
-            Event::Tagged { receiver, .. } => self.begin == 0 || receiver == self.begin,
-            _ => true,
-        }
-    }
-
     /// A datagram with this number was sent.
     fn numbered(&mut self, number: u32) {
         self.begin = if self.begin == 0 { number } else { self.begin };
@@ -212,43 +189,6 @@ impl Connection {
         half.hops.join(Hops::of(packet.hop_limit));
         half.sum.add(packet.ip_bytes);
         true
-    }
-
-    /// What says that a packet is of this connection; none where it may not be. One that comes in VLANs or tunnels which its side was
-    /// not seen in must be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two
-    /// connections.
-    pub fn claim(&self, event: Event, sender: Side, context: ContextId, contexts: &Contexts) -> Option<Claim> {
-        let (half, other) = (self.half(sender), self.half(sender.other()));
-        if contexts.has(half.contexts, context) {
-            return Some(Claim::Seen);
-        }
-        if half.contexts.is_empty() {
-            let is_there = other.contexts.is_empty() || contexts.has(other.contexts, context);
-            return if is_there {
-                Some(Claim::Answers)
-            } else {
-                other.may_be_answered(event).then_some(Claim::Elsewhere)
-            };
-        }
-        self.is_again(event, sender).then_some(Claim::Again)
-    }
-
-    /// Whether a packet was seen before, or comes near one that was, by its number.
-    fn is_again(&self, event: Event, sender: Side) -> bool {
-        let half = self.half(sender);
-        match event {
-            // without a number of its own nothing says so
-            Event::Part { .. }
-            | Event::Control(_)
-            | Event::Datagram(0)
-            | Event::BareReset(_)
-            | Event::BlindReset
-            | Event::BlindTraffic => false,
-            Event::Datagram(number) => number == half.end,
-            Event::Open(number) | Event::Probe(number) | Event::Agree(_, number) => is_near(number, half.end),
-            Event::Reset(at) | Event::Traffic { at, .. } => is_near(at.sequence, half.end),
-            Event::Tagged { receiver, .. } => self.half(sender.other()).begin == receiver,
-        }
     }
 
     /// Whether this packet belongs to a later connection between the same ends.
