@@ -29,7 +29,7 @@ use crate::{
 #[command(
     after_help = "A flow log is Zeek's conn.log (columns or JSON lines), Hubble's flows (JSON lines: hubble observe -o jsonpb, the \
 exporter), or a CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it has \
-them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome.
+them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome, or action.
 
 Of a firewall the kernel's log of what it dropped is read: the prefixes of its rules say DROP, DENY, REJECT or BLOCK, and each
 line says when, with the zone; or --log-start does.

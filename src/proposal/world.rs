@@ -215,9 +215,8 @@ impl Window {
     /// The same with what lies around it. When a connection began, who opened it and what became of it need not be told by the
     /// window's own hours.
     pub(super) fn filter_around(&self) -> Filter {
-        let Filter { since, until, .. } = self.filter();
-        let since = since.map(|since| Timestamp(since.0.saturating_sub(AROUND_NS)));
-        let until = until.map(|until| Timestamp(until.0.saturating_add(AROUND_NS)));
+        let since = self.since.map(|since| Timestamp(since.0.saturating_sub(AROUND_NS)));
+        let until = self.until.map(|until| Timestamp(until.0.saturating_add(AROUND_NS)));
         Filter { since, until, ..self.filter() }
     }
 }

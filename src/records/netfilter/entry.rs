@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
+use jiff::fmt::strtime::BrokenDownTime;
 use serde::Deserialize;
 use serde_json::Value;
-
-use jiff::fmt::strtime::BrokenDownTime;
 
 use super::super::{Fault, LogStart, json, number};
 use crate::model::Timestamp;
