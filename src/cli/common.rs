@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 
 use super::Fault;
 use crate::{
     clock, decode,
-    model::{DEFAULT_SITE, Dependency, Timestamp, parse_duration},
+    model::{DEFAULT_SITE, Dependency, Directions, Protocol, Timestamp, parse_duration},
     records::LogStart,
     store::{RunId, Store, StoreError},
 };
@@ -184,4 +184,43 @@ pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
 
 pub(super) fn run_id(text: &str) -> Result<RunId, String> {
     text.parse().map_err(|_| format!("`{text}` is not the id of a run; `flowmap runs` lists them"))
+}
+
+/// A share from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is not a number from 0 to 1"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("`{text}` is not a number from 0 to 1")) }
+}
+
+/// A port with its protocol, where that is not TCP.
+pub(super) fn port(text: &str) -> Result<(u16, Protocol), String> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
+    let wrong = || format!("`{text}` is not a port such as 5432 or 53/UDP");
+    let protocol: Protocol = protocol.parse().map_err(|error| format!("{}: {error}", wrong()))?;
+    let port = port.parse().map_err(|_| wrong())?;
+    askable(protocol, port).map_err(|why| format!("{}: {why}", wrong()))?;
+    Ok((port, protocol))
+}
+
+/// Whether there is such a port: 0 is none of those that have ports, and the only one of those that have not.
+pub(super) fn askable(protocol: Protocol, port: u16) -> Result<(), String> {
+    match (protocol.has_ports(), port) {
+        (true, 0) => Err(format!("{protocol} has no port 0")),
+        (false, 1..) => Err(format!("{protocol} has no ports: ask for 0/{protocol}")),
+        _ => Ok(()),
+    }
+}
+
+impl ValueEnum for Directions {
+    fn value_variants<'v>() -> &'v [Self] {
+        &[Self::Ingress, Self::Egress, Self::Both]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Ingress => PossibleValue::new("ingress").help("Who may reach them"),
+            Self::Egress => PossibleValue::new("egress").help("What they may reach"),
+            Self::Both => PossibleValue::new("both").help("Both"),
+        })
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Fault,
-    common::{Global, Output, OutputArg},
+    common::{Global, Output, OutputArg, askable, port},
     fault::printable,
     input,
     policies::{self, ReadingArgs},
@@ -63,24 +63,6 @@ pub(super) struct Args {
     reading: ReadingArgs,
     #[command(flatten)]
     output: OutputArg,
-}
-
-fn port(text: &str) -> Result<(u16, Protocol), String> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
-    let wrong = || format!("`{text}` is not a port such as 5432 or 53/UDP");
-    let protocol: Protocol = protocol.parse().map_err(|error| format!("{}: {error}", wrong()))?;
-    let port = port.parse().map_err(|_| wrong())?;
-    askable(protocol, port).map_err(|why| format!("{}: {why}", wrong()))?;
-    Ok((port, protocol))
-}
-
-/// Whether there is such a port: 0 is none of those that have ports, and the only one of those that have not.
-fn askable(protocol: Protocol, port: u16) -> Result<(), String> {
-    match (protocol.has_ports(), port) {
-        (true, 0) => Err(format!("{protocol} has no port 0")),
-        (false, 1..) => Err(format!("{protocol} has no ports: ask for 0/{protocol}")),
-        _ => Ok(()),
-    }
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {

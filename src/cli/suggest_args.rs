@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ValueEnum, builder::PossibleValue};
 
-use super::common::{Namespaces, OutputArg, Selection};
+use super::common::{Namespaces, OutputArg, Selection, share};
 use crate::{
+    model::Directions,
     proposal::{Granularity, Request},
-    recommend::{CidrBounds, Directions},
+    recommend::CidrBounds,
 };
 
 /// Write least-privilege NetworkPolicies for namespaces, with their evidence and the verdict on the past.
@@ -28,7 +29,7 @@ pub(super) struct Args {
     pub granularity: Granularity,
     /// What to close; the usual order is ingress first
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
-    pub direction: Direction,
+    pub direction: Directions,
     /// Close also what the captures could not see, or for a part of its time alone, with what was seen of it
     #[arg(long)]
     pub isolate_unseen: bool,
@@ -45,17 +46,6 @@ pub(super) struct Args {
     pub selection: Selection,
     #[command(flatten)]
     pub output: OutputArg,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(super) enum Direction {
-    /// Who may reach the pods
-    Ingress,
-    /// What the pods may reach
-    Egress,
-    /// Both
-    #[default]
-    Both,
 }
 
 impl ValueEnum for Granularity {
@@ -79,21 +69,12 @@ impl Args {
         let (floor_v4, floor_v6) = self.cidr_floor;
         Request {
             granularity: self.granularity,
-            directions: match self.direction {
-                Direction::Ingress => Directions::Ingress,
-                Direction::Egress => Directions::Egress,
-                Direction::Both => Directions::Both,
-            },
+            directions: self.direction,
             isolate_unseen: self.isolate_unseen,
             support: self.support,
             cidr: CidrBounds { floor_v4, floor_v6, waste: self.cidr_waste },
         }
     }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| format!("`{text}` is not a number from 0 to 1"))?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("`{text}` is not a number from 0 to 1")) }
 }
 
 fn floor(text: &str) -> Result<(u8, u8), String> {

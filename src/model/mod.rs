@@ -1,11 +1,13 @@
 //! The words that all rooms speak. Plain values: no I/O, no clock, no policy.
 
 mod application;
+mod churn;
 mod cluster;
 mod contact;
 mod control;
 mod coverage;
 mod dependency;
+mod directions;
 pub mod form;
 mod labels;
 mod link;
@@ -25,6 +27,7 @@ mod visible;
 pub mod words;
 
 pub use application::{Application, ApplicationKey, ApplicationSighting, Protection, Secrecy};
+pub use churn::{FIRST_DYNAMIC_PORT, are_handed_out};
 pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod,
     RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
@@ -33,6 +36,7 @@ pub use contact::{Contact, Contacts, Marks, carried_nothing};
 pub use control::Control;
 pub use coverage::{Cover, Coverage, Watched};
 pub use dependency::{Dependency, Direction, History, Mark, Outcome, Via};
+pub use directions::Directions;
 pub use labels::Labels;
 pub use link::{How, LinkKey, LinkSighting, Mac};
 pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};

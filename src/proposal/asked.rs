@@ -10,9 +10,9 @@ use super::{
     world::Site,
 };
 use crate::{
-    model::{Coverage, Dependency, WorkloadRef},
+    model::{Coverage, Dependency, Directions, WorkloadRef},
     policy::{PolicySet, Sight, Simulation},
-    recommend::{self, CidrBounds, Directions, Grouping, Input, Recommendation},
+    recommend::{self, CidrBounds, Grouping, Input, Recommendation},
     render::{self, Decisions, Facts, Kustomizations, Policies, Written},
     store::Run,
 };

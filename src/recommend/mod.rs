@@ -37,13 +37,13 @@ pub use access::{Access, Accesses, Evidence, PortRange, Ports, Purpose, Sum, Wid
 pub use cidr::CidrBounds;
 pub use cron::{MissedRun, missed_runs};
 pub use grouping::Grouping;
-pub use plan::{Directions, Dns, DnsClient, Group, LeftOut, NamespacePlan, Peer, PodPeer, Recommendation};
+pub use plan::{Dns, DnsClient, Group, LeftOut, NamespacePlan, Peer, PodPeer, Recommendation};
 pub use selector::Selector;
 pub use units::Missing;
 
 use crate::{
     inventory::Directory,
-    model::{Cluster, Coverage, Dependency},
+    model::{Cluster, Coverage, Dependency, Directions},
 };
 use exposure::Exposure;
 use gather::Gathering;

@@ -9,7 +9,7 @@ use super::{
     access::{Accesses, Evidence},
     units::Missing,
 };
-use crate::model::{Dependency, Mark, Watched, WorkloadRef};
+use crate::model::{Dependency, Directions, Mark, Watched, WorkloadRef};
 
 /// Pods as a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,32 +40,6 @@ pub enum Peer {
     },
     /// All pods of all namespaces.
     EveryPod,
-}
-
-/// The directions that a proposal closes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Directions {
-    /// Who may reach the pods.
-    Ingress,
-    /// What the pods may reach.
-    Egress,
-    /// Both.
-    #[default]
-    Both,
-}
-
-impl Directions {
-    /// Whether it closes who may reach the pods.
-    #[must_use]
-    pub fn has_ingress(self) -> bool {
-        self != Self::Egress
-    }
-
-    /// Whether it closes what the pods may reach.
-    #[must_use]
-    pub fn has_egress(self) -> bool {
-        self != Self::Ingress
-    }
 }
 
 /// Pods that get one policy: a workload, a tier, a namespace, or several workloads that no labels tell apart.

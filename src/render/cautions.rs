@@ -8,8 +8,8 @@ use std::{
 use super::{Facts, opened, review, words};
 use crate::{
     map::State,
-    model::Outcome,
-    recommend::{Directions, Evidence, Peer, Purpose, Recommendation},
+    model::{Directions, Outcome},
+    recommend::{Evidence, Peer, Purpose, Recommendation},
 };
 
 /// How bad something is.

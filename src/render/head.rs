@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use super::words;
-use crate::recommend::{Accesses, Directions, Group, NamespacePlan, Peer};
+use crate::{
+    model::Directions,
+    recommend::{Accesses, Group, NamespacePlan, Peer},
+};
 
 /// Of a group's policy.
 pub(super) fn comment(plan: &NamespacePlan, group: &Group, directions: Directions) -> String {

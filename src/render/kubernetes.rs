@@ -15,7 +15,8 @@ use super::{
     written::Written,
 };
 use crate::{
-    recommend::{Directions, Dns, DnsClient, Group, NamespacePlan, Recommendation, Selector},
+    model::Directions,
+    recommend::{Dns, DnsClient, Group, NamespacePlan, Recommendation, Selector},
     yaml,
 };
 

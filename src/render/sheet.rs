@@ -10,8 +10,8 @@ use super::{
     peers, words,
 };
 use crate::{
-    model::{Protocol, Watched, WorkloadRef},
-    recommend::{Access, Accesses, Directions, Dns, DnsClient, Group, NamespacePlan, Peer, PortRange, Recommendation},
+    model::{Directions, Protocol, Watched, WorkloadRef},
+    recommend::{Access, Accesses, Dns, DnsClient, Group, NamespacePlan, Peer, PortRange, Recommendation},
 };
 
 /// What a policy is for.

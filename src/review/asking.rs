@@ -5,9 +5,8 @@ use super::{
     fields::{Fields, query},
 };
 use crate::{
-    model::Timestamp,
+    model::{Directions, Timestamp},
     proposal::{Granularity, Window},
-    recommend::Directions,
 };
 
 /// What is asked for.
