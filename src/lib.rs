@@ -24,6 +24,7 @@ pub mod connection;
 #[cfg(feature = "cli")]
 pub mod daemon;
 pub mod decode;
+pub mod firewall;
 pub mod graph;
 pub mod intake;
 pub mod inventory;

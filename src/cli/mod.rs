@@ -22,6 +22,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod fault;
+mod firewall;
 mod flows;
 mod generate;
 mod graph;
@@ -99,6 +100,8 @@ enum Command {
     Tiers(tiers::Args),
     /// Write NetworkPolicies for review
     Suggest(suggest_args::Args),
+    /// Write rules for a router or firewall between hosts
+    Firewall(firewall::Args),
     /// Hold every recorded connection against policies
     Simulate(simulate::Args),
     /// Say which rule of which policy allows or denies a connection
@@ -164,6 +167,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Segments(args) => segments::run(&global, args).await,
         Command::Tiers(args) => tiers::run(&global, args).await,
         Command::Suggest(args) => suggest::run(&global, args).await,
+        Command::Firewall(args) => firewall::run(&global, args).await,
         Command::Simulate(args) => simulate::run(&global, args).await,
         Command::Explain(args) => explain::run(&global, args).await,
         Command::Diff(args) => diff::run(&global, args).await,

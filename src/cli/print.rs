@@ -227,3 +227,11 @@ pub(super) fn hanging(text: &str, indent: &str, below: &str) -> String {
     }
     lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
+
+/// As much of a text as a column holds, and that there is more.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}

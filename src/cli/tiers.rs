@@ -6,7 +6,7 @@ use super::{
     Done, Fault,
     common::{Global, Namespaces, Output, OutputArg, Selection},
     fault::printable,
-    print::{self, Table},
+    print::{self, Table, cut},
     world,
 };
 use crate::{
@@ -133,13 +133,6 @@ fn few(names: &[&str]) -> String {
         text.push_str(&cut(name, MEMBERS_WIDTH - 6));
     }
     text
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn why(found: &[(&str, Tiers)], endpoint: &str, output: Output) -> anyhow::Result<Done> {

@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf};
 
 use crate::{
+    model::words::count,
     policy::{PolicyError, ReadError},
     render::RenderError,
     store::StoreError,
@@ -101,6 +102,15 @@ pub enum ProposalError {
     /// Somebody else's file is in the way.
     #[error("{}: is there already, and flowmap did not write it", .0.display())]
     NotOurs(PathBuf),
+    /// A document that flowmap wrote was edited since.
+    #[error("{}: was edited since flowmap wrote it", .0.display())]
+    Edited(PathBuf),
+    /// There is no host to write rules for.
+    #[error("hosts: nothing was seen of {}", match known { 0 => "private addresses".to_owned(), _ => count(*known as u64, "host") })]
+    NoHosts {
+        /// How many the inventory knows.
+        known: usize,
+    },
     /// Somebody changed the folder meanwhile.
     #[error("{}: was changed while flowmap read it", .0.display())]
     Changed(PathBuf),
@@ -148,6 +158,10 @@ impl ProposalError {
                 "move it away, or choose another --out-dir; if it is damaged, restore it: it holds what was decided by hand"
             }
             Self::Unreadable { .. } => "mend it, or delete it: a policy that is deleted is not proposed again",
+            Self::Edited(_) => "rules made anew would overwrite that: move it away, or choose another --out-dir",
+            Self::NoHosts { .. } => {
+                "hosts come from a hosts file (`flowmap inventory import hosts.csv`); without an inventory private addresses are hosts. For pods: `flowmap suggest -n NAMESPACE`"
+            }
             Self::IsFolder(_) | Self::NotOurs(_) => "move it away, or choose another --out-dir",
             Self::Changed(_) | Self::DecidedMeanwhile { .. } => "run the command again",
             Self::Write { error, .. } => match error.kind() {

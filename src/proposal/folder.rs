@@ -2,6 +2,7 @@
 //! against what a person made of it.
 
 mod lock;
+mod sealed;
 mod write;
 
 use std::{
@@ -19,6 +20,7 @@ use crate::{
     render::{Decisions, Index, Kept, Later, Step, WayBack, Written, read_document},
 };
 use lock::Lock;
+pub use sealed::replace_sealed;
 pub use write::replace;
 
 /// The document that lists the files of a proposal.

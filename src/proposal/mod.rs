@@ -8,6 +8,7 @@
 mod asked;
 mod error;
 mod facts;
+mod firewall;
 pub mod folder;
 mod inventory;
 mod judge;
@@ -22,6 +23,7 @@ mod world;
 pub use asked::{Asked, Granularity, Proposal, Request, namespaces};
 pub use error::ProposalError;
 pub use facts::concerned;
+pub use firewall::firewall;
 pub use folder::Found;
 pub use inventory::directories;
 pub use judge::{Judge, changes, reach, sights};

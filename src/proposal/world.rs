@@ -46,6 +46,8 @@ pub struct Site {
     traffic: Traffic,
     /// For every recording the place of its run among the captures.
     seen_by: Vec<usize>,
+    /// And its run.
+    recorded_by: Vec<RunId>,
     captures: Vec<map::Capture>,
     /// What captures call addresses.
     pub names: Names,
@@ -131,11 +133,12 @@ impl World {
         let strays = runs.iter().filter_map(stray).collect();
         let site = |name: String| {
             let OfSite { traffic, seen_by } = traffic.remove(&name).unwrap_or_default();
+            let recorded_by = seen_by.iter().map(|(run, _)| *run).collect();
             let (captures, seen_by) = captures(&runs, &name, &seen_by);
             let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
             let names = Names::new(sightings.remove(&name).unwrap_or_default());
             let (applications, links, window) = (Applications::default(), Vec::new(), window.clone());
-            Site { name, directory, traffic, seen_by, captures, names, applications, links, window }
+            Site { name, directory, traffic, seen_by, recorded_by, captures, names, applications, links, window }
         };
         let sites = names.into_iter().map(site).collect();
         Ok(Self { sites, runs, held, strays, window: window.clone() })
@@ -226,8 +229,8 @@ impl Site {
     fn without_traffic(name: String, window: &Window) -> Self {
         let directory = Directory::over(&[], []);
         let (names, window) = (Names::new(Vec::new()), window.clone());
-        let (traffic, seen_by, captures, applications, links) = Default::default();
-        Self { name, directory, traffic, seen_by, captures, names, applications, links, window }
+        let (traffic, seen_by, recorded_by, captures, applications, links) = Default::default();
+        Self { name, directory, traffic, seen_by, recorded_by, captures, names, applications, links, window }
     }
 
     /// The dependencies in the selected window, with what captures call the parties that the inventory does not know.
@@ -282,6 +285,21 @@ impl Site {
         let filter = self.window.filter();
         let within = seen.chain(recorded).filter(|(_, it)| filter.has(it.key.hour));
         map::coverage(&self.captures, within, &self.directory)
+    }
+
+    /// The ends of all that some runs saw in the window, each with the place of its run.
+    pub fn ends(&self, is_asked: impl Fn(RunId) -> bool) -> impl Iterator<Item = (usize, IpAddr, IpAddr)> {
+        let filter = self.window.filter();
+        let recordings = self.traffic.recordings.iter().enumerate();
+        let observed = recordings
+            .flat_map(|(n, it)| it.observations.iter().map(move |it| (n, it.key.hour, it.key.src, it.key.dst)));
+        let records = self.traffic.records.leading().map(|(n, it)| (n, it.key.hour, it.key.src, it.key.dst));
+        observed
+            .chain(records)
+            .filter(move |(n, hour, ..)| {
+                filter.has(*hour) && self.recorded_by.get(*n).is_some_and(|run| is_asked(*run))
+            })
+            .map(|(n, _, src, dst)| (n, src, dst))
     }
 
     /// When a run watched, as far as it was selected: from its first packet to its last, unless what it saw tells otherwise.

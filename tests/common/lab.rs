@@ -112,25 +112,7 @@ impl Lab {
 
     /// The same with a store anywhere.
     pub fn watch_store(&self, store: &Path, arguments: &[&str]) -> Daemon {
-        let mut child = self
-            .command(0, env!("CARGO_BIN_EXE_flowmap"))
-            .args(["--db", super::text(store).as_str(), "capture"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("flowmap starts");
-        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (tell, lines) = mpsc::channel();
-        // read in a thread, so that a test does not wait for ever for words that never come
-        thread::spawn(move || {
-            let mut line = String::new();
-            while stderr.read_line(&mut line).is_ok_and(|bytes| bytes > 0)
-                && tell.send(std::mem::take(&mut line)).is_ok()
-            {}
-        });
-        let mut daemon = Daemon { child, lines, said: String::new() };
-        daemon.hear("watching ");
-        daemon
+        watch_from(self.command(0, env!("CARGO_BIN_EXE_flowmap")), store, arguments)
     }
 
     /// What a daemon in the first namespace answers over HTTP.
@@ -151,6 +133,27 @@ impl Drop for Lab {
             ip(&["netns", "del", &host]);
         }
     }
+}
+
+/// Starts a capture by a command that runs flowmap somewhere, and waits until it watches.
+pub fn watch_from(mut command: Command, store: &Path, arguments: &[&str]) -> Daemon {
+    let mut child = command
+        .args(["--db", super::text(store).as_str(), "capture"])
+        .args(arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("flowmap starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let (tell, lines) = mpsc::channel();
+    // read in a thread, so that a test does not wait for ever for words that never come
+    thread::spawn(move || {
+        let mut line = String::new();
+        while stderr.read_line(&mut line).is_ok_and(|bytes| bytes > 0) && tell.send(std::mem::take(&mut line)).is_ok() {
+        }
+    });
+    let mut daemon = Daemon { child, lines, said: String::new() };
+    daemon.hear("watching ");
+    daemon
 }
 
 /// A process that is killed when dropped.

@@ -66,7 +66,7 @@ pub(super) fn staged(path: &Path) -> PathBuf {
 
 /// Files that are not in their place yet. Unless they are put there, they go, and the folders that were made for them.
 #[derive(Default)]
-struct Stage {
+pub(super) struct Stage {
     /// Each file with its place; the first is the index that says what will be, the last the one that says what is.
     files: Vec<(PathBuf, PathBuf)>,
     made: Vec<PathBuf>,
@@ -123,15 +123,20 @@ impl Stage {
         last.map_or(Ok(()), |(from, to)| fs::rename(from, to))
     }
 
+    /// Keeps the folders that were made.
+    pub fn keep(&mut self) {
+        self.made.clear();
+    }
+
     /// Puts so many files into their places.
-    fn put(&mut self, count: usize) -> io::Result<()> {
+    pub fn put(&mut self, count: usize) -> io::Result<()> {
         for (from, to) in self.files.drain(..count) {
             fs::rename(from, to)?;
         }
         Ok(())
     }
 
-    fn write(&mut self, beside: &Path, place: &Path, text: &str) -> io::Result<()> {
+    pub fn write(&mut self, beside: &Path, place: &Path, text: &str) -> io::Result<()> {
         let path = staged(beside);
         self.files.push((path.clone(), place.to_owned()));
         let mut file = fs::File::create(path)?;
@@ -140,7 +145,7 @@ impl Stage {
     }
 
     /// Makes a folder and those above it.
-    fn make(&mut self, folder: &Path) -> io::Result<()> {
+    pub fn make(&mut self, folder: &Path) -> io::Result<()> {
         let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
         let missing: Vec<PathBuf> = folder.ancestors().take_while(is_missing).map(Path::to_owned).collect();
         self.made.extend(missing.into_iter().rev());

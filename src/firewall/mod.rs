@@ -1,0 +1,191 @@
+//! Dependencies of hosts to the rules of a firewall between them: who may call whom, for what, and on what evidence. It
+//! knows no firewall; `render` writes it as documents.
+//!
+//! ```text
+//! hosts        -> zones (roles or tiers, the cluster, the outside)
+//! dependencies -> needs (one zone to another, one port) -> rules: pairs that were seen, or whole zones
+//! rules        -> verdict on the past, and what they leave open
+//! ```
+//!
+//! A host is closed where captures could see all of it that passes there. What an address may be tomorrow is not guessed:
+//! strangers from outside are let in one by one, unless a person says that a port is public.
+
+mod cost;
+mod need;
+mod rule;
+mod vantage;
+mod verdict;
+mod zone;
+
+use std::{borrow::Borrow, collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+
+pub use cost::{Cost, cost, extra};
+pub use need::{Evidence, LeftOut, Strangers};
+pub use rule::{PortRange, Rule, Side, Ways};
+pub use vantage::{Sight, sights};
+pub use verdict::{Finding, Replay, replay};
+pub use zone::{PRIVATE, Zone, ZoneKind, Zones};
+
+use crate::{
+    model::{Dependency, Directions, Protocol},
+    tier::Tier,
+};
+use need::Needs;
+
+/// A host with the addresses that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name; the address where it has none.
+    pub name: String,
+    /// What it does, as an operator or its traffic tells.
+    pub role: String,
+    /// Where it stands.
+    pub tier: Tier,
+    /// Its addresses: those that are listed, and those that were seen.
+    pub addresses: BTreeSet<IpAddr>,
+    /// Ranges that an operator listed under its name.
+    pub ranges: BTreeSet<IpNet>,
+    /// How much of it the captures could see.
+    pub sight: Sight,
+}
+
+/// What rules are made from.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The hosts that may be closed.
+    pub hosts: &'a [Host],
+    /// Where a cluster's pods, Services and nodes have their addresses.
+    pub cluster: &'a [IpNet],
+}
+
+/// How finely rules tell hosts apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grouping {
+    /// Pairs of addresses, as they were seen: least privilege.
+    #[default]
+    Host,
+    /// Roles, where enough of their pairs were seen. A range that an operator listed is one host.
+    Role,
+    /// Tiers, likewise.
+    Tier,
+}
+
+impl Grouping {
+    /// All of them, the narrowest first.
+    pub const ALL: [Self; 3] = [Self::Host, Self::Role, Self::Tier];
+
+    /// As on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Role => "role",
+            Self::Tier => "tier",
+        }
+    }
+}
+
+/// A protocol and a port of it.
+pub type Port = (Protocol, u16);
+
+/// What to propose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// How finely rules tell hosts apart.
+    pub grouping: Grouping,
+    /// What is closed.
+    pub directions: Directions,
+    /// Whether also hosts are closed that the captures could not see, or saw from elsewhere alone.
+    pub isolate_unseen: bool,
+    /// From this share of its pairs on, from 0 to 1, a role or tier may reach another as a whole.
+    pub support: f64,
+    /// Ports that are open to anyone outside, at hosts that were seen to serve them there.
+    pub public: BTreeSet<Port>,
+    /// Ports on which hosts may call anyone outside, if they were seen to call somebody there.
+    pub anywhere: BTreeSet<Port>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            grouping: Grouping::default(),
+            directions: Directions::Both,
+            isolate_unseen: false,
+            support: 0.5,
+            public: BTreeSet::new(),
+            anywhere: BTreeSet::new(),
+        }
+    }
+}
+
+/// The rules that are proposed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Firewall {
+    /// What is closed.
+    pub directions: Directions,
+    /// Who is who.
+    pub zones: Zones,
+    /// The addresses of the hosts that are closed, and their ranges where these are one host each.
+    pub closed: BTreeSet<IpNet>,
+    /// Hosts that are left as they are, by name, each with how much was seen of it.
+    pub left_open: Vec<(String, Sight)>,
+    /// What passes; nothing else does from or to a closed address.
+    pub rules: Vec<Rule>,
+    /// What was seen and makes no rule.
+    pub left_out: Vec<LeftOut>,
+    /// Where many come from outside, or are called there: most likely others tomorrow.
+    pub strangers: Vec<Strangers>,
+}
+
+/// Proposes rules for hosts, from the dependencies of one site by address. The order of neither matters.
+pub fn propose<D: Borrow<Dependency>>(
+    input: Input<'_>,
+    dependencies: impl IntoIterator<Item = D>,
+    options: &Options,
+) -> Firewall {
+    let zones = Zones::new(input, options.grouping);
+    let is_closed = |host: &&Host| host.sight == Sight::Whole || options.isolate_unseen;
+    let closed = input.hosts.iter().filter(is_closed).flat_map(|host| units(host, options.grouping)).collect();
+    let open = input.hosts.iter().filter(|host| !is_closed(host));
+    let mut left_open: Vec<(String, Sight)> = open.map(|host| (host.name.clone(), host.sight)).collect();
+    left_open.sort();
+    let guard = Guard { directions: options.directions, closed: &closed, zones: &zones };
+    let mut needs = Needs::new(guard);
+    for dependency in dependencies {
+        needs.add(dependency.borrow());
+    }
+    let strangers = needs.strangers();
+    let rules = rule::rules(&mut needs, options);
+    let Needs { left_out, .. } = needs;
+    let left_out = left_out.into_values().collect();
+    Firewall { directions: options.directions, closed, zones, left_open, rules, left_out, strangers }
+}
+
+/// What rules can name of a host: its addresses, or the ranges that are listed of it, which are one host each.
+fn units(host: &Host, grouping: Grouping) -> BTreeSet<IpNet> {
+    let ranges = if grouping == Grouping::Host { &BTreeSet::new() } else { &host.ranges };
+    let is_in_none = |address: &&IpAddr| !ranges.iter().any(|range| range.contains(*address));
+    let single = host.addresses.iter().filter(is_in_none).map(|address| IpNet::from(*address));
+    single.chain(ranges.iter().copied()).collect()
+}
+
+/// Whose connections need a rule.
+#[derive(Clone, Copy)]
+struct Guard<'a> {
+    directions: Directions,
+    closed: &'a BTreeSet<IpNet>,
+    zones: &'a Zones,
+}
+
+impl Guard<'_> {
+    /// Whether a connection needs one.
+    fn holds(&self, client: IpAddr, server: IpAddr) -> bool {
+        let is_closed = |address| self.closed.contains(&self.zones.unit(address));
+        self.directions.has_egress() && is_closed(client) || self.directions.has_ingress() && is_closed(server)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! Needs to rules: exactly the pairs that were seen, or whole zones where that is asked for and enough of their pairs were
+//! seen.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+use super::{
+    Evidence, Grouping, Options, ZoneKind, Zones,
+    need::{Line, Needs, Pair, Seen},
+};
+use crate::model::{FIRST_DYNAMIC_PORT, Hour, PortKind, Protocol, are_handed_out};
+
+/// Ports from the first to the last, both included; 0 to 0 where a protocol has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PortRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
+    }
+}
+
+impl PortRange {
+    /// How many ports.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        u64::from(self.last) - u64::from(self.first) + 1
+    }
+
+    /// Whether a port is in it.
+    #[must_use]
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+}
+
+/// One side of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// All of the zone.
+    Zone,
+    /// These of it.
+    Units(BTreeSet<IpNet>),
+    /// Anyone with a public address who is none of the hosts.
+    Anyone,
+}
+
+/// Who may reach whom by a rule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ways {
+    /// Each client its server.
+    Pairs(BTreeSet<Pair>),
+    /// All of one side all of the other.
+    Product(Side, Side),
+}
+
+/// What may pass from one zone to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The clients' zone, by its place.
+    pub from: usize,
+    /// The servers'.
+    pub to: usize,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The ports; one of 0 where the protocol has none.
+    pub ports: BTreeSet<PortRange>,
+    /// Who may reach whom.
+    pub ways: Ways,
+    /// On what it rests.
+    pub evidence: Evidence,
+    /// Client, server and port that were seen.
+    pub needed: u64,
+    /// Ports that were seen where a range stands in their place, for a server hands them out.
+    pub handed_out: usize,
+}
+
+impl Rule {
+    /// Whether a connection passes by it.
+    #[must_use]
+    pub fn allows(&self, zones: &Zones, (client, server): (IpAddr, IpAddr), protocol: Protocol, port: u16) -> bool {
+        if self.protocol != protocol || !self.ports.iter().any(|range| range.contains(port)) {
+            return false;
+        }
+        let is_in = |side: &Side, zone: usize, address: IpAddr| match side {
+            Side::Zone => zones.of(address) == zone,
+            Side::Units(units) => units.contains(&zones.unit(address)),
+            Side::Anyone => zones.kind(zones.of(address)) == ZoneKind::Outside,
+        };
+        match &self.ways {
+            Ways::Pairs(pairs) => pairs.contains(&(zones.unit(client), zones.unit(server))),
+            Ways::Product(from, to) => is_in(from, self.from, client) && is_in(to, self.to, server),
+        }
+    }
+}
+
+/// Rules by what they have in common but for their ports.
+type Draft = BTreeMap<(usize, usize, Protocol, Ways), Rule>;
+
+/// The rules that let everything needed pass, by zones, protocol and ports.
+pub(super) fn rules(needs: &mut Needs<'_>, options: &Options) -> Vec<Rule> {
+    let zones = needs.zones;
+    let mut draft = Draft::new();
+    for piece in with_ranges(std::mem::take(&mut needs.lines)) {
+        let ways = ways(zones, piece.line, &piece.pairs, options);
+        let Line { from, to, protocol, .. } = piece.line;
+        for (evidence, ports) in piece.pairs.into_values() {
+            let rule = draft.entry((from, to, protocol, ways.clone())).or_insert_with(|| Rule {
+                from,
+                to,
+                protocol,
+                ports: BTreeSet::new(),
+                ways: ways.clone(),
+                evidence: Evidence { connections: 0, ..evidence },
+                needed: 0,
+                handed_out: 0,
+            });
+            rule.ports.insert(piece.ports);
+            rule.evidence.join(evidence);
+            rule.needed += ports as u64;
+            rule.handed_out = rule.handed_out.max(if piece.ports.count() > 1 { ports } else { 0 });
+        }
+    }
+    let mut rules: Vec<Rule> = draft.into_values().collect();
+    rules.sort_by(|a, b| {
+        (a.from, a.to, a.protocol, &a.ports, &a.ways).cmp(&(b.from, b.to, b.protocol, &b.ports, &b.ways))
+    });
+    rules
+}
+
+/// What was seen of pairs, each with how many ports.
+type Pairs = BTreeMap<Pair, (Evidence, usize)>;
+
+/// What one line needs.
+struct Piece {
+    line: Line,
+    ports: PortRange,
+    pairs: Pairs,
+}
+
+/// Puts a range in place of the ports that a server hands out, for each pair.
+fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>) -> Vec<Piece> {
+    let ranges = ranges(&lines);
+    let mut pieces: BTreeMap<(Line, PortRange), Pairs> = BTreeMap::new();
+    for (line, pairs) in lines {
+        for (pair, seen) in pairs {
+            let own = PortRange { first: line.port, last: line.port };
+            let range =
+                ranges.get(&(Line { port: 0, ..line }, pair)).filter(|range| range.contains(line.port)).copied();
+            let ports = range.filter(|_| may_be_handed_out(line.port)).unwrap_or(own);
+            let piece = pieces.entry((Line { port: ports.first, ..line }, ports)).or_default();
+            let known = piece.entry(pair).or_insert((Evidence { connections: 0, ..seen.evidence }, 0));
+            known.0.join(seen.evidence);
+            known.1 += 1;
+        }
+    }
+    pieces.into_iter().map(|((line, ports), pairs)| Piece { line, ports, pairs }).collect()
+}
+
+/// The ranges from which servers hand ports out, by zones and protocol, and pair.
+fn ranges(lines: &BTreeMap<Line, BTreeMap<Pair, Seen>>) -> BTreeMap<(Line, Pair), PortRange> {
+    let mut by_pair: BTreeMap<(Line, Pair), BTreeMap<u16, BTreeSet<Hour>>> = BTreeMap::new();
+    for (line, pairs) in lines.iter().filter(|(line, _)| may_be_handed_out(line.port)) {
+        for (pair, seen) in pairs {
+            let ports = by_pair.entry((Line { port: 0, ..*line }, *pair)).or_default();
+            ports.entry(line.port).or_default().extend(&seen.hours);
+        }
+    }
+    let range = |(key, ports): ((Line, Pair), BTreeMap<u16, BTreeSet<Hour>>)| {
+        let (first, last) = (*ports.first_key_value()?.0, *ports.last_key_value()?.0);
+        are_handed_out(&ports).then_some((key, PortRange { first, last }))
+    };
+    by_pair.into_iter().filter_map(range).collect()
+}
+
+/// Whether a server may give this port to somebody for a while. One that is known as a service's would make the range wider
+/// than it is.
+fn may_be_handed_out(port: u16) -> bool {
+    port >= FIRST_DYNAMIC_PORT && !PortKind::of(port).is_service()
+}
+
+/// Who may reach whom on a line.
+fn ways(zones: &Zones, line: Line, seen: &Pairs, options: &Options) -> Ways {
+    let clients: BTreeSet<IpNet> = seen.keys().map(|(client, _)| *client).collect();
+    let servers: BTreeSet<IpNet> = seen.keys().map(|(_, server)| *server).collect();
+    let (from, to) = (zones.kind(line.from), zones.kind(line.to));
+    let port = (line.protocol, line.port);
+    // whoever it is in the cluster or outside, the other side stays as it was seen
+    if from == ZoneKind::Outside && options.public.contains(&port) {
+        return Ways::Product(Side::Anyone, exactly(zones, line.to, servers));
+    }
+    if to == ZoneKind::Outside && options.anywhere.contains(&port) {
+        return Ways::Product(exactly(zones, line.from, clients), Side::Anyone);
+    }
+    if from == ZoneKind::Cluster {
+        return Ways::Product(Side::Zone, exactly(zones, line.to, servers));
+    }
+    if to == ZoneKind::Cluster {
+        return Ways::Product(exactly(zones, line.from, clients), Side::Zone);
+    }
+    let is_wide = options.grouping != Grouping::Host && is_supported(zones, line, seen.len(), options.support);
+    if is_wide {
+        return Ways::Product(Side::Zone, Side::Zone);
+    }
+    if seen.len() as u64 == pairs(&clients, &servers) {
+        return Ways::Product(exactly(zones, line.from, clients), exactly(zones, line.to, servers));
+    }
+    Ways::Pairs(seen.keys().copied().collect())
+}
+
+/// Whether two zones are of hosts, and enough of their pairs were seen.
+#[expect(clippy::cast_precision_loss, reason = "shares of counts of hosts")]
+fn is_supported(zones: &Zones, line: Line, seen: usize, support: f64) -> bool {
+    let both = zones.units(&Side::Zone, line.from).zip(zones.units(&Side::Zone, line.to));
+    both.is_some_and(|(from, to)| seen as f64 >= support * pairs(from, to) as f64)
+}
+
+/// How many pairs of one family there are; nobody needs a rule to reach itself.
+pub(super) fn pairs(from: &BTreeSet<IpNet>, to: &BTreeSet<IpNet>) -> u64 {
+    let count = |units: &BTreeSet<IpNet>, is_v4| units.iter().filter(|it| it.addr().is_ipv4() == is_v4).count();
+    let both = |is_v4| count(from, is_v4) * count(to, is_v4);
+    (both(true) + both(false) - from.intersection(to).count()) as u64
+}
+
+/// These of a zone: the zone, where they are all of it.
+fn exactly(zones: &Zones, zone: usize, units: BTreeSet<IpNet>) -> Side {
+    let is_all = zones.units(&Side::Zone, zone).is_some_and(|all| *all == units);
+    if is_all { Side::Zone } else { Side::Units(units) }
+}

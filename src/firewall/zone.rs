@@ -1,0 +1,209 @@
+//! Zones: hosts of one role or tier, and all others by where they are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use foldhash::HashMap;
+use ipnet::IpNet;
+
+use super::{Grouping, Input, Side, units};
+use crate::tier::Tier;
+
+/// What a zone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ZoneKind {
+    /// Hosts of one role or tier.
+    Hosts(Tier),
+    /// Pods, Services and nodes: whoever calls from one of them may call from another tomorrow.
+    Cluster,
+    /// Private addresses of nobody who is known.
+    Inside,
+    /// Public addresses.
+    Outside,
+    /// Groups that routers forward to.
+    Multicast,
+}
+
+/// Who is treated alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// What it is.
+    pub kind: ZoneKind,
+    /// Its name: the role's, the tier's.
+    pub name: String,
+    /// The hosts in it, by name.
+    pub hosts: BTreeSet<String>,
+    /// Where they are: their addresses and ranges, or the cluster's. Those of others are not listed.
+    pub units: BTreeSet<IpNet>,
+}
+
+/// All zones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Zones {
+    /// By kind and name.
+    pub all: Vec<Zone>,
+    by_address: HashMap<IpAddr, usize>,
+    /// Ranges that are one host each with their zones, the longest prefixes first.
+    ranges: Vec<(IpNet, usize)>,
+    names: HashMap<IpAddr, String>,
+}
+
+/// Private and shared ranges, and what stays on a link (RFC 1918, RFC 6598, RFC 4193, RFC 3927, RFC 4291).
+pub const PRIVATE: [&str; 7] =
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
+
+impl Zones {
+    pub(super) fn new(input: Input<'_>, grouping: Grouping) -> Self {
+        let mut zones = Self::default();
+        let mut groups: BTreeMap<(Tier, String), Zone> = BTreeMap::new();
+        for host in input.hosts {
+            let name = if grouping == Grouping::Tier { host.tier.to_string() } else { host.role.clone() };
+            let zone =
+                groups.entry((host.tier, name.clone())).or_insert_with(|| Zone::new(ZoneKind::Hosts(host.tier), &name));
+            zone.hosts.insert(host.name.clone());
+            zone.units.extend(units(host, grouping));
+            zones.names.extend(host.addresses.iter().map(|address| (*address, host.name.clone())));
+        }
+        zones.all.extend(groups.into_values());
+        for (n, zone) in zones.all.iter().enumerate() {
+            let (single, ranges): (Vec<IpNet>, Vec<IpNet>) = zone.units.iter().partition(|unit| is_one(unit));
+            zones.by_address.extend(single.into_iter().map(|unit| (unit.addr(), n)));
+            zones.ranges.extend(ranges.into_iter().map(|range| (range, n)));
+        }
+        zones.ranges.sort_by_key(|(range, _)| (std::cmp::Reverse(range.prefix_len()), *range));
+        let others = [
+            (ZoneKind::Cluster, "cluster"),
+            (ZoneKind::Inside, "unlisted"),
+            (ZoneKind::Outside, "outside"),
+            (ZoneKind::Multicast, "multicast"),
+        ];
+        zones.all.extend(others.map(|(kind, name)| Zone::new(kind, name)));
+        if let Some(cluster) = zones.all.iter_mut().find(|zone| zone.kind == ZoneKind::Cluster) {
+            cluster.units = input.cluster.iter().copied().collect();
+        }
+        zones
+    }
+
+    /// The zone of an address, by its place.
+    #[must_use]
+    pub fn of(&self, address: IpAddr) -> usize {
+        let of_range = || self.range(address).map(|(_, zone)| zone);
+        if let Some(known) = self.by_address.get(&address).copied().or_else(of_range) {
+            return known;
+        }
+        let kind = match () {
+            () if address.is_multicast() => ZoneKind::Multicast,
+            () if self.is_of_cluster(address) => ZoneKind::Cluster,
+            () if is_private(address) => ZoneKind::Inside,
+            () => ZoneKind::Outside,
+        };
+        self.all.iter().position(|zone| zone.kind == kind).unwrap_or_default()
+    }
+
+    /// What rules can name of an address: itself, or the range that is one host with it.
+    #[must_use]
+    pub fn unit(&self, address: IpAddr) -> IpNet {
+        let is_listed = self.by_address.contains_key(&address);
+        self.range(address).filter(|_| !is_listed).map_or_else(|| address.into(), |(range, _)| range)
+    }
+
+    fn range(&self, address: IpAddr) -> Option<(IpNet, usize)> {
+        self.ranges.iter().find(|(range, _)| range.contains(&address)).copied()
+    }
+
+    /// What kind of zone it is.
+    #[must_use]
+    pub fn kind(&self, zone: usize) -> ZoneKind {
+        self.all.get(zone).map_or(ZoneKind::Outside, |zone| zone.kind)
+    }
+
+    /// What an address is called: the host's name, else itself.
+    #[must_use]
+    pub fn name(&self, address: IpAddr) -> String {
+        self.names.get(&address).cloned().unwrap_or_else(|| address.to_string())
+    }
+
+    /// What a unit is called: the host's name for an address, else as it is written.
+    #[must_use]
+    pub fn unit_name(&self, unit: IpNet) -> String {
+        if is_one(&unit) { self.name(unit.addr()) } else { unit.to_string() }
+    }
+
+    /// One side of a rule with this zone; none where it is open to more than are known.
+    #[must_use]
+    pub fn units<'s>(&'s self, side: &'s Side, zone: usize) -> Option<&'s BTreeSet<IpNet>> {
+        match side {
+            Side::Zone => {
+                let zone = self.all.get(zone).filter(|zone| matches!(zone.kind, ZoneKind::Hosts(_)));
+                zone.map(|zone| &zone.units)
+            }
+            Side::Units(units) => Some(units),
+            Side::Anyone => None,
+        }
+    }
+
+    fn is_of_cluster(&self, address: IpAddr) -> bool {
+        let mut cluster = self.all.iter().filter(|zone| zone.kind == ZoneKind::Cluster).flat_map(|zone| &zone.units);
+        cluster.any(|range| range.contains(&address))
+    }
+}
+
+impl Zone {
+    fn new(kind: ZoneKind, name: &str) -> Self {
+        Self { kind, name: name.to_owned(), hosts: BTreeSet::new(), units: BTreeSet::new() }
+    }
+}
+
+/// Whether a unit is one address.
+pub fn is_one(unit: &IpNet) -> bool {
+    unit.prefix_len() == unit.max_prefix_len()
+}
+
+/// Whether an address is of [`PRIVATE`].
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(it) => {
+            let [a, b, ..] = it.octets();
+            it.is_private() || it.is_link_local() || a == 100 && (64..128).contains(&b)
+        }
+        IpAddr::V6(it) => it.is_unique_local() || it.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_private_is_what_the_ranges_say() {
+        let ranges: Vec<IpNet> = PRIVATE.iter().map(|range| range.parse().unwrap()).collect();
+        let addresses = [
+            "9.255.255.255",
+            "10.0.0.0",
+            "11.0.0.0",
+            "100.63.0.1",
+            "100.64.0.0",
+            "100.127.255.255",
+            "100.128.0.0",
+            "169.254.3.4",
+            "172.15.0.1",
+            "172.16.0.1",
+            "172.31.0.1",
+            "172.32.0.1",
+            "192.168.0.1",
+            "192.169.0.1",
+            "fbff::1",
+            "fc00::1",
+            "fdff::1",
+            "fe80::1",
+            "febf::1",
+            "fec0::1",
+            "2001:db8::1",
+        ];
+        for address in addresses.map(|it| it.parse::<IpAddr>().unwrap()) {
+            assert_eq!(is_private(address), ranges.iter().any(|range| range.contains(&address)), "{address}");
+        }
+    }
+}

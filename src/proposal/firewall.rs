@@ -1,0 +1,156 @@
+//! Rules for a firewall between hosts, from all that is known of one site.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use foldhash::HashMap;
+use ipnet::IpNet;
+
+use super::{ProposalError, world::Site};
+use crate::{
+    firewall::{self, Firewall, Grouping, Host, Input, Options, Sight},
+    inventory::{Directory, Owner, is_link_local},
+    map::By,
+    model::{Dependency, Party, PartyKind, Span},
+    render::FirewallFacts,
+    segment::{Layout, crossings},
+    store::{Run, RunId},
+    tier::{self, Member, Role, Scope, Tier},
+};
+
+/// The hosts of a site that may be closed: those that the inventory knows; without one, private addresses.
+fn hosts(site: &Site, runs: &[Run], layout: &Layout, dependencies: &[Dependency]) -> Vec<Host> {
+    let contacts = site.contacts();
+    let scope = Scope::new(&site.directory, &contacts.parties);
+    let options = tier::Options { across_namespaces: true, ..tier::Options::default() };
+    let roles = tier::find(&contacts, &scope, options).roles;
+    let mut places: BTreeMap<String, (String, Tier)> = BTreeMap::new();
+    for (n, role) in roles.iter().enumerate() {
+        let name = called(role, &roles[..n]);
+        let hosts = role.members.iter().filter(|member| member.workload.is_none());
+        places.extend(hosts.map(|member| (member.name.clone(), (name.clone(), role.tier))));
+    }
+    let mut found: BTreeMap<String, (BTreeSet<IpAddr>, BTreeSet<IpNet>)> = BTreeMap::new();
+    for host in &site.cluster().hosts {
+        let is_one = host.range.prefix_len() == host.range.max_prefix_len();
+        match &host.name {
+            Some(name) if !is_one => drop(found.entry(name.clone()).or_default().1.insert(host.range)),
+            None if !is_one => {}
+            _ => drop(found.entry(host_name(host, host.range.addr())).or_default().0.insert(host.range.addr())),
+        }
+    }
+    for (party, span) in dependencies.iter().flat_map(|it| [(&it.client, it.span), (&it.server, it.span)]) {
+        if let Some((name, address)) = host_of(&site.directory, party, span) {
+            found.entry(name).or_default().0.insert(address);
+        }
+    }
+    let known = found.into_iter().filter_map(|(name, (addresses, ranges))| {
+        let (role, tier) = places.get(&name)?.clone();
+        Some(Host { name, role, tier, addresses, ranges, sight: Sight::Unseen })
+    });
+    seen(site, runs, layout, known.collect())
+}
+
+/// What a role is called: as the operator does, or as its only member is; else by what it does, and by a number where others
+/// before it are called so.
+fn called(role: &Role, before: &[Role]) -> String {
+    match &role.members[..] {
+        [Member { role: Some(given), .. }, ..] => return given.clone(),
+        [only] => return only.name.clone(),
+        _ => {}
+    }
+    let alike = before.iter().filter(|other| other.name == role.name && other.members.len() > 1).count();
+    if alike == 0 { role.name.clone() } else { format!("{} ({})", role.name, alike + 1) }
+}
+
+/// What a party by address is called, where it may be a host.
+fn host_of(directory: &Directory, party: &Party, span: Span) -> Option<(String, IpAddr)> {
+    // no router forwards what is of a link alone
+    let address: IpAddr = party.name.parse().ok().filter(|address| !is_link_local(*address))?;
+    match party.kind {
+        PartyKind::Host => match directory.who_over(address, span) {
+            Owner::Host(host) => Some((host_name(host, address), address)),
+            _ => None,
+        },
+        PartyKind::External | PartyKind::Unknown => Some((address.to_string(), address)),
+        PartyKind::Workload | PartyKind::Service | PartyKind::Node | PartyKind::Multicast => None,
+    }
+}
+
+fn host_name(host: &crate::model::Host, address: IpAddr) -> String {
+    host.name.clone().unwrap_or_else(|| address.to_string())
+}
+
+/// The hosts with what the captures could see of each. Where packets tell which segments were watched, who lives in none of
+/// them was seen on its way to somebody there alone.
+fn seen(site: &Site, runs: &[Run], layout: &Layout, mut hosts: Vec<Host>) -> Vec<Host> {
+    let by_address: HashMap<IpAddr, usize> =
+        hosts.iter().enumerate().flat_map(|(n, host)| host.addresses.iter().map(move |it| (*it, n))).collect();
+    let party = |address: IpAddr| by_address.get(&address).copied().ok_or(address);
+    // what was dropped on the way tells nothing of who watched
+    let kinds: BTreeMap<RunId, bool> =
+        runs.iter().filter(|run| !run.is_drops()).map(|run| (run.id, run.is_records())).collect();
+    let logged = firewall::sights(site.ends(|run| kinds.get(&run) == Some(&true)), party);
+    let captured = firewall::sights(site.ends(|run| kinds.get(&run) == Some(&false)), party);
+    for (n, host) in hosts.iter_mut().enumerate() {
+        let of = |sights: &BTreeMap<Result<usize, IpAddr>, Sight>| sights.get(&Ok(n)).copied().unwrap_or_default();
+        let lives = layout.segments.is_empty() || host.addresses.iter().any(|it| layout.home(*it).is_some());
+        let captured = if lives { of(&captured) } else { of(&captured).min(Sight::Elsewhere) };
+        host.sight = of(&logged).max(captured);
+    }
+    hosts
+}
+
+/// Where the pods, Services and nodes of the cluster have their addresses.
+fn ranges(site: &Site) -> Vec<IpNet> {
+    let cluster = site.cluster();
+    let nodes = cluster.nodes.iter().flat_map(|node| &node.addresses);
+    let services = cluster.services.iter().flat_map(|it| it.cluster_ips.iter().chain(&it.external_ips));
+    let single = nodes.chain(services).map(|address| IpNet::from(*address));
+    IpNet::aggregate(&site.directory.pod_ranges().into_iter().chain(single).collect())
+}
+
+/// Proposes rules for the hosts of a site, with the verdict on the past and what each grouping would leave open.
+pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewall, FirewallFacts), ProposalError> {
+    let dependencies = site.dependencies(By::Address);
+    let layout = Layout::of(site.links.iter().cloned());
+    let hosts = hosts(site, runs, &layout, &dependencies);
+    if hosts.iter().all(|host| host.sight == Sight::Unseen) {
+        return Err(ProposalError::NoHosts { known: hosts.len() });
+    }
+    let cluster = ranges(site);
+    let input = Input { hosts: &hosts, cluster: &cluster };
+    let at = |grouping| firewall::propose(input, &dependencies, &Options { grouping, ..options.clone() });
+    let costs = Grouping::ALL.map(|grouping| (grouping, firewall::cost(&at(grouping)))).to_vec();
+    let firewall = at(options.grouping);
+    let of_site: Vec<&Run> = runs.iter().filter(|run| run.site == site.name && !run.is_drops()).collect();
+    let spans = of_site.iter().flat_map(|run| site.times(run));
+    let facts = FirewallFacts {
+        captures: of_site.len(),
+        span: spans.reduce(|mut all, span| {
+            all.join(span);
+            all
+        }),
+        packets: of_site.iter().map(|run| run.packets).sum(),
+        dropped: of_site.iter().map(|run| run.loss.dropped_by_kernel + run.loss.dropped_by_interface).sum(),
+        damaged: of_site.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
+        replay: firewall::replay(&firewall, &dependencies),
+        costs,
+        chosen: options.grouping,
+        crossings: borders(&layout, &dependencies),
+    };
+    Ok((firewall, facts))
+}
+
+/// Connections across borders between segments, within them, and of which that is unknown; none where no capture tells of
+/// segments.
+fn borders(layout: &Layout, dependencies: &[Dependency]) -> Option<[u64; 3]> {
+    if layout.segments.is_empty() {
+        return None;
+    }
+    let found = crossings(layout, dependencies);
+    let across = found.across.iter().map(|it| it.connections + it.attempts).sum();
+    Some([across, found.within.values().sum(), found.unknown])
+}

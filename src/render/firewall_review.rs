@@ -1,0 +1,298 @@
+//! `REVIEW.md` beside the rules of a firewall: what a person reads before they are loaded.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+use ipnet::IpNet;
+
+use super::{
+    Document,
+    nftables::{ENFORCE, RULES, TRIAL, ports_words, widened, zone_words},
+    words,
+};
+use crate::{
+    firewall::{Cost, Firewall, Grouping, LeftOut, Replay, Rule, Side, Strangers, Ways, ZoneKind},
+    model::{
+        Span,
+        words::{count, port},
+    },
+};
+
+/// The document.
+pub const FIREWALL_REVIEW: &str = "REVIEW.md";
+
+/// Rows of a table that are written out; the others are counted.
+const MAX_ROWS: usize = 200;
+/// Addresses of one side of a rule that are written out.
+const MAX_NAMES: usize = 6;
+
+/// What there is to tell beside the rules.
+#[derive(Clone, Debug, Default)]
+pub struct FirewallFacts {
+    /// How many captures and flow logs.
+    pub captures: usize,
+    /// From their first packet to their last.
+    pub span: Option<Span>,
+    /// Packets, or records.
+    pub packets: u64,
+    /// Packets that never reached a capture.
+    pub dropped: u64,
+    /// Captures that are damaged, or were too much for the table.
+    pub damaged: usize,
+    /// The past, held against the rules.
+    pub replay: Replay,
+    /// What each grouping costs and leaves open.
+    pub costs: Vec<(Grouping, Cost)>,
+    /// Which of them was asked for.
+    pub chosen: Grouping,
+    /// Connections that cross a border between segments, that stay within one, and of which that is unknown; none where
+    /// no capture tells of segments.
+    pub crossings: Option<[u64; 3]>,
+}
+
+/// The review of rules.
+#[must_use]
+pub fn firewall_review(firewall: &Firewall, facts: &FirewallFacts) -> Document {
+    let mut text = String::from("# Firewall rules between hosts: read this before you load them\n");
+    summary(&mut text, firewall, facts);
+    rollout(&mut text);
+    open(&mut text, firewall, facts);
+    matrix(&mut text, firewall);
+    rules(&mut text, firewall);
+    zones(&mut text, firewall);
+    strangers(&mut text, firewall);
+    left_out(&mut text, firewall);
+    Document { path: FIREWALL_REVIEW.to_owned(), text }
+}
+
+fn summary(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
+    let Replay { connections, allowed, denied, uncertain, also_closed, untouched, findings } = &facts.replay;
+    let closed = firewall.closed.iter().map(|unit| firewall.zones.unit_name(*unit)).collect::<BTreeSet<_>>().len();
+    let when = facts
+        .span
+        .filter(|span| span.last.hour().is_named())
+        .map_or_else(String::new, |span| format!(", {} to {}", words::minute(span.first), words::minute(span.last)));
+    let _ = write!(
+        text,
+        "\n{} closed, {} left open. Of {} from or to closed hosts {allowed} pass, {denied} do not, {uncertain} are uncertain; \
+         {also_closed} attempts that got nothing, or need no rule, are closed as well. {untouched} have no closed end.\n\n\
+         Seen by {}{when}: {}, {} lost, {} damaged or too much for the table.\n",
+        count(closed as u64, "host"),
+        firewall.left_open.len(),
+        count(*connections, "needed connection"),
+        count(facts.captures as u64, "capture"),
+        count(facts.packets, "packet"),
+        facts.dropped,
+        facts.damaged,
+    );
+    for finding in findings.iter().take(MAX_ROWS) {
+        let _ = writeln!(
+            text,
+            "- **needed and denied**: {} -> {} on {}, {}",
+            words::safe(&firewall.zones.name(finding.from)),
+            words::safe(&firewall.zones.name(finding.to)),
+            port(finding.protocol, finding.port),
+            count(finding.connections, "connection")
+        );
+    }
+    text.push_str("\n| rules for | rules | needed ways | further ways open | over-permission | open-ended |\n|---|---|---|---|---|---|\n");
+    for (grouping, cost) in &facts.costs {
+        let chosen = if *grouping == facts.chosen { " (chosen)" } else { "" };
+        let over = cost.over_permission().map_or_else(|| "-".to_owned(), |over| format!("{over:.2}"));
+        let Cost { rules, needed, extra, open_ended } = cost;
+        let _ =
+            writeln!(text, "| {}{chosen} | {rules} | {needed} | {extra} | {over} | {open_ended} |", grouping.as_str());
+    }
+    text.push_str(
+        "\nA way is a client's address, a server's and a port. Open-ended are rules that let in, or out to, more addresses than are \
+         known: anyone outside, or a cluster.\n",
+    );
+}
+
+fn rollout(text: &mut String) {
+    let _ = write!(
+        text,
+        "\n## In which order\n\n\
+         1. Look at what follows, above all at the hosts that are left open and at what was left out.\n\
+         2. `nft -c -f {RULES}` on the router or firewall that forwards between these hosts, then `nft -f {RULES}`. It is in trial: what \
+         no rule lets pass is logged as `flowmap trial:` and passes.\n\
+         3. Let it be in trial for as long as the rarest job needs to come round, and for longer than connections live that were open \
+         before: those are known to the kernel by then. `nft list chain inet flowmap needed` counts what each rule let pass. Capture \
+         meanwhile, and make the rules anew: what the log told is a need then, or it is not.\n\
+         4. `nft -f {ENFORCE}` closes it. What does not pass is logged as `flowmap DROP:`, which `flowmap import` reads from the kernel's log.\n\
+         5. The way back: `nft -f {TRIAL}`, or `nft delete table inet flowmap`.\n\n\
+         Loading {RULES} anew brings the trial back: load {ENFORCE} after it.\n"
+    );
+}
+
+fn open(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
+    text.push_str("\n## What stays open\n\n");
+    if let Some([across, within, unknown]) = facts.crossings {
+        let _ = writeln!(
+            text,
+            "- {} crossed a border between segments, {within} stayed within one, of {unknown} that is unknown. A router never sees what \
+             stays within a segment: there these rules close nothing.",
+            count(across, "connection")
+        );
+    } else {
+        text.push_str(
+            "- Nothing tells which hosts share a segment. What does not pass the firewall it does not close.\n",
+        );
+    }
+    text.push_str("- What the firewall itself sends and takes is not forwarded, and not closed.\n");
+    let open = &firewall.left_open;
+    for (host, sight) in open.iter().take(MAX_ROWS) {
+        let _ = writeln!(text, "- {}: left open, {}", words::safe(host), sight.as_str());
+    }
+    more(text, open.len());
+    if !open.is_empty() {
+        text.push_str(
+            "\nA capture that was taken at one host shows all of that host, and of others what they do with it. Capture where their \
+             traffic passes, or close them by what was seen with `--isolate-unseen`.\n",
+        );
+    }
+}
+
+fn more(text: &mut String, all: usize) {
+    if all > MAX_ROWS {
+        let _ = writeln!(text, "- and {} more", all - MAX_ROWS);
+    }
+}
+
+/// Which tiers reach which, on what.
+fn matrix(text: &mut String, firewall: &Firewall) {
+    let name = |zone: usize| match firewall.zones.kind(zone) {
+        ZoneKind::Hosts(tier) => tier.to_string(),
+        _ => firewall.zones.all.get(zone).map(|zone| zone.name.clone()).unwrap_or_default(),
+    };
+    let mut cells: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for rule in &firewall.rules {
+        cells.entry((name(rule.from), name(rule.to))).or_default().insert(ports_words(rule));
+    }
+    let from: BTreeSet<&String> = cells.keys().map(|(from, _)| from).collect();
+    let to: BTreeSet<&String> = cells.keys().map(|(_, to)| to).collect();
+    text.push_str("\n## Tier by tier\n\nEmpty is closed, wherever an end is closed.\n\n| from, to |");
+    for column in &to {
+        let _ = write!(text, " {} |", words::safe(column));
+    }
+    let _ = writeln!(text, "\n|---|{}", "---|".repeat(to.len()));
+    for row in from {
+        let _ = write!(text, "| {} |", words::safe(row));
+        for column in &to {
+            let ports = cells.get(&(row.clone(), (*column).clone()));
+            let words = ports.map(|ports| few(ports.iter().cloned())).unwrap_or_default();
+            let _ = write!(text, " {words} |");
+        }
+        text.push('\n');
+    }
+}
+
+fn few(all: impl ExactSizeIterator<Item = String>) -> String {
+    let more = all.len().saturating_sub(MAX_NAMES);
+    let shown: Vec<String> = all.take(MAX_NAMES).map(|it| words::safe(&it)).collect();
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+fn rules(text: &mut String, firewall: &Firewall) {
+    text.push_str("\n## Rules\n\n| from | to | ports | seen | beyond what was seen |\n|---|---|---|---|---|\n");
+    for rule in firewall.rules.iter().take(MAX_ROWS) {
+        let crate::firewall::Evidence { connections, direction, .. } = rule.evidence;
+        let [from, to] = who(firewall, rule);
+        let _ = writeln!(
+            text,
+            "| {from} | {to} | {} | {}, by {} | {} |",
+            ports_words(rule),
+            count(connections, "connection"),
+            direction.as_str(),
+            widened(firewall, rule).unwrap_or_default()
+        );
+    }
+    more(text, firewall.rules.len());
+}
+
+/// Both sides of a rule: the zone, and which of it where that is not all.
+fn who(firewall: &Firewall, rule: &Rule) -> [String; 2] {
+    let named = |units: &BTreeSet<IpNet>| {
+        let names: BTreeSet<String> = units.iter().map(|unit| firewall.zones.unit_name(*unit)).collect();
+        few(names.into_iter())
+    };
+    let of = |zone: usize, what: String| {
+        let name = firewall.zones.all.get(zone).map(|zone| words::safe(&zone.name)).unwrap_or_default();
+        if what.is_empty() || what == name { name } else { format!("{name}: {what}") }
+    };
+    let side = |side: &Side, zone: usize| match side {
+        Side::Zone => of(zone, String::new()),
+        Side::Units(units) => of(zone, named(units)),
+        Side::Anyone => of(zone, "anyone".to_owned()),
+    };
+    match &rule.ways {
+        Ways::Product(from, to) => [side(from, rule.from), side(to, rule.to)],
+        Ways::Pairs(pairs) => {
+            let clients = pairs.iter().map(|(client, _)| *client).collect();
+            let servers = pairs.iter().map(|(_, server)| *server).collect();
+            let pairs = count(pairs.len() as u64, "pair");
+            [of(rule.from, named(&clients)), format!("{}; {pairs} of them", of(rule.to, named(&servers)))]
+        }
+    }
+}
+
+fn zones(text: &mut String, firewall: &Firewall) {
+    text.push_str("\n## Who is who\n\n| | hosts |\n|---|---|\n");
+    let hosts = firewall.zones.all.iter().filter(|zone| matches!(zone.kind, ZoneKind::Hosts(_)));
+    for zone in hosts {
+        let names: Vec<String> = zone.hosts.iter().map(|host| words::safe(host)).collect();
+        let _ = writeln!(text, "| {} | {} |", words::safe(&zone_words(zone)), names.join(", "));
+    }
+}
+
+fn strangers(text: &mut String, firewall: &Firewall) {
+    if firewall.strangers.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n## Strangers\n\nThese rules name addresses outside one by one, and most likely others come tomorrow:\n\n",
+    );
+    for strangers in &firewall.strangers {
+        let _ = writeln!(text, "- {}", strangers_words(firewall, strangers));
+    }
+}
+
+/// Who comes from outside, or is called there, and what to do if that is meant for everyone.
+#[must_use]
+pub fn strangers_words(firewall: &Firewall, strangers: &Strangers) -> String {
+    let zone = firewall.zones.all.get(strangers.zone).map(|zone| words::safe(&zone.name)).unwrap_or_default();
+    let (verb, flag) = if strangers.come_in { ("come to", "--public") } else { ("are called by", "--anywhere") };
+    let own = format!("{}/{}", strangers.port, strangers.protocol);
+    format!(
+        "{} outside {verb} {zone} on {}, {} of them once: the next is new by a chance of {:.0} %. If it is for everyone: {flag} {own}",
+        count(strangers.addresses as u64, "address"),
+        port(strangers.protocol, strangers.port),
+        strangers.once,
+        strangers.novelty() * 100.0
+    )
+}
+
+fn left_out(text: &mut String, firewall: &Firewall) {
+    text.push_str("\n## Seen, and no rule\n\n");
+    if firewall.left_out.is_empty() {
+        text.push_str("Nothing.\n");
+        return;
+    }
+    text.push_str("| from | to | on | connections | why |\n|---|---|---|---|---|\n");
+    let mut rows: Vec<&LeftOut> = firewall.left_out.iter().collect();
+    rows.sort_by_key(|it| (!it.is_uncertain, std::cmp::Reverse(it.connections), *it));
+    for row in rows.iter().take(MAX_ROWS) {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            words::safe(&firewall.zones.name(row.client)),
+            words::safe(&firewall.zones.name(row.server)),
+            port(row.protocol, row.port),
+            row.connections,
+            row.reason
+        );
+    }
+    more(text, rows.len());
+}

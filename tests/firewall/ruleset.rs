@@ -1,0 +1,278 @@
+//! What the rules say, from flow logs and hosts files.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::common::{Flowmap, skipped};
+
+const HOSTS: &str = "address,name,role
+10.0.10.11,web1,web
+10.0.10.12,web2,web
+10.0.20.11,app1,app
+10.0.20.12,app2,app
+10.0.30.11,db1,db
+10.0.40.9,nagios,
+10.0.50.1,idle,
+10.0.60.0/24,desks,desks
+";
+
+const HEAD: &str = "client,server,protocol,port,connections,packets,first_seen,last_seen,outcome\n";
+
+/// What everybody does: the outside calls both web servers, of four pairs of web and app three are in use, two desks call
+/// both web servers.
+const FLOWS: &str = "203.0.113.1,10.0.10.11,TCP,443,5
+198.51.100.2,10.0.10.12,TCP,443,1
+10.0.10.11,10.0.20.11,TCP,8080,50
+10.0.10.11,10.0.20.12,TCP,8080,50
+10.0.10.12,10.0.20.11,TCP,8080,50
+10.0.20.11,10.0.30.11,TCP,5432,50
+10.0.20.12,10.0.30.11,TCP,5432,50
+10.0.40.9,10.0.10.11,TCP,9100,50
+10.0.40.9,10.0.20.11,TCP,9100,50
+10.0.40.9,10.0.30.11,ICMP,0,50
+10.0.20.11,192.0.2.55,TCP,443,3
+10.0.60.3,10.0.10.11,TCP,443,9
+10.0.60.4,10.0.10.12,TCP,443,9
+";
+
+fn flows(lines: &str) -> String {
+    let line = |line: &str| format!("{line},900,2026-11-20T10:00:00Z,2026-11-20T11:00:00Z,established\n");
+    HEAD.to_owned() + &lines.lines().map(line).collect::<String>()
+}
+
+/// A line for each number.
+fn lines(numbers: std::ops::RangeInclusive<u16>, line: impl Fn(u16) -> String) -> String {
+    numbers.map(|n| line(n) + "\n").collect()
+}
+
+fn lab(lines: &str) -> Flowmap {
+    let flowmap = Flowmap::new();
+    flowmap.write("hosts.csv", HOSTS);
+    flowmap.write("flows.csv", flows(lines));
+    flowmap
+}
+
+const FIREWALL: [&str; 6] = ["firewall", "--from", "flows.csv", "--inventory", "hosts.csv", "--out-dir"];
+
+/// Whether nftables takes it; said aloud where it is not there or not allowed.
+#[track_caller]
+fn is_read(rules: &str) {
+    // reading sets needs a network namespace of one's own
+    let mut command = Command::new("unshare");
+    command.args(["--net", "nft", "-c", "-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = command.spawn() else { return skipped("there is no unshare") };
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), rules.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    if told.contains("not permitted") || told.contains("No such file or directory") && told.contains("nft") {
+        return skipped("nftables needs root, and to be there");
+    }
+    assert!(output.status.success(), "{told}\n{rules}");
+}
+
+/// The rules by who may reach whom on what.
+#[track_caller]
+fn rules(flowmap: &Flowmap, more: &[&str]) -> Vec<String> {
+    let found = flowmap.json(&[&FIREWALL[..], &["out"], more].concat());
+    let word = |rule: &Value, key: &str| rule[key].as_str().unwrap().to_owned();
+    let ports = |rule: &Value| {
+        rule["ports"].as_array().unwrap().iter().map(|port| port.as_str().unwrap()).collect::<Vec<_>>().join(",")
+    };
+    let line = |rule: &Value| {
+        let extra = rule["extra"].as_u64().map_or("open".to_owned(), |extra| format!("+{extra}"));
+        format!("{} -> {} {}/{} {extra}", word(rule, "from"), word(rule, "to"), word(rule, "protocol"), ports(rule))
+    };
+    is_read(&flowmap.ok(&[&FIREWALL[..], &["-"], more].concat()).stdout);
+    found["rules"].as_array().unwrap().iter().map(line).collect()
+}
+
+#[test]
+fn pairs_that_were_seen_are_all_that_passes() {
+    let flowmap = lab(FLOWS);
+    let expected = [
+        "web -> app TCP/8080 +0",
+        "app -> db TCP/5432 +0",
+        "app -> outside TCP/443 +0",
+        "desks -> web TCP/443 +0",
+        "nagios -> web TCP/9100 +0",
+        "nagios -> app TCP/9100 +0",
+        "nagios -> db ICMP/0 +0",
+        "outside -> web TCP/443 +0",
+    ];
+    let mut found = rules(&flowmap, &[]);
+    let mut expected = expected.map(str::to_owned).to_vec();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    let text = flowmap.read("out/flowmap.nft");
+    let pairs = "ip saddr . ip daddr { 10.0.10.11 . 10.0.20.11, 10.0.10.11 . 10.0.20.12, 10.0.10.12 . 10.0.20.11 }";
+    assert!(text.contains(&format!("{pairs} tcp dport 8080 counter accept")), "{text}");
+    assert!(text.contains("ip saddr 10.0.40.9 ") || text.contains("@infrastructure_nagios_4"), "{text}");
+}
+
+#[test]
+fn a_role_is_let_through_as_a_whole_where_enough_of_its_pairs_were_seen() {
+    let flowmap = lab(FLOWS);
+    let found = rules(&flowmap, &["--granularity", "role"]);
+    assert!(found.contains(&"web -> app TCP/8080 +1".to_owned()), "{found:?}");
+    // a range is one host: both desks that were seen are it
+    assert!(found.contains(&"desks -> web TCP/443 +0".to_owned()), "{found:?}");
+    assert!(flowmap.read("out/flowmap.nft").contains("10.0.60.0/24"));
+    let found = rules(&flowmap, &["--granularity", "role", "--support", "0.8"]);
+    assert!(found.contains(&"web -> app TCP/8080 +0".to_owned()), "{found:?}");
+}
+
+#[test]
+fn what_nobody_saw_is_left_open_and_said() {
+    let flowmap = lab(FLOWS);
+    let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat());
+    assert!(told.stderr.contains("flowmap: idle: unseen: it is left open\n"), "{}", told.stderr);
+    let review = flowmap.read("out/REVIEW.md");
+    assert!(review.contains("- idle: left open, unseen\n"), "{review}");
+    assert!(!flowmap.read("out/flowmap.nft").contains("10.0.50.1"));
+    let told = flowmap.ok(&[&FIREWALL[..], &["out", "--isolate-unseen"]].concat());
+    assert_eq!(told.stderr, "");
+    assert!(flowmap.read("out/flowmap.nft").contains("10.0.50.1"));
+}
+
+#[test]
+fn a_log_of_one_host_closes_nobody_else() {
+    let of_web1: String =
+        FLOWS.lines().filter(|line| line.contains("10.0.10.11")).map(|it| it.to_owned() + "\n").collect();
+    let flowmap = lab(&of_web1);
+    let found = flowmap.json(&[&FIREWALL[..], &["out"]].concat());
+    assert_eq!(found["closed"], serde_json::json!(["10.0.10.11/32"]));
+    let open: Vec<&str> =
+        found["left_open"].as_array().unwrap().iter().map(|it| it["host"].as_str().unwrap()).collect();
+    assert_eq!(open, ["app1", "app2", "db1", "desks", "idle", "nagios", "web2"]);
+}
+
+#[test]
+fn strangers_are_let_in_one_by_one_unless_a_port_is_public() {
+    let strangers: String = lines(1..=20, |n| format!("198.51.100.{n},10.0.10.11,TCP,443,1"));
+    let called: String = lines(1..=9, |n| format!("10.0.20.12,192.0.2.{n},UDP,123,4"));
+    let flowmap = lab(&(FLOWS.to_owned() + &strangers + &called));
+    let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat()).stderr;
+    assert!(told.contains("come to web on TCP/443, 19 of them once") && told.contains("--public 443/TCP"), "{told}");
+    assert!(
+        told.contains("are called by app on UDP/123, 0 of them once") && told.contains("--anywhere 123/UDP"),
+        "{told}"
+    );
+    let text = flowmap.read("out/flowmap.nft");
+    assert!(text.contains("198.51.100.20 . 10.0.10.11") && !text.contains("@inside"), "{text}");
+
+    let found = rules(&flowmap, &["--public", "443", "--anywhere", "123/UDP"]);
+    assert!(found.contains(&"outside -> web TCP/443 open".to_owned()), "{found:?}");
+    assert!(found.contains(&"app -> outside UDP/123 open".to_owned()), "{found:?}");
+    // the other way is not opened with it
+    assert!(found.contains(&"app -> outside TCP/443 +0".to_owned()), "{found:?}");
+    let text = flowmap.read("out/flowmap.nft");
+    assert!(text.contains("ip saddr != @inside4 ip daddr @edge_web_4 tcp dport 443 counter accept"), "{text}");
+    assert!(text.contains("ip saddr 10.0.20.12 ip daddr != @inside4 udp dport 123 counter accept"), "{text}");
+    let told = flowmap.ok(&[&FIREWALL[..], &["out", "--public", "25"]].concat()).stderr;
+    assert!(told.contains("--public 25/TCP: nothing with the outside was seen on it"), "{told}");
+}
+
+#[test]
+fn what_got_nothing_or_sweeps_makes_no_rule() {
+    let flowmap = lab(FLOWS);
+    let refused = "10.0.20.12,10.0.30.11,TCP,22,7,9,2026-11-20T10:00:00Z,2026-11-20T11:00:00Z,refused\n";
+    flowmap.write("flows.csv", flows(FLOWS) + refused);
+    let found = rules(&flowmap, &[]);
+    assert!(found.iter().all(|rule| !rule.contains("/22")), "{found:?}");
+    let told = flowmap.json(&[&FIREWALL[..], &["out"]].concat());
+    assert_eq!(told["replay"]["also_closed"], 7);
+    assert_eq!(told["left_out"][0]["reason"], "refused");
+    assert!(flowmap.read("out/REVIEW.md").contains("| app2 | db1 | TCP/22 | 7 | refused |"));
+}
+
+#[test]
+fn one_direction_closes_that_direction_alone() {
+    let flowmap = lab(FLOWS);
+    let ingress = rules(&flowmap, &["--direction", "ingress"]);
+    assert!(!ingress.iter().any(|rule| rule.starts_with("app -> outside")), "{ingress:?}");
+    let text = flowmap.read("out/flowmap.nft");
+    assert!(text.contains("ip daddr @closed4 goto needed") && !text.contains("ip saddr @closed4"), "{text}");
+    let egress = rules(&flowmap, &["--direction", "egress"]);
+    assert!(!egress.iter().any(|rule| rule.starts_with("outside -> web")), "{egress:?}");
+}
+
+#[test]
+fn ports_that_a_server_hands_out_are_a_range() {
+    let line = |n: u16| {
+        let (port, hour) = (40_000 + 37 * n, 1 + n % 12);
+        let times = format!("2026-11-20T{hour:02}:00:00Z,2026-11-20T{hour:02}:00:09Z");
+        format!("10.0.20.11,10.0.30.11,TCP,{port},1,90,{times},established\n")
+    };
+    let flowmap = lab(FLOWS);
+    flowmap.write("flows.csv", flows(FLOWS) + &(0..12).map(line).collect::<String>());
+    let found = rules(&flowmap, &[]);
+    assert!(found.contains(&"app -> db TCP/40000-40407 +396".to_owned()), "{found:?}");
+    assert!(found.contains(&"app -> db TCP/5432 +0".to_owned()), "{found:?}");
+    assert!(flowmap.read("out/flowmap.nft").contains("WIDENED: 12 ports seen that a server hands out"));
+}
+
+#[test]
+fn both_families_and_ports_without_names_are_written() {
+    let flowmap = lab("2001:db8::1,fd00::5,UDP,53,4
+fd00::7,fd00::5,TCP,53,4
+fd00::7,fd00::5,ICMPV6,0,4
+10.0.20.11,10.0.30.11,GRE,0,4
+10.0.20.11,10.0.30.11,SCTP,3868,4
+");
+    flowmap.write("hosts.csv", HOSTS.to_owned() + "fd00::5,dns6,\nfd00::7,mail6,\n");
+    rules(&flowmap, &[]);
+    let text = flowmap.read("out/flowmap.nft");
+    for line in ["meta l4proto 47 counter accept", "sctp dport 3868", "meta l4proto 58", "ip6 saddr"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn rules_that_somebody_edited_are_not_written_over() {
+    let flowmap = lab(FLOWS);
+    let args = [&FIREWALL[..], &["out"]].concat();
+    flowmap.ok(&args);
+    let first = flowmap.read("out/flowmap.nft");
+    flowmap.ok(&args);
+    assert_eq!(flowmap.read("out/flowmap.nft"), first);
+    flowmap.write("out/flowmap.nft", first.replace("8080", "8081"));
+    let output = flowmap.run(&args);
+    output.is_an_error(&["flowmap: out/flowmap.nft: was edited since flowmap wrote it"]);
+    assert!(flowmap.read("out/flowmap.nft").contains("8081"));
+    flowmap.write("out/flowmap.nft", "table ip mine {}\n");
+    flowmap.run(&args).is_an_error(&["flowmap: out/flowmap.nft: is there already, and flowmap did not write it"]);
+}
+
+#[test]
+fn names_of_hosts_cannot_leave_their_comment() {
+    let flowmap = lab(FLOWS);
+    let hostile = "\"evil\n\tflush ruleset #\",\"x\nflush ruleset\"";
+    flowmap.write("hosts.csv", HOSTS.replace("web1,web", hostile));
+    rules(&flowmap, &[]);
+    for file in ["out/flowmap.nft", "out/REVIEW.md"] {
+        let text = flowmap.read(file);
+        assert!(text.lines().all(|line| !line.trim_start().starts_with("flush ruleset")), "{text}");
+    }
+}
+
+#[test]
+fn the_order_of_lines_and_files_changes_no_byte() {
+    let flowmap = lab(FLOWS);
+    flowmap.ok(&[&FIREWALL[..], &["one"]].concat());
+    let turned: String = FLOWS.lines().rev().map(|line| line.to_owned() + "\n").collect();
+    flowmap.write("flows.csv", flows(&turned));
+    flowmap.ok(&[&FIREWALL[..], &["two"]].concat());
+    for file in ["flowmap.nft", "REVIEW.md", "enforce.nft", "trial.nft"] {
+        assert_eq!(flowmap.read(&format!("one/{file}")), flowmap.read(&format!("two/{file}")));
+    }
+}
+
+#[test]
+fn without_hosts_there_is_nothing_to_write() {
+    let flowmap = Flowmap::with_sample();
+    let output = flowmap.run(&["firewall"]);
+    output.is_an_error(&["flowmap: hosts: nothing was seen of private addresses"]);
+    assert!(!flowmap.path("firewall-out").exists());
+}
