@@ -67,9 +67,10 @@ mod tests {
     use super::*;
 
     fn seen(captures: &[&[(&str, &str)]]) -> Vec<(String, Sight)> {
-        let ends = captures.iter().enumerate().flat_map(|(n, pairs)| {
-            pairs.iter().map(move |(src, dst)| (n, src.parse().unwrap(), dst.parse().unwrap()))
-        });
+        let ends = captures
+            .iter()
+            .enumerate()
+            .flat_map(|(n, pairs)| pairs.iter().map(move |(src, dst)| (n, src.parse().unwrap(), dst.parse().unwrap())));
         sights(ends, |address| address).into_iter().map(|(address, sight)| (address.to_string(), sight)).collect()
     }
 

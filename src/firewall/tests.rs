@@ -1,0 +1,94 @@
+//! Rules from dependencies that something on the way translates.
+
+use std::net::IpAddr;
+
+use super::*;
+use crate::model::{Direction, Outcome, Party, PartyKind, Span, Timestamp, Via};
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn party(kind: PartyKind, at: &str) -> Party {
+    let addresses = BTreeSet::from([address(at)]);
+    Party { kind, name: at.to_owned(), owner: None, addresses, names: Vec::new() }
+}
+
+fn host(name: &str, at: &str) -> Host {
+    let addresses = BTreeSet::from([address(at)]);
+    let (role, tier) = (name.to_owned(), Tier::Application);
+    Host { name: name.to_owned(), role, tier, addresses, ranges: BTreeSet::new(), sight: Sight::Whole }
+}
+
+fn dependency(client: &str, server: &str, port: u16) -> Dependency {
+    Dependency {
+        site: "default".to_owned(),
+        client: party(PartyKind::Host, client),
+        server: party(PartyKind::Host, server),
+        protocol: Protocol::TCP,
+        port,
+        via: BTreeSet::new(),
+        sources: BTreeSet::new(),
+        outcome: Outcome::Established,
+        direction: Direction::Handshake,
+        connections: 3,
+        packets: 30,
+        packets_are_least: false,
+        bytes_to_server: 300,
+        bytes_to_client: 300,
+        span: Span::at(Timestamp(0)),
+        vlans: BTreeSet::new(),
+        tunnels: BTreeSet::new(),
+        marks: BTreeSet::new(),
+        history: [(Timestamp(0).hour(), 3)].into(),
+    }
+}
+
+/// Whether a connection passes the rules, by who sends it to whom.
+fn passes(firewall: &Firewall, client: &str, server: &str, port: u16) -> bool {
+    let ends = (address(client), address(server));
+    firewall.rules.iter().any(|rule| rule.allows(&firewall.zones, ends, Protocol::TCP, port))
+}
+
+const HOSTS: [(&str, &str); 3] = [("web", "10.0.1.1"), ("balancer", "10.0.2.1"), ("app", "10.0.3.1")];
+
+fn proposed(cluster: &[&str], dependencies: &[Dependency]) -> Firewall {
+    let hosts = HOSTS.map(|(name, at)| host(name, at));
+    let cluster: Vec<IpNet> = cluster.iter().map(|range| range.parse().unwrap()).collect();
+    let firewall = propose(Input { hosts: &hosts, cluster: &cluster }, dependencies, &Options::default());
+    let replay = replay(&firewall, dependencies);
+    assert_eq!((replay.denied, replay.findings), (0, Vec::new()));
+    firewall
+}
+
+#[test]
+fn what_is_translated_passes_before_and_behind_the_translator() {
+    let mut dependency = dependency("10.0.1.1", "10.0.3.1", 8080);
+    let dialled = Via { address: address("10.0.9.9"), port: 80, service: None, disputed: false };
+    dependency.via.insert(dialled);
+    dependency.sources.insert(address("10.0.2.1"));
+    let firewall = proposed(&[], &[dependency]);
+    let ways = [("10.0.1.1", "10.0.9.9", 80), ("10.0.2.1", "10.0.3.1", 8080), ("10.0.1.1", "10.0.3.1", 8080)];
+    assert!(ways.into_iter().all(|(client, server, port)| passes(&firewall, client, server, port)));
+    let others = [("10.0.1.1", "10.0.9.9", 8080), ("10.0.2.1", "10.0.9.9", 80), ("10.0.3.1", "10.0.1.1", 8080)];
+    assert!(others.into_iter().all(|(client, server, port)| !passes(&firewall, client, server, port)));
+}
+
+#[test]
+fn a_pod_may_have_another_address_tomorrow() {
+    let mut pod = dependency("10.244.1.7", "10.0.3.1", 5432);
+    pod.client.kind = PartyKind::Workload;
+    let firewall = proposed(&["10.244.0.0/16", "192.0.2.1/32"], &[pod]);
+    assert!(passes(&firewall, "10.244.9.9", "10.0.3.1", 5432) && passes(&firewall, "192.0.2.1", "10.0.3.1", 5432));
+    assert!(!passes(&firewall, "10.245.0.1", "10.0.3.1", 5432) && !passes(&firewall, "10.244.1.7", "10.0.1.1", 5432));
+    assert_eq!((cost(&firewall).open_ended, extra(&firewall, &firewall.rules[0])), (1, None));
+}
+
+#[test]
+fn what_no_rule_lets_pass_is_found_in_the_past() {
+    let one = dependency("10.0.1.1", "10.0.3.1", 8080);
+    let firewall = proposed(&[], std::slice::from_ref(&one));
+    let replay = replay(&firewall, &[one, dependency("10.0.1.1", "10.0.2.1", 22)]);
+    assert_eq!((replay.connections, replay.allowed, replay.denied), (6, 3, 3));
+    assert_eq!((replay.findings[0].to, replay.findings[0].port), (address("10.0.2.1"), 22));
+}
