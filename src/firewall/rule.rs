@@ -13,7 +13,7 @@ use super::{
     Evidence, Grouping, Options, ZoneKind, Zones,
     need::{Line, Needs, Pair, Seen},
 };
-use crate::model::{FIRST_DYNAMIC_PORT, Hour, PortKind, Protocol, are_handed_out};
+use crate::model::{FIRST_DYNAMIC_PORT, Hour, Protocol, handed_out};
 
 /// Ports from the first to the last, both included; 0 to 0 where a protocol has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,7 +157,7 @@ fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>) -> Vec<Piece> {
             let own = PortRange { first: line.port, last: line.port };
             let range =
                 ranges.get(&(Line { port: 0, ..line }, pair)).filter(|range| range.contains(line.port)).copied();
-            let ports = range.filter(|_| may_be_handed_out(line.port)).unwrap_or(own);
+            let ports = range.filter(|_| line.port >= FIRST_DYNAMIC_PORT).unwrap_or(own);
             let piece = pieces.entry((Line { port: ports.first, ..line }, ports)).or_default();
             let known = piece.entry(pair).or_insert((Evidence { connections: 0, ..seen.evidence }, 0));
             known.0.join(seen.evidence);
@@ -170,23 +170,17 @@ fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>) -> Vec<Piece> {
 /// The ranges from which servers hand ports out, by zones and protocol, and pair.
 fn ranges(lines: &BTreeMap<Line, BTreeMap<Pair, Seen>>) -> BTreeMap<(Line, Pair), PortRange> {
     let mut by_pair: BTreeMap<(Line, Pair), BTreeMap<u16, BTreeSet<Hour>>> = BTreeMap::new();
-    for (line, pairs) in lines.iter().filter(|(line, _)| may_be_handed_out(line.port)) {
+    for (line, pairs) in lines.iter().filter(|(line, _)| line.port >= FIRST_DYNAMIC_PORT) {
         for (pair, seen) in pairs {
             let ports = by_pair.entry((Line { port: 0, ..*line }, *pair)).or_default();
             ports.entry(line.port).or_default().extend(&seen.hours);
         }
     }
     let range = |(key, ports): ((Line, Pair), BTreeMap<u16, BTreeSet<Hour>>)| {
-        let (first, last) = (*ports.first_key_value()?.0, *ports.last_key_value()?.0);
-        are_handed_out(&ports).then_some((key, PortRange { first, last }))
+        let ports = handed_out(&ports);
+        Some((key, PortRange { first: *ports.first()?, last: *ports.last()? }))
     };
     by_pair.into_iter().filter_map(range).collect()
-}
-
-/// Whether a server may give this port to somebody for a while. One that is known as a service's would make the range wider
-/// than it is.
-fn may_be_handed_out(port: u16) -> bool {
-    port >= FIRST_DYNAMIC_PORT && !PortKind::of(port).is_service()
 }
 
 /// Who may reach whom on a line.

@@ -27,7 +27,7 @@ mod visible;
 pub mod words;
 
 pub use application::{Application, ApplicationKey, ApplicationSighting, Protection, Secrecy};
-pub use churn::{FIRST_DYNAMIC_PORT, are_handed_out};
+pub use churn::{FIRST_DYNAMIC_PORT, handed_out};
 pub use cluster::{
     Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod,
     RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,

@@ -13,14 +13,14 @@ use super::{
 };
 use crate::model::{Cluster, Dependency, Protocol, WorkloadRef};
 
-/// Ports on which cluster DNS answers: 53, and 5353 where its pods may not bind low ports (`OpenShift`).
-const DNS_PORTS: [u16; 2] = [53, 5353];
+/// The port of name resolution (RFC 1035, section 4.2).
+const DNS_PORT: u16 = 53;
 
-/// Whether this is name resolution.
+/// Whether this is name resolution: by the port that was dialled, for pods that may not bind low ones answer on another
+/// (5353 on `OpenShift`).
 pub(super) fn is_dns(dependency: &Dependency) -> bool {
-    let is_dialled = dependency.via.iter().any(|via| via.port == 53);
-    matches!(dependency.protocol, Protocol::UDP | Protocol::TCP)
-        && (dependency.port == 53 || is_dialled && DNS_PORTS.contains(&dependency.port))
+    let is_dialled = dependency.via.iter().any(|via| via.port == DNS_PORT);
+    matches!(dependency.protocol, Protocol::UDP | Protocol::TCP) && (dependency.port == DNS_PORT || is_dialled)
 }
 
 /// Pods that may ask for names: a group, or a unit alone.

@@ -6,7 +6,7 @@ use super::{
     Peer,
     access::{Access, PortRange, Widened},
 };
-use crate::model::{FIRST_DYNAMIC_PORT, Hour, Protocol, are_handed_out};
+use crate::model::{FIRST_DYNAMIC_PORT, Hour, Protocol, handed_out};
 
 /// Puts a range in place of ports that come and go, for each protocol. Ports that the server declares stay as they are.
 pub(super) fn widen(access: &mut Access, declared: &BTreeSet<(Protocol, u16)>) {
@@ -18,11 +18,9 @@ pub(super) fn widen(access: &mut Access, declared: &BTreeSet<(Protocol, u16)>) {
         }
     }
     for (protocol, ports) in hours {
-        if !are_handed_out(&ports) {
-            continue;
-        }
-        if let (Some((first, _)), Some((last, _))) = (ports.first_key_value(), ports.last_key_value()) {
-            access.ports.retain(|(known, port)| *known != protocol || !ports.contains_key(&port.first));
+        let ports = handed_out(&ports);
+        if let (Some(first), Some(last)) = (ports.first(), ports.last()) {
+            access.ports.retain(|(known, port)| *known != protocol || !ports.contains(&port.first));
             access.ports.extend(between(*first, *last, protocol, declared).map(|range| (protocol, range)));
             access.widened.insert(Widened::DynamicPorts { seen: ports.len() });
         }

@@ -115,6 +115,8 @@ pub(super) struct Gathering<'a> {
     pub dns: BTreeMap<String, DnsDraft>,
     /// The pods behind the cluster's DNS Service, or the addresses where they are no pods, each with the port there.
     pub cluster_dns: BTreeSet<(Far, u16)>,
+    /// The caches of nodes that pods ask for names, of whatever namespace, each with its port.
+    pub(super) caches: BTreeSet<(Far, u16)>,
     left_out: BTreeMap<String, HashMap<LeftOutKey, LeftOut>>,
     /// The ports that the pods of a unit, or its template, declare.
     pub declared: BTreeMap<UnitId, BTreeSet<(Protocol, u16)>>,
@@ -145,6 +147,7 @@ impl<'a> Gathering<'a> {
             unseen: HashMap::default(),
             dialled: HashMap::default(),
             dns: BTreeMap::new(),
+            caches: BTreeSet::new(),
             left_out: BTreeMap::new(),
             cluster_dns: BTreeSet::new(),
             declared: declared(input, units),
@@ -155,6 +158,7 @@ impl<'a> Gathering<'a> {
 
     /// Takes in a dependency.
     pub fn add(&mut self, dependency: &Dependency) {
+        self.note_cache(dependency);
         let places = [&dependency.client, &dependency.server].map(|party| self.place(party));
         let [client, server] = places.map(|place| place.map(|place| place.unit));
         let [own_client, own_server] = [client, server].map(|unit| unit.filter(|unit| self.is_wanted(*unit)));

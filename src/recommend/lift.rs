@@ -142,7 +142,9 @@ impl Lifting<'_> {
                 }
                 add((group, None), far, access);
             } else {
-                add((group, Some(edge.unit)), edge.far.into(), access);
+                // what is one unit alone has nobody whom the group's own policy would let in too
+                let is_alone = self.groups.all.get(group).is_some_and(|it| it.units.len() == 1);
+                add((group, Some(edge.unit).filter(|_| !is_alone)), edge.far.into(), access);
             }
         }
     }

@@ -10,6 +10,7 @@ use super::{
     Purpose, baseline,
     gather::{Edge, Far, Gathering, Side, Support},
     units::UnitId,
+    usage::{Use, use_of},
 };
 use crate::{
     inventory::{is_cloud_metadata, is_link_local},
@@ -30,13 +31,26 @@ pub(super) struct DnsDraft {
     others: BTreeMap<(UnitId, Far, u16), Support>,
 }
 
+/// Whether an address of a server of names is that of the cache of its client's node.
+fn is_of_node(address: IpAddr) -> bool {
+    is_link_local(address) && !is_cloud_metadata(address)
+}
+
 impl Gathering<'_> {
+    /// Takes in that a pod, of whatever namespace, asks the cache of its node for names.
+    pub(super) fn note_cache(&mut self, dependency: &Dependency) {
+        let is_asked = dependency.client.kind == PartyKind::Workload
+            && baseline::is_dns(dependency)
+            && matches!(use_of(dependency), Use::Rule | Use::OwnNode);
+        let addresses = dependency.server.addresses.iter().filter(|address| is_asked && is_of_node(**address));
+        self.caches.extend(addresses.map(|address| (Far::Address(*address), dependency.port)));
+    }
+
     /// Takes in that a unit asks servers of names.
     pub(super) fn add_asker(&mut self, unit: UnitId, servers: Vec<(Far, u16)>, dependency: &Dependency) {
         let Some(namespace) = self.units.all.get(unit).map(|unit| unit.namespace.clone()) else { return };
         let dns = self.dns.entry(namespace).or_default();
         for (far, port) in servers {
-            let is_of_node = |address: IpAddr| is_link_local(address) && !is_cloud_metadata(address);
             let (purpose, is_everybodys) = match far {
                 Far::Address(address) if is_of_node(address) => (Purpose::NodeLocalDns, true),
                 _ => (Purpose::Dns, self.cluster_dns.contains(&(far, port))),
@@ -59,6 +73,7 @@ impl Gathering<'_> {
 
     /// Decides whose servers the others are, and lets in whoever may ask.
     pub(super) fn settle_names(&mut self) {
+        self.share_caches();
         for (namespace, mut draft) in std::mem::take(&mut self.dns) {
             let is_beside = !self.cluster_dns.is_empty() || !draft.servers.is_empty();
             for ((unit, far, port), support) in std::mem::take(&mut draft.others) {
@@ -74,6 +89,25 @@ impl Gathering<'_> {
             self.dns.insert(namespace, draft);
         }
         self.let_everybody_ask();
+    }
+
+    /// The kubelets tell all pods of a cluster to ask the cache of their node where they tell one: who was not seen asking
+    /// there asks there too. Its upstream is asked where there is no cache yet, or no longer.
+    fn share_caches(&mut self) {
+        let caches = std::mem::take(&mut self.caches);
+        if caches.is_empty() {
+            return;
+        }
+        let namespaces: BTreeSet<String> = self.units.all.iter().map(|unit| unit.namespace.clone()).collect();
+        for namespace in namespaces {
+            let draft = self.dns.entry(namespace).or_default();
+            for (end, purpose) in caches.iter().map(|end| (end, Purpose::NodeLocalDns)) {
+                draft.servers.entry(*end).or_default().add_unseen(Some(&purpose));
+            }
+            for end in &self.cluster_dns {
+                draft.servers.entry(*end).or_default().add_unseen(Some(&Purpose::Dns));
+            }
+        }
     }
 
     fn ask_by_itself(&mut self, (unit, far, port): (UnitId, Far, u16), support: &Support) {

@@ -108,3 +108,33 @@ fn who_was_not_seen_asking_asks_the_clusters_dns_and_other_servers_are_of_those_
     assert_eq!(said(&lab.group("web").egress), "resolver TCP/53 UDP/53");
     assert_eq!(said(&lab.group("resolver").ingress), "web TCP/53 UDP/53");
 }
+
+#[test]
+fn who_was_not_seen_asking_the_cache_of_its_node_may_ask_it_too() {
+    let mut lab = with_dns(&["web", "other", "db", "coredns"]);
+    for pod in lab.cluster.pods.iter_mut().filter(|pod| pod.workload.name == "other") {
+        (pod.namespace, pod.workload.namespace) = ("elsewhere".into(), "elsewhere".into());
+    }
+    let asked = lab.talk("other", "169.254.20.10", 53);
+    (asked.client.name, asked.server.kind) = ("elsewhere/other".into(), PartyKind::Node);
+    let via = crate::model::Via { address: "10.96.0.7".parse().unwrap(), port: 5432, service: None, disputed: false };
+    lab.talk("web", "db", 5432).via = [via].into();
+    let dns = dns(&lab);
+    assert_eq!(said(&dns.servers), "coredns TCP/53 UDP/53; 169.254.20.10/32 TCP/53 UDP/53");
+    assert!(dns.servers.values().all(|access| access.evidence.is_empty()), "none of them was seen itself");
+    let clients: Vec<&str> = dns.clients.iter().flat_map(|it| &it.members).map(|it| it.name.as_str()).collect();
+    assert_eq!(clients, ["web"]);
+}
+
+#[test]
+fn the_clusters_dns_may_answer_on_any_port() {
+    let mut lab = with_dns(&["web", "coredns"]);
+    lab.cluster.services.clear();
+    lab.service("kube-system", "kube-dns", ServiceKind::ClusterIp, Some("coredns"), (53, 8053));
+    let address = "10.96.0.10".parse().unwrap();
+    let via = crate::model::Via { address, port: 53, service: Some("kube-system/kube-dns".into()), disputed: false };
+    let asked = lab.talk("web", "coredns", 8053);
+    (asked.protocol, asked.via) = (Protocol::UDP, [via].into());
+    assert_eq!(said(&dns(&lab).servers), "coredns TCP/8053 UDP/8053");
+    assert_eq!(said(&lab.group("web").egress), "");
+}

@@ -120,6 +120,19 @@ fn ports_that_come_and_go_are_a_range_and_declared_ones_are_not() {
 }
 
 #[test]
+fn a_port_that_stays_is_no_end_of_the_range_of_those_that_come_and_go() {
+    let mut lab = lab(&["web", "db"]);
+    for hour in 0..8u8 {
+        lab.talk_at(hour.into(), "web", "db", 3_310);
+        lab.talk_at(hour.into(), "web", "db", 3_400);
+        lab.talk_at(hour.into(), "web", "db", 40_000 + 10 * u16::from(hour));
+    }
+    let ports = "TCP/3310 TCP/3400 TCP/40000-40070";
+    assert_eq!(said(&lab.group("web").egress), format!("db {ports}"));
+    assert_eq!(said(&lab.group("db").ingress), format!("web {ports}"));
+}
+
+#[test]
 fn many_ports_that_stay_are_no_range() {
     let mut lab = lab(&["server", "client"]);
     for hour in 0..3 {
