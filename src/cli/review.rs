@@ -98,11 +98,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         hosts: args.host,
         clock: clock::now,
     };
-    tokio::select! {
-        served = review::serve(config, listener, token) => served.map_err(fault)?,
-        _ = stop.recv() => {}
-        _ = end.recv() => {}
-    }
+    let stop = async {
+        tokio::select! {
+            _ = stop.recv() => {}
+            _ = end.recv() => {}
+        }
+    };
+    review::serve(config, listener, token, stop).await.map_err(fault)?;
     Ok(Done::Clean)
 }
 

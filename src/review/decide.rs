@@ -217,7 +217,8 @@ async fn write(desk: &Desk, view: &View, voice: &Voice, drafts: Vec<Draft>) -> R
     let namespaces = view.loaded.known_namespaces(&view.site);
     let now = (desk.config.clock)();
     for _ in 0..MAX_TRIES {
-        let known = Known::read(&desk.store, &view.site, &namespaces).await?;
+        let store = desk.store.get().await.map_err(ProposalError::from)?;
+        let known = Known::read(&store, &view.site, &namespaces).await?;
         let mut kept = known.kept.clone();
         for draft in &drafts {
             for step in &draft.body.steps {
@@ -227,10 +228,13 @@ async fn write(desk: &Desk, view: &View, voice: &Voice, drafts: Vec<Draft>) -> R
         let row = |draft: &Draft| Entry::row(&draft.version.policy, now, &voice.author, draft.action, &draft.body);
         let mut change = known.change(&kept, drafts.iter().map(row).collect());
         change.heads.clone_from(&heads);
-        match desk.store.decide(&view.site, &change).await.map_err(ProposalError::from)? {
-            Decided::Done => return Ok(policies),
+        match store.decide(&view.site, &change).await.map_err(ProposalError::from)? {
+            Decided::Done => {
+                desk.store.settle().await;
+                return Ok(policies);
+            }
             Decided::Decided(policy) => {
-                let known = Known::read(&desk.store, &view.site, &namespaces).await?;
+                let known = Known::read(&store, &view.site, &namespaces).await?;
                 let decided = drafts.iter().find(|draft| draft.version.policy == policy);
                 let version = decided.map(|draft| draft.version.clone()).ok_or(DecideError::NoPolicy)?;
                 return Err(DecideError::Conflict(Box::new(Conflict::new(&known.log, &version, false))));

@@ -13,6 +13,7 @@ use super::{
     Config,
     asking::{Asking, NoWindow, Typed},
     guard::Guard,
+    held::{Held, Version},
     view::{Loaded, View},
 };
 use crate::{
@@ -68,7 +69,7 @@ pub(super) struct Desk(Arc<Inner>);
 /// What a desk holds.
 pub(super) struct Inner {
     pub config: Config,
-    pub store: Store,
+    pub store: Held,
     pub guard: Arc<Guard>,
     /// What was read, the newest first.
     loaded: Mutex<Vec<Arc<Loaded>>>,
@@ -106,10 +107,15 @@ pub(super) struct Shown {
 }
 
 impl Desk {
-    pub fn new(config: Config, store: Store, guard: Guard) -> Self {
+    pub fn new(config: Config, store: Held, guard: Guard) -> Self {
         let (loaded, views, readers, reading, computing) = Default::default();
         let guard = Arc::new(guard);
         Self(Arc::new(Inner { config, store, guard, loaded, views, readers, reading, computing }))
+    }
+
+    /// Closes the store.
+    pub async fn close(&self) {
+        self.store.close().await;
     }
 
     /// Reads the store before anybody asks.
@@ -134,7 +140,8 @@ impl Desk {
         let site = loaded.site(&asking.site, &asking.namespaces)?.name.clone();
         let namespaces = loaded.known_namespaces(&site);
         let _one_at_a_time = self.computing.lock().await;
-        let known = Known::read(&self.store, &site, &namespaces).await?;
+        let store = self.store.get().await.map_err(ProposalError::from)?;
+        let known = Known::read(&store, &site, &namespaces).await?;
         let key = ViewKey {
             asking: asking.clone(),
             loaded: loaded.number,
@@ -162,7 +169,7 @@ impl Desk {
 
     /// The store in a window as it was typed, and whether it changed since, or the window slid far.
     async fn loaded(&self, asking: &Asking) -> Result<(Arc<Loaded>, bool), DeskError> {
-        let version = self.store.data_version().await.map_err(ProposalError::from)?;
+        let version = self.store.version().await.map_err(ProposalError::from)?;
         let typed = asking.typed();
         let last = self.last(&typed);
         if let Some(last) = last.clone().filter(|last| self.is_fresh(last, version)) {
@@ -184,7 +191,7 @@ impl Desk {
         lock(&self.loaded).iter().find(|loaded| loaded.typed == *typed).cloned()
     }
 
-    fn is_fresh(&self, loaded: &Loaded, version: i64) -> bool {
+    fn is_fresh(&self, loaded: &Loaded, version: Version) -> bool {
         let lag = (self.config.clock)().seconds_since(loaded.read_at);
         loaded.version == version && (!loaded.typed.slides() || lag < LAG_S)
     }
@@ -213,7 +220,7 @@ impl Desk {
 
     async fn read(&self, asking: &Asking) -> Result<Arc<Loaded>, DeskError> {
         let _one_at_a_time = self.reading.lock().await;
-        let version = self.store.data_version().await.map_err(ProposalError::from)?;
+        let version = self.store.version().await.map_err(ProposalError::from)?;
         let typed = asking.typed();
         if let Some(last) = self.last(&typed).filter(|last| self.is_fresh(last, version)) {
             return Ok(last);

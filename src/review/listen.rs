@@ -14,21 +14,19 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
     Config,
     desk::Desk,
     guard::{Guard, Secret},
+    held::Held,
     route,
     seats::{Seat, Seats},
     timed::Timed,
 };
-use crate::{
-    proposal::ProposalError,
-    store::{Store, StoreError},
-};
+use crate::{proposal::ProposalError, store::StoreError};
 
 /// Connections at one time.
 const MAX_CONNECTIONS: usize = 64;
@@ -36,6 +34,8 @@ const MAX_CONNECTIONS: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long the other end may leave unread what it is sent.
 const WRITE_TIME: Duration = Duration::from_secs(20);
+/// How long the end waits for who still works on the store.
+const CLOSE_TIME: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 16 * 1_024;
 /// Lines of a request's head.
@@ -74,15 +74,30 @@ pub async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Revi
     Ok((listener, listening))
 }
 
-/// Answers until the process ends.
-pub async fn serve(config: Config, listener: TcpListener, token: Secret) -> Result<(), ReviewError> {
+/// Answers until it is to stop. The store is closed then, with all that was decided in its file.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    token: Secret,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ReviewError> {
     let address = |error| ReviewError::Listen(SocketAddr::from(([0, 0, 0, 0], 0)), error);
     let listening = listener.local_addr().map_err(address)?;
     let guard = Guard::new(token, listening, &config.hosts)?;
-    let store = Store::open(&config.store).await?;
+    let store = Held::open(&config.store).await?;
     let desk = Desk::new(config, store, guard);
     desk.warm();
-    let router = route::router(desk);
+    let router = route::router(desk.clone());
+    tokio::select! {
+        () = answer(&listener, &router) => {}
+        () = stop => {}
+    }
+    // who still reads or writes is waited for, but not for ever
+    let _ = timeout(CLOSE_TIME, desk.close()).await;
+    Ok(())
+}
+
+async fn answer(listener: &TcpListener, router: &axum::Router) {
     let mut seats = Seats::new(MAX_CONNECTIONS);
     loop {
         let Ok((stream, _)) = listener.accept().await else {

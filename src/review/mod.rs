@@ -20,6 +20,7 @@ mod edit;
 mod export;
 mod fields;
 mod guard;
+mod held;
 mod listen;
 mod map;
 mod message;

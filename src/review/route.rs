@@ -425,14 +425,17 @@ async fn write(State(desk): State<Desk>, request: Request<Body>) -> Response {
 async fn written(desk: &Desk, asking: &Asking, fields: Fields) -> Result<(), ExportError> {
     let view = desk.view(asking).await?.view;
     let namespaces = view.loaded.known_namespaces(&view.site);
-    let known = Known::read(&desk.store, &view.site, &namespaces).await?;
+    let store = desk.store.get().await.map_err(ProposalError::from)?;
+    let known = Known::read(&store, &view.site, &namespaces).await?;
     let (desk, handle) = (desk.clone(), Handle::current());
     let write = move || {
         let keep = |found: &Found, policies: &Policies, keys: &BTreeSet<String>| {
             let (folder, now) = ((desk.config.out_dir.as_path(), found), (desk.config.clock)());
-            handle.block_on(known.keep(&desk.store, folder, &policies.decisions, (now, keys)))
+            handle.block_on(known.keep(&store, folder, &policies.decisions, (now, keys)))
         };
-        export::write(&desk, &view, &known, &fields, keep)
+        let written = export::write(&desk, &view, &known, &fields, keep);
+        handle.block_on(desk.store.settle());
+        written
     };
     spawn_blocking(write).await.map_err(|_| ExportError::Desk(DeskError::Lost))?
 }

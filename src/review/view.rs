@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use super::asking::{Asking, Typed};
+use super::{
+    asking::{Asking, Typed},
+    held::Version,
+};
 use crate::{
     graph::{self, Map},
     map::By,
@@ -29,7 +32,7 @@ pub(super) struct Loaded {
     pub typed: Typed,
     pub world: World,
     /// Of the store, when it was read.
-    pub version: i64,
+    pub version: Version,
     pub read_at: Timestamp,
     seen: Mutex<BTreeMap<String, Arc<Seen>>>,
 }
@@ -41,7 +44,7 @@ pub(super) struct Seen {
 }
 
 impl Loaded {
-    pub fn new(world: World, typed: Typed, version: i64, read_at: Timestamp) -> Self {
+    pub fn new(world: World, typed: Typed, version: Version, read_at: Timestamp) -> Self {
         static READINGS: AtomicUsize = AtomicUsize::new(0);
         let number = READINGS.fetch_add(1, Ordering::Relaxed);
         Self { number, typed, world, version, read_at, seen: Mutex::default() }

@@ -216,7 +216,7 @@ impl Store {
     }
 
     /// Closes the store; what the write-ahead log holds is taken into the file.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.pool.close().await;
     }
 }

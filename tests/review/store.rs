@@ -1,6 +1,12 @@
 //! The review page on a store that is empty, changes, or is looked at through a window.
 
-use crate::common::{Flowmap, review::Review, sample};
+use std::fs;
+
+use crate::common::{
+    Flowmap,
+    review::{Answer, Review},
+    sample,
+};
 
 #[test]
 fn a_store_that_changes_is_read_anew() {
@@ -28,7 +34,7 @@ fn a_form_on_what_changed_meanwhile_is_told_so() {
     let web = "production/web.yaml#web";
     let form = review.approval(web);
     flowmap.ok(&["import", &sample("node-2.pcap"), &sample("pod-api.pcap")]);
-    let on = |page: &crate::common::review::Answer| page.field("/decide", "on");
+    let on = |page: &Answer| page.field("/decide", "on");
     let shown = form.iter().find(|(name, _)| name == "on").map(|(_, it)| it.clone());
     Review::until(|| review.policy(web), |page| on(page) != shown);
     let answer = review.post("/decide", &form);
@@ -105,4 +111,64 @@ async fn what_is_read_while_somebody_writes_is_of_one_moment() {
     assert_eq!((store.runs().await.expect("runs").len(), seen.len()), (1, 1));
     store.let_go_moment().await.expect("the end of it");
     assert_eq!(store.runs().await.expect("runs").len(), 2);
+}
+
+/// Rejects the policy of a workload without traffic, as the page does.
+fn reject_debug(review: &Review) -> Answer {
+    let mut form = review.approval("production/debug.yaml#debug");
+    form.retain(|(name, _)| name != "op");
+    form.extend([("op".into(), "reject-policy".into()), ("reason".into(), "debug pods are going".into())]);
+    review.post("/decide", &form)
+}
+
+/// Another store, with one capture of the sample alone.
+fn other() -> Flowmap {
+    let other = Flowmap::new();
+    other.ok(&["import", &sample("node-1.pcap")]);
+    other.ok(&["inventory", "import", &sample("cluster.json")]);
+    other
+}
+
+#[test]
+fn what_was_decided_is_in_the_file_itself_and_no_log_of_it_meets_another() {
+    for is_during in [false, true] {
+        let flowmap = Flowmap::with_sample();
+        let mut review = Review::start(&flowmap, &[]);
+        reject_debug(&review).lands("/policy");
+        let log = flowmap.path("flowmap.db-wal");
+        assert!(fs::metadata(&log).map_or(0, |data| data.len()) == 0, "what a copy of the file alone would lack");
+        if !is_during {
+            assert_eq!(review.end("INT"), 0);
+        }
+        // moved into its place, as the documents advise
+        let other = other();
+        let before = other.told();
+        fs::rename(flowmap.path("flowmap.db"), flowmap.path("old.db")).unwrap();
+        fs::rename(other.path("flowmap.db"), flowmap.path("flowmap.db")).unwrap();
+        if is_during {
+            // the page is of the other now, and what is decided is kept there
+            assert!(!review.log().contains("debug pods are going"));
+            reject_debug(&review).lands("/policy");
+            assert_eq!(review.end("TERM"), 0);
+        }
+        assert_eq!(flowmap.told(), before, "the other is as it was: {is_during}");
+        let old = flowmap.path("old.db");
+        let out = ["--db", old.to_str().unwrap(), "suggest", "-n", "production", "--out-dir", "out"];
+        flowmap.run(&out);
+        assert!(!flowmap.path("out/production/debug.yaml").exists(), "the old one has the decision");
+    }
+}
+
+#[test]
+fn nothing_is_decided_where_the_store_is_gone() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &[]);
+    let approval = review.approval("production/debug.yaml#debug");
+    fs::rename(flowmap.path("flowmap.db"), flowmap.path("moved.db")).unwrap();
+    let answer = review.post("/decide", &approval);
+    assert!(answer.status >= 400, "{}", answer.body);
+    assert!(answer.body.contains("flowmap.db: is there no more"), "{}", answer.body);
+    assert!(!flowmap.path("flowmap.db").exists(), "no other was made in its place");
+    fs::rename(flowmap.path("moved.db"), flowmap.path("flowmap.db")).unwrap();
+    review.approve("production/debug.yaml#debug").lands("/policy");
 }
