@@ -1,6 +1,7 @@
 //! `flowmap explain`: the verdict on one connection, and which rule of which policy gave it.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -189,8 +190,32 @@ impl<'a> Bench<'a> {
         let address: IpAddr = name.parse().ok()?;
         let is_nobody = matches!(self.roster.at(address), End::Address(_)) && self.outside.is_inside(address);
         let is_service = self.roster.service_at(address).is_some();
-        (is_nobody && !is_service)
-            .then(|| format!("{name} is in the pods' ranges and nobody in the inventory has it: judged by its address"))
+        if !is_nobody || is_service {
+            return None;
+        }
+        Some(match self.roster.node_with_end(address) {
+            Some(node) => {
+                format!(
+                    "{name} is an address that network plugins give to the node itself, here {}: judged so",
+                    node.name
+                )
+            }
+            None => format!("{name} is in the pods' ranges and nobody in the inventory has it: judged by its address"),
+        })
+    }
+
+    /// That a workload's name is a Service's as well, which leads the port elsewhere.
+    fn note_of_service(&self, name: &str, protocol: Protocol, port: u16) -> Option<String> {
+        let service = self.roster.service(name).filter(|_| self.roster.find(name).is_some())?;
+        let own = service.ports.iter().find(|own| own.port == port && own.protocol == protocol)?;
+        let targets: BTreeSet<u16> = self.roster.targets(service, own).into_iter().map(|(_, target)| target).collect();
+        let address = service.cluster_ips.first()?;
+        (!targets.is_empty() && !targets.contains(&port)).then(|| {
+            let targets = targets.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+            format!(
+                "{name} was taken for the workload: the Service of that name leads port {port} to {targets}; for it ask {address} {port}"
+            )
+        })
     }
 
     fn unknown(&self, name: &str) -> Fault {
@@ -222,7 +247,9 @@ impl<'a> Bench<'a> {
     }
 
     fn notes(&self, explanation: &Explanation) -> Vec<String> {
-        [&explanation.from, &explanation.to].into_iter().filter_map(|name| self.note(name)).collect()
+        let Explanation { from, to, protocol, port, .. } = explanation;
+        let of_ends = [from, to].into_iter().filter_map(|name| self.note(name));
+        of_ends.chain(self.note_of_service(to, *protocol, *port)).collect()
     }
 
     fn json(&self, explanation: &Explanation) -> serde_json::Result<Value> {

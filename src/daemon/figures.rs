@@ -107,6 +107,8 @@ const LONGEST_STEP: Duration = Duration::from_mins(1);
 pub(super) struct Shared {
     stop: AtomicBool,
     figures: Mutex<Figures>,
+    /// What the runs of interfaces are called in the store, where the writer has told.
+    runs: Mutex<BTreeMap<usize, RunId>>,
     /// When each capture thread was last heard of.
     beats: Mutex<Vec<Instant>>,
     /// Since when the writer is at what it does; none where there is nothing to write.
@@ -124,7 +126,7 @@ impl Shared {
         let beats = Mutex::new(vec![Instant::now(); figures.interfaces.len()]);
         let (figures, live) = (Mutex::new(figures), Mutex::new(live));
         let (stop, tellings) = (AtomicBool::new(false), AtomicU64::new(0));
-        Ok(Self { stop, figures, beats, step: Mutex::default(), wakers, live, tellings })
+        Ok(Self { stop, figures, runs: Mutex::default(), beats, step: Mutex::default(), wakers, live, tellings })
     }
 
     /// Tells all threads to end.
@@ -161,7 +163,19 @@ impl Shared {
 
     /// The figures of this moment.
     pub fn figures(&self) -> Figures {
-        locked(&self.figures).clone()
+        let mut figures = locked(&self.figures).clone();
+        let runs = locked(&self.runs);
+        for (interface, run) in
+            figures.interfaces.iter_mut().enumerate().filter_map(|(n, it)| Some((it, runs.get(&n)?)))
+        {
+            interface.run = run.to_string();
+        }
+        figures
+    }
+
+    /// What the run of an interface is called in the store.
+    pub fn run_is(&self, n: usize, run: RunId) {
+        locked(&self.runs).insert(n, run);
     }
 
     /// What a capture thread has counted; it is alive.

@@ -27,12 +27,22 @@ pub struct Lock {
 
 /// Another daemon writes to the store.
 #[derive(Debug, thiserror::Error)]
-#[error("already running: process {pid} watches {interfaces} for this store")]
+#[error("already running: {}", self.words())]
 pub struct AlreadyRunning {
     /// Its process.
     pub pid: u32,
     /// What it watches.
     pub interfaces: String,
+}
+
+impl AlreadyRunning {
+    /// Who it is; one that begins or ends has told nothing of itself.
+    fn words(&self) -> String {
+        match self.pid {
+            0 => "another daemon is about to begin or to end with this store".to_owned(),
+            pid => format!("process {pid} watches {} for this store", self.interfaces),
+        }
+    }
 }
 
 /// Why there is no lock.

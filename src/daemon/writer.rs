@@ -1,6 +1,7 @@
 //! The thread that writes. It has the store to itself, and what it cannot write it tries again.
 
 mod history;
+mod parts;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -14,6 +15,7 @@ use std::{
 };
 
 use foldhash::fast::FixedState;
+use parts::Parts;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 use tracing::{error, info, warn};
 
@@ -75,9 +77,11 @@ pub(super) struct Writer {
     thin_after: Option<Duration>,
     /// Days whose hours are on their way into one.
     thinning: Thinning,
-    /// Runs that are written now.
+    /// Runs that are written now, as they are called in the store.
     runs: BTreeSet<RunId>,
-    /// When each of them was written last to the store that is open.
+    /// What of them is in other files.
+    parts: Parts,
+    /// When each of them, as the capture threads call it, was written last to the store that is open.
     written: BTreeMap<RunId, Instant>,
     /// Hours that cannot be read, which were said.
     damaged: BTreeSet<(RunId, Hour)>,
@@ -107,6 +111,7 @@ impl Writer {
             thin_after: options.thin_after,
             thinning: Thinning::default(),
             runs: BTreeSet::new(),
+            parts: Parts::default(),
             written: BTreeMap::new(),
             damaged: BTreeSet::new(),
             next_cleaning,
@@ -222,6 +227,7 @@ impl Writer {
         }
         if self.is_overwritten() {
             self.close().await;
+            self.parts.begin();
             return Err(StoreError::Overwritten);
         }
         if self.store.is_none() {
@@ -230,12 +236,15 @@ impl Writer {
         // before the store holds anything of a clock that may be wrong
         self.keep_time().await?;
         let Some(store) = &self.store else { return Ok(()) };
-        let damage = store.extend_run_by(&flush.run, batch, &flush.learnt, &self.damaged).await?;
+        let run = self.parts.of_this_file(&flush.run);
+        let damage = store.extend_run_by(&run, batch, &flush.learnt, &self.damaged).await?;
         if self.is_overwritten() {
             // it may be in neither: the next try finds this again
             return Err(StoreError::Overwritten);
         }
-        self.runs.insert(flush.run.id);
+        self.shared.run_is(flush.n, run.id);
+        self.runs.insert(run.id);
+        self.parts.are_written(&flush.run);
         self.written.insert(flush.run.id, Instant::now());
         if let Some(damage) = damage {
             self.note_damage(&damage);
@@ -305,6 +314,7 @@ impl Writer {
                 warn!("{path}: its log was removed; what it held is taken in, and the store is opened again");
             } else {
                 warn!("{path}: another file is there than before, or none; it is opened again");
+                self.parts.begin();
             }
         }
         self.close().await;

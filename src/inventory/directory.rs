@@ -12,7 +12,6 @@ use super::{
     field::sorted,
     host_ports::HostPorts,
     items::{Item, Items, Meta, State},
-    node::own_ends,
     past::{Past, past},
     present::present,
     ranges::{HostPlace, Hosts, Ranges, UNROUTED, is_link_local, is_many, pod_ranges, service_ranges},
@@ -20,7 +19,7 @@ use super::{
     sights::{Listing, Sighting, Sights},
     timeline::{Class, Timeline, Who},
 };
-use crate::model::{Cluster, Host, Node, PartyKind, Pod, Protocol, Service, Span, Timestamp, WorkloadRef};
+use crate::model::{Cluster, Host, Node, PartyKind, Pod, Protocol, Service, Span, Timestamp, WorkloadRef, own_ends};
 
 /// Who owned an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

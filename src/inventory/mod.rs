@@ -46,7 +46,6 @@ pub use conflict::Conflict;
 pub use directory::{CLOCK_SKEW_NS, Directory, Owner, Sighted};
 pub use holding::Holding;
 pub use merge::merge;
-pub use node::own_ends;
 pub use past::NODE_LOCAL_DNS;
 pub use plugin::{Enforces, NetworkPlugin, network_plugin};
 pub use ranges::{is_cloud_metadata, is_link_local};

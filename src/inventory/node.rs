@@ -1,8 +1,5 @@
 //! Nodes and namespaces.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use ipnet::IpNet;
 use serde_json::Value;
 
 use super::field::{Notes, addresses, labels, list, ranges, sorted, word};
@@ -29,18 +26,6 @@ pub(super) fn node(item: &Value, name: String, notes: &mut Notes) -> Node {
     let addresses = addresses(told.chain(annotated), "node address", notes);
     let told = list(&spec["podCIDRs"]).iter().chain([&spec["podCIDR"]]);
     Node { name, addresses, pod_ranges: ranges(told, "pod range", notes) }
-}
-
-/// The addresses of a pod range that network plugins give to the node itself: the first to its end of an overlay
-/// (`flannel.1`), the one after it to its bridge (`cni0`, `cbr0`) or to the other end of its pods' cables.
-#[must_use]
-pub fn own_ends(range: IpNet) -> [IpAddr; 2] {
-    let first = range.network();
-    let second = match first {
-        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits().saturating_add(1)).into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits().saturating_add(1)).into(),
-    };
-    [first, second]
 }
 
 /// Host and DNS names stand among the addresses; on some clouds the host name is an address.

@@ -1,6 +1,6 @@
 //! What is known of a cluster or a site at one moment: plain values, read by `inventory`, used by `map` and `policy`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,18 @@ pub struct Node {
     pub addresses: Vec<IpAddr>,
     /// `spec.podCIDRs`.
     pub pod_ranges: Vec<IpNet>,
+}
+
+/// The addresses of a pod range that network plugins give to the node itself: the first to its end of an overlay
+/// (`flannel.1`), the one after it to its bridge (`cni0`, `cbr0`) or to the other end of its pods' cables.
+#[must_use]
+pub fn own_ends(range: IpNet) -> [IpAddr; 2] {
+    let first = range.network();
+    let second = match first {
+        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits().saturating_add(1)).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits().saturating_add(1)).into(),
+    };
+    [first, second]
 }
 
 /// Where a Service's port leads on the pods.

@@ -10,6 +10,7 @@ use foldhash::{HashMap, HashSet};
 use super::{End, PodEnd};
 use crate::model::{
     Cluster, Endpoint, Host, HostPort, Node, Party, PartyKind, Pod, Protocol, Service, ServicePort, WorkloadRef,
+    own_ends,
 };
 
 /// A pod or a template by its place in the inventory, or an address: what an end is made from.
@@ -206,11 +207,25 @@ impl<'c> Roster<'c> {
                 let pod = &self.cluster.pods[n];
                 let end = PodEnd::from(pod);
                 let node = pod.node.as_deref().and_then(|name| self.nodes.get(name));
-                let node = node.map(|node| node.addresses.clone()).unwrap_or_default();
+                let node = node.map(|node| self.addresses_beside(pod, node)).unwrap_or_default();
                 let addresses = address.map_or_else(|| end.addresses.clone(), |address| vec![address]);
                 End::Pod(PodEnd { addresses, node, ..end })
             }
         }
+    }
+
+    /// The addresses of a pod's node, and those that it has within the pod network, where the pod has its own from there.
+    fn addresses_beside(&self, pod: &Pod, node: &Node) -> Vec<IpAddr> {
+        let ranges = node.pod_ranges.iter().filter(|range| pod.addresses.iter().any(|own| range.contains(own)));
+        let ends = ranges.flat_map(|range| own_ends(*range)).filter(|end| !self.by_address.contains_key(end));
+        node.addresses.iter().copied().chain(ends).collect()
+    }
+
+    /// The node that has an address within the pod network, where no pod has it.
+    #[must_use]
+    pub fn node_with_end(&self, address: IpAddr) -> Option<&'c Node> {
+        let has = |node: &&Node| node.pod_ranges.iter().any(|range| own_ends(*range).contains(&address));
+        self.cluster.nodes.iter().filter(|_| !self.by_address.contains_key(&address)).find(has)
     }
 
     /// The workload that somebody belongs to.

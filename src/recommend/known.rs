@@ -10,10 +10,7 @@ use super::{
     agents::Agents,
     units::{UnitId, Units},
 };
-use crate::{
-    inventory::own_ends,
-    model::{Dependency, PartyKind, Service, ServiceKind, ServicePort},
-};
+use crate::model::{Dependency, PartyKind, Service, ServiceKind, ServicePort, own_ends};
 
 /// Where the cluster's DNS Service is: everywhere but on `OpenShift` the first.
 const DNS_NAMESPACES: [&str; 2] = ["kube-system", "openshift-dns"];

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, SystemTime},
@@ -259,6 +260,38 @@ fn a_store_that_is_moved_away_or_replaced_is_noticed_and_what_follows_is_written
     daemon.hear("the store is written again");
     daemon.stop();
     assert_eq!(rows(&flowmap, &store), expected(), "what was seen after it was replaced");
+}
+
+#[test]
+fn what_two_files_have_of_one_capture_comes_together_again() {
+    let Some(lab) = Lab::new() else { return };
+    let flowmap = Flowmap::new();
+    let (store, moved) = (flowmap.path("store.db"), flowmap.path("moved.db"));
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    let is_written = || store.exists() && rows(&flowmap, &store) == expected();
+    lab.talk();
+    until("it is written", is_written);
+    fs::rename(&store, &moved).unwrap();
+    daemon.hear("another file is there than before, or none; it is opened again");
+    lab.talk();
+    daemon.stop();
+    let run = |store: &Path| flowmap.json(&["--db", &text(store), "runs"])[0].clone();
+    let [first, second] = [run(&moved), run(&store)];
+    let number = |value: &serde_json::Value| value.as_u64().unwrap();
+    let whole = format!("fm0: {} packets", number(&first["packets"]) + number(&second["packets"]));
+    assert!(daemon.said.contains(&whole), "{whole}: {}", daemon.said);
+    assert!(number(&second["packets"]) == number(&second["decoded"]) + not_decoded(&second), "{second}");
+    assert!(second["first_packet"].as_str() >= first["last_packet"].as_str(), "{first} {second}");
+    let twice: Vec<_> = expected().into_iter().map(|(a, b, port, out, count)| (a, b, port, out, count * 2)).collect();
+    for order in [[&store, &moved], [&moved, &store]] {
+        let both = flowmap.path(if order[0] == &store { "one.db" } else { "two.db" });
+        flowmap.ok(&["--db", &text(&both), "import", &text(order[0]), &text(order[1])]);
+        assert_eq!(rows(&flowmap, &both), twice);
+    }
+}
+
+fn not_decoded(run: &serde_json::Value) -> u64 {
+    run["not_decoded"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
 }
 
 #[test]

@@ -468,3 +468,36 @@ fn a_closed_stderr_stops_nothing() {
     let status = flowmap.command(&args).stderr(full).stdout(std::process::Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(1));
 }
+
+#[test]
+fn a_nodes_address_within_the_pod_network_is_the_node() {
+    let flowmap = shop();
+    let policies = ["--policies", "db.yaml"];
+    let answer = ask(&flowmap, &[&["10.244.1.0", "shop/db-1", "5432"], &policies[..]].concat());
+    assert_eq!(answer["allowed"], true, "a pod and its own node always reach each other");
+    assert!(answer["notes"][0].as_str().unwrap().contains("give to the node itself, here node-1"), "{answer}");
+    // nobody's, and of another node
+    let answer = ask(&flowmap, &[&["10.244.1.77", "shop/db-1", "5432"], &policies[..]].concat());
+    assert_eq!(answer["allowed"], false);
+    assert!(answer["notes"][0].as_str().unwrap().contains("nobody in the inventory has it"), "{answer}");
+    let other = CLUSTER.replacen(
+        "kind: Namespace",
+        "kind: Node\nmetadata: {name: node-2}\nspec: {podCIDR: 10.244.2.0/24}\n---\nkind: Namespace",
+        1,
+    );
+    flowmap.write("cluster.yaml", other);
+    let answer = ask(&flowmap, &[&["10.244.2.1", "shop/db-1", "5432"], &policies[..]].concat());
+    assert_eq!(answer["allowed"], false);
+}
+
+#[test]
+fn a_service_that_has_a_workloads_name_is_told_of() {
+    let flowmap = shop();
+    let answer = ask(&flowmap, &["shop/db-1", "shop/web-1", "80"]);
+    assert!(answer["notes"].is_null(), "{answer}");
+    flowmap.write("cluster.yaml", CLUSTER.replace("name: front", "name: web-1"));
+    let answer = ask(&flowmap, &["shop/db-1", "shop/web-1", "80"]);
+    let note = answer["notes"][0].as_str().unwrap();
+    assert!(note.contains("the Service of that name leads port 80 to 8080; for it ask 10.96.0.7 80"), "{note}");
+    assert!(ask(&flowmap, &["shop/db-1", "shop/web-1", "8080"])["notes"].is_null());
+}
