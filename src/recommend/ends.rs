@@ -78,6 +78,10 @@ impl<'a> Gathering<'a> {
         if exposed.may_come_from_nodes() {
             nodes.extend(self.known.ends());
         }
+        if exposed.is_through_nodes {
+            // where nodes have addresses among those of pods, they are left out with these
+            nodes.extend(self.known.own_addresses());
+        }
         fars.extend(nodes.into_iter().filter(|address| !is_within(address)).map(Far::Node));
         let is_let_in = |far: &Far| matches!(far, Far::Node(address) | Far::Address(address) if is_within(address));
         fars.extend(self.sources(dependency).into_iter().filter(|far| !is_let_in(far)));

@@ -29,7 +29,7 @@ pub(super) struct Exposed {
     /// Whom a load balancer lets in; none where it lets in anybody.
     sources: Vec<IpNet>,
     /// Whether nodes may replace the addresses of clients by their own.
-    is_through_nodes: bool,
+    pub is_through_nodes: bool,
     /// All the addresses that it leads to, each with its port.
     pub targets: Rc<[(IpAddr, u16)]>,
 }

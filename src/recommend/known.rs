@@ -120,6 +120,11 @@ impl<'a> Known<'a> {
         self.homes.iter().map(|(address, home)| (*address, *home))
     }
 
+    /// The addresses of nodes that are their own, whoever has one of their pod ranges.
+    pub fn own_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.homes().filter(|(_, home)| home.end == NodeEnd::Own).map(|(address, _)| address)
+    }
+
     /// The addresses under which other nodes hand on what comes to them, where one does so under this one.
     pub fn ends_like(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
         let end = self.home(address).map_or(NodeEnd::Own, |home| home.end);

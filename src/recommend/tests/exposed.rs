@@ -176,3 +176,23 @@ fn what_an_ingress_controller_on_the_nodes_network_hands_on_may_come_from_any_no
     lab.talk("192.0.2.1", "web", 8080).marks = BTreeSet::from([Mark::Node]);
     assert_eq!(said(&lab.group("web").ingress), "node 192.0.2.1 TCP/8080; node 192.0.2.2 TCP/8080");
 }
+
+#[test]
+fn nodes_that_live_among_the_pods_may_hand_on_what_comes_to_them() {
+    // no node tells a range, and all have addresses of one subnet
+    let mut lab = lab(&["web"]);
+    lab.cluster.pods[0].addresses = vec!["10.0.1.50".parse().unwrap()];
+    let node = |name: &str, address: &str| Node {
+        name: name.into(),
+        addresses: vec![address.parse().unwrap()],
+        pod_ranges: Vec::new(),
+    };
+    lab.cluster.nodes = vec![node("node-1", "10.0.1.4"), node("node-2", "10.0.1.5"), node("node-3", "10.0.9.4")];
+    lab.service("shop", "web", ServiceKind::LoadBalancer, Some("web"), (80, 8080));
+    lab.talk("203.0.113.9", "web", 8080);
+    let said = said(&lab.group("web").ingress);
+    assert_eq!(said, "node 10.0.1.4 TCP/8080; node 10.0.1.5 TCP/8080; anyone of 0.0.0.0/0 TCP/8080");
+    // what leaves the addresses of clients as they are needs none
+    lab.cluster.services[0].keeps_sources = true;
+    assert_eq!(super::lab::said(&lab.group("web").ingress), "anyone of 0.0.0.0/0 TCP/8080");
+}
