@@ -1,6 +1,6 @@
 //! `flowmap simulate`: every recorded connection against policies.
 
-use std::{cell::OnceCell, fmt::Write, path::PathBuf};
+use std::{cell::OnceCell, collections::BTreeMap, fmt::Write, path::PathBuf};
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     map::By,
-    model::{Dependency, words::count},
+    model::{Dependency, PartyKind, Protocol, words::count},
     policy::{
         self, Census, Detail, Evaluator, Excess, Finding, Options, Outside, Past, PolicySet, Reach, Roster, Simulation,
         Undone,
@@ -111,12 +111,34 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         versus: others.into_iter().map(|other| judge.report(other)).collect::<anyhow::Result<_>>()?,
     };
     show(&reports, args.output.output, args.closed)?;
+    tell_unnamed(&dependencies, &args);
     let Simulation { connections, also_closed, .. } = reports.first.simulation;
     if connections + also_closed == 0 {
         let why = world::why_none("connections", &world, &args.selection, &args.namespaces.namespace);
         policies::say(&format!("nothing was judged: {why}"));
     }
     Ok(if reports.first.simulation.denied > 0 { Done::Found } else { Done::Clean })
+}
+
+/// Says what was seen of protocols that no policy can name: what becomes of them at a closed pod differs from plugin to plugin.
+/// Of ICMP nobody's work depends but whose that watches.
+fn tell_unnamed(dependencies: &[Dependency], args: &Args) {
+    let is_icmp = |protocol| matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
+    let is_unnamed = |it: &&Dependency| {
+        let is_of_pods = it.client.kind == PartyKind::Workload || it.server.kind == PartyKind::Workload;
+        !it.protocol.has_ports() && !is_icmp(it.protocol) && is_of_pods && it.unneeded().is_none()
+    };
+    let mut sums: BTreeMap<Protocol, u64> = BTreeMap::new();
+    for dependency in dependencies.iter().filter(|it| args.namespaces.concern(it)).filter(is_unnamed) {
+        *sums.entry(dependency.protocol).or_default() += dependency.connections;
+    }
+    for (protocol, connections) in sums {
+        policies::say(&format!(
+            "{protocol}: {}: no NetworkPolicy names it, and it is not judged; what becomes of it where a pod is closed the network \
+             plugin says",
+            count(connections, "connection")
+        ));
+    }
 }
 
 fn proposal_name(paths: &[PathBuf]) -> String {

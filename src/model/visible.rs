@@ -21,9 +21,12 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn is_unseen(letter: char) -> bool {
     letter.is_control()
+        // Unicode's Default_Ignorable_Code_Point, line ends, annotations, and a blank that is a letter
         || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
         // what XML cannot hold at all
         || matches!(letter, '\u{fffe}' | '\u{ffff}')
 }
@@ -35,6 +38,9 @@ mod tests {
     #[test]
     fn what_hides_or_turns_is_replaced_and_letters_stay() {
         assert_eq!(visible("a\u{202e}b\u{0}c\u{200b}d\ne"), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e");
+        for blank in ['\u{3164}', '\u{34f}', '\u{fe0f}', '\u{ffa0}', '\u{2800}', '\u{e0100}', '\u{1d173}'] {
+            assert_eq!(visible(&format!("web{blank}")), "web\u{fffd}");
+        }
         for plain in ["api", "имя", "שם", "名前", "naïve", "🦀"] {
             assert_eq!(visible(plain), plain);
         }

@@ -18,6 +18,12 @@ await visit(async ({ open, args: [address] }) => {
   const map = { drawn: said, rows: await page.locator("main table tbody tr").count() };
   await look("map");
 
+  // what is typed as a reason is no decision yet
+  await policy("production/db.yaml#db");
+  await page.getByLabel("Reason").fill("must not go out");
+  await page.getByLabel("Reason").press("Enter");
+  const entered = await page.locator("h1 .chip").textContent();
+
   await policy("production/db.yaml#db");
   await page.getByRole("button", { name: "Approve as it is" }).click();
   const approved = await page.locator("h1 .chip").textContent();
@@ -49,7 +55,7 @@ await visit(async ({ open, args: [address] }) => {
   await page.goto(home);
   await page.keyboard.press("Tab");
   const first = await page.evaluate(() => document.activeElement?.textContent);
-  return { map, approved, verdict, removed, written, first, found, wide: await isWide(page) };
+  return { map, entered, approved, verdict, removed, written, first, found, wide: await isWide(page) };
 });
 
 // Whether a page is wider than the window: then it is hard to read.

@@ -105,3 +105,27 @@ fn invalid_policies_are_refused_or_counted_and_other_kinds_are_named() {
     let output = flowmap.ok(&["simulate", "out"]);
     assert!(output.stderr.contains("not evaluated: CiliumNetworkPolicy production/c"), "{}", output.stderr);
 }
+
+#[test]
+fn protocols_that_no_policy_names_are_told_of() {
+    let flowmap = Flowmap::new();
+    let pods: Vec<Value> = ["a", "b"]
+        .iter()
+        .zip(1..)
+        .map(|(name, n)| {
+            json!({"apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": "production", "labels": {"app": name}},
+                "spec": {"nodeName": "n1", "containers": [{"name": "c"}]},
+                "status": {"phase": "Running", "podIP": format!("10.244.1.{}", 10 + n)}})
+        })
+        .collect();
+    flowmap.write("cluster.json", json!({"apiVersion": "v1", "kind": "List", "items": pods}).to_string());
+    let flow = |protocol: &str, port: u16| format!("10.244.1.11,10.244.1.12,{protocol},{port},8,80\n");
+    let flows = flow("TCP", 80) + &flow("GRE", 0) + &flow("ICMP", 0);
+    flowmap.write("flows.csv", format!("client,server,protocol,port,connections,packets\n{flows}"));
+    flowmap.write("none.yaml", policy("none", "{podSelector: {}, policyTypes: [Ingress, Egress]}"));
+    let told = flowmap.run(&["simulate", "none.yaml", "--from", "flows.csv", "--inventory", "cluster.json"]);
+    assert!(told.stdout.contains("\n8 connections: 0 allowed, 8 denied"), "{}", told.stdout);
+    assert!(told.stderr.contains("GRE: 8 connections: no NetworkPolicy names it"), "{}", told.stderr);
+    assert!(!told.stderr.contains("ICMP"), "{}", told.stderr);
+}
