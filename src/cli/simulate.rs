@@ -112,6 +112,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     };
     show(&reports, args.output.output, args.closed)?;
     tell_unnamed(&dependencies, &args);
+    let has_host_network = site.cluster().pods.iter().any(|pod| pod.host_network && !pod.finished);
+    if args.reading.options().host_network_selected && has_host_network {
+        policies::say(
+            "--host-network selected: which pod in a node's network it was no packet tells: what was seen of nodes is judged by their \
+             addresses; `explain` asks for one pod",
+        );
+    }
     let Simulation { connections, also_closed, .. } = reports.first.simulation;
     if connections + also_closed == 0 {
         let why = world::why_none("connections", &world, &args.selection, &args.namespaces.namespace);

@@ -106,24 +106,39 @@ fn invalid_policies_are_refused_or_counted_and_other_kinds_are_named() {
     assert!(output.stderr.contains("not evaluated: CiliumNetworkPolicy production/c"), "{}", output.stderr);
 }
 
+/// Two pods, `a` and `b`, and a policy that closes all of them.
+fn two_pods() -> Flowmap {
+    let flowmap = Flowmap::new();
+    let pod = |name: &str, address: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "production", "labels": {"app": name}},
+            "spec": {"nodeName": "n1", "hostNetwork": name == "agent", "containers": [{"name": "c"}]},
+            "status": {"phase": "Running", "podIP": address, "hostIP": "192.0.2.1"}})
+    };
+    let pods = [pod("a", "10.244.1.11"), pod("b", "10.244.1.12"), pod("agent", "192.0.2.1")];
+    flowmap.write("cluster.json", json!({"apiVersion": "v1", "kind": "List", "items": pods}).to_string());
+    flowmap.write("none.yaml", policy("none", "{podSelector: {}, policyTypes: [Ingress, Egress]}"));
+    flowmap
+}
+
+#[test]
+fn what_a_node_sent_is_no_pods_also_where_policies_select_those_of_its_network() {
+    let flowmap = two_pods();
+    flowmap
+        .write("flows.csv", "client,server,protocol,port,connections,packets\n10.244.1.11,10.244.1.12,TCP,80,8,80\n");
+    let args = ["simulate", "none.yaml", "--from", "flows.csv", "--inventory", "cluster.json"];
+    let words = "which pod in a node's network it was no packet tells";
+    assert!(!flowmap.run(&args).stderr.contains(words));
+    let told = flowmap.run(&[&args[..], &["--host-network", "selected"]].concat());
+    assert!(told.stderr.contains(words), "{}", told.stderr);
+}
+
 #[test]
 fn protocols_that_no_policy_names_are_told_of() {
-    let flowmap = Flowmap::new();
-    let pods: Vec<Value> = ["a", "b"]
-        .iter()
-        .zip(1..)
-        .map(|(name, n)| {
-            json!({"apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": name, "namespace": "production", "labels": {"app": name}},
-                "spec": {"nodeName": "n1", "containers": [{"name": "c"}]},
-                "status": {"phase": "Running", "podIP": format!("10.244.1.{}", 10 + n)}})
-        })
-        .collect();
-    flowmap.write("cluster.json", json!({"apiVersion": "v1", "kind": "List", "items": pods}).to_string());
+    let flowmap = two_pods();
     let flow = |protocol: &str, port: u16| format!("10.244.1.11,10.244.1.12,{protocol},{port},8,80\n");
     let flows = flow("TCP", 80) + &flow("GRE", 0) + &flow("ICMP", 0);
     flowmap.write("flows.csv", format!("client,server,protocol,port,connections,packets\n{flows}"));
-    flowmap.write("none.yaml", policy("none", "{podSelector: {}, policyTypes: [Ingress, Egress]}"));
     let told = flowmap.run(&["simulate", "none.yaml", "--from", "flows.csv", "--inventory", "cluster.json"]);
     assert!(told.stdout.contains("\n8 connections: 0 allowed, 8 denied"), "{}", told.stdout);
     assert!(told.stderr.contains("GRE: 8 connections: no NetworkPolicy names it"), "{}", told.stderr);
