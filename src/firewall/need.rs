@@ -229,7 +229,7 @@ impl From<&str> for Reason {
 }
 
 pub(super) fn unneeded(dependency: &Dependency, leg: Leg) -> Option<Reason> {
-    if let Some(reason) = dependency.unneeded() {
+    if let Some(reason) = dependency.unneeded().filter(|_| !is_lease(dependency)) {
         return Some(reason.into());
     }
     if dependency.marks.contains(&Mark::Itself) {
@@ -246,6 +246,14 @@ pub(super) fn unneeded(dependency: &Dependency, leg: Leg) -> Option<Reason> {
         return Some("port 0 is none that a server has".into());
     }
     None
+}
+
+/// Whether it is DHCP that was answered: pods get their addresses otherwise, but hosts renew theirs by datagrams that routers
+/// forward, and relays ask for them so (RFC 2131, section 4.4.5; RFC 8415, section 18.2.4).
+fn is_lease(dependency: &Dependency) -> bool {
+    let is_port = matches!(dependency.port, 67 | 68 | 546 | 547);
+    let is_scan = dependency.marks.contains(&Mark::Scan);
+    dependency.protocol == Protocol::UDP && is_port && dependency.outcome.is_needed() && !is_scan
 }
 
 /// Link-local addresses, and groups that routers do not forward to (RFC 3927, RFC 5771 section 4, RFC 4291 section 2.7).

@@ -109,6 +109,17 @@ impl Zones {
         self.range(address).filter(|_| !is_listed).map_or_else(|| address.into(), |(range, _)| range)
     }
 
+    /// A unit without what of it is another's: a range names no host that is listed within it.
+    #[must_use]
+    pub fn pieces(&self, unit: IpNet) -> Vec<IpNet> {
+        if is_one(&unit) {
+            return vec![unit];
+        }
+        let others = self.all.iter().flat_map(|zone| &zone.units).filter(|other| **other != unit);
+        let holes: Vec<IpNet> = others.filter(|other| unit.contains(*other)).copied().collect();
+        without(unit, &IpNet::aggregate(&holes))
+    }
+
     fn range(&self, address: IpAddr) -> Option<(IpNet, usize)> {
         self.ranges.iter().find(|(range, _)| range.contains(&address)).copied()
     }
@@ -156,6 +167,18 @@ impl Zone {
     }
 }
 
+/// The fewest ranges that cover one but for its holes.
+fn without(range: IpNet, holes: &[IpNet]) -> Vec<IpNet> {
+    let within: Vec<IpNet> = holes.iter().filter(|hole| range.contains(*hole)).copied().collect();
+    if holes.iter().any(|hole| hole.contains(&range)) {
+        return Vec::new();
+    }
+    match range.subnets(range.prefix_len() + 1) {
+        Ok(halves) if !within.is_empty() => halves.flat_map(|half| without(half, &within)).collect(),
+        _ => vec![range],
+    }
+}
+
 /// Whether a unit is one address.
 pub fn is_one(unit: &IpNet) -> bool {
     unit.prefix_len() == unit.max_prefix_len()
@@ -175,6 +198,20 @@ fn is_private(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_without_what_is_anothers() {
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        let pieces = |holes: &[&str]| {
+            let holes: Vec<IpNet> = holes.iter().map(|hole| net(hole)).collect();
+            let left: Vec<String> = without(net("10.0.0.0/29"), &holes).iter().map(ToString::to_string).collect();
+            left.join(" ")
+        };
+        assert_eq!(pieces(&[]), "10.0.0.0/29");
+        assert_eq!(pieces(&["10.0.0.5/32"]), "10.0.0.0/30 10.0.0.4/32 10.0.0.6/31");
+        assert_eq!(pieces(&["10.0.0.0/30", "10.0.0.7/32"]), "10.0.0.4/31 10.0.0.6/32");
+        assert_eq!(pieces(&["10.0.0.0/29"]), "");
+    }
 
     #[test]
     fn what_is_private_is_what_the_ranges_say() {

@@ -33,9 +33,17 @@ fn hosts(site: &Site, runs: &[Run], layout: &Layout, dependencies: &[Dependency]
         places.extend(hosts.map(|member| (member.name.clone(), (name.clone(), role.tier))));
     }
     let mut found: BTreeMap<String, (BTreeSet<IpAddr>, BTreeSet<IpNet>)> = BTreeMap::new();
-    for host in &site.cluster().hosts {
+    let listed = &site.cluster().hosts;
+    let mut names: BTreeMap<IpNet, BTreeSet<Option<&String>>> = BTreeMap::new();
+    for host in listed {
+        names.entry(host.range).or_default().insert(host.name.as_ref());
+    }
+    for host in listed {
         let is_one = host.range.prefix_len() == host.range.max_prefix_len();
+        let is_disputed = names.get(&host.range).is_some_and(|names| names.len() > 1);
         match &host.name {
+            // whose it is nobody can tell
+            _ if is_disputed => {}
             Some(name) if !is_one => drop(found.entry(name.clone()).or_default().1.insert(host.range)),
             None if !is_one => {}
             _ => drop(found.entry(host_name(host, host.range.addr())).or_default().0.insert(host.range.addr())),

@@ -147,7 +147,7 @@ impl Writer<'_> {
             })
             .collect();
         for family in Family::BOTH {
-            let closed = closed.iter().filter(|unit| family.has(unit)).map(written);
+            let closed = self.spelled(closed, family);
             set(text, &format!("closed{}", family.suffix()), family, "hosts that are closed", closed);
         }
         if rules.iter().any(is_open_to_anyone) {
@@ -160,7 +160,7 @@ impl Writer<'_> {
         }
         for (n, zone) in zones.all.iter().enumerate().filter(|(n, _)| named.contains(n)) {
             for family in Family::BOTH {
-                let elements: Vec<String> = zone.units.iter().filter(|unit| family.has(unit)).map(written).collect();
+                let elements = self.spelled(&zone.units, family);
                 if !elements.is_empty() {
                     let name = format!("{}_{}", self.names[n], family.suffix());
                     set(text, &name, family, &zone_words(zone), elements);
@@ -205,9 +205,18 @@ impl Writer<'_> {
         let word = family.word();
         match &rule.ways {
             Ways::Pairs(pairs) => {
+                let pieces = |unit: &IpNet| self.firewall.zones.pieces(*unit);
                 let pairs = pairs.iter().filter(|(client, _)| family.has(client));
-                let pairs: Vec<String> =
-                    pairs.map(|(client, server)| format!("{} . {}", written(client), written(server))).collect();
+                let pairs = pairs.flat_map(|(client, server)| {
+                    let servers = pieces(server);
+                    pieces(client).into_iter().flat_map(move |client| {
+                        servers
+                            .clone()
+                            .into_iter()
+                            .map(move |server| format!("{} . {}", written(&client), written(&server)))
+                    })
+                });
+                let pairs: Vec<String> = pairs.collect();
                 (!pairs.is_empty()).then(|| format!("{word} saddr . {word} daddr {}", braced(&pairs, "\t\t\t")))
             }
             Ways::Product(from, to) => {
@@ -216,6 +225,12 @@ impl Writer<'_> {
                 Some(format!("{word} saddr {from} {word} daddr {to}"))
             }
         }
+    }
+
+    /// Units of one family as nftables reads them, none of them with what is another's.
+    fn spelled(&self, units: &BTreeSet<IpNet>, family: Family) -> Vec<String> {
+        let own = units.iter().filter(|unit| family.has(unit));
+        own.flat_map(|unit| self.firewall.zones.pieces(*unit)).map(|piece| written(&piece)).collect()
     }
 
     fn side(&self, side: &Side, zone: usize, family: Family) -> Option<String> {
@@ -227,7 +242,7 @@ impl Writer<'_> {
                 has_any.then(|| format!("@{}_{}", self.names[zone], family.suffix()))
             }
             Side::Units(units) => {
-                let own: Vec<String> = units.iter().filter(|unit| family.has(unit)).map(written).collect();
+                let own = self.spelled(units, family);
                 match &own[..] {
                     [] => None,
                     [one] => Some(one.clone()),

@@ -276,3 +276,31 @@ fn without_hosts_there_is_nothing_to_write() {
     output.is_an_error(&["flowmap: hosts: nothing was seen of private addresses"]);
     assert!(!flowmap.path("firewall-out").exists());
 }
+
+#[test]
+fn a_range_lets_nobody_pass_who_is_listed_within_it() {
+    let flowmap = lab(&(FLOWS.to_owned() + "10.0.60.9,10.0.30.11,TCP,22,4\n"));
+    flowmap.write("hosts.csv", HOSTS.to_owned() + "10.0.60.9,printer,\n");
+    let found = rules(&flowmap, &["--granularity", "role"]);
+    assert!(found.contains(&"printer -> db TCP/22 +0".to_owned()), "{found:?}");
+    let text = flowmap.read("out/flowmap.nft");
+    let desks = text.split("set client_desks_4").nth(1).and_then(|rest| rest.split('}').next()).unwrap_or(&text);
+    assert!(desks.contains("10.0.60.8,") && desks.contains("10.0.60.10/31") && !desks.contains("10.0.60.9"), "{text}");
+    assert!(!desks.contains("10.0.60.0/24"), "{text}");
+}
+
+#[test]
+fn an_address_that_two_names_claim_is_nobodys() {
+    let flowmap = lab(FLOWS);
+    flowmap.write("hosts.csv", HOSTS.to_owned() + "10.0.30.11,db-old,db\n");
+    let found = flowmap.json(&[&FIREWALL[..], &["out"]].concat());
+    assert!(!found["closed"].to_string().contains("10.0.30.11"), "{found}");
+}
+
+#[test]
+fn leases_that_routers_forward_are_needed_and_broadcasts_are_not() {
+    let flowmap = lab(&(FLOWS.to_owned() + "10.0.60.3,10.0.30.11,UDP,67,2\n10.0.60.3,255.255.255.255,UDP,67,2\n"));
+    let found = rules(&flowmap, &[]);
+    assert!(found.contains(&"desks -> db UDP/67 +0".to_owned()), "{found:?}");
+    assert!(!flowmap.read("out/flowmap.nft").contains("255.255.255.255"));
+}
