@@ -8,11 +8,10 @@ mod decisions;
 mod differences;
 mod draft;
 mod evidence;
-mod firewall_review;
+mod firewall;
 mod head;
 mod kubernetes;
 mod kustomization;
-mod nftables;
 pub mod page;
 mod peers;
 mod review;
@@ -28,10 +27,11 @@ pub use decisions::{Conflict, Decisions, Idle, Kept, Later, Permission, Step};
 pub use differences::differences;
 pub use draft::canonical;
 pub use evidence::evidence;
-pub use firewall_review::{FIREWALL_REVIEW, FirewallFacts, firewall_review, strangers_words};
+pub use firewall::{
+    FIREWALL_REVIEW, FirewallFacts, firewall_review, is_open_to_anyone, nftables, ports_words, strangers_words,
+};
 pub use kubernetes::{is_own, policies, some};
 pub use kustomization::{Kustomizations, files};
-pub use nftables::{is_open_to_anyone, nftables, ports_words};
 pub use peers::peer as peer_values;
 pub use review::{Blocked, Facts, Opens, RunLoss, Said, Seen, review, seen};
 pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, left_open, opened, rests_on, sheets};

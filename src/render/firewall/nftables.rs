@@ -7,10 +7,11 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use ipnet::IpNet;
 
-use super::{Document, words};
+use super::{rule_words, zone_words};
 use crate::{
     firewall::{Firewall, PRIVATE, Rule, Side, Ways, Zone, ZoneKind},
-    model::{Protocol, words::count},
+    model::Protocol,
+    render::{Document, words},
 };
 
 /// The rules.
@@ -300,71 +301,4 @@ fn what(protocol: Protocol, rule: &Rule, family: Family) -> String {
         [one] => format!("{name} dport {one}"),
         _ => format!("{name} dport {}", braced(&ports, "\t\t\t")),
     }
-}
-
-/// A zone in words.
-pub(super) fn zone_words(zone: &Zone) -> String {
-    match zone.kind {
-        ZoneKind::Hosts(tier) if zone.name == tier.as_str() => {
-            format!("tier {tier}: {}", count(zone.hosts.len() as u64, "host"))
-        }
-        ZoneKind::Hosts(tier) => format!("{} ({tier}): {}", zone.name, count(zone.hosts.len() as u64, "host")),
-        ZoneKind::Cluster => "pods, Services and nodes of the cluster".to_owned(),
-        _ => zone.name.clone(),
-    }
-}
-
-/// What a rule lets pass, and on what evidence, in a line.
-pub(super) fn rule_words(firewall: &Firewall, rule: &Rule) -> String {
-    let name = |zone: usize| firewall.zones.all.get(zone).map_or("", |zone| zone.name.as_str());
-    let crate::firewall::Evidence { connections, first, last, direction } = rule.evidence;
-    let when = if last.hour().is_named() {
-        format!(", {} to {}", words::minute(first), words::minute(last))
-    } else {
-        String::new()
-    };
-    let widened = widened(firewall, rule).map(|words| format!("; WIDENED: {words}")).unwrap_or_default();
-    format!(
-        "{} -> {} on {}: {}{when}, by {}{widened}",
-        name(rule.from),
-        name(rule.to),
-        ports_words(rule),
-        count(connections, "connection"),
-        direction.as_str()
-    )
-}
-
-/// `TCP/80, 443`; `ICMP` where a protocol has no ports.
-#[must_use]
-pub fn ports_words(rule: &Rule) -> String {
-    if !rule.protocol.has_ports() {
-        return rule.protocol.to_string();
-    }
-    let ports: Vec<String> = rule.ports.iter().map(ToString::to_string).collect();
-    format!("{}/{}", rule.protocol, ports.join(", "))
-}
-
-/// What a rule lets pass beyond what was seen.
-pub(super) fn widened(firewall: &Firewall, rule: &Rule) -> Option<String> {
-    let mut all = Vec::new();
-    if let Ways::Product(from, to) = &rule.ways {
-        let is_cluster = |side: &Side, zone| *side == Side::Zone && firewall.zones.kind(zone) == ZoneKind::Cluster;
-        if *from == Side::Anyone || *to == Side::Anyone {
-            all.push("anyone outside".to_owned());
-        }
-        if is_cluster(from, rule.from) || is_cluster(to, rule.to) {
-            all.push("all of the cluster, whose pods change their addresses".to_owned());
-        }
-    }
-    if rule.handed_out > 0 {
-        all.push(format!(
-            "{} seen that a server hands out, the range they lie in",
-            count(rule.handed_out as u64, "port")
-        ));
-    }
-    let extra = crate::firewall::extra(firewall, rule).unwrap_or_default();
-    if extra > 0 {
-        all.push(format!("{} not seen, beside {} seen", count(extra, "way"), rule.needed));
-    }
-    (!all.is_empty()).then(|| all.join("; "))
 }

@@ -8,9 +8,8 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    Document,
-    nftables::{ENFORCE, RULES, TRIAL, ports_words, widened, zone_words},
-    words,
+    nftables::{ENFORCE, RULES, TRIAL},
+    ports_words, widened, zone_words,
 };
 use crate::{
     firewall::{Cost, Firewall, Grouping, LeftOut, Replay, Rule, Side, Strangers, Ways, ZoneKind},
@@ -18,6 +17,7 @@ use crate::{
         Span,
         words::{count, port},
     },
+    render::{Document, words},
 };
 
 /// The document.
