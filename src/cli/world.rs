@@ -166,6 +166,8 @@ async fn tell_of_days(store: &Store, selection: &Selection) -> anyhow::Result<()
 fn replace_inventory(world: &mut World, selection: &Selection) -> anyhow::Result<()> {
     for (n, site) in world.sites.iter_mut().enumerate() {
         site.directory = who::directory_of(&selection.inventory, &site.name, n > 0)?;
+        // those of the files were told when they were read
+        site.listing_faults.clear();
     }
     Ok(())
 }

@@ -74,6 +74,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         span,
         watched_s: watched_s(&captured, about.dependencies),
         losses,
+        listing_faults: about.site.listing_faults.clone(),
         damaged: runs.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
         verdicts_alone: runs.iter().filter_map(|run| run.loss.bounds.get(records::VERDICTS_ALONE)).sum(),
         learning: learning(about),

@@ -48,6 +48,8 @@ pub struct Site {
     seen_by: Vec<usize>,
     /// And its run.
     recorded_by: Vec<RunId>,
+    /// What could not be used of what tells who is who.
+    pub listing_faults: BTreeSet<String>,
     captures: Vec<map::Capture>,
     /// What captures call addresses.
     pub names: Names,
@@ -116,6 +118,7 @@ impl World {
             sightings.entry(site).or_default().push(sighting);
         }
         let mut directories = inventory::directories(store, window.site.as_deref()).await?;
+        let mut faults = store.listing_faults(window.site.as_deref()).await?;
         let names: BTreeSet<String> = traffic.keys().chain(directories.keys()).cloned().collect();
         let is_selected = |run: &Run| {
             window.site.as_ref().is_none_or(|site| *site == run.site)
@@ -133,12 +136,25 @@ impl World {
         let strays = runs.iter().filter_map(stray).collect();
         let site = |name: String| {
             let OfSite { traffic, seen_by } = traffic.remove(&name).unwrap_or_default();
+            let listing_faults = faults.remove(&name).unwrap_or_default();
             let recorded_by = seen_by.iter().map(|(run, _)| *run).collect();
             let (captures, seen_by) = captures(&runs, &name, &seen_by);
             let directory = directories.remove(&name).unwrap_or_else(|| Directory::over(&[], []));
             let names = Names::new(sightings.remove(&name).unwrap_or_default());
             let (applications, links, window) = (Applications::default(), Vec::new(), window.clone());
-            Site { name, directory, traffic, seen_by, recorded_by, captures, names, applications, links, window }
+            Site {
+                name,
+                directory,
+                traffic,
+                seen_by,
+                recorded_by,
+                listing_faults,
+                captures,
+                names,
+                applications,
+                links,
+                window,
+            }
         };
         let sites = names.into_iter().map(site).collect();
         Ok(Self { sites, runs, held, strays, window: window.clone() })
@@ -229,8 +245,20 @@ impl Site {
     fn without_traffic(name: String, window: &Window) -> Self {
         let directory = Directory::over(&[], []);
         let (names, window) = (Names::new(Vec::new()), window.clone());
-        let (traffic, seen_by, recorded_by, captures, applications, links) = Default::default();
-        Self { name, directory, traffic, seen_by, recorded_by, captures, names, applications, links, window }
+        let (traffic, seen_by, recorded_by, listing_faults, captures, applications, links) = Default::default();
+        Self {
+            name,
+            directory,
+            traffic,
+            seen_by,
+            recorded_by,
+            listing_faults,
+            captures,
+            names,
+            applications,
+            links,
+            window,
+        }
     }
 
     /// The dependencies in the selected window, with what captures call the parties that the inventory does not know.

@@ -110,6 +110,15 @@ fn seen(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
         );
         cautions.add(Level::Look, "Loss", why);
     }
+    let faults: Vec<String> = facts.listing_faults.iter().map(|fault| words::safe(fault)).collect();
+    if let Some(first) = faults.first() {
+        let why = format!(
+            "{} of the inventory could not be used, and whom they tell of counts as unknown or is not selected as it should: {first}{}.",
+            words::count(faults.len() as u64, "fault"),
+            if faults.len() > 1 { ", and others that `inventory import` names" } else { "" }
+        );
+        cautions.add(Level::Look, "Who is who, in part", why);
+    }
     if facts.verdicts_alone > 0 {
         let why = format!(
             "Of {} a flow log has nothing but verdicts of policies, which never show an answer: no rule comes of them, and what \

@@ -117,6 +117,23 @@ impl Store {
         Ok(removed)
     }
 
+    /// What could not be used of the latest listing of each source, by site, each fault once.
+    pub async fn listing_faults(&self, site: Option<&str>) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
+        let sql = "SELECT site, source, problems FROM snapshot WHERE $1 IS NULL OR site = $1
+                   ORDER BY site, source, COALESCE(until, taken_at, 0), id";
+        let rows: Vec<(String, String, String)> = sqlx::query_as(sql).bind(site).fetch_all(&self.pool).await?;
+        // the last of a source stays
+        let latest: BTreeMap<(String, String), String> =
+            rows.into_iter().map(|(site, source, problems)| ((site, source), problems)).collect();
+        let mut faults: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for ((site, source), problems) in latest {
+            let problems: Vec<String> = serde_json::from_str(&problems).unwrap_or_default();
+            let told = problems.iter().map(|problem| format!("{source}: {problem}"));
+            faults.entry(site).or_default().extend(told);
+        }
+        Ok(faults)
+    }
+
     /// The latest time of which the listings of a site tell; none where there are none, or they tell no time.
     pub async fn latest_listing(&self, site: &str) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT MAX(COALESCE(until, taken_at)) FROM snapshot WHERE site = $1";

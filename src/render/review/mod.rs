@@ -92,6 +92,8 @@ pub struct Facts {
     pub watched_s: f64,
     /// Every capture with what it lost.
     pub losses: Vec<RunLoss>,
+    /// What could not be used of what tells who is who.
+    pub listing_faults: BTreeSet<String>,
     /// Captures that are damaged or were too much for the table.
     pub damaged: usize,
     /// Connections of flow logs of which nothing but verdicts of policies is known, so that they are left out.
