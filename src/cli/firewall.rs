@@ -95,11 +95,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     if args.out_dir.as_os_str() == "-" {
         let rules = documents.first().map(|rules| rules.text.as_str()).unwrap_or_default();
         print::text(rules.as_bytes())?;
-        warn(&firewall, &options);
+        warn(&firewall, &facts, &options);
     } else {
         documents.push(render::firewall_review(&firewall, &facts));
         folder::replace_sealed(&args.out_dir, &documents)?;
-        warn(&firewall, &options);
+        warn(&firewall, &facts, &options);
         report(&args, &firewall, &facts)?;
     }
     Ok(if facts.replay.denied > 0 { Done::Found } else { Done::Clean })
@@ -109,7 +109,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 const SHOWN: usize = 5;
 
 /// Says aloud what the rules cannot tell of themselves.
-fn warn(firewall: &Firewall, options: &Options) {
+fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
     let open = &firewall.left_open;
     if let [(first, sight), ..] = &open[..] {
         let names: Vec<&str> = open.iter().take(SHOWN).map(|(name, _)| name.as_str()).collect();
@@ -126,6 +126,18 @@ fn warn(firewall: &Firewall, options: &Options) {
     if firewall.closed.is_empty() {
         warnln!(
             "flowmap: nothing is closed: capture where the traffic of many passes, or close what was seen with --isolate-unseen"
+        );
+    }
+    if facts.logs > 0 && !firewall.closed.is_empty() {
+        warnln!(
+            "flowmap: {} does not tell where it was taken: whom it names is closed as if all of their traffic were in it",
+            count(facts.logs as u64, "flow log")
+        );
+    }
+    for (kind, connections) in &firewall.tunnels {
+        let words = count(*connections, "connection");
+        warnln!(
+            "flowmap: {kind}: {words} seen inside, and what carries them has no rule: add one where an end is closed"
         );
     }
     for strangers in &firewall.strangers {
@@ -204,12 +216,9 @@ fn granularities(facts: &FirewallFacts) -> Table {
 }
 
 fn summary(replay: &Replay) -> String {
-    let Replay { connections, allowed, denied, uncertain, also_closed, .. } = replay;
-    let closed = if *also_closed > 0 {
-        format!("; also closed: {also_closed} that got nothing or need no rule")
-    } else {
-        String::new()
-    };
+    let Replay { connections, allowed, denied, uncertain, unneeded, .. } = replay;
+    let closed =
+        if *unneeded > 0 { format!("; besides {unneeded} that got nothing or need no rule") } else { String::new() };
     format!(
         "{}: {allowed} allowed, {denied} denied, {uncertain} uncertain{closed}\n",
         count(*connections, "connection")
@@ -247,7 +256,7 @@ fn value(args: &Args, firewall: &Firewall, facts: &FirewallFacts) -> Value {
         })).collect::<Vec<_>>(),
         "replay": {
             "connections": replay.connections, "allowed": replay.allowed, "denied": replay.denied,
-            "uncertain": replay.uncertain, "also_closed": replay.also_closed, "untouched": replay.untouched,
+            "uncertain": replay.uncertain, "unneeded": replay.unneeded, "untouched": replay.untouched,
             "findings": replay.findings.iter().map(|it| json!({
                 "from": firewall.zones.name(it.from), "to": firewall.zones.name(it.to), "protocol": it.protocol,
                 "port": it.port, "connections": it.connections,

@@ -17,14 +17,18 @@ mod vantage;
 mod verdict;
 mod zone;
 
-use std::{borrow::Borrow, collections::BTreeSet, net::IpAddr};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
 pub use cost::{Cost, cost, extra};
 pub use need::{Evidence, LeftOut, Strangers};
 pub use rule::{PortRange, Rule, Side, Ways};
-pub use vantage::{Sight, sights};
+pub use vantage::{Capture, Sight, sights};
 pub use verdict::{Finding, Replay, replay};
 pub use zone::{PRIVATE, Zone, ZoneKind, Zones};
 
@@ -137,6 +141,8 @@ pub struct Firewall {
     pub left_out: Vec<LeftOut>,
     /// Where many come from outside, or are called there: most likely others tomorrow.
     pub strangers: Vec<Strangers>,
+    /// Connections that were seen inside tunnels, by the kind of the outermost: what carries them has no rule.
+    pub tunnels: BTreeMap<String, u64>,
 }
 
 /// Proposes rules for hosts, from the dependencies of one site by address. The order of neither matters.
@@ -150,17 +156,24 @@ pub fn propose<D: Borrow<Dependency>>(
     let closed = input.hosts.iter().filter(is_closed).flat_map(|host| units(host, options.grouping)).collect();
     let open = input.hosts.iter().filter(|host| !is_closed(host));
     let mut left_open: Vec<(String, Sight)> = open.map(|host| (host.name.clone(), host.sight)).collect();
+    if options.grouping == Grouping::Host {
+        // what of a range was not seen is no host yet
+        let ranges = input.hosts.iter().flat_map(|host| host.ranges.iter().map(move |range| (host, range)));
+        left_open.extend(
+            ranges.map(|(host, range)| (format!("{}, all of {range} that was not seen", host.name), Sight::Unseen)),
+        );
+    }
     left_open.sort();
     let guard = Guard { directions: options.directions, closed: &closed, zones: &zones };
     let mut needs = Needs::new(guard);
     for dependency in dependencies {
         needs.add(dependency.borrow());
     }
-    let strangers = needs.strangers();
+    let strangers = needs.strangers(options);
     let rules = rule::rules(&mut needs, options);
-    let Needs { left_out, .. } = needs;
+    let Needs { left_out, tunnels, .. } = needs;
     let left_out = left_out.into_values().collect();
-    Firewall { directions: options.directions, closed, zones, left_open, rules, left_out, strangers }
+    Firewall { directions: options.directions, closed, zones, left_open, rules, left_out, strangers, tunnels }
 }
 
 /// What rules can name of a host: its addresses, or the ranges that are listed of it, which are one host each.

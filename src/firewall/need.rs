@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{Guard, Port, ZoneKind, Zones};
+use super::{Guard, Options, Port, ZoneKind, Zones};
 use crate::model::{Dependency, Direction, Hour, Mark, Party, PartyKind, Protocol, Span, Timestamp};
 
 /// What was seen of something.
@@ -114,14 +114,20 @@ pub(super) struct Needs<'a> {
     guard: Guard<'a>,
     pub lines: BTreeMap<Line, BTreeMap<Pair, Seen>>,
     pub left_out: BTreeMap<(String, IpAddr, IpAddr, Port), LeftOut>,
+    /// The tunnels that carried what is needed, with how many connections.
+    pub tunnels: BTreeMap<String, u64>,
 }
 
 impl<'a> Needs<'a> {
     pub fn new(guard: Guard<'a>) -> Self {
-        Self { zones: guard.zones, guard, lines: BTreeMap::new(), left_out: BTreeMap::new() }
+        Self { zones: guard.zones, guard, lines: BTreeMap::new(), left_out: BTreeMap::new(), tunnels: BTreeMap::new() }
     }
 
     pub fn add(&mut self, dependency: &Dependency) {
+        for tunnel in &dependency.tunnels {
+            let kind = tunnel.split([':', '/']).next().unwrap_or_default();
+            *self.tunnels.entry(kind.to_owned()).or_default() += dependency.connections;
+        }
         let legs: Vec<Leg> =
             legs(dependency).into_iter().filter(|leg| self.guard.holds(leg.client, leg.server)).collect();
         for leg in legs {
@@ -160,10 +166,14 @@ impl<'a> Needs<'a> {
     }
 
     /// Where many strangers come, or are called.
-    pub fn strangers(&self) -> Vec<Strangers> {
+    pub fn strangers(&self, options: &Options) -> Vec<Strangers> {
         let found = self.lines.iter().filter_map(|(line, pairs)| {
             let come_in = self.zones.kind(line.from) == ZoneKind::Outside;
             if !come_in && self.zones.kind(line.to) != ZoneKind::Outside {
+                return None;
+            }
+            let for_everyone = if come_in { &options.public } else { &options.anywhere };
+            if for_everyone.contains(&(line.protocol, line.port)) {
                 return None;
             }
             let mut by_stranger: BTreeMap<IpNet, u64> = BTreeMap::new();
@@ -199,13 +209,11 @@ pub(super) fn legs(dependency: &Dependency) -> BTreeSet<Leg> {
     let port = dependency.port;
     let mut legs = BTreeSet::new();
     let (clients, servers) = (addresses(&dependency.client), addresses(&dependency.server));
-    for client in &clients {
+    // several may translate one after another, each either end
+    for client in clients.iter().chain(&dependency.sources) {
         let dialled = dependency.via.iter().map(|via| Leg { client: *client, server: via.address, port: via.port });
         legs.extend(dialled);
-    }
-    for server in &servers {
-        let translated = dependency.sources.iter();
-        legs.extend(clients.iter().chain(translated).map(|client| Leg { client: *client, server: *server, port }));
+        legs.extend(servers.iter().map(|server| Leg { client: *client, server: *server, port }));
     }
     legs.retain(|leg| leg.client != leg.server);
     legs

@@ -111,21 +111,22 @@ type Draft = BTreeMap<(usize, usize, Protocol, Ways), Rule>;
 pub(super) fn rules(needs: &mut Needs<'_>, options: &Options) -> Vec<Rule> {
     let zones = needs.zones;
     let mut draft = Draft::new();
-    for piece in with_ranges(std::mem::take(&mut needs.lines)) {
+    for piece in with_ranges(std::mem::take(&mut needs.lines), options) {
         let ways = ways(zones, piece.line, &piece.pairs, options);
         let Line { from, to, protocol, .. } = piece.line;
+        let Some((first, _)) = piece.pairs.values().next() else { continue };
+        let rule = draft.entry((from, to, protocol, ways)).or_insert_with_key(|(.., ways)| Rule {
+            from,
+            to,
+            protocol,
+            ports: BTreeSet::new(),
+            ways: ways.clone(),
+            evidence: Evidence { connections: 0, ..*first },
+            needed: 0,
+            handed_out: 0,
+        });
+        rule.ports.insert(piece.ports);
         for (evidence, ports) in piece.pairs.into_values() {
-            let rule = draft.entry((from, to, protocol, ways.clone())).or_insert_with(|| Rule {
-                from,
-                to,
-                protocol,
-                ports: BTreeSet::new(),
-                ways: ways.clone(),
-                evidence: Evidence { connections: 0, ..evidence },
-                needed: 0,
-                handed_out: 0,
-            });
-            rule.ports.insert(piece.ports);
             rule.evidence.join(evidence);
             rule.needed += ports as u64;
             rule.handed_out = rule.handed_out.max(if piece.ports.count() > 1 { ports } else { 0 });
@@ -149,15 +150,21 @@ struct Piece {
 }
 
 /// Puts a range in place of the ports that a server hands out, for each pair.
-fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>) -> Vec<Piece> {
-    let ranges = ranges(&lines);
+fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>, options: &Options) -> Vec<Piece> {
+    // a port that somebody names is no other's
+    let may_be_handed_out = |line: &Line| {
+        let is_named =
+            [&options.public, &options.anywhere].iter().any(|named| named.contains(&(line.protocol, line.port)));
+        line.port >= FIRST_DYNAMIC_PORT && !is_named
+    };
+    let ranges = ranges(&lines, &may_be_handed_out);
     let mut pieces: BTreeMap<(Line, PortRange), Pairs> = BTreeMap::new();
     for (line, pairs) in lines {
         for (pair, seen) in pairs {
             let own = PortRange { first: line.port, last: line.port };
             let range =
                 ranges.get(&(Line { port: 0, ..line }, pair)).filter(|range| range.contains(line.port)).copied();
-            let ports = range.filter(|_| line.port >= FIRST_DYNAMIC_PORT).unwrap_or(own);
+            let ports = range.filter(|_| may_be_handed_out(&line)).unwrap_or(own);
             let piece = pieces.entry((Line { port: ports.first, ..line }, ports)).or_default();
             let known = piece.entry(pair).or_insert((Evidence { connections: 0, ..seen.evidence }, 0));
             known.0.join(seen.evidence);
@@ -168,9 +175,12 @@ fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>) -> Vec<Piece> {
 }
 
 /// The ranges from which servers hand ports out, by zones and protocol, and pair.
-fn ranges(lines: &BTreeMap<Line, BTreeMap<Pair, Seen>>) -> BTreeMap<(Line, Pair), PortRange> {
+fn ranges(
+    lines: &BTreeMap<Line, BTreeMap<Pair, Seen>>,
+    may_be_handed_out: &impl Fn(&Line) -> bool,
+) -> BTreeMap<(Line, Pair), PortRange> {
     let mut by_pair: BTreeMap<(Line, Pair), BTreeMap<u16, BTreeSet<Hour>>> = BTreeMap::new();
-    for (line, pairs) in lines.iter().filter(|(line, _)| line.port >= FIRST_DYNAMIC_PORT) {
+    for (line, pairs) in lines.iter().filter(|(line, _)| may_be_handed_out(line)) {
         for (pair, seen) in pairs {
             let ports = by_pair.entry((Line { port: 0, ..*line }, *pair)).or_default();
             ports.entry(line.port).or_default().extend(&seen.hours);

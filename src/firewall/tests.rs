@@ -68,9 +68,10 @@ fn what_is_translated_passes_before_and_behind_the_translator() {
     dependency.via.insert(dialled);
     dependency.sources.insert(address("10.0.2.1"));
     let firewall = proposed(&[], &[dependency]);
-    let ways = [("10.0.1.1", "10.0.9.9", 80), ("10.0.2.1", "10.0.3.1", 8080), ("10.0.1.1", "10.0.3.1", 8080)];
-    assert!(ways.into_iter().all(|(client, server, port)| passes(&firewall, client, server, port)));
-    let others = [("10.0.1.1", "10.0.9.9", 8080), ("10.0.2.1", "10.0.9.9", 80), ("10.0.3.1", "10.0.1.1", 8080)];
+    let ends = ["10.0.1.1", "10.0.2.1"];
+    let mut ways = ends.into_iter().flat_map(|client| [(client, "10.0.9.9", 80), (client, "10.0.3.1", 8080)]);
+    assert!(ways.all(|(client, server, port)| passes(&firewall, client, server, port)));
+    let others = [("10.0.1.1", "10.0.9.9", 8080), ("10.0.2.1", "10.0.3.1", 80), ("10.0.3.1", "10.0.1.1", 8080)];
     assert!(others.into_iter().all(|(client, server, port)| !passes(&firewall, client, server, port)));
 }
 

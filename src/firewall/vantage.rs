@@ -5,13 +5,17 @@ use std::{
     net::IpAddr,
 };
 
+use foldhash::HashMap;
+
+use crate::model::Mac;
+
 /// How much of a host the captures could see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sight {
     /// Nothing of it was seen.
     #[default]
     Unseen,
-    /// Seen at another host alone: what else it does passed elsewhere.
+    /// Seen with others alone, where its other traffic may not pass.
     Elsewhere,
     /// At itself, or where the traffic of many passes.
     Whole,
@@ -23,72 +27,190 @@ impl Sight {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unseen => "unseen",
-            Self::Elsewhere => "seen at others alone",
+            Self::Elsewhere => "seen where not all of it passes",
             Self::Whole => "watched",
         }
     }
 }
 
-/// What was seen of each party, from the ends of all that captures hold, each with the place of its capture.
+/// What a capture, or a flow log, holds, and what tells where it was taken.
+#[derive(Clone, Debug, Default)]
+pub struct Capture {
+    /// The ends of what it saw, a pair for each client, server, port and hour.
+    pub ends: Vec<(IpAddr, IpAddr)>,
+    /// Who was seen to live on the links that were watched, by the MAC of each; none for a flow log, which does not tell.
+    pub stations: Option<BTreeMap<IpAddr, Mac>>,
+    /// The addresses of the host that its sensor is called after.
+    pub sensor: BTreeSet<IpAddr>,
+}
+
+/// Who takes part: a station of a link, with all its addresses; else a host, or somebody by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Party {
+    Station(Mac),
+    Host(usize),
+    Address(IpAddr),
+}
+
+/// Beyond this share of all what a capture holds is that of one party: it was taken there. What else there is are stray frames.
+const NEARLY_ALL: f64 = 0.9;
+/// Beyond this share it may have been taken there, and somebody who talks with that party alone may talk with others too.
+const MANY: f64 = 0.5;
+
+/// What was seen of each address.
 ///
-/// A capture of which all traffic has one end in common was taken at that end, and tells nothing of what others do among
-/// themselves. Any other was taken where the traffic of many passes. Groups and broadcasts reach every link, and tell nothing.
-pub fn sights<P: Copy + Ord>(
-    ends: impl IntoIterator<Item = (usize, IpAddr, IpAddr)>,
-    party: impl Fn(IpAddr) -> P,
-) -> BTreeMap<P, Sight> {
-    /// What a capture holds.
-    struct Capture<P> {
-        common: BTreeSet<P>,
-        all: BTreeSet<P>,
-    }
-    let mut captures: BTreeMap<usize, Capture<P>> = BTreeMap::new();
-    let is_one = |address: &IpAddr| !address.is_multicast() && *address != IpAddr::from([255; 4]);
-    for (capture, src, dst) in ends.into_iter().filter(|(_, src, dst)| is_one(src) && is_one(dst)) {
-        let both = BTreeSet::from([party(src), party(dst)]);
-        let known = captures.entry(capture).or_insert_with(|| Capture { common: both.clone(), all: BTreeSet::new() });
-        known.common.retain(|party| both.contains(party));
-        known.all.extend(both);
-    }
-    let mut sights = BTreeMap::new();
-    for Capture { common, all } in captures.into_values() {
-        for party in all {
-            let is_whole = common.is_empty() || common.contains(&party);
-            let sight = if is_whole { Sight::Whole } else { Sight::Elsewhere };
-            let known = sights.entry(party).or_insert(sight);
+/// A capture of which nearly all traffic has one party in common was taken at that party, and tells nothing of what others do
+/// among themselves; where that is true of two, it is not known at which. Any other was taken where the traffic of many passes: of
+/// those who live there, and of nobody beyond a router. Who was seen with the busiest party alone may not be of these.
+#[must_use]
+pub fn sights(captures: &[Capture], host: impl Fn(IpAddr) -> Option<usize>) -> BTreeMap<IpAddr, Sight> {
+    let mut sights: BTreeMap<IpAddr, Sight> = BTreeMap::new();
+    for capture in captures {
+        let party = |address: IpAddr| {
+            let station = capture.stations.as_ref().and_then(|stations| stations.get(&address));
+            let other = || host(address).map_or(Party::Address(address), Party::Host);
+            station.map_or_else(other, |mac| Party::Station(*mac))
+        };
+        let ends: Vec<_> = capture.ends.iter().filter(|(src, dst)| is_routed(*src) && is_routed(*dst)).collect();
+        let pairs: Vec<(Party, Party)> = ends.iter().map(|(src, dst)| (party(*src), party(*dst))).collect();
+        let whole = whole(capture, &pairs, &party);
+        for address in ends.iter().flat_map(|(src, dst)| [*src, *dst]) {
+            let sight = if whole.contains(&party(address)) { Sight::Whole } else { Sight::Elsewhere };
+            let known = sights.entry(address).or_insert(sight);
             *known = sight.max(*known);
         }
     }
     sights
 }
 
+/// Of whom a capture saw all that passes there.
+#[expect(clippy::cast_precision_loss, reason = "shares of counts")]
+fn whole(capture: &Capture, pairs: &[(Party, Party)], party: &impl Fn(IpAddr) -> Party) -> BTreeSet<Party> {
+    let mut counts: HashMap<Party, usize> = HashMap::default();
+    for (a, b) in pairs {
+        *counts.entry(*a).or_default() += 1;
+        if a != b {
+            *counts.entry(*b).or_default() += 1;
+        }
+    }
+    let lives = |party: &Party| capture.stations.is_none() || matches!(party, Party::Station(_));
+    let from = |share: f64| {
+        let enough = move |count: usize| count as f64 > share * pairs.len() as f64;
+        counts.iter().filter(move |(_, count)| enough(**count)).map(|(party, _)| *party).collect::<BTreeSet<_>>()
+    };
+    let at_most_one = |parties: &BTreeSet<Party>| -> BTreeSet<Party> {
+        let here: BTreeSet<Party> = parties.iter().filter(|party| lives(party)).copied().collect();
+        let sensor: BTreeSet<Party> = capture.sensor.iter().map(|address| party(*address)).collect();
+        let named: BTreeSet<Party> = parties.intersection(&sensor).copied().collect();
+        // without any MAC where it was taken nobody is known to live
+        let candidates =
+            if here.is_empty() && capture.stations.as_ref().is_some_and(BTreeMap::is_empty) { parties } else { &here };
+        match (named.len(), candidates.len()) {
+            (1, _) => named,
+            (_, 1) => candidates.clone(),
+            _ => BTreeSet::new(),
+        }
+    };
+    let hubs = from(NEARLY_ALL);
+    if !hubs.is_empty() {
+        return at_most_one(&hubs);
+    }
+    let busy = from(MANY);
+    let beside = pairs.iter().filter(|(a, b)| !busy.contains(a) && !busy.contains(b));
+    let talk_beside: BTreeSet<Party> = beside.flat_map(|(a, b)| [*a, *b]).chain(busy.iter().copied()).collect();
+    talk_beside.into_iter().filter(|party| lives(party)).collect()
+}
+
+/// Whether a router forwards what has this address: groups, broadcasts and what is of a link or a host alone reach a capture
+/// wherever it is taken.
+fn is_routed(address: IpAddr) -> bool {
+    let is_of_link = match address {
+        IpAddr::V4(it) => it.is_link_local() || it.is_broadcast(),
+        IpAddr::V6(it) => it.is_unicast_link_local(),
+    };
+    !address.is_multicast() && !address.is_loopback() && !address.is_unspecified() && !is_of_link
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(captures: &[&[(&str, &str)]]) -> Vec<(String, Sight)> {
-        let ends = captures
-            .iter()
-            .enumerate()
-            .flat_map(|(n, pairs)| pairs.iter().map(move |(src, dst)| (n, src.parse().unwrap(), dst.parse().unwrap())));
-        sights(ends, |address| address).into_iter().map(|(address, sight)| (address.to_string(), sight)).collect()
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn log(pairs: &[(&str, &str)]) -> Capture {
+        let ends = pairs.iter().map(|(src, dst)| (address(src), address(dst))).collect();
+        Capture { ends, ..Capture::default() }
+    }
+
+    /// The same with who lives where it was taken, each with a MAC of this number.
+    fn capture(pairs: &[(&str, &str)], stations: &[(&str, u8)]) -> Capture {
+        let stations = stations.iter().map(|(at, n)| (address(at), Mac([2, 0, 0, 0, 0, *n]))).collect();
+        Capture { stations: Some(stations), ..log(pairs) }
+    }
+
+    fn watched(captures: &[Capture]) -> String {
+        let sights = sights(captures, |_| None);
+        let whole = sights.into_iter().filter(|(_, sight)| *sight == Sight::Whole);
+        whole.map(|(address, _)| address.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    const TRUNK: [(&str, &str); 4] =
+        [("10.0.0.1", "10.0.0.2"), ("10.0.0.3", "10.0.0.4"), ("10.0.0.1", "10.0.0.4"), ("10.0.0.5", "10.0.0.2")];
+
+    #[test]
+    fn who_is_an_end_of_nearly_all_was_watched_and_its_peers_were_not() {
+        let peers = ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.8", "10.0.0.9"];
+        let mut pairs: Vec<(&str, &str)> = peers.iter().map(|peer| ("10.0.0.1", *peer)).collect();
+        pairs.extend([("10.0.0.3", "224.0.0.251"), ("fe80::1", "fe80::2"), ("127.0.0.1", "127.0.0.1")]);
+        assert_eq!(watched(&[log(&pairs)]), "10.0.0.1");
+        // one stray frame is no trunk
+        pairs.extend(peers.iter().map(|peer| (*peer, "10.0.0.1")));
+        pairs.push(("10.0.0.2", "10.0.0.3"));
+        assert_eq!(watched(&[log(&pairs)]), "10.0.0.1");
     }
 
     #[test]
-    fn who_is_an_end_of_all_was_watched_and_its_peers_were_not() {
-        let found = seen(&[&[("10.0.0.1", "10.0.0.2"), ("10.0.0.3", "10.0.0.1"), ("10.0.0.3", "224.0.0.251")]]);
-        let expected = [("10.0.0.1", Sight::Whole), ("10.0.0.2", Sight::Elsewhere), ("10.0.0.3", Sight::Elsewhere)];
-        assert_eq!(found, expected.map(|(address, sight)| (address.to_owned(), sight)));
+    fn of_one_pair_it_is_not_known_which_was_watched_unless_the_sensor_is_called_so() {
+        let pair = log(&[("10.0.0.1", "10.0.0.2")]);
+        assert_eq!(watched(std::slice::from_ref(&pair)), "");
+        assert_eq!(watched(&[Capture { sensor: [address("10.0.0.2")].into(), ..pair }]), "10.0.0.2");
+        // or unless one of them lives beyond a router
+        assert_eq!(watched(&[capture(&[("10.0.0.1", "10.9.0.2")], &[("10.0.0.1", 1)])]), "10.0.0.1");
     }
 
     #[test]
-    fn where_many_pass_all_were_watched_and_captures_add_up() {
-        let trunk: &[(&str, &str)] = &[("10.0.0.1", "10.0.0.2"), ("10.0.0.3", "10.0.0.4")];
-        assert!(seen(&[trunk]).iter().all(|(_, sight)| *sight == Sight::Whole));
-        let at_one: &[(&str, &str)] = &[("10.0.0.1", "10.0.0.5"), ("10.0.0.1", "10.0.0.6")];
-        let found = seen(&[at_one, trunk]);
-        let elsewhere: Vec<&str> =
-            found.iter().filter(|(_, it)| *it == Sight::Elsewhere).map(|(address, _)| address.as_str()).collect();
-        assert_eq!(elsewhere, ["10.0.0.5", "10.0.0.6"]);
+    fn where_many_pass_those_who_live_there_were_watched() {
+        assert_eq!(watched(&[log(&TRUNK)]), "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5");
+        let beyond = [&TRUNK[..], &[("10.0.0.1", "10.9.0.1"), ("10.0.0.3", "10.9.0.1")]].concat();
+        let stations = [("10.0.0.1", 1), ("10.0.0.2", 2), ("10.0.0.3", 3), ("10.0.0.4", 4)];
+        assert_eq!(watched(&[capture(&beyond, &stations)]), "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4");
+    }
+
+    #[test]
+    fn all_addresses_of_a_station_are_one() {
+        let pairs =
+            [("10.0.0.1", "10.9.0.1"), ("10.0.0.1", "10.9.0.2"), ("fd00::1", "fd00:9::1"), ("fd00::1", "fd00::fe")];
+        let stations = [("10.0.0.1", 1), ("fd00::1", 1), ("fd00::fe", 9)];
+        assert_eq!(watched(&[capture(&pairs, &stations)]), "10.0.0.1 fd00::1");
+    }
+
+    #[test]
+    fn what_one_capture_saw_on_its_way_another_does_not_make_whole() {
+        let at_one = capture(&[("10.0.0.1", "10.1.0.9"), ("10.0.0.1", "10.1.0.8")], &[("10.0.0.1", 1)]);
+        let elsewhere = capture(
+            &[("10.2.0.1", "10.1.0.9"), ("10.2.0.2", "10.2.0.3")],
+            &[("10.2.0.1", 1), ("10.2.0.2", 2), ("10.2.0.3", 3)],
+        );
+        let both = watched(&[at_one, elsewhere]);
+        assert!(both.contains("10.0.0.1") && !both.contains("10.1.0.9"), "{both}");
+    }
+
+    #[test]
+    fn who_talks_with_the_busiest_alone_may_talk_with_others_elsewhere() {
+        let pairs =
+            [("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3"), ("10.0.0.1", "10.0.0.4"), ("10.0.0.3", "10.0.0.4")];
+        assert_eq!(watched(&[log(&pairs)]), "10.0.0.1 10.0.0.3 10.0.0.4");
     }
 }

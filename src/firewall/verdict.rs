@@ -34,8 +34,8 @@ pub struct Replay {
     pub denied: u64,
     /// Connections of which it is not known who called whom.
     pub uncertain: u64,
-    /// Attempts that got nothing, sweeps, and what needs no rule: closed as well.
-    pub also_closed: u64,
+    /// Attempts that got nothing, sweeps, and what needs no rule.
+    pub unneeded: u64,
     /// Connections with no closed end: the rules are not asked.
     pub untouched: u64,
     /// What does not pass, in order.
@@ -65,7 +65,7 @@ pub fn replay(firewall: &Firewall, dependencies: &[Dependency]) -> Replay {
         };
         match unneeded(dependency, *first) {
             Some(reason) if reason.is_uncertain => replay.uncertain += connections,
-            Some(_) => replay.also_closed += connections,
+            Some(_) => replay.unneeded += connections,
             None => {
                 replay.connections += connections;
                 let denied = held.iter().filter(|leg| !passes(dependency.protocol, **leg));

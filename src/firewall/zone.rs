@@ -8,7 +8,7 @@ use std::{
 use foldhash::HashMap;
 use ipnet::IpNet;
 
-use super::{Grouping, Input, Side, units};
+use super::{Grouping, Input, Side, Sight, units};
 use crate::tier::Tier;
 
 /// What a zone is.
@@ -45,8 +45,12 @@ pub struct Zones {
     /// By kind and name.
     pub all: Vec<Zone>,
     by_address: HashMap<IpAddr, usize>,
-    /// Ranges that are one host each with their zones, the longest prefixes first.
-    ranges: Vec<(IpNet, usize)>,
+    /// Ranges that are one host each, with their zones.
+    ranges: HashMap<IpNet, usize>,
+    /// The lengths that their prefixes have, the longest first.
+    lengths: Vec<u8>,
+    /// All units of hosts, in order.
+    units: Vec<IpNet>,
     names: HashMap<IpAddr, String>,
 }
 
@@ -59,7 +63,12 @@ impl Zones {
         let mut zones = Self::default();
         let mut groups: BTreeMap<(Tier, String), Zone> = BTreeMap::new();
         for host in input.hosts {
-            let name = if grouping == Grouping::Tier { host.tier.to_string() } else { host.role.clone() };
+            // of whom nothing was seen nothing is known that others of a tier or role have with him in common
+            let name = match grouping {
+                _ if host.sight == Sight::Unseen => format!("{}, unseen", host.name),
+                Grouping::Tier => host.tier.to_string(),
+                Grouping::Host | Grouping::Role => host.role.clone(),
+            };
             let zone =
                 groups.entry((host.tier, name.clone())).or_insert_with(|| Zone::new(ZoneKind::Hosts(host.tier), &name));
             zone.hosts.insert(host.name.clone());
@@ -71,8 +80,11 @@ impl Zones {
             let (single, ranges): (Vec<IpNet>, Vec<IpNet>) = zone.units.iter().partition(|unit| is_one(unit));
             zones.by_address.extend(single.into_iter().map(|unit| (unit.addr(), n)));
             zones.ranges.extend(ranges.into_iter().map(|range| (range, n)));
+            zones.units.extend(&zone.units);
         }
-        zones.ranges.sort_by_key(|(range, _)| (std::cmp::Reverse(range.prefix_len()), *range));
+        let lengths: BTreeSet<u8> = zones.ranges.keys().map(IpNet::prefix_len).collect();
+        zones.lengths = lengths.into_iter().rev().collect();
+        zones.units.sort_unstable();
         let others = [
             (ZoneKind::Cluster, "cluster"),
             (ZoneKind::Inside, "unlisted"),
@@ -115,13 +127,19 @@ impl Zones {
         if is_one(&unit) {
             return vec![unit];
         }
-        let others = self.all.iter().flat_map(|zone| &zone.units).filter(|other| **other != unit);
-        let holes: Vec<IpNet> = others.filter(|other| unit.contains(*other)).copied().collect();
+        // what is within a range follows it in order
+        let from = self.units.partition_point(|other| other.network() < unit.network());
+        let near = self.units.iter().skip(from).take_while(|other| unit.contains(&other.network()));
+        let holes: Vec<IpNet> = near.filter(|other| **other != unit && unit.contains(*other)).copied().collect();
         without(unit, &IpNet::aggregate(&holes))
     }
 
     fn range(&self, address: IpAddr) -> Option<(IpNet, usize)> {
-        self.ranges.iter().find(|(range, _)| range.contains(&address)).copied()
+        let around = |length: &u8| {
+            let range = IpNet::new(address, *length).ok()?.trunc();
+            Some((range, *self.ranges.get(&range)?))
+        };
+        self.lengths.iter().find_map(around)
     }
 
     /// What kind of zone it is.

@@ -10,18 +10,18 @@ use ipnet::IpNet;
 
 use super::{ProposalError, world::Site};
 use crate::{
-    firewall::{self, Firewall, Grouping, Host, Input, Options, Sight},
+    firewall::{self, Capture, Firewall, Grouping, Host, Input, Options, Sight},
     inventory::{Directory, Owner, is_link_local},
     map::By,
-    model::{Dependency, Party, PartyKind, Span},
+    model::{Dependency, LinkSighting, Party, PartyKind, Span},
     render::FirewallFacts,
-    segment::{Layout, crossings},
+    segment::{Layout, Place, Resident, crossings},
     store::{Run, RunId},
     tier::{self, Member, Role, Scope, Tier},
 };
 
 /// The hosts of a site that may be closed: those that the inventory knows; without one, private addresses.
-fn hosts(site: &Site, runs: &[Run], layout: &Layout, dependencies: &[Dependency]) -> Vec<Host> {
+fn hosts(site: &Site, runs: &[Run], dependencies: &[Dependency]) -> Vec<Host> {
     let contacts = site.contacts();
     let scope = Scope::new(&site.directory, &contacts.parties);
     let options = tier::Options { across_namespaces: true, ..tier::Options::default() };
@@ -54,11 +54,14 @@ fn hosts(site: &Site, runs: &[Run], layout: &Layout, dependencies: &[Dependency]
             found.entry(name).or_default().0.insert(address);
         }
     }
-    let known = found.into_iter().filter_map(|(name, (addresses, ranges))| {
+    let has_any = |(_, (addresses, ranges)): &(String, (BTreeSet<IpAddr>, BTreeSet<IpNet>))| {
+        !addresses.is_empty() || !ranges.is_empty()
+    };
+    let known = found.into_iter().filter(has_any).filter_map(|(name, (addresses, ranges))| {
         let (role, tier) = places.get(&name)?.clone();
         Some(Host { name, role, tier, addresses, ranges, sight: Sight::Unseen })
     });
-    seen(site, runs, layout, known.collect())
+    seen(site, runs, known.collect())
 }
 
 /// What a role is called: as the operator does, or as its only member is; else by what it does, and by a number where others
@@ -91,24 +94,50 @@ fn host_name(host: &crate::model::Host, address: IpAddr) -> String {
     host.name.clone().unwrap_or_else(|| address.to_string())
 }
 
-/// The hosts with what the captures could see of each. Where packets tell which segments were watched, who lives in none of
-/// them was seen on its way to somebody there alone.
-fn seen(site: &Site, runs: &[Run], layout: &Layout, mut hosts: Vec<Host>) -> Vec<Host> {
+/// The hosts with what the captures could see of each: the least that is known of any of its addresses that were seen.
+fn seen(site: &Site, runs: &[Run], mut hosts: Vec<Host>) -> Vec<Host> {
     let by_address: HashMap<IpAddr, usize> =
         hosts.iter().enumerate().flat_map(|(n, host)| host.addresses.iter().map(move |it| (*it, n))).collect();
-    let party = |address: IpAddr| by_address.get(&address).copied().ok_or(address);
-    // what was dropped on the way tells nothing of who watched
-    let kinds: BTreeMap<RunId, bool> =
-        runs.iter().filter(|run| !run.is_drops()).map(|run| (run.id, run.is_records())).collect();
-    let logged = firewall::sights(site.ends(|run| kinds.get(&run) == Some(&true)), party);
-    let captured = firewall::sights(site.ends(|run| kinds.get(&run) == Some(&false)), party);
-    for (n, host) in hosts.iter_mut().enumerate() {
-        let of = |sights: &BTreeMap<Result<usize, IpAddr>, Sight>| sights.get(&Ok(n)).copied().unwrap_or_default();
-        let lives = layout.segments.is_empty() || host.addresses.iter().any(|it| layout.home(*it).is_some());
-        let captured = if lives { of(&captured) } else { of(&captured).min(Sight::Elsewhere) };
-        host.sight = of(&logged).max(captured);
+    let sights = firewall::sights(&captures(site, runs, &hosts), |address| by_address.get(&address).copied());
+    for host in &mut hosts {
+        let of_addresses = host.addresses.iter().filter_map(|address| sights.get(address));
+        host.sight = of_addresses.copied().min().unwrap_or_default();
     }
     hosts
+}
+
+/// The captures and flow logs of a site. What was dropped on the way tells nothing of who watched, and is none.
+fn captures(site: &Site, runs: &[Run], hosts: &[Host]) -> Vec<Capture> {
+    let watched: BTreeMap<RunId, &Run> =
+        runs.iter().filter(|run| run.site == site.name && !run.is_drops()).map(|run| (run.id, run)).collect();
+    let mut captures: BTreeMap<RunId, Capture> = BTreeMap::new();
+    for (run, src, dst) in site.ends() {
+        if let Some(run) = watched.get(&run) {
+            captures.entry(run.id).or_insert_with(|| capture(site, run, hosts)).ends.push((src, dst));
+        }
+    }
+    captures.into_values().collect()
+}
+
+/// A capture before anything of it is known but where it was taken.
+fn capture(site: &Site, run: &Run, hosts: &[Host]) -> Capture {
+    let is_its = |(place, _): &&(Place, LinkSighting)| (&place.sensor, &place.source) == (&run.sensor, &run.source);
+    let stations = || {
+        let layout = Layout::of(site.links.iter().filter(is_its).cloned());
+        let residents = layout.segments.into_iter().flat_map(|segment| segment.residents);
+        // whose address two stations claim is nobody's
+        let one = |resident: Resident| match resident.macs.len() {
+            1 => Some((resident.address, resident.macs.into_iter().next()?)),
+            _ => None,
+        };
+        residents.filter_map(one).collect()
+    };
+    let sensor = hosts.iter().find(|host| host.name == run.sensor);
+    Capture {
+        ends: Vec::new(),
+        stations: (!run.is_records()).then(stations),
+        sensor: sensor.map(|host| host.addresses.clone()).unwrap_or_default(),
+    }
 }
 
 /// Where the pods, Services and nodes of the cluster have their addresses.
@@ -124,7 +153,7 @@ fn ranges(site: &Site) -> Vec<IpNet> {
 pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewall, FirewallFacts), ProposalError> {
     let dependencies = site.dependencies(By::Address);
     let layout = Layout::of(site.links.iter().cloned());
-    let hosts = hosts(site, runs, &layout, &dependencies);
+    let hosts = hosts(site, runs, &dependencies);
     if hosts.iter().all(|host| host.sight == Sight::Unseen) {
         return Err(ProposalError::NoHosts { known: hosts.len() });
     }
@@ -137,6 +166,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
     let spans = of_site.iter().flat_map(|run| site.times(run));
     let facts = FirewallFacts {
         captures: of_site.len(),
+        logs: of_site.iter().filter(|run| run.is_records()).count(),
         span: spans.reduce(|mut all, span| {
             all.join(span);
             all

@@ -16,8 +16,8 @@ use crate::{
     inventory::{Directory, Owner},
     map::{self, By},
     model::{
-        ApplicationSighting, Cluster, Contacts, Coverage, Dependency, LinkSighting, NameSighting, ObservationKey,
-        Opening, Party, Span, Timestamp, Traffic,
+        ApplicationSighting, Cluster, Contacts, Coverage, Dependency, Flags, LinkSighting, NameSighting, Observation,
+        ObservationKey, Opening, Party, Span, Timestamp, Trace, Traffic,
     },
     names::Names,
     segment::Place,
@@ -315,19 +315,23 @@ impl Site {
         map::coverage(&self.captures, within, &self.directory)
     }
 
-    /// The ends of all that some runs saw in the window, each with the place of its run.
-    pub fn ends(&self, is_asked: impl Fn(RunId) -> bool) -> impl Iterator<Item = (usize, IpAddr, IpAddr)> {
+    /// The ends of all that runs saw in the window but for broadcasts, each with its run.
+    pub fn ends(&self) -> impl Iterator<Item = (RunId, IpAddr, IpAddr)> {
         let filter = self.window.filter();
+        let is_broadcast = |it: &Observation| {
+            let is_of = |trace: &Trace| trace.flags.has(Flags::BROADCAST) || trace.flags.has(Flags::DST_BROADCAST);
+            it.traces.iter().any(is_of)
+        };
         let recordings = self.traffic.recordings.iter().enumerate();
-        let observed = recordings
-            .flat_map(|(n, it)| it.observations.iter().map(move |it| (n, it.key.hour, it.key.src, it.key.dst)));
+        let observed = recordings.flat_map(move |(n, it)| {
+            let rows = it.observations.iter().filter(move |it| !is_broadcast(it));
+            rows.map(move |it| (n, it.key.hour, it.key.src, it.key.dst))
+        });
         let records = self.traffic.records.leading().map(|(n, it)| (n, it.key.hour, it.key.src, it.key.dst));
         observed
             .chain(records)
-            .filter(move |(n, hour, ..)| {
-                filter.has(*hour) && self.recorded_by.get(*n).is_some_and(|run| is_asked(*run))
-            })
-            .map(|(n, _, src, dst)| (n, src, dst))
+            .filter(move |(_, hour, ..)| filter.has(*hour))
+            .filter_map(|(n, _, src, dst)| Some((*self.recorded_by.get(n)?, src, dst)))
     }
 
     /// When a run watched, as far as it was selected: from its first packet to its last, unless what it saw tells otherwise.

@@ -76,10 +76,10 @@ impl Store {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let sql = "SELECT count(*) FROM snapshot WHERE id = $1";
         let is_known = sqlx::query_scalar::<_, i64>(sql).bind(id).fetch_one(&mut *transaction).await? > 0;
-        // the same objects again: the last word on what they are complete in counts, and the latest time at which they were so
+        // the same objects again: the last word on what they are complete in counts, and on what else could not be used, and the latest time at which they were so
         sqlx::query(
             "INSERT INTO snapshot (id, site, source, taken_at, problems, complete) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (id) DO UPDATE SET complete = excluded.complete,
+             ON CONFLICT (id) DO UPDATE SET complete = excluded.complete, problems = excluded.problems,
                  taken_at = MAX(COALESCE(taken_at, excluded.taken_at), COALESCE(excluded.taken_at, taken_at))",
         )
         .bind(id)

@@ -127,12 +127,20 @@ fn a_role_is_let_through_as_a_whole_where_enough_of_its_pairs_were_seen() {
 fn what_nobody_saw_is_left_open_and_said() {
     let flowmap = lab(FLOWS);
     let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat());
-    assert!(told.stderr.contains("flowmap: idle: unseen: it is left open\n"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("flowmap: desks, all of 10.0.60.0/24 that was not seen, idle: left open"),
+        "{}",
+        told.stderr
+    );
+    assert!(told.stderr.contains("1 flow log does not tell where it was taken"), "{}", told.stderr);
     let review = flowmap.read("out/REVIEW.md");
     assert!(review.contains("- idle: left open, unseen\n"), "{review}");
     assert!(!flowmap.read("out/flowmap.nft").contains("10.0.50.1"));
-    let told = flowmap.ok(&[&FIREWALL[..], &["out", "--isolate-unseen"]].concat());
-    assert_eq!(told.stderr, "");
+    // of a range that is no one host what was not seen is open too
+    let rest = "desks, all of 10.0.60.0/24 that was not seen: left open, unseen";
+    assert!(review.contains(&format!("- {rest}\n")), "{review}");
+    flowmap.ok(&[&FIREWALL[..], &["out", "--isolate-unseen"]].concat());
+    assert!(flowmap.read("out/REVIEW.md").contains(rest));
     assert!(flowmap.read("out/flowmap.nft").contains("10.0.50.1"));
 }
 
@@ -145,7 +153,9 @@ fn a_log_of_one_host_closes_nobody_else() {
     assert_eq!(found["closed"], serde_json::json!(["10.0.10.11/32"]));
     let open: Vec<&str> =
         found["left_open"].as_array().unwrap().iter().map(|it| it["host"].as_str().unwrap()).collect();
-    assert_eq!(open, ["app1", "app2", "db1", "desks", "idle", "nagios", "web2"]);
+    let expected =
+        ["app1", "app2", "db1", "desks", "desks, all of 10.0.60.0/24 that was not seen", "idle", "nagios", "web2"];
+    assert_eq!(open, expected);
 }
 
 #[test]
@@ -170,6 +180,9 @@ fn strangers_are_let_in_one_by_one_unless_a_port_is_public() {
     let text = flowmap.read("out/flowmap.nft");
     assert!(text.contains("ip saddr != @inside4 ip daddr @edge_web_4 tcp dport 443 counter accept"), "{text}");
     assert!(text.contains("ip saddr 10.0.20.12 ip daddr != @inside4 udp dport 123 counter accept"), "{text}");
+    // what is for everyone is no question any more
+    assert!(!flowmap.read("out/REVIEW.md").contains("come to web on TCP/443"));
+    assert!(text.contains("224.0.0.0/3"), "groups are not outside: {text}");
     let told = flowmap.ok(&[&FIREWALL[..], &["out", "--public", "25"]].concat()).stderr;
     assert!(told.contains("--public 25/TCP: nothing with the outside was seen on it"), "{told}");
 }
@@ -182,7 +195,7 @@ fn what_got_nothing_or_sweeps_makes_no_rule() {
     let found = rules(&flowmap, &[]);
     assert!(found.iter().all(|rule| !rule.contains("/22")), "{found:?}");
     let told = flowmap.json(&[&FIREWALL[..], &["out"]].concat());
-    assert_eq!(told["replay"]["also_closed"], 7);
+    assert_eq!(told["replay"]["unneeded"], 7);
     assert_eq!(told["left_out"][0]["reason"], "refused");
     assert!(flowmap.read("out/REVIEW.md").contains("| app2 | db1 | TCP/22 | 7 | refused |"));
 }
@@ -303,4 +316,35 @@ fn leases_that_routers_forward_are_needed_and_broadcasts_are_not() {
     let found = rules(&flowmap, &[]);
     assert!(found.contains(&"desks -> db UDP/67 +0".to_owned()), "{found:?}");
     assert!(!flowmap.read("out/flowmap.nft").contains("255.255.255.255"));
+}
+
+#[test]
+fn a_port_that_is_named_is_no_part_of_a_range() {
+    let line = |n: u16| {
+        let (port, hour) = (50_000 + 37 * n, 1 + n % 12);
+        let times = format!("2026-11-20T{hour:02}:00:00Z,2026-11-20T{hour:02}:00:09Z");
+        format!("203.0.113.9,10.0.10.11,TCP,{port},1,90,{times},established\n")
+    };
+    let flowmap = lab(FLOWS);
+    flowmap.write("flows.csv", flows(FLOWS) + &(0..12).map(line).collect::<String>());
+    for named in [50_000, 50_037] {
+        let port = named.to_string();
+        let found = rules(&flowmap, &["--public", &port]);
+        assert!(found.contains(&format!("outside -> web TCP/{named} open")), "{found:?}");
+        assert_eq!(found.iter().filter(|rule| rule.ends_with(" open")).count(), 1, "{found:?}");
+    }
+}
+
+#[test]
+fn who_was_never_seen_is_in_nobodys_role_or_tier() {
+    let flowmap = lab(FLOWS);
+    flowmap.write("hosts.csv", HOSTS.replace("idle,", "idle,web"));
+    for granularity in ["role", "tier"] {
+        let found = rules(&flowmap, &["--granularity", granularity, "--isolate-unseen"]);
+        assert!(!found.is_empty());
+        let text = flowmap.read("out/flowmap.nft");
+        let closed = text.split("set closed4").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+        assert!(closed.contains("10.0.50.1"), "{text}");
+        assert_eq!(text.matches("10.0.50.1").count(), 1, "{text}");
+    }
 }

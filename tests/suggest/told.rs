@@ -149,3 +149,28 @@ fn each_policy_of_a_group_and_each_selector_of_a_peer_is_told_by_itself() {
     assert_eq!(policies["edge-2"]["egress"], serde_json::json!([]));
     assert_eq!(policies["edge"]["egress"].as_array().unwrap().len(), 1);
 }
+
+/// What could not be read of an inventory was told when it was imported; whoever reads the proposal is told too.
+#[test]
+fn what_could_not_be_used_of_the_inventory_is_told_with_the_proposal() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.run(&SUGGEST);
+    assert!(!read(&flowmap, "REVIEW.md").contains("of the inventory could not be used"));
+    let mut cluster: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(crate::common::sample("cluster.json")).unwrap()).unwrap();
+    cluster["items"].as_array_mut().unwrap().push(serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "odd", "namespace": "production"},
+        "spec": {"containers": [{"name": "c"}]}, "status": {"phase": "Running", "podIP": "10.244.1"},
+    }));
+    flowmap.write("cluster.json", cluster.to_string());
+    let told = flowmap.ok(&["inventory", "import", "cluster.json"]);
+    assert!(told.stderr.contains("10.244.1"), "{}", told.stderr);
+    flowmap.run(&SUGGEST);
+    let review = read(&flowmap, "REVIEW.md");
+    assert!(review.contains("2 faults of the inventory could not be used"), "{review}");
+    // mended, it is told no more
+    flowmap.ok(&["inventory", "rm", "cluster.json"]);
+    flowmap.ok(&["inventory", "import", &crate::common::sample("cluster.json")]);
+    flowmap.run(&SUGGEST);
+    assert!(!read(&flowmap, "REVIEW.md").contains("of the inventory could not be used"));
+}

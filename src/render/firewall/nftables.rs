@@ -26,6 +26,9 @@ const TRIAL_PREFIX: &str = "flowmap trial: ";
 /// The same when the rules are in force; `flowmap import` reads these lines.
 const ENFORCE_PREFIX: &str = "flowmap DROP: ";
 
+/// What is nobody's address outside: groups, and what is reserved (RFC 5771, RFC 1112, RFC 4291).
+const RESERVED: [&str; 2] = ["224.0.0.0/3", "ff00::/8"];
+
 /// Elements of a set in one line of text.
 const PER_LINE: usize = 6;
 
@@ -153,7 +156,8 @@ impl Writer<'_> {
         }
         if rules.iter().any(is_open_to_anyone) {
             for family in Family::BOTH {
-                let ranges = PRIVATE.iter().filter(|range| range.contains(':') == (family == Family::V6));
+                let ranges =
+                    PRIVATE.iter().chain(&RESERVED).filter(|range| range.contains(':') == (family == Family::V6));
                 let known = zones.all.iter().flat_map(|zone| &zone.units).filter(|unit| family.has(unit));
                 let all = ranges.map(|range| (*range).to_owned()).chain(known.map(written));
                 set(text, &format!("inside{}", family.suffix()), family, "who is not outside", all);

@@ -33,6 +33,8 @@ const MAX_NAMES: usize = 6;
 pub struct FirewallFacts {
     /// How many captures and flow logs.
     pub captures: usize,
+    /// Of them the flow logs.
+    pub logs: usize,
     /// From their first packet to their last.
     pub span: Option<Span>,
     /// Packets, or records.
@@ -68,7 +70,7 @@ pub fn firewall_review(firewall: &Firewall, facts: &FirewallFacts) -> Document {
 }
 
 fn summary(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
-    let Replay { connections, allowed, denied, uncertain, also_closed, untouched, findings } = &facts.replay;
+    let Replay { connections, allowed, denied, uncertain, unneeded, untouched, findings } = &facts.replay;
     let closed = firewall.closed.iter().map(|unit| firewall.zones.unit_name(*unit)).collect::<BTreeSet<_>>().len();
     let when = facts
         .span
@@ -77,8 +79,8 @@ fn summary(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
     let _ = write!(
         text,
         "\n{} closed, {} left open. Of {} from or to closed hosts {allowed} pass, {denied} do not, {uncertain} are uncertain; \
-         {also_closed} attempts that got nothing, or need no rule, are closed as well. {untouched} have no closed end.\n\n\
-         Seen by {}{when}: {}, {} lost, {} damaged or too much for the table.\n",
+         {unneeded} got nothing, or need no rule, and are no reason for one. {untouched} have no closed end.\n\n\
+         Seen by {}{when}: {} or records, {} lost, {} damaged or too much for the table.\n",
         count(closed as u64, "host"),
         firewall.left_open.len(),
         count(*connections, "needed connection"),
@@ -106,7 +108,7 @@ fn summary(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
             writeln!(text, "| {}{chosen} | {rules} | {needed} | {extra} | {over} | {open_ended} |", grouping.as_str());
     }
     text.push_str(
-        "\nA way is a client's address, a server's and a port. Open-ended are rules that let in, or out to, more addresses than are \
+        "\nA way is a client's address, a server's and a port; a range that is one host counts as one address. Open-ended are rules that let in, or out to, more addresses than are \
          known: anyone outside, or a cluster.\n",
     );
 }
@@ -141,6 +143,22 @@ fn open(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
             "- Nothing tells which hosts share a segment. What does not pass the firewall it does not close.\n",
         );
     }
+    if facts.logs > 0 {
+        let _ = writeln!(
+            text,
+            "- {} does not tell where it was taken: whom it names is closed as if all that passes there were in it. Where it is not, leave \
+             those hosts open with a capture in its place, or look at each.",
+            count(facts.logs as u64, "flow log")
+        );
+    }
+    for (kind, connections) in &firewall.tunnels {
+        let _ = writeln!(
+            text,
+            "- **{} seen inside {}**: what carries them from end to end of the tunnel has no rule. Where an end is closed, add one by hand.",
+            count(*connections, "connection"),
+            words::safe(kind)
+        );
+    }
     text.push_str("- What the firewall itself sends and takes is not forwarded, and not closed.\n");
     let open = &firewall.left_open;
     for (host, sight) in open.iter().take(MAX_ROWS) {
@@ -149,7 +167,8 @@ fn open(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
     more(text, open.len());
     if !open.is_empty() {
         text.push_str(
-            "\nA capture that was taken at one host shows all of that host, and of others what they do with it. Capture where their \
+            "\nA capture that was taken at one host shows all of that host, and of others what they do with it; one that was taken where many pass \
+             shows all of those who live there, and of who talks with the busiest alone maybe not. Capture where their \
              traffic passes, or close them by what was seen with `--isolate-unseen`.\n",
         );
     }
@@ -210,6 +229,9 @@ fn rules(text: &mut String, firewall: &Firewall) {
         );
     }
     more(text, firewall.rules.len());
+    if firewall.rules.len() > MAX_ROWS {
+        let _ = writeln!(text, "\n{RULES} has all of them, each with its evidence.");
+    }
 }
 
 /// Both sides of a rule: the zone, and which of it where that is not all.
