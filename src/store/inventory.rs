@@ -119,14 +119,12 @@ impl Store {
 
     /// What could not be used of the latest listing of each source, by site, each fault once.
     pub async fn listing_faults(&self, site: Option<&str>) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
-        let sql = "SELECT site, source, problems FROM snapshot WHERE $1 IS NULL OR site = $1
-                   ORDER BY site, source, COALESCE(until, taken_at, 0), id";
-        let rows: Vec<(String, String, String)> = sqlx::query_as(sql).bind(site).fetch_all(&self.pool).await?;
-        // the last of a source stays
-        let latest: BTreeMap<(String, String), String> =
-            rows.into_iter().map(|(site, source, problems)| ((site, source), problems)).collect();
+        let sql = "SELECT site, source, problems FROM snapshot AS it WHERE ($1 IS NULL OR site = $1)
+                   AND COALESCE(until, taken_at, 0) = (SELECT MAX(COALESCE(until, taken_at, 0)) FROM snapshot
+                       WHERE site = it.site AND source = it.source)";
+        let latest: Vec<(String, String, String)> = sqlx::query_as(sql).bind(site).fetch_all(&self.pool).await?;
         let mut faults: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for ((site, source), problems) in latest {
+        for (site, source, problems) in latest {
             let problems: Vec<String> = serde_json::from_str(&problems).unwrap_or_default();
             let told = problems.iter().map(|problem| format!("{source}: {problem}"));
             faults.entry(site).or_default().extend(told);
