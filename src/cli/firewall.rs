@@ -129,9 +129,9 @@ fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
         );
     }
     if facts.logs > 0 && !firewall.closed.is_empty() {
+        let (logs, tell) = (count(facts.logs as u64, "flow log"), if facts.logs == 1 { "does" } else { "do" });
         warnln!(
-            "flowmap: {} does not tell where it was taken: whom it names is closed as if all of their traffic were in it",
-            count(facts.logs as u64, "flow log")
+            "flowmap: {logs} {tell} not tell the place: whoever is named is closed as if all of their traffic were in there"
         );
     }
     for (kind, connections) in &firewall.tunnels {

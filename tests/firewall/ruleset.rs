@@ -132,7 +132,7 @@ fn what_nobody_saw_is_left_open_and_said() {
         "{}",
         told.stderr
     );
-    assert!(told.stderr.contains("1 flow log does not tell where it was taken"), "{}", told.stderr);
+    assert!(told.stderr.contains("1 flow log does not tell the place"), "{}", told.stderr);
     let review = flowmap.read("out/REVIEW.md");
     assert!(review.contains("- idle: left open, unseen\n"), "{review}");
     assert!(!flowmap.read("out/flowmap.nft").contains("10.0.50.1"));

@@ -146,9 +146,10 @@ fn open(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
     if facts.logs > 0 {
         let _ = writeln!(
             text,
-            "- {} does not tell where it was taken: whom it names is closed as if all that passes there were in it. Where it is not, leave \
-             those hosts open with a capture in its place, or look at each.",
-            count(facts.logs as u64, "flow log")
+            "- {} {} not tell the place: whoever is named is closed as if all that passes there were in there. Where it is not, leave \
+             those hosts open with captures instead, or look at each.",
+            count(facts.logs as u64, "flow log"),
+            if facts.logs == 1 { "does" } else { "do" }
         );
     }
     for (kind, connections) in &firewall.tunnels {
