@@ -9,7 +9,7 @@ use foldhash::HashMap;
 use ipnet::IpNet;
 
 use super::{Grouping, Input, Side, Sight, units};
-use crate::tier::Tier;
+use crate::{model::is_private, tier::Tier};
 
 /// What a zone is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ pub struct Zones {
     names: HashMap<IpAddr, String>,
 }
 
-/// Private and shared ranges, and what stays on a link (RFC 1918, RFC 6598, RFC 4193, RFC 3927, RFC 4291).
+/// The ranges of [`is_private`], as a firewall names them.
 pub const PRIVATE: [&str; 7] =
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"];
 
@@ -200,17 +200,6 @@ fn without(range: IpNet, holes: &[IpNet]) -> Vec<IpNet> {
 /// Whether a unit is one address.
 pub fn is_one(unit: &IpNet) -> bool {
     unit.prefix_len() == unit.max_prefix_len()
-}
-
-/// Whether an address is of [`PRIVATE`].
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(it) => {
-            let [a, b, ..] = it.octets();
-            it.is_private() || it.is_link_local() || a == 100 && (64..128).contains(&b)
-        }
-        IpAddr::V6(it) => it.is_unique_local() || it.is_unicast_link_local(),
-    }
 }
 
 #[cfg(test)]

@@ -160,8 +160,9 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
     let cluster = ranges(site);
     let input = Input { hosts: &hosts, cluster: &cluster };
     let at = |grouping| firewall::propose(input, &dependencies, &Options { grouping, ..options.clone() });
-    let costs = Grouping::ALL.map(|grouping| (grouping, firewall::cost(&at(grouping)))).to_vec();
-    let firewall = at(options.grouping);
+    let mut all: BTreeMap<Grouping, Firewall> = Grouping::ALL.into_iter().map(|it| (it, at(it))).collect();
+    let costs = all.iter().map(|(grouping, firewall)| (*grouping, firewall::cost(firewall))).collect();
+    let firewall = all.remove(&options.grouping).unwrap_or_else(|| at(options.grouping));
     let of_site: Vec<&Run> = runs.iter().filter(|run| run.site == site.name && !run.is_drops()).collect();
     let spans = of_site.iter().flat_map(|run| site.times(run));
     let facts = FirewallFacts {

@@ -1,14 +1,11 @@
 //! Who is to be given a role: those whom the inventory knows; without one, private addresses.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Tier;
 use crate::{
     inventory::Directory,
-    model::{Labels, PartyKey, PartyKind, WorkloadRef},
+    model::{Labels, PartyKey, PartyKind, WorkloadRef, is_private},
 };
 
 /// What tells endpoints apart: their name, and the kind of the owner for workloads.
@@ -50,7 +47,7 @@ impl Scope {
         for party in parties {
             let is_in = match party.kind {
                 PartyKind::Workload | PartyKind::Host => true,
-                PartyKind::External | PartyKind::Unknown => !is_known && is_private(&party.name),
+                PartyKind::External | PartyKind::Unknown => !is_known && party.name.parse().is_ok_and(is_private),
                 PartyKind::Service | PartyKind::Node | PartyKind::Multicast => false,
             };
             if is_in {
@@ -143,16 +140,4 @@ fn opened(directory: &Directory) -> BTreeMap<WorkloadRef, String> {
         }
     }
     opened
-}
-
-/// RFC 1918, RFC 4193, link-local, and what carriers share (RFC 6598).
-fn is_private(name: &str) -> bool {
-    match name.parse::<IpAddr>() {
-        Ok(IpAddr::V4(it)) => {
-            let [a, b, ..] = it.octets();
-            it.is_private() || it.is_link_local() || a == 100 && (64..128).contains(&b)
-        }
-        Ok(IpAddr::V6(it)) => it.is_unique_local() || it.is_unicast_link_local(),
-        Err(_) => false,
-    }
 }
