@@ -27,7 +27,7 @@ use ipnet::IpNet;
 
 pub use cost::{Cost, cost, extra};
 pub use need::{Evidence, LeftOut, Strangers};
-pub use rule::{PortRange, Rule, Side, Ways};
+pub use rule::{Rule, Side, Ways};
 pub use vantage::{Capture, Sight, sights};
 pub use verdict::{Finding, Replay, replay};
 pub use zone::{PRIVATE, Zone, ZoneKind, Zones};

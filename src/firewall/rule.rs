@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     net::IpAddr,
 };
 
@@ -13,36 +12,7 @@ use super::{
     Evidence, Grouping, Options, ZoneKind, Zones,
     need::{Line, Needs, Pair, Seen},
 };
-use crate::model::{FIRST_DYNAMIC_PORT, Hour, Protocol, handed_out};
-
-/// Ports from the first to the last, both included; 0 to 0 where a protocol has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PortRange {
-    /// The first.
-    pub first: u16,
-    /// The last.
-    pub last: u16,
-}
-
-impl fmt::Display for PortRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
-    }
-}
-
-impl PortRange {
-    /// How many ports.
-    #[must_use]
-    pub fn count(self) -> u64 {
-        u64::from(self.last) - u64::from(self.first) + 1
-    }
-
-    /// Whether a port is in it.
-    #[must_use]
-    pub fn contains(self, port: u16) -> bool {
-        (self.first..=self.last).contains(&port)
-    }
-}
+use crate::model::{FIRST_DYNAMIC_PORT, Hour, PortRange, Protocol, handed_out};
 
 /// One side of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,7 +131,7 @@ fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>, options: &Options) -
     let mut pieces: BTreeMap<(Line, PortRange), Pairs> = BTreeMap::new();
     for (line, pairs) in lines {
         for (pair, seen) in pairs {
-            let own = PortRange { first: line.port, last: line.port };
+            let own = PortRange::from(line.port);
             let range =
                 ranges.get(&(Line { port: 0, ..line }, pair)).filter(|range| range.contains(line.port)).copied();
             let ports = range.filter(|_| may_be_handed_out(&line)).unwrap_or(own);

@@ -1,34 +1,12 @@
 //! What may pass between a group and a peer, for what, and on what evidence.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Dependency, Direction, Hour, Outcome, PartyName, PortRange, Protocol, ServiceKind, Span, Timestamp, Via,
 };
 
-use crate::model::{Dependency, Direction, Hour, Outcome, PartyName, Protocol, ServiceKind, Span, Timestamp, Via};
-
 use super::Peer;
-
-/// Ports from the first to the last, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PortRange {
-    /// The first.
-    pub first: u16,
-    /// The last.
-    pub last: u16,
-}
-
-impl From<u16> for PortRange {
-    fn from(port: u16) -> Self {
-        Self { first: port, last: port }
-    }
-}
-
-impl fmt::Display for PortRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}-{}", self.first, self.last) }
-    }
-}
 
 /// Protocols and ports.
 pub type Ports = BTreeSet<(Protocol, PortRange)>;

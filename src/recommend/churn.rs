@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Peer,
-    access::{Access, PortRange, Widened},
+    access::{Access, Widened},
 };
-use crate::model::{FIRST_DYNAMIC_PORT, Hour, Protocol, handed_out};
+use crate::model::{FIRST_DYNAMIC_PORT, Hour, PortRange, Protocol, handed_out};
 
 /// Puts a range in place of ports that come and go, for each protocol. Ports that the server declares stay as they are.
 pub(super) fn widen(access: &mut Access, declared: &BTreeSet<(Protocol, u16)>) {

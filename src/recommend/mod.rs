@@ -33,7 +33,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-pub use access::{Access, Accesses, Evidence, PortRange, Ports, Purpose, Sum, Widened};
+pub use access::{Access, Accesses, Evidence, Ports, Purpose, Sum, Widened};
 pub use cidr::CidrBounds;
 pub use cron::{MissedRun, missed_runs};
 pub use grouping::Grouping;

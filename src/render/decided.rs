@@ -6,8 +6,8 @@ use super::{
     peers,
 };
 use crate::{
-    model::Protocol,
-    recommend::{Accesses, Dns, DnsClient, Group, PortRange, Recommendation},
+    model::{PortRange, Protocol},
+    recommend::{Accesses, Dns, DnsClient, Group, Recommendation},
 };
 
 /// The recommendation without what was rejected: of a group, what all of its policies reject. What each policy allows,

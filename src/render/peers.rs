@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::draft::Atom;
 use crate::{
-    model::{NAMESPACE_NAME_LABEL, Protocol},
-    recommend::{Accesses, Peer, PortRange, Selector},
+    model::{NAMESPACE_NAME_LABEL, PortRange, Protocol},
+    recommend::{Accesses, Peer, Selector},
 };
 
 /// Every permission.

@@ -10,8 +10,8 @@ use super::{
     peers, words,
 };
 use crate::{
-    model::{Directions, Protocol, Watched, WorkloadRef},
-    recommend::{Access, Accesses, Dns, DnsClient, Group, NamespacePlan, Peer, PortRange, Recommendation},
+    model::{Directions, PortRange, Protocol, Watched, WorkloadRef},
+    recommend::{Access, Accesses, Dns, DnsClient, Group, NamespacePlan, Peer, Recommendation},
 };
 
 /// What a policy is for.

@@ -7,8 +7,8 @@ pub(super) use crate::model::words::count;
 
 use crate::{
     map,
-    model::{self, Protocol, ServiceKind, Timestamp, visible},
-    recommend::{Access, Evidence, Peer, PortRange, Ports, Purpose, Selector, Sum, Widened},
+    model::{self, PortRange, Protocol, ServiceKind, Timestamp, visible},
+    recommend::{Access, Evidence, Peer, Ports, Purpose, Selector, Sum, Widened},
 };
 
 /// What a peer is called.
