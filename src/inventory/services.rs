@@ -1,6 +1,6 @@
 //! Services by what clients dial, and the pods behind them.
 
-use std::{cmp::Reverse, net::IpAddr};
+use std::{cmp::Reverse, collections::BTreeSet, net::IpAddr};
 
 use foldhash::{HashMap, HashSet};
 
@@ -154,6 +154,15 @@ impl Directory {
         let selected = if service.selector.is_some() { self.backends(service) } else { Vec::new() };
         let owner = |address| self.who(address, Timestamp(i64::MAX));
         self.targets_of((service, port), selected, |it| it.to == i64::MAX, owner)
+    }
+
+    /// The addresses of the API server, each with its port: the endpoints of the Service `default/kubernetes`, which has no
+    /// selector.
+    #[must_use]
+    pub fn api_servers(&self) -> BTreeSet<(IpAddr, u16)> {
+        let is_it = |service: &&Service| service.namespace == "default" && service.name == "kubernetes";
+        let Some(service) = self.cluster().services.iter().find(is_it) else { return BTreeSet::new() };
+        service.ports.iter().flat_map(|port| self.present_targets(service, port)).collect()
     }
 
     /// The workloads to which a Service's port leads once they have pods with addresses again, each with the port there:

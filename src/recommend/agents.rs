@@ -11,7 +11,7 @@ use super::{
     known::{Home, Known, NodeEnd, is_called},
     units::UnitId,
 };
-use crate::model::{Node, Pod, Protocol, WorkloadRef};
+use crate::model::{Cluster, Node, Pod, Protocol, WorkloadRef};
 
 /// What agents of the network itself are called, or begin with before a dash: they are on every node and dial no pods.
 const OF_NETWORKS: [&str; 16] = [
@@ -76,14 +76,40 @@ impl Agent {
     fn of(workload: &WorkloadRef, pods: &[&Pod], nodes: &[Node]) -> Self {
         let ports = pods.iter().flat_map(|pod| &pod.ports);
         let addresses = pods.iter().flat_map(|pod| &pod.addresses).copied().collect();
-        let names: BTreeSet<&String> = pods.iter().filter_map(|pod| pod.node.as_ref()).collect();
-        let places = nodes.iter().enumerate().filter(|(_, node)| names.contains(&node.name)).map(|(n, _)| n);
         Self {
             name: workload.to_string(),
-            on: Nodes { places: places.collect(), addresses },
+            on: Nodes { places: places(pods, nodes), addresses },
             ports: ports.map(|port| (port.protocol, port.port)).collect(),
         }
     }
+}
+
+/// Where Ingress controllers may be that are on the network of their nodes: on all nodes, but where all of them are
+/// `DaemonSet`s.
+pub(super) struct Controllers(Option<BTreeSet<usize>>);
+
+impl Controllers {
+    /// Those that are called so; where there are none of such a name, nobody knows what they are called.
+    pub fn new(cluster: &Cluster, called: &[&str]) -> Self {
+        let is_one = |pod: &&Pod| {
+            let names = pod.labels.0.values().chain([&pod.workload.name]);
+            pod.host_network && !pod.finished && names.into_iter().any(|name| is_called(name, called))
+        };
+        let all: Vec<&Pod> = cluster.pods.iter().filter(is_one).collect();
+        let stay = !all.is_empty() && all.iter().all(|pod| pod.workload.kind == "DaemonSet");
+        Self(stay.then(|| places(&all, &cluster.nodes)))
+    }
+
+    /// Whether one may be on a node.
+    pub fn may_be_on(&self, node: usize) -> bool {
+        self.0.as_ref().is_none_or(|places| places.contains(&node))
+    }
+}
+
+/// The nodes that pods are on.
+fn places(pods: &[&Pod], nodes: &[Node]) -> BTreeSet<usize> {
+    let names: BTreeSet<&String> = pods.iter().filter_map(|pod| pod.node.as_ref()).collect();
+    nodes.iter().enumerate().filter(|(_, node)| names.contains(&node.name)).map(|(n, _)| n).collect()
 }
 
 impl Nodes {
@@ -103,16 +129,16 @@ impl Nodes {
 type Seen = BTreeMap<(UnitId, Side, Protocol, u16), BTreeSet<IpAddr>>;
 
 impl Gathering<'_> {
-    /// What is on the nodes' network may run on any of them: an Ingress controller, the API server where there are
-    /// several, the pods of a `DaemonSet`. All nodes that it is on take part where one was seen, for a pod that moves,
-    /// or a node that was silent, must not be cut off.
+    /// What is on the nodes' network may run on others of them: an Ingress controller, the API server where there are
+    /// several, the pods of a `DaemonSet`. All nodes that it may be on take part where one was seen, for a pod that
+    /// moves, or a node that was silent, must not be cut off.
     pub(super) fn settle_nodes(&mut self) {
         let mut others: BTreeMap<Edge, BTreeSet<Purpose>> = BTreeMap::new();
         let mut seen = Seen::new();
         for (edge, support) in &self.edges {
             let Far::Node(address) = edge.far else { continue };
             if edge.side == Side::Ingress && support.purposes.contains(&Purpose::IngressController) {
-                for address in self.known.ends_like(address) {
+                for address in self.known.controllers_like(address) {
                     let other = Edge { far: Far::Node(address), ..*edge };
                     others.entry(other).or_default().insert(Purpose::IngressController);
                 }

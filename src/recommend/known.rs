@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Input, Purpose,
-    agents::Agents,
+    agents::{Agents, Controllers},
     units::{UnitId, Units},
 };
 use crate::model::{Dependency, PartyKind, Service, ServiceKind, ServicePort, own_ends};
@@ -24,16 +24,22 @@ const BESIDE_SCRAPERS: [&str; 6] =
     ["operator", "adapter", "pushgateway", "alertmanager", "node-exporter", "kube-state-metrics"];
 
 /// What Ingress controllers are called, or begin with before a dash.
-const CONTROLLERS: [&str; 9] = [
-    "ingress-nginx",
-    "nginx-ingress",
-    "traefik",
-    "haproxy-ingress",
-    "contour",
-    "envoy",
-    "kong",
+const CONTROLLERS: [&str; 15] = [
     "ambassador",
+    "contour",
+    "emissary-ingress",
+    "envoy",
+    "haproxy-ingress",
+    "haproxy-kubernetes-ingress",
+    "ingress-nginx",
+    "istio-ingress",
     "istio-ingressgateway",
+    "kong",
+    "nginx-ingress",
+    "rke2-ingress-nginx",
+    "rke2-traefik",
+    "router-default",
+    "traefik",
 ];
 
 /// As what a node has an address.
@@ -60,8 +66,10 @@ pub(super) struct Known<'a> {
     services: BTreeMap<(&'a str, &'a str), &'a Service>,
     scrapers: BTreeSet<UnitId>,
     controllers: BTreeSet<UnitId>,
-    /// Behind the Services that an Ingress leads to.
-    backends: BTreeSet<UnitId>,
+    /// The Ingress controllers on their nodes' network.
+    on_nodes: Controllers,
+    /// Behind the Services that an Ingress leads to, each with the port there.
+    backends: BTreeSet<(UnitId, u16)>,
     /// The addresses of the API server, each with its port.
     pub api_servers: BTreeSet<(IpAddr, u16)>,
     /// The addresses behind webhooks' Services, each with its port there.
@@ -90,8 +98,9 @@ impl<'a> Known<'a> {
             services: services.map(|it| ((it.namespace.as_str(), it.name.as_str()), it)).collect(),
             scrapers: named(&SCRAPERS),
             controllers: named(&CONTROLLERS),
+            on_nodes: Controllers::new(input.cluster, &CONTROLLERS),
             backends: backends(input, units),
-            api_servers: api_servers(input),
+            api_servers: input.directory.api_servers(),
             webhooks: webhooks(input, units),
             dns: dns(input),
             headless: headless(input),
@@ -127,8 +136,22 @@ impl<'a> Known<'a> {
 
     /// The addresses under which other nodes hand on what comes to them, where one does so under this one.
     pub fn ends_like(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
+        self.like(address).map(|(address, _)| address)
+    }
+
+    /// The same of the nodes that an Ingress controller may be on.
+    pub fn controllers_like(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
+        self.like(address).filter(|(_, home)| self.on_nodes.may_be_on(home.node)).map(|(address, _)| address)
+    }
+
+    fn like(&self, address: IpAddr) -> impl Iterator<Item = (IpAddr, Home)> {
         let end = self.home(address).map_or(NodeEnd::Own, |home| home.end);
-        self.homes().filter(move |(_, home)| home.end == end).map(|(address, _)| address)
+        self.homes().filter(move |(_, home)| home.end == end)
+    }
+
+    /// Whether an Ingress controller may have been on the node that has this address.
+    fn may_have_controller(&self, address: IpAddr) -> bool {
+        self.home(address).is_none_or(|home| self.on_nodes.may_be_on(home.node))
     }
 
     /// The addresses under which nodes hand on to each other's pods what comes to them, as far as it is not known.
@@ -151,9 +174,11 @@ impl<'a> Known<'a> {
         if is_of(client, &self.scrapers) {
             return Some(Purpose::Scrape);
         }
-        let is_fronted = is_of(server, &self.backends);
-        // a controller on its nodes' network is known by what it leads to alone
-        let is_controller = is_of(client, &self.controllers) || is_host && is_fronted;
+        let is_fronted = server.is_some_and(|unit| self.backends.contains(&(unit, dependency.port)));
+        // a controller on its nodes' network is known by what it leads to, and by where it is where its pods are listed
+        let addresses = &dependency.client.addresses;
+        let is_controller = is_of(client, &self.controllers)
+            || is_host && is_fronted && addresses.iter().any(|address| self.may_have_controller(*address));
         (is_controller && (is_fronted || self.backends.is_empty())).then_some(Purpose::IngressController)
     }
 }
@@ -170,17 +195,19 @@ fn find<'a>(input: Input<'a>, namespace: &str, name: &str) -> Option<&'a Service
     input.cluster.services.iter().find(|service| service.namespace == namespace && service.name == name)
 }
 
-fn backends(input: Input<'_>, units: &Units) -> BTreeSet<UnitId> {
-    let ingresses = input.cluster.ingresses.iter();
-    let services = ingresses.flat_map(|it| it.backends.iter().map(move |(service, _)| (&it.namespace, service)));
-    let services = services.filter_map(|(namespace, service)| find(input, namespace, service));
-    services.flat_map(|service| input.directory.backends(service)).filter_map(|pod| units.of(&pod.workload)).collect()
-}
-
-/// The endpoints of the Service `default/kubernetes`, which has no selector.
-fn api_servers(input: Input<'_>) -> BTreeSet<(IpAddr, u16)> {
-    let Some(service) = find(input, "default", "kubernetes") else { return BTreeSet::new() };
-    service.ports.iter().flat_map(|port| input.directory.present_targets(service, port)).collect()
+fn backends(input: Input<'_>, units: &Units) -> BTreeSet<(UnitId, u16)> {
+    let mut found = BTreeSet::new();
+    for ingress in &input.cluster.ingresses {
+        for (name, wanted) in &ingress.backends {
+            let Some(service) = find(input, &ingress.namespace, name) else { continue };
+            let is_it = |port: &&ServicePort| port.name.as_ref() == Some(wanted) || port.port.to_string() == *wanted;
+            for port in service.ports.iter().filter(is_it) {
+                let pods = input.directory.backends(service).into_iter();
+                found.extend(pods.filter_map(|pod| Some((units.of(&pod.workload)?, port.on(pod)?))));
+            }
+        }
+    }
+    found
 }
 
 fn dns(input: Input<'_>) -> Vec<(&Service, &ServicePort)> {

@@ -175,6 +175,41 @@ fn what_an_ingress_controller_on_the_nodes_network_hands_on_may_come_from_any_no
     assert_eq!(said(&lab.group("web").ingress), "", "checks are none of it");
     lab.talk("192.0.2.1", "web", 8080).marks = BTreeSet::from([Mark::Node]);
     assert_eq!(said(&lab.group("web").ingress), "node 192.0.2.1 TCP/8080; node 192.0.2.2 TCP/8080");
+    // no Ingress leads to this port: whoever it was on the node, it needs no rule there and gets none elsewhere
+    lab.dependencies.clear();
+    lab.talk("192.0.2.1", "web", 9000).marks = BTreeSet::from([Mark::Node]);
+    lab.talk("web", "203.0.113.9", 443);
+    assert_eq!(said(&lab.group("web").ingress), "");
+}
+
+#[test]
+fn an_ingress_controller_that_is_a_daemonset_comes_from_its_own_nodes() {
+    let mut lab = lab(&["web"]);
+    let node =
+        |n: u8| Node { name: format!("node-{n}"), addresses: vec![[192, 0, 2, n].into()], pod_ranges: Vec::new() };
+    lab.cluster.nodes.extend([2, 3].map(node));
+    lab.service("shop", "web", ServiceKind::ClusterIp, Some("web"), (80, 8080));
+    let backends = vec![("web".to_owned(), "80".to_owned())];
+    let (namespace, name) = ("shop".to_owned(), "all".to_owned());
+    lab.cluster.ingresses = vec![crate::model::Ingress { namespace, name, class: None, backends }];
+    for (name, node) in [("edge-a", "node-1"), ("edge-b", "node-2")] {
+        let mut pod = Pod { host_network: true, node: Some(node.into()), ..mk_pod(name, "app=ingress-nginx") };
+        pod.workload.kind = "DaemonSet".into();
+        pod.workload.name = "edge".into();
+        lab.cluster.pods.push(pod);
+    }
+    lab.talk("192.0.2.1", "web", 8080).marks = BTreeSet::from([Mark::Node]);
+    assert_eq!(said(&lab.group("web").ingress), "node 192.0.2.1 TCP/8080; node 192.0.2.2 TCP/8080");
+    // whoever is on a node without a controller is none
+    lab.dependencies.clear();
+    lab.talk("192.0.2.3", "web", 8080);
+    assert_eq!(said(&lab.group("web").ingress), "node 192.0.2.3 TCP/8080");
+    // a Deployment may come to any node
+    lab.cluster.pods.last_mut().unwrap().workload.kind = "Deployment".into();
+    assert_eq!(
+        said(&lab.group("web").ingress),
+        "node 192.0.2.1 TCP/8080; node 192.0.2.2 TCP/8080; node 192.0.2.3 TCP/8080"
+    );
 }
 
 #[test]
