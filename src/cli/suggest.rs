@@ -30,7 +30,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let namespaces = namespaces(&args.namespaces, site, &dependencies)?;
     let coverage = site.coverage();
     let is_stream = args.out_dir.as_os_str() == "-";
-    let mut found = if is_stream { Found::default() } else { folder::read(&args.out_dir, &tell_waiting)? };
+    let mut found = if is_stream { Found::default() } else { folder::read(&args.out_dir, &site.name, &tell_waiting)? };
     // files alone have no store, and nothing was decided of them
     let store = if args.selection.from.is_empty() { Some(global.store().await?) } else { None };
     let known = match &store {

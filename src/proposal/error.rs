@@ -88,6 +88,16 @@ pub enum ProposalError {
         /// What is wrong.
         reason: String,
     },
+    /// A folder holds what is for another site.
+    #[error("{}: holds the policies of site {other}, and these are for {site}", folder.display())]
+    OtherSite {
+        /// The folder.
+        folder: PathBuf,
+        /// Whose policies it holds.
+        other: String,
+        /// Whose were to be written.
+        site: String,
+    },
     /// A document that was edited does not read.
     #[error("{}: what was changed there cannot be read: {reason}", path.display())]
     Unreadable {
@@ -157,6 +167,7 @@ impl ProposalError {
             Self::Foreign { .. } => {
                 "move it away, or choose another --out-dir; if it is damaged, restore it: it holds what was decided by hand"
             }
+            Self::OtherSite { .. } => "choose another --out-dir: what was edited there was decided for that site",
             Self::Unreadable { .. } => "mend it, or delete it: a policy that is deleted is not proposed again",
             Self::Edited(_) => "rules made anew would overwrite that: move it away, or choose another --out-dir",
             Self::NoHosts { .. } => {

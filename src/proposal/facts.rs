@@ -71,6 +71,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
     missed_runs.retain(|missed| !ran.contains(&missed.job));
     let [deployed, replaced] = deployed(cluster, about.namespaces, &sheets);
     Facts {
+        site: about.site.name.clone(),
         span,
         watched_s: watched_s(&captured, about.dependencies),
         losses,

@@ -20,7 +20,7 @@ use crate::{
     render::{Decisions, Index, Kept, Later, Step, WayBack, Written, read_document},
 };
 use lock::Lock;
-pub use sealed::replace_sealed;
+pub use sealed::{replace_sealed, replace_sealed_folders};
 pub use write::replace;
 
 /// The document that lists the files of a proposal.
@@ -130,14 +130,15 @@ impl Found {
 }
 
 /// Waits until nobody else writes to the folder, and reads what is there. Anything that cannot be read is an error: what
-/// a person decided is never guessed. Where somebody else writes there, `is_waiting` is told of it first.
-pub fn read(folder: &Path, is_waiting: &dyn Fn(&Path)) -> Result<Found, ProposalError> {
+/// a person decided is never guessed, nor taken for a decision on another site. Where somebody else writes there,
+/// `is_waiting` is told of it first.
+pub fn read(folder: &Path, site: &str, is_waiting: &dyn Fn(&Path)) -> Result<Found, ProposalError> {
     let lock = Lock::of(folder, is_waiting);
-    Ok(Found { lock, ..look(folder)? })
+    Ok(Found { lock, ..look(folder, site)? })
 }
 
 /// What is there, while others may write to it.
-pub fn look(folder: &Path) -> Result<Found, ProposalError> {
+pub fn look(folder: &Path, site: &str) -> Result<Found, ProposalError> {
     let path = folder.join(INDEX);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -149,6 +150,9 @@ pub fn look(folder: &Path) -> Result<Found, ProposalError> {
     };
     let value: Value = serde_json::from_str(&text).map_err(|error| foreign(&path, &error.to_string()))?;
     let index: Index = serde_json::from_value(value).map_err(|error| foreign(&path, &error.to_string()))?;
+    if let Some(other) = index.site.clone().filter(|other| other != site) {
+        return Err(ProposalError::OtherSite { folder: folder.to_owned(), other, site: site.to_owned() });
+    }
     let mut found = Found { is_older: index.written.is_none(), ..Found::default() };
     for document in index.documents().into_iter().filter(|path| stays_inside(path)) {
         let path = folder.join(&document);

@@ -22,6 +22,7 @@ pub fn evidence(
     let namespaces: BTreeMap<&str, Value> =
         recommendation.namespaces.iter().map(|plan| (plan.namespace.as_str(), namespace(plan, facts))).collect();
     let mut value = json!({
+        "site": facts.site,
         "coverage": seen(recommendation, facts),
         "files": files,
         "replay": facts.replay,

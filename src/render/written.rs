@@ -42,6 +42,9 @@ impl WayBack {
 /// What `evidence.json` says of the folder it is in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Index {
+    /// The site that the policies are for; none where an older flowmap wrote it, or one was stopped halfway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The files that belong to the proposal.
     pub files: BTreeSet<String>,
     /// What was written; none where an older flowmap wrote it.
@@ -63,10 +66,11 @@ impl Index {
         files: impl Iterator<Item = &'f str>,
         policies: &Policies,
         now: &Written,
-        way_back: &WayBack,
+        (site, way_back): (Option<&str>, &WayBack),
     ) -> Self {
         let Policies { written, decisions, .. } = policies;
         Self {
+            site: site.map(str::to_owned),
             files: files.map(str::to_owned).collect(),
             written: Some(written.clone()),
             decisions: decisions.clone(),

@@ -154,7 +154,7 @@ impl Desk {
         }
         let (asking, out_dir, now) = (asking.clone(), self.config.out_dir.clone(), (self.config.clock)());
         let compute = move || {
-            let (found, fault) = look(&out_dir);
+            let (found, fault) = look(&out_dir, &site);
             View::new(&loaded, asking, known, found, (fault, now))
         };
         let view = Arc::new(spawn_blocking(compute).await.map_err(|_| DeskError::Lost)??);
@@ -253,8 +253,8 @@ async fn read_all(store: &Store, window: &Window) -> Result<World, ProposalError
 }
 
 /// What a folder holds; what cannot be read of it is told, and nothing of it counts.
-fn look(folder: &Path) -> (Found, Option<ProposalError>) {
-    match folder::look(folder) {
+fn look(folder: &Path, site: &str) -> (Found, Option<ProposalError>) {
+    match folder::look(folder, site) {
         Ok(found) => (found, None),
         Err(error) => (Found::default(), Some(error)),
     }

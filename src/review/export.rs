@@ -147,7 +147,7 @@ pub(super) fn write(
     keep: impl FnOnce(&Found, &Policies, &BTreeSet<String>) -> Result<(), ProposalError>,
 ) -> Result<(), ExportError> {
     let out_dir = &desk.config.out_dir;
-    let mut found = folder::read(out_dir, &|_| {})?;
+    let mut found = folder::read(out_dir, &view.site()?.name, &|_| {})?;
     let plan = Plan::new(view, &known.log, found.way_back())?;
     if plan.version(view) != fields.get("plan") {
         return Err(ExportError::Changed);

@@ -129,7 +129,7 @@ impl View {
         let content = |sheet: &Sheet| Some((sheet.key.clone(), content(sheet.object.as_ref()?)));
         let contents = facts.sheets.iter().filter_map(content).collect();
         let deployed = asked.judge.deployed().clone();
-        let unread = |error| format!("What was edited in the folder is not shown here, for it cannot be read: {error}");
+        let unread = |error| format!("What was edited in the folder is not shown here: {error}");
         let folder_fault = folder_fault.map(unread).or_else(|| ahead(&found));
         Ok(Self {
             site: site.name.clone(),

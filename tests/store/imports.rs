@@ -198,6 +198,13 @@ fn two_sites_with_the_same_addresses_never_mix() {
     assert!(!flowmap.path("both").exists());
     flowmap.ok(&["suggest", "-n", "production", "--site", "east", "--out-dir", "east"]);
     assert!(files(&flowmap.path("policies-out")) == files(&flowmap.path("east")));
+    // what is edited there is decided on that site
+    let other = flowmap.run(&["suggest", "-n", "production", "--site", "west", "--out-dir", "east"]);
+    other.is_an_error(&[
+        "east: holds the policies of site east, and these are for west",
+        "hint: choose another --out-dir",
+    ]);
+    assert!(files(&flowmap.path("policies-out")) == files(&flowmap.path("east")));
     // the same capture at another site is another run
     flowmap.ok(&["import", "--site", "west", &node]);
     assert_eq!(flowmap.json(&["runs"]).as_array().unwrap().len(), 3);

@@ -30,7 +30,9 @@ pub fn replace(
     let old = found.files();
     check(folder, documents, &old)?;
     let wanted: BTreeSet<&str> = documents.iter().map(|document| document.path.as_str()).collect();
-    let first = Index::between(old.union(&wanted).copied(), policies, &found.now, way_back).document(INDEX);
+    let first =
+        Index::between(old.union(&wanted).copied(), policies, &found.now, (found.index.site.as_deref(), way_back))
+            .document(INDEX);
     let unwanted: Vec<&str> = old.difference(&wanted).copied().filter(|path| !LASTING.contains(path)).collect();
     let mut stage = Stage::default();
     let fault = |error: io::Error| ProposalError::Write { folder: folder.to_owned(), error };
@@ -197,7 +199,8 @@ fn paths_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-fn remove(folder: &Path, path: &str) -> io::Result<()> {
+/// Removes a file below a folder, and the folder that it was in where that is empty then.
+pub(super) fn remove(folder: &Path, path: &str) -> io::Result<()> {
     let path = folder.join(path);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

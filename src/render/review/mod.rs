@@ -86,6 +86,8 @@ pub struct Said {
 /// What a review tells beside the recommendation.
 #[derive(Clone, Debug)]
 pub struct Facts {
+    /// The site that the policies are for.
+    pub site: String,
     /// The window of the captures.
     pub span: Option<Span>,
     /// How much of it was watched, in seconds: what several captures saw counts once, and days without any traffic do not.
