@@ -21,6 +21,7 @@ mod clock;
 #[cfg(feature = "cli")]
 pub mod cluster;
 pub mod connection;
+pub mod convert;
 #[cfg(feature = "cli")]
 pub mod daemon;
 pub mod decode;

@@ -18,6 +18,7 @@ macro_rules! warn_text {
 
 mod capture;
 mod common;
+mod convert;
 mod diff;
 mod doctor;
 mod explain;
@@ -108,6 +109,8 @@ enum Command {
     Explain(explain::Args),
     /// Compare two sets of policies in connections
     Diff(diff::Args),
+    /// Write NetworkPolicies as the kinds of Cilium or Calico
+    Convert(convert::Args),
     /// Draw the map: who calls whom, in columns by tier
     Graph(graph::Args),
     /// Look, approve, reject and edit in a browser
@@ -171,6 +174,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Simulate(args) => simulate::run(&global, args).await,
         Command::Explain(args) => explain::run(&global, args).await,
         Command::Diff(args) => diff::run(&global, args).await,
+        Command::Convert(args) => convert::run(&global, args).await,
         Command::Graph(args) => graph::run(&global, args).await,
         Command::Review(args) => review::run(&global, args).await,
         Command::Status(args) => status::run(&global, args).await,

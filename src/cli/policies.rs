@@ -64,24 +64,30 @@ impl ReadingArgs {
     /// The policies among files and folders. What is left out and what is not evaluated is told.
     pub fn policies(&self, paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
         let strictness = if self.lenient { Strictness::Lenient } else { Strictness::Strict };
-        let (objects, unread) = read(paths, strictness)?;
-        let set = PolicySet::from_objects(&objects, strictness).map_err(|error| invalid(&error))?;
-        match unread {
-            0 => {}
-            1 => say("1 document that is no object was skipped"),
-            unread => say(&format!("{unread} documents that are no objects were skipped")),
-        }
-        for skipped in &set.skipped {
-            say(&format!("skipped: {skipped}"));
-        }
-        match set.skipped.len() {
-            0 => {}
-            1 => say("1 invalid policy was skipped"),
-            skipped => say(&format!("{skipped} invalid policies were skipped")),
-        }
+        let (_, set) = policies(&texts(paths)?, strictness)?;
         tell_not_evaluated("not evaluated", &set);
         Ok(set)
     }
+}
+
+/// The objects of texts, and the policies among them. What is left out is told.
+pub(super) fn policies(texts: &[Text], strictness: Strictness) -> anyhow::Result<(Vec<RawObject>, PolicySet)> {
+    let (objects, unread) = read(texts, strictness)?;
+    let set = PolicySet::from_objects(&objects, strictness).map_err(|error| invalid(&error))?;
+    match unread {
+        0 => {}
+        1 => say("1 document that is no object was skipped"),
+        unread => say(&format!("{unread} documents that are no objects were skipped")),
+    }
+    for skipped in &set.skipped {
+        say(&format!("skipped: {skipped}"));
+    }
+    match set.skipped.len() {
+        0 => {}
+        1 => say("1 invalid policy was skipped"),
+        skipped => say(&format!("{skipped} invalid policies were skipped")),
+    }
+    Ok((objects, set))
 }
 
 /// The policies that the inventory says are deployed. An invalid one is no policy of a cluster's: it is told and skipped.
@@ -136,23 +142,40 @@ fn invalid(error: &policy::PolicyError) -> anyhow::Error {
     Fault::new("policies", error).hint("an API server would refuse it too; --lenient skips it").into()
 }
 
-/// Reads files, and folders with all below them, in the order of their names; `-` is stdin. Beside the objects, how many
-/// documents were skipped.
-fn read(paths: &[PathBuf], strictness: Strictness) -> anyhow::Result<(Vec<RawObject>, usize)> {
-    let (mut objects, mut skipped) = (Vec::new(), 0);
+/// A text that policies are read from.
+pub(super) struct Text {
+    /// The file, or `stdin`.
+    pub name: String,
+    /// What is in it.
+    pub content: String,
+    /// Whether it was found in a folder that was named.
+    is_in_folder: bool,
+}
+
+/// Reads files, and folders with all below them, in the order of their names; `-` is stdin.
+pub(super) fn texts(paths: &[PathBuf]) -> anyhow::Result<Vec<Text>> {
+    let mut texts = Vec::new();
     for path in paths {
         let is_stdin = path == Path::new("-");
-        let is_folder = path.is_dir() && !is_stdin;
+        let is_in_folder = path.is_dir() && !is_stdin;
         for file in if is_stdin { vec![path.clone()] } else { files(path)? } {
-            let text = input::text(&file)?;
             let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
-            let (found, unread) = match strictness {
-                Strictness::Strict => (objects_of(&name, &text, is_folder)?, 0),
-                Strictness::Lenient => some_objects_of(&name, &text),
-            };
-            objects.extend(found);
-            skipped += unread;
+            texts.push(Text { name, content: input::text(&file)?, is_in_folder });
         }
+    }
+    Ok(texts)
+}
+
+/// The objects of texts, and how many documents were skipped.
+fn read(texts: &[Text], strictness: Strictness) -> anyhow::Result<(Vec<RawObject>, usize)> {
+    let (mut objects, mut skipped) = (Vec::new(), 0);
+    for Text { name, content, is_in_folder } in texts {
+        let (found, unread) = match strictness {
+            Strictness::Strict => (objects_of(name, content, *is_in_folder)?, 0),
+            Strictness::Lenient => some_objects_of(name, content),
+        };
+        objects.extend(found);
+        skipped += unread;
     }
     Ok((objects, skipped))
 }

@@ -40,6 +40,12 @@ impl NetworkPlugin {
         Self { name, ingress: enforces, egress: enforces, ports: enforces, ip_block: enforces, note }
     }
 
+    /// Whether a rule that names the address of a node reaches it: Cilium knows nodes as entities.
+    #[must_use]
+    pub fn knows_nodes_by_address(&self) -> bool {
+        self.name != CILIUM
+    }
+
     /// Whether it is known to ignore policies in a direction: then they look applied and protect nothing.
     #[must_use]
     pub fn ignores(&self) -> bool {
@@ -60,6 +66,8 @@ impl fmt::Display for NetworkPlugin {
     }
 }
 
+const CILIUM: &str = "Cilium";
+
 /// What the `DaemonSet` of a plugin is called or begins with, and the plugin. The first that runs counts: policy engines
 /// stand before the plugins that they run beside.
 const PLUGINS: [(&[&str], NetworkPlugin); 15] = {
@@ -68,7 +76,7 @@ const PLUGINS: [(&[&str], NetworkPlugin); 15] = {
         (
             &["cilium", "anetd"],
             NetworkPlugin::all(
-                "Cilium",
+                CILIUM,
                 Yes,
                 "an ipBlock never covers pods, nor nodes unless policyCIDRMatchMode says so",
             ),

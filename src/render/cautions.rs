@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::{Facts, opened, review, words};
+use super::{Facts, Sheet, opened, review, words};
 use crate::{
     map::State,
     model::{Directions, Outcome},
@@ -110,6 +110,13 @@ fn seen(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
         );
         cautions.add(Level::Look, "Loss", why);
     }
+    if facts.filtered > 0 {
+        let why = format!(
+            "{} had a filter set: what that leaves out was not seen and is denied, though nothing of the past tells so.",
+            words::count(facts.filtered as u64, "capture")
+        );
+        cautions.add(Level::Look, "A filter", why);
+    }
     let faults: Vec<String> = facts.listing_faults.iter().map(|fault| words::safe(fault)).collect();
     if let Some(first) = faults.first() {
         let why = format!(
@@ -171,6 +178,20 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
         cautions.add(Level::Stop, "The network plugin ignores policies", plugin);
     } else {
         cautions.add(Level::Note, "Network plugin", plugin);
+    }
+    let names_node = |sheet: &&Sheet| {
+        let is_in_force = sheet.object.is_some();
+        is_in_force && sheet.rules.iter().any(|rule| matches!(rule.peer, Some(Peer::NodeAddress(_))))
+    };
+    let by_node: BTreeSet<String> =
+        facts.sheets.iter().filter(names_node).map(|sheet| format!("{}/{}", sheet.namespace, sheet.name)).collect();
+    if !facts.plugin.knows_nodes_by_address() && !by_node.is_empty() {
+        let why = format!(
+            "{}: Cilium reaches nodes and the API server by no address, unless its policyCIDRMatchMode has `nodes`, and denies what \
+             these policies allow of them. `flowmap convert` writes them as Cilium's own, with nodes as what they are.",
+            few(&by_node.into_iter().collect::<Vec<_>>())
+        );
+        cautions.add(Level::Stop, "Nodes by their addresses", why);
     }
     let opened = opened(&facts.sheets).words();
     if !opened.is_empty() {

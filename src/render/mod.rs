@@ -2,6 +2,7 @@
 
 mod audit;
 mod cautions;
+mod converted;
 mod cost;
 mod decided;
 mod decisions;
@@ -21,6 +22,7 @@ mod written;
 
 pub use audit::{AS_SEEN, Audit, Readable, audit};
 pub use cautions::{Caution, Level, cautions, few};
+pub use converted::{CONVERTED_REVIEW, converted, converted_review};
 pub use cost::{Cost, Granularity, cost, granularities, rules};
 pub use decided::{decided, part};
 pub use decisions::{Conflict, Decisions, Idle, Kept, Later, Permission, Step};

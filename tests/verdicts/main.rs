@@ -6,6 +6,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cilium;
+mod convert;
 mod differential;
 mod explain;
 mod oracle;

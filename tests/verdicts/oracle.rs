@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use crate::cilium::Cilium;
 use flowmap::{
+    convert::{Ground, Remark, Target, convert},
     model::{ContainerPort, Labels, Namespace, Protocol, RawObject},
     policy::{Classes, End, Evaluator, Options, PodEnd, PolicySet, Probe, Strictness},
 };
@@ -24,6 +26,8 @@ struct Tally {
     allowed: usize,
     denied: usize,
     wrong: Vec<String>,
+    /// Pairs of ends that were held against what Cilium makes of the converted policies.
+    converted: usize,
 }
 
 #[test]
@@ -48,8 +52,10 @@ fn check(suite: &str) {
     for entry in fs::read_dir(&folder).unwrap() {
         run(&entry.unwrap().path(), &mut tally);
     }
-    let Tally { cases, allowed, denied, wrong } = tally;
+    let Tally { cases, allowed, denied, wrong, converted } = tally;
     println!("{suite}: {cases} cases, {allowed} probes allowed, {denied} denied, {} wrong", wrong.len());
+    println!("{suite}: {converted} verdicts of converted policies");
+    assert!(converted > 0);
     assert!(wrong.is_empty(), "{}", wrong[..wrong.len().min(20)].join("\n"));
     assert!(allowed > 0 && denied > 0, "no probes in {}", folder.display());
 }
@@ -82,6 +88,11 @@ fn run(path: &Path, tally: &mut Tally) {
         });
     }
     let classes = Classes::new(&evaluator, &ends);
+    let apart = Evaluator::new(&set, &namespaces, Options::default());
+    let converted = convert(&set, &objects, Target::Cilium, &Ground::default());
+    let is_left_out = |remark: &Remark| matches!(remark, Remark::LabelLeftOut { .. });
+    let is_same = !converted.iter().flat_map(|it| &it.remarks).any(is_left_out);
+    let cilium = Cilium { policies: converted.into_iter().map(|it| it.object).collect(), namespaces: &namespaces };
     tally.cases += 1;
     for (from, to, protocol, port, allowed) in &case.probes {
         *(if *allowed { &mut tally.allowed } else { &mut tally.denied }) += 1;
@@ -90,6 +101,12 @@ fn run(path: &Path, tally: &mut Tally) {
         for (n, m) in pairs {
             let probe = Probe::new(&ends[n], &ends[m], *protocol, *port);
             let verdict = evaluator.evaluate(&probe);
+            let is_of_nodes = [&ends[n], &ends[m]].iter().any(|end| matches!(end, End::Pod(pod) if pod.host_network));
+            if is_same && !is_of_nodes && !probe.is_always_allowed() {
+                tally.converted += 1;
+                let by_cilium = cilium.allows(&ends[n], &ends[m], *protocol, *port);
+                assert_eq!(by_cilium, apart.allows(&probe), "{}: {from} -> {to} {protocol}/{port}", path.display());
+            }
             let by_class = classes.allows(classes.kind(n), classes.kind(m), *protocol, *port);
             assert_eq!(evaluator.allows(&probe), verdict.allowed());
             assert_eq!(by_class || probe.is_always_allowed(), verdict.allowed());

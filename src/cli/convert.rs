@@ -1,0 +1,179 @@
+//! `flowmap convert`: NetworkPolicies as the kinds that network plugins have of their own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use clap::{ValueEnum, builder::PossibleValue};
+use serde_json::json;
+
+use super::{
+    Done,
+    common::{Global, Output, OutputArg},
+    fault::one_line,
+    policies::{self, Text, policies, say},
+    print::{self, Table},
+    who::WhoArgs,
+};
+use crate::{
+    convert::{Converted, Ground, Remark, Target, convert},
+    model::{RawObject, words::count},
+    policy::{Peer, PolicySet, PolicyType, Strictness},
+    proposal::folder,
+    render, yaml,
+};
+
+/// Write NetworkPolicies as the kinds of Cilium or Calico: the same permissions, and what is not the same is told.
+///
+/// Cilium knows nodes and the API server as entities, which rules about addresses do not reach: they are taken from the
+/// inventory. Calico's staged policies enforce nothing, and show in its flow logs what they would deny.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  flowmap convert policies-out/ --to cilium
+  flowmap convert policies-out/ --to calico-staged --out-dir trial
+  kubectl get networkpolicy -A -o yaml | flowmap convert - --to cilium --out-dir -
+  flowmap convert by-hand/ --to cilium --inventory cluster.json -o json")]
+pub(super) struct Args {
+    /// Files or folders of NetworkPolicies; - for stdin
+    #[arg(required = true, value_name = "POLICIES")]
+    policies: Vec<PathBuf>,
+    /// What to convert them to
+    #[arg(long, value_enum, value_name = "TARGET")]
+    to: Target,
+    /// Where the documents go [default: cilium-out or calico-staged-out]; - prints them
+    #[arg(long, value_name = "DIR")]
+    out_dir: Option<PathBuf>,
+    /// Count and skip invalid policies instead of refusing them
+    #[arg(long)]
+    lenient: bool,
+    #[command(flatten)]
+    who: WhoArgs,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl ValueEnum for Target {
+    fn value_variants<'v>() -> &'v [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Cilium => "CiliumNetworkPolicy, with nodes and the API server as entities",
+            Self::CalicoStaged => "StagedKubernetesNetworkPolicy: a trial that denies nothing",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
+    }
+}
+
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    let texts = policies::texts(&args.policies)?;
+    let strictness = if args.lenient { Strictness::Lenient } else { Strictness::Strict };
+    let (objects, set) = policies(&texts, strictness)?;
+    let ground = match args.to {
+        Target::Cilium => {
+            let directory = args.who.directory(global).await?;
+            Ground::new(directory.cluster(), directory.api_servers())
+        }
+        // knows nodes by their addresses
+        Target::CalicoStaged => Ground::default(),
+    };
+    let all = convert(&set, &objects, args.to, &ground);
+    let comments = comments(&texts, &objects);
+    let comment = |it: &Converted| comments.get(&place(&it.origin)).cloned().unwrap_or_default();
+    let mut documents = render::converted(&all, &comment)?;
+    let out_dir = args.out_dir.clone().unwrap_or_else(|| format!("{}-out", args.to.as_str()).into());
+    let is_stream = out_dir.as_os_str() == "-";
+    if is_stream {
+        let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
+        print::text(texts.join("---\n").as_bytes())?;
+    } else if !all.is_empty() {
+        documents.push(render::converted_review(&all, args.to, &out_dir.display().to_string()));
+        folder::replace_sealed_folders(&out_dir, &documents)?;
+    }
+    warn(&args, &set, &ground, &all, is_stream);
+    if !is_stream {
+        report(&args, &all, &out_dir)?;
+    }
+    Ok(Done::Clean)
+}
+
+/// Where an object stands, as a key.
+fn place(object: &RawObject) -> (String, usize) {
+    (object.source.clone(), object.document.unwrap_or_default())
+}
+
+/// The comments before objects, where every document of a text is one object.
+fn comments(texts: &[Text], objects: &[RawObject]) -> BTreeMap<(String, usize), String> {
+    let mut comments = BTreeMap::new();
+    for text in texts {
+        let own: Vec<&RawObject> = objects.iter().filter(|object| object.source == text.name).collect();
+        let parts = yaml::documents(&text.content);
+        if parts.len() != own.len() {
+            continue;
+        }
+        for (object, (_, part)) in own.into_iter().zip(parts) {
+            let lines = part.lines().skip_while(|line| line.starts_with("---"));
+            let comment: String =
+                lines.take_while(|line| line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
+            comments.insert(place(object), comment);
+        }
+    }
+    comments
+}
+
+/// Says aloud what was not converted, and what could not be known.
+fn warn(args: &Args, set: &PolicySet, ground: &Ground, all: &[Converted], is_stream: bool) {
+    for other in &set.not_evaluated {
+        say(&format!("not converted: {other}"));
+    }
+    let rules = set.policies.iter().flat_map(|policy| {
+        [PolicyType::Ingress, PolicyType::Egress].into_iter().filter_map(|side| policy.rules(side)).flatten()
+    });
+    let has_blocks = rules.flat_map(|rule| &rule.peers).any(|peer| matches!(peer, Peer::Block(_)));
+    if args.to == Target::Cilium && ground.has_no_nodes() && has_blocks {
+        say(
+            "the inventory lists no nodes: what an ipBlock says of them is lost, for Cilium reaches nodes by no address; name an \
+             inventory with nodes and endpoints by --inventory",
+        );
+    }
+    let wider = all.iter().filter(|it| it.remarks.iter().any(Remark::is_wider)).count();
+    if wider > 0 && is_stream {
+        say(&format!("{}: wider than before, each says where in its comment", count(wider as u64, "policy")));
+    }
+}
+
+fn report(args: &Args, all: &[Converted], out_dir: &std::path::Path) -> anyhow::Result<()> {
+    let output = args.output.output;
+    if output == Output::Json {
+        let one = |it: &Converted| {
+            let remark = |remark: &Remark| json!({"what": remark.to_string(), "wider": remark.is_wider()});
+            json!({
+                "policy": format!("{}/{}", it.namespace, it.name),
+                "document": format!("{}/{}.yaml", it.namespace, it.name),
+                "not_the_same": it.remarks.iter().map(remark).collect::<Vec<_>>(),
+            })
+        };
+        let policies: Vec<_> = all.iter().map(one).collect();
+        let value = json!({"to": args.to.as_str(), "kind": args.to.kind(), "out_dir": out_dir, "policies": policies});
+        return Ok(print::json(&value)?);
+    }
+    let mut table = Table::new(&["policy", "not the same"]);
+    for (it, remark) in all.iter().flat_map(|it| it.remarks.iter().map(move |remark| (it, remark))) {
+        table.row(vec![format!("{}/{}", it.namespace, it.name), one_line(&remark.to_string())]);
+    }
+    print::table(
+        output,
+        &table,
+        if all.is_empty() { "no NetworkPolicies to convert" } else { "all of it is the same" },
+    )?;
+    if output == Output::Csv || all.is_empty() {
+        return Ok(());
+    }
+    let namespaces: BTreeSet<&str> = all.iter().map(|it| it.namespace.as_str()).collect();
+    let (number, folders) = (count(all.len() as u64, args.to.kind()), count(namespaces.len() as u64, "namespace"));
+    let review = out_dir.join(render::CONVERTED_REVIEW);
+    let text = format!("\n{number} of {folders}; read {} before you apply anything\n", review.display());
+    Ok(print::text(text.as_bytes())?)
+}

@@ -1,0 +1,273 @@
+//! `CiliumNetworkPolicy` (`cilium.io/v2`), after Cilium's documentation of its policy language and what its agent makes of
+//! NetworkPolicies.
+//!
+//! Cilium judges by identities. Nodes and the API server have their own, and no rule about addresses reaches them
+//! (`policy-cidr-match-mode` aside): they are named as entities. Pods are told by labels alone, those of their namespace
+//! among them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use serde_json::{Map, Value, json};
+
+use super::{Ground, Remark};
+use crate::{
+    model::{NAMESPACE_NAME_LABEL, Protocol},
+    policy::{IpBlock, NetworkPolicy, Operator, Peer, PolicyType, Port, PortMatch, Requirement, Rule, Selector},
+};
+
+/// The label by which Cilium knows a pod's namespace.
+const NAMESPACE: &str = "k8s:io.kubernetes.pod.namespace";
+
+/// What stands before the labels of a pod's namespace.
+const NAMESPACE_LABELS: &str = "k8s:io.cilium.k8s.namespace.labels.";
+
+/// So many ports one list may hold.
+const MAX_PORTS: usize = 40;
+
+/// What the keys of labels begin with that are no part of identities (the agent's default list of `labels`).
+const LEFT_OUT: [&str; 11] = [
+    "annotation",
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/job-completion-index",
+    "controller-revision-hash",
+    "etcd_node",
+    "io.kubernetes",
+    "k8s.io",
+    "kubernetes.io",
+    "pod-template-generation",
+    "pod-template-hash",
+    "statefulset.kubernetes.io/pod-name",
+];
+
+/// The same wherever it stands.
+const LEFT_OUT_WITHIN: &str = "beta.kubernetes.io";
+
+/// The clouds' instance metadata, which no node answers itself though they are link-local.
+const METADATA: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(169, 254, 169, 254));
+
+/// The spec of a policy, and where it is not the same.
+pub(super) fn spec(policy: &NetworkPolicy, ground: &Ground) -> (Value, Vec<Remark>) {
+    let mut remarks = BTreeSet::new();
+    let mut spec = Map::new();
+    spec.insert("endpointSelector".into(), pods(&policy.pod_selector, &mut remarks).into());
+    for side in [PolicyType::Ingress, PolicyType::Egress] {
+        let Some(rules) = policy.rules(side) else { continue };
+        let mut all: Vec<Value> = rules.iter().flat_map(|rule| self::rules(rule, side, ground, &mut remarks)).collect();
+        if all.is_empty() {
+            // allows nothing, and closes the side all the same
+            all.push(json!({}));
+        }
+        spec.insert(side.as_str().into(), all.into());
+    }
+    (spec.into(), remarks.into_iter().collect())
+}
+
+/// A rule may name its peers in one way alone: one for each way.
+fn rules(rule: &Rule, side: PolicyType, ground: &Ground, remarks: &mut BTreeSet<Remark>) -> Vec<Value> {
+    let mut peers = Peers::default();
+    if rule.peers.is_empty() {
+        peers.entities.insert("all");
+    }
+    for peer in &rule.peers {
+        match peer {
+            Peer::Pods { namespaces, pods } => peers.endpoints.push(endpoints(namespaces.as_ref(), pods, remarks)),
+            Peer::Block(block) => peers.block(block, (rule, side), ground, remarks),
+        }
+    }
+    if !peers.nodes.is_empty() && peers.nodes.len() < ground.node_count() {
+        let (named, known) = (peers.nodes.len(), ground.node_count());
+        remarks.insert(Remark::AllNodes { side, ports: words(&rule.ports), named, known });
+    }
+    if rule.ports.iter().any(|port| port.protocol == Protocol::SCTP) {
+        remarks.insert(Remark::Sctp);
+    }
+    let way = if side == PolicyType::Ingress { "from" } else { "to" };
+    let ports = ports(&rule.ports);
+    let one = |kind: &str, peers: Vec<Value>| {
+        (!peers.is_empty()).then(|| {
+            let mut rule = Map::new();
+            rule.insert(format!("{way}{kind}"), peers.into());
+            if !ports.is_empty() {
+                rule.insert("toPorts".into(), ports.clone().into());
+            }
+            Value::from(rule)
+        })
+    };
+    let entities = peers.entities.into_iter().map(Value::from).collect();
+    let all = [("Endpoints", peers.endpoints), ("CIDRSet", peers.cidrs), ("Entities", entities)];
+    all.into_iter().filter_map(|(kind, peers)| one(kind, peers)).collect()
+}
+
+/// The peers of a rule, by the ways in which they are named.
+#[derive(Default)]
+struct Peers {
+    endpoints: Vec<Value>,
+    cidrs: Vec<Value>,
+    entities: BTreeSet<&'static str>,
+    /// The nodes that were named by their addresses.
+    nodes: BTreeSet<usize>,
+}
+
+impl Peers {
+    /// A block of addresses: what is outside by its addresses, nodes and the API server as what they are.
+    fn block(
+        &mut self,
+        block: &IpBlock,
+        (rule, side): (&Rule, PolicyType),
+        ground: &Ground,
+        remarks: &mut BTreeSet<Remark>,
+    ) {
+        let nodes = ground.nodes_in(block);
+        let api_servers = ground.api_servers_in(block);
+        let single = (block.cidr.prefix_len() == block.cidr.max_prefix_len()).then(|| block.cidr.addr());
+        if single.is_none() || nodes.is_empty() {
+            let mut cidr = json!({"cidr": block.cidr});
+            if !block.except.is_empty() {
+                cidr["except"] = json!(block.except);
+            }
+            self.cidrs.push(cidr);
+        }
+        let is_asked = |number: u16| rule.ports.is_empty() || rule.ports.iter().any(|port| covers(port, number));
+        // what comes from the API server comes from its node, and under an overlay not from an address that tells it
+        let is_api = api_servers.iter().any(|(_, port)| side == PolicyType::Ingress || is_asked(*port));
+        if is_api {
+            self.entities.insert("kube-apiserver");
+        }
+        let asks_nothing_else = |address: IpAddr| {
+            let own = |port: &Port| {
+                api_servers
+                    .iter()
+                    .any(|(at, number)| *at == address && port.ports == PortMatch::Range(*number, *number))
+            };
+            side == PolicyType::Egress && !rule.ports.is_empty() && rule.ports.iter().all(own)
+        };
+        let named: Vec<usize> =
+            nodes.iter().filter(|(address, _)| !asks_nothing_else(*address)).map(|(_, node)| *node).collect();
+        // answered by the node itself: its cache of names, its agent of the cloud
+        let is_of_own_node = single.is_some_and(|address| is_link_local(address) && address != METADATA);
+        if !named.is_empty() || is_of_own_node && side == PolicyType::Egress {
+            self.entities.insert("host");
+        }
+        if !named.is_empty() {
+            self.entities.insert("remote-node");
+            self.nodes.extend(named);
+        }
+        let pods = ground.pods_in(block);
+        if pods > 0 {
+            remarks.insert(Remark::PodsByAddress { side, cidr: block.cidr.to_string(), pods });
+        }
+    }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+/// Whether TCP on a port is among these.
+fn covers(port: &Port, number: u16) -> bool {
+    port.protocol == Protocol::TCP
+        && match port.ports {
+            PortMatch::All => true,
+            PortMatch::Range(first, last) => (first..=last).contains(&number),
+            PortMatch::Named(_) => false,
+        }
+}
+
+/// Pods of the policy's namespace, which Cilium takes where none is named; else of others, by name or by label.
+fn endpoints(namespaces: Option<&Selector>, pods: &Selector, remarks: &mut BTreeSet<Remark>) -> Value {
+    let mut selector = self::pods(pods, remarks);
+    let Some(namespaces) = namespaces else { return selector.into() };
+    let is_named = |it: &&Requirement| it.key == NAMESPACE_NAME_LABEL && matches!(it.operator, Operator::In(_));
+    let (names, labels): (Vec<&Requirement>, Vec<&Requirement>) = namespaces.0.iter().partition(is_named);
+    for requirement in &names {
+        selector.add(NAMESPACE, &requirement.operator);
+    }
+    if names.is_empty() {
+        // any: without it Cilium takes the policy's own
+        selector.add(NAMESPACE, &Operator::Exists);
+    }
+    for requirement in labels {
+        selector.add(&format!("{NAMESPACE_LABELS}{}", requirement.key), &requirement.operator);
+    }
+    selector.into()
+}
+
+fn pods(selector: &Selector, remarks: &mut BTreeSet<Remark>) -> LabelSelector {
+    let mut all = LabelSelector::default();
+    for Requirement { key, operator } in &selector.0 {
+        if LEFT_OUT.iter().any(|left| key.starts_with(left)) || key.contains(LEFT_OUT_WITHIN) {
+            remarks.insert(Remark::LabelLeftOut { key: key.clone() });
+        }
+        all.add(key, operator);
+    }
+    all
+}
+
+/// A selector as it is written.
+#[derive(Default)]
+struct LabelSelector {
+    equal: BTreeMap<String, String>,
+    expressions: Vec<Value>,
+}
+
+impl LabelSelector {
+    fn add(&mut self, key: &str, operator: &Operator) {
+        let (name, values) = match operator {
+            Operator::In(values) if values.len() == 1 && !self.equal.contains_key(key) => {
+                self.equal.extend(values.iter().map(|value| (key.to_owned(), value.clone())));
+                return;
+            }
+            Operator::In(values) => ("In", Some(values)),
+            Operator::NotIn(values) => ("NotIn", Some(values)),
+            Operator::Exists => ("Exists", None),
+            Operator::DoesNotExist => ("DoesNotExist", None),
+        };
+        let mut expression = json!({"key": key, "operator": name});
+        if let Some(values) = values {
+            expression["values"] = json!(values);
+        }
+        self.expressions.push(expression);
+    }
+}
+
+impl From<LabelSelector> for Value {
+    fn from(selector: LabelSelector) -> Self {
+        let mut value = Map::new();
+        if !selector.equal.is_empty() {
+            value.insert("matchLabels".into(), json!(selector.equal));
+        }
+        if !selector.expressions.is_empty() {
+            value.insert("matchExpressions".into(), selector.expressions.into());
+        }
+        value.into()
+    }
+}
+
+/// Ports as lists of as many as one may hold; none where all are allowed.
+fn ports(ports: &[Port]) -> Vec<Value> {
+    let one = |port: &Port| match &port.ports {
+        PortMatch::All => json!({"port": "0", "protocol": port.protocol}),
+        PortMatch::Named(name) => json!({"port": name, "protocol": port.protocol}),
+        PortMatch::Range(first, last) if first == last => {
+            json!({"port": first.to_string(), "protocol": port.protocol})
+        }
+        PortMatch::Range(first, last) => {
+            json!({"port": first.to_string(), "endPort": last, "protocol": port.protocol})
+        }
+    };
+    ports.chunks(MAX_PORTS).map(|chunk| json!({"ports": chunk.iter().map(one).collect::<Vec<_>>()})).collect()
+}
+
+fn words(ports: &[Port]) -> String {
+    if ports.is_empty() {
+        return "all ports".to_owned();
+    }
+    let all: Vec<String> = ports.iter().map(|port| format!("{}/{}", port.protocol, port.ports)).collect();
+    all.join(", ")
+}

@@ -1,0 +1,156 @@
+//! `flowmap convert`: NetworkPolicies as the kinds of network plugins.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::common::{Flowmap, sample};
+
+/// A cluster of two nodes, with the API server on the first.
+fn cluster(flowmap: &Flowmap) {
+    let node = |name: &str, address: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "status": {"addresses": [{"type": "InternalIP", "address": address}]},
+        })
+    };
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "default", "name": "kubernetes"},
+        "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
+    });
+    let endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints", "metadata": {"namespace": "default", "name": "kubernetes"},
+        "subsets": [{"addresses": [{"ip": "192.0.2.1"}], "ports": [{"name": "https", "port": 6443}]}],
+    });
+    let items = [node("node-1", "192.0.2.1"), node("node-2", "192.0.2.2"), service, endpoints];
+    flowmap.write("cluster.json", json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
+}
+
+const POLICIES: &str = r#"# who may call
+# 12 connections
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Ingress, Egress]
+  ingress:
+  - from: [{ipBlock: {cidr: 192.0.2.2/32}}]
+    ports: [{port: 8080}]
+  egress:
+  - to: [{ipBlock: {cidr: 192.0.2.1/32}}]
+    ports: [{port: 6443}]
+---
+# nobody
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: "on", namespace: shop}
+spec: {podSelector: {}}
+"#;
+
+const TO_CILIUM: [&str; 5] = ["convert", "np.yaml", "--to", "cilium", "--inventory"];
+
+fn convert(flowmap: &Flowmap, more: &[&str]) -> crate::common::Output {
+    flowmap.ok(&[&TO_CILIUM[..], &["cluster.json"], more].concat())
+}
+
+#[test]
+fn each_policy_is_a_document_with_its_comment_and_what_is_not_the_same() {
+    let flowmap = Flowmap::new();
+    cluster(&flowmap);
+    flowmap.write("np.yaml", POLICIES);
+    let told = convert(&flowmap, &[]).stdout;
+    assert!(told.contains("ingress on TCP/8080 names 1 node of 2"), "{told}");
+    assert!(told.contains("2 CiliumNetworkPolicies of 1 namespace; read cilium-out/REVIEW.md"), "{told}");
+    let web = flowmap.read("cilium-out/shop/web.yaml");
+    let lines: Vec<&str> = web.lines().collect();
+    assert!(lines[0].starts_with("# flowmap wrote what follows: sha256 "), "{web}");
+    assert_eq!(&lines[1..4], ["# who may call", "# 12 connections", "#"], "{web}");
+    assert!(lines[4].starts_with("# NOT THE SAME: ingress on TCP/8080"), "{web}");
+    for part in ["kind: CiliumNetworkPolicy", "remote-node", "kube-apiserver", "port: \"6443\""] {
+        assert!(web.contains(part), "{part}: {web}");
+    }
+    assert!(!web.contains("192.0.2."), "{web}");
+    assert!(flowmap.read("cilium-out/shop/on.yaml").contains("name: \"on\""));
+    assert!(flowmap.read("cilium-out/REVIEW.md").contains("- `shop/web` ingress on TCP/8080 names 1 node of 2;"));
+    let value = flowmap.json(&[&TO_CILIUM[..], &["cluster.json"]].concat());
+    assert_eq!((&value["kind"], &value["policies"][0]["not_the_same"]), (&json!("CiliumNetworkPolicy"), &json!([])));
+    assert_eq!(value["policies"][1]["not_the_same"][0]["wider"], true);
+}
+
+#[test]
+fn a_folder_is_replaced_as_a_whole_and_never_what_was_edited_there() {
+    let flowmap = Flowmap::new();
+    cluster(&flowmap);
+    flowmap.write("np.yaml", POLICIES);
+    convert(&flowmap, &[]);
+    let (alone, _) = POLICIES.split_once("---\n").unwrap();
+    flowmap.write("np.yaml", alone);
+    convert(&flowmap, &[]);
+    assert!(!flowmap.path("cilium-out/shop/on.yaml").exists(), "it is no policy any more");
+    let edited = flowmap.read("cilium-out/shop/web.yaml") + "# mine\n";
+    flowmap.write("cilium-out/shop/web.yaml", &edited);
+    let arguments = [&TO_CILIUM[..], &["cluster.json"]].concat();
+    flowmap.run(&arguments).is_an_error(&["web.yaml: was edited since flowmap wrote it", "hint:"]);
+    assert_eq!(flowmap.read("cilium-out/shop/web.yaml"), edited);
+    // nor one that would go
+    flowmap.write("np.yaml", alone.replace("name: web", "name: api"));
+    flowmap.run(&arguments).is_an_error(&["web.yaml: was edited since flowmap wrote it"]);
+    assert!(!flowmap.path("cilium-out/shop/api.yaml").exists());
+    fs::remove_file(flowmap.path("cilium-out/shop/web.yaml")).unwrap();
+    // what is somebody's own is in nobody's way
+    flowmap.write("cilium-out/shop/own.yaml", "a: 1\n");
+    flowmap.ok(&arguments);
+    assert!(flowmap.path("cilium-out/shop/own.yaml").exists() && flowmap.path("cilium-out/shop/api.yaml").exists());
+}
+
+#[test]
+fn without_nodes_in_the_inventory_that_is_told() {
+    let flowmap = Flowmap::new();
+    flowmap.write("np.yaml", POLICIES);
+    // what would be said of them is not guessed
+    flowmap.run(&["convert", "np.yaml", "--to", "cilium"]).is_an_error(&["inventory: nobody is known yet", "hint:"]);
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": "web", "labels": {"app": "web"}},
+        "spec": {}, "status": {"podIP": "10.244.1.10"},
+    });
+    flowmap.write("pods.json", pod.to_string());
+    let arguments = ["convert", "np.yaml", "--to", "cilium", "--inventory", "pods.json", "--out-dir", "-"];
+    let output = flowmap.ok(&arguments);
+    assert!(output.stderr.contains("the inventory lists no nodes"), "{}", output.stderr);
+    assert!(output.stdout.contains("cidr: 192.0.2.2/32") && output.stdout.contains("\n---\n"), "{}", output.stdout);
+    // Calico knows nodes by their addresses
+    let staged = flowmap.ok(&["convert", "np.yaml", "--to", "calico-staged", "--out-dir", "-"]);
+    assert!(staged.stderr.is_empty() && staged.stdout.contains("stagedAction: Set"), "{staged:?}");
+}
+
+#[test]
+fn what_is_no_policy_is_not_converted_and_a_wrong_one_refused() {
+    let flowmap = Flowmap::new();
+    cluster(&flowmap);
+    let arguments = [&TO_CILIUM[..], &["cluster.json"]].concat();
+    flowmap
+        .write("np.yaml", "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a, namespace: b}\n");
+    let output = flowmap.ok(&arguments);
+    assert!(output.stderr.contains("no NetworkPolicies to convert"), "{output:?}");
+    assert!(output.stderr.contains("not converted: CiliumNetworkPolicy b/a"), "{output:?}");
+    assert!(!flowmap.path("cilium-out").exists());
+    flowmap.write("np.yaml", POLICIES.replace("192.0.2.2/32", "192.0.2.2/24"));
+    flowmap.run(&arguments).is_an_error(&["192.0.2.2/24", "hint:"]);
+    assert!(!flowmap.path("cilium-out").exists());
+}
+
+#[test]
+fn what_suggest_writes_is_converted_with_its_evidence() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&["suggest", "-n", "production"]);
+    flowmap.ok(&["convert", "policies-out/", "--to", "cilium"]);
+    let api = flowmap.read("cilium-out/production/api.yaml");
+    let evidence = flowmap.read("policies-out/production/api.yaml");
+    let comment = evidence.lines().take_while(|line| line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    assert!(api.contains(&comment) && comment.contains("connections"), "{api}");
+    let inventory = sample("cluster.json");
+    let alone = ["convert", "policies-out/", "--to", "cilium", "--inventory", &inventory, "--out-dir", "again"];
+    flowmap.ok(&alone);
+    assert_eq!(flowmap.read("again/production/api.yaml"), api, "the store's inventory is the file's");
+}
