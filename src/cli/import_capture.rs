@@ -19,7 +19,7 @@ use crate::{
     },
     connection::Limits,
     intake::{Counts, Intake},
-    model::Observation,
+    model::{FILTERED, Observation},
     store::{Learnt, Loss, Run, RunId, Store, StoreError, Written, content_id},
 };
 
@@ -132,6 +132,10 @@ impl<R: Read> Reading<R> {
         let (source, sensor) = origin(path, options);
         let counts = intake.counts();
         let Drops { by_kernel, by_interface } = self.reader.drops();
+        let mut loss = loss(&counts);
+        if self.reader.is_filtered() {
+            loss.bounds.insert(FILTERED.into(), 1);
+        }
         Run {
             id: RunId(content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()])),
             site: options.site.clone(),
@@ -142,7 +146,7 @@ impl<R: Read> Reading<R> {
                 damage: self.damage.as_ref().map(ToString::to_string),
                 dropped_by_kernel: by_kernel,
                 dropped_by_interface: by_interface,
-                ..loss(&counts)
+                ..loss
             },
             packets: counts.packets,
             decoded: counts.decoded,

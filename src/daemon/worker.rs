@@ -26,7 +26,7 @@ use crate::{
     clock,
     connection::{Bound, Limits},
     intake::Intake,
-    model::Timestamp,
+    model::{FILTERED, Timestamp},
     store::{Loss, Run, RunId, content_id},
 };
 
@@ -84,6 +84,8 @@ pub(super) struct Worker {
     figures: InterfaceFigures,
     /// Whether some of it was captured in light mode.
     was_light: bool,
+    /// Whether some of it was captured with a filter.
+    was_filtered: bool,
     times: Times,
     /// What handles lost that are closed, and the one that is open.
     drops_before: Drops,
@@ -144,6 +146,7 @@ impl Worker {
             figures,
             interface,
             was_light: false,
+            was_filtered: false,
             times: Times { told: Instant::now(), flushed: Instant::now() },
             drops_before: Drops::default(),
             drops_now: Drops::default(),
@@ -260,6 +263,7 @@ impl Worker {
         self.telling = self.shared.tellings();
         let live = self.shared.live();
         self.was_light |= self.live.is_light;
+        self.was_filtered |= self.live.filter.is_some();
         let Source::Open(old) = &mut self.source else {
             // whether it can be so is told when it is back
             let before = std::mem::replace(&mut self.live, live);
@@ -369,8 +373,12 @@ impl Worker {
             damage: None,
         };
         self.was_light |= self.live.is_light;
+        self.was_filtered |= self.live.filter.is_some();
         if self.was_light {
             self.run.loss.bounds.insert(SAMPLED.into(), LIGHT_SHARE);
+        }
+        if self.was_filtered {
+            self.run.loss.bounds.insert(FILTERED.into(), 1);
         }
         if self.figures.left_out > 0 {
             self.run.loss.bounds.insert(LEFT_OUT.into(), self.figures.left_out);

@@ -2,8 +2,11 @@
 //!
 //! A capture on a node shows what its pods send before any router has touched it: with the hop limit that hosts begin
 //! with. Where that is seen of one pod, the capture was taken on that pod's node and covers all pods there; unless all
-//! that it holds is of this one pod: then it was taken at the pod's own interface. A sensor that is called as a node is
-//! was there. What a capture elsewhere saw of a pod says nothing of what else the pod did.
+//! that it holds is of this one pod: then it was taken at the pod's own interface. Where all of it is between two pods, it
+//! was taken at one of them, and at which nobody knows. A sensor that is called as a node is was there, but at which
+//! interface its name does not say: behind the node's router what pods of one node say to each other never passes. A flow
+//! log has no hop limits, and its name is all that there is. What a capture elsewhere saw of a pod says nothing of what else
+//! the pod did.
 
 use std::{
     borrow::Borrow,
@@ -23,6 +26,8 @@ pub struct Capture {
     pub run: String,
     /// What its sensor is called: a host, or a file.
     pub sensor: String,
+    /// Whether it is a flow log: its records have no hop limits.
+    pub is_log: bool,
     /// When it watched: from its first packet to its last, where nothing tells otherwise.
     pub times: Vec<Span>,
 }
@@ -72,24 +77,48 @@ pub fn coverage<O: Borrow<Observation>>(
 /// An end of an observation, and the hop limits of what it sent.
 type Side = (IpAddr, fn(&Trace) -> Hops);
 
+/// A pod, by its namespace and name.
+type Name<'d> = (&'d str, &'d str);
+
 /// Where a capture was taken, as far as its packets tell.
 #[derive(Default)]
 struct Place<'d> {
+    /// The nodes of pods whose packets were seen untouched; of a flow log those that it is called as.
     nodes: BTreeSet<&'d str>,
+    /// The nodes that it is called as.
+    named: BTreeSet<&'d str>,
     /// Pods whose packets were seen untouched.
-    pods: BTreeSet<(&'d str, &'d str)>,
-    /// The pods that all observations so far have in common; none before the first.
-    common: Option<BTreeSet<(&'d str, &'d str)>>,
-    is_named: bool,
+    pods: BTreeSet<Name<'d>>,
+    /// What all of it has in common: of what was answered, and of all.
+    answered: Common<'d>,
+    all: Common<'d>,
+}
+
+/// The pods that all observations so far have in common; none before the first.
+#[derive(Default)]
+struct Common<'d>(Option<BTreeSet<Name<'d>>>);
+
+impl<'d> Common<'d> {
+    fn add(&mut self, ends: &BTreeSet<Name<'d>>) {
+        match &mut self.0 {
+            Some(common) => common.retain(|name| ends.contains(name)),
+            None => self.0 = Some(ends.clone()),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.0.as_ref().is_some_and(BTreeSet::is_empty)
+    }
 }
 
 impl<'d> Place<'d> {
     fn named(capture: &Capture, directory: &'d Directory) -> Self {
         let stem = capture.sensor.split_once('.').map_or(capture.sensor.as_str(), |(stem, _)| stem);
         let is_own = |name: &&str| *name == capture.sensor || *name == stem;
-        let nodes: BTreeSet<&str> =
+        let named: BTreeSet<&str> =
             directory.cluster().nodes.iter().map(|node| node.name.as_str()).filter(is_own).collect();
-        Self { is_named: !nodes.is_empty(), nodes, ..Self::default() }
+        let nodes = if capture.is_log { named.clone() } else { BTreeSet::new() };
+        Self { nodes, named, ..Self::default() }
     }
 
     fn add(&mut self, observation: &Observation, directory: &'d Directory) {
@@ -101,7 +130,7 @@ impl<'d> Place<'d> {
         let sides: [Side; 2] = [(key.src, |trace| trace.hops_src), (key.dst, |trace| trace.hops_dst)];
         let mut ends = BTreeSet::new();
         // where nothing is in common any more, those whose packets were seen on their way tell nothing new
-        let has_nothing_in_common = self.common.as_ref().is_some_and(BTreeSet::is_empty);
+        let has_nothing_in_common = self.answered.is_nothing();
         for (address, hops) in sides {
             let untouched = observation.traces.iter().find(|trace| INITIAL_HOPS.contains(&hops(trace).high));
             if untouched.is_none() && has_nothing_in_common {
@@ -116,20 +145,28 @@ impl<'d> Place<'d> {
                 self.nodes.extend(pod.node.as_deref());
             }
         }
-        match &mut self.common {
-            Some(common) => common.retain(|name| ends.contains(name)),
-            None => self.common = Some(ends),
+        self.all.add(&ends);
+        // bridges send to all of their ports what is for everybody, and what is for somebody whose port they do not know
+        if observation.traces.iter().any(|trace| [trace.hops_src, trace.hops_dst].iter().all(|hops| hops.high > 0)) {
+            self.answered.add(&ends);
         }
     }
 
-    /// Whether it could see all that a pod does.
+    /// The pods that all of it is of, so that it was taken at the interface of one of them; none where it was not.
+    fn at_pods_interface(&self) -> Option<&BTreeSet<Name<'d>>> {
+        // one who says that he was on the node saw more than a pod's interface shows
+        let was_on_node = self.named.iter().any(|node| self.nodes.contains(node));
+        let common = self.answered.0.as_ref().or(self.all.0.as_ref());
+        common.filter(|common| !common.is_empty() && !was_on_node)
+    }
+
+    /// Whether it could see all that a pod does. At which of two interfaces it was taken nobody knows.
     fn covers(&self, pod: &Pod) -> bool {
         let name = (pod.namespace.as_str(), pod.name.as_str());
-        let is_at_one_pod = !self.is_named && self.common.as_ref().is_some_and(|common| !common.is_empty());
-        if is_at_one_pod {
-            return self.pods.contains(&name) && self.common.as_ref().is_some_and(|common| common.contains(&name));
+        match self.at_pods_interface() {
+            Some(pods) => pods.len() == 1 && pods.contains(&name) && self.pods.contains(&name),
+            None => self.pods.contains(&name) || pod.node.as_deref().is_some_and(|node| self.nodes.contains(node)),
         }
-        self.pods.contains(&name) || pod.node.as_deref().is_some_and(|node| self.nodes.contains(node))
     }
 }
 

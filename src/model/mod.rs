@@ -59,3 +59,6 @@ pub use visible::{is_unseen, visible};
 
 /// The site of everything that names none: addresses are unique only within a site.
 pub const DEFAULT_SITE: &str = "default";
+
+/// What a capture does not know that was taken with a filter: the name of a bound that was hit.
+pub const FILTERED: &str = "filter was set while it was captured: what that leaves out was not seen";

@@ -174,7 +174,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
         }),
         packets: of_site.iter().map(|run| run.packets).sum(),
         dropped: of_site.iter().map(|run| run.loss.dropped_by_kernel + run.loss.dropped_by_interface).sum(),
-        damaged: of_site.iter().filter(|run| run.loss.damage.is_some() || !run.loss.bounds.is_empty()).count(),
+        damaged: of_site.iter().filter(|run| run.is_incomplete()).count(),
         replay: firewall::replay(&firewall, &dependencies),
         costs,
         chosen: options.grouping,

@@ -389,7 +389,7 @@ fn captures(runs: &[Run], site: &str, seen_by: &[(RunId, Times)]) -> (Vec<map::C
     let capture = |run: &&Run| {
         let (first, last) = (run.first_packet.unwrap_or_default(), run.last_packet.unwrap_or_default());
         let times = known.get(&run.id).map_or_else(|| vec![Span { first, last }], |it| it.times.clone());
-        map::Capture { run: run.id.to_string(), sensor: run.sensor.clone(), times }
+        map::Capture { run: run.id.to_string(), sensor: run.sensor.clone(), is_log: run.is_records(), times }
     };
     let place = |(run, _): &(RunId, Times)| places.get(run).copied().unwrap_or(usize::MAX);
     (of_site.iter().map(capture).collect(), seen_by.iter().map(place).collect())

@@ -13,7 +13,7 @@ use super::{
     access::Accesses,
     cidr::{self, Cover},
 };
-use crate::model::HostName;
+use crate::model::{HostName, NameSource, PartyName};
 
 /// So many addresses of one name tell that it has more of them nearby.
 const MIN_ALIKE: usize = 3;
@@ -54,7 +54,10 @@ pub(super) fn put_together(accesses: Accesses, bounds: CidrBounds, is_forbidden:
 fn alike(single: &BTreeMap<IpAddr, Access>) -> Alike {
     let mut alike = Alike::new();
     for (address, access) in single {
-        let named = access.names(&Peer::Addresses((*address).into())).first().map(|name| name.name.clone());
+        let told = access.names(&Peer::Addresses((*address).into()));
+        // whoever has an address says in its reverse what he likes
+        let dialled = |name: &&&PartyName| matches!(name.source, NameSource::Dns | NameSource::Tls | NameSource::Http);
+        let named = told.iter().find(dialled).map(|name| name.name.clone());
         alike.entry((access.ports.clone(), named)).or_default().insert(*address);
     }
     let few = alike.extract_if(.., |(_, name), addresses| name.is_some() && addresses.len() < MIN_ALIKE);

@@ -22,8 +22,8 @@ pub fn evidence(
     let namespaces: BTreeMap<&str, Value> =
         recommendation.namespaces.iter().map(|plan| (plan.namespace.as_str(), namespace(plan, facts))).collect();
     let mut value = json!({
-        "site": facts.site,
         "coverage": seen(recommendation, facts),
+        "site": facts.site,
         "files": files,
         "replay": facts.replay,
         "replay_on_top_of_deployed": facts.on_top,

@@ -9,7 +9,8 @@ use super::{
     observations::{self, Numbers},
 };
 use crate::model::{
-    ApplicationSighting, Hour, LinkSighting, MissedNames, NameSighting, Observation, ObservationKey, Sweep, Timestamp,
+    ApplicationSighting, FILTERED, Hour, LinkSighting, MissedNames, NameSighting, Observation, ObservationKey, Sweep,
+    Timestamp,
 };
 
 /// A run's id, from its content.
@@ -282,6 +283,12 @@ impl Run {
     #[must_use]
     pub fn is_records(&self) -> bool {
         self.kind == Self::RECORDS || self.is_drops()
+    }
+
+    /// Whether it is damaged, or was too much for the table: what a filter left out was meant to be.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.loss.damage.is_some() || self.loss.bounds.keys().any(|bound| bound != FILTERED)
     }
 
     /// Whether it tells of nothing but what did not pass.

@@ -56,21 +56,113 @@ fn a_capture_at_one_pods_interface_covers_that_pod_alone() {
 }
 
 #[test]
-fn a_sensor_called_as_a_node_was_there() {
+fn where_all_is_between_two_pods_nobody_knows_at_which_it_was_taken() {
     let flowmap = flowmap();
     let mut capture = Capture::new();
-    capture.behind(1).talk("192.0.2.77:40000", "192.0.2.78:443");
+    capture.talk("10.244.1.5:40000", "10.244.1.6:8080");
     flowmap.write("x.pcap", capture.bytes());
-    flowmap.ok(&["import", "--sensor", "node-2", "x.pcap"]);
-    assert_eq!(watched(&flowmap), "api unseen 0.0, db covered 1.0, web unseen 0.0");
+    flowmap.ok(&["import", "x.pcap"]);
+    assert_eq!(watched(&flowmap), "api unseen 0.0, db unseen 0.0, web unseen 0.0");
+    let other = self::flowmap();
+    other.write("x.pcap", capture.bytes());
+    other.ok(&["import", "--sensor", "node-1", "x.pcap"]);
+    assert_eq!(watched(&other), "api covered 1.0, db unseen 0.0, web covered 1.0");
+}
+
+#[test]
+fn what_a_bridge_floods_is_no_sign_of_more_than_one_pods_interface() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    capture.talk("10.244.1.5:40000", "192.0.2.76:8080").talk("10.244.1.5:40001", "192.0.2.77:443");
+    capture.datagram(([10, 244, 1, 6], 40_000), ([10, 244, 1, 255], 137), b"anybody");
+    capture.datagram(([10, 244, 1, 6], 40_001), ([10, 244, 1, 9], 99), b"whose port nobody knows");
+    flowmap.write("web.pcap", capture.bytes());
+    flowmap.ok(&["import", "web.pcap"]);
+    assert_eq!(watched(&flowmap), "api unseen 0.0, db unseen 0.0, web covered 1.0");
+}
+
+#[test]
+fn a_sensor_called_as_a_node_was_there_and_its_packets_tell_what_it_could_see() {
+    // one pod's packets as it sent them: without the name it might be that pod's interface
+    let node = flowmap();
+    let mut capture = Capture::new();
+    capture.talk("10.244.2.5:40000", "192.0.2.77:443").talk("192.0.2.2:40000", "192.0.2.78:443");
+    node.write("x.pcap", capture.bytes());
+    node.ok(&["import", "--sensor", "node-2", "x.pcap"]);
+    assert_eq!(watched(&node), "api unseen 0.0, db covered 1.0, web unseen 0.0");
+    // behind the node's router: what its pods say to each other never passes there
+    for talk in ["10.244.1.5:40000", "192.0.2.76:40000"] {
+        let uplink = flowmap();
+        let mut capture = Capture::new();
+        capture.behind(1).talk(talk, "192.0.2.77:443");
+        uplink.write("x.pcap", capture.bytes());
+        uplink.ok(&["import", "--sensor", "node-1", "x.pcap"]);
+        assert_eq!(watched(&uplink), "api unseen 0.0, db unseen 0.0, web unseen 0.0", "{talk}");
+    }
+    // records have no hop limits
+    let log = flowmap();
+    let row = "10.244.1.5,192.0.2.77,tcp,443,10,2026-11-24T06:00:00Z,2026-11-24T07:00:00Z";
+    log.write("x.csv", format!("client,server,protocol,port,packets,first_seen,last_seen\n{row}\n"));
+    log.ok(&["import", "--sensor", "node-1", "x.csv"]);
+    assert_eq!(watched(&log), "api covered 1.0, db unseen 0.0, web covered 1.0");
+}
+
+#[test]
+fn that_a_capture_had_a_filter_is_told() {
+    let flowmap = flowmap();
+    let mut capture = Capture::new();
+    capture.talk("10.244.1.5:40000", "10.244.1.6:8080").talk("10.244.1.5:40001", "192.0.2.77:443");
+    flowmap.write("plain.pcapng", pcapng(capture.bytes(), b""));
+    let status = || flowmap.ok(&["status"]).stdout;
+    flowmap.ok(&["import", "plain.pcapng"]);
+    assert!(!status().contains("filter"), "{}", status());
+    flowmap.ok(&["runs", "rm", flowmap.json(&["runs"])[0]["id"].as_str().unwrap()]);
+    flowmap.write("filtered.pcapng", pcapng(capture.bytes(), b"\0port 8080"));
+    let import = flowmap.ok(&["import", "filtered.pcapng"]);
+    assert!(import.stderr.contains("1 filter was set while it was captured"), "{import:?}");
+    assert!(status().contains("filtered.pcapng: 1 filter was set while it was captured"), "{}", status());
+    flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+    let review = flowmap.read("out/REVIEW.md");
+    assert!(review.contains("1 capture had a filter set"), "{review}");
+}
+
+/// The packets of a capture as pcapng, of an interface with this `if_filter`.
+fn pcapng(pcap: &[u8], filter: &[u8]) -> Vec<u8> {
+    let block = |kind: u32, body: &[u8]| {
+        let mut body = body.to_vec();
+        body.resize(body.len().next_multiple_of(4), 0);
+        let length = u32::try_from(body.len() + 12).unwrap().to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, &body, &length].concat()
+    };
+    let mut option = Vec::new();
+    if !filter.is_empty() {
+        option = [&11u16.to_le_bytes()[..], &u16::try_from(filter.len()).unwrap().to_le_bytes(), filter].concat();
+        option.resize(option.len().next_multiple_of(4), 0);
+        option.extend([0; 4]);
+    }
+    let mut file = block(0x0a0d_0d0a, &[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
+    let (header, mut rest) = pcap.split_at(24);
+    file.extend(block(1, &[&header[20..22], &[0, 0], &65_535u32.to_le_bytes()[..], &option].concat()));
+    while let Some((head, packets)) = rest.split_at_checked(16) {
+        let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap());
+        let micros = u64::from(word(0)) * 1_000_000 + u64::from(word(4));
+        let (high, low) = (u32::try_from(micros >> 32).unwrap(), u32::try_from(micros & 0xffff_ffff).unwrap());
+        let (data, others) = packets.split_at(word(8) as usize);
+        let words = [0, high, low, word(8), word(12)].map(u32::to_le_bytes).concat();
+        file.extend(block(6, &[&words[..], data].concat()));
+        rest = others;
+    }
+    file
 }
 
 #[test]
 fn a_capture_of_a_part_of_the_time_covers_a_part() {
     let flowmap = flowmap();
-    for (file, sensor, from, to) in [("a.pcap", "node-1", "10:00", "11:00"), ("b.pcap", "node-2", "10:00", "14:00")] {
+    let files =
+        [("a.pcap", "node-1", "10.244.1.5", "10:00", "11:00"), ("b.pcap", "node-2", "10.244.2.5", "10:00", "14:00")];
+    for (file, sensor, pod, from, to) in files {
         let mut capture = Capture::new();
-        capture.at(&format!("2026-11-24T{from}:00Z")).behind(1).talk("192.0.2.77:40000", "192.0.2.78:443");
+        capture.at(&format!("2026-11-24T{from}:00Z")).talk(&format!("{pod}:40000"), "192.0.2.78:443");
         capture.at(&format!("2026-11-24T{to}:00Z")).talk("192.0.2.77:40001", "192.0.2.78:443");
         flowmap.write(file, capture.bytes());
         flowmap.ok(&["import", "--sensor", sensor, file]);

@@ -144,7 +144,7 @@ fn who_the_server_sees_in_the_place_of_its_client_is_let_in() {
         }
         let flows = flowmap.json(&["flows"]);
         assert_eq!(flows.as_array().map(Vec::len), Some(1), "{flows}");
-        flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+        flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out", "--isolate-unseen"]);
         let policy = std::fs::read_to_string(flowmap.path("out/shop/api.yaml")).unwrap_or_default();
         assert!(likes.iter().all(|range| policy.contains(range)), "{source}: {policy}");
         let answer = flowmap.json(&["explain", source, "shop/api", "8080/tcp", "--policies", "out"]);

@@ -155,6 +155,15 @@ impl<R: Read> CaptureReader<R> {
         }
     }
 
+    /// Whether the file says that it was captured with a filter.
+    #[must_use]
+    pub fn is_filtered(&self) -> bool {
+        match &self.format {
+            Format::Pcap(_) => false,
+            Format::Pcapng(sections) => sections.is_filtered(),
+        }
+    }
+
     /// Bytes read so far, for progress.
     #[must_use]
     pub fn position(&self) -> u64 {

@@ -75,6 +75,8 @@ pub(super) struct Sections {
     last_time: Timestamp,
     /// What the interfaces of the sections before dropped.
     drops_before: Drops,
+    /// Whether an interface says that a filter was set.
+    is_filtered: bool,
 }
 
 impl Sections {
@@ -96,6 +98,7 @@ impl Sections {
                     let place = source.take(block.length)?.ok_or_else(|| cut(offset))?;
                     let bytes = source.at(place);
                     let interface = Interface::read(bytes, self.big_endian).ok_or_else(|| cut(offset))?;
+                    self.is_filtered |= has_filter(bytes, self.big_endian);
                     if self.interfaces.len() < MAX_INTERFACES {
                         let number = self.number(&interface);
                         self.interfaces.push(Interface { number, ..interface });
@@ -165,6 +168,11 @@ impl Sections {
             self.numbers.insert(key, number);
         }
         number
+    }
+
+    /// Whether any interface so far was captured with a filter.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.is_filtered
     }
 
     /// What all interfaces so far say that they dropped.
@@ -305,6 +313,12 @@ fn ticks_per_second(resolution: u8) -> u64 {
     let exponent = u32::from(resolution & 0x7f);
     let ticks = if resolution & 0x80 == 0 { 10u64.checked_pow(exponent) } else { 2u64.checked_pow(exponent) };
     ticks.unwrap_or(u64::MAX)
+}
+
+/// Whether the description of an interface has an `if_filter` that says anything: what kind it is, then the filter.
+fn has_filter(block: &[u8], big_endian: bool) -> bool {
+    const FILTER: u16 = 11;
+    options(block, 16, big_endian).any(|(code, value)| code == FILTER && value.len() > 1)
 }
 
 /// A block's options from here on: code and value, up to the one that ends them or to the block's closing length.

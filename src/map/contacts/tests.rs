@@ -138,7 +138,7 @@ proptest! {
     ) {
         let recordings = recordings(&files);
         let directory = Directory::new(&mk_cluster());
-        let capture = |recording: &Recording| Capture { run: "run".into(), sensor: "log".into(), times: vec![recording.span] };
+        let capture = |recording: &Recording| Capture { run: "run".into(), sensor: "log".into(), is_log: true, times: vec![recording.span] };
         let captures: Vec<Capture> = recordings.iter().map(capture).collect();
         let all = recordings.iter().enumerate().flat_map(|(n, it)| it.observations.iter().map(move |seen| (n, seen)));
         let traffic = traffic(&recordings);

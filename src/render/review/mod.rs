@@ -98,6 +98,8 @@ pub struct Facts {
     pub listing_faults: BTreeSet<String>,
     /// Captures that are damaged or were too much for the table.
     pub damaged: usize,
+    /// Captures that were taken with a filter.
+    pub filtered: usize,
     /// Connections of flow logs of which nothing but verdicts of policies is known, so that they are left out.
     pub verdicts_alone: u64,
     /// How complete the learning is, by namespace.
