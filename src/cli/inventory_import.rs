@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     inventory::Reading,
-    model::{Cluster, RawObject, Scope, Timestamp, words::count},
+    model::{Cluster, RawObject, Timestamp, words::count},
     proposal::directories,
     store::Store,
 };
@@ -50,7 +50,7 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
     for file in files {
         let (mut reading, elsewhere) = read_of_site(file, site)?;
         if *partial {
-            reading.complete = Scope::default();
+            reading.complete = reading.complete.of_selection();
         }
         if let Some(problem) = reading.problems.first().filter(|_| *strict) {
             let what = format!("{}: {}", file.display(), problem.object);

@@ -195,10 +195,19 @@ impl<'a> Collector<'a> {
     /// Ends a List that was read whole. A page of a longer one says nothing of what it lacks.
     pub fn close_list(&mut self, outer: Option<ListTally>, head: &Value) {
         self.listed |= head["kind"].is_string();
-        let is_page = word(&head["metadata"]["continue"]).is_some();
+        let is_page = self.note_page(head);
         if let Some(tally) = std::mem::replace(&mut self.tally, outer).filter(|_| !is_page) {
-            self.reading.complete.join(tally.scope());
+            self.reading.complete.add_list(version(head), tally);
         }
+    }
+
+    /// Whether a List has further pages; which List, is noted: the last page does not say that it is one.
+    pub fn note_page(&mut self, head: &Value) -> bool {
+        let is_page = word(&head["metadata"]["continue"]).is_some();
+        if let Some(version) = version(head).filter(|_| is_page) {
+            self.reading.complete.add_page(version);
+        }
+        is_page
     }
 
     fn item(&mut self, mut item: Value) {
@@ -298,6 +307,12 @@ fn is_list(document: &Value) -> bool {
             kind.ends_with("List") && (items.is_array() || items.is_null() && is_nameless)
         }
     }
+}
+
+/// What all pages of a List share: its kind and the version that the API server read it at. kubectl joins pages and writes none.
+fn version(head: &Value) -> Option<String> {
+    let version = word(&head["metadata"]["resourceVersion"])?;
+    Some(format!("{} {version}", word(&head["kind"]).unwrap_or_default()))
 }
 
 /// A namespace that is no text, as it stands there.

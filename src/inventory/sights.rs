@@ -129,9 +129,11 @@ struct Absences(HashMap<String, HashMap<Option<String>, Vec<i64>>>);
 impl Absences {
     fn new(listings: &[Listing]) -> Self {
         let mut all = Self::default();
+        // a page that one listing tells of may be the first of what ends in another
+        let pages = listings.iter().flat_map(|listing| listing.complete.pages()).cloned().collect();
         for listing in listings {
             let Some(taken_at) = listing.taken_at else { continue };
-            for (kind, namespace) in listing.complete.iter() {
+            for (kind, namespace) in listing.complete.iter_beside(&pages) {
                 let by_namespace = all.0.entry(kind.to_owned()).or_default();
                 by_namespace.entry(namespace.map(str::to_owned)).or_default().push(taken_at.0);
             }

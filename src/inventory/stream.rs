@@ -124,6 +124,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                 }
                 Err(error) => {
                     collector.leave_list(outer);
+                    collector.note_page(&Value::Object(head));
                     return Err(error);
                 }
             }

@@ -1,0 +1,68 @@
+//! What a listing says of those that it lacks: whole ones, pages, and such as were cut short.
+
+use serde_json::{Value, json};
+
+use crate::common::{
+    Flowmap,
+    cluster::{of, pod, with},
+};
+
+/// A pod of a namespace that was started at an hour.
+fn started(namespace: &str, name: &str, address: &str, hour: &str) -> Value {
+    of(namespace, with(pod(name, address), "/status/startTime", format!("2026-11-24T{hour}:00:00Z").into()))
+}
+
+/// A list as the API server gives it, all of it or a page with others behind it.
+fn from_api(version: &str, has_more: bool, pods: &[Value]) -> String {
+    let mut meta = json!({"resourceVersion": version});
+    if has_more {
+        meta["continue"] = "token".into();
+    }
+    json!({"kind": "PodList", "apiVersion": "v1", "metadata": meta, "items": pods}).to_string()
+}
+
+/// A store with a connection at ten from the address of `shop/web`.
+fn flowmap() -> Flowmap {
+    let flowmap = Flowmap::new();
+    let row = "10.244.1.5,198.51.100.1,tcp,443,2026-11-24T10:00:00Z,2026-11-24T10:01:00Z";
+    flowmap.write("flows.csv", format!("client,server,protocol,port,first_seen,last_seen\n{row}\n"));
+    flowmap.ok(&["import", "flows.csv"]);
+    flowmap
+}
+
+/// Who its client is, as these files tell it, or else the store.
+fn client(flowmap: &Flowmap, files: &[&str]) -> String {
+    let option: &[&str] = if files.is_empty() { &[] } else { &["--inventory"] };
+    let flows = flowmap.json(&[&["flows"], option, files].concat());
+    flows[0]["client"]["name"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_last_page_of_a_list_ends_nobody_on_the_pages_before() {
+    let first = [started("shop", "web", "10.244.1.5", "06"), started("ops", "agent", "10.244.1.6", "06")];
+    let last = [started("shop", "late", "10.244.1.7", "08"), started("ops", "later", "10.244.1.8", "09")];
+    let (page, rest) = (from_api("1000", true, &first), from_api("1000", false, &last));
+    for (order, options) in [
+        (["page.json", "rest.json"], [&[][..], &[]]),
+        (["rest.json", "page.json"], [&[], &[]]),
+        (["page.json", "rest.json"], [&["--partial"], &[]]),
+    ] {
+        let flowmap = flowmap();
+        flowmap.write("page.json", &page);
+        flowmap.write("rest.json", &rest);
+        assert_eq!(client(&flowmap, &order), "shop/web", "{order:?}");
+        for (file, options) in order.iter().zip(options) {
+            flowmap.ok(&[&["inventory", "import"], options, &[file]].concat());
+        }
+        assert_eq!(client(&flowmap, &[]), "shop/web", "{order:?}");
+    }
+    let flowmap = flowmap();
+    flowmap.write("both.json", format!("{page}\n{rest}\n"));
+    flowmap.write("array.json", format!("[{rest}, {page}]"));
+    // a list of another moment is none of them: what it lacks is gone
+    flowmap.write("page.json", &page);
+    flowmap.write("next.json", from_api("1001", false, &last));
+    assert_eq!(client(&flowmap, &["both.json"]), "shop/web");
+    assert_eq!(client(&flowmap, &["array.json"]), "shop/web");
+    assert_eq!(client(&flowmap, &["page.json", "next.json"]), "10.244.1.5");
+}
