@@ -172,6 +172,22 @@ impl<'a> Collector<'a> {
         self.close_list(outer, &list);
     }
 
+    /// Takes the items of a List that was cut short between two lines, but for the last: a part of it may be an object too, one
+    /// without addresses.
+    pub fn cut_list(&mut self, mut list: Value) {
+        let mut items = list["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        items.pop();
+        let outer = self.open_list();
+        for item in items {
+            self.list_item(item, &list);
+        }
+        self.leave_list(outer);
+        let place = format!("item {}", self.places + 1);
+        let why = "the YAML is cut short: it ends before the `kind` of its List, which stands behind the items; \
+                   this last one may be cut too and is left out";
+        self.leave_out(&place, why.to_owned());
+    }
+
     /// Begins a List, which may stand within another; what that held so far is to be given back at its end.
     pub fn open_list(&mut self) -> Option<ListTally> {
         self.tally.replace(ListTally::default())

@@ -184,11 +184,21 @@ fn yaml_error(error: &YamlError) -> ReadError {
     ReadError::Syntax { format: "YAML", reason: error.to_string() }
 }
 
-/// Takes the documents of a text; those that list hosts are read anew, with texts where hosts have them.
+/// Takes the documents of a YAML text; those that list hosts are read anew, with texts where hosts have them.
 fn collect_all(lines: usize, text: &str, documents: Vec<Value>, collector: &mut Collector) {
     let is_list = |document: &Value| document.as_array().is_some_and(|entries| entries.iter().any(hosts::is_host));
     let as_written = documents.iter().any(is_list).then(|| hosts::read_lists(lines, text)).flatten();
     for document in as_written.unwrap_or(documents) {
-        collector.document(document);
+        if is_cut(&document) {
+            collector.cut_list(document);
+        } else {
+            collector.document(document);
+        }
     }
+}
+
+/// Whether a document is a List that ends before its kind. kubectl writes that behind the items, and what it printed before it was
+/// stopped is YAML as well.
+fn is_cut(document: &Value) -> bool {
+    document["kind"].is_null() && document["items"].as_array().is_some_and(|items| !items.is_empty())
 }

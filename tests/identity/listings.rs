@@ -66,3 +66,28 @@ fn the_last_page_of_a_list_ends_nobody_on_the_pages_before() {
     assert_eq!(client(&flowmap, &["array.json"]), "shop/web");
     assert_eq!(client(&flowmap, &["page.json", "next.json"]), "10.244.1.5");
 }
+
+/// What `kubectl get -o yaml` prints up to its last item.
+fn yaml(pods: &[Value]) -> String {
+    let items: Vec<String> = pods.iter().map(|pod| format!("- {pod}\n")).collect();
+    format!("apiVersion: v1\nitems:\n{}", items.concat())
+}
+
+#[test]
+fn a_list_in_yaml_that_is_cut_between_two_items_ends_nobody_and_is_told() {
+    let all = [started("shop", "web", "10.244.1.5", "06"), started("ops", "agent", "10.244.1.6", "06")];
+    let later =
+        [started("shop", "late", "10.244.1.7", "08"), started("ops", "later", "10.244.1.8", "09"), all[1].clone()];
+    let flowmap = flowmap();
+    flowmap.write("all.yaml", yaml(&all) + "kind: List\n");
+    flowmap.write("whole.yaml", yaml(&later) + "kind: List\nmetadata:\n  resourceVersion: \"\"\n");
+    flowmap.write("cut.yaml", yaml(&later));
+    assert_eq!(client(&flowmap, &["all.yaml", "whole.yaml"]), "10.244.1.5", "whole, and without it");
+    assert_eq!(client(&flowmap, &["all.yaml", "cut.yaml"]), "shop/web");
+    let said = flowmap.ok(&["inventory", "import", "cut.yaml"]).stderr;
+    assert!(said.contains("2 pods") && said.contains("cut.yaml: item 3: the YAML is cut short"), "{said}");
+    flowmap.write("cut.yaml", yaml(&later[..1]));
+    flowmap
+        .run(&["inventory", "import", "cut.yaml"])
+        .is_an_error(&["nothing in it can be used: item 1: the YAML is cut"]);
+}
