@@ -14,7 +14,7 @@ use super::{
 use crate::{
     inventory::{Directory, Owner},
     map::By,
-    model::{Span, Timestamp, words::count},
+    model::{Service, Span, Timestamp, words::count},
     proposal::Site,
     segment::{Crossing, Crossings, Finding, Layout, Point, Resident, Segment, Stack, crossings, findings},
 };
@@ -109,12 +109,13 @@ impl View {
 
 /// How the inventory calls a resident at the end of what was captured.
 fn name(directory: &Directory, resident: &Resident, end: Timestamp) -> Option<String> {
+    let service = |service: &Service| format!("{}/{}", service.namespace, service.name);
     match directory.who_over(resident.address, Span::at(end)) {
         Owner::Pod(pod) => Some(format!("{}/{}", pod.namespace, pod.name)),
-        Owner::Service(service) => Some(format!("{}/{}", service.namespace, service.name)),
+        Owner::Service(owner) => Some(service(owner)),
         Owner::Node(node) => Some(node.name.clone()),
-        Owner::Host(host) => host.name.clone(),
-        _ => None,
+        Owner::Host(host) if host.name.is_some() => host.name.clone(),
+        _ => directory.exposed_at(resident.address, Span::at(end)).map(service),
     }
 }
 

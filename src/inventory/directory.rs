@@ -28,7 +28,7 @@ pub enum Owner<'c> {
     Pod(&'c Pod),
     /// A node: also all that shares its address.
     Node(&'c Node),
-    /// A Service: a ClusterIP, an external IP or its load balancer's.
+    /// A Service, by a ClusterIP.
     Service(&'c Service),
     /// A host or range of a hosts file.
     Host(&'c Host),
@@ -190,7 +190,8 @@ impl Directory {
     /// Who owned an address at a time.
     ///
     /// What is known of one address goes before what is known of a range, and what the cluster says before a hosts
-    /// file, except where that names a part of one of the cluster's ranges.
+    /// file, except where that names a part of one of the cluster's ranges. An address outside that leads to a Service is the
+    /// Service at its ports alone: [`Directory::exposed_over`] tells it.
     #[must_use]
     pub fn who(&self, address: IpAddr, at: Timestamp) -> Owner<'_> {
         let address = address.to_canonical();
@@ -198,8 +199,8 @@ impl Directory {
             return Owner::Multicast;
         }
         match self.timeline.at(address, at.0) {
-            None | Some((Who::Nobody, false)) => self.who_by_range(address),
-            Some((Who::Nobody | Who::Disputed, _)) => Owner::Unknown,
+            None | Some((Who::Nobody | Who::By(Class::Exposed, _), false)) => self.who_by_range(address),
+            Some((Who::Nobody | Who::Disputed | Who::By(Class::Exposed, _), _)) => Owner::Unknown,
             Some((Who::By(class, owner), _)) => self.owner(class, owner),
         }
     }
@@ -224,7 +225,9 @@ impl Directory {
         for (begin, end, who) in stretches {
             match (who, found) {
                 // without an owner for longer than clocks differ
-                (Who::Nobody, _) => is_covered &= end.min(last).saturating_sub(begin.max(first)) <= CLOCK_SKEW_NS,
+                (Who::Nobody | Who::By(Class::Exposed, _), _) => {
+                    is_covered &= end.min(last).saturating_sub(begin.max(first)) <= CLOCK_SKEW_NS;
+                }
                 (Who::By(class, owner), None) => found = Some((class, owner)),
                 (Who::By(class, owner), Some(known)) if self.is_same(class, owner, known) => {}
                 (Who::Disputed, _) | (Who::By(..), Some(_)) => return Owner::Unknown,
@@ -235,6 +238,18 @@ impl Directory {
             None if !is_inside => self.who_by_range(address),
             _ => Owner::Unknown,
         }
+    }
+
+    /// The Service to which an address outside of the cluster led when a connection began; of several the one that comes first.
+    #[must_use]
+    pub fn exposed_at(&self, address: IpAddr, span: Span) -> Option<&Service> {
+        let (from, to) = (span.first.0.saturating_sub(CLOCK_SKEW_NS), span.first.0.saturating_add(CLOCK_SKEW_NS));
+        let (mut stretches, _) = self.timeline.over(address.to_canonical(), from, to)?;
+        let place = stretches.find_map(|(.., who)| match who {
+            Who::By(Class::Exposed, owner) => Some(owner as usize),
+            _ => None,
+        });
+        self.past.services.get(place?).map(|it| &it.service)
     }
 
     pub(super) fn owner(&self, class: Class, owner: u32) -> Owner<'_> {

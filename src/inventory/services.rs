@@ -92,6 +92,13 @@ impl Directory {
         self.find(places, |it| it.was_there(span) && it.service.external_ips.contains(&address.to_canonical()))
     }
 
+    /// The Service that answered at a port of an address outside of the cluster when a connection began. At other ports, and as a
+    /// client, the address is whoever else has it.
+    #[must_use]
+    pub fn exposed_over(&self, address: IpAddr, protocol: Protocol, port: u16, span: Span) -> Found<'_> {
+        self.exposed_at(address, span).and_then(|_| self.service_over(address, protocol, port, span))
+    }
+
     /// The Service that answered at a port of every node when a connection began.
     #[must_use]
     pub fn node_port_over(&self, protocol: Protocol, port: u16, span: Span) -> Found<'_> {

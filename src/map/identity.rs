@@ -76,7 +76,9 @@ fn on_link(address: IpAddr, protocol: Protocol, port: u16) -> Party {
 
 fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Span) -> Option<(Party, u16)> {
     let (address, port) = end;
-    let (service, service_port) = match directory.who_over(address, span) {
+    let owner = directory.who_over(address, span);
+    let is_outside = matches!(owner, Owner::Host(_) | Owner::External | Owner::Unknown | Owner::OnLink);
+    let (service, service_port) = match owner {
         Owner::Service(_) => directory.service_over(address, protocol, port, span)?,
         // an external address may be a node's as well: what a Service says of one of its ports is said of that alone
         Owner::Node(_) => {
@@ -87,15 +89,19 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Spa
             };
             found
         }
+        _ if is_outside => directory.exposed_over(address, protocol, port, span)?,
         _ => return None,
     };
     let targets = directory.targets_over(service, service_port, span);
-    let (first, first_port) = *targets.first()?;
+    let Some((first, first_port)) = targets.first().copied() else {
+        return is_outside.then(|| (party(address, Owner::Service(service)), port));
+    };
     let mut whole = party(first, directory.who_over(first, span));
     for (target, target_port) in &targets {
         let other = party(*target, directory.who_over(*target, span));
         if *target_port != first_port || (other.kind, &other.name) != (whole.kind, &whole.name) {
-            return at_node(service, service_port, address);
+            let itself = is_outside.then(|| (party(address, Owner::Service(service)), port));
+            return at_node(service, service_port, address).or(itself);
         }
         whole.addresses.extend(other.addresses);
     }

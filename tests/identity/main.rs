@@ -7,6 +7,7 @@
 mod common;
 
 mod addresses;
+mod exposed;
 mod listings;
 mod names;
 mod odd_text;

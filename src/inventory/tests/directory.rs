@@ -91,7 +91,8 @@ fn services_own_their_addresses_and_pods_and_nodes_go_before() {
     let node = mk_node("node-1", "192.0.2.1", "10.244.1.0/24");
     let directory = directory(&[service, node, mk_pod("web-1", "10.244.1.5")]);
     assert_eq!(who(&directory, "10.96.0.7", "10:30:00"), "Service shop/web");
-    assert_eq!(who(&directory, "198.51.100.7", "10:30:00"), "Service shop/web");
+    // a Service at its ports alone
+    assert_eq!(who(&directory, "198.51.100.7", "10:30:00"), "External");
     assert_eq!(who(&directory, "192.0.2.1", "10:30:00"), "Node node-1");
     assert_eq!(who(&directory, "10.244.1.5", "10:30:00"), "Pod shop/web-1");
 }
