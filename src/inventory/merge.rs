@@ -88,9 +88,11 @@ fn join_service(known: &mut Service, mut other: Service) {
     let is_fuller = measure(&other) > measure(known);
     unite(&mut known.cluster_ips, std::mem::take(&mut other.cluster_ips));
     unite(&mut known.external_ips, std::mem::take(&mut other.external_ips));
+    unite(&mut known.proxied_ips, std::mem::take(&mut other.proxied_ips));
     if is_fuller {
         other.cluster_ips = std::mem::take(&mut known.cluster_ips);
         other.external_ips = std::mem::take(&mut known.external_ips);
+        other.proxied_ips = std::mem::take(&mut known.proxied_ips);
         *known = other;
     }
 }

@@ -16,8 +16,10 @@ pub(super) fn service(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Servi
     let spec = &item["spec"];
     let selector = selector(&spec["selector"], notes);
     let cluster_ips = list(&spec["clusterIPs"]).iter().chain([&spec["clusterIP"]]).filter(|ip| *ip != "None");
-    let balancers = list(&item["status"]["loadBalancer"]["ingress"]).iter().map(|ingress| &ingress["ip"]);
-    let external_ips = list(&spec["externalIPs"]).iter().chain(balancers);
+    let balancers = || list(&item["status"]["loadBalancer"]["ingress"]).iter();
+    let external_ips = list(&spec["externalIPs"]).iter().chain(balancers().map(|ingress| &ingress["ip"]));
+    let proxied_ips =
+        balancers().filter(|ingress| ingress["ipMode"] == "Proxy").filter_map(|ingress| word(&ingress["ip"]));
     Service {
         namespace: id.namespace,
         name: id.name,
@@ -25,6 +27,7 @@ pub(super) fn service(item: &Value, id: WorkloadRef, notes: &mut Notes) -> Servi
         selector: Some(selector).filter(|selector| !selector.is_empty()),
         cluster_ips: addresses(cluster_ips, "clusterIP", notes),
         external_ips: addresses(external_ips, "external address", notes),
+        proxied_ips: sorted(proxied_ips.filter_map(|ip| Some(ip.parse::<IpAddr>().ok()?.to_canonical()))),
         source_ranges: source_ranges(item, notes),
         keeps_sources: word(&spec["externalTrafficPolicy"]) == Some("Local"),
         ports: sorted(list(&spec["ports"]).iter().filter_map(|item| service_port(item, notes))),

@@ -21,6 +21,8 @@ pub(super) struct Services {
     /// Several Services may share a load balancer's address, each with ports of its own.
     by_socket: HashMap<(IpAddr, Protocol, u16), Vec<PortPlace>>,
     by_node_port: HashMap<(Protocol, u16), Vec<PortPlace>>,
+    /// Load balancers' addresses that nodes do not stand in for.
+    proxied: HashSet<IpAddr>,
     /// The places of pods, by namespace.
     pods: HashMap<String, Vec<usize>>,
     /// The places of Endpoints, by `namespace/service`.
@@ -39,6 +41,7 @@ impl Services {
         for (n, it) in &latest {
             all.add(*n, &it.service, &it.service.external_ips);
             all.add_node_ports(*n, &it.service);
+            all.proxied.extend(&it.service.proxied_ips);
         }
         for (n, pod) in past.pods.iter().enumerate() {
             all.pods.entry(pod.namespace.clone()).or_default().push(n);
@@ -97,6 +100,12 @@ impl Directory {
     #[must_use]
     pub fn exposed_over(&self, address: IpAddr, protocol: Protocol, port: u16, span: Span) -> Found<'_> {
         self.exposed_at(address, span).and_then(|_| self.service_over(address, protocol, port, span))
+    }
+
+    /// Whether an address is a load balancer's that nodes do not stand in for: what pods send there leaves the cluster.
+    #[must_use]
+    pub fn is_proxied(&self, address: IpAddr) -> bool {
+        self.services.proxied.contains(&address.to_canonical())
     }
 
     /// The Service that answered at a port of every node when a connection began.

@@ -39,7 +39,7 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     if connection.trace.flags.has(Flags::BROADCAST) && !connection.trace.flags.has(Flags::FROM_DST) {
         return Server { party: party(address, Owner::Multicast), port, via: None };
     }
-    if let Some((party, target)) = behind_service(directory, protocol, connection.server, span) {
+    if let Some((party, target)) = behind_service(directory, connection) {
         return Server { party, port: target, via: Some(dialled(connection.server, connection, directory)) };
     }
     let party = match directory.who_over(address, span) {
@@ -74,8 +74,8 @@ fn on_link(address: IpAddr, protocol: Protocol, port: u16) -> Party {
     party(address, Owner::External)
 }
 
-fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Span) -> Option<(Party, u16)> {
-    let (address, port) = end;
+fn behind_service(directory: &Directory, connection: &Connection) -> Option<(Party, u16)> {
+    let (protocol, (address, port), span) = (connection.protocol, connection.server, connection.moment());
     let owner = directory.who_over(address, span);
     let is_outside = matches!(owner, Owner::Host(_) | Owner::External | Owner::Unknown | Owner::OnLink);
     let (service, service_port) = match owner {
@@ -89,6 +89,7 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Spa
             };
             found
         }
+        _ if is_outside && is_by_balancer(connection, directory) => return None,
         _ if is_outside => directory.exposed_over(address, protocol, port, span)?,
         _ => return None,
     };
@@ -106,6 +107,12 @@ fn behind_service(directory: &Directory, protocol: Protocol, end: End, span: Spa
         whole.addresses.extend(other.addresses);
     }
     Some((whole, first_port))
+}
+
+/// Whether a pod dialled a load balancer whose connections its node leaves to it: a policy sees the balancer's address.
+fn is_by_balancer(connection: &Connection, directory: &Directory) -> bool {
+    directory.is_proxied(connection.server.0)
+        && matches!(directory.who_over(connection.client.0, connection.moment()), Owner::Pod(_))
 }
 
 /// The Service itself, where a node's address leads to it and not to one workload: the node hands on whatever comes there.

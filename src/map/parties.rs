@@ -105,8 +105,11 @@ impl<'d> Parties<'d> {
     }
 
     pub fn server(&mut self, connection: &Connection) -> Placed {
-        let is_by_itself =
-            connection.is_timed() || connection.via.is_some() || connection.trace.flags.has(Flags::BROADCAST);
+        let is_by_itself = connection.is_timed()
+            || connection.via.is_some()
+            || connection.trace.flags.has(Flags::BROADCAST)
+            // who it is depends on the client
+            || self.directory.is_proxied(connection.server.0);
         if is_by_itself {
             return self.placed(connection);
         }

@@ -97,6 +97,7 @@ pub(super) fn mk_cluster() -> Cluster {
             selector: Some(labels),
             cluster_ips: vec!["10.96.0.5".parse().unwrap()],
             external_ips: vec![],
+            proxied_ips: Vec::new(),
             source_ranges: vec![],
             keeps_sources: false,
             ports: vec![port],

@@ -179,6 +179,9 @@ pub struct Service {
     pub cluster_ips: Vec<IpAddr>,
     /// `externalIPs` and the load balancer's addresses.
     pub external_ips: Vec<IpAddr>,
+    /// Those of them that nodes do not stand in for (`ipMode: Proxy`, KEP-1860): what a pod sends there leaves the cluster, and comes
+    /// back from the load balancer. In order.
+    pub proxied_ips: Vec<IpAddr>,
     /// The ranges that its load balancer lets in; anybody where there are none. In order.
     pub source_ranges: Vec<IpNet>,
     /// Whether nodes hand on what comes from outside to their own pods alone, and leave its source address as it is

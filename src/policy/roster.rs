@@ -62,7 +62,9 @@ impl<'c> Roster<'c> {
             by_service_address: HashMap::default(),
         };
         for service in &cluster.services {
-            let addresses = service.cluster_ips.iter().chain(&service.external_ips);
+            // what pods send to the others leaves the cluster
+            let external = service.external_ips.iter().filter(|address| !service.proxied_ips.contains(address));
+            let addresses = service.cluster_ips.iter().chain(external);
             roster.by_service_address.extend(addresses.map(|address| (address.to_canonical(), service)));
         }
         for (n, pod) in cluster.pods.iter().enumerate().filter(|(_, pod)| !pod.finished) {

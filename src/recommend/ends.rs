@@ -186,6 +186,18 @@ impl<'a> Gathering<'a> {
         ends.into_iter().filter_map(answered).collect()
     }
 
+    /// What a load balancer calls in the place of the pod that dialled it, where that pod's node leaves it to.
+    pub(super) fn behind_balancer(&self, dependency: &Dependency) -> Vec<(UnitId, Dependency)> {
+        let Dependency { client, server, .. } = dependency;
+        let is_balancer = |address: &IpAddr| self.input.directory.is_proxied(*address);
+        if client.kind != PartyKind::Workload || !server.addresses.iter().any(is_balancer) {
+            return Vec::new();
+        }
+        let dialled = Party { kind: PartyKind::Service, ..server.clone() };
+        let balancer = Party { kind: PartyKind::External, ..server.clone() };
+        self.behind(&Dependency { client: balancer, server: dialled, ..dependency.clone() })
+    }
+
     fn behind_service(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, String> {
         let Dependency { server, protocol, port, .. } = dependency;
         let mut ends = Vec::new();

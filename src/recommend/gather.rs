@@ -162,6 +162,7 @@ impl<'a> Gathering<'a> {
         let places = [&dependency.client, &dependency.server].map(|party| self.place(party));
         let [client, server] = places.map(|place| place.map(|place| place.unit));
         let [own_client, own_server] = [client, server].map(|unit| unit.filter(|unit| self.is_wanted(*unit)));
+        self.add_balanced(dependency);
         let behind = self.behind(dependency);
         if own_client.is_none() && own_server.is_none() && behind.is_empty() {
             return;
@@ -239,6 +240,19 @@ impl<'a> Gathering<'a> {
         for (far, purpose) in self.clients(dependency, None).unwrap_or_default() {
             let edge = Edge { unit, side: Side::Ingress, far, protocol, port };
             self.unseen.entry(edge).or_default().add(dependency, purpose.as_ref());
+        }
+    }
+
+    /// What a pod dialled at a load balancer that its node does not stand in for comes back from outside, to any pod of the Service.
+    fn add_balanced(&mut self, dependency: &Dependency) {
+        if matches!(use_of(dependency), Use::Rule) {
+            for (unit, answered) in self.behind_balancer(dependency) {
+                for (far, purpose) in self.clients(&answered, None).unwrap_or_default() {
+                    let edge =
+                        Edge { unit, side: Side::Ingress, far, protocol: answered.protocol, port: answered.port };
+                    self.unseen.entry(edge).or_default().add(dependency, purpose.as_ref());
+                }
+            }
         }
     }
 

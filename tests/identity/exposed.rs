@@ -53,3 +53,30 @@ fn an_address_outside_is_a_service_at_its_ports_alone_and_as_a_server() {
     assert_eq!(flows(&flowmap, &["cluster.json", "hosts.csv"]), told("keepalived"));
     assert_eq!(flows(&flowmap, &["cluster.json"]), told("192.0.2.50"));
 }
+
+#[test]
+fn a_pod_that_dials_a_load_balancer_that_proxies_is_let_out_to_its_address_and_the_service_lets_in_what_comes_back() {
+    let balanced = |mode: &str| {
+        let service = with(service("web", "10.96.0.7"), "/spec/type", "LoadBalancer".into());
+        let ingress = json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.80", "ipMode": mode}]}});
+        with(service, "/status", ingress)
+    };
+    let pods = [pod("web", "10.244.1.5"), pod("api", "10.244.1.6"), pod("other", "10.244.1.7")];
+    let node = node("node-1", "192.0.2.1", "10.244.1.0/24");
+    let mut capture = Capture::new();
+    capture.talk("10.244.1.6:40000", "192.0.2.80:80").talk("10.244.1.7:40000", "10.244.1.5:8080");
+    let suggested = |mode: &str| {
+        let flowmap = Flowmap::new();
+        flowmap.write("x.pcap", capture.bytes());
+        flowmap.write("cluster.json", list(&[&pods[..], &[balanced(mode), node.clone()]].concat()));
+        let files = ["--from", "x.pcap", "--inventory", "cluster.json"];
+        flowmap.ok(&[&["suggest", "-n", "shop", "--out-dir", "out"][..], &files].concat());
+        ["api", "web"].map(|name| flowmap.read(&format!("out/shop/{name}.yaml")))
+    };
+    let [api, web] = suggested("Proxy");
+    assert!(api.contains("192.0.2.80/32") && !api.contains("app: web"), "{api}");
+    assert!(web.contains("0.0.0.0/0") && !web.contains("app: api"), "{web}");
+    let [api, web] = suggested("VIP");
+    assert!(!api.contains("192.0.2.80") && api.contains("app: web"), "{api}");
+    assert!(!web.contains("0.0.0.0/0") && web.contains("app: api"), "{web}");
+}

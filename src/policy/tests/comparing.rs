@@ -305,6 +305,7 @@ fn with_service() -> Cluster {
         selector: Some([("app", "web")].into_iter().collect()),
         cluster_ips: vec!["10.96.0.7".parse().unwrap()],
         external_ips: Vec::new(),
+        proxied_ips: Vec::new(),
         source_ranges: Vec::new(),
         keeps_sources: false,
         ports: vec![port],

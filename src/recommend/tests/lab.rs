@@ -109,6 +109,7 @@ impl Lab {
             selector,
             cluster_ips: Vec::new(),
             external_ips: Vec::new(),
+            proxied_ips: Vec::new(),
             source_ranges: Vec::new(),
             keeps_sources: false,
             ports,
