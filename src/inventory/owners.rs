@@ -50,7 +50,7 @@ impl Owners {
         owner
     }
 
-    /// The next owner. A `ReplicaSet` or Job is always a step to the one it names. Other kinds stand on their own, and
+    /// The next owner. A `ReplicaSet`, Job or Workflow is always a step to the one it names. Other kinds stand on their own, and
     /// lead further only to what is listed: an operator's object may control all Deployments of an application, which
     /// are workloads of their own unless whoever made the snapshot asked for that object.
     fn above(&self, owner: &WorkloadRef, pod: Option<&Pod>) -> Option<WorkloadRef> {
@@ -62,7 +62,7 @@ impl Owners {
 }
 
 fn is_step(kind: &str) -> bool {
-    matches!(kind, "ReplicaSet" | "ReplicationController" | "Job")
+    matches!(kind, "ReplicaSet" | "ReplicationController" | "Job" | "Workflow")
 }
 
 /// The controlling owner of an object: the one reference with `controller: true`.
@@ -87,6 +87,8 @@ fn named_after(owner: &WorkloadRef, pod: &Pod) -> Option<WorkloadRef> {
         "ReplicaSet" => deployment(&owner.name, pod)?,
         // the CronJob controller appends the scheduled minute since 1970; before Kubernetes 1.21 the second
         "Job" => ("CronJob", suffixed(&owner.name, |suffix| suffix.len() >= 8 && digits(suffix))?),
+        // Argo's appends the scheduled second
+        "Workflow" => ("CronWorkflow", suffixed(&owner.name, |suffix| suffix.len() == 10 && digits(suffix))?),
         _ => return None,
     };
     Some(WorkloadRef { namespace: owner.namespace.clone(), name: name.to_owned(), kind: kind.to_owned() })

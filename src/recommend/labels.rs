@@ -1,23 +1,27 @@
 //! Which labels may select, and which are liked best.
 
 /// Keys that change from one pod, revision, run or place to the next, or tell a release and not a role.
-const VOLATILE: [&str; 32] = [
-    "apps.kubernetes.io/pod-index",
+const VOLATILE: [&str; 52] = [
+    "airflow-worker",
     "app.kubernetes.io/managed-by",
     "app.kubernetes.io/version",
+    "apps.kubernetes.io/pod-index",
     "batch.kubernetes.io/controller-uid",
     "batch.kubernetes.io/job-completion-index",
     "batch.kubernetes.io/job-name",
     "build-id",
     "build-number",
+    "buildkite.com/job-uuid",
     "chart",
     "commit",
     "controller-revision-hash",
     "controller-uid",
+    "deploy-date",
     "deployment.kubernetes.io/revision",
+    "emr-containers.amazonaws.com/job.id",
+    "execution_date",
     "git-commit",
     "git-sha",
-    "deploy-date",
     "helm.sh/chart",
     "helm.sh/revision",
     "heritage",
@@ -26,21 +30,37 @@ const VOLATILE: [&str; 32] = [
     "job-name",
     "jobset.sigs.k8s.io/restart-attempt",
     "leaderworkerset.sigs.k8s.io/worker-index",
+    "map_index",
+    "pipeline/runid",
     "pod-template-generation",
     "pod-template-hash",
     "region",
     "rollouts-pod-template-hash",
+    "run_id",
+    "runner-pod",
     "service.istio.io/canonical-revision",
+    "spark-app-selector",
+    "spark-exec-id",
+    "spark-exec-resourceprofile-id",
+    "sparkoperator.k8s.io/submission-id",
     "statefulset.kubernetes.io/pod-name",
+    "tekton.dev/customRun",
+    "tekton.dev/pipelineRun",
+    "tekton.dev/taskRun",
+    "training.kubeflow.org/job-name",
     "training.kubeflow.org/replica-index",
+    "triggers.tekton.dev/triggers-eventid",
+    "try_number",
+    "workflows.argoproj.io/completed",
+    "workflows.argoproj.io/workflow",
     "zone",
 ];
 
-/// Keys of places, whatever comes after.
-const PLACES: [&str; 3] = ["topology.", "failure-domain.", "beta.kubernetes.io/"];
+/// What keys of places begin with, and those of a runner's jobs, whatever comes after.
+const BEGINNINGS: [&str; 4] = ["topology.", "failure-domain.", "beta.kubernetes.io/", "job.runner.gitlab.com/"];
 
 /// What keys of revisions and runs end with, whoever made them.
-const ENDS: [&str; 7] = ["/hash", "-hash", "/revision", "-revision", "/uid", "-uid", "checksum"];
+const ENDS: [&str; 8] = ["/hash", "-hash", "/revision", "-revision", "/uid", "-uid", "UID", "checksum"];
 
 /// Keys by which people name a role, best first.
 const PREFERRED: [&str; 8] = [
@@ -57,7 +77,7 @@ const PREFERRED: [&str; 8] = [
 /// Whether a key never selects: the next pod may have another value.
 pub(super) fn is_volatile(key: &str) -> bool {
     VOLATILE.contains(&key)
-        || PLACES.iter().any(|place| key.starts_with(place))
+        || BEGINNINGS.iter().any(|beginning| key.starts_with(beginning))
         || ENDS.iter().any(|end| key.ends_with(end))
 }
 
@@ -126,10 +146,15 @@ mod tests {
             "helm.sh/chart",
             "serving.knative.dev/revision",
             "example.com/config-checksum",
+            "workflows.argoproj.io/workflow",
+            "tekton.dev/taskRunUID",
+            "job.runner.gitlab.com/pod",
         ] {
             assert!(is_volatile(key), "{key}");
         }
-        for key in ["app", "app.kubernetes.io/name", "tier", "version", "release", "track"] {
+        for key in
+            ["app", "app.kubernetes.io/name", "tier", "version", "release", "track", "tekton.dev/task", "spark-role"]
+        {
             assert!(!is_volatile(key), "{key}");
         }
     }

@@ -11,4 +11,5 @@ mod exposed;
 mod listings;
 mod names;
 mod odd_text;
+mod runs;
 mod sync;
