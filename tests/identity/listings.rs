@@ -91,3 +91,18 @@ fn a_list_in_yaml_that_is_cut_between_two_items_ends_nobody_and_is_told() {
         .run(&["inventory", "import", "cut.yaml"])
         .is_an_error(&["nothing in it can be used: item 1: the YAML is cut"]);
 }
+
+#[test]
+fn an_address_that_was_handed_on_is_not_the_dead_pods_where_a_nodes_clock_was_ahead() {
+    let flowmap = flowmap();
+    let other = |hour: &str| started("ops", "other", "10.244.1.6", hour);
+    let last = [started("shop", "heir", "10.244.1.5", "09"), other("12")];
+    flowmap.write("last.json", from_api("2000", false, &last));
+    let listed_at = |hour: &str| {
+        let first = [started("shop", "web", "10.244.1.5", "06"), other(hour)];
+        flowmap.write("first.json", from_api("1000", false, &first));
+        client(&flowmap, &["first.json", "last.json"])
+    };
+    assert_eq!(listed_at("08"), "shop/heir");
+    assert_eq!(listed_at("11"), "10.244.1.5", "listed at eight, told to be at eleven");
+}
