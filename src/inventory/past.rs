@@ -150,7 +150,7 @@ impl<'a> Builder<'a> {
             groups.entry(&item.value.name).or_default().push(item);
         }
         for (name, group) in groups {
-            let is_told_by_pod = |item: &Item<Node>| self.meta(item.object).id.kind == "Pod";
+            let is_told_by_pod = |item: &&Item<Node>| self.meta(item.object).id.kind == "Pod";
             let versions = group.iter().map(|item| {
                 let is_partial = is_told_by_pod(item);
                 // the end of a pod is not its node's
@@ -158,10 +158,10 @@ impl<'a> Builder<'a> {
                 Version { state, is_partial, ..self.version(item, item.value.addresses.clone()) }
             });
             let versions = versions.collect();
-            let mut started = group.iter().map(|item| self.meta(item.object).started);
-            let is_timeless = started.any(|time| time.is_none());
-            let started = group.iter().filter_map(|item| self.meta(item.object).started).min();
-            let start = started.filter(|_| !is_timeless).map_or(Start::Always, Start::At);
+            // the start of a pod is not its node's: one that pods alone tell of was always there
+            let own = group.iter().filter(|item| !is_told_by_pod(item)).map(|item| self.meta(item.object).started);
+            let own: Option<Vec<Timestamp>> = own.collect();
+            let start = own.and_then(|started| started.into_iter().min()).map_or(Start::Always, Start::At);
             let id = WorkloadRef { kind: "Node".into(), name: name.to_owned(), ..WorkloadRef::default() };
             let history = History { owner: place(self.past.nodes.len()), start, versions };
             self.claim(Class::Node, &id, &history);

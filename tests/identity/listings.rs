@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::{
     Flowmap,
-    cluster::{of, pod, with},
+    cluster::{list, node, of, pod, with},
 };
 
 /// A pod of a namespace that was started at an hour.
@@ -105,4 +105,26 @@ fn an_address_that_was_handed_on_is_not_the_dead_pods_where_a_nodes_clock_was_ah
     };
     assert_eq!(listed_at("08"), "shop/heir");
     assert_eq!(listed_at("11"), "10.244.1.5", "listed at eight, told to be at eleven");
+}
+
+#[test]
+fn a_node_of_which_pods_alone_tell_was_there_before_them() {
+    let flowmap = Flowmap::new();
+    flowmap.write("pods.json", list(&[started("shop", "web", "10.244.1.5", "10")]));
+    let row = |hour: &str| format!("192.0.2.1,10.244.9.9,tcp,443,2026-11-24T{hour}:00:00Z,2026-11-24T{hour}:01:00Z\n");
+    flowmap.write("flows.csv", format!("client,server,protocol,port,first_seen,last_seen\n{}{}", row("09"), row("11")));
+    let flows = flowmap.json(&["flows", "--from", "flows.csv", "--inventory", "pods.json"]);
+    let clients: Vec<_> = flows.as_array().unwrap().iter().map(|flow| flow["client"]["name"].clone()).collect();
+    assert_eq!(clients, ["node-1"], "{flows}");
+    // one that was listed itself began when it was made
+    let late = with(
+        node("node-1", "192.0.2.1", "10.244.1.0/24"),
+        "/metadata/creationTimestamp",
+        "2026-11-24T10:00:00Z".into(),
+    );
+    flowmap.write("nodes.json", list(&[late]));
+    let flows = flowmap.json(&["flows", "--from", "flows.csv", "--inventory", "pods.json", "nodes.json"]);
+    let mut clients: Vec<_> = flows.as_array().unwrap().iter().map(|flow| flow["client"]["name"].clone()).collect();
+    clients.sort_by_key(ToString::to_string);
+    assert_eq!(clients, ["192.0.2.1", "node-1"], "{flows}");
 }
