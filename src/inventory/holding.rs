@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::directory::{Directory, Owner};
+use super::{
+    directory::{Directory, Owner},
+    timeline::Class,
+};
 use crate::model::{Pod, Timestamp};
 
 /// The time that an owner had addresses.
@@ -20,7 +23,8 @@ pub struct Holding<'d> {
 
 impl Directory {
     /// Who ever held addresses, each once, with the time from its first to its last: pods, then nodes, then Services,
-    /// by name. Stretches in which an address was disputed count for nobody.
+    /// by name. Stretches in which an address was disputed count for nobody, and the cache of names that nodes may have is
+    /// left out, for nobody listed it.
     #[must_use]
     pub fn holdings(&self) -> Vec<Holding<'_>> {
         self.gather(|_, _| true)
@@ -34,7 +38,9 @@ impl Directory {
 
     fn gather(&self, is_wanted: impl Fn(i64, i64) -> bool) -> Vec<Holding<'_>> {
         let mut times: BTreeMap<_, (i64, i64, Vec<IpAddr>)> = BTreeMap::new();
-        for (address, from, to, class, owner) in self.timeline.all().filter(|(_, from, to, ..)| is_wanted(*from, *to)) {
+        let is_cache = |class, owner| class == Class::Node && Some(owner) == self.past.cache;
+        let all = self.timeline.all().filter(|(_, from, to, ..)| is_wanted(*from, *to));
+        for (address, from, to, class, owner) in all.filter(|(.., class, owner)| !is_cache(*class, *owner)) {
             let time = times.entry((class, owner)).or_insert((from, to, Vec::new()));
             *time = (time.0.min(from), time.1.max(to), std::mem::take(&mut time.2));
             time.2.push(address);

@@ -40,6 +40,8 @@ pub(super) struct Past {
     /// For every pod a number that pods of one workload share.
     pub parties: Vec<u32>,
     pub nodes: Vec<Node>,
+    /// The place of the node that stands for the cache of names on every one: nobody listed it.
+    pub cache: Option<u32>,
     pub services: Vec<PastService>,
     pub endpoints: Vec<PastEndpoint>,
 }
@@ -185,6 +187,7 @@ impl<'a> Builder<'a> {
         }
         let owner = place(self.past.nodes.len());
         let claim = Claim { start: i64::MIN, first_sight: i64::MIN, last_sight: i64::MAX, end: i64::MAX, owner };
+        self.past.cache = Some(owner);
         self.claims.push(AddressClaim { address: NODE_LOCAL_DNS_ADDRESS, class: Class::Node, claim });
         let addresses = vec![NODE_LOCAL_DNS_ADDRESS];
         self.past.nodes.push(Node { name: NODE_LOCAL_DNS.into(), addresses, pod_ranges: Vec::new() });

@@ -128,3 +128,14 @@ fn a_node_of_which_pods_alone_tell_was_there_before_them() {
     clients.sort_by_key(ToString::to_string);
     assert_eq!(clients, ["192.0.2.1", "node-1"], "{flows}");
 }
+
+#[test]
+fn who_was_there_at_a_time_are_those_that_were_listed() {
+    let flowmap = Flowmap::new();
+    let node = node("node-1", "192.0.2.1", "10.244.1.0/24");
+    flowmap.write("cluster.json", list(&[started("shop", "web", "10.244.1.5", "06"), node]));
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let known = flowmap.json(&["inventory", "list", "--at", "2026-11-24T06:00:00Z"]);
+    let addresses: Vec<_> = known.as_array().unwrap().iter().map(|it| it["addresses"].clone()).collect();
+    assert_eq!(addresses, ["10.244.1.5", "192.0.2.1"]);
+}
