@@ -13,6 +13,8 @@ pub(super) struct Version<'a, K> {
     pub holds: Vec<K>,
     /// Whether it has them.
     pub state: State,
+    /// From when on it can have had them, as far as it tells.
+    pub from: i64,
     /// When it was so.
     pub sights: &'a [Sight],
     /// Whether what it does not name it may hold all the same.
@@ -76,7 +78,9 @@ impl<K: Copy + Ord> History<'_, K> {
             add(end, end);
         }
         let is_changed = holding().flat_map(|version| version.sights).any(|sight| sight.to == last && sight.is_closed);
+        let told = holding().map(|version| version.from).min().unwrap_or(i64::MIN);
         let (started, owner) = (if let Start::At(time) = self.start { time.0 } else { i64::MIN }, self.owner);
+        let started = started.max(told);
         if first > last {
             // never seen at a known time: for as long as it can have been
             let claim = Claim { start: started, first_sight: started, last_sight: started, end, owner };

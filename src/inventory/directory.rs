@@ -337,7 +337,7 @@ fn ends(nodes: &[Node], pods: &[Pod]) -> HashMap<IpAddr, usize> {
 fn meta(kind: &str, namespace: &str, name: &str, started: Option<Timestamp>, state: State) -> Meta {
     let id = WorkloadRef { namespace: namespace.to_owned(), name: name.to_owned(), kind: kind.to_owned() };
     let uid = started.map(|time| time.to_string()).unwrap_or_default();
-    Meta { id, uid, started, is_listed: true, state }
+    Meta { id, uid, started, networked: None, is_listed: true, state }
 }
 
 /// Everybody there was, with the claims settled.

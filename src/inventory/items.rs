@@ -43,6 +43,8 @@ pub(super) struct Meta {
     pub uid: String,
     /// The first moment at which it can have had its addresses.
     pub started: Option<Timestamp>,
+    /// Of a pod, when what it has its addresses from was made, if it tells: after its node was started anew, it has others.
+    pub networked: Option<Timestamp>,
     /// Whether it tells when it was made: manifests do not.
     pub is_listed: bool,
     /// Whether it still has its addresses.
@@ -58,8 +60,24 @@ impl Meta {
         let is_pod = id.kind == "Pod";
         let started = time(&status["startTime"]).filter(|_| is_pod).or(created);
         let state = if is_pod { state(item) } else { State::Here };
-        Self { id, uid: uid.unwrap_or_default().to_owned(), started, is_listed: created.is_some(), state }
+        let networked = networked(status).filter(|_| is_pod);
+        let uid = uid.unwrap_or_default().to_owned();
+        Self { id, uid, started, networked, is_listed: created.is_some(), state }
     }
+}
+
+/// When a pod's sandbox, and with it its addresses, was made at the latest (`PodReadyToStartContainers`, since Kubernetes 1.29). The
+/// kubelet may say so when it has pulled images only: a container that runs already tells better.
+fn networked(status: &Value) -> Option<Timestamp> {
+    let is_ready =
+        |condition: &&Value| condition["type"] == "PodReadyToStartContainers" && condition["status"] == "True";
+    let ready = list(&status["conditions"]).iter().find(is_ready)?;
+    let containers = ["containerStatuses", "initContainerStatuses"].into_iter().flat_map(|key| list(&status[key]));
+    let begun = containers.flat_map(|container| {
+        let state = &container["state"];
+        [&state["running"]["startedAt"], &state["terminated"]["startedAt"]].into_iter().filter_map(time)
+    });
+    begun.chain([time(&ready["lastTransitionTime"])?]).min()
 }
 
 /// The grace that the API server gives a pod where nothing else is said, in seconds.

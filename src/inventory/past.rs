@@ -99,7 +99,9 @@ impl<'a> Builder<'a> {
 
     fn version<K, T>(&self, item: &Item<T>, holds: Vec<K>) -> Version<'a, K> {
         let is_partial = !self.meta(item.object).is_listed;
-        Version { holds, state: self.meta(item.object).state, sights: self.sights.of(item.object), is_partial }
+        let Meta { state, networked, .. } = self.meta(item.object);
+        let from = networked.map_or(i64::MIN, |time| time.0);
+        Version { holds, state: *state, from, sights: self.sights.of(item.object), is_partial }
     }
 
     /// Items by their object, in order: versions of one object together.
@@ -155,9 +157,9 @@ impl<'a> Builder<'a> {
             let is_told_by_pod = |item: &&Item<Node>| self.meta(item.object).id.kind == "Pod";
             let versions = group.iter().map(|item| {
                 let is_partial = is_told_by_pod(item);
-                // the end of a pod is not its node's
-                let state = State::Here;
-                Version { state, is_partial, ..self.version(item, item.value.addresses.clone()) }
+                // the beginning and the end of a pod are not its node's
+                let (state, from) = (State::Here, i64::MIN);
+                Version { state, from, is_partial, ..self.version(item, item.value.addresses.clone()) }
             });
             let versions = versions.collect();
             // the start of a pod is not its node's: one that pods alone tell of was always there
@@ -247,6 +249,7 @@ static NO_META: Meta = Meta {
     id: WorkloadRef { namespace: String::new(), name: String::new(), kind: String::new() },
     uid: String::new(),
     started: None::<Timestamp>,
+    networked: None,
     is_listed: false,
     state: State::Here,
 };

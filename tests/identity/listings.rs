@@ -139,3 +139,25 @@ fn who_was_there_at_a_time_are_those_that_were_listed() {
     let addresses: Vec<_> = known.as_array().unwrap().iter().map(|it| it["addresses"].clone()).collect();
     assert_eq!(addresses, ["10.244.1.5", "192.0.2.1"]);
 }
+
+#[test]
+fn a_pod_has_its_address_from_when_its_sandbox_was_made() {
+    let flowmap = flowmap();
+    let web = |ready: &str, running: &str| {
+        let time = |hour: &str| format!("2026-11-24T{hour}:00:00Z");
+        let condition =
+            json!({"type": "PodReadyToStartContainers", "status": "True", "lastTransitionTime": time(ready)});
+        let container = json!({"restartCount": 1, "state": {"running": {"startedAt": time(running)}},
+                               "lastState": {"terminated": {"startedAt": time("06"), "finishedAt": time("11")}}});
+        let web = with(started("shop", "web", "10.244.1.5", "06"), "/status/conditions", json!([condition]));
+        with(web, "/status/containerStatuses", json!([container]))
+    };
+    let seen_at_ten = |pod: Value| {
+        flowmap.write("cluster.json", list(&[pod]));
+        client(&flowmap, &["cluster.json"])
+    };
+    assert_eq!(seen_at_ten(web("12", "12")), "10.244.1.5", "its node was started anew");
+    assert_eq!(seen_at_ten(web("06", "12")), "shop/web", "its container was");
+    // the kubelet has said so again, or pulled the image of another container in between
+    assert_eq!(seen_at_ten(web("12", "09")), "shop/web");
+}
