@@ -149,6 +149,27 @@ impl Sightings {
         }
         self.traces.push((hour, trace));
     }
+
+    /// The same as seen from the other end, whose port this is.
+    fn turned(self, src_port: u16) -> Self {
+        Self {
+            traces: self.traces.into_iter().map(|(hour, trace)| (hour, trace.turned(src_port))).collect(),
+            from_src: self.from_dst,
+            from_dst: self.from_src,
+            ..self
+        }
+    }
+
+    /// Takes in others of the same connection.
+    fn extend(&mut self, other: Self) {
+        self.traces.extend(other.traces);
+        self.from_src.extend(other.from_src);
+        self.from_dst.extend(other.from_dst);
+        self.vlans.extend(other.vlans);
+        self.tunnels.extend(other.tunnels);
+        // as with sightings of one key, see `gather`
+        self.weight = self.weight.min(other.weight);
+    }
 }
 
 /// Joins the traces of all recordings into connections, in an order that the recordings' own does not change.
@@ -163,6 +184,7 @@ pub(super) fn by_key(recordings: &[Recording]) -> Vec<(Key, Connection)> {
     for (run, recording) in recordings.iter().enumerate() {
         recording.observations.iter().for_each(|observation| gather(run, observation, &samples, &mut sightings));
     }
+    lay_to_openings(&mut sightings);
     let mut sightings: Vec<_> = sightings.into_iter().collect();
     sightings.sort_unstable_by_key(|(key, _)| *key);
     sightings.into_iter().map(|(key, seen)| (key, connection(&key, seen))).collect()
@@ -202,6 +224,27 @@ fn gather(run: usize, observation: &Observation, samples: &Samples, sightings: &
         seen.tunnels.extend(stacks(&observation.key.tunnels));
         // it is here if any of its sightings is in its sample, so it stands for as few as the deepest of them says
         seen.weight = if seen.weight > 0.0 { seen.weight.min(weight) } else { weight };
+    }
+}
+
+/// Lays streams that go by their ends alone, as in logs that tell of packets, to the opening between the same ends: it may stand in
+/// another file than what followed.
+fn lay_to_openings(sightings: &mut HashMap<Key, Sightings>) {
+    let is_blind = |key: &&Key| key.opening == Opening::Open && (key.identity, key.answer) == (0, 0);
+    let open: Vec<Key> = sightings.keys().filter(is_blind).filter(|key| is_stream(key.protocol)).copied().collect();
+    for key in open {
+        let forth = Key { opening: Opening::Seen, ..key };
+        let back = Key { src: key.dst, dst: key.src, ..forth };
+        let opened = match (sightings.contains_key(&forth), sightings.contains_key(&back)) {
+            (true, false) => forth,
+            (false, true) => back,
+            _ => continue,
+        };
+        let Some(part) = sightings.remove(&key) else { continue };
+        let part = if opened == back { part.turned(key.dst.1) } else { part };
+        if let Some(whole) = sightings.get_mut(&opened) {
+            whole.extend(part);
+        }
     }
 }
 

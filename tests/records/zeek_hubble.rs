@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::common::{
     Flowmap,
     cluster::{list, node, pod},
+    rows::rows,
     sample,
     zeek::{FIELDS, conns, ends, json_lines, letter, packets, tsv},
 };
@@ -349,6 +350,33 @@ fn a_stream_that_conntrack_met_midway_is_not_turned_by_what_its_entry_says_from_
     let unknown = midway("10").replace("9090", "50505");
     let flows = told(&flowmap, "flows.json", &unknown);
     assert!(flows.len() == 1 && flows[0].ends_with(" midstream unknown 1"), "{flows:?}");
+}
+
+#[test]
+fn an_entry_that_was_made_midway_turns_no_stream_also_where_the_line_that_shows_it_is_in_another_file() {
+    let flowmap = Flowmap::new();
+    let server = "10.0.0.9:31000";
+    flowmap.write("events.log.1", report("10:00:01", [server, CLIENT], &["PSH", "ACK"], "NEW"));
+    let later = report("10:30:01", [server, CLIENT], &["PSH", "ACK"], "ESTABLISHED")
+        + &report("10:30:02", [CLIENT, server], &["PSH", "ACK"], "REPLY");
+    flowmap.write("events.log", &later);
+    let opened = report("09:00:00", [CLIENT, server], &["SYN"], "NEW")
+        + &report("09:00:00.1", [server, CLIENT], &["SYN", "ACK"], "REPLY");
+    flowmap.write("events.log.2", &opened);
+    let midstream = "10.0.0.1 > 10.0.0.9:31000/TCP midstream port 1";
+    let established = "10.0.0.1 > 10.0.0.9:31000/TCP established handshake 1";
+    let cases = [
+        (&["events.log"][..], midstream),
+        (&["events.log.1", "events.log"], midstream),
+        (&["events.log", "events.log.1"], midstream),
+        // who opened one part opened all
+        (&["events.log", "events.log.2"], established),
+        (&["events.log.2", "events.log.1", "events.log"], established),
+    ];
+    for (files, expected) in cases {
+        let files: Vec<String> = files.iter().map(ToString::to_string).collect();
+        assert_eq!(rows(&flowmap, &files), [expected], "{files:?}");
+    }
 }
 
 #[test]

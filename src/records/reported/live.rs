@@ -7,7 +7,7 @@ use super::{
     super::record::{is_stream, laid},
     End, Event, Packet, Told, Verdict,
 };
-use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, PortKind, Protocol, Sent, Tally, Trace};
+use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, Sent, Tally, Trace};
 
 /// The ends of a connection, the lower first.
 pub type Ends = (Protocol, End, End);
@@ -280,7 +280,7 @@ impl<'e> Whole<'e> {
         }
         let prober = prober(kinds);
         let refuser = refuser(kinds, hours.iter().any(|hourly| hourly.doubted.is_some()));
-        let client = first(hours, |hourly| hourly.told).or(prober).or_else(|| by_entry(ends, hours));
+        let client = first(hours, |hourly| hourly.told).or(prober).or_else(|| by_entry(ends.0, hours));
         Self { ends, kinds, client, prober, refuser }
     }
 
@@ -363,27 +363,14 @@ fn first(hours: &[Hourly], told: impl Fn(&Hourly) -> Pair<Option<u32>>) -> Optio
     all.min().map(|(.., side)| side)
 }
 
-/// The client by Cilium's entry, where the opening was not seen.
+/// Of ends that each may begin, who did so by Cilium's entry, where no packet tells it by itself.
 ///
 /// An entry is made for the first packet that comes, and forgotten: of datagrams after a minute of silence, of streams when
-/// Cilium begins anew or after hours. Of datagrams it tells no more than who was first, which the map weighs with all else;
-/// unless both ends have one port, so that nothing else tells. Of streams it is right unless it was made midway; what
-/// it said before that holds. Where it makes a client of a port that only servers have, it was made before the log began.
-fn by_entry((protocol, lower, higher): &Ends, hours: &[Hourly]) -> Option<Side> {
-    if !is_stream(*protocol) {
-        return hours.first().and_then(|hourly| hourly.begun);
-    }
-    let doubted = hours.iter().filter_map(|hourly| Some((hourly.hour, hourly.doubted?))).min();
-    let is_told = |side| {
-        let told = hours.iter().filter_map(|hourly| Some((hourly.hour, (*hourly.entered.of(side))?))).min();
-        told.is_some_and(|told| doubted.is_none_or(|doubted| told < doubted))
-    };
-    let (lower, higher) = (PortKind::of(lower.1), PortKind::of(higher.1));
-    match (is_told(Side::Lower), is_told(Side::Higher)) {
-        (true, false) if !lower.outranks(higher) => Some(Side::Lower),
-        (false, true) if !higher.outranks(lower) => Some(Side::Higher),
-        _ => None,
-    }
+/// Cilium begins anew or after hours. Of datagrams it tells who was first, which the map weighs with all else; only where
+/// both ends have one port nothing else tells. Of a stream it may have been made midway, by a line that is in another file or in
+/// none: whether it was, nothing but an opening shows.
+fn by_entry(protocol: Protocol, hours: &[Hourly]) -> Option<Side> {
+    hours.first().and_then(|hourly| hourly.begun).filter(|_| !is_stream(protocol))
 }
 
 /// The side that sent probes, where there is no connection that they could be part of.
