@@ -6,8 +6,8 @@ use foldhash::{HashMap, fast::FixedState};
 
 use super::{hours::Hours, parts::join_parts, samples::Samples, volume::Volume};
 use crate::model::{
-    Direction, Flags, Hour, Observation, Opening, Order, Outcome, Protocol, Record, Recording, Span, Timestamp, Trace,
-    Via,
+    Direction, Flags, Hour, LEAST_PACKETS_OF_TCP, Observation, Opening, Order, Outcome, Protocol, Record, Recording,
+    Span, Timestamp, Trace, Via,
 };
 
 /// An address with a port.
@@ -56,14 +56,29 @@ impl Connection {
         match self.protocol {
             Protocol::TCP | Protocol::SCTP if is_open => Outcome::Established,
             Protocol::TCP | Protocol::SCTP if flags.has(Flags::REFUSED) => Outcome::Refused,
-            Protocol::TCP | Protocol::SCTP if flags.has(Flags::ASKED) => Outcome::Unanswered,
+            Protocol::TCP | Protocol::SCTP if flags.has(Flags::ASKED) || self.is_too_little() => Outcome::Unanswered,
             Protocol::TCP if self.trace.disowned() == Some(false) => Outcome::Refused,
+            // that a log does not say who opened it does not make it one that was met in its middle
+            Protocol::TCP | Protocol::SCTP if has_both && flags.has(Flags::UNTOLD) => Outcome::Established,
             Protocol::TCP | Protocol::SCTP if has_both => Outcome::Midstream,
             Protocol::TCP | Protocol::SCTP => Outcome::Oneway,
             _ if has_both => Outcome::Established,
             _ if flags.has(Flags::REFUSED) => Outcome::Refused,
             _ => Outcome::Oneway,
         }
+    }
+
+    /// Whether records of a flow log tell of too few packets for a connection, or of few and of no answer.
+    fn is_too_little(&self) -> bool {
+        let has = |flag| self.trace.flags.has(flag);
+        let packets = self.from_client.most_packets().saturating_add(self.from_server.most_packets());
+        let least = LEAST_PACKETS_OF_TCP.saturating_mul(self.trace.lump.connections);
+        has(Flags::LITTLE) && !(has(Flags::FROM_SRC) && has(Flags::FROM_DST) && packets >= least)
+    }
+
+    /// Whether it is an attempt of which a flow log tells who sent the packets, and not who tried.
+    pub fn is_attempt_of_unknown(&self) -> bool {
+        self.trace.flags.has(Flags::UNTOLD) && matches!(self.outcome(), Outcome::Refused | Outcome::Unanswered)
     }
 
     /// Whether all that the client did was to say that it knows of no such connection, and whether the server did: then it was
@@ -402,9 +417,16 @@ fn is_same_exchange(before: &Connection, next: &Connection) -> bool {
     let (a, b) = (&before.trace, &next.trace);
     let is_same_number = a.identity != 0 && a.identity == b.identity || a.answer != 0 && a.answer == b.answer;
     (before.protocol, before.client, before.server) == (next.protocol, next.client, next.server)
-        && !next.trace.lump.is_record()
+        && (!next.trace.lump.is_record() || is_other_way(a, b))
         && next.span.first.seconds_since(before.span.last) <= DATAGRAM_IDLE_S
         && (is_same_number || is_same_network(before, next))
+}
+
+/// Whether two records of a flow log that tells of each way by itself are of one exchange: each tells of one way, and not of the same.
+fn is_other_way(before: &Trace, next: &Trace) -> bool {
+    let way = |trace: &Trace| (trace.flags.has(Flags::FROM_SRC), trace.flags.has(Flags::FROM_DST));
+    before.lump.is_record()
+        && matches!((way(before), way(next)), ((true, false), (false, true)) | ((false, true), (true, false)))
 }
 
 /// Whether tags and tunnels allow that two sightings were in one network. Where one capture saw none at all, as on a

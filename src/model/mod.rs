@@ -47,7 +47,7 @@ pub use observation_key::{ObservationKey, Opening};
 pub use party::{Party, PartyKey, PartyKind, WorkloadRef};
 pub use port_range::PortRange;
 pub use private::is_private;
-pub use protocol::{Protocol, UnknownProtocol};
+pub use protocol::{LEAST_PACKETS_OF_TCP, Protocol, UnknownProtocol};
 pub use record::{Record, Records, Traffic};
 pub use scope::{ListTally, Scope};
 pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};

@@ -47,9 +47,12 @@ impl Flags {
     /// The same of `dst`.
     pub const DST_DISOWNED: Self = Self(1 << 11);
 
-    /// No packet told who began, and the first that was seen tells nothing of it: an ICMP error, an announcement. Of several
-    /// sightings all must say so.
+    /// No packet told who began, and the first that was seen tells nothing of it: an ICMP error, an announcement, a record of
+    /// what one end sent. Of several sightings all must say so.
     pub const UNTOLD: Self = Self(1 << 12);
+    /// A record of a flow log tells of fewer packets than a stream begins with: no more than an attempt, unless those of the
+    /// other way are more.
+    pub const LITTLE: Self = Self(1 << 13);
 
     /// The bits that tell what became of a connection.
     #[must_use]

@@ -24,6 +24,9 @@ const NAMES: [(u8, &str); 14] = [
     (132, "SCTP"),
 ];
 
+/// A connection of TCP begins with so many packets (RFC 9293, section 3.5).
+pub const LEAST_PACKETS_OF_TCP: u64 = 3;
+
 impl Protocol {
     /// Internet Control Message Protocol.
     pub const ICMP: Self = Self(1);

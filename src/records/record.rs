@@ -73,8 +73,8 @@ pub struct Detail {
 impl FlowRecord {
     /// The record as observations: of the hour that it names first, and of the one that it names last.
     ///
-    /// A record without times is laid to the first of [`Hour::unnamed`]. What it says of the client is as good as an
-    /// opening that was seen: whoever wrote the log has seen it, or has decided. So the direction is `handshake`.
+    /// A record without times is laid to the first of [`Hour::unnamed`]. What it says of the client, without detail, is as good
+    /// as an opening that was seen: whoever wrote the log has seen it, or has decided. So the direction is `handshake`.
     #[must_use]
     pub fn observations(&self) -> SmallVec<[Observation; 2]> {
         let span = self.span.unwrap_or_else(|| Span::at(Hour(0).start()));

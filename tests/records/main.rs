@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod csv_directions;
 mod firewall;
 mod flow_records;
 mod zeek_hubble;

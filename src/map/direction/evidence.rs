@@ -23,7 +23,8 @@ pub(super) struct Evidence {
 impl Evidence {
     pub fn gather(connections: &[Connection]) -> Self {
         let mut evidence = Self { listeners: HashSet::default(), talkers: HashMap::default() };
-        for connection in connections {
+        // whom a scanner tries says nothing of who serves
+        for connection in connections.iter().filter(|connection| !connection.is_attempt_of_unknown()) {
             let Connection { protocol, client, server, .. } = *connection;
             let is_opened = connection.direction == Direction::Handshake;
             if is_opened && connection.outcome() == Outcome::Established {
@@ -95,6 +96,9 @@ fn by_first_among_peers(connection: &Connection) -> Option<Verdict> {
 /// server that answered somebody who was gone. A scanner with one port has as many talkers as a server.
 fn by_refusal(connection: &Connection) -> Option<Verdict> {
     let has = |flag| connection.trace.flags.has(flag);
+    if has(Flags::UNTOLD) {
+        return None;
+    }
     let is_turned = if has(Flags::REFUSED) && !(has(Flags::FROM_SRC) && has(Flags::FROM_DST)) {
         !has(Flags::SRC_FIRST)
     } else {

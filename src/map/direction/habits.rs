@@ -34,7 +34,9 @@ impl Habits {
         let mut habits = Self::default();
         for connection in connections {
             let Connection { protocol, client, server, .. } = *connection;
-            if connection.direction == Direction::Unknown && is_stream(protocol) {
+            if connection.is_attempt_of_unknown() {
+                // whom a scanner tries says nothing of who serves
+            } else if connection.direction == Direction::Unknown && is_stream(protocol) {
                 habits.repeats.entry((protocol, server, client.0)).or_default().insert(client.1);
                 habits.repeats.entry((protocol, client, server.0)).or_default().insert(server.1);
             } else if connection.direction != Direction::Unknown {

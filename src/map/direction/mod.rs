@@ -57,7 +57,8 @@ fn by_nature(connection: &Connection) -> Option<Verdict> {
 
 /// A datagram's first is the question. A stream that was met in its middle was met at either side's turn.
 fn by_order(connection: &Connection) -> Option<Verdict> {
-    (!is_stream(connection.protocol)).then(|| (Direction::Order, is_turned_by_order(connection)))
+    let is_told = !is_stream(connection.protocol) && !connection.trace.flags.has(Flags::UNTOLD);
+    is_told.then(|| (Direction::Order, is_turned_by_order(connection)))
 }
 
 fn is_stream(protocol: Protocol) -> bool {

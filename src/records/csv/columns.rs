@@ -1,21 +1,16 @@
-//! The flow CSV: a header that names the columns in any order and case, then one record a line. Columns that are not
-//! known are passed over.
+//! The columns of a flow CSV, and what a row under them says.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Read},
-    net::IpAddr,
-    str::FromStr,
-};
-
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use std::{net::IpAddr, str::FromStr};
 
 use super::{
-    Detail, Fault, FlowRecord, Line, MAX_SHOWN, RecordsError,
-    line::{Lines, Text, fields, has_open_quotes, trimmed},
-    record::{MAX_CONNECTIONS, MAX_COUNT, is_usable},
+    super::{
+        Fault, FlowRecord, MAX_SHOWN, RecordsError,
+        line::{fields, has_open_quotes},
+        record::{MAX_CONNECTIONS, MAX_COUNT, is_usable},
+    },
+    one_way,
 };
-use crate::model::{Flags, Opening, Outcome, PortKind, Protocol, Span, Timestamp};
+use crate::model::{LEAST_PACKETS_OF_TCP, Outcome, Protocol, Span, Timestamp};
 
 /// What a column says, and what it may be called.
 type Column = (&'static str, &'static [&'static str]);
@@ -24,7 +19,7 @@ const CLIENT: Column = ("client", &["client", "src_ip"]);
 const SERVER: Column = ("server", &["server", "dst_ip"]);
 const PROTOCOL: Column = ("protocol", &["protocol", "proto"]);
 const PORT: Column = ("port", &["port", "dst_port"]);
-/// Where a log tells of each way by itself, the port of the source: the client's, unless it is rather the server's.
+/// Where a log tells of each way by itself, the port of the source, which is the client or the server.
 const SOURCE_PORT: Column = ("source port", &["src_port"]);
 const PACKETS: Column = ("packets", &["packets"]);
 const BYTES: Column = ("bytes", &["bytes"]);
@@ -39,7 +34,7 @@ const OUTCOME: Column = ("outcome", &["outcome"]);
 const ACTION: Column = ("action", &["action", "verdict"]);
 
 /// Whether a line is a header of flow records: it names a client, a server, and what was called.
-pub(super) fn is_header(line: &[u8]) -> bool {
+pub(in super::super) fn is_header(line: &[u8]) -> bool {
     let Ok(line) = std::str::from_utf8(line) else { return false };
     if line.contains('\r') {
         // more than one line, by ends that are not read
@@ -57,7 +52,7 @@ fn place(names: &[String], (_, aliases): Column) -> Option<usize> {
 
 /// What the end of a line tells, where it is the last and has no line end: whether the file may have been cut in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub enum End {
     /// A part of the last field would not be what the whole is, or nobody reads it.
     Whole,
     /// Nothing tells the last field from a part of it: `54` may have been `5432`.
@@ -69,7 +64,7 @@ enum End {
 }
 
 /// Where each column stands.
-struct Columns {
+pub struct Columns {
     /// How many the header names.
     count: usize,
     client: usize,
@@ -90,7 +85,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(names: &[String]) -> Result<Self, RecordsError> {
+    pub fn of(names: &[String]) -> Result<Self, RecordsError> {
         let maybe = |column: Column| {
             let (what, aliases) = column;
             let is_it = |name: &&String| aliases.iter().any(|alias| name.eq_ignore_ascii_case(alias));
@@ -128,7 +123,7 @@ impl Columns {
         })
     }
 
-    fn record(&self, row: &[String]) -> Result<FlowRecord, Fault> {
+    pub fn record(&self, row: &[String]) -> Result<FlowRecord, Fault> {
         let row = Row(row);
         let protocol = row.must(Some(self.protocol), PROTOCOL, "the name or number of a protocol", protocol)?;
         let port = row.get(Some(self.port), PORT, "a port from 0 to 65535", plain)?;
@@ -148,7 +143,7 @@ impl Columns {
             server: row.must(Some(self.server), SERVER, "an address", address)?,
             protocol,
             port: if protocol.has_ports() { port } else { 0 },
-            outcome: self.outcome(&row)?,
+            outcome: row.get(self.outcome, OUTCOME, "an outcome as `flowmap flows` names them", outcome)?,
             packets: number(self.packets, PACKETS)?,
             bytes_to_server: to_server.or(bytes).unwrap_or_default(),
             bytes_to_client: to_client.unwrap_or_default(),
@@ -157,25 +152,21 @@ impl Columns {
             hours: row.get(self.hours, HOURS, "a whole number", plain)?,
             detail: None,
         };
-        let source_port: Option<u16> =
-            row.get(self.source_port, SOURCE_PORT, "a port from 0 to 65535", plain)?.filter(|_| protocol.has_ports());
-        let outranks = |port: u16, other: u16| PortKind::of(port).outranks(PortKind::of(other));
+        let action = row.get(self.action, ACTION, "a word such as ACCEPT, ALLOW, REJECT, DENY or DROP", action)?;
+        let record = FlowRecord { outcome: record.outcome.or_else(|| by_action(action, &record)), ..record };
+        let source_port = row.get(self.source_port, SOURCE_PORT, "a port from 0 to 65535", plain)?;
+        // without ports nothing else tells such a log from one that names clients
+        let source_port = if protocol.has_ports() { source_port } else { self.source_port.map(|_| 0) };
         Ok(match source_port {
-            Some(source) if outranks(source, record.port) => turned(record, source),
-            Some(source) if !outranks(record.port, source) => open(record, source),
-            _ => record,
+            Some(source) => one_way::record(&record, source),
+            None if record.outcome.is_none() && is_too_little(&record) => {
+                FlowRecord { outcome: Some(Outcome::Unanswered), ..record }
+            }
+            None => record,
         })
     }
 
-    /// What a record says of its outcome; where it was turned away, by what a firewall did.
-    fn outcome(&self, row: &Row<'_>) -> Result<Option<Outcome>, Fault> {
-        let told = row.get(self.outcome, OUTCOME, "an outcome as `flowmap flows` names them", outcome)?;
-        let action = row.get(self.action, ACTION, "a word such as ACCEPT, ALLOW, REJECT, DENY or DROP", action)?;
-        let stopped = matches!(action, Some(Action::Stopped)).then_some(Outcome::Refused);
-        Ok(told.or(stopped))
-    }
-
-    fn end(&self, line: &str, row: &[String]) -> End {
+    pub fn end(&self, line: &str, row: &[String]) -> End {
         match (row.len() < self.count, has_open_quotes(line)) {
             (true, true) => return End::Swallowed,
             (false, false) => {}
@@ -199,42 +190,6 @@ impl Columns {
         let Some((first, last)) = first.or(last).zip(last.or(first)) else { return Ok(None) };
         if last < first { Err(Fault::Backwards) } else { Ok(Some(Span { first, last })) }
     }
-}
-
-/// A record of what a server sent to its client, as one of the connection.
-fn turned(record: FlowRecord, server_port: u16) -> FlowRecord {
-    FlowRecord {
-        client: record.server,
-        server: record.client,
-        port: server_port,
-        bytes_to_server: record.bytes_to_client,
-        bytes_to_client: record.bytes_to_server,
-        ..record
-    }
-}
-
-/// A record of one way between ports neither of which tells who opened: the map decides. Who tried in vain has.
-fn open(record: FlowRecord, source_port: u16) -> FlowRecord {
-    let seen: &[Flags] = match record.outcome {
-        None | Some(Outcome::Established | Outcome::Midstream) => &[Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD],
-        Some(Outcome::Oneway) => &[Flags::FROM_SRC, Flags::PAYLOAD],
-        Some(Outcome::Refused | Outcome::Unanswered) => return record,
-    };
-    let mut flags = Flags::SRC_FIRST;
-    for flag in seen {
-        flags.add(*flag);
-    }
-    let detail = Detail {
-        opening: Opening::Open,
-        client_port: source_port,
-        flags,
-        packets_to_client: 0,
-        vlans: String::new(),
-        tunnels: String::new(),
-        tag: xxh3_64(format!("{record:?} from {source_port}").as_bytes()),
-        services: Vec::new(),
-    };
-    FlowRecord { detail: Some(detail), ..record }
 }
 
 struct Row<'r>(&'r [String]);
@@ -292,91 +247,45 @@ fn time(text: &str) -> Option<Timestamp> {
 }
 
 /// What a firewall did with what it logs.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
     Passed,
     Stopped,
+    /// The server ended it by a reset, or said by it that nobody listens.
+    Reset,
 }
 
-/// The last four of those that let pass are what `FortiGate`s say of the end of a session.
+/// The last of those that let pass, and the reset, are what `FortiGate`s say of the end of a session.
 fn action(text: &str) -> Option<Action> {
-    const PASSED: [&str; 10] =
-        ["-", "accept", "allow", "pass", "permit", "forward", "close", "timeout", "client-rst", "server-rst"];
+    const PASSED: [&str; 9] = ["-", "accept", "allow", "pass", "permit", "forward", "close", "timeout", "client-rst"];
     const STOPPED: [&str; 5] = ["reject", "deny", "denied", "drop", "block"];
     let word = text.to_ascii_lowercase();
     let is =
         |stem: &&str| word.strip_prefix(*stem).is_some_and(|end| ["", "s", "d", "ed", "ped", "ted"].contains(&end));
-    if STOPPED.iter().any(is) {
-        return Some(Action::Stopped);
+    match () {
+        () if STOPPED.iter().any(is) => Some(Action::Stopped),
+        () if word == "server-rst" => Some(Action::Reset),
+        () => PASSED.iter().any(is).then_some(Action::Passed),
     }
-    PASSED.iter().any(is).then_some(Action::Passed)
+}
+
+/// What became of a record that a firewall turned away, or the server by a reset in place of a connection.
+fn by_action(action: Option<Action>, record: &FlowRecord) -> Option<Outcome> {
+    let is_refused = match action? {
+        Action::Passed => false,
+        Action::Stopped => true,
+        Action::Reset => is_too_little(record),
+    };
+    is_refused.then_some(Outcome::Refused)
+}
+
+/// Whether a record tells of fewer packets than a connection of TCP begins with. None are those of a log that does not count.
+pub fn is_too_little(record: &FlowRecord) -> bool {
+    let least = LEAST_PACKETS_OF_TCP.saturating_mul(record.connections);
+    record.protocol == Protocol::TCP && record.packets.is_some_and(|packets| (1..least).contains(&packets))
 }
 
 fn outcome(text: &str) -> Option<Outcome> {
     let known = [Outcome::Established, Outcome::Midstream, Outcome::Refused, Outcome::Unanswered, Outcome::Oneway];
     known.into_iter().find(|outcome| outcome.as_str().eq_ignore_ascii_case(text))
-}
-
-/// Reads records.
-pub(super) struct Reader<R> {
-    lines: Lines<R>,
-    columns: Columns,
-    /// Records at the end of the file that may have lost a part of their last field.
-    open: u64,
-    digest: Xxh3,
-}
-
-impl<R: Read> Reader<R> {
-    pub fn new(inner: R) -> Result<Self, RecordsError> {
-        let mut lines = Lines::new(inner);
-        let names = match lines.next()? {
-            Some(Text::Whole(line)) => fields(&String::from_utf8_lossy(line)),
-            _ => Vec::new(),
-        };
-        let columns = Columns::of(&names)?;
-        let mut reader = Self { lines, columns, open: 0, digest: Xxh3::new() };
-        reader.digest.update(names.join(",").to_ascii_lowercase().as_bytes());
-        Ok(reader)
-    }
-
-    pub fn next_line(&mut self) -> io::Result<Option<Line>> {
-        let text = self.lines.next()?;
-        let read = match text {
-            None => return Ok(None),
-            Some(Text::TooLong) => Err(Fault::TooLong),
-            Some(Text::Whole(bytes)) => {
-                let bytes = trimmed(bytes);
-                self.digest.update(bytes);
-                self.digest.update(b"\n");
-                let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotText);
-                text.and_then(|line| {
-                    let row = fields(line);
-                    Ok((self.columns.record(&row)?, self.columns.end(line, &row)))
-                })
-            }
-        };
-        let line = self.lines.number;
-        let read = match read {
-            Ok((_, End::Swallowed)) if self.lines.is_ended => Err(Fault::OpenQuote),
-            Ok((_, End::Cut | End::Swallowed)) if !self.lines.is_ended => {
-                // with its line end it is another one, which is used
-                self.digest.update(b"cut");
-                Err(Fault::Cut)
-            }
-            Ok((record, end)) => {
-                self.open += u64::from(end == End::Open && !self.lines.is_ended);
-                Ok(record)
-            }
-            Err(fault) => Err(fault),
-        };
-        Ok(Some(read.map_or_else(|fault| Line::Damaged { line, fault }, Line::Flow)))
-    }
-
-    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
-        let open = "record in a last line without a line end, taken as whole: look whether the file was cut there";
-        BTreeMap::from([(open, self.open)]).into_iter().filter(|(_, count)| *count > 0).collect()
-    }
-
-    pub fn digest(&self) -> u64 {
-        self.digest.digest()
-    }
 }

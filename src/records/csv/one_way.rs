@@ -1,0 +1,49 @@
+//! Records of logs that tell of each way by itself, as routers and clouds write them: who sent, and not who opened.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    super::{Detail, FlowRecord},
+    columns::is_too_little,
+};
+use crate::model::{Flags, Opening, Outcome};
+
+/// A record of what an end sent from a port. The map decides who was the client, and lays the record of the other way to it.
+pub fn record(record: &FlowRecord, source_port: u16) -> FlowRecord {
+    let mut flags = Flags::SRC_FIRST;
+    // an end that sent need not be the one that began; without this the map takes a stream for one met in its middle
+    if record.outcome != Some(Outcome::Midstream) {
+        flags.add(Flags::UNTOLD);
+    }
+    for flag in seen(record) {
+        flags.add(*flag);
+    }
+    // a log of sessions tells what came back
+    if record.outcome.is_none() && record.bytes_to_client > 0 {
+        flags.add(Flags::FROM_DST);
+    }
+    let detail = Detail {
+        opening: Opening::Open,
+        client_port: source_port,
+        flags,
+        packets_to_client: 0,
+        vlans: String::new(),
+        tunnels: String::new(),
+        tag: xxh3_64(format!("{record:?} from {source_port}").as_bytes()),
+        services: Vec::new(),
+    };
+    FlowRecord { detail: Some(detail), ..record.clone() }
+}
+
+/// What was seen of a connection of which one way is told.
+fn seen(record: &FlowRecord) -> &'static [Flags] {
+    match record.outcome {
+        Some(Outcome::Established) => &[Flags::ASKED, Flags::AGREED, Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD],
+        Some(Outcome::Midstream) => &[Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD],
+        // which end had asked is not told
+        Some(Outcome::Refused) => &[Flags::REFUSED],
+        Some(Outcome::Unanswered) => &[Flags::FROM_SRC, Flags::LITTLE],
+        None if is_too_little(record) => &[Flags::FROM_SRC, Flags::LITTLE],
+        Some(Outcome::Oneway) | None => &[Flags::FROM_SRC, Flags::PAYLOAD],
+    }
+}

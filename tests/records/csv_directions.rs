@@ -1,0 +1,137 @@
+//! Flow logs as CSV that tell of each way by itself, and what packets tell of attempts, through the command line.
+
+use std::fmt::Write as _;
+
+use crate::common::{Flowmap, rows::rows};
+
+/// A row of a log that tells of each way by itself.
+fn way(from: &str, to: &str, packets: u64, action: &str) -> String {
+    let [from, to] = [from, to].map(|end| end.replace(':', ","));
+    format!("{from},{to},6,{packets},{},{action},2026-09-21T10:00:01Z,2026-09-21T10:01:00Z\n", packets * 40)
+}
+
+/// The flows of a log of such rows.
+fn told(log: &str) -> Vec<String> {
+    let flowmap = Flowmap::new();
+    let header = "src_ip,src_port,dst_ip,dst_port,proto,packets,bytes,action,first_seen,last_seen\n";
+    flowmap.write("vpc.csv", format!("{header}{log}"));
+    rows(&flowmap, &["vpc.csv".into()])
+}
+
+#[test]
+fn a_port_that_a_client_got_by_chance_turns_no_connection_of_a_log_of_each_way() {
+    let server = "10.0.1.9:30080";
+    let mut log = String::new();
+    for port in (0..396).map(|n| 32_768 + 61 * n).chain([1_883, 8_400, 8_443, 13_133]) {
+        let client = format!("10.0.0.5:{port}");
+        log += &way(&client, server, 10, "ACCEPT");
+        log += &way(server, &client, 10, "ACCEPT");
+    }
+    assert_eq!(told(&log), ["10.0.0.5 > 10.0.1.9:30080/TCP established fan-in 400"]);
+}
+
+#[test]
+fn the_ports_of_a_log_of_each_way_tell_the_server_and_nobody_has_seen_a_handshake() {
+    let (client, server) = ("10.0.0.5:51234", "10.0.1.9:443");
+    let [forth, back] = [way(client, server, 9, "ACCEPT"), way(server, client, 7, "ACCEPT")];
+    let both = "10.0.0.5 > 10.0.1.9:443/TCP established port 1";
+    assert_eq!(told(&(forth.clone() + &back)), [both]);
+    assert_eq!(told(&(back.clone() + &forth)), [both]);
+    // one way alone shows no answer
+    let one = "10.0.0.5 > 10.0.1.9:443/TCP oneway port 1";
+    assert_eq!([told(&forth), told(&back)], [[one], [one]]);
+    // either end may have either of these
+    let (forth, back) = (forth.replace(",443", ",45000"), back.replace(",443", ",45000"));
+    assert_eq!(told(&(forth + &back)), ["10.0.0.5 > 10.0.1.9:45000/TCP established unknown 1"]);
+}
+
+#[test]
+fn datagrams_and_protocols_without_ports_are_one_pair_however_many_ways_a_log_tells() {
+    let (client, server) = ("10.0.0.5:51234", "10.0.1.9:53");
+    let rows = |protocol: &str, [client, server]: [&str; 2]| {
+        let log = way(client, server, 10, "ACCEPT") + &way(server, client, 10, "ACCEPT");
+        told(&log.replace(",6,", &format!(",{protocol},")))
+    };
+    assert_eq!(rows("17", [client, server]), ["10.0.0.5 > 10.0.1.9:53/UDP established port 1"]);
+    // peers, and ends of which each may have either port: who was first is not told to the second
+    for port in [123, 45_000] {
+        let [client, server] = ["10.0.0.5", "10.0.1.9"].map(|end| format!("{end}:{port}"));
+        let expected = format!("10.0.0.5 > 10.0.1.9:{port}/UDP established unknown 1");
+        assert_eq!(rows("17", [&client, &server]), [expected]);
+    }
+    for (protocol, name) in [("1", "ICMP"), ("47", "GRE")] {
+        let expected = format!("10.0.0.5 > 10.0.1.9:0/{name} established unknown 1");
+        assert_eq!(rows(protocol, ["10.0.0.5:0", "10.0.1.9:0"]), [expected]);
+    }
+}
+
+#[test]
+fn what_a_firewall_turned_away_between_ports_that_tell_nothing_is_no_handshake() {
+    let (client, server) = ("10.0.0.1:45000", "10.0.0.9:31000");
+    // the answers alone were turned away
+    let log = way(client, server, 3, "ACCEPT") + &way(server, client, 3, "REJECT");
+    assert_eq!(told(&log), ["10.0.0.1 > 10.0.0.9:31000/TCP refused port 1"]);
+    assert_eq!(told(&way(server, client, 3, "REJECT")), ["10.0.0.1 > 10.0.0.9:31000/TCP refused port 1"]);
+    let log = way(client, server, 3, "REJECT").replace("31000", "51000");
+    assert_eq!(told(&log), ["10.0.0.1 > 10.0.0.9:51000/TCP refused unknown 1"]);
+}
+
+#[test]
+fn attempts_that_nobody_answered_are_no_needs_in_a_log_of_each_way() {
+    let scanner = "10.0.0.66:40001";
+    let mut log = String::new();
+    for host in 1..=24 {
+        for port in [22, 80, 443, 3306, 5432, 6379, 7001, 8080, 8443, 9200, 31000, 45000, 50000] {
+            log += &way(scanner, &format!("10.0.1.{host}:{port}"), 1, "ACCEPT");
+        }
+    }
+    let told_of_scan = told(&log);
+    assert!(told_of_scan.iter().all(|row| row.contains(" unanswered ")), "{told_of_scan:#?}");
+    let to_ssh = "10.0.0.66 > 10.0.1.1:22/TCP unanswered port 1 marks scan";
+    assert!(told_of_scan.iter().any(|row| row == to_ssh), "{told_of_scan:#?}");
+    // half-open: one packet each way
+    let (client, server) = ("10.0.0.5:51234", "10.0.1.9:443");
+    let half = way(client, server, 1, "ACCEPT") + &way(server, client, 1, "ACCEPT");
+    assert_eq!(told(&half), ["10.0.0.5 > 10.0.1.9:443/TCP unanswered port 1"]);
+    // few packets of one way are many of a connection that has more of the other
+    let whole = way(client, server, 2, "ACCEPT") + &way(server, client, 9, "ACCEPT");
+    assert_eq!(told(&whole), ["10.0.0.5 > 10.0.1.9:443/TCP established port 1"]);
+}
+
+#[test]
+fn the_end_of_a_session_that_never_was_one_is_a_failure() {
+    let outcome = |packets: u64, action: &str| {
+        let rows = told(&way("10.0.0.7:40001", "10.0.1.1:445", packets, action));
+        rows[0].split(' ').nth(3).unwrap().to_owned()
+    };
+    let told = [(2, "server-rst"), (1, "timeout"), (20, "server-rst"), (20, "timeout")].map(|(n, it)| outcome(n, it));
+    assert_eq!(told, ["refused", "unanswered", "oneway", "oneway"]);
+}
+
+#[test]
+fn fewer_packets_than_a_handshake_has_are_no_connection_where_a_log_counts_them() {
+    let flowmap = Flowmap::new();
+    let mut log = "client,server,protocol,port,packets,connections,outcome\n".to_owned();
+    let mut expected = Vec::new();
+    let cases = [
+        ("tcp", "1", "1", "", "unanswered"),
+        ("tcp", "2", "", "", "unanswered"),
+        ("tcp", "3", "1", "", "established"),
+        ("tcp", "20", "10", "", "unanswered"),
+        ("tcp", "30", "10", "", "established"),
+        // not counted, or said otherwise
+        ("tcp", "", "7", "", "established"),
+        ("tcp", "0", "7", "", "established"),
+        ("tcp", "1", "1", "established", "established"),
+        ("udp", "2", "1", "", "established"),
+    ];
+    for (port, (protocol, packets, connections, said, outcome)) in (7_001..).zip(cases) {
+        let _ = writeln!(log, "10.0.0.1,10.0.0.9,{protocol},{port},{packets},{connections},{said}");
+        let count = if connections.is_empty() { "1" } else { connections };
+        let name = protocol.to_uppercase();
+        expected.push(format!("10.0.0.1 > 10.0.0.9:{port}/{name} {outcome} handshake {count}"));
+    }
+    flowmap.write("flows.csv", log);
+    expected.sort();
+    assert_eq!(rows(&flowmap, &["flows.csv".into()]), expected);
+}
