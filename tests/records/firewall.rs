@@ -57,6 +57,30 @@ fn who_was_turned_away_is_told_by_name_makes_no_rule_and_is_found_again_in_what_
     assert!(!proposal::read(&flowmap, "shop/db.yaml").contains("5432"));
 }
 
+#[test]
+fn the_name_of_a_host_is_no_part_of_a_rules_prefix_whoever_hands_the_line_on() {
+    let line = |host: &str, logger: &str, prefix: &str, port: u16| {
+        format!("2026-11-29T10:20:18+00:00 {host} {logger}: {}", logged(prefix, port))
+    };
+    let flowmap = Flowmap::new();
+    let dropped = [
+        line("pass-1", "klogd", "[UFW BLOCK] ", 40_000),
+        line("node-1", "kernel[0]", "[ 12.3] fw drop: ", 40_001),
+        // dmesg names neither host nor logger
+        format!("2026-11-29T10:20:18,000000+00:00 fw drop: {}", logged("", 40_002)),
+    ];
+    let other =
+        [line("drop-proxy-1", "klogd", "[UFW AUDIT] ", 40_003), line("block-7", "kernel[0]", "LOGGED ", 40_004)];
+    flowmap.write("kern.log", dropped.concat() + &other.concat());
+    let said = flowmap.ok(&["import", "kern.log"]).stderr;
+    assert!(
+        said.contains("3 packets that a firewall dropped") && said.contains("2 packets of a firewall's log left out"),
+        "{said}"
+    );
+    let flows = flowmap.json(&["flows"]);
+    assert_eq!((&flows[0]["outcome"], &flows[0]["connections"]), (&json!("refused"), &json!(3)));
+}
+
 /// With `--closed`, what was dropped beside the rule that is missing: who runs into the policies that are deployed.
 #[test]
 fn who_runs_into_a_policy_is_listed_with_the_rule_that_is_missing() {

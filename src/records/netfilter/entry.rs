@@ -46,7 +46,7 @@ impl<'l> Entry<'l> {
         let line = std::str::from_utf8(line).map_err(|_| Fault::NotText)?;
         let old_style = || {
             let (time, is_placed, rest) = time(line, start);
-            let (host, message) = host(rest);
+            let (host, message) = if time.is_some() && !is_of_dmesg(line) { host(rest) } else { ("", rest) };
             (time, is_placed, host, message)
         };
         let (time, is_placed, host, message) =
@@ -111,13 +111,27 @@ fn nearly_rfc_3339(word: &str) -> Option<Timestamp> {
     number::time(&word).or_else(|| zone.and_then(|(hours, minutes)| number::time(&format!("{hours}:{minutes}"))))
 }
 
-/// The host and the message behind the name of who logs, `node-1 kernel: ...`; what `dmesg` prints has the message alone.
+/// Whether a line is as `dmesg` prints it: without the host and the name of who logs.
+fn is_of_dmesg(line: &str) -> bool {
+    line.starts_with('[') || line.split(' ').next().is_some_and(|time| time.contains(','))
+}
+
+/// The host and the message behind the name of who logs, as RFC 3164, section 4.1.3, has them: `node-1 kernel: ...`. The name
+/// of a host is no part of a rule's prefix, whatever it sounds like.
 fn host(rest: &str) -> (&str, &str) {
     let Some((host, behind)) = rest.split_once(' ') else { return ("", rest) };
     match behind.split_once(": ") {
-        Some((logger, message)) if logger == "kernel" || logger.starts_with("ulogd") => (host, message),
+        Some((logger, message)) if is_logger(logger) => (host, message),
         _ => ("", rest),
     }
+}
+
+/// Whether a word may be the name of who logs, with its process: `kernel`, `klogd`, `ulogd[431]`.
+fn is_logger(word: &str) -> bool {
+    let (name, process) = word.split_once('[').map_or((word, None), |(name, process)| (name, Some(process)));
+    let is_named = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_named && process.is_none_or(|process| process.strip_suffix(']').is_some_and(is_number))
 }
 
 /// Without the time since the kernel began, as printk sets it before a message: `[16878.949480] `.
