@@ -9,4 +9,5 @@ mod common;
 mod csv_directions;
 mod firewall;
 mod flow_records;
+mod lines;
 mod zeek_hubble;

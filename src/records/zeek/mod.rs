@@ -55,7 +55,11 @@ impl<R: Read> Reader<R> {
                 None => return Ok(None),
                 Some(Text::TooLong) => Err(Fault::TooLong),
                 Some(Text::Whole(bytes)) if self.layout == Layout::Tsv && bytes.starts_with(b"#") => {
-                    self.header.read(bytes);
+                    // the same lines under other headers are other records
+                    if self.header.read(bytes) {
+                        self.digest.update(bytes);
+                        self.digest.update(b"\n");
+                    }
                     continue;
                 }
                 Some(Text::Whole(bytes)) => {

@@ -37,15 +37,15 @@ impl Default for Header {
 }
 
 impl Header {
-    /// Reads a line of headers. What it does not know is a comment.
-    pub fn read(&mut self, line: &[u8]) {
+    /// Reads a line of headers, and tells whether it says how others are read: what it does not know is a comment.
+    pub fn read(&mut self, line: &[u8]) -> bool {
         if let Some(separator) = line.strip_prefix(b"#separator ") {
             // a new log begins
             *self = Self { separator: unescaped(separator), ..Self::default() };
-            return;
+            return true;
         }
         let mut parts = split(line, &self.separator);
-        let Some(name) = parts.next() else { return };
+        let Some(name) = parts.next() else { return false };
         match (name, parts.next()) {
             (b"#unset_field", Some(text)) => self.unset = text.to_vec(),
             (b"#empty_field", Some(text)) => self.empty = text.to_vec(),
@@ -62,8 +62,9 @@ impl Header {
                 }
                 self.fields = Some((count, places));
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     /// The columns of a record.
