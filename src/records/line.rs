@@ -1,4 +1,4 @@
-//! Lines of text, each of bounded length, and their fields.
+//! Lines of text, each of bounded length.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -21,11 +21,14 @@ pub(super) struct Lines<R> {
     pub number: u64,
     /// Whether that line has a line end: the last of a file that was cut has none.
     pub is_ended: bool,
+    /// Whether lines were taken to it that are too long together.
+    pub is_lost: bool,
 }
 
 impl<R: Read> Lines<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner: BufReader::with_capacity(1 << 18, inner), buffer: Vec::new(), number: 0, is_ended: true }
+        let inner = BufReader::with_capacity(1 << 18, inner);
+        Self { inner, buffer: Vec::new(), number: 0, is_ended: true, is_lost: false }
     }
 
     /// The next line that says anything: neither empty nor a comment.
@@ -38,7 +41,30 @@ impl<R: Read> Lines<R> {
         self.next_that(|line| !trimmed(line).is_empty())
     }
 
+    /// The line that was read last, with what was taken to it.
+    pub fn text(&self) -> &[u8] {
+        without_end(&self.buffer)
+    }
+
+    /// Takes the next line, whatever it says, to the one that was read last, and gives it; none at the end of the file. Where both
+    /// are too long for a line, what came before is lost, and a long line comes in pieces.
+    pub fn lengthen(&mut self) -> io::Result<Option<&[u8]>> {
+        if self.is_lost {
+            self.buffer.clear();
+        }
+        let before = self.buffer.len();
+        let limit = (MAX_BYTES + 1).saturating_sub(before) as u64;
+        if self.inner.by_ref().take(limit).read_until(b'\n', &mut self.buffer)? == 0 {
+            return Ok(None);
+        }
+        self.number += u64::from(self.is_ended);
+        self.is_ended = self.buffer.last() == Some(&b'\n');
+        self.is_lost |= self.buffer.len() > MAX_BYTES;
+        Ok(self.buffer.get(before..))
+    }
+
     fn next_that(&mut self, is_wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<Text<'_>>> {
+        self.is_lost = false;
         loop {
             self.buffer.clear();
             let limit = MAX_BYTES as u64 + 1;
@@ -69,7 +95,7 @@ pub(super) fn first_or_comment(head: &[u8]) -> &[u8] {
 }
 
 /// Without its line end, and without the mark that some programs put before UTF-8.
-fn without_end(line: &[u8]) -> &[u8] {
+pub(super) fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
@@ -83,27 +109,4 @@ fn says_something(line: &[u8]) -> bool {
 /// Without white space around it and without the mark that some programs put before UTF-8.
 pub(super) fn trimmed(line: &[u8]) -> &[u8] {
     line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
-}
-
-/// Whether a field's quotes do not end on the line.
-pub(super) fn has_open_quotes(line: &str) -> bool {
-    line.matches('"').count() % 2 == 1
-}
-
-/// The fields of a comma-separated line (RFC 4180, but for line ends within quotes), without the space around them.
-pub(super) fn fields(line: &str) -> Vec<String> {
-    let mut fields = Vec::new();
-    let mut field = String::new();
-    let mut is_quoted = false;
-    let mut letters = line.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if is_quoted && letters.peek() == Some(&'"') => field.extend(letters.next()),
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => fields.push(std::mem::take(&mut field)),
-            other => field.push(other),
-        }
-    }
-    fields.push(field);
-    fields.iter().map(|field| field.trim().to_owned()).collect()
 }

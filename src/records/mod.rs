@@ -235,9 +235,12 @@ pub enum Fault {
     /// The file ends within the line.
     #[error("cut short: the file ends in it, before all columns of the header")]
     Cut,
-    /// A quote takes the columns behind it with it.
-    #[error("a quote is opened in it and not closed")]
+    /// A quote takes what is behind it with it, and does not end, or not where a field does.
+    #[error("in a quote that is not closed")]
     OpenQuote,
+    /// The header before it does not do for a record.
+    #[error("its header lacks a column that every record needs, or has one twice")]
+    NoColumns,
     /// The line is not text.
     #[error("not UTF-8")]
     NotText,

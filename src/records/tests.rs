@@ -171,7 +171,7 @@ fn a_last_line_without_its_end_is_used_where_it_may_be_whole_and_told_where_it_m
             "line 3: time last seen `2026-09-21T10:00` is not a time in RFC 3339 with its zone (2026-09-21T10:00:00Z) after 1977",
         ),
         // the packets would be taken for unknown
-        ("port,note,packets", "tcp,5432,\"x,1\n", "line 3: a quote is opened in it and not closed"),
+        ("port,note,packets", "tcp,5432,\"x,1\n", "line 3: in a quote that is not closed"),
         ("port,outcome", "tcp,5432,established", "whole"),
         ("port,outcome", "tcp,5432,establ", "line 3: outcome `establ` is not an outcome as `flowmap flows` names them"),
         ("port", "tcp,", "line 3: no port"),

@@ -382,6 +382,12 @@ fn lines(format: Format, text: &[u8]) -> usize {
     text.split(|byte| *byte == b'\n').filter(is_told).count()
 }
 
+/// How many lines of a CSV may be headers, beside the first: no records where they say of no flow.
+fn further_headers(format: Format, text: &[u8]) -> usize {
+    let is_header = |line: &&[u8]| format == Format::Csv && Format::of(line) == Some(Format::Csv);
+    text.split(|byte| *byte == b'\n').filter(is_header).skip(1).count()
+}
+
 /// What a flow log came to.
 #[derive(Debug, PartialEq)]
 struct Log {
@@ -433,7 +439,13 @@ pub fn records(text: &[u8]) {
     let Some(log) = log(told.unwrap_or(other), text) else { return };
     let format = told.unwrap_or(other);
     let counted = log.used + log.faults.values().sum::<usize>() + usize::from(format == Format::Csv);
-    assert_eq!(counted, lines(format, text), "{format:?} {log:?}");
+    let lines = lines(format, text);
+    if format == Format::Csv && text.contains(&b'"') {
+        // a record goes over several lines where a quote does, and takes what else stands on them
+        assert!(counted <= text.split(|byte| *byte == b'\n').count(), "{log:?}");
+    } else {
+        assert!((lines - further_headers(format, text)..=lines).contains(&counted), "{format:?} {log:?}");
+    }
     assert!(log.rows.len() <= 2 * log.used, "{log:?}");
     let again = self::log(format, Pieces { rest: text, chance: number(text) });
     assert_eq!(again, Some(log), "in pieces");

@@ -5,9 +5,9 @@ use std::{net::IpAddr, str::FromStr};
 use super::{
     super::{
         Fault, FlowRecord, MAX_SHOWN, RecordsError,
-        line::{fields, has_open_quotes},
         record::{MAX_CONNECTIONS, MAX_COUNT, is_usable},
     },
+    cells::cells,
     one_way,
 };
 use crate::model::{LEAST_PACKETS_OF_TCP, Outcome, Protocol, Span, Timestamp};
@@ -40,7 +40,7 @@ pub(in super::super) fn is_header(line: &[u8]) -> bool {
         // more than one line, by ends that are not read
         return false;
     }
-    let names = fields(line);
+    let names = cells(line);
     let has = |column: Column| place(&names, column).is_some();
     let known = [CLIENT, SERVER, PROTOCOL, PORT].into_iter().filter(|column| has(*column)).count();
     (has(CLIENT) || has(SERVER)) && known >= 2
@@ -59,14 +59,12 @@ pub enum End {
     Open,
     /// Columns that the header names are missing.
     Cut,
-    /// A quote that is not closed took them with it: they would be taken for empty.
-    Swallowed,
 }
 
 /// Where each column stands.
 pub struct Columns {
     /// How many the header names.
-    count: usize,
+    pub count: usize,
     client: usize,
     server: usize,
     protocol: usize,
@@ -167,10 +165,8 @@ impl Columns {
     }
 
     pub fn end(&self, line: &str, row: &[String]) -> End {
-        match (row.len() < self.count, has_open_quotes(line)) {
-            (true, true) => return End::Swallowed,
-            (false, false) => {}
-            _ => return End::Cut,
+        if row.len() < self.count {
+            return End::Cut;
         }
         let required = [self.client, self.server, self.protocol, self.port].map(Some);
         let counts =
