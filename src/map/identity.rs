@@ -20,8 +20,30 @@ pub(super) struct Server {
 
 /// The client of a connection.
 pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
+    if is_in_another_vlan(connection, directory) {
+        return party(connection.client.0, Owner::Unknown);
+    }
     let owner = directory.who_over(connection.client.0, connection.moment());
     party(connection.client.0, if connection.is_disowned().0 { former(owner) } else { owner })
+}
+
+/// Whether both ends have the addresses of hosts that are meant to be in one VLAN, and it was seen in others alone: what they say to
+/// each other leaves their VLAN in none, so that these are others who have the same addresses there.
+fn is_in_another_vlan(connection: &Connection, directory: &Directory) -> bool {
+    // 0 is a priority, and no VLAN (IEEE 802.1Q, 6.9)
+    let ids = || {
+        let tags = connection.vlans.iter().flat_map(|stack| stack.split('.'));
+        tags.filter_map(|tag| tag.parse().ok()).filter(|id: &u16| *id != 0)
+    };
+    if ids().next().is_none() {
+        return false;
+    }
+    let meant = |address| match directory.who_over(address, connection.moment()) {
+        Owner::Host(host) => host.vlan,
+        _ => None,
+    };
+    let own = meant(connection.client.0).filter(|own| meant(connection.server.0) == Some(*own));
+    own.is_some_and(|own| ids().all(|id| id != own))
 }
 
 /// Who had the address when a connection was opened that whoever has it now knows nothing of. A pod's kernel says goodbye for
@@ -38,6 +60,9 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     // who has answered is one, also where a frame went to all
     if connection.trace.flags.has(Flags::BROADCAST) && !connection.trace.flags.has(Flags::FROM_DST) {
         return Server { party: party(address, Owner::Multicast), port, via: None };
+    }
+    if is_in_another_vlan(connection, directory) {
+        return Server { party: party(address, Owner::Unknown), port, via: None };
     }
     if let Some((party, target)) = behind_service(directory, connection) {
         return Server { party, port: target, via: Some(dialled(connection.server, connection, directory)) };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::common::{
     Flowmap,
     cluster::{list, node, object, of, pod, with},
-    frames::{Frames, datagram, disowned, opening, traffic},
+    frames::{Frames, Packet, connection, datagram, disowned, opening, traffic},
     packets::Capture,
     rows::row,
 };
@@ -223,4 +223,27 @@ fn a_hosts_file_that_was_wrong_is_taken_back() {
     assert_eq!(server(), "db-1");
     let names = |list: &Value| -> Vec<Value> { list.as_array().unwrap().iter().map(|it| it["name"].clone()).collect() };
     assert_eq!(names(&flowmap.json(&["inventory", "list"])), ["web", "db-1", "cache"]);
+}
+
+#[test]
+fn hosts_that_are_meant_to_be_in_one_vlan_are_not_those_of_their_addresses_in_another() {
+    let flowmap = Flowmap::new();
+    flowmap.write("hosts.csv", "address,name,vlan\n10.0.0.10,web,10\n10.0.0.12,bastion,10\n10.0.9.1,db,30\n");
+    let in_vlan = |vlan: u16, packets: Vec<Packet>| packets.into_iter().map(move |packet| packet.vlans(&[vlan]));
+    let packets = in_vlan(10, connection("10.0.0.10:40000", "10.0.0.12:80", 1_000, 2_000))
+        .chain(in_vlan(20, connection("10.0.0.10:40001", "10.0.0.12:22", 3_000, 4_000)))
+        // between VLANs it is seen in either
+        .chain(in_vlan(20, connection("10.0.0.10:40002", "10.0.9.1:5432", 5_000, 6_000)));
+    flowmap.write("trunk.pcap", Frames::ethernet(packets).bytes());
+    let alone = ["--from", "trunk.pcap", "--inventory", "hosts.csv"];
+    let mut flows: Vec<String> =
+        flowmap.json(&[&["flows"][..], &alone].concat()).as_array().unwrap().iter().map(row).collect();
+    flows.sort();
+    let ends = |row: &String| row.split(' ').take(3).collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        flows.iter().map(ends).collect::<Vec<_>>(),
+        ["10.0.0.10 > 10.0.0.12:22/TCP", "web > bastion:80/TCP", "web > db:5432/TCP"]
+    );
+    let rules = flowmap.ok(&[&["firewall", "--isolate-unseen", "--out-dir", "-"][..], &alone].concat()).stdout;
+    assert!(rules.contains("dport 80") && !rules.contains("dport 22"), "{rules}");
 }

@@ -109,9 +109,9 @@ fn the_end_of_a_session_that_never_was_one_is_a_failure() {
 }
 
 #[test]
-fn fewer_packets_than_a_handshake_has_are_no_connection_where_a_log_counts_them() {
+fn fewer_packets_than_a_handshake_has_are_no_connection_in_a_log_of_what_a_firewall_did() {
     let flowmap = Flowmap::new();
-    let mut log = "client,server,protocol,port,packets,connections,outcome\n".to_owned();
+    let mut log = "client,server,protocol,port,packets,connections,outcome,action\n".to_owned();
     let mut expected = Vec::new();
     let cases = [
         ("tcp", "1", "1", "", "unanswered"),
@@ -126,7 +126,7 @@ fn fewer_packets_than_a_handshake_has_are_no_connection_where_a_log_counts_them(
         ("udp", "2", "1", "", "established"),
     ];
     for (port, (protocol, packets, connections, said, outcome)) in (7_001..).zip(cases) {
-        let _ = writeln!(log, "10.0.0.1,10.0.0.9,{protocol},{port},{packets},{connections},{said}");
+        let _ = writeln!(log, "10.0.0.1,10.0.0.9,{protocol},{port},{packets},{connections},{said},ACCEPT");
         let count = if connections.is_empty() { "1" } else { connections };
         let name = protocol.to_uppercase();
         expected.push(format!("10.0.0.1 > 10.0.0.9:{port}/{name} {outcome} handshake {count}"));
@@ -134,4 +134,9 @@ fn fewer_packets_than_a_handshake_has_are_no_connection_where_a_log_counts_them(
     flowmap.write("flows.csv", log);
     expected.sort();
     assert_eq!(rows(&flowmap, &["flows.csv".into()]), expected);
+    // who names servers alone says that they accepted, and may sample packets
+    let plain = Flowmap::new();
+    plain.write("flows.csv", "client,server,protocol,port,packets\n10.0.0.1,10.0.0.9,tcp,7001,1\n");
+    let accepted = "10.0.0.1 > 10.0.0.9:7001/TCP established handshake 1";
+    assert_eq!(rows(&plain, &["flows.csv".into()]), [accepted]);
 }

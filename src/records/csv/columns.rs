@@ -157,7 +157,8 @@ impl Columns {
         let source_port = if protocol.has_ports() { source_port } else { self.source_port.map(|_| 0) };
         Ok(match source_port {
             Some(source) => one_way::record(&record, source),
-            None if record.outcome.is_none() && is_too_little(&record) => {
+            // who names a server and not what a firewall did says that it accepted, and may count one packet of a thousand
+            None if self.action.is_some() && record.outcome.is_none() && is_too_little(&record) => {
                 FlowRecord { outcome: Some(Outcome::Unanswered), ..record }
             }
             None => record,
