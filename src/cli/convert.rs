@@ -32,7 +32,7 @@ use crate::{
 #[command(after_help = "Examples:
   flowmap convert policies-out/ --to cilium
   flowmap convert policies-out/ --to calico-staged --out-dir trial
-  kubectl get networkpolicy -A -o yaml | flowmap convert - --to cilium --out-dir -
+  kubectl get netpol -A -o yaml | flowmap convert - --to cilium --out-dir -
   flowmap convert by-hand/ --to cilium --inventory cluster.json -o json")]
 pub(super) struct Args {
     /// Files or folders of NetworkPolicies; - for stdin

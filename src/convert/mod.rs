@@ -16,7 +16,7 @@ pub use remark::Remark;
 
 use crate::{
     model::RawObject,
-    policy::{NetworkPolicy, PolicySet},
+    policy::{NetworkPolicy, PolicySet, Strictness},
 };
 
 /// What policies are converted to.
@@ -70,9 +70,13 @@ pub struct Converted {
 /// Converts the policies of a set, which was read from these objects. In the order of the set.
 #[must_use]
 pub fn convert(set: &PolicySet, objects: &[RawObject], target: Target, ground: &Ground) -> Vec<Converted> {
+    // of several of one name the set has the first that is valid
     let mut raw: BTreeMap<String, &RawObject> = BTreeMap::new();
-    for object in objects.iter().filter(|raw| raw.object["kind"] == "NetworkPolicy") {
-        raw.entry(object.full_name()).or_insert(object);
+    for object in objects {
+        let alone = PolicySet::from_objects(std::slice::from_ref(object), Strictness::Lenient);
+        if let Some(policy) = alone.ok().and_then(|set| set.policies.into_iter().next()) {
+            raw.entry(policy.full_name()).or_insert(object);
+        }
     }
     let one = |policy: &NetworkPolicy| {
         let origin = raw.get(&policy.full_name())?;

@@ -3,10 +3,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    model::{Cluster, Node, Pod, WorkloadRef},
-    policy::Strictness,
-};
+use crate::model::{Cluster, Node, Pod, WorkloadRef};
 
 fn node(name: &str, address: &str, range: &str) -> Node {
     let pod_ranges = vec![range.parse().unwrap()];
@@ -216,4 +213,22 @@ fn calico_takes_the_same_spec_and_stages_it() {
     assert_eq!((&staged.object["spec"], staged.remarks.len()), (&expected, 0));
     assert_eq!(staged.object["kind"], "StagedKubernetesNetworkPolicy");
     assert_eq!(staged.object["apiVersion"], "projectcalico.org/v3");
+}
+
+#[test]
+fn each_policy_is_made_of_its_own_object() {
+    let policy = |version: &str, spec: Value| RawObject {
+        source: "all.yaml".into(),
+        document: None,
+        object: json!({"apiVersion": version, "kind": "NetworkPolicy", "metadata": {"name": "web", "namespace": "shop"}, "spec": spec}),
+    };
+    let kubernetes = "networking.k8s.io/v1";
+    let objects = [
+        policy("projectcalico.org/v3", json!({"selector": "all()"})),
+        policy(kubernetes, json!({"podSelector": {}, "ingres": []})),
+        policy(kubernetes, json!({"podSelector": {"matchLabels": {"app": "web"}}})),
+    ];
+    let set = PolicySet::from_objects(&objects, Strictness::Lenient).unwrap();
+    let all = convert(&set, &objects, Target::CalicoStaged, &ground());
+    assert_eq!((all.len(), &all[0].object["spec"]["podSelector"]["matchLabels"]["app"]), (1, &json!("web")));
 }

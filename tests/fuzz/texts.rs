@@ -6,6 +6,7 @@ use std::{
 };
 
 use flowmap::{
+    convert::{Ground, Target, convert},
     inventory::{self, Directory, Listing, Owner, Reading, Sighted, Sighting},
     model::{
         Cluster, Coverage, Dependency, Direction, Host, Namespace, Outcome, Party, PartyKind, Protocol, RawObject,
@@ -123,6 +124,7 @@ pub fn policies(bytes: &[u8]) {
     assert!(set.policies.len() + set.not_evaluated.len() + set.skipped.len() <= objects.len());
     written_again(&objects, &set);
     judged(&set, number(bytes));
+    converted(&objects, &set);
     // what a cluster holds is taken as it means it: no less of it
     let deployed = PolicySet::deployed(&objects);
     assert!(deployed.policies.len() >= set.policies.len() && deployed.skipped.len() <= set.skipped.len());
@@ -140,6 +142,22 @@ fn written_again(objects: &[RawObject], set: &PolicySet) {
     }
     let again = PolicySet::from_objects(&again, Strictness::Lenient).unwrap();
     assert_eq!(again.policies, set.policies);
+}
+
+/// Every policy becomes one object, whose rules name their peers in one way and no more ports than a list may hold.
+fn converted(objects: &[RawObject], set: &PolicySet) {
+    for target in Target::ALL {
+        let all = convert(set, objects, target, &Ground::default());
+        assert_eq!(all.len(), set.policies.len(), "{target:?}");
+        let sides = all.iter().flat_map(|it| ["ingress", "egress"].map(|side| &it.object["spec"][side]));
+        let rules = sides.flat_map(|side| side.as_array().into_iter().flatten());
+        for rule in rules.filter(|_| target == Target::Cilium) {
+            let ways = rule.as_object().unwrap().keys().filter(|key| *key != "toPorts");
+            assert!(ways.count() <= 1, "{rule}");
+            let mut lists = rule["toPorts"].as_array().into_iter().flatten();
+            assert!(lists.all(|list| (1..=40).contains(&list["ports"].as_array().unwrap().len())), "{rule}");
+        }
+    }
 }
 
 /// Every verdict has its reason, and both ways of asking agree.
