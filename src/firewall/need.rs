@@ -131,7 +131,7 @@ impl<'a> Needs<'a> {
         let legs: Vec<Leg> =
             legs(dependency).into_iter().filter(|leg| self.guard.holds(leg.client, leg.server)).collect();
         for leg in legs {
-            match unneeded(dependency, leg) {
+            match unneeded(dependency, leg, self.zones) {
                 Some(reason) => self.leave_out(dependency, leg, reason),
                 None => self.need(dependency, leg),
             }
@@ -236,7 +236,7 @@ impl From<&str> for Reason {
     }
 }
 
-pub(super) fn unneeded(dependency: &Dependency, leg: Leg) -> Option<Reason> {
+pub(super) fn unneeded(dependency: &Dependency, leg: Leg, zones: &Zones) -> Option<Reason> {
     if let Some(reason) = dependency.unneeded().filter(|_| !is_lease(dependency)) {
         return Some(reason.into());
     }
@@ -249,6 +249,13 @@ pub(super) fn unneeded(dependency: &Dependency, leg: Leg) -> Option<Reason> {
     }
     if dependency.direction == Direction::Unknown {
         return Some(Reason { words: "who is the client is unknown".into(), is_uncertain: true });
+    }
+    // another has the address in another VLAN, or had it then
+    let is_another = |party: &Party| {
+        party.kind == PartyKind::Unknown && addresses(party).into_iter().any(|address| zones.has_name(address))
+    };
+    if is_another(&dependency.client) || is_another(&dependency.server) {
+        return Some(Reason { words: "who had the address is unknown".into(), is_uncertain: true });
     }
     if dependency.protocol.has_ports() && leg.port == 0 {
         return Some("port 0 is none that a server has".into());

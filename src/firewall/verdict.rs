@@ -63,7 +63,7 @@ pub fn replay(firewall: &Firewall, dependencies: &[Dependency]) -> Replay {
             replay.untouched += connections;
             continue;
         };
-        match unneeded(dependency, *first) {
+        match unneeded(dependency, *first, zones) {
             Some(reason) if reason.is_uncertain => replay.uncertain += connections,
             Some(_) => replay.unneeded += connections,
             None => {

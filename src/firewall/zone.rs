@@ -148,6 +148,11 @@ impl Zones {
         self.all.get(zone).map_or(ZoneKind::Outside, |zone| zone.kind)
     }
 
+    /// Whether an address is one of a host that is called by a name.
+    pub(super) fn has_name(&self, address: IpAddr) -> bool {
+        self.names.get(&address).is_some_and(|name| name.parse() != Ok(address))
+    }
+
     /// What an address is called: the host's name, else itself.
     #[must_use]
     pub fn name(&self, address: IpAddr) -> String {
