@@ -26,6 +26,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     }
     let world = world::open_with_applications(global, &args.selection).await?;
     let site = world.site_of(&args.namespaces.namespace)?;
+    world.has_captures_of(site)?;
     let dependencies = site.dependencies(By::Workload);
     let namespaces = namespaces(&args.namespaces, site, &dependencies)?;
     let coverage = site.coverage();

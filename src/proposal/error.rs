@@ -74,6 +74,14 @@ pub enum ProposalError {
         /// The sites, separated by commas.
         sites: String,
     },
+    /// All captures are of other sites.
+    #[error("captures: none is of site {site}, which this inventory is of; there are of {others}")]
+    CapturedElsewhere {
+        /// The site that was asked for.
+        site: String,
+        /// Those of captures and flow logs, separated by commas.
+        others: String,
+    },
     /// Nothing was seen of what was asked for.
     #[error("{what}: nothing was seen of its pods, a proposal would be a guess")]
     NothingSeen {
@@ -163,6 +171,12 @@ impl ProposalError {
                 return Some(format!("known are {known}"));
             }
             Self::SeveralSites { .. } => "choose one with --site",
+            Self::CapturedElsewhere { others, .. } => {
+                let one = others.split(',').next().unwrap_or_default();
+                return Some(format!(
+                    "take the inventory in at the captures' site: `flowmap inventory import --site {one} FILE`"
+                ));
+            }
             Self::NothingSeen { .. } => "import captures of the nodes that its pods run on, taken while they worked",
             Self::Foreign { .. } => {
                 "move it away, or choose another --out-dir; if it is damaged, restore it: it holds what was decided by hand"

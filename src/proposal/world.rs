@@ -79,6 +79,8 @@ pub struct World {
 pub struct Held {
     /// The sites of its runs and inventories.
     pub sites: BTreeSet<String>,
+    /// The sites of its runs.
+    captured: BTreeSet<String>,
     /// The runs.
     pub runs: BTreeSet<RunId>,
     /// From the first to the last packet of all of them.
@@ -94,6 +96,7 @@ impl Held {
         });
         Self {
             sites: runs.iter().map(|run| run.site.clone()).collect(),
+            captured: runs.iter().map(|run| run.site.clone()).collect(),
             runs: runs.iter().map(|run| run.id).collect(),
             span,
         }
@@ -210,6 +213,16 @@ impl World {
 }
 
 impl World {
+    /// An error where all that was captured is of other sites: nothing was seen of anybody then, for that reason alone.
+    pub fn has_captures_of(&self, site: &Site) -> Result<(), ProposalError> {
+        let captured = &self.held.captured;
+        if captured.is_empty() || captured.contains(&site.name) {
+            return Ok(());
+        }
+        let others = captured.iter().cloned().collect::<Vec<_>>().join(", ");
+        Err(ProposalError::CapturedElsewhere { site: site.name.clone(), others })
+    }
+
     /// Why nothing was selected.
     fn nothing(&self) -> ProposalError {
         let known = self.held.sites.iter().map(String::as_str).collect::<Vec<_>>().join(", ");

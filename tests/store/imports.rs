@@ -205,6 +205,11 @@ fn two_sites_with_the_same_addresses_never_mix() {
         "hint: choose another --out-dir",
     ]);
     assert!(files(&flowmap.path("policies-out")) == files(&flowmap.path("east")));
+    // an inventory of a site without captures names nobody in those of others
+    flowmap.ok(&["inventory", "import", "--site", "north", &cluster]);
+    let refused = flowmap.run(&["suggest", "-n", "production", "--site", "north", "--out-dir", "north"]);
+    let hint = "hint: take the inventory in at the captures' site: `flowmap inventory import --site";
+    refused.is_an_error(&["captures: none is of site north, which this inventory is of; there are of", hint]);
     // the same capture at another site is another run
     flowmap.ok(&["import", "--site", "west", &node]);
     assert_eq!(flowmap.json(&["runs"]).as_array().unwrap().len(), 3);
