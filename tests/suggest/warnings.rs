@@ -413,3 +413,17 @@ fn a_packet_of_a_wrong_clock_makes_no_long_watch() {
         assert!(with.contains("x.pcap: 1 of its connections from "), "{with}");
     }
 }
+
+#[test]
+fn rules_that_name_nodes_where_cilium_reaches_none_by_its_address_are_a_stop() {
+    let plugin = |name: &str| owned(of("kube-system", pod(name, "10.244.1.77")), "DaemonSet", name);
+    let mut capture = talk();
+    capture.talk("192.0.2.9:40000", "10.244.1.6:8080");
+    for (name, is_told) in [("cilium", true), ("calico-node", false)] {
+        let flowmap = flowmap(&capture, &[node("node-9", "192.0.2.9", "10.244.9.0/24"), plugin(name)]);
+        flowmap.ok(&[&SUGGEST[..], &["--isolate-unseen"]].concat());
+        let (review, policy) = (review(&flowmap), flowmap.read("out/shop/api.yaml"));
+        assert!(policy.contains("192.0.2.9/32"), "{policy}");
+        assert_eq!(review.contains("**Nodes by their addresses:** shop/api"), is_told, "{name}: {review}");
+    }
+}
