@@ -9,5 +9,6 @@ mod common;
 mod csv_directions;
 mod firewall;
 mod flow_records;
+mod hubble_lines;
 mod lines;
 mod zeek_hubble;
