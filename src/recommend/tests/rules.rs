@@ -104,6 +104,13 @@ fn addresses_of_one_name_are_put_together_and_others_are_not() {
     assert_eq!(said(&egress), expected);
     let widened: Vec<_> = egress.values().flat_map(|access| &access.widened).collect();
     assert_eq!(widened, [&Widened::Prefix { seen: 3, extra: 1 }]);
+    // whoever has addresses says in their reverse what he likes
+    for dependency in &mut lab.dependencies {
+        dependency.server.names.iter_mut().for_each(|name| name.source = NameSource::Ptr);
+    }
+    let expected = "198.51.100.8/31 TCP/443; 198.51.100.11/32 TCP/443; 203.0.113.8/31 TCP/443; 203.0.113.10/32 TCP/80; \
+                    203.0.113.11/32 TCP/443; 203.0.113.77/32 TCP/443";
+    assert_eq!(said(&lab.group("web").egress), expected);
 }
 
 #[test]
