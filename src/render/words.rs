@@ -153,6 +153,18 @@ pub fn safe(text: &str) -> String {
     visible(&text.chars().map(clean).collect::<String>()).into_owned()
 }
 
+/// Markdown without HTML, links and pictures, but in blocks of code: names from the network are none, and nothing of ours is.
+#[must_use]
+pub fn without_markup(text: &str) -> String {
+    let mut is_code = false;
+    let mut plain = String::new();
+    for line in text.split_inclusive('\n') {
+        is_code ^= line.starts_with("```");
+        if is_code { plain.push_str(line) } else { plain.push_str(&line.replace('<', "\\<").replace("](", "]\\(")) }
+    }
+    plain
+}
+
 /// A text as one word of a shell: nothing in it means anything to the shell.
 #[must_use]
 pub fn always_quoted(text: &str) -> String {

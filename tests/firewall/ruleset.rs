@@ -271,6 +271,17 @@ fn names_of_hosts_cannot_leave_their_comment() {
 }
 
 #[test]
+fn names_of_hosts_are_no_markup() {
+    let flowmap = lab(FLOWS);
+    flowmap.write("hosts.csv", HOSTS.replace("web1,web", "<img src=x>,![i](http://evil/x)[go](javascript:x)"));
+    rules(&flowmap, &[]);
+    let text = flowmap.read("out/REVIEW.md");
+    let review: String = text.lines().skip(1).flat_map(|line| [line, "\n"]).collect();
+    assert!(review.contains("img src=x") && review.contains("javascript:x"), "{review}");
+    assert!(!review.replace("\\<", "").contains('<') && !review.contains("]("), "{review}");
+}
+
+#[test]
 fn the_order_of_lines_and_files_changes_no_byte() {
     let flowmap = lab(FLOWS);
     flowmap.ok(&[&FIREWALL[..], &["one"]].concat());

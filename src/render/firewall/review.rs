@@ -66,7 +66,7 @@ pub fn firewall_review(firewall: &Firewall, facts: &FirewallFacts) -> Document {
     zones(&mut text, firewall);
     strangers(&mut text, firewall);
     left_out(&mut text, firewall);
-    Document { path: FIREWALL_REVIEW.to_owned(), text }
+    Document { path: FIREWALL_REVIEW.to_owned(), text: words::without_markup(&text) }
 }
 
 fn summary(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
