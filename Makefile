@@ -13,7 +13,8 @@ PREFIX ?= /usr/local
 # Where cargo puts what it builds, also where CARGO_TARGET_DIR or a configuration file names another folder.
 target = $(shell cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]*)".*/\1/')
 # cargo-nextest where it is installed, else cargo's own runner; documentation is tested on its own.
-runner = $(if $(shell command -v cargo-nextest),cargo nextest run --locked,cargo test --locked --lib --bins --tests)
+# Tests of daemons and browsers wait more than they work: two more than there are cores leave none of these idle.
+runner = $(if $(shell command -v cargo-nextest),cargo nextest run --locked -j $$(( $$(nproc) + 2 )),cargo test --locked --lib --bins --tests)
 
 .PHONY: help
 help: ## list the tasks
