@@ -6,6 +6,9 @@ use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use super::{Fault, fault};
 
+/// Flags that take several values.
+const SEVERAL: [&str; 3] = ["--from", "--inventory", "--versus"];
+
 /// What the standard library says of a number that is none.
 const NO_NUMBER: &str = "invalid digit found in string";
 
@@ -106,6 +109,10 @@ fn hint(error: &Error) -> Option<String> {
         && let Some(tip) = tips.first()
     {
         return Some(one_line(&tip.to_string()));
+    }
+    let takes_several = |word: &String| SEVERAL.contains(&word.as_str());
+    if error.kind() == ErrorKind::MissingRequiredArgument && std::env::args().any(|word| takes_several(&word)) {
+        return Some("name it before --from, --inventory and --versus: they take all that follows".into());
     }
     // what two flags that exclude each other have in common says nothing
     let is_told = matches!(error.kind(), ErrorKind::ArgumentConflict | ErrorKind::MissingSubcommand);

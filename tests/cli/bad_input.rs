@@ -259,7 +259,7 @@ fn a_cut_capture_that_is_looked_at_alone_is_told() {
 #[test]
 fn values_that_no_flag_takes_are_refused() {
     let flowmap = Flowmap::new();
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["flows", "--since", "yesterday"], "neither a time in RFC 3339 nor an age such as 24h"),
         (&["flows", "--until", "2026-13-01T00:00:00Z"], "neither a time"),
         (&["flows", "--exclude-run", "zzz"], "is not the id of a run"),
@@ -268,6 +268,10 @@ fn values_that_no_flag_takes_are_refused() {
         (&["capture", "lo", "--snaplen", "12"], "--snaplen: 12 is not within 64 to 262144"),
         (&["capture", "lo", "--for", "3x"], "is not a duration such as 30s, 10m, 24h or 7d"),
         (&["import"], "flowmap: <FILE>...: missing\nhint: usage: flowmap import "),
+        (
+            &["simulate", "--inventory", "a.json", "po/"],
+            "flowmap: <POLICIES>...: missing\nhint: name it before --from, --inventory and --versus: they take all that follows\n",
+        ),
         (&["frobnicate"], "flowmap: frobnicate: no such command"),
     ];
     for (args, words) in cases {
