@@ -204,6 +204,13 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// That a name means several workloads.
+    fn note_of_several(&self, name: &str) -> Option<String> {
+        let all = self.roster.several(name);
+        (!all.is_empty())
+            .then(|| format!("{name} means {}: all of them were asked; name one like this", all.join(" and ")))
+    }
+
     /// That a workload's name is a Service's as well, which leads the port elsewhere.
     fn note_of_service(&self, name: &str, protocol: Protocol, port: u16) -> Option<String> {
         let service = self.roster.service(name).filter(|_| self.roster.find(name).is_some())?;
@@ -249,7 +256,8 @@ impl<'a> Bench<'a> {
     fn notes(&self, explanation: &Explanation) -> Vec<String> {
         let Explanation { from, to, protocol, port, .. } = explanation;
         let of_ends = [from, to].into_iter().filter_map(|name| self.note(name));
-        of_ends.chain(self.note_of_service(to, *protocol, *port)).collect()
+        let several = [from, to].into_iter().filter_map(|name| self.note_of_several(name));
+        of_ends.chain(several).chain(self.note_of_service(to, *protocol, *port)).collect()
     }
 
     fn json(&self, explanation: &Explanation) -> serde_json::Result<Value> {

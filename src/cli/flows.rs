@@ -17,7 +17,7 @@ use super::{
 use crate::{
     application::Spoken,
     map::By,
-    model::{Dependency, Mark, Outcome, Party, Timestamp},
+    model::{Dependency, Mark, Namesakes, Outcome, Party, PartyKey, Timestamp},
     proposal::Site,
     render::minute,
 };
@@ -116,12 +116,13 @@ fn narrow(rows: &[Row], has_sites: bool) -> Table {
     let dependencies = || rows.iter().map(|row| &row.dependency);
     let columns = ["site", "client", "server", "port", "outcome", "conns", "marks"];
     let skip = usize::from(!has_sites);
+    let namesakes = namesakes(rows);
     let mut table = Table::new(columns.get(skip..).unwrap_or_default()).numeric(&[5 - skip]);
     let mut row = |first: &Dependency, port: String, outcome: &str, connections: u64| {
         let row = vec![
             first.site.clone(),
-            first.client.name.clone(),
-            first.server.name.clone(),
+            namesakes.called(&(&first.client).into()),
+            namesakes.called(&(&first.server).into()),
             port,
             outcome.to_owned(),
             connections.to_string(),
@@ -130,9 +131,9 @@ fn narrow(rows: &[Row], has_sites: bool) -> Table {
         table.row(row.into_iter().skip(skip).collect());
     };
     let is_scan = |dependency: &&Dependency| dependency.marks.contains(&Mark::Scan);
-    let mut sweeps: BTreeMap<(&str, &str, &str), Vec<&Dependency>> = BTreeMap::new();
+    let mut sweeps: BTreeMap<(&str, PartyKey, PartyKey), Vec<&Dependency>> = BTreeMap::new();
     for dependency in dependencies().filter(is_scan) {
-        let ends = (dependency.site.as_str(), dependency.client.name.as_str(), dependency.server.name.as_str());
+        let ends = (dependency.site.as_str(), (&dependency.client).into(), (&dependency.server).into());
         sweeps.entry(ends).or_default().push(dependency);
     }
     for dependency in dependencies().filter(|dependency| !is_scan(dependency)) {
@@ -149,11 +150,17 @@ fn narrow(rows: &[Row], has_sites: bool) -> Table {
     table
 }
 
+/// Names that mean several among these.
+fn namesakes(rows: &[Row]) -> Namesakes {
+    Namesakes::among(rows.iter().flat_map(|Row { dependency, .. }| [&dependency.client, &dependency.server]))
+}
+
 /// A party, and where that is but an address, the best name that captures know for it.
-fn called(party: &Party) -> String {
+fn called(party: &Party, namesakes: &Namesakes) -> String {
+    let name = namesakes.called(&party.into());
     match party.names.first().filter(|_| party.name.parse::<IpAddr>().is_ok()) {
-        Some(best) => format!("{} ({})", party.name, best.name),
-        None => party.name.clone(),
+        Some(best) => format!("{name} ({})", best.name),
+        None => name,
     }
 }
 
@@ -196,11 +203,12 @@ fn wide(rows: &[Row], has_sites: bool) -> Table {
         "marks",
     ];
     let mut table = Table::new(&columns).numeric(&[8, 9, 10, 11]);
+    let namesakes = namesakes(rows);
     for Row { dependency, spoken } in rows {
         table.row(vec![
             if has_sites { dependency.site.clone() } else { String::new() },
-            called(&dependency.client),
-            called(&dependency.server),
+            called(&dependency.client, &namesakes),
+            called(&dependency.server, &namesakes),
             port(dependency),
             dialled(dependency),
             dependency.outcome.as_str().into(),

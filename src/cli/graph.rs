@@ -198,7 +198,7 @@ fn parts_of<'d>(by_workload: &[&Dependency], by_address: &'d [Dependency]) -> Ve
 fn of_addresses(judged: &Judged, by_workload: &[&Dependency], by_address: &[&Dependency]) -> Judged {
     let mut doubtful: BTreeMap<(Protocol, u16), Vec<(&Dependency, Verdict)>> = BTreeMap::new();
     for it in by_workload {
-        if let Some(verdict) = judged.get(&(it.client.name.clone(), it.server.name.clone(), it.protocol, it.port)) {
+        if let Some(verdict) = judged.get(&((&it.client).into(), (&it.server).into(), it.protocol, it.port)) {
             doubtful.entry((it.protocol, it.port)).or_default().push((it, *verdict));
         }
     }
@@ -207,7 +207,7 @@ fn of_addresses(judged: &Judged, by_workload: &[&Dependency], by_address: &[&Dep
         all.filter(|(whole, _)| is_part_of(it, whole)).map(|(_, verdict)| *verdict).max()
     };
     let named =
-        |it: &&Dependency| Some(((it.client.name.clone(), it.server.name.clone(), it.protocol, it.port), verdict(it)?));
+        |it: &&Dependency| Some((((&it.client).into(), (&it.server).into(), it.protocol, it.port), verdict(it)?));
     by_address.iter().filter_map(named).collect()
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     map::By,
-    model::{Dependency, PartyKind, Protocol, words::count},
+    model::{Dependency, Namesakes, PartyKind, Protocol, words::count},
     policy::{
         self, Census, Detail, Evaluator, Excess, Finding, Options, Outside, Past, PolicySet, Reach, Roster, Simulation,
         Undone,
@@ -110,7 +110,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         reading: args.reading.options(),
         versus: others.into_iter().map(|other| judge.report(other)).collect::<anyhow::Result<_>>()?,
     };
-    show(&reports, args.output.output, args.closed)?;
+    show(&reports, &Namesakes::of(&dependencies), args.output.output, args.closed)?;
     tell_unnamed(&dependencies, &args);
     let has_host_network = site.cluster().pods.iter().any(|pod| pod.host_network && !pod.finished);
     if args.reading.options().host_network_selected && has_host_network {
@@ -208,23 +208,26 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn show(reports: &Reports, output: Output, with_closed: bool) -> anyhow::Result<()> {
+fn show(reports: &Reports, namesakes: &Namesakes, output: Output, with_closed: bool) -> anyhow::Result<()> {
     let Reports { first, reading, versus } = reports;
     let Simulation { findings, closed, .. } = &first.simulation;
     let listed: Vec<&Finding> = findings.iter().chain(closed.iter().filter(|_| with_closed)).collect();
     match output {
         Output::Json => Ok(print::json(reports)?),
         _ if !versus.is_empty() => show_beside(output, first, versus, *reading),
-        Output::Csv => Ok(print::table(output, &as_table(&listed), "")?),
-        Output::Table | Output::Wide => show_one(first, &listed, *reading, output == Output::Wide),
+        Output::Csv => Ok(print::table(output, &as_table(&listed, namesakes), "")?),
+        _ if listed.is_empty() => show_one(first, "", *reading),
+        Output::Table => show_one(first, &with_reasons(&listed, namesakes), *reading),
+        Output::Wide => show_one(first, &as_table(&listed, namesakes).text(), *reading),
     }
 }
 
-fn show_one(report: &Report, listed: &[&Finding], reading: Options, is_wide: bool) -> anyhow::Result<()> {
+/// One report, below the table of its findings.
+fn show_one(report: &Report, findings: &str, reading: Options) -> anyhow::Result<()> {
     let Report { simulation, excess, undone, reach, .. } = report;
     let mut text = String::new();
-    if !listed.is_empty() {
-        text += &if is_wide { as_table(listed).text() } else { with_reasons(listed) };
+    if !findings.is_empty() {
+        text += findings;
         text.push('\n');
     }
     if let Some(reach) = reach {
@@ -257,13 +260,13 @@ fn show_beside(output: Output, first: &Report, versus: &[Report], reading: Optio
 }
 
 /// The findings with each reason on lines of its own.
-fn with_reasons(findings: &[&Finding]) -> String {
+fn with_reasons(findings: &[&Finding], namesakes: &Namesakes) -> String {
     let mut table = Table::new(&["verdict", "from", "to", "port", "connections"]).numeric(&[4]);
     for finding in findings {
         table.row(vec![
             finding.verdict.into(),
-            finding.from.clone(),
-            finding.to.clone(),
+            namesakes.called(&finding.from),
+            namesakes.called(&finding.to),
             format!("{}/{}", finding.port, finding.protocol),
             finding.connections.to_string(),
         ]);
@@ -273,13 +276,13 @@ fn with_reasons(findings: &[&Finding]) -> String {
     rows.lines().zip(reasons).flat_map(|(row, reason)| [row.to_owned(), "\n".to_owned(), reason]).collect()
 }
 
-fn as_table(findings: &[&Finding]) -> Table {
+fn as_table(findings: &[&Finding], namesakes: &Namesakes) -> Table {
     let mut table = Table::new(&["verdict", "from", "to", "port", "connections", "reason"]).numeric(&[4]);
     for finding in findings {
         table.row(vec![
             finding.verdict.into(),
-            finding.from.clone(),
-            finding.to.clone(),
+            namesakes.called(&finding.from),
+            namesakes.called(&finding.to),
             format!("{}/{}", finding.port, finding.protocol),
             finding.connections.to_string(),
             finding.reason.clone(),

@@ -11,6 +11,8 @@ pub struct Area {
     pub layer: Option<Layer>,
     /// What is written on the box; none for all of a layer.
     pub label: Option<String>,
+    /// The kind of the owner that the box is of, where it is one workload: others may have its name.
+    pub owner: Option<String>,
 }
 
 impl Area {
@@ -23,9 +25,10 @@ impl Area {
     /// As one word, for an address: a namespace has no `/` in its name, and a layer neither.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { group, layer, label } = self;
+        let Self { group, layer, label, owner } = self;
+        let owner = owner.as_ref().map(|owner| format!("{owner}:")).unwrap_or_default();
         match (layer, label) {
-            (Some(layer), Some(label)) => format!("{group}/{layer}/{label}"),
+            (Some(layer), Some(label)) => format!("{group}/{layer}/{owner}{label}"),
             (Some(layer), None) => format!("{group}/{layer}"),
             _ => group.clone(),
         }
@@ -38,23 +41,30 @@ impl Area {
         let group = parts.next().unwrap_or_default().to_owned();
         let layer = parts.next().filter(|word| !word.is_empty());
         let layer = layer.map(|word| Layer::ALL.into_iter().find(|layer| layer.to_string() == word).ok_or(()));
-        let label = parts.next().map(str::to_owned);
+        // what is in no namespace has no owner, and may have colons in its name
+        let (owner, label) = match parts.next().map(|label| (label.split_once(':'), label)) {
+            Some((Some((owner, label)), _)) if !group.is_empty() => (Some(owner.to_owned()), Some(label.to_owned())),
+            Some((_, label)) => (None, Some(label.to_owned())),
+            None => (None, None),
+        };
         let layer = layer.transpose().ok()?;
-        (label.is_none() || layer.is_some()).then_some(Self { group, layer, label })
+        (label.is_none() || layer.is_some()).then_some(Self { group, layer, label, owner })
     }
 
     /// Whether a part holds another, or is the same.
     #[must_use]
     pub fn holds(&self, other: &Self) -> bool {
         let is_layer = self.layer.is_none() || self.layer == other.layer;
-        self.is_all() || self.group == other.group && is_layer && (self.label.is_none() || self.label == other.label)
+        let is_label = self.label.is_none() || self.label == other.label;
+        let is_owner = self.owner.is_none() || self.owner == other.owner;
+        self.is_all() || self.group == other.group && is_layer && is_label && is_owner
     }
 
     /// The next larger parts, the largest first.
     #[must_use]
     pub fn around(&self) -> Vec<Self> {
         let namespace = Self { group: self.group.clone(), ..Self::default() };
-        let layer = Self { label: None, ..self.clone() };
+        let layer = Self { label: None, owner: None, ..self.clone() };
         [namespace, layer].into_iter().filter(|it| !it.is_all() && it != self).collect()
     }
 }

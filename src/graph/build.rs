@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Area, Count, Edge, Layer, Map, Node, NotDrawn, Sight, Verdict};
 use crate::{
-    model::{Dependency, Direction, Hour, Mark, Outcome, Party, PartyKind, Protocol, words},
+    model::{Dependency, Direction, Hour, Mark, Outcome, Party, PartyKey, PartyKind, Protocol, words},
     tier::Tier,
 };
 
 /// Verdicts by client, server, protocol and port; all others are allowed.
-pub type Judged = BTreeMap<(String, String, Protocol, u16), Verdict>;
+pub type Judged = BTreeMap<(PartyKey, PartyKey, Protocol, u16), Verdict>;
 
 /// Seen in one hour alone is rare only where there were so many.
 const RARE_OF_HOURS: usize = 6;
@@ -27,7 +27,7 @@ struct Key {
 
 struct Builder<'a> {
     tier: &'a dyn Fn(&Party) -> Option<Tier>,
-    boxes: BTreeMap<Key, (PartyKind, BTreeSet<String>)>,
+    boxes: BTreeMap<Key, (PartyKind, BTreeSet<PartyKey>)>,
     lines: BTreeMap<(Key, Key), Line>,
     not_drawn: NotDrawn,
     hours: BTreeSet<Hour>,
@@ -74,7 +74,7 @@ impl Builder<'_> {
         let (from, to) = (self.enter(&dependency.client, true), self.enter(&dependency.server, false));
         let line = self.lines.entry((from, to)).or_default();
         let Dependency { client, server, protocol, port, connections, .. } = dependency;
-        let verdict = judged.get(&(client.name.clone(), server.name.clone(), *protocol, *port)).copied();
+        let verdict = judged.get(&(client.into(), server.into(), *protocol, *port)).copied();
         let count = Count::new(*connections, verdict.unwrap_or_default());
         line.ports.entry((*protocol, *port)).or_default().add(count);
         line.connections = line.connections.saturating_add(*connections);
@@ -87,13 +87,15 @@ impl Builder<'_> {
         let tier = (self.tier)(party);
         let key = key(party, tier, is_client);
         let (_, members) = self.boxes.entry(key.clone()).or_insert_with(|| (party.kind, BTreeSet::new()));
-        members.insert(party.name.clone());
+        members.insert(party.into());
         key
     }
 
     fn finish(self) -> Map {
         let places: BTreeMap<Key, usize> = self.boxes.keys().cloned().zip(0..).collect();
-        let nodes = self.boxes.into_iter().map(|(key, (kind, members))| node(key, kind, members)).collect();
+        let mut nodes: Vec<Node> =
+            self.boxes.into_iter().map(|(key, (kind, members))| node(key, kind, members)).collect();
+        tell_namesakes_apart(&mut nodes);
         let is_long = self.hours.len() >= RARE_OF_HOURS;
         let edge = |((from, to), line): ((Key, Key), Line)| {
             let sight = match line {
@@ -118,7 +120,8 @@ pub fn place(party: &Party, tier: Option<Tier>, is_client: bool) -> Area {
 
 impl Key {
     fn area(&self) -> Area {
-        Area { group: self.group.clone(), layer: Some(self.layer), label: Some(self.name.clone()) }
+        let owner = Some(self.owner.clone()).filter(|owner| !owner.is_empty());
+        Area { group: self.group.clone(), layer: Some(self.layer), label: Some(self.name.clone()), owner }
     }
 }
 
@@ -150,7 +153,21 @@ fn key(party: &Party, tier: Option<Tier>, is_client: bool) -> Key {
     }
 }
 
-fn node(key: Key, kind: PartyKind, members: BTreeSet<String>) -> Node {
+/// Writes on boxes of one name also what they are.
+fn tell_namesakes_apart(nodes: &mut [Node]) {
+    let mut count: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let name = |node: &Node| (node.group.clone(), node.label.clone());
+    // outside of namespaces several boxes are called alike where they stand apart: who calls from outside, and who is called
+    let is_of_one = |node: &&Node| !node.group.is_empty();
+    for node in nodes.iter().filter(is_of_one) {
+        *count.entry(name(node)).or_default() += 1;
+    }
+    for node in nodes.iter_mut().filter(|node| count.get(&name(node)).is_some_and(|count| *count > 1)) {
+        node.label = format!("{} ({})", node.label, node.what);
+    }
+}
+
+fn node(key: Key, kind: PartyKind, members: BTreeSet<PartyKey>) -> Node {
     let count = |one: &str| words::count(members.len() as u64, one);
     let what = match kind {
         PartyKind::Workload if !key.owner.is_empty() => key.owner.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Area, Edge, Layer, Map, Node};
-use crate::model::PartyKind;
+use crate::model::{PartyKey, PartyKind};
 
 /// What is put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +84,7 @@ fn together(inside: &[&Node], group: &str, layer: Layer, how: Fold) -> Node {
     if let [one] = inside {
         return Node { layer, ..(*one).clone() };
     }
-    let members: Vec<String> = inside.iter().flat_map(|node| node.members.iter().cloned()).collect();
+    let members: Vec<PartyKey> = inside.iter().flat_map(|node| node.members.iter().cloned()).collect();
     let is_workloads = inside.iter().all(|node| node.kind == PartyKind::Workload);
     let what = format!("{} {}", members.len(), if is_workloads { "workloads" } else { "endpoints" });
     let label = match how {
@@ -93,7 +93,7 @@ fn together(inside: &[&Node], group: &str, layer: Layer, how: Fold) -> Node {
     };
     let kind = inside.first().map_or(PartyKind::Unknown, |node| node.kind);
     let is_whole = how == Fold::Namespace && !group.is_empty();
-    let area = Area { group: group.to_owned(), layer: (!is_whole).then_some(layer), label: None };
+    let area = Area { group: group.to_owned(), layer: (!is_whole).then_some(layer), label: None, owner: None };
     // a namespace that is one box needs no frame round it
     let group = if how == Fold::Namespace { String::new() } else { group.to_owned() };
     Node { kind, layer, group, label, what, members, area, is_open: inside.iter().any(|node| node.is_open) }

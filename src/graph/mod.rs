@@ -31,7 +31,7 @@ pub use svg::{Links, STYLE, Svg, svg};
 pub use text::ports;
 
 use crate::{
-    model::{PartyKind, Protocol, words::counted},
+    model::{PartyKey, PartyKind, Protocol, words::counted},
     tier::Tier,
 };
 
@@ -100,8 +100,8 @@ pub struct Node {
     pub label: String,
     /// What it is: `Deployment`, `3 nodes` ...
     pub what: String,
-    /// Everybody it stands for, by full name.
-    pub members: Vec<String>,
+    /// Everybody it stands for.
+    pub members: Vec<PartyKey>,
     /// Which part of the map it is.
     pub area: Area,
     /// Whether policies leave it open for want of sight.

@@ -225,7 +225,7 @@ fn about(node: &Node) -> String {
     }
     if node.members.len() > 1 {
         text += ": ";
-        text += &node.members.iter().take(MAX_MEMBERS).cloned().collect::<Vec<_>>().join(", ");
+        text += &node.members.iter().take(MAX_MEMBERS).map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
         if node.members.len() > MAX_MEMBERS {
             let _ = write!(text, " and {} more", node.members.len() - MAX_MEMBERS);
         }

@@ -1,7 +1,7 @@
 //! What lines keep of the verdicts on what they stand for.
 
 use super::{Area, Count, Edge, Fold, Layer, Map, Node, NotDrawn, PortCounts, Sight, Verdict, fold, text};
-use crate::model::{PartyKind, Protocol};
+use crate::model::{PartyKey, PartyKind, Protocol};
 
 const HTTP: (Protocol, u16) = (Protocol::TCP, 80);
 const ADMIN: (Protocol, u16) = (Protocol::TCP, 81);
@@ -13,8 +13,17 @@ fn workload(namespace: &str, name: &str) -> Node {
         group: namespace.into(),
         label: name.into(),
         what: "Deployment".into(),
-        members: vec![format!("{namespace}/{name}")],
-        area: Area { group: namespace.into(), layer: Some(Layer::Other), label: Some(name.into()) },
+        members: vec![PartyKey {
+            name: format!("{namespace}/{name}"),
+            kind: PartyKind::Workload,
+            owner: Some("Deployment".into()),
+        }],
+        area: Area {
+            group: namespace.into(),
+            layer: Some(Layer::Other),
+            label: Some(name.into()),
+            owner: Some("Deployment".into()),
+        },
         is_open: false,
     }
 }

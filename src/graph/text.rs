@@ -99,7 +99,8 @@ pub(super) fn share(edge: &Edge, verdict: Verdict, word: &str) -> String {
 /// What a box is called in full.
 pub(super) fn full_name(node: &super::Node) -> String {
     match &node.members[..] {
-        [one] => visible(one).into_owned(),
+        // an address of several boxes has its name besides
+        [one] if node.group.is_empty() => visible(&one.name).into_owned(),
         _ if node.group.is_empty() => visible(&node.label).into_owned(),
         _ => visible(&format!("{}/{}", node.group, node.label)).into_owned(),
     }

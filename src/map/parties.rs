@@ -131,6 +131,6 @@ impl<'d> Parties<'d> {
     fn number(&mut self, party: Party, address: IpAddr) -> u32 {
         let Party { kind, name, owner, .. } = party;
         let name = if self.by == By::Address { address.to_string() } else { name };
-        self.all.number(PartyKey { kind, name, owner })
+        self.all.number(PartyKey { name, kind, owner })
     }
 }

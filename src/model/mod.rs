@@ -44,7 +44,7 @@ pub use link::{How, LinkKey, LinkSighting, Mac};
 pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
 pub use observation::{Flags, Hops, Lump, Observation, Order, Recording, Sent, Tally, Trace};
 pub use observation_key::{ObservationKey, Opening};
-pub use party::{Party, PartyKey, PartyKind, WorkloadRef};
+pub use party::{Namesakes, Party, PartyKey, PartyKind, WorkloadRef};
 pub use port_range::PortRange;
 pub use private::is_private;
 pub use protocol::{LEAST_PACKETS_OF_TCP, Protocol, UnknownProtocol};

@@ -1,8 +1,9 @@
 use std::{collections::BTreeSet, fmt, net::IpAddr};
 
+use foldhash::HashMap;
 use serde::Serialize;
 
-use super::PartyName;
+use super::{Dependency, PartyName};
 
 /// A workload by its namespace, its name and the kind of its top controlling owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -89,18 +90,24 @@ impl Party {
     }
 }
 
-/// Who someone is, without addresses.
+/// Who someone is, without addresses. Two of one name may be of different kinds: see [`Namesakes`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartyKey {
+    /// Its name, as in [`Party::name`]: by it they are ordered.
+    pub name: String,
     /// What it is.
     pub kind: PartyKind,
-    /// Its name, as in [`Party::name`].
-    pub name: String,
     /// The kind of the controlling owner, for workloads.
     pub owner: Option<String>,
 }
 
 impl PartyKey {
+    /// Whether it is this party.
+    #[must_use]
+    pub fn is(&self, party: &Party) -> bool {
+        (self.kind, &self.name, &self.owner) == (party.kind, &party.name, &party.owner)
+    }
+
     /// The party with these addresses.
     #[must_use]
     pub fn party(&self, addresses: BTreeSet<IpAddr>) -> Party {
@@ -115,9 +122,51 @@ impl PartyKey {
     }
 }
 
+impl fmt::Display for PartyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 impl From<&Party> for PartyKey {
     fn from(party: &Party) -> Self {
         Self { kind: party.kind, name: party.name.clone(), owner: party.owner.clone() }
+    }
+}
+
+/// Names that several parties have, a `Deployment` and a `StatefulSet` say: with these the kind is told too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namesakes(BTreeSet<String>);
+
+impl Namesakes {
+    /// Among these parties.
+    pub fn among<'p>(parties: impl IntoIterator<Item = &'p Party>) -> Self {
+        let whole = |party: &'p Party| (party.name.as_str(), party.kind, party.owner.as_deref());
+        let mut known: HashMap<&str, (PartyKind, Option<&str>)> = HashMap::default();
+        let mut shared = BTreeSet::new();
+        for (name, kind, owner) in parties.into_iter().map(whole) {
+            if *known.entry(name).or_insert((kind, owner)) != (kind, owner) {
+                shared.insert(name.to_owned());
+            }
+        }
+        Self(shared)
+    }
+
+    /// Among the ends of dependencies.
+    #[must_use]
+    pub fn of(dependencies: &[Dependency]) -> Self {
+        Self::among(dependencies.iter().flat_map(|it| [&it.client, &it.server]))
+    }
+
+    /// What a party is called so that nobody else is: `shop/db`, or `shop/db (StatefulSet)`.
+    #[must_use]
+    pub fn called(&self, party: &PartyKey) -> String {
+        let PartyKey { kind, name, owner } = party;
+        if self.0.contains(name) {
+            format!("{name} ({})", owner.as_deref().unwrap_or(kind.as_str()))
+        } else {
+            name.clone()
+        }
     }
 }
 

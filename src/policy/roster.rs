@@ -159,11 +159,21 @@ impl<'c> Roster<'c> {
         Some(ends).filter(|ends| !ends.is_empty())
     }
 
-    /// The pods of the workloads of a name; else those that a `ReplicaSet` or `Job` of that name controls, which stands
-    /// between a workload and its pods. A bare pod is not its own workload here.
+    /// The workloads that a name means, where they are several: each as it can be asked for alone.
+    #[must_use]
+    pub fn several(&self, name: &str) -> Vec<String> {
+        let ids = name.split_once('/').and_then(|key| self.by_name.get(&key)).filter(|ids| ids.len() > 1);
+        ids.into_iter().flatten().map(|id| format!("{id} ({})", id.kind)).collect()
+    }
+
+    /// The pods of the workloads of a name, or of the one of a kind: `db (StatefulSet)`; else those that a `ReplicaSet` or
+    /// `Job` of that name controls, which stands between a workload and its pods. A bare pod is not its own workload here.
     fn called(&self, (namespace, name): (&str, &str)) -> Vec<Who> {
+        let with_kind = name.strip_suffix(')').and_then(|name| name.split_once(" ("));
+        let (name, kind) = with_kind.map_or((name, None), |(name, kind)| (name, Some(kind)));
         if let Some(ids) = self.by_name.get(&(namespace, name)) {
             let ids = ids.iter().filter(|id| id.kind != "Pod" || !self.pods.contains_key(&(namespace, name)));
+            let ids = ids.filter(|id| kind.is_none_or(|kind| id.kind == kind));
             return ids.flat_map(|id| self.members(id)).collect();
         }
         let pods = self.pods.iter().filter(|((of, _), _)| *of == namespace).map(|(_, n)| *n);

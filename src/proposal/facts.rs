@@ -12,8 +12,8 @@ use crate::{
     inventory,
     map::{self, Learning},
     model::{
-        Cluster, Coverage, Dependency, FILTERED, Mark, Outcome, Party, PartyKind, Pod, RawObject, Span, Timestamp,
-        WorkloadRef,
+        Cluster, Coverage, Dependency, FILTERED, Mark, Namesakes, Outcome, Party, PartyKind, Pod, RawObject, Span,
+        Timestamp, WorkloadRef,
     },
     policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
     recommend, records,
@@ -73,6 +73,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
     let [deployed, replaced] = deployed(cluster, about.namespaces, &sheets);
     Facts {
         site: about.site.name.clone(),
+        namesakes: Namesakes::of(about.dependencies),
         span,
         watched_s: watched_s(&captured, about.dependencies),
         losses,

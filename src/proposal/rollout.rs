@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::{
-    model::{Cluster, Watched, words::count},
+    model::{Cluster, PartyKey, Watched, words::count},
     policy::{NetworkPolicy, PolicySet, PolicyType, Simulation},
     recommend::Sum,
     render::{Facts, Purpose, Sheet, doubts},
@@ -186,11 +186,11 @@ impl Rollout<'_> {
             all.any(|policy| policy.rules(way).is_some())
         };
         let rules = bundle.iter().flat_map(|sheet| &sheet.rules);
-        let clients: BTreeSet<&str> = rules
+        let clients: BTreeSet<&PartyKey> = rules
             .clone()
             .filter(|rule| rule.side == "ingress")
             .filter_map(|rule| rule.access.as_ref())
-            .flat_map(|access| access.evidence.iter().map(|one| one.client.as_str()))
+            .flat_map(|access| access.evidence.iter().map(|one| &one.client))
             .collect();
         let is_doubtful = |access: &&crate::recommend::Access| {
             Sum::of(&access.evidence).is_none() || !doubts(access, self.facts).is_empty()

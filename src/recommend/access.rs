@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Dependency, Direction, Hour, Outcome, PartyName, PortRange, Protocol, ServiceKind, Span, Timestamp, Via,
+    Dependency, Direction, Hour, Outcome, PartyKey, PartyName, PortRange, Protocol, ServiceKind, Span, Timestamp, Via,
 };
 
 use super::Peer;
@@ -76,10 +76,10 @@ pub enum Widened {
 /// Connections in support of a rule: of one client, one server, one port and one outcome.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Evidence {
-    /// Name of the client.
-    pub client: String,
-    /// Name of the server.
-    pub server: String,
+    /// The client.
+    pub client: PartyKey,
+    /// The server.
+    pub server: PartyKey,
     /// The protocol.
     pub protocol: Protocol,
     /// The server's port.
@@ -108,8 +108,8 @@ impl Evidence {
     pub fn of(dependency: &Dependency) -> Self {
         let Span { first, last } = dependency.span;
         Self {
-            client: dependency.client.name.clone(),
-            server: dependency.server.name.clone(),
+            client: (&dependency.client).into(),
+            server: (&dependency.server).into(),
             protocol: dependency.protocol,
             port: dependency.port,
             via: dependency.via.clone(),
@@ -133,8 +133,8 @@ impl Evidence {
     fn is_like(&self, other: &Dependency) -> bool {
         (self.protocol, self.port, self.outcome, self.direction)
             == (other.protocol, other.port, other.outcome, other.direction)
-            && self.client == other.client.name
-            && self.server == other.server.name
+            && self.client.is(&other.client)
+            && self.server.is(&other.server)
     }
 
     /// Takes in a dependency that is more of the same.

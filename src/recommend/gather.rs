@@ -21,7 +21,7 @@ use super::{
     usage::{Use, use_of},
 };
 use crate::inventory::is_link_local;
-use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, WorkloadRef};
+use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKey, PartyKind, Protocol, WorkloadRef};
 
 /// Which of its ends an edge is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,7 +123,7 @@ pub(super) struct Gathering<'a> {
 }
 
 /// Dependencies that are left out and equal in these are one.
-type LeftOutKey = (String, String, String, Protocol, u16, Outcome, Direction, bool);
+type LeftOutKey = (String, PartyKey, PartyKey, Protocol, u16, Outcome, Direction, bool);
 
 impl<'a> Gathering<'a> {
     pub fn new(

@@ -91,10 +91,11 @@ impl Dns {
     /// The servers with the evidence of one client alone.
     #[must_use]
     pub fn asked_by(&self, client: &DnsClient) -> Accesses {
-        let names: Vec<String> = client.members.iter().map(ToString::to_string).collect();
         let mut servers = self.servers.clone();
         for access in servers.values_mut() {
-            access.evidence.retain(|evidence| names.contains(&evidence.client));
+            access
+                .evidence
+                .retain(|evidence| evidence.client.workload().is_some_and(|it| client.members.contains(&it)));
         }
         servers
     }

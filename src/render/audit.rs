@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     application::Spoken,
-    model::{Dependency, Direction, Mark, Party, PartyKind, Protocol, Secrecy, words},
+    model::{Dependency, Direction, Mark, Party, PartyKey, PartyKind, Protocol, Secrecy, words},
     policy::Simulation,
     tier::Tier,
 };
@@ -51,7 +51,7 @@ pub struct Readable {
 }
 
 /// From whom to whom, on which port.
-type Key<'d> = (&'d str, &'d str, Protocol, u16);
+type Key = (PartyKey, PartyKey, Protocol, u16);
 
 /// All dependencies with one key.
 struct Joined<'d> {
@@ -93,8 +93,8 @@ pub fn audit<'d>(
 fn allowed<'d>(
     told: impl IntoIterator<Item = (&'d Dependency, Spoken)>,
     replay: &Simulation,
-) -> BTreeMap<Key<'d>, Joined<'d>> {
-    let mut joined: BTreeMap<Key<'d>, Joined<'d>> = BTreeMap::new();
+) -> BTreeMap<Key, Joined<'d>> {
+    let mut joined: BTreeMap<Key, Joined<'d>> = BTreeMap::new();
     for (dependency, spoken) in told {
         let needs_none = [Mark::Node, Mark::Itself].iter().any(|mark| dependency.marks.contains(mark));
         let is_named = dependency.protocol.has_ports() && dependency.direction != Direction::Unknown;
@@ -102,15 +102,15 @@ fn allowed<'d>(
             continue;
         }
         let Dependency { client, server, protocol, port, connections, .. } = dependency;
-        let key = (client.name.as_str(), server.name.as_str(), *protocol, *port);
+        let key = (client.into(), server.into(), *protocol, *port);
         let known =
             joined.entry(key).or_insert_with(|| Joined { dependency, spoken: Spoken::default(), connections: 0 });
         known.spoken.join(&spoken);
         known.connections = known.connections.saturating_add(*connections);
     }
-    let mut broken: BTreeMap<Key<'_>, u64> = BTreeMap::new();
+    let mut broken: BTreeMap<Key, u64> = BTreeMap::new();
     for it in &replay.findings {
-        let sum = broken.entry((&it.from, &it.to, it.protocol, it.port)).or_default();
+        let sum = broken.entry((it.from.clone(), it.to.clone(), it.protocol, it.port)).or_default();
         *sum = sum.saturating_add(it.connections);
     }
     joined.retain(|key, it| broken.get(key).is_none_or(|broken| *broken < it.connections));
@@ -120,7 +120,7 @@ fn allowed<'d>(
 impl Audit {
     fn of(all: &[&Joined<'_>], tier: &dyn Fn(&Party) -> Option<Tier>) -> Self {
         let mut audit = Self::default();
-        let mut listed: BTreeMap<Key<'_>, Vec<&Joined<'_>>> = BTreeMap::new();
+        let mut listed: BTreeMap<(&str, &str, Protocol, u16), Vec<&Joined<'_>>> = BTreeMap::new();
         for it in all.iter().copied() {
             let secrecy = it.spoken.secrecy();
             *match secrecy {

@@ -146,8 +146,8 @@ fn confidence(sum: &Sum, facts: &Facts) -> Value {
 
 fn one(evidence: &Evidence) -> Value {
     json!({
-        "client": evidence.client,
-        "server": evidence.server,
+        "client": evidence.client.name,
+        "server": evidence.server.name,
         "protocol": evidence.protocol,
         "port": evidence.port,
         "via": evidence.via,

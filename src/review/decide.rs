@@ -27,6 +27,9 @@ pub(super) enum DecideError {
     /// The policy is not there.
     #[error("there is no such policy in this proposal, or not any more")]
     NoPolicy,
+    /// No policy was ticked.
+    #[error("nothing was ticked: choose the policies that you approve")]
+    NothingTicked,
     /// The entry to take back is not there, or was taken back.
     #[error("there is no such decision that could be taken back")]
     NoEntry,
@@ -132,7 +135,7 @@ pub(super) async fn decide(desk: &Desk, asking: &Asking, fields: &Fields) -> Res
     let voice = Voice::read(fields)?;
     let versions = versions(fields);
     if versions.is_empty() {
-        return Err(DecideError::NoPolicy);
+        return Err(DecideError::NothingTicked);
     }
     let view = desk.view(asking).await?.view;
     let mut drafts = Vec::new();

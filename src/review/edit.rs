@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{fields::Fields, view::View};
 use crate::{
-    model::NAMESPACE_NAME_LABEL,
+    model::{NAMESPACE_NAME_LABEL, WorkloadRef},
     proposal::{Action, ProposalError},
     recommend::{Access, Peer, PodPeer},
     render::{self, Decisions, Permission, Sheet, SheetRule, State, Step},
@@ -179,14 +179,14 @@ fn whole_namespace(namespace: &str, own: &str) -> Value {
 
 /// The pods of all workloads of a peer's tier; none where it has no tier, or is alone in it.
 fn tier_of(view: &View, sheet: &Sheet, rule: &SheetRule, pods: &PodPeer) -> Result<Option<Vec<Value>>, EditError> {
-    let names = other_side(rule.access.as_ref(), rule.side);
+    let seen = other_side(rule.access.as_ref(), rule.side);
     let recommendation = view.by_tier(&pods.namespace)?;
     let groups = recommendation.namespaces.iter().flat_map(|plan| &plan.groups);
     let has_it = |group: &&crate::recommend::Group| {
-        group.residue_of.is_none() && group.members.iter().any(|member| names.contains(&member.to_string()))
+        group.residue_of.is_none() && group.members.iter().any(|member| seen.contains(member))
     };
     let found: Vec<_> = groups.filter(has_it).collect();
-    let is_other = |member: &crate::model::WorkloadRef| !names.contains(&member.to_string());
+    let is_other = |member: &WorkloadRef| !seen.contains(member);
     if !found.iter().flat_map(|group| &group.members).any(is_other) {
         return Ok(None);
     }
@@ -201,9 +201,9 @@ fn tier_of(view: &View, sheet: &Sheet, rule: &SheetRule, pods: &PodPeer) -> Resu
 }
 
 /// Who was seen at the other side of a rule.
-fn other_side(access: Option<&Access>, side: &str) -> Vec<String> {
+fn other_side(access: Option<&Access>, side: &str) -> Vec<WorkloadRef> {
     let evidence = access.into_iter().flat_map(|access| &access.evidence);
-    evidence.map(|one| if side == "ingress" { one.client.clone() } else { one.server.clone() }).collect()
+    evidence.filter_map(|one| if side == "ingress" { &one.client } else { &one.server }.workload()).collect()
 }
 
 /// All addresses of that side within a prefix are replaced by it, on all of their ports.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    asking::Asking,
     fields::Fields,
+    view::View,
     words::{port, shown},
 };
 use crate::graph::{self, Area, Edge, Fold, Layer, Links, Map, Node, PortCounts, Sight, Verdict};
@@ -50,9 +50,9 @@ impl Drawn {
     }
 
     /// Where everything leads.
-    pub fn links(&self, asking: &Asking) -> Links {
-        let nodes = self.map.nodes.iter().map(|node| node_link(asking, node)).collect();
-        Links { nodes, edges: self.map.edges.iter().map(|edge| edge_link(asking, &self.map, edge)).collect() }
+    pub fn links(&self, view: &View) -> Links {
+        let nodes = self.map.nodes.iter().map(|node| node_link(view, node)).collect();
+        Links { nodes, edges: self.map.edges.iter().map(|edge| edge_link(view, &self.map, edge)).collect() }
     }
 }
 
@@ -68,32 +68,31 @@ pub(super) fn sought(fields: &Fields) -> Vec<String> {
 
 /// Whether anybody that a box stands for has every word in its name.
 pub(super) fn is_sought(node: &Node, words: &[String]) -> bool {
-    let has_all = |name: &String| words.iter().all(|word| name.to_lowercase().contains(word));
-    !words.is_empty() && (node.members.iter().any(has_all) || has_all(&node.label))
+    let has_all = |name: &str| words.iter().all(|word| name.to_lowercase().contains(word));
+    !words.is_empty() && (node.members.iter().any(|it| has_all(&it.name)) || has_all(&node.label))
 }
 
 /// What a box opens: what it is put together from, whoever it is, or what is seen of the addresses that it stands for.
-pub(super) fn node_link(asking: &Asking, node: &Node) -> String {
+pub(super) fn node_link(view: &View, node: &Node) -> String {
+    let asking = &view.asking;
     match &node.members[..] {
-        [one] => format!("/endpoint?{}", asking.query(&[("name", one)])),
+        [one] => format!("/endpoint?{}", asking.query(&[("name", &view.called(one))])),
         _ if node.area.label.is_some() => format!("/dependencies?{}", asking.query(&[("end", &node.area.text())])),
         _ => format!("/map?{}", asking.query(&[("at", &node.area.text())])),
     }
 }
 
 /// What a line opens: the dependency, where it is one, else all of them.
-pub(super) fn edge_link(asking: &Asking, map: &Map, edge: &Edge) -> String {
+pub(super) fn edge_link(view: &View, map: &Map, edge: &Edge) -> String {
     let [from, to] = [edge.from, edge.to].map(|place| map.nodes.get(place));
     let (Some(from), Some(to)) = (from, to) else { return String::new() };
     let mut ports = edge.ports.keys();
     let of_one = (&from.members[..], &to.members[..], ports.next(), ports.next());
     if let ([client], [server], Some((protocol, port)), None) = of_one {
-        let (protocol, port) = (protocol.to_string(), port.to_string());
-        let pairs = [("client", client.as_str()), ("server", server), ("protocol", &protocol), ("port", &port)];
-        return format!("/dependency?{}", asking.query(&pairs));
+        return format!("/dependency?{}", view.dependency_query((client, server), *protocol, *port));
     }
     let pairs = [("clients", &*from.area.text()), ("servers", &*to.area.text())];
-    format!("/dependencies?{}", asking.query(&pairs))
+    format!("/dependencies?{}", view.asking.query(&pairs))
 }
 
 /// The lines of a map, those first that matter most.
@@ -134,10 +133,10 @@ pub(super) fn ports(ports: &PortCounts, most: usize) -> String {
 }
 
 /// As the script takes it: whoever was looked for, the lines that matter most with their ends, and whoever else has room.
-pub(super) fn json(drawn: &Drawn, asking: &Asking) -> Value {
+pub(super) fn json(drawn: &Drawn, view: &View) -> Value {
     let map = &drawn.map;
     let mut script =
-        Script { drawn, asking, degrees: degrees(map), places: vec![None; map.nodes.len()], nodes: Vec::new() };
+        Script { drawn, view, degrees: degrees(map), places: vec![None; map.nodes.len()], nodes: Vec::new() };
     for (place, _) in map.nodes.iter().enumerate().filter(|(_, node)| is_sought(node, &drawn.sought)) {
         script.enter(place);
     }
@@ -159,7 +158,7 @@ pub(super) fn json(drawn: &Drawn, asking: &Asking) -> Value {
 /// What the script gets, of boxes as they come.
 struct Script<'a> {
     drawn: &'a Drawn,
-    asking: &'a Asking,
+    view: &'a View,
     degrees: Vec<(usize, usize)>,
     /// Of each box of the map the number that the script knows it by.
     places: Vec<Option<usize>>,
@@ -175,7 +174,7 @@ impl Script<'_> {
             let (callers, calls) = self.degrees.get(place).copied().unwrap_or_default();
             self.nodes.push(json!({
                 "id": id, "name": called(node), "what": shown(&node.what), "tier": tier(node.layer),
-                "layer": node.layer.to_string(), "open": node.is_open, "link": node_link(self.asking, node),
+                "layer": node.layer.to_string(), "open": node.is_open, "link": node_link(self.view, node),
                 "callers": callers, "calls": calls, "several": node.members.len() > 1,
                 "found": is_sought(node, &self.drawn.sought),
             }));
@@ -194,7 +193,7 @@ impl Script<'_> {
             "from": from, "to": to, "short": ports(&edge.ports, 3), "ports": ports(&edge.ports, 12),
             "connections": edge.connections, "denied": edge.verdict == Verdict::Denied,
             "uncertain": edge.verdict == Verdict::Uncertain, "faint": edge.sight != Sight::Plain,
-            "link": edge_link(self.asking, &self.drawn.map, edge),
+            "link": edge_link(self.view, &self.drawn.map, edge),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::view::View;
 use crate::{
-    model::{Dependency, Protocol},
+    model::{Dependency, PartyKey, Protocol},
     policy::{
         self, Change, Clients, Evaluator, Finding, Options, Outside, Question, Roster, Server, Servers, Simulation,
     },
@@ -61,21 +61,31 @@ impl<'a> Past<'a> {
         Self { view, roster: Roster::new(cluster), evaluator, outside }
     }
 
-    /// Findings that came, or are of another kind than before, and such as went.
+    /// Of what connections more is denied or uncertain than before, and of what less.
     fn differences(&self, before: &[Finding], after: &[Finding]) -> Vec<Otherwise> {
         let (was, is) = (by_ends(before), by_ends(after));
-        let other = |(key, now): (&Ends, &Vec<&Finding>)| {
-            let then = was.get(key).and_then(|all| all.first()).map(|it| it.verdict);
-            let is_other = now.first().map(|it| it.verdict) != then;
-            let now = now.iter().filter(move |_| is_other);
-            now.map(|it| Otherwise { finding: (*it).clone(), before: then, is_allowed: false }).collect::<Vec<_>>()
-        };
-        let mut all: Vec<Otherwise> = is.iter().flat_map(other).collect();
-        let gone = was.iter().filter(|(key, _)| !is.contains_key(*key)).flat_map(|(_, all)| all);
-        for (n, finding) in gone.enumerate() {
-            let why = if n < MAX_EXPLAINED { self.why_allowed(finding) } else { None };
+        let none = Verdicts::new();
+        let mut all = Vec::new();
+        for (ends, now) in &is {
+            let then = was.get(ends).unwrap_or(&none);
+            for (verdict, finding) in now {
+                let more = finding.connections.saturating_sub(then.get(verdict).map_or(0, |it| it.connections));
+                if more > 0 {
+                    let finding = Finding { connections: more, ..finding.clone() };
+                    let before = then.keys().next().copied().filter(|_| !then.contains_key(verdict));
+                    all.push(Otherwise { finding, before, is_allowed: false });
+                }
+            }
+        }
+        let mut explained = 0;
+        for (ends, then) in &was {
+            let sum = |verdicts: &Verdicts| verdicts.values().map(|it| it.connections).fold(0, u64::saturating_add);
+            let fewer = sum(then).saturating_sub(is.get(ends).map_or(0, sum));
+            let Some(finding) = then.values().next().filter(|_| fewer > 0) else { continue };
+            explained += 1;
+            let why = if explained <= MAX_EXPLAINED { self.why_allowed(finding) } else { None };
             let reason = why.unwrap_or_else(|| "no policy stands in its way any more".to_owned());
-            let finding = Finding { reason, ..(*finding).clone() };
+            let finding = Finding { connections: fewer, reason, ..finding.clone() };
             all.push(Otherwise { before: Some(finding.verdict), finding, is_allowed: true });
         }
         all
@@ -84,8 +94,8 @@ impl<'a> Past<'a> {
     /// By what a connection is allowed; none where its ends are not known.
     fn why_allowed(&self, finding: &Finding) -> Option<String> {
         let is_it = |it: &&Dependency| {
-            it.client.name == finding.from
-                && it.server.name == finding.to
+            finding.from.is(&it.client)
+                && finding.to.is(&it.server)
                 && (it.protocol, it.port) == (finding.protocol, finding.port)
         };
         let one = self.view.seen.dependencies.iter().find(is_it)?;
@@ -93,9 +103,9 @@ impl<'a> Past<'a> {
         let server = |end| Server { end, port: one.port, dialled: None };
         let servers = self.roster.party(&one.server).ok()?.into_iter().map(|who| server(self.roster.end(who)));
         let question = Question {
-            from: finding.from.clone(),
+            from: finding.from.name.clone(),
             clients: Clients::Ends(clients.into_iter().map(|who| self.roster.end(who)).collect()),
-            to: finding.to.clone(),
+            to: finding.to.name.clone(),
             servers: Servers::Ends(servers.collect()),
             protocol: one.protocol,
             port: one.port,
@@ -106,12 +116,17 @@ impl<'a> Past<'a> {
 }
 
 /// Who, to whom, and on what.
-type Ends<'f> = (&'f str, &'f str, Protocol, u16);
+type Ends<'f> = (&'f PartyKey, &'f PartyKey, Protocol, u16);
 
-fn by_ends(findings: &[Finding]) -> BTreeMap<Ends<'_>, Vec<&Finding>> {
-    let mut all: BTreeMap<Ends<'_>, Vec<&Finding>> = BTreeMap::new();
+/// For each verdict but that it is allowed the first finding, with the connections of all.
+type Verdicts = BTreeMap<&'static str, Finding>;
+
+fn by_ends(findings: &[Finding]) -> BTreeMap<Ends<'_>, Verdicts> {
+    let mut all: BTreeMap<Ends<'_>, Verdicts> = BTreeMap::new();
     for it in findings {
-        all.entry((&it.from, &it.to, it.protocol, it.port)).or_default().push(it);
+        let verdicts = all.entry((&it.from, &it.to, it.protocol, it.port)).or_default();
+        let sum = verdicts.entry(it.verdict).or_insert_with(|| Finding { connections: 0, ..it.clone() });
+        sum.connections = sum.connections.saturating_add(it.connections);
     }
     all
 }

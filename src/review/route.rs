@@ -215,7 +215,7 @@ async fn map_page(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Res
 async fn map_data(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |_: &Desk, shown: &Shown, asked: &Asked| {
         let drawn = Drawn::new(shown.view.map()?, &asked.fields);
-        let text = map::json(&drawn, &shown.view.asking).to_string();
+        let text = map::json(&drawn, &shown.view).to_string();
         Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
     };
     show(desk, headers, uri, make).await

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     graph::{self, Map},
     map::By,
-    model::{Coverage, Dependency, Timestamp},
+    model::{Coverage, Dependency, PartyKey, Protocol, Timestamp, WorkloadRef},
     policy::{Change, PolicySet, Roster, Simulation},
     proposal::{
         Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, changes,
@@ -153,6 +153,19 @@ impl View {
         })
     }
 
+    /// What a party is called here, and nobody else is.
+    pub fn called(&self, party: &PartyKey) -> String {
+        self.facts.namesakes.called(party)
+    }
+
+    /// What asks for the page of a dependency.
+    pub fn dependency_query(&self, (client, server): (&PartyKey, &PartyKey), protocol: Protocol, port: u16) -> String {
+        let (client, server) = (self.called(client), self.called(server));
+        let (protocol, port) = (protocol.to_string(), port.to_string());
+        let pairs = [("client", &client), ("server", &server), ("protocol", &protocol), ("port", &port)];
+        self.asking.query(&pairs.map(|(name, value)| (name, value.as_str())))
+    }
+
     /// The site that it is of.
     pub fn site(&self) -> Result<&Site, ProposalError> {
         self.loaded.site(&self.site, &[])
@@ -205,9 +218,9 @@ impl View {
         let all = concerned(&self.seen.dependencies, &self.namespaces);
         let mut map = graph::build(all, &|party| places.tier(party), &judged(&self.facts.replay));
         let open = self.facts.sheets.iter().filter(|sheet| sheet.is_open).flat_map(|sheet| &sheet.members);
-        let open: BTreeSet<String> = open.map(ToString::to_string).collect();
+        let open: BTreeSet<&WorkloadRef> = open.collect();
         for node in &mut map.nodes {
-            node.is_open = node.members.iter().any(|name| open.contains(name));
+            node.is_open = node.members.iter().filter_map(PartyKey::workload).any(|it| open.contains(&it));
         }
         Ok(map)
     }

@@ -15,4 +15,5 @@ mod guard;
 mod hostile;
 mod many;
 mod map;
+mod namesakes;
 mod store;

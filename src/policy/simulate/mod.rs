@@ -11,11 +11,11 @@ mod split;
 mod undone;
 
 use foldhash::HashMap;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use smallvec::SmallVec;
 
 use super::{Classes, Dnat, End, Evaluator, PolicyType, Probe};
-use crate::model::{Dependency, Mark, Protocol};
+use crate::model::{Dependency, Mark, PartyKey, Protocol};
 pub use past::Past;
 use past::{Actors, Row};
 pub use reopened::reopened;
@@ -46,9 +46,11 @@ pub struct Simulation {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
     /// The client.
-    pub from: String,
+    #[serde(flatten, serialize_with = "from")]
+    pub from: PartyKey,
     /// The server.
-    pub to: String,
+    #[serde(flatten, serialize_with = "to")]
+    pub to: PartyKey,
     /// The protocol.
     pub protocol: Protocol,
     /// The server's port.
@@ -313,10 +315,29 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// A client by its name and, where it is a workload, its owner's kind.
+fn from<S: Serializer>(party: &PartyKey, serializer: S) -> Result<S::Ok, S::Error> {
+    end(["from", "from_owner"], party, serializer)
+}
+
+/// The same of a server.
+fn to<S: Serializer>(party: &PartyKey, serializer: S) -> Result<S::Ok, S::Error> {
+    end(["to", "to_owner"], party, serializer)
+}
+
+fn end<S: Serializer>([name, owner]: [&str; 2], party: &PartyKey, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_map(None)?;
+    fields.serialize_entry(name, &party.name)?;
+    if let Some(kind) = &party.owner {
+        fields.serialize_entry(owner, kind)?;
+    }
+    fields.end()
+}
+
 fn finding(dependency: &Dependency, verdict: &'static str, reason: String) -> Finding {
     Finding {
-        from: dependency.client.name.clone(),
-        to: dependency.server.name.clone(),
+        from: (&dependency.client).into(),
+        to: (&dependency.server).into(),
         protocol: dependency.protocol,
         port: dependency.port,
         connections: dependency.connections,

@@ -8,6 +8,7 @@ use std::{
 use super::{Material, counted, grouped};
 use crate::{
     graph::{self, Edge, Fold, Links, Map, Sight, Svg, Verdict},
+    model::{PartyKey, WorkloadRef},
     render::words,
 };
 
@@ -29,9 +30,9 @@ const MAX_NEVER: usize = 60;
 
 pub(super) fn maps(material: &Material<'_>) -> Vec<MapView> {
     let mut whole = material.map.clone();
-    let open: BTreeSet<String> = open(material);
+    let open = open(material);
     for node in &mut whole.nodes {
-        node.is_open = node.members.iter().any(|name| open.contains(name));
+        node.is_open = node.members.iter().filter_map(PartyKey::workload).any(|it| open.contains(&it));
     }
     let (before, fold) = graph::fold(whole, None);
     let ways = Ways::new(material, &before);
@@ -49,9 +50,9 @@ fn view(id: &'static str, name: &'static str, caption: String, map: &Map) -> Map
 }
 
 /// Workloads that the policies leave open.
-fn open(material: &Material<'_>) -> BTreeSet<String> {
+fn open<'m>(material: &Material<'m>) -> BTreeSet<&'m WorkloadRef> {
     let groups = material.recommendation.namespaces.iter().flat_map(|plan| &plan.groups);
-    groups.filter(|group| group.is_open).flat_map(|group| &group.members).map(ToString::to_string).collect()
+    groups.filter(|group| group.is_open).flat_map(|group| &group.members).collect()
 }
 
 /// Open pairs between the boxes of a map.
@@ -62,21 +63,26 @@ struct Ways {
     is_closed: Vec<bool>,
 }
 
+/// The names of everybody that a box stands for.
+fn names(node: &graph::Node) -> impl Iterator<Item = &String> {
+    node.members.iter().map(|it| &it.name)
+}
+
 impl Ways {
     fn new(material: &Material<'_>, map: &Map) -> Self {
         // a name that two workloads share says of neither what it can
         let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
         for name in map.nodes.iter().flat_map(|node| &node.members) {
-            *uses.entry(name).or_default() += 1;
+            *uses.entry(&name.name).or_default() += 1;
         }
         let members =
-            |node: &graph::Node| node.members.iter().filter(|it| uses.get(it.as_str()) == Some(&1)).cloned().collect();
+            |node: &graph::Node| names(node).filter(|it| uses.get(it.as_str()) == Some(&1)).cloned().collect();
         let parts: Vec<Vec<String>> = map.nodes.iter().map(members).collect();
         let [before, after] = (material.ways)(&parts);
         let namespaces: BTreeSet<&str> =
             material.recommendation.namespaces.iter().map(|plan| plan.namespace.as_str()).collect();
         let is_in = |name: &String| name.split_once('/').is_some_and(|(namespace, _)| namespaces.contains(namespace));
-        let is_closed = map.nodes.iter().map(|node| !node.is_open && node.members.iter().any(is_in)).collect();
+        let is_closed = map.nodes.iter().map(|node| !node.is_open && names(node).any(is_in)).collect();
         Self { before, after, is_closed }
     }
 

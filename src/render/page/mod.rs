@@ -132,7 +132,7 @@ impl Report {
             namespaces,
             findings: tables::findings(facts),
             beside: facts.beside(grouped),
-            left_out: tables::left_out(recommendation),
+            left_out: tables::left_out(recommendation, facts),
             curve: Curve::new(&material.curve),
             granularities: tables::granularities(facts),
             open_beside: facts.open_beside(),

@@ -80,8 +80,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<FindingView> {
     let view = |(word, finding): (String, &crate::policy::Finding)| FindingView {
         is_denied: finding.verdict == "denied",
         word,
-        from: visible(&finding.from).into_owned(),
-        to: visible(&finding.to).into_owned(),
+        from: visible(&facts.namesakes.called(&finding.from)).into_owned(),
+        to: visible(&facts.namesakes.called(&finding.to)).into_owned(),
         port: words::port(finding.protocol, finding.port),
         connections: grouped(finding.connections),
         reason: visible(&finding.reason).into_owned(),
@@ -94,10 +94,10 @@ pub(super) fn findings(facts: &Facts) -> Vec<FindingView> {
 /// Rows of a namespace that are shown.
 const MAX_ROWS: usize = 400;
 
-pub(super) fn left_out(recommendation: &Recommendation) -> Vec<LeftOutView> {
+pub(super) fn left_out(recommendation: &Recommendation, facts: &Facts) -> Vec<LeftOutView> {
     let mut views = Vec::new();
     for plan in &recommendation.namespaces {
-        let all = review::left_out_rows(plan);
+        let all = review::left_out_rows(plan, &facts.namesakes);
         let more = all.len().saturating_sub(MAX_ROWS);
         let rows: Vec<[String; 5]> =
             all.into_iter().take(MAX_ROWS).map(|cells| cells.map(|cell| visible(&cell).into_owned())).collect();

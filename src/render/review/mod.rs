@@ -15,7 +15,7 @@ use super::{
 use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
-    model::{Coverage, Protocol, Span, Timestamp},
+    model::{Coverage, Namesakes, PartyKey, Protocol, Span, Timestamp},
     policy::{Finding, PolicyType, Simulation, Undone},
     recommend::{MissedRun, Recommendation},
 };
@@ -88,6 +88,8 @@ pub struct Said {
 pub struct Facts {
     /// The site that the policies are for.
     pub site: String,
+    /// Whose names others have too.
+    pub namesakes: Namesakes,
     /// The window of the captures.
     pub span: Option<Span>,
     /// How much of it was watched, in seconds: what several captures saw counts once, and days without any traffic do not.
@@ -239,7 +241,7 @@ impl Facts {
 }
 
 /// What a finding is about, and what it says.
-fn finding_key(it: &Finding) -> (&str, &str, Protocol, u16, &str) {
+fn finding_key(it: &Finding) -> (&PartyKey, &PartyKey, Protocol, u16, &str) {
     (&it.from, &it.to, it.protocol, it.port, it.verdict)
 }
 
@@ -263,18 +265,7 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
         namespace::section(&mut text, plan, facts);
     }
     apply(&mut text, facts);
-    Document { path: "REVIEW.md".into(), text: without_markup(&text) }
-}
-
-/// Markdown lets HTML through: names from the network are none.
-fn without_markup(text: &str) -> String {
-    let mut is_code = false;
-    let mut plain = String::new();
-    for line in text.split_inclusive('\n') {
-        is_code ^= line.starts_with("```");
-        if is_code { plain.push_str(line) } else { plain.push_str(&line.replace('<', "\\<")) }
-    }
-    plain
+    Document { path: "REVIEW.md".into(), text: words::without_markup(&text) }
 }
 
 fn summary(text: &mut String, facts: &Facts) {
@@ -319,8 +310,8 @@ fn summary(text: &mut String, facts: &Facts) {
         let _ = writeln!(
             text,
             "- {word}: {} -> {} on {}, {}: {}",
-            words::safe(&finding.from),
-            words::safe(&finding.to),
+            words::safe(&facts.namesakes.called(&finding.from)),
+            words::safe(&facts.namesakes.called(&finding.to)),
             words::port(finding.protocol, finding.port),
             words::count(finding.connections, "connection"),
             words::safe(&finding.reason)

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Facts, clear_text, labels, reach};
 use crate::{
-    model::{Direction, Protocol},
+    model::{Direction, Namesakes, PartyKey, Protocol},
     recommend::{Access, LeftOut, NamespacePlan, Sum, Widened},
     render::{Purpose, Sheet, SheetRule, words},
 };
@@ -29,7 +29,7 @@ pub(super) fn section(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
     clear_text::section(text, &plan.namespace, facts);
     doubtful(text, plan, facts);
     labels::section(text, plan);
-    left_out(text, plan);
+    left_out(text, plan, &facts.namesakes);
 }
 
 /// The policies of a namespace that are written: those of groups, of name resolution, and a person's own. What closes the
@@ -121,22 +121,22 @@ fn why(sheet: &Sheet, rule: &SheetRule) -> String {
     whys.flat_map(|why| ["; ".to_owned(), why]).collect()
 }
 
-fn left_out(text: &mut String, plan: &NamespacePlan) {
+fn left_out(text: &mut String, plan: &NamespacePlan, namesakes: &Namesakes) {
     if plan.left_out.is_empty() {
         return;
     }
     let _ = writeln!(text, "### Left out\n\n| from | to | port | connections | why |\n|---|---|---|---|---|");
-    for cells in left_out_rows(plan) {
+    for cells in left_out_rows(plan, namesakes) {
         row(text, cells.each_ref().map(String::as_str));
     }
     text.push('\n');
 }
 
 /// From, to, port, connections and why of what makes no rule.
-pub(in crate::render) fn left_out_rows(plan: &NamespacePlan) -> Vec<[String; 5]> {
+pub(in crate::render) fn left_out_rows(plan: &NamespacePlan, namesakes: &Namesakes) -> Vec<[String; 5]> {
     let mut rows = Vec::new();
     // a sweep is one fact, however many ports it touched
-    let mut sweeps: BTreeMap<(&str, &str), Sweep> = BTreeMap::new();
+    let mut sweeps: BTreeMap<(&PartyKey, &str), Sweep> = BTreeMap::new();
     for left in &plan.left_out {
         let LeftOut { reason, evidence, is_scan } = left;
         if *is_scan {
@@ -147,13 +147,13 @@ pub(in crate::render) fn left_out_rows(plan: &NamespacePlan) -> Vec<[String; 5]>
             continue;
         }
         let port = words::port(evidence.protocol, evidence.port);
-        let (from, to) = (evidence.client.clone(), evidence.server.clone());
+        let (from, to) = (namesakes.called(&evidence.client), namesakes.called(&evidence.server));
         rows.push([from, to, port, evidence.connections.to_string(), reason.clone()]);
     }
     for ((client, reason), sweep) in sweeps {
         let targets = words::count(sweep.targets.len() as u64, "target");
         let ports = words::count(sweep.ports.len() as u64, "port");
-        rows.push([client.to_owned(), targets, ports, sweep.connections.to_string(), reason.to_owned()]);
+        rows.push([namesakes.called(client), targets, ports, sweep.connections.to_string(), reason.to_owned()]);
     }
     rows
 }
@@ -161,7 +161,7 @@ pub(in crate::render) fn left_out_rows(plan: &NamespacePlan) -> Vec<[String; 5]>
 /// What one source swept.
 #[derive(Default)]
 struct Sweep<'a> {
-    targets: BTreeSet<&'a str>,
+    targets: BTreeSet<&'a PartyKey>,
     ports: BTreeSet<(Protocol, u16)>,
     connections: u64,
 }

@@ -52,7 +52,7 @@ pub(super) fn text(desk: &Desk, view: &View, plan: &Plan<'_>) -> String {
     waiting(&mut text, plan);
     undone(&mut text, view, plan);
     open(&mut text, view, plan);
-    findings(&mut text, plan);
+    findings(&mut text, plan, view);
     if !plan.left.is_empty() {
         text.push_str("\n## Not approved, and not here\n\n");
         for name in plan.left.iter().map(|sheet| sheet.full_name()) {
@@ -187,7 +187,7 @@ fn undone(text: &mut String, view: &View, plan: &Plan<'_>) {
     }
 }
 
-fn findings(text: &mut String, plan: &Plan<'_>) {
+fn findings(text: &mut String, plan: &Plan<'_>, view: &View) {
     if !plan.replay.findings.is_empty() {
         text.push_str("\n## What of the past would not go through\n\n");
     }
@@ -196,8 +196,8 @@ fn findings(text: &mut String, plan: &Plan<'_>) {
             text,
             "- {}: {} -> {} on {}/{}, {}: {}",
             finding.verdict,
-            plain(&finding.from),
-            plain(&finding.to),
+            plain(&view.called(&finding.from)),
+            plain(&view.called(&finding.to)),
             finding.protocol,
             finding.port,
             count(finding.connections, "connection"),

@@ -70,9 +70,8 @@ pub(super) fn spoken(spoken: &Spoken) -> String {
 
 /// The address of one dependency's page.
 pub(super) fn link(view: &View, dependency: &Dependency) -> String {
-    let (protocol, port) = (dependency.protocol.to_string(), dependency.port.to_string());
-    let (client, server) = (dependency.client.name.as_str(), dependency.server.name.as_str());
-    view.asking.query(&[("client", client), ("server", server), ("protocol", &protocol), ("port", &port)])
+    let Dependency { client, server, protocol, port, .. } = dependency;
+    view.dependency_query((&client.into(), &server.into()), *protocol, *port)
 }
 
 /// Of which parts of the map the ends have to be.
@@ -135,12 +134,12 @@ impl Dependencies {
             concerned(&view.seen.dependencies, &view.namespaces).filter(|it| parts.has(it)).collect();
         let (site, chosen) = (view.site()?, fields.get("spoken"));
         let is_spoken = |it: &Dependency| chosen.is_empty() || is_chosen(&site.spoken(it, By::Workload), chosen);
-        let is_found = |it: &&Dependency| has_all(it, &sought, site) && is_spoken(it);
+        let is_found = |it: &&Dependency| has_all(it, &sought, (view, site)) && is_spoken(it);
         let found: Vec<&Dependency> = all.iter().copied().filter(is_found).collect();
         let from = fields.get("from").parse::<usize>().unwrap_or(0).min(found.len());
         let row = |it: &&Dependency| Row {
-            client: (called(&it.client), endpoint_link(view, &it.client)),
-            server: (called(&it.server), endpoint_link(view, &it.server)),
+            client: (called(view, &it.client), endpoint_link(view, &it.client)),
+            server: (called(view, &it.server), endpoint_link(view, &it.server)),
             port: port(it.protocol, it.port),
             query: link(view, it),
             outcome: it.outcome.as_str(),
@@ -178,14 +177,14 @@ impl Dependencies {
 
 /// The address of a party's page.
 pub(super) fn endpoint_link(view: &View, party: &Party) -> String {
-    view.asking.query(&[("name", &party.name)])
+    view.asking.query(&[("name", &view.called(&party.into()))])
 }
 
 /// Whether a dependency has every word of a search.
-fn has_all(dependency: &Dependency, sought: &str, site: &Site) -> bool {
+fn has_all(dependency: &Dependency, sought: &str, (view, site): (&View, &Site)) -> bool {
     let words = [
-        dependency.client.name.to_lowercase(),
-        dependency.server.name.to_lowercase(),
+        view.called(&(&dependency.client).into()).to_lowercase(),
+        view.called(&(&dependency.server).into()).to_lowercase(),
         port(dependency.protocol, dependency.port).to_lowercase(),
         dependency.outcome.as_str().to_owned(),
     ];
@@ -204,10 +203,11 @@ fn has_all(dependency: &Dependency, sought: &str, site: &Site) -> bool {
     sought.split_whitespace().all(has)
 }
 
-pub(super) fn called(party: &Party) -> String {
+pub(super) fn called(view: &View, party: &Party) -> String {
+    let name = view.called(&party.into());
     match party.names.first().filter(|_| party.workload().is_none()) {
-        Some(best) => shown(&format!("{} ({})", party.name, best.name)),
-        None => shown(&party.name),
+        Some(best) => shown(&format!("{name} ({})", best.name)),
+        None => shown(&name),
     }
 }
 
@@ -243,8 +243,8 @@ impl DependencyPage {
         let (client, server) = (fields.get("client"), fields.get("server"));
         let (protocol, number) = (fields.get("protocol"), fields.get("port"));
         let is_it = |it: &&Dependency| {
-            it.client.name == client
-                && it.server.name == server
+            view.called(&(&it.client).into()) == client
+                && view.called(&(&it.server).into()) == server
                 && it.protocol.to_string() == protocol
                 && it.port.to_string() == number
         };
@@ -373,8 +373,8 @@ fn rules(view: &View, found: &[&Dependency]) -> Vec<(String, String)> {
         let evidence = rule.access.iter().flat_map(|access| &access.evidence);
         evidence.into_iter().any(|one| {
             found.iter().any(|it| {
-                it.client.name == one.client
-                    && it.server.name == one.server
+                one.client.is(&it.client)
+                    && one.server.is(&it.server)
                     && (it.protocol, it.port, it.outcome) == (one.protocol, one.port, one.outcome)
             })
         })

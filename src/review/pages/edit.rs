@@ -8,7 +8,7 @@ use super::{
 use crate::{
     policy::Change,
     proposal::Action,
-    render::{Sheet, Step, page::filters},
+    render::{Sheet, SheetRule, Step, page::filters},
     review::{
         decide::Version,
         edit::{self, Choice},
@@ -49,10 +49,10 @@ impl EditPage {
             heading: meaning(op),
             back: view.asking.query(&[("policy", &sheet.key)]),
             steps: choice.steps.iter().map(Step::words).map(|words| shown(&words)).collect(),
-            notes: notes(fields),
+            notes: notes(fields, sheet),
             before: Figures::of(&view.facts.replay),
             after: Figures::of(&preview.replay),
-            findings: preview.findings.iter().map(row).collect(),
+            findings: preview.findings.iter().map(|it| row(view, it)).collect(),
             reach: Reach::new(view, &preview.changes),
             version: Version::of(view, &sheet.key).text(),
             choice: ConflictPage::choice(fields),
@@ -63,7 +63,7 @@ impl EditPage {
     }
 }
 
-fn notes(fields: &Fields) -> Vec<Line> {
+fn notes(fields: &Fields, sheet: &Sheet) -> Vec<Line> {
     let mut notes = Vec::new();
     match fields.get("op") {
         "prefix" => {
@@ -72,21 +72,28 @@ fn notes(fields: &Fields) -> Vec<Line> {
                 notes.push(Line::new("doubt", format!("{} holds {size} addresses.", prefix.trunc())));
             }
         }
-        "widen-tier" | "widen-namespace" => notes.push(Line::new(
-            "",
-            "A connection needs both sides: the policies of those who are let in here must let them out too.",
-        )),
+        "widen-tier" | "widen-namespace" => {
+            let is_egress = |rule: &&SheetRule| rule.side == "egress" && edit::rule_ref(rule) == fields.get("rule");
+            let others = if sheet.rules.iter().any(|rule| is_egress(&rule)) {
+                "those who may be reached from here must let these in too"
+            } else {
+                "those who are let in here must let them out too"
+            };
+            notes.push(Line::new("", format!("A connection needs both sides: the policies of {others}.")));
+        }
         _ => {}
     }
     notes
 }
 
 /// A finding with what became of it.
-fn row(it: &Otherwise) -> FindingRow {
+fn row(view: &View, it: &Otherwise) -> FindingRow {
     match (it.is_allowed, it.before) {
-        (true, before) => FindingRow::called(&it.finding, &format!("no longer {}", before.unwrap_or_default())),
-        (false, Some(before)) => FindingRow::called(&it.finding, &format!("{}, was {before}", it.finding.verdict)),
-        (false, None) => FindingRow::of(&it.finding),
+        (true, before) => FindingRow::called(view, &it.finding, &format!("no longer {}", before.unwrap_or_default())),
+        (false, Some(before)) => {
+            FindingRow::called(view, &it.finding, &format!("{}, was {before}", it.finding.verdict))
+        }
+        (false, None) => FindingRow::of(view, &it.finding),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     graph,
     map::By,
-    model::{Dependency, Party},
+    model::{Dependency, Party, PartyKey, WorkloadRef},
     proposal::{ProposalError, Site},
     render::{
         Purpose,
@@ -57,8 +57,14 @@ struct Row {
 impl EndpointPage {
     pub fn new(frame: Frame, view: &View, name: &str) -> Result<Self, ProposalError> {
         let all = || view.seen.dependencies.iter();
-        let calls: Vec<&Dependency> = all().filter(|it| it.client.name == name).collect();
-        let called_by: Vec<&Dependency> = all().filter(|it| it.server.name == name).collect();
+        let is_it = |party: &Party| party.name == name || view.called(&party.into()) == name;
+        let parties = || all().flat_map(|it| [&it.client, &it.server]).filter(|party| is_it(party)).map(PartyKey::from);
+        let of_name: BTreeSet<PartyKey> = parties().collect();
+        // of several with a name none is meant by it
+        let who = of_name.iter().find(|party| of_name.len() == 1 || view.called(party) == name);
+        let is_who = |party: &Party| who.is_some_and(|who| who.is(party));
+        let calls: Vec<&Dependency> = all().filter(|it| is_who(&it.client)).collect();
+        let called_by: Vec<&Dependency> = all().filter(|it| is_who(&it.server)).collect();
         let as_client = calls.iter().map(|it| (&it.client, true));
         let ends: Vec<(&Party, bool)> = as_client.chain(called_by.iter().map(|it| (&it.server, false))).collect();
         let places = view.places()?;
@@ -70,10 +76,15 @@ impl EndpointPage {
         let on_map = |area: &graph::Area| (map::place(area), view.asking.query(&[("at", &area.text())]));
         Ok(Self {
             name: shown(name),
-            sentence: sentence(view, &ends)?,
+            sentence: if who.is_none() && !of_name.is_empty() {
+                let all: Vec<String> = of_name.iter().map(|party| view.called(party)).collect();
+                shown(&format!("Several have this name: {}.", all.join(", ")))
+            } else {
+                sentence(view, &ends)?
+            },
             around: parts.iter().map(on_map).collect(),
-            reach: view.reach()?.get(name).map(reach),
-            policies: policies(view, name),
+            reach: reach_of(view, name, who)?.map(reach),
+            policies: policies(view, name, who),
             sides: vec![
                 side((view, site), ("called-by", "Who calls it", "Client"), &called_by, |it| &it.client),
                 side((view, site), ("calls", "Whom it calls", "Server"), &calls, |it| &it.server),
@@ -84,7 +95,15 @@ impl EndpointPage {
     }
 }
 
-/// How far it reaches and is reached, in words.
+/// How far it reaches and is reached: by its kind too, where another workload of the cluster has its name.
+fn reach_of<'v>(view: &'v View, name: &str, who: Option<&PartyKey>) -> Result<Option<&'v ReachView>, ProposalError> {
+    let all = view.reach()?;
+    let workload = who.and_then(PartyKey::workload).map(|it| (it.to_string(), format!("{it} ({})", it.kind)));
+    let (name, with_kind) = workload.unwrap_or_else(|| (name.to_owned(), String::new()));
+    Ok(all.get(&with_kind).or_else(|| all.get(&name)))
+}
+
+/// The same in words.
 fn reach(it: &ReachView) -> String {
     let ReachView { reached_by, reaches, from_outside, to_outside } = it;
     format!(
@@ -112,11 +131,16 @@ fn sentence(view: &View, ends: &[(&Party, bool)]) -> Result<String, ProposalErro
 }
 
 /// The policies that are for it.
-fn policies(view: &View, name: &str) -> Vec<(String, String, &'static str, &'static str)> {
+fn policies(view: &View, name: &str, who: Option<&PartyKey>) -> Vec<(String, String, &'static str, &'static str)> {
     let namespace = name.split_once('/').map(|(namespace, _)| namespace);
+    let workload = who.and_then(PartyKey::workload);
+    let is_member = |member: &WorkloadRef| match &workload {
+        Some(workload) => member == workload,
+        None => who.is_none() && member.to_string() == name,
+    };
     let is_for_it = |sheet: &&crate::render::Sheet| {
-        sheet.members.iter().any(|member| member.to_string() == name)
-            || sheet.purpose == Purpose::Deny && Some(sheet.namespace.as_str()) == namespace
+        let is_of_all = sheet.purpose == Purpose::Deny && Some(sheet.namespace.as_str()) == namespace;
+        sheet.members.iter().any(is_member) || is_of_all
     };
     let one = |sheet: &crate::render::Sheet| {
         let (standing, class) = overview::standing(view, sheet);
@@ -134,7 +158,7 @@ fn side<'d>(
     let mut sorted = all.to_vec();
     sorted.sort_by_key(|it| (std::cmp::Reverse(it.connections), &end(it).name, it.port));
     let row = |it: &&'d Dependency| Row {
-        name: called(end(it)),
+        name: called(view, end(it)),
         link: endpoint_link(view, end(it)),
         port: port(it.protocol, it.port),
         query: link(view, it),

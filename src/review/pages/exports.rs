@@ -107,7 +107,7 @@ impl ExportPage {
                 "cat {folder}/ROLLOUT.md\nflowmap simulate {folder}\nsh {folder}/UNDO.sh   # the way back"
             )),
             replay: Figures::of(&plan.replay),
-            findings: plan.replay.findings.iter().map(FindingRow::of).collect(),
+            findings: plan.replay.findings.iter().map(|it| FindingRow::of(view, it)).collect(),
             version: plan.version(view),
             before: plan.before.as_ref().map(|before| {
                 let [denied, uncertain] = [before.denied, before.uncertain].map(grouped);

@@ -36,8 +36,8 @@ impl Findings {
         let scans = all.iter().filter(|left| left.is_scan).count();
         let shown_rows = all.iter().filter(|left| !left.is_scan).take(ROWS);
         let row = |left: &&crate::recommend::LeftOut| LeftRow {
-            from: shown(&left.evidence.client),
-            to: shown(&left.evidence.server),
+            from: shown(&view.called(&left.evidence.client)),
+            to: shown(&view.called(&left.evidence.server)),
             port: port(left.evidence.protocol, left.evidence.port),
             connections: grouped(left.evidence.connections),
             reason: shown(&left.reason),
@@ -58,7 +58,7 @@ impl Findings {
                 .to_owned(),
             replay: Figures::of(replay),
             beside: view.facts.beside(grouped),
-            rows: view.facts.findings().map(|(word, finding)| FindingRow::called(finding, &word)).collect(),
+            rows: view.facts.findings().map(|(word, finding)| FindingRow::called(view, finding, &word)).collect(),
             left_title,
             left_out,
         }

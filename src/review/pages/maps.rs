@@ -52,10 +52,10 @@ const MAX_FOUND: usize = 50;
 impl MapPage {
     pub fn new(frame: Frame, view: &View, whole: Map, fields: &Fields) -> Self {
         let asking = &view.asking;
-        let (found, found_word) = found(asking, &whole, &sought(fields));
+        let (found, found_word) = found(view, &whole, &sought(fields));
         let drawn = Drawn::new(whole, fields);
         let map = &drawn.map;
-        let (links, within_page) = (drawn.links(asking), Some("map-drawn".to_owned()));
+        let (links, within_page) = (drawn.links(view), Some("map-drawn".to_owned()));
         let options = Svg { title: "Who calls whom".to_owned(), within_page, links };
         let all = lines(map);
         let same = drawn.pairs();
@@ -71,7 +71,7 @@ impl MapPage {
             found,
             found_word,
             more: all.len().saturating_sub(ROWS),
-            rows: all.into_iter().take(ROWS).map(|edge| row(asking, map, edge)).collect(),
+            rows: all.into_iter().take(ROWS).map(|edge| row(view, map, edge)).collect(),
             same,
             frame,
         }
@@ -102,14 +102,14 @@ fn crumbs(asking: &Asking, area: &Area) -> Vec<(String, String)> {
 }
 
 /// Who has all words in its name, wherever on the map it is.
-fn found(asking: &Asking, whole: &Map, words: &[String]) -> (Vec<(String, String, String)>, String) {
+fn found(view: &View, whole: &Map, words: &[String]) -> (Vec<(String, String, String)>, String) {
     if words.is_empty() {
         return Default::default();
     }
     let all: Vec<_> = whole.nodes.iter().filter(|node| is_sought(node, words)).collect();
     let one = |node: &&graph::Node| {
-        let at = asking.query(&[("at", &node.area.text())]);
-        (format!("{}, {}", called(node), node.layer), node_link(asking, node), at)
+        let at = view.asking.query(&[("at", &node.area.text())]);
+        (format!("{}, {}", called(node), node.layer), node_link(view, node), at)
     };
     let word = match all.len() {
         0 => "Nobody on this map has all of these words in its name.".to_owned(),
@@ -119,20 +119,20 @@ fn found(asking: &Asking, whole: &Map, words: &[String]) -> (Vec<(String, String
     (all.iter().take(MAX_FOUND).map(one).collect(), word)
 }
 
-fn row(asking: &Asking, map: &Map, edge: &Edge) -> Row {
+fn row(view: &View, map: &Map, edge: &Edge) -> Row {
     let (verdict, class) = match edge.verdict {
         Verdict::Allowed => ("allowed", "good"),
         Verdict::Uncertain => ("uncertain", "doubt"),
         Verdict::Denied => ("denied", "bad"),
     };
     let end = |at: usize| {
-        let link = map.nodes.get(at).map(|node| node_link(asking, node)).unwrap_or_default();
+        let link = map.nodes.get(at).map(|node| node_link(view, node)).unwrap_or_default();
         (name(map, at), link)
     };
     Row {
         from: end(edge.from),
         to: end(edge.to),
-        link: edge_link(asking, map, edge),
+        link: edge_link(view, map, edge),
         ports: ports(&edge.ports, PORTS),
         connections: grouped(edge.connections),
         verdict,

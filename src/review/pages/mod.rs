@@ -182,12 +182,12 @@ pub(super) struct FindingRow {
 }
 
 impl FindingRow {
-    pub fn of(finding: &Finding) -> Self {
-        Self::called(finding, finding.verdict)
+    pub fn of(view: &View, finding: &Finding) -> Self {
+        Self::called(view, finding, finding.verdict)
     }
 
     /// With a verdict in other words.
-    pub fn called(finding: &Finding, verdict: &str) -> Self {
+    pub fn called(view: &View, finding: &Finding, verdict: &str) -> Self {
         let class = match finding.verdict {
             "denied" => "bad",
             "uncertain" => "doubt",
@@ -196,8 +196,8 @@ impl FindingRow {
         Self {
             class: if verdict.starts_with("no longer") { "good" } else { class },
             verdict: verdict.to_owned(),
-            from: shown(&finding.from),
-            to: shown(&finding.to),
+            from: shown(&view.called(&finding.from)),
+            to: shown(&view.called(&finding.to)),
             port: port(finding.protocol, finding.port),
             connections: grouped(finding.connections),
             reason: shown(&finding.reason),

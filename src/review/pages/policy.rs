@@ -2,7 +2,7 @@ use askama::Template;
 
 use super::{Frame, Line, ROWS, history::EntryRow, minute, overview, port, shown};
 use crate::{
-    model::{Watched, words::counted},
+    model::{PartyKey, Watched, words::counted},
     policy::Finding,
     proposal::Standing,
     recommend::Peer,
@@ -161,8 +161,8 @@ fn notes(view: &View, sheet: &Sheet) -> Vec<Line> {
         }
         _ => {}
     }
-    let members: Vec<String> = sheet.members.iter().map(ToString::to_string).collect();
-    let is_about = |finding: &&Finding| members.contains(&finding.from) || members.contains(&finding.to);
+    let is_member = |party: &PartyKey| party.workload().is_some_and(|it| sheet.members.contains(&it));
+    let is_about = |finding: &&Finding| is_member(&finding.from) || is_member(&finding.to);
     let broken: u64 = view.facts.replay.findings.iter().filter(is_about).map(|it| it.connections).sum();
     if broken > 0 {
         notes.push(Line::new(
@@ -201,17 +201,10 @@ fn document(view: &View, sheet: &Sheet) -> String {
 fn rule_view(view: &View, sheet: &Sheet, rule: &SheetRule) -> RuleView {
     let access = rule.access.as_ref();
     let seen = access.into_iter().flat_map(|access| &access.evidence).take(MAX_SEEN).map(|one| {
-        let (port_name, port_text) = (port(one.protocol, one.port), one.port.to_string());
-        let protocol = one.protocol.to_string();
-        let more = [
-            ("client", one.client.as_str()),
-            ("server", one.server.as_str()),
-            ("protocol", protocol.as_str()),
-            ("port", port_text.as_str()),
-        ];
-        let words =
-            format!("{} to {} on {port_name}: {}", one.client, one.server, counted(one.connections, "connection"));
-        (view.asking.query(&more), shown(&words))
+        let [client, server] = [&one.client, &one.server].map(|party| view.called(party));
+        let (port, connections) = (port(one.protocol, one.port), counted(one.connections, "connection"));
+        let words = format!("{client} to {server} on {port}: {connections}");
+        (view.dependency_query((&one.client, &one.server), one.protocol, one.port), shown(&words))
     });
     let seen: Vec<(String, String)> = seen.collect();
     let in_all = access.map_or(0, |access| access.evidence.len());
