@@ -1,4 +1,4 @@
-//! What lines keep of the verdicts on what they stand for.
+//! What lines keep of the verdicts on what they stand for, and parts of the map as words.
 
 use super::{Area, Count, Edge, Fold, Layer, Map, Node, NotDrawn, PortCounts, Sight, Verdict, fold, text};
 use crate::model::{PartyKey, PartyKind, Protocol};
@@ -65,4 +65,25 @@ fn a_port_of_a_folded_line_stays_while_one_pair_may_use_it() {
     assert!(words.ends_with("12 connections, DENIED: TCP/80 (5 of 12), uncertain: TCP/80 (7 of 12)"), "{words}");
     let left = edge.without_denied().expect("one pair may use it");
     assert_eq!((left.connections, left.verdict), (7, Verdict::Uncertain));
+}
+
+#[test]
+fn a_part_of_the_map_is_read_as_it_was_written() {
+    let of = |group: &str, label: Option<&str>, owner: Option<&str>| Area {
+        group: group.into(),
+        layer: label.map(|_| Layer::Other),
+        label: label.map(Into::into),
+        owner: owner.map(Into::into),
+    };
+    for area in [
+        of("shop", None, None),
+        of("shop", Some("db"), Some("StatefulSet")),
+        of("shop", Some("db"), None),
+        of("", Some("2001:db8::7"), None),
+        of("", Some("a/b:c"), None),
+    ] {
+        assert_eq!(Area::read(&area.text()).as_ref(), Some(&area), "{}", area.text());
+    }
+    assert!(!of("shop", Some("db"), Some("StatefulSet")).holds(&of("shop", Some("db"), Some("Deployment"))));
+    assert!(of("shop", Some("db"), None).holds(&of("shop", Some("db"), Some("Deployment"))));
 }
