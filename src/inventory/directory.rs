@@ -299,6 +299,12 @@ impl Directory {
         pod.ports.iter().any(|own| own.protocol == protocol && own.port == port)
     }
 
+    /// Where an address that nobody is known to own is not outside all the same. In order.
+    #[must_use]
+    pub fn ranges_inside(&self) -> Vec<IpNet> {
+        sorted(self.inside.all().chain(self.pod_ranges.iter().copied()))
+    }
+
     /// The ranges that pods have their addresses from: those that nodes list, and the surroundings of the pods that
     /// lie outside them, for many network plugins tell their ranges to nobody. Aggregated and in order.
     #[must_use]

@@ -92,6 +92,11 @@ impl Ranges {
         let after = self.0.partition_point(|range| range.network() <= address);
         self.0.get(after.checked_sub(1)?).copied().filter(|range| range.contains(&address))
     }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = IpNet> {
+        self.0.iter().copied()
+    }
 }
 
 /// Which host a range is.
