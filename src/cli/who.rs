@@ -1,6 +1,9 @@
 //! Who is who, by files or by the store: what several commands ask for.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Fault,
@@ -23,10 +26,10 @@ const MAX_PRINTED: usize = 10;
 pub(super) struct WhoArgs {
     /// Who is who, without the store: kubectl output, manifests or a hosts file; may be given several times
     #[arg(long, value_name = "FILE")]
-    inventory: Vec<PathBuf>,
+    pub inventory: Vec<PathBuf>,
     /// Only this site
     #[arg(long, value_name = "NAME")]
-    site: Option<String>,
+    pub site: Option<String>,
 }
 
 impl WhoArgs {
@@ -126,17 +129,21 @@ async fn current(global: &Global, files: &[PathBuf], site: Option<&str>) -> anyh
     if !files.is_empty() {
         return directory_of(files, site.unwrap_or(DEFAULT_SITE), false);
     }
-    let mut found = directories(&global.store_to_read().await?, site).await?;
+    Ok(only_one(directories(&global.store_to_read().await?, site).await?)?.1)
+}
+
+/// The one site there is, by whatever was selected.
+pub(super) fn only_one(mut found: BTreeMap<String, Directory>) -> Result<(String, Directory), Fault> {
     match (found.len(), found.pop_first()) {
-        (1, Some((_, directory))) => Ok(directory),
+        (1, Some(only)) => Ok(only),
         (0, _) | (_, None) => Err(Fault::new("inventory", "nobody is known yet")
-            .hint("`flowmap inventory import FILE`, or name a file with --inventory")
-            .into()),
-        (_, Some((first, _))) => {
-            let sites = [first].into_iter().chain(found.into_keys()).collect::<Vec<_>>().join(", ");
-            Err(Fault::new("inventory", format!("there are several sites: {sites}"))
-                .hint("choose one with --site")
-                .into())
-        }
+            .hint("`flowmap inventory import FILE`, or name a file with --inventory")),
+        (_, Some((first, _))) => Err(several_sites([&first].into_iter().chain(found.keys()))),
     }
+}
+
+/// That one of several sites must be named.
+pub(super) fn several_sites<'s>(sites: impl Iterator<Item = &'s String>) -> Fault {
+    let sites = sites.map(String::as_str).collect::<Vec<_>>().join(", ");
+    Fault::new("inventory", format!("there are several sites: {sites}")).hint("choose one with --site")
 }

@@ -49,29 +49,7 @@ pub(super) fn in_order(since: Option<Timestamp>, until: Option<Timestamp>) -> Re
 async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyhow::Result<World> {
     in_order(selection.since, selection.until)?;
     let is_alone = !selection.from.is_empty();
-    let store = if is_alone { Store::in_memory().await? } else { global.store_to_read().await? };
-    let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);
-    if is_alone {
-        let options = import::Options {
-            site: site.to_owned(),
-            // which of them to look at is selected when they are read
-            store_site: None,
-            sensor: None,
-            strict: false,
-            decode: selection.tunnels.options(),
-            log_start: selection.logs.log_start,
-        };
-        for file in &selection.from {
-            for (run, _) in import::file(&store, file, &options, &input::Progress::hidden()).await? {
-                warn_text!("{}", printable(&import::warnings(&run)));
-            }
-        }
-    }
-    for file in &selection.inventory {
-        if is_alone {
-            who::add(&store, file, site).await?;
-        }
-    }
+    let store = store(global, selection).await?;
     tell_of_days(&store, selection).await?;
     let window = window(selection);
     let mut world = World::read(&store, &window).await?;
@@ -86,6 +64,33 @@ async fn opened(global: &Global, selection: &Selection, beside: Beside) -> anyho
         replace_inventory(&mut world, selection)?;
     }
     Ok(world)
+}
+
+/// The store, or what files make of one that is gone afterwards.
+pub(super) async fn store(global: &Global, selection: &Selection) -> anyhow::Result<Store> {
+    if selection.from.is_empty() {
+        return global.store_to_read().await;
+    }
+    let store = Store::in_memory().await?;
+    let site = selection.site.as_deref().unwrap_or(DEFAULT_SITE);
+    let options = import::Options {
+        site: site.to_owned(),
+        // which of them to look at is selected when they are read
+        store_site: None,
+        sensor: None,
+        strict: false,
+        decode: selection.tunnels.options(),
+        log_start: selection.logs.log_start,
+    };
+    for file in &selection.from {
+        for (run, _) in import::file(&store, file, &options, &input::Progress::hidden()).await? {
+            warn_text!("{}", printable(&import::warnings(&run)));
+        }
+    }
+    for file in &selection.inventory {
+        who::add(&store, file, site).await?;
+    }
+    Ok(store)
 }
 
 /// Says which captures have times that cannot be: they watched nobody then.
