@@ -11,13 +11,15 @@ use serde_json::json;
 use super::{
     Done,
     common::{Global, Output, OutputArg},
+    convert_names,
     fault::one_line,
     policies::{self, Text, policies, say},
     print::{self, Table},
     who::WhoArgs,
 };
 use crate::{
-    convert::{Converted, Ground, Remark, Target, convert},
+    convert::{Answers, Asked, Converted, Ground, Remark, Target, convert},
+    inventory::Directory,
     model::{RawObject, words::count},
     policy::{Peer, PolicySet, PolicyType, Strictness},
     proposal::folder,
@@ -28,10 +30,13 @@ use crate::{
 ///
 /// Cilium knows nodes and the API server as entities, which rules about addresses do not reach: they are taken from the
 /// inventory. Calico's staged policies enforce nothing, and show in its flow logs what they would deny.
+///
+/// With --names Cilium also allows what is outside by the names that pods were answered over DNS, whatever addresses these have later.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap convert policies-out/ --to cilium
   flowmap convert policies-out/ --to calico-staged --out-dir trial
+  flowmap convert policies-out/ --to cilium --names
   kubectl get netpol -A -o yaml | flowmap convert - --to cilium --out-dir -
   flowmap convert by-hand/ --to cilium --inventory cluster.json -o json")]
 pub(super) struct Args {
@@ -47,6 +52,12 @@ pub(super) struct Args {
     /// Count and skip invalid policies instead of refusing them
     #[arg(long)]
     lenient: bool,
+    /// Allow what is outside also by the names that its clients asked for (Cilium)
+    #[arg(long)]
+    names: bool,
+    /// Take the names from these captures alone, without the store
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "names")]
+    from: Vec<PathBuf>,
     #[command(flatten)]
     who: WhoArgs,
     #[command(flatten)]
@@ -68,18 +79,14 @@ impl ValueEnum for Target {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
+    if args.names && args.to != Target::Cilium {
+        return Err(convert_names::not_for(args.to.as_str()).into());
+    }
     let texts = policies::texts(&args.policies)?;
     let strictness = if args.lenient { Strictness::Lenient } else { Strictness::Strict };
     let (objects, set) = policies(&texts, strictness)?;
-    let ground = match args.to {
-        Target::Cilium => {
-            let directory = args.who.directory(global).await?;
-            Ground::new(directory.cluster(), directory.api_servers())
-        }
-        // knows nodes by their addresses
-        Target::CalicoStaged => Ground::default(),
-    };
-    let all = convert(&set, &objects, args.to, &ground);
+    let (ground, answers) = known(global, &args).await?;
+    let all = convert(&set, &objects, args.to, &ground, answers.as_ref());
     let comments = comments(&texts, &objects);
     let comment = |it: &Converted| comments.get(&place(&it.origin)).cloned().unwrap_or_default();
     let mut documents = render::converted(&all, &comment)?;
@@ -93,10 +100,30 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         folder::replace_sealed_folders(&out_dir, &documents)?;
     }
     warn(&args, &set, &ground, &all, is_stream);
+    if let Some(answers) = &answers {
+        warn_of_names(answers, &all);
+    }
     if !is_stream {
         report(&args, &all, &out_dir)?;
     }
     Ok(Done::Clean)
+}
+
+/// What the target asks of the inventory, and the names of what is outside where they are asked for.
+async fn known(global: &Global, args: &Args) -> anyhow::Result<(Ground, Option<Answers>)> {
+    let ground = |directory: &Directory| {
+        let ground = Ground::new(directory.cluster(), directory.api_servers());
+        ground.with_ranges(directory.ranges_inside())
+    };
+    match args.to {
+        Target::Cilium if args.names => {
+            let (directory, answers) = convert_names::heard(global, &args.who, &args.from).await?;
+            Ok((ground(&directory), Some(answers)))
+        }
+        Target::Cilium => Ok((ground(&args.who.directory(global).await?), None)),
+        // knows nodes by their addresses
+        Target::CalicoStaged => Ok((Ground::default(), None)),
+    }
 }
 
 /// Where an object stands, as a key.
@@ -144,6 +171,34 @@ fn warn(args: &Args, set: &PolicySet, ground: &Ground, all: &[Converted], is_str
     }
 }
 
+/// Says aloud for what no names were found.
+fn warn_of_names(answers: &Answers, all: &[Converted]) {
+    if answers.is_empty() {
+        say(
+            "no names: of no pod it is known that DNS answered it a name of somebody outside; capture where pods ask, at their nodes, and \
+             see `flowmap inventory names`",
+        );
+    }
+    let blocks = |it: &Converted| it.remarks.iter().map(|remark| remark.by_address_alone().len()).sum::<usize>();
+    let (policies, alone) = (all.iter().filter(|it| blocks(it) > 0).count(), all.iter().map(blocks).sum::<usize>());
+    if alone > 0 {
+        say(&format!(
+            "{} outside, of {}, {} allowed by address alone; why, each says in its comment",
+            count(alone as u64, "block"),
+            count(policies as u64, "policy"),
+            if alone == 1 { "is" } else { "are" },
+        ));
+    }
+}
+
+fn asked(asked: &Asked) -> serde_json::Value {
+    let Asked { name, ports, addresses, askers, times, span } = asked;
+    json!({
+        "name": name, "ports": ports, "addresses": addresses, "asked_by": askers, "answers": times,
+        "first_seen": span.first, "last_seen": span.last,
+    })
+}
+
 fn report(args: &Args, all: &[Converted], out_dir: &std::path::Path) -> anyhow::Result<()> {
     let output = args.output.output;
     if output == Output::Json {
@@ -152,7 +207,9 @@ fn report(args: &Args, all: &[Converted], out_dir: &std::path::Path) -> anyhow::
             json!({
                 "policy": format!("{}/{}", it.namespace, it.name),
                 "document": format!("{}/{}.yaml", it.namespace, it.name),
-                "not_the_same": it.remarks.iter().map(remark).collect::<Vec<_>>(),
+                "not_the_same": it.differences().map(remark).collect::<Vec<_>>(),
+                "names": it.asked.iter().map(asked).collect::<Vec<_>>(),
+                "without_names": it.without_names().map(ToString::to_string).collect::<Vec<_>>(),
             })
         };
         let policies: Vec<_> = all.iter().map(one).collect();
@@ -160,7 +217,7 @@ fn report(args: &Args, all: &[Converted], out_dir: &std::path::Path) -> anyhow::
         return Ok(print::json(&value)?);
     }
     let mut table = Table::new(&["policy", "not the same"]);
-    for (it, remark) in all.iter().flat_map(|it| it.remarks.iter().map(move |remark| (it, remark))) {
+    for (it, remark) in all.iter().flat_map(|it| it.differences().map(move |remark| (it, remark))) {
         table.row(vec![format!("{}/{}", it.namespace, it.name), one_line(&remark.to_string())]);
     }
     print::table(

@@ -19,6 +19,7 @@ macro_rules! warn_text {
 mod capture;
 mod common;
 mod convert;
+mod convert_names;
 mod diff;
 mod doctor;
 mod explain;

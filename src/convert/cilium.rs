@@ -12,9 +12,14 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{Ground, Remark};
+use super::{
+    Ground, Remark,
+    ground::is_link_local,
+    names::{Plan, is_dns, is_of_own_node},
+    words,
+};
 use crate::{
-    model::{NAMESPACE_NAME_LABEL, Protocol},
+    model::{HostName, NAMESPACE_NAME_LABEL, Protocol},
     policy::{IpBlock, NetworkPolicy, Operator, Peer, PolicyType, Port, PortMatch, Requirement, Rule, Selector},
 };
 
@@ -49,13 +54,18 @@ const LEFT_OUT_WITHIN: &str = "beta.kubernetes.io";
 const METADATA: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(169, 254, 169, 254));
 
 /// The spec of a policy, and where it is not the same.
-pub(super) fn spec(policy: &NetworkPolicy, ground: &Ground) -> (Value, Vec<Remark>) {
-    let mut remarks = BTreeSet::new();
+pub(super) fn spec(policy: &NetworkPolicy, ground: &Ground, plan: &Plan) -> (Value, Vec<Remark>) {
+    let mut remarks = plan.remarks.clone();
     let mut spec = Map::new();
     spec.insert("endpointSelector".into(), pods(&policy.pod_selector, &mut remarks).into());
     for side in [PolicyType::Ingress, PolicyType::Egress] {
         let Some(rules) = policy.rules(side) else { continue };
-        let mut all: Vec<Value> = rules.iter().flat_map(|rule| self::rules(rule, side, ground, &mut remarks)).collect();
+        let mut all: Vec<Value> = Vec::new();
+        for (place, rule) in rules.iter().enumerate() {
+            let names = plan.names.get(&place).filter(|_| side == PolicyType::Egress).map_or(&[][..], Vec::as_slice);
+            let beside = Beside { names, is_heard: plan.is_heard && side == PolicyType::Egress };
+            all.extend(self::rules(rule, side, ground, beside, &mut remarks));
+        }
         if all.is_empty() {
             // allows nothing, and closes the side all the same
             all.push(json!({}));
@@ -65,8 +75,23 @@ pub(super) fn spec(policy: &NetworkPolicy, ground: &Ground) -> (Value, Vec<Remar
     (spec.into(), remarks.into_iter().collect())
 }
 
+/// What names make of a rule.
+#[derive(Clone, Copy)]
+struct Beside<'p> {
+    /// What may be dialled besides.
+    names: &'p [HostName],
+    /// Whether DNS passes the proxy.
+    is_heard: bool,
+}
+
 /// A rule may name its peers in one way alone: one for each way.
-fn rules(rule: &Rule, side: PolicyType, ground: &Ground, remarks: &mut BTreeSet<Remark>) -> Vec<Value> {
+fn rules(
+    rule: &Rule,
+    side: PolicyType,
+    ground: &Ground,
+    beside: Beside<'_>,
+    remarks: &mut BTreeSet<Remark>,
+) -> Vec<Value> {
     let mut peers = Peers::default();
     if rule.peers.is_empty() {
         peers.entities.insert("all");
@@ -85,8 +110,9 @@ fn rules(rule: &Rule, side: PolicyType, ground: &Ground, remarks: &mut BTreeSet<
         remarks.insert(Remark::Sctp);
     }
     let way = if side == PolicyType::Ingress { "from" } else { "to" };
-    let ports = ports(&rule.ports);
-    let one = |kind: &str, peers: Vec<Value>| {
+    let plain = ports(&rule.ports);
+    let heard = if beside.is_heard { heard_ports(&rule.ports) } else { plain.clone() };
+    let one = |(kind, peers, ports): (&str, Vec<Value>, &Vec<Value>)| {
         (!peers.is_empty()).then(|| {
             let mut rule = Map::new();
             rule.insert(format!("{way}{kind}"), peers.into());
@@ -96,16 +122,29 @@ fn rules(rule: &Rule, side: PolicyType, ground: &Ground, remarks: &mut BTreeSet<
             Value::from(rule)
         })
     };
+    // the proxy is no way to the node itself, so that nothing is led there by it
+    let has_dns = beside.is_heard && rule.ports.iter().any(is_dns);
+    let (near, far): (Vec<_>, Vec<_>) = peers.cidrs.into_iter().partition(|(is_near, _)| has_dns && *is_near);
+    let values = |cidrs: Vec<(bool, Value)>| cidrs.into_iter().map(|(_, cidr)| cidr).collect();
+    let of_all = if peers.entities.contains("all") { &heard } else { &plain };
+    let names = beside.names.iter().map(|name| json!({"matchName": name})).collect();
     let entities = peers.entities.into_iter().map(Value::from).collect();
-    let all = [("Endpoints", peers.endpoints), ("CIDRSet", peers.cidrs), ("Entities", entities)];
-    all.into_iter().filter_map(|(kind, peers)| one(kind, peers)).collect()
+    let all = [
+        ("Endpoints", peers.endpoints, &heard),
+        ("CIDRSet", values(far), &heard),
+        ("CIDRSet", values(near), &plain),
+        ("FQDNs", names, &plain),
+        ("Entities", entities, of_all),
+    ];
+    all.into_iter().filter_map(one).collect()
 }
 
 /// The peers of a rule, by the ways in which they are named.
 #[derive(Default)]
 struct Peers {
     endpoints: Vec<Value>,
-    cidrs: Vec<Value>,
+    /// Each with whether it is of the pod's own node.
+    cidrs: Vec<(bool, Value)>,
     entities: BTreeSet<&'static str>,
     /// The nodes that were named by their addresses.
     nodes: BTreeSet<usize>,
@@ -128,7 +167,7 @@ impl Peers {
             if !block.except.is_empty() {
                 cidr["except"] = json!(block.except);
             }
-            self.cidrs.push(cidr);
+            self.cidrs.push((is_of_own_node(block, ground), cidr));
         }
         let is_asked = |number: u16| rule.ports.is_empty() || rule.ports.iter().any(|port| covers(port, number));
         // what comes from the API server comes from its node, and under an overlay not from an address that tells it
@@ -159,13 +198,6 @@ impl Peers {
         if pods > 0 {
             remarks.insert(Remark::PodsByAddress { side, cidr: block.cidr.to_string(), pods });
         }
-    }
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }
 
@@ -249,6 +281,17 @@ impl From<LabelSelector> for Value {
     }
 }
 
+/// The same with those of DNS apart, which pass the proxy whatever is asked: rules about DNS go with no other ports.
+fn heard_ports(all: &[Port]) -> Vec<Value> {
+    let (dns, others): (Vec<Port>, Vec<Port>) = all.iter().cloned().partition(is_dns);
+    let mut heard = ports(&dns);
+    for list in &mut heard {
+        list["rules"] = json!({"dns": [{"matchPattern": "*"}]});
+    }
+    heard.extend(ports(&others));
+    heard
+}
+
 /// Ports as lists of as many as one may hold; none where all are allowed.
 fn ports(ports: &[Port]) -> Vec<Value> {
     let one = |port: &Port| match &port.ports {
@@ -262,12 +305,4 @@ fn ports(ports: &[Port]) -> Vec<Value> {
         }
     };
     ports.chunks(MAX_PORTS).map(|chunk| json!({"ports": chunk.iter().map(one).collect::<Vec<_>>()})).collect()
-}
-
-fn words(ports: &[Port]) -> String {
-    if ports.is_empty() {
-        return "all ports".to_owned();
-    }
-    let all: Vec<String> = ports.iter().map(|port| format!("{}/{}", port.protocol, port.ports)).collect();
-    all.join(", ")
 }

@@ -5,10 +5,28 @@ use std::{
     net::IpAddr,
 };
 
+use ipnet::IpNet;
+
 use crate::{
-    model::{Cluster, own_ends},
+    model::{Cluster, Labels, own_ends},
     policy::IpBlock,
 };
+
+/// Where nobody is a single host outside: this host, loopback, link-local, multicast and what is reserved (RFC 6890, RFC 4291).
+const NOBODY: [&str; 9] = [
+    "0.0.0.0/8",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "::/128",
+    "::1/128",
+    "fe80::/10",
+    "ff00::/8",
+];
+
+/// Where clusters have their own addresses (RFC 1918, RFC 6598, RFC 4193).
+const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 
 /// Whose addresses are whose, as far as network plugins make a difference of it.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +39,10 @@ pub struct Ground {
     api_servers: BTreeSet<(IpAddr, u16)>,
     /// The addresses of pods that are on no node's network.
     pods: BTreeSet<IpAddr>,
+    /// The labels of these, by namespace.
+    labels: BTreeMap<String, BTreeSet<Labels>>,
+    /// The addresses of Services, and the ranges that pods, Services and nodes have theirs from.
+    inside: Vec<IpNet>,
 }
 
 impl Ground {
@@ -32,9 +54,25 @@ impl Ground {
             let ends = node.pod_ranges.iter().flat_map(|range| own_ends(*range));
             nodes.extend(node.addresses.iter().copied().chain(ends).map(|address| (address, n)));
         }
-        let pods = cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network);
-        let pods = pods.flat_map(|pod| pod.addresses.iter().copied()).filter(|it| !nodes.contains_key(it)).collect();
-        Self { nodes, count: cluster.nodes.len(), api_servers, pods }
+        let networked = || cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network);
+        let pods = networked().flat_map(|pod| pod.addresses.iter().copied());
+        let pods = pods.filter(|it| !nodes.contains_key(it)).collect();
+        let mut labels: BTreeMap<String, BTreeSet<Labels>> = BTreeMap::new();
+        for pod in networked() {
+            labels.entry(pod.namespace.clone()).or_default().insert(pod.labels.clone());
+        }
+        let services =
+            cluster.services.iter().flat_map(|service| service.cluster_ips.iter().chain(&service.external_ips));
+        let ranges = cluster.nodes.iter().flat_map(|node| &node.pod_ranges).chain(&cluster.service_ranges);
+        let inside = services.map(|address| IpNet::from(*address)).chain(ranges.copied()).collect();
+        Self { nodes, count: cluster.nodes.len(), api_servers, pods, labels, inside }
+    }
+
+    /// The same, knowing that these ranges are of the cluster as well.
+    #[must_use]
+    pub fn with_ranges(mut self, ranges: impl IntoIterator<Item = IpNet>) -> Self {
+        self.inside.extend(ranges);
+        self
     }
 
     /// Whether the inventory lists no nodes.
@@ -63,5 +101,37 @@ impl Ground {
     pub(super) fn pods_in(&self, block: &IpBlock) -> usize {
         let within = self.pods.range(block.cidr.network()..=block.cidr.broadcast());
         within.filter(|address| block.contains(**address)).count()
+    }
+
+    /// The labels of the pods of a namespace.
+    pub(super) fn labels_in(&self, namespace: &str) -> impl Iterator<Item = &Labels> {
+        self.labels.get(namespace).into_iter().flatten()
+    }
+
+    /// Whether nobody of the cluster can be in a block. A private one counts where nodes are known, and so where pods are:
+    /// a database beside the cluster moves as well.
+    pub(super) fn is_outside(&self, block: &IpBlock) -> bool {
+        let holds_any =
+            |ranges: &[&str]| ranges.iter().filter_map(|range| range.parse().ok()).any(|it| overlaps(block, it));
+        !(holds_any(&NOBODY)
+            || self.has_no_nodes() && holds_any(&PRIVATE)
+            || self.inside.iter().any(|range| overlaps(block, *range))
+            || !self.nodes_in(block).is_empty()
+            || !self.api_servers_in(block).is_empty()
+            || self.pods_in(block) > 0)
+    }
+}
+
+/// Whether an address may be in both; not where one exception holds all that they share.
+fn overlaps(block: &IpBlock, range: IpNet) -> bool {
+    let shared = if block.cidr.contains(&range) { range } else { block.cidr };
+    range.contains(&shared) && !block.except.iter().any(|except| except.contains(&shared))
+}
+
+/// Whether an address is of one link alone.
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }

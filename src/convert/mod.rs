@@ -3,6 +3,7 @@
 
 mod cilium;
 mod ground;
+mod names;
 mod remark;
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use ground::Ground;
+pub use names::{Answer, Answers, Asked};
 pub use remark::Remark;
 
 use crate::{
     model::RawObject,
-    policy::{NetworkPolicy, PolicySet, Strictness},
+    policy::{NetworkPolicy, PolicySet, Port, Strictness},
 };
 
 /// What policies are converted to.
@@ -63,13 +65,34 @@ pub struct Converted {
     pub origin: RawObject,
     /// The object.
     pub object: Value,
-    /// Where it is not what the policy was.
+    /// Where it is not what the policy was, or not what names were to make of it.
     pub remarks: Vec<Remark>,
+    /// The names that it allows besides, and who asked for them.
+    pub asked: Vec<Asked>,
 }
 
-/// Converts the policies of a set, which was read from these objects. In the order of the set.
+impl Converted {
+    /// Where it allows something else than the policy did.
+    pub fn differences(&self) -> impl Iterator<Item = &Remark> {
+        self.remarks.iter().filter(|remark| remark.by_address_alone().is_empty())
+    }
+
+    /// What is allowed as it was, for no names of it are written.
+    pub fn without_names(&self) -> impl Iterator<Item = &Remark> {
+        self.remarks.iter().filter(|remark| !remark.by_address_alone().is_empty())
+    }
+}
+
+/// Converts the policies of a set, which was read from these objects. In the order of the set. Where `answers` are given, what
+/// is outside is also allowed by the names that pods asked for, where the target knows names.
 #[must_use]
-pub fn convert(set: &PolicySet, objects: &[RawObject], target: Target, ground: &Ground) -> Vec<Converted> {
+pub fn convert(
+    set: &PolicySet,
+    objects: &[RawObject],
+    target: Target,
+    ground: &Ground,
+    answers: Option<&Answers>,
+) -> Vec<Converted> {
     // of several of one name the set has the first that is valid
     let mut raw: BTreeMap<String, &RawObject> = BTreeMap::new();
     for object in objects {
@@ -78,10 +101,13 @@ pub fn convert(set: &PolicySet, objects: &[RawObject], target: Target, ground: &
             raw.entry(policy.full_name()).or_insert(object);
         }
     }
+    let answers = answers.filter(|_| target == Target::Cilium);
+    let mut plans = answers.map(|answers| names::plans(set, ground, answers)).unwrap_or_default();
     let one = |policy: &NetworkPolicy| {
         let origin = raw.get(&policy.full_name())?;
+        let plan = plans.remove(&policy.full_name()).unwrap_or_default();
         let (spec, remarks) = match target {
-            Target::Cilium => cilium::spec(policy, ground),
+            Target::Cilium => cilium::spec(policy, ground, &plan),
             Target::CalicoStaged => (staged(&origin.object["spec"]), Vec::new()),
         };
         Some(Converted {
@@ -90,9 +116,19 @@ pub fn convert(set: &PolicySet, objects: &[RawObject], target: Target, ground: &
             origin: (*origin).clone(),
             object: object(target, policy, &origin.object["metadata"]["labels"], &spec),
             remarks,
+            asked: plan.asked,
         })
     };
     set.policies.iter().filter_map(one).collect()
+}
+
+/// Ports, for remarks.
+fn words(ports: &[Port]) -> String {
+    if ports.is_empty() {
+        return "all ports".to_owned();
+    }
+    let all: Vec<String> = ports.iter().map(|port| format!("{}/{}", port.protocol, port.ports)).collect();
+    all.join(", ")
 }
 
 /// Labels stay; whatever else the metadata hold is an API server's own, or another tool's.

@@ -1,8 +1,15 @@
-//! Where a converted policy is not what the NetworkPolicy was.
+//! Where a converted policy is not what the NetworkPolicy was, or not what was asked for.
 
 use std::fmt;
 
-use crate::{model::words::count, policy::PolicyType};
+use super::names::{MAX_OF_BLOCK, MAX_OF_RULE};
+use crate::{
+    model::{HostName, words::count},
+    policy::PolicyType,
+};
+
+/// Blocks and names that one remark lists.
+const MAX_LISTED: usize = 8;
 
 /// One such thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,13 +41,61 @@ pub enum Remark {
     },
     /// The protocol must be switched on in the target.
     Sctp,
+    /// A rule also allows addresses that names will have.
+    LaterAddresses {
+        /// On which ports, in words.
+        ports: String,
+        /// The names.
+        names: Vec<HostName>,
+    },
+    /// Of blocks outside no name is known.
+    NoName {
+        /// On which ports, in words.
+        ports: String,
+        /// The blocks.
+        cidrs: Vec<String>,
+    },
+    /// Blocks outside have more names than are written.
+    ManyNames {
+        /// On which ports, in words.
+        ports: String,
+        /// The blocks.
+        cidrs: Vec<String>,
+    },
+    /// Names of blocks outside are known, but the target would not learn their addresses.
+    NotHeard {
+        /// On which ports, in words.
+        ports: String,
+        /// The blocks.
+        cidrs: Vec<String>,
+        /// Whether the pods ask a cache on their own node.
+        asks_own_node: bool,
+    },
+    /// What the pods ask passes the target's proxy.
+    ThroughProxy,
+    /// Pods may also ask a cache of names on their own node.
+    OwnNodeDns,
+    /// Another rule lets pods ask without the proxy.
+    BesidesProxy {
+        /// On which ports, in words.
+        ports: String,
+    },
 }
 
 impl Remark {
     /// Whether more may pass than by the NetworkPolicy.
     #[must_use]
     pub fn is_wider(&self) -> bool {
-        matches!(self, Self::AllNodes { .. })
+        matches!(self, Self::AllNodes { .. } | Self::LaterAddresses { .. })
+    }
+
+    /// The blocks outside that are allowed by their addresses alone, though names were asked for.
+    #[must_use]
+    pub fn by_address_alone(&self) -> &[String] {
+        match self {
+            Self::NoName { cidrs, .. } | Self::ManyNames { cidrs, .. } | Self::NotHeard { cidrs, .. } => cidrs,
+            _ => &[],
+        }
     }
 }
 
@@ -66,6 +121,51 @@ impl fmt::Display for Remark {
                 count(*pods as u64, "pod"),
             ),
             Self::Sctp => f.write_str("names SCTP, which Cilium has switched off unless `enable-sctp` says otherwise"),
+            Self::LaterAddresses { ports, names } => write!(
+                f,
+                "egress on {ports} also goes to every address that {} will have, as Cilium's DNS proxy learns them",
+                listed(names),
+            ),
+            Self::NoName { ports, cidrs } => write!(
+                f,
+                "egress on {ports} goes to {} by address alone: no answer is known in which DNS gave its pods a name of that",
+                listed(cidrs),
+            ),
+            Self::ManyNames { ports, cidrs } => write!(
+                f,
+                "egress on {ports} goes to {} by address alone: DNS gave its pods more names of that than are written, {MAX_OF_BLOCK} \
+                 of a block and {MAX_OF_RULE} of a rule",
+                listed(cidrs),
+            ),
+            Self::NotHeard { ports, cidrs, asks_own_node } => {
+                let why = if *asks_own_node {
+                    "they ask on their own node, where Cilium's DNS proxy does not see it"
+                } else {
+                    "no rule of port 53 (UDP) among these policies lets them ask through Cilium's DNS proxy"
+                };
+                let cidrs = listed(cidrs);
+                write!(f, "egress on {ports} goes to {cidrs} by address alone, though DNS gave its pods names of that: {why}")
+            }
+            Self::ThroughProxy => f.write_str(
+                "leads what its pods ask on port 53 through Cilium's DNS proxy, all of it allowed: whether names are answered then \
+                 depends on the agent of their node",
+            ),
+            Self::OwnNodeDns => f.write_str(
+                "lets its pods ask on their own node, where Cilium's DNS proxy does not see it: of names that are asked there it learns \
+                 no addresses",
+            ),
+            Self::BesidesProxy { ports } => write!(
+                f,
+                "egress on {ports} lets its pods ask DNS without a rule about DNS, beside which one has no effect: addresses of names may \
+                 not be learnt",
+            ),
         }
     }
+}
+
+/// The first few, and how many more there are.
+fn listed<T: fmt::Display>(all: &[T]) -> String {
+    let (first, more) = all.split_at(all.len().min(MAX_LISTED));
+    let text = first.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if more.is_empty() { text } else { format!("{text} and {} more", more.len()) }
 }

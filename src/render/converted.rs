@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Document, RenderError, kubernetes, words};
 use crate::{
-    convert::{Converted, Target},
+    convert::{Asked, Converted, Remark, Target},
     model::words::{count, noun},
 };
 
@@ -20,8 +20,9 @@ pub fn converted(all: &[Converted], comment: &dyn Fn(&Converted) -> String) -> R
         if !it.remarks.is_empty() {
             head.push_str("#\n");
         }
-        for remark in &it.remarks {
-            let _ = writeln!(head, "# NOT THE SAME: {}", words::safe(&remark.to_string()));
+        let differences = it.differences().map(|remark| ("NOT THE SAME", remark));
+        for (what, remark) in differences.chain(it.without_names().map(|remark| ("WITHOUT NAMES", remark))) {
+            let _ = writeln!(head, "# {what}: {}", words::safe(&remark.to_string()));
         }
         let text = kubernetes::document(&path, &head, &[], &it.object)?;
         Ok(Document { path, text })
@@ -42,19 +43,76 @@ pub fn converted_review(all: &[Converted], target: Target, folder: &str) -> Docu
         count(namespaces.len() as u64, "namespace"),
     );
     text.push_str("## What is not the same\n\n");
-    let remarks: Vec<_> = all.iter().flat_map(|it| it.remarks.iter().map(move |remark| (it, remark))).collect();
-    if remarks.is_empty() {
+    let differences: Vec<_> = all.iter().flat_map(|it| it.differences().map(move |remark| (it, remark))).collect();
+    if differences.is_empty() {
         text.push_str("Nothing: what these allow, the NetworkPolicies allow, and the other way round.\n");
     }
-    for (it, remark) in remarks {
-        let _ = writeln!(text, "- `{}/{}` {}.", it.namespace, it.name, words::safe(&remark.to_string()));
+    list(&mut text, differences);
+    let without: Vec<_> = all.iter().flat_map(|it| it.without_names().map(move |remark| (it, remark))).collect();
+    if !without.is_empty() {
+        text.push_str("\n## Without names\n\n");
+        list(&mut text, without);
+    }
+    let has_names = all.iter().any(|it| !it.asked.is_empty());
+    if has_names {
+        names(&mut text, all);
     }
     text.push_str("\n## Before you apply them\n\n");
     let folder = words::quoted(folder);
-    for line in steps(target) {
+    for line in steps(target).iter().chain(if has_names { OF_NAMES } else { &[] }) {
         let _ = writeln!(text, "- {}", line.replace("FOLDER", &folder));
     }
     Document { path: CONVERTED_REVIEW.to_owned(), text }
+}
+
+fn list(text: &mut String, remarks: Vec<(&Converted, &Remark)>) {
+    for (it, remark) in remarks {
+        let _ = writeln!(text, "- `{}/{}` {}.", it.namespace, it.name, words::safe(&remark.to_string()));
+    }
+}
+
+/// What of names is to be seen to.
+const OF_NAMES: &[&str] = &[
+    "Names are learnt from what Cilium's DNS proxy sees, which needs `enable-l7-proxy`: `cilium-dbg fqdn cache list` in the agent's pod \
+     lists them.",
+    "Where pods ask a cache of names on their own node (NodeLocal DNSCache), lead them to one that runs as a pod by a \
+     CiliumLocalRedirectPolicy, and allow that pod on port 53 by a NetworkPolicy: of what is asked on the node itself the proxy learns \
+     nothing.",
+];
+
+/// Which names are allowed, and on what each rests.
+fn names(text: &mut String, all: &[Converted]) {
+    text.push_str(
+        "\n## Names\n\nWhatever addresses these have later is allowed too, on these ports. They come from DNS answers that the pods \
+         received: whoever can forge such answers, or make the pods ask for a name of his, can have put one here. Where one is not \
+         what these pods need, convert without `--names`, or delete it where it stands under `toFQDNs`.\n\n\
+         | policy | ports | name | was then | asked by | answers | first | last |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for (it, asked) in all.iter().flat_map(|it| it.asked.iter().map(move |asked| (it, asked))) {
+        let Asked { name, ports, addresses, askers, times, span } = asked;
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let askers: Vec<&str> = askers.iter().map(String::as_str).collect();
+        let _ = writeln!(
+            text,
+            "| `{}/{}` | {} | `{name}` | {} | {} | {times} | {} | {} |",
+            it.namespace,
+            it.name,
+            words::safe(ports),
+            first_of(&addresses),
+            words::safe(&first_of(&askers)),
+            words::minute(span.first),
+            words::minute(span.last),
+        );
+    }
+}
+
+/// So many addresses or clients of a name are written out.
+const MAX_LISTED: usize = 4;
+
+fn first_of<T: AsRef<str>>(all: &[T]) -> String {
+    let (first, more) = all.split_at(all.len().min(MAX_LISTED));
+    let text = first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if more.is_empty() { text } else { format!("{text} and {} more", more.len()) }
 }
 
 fn steps(target: Target) -> &'static [&'static str] {

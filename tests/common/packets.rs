@@ -103,6 +103,18 @@ impl Capture {
         self.send(from.into(), to.into(), data)
     }
 
+    /// An answer of DNS to whoever asked: the address of a name.
+    pub fn answered(&mut self, client: &str, name: &str, address: [u8; 4]) -> &mut Self {
+        let mut bytes = vec![0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0];
+        for label in name.split('.') {
+            bytes.push(u8::try_from(label.len()).expect("a short label"));
+            bytes.extend(label.as_bytes());
+        }
+        bytes.extend(b"\0\x00\x01\x00\x01\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04");
+        bytes.extend(address);
+        self.send(end("10.244.1.2:53"), end(client), &bytes)
+    }
+
     /// The file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

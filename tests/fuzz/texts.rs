@@ -6,11 +6,11 @@ use std::{
 };
 
 use flowmap::{
-    convert::{Ground, Target, convert},
+    convert::{Answer, Answers, Ground, Target, convert},
     inventory::{self, Directory, Listing, Owner, Reading, Sighted, Sighting},
     model::{
-        Cluster, Coverage, Dependency, Direction, Host, Namespace, Outcome, Party, PartyKind, Protocol, RawObject,
-        Span, Timestamp,
+        Cluster, Coverage, Dependency, Direction, Host, HostName, Labels, Namespace, Outcome, Party, PartyKind,
+        Protocol, RawObject, Span, Timestamp,
     },
     policy::{self, Dnat, End, Evaluator, Options, PodEnd, PolicySet, Probe, Strictness},
     recommend::{self, recommend},
@@ -144,10 +144,12 @@ fn written_again(objects: &[RawObject], set: &PolicySet) {
     assert_eq!(again.policies, set.policies);
 }
 
-/// Every policy becomes one object, whose rules name their peers in one way and no more ports than a list may hold.
+/// Every policy becomes one object, whose rules name their peers in one way and no more ports than a list may hold, whatever names
+/// pods were answered.
 fn converted(objects: &[RawObject], set: &PolicySet) {
-    for target in Target::ALL {
-        let all = convert(set, objects, target, &Ground::default());
+    let answers = answers(set);
+    for (target, answers) in [(Target::Cilium, None), (Target::Cilium, Some(&answers)), (Target::CalicoStaged, None)] {
+        let all = convert(set, objects, target, &Ground::default(), answers);
         assert_eq!(all.len(), set.policies.len(), "{target:?}");
         let sides = all.iter().flat_map(|it| ["ingress", "egress"].map(|side| &it.object["spec"][side]));
         let rules = sides.flat_map(|side| side.as_array().into_iter().flatten());
@@ -156,8 +158,31 @@ fn converted(objects: &[RawObject], set: &PolicySet) {
             assert!(ways.count() <= 1, "{rule}");
             let mut lists = rule["toPorts"].as_array().into_iter().flatten();
             assert!(lists.all(|list| (1..=40).contains(&list["ports"].as_array().unwrap().len())), "{rule}");
+            let lists = rule["toPorts"].as_array().into_iter().flatten().filter(|list| list["rules"].is_object());
+            let mut ports = lists.flat_map(|list| list["ports"].as_array().unwrap());
+            assert!(ports.all(|port| port["port"] == "53" && port["endPort"].is_null()), "{rule}");
         }
     }
+}
+
+/// A name at the first address of every block, which a pod without labels was answered.
+fn answers(set: &PolicySet) -> Answers {
+    let rules = set.policies.iter().flat_map(|policy| policy.egress.iter().flatten().map(move |rule| (policy, rule)));
+    let blocks = rules.flat_map(|(policy, rule)| rule.peers.iter().map(move |peer| (policy, peer)));
+    let answer = |(policy, peer): (&policy::NetworkPolicy, &policy::Peer)| {
+        let policy::Peer::Block(block) = peer else { return None };
+        Some(Answer {
+            namespace: policy.namespace.clone(),
+            workload: "w".into(),
+            labels: Labels::default(),
+            asker: "10.0.0.1".parse().unwrap(),
+            name: HostName::parse(b"name.example").unwrap(),
+            address: block.cidr.network(),
+            span: Span::at(Timestamp(0)),
+            times: 1,
+        })
+    };
+    Answers::new(blocks.filter_map(answer))
 }
 
 /// Every verdict has its reason, and both ways of asking agree.

@@ -1,14 +1,14 @@
 //! What Cilium makes of its policies, as its documentation tells it: enough of it to hold converted policies against the
 //! NetworkPolicies that they were made of. Nodes and the API server are not in it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use flowmap::{
     model::{Namespace, Protocol},
     policy::{End, PodEnd},
 };
 use ipnet::IpNet;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const NAMESPACE: &str = "k8s:io.kubernetes.pod.namespace";
 const NAMESPACE_LABELS: &str = "k8s:io.cilium.k8s.namespace.labels.";
@@ -17,6 +17,8 @@ const NAMESPACE_LABELS: &str = "k8s:io.cilium.k8s.namespace.labels.";
 pub struct Cilium<'a> {
     pub policies: Vec<Value>,
     pub namespaces: &'a [Namespace],
+    /// What was answered to names, as far as the DNS proxy saw it.
+    pub learnt: BTreeMap<&'a str, Vec<IpAddr>>,
 }
 
 impl Cilium<'_> {
@@ -48,6 +50,8 @@ impl Cilium<'_> {
             within(&set["cidr"]) && !set["except"].as_array().into_iter().flatten().any(within)
         };
         let by_address = |address| all("CIDRSet").iter().any(|set| in_set(set, address));
+        let is_learnt = |name: &str, address| self.learnt.get(name).is_some_and(|all| all.contains(address));
+        let by_name = |address| all("FQDNs").iter().any(|it| is_learnt(it["matchName"].as_str().unwrap(), address));
         let by_entity = all("Entities").iter().any(|entity| entity == "all");
         by_entity
             || match far {
@@ -55,7 +59,7 @@ impl Cilium<'_> {
                     let is_near = other.namespace == pod.namespace || names_namespace(selector);
                     is_near && selects(selector, &self.labels(other))
                 }),
-                End::Address(address) => by_address(address),
+                End::Address(address) => by_address(address) || by_name(address),
             }
     }
 
@@ -94,6 +98,11 @@ fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
 
 fn is_port(rule: &Value, server: &End, (protocol, port): (Protocol, u16)) -> bool {
     let Some(lists) = rule["toPorts"].as_array() else { return true };
+    let led = lists.iter().filter(|list| !list["rules"].is_null());
+    for list in led {
+        assert_eq!(list["rules"], json!({"dns": [{"matchPattern": "*"}]}), "what is asked is all allowed");
+        assert!(list["ports"].as_array().unwrap().iter().all(|port| port["port"] == "53"), "{list}");
+    }
     let is_one = |wanted: &Value| {
         let is_protocol = wanted["protocol"] == protocol.to_string();
         is_protocol && numbers(wanted, server, protocol).is_some_and(|(first, last)| (first..=last).contains(&port))

@@ -4,7 +4,12 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::common::{Flowmap, sample};
+use crate::common::{
+    Flowmap, case,
+    cluster::{list, service},
+    packets::Capture,
+    sample,
+};
 
 /// A cluster of two nodes, with the API server on the first.
 fn cluster(flowmap: &Flowmap) {
@@ -153,4 +158,125 @@ fn what_suggest_writes_is_converted_with_its_evidence() {
     let alone = ["convert", "policies-out/", "--to", "cilium", "--inventory", &inventory, "--out-dir", "again"];
     flowmap.ok(&alone);
     assert_eq!(flowmap.read("again/production/api.yaml"), api, "the store's inventory is the file's");
+}
+
+/// `web` may go to a partner and to a place that nobody named, and all of `shop` may ask DNS.
+const OUT: &str = r"apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{ipBlock: {cidr: 203.0.113.9/32}}, {ipBlock: {cidr: 203.0.113.77/32}}]
+    ports: [{port: 443}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: dns, namespace: shop}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress:
+  - to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}}]
+    ports: [{port: 53, protocol: UDP}, {port: 53}]
+";
+
+const PARTNER: [u8; 4] = [203, 0, 113, 9];
+
+/// What a node saw: who was answered what.
+fn answers(flowmap: &Flowmap) {
+    let mut capture = Capture::new();
+    capture.answered("10.244.1.5:40000", "API.partner.example", PARTNER);
+    capture.answered("10.244.1.5:40001", "api.partner.example", PARTNER);
+    // in the cluster, of another's asking, and before anybody of the cluster had the address
+    capture.answered("10.244.1.5:40002", "partner.shop.svc.cluster.local", PARTNER);
+    capture.answered("10.244.1.6:40003", "others.partner.example", PARTNER);
+    capture.at("2026-11-23T12:00:00Z").answered("10.244.1.5:40004", "before.partner.example", PARTNER);
+    flowmap.write("node-1.pcap", capture.bytes());
+    flowmap.write("cluster.json", list(&case::cluster(&[service("web", "10.96.0.7")])));
+    flowmap.write("out.yaml", OUT);
+}
+
+const TO_NAMES: [&str; 5] = ["convert", "out.yaml", "--to", "cilium", "--names"];
+
+#[test]
+fn what_is_outside_is_allowed_by_the_names_that_its_clients_asked_for() {
+    let flowmap = Flowmap::new();
+    answers(&flowmap);
+    flowmap.ok(&["import", "node-1.pcap"]);
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let output = flowmap.ok(&TO_NAMES);
+    assert!(output.stderr.contains("1 block outside, of 1 policy, is allowed by address alone"), "{output:?}");
+    let web = flowmap.read("cilium-out/shop/web.yaml");
+    let names: Vec<&str> = web.lines().filter(|line| line.contains("matchName")).map(str::trim).collect();
+    assert_eq!(names, ["- matchName: api.partner.example"], "{web}");
+    assert!(web.contains("cidr: 203.0.113.9/32") && web.contains("cidr: 203.0.113.77/32"), "{web}");
+    assert!(web.contains("# NOT THE SAME: egress on TCP/443 also goes to every address that api.partner.example will"));
+    assert!(web.contains("# WITHOUT NAMES: egress on TCP/443 goes to 203.0.113.77/32 by address alone"), "{web}");
+    let dns = flowmap.read("cilium-out/shop/dns.yaml");
+    assert!(dns.contains("dns:") && dns.contains("matchPattern: \"*\""), "{dns}");
+    let review = flowmap.read("cilium-out/REVIEW.md");
+    let row = "| `shop/web` | TCP/443 | `api.partner.example` | 203.0.113.9 | shop/web | 2 | 2026-11-24 ";
+    assert!(review.contains(row) && review.contains("CiliumLocalRedirectPolicy"), "{review}");
+    let value = flowmap.json(&[&TO_NAMES[..], &["--out-dir", "again"]].concat());
+    let web = &value["policies"][1];
+    assert_eq!((&web["policy"], &web["names"][0]["name"]), (&json!("shop/web"), &json!("api.partner.example")));
+    assert_eq!((&web["names"][0]["answers"], &web["names"][0]["asked_by"]), (&json!(2), &json!(["shop/web"])));
+    assert_eq!(flowmap.read("again/shop/dns.yaml"), dns);
+    // without it nothing of that
+    flowmap.ok(&["convert", "out.yaml", "--to", "cilium"]);
+    let plain = ["web", "dns"].map(|name| flowmap.read(&format!("cilium-out/shop/{name}.yaml"))).concat();
+    assert!(!plain.contains("partner") && !plain.contains("NOT THE SAME") && !plain.contains("rules:"), "{plain}");
+}
+
+#[test]
+fn names_come_from_the_store_or_from_captures_alone() {
+    let flowmap = Flowmap::new();
+    answers(&flowmap);
+    let alone = [&TO_NAMES[..], &["--out-dir", "-", "--inventory", "cluster.json", "--from", "node-1.pcap"]].concat();
+    let by_files = flowmap.ok(&alone).stdout;
+    assert!(by_files.contains("matchName: api.partner.example"), "{by_files}");
+    assert!(!flowmap.path("flowmap.db").exists());
+    flowmap.ok(&["import", "node-1.pcap"]);
+    let with_inventory = [&TO_NAMES[..], &["--out-dir", "-", "--inventory", "cluster.json"]].concat();
+    assert_eq!(flowmap.ok(&with_inventory).stdout, by_files);
+    // whose pods they are must be known
+    flowmap.ok(&["import", "--site", "other", "node-1.pcap"]);
+    flowmap
+        .run(&with_inventory)
+        .is_an_error(&["there are several sites: default, other", "hint: choose one with --site"]);
+    let chosen = [&with_inventory[..], &["--site", "other"]].concat();
+    assert_eq!(flowmap.ok(&chosen).stdout, by_files);
+}
+
+#[test]
+fn where_no_names_are_known_or_the_target_has_none_that_is_told() {
+    let flowmap = Flowmap::new();
+    answers(&flowmap);
+    flowmap.write("node-1.pcap", Capture::new().talk("10.244.1.5:40000", "203.0.113.9:443").bytes());
+    flowmap.ok(&["import", "node-1.pcap"]);
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let output = flowmap.ok(&TO_NAMES);
+    assert!(output.stderr.contains("no names: of no pod it is known that DNS answered it"), "{output:?}");
+    assert!(output.stderr.contains("2 blocks outside, of 1 policy, are allowed by address alone"), "{output:?}");
+    assert!(!flowmap.read("cilium-out/REVIEW.md").contains("## Names"));
+    let staged = ["convert", "out.yaml", "--to", "calico-staged", "--names"];
+    flowmap.run(&staged).is_an_error(&["flowmap: --names: calico-staged knows no names", "hint: `--to cilium`"]);
+    assert!(!flowmap.path("calico-staged-out").exists());
+}
+
+#[test]
+fn names_of_other_sources_or_of_hostile_answers_are_none() {
+    let flowmap = Flowmap::new();
+    answers(&flowmap);
+    let mut capture = Capture::new();
+    capture.answered("10.244.1.5:40000", "x y.example\n- matchPattern: '*'", PARTNER);
+    let request = b"GET / HTTP/1.1\r\nHost: http.partner.example\r\n\r\n";
+    capture.said(([10, 244, 1, 5], 40_001), (PARTNER, 80), request);
+    flowmap.write("node-1.pcap", capture.bytes());
+    let inventory = ["--inventory", "cluster.json", "--from", "node-1.pcap", "--out-dir", "-"];
+    let output = flowmap.ok(&[&TO_NAMES[..], &inventory].concat());
+    assert!(!output.stdout.contains("toFQDNs") && !output.stdout.contains("matchName"), "{}", output.stdout);
+    assert!(output.stderr.contains("no names:"), "{}", output.stderr);
 }

@@ -2,16 +2,21 @@
 //!
 //! The cases are not part of the repository; they are looked for in `$FLOWMAP_DATA/oracle`, else beside it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::IpAddr,
+    path::Path,
+};
 
 use crate::cilium::Cilium;
 use flowmap::{
-    convert::{Ground, Remark, Target, convert},
-    model::{ContainerPort, Labels, Namespace, Protocol, RawObject},
-    policy::{Classes, End, Evaluator, Options, PodEnd, PolicySet, Probe, Strictness},
+    convert::{Answer, Answers, Ground, Remark, Target, convert},
+    model::{ContainerPort, HostName, Labels, Namespace, Protocol, RawObject, Span, Timestamp},
+    policy::{Classes, End, Evaluator, Options, Peer, PodEnd, PolicySet, Probe, Strictness},
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct Case {
@@ -28,7 +33,13 @@ struct Tally {
     wrong: Vec<String>,
     /// Pairs of ends that were held against what Cilium makes of the converted policies.
     converted: usize,
+    /// The same beside which names are allowed, and those that these made wider.
+    named: usize,
+    wider: usize,
 }
+
+/// Where a name leads later.
+const LATER: [u8; 4] = [198, 51, 100, 222];
 
 #[test]
 fn np_guard_agrees() {
@@ -52,10 +63,11 @@ fn check(suite: &str) {
     for entry in fs::read_dir(&folder).unwrap() {
         run(&entry.unwrap().path(), &mut tally);
     }
-    let Tally { cases, allowed, denied, wrong, converted } = tally;
+    let Tally { cases, allowed, denied, wrong, converted, named, wider } = tally;
     println!("{suite}: {cases} cases, {allowed} probes allowed, {denied} denied, {} wrong", wrong.len());
     println!("{suite}: {converted} verdicts of converted policies");
-    assert!(converted > 0);
+    println!("{suite}: {named} verdicts beside names, {wider} of them wider");
+    assert!(converted > 0 && named > wider && wider > 0);
     assert!(wrong.is_empty(), "{}", wrong[..wrong.len().min(20)].join("\n"));
     assert!(allowed > 0 && denied > 0, "no probes in {}", folder.display());
 }
@@ -89,11 +101,15 @@ fn run(path: &Path, tally: &mut Tally) {
     }
     let classes = Classes::new(&evaluator, &ends);
     let apart = Evaluator::new(&set, &namespaces, Options::default());
-    let converted = convert(&set, &objects, Target::Cilium, &Ground::default());
+    let converted = convert(&set, &objects, Target::Cilium, &Ground::default(), None);
     let is_left_out = |remark: &Remark| matches!(remark, Remark::LabelLeftOut { .. });
     let is_same = !converted.iter().flat_map(|it| &it.remarks).any(is_left_out);
-    let cilium = Cilium { policies: converted.into_iter().map(|it| it.object).collect(), namespaces: &namespaces };
+    let policies = converted.into_iter().map(|it| it.object).collect();
+    let cilium = Cilium { policies, namespaces: &namespaces, learnt: BTreeMap::new() };
     tally.cases += 1;
+    let ports: BTreeSet<(Protocol, u16)> =
+        case.probes.iter().map(|(.., protocol, port, _)| (*protocol, *port)).chain([(Protocol::TCP, 443)]).collect();
+    beside_names(&objects, &namespaces, &ends, &ports, tally);
     for (from, to, protocol, port, allowed) in &case.probes {
         *(if *allowed { &mut tally.allowed } else { &mut tally.denied }) += 1;
         let pairs =
@@ -117,6 +133,69 @@ fn run(path: &Path, tally: &mut Tally) {
             }
         }
     }
+}
+
+/// The same policies, which let their pods ask DNS and go to somebody outside as well, with a name at every block of addresses and without: what Cilium allows
+/// is what it was, and where the names lead later.
+fn beside_names(
+    objects: &[RawObject],
+    namespaces: &[Namespace],
+    ends: &[End],
+    ports: &BTreeSet<(Protocol, u16)>,
+    tally: &mut Tally,
+) {
+    let mut objects = objects.to_vec();
+    for object in &mut objects {
+        if let Some(rules) = object.object["spec"]["egress"].as_array_mut() {
+            rules.push(json!({"ports": [{"port": 53, "protocol": "UDP"}]}));
+            rules.push(json!({"to": [{"ipBlock": {"cidr": "203.0.113.9/32"}}], "ports": [{"port": 443}]}));
+        }
+    }
+    let set = PolicySet::from_objects(&objects, Strictness::Strict).unwrap();
+    let answers = answers(&set, ends);
+    let cilium = |answers| {
+        let all = convert(&set, &objects, Target::Cilium, &Ground::default(), answers);
+        let policies = all.into_iter().map(|it| it.object).collect();
+        Cilium { policies, namespaces, learnt: [("name.example", vec![LATER.into()])].into() }
+    };
+    let (before, after) = (cilium(None), cilium(Some(&answers)));
+    let later = [End::Address(LATER.into())];
+    for (from, to) in ends.iter().flat_map(|from| ends.iter().chain(&later).map(move |to| (from, to))) {
+        for (protocol, port) in ports {
+            let [before, after] = [&before, &after].map(|it| it.allows(from, to, *protocol, *port));
+            let is_later = matches!(to, End::Address(address) if *address == IpAddr::from(LATER));
+            let is_wider = after && is_later && (*protocol, *port) == (Protocol::TCP, 443);
+            assert!(before == after || is_wider, "{from:?} -> {to:?} {protocol}/{port}");
+            tally.named += 1;
+            tally.wider += usize::from(before != after);
+        }
+    }
+}
+
+/// All pods were answered one name, at the first address of every block.
+fn answers(set: &PolicySet, ends: &[End]) -> Answers {
+    let peers = set.policies.iter().flat_map(|policy| policy.egress.iter().flatten()).flat_map(|rule| &rule.peers);
+    let addresses: BTreeSet<IpAddr> = peers
+        .filter_map(|peer| match peer {
+            Peer::Block(block) => Some(block.cidr.network()),
+            Peer::Pods { .. } => None,
+        })
+        .collect();
+    let pods = ends.iter().filter_map(|end| match end {
+        End::Pod(pod) => Some(pod),
+        End::Address(_) => None,
+    });
+    let answer = |pod: &PodEnd, address: IpAddr| Answer {
+        namespace: pod.namespace.clone(),
+        workload: pod.name.clone(),
+        labels: pod.labels.clone(),
+        asker: [10, 0, 0, 1].into(),
+        name: HostName::parse(b"name.example").unwrap(),
+        address,
+        span: Span::at(Timestamp(0)),
+        times: 1,
+    };
+    Answers::new(pods.flat_map(|pod| addresses.iter().map(move |address| answer(pod, *address))))
 }
 
 /// Pods by `namespace/name`, and by the name of what controls them.

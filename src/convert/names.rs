@@ -1,0 +1,379 @@
+//! Which names pods were answered, and whether Cilium would learn their addresses: it knows names by its DNS proxy alone,
+//! which sees what rules of port 53 lead through it.
+//!
+//! Names come from packets, and whoever may answer a pod, or make it ask, may make one up. So what is here is what a person
+//! decides of, with who asked and when, and it is bounded.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use super::{Ground, Remark, ground::is_link_local, words};
+use crate::{
+    model::{HostName, Labels, Protocol, Span},
+    policy::{IpBlock, NetworkPolicy, Peer, PolicySet, Port, PortMatch, Rule},
+};
+
+/// Names of one block that are written: an address with more of them is a front that many share, and none of them tells whose it is.
+pub(super) const MAX_OF_BLOCK: usize = 16;
+
+/// Names of one rule that are written: more of them nobody reads before they are applied.
+pub(super) const MAX_OF_RULE: usize = 64;
+
+/// That a pod was answered a name over DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// What it belongs to, for people.
+    pub workload: String,
+    /// The labels that it had.
+    pub labels: Labels,
+    /// Its address.
+    pub asker: IpAddr,
+    /// The name that it asked for.
+    pub name: HostName,
+    /// An address that was in the answer.
+    pub address: IpAddr,
+    /// The first and the last time.
+    pub span: Span,
+    /// How many answers there were.
+    pub times: u64,
+}
+
+/// What pods were answered, by namespace and address.
+#[derive(Clone, Debug, Default)]
+pub struct Answers(BTreeMap<String, BTreeMap<IpAddr, Vec<Answer>>>);
+
+/// On what a name in a rule rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The name.
+    pub name: HostName,
+    /// The ports of its rule, in words.
+    pub ports: String,
+    /// Its addresses that the rule allowed already.
+    pub addresses: BTreeSet<IpAddr>,
+    /// Whose pods were answered it.
+    pub askers: BTreeSet<String>,
+    /// How many answers they got.
+    pub times: u64,
+    /// The first and the last.
+    pub span: Span,
+}
+
+/// What names make of a policy.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// The names that a rule of egress allows besides, by its place.
+    pub names: BTreeMap<usize, Vec<HostName>>,
+    /// Whether what its pods ask passes the DNS proxy.
+    pub is_heard: bool,
+    pub remarks: BTreeSet<Remark>,
+    pub asked: Vec<Asked>,
+}
+
+impl Answers {
+    /// From single ones, in any order.
+    #[must_use]
+    pub fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let mut all = Self::default();
+        for answer in answers.into_iter().filter(|answer| is_outside(&answer.name)) {
+            let of_namespace = all.0.entry(answer.namespace.clone()).or_default();
+            of_namespace.entry(answer.address).or_default().push(answer);
+        }
+        all
+    }
+
+    /// Whether no pod was answered a name of anybody outside.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Whether a name may be somebody's outside of the cluster, and one that `matchName` takes: no single label, which a search
+/// path completes, none of this link or this cluster, whatever its domain is called.
+fn is_outside(name: &HostName) -> bool {
+    let name = name.as_str();
+    // `^([-a-zA-Z0-9_]+[.]?)+$`, and 255 bytes at most
+    let is_taken = name.len() <= 255
+        && name.split('.').all(|label| {
+            !label.is_empty() && label.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
+        });
+    let is_inside = ["local", "localhost", "arpa", "svc"].iter().any(|last| name.rsplit('.').next() == Some(last));
+    is_taken && name.contains('.') && !is_inside && !name.contains(".svc.")
+}
+
+/// What names make of each policy, by its full name.
+pub(super) fn plans(set: &PolicySet, ground: &Ground, answers: &Answers) -> BTreeMap<String, Plan> {
+    let mut by_namespace: BTreeMap<&str, Vec<&NetworkPolicy>> = BTreeMap::new();
+    for policy in &set.policies {
+        by_namespace.entry(&policy.namespace).or_default().push(policy);
+    }
+    let none = BTreeMap::new();
+    let mut plans = BTreeMap::new();
+    for (namespace, policies) in by_namespace {
+        let room = Room::new(policies, answers.0.get(namespace).unwrap_or(&none), ground);
+        let mut own: Vec<(&NetworkPolicy, Plan)> = room.policies.iter().map(|policy| room.plan(policy)).collect();
+        let askers = room.askers(namespace, &own);
+        for (policy, plan) in &mut own {
+            if askers.iter().any(|labels| policy.pod_selector.matches(labels)) {
+                room.listen(policy, plan);
+            }
+        }
+        plans.extend(own.into_iter().map(|(policy, plan)| (policy.full_name(), plan)));
+    }
+    plans
+}
+
+/// Whether Cilium's proxy sees what a pod asks, the best last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sight {
+    /// No rule of port 53 lets it ask.
+    None,
+    /// It asks its own node, where the proxy does not see it.
+    OwnNode,
+    /// It asks somebody else.
+    Seen,
+}
+
+/// One namespace.
+struct Room<'a> {
+    policies: Vec<&'a NetworkPolicy>,
+    answers: &'a BTreeMap<IpAddr, Vec<Answer>>,
+    ground: &'a Ground,
+    /// What is seen of pods with these labels.
+    sights: BTreeMap<&'a Labels, Sight>,
+}
+
+/// What was answered of one block, by name.
+type Found<'a> = BTreeMap<&'a HostName, Vec<&'a Answer>>;
+
+impl<'a> Room<'a> {
+    fn new(policies: Vec<&'a NetworkPolicy>, answers: &'a BTreeMap<IpAddr, Vec<Answer>>, ground: &'a Ground) -> Self {
+        let mut room = Self { policies, answers, ground, sights: BTreeMap::new() };
+        let askers: BTreeSet<&Labels> = answers.values().flatten().map(|answer| &answer.labels).collect();
+        room.sights = askers.into_iter().map(|labels| (labels, room.sight(labels))).collect();
+        room
+    }
+
+    fn sight(&self, labels: &Labels) -> Sight {
+        let own = self.policies.iter().filter(|policy| policy.pod_selector.matches(labels));
+        let rules = own.flat_map(|policy| egress(policy)).filter(|rule| rule.ports.iter().any(is_dns_over_udp));
+        rules.map(|rule| sight_of(rule, self.ground)).max().unwrap_or(Sight::None)
+    }
+
+    /// The names of a policy's rules.
+    fn plan(&self, policy: &'a NetworkPolicy) -> (&'a NetworkPolicy, Plan) {
+        let mut plan = Plan::default();
+        for (place, rule) in egress(policy).iter().enumerate() {
+            // whom names are asked of must be known without one
+            if rule.ports.is_empty() || !rule.ports.iter().all(is_dns) {
+                self.plan_rule(policy, (place, rule), &mut plan);
+            }
+        }
+        (policy, plan)
+    }
+
+    fn plan_rule(&self, policy: &NetworkPolicy, (place, rule): (usize, &Rule), plan: &mut Plan) {
+        let mut sorted = Sorted::default();
+        for block in outside(rule, self.ground) {
+            self.sort(policy, block, &mut sorted);
+        }
+        sorted.bound();
+        let ports = words(&rule.ports);
+        plan.remarks.extend(sorted.remarks(&ports));
+        if !sorted.found.is_empty() {
+            plan.names.insert(place, sorted.names());
+        }
+        let asked = sorted.found.iter().filter_map(|(name, answers)| Asked::of(name, &ports, answers));
+        plan.asked.extend(asked);
+    }
+
+    fn sort(&self, policy: &NetworkPolicy, block: &IpBlock, sorted: &mut Sorted<'a>) {
+        let cidr = block.cidr.to_string();
+        let seen = self.answered(policy, block, Sight::Seen);
+        if seen.is_empty() {
+            let place = if self.answered(policy, block, Sight::None).is_empty() {
+                &mut sorted.unknown
+            } else if self.answered(policy, block, Sight::OwnNode).is_empty() {
+                &mut sorted.unasked
+            } else {
+                &mut sorted.of_own_node
+            };
+            place.push(cidr);
+        } else if seen.len() > MAX_OF_BLOCK {
+            sorted.many.push(cidr);
+        } else {
+            sorted.named.push(cidr);
+            for (name, answers) in seen {
+                sorted.found.entry(name).or_default().extend(answers);
+            }
+        }
+    }
+
+    /// What pods of a policy were answered with an address of a block, of whose asking at least so much is seen.
+    fn answered(&self, policy: &NetworkPolicy, block: &IpBlock, least: Sight) -> Found<'a> {
+        let mut found = Found::new();
+        let within = self.answers.range(block.cidr.network()..=block.cidr.broadcast());
+        for answer in within.filter(|(address, _)| block.contains(**address)).flat_map(|(_, answers)| answers) {
+            let is_seen = self.sights.get(&answer.labels).is_some_and(|sight| *sight >= least);
+            if is_seen && policy.pod_selector.matches(&answer.labels) {
+                found.entry(&answer.name).or_default().push(answer);
+            }
+        }
+        found
+    }
+
+    /// The labels of pods that names are allowed to: of those that asked, and of those that are there.
+    fn askers<'s>(&'s self, namespace: &str, plans: &[(&NetworkPolicy, Plan)]) -> BTreeSet<&'s Labels> {
+        let known = self.sights.keys().copied().chain(self.ground.labels_in(namespace));
+        let has_names = |labels: &&Labels| {
+            plans.iter().any(|(policy, plan)| !plan.names.is_empty() && policy.pod_selector.matches(labels))
+        };
+        known.filter(has_names).collect()
+    }
+
+    /// Leads what the pods of a policy ask through the proxy, as far as that can be.
+    fn listen(&self, policy: &NetworkPolicy, plan: &mut Plan) {
+        let asks = egress(policy).iter().filter(|rule| rule.ports.iter().any(is_dns));
+        for rule in asks {
+            if sight_of(rule, self.ground) == Sight::Seen {
+                plan.is_heard = true;
+                plan.remarks.insert(Remark::ThroughProxy);
+            }
+            if blocks(rule).any(|block| is_of_own_node(block, self.ground)) {
+                plan.remarks.insert(Remark::OwnNodeDns);
+            }
+        }
+        let asked = self.policies.iter().flat_map(|policy| egress(policy));
+        let asked: Vec<&Peer> =
+            asked.filter(|rule| rule.ports.iter().any(is_dns)).flat_map(|rule| &rule.peers).collect();
+        let goes_there = |rule: &&Rule| rule.peers.is_empty() || rule.peers.iter().any(|peer| asked.contains(&peer));
+        let wide = egress(policy).iter().filter(|rule| holds_dns(rule)).find(goes_there);
+        if let Some(rule) = wide {
+            plan.remarks.insert(Remark::BesidesProxy { ports: words(&rule.ports) });
+        }
+    }
+}
+
+/// The blocks outside of one rule.
+#[derive(Default)]
+struct Sorted<'a> {
+    /// Of which no name is known.
+    unknown: Vec<String>,
+    /// Of whose names no pod may ask where the proxy sees it.
+    unasked: Vec<String>,
+    /// The same, where pods may ask on their own node.
+    of_own_node: Vec<String>,
+    /// With too many names.
+    many: Vec<String>,
+    /// With names.
+    named: Vec<String>,
+    found: Found<'a>,
+}
+
+impl Sorted<'_> {
+    fn bound(&mut self) {
+        if self.found.len() > MAX_OF_RULE {
+            self.many.append(&mut self.named);
+            self.found.clear();
+        }
+    }
+
+    fn names(&self) -> Vec<HostName> {
+        self.found.keys().map(|name| (*name).clone()).collect()
+    }
+
+    fn remarks(&mut self, ports: &str) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        let mut tell = |cidrs: &mut Vec<String>, remark: fn(String, Vec<String>) -> Remark| {
+            if !cidrs.is_empty() {
+                remarks.push(remark(ports.to_owned(), std::mem::take(cidrs)));
+            }
+        };
+        tell(&mut self.unknown, |ports, cidrs| Remark::NoName { ports, cidrs });
+        tell(&mut self.many, |ports, cidrs| Remark::ManyNames { ports, cidrs });
+        tell(&mut self.unasked, |ports, cidrs| Remark::NotHeard { ports, cidrs, asks_own_node: false });
+        tell(&mut self.of_own_node, |ports, cidrs| Remark::NotHeard { ports, cidrs, asks_own_node: true });
+        if !self.found.is_empty() {
+            remarks.push(Remark::LaterAddresses { ports: ports.to_owned(), names: self.names() });
+        }
+        remarks
+    }
+}
+
+impl Asked {
+    fn of(name: &HostName, ports: &str, answers: &[&Answer]) -> Option<Self> {
+        let span = answers.iter().map(|answer| answer.span).reduce(|mut all, span| {
+            all.join(span);
+            all
+        })?;
+        // an answer with several addresses was heard once
+        let mut times: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        for answer in answers {
+            let most = times.entry(answer.asker).or_default();
+            *most = answer.times.max(*most);
+        }
+        Some(Self {
+            name: name.clone(),
+            ports: ports.to_owned(),
+            addresses: answers.iter().map(|answer| answer.address).collect(),
+            askers: answers.iter().map(|answer| answer.workload.clone()).collect(),
+            times: times.into_values().fold(0, u64::saturating_add),
+            span,
+        })
+    }
+}
+
+fn egress(policy: &NetworkPolicy) -> &[Rule] {
+    policy.egress.as_deref().unwrap_or_default()
+}
+
+fn blocks(rule: &Rule) -> impl Iterator<Item = &IpBlock> {
+    rule.peers.iter().filter_map(|peer| match peer {
+        Peer::Block(block) => Some(block),
+        Peer::Pods { .. } => None,
+    })
+}
+
+/// The blocks of a rule in which nobody of the cluster can be.
+fn outside<'r>(rule: &'r Rule, ground: &Ground) -> impl Iterator<Item = &'r IpBlock> {
+    blocks(rule).filter(|block| ground.is_outside(block))
+}
+
+/// Whether it is the port of DNS and no other: a DNS rule goes with no range.
+pub(super) fn is_dns(port: &Port) -> bool {
+    is_dns_over_udp(port) || port.protocol == Protocol::TCP && port.ports == PortMatch::Range(53, 53)
+}
+
+fn is_dns_over_udp(port: &Port) -> bool {
+    port.protocol == Protocol::UDP && port.ports == PortMatch::Range(53, 53)
+}
+
+/// Whether a rule lets DNS pass among other ports.
+fn holds_dns(rule: &Rule) -> bool {
+    let holds = |port: &Port| match port.ports {
+        PortMatch::All => port.protocol == Protocol::UDP,
+        PortMatch::Range(first, last) => port.protocol == Protocol::UDP && first < last && (first..=last).contains(&53),
+        PortMatch::Named(_) => false,
+    };
+    rule.ports.is_empty() || rule.ports.iter().any(holds)
+}
+
+/// What the proxy sees of what is asked by a rule of port 53.
+fn sight_of(rule: &Rule, ground: &Ground) -> Sight {
+    let is_far = |peer: &Peer| match peer {
+        Peer::Pods { .. } => true,
+        Peer::Block(block) => !is_of_own_node(block, ground),
+    };
+    if rule.peers.is_empty() || rule.peers.iter().any(is_far) { Sight::Seen } else { Sight::OwnNode }
+}
+
+/// Whether a block leads to a node, as to its own cache of names.
+pub(super) fn is_of_own_node(block: &IpBlock, ground: &Ground) -> bool {
+    let is_single = block.cidr.prefix_len() == block.cidr.max_prefix_len();
+    is_link_local(block.cidr.network()) || is_single && !ground.nodes_in(block).is_empty()
+}
