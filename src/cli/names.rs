@@ -17,7 +17,7 @@ use crate::{
     render::minute,
 };
 
-/// List what captures call addresses, who said so and when. Names are shown beside addresses; no rule rests on one.
+/// List what captures call addresses, who said so and when. Names are shown beside addresses; no rule rests on one, unless `convert --names` is asked for it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap inventory names

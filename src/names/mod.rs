@@ -2,7 +2,8 @@
 //!
 //! Names come from what is open on the wire: DNS answers that a client received, multicast DNS and LLMNR, the server name
 //! of TLS, the Host field of HTTP, and DHCP. Whoever sends packets can make names up. So they are shown beside an address,
-//! with their source and time, and never decide who somebody is: no direction, no identity, no rule rests on one.
+//! with their source and time, and never decide who somebody is: no direction and no identity rests on one, and no rule
+//! unless somebody asks for it.
 
 mod bytes;
 mod dhcp;
