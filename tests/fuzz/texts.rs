@@ -148,7 +148,7 @@ fn written_again(objects: &[RawObject], set: &PolicySet) {
 /// pods were answered.
 fn converted(objects: &[RawObject], set: &PolicySet) {
     let answers = answers(set);
-    for (target, answers) in [(Target::Cilium, None), (Target::Cilium, Some(&answers)), (Target::CalicoStaged, None)] {
+    for (target, answers) in [(Target::Cilium, Some(&answers)), (Target::CalicoStaged, None)] {
         let all = convert(set, objects, target, &Ground::default(), answers);
         assert_eq!(all.len(), set.policies.len(), "{target:?}");
         let sides = all.iter().flat_map(|it| ["ingress", "egress"].map(|side| &it.object["spec"][side]));
