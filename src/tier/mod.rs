@@ -6,9 +6,13 @@
 //! ```
 
 mod attach;
+mod calls;
+mod circles;
 mod cluster;
 mod graph;
+mod infrastructure;
 mod place;
+mod ports;
 mod reason;
 mod scope;
 mod signature;
@@ -28,7 +32,7 @@ pub use why::{Beside, Said, Why};
 
 use crate::model::Contacts;
 use attach::Joined;
-use place::Calls;
+use calls::Calls;
 use signature::Signatures;
 use similarity::{ONE, Weighted, Weights};
 
@@ -251,7 +255,7 @@ impl Tiers {
             level: places[n].level,
             name: names[n].clone(),
             members: numbers[n].iter().filter_map(|member| self.graph.members.get(*member as usize)).cloned().collect(),
-            reason: reason::reason(self, n, &does[n], &numbers, &calls, &places[n], &names),
+            reason: reason::reason(self, n, &does[n], &calls, &places[n], &names),
             cohesion: self.cohesion(n),
         });
         let mut order: Vec<(Role, Vec<u32>)> = roles.zip(self.groups.clone()).collect();
@@ -267,3 +271,5 @@ impl Tiers {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_places;

@@ -1,18 +1,17 @@
 //! Why a role is one, in a sentence: what its members do, who calls them, whom they call.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::cmp::Reverse;
 
 use foldhash::{HashMap, HashSet};
 
 use super::{
     Joined, Tiers,
-    place::{Calls, Place},
+    calls::{Calls, Few},
+    place::Place,
     similarity::ONE,
     token::Token,
 };
 
-/// Names in a list, before the others are only counted.
-const MAX_NAMES: usize = 3;
 /// Classes of a role that are compared with each other for its cohesion.
 const MAX_COMPARED: usize = 40;
 /// With more roles the nearest other one of each is not looked for.
@@ -127,7 +126,6 @@ pub(super) fn reason(
     tiers: &Tiers,
     role: usize,
     does: &[Common],
-    numbers: &[Vec<u32>],
     calls: &Calls,
     place: &Place,
     names: &[String],
@@ -140,8 +138,8 @@ pub(super) fn reason(
     parts.extend(place.because.clone());
     parts.extend(joined_part(tiers, role));
     if !does.is_empty() {
-        parts.push(called_part(tiers, &calls.from[role], numbers));
-        parts.push(calls_part(tiers, role, calls, numbers));
+        parts.push(called_part(tiers, role, calls));
+        parts.push(calls_part(tiers, role, calls));
     }
     if let Some(cohesion) = tiers.cohesion(role) {
         parts.push(format!("cohesion {cohesion:.2}"));
@@ -166,7 +164,7 @@ fn joined_part(tiers: &Tiers, role: usize) -> Option<String> {
         let classes = tiers.groups[role].iter().filter(move |class| tiers.joined.get(class) == Some(&why));
         let members = classes.flat_map(|class| &tiers.signatures.classes[*class as usize].members);
         let names: Vec<&str> = members.map(|member| tiers.graph.members[*member as usize].name.as_str()).collect();
-        (!names.is_empty()).then(|| list(&names))
+        (!names.is_empty()).then(|| list(&names[..names.len().min(Few::NAMED)], names.len()))
     };
     let explained = joined(Joined::Explained)
         .map(|names| format!("{names} seen with the outside alone, doing what these and no others do"));
@@ -177,39 +175,42 @@ fn joined_part(tiers: &Tiers, role: usize) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn called_part(tiers: &Tiers, callers: &BTreeSet<usize>, numbers: &[Vec<u32>]) -> String {
-    match callers.len() {
+fn called_part(tiers: &Tiers, role: usize, calls: &Calls) -> String {
+    let callers = || spoken(tiers, &calls.callers_named[role]);
+    match calls.from[role].len() {
         0 => "called by none in scope".to_owned(),
-        1 => format!("called only by {}", spoken(tiers, callers, numbers)),
-        _ => format!("called by {}", spoken(tiers, callers, numbers)),
+        1 => format!("called only by {}", callers()),
+        _ => format!("called by {}", callers()),
     }
 }
 
-fn calls_part(tiers: &Tiers, role: usize, calls: &Calls, numbers: &[Vec<u32>]) -> String {
+fn calls_part(tiers: &Tiers, role: usize, calls: &Calls) -> String {
     let out = calls.out[role].len();
     let outside = if out > 0 { format!("{out} outside") } else { String::new() };
-    let own = if calls.is_mesh[role] { "its own kind" } else { "" };
-    let others = if calls.to[role].is_empty() { String::new() } else { spoken(tiers, &calls.to[role], numbers) };
+    let own = if calls.within[role].is_empty() { "" } else { "its own kind" };
+    let others = spoken(tiers, &calls.called_named[role]);
     let parts: Vec<&str> = [others.as_str(), own, outside.as_str()].into_iter().filter(|it| !it.is_empty()).collect();
     if parts.is_empty() { "calls nothing".to_owned() } else { format!("calls {}", parts.join(" and ")) }
 }
 
-/// The members of a few roles by name, or how many there are.
-fn spoken(tiers: &Tiers, roles: &BTreeSet<usize>, numbers: &[Vec<u32>]) -> String {
-    let members = roles.iter().flat_map(|role| &numbers[*role]);
-    let mut names: Vec<&str> =
-        members.filter_map(|member| tiers.graph.members.get(*member as usize)).map(|it| it.name.as_str()).collect();
-    names.sort_unstable();
-    list(&names)
+/// A few endpoints by name, and how many more there are.
+fn spoken(tiers: &Tiers, few: &Few) -> String {
+    let names: Vec<&str> = few
+        .first
+        .iter()
+        .filter_map(|member| tiers.graph.members.get(*member as usize))
+        .map(|it| it.name.as_str())
+        .collect();
+    list(&names, few.count)
 }
 
-/// `a, b and c`, or `a, b, c and 9 more`.
-fn list(names: &[&str]) -> String {
+/// `a, b and c`, or `a, b, c and 9 more`: the first of so many.
+fn list(names: &[&str], count: usize) -> String {
     match names {
         [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] if names.len() <= MAX_NAMES => format!("{} and {last}", first.join(", ")),
-        many => format!("{} and {} more", many[..MAX_NAMES].join(", "), many.len() - MAX_NAMES),
+        [one] if count == 1 => (*one).to_owned(),
+        [first @ .., last] if count == names.len() => format!("{} and {last}", first.join(", ")),
+        many => format!("{} and {} more", many.join(", "), count - many.len()),
     }
 }
 
