@@ -33,11 +33,19 @@ pub(super) enum Joined {
     Explained,
     /// It serves what the role calls at several servers.
     Passed,
+    /// It copies one of the role, and nobody uses it.
+    Copies,
 }
 
 /// Joins second addresses to the groups of their hosts. Gives the classes that were joined.
-pub(super) fn attach(groups: &mut Vec<Vec<u32>>, signatures: &Signatures, weights: &Weights) -> HashMap<u32, Joined> {
+pub(super) fn attach(
+    groups: &mut Vec<Vec<u32>>,
+    signatures: &Signatures,
+    weights: &Weights,
+    copied: &[Option<u32>],
+) -> HashMap<u32, Joined> {
     let mut joined = HashMap::default();
+    join_copies(groups, signatures, copied, &mut joined);
     for is_exact in [true, false] {
         let owners = Owners::new(groups, signatures, is_exact);
         let mut apart: Vec<usize> = (0..groups.len()).filter(|n| is_apart(&groups[*n], signatures)).collect();
@@ -50,6 +58,30 @@ pub(super) fn attach(groups: &mut Vec<Vec<u32>>, signatures: &Signatures, weight
     join(groups, alone, Joined::Passed, &mut joined, |n, groups| callers.pass(n, groups, signatures));
     groups.retain(|group| !group.is_empty());
     joined
+}
+
+/// Copies join the group of what they copy.
+fn join_copies(
+    groups: &mut [Vec<u32>],
+    signatures: &Signatures,
+    copied: &[Option<u32>],
+    joined: &mut HashMap<u32, Joined>,
+) {
+    let original = |class: &u32| {
+        let member = signatures.classes.get(*class as usize)?.members.first()?;
+        let original = copied.get(*member as usize).copied().flatten()?;
+        signatures.class_of.get(original as usize).copied()
+    };
+    let copying: Vec<(usize, u32)> =
+        groups.iter().enumerate().filter_map(|(n, group)| Some((n, original(group.first()?)?))).collect();
+    for (n, class) in copying {
+        let moved = std::mem::take(&mut groups[n]);
+        joined.extend(moved.iter().map(|class| (*class, Joined::Copies)));
+        // a class of originals is in a group that does not move
+        if let Some(to) = groups.iter_mut().find(|group| group.contains(&class)) {
+            to.extend(moved);
+        }
+    }
 }
 
 fn join(

@@ -9,6 +9,7 @@ mod attach;
 mod calls;
 mod circles;
 mod cluster;
+mod copies;
 mod graph;
 mod infrastructure;
 mod place;
@@ -65,7 +66,14 @@ impl Tier {
         }
     }
 
-    /// The tier that an operator's word names.
+    /// The tier of this name. A role of a hosts file says what its hosts do; `web` or `db` may stand anywhere.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let all = [Self::Edge, Self::Application, Self::Data, Self::Infrastructure, Self::Client];
+        all.into_iter().find(|tier| tier.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// The tier that an operator's word names, where it is one for tiers.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         match word.to_ascii_lowercase().as_str() {
@@ -124,7 +132,7 @@ pub struct Role {
     pub members: Vec<Member>,
     /// One sentence: what its members do, who calls them, whom they call.
     pub reason: String,
-    /// How much its members are alike, from 0 to 1; none where it has one.
+    /// How much its members are alike, from 0 to 1; none where it has one, copies of it left out.
     pub cohesion: Option<f64>,
 }
 
@@ -150,34 +158,68 @@ pub fn find(contacts: &Contacts, scope: &Scope, options: Options) -> Tiers {
 /// The same from a graph that was made elsewhere.
 #[must_use]
 pub fn of_graph(graph: Graph, options: Options) -> Tiers {
-    let (pens, given) = pens(&graph.members, options);
-    let signatures = Signatures::new(&graph, &pens);
+    let mut pens = Pens::new(&graph.members, options);
+    let signatures = Signatures::new(&graph, &pens.of);
     let cut = u64::from(options.cut_percent.min(100)) * ONE / 100;
-    let mut tiers = Tiers::grouped(graph, signatures, &given, cut, &HashSet::default());
+    let mut tiers = Tiers::grouped(graph, signatures, &pens, cut, &HashSet::default());
     let infrastructure = tiers.infrastructure();
-    if !infrastructure.is_empty() {
-        let Tiers { graph, signatures, .. } = tiers;
-        tiers = Tiers::grouped(graph, signatures, &given, cut, &infrastructure);
+    let is_aside = tiers.are_of(&infrastructure);
+    let copied = copies::find(&tiers.graph, &is_aside, &pens.of);
+    let has_copies = copied.iter().any(Option::is_some);
+    if has_copies || !infrastructure.is_empty() {
+        let Tiers { graph, mut signatures, .. } = tiers;
+        let mut aside = infrastructure;
+        if has_copies {
+            pens.part(copied);
+            signatures = Signatures::new(&graph, &pens.of);
+            aside = (0..is_aside.len()).filter(|n| is_aside[*n]).map(|n| signatures.class_of[n]).collect();
+        }
+        tiers = Tiers::grouped(graph, signatures, &pens, cut, &aside);
     }
     tiers.describe();
     tiers
 }
 
-/// Endpoints in different pens are never in one role. Gives each its pen, and for every pen whether an operator made it.
-fn pens(members: &[Member], options: Options) -> (Vec<u32>, Vec<bool>) {
-    let pen = |member: &Member| {
-        let namespace = member.workload.as_ref().filter(|_| !options.across_namespaces).map(|it| it.namespace.clone());
-        // what the outside is let in to is another job than what stands behind it
-        (namespace, member.role.clone(), member.tier, member.opened_by.is_some())
-    };
-    let all: BTreeMap<_, u32> = {
-        let mut keys: Vec<_> = members.iter().map(pen).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.into_iter().zip(0u32..).collect()
-    };
-    let of_members = members.iter().map(|member| all.get(&pen(member)).copied().unwrap_or_default()).collect();
-    (of_members, all.keys().map(|(_, role, ..)| role.is_some()).collect())
+/// Endpoints in different pens are never alike.
+struct Pens {
+    /// The pen of each member.
+    of: Vec<u32>,
+    /// For each pen, whether an operator made it.
+    given: Vec<bool>,
+    /// For each member, the one that it copies. Copies are in pens of their own, and join the role of what they copy.
+    copied: Vec<Option<u32>>,
+}
+
+impl Pens {
+    fn new(members: &[Member], options: Options) -> Self {
+        let pen = |member: &Member| {
+            let namespace =
+                member.workload.as_ref().filter(|_| !options.across_namespaces).map(|it| it.namespace.clone());
+            // what the outside is let in to is another job than what stands behind it
+            (namespace, member.role.clone(), member.tier, member.opened_by.is_some())
+        };
+        let all: BTreeMap<_, u32> = {
+            let mut keys: Vec<_> = members.iter().map(pen).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            keys.into_iter().zip(0u32..).collect()
+        };
+        let of = members.iter().map(|member| all.get(&pen(member)).copied().unwrap_or_default()).collect();
+        Self { of, given: all.keys().map(|(_, role, ..)| role.is_some()).collect(), copied: vec![None; members.len()] }
+    }
+
+    /// Puts the copies of each endpoint in a pen of their own.
+    fn part(&mut self, copied: Vec<Option<u32>>) {
+        let mut pens: BTreeMap<u32, u32> = BTreeMap::new();
+        for (pen, original) in self.of.iter_mut().zip(&copied).filter_map(|(pen, copied)| Some((pen, (*copied)?))) {
+            let next = u32::try_from(self.given.len()).unwrap_or(u32::MAX);
+            *pen = *pens.entry(original).or_insert(next);
+            if *pen == next {
+                self.given.push(false);
+            }
+        }
+        self.copied = copied;
+    }
 }
 
 /// Those whom an operator gave one role are in one, whatever they do.
@@ -198,15 +240,15 @@ fn gather_given(groups: &mut Vec<Vec<u32>>, signatures: &Signatures, given: &[bo
 impl Tiers {
     /// Groups the classes. What is done with infrastructure alone - asking for names, sending logs, being watched - makes
     /// nobody alike.
-    fn grouped(graph: Graph, signatures: Signatures, given: &[bool], cut: u64, infrastructure: &HashSet<u32>) -> Self {
+    fn grouped(graph: Graph, signatures: Signatures, pens: &Pens, cut: u64, infrastructure: &HashSet<u32>) -> Self {
         let weights = Weights::new(&signatures);
         let weighted: Vec<Weighted> = (0u32..)
             .zip(&signatures.classes)
             .map(|(number, class)| Weighted::new(number, class, &weights, infrastructure))
             .collect();
         let mut groups = cluster::cluster(&signatures, &weighted, cut);
-        gather_given(&mut groups, &signatures, given);
-        let joined = attach::attach(&mut groups, &signatures, &weights);
+        gather_given(&mut groups, &signatures, &pens.given);
+        let joined = attach::attach(&mut groups, &signatures, &weights, &pens.copied);
         for group in &mut groups {
             group.sort_unstable();
         }
@@ -221,6 +263,11 @@ impl Tiers {
         let places = place::place(&self.graph, &numbers, &calls);
         let is_infrastructure = |(_, place): &(&Vec<u32>, place::Place)| place.tier == Tier::Infrastructure;
         self.groups.iter().zip(places).filter(is_infrastructure).flat_map(|(group, _)| group).copied().collect()
+    }
+
+    /// For each member whether its class is one of these.
+    fn are_of(&self, classes: &HashSet<u32>) -> Vec<bool> {
+        self.signatures.class_of.iter().map(|class| classes.contains(class)).collect()
     }
 
     fn calls(&self, numbers: &[Vec<u32>]) -> Calls {

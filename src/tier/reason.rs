@@ -65,8 +65,11 @@ impl Tiers {
         if self.size(role) < 2 {
             return None;
         }
+        // a copy is no less of a role for not being like it
+        let is_alike = |class: &&u32| self.joined.get(*class) != Some(&Joined::Copies);
         let classes: Vec<(u32, u64)> = self.groups[role]
             .iter()
+            .filter(is_alike)
             .take(MAX_COMPARED)
             .map(|class| (*class, self.signatures.classes[*class as usize].members.len() as u64))
             .collect();
@@ -79,7 +82,7 @@ impl Tiers {
                 (sum, pairs) = (sum + a_size * b_size * similarity, pairs + a_size * b_size);
             }
         }
-        Some((sum * 100 / (pairs.max(1) * ONE)) as f64 / 100.0)
+        (pairs > 0).then(|| (sum * 100 / (pairs * ONE)) as f64 / 100.0)
     }
 
     /// The other role that a class is most like, and how much.
@@ -171,7 +174,8 @@ fn joined_part(tiers: &Tiers, role: usize) -> Option<String> {
     let passed = joined(Joined::Passed).map(|names| {
         format!("{names} calls nothing and serves what these call at several servers: an address of theirs")
     });
-    let parts: Vec<String> = explained.into_iter().chain(passed).collect();
+    let copies = joined(Joined::Copies).map(|names| format!("{names} copying one of these"));
+    let parts: Vec<String> = explained.into_iter().chain(passed).chain(copies).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

@@ -24,6 +24,11 @@ const SOLE_PERCENT: u64 = 15;
 /// monitor reads. It weighs so many times its rarity.
 const MAIN_SERVICE: u64 = 2;
 
+/// Whether a host provides, consumes or does both tells its work first of all (Karagiannis and others, BLINC, 2005). One that
+/// serves and one that does not are alike by so many things that both call, at least: by one, all clients of a server would be
+/// like those of its clients that serve, and its standby like these.
+const MIN_CALLED_ALIKE: usize = 2;
+
 /// What the endpoints in scope do, by how many of them.
 pub(super) struct Weights {
     counts: HashMap<Token, u64>,
@@ -104,6 +109,8 @@ struct Weighed {
 pub(super) struct Weighted {
     number: u32,
     has: Vec<Weighed>,
+    /// Whether it serves others than infrastructure.
+    serves: bool,
 }
 
 impl Weighted {
@@ -120,7 +127,9 @@ impl Weighted {
                 is_aside,
             }
         };
-        Self { number, has: class.has.iter().map(weighed).collect() }
+        let has: Vec<Weighed> = class.has.iter().map(weighed).collect();
+        let serves = has.iter().any(|it| it.token.is_served() && !it.is_aside);
+        Self { number, has, serves }
     }
 
     /// What it does, and not with infrastructure alone.
@@ -136,9 +145,9 @@ impl Weighted {
     /// The share of what both do, from 0 to [`ONE`].
     ///
     /// Calls between the two themselves weigh neither for nor against: replicas call each other. And classes that share
-    /// only what most do are not alike, unless they do nothing else.
+    /// only what most do are not alike, unless they do nothing else; nor is one that serves like one that does not by a single call.
     pub fn similarity(&self, other: &Self) -> u64 {
-        let (mut both, mut either, mut is_telling, mut shares, mut differs) = (0, 0, false, false, false);
+        let (mut both, mut either, mut telling, mut shares, mut differs) = (0, 0, 0, false, false);
         let is_between = |it: &Weighed| it.peers.iter().all(|peer| *peer == self.number || *peer == other.number);
         let counted = |it: &Weighed| if is_between(it) { 0 } else { it.weight };
         let (mut left, mut right) = (self.has.iter().peekable(), other.has.iter().peekable());
@@ -160,7 +169,7 @@ impl Weighted {
             };
             match (a, b) {
                 (Some(a), Some(_)) => {
-                    is_telling |= !a.is_common;
+                    telling += usize::from(!a.is_common);
                     shares |= !a.is_aside;
                 }
                 (Some(alone), None) | (None, Some(alone)) => differs |= !alone.is_aside,
@@ -170,7 +179,7 @@ impl Weighted {
         match either {
             _ if shares && !differs => ONE,
             0 => 0,
-            _ if !is_telling => 0,
+            _ if telling == 0 || self.serves != other.serves && telling < MIN_CALLED_ALIKE => 0,
             _ => both * ONE / either,
         }
     }

@@ -254,9 +254,10 @@ proptest! {
         };
         let Graph { members, outside, .. } = graph("abcdefghij", &[]);
         let graph = Graph::from_parts(members, outside, calls.iter().map(edge).collect());
-        let signatures = Signatures::new(&graph, &[0; 10]);
+        let pens = Pens::new(&graph.members, Options::default());
+        let signatures = Signatures::new(&graph, &pens.of);
         let infrastructure = infrastructure.into_iter().collect();
-        let tiers = Tiers::grouped(graph, signatures, &[false], ONE / 3, &infrastructure);
+        let tiers = Tiers::grouped(graph, signatures, &pens, ONE / 3, &infrastructure);
         for role in 0..tiers.groups.len() {
             let does = tiers.does(role);
             let is_work = |token| {

@@ -137,6 +137,64 @@ fn stores_that_call_each_other_are_stores() {
     all_are(&found, Tier::Application, &["b", "e"]);
 }
 
+const STANDBY: [&str; 8] = [
+    "X>web1 443",
+    "X>web2 443",
+    "web1>app1 8080",
+    "web2>app2 8080",
+    "app1>db1 5432",
+    "app2>db1 5432",
+    "db2>db1 5432",
+    "report>db1 5432",
+];
+
+#[test]
+fn a_standby_stands_by_its_original_and_no_client_among_servers() {
+    let names = ["app1", "app2", "db1", "db2", "report", "web1", "web2"];
+    let tiers = of_graph(named(&names, &STANDBY), Options::default());
+    assert_eq!(beside(&tiers, "db2"), ["db1", "db2"]);
+    assert_eq!(beside(&tiers, "report"), ["report"]);
+    assert_eq!(beside(&tiers, "app1"), ["app1", "app2"]);
+    assert!(tiers.why("db2").unwrap().note.unwrap().contains("copies"));
+    let db = tiers.roles.iter().find(|role| role.tier == Tier::Data).unwrap();
+    assert!(db.reason.contains("db2 copying one of these"), "{}", db.reason);
+    assert_eq!(db.cohesion, None);
+    // where no name tells, it is a client as the report is, and no application
+    let edges: Vec<String> = STANDBY.iter().map(|it| it.replace("db2", "other")).collect();
+    let names = ["app1", "app2", "db1", "other", "report", "web1", "web2"];
+    let tiers = of_graph(named(&names, &edges.iter().map(String::as_str).collect::<Vec<_>>()), Options::default());
+    assert_eq!(beside(&tiers, "other"), ["other", "report"]);
+    assert_eq!(beside(&tiers, "app1"), ["app1", "app2"]);
+}
+
+#[test]
+fn a_name_that_others_with_other_work_have_tells_of_no_copy() {
+    let edges: Vec<String> = STANDBY.iter().map(|it| it.replace("app", "vm-app-").replace("db", "vm-")).collect();
+    let edges: Vec<String> = edges.iter().map(|it| it.replace("vm-app-", "vm-1")).collect();
+    let names = ["report", "vm-1", "vm-11", "vm-12", "vm-2", "web1", "web2"];
+    let tiers = of_graph(named(&names, &edges.iter().map(String::as_str).collect::<Vec<_>>()), Options::default());
+    assert_eq!(beside(&tiers, "vm-2"), ["report", "vm-2"]);
+}
+
+#[test]
+fn the_names_of_parts_and_of_partners_tell_who_copies_whom() {
+    let edges = [
+        "X>s/web 443",
+        "s/web>s/api 8080",
+        "s/api>s/pg-primary 5432",
+        "s/pg-read>s/pg-primary 5432",
+        "s/api>s/q-a 6379",
+        "s/q-a>s/other 26379",
+        "s/other>s/q-a 26379",
+    ];
+    let tiers = of_graph(
+        named(&["s/api", "s/other", "s/pg-primary", "s/pg-read", "s/q-a", "s/web"], &edges),
+        Options::default(),
+    );
+    assert_eq!(beside(&tiers, "s/pg-read"), ["s/pg-primary", "s/pg-read"]);
+    assert_eq!(beside(&tiers, "s/other"), ["s/other", "s/q-a"]);
+}
+
 #[test]
 fn a_reason_names_only_those_who_were_called() {
     // `c` and `d` are one role, of which `a` and `b` call `c` alone; `h` calls no other than `d`

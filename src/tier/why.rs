@@ -56,6 +56,7 @@ impl Tiers {
                 Some("it was seen with the outside alone, and does what this role and no other does")
             }
             Some(Joined::Passed) => Some("it calls nothing and serves what this role calls at several servers"),
+            Some(Joined::Copies) => Some("it copies one of this role"),
             None => None,
         };
         Some(Why {

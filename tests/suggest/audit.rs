@@ -96,7 +96,7 @@ fn the_review_lists_what_goes_in_clear_text_the_worst_first_and_never_more_than_
     assert!(section.contains(sentence), "{section}");
     let expected = [
         "| 2 addresses outside | shop/web | TCP/8080 | http | outside → edge | 2 |",
-        "| shop/job | shop/db | TCP/5432 | postgresql | application → data | 1 |",
+        "| shop/job | shop/db | TCP/5432 | postgresql | client → data | 1 |",
         "| shop/api | shop/db | TCP/5432 | postgresql, tls (encrypted in part) | application → data | 2 |",
         "| shop/web | shop/api | TCP/8080 | http | edge → application | 1 |",
     ];
@@ -110,7 +110,7 @@ fn the_review_lists_what_goes_in_clear_text_the_worst_first_and_never_more_than_
     for words in [
         sentence,
         "<b>5 of 7</b>",
-        "<tr><th scope=\"row\">shop/job<td>shop/db<td>TCP/5432<td>postgresql<td>application → data<td class=\"n\">1",
+        "<tr><th scope=\"row\">shop/job<td>shop/db<td>TCP/5432<td>postgresql<td>client → data<td class=\"n\">1",
     ] {
         assert!(page.contains(words), "{words}");
     }
