@@ -88,7 +88,7 @@ impl Scope {
             let name = host.name.clone().or_else(|| is_one.then_some(address));
             // who is who in a range without a name is known by its traffic alone
             let Some(name) = name else { continue };
-            let tier = tier_of(&host.labels).or_else(|| host.role.as_deref().and_then(Tier::of_word));
+            let tier = tier_of(&host.labels).or_else(|| host.role.as_deref().and_then(Tier::of_name));
             let member = Member { name: name.clone(), role: host.role.clone(), tier, ..Member::default() };
             self.members.entry((name, None)).or_insert(member);
         }

@@ -148,6 +148,39 @@ fn the_tiers_and_roles_of_an_operator_win() {
 }
 
 #[test]
+fn a_role_is_a_tier_only_where_it_is_called_as_one() {
+    let flowmap = Flowmap::new();
+    flowmap.write("flows.csv", SHOP);
+    let hosts = "address,name,role,labels
+10.0.0.1,web-1,,
+10.0.0.2,web-2,,
+10.0.0.11,app-1,web,
+10.0.0.12,app-2,,tier=web
+10.0.0.21,db,edge,
+10.0.0.31,cache,client,
+10.0.0.53,dns,,
+";
+    flowmap.write("hosts.csv", hosts);
+    let roles = partition(&flowmap.json(&["tiers", "--from", "flows.csv", "--inventory", "hosts.csv"]));
+    let tier = |name: &str| roles.get(&vec![name.to_owned()]).cloned();
+    let found = ["app-1", "app-2", "db", "cache"].map(|name| tier(name).unwrap());
+    assert_eq!(found, ["application", "edge", "edge", "client"]);
+}
+
+#[test]
+fn a_standby_is_with_what_it_copies_and_no_server_of_another_port() {
+    let flowmap = Flowmap::new();
+    flowmap.write("flows.csv", format!("{SHOP}10.0.0.22,10.0.0.21,tcp,5432,900,24\n"));
+    let hosts = ["1,web-1", "2,web-2", "11,app-1", "12,app-2", "21,db-1", "22,db-2", "31,cache", "53,dns"];
+    flowmap.write("hosts.csv", format!("address,name\n{}\n", hosts.map(|host| format!("10.0.0.{host}")).join("\n")));
+    let found = |args: &[&str]| partition(&flowmap.json(&[&["tiers", "--from", "flows.csv"], args].concat()));
+    let roles = found(&["--inventory", "hosts.csv"]);
+    assert_eq!(roles.get(&["db-1", "db-2"].map(str::to_owned).to_vec()).map(String::as_str), Some("data"), "{roles:?}");
+    let roles = found(&[]);
+    assert!(roles.contains_key(&vec!["10.0.0.22".to_owned()]), "{roles:?}");
+}
+
+#[test]
 fn shuffled_records_give_the_same_bytes() {
     let flowmap = Flowmap::new();
     let mut rows: Vec<&str> = SHOP.lines().skip(1).collect();
