@@ -1,5 +1,7 @@
 //! `flowmap tiers`: roles and tiers, each with its reason.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -95,13 +97,26 @@ const MEMBERS_WIDTH: usize = 44;
 /// And a role's name.
 const ROLE_WIDTH: usize = 30;
 
+/// The members of each role as people read them: with their kinds where one name means several of a site.
+fn called(roles: &[(&str, &Role)]) -> Vec<Vec<String>> {
+    let mut uses: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (site, member) in roles.iter().flat_map(|(site, role)| role.members.iter().map(move |member| (site, member))) {
+        *uses.entry((site, &member.name)).or_default() += 1;
+    }
+    let called = |site: &str, member: &Member| {
+        let is_shared = uses.get(&(site, member.name.as_str())).is_some_and(|uses| *uses > 1);
+        if is_shared { member.with_kind() } else { member.name.clone() }
+    };
+    roles.iter().map(|(site, role)| role.members.iter().map(|member| called(site, member)).collect()).collect()
+}
+
 fn narrow(roles: &[(&str, &Role)], has_sites: bool) -> Table {
     let head = ["site", "tier", "level", "role", "members"];
     let from = usize::from(!has_sites);
     let mut table = Table::new(&head[from..]).numeric(&[2 - from]);
-    for (site, role) in roles {
+    for ((site, role), members) in roles.iter().zip(called(roles)) {
         let (tier, level) = (role.tier.to_string(), role.level.to_string());
-        let row = [(*site).to_owned(), tier, level, cut(&role.name, ROLE_WIDTH), few(&members(role))];
+        let row = [(*site).to_owned(), tier, level, cut(&role.name, ROLE_WIDTH), few(&members)];
         table.row(row[from..].to_vec());
     }
     table
@@ -109,19 +124,18 @@ fn narrow(roles: &[(&str, &Role)], has_sites: bool) -> Table {
 
 fn wide(roles: &[(&str, &Role)]) -> Table {
     let mut table = Table::new(&["site", "tier", "level", "role", "members", "reason"]).numeric(&[2]);
-    for (site, role) in roles {
+    for ((site, role), members) in roles.iter().zip(called(roles)) {
         let (tier, level) = (role.tier.to_string(), role.level.to_string());
-        let row =
-            [(*site).to_owned(), tier, level, role.name.clone(), print::joined(members(role)), role.reason.clone()];
+        let row = [(*site).to_owned(), tier, level, role.name.clone(), print::joined(members), role.reason.clone()];
         table.row(row.to_vec());
     }
     table
 }
 
 /// As many names as the column holds, and how many more there are.
-fn few(names: &[&str]) -> String {
+fn few<N: AsRef<str>>(names: &[N]) -> String {
     let mut text = String::new();
-    for (n, name) in names.iter().enumerate() {
+    for (n, name) in names.iter().map(AsRef::as_ref).enumerate() {
         let more = format!(" +{}", names.len() - n);
         let length = text.chars().count() + name.chars().count() + 1;
         if n > 0 && length + more.len() > MEMBERS_WIDTH {
@@ -136,6 +150,11 @@ fn few(names: &[&str]) -> String {
 }
 
 fn why(found: &[(&str, Tiers)], endpoint: &str, output: Output) -> anyhow::Result<Done> {
+    let several: Vec<String> = found.iter().flat_map(|(_, tiers)| tiers.several(endpoint)).collect();
+    if !several.is_empty() {
+        let fault = Fault::new(format_args!("--why {endpoint}"), "several endpoints have this name");
+        return Err(fault.hint(format!("name one of {}", several.join(", "))).into());
+    }
     let all: Vec<Why<'_>> = found.iter().filter_map(|(_, tiers)| tiers.why(endpoint)).collect();
     let why = match &all[..] {
         [why] => why,

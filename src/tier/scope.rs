@@ -26,6 +26,17 @@ pub struct Member {
     pub opened_by: Option<String>,
 }
 
+impl Member {
+    /// What it is called where others have its name: with the kind of its owner, where it has one.
+    #[must_use]
+    pub fn with_kind(&self) -> String {
+        match &self.workload {
+            Some(workload) => format!("{} ({})", self.name, workload.kind),
+            None => format!("{} (host)", self.name),
+        }
+    }
+}
+
 /// The endpoints in scope.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {

@@ -2,7 +2,7 @@
 
 use foldhash::HashSet;
 
-use super::{Joined, Role, Tiers, reason::Common, similarity::ONE, token::Token};
+use super::{Joined, Member, Role, Tiers, reason::Common, similarity::ONE, token::Token};
 
 /// Something that is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +42,19 @@ pub struct Why<'t> {
 }
 
 impl Tiers {
-    /// Looks at one endpoint, by its name.
+    /// The endpoints that a name means, where they are several: each as it can be asked for alone.
+    #[must_use]
+    pub fn several(&self, name: &str) -> Vec<String> {
+        let alike = self.graph.members.iter().filter(|member| member.name == name);
+        let all: Vec<String> = alike.map(Member::with_kind).collect();
+        if all.len() > 1 { all } else { Vec::new() }
+    }
+
+    /// Looks at one endpoint, by its name, or with its kind where others have the name.
     #[must_use]
     pub fn why(&self, name: &str) -> Option<Why<'_>> {
-        let member = self.graph.members.iter().position(|member| member.name == name)?;
+        let is_it = |member: &Member| member.name == name || member.with_kind() == name;
+        let member = self.graph.members.iter().position(is_it)?;
         let class = *self.signatures.class_of.get(member)?;
         let role = self.groups.iter().position(|group| group.contains(&class))?;
         let nearest = self.nearest(class, role);

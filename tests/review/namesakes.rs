@@ -92,3 +92,16 @@ fn tables_tell_the_kind_where_the_name_does_not() {
     assert!(asked("shop/db").contains("shop/db means shop/db (Deployment) and shop/db (StatefulSet)"));
     assert!(asked("shop/db (StatefulSet)").contains("allowed") && asked("shop/db (Deployment)").contains("denied"));
 }
+
+#[test]
+fn a_role_is_explained_of_the_one_that_is_meant() {
+    let flowmap = namesakes();
+    let table = flowmap.ok(&["tiers"]).stdout;
+    assert!(table.contains("shop/db (Deployment)") && table.contains("shop/db (StatefulSet)"), "{table}");
+    let why = |name: &str| flowmap.run(&["tiers", "--why", name]);
+    why("shop/db").is_an_error(&[
+        "flowmap: --why shop/db: several endpoints have this name\n",
+        "hint: name one of shop/db (Deployment), shop/db (StatefulSet)",
+    ]);
+    assert!(why("shop/db (StatefulSet)").stdout.starts_with("shop/db (StatefulSet) is in: "));
+}
