@@ -126,6 +126,11 @@ impl<'a> Bench<'a> {
 
     /// Where a connection to a name ends: behind a Service at the port that its own leads to.
     fn servers(&self, name: &str, protocol: Protocol, port: u16) -> Result<Vec<Server>, Fault> {
+        // as tables call one whose name a workload has too
+        if let Some(service) = name.strip_suffix(" (service)").and_then(|name| self.roster.service(name)) {
+            let dialled = service.cluster_ips.first().map(|address| (*address, port));
+            return self.behind(service, protocol, port, dialled);
+        }
         let address = name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         if let Some((service, address)) = address.and_then(|it| Some((self.roster.service_at(it)?, it))) {
             return self.behind(service, protocol, port, Some((address, port)));

@@ -172,8 +172,8 @@ impl<'c> Roster<'c> {
         let with_kind = name.strip_suffix(')').and_then(|name| name.split_once(" ("));
         let (name, kind) = with_kind.map_or((name, None), |(name, kind)| (name, Some(kind)));
         if let Some(ids) = self.by_name.get(&(namespace, name)) {
-            let ids = ids.iter().filter(|id| id.kind != "Pod" || !self.pods.contains_key(&(namespace, name)));
-            let ids = ids.filter(|id| kind.is_none_or(|kind| id.kind == kind));
+            let is_own = |id: &&&WorkloadRef| id.kind == "Pod" && self.pods.contains_key(&(namespace, name));
+            let ids = ids.iter().filter(|id| kind.map_or_else(|| !is_own(id), |kind| id.kind == kind));
             return ids.flat_map(|id| self.members(id)).collect();
         }
         let pods = self.pods.iter().filter(|((of, _), _)| *of == namespace).map(|(_, n)| *n);

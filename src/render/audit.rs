@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     application::Spoken,
-    model::{Dependency, Direction, Mark, Party, PartyKey, PartyKind, Protocol, Secrecy, words},
+    model::{Dependency, Direction, Mark, Namesakes, Party, PartyKey, PartyKind, Protocol, Secrecy, words},
     policy::Simulation,
     tier::Tier,
 };
@@ -75,6 +75,7 @@ pub fn audit<'d>(
     namespaces: &BTreeSet<String>,
 ) -> BTreeMap<String, Audit> {
     let joined = allowed(told, replay);
+    let namesakes = Namesakes::among(joined.values().flat_map(|it| [&it.dependency.client, &it.dependency.server]));
     let mut by_namespace: BTreeMap<&str, Vec<&Joined<'_>>> =
         namespaces.iter().map(|name| (name.as_str(), Vec::new())).collect();
     for it in joined.values() {
@@ -86,7 +87,7 @@ pub fn audit<'d>(
             }
         }
     }
-    by_namespace.into_iter().map(|(namespace, all)| (namespace.to_owned(), Audit::of(&all, tier))).collect()
+    by_namespace.into_iter().map(|(namespace, all)| (namespace.to_owned(), Audit::of(&all, tier, &namesakes))).collect()
 }
 
 /// Those that are needed and that a rule can be for, of which the proposal does not deny all, or leave it uncertain.
@@ -118,9 +119,9 @@ fn allowed<'d>(
 }
 
 impl Audit {
-    fn of(all: &[&Joined<'_>], tier: &dyn Fn(&Party) -> Option<Tier>) -> Self {
+    fn of(all: &[&Joined<'_>], tier: &dyn Fn(&Party) -> Option<Tier>, namesakes: &Namesakes) -> Self {
         let mut audit = Self::default();
-        let mut listed: BTreeMap<(&str, &str, Protocol, u16), Vec<&Joined<'_>>> = BTreeMap::new();
+        let mut listed: BTreeMap<(String, String, Protocol, u16), Vec<&Joined<'_>>> = BTreeMap::new();
         for it in all.iter().copied() {
             let secrecy = it.spoken.secrecy();
             *match secrecy {
@@ -131,11 +132,11 @@ impl Audit {
             } += 1;
             if matches!(secrecy, Secrecy::Clear | Secrecy::Mixed) {
                 let Dependency { client, server, protocol, port, .. } = it.dependency;
-                let key = (group_name(client), group_name(server), *protocol, *port);
+                let key = (group_name(client, namesakes), group_name(server, namesakes), *protocol, *port);
                 listed.entry(key).or_default().push(it);
             }
         }
-        audit.listed = listed.values().map(|all| Readable::of(all, tier)).collect();
+        audit.listed = listed.values().map(|all| Readable::of(all, tier, namesakes)).collect();
         audit.listed.sort_by(|a, b| a.order().cmp(&b.order()));
         audit
     }
@@ -174,16 +175,16 @@ impl Audit {
 }
 
 /// Addresses outside are one: many clients of one server are one finding.
-fn group_name(party: &Party) -> &str {
-    if party.kind == PartyKind::External { "" } else { &party.name }
+fn group_name(party: &Party, namesakes: &Namesakes) -> String {
+    if party.kind == PartyKind::External { String::new() } else { namesakes.called(&party.into()) }
 }
 
 impl Readable {
-    fn of(all: &[&Joined<'_>], tier: &dyn Fn(&Party) -> Option<Tier>) -> Self {
+    fn of(all: &[&Joined<'_>], tier: &dyn Fn(&Party) -> Option<Tier>, namesakes: &Namesakes) -> Self {
         let names = |end: fn(&Dependency) -> &Party| {
-            let names: BTreeSet<&str> = all.iter().map(|it| end(it.dependency).name.as_str()).collect();
+            let names: BTreeSet<String> = all.iter().map(|it| namesakes.called(&end(it.dependency).into())).collect();
             match names.len() {
-                1 => names.first().map(|name| (*name).to_owned()).unwrap_or_default(),
+                1 => names.into_iter().next().unwrap_or_default(),
                 many => format!("{many} addresses outside"),
             }
         };

@@ -145,7 +145,7 @@ fn confidence(sum: &Sum, facts: &Facts) -> Value {
 }
 
 fn one(evidence: &Evidence) -> Value {
-    json!({
+    let mut value = json!({
         "client": evidence.client.name,
         "server": evidence.server.name,
         "protocol": evidence.protocol,
@@ -158,5 +158,11 @@ fn one(evidence: &Evidence) -> Value {
         "days": evidence.days(),
         "first_seen": evidence.first.named(),
         "last_seen": evidence.last.named(),
-    })
+    });
+    for (key, party) in [("client_owner", &evidence.client), ("server_owner", &evidence.server)] {
+        if let Some(kind) = &party.owner {
+            value[key] = kind.as_str().into();
+        }
+    }
+    value
 }

@@ -7,7 +7,10 @@ use super::{
     view::View,
     words::{port, shown},
 };
-use crate::graph::{self, Area, Edge, Fold, Layer, Links, Map, Node, PortCounts, Sight, Verdict};
+use crate::{
+    graph::{self, Area, Edge, Fold, Layer, Links, Map, Node, PortCounts, Sight, Verdict},
+    model::{PartyKey, PartyKind},
+};
 
 /// Boxes and lines of a drawing: more would not be drawn in a time that anybody waits.
 const MAX_NODES: usize = 600;
@@ -114,7 +117,11 @@ pub(super) fn called(node: &Node) -> String {
 }
 
 /// A part of the map in words.
-pub(super) fn place(area: &Area) -> String {
+pub(super) fn place(view: &View, area: &Area) -> String {
+    if let Area { label: Some(label), owner: owner @ Some(_), group, .. } = area {
+        let (name, owner) = (format!("{group}/{label}"), owner.clone());
+        return shown(&view.called(&PartyKey { name, kind: PartyKind::Workload, owner }));
+    }
     let layer = area.layer.map(|layer| layer.to_string()).unwrap_or_default();
     match (&*area.group, &area.label) {
         ("", None) => layer,

@@ -90,6 +90,16 @@ impl Graph {
         Self { members, outside, edges }
     }
 
+    /// What a member is called so that nobody else is. Members come in the order of their names.
+    #[must_use]
+    pub fn called(&self, number: u32) -> Option<String> {
+        let member = self.members.get(number as usize)?;
+        let beside = [number.checked_sub(1), number.checked_add(1)].into_iter().flatten();
+        let mut beside = beside.filter_map(|other| self.members.get(other as usize));
+        let is_shared = beside.any(|other| other.name == member.name);
+        Some(if is_shared { member.with_kind() } else { member.name.clone() })
+    }
+
     /// Whether a number is that of a member.
     #[must_use]
     pub fn is_member(&self, number: u32) -> bool {

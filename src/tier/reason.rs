@@ -166,7 +166,7 @@ fn joined_part(tiers: &Tiers, role: usize) -> Option<String> {
     let joined = |why: Joined| {
         let classes = tiers.groups[role].iter().filter(move |class| tiers.joined.get(class) == Some(&why));
         let members = classes.flat_map(|class| &tiers.signatures.classes[*class as usize].members);
-        let names: Vec<&str> = members.map(|member| tiers.graph.members[*member as usize].name.as_str()).collect();
+        let names: Vec<String> = members.filter_map(|member| tiers.graph.called(*member)).collect();
         (!names.is_empty()).then(|| list(&names[..names.len().min(Few::NAMED)], names.len()))
     };
     let explained = joined(Joined::Explained)
@@ -199,20 +199,15 @@ fn calls_part(tiers: &Tiers, role: usize, calls: &Calls) -> String {
 
 /// A few endpoints by name, and how many more there are.
 fn spoken(tiers: &Tiers, few: &Few) -> String {
-    let names: Vec<&str> = few
-        .first
-        .iter()
-        .filter_map(|member| tiers.graph.members.get(*member as usize))
-        .map(|it| it.name.as_str())
-        .collect();
+    let names: Vec<String> = few.first.iter().filter_map(|member| tiers.graph.called(*member)).collect();
     list(&names, few.count)
 }
 
 /// `a, b and c`, or `a, b, c and 9 more`: the first of so many.
-fn list(names: &[&str], count: usize) -> String {
+fn list(names: &[String], count: usize) -> String {
     match names {
         [] => String::new(),
-        [one] if count == 1 => (*one).to_owned(),
+        [one] if count == 1 => one.clone(),
         [first @ .., last] if count == names.len() => format!("{} and {last}", first.join(", ")),
         many => format!("{} and {} more", many.join(", "), count - many.len()),
     }

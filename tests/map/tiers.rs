@@ -175,7 +175,11 @@ fn a_standby_is_with_what_it_copies_and_no_server_of_another_port() {
     flowmap.write("hosts.csv", format!("address,name\n{}\n", hosts.map(|host| format!("10.0.0.{host}")).join("\n")));
     let found = |args: &[&str]| partition(&flowmap.json(&[&["tiers", "--from", "flows.csv"], args].concat()));
     let roles = found(&["--inventory", "hosts.csv"]);
-    assert_eq!(roles.get(["db-1", "db-2"].map(str::to_owned).as_slice()).map(String::as_str), Some("data"), "{roles:?}");
+    assert_eq!(
+        roles.get(["db-1", "db-2"].map(str::to_owned).as_slice()).map(String::as_str),
+        Some("data"),
+        "{roles:?}"
+    );
     let roles = found(&[]);
     assert!(roles.contains_key(&vec!["10.0.0.22".to_owned()]), "{roles:?}");
 }

@@ -96,7 +96,7 @@ fn tables_tell_the_kind_where_the_name_does_not() {
 #[test]
 fn a_role_is_explained_of_the_one_that_is_meant() {
     let flowmap = namesakes();
-    let table = flowmap.ok(&["tiers"]).stdout;
+    let table = flowmap.ok(&["tiers", "-o", "wide"]).stdout;
     assert!(table.contains("shop/db (Deployment)") && table.contains("shop/db (StatefulSet)"), "{table}");
     let why = |name: &str| flowmap.run(&["tiers", "--why", name]);
     why("shop/db").is_an_error(&[
@@ -104,4 +104,17 @@ fn a_role_is_explained_of_the_one_that_is_meant() {
         "hint: name one of shop/db (Deployment), shop/db (StatefulSet)",
     ]);
     assert!(why("shop/db (StatefulSet)").stdout.starts_with("shop/db (StatefulSet) is in: "));
+}
+
+#[test]
+fn what_is_written_says_whose_each_piece_of_evidence_is() {
+    let flowmap = namesakes();
+    flowmap.ok(&["suggest", "-n", "shop", "--isolate-unseen", "--out-dir", "out"]);
+    let evidence: serde_json::Value = serde_json::from_str(&flowmap.read("out/evidence.json")).unwrap();
+    let of = |policy: &str| evidence["namespaces"]["shop"]["policies"][policy]["ingress"][0]["evidence"][0].clone();
+    for (policy, kind) in [("db-deployment", "Deployment"), ("db-statefulset", "StatefulSet")] {
+        assert_eq!((&of(policy)["server"], &of(policy)["server_owner"]), (&json!("shop/db"), &json!(kind)));
+    }
+    let asked = |to: &str| flowmap.ok(&["explain", "shop/api", to, "3306"]).stdout;
+    assert!(asked("shop/db (Deployment)").contains("allowed"));
 }

@@ -18,7 +18,11 @@ pub(super) fn section(text: &mut String, plan: &NamespacePlan) {
     }
     text.push_str("### Labels to add\n\n");
     for missing in &missing {
-        let names: Vec<&str> = missing.values.keys().map(|member| member.name.as_str()).collect();
+        let is_shared = |name: &str| missing.values.keys().filter(|member| member.name == name).count() > 1;
+        let with_kind = |member: &WorkloadRef| format!("{} ({})", member.name, member.kind);
+        let called =
+            |member: &WorkloadRef| if is_shared(&member.name) { with_kind(member) } else { member.name.clone() };
+        let names: Vec<String> = missing.values.keys().map(called).collect();
         // writing to a String cannot fail
         let _ = match (names.as_slice(), &missing.until_release) {
             (_, Some(label)) => writeln!(

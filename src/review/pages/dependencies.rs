@@ -119,7 +119,8 @@ impl<'a> Parts<'a> {
             [None, None, None] => "with an end in these namespaces".to_owned(),
             [clients, servers, end] => {
                 let named = [("from", clients), ("to", servers), ("from or to", end)].into_iter();
-                let named = named.filter_map(|(word, area)| Some(format!("{word} {}", map::place(area.as_ref()?))));
+                let named =
+                    named.filter_map(|(word, area)| Some(format!("{word} {}", map::place(self.view, area.as_ref()?))));
                 named.collect::<Vec<_>>().join(" ")
             }
         }

@@ -73,7 +73,7 @@ impl EndpointPage {
         let parts: Vec<graph::Area> =
             areas.iter().flat_map(|area| [area.around(), vec![area.clone()]].concat()).collect();
         let site = view.site()?;
-        let on_map = |area: &graph::Area| (map::place(area), view.asking.query(&[("at", &area.text())]));
+        let on_map = |area: &graph::Area| (map::place(view, area), view.asking.query(&[("at", &area.text())]));
         Ok(Self {
             name: shown(name),
             sentence: if who.is_none() && !of_name.is_empty() {

@@ -64,7 +64,7 @@ impl MapPage {
         Self {
             sentence: sentence(view, &drawn),
             levels: levels(asking, drawn.fold),
-            crumbs: crumbs(asking, &drawn.area),
+            crumbs: crumbs(view, &drawn.area),
             source: asking.query(&asks),
             svg: is_drawable(map).then(|| graph::svg(map, &graph::layout(map), &options)),
             sought: shown(fields.get("q")),
@@ -92,13 +92,13 @@ fn levels(asking: &Asking, fold: Option<Fold>) -> Vec<(String, String, bool)> {
     FOLDS.map(|(name, it)| (format!("by {name}"), asking.query(&[("by", name)]), Some(it) == fold)).into()
 }
 
-fn crumbs(asking: &Asking, area: &Area) -> Vec<(String, String)> {
+fn crumbs(view: &View, area: &Area) -> Vec<(String, String)> {
     if area.is_all() {
         return Vec::new();
     }
-    let all = [("Map".to_owned(), asking.query(&[]))];
-    let around = area.around().into_iter().map(|part| (place(&part), asking.query(&[("at", &part.text())])));
-    all.into_iter().chain(around).chain([(place(area), String::new())]).collect()
+    let all = [("Map".to_owned(), view.asking.query(&[]))];
+    let around = area.around().into_iter().map(|part| (place(view, &part), view.asking.query(&[("at", &part.text())])));
+    all.into_iter().chain(around).chain([(place(view, area), String::new())]).collect()
 }
 
 /// Who has all words in its name, wherever on the map it is.
