@@ -59,7 +59,7 @@ pub enum Transport<'a> {
         src_port: u16,
         /// Destination port.
         dst_port: u16,
-        /// Bytes of data on the wire.
+        /// Bytes of data on the wire; of the first fragment those of the whole datagram.
         data_bytes: u32,
         /// The data, as far as it was captured.
         data: &'a [u8],
@@ -136,7 +136,10 @@ fn tcp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
 fn udp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
     let (src_port, dst_port) = ports(network, 8, Layer::Udp)?;
     let data = network.payload.get(8..).unwrap_or_default();
-    Ok(Transport::Udp { src_port, dst_port, data_bytes: network.payload_bytes.saturating_sub(8), data })
+    // the first fragment holds a part of what the datagram's own length tells, which is 0 of jumbograms alone (RFC 2675, section 4)
+    let whole = network.part.and_then(|_| be16(network.payload, 4)).filter(|length| *length >= 8);
+    let bytes = whole.map_or(network.payload_bytes, u32::from);
+    Ok(Transport::Udp { src_port, dst_port, data_bytes: bytes.saturating_sub(8), data })
 }
 
 fn sctp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {

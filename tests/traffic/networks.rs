@@ -163,6 +163,18 @@ fn one_fragmented_datagram_in_two_vlans_is_one_exchange_and_two_are_two() {
     expect(&[Frames::ethernet(in_turn(ten, tagged(in_fragments(8), 20)))], &[row(2)]);
 }
 
+/// The link behind a router may have another MTU.
+#[test]
+fn a_datagram_that_is_whole_or_in_other_fragments_elsewhere_is_one() {
+    let whole = || datagram("10.0.0.1:40000", "10.0.0.2:514", &"x".repeat(3_000)).id(7);
+    let row = "10.0.0.1 > 10.0.0.2:514/UDP oneway port 1 vlans 10,20";
+    for near in [vec![whole()], whole().fragments(2_000)] {
+        let [near, far] = [in_vlan(near, 10), in_vlan(whole().hops(63).fragments(800), 20)];
+        expect(&[Frames::ethernet([near.clone(), far.clone()].concat())], &[row]);
+        expect(&[Frames::ethernet(near), Frames::ethernet(far)], &[row]);
+    }
+}
+
 #[test]
 fn a_packet_inside_of_a_fragmented_one_counts_once_with_its_whole_length() {
     for tunnel in [Tunnel::Vxlan(4_789, 7), Tunnel::Geneve(7), Tunnel::Gre(7)] {

@@ -98,6 +98,25 @@ fn a_packet_on_a_route_is_for_the_last_address_of_it() {
 }
 
 #[test]
+fn the_first_fragment_of_a_datagram_tells_the_length_of_the_whole() {
+    let data_bytes = |frame: &[u8]| match ethernet(frame).unwrap().transport {
+        Transport::Udp { data_bytes, .. } => data_bytes,
+        other => panic!("{other:?}"),
+    };
+    let whole = udp(&[1; 1_400]);
+    for length in [64, 1_408] {
+        let first = &whole[..length];
+        assert_eq!([v4(7, 0, true, first), v6(7, 0, true, first)].map(|frame| data_bytes(&frame)), [1_400; 2]);
+    }
+    // 0 tells nothing, nor does what was not captured; and what is whole goes by what there is
+    let mut untold = whole.clone();
+    untold[4..6].fill(0);
+    assert_eq!(data_bytes(&v4(7, 0, true, &untold)), 1_400);
+    assert_eq!(data_bytes(&v4(7, 0, false, &untold)), 1_400);
+    assert_eq!(data_bytes(&v4(7, 0, true, &whole)[..38]), 1_400);
+}
+
+#[test]
 fn later_fragments_have_the_ports_of_the_first_and_lengths_of_their_own() {
     let data = udp(&[1; 1_400]);
     let families = [

@@ -200,7 +200,7 @@ pub(super) fn inner<'a>(network: &Network<'a>, transport: &Transport<'a>, option
         // IANA "Assigned Internet Protocol Numbers": Ethernet
         143 => Some(Inner::ethernet(Tunnel::Ethernet, data)),
         137 => Some(Inner::network(Tunnel::Ip, shim::MPLS, data)),
-        17 => udp::inner(network, transport, options),
+        17 => udp::inner(transport, options),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Tunnels in UDP, each known by its port and by a header that must be as its format says.
 
-use super::{Content, Inner, Network, Tunnel};
+use super::{Content, Inner, Tunnel};
 use crate::decode::{Options, Transport, be16, be32, link, shim, vlan};
 
 /// The registered port of VXLAN (RFC 7348), and the one that Linux used before and flannel still does.
@@ -21,13 +21,8 @@ pub fn is_port(port: u16, options: &Options) -> bool {
     is_known || !options.vxlan_ports.is_empty() && options.vxlan_ports.contains(&port)
 }
 
-pub(super) fn inner<'a>(network: &Network<'a>, transport: &Transport<'a>, options: &Options) -> Option<Inner<'a>> {
+pub(super) fn inner<'a>(transport: &Transport<'a>, options: &Options) -> Option<Inner<'a>> {
     let Transport::Udp { src_port, dst_port, data_bytes, data } = *transport else { return None };
-    // the first fragment holds a part of what the datagram's own length tells
-    let data_bytes = match network.part {
-        Some(_) => u32::from(be16(network.payload, 4)?).saturating_sub(8),
-        None => data_bytes,
-    };
     match dst_port {
         VXLAN | VXLAN_OF_LINUX => vxlan(data),
         VXLAN_GPE => vxlan_gpe(data),
