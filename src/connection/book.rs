@@ -105,7 +105,7 @@ impl Book {
         let id = self.owner(table, packet, context, first);
         // a datagram that was seen in another network a moment ago: both were met in the middle of one exchange
         let begun = match packet.event {
-            Event::Datagram(number) if id != first => {
+            Event::Datagram(number) | Event::Told { number, .. } if id != first => {
                 let last = table.get(id).last_number(packet.sender);
                 [number, last].into_iter().find_map(|known| table.get(first).number_of_last(packet.sender, known))
             }
@@ -162,7 +162,7 @@ impl Book {
     /// A five-tuple that was not met before, or not lately.
     fn begin<A: Address>(&mut self, table: &mut Table<A>, packet: &Arrival<A>, tag: Tag) -> SlotId {
         let id = table.insert(tag, packet.tuple, Connection::new(packet));
-        if matches!(packet.event, Event::Open(_) | Event::Probe(_) | Event::Control(_) | Event::Datagram(_)) {
+        if matches!(packet.event, Event::Open(_) | Event::Probe(_) | Event::Control(_)) || packet.event.is_datagram() {
             let time = packet.time();
             table.attempts.push(id, time);
             // two for every new one, so that those which wait never become more
@@ -206,7 +206,7 @@ impl Book {
             for id in chain {
                 table.get_mut(id).refuse(packet);
             }
-        } else if matches!(packet.event, Event::Open(_) | Event::Datagram(_)) {
+        } else if matches!(packet.event, Event::Open(_)) || packet.event.is_datagram() {
             let id = table.insert(tag, packet.tuple, Connection::new(packet));
             table.get_mut(id).refuse_unseen(packet);
         }

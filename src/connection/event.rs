@@ -1,5 +1,6 @@
 //! What a packet means for its connection.
 
+use super::words;
 use crate::{
     decode::{Packet, TcpFlags, Transport},
     model::{Control, Protocol},
@@ -45,6 +46,14 @@ pub(super) enum Event {
     Control(Control),
     /// A datagram, with a number to know it by elsewhere.
     Datagram(u32),
+    /// The same of one that says by itself whether its sender asks, or answers.
+    Told { number: u32, asks: bool },
+}
+
+impl Event {
+    pub fn is_datagram(self) -> bool {
+        matches!(self, Self::Datagram(_) | Self::Told { .. })
+    }
 }
 
 /// The ports of a packet, and what it means for its connection; `None` for an error about another packet, and for the rest of
@@ -57,7 +66,12 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
             (src_port, dst_port, tcp_event(flags, sequence, acknowledgment, data_bytes))
         }
         Transport::Udp { src_port, dst_port, data_bytes, data } => {
-            (src_port, dst_port, Event::Datagram(digest(packet.ip_id, data_bytes, data)))
+            let number = digest(packet.ip_id, data_bytes, data);
+            let event = match words::asks((src_port, dst_port), data_bytes, data) {
+                None => Event::Datagram(number),
+                Some(asks) => Event::Told { number, asks },
+            };
+            (src_port, dst_port, event)
         }
         Transport::Sctp { src_port, dst_port, tag, chunk, initiate_tag } => {
             (src_port, dst_port, sctp_event(tag, chunk, initiate_tag))

@@ -1,6 +1,7 @@
 //! One connection while its packets come in.
 
 mod claim;
+mod refused;
 mod untold;
 
 use super::{
@@ -135,7 +136,8 @@ impl Connection {
     pub fn is_unanswered(&self) -> bool {
         let asked = Flags::SRC_FIRST.0 | Flags::ASKED.0;
         let sent = Flags::SRC_FIRST.0 | Flags::FROM_SRC.0 | Flags::PAYLOAD.0;
-        self.flags.0 == asked || self.flags.0 == sent && self.halves[0].sum.is_single()
+        let flags = self.flags.0 & !Flags::ASKS.0;
+        flags == asked || flags == sent && self.halves[0].sum.is_single()
     }
 
     /// What the hour has seen. The port of `src` is left to the caller, who knows the ends.
@@ -209,7 +211,7 @@ impl Connection {
                 let is_known = self.halves[0].begin == number || self.halves[1].begin == answer && answer != 0;
                 self.opening == Opening::Seen && (!is_known || sender == self.src)
             }
-            Event::Control(_) | Event::Datagram(_) => {
+            Event::Control(_) | Event::Datagram(_) | Event::Told { .. } => {
                 let silence_s = packet.time().seconds_since(self.last());
                 silence_s > f64::from(datagram_idle_us) / 1e6
             }
@@ -278,30 +280,8 @@ impl Connection {
             Event::Part { is_data: true } => self.carried(sender, true, false),
             Event::Control(control) => self.controlled(sender, control),
             Event::Datagram(number) => self.passed_on(sender, number, moment),
+            Event::Told { number, asks } => self.told(sender, (number, asks), moment),
         }
-    }
-
-    /// Somebody else said that the attempt of `sender` cannot be answered.
-    pub fn refuse<A>(&mut self, packet: &Arrival<A>) {
-        let sender = packet.sender;
-        if packet.hour == self.hour {
-            self.refused_s = second(packet.moment);
-        }
-        let is_answered = self.flags.has(Flags::AGREED) || self.flags.has(Flags::FROM_DST);
-        if sender == self.src && !is_answered && !self.flags.has(Flags::REFUSED) {
-            self.flags.add(Flags::REFUSED);
-            self.has_news = true;
-        }
-    }
-
-    /// The same where nothing of the attempt was seen, but that the error quotes it: a SYN or a datagram with this number.
-    pub fn refuse_unseen<A>(&mut self, packet: &Arrival<A>) {
-        match packet.event {
-            Event::Open(number) => self.opened_by(packet.sender, number),
-            Event::Datagram(number) => self.half_mut(packet.sender).begin = number,
-            _ => return,
-        }
-        self.refuse(packet);
     }
 
     /// Whether it was seen with these tags and tunnels.

@@ -20,6 +20,7 @@ mod rows;
 mod sweeps;
 mod table;
 mod tuple;
+mod words;
 
 use std::{
     collections::BTreeMap,

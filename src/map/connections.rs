@@ -63,6 +63,8 @@ impl Connection {
             Protocol::TCP | Protocol::SCTP if has_both => Outcome::Midstream,
             Protocol::TCP | Protocol::SCTP => Outcome::Oneway,
             _ if has_both => Outcome::Established,
+            // an answer, of which the question was not captured
+            _ if flags.has(Flags::FROM_DST) && flags.has(Flags::ASKS) => Outcome::Established,
             _ if flags.has(Flags::REFUSED) => Outcome::Refused,
             _ => Outcome::Oneway,
         }

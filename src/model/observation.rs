@@ -53,6 +53,10 @@ impl Flags {
     /// A record of a flow log tells of fewer packets than a stream begins with: no more than an attempt, unless those of the
     /// other way are more.
     pub const LITTLE: Self = Self(1 << 13);
+    /// A datagram says by itself that `src` asks: a question of its own, or an answer to it.
+    pub const ASKS: Self = Self(1 << 14);
+    /// The same of `dst`.
+    pub const DST_ASKS: Self = Self(1 << 15);
 
     /// The bits that tell what became of a connection.
     #[must_use]
@@ -78,6 +82,7 @@ impl Flags {
             (Self::FROM_SRC, Self::FROM_DST),
             (Self::BROADCAST, Self::DST_BROADCAST),
             (Self::DISOWNED, Self::DST_DISOWNED),
+            (Self::ASKS, Self::DST_ASKS),
         ];
         let mut turned = Self(self.0 & !Self::SRC_FIRST.0);
         for (of_src, of_dst) in pairs {

@@ -9,6 +9,7 @@ mod common;
 mod attempts;
 mod captures;
 mod connections;
+mod exchanges;
 mod lab_captures;
 mod networks;
 mod samples;

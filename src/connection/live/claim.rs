@@ -65,7 +65,7 @@ impl Connection {
             | Event::BareReset(_)
             | Event::BlindReset
             | Event::BlindTraffic => false,
-            Event::Datagram(number) => number == half.end,
+            Event::Datagram(number) | Event::Told { number, .. } => number == half.end,
             Event::Open(number) | Event::Probe(number) | Event::Agree(_, number) => is_near(number, half.end),
             Event::Reset(at) | Event::Traffic { at, .. } => is_near(at.sequence, half.end),
             Event::Tagged { receiver, .. } => self.half(sender.other()).begin == receiver,

@@ -1,4 +1,5 @@
-//! What tells less, or more, of who began than who was seen first: messages of ICMP, and resets of hosts that know of nothing.
+//! What tells less, or more, of who began than who was seen first: messages of ICMP, datagrams that say it themselves, and resets
+//! of hosts that know of nothing.
 
 use super::Connection;
 use crate::{
@@ -21,6 +22,12 @@ impl Connection {
             _ => {}
         }
         self.carried(sender, true, false);
+    }
+
+    /// A datagram that says by itself whether its sender asks.
+    pub(super) fn told(&mut self, sender: Side, (number, asks): (u32, bool), moment: u32) {
+        self.passed_on(sender, number, moment);
+        self.flags.add(if asks == (sender == self.src) { Flags::ASKS } else { Flags::DST_ASKS });
     }
 
     /// Now it is known who was first.

@@ -77,16 +77,18 @@ impl Evidence {
     }
 }
 
-/// Who sent the first datagram of an exchange: he asked. One socket that asks many has many peers too, and serves none of them.
+/// Who asked, by what the datagrams say, else who sent the first one. One socket that asks many has many peers too, and serves none
+/// of them.
 fn asker(connection: &Connection) -> Option<End> {
     let flags = connection.trace.flags;
     let is_told = !is_stream(connection.protocol) && !flags.has(Flags::UNTOLD);
-    let first = if flags.has(Flags::SRC_FIRST) { connection.client } else { connection.server };
-    is_told.then_some(first)
+    let by_words = only_one(flags.has(Flags::DST_ASKS), flags.has(Flags::ASKS));
+    let is_client = by_words.unwrap_or_else(|| flags.has(Flags::SRC_FIRST));
+    is_told.then_some(if is_client { connection.client } else { connection.server })
 }
 
 /// Datagrams between equal ports: both ends listen there, as servers of time and members of a cluster do, which says nothing
-/// of who asked whom. Who was first does.
+/// of who asked whom. What they say does, and else who was first.
 fn by_first_among_peers(connection: &Connection) -> Option<Verdict> {
     let asker = asker(connection).filter(|_| connection.server.1 == connection.client.1)?;
     Some((Direction::Order, asker != connection.client))
