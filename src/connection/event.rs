@@ -3,7 +3,7 @@
 use super::words;
 use crate::{
     decode::{Packet, TcpFlags, Transport},
-    model::{Control, Protocol},
+    model::{Control, Protocol, Trace},
 };
 
 /// Where a segment stands in both streams.
@@ -132,5 +132,7 @@ fn digest(ip_id: u16, data_bytes: u32, data: &[u8]) -> u32 {
     let seed = u64::from(ip_id) << 32 | u64::from(data_bytes);
     let hash = xxhash_rust::xxh3::xxh3_64_with_seed(head, seed);
     // 0 says that none was seen
-    u32::try_from(hash >> 32).unwrap_or(0).max(1)
+    let number = u32::try_from(hash >> 32).unwrap_or(0).max(1);
+    let is_cut = data.len() < prefix && u32::try_from(data.len()).is_ok_and(|captured| captured < data_bytes);
+    if is_cut { Trace::cut_number(number) } else { number }
 }

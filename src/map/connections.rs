@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::LazyCell, cmp::Ordering, collections::BTreeSet, has
 
 use foldhash::{HashMap, fast::FixedState};
 
-use super::{hours::Hours, parts::join_parts, samples::Samples, volume::Volume};
+use super::{exchanges, hours::Hours, parts::join_parts, samples::Samples, volume::Volume};
 use crate::model::{
     Direction, Flags, Hour, LEAST_PACKETS_OF_TCP, Observation, Opening, Order, Outcome, Protocol, Record, Recording,
     Span, Timestamp, Trace, Via,
@@ -12,9 +12,6 @@ use crate::model::{
 
 /// An address with a port.
 pub(super) type End = (IpAddr, u16);
-
-/// Silence after which datagrams between equal ends are a new exchange, in seconds; as when they were captured.
-const DATAGRAM_IDLE_S: f64 = 60.0;
 
 /// One connection, from all its sightings.
 #[derive(Clone, Debug)]
@@ -191,7 +188,8 @@ impl Sightings {
 
 /// Joins the traces of all recordings into connections, in an order that the recordings' own does not change.
 pub(super) fn join(recordings: &[Recording]) -> Vec<Connection> {
-    join_exchanges(join_parts(by_key(recordings)))
+    let runs: Vec<Span> = recordings.iter().map(|it| it.span).collect();
+    exchanges::join(join_parts(by_key(recordings)), &runs)
 }
 
 /// A connection for each key, in their order.
@@ -382,7 +380,8 @@ impl Connection {
         self.runs() == other.runs()
     }
 
-    fn runs(&self) -> BTreeSet<usize> {
+    /// The runs that saw some of it.
+    pub fn runs(&self) -> BTreeSet<usize> {
         self.from_client.runs().chain(self.from_server.runs()).collect()
     }
 
@@ -396,39 +395,6 @@ impl Connection {
         self.hours.join(&other.hours);
         (other.from_client, other.from_server)
     }
-}
-
-/// Joins what two captures saw of one exchange of datagrams: where one began in the middle, it knows it by another number.
-fn join_exchanges(connections: Vec<Connection>) -> Vec<Connection> {
-    let (mut joined, mut datagrams): (Vec<_>, Vec<_>) =
-        connections.into_iter().partition(|connection| is_stream(connection.protocol));
-    datagrams.sort_by_key(Connection::place);
-    for connection in datagrams {
-        let before = joined.last_mut().filter(|before| is_same_exchange(before, &connection));
-        let Some(before) = before else {
-            joined.push(connection);
-            continue;
-        };
-        before.take_part(connection);
-    }
-    joined
-}
-
-/// Whether two sightings of datagrams between equal ends are one exchange. In two networks they are two.
-fn is_same_exchange(before: &Connection, next: &Connection) -> bool {
-    let (a, b) = (&before.trace, &next.trace);
-    let is_same_number = a.identity != 0 && a.identity == b.identity || a.answer != 0 && a.answer == b.answer;
-    (before.protocol, before.client, before.server) == (next.protocol, next.client, next.server)
-        && (!next.trace.lump.is_record() || is_other_way(a, b))
-        && next.span.first.seconds_since(before.span.last) <= DATAGRAM_IDLE_S
-        && (is_same_number || is_same_network(before, next))
-}
-
-/// Whether two records of a flow log that tells of each way by itself are of one exchange: each tells of one way, and not of the same.
-fn is_other_way(before: &Trace, next: &Trace) -> bool {
-    let way = |trace: &Trace| (trace.flags.has(Flags::FROM_SRC), trace.flags.has(Flags::FROM_DST));
-    before.lump.is_record()
-        && matches!((way(before), way(next)), ((true, false), (false, true)) | ((false, true), (true, false)))
 }
 
 /// Whether tags and tunnels allow that two sightings were in one network. Where one capture saw none at all, as on a

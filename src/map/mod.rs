@@ -11,6 +11,7 @@ mod contacts;
 mod coverage;
 mod datagrams;
 mod direction;
+mod exchanges;
 mod hours;
 mod identity;
 mod learning;

@@ -275,6 +275,9 @@ pub struct Trace {
     pub lump: Lump,
 }
 
+/// The last byte of the numbers of datagrams that were cut: none in particular.
+const CUT: u32 = 0xa5;
+
 /// Tells the connections of one observation apart.
 pub type TraceId = (u16, u32);
 
@@ -370,6 +373,18 @@ impl Trace {
     fn is_begun_by(&self, other: &Self, is_earlier: bool) -> bool {
         let (own, its) = (self.flags.has(Flags::UNTOLD), other.flags.has(Flags::UNTOLD));
         if own == its { is_earlier } else { own }
+    }
+
+    /// The number of a datagram that was cut before the bytes which tell it: elsewhere it has another one.
+    #[must_use]
+    pub fn cut_number(number: u32) -> u32 {
+        number & !u32::from(u8::MAX) | CUT
+    }
+
+    /// Whether a datagram may be known by another number elsewhere. Of 256 that were not cut one looks as if it were.
+    #[must_use]
+    pub fn may_be_cut(number: u32) -> bool {
+        number & u32::from(u8::MAX) == CUT
     }
 
     /// Whether all that one side sent is a segment that carries nothing, and all that the other did the reset that says that it

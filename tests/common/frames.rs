@@ -94,6 +94,11 @@ impl Packet {
         Self { at_s: Some(seconds), ..self }
     }
 
+    /// Its time, where it has one of its own.
+    pub fn time_s(&self) -> f64 {
+        self.at_s.unwrap_or_default()
+    }
+
     /// Inside a tunnel. Its tags are then those outside.
     pub fn through(self, tunnel: Tunnel) -> Self {
         Self { tunnel: Some(tunnel), ..self }

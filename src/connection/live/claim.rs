@@ -10,7 +10,8 @@ use crate::connection::{
 /// What says that a packet is of a connection, the strongest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::connection) enum Claim {
-    /// Its side was not seen yet, and the other one in other VLANs or tunnels: the way back may be another.
+    /// Its side was not seen yet, and the other one in other VLANs or tunnels: the way back may be another, as what it acknowledges
+    /// tells.
     Elsewhere,
     /// Its number: the packet was seen before, or comes near one that was.
     Again,
@@ -29,6 +30,9 @@ impl Half {
                 self.end == 0 || acknowledgment == 0 || is_near(acknowledgment, self.end)
             }
             Event::Tagged { receiver, .. } => self.begin == 0 || receiver == self.begin,
+            // what acknowledges nothing may be another's answer: the map joins the two ways of an exchange, where nothing else could
+            // be meant
+            Event::Datagram(_) | Event::Told { .. } | Event::Control(_) | Event::Part { is_data: true } => false,
             _ => true,
         }
     }
