@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use foldhash::HashMap;
 
 use super::connections::{Connection, End, Key, is_same_network, is_stream};
-use crate::model::{Flags, Opening, Protocol, Span, Trace};
+use crate::model::{Direction, Flags, Opening, Protocol, Span, Trace};
 
 /// Parts of one stream lie no further apart in its numbers than this: what a capture may lose between them, and far from
 /// what chance would bring together.
@@ -41,7 +41,7 @@ pub(super) fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection>
         let whole = known.find(&joined, key.opening, &mut part);
         if let Some(n) = whole {
             let whole = &mut joined[known.places[n]];
-            whole.take_part(part);
+            take(whole, part);
             known.grown(n, whole);
         } else {
             joined.push(part);
@@ -49,6 +49,20 @@ pub(super) fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection>
         }
     }
     joined
+}
+
+fn take(whole: &mut Connection, mut part: Connection) {
+    if whole.client != part.client {
+        // both asked: what else is known tells who serves
+        part.turn();
+        whole.direction = Direction::Unknown;
+    }
+    whole.take_part(part);
+}
+
+/// Whether an opening is one of which a part is known.
+fn takes_opening(whole: &Connection, part: &Connection) -> bool {
+    is_answered(whole, part) || is_crossed(whole, part)
 }
 
 /// Whether a part belongs to a stream, by the numbers of each side that both saw; where they saw different sides, by time.
@@ -105,6 +119,19 @@ fn is_answered(whole: &Connection, part: &Connection) -> bool {
         && part.span.first.seconds_since(whole.span.last).abs() <= SAME_TIME_S
 }
 
+/// Whether two openings are one that both sides began at once, each with its own SYN (RFC 9293, section 3.5): one opens with the
+/// number that the other was answered with.
+fn is_crossed(whole: &Connection, part: &Connection) -> bool {
+    let (a, b) = (&whole.trace, &part.trace);
+    let answers = |asked: &Trace, other: &Trace| {
+        asked.identity != 0 && asked.identity == other.answer && [0, other.identity].contains(&asked.answer)
+    };
+    whole.client != part.client
+        && a.identity != b.identity
+        && (answers(a, b) || answers(b, a))
+        && is_same_time(whole.span, part.span)
+}
+
 /// Whether a number stands in a stretch of a stream, or little behind it. Numbers wrap.
 fn is_within(number: u32, begin: u32, end: u32) -> bool {
     number.wrapping_sub(begin) <= length(begin, end)
@@ -127,15 +154,16 @@ struct Known {
 impl Known {
     /// The first stream that a part belongs to. The part is turned to lie as that one does, else as the last.
     fn find(&self, joined: &[Connection], opening: Opening, part: &mut Connection) -> Option<usize> {
-        let (sides, span, identity) = (sides(part), part.span, part.trace.identity);
+        let (sides, span) = (sides(part), part.span);
+        let numbers = (part.trace.identity, part.trace.answer);
         let mut takes = |n: usize| match opening {
             Opening::Open => is_continued(&joined[self.places[n]], part),
-            Opening::Seen => is_answered(&joined[self.places[n]], part),
+            Opening::Seen => takes_opening(&joined[self.places[n]], part),
         };
         let Some(index) = &self.index else { return (0..self.places.len()).find(|n| takes(*n)) };
         let found = match opening {
             Opening::Open => index.continued(sides, span, &mut takes),
-            Opening::Seen => index.answered(identity, &mut takes),
+            Opening::Seen => index.opened(numbers, &mut takes),
         };
         // others were tried after the one that was found
         let lies_as = found.map_or(self.places.last(), |n| self.places.get(n));
@@ -183,6 +211,8 @@ fn sides(connection: &Connection) -> Sides {
 enum By {
     /// The number of the client.
     Identity,
+    /// The number of the server.
+    Answer,
     /// A stretch of the numbers of one side, in buckets. Those of which both sides were seen stand apart: such a part has to
     /// fit them on both, so that either of its sides finds them.
     Side { side: usize, is_both: bool },
@@ -218,6 +248,7 @@ impl Index {
         let sides = sides(whole);
         self.times.set(n, Bounds { span: whole.span, seen: 1 << seen(sides) });
         self.numbers.insert((By::Identity, whole.trace.identity, n));
+        self.numbers.insert((By::Answer, whole.trace.answer, n));
         for (side, stretch) in sides.into_iter().enumerate() {
             let Some(stretch) = stretch else { continue };
             let by = By::Side { side, is_both: sides.iter().all(Option::is_some) };
@@ -228,10 +259,11 @@ impl Index {
         }
     }
 
-    /// The first that asked with a number, or one beside it, and takes the part.
-    fn answered(&self, identity: u32, takes: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
-        let near = [identity.wrapping_sub(1), identity, identity.wrapping_add(1)];
-        near.into_iter().fold(None, |found, number| self.first(By::Identity, number, found, takes))
+    /// The first that takes an opening: it asked with its number, or one beside it, or the other way with those of both.
+    fn opened(&self, (identity, answer): (u32, u32), takes: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
+        let near = [identity.wrapping_sub(1), identity, identity.wrapping_add(1), answer].map(|it| (By::Identity, it));
+        let all = near.into_iter().chain([(By::Answer, identity)]);
+        all.fold(None, |found, (by, number)| self.first(by, number, found, takes))
     }
 
     /// The first that takes the part, of those of its time of which other sides were seen and those near its numbers.
@@ -344,10 +376,10 @@ mod tests {
         for (key, mut part) in connections {
             let whole = joined.iter().position(|whole| match key.opening {
                 Opening::Open => is_continued(whole, &mut part),
-                Opening::Seen => is_answered(whole, &part),
+                Opening::Seen => takes_opening(whole, &part),
             });
             match whole {
-                Some(whole) => joined[whole].take_part(part),
+                Some(whole) => take(&mut joined[whole], part),
                 None => joined.push(part),
             }
         }

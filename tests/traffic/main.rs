@@ -12,5 +12,6 @@ mod connections;
 mod exchanges;
 mod lab_captures;
 mod networks;
+mod reuse;
 mod samples;
 mod sweeps;
