@@ -8,7 +8,7 @@ use super::{
     context::{Context, ContextId, Contexts},
     event::Event,
     index::{SlotId, Tag},
-    live::{Claim, Connection},
+    live::{Answers, Claim, Connection},
     places::Places,
     rows::Rows,
     table::Table,
@@ -137,7 +137,8 @@ impl Book {
         context: ContextId,
         first: SlotId,
     ) -> SlotId {
-        let mut best: Option<(Claim, SlotId)> = None;
+        let strongest = Some(Claim::strongest(packet.event));
+        let mut best: Option<((Answers, Claim), SlotId)> = None;
         let (mut networks, mut last) = (0, first);
         for id in table.chain(first) {
             (networks, last) = (networks + 1, id);
@@ -145,7 +146,7 @@ impl Book {
             if let Some(claim) = claim.filter(|claim| best.is_none_or(|(known, _)| known < *claim)) {
                 best = Some((claim, id));
             }
-            if claim == Some(Claim::Seen) {
+            if claim == strongest {
                 break;
             }
         }

@@ -12,7 +12,7 @@ use super::{
     tuple::Side,
 };
 use crate::model::{Flags, Hops, Hour, Lump, Opening, Span, Tally, Timestamp, Trace};
-pub(super) use claim::Claim;
+pub(super) use claim::{Answers, Claim};
 
 /// What one side has sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +49,10 @@ pub(super) struct Connection {
 
 /// Segments of one connection, seen at several places, stand no further apart in their stream than this.
 const WINDOW_BYTES: u32 = 1 << 20;
+
+/// After so long a closed connection's ports are given to another one, in microseconds, as Linux does (RFC 9293, 3.4.2, has two
+/// to four minutes).
+const TIME_WAIT_US: u32 = 60_000_000;
 
 /// Within so many seconds a host says again that a datagram could not be delivered.
 const REFUSED_AGAIN_S: u16 = 2;
@@ -177,7 +181,9 @@ impl Connection {
             return false;
         }
         match packet.event {
-            Event::Traffic { data, closes, at } => self.passed(sender, (data, closes), at),
+            Event::Traffic { data, closes, at } if !self.is_long_closed(moment) => {
+                self.passed(sender, (data, closes), at);
+            }
             Event::Datagram(number) if moment.saturating_sub(self.last) <= datagram_idle_us => {
                 self.passed_on(sender, number, moment);
             }
@@ -208,17 +214,19 @@ impl Connection {
             Event::Agree(..) if self.is_asking() && sender != self.src => false,
             // where a SYN carried data it acknowledges that, too (RFC 7413), and its own number tells that it came before
             Event::Agree(number, answer) => {
-                let is_known = self.halves[0].begin == number || self.halves[1].begin == answer && answer != 0;
+                // 0 stands for nothing yet, unless it was agreed to: made-up captures count from there
+                let has_answer = answer != 0 || self.flags.has(Flags::AGREED);
+                let is_known = self.halves[0].begin == number || has_answer && self.halves[1].begin == answer;
                 self.opening == Opening::Seen && (!is_known || sender == self.src)
             }
             Event::Control(_) | Event::Datagram(_) | Event::Told { .. } => {
                 let silence_s = packet.time().seconds_since(self.last());
                 silence_s > f64::from(datagram_idle_us) / 1e6
             }
+            Event::Traffic { at, .. } => self.is_of_another(sender, at, packet.time()),
             Event::Reset(_)
             | Event::BareReset(_)
             | Event::BlindReset
-            | Event::Traffic { .. }
             | Event::BlindTraffic
             | Event::Probe(_)
             | Event::Tagged { .. }
@@ -356,6 +364,12 @@ impl Connection {
 
     fn half_mut(&mut self, side: Side) -> &mut Half {
         &mut self.halves[usize::from(side != self.src)]
+    }
+
+    /// Whether its numbers may be another's by now.
+    #[inline]
+    fn is_long_closed(&self, moment: u32) -> bool {
+        self.flags.has(Flags::CLOSED) && moment.saturating_sub(self.last) > TIME_WAIT_US
     }
 
     /// Whether nothing of it has been seen yet.

@@ -1,7 +1,7 @@
-//! Ports that both sides open at once.
+//! Ports that both sides open at once, and ports that are used again.
 
 use crate::common::{
-    frames::{Frames, Packet, connection, syn, syn_ack, traffic},
+    frames::{CLIENT, Frames, Packet, SERVER, connection, rest, seen_again, syn, syn_ack, traffic},
     rows::expect,
 };
 
@@ -50,4 +50,53 @@ fn two_openings_of_both_sides_with_other_numbers_are_two_connections() {
         "10.0.0.2 > 10.0.0.1:6000/TCP established handshake 1",
     ];
     expect(&[Frames::ethernet([one, other].concat())], &rows);
+}
+
+#[test]
+fn what_comes_long_after_the_end_with_numbers_far_off_is_another_connection() {
+    let whole: Vec<Packet> = connection(CLIENT, SERVER, 1_000, 2_000);
+    let whole: Vec<Packet> = whole.into_iter().zip(0..).map(|(packet, n)| packet.at(f64::from(n) * 0.001)).collect();
+    let after = |at_s: f64, a: u32, b: u32| -> Vec<Packet> {
+        rest(CLIENT, SERVER, a, b).into_iter().map(|packet| packet.at(at_s)).collect()
+    };
+    let established = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1";
+    let midstream = "10.0.0.1 > 10.0.0.2:80/TCP midstream listener 1";
+    let far = after(600.0, 1_000_000_000, 3_000_000_000);
+    expect(&[Frames::ethernet([whole.clone(), far.clone()].concat())], &[established, midstream]);
+    expect(&[Frames::ethernet(whole.clone()), Frames::ethernet(far)], &[established, midstream]);
+    // what stands near is of the same, and so is what comes at once
+    expect(&[Frames::ethernet([whole.clone(), after(600.0, 1_101, 3_001)].concat())], &[established]);
+    expect(&[Frames::ethernet([whole, after(1.0, 1_000_000_000, 3_000_000_000)].concat())], &[established]);
+}
+
+#[test]
+fn an_opening_is_agreed_to_by_its_number_wherever_the_answer_comes() {
+    // each time from the same port, to and fro in other networks
+    let once = |number: u32, at_s: f64, [there, back]: [u16; 2]| -> Vec<Packet> {
+        let vlan = |packet: &Packet| if packet.is_from(CLIENT) { there } else { back };
+        let packets = connection(CLIENT, SERVER, number, number.wrapping_mul(3)).into_iter().zip(0..);
+        packets.map(|(packet, n)| packet.clone().vlans(&[vlan(&packet)]).at(at_s + f64::from(n) * 0.01)).collect()
+    };
+    let all = [
+        once(1_000_000_000, 0.0, [10, 10]),
+        once(2_000_000_000, 5.0, [20, 10]),
+        once(3_000_000_000, 10.0, [30, 20]),
+        once(4_000_000_000, 15.0, [20, 30]),
+    ];
+    let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 4 vlans 10,20,30";
+    expect(&[Frames::ethernet(all.concat())], &[row]);
+    expect(&all.map(Frames::ethernet), &[row]);
+}
+
+#[test]
+fn a_made_up_connection_that_counts_from_0_is_one_in_two_networks() {
+    let made_up = [
+        syn(CLIENT, SERVER, 0),
+        syn_ack(SERVER, CLIENT, 0, 0),
+        traffic(CLIENT, SERVER, 0, 0, 10),
+        traffic(SERVER, CLIENT, 0, 0, 20),
+    ];
+    let tagged = made_up.map(|packet| packet.vlans(&[10])).to_vec();
+    let routed = seen_again(tagged, |packet| packet.clone().vlans(&[20]).hops(63));
+    expect(&[Frames::ethernet(routed)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1 vlans 10,20"]);
 }

@@ -1,10 +1,13 @@
 //! Whose a packet is, of several connections between the same ends in other VLANs or tunnels.
 
-use super::{Connection, Half, is_near};
-use crate::connection::{
-    context::{ContextId, Contexts},
-    event::{At, Event},
-    tuple::Side,
+use super::{Connection, Half, TIME_WAIT_US, is_near};
+use crate::{
+    connection::{
+        context::{ContextId, Contexts},
+        event::{At, Event},
+        tuple::Side,
+    },
+    model::{Flags, Timestamp},
 };
 
 /// What says that a packet is of a connection, the strongest last.
@@ -19,6 +22,22 @@ pub(in crate::connection) enum Claim {
     Answers,
     /// Its side was seen in the same VLANs and tunnels.
     Seen,
+}
+
+/// Whether a packet agrees to the very number that was asked with: that says more than where it was seen, for the way back may be
+/// another, and an older connection's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::connection) enum Answers {
+    Nothing,
+    Number,
+}
+
+impl Claim {
+    /// What no other claim on such a packet is stronger than.
+    pub fn strongest(event: Event) -> (Answers, Self) {
+        let answers = if matches!(event, Event::Agree(..)) { Answers::Number } else { Answers::Nothing };
+        (answers, Self::Seen)
+    }
 }
 
 impl Half {
@@ -42,7 +61,28 @@ impl Connection {
     /// What says that a packet is of this connection; none where it may not be. One that comes in VLANs or tunnels which its side was
     /// not seen in must be a packet that was seen elsewhere, or near it; equal addresses in two networks are otherwise two
     /// connections.
-    pub fn claim(&self, event: Event, sender: Side, context: ContextId, contexts: &Contexts) -> Option<Claim> {
+    pub fn claim(
+        &self,
+        event: Event,
+        sender: Side,
+        context: ContextId,
+        contexts: &Contexts,
+    ) -> Option<(Answers, Claim)> {
+        let claim = self.claim_by_network(event, sender, context, contexts);
+        match event {
+            // one of a chance of four thousand million; made-up captures count all alike, or acknowledge what was not sent
+            Event::Agree(number, _) if number != 0 && self.has_asked(sender.other(), number) => {
+                Some((Answers::Number, claim.unwrap_or(Claim::Again)))
+            }
+            _ => claim.map(|claim| (Answers::Nothing, claim)),
+        }
+    }
+
+    fn has_asked(&self, side: Side, number: u32) -> bool {
+        self.flags.has(Flags::ASKED) && side == self.src && self.halves[0].begin == number
+    }
+
+    fn claim_by_network(&self, event: Event, sender: Side, context: ContextId, contexts: &Contexts) -> Option<Claim> {
         let (half, other) = (self.half(sender), self.half(sender.other()));
         if contexts.has(half.contexts, context) {
             return Some(Claim::Seen);
@@ -56,6 +96,18 @@ impl Connection {
             };
         }
         self.is_again(event, sender).then_some(Claim::Again)
+    }
+
+    /// Whether a segment that comes long after the end stands far from all that was seen of either side: of another connection, whose
+    /// opening was not captured.
+    pub(super) fn is_of_another(&self, sender: Side, at: At, time: Timestamp) -> bool {
+        let silence_s = time.seconds_since(self.last());
+        if !self.flags.has(Flags::CLOSED) || silence_s * 1e6 <= f64::from(TIME_WAIT_US) {
+            return false;
+        }
+        let known = [(at.sequence, self.half(sender).end), (at.acknowledgment, self.half(sender.other()).end)];
+        let mut known = known.into_iter().filter(|(_, end)| *end != 0).peekable();
+        known.peek().is_some() && known.all(|(number, end)| !is_near(number, end))
     }
 
     /// Whether a packet was seen before, or comes near one that was, by its number.
