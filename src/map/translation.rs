@@ -5,6 +5,8 @@
 //! client's end, or by those of question and answer together; what was met mid-stream by the client's end and the Service that
 //! it dialled.
 
+mod later;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
@@ -40,6 +42,15 @@ enum Key {
     Exchange(u32, u32),
     /// The client's end and the number of one side.
     Client(Protocol, End, u32),
+    /// The server's end and the number of a client that was not answered.
+    Server(Protocol, End, u32),
+}
+
+/// Sightings with one key at one time.
+struct Passage {
+    stages: Vec<Connection>,
+    /// Whether no others have that key at any time.
+    is_only: bool,
 }
 
 /// Joins the sightings of each connection into one: the true client, the true server, and what was dialled.
@@ -47,7 +58,7 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
     // a record of a flow log has none of the numbers that connections are known by
     let (mut records, captured) = std::mem::take(connections).into_iter().partition(|it| it.trace.lump.is_record());
     *connections = captured;
-    for key in [by_numbers, by_client, by_answer, by_exchange] {
+    for key in [by_numbers, by_client, by_answer, by_exchange, by_server] {
         let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
         let mut done = Vec::with_capacity(connections.len());
         for connection in connections.drain(..) {
@@ -61,6 +72,7 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
         }
         *connections = done;
     }
+    *connections = later::join(std::mem::take(connections), directory);
     *connections = join_services(std::mem::take(connections), directory);
     connections.append(&mut records);
     connections.sort_by_key(Connection::place);
@@ -97,8 +109,15 @@ fn by_exchange(connection: &Connection) -> Option<Key> {
     is_answered.then_some(Key::Exchange(identity, answer))
 }
 
+/// Of what nobody answered, whose client may have become another: a segment or a datagram to the same server.
+fn by_server(connection: &Connection) -> Option<Key> {
+    let Connection { protocol, server, trace, .. } = connection;
+    let is_unanswered = protocol.has_ports() && trace.identity != 0 && trace.answer == 0;
+    is_unanswered.then_some(Key::Server(*protocol, *server, trace.identity))
+}
+
 /// Parts a group where its members lie too far apart to be one passage.
-fn by_time(mut group: Vec<Connection>) -> Vec<Vec<Connection>> {
+fn by_time(mut group: Vec<Connection>) -> Vec<Passage> {
     group.sort_by_key(|connection| (connection.span.first, connection.client, connection.server));
     let mut clusters: Vec<Vec<Connection>> = Vec::new();
     for connection in group {
@@ -109,7 +128,8 @@ fn by_time(mut group: Vec<Connection>) -> Vec<Vec<Connection>> {
             _ => clusters.push(vec![connection]),
         }
     }
-    clusters
+    let is_only = clusters.len() == 1;
+    clusters.into_iter().map(|stages| Passage { stages, is_only }).collect()
 }
 
 fn is_passage(a: &Connection, b: &Connection) -> bool {
@@ -120,12 +140,13 @@ fn is_passage(a: &Connection, b: &Connection) -> bool {
 
 /// Joins the stages of one connection, from the client to the server. Where neither hop limits nor the inventory tell
 /// the stages' order they stay apart, and so do those whose equal numbers may be chance.
-fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Vec<Connection>) {
+fn join_stages(passage: Passage, directory: &Directory, done: &mut Vec<Connection>) {
+    let Passage { mut stages, is_only } = passage;
     let ends: BTreeSet<(End, End)> = stages.iter().map(|stage| (stage.client, stage.server)).collect();
     if ends.len() > MAX_STAGES {
         return done.append(&mut stages);
     }
-    stages = join_halves(stages);
+    stages = join_halves(stages, directory);
     // hop limits fall on the way from either side; at equal ones, whose packets were seen first was nearer to the client
     let all_replied = stages.iter().all(|stage| !stage.trace.hops_dst.is_none());
     let rank = |stage: &Connection| {
@@ -137,7 +158,7 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
     let is_told = stages.windows(2).all(|pair| match pair {
         [near, far] => {
             let is_possible = shares_an_end(near, far) || is_nearer(near, far);
-            rank(near) != rank(far) && is_possible && is_translated(near, far, directory)
+            rank(near) != rank(far) && is_possible && is_translated(near, far, is_only, directory)
         }
         _ => true,
     });
@@ -157,15 +178,19 @@ fn join_stages(mut stages: Vec<Connection>, directory: &Directory, done: &mut Ve
 /// traffic generators the same datagram to many, made-up captures count from one number always: so by one clock the
 /// sightings must lie in each other as those of one packet do, and a number that one side alone gave must be borne out
 /// by the hop limits or the inventory.
-fn is_translated(near: &Connection, far: &Connection, directory: &Directory) -> bool {
+fn is_translated(near: &Connection, far: &Connection, is_only: bool, directory: &Directory) -> bool {
     let apart_s = far.span.first.seconds_since(near.span.first);
     let behind_s = far.span.last.seconds_since(near.span.last);
     let is_one_clock = near.is_of_the_runs_of(far);
     if is_one_clock && (is_stray_beside(near, far) || is_stray_beside(far, near)) {
         return false;
     }
+    if near.client != far.client && near.trace.answer == 0 && far.trace.answer == 0 {
+        return is_one_clock && has_passed_unanswered(near, far, (apart_s, behind_s));
+    }
     if near.protocol == Protocol::UDP && near.client != far.client {
-        return near.shares_run_with(far) && has_passed_on(near, far, (apart_s, behind_s), is_one_clock);
+        let is_known = near.shares_run_with(far) || is_only && !is_constant(near) && !is_constant(far);
+        return is_known && has_passed_on(near, far, (apart_s, behind_s), is_one_clock);
     }
     let is_sure = by_numbers(near).is_some();
     let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
@@ -197,6 +222,33 @@ fn has_passed_on(near: &Connection, far: &Connection, (apart_s, behind_s): (f64,
         && (-TRANSIT_ON_HOST_S..=late_s).contains(&behind_s)
 }
 
+/// Whether all that a side sent is the same: others may send that too.
+fn is_constant(connection: &Connection) -> bool {
+    connection.from_client.most_packets() > 1 && connection.trace.identity == connection.trace.src_end
+}
+
+/// Whether what nobody answered was passed on to the same server under another client's address: as often, a hop on, and at once. A
+/// SYN tells by its number, which is one of four thousand million; of datagrams several must, for many a host says the same.
+fn has_passed_unanswered(near: &Connection, far: &Connection, (apart_s, behind_s): (f64, f64)) -> bool {
+    let is_datagram = near.protocol == Protocol::UDP;
+    let at_once_s = if is_datagram { REORDERED_S } else { TRANSIT_ON_HOST_S };
+    let [a, b] = [near, far].map(|it| (it.from_client.most_packets(), it.trace.src_end));
+    let is_known = !is_datagram || a.0 > 1 && !is_constant(near);
+    let is_next_hop =
+        near.trace.hops_src.low == far.trace.hops_src.high.saturating_add(1) && !far.trace.hops_src.is_none();
+    // a refusal comes back the same way
+    let (back, came) = (near.trace.hops_dst, far.trace.hops_dst);
+    let is_back = back.is_none() == came.is_none() && (came.is_none() || came.low > back.high);
+    near.server == far.server
+        && near.outcome() == far.outcome()
+        && a == b
+        && is_known
+        && is_next_hop
+        && is_back
+        && (0.0..=at_once_s).contains(&apart_s)
+        && behind_s.abs() <= at_once_s
+}
+
 /// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router
 /// translated twice, which costs a hop, or another one: generated traffic numbers all its connections alike.
 fn shares_an_end(near: &Connection, far: &Connection) -> bool {
@@ -212,14 +264,14 @@ fn is_nearer(near: &Connection, far: &Connection) -> bool {
 
 /// Joins a sighting of one side's packets with a sighting of the other's. A bridge sees both sides' packets after their
 /// translation: requests name the true server, replies the true client and what it dialled.
-fn join_halves(stages: Vec<Connection>) -> Vec<Connection> {
+fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
     let (mut requests, rest): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| stage.trace.hops_dst.is_none());
     let (replies, mut whole): (Vec<_>, Vec<_>) = rest.into_iter().partition(|stage| stage.trace.hops_src.is_none());
     if let ([request], [reply]) = (&mut requests[..], &replies[..])
         && (whole.is_empty() || request.shares_run_with(reply))
     {
         for reply in replies {
-            take_replies(request, reply);
+            take_replies(request, reply, directory);
         }
         requests.append(&mut whole);
         return requests;
@@ -236,7 +288,7 @@ fn join_halves(stages: Vec<Connection>) -> Vec<Connection> {
             continue;
         }
         match whole.iter_mut().find(|stage| stage.client == reply.client && is_among(stage, &reply)) {
-            Some(stage) => take_replies(stage, reply),
+            Some(stage) => take_replies(stage, reply, directory),
             None => whole.push(reply),
         }
     }
@@ -250,12 +302,25 @@ fn is_among(stage: &Connection, reply: &Connection) -> bool {
     apart_s <= TRANSIT_ON_HOST_S && overlap(stage.span, reply.span)
 }
 
-fn take_replies(stage: &mut Connection, reply: Connection) {
+fn take_replies(stage: &mut Connection, reply: Connection, directory: &Directory) {
+    let is_before = stage.via.is_none() && is_before_translation(stage, &reply, directory);
     if reply.server != stage.server && stage.via.is_none() {
-        stage.via = Some(dialled(reply.server));
+        stage.via = Some(dialled(if is_before { stage.server } else { reply.server }));
+    }
+    if is_before {
+        stage.server = reply.server;
     }
     stage.client = reply.client;
     stage.take_stage(reply);
+}
+
+/// Whether replies name the true server, and the requests what was dialled: a mirror of what comes in shows both before their
+/// translation. By the hop limits, where the stage's own replies had come further; without them a bridge shows the same, which has
+/// both after their translation, and only the inventory tells.
+fn is_before_translation(stage: &Connection, reply: &Connection, directory: &Directory) -> bool {
+    let (own, its) = (stage.trace.hops_dst, reply.trace.hops_dst);
+    let is_dialled = || is_service(directory, stage) && is_backend(directory, stage, reply);
+    if own.is_none() { is_dialled() } else { its.low > own.high }
 }
 
 fn is_service(directory: &Directory, connection: &Connection) -> bool {

@@ -121,6 +121,100 @@ fn a_datagram_that_a_second_capture_saw_behind_its_translation_alone_is_still_on
     }
 }
 
+#[test]
+fn datagrams_that_two_captures_saw_before_and_behind_their_masquerade_are_exchanges_of_the_pods() {
+    let asked = |n: u16| {
+        let (pod, node, server) = (format!("10.244.1.{n}:45000"), format!("172.18.0.2:{}", 50_000 + n), "8.8.8.8:53");
+        let at = f64::from(n) * 0.000_2;
+        let (question, answer) = (format!("question {n}"), format!("answer {n}"));
+        let near =
+            [datagram(&pod, server, &question).at(at), datagram(server, &pod, &answer).hops(63).at(at + 0.001_05)];
+        let far = [
+            datagram(&node, server, &question).hops(63).at(at + 0.000_05),
+            datagram(server, &node, &answer).at(at + 0.001),
+        ];
+        [near, far]
+    };
+    let inside = Frames::ethernet((1..=3).flat_map(|n| asked(n)[0].clone()));
+    let outside = Frames::ethernet((1..=3).flat_map(|n| asked(n)[1].clone()));
+    let rows = (1..=3).map(|n| format!("10.244.1.{n} > 8.8.8.8:53/UDP established fan-in 1"));
+    expect(&[inside, outside], &rows.collect::<Vec<_>>());
+}
+
+#[test]
+fn what_nobody_answers_is_one_attempt_of_the_pod_behind_a_masquerade() {
+    let (pod, node, server) = ("10.244.1.5:40000", "172.18.0.2:51000", "198.51.100.9:443");
+    let unanswered = [syn(pod, server, 5).at(0.0), syn(node, server, 5).hops(63).at(0.000_05)];
+    expect(&[Frames::cooked(unanswered.clone())], &["10.244.1.5 > 198.51.100.9:443/TCP unanswered handshake 1"]);
+    let refusals = [reset(server, node, 6).at(0.1), reset(server, pod, 6).hops(63).at(0.100_05)];
+    let refused = [unanswered, refusals].concat();
+    expect(&[Frames::cooked(refused)], &["10.244.1.5 > 198.51.100.9:443/TCP refused handshake 1"]);
+    // no router lies between two hosts whose packets come from one distance
+    let alike = [syn(pod, server, 5).at(0.0), syn(node, server, 5).at(0.000_05)];
+    let rows = ["10.244.1.5", "172.18.0.2"].map(|it| format!("{it} > 198.51.100.9:443/TCP unanswered handshake 1"));
+    expect(&[Frames::cooked(alike)], &rows);
+}
+
+#[test]
+fn a_log_of_several_datagrams_is_one_of_the_pod_behind_a_masquerade() {
+    let (pod, node, server) = ("10.244.1.5:40000", "172.18.0.2:51000", "198.51.100.9:514");
+    let log = |count: u16, word: &dyn Fn(u16) -> String| {
+        Frames::cooked((0..count).flat_map(|n| {
+            let at = f64::from(n);
+            let near = datagram(pod, server, &word(n)).at(at);
+            [near, datagram(node, server, &word(n)).hops(63).at(at + 0.000_05)]
+        }))
+    };
+    expect(&[log(3, &|n| format!("line {n}"))], &["10.244.1.5 > 198.51.100.9:514/UDP oneway port 1"]);
+    // two hosts at different distances may well say the same
+    let rows = ["10.244.1.5", "172.18.0.2"].map(|it| format!("{it} > 198.51.100.9:514/UDP oneway port 1"));
+    expect(&[log(1, &|_| "alive".to_owned())], &rows);
+    expect(&[log(3, &|_| "alive".to_owned())], &rows);
+}
+
+#[test]
+fn a_capture_behind_a_translation_that_began_later_adds_no_server() {
+    let (client, service, pod) = ("10.244.0.5:40000", "10.96.11.3:80", "10.244.0.6:8081");
+    let at = |packets: Vec<Packet>, later_s: f64| -> Vec<Packet> {
+        packets.into_iter().zip(0..).map(|(packet, n)| packet.at(f64::from(n) * 0.01 + later_s)).collect()
+    };
+    let before = at(connection(client, service, 1_000, 2_000), 0.0);
+    let is_from_pod = |packet: &Packet| packet.is_from(pod);
+    let behind: Vec<Packet> = at(connection(client, pod, 1_000, 2_000), 0.000_05)
+        .into_iter()
+        .map(|packet| if is_from_pod(&packet) { packet } else { packet.hops(63) })
+        .collect();
+    let row = "10.244.0.5 > 10.244.0.6:8081/TCP established handshake 1 via 10.96.11.3:80";
+    let replied = |packets: &[Packet]| -> Vec<Packet> {
+        packets.iter().map(|it| if it.is_from(service) { it.clone().hops(63) } else { it.clone() }).collect()
+    };
+    for missed in 0..5 {
+        expect(&[Frames::ethernet(replied(&before)), Frames::ethernet(behind[missed..].to_vec())], &[row]);
+    }
+    // another connection of the client that stands elsewhere is another one
+    let other = at(connection(client, pod, 700_000_000, 900_000_000), 0.000_05);
+    let rows = [
+        "10.244.0.5 > 10.244.0.6:8081/TCP midstream port 1".to_owned(),
+        "10.244.0.5 > 10.96.11.3:80/TCP established handshake 1".to_owned(),
+    ];
+    expect(&[Frames::ethernet(replied(&before)), Frames::ethernet(other[3..].to_vec())], &rows);
+}
+
+#[test]
+fn replies_of_another_name_that_came_less_far_name_the_true_server() {
+    // a mirror of what comes in at the server's port, beside all that the client's port saw
+    let (client, service, pod) = ("10.244.0.5:40000", "10.96.11.3:80", "10.244.0.6:8081");
+    let near = connection(client, service, 1_000, 2_000).into_iter();
+    let near = near.map(|it| if it.is_from(service) { it.hops(63) } else { it });
+    let packets = near.zip(connection(client, pod, 1_000, 2_000)).zip(0..).flat_map(|((near, far), n)| {
+        let at = f64::from(n) * 0.01;
+        let incoming = Some(far).filter(|far| far.is_from(pod)).map(|far| far.at(at));
+        incoming.into_iter().chain([near.at(at + 0.000_05)])
+    });
+    let row = "10.244.0.5 > 10.244.0.6:8081/TCP established handshake 1 via 10.96.11.3:80";
+    expect(&[Frames::ethernet(packets)], &[row]);
+}
+
 // --- what looks like translation, and is none ------------------------------------------------------------------------
 
 /// A scanner that sends all its SYNs from one port with one number, as nmap does.
