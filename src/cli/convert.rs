@@ -20,7 +20,7 @@ use super::{
 use crate::{
     convert::{Answers, Asked, Converted, Ground, Remark, Target, convert},
     inventory::Directory,
-    model::{RawObject, words::count},
+    model::{HostName, RawObject, words::count},
     policy::{Peer, PolicySet, PolicyType, Strictness},
     proposal::folder,
     render, yaml,
@@ -31,7 +31,7 @@ use crate::{
 /// Cilium knows nodes and the API server as entities, which rules about addresses do not reach: they are taken from the
 /// inventory. Calico's staged policies enforce nothing, and show in its flow logs what they would deny.
 ///
-/// With --names Cilium also allows what is outside by the names that pods were answered over DNS, whatever addresses these have later.
+/// With --names Cilium also allows what is outside by the names that pods were answered over DNS and used themselves, whatever addresses these have later.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap convert policies-out/ --to cilium
@@ -52,9 +52,12 @@ pub(super) struct Args {
     /// Count and skip invalid policies instead of refusing them
     #[arg(long)]
     lenient: bool,
-    /// Allow what is outside also by the names that its clients asked for (Cilium)
+    /// Allow what is outside also by the names that its clients asked for and used (Cilium)
     #[arg(long)]
     names: bool,
+    /// Leave a name out; may repeat
+    #[arg(long, value_name = "NAME", requires = "names", value_parser = convert_names::name)]
+    without_name: Vec<HostName>,
     /// Take the names from these captures alone, without the store
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "names")]
     from: Vec<PathBuf>,
@@ -118,7 +121,7 @@ async fn known(global: &Global, args: &Args) -> anyhow::Result<(Ground, Option<A
     match args.to {
         Target::Cilium if args.names => {
             let (directory, answers) = convert_names::heard(global, &args.who, &args.from).await?;
-            Ok((ground(&directory), Some(answers)))
+            Ok((ground(&directory), Some(answers.without(args.without_name.iter().cloned()))))
         }
         Target::Cilium => Ok((ground(&args.who.directory(global).await?), None)),
         // knows nodes by their addresses
@@ -192,9 +195,9 @@ fn warn_of_names(answers: &Answers, all: &[Converted]) {
 }
 
 fn asked(asked: &Asked) -> serde_json::Value {
-    let Asked { name, ports, addresses, askers, times, span } = asked;
+    let Asked { name, ports, addresses, also_at, askers, times, span } = asked;
     json!({
-        "name": name, "ports": ports, "addresses": addresses, "asked_by": askers, "answers": times,
+        "name": name, "ports": ports, "addresses": addresses, "also_at": also_at, "asked_by": askers, "answers": times,
         "first_seen": span.first, "last_seen": span.last,
     })
 }
@@ -209,6 +212,8 @@ fn report(args: &Args, all: &[Converted], out_dir: &std::path::Path) -> anyhow::
                 "document": format!("{}/{}.yaml", it.namespace, it.name),
                 "not_the_same": it.differences().map(remark).collect::<Vec<_>>(),
                 "names": it.asked.iter().map(asked).collect::<Vec<_>>(),
+                "names_not_in_use": it.unused.first.iter().map(asked).collect::<Vec<_>>(),
+                "more_not_in_use": it.unused.more,
                 "without_names": it.without_names().map(ToString::to_string).collect::<Vec<_>>(),
             })
         };

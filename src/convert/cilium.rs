@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Ground, Remark,
     ground::is_link_local,
-    names::{Plan, is_dns, is_of_own_node},
+    names::{Plan, is_dns, is_of_own_node, without_dns},
     words,
 };
 use crate::{
@@ -111,6 +111,7 @@ fn rules(
     }
     let way = if side == PolicyType::Ingress { "from" } else { "to" };
     let plain = ports(&rule.ports);
+    let of_names = ports(&without_dns(&rule.ports));
     let heard = if beside.is_heard { heard_ports(&rule.ports) } else { plain.clone() };
     let one = |(kind, peers, ports): (&str, Vec<Value>, &Vec<Value>)| {
         (!peers.is_empty()).then(|| {
@@ -133,7 +134,7 @@ fn rules(
         ("Endpoints", peers.endpoints, &heard),
         ("CIDRSet", values(far), &heard),
         ("CIDRSet", values(near), &plain),
-        ("FQDNs", names, &plain),
+        ("FQDNs", names, &of_names),
         ("Entities", entities, of_all),
     ];
     all.into_iter().filter_map(one).collect()

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use ground::Ground;
-pub use names::{Answer, Answers, Asked};
+pub use names::{Answer, Answers, Asked, Unused};
 pub use remark::Remark;
 
 use crate::{
@@ -69,6 +69,8 @@ pub struct Converted {
     pub remarks: Vec<Remark>,
     /// The names that it allows besides, and who asked for them.
     pub asked: Vec<Asked>,
+    /// The names that its pods were answered alone, which it does not allow.
+    pub unused: Unused,
 }
 
 impl Converted {
@@ -117,6 +119,7 @@ pub fn convert(
             object: object(target, policy, &origin.object["metadata"]["labels"], &spec),
             remarks,
             asked: plan.asked,
+            unused: plan.unused,
         })
     };
     set.policies.iter().filter_map(one).collect()

@@ -1,8 +1,9 @@
 //! Which names pods were answered, and whether Cilium would learn their addresses: it knows names by its DNS proxy alone,
 //! which sees what rules of port 53 lead through it.
 //!
-//! Names come from packets, and whoever may answer a pod, or make it ask, may make one up. So what is here is what a person
-//! decides of, with who asked and when, and it is bounded.
+//! Names come from packets, and whoever can send to a pod can make an answer up. So a name counts where the pod that was
+//! answered it called the address so itself; and what is here is what a person decides of, with who asked and when, and it
+//! is bounded.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,11 +41,20 @@ pub struct Answer {
     pub span: Span,
     /// How many answers there were.
     pub times: u64,
+    /// Whether the pod called the address so itself, over TLS or HTTP: an answer alone may be anybody's.
+    pub is_used: bool,
 }
 
-/// What pods were answered, by namespace and address.
+/// What pods were answered.
 #[derive(Clone, Debug, Default)]
-pub struct Answers(BTreeMap<String, BTreeMap<IpAddr, Vec<Answer>>>);
+pub struct Answers {
+    /// By namespace and address.
+    known: BTreeMap<String, BTreeMap<IpAddr, Vec<Answer>>>,
+    /// The addresses with names of which is not told who was answered or used them, for too many were.
+    crowded: BTreeSet<IpAddr>,
+    /// The names that are not to be written.
+    left_out: BTreeSet<HostName>,
+}
 
 /// On what a name in a rule rests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +65,8 @@ pub struct Asked {
     pub ports: String,
     /// Its addresses that the rule allowed already.
     pub addresses: BTreeSet<IpAddr>,
+    /// Others that pods of the namespace were answered for it.
+    pub also_at: BTreeSet<IpAddr>,
     /// Whose pods were answered it.
     pub askers: BTreeSet<String>,
     /// How many answers they got.
@@ -72,6 +84,16 @@ pub(super) struct Plan {
     pub is_heard: bool,
     pub remarks: BTreeSet<Remark>,
     pub asked: Vec<Asked>,
+    pub unused: Unused,
+}
+
+/// Names that pods were answered, and not seen to use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unused {
+    /// The first of each rule.
+    pub first: Vec<Asked>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 impl Answers {
@@ -80,16 +102,30 @@ impl Answers {
     pub fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
         let mut all = Self::default();
         for answer in answers.into_iter().filter(|answer| is_outside(&answer.name)) {
-            let of_namespace = all.0.entry(answer.namespace.clone()).or_default();
+            let of_namespace = all.known.entry(answer.namespace.clone()).or_default();
             of_namespace.entry(answer.address).or_default().push(answer);
         }
         all
     }
 
+    /// The same, where of names of these addresses is not told whose they are.
+    #[must_use]
+    pub fn with_crowded(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.crowded.extend(addresses);
+        self
+    }
+
+    /// The same, of which these names are not to be written.
+    #[must_use]
+    pub fn without(mut self, names: impl IntoIterator<Item = HostName>) -> Self {
+        self.left_out.extend(names);
+        self
+    }
+
     /// Whether no pod was answered a name of anybody outside.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.known.is_empty()
     }
 }
 
@@ -102,8 +138,8 @@ fn is_outside(name: &HostName) -> bool {
         && name.split('.').all(|label| {
             !label.is_empty() && label.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
         });
-    let is_inside = ["local", "localhost", "arpa", "svc"].iter().any(|last| name.rsplit('.').next() == Some(last));
-    is_taken && name.contains('.') && !is_inside && !name.contains(".svc.")
+    let is_inside = ["local", "localhost", "arpa"].iter().any(|last| name.rsplit('.').next() == Some(last));
+    is_taken && name.contains('.') && !is_inside && name.split('.').all(|label| label != "svc")
 }
 
 /// What names make of each policy, by its full name.
@@ -115,7 +151,7 @@ pub(super) fn plans(set: &PolicySet, ground: &Ground, answers: &Answers) -> BTre
     let none = BTreeMap::new();
     let mut plans = BTreeMap::new();
     for (namespace, policies) in by_namespace {
-        let room = Room::new(policies, answers.0.get(namespace).unwrap_or(&none), ground);
+        let room = Room::new(policies, answers, answers.known.get(namespace).unwrap_or(&none), ground);
         let mut own: Vec<(&NetworkPolicy, Plan)> = room.policies.iter().map(|policy| room.plan(policy)).collect();
         let askers = room.askers(namespace, &own);
         for (policy, plan) in &mut own {
@@ -142,7 +178,10 @@ enum Sight {
 /// One namespace.
 struct Room<'a> {
     policies: Vec<&'a NetworkPolicy>,
+    all: &'a Answers,
     answers: &'a BTreeMap<IpAddr, Vec<Answer>>,
+    /// The addresses that names had.
+    addresses: BTreeMap<&'a HostName, BTreeSet<IpAddr>>,
     ground: &'a Ground,
     /// What is seen of pods with these labels.
     sights: BTreeMap<&'a Labels, Sight>,
@@ -152,8 +191,17 @@ struct Room<'a> {
 type Found<'a> = BTreeMap<&'a HostName, Vec<&'a Answer>>;
 
 impl<'a> Room<'a> {
-    fn new(policies: Vec<&'a NetworkPolicy>, answers: &'a BTreeMap<IpAddr, Vec<Answer>>, ground: &'a Ground) -> Self {
-        let mut room = Self { policies, answers, ground, sights: BTreeMap::new() };
+    fn new(
+        policies: Vec<&'a NetworkPolicy>,
+        all: &'a Answers,
+        answers: &'a BTreeMap<IpAddr, Vec<Answer>>,
+        ground: &'a Ground,
+    ) -> Self {
+        let mut addresses: BTreeMap<&HostName, BTreeSet<IpAddr>> = BTreeMap::new();
+        for answer in answers.values().flatten() {
+            addresses.entry(&answer.name).or_default().insert(answer.address);
+        }
+        let mut room = Self { policies, all, answers, addresses, ground, sights: BTreeMap::new() };
         let askers: BTreeSet<&Labels> = answers.values().flatten().map(|answer| &answer.labels).collect();
         room.sights = askers.into_iter().map(|labels| (labels, room.sight(labels))).collect();
         room
@@ -170,7 +218,7 @@ impl<'a> Room<'a> {
         let mut plan = Plan::default();
         for (place, rule) in egress(policy).iter().enumerate() {
             // whom names are asked of must be known without one
-            if rule.ports.is_empty() || !rule.ports.iter().all(is_dns) {
+            if !without_dns(&rule.ports).is_empty() {
                 self.plan_rule(policy, (place, rule), &mut plan);
             }
         }
@@ -183,20 +231,38 @@ impl<'a> Room<'a> {
             self.sort(policy, block, &mut sorted);
         }
         sorted.bound();
-        let ports = words(&rule.ports);
-        plan.remarks.extend(sorted.remarks(&ports));
+        plan.remarks.extend(sorted.remarks(&words(&rule.ports)));
+        // not so many ports as its addresses have
+        let ports = words(&without_dns(&rule.ports));
+        let asked = |(name, answers): (&&HostName, &Vec<&Answer>)| Asked::of(name, &ports, answers, &self.addresses);
         if !sorted.found.is_empty() {
+            plan.remarks.insert(Remark::LaterAddresses { ports: ports.clone(), names: sorted.names() });
             plan.names.insert(place, sorted.names());
         }
-        let asked = sorted.found.iter().filter_map(|(name, answers)| Asked::of(name, &ports, answers));
-        plan.asked.extend(asked);
+        plan.asked.extend(sorted.found.iter().filter_map(asked));
+        sorted.alone.retain(|name, _| !sorted.found.contains_key(name));
+        plan.unused.first.extend(sorted.alone.iter().take(MAX_OF_RULE).filter_map(asked));
+        plan.unused.more += sorted.alone.len().saturating_sub(MAX_OF_RULE);
     }
 
     fn sort(&self, policy: &NetworkPolicy, block: &IpBlock, sorted: &mut Sorted<'a>) {
         let cidr = block.cidr.to_string();
-        let seen = self.answered(policy, block, Sight::Seen);
+        let mut seen = self.answered(policy, block, Sight::Seen);
+        let is_answered = !seen.is_empty();
+        seen.retain(|name, _| !self.all.left_out.contains(*name));
+        let is_wanted = !seen.is_empty();
+        let alone = take_unused(&mut seen);
+        for (name, answers) in alone {
+            sorted.alone.entry(name).or_default().extend(answers);
+        }
         if seen.is_empty() {
-            let place = if self.answered(policy, block, Sight::None).is_empty() {
+            let place = if self.is_crowded(block) {
+                &mut sorted.crowded
+            } else if is_wanted {
+                &mut sorted.unused
+            } else if is_answered {
+                &mut sorted.left_out
+            } else if self.answered(policy, block, Sight::None).is_empty() {
                 &mut sorted.unknown
             } else if self.answered(policy, block, Sight::OwnNode).is_empty() {
                 &mut sorted.unasked
@@ -212,6 +278,12 @@ impl<'a> Room<'a> {
                 sorted.found.entry(name).or_default().extend(answers);
             }
         }
+    }
+
+    /// Whether names of a block are known, and not whose.
+    fn is_crowded(&self, block: &IpBlock) -> bool {
+        let within = self.all.crowded.range(block.cidr.network()..=block.cidr.broadcast());
+        within.into_iter().any(|address| block.contains(*address))
     }
 
     /// What pods of a policy were answered with an address of a block, of whose asking at least so much is seen.
@@ -259,6 +331,21 @@ impl<'a> Room<'a> {
     }
 }
 
+/// Takes what no pod used that was answered it, and leaves of the others the answers to those that did.
+fn take_unused<'a>(found: &mut Found<'a>) -> Found<'a> {
+    let mut unused = Found::new();
+    found.retain(|name, answers| {
+        let is_used = answers.iter().any(|answer| answer.is_used);
+        if is_used {
+            answers.retain(|answer| answer.is_used);
+        } else {
+            unused.insert(name, std::mem::take(answers));
+        }
+        is_used
+    });
+    unused
+}
+
 /// The blocks outside of one rule.
 #[derive(Default)]
 struct Sorted<'a> {
@@ -268,11 +355,19 @@ struct Sorted<'a> {
     unasked: Vec<String>,
     /// The same, where pods may ask on their own node.
     of_own_node: Vec<String>,
+    /// With names that were not seen in use.
+    unused: Vec<String>,
+    /// With names that are not to be written.
+    left_out: Vec<String>,
+    /// With names of so many that it is not told who they are.
+    crowded: Vec<String>,
     /// With too many names.
     many: Vec<String>,
     /// With names.
     named: Vec<String>,
     found: Found<'a>,
+    /// What was answered and not seen in use.
+    alone: Found<'a>,
 }
 
 impl Sorted<'_> {
@@ -298,15 +393,20 @@ impl Sorted<'_> {
         tell(&mut self.many, |ports, cidrs| Remark::ManyNames { ports, cidrs });
         tell(&mut self.unasked, |ports, cidrs| Remark::NotHeard { ports, cidrs, asks_own_node: false });
         tell(&mut self.of_own_node, |ports, cidrs| Remark::NotHeard { ports, cidrs, asks_own_node: true });
-        if !self.found.is_empty() {
-            remarks.push(Remark::LaterAddresses { ports: ports.to_owned(), names: self.names() });
-        }
+        tell(&mut self.unused, |ports, cidrs| Remark::NotUsed { ports, cidrs });
+        tell(&mut self.left_out, |ports, cidrs| Remark::LeftOut { ports, cidrs });
+        tell(&mut self.crowded, |ports, cidrs| Remark::Crowded { ports, cidrs });
         remarks
     }
 }
 
 impl Asked {
-    fn of(name: &HostName, ports: &str, answers: &[&Answer]) -> Option<Self> {
+    fn of(
+        name: &HostName,
+        ports: &str,
+        answers: &[&Answer],
+        known: &BTreeMap<&HostName, BTreeSet<IpAddr>>,
+    ) -> Option<Self> {
         let span = answers.iter().map(|answer| answer.span).reduce(|mut all, span| {
             all.join(span);
             all
@@ -317,10 +417,13 @@ impl Asked {
             let most = times.entry(answer.asker).or_default();
             *most = answer.times.max(*most);
         }
+        let addresses: BTreeSet<IpAddr> = answers.iter().map(|answer| answer.address).collect();
+        let also_at = known.get(name).map(|all| all.difference(&addresses).copied().collect());
         Some(Self {
             name: name.clone(),
             ports: ports.to_owned(),
-            addresses: answers.iter().map(|answer| answer.address).collect(),
+            also_at: also_at.unwrap_or_default(),
+            addresses,
             askers: answers.iter().map(|answer| answer.workload.clone()).collect(),
             times: times.into_values().fold(0, u64::saturating_add),
             span,
@@ -351,6 +454,23 @@ pub(super) fn is_dns(port: &Port) -> bool {
 
 fn is_dns_over_udp(port: &Port) -> bool {
     port.protocol == Protocol::UDP && port.ports == PortMatch::Range(53, 53)
+}
+
+/// The ports that names get of a rule's: all but that of DNS, for beside a rule that allows it without one about DNS the latter has
+/// no effect, and a resolver may be among what the names lead to.
+pub(super) fn without_dns(ports: &[Port]) -> Vec<Port> {
+    let all = [Protocol::TCP, Protocol::UDP].map(|protocol| Port { protocol, ports: PortMatch::All });
+    let rest = |port: &Port| {
+        let has_dns = [Protocol::TCP, Protocol::UDP].contains(&port.protocol);
+        let (first, last) = match port.ports {
+            PortMatch::All if has_dns => (1, u16::MAX),
+            PortMatch::Range(first, last) if has_dns && (first..=last).contains(&53) => (first, last),
+            _ => return vec![port.clone()],
+        };
+        let pieces = [(first, 52), (54, last)].into_iter().filter(|(first, last)| first <= last);
+        pieces.map(|(first, last)| Port { protocol: port.protocol, ports: PortMatch::Range(first, last) }).collect()
+    };
+    if ports.is_empty() { all.iter().flat_map(rest).collect() } else { ports.iter().flat_map(rest).collect() }
 }
 
 /// Whether a rule lets DNS pass among other ports.

@@ -71,6 +71,27 @@ pub enum Remark {
         /// Whether the pods ask a cache on their own node.
         asks_own_node: bool,
     },
+    /// Names of blocks outside were answered, and not seen in use by those who were.
+    NotUsed {
+        /// On which ports, in words.
+        ports: String,
+        /// The blocks.
+        cidrs: Vec<String>,
+    },
+    /// Names of blocks outside were not to be written.
+    LeftOut {
+        /// On which ports, in words.
+        ports: String,
+        /// The blocks.
+        cidrs: Vec<String>,
+    },
+    /// So many have names of blocks outside that it is not told who.
+    Crowded {
+        /// On which ports, in words.
+        ports: String,
+        /// The blocks.
+        cidrs: Vec<String>,
+    },
     /// What the pods ask passes the target's proxy.
     ThroughProxy,
     /// Pods may also ask a cache of names on their own node.
@@ -93,7 +114,12 @@ impl Remark {
     #[must_use]
     pub fn by_address_alone(&self) -> &[String] {
         match self {
-            Self::NoName { cidrs, .. } | Self::ManyNames { cidrs, .. } | Self::NotHeard { cidrs, .. } => cidrs,
+            Self::NoName { cidrs, .. }
+            | Self::ManyNames { cidrs, .. }
+            | Self::NotHeard { cidrs, .. }
+            | Self::NotUsed { cidrs, .. }
+            | Self::LeftOut { cidrs, .. }
+            | Self::Crowded { cidrs, .. } => cidrs,
             _ => &[],
         }
     }
@@ -133,7 +159,7 @@ impl fmt::Display for Remark {
             ),
             Self::ManyNames { ports, cidrs } => write!(
                 f,
-                "egress on {ports} goes to {} by address alone: DNS gave its pods more names of that than are written, {MAX_OF_BLOCK} \
+                "egress on {ports} goes to {} by address alone: its pods use more names of that than are written, {MAX_OF_BLOCK} \
                  of a block and {MAX_OF_RULE} of a rule",
                 listed(cidrs),
             ),
@@ -146,6 +172,20 @@ impl fmt::Display for Remark {
                 let cidrs = listed(cidrs);
                 write!(f, "egress on {ports} goes to {cidrs} by address alone, though DNS gave its pods names of that: {why}")
             }
+            Self::NotUsed { ports, cidrs } => write!(
+                f,
+                "egress on {ports} goes to {} by address alone: DNS gave its pods names of that, and none of these was seen to use one of \
+                 them there, over TLS or HTTP",
+                listed(cidrs),
+            ),
+            Self::LeftOut { ports, cidrs } => {
+                write!(f, "egress on {ports} goes to {} by address alone: its names were to be left out", listed(cidrs))
+            }
+            Self::Crowded { ports, cidrs } => write!(
+                f,
+                "egress on {ports} goes to {} by address alone: too many asked for a name of that, or used it, to tell who did",
+                listed(cidrs),
+            ),
             Self::ThroughProxy => f.write_str(
                 "leads what its pods ask on port 53 through Cilium's DNS proxy, all of it allowed: whether names are answered then \
                  depends on the agent of their node",

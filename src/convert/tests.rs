@@ -259,6 +259,7 @@ fn answer(name: &str, address: &str) -> Answer {
         address: address.parse().unwrap(),
         span: Span { first: moment("2026-11-24T10:00:00Z"), last: moment("2026-11-24T11:00:00Z") },
         times: 3,
+        is_used: true,
     }
 }
 
@@ -327,6 +328,55 @@ fn names_are_allowed_beside_the_addresses_and_what_is_asked_passes_the_proxy() {
 }
 
 #[test]
+fn names_go_on_no_port_of_dns() {
+    let answers = [answer("a.example.com", "203.0.113.9")];
+    let ports = |ports: Value| {
+        let rule = egress(&json!([{"ipBlock": {"cidr": "203.0.113.9/32"}}]), &ports);
+        let all = named(&[rule, dns()], &answers);
+        let rules = all[0].object["spec"]["egress"].as_array().unwrap().clone();
+        let names = rules.into_iter().find(|rule| rule["toFQDNs"].is_array());
+        names.map(|rule| rule["toPorts"][0]["ports"].clone())
+    };
+    let dns_alone = json!([{"port": 53, "protocol": "UDP"}, {"port": 53}]);
+    assert_eq!(ports(dns_alone), None);
+    assert_eq!(
+        ports(json!([{"port": 53, "protocol": "UDP"}, {"port": 443}])),
+        Some(json!([{"port": "443", "protocol": "TCP"}]))
+    );
+    let around = |first: &str, last: u16, protocol: &str| {
+        [
+            json!({"port": first, "endPort": 52, "protocol": protocol}),
+            json!({"port": "54", "endPort": last, "protocol": protocol}),
+        ]
+    };
+    assert_eq!(ports(json!([{"port": 30, "endPort": 80}])), Some(json!(around("30", 80, "TCP"))));
+    let all = [around("1", 65_535, "TCP"), around("1", 65_535, "UDP")].concat();
+    assert_eq!(ports(json!([])), Some(json!(all)));
+}
+
+#[test]
+fn a_name_of_too_many_to_tell_whose_it_is_is_told_so() {
+    let objects = [https(&["203.0.113.9/32"]), dns()];
+    let object = |(n, spec): (usize, &Value)| RawObject {
+        source: "web.yaml".into(),
+        document: Some(n),
+        object: json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": format!("p{n}"), "namespace": "shop"}, "spec": spec,
+        }),
+    };
+    let objects: Vec<RawObject> = objects.iter().enumerate().map(object).collect();
+    let set = PolicySet::from_objects(&objects, Strictness::Strict).unwrap();
+    let answers = Answers::new([]).with_crowded(["203.0.113.9".parse().unwrap()]);
+    let all = convert(&set, &objects, Target::Cilium, &ground(), Some(&answers));
+    assert!(
+        told(&all[0]).ends_with("too many asked for a name of that, or used it, to tell who did"),
+        "{}",
+        told(&all[0])
+    );
+}
+
+#[test]
 fn an_answer_with_several_addresses_counts_once_for_each_who_asked() {
     let other = Answer { asker: [10, 244, 1, 11].into(), times: 2, ..answer("a.example.com", "203.0.113.9") };
     let answers = [answer("a.example.com", "203.0.113.9"), answer("a.example.com", "203.0.113.10"), other];
@@ -364,8 +414,14 @@ fn with_selector(mut spec: Value, app: &str) -> Value {
 
 #[test]
 fn names_of_the_cluster_and_the_link_are_none() {
-    for name in ["db", "db.shop.svc.cluster.local", "a.shop.svc.k8s.corp", "printer.local", "9.113.0.203.in-addr.arpa"]
-    {
+    for name in [
+        "db",
+        "svc.example.com",
+        "db.shop.svc.cluster.local",
+        "a.shop.svc.k8s.corp",
+        "printer.local",
+        "9.113.0.203.in-addr.arpa",
+    ] {
         let all = named(&[https(&["203.0.113.9/32"]), dns()], &[answer(name, "203.0.113.9")]);
         assert!(all[0].asked.is_empty() && told(&all[0]).contains("by address alone"), "{name}: {}", told(&all[0]));
     }
@@ -396,11 +452,7 @@ fn more_names_than_somebody_reads_are_not_written() {
         all.map(|(n, name)| answer(&format!("n{name}.a{n}.example.com"), &format!("203.0.113.{n}"))).collect()
     };
     let all = named(&[https(&["203.0.113.0/32", "203.0.113.1/32"]), dns()], &[many(1, 17), many(2, 1)].concat());
-    assert!(
-        told(&all[0]).contains("203.0.113.0/32 by address alone: DNS gave its pods more names"),
-        "{}",
-        told(&all[0])
-    );
+    assert!(told(&all[0]).contains("203.0.113.0/32 by address alone: its pods use more names"), "{}", told(&all[0]));
     assert_eq!(all[0].asked.len(), 1, "the other block has its name");
     let blocks: Vec<String> = (0..5).map(|n| format!("203.0.113.{n}/32")).collect();
     let blocks: Vec<&str> = blocks.iter().map(String::as_str).collect();

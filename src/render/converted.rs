@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Document, RenderError, kubernetes, words};
+use super::{Document, RenderError, head, kubernetes, words};
 use crate::{
     convert::{Asked, Converted, Remark, Target},
     model::words::{count, noun},
@@ -16,7 +16,7 @@ pub const CONVERTED_REVIEW: &str = "REVIEW.md";
 pub fn converted(all: &[Converted], comment: &dyn Fn(&Converted) -> String) -> Result<Vec<Document>, RenderError> {
     let one = |it: &Converted| {
         let path = format!("{}/{}.yaml", it.namespace, it.name);
-        let mut head = comment(it);
+        let mut head = still_so(&comment(it), it);
         if !it.remarks.is_empty() {
             head.push_str("#\n");
         }
@@ -28,6 +28,16 @@ pub fn converted(all: &[Converted], comment: &dyn Fn(&Converted) -> String) -> R
         Ok(Document { path, text })
     };
     all.iter().map(one).collect()
+}
+
+/// A comment without what the names of a policy have made wrong: of their other addresses it says that they are not allowed.
+fn still_so(comment: &str, it: &Converted) -> String {
+    let is_wrong = |line: &str| {
+        let other = line.trim_end().strip_suffix(head::NOT_ALLOWED).and_then(|line| line.split_once(" was also at "));
+        let name = other.map(|(name, _)| name.trim_start_matches(['#', ' ']));
+        name.is_some_and(|name| it.asked.iter().any(|asked| asked.name.as_str() == name))
+    };
+    comment.split_inclusive('\n').filter(|line| !is_wrong(line)).collect()
 }
 
 /// What is not the same, and how to go on. `folder` is where the documents are.
@@ -57,6 +67,7 @@ pub fn converted_review(all: &[Converted], target: Target, folder: &str) -> Docu
     if has_names {
         names(&mut text, all);
     }
+    unused(&mut text, all);
     text.push_str("\n## Before you apply them\n\n");
     let folder = words::quoted(folder);
     for line in steps(target).iter().chain(if has_names { OF_NAMES } else { &[] }) {
@@ -83,22 +94,49 @@ const OF_NAMES: &[&str] = &[
 /// Which names are allowed, and on what each rests.
 fn names(text: &mut String, all: &[Converted]) {
     text.push_str(
-        "\n## Names\n\nWhatever addresses these have later is allowed too, on these ports. They come from DNS answers that the pods \
-         received: whoever can forge such answers, or make the pods ask for a name of his, can have put one here. Where one is not \
-         what these pods need, convert without `--names`, or delete it where it stands under `toFQDNs`.\n\n\
-         | policy | ports | name | was then | asked by | answers | first | last |\n|---|---|---|---|---|---|---|---|\n",
+        "\n## Names\n\nWhatever addresses these have later is allowed too, on these ports. DNS answered them to the pods, which then used \
+         them there over TLS or HTTP: whoever can make the pods call a name of his can have put one here. Where one is not what these pods \
+         need, convert again with `--without-name NAME`, which may repeat, or without `--names`.\n\n",
     );
-    for (it, asked) in all.iter().flat_map(|it| it.asked.iter().map(move |asked| (it, asked))) {
-        let Asked { name, ports, addresses, askers, times, span } = asked;
+    table(text, all, |it| &it.asked);
+}
+
+/// Which names are not, though DNS answered them.
+fn unused(text: &mut String, all: &[Converted]) {
+    let more: usize = all.iter().map(|it| it.unused.more).sum();
+    let number = more + all.iter().map(|it| it.unused.first.len()).sum::<usize>();
+    if number == 0 {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n## Answered, and not seen in use\n\n{} not written: whoever can send to a pod can make such a name up. Add it by hand where you \
+         know it, in a policy of your own.\n",
+        count(number as u64, "name"),
+    );
+    table(text, all, |it| &it.unused.first);
+    if more > 0 {
+        let _ = writeln!(text, "\n{} not listed.", count(more as u64, "more name"));
+    }
+}
+
+fn table<'c>(text: &mut String, all: &'c [Converted], of: impl Fn(&'c Converted) -> &'c [Asked]) {
+    text.push_str(
+        "| policy | ports | name | was then | also at | asked by | answers | first | last |\n|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for (it, asked) in all.iter().flat_map(|it| of(it).iter().map(move |asked| (it, asked))) {
+        let Asked { name, ports, addresses, also_at, askers, times, span } = asked;
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let also_at: Vec<String> = also_at.iter().map(ToString::to_string).collect();
         let askers: Vec<&str> = askers.iter().map(String::as_str).collect();
         let _ = writeln!(
             text,
-            "| `{}/{}` | {} | `{name}` | {} | {} | {times} | {} | {} |",
+            "| `{}/{}` | {} | `{name}` | {} | {} | {} | {times} | {} | {} |",
             it.namespace,
             it.name,
             words::safe(ports),
             first_of(&addresses),
+            first_of(&also_at),
             words::safe(&first_of(&askers)),
             words::minute(span.first),
             words::minute(span.last),

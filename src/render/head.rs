@@ -47,6 +47,9 @@ pub(super) fn comment(plan: &NamespacePlan, group: &Group, directions: Direction
     text
 }
 
+/// How a line ends about addresses that a name had besides.
+pub(super) const NOT_ALLOWED: &str = ": not seen in use, not allowed";
+
 /// A line for every peer.
 pub(super) fn accesses(text: &mut String, peers: &Accesses, namespace: &str) {
     for (peer, access) in peers {
@@ -61,8 +64,7 @@ pub(super) fn accesses(text: &mut String, peers: &Accesses, namespace: &str) {
             let others = name.also_at.iter().filter(|other| !is_allowed(other));
             let others: Vec<String> = others.map(ToString::to_string).collect();
             if !others.is_empty() {
-                let _ =
-                    writeln!(text, "    {} was also at {}: not seen in use, not allowed", name.name, others.join(", "));
+                let _ = writeln!(text, "    {} was also at {}{NOT_ALLOWED}", name.name, others.join(", "));
             }
         }
     }
@@ -80,7 +82,7 @@ pub(super) fn is_own_line(line: &str) -> bool {
     }
     let is_port = |text: &str| ["TCP", "UDP", "SCTP", "any"].iter().any(|it| text.starts_with(it));
     let is_rule = text.split_once(" on ").is_some_and(|(_, ports)| is_port(ports) && ports.contains(": "));
-    text == "nothing" || is_rule || text.ends_with(": not seen in use, not allowed")
+    text == "nothing" || is_rule || text.ends_with(NOT_ALLOWED)
 }
 
 #[cfg(test)]

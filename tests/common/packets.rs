@@ -115,6 +115,13 @@ impl Capture {
         self.send(end("10.244.1.2:53"), end(client), &bytes)
     }
 
+    /// The same, and then a request to it by this name.
+    pub fn called(&mut self, client: &str, name: &str, address: [u8; 4]) -> &mut Self {
+        self.answered(client, name, address);
+        let request = format!("GET / HTTP/1.1\r\nHost: {name}\r\n\r\n");
+        self.segment(end(client), (address, 443).into(), PUSH_ACK, (1, 1), request.as_bytes())
+    }
+
     /// The file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

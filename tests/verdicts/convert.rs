@@ -188,11 +188,11 @@ const PARTNER: [u8; 4] = [203, 0, 113, 9];
 fn answers(flowmap: &Flowmap) {
     let mut capture = Capture::new();
     capture.answered("10.244.1.5:40000", "API.partner.example", PARTNER);
-    capture.answered("10.244.1.5:40001", "api.partner.example", PARTNER);
+    capture.called("10.244.1.5:40001", "api.partner.example", PARTNER);
     // in the cluster, of another's asking, and before anybody of the cluster had the address
-    capture.answered("10.244.1.5:40002", "partner.shop.svc.cluster.local", PARTNER);
-    capture.answered("10.244.1.6:40003", "others.partner.example", PARTNER);
-    capture.at("2026-11-23T12:00:00Z").answered("10.244.1.5:40004", "before.partner.example", PARTNER);
+    capture.called("10.244.1.5:40002", "partner.shop.svc.cluster.local", PARTNER);
+    capture.called("10.244.1.6:40003", "others.partner.example", PARTNER);
+    capture.at("2026-11-23T12:00:00Z").called("10.244.1.5:40004", "before.partner.example", PARTNER);
     flowmap.write("node-1.pcap", capture.bytes());
     flowmap.write("cluster.json", list(&case::cluster(&[service("web", "10.96.0.7")])));
     flowmap.write("out.yaml", OUT);
@@ -217,7 +217,7 @@ fn what_is_outside_is_allowed_by_the_names_that_its_clients_asked_for() {
     let dns = flowmap.read("cilium-out/shop/dns.yaml");
     assert!(dns.contains("dns:") && dns.contains("matchPattern: \"*\""), "{dns}");
     let review = flowmap.read("cilium-out/REVIEW.md");
-    let row = "| `shop/web` | TCP/443 | `api.partner.example` | 203.0.113.9 | shop/web | 2 | 2026-11-24 ";
+    let row = "| `shop/web` | TCP/443 | `api.partner.example` | 203.0.113.9 |  | shop/web | 2 | 2026-11-24 ";
     assert!(review.contains(row) && review.contains("CiliumLocalRedirectPolicy"), "{review}");
     let value = flowmap.json(&[&TO_NAMES[..], &["--out-dir", "again"]].concat());
     let web = &value["policies"][1];
@@ -279,4 +279,84 @@ fn names_of_other_sources_or_of_hostile_answers_are_none() {
     let output = flowmap.ok(&[&TO_NAMES[..], &inventory].concat());
     assert!(!output.stdout.contains("toFQDNs") && !output.stdout.contains("matchName"), "{}", output.stdout);
     assert!(output.stderr.contains("no names:"), "{}", output.stderr);
+}
+
+/// What `convert --names` prints and says of a capture, with these objects beside `web` and `api`.
+fn by_capture(capture: &Capture, others: &[serde_json::Value], more: &[&str]) -> (Flowmap, String) {
+    let flowmap = Flowmap::new();
+    flowmap.write("node-1.pcap", capture.bytes());
+    flowmap.write("cluster.json", list(&case::cluster(others)));
+    flowmap.write("out.yaml", OUT);
+    let inventory = ["--inventory", "cluster.json", "--from", "node-1.pcap"];
+    flowmap.ok(&[&TO_NAMES[..], &inventory, more].concat());
+    let web = flowmap.read("cilium-out/shop/web.yaml");
+    (flowmap, web)
+}
+
+#[test]
+fn a_name_that_was_answered_and_not_used_is_listed_and_not_written() {
+    let mut capture = Capture::new();
+    // anybody can send this, and the pod calls the address by another name, or another pod by this one
+    capture.answered("10.244.1.5:9999", "forged.example", PARTNER);
+    capture.talk("10.244.1.5:40000", "203.0.113.9:443");
+    capture.said(([10, 244, 1, 6], 40_001), (PARTNER, 80), b"GET / HTTP/1.1\r\nHost: forged.example\r\n\r\n");
+    capture.said(([10, 244, 1, 5], 40_002), ([203, 0, 113, 8], 80), b"GET / HTTP/1.1\r\nHost: forged.example\r\n\r\n");
+    let (flowmap, web) = by_capture(&capture, &[], &[]);
+    assert!(!web.contains("matchName"), "{web}");
+    assert!(
+        web.contains("203.0.113.9/32 by address alone: DNS gave its pods names of that, and none of these"),
+        "{web}"
+    );
+    assert!(!flowmap.read("cilium-out/shop/dns.yaml").contains("matchPattern"));
+    let review = flowmap.read("cilium-out/REVIEW.md");
+    assert!(review.contains("## Answered, and not seen in use\n\n1 name not written: whoever can send"), "{review}");
+    assert!(review.contains("| `shop/web` | TCP/443 | `forged.example` | 203.0.113.9 |"), "{review}");
+    capture.called("10.244.1.5:40003", "api.partner.example", PARTNER);
+    let (flowmap, web) = by_capture(&capture, &[], &[]);
+    let names: Vec<&str> = web.lines().filter(|line| line.contains("matchName")).map(str::trim).collect();
+    assert_eq!(names, ["- matchName: api.partner.example"], "{web}");
+    let value = flowmap.json(&[&TO_NAMES[..], &["--inventory", "cluster.json", "--from", "node-1.pcap"]].concat());
+    assert_eq!(value["policies"][1]["names_not_in_use"][0]["name"], "forged.example");
+}
+
+#[test]
+fn what_a_pod_asks_that_answers_dns_itself_is_no_name_of_its_own() {
+    let mut capture = Capture::new();
+    capture.called("10.244.1.5:40000", "others.example", PARTNER);
+    let mut service = service("web", "10.96.0.7");
+    service["spec"]["ports"] = json!([{"name": "dns", "port": 53, "targetPort": 5353, "protocol": "UDP"}]);
+    let (_, web) = by_capture(&capture, &[service], &[]);
+    assert!(!web.contains("matchName"), "{web}");
+    assert!(by_capture(&capture, &[], &[]).1.contains("matchName: others.example"));
+}
+
+#[test]
+fn a_name_is_left_out_where_that_is_asked_for() {
+    let mut capture = Capture::new();
+    capture.called("10.244.1.5:40000", "a.example", PARTNER).called("10.244.1.5:40001", "b.example", PARTNER);
+    let (flowmap, web) = by_capture(&capture, &[], &["--without-name", "B.example"]);
+    assert!(web.contains("matchName: a.example") && !web.contains("b.example"), "{web}");
+    let both =
+        ["--inventory", "cluster.json", "--from", "node-1.pcap", "--without-name", "b.example", "--without-name"];
+    flowmap.ok(&[&TO_NAMES[..], &both, &["a.example"]].concat());
+    let web = flowmap.read("cilium-out/shop/web.yaml");
+    assert!(web.contains("203.0.113.9/32 by address alone: its names were to be left out"), "{web}");
+    flowmap
+        .run(&["convert", "out.yaml", "--to", "cilium", "--names", "--without-name", "1.2.3.4"])
+        .is_an_error(&["1.2.3.4"]);
+}
+
+#[test]
+fn a_comment_that_a_name_makes_wrong_is_left_out_and_the_other_addresses_are_listed() {
+    let mut capture = Capture::new();
+    capture.called("10.244.1.5:40000", "a.example", PARTNER);
+    capture.answered("10.244.1.5:40001", "a.example", [198, 51, 100, 7]);
+    let (flowmap, _) = by_capture(&capture, &[], &[]);
+    let line = |name: &str| format!("#     {name} was also at 198.51.100.7: not seen in use, not allowed\n");
+    flowmap.write("out.yaml", line("a.example") + &line("b.example") + OUT);
+    flowmap.ok(&[&TO_NAMES[..], &["--inventory", "cluster.json", "--from", "node-1.pcap"]].concat());
+    let web = flowmap.read("cilium-out/shop/web.yaml");
+    assert!(!web.contains(&line("a.example")) && web.contains(&line("b.example")), "{web}");
+    let review = flowmap.read("cilium-out/REVIEW.md");
+    assert!(review.contains("| `a.example` | 203.0.113.9 | 198.51.100.7 | shop/web | 1 |"), "{review}");
 }

@@ -194,6 +194,7 @@ fn answers(set: &PolicySet, ends: &[End]) -> Answers {
         address,
         span: Span::at(Timestamp(0)),
         times: 1,
+        is_used: true,
     };
     Answers::new(pods.flat_map(|pod| addresses.iter().map(move |address| answer(pod, *address))))
 }
