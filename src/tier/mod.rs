@@ -318,5 +318,3 @@ impl Tiers {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_of_places;

@@ -1,9 +1,6 @@
 //! What is infrastructure, what stores, and who copies whom.
 
-use super::{
-    tests::{SHOP, graph, named},
-    *,
-};
+use super::*;
 
 /// The tier of each endpoint.
 fn tiers_of(graph: Graph) -> BTreeMap<String, Tier> {

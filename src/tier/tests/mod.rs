@@ -1,3 +1,5 @@
+mod places;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -6,13 +8,13 @@ use crate::model::Protocol;
 const IN: u32 = 1_000;
 
 /// Members `a`, `b` ... and outside `X`, `Y` ...; edges such as `a>b 80`, with `/udp`, `~` for one-way, `*n` for hours.
-pub(super) fn graph(members: &str, edges: &[&str]) -> Graph {
+fn graph(members: &str, edges: &[&str]) -> Graph {
     let names: Vec<String> = members.chars().map(String::from).collect();
     named(&names.iter().map(String::as_str).collect::<Vec<_>>(), edges)
 }
 
 /// The same with longer names, in their order; `shop/db` is a workload.
-pub(super) fn named(members: &[&str], edges: &[&str]) -> Graph {
+fn named(members: &[&str], edges: &[&str]) -> Graph {
     let workload = |name: &str| {
         let (namespace, name) = name.split_once('/')?;
         Some(crate::model::WorkloadRef { namespace: namespace.into(), name: name.into(), kind: "Deployment".into() })
@@ -61,7 +63,7 @@ fn is(all: &[(Tier, usize, String)], expected: &[(Tier, usize, &str)]) {
     assert_eq!(all, expected);
 }
 
-pub(super) const SHOP: [&str; 9] =
+const SHOP: [&str; 9] =
     ["X>a 443", "X>b 443", "a>c 8080", "b>c 8080", "a>d 8080", "c>e 5432", "d>e 5432", "c>f 6379", "d>f 6379"];
 
 #[test]
