@@ -182,6 +182,9 @@ fn warn_of_names(answers: &Answers, all: &[Converted]) {
              see `flowmap inventory names`",
         );
     }
+    for name in answers.never_answered() {
+        say(&format!("--without-name {name}: no pod was answered this name"));
+    }
     let blocks = |it: &Converted| it.remarks.iter().map(|remark| remark.by_address_alone().len()).sum::<usize>();
     let (policies, alone) = (all.iter().filter(|it| blocks(it) > 0).count(), all.iter().map(blocks).sum::<usize>());
     if alone > 0 {

@@ -15,7 +15,8 @@ use serde_json::{Map, Value, json};
 use super::{
     Ground, Remark,
     ground::is_link_local,
-    names::{Plan, is_dns, is_of_own_node, without_dns},
+    names::Plan,
+    proxy::{is_dns, is_of_own_node, without_dns},
     words,
 };
 use crate::{
@@ -198,6 +199,11 @@ impl Peers {
         let pods = ground.pods_in(block);
         if pods > 0 {
             remarks.insert(Remark::PodsByAddress { side, cidr: block.cidr.to_string(), pods });
+        }
+        // who is let in never comes from such an address
+        let services = ground.services_in(block);
+        if services > 0 && side == PolicyType::Egress {
+            remarks.insert(Remark::ServicesByAddress { cidr: block.cidr.to_string(), services });
         }
     }
 }

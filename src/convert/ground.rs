@@ -37,6 +37,8 @@ pub struct Ground {
     count: usize,
     /// The addresses of the API server, each with its port.
     api_servers: BTreeSet<(IpAddr, u16)>,
+    /// The addresses at which Services are dialled within the cluster, but the API server's.
+    services: BTreeSet<IpAddr>,
     /// The addresses of pods that are on no node's network.
     pods: BTreeSet<IpAddr>,
     /// The labels of these, by namespace.
@@ -61,11 +63,13 @@ impl Ground {
         for pod in networked() {
             labels.entry(pod.namespace.clone()).or_default().insert(pod.labels.clone());
         }
+        let dialled = cluster.services.iter().flat_map(|service| &service.cluster_ips).copied();
+        let dialled = dialled.filter(|address| !api_servers.iter().any(|(api, _)| api == address)).collect();
         let services =
             cluster.services.iter().flat_map(|service| service.cluster_ips.iter().chain(&service.external_ips));
         let ranges = cluster.nodes.iter().flat_map(|node| &node.pod_ranges).chain(&cluster.service_ranges);
         let inside = services.map(|address| IpNet::from(*address)).chain(ranges.copied()).collect();
-        Self { nodes, count: cluster.nodes.len(), api_servers, pods, labels, inside }
+        Self { nodes, count: cluster.nodes.len(), api_servers, services: dialled, pods, labels, inside }
     }
 
     /// The same, knowing that these ranges are of the cluster as well.
@@ -101,6 +105,17 @@ impl Ground {
     pub(super) fn pods_in(&self, block: &IpBlock) -> usize {
         let within = self.pods.range(block.cidr.network()..=block.cidr.broadcast());
         within.filter(|address| block.contains(**address)).count()
+    }
+
+    /// How many addresses of Services are in a block.
+    pub(super) fn services_in(&self, block: &IpBlock) -> usize {
+        let within = self.services.range(block.cidr.network()..=block.cidr.broadcast());
+        within.filter(|address| block.contains(**address)).count()
+    }
+
+    /// Whether all of a block is pods' and Services', whom the target never knows by their addresses.
+    pub(super) fn is_inside(&self, block: &IpBlock) -> bool {
+        self.inside.iter().any(|range| range.contains(&block.cidr)) || self.pods.contains(&block.cidr.addr())
     }
 
     /// The labels of the pods of a namespace.

@@ -4,6 +4,7 @@
 mod cilium;
 mod ground;
 mod names;
+mod proxy;
 mod remark;
 #[cfg(test)]
 mod tests;

@@ -10,10 +10,14 @@ use std::{
     net::IpAddr,
 };
 
-use super::{Ground, Remark, ground::is_link_local, words};
+use super::{
+    Ground, Remark,
+    proxy::{Sight, blocks, covers, holds_dns, is_dns, is_dns_over_udp, is_of_own_node, sight_of, without_dns},
+    words,
+};
 use crate::{
-    model::{HostName, Labels, Protocol, Span},
-    policy::{IpBlock, NetworkPolicy, Peer, PolicySet, Port, PortMatch, Rule},
+    model::{HostName, Labels, Span},
+    policy::{IpBlock, NetworkPolicy, Peer, PolicySet, Rule},
 };
 
 /// Names of one block that are written: an address with more of them is a front that many share, and none of them tells whose it is.
@@ -122,6 +126,12 @@ impl Answers {
         self
     }
 
+    /// The names that are not to be written and that no pod was answered: they may be mistyped.
+    pub fn never_answered(&self) -> impl Iterator<Item = &HostName> {
+        let answers = || self.known.values().flat_map(BTreeMap::values).flatten();
+        self.left_out.iter().filter(move |name| !answers().any(|answer| answer.name == **name))
+    }
+
     /// Whether no pod was answered a name of anybody outside.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -162,17 +172,6 @@ pub(super) fn plans(set: &PolicySet, ground: &Ground, answers: &Answers) -> BTre
         plans.extend(own.into_iter().map(|(policy, plan)| (policy.full_name(), plan)));
     }
     plans
-}
-
-/// Whether Cilium's proxy sees what a pod asks, the best last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Sight {
-    /// No rule of port 53 lets it ask.
-    None,
-    /// It asks its own node, where the proxy does not see it.
-    OwnNode,
-    /// It asks somebody else.
-    Seen,
 }
 
 /// One namespace.
@@ -323,7 +322,8 @@ impl<'a> Room<'a> {
         let asked = self.policies.iter().flat_map(|policy| egress(policy));
         let asked: Vec<&Peer> =
             asked.filter(|rule| rule.ports.iter().any(is_dns)).flat_map(|rule| &rule.peers).collect();
-        let goes_there = |rule: &&Rule| rule.peers.is_empty() || rule.peers.iter().any(|peer| asked.contains(&peer));
+        let is_asked = |peer: &Peer| asked.iter().any(|asked| covers(peer, asked));
+        let goes_there = |rule: &&Rule| rule.peers.is_empty() || rule.peers.iter().any(is_asked);
         let wide = egress(policy).iter().filter(|rule| holds_dns(rule)).find(goes_there);
         if let Some(rule) = wide {
             plan.remarks.insert(Remark::BesidesProxy { ports: words(&rule.ports) });
@@ -435,65 +435,7 @@ fn egress(policy: &NetworkPolicy) -> &[Rule] {
     policy.egress.as_deref().unwrap_or_default()
 }
 
-fn blocks(rule: &Rule) -> impl Iterator<Item = &IpBlock> {
-    rule.peers.iter().filter_map(|peer| match peer {
-        Peer::Block(block) => Some(block),
-        Peer::Pods { .. } => None,
-    })
-}
-
 /// The blocks of a rule in which nobody of the cluster can be.
 fn outside<'r>(rule: &'r Rule, ground: &Ground) -> impl Iterator<Item = &'r IpBlock> {
     blocks(rule).filter(|block| ground.is_outside(block))
-}
-
-/// Whether it is the port of DNS and no other: a DNS rule goes with no range.
-pub(super) fn is_dns(port: &Port) -> bool {
-    is_dns_over_udp(port) || port.protocol == Protocol::TCP && port.ports == PortMatch::Range(53, 53)
-}
-
-fn is_dns_over_udp(port: &Port) -> bool {
-    port.protocol == Protocol::UDP && port.ports == PortMatch::Range(53, 53)
-}
-
-/// The ports that names get of a rule's: all but that of DNS, for beside a rule that allows it without one about DNS the latter has
-/// no effect, and a resolver may be among what the names lead to.
-pub(super) fn without_dns(ports: &[Port]) -> Vec<Port> {
-    let all = [Protocol::TCP, Protocol::UDP].map(|protocol| Port { protocol, ports: PortMatch::All });
-    let rest = |port: &Port| {
-        let has_dns = [Protocol::TCP, Protocol::UDP].contains(&port.protocol);
-        let (first, last) = match port.ports {
-            PortMatch::All if has_dns => (1, u16::MAX),
-            PortMatch::Range(first, last) if has_dns && (first..=last).contains(&53) => (first, last),
-            _ => return vec![port.clone()],
-        };
-        let pieces = [(first, 52), (54, last)].into_iter().filter(|(first, last)| first <= last);
-        pieces.map(|(first, last)| Port { protocol: port.protocol, ports: PortMatch::Range(first, last) }).collect()
-    };
-    if ports.is_empty() { all.iter().flat_map(rest).collect() } else { ports.iter().flat_map(rest).collect() }
-}
-
-/// Whether a rule lets DNS pass among other ports.
-fn holds_dns(rule: &Rule) -> bool {
-    let holds = |port: &Port| match port.ports {
-        PortMatch::All => port.protocol == Protocol::UDP,
-        PortMatch::Range(first, last) => port.protocol == Protocol::UDP && first < last && (first..=last).contains(&53),
-        PortMatch::Named(_) => false,
-    };
-    rule.ports.is_empty() || rule.ports.iter().any(holds)
-}
-
-/// What the proxy sees of what is asked by a rule of port 53.
-fn sight_of(rule: &Rule, ground: &Ground) -> Sight {
-    let is_far = |peer: &Peer| match peer {
-        Peer::Pods { .. } => true,
-        Peer::Block(block) => !is_of_own_node(block, ground),
-    };
-    if rule.peers.is_empty() || rule.peers.iter().any(is_far) { Sight::Seen } else { Sight::OwnNode }
-}
-
-/// Whether a block leads to a node, as to its own cache of names.
-pub(super) fn is_of_own_node(block: &IpBlock, ground: &Ground) -> bool {
-    let is_single = block.cidr.prefix_len() == block.cidr.max_prefix_len();
-    is_link_local(block.cidr.network()) || is_single && !ground.nodes_in(block).is_empty()
 }

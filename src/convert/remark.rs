@@ -39,6 +39,13 @@ pub enum Remark {
         /// How many of the inventory's pods are in it.
         pods: usize,
     },
+    /// A block of addresses holds those of Services, and the target judges by who is behind them.
+    ServicesByAddress {
+        /// The block.
+        cidr: String,
+        /// How many of the inventory's Services are in it.
+        services: usize,
+    },
     /// The protocol must be switched on in the target.
     Sctp,
     /// A rule also allows addresses that names will have.
@@ -145,6 +152,12 @@ impl fmt::Display for Remark {
                 "{} names {cidr}, in which the inventory has {}: Cilium never knows pods by their addresses",
                 side.as_str(),
                 count(*pods as u64, "pod"),
+            ),
+            Self::ServicesByAddress { cidr, services } => write!(
+                f,
+                "egress names {cidr}, in which the inventory has {}: Cilium judges by the pods behind a Service, and never by its \
+                 address",
+                count(*services as u64, "Service"),
             ),
             Self::Sctp => f.write_str("names SCTP, which Cilium has switched off unless `enable-sctp` says otherwise"),
             Self::LaterAddresses { ports, names } => write!(

@@ -338,7 +338,9 @@ fn a_name_is_left_out_where_that_is_asked_for() {
     assert!(web.contains("matchName: a.example") && !web.contains("b.example"), "{web}");
     let both =
         ["--inventory", "cluster.json", "--from", "node-1.pcap", "--without-name", "b.example", "--without-name"];
-    flowmap.ok(&[&TO_NAMES[..], &both, &["a.example"]].concat());
+    let told = flowmap.ok(&[&TO_NAMES[..], &both, &["a.example", "--without-name", "c.example"]].concat()).stderr;
+    assert!(told.contains("--without-name c.example: no pod was answered this name"), "{told}");
+    assert!(!told.contains("--without-name a.example"), "{told}");
     let web = flowmap.read("cilium-out/shop/web.yaml");
     assert!(web.contains("203.0.113.9/32 by address alone: its names were to be left out"), "{web}");
     flowmap
