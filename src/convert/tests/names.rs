@@ -32,8 +32,12 @@ fn answer(name: &str, address: &str) -> Answer {
     }
 }
 
-/// `shop/web`, with these specs and names: the first policy, and what is told of all.
+/// Policies of `shop` with these specs, and names that were answered.
 fn named(specs: &[Value], answers: &[Answer]) -> Vec<Converted> {
+    with(specs, &Answers::new(answers.iter().cloned()))
+}
+
+fn with(specs: &[Value], answers: &Answers) -> Vec<Converted> {
     let object = |(n, spec): (usize, &Value)| RawObject {
         source: "web.yaml".into(),
         document: Some(n),
@@ -44,7 +48,7 @@ fn named(specs: &[Value], answers: &[Answer]) -> Vec<Converted> {
     };
     let objects: Vec<RawObject> = specs.iter().enumerate().map(object).collect();
     let set = PolicySet::from_objects(&objects, Strictness::Strict).unwrap();
-    convert(&set, &objects, Target::Cilium, &ground(), Some(&Answers::new(answers.iter().cloned())))
+    convert(&set, &objects, Target::Cilium, &ground(), Some(answers))
 }
 
 fn told(converted: &Converted) -> String {
@@ -125,19 +129,8 @@ fn names_go_on_no_port_of_dns() {
 
 #[test]
 fn a_name_of_too_many_to_tell_whose_it_is_is_told_so() {
-    let objects = [https(&["203.0.113.9/32"]), dns()];
-    let object = |(n, spec): (usize, &Value)| RawObject {
-        source: "web.yaml".into(),
-        document: Some(n),
-        object: json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": {"name": format!("p{n}"), "namespace": "shop"}, "spec": spec,
-        }),
-    };
-    let objects: Vec<RawObject> = objects.iter().enumerate().map(object).collect();
-    let set = PolicySet::from_objects(&objects, Strictness::Strict).unwrap();
     let answers = Answers::new([]).with_crowded(["203.0.113.9".parse().unwrap()]);
-    let all = convert(&set, &objects, Target::Cilium, &ground(), Some(&answers));
+    let all = with(&[https(&["203.0.113.9/32"]), dns()], &answers);
     assert!(
         told(&all[0]).ends_with("too many asked for a name of that, or used it, to tell who did"),
         "{}",
