@@ -101,8 +101,8 @@ impl Connection {
     /// Whether a segment that comes long after the end stands far from all that was seen of either side: of another connection, whose
     /// opening was not captured.
     pub(super) fn is_of_another(&self, sender: Side, at: At, time: Timestamp) -> bool {
-        let silence_s = time.seconds_since(self.last());
-        if !self.flags.has(Flags::CLOSED) || silence_s * 1e6 <= f64::from(TIME_WAIT_US) {
+        // asked of every segment: of most the first word is the last
+        if !self.flags.has(Flags::CLOSED) || time.seconds_since(self.last()) * 1e6 <= f64::from(TIME_WAIT_US) {
             return false;
         }
         let known = [(at.sequence, self.half(sender).end), (at.acknowledgment, self.half(sender.other()).end)];
