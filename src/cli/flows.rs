@@ -274,8 +274,11 @@ fn whole(rows: &[Row]) -> Table {
         "marks",
         "application",
         "encrypted",
+        "hours",
+        "client_owner",
+        "server_owner",
     ];
-    let mut table = Table::new(&columns).numeric(&[6, 10, 11, 12, 13]);
+    let mut table = Table::new(&columns).numeric(&[6, 10, 11, 12, 13, 20]);
     for Row { dependency, spoken } in rows {
         table.row(vec![
             dependency.site.clone(),
@@ -298,9 +301,17 @@ fn whole(rows: &[Row]) -> Table {
             marks(dependency),
             spoken.names().unwrap_or_default(),
             spoken.encrypted.map(|is| is.to_string()).unwrap_or_default(),
+            dependency.history.len().to_string(),
+            owner(&dependency.client).into(),
+            owner(&dependency.server).into(),
         ]);
     }
     table
+}
+
+/// The kind of what controls a workload's pods: workloads of one name differ in it.
+fn owner(party: &Party) -> &str {
+    party.owner.as_deref().unwrap_or_default()
 }
 
 fn port(dependency: &Dependency) -> String {

@@ -78,9 +78,9 @@ fn a_dependency_tells_what_is_spoken_and_whether_all_of_it_is_encrypted() {
     assert_eq!(spoken(&flowmap.json(&["flows"])), expected);
     assert_eq!(spoken(&Flowmap::new().json(&["flows", "--from", &text(&flowmap.path("capture.pcap"))])), expected);
     let csv = flowmap.ok(&["flows", "-o", "csv"]).stdout;
-    let ends: Vec<&str> = csv.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
-    assert_eq!(ends, ["encrypted", "false", "true", "true", "", "false", ""]);
-    assert!(csv.contains(",\"postgresql,tls\",true\n"), "{csv}");
+    let encrypted: Vec<&str> = csv.lines().map(|line| line.rsplit(',').nth(3).unwrap()).collect();
+    assert_eq!(encrypted, ["encrypted", "false", "true", "true", "", "false", ""]);
+    assert!(csv.contains(",\"postgresql,tls\",true,1,"), "{csv}");
     let wide = flowmap.ok(&["flows", "-o", "wide"]).stdout;
     for words in ["APPLICATION", "http clear", "postgresql,tls encrypted", "postgresql  "] {
         assert!(wide.contains(words), "{words} in {wide}");

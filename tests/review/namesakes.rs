@@ -83,6 +83,9 @@ fn tables_tell_the_kind_where_the_name_does_not() {
     let flowmap = namesakes();
     let flows = flowmap.ok(&["flows"]).stdout;
     assert!(flows.contains("shop/db (StatefulSet)  3306/TCP  established     90"), "{flows}");
+    let csv = flowmap.ok(&["flows", "-o", "csv"]).stdout;
+    assert!(csv.lines().next().unwrap().ends_with("client_owner,server_owner"), "{csv}");
+    assert!(csv.contains(",Deployment,Deployment\n") && csv.contains(",Deployment,StatefulSet\n"), "{csv}");
     let denied = flowmap.run(&["simulate", "closed.yaml"]);
     assert!(denied.stdout.contains("denied   shop/api  shop/db (Deployment)  3306/TCP"), "{}", denied.stdout);
     let json = flowmap.run(&["simulate", "closed.yaml", "-o", "json"]).stdout;
