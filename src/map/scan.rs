@@ -3,7 +3,8 @@
 //! Sequential hypothesis testing over first contacts (Jung, Paxson, Berger, Balakrishnan, "Fast Portscan Detection Using
 //! Sequential Hypothesis Testing", IEEE S&P 2004), with breadth besides. A verdict on a source marks the connections of
 //! its sweeps alone - the attempts that failed and the contacts made among them that carried nothing, or reached
-//! what the source never meets elsewhere; its normal dependencies stay as they are.
+//! what the source never meets elsewhere; its normal dependencies stay as they are. A client that waits for servers which
+//! are away fails as often, but at the same ends: its later attempts at them are no sweep.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,7 @@ use super::{
     connections::{Connection, End},
     datagrams::{self, Sent},
 };
-use crate::model::{Direction, Flags, Outcome, Protocol, Timestamp};
+use crate::model::{Direction, Flags, Outcome, Protocol, Span, Timestamp};
 
 /// Chance that a first contact of an application succeeds.
 const SUCCESS_OF_BENIGN: f64 = 0.8;
@@ -29,6 +30,15 @@ const MISS: f64 = 0.01;
 const MIN_FAILED_TARGETS: usize = 8;
 /// Attempts of one sweep follow each other within this time, in seconds.
 const SWEEP_GAP_S: f64 = 10.0;
+/// A scanner tries one end a few times within this time, in seconds, and goes on to the next.
+const SAME_END_S: f64 = 60.0;
+/// Who tries one end in vain again and again, each time within so many seconds, waits for it: clients that poll and that connect
+/// anew do, and scanners come back after hours.
+const RETRY_S: f64 = 120.0;
+/// What is in use for so many seconds while nothing is swept is no part of a sweep.
+const IN_USE_S: f64 = 60.0;
+/// The same in packets one way: what a scanner leaves open, a server closes after a minute or two.
+const MIN_PACKETS_IN_USE: u64 = 10;
 
 /// Segments without data are of a stream where as many came.
 const MIN_SUSTAINED_PACKETS: u64 = 3;
@@ -157,24 +167,70 @@ fn is_scanner(attempts: &[Attempt<'_>]) -> bool {
 
 /// The connections of a scanner that belong to its sweeps.
 fn sweeps(attempts: &[Attempt<'_>]) -> Vec<usize> {
-    let began = |attempt: &Attempt| attempt.connection.span.first;
-    let failures: Vec<Timestamp> = attempts.iter().filter(|attempt| attempt.is_failed()).map(began).collect();
-    let is_near = |time: Timestamp| {
-        let next = failures.partition_point(|failure| *failure < time);
-        let before = next.checked_sub(1).and_then(|n| failures.get(n));
-        let near = |failure: &Timestamp| time.seconds_since(*failure).abs() <= SWEEP_GAP_S;
-        // flow logs without times do not tell what came among the attempts that failed
-        time.hour().is_named() && (before.is_some_and(near) || failures.get(next).is_some_and(near))
-    };
+    let swept = Swept::of(attempts);
+    let is_near = |attempt: &Attempt| swept.is_near(attempt.connection.span.first);
     let met_elsewhere: HashSet<End> = attempts
         .iter()
-        .filter(|attempt| !attempt.is_failed() && !is_near(began(attempt)))
+        .filter(|attempt| !attempt.is_failed() && (!is_near(attempt) || swept.is_outlasted_by(attempt.connection)))
         .map(|attempt| attempt.connection.server)
         .collect();
     let is_part = |attempt: &&Attempt| {
         let connection = attempt.connection;
         let is_empty = !connection.trace.flags.has(Flags::PAYLOAD);
-        attempt.is_failed() || is_near(began(attempt)) && (is_empty || !met_elsewhere.contains(&connection.server))
+        attempt.is_failed() || is_near(attempt) && (is_empty || !met_elsewhere.contains(&connection.server))
     };
     attempts.iter().filter(is_part).map(|attempt| attempt.n).collect()
+}
+
+/// When a source swept.
+struct Swept {
+    /// Its attempts that failed, in order, but for those by which it waits for an end that it knows.
+    failures: Vec<Timestamp>,
+    /// From one to the next, where something may be in use meanwhile.
+    pauses: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Swept {
+    fn of(attempts: &[Attempt<'_>]) -> Self {
+        /// Attempts at one end that follow each other.
+        struct Tried {
+            first: Timestamp,
+            last: Timestamp,
+        }
+        let mut tried: HashMap<End, Tried> = HashMap::default();
+        let mut is_sweeping = |attempt: &&Attempt| {
+            let Span { first: now, .. } = attempt.connection.span;
+            let tried = tried.entry(attempt.connection.server).or_insert(Tried { first: now, last: now });
+            if now.seconds_since(tried.last) > RETRY_S {
+                tried.first = now;
+            }
+            tried.last = now;
+            now.seconds_since(tried.first) <= SAME_END_S
+        };
+        let failed = attempts.iter().filter(|attempt| attempt.is_failed()).filter(&mut is_sweeping);
+        let failures: Vec<Timestamp> = failed.map(|attempt| attempt.connection.span.first).collect();
+        let begins = std::iter::once(Timestamp(i64::MIN)).chain(failures.iter().copied());
+        let ends = failures.iter().copied().chain([Timestamp(i64::MAX)]);
+        let pauses = begins.zip(ends).filter(|(begin, end)| end.seconds_since(*begin) >= IN_USE_S).collect();
+        Self { failures, pauses }
+    }
+
+    /// Whether it swept about that time. Flow logs without times do not tell what came among the attempts that failed.
+    fn is_near(&self, time: Timestamp) -> bool {
+        let next = self.failures.partition_point(|failure| *failure < time);
+        let before = next.checked_sub(1).and_then(|n| self.failures.get(n));
+        let near = |failure: &Timestamp| time.seconds_since(*failure).abs() <= SWEEP_GAP_S;
+        time.hour().is_named() && (before.is_some_and(near) || self.failures.get(next).is_some_and(near))
+    }
+
+    /// Whether a connection was in use while nothing was swept.
+    fn is_outlasted_by(&self, connection: &Connection) -> bool {
+        let Connection { from_client, from_server, span: Span { first, last }, .. } = connection;
+        if from_client.most_packets().max(from_server.most_packets()) < MIN_PACKETS_IN_USE {
+            return false;
+        }
+        // of the pauses that end late enough the first: those behind it begin later still
+        let n = self.pauses.partition_point(|(_, end)| end.seconds_since(*first) < IN_USE_S);
+        self.pauses.get(n).is_some_and(|(begin, _)| last.seconds_since(*begin.max(first)) >= IN_USE_S)
+    }
 }
