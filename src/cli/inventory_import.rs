@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     inventory::Reading,
-    model::{Cluster, RawObject, Timestamp, words::count},
+    model::{Cluster, Pod, RawObject, Timestamp, words::count},
     proposal::directories,
     store::Store,
 };
@@ -21,8 +21,8 @@ use crate::{
 /// Read kubectl output, manifests or a hosts file into the store
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  kubectl get no,ns,po,svc,ep,deploy,sts,ds,netpol -A -o json | \\
-      flowmap inventory import -
+  kubectl get no,ns,po,svc,ep,deploy,rs,sts,ds,job,cj,ing,netpol -A \\
+      -o json | flowmap inventory import -
   flowmap inventory import cluster.json
   flowmap inventory import --site lab hosts.csv
   kubectl get networkpolicies -A -o json | \\
@@ -83,21 +83,26 @@ pub(super) async fn run(store: &Store, args: &Args) -> anyhow::Result<Done> {
             warnln!("{}: {elsewhere} hosts of other sites left out", shown(file));
         }
         if before >= reading.taken_at && before.is_some() {
-            warn_outdated(store, (file, site), &reading).await?;
+            warn_outdated(store, (file, site), (&reading, is_new)).await?;
         }
     }
     Ok(Done::Clean)
 }
 
-/// Policies tell when they were made and not when they were changed: says where a listing of them is dated before what is known,
-/// and changes nothing.
-async fn warn_outdated(store: &Store, (file, site): (&Path, &str), reading: &Reading) -> anyhow::Result<()> {
+/// Policies tell when they were made and not when they were changed, and what is gone tells nothing: says where a listing is dated
+/// before what is known, and changes nothing of it.
+async fn warn_outdated(
+    store: &Store,
+    (file, site): (&Path, &str),
+    (reading, is_new): (&Reading, bool),
+) -> anyhow::Result<()> {
     const KIND: &str = "NetworkPolicy";
+    const POD: &str = "Pod";
     const SHOWN: usize = 3;
     let called =
         |policy: &RawObject| (policy.object["kind"].as_str().unwrap_or_default().to_owned(), policy.full_name());
     let listed = &reading.cluster.policies;
-    if listed.is_empty() && !reading.complete.iter().any(|(kind, _)| kind == KIND) {
+    if listed.is_empty() && !reading.complete.iter().any(|(kind, _)| [KIND, POD].contains(&kind)) {
         return Ok(());
     }
     let Some(directory) = directories(store, Some(site)).await?.remove(site) else { return Ok(()) };
@@ -109,7 +114,12 @@ async fn warn_outdated(store: &Store, (file, site): (&Path, &str), reading: &Rea
         reading.complete.covers(kind, namespace) || listed.iter().any(|policy| called(policy) == called(known))
     };
     let stale = current.iter().filter(|known| is_told_of(known) && !is_listed(known)).map(|known| called(known).1);
-    let stale: BTreeSet<String> = stale.collect();
+    let mut stale: BTreeSet<String> = stale.collect();
+    let pods: BTreeSet<_> = reading.cluster.pods.iter().map(|pod| (&pod.namespace, &pod.name)).collect();
+    let is_missing =
+        |pod: &&Pod| reading.complete.covers(POD, &pod.namespace) && !pods.contains(&(&pod.namespace, &pod.name));
+    let missing = directory.cluster().pods.iter().filter(|pod| is_new && !pod.finished).filter(is_missing);
+    stale.extend(missing.map(|pod| format!("Pod {}/{}", pod.namespace, pod.name)));
     if stale.is_empty() {
         return Ok(());
     }

@@ -13,7 +13,7 @@ pub(super) struct Version<'a, K> {
     pub holds: Vec<K>,
     /// Whether it has them.
     pub state: State,
-    /// From when on it can have had them, as far as it tells.
+    /// From when on it can have had them, and had them, as far as it tells; `i64::MIN` where it does not.
     pub from: i64,
     /// When it was so.
     pub sights: &'a [Sight],
@@ -37,13 +37,19 @@ pub(super) struct History<'a, K> {
     /// Its place among the owners.
     pub owner: u32,
     pub start: Start,
+    /// When another object of its name was made: there is but one at a time.
+    pub replaced: Option<Timestamp>,
     pub versions: Vec<Version<'a, K>>,
 }
 
 impl<K: Copy + Ord> History<'_, K> {
     /// What it claims. `missed_after` tells the first listing behind a moment in which it is missing.
     pub fn claims(&self, missed_after: impl Fn(i64) -> Option<i64>) -> Vec<(K, Claim)> {
-        let end = self.end(missed_after);
+        let (mut end, mut is_certain) = self.end(missed_after);
+        // two that were seen at one time are of two clusters, or their clocks differ
+        if let Some(replaced) = self.replaced.filter(|it| self.last_sight() <= it.0 && it.0 < end) {
+            (end, is_certain) = (replaced.0, false);
+        }
         let edges = Edges::new(&self.versions);
         let of_version =
             |(n, version): (usize, &Version<K>)| version.holds.iter().map(|key| (*key, n)).collect::<Vec<_>>();
@@ -54,7 +60,7 @@ impl<K: Copy + Ord> History<'_, K> {
         for holders in held.chunk_by(|a, b| a.0 == b.0) {
             let Some((key, _)) = holders.first().copied() else { continue };
             let holders: Vec<usize> = holders.iter().map(|(_, version)| *version).collect();
-            claims.extend(self.claim(&holders, end, &edges).map(|claim| (key, claim)));
+            claims.extend(self.claim(&holders, (end, is_certain), &edges).map(|claim| (key, claim)));
         }
         claims
     }
@@ -110,7 +116,8 @@ impl<K: Copy + Ord> History<'_, K> {
         }
         let is_dated = end.at > i64::MIN;
         match (told, over_by, due) {
-            (Some(told), ..) => (told, true),
+            // a node that was lost tells no more of its pods' containers than it did
+            (Some(told), ..) => (told.max(self.last_sight()), true),
             (None, Some(over_by), _) => (over_by, false),
             // of one that was told to go it is not known when within its grace it went
             (None, None, due) if is_dated && end.is_seen => (end.at, due.is_none()),
@@ -118,9 +125,17 @@ impl<K: Copy + Ord> History<'_, K> {
             (None, None, None) => (missed_after(end.at).filter(|_| is_dated).unwrap_or(i64::MAX), false),
         }
     }
+
+    /// When it was last seen with what it held.
+    fn last_sight(&self) -> i64 {
+        let is_over = |version: &&Version<K>| matches!(version.state, State::Over(_));
+        let living = self.versions.iter().filter(|version| !is_over(version));
+        living.flat_map(|version| version.sights).map(|sight| sight.to).max().unwrap_or(i64::MIN)
+    }
 }
 
-/// When versions of an object were seen, in order of their ends and of their beginnings, each with the version's place.
+/// When versions of an object were seen, in order of their ends and of their beginnings, or since when they say that it was so,
+/// each with the version's place.
 /// Versions that may hold more than they name are left out.
 #[derive(Default)]
 struct Edges {
@@ -140,6 +155,9 @@ impl Edges {
                 if sight.is_closed {
                     edges.changes.push((sight.to, n));
                 }
+            }
+            if version.from > i64::MIN {
+                edges.begins.push((version.from, n));
             }
         }
         edges.ends.sort_unstable();

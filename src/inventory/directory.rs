@@ -154,7 +154,7 @@ impl Directory {
         let of_pods: HashSet<IpAddr> = networked.flat_map(|pod| pod.addresses.iter().copied()).collect();
         let of_nodes = timeline.all().filter(|(.., class, _)| *class == Class::Node).map(|(address, ..)| address);
         let mut of_nodes: HashSet<IpAddr> = of_nodes.collect();
-        let services = past.services.iter().map(|it| &it.service).chain(&present.services);
+        let services = past.service_versions.iter().map(|it| &it.service).chain(&present.services);
         let cluster_ips = services.flat_map(|service| service.cluster_ips.iter().copied()).collect();
         let others = of_nodes.union(&of_pods).copied().collect();
         let of_services = service_ranges(&present.service_ranges, &cluster_ips, &others);
@@ -199,8 +199,8 @@ impl Directory {
             return Owner::Multicast;
         }
         match self.timeline.at(address, at.0) {
-            None | Some((Who::Nobody | Who::By(Class::Exposed, _), false)) => self.who_by_range(address),
-            Some((Who::Nobody | Who::Disputed | Who::By(Class::Exposed, _), _)) => Owner::Unknown,
+            None | Some((Who::Nobody | Who::Untold | Who::By(Class::Exposed, _), false)) => self.who_by_range(address),
+            Some((Who::Nobody | Who::Untold | Who::Disputed | Who::By(Class::Exposed, _), _)) => Owner::Unknown,
             Some((Who::By(class, owner), _)) => self.owner(class, owner),
         }
     }
@@ -224,6 +224,8 @@ impl Directory {
         let mut is_covered = true;
         for (begin, end, who) in stretches {
             match (who, found) {
+                // where one of several had it then, no clock tells which
+                (Who::Untold, _) => is_covered &= end <= first || begin > last,
                 // without an owner for longer than clocks differ
                 (Who::Nobody | Who::By(Class::Exposed, _), _) => {
                     is_covered &= end.min(last).saturating_sub(begin.max(first)) <= CLOCK_SKEW_NS;
@@ -249,7 +251,7 @@ impl Directory {
             Who::By(Class::Exposed, owner) => Some(owner as usize),
             _ => None,
         });
-        self.past.services.get(place?).map(|it| &it.service)
+        self.past.services.get(place?)
     }
 
     pub(super) fn owner(&self, class: Class, owner: u32) -> Owner<'_> {
@@ -257,7 +259,7 @@ impl Directory {
         let owner = match class {
             Class::Pod => self.past.pods.get(place).map(Owner::Pod),
             Class::Node => self.past.nodes.get(place).map(Owner::Node),
-            Class::Service | Class::Exposed => self.past.services.get(place).map(|it| Owner::Service(&it.service)),
+            Class::Service | Class::Exposed => self.past.services.get(place).map(Owner::Service),
         };
         owner.unwrap_or(Owner::Unknown)
     }
@@ -343,7 +345,7 @@ fn ends(nodes: &[Node], pods: &[Pod]) -> HashMap<IpAddr, usize> {
 fn meta(kind: &str, namespace: &str, name: &str, started: Option<Timestamp>, state: State) -> Meta {
     let id = WorkloadRef { namespace: namespace.to_owned(), name: name.to_owned(), kind: kind.to_owned() };
     let uid = started.map(|time| time.to_string()).unwrap_or_default();
-    Meta { id, uid, started, networked: None, is_listed: true, state }
+    Meta { id, uid, created: started.or(Some(Timestamp(i64::MIN))), started, networked: None, state }
 }
 
 /// Everybody there was, with the claims settled.

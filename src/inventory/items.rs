@@ -41,12 +41,12 @@ pub(super) struct Meta {
     /// `metadata.uid`: an object of the same name with another is another. Where there is none, the time it was made
     /// or started tells as much.
     pub uid: String,
+    /// When it was made, if it tells: manifests do not.
+    pub created: Option<Timestamp>,
     /// The first moment at which it can have had its addresses.
     pub started: Option<Timestamp>,
     /// Of a pod, when what it has its addresses from was made, if it tells: after its node was started anew, it has others.
     pub networked: Option<Timestamp>,
-    /// Whether it tells when it was made: manifests do not.
-    pub is_listed: bool,
     /// Whether it still has its addresses.
     pub state: State,
 }
@@ -62,22 +62,32 @@ impl Meta {
         let state = if is_pod { state(item) } else { State::Here };
         let networked = networked(status).filter(|_| is_pod);
         let uid = uid.unwrap_or_default().to_owned();
-        Self { id, uid, started, networked, is_listed: created.is_some(), state }
+        Self { id, uid, created, started, networked, state }
     }
 }
 
+/// The statuses of a pod's containers.
+fn containers(status: &Value) -> impl Iterator<Item = &Value> {
+    ["containerStatuses", "initContainerStatuses"].into_iter().flat_map(|key| list(&status[key]))
+}
+
 /// When a pod's sandbox, and with it its addresses, was made at the latest (`PodReadyToStartContainers`, since Kubernetes 1.29). The
-/// kubelet may say so when it has pulled images only: a container that runs already tells better.
+/// kubelet may say so when it has pulled images only: a container that runs already tells better. Of a pod that is over it says
+/// that there is no sandbox any more, and before that version nothing: where none of its containers began a second time, there
+/// was but one.
 fn networked(status: &Value) -> Option<Timestamp> {
     let is_ready =
         |condition: &&Value| condition["type"] == "PodReadyToStartContainers" && condition["status"] == "True";
-    let ready = list(&status["conditions"]).iter().find(is_ready)?;
-    let containers = ["containerStatuses", "initContainerStatuses"].into_iter().flat_map(|key| list(&status[key]));
-    let begun = containers.flat_map(|container| {
+    let ready = list(&status["conditions"]).iter().find(is_ready).and_then(|it| time(&it["lastTransitionTime"]));
+    let is_first = |container: &Value| container["restartCount"].as_u64().unwrap_or_default() == 0;
+    if ready.is_none() && !containers(status).all(is_first) {
+        return None;
+    }
+    let begun = containers(status).flat_map(|container| {
         let state = &container["state"];
         [&state["running"]["startedAt"], &state["terminated"]["startedAt"]].into_iter().filter_map(time)
     });
-    begun.chain([time(&ready["lastTransitionTime"])?]).min()
+    begun.chain(ready).min()
 }
 
 /// The grace that the API server gives a pod where nothing else is said, in seconds.
@@ -93,10 +103,13 @@ fn state(pod: &Value) -> State {
     State::Leaving { asked: Timestamp(due.0.saturating_sub(grace_s.saturating_mul(1_000_000_000))), due }
 }
 
-/// When the last of a pod's containers ended.
+/// When the last of a pod's containers ended. Of a pod that its node was lost with, or that was stopped with it, nobody tells: its
+/// containers stand there as they ran last.
 fn finished_at(status: &Value) -> Option<Timestamp> {
-    let containers = ["containerStatuses", "initContainerStatuses"].into_iter().flat_map(|key| list(&status[key]));
-    containers.filter_map(|container| time(&container["state"]["terminated"]["finishedAt"])).max()
+    if containers(status).any(|container| container["state"]["running"].is_object()) {
+        return None;
+    }
+    containers(status).filter_map(|container| time(&container["state"]["terminated"]["finishedAt"])).max()
 }
 
 /// What was read, by what it is about.

@@ -16,13 +16,15 @@ use super::{
 };
 use crate::model::{Endpoint, Node, Pod, Service, Timestamp, WorkloadRef};
 
-/// A Service while it was one: under its name there may have been another before.
+/// A Service while it was as it is written.
 #[derive(Clone, Debug)]
 pub(super) struct PastService {
     pub service: Service,
-    /// When it can have been there, in nanoseconds since 1970.
+    /// When it can have been so, in nanoseconds since 1970.
     pub from: i64,
     pub to: i64,
+    /// Whether it is the last version of it that is known.
+    pub is_last: bool,
 }
 
 /// An address behind a Service while it was.
@@ -42,7 +44,10 @@ pub(super) struct Past {
     pub nodes: Vec<Node>,
     /// The place of the node that stands for the cache of names on every one: nobody listed it.
     pub cache: Option<u32>,
-    pub services: Vec<PastService>,
+    /// Each as it was last known: under its name there may have been another before.
+    pub services: Vec<Service>,
+    /// Their versions.
+    pub service_versions: Vec<PastService>,
     pub endpoints: Vec<PastEndpoint>,
 }
 
@@ -51,7 +56,7 @@ impl Past {
     /// be shared by any Services, each with ports of its own.
     pub fn is_same(&self, class: Class, a: u32, b: u32) -> bool {
         let (first, second) = (a as usize, b as usize);
-        let name = |place: usize| self.services.get(place).map(|it| (&it.service.namespace, &it.service.name));
+        let name = |place: usize| self.services.get(place).map(|it| (&it.namespace, &it.name));
         match class {
             Class::Pod => self.parties.get(first) == self.parties.get(second),
             Class::Node => a == b,
@@ -67,7 +72,7 @@ impl Past {
             Class::Pod => self.pods.get(place).map(|pod| format!("Pod {}/{}", pod.namespace, pod.name)),
             Class::Node => self.nodes.get(place).map(|node| format!("Node {}", node.name)),
             Class::Service | Class::Exposed => {
-                let named = |it: &PastService| format!("Service {}/{}", it.service.namespace, it.service.name);
+                let named = |it: &Service| format!("Service {}/{}", it.namespace, it.name);
                 self.services.get(place).map(named)
             }
         };
@@ -77,7 +82,12 @@ impl Past {
 
 /// What there was, and who claims which address.
 pub(super) fn past(items: &Items, sights: &Sights) -> (Past, Vec<AddressClaim>) {
-    let mut builder = Builder { items, sights, past: Past::default(), claims: Vec::new() };
+    let mut made: HashMap<&WorkloadRef, Vec<Timestamp>> = HashMap::default();
+    for meta in &items.metas {
+        made.entry(&meta.id).or_default().extend(meta.created);
+    }
+    made.values_mut().for_each(|times| times.sort_unstable());
+    let mut builder = Builder { items, sights, made, past: Past::default(), claims: Vec::new() };
     builder.pods();
     builder.nodes();
     builder.services();
@@ -88,6 +98,8 @@ pub(super) fn past(items: &Items, sights: &Sights) -> (Past, Vec<AddressClaim>) 
 struct Builder<'a> {
     items: &'a Items,
     sights: &'a Sights,
+    /// When objects of one name were made, in order.
+    made: HashMap<&'a WorkloadRef, Vec<Timestamp>>,
     past: Past,
     claims: Vec<AddressClaim>,
 }
@@ -98,7 +110,7 @@ impl<'a> Builder<'a> {
     }
 
     fn version<K, T>(&self, item: &Item<T>, holds: Vec<K>) -> Version<'a, K> {
-        let is_partial = !self.meta(item.object).is_listed;
+        let is_partial = self.meta(item.object).created.is_none();
         let Meta { state, networked, .. } = self.meta(item.object);
         let from = networked.map_or(i64::MIN, |time| time.0);
         Version { holds, state: *state, from, sights: self.sights.of(item.object), is_partial }
@@ -112,6 +124,13 @@ impl<'a> Builder<'a> {
             groups.entry((&meta.id, &meta.uid)).or_default().push(item);
         }
         groups.into_values().collect()
+    }
+
+    /// When another object of the name of these was made next, where each has its identity told.
+    fn replaced<T>(&self, group: &[&Item<T>]) -> Option<Timestamp> {
+        let first = self.meta(group.first()?.object);
+        let (created, made) = (first.created?, self.made.get(&first.id)?);
+        made.get(made.partition_point(|other| *other <= created)).copied()
     }
 
     /// The last version of an object; of several the one that says more, so that their order does not matter.
@@ -139,7 +158,8 @@ impl<'a> Builder<'a> {
                 let started = group.iter().filter_map(|item| self.meta(item.object).started);
                 // a pod that waits tells when it was made, one that runs when it was started: that is later, and truer
                 let start = started.max().map_or(Start::FirstSight, Start::At);
-                let history = History { owner, start, versions: versions.collect() };
+                let replaced = self.replaced(&group);
+                let history = History { owner, start, replaced, versions: versions.collect() };
                 self.claim(Class::Pod, &first.id, &history);
             }
             let count = place(parties.len());
@@ -157,8 +177,9 @@ impl<'a> Builder<'a> {
             let is_told_by_pod = |item: &&Item<Node>| self.meta(item.object).id.kind == "Pod";
             let versions = group.iter().map(|item| {
                 let is_partial = is_told_by_pod(item);
-                // the beginning and the end of a pod are not its node's
-                let (state, from) = (State::Here, i64::MIN);
+                // the beginning and the end of a pod are not its node's; one that was made anew has what it has since then
+                let made = self.meta(item.object).created.filter(|_| !is_partial);
+                let (state, from) = (State::Here, made.map_or(i64::MIN, |time| time.0));
                 Version { state, from, is_partial, ..self.version(item, item.value.addresses.clone()) }
             });
             let versions = versions.collect();
@@ -167,7 +188,7 @@ impl<'a> Builder<'a> {
             let own: Option<Vec<Timestamp>> = own.collect();
             let start = own.and_then(|started| started.into_iter().min()).map_or(Start::Always, Start::At);
             let id = WorkloadRef { kind: "Node".into(), name: name.to_owned(), ..WorkloadRef::default() };
-            let history = History { owner: place(self.past.nodes.len()), start, versions };
+            let history = History { owner: place(self.past.nodes.len()), start, replaced: None, versions };
             self.claim(Class::Node, &id, &history);
             let mut node = Node { name: name.to_owned(), addresses: Vec::new(), pod_ranges: Vec::new() };
             for item in group {
@@ -201,19 +222,29 @@ impl<'a> Builder<'a> {
             let Some(first) = group.first().map(|item| self.meta(item.object)) else { continue };
             let owner = place(self.past.services.len());
             let start = first.started.map_or(Start::Always, Start::At);
+            let replaced = self.replaced(&group);
             for (class, addresses) in [
                 (Class::Service, (|service| &service.cluster_ips) as fn(&Service) -> &Vec<IpAddr>),
                 (Class::Exposed, |service| &service.external_ips),
             ] {
                 let versions = group.iter().map(|item| self.version(item, addresses(&item.value).clone())).collect();
-                self.claim(class, &first.id, &History { owner, start, versions });
+                self.claim(class, &first.id, &History { owner, start, replaced, versions });
             }
-            let whole = group.iter().map(|item| Version { is_partial: true, ..self.version(item, vec![()]) }).collect();
+            let versions = group.iter().map(|item| {
+                let is_partial = false;
+                Version { is_partial, ..self.version(item, vec![&item.value]) }
+            });
             let sights = self.sights;
             let missed = |moment| sights.missed_after(&first.id.kind, &first.id.namespace, moment);
-            let lived = History { owner, start, versions: whole }.claims(missed);
-            let (from, to) = lived.first().map_or((i64::MIN, i64::MAX), |((), claim)| (claim.start, claim.end));
-            self.past.services.push(PastService { service: service.clone(), from, to });
+            let lived = History { owner, start, replaced, versions: versions.collect() }.claims(missed);
+            let past = |(it, claim): (&Service, Claim)| PastService {
+                service: it.clone(),
+                from: claim.start,
+                to: claim.end,
+                is_last: it == service,
+            };
+            self.past.service_versions.extend(lived.into_iter().map(past));
+            self.past.services.push(service.clone());
         }
     }
 
@@ -226,7 +257,7 @@ impl<'a> Builder<'a> {
             let versions = group
                 .iter()
                 .map(|item| Version { is_partial: false, ..self.version(item, item.value.iter().collect()) });
-            let history = History { owner: 0, start: Start::Always, versions: versions.collect() };
+            let history = History { owner: 0, start: Start::Always, replaced: None, versions: versions.collect() };
             let claims = history.claims(|moment| self.sights.missed_after(&id.kind, &id.namespace, moment));
             self.past.endpoints.extend(claims.into_iter().map(|(endpoint, claim): (&Endpoint, _)| PastEndpoint {
                 endpoint: endpoint.clone(),
@@ -248,9 +279,9 @@ const NODE_LOCAL_DNS_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10
 static NO_META: Meta = Meta {
     id: WorkloadRef { namespace: String::new(), name: String::new(), kind: String::new() },
     uid: String::new(),
-    started: None::<Timestamp>,
+    created: None,
+    started: None,
     networked: None,
-    is_listed: false,
     state: State::Here,
 };
 

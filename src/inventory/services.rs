@@ -11,11 +11,11 @@ use super::{
 };
 use crate::model::{Pod, Protocol, Service, ServicePort, Span, Timestamp, WorkloadRef};
 
-/// A Service and one of its ports, by their places.
+/// A version of a Service and one of its ports, by their places.
 type PortPlace = (usize, usize);
 
-/// The Services there ever were, arranged for looking up. Where several share what they are looked up by, the one that
-/// was there last comes first.
+/// The Services there ever were, as they were then, arranged for looking up. Where several share what they are looked up by, the
+/// one that was there last comes first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Services {
     /// Several Services may share a load balancer's address, each with ports of its own.
@@ -32,7 +32,7 @@ pub(super) struct Services {
 impl Services {
     pub fn new(past: &Past) -> Self {
         let mut all = Self::default();
-        let mut latest: Vec<(usize, &PastService)> = past.services.iter().enumerate().collect();
+        let mut latest: Vec<(usize, &PastService)> = past.service_versions.iter().enumerate().collect();
         latest.sort_by_key(|(n, it)| (Reverse((it.to, it.from)), *n));
         // ClusterIPs first: they are one Service's alone, an external IP may be claimed by anybody
         for (n, it) in &latest {
@@ -73,11 +73,11 @@ impl Services {
 type Found<'a> = Option<(&'a Service, &'a ServicePort)>;
 
 impl Directory {
-    /// The Service that answers at an address (its ClusterIP, external IP or load balancer's) and port; of several,
-    /// one after the other, the last.
+    /// The Service that answers at an address (its ClusterIP, external IP or load balancer's) and port, as it was last known; of
+    /// several, one after the other, the last.
     #[must_use]
     pub fn service_at(&self, address: IpAddr, protocol: Protocol, port: u16) -> Found<'_> {
-        self.find(self.services.by_socket.get(&(address.to_canonical(), protocol, port)), |_| true)
+        self.find(self.services.by_socket.get(&(address.to_canonical(), protocol, port)), |it| it.is_last)
     }
 
     /// The Service that answered there when a connection began.
@@ -141,7 +141,7 @@ impl Directory {
 
     fn find(&self, places: Option<&Vec<PortPlace>>, is_wanted: impl Fn(&PastService) -> bool) -> Found<'_> {
         places.into_iter().flatten().find_map(|(n, m)| {
-            let it = self.past.services.get(*n).filter(|it| is_wanted(it))?;
+            let it = self.past.service_versions.get(*n).filter(|it| is_wanted(it))?;
             Some((&it.service, it.service.ports.get(*m)?))
         })
     }

@@ -5,8 +5,8 @@
 //!
 //! - who was certainly seen with the address has it;
 //! - where the next owner's claim begins behind the last certain sight of the one before, and the end of that one was
-//!   not seen, nobody can tell who had the address in between: it is nobody's until the next claim begins;
-//! - where it begins before that sight, one of their clocks is wrong, or the next owner waited for the address: it is nobody's
+//!   not seen, nobody can tell who had the address in between, until the next claim begins;
+//! - where it begins before that sight, one of their clocks is wrong, or the next owner waited for the address: nobody can tell
 //!   from then on, until the first has ended, or until the next was seen; where the first was seen to end it has it until then;
 //! - two owners that were both seen with the address at one time dispute it, as long as both claims run.
 //!
@@ -32,8 +32,10 @@ pub(super) struct Claim {
 /// Who held an address during a stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Held {
-    /// Nobody, or it cannot be told who.
+    /// Nobody.
     Nobody,
+    /// One of several, and nobody can tell which.
+    Untold,
     /// Several at once.
     Disputed,
     /// This one.
@@ -67,7 +69,7 @@ const MAX_AT_ONCE: usize = 16;
 pub(super) fn settle(mut claims: Vec<Claim>, is_same: impl Fn(u32, u32) -> bool) -> Settlement {
     claims.sort_unstable();
     claims.dedup();
-    cut(&mut claims);
+    let mut gaps = cut(&mut claims);
     claims.retain(|claim| claim.start < claim.end);
     let mut moments: Vec<i64> = claims
         .iter()
@@ -79,6 +81,8 @@ pub(super) fn settle(mut claims: Vec<Claim>, is_same: impl Fn(u32, u32) -> bool)
     moments.pop_if(|last| *last == i64::MAX);
     let mut settlement = Settlement::default();
     let mut next = 0;
+    // until when nobody can tell
+    let mut untold = i64::MIN;
     // by the end, so that those over are dropped first
     let mut active: BTreeSet<(i64, usize)> = BTreeSet::new();
     for (n, moment) in moments.iter().copied().enumerate() {
@@ -91,7 +95,13 @@ pub(super) fn settle(mut claims: Vec<Claim>, is_same: impl Fn(u32, u32) -> bool)
         }
         let running: Vec<&Claim> =
             active.iter().take(MAX_AT_ONCE + 1).filter_map(|(_, place)| claims.get(*place)).collect();
-        let held = held(&running, moment, &is_same);
+        while let Some((_, to)) = gaps.pop_if(|(from, _)| *from <= moment) {
+            untold = untold.max(to);
+        }
+        let held = match held(&running, moment, &is_same) {
+            Held::Nobody if moment < untold => Held::Untold,
+            held => held,
+        };
         if held == Held::Disputed {
             let to = moments.get(n + 1).copied().unwrap_or(i64::MAX);
             settlement.dispute(moment, to, running.iter().map(|claim| claim.owner));
@@ -101,20 +111,25 @@ pub(super) fn settle(mut claims: Vec<Claim>, is_same: impl Fn(u32, u32) -> bool)
     settlement
 }
 
-/// Ends claims where a later one shows that they were over.
-fn cut(claims: &mut [Claim]) {
+/// Ends claims where a later one shows that they were over. Gives from when to when nobody can tell whether they still ran, the
+/// latest first.
+fn cut(claims: &mut [Claim]) -> Vec<(i64, i64)> {
+    let mut gaps = Vec::new();
     let starts: Vec<i64> = claims.iter().map(|claim| claim.start).collect();
     let mut sights: Vec<i64> = claims.iter().map(|claim| claim.first_sight).collect();
     sights.sort_unstable();
     let after = |moments: &[i64], moment: i64| moments.get(moments.partition_point(|other| *other <= moment)).copied();
     for claim in claims {
-        if after(&starts, claim.last_sight).is_some_and(|next| next <= claim.end) {
+        if let Some(next) = after(&starts, claim.last_sight).filter(|next| *next <= claim.end) {
             claim.end = claim.last_sight.saturating_add(1);
+            gaps.push((claim.end, next));
         }
         if let Some(next) = after(&sights, claim.last_sight) {
             claim.end = claim.end.min(next);
         }
     }
+    gaps.sort_unstable_by(|a, b| b.cmp(a));
+    gaps
 }
 
 /// Who has the address at a moment, of the claims that run then.
@@ -133,7 +148,7 @@ fn held(running: &[&Claim], moment: i64, is_same: &impl Fn(u32, u32) -> bool) ->
         let is_heir = |other: &&&Claim| other.start > claim.start && other.first_sight > claim.last_sight;
         claim.last_sight < claim.end && running.iter().filter(is_heir).any(|other| !is_same(claim.owner, other.owner))
     };
-    let by = |claim: &Claim| if has_heir(claim) { Held::Nobody } else { Held::By(claim.owner) };
+    let by = |claim: &Claim| if has_heir(claim) { Held::Untold } else { Held::By(claim.owner) };
     let certain = running.iter().filter(|claim| claim.first_sight <= moment && moment <= claim.last_sight);
     if let Some(claim) = certain.max_by_key(by_end) {
         return by(claim);
@@ -141,7 +156,7 @@ fn held(running: &[&Claim], moment: i64, is_same: &impl Fn(u32, u32) -> bool) ->
     let before = running.iter().filter(|claim| claim.last_sight < moment).max_by_key(by_end);
     let coming = running.iter().filter(|claim| claim.first_sight > moment).min_by_key(by_end);
     match (before, coming) {
-        (Some(before), Some(coming)) if !is_same(before.owner, coming.owner) => Held::Nobody,
+        (Some(before), Some(coming)) if !is_same(before.owner, coming.owner) => Held::Untold,
         (Some(claim), _) | (None, Some(claim)) => by(claim),
         (None, None) => Held::Nobody,
     }
@@ -184,13 +199,14 @@ mod tests {
         Claim { start, first_sight: certain.0, last_sight: certain.1, end, owner: u32::from(name) }
     }
 
-    /// `a@10 -@20 !@30`: a's from 10, nobody's from 20, disputed from 30.
+    /// `a@10 -@20 ?@25 !@30`: a's from 10, nobody's from 20, nobody can tell whose from 25, disputed from 30.
     fn settled(claims: &[Claim]) -> String {
         let settle = |claims: Vec<Claim>| {
             let settlement =
                 settle(claims, |a, b| char::from_u32(a).unwrap().eq_ignore_ascii_case(&char::from_u32(b).unwrap()));
             let word = |(from, held): &Stretch| match held {
                 Held::Nobody => format!("-@{from}"),
+                Held::Untold => format!("?@{from}"),
                 Held::Disputed => format!("!@{from}"),
                 Held::By(owner) => format!("{}@{from}", char::from_u32(*owner).unwrap()),
             };
@@ -215,7 +231,7 @@ mod tests {
 
     #[test]
     fn between_the_last_sight_and_the_next_start_nobody_can_tell() {
-        assert_eq!(settled(&[claim('a', 10, (15, 19), OPEN), claim('b', 30, (40, 40), OPEN)]), "a@10 -@20 b@30");
+        assert_eq!(settled(&[claim('a', 10, (15, 19), OPEN), claim('b', 30, (40, 40), OPEN)]), "a@10 ?@20 b@30");
         // gone by 25, before the next began: nobody else says otherwise in the gap
         assert_eq!(settled(&[claim('a', 10, (15, 19), 25), claim('b', 30, (40, 40), OPEN)]), "a@10 -@25 b@30");
     }
@@ -225,11 +241,11 @@ mod tests {
         // it was seen to end
         assert_eq!(settled(&[claim('a', 0, (10, 30), 30), claim('b', 20, (40, 50), OPEN)]), "a@0 b@30");
         // it was gone soon after it was last seen
-        assert_eq!(settled(&[claim('a', 0, (10, 30), 31), claim('b', 20, (40, 50), OPEN)]), "a@0 -@20 b@31");
+        assert_eq!(settled(&[claim('a', 0, (10, 30), 31), claim('b', 20, (40, 50), OPEN)]), "a@0 ?@20 b@31");
         // it may have kept the address until the other was seen with it
-        assert_eq!(settled(&[claim('a', 0, (10, 30), OPEN), claim('b', 20, (40, 50), OPEN)]), "a@0 -@20 b@40");
+        assert_eq!(settled(&[claim('a', 0, (10, 30), OPEN), claim('b', 20, (40, 50), OPEN)]), "a@0 ?@20 b@40");
         // by a clock that is ahead the first was seen when the other had it already
-        assert_eq!(settled(&[claim('a', 0, (30, 30), OPEN), claim('b', 20, (40, 50), OPEN)]), "a@0 -@20 b@40");
+        assert_eq!(settled(&[claim('a', 0, (30, 30), OPEN), claim('b', 20, (40, 50), OPEN)]), "a@0 ?@20 b@40");
         // one that began first waited for it
         assert_eq!(settled(&[claim('a', 20, (25, 30), 31), claim('b', 0, (40, 50), OPEN)]), "b@0 a@20 b@31");
     }
@@ -248,7 +264,7 @@ mod tests {
     #[test]
     fn a_third_settles_what_two_disputed() {
         let claims = [claim('a', 10, (50, 50), OPEN), claim('b', 10, (50, 50), OPEN), claim('c', 60, (70, 70), OPEN)];
-        assert_eq!(settled(&claims), "!@10 -@51 c@60");
+        assert_eq!(settled(&claims), "!@10 ?@51 c@60");
     }
 
     #[test]
@@ -286,7 +302,7 @@ mod tests {
                 }
                 let has_heir =
                     |one: &Claim| running.clone().any(|heir| heir.start > one.start && heir.first_sight > one.last_sight);
-                let is_known = held != Held::Nobody || seen.clone().any(has_heir);
+                let is_known = !matches!(held, Held::Nobody | Held::Untold) || seen.clone().any(has_heir);
                 prop_assert!(is_known || seen.clone().next().is_none(), "nobody at {moment}");
             }
         }

@@ -22,6 +22,8 @@ pub(super) enum Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Who {
     Nobody,
+    /// One of several, and nobody can tell which.
+    Untold,
     Disputed,
     By(Class, u32),
 }
@@ -144,8 +146,9 @@ impl Timeline {
         moments.sort_unstable();
         moments.dedup();
         for moment in moments {
-            let who = layers.iter().map(|layer| in_layer(layer, moment)).find(|who| *who != Who::Nobody);
-            let who = who.unwrap_or(Who::Nobody);
+            let of_layers = || layers.iter().map(|layer| in_layer(layer, moment));
+            let known = of_layers().find(|who| !matches!(who, Who::Nobody | Who::Untold));
+            let who = known.or_else(|| of_layers().find(|who| *who == Who::Untold)).unwrap_or(Who::Nobody);
             let is_new = self.stretches.get(first..).and_then(<[_]>::last).is_none_or(|(_, last)| *last != who);
             if is_new {
                 self.stretches.push((moment, who));
@@ -162,6 +165,7 @@ fn in_layer((class, stretches): &(Class, Vec<Stretch>), moment: i64) -> Who {
     let begun = stretches.partition_point(|(from, _)| *from <= moment);
     match begun.checked_sub(1).and_then(|n| stretches.get(n)) {
         None | Some((_, Held::Nobody)) => Who::Nobody,
+        Some((_, Held::Untold)) => Who::Untold,
         Some((_, Held::Disputed)) => Who::Disputed,
         Some((_, Held::By(owner))) => Who::By(*class, *owner),
     }

@@ -141,6 +141,28 @@ fn who_was_there_at_a_time_are_those_that_were_listed() {
 }
 
 #[test]
+fn a_list_that_tells_no_time_so_late_as_what_is_known_says_what_stays() {
+    let flowmap = Flowmap::new();
+    let [web, debug] = ["web", "debug"].map(|name| started("shop", name, &format!("10.244.1.{}", name.len()), "06"));
+    let debug = with(debug, "/status/startTime", "2026-11-24T09:00:00Z".into());
+    flowmap.write("first.json", list(&[web.clone(), debug]));
+    flowmap.write("then.json", list(&[web]));
+    let first = flowmap.ok(&["inventory", "import", "first.json"]).stderr;
+    assert!(!first.contains("stay"), "{first}");
+    let then = flowmap.ok(&["inventory", "import", "then.json"]).stderr;
+    assert!(
+        then.contains("tell 2026-11-24T06:00:00Z at the latest") && then.contains("stay Pod shop/debug\n"),
+        "{then}"
+    );
+    assert!(then.contains("--taken-at"), "{then}");
+    // it is known by now, and says nothing new
+    assert!(!flowmap.ok(&["inventory", "import", "then.json"]).stderr.contains("stay"));
+    let taken = flowmap.ok(&["inventory", "import", "--taken-at", "2026-11-24T10:00:00Z", "then.json"]).stderr;
+    assert!(!taken.contains("stay"), "{taken}");
+    assert!(!flowmap.ok(&["inventory", "list"]).stdout.contains("debug"));
+}
+
+#[test]
 fn a_pod_has_its_address_from_when_its_sandbox_was_made() {
     let flowmap = flowmap();
     let web = |ready: &str, running: &str| {

@@ -91,6 +91,21 @@ fn hours_are_counted_though_none_is_named() {
 }
 
 #[test]
+fn bytes_both_ways_and_of_one_way_are_those_of_the_other() {
+    let flowmap = Flowmap::new();
+    let header = "client,server,protocol,port,bytes,bytes_to_client";
+    flowmap
+        .write("log.csv", format!("{header}\n10.0.0.1,10.0.0.2,tcp,80,1000,400\n10.0.0.1,10.0.0.2,tcp,81,300,400\n"));
+    let flows = flowmap.json(&["flows", "--from", "log.csv"]);
+    let bytes = |port| {
+        let flow = flow(&flows, port, "established");
+        (flow["bytes_to_server"].as_u64(), flow["bytes_to_client"].as_u64())
+    };
+    assert_eq!(bytes(80), (Some(600), Some(400)));
+    assert_eq!(bytes(81), (Some(0), Some(400)));
+}
+
+#[test]
 fn a_table_of_flows_reads_back_as_a_log() {
     let flowmap = Flowmap::new();
     flowmap.write("log.csv", format!("{LOG}10.0.0.2,10.0.0.3,icmp,0,8,,4,,,\n"));

@@ -107,6 +107,126 @@ fn between_the_last_sight_and_the_next_start_nobody_can_tell_who_it_was() {
     assert_eq!(owners(&over(&snapshots), &["10:30:00", "10:30:01", "10:59:59", "11:00:00", "13:00:00"]), expected);
 }
 
+/// With containers as its status has them.
+fn containers(pod: Value, states: &[Value]) -> Value {
+    let statuses: Vec<Value> = states.iter().map(|state| json!({"restartCount": 0, "state": state})).collect();
+    with(pod, "/status/containerStatuses", statuses.into())
+}
+
+fn ran(first: &str, last: &str) -> Value {
+    let time = |hour: &str| format!("2026-09-21T{hour}Z");
+    json!({"terminated": {"startedAt": time(first), "finishedAt": time(last)}})
+}
+
+#[test]
+fn a_pod_that_is_over_had_its_address_no_sooner_than_its_containers_began() {
+    // it waited for a volume from 10:00 on; kubelets take the condition back with the sandbox
+    let ended = with(pod("job", "10.244.1.5", "10:00:00"), "/status/phase", "Succeeded".into());
+    let gone =
+        json!([{"type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": "2026-09-21T10:31:00Z"}]);
+    for conditions in [gone, json!([])] {
+        let ended = with(ended.clone(), "/status/conditions", conditions);
+        let ended = containers(ended, &[ran("10:20:00", "10:30:00"), ran("10:21:00", "10:25:00")]);
+        let directory = over(&[snapshot("11:00:00", &[ended])]);
+        let expected = ["Unknown", "Pod shop/job", "Pod shop/job", "Unknown"];
+        assert_eq!(owners(&directory, &["10:10:00", "10:20:00", "10:29:59", "10:30:00"]), expected);
+    }
+}
+
+#[test]
+fn a_pod_that_was_lost_with_its_node_was_there_as_long_as_it_was_seen() {
+    let running = json!({"running": {"startedAt": "2026-09-21T10:00:06Z"}});
+    let here = containers(pod("web", "10.244.1.5", "10:00:00"), &[ran("10:00:01", "10:00:05"), running.clone()]);
+    let lost = with(here.clone(), "/status/phase", "Failed".into());
+    let directory = over(&[snapshot("11:00:00", &[here]), snapshot("14:00:00", &[lost])]);
+    let expected = ["Pod shop/web", "Pod shop/web", "Pod shop/web", "Unknown"];
+    assert_eq!(owners(&directory, &["10:30:00", "11:00:00", "12:00:00", "14:00:00"]), expected);
+}
+
+#[test]
+fn what_was_made_anew_under_its_name_has_no_more_what_the_one_before_had() {
+    let anew = |name: &str, address: &str, start: &'static str, seen: &'static str| {
+        snapshot(seen, &[pod(name, address, start), service("db", address, start)])
+    };
+    let directory =
+        over(&[anew("db-0", "10.244.1.5", "10:00:00", "11:00:00"), anew("db-0", "10.244.1.6", "12:00:00", "14:00:00")]);
+    assert_eq!(owners(&directory, &["11:30:00", "13:00:00"]), ["Pod shop/db-0", "Unknown"]);
+    assert_eq!(who(&directory, "10.244.1.6", "13:00:00"), "Pod shop/db-0");
+    let service = |address: &str, made: &'static str, seen| snapshot(seen, &[service("db", address, made)]);
+    let directory = over(&[service("10.96.0.5", "10:00:00", "11:00:00"), service("10.96.0.6", "12:00:00", "14:00:00")]);
+    let times = ["11:30:00", "13:00:00"];
+    assert_eq!(times.map(|time| who(&directory, "10.96.0.5", time)), ["Service shop/db", "Unknown"]);
+    let node = |address: &str, made: &str, seen| {
+        let node = mk_node("node-7", address, "10.244.7.0/24");
+        let made = format!("2026-09-21T{made}Z");
+        snapshot(seen, &[with(node, "/metadata/creationTimestamp", made.into())])
+    };
+    let directory = over(&[node("192.0.2.7", "10:00:00", "11:00:00"), node("192.0.2.8", "12:00:00", "14:00:00")]);
+    assert_eq!(times.map(|time| who(&directory, "192.0.2.7", time)), ["Node node-7", "Unknown"]);
+    assert_eq!(times.map(|time| who(&directory, "192.0.2.8", time)), ["Unknown", "Node node-7"]);
+    // after its node was started anew a pod is the same, and has another address
+    let started = |address: &str, began: &str, seen| {
+        let state = json!({"running": {"startedAt": format!("2026-09-21T{began}Z")}});
+        snapshot(seen, &[containers(pod("web", address, "10:00:00"), &[state])])
+    };
+    let directory =
+        over(&[started("10.244.1.5", "10:00:01", "11:00:00"), started("10.244.1.6", "13:00:00", "14:00:00")]);
+    assert_eq!(owners(&directory, &["12:30:00", "13:30:00"]), ["Pod shop/web", "Unknown"]);
+    assert_eq!(who(&directory, "10.244.1.6", "13:30:00"), "Pod shop/web");
+}
+
+#[test]
+fn just_before_the_next_start_nobody_can_tell_either() {
+    let directory = over(&[
+        snapshot("10:30:00", &[pod("a", "10.244.1.5", "10:00:00")]),
+        snapshot("12:00:00", &[pod("b", "10.244.1.5", "11:00:00")]),
+    ]);
+    for (first, last, expected) in [
+        ("10:59:59", "10:59:59", "Unknown"),
+        ("10:59:59", "11:00:30", "Unknown"),
+        ("11:00:00", "11:00:30", "Pod shop/b"),
+        ("10:30:00", "10:30:01", "Unknown"),
+        ("10:29:00", "10:30:00", "Pod shop/a"),
+    ] {
+        assert_eq!(during(&directory, "10.244.1.5", first, last), expected, "{first} {last}");
+    }
+}
+
+#[test]
+fn a_service_is_what_it_was_then() {
+    let external = |name: &str, own: &str, address: &str| {
+        with(service(name, own, "10:00:00"), "/spec/externalIPs", json!([address]))
+    };
+    let directory = over(&[
+        snapshot("11:00:00", &[external("a", "10.96.0.7", "198.51.100.7"), external("b", "10.96.0.8", "198.51.100.8")]),
+        snapshot("14:00:00", &[external("a", "10.96.0.7", "198.51.100.9"), external("b", "10.96.0.8", "198.51.100.7")]),
+    ]);
+    let name = |address: &str, time: &str| {
+        let found = directory.exposed_over(ip(address), Protocol::TCP, 80, Span::at(at(time)));
+        found.map(|(service, _)| service.name.clone())
+    };
+    assert_eq!(["10:30:00", "14:30:00"].map(|time| name("198.51.100.7", time)), [Some("a".into()), Some("b".into())]);
+    assert_eq!(["10:30:00", "14:30:00"].map(|time| name("198.51.100.8", time)), [Some("b".into()), None]);
+    // the colour that it selects, and the port there
+    let coloured = |colour: &str, port: u16| {
+        let web = with(service("web", "10.96.0.9", "10:00:00"), "/spec/selector", json!({"colour": colour}));
+        with(web, "/spec/ports", json!([{"port": 80, "targetPort": port}]))
+    };
+    let pods = |colour: &str, address: &str| {
+        with(pod(colour, address, "10:00:00"), "/metadata/labels", json!({"colour": colour}))
+    };
+    let both = [pods("blue", "10.244.1.5"), pods("green", "10.244.1.6")];
+    let at_time = |time, colour, port| snapshot(time, &[&both[..], &[coloured(colour, port)]].concat());
+    let directory = over(&[at_time("11:00:00", "blue", 8080), at_time("14:00:00", "green", 9090)]);
+    let targets = |time: &str| {
+        let span = Span::at(at(time));
+        let (service, port) = directory.service_over(ip("10.96.0.9"), Protocol::TCP, 80, span).unwrap();
+        directory.targets_over(service, port, span)
+    };
+    assert_eq!(targets("10:30:00"), [(ip("10.244.1.5"), 8080)]);
+    assert_eq!(targets("14:30:00"), [(ip("10.244.1.6"), 9090)]);
+}
+
 #[test]
 fn a_job_owns_its_address_until_its_containers_have_ended() {
     let ended = with(pod("job-1", "10.244.1.5", "10:00:00"), "/status/phase", "Succeeded".into());

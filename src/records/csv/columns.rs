@@ -143,7 +143,10 @@ impl Columns {
             port: if protocol.has_ports() { port } else { 0 },
             outcome: row.get(self.outcome, OUTCOME, "an outcome as `flowmap flows` names them", outcome)?,
             packets: number(self.packets, PACKETS)?,
-            bytes_to_server: to_server.or(bytes).unwrap_or_default(),
+            // of both ways, where but one of them is told besides
+            bytes_to_server: to_server
+                .or(bytes.map(|all| all.saturating_sub(to_client.unwrap_or_default())))
+                .unwrap_or_default(),
             bytes_to_client: to_client.unwrap_or_default(),
             connections: connections.unwrap_or(1),
             span: self.span(&row)?,
