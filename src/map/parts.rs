@@ -21,6 +21,10 @@ const UNSEEN_BYTES: u32 = 1 << 28;
 /// Sightings of one moment by several sensors lie no further apart, in seconds.
 const SAME_TIME_S: f64 = 2.0;
 
+/// The same of records of one stream: who logs both ports writes one a minute, say, and idle streams say a word in so long. A
+/// client's ports are given out again later, but for those of a client that has none left.
+const SAME_STREAM_S: f64 = 90.0;
+
 /// So few streams are looked through faster than an index is kept.
 const FEW: usize = 32;
 
@@ -77,7 +81,7 @@ fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
         if is_blind(a) && is_blind(b) && !is_same_network(whole, part) {
             return false;
         }
-        return is_same_time(whole.span, part.span) && is_acknowledged(whole, part);
+        return is_within_s(whole.span, part.span, apart_s(a, b)) && is_acknowledged(whole, part);
     }
     both_saw.all(|(a, a_end, b, b_end)| is_within(b, a, a_end) || is_within(a, b, b_end))
 }
@@ -102,7 +106,16 @@ fn lay_as(whole: &Connection, part: &mut Connection) {
 }
 
 fn is_same_time(a: Span, b: Span) -> bool {
-    a.first.seconds_since(b.last) <= SAME_TIME_S && b.first.seconds_since(a.last) <= SAME_TIME_S
+    is_within_s(a, b, SAME_TIME_S)
+}
+
+fn is_within_s(a: Span, b: Span, seconds: f64) -> bool {
+    a.first.seconds_since(b.last) <= seconds && b.first.seconds_since(a.last) <= seconds
+}
+
+/// How far two parts of one stream may lie apart that have no number in common.
+fn apart_s(a: &Trace, b: &Trace) -> f64 {
+    if a.lump.is_record() && b.lump.is_record() { SAME_STREAM_S } else { SAME_TIME_S }
 }
 
 /// Whether a part is the answer to an opening that a capture ended with. Made-up captures acknowledge the SYN itself, not
@@ -270,7 +283,9 @@ impl Index {
     fn continued(&self, part: Sides, span: Span, takes: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
         let apart =
             (0u8..4).filter(|seen_of_whole| seen_of_whole & seen(part) == 0).fold(0, |all, seen| all | 1 << seen);
-        let mut found = self.times.first(&|whole| whole.seen & apart != 0 && is_same_time(whole.span, span), takes);
+        // how far apart they may be, those that are looked at tell
+        let is_near = |whole: Span| is_within_s(whole, span, SAME_STREAM_S);
+        let mut found = self.times.first(&|whole| whole.seen & apart != 0 && is_near(whole.span), takes);
         let length = |side: &usize| part[*side].map(|(begin, end)| length(begin, end));
         let shorter = (0..2).filter(|side| part[*side].is_some()).min_by_key(length);
         for (side, is_both) in [(0, false), (0, true), (1, false), (1, true)] {

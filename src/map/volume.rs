@@ -65,12 +65,25 @@ impl Volume {
 
     /// The most packets that one place saw in one run.
     pub fn most_packets(&self) -> u64 {
-        self.0.iter().map(|share| share.packets).max().unwrap_or_default()
+        self.most(|share| share.packets)
     }
 
     /// The most bytes likewise.
     pub fn most_bytes(&self) -> u64 {
-        self.0.iter().map(|share| share.bytes).max().unwrap_or_default()
+        self.most(|share| share.bytes)
+    }
+
+    fn most(&self, count: impl Fn(&Share) -> u64) -> u64 {
+        if let [share] = &self.0[..] {
+            return count(share);
+        }
+        // what was captured apart, and joined, is in several shares of one place
+        let mut places: BTreeMap<(u16, u32, usize), u64> = BTreeMap::new();
+        for share in &self.0 {
+            let sum = places.entry((share.stage, share.point, share.run)).or_default();
+            *sum = sum.saturating_add(count(share));
+        }
+        places.into_values().max().unwrap_or_default()
     }
 
     /// The runs that saw some of it.

@@ -106,7 +106,8 @@ fn the_wide_list_is_for_people_and_the_csv_for_machines() {
     assert!(!heads[0].contains("SITE") && !heads[0].contains("VLANS"), "nothing stands in these columns: {}", heads[0]);
     assert!(wide.lines().all(|line| line.len() < 210) && wide.contains(" 2026-11-23 23:23 "), "{wide}");
     assert!(
-        heads[1].starts_with("site,client_kind,client,") && heads[1].ends_with(",vlans,marks,application,encrypted"),
+        heads[1].starts_with("site,client_kind,client,")
+            && heads[1].ends_with(",application,encrypted,hours,client_owner,server_owner"),
         "{}",
         heads[1]
     );

@@ -66,6 +66,23 @@ fn datagrams_and_protocols_without_ports_are_one_pair_however_many_ways_a_log_te
 }
 
 #[test]
+fn a_stream_that_says_a_word_a_minute_is_one_and_no_attempt() {
+    let minute = |m: u32, packets: u64| {
+        let at = |row: String| {
+            row.replace("T10:00:01Z", &format!("T10:{m:02}:00Z")).replace("T10:01:00Z", &format!("T10:{m:02}:50Z"))
+        };
+        let (client, server) = ("10.0.0.5:51234", "10.0.1.9:5432");
+        at(way(client, server, packets, "ACCEPT")) + &at(way(server, client, packets, "ACCEPT"))
+    };
+    let established = ["10.0.0.5 > 10.0.1.9:5432/TCP established port 1"];
+    assert_eq!(told(&(0..50).map(|m| minute(m, 1)).collect::<String>()), established, "keepalives alone");
+    assert_eq!(told(&(minute(10, 20) + &minute(11, 1))), established, "the end of one that was in use");
+    // a port that is used again much later is another connection's, and one packet each way an attempt
+    assert_eq!(told(&(minute(10, 20) + &minute(30, 1))).len(), 2);
+    assert_eq!(told(&minute(10, 1)), ["10.0.0.5 > 10.0.1.9:5432/TCP unanswered port 1"]);
+}
+
+#[test]
 fn what_a_firewall_turned_away_between_ports_that_tell_nothing_is_no_handshake() {
     let (client, server) = ("10.0.0.1:45000", "10.0.0.9:31000");
     // the answers alone were turned away
