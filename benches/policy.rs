@@ -133,7 +133,7 @@ fn cluster() -> Cluster {
     let node = |n: usize| Node {
         name: format!("node-{n}"),
         addresses: vec![IpAddr::from([172, 18, n.to_be_bytes()[6], n.to_be_bytes()[7]])],
-        pod_ranges: Vec::new(),
+        ..Node::default()
     };
     Cluster {
         namespaces: (0..NAMESPACES).map(named).collect(),

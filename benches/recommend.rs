@@ -75,7 +75,7 @@ fn cluster() -> Cluster {
         }
     }
     let range = "10.0.0.0/8".parse().expect("a range");
-    cluster.nodes.push(Node { name: "node".to_owned(), addresses: Vec::new(), pod_ranges: vec![range] });
+    cluster.nodes.push(Node { name: "node".to_owned(), addresses: Vec::new(), pod_ranges: vec![range], labels: None });
     cluster
 }
 

@@ -78,6 +78,7 @@ fn join_namespace(known: &mut Namespace, other: Namespace) {
 fn join_node(known: &mut Node, other: Node) {
     unite(&mut known.addresses, other.addresses);
     unite(&mut known.pod_ranges, other.pod_ranges);
+    keep_fuller(&mut known.labels, other.labels, |labels| labels.as_ref().map(|labels| labels.0.len()));
 }
 
 /// A manifest has no addresses, and a Service made anew has others: all of them were its own.

@@ -25,7 +25,9 @@ pub(super) fn node(item: &Value, name: String, notes: &mut Notes) -> Node {
     let annotated = ADDRESS_ANNOTATIONS.iter().map(|key| &item["metadata"]["annotations"][*key]);
     let addresses = addresses(told.chain(annotated), "node address", notes);
     let told = list(&spec["podCIDRs"]).iter().chain([&spec["podCIDR"]]);
-    Node { name, addresses, pod_ranges: ranges(told, "pod range", notes) }
+    let pod_ranges = ranges(told, "pod range", notes);
+    let labels = labels(&item["metadata"]["labels"], "labels", notes);
+    Node { name, addresses, pod_ranges, labels: Some(labels) }
 }
 
 /// Host and DNS names stand among the addresses; on some clouds the host name is an address.
@@ -40,7 +42,7 @@ pub(super) fn host_node(pod: &Value, notes: &mut Notes) -> Option<Node> {
     let status = &pod["status"];
     let told = list(&status["hostIPs"]).iter().map(|entry| &entry["ip"]).chain([&status["hostIP"]]);
     let addresses = sorted(addresses(told, "host address", notes));
-    Some(Node { name, addresses, pod_ranges: Vec::new() }).filter(|node| !node.addresses.is_empty())
+    Some(Node { name, addresses, ..Node::default() }).filter(|node| !node.addresses.is_empty())
 }
 
 /// A namespace with the label that the API server would add.

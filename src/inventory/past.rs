@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
             let id = WorkloadRef { kind: "Node".into(), name: name.to_owned(), ..WorkloadRef::default() };
             let history = History { owner: place(self.past.nodes.len()), start, replaced: None, versions };
             self.claim(Class::Node, &id, &history);
-            let mut node = Node { name: name.to_owned(), addresses: Vec::new(), pod_ranges: Vec::new() };
+            let mut node = Node { name: name.to_owned(), ..Node::default() };
             for item in group {
                 node.addresses.extend(&item.value.addresses);
                 node.pod_ranges.extend(&item.value.pod_ranges);
@@ -213,7 +213,7 @@ impl<'a> Builder<'a> {
         self.past.cache = Some(owner);
         self.claims.push(AddressClaim { address: NODE_LOCAL_DNS_ADDRESS, class: Class::Node, claim });
         let addresses = vec![NODE_LOCAL_DNS_ADDRESS];
-        self.past.nodes.push(Node { name: NODE_LOCAL_DNS.into(), addresses, pod_ranges: Vec::new() });
+        self.past.nodes.push(Node { name: NODE_LOCAL_DNS.into(), addresses, ..Node::default() });
     }
 
     fn services(&mut self) {

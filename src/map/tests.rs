@@ -89,6 +89,7 @@ pub(super) fn mk_cluster() -> Cluster {
             name: "node-1".into(),
             addresses: vec!["172.18.0.2".parse().unwrap()],
             pod_ranges: vec!["10.244.0.0/24".parse().unwrap()],
+            labels: None,
         }],
         services: vec![Service {
             namespace: "shop".into(),

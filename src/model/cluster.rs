@@ -92,6 +92,8 @@ pub struct Node {
     pub addresses: Vec<IpAddr>,
     /// `spec.podCIDRs`.
     pub pod_ranges: Vec<IpNet>,
+    /// Its labels; none where it is known by its pods alone.
+    pub labels: Option<Labels>,
 }
 
 /// The addresses of a pod range that network plugins give to the node itself: the first to its end of an overlay

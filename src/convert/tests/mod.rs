@@ -10,7 +10,7 @@ use crate::model::{Cluster, Node, Pod, Service, ServiceKind, WorkloadRef};
 
 fn node(name: &str, address: &str, range: &str) -> Node {
     let pod_ranges = vec![range.parse().unwrap()];
-    Node { name: name.into(), addresses: vec![address.parse().unwrap()], pod_ranges }
+    Node { name: name.into(), addresses: vec![address.parse().unwrap()], pod_ranges, labels: None }
 }
 
 const NAMESPACE: &str = "k8s:io.kubernetes.pod.namespace";

@@ -36,6 +36,7 @@ pub(super) fn shop() -> Cluster {
         name: "node-1".into(),
         addresses: vec!["172.18.0.2".parse().unwrap()],
         pod_ranges: vec!["10.244.1.0/24".parse().unwrap()],
+        labels: Some([("role", "worker")].into_iter().collect()),
     };
     let pods = vec![pod("web", "10.244.1.1", 80), pod("api", "10.244.1.2", 8080), pod("db", "10.244.1.3", 5432)];
     Cluster { nodes: vec![node], pods, ..Cluster::default() }

@@ -127,7 +127,7 @@ fn nodes_that_hand_on_what_a_load_balancer_lets_in_are_let_in_themselves() {
 fn who_dials_the_port_of_a_node_needs_the_node_and_is_seen_as_one() {
     let mut lab = lab(&["web", "api"]);
     let address: IpAddr = "192.0.2.2".parse().unwrap();
-    lab.cluster.nodes.push(Node { name: "node-2".into(), addresses: vec![address], pod_ranges: Vec::new() });
+    lab.cluster.nodes.push(Node { name: "node-2".into(), addresses: vec![address], ..Node::default() });
     let via = Via { address, port: 30_080, service: Some("shop/api".into()), disputed: false };
     lab.talk("web", "api", 8080).via = BTreeSet::from([via]);
     assert_eq!(said(&lab.group("web").egress), "api TCP/8080; node 192.0.2.2 TCP/30080");
@@ -164,7 +164,7 @@ fn what_an_ingress_controller_on_the_nodes_network_hands_on_may_come_from_any_no
     lab.cluster.nodes.push(Node {
         name: "node-2".into(),
         addresses: vec!["192.0.2.2".parse().unwrap()],
-        pod_ranges: Vec::new(),
+        ..Node::default()
     });
     lab.service("shop", "web", ServiceKind::ClusterIp, Some("web"), (80, 8080));
     let backends = vec![("web".to_owned(), "80".to_owned())];
@@ -185,8 +185,7 @@ fn what_an_ingress_controller_on_the_nodes_network_hands_on_may_come_from_any_no
 #[test]
 fn an_ingress_controller_that_is_a_daemonset_comes_from_its_own_nodes() {
     let mut lab = lab(&["web"]);
-    let node =
-        |n: u8| Node { name: format!("node-{n}"), addresses: vec![[192, 0, 2, n].into()], pod_ranges: Vec::new() };
+    let node = |n: u8| Node { name: format!("node-{n}"), addresses: vec![[192, 0, 2, n].into()], ..Node::default() };
     lab.cluster.nodes.extend([2, 3].map(node));
     lab.service("shop", "web", ServiceKind::ClusterIp, Some("web"), (80, 8080));
     let backends = vec![("web".to_owned(), "80".to_owned())];
@@ -220,7 +219,7 @@ fn nodes_that_live_among_the_pods_may_hand_on_what_comes_to_them() {
     let node = |name: &str, address: &str| Node {
         name: name.into(),
         addresses: vec![address.parse().unwrap()],
-        pod_ranges: Vec::new(),
+        ..Node::default()
     };
     lab.cluster.nodes = vec![node("node-1", "10.0.1.4"), node("node-2", "10.0.1.5"), node("node-3", "10.0.9.4")];
     lab.service("shop", "web", ServiceKind::LoadBalancer, Some("web"), (80, 8080));

@@ -29,6 +29,7 @@ pub(super) fn lab(pods: &[&str]) -> Lab {
         name: "node-1".into(),
         addresses: vec![IpAddr::from([192, 0, 2, 1])],
         pod_ranges: vec!["10.244.1.0/24".parse().unwrap()],
+        labels: None,
     };
     let pods = pods.iter().enumerate().map(pod).collect();
     let cluster = Cluster { pods, nodes: vec![node], ..Cluster::default() };
