@@ -155,6 +155,7 @@ unit: build ## start the unit of systemd under a systemd of its own, and look at
 .PHONY: differential
 differential: setup-test ## 20,000 random clusters and policies against an evaluator that is not flowmap's
 	FLOWMAP_CASES=20000 cargo test --locked --test verdicts differential:: -- --nocapture
+	FLOWMAP_CASES=2000 cargo test --locked --test verdicts tiers:: -- --nocapture
 
 .PHONY: fuzz
 fuzz: setup-build ## look for inputs that break a format, guided by coverage: FUZZ_SECONDS (else until stopped), FUZZ="pcap decode"

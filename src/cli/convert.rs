@@ -158,6 +158,11 @@ fn warn(args: &Args, set: &PolicySet, ground: &Ground, all: &[Converted], is_str
     for other in &set.not_evaluated {
         say(&format!("not converted: {other}"));
     }
+    for other in &set.cluster_wide {
+        say(&format!(
+            "not converted: {other}: it is of the whole cluster, and comes before or after what is converted"
+        ));
+    }
     let rules = set.policies.iter().flat_map(|policy| {
         [PolicyType::Ingress, PolicyType::Egress].into_iter().filter_map(|side| policy.rules(side)).flatten()
     });

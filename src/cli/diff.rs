@@ -54,7 +54,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     for set in [&old, &new] {
         policies::tell_unlisted_namespaces(cluster, set);
     }
-    let [before, after] = [&old, &new].map(|set| Evaluator::new(set, &cluster.namespaces, options));
+    let [before, after] = [&old, &new].map(|set| Evaluator::of_cluster(set, cluster, options));
     let outside = Outside::new(&[&before, &after], cluster, &directory.pod_ranges());
     let census = Census::new(&roster, &outside);
     let changes = diff(&census, &before, &after);

@@ -22,8 +22,8 @@ use crate::{
     inventory::Directory,
     model::{Protocol, Service, ServiceKind, ServicePort},
     policy::{
-        Clients, End, Evaluator, Explanation, Options, Outside, PolicySet, Question, Roster, Server, Servers, Side,
-        explain,
+        Action, Clients, End, Evaluator, Explanation, Options, Outside, PolicySet, Question, Roster, Server, Servers,
+        Side, explain,
     },
 };
 
@@ -71,7 +71,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let directory = args.who.directory(global).await?;
     let set =
         if args.only { proposed } else { crate::proposal::on_top(&proposed, &policies::deployed(directory.cluster())) };
-    if set.policies.is_empty() && !args.policies.is_empty() {
+    if set.is_empty() && !args.policies.is_empty() {
         policies::say("no NetworkPolicy among them: nothing is isolated");
     }
     policies::tell_unlisted_namespaces(directory.cluster(), &set);
@@ -103,7 +103,7 @@ const EXTERNAL: &str = "external";
 impl<'a> Bench<'a> {
     fn new(directory: &'a Directory, set: &'a PolicySet, options: Options) -> Self {
         let cluster = directory.cluster();
-        let evaluator = Evaluator::new(set, &cluster.namespaces, options);
+        let evaluator = Evaluator::of_cluster(set, cluster, options);
         let outside = Outside::new(&[&evaluator], cluster, &directory.pod_ranges());
         let not_evaluated = set.not_evaluated.iter().map(ToString::to_string).collect();
         Self { roster: Roster::new(cluster), evaluator, outside, options, not_evaluated }
@@ -333,9 +333,10 @@ impl<'a> Bench<'a> {
 }
 
 fn words(explanation: &Explanation) -> String {
-    let Explanation { from, to, protocol, port, allowed, egress, ingress, reason, partly } = explanation;
+    let Explanation { from, to, protocol, port, allowed, egress, ingress, reason, partly, uncertain } = explanation;
     let verdict = match (allowed, partly) {
         (true, _) => "allowed",
+        (false, None) if *uncertain => "uncertain",
         (false, Some(_)) => "allowed in part",
         (false, None) => "denied",
     };
@@ -352,16 +353,18 @@ fn words(explanation: &Explanation) -> String {
 }
 
 fn side_words(name: &str, side: &Side) -> String {
-    if !side.isolated {
+    if !side.isolated && side.decided.is_none() && !side.uncertain {
         return format!("{name}: no policy isolates this side\n");
     }
     // of a reason what is nearest has lines of its own
     let told_below = side.nearest.as_ref().map(|nearest| format!(": {}", nearest.misses.join(", ")));
     let without =
         |reason: &str| told_below.as_ref().and_then(|below| reason.strip_suffix(below)).unwrap_or(reason).to_owned();
-    let sentence = match side.reason.as_deref().map(without) {
-        Some(denied) => format!("{name}: {denied}"),
-        None => format!("{name}: isolated by {}", side.isolated_by.join(", ")),
+    let sentence = match (side.reason.as_deref().map(without), &side.decided) {
+        (Some(denied), _) => format!("{name}: {denied}"),
+        (None, Some(decided)) if decided.action == Action::Deny => format!("{name}: {} would deny it", decided.rule),
+        (None, Some(decided)) => format!("{name}: decided in the {} tier", decided.tier.as_str()),
+        (None, None) => format!("{name}: isolated by {}", side.isolated_by.join(", ")),
     };
     let mut text = print::hanging(&sentence, "", "  ");
     for rule in &side.rules {

@@ -163,13 +163,13 @@ fn judged(
 ) -> anyhow::Result<Judged> {
     let set =
         if args.only { proposed.clone() } else { proposal::on_top(proposed, &policies::deployed(site.cluster())) };
-    if set.policies.is_empty() {
+    if set.is_empty() {
         let fault = Fault::new("--policies", "no NetworkPolicy among them");
         return Err(fault.hint("`flowmap suggest` writes some").into());
     }
     let roster = Roster::new(site.cluster());
     let past = Past::new(dependencies.iter().copied(), &roster);
-    let evaluator = Evaluator::new(&set, &site.cluster().namespaces, args.reading.options());
+    let evaluator = Evaluator::of_cluster(&set, site.cluster(), args.reading.options());
     let parts = OnceCell::new();
     let by_address = || parts.get_or_init(|| site.dependencies(By::Address)).as_slice();
     let detail = Detail { roster: &roster, by_address: &by_address };

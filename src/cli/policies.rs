@@ -66,6 +66,7 @@ impl ReadingArgs {
         let strictness = if self.lenient { Strictness::Lenient } else { Strictness::Strict };
         let (_, set) = policies(&texts(paths)?, strictness)?;
         tell_not_evaluated("not evaluated", &set);
+        set.doubts().iter().for_each(|doubt| say(doubt));
         Ok(set)
     }
 }
@@ -97,16 +98,16 @@ pub(super) fn deployed(cluster: &Cluster) -> PolicySet {
         say(&format!("deployed, skipped: {skipped}"));
     }
     tell_not_evaluated("deployed, not evaluated", &set);
+    set.doubts().iter().for_each(|doubt| say(&format!("deployed: {doubt}")));
     set
 }
 
 /// Tells where a selector of namespaces meets such as the inventory lists no object of: their labels are not known.
 pub(super) fn tell_unlisted_namespaces(cluster: &Cluster, set: &PolicySet) {
-    let has_selector = set.policies.iter().any(policy::NetworkPolicy::selects_namespaces);
     let listed: BTreeSet<&str> = cluster.namespaces.iter().map(|namespace| namespace.name.as_str()).collect();
     let of_pods: BTreeSet<&str> = cluster.pods.iter().map(|pod| pod.namespace.as_str()).collect();
     let unlisted: Vec<&str> = of_pods.difference(&listed).copied().collect();
-    if has_selector && !unlisted.is_empty() {
+    if set.selects_namespaces() && !unlisted.is_empty() {
         say(&format!(
             "the labels of namespaces are not known, and selectors of them may match wrongly: {}",
             unlisted.join(", ")

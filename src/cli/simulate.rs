@@ -34,7 +34,7 @@ use crate::{
 The exit code is 1 where POLICIES deny a recorded connection, and 0 where they do not. What is uncertain does not count, nor does \
 what the proposals of --versus deny.")]
 pub(super) struct Args {
-    /// Files or folders of NetworkPolicies; - for stdin
+    /// Files or folders of policies, NetworkPolicies and such of whole clusters; - for stdin
     #[arg(required = true, value_name = "POLICIES")]
     policies: Vec<PathBuf>,
     /// Without the policies that the inventory says are deployed
@@ -173,7 +173,7 @@ impl<'a> Judge<'a> {
 
     fn report(&self, (proposal, proposed): (String, PolicySet)) -> anyhow::Result<Report> {
         let combined = if self.args.only { proposed.clone() } else { proposal::on_top(&proposed, &self.deployed) };
-        if combined.policies.is_empty() {
+        if combined.is_empty() {
             let fault = Fault::new(&proposal, "no NetworkPolicy among them");
             return Err(fault.hint("`flowmap suggest` writes some").into());
         }
@@ -204,7 +204,7 @@ impl<'a> Judge<'a> {
     }
 
     fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
-        Evaluator::new(set, &self.site.cluster().namespaces, self.args.reading.options())
+        Evaluator::of_cluster(set, self.site.cluster(), self.args.reading.options())
     }
 }
 

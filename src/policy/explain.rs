@@ -100,6 +100,9 @@ pub struct Explanation {
     pub ingress: Side,
     /// Why.
     pub reason: String,
+    /// Whether what is known does not tell, of the pair that is shown: then it counts as denied.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub uncertain: bool,
     /// Where some of the ends are allowed and others not, how many or which.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partly: Option<String>,
@@ -135,6 +138,7 @@ pub fn explain(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside
         protocol: question.protocol,
         port: question.port,
         allowed: !is_denied,
+        uncertain: verdict.uncertain(),
         egress: verdict.egress,
         ingress: verdict.ingress,
         reason,
@@ -261,7 +265,7 @@ fn reason(verdict: &Verdict, probe: &Probe<'_>) -> String {
 
 fn side_words(direction: PolicyType, side: &Side) -> String {
     let direction = direction.as_str();
-    if !side.isolated {
+    if !side.isolated && side.rules.is_empty() {
         return format!("{direction} is not isolated");
     }
     let rules: Vec<String> = side.rules.iter().map(ToString::to_string).collect();

@@ -1,4 +1,5 @@
-//! NetworkPolicy (`networking.k8s.io/v1`): the model, strict reading, evaluation.
+//! NetworkPolicy (`networking.k8s.io/v1`) and the policies of whole clusters (`policy.networking.k8s.io`): the models, strict
+//! reading, evaluation.
 //!
 //! ```text
 //! reading   text -> PolicySet                      what a strict API server takes, and nothing more
@@ -16,6 +17,7 @@ mod addresses;
 mod census;
 mod cidr;
 mod classes;
+mod cluster_policy;
 mod diff;
 mod end;
 mod evaluate;
@@ -36,9 +38,10 @@ pub use addresses::AddressRange;
 pub use census::{Actor, Census};
 pub use cidr::IpBlock;
 pub use classes::{Classes, Idle};
+pub use cluster_policy::{Action, ClusterKind, ClusterPeer, ClusterPolicy, ClusterRule, PodsOf, Tier};
 pub use diff::{Change, Ports, diff};
 pub use end::{End, PodEnd, Probe};
-pub use evaluate::{Dnat, Evaluator, Nearest, Options, RuleRef, Side, Verdict};
+pub use evaluate::{Decided, Dnat, Evaluator, Nearest, Options, RuleRef, Side, Verdict};
 pub use excess::{Excess, Wide, excess, over_permission};
 pub use explain::{Clients, Explanation, Question, Server, Servers, explain};
 pub use network_policy::{NetworkPolicy, Peer, PolicyType, Port, PortMatch, Rule};

@@ -135,9 +135,14 @@ impl PortSet {
     /// TCP and TCP/1-65535 do not differ.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        let mut alone = self.intersection(&other.complement());
+        let mut alone = self.minus(other);
         alone.0.retain(|(lane, _, last)| *lane == Lane::Other || *last > 0);
         alone
+    }
+
+    /// What is in this one alone.
+    pub(super) fn minus(&self, other: &Self) -> Self {
+        self.intersection(&other.complement())
     }
 
     fn complement(&self) -> Self {

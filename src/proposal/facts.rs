@@ -188,11 +188,11 @@ fn blocked(
     };
     let then: Vec<RawObject> = cluster.policies.iter().filter(was_there).cloned().collect();
     let set = PolicySet::deployed(&then);
-    if set.policies.is_empty() {
+    if set.is_empty() {
         return Vec::new();
     }
     let after = on_top(proposed, &set);
-    let [evaluator, after] = [&set, &after].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
+    let [evaluator, after] = [&set, &after].map(|set| Evaluator::of_cluster(set, cluster, Options::default()));
     let mut pods: BTreeMap<&WorkloadRef, &Pod> = BTreeMap::new();
     for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
         pods.entry(&pod.workload).or_insert(pod);

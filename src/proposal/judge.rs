@@ -78,7 +78,7 @@ impl<'a> Judge<'a> {
 
     /// Holds what was seen against policies on top of what is deployed; nothing where nothing is.
     pub fn replay_on_top(&self, set: &PolicySet) -> Option<Simulation> {
-        let is_alone = self.deployed.policies.is_empty();
+        let is_alone = self.deployed.is_empty();
         (!is_alone).then(|| self.replay(&on_top(set, &self.deployed)))
     }
 
@@ -106,13 +106,13 @@ impl<'a> Judge<'a> {
 
     /// The same on top of what is deployed; nothing where nothing is.
     pub fn openness_on_top(&self, set: &PolicySet) -> Option<Openness> {
-        let is_alone = self.deployed.policies.is_empty();
+        let is_alone = self.deployed.is_empty();
         (!is_alone).then(|| self.openness(&on_top(set, &self.deployed)))
     }
 
     /// What of a proposal deployed policies keep open.
     pub fn undone(&self, proposed: &PolicySet) -> Vec<Undone> {
-        if self.deployed.policies.is_empty() {
+        if self.deployed.is_empty() {
             return Vec::new();
         }
         let after = on_top(proposed, &self.deployed);
@@ -123,7 +123,7 @@ impl<'a> Judge<'a> {
 
     /// What deployed policies close and nothing does with a proposal: one of the same name, in the place of what closed it.
     pub fn reopened(&self, proposed: &PolicySet) -> BTreeMap<PolicyType, BTreeSet<String>> {
-        if self.deployed.policies.is_empty() {
+        if self.deployed.is_empty() {
             return BTreeMap::new();
         }
         let after = on_top(proposed, &self.deployed);
@@ -135,7 +135,7 @@ impl<'a> Judge<'a> {
     /// What of a proposal deployed policies deny; nothing where they deny none of it.
     pub fn opens(&self, proposed: &PolicySet) -> Option<Opens> {
         const EXAMPLES: usize = 3;
-        if self.deployed.policies.is_empty() {
+        if self.deployed.is_empty() {
             return None;
         }
         let changes = changes((self.site, &self.roster), &self.deployed, &on_top(proposed, &self.deployed));
@@ -146,7 +146,7 @@ impl<'a> Judge<'a> {
     }
 
     fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
-        Evaluator::new(set, &self.site.cluster().namespaces, Options::default())
+        Evaluator::of_cluster(set, self.site.cluster(), Options::default())
     }
 }
 
@@ -154,7 +154,7 @@ impl<'a> Judge<'a> {
 #[must_use]
 pub fn changes((site, roster): (&Site, &Roster<'_>), old: &PolicySet, new: &PolicySet) -> Vec<Change> {
     let cluster = site.cluster();
-    let [before, after] = [old, new].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
+    let [before, after] = [old, new].map(|set| Evaluator::of_cluster(set, cluster, Options::default()));
     let outside = Outside::new(&[&before, &after], cluster, &site.directory.pod_ranges());
     policy::diff(&Census::new(roster, &outside), &before, &after)
 }
@@ -163,7 +163,7 @@ pub fn changes((site, roster): (&Site, &Roster<'_>), old: &PolicySet, new: &Poli
 #[must_use]
 pub fn sights<'a>((site, roster): (&Site, &Roster<'a>), old: &PolicySet, new: &PolicySet) -> [Sight<'a>; 2] {
     let cluster = site.cluster();
-    let [before, after] = [old, new].map(|set| Evaluator::new(set, &cluster.namespaces, Options::default()));
+    let [before, after] = [old, new].map(|set| Evaluator::of_cluster(set, cluster, Options::default()));
     let outside = Outside::new(&[&after, &before], cluster, &site.directory.pod_ranges());
     let census = Census::new(roster, &outside);
     [&before, &after].map(|evaluator| Sight::new(&census, evaluator))

@@ -7,7 +7,7 @@ use crate::{
     graph::{self, Judged, Verdict},
     map::learning_curve,
     model::{Contacts, Dependency, Party, WorkloadRef},
-    policy::{NetworkPolicy, PolicySet, Sight, Simulation},
+    policy::{PolicySet, Sight, Simulation},
     recommend::Recommendation,
     render::{
         Facts,
@@ -64,12 +64,7 @@ pub fn judged(simulation: &Simulation) -> Judged {
 /// Proposed policies on top of deployed ones; one of the same name takes the deployed one's place.
 #[must_use]
 pub fn on_top(proposed: &PolicySet, deployed: &PolicySet) -> PolicySet {
-    let names: std::collections::BTreeSet<String> = proposed.policies.iter().map(NetworkPolicy::full_name).collect();
-    let kept = deployed.policies.iter().filter(|policy| !names.contains(&policy.full_name()));
-    let mut policies: Vec<_> = proposed.policies.iter().chain(kept).cloned().collect();
-    policies.sort();
-    let not_evaluated = [proposed.not_evaluated.clone(), deployed.not_evaluated.clone()].concat();
-    PolicySet { policies, not_evaluated, ..proposed.clone() }
+    proposed.on_top_of(deployed)
 }
 
 impl Asked<'_> {

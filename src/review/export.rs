@@ -91,7 +91,7 @@ impl<'v> Plan<'v> {
         let rollout = Rollout { sheets, set: &set, gone, cluster: view.site()?.cluster(), facts, judge: &judge };
         let steps = rollout.steps();
         let (alone, on_top, replay) = (past.replay(&set), judge(&set, &BTreeSet::new()), judge(&set, gone));
-        let before = (!view.deployed.policies.is_empty()).then(|| past.replay(&view.deployed));
+        let before = (!view.deployed.is_empty()).then(|| past.replay(&view.deployed));
         let is_there = |name: &String| {
             let mut new = set.policies.iter().filter(|policy| policy.full_name() == *name);
             new.any(|policy| view.deployed.policies.contains(policy))

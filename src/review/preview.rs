@@ -56,7 +56,7 @@ struct Past<'a> {
 impl<'a> Past<'a> {
     fn new(view: &'a View, site: &'a Site, proposal: &'a Proposal) -> Self {
         let cluster = site.cluster();
-        let evaluator = Evaluator::new(&proposal.set, &cluster.namespaces, Options::default());
+        let evaluator = Evaluator::of_cluster(&proposal.set, cluster, Options::default());
         let outside = Outside::new(&[&evaluator], cluster, &site.directory.pod_ranges());
         Self { view, roster: Roster::new(cluster), evaluator, outside }
     }

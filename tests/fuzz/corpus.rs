@@ -421,13 +421,51 @@ metadata: {name: other}
 [no, object]
 ";
 
+/// Policies of whole clusters, in each version.
+const CLUSTER_WIDE: &str = "apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: guard}
+spec:
+  priority: 10
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: api}}}}
+  ingress:
+  - {name: one, action: Pass, from: [{namespaces: {matchLabels: {team: a}}}], ports: [{namedPort: http}]}
+  - {action: Deny, from: [{pods: {namespaceSelector: {}, podSelector: {}}}], ports: [{portRange: {start: 80, end: 8080}}]}
+  egress:
+  - {action: Allow, to: [{domainNames: ['*.example.org']}, {nodes: {}}], ports: [{portNumber: {protocol: UDP, port: 53}}]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: BaselineAdminNetworkPolicy
+metadata: {name: default}
+spec:
+  subject: {namespaces: {}}
+  egress: [{action: Deny, to: [{networks: [10.0.0.0/8, '2001:db8::/32']}]}]
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec: {tier: Baseline, priority: 0, subject: {namespaces: {}}, ingress: [{action: Accept, from: [{namespaces: {}}]}]}
+---
+apiVersion: policy.networking.k8s.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {name: other}
+spec:
+  tier: Admin
+  priority: 1000
+  subject: {namespaces: {}}
+  egress:
+  - action: Deny
+    to: [{networks: [0.0.0.0/0, '::/0']}]
+    protocols: [{tcp: {destinationPort: {number: 80}}}, {sctp: {destinationPort: {range: {start: 1, end: 65535}}}}]
+";
+
 /// Policies: the sample's proposal, those of every feature, and one in a List.
 fn manifests() -> Vec<Vec<u8>> {
     let folder = root().join("policies-out/production");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();
     let mut texts: Vec<String> = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    texts.push(POLICY.to_owned());
+    texts.extend([POLICY, CLUSTER_WIDE].map(str::to_owned));
     let object = yaml::read_all(POLICY.split("---").next().unwrap()).unwrap().remove(0);
     texts.push(object.to_string());
     texts.push(json!({"apiVersion": "v1", "kind": "List", "items": [object, {"kind": "Pod"}]}).to_string());

@@ -121,7 +121,8 @@ pub fn policies(bytes: &[u8]) {
     let set = PolicySet::from_objects(&objects, Strictness::Lenient).unwrap();
     let strict = PolicySet::from_objects(&objects, Strictness::Strict);
     assert_eq!(strict.is_err(), !set.skipped.is_empty());
-    assert!(set.policies.len() + set.not_evaluated.len() + set.skipped.len() <= objects.len());
+    let taken = set.policies.len() + set.cluster_wide.len();
+    assert!(taken + set.not_evaluated.len() + set.skipped.len() <= objects.len());
     written_again(&objects, &set);
     judged(&set, number(bytes));
     converted(&objects, &set);
@@ -141,7 +142,7 @@ fn written_again(objects: &[RawObject], set: &PolicySet) {
         assert_eq!(values(&again), values(objects));
     }
     let again = PolicySet::from_objects(&again, Strictness::Lenient).unwrap();
-    assert_eq!(again.policies, set.policies);
+    assert_eq!((again.policies, again.cluster_wide), (set.policies.clone(), set.cluster_wide.clone()));
 }
 
 /// Every policy becomes one object, whose rules name their peers in one way and no more ports than a list may hold, whatever names

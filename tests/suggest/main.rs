@@ -7,6 +7,7 @@
 mod common;
 
 mod audit;
+mod cluster_wide;
 mod decisions;
 mod host_network;
 mod host_ports;

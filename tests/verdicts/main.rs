@@ -7,7 +7,9 @@
 mod common;
 
 mod cilium;
+mod cluster_wide;
 mod convert;
 mod differential;
 mod explain;
 mod oracle;
+mod tiers;

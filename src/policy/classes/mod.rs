@@ -7,9 +7,9 @@
 //!
 //! A *shape* is what policies may look at: the namespace, the labels that some selector names, the numbers of the port
 //! names that some rule names, the pieces of the address space. In each direction a shape is a *subject* (which
-//! policies isolate it) and a *peer* (which of the rules' peers it matches). For each subject a row tells the ports
-//! that are open with each peer; a verdict is then two lookups. [`Evaluator`] says the same one
-//! connection at a time, and is what this is tested against.
+//! policies apply to it) and a *peer* (which of the rules' peers it matches). For each subject a row tells the ports
+//! that are open with each peer; a verdict is then two lookups. What is uncertain counts as closed. [`Evaluator`] says the same
+//! one connection at a time, and is what this is tested against.
 
 mod idle;
 mod rows;
@@ -46,10 +46,19 @@ pub(super) type Open = [SetId; 2];
 /// A kind of end: what policies can tell it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Kind {
-    /// By direction: who isolates it. 0: nobody does.
+    /// By direction: who applies to it. 0: nobody does.
     subject: [u32; 2],
     /// By direction: which peers of rules it is.
     peer: [u32; 2],
+}
+
+/// What policies may do to a subject.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    /// Whether a NetworkPolicy isolates it.
+    is_isolated: bool,
+    /// Whether any policy may deny it something.
+    may_be_denied: bool,
 }
 
 /// Verdicts between given ends.
@@ -58,6 +67,8 @@ pub struct Classes {
     /// For each end its kind.
     kind_of: Vec<u32>,
     kinds: Vec<Kind>,
+    /// By direction, for each subject what policies may do to it.
+    holds: [Vec<Hold>; 2],
     /// By direction, for each subject what is open with whom.
     rows: [Vec<Row>; 2],
     sets: PortSets,
@@ -74,11 +85,20 @@ impl Classes {
         let mut sets = PortSets::new();
         let (kinds_of_shapes, sides) = shapes.sides(evaluator, &rules);
         let idle = idle::idle(&rules, &sides);
+        let hold = |side: &shapes::Side| -> Vec<Hold> {
+            let may_deny = |n: &u32| rules.wide[*n as usize].policy.denies(DIRECTIONS[side.direction]);
+            let hold = |subject: &shapes::Subject| {
+                let is_isolated = !subject.policies.is_empty();
+                Hold { is_isolated, may_be_denied: is_isolated || subject.wide.iter().any(may_deny) }
+            };
+            side.subjects.iter().map(hold).collect()
+        };
+        let holds = sides.each_ref().map(hold);
         let rows = sides.map(|side| rows::rows(&rules, &side, &mut sets));
         let mut kinds = Interned::default();
         let kind_of_shape: Vec<u32> = kinds_of_shapes.into_iter().map(|kind| kinds.id(kind)).collect();
         let kind_of = shapes.of_ends.iter().map(|shape| kind_of_shape[*shape as usize]).collect();
-        Self { kind_of, kinds: kinds.values, rows, sets, idle }
+        Self { kind_of, kinds: kinds.values, holds, rows, sets, idle }
     }
 
     /// Policies and rules that speak of nobody among the ends.
@@ -142,10 +162,20 @@ impl Classes {
         self.sets.get(self.open(from, to)[place(direction)])
     }
 
-    /// Whether any policy isolates ends of a kind in a direction.
+    /// Whether any NetworkPolicy isolates ends of a kind in a direction.
     #[must_use]
     pub fn isolates(&self, direction: PolicyType, kind: usize) -> bool {
-        self.kinds[kind].subject[place(direction)] > 0
+        self.hold(direction, kind).is_isolated
+    }
+
+    /// Whether any policy may deny ends of a kind something in a direction.
+    pub(in crate::policy) fn may_deny(&self, direction: PolicyType, kind: usize) -> bool {
+        self.hold(direction, kind).may_be_denied
+    }
+
+    fn hold(&self, direction: PolicyType, kind: usize) -> Hold {
+        let direction = place(direction);
+        self.holds[direction][self.kinds[kind].subject[direction] as usize]
     }
 
     /// What each side opens, the client's first.

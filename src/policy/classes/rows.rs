@@ -1,11 +1,15 @@
 //! For each subject the ports that are open with each peer.
 
-use crate::model::Protocol;
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
+
+use crate::{model::Protocol, policy::Action};
 
 use super::{
     PortSet,
-    rules::{Compiled, Rules},
-    shapes::{Ports, Side},
+    rules::{CompiledPorts, Rules, Wide},
+    shapes::{Ports, Side, Subject},
     table::{EVERYTHING, NOTHING, PortSets, SetId},
 };
 
@@ -29,21 +33,27 @@ impl Row {
 
 /// The rows of all subjects of a direction.
 pub(super) fn rows(rules: &Rules<'_>, side: &Side, sets: &mut PortSets) -> Vec<Row> {
-    let mut by_atom: Vec<Vec<u32>> = vec![Vec::new(); rules.atoms[side.direction].len()];
-    for (peer, (atoms, _)) in (0u32..).zip(&side.peers) {
-        for atom in atoms {
-            by_atom[*atom as usize].push(peer);
+    let count = rules.atoms[side.direction].len();
+    let (mut by_atom, mut by_doubt) = (vec![Vec::new(); count], vec![Vec::new(); count]);
+    for (peer, kind) in (0u32..).zip(&side.peers) {
+        for (atoms, peers) in [(&kind.atoms, &mut by_atom), (&kind.maybe, &mut by_doubt)] {
+            for atom in atoms {
+                peers[*atom as usize].push(peer);
+            }
         }
     }
-    let mut builder = Builder { side, by_atom, sets, open: vec![NOTHING; side.peers.len()], touched: Vec::new() };
-    let rules = &rules.compiled[side.direction];
-    side.subjects.iter().map(|(policies, ports)| builder.row(rules, policies, ports)).collect()
+    let open = vec![NOTHING; side.peers.len()];
+    let mut builder = Builder { rules, side, by_atom, by_doubt, sets, open, touched: Vec::new() };
+    side.subjects.iter().map(|subject| builder.row(subject)).collect()
 }
 
 struct Builder<'a> {
+    rules: &'a Rules<'a>,
     side: &'a Side,
     /// The peers that match each atom.
     by_atom: Vec<Vec<u32>>,
+    /// The peers that may match it.
+    by_doubt: Vec<Vec<u32>>,
     sets: &'a mut PortSets,
     /// What the subject at hand opens to each peer.
     open: Vec<SetId>,
@@ -51,26 +61,37 @@ struct Builder<'a> {
     touched: Vec<u32>,
 }
 
+/// A rule of a policy of the whole cluster that is about a peer, by its place among those of the subject, and whether it surely
+/// is.
+type Met = (u32, bool);
+
 impl Builder<'_> {
-    fn row(&mut self, rules: &[Option<Vec<Compiled>>], policies: &[u32], ports: &Ports) -> Row {
+    fn row(&mut self, subject: &Subject) -> Row {
+        let own = self.network_row(subject);
+        if subject.wide.is_empty() { own } else { self.wide_row(subject, &own) }
+    }
+
+    /// What NetworkPolicies open.
+    fn network_row(&mut self, Subject { policies, ports, .. }: &Subject) -> Row {
         if policies.is_empty() {
             return Row { others: EVERYTHING, peers: Vec::new() };
         }
+        let rules = &self.rules.compiled[self.side.direction];
         let is_egress = self.side.direction == 0;
         let mut others = NOTHING;
         for rule in policies.iter().filter_map(|policy| rules[*policy as usize].as_ref()).flatten() {
-            let mut fixed = rule.numbered.clone();
+            let mut fixed = rule.ports.numbered.clone();
             if !is_egress {
-                fixed = fixed.union(&resolved(rule, ports));
+                fixed = fixed.union(&resolved(&rule.ports, ports));
             }
             let fixed = self.sets.id(fixed);
-            let by_peer = is_egress && !rule.named.is_empty();
+            let by_peer = is_egress && !rule.ports.named.is_empty();
             match &rule.peers {
                 None => {
                     others = self.sets.union(others, fixed);
                     if by_peer {
                         for peer in (0u32..).take(self.side.peers.len()) {
-                            self.add(peer, NOTHING, rule);
+                            self.add(peer, NOTHING, &rule.ports);
                         }
                     }
                 }
@@ -78,7 +99,7 @@ impl Builder<'_> {
                     for atom in atoms {
                         for n in 0..self.by_atom[*atom as usize].len() {
                             let peer = self.by_atom[*atom as usize][n];
-                            if by_peer { self.add(peer, fixed, rule) } else { self.open_to(peer, fixed) }
+                            if by_peer { self.add(peer, fixed, &rule.ports) } else { self.open_to(peer, fixed) }
                         }
                     }
                 }
@@ -97,8 +118,8 @@ impl Builder<'_> {
     }
 
     /// Opens to a peer what a rule names by number, and by names as the peer gives them.
-    fn add(&mut self, peer: u32, fixed: SetId, rule: &Compiled) {
-        let named = resolved(rule, &self.side.peers[peer as usize].1);
+    fn add(&mut self, peer: u32, fixed: SetId, ports: &CompiledPorts) {
+        let named = resolved(ports, &self.side.peers[peer as usize].ports);
         let named = self.sets.id(named);
         let set = self.sets.union(fixed, named);
         self.open_to(peer, set);
@@ -111,10 +132,107 @@ impl Builder<'_> {
         }
         self.open[peer as usize] = self.sets.union(before, set);
     }
+
+    /// What is open once the tiers around NetworkPolicies have had their say: these open `own`.
+    fn wide_row(&mut self, subject: &Subject, own: &Row) -> Row {
+        let all_rules = self.rules;
+        let policies = subject.wide.iter().map(|n| &all_rules.wide[*n as usize]);
+        let rules: Vec<(bool, &Wide)> = policies
+            .flat_map(|policy| policy.rules[self.side.direction].iter().map(|rule| (policy.is_admin, rule)))
+            .collect();
+        let is_egress = self.side.direction == 0;
+        let fixed = |(_, wide): &(bool, &Wide)| {
+            let ports = &wide.rule.ports;
+            if is_egress { ports.numbered.clone() } else { ports.numbered.union(&resolved(ports, &subject.ports)) }
+        };
+        let fixed: Vec<PortSet> = rules.iter().map(fixed).collect();
+        let mut peers: BTreeMap<u32, SetId> = own.peers.iter().copied().collect();
+        let mut known: HashMap<(Vec<Met>, SetId), SetId> = HashMap::default();
+        for (peer, met) in self.met(&rules) {
+            let before = own.with(peer);
+            // names are the server's: what two of them give is not the same
+            let has_names = |(n, _): &Met| !rules[*n as usize].1.rule.ports.named.is_empty();
+            let is_by_peer = is_egress && met.iter().any(has_names);
+            let key = (met, before);
+            if let Some(set) = known.get(&key).filter(|_| !is_by_peer) {
+                peers.insert(peer, *set);
+                continue;
+            }
+            let step = |(n, is_sure): &Met| {
+                let (is_admin, wide) = rules[*n as usize];
+                let mut ports = fixed[*n as usize].clone();
+                if is_by_peer {
+                    ports = ports.union(&resolved(&wide.rule.ports, &self.side.peers[peer as usize].ports));
+                }
+                Step { is_admin, action: wide.action, ports, is_sure: *is_sure }
+            };
+            let isolated = (!subject.policies.is_empty()).then(|| self.sets.get(before));
+            let open = judged(key.0.iter().map(step), isolated);
+            let set = self.sets.id(open);
+            peers.insert(peer, set);
+            known.insert(key, set);
+        }
+        Row { others: own.others, peers: peers.into_iter().filter(|(_, set)| *set != own.others).collect() }
+    }
+
+    /// For each peer that any of these rules is about, or may be, all that are.
+    fn met(&self, rules: &[(bool, &Wide)]) -> BTreeMap<u32, Vec<Met>> {
+        let mut met: BTreeMap<u32, Vec<Met>> = BTreeMap::new();
+        for ((_, wide), n) in rules.iter().zip(0u32..) {
+            for atom in wide.rule.peers.iter().flatten() {
+                for (peers, is_sure) in [(&self.by_atom, true), (&self.by_doubt, false)] {
+                    for peer in &peers[*atom as usize] {
+                        let of_peer = met.entry(*peer).or_default();
+                        match of_peer.last_mut().filter(|(last, _)| *last == n) {
+                            Some((_, sure)) => *sure |= is_sure,
+                            None => of_peer.push((n, is_sure)),
+                        }
+                    }
+                }
+            }
+        }
+        met
+    }
+}
+
+/// A rule on its way.
+struct Step {
+    is_admin: bool,
+    action: Action,
+    ports: PortSet,
+    is_sure: bool,
+}
+
+/// What is surely open: `isolated` is what NetworkPolicies open, where they isolate.
+fn judged(steps: impl Iterator<Item = Step>, isolated: Option<&PortSet>) -> PortSet {
+    let mut left = PortSet::everything();
+    let (mut denied, mut passed) = (PortSet::default(), PortSet::default());
+    let (admin, baseline): (Vec<Step>, Vec<Step>) = steps.partition(|step| step.is_admin);
+    let mut take = |steps: &[Step], left: &mut PortSet| {
+        for step in steps {
+            let about = step.ports.intersection(left);
+            match step.action {
+                Action::Accept => {}
+                Action::Deny => denied = denied.union(&about),
+                Action::Pass => passed = passed.union(&about),
+            }
+            if step.is_sure {
+                *left = left.minus(&about);
+            }
+        }
+        std::mem::take(&mut passed)
+    };
+    let passed = take(&admin, &mut left);
+    left = left.union(&passed);
+    match isolated {
+        Some(open) => denied = denied.union(&left.minus(open)),
+        None => drop(take(&baseline, &mut left)),
+    }
+    PortSet::everything().minus(&denied)
 }
 
 /// The ports that a rule names by name, at a server with these.
-fn resolved(rule: &Compiled, ports: &Ports) -> PortSet {
+fn resolved(rule: &CompiledPorts, ports: &Ports) -> PortSet {
     let named = rule.named.iter().flat_map(|(protocol, name)| {
         let is_named = move |(of, at, _): &&(u32, Protocol, u16)| (of, at) == (name, protocol);
         ports.iter().filter(is_named).map(move |(_, _, port)| PortSet::range(*protocol, *port, *port))

@@ -29,7 +29,7 @@ impl Evaluator<'_> {
     }
 
     /// The connection as it was dialled, where that is what is judged in this direction.
-    fn as_dialled<'p>(&self, direction: PolicyType, probe: &Probe<'p>) -> Option<Probe<'p>> {
+    pub(super) fn as_dialled<'p>(&self, direction: PolicyType, probe: &Probe<'p>) -> Option<Probe<'p>> {
         let (_, port) = probe.dialled?;
         let is_seen = direction == PolicyType::Egress && self.options.dnat == Dnat::Before;
         is_seen.then_some(Probe { port, ..*probe })
@@ -101,7 +101,7 @@ impl Rule {
 }
 
 impl Port {
-    fn covers(&self, probe: &Probe<'_>) -> bool {
+    pub(super) fn covers(&self, probe: &Probe<'_>) -> bool {
         self.protocol == probe.protocol
             && match &self.ports {
                 PortMatch::All => true,

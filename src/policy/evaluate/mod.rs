@@ -1,31 +1,58 @@
 //! One connection against all policies, in the words of the API's documentation: a pod is isolated in a direction by
 //! any policy that selects it; then only what some rule of those policies allows is allowed; and both ends must allow.
+//! Before that the Admin tier is asked, and where nothing isolates the pod the Baseline tier after it (`tiers`).
 
 mod matching;
 mod options;
 mod reason;
+mod tiers;
 mod verdict;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
+use foldhash::HashMap;
 use ipnet::IpNet;
 
-use super::{End, NetworkPolicy, Peer, PolicySet, PolicyType, PortMatch, PortSet, Probe, Rule};
-use crate::model::{Labels, NAMESPACE_NAME_LABEL, Namespace, Protocol};
+use super::{
+    Action, ClusterPeer, ClusterPolicy, ClusterRule, End, NetworkPolicy, Peer, PolicySet, PolicyType, PortMatch,
+    PortSet, Probe, Rule, Tier,
+};
+use crate::model::{Cluster, Labels, NAMESPACE_NAME_LABEL, Namespace, Protocol};
 
 pub use options::{Dnat, Options};
-pub use verdict::{Nearest, RuleRef, Side, Verdict};
+pub(super) use tiers::Match;
+use tiers::{Heard, Met, Tiers};
+pub use verdict::{Decided, Nearest, RuleRef, Side, Verdict};
 
 /// Judges connections.
 #[derive(Clone, Debug)]
 pub struct Evaluator<'a> {
     policies: BTreeMap<&'a str, Vec<&'a NetworkPolicy>>,
+    /// Those of whole clusters, in the order in which they are asked.
+    cluster_wide: &'a [ClusterPolicy],
     namespaces: BTreeMap<&'a str, Labels>,
+    /// The labels of nodes by their addresses; none where they are not known.
+    nodes: HashMap<IpAddr, Option<&'a Labels>>,
     pub(super) options: Options,
 }
 
 impl<'a> Evaluator<'a> {
-    /// An evaluator for policies, and for namespaces with their labels; others have their name's label alone.
+    /// An evaluator for policies, and for a cluster with its namespaces and nodes.
+    #[must_use]
+    pub fn of_cluster(set: &'a PolicySet, cluster: &'a Cluster, options: Options) -> Self {
+        let mut evaluator = Self::new(set, &cluster.namespaces, options);
+        let asks = |peer: &ClusterPeer| matches!(peer, ClusterPeer::Nodes(_) | ClusterPeer::Names(_));
+        if !evaluator.cluster_peers().any(asks) {
+            return evaluator;
+        }
+        for node in &cluster.nodes {
+            let of_node = node.addresses.iter().map(|address| (address.to_canonical(), node.labels.as_ref()));
+            evaluator.nodes.extend(of_node);
+        }
+        evaluator
+    }
+
+    /// An evaluator for policies, and for namespaces with their labels; others have their name's label alone. It knows of no nodes.
     #[must_use]
     pub fn new(set: &'a PolicySet, namespaces: &'a [Namespace], options: Options) -> Self {
         let mut policies: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -37,7 +64,8 @@ impl<'a> Evaluator<'a> {
             labels.0.entry(NAMESPACE_NAME_LABEL.to_owned()).or_insert_with(|| namespace.name.clone());
             (namespace.name.as_str(), labels)
         };
-        Self { policies, namespaces: namespaces.iter().map(labelled).collect(), options }
+        let namespaces = namespaces.iter().map(labelled).collect();
+        Self { policies, cluster_wide: &set.cluster_wide, namespaces, nodes: HashMap::default(), options }
     }
 
     /// All policies, by namespace and name.
@@ -45,9 +73,10 @@ impl<'a> Evaluator<'a> {
         self.policies.values().flatten().copied()
     }
 
-    /// Whether a policy of this `namespace/name` is among them.
+    /// Whether a policy of this full name is among them.
     pub(in crate::policy) fn has(&self, full_name: &str) -> bool {
         self.policies().any(|policy| policy.full_name() == full_name)
+            || self.cluster_wide.iter().any(|policy| policy.full_name() == full_name)
     }
 
     /// All ranges that any rule names, exceptions included.
@@ -57,7 +86,18 @@ impl<'a> Evaluator<'a> {
             Peer::Block(block) => Some(block),
             Peer::Pods { .. } => None,
         });
-        blocks.flat_map(|block| std::iter::once(block.cidr).chain(block.except.iter().copied()))
+        let of_blocks = blocks.flat_map(|block| std::iter::once(block.cidr).chain(block.except.iter().copied()));
+        let networks = self.cluster_peers().filter_map(|peer| match peer {
+            ClusterPeer::Networks(networks) => Some(networks),
+            _ => None,
+        });
+        let nodes = self.nodes.keys().map(|address| IpNet::from(*address));
+        of_blocks.chain(networks.flatten().copied()).chain(nodes)
+    }
+
+    /// The peers of all rules of policies of whole clusters.
+    pub(in crate::policy) fn cluster_peers(&self) -> impl Iterator<Item = &'a ClusterPeer> + use<'a> {
+        self.cluster_wide.iter().flat_map(ClusterPolicy::all_rules).flat_map(|rule| &rule.peers)
     }
 
     /// Where the port numbers that rules name begin, and the ports after their ends.
@@ -67,7 +107,8 @@ impl<'a> Evaluator<'a> {
             PortMatch::Range(first, last) => Some((port.protocol, first, last)),
             PortMatch::All | PortMatch::Named(_) => None,
         });
-        ranges.flat_map(|(protocol, first, last)| {
+        let of_tiers = self.cluster_wide.iter().flat_map(ClusterPolicy::all_rules).flat_map(ClusterRule::ranges);
+        ranges.chain(of_tiers).flat_map(|(protocol, first, last)| {
             [Some(first), last.checked_add(1)].into_iter().flatten().map(move |port| (protocol, port))
         })
     }
@@ -83,24 +124,53 @@ impl<'a> Evaluator<'a> {
     pub fn allows(&self, probe: &Probe<'_>) -> bool {
         probe.is_always_allowed()
             || [PolicyType::Egress, PolicyType::Ingress].into_iter().all(|direction| {
+                let admin = self.heard(Tier::Admin, direction, probe);
+                if admin.may(Action::Deny) || !admin.goes_on() {
+                    return !admin.may(Action::Deny);
+                }
                 let policies = self.isolating(direction, probe.subject(direction));
-                policies.is_empty() || self.allowing(direction, &policies, probe).next().is_some()
+                if policies.is_empty() {
+                    return !self.heard(Tier::Baseline, direction, probe).may(Action::Deny);
+                }
+                self.allowing(direction, &policies, probe).next().is_some()
             })
     }
 
-    /// Whether any policy isolates an end, in either direction.
+    /// Whether any policy may deny an end something, in either direction.
     #[must_use]
     pub fn isolates(&self, end: &End) -> bool {
-        [PolicyType::Egress, PolicyType::Ingress]
-            .into_iter()
-            .any(|direction| !self.isolating(direction, end).is_empty())
+        [PolicyType::Egress, PolicyType::Ingress].into_iter().any(|direction| {
+            let mut wide = self.cluster_wide.iter();
+            !self.isolating(direction, end).is_empty()
+                || wide.any(|policy| policy.denies(direction) && self.is_subject(policy, end))
+        })
     }
 
-    /// Whether any policy isolates an end in a direction, and none lets everybody through.
+    /// Whether a verdict may be uncertain.
+    pub(in crate::policy) fn may_doubt(&self) -> bool {
+        self.cluster_peers().any(|peer| peer.pods().is_none())
+    }
+
+    /// Whether policies of a direction may deny anything to anybody.
+    pub(in crate::policy) fn may_deny(&self, direction: PolicyType) -> bool {
+        self.policies().any(|policy| policy.rules(direction).is_some())
+            || self.cluster_wide.iter().any(|policy| policy.denies(direction))
+    }
+
+    /// Whether any policy isolates an end in a direction, and none lets everybody through. Where none isolates it, whether the
+    /// Baseline tier turns everybody away.
     pub(in crate::policy) fn closes(&self, direction: PolicyType, end: &End) -> bool {
         let policies = self.isolating(direction, end);
+        let decides = |tier: Tier, action: Action| {
+            let mut policies = self.tier(tier).iter().filter(|policy| self.is_subject(policy, end));
+            let is_it = |rule: &&ClusterRule| rule.action == action && rule.is_of_everybody();
+            policies.any(|policy| policy.rules(direction).iter().any(|rule| is_it(&rule)))
+        };
+        if policies.is_empty() {
+            return decides(Tier::Baseline, Action::Deny);
+        }
         let is_open = |rule: &Rule| rule.peers.is_empty() && rule.ports.is_empty();
-        !policies.is_empty() && !rules_of(&policies, direction).any(|(_, _, rule)| is_open(rule))
+        !rules_of(&policies, direction).any(|(_, _, rule)| is_open(rule)) && !decides(Tier::Admin, Action::Accept)
     }
 
     /// The policies that isolate an end in a direction.
@@ -131,28 +201,49 @@ impl<'a> Evaluator<'a> {
     pub(in crate::policy) fn openings(&self, direction: PolicyType, from: &End, to: &End) -> Vec<(RuleRef, PortSet)> {
         let probe = Probe::new(from, to, Protocol::TCP, 0);
         let policies = self.isolating(direction, probe.subject(direction));
-        rules_of(&policies, direction)
-            .filter(|(policy, _, rule)| self.peers_match(policy, rule, direction, &probe))
-            .map(|(policy, index, rule)| {
-                (RuleRef { policy: policy.full_name(), direction, index }, rule.ports_at(probe.to))
-            })
-            .collect()
+        let (mut all, left) = self.accepted((Tier::Admin, direction), &probe, PortSet::everything());
+        if policies.is_empty() {
+            all.extend(self.accepted((Tier::Baseline, direction), &probe, left).0);
+            return all;
+        }
+        let named = rules_of(&policies, direction)
+            .filter(|(policy, _, rule)| self.peers_match(policy, rule, direction, &probe));
+        all.extend(named.map(|(policy, index, rule)| {
+            let ports = rule.ports_at(probe.to).intersection(&left);
+            (RuleRef { policy: policy.full_name(), direction, index }, ports)
+        }));
+        all
     }
 
     fn side(&self, direction: PolicyType, probe: &Probe<'_>) -> Side {
+        let admin = self.heard(Tier::Admin, direction, probe);
         let policies = self.isolating(direction, probe.subject(direction));
         let isolated = !policies.is_empty();
-        let rules: Vec<RuleRef> = self
-            .allowing(direction, &policies, probe)
+        let asked: &[_] = if admin.goes_on() { &policies } else { &[] };
+        let mut rules: Vec<RuleRef> = self
+            .allowing(direction, asked, probe)
             .map(|(policy, index)| RuleRef { policy: policy.full_name(), direction, index })
             .collect();
+        let baseline = if isolated { Heard::default() } else { self.heard(Tier::Baseline, direction, probe) };
+        let tiers = Tiers { admin, network: isolated.then_some(!rules.is_empty()), baseline };
+        let is_always_allowed = probe.is_always_allowed();
+        let allowed = !tiers.may_be_denied() || is_always_allowed;
+        let uncertain = !allowed && tiers.may_be_allowed();
+        let decisive = tiers.decisive().filter(|_| !uncertain);
+        if let Some(met) = decisive.filter(|met| met.rule.action == Action::Accept) {
+            rules.insert(0, met.reference(direction));
+        }
         let mut by: Vec<String> = rules.iter().map(|rule| rule.policy.clone()).collect();
         by.dedup();
-        let allowed = !isolated || !rules.is_empty() || probe.is_always_allowed();
-        let denial = (!allowed).then(|| reason::denied(self, direction, &policies, probe));
+        let denial = (!allowed).then(|| match decisive {
+            _ if uncertain => reason::uncertain(self, direction, &tiers, probe),
+            Some(met) => reason::denied_by(met, direction, probe),
+            None => reason::denied(self, direction, &policies, probe),
+        });
         let (reason, nearest) = denial.map(|denial| (denial.sentence, denial.nearest)).unzip();
         let isolated_by = policies.iter().map(|policy| policy.full_name()).collect();
-        Side { isolated, isolated_by, allowed, by, rules, nearest: nearest.flatten(), reason }
+        let decided = decisive.map(|met| met.decided(direction));
+        Side { isolated, isolated_by, allowed, by, rules, nearest: nearest.flatten(), decided, uncertain, reason }
     }
 
     /// The labels of a namespace.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evaluator, Nearest, RuleRef, rules_of};
+use super::{Evaluator, Match, Met, Nearest, RuleRef, Tiers, rules_of};
 use crate::{
     model::{Labels, Protocol},
     policy::{
-        End, IpBlock, NetworkPolicy, Peer, PodEnd, PolicyType, Port, PortMatch, PortSet, Probe, Rule, Selector,
-        ports::NAMED,
+        ClusterPeer, End, IpBlock, NetworkPolicy, Peer, PodEnd, PolicyType, Port, PortMatch, PortSet, Probe, Rule,
+        Selector, Tier, ports::NAMED,
     },
 };
 
@@ -27,13 +27,57 @@ pub(super) fn denied(
     probe: &Probe<'_>,
 ) -> Denial {
     let names = policies.iter().map(|policy| policy.full_name()).collect::<Vec<_>>().join(", ");
-    let peer = probe.peer(direction);
-    let preposition = if direction == PolicyType::Ingress { "from" } else { "to" };
     let nearest = Near { evaluator, direction, policies, probe }.nearest();
     let miss = nearest.as_ref().map(|nearest| format!(": {}", nearest.misses.join(", "))).unwrap_or_default();
-    let sentence =
-        format!("no rule of {names} allows {} {preposition} {peer} on {}{miss}", direction.as_str(), service(probe));
+    let sentence = format!("no rule of {names} allows {}{miss}", about(direction, probe));
     Denial { sentence, nearest }
+}
+
+/// The rule that denies, and who could allow it: no NetworkPolicy, where it comes before them.
+pub(super) fn denied_by(met: &Met<'_>, direction: PolicyType, probe: &Probe<'_>) -> Denial {
+    let about = about(direction, probe);
+    let remedy = match met.policy.tier {
+        Tier::Admin => "no NetworkPolicy can allow it".to_owned(),
+        Tier::Baseline => format!("no NetworkPolicy isolates {}, which would decide instead", probe.subject(direction)),
+    };
+    Denial { sentence: format!("{} denies {about}: {remedy}", called(met, direction)), nearest: None }
+}
+
+/// The first rule of which it is not known whether it is about the connection, and why that is so.
+pub(super) fn uncertain(
+    evaluator: &Evaluator<'_>,
+    direction: PolicyType,
+    tiers: &Tiers<'_>,
+    probe: &Probe<'_>,
+) -> Denial {
+    let Some(met) = tiers.doubt() else {
+        return Denial { sentence: "what decides is not known".to_owned(), nearest: None };
+    };
+    let peer = probe.peer(direction);
+    let is_doubted = |it: &&ClusterPeer| evaluator.is_cluster_peer(it, direction, probe) == Match::Maybe;
+    let why = match met.rule.peers.iter().find(is_doubted) {
+        Some(ClusterPeer::Names(_)) => format!("which addresses its domainNames have, and whether {peer} is one"),
+        Some(ClusterPeer::Nodes(_)) if matches!(peer, End::Address(_)) => {
+            format!("the labels of the node {peer}, which the inventory does not list")
+        }
+        Some(ClusterPeer::Nodes(_)) => format!("on which nodes {peer} will run"),
+        _ => format!("the address of {peer}"),
+    };
+    let sentence =
+        format!("{} may decide over {}: not known is {why}", called(met, direction), about(direction, probe));
+    Denial { sentence, nearest: None }
+}
+
+/// A rule with what its author calls it.
+fn called(met: &Met<'_>, direction: PolicyType) -> String {
+    let reference = met.reference(direction);
+    met.rule.name.as_ref().map_or_else(|| reference.to_string(), |name| format!("{reference} ({name})"))
+}
+
+/// `ingress from production/frontend on TCP/5432`.
+fn about(direction: PolicyType, probe: &Probe<'_>) -> String {
+    let preposition = if direction == PolicyType::Ingress { "from" } else { "to" };
+    format!("{} {preposition} {} on {}", direction.as_str(), probe.peer(direction), service(probe))
 }
 
 /// `TCP/5432`; protocols without ports by name alone.

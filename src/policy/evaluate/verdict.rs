@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::policy::PolicyType;
+use crate::policy::{Action, PolicyType, Tier};
 
 /// What policies say to a connection: both ends must allow it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,28 +18,48 @@ pub struct Verdict {
 /// What the policies that select one end say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Side {
-    /// Whether any policy isolates this end in this direction; where none does, all is allowed.
+    /// Whether any NetworkPolicy isolates this end in this direction; where none does, all is allowed that `decided` does not deny.
     pub isolated: bool,
-    /// The policies that isolate it, as `namespace/name`.
+    /// The NetworkPolicies that isolate it, as `namespace/name`.
     pub isolated_by: Vec<String>,
     /// Whether this end allows the connection.
     pub allowed: bool,
-    /// The policies that allow it, each once, as `namespace/name`.
+    /// The policies that allow it, each once, as `namespace/name`, or `AdminNetworkPolicy name` where it is in no namespace.
     pub by: Vec<String>,
     /// The rules that allow it.
     pub rules: Vec<RuleRef>,
     /// Where it is denied, the rule that misses least, where any policy has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest: Option<Nearest>,
-    /// Why it is denied; none where it is allowed.
+    /// The rule of a policy of the whole cluster that decides, before or after NetworkPolicies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
+    /// Whether what is known does not tell; it counts as denied.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub uncertain: bool,
+    /// Why it is denied, or uncertain; none where it is allowed.
     #[serde(skip)]
     pub reason: Option<String>,
+}
+
+/// A rule that decides without regard to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decided {
+    /// The rule.
+    pub rule: RuleRef,
+    /// What the rule is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its tier.
+    pub tier: Tier,
+    /// What it does: allow or deny.
+    pub action: Action,
 }
 
 /// A rule of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RuleRef {
-    /// `namespace/name`.
+    /// `namespace/name`, or `AdminNetworkPolicy name` where it is in no namespace.
     pub policy: String,
     /// The direction.
     pub direction: PolicyType,
@@ -60,7 +80,10 @@ impl Side {
     /// Whether its policies alone allow the connection: where they do not, it is always allowed.
     #[must_use]
     pub fn is_enough(&self) -> bool {
-        !self.isolated || !self.rules.is_empty()
+        match &self.decided {
+            Some(decided) => decided.action == Action::Accept,
+            None => !self.uncertain && (!self.isolated || !self.rules.is_empty()),
+        }
     }
 }
 
@@ -69,6 +92,13 @@ impl Verdict {
     #[must_use]
     pub fn allowed(&self) -> bool {
         self.egress.allowed && self.ingress.allowed
+    }
+
+    /// Whether it cannot be told: no side surely denies it, and of one it is not known.
+    #[must_use]
+    pub fn uncertain(&self) -> bool {
+        let sides = [&self.egress, &self.ingress];
+        sides.iter().any(|side| side.uncertain) && sides.iter().all(|side| side.allowed || side.uncertain)
     }
 
     /// Why it is denied, by both sides where both deny it.

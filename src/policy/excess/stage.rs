@@ -28,7 +28,7 @@ fn is_needed(dependency: &Dependency) -> bool {
 pub(super) struct Actor {
     pub name: String,
     pub ends: Range<usize>,
-    /// Whether it is a workload of a namespace that a policy stands in.
+    /// Whether it is a workload of a namespace that a policy stands in, or, without such, that a policy of the cluster is about.
     pub is_in_scope: bool,
     /// Whether it is an address.
     pub is_outside: bool,
@@ -51,6 +51,9 @@ pub(super) struct Stage {
 impl Stage {
     pub fn new(past: &Past<'_>, roster: &Roster<'_>, outside: &Outside, evaluator: &Evaluator<'_>) -> Self {
         let namespaces: BTreeSet<&str> = evaluator.policies().map(|policy| policy.namespace.as_str()).collect();
+        // policies of the whole cluster are of every namespace, and say where to look only where there are no others
+        let is_alone = namespaces.is_empty();
+        let applies = |end: &End| is_alone && evaluator.cluster_wide().iter().any(|it| evaluator.is_subject(it, end));
         let mut stage = Self {
             actors: Vec::new(),
             ends: Vec::new(),
@@ -66,7 +69,8 @@ impl Stage {
             // who shares its node's network is closed by no policy, and counts as what others reach
             let is_closable = ends.iter().any(|end| matches!(end, End::Pod(pod) if evaluator.is_selectable(pod)));
             if is_closable {
-                let place = stage.actor(id.to_string(), ends, namespaces.contains(id.namespace.as_str()));
+                let is_in_scope = namespaces.contains(id.namespace.as_str()) || ends.iter().any(applies);
+                let place = stage.actor(id.to_string(), ends, is_in_scope);
                 workloads.insert(id, place);
             } else {
                 at_nodes.push((id.to_string(), ends));

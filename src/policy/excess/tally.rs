@@ -171,14 +171,17 @@ impl<'a> Tally<'a> {
             return;
         }
         let (from, to) = (&ends[client.ends.start], &ends[server.ends.start]);
+        let openings = self.evaluator.openings(direction, from, to);
         if !self.classes.isolates(direction, self.classes.kind(subject.ends.start)) {
-            if subject.is_in_scope {
+            let is_by_rule = |(protocol, port): &Service| openings.iter().any(|(_, it)| it.contains(*protocol, *port));
+            let others = extra.iter().filter(|(service, _)| !is_by_rule(service));
+            let count = others.map(|(_, count)| count).sum::<u64>();
+            if subject.is_in_scope && count > 0 {
                 let word = format!("{subjects}: {} is not isolated", direction.as_str());
-                *self.by_rule.entry(word).or_default() += extra.iter().map(|(_, count)| count).sum::<u64>();
+                *self.by_rule.entry(word).or_default() += count;
             }
-            return;
         }
-        for (rule, ports) in self.evaluator.openings(direction, from, to) {
+        for (rule, ports) in openings {
             let allowed = extra.iter().filter(|((protocol, port), _)| ports.contains(*protocol, *port));
             let count: u64 = allowed.map(|(_, count)| count).sum();
             if count > 0 {

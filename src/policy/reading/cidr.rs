@@ -18,6 +18,19 @@ pub(super) fn parse(text: &str) -> Result<IpNet, Reason> {
     }
 }
 
+/// Reads a CIDR however it is written, but for IPv4 inside IPv6. With `is_exact` it may have no bits beyond its prefix; without,
+/// they mean nothing.
+pub(super) fn parse_any(text: &str, is_exact: bool) -> Result<IpNet, Reason> {
+    let is_mixed = text.contains(':') && text.contains('.');
+    let net: Option<IpNet> = text.parse().ok().filter(|_| !is_mixed);
+    let net = net.ok_or_else(|| Reason::NoCidr(text.to_owned()))?;
+    let canonical = net.trunc();
+    if is_exact && net.addr() != canonical.addr() {
+        return Err(Reason::NotCanonical { found: text.to_owned(), canonical });
+    }
+    Ok(canonical)
+}
+
 /// Reads an exception, which must be a true part of its block.
 pub(super) fn parse_except(text: &str, cidr: IpNet) -> Result<IpNet, Reason> {
     let except = parse(text)?;

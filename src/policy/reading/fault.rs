@@ -103,6 +103,41 @@ pub enum Reason {
     /// A peer that is both addresses and pods.
     #[error("ipBlock and selectors exclude each other in one peer")]
     MixedPeer,
+    /// An object that must have one of several fields, and has none or more of them.
+    #[error("must have exactly one of {}, has {found}", .known.join(", "))]
+    NotOne {
+        /// The fields.
+        known: &'static [&'static str],
+        /// How many of them it has.
+        found: usize,
+    },
+    /// A list that is too short or too long.
+    #[error("has {found} entries, must have {least} to {most}")]
+    Length {
+        /// How many it has.
+        found: usize,
+        /// How many it must have.
+        least: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// A list that has something twice.
+    #[error("`{0}` is there twice")]
+    Twice(String),
+    /// A priority out of range.
+    #[error("{0} is not between 0 and 1000")]
+    Priority(i64),
+    /// A range of ports that does not end behind its start.
+    #[error("end {end} is not above start {start}")]
+    EndNotAbove {
+        /// Where the range starts.
+        start: u16,
+        /// Where it ends.
+        end: u16,
+    },
+    /// The name of a port beside peers of which none has names for its ports.
+    #[error("names a port, and networks, nodes and domainNames have no names of ports")]
+    NamedPortOutside,
     /// More policy types than there are.
     #[error("has {0} entries, may have 2 at most")]
     TooManyTypes(usize),

@@ -65,7 +65,8 @@ impl<'a> Field<'a> {
         Ok(self.map()?.into_iter().flatten().map(entry).collect())
     }
 
-    fn list(&self) -> Result<Vec<Field<'a>>, Fault> {
+    /// The items of a list.
+    pub(super) fn list(&self) -> Result<Vec<Field<'a>>, Fault> {
         let items = self.value.as_array().ok_or_else(|| self.type_fault("a list"))?;
         let item = |(n, value)| Field { path: format!("{}[{n}]", self.path), value };
         Ok(items.iter().enumerate().map(item).collect())
@@ -117,6 +118,16 @@ impl<'a> Fields<'a> {
     /// The entries of a map with keys of the user's, such as labels, that may be absent.
     pub(super) fn entries(&self, name: &str) -> Result<Vec<(&'a str, Field<'a>)>, Fault> {
         self.get(name).map_or_else(|| Ok(Vec::new()), |field| field.entries())
+    }
+
+    /// The one field that is there and not null, with its name; null counts as absent.
+    pub(super) fn only(&self) -> Result<(&'a str, Field<'a>), usize> {
+        let there = self.map.into_iter().flatten().filter(|(_, value)| !value.is_null());
+        let there: Vec<(&'a String, &'a Value)> = there.collect();
+        match there[..] {
+            [(name, value)] => Ok((name, Field { path: self.join(name), value })),
+            _ => Err(there.len()),
+        }
     }
 
     /// A fault in a field of this object, there or not.

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! text -> RawObject -> PolicySet
-//!  text    parse, field          set
+//!  text    parse, cluster, field set
 //! ```
 
 mod cidr;
+mod cluster;
 mod fault;
 mod field;
 mod parse;

@@ -45,6 +45,10 @@ const METADATA: &[&str] = &[
 /// The operators of `matchExpressions`.
 const OPERATORS: &[&str] = &["In", "NotIn", "Exists", "DoesNotExist"];
 
+/// The protocols that policies name.
+pub(super) const PROTOCOL_NAMES: &[&str] = &["TCP", "UDP", "SCTP"];
+pub(super) const PROTOCOLS: [Protocol; 3] = [Protocol::TCP, Protocol::UDP, Protocol::SCTP];
+
 /// Reads an object of kind `NetworkPolicy`.
 pub(super) fn network_policy(object: &Value) -> Result<NetworkPolicy, Fault> {
     let object = Field::root(object).fields(&["apiVersion", "kind", "metadata", "spec", "status"])?;
@@ -76,6 +80,20 @@ pub(super) fn network_policy(object: &Value) -> Result<NetworkPolicy, Fault> {
 /// The namespace and the name.
 fn metadata(field: &Field) -> Result<(String, String), Fault> {
     let metadata = field.fields(METADATA)?;
+    let name = name(&metadata)?;
+    let namespace = match metadata.get("namespace") {
+        Some(field) if !field.text()?.is_empty() => formed(&field, form::NAMESPACE)?,
+        _ => DEFAULT_NAMESPACE,
+    };
+    Ok((namespace.to_owned(), name))
+}
+
+/// The name of an object whose metadata are well formed; of one that is in no namespace the server drops what it says of it.
+pub(super) fn cluster_wide_name(field: &Field) -> Result<String, Fault> {
+    name(&field.fields(METADATA)?)
+}
+
+fn name(metadata: &Fields) -> Result<String, Fault> {
     for (key, value) in metadata.entries("labels")? {
         label(key, &value)?;
     }
@@ -92,12 +110,7 @@ fn metadata(field: &Field) -> Result<(String, String), Fault> {
     for time in ["creationTimestamp", "deletionTimestamp"] {
         metadata.get(time).map(|time| time.text()).transpose()?;
     }
-    let namespace = match metadata.get("namespace") {
-        Some(field) if !field.text()?.is_empty() => formed(&field, form::NAMESPACE)?,
-        _ => DEFAULT_NAMESPACE,
-    };
-    let name = formed(&metadata.require("name")?, form::SUBDOMAIN)?;
-    Ok((namespace.to_owned(), name.to_owned()))
+    Ok(formed(&metadata.require("name")?, form::SUBDOMAIN)?.to_owned())
 }
 
 /// The directions that a policy isolates: what it says, else ingress, and egress where it has rules for that.
@@ -153,7 +166,7 @@ fn ip_block(field: &Field) -> Result<IpBlock, Fault> {
 fn port(field: &Field) -> Result<Port, Fault> {
     let fields = field.fields(&["protocol", "port", "endPort"])?;
     let protocol = match fields.get("protocol") {
-        Some(field) => word(&field, &["TCP", "UDP", "SCTP"], &[Protocol::TCP, Protocol::UDP, Protocol::SCTP])?,
+        Some(field) => word(&field, PROTOCOL_NAMES, &PROTOCOLS)?,
         None => Protocol::TCP,
     };
     let end = fields.get("endPort");
@@ -172,12 +185,12 @@ fn range(first: &Field, last: &Field) -> Result<PortMatch, Fault> {
     if end < port { Err(last.fault(Reason::EndBelowPort { port, end })) } else { Ok(PortMatch::Range(port, end)) }
 }
 
-fn port_number(field: &Field) -> Result<u16, Fault> {
+pub(super) fn port_number(field: &Field) -> Result<u16, Fault> {
     let number = field.integer()?;
     u16::try_from(number).ok().filter(|port| *port > 0).ok_or_else(|| field.fault(Reason::PortRange(number)))
 }
 
-fn selector(field: &Field) -> Result<Selector, Fault> {
+pub(super) fn selector(field: &Field) -> Result<Selector, Fault> {
     let selector = field.fields(&["matchLabels", "matchExpressions"])?;
     let pairs = selector.entries("matchLabels")?;
     let mut requirements = pairs
@@ -226,7 +239,7 @@ fn formed<'a>(field: &Field<'a>, form: Form) -> Result<&'a str, Fault> {
 }
 
 /// What a word stands for.
-fn word<T: Copy>(field: &Field, known: &'static [&'static str], meanings: &[T]) -> Result<T, Fault> {
+pub(super) fn word<T: Copy>(field: &Field, known: &'static [&'static str], meanings: &[T]) -> Result<T, Fault> {
     let word = field.text()?;
     let meaning = known.iter().zip(meanings).find_map(|(name, meaning)| (*name == word).then_some(*meaning));
     meaning.ok_or_else(|| field.fault(Reason::UnknownWord { word: word.to_owned(), known }))

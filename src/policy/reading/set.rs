@@ -1,13 +1,21 @@
 //! The policies among the objects of files or a cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{PolicyError, Reason, cidr, fault::Fault, parse::network_policy};
-use crate::{model::RawObject, policy::NetworkPolicy};
+use super::{
+    PolicyError, Reason, cidr,
+    cluster::{Dialect, cluster_policy, dialect},
+    fault::Fault,
+    parse::network_policy,
+};
+use crate::{
+    model::RawObject,
+    policy::{ClusterPolicy, NetworkPolicy, PolicyType},
+};
 
-/// Kinds that also decide over traffic, and are not evaluated here.
+/// Kinds that also decide over traffic, and are not evaluated here, but in versions that [`dialect`] knows.
 const OTHER_KINDS: [&str; 13] = [
     "CiliumNetworkPolicy",
     "CiliumClusterwideNetworkPolicy",
@@ -75,14 +83,31 @@ impl std::fmt::Display for NotEvaluated {
     }
 }
 
-/// Policies by namespace and name, each with the object it was read from.
-type Known<'a> = BTreeMap<(String, String), (NetworkPolicy, &'a RawObject)>;
+/// A policy of any kind that is evaluated.
+enum Policy {
+    Network(NetworkPolicy),
+    Cluster(ClusterPolicy),
+}
+
+impl Policy {
+    fn full_name(&self) -> String {
+        match self {
+            Self::Network(policy) => policy.full_name(),
+            Self::Cluster(policy) => policy.full_name(),
+        }
+    }
+}
+
+/// Objects that policies were read from, by the names of these.
+type Known<'a> = BTreeMap<String, &'a RawObject>;
 
 /// All policies that were given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicySet {
     /// Those that count, by namespace and name.
     pub policies: Vec<NetworkPolicy>,
+    /// Those of whole clusters, in the order in which they are asked.
+    pub cluster_wide: Vec<ClusterPolicy>,
     /// Those of kinds that are not evaluated.
     pub not_evaluated: Vec<NotEvaluated>,
     /// Those that were left out, each with what is wrong with it.
@@ -110,6 +135,64 @@ impl PolicySet {
         Self::lenient(&objects)
     }
 
+    /// Whether it holds nothing that decides over traffic.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty() && self.cluster_wide.is_empty()
+    }
+
+    /// These policies, and of others those whose names they do not have: one of the same name takes the other's place.
+    #[must_use]
+    pub fn on_top_of(&self, others: &Self) -> Self {
+        let names: BTreeSet<String> = self.policies.iter().map(NetworkPolicy::full_name).collect();
+        let wide: BTreeSet<String> = self.cluster_wide.iter().map(ClusterPolicy::full_name).collect();
+        let kept = others.policies.iter().filter(|policy| !names.contains(&policy.full_name()));
+        let kept_wide = others.cluster_wide.iter().filter(|policy| !wide.contains(&policy.full_name()));
+        let mut all = self.clone();
+        all.policies.extend(kept.cloned());
+        all.policies.sort();
+        all.cluster_wide.extend(kept_wide.cloned());
+        all.cluster_wide.sort();
+        all.not_evaluated.extend(others.not_evaluated.iter().cloned());
+        all
+    }
+
+    /// Whether any policy selects namespaces by labels other than their names.
+    #[must_use]
+    pub fn selects_namespaces(&self) -> bool {
+        self.policies.iter().any(NetworkPolicy::selects_namespaces)
+            || self.cluster_wide.iter().any(ClusterPolicy::selects_namespaces)
+    }
+
+    /// What no verdict can be sure of: policies of one priority that contradict each other may come in any order, and whose names
+    /// a rule has nobody knows.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        for (n, one) in self.cluster_wide.iter().enumerate() {
+            let of_one_place = self.cluster_wide[n + 1..]
+                .iter()
+                .take_while(|other| (one.tier, one.priority) == (other.tier, other.priority));
+            for other in of_one_place.filter(|other| contradict(one, other)) {
+                doubts.push(format!(
+                    "{one} and {other} have the priority {} in the {} tier: which of them comes first is not defined, and here it is \
+                     {one}",
+                    one.priority,
+                    one.tier.as_str()
+                ));
+            }
+            for direction in [PolicyType::Ingress, PolicyType::Egress] {
+                for index in one.names_domains(direction) {
+                    doubts.push(format!(
+                        "{one} spec.{}[{index}]: which addresses its domainNames have is not known; what they decide is uncertain",
+                        direction.as_str()
+                    ));
+                }
+            }
+        }
+        doubts
+    }
+
     /// What can be read; the rest is left out and told.
     fn lenient(objects: &[RawObject]) -> Self {
         let mut set = Self::default();
@@ -122,29 +205,46 @@ impl PolicySet {
             match read_one(raw, &known) {
                 Ok(None) => {}
                 Ok(Some(policy)) => {
-                    known.insert((policy.namespace.clone(), policy.name.clone()), (policy, raw));
+                    known.insert(policy.full_name(), raw);
+                    match policy {
+                        Policy::Network(policy) => set.policies.push(policy),
+                        Policy::Cluster(policy) => set.cluster_wide.push(policy),
+                    }
                 }
                 Err(error) => set.skipped.push(error),
             }
         }
-        set.policies = known.into_values().map(|(policy, _)| policy).collect();
+        set.policies.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        set.cluster_wide.sort();
         set
     }
 }
 
 /// The policy that an object is, where it is one, and no second of its name.
-fn read_one(raw: &RawObject, known: &Known) -> Result<Option<NetworkPolicy>, PolicyError> {
-    let at = |Fault { path, reason }| PolicyError { origin: raw.place(), path, reason };
-    if !is_policy(&raw.object).map_err(at)? {
-        return Ok(None);
-    }
-    let policy = network_policy(&raw.object).map_err(at)?;
-    match known.get(&(policy.namespace.clone(), policy.name.clone())) {
+fn read_one(raw: &RawObject, known: &Known) -> Result<Option<Policy>, PolicyError> {
+    let at = |Fault { path, reason }| PolicyError { origin: place(raw), path, reason };
+    let policy = match dialect_of(&raw.object) {
+        Some(dialect) => Policy::Cluster(cluster_policy(&raw.object, dialect).map_err(at)?),
+        None if is_policy(&raw.object).map_err(at)? => Policy::Network(network_policy(&raw.object).map_err(at)?),
+        None => return Ok(None),
+    };
+    match known.get(&policy.full_name()) {
         None => Ok(Some(policy)),
-        Some((_, first)) => {
-            let reason = Reason::Duplicate { name: policy.full_name(), origin: first.place() };
+        Some(first) => {
+            let reason = Reason::Duplicate { name: policy.full_name(), origin: place(first) };
             Err(at(Fault::at("metadata.name", reason)))
         }
+    }
+}
+
+/// Where an object stands, else what it is.
+fn place(raw: &RawObject) -> String {
+    match text(&raw.object, "kind").filter(|kind| raw.document.is_none() && is_cluster_wide(kind)) {
+        Some(kind) => {
+            let name = raw.object["metadata"]["name"].as_str().unwrap_or_default();
+            format!("{}: {kind} {name}", raw.source)
+        }
+        None => raw.place(),
     }
 }
 
@@ -167,9 +267,25 @@ fn is_policy(object: &Value) -> Result<bool, Fault> {
     Ok(false)
 }
 
+/// How the policy of a whole cluster is read that an object is.
+fn dialect_of(object: &Value) -> Option<Dialect> {
+    dialect(text(object, "kind")?, text(object, "apiVersion")?)
+}
+
+/// Whether two policies of one priority may say something else of one connection.
+fn contradict(one: &ClusterPolicy, other: &ClusterPolicy) -> bool {
+    [PolicyType::Ingress, PolicyType::Egress].into_iter().any(|direction| {
+        let others = other.rules(direction);
+        one.rules(direction).iter().any(|rule| others.iter().any(|other| other.action != rule.action))
+    })
+}
+
 /// The kind of a policy that is not evaluated.
 fn other_kind(object: &Value) -> Option<&str> {
     let kind = text(object, "kind")?;
+    if dialect_of(object).is_some() {
+        return None;
+    }
     let group = text(object, "apiVersion").and_then(|version| version.split_once('/')).map(|(group, _)| group);
     let is_of_another_maker = kind == "NetworkPolicy" && group.is_some_and(|group| OTHER_GROUPS.contains(&group));
     (is_of_another_maker || OTHER_KINDS.contains(&kind)).then_some(kind)

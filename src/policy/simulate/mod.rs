@@ -14,7 +14,7 @@ use foldhash::HashMap;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use smallvec::SmallVec;
 
-use super::{Classes, Dnat, End, Evaluator, PolicyType, Probe};
+use super::{Classes, Dnat, End, Evaluator, PolicyType, Probe, Verdict};
 use crate::model::{Dependency, Mark, PartyKey, Protocol};
 pub use past::Past;
 use past::{Actors, Row};
@@ -168,6 +168,25 @@ impl<'a> Replay<'a> {
     }
 
     fn outcome(&self, row: &Row<'a>) -> Outcome {
+        match self.judged(row) {
+            // what is uncertain counts as closed, until it is told
+            Outcome::Denied(from, to, port) if self.evaluator.may_doubt() => match self.doubt(row, (from, to, port)) {
+                Some(reason) => Outcome::Uncertain(reason),
+                None => Outcome::Denied(from, to, port),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// Why it cannot be told whether what counts as denied between two ends is.
+    fn doubt(&self, row: &Row<'a>, (from, to, port): (usize, usize, u16)) -> Option<String> {
+        let verdicts = self.probes(row, (from, to, port)).map(|probe| self.evaluator.evaluate(&probe));
+        let denied: Vec<Verdict> = verdicts.filter(|verdict| !verdict.allowed()).collect();
+        let is_uncertain = !denied.is_empty() && denied.iter().all(Verdict::uncertain);
+        denied.first().filter(|_| is_uncertain).and_then(Verdict::reason)
+    }
+
+    fn judged(&self, row: &Row<'a>) -> Outcome {
         if row.is_always_allowed {
             return Outcome::Allowed;
         }
@@ -185,8 +204,8 @@ impl<'a> Replay<'a> {
     /// pod.
     fn could_deny(&self, row: &Row<'a>) -> bool {
         let isolates = |party: usize, direction: PolicyType| match &self.past.parties[party].ends {
-            Ok(_) => self.kinds[party].iter().any(|kind| self.classes.isolates(direction, *kind)),
-            Err(_) => self.evaluator.policies().any(|policy| policy.rules(direction).is_some()),
+            Ok(_) => self.kinds[party].iter().any(|kind| self.classes.may_deny(direction, *kind)),
+            Err(_) => self.evaluator.may_deny(direction),
         };
         let (there, back) = ((row.client, row.server), (row.server, row.client));
         let ways = if row.is_direction_known { vec![there] } else { vec![there, back] };

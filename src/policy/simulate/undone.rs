@@ -1,4 +1,5 @@
-//! Deployed policies that undo a proposal: policies add up, so a wider one keeps what the proposal means to close.
+//! Deployed policies that undo a proposal: policies add up, so a wider one keeps what the proposal means to close; and what one
+//! before them accepts, none of them can close.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use crate::policy::{Census, Classes, Evaluator, PolicyType, PortSet};
 /// A deployed policy that is wider than a proposal for the same pods.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Undone {
-    /// The deployed policy, as `namespace/name`.
+    /// The deployed policy, as `namespace/name`, or `AdminNetworkPolicy name` where it is in no namespace.
     pub policy: String,
     /// `ingress` or `egress`.
     pub direction: &'static str,
@@ -94,7 +95,7 @@ impl<'a> Search<'a> {
     /// The policies that keep open what the proposal closes for one end, each with an example.
     fn wider(&self, direction: PolicyType, subject: usize) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
-        if !self.alone.isolates(direction, self.alone.kind(subject)) {
+        if !self.alone.may_deny(direction, self.alone.kind(subject)) {
             return found;
         }
         for peer in &self.peers {

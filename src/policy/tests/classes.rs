@@ -6,10 +6,11 @@ use ipnet::IpNet;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::super::{
-    Classes, End, Evaluator, IpBlock, NetworkPolicy, Operator, Options, Peer, PodEnd, PolicySet, PolicyType, Port,
-    PortMatch, Probe, Requirement, Rule, Selector,
+    Action, Classes, ClusterKind, ClusterPeer, ClusterPolicy, ClusterRule, End, Evaluator, IpBlock, NetworkPolicy,
+    Operator, Options, Peer, PodEnd, PodsOf, PolicySet, PolicyType, Port, PortMatch, Probe, Requirement, Rule,
+    Selector, Tier,
 };
-use crate::model::{ContainerPort, Labels, Namespace, Protocol};
+use crate::model::{Cluster, ContainerPort, Labels, Namespace, Node, Protocol};
 
 const NAMESPACES: [&str; 3] = ["prod", "ops", "dev"];
 const KEYS: [&str; 3] = ["app", "tier", "track"];
@@ -88,6 +89,42 @@ fn policies() -> impl Strategy<Value = PolicySet> {
     })
 }
 
+fn cluster_peer() -> impl Strategy<Value = ClusterPeer> {
+    let networks = vec(select(&RANGES[..]), 1..3);
+    prop_oneof![
+        3 => (selector(), selector()).prop_map(|(namespaces, pods)| ClusterPeer::Pods(PodsOf { namespaces, pods })),
+        2 => networks.prop_map(|all| ClusterPeer::Networks(all.into_iter().map(|it| it.parse().unwrap()).collect())),
+        1 => selector().prop_map(ClusterPeer::Nodes),
+        1 => Just(ClusterPeer::Names(vec!["example.org".to_owned()])),
+    ]
+}
+
+fn cluster_rules() -> impl Strategy<Value = Vec<ClusterRule>> {
+    let action = select(&[Action::Accept, Action::Deny, Action::Pass][..]);
+    let rule = (action, vec(cluster_peer(), 1..3), vec(port(), 0..3));
+    let rule = rule.prop_map(|(action, peers, ports)| ClusterRule { name: None, action, peers, ports });
+    vec(rule, 0..4)
+}
+
+fn cluster_wide() -> impl Strategy<Value = Vec<ClusterPolicy>> {
+    let tier = select(&[Tier::Admin, Tier::Baseline][..]);
+    let policy = (tier, 0u16..3, selector(), selector(), cluster_rules(), cluster_rules());
+    vec(policy, 0..4).prop_map(|policies| {
+        let named = |(n, (tier, priority, namespaces, pods, ingress, egress))| ClusterPolicy {
+            tier,
+            priority,
+            kind: ClusterKind::Cluster,
+            name: format!("c{n}"),
+            subject: PodsOf { namespaces, pods },
+            ingress,
+            egress,
+        };
+        let mut policies: Vec<ClusterPolicy> = policies.into_iter().enumerate().map(named).collect();
+        policies.sort();
+        policies
+    })
+}
+
 fn labels() -> impl Strategy<Value = Labels> {
     vec((select(&KEYS[..]), select(&VALUES[..])), 0..3).prop_map(|pairs| pairs.into_iter().collect())
 }
@@ -119,6 +156,8 @@ proptest! {
     #[test]
     fn both_evaluators_agree_on_everything(
         set in policies(),
+        cluster_wide in prop_oneof![Just(Vec::new()), cluster_wide()],
+        of_node in labels(),
         labels in vec(labels(), 3),
         ends in vec(end(), 1..6),
         ipblock_matches_pods: bool,
@@ -127,7 +166,12 @@ proptest! {
         let named = |(name, labels): (&&str, &Labels)| Namespace { name: (*name).to_owned(), labels: labels.clone() };
         // the last namespace is not listed
         let namespaces: Vec<Namespace> = NAMESPACES[..2].iter().zip(&labels).map(named).collect();
-        let evaluator = Evaluator::new(&set, &namespaces, Options { ipblock_matches_pods, host_network_selected, ..Options::default() });
+        let set = PolicySet { cluster_wide, ..set };
+        let node = |address: &str, labels| Node { addresses: vec![address.parse().unwrap()], labels, ..Node::default() };
+        let nodes = vec![node(ADDRESSES[2], Some(of_node)), node(ADDRESSES[6], None)];
+        let cluster = Cluster { namespaces, nodes, ..Cluster::default() };
+        let options = Options { ipblock_matches_pods, host_network_selected, ..Options::default() };
+        let evaluator = Evaluator::of_cluster(&set, &cluster, options);
         let classes = Classes::new(&evaluator, &ends);
         for (n, from) in ends.iter().enumerate() {
             for (m, to) in ends.iter().enumerate() {
@@ -144,6 +188,7 @@ proptest! {
                         for (direction, side) in
                             [(PolicyType::Egress, &verdict.egress), (PolicyType::Ingress, &verdict.ingress)]
                         {
+                            prop_assert!(!(side.allowed && side.uncertain) && side.reason.is_none() == side.allowed);
                             let ports = classes.side(direction, a, b);
                             prop_assert_eq!(ports.contains(protocol, port), side.allowed, "{:?}", probe);
                         }

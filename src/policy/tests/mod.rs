@@ -1,10 +1,12 @@
 //! The room as a whole: from text to verdicts.
 
 mod classes;
+mod cluster_reading;
 mod comparing;
 mod reading;
 mod semantics;
 mod shop;
+mod tiers;
 
 use super::{PolicyError, PolicySet, Strictness, read};
 

@@ -202,7 +202,7 @@ fn policies_of_other_kinds_are_named_and_other_objects_passed_over() {
 ---
 {apiVersion: crd.projectcalico.org/v1, kind: GlobalNetworkPolicy, metadata: {name: g}}
 ---
-{apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {name: c}}
+{apiVersion: crd.antrea.io/v1beta1, kind: ClusterNetworkPolicy, metadata: {name: c}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: i}}
 ---

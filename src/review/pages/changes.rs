@@ -70,12 +70,13 @@ impl Changes {
         };
         let rows: Vec<Row> = together.into_iter().take(ROWS).map(row).collect();
         let mut notes = Vec::new();
-        if view.deployed.policies.is_empty() {
+        if view.deployed.is_empty() {
             notes.push(Line::new("", "The inventory holds no NetworkPolicy: everything is open before."));
         }
         for skipped in &view.deployed.skipped {
             notes.push(Line::new("doubt", format!("Deployed, and not read: {skipped}")));
         }
+        notes.extend(view.deployed.doubts().iter().map(|doubt| Line::new("doubt", format!("Deployed: {doubt}"))));
         for other in &view.deployed.not_evaluated {
             notes.push(Line::new("doubt", format!("Deployed, and not evaluated: {other}")));
         }
