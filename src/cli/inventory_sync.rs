@@ -82,8 +82,12 @@ pub(super) async fn run(store: &Store, args: Args) -> anyhow::Result<Done> {
 
 /// Lists what may be listed. Kinds that the cluster lacks are left out; those that may not be listed are named.
 async fn list_all(cluster: &Cluster, targets: Vec<Target>) -> anyhow::Result<Vec<(Target, Listed)>> {
-    let (mut lists, mut refused) = (Vec::new(), Vec::new());
+    let (mut lists, mut refused) = (Vec::<(Target, Listed)>::new(), Vec::<(Target, String)>::new());
     for target in targets {
+        let is_told = lists.iter().map(|(known, _)| known).chain(refused.iter().map(|(known, _)| known));
+        if is_told.into_iter().any(|known| known.is_version_of(&target)) {
+            continue;
+        }
         match cluster.list(&target).await {
             Ok(listed) => lists.push((target, listed)),
             Err(ClusterError::Forbidden(why)) => refused.push((target, why)),

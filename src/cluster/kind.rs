@@ -27,9 +27,13 @@ const fn kind(
     Kind { name, group, version, plural, is_namespaced }
 }
 
+/// The group of policies of whole clusters: definitions that few clusters have.
+const POLICY_GROUP: &str = "policy.networking.k8s.io";
+
 /// The kinds that say something of the network. Those that have addresses come first: their lists are dated by when
 /// they were asked for.
-pub const KINDS: [Kind; 17] = [
+/// Of a kind that stands here in several versions, the first that the API server knows is asked for.
+pub const KINDS: [Kind; 21] = [
     kind("Pod", "", "v1", "pods", true),
     kind("Service", "", "v1", "services", true),
     kind("Endpoints", "", "v1", "endpoints", true),
@@ -43,6 +47,10 @@ pub const KINDS: [Kind; 17] = [
     kind("Job", "batch", "v1", "jobs", true),
     kind("CronJob", "batch", "v1", "cronjobs", true),
     kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", true),
+    kind("ClusterNetworkPolicy", POLICY_GROUP, "v1beta1", "clusternetworkpolicies", false),
+    kind("ClusterNetworkPolicy", POLICY_GROUP, "v1alpha2", "clusternetworkpolicies", false),
+    kind("AdminNetworkPolicy", POLICY_GROUP, "v1alpha1", "adminnetworkpolicies", false),
+    kind("BaselineAdminNetworkPolicy", POLICY_GROUP, "v1alpha1", "baselineadminnetworkpolicies", false),
     kind("Ingress", "networking.k8s.io", "v1", "ingresses", true),
     kind("ServiceCIDR", "networking.k8s.io", "v1", "servicecidrs", false),
     kind("MutatingWebhookConfiguration", "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", false),
@@ -73,6 +81,13 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether another is the same in another version.
+    #[must_use]
+    pub fn is_version_of(&self, other: &Self) -> bool {
+        let key = |target: &Self| (target.kind.group, target.kind.plural);
+        key(self) == key(other) && self.namespace == other.namespace
+    }
+
     /// Every kind in these namespaces, or in all where none is named; kinds that lie in none are asked for as a whole.
     #[must_use]
     pub fn all(namespaces: &[String]) -> Vec<Self> {

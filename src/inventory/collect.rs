@@ -344,11 +344,15 @@ fn refused_namespace(id: &WorkloadRef) -> Option<String> {
     (!is_good).then(|| format!("{what} {}", NAMESPACE.refusal(namespace)))
 }
 
+/// Kinds that lie in no namespace.
+const IN_NO_NAMESPACE: [&str; 6] =
+    ["Namespace", "Node", "ServiceCIDR", "ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy"];
+
 /// Manifests may leave the namespace to kubectl, which then means `default`.
 fn namespace_of(kind: &str, item: &Value) -> String {
     match word(&item["metadata"]["namespace"]) {
         Some(namespace) => namespace.to_owned(),
-        None if matches!(kind, "Namespace" | "Node" | "ServiceCIDR") => String::new(),
+        None if IN_NO_NAMESPACE.contains(&kind) => String::new(),
         None => "default".to_owned(),
     }
 }

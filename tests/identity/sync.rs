@@ -243,6 +243,36 @@ fn a_kind_that_may_not_be_listed_is_named_and_the_rest_is_read() {
 }
 
 #[test]
+fn policies_of_whole_clusters_are_listed_in_the_version_that_is_there() {
+    const GROUP: &str = "/apis/policy.networking.k8s.io";
+    let policy = json!({"metadata": {"name": "guard", "uid": "1", "resourceVersion": "1"},
+        "spec": {"tier": "Admin", "priority": 1, "subject": {"namespaces": {}},
+            "ingress": [{"action": "Deny", "from": [{"namespaces": {}}]}]}});
+    for (versions, kept) in [(vec!["v1alpha2"], "v1alpha2"), (vec!["v1beta1", "v1alpha2"], "v1beta1"), (vec![], "")] {
+        let server = Server::new();
+        server.on("GET", PODS, list("7", "", &[pod("a", "10.0.0.1", "1"), pod("b", "10.0.0.2", "1")]));
+        for version in ["v1beta1", "v1alpha2"] {
+            let path = format!("{GROUP}/{version}/clusternetworkpolicies");
+            let is_there = versions.contains(&version);
+            let reply =
+                if is_there { list("7", "", std::slice::from_ref(&policy)) } else { status(404, "no such kind") };
+            server.on("GET", &path, reply);
+        }
+        for kind in ["adminnetworkpolicies", "baselineadminnetworkpolicies"] {
+            server.on("GET", &format!("{GROUP}/v1alpha1/{kind}"), status(404, "no such kind"));
+        }
+        let flowmap = flowmap_of(&server.url);
+        let output = flowmap.ok(&SYNC);
+        assert!(!output.stderr.contains("networkpolicies"), "a cluster without them is no fault: {}", output.stderr);
+        let asked = server.asked().iter().filter(|line| line.contains("clusternetworkpolicies")).count();
+        assert_eq!(asked, if kept == "v1beta1" { 1 } else { 2 }, "{versions:?}");
+        let explained = flowmap.run(&["explain", "shop/a", "shop/b", "80", "-o", "json"]);
+        let answer: Value = serde_json::from_str(&explained.stdout).unwrap();
+        assert_eq!(answer["allowed"], kept.is_empty(), "{versions:?}: {answer}");
+    }
+}
+
+#[test]
 fn what_stands_in_the_way_is_said() {
     let server = Server::new();
     let flowmap = flowmap_of(&server.url);
