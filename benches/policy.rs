@@ -25,6 +25,25 @@ const NODES: usize = 1_000;
 /// Distinct dependencies that are replayed.
 const ROWS: usize = 1_000_000;
 
+/// What an administrator writes: names for all, an enemy, and a baseline that closes what nobody has opened.
+const WIDE: &str = "apiVersion: policy.networking.k8s.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {}}
+  egress:
+  - {action: Accept, to: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: team-7}}}], protocols: [{udp: {destinationPort: {number: 53}}}]}
+  ingress:
+  - {action: Deny, from: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: team-9}}}]}
+---
+apiVersion: policy.networking.k8s.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {name: base}
+spec: {tier: Baseline, priority: 10, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}
+";
+
 fn main() {
     let (cluster, text) = (cluster(), policies());
     let objects = policy::read("bench", &text).unwrap();
@@ -33,6 +52,10 @@ fn main() {
     let evaluator = Evaluator::new(&set, &cluster.namespaces, Options::default());
     let roster = timed("arrange 100,000 pods", || Roster::new(&cluster));
     all_pairs(&roster, &evaluator);
+    let wide = policy::read("bench", WIDE).unwrap();
+    let wide = PolicySet::from_objects(&wide, Strictness::Strict).unwrap().on_top_of(&set);
+    println!("with policies of the whole cluster around them:");
+    all_pairs(&roster, &Evaluator::of_cluster(&wide, &cluster, Options::default()));
     comparison(&roster, &evaluator, &cluster);
     replay(&roster, &evaluator);
     println!("peak resident memory: {} MB", peak_mb());

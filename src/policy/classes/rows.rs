@@ -1,6 +1,6 @@
 //! For each subject the ports that are open with each peer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use foldhash::HashMap;
 
@@ -43,7 +43,8 @@ pub(super) fn rows(rules: &Rules<'_>, side: &Side, sets: &mut PortSets) -> Vec<R
         }
     }
     let open = vec![NOTHING; side.peers.len()];
-    let mut builder = Builder { rules, side, by_atom, by_doubt, sets, open, touched: Vec::new() };
+    let (touched, groups) = (Vec::new(), HashMap::default());
+    let mut builder = Builder { rules, side, by_atom, by_doubt, sets, open, touched, groups };
     side.subjects.iter().map(|subject| builder.row(subject)).collect()
 }
 
@@ -59,6 +60,8 @@ struct Builder<'a> {
     open: Vec<SetId>,
     /// The peers to which it opens anything.
     touched: Vec<u32>,
+    /// By the policies of whole clusters that apply to a subject, whom their rules are about.
+    groups: HashMap<Vec<u32>, Rc<Groups>>,
 }
 
 /// A rule of a policy of the whole cluster that is about a peer, by its place among those of the subject, and whether it surely
@@ -140,43 +143,51 @@ impl Builder<'_> {
         let rules: Vec<(bool, &Wide)> = policies
             .flat_map(|policy| policy.rules[self.side.direction].iter().map(|rule| (policy.is_admin, rule)))
             .collect();
+        let groups = self.groups(subject, &rules);
         let is_egress = self.side.direction == 0;
         let fixed = |(_, wide): &(bool, &Wide)| {
             let ports = &wide.rule.ports;
             if is_egress { ports.numbered.clone() } else { ports.numbered.union(&resolved(ports, &subject.ports)) }
         };
         let fixed: Vec<PortSet> = rules.iter().map(fixed).collect();
-        let mut peers: BTreeMap<u32, SetId> = own.peers.iter().copied().collect();
-        let mut known: HashMap<(Vec<Met>, SetId), SetId> = HashMap::default();
-        for (peer, met) in self.met(&rules) {
-            let before = own.with(peer);
+        let mut peers: Vec<(u32, SetId)> =
+            own.peers.iter().filter(|(peer, _)| !groups.is_met[*peer as usize]).copied().collect();
+        for (met, of_group) in &groups.all {
             // names are the server's: what two of them give is not the same
             let has_names = |(n, _): &Met| !rules[*n as usize].1.rule.ports.named.is_empty();
             let is_by_peer = is_egress && met.iter().any(has_names);
-            let key = (met, before);
-            if let Some(set) = known.get(&key).filter(|_| !is_by_peer) {
-                peers.insert(peer, *set);
-                continue;
-            }
-            let step = |(n, is_sure): &Met| {
-                let (is_admin, wide) = rules[*n as usize];
-                let mut ports = fixed[*n as usize].clone();
-                if is_by_peer {
-                    ports = ports.union(&resolved(&wide.rule.ports, &self.side.peers[peer as usize].ports));
+            let mut known: HashMap<SetId, SetId> = HashMap::default();
+            for peer in of_group {
+                let before = own.with(*peer);
+                if let Some(set) = known.get(&before).filter(|_| !is_by_peer) {
+                    peers.push((*peer, *set));
+                    continue;
                 }
-                Step { is_admin, action: wide.action, ports, is_sure: *is_sure }
-            };
-            let isolated = (!subject.policies.is_empty()).then(|| self.sets.get(before));
-            let open = judged(key.0.iter().map(step), isolated);
-            let set = self.sets.id(open);
-            peers.insert(peer, set);
-            known.insert(key, set);
+                let step = |(n, is_sure): &Met| {
+                    let (is_admin, wide) = rules[*n as usize];
+                    let mut ports = fixed[*n as usize].clone();
+                    if is_by_peer {
+                        ports = ports.union(&resolved(&wide.rule.ports, &self.side.peers[*peer as usize].ports));
+                    }
+                    Step { is_admin, action: wide.action, ports, is_sure: *is_sure }
+                };
+                let isolated = (!subject.policies.is_empty()).then(|| self.sets.get(before));
+                let open = judged(met.iter().map(step), isolated);
+                let set = self.sets.id(open);
+                known.insert(before, set);
+                peers.push((*peer, set));
+            }
         }
-        Row { others: own.others, peers: peers.into_iter().filter(|(_, set)| *set != own.others).collect() }
+        peers.retain(|(_, set)| *set != own.others);
+        peers.sort_unstable();
+        Row { others: own.others, peers }
     }
 
-    /// For each peer that any of these rules is about, or may be, all that are.
-    fn met(&self, rules: &[(bool, &Wide)]) -> BTreeMap<u32, Vec<Met>> {
+    /// The peers that the rules for a subject are about: most subjects are under the same policies.
+    fn groups(&mut self, subject: &Subject, rules: &[(bool, &Wide)]) -> Rc<Groups> {
+        if let Some(known) = self.groups.get(&subject.wide) {
+            return Rc::clone(known);
+        }
         let mut met: BTreeMap<u32, Vec<Met>> = BTreeMap::new();
         for ((_, wide), n) in rules.iter().zip(0u32..) {
             for atom in wide.rule.peers.iter().flatten() {
@@ -191,8 +202,23 @@ impl Builder<'_> {
                 }
             }
         }
-        met
+        let mut is_met = vec![false; self.side.peers.len()];
+        let mut all: BTreeMap<Vec<Met>, Vec<u32>> = BTreeMap::new();
+        for (peer, met) in met {
+            is_met[peer as usize] = true;
+            all.entry(met).or_default().push(peer);
+        }
+        let groups = Rc::new(Groups { all: all.into_iter().collect(), is_met });
+        self.groups.insert(subject.wide.clone(), Rc::clone(&groups));
+        groups
     }
+}
+
+/// Peers by the rules that are about them.
+struct Groups {
+    all: Vec<(Vec<Met>, Vec<u32>)>,
+    /// Which peers are in any.
+    is_met: Vec<bool>,
 }
 
 /// A rule on its way.
