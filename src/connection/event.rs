@@ -134,5 +134,9 @@ fn digest(ip_id: u16, data_bytes: u32, data: &[u8]) -> u32 {
     // 0 says that none was seen
     let number = u32::try_from(hash >> 32).unwrap_or(0).max(1);
     let is_cut = data.len() < prefix && u32::try_from(data.len()).is_ok_and(|captured| captured < data_bytes);
-    if is_cut { Trace::cut_number(number) } else { number }
+    match ip_id {
+        _ if is_cut => Trace::cut_number(number),
+        0 => Trace::nameless_number(number),
+        _ => Trace::named_number(number),
+    }
 }

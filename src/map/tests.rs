@@ -411,6 +411,28 @@ fn a_translation_that_the_inventory_does_not_know_is_disputed() {
 }
 
 #[test]
+fn one_datagram_to_a_service_and_to_another_server_is_two_exchanges() {
+    let mut cluster = mk_cluster();
+    cluster.services[0].ports[0].protocol = Protocol::UDP;
+    let asked = |server: &str| {
+        let [identity, answer] = [7_000, 9_000].map(Trace::nameless_number);
+        let (flags, hops) = (Flags(BOTH_WAYS), Hops::of(64));
+        let trace = Trace { identity, answer, flags, hops_src: hops, hops_dst: hops, ..Trace::default() };
+        let mut observation = seen(Opening::Open, &format!("10.244.0.1:40000 > {server}"), trace);
+        observation.key.protocol = Protocol::UDP;
+        observation
+    };
+    let servers = |other: &str| {
+        let observations = vec![asked("10.96.0.5:80"), asked(other)];
+        let recording = Recording { span: Span::at(HOUR.start()), interface: None, observations };
+        let map = dependencies("default", &[recording], &Directory::new(&cluster), Options::default());
+        map.into_iter().map(|it| it.server.name).collect::<Vec<_>>()
+    };
+    assert_eq!(servers("10.244.0.2:8080"), ["shop/api"], "the pod behind it");
+    assert_eq!(servers("198.51.100.9:53"), ["198.51.100.9", "shop/api"]);
+}
+
+#[test]
 fn what_a_sample_stands_for_is_rounded_once() {
     let mut many = handshake("10.244.0.1:40000 > 10.244.0.2:8080", 7);
     let trace = many.traces.iter().next().unwrap().clone();

@@ -2,8 +2,8 @@
 //!
 //! Both initial sequence numbers pass through DNAT and SNAT, so that an equal pair under other ends is the same
 //! connection; hop limits tell which sighting was nearer to the client. A datagram is known by its digest and the
-//! client's end, or by those of question and answer together; what was met mid-stream by the client's end and the Service that
-//! it dialled.
+//! client's end, or by those of question and answer together; what was met mid-stream by where both sides stood, or by the
+//! client's end and the Service that it dialled.
 
 mod later;
 
@@ -186,11 +186,14 @@ fn is_translated(near: &Connection, far: &Connection, is_only: bool, directory: 
         return false;
     }
     if near.client != far.client && near.trace.answer == 0 && far.trace.answer == 0 {
-        return is_one_clock && has_passed_unanswered(near, far, (apart_s, behind_s));
+        return (is_one_clock || is_only) && has_passed_unanswered(near, far, (apart_s, behind_s), is_one_clock);
     }
     if near.protocol == Protocol::UDP && near.client != far.client {
         let is_known = near.shares_run_with(far) || is_only && !is_constant(near) && !is_constant(far);
         return is_known && has_passed_on(near, far, (apart_s, behind_s), is_one_clock);
+    }
+    if near.protocol == Protocol::UDP && !Trace::is_named(near.trace.identity) {
+        return has_passed_to_server(near, far, apart_s, directory);
     }
     let is_sure = by_numbers(near).is_some();
     let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
@@ -211,15 +214,38 @@ fn is_stray_beside(stage: &Connection, whole: &Connection) -> bool {
 }
 
 /// Whether a question was passed on from one place to the other, and its answer back: hop limits fell both ways, and the one
-/// lies in the other, as well as their clocks tell: other captures may have seen the one alone. Hosts that ask alike have
-/// equal digests, but their answers come from the same distance.
+/// lies in the other, as well as their clocks tell: other captures may have seen the one alone. Either side may have sent first.
+/// Hosts that ask alike have equal digests, but their answers come from the same distance.
 fn has_passed_on(near: &Connection, far: &Connection, (apart_s, behind_s): (f64, f64), is_one_clock: bool) -> bool {
-    let (early_s, late_s) = if is_one_clock { (0.0, REORDERED_S) } else { (-TRANSIT_ON_HOST_S, TRANSIT_ON_HOST_S) };
-    let has_fallen = |before: Hops, after: Hops| !before.is_none() && !after.is_none() && before.low > after.high;
+    let late_s = if is_one_clock { REORDERED_S } else { TRANSIT_ON_HOST_S };
     has_fallen(near.trace.hops_src, far.trace.hops_src)
         && has_fallen(far.trace.hops_dst, near.trace.hops_dst)
-        && (early_s..=TRANSIT_ON_HOST_S).contains(&apart_s)
+        && apart_s.abs() <= TRANSIT_ON_HOST_S
         && (-TRANSIT_ON_HOST_S..=late_s).contains(&behind_s)
+}
+
+/// Whether hop limits fell between two places.
+fn has_fallen(before: Hops, after: Hops) -> bool {
+    !before.is_none() && !after.is_none() && before.low > after.high
+}
+
+/// Whether datagrams of one client that have no name of their own, as those of IPv6, were passed on to another server. One socket may
+/// send the same to several: to two name servers, collectors or peers. Those are as far away from it where they are captured
+/// together, and answer each for itself. So a hop must have been lost, and where an answer was seen another one on its way back;
+/// or the inventory tells that the one stands behind the other. Two captures tell nothing of what nobody answered.
+fn has_passed_to_server(near: &Connection, far: &Connection, apart_s: f64, directory: &Directory) -> bool {
+    let is_one_clock = near.is_of_the_runs_of(far);
+    let (forth, back) = (&near.trace, &far.trace);
+    let are_answered = ![forth.answer, back.answer].contains(&0);
+    let is_answer_of_one =
+        [forth.answer, forth.dst_end].into_iter().any(|it| it != 0 && [back.answer, back.dst_end].contains(&it));
+    if are_answered && !is_answer_of_one {
+        return false;
+    }
+    let is_hop_on =
+        has_fallen(forth.hops_src, back.hops_src) && (!are_answered || has_fallen(back.hops_dst, forth.hops_dst));
+    let is_told = is_hop_on || is_backend(directory, near, far);
+    is_told && if is_one_clock { apart_s.abs() <= TRANSIT_ON_HOST_S } else { are_answered }
 }
 
 /// Whether all that a side sent is the same: others may send that too.
@@ -227,11 +253,18 @@ fn is_constant(connection: &Connection) -> bool {
     connection.from_client.most_packets() > 1 && connection.trace.identity == connection.trace.src_end
 }
 
-/// Whether what nobody answered was passed on to the same server under another client's address: as often, a hop on, and at once. A
-/// SYN tells by its number, which is one of four thousand million; of datagrams several must, for many a host says the same.
-fn has_passed_unanswered(near: &Connection, far: &Connection, (apart_s, behind_s): (f64, f64)) -> bool {
+/// Whether what nobody answered was passed on to the same server under another client's address: as often, a hop on, and at once, as
+/// well as their clocks tell. A SYN tells by its number, which is one of four thousand million; of datagrams several must, for many
+/// a host says the same.
+fn has_passed_unanswered(
+    near: &Connection,
+    far: &Connection,
+    (apart_s, behind_s): (f64, f64),
+    is_one_clock: bool,
+) -> bool {
     let is_datagram = near.protocol == Protocol::UDP;
-    let at_once_s = if is_datagram { REORDERED_S } else { TRANSIT_ON_HOST_S };
+    let at_once_s = if is_datagram && is_one_clock { REORDERED_S } else { TRANSIT_ON_HOST_S };
+    let early_s = if is_one_clock { 0.0 } else { -TRANSIT_ON_HOST_S };
     let [a, b] = [near, far].map(|it| (it.from_client.most_packets(), it.trace.src_end));
     let is_known = !is_datagram || a.0 > 1 && !is_constant(near);
     let is_next_hop =
@@ -245,8 +278,9 @@ fn has_passed_unanswered(near: &Connection, far: &Connection, (apart_s, behind_s
         && is_known
         && is_next_hop
         && is_back
-        && (0.0..=at_once_s).contains(&apart_s)
+        && (early_s..=at_once_s).contains(&apart_s)
         && behind_s.abs() <= at_once_s
+        && (!is_datagram || (behind_s - apart_s).abs() <= REORDERED_S)
 }
 
 /// One translation changes the client or the server. Equal numbers under two new ends are a connection that a router

@@ -193,14 +193,20 @@ pub struct Trace {
 /// The last byte of the numbers of datagrams that were cut: none in particular.
 const CUT: u32 = 0xa5;
 
-/// Tells the connections of one observation apart.
-pub type TraceId = (u16, u32);
+/// The last byte of the numbers of datagrams whose packet had no identification.
+const NAMELESS: u32 = 0x5a;
+
+/// Tells the connections of one observation apart: the port of `src`, its number, and where none was seen the other side's.
+pub type TraceId = (u16, u32, u32);
+
+/// No two ports' hashes differ in this bit alone.
+const BY_ANSWER: u32 = 2;
 
 impl Trace {
     /// What tells it from the other connections between the same ends.
     #[must_use]
     pub fn id(&self) -> TraceId {
-        (self.src_port, self.identity)
+        (self.src_port, self.identity, if self.identity == 0 { self.answer } else { 0 })
     }
 
     /// Where it stands among those of which a sample is kept: the smallest ranks are. The port decides, then what tells the
@@ -214,8 +220,9 @@ impl Trace {
             x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
             x ^ (x >> 16)
         };
-        let (port, identity) = self.id();
-        u64::from(spread(u32::from(port))) << 32 | u64::from(spread(identity))
+        let (port, identity, answer) = self.id();
+        let by_answer = if answer == 0 { 0 } else { BY_ANSWER };
+        u64::from(spread(u32::from(port)) ^ by_answer) << 32 | u64::from(spread(identity | answer))
     }
 
     /// The same as seen from its other end, whose port this is.
@@ -296,10 +303,30 @@ impl Trace {
         number & !u32::from(u8::MAX) | CUT
     }
 
-    /// Whether a datagram may be known by another number elsewhere. Of 256 that were not cut one looks as if it were.
+    /// The number of a whole one whose packet had no identification, as of IPv6: another one that says the same has the same.
+    #[must_use]
+    pub fn nameless_number(number: u32) -> u32 {
+        number & !u32::from(u8::MAX) | NAMELESS
+    }
+
+    /// The number of a whole one whose packet had an identification.
+    #[must_use]
+    pub fn named_number(number: u32) -> u32 {
+        let is_free = ![CUT, NAMELESS].contains(&(number & u32::from(u8::MAX)));
+        if is_free { number } else { number ^ 1 }
+    }
+
+    /// Whether a datagram may be known by another number elsewhere. In older stores one of 256 looks so that was not cut.
     #[must_use]
     pub fn may_be_cut(number: u32) -> bool {
         number & u32::from(u8::MAX) == CUT
+    }
+
+    /// Whether a datagram with an equal number is the same one, for its packet had an identification. In older stores nearly all look
+    /// so, also those that had none.
+    #[must_use]
+    pub fn is_named(number: u32) -> bool {
+        ![CUT, NAMELESS].contains(&(number & u32::from(u8::MAX)))
     }
 
     /// Whether all that one side sent is a segment that carries nothing, and all that the other did the reset that says that it
@@ -396,6 +423,17 @@ mod tests {
                 .collect()
         );
         assert_eq!(whole.from_src.fullest(), (7, 280));
+    }
+
+    #[test]
+    fn what_one_side_alone_sent_is_told_apart_by_its_number_and_ranks_like_nothing_else() {
+        let answered = |answer| Trace { answer, ..trace(40_000, 1) };
+        let all: crate::model::TraceSet = [answered(5), answered(6), answered(5)].into_iter().collect();
+        assert_eq!(all.total(), 2);
+        let ranks = |of: fn(u16) -> Trace| (0..=u16::MAX).map(move |port| of(port).rank());
+        let of_answers = ranks(|port| Trace { src_port: port, answer: 7, ..Trace::default() });
+        let of_both = ranks(|port| Trace { src_port: port, identity: 7, answer: 7, ..Trace::default() });
+        assert_eq!(of_answers.chain(of_both).collect::<std::collections::BTreeSet<u64>>().len(), 2 << 16);
     }
 
     #[test]

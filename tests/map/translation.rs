@@ -1,7 +1,7 @@
 //! One connection seen under several addresses, and what looks like that and is none.
 
 use crate::common::{
-    frames::{CLIENT, Frames, Packet, SERVER, connection, datagram, reset, syn, syn_ack, traffic},
+    frames::{CLIENT, Frames, Packet, SERVER, connection, datagram, opening, reset, syn, syn_ack, traffic},
     rows::expect,
 };
 
@@ -215,6 +215,111 @@ fn replies_of_another_name_that_came_less_far_name_the_true_server() {
     expect(&[Frames::ethernet(packets)], &[row]);
 }
 
+/// The same packets as one capture saw them before a masquerade, and another one behind it.
+fn in_two(near: Vec<Packet>, far: Vec<Packet>) -> [Frames; 2] {
+    [Frames::ethernet(near), Frames::ethernet(far)]
+}
+
+#[test]
+fn what_nobody_answers_is_one_attempt_of_the_pod_where_two_captures_saw_it() {
+    let (pod, node, server) = ("10.244.1.5:40000", "172.18.0.2:51000", "198.51.100.9:443");
+    let tries = |from: &str, hops: u8, later_s: f64| -> Vec<Packet> {
+        [0.0, 1.0, 3.0].map(|at_s| syn(from, server, 77_777).hops(hops).at(at_s + later_s)).to_vec()
+    };
+    let row = "10.244.1.5 > 198.51.100.9:443/TCP unanswered handshake 1";
+    expect(&in_two(tries(pod, 64, 0.01), tries(node, 63, 0.0)), &[row]);
+    // as far away, or not at one time
+    let rows = ["10.244.1.5", "172.18.0.2"].map(|it| format!("{it} > 198.51.100.9:443/TCP unanswered handshake 1"));
+    expect(&in_two(tries(pod, 64, 0.0), tries(node, 64, 0.000_05)), &rows);
+    expect(&in_two(tries(pod, 64, 0.0), tries(node, 63, 0.5)), &rows);
+    // a log of several datagrams
+    let (words, other): ([&str; 3], [&str; 3]) = (["line 0", "line 1", "line 2"], ["alive"; 3]);
+    let log = |from: &str, hops: u8, later_s: f64, words: [&str; 3]| -> Vec<Packet> {
+        let sent = words.into_iter().zip(0..);
+        let sent = sent.map(|(word, n)| datagram(from, server, word).hops(hops).at(f64::from(n) + later_s));
+        sent.collect()
+    };
+    let rows = ["10.244.1.5", "172.18.0.2"].map(|it| format!("{it} > 198.51.100.9:443/UDP oneway port 1"));
+    expect(&in_two(log(pod, 64, 0.000_05, words), log(node, 63, 0.0, words)), &rows[..1]);
+    expect(&in_two(log(pod, 64, 0.0, other), log(node, 63, 0.000_05, other)), &rows);
+    expect(&in_two(log(pod, 64, 0.0, words), log(node, 62, 0.000_05, words)), &rows);
+}
+
+#[test]
+fn a_server_that_sends_first_after_a_silence_has_the_masqueraded_pod_for_its_client() {
+    let (pod, node, server) = ("10.244.1.5:45000", "172.18.0.2:51000", "198.51.100.9:5060");
+    let said = |n: u16, at_s: f64, is_asked: bool| {
+        let word = format!("message {n}");
+        let packet = |from: &str, to: &str, hops: u8, at_s: f64| datagram(from, to, &word).id(n).hops(hops).at(at_s);
+        if is_asked {
+            [packet(pod, server, 64, at_s), packet(node, server, 63, at_s + 0.000_03)]
+        } else {
+            [packet(server, node, 60, at_s), packet(server, pod, 59, at_s + 0.000_03)]
+        }
+    };
+    let all = [said(1, 0.0, true), said(2, 0.01, false), said(3, 300.0, false), said(4, 300.01, true)];
+    expect(&[Frames::cooked(all.concat())], &["10.244.1.5 > 198.51.100.9:5060/UDP established port 2"]);
+}
+
+/// A connection before a translation, and behind it without its first packets. Replies come from the server's side first.
+fn met_later(near: [&str; 2], far: [&str; 2], number: u32, first_s: f64) -> [Vec<Packet>; 2] {
+    let of = |[client, server]: [&str; 2], is_near: bool| -> Vec<Packet> {
+        let seen = |(packet, n): (Packet, u32)| {
+            let is_second = packet.is_from(client) != is_near;
+            let packet = packet.at(first_s + f64::from(n) * 0.01 + if is_second { 0.000_03 } else { 0.0 });
+            if is_second { packet.hops(63) } else { packet }
+        };
+        connection(client, server, number, number.wrapping_mul(7)).into_iter().zip(0..).map(seen).collect()
+    };
+    [of(near, true), of(far, false)[3..].to_vec()]
+}
+
+#[test]
+fn any_number_of_masqueraded_streams_that_were_met_later_are_the_pods() {
+    let server = "198.51.100.9:5432";
+    for count in [16, 17, 33, 300] {
+        let each = (0..count).map(|n: u16| {
+            let (pod, node) = (format!("10.244.1.{}:{}", 2 + n % 5, 40_000 + n), format!("172.18.0.2:{}", 51_000 + n));
+            let number = u32::from(n + 1).wrapping_mul(2_654_435_761);
+            met_later([&pod, server], [&node, server], number, f64::from(n) * 0.5)
+        });
+        let (near, far): (Vec<_>, Vec<_>) = each.map(|[near, far]| (near, far)).unzip();
+        let rows: Vec<String> = (0..5)
+            .map(|n| {
+                format!("10.244.1.{} > 198.51.100.9:5432/TCP established handshake {}", 2 + n, (count + 4 - n) / 5)
+            })
+            .collect();
+        expect(&in_two(near.concat(), far.concat()), &rows);
+    }
+}
+
+#[test]
+fn a_stream_within_the_numbers_of_a_long_one_is_another() {
+    let (pod, node, server) = ("10.244.1.5:40000", "172.18.0.2:51000", "198.51.100.9:5432");
+    let [end, middle] = [600_000_000, 300_000_000];
+    let long = opening(pod, server, 1_000, 2_000).into_iter();
+    let long = long.chain([traffic(pod, server, end, end, 9), traffic(server, pod, end, end + 9, 9)]);
+    let other = [traffic(node, server, middle, middle, 9), traffic(server, node, middle, middle + 9, 9)];
+    let rows = [
+        "10.244.1.5 > 198.51.100.9:5432/TCP established handshake 1",
+        "172.18.0.2 > 198.51.100.9:5432/TCP midstream listener 1",
+    ];
+    expect(&in_two(long.collect(), other.map(|packet| packet.hops(63)).to_vec()), &rows);
+}
+
+#[test]
+fn a_stream_that_was_met_later_is_one_also_where_both_of_its_ends_changed() {
+    let (near, far) = (["10.244.1.5:40000", "10.96.0.7:80"], ["10.244.1.1:41000", "10.244.1.6:8080"]);
+    let [before, behind] = met_later(near, far, 1_000, 0.0);
+    let row = "10.244.1.5 > 10.244.1.6:8080/TCP established handshake 1 via 10.96.0.7:80";
+    expect(&in_two(before.clone(), behind.clone()), &[row]);
+    // it must have come to the same end
+    let cut = behind[..behind.len() - 1].to_vec();
+    let rows =
+        ["10.244.1.1 > 10.244.1.6:8080/TCP midstream port 1", "10.244.1.5 > 10.96.0.7:80/TCP established handshake 1"];
+    expect(&in_two(before, cut), &rows);
+}
+
 // --- what looks like translation, and is none ------------------------------------------------------------------------
 
 /// A scanner that sends all its SYNs from one port with one number, as nmap does.
@@ -343,6 +448,55 @@ fn one_datagram_sent_to_many_is_as_many_exchanges() {
             (2..2 + hosts).map(|host| format!("10.0.0.1 > 10.0.0.{host}:161/UDP established port 1")).collect();
         expect(&[Frames::ethernet(packets)], &rows);
     }
+}
+
+#[test]
+fn one_datagram_sent_to_two_servers_is_two_exchanges_whoever_answers_first_and_whatever() {
+    let (client, servers) = ("10.0.0.1:40000", ["10.0.0.2:53", "10.0.0.3:53"]);
+    let asked = servers.map(|server| datagram(client, server, "who is it?").id(0));
+    let rows = ["10.0.0.2", "10.0.0.3"].map(|server| format!("10.0.0.1 > {server}:53/UDP established port 1"));
+    for (answers, order) in [["nobody", "nobody"], ["it is 7", "it is 8"]].into_iter().zip([[0, 1], [1, 0]].repeat(2)) {
+        let answered = order.map(|n: usize| datagram(servers[n], client, answers[n]).id(0));
+        let all = asked.iter().chain(&answered).zip([0.0, 0.000_03, 0.001, 0.002]);
+        expect(&[Frames::ethernet(all.map(|(packet, at_s)| packet.clone().at(at_s)))], &rows);
+        // each in a capture of its own, at another distance
+        let at = |n: usize| {
+            let answer = answered.iter().find(|it| it.is_from(servers[n])).unwrap().clone().at(0.001);
+            Frames::ethernet([asked[n].clone().hops(if n == 0 { 63 } else { 61 }).at(0.0), answer])
+        };
+        expect(&[at(0), at(1)], &rows);
+    }
+}
+
+#[test]
+fn a_datagram_without_an_identification_is_known_behind_a_service_by_the_hops_that_it_lost() {
+    let (client, service, pod) = ("10.244.0.5:40000", "10.96.0.10:53", "10.244.0.2:53");
+    let passed = |hops: u8, answer: &str| {
+        [
+            datagram(client, service, "question").at(0.0),
+            datagram(client, pod, "question").hops(hops).at(0.000_05),
+            datagram(pod, client, answer).at(0.001),
+            datagram(service, client, "answer").hops(hops).at(0.001_05),
+        ]
+    };
+    let row = "10.244.0.5 > 10.244.0.2:53/UDP established port 1 via 10.96.0.10:53";
+    expect(&[Frames::cooked(passed(63, "answer"))], &[row]);
+    let rows = ["10.244.0.2", "10.96.0.10"].map(|server| format!("10.244.0.5 > {server}:53/UDP established port 1"));
+    expect(&[Frames::cooked(passed(64, "answer"))], &rows);
+    expect(&[Frames::cooked(passed(63, "another"))], &rows);
+}
+
+#[test]
+fn one_log_sent_to_two_collectors_is_two() {
+    let servers = ["10.0.0.2:2055", "10.0.0.3:2055"];
+    let sent = |n: u16, at: usize| {
+        let packet = datagram("10.0.0.1:40000", servers[at], &format!("message {n}")).id(0);
+        packet.at(f64::from(n) * 5.0 + if at == 0 { 0.0 } else { 0.000_02 })
+    };
+    let rows = ["10.0.0.2", "10.0.0.3"].map(|server| format!("10.0.0.1 > {server}:2055/UDP oneway port 1"));
+    expect(&[Frames::ethernet((0..20).flat_map(|n| [sent(n, 0), sent(n, 1)]))], &rows);
+    let at = |at: usize| Frames::ethernet((0..20).map(|n| sent(n, at).hops(if at == 0 { 63 } else { 61 })));
+    expect(&[at(0), at(1)], &rows);
 }
 
 #[test]
