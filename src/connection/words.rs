@@ -13,7 +13,7 @@ fn between_equal(port: u16, data_bytes: u32, data: &[u8]) -> Option<bool> {
     match port {
         // DNS, NetBIOS' names (RFC 1002), multicast DNS
         53 | 137 | 5_353 => dns(data),
-        67 => dhcp(data),
+        67 => dhcp(data_bytes, data),
         123 => ntp(data_bytes, data),
         500 => ike(data_bytes, data),
         547 => dhcp_v6(data),
@@ -32,11 +32,17 @@ fn dns(data: &[u8]) -> Option<bool> {
     is_plausible.then_some(bits & 0x80 == 0)
 }
 
-/// RFC 2131: the operation, and the cookie that follows the addresses and names. A relay and a server have one port.
-fn dhcp(data: &[u8]) -> Option<bool> {
+/// RFC 2131: the operation, and the cookie that follows the addresses and names. A relay and a server have one port. Where a capture
+/// ends before the cookie the kind of the link and how long its addresses are say as much.
+fn dhcp(data_bytes: u32, data: &[u8]) -> Option<bool> {
     const COOKIE: [u8; 4] = [99, 130, 83, 99];
-    let operation = *data.first()?;
-    let is_dhcp = data.get(236..240) == Some(&COOKIE);
+    const HEADER_BYTES: u32 = 240;
+    const ETHERNET: [u8; 2] = [1, 6];
+    let [operation, link @ ..] = *data.first_chunk::<3>()?;
+    let is_dhcp = match data.get(236..240) {
+        Some(cookie) => cookie == COOKIE,
+        None => data_bytes >= HEADER_BYTES && link == ETHERNET,
+    };
     one_of(operation, &[1], &[2]).filter(|_| is_dhcp)
 }
 

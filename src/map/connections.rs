@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::LazyCell, cmp::Ordering, collections::BTreeSet, has
 
 use foldhash::{HashMap, fast::FixedState};
 
-use super::{exchanges, hours::Hours, parts::join_parts, samples::Samples, volume::Volume};
+use super::{exchanges, hours::Hours, parts::join_parts, runs, samples::Samples, volume::Volume};
 use crate::model::{
     Direction, Flags, Hour, LEAST_PACKETS_OF_TCP, Observation, Opening, Order, Outcome, Protocol, Record, Recording,
     Span, Timestamp, Trace, Via,
@@ -188,8 +188,7 @@ impl Sightings {
 
 /// Joins the traces of all recordings into connections, in an order that the recordings' own does not change.
 pub(super) fn join(recordings: &[Recording]) -> Vec<Connection> {
-    let runs: Vec<Span> = recordings.iter().map(|it| it.span).collect();
-    exchanges::join(join_parts(by_key(recordings)), &runs)
+    exchanges::join(join_parts(by_key(recordings)), &runs(recordings))
 }
 
 /// A connection for each key, in their order.

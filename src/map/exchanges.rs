@@ -3,8 +3,11 @@
 //! A datagram names no connection. What is known of an exchange are the numbers of its first and last datagrams of each side,
 //! its networks, and when who sent first.
 
-use super::connections::{Connection, is_same_network, is_stream};
-use crate::model::{Flags, Span, Trace};
+use super::{
+    connections::{Connection, is_same_network, is_stream},
+    volume::{OVERLAP_S, Taken, follows},
+};
+use crate::model::{Flags, Timestamp, Trace};
 
 /// Silence after which datagrams between equal ends are a new exchange, in seconds; as when they were captured.
 const IDLE_S: f64 = 60.0;
@@ -20,11 +23,12 @@ const MOST_AT_ONCE: usize = 256;
 const KNOWN_BY_ENDS: u64 = 2;
 
 /// Joins what was seen of each exchange of datagrams, and tells who asked, by when the runs began and ended.
-pub(super) fn join(connections: Vec<Connection>, runs: &[Span]) -> Vec<Connection> {
+pub(super) fn join(connections: Vec<Connection>, runs: &[Taken<'_>]) -> Vec<Connection> {
     let (mut joined, mut datagrams): (Vec<_>, Vec<_>) =
         connections.into_iter().partition(|connection| is_stream(connection.protocol));
     datagrams.sort_by_key(Connection::place);
     let mut datagrams = datagrams.into_iter().peekable();
+    let watched = watched(runs);
     while let Some(first) = datagrams.next() {
         let ends = |it: &Connection| (it.protocol, it.client, it.server);
         let at = ends(&first);
@@ -37,7 +41,7 @@ pub(super) fn join(connections: Vec<Connection>, runs: &[Span]) -> Vec<Connectio
             between.push(next);
         }
         let mut between = join_ways(join_parts(between));
-        tell_who_asked(&mut between, runs);
+        tell_who_asked(&mut between, &watched);
         joined.append(&mut between);
     }
     joined
@@ -111,10 +115,39 @@ fn is_another(a: &Connection, b: &Connection) -> bool {
     [a, b].into_iter().all(|it| is_known(it) && is_short(it)) && is_at_once()
 }
 
-/// For how many seconds all runs that saw it had been taken when it began.
-fn watched_s(seen: &Connection, runs: &[Span]) -> f64 {
-    let taken = seen.runs().into_iter().filter_map(|run| runs.get(run));
-    taken.map(|run| seen.span.first.seconds_since(run.first)).fold(f64::INFINITY, f64::min)
+/// For how many seconds one of the runs that saw it had been taken when it began: with those that it followed, for a capture may
+/// have been split. A run that began later saw its rest alone.
+fn watched_s(seen: &Connection, watched: &[Watched]) -> f64 {
+    let began = seen.span.first;
+    let of_it = seen.runs().into_iter().filter_map(|run| watched.get(run)).filter(|run| run.first <= began);
+    of_it.map(|run| began.seconds_since(run.since)).fold(0.0, f64::max)
+}
+
+/// When a run began, and when the first of those did that it goes on.
+#[derive(Clone, Copy)]
+struct Watched {
+    first: Timestamp,
+    since: Timestamp,
+}
+
+/// Of all runs. One goes on what another one ended with, where they follow each other and the gap is no longer than the silence that
+/// parts exchanges.
+fn watched(runs: &[Taken<'_>]) -> Vec<Watched> {
+    let mut all: Vec<Watched> = runs.iter().map(|it| Watched { first: it.span.first, since: it.span.first }).collect();
+    let mut by_first: Vec<usize> = (0..runs.len()).collect();
+    let mut by_last = by_first.clone();
+    by_first.sort_by_key(|run| runs[*run].span.first);
+    by_last.sort_by_key(|run| runs[*run].span.last);
+    for later in by_first {
+        let first = runs[later].span.first;
+        let from = by_last.partition_point(|run| first.seconds_since(runs[*run].span.last) > IDLE_S);
+        let until = by_last.partition_point(|run| first.seconds_since(runs[*run].span.last) >= -OVERLAP_S);
+        let before = by_last.get(from..until).unwrap_or_default().iter().copied();
+        let before = before.filter(|run| runs[*run].span.first < first && follows(runs[later], runs[*run]));
+        let since = before.map(|run| all[run].since).min();
+        all[later].since = since.map_or(first, |since| since.min(first));
+    }
+    all
 }
 
 /// Whether two records of a flow log that tells of each way by itself are of one exchange: each tells of one way, and not of the same.
@@ -129,18 +162,23 @@ fn way(trace: &Trace) -> Option<bool> {
 }
 
 /// Joins requests with replies that came in another network, as where each way of a tunnel has a number of its own, or the way
-/// back is another: where no others of that time could be meant.
+/// back is another: where no others of that time could be meant. One way may have been silent for long while the other was not.
 fn join_ways(all: Vec<Connection>) -> Vec<Connection> {
-    let others = other_ways(&all);
-    let is_pair = |n: usize, other: usize| n < other && others[other] == Partner::Only(n);
-    let pairs = others.iter().enumerate().filter_map(|(n, partner)| match partner {
-        Partner::Only(other) if is_pair(n, *other) => Some((n, *other)),
-        _ => None,
-    });
+    let partners = other_ways(&all);
+    let mut wholes: Vec<usize> = (0..all.len()).collect();
+    for (n, others) in partners.iter().enumerate() {
+        let Partners::Of(others) = others else { continue };
+        for other in others.iter().copied().filter(|other| n < *other && partners[*other].has(n)) {
+            let (a, b) = (whole_of(&wholes, n), whole_of(&wholes, other));
+            wholes[a.max(b)] = a.min(b);
+        }
+    }
     let mut parts: Vec<Option<Connection>> = all.into_iter().map(Some).collect();
-    for (n, other) in pairs {
-        if let Some(part) = parts[other].take()
-            && let Some(whole) = &mut parts[n]
+    for n in 0..parts.len() {
+        let at = whole_of(&wholes, n);
+        if at != n
+            && let Some(part) = parts[n].take()
+            && let Some(whole) = &mut parts[at]
         {
             whole.take_part(part);
         }
@@ -148,30 +186,48 @@ fn join_ways(all: Vec<Connection>) -> Vec<Connection> {
     parts.into_iter().flatten().collect()
 }
 
-/// Who may have seen the other way of an exchange.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Partner {
-    None,
-    Only(usize),
+/// The first of those that one was joined with.
+fn whole_of(wholes: &[usize], mut n: usize) -> usize {
+    while wholes[n] != n {
+        n = wholes[n];
+    }
+    n
+}
+
+/// Who may have seen the other way of an exchange, in one network.
+#[derive(Clone, PartialEq, Eq)]
+enum Partners {
+    Of(Vec<usize>),
     Many,
 }
 
-impl Partner {
-    fn add(&mut self, n: usize) {
-        *self = if *self == Self::None { Self::Only(n) } else { Self::Many };
+impl Partners {
+    fn add(&mut self, n: usize, all: &[Connection]) {
+        if let Self::Of(others) = self {
+            if others.last().is_none_or(|last| is_same_network(&all[*last], &all[n])) {
+                others.push(n);
+            } else {
+                *self = Self::Many;
+            }
+        }
+    }
+
+    fn has(&self, n: usize) -> bool {
+        // they come in order
+        matches!(self, Self::Of(others) if others.binary_search(&n).is_ok())
     }
 }
 
-fn other_ways(all: &[Connection]) -> Vec<Partner> {
+fn other_ways(all: &[Connection]) -> Vec<Partners> {
     let of_capture = |it: &Connection| way(&it.trace).filter(|_| !it.trace.lump.is_record());
     let ways: Vec<Option<bool>> = all.iter().map(of_capture).collect();
-    let mut partners = vec![Partner::None; all.len()];
+    let mut partners = vec![Partners::Of(Vec::new()); all.len()];
     let mut recent: Vec<usize> = Vec::new();
     for (n, src) in ways.iter().enumerate().filter_map(|(n, way)| Some((n, (*way)?))) {
         recent.retain(|before| goes_on(&all[*before], &all[n]));
         for before in recent.iter().copied().filter(|before| ways[*before] == Some(!src)) {
-            partners[before].add(n);
-            partners[n].add(before);
+            partners[before].add(n, all);
+            partners[n].add(before, all);
         }
         note(&mut recent, n);
     }
@@ -188,7 +244,7 @@ fn note(recent: &mut Vec<usize>, n: usize) {
 
 /// Who asked in an exchange asked in those that follow within the hour, whoever sends first after a silence: a server that
 /// pushes what its client asked for. Equal ports tell of peers, either of whom may ask.
-fn tell_who_asked(all: &mut [Connection], runs: &[Span]) {
+fn tell_who_asked(all: &mut [Connection], watched: &[Watched]) {
     let is_of_peers = all.first().is_none_or(|it| !it.protocol.has_ports() || it.client.1 == it.server.1);
     if is_of_peers {
         return;
@@ -197,7 +253,7 @@ fn tell_who_asked(all: &mut [Connection], runs: &[Span]) {
     let follows = |before: &Connection, next: &Connection| next.span.first.seconds_since(before.span.last) <= KNOWN_S;
     for row in all.chunk_by_mut(|before, next| is_told(before) && is_told(next) && follows(before, next)) {
         if let [first, rest @ ..] = row
-            && is_evidence(first, rest, runs)
+            && is_evidence(first, rest, watched)
         {
             let asker = first.trace.flags.0 & Flags::SRC_FIRST.0;
             for later in rest {
@@ -209,8 +265,8 @@ fn tell_who_asked(all: &mut [Connection], runs: &[Span]) {
 
 /// Whether the first exchange tells who asked: nothing was heard before it for long enough, so that its first datagram was
 /// seen; or nobody answered what the other side began, as a question would be.
-fn is_evidence(first: &Connection, rest: &[Connection], runs: &[Span]) -> bool {
+fn is_evidence(first: &Connection, rest: &[Connection], watched: &[Watched]) -> bool {
     let began = |it: &Connection| it.trace.flags.has(Flags::SRC_FIRST);
     let is_question = |it: &Connection| began(it) != began(first) && way(&it.trace).is_none();
-    watched_s(first, runs) > IDLE_S || !rest.iter().any(is_question)
+    watched_s(first, watched) > IDLE_S || !rest.iter().any(is_question)
 }

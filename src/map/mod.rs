@@ -130,7 +130,7 @@ fn marked(connections: &[Connection], directory: &Directory) -> Marked {
 }
 
 fn runs(recordings: &[Recording]) -> Vec<Taken<'_>> {
-    recordings.iter().map(|it| Taken { span: it.span, interface: it.interface.as_deref() }).collect()
+    Taken::all(recordings.iter().map(|it| (it.span, it.interface.as_deref())))
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::model::{Span, Tally};
+use crate::model::{Span, Tally, Timestamp};
 
 /// Runs follow each other also where their packets overlap by this much: interfaces deliver a little out of order. In
 /// seconds, and as a share of the shorter run.
-const OVERLAP_S: f64 = 2.0;
+pub(super) const OVERLAP_S: f64 = 2.0;
 const OVERLAP_SHARE: f64 = 0.1;
 
 /// When and where a run was taken.
@@ -22,6 +22,29 @@ pub(super) struct Taken<'r> {
     pub span: Span,
     /// The interface, where that is known.
     pub interface: Option<&'r str>,
+    /// When the last of those had ended that had when it began. The part before it is one of them, unless another one went on for less
+    /// than lies between: two sensors may begin their files at other moments.
+    pub before: Option<Timestamp>,
+}
+
+impl<'r> Taken<'r> {
+    /// All runs.
+    pub fn all(runs: impl Iterator<Item = (Span, Option<&'r str>)>) -> Vec<Self> {
+        let mut all: Vec<Self> = runs.map(|(span, interface)| Self { span, interface, before: None }).collect();
+        let mut ends: Vec<(Timestamp, Option<&str>)> = all.iter().map(|run| (run.span.last, run.interface)).collect();
+        ends.sort_unstable();
+        for run in &mut all {
+            let ended = ends.partition_point(|(last, _)| *last < run.span.first);
+            let mut ended = ends.iter().take(ended).rev();
+            run.before = ended.find(|(_, interface)| !are_other(*interface, run.interface)).map(|(last, _)| *last);
+        }
+        all
+    }
+}
+
+/// Whether two runs are of two interfaces.
+fn are_other(one: Option<&str>, other: Option<&str>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 /// What one place of one run saw.
@@ -156,14 +179,16 @@ impl<'r> Row<'r> {
     }
 }
 
-fn follows(later: Taken<'_>, earlier: Taken<'_>) -> bool {
-    if later.interface.zip(earlier.interface).is_some_and(|(one, other)| one != other) {
+/// Whether a run may be the next part of another one.
+pub(super) fn follows(later: Taken<'_>, earlier: Taken<'_>) -> bool {
+    if are_other(later.interface, earlier.interface) {
         return false;
     }
+    let gap_s = later.before.map_or(f64::INFINITY, |before| later.span.first.seconds_since(before));
     let (later, earlier) = (later.span, earlier.span);
     let shorter_s = length_s(later).min(length_s(earlier));
     let is_later = later.first > earlier.first || later.last > earlier.last;
-    is_later && overlap_s(later, earlier) <= most_overlap_s(shorter_s)
+    is_later && overlap_s(later, earlier) <= most_overlap_s(shorter_s).min(gap_s)
 }
 
 fn length_s(span: Span) -> f64 {
@@ -184,7 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Sent, Timestamp};
+    use crate::model::Sent;
 
     fn span(first_s: i64, last_s: i64) -> Span {
         Span { first: Timestamp::new(first_s, 0), last: Timestamp::new(last_s, 0) }
@@ -199,8 +224,8 @@ mod tests {
         for (run, places) in seen {
             volume.add(*run, &tally(places));
         }
-        let (packets, bytes) =
-            volume.total(&runs.iter().map(|span| Taken { span: *span, interface: None }).collect::<Vec<_>>());
+        let (packets, bytes) = volume
+            .total(&runs.iter().map(|span| Taken { span: *span, interface: None, before: None }).collect::<Vec<_>>());
         assert_eq!(bytes, 100 * packets);
         packets
     }
@@ -236,7 +261,21 @@ mod tests {
         near.add(0, &tally(&[(1, 4)]));
         far.add(0, &tally(&[(1, 4)]));
         near.extend_with_stage(far);
-        assert_eq!(near.total(&[Taken { span: span(0, 9), interface: None }]).0, 4);
+        assert_eq!(near.total(&[Taken { span: span(0, 9), interface: None, before: None }]).0, 4);
+    }
+
+    #[test]
+    fn two_sensors_whose_files_begin_at_other_moments_saw_the_same_packets() {
+        let packets = |spans: &[Span]| {
+            let mut volume = Volume::default();
+            // all at second 60, in the first file of one and in the second one of the other
+            volume.add(0, &tally(&[(0, 7)]));
+            volume.add(spans.len() - 1, &tally(&[(0, 7)]));
+            volume.total(&Taken::all(spans.iter().map(|span| (*span, None)))).0
+        };
+        assert_eq!(packets(&[span(0, 61), span(62, 120), span(0, 58), span(59, 118)]), 7);
+        assert_eq!(packets(&[span(0, 61), span(59, 118)]), 14, "a little out of order");
+        assert_eq!(packets(&[span(0, 61), span(0, 50), span(59, 118)]), 14, "another one that was not the part before");
     }
 
     #[test]
@@ -245,7 +284,11 @@ mod tests {
         (0..2).for_each(|run| volume.add(run, &tally(&[(0, 7)])));
         let taken = |interfaces: [Option<&'static str>; 2]| {
             let spans = [span(0, 5), span(5, 9)];
-            spans.into_iter().zip(interfaces).map(|(span, interface)| Taken { span, interface }).collect::<Vec<_>>()
+            spans
+                .into_iter()
+                .zip(interfaces)
+                .map(|(span, interface)| Taken { span, interface, before: None })
+                .collect::<Vec<_>>()
         };
         let packets = |interfaces| volume.total(&taken(interfaces)).0;
         assert_eq!(packets([Some("a/eth0"), Some("a/eth1")]), 7);
@@ -269,7 +312,12 @@ mod tests {
         #[test]
         fn the_fullest_row_is_the_best_of_all(
             seen in prop::collection::vec(
-                (0i64..600, prop_oneof![0i64..4, 0i64..300], 0usize..3, (0u64..5, prop_oneof![0u64..5, Just(u64::MAX)])),
+                (
+                    (0i64..600, prop_oneof![0i64..4, 0i64..300]),
+                    0usize..3,
+                    (0u64..5, prop_oneof![0u64..5, Just(u64::MAX)]),
+                    prop::option::of(0i64..9),
+                ),
                 0..40,
             ),
         ) {
@@ -277,12 +325,13 @@ mod tests {
             let tenths = |tenths: i64| Timestamp(tenths * 100_000_000);
             let runs: Vec<Taken<'_>> = seen
                 .iter()
-                .map(|(first, length, interface, _)| Taken {
+                .map(|((first, length), interface, _, gap)| Taken {
                     span: Span { first: tenths(*first), last: tenths(first + length) },
                     interface: INTERFACES[*interface],
+                    before: gap.map(|gap| tenths(first - gap)),
                 })
                 .collect();
-            let by_run = seen.iter().map(|it| it.3).enumerate().collect();
+            let by_run = seen.iter().map(|it| it.2).enumerate().collect();
             prop_assert_eq!(fullest_row(&by_run, &runs), fullest_row_one_by_one(&by_run, &runs));
         }
     }

@@ -139,6 +139,42 @@ fn who_asked_is_told_by_what_was_seen_from_its_beginning() {
 }
 
 #[test]
+fn who_asked_does_not_change_where_a_capture_is_split_or_a_second_one_was_begun_just_before() {
+    let begun = exchange(1, 4, 100.0, 0.1);
+    let taken_up =
+        [datagram(SERVER, ASKER, "pushed").id(9).at(300.0), datagram(ASKER, SERVER, "got it").id(10).at(300.1)];
+    let log = |at_s: f64| datagram("10.0.0.8:514", "10.0.0.9:514", &format!("log {at_s}")).at(at_s);
+    let early: Vec<Packet> = (0..10).map(|n| log(f64::from(n) * 10.0)).collect();
+    let all = [&early[..], &begun, &taken_up].concat();
+    let rows = ["10.0.0.8 > 10.0.0.9:514/UDP oneway order 1".to_owned(), format!("{ROW} established order 2")];
+    expect(&[Frames::ethernet(all.clone())], &rows);
+    for cut in 1..all.len() {
+        let [before, after] = [&all[..cut], &all[cut..]].map(|part| Frames::ethernet(part.to_vec()));
+        expect(&[before, after], &rows);
+    }
+    let second = [&[log(95.0)][..], &all[early.len()..]].concat();
+    expect(&[Frames::ethernet(all), Frames::ethernet(second)], &rows);
+}
+
+#[test]
+fn each_way_in_a_network_of_its_own_makes_one_exchange_of_what_no_silence_parts() {
+    // at which second who sent
+    let said = |times: &[(u16, bool)]| -> Frames {
+        let packet = |(n, (at_s, asks)): (u16, &(u16, bool))| {
+            let [from, to] = if *asks { [ASKER, SERVER] } else { [SERVER, ASKER] };
+            let vlan = if *asks { 10 } else { 20 };
+            datagram(from, to, &format!("says {n}")).id(n).vlans(&[vlan]).at(f64::from(*at_s))
+        };
+        Frames::ethernet((1..).zip(times).map(packet))
+    };
+    let row = |count: u64| format!("{ROW} established order {count} vlans 10,20");
+    expect(&[said(&[(100, true), (101, false), (200, true), (201, false)])], &[row(2)]);
+    // one way alone was silent for more than a minute
+    expect(&[said(&[(100, true), (110, false), (165, false), (166, true)])], &[row(1)]);
+    expect(&[said(&[(100, true), (101, false), (150, true), (199, false), (205, true)])], &[row(1)]);
+}
+
+#[test]
 fn what_datagrams_between_equal_ports_say_tells_the_server_whoever_is_heard_first() {
     let ntp = |mode: &str| format!("{mode}{}", "\0".repeat(47));
     let cases = [
@@ -156,4 +192,13 @@ fn what_datagrams_between_equal_ports_say_tells_the_server_whoever_is_heard_firs
         let oneway = format!("10.0.0.1 > 10.0.0.2:{port}/UDP oneway order 1");
         expect(&[Frames::ethernet([asks(0.0)])], &[oneway]);
     }
+}
+
+#[test]
+fn a_relay_of_leases_asks_also_where_a_capture_is_too_short_for_the_cookie() {
+    let says = |operation: char| format!("{operation}\u{1}\u{6}{}", "\0".repeat(300));
+    let (relay, server) = ("10.0.0.1:67", "10.0.0.2:67");
+    let packets =
+        [datagram(server, relay, &says('\u{2}')).id(1).at(0.0), datagram(relay, server, &says('\u{1}')).id(2).at(1.0)];
+    expect(&[Frames::ethernet(packets).cut_to(256)], &["10.0.0.1 > 10.0.0.2:67/UDP established order 1"]);
 }
