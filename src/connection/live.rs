@@ -181,7 +181,9 @@ impl Connection {
             return false;
         }
         match packet.event {
-            Event::Traffic { data, closes, at } if !self.is_long_closed(moment) => {
+            Event::Traffic { data, closes, at }
+                if !self.is_long_closed(moment) && !self.is_of_another_than_asked(sender, data, at) =>
+            {
                 self.passed(sender, (data, closes), at);
             }
             Event::Datagram(number) if moment.saturating_sub(self.last) <= datagram_idle_us => {
@@ -223,7 +225,9 @@ impl Connection {
                 let silence_s = packet.time().seconds_since(self.last());
                 silence_s > f64::from(datagram_idle_us) / 1e6
             }
-            Event::Traffic { at, .. } => self.is_of_another(sender, at, packet.time()),
+            Event::Traffic { data, at, .. } => {
+                self.is_of_another_than_asked(sender, data, at) || self.is_of_another(sender, at, packet.time())
+            }
             Event::Reset(_)
             | Event::BareReset(_)
             | Event::BlindReset

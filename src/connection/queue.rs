@@ -36,13 +36,14 @@ impl<'p, A: Address> Queue<'p, A> {
         self.window.get(self.taken).or(self.rest.first()).map_or(NO_MORE, |packet| packet.number)
     }
 
-    /// How many packets are to be looked for next, and when the last of them came; `None` as long as some were looked for.
+    /// How many packets are to be looked for next, and when the first of them came: what was live just before it stays so. `None` as
+    /// long as some were looked for.
     pub fn due(&self) -> Option<(usize, Timestamp)> {
         if self.taken < self.window.len() {
             return None;
         }
         let window = self.rest.get(..AHEAD).unwrap_or(self.rest);
-        window.last().map(|last| (window.len(), last.time()))
+        window.first().map(|first| (window.len(), first.time()))
     }
 
     /// Looks for the next packets' connections.

@@ -25,6 +25,9 @@ const SAME_TIME_S: f64 = 2.0;
 /// client's ports are given out again later, but for those of a client that has none left.
 const SAME_STREAM_S: f64 = 90.0;
 
+/// A SYN carries no more data than a packet can.
+const MOST_IN_SYN_BYTES: u32 = u16::MAX as u32;
+
 /// So few streams are looked through faster than an index is kept.
 const FEW: usize = 32;
 
@@ -121,14 +124,26 @@ fn apart_s(a: &Trace, b: &Trace) -> f64 {
 /// Whether a part is the answer to an opening that a capture ended with. Made-up captures acknowledge the SYN itself, not
 /// what comes behind it.
 fn is_answered(whole: &Connection, part: &Connection) -> bool {
-    let (asked, agreed) = (whole.trace.flags, part.trace.flags);
     let distance = whole.trace.identity.wrapping_sub(part.trace.identity);
+    distance.min(distance.wrapping_neg()) <= 1 && may_be_answered(whole, part)
+}
+
+/// The same where the SYN carried data, which the answer acknowledges, too (RFC 7413): its client went on behind that.
+fn is_answered_with_data(whole: &Connection, part: &Connection) -> bool {
+    let Trace { identity, src_end, .. } = whole.trace;
+    let acknowledged = part.trace.identity.wrapping_sub(identity);
+    let is_sent = src_end != 0 && acknowledged < src_end.wrapping_sub(identity);
+    acknowledged <= MOST_IN_SYN_BYTES && is_sent && may_be_answered(whole, part)
+}
+
+/// Whether one capture saw who asked and the other one who agreed, at one time.
+fn may_be_answered(whole: &Connection, part: &Connection) -> bool {
+    let (asked, agreed) = (whole.trace.flags, part.trace.flags);
     whole.client == part.client
         && asked.has(Flags::ASKED)
         && !asked.has(Flags::AGREED)
         && agreed.has(Flags::AGREED)
         && !agreed.has(Flags::ASKED)
-        && distance.min(distance.wrapping_neg()) <= 1
         && part.span.first.seconds_since(whole.span.last).abs() <= SAME_TIME_S
 }
 
@@ -168,19 +183,24 @@ impl Known {
     /// The first stream that a part belongs to. The part is turned to lie as that one does, else as the last.
     fn find(&self, joined: &[Connection], opening: Opening, part: &mut Connection) -> Option<usize> {
         let (sides, span) = (sides(part), part.span);
-        let numbers = (part.trace.identity, part.trace.answer);
-        let mut takes = |n: usize| match opening {
-            Opening::Open => is_continued(&joined[self.places[n]], part),
-            Opening::Seen => takes_opening(&joined[self.places[n]], part),
-        };
+        let Trace { identity, answer, .. } = part.trace;
+        if opening == Opening::Seen {
+            let mut takes = |n: usize| takes_opening(&joined[self.places[n]], part);
+            let mut takes_data = |n: usize| is_answered_with_data(&joined[self.places[n]], part);
+            let all = 0..self.places.len();
+            return match &self.index {
+                None => all.clone().find(|n| takes(*n)).or_else(|| all.clone().find(|n| takes_data(*n))),
+                Some(index) => index
+                    .opened((identity, answer), &mut takes)
+                    .or_else(|| index.near(usize::from(part.client > part.server), identity, &mut takes_data)),
+            };
+        }
+        let mut takes = |n: usize| is_continued(&joined[self.places[n]], part);
         let Some(index) = &self.index else { return (0..self.places.len()).find(|n| takes(*n)) };
-        let found = match opening {
-            Opening::Open => index.continued(sides, span, &mut takes),
-            Opening::Seen => index.opened(numbers, &mut takes),
-        };
+        let found = index.continued(sides, span, &mut takes);
         // others were tried after the one that was found
         let lies_as = found.map_or(self.places.last(), |n| self.places.get(n));
-        if let Some(place) = lies_as.filter(|_| opening == Opening::Open) {
+        if let Some(place) = lies_as {
             lay_as(&joined[*place], part);
         }
         found
@@ -277,6 +297,13 @@ impl Index {
         let near = [identity.wrapping_sub(1), identity, identity.wrapping_add(1), answer].map(|it| (By::Identity, it));
         let all = near.into_iter().chain([(By::Answer, identity)]);
         all.fold(None, |found, (by, number)| self.first(by, number, found, takes))
+    }
+
+    /// The first that takes a part, of those whose stretch of one side a number lies in, or near.
+    fn near(&self, side: usize, number: u32, takes: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
+        let by = [false, true].map(|is_both| By::Side { side, is_both });
+        let all = by.into_iter().flat_map(|by| [(by, number / GAP_BYTES), (by, LONG)]);
+        all.fold(None, |found, (by, bucket)| self.first(by, bucket, found, takes))
     }
 
     /// The first that takes the part, of those of its time of which other sides were seen and those near its numbers.
@@ -389,10 +416,13 @@ mod tests {
         connections.sort_by_key(|(key, connection)| (key.opening == Opening::Open, connection.span.first, *key));
         let mut joined: Vec<Connection> = Vec::new();
         for (key, mut part) in connections {
-            let whole = joined.iter().position(|whole| match key.opening {
-                Opening::Open => is_continued(whole, &mut part),
-                Opening::Seen => takes_opening(whole, &part),
-            });
+            let whole = match key.opening {
+                Opening::Open => joined.iter().position(|whole| is_continued(whole, &mut part)),
+                Opening::Seen => {
+                    let first = joined.iter().position(|whole| takes_opening(whole, &part));
+                    first.or_else(|| joined.iter().position(|whole| is_answered_with_data(whole, &part)))
+                }
+            };
             match whole {
                 Some(whole) => take(&mut joined[whole], part),
                 None => joined.push(part),

@@ -354,8 +354,36 @@ fn an_opening_with_data_is_one_connection_wherever_it_is_seen() {
     let routed = seen_again(in_vlan(opened.to_vec(), 10), |packet| packet.clone().vlans(&[20]).hops(63));
     let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1 vlans 10,20";
     expect(&[Frames::ethernet(routed)], &[row]);
+    let plain = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1";
     let again = seen_again(opened.to_vec(), Packet::clone);
-    expect(&[Frames::ethernet(again)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
+    expect(&[Frames::ethernet(again)], &[plain]);
+    // each way in a capture of its own
+    let ways = [CLIENT, SERVER].map(|end| opened.iter().filter(|packet| packet.is_from(end)).cloned());
+    expect(&ways.map(Frames::ethernet), &[plain]);
+    // what nobody went on with is another attempt
+    let [asked, agreed] = [&opened[..1], &opened[1..2]].map(|packets| Frames::ethernet(packets.to_vec()));
+    let rows = ["unanswered", "established"].map(|it| format!("10.0.0.1 > 10.0.0.2:80/TCP {it} handshake 1"));
+    expect(&[asked, agreed], &rows);
+}
+
+#[test]
+fn a_capture_that_goes_on_long_after_an_opening_with_data_changes_nothing_of_it() {
+    let (a, b) = (1_101, 9_001);
+    let opened = [
+        syn(CLIENT, SERVER, 1_000),
+        syn_ack(SERVER, CLIENT, 9_000, a),
+        traffic(CLIENT, SERVER, a, b, 0),
+        traffic(SERVER, CLIENT, b, a, 300),
+    ];
+    let opened = opened.into_iter().zip(0..).map(|(packet, n)| packet.at(100.0 + f64::from(n) * 0.01));
+    let other = |n: u16, at_s: f64| datagram("10.0.0.1:514", "10.0.0.2:514", &format!("log {n}")).id(n).at(at_s);
+    let opened: Vec<Packet> = opened.collect();
+    let rows = ["10.0.0.1 > 10.0.0.2:514/UDP oneway order 2", "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"];
+    for before in 24..34 {
+        let early = (0..before).map(|n| other(n, f64::from(n) * 0.1));
+        let packets = early.chain(opened.clone()).chain([other(99, 9_000.0)]);
+        expect(&[Frames::ethernet(packets)], &rows);
+    }
 }
 
 #[test]

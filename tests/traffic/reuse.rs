@@ -1,7 +1,7 @@
 //! Ports that both sides open at once, and ports that are used again.
 
 use crate::common::{
-    frames::{CLIENT, Frames, Packet, SERVER, connection, rest, seen_again, syn, syn_ack, traffic},
+    frames::{CLIENT, Frames, Packet, SERVER, connection, disowned, reset, rest, seen_again, syn, syn_ack, traffic},
     rows::expect,
 };
 
@@ -67,6 +67,33 @@ fn what_comes_long_after_the_end_with_numbers_far_off_is_another_connection() {
     // what stands near is of the same, and so is what comes at once
     expect(&[Frames::ethernet([whole.clone(), after(600.0, 1_101, 3_001)].concat())], &[established]);
     expect(&[Frames::ethernet([whole, after(1.0, 1_000_000_000, 3_000_000_000)].concat())], &[established]);
+}
+
+#[test]
+fn what_stands_far_from_a_syn_that_nobody_answered_is_another_connection() {
+    let tried = syn(CLIENT, SERVER, 1_000).at(0.0);
+    let [asks, answers] = [
+        traffic(CLIENT, SERVER, 900_000_000, 700_000_000, 100).at(7.0),
+        traffic(SERVER, CLIENT, 700_000_000, 900_000_100, 300).at(7.01),
+    ];
+    let midstream = "10.0.0.1 > 10.0.0.2:80/TCP midstream port 1";
+    let rows = ["10.0.0.1 > 10.0.0.2:80/TCP unanswered handshake 1", midstream];
+    for rest in [[asks.clone(), answers.clone()], [answers.clone(), asks.clone().at(7.02)]] {
+        expect(&[Frames::ethernet([&[tried.clone()][..], &rest].concat())], &rows);
+    }
+    // beside a capture that has all of both
+    let whole = [
+        vec![tried.clone(), reset(SERVER, CLIENT, 1_001).at(0.001)],
+        vec![syn(CLIENT, SERVER, 899_999_999).at(6.9), syn_ack(SERVER, CLIENT, 699_999_999, 900_000_000).at(6.91)],
+        vec![asks.clone(), answers.clone()],
+    ];
+    let rows = ["established", "refused"].map(|outcome| format!("10.0.0.1 > 10.0.0.2:80/TCP {outcome} handshake 1"));
+    expect(&[Frames::ethernet(whole.concat()), Frames::ethernet([tried.clone(), asks, answers])], &rows);
+    // a server may still have an older connection, and says where that stands (RFC 9293, figure 10)
+    let older = [traffic(SERVER, CLIENT, 700_000_000, 900_000_000, 0), disowned(CLIENT, SERVER, 900_000_000)];
+    let packets = [&[tried][..], &older, &connection(CLIENT, SERVER, 1_000, 2_000)].concat();
+    let packets = packets.into_iter().zip(0..).map(|(packet, n)| packet.at(f64::from(n) * 0.01));
+    expect(&[Frames::ethernet(packets)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1"]);
 }
 
 #[test]

@@ -110,6 +110,23 @@ impl Connection {
         known.peek().is_some() && known.all(|(number, end)| !is_near(number, end))
     }
 
+    /// Whether a segment stands far from a SYN of which nothing more was seen: of another connection, whose opening was not captured.
+    /// Where the server acknowledges another number it must carry data: else it may answer for an older connection (RFC 9293, section
+    /// 3.5.2).
+    #[inline]
+    pub(super) fn is_of_another_than_asked(&self, sender: Side, data: bool, at: At) -> bool {
+        let seen = Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::FROM_DST.0;
+        if self.flags.0 & seen != Flags::ASKED.0 {
+            return false;
+        }
+        let asked = self.halves[0].end;
+        if sender == self.src {
+            !is_near(at.sequence, asked)
+        } else {
+            data && at.acknowledgment != 0 && !is_near(at.acknowledgment, asked)
+        }
+    }
+
     /// Whether a packet was seen before, or comes near one that was, by its number.
     fn is_again(&self, event: Event, sender: Side) -> bool {
         let half = self.half(sender);
