@@ -85,6 +85,7 @@ fn static_pod(pod: &Pod, node: &str) -> WorkloadRef {
 fn named_after(owner: &WorkloadRef, pod: &Pod) -> Option<WorkloadRef> {
     let (kind, name) = match owner.kind.as_str() {
         "ReplicaSet" => deployment(&owner.name, pod)?,
+        "ReplicationController" => ("DeploymentConfig", deployment_config(&owner.name, pod)?),
         // the CronJob controller appends the scheduled minute since 1970; before Kubernetes 1.21 the second
         "Job" => ("CronJob", suffixed(&owner.name, |suffix| suffix.len() >= 8 && digits(suffix))?),
         // Argo's appends the scheduled second
@@ -102,6 +103,12 @@ fn deployment<'n>(replica_set: &'n str, pod: &Pod) -> Option<(&'static str, &'n 
         }
     }
     Some(("Deployment", suffixed(replica_set, is_hash)?))
+}
+
+/// The `DeploymentConfig` of `OpenShift` that a `ReplicationController` is a version of (`web-3`), by the label that its pods have.
+fn deployment_config<'n>(controller: &'n str, pod: &Pod) -> Option<&'n str> {
+    let name = suffixed(controller, |suffix| !suffix.is_empty() && digits(suffix))?;
+    (pod.labels.get("deploymentconfig") == Some(name)).then_some(name)
 }
 
 /// What stands before the last `-` of a name whose ending is as wanted.

@@ -14,9 +14,9 @@ use super::{
     grouping::{Cluster, Groups},
     prefixes,
     resolvers::DnsDraft,
-    units::UnitId,
+    units::{UnitId, is_revision_of},
 };
-use crate::model::{Protocol, Watched};
+use crate::model::{Protocol, Watched, WorkloadRef};
 
 /// The other end of a rule: a whole group, a unit, or none of the cluster's pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -243,7 +243,10 @@ impl Lifting<'_> {
         const MIN_SHARE: f64 = 0.9;
         let coverage = self.gathering.input.coverage;
         let share = |member| coverage.workloads.get(member).map_or(0.0, |cover| cover.share);
-        !self.options.isolate_unseen && self.gathering.members(unit).iter().any(|member| share(member) < MIN_SHARE)
+        let (members, cluster) = (self.gathering.members(unit), self.gathering.input.cluster);
+        // what was there before, and has no pods any more, needs what its next revision was seen to need
+        let is_past = |member: &WorkloadRef| members.len() > 1 && is_revision_of(cluster, member, members);
+        !self.options.isolate_unseen && members.iter().any(|member| share(member) < MIN_SHARE && !is_past(member))
     }
 
     fn finish(&self, subject: &Subject, fars: BTreeMap<FarKey, Access>, side: Side) -> Accesses {

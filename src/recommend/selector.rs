@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
-use super::labels::{is_volatile, names_a_role, names_an_application, preference, tells_a_release};
+use super::labels::{is_number, is_volatile, names_a_role, names_an_application, preference, tells_a_release};
 use crate::model::Labels;
 
 /// A label selector, as small as what it must say.
@@ -48,12 +48,16 @@ struct Kind {
     pods: BTreeSet<Labels>,
     /// The keys by which its owner finds its pods.
     owners: BTreeSet<String>,
+    /// The name of its owner.
+    name: String,
 }
 
 impl Pool {
-    /// A pool of kinds: the labels of their pods and templates, and the keys by which their owners find them.
-    pub fn new(kinds: impl IntoIterator<Item = (BTreeSet<Labels>, BTreeSet<String>)>) -> Self {
-        let kinds: Vec<Kind> = kinds.into_iter().map(|(pods, owners)| Kind { pods, owners }).collect();
+    /// A pool of kinds: the names of their owners, the labels of their pods and templates, and the keys by which the owners
+    /// find them.
+    pub fn new(kinds: impl IntoIterator<Item = (String, (BTreeSet<Labels>, BTreeSet<String>))>) -> Self {
+        let kind = |(name, (pods, owners))| Kind { pods, owners, name };
+        let kinds: Vec<Kind> = kinds.into_iter().map(kind).collect();
         let mut with: HashMap<(String, String), Vec<usize>> = HashMap::default();
         for (n, kind) in kinds.iter().enumerate() {
             let pairs: BTreeSet<_> = kind.pods.iter().flat_map(|labels| &labels.0).collect();
@@ -100,7 +104,11 @@ impl Pool {
         for pod in pods {
             shared.retain(|(key, value)| pod.get(key) == Some(value));
         }
-        shared.sort_by_key(|(key, _)| (preference(key, self.is_owners(key, meant)), key.clone()));
+        // `service=web` of the workload `web` says more than `part-of=shop`, and `build=123` says least
+        let is_other = |value: &str| !self.is_name(value, meant);
+        shared.sort_by_cached_key(|(key, value)| {
+            (preference(key, self.is_owners(key, meant)), is_other(value), is_number(value), key.clone())
+        });
         shared
     }
 
@@ -111,6 +119,10 @@ impl Pool {
     /// Whether any pod of some kinds has a key.
     pub fn has_key(&self, meant: &BTreeSet<usize>, key: &str) -> bool {
         self.pods(meant).any(|pod| pod.get(key).is_some())
+    }
+
+    fn is_name(&self, value: &str, meant: &BTreeSet<usize>) -> bool {
+        meant.iter().filter_map(|n| self.kinds.get(*n)).all(|kind| kind.name == value)
     }
 
     fn is_owners(&self, key: &str, meant: &BTreeSet<usize>) -> bool {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use foldhash::HashMap;
 
 use super::{
+    labels::{stable, tells_a_revision},
     naming::{Names, told},
     selector::{Pool, Selector},
 };
@@ -65,7 +66,7 @@ impl Units {
         let mut units = Self { all: Vec::new(), pools: BTreeMap::new(), workloads: HashMap::default() };
         for (namespace, looks) in looks(cluster) {
             let workloads: Vec<WorkloadRef> = looks.keys().cloned().collect();
-            let pool = Pool::new(looks.into_values());
+            let pool = Pool::new(looks.into_iter().map(|(workload, look)| (workload.name, look)));
             let mut found = split(&namespace, &pool, &workloads);
             name(&mut found);
             units.all.append(&mut found);
@@ -116,6 +117,22 @@ impl Units {
     }
 }
 
+/// Whether a workload without pods is another revision of one of these that has some: its next pods would have the labels of theirs,
+/// but for a key of revisions.
+pub(super) fn is_revision_of(cluster: &Cluster, workload: &WorkloadRef, others: &[WorkloadRef]) -> bool {
+    let living = || cluster.pods.iter().filter(|pod| !pod.finished);
+    let Some(own) = cluster.workloads.iter().find(|it| it.id == *workload) else { return false };
+    let own = &own.template_labels;
+    let is_one = |labels: &Labels| {
+        let differs = |(key, value): (&String, &String)| {
+            tells_a_revision(key) && labels.get(key).is_some_and(|other| other != value.as_str())
+        };
+        stable(labels) == stable(own) && own.0.iter().any(differs)
+    };
+    !living().any(|pod| pod.workload == *workload)
+        && living().any(|pod| pod.workload != *workload && others.contains(&pod.workload) && is_one(&pod.labels))
+}
+
 /// What the pods of every workload look like, by namespace. Its template tells how the next replica will be labelled.
 fn looks(cluster: &Cluster) -> BTreeMap<String, BTreeMap<WorkloadRef, Look>> {
     let mut looks: BTreeMap<String, BTreeMap<WorkloadRef, Look>> = BTreeMap::new();
@@ -124,10 +141,8 @@ fn looks(cluster: &Cluster) -> BTreeMap<String, BTreeMap<WorkloadRef, Look>> {
     let templates = cluster.workloads.iter().filter(|workload| !workload.host_network);
     let templates = templates.map(|workload| (&workload.id, &workload.template_labels));
     for (id, labels) in pods.chain(templates) {
-        let stable = labels.0.iter().filter(|(key, _)| !super::labels::is_volatile(key));
-        let stable: Labels = stable.map(|(key, value)| (key.clone(), value.clone())).collect();
         let look = looks.entry(id.namespace.clone()).or_default().entry(id.clone()).or_default();
-        look.0.insert(stable);
+        look.0.insert(stable(labels));
     }
     for selected in &cluster.selected {
         if let Some(look) = looks.get_mut(&selected.id.namespace).and_then(|all| all.get_mut(&selected.id)) {
