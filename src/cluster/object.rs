@@ -60,9 +60,11 @@ const KEPT_METADATA: [&str; 9] = [
 ];
 
 /// Annotations that tell of addresses and of meshes begin so; others may be long, secret, or a heartbeat.
-const KEPT_ANNOTATIONS: [&str; 7] = [
+const KEPT_ANNOTATIONS: [&str; 9] = [
     "ambient.istio.io/",
     "flannel.alpha.coreos.com/",
+    "ingress.kubernetes.io/forwarding-rule",
+    "ingress.kubernetes.io/https-forwarding-rule",
     "kubernetes.io/ingress.class",
     "linkerd.io/",
     "network.cilium.io/",

@@ -6,11 +6,11 @@ use super::{
     field::{Notes, Problems, list, ranges, word},
     hosts,
     items::{Item, Items, Meta},
-    node::{host_node, namespace, node},
+    node::{host_node, namespace, node, tunnels},
     owners::{Owners, controller},
     pod::{self, pod},
     read::{Problem, ReadError, Reading},
-    service::{endpoint_slice, endpoints, ingress, service, webhooks},
+    service::{api_service, conversion, endpoint_slice, endpoints, ingress, service, webhooks},
     strip::{latest, strip, strip_to_identity},
 };
 use crate::model::{ListTally, RawObject, Timestamp, WorkloadRef, form::NAMESPACE};
@@ -24,6 +24,12 @@ const GROUPS: [&str; 6] = ["", "apps", "batch", "discovery.k8s.io", "extensions"
 
 /// The API group of webhook configurations.
 const WEBHOOK_GROUP: &str = "admissionregistration.k8s.io";
+
+/// The API group of `CustomResourceDefinition`s, which may name a webhook that converts their objects.
+const DEFINITION_GROUP: &str = "apiextensions.k8s.io";
+
+/// The API group of `APIService`s, which name the servers of groups of the API.
+const API_GROUP: &str = "apiregistration.k8s.io";
 
 /// What was read so far.
 pub(super) struct Collector<'a> {
@@ -279,7 +285,10 @@ impl<'a> Collector<'a> {
                 self.controllers.push(controller);
             }
             "Namespace" if known => items.namespaces.push(Item { object, value: namespace(item, id.name, notes) }),
-            "Node" if known => items.nodes.push(Item { object, value: node(item, id.name, notes) }),
+            "Node" if known => {
+                items.tunnels.push(Item { object, value: tunnels(item) });
+                items.nodes.push(Item { object, value: node(item, id.name, notes) });
+            }
             "Service" if known => items.services.push(Item { object, value: service(item, id, notes) }),
             "ServiceCIDR" if known => {
                 items.service_ranges.push(Item { object, value: ranges(list(&item["spec"]["cidrs"]), "range", notes) });
@@ -291,6 +300,14 @@ impl<'a> Collector<'a> {
             }
             "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" if group == WEBHOOK_GROUP => {
                 items.webhooks.push(Item { object, value: webhooks(item, &id) });
+            }
+            "CustomResourceDefinition" if group == DEFINITION_GROUP => {
+                let Some(value) = conversion(item, &id) else { return false };
+                items.webhooks.push(Item { object, value: vec![value] });
+            }
+            "APIService" if group == API_GROUP => {
+                let Some(value) = api_service(item, &id) else { return false };
+                items.webhooks.push(Item { object, value: vec![value] });
             }
             kind => {
                 // of any kind: it may stand between a workload and its top owner

@@ -1,5 +1,7 @@
 //! What objects say, one by one, each with the object it is from: so that it can be told when it was so.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -118,6 +120,7 @@ pub(super) struct Items {
     pub metas: Vec<Meta>,
     pub namespaces: Vec<Item<Namespace>>,
     pub nodes: Vec<Item<Node>>,
+    pub tunnels: Vec<Item<Vec<IpAddr>>>,
     pub pods: Vec<Item<Pod>>,
     pub services: Vec<Item<Service>>,
     pub service_ranges: Vec<Item<Vec<IpNet>>>,
@@ -142,12 +145,13 @@ impl Items {
     pub fn cluster(self) -> Cluster {
         let Self { namespaces, nodes, pods, services, endpoints, workloads, ingresses, hosts, policies, .. } = self;
         let (selected, schedules, webhooks) = (self.selected, self.schedules, self.webhooks);
-        let service_ranges = self.service_ranges;
+        let (service_ranges, tunnels) = (self.service_ranges, self.tunnels);
         settled(Cluster {
             namespaces: values(namespaces),
             nodes: values(nodes),
             pods: values(pods),
             services: values(services),
+            tunnels: values(tunnels).into_iter().flatten().collect(),
             service_ranges: values(service_ranges).into_iter().flatten().collect(),
             endpoints: values(endpoints).into_iter().flatten().collect(),
             workloads: values(workloads),

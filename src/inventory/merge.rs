@@ -15,6 +15,7 @@ pub fn merge(clusters: impl IntoIterator<Item = Cluster>) -> Cluster {
         all.namespaces.extend(cluster.namespaces);
         all.nodes.extend(cluster.nodes);
         all.pods.extend(cluster.pods);
+        all.tunnels.extend(cluster.tunnels);
         all.services.extend(cluster.services);
         all.service_ranges.extend(cluster.service_ranges);
         all.endpoints.extend(cluster.endpoints);
@@ -36,6 +37,7 @@ pub(super) fn settled(cluster: Cluster) -> Cluster {
         nodes: joined(cluster.nodes, |one| one.name.clone(), join_node),
         pods: without_pending(&pods(cluster.pods)),
         services: joined(cluster.services, |one| (one.namespace.clone(), one.name.clone()), join_service),
+        tunnels: sorted(cluster.tunnels),
         service_ranges: sorted(cluster.service_ranges),
         endpoints: sorted(cluster.endpoints),
         workloads: joined(cluster.workloads, |one| one.id.clone(), join_workload),

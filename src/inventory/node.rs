@@ -1,5 +1,7 @@
 //! Nodes and namespaces.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::field::{Notes, addresses, labels, list, ranges, sorted, word};
@@ -7,8 +9,7 @@ use crate::model::{NAMESPACE_NAME_LABEL, Namespace, Node};
 
 /// Where network plugins write the node's own addresses inside the pod network, from which its kubelet, its
 /// host-network pods and all that it SNATs talk to pods.
-const ADDRESS_ANNOTATIONS: [&str; 7] = [
-    "flannel.alpha.coreos.com/public-ip",
+const TUNNEL_ANNOTATIONS: [&str; 6] = [
     "network.cilium.io/ipv4-cilium-host",
     "network.cilium.io/ipv6-cilium-host",
     "projectcalico.org/IPv4IPIPTunnelAddr",
@@ -17,12 +18,22 @@ const ADDRESS_ANNOTATIONS: [&str; 7] = [
     "projectcalico.org/IPv6VXLANTunnelAddr",
 ];
 
+/// Where flannel writes the address by which other nodes reach it: the node's own, outside the pod network.
+const PUBLIC_ANNOTATION: &str = "flannel.alpha.coreos.com/public-ip";
+
+/// Those of a node's addresses that are inside the pod network. What is none is told with the node.
+pub(super) fn tunnels(item: &Value) -> Vec<IpAddr> {
+    let annotated = TUNNEL_ANNOTATIONS.iter().filter_map(|key| word(&item["metadata"]["annotations"][*key]));
+    annotated.filter_map(|text| Some(text.parse::<IpAddr>().ok()?.to_canonical())).collect()
+}
+
 /// A node with all its addresses.
 pub(super) fn node(item: &Value, name: String, notes: &mut Notes) -> Node {
     let spec = &item["spec"];
     let told =
         list(&item["status"]["addresses"]).iter().filter(|entry| is_address(entry)).map(|entry| &entry["address"]);
-    let annotated = ADDRESS_ANNOTATIONS.iter().map(|key| &item["metadata"]["annotations"][*key]);
+    let keys = TUNNEL_ANNOTATIONS.iter().chain([&PUBLIC_ANNOTATION]);
+    let annotated = keys.map(|key| &item["metadata"]["annotations"][*key]);
     let addresses = addresses(told.chain(annotated), "node address", notes);
     let told = list(&spec["podCIDRs"]).iter().chain([&spec["podCIDR"]]);
     let pod_ranges = ranges(told, "pod range", notes);

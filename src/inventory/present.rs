@@ -44,6 +44,7 @@ fn keep_current(items: &mut Items, sights: &Sights) {
     }
     keep(&mut items.namespaces, sights);
     keep(&mut items.nodes, sights);
+    keep(&mut items.tunnels, sights);
     keep(&mut items.services, sights);
     keep(&mut items.service_ranges, sights);
     keep(&mut items.endpoints, sights);

@@ -6,7 +6,9 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::field::{Notes, addresses, list, port, protocol, ranges, selector, sorted, word};
-use crate::model::{Endpoint, Ingress, Protocol, Service, ServiceKind, ServicePort, TargetPort, Webhook, WorkloadRef};
+use crate::model::{
+    AskedFor, Endpoint, Ingress, Protocol, Service, ServiceKind, ServicePort, TargetPort, Webhook, WorkloadRef,
+};
 
 /// The label by which an `EndpointSlice` says whose it is.
 const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
@@ -152,20 +154,45 @@ pub(super) fn ingress(item: &Value, id: WorkloadRef) -> Ingress {
     let spec = &item["spec"];
     let paths = list(&spec["rules"]).iter().flat_map(|rule| list(&rule["http"]["paths"])).map(|path| &path["backend"]);
     let all = paths.chain([&spec["defaultBackend"], &spec["backend"]]);
-    let class = word(&spec["ingressClassName"]).map(str::to_owned);
+    let class = ingress_class(item).map(str::to_owned);
     Ingress { namespace: id.namespace, name: id.name, class, backends: sorted(all.filter_map(backend)) }
+}
+
+/// Whose controller an Ingress is for: by its field, else by the annotation of old. Google's takes those that say nothing, and
+/// notes on them what it has made.
+fn ingress_class(item: &Value) -> Option<&str> {
+    const MADE_BY_GOOGLE: [&str; 2] =
+        ["ingress.kubernetes.io/forwarding-rule", "ingress.kubernetes.io/https-forwarding-rule"];
+    let annotations = &item["metadata"]["annotations"];
+    let told = word(&item["spec"]["ingressClassName"]).or_else(|| word(&annotations["kubernetes.io/ingress.class"]));
+    let is_googles = || MADE_BY_GOOGLE.iter().any(|key| word(&annotations[*key]).is_some());
+    told.or_else(|| is_googles().then_some("gce"))
 }
 
 /// The Services that a webhook configuration names; those outside the cluster are named by URL, and left out.
 pub(super) fn webhooks(item: &Value, id: &WorkloadRef) -> Vec<Webhook> {
+    let services = list(&item["webhooks"]).iter().map(|hook| &hook["clientConfig"]["service"]);
+    sorted(services.filter_map(|service| asked(service, id, AskedFor::Admission)))
+}
+
+/// The Service that converts objects of a `CustomResourceDefinition`; `v1beta1`, until Kubernetes 1.22, had it elsewhere.
+pub(super) fn conversion(item: &Value, id: &WorkloadRef) -> Option<Webhook> {
+    let conversion = &item["spec"]["conversion"];
+    let clients = [&conversion["webhook"]["clientConfig"], &conversion["webhookClientConfig"]];
+    clients.into_iter().find_map(|client| asked(&client["service"], id, AskedFor::Conversion))
+}
+
+/// The Service that serves a group of the API; none where the API server does so itself.
+pub(super) fn api_service(item: &Value, id: &WorkloadRef) -> Option<Webhook> {
+    asked(&item["spec"]["service"], id, AskedFor::Api)
+}
+
+/// A Service that the API server asks.
+fn asked(service: &Value, id: &WorkloadRef, asked_for: AskedFor) -> Option<Webhook> {
     const DEFAULT_PORT: u64 = 443;
-    let service = |hook: &Value| {
-        let service = &hook["clientConfig"]["service"];
-        let port = u16::try_from(service["port"].as_u64().unwrap_or(DEFAULT_PORT)).ok()?;
-        let (namespace, name) = (word(&service["namespace"])?.to_owned(), word(&service["name"])?.to_owned());
-        Some(Webhook { configuration: id.name.clone(), namespace, service: name, port })
-    };
-    sorted(list(&item["webhooks"]).iter().filter_map(service))
+    let port = u16::try_from(service["port"].as_u64().unwrap_or(DEFAULT_PORT)).ok()?;
+    let (namespace, name) = (word(&service["namespace"])?.to_owned(), word(&service["name"])?.to_owned());
+    Some(Webhook { configuration: id.name.clone(), asked_for, namespace, service: name, port })
 }
 
 fn backend(value: &Value) -> Option<(String, String)> {

@@ -22,6 +22,17 @@ pub(super) fn strip(object: &mut Value) {
             client.remove("caBundle");
         }
     }
+    // schemas of resources, often most of all there is
+    if object["kind"] == "CustomResourceDefinition" {
+        if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.retain(|key, _| key == "conversion");
+        }
+        for client in ["/spec/conversion/webhook/clientConfig", "/spec/conversion/webhookClientConfig"] {
+            if let Some(client) = object.pointer_mut(client).and_then(Value::as_object_mut) {
+                client.remove("caBundle");
+            }
+        }
+    }
     for spec in ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"] {
         let Some(spec) = object.pointer_mut(spec).and_then(Value::as_object_mut) else { continue };
         for containers in ["containers", "initContainers"] {

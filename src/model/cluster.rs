@@ -108,6 +108,19 @@ pub fn own_ends(range: IpNet) -> [IpAddr; 2] {
     [first, second]
 }
 
+/// The addresses under which the kubelet's health checks come to pods of Istio's ambient mode (`istio-cni`, since Istio 1.21): those
+/// of the pod's own node, and of nobody else (<https://istio.io/latest/docs/ambient/usage/networkpolicy/>).
+const AMBIENT_PROBES: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 7, 127)),
+    IpAddr::V6(Ipv6Addr::new(0xfd16, 0x9254, 0x7127, 0x1337, 0xffff, 0xffff, 0xffff, 0xffff)),
+];
+
+/// Whether an address is one under which health checks come to pods of Istio's ambient mode.
+#[must_use]
+pub fn is_ambient_probe(address: &IpAddr) -> bool {
+    AMBIENT_PROBES.contains(&address.to_canonical())
+}
+
 /// Where a Service's port leads on the pods.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TargetPort {
@@ -233,7 +246,7 @@ pub struct Ingress {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// `spec.ingressClassName`: whose controller it is for.
+    /// Whose controller it is for: `spec.ingressClassName`, else what its annotations say.
     pub class: Option<String>,
     /// The Services it leads to, in its namespace, each with the number or the name of the port.
     pub backends: Vec<(String, String)>,
@@ -274,11 +287,25 @@ pub struct Schedule {
     pub is_suspended: bool,
 }
 
-/// An admission webhook in the cluster: the API server calls this Service.
+/// What the API server asks a Service of the cluster for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AskedFor {
+    /// Whether an object may be, or how it is to be (admission webhooks).
+    #[default]
+    Admission,
+    /// An object in another version of its kind (`CustomResourceDefinition`).
+    Conversion,
+    /// The objects of a group themselves (`APIService`).
+    Api,
+}
+
+/// What the API server calls in the cluster: a Service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Webhook {
     /// The name of its configuration.
     pub configuration: String,
+    /// For what.
+    pub asked_for: AskedFor,
     /// The Service's namespace.
     pub namespace: String,
     /// The Service's name.
@@ -344,6 +371,9 @@ pub struct Cluster {
     pub pods: Vec<Pod>,
     /// Services.
     pub services: Vec<Service>,
+    /// Those addresses of nodes that a network plugin gave them in the pod network, as it notes: from there they reach pods of
+    /// other nodes. In order.
+    pub tunnels: Vec<IpAddr>,
     /// The ranges that ClusterIPs come from, as far as they are listed (`ServiceCIDR`); in order.
     pub service_ranges: Vec<IpNet>,
     /// Addresses behind Services.

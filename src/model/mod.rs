@@ -32,8 +32,9 @@ pub mod words;
 pub use application::{Application, ApplicationKey, ApplicationSighting, Protection, Secrecy};
 pub use churn::{FIRST_DYNAMIC_PORT, handed_out};
 pub use cluster::{
-    Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node, Pod,
-    RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload, own_ends,
+    AskedFor, Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node,
+    Pod, RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
+    is_ambient_probe, own_ends,
 };
 pub use contact::{Contact, Contacts, Marks, carried_nothing};
 pub use control::Control;

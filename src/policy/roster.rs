@@ -6,11 +6,12 @@ use std::{
 };
 
 use foldhash::{HashMap, HashSet};
+use ipnet::IpNet;
 
 use super::{End, PodEnd};
 use crate::model::{
     Cluster, Endpoint, Host, HostPort, Node, Party, PartyKind, Pod, Protocol, Service, ServicePort, WorkloadRef,
-    own_ends,
+    is_ambient_probe, own_ends,
 };
 
 /// A pod or a template by its place in the inventory, or an address: what an end is made from.
@@ -36,6 +37,7 @@ pub struct Roster<'c> {
     node_addresses: HashSet<IpAddr>,
     services: BTreeMap<(&'c str, &'c str), &'c Service>,
     by_service_address: HashMap<IpAddr, &'c Service>,
+    pod_ranges: Vec<IpNet>,
 }
 
 /// The pods of a workload, and what makes them, by place.
@@ -60,6 +62,7 @@ impl<'c> Roster<'c> {
             node_addresses: of_nodes.collect(),
             services: cluster.services.iter().map(|it| ((it.namespace.as_str(), it.name.as_str()), it)).collect(),
             by_service_address: HashMap::default(),
+            pod_ranges: Vec::new(),
         };
         for service in &cluster.services {
             // what pods send to the others leaves the cluster
@@ -81,6 +84,13 @@ impl<'c> Roster<'c> {
             roster.by_name.entry((&id.namespace, &id.name)).or_default().push(id);
         }
         roster
+    }
+
+    /// The same, where it is known from which ranges pods have their addresses: who counts as outside and has one beside theirs may
+    /// be a pod that nobody listed.
+    #[must_use]
+    pub fn with_pod_ranges(self, pod_ranges: Vec<IpNet>) -> Self {
+        Self { pod_ranges, ..self }
     }
 
     /// All workloads, in order.
@@ -337,9 +347,20 @@ impl<'c> Roster<'c> {
             PartyKind::Node | PartyKind::Host | PartyKind::External => {
                 Ok(party.addresses.iter().map(|address| Who::Address(address.to_canonical())).collect())
             }
+            PartyKind::Unknown if !party.addresses.is_empty() && party.addresses.iter().all(is_ambient_probe) => {
+                Ok(party.addresses.iter().copied().map(Who::Address).collect())
+            }
             PartyKind::Service => Err(format!("which pod behind {} answered was not seen", party.name)),
             PartyKind::Unknown | PartyKind::Multicast => Err(format!("nobody known owned {} then", party.name)),
         }
+    }
+
+    /// Why a party may be somebody else than it is taken for.
+    #[must_use]
+    pub fn doubt(&self, party: &Party) -> Option<String> {
+        let is_beside = |address: &&IpAddr| self.pod_ranges.iter().any(|range| range.contains(*address));
+        let beside = party.addresses.iter().filter(|_| party.kind == PartyKind::External).find(is_beside)?;
+        Some(format!("pods have addresses beside {beside}: it may be one that the inventory does not know"))
     }
 
     fn seen_pods(&self, party: &Party) -> Result<Vec<Who>, String> {

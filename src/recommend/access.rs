@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Dependency, Direction, Hour, Outcome, PartyKey, PartyName, PortRange, Protocol, ServiceKind, Span, Timestamp, Via,
+    AskedFor, Dependency, Direction, Hour, Outcome, PartyKey, PartyName, PortRange, Protocol, ServiceKind, Span,
+    Timestamp, Via,
 };
 
 use super::Peer;
@@ -29,8 +30,19 @@ pub enum Purpose {
     },
     /// A port of a pod that its node opens to the outside.
     HostPort,
+    /// What an Ingress leads to, whose load balancer outside dials the pods themselves.
+    BehindIngress {
+        /// `namespace/name` of the Ingress.
+        ingress: String,
+        /// Its class.
+        class: String,
+    },
+    /// What an Ingress leads to, dialled from outside past any controller in the cluster.
+    PastIngress,
     /// The Ingress controller, which the outside comes through.
     IngressController,
+    /// Health checks, as they come to pods of Istio's ambient mode.
+    AmbientProbe,
     /// The API server of the cluster.
     ApiServer,
     /// Maybe a pod of a `DaemonSet` on the network of its nodes, which is on each of them.
@@ -38,10 +50,12 @@ pub enum Purpose {
         /// `namespace/name` of the `DaemonSet`.
         workload: String,
     },
-    /// The API server, which asks an admission webhook.
+    /// The API server, which asks an admission webhook or its like.
     Webhook {
-        /// The webhook configuration.
+        /// The webhook configuration, or what else names the Service.
         configuration: String,
+        /// For what.
+        asked_for: AskedFor,
     },
 }
 

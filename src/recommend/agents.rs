@@ -154,7 +154,7 @@ impl Gathering<'_> {
                 others.entry(other).or_default().insert(purpose);
             }
         }
-        for (edge, purpose) in self.webhooks_over_overlay(&api_servers) {
+        for (edge, purpose) in self.webhooks_over_overlay(&api_servers).into_iter().chain(self.webhooks_by_agents()) {
             others.entry(edge).or_default().insert(purpose);
         }
         for (edge, purposes) in others {
@@ -191,11 +191,30 @@ impl Gathering<'_> {
         agents.flat_map(|agent| all(&agent.on, &Purpose::NodeAgent { workload: agent.name.clone() })).collect()
     }
 
-    /// Where nodes reach pods of others by an overlay, the API server asks webhooks from there.
+    /// Where API servers reach pods by the agents of konnectivity alone, these ask webhooks in their place.
+    fn webhooks_by_agents(&self) -> Vec<(Edge, Purpose)> {
+        let mut all = Vec::new();
+        for (webhook, own) in &self.known.webhooks {
+            for (agent, (port, purpose)) in
+                self.known.konnectivity.iter().flat_map(|it| own.iter().map(move |own| (it, own)))
+            {
+                let ends = [(*webhook, Side::Ingress, *agent), (*agent, Side::Egress, *webhook)];
+                let edges = ends.map(|(unit, side, far)| {
+                    let (far, protocol) = (Far::Unit(far), Protocol::TCP);
+                    (Edge { unit, side, far, protocol, port: *port }, purpose.clone())
+                });
+                all.extend(edges.into_iter().filter(|(edge, _)| self.is_wanted(edge.unit)));
+            }
+        }
+        all
+    }
+
+    /// Where nodes reach pods of others by an overlay or a tunnel, the API server asks webhooks from there.
     fn webhooks_over_overlay(&self, api_servers: &Nodes) -> Vec<(Edge, Purpose)> {
         let ends = self.edges.keys().chain(self.unseen.keys()).filter(|edge| edge.side == Side::Ingress);
         let nodes = ends.filter_map(|edge| if let Far::Node(address) = edge.far { Some(address) } else { None });
-        let is_overlay = |address: &IpAddr| self.known.home(*address).is_some_and(|home| home.end == NodeEnd::Overlay);
+        let is_end = |home: Home| matches!(home.end, NodeEnd::Overlay | NodeEnd::Tunnel);
+        let is_overlay = |address: &IpAddr| self.known.home(*address).is_some_and(is_end);
         let overlays: BTreeSet<IpAddr> = nodes.filter(is_overlay).collect();
         let mut all = Vec::new();
         for address in api_servers.addresses_like(&overlays, self.known) {

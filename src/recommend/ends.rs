@@ -8,12 +8,12 @@ use std::{
 use super::{
     Purpose,
     exposure::Exposed,
-    gather::{Far, Gathering},
+    gather::{Dialled, Far, Gathering},
     units::UnitId,
 };
 use crate::{
     inventory::is_link_local,
-    model::{Dependency, Party, PartyKind, Protocol, Service, ServicePort, Via},
+    model::{Dependency, Mesh, Party, PartyKind, Pod, Protocol, Service, ServicePort, Via, is_ambient_probe},
 };
 
 impl<'a> Gathering<'a> {
@@ -43,12 +43,25 @@ impl<'a> Gathering<'a> {
             let fars = self.let_in(exposed, dependency);
             return Ok(fars.into_iter().map(|far| (far, Some(exposed.purpose.clone()))).collect());
         }
+        if self.is_ambient_probe(dependency) {
+            let probes = client.addresses.iter().copied().map(Far::Address);
+            return Ok(probes.map(|far| (far, Some(Purpose::AmbientProbe))).collect());
+        }
         let ends = self.ends(client)?;
         if ends.is_empty() {
             return Err("the client has no address".to_owned());
         }
         let ends = ends.into_iter().chain(self.sources(dependency));
         Ok(ends.map(|far| (far, purpose.cloned())).collect())
+    }
+
+    /// Whether these are health checks of a pod of Istio's ambient mode, which come under an address of their own.
+    fn is_ambient_probe(&self, Dependency { client, server, .. }: &Dependency) -> bool {
+        let is_ambient = |pod: &&Pod| {
+            pod.mesh == Some(Mesh::IstioAmbient) && pod.addresses.iter().any(|own| server.addresses.contains(own))
+        };
+        let is_probe = !client.addresses.is_empty() && client.addresses.iter().all(is_ambient_probe);
+        is_probe && self.input.cluster.pods.iter().filter(|pod| !pod.finished).any(|pod| is_ambient(&pod))
     }
 
     /// Who the server sees in the place of the client: nodes, of which it may be another tomorrow, or somebody on the way.
@@ -102,7 +115,9 @@ impl<'a> Gathering<'a> {
             PartyKind::Workload | PartyKind::Service | PartyKind::Multicast => false,
         };
         let mut addresses = server.addresses.iter().filter(|_| is_outside);
-        addresses.find_map(|address| self.exposure.of(*address, *protocol, *port))
+        let exposed = addresses.find_map(|address| self.exposure.of(*address, *protocol, *port));
+        let is_itself = matches!(client.kind, PartyKind::External | PartyKind::Host);
+        exposed.filter(|exposed| is_itself || !exposed.is_dialled_itself)
     }
 
     /// The ports of nodes that a client dialled in the place of a pod.
@@ -116,10 +131,15 @@ impl<'a> Gathering<'a> {
     }
 
     /// Where a port of a Service that was dialled leads: nowhere where the Service is not known.
-    pub(super) fn dialled(&self, name: &str, protocol: Protocol, port: u16) -> Vec<(Far, u16)> {
+    pub(super) fn dialled(&self, name: &str, protocol: Protocol, (port, is_of_node): Dialled) -> Vec<(Far, u16)> {
         let service = self.known.service(name);
         let own = service.and_then(|service| {
-            let own = service.ports.iter().find(|own| own.protocol == protocol && own.port == port)?;
+            let find = |is_it: &dyn Fn(&ServicePort) -> bool| {
+                service.ports.iter().find(|own| own.protocol == protocol && is_it(own))
+            };
+            // an address of a node may be an external one of the Service, too
+            let by_node = if is_of_node { find(&|own| own.node_port == Some(port)) } else { None };
+            let own = by_node.or_else(|| find(&|own| own.port == port))?;
             Some((service, own))
         });
         own.map(|(service, own)| self.targets(service, own)).unwrap_or_default()

@@ -1,6 +1,9 @@
 //! Ports that Services expose to the outside.
 
-use std::{net::IpAddr, rc::Rc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+};
 
 use foldhash::HashMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -8,14 +11,14 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Peer, Purpose};
 use crate::{
     inventory::Directory,
-    model::{Cluster, HostPort, Protocol, Service, ServiceKind},
+    model::{Cluster, HostPort, Ingress, Protocol, Service, ServiceKind, ServicePort},
 };
 
-/// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses, and such as the node
-/// opens (`hostPort`): open to anyone but
+/// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses, behind Ingresses whose load
+/// balancer is outside, and such as the node opens (`hostPort`): open to anyone but
 /// the cluster's own ranges, for the clients seen are not the only ones that come.
 pub(super) struct Exposure {
-    ports: HashMap<(IpAddr, Protocol, u16), Exposed>,
+    ports: ExposedPorts,
     ranges: Vec<IpNet>,
 }
 
@@ -30,8 +33,64 @@ pub(super) struct Exposed {
     sources: Vec<IpNet>,
     /// Whether nodes may replace the addresses of clients by their own.
     pub is_through_nodes: bool,
+    /// Whether its clients dial the pods themselves: what comes from a node is the node's own then.
+    pub is_dialled_itself: bool,
     /// All the addresses that it leads to, each with its port.
     pub targets: Rc<[(IpAddr, u16)]>,
+}
+
+/// Classes of Ingresses that a load balancer outside serves, which dials pods by their own addresses: those of Amazon, Google
+/// and Azure.
+const CLASSES_OUTSIDE: [&str; 6] =
+    ["alb", "azure-alb-external", "azure-application-gateway", "azure/application-gateway", "gce", "gce-internal"];
+
+/// From where Google's external load balancers dial what is behind them, and check its health
+/// (<https://cloud.google.com/load-balancing/docs/firewall-rules>).
+const GOOGLES_FRONT_ENDS: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(35, 191, 0, 0), 16)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(130, 211, 0, 0), 22)),
+];
+
+/// Ports of pods, and how each is exposed.
+type ExposedPorts = HashMap<(IpAddr, Protocol, u16), Exposed>;
+
+/// Adds a way to a port. Of two before one port the one that lets in more counts.
+fn add(ports: &mut ExposedPorts, end: (IpAddr, Protocol, u16), exposed: Exposed) {
+    ports.entry(end).and_modify(|known| known.join(&exposed)).or_insert(exposed);
+}
+
+/// Adds the pods that an Ingress leads to, where a load balancer outside dials them.
+fn add_ingress(ports: &mut ExposedPorts, ingress: &Ingress, cluster: &Cluster, directory: &Directory) {
+    let Some(class) = ingress.class.as_ref().filter(|class| CLASSES_OUTSIDE.contains(&class.as_str())) else { return };
+    let sources = if class == "gce" { GOOGLES_FRONT_ENDS.to_vec() } else { Vec::new() };
+    let purpose =
+        Purpose::BehindIngress { ingress: format!("{}/{}", ingress.namespace, ingress.name), class: class.clone() };
+    for (service, port) in ingress_ports(cluster, ingress) {
+        let targets: Rc<[(IpAddr, u16)]> = directory.present_targets(service, port).into();
+        for (address, target) in targets.iter().copied() {
+            let exposed = Exposed {
+                purpose: purpose.clone(),
+                // those by which its clients were seen to come
+                families: (false, false),
+                sources: sources.clone(),
+                is_through_nodes: false,
+                is_dialled_itself: true,
+                targets: Rc::clone(&targets),
+            };
+            add(ports, (address, port.protocol, target), exposed);
+        }
+    }
+}
+
+/// The Services, with their ports, that an Ingress leads to.
+pub(super) fn ingress_ports<'c>(cluster: &'c Cluster, ingress: &'c Ingress) -> Vec<(&'c Service, &'c ServicePort)> {
+    let named = |(name, wanted): &'c (String, String)| {
+        let is_it = |port: &&ServicePort| port.name.as_ref() == Some(wanted) || port.port.to_string() == *wanted;
+        let mut services = cluster.services.iter();
+        let service = services.find(|it| (&it.namespace, &it.name) == (&ingress.namespace, name));
+        service.into_iter().flat_map(move |it| it.ports.iter().filter(is_it).map(move |port| (it, port)))
+    };
+    ingress.backends.iter().flat_map(named).collect()
 }
 
 /// The ranges that a load balancer lets in, those within others left out; none where one of them is everybody.
@@ -57,7 +116,8 @@ impl Exposed {
         // of two names the first counts, whichever came first
         let purpose = self.purpose.clone().min(other.purpose.clone());
         let targets = self.targets.iter().chain(other.targets.iter()).copied().collect();
-        *self = Self { purpose, families, sources, is_through_nodes, targets };
+        let is_dialled_itself = self.is_dialled_itself && other.is_dialled_itself;
+        *self = Self { purpose, families, sources, is_through_nodes, is_dialled_itself, targets };
     }
 
     /// The ranges that a client like this one may come from; none where it came past the load balancer.
@@ -84,7 +144,7 @@ impl Exposed {
 
 impl Exposure {
     pub fn new(cluster: &Cluster, directory: &Directory) -> Self {
-        let mut ports = HashMap::default();
+        let mut ports = ExposedPorts::default();
         for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {
             let families = (pod.addresses.iter().any(IpAddr::is_ipv4), pod.addresses.iter().any(IpAddr::is_ipv6));
             for HostPort { protocol, target, .. } in &pod.host_ports {
@@ -93,6 +153,7 @@ impl Exposure {
                     families,
                     sources: Vec::new(),
                     is_through_nodes: false,
+                    is_dialled_itself: false,
                     targets: Rc::new([]),
                 };
                 ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *target), exposed.clone())));
@@ -108,13 +169,14 @@ impl Exposure {
                     let purpose = Purpose::Exposed { service: name, kind: service.kind };
                     let sources = sources(service);
                     let is_through_nodes = !service.keeps_sources;
-                    let targets = Rc::clone(&targets);
-                    let exposed = Exposed { purpose, families, sources, is_through_nodes, targets };
-                    let known = ports.entry((address, port.protocol, target));
-                    // of two Services before one port the one that lets in more counts
-                    known.and_modify(|known: &mut Exposed| known.join(&exposed)).or_insert(exposed);
+                    let (targets, is_dialled_itself) = (Rc::clone(&targets), false);
+                    let exposed = Exposed { purpose, families, sources, is_through_nodes, is_dialled_itself, targets };
+                    add(&mut ports, (address, port.protocol, target), exposed);
                 }
             }
+        }
+        for ingress in &cluster.ingresses {
+            add_ingress(&mut ports, ingress, cluster, directory);
         }
         // nobody sends from a Service's address, so those need not be kept out
         Self { ports, ranges: directory.pod_ranges() }

@@ -89,6 +89,9 @@ impl Support {
 /// So many connections from a pod's own node show whether they are health checks.
 const MIN_CHECKS: u64 = 4;
 
+/// A port of a Service as it was dialled, and whether that is its port on every node.
+pub(super) type Dialled = (u16, bool);
+
 /// Where a Service leads, each end with its port there.
 type Targets = Rc<[(Far, u16)]>;
 
@@ -111,7 +114,7 @@ pub(super) struct Gathering<'a> {
     /// To the pods of a Service that might have answered and were not seen to.
     pub(super) unseen: HashMap<Edge, Support>,
     /// By port, then by Service, where it leads.
-    dialled: HashMap<(Protocol, u16), HashMap<String, Targets>>,
+    dialled: HashMap<(Protocol, Dialled), HashMap<String, Targets>>,
     pub dns: BTreeMap<String, DnsDraft>,
     /// The pods behind the cluster's DNS Service, or the addresses where they are no pods, each with the port there.
     pub cluster_dns: BTreeSet<(Far, u16)>,
@@ -263,11 +266,25 @@ impl<'a> Gathering<'a> {
         let protocol = dependency.protocol;
         for via in dependency.via.iter().filter(|via| !via.disputed) {
             let Some(service) = &via.service else { continue };
-            for (far, port) in self.backends(service, protocol, via.port).iter().copied() {
-                let Far::Unit(server) = far else { continue };
-                let egress = Edge { unit: client, side: Side::Egress, far, protocol, port };
-                let ingress = Edge { unit: server, side: Side::Ingress, far: Far::Unit(client), protocol, port };
-                for edge in [egress, ingress] {
+            let is_of_node = self.known.is_node(via.address);
+            for (far, port) in self.backends(service, protocol, (via.port, is_of_node)).iter().copied() {
+                let mut edges = Vec::new();
+                match far {
+                    Far::Unit(server) => {
+                        let mut clients = self.sources(dependency);
+                        clients.insert(Far::Unit(client));
+                        clients.extend(is_of_node.then_some(Far::Node(via.address)));
+                        let ingress = |far| Edge { unit: server, side: Side::Ingress, far, protocol, port };
+                        edges.extend(clients.into_iter().map(ingress));
+                    }
+                    // all of the API server is let be reached in the end
+                    Far::Address(address) | Far::Node(address) if self.known.api_servers.contains(&(address, port)) => {
+                        continue;
+                    }
+                    _ => {}
+                }
+                edges.push(Edge { unit: client, side: Side::Egress, far, protocol, port });
+                for edge in edges {
                     // what was seen needs no more: most connections lead there
                     if self.is_wanted(edge.unit) && !self.edges.contains_key(&edge) {
                         self.unseen.entry(edge).or_default().add(dependency, None);
@@ -278,7 +295,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// Where a port of a Service leads, each asked once: thousands dial the same.
-    fn backends(&mut self, service: &str, protocol: Protocol, port: u16) -> Targets {
+    fn backends(&mut self, service: &str, protocol: Protocol, port: Dialled) -> Targets {
         if let Some(known) = self.dialled.get(&(protocol, port)).and_then(|services| services.get(service)) {
             return Rc::clone(known);
         }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Input, Purpose,
     agents::{Agents, Controllers},
+    exposure::ingress_ports,
     units::{UnitId, Units},
 };
 use crate::model::{Dependency, PartyKind, Service, ServiceKind, ServicePort, own_ends};
@@ -51,6 +52,15 @@ pub(super) enum NodeEnd {
     Overlay,
     /// The one after that, which they give to the node's bridge (`cni0`).
     Bridge,
+    /// One of its own that a network plugin gave it in the pod network, and noted (`tunl0`, `cilium_host`).
+    Tunnel,
+}
+
+impl NodeEnd {
+    /// Whether it is one of the addresses that a node lists, or its plugin notes.
+    fn is_own(self) -> bool {
+        matches!(self, Self::Own | Self::Tunnel)
+    }
 }
 
 /// A node that has an address.
@@ -74,6 +84,8 @@ pub(super) struct Known<'a> {
     pub api_servers: BTreeSet<(IpAddr, u16)>,
     /// The addresses behind webhooks' Services, each with its port there.
     pub webhooks: BTreeMap<UnitId, BTreeSet<(u16, Purpose)>>,
+    /// By whom API servers reach the cluster's pods where they are not in its network.
+    pub konnectivity: BTreeSet<UnitId>,
     /// The ports of the cluster's DNS Service.
     pub dns: Vec<(&'a Service, &'a ServicePort)>,
     /// Pods that are known by their names alone: those behind headless Services.
@@ -102,6 +114,7 @@ impl<'a> Known<'a> {
             backends: backends(input, units),
             api_servers: input.directory.api_servers(),
             webhooks: webhooks(input, units),
+            konnectivity: konnectivity(units),
             dns: dns(input),
             headless: headless(input),
             agents: Agents::new(input),
@@ -116,12 +129,12 @@ impl<'a> Known<'a> {
 
     /// Whether an address is a node's.
     pub fn is_node(&self, address: IpAddr) -> bool {
-        self.home(address).is_some_and(|home| home.end == NodeEnd::Own)
+        self.home(address).is_some_and(|home| home.end.is_own())
     }
 
     /// Whether an address is a node's end of the pod network.
     pub fn is_end_of_node(&self, address: IpAddr) -> bool {
-        self.home(address).is_some_and(|home| home.end != NodeEnd::Own)
+        self.home(address).is_some_and(|home| !home.end.is_own())
     }
 
     /// The addresses of nodes, and as what which of them has each.
@@ -131,7 +144,7 @@ impl<'a> Known<'a> {
 
     /// The addresses of nodes that are their own, whoever has one of their pod ranges.
     pub fn own_addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.homes().filter(|(_, home)| home.end == NodeEnd::Own).map(|(address, _)| address)
+        self.homes().filter(|(_, home)| home.end.is_own()).map(|(address, _)| address)
     }
 
     /// The addresses under which other nodes hand on what comes to them, where one does so under this one.
@@ -146,7 +159,8 @@ impl<'a> Known<'a> {
 
     fn like(&self, address: IpAddr) -> impl Iterator<Item = (IpAddr, Home)> {
         let end = self.home(address).map_or(NodeEnd::Own, |home| home.end);
-        self.homes().filter(move |(_, home)| home.end == end)
+        // what comes in at its own node a node hands on by its own address, and to other nodes by its tunnel
+        self.homes().filter(move |(_, home)| home.end == end || home.end.is_own() && end.is_own())
     }
 
     /// Whether an Ingress controller may have been on the node that has this address.
@@ -175,6 +189,10 @@ impl<'a> Known<'a> {
             return Some(Purpose::Scrape);
         }
         let is_fronted = server.is_some_and(|unit| self.backends.contains(&(unit, dependency.port)));
+        let is_outside = matches!(dependency.client.kind, PartyKind::External | PartyKind::Host);
+        if is_fronted && is_outside && dependency.via.is_empty() {
+            return Some(Purpose::PastIngress);
+        }
         // a controller on its nodes' network is known by what it leads to, and by where it is where its pods are listed
         let addresses = &dependency.client.addresses;
         let is_controller = is_of(client, &self.controllers)
@@ -198,13 +216,9 @@ fn find<'a>(input: Input<'a>, namespace: &str, name: &str) -> Option<&'a Service
 fn backends(input: Input<'_>, units: &Units) -> BTreeSet<(UnitId, u16)> {
     let mut found = BTreeSet::new();
     for ingress in &input.cluster.ingresses {
-        for (name, wanted) in &ingress.backends {
-            let Some(service) = find(input, &ingress.namespace, name) else { continue };
-            let is_it = |port: &&ServicePort| port.name.as_ref() == Some(wanted) || port.port.to_string() == *wanted;
-            for port in service.ports.iter().filter(is_it) {
-                let pods = input.directory.backends(service).into_iter();
-                found.extend(pods.filter_map(|pod| Some((units.of(&pod.workload)?, port.on(pod)?))));
-            }
+        for (service, port) in ingress_ports(input.cluster, ingress) {
+            let pods = input.directory.backends(service).into_iter();
+            found.extend(pods.filter_map(|pod| Some((units.of(&pod.workload)?, port.on(pod)?))));
         }
     }
     found
@@ -229,7 +243,9 @@ fn headless(input: Input<'_>) -> BTreeSet<IpAddr> {
 fn homes(input: Input<'_>) -> BTreeMap<IpAddr, Home> {
     let mut homes = BTreeMap::new();
     let nodes = || input.cluster.nodes.iter().enumerate();
-    let own = nodes().flat_map(|(n, node)| node.addresses.iter().map(move |address| (n, NodeEnd::Own, *address)));
+    let tunnels: BTreeSet<IpAddr> = input.cluster.tunnels.iter().copied().collect();
+    let end = |address| if tunnels.contains(address) { NodeEnd::Tunnel } else { NodeEnd::Own };
+    let own = nodes().flat_map(|(n, node)| node.addresses.iter().map(move |address| (n, end(address), *address)));
     let ranges = nodes().flat_map(|(n, node)| node.pod_ranges.iter().map(move |range| (n, own_ends(*range))));
     let ends = ranges.flat_map(|(n, [first, second])| [(n, NodeEnd::Overlay, first), (n, NodeEnd::Bridge, second)]);
     for (node, end, address) in own.chain(ends) {
@@ -238,11 +254,20 @@ fn homes(input: Input<'_>) -> BTreeMap<IpAddr, Home> {
     homes
 }
 
+/// The agents of konnectivity (`apiserver-network-proxy`), as managed clusters call them.
+fn konnectivity(units: &Units) -> BTreeSet<UnitId> {
+    let is_one = |unit: &super::units::Unit| {
+        unit.namespace == "kube-system" && unit.members.iter().any(|it| it.name == "konnectivity-agent")
+    };
+    units.all.iter().enumerate().filter(|(_, unit)| is_one(unit)).map(|(n, _)| n).collect()
+}
+
 fn webhooks(input: Input<'_>, units: &Units) -> BTreeMap<UnitId, BTreeSet<(u16, Purpose)>> {
     let mut found: BTreeMap<UnitId, BTreeSet<(u16, Purpose)>> = BTreeMap::new();
     for webhook in &input.cluster.webhooks {
         let Some(service) = find(input, &webhook.namespace, &webhook.service) else { continue };
-        let purpose = Purpose::Webhook { configuration: webhook.configuration.clone() };
+        let configuration = webhook.configuration.clone();
+        let purpose = Purpose::Webhook { configuration, asked_for: webhook.asked_for };
         for port in service.ports.iter().filter(|port| port.port == webhook.port) {
             let targets = input.directory.present_targets(service, port);
             for pod in input.directory.backends(service) {

@@ -7,7 +7,7 @@ pub(super) use crate::model::words::count;
 
 use crate::{
     map,
-    model::{self, PortRange, Protocol, ServiceKind, Timestamp, visible},
+    model::{self, AskedFor, PortRange, Protocol, ServiceKind, Timestamp, visible},
     recommend::{Access, Evidence, Peer, Ports, Purpose, Selector, Sum, Widened},
 };
 
@@ -98,13 +98,22 @@ pub(super) fn purpose(purpose: &Purpose) -> String {
             };
             format!("exposed by {how} {service}")
         }
+        Purpose::BehindIngress { ingress, class } => {
+            format!("exposed by the Ingress {ingress} ({class}), whose load balancer dials the pods themselves")
+        }
+        Purpose::PastIngress => "an Ingress leads there, and it came past any controller in the cluster".into(),
         Purpose::HostPort => "opened by its node (hostPort)".into(),
         Purpose::IngressController => "through the Ingress controller".into(),
+        Purpose::AmbientProbe => "health checks of its node, as they come to pods of Istio's ambient mode".into(),
         Purpose::ApiServer => "the API server".into(),
         Purpose::NodeAgent { workload } => {
             format!("as the DaemonSet {workload} may do from the network of each of its nodes")
         }
-        Purpose::Webhook { configuration } => format!("the API server asks the admission webhook {configuration}"),
+        Purpose::Webhook { configuration, asked_for } => match asked_for {
+            AskedFor::Admission => format!("the API server asks the admission webhook {configuration}"),
+            AskedFor::Conversion => format!("the API server has objects of {configuration} converted"),
+            AskedFor::Api => format!("the API server hands on what is asked of {configuration}"),
+        },
     }
 }
 

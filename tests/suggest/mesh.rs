@@ -106,3 +106,25 @@ fn a_plugin_that_ignores_policies_is_warned_of_loudly() {
     let plugin = known.as_array().unwrap().iter().find(|it| it["kind"] == "network-plugin").unwrap();
     assert!(plugin["name"].as_str().unwrap().starts_with("Flannel: does not enforce"));
 }
+
+/// Istio's ambient mode hands on the kubelet's checks under one link-local address, which no node has.
+#[test]
+fn health_checks_of_an_ambient_pod_are_let_in() {
+    let annotated = |name: &str, address: &str| {
+        with(pod(name, address), "/metadata/annotations", json!({"ambient.istio.io/redirection": "enabled"}))
+    };
+    let policy = |api: Value| {
+        let flowmap = Flowmap::new();
+        flowmap.write("cluster.json", list(&[pod("web", "10.244.1.5"), api]));
+        flowmap.write("seen.csv", "client,server,protocol,port\n169.254.7.127,10.244.1.6,TCP,8080\n");
+        let files = ["--from", "seen.csv", "--inventory", "cluster.json"];
+        flowmap.run(&[&["suggest", "-n", "shop", "--out-dir", "out", "--isolate-unseen"][..], &files].concat());
+        let simulated = flowmap.run(&[&["simulate", "out", "-o", "json"][..], &files].concat()).stdout;
+        let simulated: Value = serde_json::from_str(&simulated).unwrap();
+        (std::fs::read_to_string(flowmap.path("out/shop/api.yaml")).unwrap(), simulated["allowed"].clone())
+    };
+    let (ambient, allowed) = policy(annotated("api", "10.244.1.6"));
+    assert!(ambient.contains("cidr: 169.254.7.127/32") && allowed == json!(1), "{ambient}");
+    let (plain, _) = policy(pod("api", "10.244.1.6"));
+    assert!(!plain.contains("cidr: 169.254.7.127/32"), "{plain}");
+}

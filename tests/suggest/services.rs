@@ -233,3 +233,44 @@ fn a_pod_that_reaches_itself_by_its_service_may_reach_another_of_its_workload_to
     assert!(!is_allowed("10.244.1.6", "10.244.1.9"), "{}", case.policy("api"));
     assert!(case.is_whole());
 }
+
+/// Addresses behind a Service that selects no pods.
+fn behind(name: &str, addresses: &[&str], port: u16) -> Value {
+    let mut endpoints = crate::common::cluster::object("v1", "Endpoints", name);
+    let addresses: Vec<Value> = addresses.iter().map(|address| json!({"ip": address})).collect();
+    endpoints["subsets"] = json!([{"addresses": addresses, "ports": [{"name": "http", "port": port}]}]);
+    endpoints
+}
+
+#[test]
+fn all_addresses_behind_a_service_may_answer_the_next_time() {
+    let mut database = service("pg", "10.96.0.12");
+    database["spec"].as_object_mut().unwrap().remove("selector");
+    let case = Case::new(&cluster(&[database, behind("pg", &["10.70.0.5", "10.70.0.6"], 5433)]), |capture| {
+        capture.through("10.244.1.5:40000", "10.96.0.12:80", "10.70.0.5:5433");
+        capture.talk("10.244.1.6:40000", "10.70.0.5:5433");
+    });
+    let web = case.policy("web");
+    assert!(web.contains("cidr: 10.70.0.5/32") && web.contains("cidr: 10.70.0.6/32"), "{web}");
+    assert!(!case.policy("api").contains("10.70.0.6"), "it dialled the address itself");
+    assert!(case.document("REVIEW.md").contains("web to 10.70.0.6 on TCP/5433: in part not seen itself"));
+}
+
+#[test]
+fn whoever_is_behind_the_port_of_a_node_may_answer_the_next_time() {
+    let canary = pod("canary", "10.244.1.7");
+    let mut items = cluster(&[with(canary, "/metadata/labels", json!({"role": "api", "app": "canary"}))]);
+    items[3]["metadata"]["labels"] = json!({"role": "api", "app": "api"});
+    let mut both = with(service("both", "10.96.0.7"), "/spec/selector", json!({"role": "api"}));
+    both["spec"]["type"] = "NodePort".into();
+    both["spec"]["ports"][0]["nodePort"] = 30_080.into();
+    items.push(both);
+    let case = Case::new(&items, |capture| {
+        capture.through("10.244.1.5:40000", "192.0.2.2:30080", "10.244.1.6:8080");
+        capture.talk("10.244.1.7:40000", "198.51.100.1:443");
+    });
+    for (from, to) in [("shop/web", "shop/canary"), ("192.0.2.2", "shop/canary"), ("shop/web", "shop/api")] {
+        let told = case.flowmap.json(&["explain", from, to, "8080", "--policies", "out"]);
+        assert_eq!(told["allowed"], true, "{from} to {to}: {told}");
+    }
+}

@@ -356,6 +356,11 @@ fn an_address_beside_those_of_pods_that_counts_as_outside_is_named() {
     let (said, review) = suggest(&[]);
     assert!(said.contains("10.244.1.99 taken for outside, though pods have addresses beside"), "{said}");
     assert!(review.contains("**Pods taken for outside?** 10.244.1.99: "), "{review}");
+    let simulate = ["simulate", "out", "--from", "x.pcap", "--inventory", "cluster.json", "-o", "json"];
+    let simulated: Value = serde_json::from_str(&flowmap.run(&simulate).stdout).unwrap();
+    assert_eq!((&simulated["denied"], &simulated["uncertain"]), (&json!(0), &json!(1)), "{simulated}");
+    let reason = "pods have addresses beside 10.244.1.99: it may be one that the inventory does not know";
+    assert_eq!(simulated["findings"][0]["reason"], reason, "an address lets no pod through");
     // who it is is unknown where a node says that pods have their addresses there
     let (said, review) = suggest(&[node("node-1", "192.0.2.1", "10.244.1.0/24")]);
     assert!(!said.contains("taken for outside") && !review.contains("taken for outside"), "{said}{review}");

@@ -193,11 +193,27 @@ impl<'a> Replay<'a> {
         let [client, server] = [row.client, row.server].map(|party| &self.past.parties[party]);
         let reason = match (&client.ends, &server.ends) {
             (Ok(_), _) if !row.is_direction_known => "who is the client is unknown".to_owned(),
-            (Ok(clients), Ok(servers)) => return self.known(row, clients, servers),
-            (Ok(clients), Err(_)) if !row.targets.is_empty() => return self.behind_service(row, clients),
+            (Ok(clients), Ok(servers)) => return self.unless_doubtful(row, self.known(row, clients, servers)),
+            (Ok(clients), Err(_)) if !row.targets.is_empty() => {
+                return self.unless_doubtful(row, self.behind_service(row, clients));
+            }
             (Err(reason), _) | (_, Err(reason)) => reason.clone(),
         };
         if self.could_deny(row) { Outcome::Uncertain(reason) } else { Outcome::Allowed }
+    }
+
+    /// What is allowed by the address of somebody who may be a pod is not sure: an address lets no pod through.
+    fn unless_doubtful(&self, row: &Row<'a>, outcome: Outcome) -> Outcome {
+        let [client, server] = [row.client, row.server].map(|party| self.past.parties[party].doubt.as_ref());
+        let isolates = |party: usize, direction: PolicyType| {
+            self.kinds[party].iter().any(|kind| self.classes.isolates(direction, *kind))
+        };
+        let in_doubt = client.filter(|_| isolates(row.server, PolicyType::Ingress));
+        let in_doubt = in_doubt.or_else(|| server.filter(|_| isolates(row.client, PolicyType::Egress)));
+        match (outcome, in_doubt) {
+            (Outcome::Allowed, Some(doubt)) => Outcome::Uncertain(doubt.clone()),
+            (outcome, _) => outcome,
+        }
     }
 
     /// Whether any policy may have a say where a side is not known, or who the client was: whoever is unknown may be any

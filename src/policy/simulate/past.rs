@@ -72,6 +72,8 @@ impl<'d> Row<'d> {
 pub(super) struct Actors {
     /// Its ends by place, or why they are not known.
     pub ends: Result<Vec<usize>, String>,
+    /// Why it may be somebody else.
+    pub doubt: Option<String>,
     /// Whether it has an address of a node: pods on that node always reach it, and it reaches them.
     pub is_at_node: bool,
 }
@@ -123,7 +125,7 @@ impl<'d> Past<'d> {
         let is_at_node = party.addresses.iter().any(|address| roster.is_node(*address));
         let who = roster.party(party);
         let ends = who.map(|all| all.into_iter().map(|who| self.place(who, roster, places)).collect());
-        self.parties.push(Actors { ends, is_at_node });
+        self.parties.push(Actors { ends, doubt: roster.doubt(party), is_at_node });
         self.parties.len() - 1
     }
 

@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::model::{
-    ContainerPort, HostName, Ingress, Mark, NameSource, Outcome, PartyName, ServiceKind, Timestamp, Webhook,
+    AskedFor, ContainerPort, HostName, Ingress, Mark, NameSource, Outcome, PartyName, ServiceKind, Timestamp, Webhook,
 };
 
 #[test]
@@ -186,10 +186,14 @@ fn the_api_server_may_ask_webhooks_before_it_ever_did() {
     lab.api_server(&[[192, 0, 2, 1]]);
     lab.service("shop", "guard", ServiceKind::ClusterIp, Some("guard"), (443, 9443));
     let (namespace, service) = ("shop".to_owned(), "guard".to_owned());
-    lab.cluster.webhooks = vec![Webhook { configuration: "checks".into(), namespace, service, port: 443 }];
+    lab.cluster.webhooks =
+        vec![Webhook { configuration: "checks".into(), asked_for: AskedFor::Admission, namespace, service, port: 443 }];
     let ingress = lab.group("guard").ingress;
     assert_eq!(said(&ingress), "node 192.0.2.1 TCP/9443");
-    assert_eq!(purposes(&ingress), [&Purpose::Webhook { configuration: "checks".into() }]);
+    assert_eq!(
+        purposes(&ingress),
+        [&Purpose::Webhook { configuration: "checks".into(), asked_for: AskedFor::Admission }]
+    );
     assert_eq!(said(&lab.group("web").ingress), "");
 }
 
