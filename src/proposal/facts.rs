@@ -88,6 +88,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         replay,
         on_top: None,
         near_pods: near_pods(&concerned, &about.site.directory.pod_ranges()),
+        doubts: recommend::doubts(cluster, &concerned, about.namespaces),
         missed_runs,
         blocked: blocked(&concerned, cluster, (about.proposed, all(of_site().filter_map(span_of)))),
         deployed,

@@ -13,6 +13,7 @@ mod calls;
 mod churn;
 mod cidr;
 mod cron;
+mod doubts;
 mod ends;
 mod exposure;
 mod gather;
@@ -36,6 +37,7 @@ use std::{
 pub use access::{Access, Accesses, Evidence, Ports, Purpose, Sum, Widened};
 pub use cidr::CidrBounds;
 pub use cron::{MissedRun, missed_runs};
+pub use doubts::{Behind, Doubts, NodeOfToday, OneByOne, Twin, doubts};
 pub use grouping::Grouping;
 pub use plan::{Dns, DnsClient, Group, LeftOut, NamespacePlan, Peer, PodPeer, Recommendation};
 pub use selector::Selector;

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::{Facts, Sheet, opened, review, words};
+use super::{Facts, Sheet, opened, review, tomorrow::tomorrow, words};
 use crate::{
     map::State,
     model::{Directions, Outcome},
@@ -92,6 +92,7 @@ pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize
     force(&mut cautions, (recommendation, facts), max_names);
     short_and_long(&mut cautions, recommendation, max_names);
     reached(&mut cautions, recommendation, max_names);
+    tomorrow(&mut cautions, (recommendation, facts), max_names);
     let why = format!(
         "Backups, renewals, month ends: what runs more seldom than this window is long was not seen and is denied. {}",
         review::window(facts.watched_s)

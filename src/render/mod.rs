@@ -17,6 +17,7 @@ pub mod page;
 mod peers;
 mod review;
 mod sheet;
+mod tomorrow;
 mod words;
 mod written;
 

@@ -21,4 +21,5 @@ mod services;
 mod several_backends;
 mod simulate;
 mod told;
+mod tomorrow;
 mod warnings;

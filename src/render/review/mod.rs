@@ -17,7 +17,7 @@ use crate::{
     map::{Hidden, Learning},
     model::{Coverage, Namesakes, PartyKey, Protocol, Span, Timestamp},
     policy::{Finding, PolicyType, Simulation, Undone},
-    recommend::{MissedRun, Recommendation},
+    recommend::{Doubts, MissedRun, Recommendation},
 };
 
 mod by_hand;
@@ -118,6 +118,8 @@ pub struct Facts {
     pub on_top: Option<Simulation>,
     /// Addresses that count as outside and lie beside those of pods: they may be pods that nobody listed.
     pub near_pods: BTreeSet<IpAddr>,
+    /// What may move, change places, or be made anew under other labels.
+    pub doubts: Doubts,
     /// `CronJob`s that did not run while captures were taken.
     pub missed_runs: Vec<MissedRun>,
     /// What deployed policies may have blocked while captures were taken.
