@@ -313,14 +313,16 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
     // a record that counts more hours than it names has them among those that have no name
     let uncounted = trace.lump.hours.saturating_sub(u32::try_from(hours.named()).unwrap_or(u32::MAX));
     hours.add_unnamed(uncounted);
+    let of = |volume: Volume| if trace.lump.is_record() { volume.of_record() } else { volume };
+    let (from_client, from_server) = (of(seen.from_src), of(seen.from_dst));
     Connection {
         protocol: key.protocol,
         client: key.src,
         server: key.dst,
         direction,
         trace,
-        from_client: seen.from_src,
-        from_server: seen.from_dst,
+        from_client,
+        from_server,
         span,
         via: None,
         source: None,

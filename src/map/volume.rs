@@ -2,9 +2,10 @@
 //!
 //! Each run counted at each of its places by itself. What one place saw in runs that follow each other adds up: a capture
 //! that was split or rotated. Everything else - other places, other addresses on the way, runs of one time - saw the same
-//! packets, and the fullest of them is taken.
+//! packets, and the fullest of them is taken. Records of flow logs are known each by itself, in however many exports they stand: what
+//! they count adds up.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use smallvec::SmallVec;
 
@@ -53,6 +54,8 @@ struct Share {
     /// Told apart where addresses were translated on the way: one place may see a packet before and after.
     stage: u16,
     point: u32,
+    /// Whether a record of a flow log says it.
+    is_record: bool,
     /// The run, by its number.
     run: usize,
     packets: u64,
@@ -69,10 +72,24 @@ impl Volume {
         self.0.extend(tally.iter().map(|sent| Share {
             stage: 0,
             point: sent.point,
+            is_record: false,
             run,
             packets: sent.packets,
             bytes: sent.bytes,
         }));
+    }
+
+    /// Of one record, which several runs may hold, what the run says that says most.
+    pub fn of_record(mut self) -> Self {
+        let mut by_run: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+        for share in &self.0 {
+            let sum = by_run.entry(share.run).or_default();
+            *sum = (sum.0.saturating_add(share.packets), sum.1.saturating_add(share.bytes));
+        }
+        let fullest = by_run.into_iter().max_by_key(|(run, sum)| (*sum, Reverse(*run)));
+        self.0.retain(|share| fullest.is_some_and(|(run, _)| share.run == run));
+        self.0.iter_mut().for_each(|share| share.is_record = true);
+        self
     }
 
     /// Takes in other sightings between the same ends.
@@ -120,11 +137,16 @@ impl Volume {
             return (share.packets, share.bytes);
         }
         let mut places: BTreeMap<(u16, u32), BTreeMap<usize, (u64, u64)>> = BTreeMap::new();
-        for Share { stage, point, run, packets, bytes } in &self.0 {
-            let sum = places.entry((*stage, *point)).or_default().entry(*run).or_default();
+        let mut records = (0u64, 0u64);
+        for Share { stage, point, is_record, run, packets, bytes } in &self.0 {
+            let sum = if *is_record {
+                &mut records
+            } else {
+                places.entry((*stage, *point)).or_default().entry(*run).or_default()
+            };
             *sum = (sum.0.saturating_add(*packets), sum.1.saturating_add(*bytes));
         }
-        places.values().map(|by_run| fullest_row(by_run, runs)).max().unwrap_or_default()
+        places.values().map(|by_run| fullest_row(by_run, runs)).max().unwrap_or_default().max(records)
     }
 }
 

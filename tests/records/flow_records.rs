@@ -91,6 +91,35 @@ fn hours_are_counted_though_none_is_named() {
 }
 
 #[test]
+fn a_record_that_stands_in_two_exports_counts_once() {
+    let header = "client,server,protocol,port,packets,bytes,first_seen,last_seen\n";
+    let row = |minute: u32| {
+        format!("10.0.0.1,10.0.0.9,tcp,5432,20,1000,2026-09-21T10:{minute:02}:00Z,2026-09-21T10:{minute:02}:30Z\n")
+    };
+    let flowmap = Flowmap::new();
+    flowmap.write("first.csv", [header, &row(1), &row(2)].concat());
+    flowmap.write("then.csv", [header, &row(2), &row(3)].concat());
+    let flows = flowmap.json(&["flows", "--from", "first.csv", "then.csv"]);
+    let all = flow(&flows, 5432, "established");
+    assert_eq!((&all["connections"], &all["packets"], &all["bytes_to_server"]), (&json!(3), &json!(60), &json!(3000)));
+    // so do those of each way, of one stream
+    let ways = |name: &str, minutes: [u32; 2]| {
+        let of = |minute: u32| {
+            let row = row(minute).replace("tcp,5432", "tcp,5432,40000");
+            let back = row.replace("10.0.0.1,10.0.0.9,tcp,5432,40000", "10.0.0.9,10.0.0.1,tcp,40000,5432");
+            row + &back
+        };
+        let header = "src_ip,dst_ip,proto,dst_port,src_port,packets,bytes,first_seen,last_seen\n";
+        flowmap.write(name, [header, &of(minutes[0]), &of(minutes[1])].concat());
+    };
+    ways("one.csv", [1, 2]);
+    ways("two.csv", [2, 3]);
+    let flows = flowmap.json(&["flows", "--from", "one.csv", "two.csv"]);
+    let all = flow(&flows, 5432, "established");
+    assert_eq!((&all["connections"], &all["packets"], &all["bytes_to_client"]), (&json!(1), &json!(120), &json!(3000)));
+}
+
+#[test]
 fn bytes_both_ways_and_of_one_way_are_those_of_the_other() {
     let flowmap = Flowmap::new();
     let header = "client,server,protocol,port,bytes,bytes_to_client";
