@@ -12,18 +12,18 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    task::{JoinHandle, yield_now},
     time::{sleep, timeout},
 };
 
 use super::{figures::Shared, metrics};
 
 /// Connections at one time; the next one takes the place of the oldest.
-const MAX_CONNECTIONS: usize = 8;
+const MAX_CONNECTIONS: usize = 32;
+/// How long somebody may take to ask.
+const LONGEST_QUESTION: Duration = Duration::from_secs(2);
 /// How long a connection may last.
 const LONGEST: Duration = Duration::from_secs(10);
-/// How long an answer may take at the least, before it gives way.
-const MOMENT: Duration = Duration::from_millis(50);
 /// How long it rests where the system has no room for another connection.
 const REST: Duration = Duration::from_millis(200);
 
@@ -39,19 +39,18 @@ pub(super) async fn serve(listener: net::TcpListener, shared: Arc<Shared>) -> io
         };
         open.retain(|connection| !connection.is_finished());
         // who asks is answered in a moment: the one that has lasted longest is none who asks
-        if open.len() >= MAX_CONNECTIONS {
-            let oldest = open.pop_front();
-            if let Some(mut oldest) = oldest
-                && timeout(MOMENT, &mut oldest).await.is_err()
-            {
-                oldest.abort();
-            }
+        if open.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
         }
         let shared = shared.clone();
         open.push_back(tokio::spawn(async move {
             // what goes wrong on the way is the caller's to notice
             let _ = timeout(LONGEST, connection(stream, shared)).await;
         }));
+        // where many come at once, each has its turn before the next one takes the place of another
+        yield_now().await;
     }
 }
 
@@ -63,6 +62,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) -> Result<(), hyper:
     http1::Builder::new()
         .timer(TokioTimer::new())
         .keep_alive(false)
+        .header_read_timeout(LONGEST_QUESTION)
         .serve_connection(TokioIo::new(stream), service)
         .await
 }
