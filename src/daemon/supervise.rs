@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     os::fd::OwnedFd,
     sync::Arc,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,6 @@ use tokio::{
     io::unix::AsyncFd,
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
-    task::{JoinHandle, spawn_blocking},
     time::sleep,
 };
 use tracing::{info, warn};
@@ -112,8 +112,34 @@ fn first_figures(options: &Options, listener: Option<&TcpListener>) -> Figures {
 struct Daemon {
     lock: Lock,
     shared: Arc<Shared>,
-    workers: Vec<JoinHandle<Run>>,
-    writer: JoinHandle<io::Result<Option<StoreError>>>,
+    workers: Vec<Running<Run>>,
+    writer: Running<io::Result<Option<StoreError>>>,
+}
+
+/// A thread of its own. Those that tokio has for what blocks are bounded: what comes beyond would wait for the others to end.
+struct Running<T> {
+    thread: JoinHandle<()>,
+    result: oneshot::Receiver<T>,
+}
+
+impl<T: Send + 'static> Running<T> {
+    fn start(name: &str, act: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
+        let (sender, result) = oneshot::channel();
+        let act = move || {
+            // nobody waits for it where the daemon was told to stop twice
+            let _ = sender.send(act());
+        };
+        Ok(Self { thread: thread::Builder::new().name(name.to_owned()).spawn(act)?, result })
+    }
+
+    fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end.
+    async fn end(self) -> io::Result<T> {
+        self.result.await.map_err(|_| io::Error::other("a thread ended before its time"))
+    }
 }
 
 impl Daemon {
@@ -128,13 +154,14 @@ impl Daemon {
         let (outbox, inbox) = mpsc::unbounded_channel::<Message>();
         let (opened, is_opened) = oneshot::channel();
         let writer = Writer::new(options, shared.clone(), file);
-        let writer = spawn_blocking(move || writer.run(inbox, opened));
+        let writer = Running::start("writer", move || writer.run(inbox, opened))?;
         is_opened.await.unwrap_or_else(|_| Err(StoreError::Damaged("the writer ended".into())))?;
         let worker = |(n, capture)| Worker::new(n, capture, options, outbox.clone(), shared.clone());
         let workers: Vec<Worker> = captures.into_iter().enumerate().map(worker).collect();
         // who takes a run back must know before it is in the store that it goes on
         let _ = lock.write(shared.figures());
-        let workers = workers.into_iter().map(|worker| spawn_blocking(move || worker.watch())).collect();
+        let watch = |worker: Worker| Running::start("capture", move || worker.watch());
+        let workers = workers.into_iter().map(watch).collect::<io::Result<_>>()?;
         Ok(Self { lock, shared, workers, writer })
     }
 
@@ -156,7 +183,7 @@ impl Daemon {
                 },
                 () = ticks.next() => self.look_around(),
             }
-            if self.workers.iter().all(JoinHandle::is_finished) || self.writer.is_finished() {
+            if self.workers.iter().all(Running::is_finished) || self.writer.is_finished() {
                 return;
             }
         }
@@ -183,9 +210,9 @@ impl Daemon {
     async fn end(self) -> Result<Ended, DaemonError> {
         let mut runs = Vec::new();
         for worker in self.workers {
-            runs.push(worker.await.map_err(io::Error::other)?);
+            runs.push(worker.end().await?);
         }
-        let unwritten = self.writer.await.map_err(io::Error::other)??;
+        let unwritten = self.writer.end().await??;
         Ok(Ended { runs, unwritten })
     }
 }
