@@ -79,6 +79,8 @@ pub(super) struct Worker {
     source: Source,
     intake: Intake,
     run: Run,
+    /// The run as it was when the flush that goes on began.
+    begun: Option<Run>,
     /// Packets and loss of the run as it was handed over last: nothing else of it changes without packets.
     handed_over: Option<(u64, Loss)>,
     figures: InterfaceFigures,
@@ -142,6 +144,7 @@ impl Worker {
             source: Source::Open(Box::new(capture)),
             intake: Intake::new(Limits::default()).with_options(options.decode.clone()),
             run,
+            begun: None,
             handed_over: None,
             figures,
             interface,
@@ -336,7 +339,7 @@ impl Worker {
         let is_free = !self.pending.load(Ordering::Acquire) && !self.intake.is_flushing();
         let has_much = self.intake.waiting() > MAX_WAITING;
         if is_free && (is_due || has_much) {
-            self.intake.begin_flush();
+            self.begin_flush();
             self.times.flushed = now;
         } else if has_much && self.intake.is_flushing() && self.queued() <= MAX_WAITING {
             let rows = self.intake.drain();

@@ -94,20 +94,32 @@ impl Worker {
         }
     }
 
-    /// Ends a flush.
-    pub(super) fn hand_over(&mut self) {
+    /// Begins a flush. What comes while it goes on may not be in it, and so the run does not count it yet: with the store as it is
+    /// written, whoever reads it must not be told that more was seen than is there.
+    pub(super) fn begin_flush(&mut self) {
+        self.intake.begin_flush();
+        self.begun = Some(self.run_of_now());
+    }
+
+    fn run_of_now(&mut self) -> Run {
         // without packets the figures were told a moment ago
         if self.has_untold() || self.shared.is_stopping() {
             self.tell();
         }
-        let state = Some((self.run.packets, self.run.loss.clone()));
+        self.run.clone()
+    }
+
+    /// Ends a flush.
+    pub(super) fn hand_over(&mut self) {
+        let mut run = self.begun.take().unwrap_or_else(|| self.run_of_now());
+        let state = Some((run.packets, run.loss.clone()));
         let has_news = self.handed_over != state;
         self.handed_over = state;
         let links = self.intake.links();
-        self.run.sweeps = self.intake.sweeps();
+        run.sweeps = self.intake.sweeps();
         let learnt = Learnt { names: self.intake.names(), applications: self.intake.applications(), links };
         self.pending.store(true, Ordering::Release);
-        let flush = Flush { n: self.n, run: self.run.clone(), learnt, has_news, pending: self.pending.clone() };
+        let flush = Flush { n: self.n, run, learnt, has_news, pending: self.pending.clone() };
         self.send(Message::Flush(Box::new(flush)));
         let now = clock::now().0;
         let [first, last] = [now.saturating_sub(REMEMBERED_NS), now.saturating_add(REMEMBERED_NS)].map(Timestamp);
