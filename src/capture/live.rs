@@ -68,6 +68,9 @@ pub enum LiveError {
     /// The interface has another name now; its own one nobody has, or another.
     #[error("the interface is called `{0}` now")]
     Renamed(String),
+    /// It is there and down.
+    #[error("it is down")]
+    Down,
     /// Anything else that libpcap says.
     #[error("{0}")]
     Other(String),
@@ -216,6 +219,8 @@ fn open_error(error: PcapError) -> LiveError {
         LiveError::NoInterface
     } else if lower.contains("permi") {
         LiveError::NotPermitted
+    } else if lower.contains("not up") {
+        LiveError::Down
     } else {
         LiveError::Other(text)
     }

@@ -1,6 +1,7 @@
 //! `flowmap capture`: watch interfaces until stopped.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -87,7 +88,7 @@ pub(super) struct Args {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     args.log.begin();
     let options = Options {
-        interfaces: args.interfaces.clone(),
+        interfaces: each_once(&args.interfaces),
         live: LiveOptions {
             snaplen: args.snaplen,
             filter: args.filter.clone(),
@@ -112,6 +113,12 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         Some(error) => Err(unwritten(&error).into()),
         None => Ok(Done::Clean),
     }
+}
+
+/// Two threads for one interface would count each packet twice.
+fn each_once(names: &[String]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.iter().filter(|name| seen.insert(*name)).cloned().collect()
 }
 
 /// A duration of an hour at least: history is kept by the hour.
@@ -163,6 +170,7 @@ fn interface_fault(interface: &str, error: &LiveError) -> Fault {
     match error {
         LiveError::NoInterface => fault.hint("`ip link` lists the interfaces; `any` stands for all"),
         LiveError::NotPermitted => fault.hint("run as root, or grant it: setcap cap_net_raw+ep $(command -v flowmap)"),
+        LiveError::Down => fault.hint(format!("`ip link set {interface} up`")),
         LiveError::Filter(..) => fault.hint("see pcap-filter(7)"),
         LiveError::Gone | LiveError::Renamed(_) | LiveError::Other(_) => fault,
     }

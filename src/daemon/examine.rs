@@ -92,6 +92,7 @@ fn refused(interface: &str, error: &LiveError) -> Finding {
         }
         LiveError::NoInterface => wrong("interface", what, "`ip link` lists the interfaces; `any` stands for all"),
         LiveError::Filter(..) => wrong("filter", what, "see pcap-filter(7)"),
+        LiveError::Down => wrong("interface", what, "`ip link set IFACE up`"),
         LiveError::Gone | LiveError::Renamed(_) | LiveError::Other(_) => {
             wrong("interface", what, "`ip link show` tells its state")
         }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::common::{
-    Flowmap,
-    lab::{Lab, Running, expected, rows, until},
+    Flowmap, Output,
+    lab::{Lab, Running, expected, ip, rows, until},
     text,
 };
 
@@ -131,4 +131,91 @@ fn who_does_not_read_what_it_says_stops_nothing() {
     let mut said = Vec::new();
     reader.read_to_end(&mut said).unwrap();
     assert_eq!(said, full, "what nobody took is lost, and nothing of it in half");
+}
+
+#[test]
+fn whoever_connects_and_asks_nothing_keeps_nobody_from_an_answer() {
+    let Some(lab) = Lab::new() else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
+    let idle = lab.serve(
+        0,
+        "import socket, time
+print('ready', flush=True)
+held = []
+while True:
+    s = socket.socket(); s.setblocking(False); s.connect_ex(('127.0.0.1', 9464)); held.append(s)
+    if len(held) > 400: held.pop(0).close()
+    time.sleep(0.015)",
+    );
+    thread::sleep(Duration::from_secs(4));
+    let ask = "import urllib.request
+answered = 0
+for _ in range(6):
+    try: answered += urllib.request.urlopen('http://127.0.0.1:9464/healthz', timeout=3).read() == b'ok\\n'
+    except OSError: pass
+print(answered)";
+    let output = lab.command(0, "python3").args(["-c", ask]).output().unwrap();
+    let answered: u32 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+    // on a busy machine one may be too late
+    assert!(answered >= 3, "{answered} of 6");
+    drop(idle);
+    daemon.stop();
+}
+
+#[test]
+fn a_run_counts_no_packet_whose_connection_is_not_in_the_store() {
+    let Some(lab) = Lab::new() else { return };
+    let flowmap = Flowmap::new();
+    let server = lab.serve(
+        1,
+        "import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('10.9.0.2', 9999))
+print('ready', flush=True)
+while True: s.recv(100)",
+    );
+    let mut daemon = lab.watch(&flowmap, &["fm0"]);
+    let client = lab.serve(
+        0,
+        "import socket
+print('ready', flush=True)
+while True:
+    for n in range(40000):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('10.9.0.1', 20000 + n))
+        s.sendto(b'x', ('10.9.0.2', 9999)); s.close()",
+    );
+    thread::sleep(Duration::from_secs(14));
+    daemon.signal("-KILL");
+    daemon.wait();
+    drop((client, server));
+    let store = text(&flowmap.path("store.db"));
+    let runs = flowmap.json(&["--db", &store, "runs"]);
+    let flows = flowmap.json(&["--db", &store, "flows", "--by", "address"]);
+    let counted = runs[0]["decoded"].as_u64().unwrap();
+    let there: u64 = flows.as_array().unwrap().iter().map(|flow| flow["packets"].as_u64().unwrap()).sum();
+    assert!(counted > 1_000 && counted <= there, "{counted} of which {there} are in the store");
+}
+
+#[test]
+fn an_interface_that_is_named_twice_is_watched_once() {
+    let Some(lab) = Lab::new() else { return };
+    let flowmap = Flowmap::new();
+    let mut daemon = lab.watch(&flowmap, &["fm0", "fm0"]);
+    lab.talk();
+    daemon.stop();
+    let store = flowmap.path("store.db");
+    assert_eq!(flowmap.json(&["--db", &text(&store), "runs"]).as_array().unwrap().len(), 1);
+    assert_eq!(rows(&flowmap, &store), expected());
+}
+
+#[test]
+fn an_interface_that_is_down_is_an_error_with_a_hint() {
+    let Some(lab) = Lab::new() else { return };
+    let flowmap = Flowmap::new();
+    let [host, _] = lab.hosts();
+    assert!(ip(&["-n", &host, "link", "add", "fm9", "type", "veth", "peer", "name", "fm8"]));
+    let store = text(&flowmap.path("store.db"));
+    let output =
+        lab.command(0, env!("CARGO_BIN_EXE_flowmap")).args(["--db", &store, "capture", "fm9"]).output().unwrap();
+    Output::of(&output).is_an_error(&["interface `fm9`: it is down", "hint: `ip link set fm9 up`"]);
 }
