@@ -39,7 +39,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     };
     let result = match args.command {
         Command::Import(args) => inventory_import::run(&store, &args).await,
-        Command::Sync(args) => inventory_sync::run(&store, args).await,
+        Command::Sync(args) => inventory_sync::run(&store, &global.store_path()?, args).await,
         Command::List(args) => inventory_list::run(&store, &args).await,
         Command::Rm(args) => inventory_rm::run(&store, &args).await,
         Command::Names(_) => Ok(Done::Clean),

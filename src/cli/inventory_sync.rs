@@ -1,30 +1,30 @@
 //! `flowmap inventory sync`: who is who, from a live cluster.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
-
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-    task::JoinSet,
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
-use super::{Done, Fault, common::SiteArg, fault::printable, sync_state::SyncState, who::print_problems};
+use super::{
+    Done, Fault,
+    common::SiteArg,
+    fault::printable,
+    sync_follow::{Stop, follow},
+    sync_keep::Keeper,
+    sync_state::SyncState,
+    who::print_problems,
+};
 use crate::{
     clock,
-    cluster::{Access, AccessError, Cluster, ClusterError, Follower, Listed, News, Start, Target},
+    cluster::{Access, AccessError, Cluster, ClusterError, Listed, Target},
     inventory::Problem,
     model::{Scope, Timestamp},
-    store::{Store, Watch, WatchId},
+    store::{Store, Watch},
 };
 
-/// How often news are written to the store: what a crash can lose.
-const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-
-/// News that wait to be taken; where more come, the connections wait.
-const NEWS_WAITING: usize = 1_024;
-
-/// Problems that are printed while a watch goes on; the others are counted.
-const MAX_PRINTED: usize = 10;
+/// How often it is tried to list a cluster anew, for a store that is another than before.
+const LIST_AGAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// Read who is who from a live cluster, once or for as long as it runs
 #[derive(Debug, clap::Args)]
@@ -53,47 +53,94 @@ pub(super) struct Args {
     site: SiteArg,
 }
 
-pub(super) async fn run(store: &Store, args: Args) -> anyhow::Result<Done> {
+pub(super) async fn run(store: &Store, path: &Path, args: Args) -> anyhow::Result<Done> {
     let access = Access { kubeconfig: args.kubeconfig, context: args.context };
-    let cluster = access.connect().await.map_err(access_fault)?;
-    let taken_at = clock::now();
-    let lists = list_all(&cluster, Target::all(&args.namespace)).await?;
-    report(cluster.name(), &lists);
-    let mut state = SyncState::default();
-    for (_, listed) in &lists {
-        state.begin(listed.answered, &listed.objects);
+    let cluster = Arc::new(access.connect().await.map_err(access_fault)?);
+    let targets = Target::all(&args.namespace);
+    let mut listing = Listing::of(&cluster, &targets).await?;
+    let mut keeper = Keeper::new(store.clone(), path);
+    keeper.begin(listing.watch(&cluster, &args.site.site)).await?;
+    if !args.watch {
+        return Ok(Done::Clean);
     }
-    let watch = Watch {
-        site: args.site.site,
-        source: cluster.name().to_owned(),
-        taken_at,
-        complete: scope(&lists),
-        objects: state.bodies(),
-    };
-    let id = store.begin_watch(&watch).await?;
-    if args.watch {
-        let starts = lists
-            .into_iter()
-            .map(|(target, listed)| (target, Start { version: listed.version, contact: listed.answered }));
-        follow(store, id, Arc::new(cluster), starts.collect(), state).await?;
+    keeper.be_patient().await;
+    let mut stop = Stop::new()?;
+    while let Some(again) = follow(keeper, &cluster, listing, &mut stop).await? {
+        let Some(list) = list_again(&cluster, &targets, &mut stop).await else { break };
+        (keeper, listing) = (again, list);
+        keeper.begin_later(listing.watch(&cluster, &args.site.site));
     }
     Ok(Done::Clean)
 }
 
+/// All that there is, as it was listed.
+pub(super) struct Listing {
+    /// Before the first list was asked for.
+    taken_at: Timestamp,
+    pub lists: Vec<(Target, Listed)>,
+    pub state: SyncState,
+}
+
+impl Listing {
+    async fn of(cluster: &Cluster, targets: &[Target]) -> anyhow::Result<Self> {
+        let taken_at = clock::now();
+        let lists = list_all(cluster, targets).await?;
+        report(cluster.name(), &lists);
+        let mut state = SyncState::default();
+        for (target, listed) in &lists {
+            state.begin(target.kind, listed.answered, &listed.objects);
+        }
+        Ok(Self { taken_at, lists, state })
+    }
+
+    fn watch(&self, cluster: &Cluster, site: &str) -> Watch {
+        Watch {
+            site: site.to_owned(),
+            source: cluster.name().to_owned(),
+            taken_at: self.taken_at,
+            complete: scope(&self.lists),
+            objects: self.state.bodies(),
+        }
+    }
+}
+
+/// Lists anew, as often as it takes; none where it is told to stop.
+async fn list_again(cluster: &Cluster, targets: &[Target], stop: &mut Stop) -> Option<Listing> {
+    let mut is_said = false;
+    loop {
+        let listed = tokio::select! {
+            listed = Listing::of(cluster, targets) => listed,
+            () = stop.told() => return None,
+        };
+        match listed {
+            Ok(listing) => return Some(listing),
+            Err(error) if !is_said => {
+                is_said = true;
+                warnln!("flowmap: {}", printable(&format!("{error:#}; trying again")));
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LIST_AGAIN_EVERY) => {}
+            () = stop.told() => return None,
+        }
+    }
+}
+
 /// Lists what may be listed. Kinds that the cluster lacks are left out; those that may not be listed are named.
-async fn list_all(cluster: &Cluster, targets: Vec<Target>) -> anyhow::Result<Vec<(Target, Listed)>> {
-    let (mut lists, mut refused) = (Vec::<(Target, Listed)>::new(), Vec::<(Target, String)>::new());
+async fn list_all(cluster: &Cluster, targets: &[Target]) -> anyhow::Result<Vec<(Target, Listed)>> {
+    let (mut lists, mut refused) = (Vec::<(Target, Listed)>::new(), Vec::<(&Target, String)>::new());
     for target in targets {
-        let is_told = lists.iter().map(|(known, _)| known).chain(refused.iter().map(|(known, _)| known));
-        if is_told.into_iter().any(|known| known.is_version_of(&target)) {
+        let mut is_told = lists.iter().map(|(known, _)| known).chain(refused.iter().map(|(known, _)| *known));
+        if is_told.any(|known| known.is_version_of(target)) {
             continue;
         }
-        match cluster.list(&target).await {
-            Ok(listed) => lists.push((target, listed)),
+        match cluster.list(target).await {
+            Ok(listed) => lists.push((target.clone(), listed)),
             Err(ClusterError::Forbidden(why)) => refused.push((target, why)),
             // every API server has pods
             Err(ClusterError::NotFound) if target.kind.name != "Pod" => {}
-            Err(error) => return Err(list_fault(cluster, &target, &error).into()),
+            Err(error) => return Err(list_fault(cluster, target, &error).into()),
         }
     }
     if let Some((target, why)) = refused.first().filter(|_| lists.is_empty()) {
@@ -135,109 +182,11 @@ fn report(name: &str, lists: &[(Target, Listed)]) {
     print_problems(&printable(name), &problems, 0);
 }
 
-/// Follows all targets until a signal comes.
-async fn follow(
-    store: &Store,
-    id: WatchId,
-    cluster: Arc<Cluster>,
-    starts: Vec<(Target, Start)>,
-    state: SyncState,
-) -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let (sender, mut news) = mpsc::channel(NEWS_WAITING);
-    let name = printable(cluster.name());
-    let mut session = Session::new(name, state, starts.iter().map(|(target, _)| target.to_string()).collect());
-    // dropped at the end, which ends them
-    let mut followers = JoinSet::new();
-    for (place, (target, start)) in starts.into_iter().enumerate() {
-        followers.spawn(Follower::new(cluster.clone(), (place, target), Some(start), sender.clone()).run());
-    }
-    drop(sender);
-    warnln!("{}: following; Ctrl-C stops", session.name);
-    let mut flush = tokio::time::interval(FLUSH_INTERVAL);
-    loop {
-        tokio::select! {
-            Some((place, news)) = news.recv() => session.take(place, news),
-            _ = flush.tick() => session.flush(store, id).await?,
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-        }
-    }
-    session.flush(store, id).await?;
-    session.report();
-    Ok(())
-}
-
-/// A watch that goes on, and what is said of it.
-struct Session {
-    name: String,
-    state: SyncState,
-    targets: Vec<String>,
-    /// Whether each target was last said to be lost.
-    lost: Vec<bool>,
-    changes: usize,
-    problems: usize,
-}
-
-impl Session {
-    fn new(name: String, state: SyncState, targets: Vec<String>) -> Self {
-        Self { name, state, lost: vec![false; targets.len()], targets, changes: 0, problems: 0 }
-    }
-
-    fn take(&mut self, place: usize, news: News) {
-        match &news {
-            News::Failed(_, error) => self.set_lost(place, Some(error)),
-            News::InSync(_) | News::Listed { .. } | News::Caught { is_all: true, .. } => self.set_lost(place, None),
-            _ => {}
-        }
-        match &news {
-            News::Problems(problems) => self.print_some(problems),
-            News::Listed { listed, .. } => self.print_some(&listed.problems),
-            _ => {}
-        }
-        self.state.take(place, news);
-    }
-
-    /// Says once that a target is lost, and once that it is found again.
-    fn set_lost(&mut self, place: usize, error: Option<&ClusterError>) {
-        let (Some(lost), Some(target)) = (self.lost.get_mut(place), self.targets.get(place)) else { return };
-        let was_lost = std::mem::replace(lost, error.is_some());
-        match error {
-            Some(error) if !was_lost => {
-                warnln!("flowmap: {}", printable(&format!("{target}: {}; trying again", reason(error))));
-            }
-            None if was_lost => warnln!("flowmap: {target}: in sync again"),
-            _ => {}
-        }
-    }
-
-    fn print_some(&mut self, problems: &[Problem]) {
-        let left = MAX_PRINTED.saturating_sub(self.problems);
-        for problem in problems.iter().take(left) {
-            warnln!("{}", printable(&problem.to_string()));
-        }
-        self.problems += problems.len();
-    }
-
-    async fn flush(&mut self, store: &Store, id: WatchId) -> anyhow::Result<()> {
-        let changes = self.state.take_changes();
-        store.extend_watch(id, &changes, self.state.in_sync()).await?;
-        self.changes += changes.len();
-        Ok(())
-    }
-
-    fn report(&self) {
-        let until: Timestamp = self.state.in_sync();
-        let problems = if self.problems > 0 { format!(", {} problems", self.problems) } else { String::new() };
-        warnln!("{}: {} changes{problems}, in sync until {until}", self.name, self.changes);
-    }
-}
-
 fn context(cluster: &Cluster) -> String {
     format!("context {} at {}", cluster.name(), cluster.server())
 }
 
-fn reason(error: &ClusterError) -> String {
+pub(super) fn reason(error: &ClusterError) -> String {
     match error {
         ClusterError::Unauthorized(why) => format!("the credentials are not accepted (401): {why}"),
         ClusterError::Forbidden(why) => format!("not permitted (403): {why}"),
@@ -283,6 +232,8 @@ fn access_fault(error: AccessError) -> Fault {
         AccessError::Kubeconfig(why) => {
             Fault::new("kubeconfig", why).hint("name another with --kubeconfig or KUBECONFIG")
         }
+        AccessError::Proxy(why) => Fault::new("proxy", why)
+            .hint("it is `proxy-url` of the cluster in the kubeconfig, else HTTPS_PROXY; NO_PROXY excepts servers"),
         AccessError::Credentials(why) => Fault::new("kubeconfig", format!("the credentials cannot be had: {why}")),
     }
 }

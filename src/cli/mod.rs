@@ -51,6 +51,8 @@ mod status;
 mod suggest;
 mod suggest_args;
 mod suggest_report;
+mod sync_follow;
+mod sync_keep;
 mod sync_state;
 mod tiers;
 mod usage;

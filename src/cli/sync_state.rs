@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    cluster::{Latest, Net, News, Object},
+    cluster::{ClusterError, Kind, Latest, Net, News, Object},
     model::Timestamp,
     store::Change,
 };
@@ -24,6 +24,16 @@ pub(super) struct SyncState {
 struct Known {
     objects: BTreeMap<String, Version>,
     in_sync: Timestamp,
+    has_addresses: bool,
+    /// Whether the server will not tell of it.
+    is_refused: bool,
+}
+
+impl Known {
+    /// Whether what is known of the others is worth nothing without it.
+    fn counts(&self) -> bool {
+        self.has_addresses || !self.is_refused
+    }
 }
 
 /// An object as the store has it.
@@ -54,10 +64,11 @@ impl Between {
 
 impl SyncState {
     /// Takes the next target's first list.
-    pub fn begin(&mut self, in_sync: Timestamp, objects: &[Object]) {
+    pub fn begin(&mut self, kind: &Kind, in_sync: Timestamp, objects: &[Object]) {
         let version =
             |object: &Object| (object.name.clone(), Version { body: object.body.clone(), since: Timestamp(i64::MIN) });
-        self.targets.push(Known { objects: objects.iter().map(version).collect(), in_sync });
+        let objects = objects.iter().map(version).collect();
+        self.targets.push(Known { objects, in_sync, has_addresses: kind.has_addresses(), is_refused: false });
     }
 
     /// All objects as JSON.
@@ -66,9 +77,16 @@ impl SyncState {
         objects.map(|version| version.body.clone()).collect()
     }
 
-    /// Until when every target is known.
+    /// Until when every target is known. One that the server will not tell of, and that says nothing of addresses, is left out: of
+    /// whose an address is, it takes nothing away.
     pub fn in_sync(&self) -> Timestamp {
-        self.targets.iter().map(|target| target.in_sync).min().unwrap_or_default()
+        let least = |counts: fn(&&Known) -> bool| self.targets.iter().filter(counts).map(|target| target.in_sync).min();
+        least(|target| target.counts()).or_else(|| least(|_| true)).unwrap_or_default()
+    }
+
+    /// Changes that wait to be taken.
+    pub fn waiting(&self) -> usize {
+        self.changes.len()
     }
 
     /// The changes since the last call, in the order in which they came.
@@ -95,13 +113,16 @@ impl SyncState {
                     }
                 }
                 if is_all {
-                    target.in_sync = at;
+                    (target.in_sync, target.is_refused) = (at, false);
                 }
             }
             News::Present(at, object) => target.set(Between::live(at), object, changes),
             News::Gone(at, object) => target.remove(Between::live(at), &object.name, changes),
-            News::InSync(at) => target.in_sync = at,
-            News::Problems(_) | News::Failed(..) => {}
+            News::InSync(at) => (target.in_sync, target.is_refused) = (at, false),
+            News::Unwatched(_) | News::Failed(ClusterError::Forbidden(_) | ClusterError::NotFound) => {
+                target.is_refused = true;
+            }
+            News::Problems(_) | News::Failed(_) => {}
         }
     }
 }

@@ -28,6 +28,14 @@ pub enum ClusterError {
         /// What the server says.
         message: String,
     },
+    /// A version that is before one that was told: etcd was restored from a copy, or another server answers.
+    #[error("the API server went back from version {from} to {to}")]
+    WentBack {
+        /// The version told before.
+        from: u64,
+        /// The one told after it.
+        to: u64,
+    },
     /// The answer ended before its time.
     #[error("the answer broke off: {0}")]
     Broken(String),
@@ -52,7 +60,7 @@ impl ClusterError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Gone | Self::Broken(_) | Self::Malformed(_) => true,
+            Self::Unreachable(_) | Self::Gone | Self::WentBack { .. } | Self::Broken(_) | Self::Malformed(_) => true,
             Self::Status { code, .. } => *code == 429 || *code >= 500,
             Self::Unauthorized(_) | Self::Forbidden(_) | Self::NotFound => false,
         }

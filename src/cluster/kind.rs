@@ -64,6 +64,12 @@ pub const KINDS: [Kind; 21] = [
 ];
 
 impl Kind {
+    /// Whether its objects have addresses, so that who has one depends on them.
+    #[must_use]
+    pub fn has_addresses(&self) -> bool {
+        matches!(self.name, "Pod" | "Service" | "Endpoints" | "EndpointSlice" | "Node")
+    }
+
     /// `apps/v1`, or `v1` of the core.
     #[must_use]
     pub fn api_version(&self) -> String {

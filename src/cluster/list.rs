@@ -73,6 +73,13 @@ impl Cluster {
         self.list_once(target).await
     }
 
+    /// The version of now.
+    pub(super) async fn latest_version(&self, target: &Target) -> Result<String, ClusterError> {
+        let params = ListParams { limit: Some(1), ..ListParams::default() };
+        let page: Page = self.json(Request::new(target.path()).list(&params), MAX_PAGE_BYTES).await?;
+        Ok(page.metadata.resource_version)
+    }
+
     pub(super) async fn list_once(&self, target: &Target) -> Result<Listed, ClusterError> {
         let request = Request::new(target.path());
         let mut params = ListParams { limit: Some(PAGE_OBJECTS), ..ListParams::default() };

@@ -17,12 +17,13 @@ mod kind;
 mod list;
 mod net;
 mod object;
+mod proxy;
 mod watch;
 
 pub use client::Cluster;
 pub use connect::{Access, AccessError};
 pub use error::ClusterError;
-pub use follow::{Follower, News, Start};
+pub use follow::{Follower, LISTED_EVERY, News, Start};
 pub use kind::{KINDS, Kind, Target};
 pub use list::Listed;
 pub use net::{Latest, Net};

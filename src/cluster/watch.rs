@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::core::{Request, params::WatchParams};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::{
@@ -48,6 +48,7 @@ pub(super) struct Watching<'a> {
     rest: Vec<u8>,
     /// Up to where the rest was searched for its end.
     searched: usize,
+    is_ended: bool,
 }
 
 impl Cluster {
@@ -55,15 +56,15 @@ impl Cluster {
     pub(super) async fn watch<'a>(&'a self, target: &'a Target, version: &str) -> Result<Watching<'a>, ClusterError> {
         let params = WatchParams { timeout: Some(WATCH_SECONDS), bookmarks: true, ..WatchParams::default() };
         let answer = self.ask(Request::new(target.path()).watch(&params, version)).await?;
-        Ok(Watching { source: self.name(), target, answer, rest: Vec::new(), searched: 0 })
+        Ok(Watching { source: self.name(), target, answer, rest: Vec::new(), searched: 0, is_ended: false })
     }
 }
 
 impl Watching<'_> {
     /// The next event with the version it leads to; none where the server has ended the watch. Nothing is lost where
-    /// the wait for it is given up. What is left of a line that broke off is dropped: it comes again.
+    /// the wait for it is given up.
     pub async fn next(&mut self) -> Result<Option<(Event, Option<String>)>, ClusterError> {
-        loop {
+        while !self.is_ended {
             if let Some(end) = self.rest.iter().skip(self.searched).position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=self.searched + end).collect();
                 self.searched = 0;
@@ -78,9 +79,27 @@ impl Watching<'_> {
             }
             match self.answer.part().await? {
                 Some(part) => self.rest.extend_from_slice(part.as_ref()),
-                None => return Ok(None),
+                None => self.is_ended = true,
             }
         }
+        self.last()
+    }
+
+    /// Whether a line has begun to come whose end is on its way.
+    pub fn is_within_line(&self) -> bool {
+        !self.rest.trim_ascii().is_empty()
+    }
+
+    /// What was left without the end of a line.
+    fn last(&mut self) -> Result<Option<(Event, Option<String>)>, ClusterError> {
+        let line = std::mem::take(&mut self.rest);
+        if line.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        if serde_json::from_slice::<IgnoredAny>(&line).is_err_and(|error| error.is_eof()) {
+            return Err(ClusterError::Broken("in the middle of a line".into()));
+        }
+        self.event(&line).map(Some)
     }
 
     fn event(&self, line: &[u8]) -> Result<(Event, Option<String>), ClusterError> {

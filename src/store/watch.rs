@@ -68,9 +68,15 @@ impl Store {
         Ok(WatchId(id))
     }
 
-    /// Writes news, in the order in which they came, and that the watch was in sync until `in_sync`; all or nothing.
-    pub async fn extend_watch(&self, id: WatchId, changes: &[Change], in_sync: Timestamp) -> Result<(), StoreError> {
+    /// Writes news, in the order in which they came, and that the watch was in sync until `in_sync`; all or nothing. False where
+    /// the store has no such watch: it is another than the one in which it was begun.
+    pub async fn extend_watch(&self, id: WatchId, changes: &[Change], in_sync: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let sql = "UPDATE snapshot SET until = max(until, $2) WHERE id = $1";
+        let extended = sqlx::query(sql).bind(id.0).bind(in_sync.0).execute(&mut *transaction).await?;
+        if extended.rows_affected() == 0 {
+            return Ok(false);
+        }
         for change in changes.iter().filter(|change| change.before != change.after) {
             if let Some(before) = &change.before {
                 // one that came back since then is another
@@ -85,9 +91,7 @@ impl Store {
                 insert_presences(&mut transaction, id.0, &[(object, change.at.0)]).await?;
             }
         }
-        let sql = "UPDATE snapshot SET until = max(until, $2) WHERE id = $1";
-        sqlx::query(sql).bind(id.0).bind(in_sync.0).execute(&mut *transaction).await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(true)
     }
 }

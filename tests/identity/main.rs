@@ -7,9 +7,12 @@
 mod common;
 
 mod addresses;
+mod api;
 mod exposed;
 mod listings;
 mod names;
 mod odd_text;
 mod runs;
 mod sync;
+mod sync_breaks;
+mod sync_store;

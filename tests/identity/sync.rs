@@ -1,209 +1,15 @@
 //! `flowmap inventory sync`, against a server of the test's own that speaks list and watch.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
-    process::{Child, Stdio},
-    sync::{Arc, Mutex},
-    thread,
-    time::{Duration, Instant},
+use std::{collections::BTreeSet, net::TcpListener};
+
+use serde_json::json;
+
+use crate::common::Output;
+
+use super::api::{
+    End, PODS, Reply, SYNC, Server, bookmark, event, flowmap_of, gone, is, list, pod, pods, status, watched,
+    without_tls,
 };
-
-use serde_json::{Value, json};
-
-use crate::common::{Flowmap, Output};
-
-const PODS: &str = "/api/v1/pods";
-
-/// An answer of the server.
-#[derive(Clone)]
-enum Reply {
-    Text(u16, String),
-    /// Text over time, and whether it then ends as it should, breaks off, or stays open.
-    Stream(Vec<String>, End),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum End {
-    Proper,
-    Cut,
-    Open,
-}
-
-/// An API server: answers in their order, by list (`GET /api/v1/pods`) or watch (`WATCH /api/v1/pods`); then empty lists
-/// and silent watches.
-#[derive(Clone)]
-struct Server {
-    url: String,
-    replies: Arc<Mutex<BTreeMap<String, VecDeque<Reply>>>>,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = Self { url, replies: Arc::default(), asked: Arc::default() };
-        let of_thread = server.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let server = of_thread.clone();
-                thread::spawn(move || server.serve(stream));
-            }
-        });
-        server
-    }
-
-    fn on(&self, verb: &str, path: &str, reply: Reply) -> &Self {
-        self.replies.lock().unwrap().entry(format!("{verb} {path}")).or_default().push_back(reply);
-        self
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    /// One question and one answer, and that is the end of the connection.
-    fn serve(&self, mut stream: TcpStream) {
-        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-        let first = lines.next().unwrap_or_default();
-        while lines.next().is_some_and(|line| !line.is_empty()) {}
-        let target = first.split(' ').nth(1).unwrap_or_default().to_owned();
-        let path = target.split('?').next().unwrap_or_default();
-        let verb = if target.contains("watch=true") { "WATCH" } else { "GET" };
-        self.asked.lock().unwrap().push(format!("{verb} {target}"));
-        let reply = self.replies.lock().unwrap().get_mut(&format!("{verb} {path}")).and_then(VecDeque::pop_front);
-        let silent = Reply::Stream(vec![bookmark("100")], End::Open);
-        let _ = answer(&mut stream, reply.unwrap_or(if verb == "WATCH" { silent } else { list("100", "", &[]) }));
-    }
-}
-
-fn answer(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
-    let head = "content-type: application/json\r\nconnection: close\r\n";
-    match reply {
-        Reply::Text(code, text) => {
-            write!(stream, "HTTP/1.1 {code} So\r\n{head}content-length: {}\r\n\r\n{text}", text.len())
-        }
-        Reply::Stream(parts, end) => {
-            write!(stream, "HTTP/1.1 200 OK\r\n{head}transfer-encoding: chunked\r\n\r\n")?;
-            for part in parts {
-                write!(stream, "{:x}\r\n{part}\r\n", part.len())?;
-            }
-            match end {
-                End::Proper => write!(stream, "0\r\n\r\n"),
-                End::Cut => Ok(()),
-                End::Open => {
-                    thread::sleep(Duration::from_mins(1));
-                    Ok(())
-                }
-            }
-        }
-    }
-}
-
-/// The https URL of a server that speaks no TLS.
-fn without_tls() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-        }
-    });
-    url
-}
-
-fn list(version: &str, go_on: &str, items: &[Value]) -> Reply {
-    let metadata = json!({"resourceVersion": version, "continue": go_on});
-    Reply::Text(200, json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items}).to_string())
-}
-
-fn status(code: u16, message: &str) -> Reply {
-    Reply::Text(code, json!({"kind": "Status", "code": code, "message": message}).to_string())
-}
-
-fn event(kind: &str, object: &Value) -> String {
-    format!("{}\n", json!({"type": kind, "object": object}))
-}
-
-fn bookmark(version: &str) -> String {
-    event("BOOKMARK", &json!({"kind": "Pod", "metadata": {"resourceVersion": version}}))
-}
-
-fn gone() -> String {
-    event("ERROR", &json!({"kind": "Status", "code": 410, "message": "too old resource version"}))
-}
-
-fn pod(name: &str, address: &str, version: &str) -> Value {
-    json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": version,
-            "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": [{"time": version}]},
-        "spec": {"nodeName": "node-1", "containers": []},
-        "status": {"phase": "Running", "podIP": address, "startTime": "2026-01-01T00:00:00Z",
-            "conditions": [{"type": "Ready", "lastProbeTime": version}]}})
-}
-
-fn kubeconfig(server: &str) -> String {
-    json!({"apiVersion": "v1", "kind": "Config", "current-context": "lab",
-        "clusters": [{"name": "c", "cluster": {"server": server}}], "users": [{"name": "u", "user": {}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "c", "user": "u"}},
-            {"name": "backup", "context": {"cluster": "c", "user": "u"}}]})
-    .to_string()
-}
-
-fn flowmap_of(server: &str) -> Flowmap {
-    let flowmap = Flowmap::new();
-    flowmap.write("kubeconfig", kubeconfig(server));
-    flowmap
-}
-
-const SYNC: [&str; 4] = ["inventory", "sync", "--kubeconfig", "kubeconfig"];
-
-/// The names and addresses of the pods that are known now.
-fn pods(flowmap: &Flowmap) -> Vec<(String, String)> {
-    let listed = flowmap.json(&["inventory", "list"]);
-    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    let pods = listed.as_array().unwrap().iter().filter(|entry| entry["kind"] == "pod");
-    pods.map(|entry| (text(entry, "name"), text(entry, "addresses"))).collect()
-}
-
-fn is(name: &str, address: &str) -> (String, String) {
-    (name.to_owned(), address.to_owned())
-}
-
-fn start(flowmap: &Flowmap) -> Child {
-    let mut command = flowmap.command(&[&SYNC[..], &["--watch"]].concat());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Waits until something is so, for at most 20 seconds.
-#[track_caller]
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn stop(child: Child) -> Output {
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let output = Output::of(&child.wait_with_output().unwrap());
-    assert_eq!(output.code, 0, "{output:?}");
-    output
-}
-
-/// Watches until the pods were watched from this version and that had its time to be heard; then ends it.
-fn watched(server: &Server, flowmap: &Flowmap, version: &str) -> Output {
-    let child = start(flowmap);
-    let from = format!("resourceVersion={version}");
-    let is_asked = |line: &String| line.starts_with(&format!("WATCH {PODS}?")) && line.ends_with(&from);
-    until(&format!("pods are watched from {version}"), || server.asked().iter().any(is_asked));
-    thread::sleep(Duration::from_millis(1_500));
-    stop(child)
-}
 
 #[test]
 fn a_list_in_pages_that_goes_stale_half_way_is_begun_again() {
@@ -289,6 +95,41 @@ fn what_stands_in_the_way_is_said() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     flowmap_of(&format!("http://{nobody}")).run(&SYNC).is_an_error(&["cannot be reached", "refused"]);
     flowmap_of(&without_tls()).run(&SYNC).is_an_error(&["TLS"]);
+}
+
+#[test]
+fn a_proxy_is_for_those_alone_who_are_not_excepted() {
+    let proxied = |server: &str, no_proxy: &str| {
+        let flowmap = flowmap_of(server);
+        let mut command = flowmap.command(&SYNC);
+        command.env("HTTPS_PROXY", "http://127.0.0.1:1").env("NO_PROXY", no_proxy);
+        Output::of(&command.output().unwrap())
+    };
+    let server = Server::new();
+    server.on("GET", PODS, list("7", "", &[]));
+    let output = proxied(&server.url, "127.0.0.1");
+    assert_eq!(output.code, 0, "{output:?}");
+    proxied(&without_tls(), "").is_an_error(&["TLS"]);
+    proxied("https://192.0.2.1", "").is_an_error(&["cannot be reached", "refused"]);
+    let flowmap = flowmap_of("https://192.0.2.1");
+    let mut command = flowmap.command(&SYNC);
+    Output::of(&command.env("HTTPS_PROXY", "ftp://127.0.0.1:1").output().unwrap())
+        .is_an_error(&["flowmap: proxy: ftp:"]);
+}
+
+#[test]
+fn what_credentials_lack_is_named() {
+    let server = Server::new();
+    let with = |user: serde_json::Value| {
+        let flowmap = flowmap_of(&server.url);
+        let mut config: serde_json::Value = serde_json::from_str(&flowmap.read("kubeconfig")).unwrap();
+        config["users"][0]["user"] = user;
+        flowmap.write("kubeconfig", config.to_string());
+        flowmap.run(&SYNC)
+    };
+    with(json!({"tokenFile": "/none/token"})).is_an_error(&["/none/token: No such file"]);
+    let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin", "interactiveMode": "Never"});
+    with(json!({"exec": exec})).is_an_error(&["`no-such-plugin` cannot be run"]);
 }
 
 #[test]
