@@ -109,7 +109,10 @@ impl Keeper {
                 Err(error) => error,
             };
             if !std::mem::replace(&mut self.has_failed, true) {
-                let text = format!("{}: {error}; what is heard is kept in memory meanwhile", self.path.display());
+                let (path, why) = (self.path.display().to_string(), error.to_string());
+                // some name it themselves
+                let why = why.strip_prefix(&format!("{path}: ")).unwrap_or(&why);
+                let text = format!("{path}: {why}; what is heard is kept in memory meanwhile");
                 warnln!("flowmap: {}", printable(&text));
             }
             // where SQLite gave a transaction up by itself, this connection does not know
