@@ -86,7 +86,9 @@ pub(super) fn past(items: &Items, sights: &Sights) -> (Past, Vec<AddressClaim>) 
     for meta in &items.metas {
         made.entry(&meta.id).or_default().extend(meta.created);
     }
-    made.values_mut().for_each(|times| times.sort_unstable());
+    for times in made.values_mut() {
+        times.sort_unstable();
+    }
     let mut builder = Builder { items, sights, made, past: Past::default(), claims: Vec::new() };
     builder.pods();
     builder.nodes();

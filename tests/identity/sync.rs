@@ -73,7 +73,7 @@ fn policies_of_whole_clusters_are_listed_in_the_version_that_is_there() {
         let asked = server.asked().iter().filter(|line| line.contains("clusternetworkpolicies")).count();
         assert_eq!(asked, if kept == "v1beta1" { 1 } else { 2 }, "{versions:?}");
         let explained = flowmap.run(&["explain", "shop/a", "shop/b", "80", "-o", "json"]);
-        let answer: Value = serde_json::from_str(&explained.stdout).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&explained.stdout).unwrap();
         assert_eq!(answer["allowed"], kept.is_empty(), "{versions:?}: {answer}");
     }
 }
