@@ -234,3 +234,6 @@ impl Swept {
         self.pauses.get(n).is_some_and(|(begin, _)| last.seconds_since(*begin.max(first)) >= IN_USE_S)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     Input, Purpose,
-    gather::{Edge, Far, Gathering, Side, Support},
+    edge::{Edge, Far, Side, Support},
+    gather::Gathering,
     known::{Home, Known, NodeEnd, is_called},
     units::UnitId,
 };

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Access, Dns, DnsClient, Peer, Purpose, Selector, Widened,
     access::Accesses,
-    gather::{Far, Gathering, Support},
+    edge::{Far, Support},
+    gather::Gathering,
     known::Known,
     lift::{FarKey, access, peer},
     resolvers::DnsDraft,

@@ -7,7 +7,7 @@ use foldhash::HashMap;
 
 use super::{
     Evidence, Purpose,
-    gather::{Edge, Far, Side, Support},
+    edge::{Edge, Far, Side, Support},
     units::Place,
 };
 use crate::model::{Dependency, Direction, Outcome, Protocol};

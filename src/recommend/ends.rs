@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     Purpose,
+    edge::Far,
     exposure::Exposed,
-    gather::{Dialled, Far, Gathering},
+    gather::{Dialled, Gathering},
     units::UnitId,
 };
 use crate::{

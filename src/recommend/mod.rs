@@ -14,6 +14,7 @@ mod churn;
 mod cidr;
 mod cron;
 mod doubts;
+mod edge;
 mod ends;
 mod exposure;
 mod gather;

@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     Purpose, baseline,
-    gather::{Edge, Far, Gathering, Side, Support},
+    edge::{Edge, Far, Side, Support},
+    gather::Gathering,
     units::UnitId,
     usage::{Use, use_of},
 };

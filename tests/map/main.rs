@@ -9,6 +9,7 @@ mod common;
 mod accuracy;
 mod applications;
 mod coverage;
+mod equal_numbers;
 mod graph;
 mod sample;
 mod segments;

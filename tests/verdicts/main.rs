@@ -9,6 +9,7 @@ mod common;
 mod cilium;
 mod cluster_wide;
 mod convert;
+mod diff;
 mod differential;
 mod explain;
 mod oracle;
