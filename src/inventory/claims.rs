@@ -45,11 +45,7 @@ pub(super) struct History<'a, K> {
 impl<K: Copy + Ord> History<'_, K> {
     /// What it claims. `missed_after` tells the first listing behind a moment in which it is missing.
     pub fn claims(&self, missed_after: impl Fn(i64) -> Option<i64>) -> Vec<(K, Claim)> {
-        let (mut end, mut is_certain) = self.end(missed_after);
-        // two that were seen at one time are of two clusters, or their clocks differ
-        if let Some(replaced) = self.replaced.filter(|it| self.last_sight() <= it.0 && it.0 < end) {
-            (end, is_certain) = (replaced.0, false);
-        }
+        let end = self.end(missed_after);
         let edges = Edges::new(&self.versions);
         let of_version =
             |(n, version): (usize, &Version<K>)| version.holds.iter().map(|key| (*key, n)).collect::<Vec<_>>();
@@ -60,7 +56,7 @@ impl<K: Copy + Ord> History<'_, K> {
         for holders in held.chunk_by(|a, b| a.0 == b.0) {
             let Some((key, _)) = holders.first().copied() else { continue };
             let holders: Vec<usize> = holders.iter().map(|(_, version)| *version).collect();
-            claims.extend(self.claim(&holders, (end, is_certain), &edges).map(|claim| (key, claim)));
+            claims.extend(self.claim(&holders, end, &edges).map(|claim| (key, claim)));
         }
         claims
     }
@@ -89,13 +85,17 @@ impl<K: Copy + Ord> History<'_, K> {
         let started = started.max(told);
         if first > last {
             // never seen at a known time: for as long as it can have been
-            let claim = Claim { start: started, first_sight: started, last_sight: started, end, owner };
+            let (first_sight, last_sight) = (started, started);
+            let claim = Claim { start: started, first_sight, last_sight, end, over_by: i64::MAX, owner };
             return is_undated.then_some(claim);
         }
         let (from, to) = edges.around(first, (last, is_changed), holders);
         let start = if self.start == Start::FirstSight && !is_undated { first } else { started };
         let start = start.max(from).min(first);
-        Some(Claim { start, first_sight: first, last_sight: last, end: end.min(to), owner })
+        // two that were seen at one time are of two clusters, or their clocks differ
+        let replaced = self.replaced.map(|time| time.0).filter(|time| self.last_sight() <= *time);
+        let over_by = replaced.into_iter().chain(edges.made_after(last, holders)).min().unwrap_or(i64::MAX);
+        Some(Claim { start, first_sight: first, last_sight: last, end: end.min(to), over_by, owner })
     }
 
     /// The end of the object as far as it is known, and whether it certainly held what it held until then.
@@ -134,8 +134,7 @@ impl<K: Copy + Ord> History<'_, K> {
     }
 }
 
-/// When versions of an object were seen, in order of their ends and of their beginnings, or since when they say that it was so,
-/// each with the version's place.
+/// When versions of an object were seen, in order of their ends and of their beginnings, each with the version's place.
 /// Versions that may hold more than they name are left out.
 #[derive(Default)]
 struct Edges {
@@ -143,6 +142,8 @@ struct Edges {
     /// Those ends alone at which it was seen to change.
     changes: Vec<(i64, usize)>,
     begins: Vec<(i64, usize)>,
+    /// Since when they say that it was so.
+    made: Vec<(i64, usize)>,
 }
 
 impl Edges {
@@ -157,13 +158,21 @@ impl Edges {
                 }
             }
             if version.from > i64::MIN {
-                edges.begins.push((version.from, n));
+                edges.made.push((version.from, n));
             }
         }
         edges.ends.sort_unstable();
         edges.changes.sort_unstable();
         edges.begins.sort_unstable();
+        edges.made.sort_unstable();
         edges
+    }
+
+    /// When it had been made anew with something else than these versions hold, behind a moment.
+    fn made_after(&self, last: i64, holders: &[usize]) -> Option<i64> {
+        let behind = self.made.partition_point(|(from, _)| *from <= last);
+        let made = self.made.get(behind..)?.iter().find(|(_, n)| holders.binary_search(n).is_err());
+        made.map(|(from, _)| *from)
     }
 
     /// Between which moments, around those at which it was seen with something that these versions hold, it was seen

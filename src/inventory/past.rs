@@ -211,7 +211,8 @@ impl<'a> Builder<'a> {
             return;
         }
         let owner = place(self.past.nodes.len());
-        let claim = Claim { start: i64::MIN, first_sight: i64::MIN, last_sight: i64::MAX, end: i64::MAX, owner };
+        let (start, end) = (i64::MIN, i64::MAX);
+        let claim = Claim { start, first_sight: start, last_sight: end, end, over_by: end, owner };
         self.past.cache = Some(owner);
         self.claims.push(AddressClaim { address: NODE_LOCAL_DNS_ADDRESS, class: Class::Node, claim });
         let addresses = vec![NODE_LOCAL_DNS_ADDRESS];
@@ -242,7 +243,7 @@ impl<'a> Builder<'a> {
             let past = |(it, claim): (&Service, Claim)| PastService {
                 service: it.clone(),
                 from: claim.start,
-                to: claim.end,
+                to: claim.end.min(claim.over_by),
                 is_last: it == service,
             };
             self.past.service_versions.extend(lived.into_iter().map(past));

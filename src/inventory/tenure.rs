@@ -25,6 +25,9 @@ pub(super) struct Claim {
     pub last_sight: i64,
     /// It no longer had it from here on.
     pub end: i64,
+    /// It was over by then at the latest, and nobody tells when: where somebody else has the address later, nobody can tell from its
+    /// last sight on.
+    pub over_by: i64,
     /// Who claims, by its place.
     pub owner: u32,
 }
@@ -127,6 +130,7 @@ fn cut(claims: &mut [Claim]) -> Vec<(i64, i64)> {
         if let Some(next) = after(&sights, claim.last_sight) {
             claim.end = claim.end.min(next);
         }
+        claim.end = claim.end.min(claim.over_by);
     }
     gaps.sort_unstable_by(|a, b| b.cmp(a));
     gaps
@@ -196,7 +200,7 @@ mod tests {
 
     /// A claim from its start to its end, certain in between; named by a letter.
     fn claim(name: char, start: i64, certain: (i64, i64), end: i64) -> Claim {
-        Claim { start, first_sight: certain.0, last_sight: certain.1, end, owner: u32::from(name) }
+        Claim { start, first_sight: certain.0, last_sight: certain.1, end, over_by: OPEN, owner: u32::from(name) }
     }
 
     /// `a@10 -@20 ?@25 !@30`: a's from 10, nobody's from 20, nobody can tell whose from 25, disputed from 30.
@@ -237,6 +241,14 @@ mod tests {
     }
 
     #[test]
+    fn one_that_was_over_by_some_time_has_it_until_then_where_nobody_else_has_it_later() {
+        let over = |claim: Claim| Claim { over_by: 25, ..claim };
+        assert_eq!(settled(&[over(claim('a', 10, (15, 19), OPEN))]), "a@10 -@25");
+        let next = claim('b', 30, (40, 40), OPEN);
+        assert_eq!(settled(&[over(claim('a', 10, (15, 19), OPEN)), next]), "a@10 ?@20 b@30");
+    }
+
+    #[test]
     fn from_a_start_before_the_other_was_last_seen_nobody_can_tell() {
         // it was seen to end
         assert_eq!(settled(&[claim('a', 0, (10, 30), 30), claim('b', 20, (40, 50), OPEN)]), "a@0 b@30");
@@ -270,7 +282,14 @@ mod tests {
     #[test]
     fn many_at_once_are_a_dispute_and_cost_little() {
         let claims: Vec<Claim> = (0..100_000u32)
-            .map(|n| Claim { start: i64::from(n), first_sight: 200_000, last_sight: 200_000, end: OPEN, owner: n })
+            .map(|n| Claim {
+                start: i64::from(n),
+                first_sight: 200_000,
+                last_sight: 200_000,
+                end: OPEN,
+                over_by: OPEN,
+                owner: n,
+            })
             .collect();
         let settlement = settle(claims, |a, b| a == b);
         assert_eq!(settlement.stretches, [(0, Held::By(0)), (1, Held::Disputed)]);
@@ -281,7 +300,7 @@ mod tests {
         fn any_claim()(start in -5i64..50, certain in prop::option::of((0i64..20, 0i64..20)), length in 0i64..60, owner in 0u32..5) -> Claim {
             let (before, within) = certain.unwrap_or_default();
             let end = start.saturating_add(before + within + length);
-            Claim { start, first_sight: start + before, last_sight: start + before + within, end, owner }
+            Claim { start, first_sight: start + before, last_sight: start + before + within, end, over_by: OPEN, owner }
         }
     }
 

@@ -10,6 +10,9 @@ use crate::model::{
     Span, Timestamp, Trace, Via,
 };
 
+/// In so many records of both ways a stream of which none tells more than an attempt would is one that is idle.
+const MIN_RECORDS_OF_IDLE: usize = 10;
+
 /// An address with a port.
 pub(super) type End = (IpAddr, u16);
 
@@ -68,11 +71,14 @@ impl Connection {
     }
 
     /// Whether records of a flow log tell of too few packets for a connection, or of few and of no answer.
-    fn is_too_little(&self) -> bool {
+    pub fn is_too_little(&self) -> bool {
         let has = |flag| self.trace.flags.has(flag);
         let packets = self.from_client.most_packets().saturating_add(self.from_server.most_packets());
         let least = LEAST_PACKETS_OF_TCP.saturating_mul(self.trace.lump.connections);
-        has(Flags::LITTLE) && !(has(Flags::FROM_SRC) && has(Flags::FROM_DST) && packets >= least)
+        // a word each way in many records is an idle stream; attempts have other ports each time
+        let records = self.from_client.count().min(self.from_server.count());
+        let is_enough = packets >= least || records >= MIN_RECORDS_OF_IDLE;
+        has(Flags::LITTLE) && !(has(Flags::FROM_SRC) && has(Flags::FROM_DST) && is_enough)
     }
 
     /// Whether it is an attempt of which a flow log tells who sent the packets, and not who tried.

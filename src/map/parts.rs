@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use foldhash::HashMap;
 
 use super::connections::{Connection, End, Key, is_same_network, is_stream};
-use crate::model::{Direction, Flags, Opening, Protocol, Span, Trace};
+use crate::model::{Direction, Flags, Opening, PortKind, Protocol, Span, Trace};
 
 /// Parts of one stream lie no further apart in its numbers than this: what a capture may lose between them, and far from
 /// what chance would bring together.
@@ -21,8 +21,7 @@ const UNSEEN_BYTES: u32 = 1 << 28;
 /// Sightings of one moment by several sensors lie no further apart, in seconds.
 const SAME_TIME_S: f64 = 2.0;
 
-/// The same of records of one stream: who logs both ports writes one a minute, say, and idle streams say a word in so long. A
-/// client's ports are given out again later, but for those of a client that has none left.
+/// The same of records of each way of one stream, which are written once a minute, say: idle streams say a word in so long.
 const SAME_STREAM_S: f64 = 90.0;
 
 /// A SYN carries no more data than a packet can.
@@ -84,7 +83,7 @@ fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
         if is_blind(a) && is_blind(b) && !is_same_network(whole, part) {
             return false;
         }
-        return is_within_s(whole.span, part.span, apart_s(a, b)) && is_acknowledged(whole, part);
+        return is_within_s(whole.span, part.span, apart_s(whole, part)) && is_acknowledged(whole, part);
     }
     both_saw.all(|(a, a_end, b, b_end)| is_within(b, a, a_end) || is_within(a, b, b_end))
 }
@@ -117,8 +116,21 @@ fn is_within_s(a: Span, b: Span, seconds: f64) -> bool {
 }
 
 /// How far two parts of one stream may lie apart that have no number in common.
-fn apart_s(a: &Trace, b: &Trace) -> f64 {
-    if a.lump.is_record() && b.lump.is_record() { SAME_STREAM_S } else { SAME_TIME_S }
+///
+/// A stream that had been answered goes on. One of which no more was seen than an attempt shows goes on only from a port that is
+/// given out for one connection: who binds a port tries again from it. What was turned away is another attempt, or the end of one
+/// that had been forgotten.
+fn apart_s(whole: &Connection, part: &Connection) -> f64 {
+    let has = |it: &Connection, flags: &[Flags]| flags.iter().all(|flag| it.trace.flags.has(*flag));
+    let is_of_each_way = |it: &Connection| it.trace.lump.is_record() && has(it, &[Flags::UNTOLD]);
+    let is_refused = [whole, part].iter().any(|it| has(it, &[Flags::REFUSED]));
+    let is_answered = has(whole, &[Flags::FROM_SRC, Flags::FROM_DST]);
+    let is_given_out = || {
+        let ephemeral = [whole.client.1, whole.server.1].map(|port| PortKind::of(port) == PortKind::Ephemeral);
+        ephemeral[0] != ephemeral[1]
+    };
+    let goes_on = is_answered && !is_refused && (!whole.is_too_little() || is_given_out());
+    if is_of_each_way(whole) && is_of_each_way(part) && goes_on { SAME_STREAM_S } else { SAME_TIME_S }
 }
 
 /// Whether a part is the answer to an opening that a capture ended with. Made-up captures acknowledge the SYN itself, not

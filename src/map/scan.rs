@@ -39,6 +39,8 @@ const RETRY_S: f64 = 120.0;
 const IN_USE_S: f64 = 60.0;
 /// The same in packets one way: what a scanner leaves open, a server closes after a minute or two.
 const MIN_PACKETS_IN_USE: u64 = 10;
+/// Who fails at so many ports of one host tries ports, and does not wait for servers.
+const PORTS_OF_SWEEP: usize = 5;
 
 /// Segments without data are of a stream where as many came.
 const MIN_SUSTAINED_PACKETS: u64 = 3;
@@ -49,6 +51,17 @@ struct Attempt<'c> {
     n: usize,
     connection: &'c Connection,
     fate: Fate,
+}
+
+/// Whether a source failed at many ports of one host.
+fn tries_ports(attempts: &[Attempt<'_>]) -> bool {
+    let mut failed: HashMap<IpAddr, HashSet<(Protocol, u16)>> = HashMap::default();
+    attempts.iter().filter(|attempt| attempt.is_failed()).any(|attempt| {
+        let (host, port) = attempt.connection.server;
+        let ports = failed.entry(host).or_default();
+        ports.insert((attempt.connection.protocol, port));
+        ports.len() >= PORTS_OF_SWEEP
+    })
 }
 
 /// What came of it.
@@ -167,19 +180,39 @@ fn is_scanner(attempts: &[Attempt<'_>]) -> bool {
 
 /// The connections of a scanner that belong to its sweeps.
 fn sweeps(attempts: &[Attempt<'_>]) -> Vec<usize> {
-    let swept = Swept::of(attempts);
-    let is_near = |attempt: &Attempt| swept.is_near(attempt.connection.span.first);
+    let began = |attempt: &Attempt| attempt.connection.span.first;
+    let failures: Vec<Timestamp> = attempts.iter().filter(|attempt| attempt.is_failed()).map(began).collect();
+    let swept = Swept::of(attempts, &failures);
+    let is_swept = |attempt: &Attempt| is_near(&swept.failures, began(attempt));
     let met_elsewhere: HashSet<End> = attempts
         .iter()
-        .filter(|attempt| !attempt.is_failed() && (!is_near(attempt) || swept.is_outlasted_by(attempt.connection)))
+        .filter(|attempt| !attempt.is_failed() && (!is_swept(attempt) || swept.is_outlasted_by(attempt.connection)))
         .map(|attempt| attempt.connection.server)
         .collect();
     let is_part = |attempt: &&Attempt| {
-        let connection = attempt.connection;
-        let is_empty = !connection.trace.flags.has(Flags::PAYLOAD);
-        attempt.is_failed() || is_near(attempt) && (is_empty || !met_elsewhere.contains(&connection.server))
+        let is_known = met_elsewhere.contains(&attempt.connection.server);
+        attempt.is_failed()
+            || is_swept(attempt) && !is_known
+            || is_near(&failures, began(attempt)) && !has_asked(attempt.connection)
     };
     attempts.iter().filter(is_part).map(|attempt| attempt.n).collect()
+}
+
+/// Whether the client sent anything for the server to answer; a banner comes by itself. Records do not tell whose the bytes are.
+fn has_asked(connection: &Connection) -> bool {
+    /// Of the numbers of a stream the SYN and the FIN take one each.
+    const WITHOUT_DATA: u32 = 2;
+    let trace = &connection.trace;
+    let is_told = trace.identity != 0 && trace.src_end != 0;
+    trace.flags.has(Flags::PAYLOAD) && (!is_told || trace.src_end.wrapping_sub(trace.identity) > WITHOUT_DATA)
+}
+
+/// Whether something failed about that time. Flow logs without times do not tell what came among the attempts that failed.
+fn is_near(failures: &[Timestamp], time: Timestamp) -> bool {
+    let next = failures.partition_point(|failure| *failure < time);
+    let before = next.checked_sub(1).and_then(|n| failures.get(n));
+    let near = |failure: &Timestamp| time.seconds_since(*failure).abs() <= SWEEP_GAP_S;
+    time.hour().is_named() && (before.is_some_and(near) || failures.get(next).is_some_and(near))
 }
 
 /// When a source swept.
@@ -191,11 +224,15 @@ struct Swept {
 }
 
 impl Swept {
-    fn of(attempts: &[Attempt<'_>]) -> Self {
+    /// By attempts and when they failed.
+    fn of(attempts: &[Attempt<'_>], all: &[Timestamp]) -> Self {
         /// Attempts at one end that follow each other.
         struct Tried {
             first: Timestamp,
             last: Timestamp,
+        }
+        if tries_ports(attempts) {
+            return Self { failures: all.to_vec(), pauses: Vec::new() };
         }
         let mut tried: HashMap<End, Tried> = HashMap::default();
         let mut is_sweeping = |attempt: &&Attempt| {
@@ -213,14 +250,6 @@ impl Swept {
         let ends = failures.iter().copied().chain([Timestamp(i64::MAX)]);
         let pauses = begins.zip(ends).filter(|(begin, end)| end.seconds_since(*begin) >= IN_USE_S).collect();
         Self { failures, pauses }
-    }
-
-    /// Whether it swept about that time. Flow logs without times do not tell what came among the attempts that failed.
-    fn is_near(&self, time: Timestamp) -> bool {
-        let next = self.failures.partition_point(|failure| *failure < time);
-        let before = next.checked_sub(1).and_then(|n| self.failures.get(n));
-        let near = |failure: &Timestamp| time.seconds_since(*failure).abs() <= SWEEP_GAP_S;
-        time.hour().is_named() && (before.is_some_and(near) || self.failures.get(next).is_some_and(near))
     }
 
     /// Whether a connection was in use while nothing was swept.

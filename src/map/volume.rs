@@ -103,27 +103,19 @@ impl Volume {
         self.0.extend(other.0.into_iter().map(|share| Share { stage: share.stage.saturating_add(stages), ..share }));
     }
 
-    /// The most packets that one place saw in one run.
+    /// The most packets that one place saw in one run, or in one part of what was captured apart.
     pub fn most_packets(&self) -> u64 {
-        self.most(|share| share.packets)
+        self.0.iter().map(|share| share.packets).max().unwrap_or_default()
     }
 
     /// The most bytes likewise.
     pub fn most_bytes(&self) -> u64 {
-        self.most(|share| share.bytes)
+        self.0.iter().map(|share| share.bytes).max().unwrap_or_default()
     }
 
-    fn most(&self, count: impl Fn(&Share) -> u64) -> u64 {
-        if let [share] = &self.0[..] {
-            return count(share);
-        }
-        // what was captured apart, and joined, is in several shares of one place
-        let mut places: BTreeMap<(u16, u32, usize), u64> = BTreeMap::new();
-        for share in &self.0 {
-            let sum = places.entry((share.stage, share.point, share.run)).or_default();
-            *sum = sum.saturating_add(count(share));
-        }
-        places.into_values().max().unwrap_or_default()
+    /// How many places, runs and parts told of it; of what records tell, how many of them.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// The runs that saw some of it.

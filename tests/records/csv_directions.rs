@@ -79,6 +79,15 @@ fn a_stream_that_says_a_word_a_minute_is_one_and_no_attempt() {
     assert_eq!(told(&(minute(10, 20) + &minute(11, 1))), established, "the end of one that was in use");
     // a port that is used again much later is another connection's, and one packet each way an attempt
     assert_eq!(told(&(minute(10, 20) + &minute(30, 1))).len(), 2);
+    // so are a few, and all from a port that its client has bound: it asks, and is refused, from there again and again
+    let few = (0..5).map(|m| minute(m, 1)).collect::<String>();
+    assert_eq!(told(&few), ["10.0.0.5 > 10.0.1.9:5432/TCP unanswered port 1"]);
+    let bound = (0..50).map(|m| minute(m, 1)).collect::<String>().replace("51234", "872");
+    assert_eq!(told(&bound), ["10.0.0.5 > 10.0.1.9:5432/TCP unanswered port 50"]);
+    // what is turned away when all is over, for it was forgotten, takes nothing back
+    let late = minute(11, 1).replace("ACCEPT", "REJECT");
+    let both = ["10.0.0.5 > 10.0.1.9:5432/TCP established port 1", "10.0.0.5 > 10.0.1.9:5432/TCP refused port 1"];
+    assert_eq!(told(&(minute(10, 20) + &late)), both);
     assert_eq!(told(&minute(10, 1)), ["10.0.0.5 > 10.0.1.9:5432/TCP unanswered port 1"]);
 }
 

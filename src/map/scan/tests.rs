@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::tests::{ESTABLISHED, handshake, map_of, mk_cluster, seen};
-use crate::model::{Cluster, Dependency, Flags, Hops, Mark, Observation, Opening, Outcome, Tally, Trace};
+use crate::model::{Cluster, Dependency, Flags, Hops, Mark, Observation, Opening, Outcome, Tally, Trace, TraceSet};
 
 #[test]
 fn a_sweep_is_marked_and_the_sources_own_work_is_not() {
@@ -85,4 +85,19 @@ fn what_a_client_uses_while_it_waits_for_servers_that_are_away_is_no_sweep() {
         })
         .collect();
     assert_eq!(scans(&[swept, kept(900, 180)].concat()).len(), 3);
+    // who tries the ports of a host waits for nobody, however long it stays at what was open
+    let ports: Vec<Observation> = (0..30)
+        .map(|n| from_to(&format!("10.0.0.5:{} > 10.0.3.1:{}", 41_000 + n, 20 + n), refused, (100 + n / 10, 101), 1))
+        .collect();
+    assert_eq!(scans(&[ports, kept(1_000, 180)].concat()).len(), 3);
+    // among attempts that failed a banner is none of its work, whatever it does later
+    let greeted = |n: u32| {
+        let mut seen = from_to(&format!("10.0.0.5:50001 > 10.0.2.{n}:22"), ESTABLISHED, (100 + 4 * n, 105 + 4 * n), 4);
+        let of_banner = |trace: &Trace| Trace { src_end: trace.identity + 2, ..trace.clone() };
+        seen.traces = TraceSet::restore(seen.traces.iter().map(of_banner).collect::<Vec<_>>(), 1);
+        let later = from_to(&format!("10.0.0.5:50002 > 10.0.2.{n}:22"), ESTABLISHED, (3_000 + n, 3_001 + n), 9);
+        [seen, later]
+    };
+    let greeted: Vec<Observation> = (1..=3).flat_map(greeted).collect();
+    assert_eq!(scans(&[away, greeted].concat()).len(), 3);
 }
