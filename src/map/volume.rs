@@ -113,9 +113,9 @@ impl Volume {
         self.0.iter().map(|share| share.bytes).max().unwrap_or_default()
     }
 
-    /// How many places, runs and parts told of it; of what records tell, how many of them.
+    /// How many places, runs and parts told of a packet; of what records tell, how many of them.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.0.iter().filter(|share| share.packets > 0).count()
     }
 
     /// The runs that saw some of it.
