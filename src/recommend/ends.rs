@@ -81,7 +81,7 @@ impl<'a> Gathering<'a> {
     /// comes, where they may do so under addresses that this leaves out.
     fn let_in(&self, exposed: &Exposed, dependency: &Dependency) -> BTreeSet<Far> {
         let client = &dependency.client;
-        let ranges = exposed.ranges(client.addresses.first().copied());
+        let ranges = exposed.ranges(&client.addresses);
         let is_within = |address: &IpAddr| {
             !self.exposure.is_left_out(*address) && ranges.iter().any(|range| range.contains(address))
         };
@@ -109,16 +109,15 @@ impl<'a> Gathering<'a> {
     /// How the port of a dependency is exposed to the outside, where its client comes from there or may do so: nodes
     /// replace the addresses of clients by their own, by their bridge's, or by their end of an overlay.
     pub(super) fn exposed(&self, dependency: &Dependency) -> Option<&'a Exposed> {
-        let Dependency { client, server, protocol, port, .. } = dependency;
+        let Dependency { client, server, .. } = dependency;
         let is_outside = match client.kind {
             PartyKind::External | PartyKind::Host | PartyKind::Node => true,
             PartyKind::Unknown => client.addresses.iter().any(|address| self.known.is_end_of_node(*address)),
             PartyKind::Workload | PartyKind::Service | PartyKind::Multicast => false,
         };
         let mut addresses = server.addresses.iter().filter(|_| is_outside);
-        let exposed = addresses.find_map(|address| self.exposure.of(*address, *protocol, *port));
         let is_itself = matches!(client.kind, PartyKind::External | PartyKind::Host);
-        exposed.filter(|exposed| is_itself || !exposed.is_dialled_itself)
+        addresses.find_map(|address| self.exposure.of(*address, dependency, is_itself))
     }
 
     /// The ports of nodes that a client dialled in the place of a pod.

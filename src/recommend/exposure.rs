@@ -1,7 +1,8 @@
 //! Ports that Services expose to the outside.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     rc::Rc,
 };
 
@@ -11,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Peer, Purpose};
 use crate::{
     inventory::Directory,
-    model::{Cluster, HostPort, Ingress, Protocol, Service, ServiceKind, ServicePort},
+    model::{Cluster, Dependency, HostPort, Ingress, Protocol, Service, ServiceKind, ServicePort},
 };
 
 /// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses, behind Ingresses whose load
@@ -19,6 +20,8 @@ use crate::{
 /// the cluster's own ranges, for the clients seen are not the only ones that come.
 pub(super) struct Exposure {
     ports: ExposedPorts,
+    /// What Ingresses lead to, whose load balancers dial the pods themselves.
+    dialled: ExposedPorts,
     ranges: Vec<IpNet>,
 }
 
@@ -31,10 +34,10 @@ pub(super) struct Exposed {
     families: (bool, bool),
     /// Whom a load balancer lets in; none where it lets in anybody.
     sources: Vec<IpNet>,
+    /// Where a load balancer may have all its addresses: it is let in from there alone while nobody came from elsewhere.
+    near: Vec<IpNet>,
     /// Whether nodes may replace the addresses of clients by their own.
     pub is_through_nodes: bool,
-    /// Whether its clients dial the pods themselves: what comes from a node is the node's own then.
-    pub is_dialled_itself: bool,
     /// All the addresses that it leads to, each with its port.
     pub targets: Rc<[(IpAddr, u16)]>,
 }
@@ -51,6 +54,16 @@ const GOOGLES_FRONT_ENDS: [IpNet; 2] = [
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(130, 211, 0, 0), 22)),
 ];
 
+/// Private networks (RFC 1918, RFC 6598, RFC 4193), in which load balancers have their addresses that dial pods from a subnet of
+/// the cluster's own network.
+const PRIVATE: [IpNet; 5] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7)),
+];
+
 /// Ports of pods, and how each is exposed.
 type ExposedPorts = HashMap<(IpAddr, Protocol, u16), Exposed>;
 
@@ -59,10 +72,20 @@ fn add(ports: &mut ExposedPorts, end: (IpAddr, Protocol, u16), exposed: Exposed)
     ports.entry(end).and_modify(|known| known.join(&exposed)).or_insert(exposed);
 }
 
-/// Adds the pods that an Ingress leads to, where a load balancer outside dials them.
-fn add_ingress(ports: &mut ExposedPorts, ingress: &Ingress, cluster: &Cluster, directory: &Directory) {
+/// Adds the pods that an Ingress leads to, where a load balancer outside dials them. The ranges are the cluster's own.
+fn add_ingress(
+    ports: &mut ExposedPorts,
+    ingress: &Ingress,
+    (cluster, directory): (&Cluster, &Directory),
+    own: &[IpNet],
+) {
     let Some(class) = ingress.class.as_ref().filter(|class| CLASSES_OUTSIDE.contains(&class.as_str())) else { return };
     let sources = if class == "gce" { GOOGLES_FRONT_ENDS.to_vec() } else { Vec::new() };
+    // the health of what is behind an internal one is checked from Google's
+    let checks: &[IpNet] = if class.starts_with("gce") { &GOOGLES_FRONT_ENDS } else { &[] };
+    let private: &[IpNet] = if class == "gce" { &[] } else { &PRIVATE };
+    let near = private.iter().chain(checks).filter(|range| !own.iter().any(|own| own.contains(*range)));
+    let near: Vec<IpNet> = near.copied().collect();
     let purpose =
         Purpose::BehindIngress { ingress: format!("{}/{}", ingress.namespace, ingress.name), class: class.clone() };
     for (service, port) in ingress_ports(cluster, ingress) {
@@ -73,8 +96,8 @@ fn add_ingress(ports: &mut ExposedPorts, ingress: &Ingress, cluster: &Cluster, d
                 // those by which its clients were seen to come
                 families: (false, false),
                 sources: sources.clone(),
+                near: near.clone(),
                 is_through_nodes: false,
-                is_dialled_itself: true,
                 targets: Rc::clone(&targets),
             };
             add(ports, (address, port.protocol, target), exposed);
@@ -103,6 +126,10 @@ fn sources(service: &Service) -> Vec<IpNet> {
     sources
 }
 
+fn holds(ranges: &[IpNet], address: IpAddr) -> bool {
+    ranges.iter().any(|range| range.contains(&address))
+}
+
 impl Exposed {
     /// Takes in another way to the same port.
     fn join(&mut self, other: &Self) {
@@ -116,15 +143,20 @@ impl Exposed {
         // of two names the first counts, whichever came first
         let purpose = self.purpose.clone().min(other.purpose.clone());
         let targets = self.targets.iter().chain(other.targets.iter()).copied().collect();
-        let is_dialled_itself = self.is_dialled_itself && other.is_dialled_itself;
-        *self = Self { purpose, families, sources, is_through_nodes, is_dialled_itself, targets };
+        let near: BTreeSet<IpNet> = self.near.iter().chain(&other.near).copied().collect();
+        *self = Self { purpose, families, sources, near: near.into_iter().collect(), is_through_nodes, targets };
     }
 
-    /// The ranges that a client like this one may come from; none where it came past the load balancer.
-    pub fn ranges(&self, client: Option<IpAddr>) -> Vec<IpNet> {
-        let is_seen = |is_ipv4: bool| client.is_none_or(|address| address.is_ipv4()) == is_ipv4;
+    /// The ranges that a client with these addresses may come from.
+    pub fn ranges(&self, client: &BTreeSet<IpAddr>) -> Vec<IpNet> {
+        let first = client.first();
+        let is_seen = |is_ipv4: bool| first.is_none_or(IpAddr::is_ipv4) == is_ipv4;
         if self.is_bounded() {
             return self.sources.clone();
+        }
+        if first.is_some() && client.iter().all(|address| holds(&self.near, *address)) {
+            let is_alike = |range: &&IpNet| client.iter().any(|it| it.is_ipv4() == range.addr().is_ipv4());
+            return self.near.iter().filter(is_alike).copied().collect();
         }
         let (v4, v6) = (IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default()));
         let families = [(v4, self.families.0, true), (v6, self.families.1, false)];
@@ -134,6 +166,11 @@ impl Exposed {
     /// Whether only some may come.
     pub fn is_bounded(&self) -> bool {
         !self.sources.is_empty()
+    }
+
+    /// Whether it lets in a client with these addresses.
+    fn lets_in(&self, client: &BTreeSet<IpAddr>) -> bool {
+        !self.is_bounded() || client.iter().all(|address| holds(&self.sources, *address))
     }
 
     /// Whether a bounded load balancer's clients may seem to be nodes.
@@ -152,8 +189,8 @@ impl Exposure {
                     purpose: Purpose::HostPort,
                     families,
                     sources: Vec::new(),
+                    near: Vec::new(),
                     is_through_nodes: false,
-                    is_dialled_itself: false,
                     targets: Rc::new([]),
                 };
                 ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *target), exposed.clone())));
@@ -169,22 +206,30 @@ impl Exposure {
                     let purpose = Purpose::Exposed { service: name, kind: service.kind };
                     let sources = sources(service);
                     let is_through_nodes = !service.keeps_sources;
-                    let (targets, is_dialled_itself) = (Rc::clone(&targets), false);
-                    let exposed = Exposed { purpose, families, sources, is_through_nodes, is_dialled_itself, targets };
+                    let (targets, near) = (Rc::clone(&targets), Vec::new());
+                    let exposed = Exposed { purpose, families, sources, near, is_through_nodes, targets };
                     add(&mut ports, (address, port.protocol, target), exposed);
                 }
             }
         }
-        for ingress in &cluster.ingresses {
-            add_ingress(&mut ports, ingress, cluster, directory);
-        }
         // nobody sends from a Service's address, so those need not be kept out
-        Self { ports, ranges: directory.pod_ranges() }
+        let ranges = directory.pod_ranges();
+        let mut dialled = ExposedPorts::default();
+        for ingress in &cluster.ingresses {
+            add_ingress(&mut dialled, ingress, (cluster, directory), &ranges);
+        }
+        Self { ports, dialled, ranges }
     }
 
-    /// How a port of a pod is exposed, where it is.
-    pub fn of(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<&Exposed> {
-        self.ports.get(&(address, protocol, port))
+    /// How a port of a pod is exposed to a client, where it is: by a Service or the node, or by an Ingress, where its load
+    /// balancer may be that client. `is_itself` tells whether the client was seen under its own address.
+    pub fn of(&self, address: IpAddr, dependency: &Dependency, is_itself: bool) -> Option<&Exposed> {
+        let end = (address, dependency.protocol, dependency.port);
+        let exposed = self.ports.get(&end);
+        // what comes from a node is the node's own, or came through a Service
+        let Some(dialled) = self.dialled.get(&end).filter(|_| is_itself) else { return exposed };
+        let is_through = |it: &&Exposed| !dependency.via.is_empty() || it.lets_in(&dependency.client.addresses);
+        exposed.filter(is_through).or(Some(dialled))
     }
 
     /// Anyone of a range but the cluster's pods.

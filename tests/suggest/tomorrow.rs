@@ -145,9 +145,20 @@ fn a_load_balancer_outside_that_an_ingress_is_for_is_let_in_by_whatever_address_
     };
     let alb = from("alb", "10.0.100.17");
     let policy = alb.policy("web");
-    assert!(policy.contains("cidr: 0.0.0.0/0") && policy.contains("- 10.244.1.0/24"), "{policy}");
+    assert!(policy.contains("cidr: 10.0.0.0/8") && policy.contains("- 10.244.1.0/24"), "{policy}");
+    assert!(policy.contains("cidr: 192.168.0.0/16") && !policy.contains("cidr: 35.191.0.0/16"), "{policy}");
+    assert!(!policy.contains("0.0.0.0/0"), "a private client tells of no public one: {policy}");
     assert!(policy.contains("cidr: 10.0.100.17/32"), "the other port is no Ingress's: {policy}");
     assert!(alb.read("REVIEW.md").contains("exposed by the Ingress shop/web (alb)"));
+
+    let public = from("alb", "203.0.113.9").policy("web");
+    assert!(public.contains("cidr: 0.0.0.0/0") && public.contains("- 10.244.1.0/24"), "{public}");
+
+    for client in ["10.129.0.7", "35.191.4.5"] {
+        let internal = from("gce-internal", client).policy("web");
+        assert!(internal.contains("cidr: 10.0.0.0/8") && internal.contains("cidr: 35.191.0.0/16"), "{internal}");
+        assert!(!internal.contains("0.0.0.0/0"), "{internal}");
+    }
 
     let google = from("gce", "35.191.4.5").policy("web");
     assert!(google.contains("cidr: 35.191.0.0/16") && google.contains("cidr: 130.211.0.0/22"), "{google}");
@@ -164,6 +175,24 @@ fn a_load_balancer_outside_that_an_ingress_is_for_is_let_in_by_whatever_address_
 
     // what comes from a node is the node's own
     assert!(!from("alb", "192.0.2.2").policy("web").contains("0.0.0.0/0"));
+}
+
+#[test]
+fn an_ingress_does_not_lift_the_bounds_of_a_load_balancer_to_the_same_pods() {
+    let from = |client: &str| {
+        let balancer = with(service("web", "10.96.0.7"), "/spec/type", "LoadBalancer".into());
+        let bounded = with(balancer, "/spec/loadBalancerSourceRanges", json!(["10.50.0.0/16"]));
+        let items = [pod("web", "10.244.1.5"), bounded, ingress("alb")];
+        Proposed::new(&items, &[(client, "10.244.1.5", 8080)]).policy("web")
+    };
+    for client in ["10.50.3.3", "192.0.2.2"] {
+        let service = from(client);
+        assert!(service.contains("cidr: 10.50.0.0/16") && service.contains("cidr: 192.0.2.1/32"), "{service}");
+        assert!(!service.contains("cidr: 0.0.0.0/0") && !service.contains("cidr: 10.0.0.0/8"), "{service}");
+    }
+    // whom the Service does not let in dialled the pod
+    let balancer = from("10.0.100.17");
+    assert!(balancer.contains("cidr: 10.0.0.0/8") && !balancer.contains("cidr: 192.0.2.1/32"), "{balancer}");
 }
 
 #[test]
