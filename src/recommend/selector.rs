@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use foldhash::HashMap;
 
 use super::labels::{is_number, is_volatile, names_a_role, names_an_application, preference, tells_a_release};
-use crate::model::Labels;
+use crate::model::{Labels, WorkloadRef};
 
 /// A label selector, as small as what it must say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,10 @@ const MAX_LABELS: usize = 3;
 /// The best so many labels of a workload are tried: the ways to choose of more grow out of hand.
 const MAX_TRIED: usize = 16;
 
+/// Kinds of owners that stay from release to release, so that their names do, too. Others may be made anew for every run, as a `Trial` is.
+const LASTING_OWNERS: [&str; 7] =
+    ["CloneSet", "CronJob", "DaemonSet", "Deployment", "DeploymentConfig", "Rollout", "StatefulSet"];
+
 /// All kinds of pods of one namespace, arranged for finding who a selector selects. A kind is what one owner's pods
 /// and its template look like.
 pub(super) struct Pool {
@@ -48,15 +52,18 @@ struct Kind {
     pods: BTreeSet<Labels>,
     /// The keys by which its owner finds its pods.
     owners: BTreeSet<String>,
-    /// The name of its owner.
-    name: String,
+    /// The name of its owner, where that lasts.
+    name: Option<String>,
 }
 
 impl Pool {
-    /// A pool of kinds: the names of their owners, the labels of their pods and templates, and the keys by which the owners
+    /// A pool of kinds: their owners, the labels of their pods and templates, and the keys by which the owners
     /// find them.
-    pub fn new(kinds: impl IntoIterator<Item = (String, (BTreeSet<Labels>, BTreeSet<String>))>) -> Self {
-        let kind = |(name, (pods, owners))| Kind { pods, owners, name };
+    pub fn new(kinds: impl IntoIterator<Item = (WorkloadRef, (BTreeSet<Labels>, BTreeSet<String>))>) -> Self {
+        let kind = |(owner, (pods, owners)): (WorkloadRef, _)| {
+            let name = LASTING_OWNERS.contains(&owner.kind.as_str()).then_some(owner.name);
+            Kind { pods, owners, name }
+        };
         let kinds: Vec<Kind> = kinds.into_iter().map(kind).collect();
         let mut with: HashMap<(String, String), Vec<usize>> = HashMap::default();
         for (n, kind) in kinds.iter().enumerate() {
@@ -122,7 +129,7 @@ impl Pool {
     }
 
     fn is_name(&self, value: &str, meant: &BTreeSet<usize>) -> bool {
-        meant.iter().filter_map(|n| self.kinds.get(*n)).all(|kind| kind.name == value)
+        meant.iter().filter_map(|n| self.kinds.get(*n)).all(|kind| kind.name.as_deref() == Some(value))
     }
 
     fn is_owners(&self, key: &str, meant: &BTreeSet<usize>) -> bool {

@@ -66,7 +66,7 @@ impl Units {
         let mut units = Self { all: Vec::new(), pools: BTreeMap::new(), workloads: HashMap::default() };
         for (namespace, looks) in looks(cluster) {
             let workloads: Vec<WorkloadRef> = looks.keys().cloned().collect();
-            let pool = Pool::new(looks.into_iter().map(|(workload, look)| (workload.name, look)));
+            let pool = Pool::new(looks);
             let mut found = split(&namespace, &pool, &workloads);
             name(&mut found);
             units.all.append(&mut found);

@@ -113,6 +113,15 @@ fn the_name_of_the_workload_selects_before_the_number_of_a_build() {
     assert_eq!(proposed.selects("web"), "service: web");
 }
 
+/// The next `Trial` of the same experiment has another name.
+#[test]
+fn the_name_of_one_run_does_not_select_before_what_lasts() {
+    let labels = json!({"katib.kubeflow.org/experiment": "exp", "katib.kubeflow.org/trial": "exp-abc123"});
+    let trial = owned(labelled("exp-abc123", "10.244.1.5", labels), "Trial", "exp-abc123");
+    let proposed = Proposed::new(&[trial, pod("db", "10.244.1.9")], &[("10.244.1.5", "10.244.1.9", 5432)]);
+    assert_eq!(proposed.selects("exp-abc123"), "katib.kubeflow.org/experiment: exp");
+}
+
 #[test]
 fn pods_that_something_makes_one_by_one_share_a_policy_or_are_told() {
     let seen = [("10.244.1.5", "10.244.1.9", 8081), ("10.244.1.6", "10.244.1.9", 8081)];
