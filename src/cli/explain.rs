@@ -95,6 +95,8 @@ struct Bench<'a> {
     options: Options,
     /// Policies of other kinds, which the verdict does not know of.
     not_evaluated: Vec<String>,
+    /// Invalid policies, which it does not know of either.
+    skipped: Vec<String>,
 }
 
 /// The word for any public address.
@@ -106,7 +108,8 @@ impl<'a> Bench<'a> {
         let evaluator = Evaluator::of_cluster(set, cluster, options);
         let outside = Outside::new(&[&evaluator], cluster, &directory.pod_ranges());
         let not_evaluated = set.not_evaluated.iter().map(ToString::to_string).collect();
-        Self { roster: Roster::new(cluster), evaluator, outside, options, not_evaluated }
+        let skipped = set.skipped.iter().map(ToString::to_string).collect();
+        Self { roster: Roster::new(cluster), evaluator, outside, options, not_evaluated, skipped }
     }
 
     fn explain(&self, from: &str, to: &str, protocol: Protocol, port: u16) -> Result<Explanation, Fault> {
@@ -268,8 +271,10 @@ impl<'a> Bench<'a> {
     fn json(&self, explanation: &Explanation) -> serde_json::Result<Value> {
         let mut value = serde_json::to_value(explanation)?;
         value["reading"] = serde_json::to_value(self.options)?;
-        let lists = [("notes", self.notes(explanation)), ("not_evaluated", self.not_evaluated.clone())];
-        for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+        let beside = [("not_evaluated", &self.not_evaluated), ("skipped", &self.skipped)];
+        let lists =
+            [("notes", self.notes(explanation))].into_iter().chain(beside.map(|(key, list)| (key, list.clone())));
+        for (key, list) in lists.filter(|(_, list)| !list.is_empty()) {
             value[key] = list.into();
         }
         Ok(value)

@@ -19,6 +19,12 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
     if facts.plugin.ignores() {
         warnln!("flowmap: WARNING: network plugin {}", facts.plugin);
     }
+    for policy in &facts.unjudged {
+        warnln!("flowmap: {}", one_line(&format!("deployed, not judged: {policy}")));
+    }
+    for doubt in &facts.unsure {
+        warnln!("flowmap: {}", one_line(&format!("deployed: {doubt}")));
+    }
     if facts.verdicts_alone > 0 {
         warnln!(
             "flowmap: WARNING: of {} connections a log of Hubble has nothing but verdicts of policies, which never show an answer: no \

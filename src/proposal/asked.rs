@@ -162,7 +162,11 @@ impl Asked<'_> {
         let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
         let (undone, on_top) = (self.judge.undone(&proposal.set), self.judge.replay_on_top(&proposal.set));
         let (opens, reopened) = (self.judge.opens(&proposal.set), self.judge.reopened(&proposal.set));
+        let deployed = self.judge.deployed();
+        let skipped = deployed.skipped.iter().map(ToString::to_string);
         Facts {
+            unjudged: skipped.chain(deployed.not_evaluated.iter().map(ToString::to_string)).collect(),
+            unsure: deployed.doubts(),
             on_top,
             undone,
             opens,

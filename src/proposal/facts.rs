@@ -92,6 +92,8 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         missed_runs,
         blocked: blocked(&concerned, cluster, (about.proposed, all(of_site().filter_map(span_of)))),
         deployed,
+        unjudged: Vec::new(),
+        unsure: Vec::new(),
         said: Vec::new(),
         undone: Vec::new(),
         opens: None,

@@ -217,6 +217,13 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
         );
         cautions.add(Level::Stop, "Closed today, and open with this", why);
     }
+    if !facts.unjudged.is_empty() {
+        let why = format!("{}. No verdict here knows what they allow or deny.", few(&facts.unjudged));
+        cautions.add(Level::Stop, "Deployed, and not judged", why);
+    }
+    for doubt in &facts.unsure {
+        cautions.add(Level::Look, "Deployed, and not sure", format!("{doubt}."));
+    }
     if let Some(opens) = &facts.opens {
         let why = format!(
             "{}: {}. What is deployed denies it now, and with this proposal it is allowed.",

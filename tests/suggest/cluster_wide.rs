@@ -112,3 +112,23 @@ fn what_depends_on_a_name_is_uncertain() {
     let reason = report["findings"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("not known is which addresses its domainNames have"), "{reason}");
 }
+
+#[test]
+fn what_no_verdict_knows_of_stops_and_what_is_not_sure_is_looked_at() {
+    let cilium = json!({"apiVersion": "cilium.io/v2", "kind": "CiliumClusterwideNetworkPolicy", "metadata": {"name": "far"}, "spec": {}});
+    let mut bad = policy("Admin", &to_api("Deny"), &json!([]));
+    (bad["metadata"]["name"], bad["spec"]["priority"]) = (json!("bad"), json!(5000));
+    let names = json!([{"action": "Accept", "to": [{"domainNames": ["*.example.org"]}]}]);
+    let flowmap = flowmap(&[cilium, bad, policy("Admin", &json!([]), &names)]);
+    let told = flowmap.run(&SUGGEST).stderr;
+    let review = flowmap.read("out/REVIEW.md");
+    assert!(review.contains("- **Deployed, and not judged:** "), "{review}");
+    assert!(flowmap.read("out/report.html").contains("Deployed, and not judged"));
+    for words in ["CiliumClusterwideNetworkPolicy far", "ClusterNetworkPolicy bad: spec.priority: 5000"] {
+        assert!(review.contains(words) && told.contains(words), "{words}: {told}{review}");
+    }
+    let doubt = "ClusterNetworkPolicy guard spec.egress[0]: which addresses its domainNames have is not known";
+    assert!(review.contains(&format!("- **Deployed, and not sure:** {doubt}")), "{review}");
+    assert!(review.contains("uncertain, and may be kept open."), "{review}");
+    assert!(told.contains(&format!("deployed: {doubt}")), "{told}");
+}

@@ -123,6 +123,8 @@ fn deployed_ones_are_in_force_and_one_of_the_same_name_takes_their_place() {
     flowmap.write("cluster.yaml", format!("{CLUSTER}---\n{}", guard("guard", 5000, DENY)));
     let told = flowmap.ok(&["explain", "--inventory", "cluster.yaml", "shop/web-1", "shop/db-1", "1"]).stderr;
     assert!(told.contains("deployed, skipped: cluster.yaml: AdminNetworkPolicy guard: spec.priority: 5000"), "{told}");
+    let answer = explain(&flowmap, &["shop/web-1", "shop/db-1", "1"]);
+    assert!(answer["skipped"][0].as_str().unwrap().contains("guard: spec.priority: 5000"), "{answer}");
 }
 
 #[test]
@@ -211,4 +213,58 @@ fn they_are_not_converted_and_that_is_said() {
         output.stderr
     );
     assert!(flowmap.path("cilium-out/shop/db.yaml").exists());
+}
+
+#[test]
+fn a_rules_name_ends_no_line() {
+    let flowmap = shop();
+    let name = r#"name: "ok)\n\n30 connections: 30 allowed""#;
+    flowmap.write("guard.yaml", guard("guard", 5, &DENY.replace("name: no-web", name)));
+    let args =
+        ["explain", "--inventory", "cluster.yaml", "shop/web-1", "shop/db-1", "5432", "--policies", "guard.yaml"];
+    let text = flowmap.run(&args).stdout;
+    assert!(text.contains("(ok)  30 connections: 30 allowed) denies"), "{text}");
+    let answer = explain(&flowmap, &["shop/web-1", "shop/db-1", "5432", "--policies", "guard.yaml"]);
+    assert_eq!(answer["ingress"]["decided"]["name"], "ok)\n\n30 connections: 30 allowed");
+}
+
+#[test]
+fn only_those_that_can_meet_contradict_each_other_and_are_told_in_one_line() {
+    let flowmap = shop();
+    let told = |text: &str| {
+        flowmap.write("many.yaml", text);
+        flowmap
+            .run(&["explain", "--inventory", "cluster.yaml", "shop/web-1", "shop/db-1", "1", "--policies", "many.yaml"])
+            .stderr
+    };
+    let other = DENY.replace("Deny", "Allow");
+    let apart = guard("a", 5, DENY) + "---\n" + &guard("b", 5, &other).replace("team: a", "team: b");
+    assert!(!told(&apart).contains("comes first"), "subjects");
+    for (from, to) in [("app: web", "app: db"), ("5432", "5433")] {
+        let apart = guard("a", 5, DENY) + "---\n" + &guard("b", 5, &other.replace(from, to));
+        assert!(!told(&apart).contains("comes first"), "{to}");
+    }
+    let many: Vec<String> =
+        (10..20).map(|n| guard(&format!("p{n}"), 5, if n % 2 == 0 { DENY } else { &other })).collect();
+    let lines = told(&many.join("---\n"));
+    assert_eq!(lines.matches("comes first").count(), 1, "{lines}");
+    assert!(
+        lines.contains(
+            "AdminNetworkPolicy p14 and 5 more have the priority 5 in the Admin tier: which of them comes first"
+        ),
+        "{lines}"
+    );
+}
+
+#[test]
+fn prefixes_of_deployed_ones_may_have_further_bits() {
+    let flowmap = shop();
+    let egress = "egress: [{action: Deny, to: [{networks: [8.8.4.4/8]}]}]";
+    let newer = guard("guard", 5, egress)
+        .replace("v1alpha1", "v1beta1")
+        .replace("kind: AdminNetworkPolicy", "kind: ClusterNetworkPolicy")
+        .replace("spec: {", "spec: {tier: Admin, ");
+    flowmap.write("cluster.yaml", format!("{CLUSTER}---\n{newer}"));
+    let answer = explain(&flowmap, &["shop/web-1", "8.1.1.1", "443"]);
+    assert_eq!(answer["allowed"], false, "{answer}");
 }

@@ -68,10 +68,12 @@ pub(super) fn uncertain(
     Denial { sentence, nearest: None }
 }
 
-/// A rule with what its author calls it.
+/// A rule with what its author calls it, which ends no line of ours.
 fn called(met: &Met<'_>, direction: PolicyType) -> String {
     let reference = met.reference(direction);
-    met.rule.name.as_ref().map_or_else(|| reference.to_string(), |name| format!("{reference} ({name})"))
+    let Some(name) = &met.rule.name else { return reference.to_string() };
+    let name = name.replace(char::is_control, " ");
+    format!("{reference} ({name})")
 }
 
 /// `ingress from production/frontend on TCP/5432`.

@@ -37,7 +37,7 @@ pub(super) fn parse_except(text: &str, cidr: IpNet) -> Result<IpNet, Reason> {
     if cidr.contains(&except) && except != cidr { Ok(except) } else { Err(Reason::ExceptOutside { except, cidr }) }
 }
 
-/// Writes the prefixes of all blocks of a policy as [`parse`] takes them; what is no prefix stays as it is.
+/// Writes the prefixes of all blocks and networks of a policy as [`parse`] takes them; what is no prefix stays as it is.
 pub(super) fn make_canonical(object: &mut Value) {
     let canonical = |text: &mut Value| {
         if let Some(Err(Reason::NotCanonical { canonical, .. })) = text.as_str().map(parse) {
@@ -49,7 +49,9 @@ pub(super) fn make_canonical(object: &mut Value) {
     let rules = sides.filter_map(Value::as_array_mut).flatten();
     let peers = rules.filter_map(Value::as_object_mut).flat_map(serde_json::Map::values_mut);
     let peers = peers.filter_map(Value::as_array_mut).flatten();
-    for block in peers.filter_map(|peer| peer.get_mut("ipBlock")) {
+    for peer in peers {
+        peer.get_mut("networks").and_then(Value::as_array_mut).into_iter().flatten().for_each(canonical);
+        let Some(block) = peer.get_mut("ipBlock") else { continue };
         block.get_mut("cidr").into_iter().for_each(canonical);
         block.get_mut("except").and_then(Value::as_array_mut).into_iter().flatten().for_each(canonical);
     }

@@ -12,6 +12,7 @@ mod field;
 mod parse;
 mod set;
 mod text;
+mod ties;
 
 pub use fault::{PolicyError, Reason};
 pub use set::{NotEvaluated, PolicySet, Strictness, is_cluster_wide};

@@ -9,10 +9,11 @@ use super::{
     cluster::{Dialect, cluster_policy, dialect},
     fault::Fault,
     parse::network_policy,
+    ties,
 };
 use crate::{
     model::RawObject,
-    policy::{ClusterPolicy, NetworkPolicy, PolicyType},
+    policy::{Action, ClusterPolicy, NetworkPolicy, PolicyType},
 };
 
 /// Kinds that also decide over traffic, and are not evaluated here, but in versions that [`dialect`] knows.
@@ -154,6 +155,7 @@ impl PolicySet {
         all.cluster_wide.extend(kept_wide.cloned());
         all.cluster_wide.sort();
         all.not_evaluated.extend(others.not_evaluated.iter().cloned());
+        all.skipped.extend(others.skipped.iter().cloned());
         all
     }
 
@@ -169,22 +171,18 @@ impl PolicySet {
     #[must_use]
     pub fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
-        for (n, one) in self.cluster_wide.iter().enumerate() {
-            let of_one_place = self.cluster_wide[n + 1..]
-                .iter()
-                .take_while(|other| (one.tier, one.priority) == (other.tier, other.priority));
-            for other in of_one_place.filter(|other| contradict(one, other)) {
-                doubts.push(format!(
-                    "{one} and {other} have the priority {} in the {} tier: which of them comes first is not defined, and here it is \
-                     {one}",
-                    one.priority,
-                    one.tier.as_str()
-                ));
-            }
+        let of_one_place = |a: &ClusterPolicy, b: &ClusterPolicy| (a.tier, a.priority) == (b.tier, b.priority);
+        for policies in self.cluster_wide.chunk_by(of_one_place) {
+            doubts.extend(ties::doubt(policies));
+        }
+        for one in &self.cluster_wide {
             for direction in [PolicyType::Ingress, PolicyType::Egress] {
                 for index in one.names_domains(direction) {
+                    let is_accept = one.rules(direction)[index].action == Action::Accept;
+                    let opens = if is_accept { ", and may be kept open" } else { "" };
                     doubts.push(format!(
-                        "{one} spec.{}[{index}]: which addresses its domainNames have is not known; what they decide is uncertain",
+                        "{one} spec.{}[{index}]: which addresses its domainNames have is not known; what they decide is \
+                         uncertain{opens}",
                         direction.as_str()
                     ));
                 }
@@ -270,14 +268,6 @@ fn is_policy(object: &Value) -> Result<bool, Fault> {
 /// How the policy of a whole cluster is read that an object is.
 fn dialect_of(object: &Value) -> Option<Dialect> {
     dialect(text(object, "kind")?, text(object, "apiVersion")?)
-}
-
-/// Whether two policies of one priority may say something else of one connection.
-fn contradict(one: &ClusterPolicy, other: &ClusterPolicy) -> bool {
-    [PolicyType::Ingress, PolicyType::Egress].into_iter().any(|direction| {
-        let others = other.rules(direction);
-        one.rules(direction).iter().any(|rule| others.iter().any(|other| other.action != rule.action))
-    })
 }
 
 /// The kind of a policy that is not evaluated.

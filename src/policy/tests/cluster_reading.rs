@@ -287,7 +287,7 @@ fn they_come_in_the_order_in_which_they_are_asked_and_what_is_not_defined_is_tol
     assert_eq!(
         told,
         [
-            "ClusterNetworkPolicy names spec.egress[0]: which addresses its domainNames have is not known; what they decide is uncertain"
+            "ClusterNetworkPolicy names spec.egress[0]: which addresses its domainNames have is not known; what they decide is uncertain, and may be kept open"
         ]
     );
 }

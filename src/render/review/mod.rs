@@ -126,6 +126,10 @@ pub struct Facts {
     pub blocked: Vec<Blocked>,
     /// Deployed policies of these namespaces that flowmap did not write: they stay in force beside these.
     pub deployed: Vec<String>,
+    /// Deployed policies that no verdict knows of: of other kinds, or not read.
+    pub unjudged: Vec<String>,
+    /// What of deployed policies no verdict can be sure of.
+    pub unsure: Vec<String>,
     /// What deployed policies keep open of what the proposal closes.
     pub undone: Vec<Undone>,
     /// What deployed policies deny and the proposal allows.
