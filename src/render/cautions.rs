@@ -9,6 +9,7 @@ use super::{Facts, Sheet, opened, review, tomorrow::tomorrow, words};
 use crate::{
     map::State,
     model::{Directions, Outcome},
+    policy::is_cluster_wide,
     recommend::{Evidence, Peer, Purpose, Recommendation},
 };
 
@@ -244,9 +245,16 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
         );
         cautions.add(Level::Look, "A kustomization that was edited", why);
     }
-    if !facts.deployed.is_empty() {
-        let why = format!("{}. They stay in force: what they allow stays allowed.", few(&facts.deployed));
+    let is_wide = |policy: &String| policy.split_once(' ').is_some_and(|(kind, _)| is_cluster_wide(kind));
+    let (wide, own): (Vec<String>, Vec<String>) = facts.deployed.iter().cloned().partition(is_wide);
+    if !own.is_empty() {
+        let why = format!("{}. They stay in force: what they allow stays allowed.", few(&own));
         cautions.add(Level::Note, "Deployed already", why);
+    }
+    if !wide.is_empty() {
+        let why =
+            format!("{}. They stay in force: some come before NetworkPolicies, some where none isolates.", few(&wide));
+        cautions.add(Level::Note, "Deployed already, for the whole cluster", why);
     }
 }
 

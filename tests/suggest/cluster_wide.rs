@@ -75,7 +75,10 @@ fn pass_and_a_baseline_change_nothing_once_the_proposal_isolates() {
         let flowmap = flowmap(&[deployed]);
         let review = review(&flowmap);
         assert!(!review.contains("besides: shop") && !review.contains("Kept open"), "{review}");
-        assert!(review.contains("**Deployed already:** ClusterNetworkPolicy guard."), "{review}");
+        assert!(
+            review.contains("**Deployed already, for the whole cluster:** ClusterNetworkPolicy guard."),
+            "{review}"
+        );
         let report = simulate(&flowmap);
         assert_eq!((&report["denied"], &report["undone"]), (&json!(0), &json!([])), "{report}");
     }

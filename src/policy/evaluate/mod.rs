@@ -161,10 +161,11 @@ impl<'a> Evaluator<'a> {
     /// Baseline tier turns everybody away.
     pub(in crate::policy) fn closes(&self, direction: PolicyType, end: &End) -> bool {
         let policies = self.isolating(direction, end);
+        // of the rules about everybody the first counts
         let decides = |tier: Tier, action: Action| {
-            let mut policies = self.tier(tier).iter().filter(|policy| self.is_subject(policy, end));
-            let is_it = |rule: &&ClusterRule| rule.action == action && rule.is_of_everybody();
-            policies.any(|policy| policy.rules(direction).iter().any(|rule| is_it(&rule)))
+            let policies = self.tier(tier).iter().filter(|policy| self.is_subject(policy, end));
+            let mut rules = policies.flat_map(|policy| policy.rules(direction));
+            rules.find(|rule| rule.is_of_everybody()).is_some_and(|rule| rule.action == action)
         };
         if policies.is_empty() {
             return decides(Tier::Baseline, Action::Deny);
