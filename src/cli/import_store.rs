@@ -15,7 +15,7 @@ use super::{
     import::{Options, unreadable},
     input::Progress,
 };
-use crate::store::{Run, Store, StoreError, TakingIn, Written};
+use crate::store::{FileId, Run, Store, StoreError, TakingIn, Written};
 
 /// What every file of SQLite begins with (<https://www.sqlite.org/fileformat.html>, section 1.3).
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -56,10 +56,8 @@ pub(super) async fn file(
 
 /// Refuses to import a store into itself: to open it a second time would take its locks away.
 pub(super) fn is_another(path: &Path, store: &Path) -> Result<(), Fault> {
-    use std::os::unix::fs::MetadataExt;
-    let file = |path: &Path| std::fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
-    match file(path) {
-        Some(it) if file(store) == Some(it) => {
+    match FileId::at(path) {
+        Some(it) if FileId::at(store) == Some(it) => {
             let hint = "name the store of another host, or another one for this with --db";
             Err(Fault::new(path.display(), "is the store that it would go to").hint(hint))
         }

@@ -1,7 +1,6 @@
 //! The store as a watch of a cluster writes to it: what cannot be written is kept, and tried again.
 
 use std::{
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 use super::fault::printable;
 use crate::{
     model::Timestamp,
-    store::{Change, Store, StoreError, Watch, WatchId},
+    store::{Change, FileId, Store, StoreError, Watch, WatchId},
 };
 
 /// After a failure it is tried again after this time, then after twice as long, and so on.
@@ -48,20 +47,6 @@ enum Begun {
     As(WatchId),
     /// There is none.
     Nothing,
-}
-
-/// A file, whatever its names. Not by a handle of it: where a process closes one, SQLite's locks on the file go with it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    fn at(path: &Path) -> Option<Self> {
-        let file = std::fs::metadata(path).ok()?;
-        Some(Self { device: file.dev(), inode: file.ino() })
-    }
 }
 
 impl Keeper {

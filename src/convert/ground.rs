@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::{
-    model::{Cluster, Labels, own_ends},
+    model::{Cluster, Labels, PRIVATE_RANGES, own_ends},
     policy::IpBlock,
 };
 
@@ -24,9 +24,6 @@ const NOBODY: [&str; 9] = [
     "fe80::/10",
     "ff00::/8",
 ];
-
-/// Where clusters have their own addresses (RFC 1918, RFC 6598, RFC 4193).
-const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 
 /// Whose addresses are whose, as far as network plugins make a difference of it.
 #[derive(Clone, Debug, Default)]
@@ -129,7 +126,7 @@ impl Ground {
         let holds_any =
             |ranges: &[&str]| ranges.iter().filter_map(|range| range.parse().ok()).any(|it| overlaps(block, it));
         !(holds_any(&NOBODY)
-            || self.has_no_nodes() && holds_any(&PRIVATE)
+            || self.has_no_nodes() && PRIVATE_RANGES.iter().any(|it| overlaps(block, *it))
             || self.inside.iter().any(|range| overlaps(block, *range))
             || !self.nodes_in(block).is_empty()
             || !self.api_servers_in(block).is_empty()

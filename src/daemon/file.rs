@@ -12,10 +12,12 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
+
+use crate::store::FileId;
 
 /// Bytes of the file's head.
 const HEAD: usize = 100;
@@ -97,19 +99,14 @@ impl StoreFile {
 
     /// Whether it is the one of this name.
     pub fn is_at(&self, path: &Path) -> bool {
-        let (Ok(own), Ok(there)) = (self.file.metadata(), std::fs::metadata(path)) else { return false };
-        (own.dev(), own.ino()) == (there.dev(), there.ino())
+        is_at(&self.file, path)
     }
 
     /// Whether the log of the file of this name is the one that SQLite has open: removed from the folder it still takes what is
     /// written, which nobody else sees and no other log knows of.
     pub fn has_its_log_at(&self, path: &Path) -> bool {
         let Some((log, index)) = &self.log else { return true };
-        let is_at = |file: &File, suffix: &str| {
-            let there = std::fs::metadata(beside(path, suffix));
-            file.metadata().is_ok_and(|own| there.is_ok_and(|it| (own.dev(), own.ino()) == (it.dev(), it.ino())))
-        };
-        is_at(log, "-wal") && is_at(index, "-shm")
+        is_at(log, &beside(path, "-wal")) && is_at(index, &beside(path, "-shm"))
     }
 
     /// Begins to watch: SQLite has opened it now.
@@ -194,6 +191,11 @@ impl OtherLog {
         // where that fails it stays by its second name
         let _ = if log.exists() { std::fs::remove_file(kept) } else { std::fs::rename(kept, log) };
     }
+}
+
+/// Whether an open file is the one of a name.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    FileId::of(file).is_some_and(|own| FileId::at(path) == Some(own))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -8,7 +8,7 @@ use std::{
     fs::File,
     hash::BuildHasher,
     io,
-    os::{fd::AsRawFd, unix::fs::MetadataExt},
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -23,7 +23,7 @@ use super::{
     Options,
     clock::Clock,
     figures::Shared,
-    file::{FileError, OtherLog, StoreFile, has_log, is_settled},
+    file::{FileError, OtherLog, StoreFile, has_log, is_at, is_settled},
     worker::{Flush, Message},
 };
 use crate::{
@@ -455,8 +455,7 @@ impl Folder {
     }
 
     fn is_at(&self, path: &Path) -> bool {
-        let (Ok(own), Ok(there)) = (self.0.metadata(), std::fs::metadata(path)) else { return false };
-        (own.dev(), own.ino()) == (there.dev(), there.ino())
+        is_at(&self.0, path)
     }
 
     /// Where it is now; `None` where it is gone.

@@ -49,7 +49,7 @@ pub use observation::{Hops, Lump, Observation, Order, Recording, Sent, Tally, Tr
 pub use observation_key::{ObservationKey, Opening};
 pub use party::{Namesakes, Party, PartyKey, PartyKind, WorkloadRef};
 pub use port_range::PortRange;
-pub use private::is_private;
+pub use private::{PRIVATE_RANGES, is_private};
 pub use protocol::{LEAST_PACKETS_OF_TCP, Protocol, UnknownProtocol};
 pub use record::{Record, Records, Traffic};
 pub use scope::{ListTally, Scope};

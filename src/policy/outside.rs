@@ -8,7 +8,7 @@ use super::{
     Evaluator,
     addresses::{AddressRange, Partition},
 };
-use crate::model::Cluster;
+use crate::model::{Cluster, PRIVATE_RANGES};
 
 /// What kind of addresses a piece holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +42,6 @@ pub struct Outside {
     covers_pods: bool,
 }
 
-const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 const UNROUTED: [&str; 5] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
 /// What is assigned of IPv6 (IANA "Internet Protocol Version 6 Address Space").
 const PUBLIC_V6: &str = "2000::/3";
@@ -99,7 +98,7 @@ impl Realms {
         Self {
             nodes: sorted(nodes),
             inside: sorted(pod_ranges.iter().copied().chain(services)),
-            private: parsed(&PRIVATE),
+            private: PRIVATE_RANGES.to_vec(),
             unrouted: parsed(&UNROUTED),
             public_v6: parsed(&[PUBLIC_V6]),
         }

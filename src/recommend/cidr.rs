@@ -5,12 +5,11 @@
 //! (Soldo, Markopoulou, Argyraki, "Optimal Filtering of Malicious IP Sources", INFOCOM 2009, with a bound on each prefix
 //! in place of a sum, so that one crowded prefix does not pay for a lonely one).
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::model::PRIVATE_RANGES;
 
 /// How far addresses may be put together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,18 +109,9 @@ fn size(range: IpNet) -> u128 {
     1_u128.checked_shl(u32::from(range.max_prefix_len() - range.prefix_len())).unwrap_or(u128::MAX)
 }
 
-/// Private ranges (RFC 1918, RFC 6598, RFC 4193).
-const PRIVATE: [IpNet; 5] = [
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16)),
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10)),
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7)),
-];
-
 /// Whether a prefix holds private and public addresses.
 fn is_mixed(range: IpNet) -> bool {
-    PRIVATE.iter().any(|private| range.contains(private) && range != *private)
+    PRIVATE_RANGES.iter().any(|private| range.contains(private) && range != *private)
 }
 
 #[cfg(test)]
@@ -146,7 +136,7 @@ mod tests {
     #[test]
     fn private_ranges_are_written_as_the_standards_do() {
         let written = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
-        assert_eq!(PRIVATE.map(|range| range.to_string()), written);
+        assert_eq!(PRIVATE_RANGES.map(|range| range.to_string()), written);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     rc::Rc,
 };
 
@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Peer, Purpose};
 use crate::{
     inventory::Directory,
-    model::{Cluster, Dependency, HostPort, Ingress, Protocol, Service, ServiceKind, ServicePort},
+    model::{Cluster, Dependency, HostPort, Ingress, PRIVATE_RANGES, Protocol, Service, ServiceKind, ServicePort},
 };
 
 /// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses, behind Ingresses whose load
@@ -54,16 +54,6 @@ const GOOGLES_FRONT_ENDS: [IpNet; 2] = [
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(130, 211, 0, 0), 22)),
 ];
 
-/// Private networks (RFC 1918, RFC 6598, RFC 4193), in which load balancers have their addresses that dial pods from a subnet of
-/// the cluster's own network.
-const PRIVATE: [IpNet; 5] = [
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10)),
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16)),
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7)),
-];
-
 /// Ports of pods, and how each is exposed.
 type ExposedPorts = HashMap<(IpAddr, Protocol, u16), Exposed>;
 
@@ -83,7 +73,8 @@ fn add_ingress(
     let sources = if class == "gce" { GOOGLES_FRONT_ENDS.to_vec() } else { Vec::new() };
     // the health of what is behind an internal one is checked from Google's
     let checks: &[IpNet] = if class.starts_with("gce") { &GOOGLES_FRONT_ENDS } else { &[] };
-    let private: &[IpNet] = if class == "gce" { &[] } else { &PRIVATE };
+    // in which load balancers have their addresses that dial pods from a subnet of the cluster's own network
+    let private: &[IpNet] = if class == "gce" { &[] } else { &PRIVATE_RANGES };
     let near = private.iter().chain(checks).filter(|range| !own.iter().any(|own| own.contains(*range)));
     let near: Vec<IpNet> = near.copied().collect();
     let purpose =

@@ -1,13 +1,10 @@
 //! The store of the name that was given, whichever file has that name by now.
 
-use std::{
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use tokio::sync::Mutex;
 
-use crate::store::{Store, StoreError};
+use crate::store::{FileId, Store, StoreError};
 
 /// A store that is open for as long as the page is there.
 pub(super) struct Held {
@@ -18,8 +15,8 @@ pub(super) struct Held {
 /// What is open now.
 struct Opened {
     store: Store,
-    /// Device and inode.
-    file: Option<(u64, u64)>,
+    /// Its file.
+    file: Option<FileId>,
     /// How often another was opened.
     generation: u64,
 }
@@ -30,7 +27,7 @@ pub(super) type Version = (u64, i64);
 impl Held {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let store = Store::open(path).await?;
-        let opened = Opened { store, file: file(path), generation: 0 };
+        let opened = Opened { store, file: FileId::at(path), generation: 0 };
         Ok(Self { path: path.to_owned(), opened: Mutex::new(opened) })
     }
 
@@ -48,7 +45,7 @@ impl Held {
 
     async fn now(&self) -> Result<tokio::sync::MutexGuard<'_, Opened>, StoreError> {
         let mut opened = self.opened.lock().await;
-        let there = file(&self.path);
+        let there = FileId::at(&self.path);
         if there.is_some() && there == opened.file {
             return Ok(opened);
         }
@@ -62,7 +59,7 @@ impl Held {
             return Err(StoreError::Open(self.path.clone(), "is there no more".to_owned()));
         }
         opened.store = Store::open(&self.path).await?;
-        opened.file = file(&self.path);
+        opened.file = FileId::at(&self.path);
         opened.generation += 1;
         Ok(opened)
     }
@@ -80,8 +77,4 @@ impl Held {
         self.settle().await;
         self.opened.lock().await.store.close().await;
     }
-}
-
-fn file(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|data| (data.dev(), data.ino()))
 }
