@@ -83,11 +83,11 @@ impl LinkType {
     pub const LINUX_SLL2: Self = Self(276);
     /// Ethernet with the tag of a Broadcom switch chip.
     pub const DSA_BROADCOM: Self = Self(281);
-    /// The same with the tag before the frame.
+    /// Ethernet with the tag of a Broadcom switch chip before the frame.
     pub const DSA_BROADCOM_BEFORE: Self = Self(282);
     /// Ethernet with the tag of a Marvell switch chip.
     pub const DSA_MARVELL: Self = Self(284);
-    /// The same with an Ethernet type before the tag.
+    /// Ethernet with an Ethernet type and the tag of a Marvell switch chip.
     pub const DSA_MARVELL_TYPED: Self = Self(285);
     /// What a capture did not say. Files have 16 bits for the number: none has this one.
     pub const NOT_DESCRIBED: Self = Self(u32::MAX);

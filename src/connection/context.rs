@@ -84,7 +84,7 @@ pub(super) struct Contexts {
     /// Whether any has priority tags.
     has_priority_tags: bool,
     recent: [(Tags, ContextId); 1 << RECENT_BITS],
-    /// The same of what does not fit a word.
+    /// The contexts met last of those that do not fit a word.
     recent_listed: [ContextId; 1 << RECENT_BITS],
     /// For each context the set that holds it alone; empty until it is asked for.
     alone: Vec<ContextSet>,
@@ -200,7 +200,7 @@ impl Contexts {
         after
     }
 
-    /// The same for the first time; `None` where there is no room for it.
+    /// Joins a context to a set for the first time; `None` where there is no room for it.
     fn join(&mut self, set: ContextSet, id: ContextId) -> Option<ContextSet> {
         if id == BEYOND {
             return None;

@@ -3,7 +3,7 @@
 use super::words;
 use crate::{
     decode::{Packet, TcpFlags, Transport},
-    model::{Control, Protocol, Trace},
+    model::{Control, Trace},
 };
 
 /// Where a segment stands in both streams.
@@ -29,15 +29,15 @@ pub(super) enum Event {
     Agree(u32, u32),
     /// The sender refuses or breaks, and where it stands in both streams.
     Reset(At),
-    /// The same where it acknowledges nothing, and its own number.
+    /// A reset that acknowledges nothing, with its own number.
     BareReset(u32),
-    /// The same where it has no number.
+    /// A reset that was cut before its numbers.
     BlindReset,
     /// Past the opening: whether data was carried, whether the sender closes, and where it stands in both streams.
     Traffic { data: bool, closes: bool, at: At },
-    /// The same of a packet that was cut before its numbers.
+    /// Past the opening, of a packet that was cut before its numbers.
     BlindTraffic,
-    /// The same of a protocol whose packets name their connection by the receiver's number instead (SCTP).
+    /// Past the opening, of a protocol whose packets name their connection by the receiver's number instead (SCTP).
     Tagged { data: bool, closes: bool, receiver: u32 },
     /// A fragment without numbers of its own: of the connection that its first fragment was seen of. `is_data` where that says
     /// by itself that data was carried: the rest of a datagram, not of a segment, which may be a SYN.
@@ -46,7 +46,7 @@ pub(super) enum Event {
     Control(Control),
     /// A datagram, with a number to know it by elsewhere.
     Datagram(u32),
-    /// The same of one that says by itself whether its sender asks, or answers.
+    /// A datagram that says by itself whether its sender asks, or answers.
     Told { number: u32, asks: bool },
 }
 
@@ -77,7 +77,7 @@ pub(super) fn read(packet: &Packet<'_>) -> Option<(u16, u16, Event)> {
             (src_port, dst_port, sctp_event(tag, chunk, initiate_tag))
         }
         Transport::Part { src_port, dst_port } => {
-            let is_data = !matches!(packet.protocol, Protocol::TCP | Protocol::SCTP);
+            let is_data = !packet.protocol.is_stream();
             (src_port, dst_port, Event::Part { is_data })
         }
         Transport::Control(control) => (0, 0, Event::Control(control)),

@@ -123,7 +123,7 @@ impl Leaving {
         add(&mut self.v4, table, book, slots)
     }
 
-    /// The same of the other table.
+    /// Adds some slots of the table of IPv6.
     pub fn add_v6(&mut self, table: &Table<Ipv6Addr>, book: &Book, slots: Range<usize>) -> bool {
         add(&mut self.v6, table, book, slots)
     }

@@ -75,7 +75,7 @@ impl Connection {
             last: packet.moment,
             flags: Flags::SRC_FIRST,
             src: packet.sender,
-            opening: Opening::Open,
+            opening: Opening::Unseen,
             has_news: false,
             refused_s: 0,
         }
@@ -210,7 +210,7 @@ impl Connection {
         match packet.event {
             // the SYN may come after the SYN-ACK where two interfaces were captured
             Event::Open(number) => {
-                self.opening == Opening::Open || self.halves[0].begin != number || sender != self.src
+                self.opening == Opening::Unseen || self.halves[0].begin != number || sender != self.src
             }
             // whatever it acknowledges, it answers the SYN that waits: made-up captures count from elsewhere
             Event::Agree(..) if self.is_asking() && sender != self.src => false,
@@ -253,7 +253,7 @@ impl Connection {
             // tried again; and the rest of a SYN in fragments is not its sender going on
             Event::Probe(_) | Event::Part { is_data: false } if sender == self.src && self.is_asking() => {}
             Event::Agree(number, answer) => {
-                if self.opening == Opening::Open {
+                if self.opening == Opening::Unseen {
                     self.opened_by(sender.other(), number);
                 }
                 let is_first = !self.flags.has(Flags::AGREED);
@@ -279,7 +279,7 @@ impl Connection {
                 self.broke(sender);
                 self.stands_at(sender, at.sequence, at.end);
             }
-            Event::BareReset(number) if self.opening == Opening::Open && !self.has_spoken(sender) => {
+            Event::BareReset(number) if self.opening == Opening::Unseen && !self.has_spoken(sender) => {
                 self.disowned(sender, number);
             }
             Event::BareReset(_) | Event::BlindReset => self.broke(sender),
@@ -388,7 +388,7 @@ impl Connection {
     /// Whether all that was seen is one segment of this side with this number: a SYN, where it was cut before its flags.
     fn may_be_asked(&self, side: Side, number: u32) -> bool {
         let (half, other) = (self.half(side), self.half(side.other()));
-        self.opening == Opening::Open
+        self.opening == Opening::Unseen
             && (half.begin, half.end) == (number, number)
             && (other.begin, other.end) == (0, 0)
     }
@@ -421,7 +421,7 @@ impl Connection {
         let is_first = if is_asking {
             sender == self.src && sequence == self.halves[0].begin.wrapping_add(1)
         } else {
-            self.opening == Opening::Open && self.half(sender).end == 0
+            self.opening == Opening::Unseen && self.half(sender).end == 0
         };
         if is_first {
             self.half_mut(sender.other()).begin = acknowledgment.wrapping_sub(1);
@@ -430,7 +430,7 @@ impl Connection {
 
     /// Notes where the sender stands: the first number that was seen of it, and the furthest.
     fn stands_at(&mut self, sender: Side, number: u32, end: u32) {
-        let is_open = self.opening == Opening::Open;
+        let is_open = self.opening == Opening::Unseen;
         let half = self.half_mut(sender);
         // what was learnt of an opening holds; what one was seen to acknowledge mid-stream gives way to its own packets
         if half.end == 0 && (half.begin == 0 || is_open) {

@@ -89,7 +89,7 @@ impl Rows {
         }
     }
 
-    /// The same of one that leaves in the order of the ranks. Where its rank is another one by now it waits like any other.
+    /// Adds what the current hour of a connection has seen that leaves in the order of the ranks. Where its rank is another one by now it waits like any other.
     pub fn write_in_order<A: Address>(
         &mut self,
         rank: u128,
@@ -136,7 +136,7 @@ impl Rows {
     fn laid<A: Address>(&self, tuple: &FiveTuple<A>, connection: &Connection) -> Laid {
         let (src, dst) = (tuple.end(connection.src()), tuple.end(connection.src().other()));
         let (protocol, opening) = (tuple.protocol, connection.opening());
-        let is_turned = opening == Opening::Open && self.likelihood(src, protocol) > self.likelihood(dst, protocol);
+        let is_turned = opening == Opening::Unseen && self.likelihood(src, protocol) > self.likelihood(dst, protocol);
         let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
         let (hour, contexts) = (connection.hour(), connection.contexts());
         let key = RowKey { hour, protocol, opening, src: src.0, dst: dst.0, dst_port: dst.1, contexts };
@@ -201,7 +201,7 @@ impl Rows {
         self.sweeps.fold(joined(sorted(observations(rows, contexts))))
     }
 
-    /// The same of those that leave in the order of their ranks.
+    /// Takes out the observations of those that leave in the order of their ranks.
     pub fn take_in_order(&mut self, contexts: &Contexts) -> Vec<Observation> {
         self.count_in_order = 0;
         let rows = std::mem::take(&mut self.in_order);

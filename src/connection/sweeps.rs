@@ -288,7 +288,7 @@ fn is_failed(opening: Opening, trace: &Trace) -> bool {
     }
     match opening {
         Opening::Seen => has(Flags::ASKED) && !has(Flags::AGREED) && !has(Flags::FROM_SRC),
-        Opening::Open => has(Flags::SRC_FIRST) && has(Flags::REFUSED) && trace.from_src.fullest().0 < 3,
+        Opening::Unseen => has(Flags::SRC_FIRST) && has(Flags::REFUSED) && trace.from_src.fullest().0 < 3,
     }
 }
 
@@ -408,7 +408,7 @@ mod tests {
     #[test]
     fn what_may_have_been_answered_unseen_is_no_sweep() {
         let asked = (Opening::Seen, Flags::ASKED);
-        let sent = (Opening::Open, Flags::FROM_SRC);
+        let sent = (Opening::Unseen, Flags::FROM_SRC);
         let cases = [
             (asked, vec![], true),
             (asked, vec![Flags::REFUSED], true),

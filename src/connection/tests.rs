@@ -180,7 +180,7 @@ fn an_icmp_error_tells_the_attempt_also_where_that_was_not_captured() {
     let syn = from_client(&[0, 0, 0, 100, 0, 0, 0, 0, 0x50, 0x02, 0, 0, 0, 0, 0, 0]);
     let syn_quote = quote(Protocol::TCP, &syn);
     let cases = [
-        (&datagram_quote, Opening::Open, vec![datagram(CLIENT, SERVER, b"hello")]),
+        (&datagram_quote, Opening::Unseen, vec![datagram(CLIENT, SERVER, b"hello")]),
         (&syn_quote, Opening::Seen, vec![segment(CLIENT, SERVER, 0x02, 100, 0)]),
     ];
     for (quote, opening, attempt) in cases {
@@ -221,7 +221,7 @@ fn an_sctp_association_is_known_by_its_tags() {
     // met in the middle, it is known by the same tags
     let middle = observe(&whole[3..]);
     let (observation, trace) = only(&middle);
-    assert_eq!((observation.key.opening, trace.identity, trace.answer), (Opening::Open, 77, 88));
+    assert_eq!((observation.key.opening, trace.identity, trace.answer), (Opening::Unseen, 77, 88));
     // an ABORT in answer to an INIT refuses
     let refused = observe(&[whole[0], chunk(SERVER, CLIENT, 77, 6, 0)]);
     assert!(only(&refused).1.flags.has(Flags::REFUSED));
@@ -244,7 +244,7 @@ fn a_server_heard_first_is_still_the_server() {
     for packets in [&handshake()[4..], &handshake()[3..]] {
         let observations = observe(packets);
         let (observation, trace) = only(&observations);
-        assert_eq!((observation.key.opening, observation.key.dst_port), (Opening::Open, 443));
+        assert_eq!((observation.key.opening, observation.key.dst_port), (Opening::Unseen, 443));
         assert_eq!(trace.src_port, 40_000);
         assert_eq!(trace.flags.has(Flags::SRC_FIRST), packets.len() == 2);
     }

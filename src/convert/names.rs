@@ -407,10 +407,7 @@ impl Asked {
         answers: &[&Answer],
         known: &BTreeMap<&HostName, BTreeSet<IpAddr>>,
     ) -> Option<Self> {
-        let span = answers.iter().map(|answer| answer.span).reduce(|mut all, span| {
-            all.join(span);
-            all
-        })?;
+        let span = Span::over(answers.iter().map(|answer| answer.span))?;
         // an answer with several addresses was heard once
         let mut times: BTreeMap<IpAddr, u64> = BTreeMap::new();
         for answer in answers {

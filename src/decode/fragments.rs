@@ -44,7 +44,7 @@ impl Fragment {
         self.0.get() | LATER | PLAIN
     }
 
-    /// The same of a tunnel's packet, in whose first fragment another packet begins.
+    /// The fragment of a tunnel's packet, in whose first fragment another packet begins.
     pub(super) fn of_tunnel(self) -> Self {
         Self::of_bits(self.0.get() & !PLAIN)
     }

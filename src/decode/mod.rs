@@ -70,7 +70,7 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, NotDecoded> {
     decode_with(frame, ORDINARY)
 }
 
-/// The same where something is known of the network.
+/// Decodes one frame, where something is known of the network.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "a packet is long to copy, and each is decoded here")]
 pub fn decode_with<'a>(frame: &Frame<'a>, options: &Options) -> Result<Packet<'a>, NotDecoded> {
@@ -142,13 +142,13 @@ struct Around<'o> {
 }
 
 impl Around<'_> {
-    /// The same inside a tunnel, the tags still being those outside; `None` where there are too many tunnels.
+    /// The surroundings inside a tunnel, the tags still being those outside; `None` where there are too many tunnels.
     fn within(self, tunnel: Tunnel) -> Option<Self> {
         let tunnels = self.tunnels.within(tunnel)?;
         Some(Self { tunnels, place: fnv(self.point(), tunnel.word()), ..self })
     }
 
-    /// The same between these ends of the tunnel: hubs and mirrors carry one packet through several tunnels of one number.
+    /// The surroundings between these ends of the tunnel: hubs and mirrors carry one packet through several tunnels of one number.
     fn between(self, ends: [IpAddr; 2]) -> Self {
         let place = ends.into_iter().fold(self.place, |place, end| match end {
             IpAddr::V4(v4) => fnv(place, v4.to_bits()),

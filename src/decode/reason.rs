@@ -40,7 +40,7 @@ pub enum Wifi {
     Aggregate,
     /// A fragment past the first.
     LaterFragment,
-    /// The same frame was seen a moment ago.
+    /// This frame was seen a moment ago.
     Repeated,
 }
 

@@ -52,7 +52,7 @@ impl VlanStack {
         Self(word.into())
     }
 
-    /// The same without ids of 0: these give a priority to a frame of whatever network it is in (IEEE 802.1Q, 6.9), and a
+    /// The stack without ids of 0: these give a priority to a frame of whatever network it is in (IEEE 802.1Q, 6.9), and a
     /// sender may tag one frame so and not the next.
     #[must_use]
     pub fn without_priority_tags(self) -> Self {

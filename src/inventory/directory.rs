@@ -14,12 +14,14 @@ use super::{
     items::{Item, Items, Meta, State},
     past::{Past, past},
     present::present,
-    ranges::{HostPlace, Hosts, Ranges, UNROUTED, is_link_local, is_many, pod_ranges, service_ranges},
+    ranges::{HostPlace, Hosts, Ranges, UNROUTED, is_link_local, pod_ranges, service_ranges},
     services::Services,
     sights::{Listing, Sighting, Sights},
     timeline::{Class, Timeline, Who},
 };
-use crate::model::{Cluster, Host, Node, PartyKind, Pod, Protocol, Service, Span, Timestamp, WorkloadRef, own_ends};
+use crate::model::{
+    Cluster, Host, Node, PartyKind, Pod, Protocol, Service, Span, Timestamp, WorkloadRef, is_group, own_ends,
+};
 
 /// Who owned an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +197,7 @@ impl Directory {
     #[must_use]
     pub fn who(&self, address: IpAddr, at: Timestamp) -> Owner<'_> {
         let address = address.to_canonical();
-        if is_many(address) {
+        if is_group(address) {
             return Owner::Multicast;
         }
         match self.timeline.at(address, at.0) {
@@ -212,7 +214,7 @@ impl Directory {
     #[must_use]
     pub fn who_over(&self, address: IpAddr, span: Span) -> Owner<'_> {
         let address = address.to_canonical();
-        if is_many(address) {
+        if is_group(address) {
             return Owner::Multicast;
         }
         let (first, last) = (span.first.0, span.last.0.max(span.first.0));

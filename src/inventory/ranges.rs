@@ -34,12 +34,6 @@ pub fn is_cloud_metadata(address: IpAddr) -> bool {
 /// The usual size of one node's pod range: what is guessed around a pod that no listed range holds.
 const NODE_PREFIXES: (u8, u8) = (24, 64);
 
-/// Whether an address is that of many: multicast, or the broadcast of every link. A subnet's own broadcast address
-/// cannot be told without its mask.
-pub(super) fn is_many(address: IpAddr) -> bool {
-    address.is_multicast() || matches!(address, IpAddr::V4(v4) if v4.is_broadcast())
-}
-
 /// The ranges that nodes list, and the surroundings of the addresses that lie outside them; aggregated and in order.
 pub(super) fn pod_ranges(mut listed: Vec<IpNet>, addresses: &HashSet<IpAddr>) -> Vec<IpNet> {
     let known = Ranges::new(&listed);

@@ -125,7 +125,7 @@ impl Connection {
         !self.trace.lump.is_record() && has(Volume::most_packets) && !has(Volume::most_bytes)
     }
 
-    /// The same with client and server exchanged.
+    /// Exchanges client and server.
     pub fn turn(&mut self) {
         self.trace = std::mem::take(&mut self.trace).turned(self.server.1);
         std::mem::swap(&mut self.from_client, &mut self.from_server);
@@ -170,7 +170,7 @@ impl Sightings {
         self.traces.push((hour, trace));
     }
 
-    /// The same as seen from the other end, whose port this is.
+    /// The connection as seen from its other end, whose port this is.
     fn turned(self, src_port: u16) -> Self {
         Self {
             traces: self.traces.into_iter().map(|(hour, trace)| (hour, trace.turned(src_port))).collect(),
@@ -250,8 +250,8 @@ fn gather(run: usize, observation: &Observation, samples: &Samples, sightings: &
 /// Lays streams that go by their ends alone, as in logs that tell of packets, to the opening between the same ends: it may stand in
 /// another file than what followed.
 fn lay_to_openings(sightings: &mut HashMap<Key, Sightings>) {
-    let is_blind = |key: &&Key| key.opening == Opening::Open && (key.identity, key.answer) == (0, 0);
-    let open: Vec<Key> = sightings.keys().filter(is_blind).filter(|key| is_stream(key.protocol)).copied().collect();
+    let is_blind = |key: &&Key| key.opening == Opening::Unseen && (key.identity, key.answer) == (0, 0);
+    let open: Vec<Key> = sightings.keys().filter(is_blind).filter(|key| key.protocol.is_stream()).copied().collect();
     for key in open {
         let forth = Key { opening: Opening::Seen, ..key };
         let back = Key { src: key.dst, dst: key.src, ..forth };
@@ -289,7 +289,7 @@ fn network(vlans: &str) -> Cow<'_, str> {
 fn laid(observation: &Observation, trace: &Trace, network: &dyn Fn() -> u64) -> (Key, Trace) {
     let at = &observation.key;
     let (src, dst) = ((at.src, trace.src_port), (at.dst, at.dst_port));
-    let is_turned = at.opening == Opening::Open && dst < src;
+    let is_turned = at.opening == Opening::Unseen && dst < src;
     let (src, dst) = if is_turned { (dst, src) } else { (src, dst) };
     let trace = if is_turned { trace.clone().turned(src.1) } else { trace.clone() };
     let identity = trace.identity;
@@ -415,8 +415,4 @@ pub(super) fn is_same_network(before: &Connection, next: &Connection) -> bool {
         of.vlans.iter().map(|stack| network(stack).into_owned()).filter(|stack| !stack.is_empty()).collect()
     };
     is_compatible(&networks(before), &networks(next)) && is_compatible(&before.tunnels, &next.tunnels)
-}
-
-pub(super) fn is_stream(protocol: Protocol) -> bool {
-    matches!(protocol, Protocol::TCP | Protocol::SCTP)
 }

@@ -23,7 +23,7 @@ struct Part {
 
 impl Part {
     fn join(&mut self, other: &Self) {
-        self.packets = self.packets.wrapping_add(other.packets);
+        self.packets = self.packets.saturating_add(other.packets);
         self.connections += other.connections;
         self.hours.join(&other.hours);
     }

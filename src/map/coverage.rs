@@ -51,12 +51,8 @@ pub fn coverage<O: Borrow<Observation>>(
             place.add(observation.borrow(), directory);
         }
     }
-    let Some(window) = captures.iter().flat_map(|capture| &capture.times).copied().reduce(|mut all, span| {
-        all.join(span);
-        all
-    }) else {
-        return Coverage::default();
-    };
+    let times = captures.iter().flat_map(|capture| &capture.times).copied();
+    let Some(window) = Span::over(times) else { return Coverage::default() };
     let mut sums: BTreeMap<WorkloadRef, Sum> = BTreeMap::new();
     let mut coverage = Coverage::default();
     for holding in directory.holdings() {
@@ -188,12 +184,13 @@ impl Sum {
             .collect();
         spans.sort_unstable();
         // a moment counts as one nanosecond, so that a life of no length can be watched
-        let (mut watched, mut reached) = (0, life.first.0.saturating_sub(1));
+        let (mut watched, mut reached) = (0i64, life.first.0.saturating_sub(1));
         for (first, last, _) in &spans {
-            watched += (last - reached.max(first - 1)).max(0);
+            let from = reached.max(first.saturating_sub(1));
+            watched = watched.saturating_add(last.saturating_sub(from).max(0));
             reached = reached.max(*last);
         }
-        let lived = life.last.0 - life.first.0 + 1;
+        let lived = life.last.0.saturating_sub(life.first.0).saturating_add(1);
         Self { lived, watched, runs: spans.into_iter().map(|(.., run)| run.to_owned()).collect() }
     }
 

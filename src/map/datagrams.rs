@@ -12,7 +12,7 @@ use super::{
     connections::{Connection, End},
     hours::Hours,
 };
-use crate::model::{Flags, Outcome, Protocol, Span, Timestamp};
+use crate::model::{Flags, Outcome, Protocol, Span, Timestamp, is_group};
 
 /// Fewer datagrams than this are an attempt, whoever sent them.
 const MIN_SUSTAINED: u64 = 3;
@@ -127,7 +127,5 @@ impl Sum {
 
 /// Whether everybody is addressed: who listens need not answer.
 fn is_to_all(connection: &Connection) -> bool {
-    let address = connection.server.0;
-    let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-    address.is_multicast() || is_broadcast || connection.trace.flags.has(Flags::BROADCAST)
+    is_group(connection.server.0) || connection.trace.flags.has(Flags::BROADCAST)
 }

@@ -4,7 +4,7 @@
 //! its networks, and when who sent first.
 
 use super::{
-    connections::{Connection, is_same_network, is_stream},
+    connections::{Connection, is_same_network},
     volume::{OVERLAP_S, Taken, follows},
 };
 use crate::model::{Flags, Timestamp, Trace};
@@ -25,7 +25,7 @@ const KNOWN_BY_ENDS: u64 = 2;
 /// Joins what was seen of each exchange of datagrams, and tells who asked, by when the runs began and ended.
 pub(super) fn join(connections: Vec<Connection>, runs: &[Taken<'_>]) -> Vec<Connection> {
     let (mut joined, mut datagrams): (Vec<_>, Vec<_>) =
-        connections.into_iter().partition(|connection| is_stream(connection.protocol));
+        connections.into_iter().partition(|connection| connection.protocol.is_stream());
     datagrams.sort_by_key(Connection::place);
     let mut datagrams = datagrams.into_iter().peekable();
     let watched = watched(runs);

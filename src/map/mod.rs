@@ -77,7 +77,7 @@ pub fn dependencies(site: &str, recordings: &[Recording], directory: &Directory,
     sums.dependencies(site)
 }
 
-/// The same of traffic that is partly in records. Where all of it is, nothing has to be joined, and the connections of
+/// The dependencies of one site, in order, from packets, records or both. Where all are records, nothing has to be joined, and the connections of
 /// each client are looked at by themselves.
 #[must_use]
 pub fn dependencies_of(site: &str, traffic: &Traffic, directory: &Directory, options: Options) -> Vec<Dependency> {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use foldhash::HashMap;
 
-use super::connections::{Connection, End, Key, is_same_network, is_stream};
+use super::connections::{Connection, End, Key, is_same_network};
 use crate::model::{Direction, Flags, Opening, PortKind, Protocol, Span, Trace};
 
 /// Parts of one stream lie no further apart in its numbers than this: what a capture may lose between them, and far from
@@ -36,9 +36,9 @@ pub(super) fn join_parts(connections: Vec<(Key, Connection)>) -> Vec<Connection>
     let mut by_ends: HashMap<(Protocol, End, End), Known> = HashMap::default();
     // openings first, then in the order of time: a part finds what it continues
     let mut connections = connections;
-    connections.sort_by_key(|(key, connection)| (key.opening == Opening::Open, connection.span.first, *key));
+    connections.sort_by_key(|(key, connection)| (key.opening == Opening::Unseen, connection.span.first, *key));
     for (key, mut part) in connections {
-        if !is_stream(key.protocol) {
+        if !key.protocol.is_stream() {
             joined.push(part);
             continue;
         }
@@ -425,11 +425,11 @@ mod tests {
 
     /// The definition: each part by the first that takes it, of all between its ends.
     fn joined_one_by_one(mut connections: Vec<(Key, Connection)>) -> Vec<Connection> {
-        connections.sort_by_key(|(key, connection)| (key.opening == Opening::Open, connection.span.first, *key));
+        connections.sort_by_key(|(key, connection)| (key.opening == Opening::Unseen, connection.span.first, *key));
         let mut joined: Vec<Connection> = Vec::new();
         for (key, mut part) in connections {
             let whole = match key.opening {
-                Opening::Open => joined.iter().position(|whole| is_continued(whole, &mut part)),
+                Opening::Unseen => joined.iter().position(|whole| is_continued(whole, &mut part)),
                 Opening::Seen => {
                     let first = joined.iter().position(|whole| takes_opening(whole, &part));
                     first.or_else(|| joined.iter().position(|whole| is_answered_with_data(whole, &part)))
@@ -461,7 +461,7 @@ mod tests {
 
     fn part() -> impl Strategy<Value = (Opening, bool, Trace, &'static str)> {
         const FLAGS: [u16; 4] = [0, Flags::ASKED.0, Flags::AGREED.0, Flags::ASKED.0 | Flags::AGREED.0];
-        let opening = one_of(&[Opening::Seen, Opening::Open]);
+        let opening = one_of(&[Opening::Seen, Opening::Unseen]);
         let flags = (one_of(&FLAGS), any::<bool>()).prop_map(|(flags, is_src_first)| {
             Flags(flags | Flags::FROM_SRC.0 | if is_src_first { Flags::SRC_FIRST.0 } else { 0 })
         });

@@ -37,7 +37,7 @@ const SAME_END_S: f64 = 60.0;
 const RETRY_S: f64 = 120.0;
 /// What is in use for so many seconds while nothing is swept is no part of a sweep.
 const IN_USE_S: f64 = 60.0;
-/// The same in packets one way: what a scanner leaves open, a server closes after a minute or two.
+/// Packets one way of a connection that is in use: what a scanner leaves open, a server closes after a minute or two.
 const MIN_PACKETS_IN_USE: u64 = 10;
 /// Who fails at so many ports of one host tries ports, and does not wait for servers.
 const PORTS_OF_SWEEP: usize = 5;

@@ -51,7 +51,7 @@ pub(super) fn handshake(ends: &str, identity: u32) -> Observation {
 
 pub(super) fn midstream(ends: &str) -> Observation {
     seen(
-        Opening::Open,
+        Opening::Unseen,
         ends,
         Trace { flags: Flags(BOTH_WAYS), from_src: Tally::one(0, 4, 0), hops_src: Hops::of(64), ..Trace::default() },
     )
@@ -231,7 +231,7 @@ fn datagrams(client: &str, servers: impl IntoIterator<Item = String>, count: u64
     let to = |server: String| {
         let flags = Flags(Flags::FROM_SRC.0 | Flags::SRC_FIRST.0 | Flags::PAYLOAD.0);
         let trace = Trace { identity: 9, flags, from_src: Tally::one(0, count, 0), ..Trace::default() };
-        let mut observation = seen(Opening::Open, &format!("{client} > {server}"), trace);
+        let mut observation = seen(Opening::Unseen, &format!("{client} > {server}"), trace);
         observation.key.protocol = Protocol::UDP;
         observation
     };
@@ -337,7 +337,7 @@ fn one_datagram_to_a_service_and_to_another_server_is_two_exchanges() {
         let [identity, answer] = [7_000, 9_000].map(Trace::nameless_number);
         let (flags, hops) = (Flags(BOTH_WAYS), Hops::of(64));
         let trace = Trace { identity, answer, flags, hops_src: hops, hops_dst: hops, ..Trace::default() };
-        let mut observation = seen(Opening::Open, &format!("10.244.0.1:40000 > {server}"), trace);
+        let mut observation = seen(Opening::Unseen, &format!("10.244.0.1:40000 > {server}"), trace);
         observation.key.protocol = Protocol::UDP;
         observation
     };

@@ -21,7 +21,7 @@ use crate::{
 /// Sightings of one packet on its way through a cluster lie no further apart, in seconds: clocks of two hosts differ.
 const TRANSIT_S: f64 = 2.0;
 
-/// The same by one clock.
+/// Sightings whose times are of one clock lie no further apart, in seconds.
 const TRANSIT_ON_HOST_S: f64 = 0.05;
 
 /// Clocks of two hosts differ by no more, in seconds. Counts where both sides' numbers are equal: nothing else could be.
@@ -98,8 +98,7 @@ fn by_client(connection: &Connection) -> Option<Key> {
 /// Of a stream whose replies alone were seen somewhere.
 fn by_answer(connection: &Connection) -> Option<Key> {
     let Connection { protocol, client, trace, .. } = connection;
-    let is_stream = matches!(*protocol, Protocol::TCP | Protocol::SCTP);
-    (is_stream && trace.answer != 0).then_some(Key::Client(*protocol, *client, trace.answer))
+    (protocol.is_stream() && trace.answer != 0).then_some(Key::Client(*protocol, *client, trace.answer))
 }
 
 /// Of datagrams whose client may have become another.

@@ -99,7 +99,7 @@ impl Volume {
 
     /// Takes in sightings under other addresses.
     pub fn extend_with_stage(&mut self, other: Self) {
-        let stages = self.0.iter().map(|share| share.stage + 1).max().unwrap_or(0);
+        let stages = self.0.iter().map(|share| share.stage.saturating_add(1)).max().unwrap_or(0);
         self.0.extend(other.0.into_iter().map(|share| Share { stage: share.stage.saturating_add(stages), ..share }));
     }
 
@@ -171,7 +171,7 @@ struct RowEnd<'r> {
     taken: Taken<'r>,
     /// The most that runs saw together of which this is the last.
     best: (u64, u64),
-    /// The same of this and all before it.
+    /// The best of this and all before it.
     best_so_far: (u64, u64),
 }
 

@@ -153,7 +153,7 @@ impl ServicePort {
         self.among(&pod.ports)
     }
 
-    /// The same of a pod that declares these ports.
+    /// The port's number at a pod that declares these ports.
     #[must_use]
     pub fn among(&self, declared: &[ContainerPort]) -> Option<u16> {
         match &self.target {

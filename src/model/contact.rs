@@ -88,7 +88,7 @@ pub struct Contacts {
 }
 
 impl Contacts {
-    /// The same in an order that does not depend on how they were found.
+    /// The contacts in an order that does not depend on how they were found.
     #[must_use]
     pub fn in_order(mut self) -> Self {
         let mut order: Vec<u32> = (0u32..).take(self.parties.len()).collect();

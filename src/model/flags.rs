@@ -23,12 +23,12 @@ impl Flags {
     pub const PAYLOAD: Self = Self(1 << 7);
     /// The link carried packets of `src` to everybody.
     pub const BROADCAST: Self = Self(1 << 8);
-    /// The same of `dst`.
+    /// The link carried packets of `dst` to everybody.
     pub const DST_BROADCAST: Self = Self(1 << 9);
     /// The first that was seen of `src`, past any opening, was a reset that acknowledges nothing: what a host sends that
     /// knows of no such connection (RFC 9293, section 3.10.7.1).
     pub const DISOWNED: Self = Self(1 << 10);
-    /// The same of `dst`.
+    /// The first that was seen of `dst` was such a reset.
     pub const DST_DISOWNED: Self = Self(1 << 11);
 
     /// No packet told who began, and the first that was seen tells nothing of it: an ICMP error, an announcement, a record of
@@ -39,7 +39,7 @@ impl Flags {
     pub const LITTLE: Self = Self(1 << 13);
     /// A datagram says by itself that `src` asks: a question of its own, or an answer to it.
     pub const ASKS: Self = Self(1 << 14);
-    /// The same of `dst`.
+    /// A datagram says by itself that `dst` asks.
     pub const DST_ASKS: Self = Self(1 << 15);
 
     /// The bits that tell what became of a connection.
@@ -59,7 +59,7 @@ impl Flags {
         self.0 |= other.0;
     }
 
-    /// The same as seen from the other end.
+    /// The flags as seen from the other end.
     #[must_use]
     pub fn turned(self) -> Self {
         let pairs = [

@@ -155,7 +155,7 @@ pub struct LinkSighting {
 }
 
 impl LinkSighting {
-    /// The same seen by another run: a set of what was learnt, the fullest count.
+    /// Takes in the sighting of another run: a set of what was learnt, the fullest count.
     pub fn merge(&mut self, other: &Self) {
         self.span.join(other.span);
         self.packets = self.packets.max(other.packets);

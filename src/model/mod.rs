@@ -1,5 +1,6 @@
 //! The words that all rooms speak. Plain values: no I/O, no clock, no policy.
 
+mod address;
 mod application;
 mod churn;
 mod cluster;
@@ -17,7 +18,6 @@ mod observation;
 mod observation_key;
 mod party;
 mod port_range;
-mod private;
 mod protocol;
 mod record;
 mod scope;
@@ -29,6 +29,7 @@ mod trace_set;
 mod visible;
 pub mod words;
 
+pub use address::{PRIVATE_RANGES, is_group, is_private};
 pub use application::{Application, ApplicationKey, ApplicationSighting, Protection, Secrecy};
 pub use churn::{FIRST_DYNAMIC_PORT, handed_out};
 pub use cluster::{
@@ -49,7 +50,6 @@ pub use observation::{Hops, Lump, Observation, Order, Recording, Sent, Tally, Tr
 pub use observation_key::{ObservationKey, Opening};
 pub use party::{Namesakes, Party, PartyKey, PartyKind, WorkloadRef};
 pub use port_range::PortRange;
-pub use private::{PRIVATE_RANGES, is_private};
 pub use protocol::{LEAST_PACKETS_OF_TCP, Protocol, UnknownProtocol};
 pub use record::{Record, Records, Traffic};
 pub use scope::{ListTally, Scope};

@@ -69,7 +69,7 @@ impl Serialize for HostName {
 pub enum NameSource {
     /// A DNS answer that the client received (RFC 1035).
     Dns,
-    /// The same without a server (RFC 4795).
+    /// An answer among the hosts of a link, without a server: LLMNR (RFC 4795).
     Llmnr,
     /// The server name in a TLS `ClientHello` (RFC 6066).
     Tls,

@@ -7,7 +7,7 @@
 //! takes the fullest place, and none counts twice.
 //!
 //! `src` and `dst` say how the row is laid out, not who the client is. Where the opening was seen `src` opened it;
-//! else ([`Opening::Open`](super::Opening::Open)) the row was laid towards the likelier server, every trace keeps the other port, and the
+//! else ([`Opening::Unseen`](super::Opening::Unseen)) the row was laid towards the likelier server, every trace keeps the other port, and the
 //! map decides when it reads, from all that the store knows by then.
 
 use std::cmp::Ordering;
@@ -165,12 +165,12 @@ pub struct Trace {
     /// seen of `src` - its initial sequence number where the opening was seen, the sequence number of its first segment
     /// elsewhere, a digest of its first datagram (UDP); 0 where nothing was.
     pub identity: u32,
-    /// The same of `dst`.
+    /// The first number that was seen of `dst`, as `identity` is of `src`.
     pub answer: u32,
     /// Where the stream of `src` stood at its last segment, 0 where nothing was seen: parts of one connection that were
     /// captured apart are joined by it.
     pub src_end: u32,
-    /// The same of `dst`.
+    /// Where the stream of `dst` stood at its last segment, 0 where nothing was seen.
     pub dst_end: u32,
     /// What was seen.
     pub flags: Flags,
@@ -225,7 +225,7 @@ impl Trace {
         u64::from(spread(u32::from(port)) ^ by_answer) << 32 | u64::from(spread(identity | answer))
     }
 
-    /// The same as seen from its other end, whose port this is.
+    /// The trace as seen from its other end, whose port this is.
     #[must_use]
     pub fn turned(self, src_port: u16) -> Self {
         Self {
@@ -258,8 +258,8 @@ impl Trace {
         self.join_of_any_hour(other, Order::of(at(other), at(self)));
     }
 
-    /// The same of a sighting whose hour may be another, so that times within the hour do not compare: how it lies to this one is to
-    /// be told. What becomes of those times means nothing then.
+    /// Takes in a sighting whose hour may be another, so that times within the hour do not compare: `order` tells how it lies to this
+    /// one. The times within the hour mean nothing afterwards.
     pub fn join_of_any_hour(&mut self, other: &Self, order: Order) {
         if self.is_begun_by(other, order.is_begun_before) {
             const WHO_BEGAN: u16 = Flags::SRC_FIRST.0 | Flags::UNTOLD.0;

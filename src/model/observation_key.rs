@@ -9,8 +9,8 @@ use super::{Hour, Protocol};
 pub enum Opening {
     /// `src` opened them: SYN, SYN-ACK or INIT was seen.
     Seen,
-    /// Not seen; who is the client is still open.
-    Open,
+    /// It was not seen: who the client is, the map decides.
+    Unseen,
 }
 
 /// What an observation is about. Keys are in the order of their fields.
@@ -46,7 +46,7 @@ impl ObservationKey {
         Self::rank_of((hour, protocol, opening), (src, dst, dst_port))
     }
 
-    /// The same of what it is made of.
+    /// [`ObservationKey::rank`] of the fields that it is made of.
     #[must_use]
     pub fn rank_of(
         (hour, protocol, opening): (Hour, Protocol, Opening),
@@ -54,7 +54,7 @@ impl ObservationKey {
     ) -> u128 {
         // without its sign the order of the hours holds
         let hour = u128::from(hour.0.cast_unsigned() ^ 1 << 31);
-        let head = hour << 9 | u128::from(protocol.0) << 1 | u128::from(opening == Opening::Open);
+        let head = hour << 9 | u128::from(protocol.0) << 1 | u128::from(opening == Opening::Unseen);
         let (family, ends) = match (src, dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
                 (0, u128::from(src.to_bits()) << 48 | u128::from(dst.to_bits()) << 16 | u128::from(dst_port))
@@ -113,7 +113,7 @@ mod tests {
         (head, (any_address(), any_address(), any_port), (any_word(), any_word())).prop_map(
             |((hour, protocol, is_seen), (src, dst, dst_port), (vlans, tunnels))| {
                 let (hour, protocol) = (Hour(hour), Protocol(protocol));
-                let opening = if is_seen { Opening::Seen } else { Opening::Open };
+                let opening = if is_seen { Opening::Seen } else { Opening::Unseen };
                 ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans, tunnels }
             },
         )

@@ -44,6 +44,12 @@ impl Protocol {
     pub fn has_ports(self) -> bool {
         matches!(self, Self::TCP | Self::UDP | Self::SCTP)
     }
+
+    /// Whether it has connections of its own, with a handshake and states: TCP (RFC 9293) or SCTP (RFC 9260).
+    #[must_use]
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::TCP | Self::SCTP)
+    }
 }
 
 impl fmt::Display for Protocol {

@@ -76,7 +76,7 @@ impl Scope {
         &self.pages
     }
 
-    /// The same of a selection, which is complete in nothing.
+    /// The scope of a selection, which is complete in nothing.
     #[must_use]
     pub fn of_selection(self) -> Self {
         Self { pages: self.pages, ..Self::default() }
@@ -93,7 +93,7 @@ impl Scope {
         self.iter_beside(&self.pages)
     }
 
-    /// The same where further Lists are known to have pages.
+    /// The kinds that are listed in full, where further Lists are known to have pages.
     pub fn iter_beside<'s>(&'s self, pages: &BTreeSet<String>) -> impl Iterator<Item = (&'s str, Option<&'s str>)> {
         let lists = self.lists.iter().filter(|(version, _)| !pages.contains(*version)).map(|(_, kinds)| kinds);
         let all: Vec<&Kinds> = lists.chain([&self.kinds]).collect();

@@ -20,7 +20,7 @@ pub enum PortKind {
     HighService,
     /// Assigned or customary.
     Service,
-    /// The same below 1024, among those that clients of the superuser get.
+    /// Assigned or customary below 1024, among those that clients of the superuser get.
     Privileged,
     /// Nobody but servers, and those who call one another as equals, has such a port.
     System,

@@ -174,6 +174,14 @@ impl Span {
         self.last = self.last.max(other.last);
     }
 
+    /// From the first to the last moment of all; `None` of nothing.
+    pub fn over(spans: impl IntoIterator<Item = Self>) -> Option<Self> {
+        spans.into_iter().reduce(|mut all, span| {
+            all.join(span);
+            all
+        })
+    }
+
     /// Whether a moment is within it.
     #[must_use]
     pub fn holds(self, time: Timestamp) -> bool {

@@ -51,7 +51,7 @@ impl TraceSet {
         self.traces.iter()
     }
 
-    /// The same by value.
+    /// Its traces, by value.
     pub fn into_traces(self) -> impl Iterator<Item = Trace> {
         self.traces.into_iter()
     }

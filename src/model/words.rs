@@ -21,7 +21,7 @@ pub fn noun(number: u64, one: &str) -> String {
     }
 }
 
-/// The same with gaps between thousands: `2 216 rules`.
+/// A number and its noun, with gaps between thousands: `2 216 rules`.
 #[must_use]
 pub fn counted(number: u64, one: &str) -> String {
     format!("{} {}", grouped(number), noun(number, one))

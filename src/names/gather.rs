@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     decode::{Packet, Transport},
-    model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp},
+    model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp, is_group},
 };
 
 /// Sightings of one run that are held at a time: some 25 MB in memory, at most 50 MB where all names are as long as can be.
@@ -306,6 +306,5 @@ fn sighting(key: &Key, seen: &Seen) -> NameSighting {
 
 /// An address that is nobody's own: what ad blockers answer, this host, or a group.
 fn is_nobody(address: IpAddr) -> bool {
-    let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-    address.is_unspecified() || address.is_loopback() || address.is_multicast() || is_broadcast
+    address.is_unspecified() || address.is_loopback() || is_group(address)
 }

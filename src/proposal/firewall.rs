@@ -168,10 +168,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
     let facts = FirewallFacts {
         captures: of_site.len(),
         logs: of_site.iter().filter(|run| run.is_records()).count(),
-        span: spans.reduce(|mut all, span| {
-            all.join(span);
-            all
-        }),
+        span: Span::over(spans),
         packets: of_site.iter().map(|run| run.packets).sum(),
         dropped: of_site.iter().map(|run| run.loss.dropped_by_kernel + run.loss.dropped_by_interface).sum(),
         damaged: of_site.iter().filter(|run| run.is_incomplete()).count(),

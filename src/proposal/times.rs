@@ -22,7 +22,7 @@ pub(super) struct Times {
 impl Times {
     /// From the first to the last moment.
     pub fn hull(&self) -> Option<Span> {
-        joined(self.times.iter().copied())
+        Span::over(self.times.iter().copied())
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn watched<'o>(span: Span, observations: impl IntoIterator<Item = &'o
         return Times { times: vec![span], strays: None };
     }
     let connections = strays.iter().map(|stray| stray.connections).sum();
-    let stray_time = joined(strays.iter().map(|stray| stray.span));
+    let stray_time = Span::over(strays.iter().map(|stray| stray.span));
     Times {
         times: kept.iter().map(|stretch| stretch.span).collect(),
         strays: stray_time.map(|span| (connections, span)),
@@ -61,7 +61,7 @@ pub(super) fn watched<'o>(span: Span, observations: impl IntoIterator<Item = &'o
 fn stretches<'o>(observations: impl IntoIterator<Item = &'o Observation>) -> Vec<Stretch> {
     let mut hours: BTreeMap<Hour, (u64, Span)> = BTreeMap::new();
     for observation in observations {
-        let Some(span) = joined(observation.traces.iter().map(|trace| observation.span(trace))) else { continue };
+        let Some(span) = Span::over(observation.traces.iter().map(|trace| observation.span(trace))) else { continue };
         let (connections, known) = hours.entry(observation.key.hour).or_insert((0, span));
         *connections += observation.traces.total();
         known.join(span);
@@ -78,13 +78,6 @@ fn stretches<'o>(observations: impl IntoIterator<Item = &'o Observation>) -> Vec
         }
     }
     stretches
-}
-
-fn joined(spans: impl Iterator<Item = Span>) -> Option<Span> {
-    spans.reduce(|mut all, span| {
-        all.join(span);
-        all
-    })
 }
 
 #[cfg(test)]

@@ -90,10 +90,7 @@ pub struct Held {
 impl Held {
     fn of(runs: &[Run]) -> Self {
         let spans = runs.iter().filter_map(|run| Some(Span { first: run.first_packet?, last: run.last_packet? }));
-        let span = spans.reduce(|mut all, span| {
-            all.join(span);
-            all
-        });
+        let span = Span::over(spans);
         Self {
             sites: runs.iter().map(|run| run.site.clone()).collect(),
             captured: runs.iter().map(|run| run.site.clone()).collect(),

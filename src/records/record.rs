@@ -86,7 +86,7 @@ impl FlowRecord {
             src_port: self.detail.as_ref().map_or(0, |detail| detail.client_port),
             identity,
             // where it is open which end is which, each goes by the number
-            answer: if self.opening() == Opening::Open { identity } else { 0 },
+            answer: if self.opening() == Opening::Unseen { identity } else { 0 },
             flags: self.flags(),
             from_src: Tally::one(0, self.counted_packets().saturating_sub(to_client), self.bytes_to_server),
             from_dst: Tally::one(0, to_client, self.bytes_to_client),
@@ -164,7 +164,7 @@ impl FlowRecord {
             Outcome::Established => &[Flags::ASKED, Flags::AGREED, Flags::FROM_SRC, Flags::FROM_DST],
             Outcome::Midstream => &[Flags::FROM_SRC, Flags::FROM_DST],
             Outcome::Refused => &[Flags::ASKED, Flags::REFUSED],
-            Outcome::Unanswered if is_stream(self.protocol) => &[Flags::ASKED],
+            Outcome::Unanswered if self.protocol.is_stream() => &[Flags::ASKED],
             Outcome::Unanswered | Outcome::Oneway => &[Flags::FROM_SRC],
         };
         let mut flags = Flags::SRC_FIRST;
@@ -192,7 +192,7 @@ impl FlowRecord {
 /// The observation of one trace. Where it is open who opened, the row is laid towards the likelier server: rows are kept
 /// by its port, and clients have many.
 pub(super) fn laid(key: ObservationKey, trace: Trace) -> Observation {
-    let is_turned = key.opening == Opening::Open && PortKind::of(trace.src_port).outranks(PortKind::of(key.dst_port));
+    let is_turned = key.opening == Opening::Unseen && PortKind::of(trace.src_port).outranks(PortKind::of(key.dst_port));
     let (key, trace) = if is_turned {
         let turned = ObservationKey { src: key.dst, dst: key.src, dst_port: trace.src_port, ..key };
         (turned, trace.turned(key.dst_port))
@@ -200,8 +200,4 @@ pub(super) fn laid(key: ObservationKey, trace: Trace) -> Observation {
         (key, trace)
     };
     Observation { key, traces: TraceSet::restore([trace], 1) }
-}
-
-pub(super) fn is_stream(protocol: Protocol) -> bool {
-    matches!(protocol, Protocol::TCP | Protocol::SCTP)
 }

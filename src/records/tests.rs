@@ -50,7 +50,7 @@ fn a_log_of_each_way_tells_who_sent_and_not_who_opened() {
         "10.0.0.1,10.0.0.2,icmp,0,0,7,",
         "10.0.0.1,10.0.0.2,47,,,7,",
     ] {
-        assert_eq!(opening(row), Some(Opening::Open), "{row}");
+        assert_eq!(opening(row), Some(Opening::Unseen), "{row}");
     }
     // without the source's port nothing could lay the ways together
     assert_eq!(opening("10.0.0.1,10.0.0.2,tcp,,443,80,"), None);

@@ -41,7 +41,7 @@ fn read(row: &SqliteRow) -> Result<Observation, StoreError> {
     let key = ObservationKey {
         hour: Hour(row.try_get("hour")?),
         protocol: Protocol(row.try_get("protocol")?),
-        opening: if is_seen { Opening::Seen } else { Opening::Open },
+        opening: if is_seen { Opening::Seen } else { Opening::Unseen },
         src: observations::address(row.try_get("src")?)?,
         dst: observations::address(row.try_get("dst")?)?,
         dst_port: row.try_get("dst_port")?,

@@ -259,7 +259,7 @@ fn head(input: &mut Input<'_>, (hour, words): (Hour, &[String]), before: Option<
     let dst_port = input.small()?;
     let (vlans, tunnels) = (word(input, words)?, word(input, words)?);
     let total = if has(SAMPLE) { input.number()? } else { 0 };
-    let opening = if has(SEEN) { Opening::Seen } else { Opening::Open };
+    let opening = if has(SEEN) { Opening::Seen } else { Opening::Unseen };
     let protocol = Protocol(protocol);
     let key = ObservationKey { hour, protocol, opening, src, dst, dst_port, vlans, tunnels };
     Some(Head { key, total, has_records: has(RECORDS) })
@@ -308,7 +308,7 @@ mod tests {
                 let key = ObservationKey {
                     hour: Hour(500_000),
                     protocol: Protocol(protocol),
-                    opening: if is_seen { Opening::Seen } else { Opening::Open },
+                    opening: if is_seen { Opening::Seen } else { Opening::Unseen },
                     src,
                     dst,
                     dst_port,

@@ -155,7 +155,7 @@ pub fn find(contacts: &Contacts, scope: &Scope, options: Options) -> Tiers {
     of_graph(Graph::new(contacts, scope), options)
 }
 
-/// The same from a graph that was made elsewhere.
+/// Roles and tiers of a graph that was made elsewhere.
 #[must_use]
 pub fn of_graph(graph: Graph, options: Options) -> Tiers {
     let mut pens = Pens::new(&graph.members, options);

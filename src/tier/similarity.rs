@@ -32,7 +32,7 @@ const MIN_CALLED_ALIKE: usize = 2;
 /// What the endpoints in scope do, by how many of them.
 pub(super) struct Weights {
     counts: HashMap<Token, u64>,
-    /// The same without where the peers are; who has both counts twice.
+    /// How many have each token, wherever the peers are; who has both counts twice.
     anywhere: HashMap<Token, u64>,
     endpoints: u64,
 }

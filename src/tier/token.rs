@@ -69,7 +69,7 @@ impl Token {
         self.0 & OUTSIDE != 0
     }
 
-    /// The same wherever the peers are.
+    /// The token wherever the peers are.
     pub(super) fn anywhere(self) -> Self {
         Self(self.0 & !OUTSIDE)
     }

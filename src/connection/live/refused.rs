@@ -20,7 +20,7 @@ impl Connection {
         }
     }
 
-    /// The same where nothing of the attempt was seen, but that the error quotes it: a SYN or a datagram with this number.
+    /// Notes that an attempt was refused of which nothing was seen, but that the error quotes it: a SYN or a datagram with this number.
     pub fn refuse_unseen<A>(&mut self, packet: &Arrival<A>) {
         match packet.event {
             Event::Open(number) => self.opened_by(packet.sender, number),

@@ -16,7 +16,7 @@ pub(super) fn broadcom(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     placed(inner, data, be16(data, TAG_AT), be16(data, TAG_AT + 2))
 }
 
-/// The same before the frame.
+/// The tag of a Broadcom chip before the frame.
 pub(super) fn broadcom_before(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     let frame = data.get(4..).ok_or(CUT)?;
     placed(super::ethernet(frame)?, frame, be16(data, 0), be16(data, 2))
@@ -27,7 +27,7 @@ pub(super) fn marvell(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     marvell_at(data, TAG_AT)
 }
 
-/// The same behind an Ethernet type of its own.
+/// The tag of a Marvell chip behind an Ethernet type of its own.
 pub(super) fn marvell_typed(data: &[u8]) -> Result<Cursor<'_>, NotDecoded> {
     marvell_at(data, TAG_AT + 4)
 }

@@ -59,7 +59,7 @@ fn is_common(frame: &[u8]) -> bool {
     ether_type.is_some_and(|it| matches!(it, link::IPV4 | link::IPV6 | ARP) || vlan::is_tag(it))
 }
 
-/// The same with the protocol of what is inside (draft-ietf-nvo3-vxlan-gpe).
+/// VXLAN whose header names the protocol of what is inside (draft-ietf-nvo3-vxlan-gpe).
 fn vxlan_gpe(data: &[u8]) -> Option<Inner<'_>> {
     const VALID: u32 = 0x0800_0000;
     /// Set where a protocol is told; some forget it.

@@ -101,7 +101,7 @@ fn pooled(columns: &Columns, items: &[Item], wishes: &[(f64, f64)]) -> BTreeMap<
     items.iter().copied().zip(bases.zip(offsets)).map(|(item, (base, offset))| (item, base + offset)).collect()
 }
 
-/// The same in whole pixels. Distances are whole, so rounding what is left without them keeps them.
+/// The heights in whole pixels. Distances are whole, so rounding what is left without them keeps them.
 fn snapped(columns: &Columns, items: &[Item], centres: &BTreeMap<Item, f64>) -> BTreeMap<Item, i32> {
     let offsets = offsets(columns, items);
     let snap = |(item, offset): (&Item, f64)| {

@@ -65,10 +65,7 @@ fn recordings(files: &[Vec<FlowRecord>]) -> Vec<Recording> {
         for observation in records.iter().flat_map(FlowRecord::observations) {
             rows.entry(observation.key).or_default().extend(observation.traces);
         }
-        let span = records.iter().filter_map(|record| record.span).reduce(|mut all, span| {
-            all.join(span);
-            all
-        });
+        let span = Span::over(records.iter().filter_map(|record| record.span));
         let observations = rows.into_iter().map(|(key, traces)| Observation { key, traces }).collect();
         Recording { span: span.unwrap_or(Span::at(Timestamp(0))), interface: None, observations }
     };

@@ -2,7 +2,7 @@
 
 use foldhash::{HashMap, HashSet};
 
-use super::{Verdict, is_stream, only_one};
+use super::{Verdict, only_one};
 use crate::{
     inventory::Directory,
     map::connections::{Connection, End},
@@ -81,7 +81,7 @@ impl Evidence {
 /// of them.
 fn asker(connection: &Connection) -> Option<End> {
     let flags = connection.trace.flags;
-    let is_told = !is_stream(connection.protocol) && !flags.has(Flags::UNTOLD);
+    let is_told = !connection.protocol.is_stream() && !flags.has(Flags::UNTOLD);
     let by_words = only_one(flags.has(Flags::DST_ASKS), flags.has(Flags::ASKS));
     let is_client = by_words.unwrap_or_else(|| flags.has(Flags::SRC_FIRST));
     is_told.then_some(if is_client { connection.client } else { connection.server })

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use foldhash::{HashMap, HashSet};
 
-use super::{Verdict, is_stream, only_one};
+use super::{Verdict, only_one};
 use crate::{
     map::connections::{Connection, End},
     model::{Direction, EARLY_PORTS, Outcome, PortKind, Protocol},
@@ -36,7 +36,7 @@ impl Habits {
             let Connection { protocol, client, server, .. } = *connection;
             if connection.is_attempt_of_unknown() {
                 // whom a scanner tries says nothing of who serves
-            } else if connection.direction == Direction::Unknown && is_stream(protocol) {
+            } else if connection.direction == Direction::Unknown && protocol.is_stream() {
                 habits.repeats.entry((protocol, server, client.0)).or_default().insert(client.1);
                 habits.repeats.entry((protocol, client, server.0)).or_default().insert(server.1);
             } else if connection.direction != Direction::Unknown {

@@ -6,12 +6,10 @@
 mod evidence;
 mod habits;
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use super::connections::Connection;
 use crate::{
     inventory::Directory,
-    model::{Direction, Flags, Protocol},
+    model::{Direction, Flags, is_group},
 };
 use evidence::Evidence;
 use habits::Habits;
@@ -57,21 +55,12 @@ fn by_nature(connection: &Connection) -> Option<Verdict> {
 
 /// A datagram's first is the question. A stream that was met in its middle was met at either side's turn.
 fn by_order(connection: &Connection) -> Option<Verdict> {
-    let is_told = !is_stream(connection.protocol) && !connection.trace.flags.has(Flags::UNTOLD);
+    let is_told = !connection.protocol.is_stream() && !connection.trace.flags.has(Flags::UNTOLD);
     is_told.then(|| (Direction::Order, is_turned_by_order(connection)))
-}
-
-fn is_stream(protocol: Protocol) -> bool {
-    matches!(protocol, Protocol::TCP | Protocol::SCTP)
 }
 
 fn is_turned_by_order(connection: &Connection) -> bool {
     !connection.trace.flags.has(Flags::SRC_FIRST)
-}
-
-/// Whether it stands for many: multicast or broadcast.
-fn is_group(address: IpAddr) -> bool {
-    address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// Whether the second alone holds; `None` where both or neither does.

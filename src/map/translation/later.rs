@@ -8,7 +8,7 @@ use foldhash::HashMap;
 use super::{Passage, join_stages, overlap};
 use crate::{
     inventory::Directory,
-    map::connections::{Connection, End, is_stream},
+    map::connections::{Connection, End},
     model::{Direction, Protocol, Trace},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 /// nothing.
 const MANY: usize = 256;
 
-/// The same of those that stand at equal numbers.
+/// Streams that stand at equal numbers are not looked through either where they are more.
 const FEW: usize = 32;
 
 /// Of one in so many streams that have nothing to do with each other the one begins within the numbers of the other, on both sides.
@@ -46,7 +46,7 @@ pub(super) fn join(connections: Vec<Connection>, directory: &Directory) -> Vec<C
 }
 
 fn is_met_later(connection: &Connection) -> bool {
-    connection.direction != Direction::Handshake && is_stream(connection.protocol) && is_known(&connection.trace)
+    connection.direction != Direction::Handshake && connection.protocol.is_stream() && is_known(&connection.trace)
 }
 
 /// Whether it is known where both sides stood.

@@ -23,7 +23,7 @@ pub fn record(record: &FlowRecord, source_port: u16) -> FlowRecord {
         flags.add(Flags::FROM_DST);
     }
     let detail = Detail {
-        opening: Opening::Open,
+        opening: Opening::Unseen,
         client_port: source_port,
         flags,
         packets_to_client: 0,

@@ -92,7 +92,7 @@ fn a_reply_alone_tells_the_client_and_the_older_layout_says_the_same() {
     let line = udp(SERVER, CLIENT, REPLY);
     let (key, trace) = only(&line);
     // an entry for datagrams tells who was first within a minute
-    assert_eq!((key.opening, key.src.to_string(), key.dst_port), (Opening::Open, "10.0.0.1".into(), 5_432));
+    assert_eq!((key.opening, key.src.to_string(), key.dst_port), (Opening::Unseen, "10.0.0.1".into(), 5_432));
     assert!(has(&trace, &[Flags::FROM_DST, Flags::SRC_FIRST]) && !trace.flags.has(Flags::FROM_SRC));
     let begin = line.find("{\"time").unwrap();
     let end = line.find(",\"node_name\":\"kind/worker\",\"time").unwrap();
@@ -108,7 +108,7 @@ fn a_reply_alone_tells_the_client_and_the_older_layout_says_the_same() {
 fn without_word_of_a_reply_it_is_open_who_asked() {
     let (key, _) = only(&udp(SERVER, CLIENT, ""));
     // laid towards the likelier server, for the map to decide
-    assert_eq!((key.opening, key.dst_port), (Opening::Open, 5_432));
+    assert_eq!((key.opening, key.dst_port), (Opening::Unseen, 5_432));
     // what is learnt later of the same connection holds for what came before
     let later = tcp(SERVER, CLIENT, &["ACK"], "") + &tcp(CLIENT, SERVER, &["SYN"], NEW);
     assert_eq!(only(&later).0.opening, Opening::Seen);
@@ -125,7 +125,7 @@ fn messages_of_icmp_tell_by_their_type_who_asked_whatever_is_said_of_a_reply() {
     assert_eq!((key.opening, key.src.to_string()), (Opening::Seen, "10.0.0.9".into()));
     // time exceeded is a word on another packet
     let (key, trace) = icmp(11, "\"is_reply\":false,\"trace_reason\":\"RELATED\",");
-    assert_eq!(key.opening, Opening::Open);
+    assert_eq!(key.opening, Opening::Unseen);
     assert!(has(&trace, &[Flags::UNTOLD]));
 }
 
@@ -136,24 +136,24 @@ fn an_entry_for_a_stream_tells_nothing_of_who_opened_and_a_syn_does() {
     let (new, wrong) = (tcp(server, CLIENT, &["ACK"], NEW), tcp(CLIENT, server, &["ACK"], REPLY));
     // the line that shows that the entry was made midway may be in another file
     for text in [&new, &wrong, &(new.clone() + &wrong), &(wrong.clone() + &new)] {
-        assert_eq!(opening(text), Opening::Open, "{text}");
+        assert_eq!(opening(text), Opening::Unseen, "{text}");
     }
     let known = tcp(CLIENT, server, &["ACK"], ASK).replace("10:00:01", "09:00:01");
-    assert_eq!(opening(&known), Opening::Open);
+    assert_eq!(opening(&known), Opening::Unseen);
     let syn = tcp(CLIENT, server, &["SYN"], NEW).replace("10:00:01", "09:00:01");
     let rows = read(&(new.clone() + &wrong + &syn)).0;
     let is_told = |key: &ObservationKey| key.opening == Opening::Seen && key.dst_port == 40_001;
     assert!(rows.len() == 2 && rows.keys().all(is_told), "{rows:#?}");
     // verdicts are given on what is new, and say that it is no reply
     let verdict = new.replace(NEW, "\"is_reply\":false,").replace("\"type\":4", "\"type\":5");
-    assert_eq!(opening(&(verdict + &wrong)), Opening::Open);
+    assert_eq!(opening(&(verdict + &wrong)), Opening::Unseen);
 }
 
 #[test]
 fn of_datagrams_an_entry_tells_who_was_first_and_of_peers_both_may_be() {
     for (from, to) in [(("10.0.0.9", 53), CLIENT), (CLIENT, ("10.0.0.9", 53))] {
         let (key, trace) = only(&udp(from, to, NEW));
-        assert_eq!((key.opening, key.dst_port), (Opening::Open, 53));
+        assert_eq!((key.opening, key.dst_port), (Opening::Unseen, 53));
         assert_eq!(trace.flags.has(Flags::SRC_FIRST), from == CLIENT);
     }
     let [a, b] = ["10.0.0.1", "10.0.0.9"].map(|address| (address, 7_946));

@@ -72,10 +72,10 @@ fn what_a_firewall_dropped_was_tried_and_refused() {
     let told: Vec<_> = seen.rows.iter().map(|(ends, opening, _)| (ends.as_str(), *opening)).collect();
     let expected = [
         // no word on who opened it, and a reset is not who asks
-        ("TCP 10.9.0.1 > 10.9.0.2 83", Opening::Open),
+        ("TCP 10.9.0.1 > 10.9.0.2 83", Opening::Unseen),
         ("TCP 10.9.0.1 > 10.9.0.2 81", Opening::Seen),
         ("TCP fd09::1 > fd09::2 81", Opening::Seen),
-        ("UDP 10.9.0.1 > 10.9.0.2 53", Opening::Open),
+        ("UDP 10.9.0.1 > 10.9.0.2 53", Opening::Unseen),
     ];
     let mut expected = expected.to_vec();
     expected.sort_unstable();

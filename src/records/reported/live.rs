@@ -3,10 +3,7 @@
 
 use smallvec::SmallVec;
 
-use super::{
-    super::record::{is_stream, laid},
-    End, Event, Packet, Told, Verdict,
-};
+use super::{super::record::laid, End, Event, Packet, Told, Verdict};
 use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, Sent, Tally, Trace};
 
 /// The ends of a connection, the lower first.
@@ -195,7 +192,7 @@ fn client(packet: &Packet, sender: Side) -> Option<Side> {
 /// Whether both ends send datagrams from the port that they receive them on, or have no ports: each may begin, and what the
 /// one begins is not what the other does.
 fn are_peers(protocol: Protocol, ports: (u16, u16)) -> bool {
-    !is_stream(protocol) && ports.0 == ports.1
+    !protocol.is_stream() && ports.0 == ports.1
 }
 
 /// What was seen of a connection, hour by hour.
@@ -215,7 +212,7 @@ impl Live {
     /// Whether all that is known of a stream is that a policy let its beginning pass: that tells of no answer, and a scan looks
     /// the same.
     pub fn is_verdicts_alone(&self, protocol: Protocol) -> bool {
-        is_stream(protocol) && !self.has_more
+        protocol.is_stream() && !self.has_more
     }
 
     pub fn take(&mut self, packet: &Packet, sender: Side) {
@@ -312,7 +309,7 @@ impl<'e> Whole<'e> {
         match self.client {
             Some(Side::Lower) => laid(key(lower, higher, Opening::Seen), trace),
             Some(Side::Higher) => laid(key(higher, lower, Opening::Seen), trace.turned(higher.1)),
-            None => laid(key(lower, higher, Opening::Open), trace),
+            None => laid(key(lower, higher, Opening::Unseen), trace),
         }
     }
 
@@ -320,7 +317,7 @@ impl<'e> Whole<'e> {
     fn flags(&self, hourly: &Hourly) -> Flags {
         let (_, is_untold, opener) = hourly.opener;
         // of datagrams an entry remembers longer who was first; whom a reset refuses has asked
-        let entered = first(std::slice::from_ref(hourly), |hourly| hourly.entered).filter(|_| !is_stream(self.ends.0));
+        let entered = first(std::slice::from_ref(hourly), |hourly| hourly.entered).filter(|_| !self.ends.0.is_stream());
         let opener = entered.or(self.refuser.map(Side::other)).unwrap_or(opener);
         let mut flags = Flags::default();
         let mut add = |flag, is_set| {
@@ -370,7 +367,7 @@ fn first(hours: &[Hourly], told: impl Fn(&Hourly) -> Pair<Option<u32>>) -> Optio
 /// both ends have one port nothing else tells. Of a stream it may have been made midway, by a line that is in another file or in
 /// none: whether it was, nothing but an opening shows.
 fn by_entry(protocol: Protocol, hours: &[Hourly]) -> Option<Side> {
-    hours.first().and_then(|hourly| hourly.begun).filter(|_| !is_stream(protocol))
+    hours.first().and_then(|hourly| hourly.begun).filter(|_| !protocol.is_stream())
 }
 
 /// The side that sent probes, where there is no connection that they could be part of.

@@ -159,7 +159,7 @@ pub fn record(columns: &Columns<'_>, notes: &mut Notes) -> Result<FlowRecord, Fa
         span: Some(span),
         hours: None,
         detail: Some(Detail {
-            opening: if seen.is_opener_known { Opening::Seen } else { Opening::Open },
+            opening: if seen.is_opener_known { Opening::Seen } else { Opening::Unseen },
             client_port: orig_port,
             flags: seen.flags,
             packets_to_client: sent.resp.unwrap_or_default(),

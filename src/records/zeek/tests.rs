@@ -128,7 +128,7 @@ fn the_state_decides_where_there_is_no_history() {
     let known = |state: &str| detail(&only(&stream(state, "-"))).clone();
     assert!(known("SF").flags.has(Flags::AGREED) && known("RSTR").flags.has(Flags::AGREED));
     assert!(known("REJ").flags.has(Flags::REFUSED) && !known("S0").flags.has(Flags::AGREED));
-    assert_eq!((known("OTH").opening, known("SHR").opening), (Opening::Open, Opening::Seen));
+    assert_eq!((known("OTH").opening, known("SHR").opening), (Opening::Unseen, Opening::Seen));
     assert_eq!(known("OTH").flags, flags(&[Flags::FROM_SRC, Flags::FROM_DST]));
 }
 
@@ -146,7 +146,7 @@ fn of_datagrams_it_is_open_who_asked_and_only_known_who_was_first() {
     assert_eq!(told("Dd", (1, 1)), flags(&[Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD, Flags::SRC_FIRST]));
     assert_eq!(told("D", (2, 0)), flags(&[Flags::FROM_SRC, Flags::PAYLOAD, Flags::SRC_FIRST]));
     assert_eq!(told("^dD", (1, 1)), flags(&[Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD]));
-    assert_eq!(detail(&only(&datagrams("udp", (5353, 53), "D", (1, 0)))).opening, Opening::Open);
+    assert_eq!(detail(&only(&datagrams("udp", (5353, 53), "D", (1, 0)))).opening, Opening::Unseen);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! What the address alone tells.
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -22,4 +24,11 @@ pub fn is_private(address: IpAddr) -> bool {
         }
         IpAddr::V6(it) => it.is_unique_local() || it.is_unicast_link_local(),
     }
+}
+
+/// Whether an address is that of a group: multicast, or the broadcast of every link (RFC 919). A subnet's own broadcast address
+/// cannot be told without its mask.
+#[must_use]
+pub fn is_group(address: IpAddr) -> bool {
+    address.is_multicast() || matches!(address, IpAddr::V4(it) if it.is_broadcast())
 }
