@@ -114,6 +114,12 @@ impl Directory {
         self.find(self.services.by_node_port.get(&(protocol, port)), |it| it.was_there(span))
     }
 
+    /// The Service that answered at an end when a connection began: at its own addresses, else at that port of every node.
+    #[must_use]
+    pub fn dialled_over(&self, address: IpAddr, protocol: Protocol, port: u16, span: Span) -> Found<'_> {
+        self.service_over(address, protocol, port, span).or_else(|| self.node_port_over(protocol, port, span))
+    }
+
     /// The ports of pods to which nodes may send more than health checks now: those that are open to the outside, and those
     /// that Ingresses, webhooks and name resolution lead to.
     #[must_use]

@@ -7,7 +7,7 @@ use foldhash::{HashMap, fast::FixedState};
 use super::{exchanges, hours::Hours, parts::join_parts, runs, samples::Samples, volume::Volume};
 use crate::model::{
     Direction, Flags, Hour, LEAST_PACKETS_OF_TCP, Observation, Opening, Order, Outcome, Protocol, Record, Recording,
-    Span, Timestamp, Trace, Via,
+    Span, Timestamp, Trace,
 };
 
 /// In so many records of both ways a stream of which none tells more than an attempt would is one that is idle.
@@ -30,7 +30,7 @@ pub(super) struct Connection {
     pub from_server: Volume,
     pub span: Span,
     /// What the client dialled, where that was another end.
-    pub via: Option<Via>,
+    pub via: Option<End>,
     /// The client's address as the server saw it, where that was another one.
     pub source: Option<IpAddr>,
     pub vlans: BTreeSet<String>,

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{
-    connections::{Connection, End},
-    translation,
-};
+use super::connections::{Connection, End};
 use crate::{
     inventory::{Directory, NODE_LOCAL_DNS, Owner, is_cloud_metadata},
     model::{Flags, Party, PartyKind, Pod, Protocol, Service, ServicePort, Span, Via},
@@ -73,9 +70,9 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
         owner if connection.is_disowned().1 && connection.outcome().is_needed() => party(address, former(owner)),
         owner => party(address, owner),
     };
-    let via = connection.via.as_ref().map(|via| {
-        let disputed = translation::is_disputed(directory, connection, via);
-        Via { disputed, ..dialled((via.address, via.port), connection, directory) }
+    let via = connection.via.map(|via| {
+        let disputed = is_disputed(via, connection, directory);
+        Via { disputed, ..dialled(via, connection, directory) }
     });
     Server { party, port, via }
 }
@@ -83,10 +80,24 @@ pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
 /// An end that the client dialled, with the Service that it was then.
 fn dialled((address, port): End, connection: &Connection, directory: &Directory) -> Via {
     let (protocol, span) = (connection.protocol, connection.moment());
-    let service = directory.service_over(address, protocol, port, span);
-    let service = service.or_else(|| directory.node_port_over(protocol, port, span));
+    let service = directory.dialled_over(address, protocol, port, span);
     let service = service.map(|(service, _)| format!("{}/{}", service.namespace, service.name));
     Via { address, port, service, disputed: false }
+}
+
+/// Whether the packets led elsewhere than where the inventory says that the Service led then. A pod that the inventory does
+/// not know, or a Service of which it knows no pods, says nothing against it.
+fn is_disputed((address, port): End, connection: &Connection, directory: &Directory) -> bool {
+    let Connection { protocol, span, .. } = *connection;
+    let Some((service, service_port)) = directory.dialled_over(address, protocol, port, span) else { return false };
+    let workload = |address| match directory.who_over(address, span) {
+        Owner::Pod(pod) => Some(&pod.workload),
+        _ => None,
+    };
+    let Some(reached) = workload(connection.server.0) else { return false };
+    let targets = directory.targets_over(service, service_port, span);
+    let mut behind = targets.iter().filter_map(|(address, _)| workload(*address)).peekable();
+    behind.peek().is_some() && behind.all(|target| target != reached)
 }
 
 /// A server on the link of its clients: the cache of names on every node, else a service that the node or its cloud
@@ -107,8 +118,7 @@ fn behind_service(directory: &Directory, connection: &Connection) -> Option<(Par
         Owner::Service(_) => directory.service_over(address, protocol, port, span)?,
         // an external address may be a node's as well: what a Service says of one of its ports is said of that alone
         Owner::Node(_) => {
-            let service = directory.service_over(address, protocol, port, span);
-            let Some(found) = service.or_else(|| directory.node_port_over(protocol, port, span)) else {
+            let Some(found) = directory.dialled_over(address, protocol, port, span) else {
                 let (pod, own, target) = directory.host_port_over(address, protocol, port, span)?;
                 return Some((party(own, Owner::Pod(pod)), target));
             };

@@ -14,8 +14,8 @@ use std::{
 
 use super::connections::{Connection, End};
 use crate::{
-    inventory::{Directory, Owner},
-    model::{Direction, Flags, Hops, Protocol, Span, Trace, Via},
+    inventory::Directory,
+    model::{Direction, Flags, Hops, Protocol, Span, Trace},
 };
 
 /// Sightings of one packet on its way through a cluster lie no further apart, in seconds: clocks of two hosts differ.
@@ -338,7 +338,7 @@ fn is_among(stage: &Connection, reply: &Connection) -> bool {
 fn take_replies(stage: &mut Connection, reply: Connection, directory: &Directory) {
     let is_before = stage.via.is_none() && is_before_translation(stage, &reply, directory);
     if reply.server != stage.server && stage.via.is_none() {
-        stage.via = Some(dialled(if is_before { stage.server } else { reply.server }));
+        stage.via = Some(if is_before { stage.server } else { reply.server });
     }
     if is_before {
         stage.server = reply.server;
@@ -364,33 +364,11 @@ fn is_service(directory: &Directory, connection: &Connection) -> bool {
 /// Takes a stage further on into `whole`: its server is the truer one.
 fn absorb(whole: &mut Connection, stage: Connection) {
     if whole.server != stage.server && whole.via.is_none() {
-        whole.via = Some(dialled(whole.server));
+        whole.via = Some(whole.server);
     }
     whole.server = stage.server;
     whole.source = Some(stage.client.0).filter(|source| *source != whole.client.0);
     whole.take_stage(stage);
-}
-
-/// What was dialled; which Service that was then, [`super::identity`] tells.
-fn dialled((address, port): End) -> Via {
-    Via { address, port, service: None, disputed: false }
-}
-
-/// Whether the packets led elsewhere than where the inventory says that the Service led then. A pod that the inventory does
-/// not know, or a Service of which it knows no pods, says nothing against it.
-pub(super) fn is_disputed(directory: &Directory, connection: &Connection, via: &Via) -> bool {
-    let Connection { protocol, span, .. } = *connection;
-    let service = directory.service_over(via.address, protocol, via.port, span);
-    let service = service.or_else(|| directory.node_port_over(protocol, via.port, span));
-    let Some((service, service_port)) = service else { return false };
-    let workload = |address| match directory.who_over(address, span) {
-        Owner::Pod(pod) => Some(&pod.workload),
-        _ => None,
-    };
-    let Some(reached) = workload(connection.server.0) else { return false };
-    let targets = directory.targets_over(service, service_port, span);
-    let mut behind = targets.iter().filter_map(|(address, _)| workload(*address)).peekable();
-    behind.peek().is_some() && behind.all(|target| target != reached)
 }
 
 /// Joins what was dialled at a Service with the sighting of the same client at one of its pods.
