@@ -135,7 +135,9 @@ scenarios: setup ## replay the applications with ten seeds, all with noise, and 
 # The runner comes last, so that its summary closes the output.
 test: setup lint check-policies-out ## everything that must hold before a commit
 	cargo test --doc --locked
+	@rm -f "$(target)/tmp/skipped"
 	$(runner)
+	@sort -u "$(target)/tmp/skipped" 2>/dev/null || echo "no test was skipped"
 
 lint: ## format, lints, links in the documentation, licences, and the pure rooms built alone
 	cargo fmt --check

@@ -190,10 +190,16 @@ fn present(folder: PathBuf) -> Option<PathBuf> {
     None
 }
 
-/// Says that a test is skipped, past the harness that hides what passing tests print.
+/// Says that a test is skipped: past the harness, which hides what passing tests print, and in a file, of which `make test` tells
+/// at its end.
 pub fn skipped(why: &str) {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+    let line = format!("skipped: {test}: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+    // in one piece: tests run side by side
+    let written = fs::OpenOptions::new().create(true).append(true).open(list);
+    let _ = written.and_then(|mut file| file.write_all(line.as_bytes()));
 }
 
 /// Whether root runs the tests.
