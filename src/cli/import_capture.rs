@@ -23,8 +23,9 @@ use crate::{
     store::{Learnt, Loss, Run, RunId, Store, StoreError, Written, content_id},
 };
 
-/// Traces of ended connections that are held in memory before they are written: some 30 MB, and as much while that is done.
-const MAX_WAITING: usize = 131_072;
+/// Traces of ended connections that are held in memory before they are written: some 60 MB, and as much while that is done. What is
+/// written before the end is brought together then, which writes all of it once more: a capture of an hour or two should not need it.
+const MAX_WAITING: usize = 262_144;
 
 /// How often some of the connections end while what was learnt or ended before is written: at the end there is nothing else to do
 /// beside writing. Each takes some 5 MB.

@@ -13,7 +13,7 @@ const ALL: &str = "all";
 
 /// Every room with what it may import: the table of docs/architecture.md.
 fn allowed() -> Rooms {
-    let text = fs::read_to_string("docs/architecture.md").unwrap();
+    let text = fs::read_to_string("docs/architecture.md").expect("the architecture");
     let (_, table) = text.split_once("| room | may import |").expect("the table of rooms");
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let row = |line: &str| {
@@ -29,9 +29,9 @@ fn allowed() -> Rooms {
 /// Every room with what it imports, tests left out: they may look further.
 fn imported() -> Rooms {
     let mut rooms = Rooms::new();
-    for entry in fs::read_dir("src").unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir("src").expect("the sources").flatten() {
         let path = entry.path();
-        let room = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let room = path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
         if !["lib", "main"].contains(&room.as_str()) {
             collect(&path, rooms.entry(room).or_default());
         }
@@ -45,11 +45,11 @@ fn imported() -> Rooms {
 
 fn collect(path: &Path, imports: &mut BTreeSet<String>) {
     if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap().map(Result::unwrap) {
+        for entry in fs::read_dir(path).expect("a room").flatten() {
             collect(&entry.path(), imports);
         }
-    } else if path.extension().is_some_and(|it| it == "rs") && !path.to_str().unwrap().contains("/tests") {
-        let text = fs::read_to_string(path).unwrap();
+    } else if path.extension().is_some_and(|it| it == "rs") && !path.to_string_lossy().contains("/tests") {
+        let text = fs::read_to_string(path).expect("a file of a room");
         let (code, _) = text.split_once("#[cfg(test)]\nmod ").unwrap_or((&text, ""));
         for (at, found) in code.match_indices("crate::") {
             imports.extend(firsts(&code[at + found.len()..]));
