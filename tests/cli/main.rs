@@ -7,4 +7,5 @@ mod common;
 
 mod bad_input;
 mod command_line;
+mod json_reference;
 mod rooms;
