@@ -131,9 +131,9 @@ scenarios: setup ## replay the applications with ten seeds, all with noise, and 
 
 # --- check ------------------------------------------------------------------------------------------------------------
 
-.PHONY: test lint check-policies-out
+.PHONY: test lint check-policies-out check-picture
 # The runner comes last, so that its summary closes the output.
-test: setup lint check-policies-out ## everything that must hold before a commit
+test: setup lint check-policies-out check-picture ## everything that must hold before a commit
 	cargo test --doc --locked
 	@rm -f "$(target)/tmp/skipped"
 	$(runner)
@@ -148,7 +148,10 @@ lint: ## format, lints, links in the documentation, licences, and the pure rooms
 	@cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null # its lock file is a part of the clone
 
 check-policies-out: policies-out ## fail where policies-out/ is not what the samples give
-	@scripts/unchanged.sh policies-out
+	@scripts/unchanged.sh policies-out/
+
+check-picture: picture ## fail where docs/demo.svg does not show what flowmap prints
+	@scripts/unchanged.sh docs/demo.svg
 
 .PHONY: unit
 unit: build ## start the unit of systemd under a systemd of its own, and look at what it promises; needs root, takes two minutes
