@@ -33,7 +33,9 @@ enum Mode {
     Connections,
 }
 
-/// Watch interfaces until Ctrl-C, SIGTERM or --for, and write what is seen to the store every few seconds.
+/// Watch interfaces until stopped.
+///
+/// It runs until Ctrl-C, SIGTERM or the end of --for, and writes what it sees to the store every few seconds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap capture eth0

@@ -26,12 +26,13 @@ use crate::{
     render, yaml,
 };
 
-/// Write NetworkPolicies as the kinds of Cilium or Calico: the same permissions, and what is not the same is told.
+/// Write NetworkPolicies as the kinds of Cilium or Calico.
 ///
-/// Cilium knows nodes and the API server as entities, which rules about addresses do not reach: they are taken from the
+/// The permissions are the same, and what is not the same is told. Cilium knows nodes and the API server as entities, which rules about addresses do not reach: they are taken from the
 /// inventory. Calico's staged policies enforce nothing, and show in its flow logs what they would deny.
 ///
-/// With --names Cilium also allows what is outside by the names that pods were answered over DNS and used themselves, whatever addresses these have later.
+/// With --names Cilium also allows what is outside by the names that pods were answered over DNS and used themselves,
+/// whatever addresses these have later.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap convert policies-out/ --to cilium

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::policy::{Census, Change, Evaluator, Outside, PortSet, Roster, diff};
 
-/// Compare two sets of policies: the connections that become possible, and those that end. Exits with 1 where there are
-/// any.
+/// Compare two sets of policies in connections.
+///
+/// Lists the connections that become possible, and those that end. Exits with 1 where there are any.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap diff policies-old/ policies-out/

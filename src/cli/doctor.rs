@@ -14,6 +14,8 @@ use crate::{
 };
 
 /// Look at rights, interfaces, clock, disk and store before a capture starts.
+///
+/// Each finding comes with its cure. Exits with 1 where something is wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap doctor

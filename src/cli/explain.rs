@@ -27,8 +27,10 @@ use crate::{
     },
 };
 
-/// Say whether a connection is allowed, by which rule of which policy, and where it is denied, which rule comes nearest.
-/// Exits with 1 where it is denied.
+/// Say which rule of which policy allows or denies a connection.
+///
+/// Where it is denied, the rule that comes nearest is named. Exits with 1 where it is denied; with --probes, where one is
+/// denied or not as expected.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap explain production/web production/db 5432

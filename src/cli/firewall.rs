@@ -19,10 +19,10 @@ use crate::{
     render::{self, FirewallFacts},
 };
 
-/// Write rules for a router or firewall between hosts, for nftables: what was seen passes and nothing else, once it is enforced.
+/// Write rules for a router or firewall between hosts, for nftables.
 ///
-/// For hosts that are no pods: those of a hosts file; without an inventory, private addresses. Exits with 1 where a needed
-/// connection would not pass.
+/// Once they are enforced, what was seen passes and nothing else. They are for hosts that are no pods: those of a hosts
+/// file; without an inventory, private addresses. Exits with 1 where a needed connection would not pass.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap firewall

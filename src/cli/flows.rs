@@ -22,7 +22,7 @@ use crate::{
     render::minute,
 };
 
-/// List the dependencies: who connects to whom, on which port, how often, and what became of it.
+/// List the dependencies: who connects to whom, on which port, and how often.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap flows

@@ -5,7 +5,7 @@ use clap_complete::Shell;
 
 use super::{Cli, Done, man, print};
 
-/// Print the man page, shell completions, a unit for systemd or a configuration file.
+/// Print the man page, shell completions, a systemd unit or a configuration file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap gen man > /usr/local/share/man/man1/flowmap.1

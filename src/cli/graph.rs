@@ -29,7 +29,8 @@ use crate::{
 /// Draw the map: who calls whom, in columns by tier.
 ///
 /// Lines are as thick as they have connections, by the logarithm; dashed where one side alone was seen, or in one hour
-/// alone; red where --policies deny them, and the command then exits with 1. Failed attempts and scans are counted, not drawn.
+/// alone; red where --policies deny them. Failed attempts and scans are counted, not drawn. Exits with 1 where --policies
+/// deny a connection.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap graph > map.svg

@@ -24,7 +24,9 @@ use crate::{
     store::{Run, Store, Written},
 };
 
-/// Read captures, flow logs and other hosts' stores into the store. The same twice adds nothing, whatever its name.
+/// Read captures, flow logs and other hosts' stores into the store.
+///
+/// What was read before adds nothing, whatever the name of its file.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A flow log is Zeek's conn.log (columns or JSON lines), Hubble's flows (JSON lines: hubble observe -o jsonpb, the \

@@ -2,7 +2,7 @@
 
 use super::{Done, common::Global, inventory_import, inventory_list, inventory_rm, inventory_sync, names};
 
-/// Read or list who is who.
+/// Read or list who is who: pods, services, nodes, hosts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap inventory import cluster.json    # kubectl's output, or a hosts file
@@ -17,15 +17,10 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Read kubectl output, manifests or a hosts file into the store
     Import(inventory_import::Args),
-    /// Read who is who from a live cluster, once or for as long as it runs
     Sync(inventory_sync::Args),
-    /// List who is known, with addresses and since when
     List(inventory_list::Args),
-    /// Take back what a file said of who is who
     Rm(inventory_rm::Args),
-    /// List what captures call addresses: DNS answers, TLS server names, HTTP hosts, DHCP, multicast DNS
     Names(names::Args),
 }
 

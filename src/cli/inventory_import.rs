@@ -18,7 +18,7 @@ use crate::{
     store::Store,
 };
 
-/// Read kubectl output, manifests or a hosts file into the store
+/// Read kubectl output, manifests or a hosts file into the store.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kubectl get no,ns,po,svc,ep,deploy,rs,sts,ds,job,cj,ing,netpol -A \\

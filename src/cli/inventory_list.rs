@@ -17,7 +17,7 @@ use crate::{
     store::Store,
 };
 
-/// List who is known, with addresses and since when
+/// List who is known, with addresses and since when.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap inventory list

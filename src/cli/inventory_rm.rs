@@ -3,7 +3,9 @@
 use super::{Done, Fault, common::SiteArg, fault::one_line};
 use crate::{model::words::count, store::Store};
 
-/// Take back what a file said of who is who, as where a hosts file was wrong: what two files say of one address is unknown
+/// Take back what a file said of who is who.
+///
+/// As where a hosts file was wrong: whose an address is of which two files say different things is unknown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap inventory rm hosts.csv      # all that a file of this name said

@@ -26,7 +26,7 @@ use crate::{
 /// How often it is tried to list a cluster anew, for a store that is another than before.
 const LIST_AGAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Read who is who from a live cluster, once or for as long as it runs
+/// Read who is who from a live cluster, once or for as long as it runs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap inventory sync                           # from kubectl's context

@@ -86,43 +86,26 @@ pub struct Cli {
     command: Command,
 }
 
+// what each is for is told at its arguments: a doc comment here would take the place of the whole text there
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watch interfaces until stopped
     Capture(capture::Args),
-    /// Read captures and flow logs into the store
     Import(import::Args),
-    /// Read or list who is who
     Inventory(inventory::Args),
-    /// List what was captured and imported, or take a run back
     Runs(runs::Args),
-    /// List the dependencies
     Flows(flows::Args),
-    /// Show VLANs, subnets and gateways, and the connections that cross them
     Segments(segments::Args),
-    /// List roles and tiers, each with its reason
     Tiers(tiers::Args),
-    /// Write NetworkPolicies for review
     Suggest(suggest_args::Args),
-    /// Write rules for a router or firewall between hosts
     Firewall(firewall::Args),
-    /// Hold every recorded connection against policies
     Simulate(simulate::Args),
-    /// Say which rule of which policy allows or denies a connection
     Explain(explain::Args),
-    /// Compare two sets of policies in connections
     Diff(diff::Args),
-    /// Write NetworkPolicies as the kinds of Cilium or Calico
     Convert(convert::Args),
-    /// Draw the map: who calls whom, in columns by tier
     Graph(graph::Args),
-    /// Look, approve, reject and edit in a browser
     Review(review::Args),
-    /// Show captures, loss, undecoded packets, and how complete the learning is
     Status(status::Args),
-    /// Look at rights, interfaces, clock, disk and store before a capture starts
     Doctor(doctor::Args),
-    /// Print the man page, shell completions, a unit for systemd or a configuration file
     #[command(name = "gen")]
     Generate(generate::Args),
 }

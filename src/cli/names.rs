@@ -17,7 +17,9 @@ use crate::{
     render::minute,
 };
 
-/// List what captures call addresses, who said so and when. Names are shown beside addresses; no rule rests on one, unless `convert --names` is asked for it.
+/// List what captures call addresses: names of DNS, TLS, HTTP, DHCP and multicast DNS.
+///
+/// Each with who said so and when. Names are shown beside addresses; no rule rests on one, but those of `convert --names`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap inventory names

@@ -16,7 +16,9 @@ use crate::{
     store::RunId,
 };
 
-/// Look at what is proposed, approve, reject and edit it in a browser. The address that is printed holds the key.
+/// Look at what is proposed in a browser, and approve, reject or edit it.
+///
+/// The address that is printed holds the key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap review

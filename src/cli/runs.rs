@@ -16,7 +16,7 @@ use crate::{
     store::{Run, RunId},
 };
 
-/// List what was captured and imported, when, where and with which loss; or take a run back.
+/// List what was captured and imported, or take a run back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap runs

@@ -19,7 +19,9 @@ use crate::{
     segment::{Crossing, Crossings, Finding, Layout, Point, Resident, Segment, Stack, crossings, findings},
 };
 
-/// Show VLANs, subnets and gateways as the captures tell them, who lives where, and which connections cross borders.
+/// Show VLANs, subnets and gateways, and the connections that cross them.
+///
+/// All is told as the captures show it, with who lives where.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap segments

@@ -22,6 +22,9 @@ use crate::{
 };
 
 /// Hold every recorded connection against policies: what would be denied, and why.
+///
+/// Exits with 1 where POLICIES deny a recorded connection. What is uncertain does not count, nor does what the proposals
+/// of --versus deny.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap simulate policies-out/                     # on top of the deployed
@@ -29,10 +32,7 @@ use crate::{
   flowmap simulate policies-out/ --versus by-hand/   # side by side
   flowmap simulate policies-out/ --reach             # who reaches whom
   flowmap simulate deployed/ --since 1h --closed     # who runs into them?
-  kubectl get networkpolicy -A -o yaml | flowmap simulate --only -
-
-The exit code is 1 where POLICIES deny a recorded connection, and 0 where they do not. What is uncertain does not count, nor does \
-what the proposals of --versus deny.")]
+  kubectl get networkpolicy -A -o yaml | flowmap simulate --only -")]
 pub(super) struct Args {
     /// Files or folders of policies, NetworkPolicies and such of whole clusters; - for stdin
     #[arg(required = true, value_name = "POLICIES")]

@@ -20,7 +20,7 @@ use crate::{
     store::Run,
 };
 
-/// Show what was captured, what of it was lost or not decoded, and how complete the learning is.
+/// Show captures, loss, undecoded packets, and how complete the learning is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap status

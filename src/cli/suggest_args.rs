@@ -11,7 +11,9 @@ use crate::{
     recommend::CidrBounds,
 };
 
-/// Write least-privilege NetworkPolicies for namespaces, with their evidence and the verdict on the past.
+/// Write least-privilege NetworkPolicies for review.
+///
+/// They come with their evidence and with the verdict on what was seen. Exits with 1 where they deny a recorded connection.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap suggest --namespace production

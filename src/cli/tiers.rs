@@ -16,9 +16,10 @@ use crate::{
     tier::{self, Beside, Graph, Member, Options, Role, Said, Scope, Tiers, Why},
 };
 
-/// List roles and tiers: endpoints that do the same job, and where they stand between the outside and the data.
+/// List roles and tiers, each with its reason.
 ///
-/// In scope are the endpoints that the inventory knows; without an inventory, private addresses.
+/// A role is the endpoints that do the same job; a tier is where they stand between the outside and the data. In scope
+/// are the endpoints that the inventory knows; without an inventory, private addresses.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap tiers

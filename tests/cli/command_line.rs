@@ -6,6 +6,8 @@ use crate::common::Flowmap;
 
 /// The longest line of an example that a terminal of 80 columns leaves whole.
 const COLUMNS: usize = 80;
+/// As wide as help and tables for people are at most.
+const PAGE: usize = 100;
 
 /// The commands that a help lists, `help` not among them.
 fn below(help: &str) -> Vec<String> {
@@ -17,11 +19,24 @@ fn below(help: &str) -> Vec<String> {
 
 /// The help of a terminal of 80 columns.
 fn help_of(flowmap: &Flowmap, path: &[String]) -> String {
+    help_within(flowmap, path, COLUMNS)
+}
+
+fn help_within(flowmap: &Flowmap, path: &[String], columns: usize) -> String {
     let mut args: Vec<&str> = path.iter().map(String::as_str).collect();
     args.push("--help");
-    let output = flowmap.command(&args).env("COLUMNS", COLUMNS.to_string()).output().expect("flowmap starts");
+    let output = flowmap.command(&args).env("COLUMNS", columns.to_string()).output().expect("flowmap starts");
     assert!(output.status.success(), "{path:?}");
     String::from_utf8(output.stdout).expect("text")
+}
+
+/// What a help says before the usage, in a line.
+fn description(help: &str) -> String {
+    in_a_line(help.split_once("\nUsage:").map_or("", |(before, _)| before))
+}
+
+fn in_a_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The help of every command by its path.
@@ -50,6 +65,7 @@ fn the_man_page_holds_every_command_flag_and_example() {
     let flowmap = Flowmap::new();
     let page = flowmap.ok(&["gen", "man"]).stdout;
     let page: String = page.replace("\\-", "-").replace("\\e", "\\").replace("\\fB", "").replace("\\fR", "");
+    let page = page.replace("\\*(Aq", "'");
     assert!(!page.contains("flowmap-"), "a page of its own is referred to, which is not there");
     let tree = tree(&flowmap);
     assert!(tree.iter().any(|(path, _)| path.join(" ") == "inventory import") && tree.len() > 20, "{tree:?}");
@@ -62,6 +78,8 @@ fn the_man_page_holds_every_command_flag_and_example() {
             let section = &page[at(format!(".SH \"{}\"\n", name.to_uppercase()))..];
             section.match_indices("\n.SH ").next().map_or(section, |(end, _)| &section[..end])
         };
+        let paragraphs: String = section.lines().filter(|line| !line.starts_with(".PP")).collect::<Vec<_>>().join(" ");
+        assert!(in_a_line(&paragraphs).contains(&description(help)), "{name}: {}", description(help));
         for flag in flags(help).into_iter().filter(|flag| path.is_empty() || !["--db", "--help"].contains(flag)) {
             assert!(section.contains(flag), "{name} {flag}");
         }
@@ -89,6 +107,32 @@ fn every_help_has_examples_that_can_be_pasted() {
 }
 
 #[test]
+fn every_help_fits_a_page_and_lists_commands_in_a_line_each() {
+    let flowmap = Flowmap::new();
+    for (path, _) in tree(&flowmap) {
+        let help = help_within(&flowmap, &path, 200);
+        let widest = help.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+        assert!(widest <= PAGE, "{path:?}: {widest}");
+        let listed = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or(""));
+        let goes_on = listed.lines().find(|line| line.starts_with("   "));
+        assert_eq!(goes_on, None, "{path:?}");
+    }
+}
+
+#[test]
+fn whoever_exits_with_1_says_so_in_the_help_and_the_man_page() {
+    let flowmap = Flowmap::new();
+    let page = flowmap.ok(&["gen", "man"]).stdout;
+    for command in ["suggest", "firewall", "simulate", "explain", "diff", "graph", "doctor"] {
+        let told = description(&help_of(&flowmap, &[command.to_owned()]));
+        assert!(told.contains("Exits with 1 where"), "{command}: {told}");
+        let section = page.split_once(&format!(".SH \"FLOWMAP {}\"", command.to_uppercase())).map(|(_, rest)| rest);
+        let section = section.and_then(|rest| rest.split("\n.SH ").next()).unwrap_or_default();
+        assert!(section.contains("Exits with 1 where"), "{command}");
+    }
+}
+
+#[test]
 fn help_shows_no_marks_of_its_source() {
     let flowmap = Flowmap::new();
     assert!(help_of(&flowmap, &[]).contains("else below $XDG_STATE_HOME]"));
@@ -108,7 +152,6 @@ fn status_as_csv_has_the_lines_that_people_read() {
 
 #[test]
 fn what_runs_and_diff_and_explain_print_fits_a_page_and_wide_leaves_nothing_out() {
-    const PAGE: usize = 100;
     let flowmap = Flowmap::with_sample();
     flowmap.write("none/none.yaml", "apiVersion: v1\nkind: List\nitems: []\n");
     flowmap.ok(&["suggest", "-n", "production", "--out-dir", "out"]);
