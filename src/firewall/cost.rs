@@ -16,11 +16,11 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What passes that nobody was seen to need, for each that is needed.
+    /// What passes, for each that is needed, as of policies: 1 is least privilege.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
     pub fn over_permission(self) -> Option<f64> {
-        (self.needed > 0).then(|| self.extra as f64 / self.needed as f64)
+        (self.needed > 0).then(|| (self.needed + self.extra) as f64 / self.needed as f64)
     }
 }
 

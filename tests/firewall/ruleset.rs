@@ -124,6 +124,23 @@ fn a_role_is_let_through_as_a_whole_where_enough_of_its_pairs_were_seen() {
 }
 
 #[test]
+fn over_permission_is_counted_as_of_policies_so_that_1_is_the_least() {
+    let flowmap = lab(FLOWS);
+    let args = [&FIREWALL[..], &["out"]].concat();
+    let costs = &flowmap.json(&args)["granularities"];
+    let measured = |n: usize| ["needed", "extra", "over_permission"].map(|key| costs[n][key].as_f64().unwrap());
+    assert_eq!((measured(0), measured(1)), ([13.0, 0.0, 1.0], [13.0, 3.0, 16.0 / 13.0]), "{costs}");
+    let review = flowmap.read("out/REVIEW.md");
+    assert!(
+        review.contains("| host (chosen) | 8 | 13 | 0 | 1.00 | 0 |\n| role | 8 | 13 | 3 | 1.23 | 0 |\n"),
+        "{review}"
+    );
+    let lines: Vec<String> =
+        flowmap.ok(&args).stdout.lines().map(|it| it.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert!(lines.contains(&"host (chosen) 8 13 0 1.00".to_owned()), "{lines:?}");
+}
+
+#[test]
 fn what_nobody_saw_is_left_open_and_said() {
     let flowmap = lab(FLOWS);
     let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat());
