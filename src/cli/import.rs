@@ -292,7 +292,7 @@ fn summary(run: &Run, written: &Written, options: &Options) -> String {
         text.push_str(&reasons.collect::<Vec<_>>().join(", "));
     }
     text.push('\n');
-    if run.is_records() && run.first_packet.is_none() {
+    if run.is_records() && *decoded > 0 && run.first_packet.is_none() {
         let _ = writeln!(text, "{source}: no record names a time: --since and --until leave all of them out");
     }
     for sweep in &run.sweeps {
