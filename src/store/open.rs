@@ -264,6 +264,8 @@ impl OpenError {
             // tables of the same names that flowmap did not make
             StoreError::Sql(_) if text.contains("already exists") => StoreError::NotAStore(path),
             StoreError::Sql(_) => StoreError::Open(path, text),
+            // the file itself may be written: that was looked at before
+            StoreError::ReadOnly => StoreError::Open(path, "its folder may not be written".into()),
             other => other,
         }
     }

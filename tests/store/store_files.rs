@@ -122,11 +122,10 @@ fn who_may_read_a_store_and_not_write_it_reads_what_it_holds() {
     flowmap.ok(&[&db[..], &["inventory", "import", &sample("cluster.json")]].concat());
     let reading: [&[&str]; 5] = [&["flows"], &["runs"], &["status"], &["inventory", "list"], &["segments"]];
     let whole: Vec<String> = reading.iter().map(|args| flowmap.ok(&[&db[..], args].concat()).stdout).collect();
-    // the file alone, and the folder too
-    for is_folder_sealed in [false, true] {
-        fs::set_permissions(flowmap.path("sealed/flowmap.db"), Permissions::from_mode(0o444)).unwrap();
-        let mode = if is_folder_sealed { 0o555 } else { 0o755 };
-        fs::set_permissions(flowmap.path("sealed"), Permissions::from_mode(mode)).unwrap();
+    // the file alone, the folder too, and the folder alone
+    for (file, folder) in [(0o444, 0o755), (0o444, 0o555), (0o644, 0o555)] {
+        fs::set_permissions(flowmap.path("sealed/flowmap.db"), Permissions::from_mode(file)).unwrap();
+        fs::set_permissions(flowmap.path("sealed"), Permissions::from_mode(folder)).unwrap();
         for (args, told) in reading.iter().zip(&whole) {
             let output = flowmap.as_a_mere_user(&[&db[..], args].concat());
             assert_eq!((output.code, &output.stdout), (0, told), "{args:?}: {}", output.stderr);
@@ -134,7 +133,7 @@ fn who_may_read_a_store_and_not_write_it_reads_what_it_holds() {
         let run = flowmap.json(&[&db[..], &["runs"]].concat())[0]["id"].as_str().unwrap().to_owned();
         for writing in [&["runs", "rm", &run][..], &["import", &sample("node-2.pcap")]] {
             let output = flowmap.as_a_mere_user(&[&db[..], writing].concat());
-            output.is_an_error(&["flowmap: ", "hint: name a file you may write"]);
+            output.is_an_error(&["flowmap: sealed/flowmap.db: ", "hint: name a file you may write"]);
         }
         assert_eq!(files(&flowmap.path("sealed")).len(), 1, "nothing is left beside it");
     }
