@@ -29,7 +29,7 @@ enum Mode {
     /// Every packet
     #[default]
     Packets,
-    /// Of TCP what opens and closes, name resolution and one packet in 32 of the rest; all of the others
+    /// Of TCP only what opens and closes, name resolution and one packet in 32 of the rest; all that is not TCP
     Connections,
 }
 
@@ -43,44 +43,44 @@ enum Mode {
   flowmap capture eth0 eth1 --filter 'not port 22'
   flowmap capture eth0 --mode connections --metrics 127.0.0.1:9464")]
 pub(super) struct Args {
-    /// Interfaces; `any` stands for all
+    /// Interfaces to watch; `any` stands for all
     #[arg(required = true, value_name = "IFACE")]
     interfaces: Vec<String>,
-    /// Stop after this time
+    /// Stop after this time, such as 30s, 10m or 24h
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     period: Option<Duration>,
     /// Only packets that pass this filter, see pcap-filter(7)
     #[arg(long, value_name = "BPF")]
     filter: Option<String>,
-    /// Whether to take every packet, or of TCP what opens and closes, with one in 32 of the rest
+    /// Which packets to take
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
-    /// Bytes to take of each packet: headers with tags and a tunnel, and names
+    /// Bytes to take of each packet: enough for its headers, VLAN tags and a tunnel, and for names
     #[arg(long, default_value_t = SNAPLEN, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=262_144))]
     snaplen: u32,
-    /// See packets for other hosts too
+    /// See packets for other hosts too, as on a mirror port
     #[arg(long)]
     promiscuous: bool,
-    /// Room for bursts that the kernel keeps for each interface
+    /// Memory in which the kernel holds bursts, for each interface
     #[arg(long, default_value_t = BUFFER_MIB, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_024))]
     buffer: u32,
     #[command(flatten)]
     tunnels: TunnelArgs,
     #[command(flatten)]
     site: SiteArg,
-    /// Where this is [default: the host's name]
+    /// A name for where this captures [default: the host's name]
     #[arg(long, value_name = "NAME")]
     sensor: Option<String>,
-    /// YAML with filter, snaplen, promiscuous or mode, which go before the flags; read again at SIGHUP
+    /// YAML with filter, snaplen, promiscuous or mode: its values override the flags; read again at SIGHUP
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Forget what live captures saw before this age, hour by hour [default: keep all]
+    /// Forget what live captures saw longer ago than this, such as 30d [default: keep all]
     #[arg(long, value_name = "DURATION", value_parser = keep)]
     keep: Option<Duration>,
-    /// Keep a day of live captures as one after this age, `never` to keep the hours apart: the map stays the same
+    /// Merge the hours of each day of live captures that is older than this, or `never`; the map stays the same
     #[arg(long, default_value = "14d", value_name = "DURATION", value_parser = thin_after)]
     thin_after: ThinAfter,
-    /// Answer there at /metrics (Prometheus) and /healthz
+    /// Serve /metrics (Prometheus) and /healthz at this address
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
     #[command(flatten)]

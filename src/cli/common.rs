@@ -12,11 +12,14 @@ use crate::{
     store::{RunId, Store, StoreError},
 };
 
+/// Where the options of every command stand in a help: behind its own.
+const LAST: usize = 900;
+
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Global {
     /// The store [default: /var/lib/flowmap/flowmap.db for root, else below $XDG_STATE_HOME]
-    #[arg(long, global = true, env = "FLOWMAP_DB", value_name = "PATH", hide_env_values = true)]
+    #[arg(long, global = true, env = "FLOWMAP_DB", value_name = "PATH", hide_env_values = true, display_order = LAST)]
     pub db: Option<PathBuf>,
 }
 
@@ -77,20 +80,20 @@ fn default_store() -> Result<PathBuf, Fault> {
 /// How to print a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
-    /// For people
+    /// A table for people
     #[default]
     Table,
-    /// For people, with more columns
+    /// A table with more columns
     Wide,
-    /// One array or object
+    /// One JSON array or object
     Json,
-    /// With a header
+    /// CSV with a header line
     Csv,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct OutputArg {
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
 }
@@ -98,7 +101,7 @@ pub(super) struct OutputArg {
 /// To which site something belongs.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SiteArg {
-    /// The site: addresses are unique only within one, and sites never mix
+    /// The site this belongs to: addresses are unique only within one, and sites never mix
     #[arg(long, default_value = DEFAULT_SITE, value_name = "NAME")]
     pub site: String,
 }
@@ -106,7 +109,7 @@ pub(super) struct SiteArg {
 /// What of the network only its people can tell.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct TunnelArgs {
-    /// A further UDP port of VXLAN, beside 4789 and 8472; may be given several times
+    /// Another UDP port that carries VXLAN, beside 4789 and 8472; may be given several times
     #[arg(long = "vxlan-port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     vxlan_ports: Vec<u16>,
 }
@@ -120,8 +123,10 @@ impl TunnelArgs {
 /// What the writers of files left out.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(super) struct LogArgs {
-    /// When a firewall's log began, with its zone, where its times tell no year (Nov 29 10:20:18) or no zone (dmesg -T):
-    /// 2026-11-01T00:00:00+01:00. They are of the twelve months from then on, by that clock
+    /// When a firewall's log began, with its zone, where its times have no year or no zone
+    ///
+    /// For example 2026-11-01T00:00:00+01:00, for times like Nov 29 10:20:18 or those of dmesg -T. They are taken to lie in
+    /// the twelve months from then on, by that clock.
     #[arg(long, value_name = "TIME")]
     pub log_start: Option<LogStart>,
 }
@@ -148,7 +153,7 @@ pub(super) struct Selection {
     /// Only connections that began at or before this
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<Timestamp>,
-    /// Leave a run out, by its id in `flowmap runs`
+    /// Leave out a run, by its id in `flowmap runs`; may be given several times
     #[arg(long, value_name = "ID", value_parser = run_id)]
     pub exclude_run: Vec<RunId>,
 }

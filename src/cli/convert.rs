@@ -26,10 +26,11 @@ use crate::{
     render, yaml,
 };
 
-/// Write NetworkPolicies as the kinds of Cilium or Calico.
+/// Convert NetworkPolicies to the kinds of Cilium or Calico.
 ///
-/// The permissions are the same, and what is not the same is told. Cilium knows nodes and the API server as entities, which rules about addresses do not reach: they are taken from the
-/// inventory. Calico's staged policies enforce nothing, and show in its flow logs what they would deny.
+/// What comes out allows the same; where that cannot be, it is told. Cilium knows nodes and the API server as entities,
+/// which rules about addresses do not reach: they are taken from the inventory. Calico's staged policies enforce nothing,
+/// and show in its flow logs what they would deny.
 ///
 /// With --names Cilium also allows what is outside by the names that pods were answered over DNS and used themselves,
 /// whatever addresses these have later.
@@ -47,16 +48,16 @@ pub(super) struct Args {
     /// What to convert them to
     #[arg(long, value_enum, value_name = "TARGET")]
     to: Target,
-    /// Where the documents go [default: cilium-out or calico-staged-out]; - prints them
+    /// The folder for the documents; - prints them [default: cilium-out or calico-staged-out]
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
     /// Count and skip invalid policies instead of refusing them
     #[arg(long)]
     lenient: bool,
-    /// Allow what is outside also by the names that its clients asked for and used (Cilium)
+    /// Also allow what is outside by the names that its clients asked for and used (Cilium)
     #[arg(long)]
     names: bool,
-    /// Leave a name out; may repeat
+    /// Leave out a name; may be given several times
     #[arg(long, value_name = "NAME", requires = "names", value_parser = convert_names::name)]
     without_name: Vec<HostName>,
     /// Take the names from these captures alone, without the store

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::policy::{Census, Change, Evaluator, Outside, PortSet, Roster, diff};
 
-/// Compare two sets of policies in connections.
+/// Compare two sets of policies by the connections they allow.
 ///
 /// Lists the connections that become possible, and those that end. Exits with 1 where there are any.
 #[derive(Debug, clap::Args)]
@@ -25,10 +25,10 @@ use crate::policy::{Census, Change, Evaluator, Outside, PortSet, Roster, diff};
   kubectl get networkpolicy -A -o yaml | flowmap diff - policies-out/
   flowmap diff old.yaml new.yaml --inventory cluster.json -o json")]
 pub(super) struct Args {
-    /// The policies before: a file or a folder, - for stdin
+    /// The policies before: a file or a folder; - for stdin
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// The policies after
+    /// The policies after: a file or a folder; - for stdin
     #[arg(value_name = "NEW")]
     new: PathBuf,
     #[command(flatten)]

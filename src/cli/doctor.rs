@@ -13,7 +13,7 @@ use crate::{
     model::DEFAULT_SITE,
 };
 
-/// Look at rights, interfaces, clock, disk and store before a capture starts.
+/// Check rights, interfaces, clock, disk and store before a capture starts.
 ///
 /// Each finding comes with its cure. Exits with 1 where something is wrong.
 #[derive(Debug, clap::Args)]
@@ -21,10 +21,10 @@ use crate::{
   flowmap doctor
   flowmap doctor eth0 --for 10s")]
 pub(super) struct Args {
-    /// Interfaces
+    /// Interfaces to try; `any` stands for all
     #[arg(default_value = "any", value_name = "IFACE")]
     interfaces: Vec<String>,
-    /// How long to try
+    /// How long to capture at each interface
     #[arg(long = "for", default_value = "3s", value_name = "DURATION", value_parser = duration)]
     trial: Duration,
     /// Bytes to take of each packet

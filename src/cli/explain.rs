@@ -42,22 +42,25 @@ use crate::{
 A probe is a line such as [\"production/web\", \"production/db\", \"TCP\", 5432]; a fifth element, true or false, says what is \
 expected. Answers come in the same order, one JSON object a line.")]
 pub(super) struct Args {
-    /// Who opens the connection: namespace/workload, namespace/pod, an address, a node, or external
+    /// Who opens the connection: namespace/workload, namespace/pod, an address, a node, a host, or external
+    ///
+    /// A workload may also be named by its `ReplicaSet` or `Job`, and with its kind where two have one name:
+    /// `shop/db (StatefulSet)`. A host is one of a hosts file, and `external` is any public address.
     #[arg(required_unless_present = "probes", value_name = "FROM")]
     from: Option<String>,
-    /// Who accepts it: namespace/workload, namespace/pod, an address, also a Service's, a node, or external
+    /// Who accepts it: the same, or a Service, by its address or as namespace/name
     #[arg(required_unless_present = "probes", value_name = "TO")]
     to: Option<String>,
     /// The port, with its protocol where that is not TCP: 53/UDP
     #[arg(required_unless_present = "probes", value_name = "PORT[/PROTO]", value_parser = port)]
     port: Option<(u16, Protocol)>,
-    /// Policies proposed on top of those deployed: files or folders, - for stdin
+    /// Policies to judge on top of those deployed: files or folders, - for stdin
     #[arg(long, value_name = "POLICIES", num_args = 1..)]
     policies: Vec<PathBuf>,
-    /// Without the policies that the inventory says are deployed
+    /// Leave out the policies that the inventory says are deployed
     #[arg(long, requires = "policies")]
     only: bool,
-    /// Questions as JSON lines; - for stdin
+    /// Answer many questions: JSON lines as below; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "port"])]
     probes: Option<PathBuf>,
     #[command(flatten)]

@@ -30,25 +30,25 @@ use crate::{
   flowmap firewall --granularity tier --public 443 --anywhere 123/UDP
   flowmap firewall --out-dir - | tee rules.nft     # the rules alone")]
 pub(super) struct Args {
-    /// Where the documents go; - prints the rules alone
+    /// The folder for the documents; - prints the rules alone
     #[arg(long, default_value = "firewall-out", value_name = "DIR")]
     out_dir: PathBuf,
-    /// How finely rules tell hosts apart
+    /// Whom a rule lets through
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     granularity: Grouping,
-    /// What to close; the usual order is ingress first
+    /// Which directions to close; it is usual to begin with ingress
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     direction: Directions,
-    /// Close also hosts that the captures could not see, or saw at others alone, with what was seen of them
+    /// Also close hosts that the captures could not see, or saw only in the traffic of others; allow what was seen of them
     #[arg(long)]
     isolate_unseen: bool,
-    /// The share of its pairs, from 0 to 1, from which on a role or tier may reach another as a whole
+    /// Let one role or tier reach another as a whole on a port where at least this share of their pairs was seen, from 0 to 1
     #[arg(long, default_value_t = 0.5, value_name = "SHARE", value_parser = share)]
     support: f64,
-    /// Open to anyone outside where outside was seen to come in; may be given several times
+    /// Open this port to anyone outside where clients from outside were seen; may be given several times
     #[arg(long, value_name = "PORT[/PROTO]", value_parser = port)]
     public: Vec<(u16, Protocol)>,
-    /// Let hosts call anyone outside that were seen to call somebody there; may be given several times
+    /// Let hosts that were seen to call this port outside call it at anyone there; may be given several times
     #[arg(long, value_name = "PORT[/PROTO]", value_parser = port)]
     anywhere: Vec<(u16, Protocol)>,
     #[command(flatten)]

@@ -30,7 +30,7 @@ use crate::{
   flowmap flows -n production --since 24h -o wide
   flowmap flows --from node-1.pcap node-2.pcap --inventory cluster.json")]
 pub(super) struct Args {
-    /// How to tell parties apart
+    /// What counts as one client or server
     #[arg(long, value_enum, default_value = "workload", value_name = "WHAT")]
     by: ByArg,
     #[command(flatten)]
@@ -43,9 +43,9 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ByArg {
-    /// By workload, host or node, where known
+    /// A workload, host or node, where it is known
     Workload,
-    /// By address
+    /// An address
     Address,
 }
 

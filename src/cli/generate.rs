@@ -19,12 +19,12 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// The man page, in roff
+    /// Print the man page, in roff
     #[command(after_help = "Examples:
   flowmap gen man > /usr/local/share/man/man1/flowmap.1
   flowmap gen man | man -l -               # read it at once")]
     Man,
-    /// Completions for a shell
+    /// Print completions for a shell
     #[command(after_help = "Examples:
   flowmap gen completions bash > /etc/bash_completion.d/flowmap
   flowmap gen completions zsh > ~/.zfunc/_flowmap
@@ -33,12 +33,12 @@ enum What {
         /// The shell
         shell: Shell,
     },
-    /// The file of `capture --config` with the defaults, each with what it means
+    /// Print a file for `capture --config`, with the defaults and what each means
     #[command(after_help = "Examples:
   flowmap gen config > /etc/flowmap.yaml
   flowmap capture eth0 --config /etc/flowmap.yaml")]
     Config,
-    /// A hardened unit that captures as a user of its own
+    /// Print a hardened systemd unit that captures as a user of its own
     #[command(after_help = "Examples:
   flowmap gen systemd > /etc/systemd/system/flowmap.service
   flowmap gen systemd eth0 eth1 --program /usr/bin/flowmap")]
@@ -46,7 +46,7 @@ enum What {
         /// Interfaces to watch
         #[arg(default_value = "any", value_name = "IFACE", value_parser = interface)]
         interfaces: Vec<String>,
-        /// Where the program is
+        /// Where flowmap is installed
         #[arg(long, default_value = "/usr/local/bin/flowmap", value_name = "PATH", value_parser = program)]
         program: String,
     },

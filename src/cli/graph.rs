@@ -40,19 +40,19 @@ use crate::{
   flowmap graph -A --fold tier -o dot | dot -Tpdf > map.pdf
   flowmap graph --from trace.pcap --inventory cluster.json > map.svg")]
 pub(super) struct Args {
-    /// What to write
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// How to tell parties apart
+    /// What counts as one client or server
     #[arg(long, value_enum, default_value = "workload", value_name = "WHAT")]
     by: ByArg,
-    /// What is put together in one box; without it as much as is needed for 80 boxes
+    /// What to draw as one box [default: as little as makes at most 80 boxes]
     #[arg(long, value_enum, value_name = "WHAT")]
     fold: Option<FoldArg>,
-    /// Show what these files or folders of NetworkPolicies would deny, on top of what is deployed; - for stdin
+    /// Show in red what these policies would deny, on top of those deployed: files or folders, - for stdin
     #[arg(long, value_name = "POLICIES", num_args = 1..)]
     policies: Vec<PathBuf>,
-    /// Without the policies that the inventory says are deployed
+    /// Leave out the policies that the inventory says are deployed
     #[arg(long, requires = "policies")]
     only: bool,
     #[command(flatten)]
@@ -68,9 +68,9 @@ enum Format {
     /// A picture
     #[default]
     Svg,
-    /// The language of Graphviz
+    /// Text for Graphviz
     Dot,
-    /// A diagram in Markdown
+    /// A diagram for Markdown
     Mermaid,
     /// A page with the picture
     Html,
@@ -78,19 +78,19 @@ enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ByArg {
-    /// By workload, host or node, where known
+    /// A workload, host or node, where it is known
     Workload,
-    /// By address
+    /// An address
     Address,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FoldArg {
-    /// Nothing
+    /// Nothing is put together
     None,
-    /// What is in one namespace and one tier
+    /// Each tier of a namespace
     Tier,
-    /// What is in one namespace
+    /// Each namespace
     Namespace,
 }
 

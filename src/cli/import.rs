@@ -29,15 +29,16 @@ use crate::{
 /// What was read before adds nothing, whatever the name of its file.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A flow log is Zeek's conn.log (columns or JSON lines), Hubble's flows (JSON lines: hubble observe -o jsonpb, the \
-exporter), or a CSV. Its header names client or src_ip, server or dst_ip, protocol or proto, port or dst_port, and where it has \
-them packets, bytes, connections, first_seen, last_seen, hours (in how many different hours) and outcome, or action.
+    after_help = "A flow log is Zeek's conn.log (columns or JSON lines), Hubble's flows (JSON lines, from hubble observe -o jsonpb \
+or from its exporter), or a CSV. The header of a CSV names client or src_ip, server or dst_ip, protocol or proto, and port or \
+dst_port. Optional are packets, bytes, connections, first_seen, last_seen, hours (in how many different hours), and outcome or \
+action.
 
-Of a firewall the kernel's log of what it dropped is read: the prefixes of its rules say DROP, DENY, REJECT or BLOCK, and each
-line says when, with the zone; or --log-start does.
+Of a firewall's log, the kernel's lines about dropped packets are read: those whose prefix says DROP, DENY, REJECT or BLOCK. \
+Each must tell its time with year and zone, unless --log-start does.
 
-Of another host's store its runs are taken in, and who it knew was who. What is in both is one; a live capture that went on
-since it was taken in last is brought up to date. The file is left as it is, and its daemon may go on.
+Of another host's store, its runs and its inventory are taken in. What both stores hold counts once, and a live capture that \
+has grown since the last import is brought up to date. The file is only read, and its daemon may go on.
 
 Examples:
   flowmap import trunk.pcapng
@@ -50,11 +51,12 @@ Examples:
   tcpdump -i eth0 -w - -c 10000 | flowmap import -"
 )]
 pub(super) struct Args {
-    /// pcap, pcapng, flow CSV, Zeek conn.log, Hubble JSON lines, a firewall's log or a flowmap.db, told by the bytes, also compressed by
-    /// gzip or zstd; - for stdin
+    /// Captures (pcap, pcapng), flow logs (CSV, Zeek conn.log, Hubble JSON lines, a firewall's log) or another host's
+    /// flowmap.db, also gzip or zstd; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The site: addresses are unique only within one, and sites never mix [default: default; runs of a store keep their own]
+    /// The site these belong to: addresses are unique only within one, and sites never mix [default: default; runs of a
+    /// store keep their own]
     #[arg(long, value_name = "NAME")]
     site: Option<String>,
     /// Where the captures were taken [default: each file's name]

@@ -21,8 +21,8 @@ use crate::{
 /// Read kubectl output, manifests or a hosts file into the store.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  kubectl get no,ns,po,svc,ep,deploy,rs,sts,ds,job,cj,ing,netpol -A \\
-      -o json | flowmap inventory import -
+  kubectl get no,ns,po,svc,endpointslices,deploy,rs,sts,ds,job,cj,ing,netpol \\
+      -A -o json | flowmap inventory import -
   flowmap inventory import cluster.json
   flowmap inventory import --site lab hosts.csv
   kubectl get networkpolicies -A -o json | \\
@@ -33,13 +33,13 @@ pub(super) struct Args {
     files: Vec<PathBuf>,
     #[command(flatten)]
     site: SiteArg,
-    /// Refuse a file in which anything cannot be used
+    /// Refuse a file that holds anything that cannot be used
     #[arg(long)]
     strict: bool,
-    /// The files list a selection (by label, by name): what they lack is not gone for that
+    /// The files list only a part, chosen by label or name: what they lack is not taken as gone
     #[arg(long)]
     partial: bool,
-    /// When the files were taken, where their objects tell no time so late: RFC 3339, or an age such as 10m
+    /// When the files were taken, if later than any time in them: RFC 3339, or an age such as 10m
     #[arg(long, value_name = "TIME", value_parser = moment)]
     taken_at: Option<Timestamp>,
 }

@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// Only this site
     #[arg(long, value_name = "NAME")]
     site: Option<String>,
-    /// Who it was then, not now: RFC 3339, or an age such as 24h
+    /// List who was there at this time, not now: RFC 3339, or an age such as 24h
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use crate::{model::words::count, store::Store};
   flowmap inventory import hosts.csv  # as it is now
   flowmap inventory rm --site lab cluster.json")]
 pub(super) struct Args {
-    /// Files by the names that they had when they were imported, without their folders
+    /// Names that the files had when they were imported, without their folders
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     #[command(flatten)]

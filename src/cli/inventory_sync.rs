@@ -37,7 +37,7 @@ const LIST_AGAIN_EVERY: Duration = Duration::from_secs(5);
 The kubeconfig is that of --kubeconfig, else of KUBECONFIG, else ~/.kube/config; in a pod it is the service account. \
 A second cluster is a second site: give it a name with --site.")]
 pub(super) struct Args {
-    /// A context of the kubeconfig [default: its current one]
+    /// The context of the kubeconfig to use [default: its current one]
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
     /// The kubeconfig file
@@ -46,7 +46,7 @@ pub(super) struct Args {
     /// Only this namespace; may be given several times
     #[arg(short, long, value_name = "NS")]
     namespace: Vec<String>,
-    /// Go on until Ctrl-C or SIGTERM, and write what changes to the store every few seconds
+    /// Follow the cluster until Ctrl-C or SIGTERM, and write changes to the store every few seconds
     #[arg(long)]
     watch: bool,
     #[command(flatten)]

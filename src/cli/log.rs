@@ -23,20 +23,20 @@ use tracing_subscriber::{
 /// How a daemon speaks.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct LogArgs {
-    /// How to write what there is to say
+    /// Format of the log, which goes to stderr
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: Format,
-    /// How much to say; addresses that were captured are in debug alone
+    /// How much to log; captured addresses appear at debug only
     #[arg(long, default_value = "info", value_name = "LEVEL", value_parser = levels())]
     log_level: LevelFilter,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Format {
-    /// Lines; the time is left to who collects them
+    /// Plain lines without a time, which journald and others add
     #[default]
     Text,
-    /// An object a line, with its time
+    /// One JSON object a line, with its time
     Json,
 }
 

@@ -19,20 +19,20 @@ pub(super) struct ReadingArgs {
     /// Count and skip invalid policies instead of refusing them
     #[arg(long)]
     lenient: bool,
-    /// Take ipBlocks to cover pods' addresses too, as some network plugins do
+    /// Let ipBlocks match the addresses of pods too, as some network plugins do
     #[arg(long)]
     ipblock_matches_pods: bool,
-    /// Whether policies select pods in their node's network, or take them for their node
+    /// How policies treat pods in their node's network
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     host_network: HostNetwork,
-    /// Whether egress ipBlocks see the address behind a Service, or the one that was dialled
+    /// Which address egress ipBlocks match where a Service was dialled
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     dnat: Judged,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum HostNetwork {
-    /// By their labels, like others
+    /// They are selected by their labels, like others
     Selected,
     /// They count as their node
     #[default]
@@ -41,9 +41,9 @@ enum HostNetwork {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Judged {
-    /// The Service's address
+    /// That of the Service
     Before,
-    /// The address behind it
+    /// That of the pod behind it
     #[default]
     After,
 }

@@ -16,7 +16,7 @@ use crate::{
     store::RunId,
 };
 
-/// Look at what is proposed in a browser, and approve, reject or edit it.
+/// Look at proposed policies in a browser, and approve, reject or edit them.
 ///
 /// The address that is printed holds the key.
 #[derive(Debug, clap::Args)]
@@ -32,15 +32,15 @@ pub(super) struct Args {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8642", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// Listen also where others can connect: what is said is not encrypted
+    /// Also listen where others can connect: the connection is not encrypted
     #[arg(long)]
     allow_remote: bool,
-    /// A further name that browsers may call this server by; may be given several times
+    /// Another name by which browsers may call this server; may be given several times
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
     #[command(flatten)]
     namespaces: Namespaces,
-    /// The site that is shown first
+    /// The site to show first
     #[arg(long, value_name = "NAME")]
     site: Option<String>,
     /// Only connections that began at or after this: RFC 3339, or an age such as 24h
@@ -49,13 +49,13 @@ pub(super) struct Args {
     /// Only connections that began at or before this
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<String>,
-    /// Leave a run out, by its id in `flowmap runs`
+    /// Leave out a run, by its id in `flowmap runs`; may be given several times
     #[arg(long, value_name = "ID", value_parser = common::run_id)]
     exclude_run: Vec<RunId>,
-    /// Where what is approved is exported to
+    /// The folder to which what is approved is exported
     #[arg(long, default_value = "policies-out", value_name = "DIR")]
     out_dir: PathBuf,
-    /// Who decides, unless they say otherwise [default: $USER]
+    /// Who decides, unless the page says otherwise [default: $USER]
     #[arg(long, value_name = "NAME")]
     author: Option<String>,
 }

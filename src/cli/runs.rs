@@ -37,7 +37,7 @@ enum Command {
   flowmap runs rm 5c1f0a93d27b4e10         # it was the wrong file
   flowmap runs rm 5c1f0a93d27b4e10 8e20b7114cd96f03")]
     Rm {
-        /// Ids, as listed
+        /// Ids of runs, as `flowmap runs` lists them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },

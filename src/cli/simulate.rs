@@ -27,26 +27,27 @@ use crate::{
 /// of --versus deny.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  flowmap simulate policies-out/                     # on top of the deployed
-  flowmap simulate policies-out/ --only              # without it
+  flowmap simulate policies-out/                     # on top of those deployed
+  flowmap simulate policies-out/ --only              # these policies alone
   flowmap simulate policies-out/ --versus by-hand/   # side by side
   flowmap simulate policies-out/ --reach             # who reaches whom
-  flowmap simulate deployed/ --since 1h --closed     # who runs into them?
-  kubectl get networkpolicy -A -o yaml | flowmap simulate --only -")]
+  kubectl get netpol -A -o yaml | flowmap simulate - --only
+  kubectl get netpol -A -o yaml | \\
+      flowmap simulate - --only --since 1h --closed  # who runs into them?")]
 pub(super) struct Args {
-    /// Files or folders of policies, NetworkPolicies and such of whole clusters; - for stdin
+    /// Files or folders of policies: NetworkPolicies, and those of whole clusters; - for stdin
     #[arg(required = true, value_name = "POLICIES")]
     policies: Vec<PathBuf>,
-    /// Without the policies that the inventory says are deployed
+    /// Leave out the policies that the inventory says are deployed
     #[arg(long)]
     only: bool,
-    /// Other proposals to set beside it, each by itself
+    /// Other proposals to judge beside POLICIES, each by itself
     #[arg(long, value_name = "POLICIES", num_args = 1.., conflicts_with = "reach")]
     versus: Vec<PathBuf>,
-    /// List for each workload how many others reach it and it reaches, before and after
+    /// List for each workload how many others reach it and how many it reaches, before and after
     #[arg(long)]
     reach: bool,
-    /// List the failed and scanning attempts that are denied, each with the outcome and, but for scans, the rule that is missing
+    /// Also list failed and scanning attempts that are denied: with their outcome and, except for scans, the rule that is missing
     #[arg(long, conflicts_with = "versus")]
     closed: bool,
     #[command(flatten)]

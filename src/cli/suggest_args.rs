@@ -23,25 +23,25 @@ use crate::{
 pub(super) struct Args {
     #[command(flatten)]
     pub namespaces: Namespaces,
-    /// Where the documents go; - prints the policies alone
+    /// The folder for the documents; - prints the policies alone
     #[arg(long, default_value = "policies-out", value_name = "DIR")]
     pub out_dir: PathBuf,
-    /// What a policy is for
+    /// What each policy is for
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub granularity: Granularity,
-    /// What to close; the usual order is ingress first
+    /// Which directions to close; it is usual to begin with ingress
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     pub direction: Directions,
-    /// Close also what the captures could not see, or for a part of its time alone, with what was seen of it
+    /// Also close workloads that were watched for less than 90 % of their time; allow what was seen of them
     #[arg(long)]
     pub isolate_unseen: bool,
-    /// The share of its pairs, from 0 to 1, from which on a tier may reach a tier as a whole
+    /// Let one tier reach another as a whole on a port where at least this share of their pairs was seen, from 0 to 1
     #[arg(long, default_value_t = 0.5, value_name = "SHARE", value_parser = share)]
     pub support: f64,
-    /// The shortest prefix that addresses outside are put together to: of IPv4, and of IPv6 after a comma
+    /// The shortest prefix into which addresses outside may be joined: of IPv4, and after a comma of IPv6
     #[arg(long, default_value = "24,64", value_name = "BITS", value_parser = floor)]
     pub cidr_floor: (u8, u8),
-    /// For each address of a name that was seen, a prefix may let in so many that were not
+    /// How many unseen addresses a prefix may let in for each seen one of the same name
     #[arg(long, default_value_t = 1, value_name = "ADDRESSES")]
     pub cidr_waste: u16,
     #[command(flatten)]

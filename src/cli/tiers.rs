@@ -30,10 +30,10 @@ pub(super) struct Args {
     /// Show why this endpoint is in its role: a workload, a host or an address
     #[arg(long, value_name = "ENDPOINT")]
     why: Option<String>,
-    /// How much alike endpoints of one role must be, in percent: lower gives fewer roles
+    /// How alike the endpoints of one role must be, in percent: a lower value gives fewer roles
     #[arg(long, value_name = "PERCENT", default_value_t = Options::CUT_PERCENT, value_parser = clap::value_parser!(u8).range(1..=100))]
     cut: u8,
-    /// Let workloads of different namespaces be one role
+    /// Let workloads of different namespaces share a role
     #[arg(long)]
     across_namespaces: bool,
     #[command(flatten)]

@@ -24,7 +24,7 @@ const MAX_PRINTED: usize = 10;
 /// Who is who, for commands that need no traffic.
 #[derive(Debug, clap::Args)]
 pub(super) struct WhoArgs {
-    /// Who is who, without the store: kubectl output, manifests or a hosts file; may be given several times
+    /// Who is who, without the store: kubectl output, manifests or a hosts file; once for each file
     #[arg(long, value_name = "FILE")]
     pub inventory: Vec<PathBuf>,
     /// Only this site

@@ -20,7 +20,7 @@ pub enum Mode {
     Connections,
 }
 
-/// The file: what it says goes before the flags.
+/// The file: what it says overrides the flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
@@ -42,22 +42,22 @@ pub fn commented() -> String {
         (
             "filter",
             told(&filter),
-            "Only packets that pass this filter, see pcap-filter(7): \"not port 22\"; null as the flag says.",
+            "Only packets that pass this filter, such as \"not port 22\", see pcap-filter(7). Where it is null, the flag holds.",
         ),
         (
             "snaplen",
             told(&snaplen),
-            "Bytes to take of each packet, from 64 to 262144: headers with tags and a tunnel, and names.",
+            "Bytes to take of each packet, from 64 to 262144: enough for its headers, VLAN tags and a tunnel, and for names.",
         ),
-        ("promiscuous", told(&promiscuous), "Whether to see packets for other hosts too."),
+        ("promiscuous", told(&promiscuous), "Whether to see packets for other hosts too, as on a mirror port."),
         (
             "mode",
             told(&mode),
-            "packets takes every packet, connections of TCP what opens and closes, and one in 32 of the rest.",
+            "\"packets\": every packet. \"connections\": of TCP only what opens and closes, and one in 32 of the rest.",
         ),
     ];
-    let head = "# flowmap capture --config FILE: what stands here goes before the flags, and is read again at SIGHUP.\n\
-                # A line that is taken out is as its flag says.\n";
+    let head = "# flowmap capture --config FILE: the values here override the flags, and are read again at SIGHUP.\n\
+                # Where a line is taken out, its flag holds.\n";
     let line = |(name, value, means): (&str, String, &str)| format!("\n# {means}\n{name}: {value}\n");
     head.to_owned() + &lines.map(line).concat()
 }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_file_says_goes_before_the_flags_and_what_it_may_not_say_is_refused() {
+    fn what_the_file_says_overrides_the_flags_and_what_it_may_not_say_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let flags = LiveOptions {
             snaplen: 704,
