@@ -7,11 +7,14 @@ use super::{Cli, Done, man, print};
 
 /// Print the man page, shell completions, a systemd unit or a configuration file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    arg_required_else_help = false,
+    after_help = "Examples:
   flowmap gen man > /usr/local/share/man/man1/flowmap.1
   flowmap gen completions bash > /etc/bash_completion.d/flowmap
   flowmap gen systemd eth0 eth1 > /etc/systemd/system/flowmap.service
-  flowmap gen config > /etc/flowmap.yaml")]
+  flowmap gen config > /etc/flowmap.yaml"
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     what: What,

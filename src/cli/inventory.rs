@@ -4,12 +4,15 @@ use super::{Done, common::Global, inventory_import, inventory_list, inventory_rm
 
 /// Read or list who is who: pods, services, nodes, hosts.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    arg_required_else_help = false,
+    after_help = "Examples:
   flowmap inventory import cluster.json    # kubectl's output, or a hosts file
   flowmap inventory sync --watch           # a live cluster
   flowmap inventory list -n production
   flowmap inventory rm hosts.csv           # it was wrong
-  flowmap inventory names")]
+  flowmap inventory names"
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

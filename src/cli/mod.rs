@@ -71,6 +71,7 @@ pub use fault::Fault;
     name = "flowmap",
     version,
     max_term_width = 100,
+    arg_required_else_help = false,
     after_help = "Examples:
   flowmap import trunk.pcapng              # read a capture into the store
   flowmap inventory import cluster.json    # who is who: kubectl's output

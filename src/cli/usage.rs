@@ -2,12 +2,18 @@
 
 use std::{error::Error as _, process::ExitCode};
 
-use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{
+    CommandFactory,
+    error::{ContextKind, ContextValue, Error, ErrorKind},
+};
 
-use super::{Fault, fault};
+use super::{Cli, Fault, fault};
 
 /// Flags that take several values.
 const SEVERAL: [&str; 3] = ["--from", "--inventory", "--versus"];
+
+/// What a usage says of the store that a flag or a variable names: it says nothing of what is missing.
+const STORE: &str = "--db <PATH> ";
 
 /// What the standard library says of a number that is none.
 const NO_NUMBER: &str = "invalid digit found in string";
@@ -15,13 +21,24 @@ const NO_NUMBER: &str = "invalid digit found in string";
 /// Prints what the parser says, and tells the exit code: 0 for help and version that were asked for, 2 for all else.
 pub(super) fn tell(error: &Error) -> ExitCode {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // whoever closed the pipe does not want to know
             let _ = error.print();
         }
         _ => fault::print(&fault_of(error).into()),
     }
+    if error.kind() == ErrorKind::MissingSubcommand {
+        warn_text!("\n{}", help(&text(error, ContextKind::InvalidSubcommand).unwrap_or_default()));
+    }
     if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// The help of a command by its path, such as `flowmap inventory`.
+fn help(path: &str) -> String {
+    let mut program = Cli::command();
+    program.build();
+    let command = path.split(' ').skip(1).try_fold(&program, |above, name| above.find_subcommand(name));
+    command.unwrap_or(&program).clone().render_help().to_string()
 }
 
 fn fault_of(error: &Error) -> Fault {
@@ -63,11 +80,7 @@ fn words(error: &Error) -> (String, String) {
         ErrorKind::MissingRequiredArgument => {
             (text(error, ContextKind::InvalidArg).unwrap_or_default(), "missing".into())
         }
-        ErrorKind::MissingSubcommand => {
-            let command = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            let valid = text(error, ContextKind::ValidSubcommand).unwrap_or_default();
-            (command.trim_start_matches("flowmap ").to_owned(), format!("a command is missing, one of {valid}"))
-        }
+        ErrorKind::MissingSubcommand => ("<COMMAND>".into(), "missing".into()),
         ErrorKind::TooManyValues => (format!("{argument} {value}"), "a value too many".into()),
         _ => ("usage".into(), first_line(error)),
     }
@@ -117,7 +130,7 @@ fn hint(error: &Error) -> Option<String> {
     // what two flags that exclude each other have in common says nothing
     let is_told = matches!(error.kind(), ErrorKind::ArgumentConflict | ErrorKind::MissingSubcommand);
     let usage = error.get(ContextKind::Usage).filter(|_| !is_told).map(ToString::to_string)?;
-    let usage = one_line(&usage);
+    let usage = one_line(&usage).replace(STORE, "");
     Some(format!("usage: {}", usage.strip_prefix("Usage: ").unwrap_or(&usage)))
 }
 

@@ -267,7 +267,7 @@ fn values_that_no_flag_takes_are_refused() {
         (&["flows", "-n", "a", "-A"], "--namespace: cannot be used with --all-namespaces"),
         (&["capture", "lo", "--snaplen", "12"], "--snaplen: 12 is not within 64 to 262144"),
         (&["capture", "lo", "--for", "3x"], "is not a duration such as 30s, 10m, 24h or 7d"),
-        (&["import"], "flowmap: <FILE>...: missing\nhint: usage: flowmap import "),
+        (&["import"], "flowmap: <FILE>...: missing\nhint: usage: flowmap import <FILE>...\n"),
         (
             &["simulate", "--inventory", "a.json", "po/"],
             "flowmap: <POLICIES>...: missing\nhint: name it before --from, --inventory and --versus: they take all that follows\n",
@@ -299,7 +299,14 @@ fn what_the_command_line_does_not_know_is_told_as_all_errors_are() {
         output.is_an_error(&[]);
         assert!(output.stderr.starts_with(words), "{args:?}: {output:?}");
     }
-    assert_eq!(flowmap.run(&["inventory"]).code, 2);
+    for (args, usage) in
+        [(&[][..], "Usage: flowmap [OPTIONS] <COMMAND>\n"), (&["inventory"], "Usage: flowmap inventory ")]
+    {
+        let Output { code, stdout, stderr } = &flowmap.run(args);
+        assert_eq!((*code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.starts_with("flowmap: <COMMAND>: missing\n\n") && stderr.contains(usage), "{stderr}");
+        assert!(stderr.contains("\n  import  ") && stderr.contains("\nExamples:\n"), "{stderr}");
+    }
     for asked in [&["--help"][..], &["flows", "-h"], &["--version"]] {
         let output = flowmap.ok(asked);
         assert!(output.stderr.is_empty() && output.stdout.contains("flowmap"), "{output:?}");
