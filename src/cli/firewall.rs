@@ -117,9 +117,9 @@ fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
         let words = match open.len() {
             1 => format!("{first}: {}: it is left open", sight.as_str()),
             _ if more > 0 => {
-                format!("{} and {more} more: left open, for captures could not see all of them", names.join(", "))
+                format!("{} and {more} more: left open, for captures could not see all of them", names.join("; "))
             }
-            _ => format!("{}: left open, for captures could not see all of them", names.join(", ")),
+            _ => format!("{}: left open, for captures could not see all of them", names.join("; ")),
         };
         warnln!("flowmap: {}", one_line(&words));
     }

@@ -145,7 +145,7 @@ fn what_nobody_saw_is_left_open_and_said() {
     let flowmap = lab(FLOWS);
     let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat());
     assert!(
-        told.stderr.contains("flowmap: desks, all of 10.0.60.0/24 that was not seen, idle: left open"),
+        told.stderr.contains("flowmap: desks, all of 10.0.60.0/24 that was not seen; idle: left open"),
         "{}",
         told.stderr
     );
