@@ -51,7 +51,7 @@ impl Granularity {
     /// What tables call it.
     #[must_use]
     pub fn name(&self) -> String {
-        let rest = if self.decisions_apart { ", decisions apart" } else { "" };
+        let rest = if self.decisions_apart { ", without decisions by hand" } else { "" };
         format!("{}{rest}", self.granularity)
     }
 }

@@ -420,7 +420,7 @@ fn granularities_are_compared_as_nobody_decided_on_them() {
     again(&flowmap);
     let after = rows(&flowmap);
     for (name, apart) in [("**workload**", "workload"), ("tier", "tier"), ("namespace", "namespace")] {
-        let apart = row(&after, &format!("{apart}, decisions apart"));
+        let apart = row(&after, &format!("{apart}, without decisions by hand"));
         assert_eq!(figures(apart), figures(row(&before, name)), "{name}: {after:?}");
     }
     assert_ne!(row(&after, "**workload**"), row(&before, "**workload**"));
