@@ -250,7 +250,7 @@ fn show_beside(output: Output, first: &Report, versus: &[Report], reading: Optio
     for report in std::iter::once(first).chain(versus) {
         let Simulation { allowed, denied, uncertain, also_closed, .. } = report.simulation;
         let counts = [allowed, denied, uncertain, also_closed].map(|count| count.to_string());
-        let over = report.excess.over_permission.map_or_else(|| "-".to_owned(), |over| over.to_string());
+        let over = report.excess.over_permission.map_or_else(|| "-".to_owned(), |over| format!("{over:.2}"));
         table.row([vec![report.proposal.clone()], counts.to_vec(), vec![over]].concat());
     }
     print::table(output, &table, "")?;
@@ -332,7 +332,7 @@ const SHOWN: usize = 3;
 
 fn excess_words(excess: &Excess) -> String {
     let Excess { needed, denied, extra, over_permission, widest } = excess;
-    let over = over_permission.map_or_else(|| "unknown".to_owned(), |over| over.to_string());
+    let over = over_permission.map_or_else(|| "unknown".to_owned(), |over| format!("{over:.2}"));
     let mut text =
         format!("over-permission {over}: {extra} ways open that nobody was seen to need, beside {needed} needed\n");
     if *denied > 0 {

@@ -40,6 +40,9 @@ fn every_connection_is_allowed_denied_or_uncertain() {
     assert_eq!(closed, count("also_closed"));
     assert_eq!(simulation["excess"]["over_permission"], json!(1.0), "{}", simulation["excess"]);
     assert_eq!(simulation["reading"]["dnat"], "after");
+    let (alone, beside) = (flowmap.ok(&["simulate", "out"]), flowmap.ok(&["simulate", "out", "--versus", "out"]));
+    assert!(alone.stdout.contains("\nover-permission 1.00: 0 ways open"), "{}", alone.stdout);
+    assert_eq!(beside.stdout.matches("1.00\n").count(), 2, "{}", beside.stdout);
     flowmap.write("none.yaml", policy("none", "{podSelector: {}, policyTypes: [Ingress, Egress]}"));
     assert!(simulate(&flowmap, &["none.yaml"])["denied"].as_u64().unwrap() > 100);
     let only = simulate(&flowmap, &["none.yaml", "-n", "kube-system"]);
