@@ -114,7 +114,7 @@ impl Table {
 
     fn write_csv(&self, out: impl Write) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(&self.header)?;
+        writer.write_record(self.header.iter().map(|name| name.replace([' ', '-'], "_")))?;
         for row in &self.rows {
             writer.write_record(row.iter().map(|cell| inert(cell)))?;
         }

@@ -169,6 +169,22 @@ fn what_runs_and_diff_and_explain_print_fits_a_page_and_wide_leaves_nothing_out(
 }
 
 #[test]
+fn the_columns_of_a_csv_are_plain_words() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&["suggest", "-n", "production", "--out-dir", "out"]);
+    let suggest = ["suggest", "-n", "production", "--out-dir", "again"];
+    let versus = ["simulate", "out", "--versus", "out"];
+    let lists: [&[&str]; 7] =
+        [&["runs"], &["inventory", "names"], &["segments"], &["flows"], &["inventory", "list"], &suggest, &versus];
+    for list in lists {
+        let table = flowmap.ok(&[list, &["-o", "csv"]].concat()).stdout;
+        let header = table.lines().next().unwrap_or_default();
+        let is_plain = |letter: char| letter.is_ascii_lowercase() || "_,".contains(letter);
+        assert!(!header.is_empty() && header.chars().all(is_plain), "{list:?}: {header}");
+    }
+}
+
+#[test]
 fn an_import_as_csv_has_a_row_for_each_run() {
     let flowmap = Flowmap::new();
     flowmap.write("flows.csv", "client,server,protocol,port\n10.0.0.1,10.0.0.2,TCP,80\n");
