@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{
     Done, capture,
-    common::{Global, OutputArg, TunnelArgs, duration},
-    print::{self, Table},
+    common::{Global, Output, OutputArg, TunnelArgs, duration},
+    fault::one_line,
+    print::{self, Table, hanging},
 };
 use crate::{
     capture::live::{BUFFER_MIB, LiveOptions, SNAPLEN},
@@ -58,23 +59,39 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         metrics: None,
     };
     let found = examine(&options, args.trial).await;
-    print::list(args.output.output, &found, |finding| finding, table, || "nothing was looked at".to_owned())?;
+    match args.output.output {
+        Output::Table => print::text(lines(&found).as_bytes())?,
+        output => print::list(output, &found, |finding| finding, table, || "nothing was looked at".to_owned())?,
+    }
     Ok(if found.iter().all(|finding| finding.state != State::Wrong) { Done::Clean } else { Done::Found })
+}
+
+/// For people: findings that fit a page, each with its cure below it.
+fn lines(found: &[Finding]) -> String {
+    let beside = |check: &str, state: &str| format!("{check:<12}{state:<11}");
+    let below = beside("", "");
+    let mut text = beside("CHECK", "STATE") + "FINDING\n";
+    for finding in found {
+        text += &hanging(&one_line(&finding.what), &beside(finding.check, word(finding.state)), &below);
+        if let Some(cure) = finding.cure {
+            text += &hanging(&format!("cure: {cure}"), &below, &format!("{below}  "));
+        }
+    }
+    text
 }
 
 fn table(found: &[Finding]) -> Table {
     let mut table = Table::new(&["check", "state", "finding", "cure"]);
-    for finding in found {
-        table.row(row(finding));
+    for Finding { check, state, what, cure } in found {
+        table.row([*check, word(*state), what, cure.unwrap_or_default()].map(str::to_owned).to_vec());
     }
     table
 }
 
-fn row(finding: &Finding) -> Vec<String> {
-    let state = match finding.state {
+fn word(state: State) -> &'static str {
+    match state {
         State::Fine => "fine",
         State::Attention => "attention",
         State::Wrong => "wrong",
-    };
-    vec![finding.check.into(), state.into(), finding.what.clone(), finding.cure.unwrap_or_default().into()]
+    }
 }

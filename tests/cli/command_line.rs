@@ -185,6 +185,17 @@ fn the_columns_of_a_csv_are_plain_words() {
 }
 
 #[test]
+fn what_the_doctor_finds_fits_a_page_with_its_cures() {
+    let flowmap = Flowmap::new();
+    let output = flowmap.run(&["doctor", "no-such-0"]);
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(output.stdout.starts_with("CHECK       STATE      FINDING\n"), "{output:?}");
+    assert!(output.stdout.contains(&format!("\n{}cure: `ip link` lists the interfaces", " ".repeat(23))), "{output:?}");
+    assert!(output.stdout.lines().all(|line| line.chars().count() <= PAGE), "{output:?}");
+    assert!(flowmap.run(&["doctor", "no-such-0", "-o", "csv"]).stdout.starts_with("check,state,finding,cure\n"));
+}
+
+#[test]
 fn an_import_as_csv_has_a_row_for_each_run() {
     let flowmap = Flowmap::new();
     flowmap.write("flows.csv", "client,server,protocol,port\n10.0.0.1,10.0.0.2,TCP,80\n");
