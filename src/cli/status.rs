@@ -15,7 +15,7 @@ use crate::{
     daemon::{self, Figures},
     inventory::{Conflict, network_plugin},
     map::{self, By, Hidden, Learning},
-    model::{Cover, Dependency, Watched, WorkloadRef},
+    model::{Cover, Dependency, Timestamp, Watched, WorkloadRef},
     proposal::Site,
     store::Run,
 };
@@ -43,7 +43,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         let runs: Vec<_> = world.runs.iter().map(runs::json).collect();
         let conflicts: Vec<_> = world.sites.iter().flat_map(conflicts).collect();
         let value = json!({
-            "daemon": daemon, "runs": runs, "dependencies": dependencies.len(), "learning": learning, "conflicts": conflicts,
+            "daemon": daemon.as_ref().map(daemon_json), "runs": runs, "dependencies": dependencies.len(),
+            "learning": learning, "conflicts": conflicts,
             "coverage": world.sites.iter().flat_map(coverage).collect::<Vec<_>>(),
             "network_plugins": world.sites.iter().filter_map(plugin).collect::<Vec<_>>(),
             "mesh": world.sites.iter().flat_map(|site| hidden(site, &dependencies)).collect::<Vec<_>>(),
@@ -64,6 +65,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         }
     }
     Ok(Done::Clean)
+}
+
+/// The figures as the daemon tells them; when it started as all other times.
+fn daemon_json(figures: &Figures) -> Value {
+    let mut value = json!(figures);
+    value["started"] = json!(Timestamp::new(figures.started.cast_signed(), 0));
+    value
 }
 
 /// What is told, each under a word.

@@ -26,6 +26,8 @@ fn a_second_daemon_for_one_store_is_told_of_the_first() {
     second.is_an_error(&[&words, "hint: "]);
     let told = flowmap.json(&["--db", &store, "status"]);
     assert_eq!(told["daemon"]["pid"], daemon.pid());
+    let started = told["daemon"]["started"].as_str().expect("a time");
+    assert!(started.ends_with('Z') && started > "2026-", "{started}");
     daemon.stop();
     assert!(flowmap.json(&["--db", &store, "status"])["daemon"].is_null());
     flowmap.ok(&["--db", &store, "capture", "lo", "--for", "1s"]);
