@@ -33,7 +33,7 @@ const POLICY_GROUP: &str = "policy.networking.k8s.io";
 /// The kinds that say something of the network. Those that have addresses come first: their lists are dated by when
 /// they were asked for.
 /// Of a kind that stands here in several versions, the first that the API server knows is asked for.
-pub const KINDS: [Kind; 21] = [
+pub const KINDS: [Kind; 23] = [
     kind("Pod", "", "v1", "pods", true),
     kind("Service", "", "v1", "services", true),
     kind("Endpoints", "", "v1", "endpoints", true),
@@ -61,13 +61,26 @@ pub const KINDS: [Kind; 21] = [
         "validatingwebhookconfigurations",
         false,
     ),
+    kind("CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions", false),
+    kind("APIService", "apiregistration.k8s.io", "v1", "apiservices", false),
 ];
+
+/// Objects in one answer: what kubectl asks for.
+const PAGE_OBJECTS: u32 = 500;
+
+/// The same of definitions: they may have a megabyte each, nearly all of it schemas that are not kept.
+const PAGE_DEFINITIONS: u32 = 10;
 
 impl Kind {
     /// Whether its objects have addresses, so that who has one depends on them.
     #[must_use]
     pub fn has_addresses(&self) -> bool {
         matches!(self.name, "Pod" | "Service" | "Endpoints" | "EndpointSlice" | "Node")
+    }
+
+    /// How many of its objects are asked for at once.
+    pub(super) fn page_objects(&self) -> u32 {
+        if self.name == "CustomResourceDefinition" { PAGE_DEFINITIONS } else { PAGE_OBJECTS }
     }
 
     /// `apps/v1`, or `v1` of the core.

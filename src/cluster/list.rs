@@ -28,9 +28,6 @@ pub struct Listed {
     pub problems: Vec<Problem>,
 }
 
-/// Objects in one answer: what kubectl asks for.
-const PAGE_OBJECTS: u32 = 500;
-
 /// A page of objects that are all as large as etcd takes them would be larger; nothing comes near it.
 const MAX_PAGE_BYTES: usize = 256 * 1024 * 1024;
 
@@ -82,7 +79,7 @@ impl Cluster {
 
     pub(super) async fn list_once(&self, target: &Target) -> Result<Listed, ClusterError> {
         let request = Request::new(target.path());
-        let mut params = ListParams { limit: Some(PAGE_OBJECTS), ..ListParams::default() };
+        let mut params = ListParams { limit: Some(target.kind.page_objects()), ..ListParams::default() };
         let mut listed = Listed::default();
         for page in 0..MAX_PAGES {
             let Page { metadata, items } = self.json(request.list(&params), MAX_PAGE_BYTES).await?;

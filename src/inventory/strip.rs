@@ -33,6 +33,11 @@ pub(super) fn strip(object: &mut Value) {
             }
         }
     }
+    if object["kind"] == "APIService"
+        && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+    {
+        spec.remove("caBundle");
+    }
     for spec in ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"] {
         let Some(spec) = object.pointer_mut(spec).and_then(Value::as_object_mut) else { continue };
         for containers in ["containers", "initContainers"] {

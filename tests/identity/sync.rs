@@ -1,6 +1,6 @@
 //! `flowmap inventory sync`, against a server of the test's own that speaks list and watch.
 
-use std::{collections::BTreeSet, net::TcpListener};
+use std::{collections::BTreeSet, fs, net::TcpListener};
 
 use serde_json::json;
 
@@ -76,6 +76,45 @@ fn policies_of_whole_clusters_are_listed_in_the_version_that_is_there() {
         let answer: serde_json::Value = serde_json::from_str(&explained.stdout).unwrap();
         assert_eq!(answer["allowed"], kept.is_empty(), "{versions:?}: {answer}");
     }
+}
+
+#[test]
+fn of_definitions_and_servers_of_the_api_the_service_that_is_asked_is_kept_and_no_schema() {
+    const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    const SERVERS: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
+    let server = Server::new();
+    let service = |name: &str| json!({"name": name, "namespace": "shop", "port": 443});
+    let definition = |name: &str, conversion: serde_json::Value| {
+        json!({"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "spec": {"conversion": conversion,
+            "versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"description": "a long tale"}}}]}})
+    };
+    let client = json!({"service": service("convert"), "caBundle": "certificate"});
+    let converts = json!({"strategy": "Webhook", "webhook": {"clientConfig": client}});
+    server.on("GET", PODS, list("7", "", &[pod("a", "10.0.0.1", "1")]));
+    server.on("GET", DEFINITIONS, list("7", "more", &[definition("xs.example.com", converts)]));
+    server.on("GET", DEFINITIONS, list("7", "", &[definition("ys.example.com", json!({"strategy": "None"}))]));
+    let api = json!({"metadata": {"name": "v1.metrics", "uid": "m", "resourceVersion": "1"},
+        "spec": {"service": service("metrics"), "caBundle": "certificate"}});
+    server.on("GET", SERVERS, list("7", "", &[api]));
+    let flowmap = flowmap_of(&server.url);
+    let output = flowmap.ok(&SYNC);
+    assert!(!output.stderr.contains("hint"), "{}", output.stderr);
+    let asked = server.asked();
+    let pages: Vec<&String> = asked.iter().filter(|line| line.contains(DEFINITIONS)).collect();
+    assert!(pages.len() == 2 && pages.iter().all(|page| page.contains("limit=10")), "{pages:?}");
+    let store = fs::read(flowmap.path("flowmap.db")).unwrap();
+    let kept = String::from_utf8_lossy(&store);
+    for name in ["xs.example.com", "\"convert\"", "ys.example.com", "v1.metrics", "\"metrics\""] {
+        assert!(kept.contains(name), "{name}");
+    }
+    assert!(!kept.contains("a long tale") && !kept.contains("certificate"));
+    // a cluster that has neither, and one that does not let them be listed
+    server.on("GET", DEFINITIONS, status(404, "no such kind")).on("GET", SERVERS, status(403, "forbidden"));
+    server.on("GET", PODS, list("7", "", &[pod("a", "10.0.0.1", "1")]));
+    let output = flowmap.ok(&SYNC);
+    assert!(output.stderr.contains("`apiservices.apiregistration.k8s.io list, watch`"), "{}", output.stderr);
+    assert!(!output.stderr.contains("customresourcedefinitions"), "{}", output.stderr);
+    assert_eq!(pods(&flowmap), [is("shop/a", "10.0.0.1")]);
 }
 
 #[test]
