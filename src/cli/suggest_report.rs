@@ -11,7 +11,7 @@ use crate::{
     model::Watched,
     proposal::Found,
     recommend::{self, Recommendation},
-    render::{self, Facts, Policies, Seen},
+    render::{self, Facts, Policies, PolicyKey, Seen},
 };
 
 /// Says aloud what the policies cannot tell of themselves.
@@ -103,8 +103,7 @@ pub(super) fn report(
     let mut values = Vec::new();
     for plan in &recommendation.namespaces {
         let recommend::NamespacePlan { namespace, groups, dns, left_out } = plan;
-        let prefix = format!("{namespace}/");
-        let is_policy = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#');
+        let is_policy = |key: &&PolicyKey| key.is_policy_of(namespace);
         let count = policies.written.0.keys().filter(is_policy).count();
         let rules = render::rules(plan, &facts.sheets);
         let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();

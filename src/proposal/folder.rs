@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::ProposalError;
 use crate::{
     model::Timestamp,
-    render::{Decisions, Index, Kept, Later, Step, WayBack, Written, read_document},
+    render::{Decisions, Index, Kept, Later, PolicyKey, Step, WayBack, Written, read_document},
 };
 use lock::Lock;
 pub use sealed::{replace_sealed, replace_sealed_folders};
@@ -79,20 +79,19 @@ impl Found {
 
     /// Namespaces beside some of which the last proposal was.
     pub fn others(&self, namespaces: &BTreeSet<String>) -> Vec<&str> {
-        let documents = self.index.written.iter().flat_map(|written| written.0.keys());
-        let all: BTreeSet<&str> = documents.filter_map(|key| Some(key.split_once('/')?.0)).collect();
+        let keys = self.index.written.iter().flat_map(|written| written.0.keys());
+        let all: BTreeSet<&str> = keys.map(PolicyKey::namespace).collect();
         all.into_iter().filter(|namespace| !namespaces.contains(*namespace)).collect()
     }
 
     /// Edits that do not count, for it was decided otherwise on the page later.
-    pub fn overruled(&self) -> Vec<(String, Step)> {
+    pub fn overruled(&self) -> Vec<(PolicyKey, Step)> {
         self.kept.overruled(&self.index.decisions, &self.edited(), &self.later)
     }
 
     /// When the document of a policy was last edited, as far as files tell; none where there is no folder.
-    pub fn changed(&self, key: &str) -> Option<Timestamp> {
-        let (document, _) = key.split_once('#')?;
-        self.changed.get(document).copied()
+    pub fn changed(&self, key: &PolicyKey) -> Option<Timestamp> {
+        self.changed.get(key.document()).copied()
     }
 
     /// What the store is to keep where these are the decisions from now on.

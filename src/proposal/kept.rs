@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::Timestamp,
-    render::{Decisions, Kept, Step},
+    render::{Decisions, Kept, PolicyKey, Step},
     store::{Decided, DecisionChange, KeptChange, LogEntry, Store},
 };
 
@@ -80,18 +80,18 @@ impl Known {
         store: &Store,
         (folder, found): (&Path, &Found),
         decisions: &Decisions,
-        (now, policies): (Timestamp, &BTreeSet<String>),
+        (now, policies): (Timestamp, &BTreeSet<PolicyKey>),
     ) -> Result<(), ProposalError> {
-        let mut steps: BTreeMap<String, Vec<Step>> = BTreeMap::new();
+        let mut steps: BTreeMap<PolicyKey, Vec<Step>> = BTreeMap::new();
         for (policy, step) in self.kept.steps_to(decisions) {
             steps.entry(policy).or_default().push(step);
         }
-        let entry = |(policy, steps): (String, Vec<Step>)| {
+        let entry = |(policy, steps): (PolicyKey, Vec<Step>)| {
             let time = found.changed(&policy).unwrap_or(now);
             Entry::row(&policy, time, &label(folder), Action::Folder, &Body { steps, ..Body::default() })
         };
         let entries = steps.into_iter().map(entry).collect();
-        let heads = policies.iter().map(|policy| (policy.clone(), self.log.head(policy))).collect();
+        let heads = policies.iter().map(|policy| (policy.to_string(), self.log.head(policy))).collect();
         let change = DecisionChange { heads, ..self.change(&found.keeps(decisions), entries) };
         match store.decide(&self.site, &change).await? {
             Decided::Done => Ok(()),
@@ -103,7 +103,7 @@ impl Known {
     #[must_use]
     pub fn contradictions(&self, folder: &Path, found: &Found, decisions: &Decisions) -> Vec<String> {
         let folder = label(folder);
-        let other = |policy: &str, step: &Step| {
+        let other = |policy: &PolicyKey, step: &Step| {
             let entry = self.log.decided(policy, step)?;
             let is_other = entry.body.steps.iter().any(|it| it.inverse().is_same(step));
             is_other.then(|| format!("{} decided otherwise on the review page at {}", entry.author, entry.time))

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Found, ProposalError};
 use crate::{
     model::Timestamp,
-    render::{Later, Said, Sheet, Step},
+    render::{Later, PolicyKey, Said, Sheet, Step},
     store::{EntryId, LogEntry, Store, content_id},
 };
 
@@ -73,8 +73,8 @@ pub struct Body {
 pub struct Entry {
     /// Its id.
     pub id: EntryId,
-    /// The policy, by document and name.
-    pub policy: String,
+    /// The policy.
+    pub policy: PolicyKey,
     /// Its namespace.
     pub namespace: String,
     /// When.
@@ -94,7 +94,7 @@ pub struct Log {
     pub entries: Vec<Entry>,
     undone: BTreeSet<String>,
     /// The places of the entries on each policy.
-    places: BTreeMap<String, Vec<usize>>,
+    places: BTreeMap<PolicyKey, Vec<usize>>,
 }
 
 /// Where a policy stands.
@@ -117,7 +117,7 @@ impl Log {
         let rows = store.decision_log(site).await?;
         let entries = rows.into_iter().map(|(id, row)| entry(id, row)).collect::<Result<Vec<_>, _>>()?;
         let undone = entries.iter().map(|entry| entry.body.undoes.clone()).filter(|id| !id.is_empty()).collect();
-        let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut places: BTreeMap<PolicyKey, Vec<usize>> = BTreeMap::new();
         for (n, entry) in entries.iter().enumerate() {
             places.entry(entry.policy.clone()).or_default().push(n);
         }
@@ -126,12 +126,12 @@ impl Log {
 
     /// The newest entry on a policy: the version that a decision rests on.
     #[must_use]
-    pub fn head(&self, policy: &str) -> Option<EntryId> {
+    pub fn head(&self, policy: &PolicyKey) -> Option<EntryId> {
         self.of(policy).next_back().map(|entry| entry.id)
     }
 
     /// The entries on a policy, from the first to the last.
-    pub fn of<'l>(&'l self, policy: &str) -> impl DoubleEndedIterator<Item = &'l Entry> + use<'l> {
+    pub fn of<'l>(&'l self, policy: &PolicyKey) -> impl DoubleEndedIterator<Item = &'l Entry> + use<'l> {
         self.places.get(policy).into_iter().flatten().filter_map(|n| self.entries.get(*n))
     }
 
@@ -143,7 +143,7 @@ impl Log {
 
     /// Where a policy stands that has this content now; none where it stays away.
     #[must_use]
-    pub fn standing(&self, policy: &str, content: Option<&str>) -> Standing {
+    pub fn standing(&self, policy: &PolicyKey, content: Option<&str>) -> Standing {
         let holds = |entry: &&Entry| !self.is_undone(entry.id);
         let is_rejection = |entry: &&Entry| entry.body.steps.contains(&Step::RejectPolicy);
         let Some(content) = content else {
@@ -197,7 +197,7 @@ impl Log {
 
     /// The newest entry of a person on the page that decided on the same thing of a policy and holds.
     #[must_use]
-    pub fn decided<'l>(&'l self, policy: &'l str, step: &Step) -> Option<&'l Entry> {
+    pub fn decided<'l>(&'l self, policy: &PolicyKey, step: &Step) -> Option<&'l Entry> {
         let is_about = |entry: &&Entry| {
             entry.action != Action::Folder && entry.body.steps.iter().any(|it| it.is_about_the_same(step))
         };
@@ -207,7 +207,7 @@ impl Log {
     /// What was decided on the page after a folder was edited.
     #[must_use]
     pub fn later(&self, found: &Found) -> Later {
-        let mut newest: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        let mut newest: BTreeMap<&PolicyKey, Timestamp> = BTreeMap::new();
         let mut later = Later::default();
         for entry in self.entries.iter().filter(|entry| entry.action != Action::Folder) {
             let changed =
@@ -226,16 +226,17 @@ fn entry(id: EntryId, row: LogEntry) -> Result<Entry, ProposalError> {
     let body = serde_json::from_str(&body).map_err(wrong)?;
     let unknown = || wrong(serde::de::Error::custom(format_args!("unknown decision `{action}`")));
     let action = Action::of(&action).ok_or_else(unknown)?;
+    let policy = policy.parse().map_err(|error| wrong(serde::de::Error::custom(error)))?;
     Ok(Entry { id, policy, namespace, time, author, action, body })
 }
 
 impl Entry {
     /// As the store keeps it.
     #[must_use]
-    pub fn row(policy: &str, time: Timestamp, author: &str, action: Action, body: &Body) -> LogEntry {
+    pub fn row(policy: &PolicyKey, time: Timestamp, author: &str, action: Action, body: &Body) -> LogEntry {
         LogEntry {
-            namespace: policy.split('/').next().unwrap_or_default().to_owned(),
-            policy: policy.to_owned(),
+            namespace: policy.namespace().to_owned(),
+            policy: policy.to_string(),
             time,
             author: author.to_owned(),
             action: action.as_str().to_owned(),

@@ -9,14 +9,14 @@ use crate::{
     model::{Cluster, PartyKey, Watched, words::count},
     policy::{NetworkPolicy, PolicySet, PolicyType, Simulation},
     recommend::Sum,
-    render::{Facts, Purpose, Sheet, doubts},
+    render::{Facts, PolicyKey, Purpose, Sheet, doubts},
 };
 
 /// Policies that are applied together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RolloutStep {
-    /// The policies, by document and name.
-    pub policies: Vec<String>,
+    /// The policies.
+    pub policies: Vec<PolicyKey>,
     /// Policies that go, by namespace and name.
     pub gone: BTreeSet<String>,
     /// How risky.
@@ -118,12 +118,12 @@ impl Rollout<'_> {
     pub fn steps(&self) -> Vec<RolloutStep> {
         let Self { sheets, set, gone, cluster, .. } = *self;
         let none = BTreeSet::new();
-        let by_key: ByKey<'_> = sheets.iter().map(|sheet| (sheet.key.as_str(), *sheet)).collect();
+        let by_key: ByKey<'_> = sheets.iter().map(|sheet| (&sheet.key, *sheet)).collect();
         let judge = |set: &PolicySet| (self.judge)(set, &none);
         let bundles = together(sheets, set, cluster);
         let broken = broken(&bundles, set, &judge);
         let step = |(bundle, broken): (&Vec<&Sheet>, Option<u64>)| {
-            let mut policies: Vec<String> = bundle.iter().map(|sheet| sheet.key.clone()).collect();
+            let mut policies: Vec<PolicyKey> = bundle.iter().map(|sheet| sheet.key.clone()).collect();
             policies.sort();
             let (is_unjudged, broken) = (broken.is_none(), broken.unwrap_or_default());
             let risk = Risk { is_unjudged, broken, ..self.risk(bundle) };
@@ -210,11 +210,10 @@ impl Rollout<'_> {
     }
 }
 
-/// Policies by document and name.
-type ByKey<'s> = BTreeMap<&'s str, &'s Sheet>;
+type ByKey<'s> = BTreeMap<&'s PolicyKey, &'s Sheet>;
 
 fn sheets_of<'s>(step: &RolloutStep, by_key: &ByKey<'s>) -> impl Iterator<Item = &'s Sheet> {
-    step.policies.iter().filter_map(|key| by_key.get(key.as_str()).copied())
+    step.policies.iter().filter_map(|key| by_key.get(key).copied())
 }
 
 fn lost(Simulation { denied, uncertain, .. }: &Simulation) -> u64 {
@@ -261,8 +260,7 @@ fn together<'s>(sheets: &[&'s Sheet], set: &PolicySet, cluster: &Cluster) -> Vec
     let mut bundles = Bundles::new(sheets.len());
     let mut documents: BTreeMap<&str, usize> = BTreeMap::new();
     for (n, sheet) in sheets.iter().enumerate() {
-        let document = sheet.key.split_once('#').map_or(&*sheet.key, |(document, _)| document);
-        bundles.join(n, *documents.entry(document).or_insert(n));
+        bundles.join(n, *documents.entry(sheet.key.document()).or_insert(n));
     }
     let closing = sheets.iter().enumerate().filter(|(_, sheet)| sheet.purpose != Purpose::Deny);
     let closing: Vec<(usize, &NetworkPolicy)> =

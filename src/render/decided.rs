@@ -1,8 +1,8 @@
 //! A recommendation as decisions leave it: who is in it, what is left of its groups, and what was left out.
 
 use super::{
-    Decisions, Sheet,
-    draft::{Atom, dns_name, key, numbered},
+    Decisions, PolicyKey, Sheet,
+    draft::{Atom, dns_name, numbered},
     peers,
 };
 use crate::{
@@ -32,13 +32,12 @@ pub fn decided(recommendation: &Recommendation, decisions: &Decisions) -> Recomm
 #[must_use]
 pub fn part(recommendation: &Recommendation, sheets: &[Sheet]) -> Recommendation {
     let mut part = recommendation.clone();
-    let is_there = |key: &String| sheets.iter().any(|sheet| sheet.key == *key);
+    let is_there = |key: &PolicyKey| sheets.iter().any(|sheet| sheet.key == *key);
     for plan in &mut part.namespaces {
         let namespace = plan.namespace.clone();
         plan.groups.retain(|group| keys(group, &namespace).iter().any(is_there));
-        let dns_key = |client: &DnsClient| key(&format!("{namespace}/allow-dns.yaml"), &dns_name(client));
         if let Some(dns) = &mut plan.dns {
-            dns.clients.retain(|client| is_there(&dns_key(client)));
+            dns.clients.retain(|client| is_there(&dns_key(client, &namespace)));
         }
         plan.dns = plan.dns.take().filter(|dns| !dns.clients.is_empty());
     }
@@ -47,24 +46,27 @@ pub fn part(recommendation: &Recommendation, sheets: &[Sheet]) -> Recommendation
 }
 
 fn of_dns(mut dns: Dns, decisions: &Decisions, namespace: &str) -> Option<Dns> {
-    let key = |name: &str| key(&format!("{namespace}/allow-dns.yaml"), name);
-    dns.clients.retain(|client| !decisions.rejects(&key(&dns_name(client))));
-    let keys: Vec<String> = dns.clients.iter().map(|client| key(&dns_name(client))).collect();
+    dns.clients.retain(|client| !decisions.rejects(&dns_key(client, namespace)));
+    let keys: Vec<PolicyKey> = dns.clients.iter().map(|client| dns_key(client, namespace)).collect();
     without_rejected(&mut dns.servers, decisions, &keys, "egress", namespace);
     (!dns.clients.is_empty()).then_some(dns)
 }
 
-/// The policies of a group, by document and name.
-fn keys(group: &Group, namespace: &str) -> Vec<String> {
-    let document = format!("{namespace}/{}.yaml", group.name);
-    (0..group.selectors.len().max(1)).map(|n| key(&document, &numbered(&group.name, n))).collect()
+fn dns_key(client: &DnsClient, namespace: &str) -> PolicyKey {
+    PolicyKey::in_file(namespace, "allow-dns", &dns_name(client))
+}
+
+/// The policies of a group.
+fn keys(group: &Group, namespace: &str) -> Vec<PolicyKey> {
+    let key = |n| PolicyKey::in_file(namespace, &group.name, &numbered(&group.name, n));
+    (0..group.selectors.len().max(1)).map(key).collect()
 }
 
 /// Takes out what all of these policies reject.
 pub(super) fn without_rejected(
     accesses: &mut Accesses,
     decisions: &Decisions,
-    keys: &[String],
+    keys: &[PolicyKey],
     side: &str,
     namespace: &str,
 ) {
@@ -72,7 +74,7 @@ pub(super) fn without_rejected(
         let ends = peers::peer(peer, namespace);
         let is_rejected = |port: &(Protocol, PortRange)| {
             let atom = |peer: &serde_json::Value| Atom { peer: peer.clone(), port: peers::port(*port) };
-            let is_out = |key: &String| ends.iter().all(|peer| decisions.rejects_atom(key, side, &atom(peer)));
+            let is_out = |key: &PolicyKey| ends.iter().all(|peer| decisions.rejects_atom(key, side, &atom(peer)));
             !ends.is_empty() && !keys.is_empty() && keys.iter().all(is_out)
         };
         access.ports.retain(|port| !is_rejected(port));

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    PolicyKey,
     draft::{Atom, canonical},
     written::{Written, WrittenObject},
 };
@@ -44,34 +45,34 @@ impl Permission {
 #[serde(default)]
 pub struct Decisions {
     /// Permissions that stay away.
-    pub rejected: BTreeMap<String, Vec<Permission>>,
+    pub rejected: BTreeMap<PolicyKey, Vec<Permission>>,
     /// Permissions that stay.
-    pub added: BTreeMap<String, Vec<Permission>>,
+    pub added: BTreeMap<PolicyKey, Vec<Permission>>,
     /// Policies that stay away.
-    pub rejected_policies: BTreeSet<String>,
+    pub rejected_policies: BTreeSet<PolicyKey>,
     /// Objects that a person put into a document of flowmap's, as they are.
-    pub added_objects: BTreeMap<String, WrittenObject>,
+    pub added_objects: BTreeMap<PolicyKey, WrittenObject>,
     /// Of these the policies that were proposed once, with what a person added to them, and are not at another
     /// granularity.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub adopted: BTreeSet<String>,
+    pub adopted: BTreeSet<PolicyKey>,
     /// Fields that a person set: `podSelector`, `policyTypes`, `metadata`; of a kustomization all.
-    pub fields: BTreeMap<String, Map<String, Value>>,
+    pub fields: BTreeMap<PolicyKey, Map<String, Value>>,
     /// Lines of comment that a person put before a policy.
-    pub notes: BTreeMap<String, Vec<String>>,
+    pub notes: BTreeMap<PolicyKey, Vec<String>>,
     /// Permissions that were rejected before and are put back: mere proposals again, where they are proposed.
     #[serde(skip)]
-    restored: BTreeMap<String, Vec<Permission>>,
+    restored: BTreeMap<PolicyKey, Vec<Permission>>,
     /// Permissions that were added before and are taken out again: rejected where they are proposed.
     #[serde(skip)]
-    withdrawn: BTreeMap<String, Vec<Permission>>,
+    withdrawn: BTreeMap<PolicyKey, Vec<Permission>>,
 }
 
 /// A decision that makes a difference to what is proposed now.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
     /// The policy, by document and name.
-    pub policy: String,
+    pub policy: PolicyKey,
     /// Whether a person added it, else rejected it.
     pub is_added: bool,
     /// What, in words.
@@ -82,7 +83,7 @@ pub struct Conflict {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Idle {
     /// The policy it was made on, by document and name.
-    pub policy: String,
+    pub policy: PolicyKey,
     /// What was done, in words.
     pub what: String,
 }
@@ -99,7 +100,7 @@ impl Decisions {
     #[must_use]
     pub fn within(&self, namespace: &str) -> Self {
         let mut within = self.clone();
-        within.forget(|key| key.split('/').next() != Some(namespace));
+        within.forget(|key| key.namespace() != namespace);
         within
     }
 
@@ -118,13 +119,13 @@ impl Decisions {
     #[must_use]
     pub fn is_put_back(&self, document: &Written) -> bool {
         let is_labelled = |object: &Value| object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "flowmap";
-        let is_own = |(key, found): (&String, &WrittenObject)| {
-            self.rejected_policies.contains(key) && (key.ends_with('#') || is_labelled(&found.object))
+        let is_own = |(key, found): (&PolicyKey, &WrittenObject)| {
+            self.rejected_policies.contains(key) && (key.is_kustomization() || is_labelled(&found.object))
         };
         !document.0.is_empty() && document.0.iter().all(is_own)
     }
 
-    fn forget(&mut self, is_gone: impl Fn(&str) -> bool) {
+    fn forget(&mut self, is_gone: impl Fn(&PolicyKey) -> bool) {
         self.rejected.retain(|key, _| !is_gone(key));
         self.added.retain(|key, _| !is_gone(key));
         self.rejected_policies.retain(|key| !is_gone(key));
@@ -149,8 +150,8 @@ impl Decisions {
     }
 }
 
-fn put(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission) {
-    let of_policy = all.entry(key.to_owned()).or_default();
+fn put(all: &mut BTreeMap<PolicyKey, Vec<Permission>>, key: &PolicyKey, one: &Permission) {
+    let of_policy = all.entry(key.clone()).or_default();
     if !of_policy.contains(one) {
         of_policy.push(one.clone());
         of_policy.sort_by_cached_key(|one| (one.side.clone(), canonical(&one.peer), canonical(&one.port)));
@@ -158,7 +159,7 @@ fn put(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission)
 }
 
 /// Whether it was there to be taken.
-fn take(all: &mut BTreeMap<String, Vec<Permission>>, key: &str, one: &Permission) -> bool {
+fn take(all: &mut BTreeMap<PolicyKey, Vec<Permission>>, key: &PolicyKey, one: &Permission) -> bool {
     let Some(of_policy) = all.get_mut(key) else { return false };
     let count = of_policy.len();
     of_policy.retain(|known| known != one);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::PolicyKey;
 use crate::recommend::DnsClient;
 
 /// One permission: one peer, one port. `null` stands for all of either.
@@ -37,8 +38,8 @@ impl Draft {
     }
 
     /// Document and name: what tells it from all others.
-    pub fn key(&self) -> String {
-        key(&self.path, self.name())
+    pub fn key(&self) -> PolicyKey {
+        PolicyKey::new(&self.path, self.name())
     }
 
     /// The permissions of a side.
@@ -63,11 +64,6 @@ impl Draft {
             "spec": spec,
         })
     }
-}
-
-/// Document and name.
-pub(super) fn key(path: &str, name: &str) -> String {
-    format!("{path}#{name}")
 }
 
 /// The name of a group's policy: where no one selector selects all of its pods there are several.

@@ -48,8 +48,7 @@ pub fn evidence(
 fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
     let sheets = || facts.sheets.iter().filter(|it| it.namespace == plan.namespace && it.object.is_some());
     let group_of = |sheet: &&'_ Sheet| {
-        let document = sheet.key.split_once('#')?.0;
-        plan.groups.iter().find(|group| document == format!("{}/{}.yaml", plan.namespace, group.name))
+        plan.groups.iter().find(|group| sheet.key.document() == format!("{}/{}.yaml", plan.namespace, group.name))
     };
     let groups = sheets().filter(|sheet| sheet.purpose == Purpose::Group);
     let groups = groups.filter_map(|sheet| Some((sheet, group_of(&sheet)?)));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    Decisions, Document, Policies, RenderError,
+    Decisions, Document, Policies, PolicyKey, RenderError,
     decided::without_rejected,
     draft::{Atom, Draft, dns_name, numbered},
     head::{accesses, comment},
@@ -30,7 +30,7 @@ pub fn policies(
     let mut policies = Policies { decisions: decisions.clone(), ..Policies::default() };
     for plan in &recommendation.namespaces {
         let mut drafts = drafts(plan, recommendation.directions, decisions);
-        let proposed: BTreeSet<String> = drafts.iter().map(Draft::key).collect();
+        let proposed: BTreeSet<PolicyKey> = drafts.iter().map(Draft::key).collect();
         policies.decisions.adopt(&plan.namespace, &proposed, now);
         policies.idle.extend(policies.decisions.idle(&plan.namespace, &mut drafts));
         let mut by_path: BTreeMap<String, Vec<Draft>> = BTreeMap::new();
@@ -59,23 +59,22 @@ pub fn policies(
 }
 
 /// Some of the policies alone, by document and name, with a kustomization of what is left.
-pub fn some(policies: &Policies, is_wanted: &dyn Fn(&str) -> bool) -> Result<Policies, RenderError> {
+pub fn some(policies: &Policies, is_wanted: &dyn Fn(&PolicyKey) -> bool) -> Result<Policies, RenderError> {
     let decisions = &policies.decisions;
     let mut some = Policies { decisions: decisions.clone(), ..Policies::default() };
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    let wanted = policies.written.0.iter().filter(|(key, _)| !key.ends_with('#') && is_wanted(key));
+    let wanted = policies.written.0.iter().filter(|(key, _)| !key.is_kustomization() && is_wanted(key));
     for (key, written) in wanted {
-        let Some((path, _)) = key.split_once('#') else { continue };
         let (head, notes) = (lines(&written.head), decisions.notes(key));
-        let text = document(path, &head, notes, &written.object)?;
-        let whole = texts.entry(path.to_owned()).or_default();
+        let text = document(key.document(), &head, notes, &written.object)?;
+        let whole = texts.entry(key.document().to_owned()).or_default();
         whole.push_str(if whole.is_empty() { "" } else { "---\n" });
         whole.push_str(&text);
         some.written.0.insert(key.clone(), written.clone());
         some.count += 1;
     }
-    for (key, written) in policies.written.0.iter().filter(|(key, _)| key.ends_with('#')) {
-        let (path, folder) = (key.trim_end_matches('#'), key.split('/').next().unwrap_or_default());
+    for (key, written) in policies.written.0.iter().filter(|(key, _)| key.is_kustomization()) {
+        let (path, folder) = (key.document(), key.namespace());
         let is_gone = |file: &Value| {
             let document = format!("{folder}/{}", file.as_str().unwrap_or_default());
             policies.written.documents().contains(document.as_str()) && !texts.contains_key(&document)
@@ -115,7 +114,7 @@ fn stream(path: &str, drafts: &[Draft], decisions: &Decisions, written: &mut Wri
         let object = decisions.fields(&draft.key(), draft.object());
         text.push_str(if text.is_empty() { "" } else { "---\n" });
         text.push_str(&document(path, &comment_of(&draft.head), decisions.notes(&draft.key()), &object)?);
-        written.add(&draft.key(), object, &comment_of(&draft.head));
+        written.add(draft.key(), object, &comment_of(&draft.head));
     }
     Ok(text)
 }
@@ -233,13 +232,12 @@ fn kustomization(
 ) -> Result<(), RenderError> {
     let value = kustomization::listing(documents.keys());
     let comment = format!("All policies of {}: kubectl diff -k, then kubectl apply -k.", plan.namespace);
-    let path = format!("{}/{}", plan.namespace, kustomization::FILE);
-    let key = super::draft::key(&path, "");
+    let key = PolicyKey::kustomization(&plan.namespace);
     if decisions.rejects(&key) {
         return Ok(());
     }
     let (comment, value) = (comment_of(&comment), decisions.fields(&key, value));
-    documents.insert(path.clone(), document(&path, &comment, decisions.notes(&key), &value)?);
-    written.add(&key, value, &comment);
+    documents.insert(key.document().to_owned(), document(key.document(), &comment, decisions.notes(&key), &value)?);
+    written.add(key, value, &comment);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Sheet, Written, words};
+use super::{PolicyKey, Sheet, Written, words};
 
 /// What a kustomization is called below the folder of its namespace.
 pub(super) const FILE: &str = "kustomization.yaml";
@@ -35,7 +35,10 @@ impl Kustomizations {
         const FIELDS: [&str; 3] = ["apiVersion", "kind", "resources"];
         let mut found = Self::default();
         for (key, written) in &written.0 {
-            let Some((namespace, FILE)) = key.strip_suffix('#').and_then(|path| path.split_once('/')) else { continue };
+            let namespace = key.namespace();
+            if *key != PolicyKey::kustomization(namespace) {
+                continue;
+            }
             let mut fields = written.object.as_object().into_iter().flat_map(|fields| fields.keys());
             let does_more = fields.any(|field| !FIELDS.contains(&field.as_str()));
             (if does_more { &mut found.edited } else { &mut found.listing }).insert(namespace.to_owned());
@@ -53,13 +56,12 @@ impl Kustomizations {
     /// shell: its kustomization where that does no more than list files, else the files.
     #[must_use]
     pub fn arguments<'s>(&self, sheets: impl IntoIterator<Item = &'s Sheet>) -> Vec<String> {
-        let mut keys: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut keys: BTreeMap<&str, Vec<&PolicyKey>> = BTreeMap::new();
         for sheet in sheets.into_iter().filter(|sheet| sheet.object.is_some()) {
             // an edited policy may say that it is for another namespace than that of its folder
-            let folder = sheet.key.split('/').next().unwrap_or_default();
-            keys.entry(folder).or_default().push(&sheet.key);
+            keys.entry(sheet.key.namespace()).or_default().push(&sheet.key);
         }
-        let arguments = |(folder, keys): (&str, Vec<&str>)| {
+        let arguments = |(folder, keys): (&str, Vec<&PolicyKey>)| {
             if self.listing.contains(folder) { format!("-k {}", words::quoted(folder)) } else { files(keys) }
         };
         keys.into_iter().map(arguments).collect()
@@ -67,7 +69,7 @@ impl Kustomizations {
 }
 
 /// The documents of policies as arguments of `kubectl`, quoted for a shell.
-pub fn files<'k>(keys: impl IntoIterator<Item = &'k str>) -> String {
-    let files: BTreeSet<&str> = keys.into_iter().filter_map(|key| key.split_once('#')).map(|(file, _)| file).collect();
+pub fn files<'k>(keys: impl IntoIterator<Item = &'k PolicyKey>) -> String {
+    let files: BTreeSet<&str> = keys.into_iter().map(PolicyKey::document).collect();
     files.into_iter().map(|file| format!("-f {}", words::quoted(file))).collect::<Vec<_>>().join(" ")
 }

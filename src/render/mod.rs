@@ -15,6 +15,7 @@ mod kubernetes;
 mod kustomization;
 pub mod page;
 mod peers;
+mod policy_key;
 mod review;
 mod sheet;
 mod tomorrow;
@@ -36,6 +37,7 @@ pub use firewall::{
 pub use kubernetes::{is_own, policies, some};
 pub use kustomization::{Kustomizations, files};
 pub use peers::peer as peer_values;
+pub use policy_key::{NoPolicyKey, PolicyKey};
 pub use review::{Blocked, Facts, Opens, RunLoss, Said, Seen, review, seen};
 pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, left_open, opened, rests_on, sheets};
 pub use words::{always_quoted, minute, quoted, safe};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    Decisions, Facts, Permission, Policies,
-    draft::{Atom, SIDES, atoms, dns_name, key, numbered},
+    Decisions, Facts, Permission, Policies, PolicyKey,
+    draft::{Atom, SIDES, atoms, dns_name, numbered},
     peers, words,
 };
 use crate::{
@@ -31,7 +31,7 @@ pub enum Purpose {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sheet {
     /// Document and name.
-    pub key: String,
+    pub key: PolicyKey,
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -231,7 +231,7 @@ fn of_namespace(plan: &NamespacePlan, directions: Directions, policies: &Policie
     let namespace = &plan.namespace;
     let decisions = &policies.decisions;
     let blank = |document: &str, name: &str| {
-        let key = key(&format!("{namespace}/{document}.yaml"), name);
+        let key = PolicyKey::in_file(namespace, document, name);
         let object = policies.written.0.get(&key).map(|written| written.object.clone());
         Sheet {
             key,
@@ -263,7 +263,7 @@ fn of_namespace(plan: &NamespacePlan, directions: Directions, policies: &Policie
     for sheet in &mut sheets {
         decide(sheet, decisions);
     }
-    let known: BTreeSet<String> = sheets.iter().map(|sheet| sheet.key.clone()).collect();
+    let known: BTreeSet<PolicyKey> = sheets.iter().map(|sheet| sheet.key.clone()).collect();
     sheets.extend(own(namespace, policies, &known));
     sheets
 }
@@ -386,16 +386,14 @@ fn directions(object: &Value) -> Directions {
 }
 
 /// Policies of a person in documents of flowmap's.
-fn own(namespace: &str, policies: &Policies, known: &BTreeSet<String>) -> Vec<Sheet> {
-    let prefix = format!("{namespace}/");
-    let is_own = |key: &&String| key.starts_with(&prefix) && !key.ends_with('#') && !known.contains(*key);
-    let sheet = |key: &String| {
+fn own(namespace: &str, policies: &Policies, known: &BTreeSet<PolicyKey>) -> Vec<Sheet> {
+    let is_own = |key: &&PolicyKey| key.is_policy_of(namespace) && !known.contains(*key);
+    let sheet = |key: &PolicyKey| {
         let object = policies.written.0.get(key).map(|written| written.object.clone()).unwrap_or_default();
-        let name = key.split_once('#').map(|(_, name)| name.to_owned()).unwrap_or_default();
         let mut sheet = Sheet {
             key: key.clone(),
             namespace: namespace.to_owned(),
-            name,
+            name: key.name().to_owned(),
             purpose: Purpose::Own,
             members: Vec::new(),
             selects: words::any_selector(&object["spec"]["podSelector"]),

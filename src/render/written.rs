@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Decisions, Document, Policies, draft::key};
+use super::{Decisions, Document, Policies, PolicyKey};
 use crate::yaml;
 
 /// A policy, or a kustomization, with the comment before it.
@@ -21,10 +21,10 @@ pub struct WrittenObject {
     pub head: Vec<String>,
 }
 
-/// Objects by their document and name (`production/api.yaml#api`).
+/// Objects by their document and name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Written(pub BTreeMap<String, WrittenObject>);
+pub struct Written(pub BTreeMap<PolicyKey, WrittenObject>);
 
 /// What stood in the place of policies before they were exported first, by `namespace/name`: null where nothing did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -101,8 +101,8 @@ impl Index {
     #[must_use]
     pub fn documents_rejected(&self) -> BTreeSet<String> {
         let known = self.documents();
-        let all = self.decisions.rejected_policies.iter().filter_map(|key| key.split_once('#'));
-        all.map(|(path, _)| path.to_owned()).filter(|path| !known.contains(path)).collect()
+        let all = self.decisions.rejected_policies.iter().map(|key| key.document().to_owned());
+        all.filter(|path| !known.contains(path)).collect()
     }
 
     /// Where who wrote the folder was stopped halfway: every document counts as that which was last put into its place.
@@ -125,15 +125,14 @@ impl Index {
 
 impl Written {
     /// Notes an object that is written, and the comment that flowmap has for it.
-    pub(super) fn add(&mut self, key: &str, object: Value, head: &str) {
+    pub(super) fn add(&mut self, key: PolicyKey, object: Value, head: &str) {
         let head = comment_lines(head).map(str::to_owned).collect();
-        self.0.insert(key.to_owned(), WrittenObject { object, head });
+        self.0.insert(key, WrittenObject { object, head });
     }
 
     /// The objects of a document.
-    fn of(&self, document: &str) -> BTreeMap<String, WrittenObject> {
-        let first = key(document, "");
-        let all = self.0.range(first.clone()..).take_while(|(key, _)| key.starts_with(&first));
+    fn of(&self, document: &str) -> BTreeMap<PolicyKey, WrittenObject> {
+        let all = self.0.range(PolicyKey::new(document, "")..).take_while(|(key, _)| key.document() == document);
         all.map(|(key, object)| (key.clone(), object.clone())).collect()
     }
 
@@ -150,7 +149,7 @@ impl Written {
     /// The documents that the objects are in.
     #[must_use]
     pub fn documents(&self) -> BTreeSet<&str> {
-        self.0.keys().filter_map(|key| key.split_once('#')).map(|(path, _)| path).collect()
+        self.0.keys().map(PolicyKey::document).collect()
     }
 }
 
@@ -173,11 +172,11 @@ pub fn read_document(path: &str, text: &str) -> Result<Written, String> {
                 format!("{}/{}", kind.unwrap_or_default(), object["metadata"]["name"].as_str().unwrap_or_default())
             }
         };
-        let key = key(path, &name);
+        let key = PolicyKey::new(path, &name);
         if written.0.contains_key(&key) {
             return Err(format!("has two objects called {name}"));
         }
-        written.add(&key, object, head);
+        written.add(key, object, head);
     }
     Ok(written)
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     proposal::{Action, Body, Entry, Known, Log, ProposalError},
-    render::{Sheet, Step},
+    render::{PolicyKey, Sheet, Step},
     store::{Decided, EntryId},
 };
 
@@ -44,7 +44,7 @@ pub(super) enum DecideError {
     Conflict(Box<Conflict>),
     /// It was decided again on the same thing: that comes first.
     #[error("this was decided again since: take that back first")]
-    Since(Vec<Entry>),
+    Since(PolicyKey, Vec<Entry>),
     /// The choice means nothing here.
     #[error(transparent)]
     Edit(#[from] EditError),
@@ -59,7 +59,7 @@ pub(super) enum DecideError {
 /// What was meant, and what came first.
 #[derive(Debug)]
 pub(super) struct Conflict {
-    pub policy: String,
+    pub policy: PolicyKey,
     /// Decisions of others since.
     pub others: Vec<Entry>,
     /// Whether the policy itself is another by now.
@@ -79,7 +79,7 @@ impl Conflict {
 /// What a form is about: the version of a policy that was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
-    pub policy: String,
+    pub policy: PolicyKey,
     pub head: Option<EntryId>,
     /// The hash of its content; empty where it stays away.
     pub content: String,
@@ -87,9 +87,9 @@ pub(super) struct Version {
 
 impl Version {
     /// As it is now.
-    pub fn of(view: &View, policy: &str) -> Self {
+    pub fn of(view: &View, policy: &PolicyKey) -> Self {
         let content = view.contents.get(policy).cloned().unwrap_or_default();
-        Self { policy: policy.to_owned(), head: view.known.log.head(policy), content }
+        Self { policy: policy.clone(), head: view.known.log.head(policy), content }
     }
 
     /// As one field.
@@ -103,7 +103,7 @@ impl Version {
         let (head, rest) = text.split_once(':')?;
         let (content, policy) = rest.split_once(':')?;
         let head = if head.is_empty() { None } else { Some(head.parse().ok()?) };
-        Some(Self { policy: policy.to_owned(), head, content: content.to_owned() })
+        Some(Self { policy: policy.parse().ok()?, head, content: content.to_owned() })
     }
 }
 
@@ -131,7 +131,7 @@ struct Draft {
 }
 
 /// Takes the decision of a form on one or, approvals, several policies.
-pub(super) async fn decide(desk: &Desk, asking: &Asking, fields: &Fields) -> Result<Vec<String>, DecideError> {
+pub(super) async fn decide(desk: &Desk, asking: &Asking, fields: &Fields) -> Result<Vec<PolicyKey>, DecideError> {
     let voice = Voice::read(fields)?;
     let versions = versions(fields);
     if versions.is_empty() {
@@ -188,7 +188,7 @@ pub(super) fn versions(fields: &Fields) -> Vec<Version> {
 }
 
 /// Takes a decision back.
-pub(super) async fn undo(desk: &Desk, asking: &Asking, fields: &Fields) -> Result<Vec<String>, DecideError> {
+pub(super) async fn undo(desk: &Desk, asking: &Asking, fields: &Fields) -> Result<Vec<PolicyKey>, DecideError> {
     let voice = Voice::read(fields)?;
     let view = desk.view(asking).await?.view;
     let log = &view.known.log;
@@ -200,7 +200,7 @@ pub(super) async fn undo(desk: &Desk, asking: &Asking, fields: &Fields) -> Resul
     }
     let since = log.since(entry);
     if !since.is_empty() {
-        return Err(DecideError::Since(since.into_iter().cloned().collect()));
+        return Err(DecideError::Since(entry.policy.clone(), since.into_iter().cloned().collect()));
     }
     let version = fields.all("on").find_map(Version::read).filter(|version| version.policy == entry.policy);
     let version = version.ok_or(DecideError::NoEntry)?;
@@ -213,10 +213,10 @@ pub(super) async fn undo(desk: &Desk, asking: &Asking, fields: &Fields) -> Resul
 }
 
 /// Writes all of them, unless somebody decided on one of these policies first.
-async fn write(desk: &Desk, view: &View, voice: &Voice, drafts: Vec<Draft>) -> Result<Vec<String>, DecideError> {
-    let policies: Vec<String> = drafts.iter().map(|draft| draft.version.policy.clone()).collect();
+async fn write(desk: &Desk, view: &View, voice: &Voice, drafts: Vec<Draft>) -> Result<Vec<PolicyKey>, DecideError> {
+    let policies: Vec<PolicyKey> = drafts.iter().map(|draft| draft.version.policy.clone()).collect();
     let heads: BTreeMap<String, Option<EntryId>> =
-        drafts.iter().map(|draft| (draft.version.policy.clone(), draft.version.head)).collect();
+        drafts.iter().map(|draft| (draft.version.policy.to_string(), draft.version.head)).collect();
     let namespaces = view.loaded.known_namespaces(&view.site);
     let now = (desk.config.clock)();
     for _ in 0..MAX_TRIES {
@@ -238,7 +238,7 @@ async fn write(desk: &Desk, view: &View, voice: &Voice, drafts: Vec<Draft>) -> R
             }
             Decided::Decided(policy) => {
                 let known = Known::read(&store, &view.site, &namespaces).await?;
-                let decided = drafts.iter().find(|draft| draft.version.policy == policy);
+                let decided = drafts.iter().find(|draft| draft.version.policy.as_str() == policy);
                 let version = decided.map(|draft| draft.version.clone()).ok_or(DecideError::NoPolicy)?;
                 return Err(DecideError::Conflict(Box::new(Conflict::new(&known.log, &version, false))));
             }
@@ -246,5 +246,6 @@ async fn write(desk: &Desk, view: &View, voice: &Voice, drafts: Vec<Draft>) -> R
             Decided::Changed(_) => {}
         }
     }
-    Err(ProposalError::DecidedMeanwhile { what: policies.join(", ") }.into())
+    let names: Vec<&str> = policies.iter().map(PolicyKey::as_str).collect();
+    Err(ProposalError::DecidedMeanwhile { what: names.join(", ") }.into())
 }

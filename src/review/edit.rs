@@ -8,7 +8,7 @@ use crate::{
     model::{NAMESPACE_NAME_LABEL, WorkloadRef},
     proposal::{Action, ProposalError},
     recommend::{Access, Peer, PodPeer},
-    render::{self, Decisions, Permission, Sheet, SheetRule, State, Step},
+    render::{self, Decisions, Permission, PolicyKey, Sheet, SheetRule, State, Step},
     store::content_id,
 };
 
@@ -81,7 +81,7 @@ pub(super) fn is_possible(view: &View, sheet: &Sheet, rule: &SheetRule, op: &str
 
 /// What is left of steps where nothing is both taken out and put in, nor decided already. What was decided the other way
 /// before is taken back by a step of its own, so that the entry can be taken back as a whole.
-fn settled(key: &str, steps: &[Step], decisions: &Decisions) -> Vec<Step> {
+fn settled(key: &PolicyKey, steps: &[Step], decisions: &Decisions) -> Vec<Step> {
     let is_in = |step: &Step| match step {
         Step::Reject(_) | Step::Drop(_) => Some(false),
         Step::Add(_) => Some(true),

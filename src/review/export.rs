@@ -17,7 +17,7 @@ use crate::{
     policy::{NetworkPolicy, PolicySet, Simulation},
     proposal::{self, Found, Known, Log, ProposalError, Rollout, RolloutStep, Standing, folder, on_top},
     recommend::Recommendation,
-    render::{self, Document, Facts, Kustomizations, Policies, Sheet, WayBack},
+    render::{self, Document, Facts, Kustomizations, Policies, PolicyKey, Sheet, WayBack},
     store::content_id,
 };
 
@@ -123,15 +123,15 @@ impl<'v> Plan<'v> {
         self.approved.is_empty() && self.stale.ended.is_empty()
     }
 
-    fn keys(&self) -> BTreeSet<String> {
+    fn keys(&self) -> BTreeSet<PolicyKey> {
         self.approved.iter().map(|sheet| sheet.key.clone()).collect()
     }
 
     /// What is approved, as one word: a form that carries it is about this and nothing else.
     pub fn version(&self, view: &View) -> String {
-        let content = |key: &str| view.contents.get(key).map_or("", String::as_str);
+        let content = |key: &PolicyKey| view.contents.get(key).map_or("", String::as_str);
         let ended = self.stale.ended.iter().flat_map(|ended| [&*ended.name, ended.why]);
-        let all = self.approved.iter().flat_map(|sheet| [&*sheet.key, content(&sheet.key)]).chain(ended);
+        let all = self.approved.iter().flat_map(|sheet| [sheet.key.as_str(), content(&sheet.key)]).chain(ended);
         let all: Vec<&str> = all.collect();
         format!("{:016x}", content_id(&all.iter().map(|text| text.as_bytes()).collect::<Vec<_>>()))
     }
@@ -144,7 +144,7 @@ pub(super) fn write(
     view: &View,
     known: &Known,
     fields: &Fields,
-    keep: impl FnOnce(&Found, &Policies, &BTreeSet<String>) -> Result<(), ProposalError>,
+    keep: impl FnOnce(&Found, &Policies, &BTreeSet<PolicyKey>) -> Result<(), ProposalError>,
 ) -> Result<(), ExportError> {
     let out_dir = &desk.config.out_dir;
     let mut found = folder::read(out_dir, &view.site()?.name, &|_| {})?;
@@ -159,7 +159,7 @@ pub(super) fn write(
     let recommendation = view.proposal.recommendation.clone();
     let proposal = proposal::Proposal::of(recommendation, &found.decisions(), &found.now)?;
     let keys = plan.keys();
-    let is_same = |key: &String| {
+    let is_same = |key: &PolicyKey| {
         let now = proposal.policies.written.0.get(key).map(|written| proposal::content(&written.object));
         now.as_ref() == view.contents.get(key)
     };

@@ -9,7 +9,7 @@ use crate::{
         self, Change, Clients, Evaluator, Finding, Options, Outside, Question, Roster, Server, Servers, Simulation,
     },
     proposal::{Proposal, ProposalError, Site, changes, on_top},
-    render::Step,
+    render::{PolicyKey, Step},
 };
 
 /// What a decision would change.
@@ -35,7 +35,7 @@ pub(super) struct Otherwise {
 const MAX_EXPLAINED: usize = 200;
 
 impl Preview {
-    pub fn new(view: &View, key: &str, steps: &[Step]) -> Result<Self, ProposalError> {
+    pub fn new(view: &View, key: &PolicyKey, steps: &[Step]) -> Result<Self, ProposalError> {
         let (proposal, replay) = view.with(key, steps)?;
         let site = view.site()?;
         let sets = [&view.proposal.set, &proposal.set].map(|set| on_top(set, &view.deployed));

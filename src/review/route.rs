@@ -26,10 +26,11 @@ use super::{
     message::{message, page, waiting},
     pages::{self, Asker, Frame},
     preview::Preview,
+    view::View,
 };
 use crate::{
     proposal::{Entry, Found, Known, ProposalError},
-    render::Policies,
+    render::{Policies, PolicyKey, Sheet},
 };
 
 /// Bytes of a form: some thousand approvals at once, of some hundred bytes each.
@@ -137,6 +138,12 @@ impl PageError {
     }
 }
 
+/// The policy that a page is asked for.
+fn asked_policy<'view>(view: &'view View, fields: &Fields) -> Result<&'view Sheet, PageError> {
+    let key: PolicyKey = fields.get("policy").parse().map_err(|_| PageError::NoPolicy)?;
+    view.sheet(&key).ok_or(PageError::NoPolicy)
+}
+
 fn no_proposal(error: &ProposalError, link: &str) -> Response {
     let status = match error {
         ProposalError::NotInInventory { .. } | ProposalError::SeveralSites { .. } => StatusCode::NOT_FOUND,
@@ -175,7 +182,7 @@ async fn overview(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Res
 
 async fn policy(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
-        let sheet = shown.view.sheet(asked.fields.get("policy")).ok_or(PageError::NoPolicy)?;
+        let sheet = asked_policy(&shown.view, &asked.fields)?;
         let frame = Frame::new(desk, shown, &asked.asker, "Policies", &sheet.name);
         Ok(page(StatusCode::OK, &pages::PolicyPage::new(frame, &shown.view, sheet, None)))
     };
@@ -185,7 +192,7 @@ async fn policy(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Respo
 async fn edit(State(desk): State<Desk>, headers: HeaderMap, uri: Uri) -> Response {
     let make = |desk: &Desk, shown: &Shown, asked: &Asked| {
         let view = &shown.view;
-        let sheet = view.sheet(asked.fields.get("policy")).ok_or(PageError::NoPolicy)?;
+        let sheet = asked_policy(view, &asked.fields)?;
         let choice = match edit::choice(view, sheet, &asked.fields) {
             Ok(choice) => choice,
             Err(error) if error.is_of_rule() => {
@@ -333,13 +340,13 @@ async fn undo(State(desk): State<Desk>, request: Request<Body>) -> Response {
 }
 
 /// After a decision: the policy it was about, or what stood in its way.
-async fn decided(desk: Desk, asked: Asked, done: Result<Vec<String>, DecideError>) -> Response {
+async fn decided(desk: Desk, asked: Asked, done: Result<Vec<PolicyKey>, DecideError>) -> Response {
     let home = format!("/?{}", asked.asking.query(&[]));
     let say = |status, why: &str| message(status, "Not decided", why, "", &home);
     match done {
         Ok(policies) => {
             let target = match &policies[..] {
-                [one] => format!("/policy?{}", asked.asking.query(&[("policy", one)])),
+                [one] => format!("/policy?{}", asked.asking.query(&[("policy", one.as_str())])),
                 _ => home,
             };
             let mut response = Redirect::to(&target).into_response();
@@ -361,8 +368,7 @@ async fn decided(desk: Desk, asked: Asked, done: Result<Vec<String>, DecideError
             };
             conflict_page(&desk, asked, &policy, others, sentence, true).await
         }
-        Err(DecideError::Since(others)) => {
-            let policy = others.first().map(|entry| entry.policy.clone()).unwrap_or_default();
+        Err(DecideError::Since(policy, others)) => {
             let sentence = "The same was decided again since: take that back first.";
             conflict_page(&desk, asked, &policy, others, sentence, false).await
         }
@@ -390,7 +396,7 @@ async fn again_page(desk: &Desk, asked: Asked, error: &DecideError) -> Response 
 async fn conflict_page(
     desk: &Desk,
     asked: Asked,
-    policy: &str,
+    policy: &PolicyKey,
     others: Vec<Entry>,
     sentence: &'static str,
     can_repeat: bool,
@@ -429,7 +435,7 @@ async fn written(desk: &Desk, asking: &Asking, fields: Fields) -> Result<(), Exp
     let known = Known::read(&store, &view.site, &namespaces).await?;
     let (desk, handle) = (desk.clone(), Handle::current());
     let write = move || {
-        let keep = |found: &Found, policies: &Policies, keys: &BTreeSet<String>| {
+        let keep = |found: &Found, policies: &Policies, keys: &BTreeSet<PolicyKey>| {
             let (folder, now) = ((desk.config.out_dir.as_path(), found), (desk.config.clock)());
             handle.block_on(known.keep(&store, folder, &policies.decisions, (now, keys)))
         };

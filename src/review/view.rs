@@ -22,7 +22,7 @@ use crate::{
         concerned, content, judged, namespaces, on_top, reach, sights,
     },
     recommend::Recommendation,
-    render::{Document, Facts, Sheet, Step, page::ReachView},
+    render::{Document, Facts, PolicyKey, Sheet, Step, page::ReachView},
 };
 
 /// The store in a window, as it was read once.
@@ -98,7 +98,7 @@ pub(super) struct View {
     pub decided: Recommendation,
     pub facts: Facts,
     /// The hash of each policy that is there.
-    pub contents: BTreeMap<String, String>,
+    pub contents: BTreeMap<PolicyKey, String>,
     /// What the inventory says is deployed.
     pub deployed: PolicySet,
     changes: OnceLock<Vec<Change>>,
@@ -171,12 +171,12 @@ impl View {
         self.loaded.site(&self.site, &[])
     }
 
-    pub fn sheet(&self, key: &str) -> Option<&Sheet> {
-        self.facts.sheets.iter().find(|sheet| sheet.key == key)
+    pub fn sheet(&self, key: &PolicyKey) -> Option<&Sheet> {
+        self.facts.sheets.iter().find(|sheet| sheet.key == *key)
     }
 
     /// What would be proposed with these steps besides, held against the past.
-    pub fn with(&self, key: &str, steps: &[Step]) -> Result<(Proposal, Simulation), ProposalError> {
+    pub fn with(&self, key: &PolicyKey, steps: &[Step]) -> Result<(Proposal, Simulation), ProposalError> {
         let asked = asked(&self.asking, self.site()?, &self.seen, &self.namespaces);
         let decisions = self.found.decisions().with(key, steps);
         let recommendation = self.proposal.recommendation.clone();

@@ -101,9 +101,9 @@ fn of_removed_and_added_the_later_counts() {
         peer: serde_json::json!({"podSelector": {}}),
         port: serde_json::Value::Null,
     };
-    let (reject, add) = (Step::Reject(one.clone()), Step::Add(one));
+    let (api, reject, add) = (&API.parse().unwrap(), Step::Reject(one.clone()), Step::Add(one));
     for (first, last) in [(&reject, &add), (&add, &reject)] {
-        let decisions = Decisions::default().with(API, &[first.clone(), last.clone()]);
-        assert!(decisions.has(API, last) && !decisions.has(API, first), "{decisions:?}");
+        let decisions = Decisions::default().with(api, &[first.clone(), last.clone()]);
+        assert!(decisions.has(api, last) && !decisions.has(api, first), "{decisions:?}");
     }
 }

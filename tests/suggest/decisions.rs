@@ -172,6 +172,7 @@ fn a_damaged_or_hostile_record_is_an_error_and_nothing_is_lost() {
         "{}".to_owned(),
         good.replacen("\"decisions\": {", "\"decisions\": 7, \"x\": {", 1),
         good.replacen("\"written\": {", "\"written\": [], \"x\": {", 1),
+        good.replacen("\"rejected_policies\": []", "\"rejected_policies\": [\"production/web.yaml\"]", 1),
         "[".repeat(100_000),
     ];
     for case in cases {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Conflict, Decisions, FIELDS, Idle, Permission, RESOURCES, put};
 use crate::render::{
-    RenderError,
+    PolicyKey, RenderError,
     draft::{Atom, Draft, SIDES, atoms},
     head::is_own_line,
     kubernetes::{comment_of, document},
@@ -19,12 +19,12 @@ use crate::render::{
 
 impl Decisions {
     /// Whether a policy stays away.
-    pub(in crate::render) fn rejects(&self, key: &str) -> bool {
+    pub(in crate::render) fn rejects(&self, key: &PolicyKey) -> bool {
         self.rejected_policies.contains(key)
     }
 
     /// Whether a permission stays away.
-    pub(in crate::render) fn rejects_atom(&self, key: &str, side: &str, atom: &Atom) -> bool {
+    pub(in crate::render) fn rejects_atom(&self, key: &PolicyKey, side: &str, atom: &Atom) -> bool {
         self.rejected.get(key).is_some_and(|all| all.iter().any(|one| one.is(side, atom)))
     }
 
@@ -44,8 +44,8 @@ impl Decisions {
     /// longer proposed.
     pub(in crate::render) fn idle(&self, namespace: &str, drafts: &mut [Draft]) -> Vec<Idle> {
         let mut idle = Vec::new();
-        let is_here = |key: &&String| key.split('/').next() == Some(namespace) && !key.ends_with('#');
-        let mut add = |key: &String, what: String| idle.push(Idle { policy: key.clone(), what });
+        let is_here = |key: &&PolicyKey| key.is_policy_of(namespace);
+        let mut add = |key: &PolicyKey, what: String| idle.push(Idle { policy: key.clone(), what });
         for (key, all) in self.rejected.iter().filter(|(key, _)| is_here(key)) {
             let mut draft = drafts.iter_mut().find(|draft| draft.key() == *key);
             for one in all {
@@ -56,8 +56,8 @@ impl Decisions {
                 }
             }
         }
-        let is_proposed = |key: &String| drafts.iter().any(|draft| draft.key() == *key);
-        let is_absent = |key: &&String| is_here(key) && !is_proposed(key) && !self.added_objects.contains_key(*key);
+        let is_proposed = |key: &PolicyKey| drafts.iter().any(|draft| draft.key() == *key);
+        let is_absent = |key: &&PolicyKey| is_here(key) && !is_proposed(key) && !self.added_objects.contains_key(*key);
         for key in self.rejected_policies.iter().filter(is_absent) {
             add(key, "deleted".to_owned());
         }
@@ -109,8 +109,8 @@ impl Decisions {
     }
 
     /// A policy with the fields that a person set.
-    pub(in crate::render) fn fields(&self, key: &str, mut object: Value) -> Value {
-        if key.ends_with('#') {
+    pub(in crate::render) fn fields(&self, key: &PolicyKey, mut object: Value) -> Value {
+        if key.is_kustomization() {
             return self.kustomization(key, object);
         }
         let Some(fields) = self.fields.get(key) else { return object };
@@ -130,8 +130,8 @@ impl Decisions {
         object
     }
 
-    fn kustomization(&self, key: &str, mut object: Value) -> Value {
-        let is_among = |all: &BTreeMap<String, Vec<Permission>>, one: &Value| {
+    fn kustomization(&self, key: &PolicyKey, mut object: Value) -> Value {
+        let is_among = |all: &BTreeMap<PolicyKey, Vec<Permission>>, one: &Value| {
             all.get(key).is_some_and(|all| all.iter().any(|known| known.peer == *one))
         };
         let mut resources = object[RESOURCES].as_array().cloned().unwrap_or_default();
@@ -150,7 +150,7 @@ impl Decisions {
     }
 
     /// The lines of comment that a person put before a policy.
-    pub(in crate::render) fn notes(&self, key: &str) -> &[String] {
+    pub(in crate::render) fn notes(&self, key: &PolicyKey) -> &[String] {
         self.notes.get(key).map_or(&[], Vec::as_slice)
     }
 
@@ -162,12 +162,11 @@ impl Decisions {
         written: &mut Written,
     ) -> Result<(), RenderError> {
         for (key, own) in &self.added_objects {
-            let Some((path, _)) = key.split_once('#') else { continue };
-            if !path.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/')) || written.0.contains_key(key) {
+            if key.namespace() != namespace || written.0.contains_key(key) {
                 continue;
             }
-            let text = document(path, "", &own.head, &own.object)?;
-            let whole = documents.entry(path.to_owned()).or_default();
+            let text = document(key.document(), "", &own.head, &own.object)?;
+            let whole = documents.entry(key.document().to_owned()).or_default();
             whole.push_str(if whole.is_empty() { "" } else { "---\n" });
             whole.push_str(&text);
             written.0.insert(key.clone(), own.clone());
@@ -176,10 +175,10 @@ impl Decisions {
     }
 
     /// Policies that are proposed no longer but hold something of a person's stay as they are.
-    pub(in crate::render) fn adopt(&mut self, namespace: &str, proposed: &BTreeSet<String>, now: &Written) {
-        let is_here = |key: &&String| key.split('/').next() == Some(namespace) && !key.ends_with('#');
+    pub(in crate::render) fn adopt(&mut self, namespace: &str, proposed: &BTreeSet<PolicyKey>, now: &Written) {
+        let is_here = |key: &&PolicyKey| key.is_policy_of(namespace);
         let held = self.added.keys().filter(is_here).filter(|key| !proposed.contains(*key));
-        let held: Vec<String> = held.filter(|key| !self.added_objects.contains_key(*key)).cloned().collect();
+        let held: Vec<PolicyKey> = held.filter(|key| !self.added_objects.contains_key(*key)).cloned().collect();
         for key in held {
             if let Some(found) = now.0.get(&key) {
                 self.adopted.insert(key.clone());

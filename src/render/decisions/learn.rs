@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Decisions, FIELDS, Permission, RESOURCES, put, take};
 use crate::render::{
+    PolicyKey,
     draft::{Atom, SIDES, atoms},
     head::is_own_line,
     written::{Written, WrittenObject},
@@ -14,16 +15,14 @@ use crate::render::{
 impl Decisions {
     /// Learns what a person changed since flowmap wrote last. Namespaces of which nothing is left begin anew.
     pub fn learn(&mut self, last: &Written, now: &Written) {
-        let namespace = |key: &str| key.split('/').next().unwrap_or_default().to_owned();
-        let living: BTreeSet<String> = now.0.keys().map(|key| namespace(key)).collect();
-        let gone: BTreeSet<String> =
-            last.0.keys().map(|key| namespace(key)).filter(|it| !living.contains(it)).collect();
-        self.forget(|key| gone.contains(&namespace(key)));
+        let living: BTreeSet<&str> = now.0.keys().map(PolicyKey::namespace).collect();
+        let gone: BTreeSet<&str> = last.0.keys().map(PolicyKey::namespace).filter(|it| !living.contains(it)).collect();
+        self.forget(|key| gone.contains(key.namespace()));
         for (key, written) in &last.0 {
             match now.0.get(key) {
-                Some(found) if key.ends_with('#') => self.learn_kustomization(key, &written.object, &found.object),
+                Some(found) if key.is_kustomization() => self.learn_kustomization(key, &written.object, &found.object),
                 Some(found) => self.learn_policy(key, written, found),
-                None if !gone.contains(&namespace(key)) => {
+                None if !gone.contains(key.namespace()) => {
                     self.added_objects.remove(key);
                     self.adopted.remove(key);
                     self.rejected_policies.insert(key.clone());
@@ -39,7 +38,7 @@ impl Decisions {
         self.tidy();
     }
 
-    fn learn_policy(&mut self, key: &str, last: &WrittenObject, now: &WrittenObject) {
+    fn learn_policy(&mut self, key: &PolicyKey, last: &WrittenObject, now: &WrittenObject) {
         if let Some(own) = self.added_objects.get_mut(key) {
             *own = now.clone();
             if !self.adopted.contains(key) {
@@ -66,17 +65,17 @@ impl Decisions {
             if before != after {
                 // null: taken out
                 let after = after.cloned().unwrap_or_default();
-                self.fields.entry(key.to_owned()).or_default().insert(name.to_owned(), after);
+                self.fields.entry(key.clone()).or_default().insert(name.to_owned(), after);
             }
         }
         let known = self.notes.remove(key).unwrap_or_default();
         let is_note = |line: &&String| known.contains(line) || !last.head.contains(line) && !is_own_line(line);
         let notes = now.head.iter().filter(is_note).cloned().collect();
-        self.notes.insert(key.to_owned(), notes);
+        self.notes.insert(key.clone(), notes);
     }
 
     /// Of a kustomization the resources are compared one by one; all else that a person sets stays.
-    fn learn_kustomization(&mut self, key: &str, last: &Value, now: &Value) {
+    fn learn_kustomization(&mut self, key: &PolicyKey, last: &Value, now: &Value) {
         let resources = |object: &Value| -> Vec<Permission> {
             let all = object[RESOURCES].as_array().cloned().unwrap_or_default().into_iter();
             all.map(|peer| Permission { side: RESOURCES.to_owned(), peer, port: Value::Null }).collect()
@@ -92,12 +91,12 @@ impl Decisions {
         }
         for (name, value) in now.as_object().into_iter().flatten().filter(|(name, _)| *name != RESOURCES) {
             if last.get(name) != Some(value) {
-                self.fields.entry(key.to_owned()).or_default().insert(name.clone(), value.clone());
+                self.fields.entry(key.clone()).or_default().insert(name.clone(), value.clone());
             }
         }
         for (name, _) in last.as_object().into_iter().flatten().filter(|(name, _)| now.get(name.as_str()).is_none()) {
             if name != RESOURCES {
-                self.fields.entry(key.to_owned()).or_default().insert(name.clone(), Value::Null);
+                self.fields.entry(key.clone()).or_default().insert(name.clone(), Value::Null);
             }
         }
     }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Decisions, Later, Permission, Step, put};
-use crate::render::{draft::canonical, written::WrittenObject};
+use crate::render::{PolicyKey, draft::canonical, written::WrittenObject};
 
 /// What kind of decision, on which policy, and which one.
-pub(super) type Id = (Kind, String, String);
+pub(super) type Id = (Kind, PolicyKey, String);
 
 /// Kinds of decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl Kept {
     /// Those of one namespace.
     #[must_use]
     pub fn within(&self, namespace: &str) -> Self {
-        let is_here = |(_, key, _): &&Id| key.split('/').next() == Some(namespace);
+        let is_here = |(_, key, _): &&Id| key.namespace() == namespace;
         let withdrawn = self.withdrawn.iter().filter(is_here).cloned().collect();
         Self { decisions: self.decisions.within(namespace), withdrawn }
     }
@@ -109,9 +109,9 @@ impl Kept {
     /// What was edited in a folder since it was written with `before`, and does not count, for it was decided otherwise
     /// later: each with the policy it is about.
     #[must_use]
-    pub fn overruled(&self, before: &Decisions, now: &Decisions, later: &Later) -> Vec<(String, Step)> {
+    pub fn overruled(&self, before: &Decisions, now: &Decisions, later: &Later) -> Vec<(PolicyKey, Step)> {
         let edited = Self { decisions: before.clone(), ..Self::default() }.steps_to(now).into_iter();
-        let is_other = |key: &str, step: &Step| later.is_about(key, step) && !self.decisions.has(key, step);
+        let is_other = |key: &PolicyKey, step: &Step| later.is_about(key, step) && !self.decisions.has(key, step);
         edited.filter(|(key, step)| is_other(key, step)).collect()
     }
 
@@ -140,7 +140,7 @@ fn opposite((kind, key, what): &Id) -> Option<Id> {
 
 impl Item {
     /// As a step, where it is one.
-    pub fn step(&self, (kind, key, _): &Id) -> Option<(String, Step)> {
+    pub fn step(&self, (kind, key, _): &Id) -> Option<(PolicyKey, Step)> {
         let step = match (kind, self) {
             (Kind::Rejected, Self::Permission(one)) => Step::Reject(one.clone()),
             (Kind::Added, Self::Permission(one)) => Step::Add(one.clone()),
@@ -148,7 +148,7 @@ impl Item {
             _ => return None,
         };
         // what a kustomization lists is no policy
-        (!key.ends_with('#')).then(|| (key.clone(), step))
+        (!key.is_kustomization()).then(|| (key.clone(), step))
     }
 }
 
@@ -162,7 +162,7 @@ pub(super) fn items(all: &Decisions) -> BTreeMap<Id, Item> {
             items.extend(all.iter().map(|one| (id(one), Item::Permission(one.clone()))));
         }
     }
-    let mut add = |kind, key: &String, what: &str, item| items.insert((kind, key.clone(), what.to_owned()), item);
+    let mut add = |kind, key: &PolicyKey, what: &str, item| items.insert((kind, key.clone(), what.to_owned()), item);
     for key in rejected_policies {
         add(Kind::RejectedPolicy, key, "", Item::Policy);
     }

@@ -9,7 +9,7 @@ use super::{
     merge::{Id, Kind, items},
     put, take,
 };
-use crate::render::{draft::Atom, words};
+use crate::render::{PolicyKey, draft::Atom, words};
 
 /// One thing that is decided of a policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl Step {
     /// Whether two decide on the same thing, alike or not.
     #[must_use]
     pub fn is_about_the_same(&self, other: &Self) -> bool {
-        self.id("") == other.id("")
+        self.what() == other.what()
     }
 
     /// Whether two decide the same.
@@ -73,13 +73,18 @@ impl Step {
         format!("{verb}: {}", one.words())
     }
 
-    fn id(&self, key: &str) -> Id {
-        let (kind, what) = match self {
+    fn id(&self, key: &PolicyKey) -> Id {
+        let (kind, what) = self.what();
+        (kind, key.clone(), what)
+    }
+
+    /// What of a policy it decides on.
+    fn what(&self) -> (Kind, String) {
+        match self {
             Self::Reject(one) | Self::Allow(one) => (Kind::Rejected, one.id()),
             Self::Add(one) | Self::Drop(one) => (Kind::Added, one.id()),
             Self::RejectPolicy | Self::AllowPolicy => (Kind::RejectedPolicy, String::new()),
-        };
-        (kind, key.to_owned(), what)
+        }
     }
 }
 
@@ -94,7 +99,7 @@ impl Permission {
 impl Decisions {
     /// Whether that is decided already.
     #[must_use]
-    pub fn has(&self, key: &str, step: &Step) -> bool {
+    pub fn has(&self, key: &PolicyKey, step: &Step) -> bool {
         let is_in = |all: Option<&Vec<Permission>>, one: &Permission| all.is_some_and(|all| all.contains(one));
         match step {
             Step::Reject(one) => is_in(self.rejected.get(key), one),
@@ -106,7 +111,7 @@ impl Decisions {
         }
     }
 
-    fn take_step(&mut self, key: &str, step: &Step) {
+    fn take_step(&mut self, key: &PolicyKey, step: &Step) {
         match step {
             // a permission is one or the other: the later word counts
             Step::Reject(one) => {
@@ -119,7 +124,7 @@ impl Decisions {
             }
             Step::Allow(one) => drop(take(&mut self.rejected, key, one)),
             Step::Drop(one) => drop(take(&mut self.added, key, one)),
-            Step::RejectPolicy => drop(self.rejected_policies.insert(key.to_owned())),
+            Step::RejectPolicy => drop(self.rejected_policies.insert(key.clone())),
             Step::AllowPolicy => drop(self.rejected_policies.remove(key)),
         }
         self.tidy();
@@ -127,7 +132,7 @@ impl Decisions {
 
     /// With these steps besides, as a store would keep them.
     #[must_use]
-    pub fn with(&self, key: &str, steps: &[Step]) -> Self {
+    pub fn with(&self, key: &PolicyKey, steps: &[Step]) -> Self {
         let mut with = self.clone();
         for step in steps {
             with.take_step(key, step);
@@ -138,7 +143,7 @@ impl Decisions {
 
 impl Kept {
     /// Takes a step: what is taken back is noted, so that no folder that has it from before brings it back.
-    pub fn step(&mut self, key: &str, step: &Step) {
+    pub fn step(&mut self, key: &PolicyKey, step: &Step) {
         let before: BTreeSet<Id> = items(&self.decisions).into_keys().collect();
         self.decisions.take_step(key, step);
         if step.is_taken_back() {
@@ -152,7 +157,7 @@ impl Kept {
     /// The steps that lead from what is kept to other decisions, each with the policy it is about: fields, comments and
     /// objects of a person apart.
     #[must_use]
-    pub fn steps_to(&self, other: &Decisions) -> Vec<(String, Step)> {
+    pub fn steps_to(&self, other: &Decisions) -> Vec<(PolicyKey, Step)> {
         let (before, after) = (items(&self.decisions), items(other));
         let new = after.iter().filter(|(id, _)| !before.contains_key(*id)).filter_map(|(id, item)| item.step(id));
         let gone = before.iter().filter(|(id, _)| !after.contains_key(*id));
@@ -167,13 +172,13 @@ pub struct Later(BTreeSet<Id>);
 
 impl Later {
     /// Adds what a step decides of a policy.
-    pub fn add(&mut self, key: &str, step: &Step) {
+    pub fn add(&mut self, key: &PolicyKey, step: &Step) {
         self.0.insert(step.id(key));
     }
 
     /// Whether what a step decides of a policy was decided later.
     #[must_use]
-    pub fn is_about(&self, key: &str, step: &Step) -> bool {
+    pub fn is_about(&self, key: &PolicyKey, step: &Step) -> bool {
         self.has(&step.id(key))
     }
 

@@ -125,12 +125,12 @@ pub(super) fn granularities(facts: &Facts) -> Vec<GranularityView> {
 
 pub(super) fn decisions(facts: &Facts) -> Vec<DecisionView> {
     let conflict = |it: &crate::render::Conflict| DecisionView {
-        policy: visible(&it.policy).into_owned(),
+        policy: visible(it.policy.as_str()).into_owned(),
         verb: if it.is_added { "added" } else { "rejected" },
         what: visible(&it.what).into_owned(),
     };
     let idle = |it: &crate::render::Idle| DecisionView {
-        policy: visible(&it.policy).into_owned(),
+        policy: visible(it.policy.as_str()).into_owned(),
         verb: "not in force",
         what: visible(&it.what).into_owned(),
     };
@@ -141,7 +141,7 @@ pub(super) fn said(facts: &Facts) -> Vec<SaidView> {
     let view = |it: &crate::render::Said| SaidView {
         time: words::minute(it.time),
         author: visible(&it.author).into_owned(),
-        policy: visible(&it.policy).into_owned(),
+        policy: visible(it.policy.as_str()).into_owned(),
         what: visible(&it.what).into_owned(),
         reason: visible(&it.reason).into_owned(),
     };

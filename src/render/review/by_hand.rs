@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Facts, Said};
-use crate::render::{Decisions, Idle, words};
+use crate::render::{Decisions, Idle, PolicyKey, words};
 
 /// What a person decided, and what that changes.
 pub(super) fn section(text: &mut String, facts: &Facts) {
@@ -14,11 +14,11 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
     text.push_str(" `evidence.json` keeps them; to take one back, edit the file back.\n\n");
     if !facts.conflicts.is_empty() {
         text.push_str("What they change of what would be proposed:\n\n```diff\n");
-        let mut policy = "";
+        let mut policy: Option<&PolicyKey> = None;
         for conflict in &facts.conflicts {
-            if conflict.policy != policy {
-                let _ = writeln!(text, "  {}", words::safe(&conflict.policy));
-                policy = &conflict.policy;
+            if policy != Some(&conflict.policy) {
+                let _ = writeln!(text, "  {}", words::safe(conflict.policy.as_str()));
+                policy = Some(&conflict.policy);
             }
             let _ = writeln!(text, "{}{}", if conflict.is_added { '+' } else { '-' }, words::safe(&conflict.what));
         }
@@ -33,7 +33,7 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
     ];
     for (what, keys) in lines.iter().filter(|(_, keys)| !keys.is_empty()) {
         for key in keys {
-            let _ = writeln!(text, "- {}: {what}", words::safe(key));
+            let _ = writeln!(text, "- {}: {what}", words::safe(key.as_str()));
         }
     }
     said(text, facts);
@@ -43,7 +43,7 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
         );
         text.push_str("proposed. What was removed there may be allowed here.\n\n");
         for Idle { policy, what } in &facts.idle {
-            let _ = writeln!(text, "- {}: {}", words::safe(policy), words::safe(what));
+            let _ = writeln!(text, "- {}: {}", words::safe(policy.as_str()), words::safe(what));
         }
     }
     text.push('\n');
@@ -56,7 +56,7 @@ fn said(text: &mut String, facts: &Facts) {
     }
     text.push_str("\nOn the review page:\n\n");
     for Said { time, author, policy, what, reason } in &facts.said {
-        let [author, policy, what, reason] = [author, policy, what, reason].map(|it| words::safe(it));
+        let [author, policy, what, reason] = [author, policy.as_str(), what, reason].map(words::safe);
         let reason = if reason.is_empty() { String::new() } else { format!(" Reason: {reason}") };
         let _ = writeln!(text, "- {}, {author}, {policy}: {what}.{reason}", words::minute(*time));
     }

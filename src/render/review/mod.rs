@@ -9,8 +9,8 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Audit, Conflict, Decisions, Document, Granularity, Idle, Kustomizations, Sheet, granularities, page::ReachView,
-    words,
+    Audit, Conflict, Decisions, Document, Granularity, Idle, Kustomizations, PolicyKey, Sheet, granularities,
+    page::ReachView, words,
 };
 use crate::{
     inventory::NetworkPlugin,
@@ -75,8 +75,8 @@ pub struct Said {
     pub time: Timestamp,
     /// Who.
     pub author: String,
-    /// On which policy, by document and name.
-    pub policy: String,
+    /// On which policy.
+    pub policy: PolicyKey,
     /// What, in words.
     pub what: String,
     /// Why, in the words of who decided.
@@ -164,7 +164,7 @@ pub struct Facts {
 impl Facts {
     /// The same of some policies alone, with the past held against these.
     #[must_use]
-    pub fn of(&self, is_wanted: &dyn Fn(&str) -> bool, replay: Simulation) -> Self {
+    pub fn of(&self, is_wanted: &dyn Fn(&PolicyKey) -> bool, replay: Simulation) -> Self {
         let mut facts =
             Self { replay, on_top: None, granularities: Vec::new(), over_permission_on_top: None, ..self.clone() };
         facts.sheets.retain(|sheet| is_wanted(&sheet.key));

@@ -10,7 +10,7 @@ use crate::{
     model::words::count,
     policy::Simulation,
     proposal::{RolloutStep, Standing},
-    render,
+    render::{self, PolicyKey},
     review::{desk::Desk, view::View},
 };
 
@@ -119,7 +119,7 @@ fn step(text: &mut String, (view, plan): (&View, &Plan<'_>), (n, step): (usize, 
     }
     let mut commands = String::new();
     if !step.policies.is_empty() {
-        let files = render::files(step.policies.iter().map(String::as_str));
+        let files = render::files(&step.policies);
         let _ = writeln!(commands, "kubectl diff {files}\nkubectl apply {files}");
     }
     commands.push_str(&deletions(plan, &step.gone));
@@ -207,7 +207,7 @@ fn findings(text: &mut String, plan: &Plan<'_>, view: &View) {
 }
 
 /// Who approved a policy.
-fn by(view: &View, key: &str) -> String {
+fn by(view: &View, key: &PolicyKey) -> String {
     let content = view.contents.get(key).map(String::as_str);
     match view.known.log.standing(key, content) {
         Standing::Approved(entry) => {

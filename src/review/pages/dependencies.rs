@@ -390,7 +390,7 @@ fn rules(view: &View, found: &[&Dependency]) -> Vec<(String, String)> {
                 (false, _) => " (the policy was rejected)",
             };
             let name = format!("{}/{}: {} {word} {}{standing}", sheet.namespace, sheet.name, rule.side, rule.name);
-            let query = view.asking.query(&[("policy", &sheet.key)]);
+            let query = view.asking.query(&[("policy", sheet.key.as_str())]);
             rules.push((format!("{query}#{}", edit::rule_ref(rule)), shown(&name)));
         }
     }

@@ -47,7 +47,7 @@ impl EditPage {
         Self {
             name: shown(&sheet.name),
             heading: meaning(op),
-            back: view.asking.query(&[("policy", &sheet.key)]),
+            back: view.asking.query(&[("policy", sheet.key.as_str())]),
             steps: choice.steps.iter().map(Step::words).map(|words| shown(&words)).collect(),
             notes: notes(fields, sheet),
             before: Figures::of(&view.facts.replay),

@@ -144,7 +144,7 @@ fn policies(view: &View, name: &str, who: Option<&PartyKey>) -> Vec<(String, Str
     };
     let one = |sheet: &crate::render::Sheet| {
         let (standing, class) = overview::standing(view, sheet);
-        (view.asking.query(&[("policy", &sheet.key)]), shown(&sheet.name), standing, class)
+        (view.asking.query(&[("policy", sheet.key.as_str())]), shown(&sheet.name), standing, class)
     };
     view.facts.sheets.iter().filter(is_for_it).map(one).collect()
 }

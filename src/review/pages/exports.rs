@@ -119,7 +119,7 @@ impl ExportPage {
             left: plan
                 .left
                 .iter()
-                .map(|sheet| (view.asking.query(&[("policy", &sheet.key)]), shown(&sheet.full_name())))
+                .map(|sheet| (view.asking.query(&[("policy", sheet.key.as_str())]), shown(&sheet.full_name())))
                 .collect(),
             frame,
         }

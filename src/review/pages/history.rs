@@ -3,7 +3,7 @@ use askama::Template;
 use super::{Frame, ROWS, minute, shown};
 use crate::{
     proposal::{Action, Entry},
-    render::Step,
+    render::{PolicyKey, Step},
     review::{
         decide::{self, Version},
         fields::Fields,
@@ -43,8 +43,8 @@ impl EntryRow {
             id: entry.id.to_string(),
             action,
             class,
-            policy: shown(&entry.policy),
-            query: view.asking.query(&[("policy", &entry.policy)]),
+            policy: shown(entry.policy.as_str()),
+            query: view.asking.query(&[("policy", entry.policy.as_str())]),
             author: shown(&entry.author),
             time: entry.time.to_string(),
             minute: minute(entry.time),
@@ -110,7 +110,7 @@ impl ConflictPage {
         frame: Frame,
         view: &View,
         fields: &Fields,
-        policy: &str,
+        policy: &PolicyKey,
         others: &[Entry],
         sentence: &str,
         can_repeat: bool,
@@ -127,7 +127,7 @@ impl ConflictPage {
             rest: rest(view, fields),
             also: also(view, fields, policy),
             others: others.iter().map(|entry| EntryRow { undo: None, ..EntryRow::new(view, entry) }).collect(),
-            query: view.asking.query(&[("policy", policy)]),
+            query: view.asking.query(&[("policy", policy.as_str())]),
             frame,
         }
     }
@@ -141,9 +141,9 @@ impl ConflictPage {
 }
 
 /// Whether who decides knows on what: nobody approves what was never shown.
-fn is_known(view: &View, fields: &Fields, policy: &str) -> bool {
+fn is_known(view: &View, fields: &Fields, policy: &PolicyKey) -> bool {
     let content = Version::of(view, policy).content;
-    let mut shown = decide::versions(fields).into_iter().filter(|version| version.policy == policy);
+    let mut shown = decide::versions(fields).into_iter().filter(|version| version.policy == *policy);
     fields.get("op") != "approve" || shown.any(|version| version.content == content)
 }
 
@@ -158,9 +158,9 @@ fn rest(view: &View, fields: &Fields) -> Vec<String> {
 }
 
 /// Of many that were ticked those that are another by now, or were decided on, beside one.
-fn also(view: &View, fields: &Fields, policy: &str) -> Vec<(String, String)> {
-    let is_other = |version: &Version| version.policy != policy && Version::of(view, &version.policy) != *version;
-    let link = |it: Version| (view.asking.query(&[("policy", &it.policy)]), shown(&it.policy));
+fn also(view: &View, fields: &Fields, policy: &PolicyKey) -> Vec<(String, String)> {
+    let is_other = |version: &Version| version.policy != *policy && Version::of(view, &version.policy) != *version;
+    let link = |it: Version| (view.asking.query(&[("policy", it.policy.as_str())]), shown(it.policy.as_str()));
     decide::versions(fields).into_iter().filter(is_other).map(link).collect()
 }
 

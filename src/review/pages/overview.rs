@@ -201,7 +201,7 @@ fn row(view: &View, sheet: &Sheet) -> Row {
     Row {
         name: shown(&sheet.name),
         namespace: shown(&sheet.namespace),
-        query: view.asking.query(&[("policy", &sheet.key)]),
+        query: view.asking.query(&[("policy", sheet.key.as_str())]),
         for_whom: for_whom(sheet),
         ingress: side(sheet.directions.has_ingress(), of_side("ingress")),
         egress: side(sheet.directions.has_egress(), of_side("egress")),

@@ -111,7 +111,7 @@ impl PolicyPage {
             }
         }
         Self {
-            key: sheet.key.clone(),
+            key: sheet.key.to_string(),
             namespace: shown(&sheet.namespace),
             name: shown(&sheet.name),
             standing,
