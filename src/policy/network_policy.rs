@@ -101,12 +101,24 @@ impl NetworkPolicy {
 }
 
 impl PolicyType {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ingress, Self::Egress];
+
     /// In a sentence, and as the field of the spec.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
             Self::Egress => "egress",
+        }
+    }
+
+    /// What stands before the other end in a sentence, and the field of a rule that lists those ends.
+    #[must_use]
+    pub fn preposition(self) -> &'static str {
+        match self {
+            Self::Ingress => "from",
+            Self::Egress => "to",
         }
     }
 }

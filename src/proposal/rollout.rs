@@ -188,7 +188,7 @@ impl Rollout<'_> {
         let rules = bundle.iter().flat_map(|sheet| &sheet.rules);
         let clients: BTreeSet<&PartyKey> = rules
             .clone()
-            .filter(|rule| rule.side == "ingress")
+            .filter(|rule| rule.side == PolicyType::Ingress)
             .filter_map(|rule| rule.access.as_ref())
             .flat_map(|access| access.evidence.iter().map(|one| &one.client))
             .collect();

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     model::{PortRange, Protocol},
+    policy::PolicyType,
     recommend::{Accesses, Dns, DnsClient, Group, Recommendation},
 };
 
@@ -19,8 +20,8 @@ pub fn decided(recommendation: &Recommendation, decisions: &Decisions) -> Recomm
         let namespace = plan.namespace.clone();
         for group in &mut plan.groups {
             let keys = keys(group, &namespace);
-            without_rejected(&mut group.ingress, decisions, &keys, "ingress", &namespace);
-            without_rejected(&mut group.egress, decisions, &keys, "egress", &namespace);
+            without_rejected(&mut group.ingress, decisions, &keys, PolicyType::Ingress, &namespace);
+            without_rejected(&mut group.egress, decisions, &keys, PolicyType::Egress, &namespace);
         }
         plan.groups.retain(|group| !keys(group, &namespace).iter().all(|key| decisions.rejects(key)));
         plan.dns = plan.dns.take().and_then(|dns| of_dns(dns, decisions, &namespace));
@@ -48,7 +49,7 @@ pub fn part(recommendation: &Recommendation, sheets: &[Sheet]) -> Recommendation
 fn of_dns(mut dns: Dns, decisions: &Decisions, namespace: &str) -> Option<Dns> {
     dns.clients.retain(|client| !decisions.rejects(&dns_key(client, namespace)));
     let keys: Vec<PolicyKey> = dns.clients.iter().map(|client| dns_key(client, namespace)).collect();
-    without_rejected(&mut dns.servers, decisions, &keys, "egress", namespace);
+    without_rejected(&mut dns.servers, decisions, &keys, PolicyType::Egress, namespace);
     (!dns.clients.is_empty()).then_some(dns)
 }
 
@@ -67,7 +68,7 @@ pub(super) fn without_rejected(
     accesses: &mut Accesses,
     decisions: &Decisions,
     keys: &[PolicyKey],
-    side: &str,
+    side: PolicyType,
     namespace: &str,
 ) {
     for (peer, access) in accesses.iter_mut() {

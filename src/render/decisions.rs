@@ -19,6 +19,7 @@ use super::{
     draft::{Atom, canonical},
     written::{Written, WrittenObject},
 };
+use crate::policy::PolicyType;
 
 pub use merge::Kept;
 pub use step::{Later, Step};
@@ -26,17 +27,65 @@ pub use step::{Later, Step};
 /// One permission of a policy, and which way. Two are equal whatever the order of their fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Permission {
-    /// `ingress` or `egress`.
-    pub side: String,
+    /// What of the object it is in.
+    pub side: Side,
     /// The peer, as a policy has it; null for everybody.
     pub peer: Value,
     /// The port, as a policy has it; null for all.
     pub port: Value,
 }
 
+/// What of an object is decided on piece by piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Who may reach the pods of a policy.
+    Ingress,
+    /// What they may reach.
+    Egress,
+    /// What a kustomization lists.
+    Resources,
+}
+
+impl Side {
+    /// As the field of the object.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingress => PolicyType::Ingress.as_str(),
+            Self::Egress => PolicyType::Egress.as_str(),
+            Self::Resources => RESOURCES,
+        }
+    }
+
+    /// The direction, where it is of a policy.
+    #[must_use]
+    pub fn of_policy(self) -> Option<PolicyType> {
+        match self {
+            Self::Ingress => Some(PolicyType::Ingress),
+            Self::Egress => Some(PolicyType::Egress),
+            Self::Resources => None,
+        }
+    }
+}
+
+impl From<PolicyType> for Side {
+    fn from(direction: PolicyType) -> Self {
+        match direction {
+            PolicyType::Ingress => Self::Ingress,
+            PolicyType::Egress => Self::Egress,
+        }
+    }
+}
+
 impl Permission {
-    fn is(&self, side: &str, atom: &Atom) -> bool {
-        self.side == side && self.peer == atom.peer && self.port == atom.port
+    /// Of a policy.
+    #[must_use]
+    pub fn new(direction: PolicyType, peer: Value, port: Value) -> Self {
+        Self { side: direction.into(), peer, port }
+    }
+
+    pub(super) fn is(&self, direction: PolicyType, atom: &Atom) -> bool {
+        self.side == direction.into() && self.peer == atom.peer && self.port == atom.port
     }
 }
 
@@ -154,7 +203,7 @@ fn put(all: &mut BTreeMap<PolicyKey, Vec<Permission>>, key: &PolicyKey, one: &Pe
     let of_policy = all.entry(key.clone()).or_default();
     if !of_policy.contains(one) {
         of_policy.push(one.clone());
-        of_policy.sort_by_cached_key(|one| (one.side.clone(), canonical(&one.peer), canonical(&one.port)));
+        of_policy.sort_by_cached_key(|one| (one.side.as_str(), canonical(&one.peer), canonical(&one.port)));
     }
 }
 

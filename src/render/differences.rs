@@ -2,17 +2,15 @@
 
 use serde_json::Value;
 
-use super::{
-    draft::{SIDES, atoms},
-    words,
-};
+use super::{draft::atoms, words};
+use crate::policy::PolicyType;
 
 /// In words: what a policy has that it had not, and what it has no longer.
 #[must_use]
 pub fn differences(before: &Value, after: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    for (side, ends) in SIDES {
-        let [was, is] = [before, after].map(|object| atoms(&object["spec"], side, ends));
+    for side in PolicyType::ALL {
+        let [was, is] = [before, after].map(|object| atoms(&object["spec"], side));
         let gone = was.iter().filter(|one| !is.contains(one)).map(|one| ("no longer", one));
         let new = is.iter().filter(|one| !was.contains(one)).map(|one| ("new", one));
         lines.extend(gone.chain(new).map(|(word, one)| format!("{word}: {}", words::permission(side, one))));

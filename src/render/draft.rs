@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::PolicyKey;
-use crate::recommend::DnsClient;
+use super::{Permission, PolicyKey};
+use crate::{policy::PolicyType, recommend::DnsClient};
 
 /// One permission: one peer, one port. `null` stands for all of either.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +28,6 @@ pub(super) struct Draft {
     pub egress: Vec<Atom>,
 }
 
-/// The sides of a policy, as fields of its spec.
-pub(super) const SIDES: [(&str, &str); 2] = [("ingress", "from"), ("egress", "to")];
-
 impl Draft {
     /// Its name.
     pub fn name(&self) -> &str {
@@ -43,8 +40,17 @@ impl Draft {
     }
 
     /// The permissions of a side.
-    pub fn side(&mut self, side: &str) -> &mut Vec<Atom> {
-        if side == "ingress" { &mut self.ingress } else { &mut self.egress }
+    pub fn side(&mut self, side: PolicyType) -> &mut Vec<Atom> {
+        match side {
+            PolicyType::Ingress => &mut self.ingress,
+            PolicyType::Egress => &mut self.egress,
+        }
+    }
+
+    /// Whether it has a permission.
+    pub fn has(&self, one: &Permission) -> bool {
+        let sides = [(PolicyType::Ingress, &self.ingress), (PolicyType::Egress, &self.egress)];
+        sides.into_iter().any(|(side, atoms)| atoms.iter().any(|atom| one.is(side, atom)))
     }
 
     /// The object.
@@ -52,9 +58,9 @@ impl Draft {
         let mut spec = Map::new();
         spec.insert("podSelector".into(), self.selector.clone());
         spec.insert("policyTypes".into(), self.types.clone().into());
-        for ((side, ends), atoms) in SIDES.into_iter().zip([&self.ingress, &self.egress]) {
+        for (side, atoms) in [(PolicyType::Ingress, &self.ingress), (PolicyType::Egress, &self.egress)] {
             if !atoms.is_empty() {
-                spec.insert(side.into(), rules(ends, atoms).into());
+                spec.insert(side.as_str().into(), rules(side, atoms).into());
             }
         }
         json!({
@@ -77,15 +83,15 @@ pub(super) fn dns_name(client: &DnsClient) -> String {
 }
 
 /// The permissions of a side of a policy's spec.
-pub(super) fn atoms(spec: &Value, side: &str, ends: &str) -> Vec<Atom> {
+pub(super) fn atoms(spec: &Value, side: PolicyType) -> Vec<Atom> {
     let all = |value: &Value| match value.as_array() {
         Some(list) if !list.is_empty() => list.clone(),
         _ => vec![Value::Null],
     };
     let mut atoms = Vec::new();
-    for rule in spec[side].as_array().into_iter().flatten() {
+    for rule in spec[side.as_str()].as_array().into_iter().flatten() {
         let ports: Vec<Value> = all(&rule["ports"]).into_iter().map(port).collect();
-        for peer in all(&rule[ends]) {
+        for peer in all(&rule[side.preposition()]) {
             atoms.extend(ports.iter().map(|port| Atom { peer: peer.clone(), port: port.clone() }));
         }
     }
@@ -117,7 +123,7 @@ fn port_key(port: &Value) -> PortKey {
 type Parts<'a> = (Vec<&'a Value>, Vec<&'a Value>);
 
 /// Permissions as rules: one for all peers with equal ports, in the order of these.
-fn rules(ends: &str, atoms: &[Atom]) -> Vec<Value> {
+fn rules(side: PolicyType, atoms: &[Atom]) -> Vec<Value> {
     let mut peers: Vec<(&Value, BTreeMap<PortKey, &Value>)> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for atom in atoms {
@@ -137,7 +143,7 @@ fn rules(ends: &str, atoms: &[Atom]) -> Vec<Value> {
     let rule = |((is_any, _), (peers, ports)): ((bool, _), Parts<'_>)| {
         let mut rule = Map::new();
         if !is_any {
-            rule.insert(ends.into(), json!(peers));
+            rule.insert(side.preposition().into(), json!(peers));
         }
         if !ports.iter().any(|port| port.is_null()) {
             rule.insert("ports".into(), json!(ports));

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Document, Facts, Policies, Purpose, Sheet, SheetRule, WayBack, seen, words};
-use crate::recommend::{Evidence, Group, LeftOut, NamespacePlan, Recommendation, Sum};
+use crate::{
+    policy::PolicyType,
+    recommend::{Evidence, Group, LeftOut, NamespacePlan, Recommendation, Sum},
+};
 
 /// The name of the document; it also lists the files that belong to the proposal.
 pub(super) const NAME: &str = "evidence.json";
@@ -57,8 +60,8 @@ fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
             "members": group.members,
             "open": group.is_open,
             "watched": group.watched,
-            "ingress": accesses(sheet, "ingress", facts),
-            "egress": accesses(sheet, "egress", facts),
+            "ingress": accesses(sheet, PolicyType::Ingress, facts),
+            "egress": accesses(sheet, PolicyType::Egress, facts),
         });
         if let Some(whole) = &group.residue_of {
             value["besides"] = json!(whole);
@@ -98,13 +101,13 @@ fn resolution<'s>(sheets: impl Iterator<Item = &'s Sheet>, facts: &Facts) -> Vec
             value["policy"] = sheet.name.clone().into();
             value
         };
-        accesses(sheet, "egress", facts).into_iter().map(named).collect::<Vec<_>>()
+        accesses(sheet, PolicyType::Egress, facts).into_iter().map(named).collect::<Vec<_>>()
     };
     sheets.flat_map(of_one).collect()
 }
 
 /// What a policy allows one way, and on what it rests.
-fn accesses(sheet: &Sheet, side: &str, facts: &Facts) -> Vec<Value> {
+fn accesses(sheet: &Sheet, side: PolicyType, facts: &Facts) -> Vec<Value> {
     let value = |rule: &SheetRule| {
         let (Some(peer), Some(access)) = (&rule.peer, &rule.access) else {
             return json!({"peer": rule.name, "ports": rule.ports_in_force(), "by_hand": true, "evidence": []});

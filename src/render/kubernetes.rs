@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     model::Directions,
+    policy::PolicyType,
     recommend::{Dns, DnsClient, Group, NamespacePlan, Recommendation, Selector},
     yaml,
 };
@@ -29,14 +30,14 @@ pub fn policies(
 ) -> Result<Policies, RenderError> {
     let mut policies = Policies { decisions: decisions.clone(), ..Policies::default() };
     for plan in &recommendation.namespaces {
-        let mut drafts = drafts(plan, recommendation.directions, decisions);
+        let drafts = drafts(plan, recommendation.directions, decisions);
         let proposed: BTreeSet<PolicyKey> = drafts.iter().map(Draft::key).collect();
         policies.decisions.adopt(&plan.namespace, &proposed, now);
-        policies.idle.extend(policies.decisions.idle(&plan.namespace, &mut drafts));
+        policies.idle.extend(policies.decisions.idle(&plan.namespace, &drafts));
         let mut by_path: BTreeMap<String, Vec<Draft>> = BTreeMap::new();
         for mut draft in drafts {
-            policies.decisions.give_back(&mut draft);
-            policies.decisions.settle(&mut draft);
+            policies.decisions.give_back(&draft);
+            policies.decisions.settle(&draft);
             let decisions = &policies.decisions;
             policies.conflicts.extend(decisions.apply(&mut draft));
             if !decisions.rejects(&draft.key()) {
@@ -188,7 +189,7 @@ fn allow_dns(plan: &NamespacePlan, dns: &Dns, decisions: &Decisions) -> Vec<Draf
         let draft = draft(namespace, "allow-dns", &dns_name(client), String::new(), selector, Directions::Egress);
         let mut head = format!("Name resolution for {}.\n\negress\n", words::selector(&client.selector));
         let mut shown = dns.asked_by(client);
-        without_rejected(&mut shown, decisions, &[draft.key()], "egress", namespace);
+        without_rejected(&mut shown, decisions, &[draft.key()], PolicyType::Egress, namespace);
         // all of it may have been removed by hand: an empty list denies what it does not name
         head.push_str(if shown.is_empty() { "  nothing\n" } else { "" });
         accesses(&mut head, &shown, namespace);
@@ -216,8 +217,8 @@ fn group(plan: &NamespacePlan, group: &Group, directions: Directions, decisions:
         let (name, selector) = (numbered(&group.name, n), peers::selector(selector));
         let draft = draft(namespace, &group.name, &name, String::new(), selector, directions);
         let (mut shown, key) = (group.clone(), [draft.key()]);
-        without_rejected(&mut shown.ingress, decisions, &key, "ingress", namespace);
-        without_rejected(&mut shown.egress, decisions, &key, "egress", namespace);
+        without_rejected(&mut shown.ingress, decisions, &key, PolicyType::Ingress, namespace);
+        without_rejected(&mut shown.egress, decisions, &key, PolicyType::Egress, namespace);
         let head = comment(plan, &shown, directions);
         Draft { head, ingress: ingress.clone(), egress: egress.clone(), ..draft }
     };

@@ -27,7 +27,7 @@ pub use cautions::{Caution, Level, cautions, few};
 pub use converted::{CONVERTED_REVIEW, converted, converted_review};
 pub use cost::{Cost, Granularity, cost, granularities, rules};
 pub use decided::{decided, part};
-pub use decisions::{Conflict, Decisions, Idle, Kept, Later, Permission, Step};
+pub use decisions::{Conflict, Decisions, Idle, Kept, Later, Permission, Side, Step};
 pub use differences::differences;
 pub use draft::canonical;
 pub use evidence::evidence;

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::{
     Decisions, Facts, Permission, Policies, PolicyKey,
-    draft::{Atom, SIDES, atoms, dns_name, numbered},
+    draft::{Atom, atoms, dns_name, numbered},
     peers, words,
 };
 use crate::{
     model::{Directions, PortRange, Protocol, Watched, WorkloadRef},
+    policy::PolicyType,
     recommend::{Access, Accesses, Dns, DnsClient, Group, NamespacePlan, Peer, Recommendation},
 };
 
@@ -57,8 +58,8 @@ pub struct Sheet {
 /// One peer of a policy, one way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SheetRule {
-    /// `ingress` or `egress`.
-    pub side: &'static str,
+    /// Which way.
+    pub side: PolicyType,
     /// What the peer is called.
     pub name: String,
     /// Who it is, where it is proposed.
@@ -98,15 +99,14 @@ impl SheetRule {
     #[must_use]
     pub fn id(&self) -> String {
         let peers: Vec<String> = self.peers.iter().map(super::canonical).collect();
-        format!("{} {}", self.side, peers.join(" "))
+        format!("{} {}", self.side.as_str(), peers.join(" "))
     }
 
     /// Its permissions in some states.
     pub fn permissions<'r>(&'r self, states: &'r [State]) -> impl Iterator<Item = Permission> + 'r {
         let ports = self.ports.iter().filter(|port| states.contains(&port.state));
         ports.flat_map(|port| {
-            let one =
-                |peer: &Value| Permission { side: self.side.to_owned(), peer: peer.clone(), port: port.port.clone() };
+            let one = |peer: &Value| Permission::new(self.side, peer.clone(), port.port.clone());
             self.peers.iter().map(one)
         })
     }
@@ -136,12 +136,15 @@ impl Sheet {
 
     /// Whether it allows something, or nothing, one way; else it says nothing of it.
     #[must_use]
-    pub fn is_about(&self, side: &str) -> bool {
-        if side == "ingress" { self.directions.has_ingress() } else { self.directions.has_egress() }
+    pub fn is_about(&self, side: PolicyType) -> bool {
+        match side {
+            PolicyType::Ingress => self.directions.has_ingress(),
+            PolicyType::Egress => self.directions.has_egress(),
+        }
     }
 
     /// The rules of a side that are in force.
-    pub fn in_force<'s>(&'s self, side: &'s str) -> impl Iterator<Item = &'s SheetRule> {
+    pub fn in_force(&self, side: PolicyType) -> impl Iterator<Item = &SheetRule> {
         self.rules.iter().filter(move |rule| rule.side == side && rule.is_in_force())
     }
 }
@@ -253,7 +256,7 @@ fn of_namespace(plan: &NamespacePlan, directions: Directions, policies: &Policie
         members: client.members.clone(),
         selects: words::selector(&client.selector),
         directions: Directions::Egress,
-        rules: proposed(&dns.asked_by(client), "egress", namespace),
+        rules: proposed(&dns.asked_by(client), PolicyType::Egress, namespace),
         ..blank("allow-dns", &dns_name(client))
     };
     sheets.extend(plan.dns.iter().flat_map(|dns| dns.clients.iter().map(|client| asked(dns, client))));
@@ -276,10 +279,10 @@ fn of_group(
 ) -> Vec<Sheet> {
     let mut rules = Vec::new();
     if directions.has_ingress() {
-        rules.extend(proposed(&group.ingress, "ingress", &plan.namespace));
+        rules.extend(proposed(&group.ingress, PolicyType::Ingress, &plan.namespace));
     }
     if directions.has_egress() {
-        rules.extend(proposed(&group.egress, "egress", &plan.namespace));
+        rules.extend(proposed(&group.egress, PolicyType::Egress, &plan.namespace));
     }
     let sheet = |(n, selector)| {
         let name = numbered(&group.name, n);
@@ -296,7 +299,7 @@ fn of_group(
     group.selectors.iter().enumerate().map(sheet).collect()
 }
 
-fn proposed(accesses: &Accesses, side: &'static str, namespace: &str) -> Vec<SheetRule> {
+fn proposed(accesses: &Accesses, side: PolicyType, namespace: &str) -> Vec<SheetRule> {
     let port = |(protocol, range): &(Protocol, PortRange)| SheetPort {
         port: peers::port((*protocol, *range)),
         name: words::ports_of_one(*protocol, *range),
@@ -316,7 +319,7 @@ fn proposed(accesses: &Accesses, side: &'static str, namespace: &str) -> Vec<She
 /// Marks what was rejected, and adds what was added.
 fn decide(sheet: &mut Sheet, decisions: &Decisions) {
     let key = sheet.key.clone();
-    let is_rejected = |side: &str, peer: &Value, port: &Value| {
+    let is_rejected = |side: PolicyType, peer: &Value, port: &Value| {
         decisions.rejects_atom(&key, side, &Atom { peer: peer.clone(), port: port.clone() })
     };
     let rules = std::mem::take(&mut sheet.rules).into_iter();
@@ -329,20 +332,18 @@ fn decide(sheet: &mut Sheet, decisions: &Decisions) {
         }
     }
     let added = decisions.added.get(&key).into_iter().flatten();
-    for one in added.filter(|one| SIDES.iter().any(|(side, _)| *side == one.side)) {
+    for (side, one) in added.filter_map(|one| Some((one.side.of_policy()?, one))) {
         let is_proposed = sheet.rules.iter().any(|rule| {
-            rule.side == one.side
-                && rule.peers.contains(&one.peer)
-                && rule.ports.iter().any(|port| port.port == one.port)
+            rule.side == side && rule.peers.contains(&one.peer) && rule.ports.iter().any(|port| port.port == one.port)
         });
         if !is_proposed {
-            add(sheet, &one.side, &one.peer, &one.port, State::Added);
+            add(sheet, side, &one.peer, &one.port, State::Added);
         }
     }
 }
 
 /// A rule as it is, where its selectors are decided on alike; else a rule for each of them, called by what it selects.
-fn alike(rule: SheetRule, is_rejected: &dyn Fn(&str, &Value, &Value) -> bool) -> Vec<SheetRule> {
+fn alike(rule: SheetRule, is_rejected: &dyn Fn(PolicyType, &Value, &Value) -> bool) -> Vec<SheetRule> {
     let is_mixed = |port: &SheetPort| {
         let mut rejected = rule.peers.iter().map(|peer| is_rejected(rule.side, peer, &port.port));
         rejected.next().is_some_and(|first| rejected.any(|other| other != first))
@@ -359,8 +360,7 @@ fn alike(rule: SheetRule, is_rejected: &dyn Fn(&str, &Value, &Value) -> bool) ->
 }
 
 /// Adds a permission to the rule of its peer that is not proposed, made where there is none.
-fn add(sheet: &mut Sheet, side: &str, peer: &Value, port: &Value, state: State) {
-    let Some((side, _)) = SIDES.into_iter().find(|(name, _)| *name == side) else { return };
+fn add(sheet: &mut Sheet, side: PolicyType, peer: &Value, port: &Value, state: State) {
     let port = SheetPort { port: port.clone(), name: words::any_port(port), state };
     let is_it = |rule: &&mut SheetRule| {
         rule.peer.is_none() && rule.side == side && rule.peers.iter().all(|known| known == peer)
@@ -403,8 +403,8 @@ fn own(namespace: &str, policies: &Policies, known: &BTreeSet<PolicyKey>) -> Vec
             object: Some(object.clone()),
             rules: Vec::new(),
         };
-        for (side, ends) in SIDES {
-            for Atom { peer, port } in atoms(&object["spec"], side, ends) {
+        for side in PolicyType::ALL {
+            for Atom { peer, port } in atoms(&object["spec"], side) {
                 add(&mut sheet, side, &peer, &port, State::Added);
             }
         }

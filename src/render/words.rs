@@ -8,6 +8,7 @@ pub(super) use crate::model::words::count;
 use crate::{
     map,
     model::{self, AskedFor, PortRange, Protocol, ServiceKind, Timestamp, visible},
+    policy::PolicyType,
     recommend::{Access, Evidence, Peer, Ports, Purpose, Selector, Sum, Widened},
 };
 
@@ -189,9 +190,9 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// One permission of a policy, as a person may have written it.
-pub(super) fn permission(side: &str, atom: &super::draft::Atom) -> String {
-    let word = if side == "ingress" { "from" } else { "to" };
-    safe(&format!("{side} {word} {} on {}", any_peer(&atom.peer), any_port(&atom.port)))
+pub(super) fn permission(side: PolicyType, atom: &super::draft::Atom) -> String {
+    let (peer, port) = (any_peer(&atom.peer), any_port(&atom.port));
+    safe(&format!("{} {} {peer} on {port}", side.as_str(), side.preposition()))
 }
 
 pub(super) fn any_peer(peer: &Value) -> String {

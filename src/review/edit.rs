@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::{fields::Fields, view::View};
 use crate::{
     model::{NAMESPACE_NAME_LABEL, WorkloadRef},
+    policy::PolicyType,
     proposal::{Action, ProposalError},
-    recommend::{Access, Peer, PodPeer},
+    recommend::{Access, Evidence, Peer, PodPeer},
     render::{self, Decisions, Permission, PolicyKey, Sheet, SheetRule, State, Step},
     store::content_id,
 };
@@ -158,7 +159,7 @@ fn away(rule: &SheetRule) -> impl Iterator<Item = Step> {
 fn replaced(rule: &SheetRule, peers: &[Value]) -> Vec<Step> {
     let ports = rule.ports.iter().filter(|port| port.state != State::Rejected);
     let added = ports.flat_map(|port| peers.iter().map(|peer| (peer.clone(), port.port.clone())));
-    let add = |(peer, port)| Step::Add(Permission { side: rule.side.to_owned(), peer, port });
+    let add = |(peer, port)| Step::Add(Permission::new(rule.side, peer, port));
     away(rule).chain(added.map(add)).collect()
 }
 
@@ -201,9 +202,13 @@ fn tier_of(view: &View, sheet: &Sheet, rule: &SheetRule, pods: &PodPeer) -> Resu
 }
 
 /// Who was seen at the other side of a rule.
-fn other_side(access: Option<&Access>, side: &str) -> Vec<WorkloadRef> {
+fn other_side(access: Option<&Access>, side: PolicyType) -> Vec<WorkloadRef> {
     let evidence = access.into_iter().flat_map(|access| &access.evidence);
-    evidence.filter_map(|one| if side == "ingress" { &one.client } else { &one.server }.workload()).collect()
+    let other = |one: &Evidence| match side {
+        PolicyType::Ingress => one.client.workload(),
+        PolicyType::Egress => one.server.workload(),
+    };
+    evidence.filter_map(other).collect()
 }
 
 /// All addresses of that side within a prefix are replaced by it, on all of their ports.

@@ -95,12 +95,11 @@ fn what_was_mistyped_comes_back_beside_its_rule() {
 /// Whatever steps come after one another: the later one counts, and the other is gone.
 #[test]
 fn of_removed_and_added_the_later_counts() {
-    use flowmap::render::{Decisions, Permission, Step};
-    let one = Permission {
-        side: "egress".into(),
-        peer: serde_json::json!({"podSelector": {}}),
-        port: serde_json::Value::Null,
+    use flowmap::{
+        policy::PolicyType,
+        render::{Decisions, Permission, Step},
     };
+    let one = Permission::new(PolicyType::Egress, serde_json::json!({"podSelector": {}}), serde_json::Value::Null);
     let (api, reject, add) = (&API.parse().unwrap(), Step::Reject(one.clone()), Step::Add(one));
     for (first, last) in [(&reject, &add), (&add, &reject)] {
         let decisions = Decisions::default().with(api, &[first.clone(), last.clone()]);

@@ -166,6 +166,7 @@ fn what_cannot_be_read_is_an_error_and_nothing_is_lost() {
 fn a_damaged_or_hostile_record_is_an_error_and_nothing_is_lost() {
     let flowmap = proposed();
     let good = read(&flowmap, "evidence.json");
+    let inward = r#"{"side": "inward", "peer": null, "port": null}"#;
     let cases = [
         good[..good.len() / 2].to_owned(),
         "[]".to_owned(),
@@ -173,6 +174,7 @@ fn a_damaged_or_hostile_record_is_an_error_and_nothing_is_lost() {
         good.replacen("\"decisions\": {", "\"decisions\": 7, \"x\": {", 1),
         good.replacen("\"written\": {", "\"written\": [], \"x\": {", 1),
         good.replacen("\"rejected_policies\": []", "\"rejected_policies\": [\"production/web.yaml\"]", 1),
+        good.replacen("\"added\": {}", &format!("\"added\": {{\"production/web.yaml#web\": [{inward}]}}"), 1),
         "[".repeat(100_000),
     ];
     for case in cases {

@@ -78,7 +78,7 @@ fn called(met: &Met<'_>, direction: PolicyType) -> String {
 
 /// `ingress from production/frontend on TCP/5432`.
 fn about(direction: PolicyType, probe: &Probe<'_>) -> String {
-    let preposition = if direction == PolicyType::Ingress { "from" } else { "to" };
+    let preposition = direction.preposition();
     format!("{} {preposition} {} on {}", direction.as_str(), probe.peer(direction), service(probe))
 }
 

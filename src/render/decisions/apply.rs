@@ -8,13 +8,16 @@ use std::{
 use serde_json::Value;
 
 use super::{Conflict, Decisions, FIELDS, Idle, Permission, RESOURCES, put};
-use crate::render::{
-    PolicyKey, RenderError,
-    draft::{Atom, Draft, SIDES, atoms},
-    head::is_own_line,
-    kubernetes::{comment_of, document},
-    words,
-    written::Written,
+use crate::{
+    policy::PolicyType,
+    render::{
+        PolicyKey, RenderError,
+        draft::{Atom, Draft, atoms},
+        head::is_own_line,
+        kubernetes::{comment_of, document},
+        words,
+        written::Written,
+    },
 };
 
 impl Decisions {
@@ -24,36 +27,31 @@ impl Decisions {
     }
 
     /// Whether a permission stays away.
-    pub(in crate::render) fn rejects_atom(&self, key: &PolicyKey, side: &str, atom: &Atom) -> bool {
+    pub(in crate::render) fn rejects_atom(&self, key: &PolicyKey, side: PolicyType, atom: &Atom) -> bool {
         self.rejected.get(key).is_some_and(|all| all.iter().any(|one| one.is(side, atom)))
     }
 
     /// Of what was put back that is a person's which is not proposed; of what was taken out that is rejected which is.
-    pub(in crate::render) fn settle(&mut self, draft: &mut Draft) {
+    pub(in crate::render) fn settle(&mut self, draft: &Draft) {
         let key = draft.key();
-        let mut is_proposed = |one: &Permission| draft.side(&one.side).iter().any(|atom| one.is(&one.side, atom));
-        for one in self.restored.remove(&key).unwrap_or_default().iter().filter(|one| !is_proposed(one)) {
+        for one in self.restored.remove(&key).unwrap_or_default().iter().filter(|one| !draft.has(one)) {
             put(&mut self.added, &key, one);
         }
-        for one in self.withdrawn.remove(&key).unwrap_or_default().iter().filter(|one| is_proposed(one)) {
+        for one in self.withdrawn.remove(&key).unwrap_or_default().iter().filter(|one| draft.has(one)) {
             put(&mut self.rejected, &key, one);
         }
     }
 
     /// Decisions on a namespace that find nothing here to apply to: made at another granularity, or on what is no
     /// longer proposed.
-    pub(in crate::render) fn idle(&self, namespace: &str, drafts: &mut [Draft]) -> Vec<Idle> {
+    pub(in crate::render) fn idle(&self, namespace: &str, drafts: &[Draft]) -> Vec<Idle> {
         let mut idle = Vec::new();
         let is_here = |key: &&PolicyKey| key.is_policy_of(namespace);
         let mut add = |key: &PolicyKey, what: String| idle.push(Idle { policy: key.clone(), what });
         for (key, all) in self.rejected.iter().filter(|(key, _)| is_here(key)) {
-            let mut draft = drafts.iter_mut().find(|draft| draft.key() == *key);
-            for one in all {
-                let is_proposed = |draft: &mut Draft| draft.side(&one.side).iter().any(|it| one.is(&one.side, it));
-                if !draft.as_deref_mut().is_some_and(is_proposed) {
-                    let atom = Atom { peer: one.peer.clone(), port: one.port.clone() };
-                    add(key, format!("removed: {}", words::permission(&one.side, &atom)));
-                }
+            let draft = drafts.iter().find(|draft| draft.key() == *key);
+            for one in all.iter().filter(|one| !draft.is_some_and(|draft| draft.has(one))) {
+                add(key, format!("removed: {}", one.words()));
             }
         }
         let is_proposed = |key: &PolicyKey| drafts.iter().any(|draft| draft.key() == *key);
@@ -79,12 +77,12 @@ impl Decisions {
             let what = "the whole policy".to_owned();
             return vec![Conflict { policy: key, is_added: false, what }];
         }
-        for (side, _) in SIDES {
+        for side in PolicyType::ALL {
             let atoms = draft.side(side);
             for atom in atoms.extract_if(.., |atom| self.rejects_atom(&key, side, atom)) {
                 conflicts.push(Conflict { policy: key.clone(), is_added: false, what: words::permission(side, &atom) });
             }
-            let added = self.added.get(&key).into_iter().flatten().filter(|one| one.side == side);
+            let added = self.added.get(&key).into_iter().flatten().filter(|one| one.side == side.into());
             for one in added {
                 let atom = Atom { peer: one.peer.clone(), port: one.port.clone() };
                 if !atoms.iter().any(|known| one.is(side, known)) {
@@ -188,16 +186,16 @@ impl Decisions {
     }
 
     /// A policy of a person's that is proposed now is a proposal with what the person added.
-    pub(in crate::render) fn give_back(&mut self, draft: &mut Draft) {
+    pub(in crate::render) fn give_back(&mut self, draft: &Draft) {
         let key = draft.key();
         let Some(own) = self.added_objects.remove(&key) else { return };
         if self.adopted.remove(&key) {
             return;
         }
-        for (side, ends) in SIDES {
-            for Atom { peer, port } in atoms(&own.object["spec"], side, ends) {
-                let one = Permission { side: side.to_owned(), peer, port };
-                if !draft.side(side).iter().any(|atom| one.is(side, atom)) {
+        for side in PolicyType::ALL {
+            for Atom { peer, port } in atoms(&own.object["spec"], side) {
+                let one = Permission::new(side, peer, port);
+                if !draft.has(&one) {
                     put(&mut self.added, &key, &one);
                 }
             }

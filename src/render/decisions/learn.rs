@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Decisions, FIELDS, Permission, RESOURCES, put, take};
-use crate::render::{
-    PolicyKey,
-    draft::{Atom, SIDES, atoms},
-    head::is_own_line,
-    written::{Written, WrittenObject},
+use super::{Decisions, FIELDS, Permission, RESOURCES, Side, put, take};
+use crate::{
+    policy::PolicyType,
+    render::{
+        PolicyKey,
+        draft::{Atom, atoms},
+        head::is_own_line,
+        written::{Written, WrittenObject},
+    },
 };
 
 impl Decisions {
@@ -45,10 +48,10 @@ impl Decisions {
                 return;
             }
         }
-        for (side, ends) in SIDES {
+        for side in PolicyType::ALL {
             let permissions = |object: &Value| -> Vec<Permission> {
-                let atoms = atoms(&object["spec"], side, ends).into_iter();
-                atoms.map(|Atom { peer, port }| Permission { side: side.to_owned(), peer, port }).collect()
+                let atoms = atoms(&object["spec"], side).into_iter();
+                atoms.map(|Atom { peer, port }| Permission::new(side, peer, port)).collect()
             };
             let (before, after) = (permissions(&last.object), permissions(&now.object));
             for gone in before.iter().filter(|one| !after.contains(one)) {
@@ -78,7 +81,7 @@ impl Decisions {
     fn learn_kustomization(&mut self, key: &PolicyKey, last: &Value, now: &Value) {
         let resources = |object: &Value| -> Vec<Permission> {
             let all = object[RESOURCES].as_array().cloned().unwrap_or_default().into_iter();
-            all.map(|peer| Permission { side: RESOURCES.to_owned(), peer, port: Value::Null }).collect()
+            all.map(|peer| Permission { side: Side::Resources, peer, port: Value::Null }).collect()
         };
         let (before, after) = (resources(last), resources(now));
         for gone in before.iter().filter(|one| !after.contains(one)) {

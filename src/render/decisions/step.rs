@@ -92,7 +92,11 @@ impl Permission {
     /// In words.
     #[must_use]
     pub fn words(&self) -> String {
-        words::permission(&self.side, &Atom { peer: self.peer.clone(), port: self.port.clone() })
+        let Self { side, peer, port } = self;
+        match side.of_policy() {
+            Some(side) => words::permission(side, &Atom { peer: peer.clone(), port: port.clone() }),
+            None => words::safe(peer.as_str().unwrap_or_default()),
+        }
     }
 }
 

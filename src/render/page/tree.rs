@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Material, grouped};
 use crate::{
     model::{Watched, WorkloadRef, visible},
-    policy::Reach,
+    policy::{PolicyType, Reach},
     recommend::{Access, NamespacePlan, Peer, Recommendation, Sum},
     render::{Facts, Purpose, Sheet, SheetRule, review, words},
 };
@@ -203,7 +203,7 @@ impl Maker<'_> {
     }
 
     fn policy(&self, sheet: &Sheet) -> PolicyView {
-        let [ingress, egress] = ["ingress", "egress"].map(|side| self.accesses(sheet, side));
+        let [ingress, egress] = PolicyType::ALL.map(|side| self.accesses(sheet, side));
         let doubts = ingress.iter().chain(&egress).filter(|access| !access.doubts.is_empty()).count();
         let members: Vec<String> = sheet.members.iter().map(|it| format!("{} {}", it.kind, it.name)).collect();
         let watched = match sheet.watched {
@@ -230,14 +230,14 @@ impl Maker<'_> {
         }
     }
 
-    fn accesses(&self, sheet: &Sheet, side: &str) -> Vec<AccessView> {
+    fn accesses(&self, sheet: &Sheet, side: PolicyType) -> Vec<AccessView> {
         sheet.in_force(side).map(|rule| self.access(sheet, rule)).collect()
     }
 
     fn access(&self, sheet: &Sheet, rule: &SheetRule) -> AccessView {
         let is_here =
             matches!(&rule.peer, Some(Peer::Pods(pods)) if self.namespaces.contains(&pods.namespace.as_str()));
-        let is_brief = self.is_terse && sheet.purpose == Purpose::Group && rule.side == "egress" && is_here;
+        let is_brief = self.is_terse && sheet.purpose == Purpose::Group && rule.side == PolicyType::Egress && is_here;
         let purposes = match &rule.access {
             Some(access) => access.purposes.iter().map(words::purpose).collect(),
             None if sheet.purpose == Purpose::Own => vec!["yours".to_owned()],

@@ -8,6 +8,7 @@ use std::{
 use super::{Facts, clear_text, labels, reach};
 use crate::{
     model::{Direction, Namesakes, PartyKey, Protocol},
+    policy::PolicyType,
     recommend::{Access, LeftOut, NamespacePlan, Sum, Widened},
     render::{Purpose, Sheet, SheetRule, words},
 };
@@ -21,7 +22,7 @@ pub(super) fn section(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
             Purpose::Own => format!("{} (yours)", sheet.name),
             _ => sheet.name.clone(),
         };
-        let [from, to] = ["ingress", "egress"].map(|side| rules(sheet, side));
+        let [from, to] = PolicyType::ALL.map(|side| rules(sheet, side));
         self::row(text, [&name, &sheet.selects, &from, &to]);
     }
     text.push('\n');
@@ -52,12 +53,12 @@ fn doubtful(text: &mut String, plan: &NamespacePlan, facts: &Facts) {
     let mut lines = String::new();
     let groups = policies(facts, &plan.namespace).into_iter().filter(|sheet| sheet.purpose == Purpose::Group);
     for sheet in groups {
-        for (side, word) in [("ingress", "from"), ("egress", "to")] {
+        for side in PolicyType::ALL {
             for (rule, access) in sheet.in_force(side).filter_map(|rule| Some((rule, rule.access.as_ref()?))) {
                 for why in doubts(access, facts) {
                     let (policy, name) = (words::safe(&sheet.name), words::safe(&rule.name));
                     let ports = rule.ports_in_force().join(", ");
-                    let _ = writeln!(lines, "- {policy} {word} {name} on {ports}: {why}");
+                    let _ = writeln!(lines, "- {policy} {} {name} on {ports}: {why}", side.preposition());
                 }
             }
         }
@@ -98,7 +99,7 @@ fn widened(widened: &Widened, access: &Access) -> String {
 
 /// Who is allowed what, one way: what was seen to be needed, and what a person added. Empty where the policy says nothing
 /// of it.
-fn rules(sheet: &Sheet, side: &str) -> String {
+fn rules(sheet: &Sheet, side: PolicyType) -> String {
     let rule = |rule: &SheetRule| {
         let ports = rule.ports_in_force().join(", ");
         format!("{} ({ports}{})", rule.name, why(sheet, rule))

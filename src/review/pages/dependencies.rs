@@ -383,13 +383,13 @@ fn rules(view: &View, found: &[&Dependency]) -> Vec<(String, String)> {
     let mut rules = Vec::new();
     for sheet in &view.facts.sheets {
         for rule in sheet.rules.iter().filter(|rule| rests(rule)) {
-            let word = if rule.side == "ingress" { "from" } else { "to" };
             let standing = match (sheet.object.is_some(), rule.is_in_force()) {
                 (true, true) => "",
                 (true, false) => " (removed)",
                 (false, _) => " (the policy was rejected)",
             };
-            let name = format!("{}/{}: {} {word} {}{standing}", sheet.namespace, sheet.name, rule.side, rule.name);
+            let (side, word) = (rule.side.as_str(), rule.side.preposition());
+            let name = format!("{}/{}: {side} {word} {}{standing}", sheet.namespace, sheet.name, rule.name);
             let query = view.asking.query(&[("policy", sheet.key.as_str())]);
             rules.push((format!("{query}#{}", edit::rule_ref(rule)), shown(&name)));
         }

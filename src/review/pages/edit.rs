@@ -6,7 +6,7 @@ use super::{
     shown,
 };
 use crate::{
-    policy::Change,
+    policy::{Change, PolicyType},
     proposal::Action,
     render::{Sheet, SheetRule, Step, page::filters},
     review::{
@@ -73,7 +73,8 @@ fn notes(fields: &Fields, sheet: &Sheet) -> Vec<Line> {
             }
         }
         "widen-tier" | "widen-namespace" => {
-            let is_egress = |rule: &&SheetRule| rule.side == "egress" && edit::rule_ref(rule) == fields.get("rule");
+            let is_egress =
+                |rule: &&SheetRule| rule.side == PolicyType::Egress && edit::rule_ref(rule) == fields.get("rule");
             let others = if sheet.rules.iter().any(|rule| is_egress(&rule)) {
                 "those who may be reached from here must let these in too"
             } else {

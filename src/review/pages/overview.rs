@@ -7,6 +7,7 @@ use crate::render::page::filters;
 use super::{Figures, Frame, Line, count, minute, shown};
 use crate::{
     model::Watched,
+    policy::PolicyType,
     proposal::{Granularity, Standing},
     render::{
         self, Level, Purpose, Sheet, State,
@@ -178,10 +179,9 @@ fn facts(view: &View) -> Vec<Line> {
 }
 
 fn row(view: &View, sheet: &Sheet) -> Row {
-    let of_side = |side: &str| {
-        let rules = sheet.rules.iter().filter(|rule| rule.side == side && rule.is_in_force());
+    let of_side = |side: PolicyType| {
         // what was seen of who is left open is no list of who may
-        if sheet.is_open { "all".to_owned() } else { rules.count().to_string() }
+        if sheet.is_open { "all".to_owned() } else { sheet.in_force(side).count().to_string() }
     };
     let accesses = || sheet.rules.iter().filter(|rule| rule.is_in_force()).filter_map(|rule| rule.access.as_ref());
     let sums = accesses().filter_map(crate::recommend::Access::sum);
@@ -203,8 +203,8 @@ fn row(view: &View, sheet: &Sheet) -> Row {
         namespace: shown(&sheet.namespace),
         query: view.asking.query(&[("policy", sheet.key.as_str())]),
         for_whom: for_whom(sheet),
-        ingress: side(sheet.directions.has_ingress(), of_side("ingress")),
-        egress: side(sheet.directions.has_egress(), of_side("egress")),
+        ingress: side(sheet.directions.has_ingress(), of_side(PolicyType::Ingress)),
+        egress: side(sheet.directions.has_egress(), of_side(PolicyType::Egress)),
         connections: grouped(sums.map(|sum| sum.connections).sum()),
         evidence,
         evidence_class,

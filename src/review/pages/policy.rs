@@ -3,7 +3,7 @@ use askama::Template;
 use super::{Frame, Line, ROWS, history::EntryRow, minute, overview, port, shown};
 use crate::{
     model::{PartyKey, Watched, words::counted},
-    policy::Finding,
+    policy::{Finding, PolicyType},
     proposal::Standing,
     recommend::Peer,
     render::{self, Permission, Purpose, Sheet, SheetRule, State},
@@ -97,17 +97,17 @@ impl PolicyPage {
     pub fn new(frame: Frame, view: &View, sheet: &Sheet, refused: Option<Refused>) -> Self {
         let (standing, standing_class) = overview::standing(view, sheet);
         let is_away = sheet.object.is_none();
-        let side = |id: &'static str, title: &'static str| {
-            let rules = sheet.rules.iter().filter(|rule| rule.side == id).map(|rule| rule_view(view, sheet, rule));
-            SideView { id, title, rules: rules.collect() }
+        let side = |side: PolicyType, title: &'static str| {
+            let rules = sheet.rules.iter().filter(|rule| rule.side == side).map(|rule| rule_view(view, sheet, rule));
+            SideView { id: side.as_str(), title, rules: rules.collect() }
         };
         let mut sides = Vec::new();
         if sheet.purpose != Purpose::Deny && !sheet.is_open {
             if sheet.directions.has_ingress() {
-                sides.push(side("ingress", "May be reached by"));
+                sides.push(side(PolicyType::Ingress, "May be reached by"));
             }
             if sheet.directions.has_egress() {
-                sides.push(side("egress", "May reach"));
+                sides.push(side(PolicyType::Egress, "May reach"));
             }
         }
         Self {
@@ -244,6 +244,6 @@ fn port_view(rule: &SheetRule, port: &render::SheetPort) -> PortView {
         State::Rejected => ("bad", "removed"),
     };
     let peer = rule.peers.first().cloned().unwrap_or_default();
-    let one = Permission { side: rule.side.to_owned(), peer, port: port.port.clone() };
+    let one = Permission::new(rule.side, peer, port.port.clone());
     PortView { id: edit::port_ref(&one), name: shown(&port.name), class, word, is_away: port.state == State::Rejected }
 }
