@@ -265,7 +265,7 @@ fn with_reasons(findings: &[&Finding], namesakes: &Namesakes) -> String {
     let mut table = Table::new(&["verdict", "from", "to", "port", "connections"]).numeric(&[4]);
     for finding in findings {
         table.row(vec![
-            finding.verdict.into(),
+            finding.verdict.to_string(),
             namesakes.called(&finding.from),
             namesakes.called(&finding.to),
             format!("{}/{}", finding.port, finding.protocol),
@@ -281,7 +281,7 @@ fn as_table(findings: &[&Finding], namesakes: &Namesakes) -> Table {
     let mut table = Table::new(&["verdict", "from", "to", "port", "connections", "reason"]).numeric(&[4]);
     for finding in findings {
         table.row(vec![
-            finding.verdict.into(),
+            finding.verdict.to_string(),
             namesakes.called(&finding.from),
             namesakes.called(&finding.to),
             format!("{}/{}", finding.port, finding.protocol),

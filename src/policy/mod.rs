@@ -53,4 +53,4 @@ pub use reading::{
 };
 pub use roster::{Roster, Who};
 pub use selector::{Operator, Requirement, Selector};
-pub use simulate::{Detail, Finding, Past, Simulation, Undone, reopened, simulate, undone};
+pub use simulate::{Detail, Finding, Past, Ruling, Simulation, Undone, reopened, simulate, undone};

@@ -7,7 +7,7 @@ use crate::{
     graph::{self, Judged, Verdict},
     map::learning_curve,
     model::{Contacts, Dependency, Party, WorkloadRef},
-    policy::{PolicySet, Sight, Simulation},
+    policy::{PolicySet, Ruling, Sight, Simulation},
     recommend::Recommendation,
     render::{
         Facts,
@@ -53,7 +53,7 @@ impl Places {
 pub fn judged(simulation: &Simulation) -> Judged {
     let mut judged = Judged::new();
     for finding in &simulation.findings {
-        let verdict = if finding.verdict == "denied" { Verdict::Denied } else { Verdict::Uncertain };
+        let verdict = if finding.verdict == Ruling::Denied { Verdict::Denied } else { Verdict::Uncertain };
         let key = (finding.from.clone(), finding.to.clone(), finding.protocol, finding.port);
         let worst = judged.entry(key).or_default();
         *worst = verdict.max(*worst);

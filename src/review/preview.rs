@@ -6,7 +6,8 @@ use super::view::View;
 use crate::{
     model::{Dependency, PartyKey, Protocol},
     policy::{
-        self, Change, Clients, Evaluator, Finding, Options, Outside, Question, Roster, Server, Servers, Simulation,
+        self, Change, Clients, Evaluator, Finding, Options, Outside, Question, Roster, Ruling, Server, Servers,
+        Simulation,
     },
     proposal::{Proposal, ProposalError, Site, changes, on_top},
     render::{PolicyKey, Step},
@@ -26,7 +27,7 @@ pub(super) struct Preview {
 pub(super) struct Otherwise {
     pub finding: Finding,
     /// What was said to it before; none where it was allowed.
-    pub before: Option<&'static str>,
+    pub before: Option<Ruling>,
     /// Whether it is allowed with the change: then the reason of the finding says by what.
     pub is_allowed: bool,
 }
@@ -119,7 +120,7 @@ impl<'a> Past<'a> {
 type Ends<'f> = (&'f PartyKey, &'f PartyKey, Protocol, u16);
 
 /// For each verdict but that it is allowed the first finding, with the connections of all.
-type Verdicts = BTreeMap<&'static str, Finding>;
+type Verdicts = BTreeMap<Ruling, Finding>;
 
 fn by_ends(findings: &[Finding]) -> BTreeMap<Ends<'_>, Verdicts> {
     let mut all: BTreeMap<Ends<'_>, Verdicts> = BTreeMap::new();

@@ -10,6 +10,8 @@ mod reopened;
 mod split;
 mod undone;
 
+use std::fmt;
+
 use foldhash::HashMap;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use smallvec::SmallVec;
@@ -57,10 +59,40 @@ pub struct Finding {
     pub port: u16,
     /// Connections concerned.
     pub connections: u64,
-    /// `denied`, `uncertain`, or `closed` where nobody needs it.
-    pub verdict: &'static str,
+    /// What the policies say to it.
+    pub verdict: Ruling,
     /// Why; of what is closed also why nobody needs it, first.
     pub reason: String,
+}
+
+/// What policies say to what they do not surely allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// Denied, and nobody needs it.
+    Closed,
+    /// Denied.
+    Denied,
+    /// It cannot be told.
+    Uncertain,
+}
+
+impl Ruling {
+    /// As a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Denied => "denied",
+            Self::Uncertain => "uncertain",
+        }
+    }
+}
+
+impl fmt::Display for Ruling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 enum Outcome {
@@ -142,7 +174,7 @@ impl<'a> Replay<'a> {
                     format!("{unneeded}; {}", self.reason(row, from, to, port))
                 };
                 simulation.also_closed += count;
-                simulation.closed.push(finding(dependency, "closed", reason));
+                simulation.closed.push(finding(dependency, Ruling::Closed, reason));
             }
             return;
         }
@@ -152,17 +184,17 @@ impl<'a> Replay<'a> {
             Outcome::Denied(from, to, port) => {
                 simulation.denied += count;
                 let reason = self.reason(row, from, to, port);
-                simulation.findings.push(finding(dependency, "denied", reason));
+                simulation.findings.push(finding(dependency, Ruling::Denied, reason));
             }
             Outcome::Mixed(..) => {
                 let (client, server) = (&dependency.client.name, &dependency.server.name);
                 let reason = format!("which pod of {client} and of {server} it was is not known, and some are closed");
                 simulation.uncertain += count;
-                simulation.findings.push(finding(dependency, "uncertain", reason));
+                simulation.findings.push(finding(dependency, Ruling::Uncertain, reason));
             }
             Outcome::Uncertain(reason) => {
                 simulation.uncertain += count;
-                simulation.findings.push(finding(dependency, "uncertain", reason));
+                simulation.findings.push(finding(dependency, Ruling::Uncertain, reason));
             }
         }
     }
@@ -369,7 +401,7 @@ fn end<S: Serializer>([name, owner]: [&str; 2], party: &PartyKey, serializer: S)
     fields.end()
 }
 
-fn finding(dependency: &Dependency, verdict: &'static str, reason: String) -> Finding {
+fn finding(dependency: &Dependency, verdict: Ruling, reason: String) -> Finding {
     Finding {
         from: (&dependency.client).into(),
         to: (&dependency.server).into(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foldhash::HashMap;
 
-use super::{Finding, Past, Replay, Simulation, finding};
+use super::{Finding, Past, Replay, Ruling, Simulation, finding};
 use crate::{
     model::{Dependency, Party, Protocol},
     policy::{Evaluator, Roster},
@@ -64,7 +64,7 @@ fn add(
 /// One for each verdict, with the first of its reasons.
 fn together(mut findings: Vec<Finding>, whole: &Dependency) -> impl Iterator<Item = Finding> {
     findings.sort();
-    let mut by_verdict: BTreeMap<&'static str, Finding> = BTreeMap::new();
+    let mut by_verdict: BTreeMap<Ruling, Finding> = BTreeMap::new();
     for one in findings {
         let Finding { verdict, connections, reason, .. } = one;
         let sum =

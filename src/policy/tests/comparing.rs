@@ -76,12 +76,12 @@ fn what_was_seen_is_allowed_denied_uncertain_or_closed_too() {
     let counts = (simulation.connections, simulation.allowed, simulation.denied, simulation.uncertain);
     assert_eq!(counts, (15, 9, 3, 3), "{simulation:?}");
     assert_eq!(simulation.also_closed, 3);
-    let told: Vec<_> = simulation.findings.iter().map(|it| (it.verdict, it.reason.as_str())).collect();
+    let told: Vec<_> = simulation.findings.iter().map(|it| (it.verdict.as_str(), it.reason.as_str())).collect();
     let denied = "no rule of shop/db allows ingress from shop/web on TCP/5432: shop/web does not match app=api";
     assert_eq!(told, [("uncertain", "who is the client is unknown"), ("denied", denied)]);
     let closed = "refused; no rule of shop/db allows ingress from shop/web on TCP/22: \
                   shop/web does not match app=api, port 22 is not among 5432";
-    assert_eq!((simulation.closed[0].verdict, simulation.closed[0].reason.as_str()), ("closed", closed));
+    assert_eq!((simulation.closed[0].verdict.as_str(), simulation.closed[0].reason.as_str()), ("closed", closed));
 }
 
 #[test]

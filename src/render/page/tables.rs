@@ -3,6 +3,7 @@
 use super::grouped;
 use crate::{
     model::visible,
+    policy::{Finding, Ruling},
     recommend::Recommendation,
     render::{Cost, Facts, review, words},
 };
@@ -77,8 +78,8 @@ pub struct SaidView {
 }
 
 pub(super) fn findings(facts: &Facts) -> Vec<FindingView> {
-    let view = |(word, finding): (String, &crate::policy::Finding)| FindingView {
-        is_denied: finding.verdict == "denied",
+    let view = |(word, finding): (String, &Finding)| FindingView {
+        is_denied: finding.verdict == Ruling::Denied,
         word,
         from: visible(&facts.namesakes.called(&finding.from)).into_owned(),
         to: visible(&facts.namesakes.called(&finding.to)).into_owned(),

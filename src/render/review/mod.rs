@@ -16,7 +16,7 @@ use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
     model::{Coverage, Namesakes, PartyKey, Protocol, Span, Timestamp},
-    policy::{Finding, PolicyType, Simulation, Undone},
+    policy::{Finding, PolicyType, Ruling, Simulation, Undone},
     recommend::{Doubts, MissedRun, Recommendation},
 };
 
@@ -209,7 +209,7 @@ impl Facts {
     /// All that would not go through, or may not, each with what its verdict is to be called: the proposal's own first.
     pub fn findings(&self) -> impl Iterator<Item = (String, &Finding)> {
         let own = self.replay.findings.iter().map(|it| {
-            let word = if self.is_kept(it) { format!("{} by itself", it.verdict) } else { it.verdict.to_owned() };
+            let word = if self.is_kept(it) { format!("{} by itself", it.verdict) } else { it.verdict.to_string() };
             (word, it)
         });
         own.chain(self.broken_beside().map(|it| (format!("{} besides", it.verdict), it)))
@@ -247,7 +247,7 @@ impl Facts {
 }
 
 /// What a finding is about, and what it says.
-fn finding_key(it: &Finding) -> (&PartyKey, &PartyKey, Protocol, u16, &str) {
+fn finding_key(it: &Finding) -> (&PartyKey, &PartyKey, Protocol, u16, Ruling) {
     (&it.from, &it.to, it.protocol, it.port, it.verdict)
 }
 

@@ -6,7 +6,7 @@ use super::{
     shown,
 };
 use crate::{
-    policy::{Change, PolicyType},
+    policy::{Change, PolicyType, Ruling},
     proposal::Action,
     render::{Sheet, SheetRule, Step, page::filters},
     review::{
@@ -90,7 +90,10 @@ fn notes(fields: &Fields, sheet: &Sheet) -> Vec<Line> {
 /// A finding with what became of it.
 fn row(view: &View, it: &Otherwise) -> FindingRow {
     match (it.is_allowed, it.before) {
-        (true, before) => FindingRow::called(view, &it.finding, &format!("no longer {}", before.unwrap_or_default())),
+        (true, before) => {
+            let words = format!("no longer {}", before.map_or("", Ruling::as_str));
+            FindingRow { class: "good", ..FindingRow::called(view, &it.finding, &words) }
+        }
         (false, Some(before)) => {
             FindingRow::called(view, &it.finding, &format!("{}, was {before}", it.finding.verdict))
         }

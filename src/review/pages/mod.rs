@@ -34,7 +34,7 @@ use super::{
     words::{NO_TIME, count, minute, port, shown},
 };
 use crate::{
-    policy::{Finding, Simulation},
+    policy::{Finding, Ruling, Simulation},
     render::{self, Caution, Level, page::grouped},
 };
 
@@ -183,18 +183,18 @@ pub(super) struct FindingRow {
 
 impl FindingRow {
     pub fn of(view: &View, finding: &Finding) -> Self {
-        Self::called(view, finding, finding.verdict)
+        Self::called(view, finding, finding.verdict.as_str())
     }
 
     /// With a verdict in other words.
     pub fn called(view: &View, finding: &Finding, verdict: &str) -> Self {
         let class = match finding.verdict {
-            "denied" => "bad",
-            "uncertain" => "doubt",
-            _ => "",
+            Ruling::Denied => "bad",
+            Ruling::Uncertain => "doubt",
+            Ruling::Closed => "",
         };
         Self {
-            class: if verdict.starts_with("no longer") { "good" } else { class },
+            class,
             verdict: verdict.to_owned(),
             from: shown(&view.called(&finding.from)),
             to: shown(&view.called(&finding.to)),
