@@ -366,11 +366,8 @@ fn side_words(name: &str, side: &Side) -> String {
     if !side.isolated && side.decided.is_none() && !side.uncertain {
         return format!("{name}: no policy isolates this side\n");
     }
-    // of a reason what is nearest has lines of its own
-    let told_below = side.nearest.as_ref().map(|nearest| format!(": {}", nearest.misses.join(", ")));
-    let without =
-        |reason: &str| told_below.as_ref().and_then(|below| reason.strip_suffix(below)).unwrap_or(reason).to_owned();
-    let sentence = match (side.reason.as_deref().map(without), &side.decided) {
+    // what the nearest rule misses has lines of its own
+    let sentence = match (&side.reason, &side.decided) {
         (Some(denied), _) => format!("{name}: {denied}"),
         (None, Some(decided)) if decided.action == Action::Deny => format!("{name}: {} would deny it", decided.rule),
         (None, Some(decided)) => format!("{name}: decided in the {} tier", decided.tier.as_str()),

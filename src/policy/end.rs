@@ -47,13 +47,17 @@ pub struct Probe<'a> {
     pub port: u16,
     /// The address and port that the client dialled, where they were a Service's.
     pub dialled: Option<(IpAddr, u16)>,
+    /// What sentences call the client, where its address only stands for others.
+    pub from_alias: Option<&'a str>,
+    /// The same of the server.
+    pub to_alias: Option<&'a str>,
 }
 
 impl<'a> Probe<'a> {
     /// A connection to an address that is the server's own.
     #[must_use]
     pub fn new(from: &'a End, to: &'a End, protocol: Protocol, port: u16) -> Self {
-        Self { from, to, protocol, port, dialled: None }
+        Self { from, to, protocol, port, dialled: None, from_alias: None, to_alias: None }
     }
 
     /// Whether no policy can forbid it: a pod with itself, and a pod with its own node, "regardless of the IP address of

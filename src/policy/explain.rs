@@ -26,6 +26,12 @@ pub struct Question {
 }
 
 impl Question {
+    /// What sentences call both sides, where an address stands for the others of its range.
+    fn aliases(&self) -> [Option<&'static str>; 2] {
+        let is_external = [matches!(self.clients, Clients::External), matches!(self.servers, Servers::External)];
+        is_external.map(|is_external| is_external.then_some("external"))
+    }
+
     /// The pods that may open the connection, where they are named one by one.
     fn client_pods(&self) -> HashSet<(&str, &str)> {
         match &self.clients {
@@ -112,25 +118,12 @@ pub struct Explanation {
 #[must_use]
 pub fn explain(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside) -> Option<Explanation> {
     let parties = Parties::new(question, evaluator, outside);
-    let pairs = parties.pairs(question.protocol, evaluator);
+    let pairs = parties.pairs(question, evaluator);
     let shown = pairs.iter().find(|pair| !pair.allowed).or(pairs.first())?;
     let is_denied = pairs.iter().any(|pair| !pair.allowed);
     let partly = parties.partly(question, &pairs);
-    let mut verdict = evaluator.evaluate(&shown.probe);
-    let mut reason = reason(&verdict, &shown.probe);
-    // an address that only stands for the others of its range is not told
-    let ends = [
-        (matches!(question.clients, Clients::External), shown.probe.from),
-        (matches!(question.servers, Servers::External), shown.probe.to),
-    ];
-    for (_, end) in ends.into_iter().filter(|(is_external, _)| *is_external) {
-        let generic = |words: &str| replace_word(words, &end.to_string(), "external");
-        reason = generic(&reason);
-        for side in [&mut verdict.egress, &mut verdict.ingress] {
-            let misses = side.nearest.iter_mut().flat_map(|nearest| &mut nearest.misses);
-            misses.chain(&mut side.reason).for_each(|words| *words = generic(words));
-        }
-    }
+    let verdict = evaluator.evaluate(&shown.probe);
+    let reason = reason(&verdict, &shown.probe);
     let reason = partly.as_ref().map(|partly| format!("{partly}; {reason}")).unwrap_or(reason);
     Some(Explanation {
         from: question.from.clone(),
@@ -144,15 +137,6 @@ pub fn explain(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside
         reason,
         partly,
     })
-}
-
-/// Replaces a word, not where it is the end of another.
-fn replace_word(text: &str, word: &str, by: &str) -> String {
-    let replaced = text.split(' ').map(|token| {
-        let bare = token.trim_end_matches([',', ':', ';']);
-        if bare == word { format!("{by}{}", &token[bare.len()..]) } else { token.to_owned() }
-    });
-    replaced.collect::<Vec<_>>().join(" ")
 }
 
 /// Both sides, each kind of end once: a workload may have thousands of pods.
@@ -191,14 +175,16 @@ impl Parties {
     }
 
     /// All pairs between which a connection is possible; all there are where none is.
-    fn pairs(&self, protocol: Protocol, evaluator: &Evaluator<'_>) -> Vec<Pair<'_>> {
+    fn pairs(&self, question: &Question, evaluator: &Evaluator<'_>) -> Vec<Pair<'_>> {
+        let [from_alias, to_alias] = question.aliases();
         let clients = self.clients.iter().enumerate();
         let pairs = clients.flat_map(|from| self.servers.iter().enumerate().map(move |to| (from, to)));
         let (possible, others): (Vec<_>, Vec<_>) = pairs.partition(|((_, from), (_, to))| from.meets(&to.end));
         let pairs = if possible.is_empty() { others } else { possible };
         let mut judged = Vec::with_capacity(pairs.len());
         for ((client, from), (server, to)) in pairs {
-            let probe = Probe { dialled: to.dialled, ..Probe::new(from, &to.end, protocol, to.port) };
+            let probe = Probe::new(from, &to.end, question.protocol, to.port);
+            let probe = Probe { dialled: to.dialled, from_alias, to_alias, ..probe };
             judged.push(Pair { client, server, probe, allowed: evaluator.allows(&probe) });
         }
         judged

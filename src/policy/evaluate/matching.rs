@@ -150,4 +150,22 @@ impl<'a> Probe<'a> {
             PolicyType::Egress => self.to,
         }
     }
+
+    /// What sentences call the end whose policies are asked.
+    pub(super) fn subject_name(&self, direction: PolicyType) -> String {
+        let alias = match direction {
+            PolicyType::Ingress => self.to_alias,
+            PolicyType::Egress => self.from_alias,
+        };
+        alias.map_or_else(|| self.subject(direction).to_string(), str::to_owned)
+    }
+
+    /// What sentences call the end that their rules name.
+    pub(super) fn peer_name(&self, direction: PolicyType) -> String {
+        let alias = match direction {
+            PolicyType::Ingress => self.from_alias,
+            PolicyType::Egress => self.to_alias,
+        };
+        alias.map_or_else(|| self.peer(direction).to_string(), str::to_owned)
+    }
 }

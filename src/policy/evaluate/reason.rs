@@ -13,9 +13,9 @@ use crate::{
 
 /// A side that denies.
 pub(super) struct Denial {
-    /// `no rule of production/db allows ingress from production/frontend on TCP/5432`, then what keeps the nearest
-    /// rule from doing so.
+    /// `no rule of production/db allows ingress from production/frontend on TCP/5432`.
     pub sentence: String,
+    /// What keeps the nearest rule from doing so.
     pub nearest: Option<Nearest>,
 }
 
@@ -28,9 +28,7 @@ pub(super) fn denied(
 ) -> Denial {
     let names = policies.iter().map(|policy| policy.full_name()).collect::<Vec<_>>().join(", ");
     let nearest = Near { evaluator, direction, policies, probe }.nearest();
-    let miss = nearest.as_ref().map(|nearest| format!(": {}", nearest.misses.join(", "))).unwrap_or_default();
-    let sentence = format!("no rule of {names} allows {}{miss}", about(direction, probe));
-    Denial { sentence, nearest }
+    Denial { sentence: format!("no rule of {names} allows {}", about(direction, probe)), nearest }
 }
 
 /// The rule that denies, and who could allow it: no NetworkPolicy, where it comes before them.
@@ -38,7 +36,9 @@ pub(super) fn denied_by(met: &Met<'_>, direction: PolicyType, probe: &Probe<'_>)
     let about = about(direction, probe);
     let remedy = match met.policy.tier {
         Tier::Admin => "no NetworkPolicy can allow it".to_owned(),
-        Tier::Baseline => format!("no NetworkPolicy isolates {}, which would decide instead", probe.subject(direction)),
+        Tier::Baseline => {
+            format!("no NetworkPolicy isolates {}, which would decide instead", probe.subject_name(direction))
+        }
     };
     Denial { sentence: format!("{} denies {about}: {remedy}", called(met, direction)), nearest: None }
 }
@@ -53,11 +53,11 @@ pub(super) fn uncertain(
     let Some(met) = tiers.doubt() else {
         return Denial { sentence: "what decides is not known".to_owned(), nearest: None };
     };
-    let peer = probe.peer(direction);
+    let peer = probe.peer_name(direction);
     let is_doubted = |it: &&ClusterPeer| evaluator.is_cluster_peer(it, direction, probe) == Match::Maybe;
     let why = match met.rule.peers.iter().find(is_doubted) {
         Some(ClusterPeer::Names(_)) => format!("which addresses its domainNames have, and whether {peer} is one"),
-        Some(ClusterPeer::Nodes(_)) if matches!(peer, End::Address(_)) => {
+        Some(ClusterPeer::Nodes(_)) if matches!(probe.peer(direction), End::Address(_)) => {
             format!("the labels of the node {peer}, which the inventory does not list")
         }
         Some(ClusterPeer::Nodes(_)) => format!("on which nodes {peer} will run"),
@@ -79,7 +79,7 @@ fn called(met: &Met<'_>, direction: PolicyType) -> String {
 /// `ingress from production/frontend on TCP/5432`.
 fn about(direction: PolicyType, probe: &Probe<'_>) -> String {
     let preposition = direction.preposition();
-    format!("{} {preposition} {} on {}", direction.as_str(), probe.peer(direction), service(probe))
+    format!("{} {preposition} {} on {}", direction.as_str(), probe.peer_name(direction), service(probe))
 }
 
 /// `TCP/5432`; protocols without ports by name alone.
@@ -137,7 +137,9 @@ impl<'a> Near<'a> {
                 (misses.len(), misses)
             }
             (Peer::Pods { .. }, End::Pod(pod)) => (OTHER_KIND, vec![format!("{pod} is in its node's network")]),
-            (Peer::Pods { .. }, End::Address(address)) => (OTHER_KIND, vec![format!("{address} is no pod")]),
+            (Peer::Pods { .. }, End::Address(_)) => {
+                (OTHER_KIND, vec![format!("{} is no pod", self.probe.peer_name(self.direction))])
+            }
             (Peer::Block(block), end) => self.block_miss(block, end),
         }
     }
@@ -163,9 +165,13 @@ impl<'a> Near<'a> {
         let Some(address) = self.evaluator.block_addresses(self.direction, self.probe).first().copied() else {
             return (OTHER_KIND, vec![format!("{} is an ipBlock and covers no pods such as {end}", block.cidr)]);
         };
+        let name = match end {
+            End::Address(own) if own.to_canonical() == address => self.probe.peer_name(self.direction),
+            _ => address.to_string(),
+        };
         let miss = match block.exception(address) {
-            Some(except) => format!("{address} is in {except}, which is excepted"),
-            None => format!("{address} is not in {}", block.cidr),
+            Some(except) => format!("{name} is in {except}, which is excepted"),
+            None => format!("{name} is not in {}", block.cidr),
         };
         (1, vec![miss])
     }

@@ -37,7 +37,7 @@ pub struct Side {
     /// Whether what is known does not tell; it counts as denied.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub uncertain: bool,
-    /// Why it is denied, or uncertain; none where it is allowed.
+    /// Why it is denied, or uncertain, but for what `nearest` misses; none where it is allowed.
     #[serde(skip)]
     pub reason: Option<String>,
 }
@@ -85,6 +85,14 @@ impl Side {
             None => !self.uncertain && (!self.isolated || !self.rules.is_empty()),
         }
     }
+
+    /// Why it is denied, or uncertain, with what the nearest rule misses; none where it is allowed.
+    #[must_use]
+    pub fn why(&self) -> Option<String> {
+        let reason = self.reason.as_ref()?;
+        let misses = self.nearest.as_ref().map(|nearest| format!(": {}", nearest.misses.join(", ")));
+        Some(format!("{reason}{}", misses.unwrap_or_default()))
+    }
 }
 
 impl Verdict {
@@ -104,8 +112,7 @@ impl Verdict {
     /// Why it is denied, by both sides where both deny it.
     #[must_use]
     pub fn reason(&self) -> Option<String> {
-        let reasons: Vec<&str> =
-            [&self.egress, &self.ingress].into_iter().filter_map(|s| s.reason.as_deref()).collect();
+        let reasons: Vec<String> = [&self.egress, &self.ingress].into_iter().filter_map(Side::why).collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }

@@ -359,10 +359,10 @@ impl<'a> Replay<'a> {
     fn reason(&mut self, row: &Row<'a>, from: usize, to: usize, port: u16) -> String {
         if !row.sources.is_empty() {
             let mut asked = self.probes(row, (from, to, port));
-            let egress = asked.find_map(|probe| self.evaluator.evaluate(&probe).egress.reason);
+            let egress = asked.find_map(|probe| self.evaluator.evaluate(&probe).egress.why());
             let at_server = || {
                 let mut asked = self.at_server(row, to, port);
-                asked.find_map(|probe| self.evaluator.evaluate(&probe).ingress.reason)
+                asked.find_map(|probe| self.evaluator.evaluate(&probe).ingress.why())
             };
             return egress.or_else(at_server).unwrap_or_default();
         }
