@@ -10,8 +10,8 @@ use ipnet::IpNet;
 
 use super::{End, PodEnd};
 use crate::model::{
-    Cluster, Endpoint, Host, HostPort, Node, Party, PartyKind, Pod, Protocol, Service, ServicePort, WorkloadRef,
-    is_ambient_probe, own_ends,
+    Cluster, Endpoint, Host, HostPort, NoEnds, Node, Party, PartyKind, Pod, Protocol, Service, ServicePort,
+    WorkloadRef, is_ambient_probe, own_ends,
 };
 
 /// A pod or a template by its place in the inventory, or an address: what an end is made from.
@@ -341,7 +341,7 @@ impl<'c> Roster<'c> {
 
     /// Who a party of a dependency is: of a workload the pods that were seen, else all of it. The error says why it
     /// cannot be told.
-    pub fn party(&self, party: &Party) -> Result<Vec<Who>, String> {
+    pub fn party(&self, party: &Party) -> Result<Vec<Who>, NoEnds> {
         match party.kind {
             PartyKind::Workload => self.seen_pods(party),
             PartyKind::Node | PartyKind::Host | PartyKind::External => {
@@ -350,8 +350,8 @@ impl<'c> Roster<'c> {
             PartyKind::Unknown if !party.addresses.is_empty() && party.addresses.iter().all(is_ambient_probe) => {
                 Ok(party.addresses.iter().copied().map(Who::Address).collect())
             }
-            PartyKind::Service => Err(format!("which pod behind {} answered was not seen", party.name)),
-            PartyKind::Unknown | PartyKind::Multicast => Err(format!("nobody known owned {} then", party.name)),
+            PartyKind::Service => Err(NoEnds::AnswerUnseen(party.name.clone())),
+            PartyKind::Unknown | PartyKind::Multicast => Err(NoEnds::Unowned(party.name.clone())),
         }
     }
 
@@ -363,12 +363,12 @@ impl<'c> Roster<'c> {
         Some(format!("pods have addresses beside {beside}: it may be one that the inventory does not know"))
     }
 
-    fn seen_pods(&self, party: &Party) -> Result<Vec<Who>, String> {
-        let id = party.workload().ok_or_else(|| format!("{} is in no namespace", party.name))?;
+    fn seen_pods(&self, party: &Party) -> Result<Vec<Who>, NoEnds> {
+        let id = party.workload().ok_or_else(|| NoEnds::NoNamespace(party.name.clone()))?;
         let is_of_it = |who: &Who| self.workload_of(*who) == Some(&id);
         let seen: BTreeSet<Who> = party.addresses.iter().filter_map(|it| self.who(*it)).filter(is_of_it).collect();
         let who = if seen.is_empty() { self.members(&id) } else { seen.into_iter().collect() };
-        if who.is_empty() { Err(format!("{} has no pods in the inventory", party.name)) } else { Ok(who) }
+        if who.is_empty() { Err(NoEnds::NoPods(party.name.clone())) } else { Ok(who) }
     }
 
     /// Who stands behind the Service that a party is, each with the port there, also where a workload has no pods now;

@@ -14,13 +14,13 @@ use super::{
 };
 use crate::{
     inventory::is_link_local,
-    model::{Dependency, Mesh, Party, PartyKind, Pod, Protocol, Service, ServicePort, Via, is_ambient_probe},
+    model::{Dependency, Mesh, NoEnds, Party, PartyKind, Pod, Protocol, Service, ServicePort, Via, is_ambient_probe},
 };
 
 impl<'a> Gathering<'a> {
     /// What the client must be let reach: ends, each with its port. More than one where a Service has pods of several
     /// workloads and none was seen to answer.
-    pub(super) fn servers(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, String> {
+    pub(super) fn servers(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, NoEnds> {
         let party = &dependency.server;
         if party.kind == PartyKind::Service {
             return self.behind_service(dependency);
@@ -38,7 +38,7 @@ impl<'a> Gathering<'a> {
         &self,
         dependency: &Dependency,
         purpose: Option<&Purpose>,
-    ) -> Result<Vec<(Far, Option<Purpose>)>, String> {
+    ) -> Result<Vec<(Far, Option<Purpose>)>, NoEnds> {
         let client = &dependency.client;
         if let Some(exposed) = self.exposed(dependency) {
             let fars = self.let_in(exposed, dependency);
@@ -50,7 +50,7 @@ impl<'a> Gathering<'a> {
         }
         let ends = self.ends(client)?;
         if ends.is_empty() {
-            return Err("the client has no address".to_owned());
+            return Err(NoEnds::NoAddress);
         }
         let ends = ends.into_iter().chain(self.sources(dependency));
         Ok(ends.map(|far| (far, purpose.cloned())).collect())
@@ -145,17 +145,17 @@ impl<'a> Gathering<'a> {
         own.map(|(service, own)| self.targets(service, own)).unwrap_or_default()
     }
 
-    fn ends(&self, party: &Party) -> Result<Vec<Far>, String> {
+    fn ends(&self, party: &Party) -> Result<Vec<Far>, NoEnds> {
         match party.kind {
             PartyKind::Workload => {
                 let known = self.unit(party).map(Far::Unit);
-                known.map(|far| vec![far]).ok_or_else(|| format!("{} has no pods in the inventory", party.name))
+                known.map(|far| vec![far]).ok_or_else(|| NoEnds::NoPods(party.name.clone()))
             }
             PartyKind::Node => Ok(party.addresses.iter().copied().map(Far::Node).collect()),
             PartyKind::Host | PartyKind::External => Ok(party.addresses.iter().copied().map(Far::Address).collect()),
-            PartyKind::Unknown => Err(format!("nobody known owned {} then", party.name)),
-            PartyKind::Multicast => Err("multicast and broadcast make no rule".to_owned()),
-            PartyKind::Service => Err(format!("no pod behind {} is known", party.name)),
+            PartyKind::Unknown => Err(NoEnds::Unowned(party.name.clone())),
+            PartyKind::Multicast => Err(NoEnds::Multicast),
+            PartyKind::Service => Err(NoEnds::NothingBehind(party.name.clone())),
         }
     }
 
@@ -218,17 +218,18 @@ impl<'a> Gathering<'a> {
         self.behind(&Dependency { client: balancer, server: dialled, ..dependency.clone() })
     }
 
-    fn behind_service(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, String> {
+    fn behind_service(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, NoEnds> {
         let Dependency { server, protocol, port, .. } = dependency;
         let mut ends = Vec::new();
         for address in &server.addresses {
             let Some((service, service_port)) = self.input.directory.service_at(*address, *protocol, *port) else {
-                return Err(format!("{} has no port {port}/{protocol}", server.name));
+                let service = server.name.clone();
+                return Err(NoEnds::NoPort { service, port: *port, protocol: *protocol });
             };
             ends.extend(self.targets(service, service_port));
         }
         ends.sort_unstable();
         ends.dedup();
-        if ends.is_empty() { Err(format!("no pod behind {} is known", server.name)) } else { Ok(ends) }
+        if ends.is_empty() { Err(NoEnds::NothingBehind(server.name.clone())) } else { Ok(ends) }
     }
 }

@@ -10,7 +10,7 @@ use foldhash::HashMap;
 use ipnet::IpNet;
 
 use super::{
-    Evidence, Input, LeftOut, Purpose, baseline,
+    Input, LeftOut, Omission, Purpose, baseline,
     calls::Calls,
     edge::{Edge, Far, Side, Support},
     exposure::Exposure,
@@ -62,7 +62,32 @@ pub(super) struct Gathering<'a> {
 }
 
 /// Dependencies that are left out and equal in these are one.
-type LeftOutKey = (String, PartyKey, PartyKey, Protocol, u16, Outcome, Direction, bool);
+#[derive(PartialEq, Eq, Hash)]
+struct LeftOutKey {
+    reason: Omission,
+    client: PartyKey,
+    server: PartyKey,
+    protocol: Protocol,
+    port: u16,
+    outcome: Outcome,
+    direction: Direction,
+    is_scan: bool,
+}
+
+impl LeftOutKey {
+    fn of(LeftOut { reason, evidence, is_scan }: &LeftOut) -> Self {
+        Self {
+            reason: reason.clone(),
+            client: evidence.client.clone(),
+            server: evidence.server.clone(),
+            protocol: evidence.protocol,
+            port: evidence.port,
+            outcome: evidence.outcome,
+            direction: evidence.direction,
+            is_scan: *is_scan,
+        }
+    }
+}
 
 impl<'a> Gathering<'a> {
     pub fn new(
@@ -156,8 +181,7 @@ impl<'a> Gathering<'a> {
                 self.add_ingress(unit, (dependency, dependency), purpose.as_ref());
             }
             _ => {
-                let reason = "with its own node: always allowed, needs no rule";
-                self.leave_out(dependency, &[client, server], reason);
+                self.leave_out(dependency, &[client, server], &Omission::OwnNode);
                 self.add_exposed(dependency, server);
             }
         }
@@ -340,7 +364,7 @@ impl<'a> Gathering<'a> {
     fn add_egress(&mut self, unit: UnitId, dependency: &Dependency, purpose: Option<&Purpose>) {
         let servers = match self.servers(dependency) {
             Ok(servers) => servers,
-            Err(reason) => return self.leave_out(dependency, &[Some(unit)], &format!("egress: {reason}")),
+            Err(reason) => return self.leave_out(dependency, &[Some(unit)], &Omission::Egress(reason)),
         };
         let protocol = dependency.protocol;
         if baseline::is_dns(dependency) {
@@ -385,20 +409,17 @@ impl<'a> Gathering<'a> {
         }
         match clients {
             Ok(clients) => add(clients, &mut self.edges),
-            Err(reason) => self.leave_out(seen, &[Some(unit)], &format!("ingress: {reason}")),
+            Err(reason) => self.leave_out(seen, &[Some(unit)], &Omission::Ingress(reason)),
         }
     }
 
-    fn leave_out(&mut self, dependency: &Dependency, units: &[Option<UnitId>], reason: &str) {
+    fn leave_out(&mut self, dependency: &Dependency, units: &[Option<UnitId>], reason: &Omission) {
         let units = units.iter().flatten().filter_map(|unit| self.units.all.get(*unit));
         let namespaces: BTreeSet<&String> = units.map(|unit| &unit.namespace).collect();
         for namespace in namespaces {
-            let left = LeftOut::new(dependency, reason.to_owned());
-            let Evidence { client, server, protocol, port, outcome, direction, .. } = &left.evidence;
-            let (client, server) = (client.clone(), server.clone());
-            let key = (reason.to_owned(), client, server, *protocol, *port, *outcome, *direction, left.is_scan);
+            let left = LeftOut::new(dependency, reason.clone());
             let all = self.left_out.entry(namespace.clone()).or_default();
-            match all.entry(key) {
+            match all.entry(LeftOutKey::of(&left)) {
                 Entry::Occupied(mut known) => known.get_mut().evidence.join(dependency),
                 Entry::Vacant(free) => drop(free.insert(left)),
             }

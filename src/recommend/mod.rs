@@ -40,7 +40,7 @@ pub use cidr::CidrBounds;
 pub use cron::{MissedRun, missed_runs};
 pub use doubts::{Behind, Doubts, NodeOfToday, OneByOne, Twin, doubts};
 pub use grouping::Grouping;
-pub use plan::{Dns, DnsClient, Group, LeftOut, NamespacePlan, Peer, PodPeer, Recommendation};
+pub use plan::{Dns, DnsClient, Group, LeftOut, NamespacePlan, Omission, Peer, PodPeer, Recommendation};
 pub use selector::Selector;
 pub use units::Missing;
 

@@ -1,6 +1,6 @@
 //! The recommendation as a value. It knows no target: `render` writes it as documents.
 
-use std::net::IpAddr;
+use std::{cmp::Ordering, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -9,7 +9,7 @@ use super::{
     access::{Accesses, Evidence},
     units::Missing,
 };
-use crate::model::{Dependency, Directions, Mark, Watched, WorkloadRef};
+use crate::model::{Dependency, Directions, Mark, NoEnds, Protocol, Watched, WorkloadRef};
 
 /// Pods as a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,11 +101,50 @@ impl Dns {
     }
 }
 
+/// Why a dependency makes no rule.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Omission {
+    /// Nobody got anything by it, in this way.
+    #[error("{0}")]
+    Unneeded(&'static str),
+    /// Of a protocol without ports.
+    #[error("{0} cannot be named in a NetworkPolicy")]
+    NoPorts(Protocol),
+    /// Either of its ends may be the client.
+    #[error("who is the client is unknown")]
+    NoClient,
+    /// To a port that does not exist.
+    #[error("port 0 is none that a server has")]
+    PortZero,
+    /// Between a pod and its own node.
+    #[error("with its own node: always allowed, needs no rule")]
+    OwnNode,
+    /// Whom the client is to be let reach is not known.
+    #[error("egress: {0}")]
+    Egress(NoEnds),
+    /// Whom the server is to let in is not known.
+    #[error("ingress: {0}")]
+    Ingress(NoEnds),
+}
+
+/// By their words: in that order they are listed.
+impl Ord for Omission {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self == other { Ordering::Equal } else { self.to_string().cmp(&other.to_string()) }
+    }
+}
+
+impl PartialOrd for Omission {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// A dependency that makes no rule, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeftOut {
     /// Why.
-    pub reason: String,
+    pub reason: Omission,
     /// What was seen.
     pub evidence: Evidence,
     /// Whether it is part of a sweep.
@@ -113,7 +152,7 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    pub(super) fn new(dependency: &Dependency, reason: String) -> Self {
+    pub(super) fn new(dependency: &Dependency, reason: Omission) -> Self {
         Self { reason, evidence: Evidence::of(dependency), is_scan: dependency.marks.contains(&Mark::Scan) }
     }
 }

@@ -1,5 +1,6 @@
 //! Which dependencies make rules.
 
+use super::Omission;
 use crate::model::{Dependency, Direction, Mark, PartyKind};
 
 /// What becomes of a dependency.
@@ -11,7 +12,7 @@ pub(super) enum Use {
     /// It makes none, and needs no word.
     Silent,
     /// It makes none, which must be told.
-    LeftOut(String),
+    LeftOut(Omission),
 }
 
 /// Whether a dependency makes a rule.
@@ -20,13 +21,13 @@ pub(super) fn use_of(dependency: &Dependency) -> Use {
     if has(Mark::Itself) && !may_be_another(dependency) {
         Use::Silent
     } else if let Some(reason) = dependency.unneeded() {
-        Use::LeftOut(reason.into())
+        Use::LeftOut(Omission::Unneeded(reason))
     } else if !dependency.protocol.has_ports() {
-        Use::LeftOut(format!("{} cannot be named in a NetworkPolicy", dependency.protocol))
+        Use::LeftOut(Omission::NoPorts(dependency.protocol))
     } else if dependency.direction == Direction::Unknown {
-        Use::LeftOut("who is the client is unknown".into())
+        Use::LeftOut(Omission::NoClient)
     } else if dependency.port == 0 {
-        Use::LeftOut("port 0 is none that a server has".into())
+        Use::LeftOut(Omission::PortZero)
     } else if has(Mark::Node) {
         Use::OwnNode
     } else {

@@ -10,7 +10,7 @@ use crate::{
     map::State,
     model::{Directions, Outcome},
     policy::is_cluster_wide,
-    recommend::{Evidence, Peer, Purpose, Recommendation},
+    recommend::{Evidence, Omission, Peer, Purpose, Recommendation},
 };
 
 /// How bad something is.
@@ -302,7 +302,7 @@ fn reached(cautions: &mut Cautions, recommendation: &Recommendation, max_names: 
         }
     }
     let left_out = recommendation.namespaces.iter().flat_map(|plan| &plan.left_out);
-    let unnamed = left_out.filter(|left| left.evidence.port == 53 && left.reason.starts_with("egress: "));
+    let unnamed = left_out.filter(|left| left.evidence.port == 53 && matches!(left.reason, Omission::Egress(_)));
     let unnamed: BTreeSet<String> =
         unnamed.map(|left| format!("{} ({})", left.evidence.client, left.evidence.server)).collect();
     if !unnamed.is_empty() && recommendation.directions.has_egress() {

@@ -79,7 +79,7 @@ fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
     };
     let left_out = |left: &LeftOut| {
         let mut value = one(&left.evidence);
-        value["reason"] = left.reason.clone().into();
+        value["reason"] = left.reason.to_string().into();
         value
     };
     let mut value = json!({

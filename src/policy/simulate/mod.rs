@@ -229,7 +229,7 @@ impl<'a> Replay<'a> {
             (Ok(clients), Err(_)) if !row.targets.is_empty() => {
                 return self.unless_doubtful(row, self.behind_service(row, clients));
             }
-            (Err(reason), _) | (_, Err(reason)) => reason.clone(),
+            (Err(reason), _) | (_, Err(reason)) => reason.to_string(),
         };
         if self.could_deny(row) { Outcome::Uncertain(reason) } else { Outcome::Allowed }
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use foldhash::HashMap;
 
 use crate::{
-    model::{Dependency, Direction, Mark, Party, PartyKind, Protocol},
+    model::{Dependency, Direction, Mark, NoEnds, Party, PartyKind, Protocol},
     policy::{End, Roster, Who},
 };
 
@@ -71,7 +71,7 @@ impl<'d> Row<'d> {
 /// Who a party is.
 pub(super) struct Actors {
     /// Its ends by place, or why they are not known.
-    pub ends: Result<Vec<usize>, String>,
+    pub ends: Result<Vec<usize>, NoEnds>,
     /// Why it may be somebody else.
     pub doubt: Option<String>,
     /// Whether it has an address of a node: pods on that node always reach it, and it reaches them.

@@ -9,7 +9,7 @@ use super::{Facts, clear_text, labels, reach};
 use crate::{
     model::{Direction, Namesakes, PartyKey, Protocol},
     policy::PolicyType,
-    recommend::{Access, LeftOut, NamespacePlan, Sum, Widened},
+    recommend::{Access, LeftOut, NamespacePlan, Omission, Sum, Widened},
     render::{Purpose, Sheet, SheetRule, words},
 };
 
@@ -137,7 +137,7 @@ fn left_out(text: &mut String, plan: &NamespacePlan, namesakes: &Namesakes) {
 pub(in crate::render) fn left_out_rows(plan: &NamespacePlan, namesakes: &Namesakes) -> Vec<[String; 5]> {
     let mut rows = Vec::new();
     // a sweep is one fact, however many ports it touched
-    let mut sweeps: BTreeMap<(&PartyKey, &str), Sweep> = BTreeMap::new();
+    let mut sweeps: BTreeMap<(&PartyKey, &Omission), Sweep> = BTreeMap::new();
     for left in &plan.left_out {
         let LeftOut { reason, evidence, is_scan } = left;
         if *is_scan {
@@ -149,12 +149,12 @@ pub(in crate::render) fn left_out_rows(plan: &NamespacePlan, namesakes: &Namesak
         }
         let port = words::port(evidence.protocol, evidence.port);
         let (from, to) = (namesakes.called(&evidence.client), namesakes.called(&evidence.server));
-        rows.push([from, to, port, evidence.connections.to_string(), reason.clone()]);
+        rows.push([from, to, port, evidence.connections.to_string(), reason.to_string()]);
     }
     for ((client, reason), sweep) in sweeps {
         let targets = words::count(sweep.targets.len() as u64, "target");
         let ports = words::count(sweep.ports.len() as u64, "port");
-        rows.push([namesakes.called(client), targets, ports, sweep.connections.to_string(), reason.to_owned()]);
+        rows.push([namesakes.called(client), targets, ports, sweep.connections.to_string(), reason.to_string()]);
     }
     rows
 }

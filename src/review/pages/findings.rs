@@ -40,7 +40,7 @@ impl Findings {
             to: shown(&view.called(&left.evidence.server)),
             port: port(left.evidence.protocol, left.evidence.port),
             connections: grouped(left.evidence.connections),
-            reason: shown(&left.reason),
+            reason: shown(&left.reason.to_string()),
         };
         let left_out: Vec<LeftRow> = shown_rows.map(row).collect();
         let hidden = all.len() - scans - left_out.len();
