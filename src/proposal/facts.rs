@@ -17,7 +17,7 @@ use crate::{
     },
     policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
     recommend, records,
-    render::{Blocked, Decisions, Facts, Kustomizations, RunLoss, Sheet, is_own},
+    render::{Blocked, Decisions, DeployedPolicy, Facts, Kustomizations, RunLoss, Sheet, is_own},
     store::Run,
 };
 
@@ -148,7 +148,7 @@ fn learning(about: &About<'_>) -> BTreeMap<String, Learning> {
 
 /// Policies that are deployed in some namespaces: those that stay beside the proposal, whoever wrote them, and those of others than
 /// flowmap that it puts its own in the place of.
-fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) -> [Vec<String>; 2] {
+fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) -> [Vec<DeployedPolicy>; 2] {
     let written = sheets.iter().filter(|sheet| sheet.object.is_some());
     let written: BTreeSet<String> = written.map(|sheet| format!("{}/{}", sheet.namespace, sheet.name)).collect();
     let (mut stay, mut replaced) = (BTreeSet::new(), BTreeSet::new());
@@ -160,9 +160,10 @@ fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) 
         // what is in no namespace is about all of them
         let is_asked = is_wide || name.split_once('/').is_some_and(|(namespace, _)| namespaces.contains(namespace));
         let is_replaced = kind == "NetworkPolicy" && written.contains(&name);
+        let policy = DeployedPolicy { kind: kind.to_owned(), name };
         match (is_asked, is_replaced) {
-            (true, false) => drop(stay.insert(format!("{kind} {name}"))),
-            (true, true) if !is_own(&raw.object) => drop(replaced.insert(format!("{kind} {name}"))),
+            (true, false) => drop(stay.insert(policy)),
+            (true, true) if !is_own(&raw.object) => drop(replaced.insert(policy)),
             _ => {}
         }
     }

@@ -5,11 +5,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::{Facts, Sheet, opened, review, tomorrow::tomorrow, words};
+use super::{DeployedPolicy, Facts, Sheet, opened, review, tomorrow::tomorrow, words};
 use crate::{
     map::State,
     model::{Directions, Outcome},
-    policy::is_cluster_wide,
     recommend::{Evidence, Omission, Peer, Purpose, Recommendation},
 };
 
@@ -204,7 +203,7 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
         let why = format!(
             "{}. Policies of the same names take their place: what they allow ends. Of one that was not made with `kubectl apply`, \
              `kubectl apply` keeps the labels that it selects by: use `kubectl replace`.",
-            few(&facts.replaced)
+            few(&words_of(&facts.replaced))
         );
         cautions.add(Level::Stop, "Replaced", why);
     }
@@ -245,8 +244,9 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
         );
         cautions.add(Level::Look, "A kustomization that was edited", why);
     }
-    let is_wide = |policy: &String| policy.split_once(' ').is_some_and(|(kind, _)| is_cluster_wide(kind));
-    let (wide, own): (Vec<String>, Vec<String>) = facts.deployed.iter().cloned().partition(is_wide);
+    let (wide, own): (Vec<&DeployedPolicy>, Vec<&DeployedPolicy>) =
+        facts.deployed.iter().partition(|policy| policy.is_cluster_wide());
+    let [wide, own] = [wide, own].map(words_of);
     if !own.is_empty() {
         let why = format!("{}. They stay in force: what they allow stays allowed.", few(&own));
         cautions.add(Level::Note, "Deployed already", why);
@@ -256,6 +256,10 @@ fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Fa
             format!("{}. They stay in force: some come before NetworkPolicies, some where none isolates.", few(&wide));
         cautions.add(Level::Note, "Deployed already, for the whole cluster", why);
     }
+}
+
+fn words_of<'p>(policies: impl IntoIterator<Item = &'p DeployedPolicy>) -> Vec<String> {
+    policies.into_iter().map(ToString::to_string).collect()
 }
 
 /// Pods that a policy may reach late, and connections that it may not reach at all.

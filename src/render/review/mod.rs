@@ -2,11 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
+    fmt::{self, Write},
     net::IpAddr,
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{
     Audit, Conflict, Decisions, Document, Granularity, Idle, Kustomizations, PolicyKey, Sheet, granularities,
@@ -16,7 +16,7 @@ use crate::{
     inventory::NetworkPlugin,
     map::{Hidden, Learning},
     model::{Coverage, Namesakes, PartyKey, Protocol, Span, Timestamp},
-    policy::{Finding, PolicyType, Ruling, Simulation, Undone},
+    policy::{Finding, PolicyType, Ruling, Simulation, Undone, is_cluster_wide},
     recommend::{Doubts, MissedRun, Recommendation},
 };
 
@@ -57,6 +57,35 @@ pub struct Blocked {
     pub attempts: u64,
     /// What the deployed policies say.
     pub reason: String,
+}
+
+/// A policy that is deployed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeployedPolicy {
+    /// Its kind.
+    pub kind: String,
+    /// `namespace/name`, or its name alone where it is in none.
+    pub name: String,
+}
+
+impl DeployedPolicy {
+    /// Whether it is of a kind that is in no namespace.
+    #[must_use]
+    pub fn is_cluster_wide(&self) -> bool {
+        is_cluster_wide(&self.kind)
+    }
+}
+
+impl fmt::Display for DeployedPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+impl Serialize for DeployedPolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// What becomes possible with a proposal that deployed policies deny.
@@ -125,7 +154,7 @@ pub struct Facts {
     /// What deployed policies may have blocked while captures were taken.
     pub blocked: Vec<Blocked>,
     /// Deployed policies of these namespaces that flowmap did not write: they stay in force beside these.
-    pub deployed: Vec<String>,
+    pub deployed: Vec<DeployedPolicy>,
     /// Deployed policies that no verdict knows of: of other kinds, or not read.
     pub unjudged: Vec<String>,
     /// What of deployed policies no verdict can be sure of.
@@ -139,7 +168,7 @@ pub struct Facts {
     /// Kustomizations beside the policies.
     pub kustomizations: Kustomizations,
     /// Policies that flowmap did not write, and that policies of the proposal with their names replace.
-    pub replaced: Vec<String>,
+    pub replaced: Vec<DeployedPolicy>,
     /// What each granularity costs and leaves open, by itself.
     pub granularities: Vec<Granularity>,
     /// What is allowed over what was seen with the proposal on top of what is deployed; nothing where nothing is.
