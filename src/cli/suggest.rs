@@ -59,8 +59,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     } else {
         let decided = proposal.decided();
         let sights = asked.judge.sights(&proposal.set);
-        let facts = asked.facts(&world.runs, &proposal, replay.clone(), &sights);
-        let facts = Facts { said: known.log.said(&facts.sheets), ..facts };
+        let facts = asked.facts((&world.runs, &known.log), &proposal, replay.clone(), &sights);
         warn(&facts, &decided, &found);
         // before the folder: what was taken back there is not brought back if this run is killed in between
         if let Some(store) = &store {

@@ -16,20 +16,20 @@ use crate::{
 
 /// Says aloud what the policies cannot tell of themselves.
 pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found) {
-    if facts.plugin.ignores() {
-        warnln!("flowmap: WARNING: network plugin {}", facts.plugin);
+    if facts.in_force.plugin.ignores() {
+        warnln!("flowmap: WARNING: network plugin {}", facts.in_force.plugin);
     }
-    for policy in &facts.unjudged {
+    for policy in &facts.in_force.unjudged {
         warnln!("flowmap: {}", one_line(&format!("deployed, not judged: {policy}")));
     }
-    for doubt in &facts.unsure {
+    for doubt in &facts.in_force.unsure {
         warnln!("flowmap: {}", one_line(&format!("deployed: {doubt}")));
     }
-    if facts.verdicts_alone > 0 {
+    if facts.captures.verdicts_alone > 0 {
         warnln!(
             "flowmap: WARNING: of {} connections a log of Hubble has nothing but verdicts of policies, which never show an answer: no \
              rule comes of them, and what they need is denied; let Hubble log traces as well",
-            facts.verdicts_alone
+            facts.captures.verdicts_alone
         );
     }
     if found.is_older {
@@ -41,7 +41,7 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
         let document = one_line(document);
         warnln!("flowmap: {document}: was changed in the future, as its time says: it counts as changed now");
     }
-    for hidden in &facts.hidden {
+    for hidden in &facts.captures.hidden {
         warnln!("flowmap: {}", one_line(&format!("mesh: {hidden}")));
     }
     for plan in &recommendation.namespaces {
@@ -68,15 +68,15 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
              taken with `import --sensor NODE`, capture without gaps, or close what was seen with --isolate-unseen"
         );
     }
-    if let Some(first) = facts.near_pods.first() {
-        let more = facts.near_pods.len() - 1;
+    if let Some(first) = facts.captures.near_pods.first() {
+        let more = facts.captures.near_pods.len() - 1;
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         warnln!(
             "flowmap: {first}{more} taken for outside, though pods have addresses beside: no node lists their range. Import the pods \
              of all namespaces and the nodes, or look at these rules twice"
         );
     }
-    for blocked in &facts.blocked {
+    for blocked in &facts.captures.blocked {
         let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
         let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");
         warnln!("flowmap: {}", one_line(&what));
@@ -117,13 +117,13 @@ pub(super) fn report(
         let dns = dns.as_ref().map_or(0, |dns| dns.clients.len());
         values.push(serde_json::json!({
             "namespace": namespace, "policies": count, "rules": rules, "dns": dns, "left_open": open,
-            "left_out": left_out.len(), "learning": facts.learning.get(namespace),
+            "left_out": left_out.len(), "learning": facts.captures.learning.get(namespace),
         }));
     }
     if args.output.output == Output::Json {
         let value = serde_json::json!({
             "coverage": coverage, "out_dir": args.out_dir, "namespaces": values, "replay": facts.replay,
-            "granularities": facts.granularities, "conflicts": facts.conflicts.len(),
+            "granularities": facts.measured.granularities, "conflicts": facts.by_hand.conflicts.len(),
         });
         return Ok(print::json(&value)?);
     }
@@ -135,15 +135,15 @@ pub(super) fn report(
     }
     print::table(args.output.output, &table, "")?;
     if !is_csv {
-        print::text(format!("\n{}\n", granularities(&facts.granularities).text()).as_bytes())?;
+        print::text(format!("\n{}\n", granularities(&facts.measured.granularities).text()).as_bytes())?;
         let beside = facts.open_beside().map(|words| print::wrapped(&words, "")).unwrap_or_default();
         print::text(beside.as_bytes())?;
-        for one in &facts.granularities {
+        for one in &facts.measured.granularities {
             let line = |why| one_line(&format!("{}: cannot be proposed: {why}", one.granularity)) + "\n";
             print::text(one.missing.as_ref().map(line).unwrap_or_default().as_bytes())?;
         }
         print::text(simulate::summary(&facts.replay).as_bytes())?;
-        for conflict in &facts.conflicts {
+        for conflict in &facts.by_hand.conflicts {
             let verb = if conflict.is_added { "added" } else { "rejected" };
             let line = one_line(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what));
             print::text(print::wrapped(&line, "").as_bytes())?;

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Judge, ProposalError,
+    Judge, Log, ProposalError,
     facts::{self, About},
     folder::Found,
     judge::{reach, read_back},
     world::Site,
 };
 use crate::{
-    model::{Coverage, Dependency, Directions, WorkloadRef},
+    inventory,
+    model::{Coverage, Dependency, Directions, Namesakes, WorkloadRef},
     policy::{PolicySet, Sight, Simulation},
     recommend::{self, CidrBounds, Grouping, Input, Recommendation},
-    render::{self, Decisions, Facts, Kustomizations, Policies, Written},
+    render::{self, ByHand, Decisions, Facts, InForce, Kustomizations, Measured, Policies, Said, Sheet, Written},
     store::Run,
 };
 
@@ -142,40 +143,65 @@ impl Asked<'_> {
         tiers.into_iter().map(|(workload, tier)| (workload, tier.to_string())).collect()
     }
 
-    /// What there is to tell beside the policies. `runs` are those of the world that the site is of, `sights` what its judge
-    /// tells of who can reach whom with the proposal.
+    /// What there is to tell beside the policies. `runs` are those of the world that the site is of, `log` tells who decided,
+    /// `sights` is what its judge tells of who can reach whom with the proposal.
     #[must_use]
-    pub fn facts(&self, runs: &[Run], proposal: &Proposal, replay: Simulation, sights: &[Sight<'_>; 2]) -> Facts {
-        let granularities = self.granularities(proposal);
-        let over_permission_on_top = self.judge.openness_on_top(&proposal.set).and_then(|it| it.over_permission);
-        let (reach, audit) = (reach(sights), self.judge.audit(&replay));
-        Facts { granularities, over_permission_on_top, reach, audit, ..self.facts_of_one(runs, proposal, replay) }
+    pub fn facts(
+        &self,
+        (runs, log): (&[Run], &Log),
+        proposal: &Proposal,
+        replay: Simulation,
+        sights: &[Sight<'_>; 2],
+    ) -> Facts {
+        let measured = self.measured(proposal, &replay, sights);
+        Facts { measured, ..self.facts_of_one((runs, log), proposal, replay) }
     }
 
-    /// The same without what other granularities would cost, how far workloads reach, and what others can read.
+    /// The same without what is measured.
     #[must_use]
-    pub fn facts_of_one(&self, runs: &[Run], proposal: &Proposal, replay: Simulation) -> Facts {
+    pub fn facts_of_one(&self, (runs, log): (&[Run], &Log), proposal: &Proposal, replay: Simulation) -> Facts {
         let Self { site, dependencies, namespaces, coverage, .. } = *self;
-        let about = About { runs, site, dependencies, namespaces, coverage, proposed: &proposal.set };
-        let Policies { decisions, conflicts, idle, .. } = &proposal.policies;
-        let (decisions, conflicts, idle) = (decisions.clone(), conflicts.clone(), idle.clone());
-        let sheets = render::sheets(&proposal.recommendation, &proposal.policies);
-        let (undone, on_top) = (self.judge.undone(&proposal.set), self.judge.replay_on_top(&proposal.set));
-        let (opens, reopened) = (self.judge.opens(&proposal.set), self.judge.reopened(&proposal.set));
-        let deployed = self.judge.deployed();
-        let skipped = deployed.skipped.iter().map(ToString::to_string);
+        let Proposal { recommendation, policies, set } = proposal;
+        let sheets = render::sheets(recommendation, policies);
         Facts {
-            unjudged: skipped.chain(deployed.not_evaluated.iter().map(ToString::to_string)).collect(),
-            unsure: deployed.doubts(),
-            on_top,
-            undone,
-            opens,
-            reopened,
-            kustomizations: Kustomizations::of(&proposal.policies.written),
-            decisions,
-            conflicts,
-            idle,
-            ..facts::facts(&about, replay, sheets)
+            site: site.name.clone(),
+            namesakes: Namesakes::of(dependencies),
+            captures: facts::captures(&About { runs, site, dependencies, namespaces, coverage, proposed: set }),
+            replay,
+            in_force: self.in_force(set, &sheets),
+            by_hand: by_hand(policies, log.said(&sheets)),
+            measured: Measured::default(),
+            kustomizations: Kustomizations::of(&policies.written),
+            sheets,
+        }
+    }
+
+    /// What is in force beside policies, or in their place.
+    fn in_force(&self, set: &PolicySet, sheets: &[Sheet]) -> InForce {
+        let (cluster, known) = (self.site.cluster(), self.judge.deployed());
+        let [deployed, replaced] = facts::deployed(cluster, self.namespaces, sheets);
+        let skipped = known.skipped.iter().map(ToString::to_string);
+        InForce {
+            plugin: inventory::network_plugin(cluster),
+            deployed,
+            replaced,
+            unjudged: skipped.chain(known.not_evaluated.iter().map(ToString::to_string)).collect(),
+            unsure: known.doubts(),
+            on_top: self.judge.replay_on_top(set),
+            undone: self.judge.undone(set),
+            opens: self.judge.opens(set),
+            reopened: self.judge.reopened(set),
+        }
+    }
+
+    /// What granularities cost, how far workloads reach, and what others can read.
+    fn measured(&self, proposal: &Proposal, replay: &Simulation, sights: &[Sight<'_>; 2]) -> Measured {
+        let on_top = self.judge.openness_on_top(&proposal.set);
+        Measured {
+            granularities: self.granularities(proposal),
+            over_permission_on_top: on_top.and_then(|it| it.over_permission),
+            reach: reach(sights),
+            audit: self.judge.audit(replay),
         }
     }
 
@@ -212,6 +238,11 @@ impl Asked<'_> {
         });
         rows.map(row).collect()
     }
+}
+
+fn by_hand(policies: &Policies, said: Vec<Said>) -> ByHand {
+    let Policies { decisions, conflicts, idle, .. } = policies;
+    ByHand { decisions: decisions.clone(), conflicts: conflicts.clone(), idle: idle.clone(), said }
 }
 
 /// The namespaces that a proposal can be made for.

@@ -9,15 +9,14 @@ use ipnet::IpNet;
 
 use super::{page::on_top, world::Site};
 use crate::{
-    inventory,
     map::{self, Learning},
     model::{
-        Cluster, Coverage, Dependency, FILTERED, Mark, Namesakes, Outcome, Party, PartyKind, Pod, RawObject, Span,
-        Timestamp, WorkloadRef,
+        Cluster, Coverage, Dependency, FILTERED, Mark, Outcome, Party, PartyKind, Pod, RawObject, Span, Timestamp,
+        WorkloadRef,
     },
-    policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe, Simulation},
+    policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe},
     recommend, records,
-    render::{Blocked, Decisions, DeployedPolicy, Facts, Kustomizations, RunLoss, Sheet, is_own},
+    render::{Blocked, Captures, DeployedPolicy, RunLoss, Sheet, is_own},
     store::Run,
 };
 
@@ -48,8 +47,8 @@ fn all(spans: impl Iterator<Item = Span>) -> Option<Span> {
     })
 }
 
-/// All of it, beside the policies of a proposal.
-pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts {
+/// What was captured, and what that may have missed.
+pub fn captures(about: &About<'_>) -> Captures {
     let of_site = || about.runs.iter().filter(|run| run.site == about.site.name);
     let span_of = |run: &Run| all(about.site.times(run).into_iter());
     // what did not pass says nothing of what else there was, and that it did not
@@ -70,10 +69,7 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
     let mut missed_runs = recommend::missed_runs(cluster, &captured, about.namespaces);
     // one that was seen ran, whoever started it
     missed_runs.retain(|missed| !ran.contains(&missed.job));
-    let [deployed, replaced] = deployed(cluster, about.namespaces, &sheets);
-    Facts {
-        site: about.site.name.clone(),
-        namesakes: Namesakes::of(about.dependencies),
+    Captures {
         span,
         watched_s: watched_s(&captured, about.dependencies),
         losses,
@@ -83,31 +79,11 @@ pub fn facts(about: &About<'_>, replay: Simulation, sheets: Vec<Sheet>) -> Facts
         verdicts_alone: runs.iter().filter_map(|run| run.loss.bounds.get(records::VERDICTS_ALONE)).sum(),
         learning: learning(about),
         coverage: about.coverage.clone(),
-        plugin: inventory::network_plugin(cluster),
         hidden: map::hidden(&concerned, cluster),
-        replay,
-        on_top: None,
         near_pods: near_pods(&concerned, &about.site.directory.pod_ranges()),
         doubts: recommend::doubts(cluster, &concerned, about.namespaces),
         missed_runs,
         blocked: blocked(&concerned, cluster, (about.proposed, all(of_site().filter_map(span_of)))),
-        deployed,
-        unjudged: Vec::new(),
-        unsure: Vec::new(),
-        said: Vec::new(),
-        undone: Vec::new(),
-        opens: None,
-        reopened: BTreeMap::new(),
-        kustomizations: Kustomizations::default(),
-        replaced,
-        granularities: Vec::new(),
-        over_permission_on_top: None,
-        reach: BTreeMap::new(),
-        audit: BTreeMap::new(),
-        decisions: Decisions::default(),
-        conflicts: Vec::new(),
-        idle: Vec::new(),
-        sheets,
     }
 }
 
@@ -148,7 +124,7 @@ fn learning(about: &About<'_>) -> BTreeMap<String, Learning> {
 
 /// Policies that are deployed in some namespaces: those that stay beside the proposal, whoever wrote them, and those of others than
 /// flowmap that it puts its own in the place of.
-fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) -> [Vec<DeployedPolicy>; 2] {
+pub fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Sheet]) -> [Vec<DeployedPolicy>; 2] {
     let written = sheets.iter().filter(|sheet| sheet.object.is_some());
     let written: BTreeSet<String> = written.map(|sheet| format!("{}/{}", sheet.namespace, sheet.name)).collect();
     let (mut stay, mut replaced) = (BTreeSet::new(), BTreeSet::new());

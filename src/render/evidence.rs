@@ -29,14 +29,14 @@ pub fn evidence(
         "site": facts.site,
         "files": files,
         "replay": facts.replay,
-        "replay_on_top_of_deployed": facts.on_top,
-        "granularities": facts.granularities,
-        "over_permission_on_top_of_deployed": facts.over_permission_on_top,
-        "missed_runs": facts.missed_runs.iter().map(|missed| json!({
+        "replay_on_top_of_deployed": facts.in_force.on_top,
+        "granularities": facts.measured.granularities,
+        "over_permission_on_top_of_deployed": facts.measured.over_permission_on_top,
+        "missed_runs": facts.captures.missed_runs.iter().map(|missed| json!({
             "job": missed.job, "schedule": missed.schedule, "why": missed.why,
         })).collect::<Vec<_>>(),
-        "blocked_while_learning": facts.blocked,
-        "deployed": facts.deployed,
+        "blocked_while_learning": facts.captures.blocked,
+        "deployed": facts.in_force.deployed,
         "namespaces": namespaces,
         "decisions": policies.decisions,
         "written": policies.written,
@@ -83,12 +83,12 @@ fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
         value
     };
     let mut value = json!({
-        "learning": facts.learning.get(&plan.namespace),
+        "learning": facts.captures.learning.get(&plan.namespace),
         "policies": groups.map(policy).collect::<BTreeMap<_, _>>(),
         "dns": plan.dns.as_ref().map(|_| resolution(sheets().filter(|sheet| sheet.purpose == Purpose::Dns), facts)),
         "left_out": plan.left_out.iter().map(left_out).collect::<Vec<_>>(),
     });
-    if let Some(audit) = facts.audit.get(&plan.namespace) {
+    if let Some(audit) = facts.measured.audit.get(&plan.namespace) {
         value["audit"] = json!(audit);
     }
     value
@@ -134,7 +134,7 @@ fn accesses(sheet: &Sheet, side: PolicyType, facts: &Facts) -> Vec<Value> {
 }
 
 fn confidence(sum: &Sum, facts: &Facts) -> Value {
-    let loss = (facts.loss(sum.span) * 1e6).round() / 1e6;
+    let loss = (facts.captures.loss(sum.span) * 1e6).round() / 1e6;
     json!({
         "connections": sum.connections,
         "hours": sum.hours,

@@ -38,7 +38,9 @@ pub use kubernetes::{is_own, policies, some};
 pub use kustomization::{Kustomizations, files};
 pub use peers::peer as peer_values;
 pub use policy_key::{NoPolicyKey, PolicyKey};
-pub use review::{Blocked, DeployedPolicy, Facts, Opens, RunLoss, Said, Seen, review, seen};
+pub use review::{
+    Blocked, ByHand, Captures, DeployedPolicy, Facts, InForce, Measured, Opens, RunLoss, Said, Seen, review, seen,
+};
 pub use sheet::{Purpose, Sheet, SheetPort, SheetRule, State, doubts, left_open, opened, rests_on, sheets};
 pub use words::{always_quoted, minute, quoted, safe};
 pub use written::{Index, WayBack, Written, WrittenObject, read_document};

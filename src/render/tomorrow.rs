@@ -17,7 +17,8 @@ pub(super) fn tomorrow(cautions: &mut Cautions, (recommendation, facts): (&Recom
     by_node(cautions, facts, max_names);
     front_ends(cautions, recommendation, max_names);
     let names = |all: &BTreeSet<String>| few(all, max_names);
-    for twin in facts.doubts.twins.iter().filter(|twin| is_apart(recommendation, &twin.selected, &twin.other)) {
+    for twin in facts.captures.doubts.twins.iter().filter(|twin| is_apart(recommendation, &twin.selected, &twin.other))
+    {
         let why = format!(
             "{} leads to {}. {} differs from it in {} alone, and is not allowed what was seen of it: if the Service is to lead there, \
              let it, or run `suggest` again when it has.",
@@ -28,7 +29,7 @@ pub(super) fn tomorrow(cautions: &mut Cautions, (recommendation, facts): (&Recom
         );
         cautions.add(Level::Look, "One of two that may change places", why);
     }
-    for alike in &facts.doubts.one_by_one {
+    for alike in &facts.captures.doubts.one_by_one {
         let why = format!(
             "{} of {}: nobody owns them, and they differ in {} alone. If something makes such pods one by one, the next has another value: no policy \
              selects it but `default-deny`.",
@@ -38,7 +39,7 @@ pub(super) fn tomorrow(cautions: &mut Cautions, (recommendation, facts): (&Recom
         );
         cautions.add(Level::Look, "Pods made one by one?", why);
     }
-    for behind in &facts.doubts.behind {
+    for behind in &facts.captures.doubts.behind {
         let why = format!(
             "{} was seen with {}, by their own addresses. If it asks for {}, it may be led to {} as well, which is denied unless there is a \
              rule for it.",
@@ -61,7 +62,7 @@ fn by_node(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
         }
         policies.insert(format!("{}/{}", sheet.namespace, sheet.name));
         let is_named = |addresses: &BTreeSet<IpAddr>| !addresses.is_disjoint(&named);
-        let nodes = &facts.doubts.nodes;
+        let nodes = &facts.captures.doubts.nodes;
         if !nodes.iter().all(|node| is_named(&node.addresses)) {
             movable.extend(nodes.iter().filter(|node| is_named(&node.addresses)).flat_map(|node| &node.movable));
         }

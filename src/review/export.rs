@@ -199,8 +199,8 @@ fn documents(
     documents.push(if let Some((facts, _)) = &whole {
         evidence(&view.decided, facts)
     } else {
-        let facts = view.facts.of(&|key| keys.contains(key), plan.alone.clone());
-        let facts = Facts { on_top: view.facts.on_top.as_ref().map(|_| plan.on_top.clone()), ..facts };
+        let on_top = view.facts.in_force.on_top.as_ref().map(|_| plan.on_top.clone());
+        let facts = view.facts.of(&|key| keys.contains(key), (plan.alone.clone(), on_top));
         evidence(&render::part(&view.decided, &facts.sheets), &facts)
     });
     Ok(documents)

@@ -43,7 +43,7 @@ pub(super) fn matrix(material: &Material<'_>) -> Matrix {
     let tier_of: BTreeMap<String, String> =
         material.tiers.iter().map(|(workload, tier)| (workload.to_string(), tier.to_string())).collect();
     let mut parts: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();
-    for workload in material.facts.reach.keys() {
+    for workload in material.facts.measured.reach.keys() {
         let is_in = workload.split_once('/').is_some_and(|(name, _)| namespaces.iter().any(|it| it.namespace == name));
         let tier = tier_of.get(workload).map(String::as_str);
         let key = match tier {

@@ -170,8 +170,8 @@ fn title(names: &[&str]) -> String {
 }
 
 fn window(facts: &Facts) -> String {
-    let Some(span) = facts.span else { return "When it was seen is not known".into() };
-    let captures = words::count(facts.losses.len() as u64, "capture");
+    let Some(span) = facts.captures.span else { return "When it was seen is not known".into() };
+    let captures = words::count(facts.captures.losses.len() as u64, "capture");
     format!("Seen from {} to {} UTC in {captures}", words::minute(span.first), words::minute(span.last))
 }
 

@@ -121,7 +121,7 @@ pub(super) fn granularities(facts: &Facts) -> Vec<GranularityView> {
             cells: [policies, rules, entries, pods, figure(one.over_permission), figure(one.reach)],
         }
     };
-    facts.granularities.iter().map(view).collect()
+    facts.measured.granularities.iter().map(view).collect()
 }
 
 pub(super) fn decisions(facts: &Facts) -> Vec<DecisionView> {
@@ -135,7 +135,7 @@ pub(super) fn decisions(facts: &Facts) -> Vec<DecisionView> {
         verb: "not in force",
         what: visible(&it.what).into_owned(),
     };
-    facts.conflicts.iter().map(conflict).chain(facts.idle.iter().map(idle)).collect()
+    facts.by_hand.conflicts.iter().map(conflict).chain(facts.by_hand.idle.iter().map(idle)).collect()
 }
 
 pub(super) fn said(facts: &Facts) -> Vec<SaidView> {
@@ -146,5 +146,5 @@ pub(super) fn said(facts: &Facts) -> Vec<SaidView> {
         what: visible(&it.what).into_owned(),
         reason: visible(&it.reason).into_owned(),
     };
-    facts.said.iter().map(view).collect()
+    facts.by_hand.said.iter().map(view).collect()
 }

@@ -212,7 +212,7 @@ impl Maker<'_> {
             Some(Watched::Covered) | None => None,
         };
         let reach = match &sheet.members[..] {
-            [one] if sheet.purpose == Purpose::Group => self.facts.reach.get(&one.to_string()).copied(),
+            [one] if sheet.purpose == Purpose::Group => self.facts.measured.reach.get(&one.to_string()).copied(),
             _ => None,
         };
         PolicyView {

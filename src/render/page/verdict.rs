@@ -96,10 +96,10 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
         level: if open == 0 { Level::Good } else { Level::Look },
     });
     figures.extend(reach(material));
-    let chosen = facts.granularities.iter().find(|it| it.chosen);
+    let chosen = facts.measured.granularities.iter().find(|it| it.chosen);
     let alone = chosen.and_then(|it| it.over_permission);
     // as the reach beside it: with what is deployed
-    if let Some(over) = facts.over_permission_on_top.or(alone) {
+    if let Some(over) = facts.measured.over_permission_on_top.or(alone) {
         figures.push(Figure {
             name: "Over-permission",
             value: format!("{over:.2}"),
@@ -125,7 +125,7 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
 
 /// How many allowed dependencies others can read, where anything is known of that.
 fn readable(facts: &Facts) -> Option<Figure> {
-    let sum = |count: fn(&Audit) -> usize| facts.audit.values().map(count).sum::<usize>();
+    let sum = |count: fn(&Audit) -> usize| facts.measured.audit.values().map(count).sum::<usize>();
     let (readable, not_known, all) = (sum(Audit::readable), sum(|it| it.not_known), sum(Audit::all));
     (not_known < all).then(|| Figure {
         name: "In clear text",
@@ -141,13 +141,14 @@ fn reach(material: &Material<'_>) -> Option<Figure> {
     let is_in = |workload: &str| {
         workload.split_once('/').is_some_and(|(name, _)| namespaces.iter().any(|plan| plan.namespace == name))
     };
-    let here = || material.facts.reach.iter().filter(|(workload, _)| is_in(workload)).map(|(_, reach)| reach.reaches);
+    let here =
+        || material.facts.measured.reach.iter().filter(|(workload, _)| is_in(workload)).map(|(_, reach)| reach.reaches);
     #[expect(clippy::cast_precision_loss, reason = "workloads stay far below 2^52")]
     let mean =
         |counts: Vec<usize>| (!counts.is_empty()).then(|| counts.iter().sum::<usize>() as f64 / counts.len() as f64);
     let before = mean(here().map(|(before, _)| before).collect())?;
     let after = mean(here().map(|(_, after)| after).collect())?;
-    let chosen = material.facts.granularities.iter().find(|it| it.chosen);
+    let chosen = material.facts.measured.granularities.iter().find(|it| it.chosen);
     let alone = chosen.and_then(|it| it.reach).map(|alone| format!("{alone:.1}"));
     Some(Figure {
         name: "Reach",
@@ -184,7 +185,7 @@ pub(super) fn cautions(recommendation: &Recommendation, facts: &Facts) -> Vec<Ca
             cautions.add(Level::Look, "Not watched all the time at their own side", why);
         }
     }
-    for idle in &facts.idle {
+    for idle in &facts.by_hand.idle {
         let why = format!("{}: {}", idle.policy, idle.what);
         cautions.add(Level::Look, "A decision that is not in force", why);
     }

@@ -7,15 +7,15 @@ use crate::render::{Decisions, Idle, PolicyKey, words};
 
 /// What a person decided, and what that changes.
 pub(super) fn section(text: &mut String, facts: &Facts) {
-    if facts.decisions.is_empty() && facts.said.is_empty() {
+    if facts.by_hand.decisions.is_empty() && facts.by_hand.said.is_empty() {
         return;
     }
     text.push_str("## Decided by hand\n\nEdits of these files outlast every proposal.");
     text.push_str(" `evidence.json` keeps them; to take one back, edit the file back.\n\n");
-    if !facts.conflicts.is_empty() {
+    if !facts.by_hand.conflicts.is_empty() {
         text.push_str("What they change of what would be proposed:\n\n```diff\n");
         let mut policy: Option<&PolicyKey> = None;
-        for conflict in &facts.conflicts {
+        for conflict in &facts.by_hand.conflicts {
             if policy != Some(&conflict.policy) {
                 let _ = writeln!(text, "  {}", words::safe(conflict.policy.as_str()));
                 policy = Some(&conflict.policy);
@@ -24,7 +24,7 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
         }
         text.push_str("```\n\n");
     }
-    let Decisions { rejected_policies, added_objects, fields, notes, .. } = &facts.decisions;
+    let Decisions { rejected_policies, added_objects, fields, notes, .. } = &facts.by_hand.decisions;
     let lines = [
         ("deleted, and stays away", rejected_policies.iter().collect::<Vec<_>>()),
         ("yours, kept as it is", added_objects.keys().collect()),
@@ -37,12 +37,12 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
         }
     }
     said(text, facts);
-    if !facts.idle.is_empty() {
+    if !facts.by_hand.idle.is_empty() {
         text.push_str(
             "\nKept, but **not in force in this proposal**: made at another granularity, or on what is no longer\n",
         );
         text.push_str("proposed. What was removed there may be allowed here.\n\n");
-        for Idle { policy, what } in &facts.idle {
+        for Idle { policy, what } in &facts.by_hand.idle {
             let _ = writeln!(text, "- {}: {}", words::safe(policy.as_str()), words::safe(what));
         }
     }
@@ -51,11 +51,11 @@ pub(super) fn section(text: &mut String, facts: &Facts) {
 
 /// Who decided what on the review page.
 fn said(text: &mut String, facts: &Facts) {
-    if facts.said.is_empty() {
+    if facts.by_hand.said.is_empty() {
         return;
     }
     text.push_str("\nOn the review page:\n\n");
-    for Said { time, author, policy, what, reason } in &facts.said {
+    for Said { time, author, policy, what, reason } in &facts.by_hand.said {
         let [author, policy, what, reason] = [author, policy.as_str(), what, reason].map(words::safe);
         let reason = if reason.is_empty() { String::new() } else { format!(" Reason: {reason}") };
         let _ = writeln!(text, "- {}, {author}, {policy}: {what}.{reason}", words::minute(*time));

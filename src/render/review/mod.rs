@@ -1,284 +1,22 @@
 //! `REVIEW.md`: what a person reads before the policies are applied.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::{self, Write},
-    net::IpAddr,
-};
+use std::fmt::Write;
 
-use serde::{Serialize, Serializer};
-
-use super::{
-    Audit, Conflict, Decisions, Document, Granularity, Idle, Kustomizations, PolicyKey, Sheet, granularities,
-    page::ReachView, words,
-};
-use crate::{
-    inventory::NetworkPlugin,
-    map::{Hidden, Learning},
-    model::{Coverage, Namesakes, PartyKey, Protocol, Span, Timestamp},
-    policy::{Finding, PolicyType, Ruling, Simulation, Undone, is_cluster_wide},
-    recommend::{Doubts, MissedRun, Recommendation},
-};
+use super::{Document, granularities, words};
+use crate::recommend::Recommendation;
 
 mod by_hand;
 mod clear_text;
+mod facts;
 mod labels;
 mod namespace;
 mod reach;
 mod seen;
 mod warnings;
 
+pub use facts::{Blocked, ByHand, Captures, DeployedPolicy, Facts, InForce, Measured, Opens, RunLoss, Said};
 pub(super) use namespace::{doubts, left_out_rows};
 pub use seen::{Seen, seen};
-
-/// What a run of captures lost, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunLoss {
-    /// From its first packet to its last.
-    pub span: Span,
-    /// Packets that were captured.
-    pub packets: u64,
-    /// Packets that never reached the capture.
-    pub dropped: u64,
-}
-
-/// Attempts that nobody answered, to or from pods that a deployed policy isolates: it may have blocked them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Blocked {
-    /// The client.
-    pub from: String,
-    /// The server.
-    pub to: String,
-    /// The protocol.
-    pub protocol: Protocol,
-    /// The server's port.
-    pub port: u16,
-    /// How many attempts.
-    pub attempts: u64,
-    /// What the deployed policies say.
-    pub reason: String,
-}
-
-/// A policy that is deployed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DeployedPolicy {
-    /// Its kind.
-    pub kind: String,
-    /// `namespace/name`, or its name alone where it is in none.
-    pub name: String,
-}
-
-impl DeployedPolicy {
-    /// Whether it is of a kind that is in no namespace.
-    #[must_use]
-    pub fn is_cluster_wide(&self) -> bool {
-        is_cluster_wide(&self.kind)
-    }
-}
-
-impl fmt::Display for DeployedPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.name)
-    }
-}
-
-impl Serialize for DeployedPolicy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// What becomes possible with a proposal that deployed policies deny.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opens {
-    /// Between how many pairs of workloads and ranges of addresses.
-    pub pairs: usize,
-    /// Some of them, in words.
-    pub examples: Vec<String>,
-}
-
-/// A decision of a person on the review page that holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// When.
-    pub time: Timestamp,
-    /// Who.
-    pub author: String,
-    /// On which policy.
-    pub policy: PolicyKey,
-    /// What, in words.
-    pub what: String,
-    /// Why, in the words of who decided.
-    pub reason: String,
-}
-
-/// What a review tells beside the recommendation.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// The site that the policies are for.
-    pub site: String,
-    /// Whose names others have too.
-    pub namesakes: Namesakes,
-    /// The window of the captures.
-    pub span: Option<Span>,
-    /// How much of it was watched, in seconds: what several captures saw counts once, and days without any traffic do not.
-    pub watched_s: f64,
-    /// Every capture with what it lost.
-    pub losses: Vec<RunLoss>,
-    /// What could not be used of what tells who is who.
-    pub listing_faults: BTreeSet<String>,
-    /// Captures that are damaged or were too much for the table.
-    pub damaged: usize,
-    /// Captures that were taken with a filter.
-    pub filtered: usize,
-    /// Connections of flow logs of which nothing but verdicts of policies is known, so that they are left out.
-    pub verdicts_alone: u64,
-    /// How complete the learning is, by namespace.
-    pub learning: BTreeMap<String, Learning>,
-    /// For how much of their time the workloads were watched.
-    pub coverage: Coverage,
-    /// What makes the policies more than paper.
-    pub plugin: NetworkPlugin,
-    /// Traffic whose real port a mesh hides.
-    pub hidden: Vec<Hidden>,
-    /// The past, held against the proposal.
-    pub replay: Simulation,
-    /// The past, held against the proposal on top of what is deployed; nothing where nothing is.
-    pub on_top: Option<Simulation>,
-    /// Addresses that count as outside and lie beside those of pods: they may be pods that nobody listed.
-    pub near_pods: BTreeSet<IpAddr>,
-    /// What may move, change places, or be made anew under other labels.
-    pub doubts: Doubts,
-    /// `CronJob`s that did not run while captures were taken.
-    pub missed_runs: Vec<MissedRun>,
-    /// What deployed policies may have blocked while captures were taken.
-    pub blocked: Vec<Blocked>,
-    /// Deployed policies of these namespaces that flowmap did not write: they stay in force beside these.
-    pub deployed: Vec<DeployedPolicy>,
-    /// Deployed policies that no verdict knows of: of other kinds, or not read.
-    pub unjudged: Vec<String>,
-    /// What of deployed policies no verdict can be sure of.
-    pub unsure: Vec<String>,
-    /// What deployed policies keep open of what the proposal closes.
-    pub undone: Vec<Undone>,
-    /// What deployed policies deny and the proposal allows.
-    pub opens: Option<Opens>,
-    /// Workloads that deployed policies close one way, and that are open with the proposal, by the direction.
-    pub reopened: BTreeMap<PolicyType, BTreeSet<String>>,
-    /// Kustomizations beside the policies.
-    pub kustomizations: Kustomizations,
-    /// Policies that flowmap did not write, and that policies of the proposal with their names replace.
-    pub replaced: Vec<DeployedPolicy>,
-    /// What each granularity costs and leaves open, by itself.
-    pub granularities: Vec<Granularity>,
-    /// What is allowed over what was seen with the proposal on top of what is deployed; nothing where nothing is.
-    pub over_permission_on_top: Option<f64>,
-    /// How far each workload of the site reaches and is reached with what is deployed, and with the proposal on top of that;
-    /// empty where it was not asked for.
-    pub reach: BTreeMap<String, ReachView>,
-    /// Which of the allowed dependencies others can read, by namespace; empty where it was not asked for.
-    pub audit: BTreeMap<String, Audit>,
-    /// What a person decided.
-    pub decisions: Decisions,
-    /// What that changes.
-    pub conflicts: Vec<Conflict>,
-    /// Decisions that find nothing to apply to.
-    pub idle: Vec<Idle>,
-    /// Who decided what on the review page, in the order of time.
-    pub said: Vec<Said>,
-    /// The policies as they are decided, and what each of their rules rests on.
-    pub sheets: Vec<Sheet>,
-}
-
-impl Facts {
-    /// The same of some policies alone, with the past held against these.
-    #[must_use]
-    pub fn of(&self, is_wanted: &dyn Fn(&PolicyKey) -> bool, replay: Simulation) -> Self {
-        let mut facts =
-            Self { replay, on_top: None, granularities: Vec::new(), over_permission_on_top: None, ..self.clone() };
-        facts.sheets.retain(|sheet| is_wanted(&sheet.key));
-        facts.conflicts.retain(|conflict| is_wanted(&conflict.policy));
-        facts.idle.retain(|idle| is_wanted(&idle.policy));
-        facts.said.retain(|said| is_wanted(&said.policy));
-        let namespaces: BTreeSet<String> = facts.sheets.iter().map(|sheet| sheet.namespace.clone()).collect();
-        facts.learning.retain(|namespace, _| namespaces.contains(namespace));
-        facts
-    }
-
-    /// What becomes of the past beside the policies that are deployed, where that differs from the proposal by itself; `number`
-    /// writes numbers.
-    #[must_use]
-    pub fn beside(&self, number: fn(u64) -> String) -> Option<String> {
-        let on_top = self.on_top.as_ref()?;
-        // two may be as many, and others
-        let is_other = self.broken_beside().next().is_some() || self.replay.findings.iter().any(|it| self.is_kept(it));
-        is_other.then(|| {
-            let [allowed, denied, uncertain] = [on_top.allowed, on_top.denied, on_top.uncertain].map(number);
-            format!(
-                "On top of the policies that are deployed besides, and for as long as they are: {allowed} allowed, {denied} \
-                 denied, {uncertain} uncertain."
-            )
-        })
-    }
-
-    /// What is denied, or cannot be told, on top of what is deployed, and is not by the proposal itself.
-    pub fn broken_beside(&self) -> impl Iterator<Item = &Finding> {
-        let alone: BTreeSet<_> = self.replay.findings.iter().map(finding_key).collect();
-        let on_top = self.on_top.iter().flat_map(|on_top| &on_top.findings);
-        on_top.filter(move |finding| !alone.contains(&finding_key(finding)))
-    }
-
-    /// Whether what the proposal itself denies, or leaves uncertain, goes through on top of what is deployed.
-    #[must_use]
-    pub fn is_kept(&self, finding: &Finding) -> bool {
-        let is_it = |other: &Finding| finding_key(other) == finding_key(finding);
-        self.on_top.as_ref().is_some_and(|on_top| !on_top.findings.iter().any(is_it))
-    }
-
-    /// All that would not go through, or may not, each with what its verdict is to be called: the proposal's own first.
-    pub fn findings(&self) -> impl Iterator<Item = (String, &Finding)> {
-        let own = self.replay.findings.iter().map(|it| {
-            let word = if self.is_kept(it) { format!("{} by itself", it.verdict) } else { it.verdict.to_string() };
-            (word, it)
-        });
-        own.chain(self.broken_beside().map(|it| (format!("{} besides", it.verdict), it)))
-    }
-
-    /// On what the openness of granularities rests, where policies that are deployed besides make it another.
-    #[must_use]
-    pub fn open_beside(&self) -> Option<String> {
-        let alone = self.granularities.iter().find(|it| it.chosen).and_then(|it| it.over_permission);
-        let over = self.over_permission_on_top.filter(|over| alone != Some(*over))?;
-        Some(format!(
-            "Over-permission and reach are those of the policies by themselves. On top of the policies that are deployed besides, \
-             and for as long as they are, over-permission is {over:.2}."
-        ))
-    }
-
-    /// Packets that never reached a capture.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.losses.iter().map(|loss| loss.dropped).sum()
-    }
-
-    /// The share of packets that captures lost in a time, in captures that overlap with it.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
-    pub fn loss(&self, span: Span) -> f64 {
-        let overlaps = |loss: &&RunLoss| loss.span.first <= span.last && span.first <= loss.span.last;
-        let (mut packets, mut dropped) = (0_u64, 0_u64);
-        for loss in self.losses.iter().filter(overlaps) {
-            packets += loss.packets;
-            dropped += loss.dropped;
-        }
-        if dropped == 0 { 0.0 } else { dropped as f64 / (packets + dropped) as f64 }
-    }
-}
-
-/// What a finding is about, and what it says.
-fn finding_key(it: &Finding) -> (&PartyKey, &PartyKey, Protocol, u16, Ruling) {
-    (&it.from, &it.to, it.protocol, it.port, it.verdict)
-}
 
 /// The review of a recommendation.
 #[must_use]
@@ -289,8 +27,8 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
     summary(&mut text, facts);
     warnings::section(&mut text, recommendation, facts);
     text.push('\n');
-    if facts.granularities.len() > 1 {
-        let _ = writeln!(text, "## How fine\n\n{}", granularities(&facts.granularities));
+    if facts.measured.granularities.len() > 1 {
+        let _ = writeln!(text, "## How fine\n\n{}", granularities(&facts.measured.granularities));
         if let Some(words) = facts.open_beside() {
             let _ = writeln!(text, "{words}\n");
         }
@@ -328,8 +66,8 @@ fn summary(text: &mut String, facts: &Facts) {
             words::count(replay.also_closed, "attempt")
         );
     }
-    if let Some(span) = facts.span {
-        let captures = words::count(facts.losses.len() as u64, "capture");
+    if let Some(span) = facts.captures.span {
+        let captures = words::count(facts.captures.losses.len() as u64, "capture");
         let _ = writeln!(
             text,
             "- Seen from {} to {} UTC in {captures}.",

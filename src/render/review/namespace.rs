@@ -77,11 +77,11 @@ pub(in crate::render) fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
     if sum.direction > Direction::Inventory {
         doubts.push(format!("who the client is was told by {} alone", sum.direction.as_str()));
     }
-    let is_long = facts.span.is_some_and(|span| span.first.hour() != span.last.hour());
+    let is_long = facts.captures.span.is_some_and(|span| span.first.hour() != span.last.hour());
     if is_long && sum.hours == 1 && !access.evidence.is_empty() {
         doubts.push(format!("seen in one hour alone, {}", words::count(sum.connections, "connection")));
     }
-    let loss = facts.loss(sum.span);
+    let loss = facts.captures.loss(sum.span);
     if loss >= MUCH_LOSS {
         doubts.push(format!("captures lost {:.1} % of packets in that time", loss * 100.0));
     }

@@ -8,7 +8,7 @@ use crate::render::page::ReachView;
 /// The workloads of a namespace with their reach.
 pub(super) fn section(text: &mut String, namespace: &str, facts: &Facts) {
     let mut lines = String::new();
-    for (workload, reach) in &facts.reach {
+    for (workload, reach) in &facts.measured.reach {
         let Some(name) = workload.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('/')) else { continue };
         let ReachView { reached_by, reaches, from_outside, to_outside } = reach;
         let [reached_by, reaches] = [reached_by, reaches].map(|(before, after)| format!("{before} → {after}"));

@@ -45,7 +45,7 @@ impl Seen {
             plan.groups.iter().filter(|group| group.is_open).flat_map(|group| &group.members).collect();
         let mut seen = Self::default();
         for member in members {
-            match facts.coverage.state(member) {
+            match facts.captures.coverage.state(member) {
                 Watched::Covered => seen.covered += 1,
                 Watched::Partly => seen.partly.push(member.name.clone()),
                 Watched::Unseen => seen.unseen.push(member.name.clone()),
@@ -90,7 +90,7 @@ pub(super) fn section(text: &mut String, recommendation: &Recommendation, facts:
     text.push('\n');
     for plan in &recommendation.namespaces {
         open(text, plan);
-        not_watched(text, plan, &facts.coverage);
+        not_watched(text, plan, &facts.captures.coverage);
     }
 }
 

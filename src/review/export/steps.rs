@@ -145,9 +145,9 @@ fn open(text: &mut String, view: &View, plan: &Plan<'_>) {
             let _ = writeln!(text, "- {}", plain(name));
         }
     }
-    if !view.facts.reopened.is_empty() {
+    if !view.facts.in_force.reopened.is_empty() {
         text.push_str("\n## Closed by what is deployed, and open with the whole proposal\n\n");
-        for (direction, workloads) in &view.facts.reopened {
+        for (direction, workloads) in &view.facts.in_force.reopened {
             let names: Vec<&str> = workloads.iter().map(String::as_str).collect();
             let _ = writeln!(text, "- {} of {}", direction.as_str(), plain(&names.join(", ")));
         }
@@ -178,7 +178,7 @@ fn deletions(plan: &Plan<'_>, gone: &BTreeSet<String>) -> String {
 /// What is deployed and keeps open what is exported here, whoever wrote it. What is to go is not among it.
 fn undone(text: &mut String, view: &View, plan: &Plan<'_>) {
     let ended = plan.stale.names();
-    let mut left = view.facts.undone.iter().filter(|undone| !ended.contains(&undone.policy)).peekable();
+    let mut left = view.facts.in_force.undone.iter().filter(|undone| !ended.contains(&undone.policy)).peekable();
     if left.peek().is_some() {
         text.push_str("\n## Kept open by what is deployed\n\nOf the whole proposal, as long as these are there:\n\n");
     }

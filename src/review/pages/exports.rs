@@ -5,7 +5,7 @@ use crate::render::page::{filters, grouped};
 use super::{Figures, FindingRow, Frame, Line, count, shown};
 use crate::{
     proposal::RolloutStep,
-    render::{Facts, Level},
+    render::Level,
     review::{export::Plan, view::View},
 };
 
@@ -75,8 +75,8 @@ impl ExportPage {
         }
         // what is to go keeps nothing open
         let gone = plan.stale.names();
-        let undone = view.facts.undone.iter().filter(|undone| !gone.contains(&undone.policy)).cloned().collect();
-        let facts = Facts { undone, ..view.facts.clone() };
+        let mut facts = view.facts.clone();
+        facts.in_force.undone.retain(|undone| !gone.contains(&undone.policy));
         let cautions = crate::render::cautions(&view.decided, &facts, MAX_NAMES);
         let stops = cautions.iter().filter(|caution| caution.level == Level::Stop);
         notes.extend(stops.flat_map(Line::of_caution));

@@ -115,7 +115,7 @@ impl Row {
 
 fn sentence(view: &View) -> String {
     let replay = &view.facts.replay;
-    let span = view.facts.span.map_or_else(
+    let span = view.facts.captures.span.map_or_else(
         || "no capture".to_owned(),
         |span| format!("captures from {} to {} UTC", minute(span.first), minute(span.last)),
     );
@@ -172,7 +172,7 @@ fn facts(view: &View) -> Vec<Line> {
     // what stands against it comes before what is good to know
     lines.splice(0..0, stops.iter().flat_map(Line::of_caution));
     lines.extend(others.iter().flat_map(Line::of_caution));
-    for idle in &facts.idle {
+    for idle in &facts.by_hand.idle {
         lines.push(Line::new("doubt", format!("{}: {}: not in force in this proposal.", idle.policy, idle.what)));
     }
     lines
