@@ -274,8 +274,10 @@ pub fn namespaces(named: &[String], site: &Site, dependencies: &[Dependency]) ->
     }
     for name in named {
         if !known.contains(name) {
-            let known = known.iter().cloned().collect::<Vec<_>>().join(", ");
-            return Err(ProposalError::NotInInventory { namespaces: name.clone(), known });
+            return Err(ProposalError::NotInInventory {
+                namespaces: vec![name.clone()],
+                known: known.into_iter().collect(),
+            });
         }
         if !seen.contains(name) {
             return Err(ProposalError::NothingSeen { what: format!("namespace `{name}`") });

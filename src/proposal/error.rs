@@ -3,7 +3,7 @@ use std::{io, path::PathBuf};
 use crate::{
     model::words::count,
     policy::{PolicyError, ReadError},
-    render::RenderError,
+    render::{self, RenderError},
     store::StoreError,
 };
 
@@ -52,35 +52,35 @@ pub enum ProposalError {
     NoSuchSite {
         /// What was asked for.
         site: String,
-        /// What there is, separated by commas.
-        known: String,
+        /// What there is.
+        known: Vec<String>,
     },
     /// There are captures, and no connections in what was selected of them.
     #[error("captures: there are no connections in what was selected of them")]
     NoConnections,
     /// Nobody knows the namespace.
-    #[error("namespace `{namespaces}`: not in the inventory")]
+    #[error("namespace `{}`: not in the inventory", namespaces.join(", "))]
     NotInInventory {
         /// What was asked for.
-        namespaces: String,
-        /// What there is, separated by commas.
-        known: String,
+        namespaces: Vec<String>,
+        /// What there is.
+        known: Vec<String>,
     },
     /// Several sites have a namespace of that name.
-    #[error("{}{sites}", Self::in_several(namespaces))]
+    #[error("{}{}", Self::in_several(namespaces), sites.join(", "))]
     SeveralSites {
         /// What was asked for; nothing where all were.
-        namespaces: String,
-        /// The sites, separated by commas.
-        sites: String,
+        namespaces: Vec<String>,
+        /// The sites.
+        sites: Vec<String>,
     },
     /// All captures are of other sites.
-    #[error("captures: none is of site {site}, which this inventory is of; there are of {others}")]
+    #[error("captures: none is of site {site}, which this inventory is of; there are of {}", others.join(", "))]
     CapturedElsewhere {
         /// The site that was asked for.
         site: String,
-        /// Those of captures and flow logs, separated by commas.
-        others: String,
+        /// Those of captures and flow logs.
+        others: Vec<String>,
     },
     /// Nothing was seen of what was asked for.
     #[error("{what}: nothing was seen of its pods, a proposal would be a guess")]
@@ -143,12 +143,12 @@ pub enum ProposalError {
 }
 
 impl ProposalError {
-    fn in_several(namespaces: &str) -> String {
+    fn in_several(namespaces: &[String]) -> String {
         let of_one = "sites: there are several, and addresses are unique within one alone: ";
         if namespaces.is_empty() {
             of_one.to_owned()
         } else {
-            format!("namespace `{namespaces}`: is in several sites: ")
+            format!("namespace `{}`: is in several sites: ", namespaces.join(", "))
         }
     }
 
@@ -168,11 +168,11 @@ impl ProposalError {
                 "no inventory was imported: `flowmap inventory import cluster.json`"
             }
             Self::NotInInventory { known, .. } | Self::NoSuchSite { known, .. } => {
-                return Some(format!("known are {known}"));
+                return Some(format!("known are {}", known.join(", ")));
             }
             Self::SeveralSites { .. } => "choose one with --site",
             Self::CapturedElsewhere { others, .. } => {
-                let one = others.split(',').next().unwrap_or_default();
+                let one = others.first().map(|site| render::quoted(site)).unwrap_or_default();
                 return Some(format!(
                     "take the inventory in at the captures' site: `flowmap inventory import --site {one} FILE`"
                 ));

@@ -192,18 +192,17 @@ impl World {
         let has =
             |site: &&Site| namespaces.is_empty() || namespaces.iter().any(|name| site.namespaces().contains(name));
         let found: Vec<&Site> = self.sites.iter().filter(has).collect();
-        let namespaces = namespaces.join(", ");
+        let namespaces = namespaces.to_vec();
         match found[..] {
             [site] => Ok(site),
             [] if self.sites.is_empty() => Err(self.nothing()),
             [] => {
                 let known: BTreeSet<String> = self.sites.iter().flat_map(Site::namespaces).collect();
-                let known = known.into_iter().collect::<Vec<_>>().join(", ");
-                Err(ProposalError::NotInInventory { namespaces, known })
+                Err(ProposalError::NotInInventory { namespaces, known: known.into_iter().collect() })
             }
             _ => {
-                let sites: Vec<&str> = found.iter().map(|site| site.name.as_str()).collect();
-                Err(ProposalError::SeveralSites { namespaces, sites: sites.join(", ") })
+                let sites = found.iter().map(|site| site.name.clone()).collect();
+                Err(ProposalError::SeveralSites { namespaces, sites })
             }
         }
     }
@@ -216,13 +215,13 @@ impl World {
         if captured.is_empty() || captured.contains(&site.name) {
             return Ok(());
         }
-        let others = captured.iter().cloned().collect::<Vec<_>>().join(", ");
+        let others = captured.iter().cloned().collect();
         Err(ProposalError::CapturedElsewhere { site: site.name.clone(), others })
     }
 
     /// Why nothing was selected.
     fn nothing(&self) -> ProposalError {
-        let known = self.held.sites.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let known = self.held.sites.iter().cloned().collect();
         match &self.window.site {
             _ if self.held.sites.is_empty() => ProposalError::Empty,
             Some(site) if !self.held.sites.contains(site) => ProposalError::NoSuchSite { site: site.clone(), known },

@@ -55,8 +55,8 @@ impl Loaded {
         if !name.is_empty() {
             let named = self.world.sites.iter().find(|site| site.name == name);
             let unknown = || ProposalError::NotInInventory {
-                namespaces: format!("{name}/{}", namespaces.join(", ")),
-                known: self.world.sites.iter().map(|site| site.name.clone()).collect::<Vec<_>>().join(", "),
+                namespaces: vec![format!("{name}/{}", namespaces.join(", "))],
+                known: self.world.sites.iter().map(|site| site.name.clone()).collect(),
             };
             return named.ok_or_else(unknown);
         }

@@ -216,6 +216,15 @@ fn two_sites_with_the_same_addresses_never_mix() {
 }
 
 #[test]
+fn a_site_with_a_comma_in_its_name_is_named_whole() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", "--site", "east,west", &sample("node-1.pcap")]);
+    flowmap.ok(&["inventory", "import", "--site", "north", &sample("cluster.json")]);
+    let refused = flowmap.run(&["suggest", "-n", "production", "--site", "north"]);
+    refused.is_an_error(&["there are of east,west", "`flowmap inventory import --site 'east,west' FILE`"]);
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let flowmap = Flowmap::with_sample();
     let commands: [&[&str]; 6] = [
