@@ -74,8 +74,7 @@ pub(super) struct Args {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let proposed = args.reading.policies(&args.policies)?;
     let directory = args.who.directory(global).await?;
-    let set =
-        if args.only { proposed } else { crate::proposal::on_top(&proposed, &policies::deployed(directory.cluster())) };
+    let set = if args.only { proposed } else { proposed.on_top_of(&policies::deployed(directory.cluster())) };
     if set.is_empty() && !args.policies.is_empty() {
         policies::say("no NetworkPolicy among them: nothing is isolated");
     }

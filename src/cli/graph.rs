@@ -162,8 +162,7 @@ fn judged(
     proposed: &policy::PolicySet,
     dependencies: &[&Dependency],
 ) -> anyhow::Result<Judged> {
-    let set =
-        if args.only { proposed.clone() } else { proposal::on_top(proposed, &policies::deployed(site.cluster())) };
+    let set = if args.only { proposed.clone() } else { proposed.on_top_of(&policies::deployed(site.cluster())) };
     if set.is_empty() {
         let fault = Fault::new("--policies", "no NetworkPolicy among them");
         return Err(fault.hint("`flowmap suggest` writes some").into());

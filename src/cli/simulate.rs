@@ -18,7 +18,7 @@ use crate::{
         self, Census, Detail, Evaluator, Excess, Finding, Options, Outside, Past, PolicySet, Reach, Roster, Simulation,
         Undone,
     },
-    proposal::{self, Site},
+    proposal::Site,
 };
 
 /// Hold every recorded connection against policies: what would be denied, and why.
@@ -173,7 +173,7 @@ impl<'a> Judge<'a> {
     }
 
     fn report(&self, (proposal, proposed): (String, PolicySet)) -> anyhow::Result<Report> {
-        let combined = if self.args.only { proposed.clone() } else { proposal::on_top(&proposed, &self.deployed) };
+        let combined = if self.args.only { proposed.clone() } else { proposed.on_top_of(&self.deployed) };
         if combined.is_empty() {
             let fault = Fault::new(&proposal, "no NetworkPolicy among them");
             return Err(fault.hint("`flowmap suggest` writes some").into());

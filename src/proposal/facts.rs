@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{page::on_top, world::Site};
+use super::world::Site;
 use crate::{
     map::{self, Learning},
     model::{
@@ -171,7 +171,7 @@ fn blocked(
     if set.is_empty() {
         return Vec::new();
     }
-    let after = on_top(proposed, &set);
+    let after = proposed.on_top_of(&set);
     let [evaluator, after] = [&set, &after].map(|set| Evaluator::of_cluster(set, cluster, Options::default()));
     let mut pods: BTreeMap<&WorkloadRef, &Pod> = BTreeMap::new();
     for pod in cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network) {

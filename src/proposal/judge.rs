@@ -5,17 +5,13 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{
-    ProposalError,
-    facts::concerned,
-    page::{Places, on_top},
-    world::Site,
-};
+use super::{Places, ProposalError, Site, concerned};
 use crate::{
+    graph::{Judged, Verdict},
     map::By,
     model::Dependency,
     policy::{
-        self, Census, Change, Detail, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Sight,
+        self, Census, Change, Detail, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Ruling, Sight,
         Simulation, Strictness, Undone,
     },
     render::{self, Audit, Document, Opens, page::ReachView},
@@ -66,7 +62,7 @@ impl<'a> Judge<'a> {
 
     /// Who can reach whom with what is deployed, and with a proposal on top of that.
     pub fn sights(&self, proposed: &PolicySet) -> [Sight<'a>; 2] {
-        sights((self.site, &self.roster), &self.deployed, &on_top(proposed, &self.deployed))
+        sights((self.site, &self.roster), &self.deployed, &proposed.on_top_of(&self.deployed))
     }
 
     /// Which of the dependencies that a proposal allows others can read, by namespace.
@@ -79,7 +75,7 @@ impl<'a> Judge<'a> {
     /// Holds what was seen against policies on top of what is deployed; nothing where nothing is.
     pub fn replay_on_top(&self, set: &PolicySet) -> Option<Simulation> {
         let is_alone = self.deployed.is_empty();
-        (!is_alone).then(|| self.replay(&on_top(set, &self.deployed)))
+        (!is_alone).then(|| self.replay(&set.on_top_of(&self.deployed)))
     }
 
     /// Holds what was seen of the namespaces against policies.
@@ -107,7 +103,7 @@ impl<'a> Judge<'a> {
     /// The same on top of what is deployed; nothing where nothing is.
     pub fn openness_on_top(&self, set: &PolicySet) -> Option<Openness> {
         let is_alone = self.deployed.is_empty();
-        (!is_alone).then(|| self.openness(&on_top(set, &self.deployed)))
+        (!is_alone).then(|| self.openness(&set.on_top_of(&self.deployed)))
     }
 
     /// What of a proposal deployed policies keep open.
@@ -115,7 +111,7 @@ impl<'a> Judge<'a> {
         if self.deployed.is_empty() {
             return Vec::new();
         }
-        let after = on_top(proposed, &self.deployed);
+        let after = proposed.on_top_of(&self.deployed);
         let [proposed, after] = [proposed, &after].map(|set| self.evaluator(set));
         let outside = Outside::new(&[&after], self.site.cluster(), &self.site.directory.pod_ranges());
         policy::undone(&Census::new(&self.roster, &outside), &proposed, &after)
@@ -126,7 +122,7 @@ impl<'a> Judge<'a> {
         if self.deployed.is_empty() {
             return BTreeMap::new();
         }
-        let after = on_top(proposed, &self.deployed);
+        let after = proposed.on_top_of(&self.deployed);
         let [before, after] = [&self.deployed, &after].map(|set| self.evaluator(set));
         let outside = Outside::new(&[&before, &after], self.site.cluster(), &self.site.directory.pod_ranges());
         policy::reopened(&Census::new(&self.roster, &outside), &before, &after)
@@ -138,7 +134,7 @@ impl<'a> Judge<'a> {
         if self.deployed.is_empty() {
             return None;
         }
-        let changes = changes((self.site, &self.roster), &self.deployed, &on_top(proposed, &self.deployed));
+        let changes = changes((self.site, &self.roster), &self.deployed, &proposed.on_top_of(&self.deployed));
         let opened = || changes.iter().filter(|change| !change.ports.opened.is_empty());
         let words = |it: &Change| format!("{} -> {} on {}", it.from, it.to, it.ports.opened);
         let pairs = opened().count();
@@ -148,6 +144,19 @@ impl<'a> Judge<'a> {
     fn evaluator<'s>(&'s self, set: &'s PolicySet) -> Evaluator<'s> {
         Evaluator::of_cluster(set, self.site.cluster(), Options::default())
     }
+}
+
+/// Verdicts as maps take them.
+#[must_use]
+pub fn judged(simulation: &Simulation) -> Judged {
+    let mut judged = Judged::new();
+    for finding in &simulation.findings {
+        let verdict = if finding.verdict == Ruling::Denied { Verdict::Denied } else { Verdict::Uncertain };
+        let key = (finding.from.clone(), finding.to.clone(), finding.protocol, finding.port);
+        let worst = judged.entry(key).or_default();
+        *worst = verdict.max(*worst);
+    }
+    judged
 }
 
 /// What changes between two sets of policies at a site, whose pods are in the roster.

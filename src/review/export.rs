@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     policy::{NetworkPolicy, PolicySet, Simulation},
-    proposal::{self, Found, Known, Log, ProposalError, Rollout, RolloutStep, Standing, folder, on_top},
+    proposal::{self, Found, Known, Log, ProposalError, Rollout, RolloutStep, Standing, folder},
     recommend::Recommendation,
     render::{self, Document, Facts, Kustomizations, Policies, PolicyKey, Sheet, WayBack},
     store::content_id,
@@ -82,10 +82,10 @@ impl<'v> Plan<'v> {
         let stale = Stale::new((&view.facts.sheets, &view.namespaces), (&names, &left), of_before);
         let judge = |set: &PolicySet, gone: &BTreeSet<String>| {
             if gone.is_empty() {
-                return past.replay(&on_top(set, &view.deployed));
+                return past.replay(&set.on_top_of(&view.deployed));
             }
             let kept: BTreeSet<String> = there.difference(gone).cloned().collect();
-            past.replay(&on_top(set, &proposal::only(&view.deployed, &kept)))
+            past.replay(&set.on_top_of(&proposal::only(&view.deployed, &kept)))
         };
         let (sheets, gone, facts) = (&approved[..], &stale.names(), &view.facts);
         let rollout = Rollout { sheets, set: &set, gone, cluster: view.site()?.cluster(), facts, judge: &judge };

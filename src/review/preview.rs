@@ -9,7 +9,7 @@ use crate::{
         self, Change, Clients, Evaluator, Finding, Options, Outside, Question, Roster, Ruling, Server, Servers,
         Simulation,
     },
-    proposal::{Proposal, ProposalError, Site, changes, on_top},
+    proposal::{Proposal, ProposalError, Site, changes},
     render::{PolicyKey, Step},
 };
 
@@ -39,7 +39,7 @@ impl Preview {
     pub fn new(view: &View, key: &PolicyKey, steps: &[Step]) -> Result<Self, ProposalError> {
         let (proposal, replay) = view.with(key, steps)?;
         let site = view.site()?;
-        let sets = [&view.proposal.set, &proposal.set].map(|set| on_top(set, &view.deployed));
+        let sets = [&view.proposal.set, &proposal.set].map(|set| set.on_top_of(&view.deployed));
         let changes = changes((site, &Roster::new(site.cluster())), &sets[0], &sets[1]);
         let findings = Past::new(view, site, &proposal).differences(&view.facts.replay.findings, &replay.findings);
         Ok(Self { proposal, replay, findings, changes })

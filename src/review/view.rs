@@ -19,7 +19,7 @@ use crate::{
     policy::{Change, PolicySet, Roster, Simulation},
     proposal::{
         Asked, Found, Granularity, Judge, Known, Places, Proposal, ProposalError, Request, Site, World, changes,
-        concerned, content, judged, namespaces, on_top, reach, sights,
+        concerned, content, judged, namespaces, reach, sights,
     },
     recommend::Recommendation,
     render::{Document, Facts, PolicyKey, Sheet, Step, page::ReachView},
@@ -238,7 +238,7 @@ impl View {
     pub fn reach(&self) -> Result<&BTreeMap<String, ReachView>, ProposalError> {
         if self.reach.get().is_none() {
             let site = self.site()?;
-            let after = on_top(&self.proposal.set, &self.deployed);
+            let after = self.proposal.set.on_top_of(&self.deployed);
             // somebody else may have been as fast: it is the same
             let sights = sights((site, &Roster::new(site.cluster())), &self.deployed, &after);
             let _ = self.reach.set(reach(&sights));
@@ -250,7 +250,7 @@ impl View {
     pub fn changes(&self) -> Result<&[Change], ProposalError> {
         if self.changes.get().is_none() {
             let site = self.site()?;
-            let after = on_top(&self.proposal.set, &self.deployed);
+            let after = self.proposal.set.on_top_of(&self.deployed);
             let changes = changes((site, &Roster::new(site.cluster())), &self.deployed, &after);
             // somebody else may have been as fast: it is the same
             let _ = self.changes.set(changes);
