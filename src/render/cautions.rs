@@ -1,14 +1,16 @@
 //! What may go wrong though the past holds, as every document and page tells it.
 
+mod in_force;
+mod seen;
+
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::{DeployedPolicy, Facts, Sheet, opened, review, tomorrow::tomorrow, words};
+use super::{Facts, review, tomorrow::tomorrow, words};
 use crate::{
-    map::State,
-    model::{Directions, Outcome},
+    model::Outcome,
     recommend::{Evidence, Omission, Peer, Purpose, Recommendation},
 };
 
@@ -84,12 +86,30 @@ impl Cautions {
     }
 }
 
+/// What there is to tell cautions from.
+struct Told<'a> {
+    recommendation: &'a Recommendation,
+    facts: &'a Facts,
+    max_names: usize,
+}
+
+impl Told<'_> {
+    /// The first of some names, and how many more there are.
+    fn few<'n>(&self, names: impl IntoIterator<Item = &'n String, IntoIter: ExactSizeIterator>) -> String {
+        few(names, self.max_names)
+    }
+}
+
+/// Adds cautions of one kind, where there is reason.
+type Check = fn(&mut Cautions, &Told<'_>);
+
 /// What may go wrong, the worst first. Of long lists of names the first `max_names` are written out.
 #[must_use]
 pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize) -> Vec<Caution> {
-    let mut cautions = Cautions::new();
-    seen(&mut cautions, facts, max_names);
-    force(&mut cautions, (recommendation, facts), max_names);
+    let (told, mut cautions) = (Told { recommendation, facts, max_names }, Cautions::new());
+    for check in seen::CHECKS.iter().chain(&in_force::CHECKS) {
+        check(&mut cautions, &told);
+    }
     short_and_long(&mut cautions, recommendation, max_names);
     reached(&mut cautions, recommendation, max_names);
     tomorrow(&mut cautions, (recommendation, facts), max_names);
@@ -99,167 +119,6 @@ pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize
     );
     cautions.add(Level::Note, "What the window is too short for", why);
     cautions.sorted()
-}
-
-/// What captures may have missed.
-fn seen(cautions: &mut Cautions, facts: &Facts, max_names: usize) {
-    if facts.captures.dropped() > 0 || facts.captures.damaged > 0 {
-        let why = format!(
-            "{} never reached a capture, {} damaged or incomplete: rare connections may be missing.",
-            words::count(facts.captures.dropped(), "packet"),
-            words::count(facts.captures.damaged as u64, "capture")
-        );
-        cautions.add(Level::Look, "Loss", why);
-    }
-    if facts.captures.filtered > 0 {
-        let why = format!(
-            "{} had a filter set: what that leaves out was not seen and is denied, though nothing of the past tells so.",
-            words::count(facts.captures.filtered as u64, "capture")
-        );
-        cautions.add(Level::Look, "A filter", why);
-    }
-    let faults: Vec<String> = facts.captures.listing_faults.iter().map(|fault| words::safe(fault)).collect();
-    if let Some(first) = faults.first() {
-        let why = format!(
-            "{} of the inventory could not be used, and whom they tell of counts as unknown or is not selected as it should: {first}{}.",
-            words::count(faults.len() as u64, "fault"),
-            if faults.len() > 1 { ", and others that `inventory import` names" } else { "" }
-        );
-        cautions.add(Level::Look, "Who is who, in part", why);
-    }
-    if facts.captures.verdicts_alone > 0 {
-        let why = format!(
-            "Of {} a flow log has nothing but verdicts of policies, which never show an answer: no rule comes of them, and what \
-            they need is denied where nothing else has seen it. Let Hubble log traces as well.",
-            words::count(facts.captures.verdicts_alone, "connection")
-        );
-        cautions.add(Level::Look, "Verdicts alone", why);
-    }
-    for blocked in &facts.captures.blocked {
-        let why = format!(
-            "{} -> {} on {}, {} that failed: {}. If it is needed, it is missing here.",
-            blocked.from,
-            blocked.to,
-            words::port(blocked.protocol, blocked.port),
-            words::count(blocked.attempts, "attempt"),
-            blocked.reason
-        );
-        cautions.add(Level::Look, "Blocked while learning?", why);
-    }
-    if !facts.captures.near_pods.is_empty() {
-        let why = format!(
-            "{}: pods have addresses beside them, and no node lists a range of pods that holds them. Whichever is a pod that the \
-             inventory does not know, its rule lets nothing through, or whoever gets its address next. Import the pods of all \
-             namespaces as they were then, and nodes with their `podCIDR`s.",
-            few(&facts.captures.near_pods.iter().map(ToString::to_string).collect::<Vec<_>>(), max_names)
-        );
-        cautions.add(Level::Look, "Pods taken for outside?", why);
-    }
-    for missed in &facts.captures.missed_runs {
-        // in Markdown the stars of a schedule would be something else
-        let why = format!("CronJob {} (`{}`) {}: what it needs is not known.", missed.job, missed.schedule, missed.why);
-        cautions.add(Level::Look, "A job that did not run", why);
-    }
-    for hidden in &facts.captures.hidden {
-        let why =
-            format!("{hidden}. A rule on this port lets everything through that the mesh carries: restrict it there.");
-        cautions.add(Level::Look, "A mesh hides the real ports", why);
-    }
-    for (namespace, learning) in &facts.captures.learning {
-        let level = if learning.state == State::Stable { Level::Note } else { Level::Look };
-        cautions.add(level, "How complete", format!("{namespace}: {learning}."));
-    }
-}
-
-/// What is in force besides, in the place of the proposal, or not at all.
-fn force(cautions: &mut Cautions, (recommendation, facts): (&Recommendation, &Facts), max_names: usize) {
-    let few = |names: &[String]| few(names, max_names);
-    let plugin = format!("{}.", facts.in_force.plugin);
-    if facts.in_force.plugin.ignores() {
-        cautions.add(Level::Stop, "The network plugin ignores policies", plugin);
-    } else {
-        cautions.add(Level::Note, "Network plugin", plugin);
-    }
-    let names_node = |sheet: &&Sheet| {
-        let is_in_force = sheet.object.is_some();
-        is_in_force && sheet.rules.iter().any(|rule| matches!(rule.peer, Some(Peer::NodeAddress(_))))
-    };
-    let by_node: BTreeSet<String> =
-        facts.sheets.iter().filter(names_node).map(|sheet| format!("{}/{}", sheet.namespace, sheet.name)).collect();
-    if !facts.in_force.plugin.knows_nodes_by_address() && !by_node.is_empty() {
-        let why = format!(
-            "{}: Cilium reaches nodes and the API server by no address, unless its policyCIDRMatchMode has `nodes`, and denies what \
-             these policies allow of them. `flowmap convert` writes them as Cilium's own, with nodes as what they are.",
-            few(&by_node.into_iter().collect::<Vec<_>>())
-        );
-        cautions.add(Level::Stop, "Nodes by their addresses", why);
-    }
-    let opened = opened(&facts.sheets).words();
-    if !opened.is_empty() {
-        let why = format!("{}. The policies that would close them were rejected.", few(&opened));
-        cautions.add(Level::Stop, "Open by decision", why);
-    }
-    if !facts.in_force.replaced.is_empty() {
-        let why = format!(
-            "{}. Policies of the same names take their place: what they allow ends. Of one that was not made with `kubectl apply`, \
-             `kubectl apply` keeps the labels that it selects by: use `kubectl replace`.",
-            few(&words_of(&facts.in_force.replaced))
-        );
-        cautions.add(Level::Stop, "Replaced", why);
-    }
-    let both =
-        if recommendation.directions == Directions::Both { "" } else { " Close both directions to keep it closed." };
-    for (direction, workloads) in &facts.in_force.reopened {
-        let why = format!(
-            "{} of {}: what is deployed closes it, and nothing does with this proposal, whose policies take its place.{both}",
-            direction.as_str(),
-            self::few(workloads, max_names)
-        );
-        cautions.add(Level::Stop, "Closed today, and open with this", why);
-    }
-    if !facts.in_force.unjudged.is_empty() {
-        let why = format!("{}. No verdict here knows what they allow or deny.", few(&facts.in_force.unjudged));
-        cautions.add(Level::Stop, "Deployed, and not judged", why);
-    }
-    for doubt in &facts.in_force.unsure {
-        cautions.add(Level::Look, "Deployed, and not sure", format!("{doubt}."));
-    }
-    if let Some(opens) = &facts.in_force.opens {
-        let why = format!(
-            "{}: {}. What is deployed denies it now, and with this proposal it is allowed.",
-            words::count(opens.pairs as u64, "pair"),
-            few(&opens.examples)
-        );
-        cautions.add(Level::Look, "Opens what is denied today", why);
-    }
-    for undone in &facts.in_force.undone {
-        let why = format!("by {}: {}. As long as it is there.", undone.policy, undone.words());
-        cautions.add(Level::Stop, "Kept open by what is deployed", why);
-    }
-    if !facts.kustomizations.edited.is_empty() {
-        let names = self::few(&facts.kustomizations.edited_paths(), max_names);
-        let why = format!(
-            "{names} does more than list files. What `kubectl apply -k` makes of these policies is not in the verdict: apply them \
-             by file."
-        );
-        cautions.add(Level::Look, "A kustomization that was edited", why);
-    }
-    let (wide, own): (Vec<&DeployedPolicy>, Vec<&DeployedPolicy>) =
-        facts.in_force.deployed.iter().partition(|policy| policy.is_cluster_wide());
-    let [wide, own] = [wide, own].map(words_of);
-    if !own.is_empty() {
-        let why = format!("{}. They stay in force: what they allow stays allowed.", few(&own));
-        cautions.add(Level::Note, "Deployed already", why);
-    }
-    if !wide.is_empty() {
-        let why =
-            format!("{}. They stay in force: some come before NetworkPolicies, some where none isolates.", few(&wide));
-        cautions.add(Level::Note, "Deployed already, for the whole cluster", why);
-    }
-}
-
-fn words_of<'p>(policies: impl IntoIterator<Item = &'p DeployedPolicy>) -> Vec<String> {
-    policies.into_iter().map(ToString::to_string).collect()
 }
 
 /// Pods that a policy may reach late, and connections that it may not reach at all.
