@@ -13,8 +13,6 @@ use crate::{
     model::{Application, ApplicationKey, ApplicationSighting, PortKind, Protection, Protocol, Span, Timestamp},
 };
 
-/// What a run says where there was no room for more.
-pub const MISSED: &str = "packets whose application was left out, there was too much";
 /// Sightings of one run that are held at a time: some 15 MB in memory.
 const MAX_SIGHTINGS: usize = 100_000;
 /// Clients of one application at one server's port that are kept apart; further ones count together.

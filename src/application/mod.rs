@@ -21,7 +21,7 @@ mod sql;
 mod tls;
 mod web;
 
-pub use gather::{Gatherer, MISSED, Recent};
+pub use gather::{Gatherer, Recent};
 pub use lookup::{Applications, Spoken};
 pub use recognise::{Said, may_tell, said};
 

@@ -310,8 +310,8 @@ pub(super) fn warnings(run: &Run) -> String {
     let (source, loss) = (one_line(&run.source), &run.loss);
     let mut text = String::new();
     // writing to a String cannot fail
-    for (bound, count) in &loss.bounds {
-        let _ = writeln!(text, "{source}: warning: {count} {bound}");
+    for (note, count) in &loss.notes {
+        let _ = writeln!(text, "{source}: warning: {count} {note}");
     }
     let dropped = [(loss.dropped_by_kernel, "the kernel"), (loss.dropped_by_interface, "the interface")];
     for (count, by) in dropped.into_iter().filter(|(count, _)| *count > 0) {

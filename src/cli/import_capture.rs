@@ -19,7 +19,7 @@ use crate::{
     },
     connection::Limits,
     intake::{Counts, Intake},
-    model::{FILTERED, Observation},
+    model::{Note, Observation},
     store::{Learnt, Loss, Run, RunId, Store, StoreError, Written, content_id},
 };
 
@@ -135,7 +135,7 @@ impl<R: Read> Reading<R> {
         let Drops { by_kernel, by_interface } = self.reader.drops();
         let mut loss = loss(&counts);
         if self.reader.is_filtered() {
-            loss.bounds.insert(FILTERED.into(), 1);
+            loss.notes.insert(Note::Filtered, 1);
         }
         Run {
             id: RunId(content_id(&[options.site.as_bytes(), &intake.digest().to_le_bytes()])),
@@ -163,7 +163,7 @@ impl<R: Read> Reading<R> {
 fn loss(counts: &Counts) -> Loss {
     Loss {
         not_decoded: counts.not_decoded_by_name(),
-        bounds: counts.bounds_by_name(),
+        notes: counts.notes(),
         names: counts.missed_names,
         ..Loss::default()
     }

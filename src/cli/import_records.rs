@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     application,
-    model::{Observation, ObservationKey, Span, Timestamp, TraceSet},
+    model::{Note, Observation, ObservationKey, Span, Timestamp, TraceSet},
     names::Gatherer,
     records::{Answers, Fault as Damage, Format, Line, Reader, RecordsError},
     store::{Learnt, Loss, Run, RunId, RunWriter, Store, Written, content_id},
@@ -80,10 +80,8 @@ pub(super) async fn file(
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
     let kind = if format.tells_drops_alone() { Run::DROPS } else { Run::RECORDS };
     let mut run = tally.run((id, kind), path, options);
-    run.loss.bounds = reader.notes().into_iter().map(|(note, count)| (note.to_owned(), count)).collect();
-    run.loss
-        .bounds
-        .extend((applications.missed() > 0).then(|| (application::MISSED.to_owned(), applications.missed())));
+    run.loss.notes = reader.notes();
+    run.loss.notes.extend(Note::counted([(Note::ApplicationsLeftOut, applications.missed())]));
     let learnt = Learnt { names: names.changed(), applications: applications.changed(), links: Vec::new() };
     writer.learn(learnt).await?;
     run.loss.names = names.missed();

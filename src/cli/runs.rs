@@ -142,7 +142,7 @@ pub(super) fn json(run: &Run) -> Value {
         "not_decoded": run.loss.not_decoded,
         "dropped_by_kernel": run.loss.dropped_by_kernel,
         "dropped_by_interface": run.loss.dropped_by_interface,
-        "bounds": run.loss.bounds,
+        "bounds": run.loss.notes,
         "names_not_kept": names_not_kept(run.loss.names),
         "damage": run.loss.damage,
         "first_packet": run.first_packet,

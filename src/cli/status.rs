@@ -221,9 +221,9 @@ fn tell_runs(lines: &mut Lines, runs: &[Run], dependencies: &[Dependency], learn
     }
     let (by_kernel, by_interface) = (sum(|run| run.loss.dropped_by_kernel), sum(|run| run.loss.dropped_by_interface));
     line("dropped", format!("{by_kernel} by the kernel, {by_interface} by interfaces"));
-    for (run, (bound, count)) in runs.iter().flat_map(|run| run.loss.bounds.iter().map(move |bound| (run, bound))) {
+    for (run, (note, count)) in runs.iter().flat_map(|run| run.loss.notes.iter().map(move |note| (run, note))) {
         let name = if run.is_records() { "  note" } else { "  bound hit" };
-        line(name, format!("{}: {count} {bound}", run.source));
+        line(name, format!("{}: {count} {note}", run.source));
     }
     for run in runs.iter().filter(|run| run.loss.names.beyond_bound > 0) {
         line(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Bound, Limits,
+    Limits,
     arrival::Arrival,
     context::{Context, ContextId, Contexts},
     event::Event,
@@ -14,7 +14,7 @@ use super::{
     table::Table,
     tuple::Address,
 };
-use crate::model::{Hour, Timestamp};
+use crate::model::{Hour, Note, Timestamp};
 
 /// Networks with equal addresses that one capture point sees: of a trunk each VLAN has hosts that ask for a lease, and a router of
 /// one address.
@@ -285,12 +285,11 @@ impl Book {
     }
 
     /// How often each bound left something out.
-    pub fn bounds(&self) -> BTreeMap<Bound, u64> {
-        let all = [
-            (Bound::Connections, self.evicted),
-            (Bound::Networks, self.in_too_many_networks),
-            (Bound::Places, self.contexts.left_out + self.places.left_out),
-        ];
-        all.into_iter().filter(|(_, count)| *count > 0).collect()
+    pub fn bounds(&self) -> BTreeMap<Note, u64> {
+        Note::counted([
+            (Note::TableFull, self.evicted),
+            (Note::NetworksMixed, self.in_too_many_networks),
+            (Note::PlacesLeftOut, self.contexts.left_out + self.places.left_out),
+        ])
     }
 }

@@ -24,13 +24,12 @@ mod words;
 
 use std::{
     collections::BTreeMap,
-    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use crate::{
     decode::{Packet, Transport},
-    model::{Observation, Protocol, Sweep, Timestamp},
+    model::{Note, Observation, Protocol, Sweep, Timestamp},
 };
 use book::Book;
 use flush::Flushing;
@@ -58,27 +57,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { connections: 1_250_000, datagram_idle_us: 60_000_000, idle_s: 3_600.0 }
-    }
-}
-
-/// What a bound left out: while none was hit, the same packets give the same connections, however they come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Bound {
-    /// Connections that were written out early, for the table was full.
-    Connections,
-    /// Packets between equal addresses in more networks than are told apart.
-    Networks,
-    /// Packets whose tags, tunnel or place were not noted, for there were too many of them.
-    Places,
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connections => "connections written out early, the table was full",
-            Self::Networks => "packets between equal addresses in too many networks to tell apart",
-            Self::Places => "packets whose tags or place were not noted, there were too many",
-        })
     }
 }
 
@@ -192,7 +170,7 @@ impl Tracker {
 
     /// How often each bound left something out.
     #[must_use]
-    pub fn bounds(&self) -> BTreeMap<Bound, u64> {
+    pub fn bounds(&self) -> BTreeMap<Note, u64> {
         self.book.bounds()
     }
 

@@ -283,7 +283,7 @@ fn more_networks_than_are_told_apart_are_counted() {
         let syn = segment(CLIENT, SERVER, 0x02, u32::from(vlan) << 22, 0);
         tracker.ingest(Timestamp(i64::from(vlan)), &Packet { vlans, ..syn });
     }
-    assert!(tracker.bounds()[&Bound::Networks] > 0, "{:?}", tracker.bounds());
+    assert!(tracker.bounds()[&Note::NetworksMixed] > 0, "{:?}", tracker.bounds());
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn a_full_table_writes_out_early_and_loses_nothing() {
     for port in 1_000..1_100 {
         tracker.ingest(Timestamp(i64::from(port)), &segment(("10.0.0.1", port), SERVER, 0x02, u32::from(port), 0));
     }
-    let evicted = tracker.bounds()[&Bound::Connections];
+    let evicted = tracker.bounds()[&Note::TableFull];
     assert!(tracker.live() <= 16 && evicted >= 84, "{} {evicted}", tracker.live());
     assert_eq!(finish(tracker)[0].traces.total(), 100);
 }

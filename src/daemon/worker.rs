@@ -24,9 +24,9 @@ use crate::{
         live::{HANDED_OVER, LiveCapture, LiveError, LiveOptions},
     },
     clock,
-    connection::{Bound, Limits},
+    connection::Limits,
     intake::Intake,
-    model::{FILTERED, Timestamp},
+    model::{Note, Timestamp},
     store::{Loss, Run, RunId, content_id},
 };
 
@@ -48,18 +48,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const MAX_WAITING: usize = 262_144;
 /// How long the thread waits for frames where a flush waits for the writer.
 const BETWEEN_PIECES: Duration = Duration::from_millis(20);
-/// The bound above, in a run's loss.
-const LEFT_OUT: &str =
-    "parts of connections left out with their packets, for too many before them waited for the store";
-/// What a run did not see.
-const AWAY: &str = "times the interface was away: what it carried until it was watched again was not seen";
-/// What a run does not know of an interface that went away.
-const UNKNOWN: &str =
-    "times the interface went away and packets may be missing: not all that the kernel held could be read";
-
-/// What a run in light mode does not know.
-const SAMPLED: &str = "times fewer packets within TCP connections were taken (--mode connections): TCP's packets and bytes are too low, \
-                       names in TLS and HTTP are missing, and streams that were open before may be";
 
 /// One interface with its table of connections.
 pub(super) struct Worker {
@@ -364,34 +352,26 @@ impl Worker {
             dropped_by_kernel: drops.by_kernel,
             dropped_by_interface: drops.by_interface,
             connections: u64::try_from(self.intake.live()).unwrap_or(u64::MAX),
-            evicted: counts.bounds.get(&Bound::Connections).copied().unwrap_or_default(),
+            evicted: counts.bounds.get(&Note::TableFull).copied().unwrap_or_default(),
             ..std::mem::take(&mut self.figures)
         };
         self.run.loss = Loss {
             not_decoded: self.figures.not_decoded.clone(),
             dropped_by_kernel: drops.by_kernel,
             dropped_by_interface: drops.by_interface,
-            bounds: counts.bounds_by_name(),
+            notes: counts.notes(),
             names: counts.missed_names,
             damage: None,
         };
         self.was_light |= self.live.is_light;
         self.was_filtered |= self.live.filter.is_some();
-        if self.was_light {
-            self.run.loss.bounds.insert(SAMPLED.into(), LIGHT_SHARE);
-        }
-        if self.was_filtered {
-            self.run.loss.bounds.insert(FILTERED.into(), 1);
-        }
-        if self.figures.left_out > 0 {
-            self.run.loss.bounds.insert(LEFT_OUT.into(), self.figures.left_out);
-        }
-        if self.figures.times_gone > 0 {
-            self.run.loss.bounds.insert(AWAY.into(), self.figures.times_gone);
-        }
-        if self.figures.unknown_losses > 0 {
-            self.run.loss.bounds.insert(UNKNOWN.into(), self.figures.unknown_losses);
-        }
+        self.run.loss.notes.extend(Note::counted([
+            (Note::Light, if self.was_light { LIGHT_SHARE } else { 0 }),
+            (Note::Filtered, u64::from(self.was_filtered)),
+            (Note::PartsLeftOut, self.figures.left_out),
+            (Note::Away, self.figures.times_gone),
+            (Note::CutOff, self.figures.unknown_losses),
+        ]));
         self.run.packets = counts.packets;
         self.run.decoded = counts.decoded;
         self.run.kinds = counts.kinds.named();

@@ -20,9 +20,9 @@ use rayon::prelude::*;
 use crate::{
     application,
     capture::{Batch, Frame, LinkType},
-    connection::{self, Bound, Limits, SHARDS, Tracker},
+    connection::{self, Limits, SHARDS, Tracker},
     decode::{Fragments, NotDecoded, Options, Packet, Repeats, Wifi, common, decode_with},
-    model::{ApplicationSighting, LinkSighting, MissedNames, NameSighting, Observation, Span, Sweep},
+    model::{ApplicationSighting, LinkSighting, MissedNames, NameSighting, Note, Observation, Span, Sweep},
     names::{self, Gatherer},
     segment::Table,
 };
@@ -55,7 +55,7 @@ pub struct Counts {
     /// From the earliest to the latest frame that has any byte and whose units of time are known.
     pub span: Option<Span>,
     /// How often each bound of the table left something out.
-    pub bounds: BTreeMap<Bound, u64>,
+    pub bounds: BTreeMap<Note, u64>,
     /// Names that were told and are not kept.
     pub missed_names: MissedNames,
     /// Packets whose word about links is not kept, for there was too much of it.

@@ -1,18 +1,11 @@
-//! What was counted, by the names that people read.
+//! What was counted, as it is told.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use foldhash::HashSet;
 
 use super::Counts;
-use crate::{application::MISSED, decode::NotDecoded};
-
-/// The bound of the table of links.
-const MISSED_LINKS: &str = "packets whose word about links was left out, there was too much";
-
-/// Packets that stand more than once in a capture.
-const TWICE: &str = "packets stand in it once more, as where several ports are mirrored or `-i any` does not tell interfaces apart: packets and \
-                     bytes count each, connections do not";
+use crate::{decode::NotDecoded, model::Note};
 
 /// A packet in so many: fewer are senders that say the same twice.
 const TOLD_TWICE: u64 = 50;
@@ -40,15 +33,17 @@ impl Counts {
         by_name
     }
 
-    /// What bounds left out, and what counts are worth, by its name.
+    /// What bounds left out, and what counts are worth.
     #[must_use]
-    pub fn bounds_by_name(&self) -> BTreeMap<String, u64> {
-        let of_table = self.bounds.iter().map(|(bound, count)| (bound.to_string(), *count));
+    pub fn notes(&self) -> BTreeMap<Note, u64> {
         let is_doubled = self.twice >= self.packets.div_ceil(TOLD_TWICE);
-        let twice = if is_doubled { self.twice } else { 0 };
-        let beside = [(MISSED_LINKS, self.missed_links), (MISSED, self.missed_applications), (TWICE, twice)];
-        let beside = beside.into_iter().filter(|(_, count)| *count > 0);
-        of_table.chain(beside.map(|(bound, count)| (bound.to_owned(), count))).collect()
+        let mut notes = Note::counted([
+            (Note::LinksLeftOut, self.missed_links),
+            (Note::ApplicationsLeftOut, self.missed_applications),
+            (Note::Doubled, if is_doubled { self.twice } else { 0 }),
+        ]);
+        notes.extend(self.bounds.clone());
+        notes
     }
 }
 

@@ -15,6 +15,7 @@ mod labels;
 mod link;
 mod naming;
 mod no_ends;
+mod note;
 mod observation;
 mod observation_key;
 mod party;
@@ -48,6 +49,7 @@ pub use labels::Labels;
 pub use link::{How, LinkKey, LinkSighting, Mac};
 pub use naming::{HostName, MissedNames, NameSighting, NameSource, PartyName};
 pub use no_ends::NoEnds;
+pub use note::Note;
 pub use observation::{Hops, Lump, Observation, Order, Recording, Sent, Tally, Trace};
 pub use observation_key::{ObservationKey, Opening};
 pub use party::{Namesakes, Party, PartyKey, PartyKind, WorkloadRef};
@@ -64,6 +66,3 @@ pub use visible::{is_unseen, visible};
 
 /// The site of everything that names none: addresses are unique only within a site.
 pub const DEFAULT_SITE: &str = "default";
-
-/// What a capture does not know that was taken with a filter: the name of a bound that was hit.
-pub const FILTERED: &str = "filter was set while it was captured: what that leaves out was not seen";

@@ -11,11 +11,11 @@ use super::world::Site;
 use crate::{
     map::{self, Learning},
     model::{
-        Cluster, Coverage, Dependency, FILTERED, Mark, Outcome, Party, PartyKind, Pod, RawObject, Span, Timestamp,
+        Cluster, Coverage, Dependency, Mark, Note, Outcome, Party, PartyKind, Pod, RawObject, Span, Timestamp,
         WorkloadRef,
     },
     policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe},
-    recommend, records,
+    recommend,
     render::{Blocked, Captures, DeployedPolicy, RunLoss, Sheet, is_own},
     store::Run,
 };
@@ -75,8 +75,8 @@ pub fn captures(about: &About<'_>) -> Captures {
         losses,
         listing_faults: about.site.listing_faults.clone(),
         damaged: runs.iter().filter(|run| run.is_incomplete()).count(),
-        filtered: runs.iter().filter(|run| run.loss.bounds.contains_key(FILTERED)).count(),
-        verdicts_alone: runs.iter().filter_map(|run| run.loss.bounds.get(records::VERDICTS_ALONE)).sum(),
+        filtered: runs.iter().filter(|run| run.loss.notes.contains_key(&Note::Filtered)).count(),
+        verdicts_alone: runs.iter().filter_map(|run| run.loss.notes.get(&Note::VerdictsAlone)).sum(),
         learning: learning(about),
         coverage: about.coverage.clone(),
         hidden: map::hidden(&concerned, cluster),

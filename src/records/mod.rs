@@ -21,7 +21,7 @@ use std::{
     net::IpAddr,
 };
 
-use crate::model::{ApplicationSighting, Observation, Timestamp};
+use crate::model::{ApplicationSighting, Note, Observation, Timestamp};
 
 pub use log_start::{LogStart, NoLogStart};
 pub use record::{Detail, FlowRecord};
@@ -202,10 +202,6 @@ pub enum RecordsError {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
-
-/// The note on streams of which a log of Hubble has nothing but that a policy let them begin.
-pub const VERDICTS_ALONE: &str = "connections of TCP or SCTP left out: the log has nothing but verdicts of policies on them, which never show \
-    an answer, so that needs look like scans; let Hubble log traces as well (without `--type policy-verdict`)";
 
 /// Letters of a wrong value that a message repeats.
 const MAX_SHOWN: usize = 80;
@@ -441,7 +437,7 @@ impl<R: Read> Reader<R> {
     /// What must be said of the log as a whole, with how often: its own loss, and what its counts are worth. All of it is known
     /// after [`Reader::end`].
     #[must_use]
-    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
+    pub fn notes(&self) -> BTreeMap<Note, u64> {
         match &self.0 {
             Inner::Csv(reader) => reader.notes(),
             Inner::Zeek(reader) => reader.notes(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::de::DeserializeOwned;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     observations::{self, Numbers},
 };
 use crate::model::{
-    ApplicationSighting, FILTERED, Hour, LinkSighting, MissedNames, NameSighting, Observation, ObservationKey, Sweep,
+    ApplicationSighting, Hour, LinkSighting, MissedNames, NameSighting, Note, Observation, ObservationKey, Sweep,
     Timestamp,
 };
 
@@ -40,8 +41,8 @@ pub struct Loss {
     pub dropped_by_kernel: u64,
     /// Dropped by the interface or its driver.
     pub dropped_by_interface: u64,
-    /// What bounds left out or made an estimate, with how often.
-    pub bounds: BTreeMap<String, u64>,
+    /// What bounds left out or made an estimate, and what else there is to tell, with how often.
+    pub notes: BTreeMap<Note, u64>,
     /// Names that were told and are not kept.
     pub names: MissedNames,
     /// Why the reading stopped before the end.
@@ -88,12 +89,6 @@ pub enum Written {
 
 /// Rows of a run whose id is not known before its end: no run has this id.
 const PROVISIONAL: RunId = RunId(-1);
-
-/// The bound of [`TraceSet::EXACT`](crate::model::TraceSet::EXACT), as [`Loss::bounds`] names it.
-const SAMPLED: &str = "rows whose connections are estimated from a sample";
-
-/// The name that the runs' first column for bounds had.
-const EVICTED: &str = "connections written out early, the table was full";
 
 /// Writes one run in one transaction; dropped unfinished, nothing of it stays.
 pub struct RunWriter {
@@ -190,7 +185,8 @@ impl RunWriter {
         if self.batches > 1 {
             observations::settle(transaction, run.id).await?;
         }
-        run.loss.count_sampled(observations::sampled(transaction, run.id).await?);
+        let sampled = observations::sampled(transaction, run.id).await?;
+        run.loss.notes.extend(Note::counted([(Note::Sampled, sampled)]));
         insert(transaction, run).await?;
         self.learnt.write(transaction, run.id).await?;
         self.transaction.commit().await?;
@@ -255,8 +251,9 @@ impl Store {
         let whole = |row: &SqliteRow| {
             let mut run = read(row)?;
             // of a run that goes on it changes with every hour that is brought together or forgotten
-            run.loss.bounds.remove(SAMPLED);
-            run.loss.count_sampled(sampled.get(&run.id.0).copied().unwrap_or_default().unsigned_abs());
+            run.loss.notes.remove(&Note::Sampled);
+            let sampled = sampled.get(&run.id.0).copied().unwrap_or_default().unsigned_abs();
+            run.loss.notes.extend(Note::counted([(Note::Sampled, sampled)]));
             Ok(Run { sweeps: sweeps.remove(&run.id).unwrap_or_default(), ..run })
         };
         rows.iter().map(whole).collect()
@@ -285,10 +282,10 @@ impl Run {
         self.kind == Self::RECORDS || self.is_drops()
     }
 
-    /// Whether it is damaged, or was too much for the table: what a filter left out was meant to be.
+    /// Whether it is damaged, or something in it was lost that nobody meant to leave out.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        self.loss.damage.is_some() || self.loss.bounds.keys().any(|bound| bound != FILTERED)
+        self.loss.damage.is_some() || self.loss.notes.keys().any(Note::is_loss)
     }
 
     /// Whether it tells of nothing but what did not pass.
@@ -301,14 +298,6 @@ impl Run {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.kind == Self::LIVE
-    }
-}
-
-impl Loss {
-    fn count_sampled(&mut self, rows: u64) {
-        if rows > 0 {
-            self.bounds.insert(SAMPLED.to_owned(), rows);
-        }
     }
 }
 
@@ -379,7 +368,7 @@ pub(super) async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: 
     .bind(run.first_packet.map(|time| time.0))
     .bind(run.last_packet.map(|time| time.0))
     .bind(&run.loss.damage)
-    .bind(serde_json::to_string(&run.loss.bounds).unwrap_or_default())
+    .bind(serde_json::to_string(&run.loss.notes).unwrap_or_default())
     .bind(serde_json::to_string(&run.kinds).unwrap_or_default())
     .execute(&mut **transaction)
     .await?;
@@ -391,15 +380,9 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
     let number = |name: &str| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
     let time = |name: &str| row.try_get::<Option<i64>, _>(name).map(|nanos| nanos.map(Timestamp));
     let missed = |name: &str| row.try_get::<Option<i64>, _>(name).map(|count| count.unwrap_or_default().unsigned_abs());
-    let by_name = |name: &str| {
-        let text: String = row.try_get(name)?;
-        serde_json::from_str::<BTreeMap<String, u64>>(&text).map_err(|error| sqlx::Error::Decode(error.into()))
-    };
-    let mut bounds = by_name("bounds")?;
-    let evicted = number("evicted")?;
-    if evicted > 0 {
-        bounds.insert(EVICTED.to_owned(), evicted);
-    }
+    let mut notes: BTreeMap<Note, u64> = by_name(row, "bounds")?;
+    // those of runs from before there was more than one bound
+    notes.extend(Note::counted([(Note::TableFull, number("evicted")?)]));
     Ok(Run {
         id: RunId(row.try_get("id")?),
         site: row.try_get("site")?,
@@ -408,12 +391,12 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
         kind: row.try_get("kind")?,
         packets: number("packets")?,
         decoded: number("decoded")?,
-        kinds: by_name("kinds")?,
+        kinds: by_name(row, "kinds")?,
         loss: Loss {
-            not_decoded: by_name("not_decoded")?,
+            not_decoded: by_name(row, "not_decoded")?,
             dropped_by_kernel: number("dropped_by_kernel")?,
             dropped_by_interface: number("dropped_by_interface")?,
-            bounds,
+            notes,
             names: MissedNames {
                 not_a_name: missed("not_a_name")?,
                 beyond_bound: missed("beyond_bound")?,
@@ -425,6 +408,12 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
         last_packet: time("last_packet")?,
         sweeps: Vec::new(),
     })
+}
+
+/// Counts, by what they are of.
+fn by_name<K: Ord + DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<BTreeMap<K, u64>, sqlx::Error> {
+    let text: &str = row.try_get(column)?;
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 /// SQLite's numbers are signed; no count of packets comes near the limit.

@@ -305,8 +305,8 @@ async fn a_run_that_goes_on_is_brought_together_and_counts_its_samples_once() {
     assert_eq!(batches, [1, 1]);
     let all = all(&store).await;
     assert_eq!(all.iter().map(|it| it.traces.total()).collect::<Vec<_>>(), [4_000, 900]);
-    let bounds = store.runs().await.unwrap()[0].loss.bounds.clone();
-    assert_eq!(bounds.into_values().collect::<Vec<_>>(), [1]);
+    let notes = store.runs().await.unwrap()[0].loss.notes.clone();
+    assert_eq!(notes.into_values().collect::<Vec<_>>(), [1]);
 }
 
 #[tokio::test]

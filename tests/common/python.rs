@@ -34,3 +34,10 @@ pub fn script(name: &str, args: &[&Path]) -> String {
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
+
+/// Changes a database past flowmap.
+#[track_caller]
+pub fn sql(store: &Path, sql: &str) {
+    let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.close()";
+    assert!(Command::new(python()).args(["-c", script]).arg(store).arg(sql).status().expect("python starts").success());
+}

@@ -3,10 +3,10 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
-use crate::common::{Flowmap, files, python::python, sample};
+use crate::common::{Flowmap, files, python::sql, sample};
 
 /// Commands that read and that write.
 fn commands() -> [Vec<String>; 4] {
@@ -27,13 +27,6 @@ fn is_refused(flowmap: &Flowmap, words: &[&str]) {
     }
 }
 
-/// Runs SQL on the store, or on a SQLite file of its own in its place.
-fn sql(flowmap: &Flowmap, sql: &str) {
-    let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.close()";
-    let status = Command::new(python()).args(["-c", script]).arg(flowmap.path("flowmap.db")).arg(sql).status();
-    assert!(status.unwrap().success());
-}
-
 #[test]
 fn a_file_that_is_not_sqlite_is_no_store() {
     let flowmap = Flowmap::new();
@@ -52,7 +45,10 @@ fn a_file_of_another_program_gets_no_tables_of_ours() {
         format!("{migrations} INSERT INTO _sqlx_migrations VALUES (1, 'theirs', CURRENT_TIMESTAMP, 1, x'00', 1);");
     for before in ["", "PRAGMA journal_mode = WAL;", migrations, &noted, "CREATE VIEW one AS SELECT 1;"] {
         let flowmap = Flowmap::new();
-        sql(&flowmap, &format!("{before} CREATE TABLE bookmark (url TEXT); INSERT INTO bookmark VALUES ('x');"));
+        sql(
+            &flowmap.path("flowmap.db"),
+            &format!("{before} CREATE TABLE bookmark (url TEXT); INSERT INTO bookmark VALUES ('x');"),
+        );
         is_refused(&flowmap, &["flowmap.db: not a flowmap store", "hint: name another file with --db"]);
     }
 }
@@ -60,7 +56,10 @@ fn a_file_of_another_program_gets_no_tables_of_ours() {
 #[test]
 fn a_store_that_a_newer_flowmap_made_is_left_to_it() {
     let flowmap = Flowmap::with_sample();
-    sql(&flowmap, "INSERT INTO _sqlx_migrations VALUES (9999, 'later', CURRENT_TIMESTAMP, 1, x'00', 1)");
+    sql(
+        &flowmap.path("flowmap.db"),
+        "INSERT INTO _sqlx_migrations VALUES (9999, 'later', CURRENT_TIMESTAMP, 1, x'00', 1)",
+    );
     is_refused(&flowmap, &["flowmap.db: made by a newer version of flowmap", "hint: use the version"]);
 }
 

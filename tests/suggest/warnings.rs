@@ -6,6 +6,7 @@ use crate::common::{
     Flowmap,
     cluster::{list, node, of, owned, pod, with},
     packets::Capture,
+    python::sql,
 };
 
 /// A store with a capture of one node and these objects beside the pods `web` and `api`.
@@ -430,5 +431,38 @@ fn rules_that_name_nodes_where_cilium_reaches_none_by_its_address_are_a_stop() {
         let (review, policy) = (review(&flowmap), flowmap.read("out/shop/api.yaml"));
         assert!(policy.contains("192.0.2.9/32"), "{policy}");
         assert_eq!(review.contains("**Nodes by their addresses:** shop/api"), is_told, "{name}: {review}");
+    }
+}
+
+#[test]
+fn a_capture_is_incomplete_where_something_was_lost_and_not_where_a_note_tells_what_its_figures_are_worth() {
+    let mut doubled = talk();
+    for _ in 0..2 {
+        doubled.at("2026-11-24T12:30:00Z").datagram(([10, 244, 1, 5], 40_000), ([10, 244, 1, 6], 53), b"ask");
+    }
+    let flowmap = flowmap(&doubled, &[]);
+    flowmap.write("open.csv", "client,server,protocol,port\n10.244.1.5,10.244.1.6,tcp,8080");
+    flowmap.ok(&["import", "open.csv"]);
+    let status = flowmap.ok(&["status"]).stdout;
+    assert!(
+        status.contains("1 packets stand in it once more") && status.contains("1 record in a last line"),
+        "{status}"
+    );
+    flowmap.ok(&SUGGEST);
+    assert!(!review(&flowmap).contains("incomplete"), "{}", review(&flowmap));
+    let lost = [
+        "connections written out early, the table was full",
+        "parts of connections left out with their packets, for too many before them waited for the store",
+        // of earlier versions, and of later ones
+        "connections left out, the store could not be written for too long",
+        "packets that the moon hid",
+    ];
+    for note in lost {
+        let bounds = json!({note: 7});
+        sql(&flowmap.path("flowmap.db"), &format!("UPDATE run SET bounds = '{bounds}' WHERE kind = 'file'"));
+        let runs = flowmap.json(&["runs"]);
+        assert!(runs.as_array().unwrap().iter().any(|run| run["bounds"] == bounds), "{runs}");
+        flowmap.ok(&SUGGEST);
+        assert!(review(&flowmap).contains("1 capture damaged or incomplete"), "{note}: {}", review(&flowmap));
     }
 }

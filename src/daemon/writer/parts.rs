@@ -44,7 +44,7 @@ impl Parts {
                 dropped_by_kernel: run.loss.dropped_by_kernel.saturating_sub(before.loss.dropped_by_kernel),
                 dropped_by_interface: run.loss.dropped_by_interface.saturating_sub(before.loss.dropped_by_interface),
                 names: names_without(run.loss.names, before.loss.names),
-                // what bounds made of all of it, they may have made of any part
+                // what is noted of all of it may hold of any part
                 ..run.loss.clone()
             },
             first_packet: run.first_packet.max(before.last_packet).filter(|_| is_new),

@@ -16,6 +16,7 @@ use super::{
     Fault, FlowRecord, Line, RecordsError,
     line::{Lines, Text, trimmed, without_end},
 };
+use crate::model::Note;
 use cells::{Quotes, cells};
 use columns::{Columns, End};
 
@@ -127,9 +128,8 @@ impl<R: Read> Reader<R> {
         Fault::Cut
     }
 
-    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
-        let open = "record in a last line without a line end, taken as whole: look whether the file was cut there";
-        BTreeMap::from([(open, self.open)]).into_iter().filter(|(_, count)| *count > 0).collect()
+    pub fn notes(&self) -> BTreeMap<Note, u64> {
+        Note::counted([(Note::LastLineOpen, self.open)])
     }
 
     pub fn digest(&self) -> u64 {

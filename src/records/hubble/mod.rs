@@ -12,10 +12,10 @@ use std::{
 };
 
 use super::{
-    Fault, Line, MAX_SHOWN, VERDICTS_ALONE, json,
+    Fault, Line, MAX_SHOWN, json,
     reported::{Log, MAX_HELD, Packet, Verdict},
 };
-use crate::model::{Observation, Timestamp};
+use crate::model::{Note, Observation, Timestamp};
 use event::{Flow, Time, Wrapped};
 
 /// Keys that a line may begin with.
@@ -67,11 +67,16 @@ impl<R: Read> Reader<R> {
         self.log.digest()
     }
 
-    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
-        let alone = self.log.verdicts_alone();
-        let mut told = self.notes.told();
-        told.extend((alone > 0).then_some((VERDICTS_ALONE, alone)));
-        told
+    pub fn notes(&self) -> BTreeMap<Note, u64> {
+        let Notes { packets, denied, dropped, audited, lost } = self.notes;
+        Note::counted([
+            (Note::HubbleReports, packets),
+            (Note::PolicyDenied, denied),
+            (Note::CiliumDropped, dropped),
+            (Note::PolicyAudited, audited),
+            (Note::HubbleLost, lost),
+            (Note::VerdictsAlone, self.log.verdicts_alone()),
+        ])
     }
 }
 
@@ -125,20 +130,6 @@ impl Notes {
             Verdict::Denied => self.denied += 1,
             Verdict::Dropped => self.dropped += 1,
         }
-    }
-
-    fn told(&self) -> BTreeMap<&'static str, u64> {
-        let all = [
-            (
-                self.packets,
-                "packets as Hubble reports them, not all there were: counts are the least, and no bytes are told",
-            ),
-            (self.denied, "reports of packets that a policy denied: attempts, which make no rule"),
-            (self.dropped, "reports of packets that Cilium dropped for other reasons than a policy"),
-            (self.audited, "reports of packets that a policy in audit mode would have denied"),
-            (self.lost, "flows that Hubble lost before it could write them: rare connections may be missing"),
-        ];
-        all.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| (what, count)).collect()
     }
 }
 

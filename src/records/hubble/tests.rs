@@ -35,7 +35,7 @@ const REPLY: &str = "\"is_reply\":true,\"trace_reason\":\"REPLY\",";
 const NEW: &str = "\"is_reply\":false,\"trace_reason\":\"NEW\",";
 const ASK: &str = "\"is_reply\":false,\"trace_reason\":\"ESTABLISHED\",";
 
-type Seen = (BTreeMap<ObservationKey, TraceSet>, Vec<(u64, String)>, BTreeMap<&'static str, u64>);
+type Seen = (BTreeMap<ObservationKey, TraceSet>, Vec<(u64, String)>, BTreeMap<Note, u64>);
 
 fn read_with(text: &[u8], max: usize) -> Seen {
     let mut reader = Reader::with_table(text, max);
@@ -176,7 +176,7 @@ fn what_a_policy_dropped_is_refused_and_has_carried_nothing() {
     let open = udp(CLIENT, SERVER, ASK) + &udp(SERVER, CLIENT, REPLY) + &dropped(udp(CLIENT, SERVER, ""));
     assert!(!only(&open).1.flags.has(Flags::REFUSED));
     let notes = read(&dropped(udp(CLIENT, SERVER, ""))).2;
-    assert!(notes.iter().any(|(what, count)| what.contains("policy denied") && *count == 1), "{notes:?}");
+    assert!(notes.iter().any(|(what, count)| *what == Note::PolicyDenied && *count == 1), "{notes:?}");
 }
 
 #[test]

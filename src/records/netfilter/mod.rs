@@ -18,7 +18,7 @@ use super::{
     Fault, Line, LogStart,
     reported::{Log, MAX_HELD},
 };
-use crate::model::Observation;
+use crate::model::{Note, Observation};
 use entry::Entry;
 
 /// Whether a file that begins so is such a log: the kernel logs much else, so that any line may be the first.
@@ -87,22 +87,13 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
+    pub fn notes(&self) -> BTreeMap<Note, u64> {
         let Notes { dropped, undated, of_unknown_fate } = self.notes;
-        let all = [
-            (
-                "packets that a firewall dropped, by the prefixes of its rules: attempts, which make no rule. Rules have limits, and logs too: \
-                 counts are the least, and no bytes are told",
-                dropped,
-            ),
-            (
-                "packets of a firewall's log left out, for their times have no year or no zone: `journalctl -k -o short-iso` tells both, \
-                 or say when it began: --log-start",
-                undated,
-            ),
-            ("packets of a firewall's log left out, for no prefix says whether they were dropped", of_unknown_fate),
-        ];
-        all.into_iter().filter(|(_, count)| *count > 0).collect()
+        Note::counted([
+            (Note::FirewallDropped, dropped),
+            (Note::FirewallUndated, undated),
+            (Note::FirewallFateUnknown, of_unknown_fate),
+        ])
     }
 }
 

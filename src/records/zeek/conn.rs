@@ -1,7 +1,7 @@
 //! A connection of a Zeek log, whatever its layout, as a record. The fields are those of `Conn::Info`
 //! (<https://docs.zeek.org/en/master/scripts/base/protocols/conn/main.zeek.html>) and of its policy scripts `vlan-logging` and `mac-logging`.
 
-use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
+use std::{net::IpAddr, str::FromStr};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -114,14 +114,7 @@ fn plain<T: FromStr>(text: &str) -> Option<T> {
 /// What a log says of its own loss.
 #[derive(Default)]
 pub struct Notes {
-    missed: u64,
-}
-
-impl Notes {
-    pub fn told(&self) -> BTreeMap<&'static str, u64> {
-        let missed = "connections of which Zeek missed bytes: its sensor lost packets, others may be missing";
-        BTreeMap::from([(missed, self.missed)]).into_iter().filter(|(_, count)| *count > 0).collect()
-    }
+    pub missed: u64,
 }
 
 /// The connection of a line.

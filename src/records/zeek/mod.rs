@@ -18,6 +18,7 @@ use super::{
     Fault, FlowRecord, Line,
     line::{Lines, Text},
 };
+use crate::model::Note;
 use conn::{Columns, Notes};
 
 pub(super) use json::is_record;
@@ -77,8 +78,8 @@ impl<R: Read> Reader<R> {
         self.digest.digest()
     }
 
-    pub fn notes(&self) -> BTreeMap<&'static str, u64> {
-        self.notes.told()
+    pub fn notes(&self) -> BTreeMap<Note, u64> {
+        Note::counted([(Note::ZeekMissedBytes, self.notes.missed)])
     }
 }
 

@@ -183,7 +183,7 @@ async fn a_flush_in_pieces_is_written_as_one_in_the_order_of_its_keys() {
 #[tokio::test]
 async fn a_run_tells_of_the_samples_that_it_holds_now() {
     let store = Store::in_memory().await.unwrap();
-    let samples = |store: Store| async move { store.runs().await.unwrap()[0].loss.bounds.values().sum::<u64>() };
+    let samples = |store: Store| async move { store.runs().await.unwrap()[0].loss.notes.values().sum::<u64>() };
     extend(&store, &[in_hour(DAY, 1..2_000), in_hour(DAY + 1, 1..2_000)]).await;
     assert_eq!(samples(store.clone()).await, 2);
     thin(&store, Some(DAY + 24)).await;
