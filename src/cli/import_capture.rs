@@ -20,7 +20,7 @@ use crate::{
     connection::Limits,
     intake::{Counts, Intake},
     model::{Note, Observation},
-    store::{Learnt, Loss, Run, RunId, Store, StoreError, Written, content_id},
+    store::{Learnt, Loss, Run, RunId, RunKind, Store, StoreError, Written, content_id},
 };
 
 /// Traces of ended connections that are held in memory before they are written: some 60 MB, and as much while that is done. What is
@@ -142,7 +142,7 @@ impl<R: Read> Reading<R> {
             site: options.site.clone(),
             sensor,
             source,
-            kind: "file".into(),
+            kind: RunKind::File,
             loss: Loss {
                 damage: self.damage.as_ref().map(ToString::to_string),
                 dropped_by_kernel: by_kernel,

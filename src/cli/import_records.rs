@@ -19,7 +19,7 @@ use crate::{
     model::{Note, Observation, ObservationKey, Span, Timestamp, TraceSet},
     names::Gatherer,
     records::{Answers, Fault as Damage, Format, Line, Reader, RecordsError},
-    store::{Learnt, Loss, Run, RunId, RunWriter, Store, Written, content_id},
+    store::{Learnt, Loss, Run, RunId, RunKind, RunWriter, Store, Written, content_id},
 };
 
 /// Rows that are held in memory before they are written: some 80 MB.
@@ -78,7 +78,7 @@ pub(super) async fn file(
     }
     reader.end().into_iter().for_each(|observation| rows.add(observation));
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
-    let kind = if format.tells_drops_alone() { Run::DROPS } else { Run::RECORDS };
+    let kind = if format.tells_drops_alone() { RunKind::Drops } else { RunKind::Records };
     let mut run = tally.run((id, kind), path, options);
     run.loss.notes = reader.notes();
     run.loss.notes.extend(Note::counted([(Note::ApplicationsLeftOut, applications.missed())]));
@@ -154,14 +154,14 @@ impl Tally {
         }
     }
 
-    fn run(&self, (id, kind): (RunId, &str), path: &Path, options: &Options) -> Run {
+    fn run(&self, (id, kind): (RunId, RunKind), path: &Path, options: &Options) -> Run {
         let (source, sensor) = import::origin(path, options);
         Run {
             id,
             site: options.site.clone(),
             sensor,
             source,
-            kind: kind.to_owned(),
+            kind,
             packets: self.used + self.not_used.values().sum::<u64>(),
             decoded: self.used,
             kinds: BTreeMap::new(),

@@ -135,7 +135,7 @@ pub(super) fn json(run: &Run) -> Value {
         "site": run.site,
         "sensor": run.sensor,
         "source": run.source,
-        "kind": run.kind,
+        "kind": run.kind.as_str(),
         "packets": run.packets,
         "decoded": run.decoded,
         "kinds": run.kinds,

@@ -224,10 +224,10 @@ fn part<const N: usize>(bytes: &[u8], from: usize) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Learnt, Run, RunId, Store};
+    use crate::store::{Learnt, Run, RunId, RunKind, Store};
 
     fn run(id: i64, packets: u64) -> Run {
-        Run { id: RunId(id), kind: "live".into(), source: "x".repeat(3_000), packets, ..Run::default() }
+        Run { id: RunId(id), kind: RunKind::Live, source: "x".repeat(3_000), packets, ..Run::default() }
     }
 
     async fn write(store: &Store, run: &Run) {

@@ -27,7 +27,7 @@ use crate::{
     connection::Limits,
     intake::Intake,
     model::{Note, Timestamp},
-    store::{Loss, Run, RunId, content_id},
+    store::{Loss, Run, RunId, RunKind, content_id},
 };
 
 /// How often the clock is looked at while packets come, in packets.
@@ -416,7 +416,7 @@ fn new_run(options: &Options, interface: &str) -> Run {
         site: site.clone(),
         sensor: sensor.clone(),
         source: interface.to_owned(),
-        kind: Run::LIVE.into(),
+        kind: RunKind::Live,
         ..Run::default()
     }
 }

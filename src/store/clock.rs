@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::Row;
 
-use super::{Store, StoreError};
+use super::{RunKind, Store, StoreError};
 use crate::model::Timestamp;
 
 /// What is known of the time.
@@ -43,8 +43,9 @@ impl Store {
     /// The newest of the times until which live captures saw packets, of those that are not after this one: what is later was
     /// written by a wrong clock, then or now.
     pub async fn newest(&self, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT MAX(last_packet) FROM run WHERE kind = 'live' AND last_packet <= $1";
-        let newest: Option<i64> = sqlx::query_scalar(sql).bind(until.0).fetch_one(&self.pool).await?;
+        let sql = "SELECT MAX(last_packet) FROM run WHERE kind = $1 AND last_packet <= $2";
+        let newest: Option<i64> =
+            sqlx::query_scalar(sql).bind(RunKind::Live.as_str()).bind(until.0).fetch_one(&self.pool).await?;
         Ok(newest.map(Timestamp))
     }
 }

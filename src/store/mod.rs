@@ -22,6 +22,7 @@ mod open;
 mod part;
 mod retention;
 mod run;
+mod run_kind;
 mod sweeps;
 mod thinning;
 mod watch;
@@ -35,6 +36,7 @@ pub use links::SeenLink;
 pub use merge::{TakenIn, TakingIn};
 pub use observations::Filter;
 pub use run::{Learnt, Loss, Run, RunId, RunWriter, Written};
+pub use run_kind::RunKind;
 pub use thinning::{Thinned, Thinning};
 pub use watch::{Change, Watch, WatchId};
 

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Batch, Damage, Store, StoreError, content_id,
+    Batch, Damage, RunKind, Store, StoreError, content_id,
     observations::{self, Numbers},
 };
 use crate::model::{
@@ -60,8 +60,8 @@ pub struct Run {
     pub sensor: String,
     /// The file's name, or the interface.
     pub source: String,
-    /// `file`, [`Run::LIVE`], [`Run::RECORDS`] or [`Run::DROPS`].
-    pub kind: String,
+    /// Where it comes from.
+    pub kind: RunKind,
     /// Packets in it; records of a flow log.
     pub packets: u64,
     /// Packets or records that became flows.
@@ -267,19 +267,10 @@ impl Store {
 }
 
 impl Run {
-    /// The kind of a flow log, which holds records in place of packets.
-    pub const RECORDS: &'static str = "records";
-
-    /// The kind of a flow log that tells of nothing but what did not pass: it has watched nobody.
-    pub const DROPS: &'static str = "drops";
-
-    /// The kind of runs that a daemon writes while it watches an interface.
-    pub const LIVE: &'static str = "live";
-
     /// Whether it is a flow log.
     #[must_use]
     pub fn is_records(&self) -> bool {
-        self.kind == Self::RECORDS || self.is_drops()
+        matches!(self.kind, RunKind::Records | RunKind::Drops)
     }
 
     /// Whether it is damaged, or something in it was lost that nobody meant to leave out.
@@ -291,13 +282,13 @@ impl Run {
     /// Whether it tells of nothing but what did not pass.
     #[must_use]
     pub fn is_drops(&self) -> bool {
-        self.kind == Self::DROPS
+        self.kind == RunKind::Drops
     }
 
     /// Whether an interface was watched, in the place of a file that was read.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.kind == Self::LIVE
+        self.kind == RunKind::Live
     }
 }
 
@@ -308,7 +299,7 @@ impl Default for Run {
             site: String::new(),
             sensor: String::new(),
             source: String::new(),
-            kind: String::new(),
+            kind: RunKind::default(),
             packets: 0,
             decoded: 0,
             kinds: BTreeMap::new(),
@@ -359,7 +350,7 @@ pub(super) async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: 
     .bind(&run.site)
     .bind(&run.sensor)
     .bind(&run.source)
-    .bind(&run.kind)
+    .bind(run.kind.as_str())
     .bind(signed(run.packets))
     .bind(signed(run.decoded))
     .bind(serde_json::to_string(&run.loss.not_decoded).unwrap_or_default())
@@ -388,7 +379,7 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
         site: row.try_get("site")?,
         sensor: row.try_get("sensor")?,
         source: row.try_get("source")?,
-        kind: row.try_get("kind")?,
+        kind: RunKind::read(row)?,
         packets: number("packets")?,
         decoded: number("decoded")?,
         kinds: by_name(row, "kinds")?,

@@ -340,7 +340,7 @@ async fn what_live_captures_saw_too_long_ago_is_forgotten_and_what_was_imported_
     let path = folder.path().join("flowmap.db");
     let store = Store::open(&path).await.unwrap();
     let at = |hour: i32| Some(Hour(hour).start());
-    let live = |id, first, last| Run { kind: "live".into(), first_packet: at(first), last_packet: at(last), ..run(id) };
+    let live = |id, first, last| Run { kind: RunKind::Live, first_packet: at(first), last_packet: at(last), ..run(id) };
     let row = |hour| {
         let mut row = observation(80, 1..900);
         row.key.hour = Hour(hour);
@@ -350,7 +350,7 @@ async fn what_live_captures_saw_too_long_ago_is_forgotten_and_what_was_imported_
     store.extend_run(&live(1, 499_000, 500_001), &old, &Learnt::default()).await.unwrap();
     store.extend_run(&live(1, 499_000, 500_001), &[row(500_000), row(500_001)], &Learnt::default()).await.unwrap();
     store.extend_run(&live(2, 499_000, 499_001), &[row(499_000)], &Learnt::default()).await.unwrap();
-    let file = Run { kind: "file".into(), first_packet: at(499_000), last_packet: at(499_001), ..run(3) };
+    let file = Run { kind: RunKind::File, first_packet: at(499_000), last_packet: at(499_001), ..run(3) };
     store.extend_run(&file, &[row(499_000)], &Learnt::default()).await.unwrap();
     let pages = |store: Store| async move {
         sqlx::query_scalar::<_, i64>("PRAGMA page_count").fetch_one(&store.pool).await.unwrap()

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::{Row, SqliteConnection};
 
 use super::{
-    Damage, RunId, Store, StoreError,
+    Damage, RunId, RunKind, Store, StoreError,
     day::{self, DayRow, HOURS},
     observations::{self, Merge, Place},
     part::{Part, PartWriter},
@@ -104,11 +104,11 @@ async fn begin(
     // as one value: there may be more of them than a query has room for
     let damaged: Vec<(i64, i32)> = damaged.iter().map(|(run, day)| (run.0, day.0)).collect();
     let sql = "SELECT run, hour FROM seen_part JOIN run ON run.id = run
-               WHERE hours = 1 AND kind = 'live' AND hour < $2
+               WHERE hours = 1 AND kind = $4 AND hour < $2
                    AND (run, hour - (hour % $3 + $3) % $3) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))
                ORDER BY hour LIMIT 1";
     let query = sqlx::query(sql).bind(serde_json::to_string(&damaged).unwrap_or_default()).bind(before.0).bind(HOURS);
-    let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(None) };
+    let Some(row) = query.bind(RunKind::Live.as_str()).fetch_optional(&mut *connection).await? else { return Ok(None) };
     let (run, day) = (RunId(row.try_get("run")?), day::day_of(Hour(row.try_get("hour")?)));
     // what an earlier version that went on meanwhile left of this day
     let sql =

@@ -186,7 +186,7 @@ fn a_run_that_was_in_light_mode_for_a_part_says_so() {
 /// one that is started after it forgets by it, though the first has written by that clock.
 #[tokio::test]
 async fn a_restart_under_a_clock_that_is_far_ahead_forgets_nothing() {
-    use flowmap::store::{Filter, Learnt, Run, RunId, Store};
+    use flowmap::store::{Filter, Learnt, Run, RunId, RunKind, Store};
     let Some(lab) = Lab::new() else { return };
     let flowmap = Flowmap::new();
     let path = flowmap.path("store.db");
@@ -196,7 +196,7 @@ async fn a_restart_under_a_clock_that_is_far_ahead_forgets_nothing() {
     let imported = store.runs().await.unwrap().remove(0);
     let mut rows = Vec::new();
     store.observations(&Filter::default(), |_, row| rows.push(row)).await.unwrap();
-    let live = Run { id: old, kind: "live".to_owned(), ..imported };
+    let live = Run { id: old, kind: RunKind::Live, ..imported };
     store.extend_run(&live, &rows, &Learnt::default()).await.unwrap();
     store.close().await;
     for _ in 0..2 {

@@ -9,7 +9,7 @@ use flowmap::{
     connection::Limits,
     intake::Intake,
     model::{Flags, Hops, Hour, Observation, ObservationKey, Opening, Protocol, Tally, Timestamp, Trace},
-    store::{Learnt, Run, RunId, Store, Thinned, Thinning},
+    store::{Learnt, Run, RunId, RunKind, Store, Thinned, Thinning},
 };
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ async fn captured(path: &Path, packets: Vec<Packet>, flush_every: usize) -> Time
         site: "default".into(),
         sensor: "host".into(),
         source: "eth0".into(),
-        kind: "live".into(),
+        kind: RunKind::Live,
         ..Run::default()
     };
     for n in 1.. {
@@ -320,7 +320,7 @@ async fn the_store_of_a_busy_host_stays_bounded() {
         let at = |hour: i32| Hour(hour).start();
         let run = Run {
             id: RunId(7),
-            kind: "live".into(),
+            kind: RunKind::Live,
             first_packet: Some(at(begin)),
             last_packet: Some(at(hour)),
             ..Run::default()

@@ -37,6 +37,14 @@ fn a_file_that_is_not_sqlite_is_no_store() {
 }
 
 #[test]
+fn a_run_of_a_kind_that_is_not_known_is_damage() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    sql(&flowmap.path("flowmap.db"), "UPDATE run SET kind = 'dream'");
+    flowmap.run(&["runs"]).is_an_error(&["the store is damaged: kind cannot be read"]);
+}
+
+#[test]
 fn a_file_of_another_program_gets_no_tables_of_ours() {
     let migrations =
         "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP,

@@ -70,7 +70,7 @@ async fn an_application_that_this_version_does_not_know_is_not_read() {
 #[tokio::test]
 async fn what_a_live_run_saw_spoken_is_forgotten_with_its_hours() {
     let store = Store::in_memory().await.unwrap();
-    let live = Run { kind: "live".into(), last_packet: Some(Timestamp::new(9_000_000, 0)), ..run(5) };
+    let live = Run { kind: RunKind::Live, last_packet: Some(Timestamp::new(9_000_000, 0)), ..run(5) };
     let (old, late) = (
         sighting("10.0.0.1", Application::Smtp, (0, 10), 1),
         sighting("10.0.0.1", Application::Ftp, (0, 8_000_000), 2),

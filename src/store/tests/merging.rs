@@ -26,7 +26,7 @@ async fn extend(store: &Store, packets: u64, rows: &[Observation]) {
     let span = (rows.first(), rows.last());
     let (Some(first), Some(last)) = span else { panic!("nothing to add") };
     let run = Run {
-        kind: "live".into(),
+        kind: RunKind::Live,
         packets,
         first_packet: Some(first.key.hour.start()),
         last_packet: Some(last.key.hour.start()),

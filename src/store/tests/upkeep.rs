@@ -11,7 +11,7 @@ fn in_hour(hour: i32, ports: std::ops::Range<u16>) -> Observation {
 }
 
 fn live(id: i64) -> Run {
-    Run { kind: "live".into(), ..run(id) }
+    Run { kind: RunKind::Live, ..run(id) }
 }
 
 async fn extend(store: &Store, rows: &[Observation]) -> Option<Damage> {
