@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     capture::live::{BUFFER_MIB, LiveError, LiveOptions, SNAPLEN},
-    daemon::{self, DaemonError, FileError, LockError, Options},
-    store::{Run, StoreError},
+    daemon::{self, DaemonError, LockError, Options},
+    store::{Run, StoreError, TakeError},
 };
 
 /// How often what was seen is written to the store: what a crash can lose.
@@ -157,10 +157,10 @@ fn fault(error: DaemonError) -> anyhow::Error {
         DaemonError::Lock(LockError::Taken(error)) => {
             Fault::new("capture", error).hint("stop that one first, or name another store with --db").into()
         }
-        DaemonError::File(error @ FileError::Taken(_)) => {
+        DaemonError::File(error @ TakeError::Taken(_)) => {
             Fault::new("capture", error).hint("stop that one first, or name another store with --db").into()
         }
-        DaemonError::Lock(LockError::File(path, error)) | DaemonError::File(FileError::File(path, error)) => {
+        DaemonError::Lock(LockError::File(path, error)) | DaemonError::File(TakeError::File(path, error)) => {
             StoreError::Open(path, error.to_string()).into()
         }
         other => Fault::new("capture", other).into(),

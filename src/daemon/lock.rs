@@ -11,7 +11,10 @@ use std::{
 };
 
 use super::Figures;
-use crate::store::content_id;
+use crate::store::{
+    content_id,
+    files::{beside, folder_of},
+};
 
 /// `status` holds the lock for a moment, to see whether it is free: so it is tried more than once.
 const LOOKS: usize = 3;
@@ -59,11 +62,9 @@ pub enum LockError {
 impl Lock {
     /// Takes the lock of a store, whose folder is made where there is none.
     pub fn take(store: &Path) -> Result<Self, LockError> {
-        let path = beside(store);
+        let path = lock_file(store);
         let fail = |error| LockError::File(path.clone(), error);
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(fail)?;
-        }
+        fs::create_dir_all(folder_of(&path)).map_err(fail)?;
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(&path).map_err(fail)?;
@@ -119,7 +120,7 @@ pub fn is_running(store: &Path) -> bool {
 
 /// The file beside a store, where somebody holds its lock.
 fn taken(store: &Path) -> Option<File> {
-    let file = OpenOptions::new().read(true).open(beside(store)).ok()?;
+    let file = OpenOptions::new().read(true).open(lock_file(store)).ok()?;
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(file)
 }
 
@@ -151,11 +152,8 @@ fn read(mut file: &File) -> Option<Figures> {
 }
 
 /// Beside the file itself, whatever other names lead to it.
-fn beside(store: &Path) -> PathBuf {
-    let store = store_file(store);
-    let mut name = store.file_name().unwrap_or_default().to_owned();
-    name.push(".daemon");
-    store.with_file_name(name)
+fn lock_file(store: &Path) -> PathBuf {
+    beside(&store_file(store), ".daemon")
 }
 
 /// The file that a path leads to, also where it is not there yet.
@@ -166,8 +164,7 @@ pub fn store_file(path: &Path) -> PathBuf {
     }
     // a link to what is not there yet; where it leads on, to the next
     let path = path.read_link().map_or_else(|_| path.to_owned(), |to| path.with_file_name("").join(to));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (folder.canonicalize(), path.file_name()) {
+    match (folder_of(&path).canonicalize(), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path,
     }

@@ -7,7 +7,6 @@ mod clock;
 mod config;
 mod examine;
 mod figures;
-mod file;
 mod http;
 mod lock;
 mod metrics;
@@ -20,7 +19,6 @@ mod writer;
 pub use config::{ConfigError, Mode, commented as commented_config};
 pub use examine::{Finding, State, examine};
 pub use figures::{Figures, InterfaceFigures, StoreFigures};
-pub use file::FileError;
 pub use lock::{AlreadyRunning, Lock, LockError, is_running, running, store_file};
 pub use supervise::run;
 
@@ -33,7 +31,7 @@ use std::{
 use crate::{
     capture::live::{LiveError, LiveOptions},
     decode,
-    store::{Run, StoreError},
+    store::{Run, StoreError, TakeError, files::folder_of},
 };
 
 /// What to watch, and where to write it.
@@ -68,7 +66,7 @@ pub struct Options {
 impl Options {
     /// The folder that the store is in.
     fn folder(&self) -> &Path {
-        self.store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        folder_of(&self.store)
     }
 }
 
@@ -95,7 +93,7 @@ pub enum DaemonError {
     Lock(#[from] LockError),
     /// The store's file cannot be had.
     #[error(transparent)]
-    File(#[from] FileError),
+    File(#[from] TakeError),
     /// The file of what may change cannot be used.
     #[error("{0}: {1}")]
     Config(PathBuf, ConfigError),

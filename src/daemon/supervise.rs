@@ -24,7 +24,6 @@ use tracing::{info, warn};
 use super::{
     DaemonError, Ended, Figures, InterfaceFigures, Lock, Options, config,
     figures::Shared,
-    file::StoreFile,
     http, rights,
     worker::{Message, Worker},
     writer::Writer,
@@ -32,7 +31,7 @@ use super::{
 use crate::{
     capture::live::{LiveCapture, LiveOptions},
     clock,
-    store::{Run, StoreError},
+    store::{Run, StoreError, StoreFile},
 };
 
 /// How often the figures are left beside the store, and the service manager is told that all is well.

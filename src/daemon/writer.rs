@@ -11,7 +11,7 @@ use std::{
     os::fd::AsRawFd,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use foldhash::fast::FixedState;
@@ -23,13 +23,15 @@ use super::{
     Options,
     clock::Clock,
     figures::Shared,
-    file::{FileError, OtherLog, StoreFile, has_log, is_at, is_settled},
     worker::{Flush, Message},
 };
 use crate::{
     clock, connection,
     model::{Hour, Observation, Opening, Timestamp},
-    store::{Batch, Damage, RunId, Store, StoreError, Thinning},
+    store::{
+        Batch, Damage, OtherLog, RunId, Store, StoreError, StoreFile, TakeError, Thinning,
+        files::{bytes_with_log, folder_of, has_log, is_at},
+    },
 };
 
 /// A packet that nobody takes is lost, a flush can wait: on a core that they share the capture threads go before the writer.
@@ -41,6 +43,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long a store that cannot be written is tried after the daemon was told to stop.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// What nobody has written to for so long is whole.
+const SETTLED: Duration = Duration::from_secs(2);
 /// How long it sleeps before it looks whether it is told to stop.
 const NAP: Duration = Duration::from_millis(100);
 
@@ -362,7 +366,7 @@ impl Writer {
         if std::mem::take(&mut self.said.failure) {
             info!("the store is written again");
         }
-        let bytes = size(&self.path);
+        let bytes = bytes_with_log(&self.path);
         self.shared.of_store(|store| {
             store.flushes += 1;
             store.last_flush_seconds = took.as_secs_f64();
@@ -465,23 +469,15 @@ impl Folder {
     }
 }
 
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// Whether nobody has written to what is at a path for some time, as far as the clock tells.
+fn is_settled(path: &Path) -> bool {
+    let written = std::fs::metadata(path).and_then(|file| file.modified());
+    written.map_or(true, |written| SystemTime::now().duration_since(written).map_or(true, |age| age >= SETTLED))
 }
 
-fn refused(error: FileError) -> StoreError {
+fn refused(error: TakeError) -> StoreError {
     match error {
-        FileError::File(path, error) => StoreError::Open(path, error.to_string()),
-        FileError::Taken(path) => StoreError::Open(path, "another daemon writes to it, by another name".into()),
+        TakeError::File(path, error) => StoreError::Open(path, error.to_string()),
+        TakeError::Taken(path) => StoreError::Open(path, "another daemon writes to it, by another name".into()),
     }
-}
-
-/// Bytes of the store with its write-ahead log.
-fn size(path: &Path) -> u64 {
-    let of = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        std::fs::metadata(name).map_or(0, |file| file.len())
-    };
-    of("") + of("-wal")
 }

@@ -1,7 +1,7 @@
 //! Stores of other places: they are read from a copy of one moment, so that the file itself is left as it is, whatever version
 //! wrote it and whoever writes it now.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sqlx::{
     ConnectOptions, Connection,
@@ -10,6 +10,7 @@ use sqlx::{
 
 use super::{
     Store, StoreError,
+    files::{INDEX, LOG, beside},
     open::{MIGRATIONS, OpenError, is_anothers, options},
 };
 
@@ -32,20 +33,10 @@ impl Store {
     }
 }
 
-/// The endings of a write-ahead log, and of what those who have it open share.
-const LOG: &str = "-wal";
-const SHARED: &str = "-shm";
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
 /// Whether a daemon that was killed has left its log, and nobody has it open: then files can be copied as they are, and
 /// nothing needs to be written beside them, as SQLite would.
 fn is_left(path: &Path) -> bool {
-    beside(path, LOG).exists() && !beside(path, SHARED).exists()
+    beside(path, LOG).exists() && !beside(path, INDEX).exists()
 }
 
 /// Refuses what is no store, or cannot be read.

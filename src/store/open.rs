@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Store, StoreError, is_locked};
+use super::{Store, StoreError, files::folder_of, is_locked};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -128,9 +128,7 @@ impl Store {
         if path.is_dir() {
             return Err(StoreError::Open(path.to_owned(), "is a directory".into()));
         }
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).map_err(fail)?;
-        }
+        std::fs::create_dir_all(folder_of(path)).map_err(fail)?;
         // SQLite would open it to read, and leave its log beside it
         if let Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) = rustix::fs::access(path, Access::WRITE_OK) {
             return Err(StoreError::Open(path.to_owned(), "may not be written".into()));

@@ -1,9 +1,9 @@
-//! The store's file as the daemon holds it: locked by what it is, whatever names lead to it, and watched for whoever writes over
+//! The store's file as a daemon holds it: locked by what it is, whatever names lead to it, and watched for whoever writes over
 //! it. SQLite notices neither another name, under which it would keep another log, nor what is written past it.
 //!
 //! In WAL mode nothing but a checkpoint writes to the file, and it is told in the index of the log before the first page is
 //! written (<https://www.sqlite.org/walformat.html>). So where the file's head or length changed and the index tells of no
-//! checkpoint, somebody else wrote. Each flush stamps the head ([`Store::extend_run_by`](crate::store::Store::extend_run_by)):
+//! checkpoint, somebody else wrote. Each flush stamps the head ([`Store::extend_run_by`](super::Store::extend_run_by)):
 //! no two stores have the same one, nor a store and an older copy of it.
 //!
 //! All files stay open as long as the store is: where a process closes a file, the system takes away all locks that it has on
@@ -14,10 +14,9 @@ use std::{
     io,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
 };
 
-use crate::store::FileId;
+use super::files::{INDEX, LOG, beside, is_at};
 
 /// Bytes of the file's head.
 const HEAD: usize = 100;
@@ -29,15 +28,13 @@ const SALT: usize = 8;
 const TAKEN_IN: usize = 96;
 const BEGUN: usize = 128;
 /// Bytes of the index that tell of the log and of checkpoints.
-const INDEX: usize = 136;
+const INDEX_BYTES: usize = 136;
 /// Bytes of the index that say what the log holds, twice: without them it is read anew.
 const CONTENTS: usize = 96;
-/// What nobody has written to for so long is whole.
-const SETTLED: Duration = Duration::from_secs(2);
 
 /// The file of a store, locked until it is dropped.
 #[derive(Debug)]
-pub(super) struct StoreFile {
+pub struct StoreFile {
     file: File,
     /// The log and its index, while SQLite has the store open.
     log: Option<(File, File)>,
@@ -67,9 +64,9 @@ impl LogState {
     }
 }
 
-/// Why a file cannot be had.
+/// Why the file of a store cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
+pub enum TakeError {
     /// Another daemon has it, which calls it otherwise.
     #[error("already running: another daemon writes to {0}, by another name of this file")]
     Taken(PathBuf),
@@ -80,8 +77,8 @@ pub enum FileError {
 
 impl StoreFile {
     /// Opens and locks the file at a path, made empty where there is none. SQLite must not have it open.
-    pub fn take(path: &Path) -> Result<Self, FileError> {
-        let fail = |error| FileError::File(path.to_owned(), error);
+    pub fn take(path: &Path) -> Result<Self, TakeError> {
+        let fail = |error| TakeError::File(path.to_owned(), error);
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // who talks to whom is nobody else's to read
@@ -92,33 +89,36 @@ impl StoreFile {
         let file = file.map_err(fail)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file, log: None, seen: None, is_overwritten: false }),
-            Err(TryLockError::WouldBlock) => Err(FileError::Taken(path.to_owned())),
+            Err(TryLockError::WouldBlock) => Err(TakeError::Taken(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(fail(error)),
         }
     }
 
     /// Whether it is the one of this name.
+    #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
         is_at(&self.file, path)
     }
 
     /// Whether the log of the file of this name is the one that SQLite has open: removed from the folder it still takes what is
     /// written, which nobody else sees and no other log knows of.
+    #[must_use]
     pub fn has_its_log_at(&self, path: &Path) -> bool {
         let Some((log, index)) = &self.log else { return true };
-        is_at(log, &beside(path, "-wal")) && is_at(index, &beside(path, "-shm"))
+        is_at(log, &beside(path, LOG)) && is_at(index, &beside(path, INDEX))
     }
 
     /// Begins to watch: SQLite has opened it now.
     pub fn watch(&mut self, path: &Path) {
         let open = |suffix: &str| OpenOptions::new().read(true).write(true).open(beside(path, suffix)).ok();
-        self.log = open("-wal").zip(open("-shm"));
+        self.log = open(LOG).zip(open(INDEX));
         self.seen = self.see();
         self.is_overwritten = false;
     }
 
     /// Whether some of the log may have been taken in and not all, as where it was read anew after a crash: then it is not told
     /// what else wrote.
+    #[must_use]
     pub fn is_partly_taken_in(&self) -> bool {
         self.seen.as_ref().is_some_and(|seen| seen.log.is_partly_taken_in())
     }
@@ -142,7 +142,7 @@ impl StoreFile {
         let (length, mut head) = (self.file.metadata().ok()?.len(), [0; HEAD]);
         // of a shorter one as much as there is
         read_at(&self.file, &mut head).ok()?;
-        let mut bytes = [0; INDEX];
+        let mut bytes = [0; INDEX_BYTES];
         index.read_exact_at(&mut bytes, 0).ok()?;
         let log = LogState {
             salt: part(&bytes, SALT_IN_INDEX)?,
@@ -166,21 +166,17 @@ impl StoreFile {
     }
 }
 
-/// Whether a log lies beside the file of this name.
-pub(super) fn has_log(path: &Path) -> bool {
-    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
-}
-
 /// A log that another process wrote, while SQLite closes a store that it takes for its own: it removes what is of that name.
-pub(super) struct OtherLog {
+pub struct OtherLog {
     log: PathBuf,
     kept: PathBuf,
 }
 
 impl OtherLog {
     /// Keeps the log beside the file of this name by a second name; `None` where that cannot be done.
+    #[must_use]
     pub fn keep(path: &Path) -> Option<Self> {
-        let (log, kept) = (beside(path, "-wal"), beside(path, "-wal.kept"));
+        let (log, kept) = (beside(path, LOG), beside(path, &format!("{LOG}.kept")));
         std::fs::hard_link(&log, &kept).ok()?;
         Some(Self { log, kept })
     }
@@ -191,23 +187,6 @@ impl OtherLog {
         // where that fails it stays by its second name
         let _ = if log.exists() { std::fs::remove_file(kept) } else { std::fs::rename(kept, log) };
     }
-}
-
-/// Whether an open file is the one of a name.
-pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    FileId::of(file).is_some_and(|own| FileId::at(path) == Some(own))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// Whether nobody has written to what is at a path for some time, as far as the clock tells.
-pub(super) fn is_settled(path: &Path) -> bool {
-    let written = std::fs::metadata(path).and_then(|file| file.modified());
-    written.map_or(true, |written| SystemTime::now().duration_since(written).map_or(true, |age| age >= SETTLED))
 }
 
 fn read_at(file: &File, bytes: &mut [u8]) -> io::Result<()> {
