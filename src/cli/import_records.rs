@@ -18,7 +18,7 @@ use crate::{
     application,
     model::{Note, Observation, ObservationKey, Span, Timestamp, TraceSet},
     names::Gatherer,
-    records::{Answers, Fault as Damage, Format, Line, Reader, RecordsError},
+    records::{self, Answers, Format, Line, Reader, RecordsError},
     store::{Learnt, Loss, Run, RunId, RunKind, RunWriter, Store, Written, content_id},
 };
 
@@ -63,11 +63,11 @@ pub(super) async fn file(
                 }
                 reader.observations().into_iter().for_each(|observation| rows.add(observation));
             }
-            Line::Damaged { line, fault } if options.strict && fault.is_damage() => {
+            Line::NotUsed { line, fault } if options.strict && fault.is_damage() => {
                 let hint = "without --strict damaged records are counted and the others used";
                 return Err(Fault::new(&name, format_args!("line {line}: {fault}")).hint(hint).into());
             }
-            Line::Damaged { line, fault } => tally.damaged(&name, line, &fault),
+            Line::NotUsed { line, fault } => tally.leave_out(&name, line, &fault),
         }
         if rows.0.len() >= MAX_WAITING {
             writer.write(&rows.take()).await?;
@@ -143,7 +143,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn damaged(&mut self, name: &str, line: u64, fault: &Damage) {
+    fn leave_out(&mut self, name: &str, line: u64, fault: &records::Fault) {
         *self.not_used.entry(fault.kind()).or_default() += 1;
         if !fault.is_damage() {
             return;

@@ -29,7 +29,7 @@ use crate::{
     clock, connection,
     model::{Hour, Observation, Opening, Timestamp},
     store::{
-        Batch, Damage, OtherLog, RunId, Store, StoreError, StoreFile, TakeError, Thinning,
+        Batch, DamagedHours, OtherLog, RunId, Store, StoreError, StoreFile, TakeError, Thinning,
         files::{bytes_with_log, folder_of, has_log, is_at},
     },
 };
@@ -354,7 +354,7 @@ impl Writer {
     }
 
     /// Says once that hours cannot be read.
-    fn note_damage(&mut self, damage: &Damage) {
+    fn note_damage(&mut self, damage: &DamagedHours) {
         if self.damaged.insert((damage.run, damage.hour)) {
             warn!("{}: the store is damaged: {damage}", self.path.display());
             let damaged = self.damaged.len() as u64;

@@ -353,8 +353,8 @@ pub enum Line {
         /// What it said is spoken.
         application: Option<ApplicationSighting>,
     },
-    /// One that cannot be used.
-    Damaged {
+    /// One that is not used: it is damaged ([`Fault::is_damage`]), or whole and of no use here.
+    NotUsed {
         /// Its line, from 1.
         line: u64,
         /// Why not.

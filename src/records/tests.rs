@@ -19,7 +19,7 @@ fn flows(text: &str) -> Vec<FlowRecord> {
 
 fn faults(text: &[u8]) -> Vec<(u64, String)> {
     let fault = |line| match line {
-        Line::Damaged { line, fault } => Some((line, fault.to_string())),
+        Line::NotUsed { line, fault } => Some((line, fault.to_string())),
         _ => None,
     };
     lines(text).into_iter().filter_map(fault).collect()
@@ -101,7 +101,7 @@ fn an_interruption_ends_no_reading_also_in_a_line_that_is_too_long() {
     let text = format!("client,server,proto,port\n{long}\n10.0.0.1,10.0.0.2,udp,53\n");
     let mut reader = Reader::new(Format::Csv, Interrupted(text.as_bytes(), false)).unwrap();
     let lines: Vec<Line> = std::iter::from_fn(|| reader.next_line().unwrap()).collect();
-    assert!(matches!(&lines[..], [Line::Damaged { line: 2, .. }, Line::Flow(_)]), "{lines:?}");
+    assert!(matches!(&lines[..], [Line::NotUsed { line: 2, .. }, Line::Flow(_)]), "{lines:?}");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn last(columns: &str, line: &str) -> String {
     match std::iter::from_fn(|| reader.next_line().unwrap()).last().unwrap() {
         Line::Flow(_) if reader.notes().is_empty() => "whole".into(),
         Line::Flow(_) => "open".into(),
-        Line::Damaged { line, fault } => format!("line {line}: {fault}"),
+        Line::NotUsed { line, fault } => format!("line {line}: {fault}"),
         Line::Packet { .. } => panic!("no packet"),
     }
 }
@@ -388,7 +388,7 @@ fn what_a_firewall_turned_away_was_refused() {
         let mut reader = Reader::new(Format::Csv, text.as_bytes()).unwrap();
         match reader.next_line().unwrap().unwrap() {
             Line::Flow(record) => Ok(record.outcome),
-            Line::Damaged { fault, .. } => Err(fault.to_string()),
+            Line::NotUsed { fault, .. } => Err(fault.to_string()),
             Line::Packet { .. } => panic!("{text}"),
         }
     };

@@ -72,7 +72,7 @@ pub struct DecisionChange {
 
 /// How a change of decisions ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum Decided {
     /// All of it is written.
     Done,
     /// Nothing is: somebody decided on this policy meanwhile.
@@ -103,14 +103,14 @@ impl Store {
     }
 
     /// Writes decisions, unless somebody else decided since what they rest on was read.
-    pub async fn decide(&self, site: &str, change: &DecisionChange) -> Result<Written, StoreError> {
+    pub async fn decide(&self, site: &str, change: &DecisionChange) -> Result<Decided, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for (policy, head) in &change.heads {
             let sql = "SELECT id FROM decision_log WHERE site = $1 AND policy = $2 ORDER BY sequence DESC LIMIT 1";
             let newest: Option<(i64,)> =
                 sqlx::query_as(sql).bind(site).bind(policy).fetch_optional(&mut *transaction).await?;
             if newest.map(|(id,)| EntryId(id)) != *head {
-                return Ok(Written::Decided(policy.clone()));
+                return Ok(Decided::Decided(policy.clone()));
             }
         }
         for (namespace, KeptChange { before, after }) in &change.kept {
@@ -118,7 +118,7 @@ impl Store {
             let now: Option<(String,)> =
                 sqlx::query_as(sql).bind(site).bind(namespace).fetch_optional(&mut *transaction).await?;
             if now.map(|(body,)| body) != *before {
-                return Ok(Written::Changed(namespace.clone()));
+                return Ok(Decided::Changed(namespace.clone()));
             }
             let query = match after {
                 _ if before == after => continue,
@@ -145,7 +145,7 @@ impl Store {
             query.execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
-        Ok(Written::Done)
+        Ok(Decided::Done)
     }
 
     /// A number that changes when another process, or another opening of the store, writes to it.

@@ -30,7 +30,7 @@ mod watch;
 
 pub use batch::Batch;
 pub use clock::KeptTime;
-pub use decisions::{DecisionChange, EntryId, KeptChange, LogEntry, Written as Decided};
+pub use decisions::{Decided, DecisionChange, EntryId, KeptChange, LogEntry};
 pub use files::FileId;
 pub use held_file::{OtherLog, StoreFile, TakeError};
 pub use inventory::{Presence, Snapshot, StoredInventory, StoredObject, StoredSnapshot};
@@ -116,7 +116,7 @@ fn is_locked(error: &sqlx::Error) -> bool {
 
 /// Hours of a run that cannot be read: they stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
+pub struct DamagedHours {
     /// Of this run.
     pub run: RunId,
     /// From this one on.
@@ -127,7 +127,7 @@ pub struct Damage {
     pub why: String,
 }
 
-impl std::fmt::Display for Damage {
+impl std::fmt::Display for DamagedHours {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { run, hour, hours, why } = self;
         let what = if *hours > 1 { "the day from" } else { "the hour" };

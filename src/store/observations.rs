@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
-    Damage, RunId, Store, StoreError, day,
+    DamagedHours, RunId, Store, StoreError, day,
     part::{self, Part, PartWriter},
     run::signed,
 };
@@ -171,7 +171,7 @@ pub(super) async fn settle_after(
     run: RunId,
     hours: &BTreeSet<Hour>,
     damaged: &BTreeSet<(RunId, Hour)>,
-) -> Result<Option<Damage>, StoreError> {
+) -> Result<Option<DamagedHours>, StoreError> {
     let mut damage = None;
     let is_whole = |hour: &Hour| !damaged.contains(&(run, *hour));
     for hour in hours {
@@ -192,7 +192,7 @@ async fn settle_above(
     connection: &mut SqliteConnection,
     (run, hour): (RunId, Hour),
     most: usize,
-) -> Result<Option<Damage>, StoreError> {
+) -> Result<Option<DamagedHours>, StoreError> {
     let sql = "SELECT run, hour, batch, part FROM seen_part
                WHERE run = $1 AND hour = $2 AND hours = 1 ORDER BY batch, part";
     let rows = sqlx::query(sql).bind(run.0).bind(hour.0).fetch_all(&mut *connection).await?;
@@ -204,7 +204,7 @@ async fn settle_above(
     match settle_hour(&mut step, run, &places).await {
         Err(StoreError::Damaged(why)) => {
             step.rollback().await?;
-            Ok(Some(Damage { run, hour, hours: 1, why }))
+            Ok(Some(DamagedHours { run, hour, hours: 1, why }))
         }
         settled => {
             settled?;

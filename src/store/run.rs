@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
-    Batch, Damage, RunKind, Store, StoreError, content_id,
+    Batch, DamagedHours, RunKind, Store, StoreError, content_id,
     observations::{self, Numbers},
 };
 use crate::model::{
@@ -209,7 +209,7 @@ impl Store {
         run: &Run,
         observations: &[Observation],
         learnt: &Learnt,
-    ) -> Result<Option<Damage>, StoreError> {
+    ) -> Result<Option<DamagedHours>, StoreError> {
         let mut batch = Batch::default();
         batch.add(observations);
         self.extend_run_by(run, &batch, learnt, &BTreeSet::new()).await
@@ -222,7 +222,7 @@ impl Store {
         batch: &Batch,
         learnt: &Learnt,
         damaged: &BTreeSet<(RunId, Hour)>,
-    ) -> Result<Option<Damage>, StoreError> {
+    ) -> Result<Option<DamagedHours>, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         insert(&mut transaction, run).await?;
         let mut hours = BTreeSet::new();

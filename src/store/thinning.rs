@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::{Row, SqliteConnection};
 
 use super::{
-    Damage, RunId, RunKind, Store, StoreError,
+    DamagedHours, RunId, RunKind, Store, StoreError,
     day::{self, DayRow, HOURS},
     observations::{self, Merge, Place},
     part::{Part, PartWriter},
@@ -34,7 +34,7 @@ pub enum Thinned {
     /// There is more.
     Some,
     /// A day cannot be read, and is left as it is from now on; there may be more.
-    Damaged(Damage),
+    Damaged(DamagedHours),
 }
 
 /// A day of a run on its way.
@@ -77,7 +77,7 @@ impl Store {
             Err(StoreError::Damaged(why)) => {
                 transaction.rollback().await?;
                 thinning.damaged.insert((day.run, day.begin));
-                Ok(Thinned::Damaged(Damage { run: day.run, hour: day.begin, hours: HOURS, why }))
+                Ok(Thinned::Damaged(DamagedHours { run: day.run, hour: day.begin, hours: HOURS, why }))
             }
             Err(error) => Err(error),
         }

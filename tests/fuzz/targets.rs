@@ -423,7 +423,7 @@ fn log(format: Format, input: impl Read) -> Option<Log> {
                 }
                 add(reader.observations());
             }
-            Line::Damaged { fault, .. } => *faults.entry(fault.kind()).or_default() += 1,
+            Line::NotUsed { fault, .. } => *faults.entry(fault.kind()).or_default() += 1,
         }
     }
     add(reader.end());

@@ -52,7 +52,7 @@ impl<R: Read> Reader<R> {
             let (line, left) = self.swallowed;
             if left > 0 {
                 self.swallowed = (line + 1, left - 1);
-                return Ok(Some(Line::Damaged { line, fault: Fault::OpenQuote }));
+                return Ok(Some(Line::NotUsed { line, fault: Fault::OpenQuote }));
             }
             let is_too_long = match self.lines.next()? {
                 None => return Ok(None),
@@ -70,7 +70,7 @@ impl<R: Read> Reader<R> {
                     Err(fault)
                 }
             };
-            return Ok(Some(read.map_or_else(|fault| Line::Damaged { line, fault }, Line::Flow)));
+            return Ok(Some(read.map_or_else(|fault| Line::NotUsed { line, fault }, Line::Flow)));
         }
     }
 

@@ -42,7 +42,7 @@ fn read_with(text: &[u8], max: usize) -> Seen {
     let (mut rows, mut faults) = (BTreeMap::<_, TraceSet>::new(), Vec::new());
     let mut all = Vec::new();
     while let Some(line) = reader.next_line().unwrap() {
-        if let Line::Damaged { line, fault } = line {
+        if let Line::NotUsed { line, fault } = line {
             faults.push((line, fault.to_string()));
         }
         all.extend(reader.observations());

@@ -46,7 +46,7 @@ fn read_of(text: &str, start: Option<&str>) -> Seen {
     let (mut faults, mut times) = (Vec::new(), Vec::new());
     while let Some(line) = reader.next_line().unwrap() {
         match line {
-            Line::Damaged { fault, .. } => faults.push(fault.to_string()),
+            Line::NotUsed { fault, .. } => faults.push(fault.to_string()),
             Line::Packet { time, .. } => times.push(time),
             Line::Flow(flow) => panic!("{flow:?}"),
         }

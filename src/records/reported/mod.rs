@@ -49,7 +49,7 @@ impl<R: Read> Log<R> {
                 self.table.take(&packet);
                 Line::Packet { time: packet.time, answers: packet.answers, application: packet.application }
             }
-            Err(fault) => Line::Damaged { line: self.lines.number, fault },
+            Err(fault) => Line::NotUsed { line: self.lines.number, fault },
         }))
     }
 

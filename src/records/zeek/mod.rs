@@ -70,7 +70,7 @@ impl<R: Read> Reader<R> {
                 }
             };
             let line = self.lines.number;
-            return Ok(Some(read.map_or_else(|fault| Line::Damaged { line, fault }, Line::Flow)));
+            return Ok(Some(read.map_or_else(|fault| Line::NotUsed { line, fault }, Line::Flow)));
         }
     }
 

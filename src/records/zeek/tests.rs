@@ -22,7 +22,7 @@ fn only(text: &str) -> FlowRecord {
 
 fn faults(text: &[u8]) -> Vec<(u64, String)> {
     let fault = |line| match line {
-        Line::Damaged { line, fault } => Some((line, fault.to_string())),
+        Line::NotUsed { line, fault } => Some((line, fault.to_string())),
         _ => None,
     };
     lines(text).into_iter().filter_map(fault).collect()

@@ -14,7 +14,7 @@ fn live(id: i64) -> Run {
     Run { kind: RunKind::Live, ..run(id) }
 }
 
-async fn extend(store: &Store, rows: &[Observation]) -> Option<Damage> {
+async fn extend(store: &Store, rows: &[Observation]) -> Option<DamagedHours> {
     store.extend_run(&live(5), rows, &Learnt::default()).await.unwrap()
 }
 
