@@ -70,15 +70,23 @@ pub struct Novelty {
 /// The learning hour by hour, in order; hours without traffic are not in it.
 #[must_use]
 pub fn learning_curve<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> Vec<Novelty> {
-    let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
+    let mut active = Active::new();
     for dependency in dependencies.into_iter().filter(|dependency| counts(dependency)) {
-        for (n, hour) in named_hours(dependency).enumerate() {
-            let (met, new) = active.entry(hour).or_default();
-            *met += 1;
-            *new += u32::from(n == 0);
-        }
+        meet(&mut active, named_hours(dependency));
     }
     active.into_iter().map(|(hour, (met, new))| Novelty { hour: hour.start(), met, new }).collect()
+}
+
+/// How many dependencies each hour met, and how many of them were new.
+type Active = BTreeMap<Hour, (u32, u32)>;
+
+/// One dependency more, in its hours.
+fn meet(active: &mut Active, hours: impl Iterator<Item = Hour>) {
+    for (n, hour) in hours.enumerate() {
+        let (met, new) = active.entry(hour).or_default();
+        *met += 1;
+        *new += u32::from(n == 0);
+    }
 }
 
 /// Whether a dependency makes a rule: what makes none counts for nothing.
@@ -102,7 +110,7 @@ const STABILISING: f64 = 0.05;
 /// Judges from the hours in which each dependency was seen. What makes no rule counts for nothing.
 #[must_use]
 pub fn learning<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> Learning {
-    let mut active: BTreeMap<Hour, (u32, u32)> = BTreeMap::new();
+    let mut active = Active::new();
     let (mut once, mut twice, mut met_in_all) = (0_u32, 0_u32, 0_u32);
     for dependency in dependencies.into_iter().filter(|dependency| counts(dependency)) {
         let named: Vec<Hour> = named_hours(dependency).collect();
@@ -110,11 +118,7 @@ pub fn learning<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> L
         once += u32::from(hours == 1);
         twice += u32::from(hours == 2);
         met_in_all = met_in_all.saturating_add(hours);
-        for (n, hour) in named.into_iter().enumerate() {
-            let (met, new) = active.entry(hour).or_default();
-            *met += 1;
-            *new += u32::from(n == 0);
-        }
+        meet(&mut active, named.into_iter());
     }
     let hours = active.len();
     let good_turing = rounded(unseen(once, twice, met_in_all, hours));
