@@ -6,7 +6,8 @@ use super::{
     Filter, RunId, Store, StoreError,
     insert::insert_all,
     observations::{address, octets},
-    run::{ROWS_OF_RUN, signed},
+    pages::Pages,
+    run::signed,
 };
 use crate::model::{Application, ApplicationSighting, Protection, Protocol, Span, Timestamp};
 
@@ -64,18 +65,13 @@ pub(super) async fn copy(
     (source, from): (&mut SqliteConnection, RunId),
     (target, to): (&mut Transaction<'static, Sqlite>, RunId),
 ) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT * FROM application WHERE run = $1
-                       AND (server, port, protocol, client, application, protection) > ($2, $3, $4, $5, $6, $7)
-                       ORDER BY server, port, protocol, client, application, protection LIMIT $8";
-    let (mut server, mut port, mut protocol) = (Vec::<u8>::new(), 0_i64, 0_i64);
-    let (mut client, mut application, mut protection) = (Vec::<u8>::new(), String::new(), String::new());
+    const KEY: [&str; 6] = ["server", "port", "protocol", "client", "application", "protection"];
+    let mut pages = Pages::new("application", &KEY, from);
     loop {
-        let page = sqlx::query(SQL).bind(from.0).bind(server).bind(port).bind(protocol).bind(client).bind(application);
-        let rows = page.bind(protection).bind(ROWS_OF_RUN).fetch_all(&mut *source).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        (server, port, protocol) = (last.try_get("server")?, last.try_get("port")?, last.try_get("protocol")?);
-        client = last.try_get("client")?;
-        (application, protection) = (last.try_get("application")?, last.try_get("protection")?);
+        let rows = pages.next(source).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
         let sightings: Vec<_> = rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?;
         write(target, to, &sightings).await?;
     }

@@ -6,7 +6,7 @@ use super::{
     Filter, RunId, Store, StoreError,
     insert::insert_all,
     observations::{address, octets},
-    run::ROWS_OF_RUN,
+    pages::Pages,
     run::signed,
 };
 use crate::model::{Hops, How, LinkKey, LinkSighting, Mac, Span, Timestamp};
@@ -93,18 +93,13 @@ pub(super) async fn copy(
     (source, from): (&mut SqliteConnection, RunId),
     (target, to): (&mut Transaction<'static, Sqlite>, RunId),
 ) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT * FROM link_sighting
-                       WHERE run = $1 AND (interface, vlans, how, mac, address, prefix) > ($2, $3, $4, $5, $6, $7)
-                       ORDER BY interface, vlans, how, mac, address, prefix LIMIT $8";
-    let (mut interface, mut vlans, mut how) = (String::new(), String::new(), String::new());
-    let (mut mac, mut address, mut prefix) = (Vec::<u8>::new(), Vec::<u8>::new(), 0_i64);
+    const KEY: [&str; 6] = ["interface", "vlans", "how", "mac", "address", "prefix"];
+    let mut pages = Pages::new("link_sighting", &KEY, from);
     loop {
-        let page =
-            sqlx::query(SQL).bind(from.0).bind(interface).bind(vlans).bind(how).bind(mac).bind(address).bind(prefix);
-        let rows = page.bind(ROWS_OF_RUN).fetch_all(&mut *source).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        (interface, vlans, how) = (last.try_get("interface")?, last.try_get("vlans")?, last.try_get("how")?);
-        (mac, address, prefix) = (last.try_get("mac")?, last.try_get("address")?, last.try_get("prefix")?);
+        let rows = pages.next(source).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
         let sightings: Vec<_> = rows.iter().map(read).collect::<Result<_, _>>()?;
         write(target, to, &sightings).await?;
     }

@@ -20,6 +20,7 @@ mod names;
 mod observations;
 mod old_rows;
 mod open;
+mod pages;
 mod part;
 mod retention;
 mod run;

@@ -8,7 +8,8 @@ use super::{
     Filter, RunId, Store, StoreError,
     insert::insert_all,
     observations::{address, octets},
-    run::{ROWS_OF_RUN, signed},
+    pages::Pages,
+    run::signed,
 };
 use crate::model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp};
 
@@ -79,16 +80,13 @@ pub(super) async fn copy(
     (source, from): (&mut SqliteConnection, RunId),
     (target, to): (&mut Transaction<'static, Sqlite>, RunId),
 ) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT * FROM name WHERE run = $1 AND (address, name, source, used_by) > ($2, $3, $4, $5)
-                       ORDER BY address, name, source, used_by LIMIT $6";
-    let (mut address, mut used_by) = (Vec::<u8>::new(), Vec::<u8>::new());
-    let (mut name, mut kind) = (String::new(), String::new());
+    const KEY: [&str; 4] = ["address", "name", "source", "used_by"];
+    let mut pages = Pages::new("name", &KEY, from);
     loop {
-        let page = sqlx::query(SQL).bind(from.0).bind(address).bind(name).bind(kind).bind(used_by).bind(ROWS_OF_RUN);
-        let rows = page.fetch_all(&mut *source).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        (address, name) = (last.try_get("address")?, last.try_get("name")?);
-        (kind, used_by) = (last.try_get("source")?, last.try_get("used_by")?);
+        let rows = pages.next(source).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
         let names: Vec<_> = rows.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?;
         write(target, to, &names).await?;
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rayon::prelude::*;
-use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{Connection, FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     DamagedHours, RunId, Store, StoreError, day,
@@ -153,8 +153,7 @@ pub(super) async fn sampled(connection: &mut SqliteConnection, run: RunId) -> Re
 pub(super) async fn settle(connection: &mut SqliteConnection, run: RunId) -> Result<(), StoreError> {
     let sql = "SELECT run, hour, batch, part FROM seen_part
                WHERE run = $1 AND hours = 1 ORDER BY hour, batch, part";
-    let rows = sqlx::query(sql).bind(run.0).fetch_all(&mut *connection).await?;
-    let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
+    let places: Vec<Place> = sqlx::query_as(sql).bind(run.0).fetch_all(&mut *connection).await?;
     for hour in places.chunk_by(|a, b| a.hour == b.hour) {
         if batches(hour) > 1 {
             settle_hour(connection, run, hour).await?;
@@ -195,8 +194,7 @@ async fn settle_above(
 ) -> Result<Option<DamagedHours>, StoreError> {
     let sql = "SELECT run, hour, batch, part FROM seen_part
                WHERE run = $1 AND hour = $2 AND hours = 1 ORDER BY batch, part";
-    let rows = sqlx::query(sql).bind(run.0).bind(hour.0).fetch_all(&mut *connection).await?;
-    let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
+    let places: Vec<Place> = sqlx::query_as(sql).bind(run.0).bind(hour.0).fetch_all(&mut *connection).await?;
     if batches(&places) <= most {
         return Ok(None);
     }
@@ -260,7 +258,7 @@ async fn read_all(
     filter: &Filter,
     mut take: impl FnMut(RunId, Observation),
 ) -> Result<(), StoreError> {
-    let rows = sqlx::query(
+    let places: Vec<Place> = sqlx::query_as(
         "SELECT run, hour, batch, part FROM seen_part
          WHERE run IN (SELECT id FROM run WHERE $1 IS NULL OR site = $1)
              AND ($2 IS NULL OR hour + hours > $2) AND ($3 IS NULL OR hour <= $3)
@@ -271,7 +269,6 @@ async fn read_all(
     .bind(filter.until.map(|time| time.hour().0))
     .fetch_all(&mut *connection)
     .await?;
-    let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
     for hour in places.chunk_by(|a, b| (a.run, a.hour) == (b.run, b.hour)) {
         let Some(run) = hour.first().map(|place| place.run).filter(|run| !filter.exclude.contains(run)) else {
             continue;
@@ -293,7 +290,7 @@ pub(super) async fn of_day(
     run: RunId,
     day: Hour,
 ) -> Result<Vec<Observation>, StoreError> {
-    let rows = sqlx::query(
+    let places: Vec<Place> = sqlx::query_as(
         "SELECT run, hour, batch, part FROM seen_part WHERE run = $1 AND hour >= $2 AND hour < $3
          ORDER BY hour, hours, batch, part",
     )
@@ -302,7 +299,6 @@ pub(super) async fn of_day(
     .bind(day.0.saturating_add(day::HOURS))
     .fetch_all(&mut *connection)
     .await?;
-    let places = rows.iter().map(Place::read).collect::<Result<Vec<Place>, _>>()?;
     let mut all: BTreeMap<ObservationKey, TraceSet> = BTreeMap::new();
     for hour in places.chunk_by(|a, b| a.hour == b.hour) {
         let mut merge = Merge::new(hour);
@@ -322,8 +318,8 @@ pub(super) struct Place {
     part: i64,
 }
 
-impl Place {
-    pub fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Self, StoreError> {
+impl FromRow<'_, SqliteRow> for Place {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let (run, hour) = (RunId(row.try_get("run")?), Hour(row.try_get("hour")?));
         Ok(Self { run, hour, batch: row.try_get("batch")?, part: row.try_get("part")? })
     }

@@ -329,10 +329,6 @@ pub(super) async fn find(transaction: &mut Transaction<'static, Sqlite>, id: Run
     Ok(row.map(|row| read(&row)).transpose()?)
 }
 
-/// Names, applications or sightings of links that are read of another store at a time: a daemon's run gathers more and more of them,
-/// and they are not to fill the memory.
-pub(super) const ROWS_OF_RUN: u32 = 8_192;
-
 /// Writes a run, or what is new of it.
 pub(super) async fn insert(transaction: &mut Transaction<'static, Sqlite>, run: &Run) -> Result<(), StoreError> {
     // a live run is written again at every flush: its figures only grow

@@ -128,8 +128,8 @@ async fn begin(
 async fn places(connection: &mut SqliteConnection, (run, day): (RunId, Hour)) -> Result<Vec<Place>, StoreError> {
     let sql = "SELECT run, hour, batch, part FROM seen_part
                WHERE run = $1 AND hour >= $2 AND hour < $3 ORDER BY hour, batch, part";
-    let query = sqlx::query(sql).bind(run.0).bind(day.0).bind(day.0 + HOURS);
-    query.fetch_all(connection).await?.iter().map(Place::read).collect()
+    let query = sqlx::query_as(sql).bind(run.0).bind(day.0).bind(day.0 + HOURS);
+    Ok(query.fetch_all(connection).await?)
 }
 
 /// Takes some of what does not count out; whether there was any. No day may be on its way.
