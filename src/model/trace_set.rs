@@ -101,12 +101,12 @@ impl TraceSet {
     pub fn extend(&mut self, later: Self) {
         if self.traces.len() + later.traces.len() <= Self::EXACT {
             // of connections beyond these nothing is known that could be compared
-            let beyond = self.total + later.total - (self.traces.len() + later.traces.len()) as u64;
+            let beyond = self.total.saturating_add(later.total) - (self.traces.len() + later.traces.len()) as u64;
             later.traces.into_iter().for_each(|trace| self.insert(trace));
             self.total = self.traces.len() as u64 + beyond;
             return;
         }
-        let (sum, at_least) = (self.total + later.total, self.total.max(later.total));
+        let (sum, at_least) = (self.total.saturating_add(later.total), self.total.max(later.total));
         let is_exact = self.is_exact() && later.is_exact();
         let [own, others] = [&*self, &later].map(|set| set.iter().map(Trace::rank).collect::<Vec<u64>>());
         self.traces.extend(later.traces);
@@ -185,7 +185,7 @@ impl TraceSetBuilder {
     fn settle(&mut self) {
         in_order(&mut self.traces);
         // beyond the sample a connection that comes in two parts may count twice, until sets are put together
-        self.total += (self.traces.len() - self.in_order) as u64;
+        self.total = self.total.saturating_add((self.traces.len() - self.in_order) as u64);
         thin(&mut self.traces);
         self.in_order = self.traces.len();
     }

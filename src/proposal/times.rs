@@ -49,7 +49,7 @@ pub(super) fn watched<'o>(span: Span, observations: impl IntoIterator<Item = &'o
     if is_one && strays.is_empty() {
         return Times { times: vec![span], strays: None };
     }
-    let connections = strays.iter().map(|stray| stray.connections).sum();
+    let connections = strays.iter().map(|stray| stray.connections).fold(0, u64::saturating_add);
     let stray_time = Span::over(strays.iter().map(|stray| stray.span));
     Times {
         times: kept.iter().map(|stretch| stretch.span).collect(),
@@ -63,7 +63,7 @@ fn stretches<'o>(observations: impl IntoIterator<Item = &'o Observation>) -> Vec
     for observation in observations {
         let Some(span) = Span::over(observation.traces.iter().map(|trace| observation.span(trace))) else { continue };
         let (connections, known) = hours.entry(observation.key.hour).or_insert((0, span));
-        *connections += observation.traces.total();
+        *connections = connections.saturating_add(observation.traces.total());
         known.join(span);
     }
     let mut stretches: Vec<Stretch> = Vec::new();
@@ -71,7 +71,7 @@ fn stretches<'o>(observations: impl IntoIterator<Item = &'o Observation>) -> Vec
         match stretches.last_mut().filter(|known| hour.0.saturating_sub(known.last.0) <= LONG_HOURS) {
             Some(known) => {
                 known.last = hour;
-                known.connections += connections;
+                known.connections = known.connections.saturating_add(connections);
                 known.span.join(span);
             }
             None => stretches.push(Stretch { last: hour, connections, span }),
@@ -83,7 +83,7 @@ fn stretches<'o>(observations: impl IntoIterator<Item = &'o Observation>) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ObservationKey, Opening, Protocol, Trace};
+    use crate::model::{ObservationKey, Opening, Protocol, Trace, TraceSet};
 
     /// An hour with so many connections in its first minute.
     fn seen(hour: i32, connections: u16) -> Observation {
@@ -119,5 +119,12 @@ mod tests {
         let with = |few: u16| watched(long, &[&[seen(0, few)][..], &days].concat());
         assert_eq!(with(5), Times { times: vec![both], strays: Some((5, minute(0))) });
         assert_eq!(with(6), Times { times: vec![minute(0), both], strays: None });
+        // as no capture has, but a store from elsewhere may
+        let countless = |hour| {
+            let row = seen(hour, 2);
+            Observation { traces: TraceSet::restore(row.traces.into_traces(), u64::MAX), ..row }
+        };
+        let days = [countless(NOW), countless(NOW), countless(NOW + 48)];
+        assert_eq!(watched(long, &days), Times { times: vec![both], strays: None });
     }
 }

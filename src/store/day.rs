@@ -23,6 +23,11 @@ pub(super) fn day_of(hour: Hour) -> Hour {
     Hour(hour.0.saturating_sub(hour.0.rem_euclid(HOURS)))
 }
 
+/// The first hour of the day after.
+pub(super) fn end_of(day: Hour) -> Hour {
+    Hour(day.0.saturating_add(HOURS))
+}
+
 /// What a day saw between two ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DayRow {
@@ -70,7 +75,7 @@ impl DayRow {
         let mut ranks: Vec<u64> = Vec::new();
         for Observation { key, traces } in rows {
             let hour = u8::try_from(key.hour.0 - day.0).ok().filter(|hour| i32::from(*hour) < HOURS)?;
-            total += traces.total();
+            total = traces.total().saturating_add(total);
             at_least = traces.total().max(at_least);
             is_exact &= traces.is_exact();
             for trace in traces.into_traces() {
@@ -129,7 +134,7 @@ impl DayRow {
             let after = before + traces.len() as u64;
             let total = u64::try_from(share(after) - share(before)).unwrap_or(u64::MAX);
             before = after;
-            let key = ObservationKey { hour: Hour(key.hour.0 + i32::from(hour)), ..key.clone() };
+            let key = ObservationKey { hour: Hour(key.hour.0.saturating_add(i32::from(hour))), ..key.clone() };
             Observation { key, traces: TraceSet::restore(traces, total) }
         })
     }

@@ -296,7 +296,7 @@ pub(super) async fn of_day(
     )
     .bind(run.0)
     .bind(day.0)
-    .bind(day.0.saturating_add(day::HOURS))
+    .bind(day::end_of(day).0)
     .fetch_all(&mut *connection)
     .await?;
     let mut all: BTreeMap<ObservationKey, TraceSet> = BTreeMap::new();

@@ -114,7 +114,7 @@ async fn begin(
     let sql =
         "INSERT OR IGNORE INTO hidden_batch (run, hour, batch) SELECT DISTINCT run, hour, batch FROM observation_part
                WHERE run = $1 AND hour >= $2 AND hour < $3 AND batch < 0";
-    let left = sqlx::query(sql).bind(run.0).bind(day.0).bind(day.0 + HOURS);
+    let left = sqlx::query(sql).bind(run.0).bind(day.0).bind(day::end_of(day).0);
     left.execute(&mut *connection).await?;
     let places = places(connection, (run, day)).await?;
     let batch = observations::next_batch(connection, (run, day)).await?;
@@ -128,7 +128,7 @@ async fn begin(
 async fn places(connection: &mut SqliteConnection, (run, day): (RunId, Hour)) -> Result<Vec<Place>, StoreError> {
     let sql = "SELECT run, hour, batch, part FROM seen_part
                WHERE run = $1 AND hour >= $2 AND hour < $3 ORDER BY hour, batch, part";
-    let query = sqlx::query_as(sql).bind(run.0).bind(day.0).bind(day.0 + HOURS);
+    let query = sqlx::query_as(sql).bind(run.0).bind(day.0).bind(day::end_of(day).0);
     Ok(query.fetch_all(connection).await?)
 }
 
@@ -182,7 +182,7 @@ impl Day {
     async fn replace_hours(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let sql = "INSERT INTO hidden_batch (run, hour, batch) SELECT DISTINCT run, hour, batch FROM seen_part
                    WHERE run = $1 AND hour >= $2 AND hour < $3";
-        let hide = sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(self.begin.0 + HOURS);
+        let hide = sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(day::end_of(self.begin).0);
         hide.execute(&mut *connection).await?;
         let sql = "DELETE FROM hidden_batch WHERE run = $1 AND hour = $2 AND batch = $3";
         sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(self.batch).execute(connection).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::model::TraceSet;
 
 fn in_hour(hour: i32, ports: std::ops::Range<u16>) -> Observation {
     let mut row = observation(80, ports);
@@ -48,6 +49,21 @@ fn crowd(dst_port: u16, hour: u16) -> Observation {
 
 /// The first hour of a day.
 const DAY: i32 = 24 * 20_000;
+
+#[tokio::test]
+async fn counts_and_hours_as_no_capture_has_are_brought_together_up_to_their_bounds() {
+    let store = Store::in_memory().await.unwrap();
+    let countless = |hour| {
+        let row = in_hour(hour, 1..9);
+        Observation { traces: TraceSet::restore(row.traces.into_traces(), u64::MAX), ..row }
+    };
+    extend(&store, &[countless(DAY), countless(DAY + 1)]).await;
+    extend(&store, &[countless(DAY), countless(DAY + 1)]).await;
+    assert_eq!(thin(&store, Some(DAY + 24)).await, []);
+    sqlx::query("UPDATE observation_part SET hour = 2147483647 WHERE hours = 24").execute(&store.pool).await.unwrap();
+    let told: Vec<_> = all(&store).await.iter().map(|it| (it.key.hour, it.traces.total() > u64::MAX / 2)).collect();
+    assert_eq!(told, [(Hour(i32::MAX), true); 2]);
+}
 
 #[tokio::test]
 async fn a_packet_from_the_future_does_not_end_the_hour_that_goes_on() {
