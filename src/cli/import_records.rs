@@ -48,13 +48,13 @@ pub(super) async fn file(
         match line {
             Line::Flow(record) => {
                 tally.used += 1;
-                tally.span = joined(tally.span, record.span);
+                tally.span = Span::over(tally.span.into_iter().chain(record.span));
                 record.applications().for_each(|told| applications.hear(&told));
                 record.observations().into_iter().for_each(|observation| rows.add(observation));
             }
             Line::Packet { time, answers, application } => {
                 tally.used += 1;
-                tally.span = joined(tally.span, Some(Span::at(time)));
+                tally.span = Span::over(tally.span.into_iter().chain([Span::at(time)]));
                 if let Some(answers) = answers {
                     hear(&mut names, time, &answers);
                 }
@@ -184,16 +184,6 @@ impl Tally {
         if damaged > MAX_TOLD {
             warnln!("{}: {} more damaged records", super::fault::one_line(&run.source), damaged - MAX_TOLD);
         }
-    }
-}
-
-fn joined(all: Option<Span>, one: Option<Span>) -> Option<Span> {
-    match (all, one) {
-        (Some(mut all), Some(one)) => {
-            all.join(one);
-            Some(all)
-        }
-        (all, one) => all.or(one),
     }
 }
 

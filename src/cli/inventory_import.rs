@@ -142,7 +142,8 @@ fn shown(file: &Path) -> String {
 
 fn report(file: &Path, reading: &Reading, known: &str) {
     let name = shown(file);
-    let Cluster { pods, services, nodes, namespaces, hosts, policies, .. } = &reading.cluster;
+    let Cluster { pods, services, nodes, namespaces, hosts, policies, ingresses, webhooks, service_ranges, .. } =
+        &reading.cluster;
     let counts = [
         (namespaces.len(), "namespace"),
         (nodes.len(), "node"),
@@ -150,6 +151,9 @@ fn report(file: &Path, reading: &Reading, known: &str) {
         (services.len(), "service"),
         (hosts.len(), "host"),
         (policies.len(), "policy"),
+        (ingresses.len(), "ingress"),
+        (webhooks.len(), "webhook"),
+        (service_ranges.len(), "Service range"),
     ];
     let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| count(*n as u64, what)).collect();
     warnln!("{name}: {}{known}", if found.is_empty() { "nothing of use".into() } else { found.join(", ") });

@@ -39,18 +39,10 @@ pub fn concerned<'d>(
     dependencies.iter().filter(|dependency| dependency.has_end_in(|name| namespaces.contains(name)))
 }
 
-/// From the first to the last of all.
-fn all(spans: impl Iterator<Item = Span>) -> Option<Span> {
-    spans.reduce(|mut all, span| {
-        all.join(span);
-        all
-    })
-}
-
 /// What was captured, and what that may have missed.
 pub fn captures(about: &About<'_>) -> Captures {
     let of_site = || about.runs.iter().filter(|run| run.site == about.site.name);
-    let span_of = |run: &Run| all(about.site.times(run).into_iter());
+    let span_of = |run: &Run| Span::over(about.site.times(run));
     // what did not pass says nothing of what else there was, and that it did not
     let runs: Vec<_> = of_site().filter(|run| !run.is_drops()).collect();
     let loss = |run: &&&Run| {
@@ -59,7 +51,7 @@ pub fn captures(about: &About<'_>) -> Captures {
         Some(RunLoss { span, packets: run.packets, dropped })
     };
     let losses: Vec<RunLoss> = runs.iter().filter_map(|run| loss(&run)).collect();
-    let span = all(losses.iter().map(|loss| loss.span));
+    let span = Span::over(losses.iter().map(|loss| loss.span));
     let captured: Vec<Span> = runs.iter().flat_map(|run| about.site.times(run)).collect();
     let cluster = about.site.cluster();
     let concerned: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
@@ -83,7 +75,7 @@ pub fn captures(about: &About<'_>) -> Captures {
         near_pods: near_pods(&concerned, &about.site.directory.pod_ranges()),
         doubts: recommend::doubts(cluster, &concerned, about.namespaces),
         missed_runs,
-        blocked: blocked(&concerned, cluster, (about.proposed, all(of_site().filter_map(span_of)))),
+        blocked: blocked(&concerned, cluster, (about.proposed, Span::over(of_site().filter_map(span_of)))),
     }
 }
 

@@ -183,3 +183,22 @@ fn a_pod_has_its_address_from_when_its_sandbox_was_made() {
     // the kubelet has said so again, or pulled the image of another container in between
     assert_eq!(seen_at_ten(web("12", "09")), "shop/web");
 }
+
+#[test]
+fn an_import_names_what_it_found_also_where_that_is_no_pod() {
+    let flowmap = Flowmap::new();
+    let range = json!({"kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "kubernetes"},
+                       "spec": {"cidrs": ["10.96.0.0/16"]}});
+    let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
+    let ingress = json!({"kind": "Ingress", "apiVersion": "networking.k8s.io/v1",
+                         "metadata": {"name": "web", "namespace": "shop"}, "spec": {"defaultBackend": backend}});
+    let service = json!({"name": "hook", "namespace": "shop"});
+    let hook = json!({"name": "hook.shop.example", "clientConfig": {"service": service}});
+    let hooks = json!({"kind": "ValidatingWebhookConfiguration", "apiVersion": "admissionregistration.k8s.io/v1",
+                       "metadata": {"name": "hook"}, "webhooks": [hook]});
+    for (object, found) in [(range, "1 Service range"), (ingress, "1 ingress"), (hooks, "1 webhook")] {
+        flowmap.write("object.json", object.to_string());
+        let told = flowmap.ok(&["inventory", "import", "object.json"]).stderr;
+        assert!(told.contains(found) && !told.contains("nothing of use"), "{found}: {told}");
+    }
+}
