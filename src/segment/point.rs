@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    evidence::{Known, Place, Raw, Station, number, without_priority_tags},
+    evidence::{Known, Link, Place, Raw, Station, number, without_priority_tags},
     gateway::{self, Claims},
 };
 use crate::model::{How, Mac};
@@ -130,6 +130,17 @@ fn kind(raw: &Raw, claims: &Claims) -> (PointKind, String) {
     }
 }
 
+/// Whether a router passes on what others send here themselves: their packets come by it twice, from them and from it, as where
+/// several VLANs are mirrored without their tags. At its port in one VLAN that does not happen.
+fn joins_segments(link: &Link, router: &Mac) -> bool {
+    let passed_on = link.stations.get(router).into_iter().flat_map(|station| &station.addresses);
+    let mut passed_on = passed_on.filter(|(_, known)| known.is_forwarded()).map(|(address, _)| address);
+    let sends = |station: &Station, address| {
+        station.addresses.get(address).is_some_and(|known| known.has_sent() && !known.is_forwarded())
+    };
+    passed_on.any(|address| link.stations.iter().any(|(mac, station)| mac != router && sends(station, address)))
+}
+
 /// Frames without tags: of one station, or of several.
 fn untagged(raw: &Raw, claims: &Claims) -> (PointKind, String) {
     let Some(link) = raw.links.get(&Some(String::new())) else {
@@ -151,8 +162,9 @@ fn untagged(raw: &Raw, claims: &Claims) -> (PointKind, String) {
     let routers = gateway::find(link, claims);
     let ends: Vec<&Mac> = link.stations.iter().filter(has_nearly_all).map(|(mac, _)| mac).collect();
     // of a host and its router that both have all, the host
-    let host = ends.iter().find(|mac| !routers.contains_key(mac)).or_else(|| ends.first());
-    let Some(mac) = host else {
+    let host = ends.iter().find(|mac| !routers.contains_key(mac));
+    let router = || ends.iter().find(|mac| !joins_segments(link, mac));
+    let Some(mac) = host.or_else(router) else {
         return (PointKind::Untagged, format!("no tags, {} stations", link.stations.len()));
     };
     let address = claims.iter().find(|(_, macs)| macs.contains(mac)).map(|(address, _)| format!(" ({address})"));

@@ -140,6 +140,35 @@ fn where_tags_were_lost_subnets_are_the_segments() {
 }
 
 #[test]
+fn vlans_that_are_mirrored_without_tags_are_several_segments_also_where_their_router_has_one_mac() {
+    const ROUTER: u32 = 99;
+    let hosts = [(1, "10.1.10.50"), (2, "10.1.10.51"), (3, "10.1.20.11"), (4, "10.1.20.12")];
+    let mut wire = Wire::new();
+    for (station, address) in hosts {
+        let gateway = if address.starts_with("10.1.10") { "10.1.10.1" } else { "10.1.20.1" };
+        wire.arp(&[], station, address, gateway).arp(&[], ROUTER, gateway, address);
+    }
+    for (pc, from) in &hosts[..2] {
+        for (server, to) in &hosts[2..] {
+            wire.ip(&[], (*pc, ROUTER), (from, to), 64).ip(&[], (ROUTER, *server), (from, to), 63);
+            wire.ip(&[], (*server, ROUTER), (to, from), 64).ip(&[], (ROUTER, *pc), (to, from), 63);
+        }
+    }
+    let site = of(&wire);
+    assert_eq!(words(&site["points"], "kind"), ["untagged"]);
+    assert_eq!(told(&site), ["10.1.10.0/24: 10.1.10.0/24; 10.1.10.1", "10.1.20.0/24: 10.1.20.0/24; 10.1.20.1"]);
+    assert_eq!(crossed(&site).len(), 1, "{site}");
+    // at the router's port in one of them the other side comes by once, from the router alone
+    let mut wire = Wire::new();
+    for (station, address) in &hosts[..2] {
+        wire.arp(&[], *station, address, "10.1.10.1").arp(&[], ROUTER, "10.1.10.1", address);
+        wire.ip(&[], (*station, ROUTER), (address, "10.1.20.11"), 64);
+        wire.ip(&[], (ROUTER, *station), ("10.1.20.11", address), 63);
+    }
+    assert_eq!(words(&of(&wire)["points"], "kind"), ["access"]);
+}
+
+#[test]
 fn points_that_saw_the_same_segments_are_put_together_in_any_order() {
     let (Some(trunk), Some(router), Some(access)) = (lab(TRUNK), lab(ROUTER), lab(ACCESS)) else { return };
     let files = [trunk, router, access].map(|path| text(&path));
