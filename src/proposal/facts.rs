@@ -61,13 +61,15 @@ pub fn captures(about: &About<'_>) -> Captures {
     let mut missed_runs = recommend::missed_runs(cluster, &captured, about.namespaces);
     // one that was seen ran, whoever started it
     missed_runs.retain(|missed| !ran.contains(&missed.job));
+    let noted = |note: &Note| runs.iter().filter(|run| run.loss.notes.contains_key(note)).count();
     Captures {
         span,
         watched_s: watched_s(&captured, about.dependencies),
         losses,
         listing_faults: about.site.listing_faults.clone(),
         damaged: runs.iter().filter(|run| run.is_incomplete()).count(),
-        filtered: runs.iter().filter(|run| run.loss.notes.contains_key(&Note::Filtered)).count(),
+        filtered: noted(&Note::Filtered),
+        light: noted(&Note::Light),
         verdicts_alone: runs.iter().filter_map(|run| run.loss.notes.get(&Note::VerdictsAlone)).sum(),
         learning: learning(about),
         coverage: about.coverage.clone(),

@@ -465,4 +465,11 @@ fn a_capture_is_incomplete_where_something_was_lost_and_not_where_a_note_tells_w
         flowmap.ok(&SUGGEST);
         assert!(review(&flowmap).contains("1 capture damaged or incomplete"), "{note}: {}", review(&flowmap));
     }
+    let light = "times fewer packets within TCP connections were taken (--mode connections): TCP's packets and bytes are too low, \
+                 names in TLS and HTTP are missing, and streams that were open before may be";
+    let bounds = json!({light: 32}).to_string().replace('\'', "''");
+    sql(&flowmap.path("flowmap.db"), &format!("UPDATE run SET bounds = '{bounds}' WHERE kind = 'file'"));
+    flowmap.ok(&SUGGEST);
+    let review = review(&flowmap);
+    assert!(review.contains("1 capture took of TCP") && !review.contains("incomplete"), "{review}");
 }

@@ -4,8 +4,8 @@ use super::{Cautions, Check, Level, Told};
 use crate::{map::State, render::words};
 
 /// Each kind once, in this order.
-pub(super) const CHECKS: [Check; 9] =
-    [loss, filters, who_is_who, verdicts_alone, blocked, near_pods, missed_runs, meshes, learning];
+pub(super) const CHECKS: [Check; 10] =
+    [loss, filters, light, who_is_who, verdicts_alone, blocked, near_pods, missed_runs, meshes, learning];
 
 fn loss(cautions: &mut Cautions, told: &Told<'_>) {
     let (dropped, damaged) = (told.facts.captures.dropped(), told.facts.captures.damaged as u64);
@@ -27,6 +27,18 @@ fn filters(cautions: &mut Cautions, told: &Told<'_>) {
             words::count(filtered, "capture")
         );
         cautions.add(Level::Look, "A filter", why);
+    }
+}
+
+fn light(cautions: &mut Cautions, told: &Told<'_>) {
+    let light = told.facts.captures.light as u64;
+    if light > 0 {
+        let why = format!(
+            "{} took of TCP what opens and closes, and a sample of the rest (--mode connections): streams that were open all the time \
+             may be missing, and are denied when they are opened again.",
+            words::count(light, "capture")
+        );
+        cautions.add(Level::Look, "Connections alone", why);
     }
 }
 

@@ -136,6 +136,8 @@ pub struct Captures {
     pub damaged: usize,
     /// Captures that were taken with a filter.
     pub filtered: usize,
+    /// Captures that took of TCP what opens and closes, and a sample of the rest.
+    pub light: usize,
     /// Connections of flow logs of which nothing but verdicts of policies is known, so that they are left out.
     pub verdicts_alone: u64,
     /// How complete the learning is, by namespace.
