@@ -130,15 +130,14 @@ fn kind(raw: &Raw, claims: &Claims) -> (PointKind, String) {
     }
 }
 
-/// Whether a router passes on what others send here themselves: their packets come by it twice, from them and from it, as where
-/// several VLANs are mirrored without their tags. At its port in one VLAN that does not happen.
+/// Whether a router joins hosts that all send here by themselves: packets for one of them go to the router, as where several VLANs
+/// are mirrored without their tags. At its port in one VLAN they come from elsewhere.
 fn joins_segments(link: &Link, router: &Mac) -> bool {
-    let passed_on = link.stations.get(router).into_iter().flat_map(|station| &station.addresses);
-    let mut passed_on = passed_on.filter(|(_, known)| known.is_forwarded()).map(|(address, _)| address);
-    let sends = |station: &Station, address| {
-        station.addresses.get(address).is_some_and(|known| known.has_sent() && !known.is_forwarded())
-    };
-    passed_on.any(|address| link.stations.iter().any(|(mac, station)| mac != router && sends(station, address)))
+    let through = link.stations.get(router).into_iter().flat_map(|station| &station.addresses);
+    let mut through =
+        through.filter(|(_, known)| known.received > 0 || known.is_forwarded()).map(|(address, _)| address);
+    let sends = |station: &Station, address| station.addresses.get(address).is_some_and(Known::is_fresh);
+    through.any(|address| link.stations.iter().any(|(mac, station)| mac != router && sends(station, address)))
 }
 
 /// Frames without tags: of one station, or of several.
