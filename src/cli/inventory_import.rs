@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     inventory::Reading,
-    model::{Cluster, Pod, RawObject, Timestamp, words::count},
+    model::{AskedFor, Cluster, Pod, RawObject, Timestamp, words::count},
     proposal::directories,
     store::Store,
 };
@@ -144,6 +144,7 @@ fn report(file: &Path, reading: &Reading, known: &str) {
     let name = shown(file);
     let Cluster { pods, services, nodes, namespaces, hosts, policies, ingresses, webhooks, service_ranges, .. } =
         &reading.cluster;
+    let asked = |what: AskedFor| webhooks.iter().filter(|webhook| webhook.asked_for == what).count();
     let counts = [
         (namespaces.len(), "namespace"),
         (nodes.len(), "node"),
@@ -152,7 +153,9 @@ fn report(file: &Path, reading: &Reading, known: &str) {
         (hosts.len(), "host"),
         (policies.len(), "policy"),
         (ingresses.len(), "ingress"),
-        (webhooks.len(), "webhook"),
+        (asked(AskedFor::Admission), "webhook"),
+        (asked(AskedFor::Conversion), "conversion"),
+        (asked(AskedFor::Api), "API service"),
         (service_ranges.len(), "Service range"),
     ];
     let found: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| count(*n as u64, what)).collect();

@@ -247,10 +247,12 @@ fn show_one(report: &Report, findings: &str, reading: Options) -> anyhow::Result
 fn show_beside(output: Output, first: &Report, versus: &[Report], reading: Options) -> anyhow::Result<()> {
     let mut table = Table::new(&["proposal", "allowed", "denied", "uncertain", "also closed", "over-permission"])
         .numeric(&[1, 2, 3, 4, 5]);
+    // machines get all digits
+    let digits = |over: f64| if output == Output::Csv { over.to_string() } else { format!("{over:.2}") };
     for report in std::iter::once(first).chain(versus) {
         let Simulation { allowed, denied, uncertain, also_closed, .. } = report.simulation;
         let counts = [allowed, denied, uncertain, also_closed].map(|count| count.to_string());
-        let over = report.excess.over_permission.map_or_else(|| "-".to_owned(), |over| format!("{over:.2}"));
+        let over = report.excess.over_permission.map_or_else(|| "-".to_owned(), digits);
         table.row([vec![report.proposal.clone()], counts.to_vec(), vec![over]].concat());
     }
     print::table(output, &table, "")?;

@@ -182,12 +182,13 @@ const MAX_SWEEPS: usize = 10;
 const MAX_CONFLICTS: usize = 10;
 
 fn tell_runs(lines: &mut Lines, runs: &[Run], dependencies: &[Dependency], learning: Learning) {
-    let sum = |of: fn(&Run) -> u64| runs.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&Run) -> u64| runs.iter().map(of).fold(0, u64::saturating_add);
     let of_kind = |is_records: bool| runs.iter().filter(move |run| run.is_records() == is_records);
     let reasons = |is_records: bool| {
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         for (reason, count) in of_kind(is_records).flat_map(|run| &run.loss.not_decoded) {
-            *reasons.entry(reason).or_default() += count;
+            let all = reasons.entry(reason).or_default();
+            *all = all.saturating_add(*count);
         }
         reasons
     };
@@ -200,7 +201,7 @@ fn tell_runs(lines: &mut Lines, runs: &[Run], dependencies: &[Dependency], learn
     if let (Some(first), Some(last)) = (first, last) {
         line("window", format!("{first} to {last}"));
     }
-    let count = |is_records: bool, of: fn(&Run) -> u64| of_kind(is_records).map(of).sum::<u64>();
+    let count = |is_records: bool, of: fn(&Run) -> u64| of_kind(is_records).map(of).fold(0, u64::saturating_add);
     let [packets, decoded] = [|run: &Run| run.packets, |run: &Run| run.decoded];
     line("packets", format!("{}, {} decoded", count(false, packets), count(false, decoded)));
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();

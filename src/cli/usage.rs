@@ -13,7 +13,7 @@ use super::{Cli, Fault, fault};
 const SEVERAL: [&str; 3] = ["--from", "--inventory", "--versus"];
 
 /// What a usage says of the store that a flag or a variable names: it says nothing of what is missing.
-const STORE: &str = "--db <PATH> ";
+const STORE: &str = " --db <PATH>";
 
 /// What the standard library says of a number that is none.
 const NO_NUMBER: &str = "invalid digit found in string";

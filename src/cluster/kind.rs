@@ -68,7 +68,7 @@ pub const KINDS: [Kind; 23] = [
 /// Objects in one answer: what kubectl asks for.
 const PAGE_OBJECTS: u32 = 500;
 
-/// The same of definitions: they may have a megabyte each, nearly all of it schemas that are not kept.
+/// Definitions in one answer: they may have a megabyte each, nearly all of it schemas that are not kept.
 const PAGE_DEFINITIONS: u32 = 10;
 
 impl Kind {

@@ -52,7 +52,7 @@ pub enum Note {
         rename = "times the interface went away and packets may be missing: not all that the kernel held could be read"
     )]
     CutOff,
-    /// A remark: nearly always the line is whole.
+    /// A loss, as far as anybody can tell: where the file was cut, the number in it may be another.
     #[serde(rename = "record in a last line without a line end, taken as whole: look whether the file was cut there")]
     LastLineOpen,
     /// A loss: Zeek's own.
@@ -114,6 +114,7 @@ impl Note {
             | Self::PartsLeftOut
             | Self::Away
             | Self::CutOff
+            | Self::LastLineOpen
             | Self::ZeekMissedBytes
             | Self::HubbleLost
             | Self::VerdictsAlone
@@ -128,7 +129,6 @@ impl Note {
             | Self::Doubled
             | Self::Filtered
             | Self::Light
-            | Self::LastLineOpen
             | Self::HubbleReports
             | Self::PolicyDenied
             | Self::CiliumDropped

@@ -49,7 +49,7 @@ pub struct Probe<'a> {
     pub dialled: Option<(IpAddr, u16)>,
     /// What sentences call the client, where its address only stands for others.
     pub from_alias: Option<&'a str>,
-    /// The same of the server.
+    /// What sentences call the server likewise.
     pub to_alias: Option<&'a str>,
 }
 

@@ -47,8 +47,7 @@ pub fn captures(about: &About<'_>) -> Captures {
     let runs: Vec<_> = of_site().filter(|run| !run.is_drops()).collect();
     let loss = |run: &&&Run| {
         let span = span_of(run)?;
-        let dropped = run.loss.dropped_by_kernel + run.loss.dropped_by_interface;
-        Some(RunLoss { span, packets: run.packets, dropped })
+        Some(RunLoss { span, packets: run.packets, dropped: run.loss.dropped() })
     };
     let losses: Vec<RunLoss> = runs.iter().filter_map(|run| loss(&run)).collect();
     let span = Span::over(losses.iter().map(|loss| loss.span));

@@ -1,6 +1,10 @@
 //! What tells a policy from all others of a folder.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    path::{Component, Path},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +60,7 @@ impl PolicyKey {
     /// Whether it is no policy but what lists them.
     #[must_use]
     pub fn is_kustomization(&self) -> bool {
-        self.0.ends_with('#')
+        self.name().is_empty()
     }
 
     /// Whether it is a policy in a document of that namespace.
@@ -80,7 +84,13 @@ impl TryFrom<String> for PolicyKey {
     type Error = NoPolicyKey;
 
     fn try_from(text: String) -> Result<Self, NoPolicyKey> {
-        if text.contains('#') { Ok(Self(text)) } else { Err(NoPolicyKey(text)) }
+        // what a folder or a log says may come from anybody: no document lies elsewhere than below its namespace
+        let document = text.split_once('#').map(|(document, _)| document);
+        let is_normal = |part: &str| matches!(Vec::from_iter(Path::new(part).components())[..], [Component::Normal(_)]);
+        match document.and_then(|document| document.split_once('/')) {
+            Some((namespace, file)) if is_normal(namespace) && is_normal(file) => Ok(Self(text)),
+            _ => Err(NoPolicyKey(text)),
+        }
     }
 }
 
@@ -95,5 +105,44 @@ impl FromStr for PolicyKey {
 impl fmt::Display for PolicyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_an_object_of_a_document_of_a_namespace() {
+        for (key, document, name) in [
+            ("production/api.yaml#api", "production/api.yaml", "api"),
+            ("production/db.yaml#Role/x#", "production/db.yaml", "Role/x#"),
+            ("production/kustomization.yaml#", "production/kustomization.yaml", ""),
+        ] {
+            let read: PolicyKey = key.parse().unwrap();
+            assert_eq!((read.document(), read.name(), read.namespace()), (document, name, "production"));
+            assert_eq!(read.is_kustomization(), name.is_empty(), "{key}");
+        }
+    }
+
+    #[test]
+    fn no_key_leads_out_of_its_namespace() {
+        for text in [
+            "",
+            "production",
+            "production/api.yaml",
+            "production#x",
+            "#api",
+            "/api.yaml#api",
+            "production/#api",
+            "production/../../evil.yaml#y",
+            "../evil.yaml#y",
+            "production/..#y",
+            "/etc/evil.yaml#y",
+            "./api.yaml#y",
+            "production/sub/api.yaml#api",
+        ] {
+            assert!(text.parse::<PolicyKey>().is_err(), "{text}");
+        }
     }
 }

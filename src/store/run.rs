@@ -266,6 +266,14 @@ impl Store {
     }
 }
 
+impl Loss {
+    /// Packets that the kernel or an interface dropped.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped_by_kernel.saturating_add(self.dropped_by_interface)
+    }
+}
+
 impl Run {
     /// Whether it is a flow log.
     #[must_use]

@@ -41,7 +41,7 @@ pub struct FirewallFacts {
     pub packets: u64,
     /// Packets that never reached a capture.
     pub dropped: u64,
-    /// Captures that are damaged, or were too much for the table.
+    /// Captures that are damaged, or of which something was lost.
     pub damaged: usize,
     /// The past, held against the rules.
     pub replay: Replay,
@@ -80,7 +80,7 @@ fn summary(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
         text,
         "\n{} closed, {} left open. Of {} from or to closed hosts {allowed} pass, {denied} do not, {uncertain} are uncertain; \
          {unneeded} got nothing, or need no rule, and are no reason for one. {untouched} have no closed end.\n\n\
-         Seen by {}{when}: {} or records, {} lost, {} damaged or too much for the table.\n",
+         Seen by {}{when}: {} or records, {} lost, {} damaged or incomplete.\n",
         count(closed as u64, "host"),
         firewall.left_open.len(),
         count(*connections, "needed connection"),

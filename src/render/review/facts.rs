@@ -132,7 +132,7 @@ pub struct Captures {
     pub losses: Vec<RunLoss>,
     /// What could not be used of what tells who is who.
     pub listing_faults: BTreeSet<String>,
-    /// Captures that are damaged or were too much for the table.
+    /// Captures that are damaged, or of which something was lost.
     pub damaged: usize,
     /// Captures that were taken with a filter.
     pub filtered: usize,
@@ -279,7 +279,7 @@ impl Captures {
     /// Packets that never reached a capture.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.losses.iter().map(|loss| loss.dropped).sum()
+        self.losses.iter().map(|loss| loss.dropped).fold(0, u64::saturating_add)
     }
 
     /// The share of packets that captures lost in a time, in captures that overlap with it.
@@ -289,10 +289,10 @@ impl Captures {
         let overlaps = |loss: &&RunLoss| loss.span.first <= span.last && span.first <= loss.span.last;
         let (mut packets, mut dropped) = (0_u64, 0_u64);
         for loss in self.losses.iter().filter(overlaps) {
-            packets += loss.packets;
-            dropped += loss.dropped;
+            packets = packets.saturating_add(loss.packets);
+            dropped = dropped.saturating_add(loss.dropped);
         }
-        if dropped == 0 { 0.0 } else { dropped as f64 / (packets + dropped) as f64 }
+        if dropped == 0 { 0.0 } else { dropped as f64 / packets.saturating_add(dropped) as f64 }
     }
 }
 
