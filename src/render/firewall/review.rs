@@ -125,7 +125,11 @@ fn rollout(text: &mut String) {
          meanwhile, and make the rules anew: what the log told is a need then, or it is not.\n\
          4. `nft -f {ENFORCE}` closes it. What does not pass is logged as `flowmap DROP:`, which `flowmap import` reads from the kernel's log.\n\
          5. The way back: `nft -f {TRIAL}`, or `nft delete table inet flowmap`.\n\n\
-         Loading {RULES} anew brings the trial back: load {ENFORCE} after it.\n"
+         Loading {RULES} anew brings the trial back: load {ENFORCE} after it. No rules outlive a reboot unless they are in the \
+         system's own configuration: put both files there, often as `include` lines in `/etc/nftables.conf`, once they are right.\n\n\
+         Loading {RULES} switches connection tracking on, for all that is forwarded. Before that, set `net.netfilter.nf_conntrack_max` above the connections that are \
+         open at the busiest time: where its table is full, the kernel drops what is new, in trial too. \
+         `net.netfilter.nf_conntrack_count` tells how many there are.\n"
     );
 }
 
