@@ -140,6 +140,16 @@ fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
             "flowmap: {kind}: {words} seen inside, and what carries them has no rule: add one where an end is closed"
         );
     }
+    if let Some((first, addresses)) = facts.beside.first_key_value() {
+        let shown: Vec<String> = addresses.iter().take(SHOWN).map(ToString::to_string).collect();
+        let more = match facts.beside.len() {
+            1 => String::new(),
+            hosts => format!("; so have {}", count(hosts as u64 - 1, "other closed host")),
+        };
+        let words = format!("{first}: has other addresses by the MAC, which are left open: {}{more}", shown.join(", "));
+        warnln!("flowmap: {}", one_line(&words));
+        warnln!("hint: add what is a host's own to the hosts file; REVIEW.md has all of them");
+    }
     for strangers in &firewall.strangers {
         warnln!("flowmap: {}", one_line(&render::strangers_words(firewall, strangers)));
     }
@@ -148,7 +158,7 @@ fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
         firewall.rules.iter().filter(is_its).any(render::is_open_to_anyone)
     };
     for (flag, ports) in [("--public", &options.public), ("--anywhere", &options.anywhere)] {
-        for (protocol, port) in ports.iter().filter(|port| !used(port)) {
+        for (protocol, port) in ports.iter().filter(|port| !used(port) && !firewall.opened.contains(port)) {
             warnln!(
                 "flowmap: {flag} {port}/{protocol}: nothing with the outside was seen on it, and no rule comes of it"
             );
@@ -249,6 +259,8 @@ fn value(args: &Args, firewall: &Firewall, facts: &FirewallFacts) -> Value {
         "closed": firewall.closed,
         "left_open": firewall.left_open.iter()
             .map(|(host, sight)| json!({"host": host, "why": sight.as_str()})).collect::<Vec<_>>(),
+        "other_addresses": facts.beside.iter()
+            .map(|(host, addresses)| json!({"host": host, "addresses": addresses})).collect::<Vec<_>>(),
         "rules": firewall.rules.iter().map(rule).collect::<Vec<_>>(),
         "left_out": firewall.left_out.iter().map(|it| json!({
             "from": firewall.zones.name(it.client), "to": firewall.zones.name(it.server), "protocol": it.protocol,

@@ -27,7 +27,7 @@ use ipnet::IpNet;
 
 pub use cost::{Cost, cost, extra};
 pub use need::{Evidence, LeftOut, Strangers};
-pub use rule::{Rule, Side, Ways};
+pub use rule::{Beyond, Rule, Side, Ways};
 pub use vantage::{Capture, Sight, sights};
 pub use verdict::{Finding, Replay, replay};
 pub use zone::{PRIVATE, Zone, ZoneKind, Zones};
@@ -62,6 +62,8 @@ pub struct Input<'a> {
     pub hosts: &'a [Host],
     /// Where a cluster's pods, Services and nodes have their addresses.
     pub cluster: &'a [IpNet],
+    /// Addresses that several stations have, each in a segment of its own: whose connections are whose nobody can tell.
+    pub disputed: &'a BTreeSet<IpAddr>,
 }
 
 /// How finely rules tell hosts apart.
@@ -141,6 +143,8 @@ pub struct Firewall {
     pub left_out: Vec<LeftOut>,
     /// Where many come from outside, or are called there: most likely others tomorrow.
     pub strangers: Vec<Strangers>,
+    /// Ports for everyone that somebody outside dialled, on whichever port the server has.
+    pub opened: BTreeSet<Port>,
     /// Connections that were seen inside tunnels, by the kind of the outermost: what carries them has no rule.
     pub tunnels: BTreeMap<String, u64>,
 }
@@ -152,7 +156,11 @@ pub fn propose<D: Borrow<Dependency>>(
     options: &Options,
 ) -> Firewall {
     let zones = Zones::new(input, options.grouping);
-    let is_closed = |host: &&Host| host.sight == Sight::Whole || options.isolate_unseen;
+    let is_closed = |host: &&Host| match host.sight {
+        Sight::Whole => true,
+        Sight::Elsewhere | Sight::Unseen => options.isolate_unseen,
+        Sight::Disputed => false,
+    };
     let closed = input.hosts.iter().filter(is_closed).flat_map(|host| units(host, options.grouping)).collect();
     let open = input.hosts.iter().filter(|host| !is_closed(host));
     let mut left_open: Vec<(String, Sight)> = open.map(|host| (host.name.clone(), host.sight)).collect();
@@ -165,15 +173,19 @@ pub fn propose<D: Borrow<Dependency>>(
     }
     left_open.sort();
     let guard = Guard { directions: options.directions, closed: &closed, zones: &zones };
-    let mut needs = Needs::new(guard);
-    for dependency in dependencies {
+    let mut needs = Needs::new(guard, &options.public);
+    let dependencies: Vec<D> = dependencies.into_iter().collect();
+    for dependency in &dependencies {
+        needs.pool(dependency.borrow());
+    }
+    for dependency in &dependencies {
         needs.add(dependency.borrow());
     }
     let strangers = needs.strangers(options);
     let rules = rule::rules(&mut needs, options);
-    let Needs { left_out, tunnels, .. } = needs;
+    let Needs { left_out, tunnels, opened, .. } = needs;
     let left_out = left_out.into_values().collect();
-    Firewall { directions: options.directions, closed, zones, left_open, rules, left_out, strangers, tunnels }
+    Firewall { directions: options.directions, closed, zones, left_open, rules, left_out, strangers, opened, tunnels }
 }
 
 /// What rules can name of a host: its addresses, or the ranges that are listed of it, which are one host each.

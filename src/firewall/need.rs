@@ -1,14 +1,14 @@
 //! Dependencies to needs: which packets must pass between which addresses, and what makes no rule.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     net::{IpAddr, Ipv4Addr},
 };
 
 use ipnet::IpNet;
 
-use super::{Guard, Options, Port, ZoneKind, Zones};
-use crate::model::{Dependency, Direction, Hour, Mark, Party, PartyKind, Protocol, Span, Timestamp};
+use super::{Beyond, Guard, Options, Port, ZoneKind, Zones};
+use crate::model::{Dependency, Direction, Hour, Mark, Party, PartyKind, Protocol, Span, Timestamp, Via};
 
 /// What was seen of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,6 +96,8 @@ pub(super) struct Line {
     pub to: usize,
     pub protocol: Protocol,
     pub port: u16,
+    /// Whether clients come from outside and dial a port that is for everyone, if perhaps another than the server's.
+    pub is_public: bool,
 }
 
 /// What was seen of one pair on one port.
@@ -103,7 +105,27 @@ pub(super) struct Line {
 pub(super) struct Seen {
     pub evidence: Evidence,
     pub hours: BTreeSet<Hour>,
+    /// Why it is open all the same, where nobody was seen to take this way.
+    pub beyond: Option<Beyond>,
 }
+
+impl Seen {
+    /// Takes in more of the same; what was seen is evidence before what was not.
+    fn join(&mut self, other: Self) {
+        match (self.beyond, other.beyond) {
+            (None, Some(_)) => {}
+            (Some(_), None) => *self = other,
+            (known, new) => {
+                self.beyond = known.min(new);
+                self.evidence.join(other.evidence);
+                self.hours.extend(other.hours);
+            }
+        }
+    }
+}
+
+/// The servers that were seen behind an address that was dialled, by protocol and port.
+type Pools = BTreeMap<(Protocol, IpAddr, u16), BTreeSet<(IpAddr, u16)>>;
 
 /// A client and a server.
 pub(super) type Pair = (IpNet, IpNet);
@@ -112,6 +134,10 @@ pub(super) type Pair = (IpNet, IpNet);
 pub(super) struct Needs<'a> {
     pub zones: &'a Zones,
     guard: Guard<'a>,
+    public: &'a BTreeSet<Port>,
+    pools: Pools,
+    /// Ports for everyone that somebody outside dialled.
+    pub opened: BTreeSet<Port>,
     pub lines: BTreeMap<Line, BTreeMap<Pair, Seen>>,
     pub left_out: BTreeMap<(String, IpAddr, IpAddr, Port), LeftOut>,
     /// The tunnels that carried what is needed, with how many connections.
@@ -119,8 +145,25 @@ pub(super) struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
-    pub fn new(guard: Guard<'a>) -> Self {
-        Self { zones: guard.zones, guard, lines: BTreeMap::new(), left_out: BTreeMap::new(), tunnels: BTreeMap::new() }
+    pub fn new(guard: Guard<'a>, public: &'a BTreeSet<Port>) -> Self {
+        let (pools, opened, lines, left_out, tunnels) = Default::default();
+        Self { zones: guard.zones, guard, public, pools, opened, lines, left_out, tunnels }
+    }
+
+    /// Notes who is behind an address that was dialled: to be told of all before any is added.
+    pub fn pool(&mut self, dependency: &Dependency) {
+        let port = dependency.port;
+        for server in addresses(&dependency.server) {
+            let of_server = |client: IpAddr| Leg { client, server, port };
+            let is_needed = |leg: Leg| unneeded(dependency, leg, self.zones).is_none();
+            if !addresses(&dependency.client).into_iter().any(|client| is_needed(of_server(client))) {
+                continue;
+            }
+            for via in dependency.via.iter().filter(|via| !via.disputed) {
+                let key = (dependency.protocol, via.address, via.port);
+                self.pools.entry(key).or_default().insert((server, port));
+            }
+        }
     }
 
     pub fn add(&mut self, dependency: &Dependency) {
@@ -130,23 +173,61 @@ impl<'a> Needs<'a> {
         }
         let legs: Vec<Leg> =
             legs(dependency).into_iter().filter(|leg| self.guard.holds(leg.client, leg.server)).collect();
+        let mut needed: Vec<(Leg, Option<Beyond>)> = Vec::new();
         for leg in legs {
             match unneeded(dependency, leg, self.zones) {
                 Some(reason) => self.leave_out(dependency, leg, reason),
-                None => self.need(dependency, leg),
+                None => needed.push((leg, None)),
+            }
+        }
+        let others = self.behind_the_same(dependency).into_iter();
+        let others = others.filter(|leg| unneeded(dependency, *leg, self.zones).is_none());
+        needed.extend(others.map(|leg| (leg, Some(Beyond::Balanced))));
+        for (leg, beyond) in &needed {
+            self.need(dependency, dependency.protocol, *leg, *beyond);
+        }
+        if is_name_resolution(dependency) {
+            for (leg, beyond) in needed {
+                self.need(dependency, Protocol::TCP, leg, beyond.or(Some(Beyond::LongAnswers)));
             }
         }
     }
 
-    fn need(&mut self, dependency: &Dependency, Leg { client, server, port }: Leg) {
+    /// What a balancer may choose another time: the other servers behind what was dialled.
+    fn behind_the_same(&self, dependency: &Dependency) -> BTreeSet<Leg> {
+        let key = |via: &Via| (dependency.protocol, via.address, via.port);
+        let pools = dependency.via.iter().filter(|via| !via.disputed).filter_map(|via| self.pools.get(&key(via)));
+        let servers: BTreeSet<(IpAddr, u16)> = pools.flatten().copied().collect();
+        let clients: BTreeSet<IpAddr> = addresses(&dependency.client).union(&dependency.sources).copied().collect();
+        let to = |(server, port)| clients.iter().map(move |client| Leg { client: *client, server, port });
+        let known = legs(dependency);
+        let is_new = |leg: &Leg| !known.contains(leg) && leg.client != leg.server;
+        let of_family = |leg: &Leg| leg.client.is_ipv4() == leg.server.is_ipv4();
+        let all = servers.into_iter().flat_map(to).filter(|leg| is_new(leg) && of_family(leg));
+        all.filter(|leg| self.guard.holds(leg.client, leg.server)).collect()
+    }
+
+    fn need(&mut self, dependency: &Dependency, protocol: Protocol, leg: Leg, beyond: Option<Beyond>) {
+        let Leg { client, server, port } = leg;
         let (from, to) = (self.zones.of(client), self.zones.of(server));
-        let line = Line { from, to, protocol: dependency.protocol, port };
-        let new = Evidence::of(dependency);
+        let dialled = dependency.via.iter().map(|via| via.port).chain([port]);
+        let of_everyone: Vec<Port> =
+            dialled.map(|port| (protocol, port)).filter(|port| self.public.contains(port)).collect();
+        let is_public = self.zones.kind(from) == ZoneKind::Outside && !of_everyone.is_empty();
+        if is_public {
+            self.opened.extend(of_everyone);
+        }
+        let line = Line { from, to, protocol, port, is_public };
+        let evidence = Evidence::of(dependency);
+        let seen = match beyond {
+            None => Seen { evidence, hours: dependency.history.keys().copied().collect(), beyond },
+            Some(_) => Seen { evidence: Evidence { connections: 0, ..evidence }, hours: BTreeSet::new(), beyond },
+        };
         let pair = (self.zones.unit(client), self.zones.unit(server));
-        let seen = self.lines.entry(line).or_default().entry(pair);
-        let seen = seen.and_modify(|known| known.evidence.join(new));
-        let seen = seen.or_insert_with(|| Seen { evidence: new, hours: BTreeSet::new() });
-        seen.hours.extend(dependency.history.keys());
+        match self.lines.entry(line).or_default().entry(pair) {
+            Entry::Occupied(mut known) => known.get_mut().join(seen),
+            Entry::Vacant(place) => _ = place.insert(seen),
+        }
     }
 
     fn leave_out(&mut self, dependency: &Dependency, Leg { client, server, port }: Leg, reason: Reason) {
@@ -173,11 +254,11 @@ impl<'a> Needs<'a> {
                 return None;
             }
             let for_everyone = if come_in { &options.public } else { &options.anywhere };
-            if for_everyone.contains(&(line.protocol, line.port)) {
+            if line.is_public || for_everyone.contains(&(line.protocol, line.port)) {
                 return None;
             }
             let mut by_stranger: BTreeMap<IpNet, u64> = BTreeMap::new();
-            for ((client, server), seen) in pairs {
+            for ((client, server), seen) in pairs.iter().filter(|(_, seen)| seen.beyond.is_none()) {
                 *by_stranger.entry(if come_in { *client } else { *server }).or_default() += seen.evidence.connections;
             }
             let strangers = Strangers {
@@ -257,10 +338,21 @@ pub(super) fn unneeded(dependency: &Dependency, leg: Leg, zones: &Zones) -> Opti
     if is_another(&dependency.client) || is_another(&dependency.server) {
         return Some(Reason { words: "who had the address is unknown".into(), is_uncertain: true });
     }
+    if zones.is_disputed(leg.client) || zones.is_disputed(leg.server) {
+        return Some(Reason { words: "two segments have the address".into(), is_uncertain: true });
+    }
     if dependency.protocol.has_ports() && leg.port == 0 {
         return Some("port 0 is none that a server has".into());
     }
     None
+}
+
+/// Whether names are asked for by datagrams: what is too long for one comes by TCP (RFC 7766). The port is the one that was
+/// dialled, for servers may answer on another.
+fn is_name_resolution(dependency: &Dependency) -> bool {
+    const DNS: u16 = 53;
+    let is_dialled = dependency.via.iter().any(|via| via.port == DNS);
+    dependency.protocol == Protocol::UDP && (dependency.port == DNS || is_dialled)
 }
 
 /// Whether it is DHCP that was answered: pods get their addresses otherwise, but hosts renew theirs by datagrams that routers

@@ -34,6 +34,15 @@ pub enum Ways {
     Product(Side, Side),
 }
 
+/// Why a way is open that nobody was seen to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Beyond {
+    /// The server is one of several behind an address that the client dialled: next time it may be this one.
+    Balanced,
+    /// The client asks the server for names by UDP, and gets by TCP what is too long for a datagram (RFC 7766).
+    LongAnswers,
+}
+
 /// What may pass from one zone to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -51,6 +60,8 @@ pub struct Rule {
     pub evidence: Evidence,
     /// Client, server and port that were seen.
     pub needed: u64,
+    /// Ways that nobody was seen to take and that are open all the same, by why; of pairs, whatever their ports.
+    pub beyond: BTreeMap<Beyond, usize>,
     /// Ports that were seen where a range stands in their place, for a server hands them out.
     pub handed_out: usize,
 }
@@ -84,19 +95,28 @@ pub(super) fn rules(needs: &mut Needs<'_>, options: &Options) -> Vec<Rule> {
     for piece in with_ranges(std::mem::take(&mut needs.lines), options) {
         let ways = ways(zones, piece.line, &piece.pairs, options);
         let Line { from, to, protocol, .. } = piece.line;
-        let Some((first, _)) = piece.pairs.values().next() else { continue };
+        let Some(first) = piece.pairs.values().next().map(|share| share.evidence) else { continue };
         let rule = draft.entry((from, to, protocol, ways)).or_insert_with_key(|(.., ways)| Rule {
             from,
             to,
             protocol,
             ports: BTreeSet::new(),
             ways: ways.clone(),
-            evidence: Evidence { connections: 0, ..*first },
+            evidence: Evidence { connections: 0, ..first },
             needed: 0,
+            beyond: BTreeMap::new(),
             handed_out: 0,
         });
         rule.ports.insert(piece.ports);
-        for (evidence, ports) in piece.pairs.into_values() {
+        for Share { evidence, ports, beyond } in piece.pairs.into_values() {
+            if let Some(why) = beyond {
+                *rule.beyond.entry(why).or_default() += 1;
+                continue;
+            }
+            // what was not seen is no evidence
+            if rule.needed == 0 {
+                rule.evidence = Evidence { connections: 0, ..evidence };
+            }
             rule.evidence.join(evidence);
             rule.needed += ports as u64;
             rule.handed_out = rule.handed_out.max(if piece.ports.count() > 1 { ports } else { 0 });
@@ -109,8 +129,33 @@ pub(super) fn rules(needs: &mut Needs<'_>, options: &Options) -> Vec<Rule> {
     rules
 }
 
-/// What was seen of pairs, each with how many ports.
-type Pairs = BTreeMap<Pair, (Evidence, usize)>;
+/// What was seen of one pair, on how many ports.
+struct Share {
+    evidence: Evidence,
+    ports: usize,
+    beyond: Option<Beyond>,
+}
+
+impl Share {
+    /// With nothing seen yet.
+    fn of(seen: &Seen) -> Self {
+        Self { evidence: Evidence { connections: 0, ..seen.evidence }, ports: 0, beyond: seen.beyond }
+    }
+
+    fn add(&mut self, seen: &Seen) {
+        if seen.beyond.is_some() {
+            return;
+        }
+        if self.beyond.is_some() {
+            *self = Self::of(seen);
+        }
+        self.evidence.join(seen.evidence);
+        self.ports += 1;
+    }
+}
+
+/// What was seen of pairs.
+type Pairs = BTreeMap<Pair, Share>;
 
 /// What one line needs.
 struct Piece {
@@ -125,7 +170,7 @@ fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>, options: &Options) -
     let may_be_handed_out = |line: &Line| {
         let is_named =
             [&options.public, &options.anywhere].iter().any(|named| named.contains(&(line.protocol, line.port)));
-        line.port >= FIRST_DYNAMIC_PORT && !is_named
+        line.port >= FIRST_DYNAMIC_PORT && !is_named && !line.is_public
     };
     let ranges = ranges(&lines, &may_be_handed_out);
     let mut pieces: BTreeMap<(Line, PortRange), Pairs> = BTreeMap::new();
@@ -136,9 +181,7 @@ fn with_ranges(lines: BTreeMap<Line, BTreeMap<Pair, Seen>>, options: &Options) -
                 ranges.get(&(Line { port: 0, ..line }, pair)).filter(|range| range.contains(line.port)).copied();
             let ports = range.filter(|_| may_be_handed_out(&line)).unwrap_or(own);
             let piece = pieces.entry((Line { port: ports.first, ..line }, ports)).or_default();
-            let known = piece.entry(pair).or_insert((Evidence { connections: 0, ..seen.evidence }, 0));
-            known.0.join(seen.evidence);
-            known.1 += 1;
+            piece.entry(pair).or_insert_with(|| Share::of(&seen)).add(&seen);
         }
     }
     pieces.into_iter().map(|((line, ports), pairs)| Piece { line, ports, pairs }).collect()
@@ -151,7 +194,7 @@ fn ranges(
 ) -> BTreeMap<(Line, Pair), PortRange> {
     let mut by_pair: BTreeMap<(Line, Pair), BTreeMap<u16, BTreeSet<Hour>>> = BTreeMap::new();
     for (line, pairs) in lines.iter().filter(|(line, _)| may_be_handed_out(line)) {
-        for (pair, seen) in pairs {
+        for (pair, seen) in pairs.iter().filter(|(_, seen)| seen.beyond.is_none()) {
             let ports = by_pair.entry((Line { port: 0, ..*line }, *pair)).or_default();
             ports.entry(line.port).or_default().extend(&seen.hours);
         }
@@ -170,7 +213,7 @@ fn ways(zones: &Zones, line: Line, seen: &Pairs, options: &Options) -> Ways {
     let (from, to) = (zones.kind(line.from), zones.kind(line.to));
     let port = (line.protocol, line.port);
     // whoever it is in the cluster or outside, the other side stays as it was seen
-    if from == ZoneKind::Outside && options.public.contains(&port) {
+    if from == ZoneKind::Outside && line.is_public {
         return Ways::Product(Side::Anyone, exactly(zones, line.to, servers));
     }
     if to == ZoneKind::Outside && options.anywhere.contains(&port) {
@@ -182,7 +225,9 @@ fn ways(zones: &Zones, line: Line, seen: &Pairs, options: &Options) -> Ways {
     if to == ZoneKind::Cluster {
         return Ways::Product(exactly(zones, line.from, clients), Side::Zone);
     }
-    let is_wide = options.grouping != Grouping::Host && is_supported(zones, line, seen.len(), options.support);
+    // what a balancer may choose is no sign of what all of a zone may need
+    let in_use = seen.values().filter(|share| share.beyond != Some(Beyond::Balanced)).count();
+    let is_wide = options.grouping != Grouping::Host && is_supported(zones, line, in_use, options.support);
     if is_wide {
         return Ways::Product(Side::Zone, Side::Zone);
     }

@@ -53,9 +53,14 @@ fn passes(firewall: &Firewall, client: &str, server: &str, port: u16) -> bool {
 const HOSTS: [(&str, &str); 3] = [("web", "10.0.1.1"), ("balancer", "10.0.2.1"), ("app", "10.0.3.1")];
 
 fn proposed(cluster: &[&str], dependencies: &[Dependency]) -> Firewall {
+    proposed_with(cluster, dependencies, &Options::default())
+}
+
+fn proposed_with(cluster: &[&str], dependencies: &[Dependency], options: &Options) -> Firewall {
     let hosts = HOSTS.map(|(name, at)| host(name, at));
     let cluster: Vec<IpNet> = cluster.iter().map(|range| range.parse().unwrap()).collect();
-    let firewall = propose(Input { hosts: &hosts, cluster: &cluster }, dependencies, &Options::default());
+    let firewall =
+        propose(Input { hosts: &hosts, cluster: &cluster, disputed: &BTreeSet::new() }, dependencies, options);
     let replay = replay(&firewall, dependencies);
     assert_eq!((replay.denied, replay.findings), (0, Vec::new()));
     firewall
@@ -92,4 +97,75 @@ fn what_no_rule_lets_pass_is_found_in_the_past() {
     let replay = replay(&firewall, &[one, dependency("10.0.1.1", "10.0.2.1", 22)]);
     assert_eq!((replay.connections, replay.allowed, replay.denied), (6, 3, 3));
     assert_eq!((replay.findings[0].to, replay.findings[0].port), (address("10.0.2.1"), 22));
+}
+
+fn dialled(dependency: Dependency, at: &str, port: u16) -> Dependency {
+    let via = BTreeSet::from([Via { address: address(at), port, service: None, disputed: false }]);
+    Dependency { via, ..dependency }
+}
+
+#[test]
+fn a_client_reaches_all_servers_behind_the_address_that_it_dials() {
+    let vip = |client, server| dialled(dependency(client, server, 8443), "10.0.9.9", 443);
+    let others = dialled(dependency("10.0.4.9", "10.0.3.1", 22), "10.0.9.9", 2222);
+    let seen = [vip("10.0.4.1", "10.0.1.1"), vip("10.0.4.2", "10.0.3.1"), others];
+    let firewall = proposed(&[], &seen);
+    let mut ways = ["10.0.4.1", "10.0.4.2"].into_iter().flat_map(|it| ["10.0.1.1", "10.0.3.1"].map(|to| (it, to)));
+    assert!(ways.all(|(client, server)| passes(&firewall, client, server, 8443)));
+    assert!(!passes(&firewall, "10.0.4.1", "10.0.2.1", 8443) && !passes(&firewall, "10.0.4.9", "10.0.1.1", 22));
+    assert!(!passes(&firewall, "10.0.4.9", "10.0.3.1", 8443) && !passes(&firewall, "10.0.4.1", "10.0.3.1", 22));
+    let balanced: Vec<_> = firewall.rules.iter().filter(|rule| !rule.beyond.is_empty()).collect();
+    assert_eq!(balanced.len(), 2, "one for each server's role");
+    for rule in balanced {
+        assert_eq!(rule.beyond, BTreeMap::from([(Beyond::Balanced, 1)]));
+        assert_eq!((rule.evidence.connections, rule.needed, extra(&firewall, rule)), (3, 1, Some(1)));
+    }
+    // what led to somebody else behind a Service tells of no others
+    let disputed = seen.map(|mut it| {
+        it.via = it.via.into_iter().map(|via| Via { disputed: true, ..via }).collect();
+        it
+    });
+    assert!(!passes(&proposed(&[], &disputed), "10.0.4.1", "10.0.3.1", 8443));
+}
+
+#[test]
+fn who_asks_for_names_by_udp_may_ask_by_tcp() {
+    let udp = |port| Dependency { protocol: Protocol::UDP, ..dependency("10.0.4.1", "10.0.3.1", port) };
+    let firewall = proposed(&[], &[udp(53), udp(123), dialled(udp(5353), "10.0.9.9", 53)]);
+    assert!(passes(&firewall, "10.0.4.1", "10.0.3.1", 53) && passes(&firewall, "10.0.4.1", "10.0.3.1", 5353));
+    assert!(!passes(&firewall, "10.0.4.1", "10.0.3.1", 123) && !passes(&firewall, "10.0.4.2", "10.0.3.1", 53));
+    let cost = cost(&firewall);
+    assert_eq!((cost.needed, cost.extra), (3, 2), "what was not seen is beyond");
+    // where it was seen it is no more than that
+    let firewall = proposed(&[], &[udp(53), dependency("10.0.4.1", "10.0.3.1", 53)]);
+    assert!(firewall.rules.iter().all(|rule| rule.beyond.is_empty() && rule.evidence.connections == 3));
+}
+
+#[test]
+fn a_port_is_for_everyone_by_the_number_that_is_dialled() {
+    let stranger = |client| {
+        let mut seen = dialled(dependency(client, "10.0.1.1", 8443), "203.0.113.2", 443);
+        seen.client.kind = PartyKind::External;
+        seen
+    };
+    let mut admin = dependency("192.0.2.7", "10.0.3.1", 8443);
+    admin.client.kind = PartyKind::External;
+    let options = Options { public: [(Protocol::TCP, 443)].into(), ..Options::default() };
+    let firewall = proposed_with(&[], &[stranger("192.0.2.1"), admin], &options);
+    assert_eq!(firewall.opened, options.public);
+    assert!(passes(&firewall, "198.51.100.9", "10.0.1.1", 8443) && passes(&firewall, "192.0.2.7", "10.0.3.1", 8443));
+    assert!(!passes(&firewall, "198.51.100.9", "10.0.3.1", 8443), "nobody dialled another number there");
+}
+
+#[test]
+fn what_is_uncertain_in_one_form_is_not_denied() {
+    let disputed = BTreeSet::from([address("10.0.9.9")]);
+    let hosts = HOSTS.map(|(name, at)| host(name, at));
+    let seen =
+        [dialled(dependency("10.0.1.1", "10.0.3.1", 8080), "10.0.9.9", 80), dependency("10.0.1.1", "10.0.9.9", 22)];
+    let firewall = propose(Input { hosts: &hosts, cluster: &[], disputed: &disputed }, &seen, &Options::default());
+    let replay = replay(&firewall, &seen);
+    assert_eq!((replay.denied, replay.uncertain), (0, 6));
+    assert!(!passes(&firewall, "10.0.1.1", "10.0.9.9", 22));
+    assert!(firewall.left_out.iter().all(|it| it.is_uncertain && it.reason == "two segments have the address"));
 }

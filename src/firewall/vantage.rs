@@ -15,6 +15,8 @@ pub enum Sight {
     /// Nothing of it was seen.
     #[default]
     Unseen,
+    /// Two segments have its address: which of the two was seen nobody can tell.
+    Disputed,
     /// Seen with others alone, where its other traffic may not pass.
     Elsewhere,
     /// At itself, or where the traffic of many passes.
@@ -27,6 +29,7 @@ impl Sight {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unseen => "unseen",
+            Self::Disputed => "two segments have its address",
             Self::Elsewhere => "seen where not all of it passes",
             Self::Whole => "watched",
         }
@@ -38,8 +41,13 @@ impl Sight {
 pub struct Capture {
     /// The ends of what it saw, a pair for each client, server, port and hour.
     pub ends: Vec<(IpAddr, IpAddr)>,
+    /// The same of sweeps, and of attempts that got nothing: they tell that who tried was seen, and nothing of what passes.
+    pub attempts: Vec<(IpAddr, IpAddr)>,
     /// Who was seen to live on the links that were watched, by the MAC of each; none for a flow log, which does not tell.
     pub stations: Option<BTreeMap<IpAddr, Mac>>,
+    /// Of them those whose own frames were seen on the way to a router, or from it: on a link between two switches, what
+    /// others send to a router beside them does not pass.
+    pub routed: BTreeSet<Mac>,
     /// The addresses of the host that its sensor is called after.
     pub sensor: BTreeSet<IpAddr>,
 }
@@ -73,8 +81,11 @@ pub fn sights(captures: &[Capture], host: impl Fn(IpAddr) -> Option<usize>) -> B
         };
         let ends: Vec<_> = capture.ends.iter().filter(|(src, dst)| is_routed(*src) && is_routed(*dst)).collect();
         let pairs: Vec<(Party, Party)> = ends.iter().map(|(src, dst)| (party(*src), party(*dst))).collect();
-        let whole = whole(capture, &pairs, &party);
-        for address in ends.iter().flat_map(|(src, dst)| [*src, *dst]) {
+        let tried =
+            capture.attempts.iter().filter(|(src, dst)| is_routed(*src) && is_routed(*dst)).map(|(src, _)| *src);
+        let tried: BTreeSet<IpAddr> = tried.collect();
+        let whole = whole(capture, &pairs, &tried, &party);
+        for address in ends.iter().flat_map(|(src, dst)| [*src, *dst]).chain(tried) {
             let sight = if whole.contains(&party(address)) { Sight::Whole } else { Sight::Elsewhere };
             let known = sights.entry(address).or_insert(sight);
             *known = sight.max(*known);
@@ -85,7 +96,12 @@ pub fn sights(captures: &[Capture], host: impl Fn(IpAddr) -> Option<usize>) -> B
 
 /// Of whom a capture saw all that passes there.
 #[expect(clippy::cast_precision_loss, reason = "shares of counts")]
-fn whole(capture: &Capture, pairs: &[(Party, Party)], party: &impl Fn(IpAddr) -> Party) -> BTreeSet<Party> {
+fn whole(
+    capture: &Capture,
+    pairs: &[(Party, Party)],
+    tried: &BTreeSet<IpAddr>,
+    party: &impl Fn(IpAddr) -> Party,
+) -> BTreeSet<Party> {
     let mut counts: HashMap<Party, usize> = HashMap::default();
     for (a, b) in pairs {
         *counts.entry(*a).or_default() += 1;
@@ -93,7 +109,11 @@ fn whole(capture: &Capture, pairs: &[(Party, Party)], party: &impl Fn(IpAddr) ->
             *counts.entry(*b).or_default() += 1;
         }
     }
-    let lives = |party: &Party| capture.stations.is_none() || matches!(party, Party::Station(_));
+    let lives = |party: &Party| match party {
+        _ if capture.stations.is_none() => true,
+        Party::Station(mac) => capture.routed.contains(mac),
+        Party::Host(_) | Party::Address(_) => false,
+    };
     let from = |share: f64| {
         let enough = move |count: usize| count as f64 > share * pairs.len() as f64;
         counts.iter().filter(move |(_, count)| enough(**count)).map(|(party, _)| *party).collect::<BTreeSet<_>>()
@@ -102,12 +122,9 @@ fn whole(capture: &Capture, pairs: &[(Party, Party)], party: &impl Fn(IpAddr) ->
         let here: BTreeSet<Party> = parties.iter().filter(|party| lives(party)).copied().collect();
         let sensor: BTreeSet<Party> = capture.sensor.iter().map(|address| party(*address)).collect();
         let named: BTreeSet<Party> = parties.intersection(&sensor).copied().collect();
-        // without any MAC where it was taken nobody is known to live
-        let candidates =
-            if here.is_empty() && capture.stations.as_ref().is_some_and(BTreeMap::is_empty) { parties } else { &here };
-        match (named.len(), candidates.len()) {
+        match (named.len(), here.len()) {
             (1, _) => named,
-            (_, 1) => candidates.clone(),
+            (_, 1) => here,
             _ => BTreeSet::new(),
         }
     };
@@ -117,7 +134,11 @@ fn whole(capture: &Capture, pairs: &[(Party, Party)], party: &impl Fn(IpAddr) ->
     }
     let busy = from(MANY);
     let beside = pairs.iter().filter(|(a, b)| !busy.contains(a) && !busy.contains(b));
-    let talk_beside: BTreeSet<Party> = beside.flat_map(|(a, b)| [*a, *b]).chain(busy.iter().copied()).collect();
+    let mut talk_beside: BTreeSet<Party> = beside.flat_map(|(a, b)| [*a, *b]).chain(busy.iter().copied()).collect();
+    // who tried whom else is no matter: it passed here
+    if !pairs.is_empty() {
+        talk_beside.extend(tried.iter().map(|address| party(*address)));
+    }
     talk_beside.into_iter().filter(|party| lives(party)).collect()
 }
 
@@ -146,8 +167,10 @@ mod tests {
 
     /// The same with who lives where it was taken, each with a MAC of this number.
     fn capture(pairs: &[(&str, &str)], stations: &[(&str, u8)]) -> Capture {
-        let stations = stations.iter().map(|(at, n)| (address(at), Mac([2, 0, 0, 0, 0, *n]))).collect();
-        Capture { stations: Some(stations), ..log(pairs) }
+        let stations = stations.iter().map(|(at, n)| (address(at), Mac([2, 0, 0, 0, 0, *n])));
+        let stations: BTreeMap<IpAddr, Mac> = stations.collect();
+        let routed = stations.values().copied().collect();
+        Capture { stations: Some(stations), routed, ..log(pairs) }
     }
 
     fn watched(captures: &[Capture]) -> String {
@@ -212,5 +235,30 @@ mod tests {
         let pairs =
             [("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3"), ("10.0.0.1", "10.0.0.4"), ("10.0.0.3", "10.0.0.4")];
         assert_eq!(watched(&[log(&pairs)]), "10.0.0.1 10.0.0.3 10.0.0.4");
+    }
+
+    #[test]
+    fn who_lives_where_many_pass_was_watched_only_with_frames_to_a_router() {
+        let stations = [("10.0.0.1", 1), ("10.0.0.2", 2), ("10.0.0.3", 3), ("10.0.0.4", 4), ("10.0.0.5", 5)];
+        let mut trunk = capture(&TRUNK, &stations);
+        trunk.routed.retain(|mac| mac.0[5] > 2);
+        assert_eq!(watched(&[trunk]), "10.0.0.3 10.0.0.4 10.0.0.5");
+    }
+
+    #[test]
+    fn without_any_mac_the_busiest_may_be_beyond_the_tunnel() {
+        let pairs = [("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3"), ("10.0.0.1", "10.0.0.4")];
+        let bare = capture(&pairs, &[]);
+        assert_eq!(watched(std::slice::from_ref(&bare)), "");
+        assert_eq!(watched(&[Capture { sensor: [address("10.0.0.1")].into(), ..bare }]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_sweep_does_not_make_the_one_who_sweeps_the_place() {
+        let stations = [("10.0.0.1", 1), ("10.0.0.2", 2), ("10.0.0.3", 3), ("10.0.0.4", 4), ("10.0.0.5", 5)];
+        let sweep = (1..200).map(|n| (address("10.0.0.9"), IpAddr::from([10, 1, 0, n])));
+        let mut trunk = capture(&TRUNK, &[&stations[..], &[("10.0.0.9", 9)]].concat());
+        trunk.attempts = sweep.collect();
+        assert_eq!(watched(&[trunk]), "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.9");
     }
 }

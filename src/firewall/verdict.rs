@@ -63,7 +63,9 @@ pub fn replay(firewall: &Firewall, dependencies: &[Dependency]) -> Replay {
             replay.untouched += connections;
             continue;
         };
-        match unneeded(dependency, *first, zones) {
+        // what is uncertain in one form is no finding in another
+        let is_uncertain = |leg: &&Leg| unneeded(dependency, **leg, zones).is_some_and(|reason| reason.is_uncertain);
+        match unneeded(dependency, *held.iter().find(is_uncertain).unwrap_or(first), zones) {
             Some(reason) if reason.is_uncertain => replay.uncertain += connections,
             Some(_) => replay.unneeded += connections,
             None => {

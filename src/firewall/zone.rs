@@ -52,6 +52,7 @@ pub struct Zones {
     /// All units of hosts, in order.
     units: Vec<IpNet>,
     names: HashMap<IpAddr, String>,
+    disputed: BTreeSet<IpAddr>,
 }
 
 /// The ranges of [`is_private`], as a firewall names them.
@@ -95,7 +96,10 @@ impl Zones {
         if let Some(cluster) = zones.all.iter_mut().find(|zone| zone.kind == ZoneKind::Cluster) {
             cluster.units = input.cluster.iter().copied().collect();
         }
-        zones
+        // pods are told apart by more than their addresses
+        let is_known = |address: &&IpAddr| zones.kind(zones.of(**address)) != ZoneKind::Cluster;
+        let disputed = input.disputed.iter().filter(is_known).copied().collect();
+        Self { disputed, ..zones }
     }
 
     /// The zone of an address, by its place.
@@ -146,6 +150,11 @@ impl Zones {
     #[must_use]
     pub fn kind(&self, zone: usize) -> ZoneKind {
         self.all.get(zone).map_or(ZoneKind::Outside, |zone| zone.kind)
+    }
+
+    /// Whether two segments have an address, so that nobody can tell whose its connections are.
+    pub(super) fn is_disputed(&self, address: IpAddr) -> bool {
+        self.disputed.contains(&address)
     }
 
     /// Whether an address is one of a host that is called by a name.

@@ -1,5 +1,8 @@
 //! Rules for a firewall between hosts, from all that is known of one site.
 
+mod links;
+mod watched;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -10,18 +13,18 @@ use ipnet::IpNet;
 
 use super::{ProposalError, world::Site};
 use crate::{
-    firewall::{self, Capture, Firewall, Grouping, Host, Input, Options, Sight},
+    firewall::{self, Firewall, Grouping, Host, Input, Options, Sight},
     inventory::{Directory, Owner, is_link_local},
     map::By,
-    model::{Dependency, LinkSighting, Party, PartyKind, Span},
+    model::{Dependency, Mark, Outcome, Party, PartyKind, Span},
     render::FirewallFacts,
-    segment::{Layout, Place, Resident, crossings},
-    store::{Run, RunId},
+    segment::{Layout, crossings},
+    store::Run,
     tier::{self, Member, Role, Scope, Tier},
 };
 
 /// The hosts of a site that may be closed: those that the inventory knows; without one, private addresses.
-fn hosts(site: &Site, runs: &[Run], dependencies: &[Dependency]) -> Vec<Host> {
+fn hosts(site: &Site, dependencies: &[Dependency]) -> Vec<Host> {
     let contacts = site.contacts();
     let scope = Scope::new(&site.directory, &contacts.parties);
     let options = tier::Options { across_namespaces: true, ..tier::Options::default() };
@@ -49,7 +52,7 @@ fn hosts(site: &Site, runs: &[Run], dependencies: &[Dependency]) -> Vec<Host> {
             _ => drop(found.entry(host_name(host, host.range.addr())).or_default().0.insert(host.range.addr())),
         }
     }
-    for (party, span) in dependencies.iter().flat_map(|it| [(&it.client, it.span), (&it.server, it.span)]) {
+    for (party, span) in dependencies.iter().flat_map(who_is_there) {
         if let Some((name, address)) = host_of(&site.directory, party, span) {
             found.entry(name).or_default().0.insert(address);
         }
@@ -61,7 +64,19 @@ fn hosts(site: &Site, runs: &[Run], dependencies: &[Dependency]) -> Vec<Host> {
         let (role, tier) = places.get(&name)?.clone();
         Some(Host { name, role, tier, addresses, ranges, sight: Sight::Unseen })
     });
-    seen(site, runs, known.collect())
+    known.collect()
+}
+
+/// The ends of a dependency that are somebody: not what was asked for in vain, whoever was looking for it.
+fn who_is_there(dependency: &Dependency) -> impl Iterator<Item = (&Party, Span)> {
+    let is_scan = dependency.marks.contains(&Mark::Scan);
+    let has_server = match dependency.outcome {
+        Outcome::Unanswered => false,
+        Outcome::Oneway => !is_scan,
+        Outcome::Established | Outcome::Midstream | Outcome::Refused => true,
+    };
+    let server = has_server.then_some(&dependency.server);
+    std::iter::once(&dependency.client).chain(server).map(|party| (party, dependency.span))
 }
 
 /// What a role is called: as the operator does, or as its only member is; else by what it does, and by a number where others
@@ -95,49 +110,18 @@ fn host_name(host: &crate::model::Host, address: IpAddr) -> String {
 }
 
 /// The hosts with what the captures could see of each: the least that is known of any of its addresses that were seen.
-fn seen(site: &Site, runs: &[Run], mut hosts: Vec<Host>) -> Vec<Host> {
+fn seen(captures: &[firewall::Capture], disputed: &BTreeSet<IpAddr>, mut hosts: Vec<Host>) -> Vec<Host> {
     let by_address: HashMap<IpAddr, usize> =
         hosts.iter().enumerate().flat_map(|(n, host)| host.addresses.iter().map(move |it| (*it, n))).collect();
-    let sights = firewall::sights(&captures(site, runs, &hosts), |address| by_address.get(&address).copied());
+    let sights = firewall::sights(captures, |address| by_address.get(&address).copied());
     for host in &mut hosts {
         let of_addresses = host.addresses.iter().filter_map(|address| sights.get(address));
         host.sight = of_addresses.copied().min().unwrap_or_default();
-    }
-    hosts
-}
-
-/// The captures and flow logs of a site. What was dropped on the way tells nothing of who watched, and is none.
-fn captures(site: &Site, runs: &[Run], hosts: &[Host]) -> Vec<Capture> {
-    let watched: BTreeMap<RunId, &Run> =
-        runs.iter().filter(|run| run.site == site.name && !run.is_drops()).map(|run| (run.id, run)).collect();
-    let mut captures: BTreeMap<RunId, Capture> = BTreeMap::new();
-    for (run, src, dst) in site.ends() {
-        if let Some(run) = watched.get(&run) {
-            captures.entry(run.id).or_insert_with(|| capture(site, run, hosts)).ends.push((src, dst));
+        if !host.addresses.is_disjoint(disputed) {
+            host.sight = Sight::Disputed;
         }
     }
-    captures.into_values().collect()
-}
-
-/// A capture before anything of it is known but where it was taken.
-fn capture(site: &Site, run: &Run, hosts: &[Host]) -> Capture {
-    let is_its = |(place, _): &&(Place, LinkSighting)| (&place.sensor, &place.source) == (&run.sensor, &run.source);
-    let stations = || {
-        let layout = Layout::of(site.links.iter().filter(is_its).cloned());
-        let residents = layout.segments.into_iter().flat_map(|segment| segment.residents);
-        // whose address two stations claim is nobody's
-        let one = |resident: Resident| match resident.macs.len() {
-            1 => Some((resident.address, resident.macs.into_iter().next()?)),
-            _ => None,
-        };
-        residents.filter_map(one).collect()
-    };
-    let sensor = hosts.iter().find(|host| host.name == run.sensor);
-    Capture {
-        ends: Vec::new(),
-        stations: (!run.is_records()).then(stations),
-        sensor: sensor.map(|host| host.addresses.clone()).unwrap_or_default(),
-    }
+    hosts
 }
 
 /// Where the pods, Services and nodes of the cluster have their addresses.
@@ -153,12 +137,15 @@ fn ranges(site: &Site) -> Vec<IpNet> {
 pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewall, FirewallFacts), ProposalError> {
     let dependencies = site.dependencies(By::Address);
     let layout = Layout::of(site.links.iter().cloned());
-    let hosts = hosts(site, runs, &dependencies);
+    let disputed = links::disputed(&layout, &site.cluster().hosts);
+    let hosts = hosts(site, &dependencies);
+    let captures = watched::captures(site, runs, &hosts, &dependencies);
+    let hosts = seen(&captures, &disputed, hosts);
     if hosts.iter().all(|host| host.sight == Sight::Unseen) {
         return Err(ProposalError::NoHosts { known: hosts.len() });
     }
     let cluster = ranges(site);
-    let input = Input { hosts: &hosts, cluster: &cluster };
+    let input = Input { hosts: &hosts, cluster: &cluster, disputed: &disputed };
     let at = |grouping| firewall::propose(input, &dependencies, &Options { grouping, ..options.clone() });
     let mut all: BTreeMap<Grouping, Firewall> = Grouping::ALL.into_iter().map(|it| (it, at(it))).collect();
     let costs = all.iter().map(|(grouping, firewall)| (*grouping, firewall::cost(firewall))).collect();
@@ -176,6 +163,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
         costs,
         chosen: options.grouping,
         crossings: borders(&layout, &dependencies),
+        beside: links::beside(&layout, &firewall),
     };
     Ok((firewall, facts))
 }

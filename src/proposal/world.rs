@@ -324,23 +324,26 @@ impl Site {
         map::coverage(&self.captures, within, &self.directory)
     }
 
-    /// The ends of all that runs saw in the window but for broadcasts, each with its run.
-    pub fn ends(&self) -> impl Iterator<Item = (RunId, IpAddr, IpAddr)> {
+    /// Tells all that runs saw in the window but for broadcasts, each with its run.
+    pub fn each_seen(&self, mut take: impl FnMut(RunId, &ObservationKey)) {
         let filter = self.window.filter();
         let is_broadcast = |it: &Observation| {
             let is_of = |trace: &Trace| trace.flags.has(Flags::BROADCAST) || trace.flags.has(Flags::DST_BROADCAST);
             it.traces.iter().any(is_of)
         };
-        let recordings = self.traffic.recordings.iter().enumerate();
-        let observed = recordings.flat_map(move |(n, it)| {
-            let rows = it.observations.iter().filter(move |it| !is_broadcast(it));
-            rows.map(move |it| (n, it.key.hour, it.key.src, it.key.dst))
-        });
-        let records = self.traffic.records.leading().map(|(n, it)| (n, it.key.hour, it.key.src, it.key.dst));
-        observed
-            .chain(records)
-            .filter(move |(_, hour, ..)| filter.has(*hour))
-            .filter_map(|(n, _, src, dst)| Some((*self.recorded_by.get(n)?, src, dst)))
+        let mut tell = |n: usize, key: &ObservationKey| {
+            if let Some(run) = self.recorded_by.get(n).filter(|_| filter.has(key.hour)) {
+                take(*run, key);
+            }
+        };
+        for (n, recording) in self.traffic.recordings.iter().enumerate() {
+            for it in recording.observations.iter().filter(|it| !is_broadcast(it)) {
+                tell(n, &it.key);
+            }
+        }
+        for (n, it) in self.traffic.records.leading() {
+            tell(n, &it.key);
+        }
     }
 
     /// When a run watched, as far as it was selected: from its first packet to its last, unless what it saw tells otherwise.

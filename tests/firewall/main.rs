@@ -7,4 +7,5 @@
 mod common;
 
 mod forwarding;
+mod places;
 mod ruleset;

@@ -376,3 +376,41 @@ fn who_was_never_seen_is_in_nobodys_role_or_tier() {
         assert_eq!(text.matches("10.0.50.1").count(), 1, "{text}");
     }
 }
+
+#[test]
+fn a_sweep_makes_nobody_a_host_and_opens_no_other() {
+    let flowmap = lab(FLOWS);
+    let args = ["firewall", "--from", "flows.csv", "--out-dir", "out"];
+    let before = flowmap.json(&args);
+    let swept: String = lines(1..=250, |n| {
+        let from = "2026-11-20T10:00:00Z,2026-11-20T10:00:00Z";
+        format!("10.0.70.9,10.0.80.{n},TCP,22,1,1,{from},unanswered")
+    });
+    flowmap.write("flows.csv", flows(FLOWS) + &swept);
+    let after = flowmap.json(&args);
+    let list = |found: &Value, key: &str| -> Vec<String> {
+        found[key].as_array().unwrap().iter().map(ToString::to_string).collect()
+    };
+    let open = list(&after, "left_open").join(" ");
+    assert!(!open.contains("10.0.80."), "{open}");
+    let of_others: Vec<String> = list(&after, "closed").into_iter().filter(|it| !it.contains("10.0.70.9")).collect();
+    assert_eq!(of_others, list(&before, "closed"));
+    assert_eq!(list(&after, "rules").len(), list(&before, "rules").len());
+}
+
+#[test]
+fn who_asks_for_names_by_udp_may_get_them_by_tcp() {
+    let flowmap = lab(&(FLOWS.to_owned() + "10.0.20.11,10.0.10.12,UDP,53,50\n"));
+    let found = rules(&flowmap, &[]);
+    let names: Vec<&String> =
+        found.iter().filter(|rule| rule.ends_with("P/53 +0") || rule.ends_with("/53 +1")).collect();
+    assert_eq!(names, ["app -> web TCP/53 +1", "app -> web UDP/53 +0"]);
+    let review = flowmap.read("out/REVIEW.md");
+    assert!(
+        review.contains("1 pair asks by UDP/53: by TCP comes what is too long for a datagram (RFC 7766)"),
+        "{review}"
+    );
+    for told in ["nf_conntrack_max", "No rules outlive a reboot"] {
+        assert!(review.contains(told), "{review}");
+    }
+}

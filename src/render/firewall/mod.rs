@@ -8,7 +8,7 @@ pub use review::{FIREWALL_REVIEW, FirewallFacts, firewall_review, strangers_word
 
 use super::words;
 use crate::{
-    firewall::{Evidence, Firewall, Rule, Side, Ways, Zone, ZoneKind, extra},
+    firewall::{Beyond, Evidence, Firewall, Rule, Side, Ways, Zone, ZoneKind, extra},
     model::words::count,
 };
 
@@ -71,6 +71,18 @@ fn widened(firewall: &Firewall, rule: &Rule) -> Option<String> {
             "{} seen that a server hands out, the range they lie in",
             count(rule.handed_out as u64, "port")
         ));
+    }
+    for (why, ways) in &rule.beyond {
+        let pairs = count(*ways as u64, "pair");
+        let (are, ask) = if *ways == 1 { ("is", "asks") } else { ("are", "ask") };
+        all.push(match why {
+            Beyond::Balanced => {
+                format!("{pairs} {are} not seen: the address that was dialled has several servers behind it")
+            }
+            Beyond::LongAnswers => {
+                format!("{pairs} {ask} by UDP/53: by TCP comes what is too long for a datagram (RFC 7766)")
+            }
+        });
     }
     let extra = extra(firewall, rule).unwrap_or_default();
     if extra > 0 {

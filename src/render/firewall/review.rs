@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
+    net::IpAddr,
 };
 
 use ipnet::IpNet;
@@ -52,6 +53,8 @@ pub struct FirewallFacts {
     /// Connections that cross a border between segments, that stay within one, and of which that is unknown; none where
     /// no capture tells of segments.
     pub crossings: Option<[u64; 3]>,
+    /// Addresses at the MACs of closed hosts that are in no zone and so are left open, by the names of the hosts.
+    pub beside: BTreeMap<String, BTreeSet<IpAddr>>,
 }
 
 /// The review of rules.
@@ -165,6 +168,15 @@ fn open(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
         );
     }
     text.push_str("- What the firewall itself sends and takes is not forwarded, and not closed.\n");
+    for (host, addresses) in facts.beside.iter().take(MAX_ROWS) {
+        let _ = writeln!(
+            text,
+            "- **{} also has {}**, by the MAC: left open, for no host is known to have it. Add what is its own to the hosts file.",
+            words::safe(host),
+            few(addresses.iter().map(ToString::to_string))
+        );
+    }
+    more(text, facts.beside.len());
     let open = &firewall.left_open;
     for (host, sight) in open.iter().take(MAX_ROWS) {
         let _ = writeln!(text, "- {}: left open, {}", words::safe(host), sight.as_str());

@@ -1,0 +1,106 @@
+//! Whom captures can close: by what MACs and tags tell of where they were taken.
+
+use serde_json::Value;
+
+use crate::common::{Flowmap, links::Wire};
+
+/// The router's station; those of hosts are higher.
+const ROUTER: u32 = 1;
+const GATEWAY: &str = "10.1.10.1";
+
+/// Enough datagrams to be in use, as they leave one station for another.
+fn sends(wire: &mut Wire, vlan: u16, stations: (u32, u32), ends: (&str, &str)) {
+    for _ in 0..3 {
+        wire.ip(&[vlan], stations, ends, 64);
+    }
+}
+
+/// Five clients of VLAN 10, each with its frames to the router on the way to two servers that live elsewhere.
+fn clients_of_servers_elsewhere() -> Wire {
+    let mut wire = Wire::new();
+    for n in 0..5 {
+        let client = format!("10.1.10.5{n}");
+        wire.arp(&[10], 50 + n, &client, GATEWAY);
+        wire.arp(&[10], ROUTER, GATEWAY, &client);
+        for server in ["10.1.20.11", "10.1.30.31"] {
+            sends(&mut wire, 10, (50 + n, ROUTER), (&client, server));
+        }
+    }
+    wire
+}
+
+fn proposed(wire: &Wire, more: &[&str]) -> (Flowmap, Value) {
+    let flowmap = Flowmap::new();
+    flowmap.write("trunk.pcap", wire.bytes());
+    flowmap.write("hosts.csv", "address,name\n10.1.10.50,pc\n10.1.10.51,other\n10.1.20.11,web\n10.1.30.31,db\n");
+    let found = flowmap.json(&[&["firewall", "--from", "trunk.pcap", "--out-dir", "out"], more].concat());
+    (flowmap, found)
+}
+
+fn closed(found: &Value) -> Vec<&str> {
+    found["closed"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().trim_end_matches("/32")).collect()
+}
+
+const CLIENTS: [&str; 5] = ["10.1.10.50", "10.1.10.51", "10.1.10.52", "10.1.10.53", "10.1.10.54"];
+
+#[test]
+fn who_is_known_on_a_link_between_switches_by_broadcasts_alone_is_not_closed() {
+    let mut wire = clients_of_servers_elsewhere();
+    // these reach all switches; what the servers send their router does not
+    wire.arp(&[20], 20, "10.1.20.11", "10.1.20.1").arp(&[30], 30, "10.1.30.31", "10.1.30.1");
+    assert_eq!(closed(&proposed(&wire, &[]).1), CLIENTS);
+}
+
+#[test]
+fn who_was_seen_within_its_segment_alone_is_closed_only_with_its_frames_to_a_router() {
+    let mut wire = clients_of_servers_elsewhere();
+    let (server, station) = ("10.1.10.5", 5);
+    wire.arp(&[10], station, server, GATEWAY);
+    for (n, client) in (50..).zip(CLIENTS) {
+        sends(&mut wire, 10, (n, station), (client, server));
+    }
+    assert_eq!(closed(&proposed(&wire, &[]).1), CLIENTS);
+    // a client of another VLAN: its own frames pass here, those of the server do not
+    wire.arp(&[40], 40, "10.1.40.9", "10.1.40.1");
+    sends(&mut wire, 40, (40, ROUTER), ("10.1.40.9", server));
+    assert_eq!(closed(&proposed(&wire, &[]).1), [&CLIENTS[..], &["10.1.40.9"]].concat());
+    sends(&mut wire, 10, (station, ROUTER), (server, "10.1.30.31"));
+    assert_eq!(closed(&proposed(&wire, &[]).1), [&["10.1.10.5"], &CLIENTS[..], &["10.1.40.9"]].concat());
+}
+
+#[test]
+fn an_address_that_two_segments_claim_is_left_open() {
+    let mut wire = clients_of_servers_elsewhere();
+    wire.arp(&[110], 150, "10.1.10.50", GATEWAY);
+    sends(&mut wire, 110, (150, 101), ("10.1.10.50", "10.1.20.11"));
+    let (flowmap, found) = proposed(&wire, &["--isolate-unseen"]);
+    assert!(!closed(&found).contains(&"10.1.10.50") && closed(&found).contains(&"10.1.10.51"), "{found}");
+    assert_eq!(found["left_open"], serde_json::json!([{"host": "10.1.10.50", "why": "two segments have its address"}]));
+    assert_eq!(found["replay"]["denied"], 0);
+    assert!(found["replay"]["uncertain"].as_u64().unwrap() > 0, "{found}");
+    assert!(flowmap.read("out/REVIEW.md").contains("- 10.1.10.50: left open, two segments have its address\n"));
+    assert!(!flowmap.read("out/flowmap.nft").contains("10.1.10.50"));
+    // a bridge between VLANs has the same station in both
+    let mut bridged = clients_of_servers_elsewhere();
+    bridged.arp(&[110], 50, "10.1.10.50", GATEWAY);
+    assert_eq!(closed(&proposed(&bridged, &[]).1), CLIENTS);
+}
+
+#[test]
+fn what_else_a_closed_host_answers_at_is_told() {
+    let mut wire = clients_of_servers_elsewhere();
+    wire.ip6(&[10], (50, ROUTER), ("2001:db8:1:10::50", "2001:db8:1:30::31"), 64);
+    let (flowmap, found) = proposed(&wire, &["--inventory", "hosts.csv"]);
+    assert_eq!(closed(&found), ["10.1.10.50", "10.1.10.51"]);
+    let expected = serde_json::json!([{"host": "pc", "addresses": ["2001:db8:1:10::50"]}]);
+    assert_eq!(found["other_addresses"], expected, "{found}");
+    let review = flowmap.read("out/REVIEW.md");
+    assert!(review.contains("- **pc also has 2001:db8:1:10::50**, by the MAC: left open"), "{review}");
+    let told = flowmap.ok(&["firewall", "--from", "trunk.pcap", "--inventory", "hosts.csv", "--out-dir", "-"]);
+    assert!(
+        told.stderr.contains("flowmap: pc: has other addresses by the MAC, which are left open: 2001:db8:1:10::50\n"),
+        "{}",
+        told.stderr
+    );
+    assert!(told.stderr.contains("hint: add what is a host's own to the hosts file"), "{}", told.stderr);
+}
