@@ -13,7 +13,7 @@ use super::{
     world,
 };
 use crate::{
-    firewall::{Cost, Firewall, Grouping, Options, Port, Replay, Rule, Ways, extra},
+    firewall::{Cost, Firewall, Grouping, Options, Port, Replay, Rule, Sight, Ways, extra},
     model::{Directions, Protocol, words::count},
     proposal::{self, folder},
     render::{self, FirewallFacts},
@@ -114,12 +114,14 @@ fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
     if let [(first, sight), ..] = &open[..] {
         let names: Vec<&str> = open.iter().take(SHOWN).map(|(name, _)| name.as_str()).collect();
         let more = open.len() - names.len();
+        let is_disputed = open.iter().any(|(_, sight)| *sight == Sight::Disputed);
+        let or = if is_disputed { ", or two segments have an address of theirs" } else { "" };
         let words = match open.len() {
             1 => format!("{first}: {}: it is left open", sight.as_str()),
             _ if more > 0 => {
-                format!("{} and {more} more: left open, for captures could not see all of them", names.join("; "))
+                format!("{} and {more} more: left open, for captures could not see all of them{or}", names.join("; "))
             }
-            _ => format!("{}: left open, for captures could not see all of them", names.join("; ")),
+            _ => format!("{}: left open, for captures could not see all of them{or}", names.join("; ")),
         };
         warnln!("flowmap: {}", one_line(&words));
     }

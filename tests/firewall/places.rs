@@ -80,6 +80,8 @@ fn an_address_that_two_segments_claim_is_left_open() {
     assert!(found["replay"]["uncertain"].as_u64().unwrap() > 0, "{found}");
     assert!(flowmap.read("out/REVIEW.md").contains("- 10.1.10.50: left open, two segments have its address\n"));
     assert!(!flowmap.read("out/flowmap.nft").contains("10.1.10.50"));
+    let told = flowmap.ok(&["firewall", "--from", "trunk.pcap", "--out-dir", "-"]).stderr;
+    assert!(told.contains("captures could not see all of them, or two segments have an address of theirs"), "{told}");
     // a bridge between VLANs has the same station in both
     let mut bridged = clients_of_servers_elsewhere();
     bridged.arp(&[110], 50, "10.1.10.50", GATEWAY);
