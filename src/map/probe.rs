@@ -5,8 +5,11 @@
 //! and close again without a word, at one pace. The mark tells why a row is there and changes no rule of a client: a load
 //! balancer whose checks are refused takes its targets out.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    ops::RangeInclusive,
+};
 
 use super::{
     connections::{Connection, End},
@@ -18,9 +21,9 @@ use crate::{
 };
 
 /// Fewer repetitions show no pace.
-const MIN_CHECKS: usize = 4;
+pub(super) const MIN_CHECKS: usize = 4;
 /// Paces that kubelets and load balancers check at, in seconds.
-const PACE_S: std::ops::RangeInclusive<f64> = 1.0..=900.0;
+const PACE_S: RangeInclusive<f64> = 1.0..=900.0;
 /// How far intervals stray from the pace, as a share of it.
 const JITTER: f64 = 0.25;
 /// So many of the intervals keep the pace.
@@ -79,21 +82,25 @@ fn are_steady(mut moments: Vec<Timestamp>) -> bool {
     })
 }
 
-/// Whether moments follow each other at one pace; where a check was missed, at a multiple of it.
-fn is_steady(mut moments: Vec<Timestamp>) -> bool {
+fn is_steady(moments: Vec<Timestamp>) -> bool {
+    keeps_pace(moments, &PACE_S)
+}
+
+/// Whether moments follow each other at one pace of these, in seconds; where a check was missed, at a multiple of it.
+pub(super) fn keeps_pace(mut moments: Vec<Timestamp>, paces_s: &RangeInclusive<f64>) -> bool {
     moments.sort_unstable();
     let mut intervals: Vec<f64> = moments.windows(2).map(|pair| pair[1].seconds_since(pair[0])).collect();
     intervals.sort_by(f64::total_cmp);
     let Some(pace_s) = intervals.get(intervals.len() / 2).copied() else { return false };
-    if moments.len() < MIN_CHECKS || !PACE_S.contains(&pace_s) {
+    if moments.len() < MIN_CHECKS || !paces_s.contains(&pace_s) {
         return false;
     }
-    let keeps_pace = |interval: &&f64| {
+    let is_kept = |interval: &&f64| {
         let times = (**interval / pace_s).round().max(1.0);
         (**interval - times * pace_s).abs() <= JITTER * pace_s
     };
     #[expect(clippy::cast_precision_loss, reason = "counts of connections stay far below 2^52")]
-    let share = intervals.iter().filter(keeps_pace).count() as f64 / intervals.len() as f64;
+    let share = intervals.iter().filter(is_kept).count() as f64 / intervals.len() as f64;
     share >= STEADY_SHARE
 }
 

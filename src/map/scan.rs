@@ -4,7 +4,8 @@
 //! Sequential Hypothesis Testing", IEEE S&P 2004), with breadth besides. A verdict on a source marks the connections of
 //! its sweeps alone - the attempts that failed and the contacts made among them that carried nothing, or reached
 //! what the source never meets elsewhere; its normal dependencies stay as they are. A client that waits for servers which
-//! are away fails as often, but at the same ends: its later attempts at them are no sweep.
+//! are away fails as often, but at the same ends: its later attempts at them are no sweep. A monitor's are none however
+//! far apart its rounds are: see [`polled`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +17,7 @@ use foldhash::{HashMap, HashSet};
 use super::{
     connections::{Connection, End},
     datagrams::{self, Sent},
+    volume::Volume,
 };
 use crate::model::{Direction, Flags, Outcome, Protocol, Span, Timestamp};
 
@@ -44,6 +46,9 @@ const PORTS_OF_SWEEP: usize = 5;
 
 /// Segments without data are of a stream where as many came.
 const MIN_SUSTAINED_PACKETS: u64 = 3;
+
+/// Bytes of data each way that no probe exchanges.
+const MIN_BYTES_IN_USE: u64 = 32 * 1024;
 
 /// A first contact, or another connection of a source.
 struct Attempt<'c> {
@@ -184,11 +189,12 @@ fn sweeps(attempts: &[Attempt<'_>]) -> Vec<usize> {
     let failures: Vec<Timestamp> = attempts.iter().filter(|attempt| attempt.is_failed()).map(began).collect();
     let swept = Swept::of(attempts, &failures);
     let is_swept = |attempt: &Attempt| is_near(&swept.failures, began(attempt));
-    let met_elsewhere: HashSet<End> = attempts
-        .iter()
-        .filter(|attempt| !attempt.is_failed() && (!is_swept(attempt) || swept.is_outlasted_by(attempt.connection)))
-        .map(|attempt| attempt.connection.server)
-        .collect();
+    let is_elsewhere = |attempt: &Attempt| {
+        let is_used = swept.is_outlasted_by(attempt.connection) || swept.is_much(attempt.connection);
+        !attempt.is_failed() && (!is_swept(attempt) || is_used || swept.polled.contains(&attempt.connection.server))
+    };
+    let met_elsewhere: HashSet<End> =
+        attempts.iter().filter(|attempt| is_elsewhere(attempt)).map(|attempt| attempt.connection.server).collect();
     let is_part = |attempt: &&Attempt| {
         let is_known = met_elsewhere.contains(&attempt.connection.server);
         attempt.is_failed()
@@ -217,6 +223,10 @@ fn is_near(failures: &[Timestamp], time: Timestamp) -> bool {
 
 /// When a source swept.
 struct Swept {
+    /// Whether it tried the ports of a host.
+    tries_ports: bool,
+    /// Ends that it comes back to round by round.
+    polled: HashSet<End>,
     /// Its attempts that failed, in order, but for those by which it waits for an end that it knows.
     failures: Vec<Timestamp>,
     /// From one to the next, where something may be in use meanwhile.
@@ -232,13 +242,15 @@ impl Swept {
             last: Timestamp,
         }
         if tries_ports(attempts) {
-            return Self { failures: all.to_vec(), pauses: Vec::new() };
+            let (polled, pauses) = Default::default();
+            return Self { tries_ports: true, polled, failures: all.to_vec(), pauses };
         }
+        let polled = polled::of(attempts);
         let mut tried: HashMap<End, Tried> = HashMap::default();
         let mut is_sweeping = |attempt: &&Attempt| {
             let Span { first: now, .. } = attempt.connection.span;
             let tried = tried.entry(attempt.connection.server).or_insert(Tried { first: now, last: now });
-            if now.seconds_since(tried.last) > RETRY_S {
+            if now.seconds_since(tried.last) > RETRY_S && !polled.contains(&attempt.connection.server) {
                 tried.first = now;
             }
             tried.last = now;
@@ -249,7 +261,16 @@ impl Swept {
         let begins = std::iter::once(Timestamp(i64::MIN)).chain(failures.iter().copied());
         let ends = failures.iter().copied().chain([Timestamp(i64::MAX)]);
         let pauses = begins.zip(ends).filter(|(begin, end)| end.seconds_since(*begin) >= IN_USE_S).collect();
-        Self { failures, pauses }
+        Self { tries_ports: false, polled, failures, pauses }
+    }
+
+    /// Whether a connection carried so much both ways that it is work, as a backup is, however little it lasted. Who tries
+    /// the ports of a host may well take what it finds.
+    fn is_much(&self, connection: &Connection) -> bool {
+        /// What IPv6 and TCP with timestamps take of a packet.
+        const MOST_HEADERS: u64 = 72;
+        let data = |volume: &Volume| volume.most_bytes().saturating_sub(MOST_HEADERS * volume.most_packets());
+        !self.tries_ports && data(&connection.from_client).min(data(&connection.from_server)) >= MIN_BYTES_IN_USE
     }
 
     /// Whether a connection was in use while nothing was swept.
@@ -264,5 +285,6 @@ impl Swept {
     }
 }
 
+mod polled;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::super::tests::{ESTABLISHED, handshake, map_of, mk_cluster, seen};
-use crate::model::{Cluster, Dependency, Flags, Hops, Mark, Observation, Opening, Outcome, Tally, Trace, TraceSet};
+use crate::model::{
+    Cluster, Dependency, Flags, Hops, Hour, Mark, Observation, Opening, Outcome, Tally, Trace, TraceSet,
+};
+
+const REFUSED: u16 = Flags::ASKED.0 | Flags::REFUSED.0;
 
 #[test]
 fn a_sweep_is_marked_and_the_sources_own_work_is_not() {
@@ -100,4 +104,74 @@ fn what_a_client_uses_while_it_waits_for_servers_that_are_away_is_no_sweep() {
     };
     let greeted: Vec<Observation> = (1..=3).flat_map(greeted).collect();
     assert_eq!(scans(&[away, greeted].concat()).len(), 3);
+}
+
+/// How many servers that answered are part of a sweep.
+fn hits(observations: &[Observation]) -> usize {
+    let map = map_of(observations, &Cluster::default());
+    let is_hit = |it: &&Dependency| it.marks.contains(&Mark::Scan) && it.outcome == Outcome::Established;
+    map.iter().filter(is_hit).count()
+}
+
+/// The same with other traces.
+fn changed(observation: &Observation, change: impl Fn(&Trace) -> Trace) -> Observation {
+    let traces = observation.traces.iter().map(change).collect::<Vec<_>>();
+    Observation { traces: TraceSet::restore(traces, 1), ..observation.clone() }
+}
+
+/// A banner was received, and nothing sent.
+fn greeted(observation: &Observation) -> Observation {
+    changed(observation, |trace| Trace { src_end: trace.identity + 2, ..trace.clone() })
+}
+
+/// Rounds of one client, so many seconds apart: servers that are away, and then those that are there, a fifth of a second each.
+fn rounds(away: u32, there: u32, count: u32, pace_s: u32) -> (Vec<Observation>, Vec<Observation>) {
+    let poll = |host: u32, round: u32, flags: u16| {
+        let begins_s = pace_s * round + host / 5;
+        let (hours, at_s) = (begins_s / 3_600, begins_s % 3_600);
+        let line = format!("10.0.0.5:{} > 10.0.1.{host}:5666", 20_000 + 200 * round + host);
+        let mut seen = from_to(&line, flags, (at_s, at_s), 6);
+        seen.key.hour = Hour(seen.key.hour.0 + i32::try_from(hours).unwrap());
+        changed(&seen, |trace| Trace { identity: 1_000 * round + 2 * host, answer: 7 + host, ..trace.clone() })
+    };
+    let all = |hosts: std::ops::RangeInclusive<u32>, flags: u16| {
+        hosts.flat_map(|host| (0..count).map(move |round| poll(host, round, flags))).collect()
+    };
+    (all(1..=away, REFUSED), all(away + 1..=away + there, ESTABLISHED))
+}
+
+#[test]
+fn rounds_of_a_monitor_are_no_sweep_however_far_apart_they_are() {
+    let marked = |away, there, count, pace_s| {
+        let (away, there) = rounds(away, there, count, pace_s);
+        hits(&[away, there].concat())
+    };
+    for pace_s in [60, 110, 130, 300, 600, 1_800, 3_600] {
+        assert_eq!((pace_s, marked(10, 30, 6, pace_s)), (pace_s, 0));
+    }
+    assert_eq!(marked(35, 25, 12, 300), 0, "most of them are away");
+    // who goes through a range of addresses again and again meets few
+    assert_eq!(marked(90, 10, 12, 300), 10);
+    // nor does one round tell, nor who comes every night
+    assert_eq!((marked(35, 25, 1, 300), marked(35, 25, 6, 86_400)), (25, 25));
+    let (away, there) = rounds(35, 25, 12, 300);
+    let banners: Vec<Observation> = there.iter().map(greeted).collect();
+    assert_eq!(hits(&[away, banners].concat()), 25, "only greeted");
+}
+
+#[test]
+fn what_carries_much_both_ways_is_work_and_no_hit_of_a_sweep() {
+    let (away, there) = rounds(35, 25, 1, 300);
+    let carried = |to_server: u64, to_client: u64| -> Vec<Observation> {
+        let of = |bytes: u64| Tally::one(0, 1 + bytes / 1_000, bytes);
+        let change = |trace: &Trace| Trace { from_src: of(to_server), from_dst: of(to_client), ..trace.clone() };
+        there.iter().map(|observation| changed(observation, change)).collect()
+    };
+    assert_eq!(hits(&[away.clone(), carried(80_000, 200_000)].concat()), 0, "a backup");
+    // a page, and what a worm sends
+    assert_eq!(hits(&[away.clone(), carried(3_000, 200_000)].concat()), 25);
+    assert_eq!(hits(&[away, carried(5_000_000, 9_000)].concat()), 25);
+    // who tries ports takes what it finds
+    let port = |n: u32| from_to(&format!("10.0.0.5:{} > 10.0.3.1:{}", 41_000 + n, 20 + n), REFUSED, (n / 10, 1), 1);
+    assert_eq!(hits(&[(0..30).map(port).collect(), carried(80_000, 200_000)].concat()), 25);
 }
