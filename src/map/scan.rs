@@ -87,6 +87,12 @@ impl Attempt<'_> {
 /// The connections, by their index, that are part of a sweep.
 pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
     let sent = datagrams::unanswered(connections);
+    let senders = senders(connections);
+    let fate = |connection: &Connection, sent: Option<Sent>| {
+        let is_forged =
+            connection.outcome() == Outcome::Refused && !is_sent(connection) && senders.contains(&connection.client.0);
+        if is_forged { None } else { fate(connection, sent) }
+    };
     let mut scans = BTreeSet::new();
     for attempts in by_source(connections, &sent, fate).values().filter(|attempts| is_scanner(attempts)) {
         scans.extend(sweeps(attempts));
@@ -95,6 +101,23 @@ pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
         scans.extend(attempts.iter().filter(|attempt| attempt.is_failed()).map(|attempt| attempt.n));
     }
     scans
+}
+
+/// Addresses of which something was captured that they sent. What refuses one of them what it did not send tells nothing of
+/// it: anybody can forge that, and answers to what others forged come too.
+fn senders(connections: &[Connection]) -> HashSet<IpAddr> {
+    let answers = |connection: &Connection| {
+        let flags = connection.trace.flags;
+        flags.has(Flags::FROM_DST) || flags.has(Flags::AGREED)
+    };
+    let clients = connections.iter().filter(|it| is_sent(it)).map(|it| it.client.0);
+    clients.chain(connections.iter().filter(|it| answers(it)).map(|it| it.server.0)).collect()
+}
+
+/// Whether anything of the client was seen.
+fn is_sent(connection: &Connection) -> bool {
+    let flags = connection.trace.flags;
+    flags.has(Flags::ASKED) || flags.has(Flags::FROM_SRC) || connection.from_client.most_packets() > 0
 }
 
 /// The attempts of each source, in the order of time.

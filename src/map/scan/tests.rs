@@ -175,3 +175,21 @@ fn what_carries_much_both_ways_is_work_and_no_hit_of_a_sweep() {
     let port = |n: u32| from_to(&format!("10.0.0.5:{} > 10.0.3.1:{}", 41_000 + n, 20 + n), REFUSED, (n / 10, 1), 1);
     assert_eq!(hits(&[(0..30).map(port).collect(), carried(80_000, 200_000)].concat()), 25);
 }
+
+#[test]
+fn a_refusal_of_what_a_host_did_not_send_does_not_accuse_it() {
+    // resets that answer nothing, from all over the Internet, and the host's own work meanwhile
+    let reset = |n: u32| {
+        let seen = from_to(&format!("10.0.0.5:{} > 198.51.100.{n}:80", 2_000 + n), Flags::REFUSED.0, (n, n), 1);
+        changed(&seen, |trace| Trace { from_src: Tally::default(), ..trace.clone() })
+    };
+    let forged: Vec<Observation> = (1..=30).map(reset).collect();
+    let own = |n: u32| from_to(&format!("10.0.0.5:{} > 10.0.1.9:5432", 40_000 + n), ESTABLISHED, (n, n), 9);
+    let own: Vec<Observation> = (1..=30).map(own).collect();
+    assert_eq!(hits(&[forged.clone(), own].concat()), 0);
+    // where nothing that the host sends is captured, its sweeps are known by the answers
+    let answered = Flags::AGREED.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0;
+    let open = from_to("10.0.0.5:50000 > 10.0.1.9:80", answered, (20, 20), 9);
+    let open = changed(&open, |trace| Trace { from_src: Tally::default(), ..trace.clone() });
+    assert_eq!(hits(&[forged, vec![open]].concat()), 1);
+}
