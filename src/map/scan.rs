@@ -98,7 +98,7 @@ pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
         scans.extend(sweeps(attempts));
     }
     for attempts in by_source(connections, &sent, fate_of_datagrams).values().filter(|attempts| is_scanner(attempts)) {
-        scans.extend(attempts.iter().filter(|attempt| attempt.is_failed()).map(|attempt| attempt.n));
+        scans.extend(sweeps_of_datagrams(attempts));
     }
     scans
 }
@@ -227,11 +227,44 @@ fn sweeps(attempts: &[Attempt<'_>]) -> Vec<usize> {
     attempts.iter().filter(is_part).map(|attempt| attempt.n).collect()
 }
 
+/// The datagrams of a scanner that belong to its sweeps. What was answered does where the sweep went and met hardly anybody:
+/// on a port that failed at many hosts, or at a host that failed on many ports. Names are asked of servers some of which are
+/// away, and none of those that answer is a hit.
+fn sweeps_of_datagrams(attempts: &[Attempt<'_>]) -> Vec<usize> {
+    /// So many ends that failed for each that answered.
+    const LEAST_FAILED_OF_SWEEP: usize = 2;
+    let is_answered = |attempt: &Attempt| attempt.connection.outcome() == Outcome::Established;
+    let failed: HashSet<End> = attempts.iter().filter(|it| it.is_failed()).map(|it| it.connection.server).collect();
+    let answered: HashSet<End> = attempts.iter().filter(|it| is_answered(it)).map(|it| it.connection.server).collect();
+    let is_at = |(host, port): End| {
+        let count =
+            |ends: &HashSet<End>, is_there: &dyn Fn(&End) -> bool| ends.iter().filter(|it| is_there(it)).count();
+        let is_swept = |least: usize, is_there: &dyn Fn(&End) -> bool| {
+            let (failed, answered) = (count(&failed, is_there), count(&answered, is_there));
+            failed >= least && failed >= LEAST_FAILED_OF_SWEEP * answered
+        };
+        is_swept(MIN_FAILED_TARGETS, &|end| end.1 == port) || is_swept(PORTS_OF_SWEEP, &|end| end.0 == host)
+    };
+    let swept_at: HashMap<End, bool> = answered.iter().map(|end| (*end, is_at(*end))).collect();
+    let swept: HashSet<usize> = sweeps(attempts).into_iter().collect();
+    let is_part = |attempt: &&Attempt| {
+        let Connection { from_client, from_server, server, .. } = attempt.connection;
+        let is_little = from_client.most_packets().min(from_server.most_packets()) < MIN_PACKETS_IN_USE;
+        let is_hit = || is_answered(attempt) && is_little && swept_at.get(server) == Some(&true);
+        attempt.is_failed() || swept.contains(&attempt.n) && is_hit()
+    };
+    attempts.iter().filter(is_part).map(|attempt| attempt.n).collect()
+}
+
 /// Whether the client sent anything for the server to answer; a banner comes by itself. Records do not tell whose the bytes are.
 fn has_asked(connection: &Connection) -> bool {
     /// Of the numbers of a stream the SYN and the FIN take one each.
     const WITHOUT_DATA: u32 = 2;
     let trace = &connection.trace;
+    // what answers a datagram was asked for
+    if connection.protocol == Protocol::UDP {
+        return true;
+    }
     let is_told = trace.identity != 0 && trace.src_end != 0;
     trace.flags.has(Flags::PAYLOAD) && (!is_told || trace.src_end.wrapping_sub(trace.identity) > WITHOUT_DATA)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::tests::{ESTABLISHED, handshake, map_of, mk_cluster, seen};
 use crate::model::{
-    Cluster, Dependency, Flags, Hops, Hour, Mark, Observation, Opening, Outcome, Tally, Trace, TraceSet,
+    Cluster, Dependency, Flags, Hops, Hour, Mark, Observation, Opening, Outcome, Protocol, Tally, Trace, TraceSet,
 };
 
 const REFUSED: u16 = Flags::ASKED.0 | Flags::REFUSED.0;
@@ -192,4 +192,42 @@ fn a_refusal_of_what_a_host_did_not_send_does_not_accuse_it() {
     let open = from_to("10.0.0.5:50000 > 10.0.1.9:80", answered, (20, 20), 9);
     let open = changed(&open, |trace| Trace { from_src: Tally::default(), ..trace.clone() });
     assert_eq!(hits(&[forged, vec![open]].concat()), 1);
+}
+
+/// A datagram to a host, from another port each time, and whether an answer came.
+fn question(n: u32, server: &str, is_answered: bool, at_s: u32) -> Observation {
+    let answer = if is_answered { Flags::FROM_DST.0 } else { 0 };
+    let flags = Flags::FROM_SRC.0 | Flags::SRC_FIRST.0 | Flags::PAYLOAD.0 | answer;
+    let seen = from_to(&format!("10.0.0.5:{} > {server}", 40_000 + n), flags, (at_s, at_s), 1);
+    let from_dst = if is_answered { Tally::one(0, 1, 90) } else { Tally::default() };
+    let change = |trace: &Trace| Trace { identity: 100 + n, answer: 0, from_dst: from_dst.clone(), ..trace.clone() };
+    let mut seen = changed(&seen, change);
+    seen.key.opening = Opening::Unseen;
+    seen.key.protocol = Protocol::UDP;
+    seen
+}
+
+#[test]
+fn what_answers_a_sweep_by_datagrams_is_part_of_it() {
+    // every tenth of so many hosts answers, or each after so many
+    let ask = |hosts: std::ops::RangeInclusive<u32>, port: u16, is_there: &dyn Fn(u32) -> bool| -> Vec<Observation> {
+        hosts.map(|n| question(n, &format!("10.0.1.{n}:{port}"), is_there(n), 100 + n / 10)).collect()
+    };
+    let sweep = ask(1..=100, 161, &|n| n % 10 == 0);
+    assert_eq!(hits(&sweep), 10);
+    // what it asks of others meanwhile is its own
+    let names: Vec<Observation> = (1..=5).map(|n| question(500 + n, "10.0.2.1:53", true, 100 + n)).collect();
+    assert_eq!(hits(&[sweep, names].concat()), 10);
+    // ports of a host
+    let ports = |n: u32| question(n, &format!("10.0.1.1:{}", 1_000 + n), n % 20 == 0, 100 + n / 10);
+    assert_eq!(hits(&(1..=100).map(ports).collect::<Vec<_>>()), 5);
+    // a resolver whose way to others is broken for a while
+    assert_eq!(hits(&ask(1..=100, 53, &|n| n > 20)), 0);
+    // a monitor, and its rounds
+    let round = |round: u32| {
+        let ask = move |n: u32| question(200 * round + n, &format!("10.0.1.{n}:161"), n > 40, 300 * round + n / 10);
+        (1..=60).map(ask).collect::<Vec<_>>()
+    };
+    assert_eq!(hits(&round(0)), 20);
+    assert_eq!(hits(&(0..6).flat_map(round).collect::<Vec<_>>()), 0);
 }
