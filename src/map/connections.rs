@@ -66,6 +66,8 @@ impl Connection {
             // an answer, of which the question was not captured
             _ if flags.has(Flags::FROM_DST) && flags.has(Flags::ASKS) => Outcome::Established,
             _ if flags.has(Flags::REFUSED) => Outcome::Refused,
+            // see `pings`
+            Protocol::ICMP | Protocol::ICMPV6 if flags.has(Flags::ASKED) => Outcome::Unanswered,
             _ => Outcome::Oneway,
         }
     }

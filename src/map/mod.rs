@@ -18,6 +18,7 @@ mod learning;
 mod mesh;
 mod parties;
 mod parts;
+mod pings;
 mod probe;
 mod samples;
 mod scan;
@@ -69,6 +70,7 @@ pub fn dependencies(site: &str, recordings: &[Recording], directory: &Directory,
     direction::decide(&mut connections, directory);
     translation::join(&mut connections, directory);
     connections.retain(|connection| options.is_in_window(connection.span));
+    pings::tell_unanswered(&mut connections);
     let marked = marked(&connections, directory);
     let runs = runs(recordings);
     let mut sums = Aggregator::new(Parties::new(directory, options.by), directory, &runs);

@@ -17,6 +17,7 @@ use foldhash::{HashMap, HashSet};
 use super::{
     connections::{Connection, End},
     datagrams::{self, Sent},
+    pings,
     volume::Volume,
 };
 use crate::model::{Direction, Flags, Outcome, Protocol, Span, Timestamp};
@@ -143,6 +144,8 @@ fn by_source<'c>(
 fn fate(connection: &Connection, sent: Option<Sent>) -> Option<Fate> {
     let is_attempt = connection.direction == Direction::Handshake && connection.protocol == Protocol::TCP;
     match connection.outcome() {
+        // who asks whether hosts are there expects that some are not, and works with those that are
+        Outcome::Unanswered if pings::is_icmp(connection) => None,
         Outcome::Refused | Outcome::Unanswered => Some(Fate::Failed),
         Outcome::Oneway if sent == Some(Sent::Stray) => Some(Fate::Failed),
         Outcome::Oneway if matches!(sent, Some(Sent::Tried | Sent::Either)) => Some(Fate::Untold),
