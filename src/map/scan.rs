@@ -7,8 +7,11 @@
 //! are away fails as often, but at the same ends: its later attempts at them are no sweep. A monitor's are none however
 //! far apart its rounds are: see [`polled`].
 
+mod polled;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::Hash,
     net::IpAddr,
 };
 
@@ -239,24 +242,31 @@ fn sweeps_of_datagrams(attempts: &[Attempt<'_>]) -> Vec<usize> {
     let is_answered = |attempt: &Attempt| attempt.connection.outcome() == Outcome::Established;
     let failed: HashSet<End> = attempts.iter().filter(|it| it.is_failed()).map(|it| it.connection.server).collect();
     let answered: HashSet<End> = attempts.iter().filter(|it| is_answered(it)).map(|it| it.connection.server).collect();
-    let is_at = |(host, port): End| {
-        let count =
-            |ends: &HashSet<End>, is_there: &dyn Fn(&End) -> bool| ends.iter().filter(|it| is_there(it)).count();
-        let is_swept = |least: usize, is_there: &dyn Fn(&End) -> bool| {
-            let (failed, answered) = (count(&failed, is_there), count(&answered, is_there));
-            failed >= least && failed >= LEAST_FAILED_OF_SWEEP * answered
-        };
-        is_swept(MIN_FAILED_TARGETS, &|end| end.1 == port) || is_swept(PORTS_OF_SWEEP, &|end| end.0 == host)
+    let by_port = |ends: &HashSet<End>| counted(ends.iter().map(|(_, port)| *port));
+    let by_host = |ends: &HashSet<End>| counted(ends.iter().map(|(host, _)| *host));
+    let (failed, answered) = ((by_port(&failed), by_host(&failed)), (by_port(&answered), by_host(&answered)));
+    let is_swept =
+        |failed: usize, answered: usize, least: usize| failed >= least && failed >= LEAST_FAILED_OF_SWEEP * answered;
+    let is_swept_at = |(host, port): End| {
+        let by_port = [&failed.0, &answered.0].map(|counts| counts.get(&port).copied().unwrap_or_default());
+        let by_host = [&failed.1, &answered.1].map(|counts| counts.get(&host).copied().unwrap_or_default());
+        is_swept(by_port[0], by_port[1], MIN_FAILED_TARGETS) || is_swept(by_host[0], by_host[1], PORTS_OF_SWEEP)
     };
-    let swept_at: HashMap<End, bool> = answered.iter().map(|end| (*end, is_at(*end))).collect();
     let swept: HashSet<usize> = sweeps(attempts).into_iter().collect();
     let is_part = |attempt: &&Attempt| {
         let Connection { from_client, from_server, server, .. } = attempt.connection;
         let is_little = from_client.most_packets().min(from_server.most_packets()) < MIN_PACKETS_IN_USE;
-        let is_hit = || is_answered(attempt) && is_little && swept_at.get(server) == Some(&true);
+        let is_hit = || is_answered(attempt) && is_little && is_swept_at(*server);
         attempt.is_failed() || swept.contains(&attempt.n) && is_hit()
     };
     attempts.iter().filter(is_part).map(|attempt| attempt.n).collect()
+}
+
+/// How often each value occurs.
+fn counted<T: Hash + Eq>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
+    let mut counts = HashMap::default();
+    values.for_each(|value| *counts.entry(value).or_default() += 1);
+    counts
 }
 
 /// Whether the client sent anything for the server to answer; a banner comes by itself. Records do not tell whose the bytes are.
@@ -344,6 +354,5 @@ impl Swept {
     }
 }
 
-mod polled;
 #[cfg(test)]
 mod tests;
