@@ -87,12 +87,12 @@ fn is_steady(moments: Vec<Timestamp>) -> bool {
 }
 
 /// Whether moments follow each other at one pace of these, in seconds; where a check was missed, at a multiple of it.
-pub(super) fn keeps_pace(mut moments: Vec<Timestamp>, paces_s: &RangeInclusive<f64>) -> bool {
+pub(super) fn keeps_pace(mut moments: Vec<Timestamp>, range_s: &RangeInclusive<f64>) -> bool {
     moments.sort_unstable();
     let mut intervals: Vec<f64> = moments.windows(2).map(|pair| pair[1].seconds_since(pair[0])).collect();
     intervals.sort_by(f64::total_cmp);
     let Some(pace_s) = intervals.get(intervals.len() / 2).copied() else { return false };
-    if moments.len() < MIN_CHECKS || !paces_s.contains(&pace_s) {
+    if moments.len() < MIN_CHECKS || !range_s.contains(&pace_s) {
         return false;
     }
     let is_kept = |interval: &&f64| {

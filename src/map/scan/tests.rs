@@ -219,7 +219,7 @@ fn what_answers_a_sweep_by_datagrams_is_part_of_it() {
     let names: Vec<Observation> = (1..=5).map(|n| question(500 + n, "10.0.2.1:53", true, 100 + n)).collect();
     assert_eq!(hits(&[sweep, names].concat()), 10);
     // ports of a host
-    let ports = |n: u32| question(n, &format!("10.0.1.1:{}", 1_000 + n), n % 20 == 0, 100 + n / 10);
+    let ports = |n: u32| question(n, &format!("10.0.1.1:{}", 1_000 + n), n.is_multiple_of(20), 100 + n / 10);
     assert_eq!(hits(&(1..=100).map(ports).collect::<Vec<_>>()), 5);
     // a resolver whose way to others is broken for a while
     assert_eq!(hits(&ask(1..=100, 53, &|n| n > 20)), 0);
