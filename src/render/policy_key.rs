@@ -86,7 +86,10 @@ impl TryFrom<String> for PolicyKey {
     fn try_from(text: String) -> Result<Self, NoPolicyKey> {
         // what a folder or a log says may come from anybody: no document lies elsewhere than below its namespace
         let document = text.split_once('#').map(|(document, _)| document);
-        let is_normal = |part: &str| matches!(Vec::from_iter(Path::new(part).components())[..], [Component::Normal(_)]);
+        let is_normal = |part: &str| {
+            let mut components = Path::new(part).components();
+            matches!((components.next(), components.next()), (Some(Component::Normal(name)), None) if name == part)
+        };
         match document.and_then(|document| document.split_once('/')) {
             Some((namespace, file)) if is_normal(namespace) && is_normal(file) => Ok(Self(text)),
             _ => Err(NoPolicyKey(text)),

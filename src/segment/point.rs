@@ -132,12 +132,12 @@ fn kind(raw: &Raw, claims: &Claims) -> (PointKind, String) {
 
 /// Whether a router joins hosts that all send here by themselves: packets for one of them go to the router, as where several VLANs
 /// are mirrored without their tags. At its port in one VLAN they come from elsewhere.
-fn joins_segments(link: &Link, router: &Mac) -> bool {
-    let through = link.stations.get(router).into_iter().flat_map(|station| &station.addresses);
+fn joins_segments(link: &Link, router: Mac) -> bool {
+    let through = link.stations.get(&router).into_iter().flat_map(|station| &station.addresses);
     let mut through =
         through.filter(|(_, known)| known.received > 0 || known.is_forwarded()).map(|(address, _)| address);
     let sends = |station: &Station, address| station.addresses.get(address).is_some_and(Known::is_fresh);
-    through.any(|address| link.stations.iter().any(|(mac, station)| mac != router && sends(station, address)))
+    through.any(|address| link.stations.iter().any(|(mac, station)| *mac != router && sends(station, address)))
 }
 
 /// Frames without tags: of one station, or of several.
@@ -162,7 +162,7 @@ fn untagged(raw: &Raw, claims: &Claims) -> (PointKind, String) {
     let ends: Vec<&Mac> = link.stations.iter().filter(has_nearly_all).map(|(mac, _)| mac).collect();
     // of a host and its router that both have all, the host
     let host = ends.iter().find(|mac| !routers.contains_key(mac));
-    let router = || ends.iter().find(|mac| !joins_segments(link, mac));
+    let router = || ends.iter().find(|mac| !joins_segments(link, ***mac));
     let Some(mac) = host.or_else(router) else {
         return (PointKind::Untagged, format!("no tags, {} stations", link.stations.len()));
     };
