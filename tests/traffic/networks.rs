@@ -267,7 +267,7 @@ fn an_answer_in_one_network_is_none_in_another() {
         let packets: Vec<Packet> = [ask(10), ask(20)].into_iter().chain(answers).collect();
         Frames::ethernet(packets)
     });
-    let rows = [format!("{ping} established order 1 vlans 20"), format!("{ping} oneway order 1 vlans 10")];
+    let rows = [format!("{ping} established order 1 vlans 20"), format!("{ping} unanswered order 1 vlans 10")];
     expect(&[one_answers], &[&rows[0], &rows[1]]);
     expect(&[both_answer], &[format!("{ping} established order 2 vlans 10,20")]);
 
