@@ -147,7 +147,9 @@ impl Rows {
     pub fn set_aside(&mut self) {
         self.written = 0;
         self.count_in_order = 0;
-        let waiting = self.by_key.drain().chain(self.in_order.drain(..));
+        // with their memory: a table of what waited is as large as what is set aside
+        let (by_key, in_order) = (std::mem::take(&mut self.by_key), std::mem::take(&mut self.in_order));
+        let waiting = by_key.into_iter().chain(in_order);
         self.aside.extend(waiting.map(|(key, traces)| (key.rank(), key, traces)));
         self.aside.sort_by_key(|(rank, ..)| Reverse(*rank));
     }
