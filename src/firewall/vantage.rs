@@ -41,7 +41,7 @@ impl Sight {
 pub struct Capture {
     /// The ends of what it saw, a pair for each client, server, port and hour.
     pub ends: Vec<(IpAddr, IpAddr)>,
-    /// The same of sweeps, and of attempts that got nothing: they tell that who tried was seen, and nothing of what passes.
+    /// The ends of sweeps, and of attempts that got nothing: they tell that who tried was seen, and nothing of what passes.
     pub attempts: Vec<(IpAddr, IpAddr)>,
     /// Who was seen to live on the links that were watched, by the MAC of each; none for a flow log, which does not tell.
     pub stations: Option<BTreeMap<IpAddr, Mac>>,

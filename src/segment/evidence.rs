@@ -294,7 +294,8 @@ pub(super) fn is_link_local(address: IpAddr) -> bool {
 }
 
 /// The network of usual size that an address is in: /24, and /64.
-pub(super) fn usual_network(address: IpAddr) -> IpNet {
+#[must_use]
+pub fn usual_network(address: IpAddr) -> IpNet {
     let length = if address.is_ipv4() { 24 } else { 64 };
     IpNet::new(address, length).map_or(IpNet::from(address), |network| network.trunc())
 }

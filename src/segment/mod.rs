@@ -21,7 +21,7 @@ mod subnet;
 mod table;
 
 pub use crossing::{Crossing, Crossings, crossings};
-pub use evidence::{Known, Place};
+pub use evidence::{Known, Place, usual_network};
 pub use finding::{Finding, findings};
 pub use gateway::Gateway;
 pub use home::Resident;

@@ -61,51 +61,6 @@ fn it_holds_one_capability_and_can_get_no_other() {
 }
 
 #[test]
-fn its_figures_are_those_of_the_run() {
-    let Some(lab) = Lab::new() else { return };
-    let flowmap = Flowmap::new();
-    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464", "--log", "json"]);
-    lab.talk();
-    until("a flush is told", || !lab.figures("/metrics").contains("flowmap_flush_seconds_count 0\n"));
-    let told = lab.figures("/metrics");
-    assert_eq!(lab.figures("/healthz"), "ok\n");
-    assert!(lab.figures("/other").starts_with("404 "));
-    let store = text(&flowmap.path("store.db"));
-    are_described(&told, &flowmap.json(&["--db", &store, "status"])["daemon"]);
-    daemon.stop();
-    let figure = |name: &str| -> u64 {
-        let line = told.lines().find(|line| line.starts_with(&format!("{name}{{interface=\"fm0\"}} "))).unwrap();
-        line.rsplit(' ').next().unwrap().parse().unwrap()
-    };
-    let runs = flowmap.json(&["--db", &store, "runs"]);
-    assert!(figure("flowmap_decoded_packets_total") > 20, "{told}");
-    assert!(figure("flowmap_packets_total") <= runs[0]["packets"].as_u64().unwrap());
-    assert!(figure("flowmap_bytes_total") > figure("flowmap_packets_total") * 40, "{told}");
-    assert!(told.contains("flowmap_dependencies_new_total 2\n"), "{told}");
-    assert_eq!(figure("flowmap_kernel_drops_total"), 0);
-    let first: serde_json::Value = serde_json::from_str(daemon.said.lines().next().unwrap()).unwrap();
-    assert_eq!(first["message"], "watching fm0; Ctrl-C stops");
-    assert!(first["timestamp"].is_string() && first["level"] == "INFO", "{first}");
-}
-
-/// That the documentation names every metric, and every field of what `status` tells of the daemon.
-#[track_caller]
-fn are_described(metrics: &str, daemon: &serde_json::Value) {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let page = |name: &str| fs::read_to_string(docs.join(name)).expect("a page");
-    let (of_metrics, of_json) = (page("daemon.md"), page("json.md"));
-    let names: Vec<&str> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    assert!(names.len() > 10, "{metrics}");
-    for name in names {
-        assert!(of_metrics.contains(&format!("`{name}`")), "docs/daemon.md lacks {name}");
-    }
-    let objects = [&daemon["interfaces"][0], &daemon["store"]].map(|it| it.as_object().expect("an object"));
-    for key in objects.into_iter().flat_map(|it| it.keys()) {
-        assert!(of_json.contains(&format!("`{key}`")), "docs/json.md lacks {key}");
-    }
-}
-
-#[test]
 fn a_locked_store_holds_nothing_up_and_is_written_when_it_is_free() {
     let Some(lab) = Lab::new() else { return };
     let flowmap = Flowmap::new();

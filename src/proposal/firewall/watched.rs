@@ -5,16 +5,14 @@ use std::{
     net::IpAddr,
 };
 
-use foldhash::{HashMap, HashSet};
-use ipnet::IpNet;
-
 use super::super::world::Site;
 use crate::{
     firewall::{Capture, Host},
     model::{Dependency, How, LinkSighting, Mac, Mark, ObservationKey, Protocol},
-    segment::{Layout, Place, Segment},
+    segment::{Layout, Place, Segment, usual_network},
     store::{Run, RunId},
 };
+use foldhash::{HashMap, HashSet};
 
 /// The captures and flow logs of a site. What was dropped on the way tells nothing of who watched, and is none.
 pub(super) fn captures(site: &Site, runs: &[Run], hosts: &[Host], dependencies: &[Dependency]) -> Vec<Capture> {
@@ -140,6 +138,7 @@ impl Links {
         if of_peer().any(|home| home.segment == segment) || self.segments.get(segment).is_none_or(holds) {
             return false;
         }
+        // a subnet that was inferred from few hosts may be wider than it looks
         of_peer().next().is_some() || usual_network(address) != usual_network(peer)
     }
 }
@@ -147,10 +146,4 @@ impl Links {
 /// Whether packets with these tags may have been on a segment: where no tag tells it, any.
 fn was_in(segment: &Segment, vlans: &str) -> bool {
     segment.vlan.as_deref().is_none_or(|vlan| vlans.split(',').any(|stack| stack == vlan))
-}
-
-/// A subnet of the usual size around an address: a narrower one that was inferred from few hosts may be wider.
-fn usual_network(address: IpAddr) -> Option<IpNet> {
-    let length = if address.is_ipv4() { 24 } else { 64 };
-    IpNet::new(address, length).ok().map(|network| network.trunc())
 }
