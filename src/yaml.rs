@@ -27,7 +27,7 @@ pub fn read_all(text: &str) -> Result<Vec<Value>, YamlError> {
     read_all_behind(0, text)
 }
 
-/// The same of a text that stands behind so many lines of a file: what is wrong with it tells the line in that.
+/// Reads all documents of a text that stands behind so many lines of a file: what is wrong with it tells the line in that.
 pub fn read_all_behind(lines: usize, text: &str) -> Result<Vec<Value>, YamlError> {
     let documents: Vec<Value> = read_as(lines, text)?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())

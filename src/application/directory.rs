@@ -59,7 +59,7 @@ fn search(mut message: Ber<'_>) -> Option<Protection> {
 /// Commands of SMB 2 and 3 before which it is open whether a share is encrypted: to negotiate, to log on and off, to
 /// connect.
 const SMB2_UNDECIDED: std::ops::RangeInclusive<usize> = 0..=3;
-/// The same of SMB 1, which never encrypts but may become SMB 2.
+/// The command of SMB 1 before which that is open: it never encrypts, but may become SMB 2.
 const SMB1_NEGOTIATE: u8 = 0x72;
 
 /// A message behind its length (RFC 1002, section 4.3.1).

@@ -73,7 +73,7 @@ fn is_next(sent: Sent<'_>, at: usize, minor: u8) -> bool {
     }
 }
 
-/// The same over datagrams.
+/// What a message of TLS over datagrams tells (RFC 9147).
 pub fn datagram(sent: Sent<'_>) -> Option<Message> {
     let bytes = sent.be16(11)?;
     let end = DTLS_HEADER_BYTES + bytes;

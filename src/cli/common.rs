@@ -29,7 +29,7 @@ impl Global {
         Ok(Store::open(&self.store_path()?).await?)
     }
 
-    /// The same where none is made: if there is none, it holds nothing.
+    /// Opens the store, but makes none: where there is none, an empty one in memory stands for it.
     pub async fn store_if_any(&self) -> anyhow::Result<Store> {
         let path = self.store_path()?;
         if path.try_exists().is_ok_and(|is_there| !is_there) {
@@ -38,7 +38,7 @@ impl Global {
         Ok(Store::open(&path).await?)
     }
 
-    /// The same for who only reads, and need not have the right to write it.
+    /// Opens the store, if there is any, for who only reads and need not have the right to write it.
     pub async fn store_to_read(&self) -> anyhow::Result<Store> {
         let error = match self.store_if_any().await {
             Ok(store) => return Ok(store),

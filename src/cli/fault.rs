@@ -61,7 +61,7 @@ pub(super) fn printable(text: &str) -> String {
     text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
-/// The same of what is to be one line: line ends in names are made visible too.
+/// Text as one line without what is not seen but changes what is: line ends in names are made visible too.
 pub(super) fn one_line(text: &str) -> String {
     visible(text).into_owned()
 }

@@ -51,7 +51,7 @@ fn whole_within(file: Box<dyn Read + Send>, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same as a text, from UTF-8 or UTF-16.
+/// The whole of a file as text, from UTF-8 or UTF-16.
 pub(super) fn text(path: &Path) -> Result<String, Fault> {
     let name = path.display().to_string();
     let bytes = whole(path).map_err(|error| unread(&name, &error))?;

@@ -8,7 +8,7 @@ macro_rules! warnln {
     }};
 }
 
-/// The same without the end of a line.
+/// Prints text to stderr as it is, without the end of a line.
 macro_rules! warn_text {
     ($($words:tt)*) => {{
         use std::io::Write as _;

@@ -38,7 +38,7 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The same with a column more, a cell for each row.
+    /// This table with one column more, a cell for each row.
     pub fn with<'c>(mut self, name: &'static str, cells: impl IntoIterator<Item = &'c str>) -> Self {
         self.header.push(name);
         for (row, cell) in self.rows.iter_mut().zip(cells) {
@@ -47,7 +47,7 @@ impl Table {
         self
     }
 
-    /// The same without the columns in which nothing stands.
+    /// This table without the columns in which nothing stands.
     pub fn without_empty_columns(self) -> Self {
         let is_used = |column: &usize| self.rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()));
         let used: Vec<usize> = (0..self.header.len()).filter(is_used).collect();
@@ -81,7 +81,7 @@ impl Table {
         lines.join("\n") + "\n"
     }
 
-    /// The same within so many columns of a terminal: a row that does not fit goes on in lines below, behind an indent.
+    /// The table within so many columns of a terminal: a row that does not fit goes on in lines below, behind an indent.
     fn text_within(&self, width: usize) -> String {
         let parts: Vec<String> = self.split(width).iter().map(|columns| self.part(columns).text()).collect();
         let mut parts: Vec<std::str::Lines<'_>> = parts.iter().map(|part| part.lines()).collect();
@@ -215,7 +215,7 @@ pub(super) fn wrapped(text: &str, indent: &str) -> String {
     hanging(text, indent, indent)
 }
 
-/// The same, the lines below the first behind another indent.
+/// Text broken at blanks into lines that fit a page: the first behind one indent, those below behind another.
 pub(super) fn hanging(text: &str, indent: &str, below: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

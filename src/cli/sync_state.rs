@@ -55,7 +55,7 @@ impl Between {
         Self { contact: at, heard: at }
     }
 
-    /// The same, behind a moment: clocks are set back, and one object may change twice before it is told.
+    /// These moments moved behind another: clocks are set back, and one object may change twice before it is told.
     fn after(self, moment: Timestamp) -> Self {
         let contact = self.contact.max(Timestamp(moment.0.saturating_add(1)));
         Self { contact, heard: self.heard.max(contact) }

@@ -19,12 +19,12 @@ pub(super) async fn open(global: &Global, selection: &Selection) -> anyhow::Resu
     opened(global, selection, Beside::Nothing).await
 }
 
-/// The same with what frames said about links.
+/// Reads the store, and what frames said about links.
 pub(super) async fn open_with_links(global: &Global, selection: &Selection) -> anyhow::Result<World> {
     opened(global, selection, Beside::Links).await
 }
 
-/// The same with what is spoken.
+/// Reads the store, and which applications were recognised.
 pub(super) async fn open_with_applications(global: &Global, selection: &Selection) -> anyhow::Result<World> {
     opened(global, selection, Beside::Applications).await
 }

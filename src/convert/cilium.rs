@@ -48,7 +48,7 @@ const LEFT_OUT: [&str; 11] = [
     "statefulset.kubernetes.io/pod-name",
 ];
 
-/// The same wherever it stands.
+/// Left out wherever it stands in a key.
 const LEFT_OUT_WITHIN: &str = "beta.kubernetes.io";
 
 /// The clouds' instance metadata, which no node answers itself though they are link-local.
@@ -288,7 +288,8 @@ impl From<LabelSelector> for Value {
     }
 }
 
-/// The same with those of DNS apart, which pass the proxy whatever is asked: rules about DNS go with no other ports.
+/// The ports of a rule with those of DNS apart, which pass the proxy whatever is asked: rules about DNS go with no other
+/// ports.
 fn heard_ports(all: &[Port]) -> Vec<Value> {
     let (dns, others): (Vec<Port>, Vec<Port>) = all.iter().cloned().partition(is_dns);
     let mut heard = ports(&dns);

@@ -69,7 +69,7 @@ impl Ground {
         Self { nodes, count: cluster.nodes.len(), api_servers, services: dialled, pods, labels, inside }
     }
 
-    /// The same, knowing that these ranges are of the cluster as well.
+    /// Adds ranges that are of the cluster as well.
     #[must_use]
     pub fn with_ranges(mut self, ranges: impl IntoIterator<Item = IpNet>) -> Self {
         self.inside.extend(ranges);

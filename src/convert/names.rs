@@ -112,14 +112,14 @@ impl Answers {
         all
     }
 
-    /// The same, where of names of these addresses is not told whose they are.
+    /// Adds addresses that many names share: of their names is not told whose they are.
     #[must_use]
     pub fn with_crowded(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.crowded.extend(addresses);
         self
     }
 
-    /// The same, of which these names are not to be written.
+    /// Adds names that are not to be written.
     #[must_use]
     pub fn without(mut self, names: impl IntoIterator<Item = HostName>) -> Self {
         self.left_out.extend(names);
@@ -353,7 +353,7 @@ struct Sorted<'a> {
     unknown: Vec<String>,
     /// Of whose names no pod may ask where the proxy sees it.
     unasked: Vec<String>,
-    /// The same, where pods may ask on their own node.
+    /// Of whose names pods may ask on their own node, where the proxy does not see it.
     of_own_node: Vec<String>,
     /// With names that were not seen in use.
     unused: Vec<String>,

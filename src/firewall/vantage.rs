@@ -165,7 +165,7 @@ mod tests {
         Capture { ends, ..Capture::default() }
     }
 
-    /// The same with who lives where it was taken, each with a MAC of this number.
+    /// A capture with who lives where it was taken, each with a MAC of this number.
     fn capture(pairs: &[(&str, &str)], stations: &[(&str, u8)]) -> Capture {
         let stations = stations.iter().map(|(at, n)| (address(at), Mac([2, 0, 0, 0, 0, *n])));
         let stations: BTreeMap<IpAddr, Mac> = stations.collect();

@@ -81,7 +81,7 @@ impl Decoded {
         }
     }
 
-    /// The same of a frame that is not a common one: out of the way of those that are.
+    /// Takes a frame in that is not a common one: out of the way of those that are.
     #[cold]
     fn add_uncommon(&mut self, n: usize, frame: &Frame<'_>, options: &Options) {
         self.places.count(frame);

@@ -156,7 +156,7 @@ impl Intake {
         }
     }
 
-    /// The same where something is known of the network.
+    /// Decodes by what is known of the network.
     #[must_use]
     pub fn with_options(self, options: Options) -> Self {
         Self { options, ..self }
@@ -178,8 +178,8 @@ impl Intake {
         decode_with(frame, &self.options)
     }
 
-    /// The same for many that come one by one: their connections are looked for some at a time. What this was given is in
-    /// [`Intake::flush`], [`Intake::flush_some`] and [`Intake::finish`]; it is not in [`Intake::digest`].
+    /// Takes in one of many frames that come one by one: their connections are looked for some at a time. What this was given
+    /// is in [`Intake::flush`], [`Intake::flush_some`] and [`Intake::finish`]; it is not in [`Intake::digest`].
     pub fn take_soon(&mut self, frame: &Frame<'_>) {
         self.counts.begin(frame);
         match common(frame, &self.options) {
@@ -189,7 +189,7 @@ impl Intake {
         }
     }
 
-    /// The same of a frame that is not a common one: out of the way of those that are.
+    /// Takes in a frame that is not a common one: out of the way of those that are.
     #[cold]
     fn take_uncommon(&mut self, frame: &Frame<'_>) {
         match self.decoded(frame) {
@@ -312,7 +312,7 @@ impl Intake {
         }
     }
 
-    /// The same of what packets said of their applications.
+    /// Hears what packets said of their applications.
     fn hear_applications(&mut self) {
         let said = self.tracked.iter().flat_map(|decoded| &decoded.said);
         said.for_each(|said| self.applications.add(said));

@@ -22,7 +22,8 @@ const UNSEEN_BYTES: u32 = 1 << 28;
 /// Sightings of one moment by several sensors lie no further apart, in seconds.
 const SAME_TIME_S: f64 = 2.0;
 
-/// The same of records of each way of one stream, which are written once a minute, say: idle streams say a word in so long.
+/// Records of each way of one stream lie no further apart, in seconds. They are written once a minute, say: idle streams say a
+/// word in so long.
 const SAME_STREAM_S: f64 = 90.0;
 
 /// A SYN carries no more data than a packet can.
@@ -141,7 +142,8 @@ fn is_answered(whole: &Connection, part: &Connection) -> bool {
     distance.min(distance.wrapping_neg()) <= 1 && may_be_answered(whole, part)
 }
 
-/// The same where the SYN carried data, which the answer acknowledges, too (RFC 7413): its client went on behind that.
+/// Whether a part is the answer to an opening whose SYN carried data, which the answer acknowledges, too (RFC 7413): its client
+/// went on behind that.
 fn is_answered_with_data(whole: &Connection, part: &Connection) -> bool {
     let Trace { identity, src_end, .. } = whole.trace;
     let acknowledged = part.trace.identity.wrapping_sub(identity);

@@ -180,7 +180,7 @@ fn kept(sighting: &NameSighting, more_ns: i64) -> Timestamp {
     until(sighting, sighting.span.last, more_ns)
 }
 
-/// The same for what was said at that time.
+/// Until when what was said at a time counts: how long it holds from then, and more.
 fn until(sighting: &NameSighting, time: Timestamp, more_ns: i64) -> Timestamp {
     let holds_ns = i64::from(sighting.ttl_s) * 1_000_000_000;
     Timestamp(time.0.saturating_add(holds_ns).saturating_add(more_ns))

@@ -171,7 +171,7 @@ impl PortSet {
         self.shortest(None)
     }
 
-    /// The same, beside a protocol that need not be named: `80`, `UDP/53`.
+    /// Its intervals in words, beside a protocol that need not be named: `80`, `UDP/53`.
     pub(super) fn names_beside(&self, protocol: Protocol) -> Vec<String> {
         self.shortest(Some(Lane::of(protocol)))
     }

@@ -86,8 +86,8 @@ impl<'c> Roster<'c> {
         roster
     }
 
-    /// The same, where it is known from which ranges pods have their addresses: who counts as outside and has one beside theirs may
-    /// be a pod that nobody listed.
+    /// Adds the ranges from which pods have their addresses: an address that counts as outside but lies beside theirs may be a
+    /// pod that nobody listed.
     #[must_use]
     pub fn with_pod_ranges(self, pod_ranges: Vec<IpNet>) -> Self {
         Self { pod_ranges, ..self }

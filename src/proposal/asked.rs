@@ -117,7 +117,7 @@ impl Asked<'_> {
         self.at(self.request.granularity, found)
     }
 
-    /// The same at some granularity.
+    /// The proposal at some granularity.
     pub fn at(&self, granularity: Granularity, found: &Found) -> Result<Proposal, ProposalError> {
         Proposal::of(self.recommendation(granularity), &found.decisions(), &found.now)
     }
@@ -157,7 +157,7 @@ impl Asked<'_> {
         Facts { measured, ..self.facts_of_one((runs, log), proposal, replay) }
     }
 
-    /// The same without what is measured.
+    /// The facts of one proposal without what is measured.
     #[must_use]
     pub fn facts_of_one(&self, (runs, log): (&[Run], &Log), proposal: &Proposal, replay: Simulation) -> Facts {
         let Self { site, dependencies, namespaces, coverage, .. } = *self;

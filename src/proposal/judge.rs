@@ -100,7 +100,7 @@ impl<'a> Judge<'a> {
         Openness { over_permission, reach: (!reaches.is_empty()).then(|| mean(&reaches)) }
     }
 
-    /// The same on top of what is deployed; nothing where nothing is.
+    /// How open a set of policies leaves things on top of what is deployed; nothing where nothing is.
     pub fn openness_on_top(&self, set: &PolicySet) -> Option<Openness> {
         let is_alone = self.deployed.is_empty();
         (!is_alone).then(|| self.openness(&set.on_top_of(&self.deployed)))

@@ -100,7 +100,7 @@ pub type Verdicts<'a> = dyn Fn(&PolicySet, &BTreeSet<String>) -> Simulation + Sy
 pub struct Rollout<'a> {
     /// The policies that are applied.
     pub sheets: &'a [&'a Sheet],
-    /// The same as an API server would read them.
+    /// These policies as an API server would read them.
     pub set: &'a PolicySet,
     /// Policies that go when all others are there, by namespace and name.
     pub gone: &'a BTreeSet<String>,

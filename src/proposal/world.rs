@@ -240,8 +240,8 @@ impl Window {
         Filter { site, since, until, exclude }
     }
 
-    /// The same with what lies around it. When a connection began, who opened it and what became of it need not be told by the
-    /// window's own hours.
+    /// Selects what is in it and a day around it. When a connection began, who opened it and what became of it need not be
+    /// told by the window's own hours.
     pub(super) fn filter_around(&self) -> Filter {
         let since = self.since.map(|since| Timestamp(since.0.saturating_sub(AROUND_NS)));
         let until = self.until.map(|until| Timestamp(until.0.saturating_add(AROUND_NS)));

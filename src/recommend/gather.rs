@@ -330,7 +330,7 @@ impl<'a> Gathering<'a> {
         self.add_of_node((server, Side::Ingress), (address, dependency.port), dependency);
     }
 
-    /// The same where it leads to a Service with several workloads behind it.
+    /// Adds what a client needs towards the nodes it dialled, where a node leads to a Service with several workloads behind it.
     fn add_behind_nodes(&mut self, client: Option<UnitId>, behind: &[(UnitId, Dependency)], dependency: &Dependency) {
         let Some(client) = client.filter(|_| !behind.is_empty()) else { return };
         for (address, port) in self.dialled_nodes(dependency) {

@@ -152,7 +152,7 @@ impl<'a> Known<'a> {
         self.like(address).map(|(address, _)| address)
     }
 
-    /// The same of the nodes that an Ingress controller may be on.
+    /// The addresses of the nodes like this one that an Ingress controller may be on.
     pub fn controllers_like(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
         self.like(address).filter(|(_, home)| self.on_nodes.may_be_on(home.node)).map(|(address, _)| address)
     }

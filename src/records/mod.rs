@@ -36,7 +36,7 @@ pub enum Format {
     Csv,
     /// Zeek's `conn.log` in columns.
     ZeekTsv,
-    /// The same as JSON lines.
+    /// Zeek's `conn.log` as JSON lines.
     ZeekJson,
     /// Hubble's flows as JSON lines.
     Hubble,
@@ -397,7 +397,7 @@ impl<R: Read> Reader<R> {
         }))
     }
 
-    /// The same of a log that began then, for a firewall's whose times tell no year or no zone.
+    /// Says when the log began: the times of a firewall's log may tell no year or no zone. Other formats need it not.
     #[must_use]
     pub fn with_log_start(mut self, start: LogStart) -> Self {
         if let Inner::Netfilter(reader) = &mut self.0 {

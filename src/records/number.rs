@@ -32,7 +32,7 @@ pub(super) fn nanoseconds(text: &str) -> Option<i128> {
     Some(sign * (whole.parse::<i128>().ok()? * SECOND_NS + decimals))
 }
 
-/// The same written as `9.5e-05`, to the microsecond: a float of this size tells no more.
+/// A number of seconds written as `9.5e-05`, in nanoseconds: to the microsecond, for a float of this size tells no more.
 fn scientific(text: &str) -> Option<i128> {
     /// Beyond this no time can be told.
     const MAX_SECONDS: f64 = 1e12;

@@ -20,8 +20,8 @@ pub struct Cost {
     /// Permissions: one policy, one peer, one port or range of ports. An enforcer that compiles selectors to sets holds so
     /// many entries.
     pub entries: usize,
-    /// The same for every pod that a policy selects: an enforcer that compiles rules for each pod holds so many, over
-    /// all nodes.
+    /// Permissions of every pod that a policy selects: an enforcer that compiles rules for each pod holds so many, over all
+    /// nodes.
     pub entries_of_pods: usize,
 }
 

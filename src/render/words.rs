@@ -181,7 +181,7 @@ pub fn always_quoted(text: &str) -> String {
     format!("'{}'", safe(text).replace('\'', "'\\''"))
 }
 
-/// The same, as it is where it is plain.
+/// A text as one word of a shell, in quotes only where it needs them.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._/-".contains(letter);

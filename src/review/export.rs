@@ -47,9 +47,9 @@ pub(super) struct Plan<'v> {
     pub steps: Vec<RolloutStep>,
     /// The approved policies by themselves, held against the past.
     pub alone: Simulation,
-    /// The same on top of what is deployed.
+    /// The approved policies on top of what is deployed.
     pub on_top: Simulation,
-    /// The same without what is to go: the past after the last step.
+    /// The approved policies and what is deployed, without what is to go: the past after the last step.
     pub replay: Simulation,
     /// The past with what is deployed now; nothing where nothing is.
     pub before: Option<Simulation>,

@@ -110,7 +110,7 @@ pub(super) fn name(map: &Map, place: usize) -> String {
     map.nodes.get(place).map(called).unwrap_or_default()
 }
 
-/// The same of a box.
+/// The name that a box bears, behind that of its group.
 pub(super) fn called(node: &Node) -> String {
     let group = if node.group.is_empty() { String::new() } else { format!("{}/", node.group) };
     shown(&format!("{group}{}", node.label))

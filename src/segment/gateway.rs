@@ -47,7 +47,7 @@ impl Gateway {
 
 /// A MAC that sends from this many addresses that it never claimed is no host with a few of its own.
 const MANY_ADDRESSES: usize = 4;
-/// The same for networks.
+/// A MAC that sends from this many networks in which it claims nothing is no host with a few of its own.
 const MANY_NETWORKS: usize = 3;
 /// So many addresses that are known to live elsewhere cannot be a mistake.
 const SEVERAL_ELSEWHERE: usize = 2;
@@ -94,7 +94,7 @@ struct Through {
     /// Those it sent from, in networks where it claims nothing; and these networks.
     sent_from: usize,
     networks: BTreeSet<IpNet>,
-    /// The same of those it was sent.
+    /// Those it was sent, in networks where it claims nothing.
     sent_to: usize,
 }
 

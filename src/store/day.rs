@@ -99,7 +99,7 @@ impl DayRow {
         Some(Self { key, traces, total }.with_total())
     }
 
-    /// The same with a total that is not less than what it holds.
+    /// This row with a total that is not less than what it holds.
     pub fn with_total(self) -> Self {
         let total = self.total.max(self.traces.len() as u64);
         Self { total, ..self }

@@ -52,7 +52,7 @@ pub(super) async fn write(
     write_behind(connection, (run, &mut Numbers::new()), observations).await
 }
 
-/// The same behind what is in the batches that have begun.
+/// Writes observations of a run behind what is in the batches that have begun.
 pub(super) async fn write_behind(
     connection: &mut SqliteConnection,
     (run, numbers): (RunId, &mut Numbers),
@@ -162,9 +162,9 @@ pub(super) async fn settle(connection: &mut SqliteConnection, run: RunId) -> Res
     Ok(())
 }
 
-/// The same after something was added to these hours of a run that goes on: the hours before them are over, and they have not too
-/// many batches. Other hours are not looked at, for there may be many. Where an hour cannot be read it stays as it is; the last of
-/// them. Those that are known to be such are not tried again.
+/// Brings batches together after something was added to these hours of a run that goes on: the hours before them are over, and
+/// they have not too many batches. Other hours are not looked at, for there may be many. Where an hour cannot be read it stays
+/// as it is; the last of them is returned. Those that are known to be such are not tried again.
 pub(super) async fn settle_after(
     connection: &mut SqliteConnection,
     run: RunId,

@@ -14,7 +14,7 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The same for a daemon, which tries again later, and is not to be kept from ending.
+/// How long a daemon waits for it: it tries again later, and is not to be kept from ending.
 const DAEMON_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often it is tried again to have changes written to a log while others open the same new store.
@@ -101,8 +101,8 @@ impl Store {
         Self::open_with(path, options()).await
     }
 
-    /// The same for a daemon: it waits a second at most where another process writes, and needs no other folder than that
-    /// of the store.
+    /// Opens the store for a daemon: it waits a second at most where another process writes, and needs no other folder than
+    /// that of the store.
     pub async fn open_for_daemon(path: &Path) -> Result<Self, StoreError> {
         let options = options().busy_timeout(DAEMON_BUSY_TIMEOUT).pragma("temp_store", "MEMORY");
         let options = options.pragma("cache_size", DAEMON_CACHE);

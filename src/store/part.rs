@@ -132,7 +132,7 @@ impl PartWriter {
         Part { hour: self.hour, hours, sampled: self.sampled, data }
     }
 
-    /// The same, unless nothing was added.
+    /// The part, unless nothing was added.
     pub fn finish_some(self) -> Option<Part> {
         (self.count > 0).then(|| self.finish())
     }

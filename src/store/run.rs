@@ -215,7 +215,7 @@ impl Store {
         self.extend_run_by(run, &batch, learnt, &BTreeSet::new()).await
     }
 
-    /// The same where it is laid out already. Hours that were told to be damaged before are left alone.
+    /// Adds to a run what is laid out already. Hours that were told to be damaged before are left alone.
     pub async fn extend_run_by(
         &self,
         run: &Run,

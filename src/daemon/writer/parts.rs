@@ -13,7 +13,7 @@ use crate::{
 pub(super) struct Parts {
     /// Each run as it was written last, whole.
     last: BTreeMap<RunId, Run>,
-    /// The same when another file took the place.
+    /// Each run as it was when another file took the place of the store.
     elsewhere: BTreeMap<RunId, Run>,
 }
 

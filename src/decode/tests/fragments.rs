@@ -11,7 +11,7 @@ fn v4(id: u16, offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
     [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0][..], &ip].concat()
 }
 
-/// The same of IPv6, whose later fragments name another protocol.
+/// A fragment of IPv6; later ones name another protocol.
 fn v6(id: u32, offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(8 + payload.len()).unwrap().to_be_bytes();
     let bits = (offset << 3 | u16::from(more)).to_be_bytes();

@@ -110,7 +110,7 @@ fn told(packet: &Packet<'_>) -> Option<Told> {
     Some((tags, packet.src, packet.dst, packet.hop_limit, ports, sequence, usize::try_from(data_bytes).unwrap()))
 }
 
-/// The same by the reference; `None` where it does not read so far.
+/// What the reference tells of a frame; `None` where it does not read so far.
 fn reference(bytes: &[u8]) -> Option<Told> {
     let packet = SlicedPacket::from_ethernet(bytes).ok()?;
     let tag = |it: &LinkExtSlice<'_>| match it {

@@ -60,7 +60,7 @@ fn owned(mut object: Value, kind: &str, name: &str) -> Value {
     object
 }
 
-/// The same object with one field changed.
+/// An object with one field changed.
 fn with(mut object: Value, pointer: &str, value: Value) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     object.pointer_mut(parent).unwrap()[key] = value;

@@ -113,7 +113,7 @@ fn hits(observations: &[Observation]) -> usize {
     map.iter().filter(is_hit).count()
 }
 
-/// The same with other traces.
+/// An observation with other traces.
 fn changed(observation: &Observation, change: impl Fn(&Trace) -> Trace) -> Observation {
     let traces = observation.traces.iter().map(change).collect::<Vec<_>>();
     Observation { traces: TraceSet::restore(traces, 1), ..observation.clone() }

@@ -94,7 +94,7 @@ impl Met<'_> {
         RuleRef { policy: self.policy.full_name(), direction, index: self.index }
     }
 
-    /// The same as the answer has it.
+    /// The decision of this rule, as an answer tells it.
     pub fn decided(&self, direction: PolicyType) -> Decided {
         Decided {
             rule: self.reference(direction),

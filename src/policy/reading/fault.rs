@@ -86,7 +86,7 @@ pub enum Reason {
     NotCanonical {
         /// What was there.
         found: String,
-        /// The same range as the API wants it.
+        /// This range as the API wants it.
         canonical: IpNet,
     },
     /// An exception that does not lie inside the block, or is all of it.

@@ -33,7 +33,7 @@ pub fn read(source: &str, text: &str) -> Result<Vec<RawObject>, ReadError> {
     others.into_iter().next().map_or(Ok(objects), Err)
 }
 
-/// The same, and beside the objects what is none.
+/// Reads all objects of a text like [`read`], and returns beside them the errors of what is no object.
 pub fn read_all(source: &str, text: &str) -> Result<(Vec<RawObject>, Vec<ReadError>), ReadError> {
     let documents = parse(text).map_err(|reason| ReadError::Syntax { origin: source.to_owned(), reason })?;
     Ok(sorted_out(source, documents.into_iter().map(Ok)))

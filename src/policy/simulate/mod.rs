@@ -387,7 +387,7 @@ fn from<S: Serializer>(party: &PartyKey, serializer: S) -> Result<S::Ok, S::Erro
     end(["from", "from_owner"], party, serializer)
 }
 
-/// The same of a server.
+/// A server by its name and, where it is a workload, its owner's kind.
 fn to<S: Serializer>(party: &PartyKey, serializer: S) -> Result<S::Ok, S::Error> {
     end(["to", "to_owner"], party, serializer)
 }

@@ -14,7 +14,7 @@ use crate::{
 pub struct Detail<'a> {
     /// Who is who.
     pub roster: &'a Roster<'a>,
-    /// The same dependencies by address; asked for where it is needed, for there may be many.
+    /// Who talked with whom by address; asked for where it is needed, for there may be many.
     pub by_address: &'a dyn Fn() -> &'a [Dependency],
 }
 

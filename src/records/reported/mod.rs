@@ -110,7 +110,7 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Forwarded,
-    /// The same, but a policy in audit mode would not have it.
+    /// It was forwarded, but a policy in audit mode would not have let it pass.
     Audited,
     /// A policy did not let it pass.
     Denied,

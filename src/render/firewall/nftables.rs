@@ -23,7 +23,7 @@ pub const TRIAL: &str = "trial.nft";
 
 /// The prefix of log lines in trial: no word of it says that anything was dropped, for nothing is.
 const TRIAL_PREFIX: &str = "flowmap trial: ";
-/// The same when the rules are in force; `flowmap import` reads these lines.
+/// The prefix of log lines when the rules are in force; `flowmap import` reads these lines.
 const ENFORCE_PREFIX: &str = "flowmap DROP: ";
 
 /// What is nobody's address outside: groups, and what is reserved (RFC 5771, RFC 1112, RFC 4291).

@@ -206,7 +206,7 @@ pub struct Measured {
 }
 
 impl Facts {
-    /// The same of some policies alone, with the past held against these, and against these on top of what is deployed.
+    /// The facts of some policies alone, with the past held against these, and against these on top of what is deployed.
     #[must_use]
     pub fn of(
         &self,

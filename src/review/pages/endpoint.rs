@@ -103,7 +103,7 @@ fn reach_of<'v>(view: &'v View, name: &str, who: Option<&PartyKey>) -> Result<Op
     Ok(all.get(&with_kind).or_else(|| all.get(&name)))
 }
 
-/// The same in words.
+/// How far a workload reaches and is reached, in words.
 fn reach(it: &ReachView) -> String {
     let ReachView { reached_by, reaches, from_outside, to_outside } = it;
     format!(

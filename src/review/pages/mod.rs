@@ -41,7 +41,7 @@ use crate::{
 /// A line with what it means for the reader.
 pub(super) struct Line {
     pub class: &'static str,
-    /// The same as a word, for who sees no colours; empty where the text says it.
+    /// Its meaning as a word, for who sees no colours; empty where the text says it.
     pub word: &'static str,
     pub text: String,
 }

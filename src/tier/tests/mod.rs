@@ -13,7 +13,7 @@ fn graph(members: &str, edges: &[&str]) -> Graph {
     named(&names.iter().map(String::as_str).collect::<Vec<_>>(), edges)
 }
 
-/// The same with longer names, in their order; `shop/db` is a workload.
+/// A graph of members with longer names, in their order; `shop/db` is a workload.
 fn named(members: &[&str], edges: &[&str]) -> Graph {
     let workload = |name: &str| {
         let (namespace, name) = name.split_once('/')?;
