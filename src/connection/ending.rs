@@ -41,10 +41,10 @@ fn together(parts: Vec<Vec<Observation>>) -> Vec<Observation> {
 }
 
 /// A rank, or the last one of its source.
-fn with_source(parts: &mut [Tracker], until: u128) -> u128 {
+fn with_source(parts: &[Tracker], until: u128) -> u128 {
     let last = ObservationKey::last_rank_of_source(until);
-    let mut leaving = parts.iter_mut().filter_map(|part| part.ending.as_mut());
-    if leaving.all(|it| it.has_few(last, OF_ONE_SOURCE)) { last } else { until }
+    let mut leaving = parts.iter().filter_map(|part| part.ending.as_ref());
+    if leaving.all(|it| it.count(last) <= OF_ONE_SOURCE) { last } else { until }
 }
 
 /// All learn who listens from all of them, for by that rows are laid out; then each puts its connections in order.

@@ -63,10 +63,12 @@ impl Line {
         self.next.get(count.saturating_sub(1)).or(self.next.back()).map(|(rank, _)| *rank)
     }
 
-    /// Whether no more than so many are left up to a rank.
-    fn has_few(&mut self, until: u128, most: usize) -> bool {
-        self.until(most + 1);
-        self.next.get(most).is_none_or(|(rank, _)| *rank > until)
+    /// How many are left up to a rank.
+    fn count(&self, until: u128) -> usize {
+        let is_due = |(rank, _): &Ranked| *rank <= until;
+        let of_run = |run: &Run| usize::from(is_due(&run.first)) + run.rest.as_slice().partition_point(is_due);
+        let of_runs: usize = self.runs.iter().map(|Reverse(run)| of_run(run)).sum();
+        self.next.partition_point(is_due) + of_runs
     }
 
     /// The next ones up to a rank, and no more than so many.
@@ -134,9 +136,9 @@ impl Leaving {
         [self.v4.until(count), self.v6.until(count), book.rows.until(count)].into_iter().flatten().min()
     }
 
-    /// Whether no more than so many of each table leave up to a rank.
-    pub fn has_few(&mut self, until: u128, most: usize) -> bool {
-        self.v4.has_few(until, most) && self.v6.has_few(until, most)
+    /// How many leave up to a rank, of the table that has more of them.
+    pub fn count(&self, until: u128) -> usize {
+        self.v4.count(until).max(self.v6.count(until))
     }
 
     /// Writes connections and rows out up to a rank, and of each table no more than so many; whether none up to it are left.
