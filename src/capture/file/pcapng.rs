@@ -1,6 +1,6 @@
 //! The block format (draft-ietf-opsawg-pcapng): sections, each with its own byte order and interfaces.
 
-use std::{hash::BuildHasher, io::Read};
+use std::{hash::BuildHasher, io::Read, ops::Range};
 
 use foldhash::{HashMap, quality::FixedState};
 
@@ -30,6 +30,8 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// Type, total length, and the total length again at the end.
 const BLOCK_FRAME_BYTES: usize = 12;
+/// The total length at the end.
+const TRAILER_BYTES: usize = 4;
 /// A section could name interfaces without end; no host has more.
 const MAX_INTERFACES: usize = 65_536;
 /// Blocks that are read whole: a packet with its options. Longer ones of other types are skipped unread.
@@ -91,11 +93,11 @@ impl Sections {
                             format!("a packet block of {} bytes is longer than any capture takes", block.length);
                         return Err(Damage { offset, reason }.into());
                     }
-                    let place = source.take(block.length)?.ok_or_else(|| cut(offset))?;
+                    let place = self.whole(source, &block, offset)?;
                     return self.packet(block.kind, source.at(place.clone()), place.start, offset).map(Some);
                 }
                 INTERFACE_DESCRIPTION if block.length <= MAX_BLOCK_BYTES => {
-                    let place = source.take(block.length)?.ok_or_else(|| cut(offset))?;
+                    let place = self.whole(source, &block, offset)?;
                     let bytes = source.at(place);
                     let interface = Interface::read(bytes, self.big_endian).ok_or_else(|| cut(offset))?;
                     self.is_filtered |= has_filter(bytes, self.big_endian);
@@ -105,13 +107,13 @@ impl Sections {
                     }
                 }
                 INTERFACE_STATISTICS if block.length <= MAX_BLOCK_BYTES => {
-                    let place = source.take(block.length)?.ok_or_else(|| cut(offset))?;
+                    let place = self.whole(source, &block, offset)?;
                     self.note_statistics(source.at(place));
                 }
                 _ => {
-                    if !source.skip(block.length as u64)? {
-                        return Err(cut(offset).into());
-                    }
+                    let trailer = source.skip_to(TRAILER_BYTES, block.length as u64)?;
+                    let place = trailer.ok_or_else(|| cut(offset))?;
+                    self.check_trailer(source.at(place), block.length, offset)?;
                 }
             }
         }
@@ -151,6 +153,27 @@ impl Sections {
             return Err(Damage { offset, reason: format!("a block of {length} bytes cannot be") }.into());
         }
         Ok(Some(Block { kind, length }))
+    }
+
+    /// Takes a block whole.
+    fn whole<R: Read>(&self, source: &mut Source<R>, block: &Block, offset: u64) -> Result<Range<usize>, ReadError> {
+        let place = source.take(block.length)?.ok_or_else(|| cut(offset))?;
+        self.check_trailer(source.at(place.clone()), block.length, offset)?;
+        Ok(place)
+    }
+
+    /// Whether a block ends with the length that it begins with. Where it does not one of the two is wrong, and what was taken for
+    /// one block may be several, whose packets nobody would miss.
+    fn check_trailer(&self, block: &[u8], length: usize, offset: u64) -> Result<(), Damage> {
+        let trailer = block.len().checked_sub(TRAILER_BYTES).and_then(|at| u32_at(block, at, self.big_endian));
+        match trailer {
+            Some(end) if end as usize == length => Ok(()),
+            _ => {
+                let end = trailer.unwrap_or_default();
+                let reason = format!("a block of {length} bytes that ends as one of {end}");
+                Err(Damage { offset, reason })
+            }
+        }
     }
 
     /// The number of a further interface of this section: that of the one like it in the sections before, for files that were

@@ -77,22 +77,24 @@ impl<R: Read> Source<R> {
         self.buffer.get(place).unwrap_or_default()
     }
 
-    /// Takes and forgets `count` bytes, however many; false where the file ends before.
-    pub fn skip(&mut self, mut count: u64) -> io::Result<bool> {
+    /// Takes the next `count` bytes, however many, and tells where the `last` ones are; the others are forgotten. `None` where the
+    /// file ends before.
+    pub fn skip_to(&mut self, last: usize, count: u64) -> io::Result<Option<Range<usize>>> {
         if self.is_pinned && count > (self.end - self.start) as u64 {
             self.is_starved = !self.at_end;
-            return Ok(false);
+            return Ok(None);
         }
-        while count > 0 {
-            let step = usize::try_from(count).unwrap_or(BUFFER_BYTES).min(BUFFER_BYTES);
+        let mut before = count.saturating_sub(last as u64);
+        while before > 0 {
+            let step = usize::try_from(before).unwrap_or(BUFFER_BYTES).min(BUFFER_BYTES);
             let have = self.peek(step)?.len();
             if have == 0 {
-                return Ok(false);
+                return Ok(None);
             }
             self.consume(have);
-            count -= have as u64;
+            before -= have as u64;
         }
-        Ok(true)
+        self.take(last)
     }
 
     /// All the bytes at hand.

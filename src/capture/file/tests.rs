@@ -425,3 +425,32 @@ fn files_of_aix_have_types_of_interfaces_and_nanoseconds() {
     assert_eq!(of((2, 4), 6).1, 6);
     assert_eq!(of((2, 2), 1).1, 1);
 }
+
+#[test]
+fn a_block_that_ends_with_another_length_than_it_begins_with_is_damage_and_hides_no_packets() {
+    let packet = |n: u8| {
+        let words = [0, 0, u32::from(n), 4, 4].map(u32::to_le_bytes).concat();
+        block(6, &[&words[..], &[n; 4]].concat(), false)
+    };
+    let begin = section(1, 9, 7, &[1, 2], false);
+    let blocks = [begin, packet(1), packet(2), packet(3)].concat();
+    assert_eq!(read(&blocks).0.len(), 4);
+    // the first of three takes the second with it
+    let one = packet(1).len();
+    let at = blocks.len() - 3 * one;
+    let mut swallowing = blocks.clone();
+    swallowing[at + 4..at + 8].copy_from_slice(&u32::try_from(2 * one - 4).unwrap().to_le_bytes());
+    let (frames, why) = read(&swallowing);
+    assert_eq!(frames.len(), 1);
+    assert!(why.unwrap().contains("a block of 68 bytes that ends as one of"), "{frames:?}");
+    // a block that nobody reads is no exception, however long
+    for body in [&[0; 4][..], &vec![0; 1 << 20]] {
+        let mut other = block(0x0bad, body, false);
+        let whole = [&blocks[..], &other, &packet(4)].concat();
+        assert_eq!(read(&whole).0.len(), 5);
+        let end = other.len() - 4;
+        other[end] ^= 4;
+        let (frames, why) = read(&[&blocks[..], &other, &packet(4)].concat());
+        assert_eq!((frames.len(), why.is_some()), (4, true));
+    }
+}
