@@ -212,8 +212,12 @@ impl Connection {
             Event::Open(number) => {
                 self.opening == Opening::Unseen || self.halves[0].begin != number || sender != self.src
             }
-            // whatever it acknowledges, it answers the SYN that waits: made-up captures count from elsewhere
-            Event::Agree(..) if self.is_asking() && sender != self.src => false,
+            // whatever it acknowledges, it answers the SYN that waits: made-up captures count from elsewhere. Where its server went on
+            // already it comes too late, unless one of its numbers is of what was said
+            Event::Agree(number, answer) if self.is_asking() && sender != self.src => {
+                let [asked, gone_on] = [&self.halves[0], &self.halves[1]].map(|half| half.end);
+                gone_on != 0 && !is_near(number, asked) && !is_near(answer, gone_on)
+            }
             // where a SYN carried data it acknowledges that, too (RFC 7413), and its own number tells that it came before
             Event::Agree(number, answer) => {
                 // 0 stands for nothing yet, unless it was agreed to: made-up captures count from there

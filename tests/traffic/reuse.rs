@@ -1,7 +1,10 @@
 //! Ports that both sides open at once, and ports that are used again.
 
 use crate::common::{
-    frames::{CLIENT, Frames, Packet, SERVER, connection, disowned, reset, rest, seen_again, syn, syn_ack, traffic},
+    frames::{
+        CLIENT, Frames, Packet, SERVER, connection, disowned, fin, opening, reset, rest, seen_again, syn, syn_ack,
+        traffic,
+    },
     rows::expect,
 };
 
@@ -126,4 +129,34 @@ fn a_made_up_connection_that_counts_from_0_is_one_in_two_networks() {
     let tagged = made_up.map(|packet| packet.vlans(&[10])).to_vec();
     let routed = seen_again(tagged, |packet| packet.clone().vlans(&[20]).hops(63));
     expect(&[Frames::ethernet(routed)], &["10.0.0.1 > 10.0.0.2:80/TCP established handshake 1 vlans 10,20"]);
+}
+
+#[test]
+fn a_syn_ack_of_other_numbers_after_the_end_is_another_connection() {
+    // the first one's SYN-ACK was lost, and the SYN of the second
+    let first = [
+        syn(CLIENT, SERVER, 1_000).at(0.0),
+        traffic(CLIENT, SERVER, 1_001, 500_001, 100).at(0.01),
+        traffic(SERVER, CLIENT, 500_001, 1_101, 300).at(0.02),
+        fin(SERVER, CLIENT, 500_301, 1_101).at(0.03),
+        fin(CLIENT, SERVER, 1_101, 500_302).at(0.04),
+    ];
+    let [_, agreed, accepted] = opening(CLIENT, SERVER, 601_605_382, 3_820_447_205);
+    for gap_s in [2.0, 120.0, 3_400.0, 4_000.0] {
+        let second = [
+            agreed.clone().at(gap_s),
+            accepted.clone().at(gap_s + 0.01),
+            traffic(CLIENT, SERVER, 601_605_383, 3_820_447_206, 50).at(gap_s + 0.02),
+            traffic(SERVER, CLIENT, 3_820_447_206, 601_605_433, 50).at(gap_s + 0.03),
+        ];
+        let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 2";
+        expect(&[Frames::ethernet([&first[..], &second].concat())], &[row]);
+        expect(&[Frames::ethernet(first.clone()), Frames::ethernet(second)], &[row]);
+    }
+    // it comes late, by its number; and where capturing turned the order round, whatever it acknowledges
+    let late = syn_ack(SERVER, CLIENT, 500_000, 1_001).at(0.05);
+    let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1";
+    expect(&[Frames::ethernet([&first[..], &[late]].concat())], &[row]);
+    let odd = [syn(CLIENT, SERVER, 1_000), syn_ack(SERVER, CLIENT, 7, 9), traffic(CLIENT, SERVER, 1_001, 8, 10)];
+    expect(&[Frames::ethernet(odd)], &[row]);
 }
