@@ -54,8 +54,7 @@ fn former(owner: Owner<'_>) -> Owner<'_> {
 pub(super) fn server(connection: &Connection, directory: &Directory) -> Server {
     let (address, port) = connection.server;
     let (protocol, span) = (connection.protocol, connection.moment());
-    // who has answered is one, also where a frame went to all
-    if connection.trace.flags.has(Flags::BROADCAST) && !connection.trace.flags.has(Flags::FROM_DST) {
+    if connection.trace.flags.has(Flags::BROADCAST) {
         return Server { party: party(address, Owner::Multicast), port, via: None };
     }
     if is_in_another_vlan(connection, directory) {

@@ -22,6 +22,7 @@ mod pings;
 mod probe;
 mod samples;
 mod scan;
+mod to_all;
 mod translation;
 mod volume;
 
@@ -67,6 +68,7 @@ impl Options {
 #[must_use]
 pub fn dependencies(site: &str, recordings: &[Recording], directory: &Directory, options: Options) -> Vec<Dependency> {
     let mut connections = connections::join(recordings);
+    to_all::settle(&mut connections, directory);
     direction::decide(&mut connections, directory);
     translation::join(&mut connections, directory);
     connections.retain(|connection| options.is_in_window(connection.span));
@@ -123,6 +125,7 @@ fn for_each_client(
         let mut connections: Vec<Connection> =
             whole.filter(|connection| options.is_in_window(connection.span)).collect();
         connections.sort_by_key(Connection::place);
+        to_all::settle(&mut connections, directory);
         take(&connections, &marked(&connections, directory));
     }
 }

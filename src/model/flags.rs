@@ -59,6 +59,12 @@ impl Flags {
         self.0 |= other.0;
     }
 
+    /// The flags but for the bits of `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The flags as seen from the other end.
     #[must_use]
     pub fn turned(self) -> Self {

@@ -329,7 +329,8 @@ impl Site {
         let filter = self.window.filter();
         let is_broadcast = |it: &Observation| {
             let is_of = |trace: &Trace| trace.flags.has(Flags::BROADCAST) || trace.flags.has(Flags::DST_BROADCAST);
-            it.traces.iter().any(is_of)
+            // a stream has one end on each side, whatever MAC its sender wrote
+            !it.key.protocol.is_stream() && it.traces.iter().any(is_of)
         };
         let mut tell = |n: usize, key: &ObservationKey| {
             if let Some(run) = self.recorded_by.get(n).filter(|_| filter.has(key.hour)) {

@@ -30,6 +30,7 @@ pub struct Packet {
     tunnel: Option<Tunnel>,
     /// Flags and offset of fragments.
     fragment: u16,
+    is_to_all: bool,
 }
 
 /// A tunnel from one host of a provider to another, with the number of its network.
@@ -61,7 +62,8 @@ impl Packet {
         let end = |text: &str| text.parse().expect("an address with a port");
         let (from, to) = (end(from), end(to));
         let (vlans, at_s, tunnel) = (Vec::new(), None, None);
-        Self { from, to, protocol, payload, hops: 64, id: 0, vlans, interface: 2, at_s, tunnel, fragment: 0x4000 }
+        let (hops, fragment, is_to_all) = (64, 0x4000, false);
+        Self { from, to, protocol, payload, hops, id: 0, vlans, interface: 2, at_s, tunnel, fragment, is_to_all }
     }
 
     /// Whether this end sent it.
@@ -82,6 +84,11 @@ impl Packet {
     /// With these 802.1Q tags, outer first. Captures of Ethernet alone carry them.
     pub fn vlans(self, vlans: &[u16]) -> Self {
         Self { vlans: vlans.to_vec(), ..self }
+    }
+
+    /// In a frame to everybody on the link. Captures of Ethernet alone tell.
+    pub fn to_all(self) -> Self {
+        Self { is_to_all: true, ..self }
     }
 
     /// Seen on this interface. Cooked captures alone tell.
@@ -326,7 +333,8 @@ impl Frames {
             Link::Ethernet => {
                 let tag = |vlan: &u16| [0x8100u16.to_be_bytes(), vlan.to_be_bytes()].concat();
                 let tags: Vec<u8> = packet.vlans.iter().flat_map(tag).collect();
-                [&ETHERNET[..], &tags, &[8, 0]].concat()
+                let to = if packet.is_to_all { &[0xff; 6] } else { &ETHERNET[..6] };
+                [to, &ETHERNET[6..], &tags, &[8, 0]].concat()
             }
             Link::Cooked => {
                 let interface = packet.interface.to_be_bytes();

@@ -15,4 +15,5 @@ mod sample;
 mod segments;
 mod splits;
 mod tiers;
+mod to_all;
 mod translation;

@@ -40,9 +40,8 @@ fn settle(connections: &mut [Connection], weigh: impl Fn(&Connection) -> Option<
 fn by_nature(connection: &Connection) -> Option<Verdict> {
     let Connection { protocol, client, server, .. } = *connection;
     let flags = connection.trace.flags;
-    // who has sent is one, also where a frame went to all: DHCP servers answer so, and drivers that do not know better
-    let is_server_many = is_group(server.0) || flags.has(Flags::BROADCAST) && !flags.has(Flags::FROM_DST);
-    let is_client_many = is_group(client.0) || flags.has(Flags::DST_BROADCAST) && !flags.has(Flags::FROM_SRC);
+    let is_server_many = is_group(server.0) || flags.has(Flags::BROADCAST);
+    let is_client_many = is_group(client.0) || flags.has(Flags::DST_BROADCAST);
     if let Some(is_turned) = only_one(is_server_many, is_client_many) {
         // nobody sends from such an address
         return Some((Direction::Order, is_turned));
