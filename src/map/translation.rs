@@ -267,7 +267,7 @@ fn has_passed_unanswered(
     let [a, b] = [near, far].map(|it| (it.from_client.most_packets(), it.trace.src_end));
     let is_known = !is_datagram || a.0 > 1 && !is_constant(near);
     let is_next_hop =
-        near.trace.hops_src.low == far.trace.hops_src.high.saturating_add(1) && !far.trace.hops_src.is_none();
+        far.trace.hops_src.high.checked_add(1) == Some(near.trace.hops_src.low) && !far.trace.hops_src.is_none();
     // a refusal comes back the same way
     let (back, came) = (near.trace.hops_dst, far.trace.hops_dst);
     let is_back = back.is_none() == came.is_none() && (came.is_none() || came.low > back.high);

@@ -388,3 +388,12 @@ fn the_same_capture_under_two_names_adds_no_connection() {
     let rows = ["10.0.0.1", "10.0.0.3"].map(|client| format!("{client} > 10.0.0.2:80/TCP established handshake 1"));
     expect(&[Frames::ethernet(packets.clone()), Frames::ethernet(packets)], &rows);
 }
+
+#[test]
+fn two_hosts_that_send_the_same_with_the_highest_hop_limit_are_two() {
+    let sent =
+        |client: &str, at: f64| ["one", "two"].map(|word| datagram(client, "10.0.0.9:5353", word).hops(255).at(at));
+    let packets = [sent("10.0.0.1:5353", 0.0), sent("10.0.0.2:5353", 0.000_1)].concat();
+    let rows = ["10.0.0.1", "10.0.0.2"].map(|client| format!("{client} > 10.0.0.9:5353/UDP oneway order 1"));
+    expect(&[Frames::ethernet(packets)], &rows);
+}
