@@ -34,11 +34,13 @@ const NAMESPACE_LABELS: &str = "k8s:io.cilium.k8s.namespace.labels.";
 const MAX_PORTS: usize = 40;
 
 /// What the keys of labels begin with that are no part of identities (the agent's default list of `labels`).
-const LEFT_OUT: [&str; 11] = [
+const LEFT_OUT: [&str; 13] = [
     "annotation",
     "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
     "batch.kubernetes.io/job-completion-index",
     "controller-revision-hash",
+    "controller-uid",
     "etcd_node",
     "io.kubernetes",
     "k8s.io",

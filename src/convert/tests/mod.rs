@@ -213,6 +213,11 @@ fn ports_are_named_ranges_protocols_and_as_many_as_a_list_may_hold() {
 
 #[test]
 fn a_label_that_is_no_part_of_identities_is_told() {
+    for key in ["controller-uid", "batch.kubernetes.io/controller-uid", "pod-template-hash", "k8s.io/x"] {
+        let spec = json!({"podSelector": {"matchLabels": {key: "1"}}, "policyTypes": ["Ingress"]});
+        let told = remarks(&spec);
+        assert!(told.iter().any(|remark| remark.contains(key)), "{key}: {told:?}");
+    }
     let spec = json!({"podSelector": {"matchLabels": {"app": "a", "statefulset.kubernetes.io/pod-name": "a-0"}}});
     assert_eq!(
         remarks(&spec),
