@@ -81,7 +81,9 @@ pub(super) async fn file(
     let kind = if format.tells_drops_alone() { RunKind::Drops } else { RunKind::Records };
     let mut run = tally.run((id, kind), path, options);
     run.loss.notes = reader.notes();
-    run.loss.notes.extend(Note::counted([(Note::ApplicationsLeftOut, applications.missed())]));
+    run.loss
+        .notes
+        .extend(Note::counted([(Note::ApplicationsLeftOut, applications.missed()), (Note::Unread, tally.damaged)]));
     let learnt = Learnt { names: names.changed(), applications: applications.changed(), links: Vec::new() };
     writer.learn(learnt).await?;
     run.loss.names = names.missed();

@@ -90,6 +90,32 @@ impl NotDecoded {
         matches!(self, Self::Malformed(_) | Self::TooManyExtensions)
     }
 
+    /// Whether a packet of some connection may have been in the frame, which nobody reads. Control frames of a link, and protocols
+    /// beside IP that are known by name, carry none; what tunnels or encrypts may, and so may what is not known.
+    #[must_use]
+    pub fn may_hide_packet(self) -> bool {
+        match self {
+            Self::Arp
+            | Self::LinkControl(_)
+            | Self::Llc(_)
+            | Self::CiscoSnap(_)
+            | Self::Snap
+            | Self::Wifi(Wifi::NotData | Wifi::Null | Wifi::Repeated) => false,
+            Self::EtherType(number) => CARRIERS.contains(&number) || name(&ETHER_TYPES, &number).is_none(),
+            Self::Ppp(number) => PPP_CARRIERS.contains(&number) || name(&PPP, &number).is_none(),
+            Self::LinkType(_)
+            | Self::Wifi(Wifi::Encrypted | Wifi::Aggregate | Wifi::LaterFragment)
+            | Self::Cooked(_)
+            | Self::Mpls
+            | Self::TooManyTags
+            | Self::TooManyTunnels
+            | Self::CutShort(_)
+            | Self::Malformed(_)
+            | Self::TooManyExtensions
+            | Self::LaterFragment(_) => true,
+        }
+    }
+
     /// What others of its kind are called together, where it is one of thousands that have a number and no name.
     #[must_use]
     pub fn of_many(self) -> Option<&'static str> {
@@ -163,6 +189,9 @@ const ETHER_TYPES: [(u16, &str); 26] = [
     (0x9000, "ethernet loopback"),
 ];
 
+/// Ethernet types among these whose frames may carry IP: TRILL, MACsec, PRP, HSR, NSH.
+const CARRIERS: [u16; 5] = [0x22f3, 0x88e5, 0x88fb, 0x892f, 0x894f];
+
 /// Destinations in LLC headers (IEEE 802.2 and what grew around it).
 const LLC: [(u8, &str); 5] = [(0x42, "spanning tree"), (0xe0, "ipx"), (0xf0, "netbios"), (0xfe, "iso"), (0xff, "ipx")];
 
@@ -178,6 +207,9 @@ const PPP: [(u16, &str); 9] = [
     (0xc025, "lqr"),
     (0xc223, "chap"),
 ];
+
+/// Protocols among these that may carry IP: parts of packets, and compressed ones.
+const PPP_CARRIERS: [u16; 2] = [0x003d, 0x00fd];
 
 /// Protocols of Cisco behind SNAP.
 const CISCO: [(u16, &str); 5] =

@@ -26,6 +26,9 @@ pub enum Note {
     /// What connections speak may be missing, they are not.
     #[serde(rename = "packets whose application was left out, there was too much")]
     ApplicationsLeftOut,
+    /// A loss: of what a capture or a log has.
+    #[serde(rename = "packets or records could not be read and may be of connections: rare ones may be missing")]
+    Unread,
     /// Counts of packets are too high, and nothing is missing.
     #[serde(
         rename = "packets stand in it once more, as where several ports are mirrored or `-i any` does not tell interfaces apart: packets and \
@@ -111,6 +114,7 @@ impl Note {
     pub fn is_loss(&self) -> bool {
         match self {
             Self::TableFull
+            | Self::Unread
             | Self::PartsLeftOut
             | Self::Away
             | Self::CutOff

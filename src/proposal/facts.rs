@@ -67,6 +67,7 @@ pub fn captures(about: &About<'_>) -> Captures {
         losses,
         listing_faults: about.site.listing_faults.clone(),
         damaged: runs.iter().filter(|run| run.is_incomplete()).count(),
+        unread: runs.iter().filter_map(|run| run.loss.notes.get(&Note::Unread)).sum(),
         filtered: noted(&Note::Filtered),
         light: noted(&Note::Light),
         verdicts_alone: runs.iter().filter_map(|run| run.loss.notes.get(&Note::VerdictsAlone)).sum(),

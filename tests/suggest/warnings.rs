@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::common::{
     Flowmap,
     cluster::{list, node, of, owned, pod, with},
+    frames::{Frames, opening},
     packets::Capture,
     python::sql,
 };
@@ -474,4 +475,28 @@ fn a_capture_is_incomplete_where_something_was_lost_and_not_where_a_note_tells_w
     sql(&flowmap.path("flowmap.db"), &format!("UPDATE run SET {figures}"));
     flowmap.ok(&["status"]);
     flowmap.ok(&SUGGEST);
+}
+
+#[test]
+fn what_could_not_be_read_is_told_of_the_proposal() {
+    let flowmap = Flowmap::new();
+    let items = [node("node-1", "192.0.2.1", "10.244.1.0/24"), pod("web", "10.244.1.5"), pod("api", "10.244.1.6")];
+    flowmap.write("cluster.json", list(&items));
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let good = "10.244.1.5,10.244.1.6,tcp,8080,2026-11-24T06:00:00Z,2026-11-24T06:10:00Z\n";
+    let bad = "10.244.1.5,nobody,tcp,8080,2026-11-24T06:00:00Z,2026-11-24T06:10:00Z\n".repeat(50);
+    flowmap.write("flows.csv", format!("client,server,protocol,port,first_seen,last_seen\n{good}{bad}"));
+    let output = flowmap.ok(&["import", "flows.csv"]);
+    assert!(output.stderr.contains("flows.csv: warning: 50 packets or records could not be read"), "{}", output.stderr);
+    flowmap.ok(&[&SUGGEST[..], &["--isolate-unseen"]].concat());
+    let review = review(&flowmap);
+    assert!(
+        review.contains("1 capture damaged or incomplete (50 of their packets or records could not be read)"),
+        "{review}"
+    );
+    // of packets too; a few of very many are no news
+    let cut = Frames::ethernet(opening("10.244.1.5:40000", "10.244.1.6:8080", 1_000, 2_000)).cut_to(20);
+    flowmap.write("cut.pcap", cut.bytes());
+    let output = flowmap.ok(&["import", "cut.pcap"]);
+    assert!(output.stderr.contains("cut.pcap: warning: 3 packets or records could not be read"), "{}", output.stderr);
 }

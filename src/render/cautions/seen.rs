@@ -1,5 +1,7 @@
 //! What captures may have missed.
 
+use std::fmt::Write;
+
 use super::{Cautions, Check, Level, Told};
 use crate::{map::State, render::words};
 
@@ -8,13 +10,19 @@ pub(super) const CHECKS: [Check; 10] =
     [loss, filters, light, who_is_who, verdicts_alone, blocked, near_pods, missed_runs, meshes, learning];
 
 fn loss(cautions: &mut Cautions, told: &Told<'_>) {
-    let (dropped, damaged) = (told.facts.captures.dropped(), told.facts.captures.damaged as u64);
+    let captures = &told.facts.captures;
+    let (dropped, unread, damaged) = (captures.dropped(), captures.unread, captures.damaged as u64);
     if dropped > 0 || damaged > 0 {
-        let why = format!(
-            "{} never reached a capture, {} damaged or incomplete: rare connections may be missing.",
+        let mut why = format!(
+            "{} never reached a capture, {} damaged or incomplete",
             words::count(dropped, "packet"),
             words::count(damaged, "capture")
         );
+        if unread > 0 {
+            // writing to a String cannot fail
+            let _ = write!(why, " ({unread} of their packets or records could not be read)");
+        }
+        why.push_str(": rare connections may be missing.");
         cautions.add(Level::Look, "Loss", why);
     }
 }

@@ -134,6 +134,8 @@ pub struct Captures {
     pub listing_faults: BTreeSet<String>,
     /// Captures that are damaged, or of which something was lost.
     pub damaged: usize,
+    /// Packets and records of these that may be of connections and could not be read.
+    pub unread: u64,
     /// Captures that were taken with a filter.
     pub filtered: usize,
     /// Captures that took of TCP what opens and closes, and a sample of the rest.
