@@ -10,8 +10,8 @@ use std::{
 
 use flowmap::{
     connection::{Limits, Tracker},
-    decode::{Packet, TcpFlags, Transport, TunnelStack, VlanStack},
-    model::{Protocol, Timestamp},
+    decode::{Packet, TcpFlags, Transport, TunnelStack},
+    model::{Protocol, Timestamp, VlanStack},
 };
 
 const CONNECTIONS: u32 = 1_000_000;

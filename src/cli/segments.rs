@@ -167,10 +167,10 @@ fn points(view: &View, is_wide: bool) -> String {
     let header: &[&str] = &["point", "kind", "vlans", "why"];
     let mut table = Table::new(&header[..if is_wide { 4 } else { 3 }]);
     for Point { place, kind, reason, stacks, .. } in &view.layout.points {
-        let vlans = stacks.iter().map(|stack| match stack.vlans.as_deref() {
-            None => "?",
-            Some("") => "none",
-            Some(vlans) => vlans,
+        let vlans = stacks.iter().map(|stack| match stack.vlans {
+            None => "?".to_owned(),
+            Some(vlans) if vlans.is_empty() => "none".to_owned(),
+            Some(vlans) => vlans.to_string(),
         });
         let mut row = vec![place.to_string(), kind.as_str().into(), few(vlans, 8), reason.clone()];
         row.truncate(if is_wide { 4 } else { 3 });
@@ -182,7 +182,7 @@ fn points(view: &View, is_wide: bool) -> String {
 fn segments(view: &View) -> String {
     let mut table = Table::new(&["vlan", "subnet", "by", "gateway", "hosts"]).numeric(&[4]);
     for segment in &view.layout.segments {
-        let vlan = segment.vlan.clone().unwrap_or_else(|| "?".into());
+        let vlan = segment.vlan.map_or_else(|| "?".into(), |vlan| vlan.to_string());
         let gateways = segment.gateways.iter().map(|it| match it.addresses.first() {
             Some(address) => format!("{address} ({})", it.mac),
             None => it.mac.to_string(),

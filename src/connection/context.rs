@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use foldhash::HashMap;
 
-use crate::decode::{Packet, TunnelStack, VlanStack};
+use crate::{
+    decode::{Packet, TunnelStack},
+    model::VlanStack,
+};
 
 /// Where packets of one connection come in more contexts than any path has, further ones are left out.
 const MAX_CONTEXTS: usize = 16;

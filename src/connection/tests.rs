@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    decode::{TcpFlags, TunnelStack, VlanStack},
-    model::{Flags, ObservationKey, Opening, Protocol, Trace, TraceSet},
+    decode::{TcpFlags, TunnelStack},
+    model::{Flags, ObservationKey, Opening, Protocol, Trace, TraceSet, VlanStack},
 };
 
 const CLIENT: (&str, u16) = ("10.0.0.1", 40_000);

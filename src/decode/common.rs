@@ -4,10 +4,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Options, Packet, TcpFlags, Transport, TunnelStack, VlanStack, fnv, link, tunnel};
+use super::{Options, Packet, TcpFlags, Transport, TunnelStack, fnv, link, tunnel};
 use crate::{
     capture::{Frame, LinkType},
-    model::Protocol,
+    model::{Protocol, VlanStack},
 };
 
 const TCP: u8 = 6;

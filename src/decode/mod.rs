@@ -20,13 +20,15 @@ pub use reason::{Layer, NotDecoded, Wifi};
 pub use repeats::Repeats;
 pub use transport::{TcpFlags, Transport};
 pub use tunnel::{Tunnel, TunnelStack, is_port as is_tunnel_port};
-pub use vlan::VlanStack;
 
 use ip::Room;
 use repeats::Sent;
 use tunnel::Content;
 
-use crate::{capture::Frame, model::Protocol};
+use crate::{
+    capture::Frame,
+    model::{Protocol, VlanStack},
+};
 
 /// A packet as the connection room wants it: who, to whom, and what the transport said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! What stands between a link and IP: MPLS labels (RFC 3032), PPP over Ethernet (RFC 2516), provider backbone bridges
 //! (IEEE 802.1ah). The tags before labels and sessions are those of the packet itself, for there are none inside.
 
-use super::{Around, Cursor, Layer, NotDecoded, Packet, Tunnel, VlanStack, be16, be32, ip, ip::Room, layer, link};
+use super::{Around, Cursor, Layer, NotDecoded, Packet, Tunnel, be16, be32, ip, ip::Room, layer, link};
+use crate::model::VlanStack;
 
 pub(super) const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;

@@ -18,7 +18,9 @@ use super::{
 };
 use crate::{
     inventory::Directory,
-    model::{Dependency, Direction, History, Hour, Mark, Marks, Outcome, Party, PartyKind, Protocol, Span, Via},
+    model::{
+        Dependency, Direction, History, Hour, Mark, Marks, Outcome, Party, PartyKind, Protocol, Span, Via, VlanStack,
+    },
 };
 
 /// How parties are told apart.
@@ -147,7 +149,7 @@ struct Sum {
     bytes_to_server: Amount,
     bytes_to_client: Amount,
     span: Span,
-    vlans: BTreeSet<String>,
+    vlans: BTreeSet<VlanStack>,
     tunnels: BTreeSet<String>,
     history: Counts,
 }
@@ -198,7 +200,7 @@ impl Sum {
             Some(_) => self.span.join(connection.span),
             None => self.span = connection.span,
         }
-        self.vlans.extend(connection.vlans.iter().cloned());
+        self.vlans.extend(&connection.vlans);
         self.tunnels.extend(connection.tunnels.iter().cloned());
         self.connections += connection.count();
         // a record does not say in which of its hours each connection was
@@ -228,7 +230,7 @@ impl Sum {
             bytes_to_server: self.bytes_to_server.whole(),
             bytes_to_client: self.bytes_to_client.whole(),
             span: self.span,
-            vlans: self.vlans,
+            vlans: self.vlans.iter().map(VlanStack::to_string).collect(),
             tunnels: self.tunnels,
             marks: key.marks.iter().collect(),
             history: self.history.history(),

@@ -6,8 +6,8 @@ use foldhash::{HashMap, fast::FixedState};
 
 use super::{exchanges, hours::Hours, parts::join_parts, runs, samples::Samples, volume::Volume};
 use crate::model::{
-    Direction, Flags, Hour, LEAST_PACKETS_OF_TCP, Observation, Opening, Order, Outcome, Protocol, Record, Recording,
-    Span, Timestamp, Trace,
+    Direction, Flags, Hour, LEAST_PACKETS_OF_TCP, Observation, ObservationKey, Opening, Order, Outcome, Protocol,
+    Record, Recording, Span, Timestamp, Trace, VlanStack,
 };
 
 /// In so many records of both ways a stream of which none tells more than an attempt would is one that is idle.
@@ -33,7 +33,7 @@ pub(super) struct Connection {
     pub via: Option<End>,
     /// The client's address as the server saw it, where that was another one.
     pub source: Option<IpAddr>,
-    pub vlans: BTreeSet<String>,
+    pub vlans: BTreeSet<VlanStack>,
     pub tunnels: BTreeSet<String>,
     /// How many connections it stands for: more than one where an observation held only a sample.
     pub weight: f64,
@@ -156,7 +156,7 @@ struct Sightings {
     traces: Vec<(Hour, Trace)>,
     from_src: Volume,
     from_dst: Volume,
-    vlans: BTreeSet<String>,
+    vlans: BTreeSet<VlanStack>,
     tunnels: BTreeSet<String>,
     weight: f64,
 }
@@ -234,16 +234,16 @@ pub(super) fn of_records(addresses: &[IpAddr], rows: &[Record]) -> Option<Connec
 }
 
 fn gather(run: usize, observation: &Observation, samples: &Samples, sightings: &mut HashMap<Key, Sightings>) {
-    let (vlans, tunnels) = (&observation.key.vlans, &observation.key.tunnels);
-    let network = LazyCell::new(|| FixedState::default().hash_one((network(vlans), tunnels)));
+    let key = &observation.key;
+    let network = LazyCell::new(|| FixedState::default().hash_one((network(key), &key.tunnels)));
     let sample = samples.sample(observation);
     for trace in observation.traces.iter() {
         let Some(weight) = sample.weight(trace) else { continue };
         let (key, trace) = laid(observation, trace, &|| *network);
         let seen = sightings.entry(key).or_default();
         seen.add(run, observation.key.hour, trace);
-        seen.vlans.extend(stacks(&observation.key.vlans));
-        seen.tunnels.extend(stacks(&observation.key.tunnels));
+        seen.vlans.extend(observation.key.vlan_stacks());
+        seen.tunnels.extend(tunnels(&observation.key));
         // it is here if any of its sightings is in its sample, so it stands for as few as the deepest of them says
         seen.weight = if seen.weight > 0.0 { seen.weight.min(weight) } else { weight };
     }
@@ -270,22 +270,22 @@ fn lay_to_openings(sightings: &mut HashMap<Key, Sightings>) {
     }
 }
 
-/// The stacks of an observation's key.
-fn stacks(text: &str) -> impl Iterator<Item = String> {
-    text.split(',').filter(|stack| !stack.is_empty()).map(str::to_owned)
+/// The tunnels of an observation's key.
+fn tunnels(key: &ObservationKey) -> impl Iterator<Item = String> {
+    key.tunnels.split(',').filter(|stack| !stack.is_empty()).map(str::to_owned)
 }
 
-/// What of stacks of VLANs tells a network: a tag of 0 gives a frame a priority and no membership (IEEE 802.1Q, 6.9).
-fn network(vlans: &str) -> Cow<'_, str> {
-    let is_priority_tag = |id: &str| id == "0";
-    if !vlans.split([',', '.']).any(is_priority_tag) {
-        return vlans.into();
+/// What of the VLANs of an observation's key tells a network.
+fn network(key: &ObservationKey) -> Cow<'_, str> {
+    if key.vlan_stacks().all(|stack| stack.without_priority_tags() == stack) {
+        return key.vlans.as_str().into();
     }
-    let ids =
-        |stack: &str| stack.split('.').filter(|id| !is_priority_tag(id)).filter_map(|id| id.parse().ok()).collect();
-    let stacks: BTreeSet<Vec<u16>> = vlans.split(',').map(ids).filter(|ids: &Vec<u16>| !ids.is_empty()).collect();
-    let stack = |ids: &Vec<u16>| ids.iter().map(u16::to_string).collect::<Vec<_>>().join(".");
-    stacks.iter().map(stack).collect::<Vec<_>>().join(",").into()
+    networks(key.vlan_stacks()).iter().map(VlanStack::to_string).collect::<Vec<_>>().join(",").into()
+}
+
+/// The networks that stacks of VLANs are; none is that of frames without tags.
+fn networks(stacks: impl Iterator<Item = VlanStack>) -> BTreeSet<VlanStack> {
+    stacks.map(VlanStack::without_priority_tags).filter(|stack| !stack.is_empty()).collect()
 }
 
 fn laid(observation: &Observation, trace: &Trace, network: &dyn Fn() -> u64) -> (Key, Trace) {
@@ -410,11 +410,11 @@ impl Connection {
 /// bridge behind a tunnel, it says nothing against those that another saw.
 pub(super) fn is_same_network(before: &Connection, next: &Connection) -> bool {
     let is_other_capture = !before.shares_run_with(next);
-    let is_compatible = |a: &BTreeSet<String>, b: &BTreeSet<String>| {
-        a == b || !a.is_disjoint(b) || is_other_capture && (a.is_empty() || b.is_empty())
-    };
-    let networks = |of: &Connection| -> BTreeSet<String> {
-        of.vlans.iter().map(|stack| network(stack).into_owned()).filter(|stack| !stack.is_empty()).collect()
-    };
-    is_compatible(&networks(before), &networks(next)) && is_compatible(&before.tunnels, &next.tunnels)
+    let networks = |of: &Connection| networks(of.vlans.iter().copied());
+    is_compatible(is_other_capture, &networks(before), &networks(next))
+        && is_compatible(is_other_capture, &before.tunnels, &next.tunnels)
+}
+
+fn is_compatible<T: Ord>(is_other_capture: bool, a: &BTreeSet<T>, b: &BTreeSet<T>) -> bool {
+    a == b || !a.is_disjoint(b) || is_other_capture && (a.is_empty() || b.is_empty())
 }

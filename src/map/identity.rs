@@ -27,11 +27,7 @@ pub(super) fn client(connection: &Connection, directory: &Directory) -> Party {
 /// Whether both ends have the addresses of hosts that are meant to be in one VLAN, and it was seen in others alone: what they say to
 /// each other leaves their VLAN in none, so that these are others who have the same addresses there.
 fn is_in_another_vlan(connection: &Connection, directory: &Directory) -> bool {
-    // 0 is a priority, and no VLAN (IEEE 802.1Q, 6.9)
-    let ids = || {
-        let tags = connection.vlans.iter().flat_map(|stack| stack.split('.'));
-        tags.filter_map(|tag| tag.parse().ok()).filter(|id: &u16| *id != 0)
-    };
+    let ids = || connection.vlans.iter().flat_map(|stack| stack.without_priority_tags().ids());
     if ids().next().is_none() {
         return false;
     }

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Serialize, Serializer};
 
-use super::{Hops, Span};
+use super::{Hops, Span, VlanStack};
 
 /// A hardware address of IEEE 802.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,8 +127,8 @@ impl How {
 pub struct LinkKey {
     /// The interface within the capture: empty for the first or only one.
     pub interface: String,
-    /// The VLAN stack, outer first with dots between, empty without tags; `None` where the capture may have lost them.
-    pub vlans: Option<String>,
+    /// The VLANs, none without tags; `None` where the capture may have lost them.
+    pub vlans: Option<VlanStack>,
     /// How it was learnt.
     pub how: How,
     /// The MAC; zeros where none belongs to it.

@@ -29,6 +29,7 @@ mod text;
 mod time;
 mod trace_set;
 mod visible;
+mod vlan_stack;
 pub mod words;
 
 pub use address::{PRIVATE_RANGES, is_group, is_private};
@@ -63,6 +64,7 @@ pub use text::{NotText, decoded};
 pub use time::{Hour, Span, Timestamp, parse_duration};
 pub use trace_set::{TraceSet, TraceSetBuilder};
 pub use visible::{is_unseen, visible};
+pub use vlan_stack::{NotVlans, VlanStack};
 
 /// The site of everything that names none: addresses are unique only within a site.
 pub const DEFAULT_SITE: &str = "default";

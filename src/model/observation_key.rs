@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, net::IpAddr};
 
-use super::{Hour, Protocol};
+use super::{Hour, Protocol, VlanStack};
 
 /// Whether the opening of the connections was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +71,12 @@ impl ObservationKey {
     pub fn last_rank_of_source(rank: u128) -> u128 {
         let is_v6 = rank >> END_BITS & 1 == 1;
         if is_v6 { rank } else { rank | 0xffff_ffff_ffff }
+    }
+
+    /// The VLAN stacks, each by itself.
+    pub fn vlan_stacks(&self) -> impl Iterator<Item = VlanStack> {
+        let stacks = self.vlans.split(',').filter(|stack| !stack.is_empty());
+        stacks.filter_map(|stack| stack.parse().ok())
     }
 
     /// The order of keys that rank alike: by what their rank does not tell.

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{
     Application, ApplicationSighting, Flags, Hour, Lump, Observation, ObservationKey, Opening, Outcome, PortKind,
-    Protection, Protocol, Span, Tally, Timestamp, Trace, TraceSet,
+    Protection, Protocol, Span, Tally, Timestamp, Trace, TraceSet, VlanStack,
 };
 
 /// Whether a time can be placed: it lies in an hour that names one.
@@ -60,8 +60,8 @@ pub struct Detail {
     pub flags: Flags,
     /// Packets from the server, among all.
     pub packets_to_client: u64,
-    /// Its VLANs, outer first and a dot between.
-    pub vlans: String,
+    /// Its VLANs.
+    pub vlans: VlanStack,
     /// The tunnel that it was in.
     pub tunnels: String,
     /// Tells it from all other connections.
@@ -126,7 +126,6 @@ impl FlowRecord {
     }
 
     fn observation(&self, hour: Hour, trace: Trace) -> Observation {
-        let tags = |of: fn(&Detail) -> &String| self.detail.as_ref().map(of).cloned().unwrap_or_default();
         let key = ObservationKey {
             hour,
             protocol: self.protocol,
@@ -134,8 +133,8 @@ impl FlowRecord {
             src: self.client,
             dst: self.server,
             dst_port: self.port,
-            vlans: tags(|detail| &detail.vlans),
-            tunnels: tags(|detail| &detail.tunnels),
+            vlans: self.detail.as_ref().map(|detail| detail.vlans.to_string()).unwrap_or_default(),
+            tunnels: self.detail.as_ref().map(|detail| detail.tunnels.clone()).unwrap_or_default(),
         };
         laid(key, trace)
     }

@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::model::{Hops, How, LinkSighting, Mac, Span};
+use crate::model::{Hops, How, LinkSighting, Mac, Span, VlanStack};
 
 /// A capture point: one interface as one sensor saw it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,24 +134,13 @@ pub(super) struct Link {
 #[derive(Default)]
 pub(super) struct Raw {
     /// Links by VLAN stack without priority tags; `None` where tags may have been lost.
-    pub links: BTreeMap<Option<String>, Link>,
+    pub links: BTreeMap<Option<VlanStack>, Link>,
     /// Frames by stack as it was on the wire.
-    pub stacks: BTreeMap<Option<String>, u64>,
+    pub stacks: BTreeMap<Option<VlanStack>, u64>,
     /// Kinds of frames that came.
     pub media: BTreeSet<How>,
     /// Packets that told of what no room was left for.
     pub left_out: u64,
-}
-
-/// A stack's ids as numbers, to be in order.
-pub(super) fn number(stack: Option<&str>) -> Vec<u16> {
-    stack.into_iter().flat_map(|stack| stack.split('.')).filter_map(|id| id.parse().ok()).collect()
-}
-
-/// The stack without ids of 0: these give a priority and no VLAN (IEEE 802.1Q, 6.9).
-pub(super) fn without_priority_tags(stack: &str) -> String {
-    let ids: Vec<&str> = stack.split('.').filter(|id| *id != "0").collect();
-    ids.join(".")
 }
 
 /// Lays sightings out, whatever their order; those of several runs at one point are a union.
@@ -216,14 +205,13 @@ impl Link {
 
 impl Raw {
     /// Frames by stack without priority tags, of those whose tags are known.
-    pub fn links_by_frames(&self) -> impl Iterator<Item = (String, u64)> {
-        let known = self.stacks.iter().filter_map(|(vlans, frames)| vlans.as_deref().map(|vlans| (vlans, frames)));
-        known.map(|(vlans, frames)| (without_priority_tags(vlans), *frames))
+    pub fn links_by_frames(&self) -> impl Iterator<Item = (VlanStack, u64)> {
+        self.stacks.iter().filter_map(|(vlans, frames)| Some((vlans.as_ref()?.without_priority_tags(), *frames)))
     }
 
     fn take(&mut self, sighting: LinkSighting) {
         let LinkSighting { key, span, packets, received, hops } = sighting;
-        let vlan = key.vlans.as_deref().map(without_priority_tags);
+        let vlan = key.vlans.map(VlanStack::without_priority_tags);
         match key.how {
             How::LeftOut => self.left_out += packets,
             How::Frame | How::Cooked | How::Bare => {

@@ -100,14 +100,14 @@ fn tags(layout: &Layout) -> impl Iterator<Item = Finding> {
     layout.points.iter().flat_map(|point| {
         let place = point.place.to_string();
         let doubles = point.double_tagged().filter(|_| point.has_no_tags()).map(|stack| {
-            let vlans = stack.vlans.as_deref().unwrap_or_default();
+            let vlans = stack.vlans.unwrap_or_default();
             let what =
                 format!("{} frames came with the tags {vlans} where frames carry none: VLAN hopping?", stack.frames);
             ("double-tags-at-access-port", what)
         });
         let notes = point.stacks.iter().flat_map(|stack| stack.notes.iter().map(move |note| (stack, note)));
         let special = notes.map(|(stack, note)| {
-            let vlans = stack.vlans.as_deref().unwrap_or_default();
+            let vlans = stack.vlans.unwrap_or_default();
             ("special-vlan", format!("{} frames in {vlans}: {note}", stack.frames))
         });
         doubles.chain(special).map(move |(kind, what)| Finding { kind, place: place.clone(), what })
@@ -120,11 +120,11 @@ fn misplaced(layout: &Layout, hosts: &[Host]) -> Vec<Finding> {
     let mut all = Vec::new();
     for (host, vlan) in wanted.filter(|(host, _)| host.range.prefix_len() == host.range.max_prefix_len()) {
         let home = layout.home(host.range.addr()).and_then(|home| layout.segments.get(home));
-        let Some(home) = home.and_then(|home| home.vlan.as_deref()) else { continue };
-        if home != vlan.to_string() {
+        let Some(home) = home.and_then(|home| home.vlan) else { continue };
+        if !home.ids().eq([vlan]) {
             let name = host.name.clone().unwrap_or_else(|| host.range.addr().to_string());
             let what = format!("{name} ({}) is meant to be in VLAN {vlan}", host.range.addr());
-            all.push(Finding { kind: "host-in-wrong-vlan", place: home.to_owned(), what });
+            all.push(Finding { kind: "host-in-wrong-vlan", place: home.to_string(), what });
         }
     }
     all

@@ -11,19 +11,19 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    evidence::{Link, Place, Raw, is_link_local, lay_out, number},
+    evidence::{Link, Place, Raw, is_link_local, lay_out},
     gateway::{self, Claims, Gateway},
     home::{Resident, on_link, residents},
     point::{Point, PointKind, point},
     subnet::{self, OnLink, Subnet},
 };
-use crate::model::{LinkSighting, Mac};
+use crate::model::{LinkSighting, Mac, VlanStack};
 
 /// A VLAN, or a subnet whose VLAN is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
-    /// The VLAN stack, outer first with dots between; `None` where no tag told it.
-    pub vlan: Option<String>,
+    /// The VLAN, in those around it; `None` where no tag told it.
+    pub vlan: Option<VlanStack>,
     /// Its subnets, in order.
     pub subnets: Vec<Subnet>,
     /// Who routes for it.
@@ -39,7 +39,7 @@ impl Segment {
     #[must_use]
     pub fn name(&self) -> String {
         let subnet = || self.subnets.first().map_or_else(|| "no subnet known".to_owned(), |it| it.prefix.to_string());
-        self.vlan.clone().unwrap_or_else(subnet)
+        self.vlan.map_or_else(subnet, |vlan| vlan.to_string())
     }
 
     /// Whether nothing is known of it.
@@ -80,13 +80,13 @@ impl Layout {
         let claims = gateway::claims(raw.values());
         let points: Vec<Point> = raw.iter().map(|(place, raw)| point(place, raw, &claims)).collect();
         let (tagged, untagged) = links(raw, &points);
-        let tagged: BTreeMap<String, Opened> =
+        let tagged: BTreeMap<VlanStack, Opened> =
             tagged.into_iter().map(|(vlan, (link, points))| (vlan, open(link, points, &claims))).collect();
         let untagged: Vec<Opened> = untagged.into_iter().map(|(link, n)| open(link, vec![n], &claims)).collect();
         let mut segments: Vec<Segment> = Vec::new();
         let living = in_order(tagged.values().flat_map(|opened| opened.on_link.keys().copied()));
         for (vlan, opened) in &tagged {
-            segments.push(Segment { vlan: Some(vlan.clone()), ..segment(opened, &living) });
+            segments.push(Segment { vlan: Some(*vlan), ..segment(opened, &living) });
         }
         for opened in &untagged {
             let whole = segment(opened, &[]);
@@ -94,7 +94,7 @@ impl Layout {
             let parts = if is_one { vec![whole] } else { by_hosts(&whole) };
             parts.into_iter().filter(|part| !part.is_empty()).for_each(|part| add(&mut segments, part));
         }
-        segments.sort_by_cached_key(|it| (it.vlan.is_none(), number(it.vlan.as_deref()), it.name()));
+        segments.sort_by_cached_key(|it| (it.vlan.is_none(), it.vlan, it.name()));
         let homes = homes(&segments);
         Self { points, segments, homes }
     }
@@ -118,10 +118,10 @@ impl Layout {
 }
 
 /// Links by VLAN stack with the points that saw them, and those without one, each with its point.
-type Links = (BTreeMap<String, (Link, Vec<usize>)>, Vec<(Link, usize)>);
+type Links = (BTreeMap<VlanStack, (Link, Vec<usize>)>, Vec<(Link, usize)>);
 
 fn links(raw: BTreeMap<Place, Raw>, points: &[Point]) -> Links {
-    let mut tagged: BTreeMap<String, (Link, Vec<usize>)> = BTreeMap::new();
+    let mut tagged: BTreeMap<VlanStack, (Link, Vec<usize>)> = BTreeMap::new();
     let mut untagged = Vec::new();
     for (n, raw) in raw.into_values().enumerate() {
         for (vlan, link) in raw.links {

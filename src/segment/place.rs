@@ -2,11 +2,8 @@
 
 use crate::{
     capture::Frame,
-    decode::{
-        VlanStack,
-        neighbour::{Neighbour, neighbour},
-    },
-    model::{Hops, How, LinkKey, LinkSighting, Mac, Span, Timestamp},
+    decode::neighbour::{Neighbour, neighbour},
+    model::{Hops, How, LinkKey, LinkSighting, Mac, Span, Timestamp, VlanStack},
 };
 
 /// Where frames were seen.
@@ -163,7 +160,7 @@ impl Place {
 
     /// A fact of it, without MAC and address.
     pub fn key(&self, how: How) -> LinkKey {
-        let vlans = self.vlans.map(|stack| stack.to_string());
-        LinkKey { interface: self.interface(), vlans, how, mac: Mac::default(), address: None, prefix: 0 }
+        let (interface, vlans) = (self.interface(), self.vlans);
+        LinkKey { interface, vlans, how, mac: Mac::default(), address: None, prefix: 0 }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{
-    evidence::{Known, Link, Place, Raw, Station, number, without_priority_tags},
+    evidence::{Known, Link, Place, Raw, Station},
     gateway::{self, Claims},
 };
-use crate::model::{How, Mac};
+use crate::model::{How, Mac, VlanStack};
 
 /// What a point is, as far as its frames tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl PointKind {
 /// A VLAN stack as it stood on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// The ids, outer first with dots between; empty: no tag; `None`: tags may have been lost.
-    pub vlans: Option<String>,
+    /// The ids; none: no tag; `None`: tags may have been lost.
+    pub vlans: Option<VlanStack>,
     /// Frames with it.
     pub frames: u64,
     /// What its ids mean where they are no ordinary VLANs: priority tag, default VLAN, reserved.
@@ -75,8 +75,8 @@ impl Point {
 
     /// Stacks of several VLANs.
     pub fn double_tagged(&self) -> impl Iterator<Item = &Stack> {
-        let is_double = |vlans: &str| without_priority_tags(vlans).contains('.');
-        self.stacks.iter().filter(move |stack| stack.vlans.as_deref().is_some_and(is_double))
+        let is_double = |vlans: VlanStack| vlans.without_priority_tags().depth() > 1;
+        self.stacks.iter().filter(move |stack| stack.vlans.is_some_and(is_double))
     }
 }
 
@@ -87,40 +87,39 @@ const STATION_SHARE: f64 = 0.9;
 pub(super) const STRAY_SHARE: f64 = 0.5;
 
 pub(super) fn point(place: &Place, raw: &Raw, claims: &Claims) -> Point {
-    let mut stacks: Vec<Stack> = raw
-        .stacks
-        .iter()
-        .map(|(vlans, frames)| Stack { vlans: vlans.clone(), frames: *frames, notes: notes(vlans.as_deref()) })
-        .collect();
-    stacks.sort_by_key(|stack| number(stack.vlans.as_deref()));
+    let stack = |(vlans, frames): (&Option<VlanStack>, &u64)| Stack {
+        vlans: *vlans,
+        frames: *frames,
+        notes: notes(vlans.unwrap_or_default()),
+    };
+    let stacks = raw.stacks.iter().map(stack).collect();
     let (kind, reason) = kind(raw, claims);
     Point { place: place.clone(), kind, reason, stacks, left_out: raw.left_out }
 }
 
 /// What ids mean that are no ordinary VLANs (IEEE 802.1Q, table 9-2).
-fn notes(vlans: Option<&str>) -> Vec<&'static str> {
-    let ids: BTreeSet<&str> = vlans.into_iter().flat_map(|vlans| vlans.split('.')).collect();
-    let known = [("0", "0 is a priority tag, no VLAN"), ("1", "1 is the default VLAN"), ("4095", "4095 is reserved")];
-    known.into_iter().filter(|(id, _)| ids.contains(id)).map(|(_, note)| note).collect()
+fn notes(vlans: VlanStack) -> Vec<&'static str> {
+    let known = [(0, "0 is a priority tag, no VLAN"), (1, "1 is the default VLAN"), (4_095, "4095 is reserved")];
+    known.into_iter().filter(|(id, _)| vlans.ids().any(|it| it == *id)).map(|(_, note)| note).collect()
 }
 
 fn kind(raw: &Raw, claims: &Claims) -> (PointKind, String) {
-    let frames = |wanted: &dyn Fn(&str) -> bool| -> u64 {
+    let frames = |are_bare: bool| -> u64 {
         let known = raw.links_by_frames();
-        known.filter(|(vlans, _)| wanted(vlans)).map(|(_, frames)| frames).sum()
+        known.filter(|(vlans, _)| vlans.is_empty() == are_bare).map(|(_, frames)| frames).sum()
     };
-    let tagged: Vec<String> = raw.links_by_frames().map(|(vlans, _)| vlans).filter(|vlans| !vlans.is_empty()).collect();
-    let singles: BTreeSet<&String> = tagged.iter().collect();
-    let (bare, with_tags) = (frames(&|vlans| vlans.is_empty()), frames(&|vlans| !vlans.is_empty()));
+    let tagged: BTreeSet<VlanStack> =
+        raw.links_by_frames().map(|(vlans, _)| vlans).filter(|vlans| !vlans.is_empty()).collect();
+    let (bare, with_tags) = (frames(true), frames(false));
     #[expect(clippy::cast_precision_loss, reason = "a share of frames")]
-    let are_strays = with_tags as f64 <= STRAY_SHARE * bare as f64 && tagged.iter().all(|vlans| vlans.contains('.'));
+    let are_strays = with_tags as f64 <= STRAY_SHARE * bare as f64 && tagged.iter().all(|vlans| vlans.depth() > 1);
     if raw.media.contains(&How::Cooked) {
         return (PointKind::Cooked, "captured on all interfaces: tags may have been lost".to_owned());
     }
     if raw.media.iter().all(|medium| *medium == How::Bare) {
         return (PointKind::Bare, "no link layer was captured".to_owned());
     }
-    match (singles.len(), bare) {
+    match (tagged.len(), bare) {
         (0, _) => untagged(raw, claims),
         (_, 1..) if are_strays => untagged(raw, claims),
         (1, 0) => (PointKind::Tagged, "all frames carry the same tags".to_owned()),
@@ -142,7 +141,7 @@ fn joins_segments(link: &Link, router: Mac) -> bool {
 
 /// Frames without tags: of one station, or of several.
 fn untagged(raw: &Raw, claims: &Claims) -> (PointKind, String) {
-    let Some(link) = raw.links.get(&Some(String::new())) else {
+    let Some(link) = raw.links.get(&Some(VlanStack::default())) else {
         return (PointKind::Untagged, "no tags".to_owned());
     };
     let sum = |station: &Station, count: fn(&Known) -> u64| -> u64 {

@@ -357,6 +357,6 @@ impl Key {
     /// The whole of it, at an interface and tags with their names.
     fn link(self, at: &LinkKey) -> LinkKey {
         let Self { how, mac, address, prefix, .. } = self;
-        LinkKey { interface: at.interface.clone(), vlans: at.vlans.clone(), how, mac, address, prefix }
+        LinkKey { interface: at.interface.clone(), vlans: at.vlans, how, mac, address, prefix }
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn write(
         values
             .push_bind(run.0)
             .push_bind(&key.interface)
-            .push_bind(key.vlans.as_deref().unwrap_or(UNKNOWN_VLANS))
+            .push_bind(key.vlans.map_or_else(|| UNKNOWN_VLANS.to_owned(), |vlans| vlans.to_string()))
             .push_bind(key.how.as_str())
             .push_bind(key.mac.0.to_vec())
             .push_bind(key.address.map(octets).unwrap_or_default())
@@ -110,12 +110,15 @@ fn read(row: &SqliteRow) -> Result<LinkSighting, StoreError> {
     let how: &str = row.try_get("how")?;
     let mac: &[u8] = row.try_get("mac")?;
     let octets: &[u8] = row.try_get("address")?;
-    let vlans: String = row.try_get("vlans")?;
+    let vlans: &str = row.try_get("vlans")?;
     let packets: i64 = row.try_get("packets")?;
     let received: i64 = row.try_get("received")?;
     let key = LinkKey {
         interface: row.try_get("interface")?,
-        vlans: (vlans != UNKNOWN_VLANS).then_some(vlans),
+        vlans: match vlans {
+            UNKNOWN_VLANS => None,
+            vlans => Some(vlans.parse().map_err(|_| damaged("the VLANs"))?),
+        },
         how: How::of(how).ok_or_else(|| damaged("the kind"))?,
         mac: mac.try_into().map(Mac).map_err(|_| damaged("the MAC"))?,
         address: (!octets.is_empty()).then(|| address(octets)).transpose()?,

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 
 use super::{Server, recognise::said};
 use crate::{
-    decode::{Packet, Transport, TunnelStack, VlanStack},
-    model::{Protocol, Timestamp},
+    decode::{Packet, Transport, TunnelStack},
+    model::{Protocol, Timestamp, VlanStack},
 };
 
 pub(super) const CLIENT: (&str, u16) = ("10.0.0.1", 40_000);

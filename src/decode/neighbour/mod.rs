@@ -8,10 +8,10 @@ mod discovery;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Cursor, VlanStack, be16, be32, link, vlan};
+use super::{Cursor, be16, be32, link, vlan};
 use crate::{
     capture::{Frame, LinkType},
-    model::{How, Mac},
+    model::{How, Mac, VlanStack},
 };
 
 /// The link as one frame shows it.

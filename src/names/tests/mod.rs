@@ -8,8 +8,8 @@ mod resolving;
 use std::net::IpAddr;
 
 use crate::{
-    decode::{Packet, Transport, TunnelStack, VlanStack},
-    model::{HostName, NameSighting, NameSource, Protocol, Timestamp},
+    decode::{Packet, Transport, TunnelStack},
+    model::{HostName, NameSighting, NameSource, Protocol, Timestamp, VlanStack},
 };
 
 fn address(text: &str) -> IpAddr {

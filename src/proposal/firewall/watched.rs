@@ -124,7 +124,7 @@ impl Links {
             for home in self.homes.get(&end).into_iter().flatten().filter(|home| home.has_traffic) {
                 let Some(segment) = self.segments.get(home.segment) else { continue };
                 let is_new = !routed.contains(&home.mac);
-                if is_new && was_in(segment, &key.vlans) && self.is_beyond(home.segment, end, peer) {
+                if is_new && was_in(segment, key) && self.is_beyond(home.segment, end, peer) {
                     routed.insert(home.mac);
                 }
             }
@@ -144,6 +144,6 @@ impl Links {
 }
 
 /// Whether packets with these tags may have been on a segment: where no tag tells it, any.
-fn was_in(segment: &Segment, vlans: &str) -> bool {
-    segment.vlan.as_deref().is_none_or(|vlan| vlans.split(',').any(|stack| stack == vlan))
+fn was_in(segment: &Segment, key: &ObservationKey) -> bool {
+    segment.vlan.is_none_or(|vlan| key.vlan_stacks().any(|stack| stack == vlan))
 }

@@ -6,7 +6,7 @@ use super::{
     super::{Detail, FlowRecord},
     columns::is_too_little,
 };
-use crate::model::{Flags, Opening, Outcome};
+use crate::model::{Flags, Opening, Outcome, VlanStack};
 
 /// A record of what an end sent from a port. The map decides who was the client, and lays the record of the other way to it.
 pub fn record(record: &FlowRecord, source_port: u16) -> FlowRecord {
@@ -27,7 +27,7 @@ pub fn record(record: &FlowRecord, source_port: u16) -> FlowRecord {
         client_port: source_port,
         flags,
         packets_to_client: 0,
-        vlans: String::new(),
+        vlans: VlanStack::default(),
         tunnels: String::new(),
         tag: xxh3_64(format!("{record:?} from {source_port}").as_bytes()),
         services: Vec::new(),

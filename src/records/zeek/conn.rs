@@ -10,7 +10,7 @@ use super::{
     history::{self, Seen, Sent},
     service,
 };
-use crate::model::{Control, Flags, Opening, Protocol, Span, Timestamp};
+use crate::model::{Control, Flags, Opening, Protocol, Span, Timestamp, VlanStack};
 
 /// A column that matters.
 #[derive(Clone, Copy)]
@@ -255,16 +255,13 @@ fn seen(columns: &Columns<'_>, protocol: Protocol, sent: Sent) -> Result<Seen, F
     }
 }
 
-fn vlans(columns: &Columns<'_>) -> Result<String, Fault> {
-    /// The largest number of a VLAN (IEEE 802.1Q).
-    const MAX_VLAN: u16 = 4_095;
+fn vlans(columns: &Columns<'_>) -> Result<VlanStack, Fault> {
     let read = |column| {
-        let vlan = |text: &str| plain::<u16>(text).filter(|vlan| *vlan <= MAX_VLAN);
+        let vlan = |text: &str| plain::<u16>(text).filter(|vlan| VlanStack::of(&[*vlan]).is_some());
         columns.read(column, "a VLAN from 0 to 4095", vlan)
     };
-    let stack = [read(Column::Vlan)?, read(Column::InnerVlan)?];
-    let stack: Vec<String> = stack.into_iter().flatten().map(|vlan| vlan.to_string()).collect();
-    Ok(stack.join("."))
+    let ids: Vec<u16> = [read(Column::Vlan)?, read(Column::InnerVlan)?].into_iter().flatten().collect();
+    Ok(VlanStack::of(&ids).unwrap_or_default())
 }
 
 /// Tells the connection from all others: Zeek's own id, or its ends and time.

@@ -185,10 +185,10 @@ fn vlans_and_tunnels_go_with_the_connection() {
         )
     };
     let record = only(&json(",\"vlan\":100,\"inner_vlan\":20,\"tunnel_parents\":[\"Cx\"]"));
-    assert_eq!((&detail(&record).vlans[..], &detail(&record).tunnels[..]), ("100.20", "unknown"));
-    assert_eq!(detail(&only(&json(""))).vlans, "");
+    assert_eq!((detail(&record).vlans.to_string(), &detail(&record).tunnels[..]), ("100.20".to_owned(), "unknown"));
+    assert!(detail(&only(&json(""))).vlans.is_empty());
     let record = only(&json(",\"vlan\":0,\"inner_vlan\":20"));
-    assert_eq!(detail(&record).vlans, "0.20");
+    assert_eq!(detail(&record).vlans.to_string(), "0.20");
     assert_eq!(faults(json(",\"vlan\":4096").as_bytes())[0].1, "vlan `4096` is not a VLAN from 0 to 4095");
 }
 

@@ -1,7 +1,7 @@
 //! What of another store is taken in, and what stays.
 
 use super::*;
-use crate::model::{Application, ApplicationSighting, Hops, How, LinkKey, LinkSighting, Mac, Protection};
+use crate::model::{Application, ApplicationSighting, Hops, How, LinkKey, LinkSighting, Mac, Protection, VlanStack};
 
 /// The first hour of a day.
 const DAY: i32 = 24 * 20_000;
@@ -313,7 +313,8 @@ fn link(
     packets: u64,
     (high, low): (u8, u8),
 ) -> LinkSighting {
-    let (interface, vlans, how, mac) = (String::new(), Some(String::new()), How::Traffic, Mac([2, 0, 0, 0, 0, 1]));
+    let (interface, vlans, how, mac) =
+        (String::new(), Some(VlanStack::default()), How::Traffic, Mac([2, 0, 0, 0, 0, 1]));
     LinkSighting {
         key: LinkKey { interface, vlans, how, mac, address, prefix: 0 },
         span: Span { first: time(first), last: time(last) },
