@@ -138,9 +138,9 @@ impl Connection {
 
     /// Whether somebody asked to open it, or sent a datagram, and nothing more came of it so far.
     pub fn is_unanswered(&self) -> bool {
-        let asked = Flags::SRC_FIRST.0 | Flags::ASKED.0;
-        let sent = Flags::SRC_FIRST.0 | Flags::FROM_SRC.0 | Flags::PAYLOAD.0;
-        let flags = self.flags.0 & !Flags::ASKS.0;
+        let asked = Flags::SRC_FIRST.with(Flags::ASKED);
+        let sent = Flags::SRC_FIRST.with(Flags::FROM_SRC).with(Flags::PAYLOAD);
+        let flags = self.flags.without(Flags::ASKS);
         flags == asked || flags == sent && self.halves[0].sum.is_single()
     }
 
@@ -460,7 +460,7 @@ impl Connection {
         // a host says once in a second, or more often, that nobody listens (RFC 1812, section 4.3.2.8): where it has ceased to,
         // somebody does
         if self.flags.has(Flags::REFUSED) && second(moment) > self.refused_s.saturating_add(REFUSED_AGAIN_S) {
-            self.flags.0 &= !Flags::REFUSED.0;
+            self.flags.remove(Flags::REFUSED);
         }
     }
 

@@ -91,7 +91,7 @@ fn a_handshake_tells_the_client_and_the_outcome() {
     assert_eq!((observation.key.opening, observation.key.dst_port), (Opening::Seen, 443));
     assert_eq!((trace.src_port, trace.identity, trace.answer), (40_000, 100, 900));
     assert_eq!((trace.from_src.fullest(), trace.from_dst.fullest()), ((3, 120), (2, 80)));
-    assert!(trace.flags.has(Flags(Flags::ASKED.0 | Flags::AGREED.0 | Flags::PAYLOAD.0)));
+    assert!(trace.flags.has(Flags::ASKED.with(Flags::AGREED).with(Flags::PAYLOAD)));
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn an_sctp_association_is_known_by_its_tags() {
     let (observation, trace) = only(&observations);
     assert_eq!((observation.key.opening, observation.key.dst_port), (Opening::Seen, 443));
     assert_eq!((trace.identity, trace.answer), (77, 88));
-    assert!(trace.flags.has(Flags(Flags::ASKED.0 | Flags::AGREED.0 | Flags::PAYLOAD.0)));
+    assert!(trace.flags.has(Flags::ASKED.with(Flags::AGREED).with(Flags::PAYLOAD)));
     // met in the middle, it is known by the same tags
     let middle = observe(&whole[3..]);
     let (observation, trace) = only(&middle);

@@ -92,7 +92,7 @@ impl Connection {
     /// somebody's who had the address before, or is long over.
     pub fn is_disowned(&self) -> (bool, bool) {
         let flags = self.trace.flags;
-        let is_open = flags.0 & (Flags::ASKED.0 | Flags::AGREED.0) != 0;
+        let is_open = flags.has_any(Flags::ASKED.with(Flags::AGREED));
         let is_all = |disowned, spoke| !is_open && flags.has(disowned) && !flags.has(spoke);
         (is_all(Flags::DISOWNED, Flags::FROM_SRC), is_all(Flags::DST_DISOWNED, Flags::FROM_DST))
     }

@@ -255,9 +255,9 @@ fn tell_who_asked(all: &mut [Connection], watched: &[Watched]) {
         if let [first, rest @ ..] = row
             && is_evidence(first, rest, watched)
         {
-            let asker = first.trace.flags.0 & Flags::SRC_FIRST.0;
+            let asker = first.trace.flags.among(Flags::SRC_FIRST);
             for later in rest {
-                later.trace.flags.0 = later.trace.flags.0 & !Flags::SRC_FIRST.0 | asker;
+                later.trace.flags = later.trace.flags.without(Flags::SRC_FIRST).with(asker);
             }
         }
     }

@@ -291,10 +291,10 @@ mod tests {
     }
 
     fn part() -> impl Strategy<Value = (Opening, bool, Trace, &'static str)> {
-        const FLAGS: [u16; 4] = [0, Flags::ASKED.0, Flags::AGREED.0, Flags::ASKED.0 | Flags::AGREED.0];
+        let openings = [Flags::default(), Flags::ASKED, Flags::AGREED, Flags::ASKED.with(Flags::AGREED)];
         let opening = one_of(&[Opening::Seen, Opening::Unseen]);
-        let flags = (one_of(&FLAGS), any::<bool>()).prop_map(|(flags, is_src_first)| {
-            Flags(flags | Flags::FROM_SRC.0 | if is_src_first { Flags::SRC_FIRST.0 } else { 0 })
+        let flags = (one_of(&openings), any::<bool>()).prop_map(|(flags, is_src_first)| {
+            flags.with(Flags::FROM_SRC).with(if is_src_first { Flags::SRC_FIRST } else { Flags::default() })
         });
         let time = (0u32..3_000, prop_oneof![4 => 0u32..20, 1 => 0u32..500]);
         (opening, any::<bool>(), side(), side(), flags, time, one_of(&["", "1", "2", "1,2"])).prop_map(

@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_ping_that_nobody_answers_is_no_need() {
         let ping = |host: u8, flags: &[Flags], to_client: u64| {
-            let flags = Flags(flags.iter().fold(Flags::SRC_FIRST.0, |all, flag| all | flag.0));
+            let flags = flags.iter().fold(Flags::SRC_FIRST, |all, flag| all.with(*flag));
             let (from_src, from_dst) = (Tally::one(0, 1, 84), Tally::one(0, to_client, 84 * to_client));
             let trace = Trace { flags, from_src, from_dst, ..Trace::default() };
             let mut observation = seen(Opening::Unseen, &format!("10.0.0.5:0 > 10.0.1.{host}:0"), trace);

@@ -7,9 +7,9 @@ use crate::model::{
     TraceSet, WorkloadRef,
 };
 
-pub(super) const ESTABLISHED: u16 =
-    Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0;
-const BOTH_WAYS: u16 = Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0 | Flags::SRC_FIRST.0;
+pub(super) const ESTABLISHED: Flags =
+    Flags::ASKED.with(Flags::AGREED).with(Flags::FROM_SRC).with(Flags::FROM_DST).with(Flags::PAYLOAD);
+const BOTH_WAYS: Flags = Flags::FROM_SRC.with(Flags::FROM_DST).with(Flags::PAYLOAD).with(Flags::SRC_FIRST);
 const HOUR: Hour = Hour(497_000);
 
 /// An observation of one connection; `ends` reads `10.0.0.1:40000 > 10.0.0.2:443`.
@@ -34,14 +34,13 @@ pub(super) fn seen(opening: Opening, ends: &str, trace: Trace) -> Observation {
 }
 
 pub(super) fn handshake(ends: &str, identity: u32) -> Observation {
-    let flags = Flags(ESTABLISHED);
     seen(
         Opening::Seen,
         ends,
         Trace {
             identity,
             answer: identity + 1,
-            flags,
+            flags: ESTABLISHED,
             from_src: Tally::one(0, 9, 0),
             hops_src: Hops::of(64),
             ..Trace::default()
@@ -53,7 +52,7 @@ pub(super) fn midstream(ends: &str) -> Observation {
     seen(
         Opening::Unseen,
         ends,
-        Trace { flags: Flags(BOTH_WAYS), from_src: Tally::one(0, 4, 0), hops_src: Hops::of(64), ..Trace::default() },
+        Trace { flags: BOTH_WAYS, from_src: Tally::one(0, 4, 0), hops_src: Hops::of(64), ..Trace::default() },
     )
 }
 
@@ -174,12 +173,8 @@ fn connections_that_share_no_end_are_joined_where_hop_limits_tell_their_order_al
 fn equal_numbers_of_one_scan_are_not_taken_for_translation() {
     // port scanners send every SYN from one port with one sequence number
     let attempt = |port: u16| {
-        let trace = Trace {
-            identity: 7,
-            flags: Flags(Flags::ASKED.0 | Flags::REFUSED.0),
-            hops_src: Hops::of(64),
-            ..Trace::default()
-        };
+        let trace =
+            Trace { identity: 7, flags: Flags::ASKED.with(Flags::REFUSED), hops_src: Hops::of(64), ..Trace::default() };
         seen(Opening::Seen, &format!("10.0.0.1:40000 > 10.0.0.2:{port}"), trace)
     };
     let map = map_of(&[attempt(1), attempt(2), attempt(3)], &Cluster::default());
@@ -229,7 +224,7 @@ fn an_address_belongs_to_whoever_had_it_then() {
 /// Datagrams from a client that nobody answered, `count` to each of these.
 fn datagrams(client: &str, servers: impl IntoIterator<Item = String>, count: u64) -> Vec<Observation> {
     let to = |server: String| {
-        let flags = Flags(Flags::FROM_SRC.0 | Flags::SRC_FIRST.0 | Flags::PAYLOAD.0);
+        let flags = Flags::FROM_SRC.with(Flags::SRC_FIRST).with(Flags::PAYLOAD);
         let trace = Trace { identity: 9, flags, from_src: Tally::one(0, count, 0), ..Trace::default() };
         let mut observation = seen(Opening::Unseen, &format!("{client} > {server}"), trace);
         observation.key.protocol = Protocol::UDP;
@@ -287,9 +282,9 @@ fn what_the_link_carries_to_everybody_is_no_hosts_but_that_of_one_who_speaks() {
     };
     let (one, other) = ("10.0.0.1".to_owned(), "10.0.0.255".to_owned());
     assert_eq!(told(Flags::BROADCAST), (one.clone(), PartyKind::Multicast, other.clone()));
-    let answered = Flags::FROM_SRC.0 | Flags::FROM_DST.0;
+    let answered = Flags::FROM_SRC.with(Flags::FROM_DST);
     for flag in [Flags::BROADCAST, Flags::DST_BROADCAST] {
-        let (_, kind, _) = told(Flags(flag.0 | answered));
+        let (_, kind, _) = told(answered.with(flag));
         assert_ne!(kind, PartyKind::Multicast, "both are hosts");
     }
 }
@@ -297,7 +292,7 @@ fn what_the_link_carries_to_everybody_is_no_hosts_but_that_of_one_who_speaks() {
 #[test]
 fn health_checks_are_told_by_their_pace() {
     let check = |n: u32, seconds: u32| {
-        let flags = Flags(Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::CLOSED.0);
+        let flags = Flags::ASKED.with(Flags::AGREED).with(Flags::FROM_SRC).with(Flags::CLOSED);
         let first = seconds * 1_000_000;
         let trace = Trace { identity: n, answer: n, flags, first, last: first, ..Trace::default() };
         seen(Opening::Seen, &format!("203.0.113.9:{} > 10.244.0.2:8080", 40_000 + n), trace)
@@ -335,7 +330,7 @@ fn one_datagram_to_a_service_and_to_another_server_is_two_exchanges() {
     cluster.services[0].ports[0].protocol = Protocol::UDP;
     let asked = |server: &str| {
         let [identity, answer] = [7_000, 9_000].map(Trace::nameless_number);
-        let (flags, hops) = (Flags(BOTH_WAYS), Hops::of(64));
+        let (flags, hops) = (BOTH_WAYS, Hops::of(64));
         let trace = Trace { identity, answer, flags, hops_src: hops, hops_dst: hops, ..Trace::default() };
         let mut observation = seen(Opening::Unseen, &format!("10.244.0.1:40000 > {server}"), trace);
         observation.key.protocol = Protocol::UDP;

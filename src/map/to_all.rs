@@ -43,10 +43,10 @@ pub(super) fn settle(connections: &mut [Connection], directory: &Directory) {
         let [client, server] = ends(connection).map(is_one);
         let flags = &mut connection.trace.flags;
         if server {
-            *flags = flags.without(Flags::BROADCAST);
+            flags.remove(Flags::BROADCAST);
         }
         if client {
-            *flags = flags.without(Flags::DST_BROADCAST);
+            flags.remove(Flags::DST_BROADCAST);
         }
     }
 }

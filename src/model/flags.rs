@@ -2,7 +2,7 @@
 
 /// Bits of what was seen of a connection; sightings add up by OR, but for who was first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Flags(pub u16);
+pub struct Flags(u16);
 
 impl Flags {
     /// `src` asked to open (SYN, INIT).
@@ -45,24 +45,64 @@ impl Flags {
     /// The bits that tell what became of a connection.
     #[must_use]
     pub fn outcome(self) -> Self {
-        Self(self.0 & (Self::ASKED.0 | Self::AGREED.0 | Self::REFUSED.0 | Self::FROM_SRC.0 | Self::FROM_DST.0))
+        self.among(Self::ASKED.with(Self::AGREED).with(Self::REFUSED).with(Self::FROM_SRC).with(Self::FROM_DST))
     }
 
-    /// Whether all bits of `other` are set.
+    /// The flags that the store keeps as this number.
+    #[must_use]
+    pub fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    /// The number that the store keeps.
+    #[must_use]
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// All of both.
+    #[must_use]
+    #[inline]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// All but those of `other`.
+    #[must_use]
+    #[inline]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those that are among `others`.
+    #[must_use]
+    #[inline]
+    pub const fn among(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    /// Whether one of `others` is set.
+    #[must_use]
+    #[inline]
+    pub fn has_any(self, others: Self) -> bool {
+        self.among(others) != Self(0)
+    }
+
+    /// Whether all of `other` are set.
     #[must_use]
     pub fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+        self.among(other) == other
     }
 
-    /// Sets the bits of `other`.
+    /// Sets those of `other`.
     pub fn add(&mut self, other: Self) {
-        self.0 |= other.0;
+        *self = self.with(other);
     }
 
-    /// The flags but for the bits of `other`.
-    #[must_use]
-    pub fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+    /// Takes those of `other` away.
+    #[inline]
+    pub fn remove(&mut self, other: Self) {
+        *self = self.without(other);
     }
 
     /// The flags as seen from the other end.
@@ -74,9 +114,9 @@ impl Flags {
             (Self::DISOWNED, Self::DST_DISOWNED),
             (Self::ASKS, Self::DST_ASKS),
         ];
-        let mut turned = Self(self.0 & !Self::SRC_FIRST.0);
+        let mut turned = self.without(Self::SRC_FIRST);
         for (of_src, of_dst) in pairs {
-            turned.0 &= !(of_src.0 | of_dst.0);
+            turned.remove(of_src.with(of_dst));
             if self.has(of_src) {
                 turned.add(of_dst);
             }

@@ -261,12 +261,12 @@ impl Trace {
     /// Takes in a sighting whose hour may be another, so that times within the hour do not compare: `order` tells how it lies to this
     /// one. The times within the hour mean nothing afterwards.
     pub fn join_of_any_hour(&mut self, other: &Self, order: Order) {
+        const WHO_BEGAN: Flags = Flags::SRC_FIRST.with(Flags::UNTOLD);
         if self.is_begun_by(other, order.is_begun_before) {
-            const WHO_BEGAN: u16 = Flags::SRC_FIRST.0 | Flags::UNTOLD.0;
-            self.flags.0 = self.flags.0 & !WHO_BEGAN | other.flags.0 & WHO_BEGAN;
+            self.flags = self.flags.without(WHO_BEGAN).with(other.flags.among(WHO_BEGAN));
         }
         self.join_answer(other);
-        self.flags.0 |= other.flags.0 & !(Flags::SRC_FIRST.0 | Flags::UNTOLD.0 | Flags::REFUSED.0);
+        self.flags.add(other.flags.without(WHO_BEGAN.with(Flags::REFUSED)));
         self.join_refusal(other, order.ended);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
@@ -281,14 +281,14 @@ impl Trace {
 impl Trace {
     /// An opening that was refused stays so. Datagrams are refused where the last ones were: who listens again need not answer.
     fn join_refusal(&mut self, other: &Self, ended: Ordering) {
-        let (own, its) = (self.flags.0 & Flags::REFUSED.0, other.flags.0 & Flags::REFUSED.0);
+        let (own, its) = (self.flags.among(Flags::REFUSED), other.flags.among(Flags::REFUSED));
         let refused = match ended {
-            _ if self.flags.0 & (Flags::ASKED.0 | Flags::AGREED.0) != 0 => own | its,
+            _ if self.flags.has_any(Flags::ASKED.with(Flags::AGREED)) => own.with(its),
             Ordering::Greater => its,
             Ordering::Less => own,
-            Ordering::Equal => own | its,
+            Ordering::Equal => own.with(its),
         };
-        self.flags.0 = self.flags.0 & !Flags::REFUSED.0 | refused;
+        self.flags = self.flags.without(Flags::REFUSED).with(refused);
     }
 
     /// Whether another sighting tells better who was first: the one that tells, else the one that began first.
@@ -334,17 +334,17 @@ impl Trace {
     /// Whether there ever was one is not known; somebody has tried. Tells whether that was `dst`.
     #[must_use]
     pub fn disowned(&self) -> Option<bool> {
-        const SIDES: u16 = Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::DISOWNED.0 | Flags::DST_DISOWNED.0;
-        const TRIED: u16 = Flags::FROM_SRC.0 | Flags::DST_DISOWNED.0;
-        const TRIED_BY_DST: u16 = Flags::FROM_DST.0 | Flags::DISOWNED.0;
-        const MORE: u16 = Flags::ASKED.0 | Flags::AGREED.0 | Flags::PAYLOAD.0;
-        if self.flags.0 & MORE != 0 {
+        const TRIED: Flags = Flags::FROM_SRC.with(Flags::DST_DISOWNED);
+        const TRIED_BY_DST: Flags = Flags::FROM_DST.with(Flags::DISOWNED);
+        const SIDES: Flags = TRIED.with(TRIED_BY_DST);
+        const MORE: Flags = Flags::ASKED.with(Flags::AGREED).with(Flags::PAYLOAD);
+        if self.flags.has_any(MORE) {
             return None;
         }
         let (src, dst) = ((self.identity, self.src_end), (self.answer, self.dst_end));
         let is_answered =
             |(begin, end): (u32, u32), answer: (u32, u32)| begin == end && answer.0.wrapping_add(1) == answer.1;
-        match self.flags.0 & SIDES {
+        match self.flags.among(SIDES) {
             TRIED if is_answered(src, dst) => Some(false),
             TRIED_BY_DST if is_answered(dst, src) => Some(true),
             _ => None,
@@ -439,13 +439,13 @@ mod tests {
     #[test]
     fn who_was_first_is_told_by_the_sighting_that_tells_it_and_else_by_the_one_that_began_first() {
         let seen = |first, flags: &[Flags]| {
-            let flags = Flags(flags.iter().map(|flag| flag.0).sum());
+            let flags = flags.iter().fold(Flags::default(), |all, flag| all.with(*flag));
             Trace { flags, first, ..Trace::default() }
         };
         let cases = [
             (seen(1, &[Flags::SRC_FIRST]), seen(2, &[]), Flags::SRC_FIRST),
             (seen(1, &[Flags::UNTOLD]), seen(2, &[Flags::SRC_FIRST]), Flags::SRC_FIRST),
-            (seen(1, &[Flags::UNTOLD, Flags::SRC_FIRST]), seen(2, &[]), Flags(0)),
+            (seen(1, &[Flags::UNTOLD, Flags::SRC_FIRST]), seen(2, &[]), Flags::default()),
             (seen(1, &[Flags::UNTOLD]), seen(2, &[Flags::UNTOLD, Flags::SRC_FIRST]), Flags::UNTOLD),
         ];
         for (one, other, flags) in cases {

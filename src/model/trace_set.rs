@@ -28,10 +28,10 @@ fn in_order(traces: &mut Vec<Trace>) {
 /// Leaves of connections in order the sample, and of every outcome that it lacks the first.
 fn thin(traces: &mut Vec<Trace>) {
     let Some(sample) = traces.get(..TraceSet::EXACT).filter(|sample| sample.len() < traces.len()) else { return };
-    let mut outcomes = sample.iter().fold(0_u32, |known, trace| known | 1 << trace.flags.outcome().0);
+    let mut outcomes = sample.iter().fold(0_u32, |known, trace| known | 1 << trace.flags.outcome().bits());
     let mut place = 0;
     traces.retain(|trace| {
-        let outcome = 1 << trace.flags.outcome().0;
+        let outcome = 1 << trace.flags.outcome().bits();
         let is_kept = place < TraceSet::EXACT || outcomes & outcome == 0;
         outcomes |= if is_kept { outcome } else { 0 };
         place += 1;

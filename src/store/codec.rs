@@ -38,7 +38,7 @@ pub(super) fn put_rest(bytes: &mut Vec<u8>, trace: &Trace, has_records: bool) {
     bytes.extend(trace.answer.to_le_bytes());
     put(bytes, u64::from(trace.src_end.wrapping_sub(trace.identity)));
     put(bytes, u64::from(trace.dst_end.wrapping_sub(trace.answer)));
-    put(bytes, u64::from(trace.flags.0));
+    put(bytes, u64::from(trace.flags.bits()));
     put_tally(bytes, &trace.from_src);
     put_tally(bytes, &trace.from_dst);
     let (src, dst) = (trace.hops_src, trace.hops_dst);
@@ -158,7 +158,7 @@ impl<'a> Input<'a> {
         let answer = u32::from_le_bytes(self.fixed()?);
         let src_end = identity.wrapping_add(self.small()?);
         let dst_end = answer.wrapping_add(self.small()?);
-        let flags = Flags(self.small()?);
+        let flags = Flags::from_bits(self.small()?);
         let (from_src, from_dst) =
             if version == VERSION_OF_SUMS { self.sums()? } else { (self.tally()?, self.tally()?) };
         let [src_high, src_low, dst_high, dst_low] = self.fixed()?;
@@ -207,7 +207,7 @@ mod tests {
                        from_src in any_tally(), from_dst in any_tally(), hops: (u8, u8), lump: (u64, u32)) -> Trace {
             let (first, last) = (times.0.min(times.1), times.0.max(times.1));
             let (hops_src, hops_dst) = (Hops { high: hops.0, low: hops.1 }, Hops { high: hops.1, low: hops.0 });
-            let (src_end, dst_end, flags) = (ends.0, ends.1, Flags(flags));
+            let (src_end, dst_end, flags) = (ends.0, ends.1, Flags::from_bits(flags));
             let lump = Lump { connections: lump.0, hours: lump.1 };
             Trace { src_port, identity, answer, src_end, dst_end, flags, first, last, from_src, from_dst, hops_src, hops_dst, lump }
         }

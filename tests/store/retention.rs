@@ -286,7 +286,7 @@ fn busy_hour(hour: i32) -> Vec<Observation> {
                 answer: identity.rotate_left(9),
                 src_end: identity.wrapping_add(700),
                 dst_end: identity.rotate_left(9).wrapping_add(9_000 + n),
-                flags: flags.into_iter().fold(Flags::default(), |all, one| Flags(all.0 | one.0)),
+                flags: flags.into_iter().fold(Flags::default(), Flags::with),
                 first,
                 last: first + 180_000 + n * 100,
                 from_src: Tally::one(7, 9, 1_200),

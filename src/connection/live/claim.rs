@@ -115,8 +115,8 @@ impl Connection {
     /// 3.5.2).
     #[inline]
     pub(super) fn is_of_another_than_asked(&self, sender: Side, data: bool, at: At) -> bool {
-        let seen = Flags::ASKED.0 | Flags::AGREED.0 | Flags::FROM_SRC.0 | Flags::FROM_DST.0;
-        if self.flags.0 & seen != Flags::ASKED.0 {
+        const MORE: Flags = Flags::AGREED.with(Flags::FROM_SRC).with(Flags::FROM_DST);
+        if self.flags.among(Flags::ASKED.with(MORE)) != Flags::ASKED {
             return false;
         }
         let asked = self.halves[0].end;

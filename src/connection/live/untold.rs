@@ -32,7 +32,7 @@ impl Connection {
 
     /// Now it is known who was first.
     fn begun_by(&mut self, side: Side) {
-        self.flags.0 &= !Flags::UNTOLD.0;
+        self.flags.remove(Flags::UNTOLD);
         if self.src != side {
             self.src = side;
             self.halves.reverse();

@@ -33,7 +33,7 @@ fn verdict(map: &[Dependency], client: &str, server: &str) -> Option<Direction> 
 
 #[test]
 fn a_client_that_sends_data_has_met_a_listener_also_where_its_answer_is_lost() {
-    let flags = Flags(Flags::ASKED.0 | Flags::FROM_SRC.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0);
+    let flags = Flags::ASKED.with(Flags::FROM_SRC).with(Flags::FROM_DST).with(Flags::PAYLOAD);
     let opened =
         seen(Opening::Seen, "10.0.0.9:40001 > 10.0.0.2:50005", Trace { identity: 7, flags, ..Trace::default() });
     let map = map_of(&[opened, midstream("10.0.0.2:50005 > 10.0.0.1:40000")], &Cluster::default());

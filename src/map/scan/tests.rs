@@ -7,19 +7,19 @@ use crate::model::{
     Cluster, Dependency, Flags, Hops, Hour, Mark, Observation, Opening, Outcome, Protocol, Tally, Trace, TraceSet,
 };
 
-const REFUSED: u16 = Flags::ASKED.0 | Flags::REFUSED.0;
+const REFUSED: Flags = Flags::ASKED.with(Flags::REFUSED);
 
 #[test]
 fn a_sweep_is_marked_and_the_sources_own_work_is_not() {
     let mut observations: Vec<_> = (1..=20u16)
         .map(|port| {
-            let flags = if port == 20 { ESTABLISHED & !Flags::PAYLOAD.0 } else { Flags::ASKED.0 | Flags::REFUSED.0 };
+            let flags = if port == 20 { ESTABLISHED.without(Flags::PAYLOAD) } else { REFUSED };
             let first = 60_000_000 + u32::from(port) * 1_000;
             let identity = u32::from(port) * 100;
             let trace = Trace {
                 identity,
                 answer: identity,
-                flags: Flags(flags),
+                flags,
                 first,
                 last: first,
                 hops_src: Hops::of(64),
@@ -35,11 +35,11 @@ fn a_sweep_is_marked_and_the_sources_own_work_is_not() {
 }
 
 /// What one connection shows from a second of the hour to another, with so many packets each way.
-fn from_to(line: &str, flags: u16, (first_s, last_s): (u32, u32), packets: u64) -> Observation {
+fn from_to(line: &str, flags: Flags, (first_s, last_s): (u32, u32), packets: u64) -> Observation {
     let trace = Trace {
         identity: first_s + 1,
         answer: first_s + 2,
-        flags: Flags(flags),
+        flags,
         first: first_s * 1_000_000,
         last: last_s * 1_000_000,
         from_src: Tally::one(0, packets, 0),
@@ -52,14 +52,14 @@ fn from_to(line: &str, flags: u16, (first_s, last_s): (u32, u32), packets: u64) 
 
 #[test]
 fn what_a_client_uses_while_it_waits_for_servers_that_are_away_is_no_sweep() {
-    let refused = Flags::ASKED.0 | Flags::REFUSED.0;
+    let refused = Flags::ASKED.with(Flags::REFUSED);
     let scans = |observations: &[Observation]| -> BTreeSet<String> {
         let map = map_of(observations, &Cluster::default());
         let is_scan = |it: &&Dependency| it.marks.contains(&Mark::Scan) && it.outcome == Outcome::Established;
         map.iter().filter(is_scan).map(|it| it.server.name.clone()).collect()
     };
     // every 15 s for a quarter of an hour, as Prometheus does
-    let polls = |server: &str, flags: u16, offset_s: u32| -> Vec<Observation> {
+    let polls = |server: &str, flags: Flags, offset_s: u32| -> Vec<Observation> {
         let poll = |n: u32| {
             let at_s = 100 + offset_s + 15 * n;
             from_to(&format!("10.0.0.5:{} > {server}:9100", 40_000 + n), flags, (at_s, at_s), 6)
@@ -126,7 +126,7 @@ fn greeted(observation: &Observation) -> Observation {
 
 /// Rounds of one client, so many seconds apart: servers that are away, and then those that are there, a fifth of a second each.
 fn rounds(away: u32, there: u32, count: u32, pace_s: u32) -> (Vec<Observation>, Vec<Observation>) {
-    let poll = |host: u32, round: u32, flags: u16| {
+    let poll = |host: u32, round: u32, flags: Flags| {
         let begins_s = pace_s * round + host / 5;
         let (hours, at_s) = (begins_s / 3_600, begins_s % 3_600);
         let line = format!("10.0.0.5:{} > 10.0.1.{host}:5666", 20_000 + 200 * round + host);
@@ -134,7 +134,7 @@ fn rounds(away: u32, there: u32, count: u32, pace_s: u32) -> (Vec<Observation>, 
         seen.key.hour = Hour(seen.key.hour.0 + i32::try_from(hours).unwrap());
         changed(&seen, |trace| Trace { identity: 1_000 * round + 2 * host, answer: 7 + host, ..trace.clone() })
     };
-    let all = |hosts: std::ops::RangeInclusive<u32>, flags: u16| {
+    let all = |hosts: std::ops::RangeInclusive<u32>, flags: Flags| {
         hosts.flat_map(|host| (0..count).map(move |round| poll(host, round, flags))).collect()
     };
     (all(1..=away, REFUSED), all(away + 1..=away + there, ESTABLISHED))
@@ -180,7 +180,7 @@ fn what_carries_much_both_ways_is_work_and_no_hit_of_a_sweep() {
 fn a_refusal_of_what_a_host_did_not_send_does_not_accuse_it() {
     // resets that answer nothing, from all over the Internet, and the host's own work meanwhile
     let reset = |n: u32| {
-        let seen = from_to(&format!("10.0.0.5:{} > 198.51.100.{n}:80", 2_000 + n), Flags::REFUSED.0, (n, n), 1);
+        let seen = from_to(&format!("10.0.0.5:{} > 198.51.100.{n}:80", 2_000 + n), Flags::REFUSED, (n, n), 1);
         changed(&seen, |trace| Trace { from_src: Tally::default(), ..trace.clone() })
     };
     let forged: Vec<Observation> = (1..=30).map(reset).collect();
@@ -188,7 +188,7 @@ fn a_refusal_of_what_a_host_did_not_send_does_not_accuse_it() {
     let own: Vec<Observation> = (1..=30).map(own).collect();
     assert_eq!(hits(&[forged.clone(), own].concat()), 0);
     // where nothing that the host sends is captured, its sweeps are known by the answers
-    let answered = Flags::AGREED.0 | Flags::FROM_DST.0 | Flags::PAYLOAD.0;
+    let answered = Flags::AGREED.with(Flags::FROM_DST).with(Flags::PAYLOAD);
     let open = from_to("10.0.0.5:50000 > 10.0.1.9:80", answered, (20, 20), 9);
     let open = changed(&open, |trace| Trace { from_src: Tally::default(), ..trace.clone() });
     assert_eq!(hits(&[forged, vec![open]].concat()), 1);
@@ -196,8 +196,8 @@ fn a_refusal_of_what_a_host_did_not_send_does_not_accuse_it() {
 
 /// A datagram to a host, from another port each time, and whether an answer came.
 fn question(n: u32, server: &str, is_answered: bool, at_s: u32) -> Observation {
-    let answer = if is_answered { Flags::FROM_DST.0 } else { 0 };
-    let flags = Flags::FROM_SRC.0 | Flags::SRC_FIRST.0 | Flags::PAYLOAD.0 | answer;
+    let answer = if is_answered { Flags::FROM_DST } else { Flags::default() };
+    let flags = Flags::FROM_SRC.with(Flags::SRC_FIRST).with(Flags::PAYLOAD).with(answer);
     let seen = from_to(&format!("10.0.0.5:{} > {server}", 40_000 + n), flags, (at_s, at_s), 1);
     let from_dst = if is_answered { Tally::one(0, 1, 90) } else { Tally::default() };
     let change = |trace: &Trace| Trace { identity: 100 + n, answer: 0, from_dst: from_dst.clone(), ..trace.clone() };
