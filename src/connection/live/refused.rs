@@ -1,6 +1,6 @@
 //! What errors of ICMP say of an attempt.
 
-use super::{Connection, second};
+use super::{Connection, state::second};
 use crate::{
     connection::{arrival::Arrival, event::Event},
     model::Flags,
