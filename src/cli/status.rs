@@ -182,81 +182,108 @@ const MAX_SWEEPS: usize = 10;
 const MAX_CONFLICTS: usize = 10;
 
 fn tell_runs(lines: &mut Lines, runs: &[Run], dependencies: &[Dependency], learning: Learning) {
-    let sum = |of: fn(&Run) -> u64| runs.iter().map(of).fold(0, u64::saturating_add);
-    let of_kind = |is_records: bool| runs.iter().filter(move |run| run.is_records() == is_records);
-    let reasons = |is_records: bool| {
-        let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-        for (reason, count) in of_kind(is_records).flat_map(|run| &run.loss.not_decoded) {
-            let all = reasons.entry(reason).or_default();
-            *all = all.saturating_add(*count);
-        }
-        reasons
-    };
-    let mut line = |name, value| lines.add(name, value);
-    line("captures", runs.len().to_string());
+    lines.add("captures", runs.len().to_string());
     // what did not pass is no sign that somebody watched
     let watched = || runs.iter().filter(|run| !run.is_drops());
     let first = watched().filter_map(|run| run.first_packet).min();
     let last = watched().filter_map(|run| run.last_packet).max();
     if let (Some(first), Some(last)) = (first, last) {
-        line("window", format!("{first} to {last}"));
+        lines.add("window", format!("{first} to {last}"));
     }
-    let count = |is_records: bool, of: fn(&Run) -> u64| of_kind(is_records).map(of).fold(0, u64::saturating_add);
+    tell_counts(lines, runs);
+    tell_bounds(lines, runs);
+    tell_names(lines, runs);
+    tell_sweeps(lines, runs);
+    for run in runs {
+        if let Some(damage) = &run.loss.damage {
+            lines.add("  damaged", format!("{}: {damage}", run.source));
+        }
+    }
+    tell_dependencies(lines, dependencies);
+    lines.add("learning", learning.to_string());
+}
+
+fn sum<'a>(runs: impl IntoIterator<Item = &'a Run>, of: fn(&Run) -> u64) -> u64 {
+    runs.into_iter().map(of).fold(0, u64::saturating_add)
+}
+
+/// How many packets and records there were, and what became of them.
+fn tell_counts(lines: &mut Lines, runs: &[Run]) {
+    let mut line = |name, value| lines.add(name, value);
     let [packets, decoded] = [|run: &Run| run.packets, |run: &Run| run.decoded];
-    line("packets", format!("{}, {} decoded", count(false, packets), count(false, decoded)));
+    let (logs, captures): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| run.is_records());
+    let count = |runs: &[&Run], of| sum(runs.iter().copied(), of);
+    line("packets", format!("{}, {} decoded", count(&captures, packets), count(&captures, decoded)));
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-    for (kind, count) in of_kind(false).flat_map(|run| &run.kinds) {
+    for (kind, count) in captures.iter().flat_map(|run| &run.kinds) {
         *kinds.entry(kind).or_default() += count;
     }
     for (kind, count) in kinds {
         line("  of them", format!("{count} {kind}"));
     }
-    for (reason, count) in reasons(false) {
+    for (reason, count) in not_decoded(&captures) {
         line("  not decoded", format!("{count} {reason}"));
     }
-    if of_kind(true).next().is_some() {
-        line("records", format!("{}, {} used", count(true, packets), count(true, decoded)));
+    if !logs.is_empty() {
+        line("records", format!("{}, {} used", count(&logs, packets), count(&logs, decoded)));
     }
-    for (reason, count) in reasons(true) {
+    for (reason, count) in not_decoded(&logs) {
         line("  not used", format!("{count} {reason}"));
     }
-    let (by_kernel, by_interface) = (sum(|run| run.loss.dropped_by_kernel), sum(|run| run.loss.dropped_by_interface));
-    line("dropped", format!("{by_kernel} by the kernel, {by_interface} by interfaces"));
+    let [by_kernel, by_interface] = [|run: &Run| run.loss.dropped_by_kernel, |run: &Run| run.loss.dropped_by_interface];
+    line("dropped", format!("{} by the kernel, {} by interfaces", sum(runs, by_kernel), sum(runs, by_interface)));
+}
+
+/// How often each reason left a packet or record out.
+fn not_decoded<'a>(runs: &[&'a Run]) -> BTreeMap<&'a str, u64> {
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for (reason, count) in runs.iter().flat_map(|run| &run.loss.not_decoded) {
+        let all = reasons.entry(reason).or_default();
+        *all = all.saturating_add(*count);
+    }
+    reasons
+}
+
+/// What there were too many of to be kept, and what else is to be known of a run.
+fn tell_bounds(lines: &mut Lines, runs: &[Run]) {
     for (run, (note, count)) in runs.iter().flat_map(|run| run.loss.notes.iter().map(move |note| (run, note))) {
         let name = if run.is_records() { "  note" } else { "  bound hit" };
-        line(name, format!("{}: {count} {note}", run.source));
+        lines.add(name, format!("{}: {count} {note}", run.source));
     }
     for run in runs.iter().filter(|run| run.loss.names.beyond_bound > 0) {
-        line(
-            "  bound hit",
-            format!("{}: {} host names left out, there were too many", run.source, run.loss.names.beyond_bound),
-        );
+        let left_out = run.loss.names.beyond_bound;
+        lines.add("  bound hit", format!("{}: {left_out} host names left out, there were too many", run.source));
     }
-    let not_names = sum(|run| run.loss.names.not_a_name);
+}
+
+/// Names that could not be read.
+fn tell_names(lines: &mut Lines, runs: &[Run]) {
+    let not_names = sum(runs, |run| run.loss.names.not_a_name);
     if not_names > 0 {
-        line("names", format!("{not_names} host names were none and are left out"));
+        lines.add("names", format!("{not_names} host names were none and are left out"));
     }
-    let cut_off = sum(|run| run.loss.names.cut_off);
+    let cut_off = sum(runs, |run| run.loss.names.cut_off);
     if cut_off > 0 {
-        line("names", format!("{cut_off} of TLS and HTTP servers may be in what was cut off, or in a further segment"));
+        let words = format!("{cut_off} of TLS and HTTP servers may be in what was cut off, or in a further segment");
+        lines.add("names", words);
     }
+}
+
+fn tell_sweeps(lines: &mut Lines, runs: &[Run]) {
     let sweeps = || runs.iter().flat_map(|run| &run.sweeps);
     for sweep in sweeps().take(MAX_SWEEPS) {
-        line("  sweep", runs::sweep_text(sweep));
+        lines.add("  sweep", runs::sweep_text(sweep));
     }
     if sweeps().count() > MAX_SWEEPS {
-        line("  sweep", format!("{} more: flowmap status -o json", sweeps().count() - MAX_SWEEPS));
+        lines.add("  sweep", format!("{} more: flowmap status -o json", sweeps().count() - MAX_SWEEPS));
     }
-    for run in runs {
-        if let Some(damage) = &run.loss.damage {
-            line("  damaged", format!("{}: {damage}", run.source));
-        }
-    }
-    line("dependencies", dependencies.len().to_string());
+}
+
+fn tell_dependencies(lines: &mut Lines, dependencies: &[Dependency]) {
+    lines.add("dependencies", dependencies.len().to_string());
     for dependency in dependencies.iter().filter(|dependency| dependency.via.iter().any(|via| via.disputed)) {
         let services: Vec<&str> = dependency.via.iter().filter_map(|via| via.service.as_deref()).collect();
         let led = format!("{} led {} to {}", services.join(", "), dependency.client.name, dependency.server.name);
-        line("  disputed", format!("{led}, which the inventory does not know behind it"));
+        lines.add("  disputed", format!("{led}, which the inventory does not know behind it"));
     }
-    line("learning", learning.to_string());
 }

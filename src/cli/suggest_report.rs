@@ -1,5 +1,7 @@
 //! What `flowmap suggest` prints beside the documents.
 
+use serde_json::{Value, json};
+
 use super::{
     common::Output,
     fault::one_line,
@@ -10,21 +12,13 @@ use super::{
 use crate::{
     model::Watched,
     proposal::Found,
-    recommend::{self, Recommendation},
+    recommend::{Group, NamespacePlan, Recommendation},
     render::{self, Facts, Policies, PolicyKey, Seen},
 };
 
 /// Says aloud what the policies cannot tell of themselves.
 pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found) {
-    if facts.in_force.plugin.ignores() {
-        warnln!("flowmap: WARNING: network plugin {}", facts.in_force.plugin);
-    }
-    for policy in &facts.in_force.unjudged {
-        warnln!("flowmap: {}", one_line(&format!("deployed, not judged: {policy}")));
-    }
-    for doubt in &facts.in_force.unsure {
-        warnln!("flowmap: {}", one_line(&format!("deployed: {doubt}")));
-    }
+    warn_of_deployed(facts);
     if facts.captures.verdicts_alone > 0 {
         warnln!(
             "flowmap: WARNING: of {} connections a log of Hubble has nothing but verdicts of policies, which never show an answer: no \
@@ -32,36 +26,11 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
             facts.captures.verdicts_alone
         );
     }
-    if found.is_older {
-        warnln!(
-            "flowmap: the folder was written by an older flowmap: what was edited there since cannot be told, and is not kept"
-        );
-    }
-    for document in found.ahead() {
-        let document = one_line(document);
-        warnln!("flowmap: {document}: was changed in the future, as its time says: it counts as changed now");
-    }
+    warn_of_folder(found);
     for hidden in &facts.captures.hidden {
         warnln!("flowmap: {}", one_line(&format!("mesh: {hidden}")));
     }
-    for plan in &recommendation.namespaces {
-        let is_partly_seen =
-            |group: &&recommend::Group| (group.is_seen || !group.is_open) && group.watched != Watched::Covered;
-        let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
-        if !names.is_empty() {
-            let names = one_line(&names.join(", "));
-            warnln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
-        }
-        for group in plan.groups.iter().filter(|group| group.is_open) {
-            let name = one_line(&group.name);
-            let why = match group.watched {
-                Watched::Unseen if group.is_seen => "was seen from elsewhere alone",
-                Watched::Partly => "was watched for a part of its time, or of its replicas', alone",
-                _ => "nothing of it was seen, nor could all have been",
-            };
-            warnln!("flowmap: {}/{name}: {why}: it is left open", plan.namespace);
-        }
-    }
+    recommendation.namespaces.iter().for_each(warn_of_unwatched);
     if recommendation.namespaces.iter().flat_map(|plan| &plan.groups).all(|group| group.is_open) {
         warnln!(
             "flowmap: nothing is closed, for no workload was watched all the time at its own side. Say at which node a capture was \
@@ -83,6 +52,51 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
     }
 }
 
+/// Of what is deployed: whether it is heeded, and what of it cannot be judged.
+fn warn_of_deployed(facts: &Facts) {
+    if facts.in_force.plugin.ignores() {
+        warnln!("flowmap: WARNING: network plugin {}", facts.in_force.plugin);
+    }
+    for policy in &facts.in_force.unjudged {
+        warnln!("flowmap: {}", one_line(&format!("deployed, not judged: {policy}")));
+    }
+    for doubt in &facts.in_force.unsure {
+        warnln!("flowmap: {}", one_line(&format!("deployed: {doubt}")));
+    }
+}
+
+/// Of what an earlier run left in the folder.
+fn warn_of_folder(found: &Found) {
+    if found.is_older {
+        warnln!(
+            "flowmap: the folder was written by an older flowmap: what was edited there since cannot be told, and is not kept"
+        );
+    }
+    for document in found.ahead() {
+        let document = one_line(document);
+        warnln!("flowmap: {document}: was changed in the future, as its time says: it counts as changed now");
+    }
+}
+
+/// Of workloads of a namespace that were not watched all the time, and of those that are left open for it.
+fn warn_of_unwatched(plan: &NamespacePlan) {
+    let is_partly_seen = |group: &&Group| (group.is_seen || !group.is_open) && group.watched != Watched::Covered;
+    let names: Vec<&str> = plan.groups.iter().filter(is_partly_seen).map(|group| group.name.as_str()).collect();
+    if !names.is_empty() {
+        let names = one_line(&names.join(", "));
+        warnln!("flowmap: {}: not watched at their own side all the time: {names}", plan.namespace);
+    }
+    for group in plan.groups.iter().filter(|group| group.is_open) {
+        let name = one_line(&group.name);
+        let why = match group.watched {
+            Watched::Unseen if group.is_seen => "was seen from elsewhere alone",
+            Watched::Partly => "was watched for a part of its time, or of its replicas', alone",
+            _ => "nothing of it was seen, nor could all have been",
+        };
+        warnln!("flowmap: {}/{name}: {why}: it is left open", plan.namespace);
+    }
+}
+
 /// Says aloud which decisions find nothing to apply to: what was removed by hand may be allowed.
 pub(super) fn warn_idle(idle: &[render::Idle]) {
     for render::Idle { policy, what } in idle {
@@ -99,29 +113,9 @@ pub(super) fn report(
     facts: &Facts,
 ) -> anyhow::Result<()> {
     let coverage = render::seen(recommendation, facts);
-    let mut table = Table::new(&["namespace", "policies", "rules", "left open", "left out"]).numeric(&[1, 2, 3, 4]);
-    let mut values = Vec::new();
-    for plan in &recommendation.namespaces {
-        let recommend::NamespacePlan { namespace, groups, dns, left_out } = plan;
-        let is_policy = |key: &&PolicyKey| key.is_policy_of(namespace);
-        let count = policies.written.0.keys().filter(is_policy).count();
-        let rules = render::rules(plan, &facts.sheets);
-        let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
-        table.row(vec![
-            namespace.clone(),
-            count.to_string(),
-            rules.to_string(),
-            render::left_open(plan, &facts.sheets).len().to_string(),
-            left_out.len().to_string(),
-        ]);
-        let dns = dns.as_ref().map_or(0, |dns| dns.clients.len());
-        values.push(serde_json::json!({
-            "namespace": namespace, "policies": count, "rules": rules, "dns": dns, "left_open": open,
-            "left_out": left_out.len(), "learning": facts.captures.learning.get(namespace),
-        }));
-    }
+    let (table, values) = namespaces(policies, recommendation, facts);
     if args.output.output == Output::Json {
-        let value = serde_json::json!({
+        let value = json!({
             "coverage": coverage, "out_dir": args.out_dir, "namespaces": values, "replay": facts.replay,
             "granularities": facts.measured.granularities, "conflicts": facts.by_hand.conflicts.len(),
         });
@@ -134,24 +128,53 @@ pub(super) fn report(
         print::text(coverage.iter().map(line).collect::<String>().as_bytes())?;
     }
     print::table(args.output.output, &table, "")?;
-    if !is_csv {
-        print::text(format!("\n{}\n", granularities(&facts.measured.granularities).text()).as_bytes())?;
-        let beside = facts.open_beside().map(|words| print::wrapped(&words, "")).unwrap_or_default();
-        print::text(beside.as_bytes())?;
-        for one in &facts.measured.granularities {
-            let line = |why| one_line(&format!("{}: cannot be proposed: {why}", one.granularity)) + "\n";
-            print::text(one.missing.as_ref().map(line).unwrap_or_default().as_bytes())?;
-        }
-        print::text(simulate::summary(&facts.replay).as_bytes())?;
-        for conflict in &facts.by_hand.conflicts {
-            let verb = if conflict.is_added { "added" } else { "rejected" };
-            let line = one_line(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what));
-            print::text(print::wrapped(&line, "").as_bytes())?;
-        }
-        let review = args.out_dir.join("REVIEW.md");
-        let line = format!("read {}, or report.html beside it, before you apply anything\n", review.display());
-        print::text(line.as_bytes())?;
+    if is_csv { Ok(()) } else { report_beside(args, facts) }
+}
+
+/// A line for each namespace, and the same as JSON.
+fn namespaces(policies: &Policies, recommendation: &Recommendation, facts: &Facts) -> (Table, Vec<Value>) {
+    let mut table = Table::new(&["namespace", "policies", "rules", "left open", "left out"]).numeric(&[1, 2, 3, 4]);
+    let mut values = Vec::new();
+    for plan in &recommendation.namespaces {
+        let NamespacePlan { namespace, groups, dns, left_out } = plan;
+        let is_policy = |key: &&PolicyKey| key.is_policy_of(namespace);
+        let count = policies.written.0.keys().filter(is_policy).count();
+        let rules = render::rules(plan, &facts.sheets);
+        let open: Vec<&str> = groups.iter().filter(|group| group.is_open).map(|group| group.name.as_str()).collect();
+        table.row(vec![
+            namespace.clone(),
+            count.to_string(),
+            rules.to_string(),
+            render::left_open(plan, &facts.sheets).len().to_string(),
+            left_out.len().to_string(),
+        ]);
+        let dns = dns.as_ref().map_or(0, |dns| dns.clients.len());
+        values.push(json!({
+            "namespace": namespace, "policies": count, "rules": rules, "dns": dns, "left_open": open,
+            "left_out": left_out.len(), "learning": facts.captures.learning.get(namespace),
+        }));
     }
+    (table, values)
+}
+
+/// What is printed below the table: the granularities, the verdict on the past, decisions in conflict.
+fn report_beside(args: &Args, facts: &Facts) -> anyhow::Result<()> {
+    print::text(format!("\n{}\n", granularities(&facts.measured.granularities).text()).as_bytes())?;
+    let beside = facts.open_beside().map(|words| print::wrapped(&words, "")).unwrap_or_default();
+    print::text(beside.as_bytes())?;
+    for one in &facts.measured.granularities {
+        let line = |why| one_line(&format!("{}: cannot be proposed: {why}", one.granularity)) + "\n";
+        print::text(one.missing.as_ref().map(line).unwrap_or_default().as_bytes())?;
+    }
+    print::text(simulate::summary(&facts.replay).as_bytes())?;
+    for conflict in &facts.by_hand.conflicts {
+        let verb = if conflict.is_added { "added" } else { "rejected" };
+        let line = one_line(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what));
+        print::text(print::wrapped(&line, "").as_bytes())?;
+    }
+    let review = args.out_dir.join("REVIEW.md");
+    let line = format!("read {}, or report.html beside it, before you apply anything\n", review.display());
+    print::text(line.as_bytes())?;
     Ok(())
 }
 

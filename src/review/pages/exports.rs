@@ -43,53 +43,6 @@ struct StepView {
 impl ExportPage {
     pub fn new(frame: Frame, view: &View, plan: &Plan<'_>, folder: &str, is_written: bool) -> Self {
         let in_all = plan.approved.len() + plan.left.len();
-        let mut notes = Vec::new();
-        if plan.is_empty() {
-            notes.push(Line::new("", "Nothing is approved as it is now. Approve policies first."));
-        } else if plan.replay.denied > 0 {
-            let text = match plan.left.len() {
-                0 => "Some of what was seen would be denied with these.",
-                _ => {
-                    "Some of what was seen would be denied with these alone: policies that are not approved may be missing."
-                }
-            };
-            notes.push(Line::new("bad", text));
-        }
-        if !plan.replaced.is_empty() {
-            let text = format!(
-                "These are deployed under the same names, mean something else and are replaced; UNDO.sh puts back what was there before the first export: {}.",
-                plan.replaced.join(", ")
-            );
-            notes.push(Line::new("doubt", text));
-        }
-        if !plan.same.is_empty() {
-            notes.push(Line::new("", format!("Deployed already, and the same: {}.", plan.same.join(", "))));
-        }
-        let others = view.found.others(&view.namespaces);
-        if !others.is_empty() {
-            let text = format!(
-                "{folder} also holds documents of {}, which was not asked for here: they go. What was decided of them is kept.",
-                others.join(", ")
-            );
-            notes.push(Line::new("doubt", text));
-        }
-        // what is to go keeps nothing open
-        let gone = plan.stale.names();
-        let mut facts = view.facts.clone();
-        facts.in_force.undone.retain(|undone| !gone.contains(&undone.policy));
-        let cautions = crate::render::cautions(&view.decided, &facts, MAX_NAMES);
-        let stops = cautions.iter().filter(|caution| caution.level == Level::Stop);
-        notes.extend(stops.flat_map(Line::of_caution));
-        let alone = &plan.alone;
-        if (alone.denied, alone.uncertain) != (plan.replay.denied, plan.replay.uncertain) {
-            let text = format!(
-                "Without what is deployed besides, for that may go: {} denied, {} uncertain.",
-                grouped(alone.denied),
-                grouped(alone.uncertain)
-            );
-            notes.push(Line::new(if alone.denied > plan.replay.denied { "bad" } else { "doubt" }, text));
-        }
-        notes.extend(beside(plan));
         let written = format!(
             "{folder} is written: {}, ROLLOUT.md with the order, UNDO.sh with the way back.",
             count(plan.approved.len(), "policy", "policies")
@@ -100,7 +53,7 @@ impl ExportPage {
                 plan.approved.len(),
                 count(in_all, "policy is", "policies are")
             ),
-            notes,
+            notes: notes(view, plan, folder),
             folder: shown(folder),
             written: is_written.then(|| shown(&written)),
             commands: shown_lines(&format!(
@@ -124,6 +77,80 @@ impl ExportPage {
             frame,
         }
     }
+}
+
+/// What is to be known before it is written.
+fn notes(view: &View, plan: &Plan<'_>, folder: &str) -> Vec<Line> {
+    let mut notes: Vec<Line> = readiness(plan).into_iter().collect();
+    notes.extend(met(view, plan, folder));
+    notes.extend(stops(view, plan));
+    notes.extend(alone(plan));
+    notes.extend(beside(plan));
+    notes
+}
+
+/// What speaks against writing it now.
+fn readiness(plan: &Plan<'_>) -> Option<Line> {
+    if plan.is_empty() {
+        return Some(Line::new("", "Nothing is approved as it is now. Approve policies first."));
+    }
+    if plan.replay.denied == 0 {
+        return None;
+    }
+    let text = if plan.left.is_empty() {
+        "Some of what was seen would be denied with these."
+    } else {
+        "Some of what was seen would be denied with these alone: policies that are not approved may be missing."
+    };
+    Some(Line::new("bad", text))
+}
+
+/// What of it is there already, in force or in the folder.
+fn met(view: &View, plan: &Plan<'_>, folder: &str) -> Vec<Line> {
+    let mut notes = Vec::new();
+    if !plan.replaced.is_empty() {
+        let text = format!(
+            "These are deployed under the same names, mean something else and are replaced; UNDO.sh puts back what was there before the first export: {}.",
+            plan.replaced.join(", ")
+        );
+        notes.push(Line::new("doubt", text));
+    }
+    if !plan.same.is_empty() {
+        notes.push(Line::new("", format!("Deployed already, and the same: {}.", plan.same.join(", "))));
+    }
+    let others = view.found.others(&view.namespaces);
+    if !others.is_empty() {
+        let text = format!(
+            "{folder} also holds documents of {}, which was not asked for here: they go. What was decided of them is kept.",
+            others.join(", ")
+        );
+        notes.push(Line::new("doubt", text));
+    }
+    notes
+}
+
+/// Cautions for which one should stop.
+fn stops(view: &View, plan: &Plan<'_>) -> Vec<Line> {
+    // what is to go keeps nothing open
+    let gone = plan.stale.names();
+    let mut facts = view.facts.clone();
+    facts.in_force.undone.retain(|undone| !gone.contains(&undone.policy));
+    let cautions = crate::render::cautions(&view.decided, &facts, MAX_NAMES);
+    cautions.iter().filter(|caution| caution.level == Level::Stop).flat_map(Line::of_caution).collect()
+}
+
+/// The verdict without what is deployed besides, where that is another.
+fn alone(plan: &Plan<'_>) -> Option<Line> {
+    let alone = &plan.alone;
+    if (alone.denied, alone.uncertain) == (plan.replay.denied, plan.replay.uncertain) {
+        return None;
+    }
+    let text = format!(
+        "Without what is deployed besides, for that may go: {} denied, {} uncertain.",
+        grouped(alone.denied),
+        grouped(alone.uncertain)
+    );
+    Some(Line::new(if alone.denied > plan.replay.denied { "bad" } else { "doubt" }, text))
 }
 
 /// What of flowmap's own is to go, and what stays for now; what stays open; what is not what it seems.
