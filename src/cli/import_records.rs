@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     application,
-    model::{Note, Observation, ObservationKey, Span, Timestamp, TraceSet},
+    model::{ApplicationSighting, Note, Observation, ObservationKey, Span, Timestamp, TraceSet},
     names::Gatherer,
-    records::{self, Answers, Format, Line, Reader, RecordsError},
+    records::{self, Answers, FlowRecord, Format, Line, Reader, RecordsError},
     store::{Learnt, Loss, Run, RunId, RunKind, RunWriter, Store, Written, content_id},
 };
 
@@ -40,43 +40,29 @@ pub(super) async fn file(
         reader = reader.with_log_start(start);
     }
     let mut writer = store.begin_run().await?;
-    let mut rows = Rows::default();
-    let mut tally = Tally::default();
-    let mut names = Gatherer::default();
-    let mut applications = application::Gatherer::default();
-    while let Some(line) = next_line(&mut reader, &mut tally.broken).map_err(|error| unreadable(&name, &error))? {
+    let mut log = Log::default();
+    while let Some(line) = next_line(&mut reader, &mut log.tally.broken).map_err(|error| unreadable(&name, &error))? {
         match line {
-            Line::Flow(record) => {
-                tally.used += 1;
-                tally.span = Span::over(tally.span.into_iter().chain(record.span));
-                record.applications().for_each(|told| applications.hear(&told));
-                record.observations().into_iter().for_each(|observation| rows.add(observation));
-            }
+            Line::Flow(record) => log.take_flow(&record),
             Line::Packet { time, answers, application } => {
-                tally.used += 1;
-                tally.span = Span::over(tally.span.into_iter().chain([Span::at(time)]));
-                if let Some(answers) = answers {
-                    hear(&mut names, time, &answers);
-                }
-                if let Some(told) = application {
-                    applications.hear(&told);
-                }
-                reader.observations().into_iter().for_each(|observation| rows.add(observation));
+                log.take_packet(time, answers.as_ref(), application.as_ref());
+                log.rows.extend(reader.observations());
             }
             Line::NotUsed { line, fault } if options.strict && fault.is_damage() => {
                 let hint = "without --strict damaged records are counted and the others used";
                 return Err(Fault::new(&name, format_args!("line {line}: {fault}")).hint(hint).into());
             }
-            Line::NotUsed { line, fault } => tally.leave_out(&name, line, &fault),
+            Line::NotUsed { line, fault } => log.tally.leave_out(&name, line, &fault),
         }
-        if rows.0.len() >= MAX_WAITING {
-            writer.write(&rows.take()).await?;
+        if log.rows.0.len() >= MAX_WAITING {
+            writer.write(&log.rows.take()).await?;
         }
     }
-    if let Some(broken) = tally.broken.as_ref().filter(|_| options.strict) {
+    if let Some(broken) = log.tally.broken.as_ref().filter(|_| options.strict) {
         return Err(Fault::new(&name, broken).hint("without --strict what is whole is used").into());
     }
-    reader.end().into_iter().for_each(|observation| rows.add(observation));
+    log.rows.extend(reader.end());
+    let Log { rows, tally, mut names, mut applications } = log;
     let id = RunId(content_id(&[options.site.as_bytes(), b"records", &reader.digest().to_le_bytes()]));
     let kind = if format.tells_drops_alone() { RunKind::Drops } else { RunKind::Records };
     let mut run = tally.run((id, kind), path, options);
@@ -103,14 +89,38 @@ fn next_line<R: Read>(reader: &mut Reader<R>, broken: &mut Option<String>) -> io
     }
 }
 
-fn hear(names: &mut Gatherer, time: Timestamp, answers: &Answers) {
-    for address in &answers.addresses {
-        names.hear(time, answers.name.as_bytes(), (*address, answers.ttl_s), answers.asked_by);
-    }
-}
-
 async fn finish(writer: RunWriter, run: &mut Run, mut rows: Rows) -> anyhow::Result<Written> {
     Ok(writer.finish(run, &rows.take()).await?)
+}
+
+/// What a log has told so far.
+#[derive(Default)]
+struct Log {
+    rows: Rows,
+    tally: Tally,
+    names: Gatherer,
+    applications: application::Gatherer,
+}
+
+impl Log {
+    fn take_flow(&mut self, record: &FlowRecord) {
+        self.tally.use_one(record.span);
+        record.applications().for_each(|told| self.applications.hear(&told));
+        self.rows.extend(record.observations());
+    }
+
+    /// All but the observations that come of it.
+    fn take_packet(&mut self, time: Timestamp, answers: Option<&Answers>, spoken: Option<&ApplicationSighting>) {
+        self.tally.use_one(Some(Span::at(time)));
+        if let Some(answers) = answers {
+            for address in &answers.addresses {
+                self.names.hear(time, answers.name.as_bytes(), (*address, answers.ttl_s), answers.asked_by);
+            }
+        }
+        if let Some(told) = spoken {
+            self.applications.hear(told);
+        }
+    }
 }
 
 /// Observations that wait to be written, each key once.
@@ -118,8 +128,10 @@ async fn finish(writer: RunWriter, run: &mut Run, mut rows: Rows) -> anyhow::Res
 struct Rows(HashMap<ObservationKey, TraceSet>);
 
 impl Rows {
-    fn add(&mut self, observation: Observation) {
-        self.0.entry(observation.key).or_default().extend(observation.traces);
+    fn extend(&mut self, observations: impl IntoIterator<Item = Observation>) {
+        for Observation { key, traces } in observations {
+            self.0.entry(key).or_default().extend(traces);
+        }
     }
 
     /// All of them, in order.
@@ -145,6 +157,11 @@ struct Tally {
 }
 
 impl Tally {
+    fn use_one(&mut self, span: Option<Span>) {
+        self.used += 1;
+        self.span = Span::over(self.span.into_iter().chain(span));
+    }
+
     fn leave_out(&mut self, name: &str, line: u64, fault: &records::Fault) {
         *self.not_used.entry(fault.kind()).or_default() += 1;
         if !fault.is_damage() {
