@@ -1,9 +1,12 @@
 //! What is recognised of datagrams.
 
 use super::{Message, Sent, directory, network, tls, web};
+use crate::model::well_known::{self, DHCP_CLIENT, DHCP_SERVER, LLMNR, MDNS};
 
-/// Ports of DNS, multicast DNS and LLMNR.
-pub(super) const DNS: [u16; 3] = [53, 5_353, 5_355];
+/// Ports of DNS, multicast DNS and LLMNR, whose messages are alike.
+pub(super) const DNS: [u16; 3] = [well_known::DNS, MDNS, LLMNR];
+/// Ports of DHCP: the server's and the client's.
+const DHCP: [u16; 2] = [DHCP_SERVER, DHCP_CLIENT];
 
 /// Whether a datagram may be recognised: by its ports or its first bytes.
 #[inline]
@@ -13,7 +16,7 @@ pub(super) fn may_tell((src, dst): (u16, u16), data: &[u8]) -> bool {
 
 #[inline]
 fn is_port(port: u16) -> bool {
-    matches!(port, 53 | 67 | 68 | network::NTP | 5_353 | 5_355)
+    matches!(port, well_known::DNS | DHCP_SERVER | DHCP_CLIENT | well_known::NTP | MDNS | LLMNR)
 }
 
 #[inline]
@@ -37,8 +40,8 @@ pub(super) fn recognised(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
     let is_on = |known: &[u16]| known.contains(&ports.0) || known.contains(&ports.1);
     match () {
         () if is_on(&DNS) => network::dns(ports, sent),
-        () if is_on(&network::DHCP) => network::dhcp(sent),
-        () if is_on(&[network::NTP]) => network::ntp(ports, sent),
+        () if is_on(&DHCP) => network::dhcp(sent),
+        () if is_on(&[well_known::NTP]) => network::ntp(ports, sent),
         () => match sent.data.first()? {
             22 | 23 => tls::datagram(sent),
             0xc0..=0xdf => tls::quic(sent),

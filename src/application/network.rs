@@ -2,9 +2,8 @@
 //! their own ports alone: their headers are too short for any other.
 
 use super::{Message, Sent, ber::Ber};
-use crate::model::{Application, Protection};
+use crate::model::{Application, Protection, well_known};
 
-const DNS: u16 = 53;
 /// Bytes of a DNS header.
 const HEADER_BYTES: usize = 12;
 /// The highest outcome that is assigned to a header (RFC 6895, section 2.3).
@@ -14,7 +13,7 @@ const MAX_OUTCOME: u8 = 11;
 pub fn dns_stream(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
     let length = sent.be16(0).filter(|length| length + 2 <= sent.bytes)?;
     let is_answer = is_dns(Sent { data: sent.data.get(2..)?, bytes: length })?;
-    let is_from_server = ports.0 == DNS && (ports.1 != DNS || is_answer);
+    let is_from_server = ports.0 == well_known::DNS && (ports.1 != well_known::DNS || is_answer);
     (is_answer == is_from_server).then_some(Message::of(is_answer, Application::Dns, Protection::Clear))
 }
 
@@ -55,9 +54,7 @@ fn name_end(data: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Port of NTP.
-pub const NTP: u16 = 123;
-/// Bytes of its packet; extensions and a check come in words behind it.
+/// Bytes of a packet of NTP; extensions and a check come in words behind it.
 const NTP_BYTES: usize = 48;
 
 /// A client's packet, a server's, or one between equals.
@@ -67,16 +64,14 @@ pub fn ntp(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
     let is_version = (1..=4).contains(&(first >> 3 & 7)) && stratum <= 16;
     let message = match first & 7 {
         1 | 2 => Message::either(Application::Ntp, Protection::Clear),
-        3 if ports.1 == NTP => Message::request(Application::Ntp, Protection::Clear),
-        4 | 5 if ports.0 == NTP => Message::answer(Application::Ntp, Protection::Clear),
+        3 if ports.1 == well_known::NTP => Message::request(Application::Ntp, Protection::Clear),
+        4 | 5 if ports.0 == well_known::NTP => Message::answer(Application::Ntp, Protection::Clear),
         _ => return None,
     };
     (is_packet && is_version).then_some(message)
 }
 
-/// Ports of DHCP: the server's and the client's.
-pub const DHCP: [u16; 2] = [67, 68];
-/// Where the cookie stands that says that options follow.
+/// Where the cookie of DHCP stands that says that options follow.
 const COOKIE_AT: usize = 236;
 const COOKIE: u32 = 0x6382_5363;
 

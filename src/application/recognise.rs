@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Message, Sent, Server, cache, datagram, directory, document, gate, mail, network, queue, sql, tls, web};
 use crate::{
     decode::{Packet, Transport},
-    model::{ApplicationSighting, Protocol, Timestamp},
+    model::{ApplicationSighting, Protocol, Timestamp, well_known::DNS},
 };
 
 /// What a packet said of its application, with its ends.
@@ -35,9 +35,6 @@ pub fn may_tell(packet: &Packet<'_>) -> bool {
         _ => false,
     }
 }
-
-/// Port of DNS.
-const DNS: u16 = 53;
 
 /// What a packet says of its application, where it is recognised.
 #[inline]

@@ -11,14 +11,11 @@ use super::{
 use crate::{
     convert::{Answer, Answers},
     inventory::{Directory, Owner},
-    model::{DEFAULT_SITE, HostName, NameSighting, NameSource, Pod, Service, Span, Timestamp},
+    model::{DEFAULT_SITE, HostName, NameSighting, NameSource, Pod, Service, Span, Timestamp, well_known::DNS},
     names::Names,
     proposal::directories,
     store::{Filter, Store},
 };
-
-/// The port of DNS.
-const DNS: u16 = 53;
 
 /// A name that is to be left out.
 pub(super) fn name(text: &str) -> Result<HostName, String> {

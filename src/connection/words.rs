@@ -1,6 +1,8 @@
 //! What a datagram says by itself of who asks: between equal ports, where neither port tells the server, and the first that was
 //! seen may be an answer. Protocols whose first bytes leave no doubt.
 
+use crate::model::well_known;
+
 /// Whether the sender asks, or answers, as the datagram itself says.
 #[inline]
 pub(super) fn asks(ports: (u16, u16), data_bytes: u32, data: &[u8]) -> Option<bool> {
@@ -11,12 +13,12 @@ pub(super) fn asks(ports: (u16, u16), data_bytes: u32, data: &[u8]) -> Option<bo
 #[cold]
 fn between_equal(port: u16, data_bytes: u32, data: &[u8]) -> Option<bool> {
     match port {
-        // DNS, NetBIOS' names (RFC 1002), multicast DNS
-        53 | 137 | 5_353 => dns(data),
-        67 => dhcp(data_bytes, data),
-        123 => ntp(data_bytes, data),
+        // 137: NetBIOS' names (RFC 1002)
+        well_known::DNS | well_known::MDNS | 137 => dns(data),
+        well_known::DHCP_SERVER => dhcp(data_bytes, data),
+        well_known::NTP => ntp(data_bytes, data),
         500 => ike(data_bytes, data),
-        547 => dhcp_v6(data),
+        well_known::DHCP_V6_SERVER => dhcp_v6(data),
         1_645 | 1_646 | 1_812 | 1_813 | 3_799 => radius(data_bytes, data),
         4_500 => ike(data_bytes.checked_sub(4)?, data.strip_prefix(&[0; 4])?),
         5_060 => sip(data),

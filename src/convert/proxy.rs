@@ -2,7 +2,7 @@
 
 use super::{Ground, ground::is_link_local};
 use crate::{
-    model::Protocol,
+    model::{Protocol, well_known::DNS},
     policy::{IpBlock, Peer, Port, PortMatch, Rule, Selector},
 };
 
@@ -27,11 +27,11 @@ pub(super) fn blocks(rule: &Rule) -> impl Iterator<Item = &IpBlock> {
 
 /// Whether it is the port of DNS and no other: a DNS rule goes with no range.
 pub(super) fn is_dns(port: &Port) -> bool {
-    is_dns_over_udp(port) || port.protocol == Protocol::TCP && port.ports == PortMatch::Range(53, 53)
+    is_dns_over_udp(port) || port.protocol == Protocol::TCP && port.ports == PortMatch::Range(DNS, DNS)
 }
 
 pub(super) fn is_dns_over_udp(port: &Port) -> bool {
-    port.protocol == Protocol::UDP && port.ports == PortMatch::Range(53, 53)
+    port.protocol == Protocol::UDP && port.ports == PortMatch::Range(DNS, DNS)
 }
 
 /// The ports that names get of a rule's: all but that of DNS, for beside a rule that allows it without one about DNS the latter has
@@ -42,10 +42,10 @@ pub(super) fn without_dns(ports: &[Port]) -> Vec<Port> {
         let has_dns = [Protocol::TCP, Protocol::UDP].contains(&port.protocol);
         let (first, last) = match port.ports {
             PortMatch::All if has_dns => (1, u16::MAX),
-            PortMatch::Range(first, last) if has_dns && (first..=last).contains(&53) => (first, last),
+            PortMatch::Range(first, last) if has_dns && (first..=last).contains(&DNS) => (first, last),
             _ => return vec![port.clone()],
         };
-        let pieces = [(first, 52), (54, last)].into_iter().filter(|(first, last)| first <= last);
+        let pieces = [(first, DNS - 1), (DNS + 1, last)].into_iter().filter(|(first, last)| first <= last);
         pieces.map(|(first, last)| Port { protocol: port.protocol, ports: PortMatch::Range(first, last) }).collect()
     };
     if ports.is_empty() { all.iter().flat_map(rest).collect() } else { ports.iter().flat_map(rest).collect() }
@@ -55,7 +55,9 @@ pub(super) fn without_dns(ports: &[Port]) -> Vec<Port> {
 pub(super) fn holds_dns(rule: &Rule) -> bool {
     let holds = |port: &Port| match port.ports {
         PortMatch::All => port.protocol == Protocol::UDP,
-        PortMatch::Range(first, last) => port.protocol == Protocol::UDP && first < last && (first..=last).contains(&53),
+        PortMatch::Range(first, last) => {
+            port.protocol == Protocol::UDP && first < last && (first..=last).contains(&DNS)
+        }
         PortMatch::Named(_) => false,
     };
     rule.ports.is_empty() || rule.ports.iter().any(holds)

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{Beyond, Guard, Options, Port, ZoneKind, Zones};
-use crate::model::{Dependency, Direction, Hour, Mark, Party, PartyKind, Protocol, Span, Timestamp, Via};
+use crate::model::{Dependency, Direction, Hour, Mark, Party, PartyKind, Protocol, Span, Timestamp, Via, well_known};
 
 /// What was seen of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -350,15 +350,14 @@ pub(super) fn unneeded(dependency: &Dependency, leg: Leg, zones: &Zones) -> Opti
 /// Whether names are asked for by datagrams: what is too long for one comes by TCP (RFC 7766). The port is the one that was
 /// dialled, for servers may answer on another.
 fn is_name_resolution(dependency: &Dependency) -> bool {
-    const DNS: u16 = 53;
-    let is_dialled = dependency.via.iter().any(|via| via.port == DNS);
-    dependency.protocol == Protocol::UDP && (dependency.port == DNS || is_dialled)
+    let is_dialled = dependency.via.iter().any(|via| via.port == well_known::DNS);
+    dependency.protocol == Protocol::UDP && (dependency.port == well_known::DNS || is_dialled)
 }
 
 /// Whether it is DHCP that was answered: pods get their addresses otherwise, but hosts renew theirs by datagrams that routers
 /// forward, and relays ask for them so (RFC 2131, section 4.4.5; RFC 8415, section 18.2.4).
 fn is_lease(dependency: &Dependency) -> bool {
-    let is_port = matches!(dependency.port, 67 | 68 | 546 | 547);
+    let is_port = well_known::DHCP.contains(&dependency.port);
     let is_scan = dependency.marks.contains(&Mark::Scan);
     dependency.protocol == Protocol::UDP && is_port && dependency.outcome.is_needed() && !is_scan
 }

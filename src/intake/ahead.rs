@@ -6,7 +6,7 @@ use crate::{
     capture::{Frame, LinkType},
     connection::{Arrivals, Tracker},
     decode::{Packet, Transport},
-    model::Timestamp,
+    model::{Timestamp, well_known::DHCP},
     segment::{Places, Table},
 };
 
@@ -15,9 +15,6 @@ const AT_MOST: usize = 64;
 
 /// Bytes of a frame by which it tells of its link: two tags and Ethernet take 22, IPv6 40, the cooked header 20.
 const HEAD_BYTES: usize = 64;
-
-/// Ports of DHCP, whose messages tell of links by all that is in them.
-const DHCP: [u16; 4] = [67, 68, 546, 547];
 
 /// What is kept.
 #[derive(Default)]
@@ -61,6 +58,7 @@ impl Head {
 
 /// Whether what it says stands in its head and its numbers.
 fn can_wait(packet: &Packet<'_>) -> bool {
+    // messages of DHCP tell of links by all that is in them
     let is_dhcp = match packet.transport {
         Transport::Udp { src_port, dst_port, .. } => DHCP.contains(&src_port) || DHCP.contains(&dst_port),
         _ => false,

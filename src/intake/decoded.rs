@@ -8,7 +8,7 @@ use crate::{
     capture::{Batch, Frame},
     connection::{Arrivals, SHARDS},
     decode::{Fragment, Fragments, NotDecoded, Options, Packet, Repeats, Transport, Wifi, common, decode_with, quoted},
-    model::{Protocol, Timestamp},
+    model::{Protocol, Timestamp, well_known},
     names, segment,
 };
 
@@ -183,8 +183,7 @@ impl Decoded {
 /// Whether a packet may tell more of its link than its addresses: broadcasts, errors, neighbour discovery, DHCP.
 #[inline]
 pub(super) fn speaks_of_links(packet: &Packet<'_>) -> bool {
-    const DHCP_SERVER: u16 = 67;
-    let is_dhcp = matches!(packet.transport, Transport::Udp { src_port: DHCP_SERVER, .. });
+    let is_dhcp = matches!(packet.transport, Transport::Udp { src_port: well_known::DHCP_SERVER, .. });
     let is_error = matches!(packet.transport, Transport::Unreachable(_));
     packet.is_broadcast || packet.protocol == Protocol::ICMPV6 || is_dhcp || is_error
 }

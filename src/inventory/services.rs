@@ -9,7 +9,7 @@ use super::{
     field::sorted,
     past::{Past, PastEndpoint, PastService},
 };
-use crate::model::{Pod, Protocol, Service, ServicePort, Span, Timestamp, WorkloadRef};
+use crate::model::{Pod, Protocol, Service, ServicePort, Span, Timestamp, WorkloadRef, well_known};
 
 /// A version of a Service and one of its ports, by their places.
 type PortPlace = (usize, usize);
@@ -136,7 +136,7 @@ impl Directory {
         let named: HashSet<(&String, &String)> = fronted.chain(called).collect();
         let ports = cluster.services.iter().flat_map(|service| service.ports.iter().map(move |port| (service, port)));
         let ports = ports.filter(|(service, port)| {
-            service.is_exposed() || port.port == 53 || named.contains(&(&service.namespace, &service.name))
+            service.is_exposed() || port.port == well_known::DNS || named.contains(&(&service.namespace, &service.name))
         });
         let of_services = ports.flat_map(|(service, port)| {
             let targets = self.present_targets(service, port).into_iter();

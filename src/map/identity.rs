@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use super::connections::{Connection, End};
 use crate::{
     inventory::{Directory, NODE_LOCAL_DNS, Owner, is_cloud_metadata},
-    model::{Flags, Party, PartyKind, Pod, Protocol, Service, ServicePort, Span, Via},
+    model::{Flags, Party, PartyKind, Pod, Protocol, Service, ServicePort, Span, Via, well_known},
 };
 
 /// A server as it is known: the party, its port, and what was dialled in its place.
@@ -98,7 +98,7 @@ fn is_disputed((address, port): End, connection: &Connection, directory: &Direct
 /// A server on the link of its clients: the cache of names on every node, else a service that the node or its cloud
 /// offers under an address that is the same everywhere.
 fn on_link(address: IpAddr, protocol: Protocol, port: u16) -> Party {
-    let is_dns = matches!(protocol, Protocol::UDP | Protocol::TCP) && port == 53;
+    let is_dns = matches!(protocol, Protocol::UDP | Protocol::TCP) && port == well_known::DNS;
     if is_dns && !is_cloud_metadata(address) {
         return Party { kind: PartyKind::Node, name: NODE_LOCAL_DNS.into(), ..party(address, Owner::OnLink) };
     }

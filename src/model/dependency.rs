@@ -5,7 +5,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Hour, Party, Protocol, Span};
+use super::{Hour, Party, Protocol, Span, well_known};
 
 /// What became of the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -198,7 +198,7 @@ pub(super) fn unneeded(
     /// Datagrams that nobody answers are a need where they go on, as logs and metrics do.
     const MIN_PACKETS: u64 = 3;
     // DHCP (RFC 2131) and DHCPv6 (RFC 8415): hosts get their addresses by it, pods from the CNI
-    let is_lease = protocol == Protocol::UDP && matches!(port, 67 | 68 | 546 | 547);
+    let is_lease = protocol == Protocol::UDP && well_known::DHCP.contains(&port);
     let is_stray = outcome == Outcome::Oneway && protocol == Protocol::UDP && packets < MIN_PACKETS;
     match outcome {
         _ if is_scan => Some("part of a scan"),

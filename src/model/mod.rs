@@ -30,6 +30,7 @@ mod time;
 mod trace_set;
 mod visible;
 mod vlan_stack;
+pub mod well_known;
 pub mod words;
 
 pub use address::{PRIVATE_RANGES, is_group, is_private};

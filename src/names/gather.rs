@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     decode::{Packet, Transport},
-    model::{HostName, MissedNames, NameSighting, NameSource, Span, Timestamp, is_group},
+    model::{
+        HostName, MissedNames, NameSighting, NameSource, Span, Timestamp, is_group,
+        well_known::{DHCP_SERVER, DNS, LLMNR, MDNS},
+    },
 };
 
 /// Sightings of one run that are held at a time: some 25 MB in memory, at most 50 MB where all names are as long as can be.
@@ -26,12 +29,6 @@ const SHARE_OF_USES: usize = 2;
 const MAX_USERS: u16 = 256;
 /// Clients with their proxies at a time; of further ones the proxy gets the names of what is behind it.
 const MAX_PROXIES: usize = 10_000;
-
-/// Ports: DNS, multicast DNS, LLMNR, DHCP servers.
-const DNS: u16 = 53;
-const MDNS: u16 = 5_353;
-const LLMNR: u16 = 5_355;
-const DHCP_SERVER: u16 = 67;
 
 /// What makes two sightings the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

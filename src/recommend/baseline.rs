@@ -12,16 +12,13 @@ use super::{
     resolvers::DnsDraft,
     units::UnitId,
 };
-use crate::model::{Cluster, Dependency, Protocol, WorkloadRef};
-
-/// The port of name resolution (RFC 1035, section 4.2).
-const DNS_PORT: u16 = 53;
+use crate::model::{Cluster, Dependency, Protocol, WorkloadRef, well_known};
 
 /// Whether this is name resolution: by the port that was dialled, for pods that may not bind low ones answer on another
 /// (5353 on `OpenShift`).
 pub(super) fn is_dns(dependency: &Dependency) -> bool {
-    let is_dialled = dependency.via.iter().any(|via| via.port == DNS_PORT);
-    matches!(dependency.protocol, Protocol::UDP | Protocol::TCP) && (dependency.port == DNS_PORT || is_dialled)
+    let is_dialled = dependency.via.iter().any(|via| via.port == well_known::DNS);
+    matches!(dependency.protocol, Protocol::UDP | Protocol::TCP) && (dependency.port == well_known::DNS || is_dialled)
 }
 
 /// Pods that may ask for names: a group, or a unit alone.

@@ -11,7 +11,7 @@ use super::{
     exposure::ingress_ports,
     units::{UnitId, Units},
 };
-use crate::model::{Dependency, PartyKind, Service, ServiceKind, ServicePort, own_ends};
+use crate::model::{Dependency, PartyKind, Service, ServiceKind, ServicePort, own_ends, well_known};
 
 /// Where the cluster's DNS Service is: everywhere but on `OpenShift` the first.
 const DNS_NAMESPACES: [&str; 2] = ["kube-system", "openshift-dns"];
@@ -231,7 +231,7 @@ fn dns(input: Input<'_>) -> Vec<(&Service, &ServicePort)> {
         |service: &&Service| DNS_NAMESPACES.contains(&service.namespace.as_str()) && service.name.contains("dns");
     let services = services.filter(is_it);
     let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
-    ports.filter(|(_, port)| port.port == 53).collect()
+    ports.filter(|(_, port)| port.port == well_known::DNS).collect()
 }
 
 fn headless(input: Input<'_>) -> BTreeSet<IpAddr> {

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Facts, review, tomorrow::tomorrow, words};
 use crate::{
-    model::Outcome,
+    model::{Outcome, well_known},
     recommend::{Evidence, Omission, Peer, Purpose, Recommendation},
 };
 
@@ -165,7 +165,8 @@ fn reached(cautions: &mut Cautions, recommendation: &Recommendation, max_names: 
         }
     }
     let left_out = recommendation.namespaces.iter().flat_map(|plan| &plan.left_out);
-    let unnamed = left_out.filter(|left| left.evidence.port == 53 && matches!(left.reason, Omission::Egress(_)));
+    let unnamed =
+        left_out.filter(|left| left.evidence.port == well_known::DNS && matches!(left.reason, Omission::Egress(_)));
     let unnamed: BTreeSet<String> =
         unnamed.map(|left| format!("{} ({})", left.evidence.client, left.evidence.server)).collect();
     if !unnamed.is_empty() && recommendation.directions.has_egress() {

@@ -5,11 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Fact, Header};
 use crate::{
     decode::{be16, be32},
-    model::{How, Mac},
+    model::{How, Mac, well_known},
 };
 
-const SERVER_PORT: u16 = 67;
-const CLIENT_PORT: u16 = 68;
 const MAGIC: u32 = 0x6382_5363;
 
 /// Where the options begin: behind 236 bytes of BOOTP and the magic number.
@@ -23,7 +21,9 @@ const ACKNOWLEDGED: u8 = 5;
 
 pub(super) fn read(header: &Header<'_>, frame_src: Mac, tell: &mut impl FnMut(Fact)) {
     // to the client, and so in its own network: not from the server to a relay, or between relays
-    if be16(header.payload, 0) != Some(SERVER_PORT) || be16(header.payload, 2) != Some(CLIENT_PORT) {
+    if be16(header.payload, 0) != Some(well_known::DHCP_SERVER)
+        || be16(header.payload, 2) != Some(well_known::DHCP_CLIENT)
+    {
         return;
     }
     let message = header.payload.get(8..).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::{Verdict, only_one};
 use crate::{
     inventory::Directory,
     map::connections::{Connection, End},
-    model::{Direction, Flags, Outcome, PortKind, Protocol, Span},
+    model::{Direction, Flags, Outcome, PortKind, Protocol, Span, well_known},
 };
 
 /// Fewer talkers than this say nothing about who serves.
@@ -113,8 +113,9 @@ fn by_refusal(connection: &Connection) -> Option<Verdict> {
 /// The port that an FTP server opens data connections from; nobody listens on it (RFC 959, section 3.2).
 const FTP_DATA: u16 = 20;
 
-/// The ports of DHCP's servers and clients (RFC 2131, section 4.1; RFC 8415, section 7.2).
-const DHCP: [(u16, u16); 2] = [(67, 68), (547, 546)];
+/// The ports of DHCP's servers, each with that of its clients.
+const DHCP: [(u16, u16); 2] =
+    [(well_known::DHCP_SERVER, well_known::DHCP_CLIENT), (well_known::DHCP_V6_SERVER, well_known::DHCP_V6_CLIENT)];
 
 /// Whether the port that servers are known to listen on lies as the client's.
 fn by_port(protocol: Protocol, server: u16, client: u16) -> Option<bool> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr, ops::Range};
 use foldhash::HashMap;
 
 use crate::{
-    model::{Dependency, Mark, Party, PartyKind, Protocol, WorkloadRef},
+    model::{Dependency, Mark, Party, PartyKind, Protocol, WorkloadRef, well_known},
     policy::{End, Evaluator, Outside, Past, Realm, Roster, census::stranger},
 };
 
@@ -14,8 +14,8 @@ pub(super) type Service = (Protocol, u16);
 
 /// Who asks for names by UDP must be able to ask again by TCP, where an answer is too long (RFC 7766, 5).
 fn with_fallback(service: Service) -> impl Iterator<Item = Service> {
-    const DNS: Service = (Protocol::UDP, 53);
-    std::iter::once(service).chain((service == DNS).then_some((Protocol::TCP, 53)))
+    const DNS: Service = (Protocol::UDP, well_known::DNS);
+    std::iter::once(service).chain((service == DNS).then_some((Protocol::TCP, well_known::DNS)))
 }
 
 /// Whether somebody needs a policy to allow it: a pod with itself and with its own node does not.
