@@ -114,7 +114,7 @@ impl Log {
         self.tally.use_one(Some(Span::at(time)));
         if let Some(answers) = answers {
             for address in &answers.addresses {
-                self.names.hear(time, answers.name.as_bytes(), (*address, answers.ttl_s), answers.asked_by);
+                self.names.hear(time, answers.name.as_bytes(), *address, answers.ttl_s, answers.asked_by);
             }
         }
         if let Some(told) = spoken {

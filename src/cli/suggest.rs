@@ -59,7 +59,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     } else {
         let decided = proposal.decided();
         let sights = asked.judge.sights(&proposal.set);
-        let facts = asked.facts((&world.runs, &known.log), &proposal, replay.clone(), &sights);
+        let facts = asked.facts(&world.runs, &known.log, &proposal, replay.clone(), &sights);
         warn(&facts, &decided, &found);
         // before the folder: what was taken back there is not brought back if this run is killed in between
         if let Some(store) = &store {
@@ -67,7 +67,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
             for contradiction in known.contradictions(&args.out_dir, &found, decisions) {
                 say(&contradiction);
             }
-            known.keep(store, (&args.out_dir, &found), decisions, (clock::now(), &BTreeSet::new())).await?;
+            known.keep(store, &args.out_dir, &found, decisions, &BTreeSet::new(), clock::now()).await?;
         }
         let page = asked.page(&decided, &facts, &sights).document()?;
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;

@@ -72,7 +72,7 @@ pub(super) async fn follow(
     let mut followers = JoinSet::new();
     for (place, (target, listed)) in lists.into_iter().enumerate() {
         let start = Start { version: listed.version, contact: listed.answered };
-        followers.spawn(Follower::new(cluster.clone(), (place, target), Some(start), sender.clone()).run());
+        followers.spawn(Follower::new(cluster.clone(), place, target, Some(start), sender.clone()).run());
     }
     drop(sender);
     warnln!("{}: following; Ctrl-C stops", session.name);

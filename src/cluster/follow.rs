@@ -120,7 +120,8 @@ impl Follower {
     #[must_use]
     pub fn new(
         cluster: Arc<Cluster>,
-        (place, target): (usize, Target),
+        place: usize,
+        target: Target,
         start: Option<Start>,
         news: Sender<(usize, News)>,
     ) -> Self {

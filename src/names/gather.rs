@@ -120,7 +120,7 @@ impl Gatherer {
     }
 
     /// Takes in what a flow log says of a DNS answer that a client received.
-    pub fn hear(&mut self, time: Timestamp, name: &[u8], (address, ttl_s): (IpAddr, u32), asked_by: IpAddr) {
+    pub fn hear(&mut self, time: Timestamp, name: &[u8], address: IpAddr, ttl_s: u32, asked_by: IpAddr) {
         let answer = Answer { address, name: HostName::parse(name), ttl_s, is_reverse: false };
         self.told(time, answer, NameSource::Dns, Some(asked_by));
     }

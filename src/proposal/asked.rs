@@ -148,18 +148,19 @@ impl Asked<'_> {
     #[must_use]
     pub fn facts(
         &self,
-        (runs, log): (&[Run], &Log),
+        runs: &[Run],
+        log: &Log,
         proposal: &Proposal,
         replay: Simulation,
         sights: &[Sight<'_>; 2],
     ) -> Facts {
         let measured = self.measured(proposal, &replay, sights);
-        Facts { measured, ..self.facts_of_one((runs, log), proposal, replay) }
+        Facts { measured, ..self.facts_of_one(runs, log, proposal, replay) }
     }
 
     /// The facts of one proposal without what is measured.
     #[must_use]
-    pub fn facts_of_one(&self, (runs, log): (&[Run], &Log), proposal: &Proposal, replay: Simulation) -> Facts {
+    pub fn facts_of_one(&self, runs: &[Run], log: &Log, proposal: &Proposal, replay: Simulation) -> Facts {
         let Self { site, dependencies, namespaces, coverage, .. } = *self;
         let Proposal { recommendation, policies, set } = proposal;
         let sheets = render::sheets(recommendation, policies);

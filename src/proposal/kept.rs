@@ -78,9 +78,11 @@ impl Known {
     pub async fn keep(
         &self,
         store: &Store,
-        (folder, found): (&Path, &Found),
+        folder: &Path,
+        found: &Found,
         decisions: &Decisions,
-        (now, policies): (Timestamp, &BTreeSet<PolicyKey>),
+        policies: &BTreeSet<PolicyKey>,
+        now: Timestamp,
     ) -> Result<(), ProposalError> {
         let mut steps: BTreeMap<PolicyKey, Vec<Step>> = BTreeMap::new();
         for (policy, step) in self.kept.steps_to(decisions) {

@@ -92,7 +92,9 @@ impl LeftOutKey {
 impl<'a> Gathering<'a> {
     pub fn new(
         input: Input<'a>,
-        (units, exposure, known): (&'a Units, &'a Exposure, &'a Known<'a>),
+        units: &'a Units,
+        exposure: &'a Exposure,
+        known: &'a Known<'a>,
         namespaces: &BTreeSet<String>,
     ) -> Self {
         let pods = input.cluster.pods.iter().filter(|pod| !pod.host_network && !pod.finished);

@@ -105,7 +105,7 @@ pub fn recommend<D: Borrow<Dependency>>(
     let units = Units::new(input.cluster);
     let exposure = Exposure::new(input.cluster, input.directory);
     let known = Known::new(input, &units);
-    let mut gathering = Gathering::new(input, (&units, &exposure, &known), namespaces);
+    let mut gathering = Gathering::new(input, &units, &exposure, &known, namespaces);
     for dependency in dependencies {
         gathering.add(dependency.borrow());
     }

@@ -79,7 +79,7 @@ impl Gathering<'_> {
             let is_beside = !self.cluster_dns.is_empty() || !draft.servers.is_empty();
             for ((unit, far, port), support) in std::mem::take(&mut draft.others) {
                 if is_beside {
-                    self.ask_by_itself((unit, far, port), &support);
+                    self.ask_by_itself(unit, far, port, &support);
                 } else {
                     // nobody else answers here
                     draft.clients.insert(unit);
@@ -111,7 +111,7 @@ impl Gathering<'_> {
         }
     }
 
-    fn ask_by_itself(&mut self, (unit, far, port): (UnitId, Far, u16), support: &Support) {
+    fn ask_by_itself(&mut self, unit: UnitId, far: Far, port: u16, support: &Support) {
         for protocol in PROTOCOLS {
             let evidence = support.evidence.iter().filter(|it| it.protocol == protocol).cloned();
             let of_protocol =

@@ -155,7 +155,7 @@ impl Desk {
         let (asking, out_dir, now) = (asking.clone(), self.config.out_dir.clone(), (self.config.clock)());
         let compute = move || {
             let (found, fault) = look(&out_dir, &site);
-            View::new(&loaded, asking, known, found, (fault, now))
+            View::new(&loaded, asking, known, found, fault, now)
         };
         let view = Arc::new(spawn_blocking(compute).await.map_err(|_| DeskError::Lost)??);
         // what was read before may be most of the memory there is

@@ -6,7 +6,7 @@ mod undo;
 
 use std::collections::BTreeSet;
 
-use ended::Stale;
+use ended::{Before, Stale};
 
 use super::{
     desk::{Desk, DeskError},
@@ -78,8 +78,14 @@ impl<'v> Plan<'v> {
         let set = proposal::only(&view.proposal.set, &names);
         let past = view.judge()?;
         let there: BTreeSet<String> = view.deployed.policies.iter().map(NetworkPolicy::full_name).collect();
-        let of_before = (way_back, &view.site()?.cluster().policies[..]);
-        let stale = Stale::new((&view.facts.sheets, &view.namespaces), (&names, &left), of_before);
+        let stale = Stale::new(&Before {
+            sheets: &view.facts.sheets,
+            namespaces: &view.namespaces,
+            approved: &names,
+            left: &left,
+            way_back,
+            deployed: &view.site()?.cluster().policies,
+        });
         let judge = |set: &PolicySet, gone: &BTreeSet<String>| {
             if gone.is_empty() {
                 return past.replay(&set.on_top_of(&view.deployed));

@@ -436,8 +436,8 @@ async fn written(desk: &Desk, asking: &Asking, fields: Fields) -> Result<(), Exp
     let (desk, handle) = (desk.clone(), Handle::current());
     let write = move || {
         let keep = |found: &Found, policies: &Policies, keys: &BTreeSet<PolicyKey>| {
-            let (folder, now) = ((desk.config.out_dir.as_path(), found), (desk.config.clock)());
-            handle.block_on(known.keep(&store, folder, &policies.decisions, (now, keys)))
+            let (folder, now) = (desk.config.out_dir.as_path(), (desk.config.clock)());
+            handle.block_on(known.keep(&store, folder, found, &policies.decisions, keys, now))
         };
         let written = export::write(&desk, &view, &known, &fields, keep);
         handle.block_on(desk.store.settle());

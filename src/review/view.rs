@@ -114,7 +114,8 @@ impl View {
         asking: Asking,
         known: Known,
         mut found: Found,
-        (folder_fault, now): (Option<ProposalError>, Timestamp),
+        folder_fault: Option<ProposalError>,
+        now: Timestamp,
     ) -> Result<Self, ProposalError> {
         let site = loaded.site(&asking.site, &asking.namespaces)?;
         let seen = loaded.seen(site);
@@ -123,7 +124,7 @@ impl View {
         let asked = asked(&asking, site, &seen, &of.seen);
         let proposal = asked.proposal(&found)?;
         let replay = asked.judge.replay(&proposal.set);
-        let facts = asked.facts_of_one((&loaded.world.runs, &known.log), &proposal, replay);
+        let facts = asked.facts_of_one(&loaded.world.runs, &known.log, &proposal, replay);
         let decided = proposal.decided();
         let content = |sheet: &Sheet| Some((sheet.key.clone(), content(sheet.object.as_ref()?)));
         let contents = facts.sheets.iter().filter_map(content).collect();
@@ -228,8 +229,8 @@ impl View {
     pub fn told(&self) -> Result<(Facts, Document), ProposalError> {
         let asked = asked(&self.asking, self.site()?, &self.seen, &self.namespaces);
         let sights = asked.judge.sights(&self.proposal.set);
-        let from = (&self.loaded.world.runs[..], &self.known.log);
-        let facts = asked.facts(from, &self.proposal, self.facts.replay.clone(), &sights);
+        let (runs, log) = (&self.loaded.world.runs, &self.known.log);
+        let facts = asked.facts(runs, log, &self.proposal, self.facts.replay.clone(), &sights);
         let report = asked.page(&self.decided, &facts, &sights).document()?;
         Ok((facts, report))
     }

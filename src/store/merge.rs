@@ -11,7 +11,7 @@ use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
     Loss, Run, RunId, Store, StoreError, Written, applications, content_id, day, links, listings, names,
-    observations::{self, insert, next_batch},
+    observations::{self, Begun, insert, next_batch},
     part::Part,
     run,
 };
@@ -250,7 +250,7 @@ impl Hours<'_> {
             for (n, place) in of_batch.iter().enumerate() {
                 let part = part(self.source, self.from, stretch, *place).await?;
                 tell(part.data.len() as u64);
-                insert(self.target, (self.to, batch, n), &[part]).await?;
+                insert(self.target, self.to, Begun { batch, written: n }, &[part]).await?;
             }
         }
         self.has_news = true;

@@ -75,8 +75,17 @@ pub(super) fn all_laid_out(observations: &[Observation]) -> Vec<Part> {
     parts.into_iter().flatten().collect()
 }
 
-/// The number of a batch in each hour, and how many parts of it are written.
-pub(super) type Numbers = BTreeMap<Hour, (i64, usize)>;
+/// A batch of an hour that is being written.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    /// Its number.
+    pub batch: i64,
+    /// How many parts of it are written.
+    pub written: usize,
+}
+
+/// The batch that is being written of each hour.
+pub(super) type Numbers = BTreeMap<Hour, Begun>;
 
 /// Writes parts in the order of their hours, as a batch of its own in each that was not written to before.
 pub(super) async fn write_parts(
@@ -86,12 +95,12 @@ pub(super) async fn write_parts(
 ) -> Result<(), StoreError> {
     for of_hour in parts.chunk_by(|a, b| a.hour == b.hour) {
         let Some(hour) = of_hour.first().map(|part| part.hour) else { continue };
-        let (batch, written) = match numbers.get(&hour) {
+        let begun = match numbers.get(&hour) {
             Some(begun) => *begun,
-            None => (next_batch(connection, (run, hour)).await?, 0),
+            None => Begun { batch: next_batch(connection, (run, hour)).await?, written: 0 },
         };
-        insert(connection, (run, batch, written), of_hour).await?;
-        numbers.insert(hour, (batch, written + of_hour.len()));
+        insert(connection, run, begun, of_hour).await?;
+        numbers.insert(hour, Begun { written: begun.written + of_hour.len(), ..begun });
     }
     Ok(())
 }
@@ -122,10 +131,11 @@ fn laid_out(observations: &[Observation]) -> Vec<Part> {
     parts
 }
 
-/// Writes parts of a batch, of which some are there already.
+/// Writes further parts of a batch.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    (run, batch, written): (RunId, i64, usize),
+    run: RunId,
+    Begun { batch, written }: Begun,
     parts: &[Part],
 ) -> Result<(), StoreError> {
     let numbered: Vec<(u64, &Part)> = (written as u64..).zip(parts).collect();
@@ -222,15 +232,15 @@ async fn settle_hour(connection: &mut SqliteConnection, run: RunId, places: &[Pl
     let batch = next_batch(connection, (run, first.hour)).await?;
     let mut merge = Merge::new(places);
     let mut writer = PartWriter::new(first.hour);
-    let mut written = 0;
+    let mut begun = Begun { batch, written: 0 };
     while let Some(observation) = merge.next(connection).await? {
         if writer.push(&observation) {
             let part = std::mem::replace(&mut writer, PartWriter::new(first.hour)).finish();
-            insert(connection, (run, batch, written), &[part]).await?;
-            written += 1;
+            insert(connection, run, begun, &[part]).await?;
+            begun.written += 1;
         }
     }
-    insert(connection, (run, batch, written), &Vec::from_iter(writer.finish_some())).await?;
+    insert(connection, run, begun, &Vec::from_iter(writer.finish_some())).await?;
     sqlx::query("DELETE FROM observation_part WHERE run = $1 AND hour = $2 AND hours = 1 AND batch <= $3")
         .bind(run.0)
         .bind(first.hour.0)

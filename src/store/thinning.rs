@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{
     DamagedHours, RunId, RunKind, Store, StoreError,
     day::{self, DayRow, HOURS},
-    observations::{self, Merge, Place},
+    observations::{self, Begun, Merge, Place},
     part::{Part, PartWriter},
 };
 use crate::model::{Hour, Timestamp};
@@ -43,12 +43,11 @@ struct Day {
     /// Its first hour.
     begin: Hour,
     /// What is written of it, hidden until it is whole.
-    batch: i64,
+    begun: Begun,
     /// The parts that it is made of, as they were when it was begun.
     places: Vec<Place>,
     merge: Merge,
     writer: PartWriter,
-    written: usize,
 }
 
 impl Store {
@@ -121,7 +120,14 @@ async fn begin(
     let sql = "INSERT INTO hidden_batch (run, hour, batch) VALUES ($1, $2, $3)";
     sqlx::query(sql).bind(run.0).bind(day.0).bind(batch).execute(&mut *connection).await?;
     let merge = Merge::new(&places);
-    Ok(Some(Day { run, begin: day, batch, places, merge, writer: PartWriter::of_day(day), written: 0 }))
+    Ok(Some(Day {
+        run,
+        begin: day,
+        begun: Begun { batch, written: 0 },
+        places,
+        merge,
+        writer: PartWriter::of_day(day),
+    }))
 }
 
 /// What counts of a day: hours, and of what came late also the day as it was before.
@@ -155,8 +161,8 @@ impl Day {
         for _ in 0..PARTS_AT_ONCE {
             let (part, is_last) = self.next_part(connection).await?;
             let parts: Vec<Part> = part.into_iter().collect();
-            observations::insert(connection, (self.run, self.batch, self.written), &parts).await?;
-            self.written += parts.len();
+            observations::insert(connection, self.run, self.begun, &parts).await?;
+            self.begun.written += parts.len();
             if is_last {
                 self.replace_hours(connection).await?;
                 return Ok(true);
@@ -185,7 +191,7 @@ impl Day {
         let hide = sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(day::end_of(self.begin).0);
         hide.execute(&mut *connection).await?;
         let sql = "DELETE FROM hidden_batch WHERE run = $1 AND hour = $2 AND batch = $3";
-        sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(self.batch).execute(connection).await?;
+        sqlx::query(sql).bind(self.run.0).bind(self.begin.0).bind(self.begun.batch).execute(connection).await?;
         Ok(())
     }
 }

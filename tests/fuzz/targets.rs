@@ -418,7 +418,7 @@ fn log(format: Format, input: impl Read) -> Option<Log> {
                 used += 1;
                 if let Some(answers) = answers {
                     for address in &answers.addresses {
-                        names.hear(time, answers.name.as_bytes(), (*address, answers.ttl_s), answers.asked_by);
+                        names.hear(time, answers.name.as_bytes(), *address, answers.ttl_s, answers.asked_by);
                     }
                 }
                 add(reader.observations());

@@ -95,12 +95,20 @@ impl fmt::Display for Ruling {
     }
 }
 
+/// Two ends of the past by their places, and the port between them.
+#[derive(Clone, Copy)]
+struct Between {
+    from: usize,
+    to: usize,
+    port: u16,
+}
+
 enum Outcome {
     Allowed,
-    /// With a pair of ends and a port that it is denied for.
-    Denied(usize, usize, u16),
-    /// Denied between some of the ends and not between others, with a pair that it is denied for.
-    Mixed(usize, usize, u16),
+    /// With ends and a port that it is denied for.
+    Denied(Between),
+    /// Denied between some of the ends and not between others, with such as it is denied for.
+    Mixed(Between),
     Uncertain(String),
 }
 
@@ -117,7 +125,7 @@ pub fn simulate(past: &Past<'_>, evaluator: &Evaluator<'_>, detail: Option<&Deta
                 mixed.push(row.dependency);
                 continue;
             }
-            Outcome::Mixed(from, to, port) => Outcome::Denied(from, to, port),
+            Outcome::Mixed(between) => Outcome::Denied(between),
             outcome => outcome,
         };
         replay.count(row, outcome, &mut simulation);
@@ -166,12 +174,12 @@ impl<'a> Replay<'a> {
     fn count(&mut self, row: &Row<'a>, outcome: Outcome, simulation: &mut Simulation) {
         let (dependency, count) = (row.dependency, row.connections);
         if let Some(unneeded) = row.unneeded {
-            if let Outcome::Denied(from, to, port) | Outcome::Mixed(from, to, port) = outcome {
+            if let Outcome::Denied(between) | Outcome::Mixed(between) = outcome {
                 // of a scan's thousand ports nobody asks which rule is missing
                 let reason = if dependency.marks.contains(&Mark::Scan) {
                     unneeded.to_owned()
                 } else {
-                    format!("{unneeded}; {}", self.reason(row, from, to, port))
+                    format!("{unneeded}; {}", self.reason(row, between))
                 };
                 simulation.also_closed += count;
                 simulation.closed.push(finding(dependency, Ruling::Closed, reason));
@@ -181,9 +189,9 @@ impl<'a> Replay<'a> {
         simulation.connections += count;
         match outcome {
             Outcome::Allowed => simulation.allowed += count,
-            Outcome::Denied(from, to, port) => {
+            Outcome::Denied(between) => {
                 simulation.denied += count;
-                let reason = self.reason(row, from, to, port);
+                let reason = self.reason(row, between);
                 simulation.findings.push(finding(dependency, Ruling::Denied, reason));
             }
             Outcome::Mixed(..) => {
@@ -202,17 +210,16 @@ impl<'a> Replay<'a> {
     fn outcome(&self, row: &Row<'a>) -> Outcome {
         match self.judged(row) {
             // what is uncertain counts as closed, until it is told
-            Outcome::Denied(from, to, port) if self.evaluator.may_doubt() => match self.doubt(row, (from, to, port)) {
-                Some(reason) => Outcome::Uncertain(reason),
-                None => Outcome::Denied(from, to, port),
-            },
+            Outcome::Denied(between) if self.evaluator.may_doubt() => {
+                self.doubt(row, between).map_or(Outcome::Denied(between), Outcome::Uncertain)
+            }
             outcome => outcome,
         }
     }
 
     /// Why it cannot be told whether what counts as denied between two ends is.
-    fn doubt(&self, row: &Row<'a>, (from, to, port): (usize, usize, u16)) -> Option<String> {
-        let verdicts = self.probes(row, (from, to, port)).map(|probe| self.evaluator.evaluate(&probe));
+    fn doubt(&self, row: &Row<'a>, between: Between) -> Option<String> {
+        let verdicts = self.probes(row, between).map(|probe| self.evaluator.evaluate(&probe));
         let denied: Vec<Verdict> = verdicts.filter(|verdict| !verdict.allowed()).collect();
         let is_uncertain = !denied.is_empty() && denied.iter().all(Verdict::uncertain);
         denied.first().filter(|_| is_uncertain).and_then(Verdict::reason)
@@ -275,28 +282,30 @@ impl<'a> Replay<'a> {
         let pairs = clients.iter().flat_map(|from| servers.iter().map(move |to| (*from, *to)));
         let (mut denied, mut is_allowed) = (None, false);
         for (from, to) in self.possible(pairs) {
-            if self.denies(row, (from, to, row.port)) {
-                denied = denied.or(Some((from, to)));
+            let between = Between { from, to, port: row.port };
+            if self.denies(row, between) {
+                denied = denied.or(Some(between));
             } else {
                 is_allowed = true;
             }
             match denied {
-                Some((from, to)) if is_allowed => return Outcome::Mixed(from, to, row.port),
+                Some(between) if is_allowed => return Outcome::Mixed(between),
                 Some(_) if is_denied_by_kind => break,
                 _ => {}
             }
         }
-        denied.map_or(Outcome::Allowed, |(from, to)| Outcome::Denied(from, to, row.port))
+        denied.map_or(Outcome::Allowed, Outcome::Denied)
     }
 
     /// A connection to a Service of which it was not seen who answered: whoever stands behind it may have.
     fn behind_service(&self, row: &Row<'a>, clients: &[usize]) -> Outcome {
-        let pairs = clients.iter().flat_map(|from| row.targets.iter().map(move |(to, port)| (*from, *to, *port)));
-        let pairs: Vec<(usize, usize, u16)> = pairs.collect();
+        let between = |from, (to, port): &(usize, u16)| Between { from, to: *to, port: *port };
+        let pairs = clients.iter().flat_map(|from| row.targets.iter().map(move |target| between(*from, target)));
+        let pairs: Vec<Between> = pairs.collect();
         let denied: Vec<_> = pairs.iter().filter(|pair| self.denies(row, **pair)).collect();
         match denied.first() {
             None => Outcome::Allowed,
-            Some((from, to, port)) if denied.len() == pairs.len() => Outcome::Denied(*from, *to, *port),
+            Some(between) if denied.len() == pairs.len() => Outcome::Denied(**between),
             Some(_) => {
                 let name = &row.dependency.server.name;
                 Outcome::Uncertain(format!("which pod behind {name} answered was not seen, and some are closed"))
@@ -311,9 +320,10 @@ impl<'a> Replay<'a> {
         if possible.is_empty() { others } else { possible }
     }
 
-    fn denies(&self, row: &Row<'a>, (from, to, port): (usize, usize, u16)) -> bool {
+    fn denies(&self, row: &Row<'a>, between: Between) -> bool {
+        let Between { from, to, port } = between;
         if !row.sources.is_empty() {
-            let mut asked = self.probes(row, (from, to, port));
+            let mut asked = self.probes(row, between);
             return !asked.all(|probe| self.evaluator.evaluate(&probe).egress.allowed)
                 || !self.at_server(row, to, port).all(|probe| self.evaluator.evaluate(&probe).ingress.allowed);
         }
@@ -323,7 +333,7 @@ impl<'a> Replay<'a> {
             return !self.classes.allows(self.classes.kind(from), self.classes.kind(to), row.protocol, port)
                 && !Probe::new(&ends[from], &ends[to], row.protocol, port).is_always_allowed();
         }
-        !self.probes(row, (from, to, port)).all(|probe| self.evaluator.allows(&probe))
+        !self.probes(row, between).all(|probe| self.evaluator.allows(&probe))
     }
 
     /// Whether it is judged by what the client dialled.
@@ -332,11 +342,8 @@ impl<'a> Replay<'a> {
     }
 
     /// The questions that a row asks between two ends: one for each address that was dialled.
-    fn probes(
-        &self,
-        row: &Row<'a>,
-        (from, to, port): (usize, usize, u16),
-    ) -> impl Iterator<Item = Probe<'a>> + use<'a> {
+    fn probes(&self, row: &Row<'a>, between: Between) -> impl Iterator<Item = Probe<'a>> + use<'a> {
+        let Between { from, to, port } = between;
         let (ends, dependency) = (&self.past.ends, row.dependency);
         let probe = Probe::new(&ends[from], &ends[to], row.protocol, port);
         let services = dependency.server.addresses.iter().map(move |address| (*address, dependency.port));
@@ -356,9 +363,10 @@ impl<'a> Replay<'a> {
         sources.into_iter().map(move |source| Probe::new(&ends[source], &ends[to], protocol, port))
     }
 
-    fn reason(&mut self, row: &Row<'a>, from: usize, to: usize, port: u16) -> String {
+    fn reason(&mut self, row: &Row<'a>, between: Between) -> String {
+        let Between { from, to, port } = between;
         if !row.sources.is_empty() {
-            let mut asked = self.probes(row, (from, to, port));
+            let mut asked = self.probes(row, between);
             let egress = asked.find_map(|probe| self.evaluator.evaluate(&probe).egress.why());
             let at_server = || {
                 let mut asked = self.at_server(row, to, port);
@@ -366,7 +374,7 @@ impl<'a> Replay<'a> {
             };
             return egress.or_else(at_server).unwrap_or_default();
         }
-        let ask = || self.probes(row, (from, to, port)).find_map(|probe| self.evaluator.evaluate(&probe).reason());
+        let ask = || self.probes(row, between).find_map(|probe| self.evaluator.evaluate(&probe).reason());
         let options = self.evaluator.options;
         // where addresses decide, each end has a sentence of its own
         if options.ipblock_matches_pods || options.dnat == Dnat::Before {

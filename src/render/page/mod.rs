@@ -30,7 +30,7 @@ pub use maps::MapView;
 pub use matrix::{Cell, Matrix};
 pub use sealed::{SCRIPT, STYLE, Sealed};
 pub use tables::{DecisionView, FindingView, GranularityView, LeftOutView, SaidView};
-pub use tree::{AccessView, NamespaceView, PolicyView, ReachView, TierView};
+pub use tree::{AccessView, BeforeAfter, NamespaceView, PolicyView, ReachView, TierView};
 pub use verdict::{Figure, VerdictView};
 
 use super::{Caution, Document, Facts, words};

@@ -86,35 +86,45 @@ pub struct AccessView {
     pub doubts: Vec<String>,
 }
 
-/// How far a workload reaches and is reached, before and after.
+/// A figure as it is with what is deployed, and as it will be with the proposal on top of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BeforeAfter<T> {
+    /// With what is deployed.
+    pub before: T,
+    /// With the proposal on top.
+    pub after: T,
+}
+
+/// How far a workload reaches and is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReachView {
     /// Others that can reach it.
-    pub reached_by: (usize, usize),
+    pub reached_by: BeforeAfter<usize>,
     /// Others that it can reach.
-    pub reaches: (usize, usize),
+    pub reaches: BeforeAfter<usize>,
     /// Whether the outside can reach it.
-    pub from_outside: (bool, bool),
+    pub from_outside: BeforeAfter<bool>,
     /// Whether it can reach the outside.
-    pub to_outside: (bool, bool),
+    pub to_outside: BeforeAfter<bool>,
 }
 
 impl ReachView {
     /// From what a workload had, and what it will have.
     #[must_use]
     pub fn new(before: &Reach, after: &Reach) -> Self {
+        let outside = |of: fn(&Reach) -> bool| BeforeAfter { before: of(before), after: of(after) };
         Self {
-            reached_by: (before.reached_by, after.reached_by),
-            reaches: (before.reaches, after.reaches),
-            from_outside: (before.reached_from_outside, after.reached_from_outside),
-            to_outside: (before.reaches_outside, after.reaches_outside),
+            reached_by: BeforeAfter { before: before.reached_by, after: after.reached_by },
+            reaches: BeforeAfter { before: before.reaches, after: after.reaches },
+            from_outside: outside(|reach| reach.reached_from_outside),
+            to_outside: outside(|reach| reach.reaches_outside),
         }
     }
 
     /// `no`, `yes`, or `yes → no`.
     #[must_use]
-    pub fn words(change: &(bool, bool)) -> &'static str {
-        match change {
+    pub fn words(outside: &BeforeAfter<bool>) -> &'static str {
+        match (outside.before, outside.after) {
             (true, true) => "yes",
             (false, false) => "no",
             (true, false) => "yes → no",

@@ -146,8 +146,8 @@ fn reach(material: &Material<'_>) -> Option<Figure> {
     #[expect(clippy::cast_precision_loss, reason = "workloads stay far below 2^52")]
     let mean =
         |counts: Vec<usize>| (!counts.is_empty()).then(|| counts.iter().sum::<usize>() as f64 / counts.len() as f64);
-    let before = mean(here().map(|(before, _)| before).collect())?;
-    let after = mean(here().map(|(_, after)| after).collect())?;
+    let before = mean(here().map(|reaches| reaches.before).collect())?;
+    let after = mean(here().map(|reaches| reaches.after).collect())?;
     let chosen = material.facts.measured.granularities.iter().find(|it| it.chosen);
     let alone = chosen.and_then(|it| it.reach).map(|alone| format!("{alone:.1}"));
     Some(Figure {

@@ -11,7 +11,7 @@ pub(super) fn section(text: &mut String, namespace: &str, facts: &Facts) {
     for (workload, reach) in &facts.measured.reach {
         let Some(name) = workload.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('/')) else { continue };
         let ReachView { reached_by, reaches, from_outside, to_outside } = reach;
-        let [reached_by, reaches] = [reached_by, reaches].map(|(before, after)| format!("{before} → {after}"));
+        let [reached_by, reaches] = [reached_by, reaches].map(|it| format!("{} → {}", it.before, it.after));
         let [from, to] = [from_outside, to_outside].map(ReachView::words);
         row(&mut lines, [name, &reached_by, from, &reaches, to]);
     }

@@ -30,14 +30,26 @@ pub(in crate::review) struct Stale {
     pub kept: BTreeSet<String>,
 }
 
+/// What tells which policies are to go.
+pub(in crate::review) struct Before<'a> {
+    /// All policies of the proposal.
+    pub sheets: &'a [Sheet],
+    /// The namespaces that it is for.
+    pub namespaces: &'a BTreeSet<String>,
+    /// Those of its policies that are there and approved, by their names.
+    pub approved: &'a BTreeSet<String>,
+    /// Those that are there and not approved.
+    pub left: &'a [&'a Sheet],
+    /// What was exported by now.
+    pub way_back: &'a WayBack,
+    /// What the inventory says is deployed.
+    pub deployed: &'a [RawObject],
+}
+
 impl Stale {
-    /// Of what was exported by now (`way_back`) and what is deployed, in the namespaces that a proposal is for. `approved` and
-    /// `left` are those of the proposal that are there.
-    pub fn new(
-        (sheets, namespaces): (&[Sheet], &BTreeSet<String>),
-        (approved, left): (&BTreeSet<String>, &[&Sheet]),
-        (way_back, deployed): (&WayBack, &[RawObject]),
-    ) -> Self {
+    /// Of what was exported by now and what is deployed, in the namespaces that a proposal is for.
+    pub fn new(before: &Before<'_>) -> Self {
+        let Before { sheets, namespaces, approved, left, way_back, deployed } = *before;
         let sheet_of: BTreeMap<String, &Sheet> = sheets.iter().map(|sheet| (sheet.full_name(), sheet)).collect();
         let own = deployed.iter().filter(|raw| raw.object["kind"] == "NetworkPolicy" && is_own(&raw.object));
         let names: BTreeSet<String> = way_back.0.keys().cloned().chain(own.map(RawObject::full_name)).collect();

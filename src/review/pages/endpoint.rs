@@ -85,10 +85,7 @@ impl EndpointPage {
             around: parts.iter().map(on_map).collect(),
             reach: reach_of(view, name, who)?.map(reach),
             policies: policies(view, name, who),
-            sides: vec![
-                side((view, site), ("called-by", "Who calls it", "Client"), &called_by, |it| &it.client),
-                side((view, site), ("calls", "Whom it calls", "Server"), &calls, |it| &it.server),
-            ],
+            sides: vec![side(view, site, CALLED_BY, &called_by), side(view, site, CALLS, &calls)],
             everything: view.asking.query(&[("q", name)]),
             frame,
         })
@@ -109,11 +106,11 @@ fn reach(it: &ReachView) -> String {
     format!(
         "Workloads that can reach it, on whatever port: {} → {}; the outside: {}. Workloads that it can reach: {} → {}; the \
          outside: {}.",
-        reached_by.0,
-        reached_by.1,
+        reached_by.before,
+        reached_by.after,
         ReachView::words(from_outside),
-        reaches.0,
-        reaches.1,
+        reaches.before,
+        reaches.after,
         ReachView::words(to_outside)
     )
 }
@@ -149,15 +146,24 @@ fn policies(view: &View, name: &str, who: Option<&PartyKey>) -> Vec<(String, Str
     view.facts.sheets.iter().filter(is_for_it).map(one).collect()
 }
 
-fn side<'d>(
-    (view, site): (&View, &Site),
-    (id, word, other): (&'static str, &str, &'static str),
-    all: &[&'d Dependency],
-    end: fn(&'d Dependency) -> &'d Party,
-) -> SideView {
+/// One side of an endpoint's dependencies.
+#[derive(Clone, Copy)]
+struct Facing {
+    id: &'static str,
+    title: &'static str,
+    /// What the other end is.
+    other: &'static str,
+    end: fn(&Dependency) -> &Party,
+}
+
+const CALLED_BY: Facing = Facing { id: "called-by", title: "Who calls it", other: "Client", end: |it| &it.client };
+const CALLS: Facing = Facing { id: "calls", title: "Whom it calls", other: "Server", end: |it| &it.server };
+
+fn side(view: &View, site: &Site, facing: Facing, all: &[&Dependency]) -> SideView {
+    let Facing { id, title, other, end } = facing;
     let mut sorted = all.to_vec();
     sorted.sort_by_key(|it| (std::cmp::Reverse(it.connections), &end(it).name, it.port));
-    let row = |it: &&'d Dependency| Row {
+    let row = |it: &&Dependency| Row {
         name: called(view, end(it)),
         link: endpoint_link(view, end(it)),
         port: port(it.protocol, it.port),
@@ -174,5 +180,5 @@ fn side<'d>(
     } else {
         all.len().to_string()
     };
-    SideView { id, title: format!("{word}: {many}"), other, rows }
+    SideView { id, title: format!("{title}: {many}"), other, rows }
 }
