@@ -93,7 +93,7 @@ impl View {
         let by = |subnet: &crate::segment::Subnet| subnet.by.iter().map(|it| it.as_str()).collect::<Vec<_>>();
         let resident = |it: &Resident| {
             let how: Vec<&str> = it.hows.iter().map(|how| how.as_str()).collect();
-            json!({"address": it.address, "macs": it.macs, "name": self.names.get(&it.address), "how": how})
+            json!({"address": it.address, "macs": it.macs.keys().collect::<Vec<_>>(), "name": self.names.get(&it.address), "how": how})
         };
         json!({
             "name": segment.name(), "vlan": vlan,
@@ -208,7 +208,7 @@ fn hosts(views: &[View], with_site: bool) -> Table {
                 let how = joined(resident.hows.iter().map(|how| how.as_str()));
                 let mut row =
                     vec![view.site.clone(), segment.name(), resident.address.to_string(), view.name(resident)];
-                row.extend([joined(&resident.macs), how]);
+                row.extend([joined(resident.macs.keys()), how]);
                 table.row(if with_site { row } else { row.split_off(1) });
             }
         }

@@ -7,8 +7,11 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::layout::{Layout, Segment};
-use crate::model::{Host, Mac};
+use super::{
+    home::Resident,
+    layout::{Layout, Segment},
+};
+use crate::model::{Host, Mac, Span};
 
 /// Something that is not as it should be, or worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,16 +41,32 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Addresses that several MACs claim: a conflict, a cluster address that moved, or somebody in the middle. A virtual router may
-/// have several MACs, for its load to be shared.
+/// Addresses that several MACs claim: a conflict, or somebody in the middle; where one was silent once the other had it, an
+/// address that moved. A virtual router may have several MACs, for its load to be shared.
 fn two_macs(segment: &Segment) -> impl Iterator<Item = Finding> {
-    let has_rival = |macs: &BTreeSet<Mac>| macs.len() > 1 && macs.iter().any(|mac| !mac.is_virtual_router());
+    let has_rival = |macs: &BTreeMap<Mac, Span>| macs.len() > 1 && macs.keys().any(|mac| !mac.is_virtual_router());
     let several = segment.residents.iter().filter(move |resident| has_rival(&resident.macs));
-    several.map(|resident| Finding {
-        kind: "address-at-two-macs",
-        place: segment.name(),
-        what: format!("{} is at {}", resident.address, list(&resident.macs)),
+    several.map(|Resident { address, macs, .. }| {
+        let (kind, what) = match moves(macs) {
+            Some(moves) => ("address-moved", format!("{address} moved {}", moves.join(", "))),
+            None => ("address-at-two-macs", format!("{address} is at {}", list(macs.keys()))),
+        };
+        Finding { kind, place: segment.name(), what }
     })
+}
+
+/// From which MAC to which an address moved, in words; nothing where two of them had it at a time.
+fn moves(macs: &BTreeMap<Mac, Span>) -> Option<Vec<String>> {
+    /// For so long nothing is seen of the one that had it, while something is of the next: who has a conflict goes on.
+    const SILENCE_S: f64 = 60.0;
+    let mut in_turn: Vec<(Span, &Mac)> = macs.iter().map(|(mac, span)| (*span, mac)).collect();
+    in_turn.sort_unstable_by_key(|(Span { first, last }, mac)| (*first, *last, *mac));
+    let moves = in_turn.windows(2).map(|pair| {
+        let [(before, from), (next, to)] = pair else { return None };
+        let is_over = next.first > before.last && next.last.seconds_since(before.last) >= SILENCE_S;
+        is_over.then(|| format!("from {from} to {to} at {}", next.first))
+    });
+    moves.collect()
 }
 
 /// Hosts that live in several segments without routing between them, by MAC or by address.
@@ -58,7 +77,7 @@ fn two_segments(layout: &Layout) -> Vec<Finding> {
     for segment in &layout.segments {
         for resident in &segment.residents {
             by_address.entry(resident.address).or_default().insert(segment.name());
-            for mac in resident.macs.difference(&routers).filter(|mac| !mac.is_virtual_router()) {
+            for mac in resident.macs.keys().filter(|mac| !routers.contains(mac) && !mac.is_virtual_router()) {
                 by_mac.entry(*mac).or_default().insert(segment.name());
             }
         }

@@ -10,17 +10,17 @@ use ipnet::IpNet;
 use super::{
     evidence::{Known, Link, is_link_local, usual_network},
     gateway::Gateway,
-    subnet::OnLink,
+    subnet::{Lives, OnLink},
 };
-use crate::model::{How, Mac};
+use crate::model::{How, Mac, Span};
 
 /// An address that lives in a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resident {
     /// The address.
     pub address: IpAddr,
-    /// The MACs behind it: one, unless two claim it.
-    pub macs: BTreeSet<Mac>,
+    /// The MACs behind it, each from its first to its last sight: one, unless two claim it.
+    pub macs: BTreeMap<Mac, Span>,
     /// How that was learnt.
     pub hows: BTreeSet<How>,
 }
@@ -28,7 +28,9 @@ pub struct Resident {
 impl Resident {
     /// Takes in what another point saw of it.
     pub(super) fn merge(&mut self, other: Self) {
-        self.macs.extend(other.macs);
+        for (mac, span) in other.macs {
+            self.macs.entry(mac).and_modify(|known| known.join(span)).or_insert(span);
+        }
         self.hows.extend(other.hows);
     }
 }
@@ -51,7 +53,7 @@ pub(super) fn on_link(link: &Link, gateways: &BTreeMap<Mac, Gateway>) -> OnLink 
         let lives =
             |address: IpAddr, known: &Known| known.is_own(is_proxy) || !routes && known.is_fresh() && may_live(address);
         for (address, known) in station.addresses.iter().filter(|(address, known)| lives(**address, known)) {
-            on_link.entry(*address).or_default().insert(*mac, known.hows.clone());
+            on_link.entry(*address).or_default().insert(*mac, Lives { hows: known.hows.clone(), span: known.span });
         }
     }
     on_link
@@ -59,10 +61,10 @@ pub(super) fn on_link(link: &Link, gateways: &BTreeMap<Mac, Gateway>) -> OnLink 
 
 /// The residents that are told by more than the link alone.
 pub(super) fn residents(on_link: &OnLink) -> Vec<Resident> {
-    let resident = |(address, macs): (&IpAddr, &BTreeMap<Mac, BTreeSet<How>>)| Resident {
+    let resident = |(address, macs): (&IpAddr, &BTreeMap<Mac, Lives>)| Resident {
         address: *address,
-        macs: macs.keys().copied().collect(),
-        hows: macs.values().flatten().copied().collect(),
+        macs: macs.iter().map(|(mac, lives)| (*mac, lives.span)).collect(),
+        hows: macs.values().flat_map(|lives| &lives.hows).copied().collect(),
     };
     on_link.iter().filter(|(address, _)| !is_link_local(**address)).map(resident).collect()
 }

@@ -196,7 +196,7 @@ fn by_hosts(whole: &Segment) -> Vec<Segment> {
     for resident in &whole.residents {
         let Some(subnet) = around(resident.address) else { continue };
         // virtual routers of several networks may have one number, and so one MAC
-        for mac in resident.macs.difference(&routers).filter(|mac| !mac.is_virtual_router()) {
+        for mac in resident.macs.keys().filter(|mac| !routers.contains(mac) && !mac.is_virtual_router()) {
             groups.join(subnet, *first_of.entry(*mac).or_insert(subnet));
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::evidence::{Link, is_link_local, usual_network};
-use crate::model::{How, Mac};
+use crate::model::{How, Mac, Span};
 
 /// From what a subnet is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,8 +68,16 @@ impl Subnet {
     }
 }
 
-/// Who lives on a link: addresses with their MACs and how that is known.
-pub(super) type OnLink = BTreeMap<IpAddr, BTreeMap<Mac, BTreeSet<How>>>;
+/// Who lives on a link: addresses with their MACs, and what is known of each.
+pub(super) type OnLink = BTreeMap<IpAddr, BTreeMap<Mac, Lives>>;
+
+/// What is known of one MAC behind an address.
+pub(super) struct Lives {
+    /// How it was learnt.
+    pub hows: BTreeSet<How>,
+    /// First and last sight.
+    pub span: Span,
+}
 
 /// No subnet of IPv4 is larger: who asks for a neighbour further away is mistaken, or lies.
 const LARGEST_V4: u8 = 16;
@@ -181,7 +189,12 @@ impl Groups {
 
 impl Cluster {
     fn basis(&self, on_link: &OnLink) -> BTreeSet<Basis> {
-        let hows = self.hosts.iter().filter_map(|host| on_link.get(host)).flat_map(BTreeMap::values).flatten();
+        let hows = self
+            .hosts
+            .iter()
+            .filter_map(|host| on_link.get(host))
+            .flat_map(BTreeMap::values)
+            .flat_map(|lives| &lives.hows);
         let mut by: BTreeSet<Basis> = hows
             .map(|how| match how {
                 How::Arp => Basis::Arp,

@@ -101,6 +101,12 @@ impl Wire {
         self
     }
 
+    /// Nothing is sent for so many seconds.
+    pub fn wait(&mut self, seconds: u32) -> &mut Self {
+        self.frames += 100 * seconds;
+        self
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

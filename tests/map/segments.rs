@@ -230,6 +230,20 @@ fn an_address_at_two_macs_is_found() {
 }
 
 #[test]
+fn an_address_that_moved_is_at_one_mac_at_a_time() {
+    let mut wire = Wire::new();
+    let claims = |wire: &mut Wire, station| _ = wire.arp(&[10], station, "10.0.0.2", "10.0.0.1");
+    claims(&mut wire, 3);
+    claims(wire.wait(3), 2);
+    claims(wire.wait(600), 2);
+    let moved = "address-moved: 10.0.0.2 moved from 02:00:00:00:00:03 to 02:00:00:00:00:02 at 2026-11-24T06:00:03.01Z";
+    assert_eq!(found(&of(&wire)), [moved]);
+    // the first one is still there
+    claims(&mut wire, 3);
+    assert_eq!(found(&of(&wire)), ["address-at-two-macs: 10.0.0.2 is at 02:00:00:00:00:02 and 02:00:00:00:00:03"]);
+}
+
+#[test]
 fn a_host_in_two_vlans_is_found_and_a_router_is_none() {
     let mut wire = Wire::new();
     for (vlan, net) in [(10, "10.0.10"), (20, "10.0.20")] {

@@ -7,21 +7,22 @@ use std::{
 
 use crate::{
     firewall::{Firewall, ZoneKind},
-    model::{Host, Mac},
+    model::{Host, Mac, Span},
     segment::Layout,
 };
 
 /// Addresses that live in two segments, at other MACs in each: those of overlapping networks. Not those that an operator
 /// gave a VLAN, by which they are told apart.
 pub(super) fn disputed(layout: &Layout, listed: &[Host]) -> BTreeSet<IpAddr> {
-    let mut macs: BTreeMap<IpAddr, Vec<&BTreeSet<Mac>>> = BTreeMap::new();
+    let mut macs: BTreeMap<IpAddr, Vec<&BTreeMap<Mac, Span>>> = BTreeMap::new();
     for resident in layout.segments.iter().flat_map(|segment| &segment.residents) {
         macs.entry(resident.address).or_default().push(&resident.macs);
     }
     // a bridge between two segments leaves MACs as they are
-    let is_another = |a: &BTreeSet<Mac>, b: &BTreeSet<Mac>| a.is_disjoint(b);
-    let are_several =
-        |macs: &[&BTreeSet<Mac>]| macs.iter().enumerate().any(|(n, a)| macs[n + 1..].iter().any(|b| is_another(a, b)));
+    let is_another = |a: &BTreeMap<Mac, Span>, b: &BTreeMap<Mac, Span>| a.keys().all(|mac| !b.contains_key(mac));
+    let are_several = |macs: &[&BTreeMap<Mac, Span>]| {
+        macs.iter().enumerate().any(|(n, a)| macs[n + 1..].iter().any(|b| is_another(a, b)))
+    };
     let has_vlan = |address: IpAddr| listed.iter().any(|host| host.vlan.is_some() && host.range.contains(&address));
     let disputed = macs.into_iter().filter(|(_, macs)| are_several(macs)).map(|(address, _)| address);
     disputed.filter(|address| !has_vlan(*address)).collect()
@@ -34,7 +35,7 @@ pub(super) fn beside(layout: &Layout, firewall: &Firewall) -> BTreeMap<String, B
     let routers: BTreeSet<Mac> = layout.segments.iter().flat_map(|it| &it.gateways).map(|it| it.mac).collect();
     let mut by_mac: BTreeMap<Mac, BTreeSet<IpAddr>> = BTreeMap::new();
     for resident in layout.segments.iter().flat_map(|segment| &segment.residents).filter(|it| it.macs.len() == 1) {
-        for mac in resident.macs.difference(&routers).filter(|mac| !mac.is_virtual_router()) {
+        for mac in resident.macs.keys().filter(|mac| !routers.contains(mac) && !mac.is_virtual_router()) {
             by_mac.entry(*mac).or_default().insert(resident.address);
         }
     }

@@ -100,7 +100,7 @@ impl Links {
             links.segments.iter().enumerate().flat_map(|(n, it)| it.residents.iter().map(move |it| (n, it)))
         {
             // whose address two stations claim is nobody's
-            if let (1, Some(mac)) = (resident.macs.len(), resident.macs.first()) {
+            if let (1, Some(mac)) = (resident.macs.len(), resident.macs.keys().next()) {
                 let home = Home { segment, mac: *mac, has_traffic: resident.hows.contains(&How::Traffic) };
                 links.homes.entry(resident.address).or_default().push(home);
             }
