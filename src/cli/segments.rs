@@ -1,6 +1,6 @@
 //! `flowmap segments`: VLANs, subnets, gateways, and the connections that cross them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,9 @@ use crate::{
     map::By,
     model::{Service, Span, Timestamp, words::count},
     proposal::Site,
-    segment::{Crossing, Crossings, Finding, Layout, Point, Resident, Segment, Stack, crossings, findings},
+    segment::{
+        Crossing, Crossings, Finding, Gateway, Layout, Point, Resident, Segment, Stack, Subnet, crossings, findings,
+    },
 };
 
 /// Show VLANs, subnets and gateways, and the connections that cross them.
@@ -179,21 +181,37 @@ fn points(view: &View, is_wide: bool) -> String {
     table.text()
 }
 
+/// The gateways of a segment with an address in one of its subnets, or with none in any of them.
+fn gateways(segment: &Segment, subnet: Option<&Subnet>) -> Vec<String> {
+    let is_in = |subnet: &Subnet, address: &IpAddr| subnet.prefix.contains(address);
+    let at = |gateway: &Gateway, address: &IpAddr| format!("{address} ({})", gateway.mac);
+    let in_any = |address: &IpAddr| segment.subnets.iter().any(|subnet| is_in(subnet, address));
+    let shown = |it: &Gateway| match subnet {
+        Some(subnet) => it.addresses.iter().find(|address| is_in(subnet, address)).map(|address| at(it, address)),
+        None if it.addresses.iter().any(in_any) => None,
+        None => Some(it.addresses.first().map_or_else(|| it.mac.to_string(), |address| at(it, address))),
+    };
+    segment.gateways.iter().filter_map(shown).collect()
+}
+
 fn segments(view: &View) -> String {
+    /// Gateways that fit into a cell.
+    const MOST: usize = 2;
     let mut table = Table::new(&["vlan", "subnet", "by", "gateway", "hosts"]).numeric(&[4]);
     for segment in &view.layout.segments {
         let vlan = segment.vlan.map_or_else(|| "?".into(), |vlan| vlan.to_string());
-        let gateways = segment.gateways.iter().map(|it| match it.addresses.first() {
-            Some(address) => format!("{address} ({})", it.mac),
-            None => it.mac.to_string(),
-        });
-        let gateways = few(gateways, 2);
-        let mut lines =
-            segment.subnets.iter().map(|it| (it.prefix.to_string(), joined(it.by.iter().map(|by| by.as_str()))));
-        let (subnet, by) = lines.next().unwrap_or(("unknown".into(), String::new()));
-        table.row(vec![vlan, subnet, by, gateways, segment.residents.len().to_string()]);
-        for (subnet, by) in lines {
-            table.row(vec![String::new(), subnet, by, String::new(), String::new()]);
+        let hosts = segment.residents.len().to_string();
+        let Some((first, others)) = segment.subnets.split_first() else {
+            table.row(vec![vlan, "unknown".into(), String::new(), few(gateways(segment, None), MOST), hosts]);
+            continue;
+        };
+        let by = |subnet: &Subnet| joined(subnet.by.iter().map(|by| by.as_str()));
+        let of_none = gateways(segment, None);
+        let of_first = gateways(segment, Some(first)).into_iter().chain(of_none);
+        table.row(vec![vlan, first.prefix.to_string(), by(first), few(of_first, MOST), hosts]);
+        for subnet in others {
+            let gateways = few(gateways(segment, Some(subnet)), MOST);
+            table.row(vec![String::new(), subnet.prefix.to_string(), by(subnet), gateways, String::new()]);
         }
     }
     if view.layout.segments.is_empty() { String::new() } else { table.text() }

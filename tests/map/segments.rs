@@ -159,6 +159,12 @@ fn vlans_that_are_mirrored_without_tags_are_several_segments_also_where_their_ro
     let gateways = "10.1.10.1 10.1.20.1";
     assert_eq!(told(&site), ["10.1.10.0/24", "10.1.20.0/24"].map(|subnet| format!("{subnet}: {subnet}; {gateways}")));
     assert_eq!(crossed(&site).len(), 2, "{site}");
+    let flowmap = Flowmap::new();
+    flowmap.write("wire.pcap", wire.bytes());
+    let table = flowmap.ok(&["segments", "--from", "wire.pcap"]).stdout;
+    for row in ["10.1.10.0/24  arp  10.1.10.1 (02:", "10.1.20.0/24  arp  10.1.20.1 (02:"] {
+        assert!(table.contains(row), "{table}");
+    }
     // at the router's port in one of them the other side comes by once, from the router alone
     let mut wire = Wire::new();
     for (station, address) in &hosts[..2] {
