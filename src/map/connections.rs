@@ -39,6 +39,8 @@ pub(super) struct Connection {
     pub weight: f64,
     /// Hours it was seen in.
     pub hours: Hours,
+    /// Whether all of it is an answer that its client did not ask for: see [`super::unasked`].
+    pub is_unasked: bool,
 }
 
 impl Connection {
@@ -54,6 +56,8 @@ impl Connection {
         let went_on = flags.has(Flags::PAYLOAD) || !is_reset;
         let is_open = flags.has(Flags::AGREED) || flags.has(Flags::ASKED) && flags.has(Flags::FROM_SRC) && went_on;
         match self.protocol {
+            // whoever answered, nobody took it
+            _ if self.is_unasked => Outcome::Unanswered,
             Protocol::TCP | Protocol::SCTP if is_open => Outcome::Established,
             Protocol::TCP | Protocol::SCTP if flags.has(Flags::REFUSED) => Outcome::Refused,
             Protocol::TCP | Protocol::SCTP if flags.has(Flags::ASKED) || self.is_too_little() => Outcome::Unanswered,
@@ -338,6 +342,7 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
         tunnels: seen.tunnels,
         weight: seen.weight,
         hours,
+        is_unasked: false,
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
     let fate = |connection: &Connection, sent: Option<Sent>| {
         let is_forged =
             connection.outcome() == Outcome::Refused && !is_sent(connection) && senders.contains(&connection.client.0);
-        if is_forged { None } else { fate(connection, sent) }
+        if is_forged || connection.is_unasked { None } else { fate(connection, sent) }
     };
     let mut scans = BTreeSet::new();
     for attempts in by_source(connections, &sent, fate).values().filter(|attempts| is_scanner(attempts)) {
