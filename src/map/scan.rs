@@ -62,10 +62,12 @@ struct Attempt<'c> {
     fate: Fate,
 }
 
-/// Whether a source failed at many ports of one host.
-fn tries_ports(attempts: &[Attempt<'_>]) -> bool {
+/// Whether a source failed at many ports of one host, beside those that it comes back to round by round: a monitor asks several
+/// services of a host that is away.
+fn tries_ports(attempts: &[Attempt<'_>], polled: &HashSet<End>) -> bool {
     let mut failed: HashMap<IpAddr, HashSet<(Protocol, u16)>> = HashMap::default();
-    attempts.iter().filter(|attempt| attempt.is_failed()).any(|attempt| {
+    let is_tried = |attempt: &&Attempt| attempt.is_failed() && !polled.contains(&attempt.connection.server);
+    attempts.iter().filter(is_tried).any(|attempt| {
         let (host, port) = attempt.connection.server;
         let ports = failed.entry(host).or_default();
         ports.insert((attempt.connection.protocol, port));
@@ -101,8 +103,10 @@ pub(super) fn find(connections: &[Connection]) -> BTreeSet<usize> {
     for attempts in by_source(connections, &sent, fate).values().filter(|attempts| is_scanner(attempts)) {
         scans.extend(sweeps(attempts));
     }
-    for attempts in by_source(connections, &sent, fate_of_datagrams).values().filter(|attempts| is_scanner(attempts)) {
-        scans.extend(sweeps_of_datagrams(attempts));
+    for fate in [fate_of_datagrams, fate_of_pings] {
+        for attempts in by_source(connections, &sent, fate).values().filter(|attempts| is_scanner(attempts)) {
+            scans.extend(sweeps_of_datagrams(attempts));
+        }
     }
     scans
 }
@@ -173,6 +177,17 @@ fn fate_of_datagrams(connection: &Connection, sent: Option<Sent>) -> Option<Fate
     }
 }
 
+/// What speaks for and against a source that asks which hosts there are, among its pings alone: who does goes on with those that
+/// answer, and may do so for its work.
+fn fate_of_pings(connection: &Connection, _: Option<Sent>) -> Option<Fate> {
+    match connection.outcome() {
+        _ if !pings::is_icmp(connection) => None,
+        Outcome::Established => Some(Fate::Met),
+        Outcome::Refused | Outcome::Unanswered => Some(Fate::Failed),
+        _ => None,
+    }
+}
+
 /// Whether a client sent something past an opening that carried nothing, and was not heard of again: it may be part of a sweep
 /// of those that a firewall dropped, or of an idle connection of which one side was seen.
 fn is_lone(connection: &Connection) -> bool {
@@ -233,7 +248,7 @@ fn sweeps(attempts: &[Attempt<'_>]) -> Vec<usize> {
     attempts.iter().filter(is_part).map(|attempt| attempt.n).collect()
 }
 
-/// The datagrams of a scanner that belong to its sweeps. What was answered does where the sweep went and met hardly anybody:
+/// The datagrams, or the pings, of a scanner that belong to its sweeps. What was answered does where the sweep went and met hardly anybody:
 /// on a port that failed at many hosts, or at a host that failed on many ports. Names are asked of servers some of which are
 /// away, and none of those that answer is a hit.
 fn sweeps_of_datagrams(attempts: &[Attempt<'_>]) -> Vec<usize> {
@@ -275,7 +290,7 @@ fn has_asked(connection: &Connection) -> bool {
     const WITHOUT_DATA: u32 = 2;
     let trace = &connection.trace;
     // what answers a datagram was asked for
-    if connection.protocol == Protocol::UDP {
+    if !connection.protocol.is_stream() {
         return true;
     }
     let is_told = trace.identity != 0 && trace.src_end != 0;
@@ -310,11 +325,11 @@ impl Swept {
             first: Timestamp,
             last: Timestamp,
         }
-        if tries_ports(attempts) {
+        let polled = polled::of(attempts);
+        if tries_ports(attempts, &polled) {
             let (polled, pauses) = Default::default();
             return Self { tries_ports: true, polled, failures: all.to_vec(), pauses };
         }
-        let polled = polled::of(attempts);
         let mut tried: HashMap<End, Tried> = HashMap::default();
         let mut is_sweeping = |attempt: &&Attempt| {
             let Span { first: now, .. } = attempt.connection.span;

@@ -154,6 +154,17 @@ fn rounds_of_a_monitor_are_no_sweep_however_far_apart_they_are() {
     assert_eq!(marked(90, 10, 12, 300), 10);
     // nor does one round tell, nor who comes every night
     assert_eq!((marked(35, 25, 1, 300), marked(35, 25, 6, 86_400)), (25, 25));
+    // several services of a host that is away, each in its turn
+    let services = |count: u32| {
+        let (away, there) = rounds(10, 30, count, 300);
+        let of_one = |mut seen: Observation| {
+            let host: u16 = seen.key.dst.to_string().rsplit('.').next().unwrap().parse().unwrap();
+            (seen.key.dst, seen.key.dst_port) = ("10.0.1.1".parse().unwrap(), 5_600 + host);
+            seen
+        };
+        hits(&[away.into_iter().map(of_one).collect(), there].concat())
+    };
+    assert_eq!((services(6), services(1)), (0, 30));
     let (away, there) = rounds(35, 25, 12, 300);
     let banners: Vec<Observation> = there.iter().map(greeted).collect();
     assert_eq!(hits(&[away, banners].concat()), 25, "only greeted");
@@ -230,4 +241,32 @@ fn what_answers_a_sweep_by_datagrams_is_part_of_it() {
     };
     assert_eq!(hits(&round(0)), 20);
     assert_eq!(hits(&(0..6).flat_map(round).collect::<Vec<_>>()), 0);
+}
+
+/// A ping to a host, and whether it answered.
+fn ping(n: u32, host: &str, is_answered: bool, at_s: u32) -> Observation {
+    let flags = Flags::FROM_SRC.with(Flags::SRC_FIRST).with(if is_answered { Flags::FROM_DST } else { Flags::ASKED });
+    let seen = from_to(&format!("10.0.0.5:0 > {host}:0"), flags, (at_s, at_s), 1);
+    let mut seen = changed(&seen, |trace| Trace { identity: 100 + n, answer: 0, ..trace.clone() });
+    seen.key.opening = Opening::Unseen;
+    seen.key.protocol = Protocol::ICMP;
+    seen
+}
+
+#[test]
+fn what_answers_a_sweep_by_pings_is_part_of_it() {
+    // of so many hosts one in so many answers
+    let sweep = |count: u32, each: u32, at_s: u32| -> Vec<Observation> {
+        let ask = |n: u32| ping(n, &format!("10.0.1.{n}"), n.is_multiple_of(each), at_s + n / 10);
+        (1..=count).map(ask).collect()
+    };
+    assert_eq!(hits(&sweep(100, 10, 100)), 10);
+    // too few, or too many of them there: who looks after hosts asks those that are away too
+    assert_eq!((hits(&sweep(8, 4, 100)), hits(&sweep(100, 2, 100))), (0, 0));
+    // a monitor of some of them meanwhile and later
+    let rounds = |round: u32| ping(500 + round, "10.0.1.20", true, 300 * round);
+    assert_eq!(hits(&[sweep(100, 10, 100), (1..6).map(rounds).collect()].concat()), 9);
+    // what it does beside is its own
+    let calls = from_to("10.0.0.5:40000 > 10.0.1.20:443", ESTABLISHED, (101, 102), 9);
+    assert_eq!(hits(&[sweep(100, 10, 100), vec![calls]].concat()), 10);
 }
