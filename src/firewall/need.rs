@@ -8,7 +8,9 @@ use std::{
 use ipnet::IpNet;
 
 use super::{Beyond, Guard, Options, Port, ZoneKind, Zones};
-use crate::model::{Dependency, Direction, Hour, Mark, Party, PartyKind, Protocol, Span, Timestamp, Via, well_known};
+use crate::model::{
+    Dependency, Direction, Hour, Mark, Outcome, Party, PartyKind, Protocol, Span, Timestamp, Via, well_known,
+};
 
 /// What was seen of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -186,6 +188,14 @@ impl<'a> Needs<'a> {
         for (leg, beyond) in &needed {
             self.need(dependency, dependency.protocol, *leg, *beyond);
         }
+        if is_of_peers(dependency) {
+            for (leg, _) in &needed {
+                let back = Leg { client: leg.server, server: leg.client, ..*leg };
+                if self.guard.holds(back.client, back.server) {
+                    self.need(dependency, dependency.protocol, back, Some(Beyond::Peers));
+                }
+            }
+        }
         if is_name_resolution(dependency) {
             for (leg, beyond) in needed {
                 self.need(dependency, Protocol::TCP, leg, beyond.or(Some(Beyond::LongAnswers)));
@@ -352,6 +362,14 @@ pub(super) fn unneeded(dependency: &Dependency, leg: Leg, zones: &Zones) -> Opti
 fn is_name_resolution(dependency: &Dependency) -> bool {
     let is_dialled = dependency.via.iter().any(|via| via.port == well_known::DNS);
     dependency.protocol == Protocol::UDP && (dependency.port == well_known::DNS || is_dialled)
+}
+
+/// Whether both ends send what carries other traffic and has no ports, as ESP and tunnels do, untranslated. Nobody asks there:
+/// once the firewall has forgotten who was first, it may be the other.
+fn is_of_peers(dependency: &Dependency) -> bool {
+    let Dependency { protocol, outcome, via, sources, .. } = dependency;
+    let asks = protocol.has_ports() || matches!(*protocol, Protocol::ICMP | Protocol::ICMPV6);
+    !asks && *outcome == Outcome::Established && via.is_empty() && sources.is_empty()
 }
 
 /// Whether it is DHCP that was answered: pods get their addresses otherwise, but hosts renew theirs by datagrams that routers

@@ -41,6 +41,8 @@ pub enum Beyond {
     Balanced,
     /// The client asks the server for names by UDP, and gets by TCP what is too long for a datagram (RFC 7766).
     LongAnswers,
+    /// Both ends send what carries other traffic, as ESP and GRE do: after a silence either may be the first.
+    Peers,
 }
 
 /// What may pass from one zone to another.

@@ -99,6 +99,18 @@ fn what_no_rule_lets_pass_is_found_in_the_past() {
     assert_eq!((replay.findings[0].to, replay.findings[0].port), (address("10.0.2.1"), 22));
 }
 
+#[test]
+fn what_carries_other_traffic_passes_both_ways_where_both_ends_send_it() {
+    let denied = |protocol, outcome| {
+        let [forth, back] = [("10.0.1.1", "10.0.3.1"), ("10.0.3.1", "10.0.1.1")];
+        let carried = |(from, to)| Dependency { protocol, outcome, ..dependency(from, to, 0) };
+        replay(&proposed(&[], &[carried(forth)]), &[carried(back)]).denied
+    };
+    let esp = Protocol(50);
+    assert_eq!((denied(esp, Outcome::Established), denied(esp, Outcome::Oneway)), (0, 3));
+    assert_eq!(denied(Protocol::ICMP, Outcome::Established), 3, "who is asked does not ask");
+}
+
 fn dialled(dependency: Dependency, at: &str, port: u16) -> Dependency {
     let via = BTreeSet::from([Via { address: address(at), port, service: None, disputed: false }]);
     Dependency { via, ..dependency }

@@ -79,6 +79,9 @@ fn widened(firewall: &Firewall, rule: &Rule) -> Option<String> {
             Beyond::Balanced => {
                 format!("{pairs} {are} not seen: the address that was dialled has several servers behind it")
             }
+            Beyond::Peers => {
+                format!("{pairs} {are} not seen to begin: both send, and after a silence either may be the first")
+            }
             Beyond::LongAnswers => {
                 format!("{pairs} {ask} by UDP/53: by TCP comes what is too long for a datagram (RFC 7766)")
             }
