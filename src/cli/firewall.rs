@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Done,
     common::{Global, Output, OutputArg, Selection, port, share},
+    doubts,
     fault::one_line,
     print::{self, Table, cut},
     world,
@@ -105,6 +106,10 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     Ok(if facts.replay.denied > 0 { Done::Found } else { Done::Clean })
 }
 
+/// What helps where FTP passes.
+const FTP_CURE: &str =
+    "let the kernel follow it with `ct helper`, or give the server a range of ports and list it: REVIEW.md says how";
+
 /// Hosts that are named in a warning.
 const SHOWN: usize = 5;
 
@@ -152,6 +157,9 @@ fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
         warnln!("flowmap: {}", one_line(&words));
         warnln!("hint: add what is a host's own to the hosts file; REVIEW.md has all of them");
     }
+    doubts::warn_swept(&facts.swept);
+    doubts::warn_unasked(&facts.unasked);
+    doubts::warn_ftp(&facts.ftp, FTP_CURE);
     for strangers in &firewall.strangers {
         warnln!("flowmap: {}", one_line(&render::strangers_words(firewall, strangers)));
     }

@@ -22,6 +22,7 @@ mod convert;
 mod convert_names;
 mod diff;
 mod doctor;
+mod doubts;
 mod explain;
 mod fault;
 mod firewall;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     common::Output,
+    doubts,
     fault::one_line,
     print::{self, Table},
     simulate,
@@ -45,6 +46,9 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
              of all namespaces and the nodes, or look at these rules twice"
         );
     }
+    doubts::warn_swept(&facts.captures.swept);
+    doubts::warn_unasked(&facts.captures.unasked);
+    doubts::warn_ftp(&facts.captures.ftp, "give the server a range of ports for its data, and add that to its policy");
     for blocked in &facts.captures.blocked {
         let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
         let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");

@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::world::Site;
+use super::{doubts, world::Site};
 use crate::{
     map::{self, Learning},
     model::{
@@ -71,6 +71,9 @@ pub fn captures(about: &About<'_>) -> Captures {
         filtered: noted(&Note::Filtered),
         light: noted(&Note::Light),
         verdicts_alone: runs.iter().filter_map(|run| run.loss.notes.get(&Note::VerdictsAlone)).sum(),
+        swept: doubts::swept(&concerned),
+        unasked: doubts::unasked(&concerned),
+        ftp: doubts::ftp(&concerned),
         learning: learning(about),
         coverage: about.coverage.clone(),
         hidden: map::hidden(&concerned, cluster),

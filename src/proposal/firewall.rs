@@ -8,15 +8,15 @@ use std::{
     net::IpAddr,
 };
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use ipnet::IpNet;
 
-use super::{ProposalError, world::Site};
+use super::{ProposalError, doubts, world::Site};
 use crate::{
     firewall::{self, Firewall, Grouping, Host, Input, Options, Sight},
     inventory::{Directory, Owner, is_link_local},
     map::By,
-    model::{Dependency, Mark, Outcome, Party, PartyKind, Span},
+    model::{Dependency, Mark, Outcome, Party, PartyKind, Protocol, Span},
     render::FirewallFacts,
     segment::{Layout, crossings},
     store::Run,
@@ -164,8 +164,42 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
         chosen: options.grouping,
         crossings: borders(&layout, &dependencies),
         beside: links::beside(&layout, &firewall),
+        swept: named(&firewall, doubts::swept(of_closed(&firewall, &dependencies))),
+        unasked: named(&firewall, doubts::unasked(ruled(&firewall, &dependencies))),
+        ftp: doubts::ftp(ruled(&firewall, &dependencies)).into_iter().map(|it| name_of(&firewall, it)).collect(),
     };
     Ok((firewall, facts))
+}
+
+/// Dependencies with an end that is closed.
+fn of_closed<'d>(firewall: &Firewall, dependencies: &'d [Dependency]) -> impl Iterator<Item = &'d Dependency> {
+    let is_closed = |address: &IpAddr| firewall.closed.contains(&firewall.zones.unit(*address));
+    let has_closed = move |it: &&Dependency| it.client.addresses.union(&it.server.addresses).any(is_closed);
+    dependencies.iter().filter(has_closed)
+}
+
+/// Of these the ones that make a rule.
+fn ruled<'d>(firewall: &Firewall, dependencies: &'d [Dependency]) -> impl Iterator<Item = &'d Dependency> {
+    let left_out = firewall.left_out.iter().map(|it| (it.client, it.server, it.protocol, it.port));
+    let left_out: HashSet<(IpAddr, IpAddr, Protocol, u16)> = left_out.collect();
+    of_closed(firewall, dependencies).filter(move |it| {
+        let mut ends = it.client.addresses.iter().flat_map(|from| it.server.addresses.iter().map(move |to| (from, to)));
+        ends.any(|(from, to)| !left_out.contains(&(*from, *to, it.protocol, it.port)))
+    })
+}
+
+/// The name of the host that has an address.
+fn name_of(firewall: &Firewall, address: String) -> String {
+    address.parse().map_or(address, |address| firewall.zones.name(address))
+}
+
+/// Counts by the names of hosts instead of their addresses.
+fn named(firewall: &Firewall, counts: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut named: BTreeMap<String, u64> = BTreeMap::new();
+    for (address, count) in counts {
+        *named.entry(name_of(firewall, address)).or_default() += count;
+    }
+    named
 }
 
 /// Connections across borders between segments, within them, and of which that is unknown; none where no capture tells of

@@ -6,6 +6,7 @@
 //! ```
 
 mod asked;
+mod doubts;
 mod error;
 mod facts;
 mod firewall;

@@ -4,7 +4,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{Flowmap, skipped};
+use crate::common::{
+    Flowmap,
+    frames::{Frames, Packet, connection, datagram},
+    skipped,
+};
 
 const HOSTS: &str = "address,name,role
 10.0.10.11,web1,web
@@ -396,6 +400,61 @@ fn a_sweep_makes_nobody_a_host_and_opens_no_other() {
     let of_others: Vec<String> = list(&after, "closed").into_iter().filter(|it| !it.contains("10.0.70.9")).collect();
     assert_eq!(of_others, list(&before, "closed"));
     assert_eq!(list(&after, "rules").len(), list(&before, "rules").len());
+}
+
+#[test]
+fn what_answered_a_sweep_is_told_for_it_may_be_needed() {
+    let swept: String = lines(1..=60, |n| {
+        let (outcome, packets) = if n % 10 == 0 { ("established", 12) } else { ("unanswered", 1) };
+        format!("10.0.70.9,10.0.80.{n},TCP,22,1,{packets},2026-11-20T10:00:{n:02}Z,2026-11-20T10:00:{n:02}Z,{outcome}")
+    });
+    let flowmap = lab(FLOWS);
+    let told = || flowmap.ok(&["firewall", "--from", "flows.csv", "--out-dir", "out"]).stderr;
+    assert!(!told().contains("parts of sweeps"));
+    flowmap.write("flows.csv", flows(FLOWS) + &swept.replace(":60Z", ":59Z").replace(",12,", ",3,"));
+    assert!(!told().contains("parts of sweeps"), "what an opening takes");
+    flowmap.write("flows.csv", flows(FLOWS) + &swept.replace(":60Z", ":59Z"));
+    let told = told();
+    assert!(told.contains("flowmap: 10.0.70.9: 6 answered connections taken for parts of sweeps: no rule"), "{told}");
+}
+
+#[test]
+fn connections_of_which_answers_alone_were_seen_make_rules_and_are_told() {
+    let (host, resolver) = ("10.0.10.11:40000", "198.51.100.1:53");
+    let mut packets = connection("10.0.10.12:41000", "10.0.10.11:443", 1_000, 2_000);
+    packets.extend((0..4).map(|n| datagram(resolver, host, &format!("answer {n}"))));
+    let flowmap = Flowmap::new();
+    let told = |packets: &[Packet]| {
+        flowmap.write("trunk.pcap", Frames::ethernet(packets.iter().cloned()).bytes());
+        let args = ["firewall", "--from", "trunk.pcap", "--isolate-unseen", "--out-dir", "out"];
+        flowmap.ok(&args).stderr
+    };
+    let words = "flowmap: 10.0.10.11: of 1 connection answers alone were captured";
+    let all = told(&packets);
+    assert!(all.contains(words), "{all}");
+    assert!(flowmap.read("out/flowmap.nft").contains("udp dport 53 counter accept"));
+    // with its question
+    packets.insert(0, datagram(host, resolver, "a question"));
+    assert!(!told(&packets).contains("answers alone"));
+    // where nothing that the host sends is captured at all, answers are all there is
+    let is_of_host = |it: &&Packet| it.is_from(host) || it.is_from("10.0.10.11:443");
+    let from_others: Vec<Packet> = packets.iter().filter(|it| !is_of_host(it)).cloned().collect();
+    assert!(!told(&from_others).contains("answers alone"));
+}
+
+#[test]
+fn ftp_takes_ports_that_no_rule_knows_and_that_is_told() {
+    let flowmap = lab(FLOWS);
+    let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat());
+    assert!(!(told.stderr + &flowmap.read("out/REVIEW.md") + &flowmap.read("out/flowmap.nft")).contains("FTP"));
+    flowmap.write("flows.csv", flows(&(FLOWS.to_owned() + "10.0.20.11,10.0.10.12,TCP,21,50\n")));
+    let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat()).stderr;
+    assert!(told.contains("flowmap: web2: FTP takes another port for each transfer"), "{told}");
+    let rules = flowmap.read("out/flowmap.nft");
+    assert!(rules.contains("# FTP takes another port for each transfer, and needs a `ct helper`"), "{rules}");
+    let review = flowmap.read("out/REVIEW.md");
+    let (_, table) = review.split_once("```\n").unwrap();
+    is_read(table.split_once("```").unwrap().0);
 }
 
 #[test]

@@ -500,3 +500,17 @@ fn what_could_not_be_read_is_told_of_the_proposal() {
     let output = flowmap.ok(&["import", "cut.pcap"]);
     assert!(output.stderr.contains("cut.pcap: warning: 3 packets or records could not be read"), "{}", output.stderr);
 }
+
+#[test]
+fn ftp_takes_ports_that_no_policy_knows_and_that_is_told() {
+    let said = |port: u16| {
+        let mut capture = talk();
+        capture.talk("10.244.1.5:41000", &format!("10.244.1.6:{port}"));
+        let flowmap = flowmap(&capture, &[]);
+        flowmap.ok(&SUGGEST).stderr + &review(&flowmap)
+    };
+    let told = said(21);
+    assert!(told.contains("flowmap: shop/api: FTP takes another port for each transfer"), "{told}");
+    assert!(told.contains("shop/api: FTP takes another port for each transfer, and a policy knows"), "{told}");
+    assert!(!said(22).contains("FTP"));
+}

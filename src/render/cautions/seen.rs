@@ -6,8 +6,21 @@ use super::{Cautions, Check, Level, Told};
 use crate::{map::State, render::words};
 
 /// Each kind once, in this order.
-pub(super) const CHECKS: [Check; 10] =
-    [loss, filters, light, who_is_who, verdicts_alone, blocked, near_pods, missed_runs, meshes, learning];
+pub(super) const CHECKS: [Check; 13] = [
+    loss,
+    filters,
+    light,
+    who_is_who,
+    verdicts_alone,
+    blocked,
+    swept,
+    unasked,
+    ftp,
+    near_pods,
+    missed_runs,
+    meshes,
+    learning,
+];
 
 fn loss(cautions: &mut Cautions, told: &Told<'_>) {
     let captures = &told.facts.captures;
@@ -86,6 +99,42 @@ fn blocked(cautions: &mut Cautions, told: &Told<'_>) {
             blocked.reason
         );
         cautions.add(Level::Look, "Blocked while learning?", why);
+    }
+}
+
+fn swept(cautions: &mut Cautions, told: &Told<'_>) {
+    let swept = &told.facts.captures.swept;
+    if !swept.is_empty() {
+        let why = format!(
+            "{} by {} taken for parts of sweeps: what is needed of them has no rule. `flowmap flows` marks them `scan`.",
+            words::count(swept.values().sum(), "answered connection"),
+            told.few(&swept.keys().cloned().collect::<Vec<_>>())
+        );
+        cautions.add(Level::Look, "Part of a sweep?", why);
+    }
+}
+
+fn unasked(cautions: &mut Cautions, told: &Told<'_>) {
+    let unasked = &told.facts.captures.unasked;
+    if !unasked.is_empty() {
+        let why = format!(
+            "Of {} answers alone were captured, though of others of {} both ways. They make rules, and anybody can forge them.",
+            words::count(unasked.values().sum(), "connection"),
+            told.few(&unasked.keys().cloned().collect::<Vec<_>>())
+        );
+        cautions.add(Level::Look, "Answers alone", why);
+    }
+}
+
+fn ftp(cautions: &mut Cautions, told: &Told<'_>) {
+    let ftp: Vec<String> = told.facts.captures.ftp.iter().cloned().collect();
+    if !ftp.is_empty() {
+        let why = format!(
+            "{}: FTP takes another port for each transfer, and a policy knows those alone that were seen. Give the server a range of \
+             passive ports, and add it to the policy.",
+            told.few(&ftp)
+        );
+        cautions.add(Level::Look, "FTP", why);
     }
 }
 

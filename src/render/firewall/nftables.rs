@@ -29,6 +29,9 @@ const ENFORCE_PREFIX: &str = "flowmap DROP: ";
 /// What is nobody's address outside: groups, and what is reserved (RFC 5771, RFC 1112, RFC 4291).
 const RESERVED: [&str; 2] = ["224.0.0.0/3", "ff00::/8"];
 
+/// Where FTP agrees on the ports of its data (RFC 959).
+const FTP_CONTROL: u16 = 21;
+
 /// Elements of a set in one line of text.
 const PER_LINE: usize = 6;
 
@@ -196,6 +199,11 @@ impl Writer<'_> {
         text.push_str("\n\tchain needed {\n");
         for rule in &self.firewall.rules {
             let _ = writeln!(text, "\t\t# {}", words::safe(&rule_words(self.firewall, rule)));
+            if rule.protocol == Protocol::TCP && rule.ports.iter().any(|range| range.contains(FTP_CONTROL)) {
+                text.push_str(
+                    "\t\t# FTP takes another port for each transfer, and needs a `ct helper`: see REVIEW.md\n",
+                );
+            }
             for family in Family::BOTH {
                 if let Some(who) = self.who(rule, family) {
                     let _ = writeln!(text, "\t\t{who} {} counter accept", what(rule.protocol, rule, family));

@@ -55,6 +55,12 @@ pub struct FirewallFacts {
     pub crossings: Option<[u64; 3]>,
     /// Addresses at the MACs of closed hosts that are in no zone and so are left open, by the names of the hosts.
     pub beside: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// Connections with data both ways that make no rule, for they look like a part of a sweep, by the names of their clients.
+    pub swept: BTreeMap<String, u64>,
+    /// Connections that make a rule by answers alone, though both ways of their clients were captured elsewhere, likewise.
+    pub unasked: BTreeMap<String, u64>,
+    /// Servers of FTP, whose data takes another port each time.
+    pub ftp: BTreeSet<String>,
 }
 
 /// The review of rules.
@@ -66,6 +72,7 @@ pub fn firewall_review(firewall: &Firewall, facts: &FirewallFacts) -> Document {
     open(&mut text, firewall, facts);
     matrix(&mut text, firewall);
     rules(&mut text, firewall);
+    ftp(&mut text, facts);
     zones(&mut text, firewall);
     strangers(&mut text, firewall);
     left_out(&mut text, firewall);
@@ -249,6 +256,26 @@ fn rules(text: &mut String, firewall: &Firewall) {
     if firewall.rules.len() > MAX_ROWS {
         let _ = writeln!(text, "\n{RULES} has all of them, each with its evidence.");
     }
+}
+
+/// What a rule cannot know of FTP.
+fn ftp(text: &mut String, facts: &FirewallFacts) {
+    if facts.ftp.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n**FTP**: {} and their clients agree on another port for each transfer, which either may open. These rules know those that \
+         were seen. Let the kernel follow what is agreed, in a table of your own:\n\n\
+         ```\n\
+         table inet ftp {{\n\
+         \tct helper ftp {{ type \"ftp\" protocol tcp; }}\n\
+         \tchain follow {{ type filter hook prerouting priority filter; tcp dport 21 ct helper set \"ftp\"; }}\n\
+         }}\n\
+         ```\n\n\
+         What is agreed in TLS no kernel reads: there give the server a fixed range of passive ports, and a rule for it.",
+        few(facts.ftp.iter().cloned())
+    );
 }
 
 /// Both sides of a rule: the zone, and which of it where that is not all.

@@ -142,6 +142,12 @@ pub struct Captures {
     pub light: usize,
     /// Connections of flow logs of which nothing but verdicts of policies is known, so that they are left out.
     pub verdicts_alone: u64,
+    /// Connections with data both ways that make no rule, for they look like a part of a sweep, by the names of their clients.
+    pub swept: BTreeMap<String, u64>,
+    /// Connections that make a rule by answers alone, though both ways of their clients were captured elsewhere, likewise.
+    pub unasked: BTreeMap<String, u64>,
+    /// Servers of FTP, whose data takes another port each time.
+    pub ftp: BTreeSet<String>,
     /// How complete the learning is, by namespace.
     pub learning: BTreeMap<String, Learning>,
     /// For how much of their time the workloads were watched.

@@ -1,0 +1,62 @@
+//! What of the past makes a reader look twice at a proposal: where needed traffic may be left out, and what is not needed let in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, carried_nothing};
+
+/// Bytes each way that opening and closing a connection of TCP take at most: a SYN, acknowledgements and a FIN, with IPv6 and
+/// timestamps.
+const MOST_WITHOUT_DATA: u64 = 300;
+
+/// Connections with data both ways that make no rule, for they look like a part of a sweep: how many of each client.
+pub(super) fn swept<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> BTreeMap<String, u64> {
+    counted(dependencies.into_iter().filter(|dependency| is_swept(dependency)))
+}
+
+fn is_swept(dependency: &Dependency) -> bool {
+    let Dependency { protocol, packets, connections, bytes_to_server, bytes_to_client, .. } = *dependency;
+    let is_answered = matches!(dependency.outcome, Outcome::Established | Outcome::Midstream);
+    let is_counted = bytes_to_server > 0 || bytes_to_client > 0;
+    let has_data = match protocol {
+        Protocol::TCP if is_counted => {
+            bytes_to_server.min(bytes_to_client) > MOST_WITHOUT_DATA.saturating_mul(connections)
+        }
+        _ => !carried_nothing(protocol, packets, connections),
+    };
+    dependency.marks.contains(&Mark::Scan) && is_answered && has_data
+}
+
+/// Connections that make a rule by answers alone, though both ways of their clients were captured elsewhere: how many of each
+/// client. Answers can be forged.
+pub(super) fn unasked<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> BTreeMap<String, u64> {
+    let needed: Vec<&Dependency> = dependencies.into_iter().filter(|it| it.unneeded().is_none()).collect();
+    let both_ways = |it: &&&Dependency| it.bytes_to_server > 0 && it.bytes_to_client > 0;
+    let heard: BTreeSet<(PartyKind, &str)> =
+        needed.iter().filter(both_ways).flat_map(|it| [who(&it.client), who(&it.server)]).collect();
+    let is_unasked = |it: &&Dependency| {
+        let is_answer = it.protocol.has_ports() && it.bytes_to_server == 0 && it.bytes_to_client > 0;
+        is_answer && it.direction != Direction::Unknown && heard.contains(&who(&it.client))
+    };
+    counted(needed.iter().copied().filter(is_unasked))
+}
+
+fn who(party: &Party) -> (PartyKind, &str) {
+    (party.kind, &party.name)
+}
+
+/// Servers of FTP: which port its data takes they say in the control connection (RFC 959, section 3.2), another each time.
+pub(super) fn ftp<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> BTreeSet<String> {
+    const CONTROL: u16 = 21;
+    let is_control = |it: &&Dependency| (it.protocol, it.port) == (Protocol::TCP, CONTROL) && it.unneeded().is_none();
+    let controls = dependencies.into_iter().filter(is_control).filter(|it| it.direction != Direction::Unknown);
+    controls.map(|it| it.server.name.clone()).collect()
+}
+
+fn counted<'d>(dependencies: impl Iterator<Item = &'d Dependency>) -> BTreeMap<String, u64> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for Dependency { client, connections, .. } in dependencies {
+        let count = counts.entry(client.name.clone()).or_default();
+        *count = count.saturating_add(*connections);
+    }
+    counts
+}
