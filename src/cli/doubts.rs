@@ -1,12 +1,27 @@
-//! Where a reader should look twice, on stderr: what `firewall` and `suggest` say alike.
+//! Where a reader should look twice, on stderr: what `firewall`, `simulate` and `suggest` say alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::one_line;
-use crate::model::words::count;
+use crate::{
+    model::words::{count, noun},
+    store::Run,
+};
 
 /// Clients that are named.
 const SHOWN: usize = 5;
+
+/// Says how many of a site's captures and flow logs lack something that nobody meant to leave out.
+pub(super) fn warn_incomplete(runs: &[Run], site: &str) {
+    let of_site = || runs.iter().filter(|run| run.site == site && !run.is_drops());
+    let lacking = of_site().filter(|run| run.is_incomplete() || run.loss.dropped() > 0).count();
+    if lacking > 0 {
+        let all = of_site().count() as u64;
+        let captures = noun(all, "capture");
+        warnln!("flowmap: {lacking} of {all} {captures} damaged or incomplete: rare connections may be missing");
+        warnln!("hint: `flowmap status` tells what is missing");
+    }
+}
 
 /// Says whose connections with data both ways make no rule, for they look like a part of a sweep.
 pub(super) fn warn_swept(swept: &BTreeMap<String, u64>) {

@@ -103,6 +103,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         warn(&firewall, &facts, &options);
         report(&args, &firewall, &facts)?;
     }
+    doubts::warn_incomplete(&world.runs, &site.name);
     Ok(if facts.replay.denied > 0 { Done::Found } else { Done::Clean })
 }
 

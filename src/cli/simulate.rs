@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Done, Fault,
     common::{Global, Namespaces, Output, OutputArg, Selection},
+    doubts,
     policies::{self, ReadingArgs},
     print::{self, Table},
     world,
@@ -112,6 +113,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         versus: others.into_iter().map(|other| judge.report(other)).collect::<anyhow::Result<_>>()?,
     };
     show(&reports, &Namesakes::of(&dependencies), args.output.output, args.closed)?;
+    doubts::warn_incomplete(&world.runs, &site.name);
     tell_unnamed(&dependencies, &args);
     let has_host_network = site.cluster().pods.iter().any(|pod| pod.host_network && !pod.finished);
     if args.reading.options().host_network_selected && has_host_network {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::{
     Done, Fault,
     common::{Global, Namespaces},
+    doubts,
     policies::say,
     print,
     suggest_args::Args,
@@ -73,6 +74,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
     }
+    doubts::warn_incomplete(&world.runs, &site.name);
     Ok(if replay.denied > 0 { Done::Found } else { Done::Clean })
 }
 

@@ -488,7 +488,11 @@ fn what_could_not_be_read_is_told_of_the_proposal() {
     flowmap.write("flows.csv", format!("client,server,protocol,port,first_seen,last_seen\n{good}{bad}"));
     let output = flowmap.ok(&["import", "flows.csv"]);
     assert!(output.stderr.contains("flows.csv: warning: 50 packets or records could not be read"), "{}", output.stderr);
-    flowmap.ok(&[&SUGGEST[..], &["--isolate-unseen"]].concat());
+    let lacks = "flowmap: 1 of 1 capture damaged or incomplete: rare connections may be missing";
+    for args in [&[&SUGGEST[..], &["--isolate-unseen"]].concat(), &["simulate", "out"][..]] {
+        let output = flowmap.ok(args);
+        assert!(output.stderr.contains(lacks), "{}", output.stderr);
+    }
     let review = review(&flowmap);
     assert!(
         review.contains("1 capture damaged or incomplete (50 of their packets or records could not be read)"),
