@@ -123,20 +123,23 @@ fn sctp_event(tag: u32, chunk: Option<u8>, initiate_tag: u32) -> Event {
 
 /// A number for a datagram that stays the same through address translation and tunnels: from its identification, its
 /// length and its first bytes, few enough that short captures have them; more of them where there is no identification, for
-/// many a protocol begins all its datagrams alike.
+/// many a protocol begins all its datagrams alike. 1 is none: makers of captures give it to all packets (Scapy's default).
 fn digest(ip_id: u16, data_bytes: u32, data: &[u8]) -> u32 {
     const PREFIX_BYTES: usize = 8;
     const PREFIX_BYTES_ALONE: usize = 48;
-    let prefix = if ip_id == 0 { PREFIX_BYTES_ALONE } else { PREFIX_BYTES };
+    let is_nameless = ip_id <= 1;
+    let prefix = if is_nameless { PREFIX_BYTES_ALONE } else { PREFIX_BYTES };
     let head = data.get(..prefix).unwrap_or(data);
     let seed = u64::from(ip_id) << 32 | u64::from(data_bytes);
     let hash = xxhash_rust::xxh3::xxh3_64_with_seed(head, seed);
     // 0 says that none was seen
     let number = u32::try_from(hash >> 32).unwrap_or(0).max(1);
     let is_cut = data.len() < prefix && u32::try_from(data.len()).is_ok_and(|captured| captured < data_bytes);
-    match ip_id {
-        _ if is_cut => Trace::cut_number(number),
-        0 => Trace::nameless_number(number),
-        _ => Trace::named_number(number),
+    if is_cut {
+        Trace::cut_number(number)
+    } else if is_nameless {
+        Trace::nameless_number(number)
+    } else {
+        Trace::named_number(number)
     }
 }

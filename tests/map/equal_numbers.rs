@@ -1,7 +1,7 @@
 //! Scans and made-up captures, in which many connections have the same numbers: what looks like translation, and is none.
 
 use crate::common::{
-    frames::{Frames, Packet, connection, reset, syn, syn_ack, traffic},
+    frames::{Frames, Packet, connection, datagram, reset, syn, syn_ack, traffic},
     rows::expect,
 };
 
@@ -118,4 +118,16 @@ fn made_up_connections_within_others_with_equal_numbers_are_never_joined() {
     let packets = packets.map(|(n, packet)| packet.at(f64::from(u32::try_from(n).unwrap()) * 0.001));
     let rows = [1, 2].map(|n| format!("10.0.1.{n} > 10.0.2.{n}:80/TCP established handshake 1"));
     expect(&[Frames::ethernet(packets)], &rows);
+}
+
+#[test]
+fn one_question_to_two_servers_of_a_made_up_capture_is_two_whoever_answers_first() {
+    let (client, servers) = ("10.0.0.1:5000", ["10.0.0.5:53", "10.0.0.6:53"]);
+    let asked = servers.map(|server| datagram(client, server, "question"));
+    let answered = servers.map(|server| datagram(server, client, "answer"));
+    let rows = ["10.0.0.5", "10.0.0.6"].map(|server| format!("10.0.0.1 > {server}:53/UDP established port 1"));
+    for order in [[0, 1], [1, 0]] {
+        let packets = asked.iter().chain(order.map(|n: usize| &answered[n])).zip([0.0, 0.001, 0.002, 0.003]);
+        expect(&[Frames::ethernet(packets.map(|(packet, at_s)| packet.clone().id(1).at(at_s)))], &rows);
+    }
 }
