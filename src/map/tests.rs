@@ -170,6 +170,21 @@ fn connections_that_share_no_end_are_joined_where_hop_limits_tell_their_order_al
 }
 
 #[test]
+fn equal_numbers_of_two_known_pods_are_those_of_two_connections() {
+    let clients = ["10.244.0.1:40000", "10.244.0.3:40001"].map(|client| format!("{client} > 198.51.100.9:443"));
+    let mut alike = clients.map(|ends| handshake(&ends, 2_271_560_481));
+    // some packets of the second were seen further on
+    let hops_src = Hops { high: 64, low: 63 };
+    let further = alike[1].traces.iter().map(|trace| Trace { hops_src, ..trace.clone() }).collect::<Vec<_>>();
+    alike[1].traces = TraceSet::restore(further, 1);
+    // who they are nobody knows: a translation
+    assert_eq!(map_of(&alike, &Cluster::default()).len(), 1);
+    let mut cluster = mk_cluster();
+    cluster.pods.push(mk_pod("other", "10.244.0.3", 0));
+    assert_eq!(map_of(&alike, &cluster).len(), 2);
+}
+
+#[test]
 fn equal_numbers_of_one_scan_are_not_taken_for_translation() {
     // port scanners send every SYN from one port with one sequence number
     let attempt = |port: u16| {

@@ -5,6 +5,7 @@
 //! client's end, or by those of question and answer together; what was met mid-stream by where both sides stood, or by the
 //! client's end and the Service that it dialled.
 
+mod doubt;
 mod later;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use self::doubt::{Doubt, have_ended_apart, have_lasted_apart, is_chosen};
 use super::connections::{Connection, End};
 use crate::{
     inventory::Directory,
@@ -58,6 +60,7 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
     // a record of a flow log has none of the numbers that connections are known by
     let (mut records, captured) = std::mem::take(connections).into_iter().partition(|it| it.trace.lump.is_record());
     *connections = captured;
+    let mut doubt = Doubt::new(directory);
     for key in [by_numbers, by_client, by_answer, by_exchange, by_server] {
         let mut groups: BTreeMap<Key, Vec<Connection>> = BTreeMap::new();
         let mut done = Vec::with_capacity(connections.len());
@@ -67,12 +70,18 @@ pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
                 None => done.push(connection),
             }
         }
-        for passage in groups.into_values().flat_map(by_time) {
-            join_stages(passage, directory, &mut done);
+        for (key, group) in groups {
+            let passages = by_time(group);
+            if matches!(key, Key::Numbers(..)) {
+                doubt.learn(&passages);
+            }
+            for passage in passages {
+                join_stages(passage, directory, &doubt, &mut done);
+            }
         }
         *connections = done;
     }
-    *connections = later::join(std::mem::take(connections), directory);
+    *connections = later::join(std::mem::take(connections), directory, &doubt);
     *connections = join_services(std::mem::take(connections), directory);
     connections.append(&mut records);
     connections.sort_by_key(Connection::place);
@@ -139,7 +148,7 @@ fn is_passage(a: &Connection, b: &Connection) -> bool {
 
 /// Joins the stages of one connection, from the client to the server. Where neither hop limits nor the inventory tell
 /// the stages' order they stay apart, and so do those whose equal numbers may be chance.
-fn join_stages(passage: Passage, directory: &Directory, done: &mut Vec<Connection>) {
+fn join_stages(passage: Passage, directory: &Directory, doubt: &Doubt<'_>, done: &mut Vec<Connection>) {
     let Passage { mut stages, is_only } = passage;
     let ends: BTreeSet<(End, End)> = stages.iter().map(|stage| (stage.client, stage.server)).collect();
     if ends.len() > MAX_STAGES {
@@ -157,7 +166,7 @@ fn join_stages(passage: Passage, directory: &Directory, done: &mut Vec<Connectio
     let is_told = stages.windows(2).all(|pair| match pair {
         [near, far] => {
             let is_possible = shares_an_end(near, far) || is_nearer(near, far);
-            rank(near) != rank(far) && is_possible && is_translated(near, far, is_only, directory)
+            rank(near) != rank(far) && is_possible && is_translated(near, far, is_only, directory, doubt)
         }
         _ => true,
     });
@@ -175,9 +184,9 @@ fn join_stages(passage: Passage, directory: &Directory, done: &mut Vec<Connectio
 
 /// Whether two sightings of equal numbers are of one connection. Scanners send every SYN from one port with one number,
 /// traffic generators the same datagram to many, made-up captures count from one number always: so by one clock the
-/// sightings must lie in each other as those of one packet do, and a number that one side alone gave must be borne out
-/// by the hop limits or the inventory.
-fn is_translated(near: &Connection, far: &Connection, is_only: bool, directory: &Directory) -> bool {
+/// sightings must lie in each other as those of one packet do. Numbers that several may have, and a number that one side
+/// alone gave, must be borne out by the hop limits or the inventory.
+fn is_translated(near: &Connection, far: &Connection, is_only: bool, directory: &Directory, doubt: &Doubt<'_>) -> bool {
     let apart_s = far.span.first.seconds_since(near.span.first);
     let behind_s = far.span.last.seconds_since(near.span.last);
     let is_one_clock = near.is_of_the_runs_of(far);
@@ -195,7 +204,17 @@ fn is_translated(near: &Connection, far: &Connection, is_only: bool, directory: 
         return has_passed_to_server(near, far, apart_s, directory);
     }
     let is_sure = by_numbers(near).is_some();
+    let is_doubtful = doubt.is_of(near, far);
+    if have_ended_apart(near, far, is_doubtful) || is_doubtful && have_lasted_apart(near, far, (apart_s, behind_s)) {
+        return false;
+    }
+    if is_doubtful && !doubt.is_dispelled(near, far) {
+        return false;
+    }
     let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
+    if is_unanswered && !is_routed(near, far) && !is_backend(directory, near, far) {
+        return false;
+    }
     // the last packet may have been captured at the far place alone, or it is the only one
     let reordered_s = if is_sure || is_unanswered { REORDERED_S } else { 0.0 };
     let is_nested = apart_s >= 0.0 && behind_s <= reordered_s && (is_sure || near.server.0 != far.server.0);
@@ -223,6 +242,11 @@ fn has_passed_on(near: &Connection, far: &Connection, (apart_s, behind_s): (f64,
         && (-TRANSIT_ON_HOST_S..=late_s).contains(&behind_s)
 }
 
+/// Whether packets of the client's were seen further on at one of two servers. One client may send the same to several at once.
+fn is_routed(near: &Connection, far: &Connection) -> bool {
+    far.trace.hops_src.low < near.trace.hops_src.low
+}
+
 /// Whether hop limits fell between two places.
 fn has_fallen(before: Hops, after: Hops) -> bool {
     !before.is_none() && !after.is_none() && before.low > after.high
@@ -230,8 +254,9 @@ fn has_fallen(before: Hops, after: Hops) -> bool {
 
 /// Whether datagrams of one client that have no name of their own, as those of IPv6, were passed on to another server. One socket may
 /// send the same to several: to two name servers, collectors or peers. Those are as far away from it where they are captured
-/// together, and answer each for itself. So a hop must have been lost, and where an answer was seen another one on its way back;
-/// or the inventory tells that the one stands behind the other. Two captures tell nothing of what nobody answered.
+/// together, and answer each for itself. So a hop must have been lost each way, or the inventory tells that the one stands behind
+/// the other. Hops tell nothing of what nobody answered: a mirror of two servers' ports has the one's packets from before a router,
+/// the other's from behind it.
 fn has_passed_to_server(near: &Connection, far: &Connection, apart_s: f64, directory: &Directory) -> bool {
     let is_one_clock = near.is_of_the_runs_of(far);
     let (forth, back) = (&near.trace, &far.trace);
@@ -242,7 +267,7 @@ fn has_passed_to_server(near: &Connection, far: &Connection, apart_s: f64, direc
         return false;
     }
     let is_hop_on =
-        has_fallen(forth.hops_src, back.hops_src) && (!are_answered || has_fallen(back.hops_dst, forth.hops_dst));
+        are_answered && has_fallen(forth.hops_src, back.hops_src) && has_fallen(back.hops_dst, forth.hops_dst);
     let is_told = is_hop_on || is_backend(directory, near, far);
     is_told && if is_one_clock { apart_s.abs() <= TRANSIT_ON_HOST_S } else { are_answered }
 }
@@ -253,8 +278,8 @@ fn is_constant(connection: &Connection) -> bool {
 }
 
 /// Whether what nobody answered was passed on to the same server under another client's address: as often, a hop on, and at once, as
-/// well as their clocks tell. A SYN tells by its number, which is one of four thousand million; of datagrams several must, for many
-/// a host says the same.
+/// well as their clocks tell. A SYN tells by its number, which is one of four thousand million where nobody chose it; of datagrams
+/// several must, for many a host says the same.
 fn has_passed_unanswered(
     near: &Connection,
     far: &Connection,
@@ -262,10 +287,11 @@ fn has_passed_unanswered(
     is_one_clock: bool,
 ) -> bool {
     let is_datagram = near.protocol == Protocol::UDP;
-    let at_once_s = if is_datagram && is_one_clock { REORDERED_S } else { TRANSIT_ON_HOST_S };
+    let is_common = is_datagram || is_chosen(near.trace.identity);
+    let at_once_s = if is_common && is_one_clock { REORDERED_S } else { TRANSIT_ON_HOST_S };
     let early_s = if is_one_clock { 0.0 } else { -TRANSIT_ON_HOST_S };
     let [a, b] = [near, far].map(|it| (it.from_client.most_packets(), it.trace.src_end));
-    let is_known = !is_datagram || a.0 > 1 && !is_constant(near);
+    let is_known = if is_datagram { a.0 > 1 && !is_constant(near) } else { is_one_clock || !is_common };
     let is_next_hop =
         far.trace.hops_src.high.checked_add(1) == Some(near.trace.hops_src.low) && !far.trace.hops_src.is_none();
     // a refusal comes back the same way
@@ -320,13 +346,20 @@ fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection
             stage.take_stage(reply);
             continue;
         }
-        match whole.iter_mut().find(|stage| stage.client == reply.client && is_among(stage, &reply)) {
+        match whole.iter_mut().find(|stage| stage.client == reply.client && may_be_of(stage, &reply)) {
             Some(stage) => take_replies(stage, reply, directory),
             None => whole.push(reply),
         }
     }
     whole.append(&mut requests);
     whole
+}
+
+/// Whether replies of another server may be those of a connection. Two servers of a made-up capture count from one number, and
+/// answer from one distance.
+fn may_be_of(stage: &Connection, reply: &Connection) -> bool {
+    let is_alike = is_chosen(reply.trace.answer) && stage.trace.hops_dst == reply.trace.hops_dst;
+    is_among(stage, reply) && !is_alike
 }
 
 /// Whether replies came while a connection lasted.

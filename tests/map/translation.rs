@@ -68,6 +68,21 @@ fn a_datagram_to_a_service_and_to_the_pod_behind_it_is_one_exchange() {
     expect(&[Frames::cooked(packets)], &[row]);
 }
 
+#[test]
+fn a_datagram_that_a_bridge_translates_before_its_hop_is_counted_is_one_exchange() {
+    let (client, service, pod) = ("10.244.0.5:40000", "10.96.0.10:53", "10.244.0.2:53");
+    let asked = [
+        datagram(client, service, "question").id(7).at(0.0),
+        datagram(client, pod, "question").id(7).at(0.0),
+        datagram(client, pod, "question").id(7).hops(63).at(0.000_1),
+    ];
+    let answered =
+        [datagram(pod, client, "answer").id(8).at(0.005), datagram(service, client, "answer").id(8).at(0.005_01)];
+    let row = |outcome: &str| format!("10.244.0.5 > 10.244.0.2:53/UDP {outcome} port 1 via 10.96.0.10:53");
+    expect(&[Frames::cooked(asked.clone())], &[row("oneway")]);
+    expect(&[Frames::cooked(asked.into_iter().chain(answered))], &[row("established")]);
+}
+
 /// A question and its answer, each passed on under other ends.
 fn passed_on(near: [&str; 2], far: [&str; 2]) -> [Packet; 4] {
     [

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use foldhash::HashMap;
 
-use super::{Passage, join_stages, overlap};
+use super::{Passage, doubt::Doubt, join_stages, overlap};
 use crate::{
     inventory::Directory,
     map::connections::{Connection, End},
@@ -26,7 +26,7 @@ const CHANCE: u64 = 1 << 20;
 const APART_BYTES: u32 = 1 << 20;
 
 /// Joins them, where no other stream fits.
-pub(super) fn join(connections: Vec<Connection>, directory: &Directory) -> Vec<Connection> {
+pub(super) fn join(connections: Vec<Connection>, directory: &Directory, doubt: &Doubt<'_>) -> Vec<Connection> {
     let met: Vec<usize> = (0..connections.len()).filter(|n| is_met_later(&connections[*n])).collect();
     if met.is_empty() {
         return connections;
@@ -38,7 +38,7 @@ pub(super) fn join(connections: Vec<Connection>, directory: &Directory) -> Vec<C
             let mut left = others.into_iter().filter(|other| connections[*other].is_some());
             let (Some(other), None, true) = (left.next(), left.next(), connections[n].is_some()) else { continue };
             let stages: Vec<Connection> = [n, other].into_iter().filter_map(|n| connections[n].take()).collect();
-            join_stages(Passage { stages, is_only: true }, directory, &mut done);
+            join_stages(Passage { stages, is_only: true }, directory, doubt, &mut done);
         }
     }
     done.extend(connections.into_iter().flatten());
