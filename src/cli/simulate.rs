@@ -168,7 +168,7 @@ struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn new(site: &'a Site, dependencies: &'a [Dependency], args: &'a Args) -> Self {
-        let roster = Roster::new(site.cluster()).with_pod_ranges(site.directory.pod_ranges());
+        let roster = Roster::new(site.cluster()).with_suspects(site.directory.suspects());
         let past = Past::new(dependencies.iter().filter(|it| args.namespaces.concern(it)), &roster);
         let deployed = if args.only && !args.reach { PolicySet::default() } else { policies::deployed(site.cluster()) };
         Self { site, args, roster, past, deployed, by_address: OnceCell::new() }

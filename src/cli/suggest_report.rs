@@ -1,5 +1,10 @@
 //! What `flowmap suggest` prints beside the documents.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +16,7 @@ use super::{
     suggest_args::Args,
 };
 use crate::{
-    model::Watched,
+    model::{Suspicion, Watched},
     proposal::Found,
     recommend::{Group, NamespacePlan, Recommendation},
     render::{self, Facts, Policies, PolicyKey, Seen},
@@ -38,14 +43,7 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
              taken with `import --sensor NODE`, capture without gaps, or close what was seen with --isolate-unseen"
         );
     }
-    if let Some(first) = facts.captures.near_pods.first() {
-        let more = facts.captures.near_pods.len() - 1;
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        warnln!(
-            "flowmap: {first}{more} taken for outside, though pods have addresses beside: no node lists their range. Import the pods \
-             of all namespaces and the nodes, or look at these rules twice"
-        );
-    }
+    warn_suspects(&facts.captures.suspects);
     doubts::warn_swept(&facts.captures.swept);
     doubts::warn_unasked(&facts.captures.unasked);
     doubts::warn_ftp(&facts.captures.ftp, "give the server a range of ports for its data, and add that to its policy");
@@ -98,6 +96,31 @@ fn warn_of_unwatched(plan: &NamespacePlan) {
             _ => "nothing of it was seen, nor could all have been",
         };
         warnln!("flowmap: {}/{name}: {why}: it is left open", plan.namespace);
+    }
+}
+
+/// Says aloud who is taken for outside and may be of the cluster.
+fn warn_suspects(suspects: &BTreeMap<Suspicion, BTreeSet<IpAddr>>) {
+    let named = |addresses: &BTreeSet<&IpAddr>| {
+        let more = addresses.len().saturating_sub(1);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        addresses.first().map(|first| format!("{first}{more}"))
+    };
+    let (beside, unlisted): (Vec<_>, Vec<_>) =
+        suspects.iter().partition(|(suspicion, _)| **suspicion == Suspicion::Pod);
+    let [beside, unlisted] =
+        [beside, unlisted].map(|all| all.into_iter().flat_map(|(_, addresses)| addresses).collect());
+    if let Some(named) = named(&beside) {
+        warnln!(
+            "flowmap: {named} taken for outside, though pods have addresses beside: no node lists their range. Import the pods \
+             of all namespaces and the nodes, or look at these rules twice"
+        );
+    }
+    if let Some(named) = named(&unlisted) {
+        warnln!(
+            "flowmap: {named} taken for outside, and maybe of the cluster, of which the inventory lists a part. Import all of it \
+             (`kubectl get no,svc,po,endpointslices -A -o json`), or look at these rules twice"
+        );
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     collect::Collector,
     conflict::{Conflict, conflicts, named_twice},
     field::sorted,
+    gaps::Gaps,
     host_ports::HostPorts,
     items::{Item, Items, Meta, State},
     past::{Past, past},
@@ -81,6 +82,7 @@ pub struct Directory {
     pub(super) past: Past,
     pub(super) timeline: Timeline,
     conflicts: Vec<Conflict>,
+    pub(super) gaps: Gaps,
     hosts: Hosts,
     /// Where an address that nobody is known to own is not outside: the nodes' pod ranges, the Services', and
     /// addresses that no router forwards.
@@ -138,7 +140,9 @@ impl Directory {
         let items = collector.items();
         let sights = Sights::new(&items.metas, &sightings, listings);
         let (past, timeline, conflicts) = settled(&items, &sights);
-        Self::with(past, timeline, conflicts, present(items, &sights))
+        let present = present(items, &sights);
+        let gaps = Gaps::new(listings, &present);
+        Self { gaps, ..Self::with(past, timeline, conflicts, present) }
     }
 
     fn of(items: &Items, sights: &Sights, present: Cluster) -> Self {
@@ -174,6 +178,7 @@ impl Directory {
             past,
             timeline,
             conflicts,
+            gaps: Gaps::default(),
         }
     }
 

@@ -19,6 +19,7 @@ mod conflict;
 mod csv;
 mod directory;
 mod field;
+mod gaps;
 mod holding;
 mod host_ports;
 mod hosts;
@@ -44,6 +45,7 @@ mod timeline;
 
 pub use conflict::Conflict;
 pub use directory::{CLOCK_SKEW_NS, Directory, Owner, Sighted};
+pub use gaps::Gaps;
 pub use holding::Holding;
 pub use merge::merge;
 pub use past::NODE_LOCAL_DNS;

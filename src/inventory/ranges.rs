@@ -43,13 +43,30 @@ pub(super) fn pod_ranges(mut listed: Vec<IpNet>, addresses: &HashSet<IpAddr>) ->
 }
 
 fn surroundings(address: IpAddr) -> IpNet {
-    let prefix = if address.is_ipv4() { NODE_PREFIXES.0 } else { NODE_PREFIXES.1 };
+    around(address, NODE_PREFIXES)
+}
+
+/// The usual size of the range that all pods of a cluster have their addresses from.
+const CLUSTER_PREFIXES: (u8, u8) = (16, 56);
+
+/// Where the other pods of a cluster may have their addresses, for all that one pod's tells.
+pub(super) fn widely_around(address: IpAddr) -> IpNet {
+    around(address, CLUSTER_PREFIXES)
+}
+
+fn around(address: IpAddr, (v4, v6): (u8, u8)) -> IpNet {
+    let prefix = if address.is_ipv4() { v4 } else { v6 };
     IpNet::new(address, prefix).map_or_else(|_| address.into(), |range| range.trunc())
 }
 
 /// The widest ranges that an API server takes for Services: it counts their addresses in 20 bits
 /// (`--service-cluster-ip-range`).
 const WIDEST_SERVICE_PREFIXES: (u8, u8) = (12, 108);
+
+/// The range that no other ClusterIP is outside of.
+pub(super) fn widest_service_range(cluster_ip: IpAddr) -> IpNet {
+    around(cluster_ip, WIDEST_SERVICE_PREFIXES)
+}
 
 /// Where the ClusterIPs of a cluster come from, as far as that is certain: the ranges that are listed, and what lies
 /// between ClusterIPs that are known, for a range that holds two addresses holds their longest common prefix. It is not
@@ -58,9 +75,7 @@ pub(super) fn service_ranges(listed: &[IpNet], cluster_ips: &HashSet<IpAddr>, ot
     let mut near: BTreeMap<IpNet, (IpAddr, IpAddr)> = BTreeMap::new();
     let is_listed = |is_ipv4: bool| listed.iter().any(|range| range.addr().is_ipv4() == is_ipv4);
     for address in cluster_ips.iter().filter(|address| !is_listed(address.is_ipv4())) {
-        let (v4, v6) = WIDEST_SERVICE_PREFIXES;
-        let Ok(widest) = IpNet::new(*address, if address.is_ipv4() { v4 } else { v6 }) else { continue };
-        let (first, last) = near.entry(widest.trunc()).or_insert((*address, *address));
+        let (first, last) = near.entry(widest_service_range(*address)).or_insert((*address, *address));
         (*first, *last) = ((*first).min(*address), (*last).max(*address));
     }
     let spans = near.into_values().filter(|(first, last)| first < last);

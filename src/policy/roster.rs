@@ -6,12 +6,11 @@ use std::{
 };
 
 use foldhash::{HashMap, HashSet};
-use ipnet::IpNet;
 
 use super::{End, PodEnd};
 use crate::model::{
-    Cluster, Endpoint, Host, HostPort, NoEnds, Node, Party, PartyKind, Pod, Protocol, Service, ServicePort,
-    WorkloadRef, is_ambient_probe, own_ends,
+    Cluster, Endpoint, Host, HostPort, NoEnds, Node, Party, PartyKind, Pod, Protocol, Role, Service, ServicePort,
+    Suspects, WorkloadRef, is_ambient_probe, own_ends,
 };
 
 /// A pod or a template by its place in the inventory, or an address: what an end is made from.
@@ -37,7 +36,7 @@ pub struct Roster<'c> {
     node_addresses: HashSet<IpAddr>,
     services: BTreeMap<(&'c str, &'c str), &'c Service>,
     by_service_address: HashMap<IpAddr, &'c Service>,
-    pod_ranges: Vec<IpNet>,
+    suspects: Suspects,
 }
 
 /// The pods of a workload, and what makes them, by place.
@@ -62,7 +61,7 @@ impl<'c> Roster<'c> {
             node_addresses: of_nodes.collect(),
             services: cluster.services.iter().map(|it| ((it.namespace.as_str(), it.name.as_str()), it)).collect(),
             by_service_address: HashMap::default(),
-            pod_ranges: Vec::new(),
+            suspects: Suspects::default(),
         };
         for service in &cluster.services {
             // what pods send to the others leaves the cluster
@@ -86,11 +85,10 @@ impl<'c> Roster<'c> {
         roster
     }
 
-    /// Adds the ranges from which pods have their addresses: an address that counts as outside but lies beside theirs may be a
-    /// pod that nobody listed.
+    /// Adds where somebody who counts as outside may be of the cluster, and nobody listed him.
     #[must_use]
-    pub fn with_pod_ranges(self, pod_ranges: Vec<IpNet>) -> Self {
-        Self { pod_ranges, ..self }
+    pub fn with_suspects(self, suspects: Suspects) -> Self {
+        Self { suspects, ..self }
     }
 
     /// All workloads, in order.
@@ -357,10 +355,9 @@ impl<'c> Roster<'c> {
 
     /// Why a party may be somebody else than it is taken for.
     #[must_use]
-    pub fn doubt(&self, party: &Party) -> Option<String> {
-        let is_beside = |address: &&IpAddr| self.pod_ranges.iter().any(|range| range.contains(*address));
-        let beside = party.addresses.iter().filter(|_| party.kind == PartyKind::External).find(is_beside)?;
-        Some(format!("pods have addresses beside {beside}: it may be one that the inventory does not know"))
+    pub fn doubt(&self, party: &Party, role: Role) -> Option<String> {
+        let mut outside = party.addresses.iter().filter(|_| party.kind == PartyKind::External);
+        outside.find_map(|address| Some(self.suspects.at(*address, role)?.why(*address)))
     }
 
     fn seen_pods(&self, party: &Party) -> Result<Vec<Who>, NoEnds> {

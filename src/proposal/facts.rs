@@ -5,14 +5,12 @@ use std::{
     net::IpAddr,
 };
 
-use ipnet::IpNet;
-
 use super::{doubts, world::Site};
 use crate::{
     map::{self, Learning},
     model::{
-        Cluster, Coverage, Dependency, Mark, Note, Outcome, Party, PartyKind, Pod, RawObject, Span, Timestamp,
-        WorkloadRef,
+        Cluster, Coverage, Dependency, Mark, Note, Outcome, Party, Pod, RawObject, Span, Suspects, Suspicion,
+        Timestamp, WorkloadRef,
     },
     policy::{self, End, Evaluator, Options, PodEnd, PolicySet, Probe},
     recommend,
@@ -77,7 +75,8 @@ pub fn captures(about: &About<'_>) -> Captures {
         learning: learning(about),
         coverage: about.coverage.clone(),
         hidden: map::hidden(&concerned, cluster),
-        near_pods: near_pods(&concerned, &about.site.directory.pod_ranges()),
+        suspects: suspects(&concerned, &about.site.directory.suspects()),
+        gaps: about.site.directory.gaps().clone(),
         doubts: recommend::doubts(cluster, &concerned, about.namespaces),
         missed_runs,
         blocked: blocked(&concerned, cluster, (about.proposed, Span::over(of_site().filter_map(span_of)))),
@@ -143,13 +142,14 @@ pub fn deployed(cluster: &Cluster, namespaces: &BTreeSet<String>, sheets: &[Shee
     [stay, replaced].map(|names| names.into_iter().collect())
 }
 
-/// Addresses that are taken for outside though pods have theirs beside them: where nodes list no ranges of pods, who is not in the
-/// inventory is told from the outside by nothing.
-fn near_pods(dependencies: &[Dependency], pod_ranges: &[IpNet]) -> BTreeSet<IpAddr> {
+/// Who counts as outside, is needed, and may be of the cluster.
+fn suspects(dependencies: &[Dependency], suspects: &Suspects) -> BTreeMap<Suspicion, BTreeSet<IpAddr>> {
+    let mut found: BTreeMap<Suspicion, BTreeSet<IpAddr>> = BTreeMap::new();
     let needed = dependencies.iter().filter(|dependency| dependency.unneeded().is_none());
-    let parties = needed.flat_map(|dependency| [&dependency.client, &dependency.server]);
-    let outside = parties.filter(|party| party.kind == PartyKind::External).flat_map(|party| &party.addresses);
-    outside.filter(|address| pod_ranges.iter().any(|range| range.contains(*address))).copied().collect()
+    for (suspicion, address) in needed.flat_map(|dependency| suspects.of(dependency)) {
+        found.entry(suspicion).or_default().insert(address);
+    }
+    found
 }
 
 /// Attempts that failed, deployed policies deny, and the proposal does not allow: they would have been answered, maybe. Policies

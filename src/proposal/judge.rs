@@ -43,7 +43,7 @@ pub struct Openness {
 impl<'a> Judge<'a> {
     /// Arranges what was seen of the namespaces.
     pub fn new(site: &'a Site, dependencies: &'a [Dependency], namespaces: &'a BTreeSet<String>) -> Self {
-        let roster = Roster::new(site.cluster()).with_pod_ranges(site.directory.pod_ranges());
+        let roster = Roster::new(site.cluster()).with_suspects(site.directory.suspects());
         let past = Past::new(concerned(dependencies, namespaces), &roster);
         let deployed = PolicySet::deployed(&site.cluster().policies);
         let (places, by_address) = (OnceLock::new(), OnceLock::new());

@@ -12,13 +12,12 @@ use super::{
     resolvers::DnsDraft,
     units::UnitId,
 };
-use crate::model::{Cluster, Dependency, Protocol, WorkloadRef, well_known};
+use crate::model::{Cluster, Dependency, Protocol, Role, WorkloadRef};
 
 /// Whether this is name resolution: by the port that was dialled, for pods that may not bind low ones answer on another
 /// (5353 on `OpenShift`).
 pub(super) fn is_dns(dependency: &Dependency) -> bool {
-    let is_dialled = dependency.via.iter().any(|via| via.port == well_known::DNS);
-    matches!(dependency.protocol, Protocol::UDP | Protocol::TCP) && (dependency.port == well_known::DNS || is_dialled)
+    Role::of_server(dependency) == Role::NameServer
 }
 
 /// Pods that may ask for names: a group, or a unit alone.

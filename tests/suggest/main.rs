@@ -13,6 +13,7 @@ mod host_network;
 mod host_ports;
 mod mesh;
 mod out_dir;
+mod partial;
 mod pitfalls;
 mod policies;
 mod report;

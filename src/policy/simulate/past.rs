@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use foldhash::HashMap;
 
 use crate::{
-    model::{Dependency, Direction, Mark, NoEnds, Party, PartyKind, Protocol},
+    model::{Dependency, Direction, Mark, NoEnds, Party, PartyKind, Protocol, Role},
     policy::{End, Roster, Who},
 };
 
@@ -85,6 +85,8 @@ struct Key<'d> {
     name: &'d str,
     owner: Option<&'d str>,
     addresses: &'d BTreeSet<IpAddr>,
+    /// Of who counts as outside: as what may tell who it is. Others are the same in any.
+    role: Option<Role>,
 }
 
 impl<'d> Past<'d> {
@@ -95,16 +97,18 @@ impl<'d> Past<'d> {
         let mut parties: HashMap<Key<'d>, usize> = HashMap::default();
         let mut places: HashMap<Who, usize> = HashMap::default();
         for dependency in dependencies.into_iter().filter(|it| is_replayed(it)) {
-            let mut place = |party: &'d Party| {
+            let mut place = |party: &'d Party, role: Role| {
                 let key = Key {
+                    role: (party.kind == PartyKind::External).then_some(role),
                     kind: party.kind,
                     name: &party.name,
                     owner: party.owner.as_deref(),
                     addresses: &party.addresses,
                 };
-                *parties.entry(key).or_insert_with(|| past.add(party, roster, &mut places))
+                *parties.entry(key).or_insert_with(|| past.add((party, role), roster, &mut places))
             };
-            let (client, server) = (place(&dependency.client), place(&dependency.server));
+            let (client, server) =
+                (place(&dependency.client, Role::Client), place(&dependency.server, Role::of_server(dependency)));
             let targets = match dependency.server.kind {
                 PartyKind::Service => past.targets(dependency, roster, &mut places),
                 _ => Vec::new(),
@@ -121,11 +125,11 @@ impl<'d> Past<'d> {
         self.rows.iter().map(|row| row.dependency)
     }
 
-    fn add(&mut self, party: &Party, roster: &Roster<'_>, places: &mut HashMap<Who, usize>) -> usize {
+    fn add(&mut self, (party, role): (&Party, Role), roster: &Roster<'_>, places: &mut HashMap<Who, usize>) -> usize {
         let is_at_node = party.addresses.iter().any(|address| roster.is_node(*address));
         let who = roster.party(party);
         let ends = who.map(|all| all.into_iter().map(|who| self.place(who, roster, places)).collect());
-        self.parties.push(Actors { ends, doubt: roster.doubt(party), is_at_node });
+        self.parties.push(Actors { ends, doubt: roster.doubt(party, role), is_at_node });
         self.parties.len() - 1
     }
 

@@ -1,22 +1,23 @@
 //! What captures may have missed.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use super::{Cautions, Check, Level, Told};
-use crate::{map::State, render::words};
+use crate::{inventory::Gaps, map::State, model::Suspicion, render::words};
 
 /// Each kind once, in this order.
-pub(super) const CHECKS: [Check; 13] = [
+pub(super) const CHECKS: [Check; 14] = [
     loss,
     filters,
     light,
     who_is_who,
+    part_of_the_cluster,
     verdicts_alone,
     blocked,
     swept,
     unasked,
     ftp,
-    near_pods,
+    suspects,
     missed_runs,
     meshes,
     learning,
@@ -138,16 +139,65 @@ fn ftp(cautions: &mut Cautions, told: &Told<'_>) {
     }
 }
 
-fn near_pods(cautions: &mut Cautions, told: &Told<'_>) {
-    let addresses: Vec<String> = told.facts.captures.near_pods.iter().map(ToString::to_string).collect();
-    if !addresses.is_empty() {
+fn part_of_the_cluster(cautions: &mut Cautions, told: &Told<'_>) {
+    let Gaps { pods, services, has_no_nodes, .. } = &told.facts.captures.gaps;
+    let part = |what: &str, namespaces: &Option<BTreeSet<String>>| {
+        namespaces.as_ref().map(|known| match known.len() {
+            0 => format!("no {what}"),
+            _ => format!("{what} of {} alone", told.few(known)),
+        })
+    };
+    let nodes = has_no_nodes.then(|| "no nodes".to_owned());
+    let parts: Vec<String> = [part("pods", pods), nodes, part("Services", services)].into_iter().flatten().collect();
+    if !parts.is_empty() {
         let why = format!(
-            "{}: pods have addresses beside them, and no node lists a range of pods that holds them. Whichever is a pod that the \
-             inventory does not know, its rule lets nothing through, or whoever gets its address next. Import the pods of all \
-             namespaces as they were then, and nodes with their `podCIDR`s.",
-            told.few(&addresses)
+            "It lists {}. Whoever it lacks counts as outside, and is let in and reached by address, which opens nothing between pods. \
+             {WHOLE_INVENTORY}.",
+            parts.join(", ")
         );
-        cautions.add(Level::Look, "Pods taken for outside?", why);
+        cautions.add(Level::Look, "The inventory is partial", why);
+    }
+}
+
+/// How an inventory is given all that tells addresses apart.
+const WHOLE_INVENTORY: &str = "Import all of the cluster: `kubectl get no,svc,po,endpointslices -A -o json`";
+
+fn suspects(cautions: &mut Cautions, told: &Told<'_>) {
+    for (suspicion, addresses) in &told.facts.captures.suspects {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let addresses = told.few(&addresses);
+        match suspicion {
+            Suspicion::Pod => {
+                let why = format!(
+                    "{addresses}: pods have addresses beside them, and no node lists a range of pods that holds them. Whichever is a \
+                     pod that the inventory does not know, its rule lets nothing through, or whoever gets its address next. Import the \
+                     pods of all namespaces as they were then, and nodes with their `podCIDR`s."
+                );
+                cautions.add(Level::Look, "Pods taken for outside?", why);
+            }
+            Suspicion::UnlistedPod => {
+                let why = format!(
+                    "{addresses}: pods have addresses near them, and the inventory lists neither all pods nor the ranges that they have \
+                     addresses from. Whichever is a pod, its rule lets nothing through. {WHOLE_INVENTORY}."
+                );
+                cautions.add(Level::Look, "Pods taken for outside?", why);
+            }
+            Suspicion::UnlistedService if told.recommendation.directions.has_egress() => {
+                let why = format!(
+                    "{addresses}: pods dial them, and the inventory does not list all Services. Whichever is a Service, its rule opens \
+                     nothing, for policies are about the pods behind it; and those do not let the client in. {WHOLE_INVENTORY}."
+                );
+                cautions.add(Level::Look, "Services taken for outside?", why);
+            }
+            Suspicion::UnlistedNames if told.recommendation.directions.has_egress() => {
+                let why = format!(
+                    "{addresses}: the cluster's DNS is not in the inventory. Where it is one of these, no rule leads to its pods, and \
+                     none of who asks there will find a name. {WHOLE_INVENTORY}."
+                );
+                cautions.add(Level::Stop, "Names are asked of somebody unknown", why);
+            }
+            Suspicion::UnlistedService | Suspicion::UnlistedNames => {}
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use std::{
 use serde::{Serialize, Serializer};
 
 use crate::{
-    inventory::NetworkPlugin,
+    inventory::{Gaps, NetworkPlugin},
     map::{Hidden, Learning},
-    model::{Coverage, Namesakes, PartyKey, Protocol, Span, Timestamp},
+    model::{Coverage, Namesakes, PartyKey, Protocol, Span, Suspicion, Timestamp},
     policy::{Finding, PolicyType, Ruling, Simulation, Undone, is_cluster_wide},
     recommend::{Doubts, MissedRun},
     render::{Audit, Conflict, Decisions, Granularity, Idle, Kustomizations, PolicyKey, Sheet, page::ReachView},
@@ -154,8 +154,10 @@ pub struct Captures {
     pub coverage: Coverage,
     /// Traffic whose real port a mesh hides.
     pub hidden: Vec<Hidden>,
-    /// Addresses that count as outside and lie beside those of pods: they may be pods that nobody listed.
-    pub near_pods: BTreeSet<IpAddr>,
+    /// Addresses that count as outside and may be of the cluster: as whom.
+    pub suspects: BTreeMap<Suspicion, BTreeSet<IpAddr>>,
+    /// What the inventory does not list all of.
+    pub gaps: Gaps,
     /// What may move, change places, or be made anew under other labels.
     pub doubts: Doubts,
     /// `CronJob`s that did not run while captures were taken.
