@@ -9,7 +9,7 @@ use super::{
     field::sorted,
     past::{Past, PastEndpoint, PastService},
 };
-use crate::model::{Pod, Protocol, Service, ServicePort, Span, Timestamp, WorkloadRef, well_known};
+use crate::model::{Pod, Protocol, Service, ServicePort, Span, TargetPort, Timestamp, WorkloadRef, well_known};
 
 /// A version of a Service and one of its ports, by their places.
 type PortPlace = (usize, usize);
@@ -201,6 +201,22 @@ impl Directory {
         let templates = templates.filter(|it| !living().any(|pod| pod.workload == it.id));
         let of_pods = pods.filter_map(|pod| Some((&pod.workload, port.on(pod)?)));
         sorted(of_pods.chain(templates.filter_map(|it| Some((&it.id, port.among(&it.ports)?)))))
+    }
+
+    /// The workloads on whose next pods a Service's port, where it leads to one by name, has another number than on those that
+    /// there are: while they are rolled out there are both. In order.
+    #[must_use]
+    pub fn rolled_out_targets(&self, service: &Service, port: &ServicePort) -> Vec<(&WorkloadRef, u16)> {
+        let (Some(selector), TargetPort::Name(_)) = (&service.selector, &port.target) else { return Vec::new() };
+        let pods = self.backends(service);
+        let templates = self.cluster().workloads.iter().filter(|it| it.id.namespace == service.namespace);
+        let templates = templates.filter(|it| !it.host_network && it.template_labels.contain(selector));
+        let is_new = |(workload, number): &(&WorkloadRef, u16)| {
+            let numbers = pods.iter().filter(|pod| pod.workload == **workload).map(|pod| port.on(pod));
+            let numbers: Vec<Option<u16>> = numbers.collect();
+            !numbers.is_empty() && !numbers.contains(&Some(*number))
+        };
+        sorted(templates.filter_map(|it| Some((&it.id, port.among(&it.ports)?))).filter(is_new))
     }
 
     /// The addresses and ports that a Service's port led to when a connection began. In order.

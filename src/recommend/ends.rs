@@ -142,7 +142,10 @@ impl<'a> Gathering<'a> {
             let own = by_node.or_else(|| find(&|own| own.port == port))?;
             Some((service, own))
         });
-        own.map(|(service, own)| self.targets(service, own)).unwrap_or_default()
+        let Some((service, own)) = own else { return Vec::new() };
+        let rolled_out = self.input.directory.rolled_out_targets(service, own).into_iter();
+        let rolled_out = rolled_out.filter_map(|(workload, port)| Some((Far::Unit(self.units.of(workload)?), port)));
+        self.targets(service, own).into_iter().chain(rolled_out).collect()
     }
 
     fn ends(&self, party: &Party) -> Result<Vec<Far>, NoEnds> {

@@ -12,7 +12,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Peer, Purpose};
 use crate::{
     inventory::Directory,
-    model::{Cluster, Dependency, HostPort, Ingress, PRIVATE_RANGES, Protocol, Service, ServiceKind, ServicePort},
+    model::{
+        Cluster, Dependency, HostPort, Ingress, PRIVATE_RANGES, Protocol, Service, ServiceKind, ServicePort,
+        WorkloadRef,
+    },
 };
 
 /// Pods' ports behind Services of the kinds NodePort and LoadBalancer or with external addresses, behind Ingresses whose load
@@ -40,6 +43,8 @@ pub(super) struct Exposed {
     pub is_through_nodes: bool,
     /// All the addresses that it leads to, each with its port.
     pub targets: Rc<[(IpAddr, u16)]>,
+    /// The workloads whose next pods it leads to at another port than those that there are.
+    pub rolled_out: Rc<[(WorkloadRef, u16)]>,
 }
 
 /// Classes of Ingresses that a load balancer outside serves, which dials pods by their own addresses: those of Amazon, Google
@@ -80,7 +85,7 @@ fn add_ingress(
     let purpose =
         Purpose::BehindIngress { ingress: format!("{}/{}", ingress.namespace, ingress.name), class: class.clone() };
     for (service, port) in ingress_ports(cluster, ingress) {
-        let targets: Rc<[(IpAddr, u16)]> = directory.present_targets(service, port).into();
+        let (targets, rolled_out) = ways(directory, service, port);
         for (address, target) in targets.iter().copied() {
             let exposed = Exposed {
                 purpose: purpose.clone(),
@@ -90,10 +95,20 @@ fn add_ingress(
                 near: near.clone(),
                 is_through_nodes: false,
                 targets: Rc::clone(&targets),
+                rolled_out: Rc::clone(&rolled_out),
             };
             add(ports, (address, port.protocol, target), exposed);
         }
     }
+}
+
+/// Where a port of a Service leads: the addresses that there are, and the workloads that a rollout gives another port.
+type Ways = (Rc<[(IpAddr, u16)]>, Rc<[(WorkloadRef, u16)]>);
+
+fn ways(directory: &Directory, service: &Service, port: &ServicePort) -> Ways {
+    let rolled_out = directory.rolled_out_targets(service, port).into_iter();
+    let rolled_out = rolled_out.map(|(workload, port)| (workload.clone(), port));
+    (directory.present_targets(service, port).into(), rolled_out.collect())
 }
 
 /// The Services, with their ports, that an Ingress leads to.
@@ -134,8 +149,10 @@ impl Exposed {
         // of two names the first counts, whichever came first
         let purpose = self.purpose.clone().min(other.purpose.clone());
         let targets = self.targets.iter().chain(other.targets.iter()).copied().collect();
+        let rolled_out = self.rolled_out.iter().chain(other.rolled_out.iter()).cloned().collect();
         let near: BTreeSet<IpNet> = self.near.iter().chain(&other.near).copied().collect();
-        *self = Self { purpose, families, sources, near: near.into_iter().collect(), is_through_nodes, targets };
+        let near = near.into_iter().collect();
+        *self = Self { purpose, families, sources, near, is_through_nodes, targets, rolled_out };
     }
 
     /// The ranges that a client with these addresses may come from.
@@ -183,6 +200,7 @@ impl Exposure {
                     near: Vec::new(),
                     is_through_nodes: false,
                     targets: Rc::new([]),
+                    rolled_out: Rc::new([]),
                 };
                 ports.extend(pod.addresses.iter().map(|address| ((*address, *protocol, *target), exposed.clone())));
             }
@@ -191,14 +209,14 @@ impl Exposure {
             let addresses = || service.cluster_ips.iter().chain(&service.external_ips);
             let families = (addresses().any(IpAddr::is_ipv4), addresses().any(IpAddr::is_ipv6));
             for port in &service.ports {
-                let targets: Rc<[(IpAddr, u16)]> = directory.present_targets(service, port).into();
+                let (targets, rolled_out) = ways(directory, service, port);
                 for (address, target) in targets.iter().copied() {
                     let name = format!("{}/{}", service.namespace, service.name);
                     let purpose = Purpose::Exposed { service: name, kind: service.kind };
                     let sources = sources(service);
                     let is_through_nodes = !service.keeps_sources;
-                    let (targets, near) = (Rc::clone(&targets), Vec::new());
-                    let exposed = Exposed { purpose, families, sources, near, is_through_nodes, targets };
+                    let (targets, rolled_out, near) = (Rc::clone(&targets), Rc::clone(&rolled_out), Vec::new());
+                    let exposed = Exposed { purpose, families, sources, near, is_through_nodes, targets, rolled_out };
                     add(&mut ports, (address, port.protocol, target), exposed);
                 }
             }

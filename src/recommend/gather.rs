@@ -226,16 +226,15 @@ impl<'a> Gathering<'a> {
     fn add_backends(&mut self, dependency: &Dependency, client: Option<UnitId>) {
         let Some(client) = client.filter(|_| !baseline::is_dns(dependency)) else { return };
         let protocol = dependency.protocol;
-        for via in dependency.via.iter().filter(|via| !via.disputed) {
-            let Some(service) = &via.service else { continue };
-            let is_of_node = self.known.is_node(via.address);
-            for (far, port) in self.backends(service, protocol, (via.port, is_of_node)).iter().copied() {
+        for (service, address, port) in services_dialled(dependency) {
+            let is_of_node = self.known.is_node(address);
+            for (far, port) in self.backends(service, protocol, (port, is_of_node)).iter().copied() {
                 let mut edges = Vec::new();
                 match far {
                     Far::Unit(server) => {
                         let mut clients = self.sources(dependency);
                         clients.insert(Far::Unit(client));
-                        clients.extend(is_of_node.then_some(Far::Node(via.address)));
+                        clients.extend(is_of_node.then_some(Far::Node(address)));
                         let ingress = |far| Edge { unit: server, side: Side::Ingress, far, protocol, port };
                         edges.extend(clients.into_iter().map(ingress));
                     }
@@ -401,7 +400,9 @@ impl<'a> Gathering<'a> {
         if let (Ok(clients), Some(exposed)) = (&clients, self.exposed(dependency)) {
             // who comes from outside may be led to any pod of the Service tomorrow
             let others = exposed.targets.iter().filter_map(|(address, port)| Some((*self.owners.get(address)?, *port)));
-            let others: Vec<(UnitId, u16)> = others.filter(|end| *end != (unit, port)).collect();
+            let rolled_out = exposed.rolled_out.iter();
+            let rolled_out = rolled_out.filter_map(|(workload, port)| Some((self.units.of(workload)?, *port)));
+            let others: Vec<(UnitId, u16)> = others.chain(rolled_out).filter(|end| *end != (unit, port)).collect();
             for (unit, port) in others.into_iter().filter(|(unit, _)| self.wanted.get(*unit) == Some(&true)) {
                 for (far, purpose) in clients {
                     let edge = Edge { unit, side: Side::Ingress, far: *far, protocol, port };
@@ -448,6 +449,16 @@ impl<'a> Gathering<'a> {
     pub fn members(&self, unit: UnitId) -> &'a [WorkloadRef] {
         self.units.all.get(unit).map_or(&[], |unit| unit.members.as_slice())
     }
+}
+
+/// The Services that a client dialled, each with the address and the port: those that led to its server, or that its server is
+/// where nobody was seen to answer.
+fn services_dialled(dependency: &Dependency) -> impl Iterator<Item = (&String, IpAddr, u16)> {
+    let Dependency { server, port, via, .. } = dependency;
+    let led = via.iter().filter(|via| !via.disputed);
+    let led = led.filter_map(|via| Some((via.service.as_ref()?, via.address, via.port)));
+    let own = server.addresses.iter().filter(|_| server.kind == PartyKind::Service);
+    led.chain(own.map(|address| (&server.name, *address, *port)))
 }
 
 /// Whether a client, or whom the server saw in its place, is this one or of this range. Of pods it is known.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::{
     Flowmap,
-    cluster::{endpoints, list, node, of, pod, service, with},
+    cluster::{endpoints, list, node, object, of, owned, pod, service, with},
 };
 
 const HEAD: &str = "client,server,protocol,port,connections,outcome,first_seen,last_seen\n";
@@ -187,4 +187,34 @@ fn a_namespace_that_is_imported_besides_leaves_gaps_until_all_are() {
         !review.contains("The inventory is partial") && review.contains("30 allowed, 0 denied, 0 uncertain"),
         "{review}"
     );
+}
+
+/// `api`, whose next pods have another number for the port that its Service leads to by name.
+fn rolling_out(kind: &str) -> Vec<Value> {
+    let ports = |number: u16| json!([{"name": "http", "containerPort": number, "protocol": "TCP"}]);
+    let mut deployment = object("apps/v1", "Deployment", "api");
+    let labels = json!({"app": "api"});
+    deployment["spec"] = json!({"selector": {"matchLabels": labels}, "template": {
+        "metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "ports": ports(9090)}]}}});
+    let replica_set = owned(object("apps/v1", "ReplicaSet", "api-5d78c9869d"), "Deployment", "api");
+    let old = with(pod("api", "10.244.0.5"), "/spec/containers/0/ports", ports(8080));
+    let named = json!([{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP", "nodePort": 30080}]);
+    let service = with(with(service("api", "10.96.120.4"), "/spec/ports", named), "/spec/type", kind.into());
+    let others = [nodes().to_vec(), dns().to_vec(), vec![api_server(), pod("web", "10.244.1.5")]].concat();
+    [others, vec![deployment, replica_set, old, service]].concat()
+}
+
+#[test]
+fn a_port_by_name_that_a_rollout_changes_is_open_at_both_numbers() {
+    for flow in ["10.244.1.5 10.96.120.4 TCP 80", "198.51.100.4 10.244.0.5 TCP 8080"] {
+        let proposed = propose(&rolling_out("LoadBalancer"), &[flow]);
+        proposed.is_judged([30, 0, 0]);
+        let has_both =
+            |name: &str| ["port: 8080", "port: 9090"].iter().all(|port| proposed.document(name).contains(port));
+        assert!(has_both("api"), "{flow}: {}", proposed.document("api"));
+        if flow.contains("TCP 80 ") || flow.ends_with(" 80") {
+            assert!(has_both("web"), "{}", proposed.document("web"));
+        }
+        proposed.tells("9090");
+    }
 }
