@@ -21,6 +21,11 @@ pub enum NoEnds {
     /// A Service that leads to nobody.
     #[error("no pod behind {0} is known")]
     NothingBehind(String),
+    /// A Service without a selector, as that of the API server, whose endpoints are not known.
+    #[error(
+        "{0} selects no pods, and its endpoints are not in the inventory: import them (`kubectl get endpoints,endpointslices -A -o json`)"
+    )]
+    NoEndpoints(String),
     /// A Service that was dialled at a port that it has not.
     #[error("{service} has no port {port}/{protocol}")]
     NoPort {

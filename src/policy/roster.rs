@@ -348,8 +348,20 @@ impl<'c> Roster<'c> {
             PartyKind::Unknown if !party.addresses.is_empty() && party.addresses.iter().all(is_ambient_probe) => {
                 Ok(party.addresses.iter().copied().map(Who::Address).collect())
             }
-            PartyKind::Service => Err(NoEnds::AnswerUnseen(party.name.clone())),
+            PartyKind::Service => Err(self.unanswered(&party.name)),
             PartyKind::Unknown | PartyKind::Multicast => Err(NoEnds::Unowned(party.name.clone())),
+        }
+    }
+
+    fn unanswered(&self, service: &str) -> NoEnds {
+        let known = self.service(service);
+        let has_endpoints = || {
+            let mut all = self.cluster.endpoints.iter();
+            all.any(|it| service.split_once('/') == Some((it.namespace.as_str(), it.service.as_str())))
+        };
+        match known {
+            Some(known) if known.selector.is_none() && !has_endpoints() => NoEnds::NoEndpoints(service.to_owned()),
+            _ => NoEnds::AnswerUnseen(service.to_owned()),
         }
     }
 

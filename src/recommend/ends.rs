@@ -223,16 +223,21 @@ impl<'a> Gathering<'a> {
 
     fn behind_service(&self, dependency: &Dependency) -> Result<Vec<(Far, u16)>, NoEnds> {
         let Dependency { server, protocol, port, .. } = dependency;
-        let mut ends = Vec::new();
+        let (mut ends, mut is_without_selector) = (Vec::new(), false);
         for address in &server.addresses {
             let Some((service, service_port)) = self.input.directory.service_at(*address, *protocol, *port) else {
                 let service = server.name.clone();
                 return Err(NoEnds::NoPort { service, port: *port, protocol: *protocol });
             };
+            is_without_selector |= service.selector.is_none();
             ends.extend(self.targets(service, service_port));
         }
         ends.sort_unstable();
         ends.dedup();
-        if ends.is_empty() { Err(NoEnds::NothingBehind(server.name.clone())) } else { Ok(ends) }
+        match (ends.is_empty(), is_without_selector) {
+            (true, true) => Err(NoEnds::NoEndpoints(server.name.clone())),
+            (true, false) => Err(NoEnds::NothingBehind(server.name.clone())),
+            (false, _) => Ok(ends),
+        }
     }
 }

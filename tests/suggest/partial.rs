@@ -189,6 +189,21 @@ fn a_namespace_that_is_imported_besides_leaves_gaps_until_all_are() {
     );
 }
 
+#[test]
+fn where_the_api_server_answers_its_endpoints_tell() {
+    let flows = ["10.244.1.5 10.96.0.1 TCP 443"];
+    let proposed = propose(&whole(), &flows);
+    let why = "default/kubernetes selects no pods, and its endpoints are not in the inventory: import them (`kubectl get \
+               endpoints,endpointslices -A -o json`)";
+    proposed.tells(&format!("egress: {why}"));
+    proposed.is_judged([0, 0, 30]);
+    proposed.tells(&format!("30 connections: {why}"));
+    let mut known = of("default", endpoints("kubernetes", "192.0.2.1", 6443));
+    known["subsets"][0]["ports"][0]["name"] = "https".into();
+    let proposed = propose(&[whole(), vec![known]].concat(), &flows);
+    proposed.is_judged([30, 0, 0]);
+}
+
 /// `api`, whose next pods have another number for the port that its Service leads to by name.
 fn rolling_out(kind: &str) -> Vec<Value> {
     let ports = |number: u16| json!([{"name": "http", "containerPort": number, "protocol": "TCP"}]);
