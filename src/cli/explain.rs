@@ -237,6 +237,15 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// That none of one name has an address of the family that one of the other has.
+    fn note_of_families(&self, from: &str, to: &str) -> Option<String> {
+        let (clients, servers) = (self.roster.find(from)?, self.roster.find(to)?);
+        let meets = clients.iter().any(|client| servers.iter().any(|server| client.meets(server)));
+        (!meets).then(|| {
+            format!("{from} and {to} have no addresses of one family: nothing connects them, whatever is allowed")
+        })
+    }
+
     fn unknown(&self, name: &str) -> Fault {
         let (what, ended) = (format_args!("`{name}`"), "has ended, and policies are judged by the pods that are");
         if self.roster.has_ended(name) {
@@ -269,7 +278,8 @@ impl<'a> Bench<'a> {
         let Explanation { from, to, protocol, port, .. } = explanation;
         let of_ends = [from, to].into_iter().filter_map(|name| self.note(name));
         let several = [from, to].into_iter().filter_map(|name| self.note_of_several(name));
-        of_ends.chain(several).chain(self.note_of_service(to, *protocol, *port)).collect()
+        let of_both = [self.note_of_service(to, *protocol, *port), self.note_of_families(from, to)];
+        of_ends.chain(several).chain(of_both.into_iter().flatten()).collect()
     }
 
     fn json(&self, explanation: &Explanation) -> serde_json::Result<Value> {

@@ -64,7 +64,8 @@ impl ReadingArgs {
     /// The policies among files and folders. What is left out and what is not evaluated is told.
     pub fn policies(&self, paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
         let strictness = if self.lenient { Strictness::Lenient } else { Strictness::Strict };
-        let (_, set) = policies(&texts(paths)?, strictness)?;
+        let (objects, set) = policies(&texts(paths)?, strictness)?;
+        tell_unplaced(&objects);
         tell_not_evaluated("not evaluated", &set);
         set.doubts().iter().for_each(|doubt| say(doubt));
         Ok(set)
@@ -112,6 +113,21 @@ pub(super) fn tell_unlisted_namespaces(cluster: &Cluster, set: &PolicySet) {
             "the labels of namespaces are not known, and selectors of them may match wrongly: {}",
             unlisted.join(", ")
         ));
+    }
+}
+
+/// Tells which policies name no namespace: `kubectl apply -n` may put them elsewhere than they are judged.
+fn tell_unplaced(objects: &[RawObject]) {
+    let is_unplaced = |it: &&RawObject| {
+        it.object["kind"] == "NetworkPolicy" && it.object["metadata"]["namespace"].as_str().is_none_or(str::is_empty)
+    };
+    let mut unplaced = objects.iter().filter(is_unplaced);
+    if let Some(first) = unplaced.next() {
+        let more = match unplaced.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        say(&format!("{}{more}: names no namespace, and is judged as a policy of `default`", first.place()));
     }
 }
 

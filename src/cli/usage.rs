@@ -123,6 +123,10 @@ fn hint(error: &Error) -> Option<String> {
     {
         return Some(one_line(&tip.to_string()));
     }
+    let is_policies = |word: &String| word == "--policies";
+    if error.kind() == ErrorKind::MissingRequiredArgument && std::env::args().any(|word| is_policies(&word)) {
+        return Some("name it before --policies, which takes all that follows".into());
+    }
     let takes_several = |word: &String| SEVERAL.contains(&word.as_str());
     if error.kind() == ErrorKind::MissingRequiredArgument && std::env::args().any(|word| takes_several(&word)) {
         return Some("name it before --from, --inventory and --versus: they take all that follows".into());

@@ -259,7 +259,7 @@ fn a_cut_capture_that_is_looked_at_alone_is_told() {
 #[test]
 fn values_that_no_flag_takes_are_refused() {
     let flowmap = Flowmap::new();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["flows", "--since", "yesterday"], "neither a time in RFC 3339 nor an age such as 24h"),
         (&["flows", "--until", "2026-13-01T00:00:00Z"], "neither a time"),
         (&["flows", "--exclude-run", "zzz"], "is not the id of a run"),
@@ -271,6 +271,10 @@ fn values_that_no_flag_takes_are_refused() {
         (
             &["simulate", "--inventory", "a.json", "po/"],
             "flowmap: <POLICIES>...: missing\nhint: name it before --from, --inventory and --versus: they take all that follows\n",
+        ),
+        (
+            &["explain", "--policies", "po/", "shop/web", "shop/db", "80"],
+            "<PORT[/PROTO]>: missing\nhint: name it before --policies, which takes all that follows\n",
         ),
         (&["frobnicate"], "flowmap: frobnicate: no such command"),
     ];

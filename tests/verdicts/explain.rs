@@ -452,3 +452,33 @@ fn a_service_that_has_a_workloads_name_is_told_of() {
     assert!(note.contains("the Service of that name leads port 80 to 8080; for it ask 10.96.0.7 80"), "{note}");
     assert!(ask(&flowmap, &["shop/db-1", "shop/web-1", "8080"])["notes"].is_null());
 }
+
+#[test]
+fn a_policy_that_names_no_namespace_is_said_to_count_for_default() {
+    let flowmap = shop();
+    flowmap.write("unplaced.yaml", DB_POLICY.replace(", namespace: shop", ""));
+    let files = ["--policies", "unplaced.yaml", "--inventory", "cluster.yaml"];
+    let output = flowmap.ok(&[&["explain", "shop/web-1", "shop/db-1", "5432"], &files[..]].concat());
+    let words = "unplaced.yaml: document 1: names no namespace, and is judged as a policy of `default`";
+    assert!(output.stderr.contains(words), "{}", output.stderr);
+    let placed = flowmap.run(&[
+        "explain",
+        "shop/web-1",
+        "shop/db-1",
+        "5432",
+        "--policies",
+        "db.yaml",
+        "--inventory",
+        "cluster.yaml",
+    ]);
+    assert!(!placed.stderr.contains("names no namespace"), "{}", placed.stderr);
+}
+
+#[test]
+fn ends_without_addresses_of_one_family_are_told() {
+    let flowmap = shop();
+    flowmap.write("cluster.yaml", CLUSTER.replace("podIP: 10.244.1.2", "podIP: 'fd00::2'"));
+    let answer = ask(&flowmap, &["shop/web-1", "shop/db-1", "5432"]);
+    let note = "shop/web-1 and shop/db-1 have no addresses of one family: nothing connects them, whatever is allowed";
+    assert_eq!(answer["notes"], json!([note]));
+}
