@@ -189,7 +189,7 @@ const ETHER_TYPES: [(u16, &str); 26] = [
     (0x9000, "ethernet loopback"),
 ];
 
-/// Ethernet types among these whose frames may carry IP: TRILL, MACsec, PRP, HSR, NSH.
+/// Ethernet types among these whose frames may carry IP: TRILL, `MACsec`, PRP, HSR, NSH.
 const CARRIERS: [u16; 5] = [0x22f3, 0x88e5, 0x88fb, 0x892f, 0x894f];
 
 /// Destinations in LLC headers (IEEE 802.2 and what grew around it).

@@ -87,7 +87,7 @@ impl Packet {
     }
 
     /// In a frame to everybody on the link. Captures of Ethernet alone tell.
-    pub fn to_all(self) -> Self {
+    pub fn sent_to_all(self) -> Self {
         Self { is_to_all: true, ..self }
     }
 

@@ -11,7 +11,7 @@ use crate::common::{
 };
 
 fn to_all(packets: impl IntoIterator<Item = Packet>) -> Vec<Packet> {
-    packets.into_iter().map(Packet::to_all).collect()
+    packets.into_iter().map(Packet::sent_to_all).collect()
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn a_stream_goes_to_one_whatever_its_frames_say() {
     let row = "10.0.0.1 > 10.0.0.2:80/TCP established handshake 1";
     expect(&[Frames::ethernet(to_all(opening(client, server, 1_000, 2_000)))], &[row]);
     let half = connection(client, server, 1_000, 2_000);
-    let half: Vec<Packet> = half.into_iter().map(|it| if it.is_from(client) { it.to_all() } else { it }).collect();
+    let half: Vec<Packet> = half.into_iter().map(|it| if it.is_from(client) { it.sent_to_all() } else { it }).collect();
     expect(&[Frames::ethernet(half)], &[row]);
 }
 
