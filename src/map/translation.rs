@@ -204,15 +204,16 @@ fn is_translated(near: &Connection, far: &Connection, is_only: bool, directory: 
         return has_passed_to_server(near, far, apart_s, directory);
     }
     let is_sure = by_numbers(near).is_some();
-    let is_doubtful = doubt.is_of(near, far);
-    if have_ended_apart(near, far, is_doubtful) || is_doubtful && have_lasted_apart(near, far, (apart_s, behind_s)) {
+    let are_everybodys = doubt.are_everybodys(near, far);
+    let have_lasted_apart = || have_lasted_apart(near, far, (apart_s, behind_s));
+    if have_ended_apart(near, far, are_everybodys) || are_everybodys && have_lasted_apart() {
         return false;
     }
-    if is_doubtful && !doubt.is_dispelled(near, far) {
+    if doubt.is_of(near, far) && !doubt.is_dispelled(near, far) {
         return false;
     }
     let is_unanswered = near.trace.hops_dst.is_none() && far.trace.hops_dst.is_none();
-    if is_unanswered && !is_routed(near, far) && !is_backend(directory, near, far) {
+    if is_unanswered && !is_sure && !is_routed(near, far) && !is_backend(directory, near, far) {
         return false;
     }
     // the last packet may have been captured at the far place alone, or it is the only one
@@ -358,7 +359,8 @@ fn join_halves(stages: Vec<Connection>, directory: &Directory) -> Vec<Connection
 /// Whether replies of another server may be those of a connection. Two servers of a made-up capture count from one number, and
 /// answer from one distance.
 fn may_be_of(stage: &Connection, reply: &Connection) -> bool {
-    let is_alike = is_chosen(reply.trace.answer) && stage.trace.hops_dst == reply.trace.hops_dst;
+    let are_chosen = is_chosen(stage.trace.identity) && is_chosen(reply.trace.answer);
+    let is_alike = are_chosen && stage.trace.hops_dst == reply.trace.hops_dst;
     is_among(stage, reply) && !is_alike
 }
 

@@ -412,3 +412,48 @@ fn two_hosts_that_send_the_same_with_the_highest_hop_limit_are_two() {
     let rows = ["10.0.0.1", "10.0.0.2"].map(|client| format!("{client} > 10.0.0.9:5353/UDP oneway order 1"));
     expect(&[Frames::ethernet(packets)], &rows);
 }
+
+#[test]
+fn numbers_that_nobody_chose_tell_of_stages_that_count_no_hop() {
+    let (client, dialled, pod, node) = ("203.0.113.50:41000", "203.0.113.1:443", "10.244.0.5:8443", "172.18.0.2:52000");
+    let row = "203.0.113.50 > 10.244.0.5:8443/TCP established handshake 1 via 203.0.113.1:443";
+    let stage = |from: &str, to: &str, hops: u8, later_s: f64| -> Vec<Packet> {
+        let packets = connection(from, to, 2_271_560_481, 3_820_447_205).into_iter().zip(0..);
+        packets.map(|(packet, n)| packet.hops(hops).at(f64::from(n) * 0.01 + later_s)).collect()
+    };
+    let to_server = |packets: Vec<Packet>, from: &str| -> Vec<Packet> {
+        packets.into_iter().filter(|packet| packet.is_from(from)).collect()
+    };
+    // a load balancer and a node, one after the other
+    let three = [stage(client, dialled, 64, 0.0), stage(client, pod, 64, 0.000_05), stage(node, pod, 63, 0.000_1)];
+    expect(&[Frames::ethernet(three.concat())], &[row]);
+    // of which one way alone was captured
+    let one_way =
+        [to_server(stage(client, dialled, 64, 0.0), client), to_server(stage(client, pod, 63, 0.000_05), client)];
+    expect(&[Frames::ethernet(one_way.concat())], &[row]);
+}
+
+#[test]
+fn a_last_packet_that_one_stage_lacks_parts_no_known_hosts_behind_a_router() {
+    let (client, gateway, server) = ("10.0.0.1:40000", "192.0.2.1:52000", "198.51.100.9:443");
+    let near = connection(client, server, 2_271_560_481, 3_820_447_205);
+    let far = connection(gateway, server, 2_271_560_481, 3_820_447_205);
+    let at = |packets: Vec<Packet>, later_s: f64, (forth, back): (u8, u8), from: &str| -> Vec<Packet> {
+        let hops = |packet: &Packet| if packet.is_from(from) { forth } else { back };
+        let timed =
+            packets.into_iter().zip(0..).map(|(packet, n)| (hops(&packet), packet.at(f64::from(n) * 0.01 + later_s)));
+        timed.map(|(hops, packet)| packet.hops(hops)).collect()
+    };
+    // a reset long after the end that the gateway did not let through
+    let late = reset(server, gateway, 2_271_560_482).at(5.0).hops(60);
+    let frames = [at(near, 0.0, (64, 59), client), at(far, 0.000_05, (63, 60), gateway), vec![late]].concat();
+    let flowmap = crate::common::Flowmap::new();
+    flowmap.write("x.pcap", Frames::ethernet(frames).bytes());
+    flowmap.write("hosts.csv", "address,name\n10.0.0.1,client\n192.0.2.1,gateway\n");
+    let flows = flowmap.json(&["flows", "--by", "address", "--from", "x.pcap", "--inventory", "hosts.csv"]);
+    assert_eq!(
+        (flows.as_array().unwrap().len(), flows[0]["client"]["name"].as_str()),
+        (1, Some("client")),
+        "{flows:#}"
+    );
+}

@@ -1,6 +1,6 @@
 //! When equal numbers are no proof: made-up captures number all their connections alike.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use foldhash::HashSet;
 
@@ -11,8 +11,9 @@ use crate::{
     model::{Flags, Hops, Protocol, Trace},
 };
 
-/// A translation changes the ends of a connection once, mostly; numbers under so many ends may be everybody's.
-const MANY_ENDS: usize = 3;
+/// A client's address is translated once, mostly; numbers under so many may be everybody's. Servers stand behind several, one
+/// after the other.
+const MANY_CLIENTS: usize = 3;
 
 /// People and programs that make captures up count from small numbers, or from round ones.
 const SMALL: u32 = 1 << 16;
@@ -21,7 +22,7 @@ const ROUND: u32 = 1_000;
 /// What tells numbers that many have from those that one connection has.
 pub(super) struct Doubt<'d> {
     directory: &'d Directory,
-    /// Both sides' first numbers that were met under many ends, or at several times.
+    /// Both sides' first numbers that were met under many clients, or at several times.
     repeated: HashSet<(Protocol, u32, u32)>,
 }
 
@@ -35,19 +36,23 @@ impl<'d> Doubt<'d> {
         let [first, others @ ..] = passages else { return };
         let Some(any) = first.stages.first() else { return };
         // most numbers are of one sighting or two
-        let is_repeated = || {
-            let ends: BTreeSet<(End, End)> = first.stages.iter().map(|it| (it.client, it.server)).collect();
-            ends.len() >= MANY_ENDS
+        let are_many = || {
+            let clients: BTreeSet<IpAddr> = first.stages.iter().map(|it| it.client.0).collect();
+            clients.len() >= MANY_CLIENTS
         };
-        if !others.is_empty() || first.stages.len() >= MANY_ENDS && is_repeated() {
+        if !others.is_empty() || first.stages.len() >= MANY_CLIENTS && are_many() {
             self.repeated.insert(numbers(any));
         }
     }
 
-    /// Whether equal numbers of two sightings may be chance.
+    /// Whether others have the numbers of two sightings, too.
+    pub fn are_everybodys(&self, near: &Connection, far: &Connection) -> bool {
+        [near, far].into_iter().any(|it| is_made_up(&it.trace) || self.repeated.contains(&numbers(it)))
+    }
+
+    /// Whether equal numbers of two sightings are no proof.
     pub fn is_of(&self, near: &Connection, far: &Connection) -> bool {
-        let is_alike = |it: &Connection| is_made_up(&it.trace) || self.repeated.contains(&numbers(it));
-        is_alike(near) || is_alike(far) || self.are_known_apart(near, far)
+        self.are_everybodys(near, far) || self.are_known_apart(near, far)
     }
 
     /// Whether more than equal numbers tells that two sightings are of one connection: hops were lost on the way, or the one server
@@ -93,11 +98,11 @@ pub(super) fn is_chosen(number: u32) -> bool {
 
 /// Whether two connections were seen from their opening to their end, and ended at other numbers. A capture that lost packets may
 /// have missed the last of one side.
-pub(super) fn have_ended_apart(near: &Connection, far: &Connection, is_doubtful: bool) -> bool {
+pub(super) fn have_ended_apart(near: &Connection, far: &Connection, are_everybodys: bool) -> bool {
     let is_elsewhere = |a: u32, b: u32| a != 0 && b != 0 && a.wrapping_sub(b).min(b.wrapping_sub(a)) > 1;
     let (a, b) = (&near.trace, &far.trace);
     let sides = [is_elsewhere(a.src_end, b.src_end), is_elsewhere(a.dst_end, b.dst_end)];
-    let is_apart = if is_doubtful { sides.contains(&true) } else { sides == [true; 2] };
+    let is_apart = if are_everybodys { sides.contains(&true) } else { sides == [true; 2] };
     near.protocol == Protocol::TCP && is_whole(near) && is_whole(far) && is_apart
 }
 
