@@ -74,7 +74,7 @@ pub fn dependencies(site: &str, recordings: &[Recording], directory: &Directory,
     translation::join(&mut connections, directory);
     connections.retain(|connection| options.is_in_window(connection.span));
     pings::tell_unanswered(&mut connections);
-    unasked::tell(&mut connections);
+    unasked::tell(&mut connections, recordings);
     let marked = marked(&connections, directory);
     let runs = runs(recordings);
     let mut sums = Aggregator::new(Parties::new(directory, options.by), directory, &runs);

@@ -2,26 +2,47 @@
 
 use std::net::IpAddr;
 
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 
-use super::connections::Connection;
-use crate::model::Flags;
+use super::connections::{Connection, End};
+use crate::model::{Flags, Protocol, Recording, Span};
+
+/// What is asked within so many seconds of an agreement may have come before its run began, and what follows it after its end.
+const EDGE_S: f64 = 5.0;
+
+/// Who agrees so often to what one client would open is asked, by another way: checks of a load balancer that opens connections and
+/// breaks them off look so where the answers alone are captured.
+const ASKED_ELSEWHERE: usize = 3;
 
 /// Tells of each agreement that stands alone that its client did not ask for it. Where one way alone is captured, it is all
 /// that shows of a connection's opening; but then what the server sends afterwards shows too. So it counts only of clients
-/// of which a run shows both ways elsewhere.
-pub(super) fn tell(connections: &mut [Connection]) {
+/// of which a run shows both ways elsewhere, and that for some seconds before and after.
+pub(super) fn tell(connections: &mut [Connection], recordings: &[Recording]) {
     let mut shown: HashSet<(usize, IpAddr)> = HashSet::default();
     for connection in connections.iter().filter(|connection| is_whole(connection)) {
-        let back: HashSet<usize> = connection.from_server.runs().collect();
-        for run in connection.from_client.runs().filter(|run| back.contains(run)) {
-            shown.extend([(run, connection.client.0), (run, connection.server.0)]);
+        for run in connection.from_client.runs() {
+            if connection.from_server.runs().any(|back| back == run) {
+                shown.extend([(run, connection.client.0), (run, connection.server.0)]);
+            }
         }
     }
-    for connection in connections.iter_mut().filter(|connection| is_lone_agreement(connection)) {
-        let client = connection.client.0;
-        connection.is_unasked = connection.from_server.runs().any(|run| shown.contains(&(run, client)));
+    let pair = |connection: &Connection| (connection.protocol, connection.client.0, connection.server);
+    let mut agreed: HashMap<(Protocol, IpAddr, End), usize> = HashMap::default();
+    for connection in connections.iter().filter(|connection| is_lone_agreement(connection)) {
+        *agreed.entry(pair(connection)).or_default() += 1;
     }
+    for connection in connections.iter_mut().filter(|connection| is_lone_agreement(connection)) {
+        let is_seldom = agreed.get(&pair(connection)).is_some_and(|times| *times < ASKED_ELSEWHERE);
+        let shows = |run: usize| {
+            let is_within = recordings.get(run).is_some_and(|it| lies_within(connection.span, it.span));
+            is_within && shown.contains(&(run, connection.client.0))
+        };
+        connection.is_unasked = is_seldom && connection.from_server.runs().any(shows);
+    }
+}
+
+fn lies_within(span: Span, run: Span) -> bool {
+    span.first.seconds_since(run.first) >= EDGE_S && run.last.seconds_since(span.last) >= EDGE_S
 }
 
 /// Whether a connection was opened by packets of both ends, and its server went on. Openings may be all that was captured, or the
@@ -47,13 +68,14 @@ mod tests {
         tests::{ESTABLISHED, seen},
         *,
     };
-    use crate::model::{Flags, Hour, Mark, Observation, Opening, Outcome, Tally, Trace};
+    use crate::model::{Flags, Hour, Mark, Observation, Opening, Outcome, Tally, Trace, TraceSet};
 
     /// A connection of which these flags were seen, and so many packets of each side.
     fn opened(ends: &str, flags: Flags, (to_server, to_client): (u64, u64)) -> Observation {
         let sent = |packets: u64| if packets > 0 { Tally::one(0, packets, 60 * packets) } else { Tally::default() };
         let (from_src, from_dst) = (sent(to_server), sent(to_client));
-        let trace = Trace { identity: 7, answer: 9, flags, from_src, from_dst, ..Trace::default() };
+        let (first, last) = (600_000_000, 600_000_000);
+        let trace = Trace { identity: 7, answer: 9, flags, first, last, from_src, from_dst, ..Trace::default() };
         seen(Opening::Seen, ends, trace)
     }
 
@@ -96,6 +118,29 @@ mod tests {
         // the way back is another: the server goes on
         let half = opened(ENDS, Flags::AGREED.with(Flags::FROM_DST), (0, 5));
         assert_eq!(outcome(half, vec![called], vec![]), Outcome::Established);
+    }
+
+    #[test]
+    fn what_its_capture_does_not_surround_or_comes_again_and_again_may_have_been_asked_for() {
+        let called = || opened("10.1.10.50:40000 > 203.0.113.12:443", ESTABLISHED, (9, 9));
+        let at = |ends: &str, second: u32| {
+            let mut lone = opened(ends, Flags::AGREED, (0, 1));
+            let moment = |trace: &Trace| Trace { first: second * 1_000_000, last: second * 1_000_000, ..trace.clone() };
+            lone.traces = TraceSet::restore(lone.traces.iter().map(moment).collect::<Vec<_>>(), 1);
+            lone
+        };
+        for (second, expected) in [(1, Outcome::Established), (60, Outcome::Unanswered), (3_598, Outcome::Established)]
+        {
+            assert_eq!(outcome(at(ENDS, second), vec![called()], vec![]), expected, "{second}");
+        }
+        let checks = |times: u32| {
+            let check = |n: u32| at(&format!("203.0.113.12:{} > 198.51.100.1:80", 2_000 + n), 60 * n);
+            map(vec![(1..=times).map(check).chain([called()]).collect()])
+        };
+        let outcomes = |times: u32| -> Vec<Outcome> {
+            checks(times).iter().filter(|it| it.server.name == "198.51.100.1").map(|it| it.outcome).collect()
+        };
+        assert_eq!((outcomes(2), outcomes(3)), (vec![Outcome::Unanswered], vec![Outcome::Established]));
     }
 
     #[test]
