@@ -160,7 +160,7 @@ impl fmt::Display for Wifi {
 }
 
 /// Ethernet types that captures often hold and that make no flow (IEEE registration authority).
-const ETHER_TYPES: [(u16, &str); 26] = [
+const ETHER_TYPES: [(u16, &str); 33] = [
     (0x0842, "wake on lan"),
     (0x2000, "cdp"),
     (0x22f3, "trill"),
@@ -171,13 +171,19 @@ const ETHER_TYPES: [(u16, &str); 26] = [
     (0x8808, "ethernet pause"),
     (0x8809, "lacp"),
     (0x8863, "pppoe discovery"),
+    (0x886d, "intel teaming"),
+    (0x886f, "network load balancing"),
+    (0x887b, "homeplug"),
     (0x888e, "eapol"),
     (0x8892, "profinet"),
+    (0x8899, "realtek"),
     (0x88a2, "ata over ethernet"),
     (0x88a4, "ethercat"),
     (0x88b8, "goose"),
     (0x88ba, "sampled values"),
     (0x88cc, "lldp"),
+    (0x88d9, "lltd"),
+    (0x88e1, "homeplug"),
     (0x88e5, "macsec"),
     (0x88f7, "ptp"),
     (0x88fb, "prp"),
@@ -185,6 +191,7 @@ const ETHER_TYPES: [(u16, &str); 26] = [
     (0x8906, "fcoe"),
     (0x8914, "fcoe"),
     (0x892f, "hsr"),
+    (0x893a, "ieee 1905"),
     (0x894f, "nsh"),
     (0x9000, "ethernet loopback"),
 ];

@@ -10,7 +10,7 @@ use crate::{decode::NotDecoded, model::Note};
 /// A packet in so many: fewer are senders that say the same twice.
 const TOLD_TWICE: u64 = 50;
 
-/// A packet in so many: fewer are what damage on the way, and the first moment of a capture, leave of any.
+/// A packet in so many, and more than one: fewer are what damage on the way, and the first moment of a capture, leave of any.
 const TOLD_UNREAD: u64 = 1_000;
 
 /// So many kinds of frames without a name are told one by one: who sends random types is not to fill stores and screens.
@@ -42,7 +42,7 @@ impl Counts {
         let is_doubled = self.twice >= self.packets.div_ceil(TOLD_TWICE);
         let unread = self.not_decoded.iter().filter(|(reason, _)| reason.may_hide_packet()).map(|(_, count)| count);
         let unread: u64 = unread.sum();
-        let is_worth_telling = unread >= self.packets.div_ceil(TOLD_UNREAD);
+        let is_worth_telling = unread > 1 && unread >= self.packets.div_ceil(TOLD_UNREAD);
         let mut notes = Note::counted([
             (Note::Unread, if is_worth_telling { unread } else { 0 }),
             (Note::LinksLeftOut, self.missed_links),
