@@ -57,6 +57,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Layer;
 
     #[test]
     fn thousands_of_kinds_without_a_name_are_told_together() {
@@ -67,5 +68,21 @@ mod tests {
         assert_eq!(told.len(), MAX_NUMBERS + 2);
         assert_eq!((told["arp"], told.get("ethertype 0x1bb7")), (7, Some(&3_000)), "the most frequent by itself");
         assert_eq!(told.values().sum::<u64>(), 3_000 * 3_001 / 2 + 7, "and all are counted");
+    }
+
+    #[test]
+    fn what_may_hide_packets_is_noted_where_it_is_more_than_chance() {
+        let unread = |packets: u64, reason: NotDecoded, count: u64| {
+            let counts = Counts { packets, not_decoded: [(reason, count)].into(), ..Counts::default() };
+            counts.notes().get(&Note::Unread).copied()
+        };
+        let malformed = NotDecoded::Malformed(Layer::Ipv4);
+        assert_eq!([1, 2].map(|count| unread(480, malformed, count)), [None, Some(2)]);
+        assert_eq!([9, 10].map(|count| unread(10_000, malformed, count)), [None, Some(10)]);
+        // macsec may hide packets, and what nobody knows; arp and spanning tree carry none
+        assert_eq!(unread(100, NotDecoded::EtherType(0x88e5), 50), Some(50));
+        assert_eq!(unread(100, NotDecoded::EtherType(0x1234), 50), Some(50));
+        let harmless = [NotDecoded::Arp, NotDecoded::Llc(0x42), NotDecoded::EtherType(0x88cc)];
+        assert_eq!(harmless.map(|reason| unread(100, reason, 50)), [None; 3]);
     }
 }
