@@ -18,11 +18,11 @@ const ASKED_ELSEWHERE: usize = 3;
 /// that shows of a connection's opening; but then what the server sends afterwards shows too. So it counts only of clients
 /// of which a run shows both ways elsewhere, and that for some seconds before and after.
 pub(super) fn tell(connections: &mut [Connection], recordings: &[Recording]) {
-    let mut shown: HashSet<(usize, IpAddr)> = HashSet::default();
+    let mut both_ways: HashSet<(usize, IpAddr)> = HashSet::default();
     for connection in connections.iter().filter(|connection| is_whole(connection)) {
         for run in connection.from_client.runs() {
             if connection.from_server.runs().any(|back| back == run) {
-                shown.extend([(run, connection.client.0), (run, connection.server.0)]);
+                both_ways.extend([(run, connection.client.0), (run, connection.server.0)]);
             }
         }
     }
@@ -33,11 +33,11 @@ pub(super) fn tell(connections: &mut [Connection], recordings: &[Recording]) {
     }
     for connection in connections.iter_mut().filter(|connection| is_lone_agreement(connection)) {
         let is_seldom = agreed.get(&pair(connection)).is_some_and(|times| *times < ASKED_ELSEWHERE);
-        let shows = |run: usize| {
+        let is_shown_by = |run: usize| {
             let is_within = recordings.get(run).is_some_and(|it| lies_within(connection.span, it.span));
-            is_within && shown.contains(&(run, connection.client.0))
+            is_within && both_ways.contains(&(run, connection.client.0))
         };
-        connection.is_unasked = is_seldom && connection.from_server.runs().any(shows);
+        connection.is_unasked = is_seldom && connection.from_server.runs().any(is_shown_by);
     }
 }
 
