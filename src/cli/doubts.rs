@@ -25,44 +25,31 @@ pub(super) fn warn_incomplete(runs: &[Run], site: &str) {
 
 /// Says whose connections with data both ways make no rule, for they look like a part of a sweep.
 pub(super) fn warn_swept(swept: &BTreeMap<String, u64>) {
-    if swept.is_empty() {
-        return;
-    }
-    let (names, sum) = who(swept);
-    let answered = count(sum, "answered connection");
-    warnln!("flowmap: {}", one_line(&format!("{names}: {answered} taken for parts of sweeps: no rule comes of them")));
-    warnln!("hint: `flowmap flows` marks them `scan`: look whether any of them is needed");
+    let answered = count(swept.values().sum(), "answered connection");
+    let words = format!("{answered} taken for parts of sweeps: no rule comes of them");
+    warn_of(swept.keys(), &words, "`flowmap flows` marks them `scan`: look whether any of them is needed");
 }
 
 /// Says whose rules rest on answers alone.
 pub(super) fn warn_unasked(unasked: &BTreeMap<String, u64>) {
-    if unasked.is_empty() {
-        return;
-    }
-    let (names, sum) = who(unasked);
-    let seen = count(sum, "connection");
-    let words = format!("{names}: of {seen} answers alone were captured, though of others both ways: they make rules");
-    warnln!("flowmap: {}", one_line(&words));
-    warnln!("hint: anybody can forge answers: look whether these were asked for");
+    let seen = count(unasked.values().sum(), "connection");
+    let words = format!("of {seen} answers alone were captured, though of others both ways: they make rules");
+    warn_of(unasked.keys(), &words, "anybody can forge answers: look whether these were asked for");
 }
 
 /// Says who serves FTP, and that rules know the ports of the past alone; `cure` is what helps.
 pub(super) fn warn_ftp(ftp: &BTreeSet<String>, cure: &str) {
-    if ftp.is_empty() {
-        return;
-    }
-    let words = format!("{}: FTP takes another port for each transfer: of these what was seen passes", few(ftp.iter()));
-    warnln!("flowmap: {}", one_line(&words));
-    warnln!("hint: {cure}");
+    warn_of(ftp.iter(), "FTP takes another port for each transfer: of these what was seen passes", cure);
 }
 
-/// Names in words, and the sum of what is counted for all.
-fn who(counts: &BTreeMap<String, u64>) -> (String, u64) {
-    (few(counts.keys()), counts.values().sum())
-}
-
-fn few<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
+/// Says something of whoever is named, unless nobody is.
+fn warn_of<'n>(names: impl ExactSizeIterator<Item = &'n String>, words: &str, hint: &str) {
     let more = names.len().saturating_sub(SHOWN);
     let shown: Vec<&str> = names.take(SHOWN).map(String::as_str).collect();
-    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+    if shown.is_empty() {
+        return;
+    }
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    warnln!("flowmap: {}", one_line(&format!("{}{more}: {words}", shown.join(", "))));
+    warnln!("hint: {hint}");
 }

@@ -61,7 +61,7 @@ pub use protocol::{LEAST_PACKETS_OF_TCP, Protocol, UnknownProtocol};
 pub use record::{Record, Records, Traffic};
 pub use scope::{ListTally, Scope};
 pub use service_port::{EARLY_PORTS, PortKind, service_port_rank};
-pub use suspicion::{Role, Suspects, Suspicion};
+pub use suspicion::{Duty, Suspects, Suspicion};
 pub use sweep::Sweep;
 pub use text::{NotText, decoded};
 pub use time::{Hour, Span, Timestamp, parse_duration};

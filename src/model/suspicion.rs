@@ -40,7 +40,7 @@ impl Suspicion {
 
 /// What somebody does in a dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum Duty {
     /// He opens connections.
     Client,
     /// He answers them.
@@ -49,7 +49,7 @@ pub enum Role {
     NameServer,
 }
 
-impl Role {
+impl Duty {
     /// That of a server, by the port that was dialled: pods that may not bind low ones answer on another (5353 on `OpenShift`).
     #[must_use]
     pub fn of_server(dependency: &Dependency) -> Self {
@@ -78,12 +78,12 @@ pub struct Suspects {
 impl Suspects {
     /// As whom an address that counts as outside may come out.
     #[must_use]
-    pub fn at(&self, address: IpAddr, role: Role) -> Option<Suspicion> {
+    pub fn at(&self, address: IpAddr, duty: Duty) -> Option<Suspicion> {
         let is_in = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));
-        let is_unlisted = role != Role::Client && !self.endpoints.contains(&address);
+        let is_unlisted = duty != Duty::Client && !self.endpoints.contains(&address);
         if is_in(&self.pods) {
             Some(Suspicion::Pod)
-        } else if is_unlisted && role == Role::NameServer && self.has_no_names && is_private(address) {
+        } else if is_unlisted && duty == Duty::NameServer && self.has_no_names && is_private(address) {
             Some(Suspicion::UnlistedNames)
         } else if is_unlisted && is_in(&self.unlisted_services) {
             Some(Suspicion::UnlistedService)
@@ -94,9 +94,9 @@ impl Suspects {
 
     /// All of a dependency that count as outside and may be of the cluster.
     pub fn of<'d>(&'d self, dependency: &'d Dependency) -> impl Iterator<Item = (Suspicion, IpAddr)> + 'd {
-        let ends = [(&dependency.client, Role::Client), (&dependency.server, Role::of_server(dependency))];
+        let ends = [(&dependency.client, Duty::Client), (&dependency.server, Duty::of_server(dependency))];
         let outside = ends.into_iter().filter(|(party, _)| party.kind == PartyKind::External);
-        let addresses = outside.flat_map(|(party, role)| party.addresses.iter().map(move |address| (*address, role)));
-        addresses.filter_map(|(address, role)| Some((self.at(address, role)?, address)))
+        let addresses = outside.flat_map(|(party, duty)| party.addresses.iter().map(move |address| (*address, duty)));
+        addresses.filter_map(|(address, duty)| Some((self.at(address, duty)?, address)))
     }
 }

@@ -9,7 +9,7 @@ use foldhash::{HashMap, HashSet};
 
 use super::{End, PodEnd};
 use crate::model::{
-    Cluster, Endpoint, Host, HostPort, NoEnds, Node, Party, PartyKind, Pod, Protocol, Role, Service, ServicePort,
+    Cluster, Duty, Endpoint, Host, HostPort, NoEnds, Node, Party, PartyKind, Pod, Protocol, Service, ServicePort,
     Suspects, WorkloadRef, is_ambient_probe, own_ends,
 };
 
@@ -367,9 +367,9 @@ impl<'c> Roster<'c> {
 
     /// Why a party may be somebody else than it is taken for.
     #[must_use]
-    pub fn doubt(&self, party: &Party, role: Role) -> Option<String> {
+    pub fn doubt(&self, party: &Party, duty: Duty) -> Option<String> {
         let mut outside = party.addresses.iter().filter(|_| party.kind == PartyKind::External);
-        outside.find_map(|address| Some(self.suspects.at(*address, role)?.why(*address)))
+        outside.find_map(|address| Some(self.suspects.at(*address, duty)?.why(*address)))
     }
 
     fn seen_pods(&self, party: &Party) -> Result<Vec<Who>, NoEnds> {

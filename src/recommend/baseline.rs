@@ -12,12 +12,12 @@ use super::{
     resolvers::DnsDraft,
     units::UnitId,
 };
-use crate::model::{Cluster, Dependency, Protocol, Role, WorkloadRef};
+use crate::model::{Cluster, Dependency, Duty, Protocol, WorkloadRef};
 
 /// Whether this is name resolution: by the port that was dialled, for pods that may not bind low ones answer on another
 /// (5353 on `OpenShift`).
 pub(super) fn is_dns(dependency: &Dependency) -> bool {
-    Role::of_server(dependency) == Role::NameServer
+    Duty::of_server(dependency) == Duty::NameServer
 }
 
 /// Pods that may ask for names: a group, or a unit alone.

@@ -11,6 +11,7 @@ mod cluster_wide;
 mod decisions;
 mod host_network;
 mod host_ports;
+mod incomplete;
 mod mesh;
 mod out_dir;
 mod partial;

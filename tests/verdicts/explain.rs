@@ -70,6 +70,10 @@ fn ask(flowmap: &Flowmap, args: &[&str]) -> Value {
     answer
 }
 
+/// Asks for what `db.yaml` denies.
+const WEB_TO_DB: [&str; 8] =
+    ["explain", "shop/web-1", "shop/db-1", "5432", "--policies", "db.yaml", "--inventory", "cluster.yaml"];
+
 #[test]
 fn a_denied_connection_is_explained_by_the_nearest_rule() {
     let flowmap = shop();
@@ -95,16 +99,7 @@ fn a_denied_connection_is_explained_by_the_nearest_rule() {
         json!({"ipblock_matches_pods": false, "host_network_selected": false, "dnat": "after"})
     );
 
-    let text = flowmap.run(&[
-        "explain",
-        "shop/web-1",
-        "shop/db-1",
-        "5432",
-        "--policies",
-        "db.yaml",
-        "--inventory",
-        "cluster.yaml",
-    ]);
+    let text = flowmap.run(&WEB_TO_DB);
     for words in [
         "shop/web-1 -> shop/db-1 TCP/5432: denied",
         "egress: no policy isolates this side",
@@ -461,16 +456,7 @@ fn a_policy_that_names_no_namespace_is_said_to_count_for_default() {
     let output = flowmap.ok(&[&["explain", "shop/web-1", "shop/db-1", "5432"], &files[..]].concat());
     let words = "unplaced.yaml: document 1: names no namespace, and is judged as a policy of `default`";
     assert!(output.stderr.contains(words), "{}", output.stderr);
-    let placed = flowmap.run(&[
-        "explain",
-        "shop/web-1",
-        "shop/db-1",
-        "5432",
-        "--policies",
-        "db.yaml",
-        "--inventory",
-        "cluster.yaml",
-    ]);
+    let placed = flowmap.run(&WEB_TO_DB);
     assert!(!placed.stderr.contains("names no namespace"), "{}", placed.stderr);
 }
 

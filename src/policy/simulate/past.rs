@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use foldhash::HashMap;
 
 use crate::{
-    model::{Dependency, Direction, Mark, NoEnds, Party, PartyKind, Protocol, Role},
+    model::{Dependency, Direction, Duty, Mark, NoEnds, Party, PartyKind, Protocol},
     policy::{End, Roster, Who},
 };
 
@@ -86,7 +86,7 @@ struct Key<'d> {
     owner: Option<&'d str>,
     addresses: &'d BTreeSet<IpAddr>,
     /// Of who counts as outside: as what may tell who it is. Others are the same in any.
-    role: Option<Role>,
+    duty: Option<Duty>,
 }
 
 impl<'d> Past<'d> {
@@ -97,18 +97,18 @@ impl<'d> Past<'d> {
         let mut parties: HashMap<Key<'d>, usize> = HashMap::default();
         let mut places: HashMap<Who, usize> = HashMap::default();
         for dependency in dependencies.into_iter().filter(|it| is_replayed(it)) {
-            let mut place = |party: &'d Party, role: Role| {
+            let mut place = |party: &'d Party, duty: Duty| {
                 let key = Key {
-                    role: (party.kind == PartyKind::External).then_some(role),
+                    duty: (party.kind == PartyKind::External).then_some(duty),
                     kind: party.kind,
                     name: &party.name,
                     owner: party.owner.as_deref(),
                     addresses: &party.addresses,
                 };
-                *parties.entry(key).or_insert_with(|| past.add((party, role), roster, &mut places))
+                *parties.entry(key).or_insert_with(|| past.add((party, duty), roster, &mut places))
             };
             let (client, server) =
-                (place(&dependency.client, Role::Client), place(&dependency.server, Role::of_server(dependency)));
+                (place(&dependency.client, Duty::Client), place(&dependency.server, Duty::of_server(dependency)));
             let targets = match dependency.server.kind {
                 PartyKind::Service => past.targets(dependency, roster, &mut places),
                 _ => Vec::new(),
@@ -125,11 +125,11 @@ impl<'d> Past<'d> {
         self.rows.iter().map(|row| row.dependency)
     }
 
-    fn add(&mut self, (party, role): (&Party, Role), roster: &Roster<'_>, places: &mut HashMap<Who, usize>) -> usize {
+    fn add(&mut self, (party, duty): (&Party, Duty), roster: &Roster<'_>, places: &mut HashMap<Who, usize>) -> usize {
         let is_at_node = party.addresses.iter().any(|address| roster.is_node(*address));
         let who = roster.party(party);
         let ends = who.map(|all| all.into_iter().map(|who| self.place(who, roster, places)).collect());
-        self.parties.push(Actors { ends, doubt: roster.doubt(party, role), is_at_node });
+        self.parties.push(Actors { ends, doubt: roster.doubt(party, duty), is_at_node });
         self.parties.len() - 1
     }
 
