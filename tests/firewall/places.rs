@@ -9,21 +9,26 @@ const ROUTER: u32 = 1;
 const GATEWAY: &str = "10.1.10.1";
 
 /// Enough datagrams to be in use, as they leave one station for another.
-fn sends(wire: &mut Wire, vlan: u16, stations: (u32, u32), ends: (&str, &str)) {
+fn sends(wire: &mut Wire, tags: &[u16], stations: (u32, u32), ends: (&str, &str)) {
     for _ in 0..3 {
-        wire.ip(&[vlan], stations, ends, 64);
+        wire.ip(tags, stations, ends, 64);
     }
 }
 
 /// Five clients of VLAN 10, each with its frames to the router on the way to two servers that live elsewhere.
 fn clients_of_servers_elsewhere() -> Wire {
+    clients_with(&[10])
+}
+
+/// Such clients with these tags on all frames.
+fn clients_with(tags: &[u16]) -> Wire {
     let mut wire = Wire::new();
     for n in 0..5 {
         let client = format!("10.1.10.5{n}");
-        wire.arp(&[10], 50 + n, &client, GATEWAY);
-        wire.arp(&[10], ROUTER, GATEWAY, &client);
+        wire.arp(tags, 50 + n, &client, GATEWAY);
+        wire.arp(tags, ROUTER, GATEWAY, &client);
         for server in ["10.1.20.11", "10.1.30.31"] {
-            sends(&mut wire, 10, (50 + n, ROUTER), (&client, server));
+            sends(&mut wire, tags, (50 + n, ROUTER), (&client, server));
         }
     }
     wire
@@ -57,22 +62,29 @@ fn who_was_seen_within_its_segment_alone_is_closed_only_with_its_frames_to_a_rou
     let (server, station) = ("10.1.10.5", 5);
     wire.arp(&[10], station, server, GATEWAY);
     for (n, client) in (50..).zip(CLIENTS) {
-        sends(&mut wire, 10, (n, station), (client, server));
+        sends(&mut wire, &[10], (n, station), (client, server));
     }
     assert_eq!(closed(&proposed(&wire, &[]).1), CLIENTS);
     // a client of another VLAN: its own frames pass here, those of the server do not
     wire.arp(&[40], 40, "10.1.40.9", "10.1.40.1");
-    sends(&mut wire, 40, (40, ROUTER), ("10.1.40.9", server));
+    sends(&mut wire, &[40], (40, ROUTER), ("10.1.40.9", server));
     assert_eq!(closed(&proposed(&wire, &[]).1), [&CLIENTS[..], &["10.1.40.9"]].concat());
-    sends(&mut wire, 10, (station, ROUTER), (server, "10.1.30.31"));
+    sends(&mut wire, &[10], (station, ROUTER), (server, "10.1.30.31"));
     assert_eq!(closed(&proposed(&wire, &[]).1), [&["10.1.10.5"], &CLIENTS[..], &["10.1.40.9"]].concat());
+}
+
+#[test]
+fn tags_that_give_a_priority_alone_are_of_no_other_segment() {
+    for tags in [&[0][..], &[0, 10]] {
+        assert_eq!(closed(&proposed(&clients_with(tags), &[]).1), CLIENTS, "{tags:?}");
+    }
 }
 
 #[test]
 fn an_address_that_two_segments_claim_is_left_open() {
     let mut wire = clients_of_servers_elsewhere();
     wire.arp(&[110], 150, "10.1.10.50", GATEWAY);
-    sends(&mut wire, 110, (150, 101), ("10.1.10.50", "10.1.20.11"));
+    sends(&mut wire, &[110], (150, 101), ("10.1.10.50", "10.1.20.11"));
     let (flowmap, found) = proposed(&wire, &["--isolate-unseen"]);
     assert!(!closed(&found).contains(&"10.1.10.50") && closed(&found).contains(&"10.1.10.51"), "{found}");
     assert_eq!(found["left_open"], serde_json::json!([{"host": "10.1.10.50", "why": "two segments have its address"}]));

@@ -145,5 +145,5 @@ impl Links {
 
 /// Whether packets with these tags may have been on a segment: where no tag tells it, any.
 fn was_in(segment: &Segment, key: &ObservationKey) -> bool {
-    segment.vlan.is_none_or(|vlan| key.vlan_stacks().any(|stack| stack == vlan))
+    segment.vlan.is_none_or(|vlan| key.vlan_stacks().any(|stack| stack.without_priority_tags() == vlan))
 }
