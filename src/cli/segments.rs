@@ -14,7 +14,7 @@ use super::{
 use crate::{
     inventory::{Directory, Owner},
     map::By,
-    model::{Service, Span, Timestamp, words::count},
+    model::{Mac, Service, Span, Timestamp, words::count},
     proposal::Site,
     segment::{
         Crossing, Crossings, Finding, Gateway, Layout, Point, Resident, Segment, Stack, Subnet, crossings, findings,
@@ -181,17 +181,26 @@ fn points(view: &View, is_wide: bool) -> String {
     table.text()
 }
 
-/// The gateways of a segment with an address in one of its subnets, or with none in any of them.
+/// The gateways of a segment with an address in one of its subnets, or with none in any of them; those with one address together.
 fn gateways(segment: &Segment, subnet: Option<&Subnet>) -> Vec<String> {
     let is_in = |subnet: &Subnet, address: &IpAddr| subnet.prefix.contains(address);
-    let at = |gateway: &Gateway, address: &IpAddr| format!("{address} ({})", gateway.mac);
     let in_any = |address: &IpAddr| segment.subnets.iter().any(|subnet| is_in(subnet, address));
-    let shown = |it: &Gateway| match subnet {
-        Some(subnet) => it.addresses.iter().find(|address| is_in(subnet, address)).map(|address| at(it, address)),
-        None if it.addresses.iter().any(in_any) => None,
-        None => Some(it.addresses.first().map_or_else(|| it.mac.to_string(), |address| at(it, address))),
-    };
-    segment.gateways.iter().filter_map(shown).collect()
+    let mut nameless: Vec<String> = Vec::new();
+    let mut macs: BTreeMap<IpAddr, Vec<Mac>> = BTreeMap::new();
+    for Gateway { mac, addresses, .. } in &segment.gateways {
+        let shown = match subnet {
+            Some(subnet) => addresses.iter().find(|address| is_in(subnet, address)),
+            None if addresses.iter().any(in_any) => continue,
+            None => addresses.first(),
+        };
+        match (shown, subnet) {
+            (Some(address), _) => macs.entry(*address).or_default().push(*mac),
+            (None, Some(_)) => {}
+            (None, None) => nameless.push(mac.to_string()),
+        }
+    }
+    let at = |(address, macs): (IpAddr, Vec<Mac>)| format!("{address} ({})", few(macs, 1));
+    macs.into_iter().map(at).chain(nameless).collect()
 }
 
 fn segments(view: &View) -> String {

@@ -8,8 +8,8 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    home::Resident,
     layout::{Layout, Segment},
+    point::Point,
 };
 use crate::model::{Host, Mac, Span};
 
@@ -27,7 +27,7 @@ pub struct Finding {
 /// All findings of a site, in order; `hosts` says in which VLAN each host is meant to be.
 #[must_use]
 pub fn findings(layout: &Layout, hosts: &[Host]) -> Vec<Finding> {
-    let mut all: Vec<Finding> = layout.segments.iter().flat_map(two_macs).collect();
+    let mut all: Vec<Finding> = layout.segments.iter().flat_map(|segment| two_macs(segment, layout)).collect();
     all.extend(two_segments(layout));
     all.extend(shared_subnets(layout));
     all.extend(tags(layout));
@@ -41,15 +41,21 @@ fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Addresses that several MACs claim: a conflict, or somebody in the middle; where one was silent once the other had it, an
-/// address that moved. A virtual router may have several MACs, for its load to be shared.
-fn two_macs(segment: &Segment) -> impl Iterator<Item = Finding> {
-    let has_rival = |macs: &BTreeMap<Mac, Span>| macs.len() > 1 && macs.keys().any(|mac| !mac.is_virtual_router());
-    let several = segment.residents.iter().filter(move |resident| has_rival(&resident.macs));
-    several.map(|Resident { address, macs, .. }| {
-        let (kind, what) = match moves(macs) {
+/// Addresses that several MACs claim in one broadcast domain: a conflict, or somebody in the middle; where one was silent once the
+/// other had it, an address that moved. A virtual router may have several MACs, for its load to be shared.
+fn two_macs<'a>(segment: &'a Segment, layout: &'a Layout) -> impl Iterator<Item = Finding> + 'a {
+    let mixes_interfaces = |n: &usize| layout.points.get(*n).is_some_and(Point::mixes_interfaces);
+    let caveat = if segment.points.iter().any(mixes_interfaces) {
+        ", perhaps one host's own: the capture does not tell its interfaces apart"
+    } else {
+        ""
+    };
+    let several = segment.residents.iter().map(|resident| (resident.address, layout.domains.rivals(&resident.macs)));
+    let several = several.filter(|(_, macs)| macs.len() > 1 && macs.keys().any(|mac| !mac.is_virtual_router()));
+    several.map(move |(address, macs)| {
+        let (kind, what) = match moves(&macs) {
             Some(moves) => ("address-moved", format!("{address} moved {}", moves.join(", "))),
-            None => ("address-at-two-macs", format!("{address} is at {}", list(macs.keys()))),
+            None => ("address-at-two-macs", format!("{address} is at {}{caveat}", list(macs.keys()))),
         };
         Finding { kind, place: segment.name(), what }
     })

@@ -11,6 +11,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
+    domain::{Domains, Groups},
     evidence::{Link, Place, Raw, is_link_local, lay_out},
     gateway::{self, Claims, Gateway},
     home::{Resident, on_link, residents},
@@ -62,6 +63,8 @@ pub struct Layout {
     /// The segments: those with a VLAN first, then by subnet.
     pub segments: Vec<Segment>,
     homes: BTreeMap<IpAddr, Vec<usize>>,
+    /// Which MACs are of one broadcast domain.
+    pub(super) domains: Domains,
 }
 
 /// What is known of one link before subnets are inferred.
@@ -79,6 +82,7 @@ impl Layout {
         let raw = lay_out(sightings);
         let claims = gateway::claims(raw.values());
         let points: Vec<Point> = raw.iter().map(|(place, raw)| point(place, raw, &claims)).collect();
+        let domains = Domains::of(&raw, &points);
         let (tagged, untagged) = links(raw, &points);
         let tagged: BTreeMap<VlanStack, Opened> =
             tagged.into_iter().map(|(vlan, (link, points))| (vlan, open(link, points, &claims))).collect();
@@ -96,7 +100,7 @@ impl Layout {
         }
         segments.sort_by_cached_key(|it| (it.vlan.is_none(), it.vlan, it.name()));
         let homes = homes(&segments);
-        Self { points, segments, homes }
+        Self { points, segments, homes, domains }
     }
 
     /// The segment that an address is at home in, by its place; `None` where none or several come into question.
@@ -187,7 +191,7 @@ fn segment(opened: &Opened, living: &[IpAddr]) -> Segment {
 /// The segments of a link without tags, which may hold several VLANs: subnets that share a host are of one.
 fn by_hosts(whole: &Segment) -> Vec<Segment> {
     let routers: BTreeSet<Mac> = whole.gateways.iter().map(|gateway| gateway.mac).collect();
-    let mut groups = Groups((0..whole.subnets.len()).collect());
+    let mut groups = Groups::new(whole.subnets.len());
     let around = |address: IpAddr| {
         let before = whole.subnets.partition_point(|it| it.prefix.network() <= address).checked_sub(1)?;
         whole.subnets.get(before).filter(|it| it.prefix.contains(&address)).map(|_| before)
@@ -225,25 +229,6 @@ fn by_hosts(whole: &Segment) -> Vec<Segment> {
         }
     }
     parts.into_values().collect()
-}
-
-/// Which subnets are of one segment: each with a lower one, or itself.
-struct Groups(Vec<usize>);
-
-impl Groups {
-    fn of(&self, mut n: usize) -> usize {
-        while let Some(lower) = self.0.get(n).copied().filter(|lower| *lower != n) {
-            n = lower;
-        }
-        n
-    }
-
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.of(a), self.of(b));
-        if let Some(higher) = self.0.get_mut(a.max(b)) {
-            *higher = a.min(b);
-        }
-    }
 }
 
 /// Adds a segment without tags: to the one that has its subnet, if that is one alone.

@@ -10,6 +10,7 @@
 //! Wrong is worse than missing: what a capture cannot tell is unknown, and what is inferred says from what.
 
 mod crossing;
+mod domain;
 mod evidence;
 mod finding;
 mod gateway;

@@ -73,6 +73,12 @@ impl Point {
         matches!(self.kind, PointKind::Access | PointKind::Untagged)
     }
 
+    /// Whether it is all interfaces of a host, and nothing tells them apart (`LINKTYPE_LINUX_SLL`).
+    #[must_use]
+    pub fn mixes_interfaces(&self) -> bool {
+        self.kind == PointKind::Cooked && self.place.interface.is_empty()
+    }
+
     /// Stacks of several VLANs.
     pub fn double_tagged(&self) -> impl Iterator<Item = &Stack> {
         let is_double = |vlans: VlanStack| vlans.without_priority_tags().depth() > 1;

@@ -5,10 +5,22 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// An ordinary day in November 2026.
 const START_S: u32 = 1_795_500_000;
 
-/// A classic pcap file of Ethernet frames, a hundredth of a second apart.
+/// A classic pcap file of frames, a hundredth of a second apart.
 pub struct Wire {
     bytes: Vec<u8>,
     frames: u32,
+    link: Link,
+    interface: u32,
+}
+
+/// How frames are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    Ethernet = 1,
+    /// As `-i any` wrote them for long: without the interface.
+    Cooked = 113,
+    /// As it does now.
+    Cooked2 = 276,
 }
 
 fn mac(station: u32) -> [u8; 6] {
@@ -31,11 +43,16 @@ pub const ALL: u32 = u32::MAX;
 
 impl Wire {
     pub fn new() -> Self {
+        Self::of(Link::Ethernet)
+    }
+
+    /// Of frames that are written so; those of all interfaces without tags.
+    pub fn of(link: Link) -> Self {
         let mut bytes = 0xa1b2_c3d4u32.to_le_bytes().to_vec();
         bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         bytes.extend(262_144u32.to_le_bytes());
-        bytes.extend(1u32.to_le_bytes());
-        Self { bytes, frames: 0 }
+        bytes.extend((link as u32).to_le_bytes());
+        Self { bytes, frames: 0, link, interface: 1 }
     }
 
     /// A station tells its address, and asks for a neighbour.
@@ -85,11 +102,28 @@ impl Wire {
         self.frame(tags, stations, 0x86dd, &packet)
     }
 
-    fn frame(&mut self, tags: &[u16], (from, to): (u32, u32), ether_type: u16, payload: &[u8]) -> &mut Self {
-        let tags = tags.iter().flat_map(|tag| [0x8100u16.to_be_bytes(), tag.to_be_bytes()].concat());
-        let mut frame = [mac(to), mac(from)].concat();
-        frame.extend(tags);
-        frame.extend(ether_type.to_be_bytes());
+    /// What follows is at this interface of the host.
+    pub fn at(&mut self, interface: u32) -> &mut Self {
+        self.interface = interface;
+        self
+    }
+
+    fn header(&self, tags: &[u16], (from, to): (u32, u32), ether_type: u16) -> Vec<u8> {
+        let (from, to, ether_type) = (mac(from), mac(to), ether_type.to_be_bytes());
+        match self.link {
+            Link::Ethernet => {
+                let tags = tags.iter().flat_map(|tag| [0x8100u16.to_be_bytes(), tag.to_be_bytes()].concat());
+                to.into_iter().chain(from).chain(tags).chain(ether_type).collect()
+            }
+            Link::Cooked => [&[0, 1, 0, 1, 0, 6][..], &from, &[0, 0], &ether_type].concat(),
+            Link::Cooked2 => {
+                [&ether_type[..], &[0, 0], &self.interface.to_be_bytes(), &[0, 1, 1, 6], &from, &[0, 0]].concat()
+            }
+        }
+    }
+
+    fn frame(&mut self, tags: &[u16], stations: (u32, u32), ether_type: u16, payload: &[u8]) -> &mut Self {
+        let mut frame = self.header(tags, stations, ether_type);
         frame.extend(payload);
         let length = u32::try_from(frame.len()).expect("a short frame");
         let moment = [START_S + self.frames / 100, self.frames % 100 * 10_000];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::common::{
     Flowmap, data,
-    links::{VIRTUAL, Wire},
+    links::{Link, VIRTUAL, Wire},
     pcap::Pcap,
     text,
 };
@@ -247,6 +247,30 @@ fn an_address_that_moved_is_at_one_mac_at_a_time() {
     // the first one is still there
     claims(&mut wire, 3);
     assert_eq!(found(&of(&wire)), ["address-at-two-macs: 10.0.0.2 is at 02:00:00:00:00:02 and 02:00:00:00:00:03"]);
+}
+
+/// A node beside another one, and at the interface of a pod, on all of its interfaces.
+fn node(link: Link) -> Wire {
+    let mut wire = Wire::of(link);
+    wire.at(2).arp(&[], 1, "172.18.0.2", "172.18.0.3").arp(&[], 9, "172.18.0.3", "172.18.0.2");
+    wire.at(3).arp(&[], 5, "172.18.0.2", "10.244.1.2").arp(&[], 6, "10.244.1.2", "172.18.0.2");
+    wire
+}
+
+#[test]
+fn an_address_that_a_host_tells_at_each_of_its_interfaces_is_no_conflict() {
+    let conflict =
+        |other| format!("address-at-two-macs: 172.18.0.2 is at 02:00:00:00:00:01 and 02:00:00:00:00:0{other}");
+    assert_eq!(found(&of(&node(Link::Cooked2))), [""; 0]);
+    let mut spoofed = node(Link::Cooked2);
+    spoofed.at(2).arp(&[], 7, "172.18.0.2", "172.18.0.3");
+    assert_eq!(found(&of(&spoofed)), [conflict(7)]);
+    // who was seen at both interfaces joins them
+    let mut bridged = node(Link::Cooked2);
+    bridged.at(3).arp(&[], 9, "172.18.0.3", "10.244.1.2");
+    assert_eq!(found(&of(&bridged)), [conflict(5)]);
+    let unsure = "perhaps one host's own: the capture does not tell its interfaces apart";
+    assert_eq!(found(&of(&node(Link::Cooked))), [format!("{}, {unsure}", conflict(5))]);
 }
 
 #[test]
