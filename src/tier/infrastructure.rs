@@ -124,20 +124,29 @@ impl<'l> Look<'l> {
         if self.is_entered(role) {
             return None;
         }
-        let is_called = self.others(&self.calls.from[role]).next().is_some();
+        let is_called = self.others(&self.calls.from[role]).any(|user| !self.administers(user, role));
         if is_called {
             return self
                 .watches_beside(role)
                 .then(|| "it alone reads figures beside the work of others: monitoring".to_owned());
         }
-        let by = if self.calls.from[role].is_empty() { "none" } else { "none but infrastructure" };
+        let is_administered = self.others(&self.calls.from[role]).next().is_some();
+        let called = match (self.calls.from[role].is_empty(), is_administered) {
+            (true, _) => "called by none",
+            (false, true) => "called on ports of remote administration alone",
+            (false, false) => "called by none but infrastructure",
+        };
         if let Some((reached, others)) = self.reaches_all(role) {
-            let told =
-                format!("it calls {reached} of {others} other roles and is called by {by}: monitoring or management");
-            return Some(told);
+            return Some(format!(
+                "it calls {reached} of {others} other roles and is {called}: monitoring or management"
+            ));
         }
-        let is_called = if by == "none" { "nobody calls it" } else { "infrastructure alone calls it" };
-        self.watches(role).then(|| format!("it alone reads a port of metrics, and {is_called}: monitoring"))
+        self.watches(role).then(|| format!("it alone reads a port of metrics, and is {called}: monitoring"))
+    }
+
+    /// Whether one calls another on ports of remote administration alone, as administrators their jump hosts.
+    fn administers(&self, user: usize, role: usize) -> bool {
+        self.calls.between(user, role).all(ports::is_administration)
     }
 
     /// Who calls nearly everybody. Gives how many roles, of how many.

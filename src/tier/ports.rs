@@ -99,3 +99,11 @@ const FIGURES_PORTS: std::ops::RangeInclusive<u16> = 9_090..=9_999;
 pub(super) fn is_figures(service: Service) -> bool {
     FIGURES_PORTS.contains(&service.port()) && service.protocol() == Protocol::TCP
 }
+
+/// SSH, Telnet, RDP, `WinRM` over HTTP and HTTPS: where a host is administered, whatever its work is.
+const ADMINISTRATION_PORTS: [u16; 5] = [22, 23, 3389, 5985, 5986];
+
+/// Whether hosts are administered there.
+pub(super) fn is_administration(service: Service) -> bool {
+    ADMINISTRATION_PORTS.contains(&service.port()) && matches!(service.protocol(), Protocol::TCP | Protocol::UDP)
+}

@@ -78,6 +78,22 @@ fn a_shop_is_laid_in_tiers_with_a_reason_for_each() {
 }
 
 #[test]
+fn who_administers_all_through_a_jump_host_changes_no_role() {
+    let flowmap = Flowmap::new();
+    let hosts = ["1", "2", "11", "12", "21", "31", "53"].map(|host| format!("10.0.0.9,10.0.0.{host},tcp,22,900,24\n"));
+    let admins = ["1", "2"].map(|n| format!("10.0.9.{n},10.0.0.9,tcp,22,900,24\n10.0.9.{n},10.0.0.1,tcp,443,900,24\n"));
+    flowmap.write("flows.csv", SHOP);
+    flowmap.write("administered.csv", [SHOP, &hosts.concat(), &admins.concat()].concat());
+    let [before, after] =
+        ["flows.csv", "administered.csv"].map(|file| partition(&flowmap.json(&["tiers", "--from", file])));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let mut expected = before;
+    expected.insert(names(&["10.0.0.9"]), "infrastructure".to_owned());
+    expected.insert(names(&["10.0.9.1", "10.0.9.2"]), "client".to_owned());
+    assert_eq!(after, expected);
+}
+
+#[test]
 fn a_log_that_counts_no_packets_is_enough() {
     let flowmap = Flowmap::new();
     let bare: Vec<String> = SHOP.lines().map(|row| row.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
