@@ -119,9 +119,15 @@ impl LiveCapture {
             // a library from before 1.10 cannot: then the interfaces are not told apart
             let _ = handle.set_datalink(SLL2);
         }
-        if let Some(filter) = options.whole_filter() {
-            let told = || options.filter.clone().unwrap_or_else(|| "of --mode connections".into());
-            handle.filter(&filter, true).map_err(|error| LiveError::Filter(told(), error.to_string()))?;
+        // how much the kernel copies of a packet is in what a filter returns: without one it is all, up to 64 KB (GRO, TSO)
+        let filter = options.whole_filter();
+        match (handle.filter(filter.as_deref().unwrap_or_default(), true), filter) {
+            (Err(error), Some(_)) => {
+                let told = options.filter.clone().unwrap_or_else(|| "of --mode connections".into());
+                return Err(LiveError::Filter(told, error.to_string()));
+            }
+            // a link that libpcap has no filters for
+            (Err(_), None) | (Ok(()), _) => {}
         }
         let link = LinkType(u32::try_from(handle.get_datalink().0).unwrap_or(u32::MAX));
         Ok(Self { handle, name: interface.to_owned(), index, link, taken: 0 })
@@ -136,6 +142,19 @@ impl LiveCapture {
         // one that is gone is told by the next read
         let Ok(name) = netdevice::index_to_name(&asker, index) else { return Ok(()) };
         if name == self.name { Ok(()) } else { Err(LiveError::Renamed(name)) }
+    }
+
+    /// Whether the interface is up, as far as can be told. While it is down, libpcap goes on and says nothing.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        /// `IFF_UP` (netdevice(7)).
+        const UP: u32 = 1;
+        if self.index.is_none() {
+            return true;
+        }
+        let flags = std::fs::read_to_string(format!("/sys/class/net/{}/flags", self.name)).unwrap_or_default();
+        let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16);
+        flags.ok().is_none_or(|flags| flags & UP != 0)
     }
 
     /// Waits until there may be a frame, or for a fifth of a second.
