@@ -96,8 +96,20 @@ impl Access {
         // kube asks NO_PROXY for the proxy, and not for the server
         let found = proxy::for_server(&config.cluster_url, proxy.as_deref(), |name| std::env::var(name).ok());
         config.proxy_url = found.map_err(|error| AccessError::Proxy(error.to_string()))?;
+        if let Some(token) = trimmed_token(&config) {
+            config.auth_info.token_file = None;
+            config.auth_info.token = Some(token.into());
+        }
         Ok((name, config, plugin))
     }
+}
+
+/// The token of a file that ends with a line end, as `kubectl create token > FILE` writes it: kubectl cuts it off, kube sends it and
+/// fails. Who renews files writes none.
+fn trimmed_token(config: &Config) -> Option<String> {
+    let text = std::fs::read_to_string(config.auth_info.token_file.as_ref()?).ok()?;
+    let token = text.trim();
+    (token.len() < text.len()).then(|| token.to_owned())
 }
 
 /// What a context says of its proxy, and of the program that gets its credentials.

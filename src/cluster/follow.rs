@@ -197,9 +197,6 @@ impl Follower {
 
     async fn list(&mut self) -> Result<(), Stop> {
         let listed = self.cluster.list_once(&self.target).await?;
-        if listed.version.is_empty() {
-            return Err(ClusterError::Malformed("the list has no resourceVersion".into()).into());
-        }
         let contact = std::mem::replace(&mut self.contact, listed.answered);
         self.version = Some(listed.version.clone());
         self.tell(News::Listed { contact, listed }).await

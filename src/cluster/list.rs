@@ -41,6 +41,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 #[derive(Default, Deserialize)]
 struct Page {
     #[serde(default)]
+    kind: String,
+    #[serde(default)]
     metadata: PageMetadata,
     /// Null where there are none: Go writes an empty slice so.
     items: Option<Vec<Value>>,
@@ -53,6 +55,21 @@ struct PageMetadata {
     resource_version: String,
     #[serde(default)]
     r#continue: String,
+}
+
+impl Page {
+    /// Whatever else answers on the way (a portal, a proxy) writes JSON too: taken for a list without objects, it would empty the
+    /// inventory.
+    fn whole(self) -> Result<Self, ClusterError> {
+        if !self.kind.ends_with("List") {
+            let kind = if self.kind.is_empty() { "no kind" } else { &self.kind };
+            return Err(ClusterError::Malformed(format!("a list was asked for, and {kind} came")));
+        }
+        if self.metadata.resource_version.is_empty() {
+            return Err(ClusterError::Malformed("the list has no resourceVersion".into()));
+        }
+        Ok(self)
+    }
 }
 
 impl Cluster {
@@ -73,8 +90,8 @@ impl Cluster {
     /// The version of now.
     pub(super) async fn latest_version(&self, target: &Target) -> Result<String, ClusterError> {
         let params = ListParams { limit: Some(1), ..ListParams::default() };
-        let page: Page = self.json(Request::new(target.path()).list(&params), MAX_PAGE_BYTES).await?;
-        Ok(page.metadata.resource_version)
+        let answer: Page = self.json(Request::new(target.path()).list(&params), MAX_PAGE_BYTES).await?;
+        Ok(answer.whole()?.metadata.resource_version)
     }
 
     pub(super) async fn list_once(&self, target: &Target) -> Result<Listed, ClusterError> {
@@ -82,7 +99,8 @@ impl Cluster {
         let mut params = ListParams { limit: Some(target.kind.page_objects()), ..ListParams::default() };
         let mut listed = Listed::default();
         for page in 0..MAX_PAGES {
-            let Page { metadata, items } = self.json(request.list(&params), MAX_PAGE_BYTES).await?;
+            let answer: Page = self.json(request.list(&params), MAX_PAGE_BYTES).await?;
+            let Page { metadata, items, .. } = answer.whole()?;
             if page == 0 {
                 listed.answered = clock::now();
             }

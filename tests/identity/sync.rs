@@ -137,6 +137,23 @@ fn what_stands_in_the_way_is_said() {
 }
 
 #[test]
+fn what_is_no_list_empties_no_inventory() {
+    let no_version = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []});
+    let failure = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500});
+    for answer in [json!({"status": "ok"}), json!({}), failure, no_version] {
+        let server = Server::new();
+        server.on("GET", PODS, list("7", "", &[pod("a", "10.0.0.1", "1")]));
+        let flowmap = flowmap_of(&server.url);
+        flowmap.ok(&SYNC);
+        for _ in 0..4 {
+            server.on("GET", PODS, Reply::Text(200, answer.to_string()));
+        }
+        flowmap.run(&SYNC).is_an_error(&["no Kubernetes API server"]);
+        assert_eq!(pods(&flowmap), [is("shop/a", "10.0.0.1")], "{answer}");
+    }
+}
+
+#[test]
 fn a_proxy_is_for_those_alone_who_are_not_excepted() {
     let proxied = |server: &str, no_proxy: &str| {
         let flowmap = flowmap_of(server);
@@ -161,11 +178,14 @@ fn what_credentials_lack_is_named() {
     let server = Server::new();
     let with = |user: serde_json::Value| {
         let flowmap = flowmap_of(&server.url);
+        flowmap.write("token", "secret\n");
         let mut config: serde_json::Value = serde_json::from_str(&flowmap.read("kubeconfig")).unwrap();
         config["users"][0]["user"] = user;
         flowmap.write("kubeconfig", config.to_string());
         flowmap.run(&SYNC)
     };
+    // as `kubectl create token` writes it
+    assert_eq!(with(json!({"tokenFile": "token"})).code, 0);
     with(json!({"tokenFile": "/none/token"})).is_an_error(&["/none/token: No such file"]);
     let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin", "interactiveMode": "Never"});
     with(json!({"exec": exec})).is_an_error(&["`no-such-plugin` cannot be run"]);
