@@ -213,7 +213,8 @@ fn host(host: &Host) -> Entry {
 
 /// Whether it is a pod, and not only what the next of its workload will be like.
 fn is_one(pod: &Pod) -> bool {
-    !pod.addresses.is_empty() || pod.started.is_some() || pod.node.is_some()
+    // whose containers have ended has given its address back
+    !pod.finished && (!pod.addresses.is_empty() || pod.started.is_some() || pod.node.is_some())
 }
 
 fn pod(pod: &Pod) -> Entry {

@@ -185,6 +185,20 @@ fn a_pod_has_its_address_from_when_its_sandbox_was_made() {
 }
 
 #[test]
+fn who_has_ended_is_listed_for_its_time_alone() {
+    let flowmap = flowmap();
+    let ended = json!({"terminated": {"startedAt": "2026-11-24T06:00:00Z", "finishedAt": "2026-11-24T11:00:00Z"}});
+    let job = with(started("shop", "job", "10.244.1.5", "06"), "/status/phase", json!("Succeeded"));
+    let job = with(job, "/status/containerStatuses", json!([{"restartCount": 0, "state": ended}]));
+    flowmap.write("cluster.json", list(&[job, started("shop", "web", "10.244.1.6", "06")]));
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let listed = |more: &[&str]| flowmap.ok(&[&["inventory", "list"], more].concat()).stdout;
+    let (now, then) = (listed(&[]), listed(&["--at", "2026-11-24T10:00:00Z"]));
+    assert!(now.contains("shop/web") && !now.contains("shop/job"), "{now}");
+    assert!(then.contains("shop/web") && then.contains("shop/job"), "{then}");
+}
+
+#[test]
 fn an_import_names_what_it_found_also_where_that_is_no_pod() {
     let flowmap = Flowmap::new();
     let range = json!({"kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "kubernetes"},
