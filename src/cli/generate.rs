@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Done, man, print};
+use super::{Cli, Done, common::Global, fault::printable, man, print};
 
 /// Print the man page, shell completions, a systemd unit or a configuration file.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ enum What {
     },
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<Done> {
+pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<Done> {
     let mut command = Cli::command();
     let mut text = Vec::new();
     match &args.what {
@@ -65,6 +65,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Done> {
         What::Systemd { interfaces, program } => text.extend(unit(interfaces, program).bytes()),
     }
     print::text(&text)?;
+    let other = global.db.as_ref().filter(|path| path.as_os_str() != UNIT_STORE);
+    if let (What::Systemd { .. }, Some(path)) = (&args.what, other) {
+        warnln!(
+            "flowmap: {}: the unit has a store of its own, {UNIT_STORE}, in the folder that systemd makes for it",
+            printable(&path.display().to_string())
+        );
+    }
     Ok(Done::Clean)
 }
 
@@ -84,6 +91,9 @@ fn program(path: &str) -> Result<String, String> {
     }
 }
 
+/// Where the unit's user may write (`StateDirectory`).
+const UNIT_STORE: &str = "/var/lib/flowmap/flowmap.db";
+
 /// What the daemon needs and nothing else; it confines itself further once it runs.
 fn unit(interfaces: &[String], program: &str) -> String {
     let interfaces = interfaces.join(" ");
@@ -96,7 +106,7 @@ After=network-online.target
 
 [Service]
 Type=notify
-ExecStart={program} --db /var/lib/flowmap/flowmap.db capture --metrics 127.0.0.1:9464 {interfaces}
+ExecStart={program} --db {UNIT_STORE} capture --metrics 127.0.0.1:9464 {interfaces}
 ExecReload=/bin/kill -HUP $MAINPID
 WatchdogSec=60
 Restart=on-failure

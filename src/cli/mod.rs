@@ -167,7 +167,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Done> {
         Command::Review(args) => review::run(&global, args).await,
         Command::Status(args) => status::run(&global, args).await,
         Command::Doctor(args) => doctor::run(&global, args).await,
-        Command::Generate(args) => generate::run(&args),
+        Command::Generate(args) => generate::run(&global, &args),
     }
 }
 

@@ -88,6 +88,11 @@ fn the_unit_is_one_that_systemd_takes() {
     }
     let start = "ExecStart=/bin/true --db /var/lib/flowmap/flowmap.db capture --metrics 127.0.0.1:9464 eth0 eth1";
     assert!(unit.lines().any(|it| it == start), "{unit}");
+    let told = flowmap.ok(&["--db", "mine.db", "gen", "systemd"]).stderr;
+    assert!(
+        told.starts_with("flowmap: mine.db: the unit has a store of its own, /var/lib/flowmap/flowmap.db"),
+        "{told}"
+    );
     assert_eq!(flowmap.run(&["gen", "systemd", "eth0\nExecStartPre=/bin/true"]).code, 2);
     flowmap.write("flowmap.service", &unit);
     let verify =
