@@ -24,7 +24,7 @@ pub struct InterfaceFigures {
     pub interface: String,
     /// The run that is written of it.
     pub run: String,
-    /// Whether it is watched now.
+    /// Whether it is watched now, and up.
     pub is_up: bool,
     /// How often it went away.
     pub times_gone: u64,

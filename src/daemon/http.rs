@@ -1,4 +1,4 @@
-//! `/metrics` and `/healthz` over HTTP, for those who watch the daemon.
+//! `/metrics`, `/healthz` and `/livez` over HTTP, for those who watch the daemon.
 
 use std::{collections::VecDeque, convert::Infallible, io, net, sync::Arc, time::Duration};
 
@@ -67,15 +67,21 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) -> Result<(), hyper:
         .await
 }
 
+fn health(complaint: Option<String>) -> (StatusCode, String) {
+    match complaint {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(complaint) => (StatusCode::SERVICE_UNAVAILABLE, complaint + "\n"),
+    }
+}
+
 fn answer(path: &str, shared: &Shared) -> Response<Full<Bytes>> {
     let figures = shared.figures();
     let (status, text) = match path {
         "/metrics" => (StatusCode::OK, metrics::text(&figures)),
-        "/healthz" => match shared.stalled().or_else(|| metrics::complaint(&figures)) {
-            None => (StatusCode::OK, "ok\n".to_owned()),
-            Some(complaint) => (StatusCode::SERVICE_UNAVAILABLE, complaint + "\n"),
-        },
-        _ => (StatusCode::NOT_FOUND, "there are /metrics and /healthz\n".to_owned()),
+        "/healthz" => health(shared.stalled().or_else(|| metrics::complaint(&figures))),
+        // to start anew cures what stands still, and neither a full disk nor an interface that is not there
+        "/livez" => health(shared.stalled()),
+        _ => (StatusCode::NOT_FOUND, "there are /metrics, /healthz and /livez\n".to_owned()),
     };
     let mut answer = Response::new(Full::new(Bytes::from(text)));
     *answer.status_mut() = status;

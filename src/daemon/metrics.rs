@@ -12,7 +12,7 @@ type OfInterface = fn(&InterfaceFigures) -> u64;
 
 /// Figures of each interface: name, kind, meaning.
 const OF_INTERFACES: [(&str, &str, &str, OfInterface); 11] = [
-    ("interface_up", "gauge", "Whether the interface is watched now.", |it| u64::from(it.is_up)),
+    ("interface_up", "gauge", "Whether the interface is watched now and up.", |it| u64::from(it.is_up)),
     ("interface_gone_total", "counter", "How often the interface went away.", |it| it.times_gone),
     (
         "interface_unknown_losses_total",

@@ -275,6 +275,18 @@ impl Worker {
         }
     }
 
+    /// Says once that the interface is down, or up again. Its handle stays: what it carries then is seen from the first packet.
+    fn tell_state(&mut self, is_up: bool) {
+        if is_up != self.figures.is_up {
+            self.figures.is_up = is_up;
+            if is_up {
+                info!("{} is up again", self.interface);
+            } else {
+                warn!("{}: it is down; waiting for it", self.interface);
+            }
+        }
+    }
+
     fn look_for_interface(&mut self, next: Instant, wait: Duration) {
         if Instant::now() < next {
             if let Some(waker) = self.shared.waker(self.n).filter(|_| !self.intake.is_flushing()) {
@@ -315,10 +327,11 @@ impl Worker {
         let now = Instant::now();
         if now.duration_since(self.times.told) >= TELL_INTERVAL {
             // before the figures, for libpcap looks up by name what the driver lost
-            if let Source::Open(capture) = &self.source
-                && let Err(error) = capture.check_name()
-            {
-                self.lose(&error);
+            if let Source::Open(capture) = &self.source {
+                match capture.check_name() {
+                    Err(error) => self.lose(&error),
+                    Ok(()) => self.tell_state(capture.is_up()),
+                }
             }
             self.tell();
             self.times.told = now;

@@ -65,6 +65,32 @@ fn an_interface_that_is_not_there_is_an_error_with_a_hint() {
 }
 
 #[test]
+fn of_long_frames_the_kernel_keeps_no_more_than_is_taken() {
+    const COUNT: u64 = 400;
+    for interface in ["fm0", "any"] {
+        let Some(lab) = Lab::new() else { return };
+        let flowmap = Flowmap::new();
+        for host in [0, 1] {
+            assert!(lab.command(host, "ip").args(["link", "set", "fm0", "mtu", "9000"]).status().unwrap().success());
+        }
+        let mut daemon = lab.watch(&flowmap, &[interface, "--buffer", "1"]);
+        // it is not scheduled while far more comes than its buffer has room for
+        daemon.signal("-STOP");
+        let burst = format!(
+            "import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range({COUNT}): s.sendto(bytes(8900), ('10.9.0.2', 4711))"
+        );
+        lab.python(0, &burst);
+        daemon.signal("-CONT");
+        daemon.stop();
+        let run = &flowmap.json(&["--db", &text(&flowmap.path("store.db")), "runs"])[0];
+        assert_eq!(run["dropped_by_kernel"], 0, "{interface}: {run}");
+        assert!(run["packets"].as_u64().unwrap() >= COUNT, "{interface}: {run}");
+    }
+}
+
+#[test]
 fn several_interfaces_and_all_of_them_give_each_connection_once() {
     for interfaces in [&["fm0", "lo"][..], &["any"]] {
         let Some(lab) = Lab::new() else { return };
@@ -109,6 +135,24 @@ fn an_interface_that_goes_away_is_waited_for_and_watched_again() {
     assert!(lab.figures("/metrics").contains("flowmap_interface_gone_total{interface=\"fm0\"} 1\n"));
     daemon.stop();
     assert_eq!(daemon.said.matches("waiting for it").count(), 1, "{}", daemon.said);
+    assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
+}
+
+#[test]
+fn an_interface_that_is_taken_down_is_told_and_nothing_after_it_is_missed() {
+    let Some(lab) = Lab::new() else { return };
+    let flowmap = Flowmap::new();
+    let set = |state: &str| assert!(ip(&["-n", &lab.hosts()[0], "link", "set", "fm0", state]));
+    let mut daemon = lab.watch(&flowmap, &["fm0", "--metrics", "127.0.0.1:9464"]);
+    set("down");
+    daemon.hear("fm0: it is down; waiting for it");
+    until("its state is told", || lab.figures("/metrics").contains("flowmap_interface_up{interface=\"fm0\"} 0\n"));
+    assert!(lab.figures("/healthz").starts_with("503 "));
+    assert_eq!(lab.figures("/livez"), "ok\n", "to start it anew would not help");
+    set("up");
+    lab.talk();
+    daemon.hear("fm0 is up again");
+    daemon.stop();
     assert_eq!(rows(&flowmap, &flowmap.path("store.db")), expected());
 }
 
