@@ -1,4 +1,4 @@
-//! `flowmap convert`: NetworkPolicies as the kinds that network plugins have of their own.
+//! `flowmap convert`: NetworkPolicies as other kinds of policies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,7 @@ use clap::{ValueEnum, builder::PossibleValue};
 use serde_json::json;
 
 use super::{
-    Done,
+    Done, Fault,
     common::{Global, Output, OutputArg},
     convert_names,
     fault::one_line,
@@ -18,19 +18,23 @@ use super::{
     who::WhoArgs,
 };
 use crate::{
-    convert::{Answers, Asked, Converted, Ground, Remark, Target, convert},
+    convert::{Answers, Asked, Converted, Ground, Remark, Slot, Target, convert},
     inventory::Directory,
     model::{HostName, RawObject, words::count},
-    policy::{Peer, PolicySet, PolicyType, Strictness},
+    policy::{Peer, PolicySet, PolicyType, Strictness, Tier},
     proposal::folder,
     render, yaml,
 };
 
-/// Convert NetworkPolicies to the kinds of Cilium or Calico.
+/// Convert NetworkPolicies to the kinds of Cilium or Calico, or to those of whole clusters.
 ///
 /// What comes out allows the same; where that cannot be, it is told. Cilium knows nodes and the API server as entities,
 /// which rules about addresses do not reach: they are taken from the inventory. Calico's staged policies enforce nothing,
 /// and show in its flow logs what they would deny.
+///
+/// ClusterNetworkPolicies cannot name who comes from outside: they close ingress from pods only. In the Baseline tier they
+/// decide where no NetworkPolicy isolates a pod; in the Admin tier they deny what is not listed, and leave the rest to the
+/// NetworkPolicies of the namespaces.
 ///
 /// With --names Cilium also allows what is outside by the names that pods were answered over DNS and used themselves,
 /// whatever addresses these have later.
@@ -39,6 +43,7 @@ use crate::{
   flowmap convert policies-out/ --to cilium
   flowmap convert policies-out/ --to calico-staged --out-dir trial
   flowmap convert policies-out/ --to cilium --names
+  flowmap convert policies-out/ --to cluster-network-policy --tier admin
   kubectl get netpol -A -o yaml | flowmap convert - --to cilium --out-dir -
   flowmap convert by-hand/ --to cilium --inventory cluster.json -o json")]
 pub(super) struct Args {
@@ -48,7 +53,13 @@ pub(super) struct Args {
     /// What to convert them to
     #[arg(long, value_enum, value_name = "TARGET")]
     to: Target,
-    /// The folder for the documents; - prints them [default: cilium-out or calico-staged-out]
+    /// When ClusterNetworkPolicies are asked [default: baseline]
+    #[arg(long, value_enum, value_name = "TIER")]
+    tier: Option<Tier>,
+    /// The first of the four priorities that ClusterNetworkPolicies take [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(Slot::LAST_PRIORITY)))]
+    priority: Option<u16>,
+    /// The folder for the documents; - prints them [default: TARGET-out]
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
     /// Count and skip invalid policies instead of refusing them
@@ -78,20 +89,52 @@ impl ValueEnum for Target {
         let help = match self {
             Self::Cilium => "CiliumNetworkPolicy, with nodes and the API server as entities",
             Self::CalicoStaged => "StagedKubernetesNetworkPolicy: a trial that denies nothing",
+            Self::ClusterNetworkPolicy(_) => {
+                "ClusterNetworkPolicy: of the whole cluster, before or after NetworkPolicies"
+            }
         };
         Some(PossibleValue::new(self.as_str()).help(help))
     }
+}
+
+impl ValueEnum for Tier {
+    fn value_variants<'v>() -> &'v [Self] {
+        &[Self::Baseline, Self::Admin]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Baseline => ("baseline", "After NetworkPolicies, where none of them isolates the pod"),
+            Self::Admin => ("admin", "Before them: what is not listed is denied, the rest is theirs to decide"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+/// What is asked for, with its place among the policies of whole clusters where it is such.
+fn target(args: &Args) -> Result<Target, Fault> {
+    let Target::ClusterNetworkPolicy(slot) = args.to else {
+        let given = [("--tier", args.tier.is_some()), ("--priority", args.priority.is_some())];
+        return match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => Err(Fault::new(flag, format!("{} has no tiers", args.to.as_str()))
+                .hint("`--to cluster-network-policy` is asked before or after NetworkPolicies")),
+            None => Ok(args.to),
+        };
+    };
+    let (tier, priority) = (args.tier.unwrap_or(slot.tier), args.priority.unwrap_or(slot.priority));
+    Ok(Target::ClusterNetworkPolicy(Slot { tier, priority }))
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     if args.names && args.to != Target::Cilium {
         return Err(convert_names::not_for(args.to.as_str()).into());
     }
+    let target = target(&args)?;
     let texts = policies::texts(&args.policies)?;
     let strictness = if args.lenient { Strictness::Lenient } else { Strictness::Strict };
     let (objects, set) = policies(&texts, strictness)?;
     let (ground, answers) = known(global, &args).await?;
-    let all = convert(&set, &objects, args.to, &ground, answers.as_ref());
+    let all = convert(&set, &objects, target, &ground, answers.as_ref());
     let comments = comments(&texts, &objects);
     let comment = |it: &Converted| comments.get(&place(&it.origin)).cloned().unwrap_or_default();
     let mut documents = render::converted(&all, &comment)?;
@@ -101,7 +144,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
         print::text(texts.join("---\n").as_bytes())?;
     } else if !all.is_empty() {
-        documents.push(render::converted_review(&all, args.to, &out_dir.display().to_string()));
+        documents.push(render::converted_review(&all, target, &out_dir.display().to_string()));
         folder::replace_sealed_folders(&out_dir, &documents)?;
     }
     warn(&args, &set, &ground, &all, is_stream);
@@ -126,6 +169,10 @@ async fn known(global: &Global, args: &Args) -> anyhow::Result<(Ground, Option<A
             Ok((ground(&directory), Some(answers.without(args.without_name.iter().cloned()))))
         }
         Target::Cilium => Ok((ground(&args.who.directory(global).await?), None)),
+        Target::ClusterNetworkPolicy(_) => {
+            let directory = args.who.directory_if_any(global).await?;
+            Ok((directory.as_ref().map(ground).unwrap_or_default(), None))
+        }
         // knows nodes by their addresses
         Target::CalicoStaged => Ok((Ground::default(), None)),
     }
@@ -173,6 +220,12 @@ fn warn(args: &Args, set: &PolicySet, ground: &Ground, all: &[Converted], is_str
         say(
             "the inventory lists no nodes: what an ipBlock says of them is lost, for Cilium reaches nodes by no address; name an \
              inventory with nodes and endpoints by --inventory",
+        );
+    }
+    if matches!(args.to, Target::ClusterNetworkPolicy(_)) && ground.has_no_pods() && has_blocks {
+        say(
+            "the inventory lists no pods: which ipBlocks hold addresses of pods or Services is not known, and these are told by labels \
+             alone; name an inventory by --inventory",
         );
     }
     let wider = all.iter().filter(|it| it.remarks.iter().any(Remark::is_wider)).count();
@@ -244,7 +297,8 @@ fn report(args: &Args, all: &[Converted], out_dir: &std::path::Path) -> anyhow::
         return Ok(());
     }
     let namespaces: BTreeSet<&str> = all.iter().map(|it| it.namespace.as_str()).collect();
-    let (number, folders) = (count(all.len() as u64, args.to.kind()), count(namespaces.len() as u64, "namespace"));
+    let objects: usize = all.iter().map(|it| it.objects.len()).sum();
+    let (number, folders) = (count(objects as u64, args.to.kind()), count(namespaces.len() as u64, "namespace"));
     let review = out_dir.join(render::CONVERTED_REVIEW);
     let text = format!("\n{number} of {folders}; read {} before you apply anything\n", review.display());
     Ok(print::text(text.as_bytes())?)

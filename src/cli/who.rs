@@ -37,6 +37,15 @@ impl WhoArgs {
     pub async fn directory(&self, global: &Global) -> anyhow::Result<Directory> {
         current(global, &self.inventory, self.site.as_deref()).await
     }
+
+    /// The same; none where no file is named and the store knows nobody.
+    pub async fn directory_if_any(&self, global: &Global) -> anyhow::Result<Option<Directory>> {
+        if !self.inventory.is_empty() {
+            return self.directory(global).await.map(Some);
+        }
+        let found = directories(&global.store_to_read().await?, self.site.as_deref()).await?;
+        if found.is_empty() { Ok(None) } else { Ok(Some(only_one(found)?.1)) }
+    }
 }
 
 /// Reads a file into a store that is gone afterwards, and tells nothing but what could not be used.

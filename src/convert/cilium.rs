@@ -5,16 +5,14 @@
 //! (`policy-cidr-match-mode` aside): they are named as entities. Pods are told by labels alone, those of their namespace
 //! among them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     Ground, Remark,
     ground::is_link_local,
+    label_selector::LabelSelector,
     names::Plan,
     proxy::{is_dns, is_of_own_node, without_dns},
     words,
@@ -248,46 +246,6 @@ fn pods(selector: &Selector, remarks: &mut BTreeSet<Remark>) -> LabelSelector {
         all.add(key, operator);
     }
     all
-}
-
-/// A selector as it is written.
-#[derive(Default)]
-struct LabelSelector {
-    equal: BTreeMap<String, String>,
-    expressions: Vec<Value>,
-}
-
-impl LabelSelector {
-    fn add(&mut self, key: &str, operator: &Operator) {
-        let (name, values) = match operator {
-            Operator::In(values) if values.len() == 1 && !self.equal.contains_key(key) => {
-                self.equal.extend(values.iter().map(|value| (key.to_owned(), value.clone())));
-                return;
-            }
-            Operator::In(values) => ("In", Some(values)),
-            Operator::NotIn(values) => ("NotIn", Some(values)),
-            Operator::Exists => ("Exists", None),
-            Operator::DoesNotExist => ("DoesNotExist", None),
-        };
-        let mut expression = json!({"key": key, "operator": name});
-        if let Some(values) = values {
-            expression["values"] = json!(values);
-        }
-        self.expressions.push(expression);
-    }
-}
-
-impl From<LabelSelector> for Value {
-    fn from(selector: LabelSelector) -> Self {
-        let mut value = Map::new();
-        if !selector.equal.is_empty() {
-            value.insert("matchLabels".into(), json!(selector.equal));
-        }
-        if !selector.expressions.is_empty() {
-            value.insert("matchExpressions".into(), selector.expressions.into());
-        }
-        value.into()
-    }
 }
 
 /// The ports of a rule with those of DNS apart, which pass the proxy whatever is asked: rules about DNS go with no other

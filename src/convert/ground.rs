@@ -82,6 +82,12 @@ impl Ground {
         self.count == 0
     }
 
+    /// Whether the inventory lists no pods with a network of their own.
+    #[must_use]
+    pub fn has_no_pods(&self) -> bool {
+        self.pods.is_empty()
+    }
+
     /// How many nodes there are.
     pub(super) fn node_count(&self) -> usize {
         self.count

@@ -1,8 +1,10 @@
-//! NetworkPolicies as the kinds that network plugins have of their own: the same permissions in other words, and what cannot
-//! be said in them.
+//! NetworkPolicies as other kinds, those that network plugins have of their own and those of whole clusters: the same permissions in
+//! other words, and what cannot be said in them.
 
 mod cilium;
+mod cluster_network_policy;
 mod ground;
+mod label_selector;
 mod names;
 mod proxy;
 mod remark;
@@ -13,6 +15,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub use cluster_network_policy::Slot;
 pub use ground::Ground;
 pub use names::{Answer, Answers, Asked, Unused};
 pub use remark::Remark;
@@ -30,11 +33,13 @@ pub enum Target {
     /// `StagedKubernetesNetworkPolicy` (`projectcalico.org/v3`): Calico enforces nothing of it, and tells in its flow logs what
     /// it would deny.
     CalicoStaged,
+    /// `ClusterNetworkPolicy` (`policy.networking.k8s.io/v1alpha2`): rules of whole clusters, in order, that allow and deny.
+    ClusterNetworkPolicy(Slot),
 }
 
 impl Target {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Cilium, Self::CalicoStaged];
+    /// All of them, as they are where nothing else is asked for.
+    pub const ALL: [Self; 3] = [Self::Cilium, Self::CalicoStaged, Self::ClusterNetworkPolicy(Slot::DEFAULT)];
 
     /// As it is named on the command line.
     #[must_use]
@@ -42,6 +47,7 @@ impl Target {
         match self {
             Self::Cilium => "cilium",
             Self::CalicoStaged => "calico-staged",
+            Self::ClusterNetworkPolicy(_) => "cluster-network-policy",
         }
     }
 
@@ -51,6 +57,7 @@ impl Target {
         match self {
             Self::Cilium => "CiliumNetworkPolicy",
             Self::CalicoStaged => "StagedKubernetesNetworkPolicy",
+            Self::ClusterNetworkPolicy(_) => "ClusterNetworkPolicy",
         }
     }
 }
@@ -58,14 +65,14 @@ impl Target {
 /// A policy in the words of a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Converted {
-    /// Its namespace.
+    /// The NetworkPolicy's namespace.
     pub namespace: String,
-    /// Its name.
+    /// The NetworkPolicy's name.
     pub name: String,
     /// Where the policy stood that it was made of.
     pub origin: RawObject,
-    /// The object.
-    pub object: Value,
+    /// The objects, at least one.
+    pub objects: Vec<Value>,
     /// Where it is not what the policy was, or not what names were to make of it.
     pub remarks: Vec<Remark>,
     /// The names that it allows besides, and who asked for them.
@@ -109,15 +116,29 @@ pub fn convert(
     let one = |policy: &NetworkPolicy| {
         let origin = raw.get(&policy.full_name())?;
         let plan = plans.remove(&policy.full_name()).unwrap_or_default();
-        let (spec, remarks) = match target {
-            Target::Cilium => cilium::spec(policy, ground, &plan),
-            Target::CalicoStaged => (staged(&origin.object["spec"]), Vec::new()),
+        let labels = &origin.object["metadata"]["labels"];
+        let in_namespace = |spec| {
+            let metadata = json!({"name": policy.name, "namespace": policy.namespace});
+            vec![object(target, metadata, labels, &spec)]
+        };
+        let (objects, remarks) = match target {
+            Target::Cilium => {
+                let (spec, remarks) = cilium::spec(policy, ground, &plan);
+                (in_namespace(spec), remarks)
+            }
+            Target::CalicoStaged => (in_namespace(staged(&origin.object["spec"])), Vec::new()),
+            Target::ClusterNetworkPolicy(slot) => {
+                let specs = cluster_network_policy::specs(policy, &set.policies, slot);
+                let one = |(name, spec): (String, Value)| object(target, json!({"name": name}), labels, &spec);
+                let remarks = cluster_network_policy::remarks(policy, ground);
+                (specs.into_iter().map(one).collect(), remarks)
+            }
         };
         Some(Converted {
             namespace: policy.namespace.clone(),
             name: policy.name.clone(),
             origin: (*origin).clone(),
-            object: object(target, policy, &origin.object["metadata"]["labels"], &spec),
+            objects,
             remarks,
             asked: plan.asked,
             unused: plan.unused,
@@ -136,12 +157,12 @@ fn words(ports: &[Port]) -> String {
 }
 
 /// Labels stay; whatever else the metadata hold is an API server's own, or another tool's.
-fn object(target: Target, policy: &NetworkPolicy, labels: &Value, spec: &Value) -> Value {
+fn object(target: Target, mut metadata: Value, labels: &Value, spec: &Value) -> Value {
     let version = match target {
         Target::Cilium => "cilium.io/v2",
         Target::CalicoStaged => "projectcalico.org/v3",
+        Target::ClusterNetworkPolicy(_) => "policy.networking.k8s.io/v1alpha2",
     };
-    let mut metadata = json!({"name": policy.name, "namespace": policy.namespace});
     if labels.as_object().is_some_and(|labels| !labels.is_empty()) {
         metadata["labels"] = labels.clone();
     }

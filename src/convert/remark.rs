@@ -99,6 +99,34 @@ pub enum Remark {
         /// The blocks.
         cidrs: Vec<String>,
     },
+    /// The target's rules of ingress name pods alone: whoever else comes is let in.
+    OpenToOutside {
+        /// The blocks that were let in.
+        cidrs: Vec<String>,
+    },
+    /// A port's name is one of any protocol.
+    AnyProtocol {
+        /// The direction.
+        side: PolicyType,
+        /// The ports, in words.
+        ports: String,
+    },
+    /// Ports of addresses have no names.
+    NoPortNames {
+        /// The ports, in words.
+        ports: String,
+    },
+    /// A block of addresses holds pods or Services, who are told by labels alone.
+    InCluster {
+        /// The direction.
+        side: PolicyType,
+        /// The block.
+        cidr: String,
+        /// How many of the inventory's pods are in it.
+        pods: usize,
+        /// How many of its Services.
+        services: usize,
+    },
     /// What the pods ask passes the target's proxy.
     ThroughProxy,
     /// Pods may also ask a cache of names on their own node.
@@ -114,7 +142,10 @@ impl Remark {
     /// Whether more may pass than by the NetworkPolicy.
     #[must_use]
     pub fn is_wider(&self) -> bool {
-        matches!(self, Self::AllNodes { .. } | Self::LaterAddresses { .. })
+        matches!(
+            self,
+            Self::AllNodes { .. } | Self::LaterAddresses { .. } | Self::OpenToOutside { .. } | Self::AnyProtocol { .. }
+        )
     }
 
     /// The blocks outside that are allowed by their addresses alone, though names were asked for.
@@ -199,6 +230,27 @@ impl fmt::Display for Remark {
                 "egress on {ports} goes to {} by address alone: too many asked for a name of that, or used it, to tell who did",
                 listed(cidrs),
             ),
+            Self::OpenToOutside { cidrs } => write!(
+                f,
+                "closes ingress from pods only: nodes, pods on their network, and who is outside the cluster may come on all ports, for rules \
+                 of ingress cannot name them{}",
+                left_out(cidrs),
+            ),
+            Self::AnyProtocol { side, ports } => write!(
+                f,
+                "{} on {ports} also opens ports of that name of other protocols: here a name is looked up for all of them",
+                side.as_str(),
+            ),
+            Self::NoPortNames { ports } => {
+                write!(f, "egress on {ports} is to pods with a network of their own alone: ports of addresses have no names")
+            }
+            Self::InCluster { side, cidr, pods, services } => write!(
+                f,
+                "{} names {cidr}, in which the inventory has {}: these are told by their labels alone, even where the network plugin holds \
+                 an ipBlock against them",
+                side.as_str(),
+                pods_and_services(*pods, *services),
+            ),
             Self::ThroughProxy => f.write_str(
                 "leads what its pods ask on port 53 through Cilium's DNS proxy, all of it allowed: whether names are answered then \
                  depends on the agent of their node",
@@ -221,4 +273,13 @@ fn listed<T: fmt::Display>(all: &[T]) -> String {
     let (first, more) = all.split_at(all.len().min(MAX_LISTED));
     let text = first.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if more.is_empty() { text } else { format!("{text} and {} more", more.len()) }
+}
+
+fn left_out(cidrs: &[String]) -> String {
+    if cidrs.is_empty() { String::new() } else { format!("; those for {} are left out", listed(cidrs)) }
+}
+
+fn pods_and_services(pods: usize, services: usize) -> String {
+    let all = [(pods, "pod"), (services, "Service")].into_iter().filter(|(number, _)| *number > 0);
+    all.map(|(number, of)| count(number as u64, of)).collect::<Vec<_>>().join(" and ")
 }

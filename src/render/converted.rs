@@ -6,6 +6,7 @@ use super::{Document, RenderError, head, kubernetes, words};
 use crate::{
     convert::{Asked, Converted, Remark, Target},
     model::words::{count, noun},
+    policy::Tier,
 };
 
 /// The document that is read first.
@@ -24,7 +25,9 @@ pub fn converted(all: &[Converted], comment: &dyn Fn(&Converted) -> String) -> R
         for (what, remark) in differences.chain(it.without_names().map(|remark| ("WITHOUT NAMES", remark))) {
             let _ = writeln!(head, "# {what}: {}", words::safe(&remark.to_string()));
         }
-        let text = kubernetes::document(&path, &head, &[], &it.object)?;
+        let heads = std::iter::once(head.as_str()).chain(std::iter::repeat(""));
+        let texts = heads.zip(&it.objects).map(|(head, object)| kubernetes::document(&path, head, &[], object));
+        let text = texts.collect::<Result<Vec<_>, _>>()?.join("---\n");
         Ok(Document { path, text })
     };
     all.iter().map(one).collect()
@@ -49,7 +52,7 @@ pub fn converted_review(all: &[Converted], target: Target, folder: &str) -> Docu
         text,
         "{} of {}. On what each rests is told by its comment, and by the `REVIEW.md` that flowmap wrote beside the \
          NetworkPolicies.\n",
-        count(all.len() as u64, target.kind()),
+        count(all.iter().map(|it| it.objects.len() as u64).sum(), target.kind()),
         count(namespaces.len() as u64, "namespace"),
     );
     text.push_str("## What is not the same\n\n");
@@ -70,8 +73,9 @@ pub fn converted_review(all: &[Converted], target: Target, folder: &str) -> Docu
     unused(&mut text, all);
     text.push_str("\n## Before you apply them\n\n");
     let folder = words::quoted(folder);
-    for line in steps(target).iter().chain(if has_names { OF_NAMES } else { &[] }) {
-        let _ = writeln!(text, "- {}", line.replace("FOLDER", &folder));
+    for line in order(target).iter().chain(steps(target)).chain(if has_names { OF_NAMES } else { &[] }) {
+        let line = line.replace("FOLDER", &folder).replace("PRIORITIES", &priorities(target));
+        let _ = writeln!(text, "- {line}");
     }
     Document { path: CONVERTED_REVIEW.to_owned(), text }
 }
@@ -153,6 +157,27 @@ fn first_of<T: AsRef<str>>(all: &[T]) -> String {
     if more.is_empty() { text } else { format!("{text} and {} more", more.len()) }
 }
 
+/// `priorities 100 to 103 of the Baseline tier`, for policies that have such.
+fn priorities(target: Target) -> String {
+    let Target::ClusterNetworkPolicy(slot) = target else { return String::new() };
+    format!("priorities {} to {} of the {} tier", slot.priority, slot.last(), slot.tier.as_str())
+}
+
+/// What comes before and after them, where that is a question.
+fn order(target: Target) -> &'static [&'static str] {
+    let Target::ClusterNetworkPolicy(slot) = target else { return &[] };
+    match slot.tier {
+        Tier::Admin => &[
+            "They deny what the NetworkPolicies did not allow, and pass the rest on to the NetworkPolicies that are in the cluster. Where \
+             none of these isolates a pod, the Baseline tier decides, and without one all of that is allowed.",
+        ],
+        Tier::Baseline => &[
+            "They are asked where no NetworkPolicy isolates a pod. Where one does, it decides alone. So where the NetworkPolicies that these \
+             were made of are in the cluster, apply these first, which changes nothing, and delete those afterwards.",
+        ],
+    }
+}
+
 fn steps(target: Target) -> &'static [&'static str] {
     match target {
         Target::Cilium => &[
@@ -168,6 +193,18 @@ fn steps(target: Target) -> &'static [&'static str] {
             "`kubectl apply -R -f FOLDER`: nothing of it is enforced. Calico's flow logs name, as pending policies, the staged ones that \
              would deny a connection.",
             "Once they deny nothing that is needed, apply the NetworkPolicies themselves, then `kubectl delete -R -f FOLDER`.",
+            "Edit the NetworkPolicies, not these, and convert them again: what was edited here is not overwritten.",
+        ],
+        Target::ClusterNetworkPolicy(_) => &[
+            "They take the PRIORITIES: no other policy of that tier may have one of these. `--priority` moves them.",
+            "Apply all of them or none: what one allows another may close, such as the default deny of its namespace.",
+            "Pods on their node's network are neither subjects nor peers. An ipBlock reaches no pod and no Service, whatever the network \
+             plugin makes of one: name the pods by labels in the NetworkPolicies.",
+            "The cluster needs the definitions of network-policy-api 0.2 or newer, and a network plugin that enforces them. In their \
+             standard channel ports have no names, and in older ones there were no networks: `kubectl apply --dry-run=server -R -f FOLDER` \
+             asks the API server.",
+            "An object that a later conversion no longer writes stays in the cluster until you delete it: `kubectl get \
+             clusternetworkpolicies` lists all of them.",
             "Edit the NetworkPolicies, not these, and convert them again: what was edited here is not overwritten.",
         ],
     }

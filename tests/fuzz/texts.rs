@@ -6,7 +6,7 @@ use std::{
 };
 
 use flowmap::{
-    convert::{Answer, Answers, Ground, Target, convert},
+    convert::{Answer, Answers, Ground, Slot, Target, convert},
     inventory::{self, Directory, Listing, Owner, Reading, Sighted, Sighting},
     model::{
         Cluster, Coverage, Dependency, Direction, Host, HostName, Labels, Namespace, Outcome, Party, PartyKind,
@@ -145,14 +145,22 @@ fn written_again(objects: &[RawObject], set: &PolicySet) {
     assert_eq!((again.policies, again.cluster_wide), (set.policies.clone(), set.cluster_wide.clone()));
 }
 
+const CLUSTER_WIDE: Target = Target::ClusterNetworkPolicy(Slot::DEFAULT);
+
 /// Every policy becomes one object, whose rules name their peers in one way and no more ports than a list may hold, whatever names
-/// pods were answered.
+/// pods were answered; or several of whole clusters, which are valid.
 fn converted(objects: &[RawObject], set: &PolicySet) {
     let answers = answers(set);
-    for (target, answers) in [(Target::Cilium, Some(&answers)), (Target::CalicoStaged, None)] {
+    for (target, answers) in [(Target::Cilium, Some(&answers)), (Target::CalicoStaged, None), (CLUSTER_WIDE, None)] {
         let all = convert(set, objects, target, &Ground::default(), answers);
         assert_eq!(all.len(), set.policies.len(), "{target:?}");
-        let sides = all.iter().flat_map(|it| ["ingress", "egress"].map(|side| &it.object["spec"][side]));
+        let objects = || all.iter().flat_map(|it| &it.objects);
+        if target == CLUSTER_WIDE {
+            let raw = |object: &Value| RawObject { source: FILE.into(), document: None, object: object.clone() };
+            let set = PolicySet::from_objects(&objects().map(raw).collect::<Vec<_>>(), Strictness::Strict).unwrap();
+            assert!(all.iter().all(|it| !it.objects.is_empty()) && set.cluster_wide.len() == objects().count());
+        }
+        let sides = objects().flat_map(|object| ["ingress", "egress"].map(|side| &object["spec"][side]));
         let rules = sides.flat_map(|side| side.as_array().into_iter().flatten());
         for rule in rules.filter(|_| target == Target::Cilium) {
             let ways = rule.as_object().unwrap().keys().filter(|key| *key != "toPorts");

@@ -34,14 +34,15 @@ const RANGES: [&str; 9] = [
     "128.0.0.0/1",
 ];
 
-struct Case {
-    objects: Vec<Value>,
+/// A cluster with its policies, and what is asked of it.
+pub struct Case {
+    pub objects: Vec<Value>,
     ipblock_matches_pods: bool,
-    probes: Vec<Asked>,
+    pub probes: Vec<Asked>,
 }
 
 /// From whom, to whom, by which protocol, on which port.
-type Asked = (String, String, String, u16);
+pub type Asked = (String, String, String, u16);
 
 #[test]
 fn another_evaluator_gives_the_same_verdicts() {
@@ -67,7 +68,7 @@ fn another_evaluator_gives_the_same_verdicts() {
     assert!(verdicts.len() == 2 && verdicts.values().all(|count| *count > 1_000), "both verdicts occur: {verdicts:?}");
 }
 
-fn sighted(object: Value) -> Sighted {
+pub fn sighted(object: Value) -> Sighted {
     Sighted { object, sightings: vec![Sighting { listing: 0, since: None, until: None }] }
 }
 
@@ -117,7 +118,8 @@ fn judged<'c>(case: &'c Case, answers: &str) -> Vec<(&'c Asked, bool, [bool; 3])
     case.probes.iter().zip(answers.bytes()).map(|(probe, answer)| (probe, answer == b'1', judge(probe))).collect()
 }
 
-fn case(random: &mut Random) -> Case {
+/// One of all cases.
+pub fn case(random: &mut Random) -> Case {
     let listed = 1 + random.below(NAMESPACES.len());
     let namespaces = NAMESPACES[..listed].iter().map(|name| namespace(random, name));
     let mut objects: Vec<Value> = namespaces.collect();

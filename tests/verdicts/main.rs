@@ -7,8 +7,10 @@
 mod common;
 
 mod cilium;
+mod cluster_network_policy;
 mod cluster_wide;
 mod convert;
+mod convert_cluster;
 mod diff;
 mod differential;
 mod explain;

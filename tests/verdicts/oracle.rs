@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use crate::cilium::Cilium;
+use crate::{cilium::Cilium, cluster_network_policy};
 use flowmap::{
     convert::{Answer, Answers, Ground, Remark, Target, convert},
     model::{ContainerPort, HostName, Labels, Namespace, Protocol, RawObject, Span, Timestamp},
@@ -33,7 +33,9 @@ struct Tally {
     wrong: Vec<String>,
     /// Pairs of ends that were held against what Cilium makes of the converted policies.
     converted: usize,
-    /// The same beside which names are allowed, and those that these made wider.
+    /// Pairs that were held against ClusterNetworkPolicies, and those that these deny.
+    cluster_wide: cluster_network_policy::Verdicts,
+    /// Cilium's beside which names are allowed, and those that these made wider.
     named: usize,
     wider: usize,
 }
@@ -63,11 +65,12 @@ fn check(suite: &str) {
     for entry in fs::read_dir(&folder).unwrap() {
         run(&entry.unwrap().path(), &mut tally);
     }
-    let Tally { cases, allowed, denied, wrong, converted, named, wider } = tally;
+    let Tally { cases, allowed, denied, wrong, converted, cluster_wide, named, wider } = tally;
     println!("{suite}: {cases} cases, {allowed} probes allowed, {denied} denied, {} wrong", wrong.len());
-    println!("{suite}: {converted} verdicts of converted policies");
+    println!("{suite}: {converted} verdicts of converted policies; of ClusterNetworkPolicies {cluster_wide:?}");
     println!("{suite}: {named} verdicts beside names, {wider} of them wider");
     assert!(converted > 0 && named > wider && wider > 0);
+    assert!(cluster_wide.allowed > 0 && cluster_wide.denied > 0);
     assert!(wrong.is_empty(), "{}", wrong[..wrong.len().min(20)].join("\n"));
     assert!(allowed > 0 && denied > 0, "no probes in {}", folder.display());
 }
@@ -104,17 +107,19 @@ fn run(path: &Path, tally: &mut Tally) {
     let converted = convert(&set, &objects, Target::Cilium, &Ground::default(), None);
     let is_left_out = |remark: &Remark| matches!(remark, Remark::LabelLeftOut { .. });
     let is_same = !converted.iter().flat_map(|it| &it.remarks).any(is_left_out);
-    let policies = converted.into_iter().map(|it| it.object).collect();
+    let policies = converted.into_iter().flat_map(|it| it.objects).collect();
     let cilium = Cilium { policies, namespaces: &namespaces, learnt: BTreeMap::new() };
     tally.cases += 1;
     let ports: BTreeSet<(Protocol, u16)> =
         case.probes.iter().map(|(.., protocol, port, _)| (*protocol, *port)).chain([(Protocol::TCP, 443)]).collect();
     beside_names(&objects, &namespaces, &ends, &ports, tally);
+    let mut asked = Vec::new();
     for (from, to, protocol, port, allowed) in &case.probes {
         *(if *allowed { &mut tally.allowed } else { &mut tally.denied }) += 1;
         let pairs =
             places[from.as_str()].iter().flat_map(|from| places[to.as_str()].iter().map(move |to| (*from, *to)));
         for (n, m) in pairs {
+            asked.push((n, m, *protocol, *port));
             let probe = Probe::new(&ends[n], &ends[m], *protocol, *port);
             let verdict = evaluator.evaluate(&probe);
             let is_of_nodes = [&ends[n], &ends[m]].iter().any(|end| matches!(end, End::Pod(pod) if pod.host_network));
@@ -133,6 +138,7 @@ fn run(path: &Path, tally: &mut Tally) {
             }
         }
     }
+    tally.cluster_wide += cluster_network_policy::held(&objects, &namespaces, &ends, &asked);
 }
 
 /// The same policies, which let their pods ask DNS and go to somebody outside as well, with a name at every block of addresses and without: what Cilium allows
@@ -155,7 +161,7 @@ fn beside_names(
     let answers = answers(&set, ends);
     let cilium = |answers| {
         let all = convert(&set, &objects, Target::Cilium, &Ground::default(), answers);
-        let policies = all.into_iter().map(|it| it.object).collect();
+        let policies = all.into_iter().flat_map(|it| it.objects).collect();
         Cilium { policies, namespaces, learnt: [("name.example", vec![LATER.into()])].into() }
     };
     let (before, after) = (cilium(None), cilium(Some(&answers)));

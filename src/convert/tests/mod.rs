@@ -1,3 +1,4 @@
+mod cluster_network_policy;
 mod names;
 
 use std::net::IpAddr;
@@ -66,7 +67,7 @@ fn converted(spec: &Value, target: Target) -> Converted {
 }
 
 fn cilium(spec: &Value) -> Value {
-    converted(spec, Target::Cilium).object["spec"].clone()
+    converted(spec, Target::Cilium).objects[0]["spec"].clone()
 }
 
 fn remarks(spec: &Value) -> Vec<String> {
@@ -95,7 +96,7 @@ fn a_side_that_is_closed_stays_closed_and_one_that_is_open_open() {
 
 #[test]
 fn labels_stay_and_what_an_api_server_adds_goes() {
-    let object = converted(&json!({"podSelector": {}}), Target::Cilium).object;
+    let object = converted(&json!({"podSelector": {}}), Target::Cilium).objects.remove(0);
     assert_eq!(object["metadata"], json!({"name": "web", "namespace": "shop", "labels": {"team": "a"}}));
     assert_eq!((&object["apiVersion"], &object["kind"]), (&json!("cilium.io/v2"), &json!("CiliumNetworkPolicy")));
 }
@@ -235,9 +236,9 @@ fn calico_takes_the_same_spec_and_stages_it() {
     let staged = converted(&spec, Target::CalicoStaged);
     let mut expected = spec;
     expected["stagedAction"] = "Set".into();
-    assert_eq!((&staged.object["spec"], staged.remarks.len()), (&expected, 0));
-    assert_eq!(staged.object["kind"], "StagedKubernetesNetworkPolicy");
-    assert_eq!(staged.object["apiVersion"], "projectcalico.org/v3");
+    assert_eq!((&staged.objects[0]["spec"], staged.remarks.len()), (&expected, 0));
+    assert_eq!(staged.objects[0]["kind"], "StagedKubernetesNetworkPolicy");
+    assert_eq!(staged.objects[0]["apiVersion"], "projectcalico.org/v3");
 }
 
 #[test]
@@ -255,5 +256,5 @@ fn each_policy_is_made_of_its_own_object() {
     ];
     let set = PolicySet::from_objects(&objects, Strictness::Lenient).unwrap();
     let all = convert(&set, &objects, Target::CalicoStaged, &ground(), None);
-    assert_eq!((all.len(), &all[0].object["spec"]["podSelector"]["matchLabels"]["app"]), (1, &json!("web")));
+    assert_eq!((all.len(), &all[0].objects[0]["spec"]["podSelector"]["matchLabels"]["app"]), (1, &json!("web")));
 }

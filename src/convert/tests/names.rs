@@ -67,14 +67,14 @@ fn names_are_allowed_beside_the_addresses_and_what_is_asked_passes_the_proxy() {
     let all = named(&[https(&["203.0.113.9/32"]), dns()], &answers);
     let ports = json!([{"ports": [{"port": "443", "protocol": "TCP"}]}]);
     assert_eq!(
-        all[0].object["spec"]["egress"],
+        all[0].objects[0]["spec"]["egress"],
         json!([
             {"toCIDRSet": [{"cidr": "203.0.113.9/32"}], "toPorts": ports},
             {"toFQDNs": [{"matchName": "a.example.com"}, {"matchName": "b.example.com"}], "toPorts": ports},
         ])
     );
     assert_eq!(
-        all[1].object["spec"]["egress"][0]["toPorts"],
+        all[1].objects[0]["spec"]["egress"][0]["toPorts"],
         json!([
             {
                 "ports": [{"port": "53", "protocol": "UDP"}, {"port": "53", "protocol": "TCP"}],
@@ -106,7 +106,7 @@ fn names_go_on_no_port_of_dns() {
     let ports = |ports: Value| {
         let rule = egress(&json!([{"ipBlock": {"cidr": "203.0.113.9/32"}}]), &ports);
         let all = named(&[rule, dns()], &answers);
-        let rules = all[0].object["spec"]["egress"].as_array().unwrap().clone();
+        let rules = all[0].objects[0]["spec"]["egress"].as_array().unwrap().clone();
         let names = rules.into_iter().find(|rule| rule["toFQDNs"].is_array());
         names.map(|rule| rule["toPorts"][0]["ports"].clone())
     };
@@ -232,15 +232,15 @@ fn names_that_the_proxy_would_not_learn_are_not_written() {
         told(&alone[0])
             .ends_with("no rule of port 53 (UDP) among these policies lets them ask through Cilium's DNS proxy")
     );
-    assert_eq!(alone[0].object["spec"]["egress"].as_array().map(Vec::len), Some(1));
+    assert_eq!(alone[0].objects[0]["spec"]["egress"].as_array().map(Vec::len), Some(1));
     let cache = egress(&json!([{"ipBlock": {"cidr": "169.254.20.10/32"}}]), &json!([{"port": 53, "protocol": "UDP"}]));
     let by_node = named(&[web.clone(), cache.clone()], &answers);
     assert!(told(&by_node[0]).ends_with("they ask on their own node, where Cilium's DNS proxy does not see it"));
-    assert_eq!(by_node[1].object["spec"], cilium(&cache));
+    assert_eq!(by_node[1].objects[0]["spec"], cilium(&cache));
     // beside a resolver elsewhere the cache stays as it was
     let both = json!([{"ipBlock": {"cidr": "169.254.20.10/32"}}, {"ipBlock": {"cidr": "198.51.100.53/32"}}]);
     let both = named(&[web.clone(), egress(&both, &json!([{"port": 53, "protocol": "UDP"}]))], &answers);
-    let rules = both[1].object["spec"]["egress"].as_array().unwrap();
+    let rules = both[1].objects[0]["spec"]["egress"].as_array().unwrap();
     let is_led = |rule: &Value| rule["toPorts"][0]["rules"].is_object();
     assert_eq!(rules.iter().map(is_led).collect::<Vec<_>>(), [true, false, false], "{rules:?}");
     assert_eq!(rules[1]["toCIDRSet"][0]["cidr"], "169.254.20.10/32");
