@@ -124,35 +124,39 @@ impl<'l> Look<'l> {
         if self.is_entered(role) {
             return None;
         }
-        let is_called = self.others(&self.calls.from[role]).any(|user| !self.administers(user, role));
+        let is_called = self.others(&self.calls.from[role]).next().is_some();
         if is_called {
-            return self
-                .watches_beside(role)
-                .then(|| "it alone reads figures beside the work of others: monitoring".to_owned());
+            let beside = || {
+                let told = "it alone reads figures beside the work of others: monitoring";
+                self.watches_beside(role).then(|| told.to_owned())
+            };
+            return self.leads_on(role).or_else(beside);
         }
-        let is_administered = self.others(&self.calls.from[role]).next().is_some();
-        let called = match (self.calls.from[role].is_empty(), is_administered) {
-            (true, _) => "called by none",
-            (false, true) => "called on ports of remote administration alone",
-            (false, false) => "called by none but infrastructure",
-        };
-        if let Some((reached, others)) = self.reaches_all(role) {
-            return Some(format!(
-                "it calls {reached} of {others} other roles and is {called}: monitoring or management"
-            ));
+        let by = if self.calls.from[role].is_empty() { "none" } else { "none but infrastructure" };
+        if let Some((reached, others)) = self.reaches_all(role, &|_| true) {
+            let told =
+                format!("it calls {reached} of {others} other roles and is called by {by}: monitoring or management");
+            return Some(told);
         }
-        self.watches(role).then(|| format!("it alone reads a port of metrics, and is {called}: monitoring"))
+        let is_called = if by == "none" { "nobody calls it" } else { "infrastructure alone calls it" };
+        self.watches(role).then(|| format!("it alone reads a port of metrics, and {is_called}: monitoring"))
     }
 
-    /// Whether one calls another on ports of remote administration alone, as administrators their jump hosts.
-    fn administers(&self, user: usize, role: usize) -> bool {
-        self.calls.between(user, role).all(ports::is_administration)
+    /// A jump host: administrators call it to administer, and it does so with nearly everybody.
+    fn leads_on(&self, role: usize) -> Option<String> {
+        let administers = |client, server| self.calls.between(client, server).any(ports::is_administration);
+        let is_used = |user: usize| !self.calls.between(user, role).all(ports::is_administration);
+        if self.others(&self.calls.from[role]).any(is_used) {
+            return None;
+        }
+        let (reached, others) = self.reaches_all(role, &|to| administers(role, to))?;
+        Some(format!("it administers {reached} of {others} other roles, and is called for that alone: management"))
     }
 
-    /// Who calls nearly everybody. Gives how many roles, of how many.
-    fn reaches_all(&self, role: usize) -> Option<(usize, usize)> {
+    /// Who calls nearly everybody, of those that count. Gives how many roles, of how many.
+    fn reaches_all(&self, role: usize, counts: &dyn Fn(usize) -> bool) -> Option<(usize, usize)> {
         let others = self.busy - usize::from(self.calls.is_busy(role));
-        let reached = self.others(&self.calls.to[role]).count();
+        let reached = self.others(&self.calls.to[role]).filter(|to| counts(*to)).count();
         let is_all = reached >= MIN_REACHED && reached * 100 >= others * REACH_PERCENT;
         (is_all && self.is_few(role)).then_some((reached, others))
     }

@@ -94,6 +94,17 @@ fn who_administers_all_through_a_jump_host_changes_no_role() {
 }
 
 #[test]
+fn a_worker_that_is_administered_like_any_other_host_is_no_infrastructure() {
+    let worker = ["21,tcp,5432", "31,tcp,6379", "41,tcp,5672", "51,tcp,25"]
+        .map(|service| format!("10.0.0.61,10.0.0.{service},900,24\n"));
+    let admin = "10.0.9.1,10.0.0.61,tcp,22,900,24\n10.0.9.1,10.0.0.1,tcp,443,900,24\n";
+    let flowmap = Flowmap::new();
+    flowmap.write("flows.csv", [SHOP, &worker.concat(), admin].concat());
+    let roles = partition(&flowmap.json(&["tiers", "--from", "flows.csv"]));
+    assert_eq!(roles.get(&vec!["10.0.0.61".to_owned()]).map(String::as_str), Some("application"), "{roles:?}");
+}
+
+#[test]
 fn a_log_that_counts_no_packets_is_enough() {
     let flowmap = Flowmap::new();
     let bare: Vec<String> = SHOP.lines().map(|row| row.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
