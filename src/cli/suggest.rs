@@ -109,9 +109,7 @@ fn namespaces(asked: &Namespaces, site: &Site, dependencies: &[Dependency]) -> R
         let system = found.system.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         warnln!("flowmap: --all-namespaces: without the cluster's own: {system}; name it with -n for its policies");
     }
-    if found.seen.is_empty() {
-        return Err(ProposalError::NothingSeen { what: "--all-namespaces".to_owned() });
-    }
+    found.any_seen()?;
     Ok(found.seen)
 }
 

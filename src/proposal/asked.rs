@@ -257,8 +257,19 @@ pub struct Namespaces {
     pub system: BTreeSet<String>,
 }
 
+impl Namespaces {
+    /// Refuses where nothing was seen of any: a proposal without policies looks as if nothing were needed.
+    pub fn any_seen(&self) -> Result<(), ProposalError> {
+        if !self.seen.is_empty() {
+            return Ok(());
+        }
+        let (what, system) = ("--all-namespaces".to_owned(), self.system.iter().cloned().collect());
+        Err(ProposalError::NothingSeen { what, system })
+    }
+}
+
 /// The namespaces that were asked for; where none was named, all but those of the cluster itself. One that was named and
-/// of which nothing was seen is an error.
+/// of which nothing was seen is an error, and so is an inventory without any.
 pub fn namespaces(named: &[String], site: &Site, dependencies: &[Dependency]) -> Result<Namespaces, ProposalError> {
     let known = site.namespaces();
     let seen: BTreeSet<String> = dependencies
@@ -267,6 +278,9 @@ pub fn namespaces(named: &[String], site: &Site, dependencies: &[Dependency]) ->
         .filter_map(|party| party.namespace().map(str::to_owned))
         .collect();
     if named.is_empty() {
+        if known.is_empty() {
+            return Err(ProposalError::NoPods);
+        }
         let (system, others): (BTreeSet<String>, BTreeSet<String>) =
             known.into_iter().partition(|name| SYSTEM.contains(&name.as_str()));
         let system = system.into_iter().filter(|name| seen.contains(name)).collect();
@@ -281,7 +295,7 @@ pub fn namespaces(named: &[String], site: &Site, dependencies: &[Dependency]) ->
             });
         }
         if !seen.contains(name) {
-            return Err(ProposalError::NothingSeen { what: format!("namespace `{name}`") });
+            return Err(ProposalError::NothingSeen { what: format!("namespace `{name}`"), system: Vec::new() });
         }
     }
     Ok(Namespaces { seen: named.iter().cloned().collect(), ..Namespaces::default() })

@@ -7,6 +7,10 @@ use crate::{
     store::StoreError,
 };
 
+/// What to do where nobody said which pods there are.
+const NO_CLUSTER: &str = "no inventory of a cluster was imported: `flowmap inventory import cluster.json`; \
+                          hosts have `flowmap graph` and `flowmap firewall`";
+
 /// Why there is no proposal, or why it cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ProposalError {
@@ -82,11 +86,16 @@ pub enum ProposalError {
         /// Those of captures and flow logs.
         others: Vec<String>,
     },
+    /// There are no pods to write policies for.
+    #[error("inventory: no pods are known, and policies are for pods")]
+    NoPods,
     /// Nothing was seen of what was asked for.
     #[error("{what}: nothing was seen of its pods, a proposal would be a guess")]
     NothingSeen {
         /// A namespace or a flag.
         what: String,
+        /// Namespaces of the cluster itself, of which something was.
+        system: Vec<String>,
     },
     /// The index of a folder is not what flowmap wrote.
     #[error("{}: is there already, and is not what flowmap wrote: {reason}", path.display())]
@@ -164,9 +173,8 @@ impl ProposalError {
             | Self::Decisions { .. } => return None,
             Self::Empty => "start with `flowmap import FILE` and `flowmap inventory import FILE`",
             Self::NoConnections => "`flowmap status` tells what was captured, and when",
-            Self::NotInInventory { known, .. } if known.is_empty() => {
-                "no inventory was imported: `flowmap inventory import cluster.json`"
-            }
+            Self::NoPods => NO_CLUSTER,
+            Self::NotInInventory { known, .. } if known.is_empty() => NO_CLUSTER,
             Self::NotInInventory { known, .. } | Self::NoSuchSite { known, .. } => {
                 return Some(format!("known are {}", known.join(", ")));
             }
@@ -176,6 +184,9 @@ impl ProposalError {
                 return Some(format!(
                     "take the inventory in at the captures' site: `flowmap inventory import --site {one} FILE`"
                 ));
+            }
+            Self::NothingSeen { system, .. } if !system.is_empty() => {
+                return Some(format!("of the cluster's own something was: name it with -n: {}", system.join(", ")));
             }
             Self::NothingSeen { .. } => "import captures of the nodes that its pods run on, taken while they worked",
             Self::Foreign { .. } => {

@@ -187,7 +187,8 @@ impl Desk {
         }
     }
 
-    fn last(&self, typed: &Typed) -> Option<Arc<Loaded>> {
+    /// What was read last of a window.
+    pub fn last(&self, typed: &Typed) -> Option<Arc<Loaded>> {
         lock(&self.loaded).iter().find(|loaded| loaded.typed == *typed).cloned()
     }
 

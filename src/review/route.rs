@@ -101,7 +101,7 @@ where
     };
     let shown = match desk.view(&asked.asking).await {
         Ok(shown) => shown,
-        Err(error) => return no_view(&error, &asked.asker.here),
+        Err(error) => return nothing_shown(&desk, &asked, &error),
     };
     let work = spawn_blocking(move || make(&desk, &shown, &asked).unwrap_or_else(|error| error.page(&asked)));
     work.await.unwrap_or_else(|_| no_view(&DeskError::Lost, "/"))
@@ -144,18 +144,32 @@ fn asked_policy<'view>(view: &'view View, fields: &Fields) -> Result<&'view Shee
     view.sheet(&key).ok_or(PageError::NoPolicy)
 }
 
-fn no_proposal(error: &ProposalError, link: &str) -> Response {
-    let status = match error {
+/// Why nothing is shown; where the store was read, with the form that asks for something else.
+fn nothing_shown(desk: &Desk, asked: &Asked, error: &DeskError) -> Response {
+    let (DeskError::Proposal(why), Some(loaded)) = (error, desk.last(&asked.asking.typed())) else {
+        return no_view(error, &asked.asker.here);
+    };
+    page(status(why), &pages::NoProposalPage::new(&loaded, &asked.asking, why))
+}
+
+fn status(error: &ProposalError) -> StatusCode {
+    match error {
         ProposalError::NotInInventory { .. } | ProposalError::SeveralSites { .. } => StatusCode::NOT_FOUND,
-        ProposalError::NothingSeen { .. } | ProposalError::Empty => StatusCode::OK,
+        ProposalError::NothingSeen { .. }
+        | ProposalError::NoPods
+        | ProposalError::CapturedElsewhere { .. }
+        | ProposalError::Empty => StatusCode::OK,
         // names in the inventory that no API server takes
         ProposalError::Read(_) | ProposalError::Policy(_) | ProposalError::Render(_) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    }
+}
+
+fn no_proposal(error: &ProposalError, link: &str) -> Response {
     let hint = error.hint().unwrap_or_default();
-    message(status, "No proposal", &error.to_string(), &hint, link)
+    message(status(error), "No proposal", &error.to_string(), &hint, link)
 }
 
 fn no_view(error: &DeskError, here: &str) -> Response {

@@ -118,8 +118,10 @@ impl View {
         now: Timestamp,
     ) -> Result<Self, ProposalError> {
         let site = loaded.site(&asking.site, &asking.namespaces)?;
+        loaded.world.has_captures_of(site)?;
         let seen = loaded.seen(site);
         let of = namespaces(&asking.namespaces, site, &seen.dependencies)?;
+        of.any_seen()?;
         known.tell(&mut found, now);
         let asked = asked(&asking, site, &seen, &of.seen);
         let proposal = asked.proposal(&found)?;

@@ -4,7 +4,7 @@ use std::{fs, io::Write};
 
 use serde_json::{Value, json};
 
-use crate::common::{Flowmap, Output, packets::Capture, sample};
+use crate::common::{Flowmap, Output, packets::Capture, review::Review, sample};
 
 /// A file to be made, the arguments, and words that the error must hold.
 type Case<'a> = (&'a str, &'a [u8], &'a [&'a str], &'a [&'a str]);
@@ -214,8 +214,30 @@ fn an_empty_store_says_how_to_begin() {
         assert_eq!(flowmap.json(&[list]), serde_json::json!([]));
     }
     flowmap.ok(&["import", &sample("node-1.pcap")]);
-    let output = flowmap.run(&["suggest", "-n", "production"]);
-    output.is_an_error(&["namespace `production`: not in the inventory", "hint: no inventory was imported"]);
+    let hint = "hint: no inventory of a cluster was imported: `flowmap inventory import cluster.json`; hosts have `flowmap graph`";
+    flowmap.write("hosts.csv", "address,name\n192.0.2.1,printer\n");
+    for inventory in [&["status"][..], &["inventory", "import", "hosts.csv"]] {
+        flowmap.ok(inventory);
+        flowmap
+            .run(&["suggest", "-n", "production"])
+            .is_an_error(&["namespace `production`: not in the inventory", hint]);
+        flowmap.run(&["suggest", "-A"]).is_an_error(&["inventory: no pods are known", hint]);
+    }
+}
+
+#[test]
+fn where_the_clusters_own_namespaces_alone_were_seen_they_are_to_be_named() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["inventory", "import", &sample("cluster.json")]);
+    let call = "client,server,protocol,port,first_seen,last_seen\n\
+                10.244.1.2,203.0.113.7,UDP,53,2026-11-23T23:23:30Z,2026-11-23T23:23:31Z\n";
+    flowmap.write("flows.csv", call);
+    flowmap.ok(&["import", "flows.csv"]);
+    let output = flowmap.run(&["suggest", "-A"]);
+    let hint = "hint: of the cluster's own something was: name it with -n: kube-system";
+    assert!(output.code == 2 && output.stderr.contains(hint), "{}", output.stderr);
+    let page = Review::start_unscoped(&flowmap, &[]).get("/").body;
+    assert!(page.contains("--all-namespaces: nothing was seen") && page.contains("-n: kube-system"), "{page}");
 }
 
 #[test]

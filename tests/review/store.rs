@@ -74,6 +74,39 @@ fn an_empty_store_says_what_to_do() {
     assert_eq!(review.get("/map.json").status, 200);
 }
 
+#[test]
+fn captures_without_pods_are_no_proposal_in_which_nothing_is_denied() {
+    let flowmap = Flowmap::new();
+    flowmap.ok(&["import", &sample("node-1.pcap")]);
+    flowmap.write("hosts.csv", "address,name\n192.0.2.1,printer\n");
+    flowmap.ok(&["inventory", "import", "hosts.csv"]);
+    let review = Review::start_unscoped(&flowmap, &[]);
+    for path in ["/", "/map", "/dependencies", "/denied", "/changes", "/history", "/export", "/map.json"] {
+        let page = review.get(path);
+        for words in ["no pods are known", "flowmap inventory import cluster.json", "`flowmap graph`"] {
+            assert!(page.body.contains(words), "{path}: no `{words}` in {}", page.body);
+        }
+        assert!(!page.body.contains("connections seen") && !page.body.contains("0 endpoints"), "{path}: {}", page.body);
+    }
+    // while the page is open
+    flowmap.ok(&["inventory", "import", &sample("cluster.json")]);
+    let page = Review::until(|| review.get("/"), |page| page.body.contains("connections seen"));
+    assert!(!page.body.contains("no pods are known"), "{}", page.body);
+}
+
+#[test]
+fn where_nothing_was_seen_of_what_is_asked_for_something_else_can_be_chosen() {
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start_unscoped(&flowmap, &[]);
+    for ask in ["ns=default", "since=2026-12-24T00:00:00Z", "ns=nowhere"] {
+        let page = review.get(&format!("/?asked=yes&{ask}")).body;
+        for words in ["No proposal", "name=\"ns\" value=\"production\"", "name=\"since\""] {
+            assert!(page.contains(words), "{ask}: no `{words}` in {page}");
+        }
+        assert!(!page.contains("connections seen"), "{ask}: {page}");
+    }
+}
+
 /// Where a process closes a file, the system takes away all of its locks on it: others would take the store for closed.
 #[test]
 fn a_store_that_is_read_anew_stays_locked_against_its_end() {

@@ -3,6 +3,7 @@
 
 mod again;
 mod changes;
+mod choice;
 mod dependencies;
 mod edit;
 mod endpoint;
@@ -15,6 +16,7 @@ mod policy;
 
 pub(super) use again::AgainPage;
 pub(super) use changes::Changes;
+pub(super) use choice::NoProposalPage;
 pub(super) use dependencies::{Dependencies, DependencyPage};
 pub(super) use edit::EditPage;
 pub(super) use endpoint::EndpointPage;

@@ -4,16 +4,16 @@ use askama::Template;
 
 use crate::render::page::filters;
 
-use super::{Figures, Frame, Line, count, minute, shown};
+use super::{Figures, Frame, Line, choice::Choice, count, minute, shown};
 use crate::{
     model::Watched,
     policy::PolicyType,
-    proposal::{Granularity, Standing},
+    proposal::Standing,
     render::{
         self, Level, Purpose, Sheet, State,
         page::{counted, grouped},
     },
-    review::{asking::Direction, decide::Version, fields::Fields, view::View},
+    review::{decide::Version, fields::Fields, view::View},
 };
 
 /// All policies of a proposal, and the verdict on the past.
@@ -28,13 +28,7 @@ pub(in crate::review) struct Overview {
     /// Whether more is denied, or cannot be told, with what is deployed besides.
     has_besides: bool,
     facts: Vec<Line>,
-    sites: Vec<(String, bool)>,
-    namespaces: Vec<(String, bool)>,
-    since: String,
-    until: String,
-    granularities: Vec<(&'static str, bool)>,
-    directions: Vec<(&'static str, bool)>,
-    isolate: bool,
+    choice: Choice,
     tally: String,
     many: bool,
     can_approve: bool,
@@ -77,20 +71,13 @@ impl Overview {
             of("open")
         );
         let asking = &view.asking;
-        let known = view.loaded.known_namespaces(&view.site);
         Self {
             heading: shown(&view.namespaces.iter().cloned().collect::<Vec<_>>().join(", ")),
             sentence: sentence(view),
             replay: Figures::of(&view.facts.replay),
             has_besides: view.facts.broken_beside().next().is_some(),
             facts: facts(view),
-            sites: view.loaded.world.sites.iter().map(|site| (shown(&site.name), site.name == view.site)).collect(),
-            namespaces: known.iter().map(|name| (name.clone(), view.namespaces.contains(name))).collect(),
-            since: asking.since.clone(),
-            until: asking.until.clone(),
-            granularities: Granularity::ALL.map(|it| (it.as_str(), it == asking.granularity)).into(),
-            directions: Direction::ALL.map(|it| (it.as_str(), it == asking.direction)).into(),
-            isolate: asking.isolate_unseen,
+            choice: Choice::new(&view.loaded, asking, &view.site, |name| view.namespaces.contains(name)),
             tally,
             many: view.namespaces.len() > 1,
             can_approve: rows.iter().any(|row| row.can_approve),
