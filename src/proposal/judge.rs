@@ -14,7 +14,7 @@ use crate::{
         self, Census, Change, Detail, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Ruling, Sight,
         Simulation, Strictness, Undone,
     },
-    render::{self, Audit, Document, Opens, page::ReachView},
+    render::{self, Audits, Document, Opens, page::ReachView},
 };
 
 /// What was seen of some namespaces, arranged once for all proposals.
@@ -65,8 +65,8 @@ impl<'a> Judge<'a> {
         sights((self.site, &self.roster), &self.deployed, &proposed.on_top_of(&self.deployed))
     }
 
-    /// Which of the dependencies that a proposal allows others can read, by namespace.
-    pub fn audit(&self, replay: &Simulation) -> BTreeMap<String, Audit> {
+    /// Which of the dependencies that a proposal allows others can read.
+    pub fn audit(&self, replay: &Simulation) -> Audits {
         let all = concerned(self.dependencies, self.namespaces);
         let told = all.map(|it| (it, self.site.spoken(it, By::Workload)));
         render::audit(told, &|party| self.places().tier(party), replay, self.namespaces)

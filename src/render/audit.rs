@@ -27,6 +27,15 @@ pub struct Audit {
     pub listed: Vec<Readable>,
 }
 
+/// The allowed dependencies of a proposal by whether others can read them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audits {
+    /// Of each namespace: what goes from one to another is in both.
+    pub by_namespace: BTreeMap<String, Audit>,
+    /// Of all of them, each dependency once.
+    pub whole: Audit,
+}
+
 /// Dependencies that others can read: one, or those of several addresses outside with one end inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Readable {
@@ -66,28 +75,33 @@ pub const AS_SEEN: &str = "It is as captures recognised it where they were taken
 
 const OUTSIDE: &str = "outside";
 
-/// What dependencies that a proposal allows, held against the past in `replay`, tell of their namespaces.
+/// What dependencies that a proposal allows, held against the past in `replay`, tell of their namespaces, and of all of them.
 #[must_use]
 pub fn audit<'d>(
     told: impl IntoIterator<Item = (&'d Dependency, Spoken)>,
     tier: &dyn Fn(&Party) -> Option<Tier>,
     replay: &Simulation,
     namespaces: &BTreeSet<String>,
-) -> BTreeMap<String, Audit> {
+) -> Audits {
     let joined = allowed(told, replay);
     let namesakes = Namesakes::among(joined.values().flat_map(|it| [&it.dependency.client, &it.dependency.server]));
     let mut by_namespace: BTreeMap<&str, Vec<&Joined<'_>>> =
         namespaces.iter().map(|name| (name.as_str(), Vec::new())).collect();
+    let mut whole = Vec::new();
     for it in joined.values() {
         let ends: BTreeSet<&str> =
             [&it.dependency.client, &it.dependency.server].into_iter().filter_map(Party::namespace).collect();
+        let is_of_these = ends.iter().any(|namespace| by_namespace.contains_key(namespace));
+        whole.extend(is_of_these.then_some(it));
         for namespace in ends {
             if let Some(all) = by_namespace.get_mut(namespace) {
                 all.push(it);
             }
         }
     }
-    by_namespace.into_iter().map(|(namespace, all)| (namespace.to_owned(), Audit::of(&all, tier, &namesakes))).collect()
+    let audit = |all: &[&Joined<'_>]| Audit::of(all, tier, &namesakes);
+    let by_namespace = by_namespace.iter().map(|(namespace, all)| ((*namespace).to_owned(), audit(all))).collect();
+    Audits { by_namespace, whole: audit(&whole) }
 }
 
 /// Those that are needed and that a rule can be for, of which the proposal does not deny all, or leave it uncertain.

@@ -88,7 +88,7 @@ fn namespace(plan: &NamespacePlan, facts: &Facts) -> Value {
         "dns": plan.dns.as_ref().map(|_| resolution(sheets().filter(|sheet| sheet.purpose == Purpose::Dns), facts)),
         "left_out": plan.left_out.iter().map(left_out).collect::<Vec<_>>(),
     });
-    if let Some(audit) = facts.measured.audit.get(&plan.namespace) {
+    if let Some(audit) = facts.measured.audit.by_namespace.get(&plan.namespace) {
         value["audit"] = json!(audit);
     }
     value

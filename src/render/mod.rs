@@ -22,7 +22,7 @@ mod tomorrow;
 mod words;
 mod written;
 
-pub use audit::{AS_SEEN, Audit, Readable, audit};
+pub use audit::{AS_SEEN, Audit, Audits, Readable, audit};
 pub use cautions::{Caution, Level, cautions, few};
 pub use converted::{CONVERTED_REVIEW, converted, converted_review};
 pub use cost::{Cost, Granularity, cost, granularities, rules};

@@ -117,6 +117,22 @@ fn the_review_lists_what_goes_in_clear_text_the_worst_first_and_never_more_than_
 }
 
 #[test]
+fn what_goes_from_one_namespace_to_another_counts_once() {
+    let mut pods = [pod("web", "10.244.1.3"), pod("api", "10.244.1.4")];
+    pods[0]["metadata"]["namespace"] = json!("front");
+    let mut capture = Capture::new();
+    call(capture.at("2026-11-24T10:00:00Z"), 40_001, (WEB, API), (8_080, &[REQUEST]));
+    let node = node("node-1", "192.0.2.1", "10.244.1.0/24");
+    let flowmap = imported(&list(&[&pods[..], &[node]].concat()), &[("capture.pcap", capture.bytes())]);
+    flowmap.ok(&["suggest", "-A", "--isolate-unseen", "--out-dir", "out"]);
+    let page = read(&flowmap, "report.html");
+    let (_, figure) = page.split_once("In clear text").unwrap_or_else(|| panic!("no figure in {page}"));
+    assert!(figure[..120].contains("<b>1 of 1</b>") && figure[..250].contains("of 0 it is not known"), "{figure}");
+    // and is a matter of both
+    assert_eq!(page.matches("Of 1 allowed dependency: 1 in clear text.").count(), 2);
+}
+
+#[test]
 fn the_order_of_captures_changes_nothing() {
     let (mut tls, mut clear) = (Capture::new(), Capture::new());
     call(tls.at("2026-11-24T10:00:00Z"), 40_001, (API, DB), (5_432, &[&client_hello()]));

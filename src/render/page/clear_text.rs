@@ -30,7 +30,7 @@ pub(super) fn views(facts: &Facts) -> Vec<ClearTextView> {
         rows: audit.listed.iter().take(MAX_ROWS).map(row).collect(),
         more: audit.listed.len().saturating_sub(MAX_ROWS),
     };
-    facts.measured.audit.iter().filter(|(_, audit)| audit.all() > 0).map(view).collect()
+    facts.measured.audit.by_namespace.iter().filter(|(_, audit)| audit.all() > 0).map(view).collect()
 }
 
 fn row(it: &Readable) -> [String; 6] {

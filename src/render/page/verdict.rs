@@ -7,7 +7,7 @@ use crate::{
     model::{Watched, visible},
     recommend::{Group, Recommendation},
     render::{
-        Audit, Caution, Facts, Level,
+        Caution, Facts, Level,
         cautions::{Cautions, few},
         review,
     },
@@ -125,8 +125,8 @@ pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {
 
 /// How many allowed dependencies others can read, where anything is known of that.
 fn readable(facts: &Facts) -> Option<Figure> {
-    let sum = |count: fn(&Audit) -> usize| facts.measured.audit.values().map(count).sum::<usize>();
-    let (readable, not_known, all) = (sum(Audit::readable), sum(|it| it.not_known), sum(Audit::all));
+    let audit = &facts.measured.audit.whole;
+    let (readable, not_known, all) = (audit.readable(), audit.not_known, audit.all());
     (not_known < all).then(|| Figure {
         name: "In clear text",
         value: format!("{} of {}", grouped(readable as u64), grouped(all as u64)),

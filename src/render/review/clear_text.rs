@@ -10,7 +10,7 @@ const MAX_ROWS: usize = 20;
 
 /// What of the allowed dependencies of a namespace goes in clear text.
 pub(super) fn section(text: &mut String, namespace: &str, facts: &Facts) {
-    let Some(audit) = facts.measured.audit.get(namespace).filter(|audit| audit.all() > 0) else { return };
+    let Some(audit) = facts.measured.audit.by_namespace.get(namespace).filter(|audit| audit.all() > 0) else { return };
     let _ = writeln!(text, "### Clear text\n\n{} {AS_SEEN}\n", audit.sentence());
     if audit.listed.is_empty() {
         return;

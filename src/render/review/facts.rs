@@ -14,7 +14,7 @@ use crate::{
     model::{Coverage, Namesakes, PartyKey, Protocol, Span, Suspicion, Timestamp},
     policy::{Finding, PolicyType, Ruling, Simulation, Undone, is_cluster_wide},
     recommend::{Doubts, MissedRun},
-    render::{Audit, Conflict, Decisions, Granularity, Idle, Kustomizations, PolicyKey, Sheet, page::ReachView},
+    render::{Audits, Conflict, Decisions, Granularity, Idle, Kustomizations, PolicyKey, Sheet, page::ReachView},
 };
 
 /// What a run of captures lost, and when.
@@ -211,8 +211,8 @@ pub struct Measured {
     pub over_permission_on_top: Option<f64>,
     /// How far each workload of the site reaches and is reached with what is deployed, and with the proposal on top of that.
     pub reach: BTreeMap<String, ReachView>,
-    /// Which of the allowed dependencies others can read, by namespace.
-    pub audit: BTreeMap<String, Audit>,
+    /// Which of the allowed dependencies others can read.
+    pub audit: Audits,
 }
 
 impl Facts {
