@@ -104,6 +104,12 @@ impl Proposal {
         Ok(Self { recommendation, policies, set })
     }
 
+    /// What a folder of an earlier proposal makes of a recommendation. Where an edit there is the reason that there is no
+    /// proposal, the error says which.
+    pub fn in_folder(recommendation: Recommendation, found: &Found) -> Result<Self, ProposalError> {
+        Self::of(recommendation, &found.decisions(), &found.now).map_err(|error| found.blame(error))
+    }
+
     /// The recommendation as the decisions leave it.
     #[must_use]
     pub fn decided(&self) -> Recommendation {
@@ -119,7 +125,7 @@ impl Asked<'_> {
 
     /// The proposal at some granularity.
     pub fn at(&self, granularity: Granularity, found: &Found) -> Result<Proposal, ProposalError> {
-        Proposal::of(self.recommendation(granularity), &found.decisions(), &found.now)
+        Proposal::in_folder(self.recommendation(granularity), found)
     }
 
     /// What is recommended at some granularity, before anybody decides.

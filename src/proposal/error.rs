@@ -161,6 +161,12 @@ impl ProposalError {
         }
     }
 
+    /// Whether a document is not what it should be.
+    #[must_use]
+    pub fn is_of_document(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::Policy(_) | Self::Render(_) | Self::Unreadable { .. })
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

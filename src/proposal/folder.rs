@@ -1,6 +1,7 @@
 //! The folder that a proposal is written to: all of it or nothing, never a file that flowmap did not write, and never
 //! against what a person made of it.
 
+mod blame;
 mod lock;
 mod sealed;
 mod write;
@@ -8,7 +9,7 @@ mod write;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
     time::SystemTime,
 };
 
@@ -38,6 +39,8 @@ const LASTING: [&str; 1] = [UNDO];
 /// What a folder holds of the last proposal.
 #[derive(Debug, Default)]
 pub struct Found {
+    /// Where it is.
+    folder: PathBuf,
     /// What was written and decided then.
     index: Index,
     /// The index and the documents with policies as they are, byte by byte; none where there is no such file.
@@ -152,7 +155,7 @@ pub fn look(folder: &Path, site: &str) -> Result<Found, ProposalError> {
     if let Some(other) = index.site.clone().filter(|other| other != site) {
         return Err(ProposalError::OtherSite { folder: folder.to_owned(), other, site: site.to_owned() });
     }
-    let mut found = Found { is_older: index.written.is_none(), ..Found::default() };
+    let mut found = Found { folder: folder.to_owned(), is_older: index.written.is_none(), ..Found::default() };
     for document in index.documents().into_iter().filter(|path| stays_inside(path)) {
         let path = folder.join(&document);
         let text = text_of(&path).map_err(|error| unreadable(&path, &error.to_string()))?;

@@ -163,7 +163,7 @@ pub(super) fn write(
     }
     known.tell(&mut found, (desk.config.clock)());
     let recommendation = view.proposal.recommendation.clone();
-    let proposal = proposal::Proposal::of(recommendation, &found.decisions(), &found.now)?;
+    let proposal = proposal::Proposal::in_folder(recommendation, &found)?;
     let keys = plan.keys();
     let is_same = |key: &PolicyKey| {
         let now = proposal.policies.written.0.get(key).map(|written| proposal::content(&written.object));

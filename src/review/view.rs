@@ -114,7 +114,7 @@ impl View {
         asking: Asking,
         known: Known,
         mut found: Found,
-        folder_fault: Option<ProposalError>,
+        mut folder_fault: Option<ProposalError>,
         now: Timestamp,
     ) -> Result<Self, ProposalError> {
         let site = loaded.site(&asking.site, &asking.namespaces)?;
@@ -124,14 +124,27 @@ impl View {
         of.any_seen()?;
         known.tell(&mut found, now);
         let asked = asked(&asking, site, &seen, &of.seen);
-        let proposal = asked.proposal(&found)?;
+        let proposal = match asked.proposal(&found) {
+            // an edit that reads, and makes no policy: as with one that does not read, nothing of the folder counts
+            Err(error) if folder_fault.is_none() && error.is_of_document() => {
+                found = Found::default();
+                known.tell(&mut found, now);
+                let proposal = asked.proposal(&found)?;
+                folder_fault = Some(error);
+                proposal
+            }
+            made => made?,
+        };
         let replay = asked.judge.replay(&proposal.set);
         let facts = asked.facts_of_one(&loaded.world.runs, &known.log, &proposal, replay);
         let decided = proposal.decided();
         let content = |sheet: &Sheet| Some((sheet.key.clone(), content(sheet.object.as_ref()?)));
         let contents = facts.sheets.iter().filter_map(content).collect();
         let deployed = asked.judge.deployed().clone();
-        let unread = |error| format!("What was edited in the folder is not shown here: {error}");
+        let unread = |error: ProposalError| {
+            let hint = error.hint().map(|hint| format!(". To do: {hint}")).unwrap_or_default();
+            format!("What was edited in the folder is not shown here: {error}{hint}.")
+        };
         let folder_fault = folder_fault.map(unread).or_else(|| ahead(&found));
         Ok(Self {
             site: site.name.clone(),

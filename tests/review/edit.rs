@@ -92,6 +92,45 @@ fn what_was_mistyped_comes_back_beside_its_rule() {
     assert!(gone.status == 422 && gone.body.contains("no such rule"), "{}", gone.body);
 }
 
+/// What reads as YAML and is none of policies costs no more than what does not read: nothing of the folder counts, and all
+/// pages say so.
+#[test]
+fn an_edit_that_makes_no_policy_is_told_on_pages_that_go_on() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&["suggest", "-n", "production", "--out-dir", "out"]);
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve_all();
+    let path = "out/production/db.yaml";
+    let good = flowmap.read(path);
+    let edits = [
+        (good.replace("port: 5432", "port: \"a b c\""), "`a b c` must be a port number"),
+        (flowmap.read("out/production/web.yaml"), "web is also in production/web.yaml"),
+        ("root:x:0:0\n".to_owned(), "is no object of the Kubernetes API"),
+        ("this: [is\n not: yaml".to_owned(), "line 2"),
+    ];
+    for (text, why) in edits {
+        flowmap.write(path, &text);
+        let to_do = "To do: mend it, or delete it";
+        let all = ["What was edited in the folder is not shown here: out/production/db.yaml: ", why, to_do];
+        for page in ["/", "/map", "/dependencies", "/denied", "/changes", "/history", "/export"] {
+            let page = review.get(page);
+            let said = page.body.replace("&#34;", "\"");
+            assert!(page.status == 200 && all.iter().all(|words| said.contains(words)), "{why}: {}", page.body);
+        }
+        let page = review.get("/export");
+        let refused = review.post("/export", &page.form("/export"));
+        assert!(refused.status == 409 && refused.body.contains("out/production/db.yaml: "), "{}", refused.body);
+        assert_eq!(flowmap.read(path), text, "what was edited stays");
+        flowmap.run(&["suggest", "-n", "production", "--out-dir", "out"]).is_an_error(&[
+            "flowmap: out/production/db.yaml: what was changed there cannot be read: ",
+            why,
+            "hint: mend it",
+        ]);
+    }
+    flowmap.write(path, &good);
+    assert!(!review.get("/").body.contains("is not shown here"));
+}
+
 /// Whatever steps come after one another: the later one counts, and the other is gone.
 #[test]
 fn of_removed_and_added_the_later_counts() {
