@@ -75,7 +75,12 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let [since, until] = [&args.since, &args.until].map(|time| time.as_deref().and_then(|time| moment(time).ok()));
     world::in_order(since, until)?;
     let store = global.store_path()?;
-    // what is wrong with the store is said before anybody opens the page
+    // what is wrong with the store is said before anybody opens the page, and none is made by looking at it
+    if store.try_exists().is_ok_and(|is_there| !is_there) {
+        let why = "there is no such file, so nothing was captured or imported";
+        let hint = "name the store with --db, or start with `flowmap import FILE` and `flowmap inventory import FILE`";
+        return Err(Fault::new(format_args!("store {}", store.display()), why).hint(hint).into());
+    }
     let opened = global.store().await?;
     world::are_runs(&args.exclude_run, &opened.runs().await?.iter().map(|run| run.id).collect())?;
     opened.close().await;

@@ -61,9 +61,10 @@ fn whoever_asks_for_a_window_at_the_same_time_is_answered() {
     assert!(body.contains("every connection that was seen would still go through"), "{body}");
 }
 
-#[test]
-fn an_empty_store_says_what_to_do() {
+#[tokio::test]
+async fn an_empty_store_says_what_to_do() {
     let flowmap = Flowmap::new();
+    flowmap::store::Store::open(&flowmap.path("flowmap.db")).await.expect("a store").close().await;
     let review = Review::start_unscoped(&flowmap, &[]);
     let page = review.get("/");
     assert!(
@@ -72,6 +73,16 @@ fn an_empty_store_says_what_to_do() {
         page.body
     );
     assert_eq!(review.get("/map.json").status, 200);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_told_and_not_made() {
+    let flowmap = Flowmap::new();
+    let args = ["review", "--listen", "127.0.0.1:0", "--db", "typo.db"];
+    flowmap
+        .run(&args)
+        .is_an_error(&["flowmap: store typo.db: there is no such file", "hint: name the store with --db"]);
+    assert!(!flowmap.path("typo.db").exists());
 }
 
 #[test]
