@@ -99,3 +99,23 @@ fn the_map_is_gone_through_by_keyboard_and_says_where_one_is() {
     assert!(answer["links"].as_array().unwrap().contains(&json!("/dependency")), "{answer}");
     assert!(answer["moved"].as_str().unwrap() != answer["found"] && answer["focus"] == "map", "{answer}");
 }
+
+#[test]
+fn paper_has_the_policies_and_says_what_was_asked_for() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &[]);
+    let answer = &browser::run("paper.mjs", &[&review.address()])["answer"];
+    let policies = &answer["policies"];
+    assert!(policies["names"].as_array().unwrap().contains(&json!("db")), "{answer}");
+    let asked = policies["asked"].as_str().unwrap();
+    for words in ["production; from 2020-01-01T00:00:00Z until now", "one policy for each workload", "closing ingress;"]
+    {
+        assert!(asked.contains(words), "{asked}");
+    }
+    assert_eq!(policies["buttons"], json!(["The past, held against this proposal", "Policies"]));
+    assert_eq!((&policies["wide"], &answer["policy"]), (&json!(false), &json!({"cut": false, "yaml": true})));
+    assert_eq!(answer["screen"], false);
+}

@@ -30,6 +30,7 @@ pub(super) use policy::{PolicyPage, Refused};
 use axum::http::HeaderMap;
 
 use super::{
+    asking::Direction,
     desk::{Desk, Shown},
     fields::cookie,
     view::View,
@@ -81,6 +82,8 @@ pub(super) struct Frame {
     pub is_stale: bool,
     pub read_at: String,
     pub here: String,
+    /// What is shown, in a sentence: paper has no form that tells it.
+    pub asked: String,
     pub folder_fault: Option<String>,
     pub csrf: String,
     pub author: String,
@@ -129,12 +132,31 @@ impl Frame {
             is_stale: looked.is_stale,
             read_at: render::minute(view.loaded.read_at),
             here: asker.here.clone(),
+            asked: asked(view),
             folder_fault: view.folder_fault.as_deref().map(shown),
             csrf: desk.guard.form.text().to_owned(),
             author: shown(&asker.author),
             about: about(desk, view),
         }
     }
+}
+
+fn asked(view: &View) -> String {
+    let asking = &view.asking;
+    let namespaces: Vec<&str> = view.namespaces.iter().map(String::as_str).collect();
+    let or = |time: &str, none: &str| if time.is_empty() { none.to_owned() } else { time.to_owned() };
+    let (since, until) = (or(&asking.since, "the first packet"), or(&asking.until, "now"));
+    let closed = match asking.direction {
+        Direction::Both => "ingress and egress",
+        one => one.as_str(),
+    };
+    let unseen = if asking.isolate_unseen { "closed too" } else { "left open" };
+    shown(&format!(
+        "Site {}, {}; from {since} until {until}; one policy for each {}; closing {closed}; what was not watched is {unseen}.",
+        view.site,
+        namespaces.join(", "),
+        asking.granularity.as_str(),
+    ))
 }
 
 fn about(desk: &Desk, view: &View) -> String {
