@@ -101,6 +101,27 @@ fn the_map_is_gone_through_by_keyboard_and_says_where_one_is() {
 }
 
 #[test]
+fn the_map_can_be_read_at_any_width_and_grows_without_a_keyboard() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = Flowmap::with_sample();
+    let review = Review::start(&flowmap, &[]);
+    let answer = &browser::run("map_reading.mjs", &[&review.address()])["answer"];
+    let numbers =
+        |name: &str| answer[name].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect::<Vec<_>>();
+    assert!(numbers("names").iter().all(|px| *px > 9.9), "{answer}");
+    assert!(numbers("named").iter().all(|ports| *ports >= 8.0), "{answer}");
+    assert_eq!((&answer["covered"], &answer["hindrances"]), (&json!([]), &json!([])));
+    assert!(answer["word"].as_str().unwrap().contains("drag it, or show all"), "{answer}");
+    let levels = numbers("levels");
+    assert!(levels[1] > levels[0] && levels[2] < levels[1] && levels[3] < levels[0], "{answer}");
+    assert_eq!(answer["whole"], true);
+    assert!(answer["pinched"].as_f64().unwrap() > 1.5, "{answer}");
+    assert_eq!((&answer["again"], &answer["focus"]), (&answer["line"], &json!("map")));
+}
+
+#[test]
 fn paper_has_the_policies_and_says_what_was_asked_for() {
     if !browser::is_there() {
         return;

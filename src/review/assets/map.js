@@ -22,6 +22,12 @@
   const ROW_PX = 56;
   const ROWS = 22;
   const MARGIN_PX = 28;
+  const NAME_PX = 12;
+  const PORT_PX = 10;
+  // names are no smaller than 10 px where one has just come: what has no room then is reached by dragging
+  const READABLE = 10 / NAME_PX;
+  // and few boxes are no posters
+  const LARGE = 1.5;
   // neighbours that the panel lists of each side
   const LISTED = 30;
 
@@ -46,20 +52,20 @@
         width: 1 + Math.min(3, Math.log10(1 + edge.connections) * 0.6) + (edge.denied ? 1 : 0),
         color: edge.denied ? red : edge.uncertain ? amber : line,
         style: edge.faint ? "dashed" : "solid", denied: edge.denied, uncertain: edge.uncertain,
-        ports: edge.short,
+        ports: edge.short, dx: 0, dy: 0,
         words: `${edge.ports}: ${count(edge.connections, "connection", "connections")}${edge.denied ? ", denied by this proposal" : edge.uncertain ? ", uncertain" : ""}`,
       },
     })),
   ];
 
   const style = [
-    { selector: "node", style: { shape: "round-rectangle", width: "label", height: 26, padding: "8px", "background-color": paper, "border-width": 2, "border-color": "data(color)", "border-style": "data(edge)", label: "data(label)", color: ink, "font-size": 12, "font-weight": 600, "font-family": "Inter, system-ui, sans-serif", "text-valign": "center", "text-halign": "center" } },
+    { selector: "node", style: { shape: "round-rectangle", width: "label", height: 26, padding: "8px", "background-color": paper, "border-width": 2, "border-color": "data(color)", "border-style": "data(edge)", label: "data(label)", color: ink, "font-size": NAME_PX, "font-weight": 600, "font-family": "Inter, system-ui, sans-serif", "text-valign": "center", "text-halign": "center" } },
     { selector: "edge", style: { width: "data(width)", "line-color": "data(color)", "line-style": "data(style)", "target-arrow-color": "data(color)", "target-arrow-shape": "triangle", "arrow-scale": 0.9, "curve-style": "bezier", "control-point-step-size": 26, opacity: 0.8 } },
-    { selector: "edge.named", style: { label: "data(ports)", "font-size": 10, color: ink, "text-background-color": isDark ? "#191f27" : "#f5f6f8", "text-background-opacity": 0.9, "text-background-padding": "2px", "text-rotation": "autorotate" } },
+    { selector: "edge.named", style: { label: "data(ports)", "font-size": PORT_PX, "text-margin-x": "data(dx)", "text-margin-y": "data(dy)", color: ink, "text-background-color": isDark ? "#191f27" : "#f5f6f8", "text-background-opacity": 0.9, "text-background-padding": "2px", "text-rotation": "autorotate" } },
     { selector: "edge.beside", style: { "curve-style": "unbundled-bezier", "control-point-distances": 70, "control-point-weights": 0.5 } },
     { selector: "edge.around", style: { "curve-style": "unbundled-bezier", "edge-distances": "node-position", "control-point-distances": "data(bend)", "control-point-weights": 0.5 } },
-    { selector: "edge[?denied]", style: { "target-arrow-shape": "tee", "arrow-scale": 1.2 } },
-    { selector: "edge[?uncertain]", style: { "line-style": "dotted" } },
+    { selector: "edge[?denied]", style: { "target-arrow-shape": "tee", "arrow-scale": 1.2, "z-index": 2 } },
+    { selector: "edge[?uncertain]", style: { "line-style": "dotted", "z-index": 1 } },
     { selector: "edge.faint", style: { opacity: 0.35 } },
     { selector: ".away", style: { opacity: 0.12 } },
     { selector: "node[?found]", style: { "background-color": isDark ? "#33260f" : "#fdf3e0" } },
@@ -92,9 +98,58 @@
     around(cy);
     // a flat drawing needs no high window: what is said of it stands nearer
     const { w, h } = cy.elements().boundingBox();
-    box.style.height = `min(64vh, 46rem, ${Math.ceil((h * box.clientWidth) / Math.max(1, w)) + 3 * MARGIN_PX}px)`;
+    const level = Math.max(READABLE, (box.clientWidth - 2 * MARGIN_PX) / Math.max(1, w));
+    box.style.height = `min(64vh, 46rem, ${Math.ceil(h * level) + 3 * MARGIN_PX}px)`;
     cy.resize();
+    begin(cy);
+  };
+
+  // All of it, where that can be read and has room, else where it begins: at the left, in the middle.
+  const begin = (cy) => {
     cy.fit(undefined, MARGIN_PX);
+    if (cy.zoom() > LARGE) cy.zoom(LARGE);
+    else if (cy.zoom() < READABLE) cy.zoom(READABLE);
+    cy.center();
+    const { x1 } = cy.elements().renderedBoundingBox();
+    if (x1 < MARGIN_PX) cy.panBy({ x: MARGIN_PX - x1, y: 0 });
+  };
+
+  const isWhole = (cy) => {
+    const [seen, all] = [cy.extent(), cy.elements().boundingBox()];
+    return all.x1 >= seen.x1 && all.x2 <= seen.x2 && all.y1 >= seen.y1 && all.y2 <= seen.y2;
+  };
+
+  // Where along its line a port may stand: in the middle, else nearer to an end.
+  const PLACES = [0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78];
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${PORT_PX}px Inter, system-ui, sans-serif`;
+
+  // No port covers another, nor is covered by a box: it moves along its line, and where there is no room it is left out until
+  // its line or one of its boxes is chosen. Denied ones, which are drawn first of all, have the first choice.
+  const label = (cy, edges) => {
+    const boxes = cy.nodes().map((node) => node.boundingBox({ includeLabels: false }));
+    const taken = [];
+    cy.edges().removeClass("named");
+    edges.forEach((edge) => {
+      const [from, to, bend] = [edge.sourceEndpoint(), edge.targetEndpoint(), edge.midpoint()];
+      const long = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+      const along = { x: (to.x - from.x) / long, y: (to.y - from.y) / long };
+      const half = pen.measureText(edge.data("ports")).width / 2 + 4;
+      const place = (part) => {
+        // the curve through both ends and its middle
+        const [a, b, c] = [2 * (part - 0.5) * (part - 1), 4 * part * (1 - part), 2 * part * (part - 0.5)];
+        const at = { x: a * from.x + b * bend.x + c * to.x, y: a * from.y + b * bend.y + c * to.y };
+        const points = [];
+        for (let far = -half; far <= half; far += PORT_PX / 2) points.push({ x: at.x + far * along.x, y: at.y + far * along.y });
+        return { at, points };
+      };
+      const isFree = ({ points }) => points.every(({ x, y }) => !boxes.some((it) => x > it.x1 - 2 && x < it.x2 + 2 && y > it.y1 - 2 && y < it.y2 + 2)
+        && !taken.some((it) => Math.hypot(it.x - x, it.y - y) < PORT_PX * 1.5));
+      const found = PLACES.map(place).find(isFree) ?? (edges.length === 1 ? place(0.5) : null);
+      if (!found) return;
+      taken.push(...found.points);
+      edge.data({ dx: found.at.x - bend.x, dy: found.at.y - bend.y }).addClass("named");
+    });
   };
 
   // A line that would run behind a box, and look as if it ended there, bends around it. Of many lines none is told apart anyway.
@@ -139,10 +194,11 @@
     return best;
   };
 
-  // where one comes back from there, one is at the same box
-  const go = (element) => {
+  // where one comes back from there, one is at the same box or line
+  const go = (element, last) => {
     if (!element?.data("link")) return;
-    history.replaceState({ at: element.data("name") }, "");
+    const line = element.isEdge() ? [element.source().data("name"), element.target().data("name")] : null;
+    history.replaceState({ at: (last ?? (line ? element.source() : element)).data("name"), line }, "");
     location.assign(element.data("link"));
   };
 
@@ -153,21 +209,21 @@
     const clear = () => {
       cy.elements().removeClass("away chosen");
       if (isFaint) cy.edges("[!denied]").addClass("faint");
-      if (map.edges.length > 40) cy.edges().removeClass("named");
+      label(cy, map.edges.length > 40 ? cy.collection() : cy.edges());
     };
     const rest = () => {
       clear();
       chosen = null;
       open.hidden = sides.hidden = true;
       const left = map.left > 0 ? `, the ${map.left} weakest left out` : "";
-      tell(`${count(map.nodes.length, "box", "boxes")} drawn, ${count(map.edges.length, "line", "lines")} between them${left}. Choose one to see what it talks to.`);
+      tell(`${count(map.nodes.length, "box", "boxes")} drawn, ${count(map.edges.length, "line", "lines")} between them${left}. Choose one to see what it talks to.${isWhole(cy) ? "" : " There is more than this window shows: drag it, or show all."}`);
     };
     const look = (near, element, text) => {
       clear();
       chosen = element;
       cy.elements().addClass("away");
       near.removeClass("away faint");
-      near.edges().addClass("named");
+      label(cy, near.edges());
       element.addClass("chosen");
       tell(text);
       const { x1, x2, y1, y2 } = cy.extent();
@@ -241,7 +297,10 @@
       last = null;
       choose.rest();
     };
-    const keys = { Enter: () => go(choose.get()), " ": () => go(choose.get()), Escape: back, Home: () => take(first()), n: () => step(1), p: () => step(-1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: () => cy.fit(undefined, MARGIN_PX) };
+    const enter = () => go(choose.get(), last);
+    const all = () => cy.fit(undefined, MARGIN_PX);
+    const keys = { Enter: enter, " ": enter, Escape: back, Home: () => take(first()), n: () => step(1), p: () => step(-1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: all };
+    [["map-nearer", () => zoom(1.25)], ["map-farther", () => zoom(0.8)], ["map-all", all]].forEach(([id, act]) => byId(id).addEventListener("click", act));
     box.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
       const arrow = arrows[event.key];
@@ -258,29 +317,34 @@
     panel.addEventListener("keydown", (event) => event.key === "Escape" && (back(), box.focus()));
     // a second click on the same opens it
     cy.on("tap", "node", ({ target }) => (target.same(choose.get() ?? cy.collection()) ? go(target) : take(target)));
-    cy.on("tap", "edge", ({ target }) => (target.same(choose.get() ?? cy.collection()) ? go(target) : choose.edge(target)));
+    cy.on("tap", "edge", ({ target }) => (target.same(choose.get() ?? cy.collection()) ? go(target, last) : choose.edge(target)));
     cy.on("tap", (event) => event.target === cy && (last = null, choose.rest()));
     choose.rest();
     const before = cy.nodes().filter((node) => node.data("name") === history.state?.at)[0];
+    const [from, to] = history.state?.line ?? [];
+    const line = cy.edges().filter((edge) => edge.source().data("name") === from && edge.target().data("name") === to)[0];
     if (before) {
       take(before);
+      if (line) choose.edge(line);
       box.focus();
     } else if (cy.nodes("[?found]").length > 0) take(first());
   };
 
   const draw = (map) => {
-    box.hidden = byId("map-keys").hidden = false;
+    box.hidden = byId("map-keys").hidden = byId("map-zoom").hidden = false;
     byId("map-still").hidden = true;
-    const cy = cytoscape({ container: box, elements: elements(map), style, minZoom: 0.08, maxZoom: 3, boxSelectionEnabled: false, userZoomingEnabled: false });
-    // the wheel alone scrolls the page, as everywhere
+    // the wheel alone scrolls the page, as everywhere: the library, which would zoom with it, never sees it
     box.addEventListener("wheel", (event) => {
+      event.stopImmediatePropagation();
       if (!event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
       const { left, top } = box.getBoundingClientRect();
       cy.zoom({ level: cy.zoom() * (event.deltaY < 0 ? 1.2 : 0.83), renderedPosition: { x: event.clientX - left, y: event.clientY - top } });
-    }, { passive: false });
+    }, { passive: false, capture: true });
+    const cy = cytoscape({ container: box, elements: elements(map), style, minZoom: 0.08, maxZoom: 3, boxSelectionEnabled: false, autoungrabify: true });
+    // whoever drags a box drags the map: boxes have their places
+    cy.nodes().panify();
     arrange(cy);
-    if (map.edges.length <= 40) cy.edges().addClass("named");
     reach(cy, chooser(cy, map));
     box.dataset.drawn = "yes";
   };
