@@ -87,6 +87,15 @@ impl Found {
         all.into_iter().filter(|namespace| !namespaces.contains(*namespace)).collect()
     }
 
+    /// Documents that are there with other policies than were written.
+    pub fn edited_documents(&self) -> BTreeSet<&str> {
+        let Some(last) = &self.index.written else { return BTreeSet::new() };
+        let is_other = |key: &&PolicyKey| !key.is_kustomization() && last.0.get(*key) != self.now.0.get(*key);
+        let is_there = |document: &&str| matches!(self.texts.get(*document), Some(Some(_)));
+        let keys = last.0.keys().chain(self.now.0.keys()).filter(is_other);
+        keys.map(PolicyKey::document).filter(is_there).collect()
+    }
+
     /// Edits that do not count, for it was decided otherwise on the page later.
     pub fn overruled(&self) -> Vec<(PolicyKey, Step)> {
         self.kept.overruled(&self.index.decisions, &self.edited(), &self.later)

@@ -461,3 +461,37 @@ fn what_is_applied_is_called_as_it_was_edited() {
     let (_, asked) = undo(&flowmap, "nowhere");
     assert!(asked.contains("-n monitoring cache") && !asked.contains(" cache db"), "{asked}");
 }
+
+#[test]
+fn an_edited_file_that_an_export_takes_away_is_named_before() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.ok(&SUGGEST);
+    let review = Review::start(&flowmap, &["--out-dir", "out"]);
+    review.approve_all();
+    crate::common::proposal::edit(&flowmap, "production/db.yaml", "port: 5432", "port: 5433");
+    let page = review.get("/export");
+    let words = "Edited in out, and not approved as it is now: production/db.yaml. What is not approved is taken out";
+    assert!(page.body.contains(words), "{}", page.body);
+    review.post("/export", &page.form("/export")).lands("/export");
+    assert!(!flowmap.path("out/production/db.yaml").exists());
+    // what the edit decided is in the proposal
+    let db = review.policy("production/db.yaml#db").body;
+    assert!(db.contains("TCP/5433"), "{db}");
+    review.approve("production/db.yaml#db").lands("/policy");
+    let page = review.get("/export");
+    assert!(!page.body.contains("Edited in out"), "{}", page.body);
+    review.post("/export", &page.form("/export")).lands("/export");
+    assert!(flowmap.read("out/production/db.yaml").contains("port: 5433"));
+}
+
+#[test]
+fn parts_of_scans_are_counted_as_the_review_counts_them() {
+    let flowmap = Flowmap::with_sample();
+    flowmap.run(&SUGGEST);
+    let review = flowmap.read("out/REVIEW.md");
+    let rows = review.lines().filter(|line| line.starts_with("| ") && line.contains(" scan"));
+    let connections: u64 = rows.filter_map(|row| row.split(" | ").nth(3)?.parse::<u64>().ok()).sum();
+    let page = Review::start(&flowmap, &[]).get("/denied").body;
+    let words = format!(" {connections} connections more, of ");
+    assert!(connections > 0 && page.contains(&words), "{words}: {page}");
+}

@@ -118,6 +118,17 @@ fn met(view: &View, plan: &Plan<'_>, folder: &str) -> Vec<Line> {
     if !plan.same.is_empty() {
         notes.push(Line::new("", format!("Deployed already, and the same: {}.", plan.same.join(", "))));
     }
+    let edited = view.found.edited_documents();
+    let goes = |path: &&str| !plan.approved.iter().any(|sheet| sheet.key.document() == *path);
+    let going: Vec<&str> = edited.into_iter().filter(goes).collect();
+    if !going.is_empty() {
+        let text = format!(
+            "Edited in {folder}, and not approved as it is now: {}. What is not approved is taken out of the folder. What was \
+             decided by the edit is kept: approve it before, and the file stays.",
+            going.join(", ")
+        );
+        notes.push(Line::new("doubt", text));
+    }
     let others = view.found.others(&view.namespaces);
     if !others.is_empty() {
         let text = format!(

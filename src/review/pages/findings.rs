@@ -5,7 +5,10 @@ use askama::Template;
 use crate::render::page::filters;
 
 use super::{Figures, FindingRow, Frame, ROWS, port, shown};
-use crate::{render::page::grouped, review::view::View};
+use crate::{
+    render::page::{counted, grouped},
+    review::view::View,
+};
 
 /// What would be denied, and what was left out on purpose.
 #[derive(Template)]
@@ -33,7 +36,7 @@ impl Findings {
     pub fn new(frame: Frame, view: &View) -> Self {
         let replay = &view.facts.replay;
         let all: BTreeSet<_> = view.decided.namespaces.iter().flat_map(|plan| &plan.left_out).collect();
-        let scans = all.iter().filter(|left| left.is_scan).count();
+        let scans: Vec<u64> = all.iter().filter(|left| left.is_scan).map(|left| left.evidence.connections).collect();
         let shown_rows = all.iter().filter(|left| !left.is_scan).take(ROWS);
         let row = |left: &&crate::recommend::LeftOut| LeftRow {
             from: shown(&view.called(&left.evidence.client)),
@@ -43,14 +46,16 @@ impl Findings {
             reason: shown(&left.reason.to_string()),
         };
         let left_out: Vec<LeftRow> = shown_rows.map(row).collect();
-        let hidden = all.len() - scans - left_out.len();
+        let hidden = all.len() - scans.len() - left_out.len();
         let mut left_title = "These made no rule.".to_owned();
-        if scans > 0 {
+        if !scans.is_empty() {
+            let (connections, parts) =
+                (counted(scans.iter().sum(), "connection"), counted(scans.len() as u64, "dependency"));
             // writing to a String cannot fail
-            let _ = write!(left_title, " {scans} more are parts of scans.");
+            let _ = write!(left_title, " {connections} more, of {parts}, belonged to scans.");
         }
         if hidden > 0 {
-            let _ = write!(left_title, " {hidden} more are listed in REVIEW.md.");
+            let _ = write!(left_title, " {hidden} rows more are listed in REVIEW.md.");
         }
         Self {
             frame,
