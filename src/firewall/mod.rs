@@ -47,6 +47,8 @@ pub struct Host {
     pub role: String,
     /// Where it stands.
     pub tier: Tier,
+    /// Whether anything tells so, an operator or its traffic: else it is of no role and no tier.
+    pub is_told: bool,
     /// Its addresses: those that are listed, and those that were seen.
     pub addresses: BTreeSet<IpAddr>,
     /// Ranges that an operator listed under its name.

@@ -17,7 +17,7 @@ fn party(kind: PartyKind, at: &str) -> Party {
 fn host(name: &str, at: &str) -> Host {
     let addresses = BTreeSet::from([address(at)]);
     let (role, tier) = (name.to_owned(), Tier::Application);
-    Host { name: name.to_owned(), role, tier, addresses, ranges: BTreeSet::new(), sight: Sight::Whole }
+    Host { name: name.to_owned(), role, tier, is_told: true, addresses, ranges: BTreeSet::new(), sight: Sight::Whole }
 }
 
 fn dependency(client: &str, server: &str, port: u16) -> Dependency {

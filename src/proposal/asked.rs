@@ -143,9 +143,9 @@ impl Asked<'_> {
         recommend::recommend(input, self.dependencies, self.namespaces, &options)
     }
 
-    /// The tier of every workload, by name.
+    /// The tiers of workloads, by name; the others stand alone.
     fn tiers(&self) -> BTreeMap<WorkloadRef, String> {
-        let tiers = self.judge.places().workloads();
+        let tiers = self.judge.places().told();
         tiers.into_iter().map(|(workload, tier)| (workload, tier.to_string())).collect()
     }
 

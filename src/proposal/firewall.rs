@@ -29,11 +29,11 @@ fn hosts(site: &Site, dependencies: &[Dependency]) -> Vec<Host> {
     let scope = Scope::new(&site.directory, &contacts.parties);
     let options = tier::Options { across_namespaces: true, ..tier::Options::default() };
     let roles = tier::find(&contacts, &scope, options).roles;
-    let mut places: BTreeMap<String, (String, Tier)> = BTreeMap::new();
+    let mut places: BTreeMap<String, (String, Tier, bool)> = BTreeMap::new();
     for (n, role) in roles.iter().enumerate() {
         let name = called(role, &roles[..n]);
         let hosts = role.members.iter().filter(|member| member.workload.is_none());
-        places.extend(hosts.map(|member| (member.name.clone(), (name.clone(), role.tier))));
+        places.extend(hosts.map(|member| (member.name.clone(), (name.clone(), role.tier, role.is_told))));
     }
     let mut found: BTreeMap<String, (BTreeSet<IpAddr>, BTreeSet<IpNet>)> = BTreeMap::new();
     let listed = &site.cluster().hosts;
@@ -61,8 +61,8 @@ fn hosts(site: &Site, dependencies: &[Dependency]) -> Vec<Host> {
         !addresses.is_empty() || !ranges.is_empty()
     };
     let known = found.into_iter().filter(has_any).filter_map(|(name, (addresses, ranges))| {
-        let (role, tier) = places.get(&name)?.clone();
-        Some(Host { name, role, tier, addresses, ranges, sight: Sight::Unseen })
+        let (role, tier, is_told) = places.get(&name)?.clone();
+        Some(Host { name, role, tier, is_told, addresses, ranges, sight: Sight::Unseen })
     });
     known.collect()
 }

@@ -47,7 +47,7 @@ pub(super) type Space = usize;
 /// The calls between roles.
 #[derive(Default)]
 pub(super) struct Calls {
-    /// For each role: whom it calls in scope.
+    /// For each role: whom it calls in scope, as far as that tells of it.
     pub to: Vec<BTreeSet<usize>>,
     /// For each role: who calls it in scope.
     pub from: Vec<BTreeSet<usize>>,
@@ -105,7 +105,9 @@ impl Calls {
                     self.within[client].insert(edge.service);
                 }
                 (Some(client), Some(server)) => {
-                    self.to[client].insert(server);
+                    if edge.tells_of_client() {
+                        self.to[client].insert(server);
+                    }
                     self.from[server].insert(client);
                     let users = self.served[server].entry(edge.service).or_default();
                     users.roles.insert(client);

@@ -3,10 +3,11 @@
 use foldhash::HashMap;
 
 use super::{
+    ports::{self, Need},
     scope::{Member, Scope, key},
     token::Service,
 };
-use crate::model::{Contact, Contacts, Mark, Outcome, PartyKey, PartyKind, Protocol};
+use crate::model::{Contact, Contacts, Mark, Outcome, PartyKey, PartyKind, Protocol, well_known};
 
 /// One endpoint calls a port of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +24,13 @@ pub struct Edge {
     pub is_idle: bool,
     /// Nobody answers, and it goes on: logs, metrics.
     pub is_oneway: bool,
+}
+
+impl Edge {
+    /// Whether it tells of its client's work. Who asks for an address may do anything.
+    pub(super) fn tells_of_client(&self) -> bool {
+        ports::need(self.service) != Some(Need::Addresses)
+    }
 }
 
 /// Who calls whom. Members are sorted by name, so that their numbers do not depend on the order of the input.
@@ -127,11 +135,17 @@ impl Graph {
 /// rule either.
 fn tells(contact: &Contact) -> bool {
     let aside = [Mark::Scan, Mark::Probe, Mark::Node, Mark::Itself];
-    contact.is_needed()
+    (contact.is_needed() || is_lease(contact))
         && !matches!(contact.protocol, Protocol::ICMP | Protocol::ICMPV6)
         && contact.is_direction_known
         && !aside.into_iter().any(|mark| contact.marks.has(mark))
         && !contact.is_empty
+}
+
+/// Whether it got an address, or somebody's relay did: that makes no rule of a pod, and tells who gives addresses.
+fn is_lease(contact: &Contact) -> bool {
+    const SERVERS: [u16; 2] = [well_known::DHCP_SERVER, well_known::DHCP_V6_SERVER];
+    contact.protocol == Protocol::UDP && SERVERS.contains(&contact.port) && contact.outcome == Outcome::Established
 }
 
 /// A pair that meets on so many ports may be handing them out.

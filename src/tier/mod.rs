@@ -134,6 +134,8 @@ pub struct Role {
     pub reason: String,
     /// How much its members are alike, from 0 to 1; none where it has one, copies of it left out.
     pub cohesion: Option<f64>,
+    /// Whether anything tells what its members do, their traffic or an operator: else they have nothing in common.
+    pub is_told: bool,
 }
 
 /// The roles of all endpoints in scope: each is in exactly one.
@@ -291,6 +293,11 @@ impl Tiers {
         self.groups.iter().map(members).collect()
     }
 
+    /// Whether an operator said what a member does, or where it stands.
+    fn is_given(&self, member: u32) -> bool {
+        self.graph.members.get(member as usize).is_some_and(|it| it.role.is_some() || it.tier.is_some())
+    }
+
     fn describe(&mut self) {
         let numbers = self.numbers();
         let calls = self.calls(&numbers);
@@ -304,6 +311,7 @@ impl Tiers {
             members: numbers[n].iter().filter_map(|member| self.graph.members.get(*member as usize)).cloned().collect(),
             reason: reason::reason(self, n, &does[n], &calls, &places[n], &names),
             cohesion: self.cohesion(n),
+            is_told: !does[n].is_empty() || numbers[n].iter().any(|member| self.is_given(*member)),
         });
         let mut order: Vec<(Role, Vec<u32>)> = roles.zip(self.groups.clone()).collect();
         order.sort_by(|(a, _), (b, _)| {

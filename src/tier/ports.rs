@@ -1,7 +1,7 @@
 //! What ports tell of a job: knowledge beside the traffic, for what hosts everywhere need and for stores.
 
 use super::token::Service;
-use crate::model::Protocol;
+use crate::model::{Protocol, well_known};
 
 /// What hosts need whatever their work is, and what no application is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,6 +10,7 @@ pub(super) enum Need {
     Time,
     Identity,
     Records,
+    Addresses,
 }
 
 impl Need {
@@ -20,6 +21,7 @@ impl Need {
             Self::Time => "it tells others the time",
             Self::Identity => "it tells others who somebody is",
             Self::Records => "it takes the logs, figures or traces of others",
+            Self::Addresses => "it gives addresses to others",
         }
     }
 }
@@ -42,9 +44,11 @@ impl By {
     }
 }
 
-/// Ports registered with IANA or given by vendors for one use alone: DNS and DNS over TLS; NTP; Kerberos with its passwords, LDAP
+/// Ports registered with IANA or given by vendors for one use alone: DHCP; DNS and DNS over TLS; NTP; Kerberos with its passwords, LDAP
 /// with the global catalogue of Active Directory, TACACS+, RADIUS; syslog, Beats, statsd, GELF, Fluentd, OpenTelemetry.
-const NEEDS: [(u16, By, Need); 21] = [
+const NEEDS: [(u16, By, Need); 23] = [
+    (well_known::DHCP_SERVER, By::Udp, Need::Addresses),
+    (well_known::DHCP_V6_SERVER, By::Udp, Need::Addresses),
     (53, By::Both, Need::Names),
     (853, By::Both, Need::Names),
     (123, By::Udp, Need::Time),

@@ -87,7 +87,8 @@ fn entries(graph: &Graph) -> Vec<Entry> {
     let window = graph.window_hours();
     let mut is_active = vec![false; graph.members.len()];
     for edge in graph.edges.iter().filter(|edge| !is_rare(edge, window)) {
-        for end in [edge.client, edge.server] {
+        let client = edge.tells_of_client().then_some(edge.client);
+        for end in client.into_iter().chain([edge.server]) {
             if let Some(active) = is_active.get_mut(end as usize) {
                 *active = true;
             }
@@ -97,7 +98,7 @@ fn entries(graph: &Graph) -> Vec<Entry> {
         |edge: &Edge, end: u32| is_active.get(end as usize).is_some_and(|active| !*active || !is_rare(edge, window));
     let mut entries = Vec::with_capacity(graph.edges.len() * 2);
     for edge in &graph.edges {
-        if counts(edge, edge.client) {
+        if edge.tells_of_client() && counts(edge, edge.client) {
             let token = Token::calls(edge.service, graph.is_outside(edge.server), edge.is_idle);
             entries.push((edge.client, token, edge.server));
         }

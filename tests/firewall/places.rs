@@ -118,3 +118,33 @@ fn what_else_a_closed_host_answers_at_is_told() {
     );
     assert!(told.stderr.contains("hint: add what is a host's own to the hosts file"), "{}", told.stderr);
 }
+
+#[test]
+fn of_whose_work_nothing_was_seen_is_in_no_tier() {
+    let flowmap = Flowmap::new();
+    let mut log = "client,server,protocol,port,packets,connections,outcome\n".to_owned();
+    for pc in ["10.1.10.11", "10.1.10.12", "10.1.10.13"] {
+        log += &format!("{pc},10.1.20.11,tcp,443,40,4,\n{pc},10.1.50.11,udp,67,4,2,established\n");
+        log += &format!("{pc},10.1.10.1,icmp,0,4,1,established\n");
+    }
+    // a relay asks for others
+    log += "10.1.10.1,10.1.50.11,udp,67,6,3,established\n";
+    flowmap.write("flows.csv", log);
+    let tiers = flowmap.json(&["tiers", "--from", "flows.csv"]);
+    let of = |member: &str| {
+        let has = |role: &&Value| role["members"].as_array().unwrap().contains(&member.into());
+        tiers.as_array().unwrap().iter().find(has).unwrap_or_else(|| panic!("{member}: {tiers}"))
+    };
+    assert_eq!(
+        (of("10.1.50.11")["tier"].as_str(), of("10.1.10.1")["role"].as_str()),
+        (Some("infrastructure"), Some("not seen"))
+    );
+    for granularity in ["role", "tier"] {
+        let out = ["firewall", "--from", "flows.csv", "--granularity", granularity, "--out-dir", "out"];
+        let found = flowmap.json(&out);
+        assert_eq!(found["replay"]["denied"], 0, "{found}");
+        let rules = flowmap.read("out/flowmap.nft");
+        assert!(rules.contains("elements = { 10.1.10.11, 10.1.10.12, 10.1.10.13 }"), "{rules}");
+        assert!(rules.contains("# 10.1.10.1, of no role -> "), "{rules}");
+    }
+}

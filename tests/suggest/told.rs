@@ -174,3 +174,23 @@ fn what_could_not_be_used_of_the_inventory_is_told_with_the_proposal() {
     flowmap.run(&SUGGEST);
     assert!(!read(&flowmap, "REVIEW.md").contains("of the inventory could not be used"));
 }
+
+#[test]
+fn of_whose_work_nothing_was_seen_is_in_no_tier() {
+    const FROM: [&str; 5] = ["suggest", "--from", "flows.csv", "--inventory", "cluster.json"];
+    let flowmap = Flowmap::new();
+    let pods = ["load", "web", "idle"].into_iter().zip(10..).map(|(name, n)| pod(name, &format!("10.244.1.{n}")));
+    let items: Vec<_> = std::iter::once(node("node-1", "192.0.2.1", "10.244.1.0/24")).chain(pods).collect();
+    flowmap.write("cluster.json", list(&items));
+    flowmap.write(
+        "flows.csv",
+        "client,server,protocol,port,connections,first_seen,last_seen\n\
+         10.244.1.10,10.244.1.11,TCP,8080,9,2026-11-25T10:00:00Z,2026-11-25T12:00:09Z\n",
+    );
+    flowmap.ok(&[&FROM[..], &["-n", "shop", "--granularity", "tier", "--isolate-unseen", "--out-dir", "out"]].concat());
+    let client = read(&flowmap, "shop/client.yaml");
+    assert!(client.contains("app: load") && !client.contains("idle"), "{client}");
+    assert!(!read(&flowmap, "shop/application.yaml").contains("idle"));
+    let idle = read(&flowmap, "shop/idle.yaml");
+    assert!(idle.contains("app: idle") && !idle.contains("8080"), "{idle}");
+}

@@ -130,6 +130,12 @@ fn who_only_calls_is_a_client_and_who_was_not_seen_is_said_to_be_so() {
     let tiers = of_graph(graph("abcdefgh", &[&SHOP[..], &["g>a 443"]].concat()), Options::default());
     is(&told(&tiers)[4..], &[(Tier::Client, 0, "g"), (Tier::Client, 0, "h")]);
     assert_eq!(tiers.roles[5].name, "not seen");
+    assert_eq!([4, 5].map(|n| tiers.roles[n].is_told), [true, false]);
+    // whom an operator put together has that in common
+    let mut listed = graph("abcdefgh", &SHOP);
+    listed.members[7].role = Some("spare".to_owned());
+    let tiers = of_graph(listed, Options::default());
+    assert!(tiers.roles.iter().find(|role| role.name == "spare").unwrap().is_told);
 }
 
 #[test]

@@ -88,6 +88,23 @@ fn time_identity_and_logs_are_known_by_their_ports_as_names_are() {
 }
 
 #[test]
+fn leases_tell_who_gives_addresses_and_nothing_of_who_asks() {
+    let leases = ["a>g 67/udp", "c>g 67/udp", "e>g 67/udp", "h>g 67/udp", "i>g 547/udp"];
+    let tiers = of_graph(graph("abcdefghi", &[&SHOP[..], &leases].concat()), Options::default());
+    let giving = tiers.roles.iter().find(|role| role.tier == Tier::Infrastructure).unwrap();
+    assert_eq!((giving.members[0].name.as_str(), giving.is_told), ("g", true));
+    assert!(giving.reason.contains("it gives addresses to others"), "{}", giving.reason);
+    // the roles of the others are as without; of who asks for an address alone nothing is known
+    assert_eq!(told(&tiers)[..4], told(&of_graph(graph("abcdef", &SHOP), Options::default())));
+    let idle = tiers.roles.iter().find(|role| role.name == "not seen").unwrap();
+    assert_eq!((idle.members.len(), idle.is_told), (2, false));
+    // a store that gets its address from one that serves few is no less of a store
+    let found = tiers_of(graph("abcdefghijkl", &[&SHOP[..], &["e>c 67/udp"]].concat()));
+    all_are(&found, Tier::Data, &["e", "f"]);
+    all_are(&found, Tier::Application, &["c", "d"]);
+}
+
+#[test]
 fn monitoring_is_none_the_less_for_dashboards_and_for_being_managed() {
     // `p` reads figures, `q` asks it, `r` gets its alerts, `s` manages all
     let reads =
