@@ -64,8 +64,20 @@ pub struct Input<'a> {
     pub hosts: &'a [Host],
     /// Where a cluster's pods, Services and nodes have their addresses.
     pub cluster: &'a [IpNet],
-    /// Addresses that several stations have, each in a segment of its own: whose connections are whose nobody can tell.
-    pub disputed: &'a BTreeSet<IpAddr>,
+    /// Addresses that several stations have, each in a segment of its own.
+    pub disputed: &'a BTreeMap<IpAddr, Dispute>,
+}
+
+/// What tells apart who has an address that several stations have, each in a segment of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispute {
+    /// Nothing: whose connections are whose nobody can tell.
+    Open,
+    /// An operator says in which VLAN the host is: connections that were seen in others alone may be another's.
+    Settled {
+        /// The VLAN.
+        vlan: u16,
+    },
 }
 
 /// How finely rules tell hosts apart.

@@ -348,7 +348,7 @@ pub(super) fn unneeded(dependency: &Dependency, leg: Leg, zones: &Zones) -> Opti
     if is_another(&dependency.client) || is_another(&dependency.server) {
         return Some(Reason { words: "who had the address is unknown".into(), is_uncertain: true });
     }
-    if zones.is_disputed(leg.client) || zones.is_disputed(leg.server) {
+    if [leg.client, leg.server].into_iter().any(|address| zones.is_disputed(address, &dependency.vlans)) {
         return Some(Reason { words: "two segments have the address".into(), is_uncertain: true });
     }
     if dependency.protocol.has_ports() && leg.port == 0 {

@@ -60,7 +60,7 @@ fn proposed_with(cluster: &[&str], dependencies: &[Dependency], options: &Option
     let hosts = HOSTS.map(|(name, at)| host(name, at));
     let cluster: Vec<IpNet> = cluster.iter().map(|range| range.parse().unwrap()).collect();
     let firewall =
-        propose(Input { hosts: &hosts, cluster: &cluster, disputed: &BTreeSet::new() }, dependencies, options);
+        propose(Input { hosts: &hosts, cluster: &cluster, disputed: &BTreeMap::new() }, dependencies, options);
     let replay = replay(&firewall, dependencies);
     assert_eq!((replay.denied, replay.findings), (0, Vec::new()));
     firewall
@@ -171,7 +171,7 @@ fn a_port_is_for_everyone_by_the_number_that_is_dialled() {
 
 #[test]
 fn what_is_uncertain_in_one_form_is_not_denied() {
-    let disputed = BTreeSet::from([address("10.0.9.9")]);
+    let disputed = BTreeMap::from([(address("10.0.9.9"), Dispute::Open)]);
     let hosts = HOSTS.map(|(name, at)| host(name, at));
     let seen =
         [dialled(dependency("10.0.1.1", "10.0.3.1", 8080), "10.0.9.9", 80), dependency("10.0.1.1", "10.0.9.9", 22)];

@@ -8,7 +8,7 @@ use std::{
 use foldhash::HashMap;
 use ipnet::IpNet;
 
-use super::{Grouping, Input, Side, Sight, units};
+use super::{Dispute, Grouping, Input, Side, Sight, units};
 use crate::{model::is_private, tier::Tier};
 
 /// What a zone is.
@@ -52,7 +52,7 @@ pub struct Zones {
     /// All units of hosts, in order.
     units: Vec<IpNet>,
     names: HashMap<IpAddr, String>,
-    disputed: BTreeSet<IpAddr>,
+    disputed: BTreeMap<IpAddr, Dispute>,
 }
 
 /// The ranges of [`is_private`], as a firewall names them.
@@ -98,8 +98,8 @@ impl Zones {
             cluster.units = input.cluster.iter().copied().collect();
         }
         // pods are told apart by more than their addresses
-        let is_known = |address: &&IpAddr| zones.kind(zones.of(**address)) != ZoneKind::Cluster;
-        let disputed = input.disputed.iter().filter(is_known).copied().collect();
+        let is_known = |(address, _): &(IpAddr, Dispute)| zones.kind(zones.of(*address)) != ZoneKind::Cluster;
+        let disputed = input.disputed.iter().map(|(address, dispute)| (*address, *dispute)).filter(is_known).collect();
         Self { disputed, ..zones }
     }
 
@@ -153,9 +153,16 @@ impl Zones {
         self.all.get(zone).map_or(ZoneKind::Outside, |zone| zone.kind)
     }
 
-    /// Whether two segments have an address, so that nobody can tell whose its connections are.
-    pub(super) fn is_disputed(&self, address: IpAddr) -> bool {
-        self.disputed.contains(&address)
+    /// Whether two segments have an address, so that nobody can tell whose a connection is that was seen in these VLANs.
+    pub(super) fn is_disputed(&self, address: IpAddr, vlans: &BTreeSet<String>) -> bool {
+        match self.disputed.get(&address) {
+            None => false,
+            Some(Dispute::Open) => true,
+            Some(Dispute::Settled { vlan }) => {
+                let mut ids = vlans.iter().flat_map(|stack| stack.split('.'));
+                !ids.any(|id| id.parse() == Ok(*vlan))
+            }
+        }
     }
 
     /// Whether an address is one of a host that is called by a name.

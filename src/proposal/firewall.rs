@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use super::{ProposalError, doubts, world::Site};
 use crate::{
-    firewall::{self, Firewall, Grouping, Host, Input, Options, Sight},
+    firewall::{self, Dispute, Firewall, Grouping, Host, Input, Options, Sight},
     inventory::{Directory, Owner, is_link_local},
     map::By,
     model::{Dependency, Mark, Outcome, Party, PartyKind, Protocol, Span},
@@ -110,14 +110,14 @@ fn host_name(host: &crate::model::Host, address: IpAddr) -> String {
 }
 
 /// The hosts with what the captures could see of each: the least that is known of any of its addresses that were seen.
-fn seen(captures: &[firewall::Capture], disputed: &BTreeSet<IpAddr>, mut hosts: Vec<Host>) -> Vec<Host> {
+fn seen(captures: &[firewall::Capture], disputed: &BTreeMap<IpAddr, Dispute>, mut hosts: Vec<Host>) -> Vec<Host> {
     let by_address: HashMap<IpAddr, usize> =
         hosts.iter().enumerate().flat_map(|(n, host)| host.addresses.iter().map(move |it| (*it, n))).collect();
     let sights = firewall::sights(captures, |address| by_address.get(&address).copied());
     for host in &mut hosts {
         let of_addresses = host.addresses.iter().filter_map(|address| sights.get(address));
         host.sight = of_addresses.copied().min().unwrap_or_default();
-        if !host.addresses.is_disjoint(disputed) {
+        if host.addresses.iter().any(|address| disputed.get(address) == Some(&Dispute::Open)) {
             host.sight = Sight::Disputed;
         }
     }

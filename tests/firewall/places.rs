@@ -148,3 +148,50 @@ fn of_whose_work_nothing_was_seen_is_in_no_tier() {
         assert!(rules.contains("# 10.1.10.1, of no role -> "), "{rules}");
     }
 }
+
+#[test]
+fn what_was_seen_in_another_vlan_than_a_host_is_meant_for_may_be_anothers() {
+    let uncertain = |vlan: &str, tags: &[u16], own: &[u16]| {
+        let mut wire = clients_with(own);
+        wire.arp(tags, 150, "10.1.10.50", GATEWAY);
+        sends(&mut wire, tags, (150, 101), ("10.1.10.50", "10.1.40.9"));
+        wire.ip(&[40], (101, 40), ("10.1.10.50", "10.1.40.9"), 63).arp(&[40], 40, "10.1.40.9", "10.1.40.254");
+        sends(&mut wire, &[40], (40, ROUTER), ("10.1.40.9", "10.1.30.31"));
+        let flowmap = Flowmap::new();
+        flowmap.write("trunk.pcap", wire.bytes());
+        let others = "10.1.20.11,web,\n10.1.30.31,db,\n10.1.40.9,mail,\n";
+        flowmap.write("hosts.csv", format!("address,name,vlan\n10.1.10.50,pc,{vlan}\n{others}"));
+        let out =
+            ["firewall", "--from", "trunk.pcap", "--inventory", "hosts.csv", "--out-dir", "out", "--isolate-unseen"];
+        let found = flowmap.json(&out);
+        assert_eq!(found["replay"]["denied"], 0, "{found}");
+        let left_out = found["left_out"].as_array().unwrap().iter().filter(|it| it["from"] == "pc");
+        let mut to: Vec<String> = left_out.map(|it| format!("{} {}", it["to"], it["reason"])).collect();
+        to.sort();
+        to.join(", ").replace('"', "").replace(" two segments have the address", "")
+    };
+    // the other one of VLAN 110 called mail; without a VLAN in the hosts file nobody knows who called what
+    assert_eq!(uncertain("10", &[110], &[10]), "mail");
+    assert_eq!(uncertain("10", &[110], &[0, 10]), "mail");
+    assert_eq!(uncertain("", &[110], &[10]), "db, mail, web");
+    // one customer's VLAN 10 is not another's
+    assert_eq!(uncertain("10", &[200, 10], &[100, 10]), "db, mail, web");
+    assert_eq!(uncertain("100", &[200, 10], &[100, 10]), "mail");
+    // as it is meant: where its own VLAN was not captured too
+    let mut wire = Wire::new();
+    for n in 0..5 {
+        let (server, station) = (format!("10.1.40.{n}"), 40 + n);
+        wire.arp(&[40], station, &server, "10.1.40.254");
+        for client in ["10.1.10.50", "10.1.20.11"] {
+            for _ in 0..3 {
+                wire.ip(&[40], (ROUTER, station), (client, &server), 63);
+            }
+        }
+    }
+    let flowmap = Flowmap::new();
+    flowmap.write("servers.pcap", wire.bytes());
+    flowmap.write("hosts.csv", "address,name,vlan\n10.1.10.50,pc,10\n10.1.20.11,web,20\n10.1.40.0/24,mail,40\n");
+    let found = flowmap.json(&["firewall", "--from", "servers.pcap", "--inventory", "hosts.csv", "--out-dir", "out"]);
+    assert_eq!((&found["replay"]["denied"], &found["replay"]["uncertain"]), (&0.into(), &0.into()));
+    assert!(flowmap.read("out/flowmap.nft").contains("10.1.10.50"), "{found}");
+}

@@ -6,26 +6,41 @@ use std::{
 };
 
 use crate::{
-    firewall::{Firewall, ZoneKind},
+    firewall::{Dispute, Firewall, ZoneKind},
     model::{Host, Mac, Span},
-    segment::Layout,
+    segment::{Layout, Segment},
 };
 
-/// Addresses that live in two segments, at other MACs in each: those of overlapping networks. Not those that an operator
-/// gave a VLAN, by which they are told apart.
-pub(super) fn disputed(layout: &Layout, listed: &[Host]) -> BTreeSet<IpAddr> {
-    let mut macs: BTreeMap<IpAddr, Vec<&BTreeMap<Mac, Span>>> = BTreeMap::new();
-    for resident in layout.segments.iter().flat_map(|segment| &segment.residents) {
-        macs.entry(resident.address).or_default().push(&resident.macs);
+/// The segment in which an address lives, and at which MACs.
+type Home<'l> = (&'l Segment, &'l BTreeMap<Mac, Span>);
+
+/// Addresses that live in two segments, at other MACs in each: those of overlapping networks. An operator who gave one a VLAN
+/// tells them apart, wherever tags do.
+pub(super) fn disputed(layout: &Layout, listed: &[Host]) -> BTreeMap<IpAddr, Dispute> {
+    let mut homes: BTreeMap<IpAddr, Vec<Home<'_>>> = BTreeMap::new();
+    for (segment, resident) in layout.segments.iter().flat_map(|it| it.residents.iter().map(move |who| (it, who))) {
+        homes.entry(resident.address).or_default().push((segment, &resident.macs));
     }
     // a bridge between two segments leaves MACs as they are
     let is_another = |a: &BTreeMap<Mac, Span>, b: &BTreeMap<Mac, Span>| a.keys().all(|mac| !b.contains_key(mac));
-    let are_several = |macs: &[&BTreeMap<Mac, Span>]| {
-        macs.iter().enumerate().any(|(n, a)| macs[n + 1..].iter().any(|b| is_another(a, b)))
+    let are_several = |homes: &[Home<'_>]| {
+        homes.iter().enumerate().any(|(n, (_, a))| homes[n + 1..].iter().any(|(_, b)| is_another(a, b)))
     };
-    let has_vlan = |address: IpAddr| listed.iter().any(|host| host.vlan.is_some() && host.range.contains(&address));
-    let disputed = macs.into_iter().filter(|(_, macs)| are_several(macs)).map(|(address, _)| address);
-    disputed.filter(|address| !has_vlan(*address)).collect()
+    homes.retain(|_, homes| are_several(homes));
+    let dispute = |(address, homes): (IpAddr, Vec<Home<'_>>)| {
+        let around = listed.iter().filter(|host| host.range.contains(&address));
+        let meant = around.filter_map(|host| Some((host.range.prefix_len(), host.vlan?))).max();
+        let Some((_, vlan)) = meant else { return Some((address, Dispute::Open)) };
+        let is_meant = |segment: &Segment| segment.vlan.is_some_and(|stack| stack.ids().any(|id| id == vlan));
+        let within: Vec<Home<'_>> = homes.iter().filter(|(segment, _)| is_meant(segment)).copied().collect();
+        // frames without tags may be of the VLAN that is meant
+        let are_tagged = homes.iter().all(|(segment, _)| segment.vlan.is_some());
+        match () {
+            () if are_several(&within) => Some((address, Dispute::Open)),
+            () => are_tagged.then_some((address, Dispute::Settled { vlan })),
+        }
+    };
+    homes.into_iter().filter_map(dispute).collect()
 }
 
 /// What closed hosts have beside the addresses that are closed: others that live at their MACs and are no host's, by the names
