@@ -164,6 +164,9 @@ impl FlowRecord {
             Outcome::Midstream => &[Flags::FROM_SRC, Flags::FROM_DST],
             Outcome::Refused => &[Flags::ASKED, Flags::REFUSED],
             Outcome::Unanswered if self.protocol.is_stream() => &[Flags::ASKED],
+            Outcome::Unanswered if matches!(self.protocol, Protocol::ICMP | Protocol::ICMPV6) => {
+                &[Flags::ASKED, Flags::FROM_SRC]
+            }
             Outcome::Unanswered | Outcome::Oneway => &[Flags::FROM_SRC],
         };
         let mut flags = Flags::SRC_FIRST;

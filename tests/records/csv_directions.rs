@@ -150,6 +150,11 @@ fn fewer_packets_than_a_handshake_has_are_no_connection_in_a_log_of_what_a_firew
         ("tcp", "0", "7", "", "established"),
         ("tcp", "1", "1", "established", "established"),
         ("udp", "2", "1", "", "established"),
+        // one packet both ways together has no answer
+        ("udp", "1", "", "", "oneway"),
+        ("udp", "10", "10", "", "oneway"),
+        ("udp", "11", "10", "", "established"),
+        ("udp", "", "1", "", "established"),
     ];
     for (port, (protocol, packets, connections, said, outcome)) in (7_001..).zip(cases) {
         let _ = writeln!(log, "10.0.0.1,10.0.0.9,{protocol},{port},{packets},{connections},{said},ACCEPT");
@@ -160,9 +165,40 @@ fn fewer_packets_than_a_handshake_has_are_no_connection_in_a_log_of_what_a_firew
     flowmap.write("flows.csv", log);
     expected.sort();
     assert_eq!(rows(&flowmap, &["flows.csv".into()]), expected);
+    let pinged = |packets: u64| {
+        let flowmap = Flowmap::new();
+        let row = format!("10.0.0.1,10.0.0.9,icmp,,{packets},1,,ACCEPT");
+        flowmap.write("flows.csv", format!("client,server,protocol,port,packets,connections,outcome,action\n{row}\n"));
+        rows(&flowmap, &["flows.csv".into()]).join("")
+    };
+    assert_eq!(pinged(1), "10.0.0.1 > 10.0.0.9:0/ICMP unanswered handshake 1");
+    assert_eq!(pinged(2), "10.0.0.1 > 10.0.0.9:0/ICMP established handshake 1");
     // who names servers alone says that they accepted, and may sample packets
     let plain = Flowmap::new();
     plain.write("flows.csv", "client,server,protocol,port,packets\n10.0.0.1,10.0.0.9,tcp,7001,1\n");
     let accepted = "10.0.0.1 > 10.0.0.9:7001/TCP established handshake 1";
     assert_eq!(rows(&plain, &["flows.csv".into()]), [accepted]);
+}
+
+#[test]
+fn what_a_firewall_let_pass_of_a_sweep_without_answers_is_no_need() {
+    let flowmap = Flowmap::new();
+    let mut log = "src_ip,dst_ip,proto,dst_port,action,packets,first_seen,last_seen\n".to_owned();
+    let mut row = |to: String, what: &str, packets: u64, second: u64| {
+        let time = format!("2026-09-21T10:{:02}:{:02}Z", second / 60, second % 60);
+        let _ = writeln!(log, "10.0.0.66,{to},{what},ACCEPT,{packets},{time},{time}");
+    };
+    for n in 0..40 {
+        row(format!("10.1.0.{n}"), "udp,161", 1, n);
+        row(format!("10.1.0.{n}"), "icmp,", 1, 60 + n);
+    }
+    row("10.1.0.200".to_owned(), "tcp,443", 20, 300);
+    row("10.1.0.201".to_owned(), "udp,53", 2, 300);
+    flowmap.write("flows.csv", log);
+    let found = flowmap.json(&["firewall", "--from", "flows.csv", "--out-dir", "out"]);
+    assert_eq!(found["replay"]["denied"], 0, "{found}");
+    let rules = flowmap.read("out/flowmap.nft");
+    let needed: Vec<&str> = rules.lines().filter(|line| line.contains("counter accept")).map(str::trim).collect();
+    assert!(rules.contains("tcp dport 443") && rules.contains("udp dport 53"), "{rules}");
+    assert!(!needed.iter().any(|line| line.contains("161") || line.contains("l4proto")), "{needed:?}");
 }

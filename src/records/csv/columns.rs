@@ -161,8 +161,8 @@ impl Columns {
         Ok(match source_port {
             Some(source) => one_way::record(&record, source),
             // who names a server and not what a firewall did says that it accepted, and may count one packet of a thousand
-            None if self.action.is_some() && record.outcome.is_none() && is_too_little(&record) => {
-                FlowRecord { outcome: Some(Outcome::Unanswered), ..record }
+            None if self.action.is_some() && record.outcome.is_none() => {
+                FlowRecord { outcome: unanswered(&record), ..record }
             }
             None => record,
         })
@@ -283,6 +283,17 @@ fn by_action(action: Option<Action>, record: &FlowRecord) -> Option<Outcome> {
 pub fn is_too_little(record: &FlowRecord) -> bool {
     let least = LEAST_PACKETS_OF_TCP.saturating_mul(record.connections);
     record.protocol == Protocol::TCP && record.packets.is_some_and(|packets| (1..least).contains(&packets))
+}
+
+/// What a record tells of that has too few packets for an answer. One packet of both ways, at most, has none.
+fn unanswered(record: &FlowRecord) -> Option<Outcome> {
+    let is_lone = record.packets.is_some_and(|packets| (1..=record.connections).contains(&packets));
+    match record.protocol {
+        _ if is_too_little(record) => Some(Outcome::Unanswered),
+        Protocol::ICMP | Protocol::ICMPV6 if is_lone => Some(Outcome::Unanswered),
+        Protocol::UDP if is_lone && record.bytes_to_client == 0 => Some(Outcome::Oneway),
+        _ => None,
+    }
 }
 
 fn outcome(text: &str) -> Option<Outcome> {
