@@ -42,6 +42,11 @@ pub(super) fn warn_ftp(ftp: &BTreeSet<String>, cure: &str) {
     warn_of(ftp.iter(), "FTP takes another port for each transfer: of these what was seen passes", cure);
 }
 
+/// The same of TFTP.
+pub(super) fn warn_tftp(tftp: &BTreeSet<String>, cure: &str) {
+    warn_of(tftp.iter(), "TFTP answers from another port each time: of these what was seen passes", cure);
+}
+
 /// Says something of whoever is named, unless nobody is.
 fn warn_of<'n>(names: impl ExactSizeIterator<Item = &'n String>, words: &str, hint: &str) {
     let more = names.len().saturating_sub(SHOWN);

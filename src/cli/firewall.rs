@@ -111,6 +111,10 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 const FTP_CURE: &str =
     "let the kernel follow it with `ct helper`, or give the server a range of ports and list it: REVIEW.md says how";
 
+/// What helps where TFTP passes.
+const TFTP_CURE: &str =
+    "let the kernel follow it with `ct helper`, or the server answer from port 69: REVIEW.md says how";
+
 /// Hosts that are named in a warning.
 const SHOWN: usize = 5;
 
@@ -161,6 +165,7 @@ fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
     doubts::warn_swept(&facts.swept);
     doubts::warn_unasked(&facts.unasked);
     doubts::warn_ftp(&facts.ftp, FTP_CURE);
+    doubts::warn_tftp(&facts.tftp, TFTP_CURE);
     for strangers in &firewall.strangers {
         warnln!("flowmap: {}", one_line(&render::strangers_words(firewall, strangers)));
     }

@@ -47,6 +47,10 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
     doubts::warn_swept(&facts.captures.swept);
     doubts::warn_unasked(&facts.captures.unasked);
     doubts::warn_ftp(&facts.captures.ftp, "give the server a range of ports for its data, and add that to its policy");
+    doubts::warn_tftp(
+        &facts.captures.tftp,
+        "let the server answer from port 69, as dnsmasq does with tftp-single-port",
+    );
     for blocked in &facts.captures.blocked {
         let render::Blocked { from, to, protocol, port, reason, .. } = blocked;
         let what = format!("{from} -> {to} {protocol}/{port}: not answered, maybe blocked while learning: {reason}");

@@ -1,5 +1,9 @@
 //! Ports that mean one service wherever they stand, for the rooms that look for it.
 
+/// Where FTP agrees on the ports of its data (RFC 959).
+pub const FTP_CONTROL: u16 = 21;
+/// Where TFTP is asked; it answers from another port (RFC 1350, section 4).
+pub const TFTP: u16 = 69;
 /// Name resolution (RFC 1035, section 4.2), by datagrams and streams.
 pub const DNS: u16 = 53;
 /// Multicast DNS (RFC 6762).

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, carried_nothing};
+use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, carried_nothing, well_known};
 
 /// Bytes each way that opening and closing a connection of TCP take at most: a SYN, acknowledgements and a FIN, with IPv6 and
 /// timestamps.
@@ -46,10 +46,21 @@ fn who(party: &Party) -> (PartyKind, &str) {
 
 /// Servers of FTP: which port its data takes they say in the control connection (RFC 959, section 3.2), another each time.
 pub(super) fn ftp<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> BTreeSet<String> {
-    const CONTROL: u16 = 21;
-    let is_control = |it: &&Dependency| (it.protocol, it.port) == (Protocol::TCP, CONTROL) && it.unneeded().is_none();
+    let is_control = |it: &&Dependency| {
+        (it.protocol, it.port) == (Protocol::TCP, well_known::FTP_CONTROL) && it.unneeded().is_none()
+    };
     let controls = dependencies.into_iter().filter(is_control).filter(|it| it.direction != Direction::Unknown);
     controls.map(|it| it.server.name.clone()).collect()
+}
+
+/// Servers of TFTP: they answer from a port of their choice, another for each transfer (RFC 1350, section 4).
+pub(super) fn tftp<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> BTreeSet<String> {
+    let is_asked = |it: &&Dependency| (it.protocol, it.port) == (Protocol::UDP, well_known::TFTP);
+    // no answer comes from that port, and a transfer may be asked for by one datagram
+    let is_use = |it: &&Dependency| it.outcome.is_needed() && !it.marks.contains(&Mark::Scan);
+    let asked = dependencies.into_iter().filter(is_asked).filter(is_use);
+    let known = asked.filter(|it| it.direction != Direction::Unknown && it.server.kind != PartyKind::Multicast);
+    known.map(|it| it.server.name.clone()).collect()
 }
 
 fn counted<'d>(dependencies: impl Iterator<Item = &'d Dependency>) -> BTreeMap<String, u64> {

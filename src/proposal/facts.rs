@@ -72,6 +72,7 @@ pub fn captures(about: &About<'_>) -> Captures {
         swept: doubts::swept(&concerned),
         unasked: doubts::unasked(&concerned),
         ftp: doubts::ftp(&concerned),
+        tftp: doubts::tftp(&concerned),
         learning: learning(about),
         coverage: about.coverage.clone(),
         hidden: map::hidden(&concerned, cluster),

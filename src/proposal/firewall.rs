@@ -167,6 +167,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
         swept: named(&firewall, doubts::swept(of_closed(&firewall, &dependencies))),
         unasked: named(&firewall, doubts::unasked(ruled(&firewall, &dependencies))),
         ftp: doubts::ftp(ruled(&firewall, &dependencies)).into_iter().map(|it| name_of(&firewall, it)).collect(),
+        tftp: doubts::tftp(of_closed(&firewall, &dependencies)).into_iter().map(|it| name_of(&firewall, it)).collect(),
     };
     Ok((firewall, facts))
 }

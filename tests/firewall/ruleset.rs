@@ -458,6 +458,22 @@ fn ftp_takes_ports_that_no_rule_knows_and_that_is_told() {
 }
 
 #[test]
+fn tftp_answers_from_ports_that_no_rule_knows_and_that_is_told() {
+    let flowmap = lab(FLOWS);
+    let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat());
+    assert!(!(told.stderr + &flowmap.read("out/REVIEW.md") + &flowmap.read("out/flowmap.nft")).contains("TFTP"));
+    flowmap.write("flows.csv", flows(&(FLOWS.to_owned() + "10.0.20.11,10.0.10.12,UDP,69,50\n")));
+    let told = flowmap.ok(&[&FIREWALL[..], &["out"]].concat()).stderr;
+    assert!(told.contains("flowmap: web2: TFTP answers from another port each time"), "{told}");
+    let rules = flowmap.read("out/flowmap.nft");
+    assert!(rules.contains("# TFTP answers from another port, and needs a `ct helper`"), "{rules}");
+    let review = flowmap.read("out/REVIEW.md");
+    let (_, table) = review.split_once("```\n").unwrap();
+    assert!(table.contains("ct helper tftp"), "{review}");
+    is_read(table.split_once("```").unwrap().0);
+}
+
+#[test]
 fn who_asks_for_names_by_udp_may_get_them_by_tcp() {
     let flowmap = lab(&(FLOWS.to_owned() + "10.0.20.11,10.0.10.12,UDP,53,50\n"));
     let found = rules(&flowmap, &[]);

@@ -446,3 +446,13 @@ fn ftp_takes_ports_that_no_policy_knows_and_that_is_told() {
     assert!(told.contains("shop/api: FTP takes another port for each transfer, and a policy knows"), "{told}");
     assert!(!said(22).contains("FTP"));
 }
+
+#[test]
+fn tftp_answers_from_ports_that_no_policy_knows_and_that_is_told() {
+    let mut capture = talk();
+    capture.datagram(([10, 244, 1, 5], 41_000), ([10, 244, 1, 6], 69), b"\0\x01image\0octet\0");
+    let flowmap = flowmap(&capture, &[]);
+    let told = flowmap.ok(&SUGGEST).stderr + &review(&flowmap);
+    assert!(told.contains("flowmap: shop/api: TFTP answers from another port each time"), "{told}");
+    assert!(told.contains("shop/api: TFTP answers from another port each time, and a policy knows"), "{told}");
+}

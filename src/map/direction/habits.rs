@@ -10,17 +10,19 @@ use crate::{
     model::{Direction, EARLY_PORTS, Outcome, PortKind, Protocol},
 };
 
-/// Servers that name the port of a second one to their clients: FTP's passive mode (RFC 959, PASV), Sun RPC's portmapper
-/// (RFC 1833), the endpoint mapper of DCE RPC (Open Group C706), the registry of Java RMI.
-const PORT_GIVERS: [u16; 4] = [21, 111, 135, 1_099];
+/// Servers that name the port of a second one, of whichever protocol, to their clients: Sun RPC's portmapper (RFC 1833), the
+/// endpoint mapper of DCE RPC (Open Group C706).
+const PORT_GIVERS: [u16; 2] = [111, 135];
+/// The same of TCP alone: FTP's passive mode (RFC 959, PASV), the registry of Java RMI.
+const STREAM_GIVERS: [u16; 2] = [21, 1_099];
 
 /// So many servers on one port of those that systems give to clients are no chance.
 const MIN_SERVERS: usize = 2;
 
 #[derive(Default)]
 pub(super) struct Habits {
-    /// Who asked whom for ports.
-    asked: HashSet<(IpAddr, IpAddr)>,
+    /// Who asked whom for ports, and of what: of TCP alone, or of any protocol.
+    asked: HashSet<(IpAddr, IpAddr, Option<Protocol>)>,
     /// Where connections to this port were accepted.
     servers: HashMap<(Protocol, u16), HashSet<IpAddr>>,
     /// Whose system gives clients early ports.
@@ -48,8 +50,9 @@ impl Habits {
 
     fn learn(&mut self, connection: &Connection) {
         let Connection { protocol, client, server, .. } = *connection;
-        if PORT_GIVERS.contains(&server.1) {
-            self.asked.insert((client.0, server.0));
+        let of = Some(protocol).filter(|_| protocol == Protocol::TCP && STREAM_GIVERS.contains(&server.1));
+        if of.is_some() || PORT_GIVERS.contains(&server.1) {
+            self.asked.insert((client.0, server.0, of));
         }
         if EARLY_PORTS.contains(&client.1) {
             self.early.insert(client.0);
@@ -63,17 +66,17 @@ impl Habits {
     pub fn weigh(&self, connection: &Connection) -> Option<Verdict> {
         let Connection { protocol, client, server, .. } = *connection;
         // a port that was chosen may be that of a server of the asker's own
-        let asked = |from: End, to: End| self.asks(from, to) && PortKind::of(from.1) != PortKind::Custom;
+        let asked = |from: End, to: End| self.asks(protocol, from, to) && PortKind::of(from.1) != PortKind::Custom;
         let serves = |end: End| self.serves_elsewhere(protocol, end);
         only_one(asked(client, server), asked(server, client))
             .or_else(|| only_one(serves(server), serves(client)))
-            .or_else(|| only_one(self.is_chosen(server, client), self.is_chosen(client, server)))
+            .or_else(|| only_one(self.is_chosen(protocol, server, client), self.is_chosen(protocol, client, server)))
             .map(|is_turned| (Direction::Port, is_turned))
             .or_else(|| self.by_repeats(connection).map(|is_turned| (Direction::FanIn, is_turned)))
     }
 
-    fn asks(&self, from: End, to: End) -> bool {
-        self.asked.contains(&(from.0, to.0))
+    fn asks(&self, protocol: Protocol, from: End, to: End) -> bool {
+        [None, Some(protocol)].into_iter().any(|of| self.asked.contains(&(from.0, to.0, of)))
     }
 
     /// Whether others serve on this port.
@@ -83,9 +86,9 @@ impl Habits {
     }
 
     /// Whether somebody chose this port, and a system gave the other one to a client.
-    fn is_chosen(&self, end: End, other: End) -> bool {
+    fn is_chosen(&self, protocol: Protocol, end: End, other: End) -> bool {
         let is_chosen = match PortKind::of(end.1) {
-            PortKind::Custom => !self.asks(end, other),
+            PortKind::Custom => !self.asks(protocol, end, other),
             PortKind::Early => !self.early.contains(&end.0),
             _ => false,
         };

@@ -1,6 +1,6 @@
 use crate::{
     map::tests::{handshake, map_of, midstream, seen},
-    model::{Cluster, Dependency, Direction, Flags, Observation, Opening, Outcome, Trace},
+    model::{Cluster, Dependency, Direction, Flags, Observation, Opening, Outcome, Protocol, Trace},
 };
 
 /// What is known of a connection between `client` and `server` that was met in its middle, after these openings and
@@ -110,6 +110,21 @@ fn who_asks_for_a_port_is_the_client_there() {
     assert_eq!(told(&[&asks(21)], &[], "10.0.0.1:7654", "10.0.0.2:50005"), Some(Direction::Unknown));
     // that it calls another service tells nothing, but that its system gives clients such ports
     assert_eq!(told(&[&asks(80)], &[], "10.0.0.1:1055", "10.0.0.2:50005"), Some(Direction::Unknown));
+}
+
+#[test]
+fn who_asks_for_a_port_of_streams_is_not_thereby_the_client_of_datagrams() {
+    let flags = Flags::FROM_SRC.with(Flags::FROM_DST).with(Flags::SRC_FIRST);
+    let mut datagrams = seen(Opening::Unseen, "10.0.0.2:50005 > 10.0.0.1:40001", Trace { flags, ..Trace::default() });
+    datagrams.key.protocol = Protocol::UDP;
+    let told = |giver: u16| {
+        let asks = handshake(&format!("10.0.0.1:40000 > 10.0.0.2:{giver}"), 7);
+        let map = map_of(&[asks, datagrams.clone()], &Cluster::default());
+        let it = map.iter().find(|it| it.protocol == Protocol::UDP).unwrap();
+        (it.client.name.clone(), it.direction)
+    };
+    assert_eq!([21, 1099].map(told), [(); 2].map(|()| ("10.0.0.2".to_owned(), Direction::Order)));
+    assert_eq!([111, 135].map(told), [(); 2].map(|()| ("10.0.0.1".to_owned(), Direction::Port)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{Cautions, Check, Level, Told};
 use crate::{inventory::Gaps, map::State, model::Suspicion, render::words};
 
 /// Each kind once, in this order.
-pub(super) const CHECKS: [Check; 14] = [
+pub(super) const CHECKS: [Check; 15] = [
     loss,
     filters,
     light,
@@ -17,6 +17,7 @@ pub(super) const CHECKS: [Check; 14] = [
     swept,
     unasked,
     ftp,
+    tftp,
     suspects,
     missed_runs,
     meshes,
@@ -136,6 +137,18 @@ fn ftp(cautions: &mut Cautions, told: &Told<'_>) {
             told.few(&ftp)
         );
         cautions.add(Level::Look, "FTP", why);
+    }
+}
+
+fn tftp(cautions: &mut Cautions, told: &Told<'_>) {
+    let tftp: Vec<String> = told.facts.captures.tftp.iter().cloned().collect();
+    if !tftp.is_empty() {
+        let why = format!(
+            "{}: TFTP answers from another port each time, and a policy knows those alone that were seen. Let the server answer \
+             from port 69, as dnsmasq does with `tftp-single-port`.",
+            told.few(&tftp)
+        );
+        cautions.add(Level::Look, "TFTP", why);
     }
 }
 

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::{rule_words, zone_words};
 use crate::{
     firewall::{Firewall, PRIVATE, Rule, Side, Ways, Zone, ZoneKind},
-    model::Protocol,
+    model::{Protocol, well_known},
     render::{Document, words},
 };
 
@@ -29,8 +29,11 @@ const ENFORCE_PREFIX: &str = "flowmap DROP: ";
 /// What is nobody's address outside: groups, and what is reserved (RFC 5771, RFC 1112, RFC 4291).
 const RESERVED: [&str; 2] = ["224.0.0.0/3", "ff00::/8"];
 
-/// Where FTP agrees on the ports of its data (RFC 959).
-const FTP_CONTROL: u16 = 21;
+/// What is about more than the port where it is asked for, with what of it.
+const HELPED: [(Protocol, u16, &str); 2] = [
+    (Protocol::TCP, well_known::FTP_CONTROL, "FTP takes another port for each transfer"),
+    (Protocol::UDP, well_known::TFTP, "TFTP answers from another port"),
+];
 
 /// Elements of a set in one line of text.
 const PER_LINE: usize = 6;
@@ -199,10 +202,10 @@ impl Writer<'_> {
         text.push_str("\n\tchain needed {\n");
         for rule in &self.firewall.rules {
             let _ = writeln!(text, "\t\t# {}", words::safe(&rule_words(self.firewall, rule)));
-            if rule.protocol == Protocol::TCP && rule.ports.iter().any(|range| range.contains(FTP_CONTROL)) {
-                text.push_str(
-                    "\t\t# FTP takes another port for each transfer, and needs a `ct helper`: see REVIEW.md\n",
-                );
+            for (protocol, port, told) in HELPED {
+                if rule.protocol == protocol && rule.ports.iter().any(|range| range.contains(port)) {
+                    let _ = writeln!(text, "\t\t# {told}, and needs a `ct helper`: see REVIEW.md");
+                }
             }
             for family in Family::BOTH {
                 if let Some(who) = self.who(rule, family) {

@@ -61,6 +61,8 @@ pub struct FirewallFacts {
     pub unasked: BTreeMap<String, u64>,
     /// Servers of FTP, whose data takes another port each time.
     pub ftp: BTreeSet<String>,
+    /// Servers of TFTP, which answer from another port each time.
+    pub tftp: BTreeSet<String>,
 }
 
 /// The review of rules.
@@ -73,6 +75,7 @@ pub fn firewall_review(firewall: &Firewall, facts: &FirewallFacts) -> Document {
     matrix(&mut text, firewall);
     rules(&mut text, firewall);
     ftp(&mut text, facts);
+    tftp(&mut text, facts);
     zones(&mut text, firewall);
     strangers(&mut text, firewall);
     left_out(&mut text, firewall);
@@ -275,6 +278,26 @@ fn ftp(text: &mut String, facts: &FirewallFacts) {
          ```\n\n\
          What is agreed in TLS no kernel reads: there give the server a fixed range of passive ports, and a rule for it.",
         few(facts.ftp.iter().cloned())
+    );
+}
+
+/// What a rule cannot know of TFTP.
+fn tftp(text: &mut String, facts: &FirewallFacts) {
+    if facts.tftp.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n**TFTP** ({}): the answer comes from another port each time, to a firewall a connection of the server's own. These \
+         rules know those that were seen. Let the kernel follow it, in a table of your own:\n\n\
+         ```\n\
+         table inet tftp {{\n\
+         \tct helper tftp {{ type \"tftp\" protocol udp; }}\n\
+         \tchain follow {{ type filter hook prerouting priority filter; udp dport 69 ct helper set \"tftp\"; }}\n\
+         }}\n\
+         ```\n\n\
+         Or let the server answer from port 69, as dnsmasq does with `tftp-single-port`.",
+        few(facts.tftp.iter().cloned())
     );
 }
 

@@ -148,6 +148,8 @@ pub struct Captures {
     pub unasked: BTreeMap<String, u64>,
     /// Servers of FTP, whose data takes another port each time.
     pub ftp: BTreeSet<String>,
+    /// Servers of TFTP, which answer from another port each time.
+    pub tftp: BTreeSet<String>,
     /// How complete the learning is, by namespace.
     pub learning: BTreeMap<String, Learning>,
     /// For how much of their time the workloads were watched.
