@@ -14,7 +14,7 @@ use super::{
     world,
 };
 use crate::{
-    firewall::{Cost, Firewall, Grouping, Options, Port, Replay, Rule, Sight, Ways, extra},
+    firewall::{Cost, Firewall, Grouping, LeftOpen, Options, Port, Replay, Rule, Sight, Ways, extra},
     model::{Directions, Protocol, words::count},
     proposal::{self, folder},
     render::{self, FirewallFacts},
@@ -121,19 +121,26 @@ const SHOWN: usize = 5;
 /// Says aloud what the rules cannot tell of themselves.
 fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
     let open = &firewall.left_open;
-    if let [(first, sight), ..] = &open[..] {
-        let names: Vec<&str> = open.iter().take(SHOWN).map(|(name, _)| name.as_str()).collect();
+    if let [first, ..] = &open[..] {
+        let said =
+            |it: &LeftOpen| if it.at.is_empty() { it.host.clone() } else { format!("{} ({})", it.host, it.why()) };
+        let names: Vec<String> = open.iter().take(SHOWN).map(said).collect();
         let more = open.len() - names.len();
-        let is_disputed = open.iter().any(|(_, sight)| *sight == Sight::Disputed);
+        let is_disputed = open.iter().any(|it| it.sight == Sight::Disputed);
         let or = if is_disputed { ", or two segments have an address of theirs" } else { "" };
         let words = match open.len() {
-            1 => format!("{first}: {}: it is left open", sight.as_str()),
+            1 => format!("{}: {}: it is left open", first.host, first.why()),
             _ if more > 0 => {
                 format!("{} and {more} more: left open, for captures could not see all of them{or}", names.join("; "))
             }
             _ => format!("{}: left open, for captures could not see all of them{or}", names.join("; ")),
         };
         warnln!("flowmap: {}", one_line(&words));
+        if open.iter().any(|it| !it.at.is_empty()) {
+            warnln!(
+                "hint: one address leaves all of its host open: list what is no part of it, as the gateway of a range, in the hosts file by itself"
+            );
+        }
     }
     if firewall.closed.is_empty() {
         warnln!(
@@ -274,7 +281,7 @@ fn value(args: &Args, firewall: &Firewall, facts: &FirewallFacts) -> Value {
         "out_dir": args.out_dir,
         "closed": firewall.closed,
         "left_open": firewall.left_open.iter()
-            .map(|(host, sight)| json!({"host": host, "why": sight.as_str()})).collect::<Vec<_>>(),
+            .map(|it| json!({"host": it.host, "why": it.why()})).collect::<Vec<_>>(),
         "other_addresses": facts.beside.iter()
             .map(|(host, addresses)| json!({"host": host, "addresses": addresses})).collect::<Vec<_>>(),
         "rules": firewall.rules.iter().map(rule).collect::<Vec<_>>(),

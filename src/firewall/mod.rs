@@ -53,8 +53,68 @@ pub struct Host {
     pub addresses: BTreeSet<IpAddr>,
     /// Ranges that an operator listed under its name.
     pub ranges: BTreeSet<IpNet>,
+    /// How much the captures could see of each address that they saw.
+    pub sights: BTreeMap<IpAddr, Sight>,
+}
+
+impl Host {
+    /// How much of it the captures could see: the least that they could of any of its addresses.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        self.sights.values().copied().min().unwrap_or_default()
+    }
+
+    /// What is closed, or left open, as one: by pairs of addresses, each of a range that an operator listed, for these are many.
+    fn parts(&self, grouping: Grouping) -> Vec<Self> {
+        let is_in = |address: &IpAddr| self.ranges.iter().any(|range| range.contains(address));
+        if grouping != Grouping::Host || !self.addresses.iter().any(is_in) {
+            return vec![self.clone()];
+        }
+        let part = |name: String, addresses: BTreeSet<IpAddr>| {
+            let sights = self.sights.iter().filter(|(address, _)| addresses.contains(*address));
+            let sights = sights.map(|(address, sight)| (*address, *sight)).collect();
+            Self { name, addresses, sights, ranges: BTreeSet::new(), ..self.clone() }
+        };
+        let (many, own): (BTreeSet<IpAddr>, BTreeSet<IpAddr>) = self.addresses.iter().copied().partition(is_in);
+        let one = |address: IpAddr| part(format!("{}, {address}", self.name), BTreeSet::from([address]));
+        let own = Some(own).filter(|own| !own.is_empty()).map(|own| part(self.name.clone(), own));
+        own.into_iter().chain(many.into_iter().map(one)).collect()
+    }
+}
+
+/// A host, or a part of one, that is left as it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOpen {
+    /// Its name.
+    pub host: String,
     /// How much of it the captures could see.
     pub sight: Sight,
+    /// Those of its addresses of which they could see no more, where they saw more of others.
+    pub at: BTreeSet<IpAddr>,
+}
+
+impl LeftOpen {
+    fn of(host: &Host) -> Self {
+        let sight = host.sight();
+        let at = host.sights.iter().filter(|(_, of_one)| **of_one == sight).map(|(address, _)| *address).collect();
+        let is_partly = host.sights.values().any(|of_one| *of_one > sight);
+        Self { host: host.name.clone(), sight, at: if is_partly { at } else { BTreeSet::new() } }
+    }
+
+    /// Why it is, in words.
+    #[must_use]
+    pub fn why(&self) -> String {
+        /// Addresses that are named.
+        const NAMED: usize = 3;
+        let mut named: Vec<String> = self.at.iter().take(NAMED).map(ToString::to_string).collect();
+        if named.is_empty() {
+            return self.sight.as_str().to_owned();
+        }
+        if self.at.len() > NAMED {
+            named.push(format!("{} more", self.at.len() - NAMED));
+        }
+        format!("{}: {}", named.join(", "), self.sight.as_str())
+    }
 }
 
 /// What rules are made from.
@@ -149,8 +209,8 @@ pub struct Firewall {
     pub zones: Zones,
     /// The addresses of the hosts that are closed, and their ranges where these are one host each.
     pub closed: BTreeSet<IpNet>,
-    /// Hosts that are left as they are, by name, each with how much was seen of it.
-    pub left_open: Vec<(String, Sight)>,
+    /// Hosts that are left as they are, by name.
+    pub left_open: Vec<LeftOpen>,
     /// What passes; nothing else does from or to a closed address.
     pub rules: Vec<Rule>,
     /// What was seen and makes no rule.
@@ -170,20 +230,28 @@ pub fn propose<D: Borrow<Dependency>>(
     options: &Options,
 ) -> Firewall {
     let zones = Zones::new(input, options.grouping);
-    let is_closed = |host: &&Host| match host.sight {
+    let is_closed = |host: &Host| match host.sight() {
         Sight::Whole => true,
         Sight::Elsewhere | Sight::Unseen => options.isolate_unseen,
         Sight::Disputed => false,
     };
-    let closed = input.hosts.iter().filter(is_closed).flat_map(|host| units(host, options.grouping)).collect();
-    let open = input.hosts.iter().filter(|host| !is_closed(host));
-    let mut left_open: Vec<(String, Sight)> = open.map(|host| (host.name.clone(), host.sight)).collect();
+    let (mut closed, mut left_open) = (BTreeSet::new(), Vec::new());
+    for host in input.hosts {
+        let (shut, open): (Vec<Host>, Vec<Host>) = host.parts(options.grouping).into_iter().partition(is_closed);
+        closed.extend(shut.iter().flat_map(|part| units(part, options.grouping)));
+        match &shut[..] {
+            [] => left_open.push(LeftOpen::of(host)),
+            _ => left_open.extend(open.iter().map(LeftOpen::of)),
+        }
+    }
     if options.grouping == Grouping::Host {
         // what of a range was not seen is no host yet
         let ranges = input.hosts.iter().flat_map(|host| host.ranges.iter().map(move |range| (host, range)));
-        left_open.extend(
-            ranges.map(|(host, range)| (format!("{}, all of {range} that was not seen", host.name), Sight::Unseen)),
-        );
+        let unseen = |(host, range): (&Host, &IpNet)| {
+            let host = format!("{}, all of {range} that was not seen", host.name);
+            LeftOpen { host, sight: Sight::Unseen, at: BTreeSet::new() }
+        };
+        left_open.extend(ranges.map(unseen));
     }
     left_open.sort();
     let guard = Guard { directions: options.directions, closed: &closed, zones: &zones };

@@ -16,8 +16,9 @@ fn party(kind: PartyKind, at: &str) -> Party {
 
 fn host(name: &str, at: &str) -> Host {
     let addresses = BTreeSet::from([address(at)]);
+    let sights = addresses.iter().map(|address| (*address, Sight::Whole)).collect();
     let (role, tier) = (name.to_owned(), Tier::Application);
-    Host { name: name.to_owned(), role, tier, is_told: true, addresses, ranges: BTreeSet::new(), sight: Sight::Whole }
+    Host { name: name.to_owned(), role, tier, is_told: true, addresses, ranges: BTreeSet::new(), sights }
 }
 
 fn dependency(client: &str, server: &str, port: u16) -> Dependency {

@@ -66,7 +66,7 @@ impl Zones {
         for host in input.hosts {
             // of whose work nothing was seen nothing is known that others of a tier or role have with him in common
             let name = match grouping {
-                _ if host.sight == Sight::Unseen => format!("{}, unseen", host.name),
+                _ if host.sight() == Sight::Unseen => format!("{}, unseen", host.name),
                 _ if !host.is_told => format!("{}, of no role", host.name),
                 Grouping::Tier => host.tier.to_string(),
                 Grouping::Host | Grouping::Role => host.role.clone(),

@@ -62,7 +62,7 @@ fn hosts(site: &Site, dependencies: &[Dependency]) -> Vec<Host> {
     };
     let known = found.into_iter().filter(has_any).filter_map(|(name, (addresses, ranges))| {
         let (role, tier, is_told) = places.get(&name)?.clone();
-        Some(Host { name, role, tier, is_told, addresses, ranges, sight: Sight::Unseen })
+        Some(Host { name, role, tier, is_told, addresses, ranges, sights: BTreeMap::new() })
     });
     known.collect()
 }
@@ -109,17 +109,17 @@ fn host_name(host: &crate::model::Host, address: IpAddr) -> String {
     host.name.clone().unwrap_or_else(|| address.to_string())
 }
 
-/// The hosts with what the captures could see of each: the least that is known of any of its addresses that were seen.
+/// The hosts with what the captures could see of each of their addresses.
 fn seen(captures: &[firewall::Capture], disputed: &BTreeMap<IpAddr, Dispute>, mut hosts: Vec<Host>) -> Vec<Host> {
     let by_address: HashMap<IpAddr, usize> =
         hosts.iter().enumerate().flat_map(|(n, host)| host.addresses.iter().map(move |it| (*it, n))).collect();
     let sights = firewall::sights(captures, |address| by_address.get(&address).copied());
+    let sight = |address: &IpAddr| match disputed.get(address) {
+        Some(Dispute::Open) => Some(Sight::Disputed),
+        _ => sights.get(address).copied(),
+    };
     for host in &mut hosts {
-        let of_addresses = host.addresses.iter().filter_map(|address| sights.get(address));
-        host.sight = of_addresses.copied().min().unwrap_or_default();
-        if host.addresses.iter().any(|address| disputed.get(address) == Some(&Dispute::Open)) {
-            host.sight = Sight::Disputed;
-        }
+        host.sights = host.addresses.iter().filter_map(|address| Some((*address, sight(address)?))).collect();
     }
     hosts
 }
@@ -141,7 +141,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
     let hosts = hosts(site, &dependencies);
     let captures = watched::captures(site, runs, &hosts, &dependencies);
     let hosts = seen(&captures, &disputed, hosts);
-    if hosts.iter().all(|host| host.sight == Sight::Unseen) {
+    if hosts.iter().all(|host| host.sight() == Sight::Unseen) {
         return Err(ProposalError::NoHosts { known: hosts.len() });
     }
     let cluster = ranges(site);

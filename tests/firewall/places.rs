@@ -195,3 +195,34 @@ fn what_was_seen_in_another_vlan_than_a_host_is_meant_for_may_be_anothers() {
     assert_eq!((&found["replay"]["denied"], &found["replay"]["uncertain"]), (&0.into(), &0.into()));
     assert!(flowmap.read("out/flowmap.nft").contains("10.1.10.50"), "{found}");
 }
+
+#[test]
+fn one_address_of_a_range_leaves_no_other_open_and_is_named() {
+    let mut wire = clients_of_servers_elsewhere();
+    // made up in another VLAN, or a gateway's
+    wire.ip(&[20], (20, 21), ("10.1.10.77", "10.1.20.11"), 63);
+    let flowmap = Flowmap::new();
+    flowmap.write("trunk.pcap", wire.bytes());
+    flowmap.write("hosts.csv", "address,name\n10.1.10.0/24,pcs\n10.1.20.11,web\n10.1.30.31,db\n");
+    let at = |granularity: &'static str| {
+        let from = ["firewall", "--from", "trunk.pcap", "--inventory", "hosts.csv", "--granularity", granularity];
+        let found = flowmap.json(&[&from[..], &["--out-dir", "out"]].concat());
+        let told = flowmap.ok(&[&from[..], &["--out-dir", "-"]].concat()).stderr;
+        (found, told + &flowmap.read("out/REVIEW.md"))
+    };
+    let why = "seen where not all of it passes";
+    let (found, told) = at("host");
+    assert_eq!(closed(&found), CLIENTS);
+    assert_eq!(found["left_open"][0], serde_json::json!({"host": "db", "why": why}));
+    assert_eq!(found["left_open"][1], serde_json::json!({"host": "pcs, 10.1.10.77", "why": why}));
+    assert!(!told.contains("One address leaves all of its host open"), "{told}");
+    // there the range is one host
+    let (found, told) = at("role");
+    assert_eq!(closed(&found), [""; 0]);
+    let expected = serde_json::json!({"host": "pcs", "why": format!("10.1.10.77: {why}")});
+    assert_eq!(found["left_open"][1], expected);
+    assert!(told.contains(&format!("pcs (10.1.10.77: {why})")), "{told}");
+    for hint in ["hint: one address leaves all of its host open", "\nOne address leaves all of its host open: list"] {
+        assert!(told.contains(hint), "{told}");
+    }
+}

@@ -188,8 +188,8 @@ fn open(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
     }
     more(text, facts.beside.len());
     let open = &firewall.left_open;
-    for (host, sight) in open.iter().take(MAX_ROWS) {
-        let _ = writeln!(text, "- {}: left open, {}", words::safe(host), sight.as_str());
+    for it in open.iter().take(MAX_ROWS) {
+        let _ = writeln!(text, "- {}: left open, {}", words::safe(&it.host), it.why());
     }
     more(text, open.len());
     if !open.is_empty() {
@@ -197,6 +197,12 @@ fn open(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
             "\nA capture that was taken at one host shows all of that host, and of others what they do with it; one that was taken where many pass \
              shows all of those who live there, and of who talks with the busiest alone maybe not. Capture where their \
              traffic passes, or close them by what was seen with `--isolate-unseen`.\n",
+        );
+    }
+    if open.iter().any(|it| !it.at.is_empty()) {
+        text.push_str(
+            "\nOne address leaves all of its host open: list what is no part of it, as the gateway of a range, in the hosts \
+             file by itself.\n",
         );
     }
 }
