@@ -241,7 +241,7 @@ fn inside<'a>(
     let result = cursor.and_then(|cursor| layer(cursor, around));
     let holds = match result {
         // where a port alone announces labels or IPv6, nothing but a packet proves them
-        Err(_) if matches!(inner.tunnel, Tunnel::Ip | Tunnel::Teredo) => false,
+        Err(reason) if matches!(inner.tunnel, Tunnel::Ip | Tunnel::Teredo) => reason.is_read(),
         Err(NotDecoded::CutShort(_)) => not_captured > 0 || !is_whole,
         Err(NotDecoded::Mpls | NotDecoded::TooManyTags | NotDecoded::TooManyTunnels) => false,
         Err(reason) => !reason.is_damage(),

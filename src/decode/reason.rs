@@ -55,6 +55,8 @@ pub enum NotDecoded {
     Wifi(Wifi),
     /// Address resolution, which makes no flow.
     Arp,
+    /// What does the same for IPv6.
+    Discovery,
     /// An IEEE 802.2 LLC header with this destination (DSAP), which is not IP.
     Llc(u8),
     /// A SNAP header with a protocol of Cisco's.
@@ -84,6 +86,12 @@ pub enum NotDecoded {
 }
 
 impl NotDecoded {
+    /// Whether the frame was read, and holds what runs the link in place of a packet.
+    #[must_use]
+    pub(super) fn is_read(self) -> bool {
+        matches!(self, Self::Arp | Self::Discovery)
+    }
+
     /// Whether the packet itself is damaged, and not only of a kind that is not read or cut by the capture.
     #[must_use]
     pub fn is_damage(self) -> bool {
@@ -96,6 +104,7 @@ impl NotDecoded {
     pub fn may_hide_packet(self) -> bool {
         match self {
             Self::Arp
+            | Self::Discovery
             | Self::LinkControl(_)
             | Self::Llc(_)
             | Self::CiscoSnap(_)
@@ -233,6 +242,7 @@ impl fmt::Display for NotDecoded {
             Self::LinkControl(link) => write!(f, "{link}: not data"),
             Self::Wifi(why) => write!(f, "802.11: {why}"),
             Self::Arp => f.write_str("arp"),
+            Self::Discovery => f.write_str("neighbour discovery"),
             Self::Llc(number) => match name(&LLC, number) {
                 Some(name) => f.write_str(name),
                 None => write!(f, "llc 0x{number:02x}"),

@@ -66,7 +66,8 @@ fn labelled<'a>(cursor: Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, No
         wire(packet.rest, Around { room, ..around })
     };
     if !ip::is_beyond_doubt(packet.rest, around.room)
-        && let whole @ (Ok(_) | Err(NotDecoded::Arp)) = of_wire()
+        && let whole = of_wire()
+        && whole.as_ref().map_or_else(|reason| reason.is_read(), |_| true)
     {
         return whole;
     }
@@ -91,7 +92,7 @@ fn maybe_controlled<'a>(data: &'a [u8], around: Around<'_>) -> Result<Packet<'a>
 fn wire<'a>(frame: &'a [u8], around: Around<'_>) -> Result<Packet<'a>, NotDecoded> {
     let inner = link::ethernet(frame).map_err(|_| NotDecoded::Mpls)?;
     match layer(inner, Around { vlans: VlanStack::default(), ..around }) {
-        Err(NotDecoded::Arp) => Err(NotDecoded::Arp),
+        Err(reason) if reason.is_read() => Err(reason),
         result => result.map_err(|_| NotDecoded::Mpls),
     }
 }

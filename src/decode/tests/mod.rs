@@ -148,6 +148,26 @@ fn messages_of_icmp_tell_whether_they_ask_or_answer() {
     }
 }
 
+#[test]
+fn discovery_of_neighbours_makes_no_flow() {
+    let of = |hops: u8, kind: u8| {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv6([0x20; 16], [0x21; 16], hops);
+        builder.write(&mut bytes, IpNumber(58), &[kind, 0, 0, 0, 0x60]).unwrap();
+        bytes
+    };
+    for kind in 133..=137 {
+        assert_eq!(ethernet(&of(255, kind)), Err(NotDecoded::Discovery), "{kind}");
+        // what was forwarded is none, whatever it says
+        assert!(ethernet(&of(254, kind)).is_ok(), "{kind}");
+    }
+    assert!(ethernet(&of(255, 128)).is_ok() && ethernet(&of(255, 138)).is_ok());
+    assert!(!NotDecoded::Discovery.may_hide_packet() && !NotDecoded::Discovery.is_damage());
+    // in a tunnel too, which is none the less one
+    let tunnelled = tunnels::in_udp(4_789, &tunnels::in_vxlan(42, &of(255, 135)));
+    assert_eq!(ethernet(&tunnelled), Err(NotDecoded::Discovery));
+}
+
 /// All link types that are read, and one that is not.
 const LINKS: [u32; 40] = [
     0, 1, 6, 9, 10, 12, 14, 50, 51, 100, 101, 104, 105, 107, 108, 109, 113, 117, 119, 122, 127, 147, 163, 166, 178,

@@ -30,14 +30,14 @@ fn in_ip6(protocol: u8, payload: &[u8]) -> Vec<u8> {
     in_ethernet(0x86dd, &[&[0x60, 0, 0, 0][..], &length, &[protocol, 64], &[0x22; 16], &[0x23; 16], payload].concat())
 }
 
-fn in_udp(port: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn in_udp(port: u16, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(OUTER.0, OUTER.1, 64).udp(50_000, port);
     builder.write(&mut bytes, payload).unwrap();
     bytes
 }
 
-fn in_vxlan(network: u32, frame: &[u8]) -> Vec<u8> {
+pub(super) fn in_vxlan(network: u32, frame: &[u8]) -> Vec<u8> {
     [&[8, 0, 0, 0][..], &(network << 8).to_be_bytes(), frame].concat()
 }
 
