@@ -242,7 +242,8 @@ fn ways(zones: &Zones, line: Line, seen: &Pairs, options: &Options) -> Ways {
 /// Whether two zones are of hosts, and enough of their pairs were seen.
 #[expect(clippy::cast_precision_loss, reason = "shares of counts of hosts")]
 fn is_supported(zones: &Zones, line: Line, seen: usize, support: f64) -> bool {
-    let both = zones.units(&Side::Zone, line.from).zip(zones.units(&Side::Zone, line.to));
+    let are_kin = [line.from, line.to].into_iter().all(|zone| zones.all.get(zone).is_some_and(|it| it.are_kin));
+    let both = zones.units(&Side::Zone, line.from).zip(zones.units(&Side::Zone, line.to)).filter(|_| are_kin);
     both.is_some_and(|(from, to)| seen as f64 >= support * pairs(from, to) as f64)
 }
 

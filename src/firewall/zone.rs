@@ -35,6 +35,8 @@ pub struct Zone {
     pub name: String,
     /// The hosts in it, by name.
     pub hosts: BTreeSet<String>,
+    /// Whether they have more in common than that nothing tells what they do: else one is no sign of what another may need.
+    pub are_kin: bool,
     /// Where they are: their addresses and ranges, or the cluster's. Those of others are not listed.
     pub units: BTreeSet<IpNet>,
 }
@@ -64,15 +66,16 @@ impl Zones {
         let mut zones = Self::default();
         let mut groups: BTreeMap<(Tier, String), Zone> = BTreeMap::new();
         for host in input.hosts {
-            // of whose work nothing was seen nothing is known that others of a tier or role have with him in common
+            // of whom nothing was seen nothing is known that others of a tier or role have with him in common
+            let are_kin = host.is_told || grouping == Grouping::Host;
             let name = match grouping {
                 _ if host.sight() == Sight::Unseen => format!("{}, unseen", host.name),
-                _ if !host.is_told => format!("{}, of no role", host.name),
+                _ if !are_kin => "of no role".to_owned(),
                 Grouping::Tier => host.tier.to_string(),
                 Grouping::Host | Grouping::Role => host.role.clone(),
             };
-            let zone =
-                groups.entry((host.tier, name.clone())).or_insert_with(|| Zone::new(ZoneKind::Hosts(host.tier), &name));
+            let new = || Zone { are_kin, ..Zone::new(ZoneKind::Hosts(host.tier), &name) };
+            let zone = groups.entry((host.tier, name.clone())).or_insert_with(new);
             zone.hosts.insert(host.name.clone());
             zone.units.extend(units(host, grouping));
             zones.names.extend(host.addresses.iter().map(|address| (*address, host.name.clone())));
@@ -203,7 +206,7 @@ impl Zones {
 
 impl Zone {
     fn new(kind: ZoneKind, name: &str) -> Self {
-        Self { kind, name: name.to_owned(), hosts: BTreeSet::new(), units: BTreeSet::new() }
+        Self { kind, name: name.to_owned(), hosts: BTreeSet::new(), are_kin: true, units: BTreeSet::new() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whom captures can close: by what MACs and tags tell of where they were taken.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::common::{Flowmap, links::Wire};
@@ -124,11 +126,13 @@ fn of_whose_work_nothing_was_seen_is_in_no_tier() {
     let flowmap = Flowmap::new();
     let mut log = "client,server,protocol,port,packets,connections,outcome\n".to_owned();
     for pc in ["10.1.10.11", "10.1.10.12", "10.1.10.13"] {
-        log += &format!("{pc},10.1.20.11,tcp,443,40,4,\n{pc},10.1.50.11,udp,67,4,2,established\n");
-        log += &format!("{pc},10.1.10.1,icmp,0,4,1,established\n");
+        let _ = writeln!(log, "{pc},10.1.20.11,tcp,443,40,4,\n{pc},10.1.50.11,udp,67,4,2,established");
+        let _ = writeln!(log, "{pc},10.1.10.1,icmp,0,4,1,established");
     }
-    // a relay asks for others
-    log += "10.1.10.1,10.1.50.11,udp,67,6,3,established\n";
+    // relays ask for others
+    for relay in ["10.1.10.1", "10.1.10.2"] {
+        let _ = writeln!(log, "{relay},10.1.50.11,udp,67,6,3,established");
+    }
     flowmap.write("flows.csv", log);
     let tiers = flowmap.json(&["tiers", "--from", "flows.csv"]);
     let of = |member: &str| {
@@ -145,7 +149,10 @@ fn of_whose_work_nothing_was_seen_is_in_no_tier() {
         assert_eq!(found["replay"]["denied"], 0, "{found}");
         let rules = flowmap.read("out/flowmap.nft");
         assert!(rules.contains("elements = { 10.1.10.11, 10.1.10.12, 10.1.10.13 }"), "{rules}");
-        assert!(rules.contains("# 10.1.10.1, of no role -> "), "{rules}");
+        assert!(rules.contains("# of no role -> "), "{rules}");
+        // that the pcs ask one such host is no sign that they need another
+        let pings: Vec<&str> = rules.lines().filter(|line| line.contains("l4proto 1 ")).collect();
+        assert!(matches!(pings[..], [line] if line.contains("daddr 10.1.10.1 ")), "{pings:?}");
     }
 }
 
