@@ -5,7 +5,11 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::common::{Flowmap, browser, review::Review};
+use crate::common::{
+    Flowmap, browser,
+    cluster::{list, node, pod},
+    review::Review,
+};
 
 #[track_caller]
 fn nobody_is_hindered(found: &Value) {
@@ -119,6 +123,29 @@ fn the_map_can_be_read_at_any_width_and_grows_without_a_keyboard() {
     assert_eq!(answer["whole"], true);
     assert!(answer["pinched"].as_f64().unwrap() > 1.5, "{answer}");
     assert_eq!((&answer["again"], &answer["focus"]), (&answer["line"], &json!("map")));
+}
+
+/// Two boxes of one column, one above the other: the line between them is shorter than its port.
+#[test]
+fn on_a_short_line_the_port_lies_level() {
+    if !browser::is_there() {
+        return;
+    }
+    let flowmap = Flowmap::new();
+    let pods = [
+        pod("storefront", "10.244.1.3"),
+        pod("nightly-job", "10.244.1.4"),
+        node("node-1", "192.0.2.1", "10.244.1.0/24"),
+    ];
+    flowmap.write("cluster.json", list(&pods));
+    let rows = ["203.0.113.9,10.244.1.3,TCP,8080", "10.244.1.4,10.244.1.3,TCP,8443"];
+    let rows = rows.map(|row| format!("{row},2026-11-24T10:00:00Z,2026-11-24T10:00:01Z,established\n")).concat();
+    flowmap.write("flows.csv", format!("client,server,protocol,port,first_seen,last_seen,outcome\n{rows}"));
+    flowmap.ok(&["import", "flows.csv"]);
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let review = Review::start_unscoped(&flowmap, &[]);
+    let answer = &browser::run("map_ports.mjs", &[&review.address()])["answer"];
+    assert_eq!(*answer, json!({"lines": 2, "named": 2, "level": ["TCP/8443"]}));
 }
 
 #[test]

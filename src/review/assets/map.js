@@ -62,6 +62,7 @@
     { selector: "node", style: { shape: "round-rectangle", width: "label", height: 26, padding: "8px", "background-color": paper, "border-width": 2, "border-color": "data(color)", "border-style": "data(edge)", label: "data(label)", color: ink, "font-size": NAME_PX, "font-weight": 600, "font-family": "Inter, system-ui, sans-serif", "text-valign": "center", "text-halign": "center" } },
     { selector: "edge", style: { width: "data(width)", "line-color": "data(color)", "line-style": "data(style)", "target-arrow-color": "data(color)", "target-arrow-shape": "triangle", "arrow-scale": 0.9, "curve-style": "bezier", "control-point-step-size": 26, opacity: 0.8 } },
     { selector: "edge.named", style: { label: "data(ports)", "font-size": PORT_PX, "text-margin-x": "data(dx)", "text-margin-y": "data(dy)", color: ink, "text-background-color": isDark ? "#191f27" : "#f5f6f8", "text-background-opacity": 0.9, "text-background-padding": "2px", "text-rotation": "autorotate" } },
+    { selector: "edge.level", style: { "text-rotation": 0 } },
     { selector: "edge.beside", style: { "curve-style": "unbundled-bezier", "control-point-distances": 70, "control-point-weights": 0.5 } },
     { selector: "edge.around", style: { "curve-style": "unbundled-bezier", "edge-distances": "node-position", "control-point-distances": "data(bend)", "control-point-weights": 0.5 } },
     { selector: "edge[?denied]", style: { "target-arrow-shape": "tee", "arrow-scale": 1.2, "z-index": 2 } },
@@ -124,31 +125,32 @@
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = `${PORT_PX}px Inter, system-ui, sans-serif`;
 
-  // No port covers another, nor is covered by a box: it moves along its line, and where there is no room it is left out until
-  // its line or one of its boxes is chosen. Denied ones, which are drawn first of all, have the first choice.
+  // No port covers another, nor is covered by a box: it moves along its line, on a short line it lies level, and where there is
+  // no room it is left out until its line or one of its boxes is chosen. Denied ones, which are drawn first of all, have the first choice.
   const label = (cy, edges) => {
     const boxes = cy.nodes().map((node) => node.boundingBox({ includeLabels: false }));
     const taken = [];
-    cy.edges().removeClass("named");
+    cy.edges().removeClass("named level");
     edges.forEach((edge) => {
       const [from, to, bend] = [edge.sourceEndpoint(), edge.targetEndpoint(), edge.midpoint()];
       const long = Math.hypot(to.x - from.x, to.y - from.y) || 1;
       const along = { x: (to.x - from.x) / long, y: (to.y - from.y) / long };
       const half = pen.measureText(edge.data("ports")).width / 2 + 4;
-      const place = (part) => {
+      const place = (part, way) => {
         // the curve through both ends and its middle
         const [a, b, c] = [2 * (part - 0.5) * (part - 1), 4 * part * (1 - part), 2 * part * (part - 0.5)];
         const at = { x: a * from.x + b * bend.x + c * to.x, y: a * from.y + b * bend.y + c * to.y };
         const points = [];
-        for (let far = -half; far <= half; far += PORT_PX / 2) points.push({ x: at.x + far * along.x, y: at.y + far * along.y });
-        return { at, points };
+        for (let far = -half; far <= half; far += PORT_PX / 2) points.push({ x: at.x + far * way.x, y: at.y + far * way.y });
+        return { at, points, isLevel: way !== along };
       };
       const isFree = ({ points }) => points.every(({ x, y }) => !boxes.some((it) => x > it.x1 - 2 && x < it.x2 + 2 && y > it.y1 - 2 && y < it.y2 + 2)
         && !taken.some((it) => Math.hypot(it.x - x, it.y - y) < PORT_PX * 1.5));
-      const found = PLACES.map(place).find(isFree) ?? (edges.length === 1 ? place(0.5) : null);
+      const places = [along, { x: 1, y: 0 }].flatMap((way) => PLACES.map((part) => place(part, way)));
+      const found = places.find(isFree) ?? (edges.length === 1 ? places[0] : null);
       if (!found) return;
       taken.push(...found.points);
-      edge.data({ dx: found.at.x - bend.x, dy: found.at.y - bend.y }).addClass("named");
+      edge.data({ dx: found.at.x - bend.x, dy: found.at.y - bend.y }).addClass("named").toggleClass("level", found.isLevel);
     });
   };
 
