@@ -236,6 +236,17 @@ fn an_address_at_two_macs_is_found() {
 }
 
 #[test]
+fn a_long_finding_is_told_whole_on_a_page() {
+    let mut wire = Wire::new();
+    (1..=9).for_each(|station| _ = wire.arp(&[10], station, "10.0.0.2", "10.0.0.1"));
+    let flowmap = Flowmap::new();
+    flowmap.write("wire.pcap", wire.bytes());
+    let text = flowmap.ok(&["segments", "--from", "wire.pcap"]).stdout;
+    assert!(text.contains("02:00:00:00:00:01 and") && text.contains("02:00:00:00:00:09\n"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+}
+
+#[test]
 fn an_address_that_moved_is_at_one_mac_at_a_time() {
     let mut wire = Wire::new();
     let claims = |wire: &mut Wire, station| _ = wire.arp(&[10], station, "10.0.0.2", "10.0.0.1");
