@@ -61,15 +61,22 @@ def objects(made, nodes):
         status = {"addresses": [{"type": "InternalIP", "address": f"192.168.0.{node + 10}"}]}
         spec = {"podCIDRs": [f"10.{64 + node}.0.0/16"]}
         yield {"kind": "Node", "apiVersion": "v1", "metadata": metadata(f"node-{node}"), "spec": spec, "status": status}
+    services = [("default", "kubernetes", "10.250.0.1", 443, "TCP", None), ("kube-system", "kube-dns", "10.250.0.10", 53, "UDP", "coredns")]
+    for namespace, name, address, port, protocol, app in services:
+        ports = [{"name": "main", "port": port, "protocol": protocol, "targetPort": port}]
+        spec = {"clusterIP": address, "clusterIPs": [address], "ports": ports} | ({"selector": {"app": app}} if app else {})
+        yield {"kind": "Service", "apiVersion": "v1", "metadata": metadata(name, namespace), "spec": spec}
     for workload in made:
         labels = {"app": workload.name}
         owner = (workload.kind, workload.name)
+        containers = [{"name": "main", "ports": [{"containerPort": workload.port}]}]
         if workload.kind == "Deployment":
             owner = ("ReplicaSet", workload.name + "-5d8c7b")
             yield {
                 "kind": "ReplicaSet",
                 "apiVersion": "apps/v1",
                 "metadata": metadata(owner[1], workload.namespace, labels, ("Deployment", workload.name)),
+                "spec": {"template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}},
             }
         for replica, address in enumerate(workload.addresses):
             yield {
@@ -79,7 +86,7 @@ def objects(made, nodes):
                 | {"creationTimestamp": "2025-12-01T00:00:00Z"},
                 "spec": {
                     "nodeName": f"node-{replica % nodes}",
-                    "containers": [{"name": "main", "ports": [{"containerPort": workload.port}]}],
+                    "containers": containers,
                 },
                 "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]},
             }
