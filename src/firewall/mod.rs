@@ -137,7 +137,18 @@ pub enum Dispute {
     Settled {
         /// The VLAN.
         vlan: u16,
+        /// Whether the address was seen without tags too: such frames may be of this VLAN.
+        is_untagged_too: bool,
     },
+}
+
+impl Dispute {
+    /// Whether what was seen in these VLANs may be another's of the same address.
+    pub fn may_be_anothers(self, ids: impl IntoIterator<Item = u16>) -> bool {
+        let Self::Settled { vlan, is_untagged_too } = self else { return true };
+        let mut ids = ids.into_iter().peekable();
+        if ids.peek().is_none() { !is_untagged_too } else { ids.all(|id| id != vlan) }
+    }
 }
 
 /// How finely rules tell hosts apart.

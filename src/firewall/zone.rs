@@ -158,14 +158,8 @@ impl Zones {
 
     /// Whether two segments have an address, so that nobody can tell whose a connection is that was seen in these VLANs.
     pub(super) fn is_disputed(&self, address: IpAddr, vlans: &BTreeSet<String>) -> bool {
-        match self.disputed.get(&address) {
-            None => false,
-            Some(Dispute::Open) => true,
-            Some(Dispute::Settled { vlan }) => {
-                let mut ids = vlans.iter().flat_map(|stack| stack.split('.'));
-                !ids.any(|id| id.parse() == Ok(*vlan))
-            }
-        }
+        let ids = vlans.iter().flat_map(|stack| stack.split('.')).filter_map(|id| id.parse().ok());
+        self.disputed.get(&address).is_some_and(|dispute| dispute.may_be_anothers(ids))
     }
 
     /// Whether an address is one of a host that is called by a name.

@@ -139,7 +139,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
     let layout = Layout::of(site.links.iter().cloned());
     let disputed = links::disputed(&layout, &site.cluster().hosts);
     let hosts = hosts(site, &dependencies);
-    let captures = watched::captures(site, runs, &hosts, &dependencies);
+    let captures = watched::captures(site, runs, &hosts, &dependencies, &disputed);
     let hosts = seen(&captures, &disputed, hosts);
     if hosts.iter().all(|host| host.sight() == Sight::Unseen) {
         return Err(ProposalError::NoHosts { known: hosts.len() });

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 use crate::common::{Flowmap, links::Wire};
@@ -25,15 +27,19 @@ fn clients_of_servers_elsewhere() -> Wire {
 /// Such clients with these tags on all frames.
 fn clients_with(tags: &[u16]) -> Wire {
     let mut wire = Wire::new();
-    for n in 0..5 {
+    clients(&mut wire, tags, 0..5);
+    wire
+}
+
+fn clients(wire: &mut Wire, tags: &[u16], which: Range<u32>) {
+    for n in which {
         let client = format!("10.1.10.5{n}");
         wire.arp(tags, 50 + n, &client, GATEWAY);
         wire.arp(tags, ROUTER, GATEWAY, &client);
         for server in ["10.1.20.11", "10.1.30.31"] {
-            sends(&mut wire, tags, (50 + n, ROUTER), (&client, server));
+            sends(wire, tags, (50 + n, ROUTER), (&client, server));
         }
     }
-    wire
 }
 
 fn proposed(wire: &Wire, more: &[&str]) -> (Flowmap, Value) {
@@ -232,4 +238,51 @@ fn one_address_of_a_range_leaves_no_other_open_and_is_named() {
     for hint in ["hint: one address leaves all of its host open", "\nOne address leaves all of its host open: list"] {
         assert!(told.contains(hint), "{told}");
     }
+}
+
+/// Somebody of VLAN 110 who has an address of VLAN 10, and calls what nobody else does.
+fn another(wire: &mut Wire) {
+    wire.arp(&[110], 150, "10.1.10.50", GATEWAY);
+    sends(wire, &[110], (150, 101), ("10.1.10.50", "10.1.40.9"));
+}
+
+/// Proposes rules for the first of the clients, of VLAN 10 by its own entry, and for others.
+fn of_client(trunk: &Wire, port: &Wire, entry: &str, more: &[&str]) -> Value {
+    let flowmap = Flowmap::new();
+    flowmap.write("trunk.pcap", trunk.bytes());
+    flowmap.write("port.pcap", port.bytes());
+    let others = "10.1.20.11,web,\n10.1.30.31,db,\n10.1.40.9,mail,\n";
+    flowmap.write("hosts.csv", format!("address,name,vlan\n{entry}\n{others}"));
+    let files = ["firewall", "--from", "trunk.pcap", "port.pcap", "--inventory", "hosts.csv", "--out-dir", "out"];
+    flowmap.json(&[&files, more].concat())
+}
+
+#[test]
+fn a_port_without_tags_settles_nothing_of_what_another_does_in_its_own_vlan() {
+    let mut trunk = clients_with(&[10]);
+    another(&mut trunk);
+    let mut port = Wire::new();
+    port.arp(&[], 50, "10.1.10.50", GATEWAY);
+    sends(&mut port, &[], (50, ROUTER), ("10.1.10.50", "10.1.20.11"));
+    let targets = |entry: &str| {
+        let found = of_client(&trunk, &port, entry, &["--isolate-unseen"]);
+        assert_eq!(found["replay"]["denied"], 0, "{found}");
+        let uncertain = found["left_out"].as_array().unwrap().iter().filter(|it| it["from"] == "pc");
+        let mut to: Vec<String> = uncertain.map(|it| it["to"].as_str().unwrap().to_owned()).collect();
+        to.sort();
+        to.join(" ")
+    };
+    assert_eq!(targets("10.1.10.50,pc,10"), "mail");
+    // what is said of a network is not said of who stands in it by itself
+    assert_eq!(targets("10.1.10.50,pc,\n10.1.10.0/24,pcs,110"), "db mail web");
+}
+
+#[test]
+fn who_was_seen_by_the_traffic_of_another_alone_was_not_seen() {
+    let mut trunk = Wire::new();
+    trunk.arp(&[10], 50, "10.1.10.50", GATEWAY);
+    clients(&mut trunk, &[10], 1..5);
+    another(&mut trunk);
+    let found = of_client(&trunk, &Wire::new(), "10.1.10.50,pc,10\n10.1.10.51,other,10", &[]);
+    assert!(closed(&found).contains(&"10.1.10.51") && !closed(&found).contains(&"10.1.10.50"), "{found}");
 }

@@ -28,19 +28,23 @@ pub(super) fn disputed(layout: &Layout, listed: &[Host]) -> BTreeMap<IpAddr, Dis
     };
     homes.retain(|_, homes| are_several(homes));
     let dispute = |(address, homes): (IpAddr, Vec<Home<'_>>)| {
-        let around = listed.iter().filter(|host| host.range.contains(&address));
-        let meant = around.filter_map(|host| Some((host.range.prefix_len(), host.vlan?))).max();
-        let Some((_, vlan)) = meant else { return Some((address, Dispute::Open)) };
+        let Some(vlan) = meant_vlan(listed, address) else { return (address, Dispute::Open) };
         let is_meant = |segment: &Segment| segment.vlan.is_some_and(|stack| stack.ids().any(|id| id == vlan));
         let within: Vec<Home<'_>> = homes.iter().filter(|(segment, _)| is_meant(segment)).copied().collect();
-        // frames without tags may be of the VLAN that is meant
-        let are_tagged = homes.iter().all(|(segment, _)| segment.vlan.is_some());
-        match () {
-            () if are_several(&within) => Some((address, Dispute::Open)),
-            () => are_tagged.then_some((address, Dispute::Settled { vlan })),
-        }
+        let is_untagged_too = homes.iter().any(|(segment, _)| segment.vlan.is_none());
+        let settled = Dispute::Settled { vlan, is_untagged_too };
+        (address, if are_several(&within) { Dispute::Open } else { settled })
     };
-    homes.into_iter().filter_map(dispute).collect()
+    homes.into_iter().map(dispute).collect()
+}
+
+/// The VLAN of the narrowest entry of a hosts file around an address, where it gives one.
+fn meant_vlan(listed: &[Host], address: IpAddr) -> Option<u16> {
+    let around = || listed.iter().filter(|host| host.range.contains(&address));
+    let narrowest = around().map(|host| host.range.prefix_len()).max()?;
+    let vlans: BTreeSet<Option<u16>> =
+        around().filter(|host| host.range.prefix_len() == narrowest).map(|host| host.vlan).collect();
+    if vlans.len() == 1 { vlans.into_iter().next().flatten() } else { None }
 }
 
 /// What closed hosts have beside the addresses that are closed: others that live at their MACs and are no host's, by the names

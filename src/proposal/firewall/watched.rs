@@ -7,15 +7,21 @@ use std::{
 
 use super::super::world::Site;
 use crate::{
-    firewall::{Capture, Host},
-    model::{Dependency, How, LinkSighting, Mac, Mark, ObservationKey, Protocol},
+    firewall::{Capture, Dispute, Host},
+    model::{Dependency, How, LinkSighting, Mac, Mark, ObservationKey, Protocol, VlanStack},
     segment::{Layout, Place, Segment, usual_network},
     store::{Run, RunId},
 };
 use foldhash::{HashMap, HashSet};
 
 /// The captures and flow logs of a site. What was dropped on the way tells nothing of who watched, and is none.
-pub(super) fn captures(site: &Site, runs: &[Run], hosts: &[Host], dependencies: &[Dependency]) -> Vec<Capture> {
+pub(super) fn captures(
+    site: &Site,
+    runs: &[Run],
+    hosts: &[Host],
+    dependencies: &[Dependency],
+    disputed: &BTreeMap<IpAddr, Dispute>,
+) -> Vec<Capture> {
     let watched: BTreeMap<RunId, &Run> =
         runs.iter().filter(|run| run.site == site.name && !run.is_drops()).map(|run| (run.id, run)).collect();
     let talk = Talk::of(dependencies);
@@ -23,11 +29,20 @@ pub(super) fn captures(site: &Site, runs: &[Run], hosts: &[Host], dependencies: 
     site.each_seen(|run, key| {
         let Some(run) = watched.get(&run) else { return };
         let (links, capture) = captures.entry(run.id).or_insert_with(|| capture(site, run, hosts));
+        if [key.src, key.dst].iter().any(|address| is_anothers(disputed.get(address), key)) {
+            return;
+        }
         links.note(key, &mut capture.routed);
         let ends = if talk.is_use(key) { &mut capture.ends } else { &mut capture.attempts };
         ends.push((key.src, key.dst));
     });
     captures.into_values().map(|(_, capture)| capture).collect()
+}
+
+/// Whether what was seen is not of the host that has the address by the hosts file: it tells nothing of what that one does.
+fn is_anothers(dispute: Option<&Dispute>, key: &ObservationKey) -> bool {
+    let settled = dispute.filter(|dispute| matches!(dispute, Dispute::Settled { .. }));
+    settled.is_some_and(|settled| settled.may_be_anothers(key.vlan_stacks().flat_map(VlanStack::ids)))
 }
 
 /// A capture before anything of it is known but where it was taken.
