@@ -183,6 +183,10 @@ fn layer<'a>(mut cursor: Cursor<'a>, mut around: Around<'_>) -> Result<Packet<'a
 /// Decodes one IP packet, and the one inside where it is a tunnel's.
 fn packet<'a>(cursor: &Cursor<'a>, around: Around<'_>) -> Result<Packet<'a>, NotDecoded> {
     let network = ip::decode(cursor, around.room)?;
+    // what a tunnel carries tells of the tunnel, of which nothing else may
+    if around.tunnels.is_empty() && transport::is_discovery(&network) {
+        return Err(NotDecoded::Discovery);
+    }
     let transport = transport::decode(&network)?;
     let own = network.part.map(|part| {
         let Around { vlans, tunnels, .. } = around;
@@ -241,7 +245,7 @@ fn inside<'a>(
     let result = cursor.and_then(|cursor| layer(cursor, around));
     let holds = match result {
         // where a port alone announces labels or IPv6, nothing but a packet proves them
-        Err(reason) if matches!(inner.tunnel, Tunnel::Ip | Tunnel::Teredo) => reason.is_read(),
+        Err(_) if matches!(inner.tunnel, Tunnel::Ip | Tunnel::Teredo) => false,
         Err(NotDecoded::CutShort(_)) => not_captured > 0 || !is_whole,
         Err(NotDecoded::Mpls | NotDecoded::TooManyTags | NotDecoded::TooManyTunnels) => false,
         Err(reason) => !reason.is_damage(),

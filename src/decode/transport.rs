@@ -102,7 +102,6 @@ pub(super) fn decode<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDeco
         Protocol::TCP => tcp(network),
         Protocol::UDP => udp(network),
         Protocol::SCTP => sctp(network),
-        Protocol::ICMPV6 if is_discovery(network) => Err(NotDecoded::Discovery),
         Protocol::ICMP | Protocol::ICMPV6 => Ok(control(network)),
         _ => Ok(Transport::Other),
     }
@@ -155,10 +154,12 @@ fn sctp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
 
 /// Whether a message asks for routers and neighbours, or tells of them: what no router forwards has its first hop limit, or
 /// nobody heeds it (RFC 4861, sections 4 and 6.1).
-fn is_discovery(network: &Network<'_>) -> bool {
+pub(super) fn is_discovery(network: &Network<'_>) -> bool {
     const FIRST: u8 = 133;
     const LAST: u8 = 137;
-    network.hop_limit == u8::MAX && matches!(network.payload, [FIRST..=LAST, ..])
+    network.protocol == Protocol::ICMPV6
+        && network.hop_limit == u8::MAX
+        && matches!(network.payload, [FIRST..=LAST, ..])
 }
 
 /// Type 3 of ICMP and type 1 of `ICMPv6` carry the head of the packet they answer. Code 4 of the first refuses nothing: the
