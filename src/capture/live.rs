@@ -147,14 +147,14 @@ impl LiveCapture {
     /// Whether the interface is up, as far as can be told. While it is down, libpcap goes on and says nothing.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        /// `IFF_UP` (netdevice(7)).
+        /// `IFF_UP` and `IFF_LOOPBACK` (netdevice(7)).
         const UP: u32 = 1;
-        if self.index.is_none() {
-            return true;
-        }
-        let flags = std::fs::read_to_string(format!("/sys/class/net/{}/flags", self.name)).unwrap_or_default();
-        let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16);
-        flags.ok().is_none_or(|flags| flags & UP != 0)
+        const LOOPBACK: u32 = 8;
+        let read = |file: &str| std::fs::read_to_string(format!("/sys/class/net/{}/{file}", self.name)).ok();
+        // the files may be those of another network namespace, in which another is called so; loopback is the first in each
+        let is_it = || Some(read("ifindex")?.trim().parse() == Ok(self.index?));
+        let flags = || u32::from_str_radix(read("flags")?.trim().trim_start_matches("0x"), 16).ok();
+        is_it() != Some(true) || flags().is_none_or(|flags| flags & UP != 0 || flags & LOOPBACK != 0)
     }
 
     /// Waits until there may be a frame, or for a fifth of a second.
