@@ -165,14 +165,17 @@ fn fewer_packets_than_a_handshake_has_are_no_connection_in_a_log_of_what_a_firew
     flowmap.write("flows.csv", log);
     expected.sort();
     assert_eq!(rows(&flowmap, &["flows.csv".into()]), expected);
-    let pinged = |packets: u64| {
+    let pinged = |packets: u64, bytes_back: u64| {
         let flowmap = Flowmap::new();
-        let row = format!("10.0.0.1,10.0.0.9,icmp,,{packets},1,,ACCEPT");
-        flowmap.write("flows.csv", format!("client,server,protocol,port,packets,connections,outcome,action\n{row}\n"));
+        let row = format!("10.0.0.1,10.0.0.9,icmp,,{packets},1,{bytes_back},ACCEPT");
+        let head = "client,server,protocol,port,packets,connections,bytes_to_client,action";
+        flowmap.write("flows.csv", format!("{head}\n{row}\n"));
         rows(&flowmap, &["flows.csv".into()]).join("")
     };
-    assert_eq!(pinged(1), "10.0.0.1 > 10.0.0.9:0/ICMP unanswered handshake 1");
-    assert_eq!(pinged(2), "10.0.0.1 > 10.0.0.9:0/ICMP established handshake 1");
+    assert_eq!(pinged(1, 0), "10.0.0.1 > 10.0.0.9:0/ICMP unanswered handshake 1");
+    for answered in [pinged(2, 0), pinged(1, 84)] {
+        assert_eq!(answered, "10.0.0.1 > 10.0.0.9:0/ICMP established handshake 1");
+    }
     // who names servers alone says that they accepted, and may sample packets
     let plain = Flowmap::new();
     plain.write("flows.csv", "client,server,protocol,port,packets\n10.0.0.1,10.0.0.9,tcp,7001,1\n");

@@ -290,8 +290,9 @@ fn unanswered(record: &FlowRecord) -> Option<Outcome> {
     let is_lone = record.packets.is_some_and(|packets| (1..=record.connections).contains(&packets));
     match record.protocol {
         _ if is_too_little(record) => Some(Outcome::Unanswered),
+        _ if record.bytes_to_client > 0 => None,
         Protocol::ICMP | Protocol::ICMPV6 if is_lone => Some(Outcome::Unanswered),
-        Protocol::UDP if is_lone && record.bytes_to_client == 0 => Some(Outcome::Oneway),
+        Protocol::UDP if is_lone => Some(Outcome::Oneway),
         _ => None,
     }
 }
