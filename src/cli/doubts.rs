@@ -44,7 +44,11 @@ pub(super) fn warn_ftp(ftp: &BTreeSet<String>, cure: &str) {
 
 /// The same of TFTP.
 pub(super) fn warn_tftp(tftp: &BTreeSet<String>, cure: &str) {
-    warn_of(tftp.iter(), "TFTP answers from another port each time: of these what was seen passes", cure);
+    warn_of(
+        tftp.iter(),
+        "TFTP answers from another port each time and asks by single datagrams: rules may lack both",
+        cure,
+    );
 }
 
 /// Says something of whoever is named, unless nobody is.
