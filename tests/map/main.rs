@@ -8,6 +8,7 @@ mod common;
 
 mod accuracy;
 mod applications;
+mod conflicts;
 mod coverage;
 mod equal_numbers;
 mod graph;
