@@ -20,7 +20,7 @@ use crate::{
     render::FirewallFacts,
     segment::{Layout, crossings},
     store::Run,
-    tier::{self, Member, Role, Scope, Tier},
+    tier::{self, Member, Role, Scope},
 };
 
 /// The hosts of a site that may be closed: those that the inventory knows; without one, private addresses.
@@ -29,11 +29,11 @@ fn hosts(site: &Site, dependencies: &[Dependency]) -> Vec<Host> {
     let scope = Scope::new(&site.directory, &contacts.parties);
     let options = tier::Options { across_namespaces: true, ..tier::Options::default() };
     let roles = tier::find(&contacts, &scope, options).roles;
-    let mut places: BTreeMap<String, (String, Tier, bool)> = BTreeMap::new();
+    let mut places: BTreeMap<String, (String, &Role)> = BTreeMap::new();
     for (n, role) in roles.iter().enumerate() {
         let name = called(role, &roles[..n]);
         let hosts = role.members.iter().filter(|member| member.workload.is_none());
-        places.extend(hosts.map(|member| (member.name.clone(), (name.clone(), role.tier, role.is_told))));
+        places.extend(hosts.map(|member| (member.name.clone(), (name.clone(), role))));
     }
     let mut found: BTreeMap<String, (BTreeSet<IpAddr>, BTreeSet<IpNet>)> = BTreeMap::new();
     let listed = &site.cluster().hosts;
@@ -61,7 +61,8 @@ fn hosts(site: &Site, dependencies: &[Dependency]) -> Vec<Host> {
         !addresses.is_empty() || !ranges.is_empty()
     };
     let known = found.into_iter().filter(has_any).filter_map(|(name, (addresses, ranges))| {
-        let (role, tier, is_told) = places.get(&name)?.clone();
+        let (name_of_role, role) = places.get(&name)?;
+        let (tier, is_told, role) = (role.tier, role.is_told, name_of_role.clone());
         Some(Host { name, role, tier, is_told, addresses, ranges, sights: BTreeMap::new() })
     });
     known.collect()

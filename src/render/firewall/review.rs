@@ -15,7 +15,7 @@ use super::{
 use crate::{
     firewall::{Cost, Firewall, Grouping, LeftOut, Replay, Rule, Side, Strangers, Ways, ZoneKind},
     model::{
-        Span,
+        Span, well_known,
         words::{count, port},
     },
     render::{Document, words},
@@ -276,15 +276,23 @@ fn ftp(text: &mut String, facts: &FirewallFacts) {
         text,
         "\n**FTP**: {} and their clients agree on another port for each transfer, which either may open. These rules know those that \
          were seen. Let the kernel follow what is agreed, in a table of your own:\n\n\
-         ```\n\
-         table inet ftp {{\n\
-         \tct helper ftp {{ type \"ftp\" protocol tcp; }}\n\
-         \tchain follow {{ type filter hook prerouting priority filter; tcp dport 21 ct helper set \"ftp\"; }}\n\
-         }}\n\
-         ```\n\n\
+         {}\n\
          What is agreed in TLS no kernel reads: there give the server a fixed range of passive ports, and a rule for it.",
-        few(facts.ftp.iter().cloned())
+        few(facts.ftp.iter().cloned()),
+        follows("ftp", "tcp", well_known::FTP_CONTROL),
     );
+}
+
+/// A table by which the kernel follows what a protocol agrees on.
+fn follows(name: &str, protocol: &str, port: u16) -> String {
+    format!(
+        "```\n\
+         table inet {name} {{\n\
+         \tct helper {name} {{ type \"{name}\" protocol {protocol}; }}\n\
+         \tchain follow {{ type filter hook prerouting priority filter; {protocol} dport {port} ct helper set \"{name}\"; }}\n\
+         }}\n\
+         ```\n"
+    )
 }
 
 /// What a rule cannot know of TFTP.
@@ -296,14 +304,10 @@ fn tftp(text: &mut String, facts: &FirewallFacts) {
         text,
         "\n**TFTP** ({}): the answer comes from another port each time, to a firewall a connection of the server's own. These \
          rules know those that were seen. Let the kernel follow it, in a table of your own:\n\n\
-         ```\n\
-         table inet tftp {{\n\
-         \tct helper tftp {{ type \"tftp\" protocol udp; }}\n\
-         \tchain follow {{ type filter hook prerouting priority filter; udp dport 69 ct helper set \"tftp\"; }}\n\
-         }}\n\
-         ```\n\n\
+         {}\n\
          Or let the server answer from port 69, as dnsmasq does with `tftp-single-port`.",
-        few(facts.tftp.iter().cloned())
+        few(facts.tftp.iter().cloned()),
+        follows("tftp", "udp", well_known::TFTP),
     );
 }
 
