@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Done,
     common::{Global, Namespaces, Output, OutputArg, Selection},
+    parts::parts_of,
     print::{self, Table},
     world,
 };
@@ -55,12 +56,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         ByArg::Workload => By::Workload,
         ByArg::Address => By::Address,
     };
-    let rows: Vec<Row> = world
-        .sites
-        .iter()
-        .flat_map(|site| rows(site, by))
-        .filter(|it| args.namespaces.concern(&it.dependency))
-        .collect();
+    let rows: Vec<Row> = world.sites.iter().flat_map(|site| rows(site, by, &args.namespaces)).collect();
     let has_sites = world.sites.len() > 1;
     let output = args.output.output;
     let table = |rows: &[Row]| match output {
@@ -79,9 +75,15 @@ struct Row {
     spoken: Spoken,
 }
 
-fn rows(site: &Site, by: By) -> Vec<Row> {
+fn rows(site: &Site, by: By, namespaces: &Namespaces) -> Vec<Row> {
     let row = |dependency| Row { spoken: site.spoken(&dependency, by), dependency };
-    site.dependencies(by).into_iter().map(row).collect()
+    let all = site.dependencies(by);
+    if by == By::Address && !namespaces.namespace.is_empty() {
+        let by_workload = site.dependencies(By::Workload);
+        let named: Vec<&Dependency> = by_workload.iter().filter(|it| namespaces.concern(it)).collect();
+        return parts_of(&named, &all).into_iter().cloned().map(row).collect();
+    }
+    all.into_iter().filter(|it| namespaces.concern(it)).map(row).collect()
 }
 
 /// As the contract lists them: one object a dependency.

@@ -13,6 +13,7 @@ use super::{
     Done, Fault,
     common::{Global, Namespaces, Selection},
     fault::printable,
+    parts::{is_part_of, parts_of},
     policies::{self, ReadingArgs},
     print, world,
 };
@@ -101,7 +102,6 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let by_workload = site.dependencies(By::Workload);
     let by_address = if args.by == ByArg::Address { site.dependencies(By::Address) } else { Vec::new() };
     let named: Vec<&Dependency> = by_workload.iter().filter(|it| args.namespaces.concern(it)).collect();
-    // addresses have no namespace: it is that of the workloads they were of
     let drawn: Vec<&Dependency> = match args.by {
         ByArg::Workload => named.clone(),
         ByArg::Address if args.namespaces.namespace.is_empty() => by_address.iter().collect(),
@@ -174,24 +174,6 @@ fn judged(
     let by_address = || parts.get_or_init(|| site.dependencies(By::Address)).as_slice();
     let detail = Detail { roster: &roster, by_address: &by_address };
     Ok(proposal::judged(&policy::simulate(&past, &evaluator, Some(&detail))))
-}
-
-/// Whether the ends of a dependency by address are of those of one by workload.
-fn is_part_of(part: &Dependency, whole: &Dependency) -> bool {
-    let has = |whole: &Party, part: &Party| part.addresses.is_subset(&whole.addresses);
-    has(&whole.client, &part.client) && has(&whole.server, &part.server)
-}
-
-/// Dependencies by address that are part of some by workload.
-fn parts_of<'d>(by_workload: &[&Dependency], by_address: &'d [Dependency]) -> Vec<&'d Dependency> {
-    let mut wholes: BTreeMap<(Protocol, u16), Vec<&Dependency>> = BTreeMap::new();
-    for it in by_workload {
-        wholes.entry((it.protocol, it.port)).or_default().push(it);
-    }
-    let is_wanted = |part: &&Dependency| {
-        wholes.get(&(part.protocol, part.port)).is_some_and(|all| all.iter().any(|whole| is_part_of(part, whole)))
-    };
-    by_address.iter().filter(is_wanted).collect()
 }
 
 /// Verdicts on workloads as verdicts on the addresses that were theirs.

@@ -42,6 +42,7 @@ mod inventory_sync;
 mod log;
 mod man;
 mod names;
+mod parts;
 mod policies;
 mod print;
 mod review;

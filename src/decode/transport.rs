@@ -155,11 +155,8 @@ fn sctp<'a>(network: &Network<'a>) -> Result<Transport<'a>, NotDecoded> {
 /// Whether a message asks for routers and neighbours, or tells of them: what no router forwards has its first hop limit, or
 /// nobody heeds it (RFC 4861, sections 4 and 6.1).
 pub(super) fn is_discovery(network: &Network<'_>) -> bool {
-    const FIRST: u8 = 133;
-    const LAST: u8 = 137;
-    network.protocol == Protocol::ICMPV6
-        && network.hop_limit == u8::MAX
-        && matches!(network.payload, [FIRST..=LAST, ..])
+    let is_meant = |kind: &u8| Control::is_discovery(network.protocol, *kind);
+    network.hop_limit == u8::MAX && network.payload.first().is_some_and(is_meant)
 }
 
 /// Type 3 of ICMP and type 1 of `ICMPv6` carry the head of the packet they answer. Code 4 of the first refuses nothing: the

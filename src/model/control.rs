@@ -25,4 +25,11 @@ impl Control {
             _ => Self::Tells,
         }
     }
+
+    /// Whether a message asks on its link for routers and neighbours, or tells of them (RFC 4861, section 4): to IPv6 what ARP
+    /// is to IPv4, and of no flow.
+    #[must_use]
+    pub fn is_discovery(protocol: Protocol, kind: u8) -> bool {
+        protocol == Protocol::ICMPV6 && matches!(kind, 133..=137)
+    }
 }

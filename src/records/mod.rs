@@ -275,6 +275,9 @@ pub enum Fault {
     /// An ICMP error, which the log does not tie to what it answers.
     #[error("ICMP unreachable: it answers another flow")]
     Unreachable,
+    /// Neighbours that look for one another.
+    #[error("neighbour discovery, no flow")]
+    Discovery,
     /// No packet of it was whole.
     #[error("a connection of which no packet was seen whole")]
     NothingSeen,
@@ -315,6 +318,7 @@ impl Fault {
                 | Self::UnknownTransport
                 | Self::NoPorts
                 | Self::Unreachable
+                | Self::Discovery
                 | Self::NothingSeen
                 | Self::SocketEvent
                 | Self::DeniedMessage

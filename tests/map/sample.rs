@@ -70,6 +70,19 @@ fn the_same_connection_seen_by_several_sensors_counts_once() {
     assert_eq!(connections(&alone), connections(&all));
 }
 
+#[test]
+fn a_namespace_has_the_addresses_of_its_workloads() {
+    let flowmap = Flowmap::with_sample();
+    let count = |args: &[&str]| flowmap.json(&[&["flows", "--by", "address"], args].concat()).as_array().unwrap().len();
+    assert!(count(&["-n", "monitoring"]) > 0 && count(&["-n", "monitoring"]) < count(&["-n", "production"]));
+    assert_eq!(count(&["-n", "production", "-n", "monitoring"]), count(&[]));
+    let flows = flowmap.json(&["flows", "--by", "address", "-n", "monitoring"]);
+    // the node's health checks go to Prometheus as well
+    assert!(flows.as_array().unwrap().iter().all(|flow| {
+        [&flow["client"], &flow["server"]].iter().any(|end| end["name"].as_str().unwrap().starts_with("10.244."))
+    }));
+}
+
 /// On a terminal rows go on below; in a pipe each is a line, whatever is said of columns there.
 #[test]
 fn the_wide_list_fits_a_terminal_of_a_hundred_columns() {

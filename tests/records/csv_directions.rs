@@ -205,3 +205,63 @@ fn what_a_firewall_let_pass_of_a_sweep_without_answers_is_no_need() {
     assert!(rules.contains("tcp dport 443") && rules.contains("udp dport 53"), "{rules}");
     assert!(!needed.iter().any(|line| line.contains("161") || line.contains("l4proto")), "{needed:?}");
 }
+
+#[test]
+fn an_opener_that_was_sent_again_and_what_brought_nothing_back_are_attempts() {
+    let one_way = "src_ip,dst_ip,proto,src_port,dst_port,packets,bytes,action,first_seen,last_seen";
+    let session = "src_ip,dst_ip,proto,src_port,dst_port,bytes_to_server,bytes_to_client,action,first_seen,last_seen";
+    let named = "src_ip,dst_ip,proto,dst_port,packets,bytes_to_server,bytes_to_client,action,first_seen,last_seen";
+    let outcome = |header: &str, fields: &str| {
+        let flowmap = Flowmap::new();
+        let v6 = fields.starts_with("fd00");
+        let ends = if v6 { fields.to_owned() } else { format!("10.0.0.1,10.0.0.9,{fields}") };
+        let row = format!("{ends},ACCEPT,2026-09-21T10:00:01Z,2026-09-21T10:01:00Z");
+        flowmap.write("flows.csv", format!("{header}\n{row}\n"));
+        rows(&flowmap, &["flows.csv".into()])[0].split(' ').nth(3).unwrap().to_owned()
+    };
+    for (header, fields, expected) in [
+        // six openers of Linux, of Windows, and of Linux by IPv6
+        (one_way, "tcp,40000,5432,6,360", "unanswered"),
+        (one_way, "tcp,40000,5432,3,156", "unanswered"),
+        (one_way, "fd00::1,fd00::9,tcp,40000,5432,6,480", "unanswered"),
+        // other packets, data, and more than anybody sends again
+        (one_way, "tcp,40000,5432,4,216", "oneway"),
+        (one_way, "tcp,40000,5432,6,900", "oneway"),
+        (one_way, "tcp,40000,5432,20,1200", "oneway"),
+        (session, "tcp,40000,5432,360,0", "unanswered"),
+        (session, "tcp,40000,5432,360,120", "established"),
+        (session, "udp,40000,514,360,0", "oneway"),
+        (named, "tcp,5432,6,360,0", "unanswered"),
+        (named, "tcp,5432,12,900,0", "unanswered"),
+        (named, "tcp,5432,12,900,700", "established"),
+        (named, "udp,514,12,900,0", "oneway"),
+        (named, "icmp,,12,900,0", "unanswered"),
+        // a log that counts no bytes
+        (named, "tcp,5432,12,0,0", "established"),
+    ] {
+        assert_eq!(outcome(header, fields), expected, "{header}: {fields}");
+    }
+    // the other way's record shows that it was answered
+    let both = way("10.0.0.5:51234", "10.0.1.9:443", 6, "ACCEPT").replace(",240,", ",360,")
+        + &way("10.0.1.9:443", "10.0.0.5:51234", 5, "ACCEPT");
+    assert_eq!(told(&both), ["10.0.0.5 > 10.0.1.9:443/TCP established port 1"]);
+}
+
+#[test]
+fn what_a_scanner_met_is_marked_in_a_log_of_each_way_too() {
+    let mut log = String::new();
+    for host in 1..=60 {
+        for port in [22, 443, 5432] {
+            let (from, to) = (format!("10.0.0.66:{}", 40_000 + host * 4 + port % 4), format!("10.0.1.{host}:{port}"));
+            log += &way(&from, &to, 1, "ACCEPT");
+            if host % 20 == 0 && port == 22 {
+                log = log.replace(&way(&from, &to, 1, "ACCEPT"), &way(&from, &to, 4, "ACCEPT"));
+                log += &way(&to, &from, 4, "ACCEPT");
+            }
+        }
+    }
+    let told = told(&log);
+    let met: Vec<&String> = told.iter().filter(|row| row.contains("established")).collect();
+    assert_eq!(met.len(), 3, "{told:#?}");
+    assert!(met.iter().all(|row| row.ends_with("marks scan")), "{met:#?}");
+}

@@ -154,15 +154,16 @@ impl Columns {
             detail: None,
         };
         let action = row.get(self.action, ACTION, "a word such as ACCEPT, ALLOW, REJECT, DENY or DROP", action)?;
+        let is_unreturned = self.action.is_some() && to_client == Some(0) && record.bytes_to_server > 0;
         let record = FlowRecord { outcome: record.outcome.or_else(|| by_action(action, &record)), ..record };
         let source_port = row.get(self.source_port, SOURCE_PORT, "a port from 0 to 65535", plain)?;
         // without ports nothing else tells such a log from one that names clients
         let source_port = if protocol.has_ports() { source_port } else { self.source_port.map(|_| 0) };
         Ok(match source_port {
-            Some(source) => one_way::record(&record, source),
+            Some(source) => one_way::record(&record, source, is_unreturned),
             // who names a server and not what a firewall did says that it accepted, and may count one packet of a thousand
             None if self.action.is_some() && record.outcome.is_none() => {
-                FlowRecord { outcome: unanswered(&record), ..record }
+                FlowRecord { outcome: unanswered(&record, is_unreturned), ..record }
             }
             None => record,
         })
@@ -279,20 +280,38 @@ fn by_action(action: Option<Action>, record: &FlowRecord) -> Option<Outcome> {
     is_refused.then_some(Outcome::Refused)
 }
 
-/// Whether a record tells of fewer packets than a connection of TCP begins with. None are those of a log that does not count.
+/// Whether a record tells of no more packets than attempts of TCP: of fewer than a connection begins with, or of an opener that
+/// was repeated. None are those of a log that does not count.
 pub fn is_too_little(record: &FlowRecord) -> bool {
     let least = LEAST_PACKETS_OF_TCP.saturating_mul(record.connections);
-    record.protocol == Protocol::TCP && record.packets.is_some_and(|packets| (1..least).contains(&packets))
+    let is_below = record.packets.is_some_and(|packets| (1..least).contains(&packets));
+    record.protocol == Protocol::TCP && (is_below || is_repeated_opener(record))
 }
 
-/// What a record tells of that has too few packets for an answer. One packet of both ways, at most, has none.
-fn unanswered(record: &FlowRecord) -> Option<Outcome> {
+/// Whether all packets of a record are as long as the openers of TCP that systems send, and as many as one is sent again: Linux
+/// does six times. Other packets of a connection are shorter (they only acknowledge) or have data.
+fn is_repeated_opener(record: &FlowRecord) -> bool {
+    /// Of IPv4 with the options of old Windows, of Windows, Linux and macOS, in bytes.
+    const OPENERS: [u64; 4] = [48, 52, 60, 64];
+    const MORE_IN_IPV6: u64 = 20;
+    const MOST_SENT: u64 = 7;
+    let most = MOST_SENT.saturating_mul(record.connections);
+    let Some(packets) = record.packets.filter(|packets| (1..=most).contains(packets)) else { return false };
+    let more = if record.client.is_ipv6() { MORE_IN_IPV6 } else { 0 };
+    let bytes = record.bytes_to_server;
+    record.bytes_to_client == 0 && OPENERS.iter().any(|opener| packets.checked_mul(opener + more) == Some(bytes))
+}
+
+/// What a record tells of that has too few packets for an answer, or none by its own word. One packet of both ways, at most, has
+/// none.
+fn unanswered(record: &FlowRecord, is_unreturned: bool) -> Option<Outcome> {
     let is_lone = record.packets.is_some_and(|packets| (1..=record.connections).contains(&packets));
     match record.protocol {
         _ if is_too_little(record) => Some(Outcome::Unanswered),
         _ if record.bytes_to_client > 0 => None,
-        Protocol::ICMP | Protocol::ICMPV6 if is_lone => Some(Outcome::Unanswered),
-        Protocol::UDP if is_lone => Some(Outcome::Oneway),
+        Protocol::TCP if is_unreturned => Some(Outcome::Unanswered),
+        Protocol::ICMP | Protocol::ICMPV6 if is_lone || is_unreturned => Some(Outcome::Unanswered),
+        Protocol::UDP if is_lone || is_unreturned => Some(Outcome::Oneway),
         _ => None,
     }
 }

@@ -6,16 +6,17 @@ use super::{
     super::{Detail, FlowRecord},
     columns::is_too_little,
 };
-use crate::model::{Flags, Opening, Outcome, VlanStack};
+use crate::model::{Flags, Opening, Outcome, Protocol, VlanStack};
 
-/// A record of what an end sent from a port. The map decides who was the client, and lays the record of the other way to it.
-pub fn record(record: &FlowRecord, source_port: u16) -> FlowRecord {
+/// A record of what an end sent from a port, and whether a firewall says that nothing came back. The map decides who was the
+/// client, and lays the record of the other way to it.
+pub fn record(record: &FlowRecord, source_port: u16, is_unreturned: bool) -> FlowRecord {
     let mut flags = Flags::SRC_FIRST;
     // an end that sent need not be the one that began; without this the map takes a stream for one met in its middle
     if record.outcome != Some(Outcome::Midstream) {
         flags.add(Flags::UNTOLD);
     }
-    for flag in seen(record) {
+    for flag in seen(record, is_unreturned) {
         flags.add(*flag);
     }
     // a log of sessions tells what came back
@@ -36,14 +37,15 @@ pub fn record(record: &FlowRecord, source_port: u16) -> FlowRecord {
 }
 
 /// What was seen of a connection of which one way is told.
-fn seen(record: &FlowRecord) -> &'static [Flags] {
+fn seen(record: &FlowRecord, is_unreturned: bool) -> &'static [Flags] {
+    let is_attempt = is_too_little(record) || is_unreturned && record.protocol == Protocol::TCP;
     match record.outcome {
         Some(Outcome::Established) => &[Flags::ASKED, Flags::AGREED, Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD],
         Some(Outcome::Midstream) => &[Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD],
         // which end had asked is not told
         Some(Outcome::Refused) => &[Flags::REFUSED],
         Some(Outcome::Unanswered) => &[Flags::FROM_SRC, Flags::LITTLE],
-        None if is_too_little(record) => &[Flags::FROM_SRC, Flags::LITTLE],
+        None if is_attempt => &[Flags::FROM_SRC, Flags::LITTLE],
         Some(Outcome::Oneway) | None => &[Flags::FROM_SRC, Flags::PAYLOAD],
     }
 }

@@ -8,7 +8,7 @@ use super::super::{
     Answers, Fault, MAX_SHOWN,
     reported::{End, Event, Packet, Told, Verdict},
 };
-use super::event::{Flow, L4, L7, Word};
+use super::event::{Flow, Icmp, L4, L7, Word};
 use crate::model::{Application, ApplicationSighting, Control, Protection, Protocol, Span, Timestamp};
 
 /// The type of events that are verdicts of policies (`MessageTypePolicyVerdict` of Cilium's monitor).
@@ -103,12 +103,17 @@ fn transport(l4: &L4) -> Result<Transport, Fault> {
         }
         L4 { ICMPv4: Some(icmp), .. } if icmp.kind == UNREACHABLE[0] => return Err(Fault::Unreachable),
         L4 { ICMPv6: Some(icmp), .. } if icmp.kind == UNREACHABLE[1] => return Err(Fault::Unreachable),
+        L4 { ICMPv6: Some(icmp), .. } if is_discovery(icmp) => return Err(Fault::Discovery),
         L4 { ICMPv4: Some(_), .. } => (Protocol::ICMP, (0, 0), datagram),
         L4 { ICMPv6: Some(_), .. } => (Protocol::ICMPV6, (0, 0), datagram),
         L4 { IGMP: Some(_), .. } => (Protocol(2), (0, 0), datagram),
         L4 { VRRP: Some(_), .. } => (Protocol(112), (0, 0), datagram),
         _ => return Err(Fault::UnknownTransport),
     })
+}
+
+fn is_discovery(icmp: &Icmp) -> bool {
+    u8::try_from(icmp.kind).is_ok_and(|kind| Control::is_discovery(Protocol::ICMPV6, kind))
 }
 
 /// A port of 0 is left out of the log, and so is one that is not known.

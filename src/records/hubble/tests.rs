@@ -197,6 +197,7 @@ fn what_tells_of_no_connection_is_counted_under_its_reason() {
         udp(CLIENT, SERVER, "").replace("\"verdict\":\"FORWARDED\",", ""),
         udp((CLIENT.0, 0), SERVER, "").replace("\"source_port\":0,", ""),
         flow(CLIENT, SERVER, "{\"ICMPv4\":{\"type\":3,\"code\":1}}", ""),
+        flow(("fe80::1", 0), ("ff02::1:ff00:2", 0), "{\"ICMPv6\":{\"type\":135}}", ""),
         flow(CLIENT, SERVER, "{}", ""),
         udp(("", 1), SERVER, ""),
         udp(("pod", 1), SERVER, ""),
@@ -209,13 +210,14 @@ fn what_tells_of_no_connection_is_counted_under_its_reason() {
     assert!(rows.is_empty(), "{rows:#?}");
     let told: Vec<&str> = faults.iter().map(|(_, why)| why.as_str()).collect();
     assert_eq!(
-        told[..12],
+        told[..13],
         [
             "a translation at a socket, no packet",
             "no verdict whether it was forwarded",
             "no verdict whether it was forwarded",
             "its ports are not named",
             "ICMP unreachable: it answers another flow",
+            "neighbour discovery, no flow",
             "its protocol is not named",
             "no source address",
             "source address `pod` is not an address",
@@ -225,8 +227,8 @@ fn what_tells_of_no_connection_is_counted_under_its_reason() {
             "no flow",
         ]
     );
-    assert_eq!(told[12], "not JSON");
-    assert!(told[13].starts_with("not a Hubble flow") && told.len() == 14, "{told:?}");
+    assert_eq!(told[13], "not JSON");
+    assert!(told[14].starts_with("not a Hubble flow") && told.len() == 15, "{told:?}");
     assert_eq!(notes.values().collect::<Vec<_>>(), [&12]);
 }
 

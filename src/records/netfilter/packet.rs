@@ -150,6 +150,7 @@ fn control(protocol: Protocol, fields: &Fields) -> Result<Option<Control>, Fault
     }
     match fields.get("TYPE").and_then(|kind| kind.parse().ok()) {
         Some(kind) if is_error(kind) => Err(Fault::Unreachable),
+        Some(kind) if Control::is_discovery(protocol, kind) => Err(Fault::Discovery),
         Some(kind) => Ok(Some(Control::of(protocol, kind))),
         None => Ok(Some(Control::Tells)),
     }

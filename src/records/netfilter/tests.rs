@@ -202,6 +202,7 @@ fn what_tells_of_no_connection_is_counted_under_its_reason() {
     let lines = [
         dated("usb 1-1: new device"),
         dated(UNREACHABLE),
+        dated(&SCTP.replace("10.9.0.", "fe80::").replace("PROTO=132", "PROTO=ICMPv6 TYPE=136 CODE=0")),
         dated(SCTP),
         dated(&UDP.replace("SPT=35626 DPT=53 LEN=14 ", "FRAG:185 ")),
         dated(&SYN.replace("10.9.0.1", "10.9.0")),
@@ -217,6 +218,7 @@ fn what_tells_of_no_connection_is_counted_under_its_reason() {
     let expected = [
         "no flow",
         "ICMP unreachable: it answers another flow",
+        "neighbour discovery, no flow",
         "its ports are not named",
         "its ports are not named",
         "source address `10.9.0` is not an address",

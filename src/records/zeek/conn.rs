@@ -214,12 +214,11 @@ fn ports(columns: &Columns<'_>, protocol: Protocol) -> Result<(u16, u16), Fault>
         // transports that Zeek does not analyse stand there with two ports of 0
         return if resp == 0 && orig == 0 { Err(Fault::NoPorts) } else { Ok((orig, resp)) };
     }
-    let is_unreachable = match protocol {
-        Protocol::ICMP => columns.get(Column::OrigPort) == Some("3"),
-        Protocol::ICMPV6 => columns.get(Column::OrigPort) == Some("1"),
-        _ => false,
-    };
-    if is_unreachable { Err(Fault::Unreachable) } else { Ok((0, 0)) }
+    match (protocol, columns.get(Column::OrigPort).and_then(plain::<u8>)) {
+        (Protocol::ICMP, Some(3)) | (Protocol::ICMPV6, Some(1)) => Err(Fault::Unreachable),
+        (_, Some(kind)) if Control::is_discovery(protocol, kind) => Err(Fault::Discovery),
+        _ => Ok((0, 0)),
+    }
 }
 
 fn span(columns: &Columns<'_>) -> Result<Span, Fault> {

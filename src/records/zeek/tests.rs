@@ -172,6 +172,8 @@ fn type_and_code_of_icmp_are_no_ports_and_an_error_is_no_flow() {
         faults(datagrams("icmp", (3, 1), "-", (1, 0)).as_bytes())[0].1,
         "ICMP unreachable: it answers another flow"
     );
+    let neighbours = datagrams("icmp", (135, 136), "-", (1, 1)).replace("10.0.0.", "fe80::");
+    assert_eq!(faults(neighbours.as_bytes())[0].1, "neighbour discovery, no flow");
     let v6 = datagrams("icmp", (128, 129), "-", (1, 1)).replace("10.0.0.", "fd00::");
     assert_eq!(only(&v6).protocol, Protocol::ICMPV6);
 }
