@@ -37,6 +37,13 @@ pub(super) fn warn_unasked(unasked: &BTreeMap<String, u64>) {
     warn_of(unasked.keys(), &words, "anybody can forge answers: look whether these were asked for");
 }
 
+/// Says what was in use and makes no rule, for it began before the window.
+pub(super) fn warn_outlasting(outlasting: &BTreeMap<String, u64>) {
+    let open = count(outlasting.values().sum(), "connection");
+    let words = format!("{open} began before --since and went on: no rule comes of them");
+    warn_of(outlasting.keys(), &words, "begin the window earlier, or their next opening is denied");
+}
+
 /// Says who serves FTP, and that rules know the ports of the past alone; `cure` is what helps.
 pub(super) fn warn_ftp(ftp: &BTreeSet<String>, cure: &str) {
     warn_of(ftp.iter(), "FTP takes another port for each transfer: of these what was seen passes", cure);

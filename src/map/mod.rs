@@ -51,16 +51,21 @@ pub struct Options {
     pub since: Option<Timestamp>,
     /// Connections that began after are left out.
     pub until: Option<Timestamp>,
+    /// Those that began before `since` and went on after it, in the place of all others.
+    pub is_outlasting: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { by: By::Workload, since: None, until: None }
+        Self { by: By::Workload, since: None, until: None, is_outlasting: false }
     }
 }
 
 impl Options {
     fn is_in_window(&self, span: Span) -> bool {
+        if self.is_outlasting {
+            return self.since.is_some_and(|since| span.first < since && since <= span.last);
+        }
         self.since.is_none_or(|since| span.first >= since) && self.until.is_none_or(|until| span.first <= until)
     }
 }

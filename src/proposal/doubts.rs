@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, carried_nothing, well_known};
+use crate::model::{
+    Dependency, Direction, Mark, Outcome, Party, PartyKey, PartyKind, Protocol, carried_nothing, well_known,
+};
 
 /// Bytes each way that opening and closing a connection of TCP take at most: a SYN, acknowledgements and a FIN, with IPv6 and
 /// timestamps.
@@ -61,6 +63,23 @@ pub(super) fn tftp<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -
     let asked = dependencies.into_iter().filter(is_asked).filter(is_use);
     let known = asked.filter(|it| it.direction != Direction::Unknown && it.server.kind != PartyKind::Multicast);
     known.map(|it| it.server.name.clone()).collect()
+}
+
+/// Connections that were in use in a window and make no rule, for they began before it and nobody opened such a one in it: how
+/// many of each client, server and port.
+pub(super) fn outlasting<'d>(
+    before: impl IntoIterator<Item = &'d Dependency>,
+    selected: &[Dependency],
+) -> BTreeMap<String, u64> {
+    let what = |it: &Dependency| (PartyKey::from(&it.client), PartyKey::from(&it.server), it.protocol, it.port);
+    let is_needed = |it: &&Dependency| it.unneeded().is_none();
+    let ruled: BTreeSet<_> = selected.iter().filter(is_needed).map(what).collect();
+    let mut counts = BTreeMap::new();
+    for it in before.into_iter().filter(is_needed).filter(|it| !ruled.contains(&what(it))) {
+        let name = format!("{} to {} on {}/{}", it.client.name, it.server.name, it.port, it.protocol);
+        *counts.entry(name).or_default() += it.connections;
+    }
+    counts
 }
 
 fn counted<'d>(dependencies: impl Iterator<Item = &'d Dependency>) -> BTreeMap<String, u64> {

@@ -51,6 +51,8 @@ pub fn captures(about: &About<'_>) -> Captures {
     let span = Span::over(losses.iter().map(|loss| loss.span));
     let captured: Vec<Span> = runs.iter().flat_map(|run| about.site.times(run)).collect();
     let cluster = about.site.cluster();
+    let before = about.site.outlasting();
+    let outlasting = doubts::outlasting(concerned(&before, about.namespaces), about.dependencies);
     let concerned: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
     let needed = concerned.iter().filter(|dependency| dependency.unneeded().is_none());
     let ran: BTreeSet<WorkloadRef> =
@@ -71,6 +73,7 @@ pub fn captures(about: &About<'_>) -> Captures {
         verdicts_alone: runs.iter().filter_map(|run| run.loss.notes.get(&Note::VerdictsAlone)).sum(),
         swept: doubts::swept(&concerned),
         unasked: doubts::unasked(&concerned),
+        outlasting,
         ftp: doubts::ftp(&concerned),
         tftp: doubts::tftp(&concerned),
         learning: learning(about),

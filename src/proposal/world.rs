@@ -279,6 +279,17 @@ impl Site {
         dependencies
     }
 
+    /// The dependencies by workload of connections that were open when the selected window begins: they began before it, so
+    /// that [`Site::dependencies`] leaves them out.
+    #[must_use]
+    pub fn outlasting(&self) -> Vec<Dependency> {
+        if self.window.since.is_none() {
+            return Vec::new();
+        }
+        let options = map::Options { is_outlasting: true, ..self.options(By::Workload) };
+        map::dependencies_of(&self.name, &self.traffic, &self.directory, options)
+    }
+
     /// What is spoken over one of them, where it was asked for.
     pub fn spoken(&self, dependency: &Dependency, by: By) -> Spoken {
         let is_its = |party: &Party, address, stretch| by == By::Address || self.was_its(party, address, stretch);
@@ -309,7 +320,7 @@ impl Site {
     }
 
     fn options(&self, by: By) -> map::Options {
-        map::Options { by, since: self.window.since, until: self.window.until }
+        map::Options { by, since: self.window.since, until: self.window.until, is_outlasting: false }
     }
 
     /// Which workloads the captures could have seen at all.

@@ -456,3 +456,28 @@ fn tftp_answers_from_ports_that_no_policy_knows_and_that_is_told() {
     assert!(told.contains("flowmap: shop/api: TFTP answers from another port each time"), "{told}");
     assert!(told.contains("shop/api: TFTP answers from another port each time, and a policy knows"), "{told}");
 }
+
+#[test]
+fn what_was_open_before_the_window_and_went_on_is_named_unless_somebody_opened_it_again() {
+    let (client, server) = (([10, 244, 1, 5], 42_000), ([10, 244, 1, 6], 5432));
+    let said = |reopened: bool, since: &[&str]| {
+        let mut capture = talk();
+        capture.at("2026-11-24T10:05:00Z").accepted(client.0, client.1, server.0, server.1);
+        for time in ["2026-11-24T10:30:00Z", "2026-11-24T11:30:00Z"] {
+            capture.at(time).said(client, server, b"select 1").said(server, client, b"1");
+        }
+        if reopened {
+            capture.at("2026-11-24T11:40:00Z").talk("10.244.1.5:42001", "10.244.1.6:5432");
+        }
+        let flowmap = flowmap(&capture, &[]);
+        flowmap.ok(&[&SUGGEST[..], since].concat()).stderr + &review(&flowmap)
+    };
+    let since = ["--since", "2026-11-24T11:00:00Z"];
+    let told = said(false, &since);
+    let pair = "shop/web to shop/api on 5432/TCP";
+    assert!(told.contains(&format!("flowmap: {pair}: 1 connection began before --since and went on")), "{told}");
+    assert!(told.contains(&format!("**Open before the window:** 1 connection of {pair} began before")), "{told}");
+    for (reopened, since) in [(true, &since[..]), (false, &[]), (false, &["--since", "2026-11-24T12:00:00Z"])] {
+        assert!(!said(reopened, since).contains("went on"), "{reopened} {since:?}");
+    }
+}

@@ -102,10 +102,11 @@ fn captured() -> Observation {
 
 fn any_options() -> impl Strategy<Value = Options> {
     let time = || prop::option::of((0i64..8_000).prop_map(|s| Timestamp::new(1_789_200_000 + s, 0)));
-    (any::<bool>(), time(), time()).prop_map(|(by_address, since, until)| Options {
+    (any::<bool>(), time(), time(), any::<bool>()).prop_map(|(by_address, since, until, is_outlasting)| Options {
         by: if by_address { By::Address } else { By::Workload },
         since,
         until,
+        is_outlasting,
     })
 }
 

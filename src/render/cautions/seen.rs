@@ -6,7 +6,7 @@ use super::{Cautions, Check, Level, Told};
 use crate::{inventory::Gaps, map::State, model::Suspicion, render::words};
 
 /// Each kind once, in this order.
-pub(super) const CHECKS: [Check; 15] = [
+pub(super) const CHECKS: [Check; 16] = [
     loss,
     filters,
     light,
@@ -16,6 +16,7 @@ pub(super) const CHECKS: [Check; 15] = [
     blocked,
     swept,
     unasked,
+    outlasting,
     ftp,
     tftp,
     suspects,
@@ -125,6 +126,19 @@ fn unasked(cautions: &mut Cautions, told: &Told<'_>) {
             told.few(&unasked.keys().cloned().collect::<Vec<_>>())
         );
         cautions.add(Level::Look, "Answers alone", why);
+    }
+}
+
+fn outlasting(cautions: &mut Cautions, told: &Told<'_>) {
+    let outlasting = &told.facts.captures.outlasting;
+    if !outlasting.is_empty() {
+        let why = format!(
+            "{} of {} began before the window of --since and went on in it: no rule comes of them, and their next opening is denied. \
+             Let the window begin earlier.",
+            words::count(outlasting.values().sum(), "connection"),
+            told.few(&outlasting.keys().cloned().collect::<Vec<_>>())
+        );
+        cautions.add(Level::Look, "Open before the window", why);
     }
 }
 
