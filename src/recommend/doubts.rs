@@ -45,12 +45,12 @@ pub struct Twin {
     pub keys: BTreeSet<String>,
 }
 
-/// Pods without an owner that are named and labelled alike.
+/// Pods, or Jobs, without an owner that are named and labelled alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OneByOne {
     /// Their namespace.
     pub namespace: String,
-    /// The pods.
+    /// The pods; of Jobs their names.
     pub pods: BTreeSet<String>,
     /// In which labels they differ.
     pub keys: BTreeSet<String>,
@@ -150,21 +150,24 @@ fn full_name(service: &Service) -> String {
 type Kin<'c> = (&'c String, &'c str, BTreeSet<String>);
 
 /// Pods that something makes by itself, for a user or a build: they have no owner, the same labels with other values, and names that
-/// begin alike.
+/// begin alike. So do Jobs that a pipeline makes, each for one run: those that are over were seen as well.
 fn one_by_one(cluster: &Cluster, namespaces: &BTreeSet<String>) -> BTreeSet<OneByOne> {
-    let is_bare = |pod: &&Pod| pod.workload.kind == "Pod" && !pod.host_network && !pod.finished;
+    let is_bare = |pod: &&Pod| match pod.workload.kind.as_str() {
+        "Pod" => !pod.host_network && !pod.finished,
+        kind => kind == "Job" && !pod.host_network,
+    };
     let pods = cluster.pods.iter().filter(is_bare).filter(|pod| namespaces.contains(&pod.namespace));
     let mut alike: BTreeMap<Kin<'_>, Vec<(&Pod, Labels)>> = BTreeMap::new();
     for pod in pods {
         let labels = stable(&pod.labels);
-        let first_word = pod.name.split('-').next().unwrap_or_default();
+        let first_word = pod.workload.name.split('-').next().unwrap_or_default();
         let key = (&pod.namespace, first_word, labels.0.keys().cloned().collect());
         alike.entry(key).or_default().push((pod, labels));
     }
     let together = |((namespace, _, keys), pods): (Kin<'_>, Vec<(&Pod, Labels)>)| {
         let values = |key: &String| pods.iter().map(|(_, labels)| labels.get(key)).collect::<BTreeSet<_>>();
         let keys: BTreeSet<String> = keys.into_iter().filter(|key| values(key).len() > 1).collect();
-        let names = pods.iter().map(|(pod, _)| pod.name.clone()).collect();
+        let names = pods.iter().map(|(pod, _)| pod.workload.name.clone()).collect();
         (!keys.is_empty()).then(|| OneByOne { namespace: namespace.clone(), pods: names, keys })
     };
     alike.into_iter().filter_map(together).collect()

@@ -122,6 +122,26 @@ fn the_name_of_one_run_does_not_select_before_what_lasts() {
     assert_eq!(proposed.selects("exp-abc123"), "katib.kubeflow.org/experiment: exp");
 }
 
+/// A pipeline makes a Job for each release, with the number of its build.
+#[test]
+fn jobs_of_one_run_each_are_told() {
+    let run = |build: &str, label: &str, address: &str| {
+        let labels = json!({"app": "migrate", "build": label});
+        let mut job =
+            owned(labelled(&format!("migrate-{build}-x"), address, labels), "Job", &format!("migrate-{build}"));
+        job["status"]["phase"] = "Succeeded".into();
+        job
+    };
+    let seen = [("10.244.1.5", "10.244.1.9", 5432), ("10.244.1.6", "10.244.1.9", 5432)];
+    let told = |labels: [&str; 2]| {
+        let runs = [run("7", labels[0], "10.244.1.5"), run("8", labels[1], "10.244.1.6"), pod("db", "10.244.1.9")];
+        Proposed::new(&runs, &seen).caution("Pods made one by one")
+    };
+    let runs = told(["1231", "1232"]);
+    assert!(runs.contains("migrate-7, migrate-8 of shop") && runs.contains("differ in build alone"), "{runs}");
+    assert_eq!(told(["1", "1"]), "");
+}
+
 #[test]
 fn pods_that_something_makes_one_by_one_share_a_policy_or_are_told() {
     let seen = [("10.244.1.5", "10.244.1.9", 8081), ("10.244.1.6", "10.244.1.9", 8081)];
