@@ -171,6 +171,7 @@ fn warn(firewall: &Firewall, facts: &FirewallFacts, options: &Options) {
     }
     doubts::warn_swept(&facts.swept);
     doubts::warn_unasked(&facts.unasked);
+    doubts::warn_outlasting(&facts.outlasting);
     doubts::warn_ftp(&facts.ftp, FTP_CURE);
     doubts::warn_tftp(&facts.tftp, TFTP_CURE);
     for strangers in &firewall.strangers {

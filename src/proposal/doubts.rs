@@ -66,18 +66,19 @@ pub(super) fn tftp<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -
 }
 
 /// Connections that were in use in a window and make no rule, for they began before it and nobody opened such a one in it: how
-/// many of each client, server and port.
+/// many of each client, server and port, by the names of both.
 pub(super) fn outlasting<'d>(
     before: impl IntoIterator<Item = &'d Dependency>,
     selected: &[Dependency],
+    name: impl Fn(&Party) -> String,
 ) -> BTreeMap<String, u64> {
     let what = |it: &Dependency| (PartyKey::from(&it.client), PartyKey::from(&it.server), it.protocol, it.port);
     let is_needed = |it: &&Dependency| it.unneeded().is_none();
     let ruled: BTreeSet<_> = selected.iter().filter(is_needed).map(what).collect();
     let mut counts = BTreeMap::new();
     for it in before.into_iter().filter(is_needed).filter(|it| !ruled.contains(&what(it))) {
-        let name = format!("{} to {} on {}/{}", it.client.name, it.server.name, it.port, it.protocol);
-        *counts.entry(name).or_default() += it.connections;
+        let what = format!("{} to {} on {}/{}", name(&it.client), name(&it.server), it.port, it.protocol);
+        *counts.entry(what).or_default() += it.connections;
     }
     counts
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{doubts, world::Site};
 use crate::{
-    map::{self, Learning},
+    map::{self, By, Learning},
     model::{
         Cluster, Coverage, Dependency, Mark, Note, Outcome, Party, Pod, RawObject, Span, Suspects, Suspicion,
         Timestamp, WorkloadRef,
@@ -51,8 +51,9 @@ pub fn captures(about: &About<'_>) -> Captures {
     let span = Span::over(losses.iter().map(|loss| loss.span));
     let captured: Vec<Span> = runs.iter().flat_map(|run| about.site.times(run)).collect();
     let cluster = about.site.cluster();
-    let before = about.site.outlasting();
-    let outlasting = doubts::outlasting(concerned(&before, about.namespaces), about.dependencies);
+    let before = about.site.outlasting(By::Workload);
+    let name = |party: &Party| party.name.clone();
+    let outlasting = doubts::outlasting(concerned(&before, about.namespaces), about.dependencies, name);
     let concerned: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
     let needed = concerned.iter().filter(|dependency| dependency.unneeded().is_none());
     let ran: BTreeSet<WorkloadRef> =

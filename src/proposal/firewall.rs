@@ -151,6 +151,9 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
     let mut all: BTreeMap<Grouping, Firewall> = Grouping::ALL.into_iter().map(|it| (it, at(it))).collect();
     let costs = all.iter().map(|(grouping, firewall)| (*grouping, firewall::cost(firewall))).collect();
     let firewall = all.remove(&options.grouping).unwrap_or_else(|| at(options.grouping));
+    let before = site.outlasting(By::Address);
+    let name = |party: &Party| name_of(&firewall, party.name.clone());
+    let outlasting = doubts::outlasting(of_closed(&firewall, &before), &dependencies, name);
     let of_site: Vec<&Run> = runs.iter().filter(|run| run.site == site.name && !run.is_drops()).collect();
     let spans = of_site.iter().flat_map(|run| site.times(run));
     let facts = FirewallFacts {
@@ -167,6 +170,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
         beside: links::beside(&layout, &firewall),
         swept: named(&firewall, doubts::swept(of_closed(&firewall, &dependencies))),
         unasked: named(&firewall, doubts::unasked(ruled(&firewall, &dependencies))),
+        outlasting,
         ftp: doubts::ftp(ruled(&firewall, &dependencies)).into_iter().map(|it| name_of(&firewall, it)).collect(),
         tftp: doubts::tftp(of_closed(&firewall, &dependencies)).into_iter().map(|it| name_of(&firewall, it)).collect(),
     };

@@ -279,14 +279,14 @@ impl Site {
         dependencies
     }
 
-    /// The dependencies by workload of connections that were open when the selected window begins: they began before it, so
-    /// that [`Site::dependencies`] leaves them out.
+    /// The dependencies of connections that were open when the selected window begins: they began before it, so that
+    /// [`Site::dependencies`] leaves them out.
     #[must_use]
-    pub fn outlasting(&self) -> Vec<Dependency> {
+    pub fn outlasting(&self, by: By) -> Vec<Dependency> {
         if self.window.since.is_none() {
             return Vec::new();
         }
-        let options = map::Options { is_outlasting: true, ..self.options(By::Workload) };
+        let options = map::Options { is_outlasting: true, ..self.options(by) };
         map::dependencies_of(&self.name, &self.traffic, &self.directory, options)
     }
 

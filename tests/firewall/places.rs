@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::common::{Flowmap, links::Wire};
+use crate::common::{Flowmap, links::Wire, packets::Capture};
 
 /// The router's station; those of hosts are higher.
 const ROUTER: u32 = 1;
@@ -285,4 +285,23 @@ fn who_was_seen_by_the_traffic_of_another_alone_was_not_seen() {
     another(&mut trunk);
     let found = of_client(&trunk, &Wire::new(), "10.1.10.50,pc,10\n10.1.10.51,other,10", &[]);
     assert!(closed(&found).contains(&"10.1.10.51") && !closed(&found).contains(&"10.1.10.50"), "{found}");
+}
+
+#[test]
+fn what_was_open_before_the_window_is_named_by_its_hosts() {
+    let (pc, db) = (([10, 1, 10, 50], 42_000), ([10, 1, 30, 31], 5432));
+    let mut capture = Capture::new();
+    capture.at("2026-11-24T10:00:00Z").accepted(pc.0, pc.1, db.0, db.1);
+    capture.at("2026-11-24T11:30:00Z").said(pc, db, b"select 1").said(db, pc, b"1");
+    capture.talk("10.1.10.50:42001", "10.1.30.31:443");
+    let flowmap = Flowmap::new();
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.write("hosts.csv", "address,name\n10.1.10.50,pc\n10.1.30.31,db\n");
+    let told = |since: &str| {
+        let args = ["firewall", "--from", "x.pcap", "--inventory", "hosts.csv", "--isolate-unseen", "--out-dir", "-"];
+        flowmap.ok(&[&args[..], &["--since", since]].concat()).stderr
+    };
+    let late = told("2026-11-24T11:00:00Z");
+    assert!(late.contains("flowmap: pc to db on 5432/TCP: 1 connection began before --since and went on"), "{late}");
+    assert!(!told("2026-11-24T09:00:00Z").contains("went on"));
 }

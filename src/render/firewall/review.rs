@@ -59,6 +59,8 @@ pub struct FirewallFacts {
     pub swept: BTreeMap<String, u64>,
     /// Connections that make a rule by answers alone, though both ways of their clients were captured elsewhere, likewise.
     pub unasked: BTreeMap<String, u64>,
+    /// Connections that were in use in the window and make no rule, for they began before it: client, server and port.
+    pub outlasting: BTreeMap<String, u64>,
     /// Servers of FTP, whose data takes another port each time.
     pub ftp: BTreeSet<String>,
     /// Servers of TFTP, which answer from another port each time.
