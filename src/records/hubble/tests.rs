@@ -269,3 +269,28 @@ fn a_small_table_gives_what_a_large_one_gives_but_for_what_it_forgot() {
     assert_eq!(large.len(), 3);
     assert!(large.keys().all(|key| key.protocol == Protocol::TCP && key.opening == Opening::Seen));
 }
+
+#[test]
+fn one_connection_of_very_many_hours_is_held_in_part_and_loses_none() {
+    let line = |n: u32| {
+        let time = format!("{}-{:02}-{:02}T{:02}:", 1980 + n / 8_064, n / 672 % 12 + 1, n / 24 % 28 + 1, n % 24);
+        udp(CLIENT, SERVER, NEW).replace("2026-09-21T10:", &time)
+    };
+    let log = |order: &mut dyn Iterator<Item = u32>| order.map(line).collect::<String>();
+    let large = read(&log(&mut (0..100))).0;
+    assert_eq!(large.len(), 100);
+    for text in [log(&mut (0..100)), log(&mut (0..100).rev()), log(&mut (0..100).chain(0..100).step_by(2))] {
+        let hours = text.lines().collect::<std::collections::BTreeSet<_>>().len();
+        for max in [9, 64] {
+            let small = read_with(text.as_bytes(), max).0;
+            assert!(small.len() == hours && small.keys().all(|key| large.contains_key(key)), "{max}: {small:#?}");
+        }
+    }
+    // what is held at the end is bounded
+    let text = log(&mut (0..1_000));
+    let (mut reader, mut written) = (Reader::with_table(text.as_bytes(), 64), 0);
+    while reader.next_line().unwrap().is_some() {
+        written += reader.observations().len();
+    }
+    assert!(written > 900 && written + reader.end().len() == 1_000, "{written}");
+}

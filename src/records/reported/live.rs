@@ -1,6 +1,7 @@
 //! One connection while its packets are told, in any order: nodes are put one behind the other, and relays mix their lines.
 //! So what is seen adds up, hour by hour, and what it comes to is told at the end.
 
+use foldhash::HashMap;
 use smallvec::SmallVec;
 
 use super::{super::record::laid, End, Event, Packet, Told, Verdict};
@@ -10,7 +11,7 @@ use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, 
 pub type Ends = (Protocol, End, End);
 
 /// One of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     Lower,
     Higher,
@@ -157,6 +158,11 @@ impl Hourly {
         }
     }
 
+    /// Its hour, and who began it.
+    fn key(&self) -> (Hour, Option<Side>) {
+        (self.hour, self.begun)
+    }
+
     /// Takes in more of the same hour.
     fn join(&mut self, other: &Self) {
         self.first = self.first.min(other.first);
@@ -195,10 +201,15 @@ fn are_peers(protocol: Protocol, ports: (u16, u16)) -> bool {
     !protocol.is_stream() && ports.0 == ports.1
 }
 
+/// Up to so many hours one is found by looking at all of them.
+const FEW_HOURS: usize = 8;
+
 /// What was seen of a connection, hour by hour.
 #[derive(Debug, Default)]
 pub struct Live {
     hours: SmallVec<[Hourly; 1]>,
+    /// Where each of them is, where there are more than a few.
+    places: HashMap<(Hour, Option<Side>), usize>,
     /// Whether anything was seen of it that could have shown an answer, or was dropped.
     has_more: bool,
 }
@@ -220,13 +231,30 @@ impl Live {
         let begun = client(packet, sender).filter(|_| are_peers);
         let hour = packet.time.hour();
         self.has_more |= !packet.is_verdict || is_dropped(packet);
-        let known = self.hours.iter().position(|known| (known.hour, known.begun) == (hour, begun));
-        let place = known.unwrap_or_else(|| {
+        let place = self.place((hour, begun)).unwrap_or_else(|| {
             self.hours.push(Hourly::new(packet, sender, begun));
+            self.note_last();
             self.hours.len() - 1
         });
         if let Some(hourly) = self.hours.get_mut(place) {
             hourly.take(packet, sender);
+        }
+    }
+
+    /// Where an hour is.
+    fn place(&self, key: (Hour, Option<Side>)) -> Option<usize> {
+        if self.places.is_empty() {
+            return self.hours.iter().position(|known| known.key() == key);
+        }
+        self.places.get(&key).copied()
+    }
+
+    /// Notes where the hour is that came last.
+    fn note_last(&mut self) {
+        let count = self.hours.len();
+        let first = if count == FEW_HOURS + 1 { 0 } else { count - 1 };
+        if count > FEW_HOURS {
+            self.places.extend(self.hours.iter().enumerate().skip(first).map(|(place, hourly)| (hourly.key(), place)));
         }
     }
 
@@ -244,8 +272,8 @@ fn settled(mut hours: SmallVec<[Hourly; 1]>) -> SmallVec<[Hourly; 1]> {
     hours.sort_unstable_by_key(|hourly| (hourly.hour, hourly.begun.is_none(), hourly.begun));
     let mut settled: SmallVec<[Hourly; 1]> = SmallVec::new();
     for mut hourly in hours {
-        let before = settled.iter_mut().find(|before| before.hour == hourly.hour && hourly.begun.is_none());
-        if let Some(before) = before {
+        let of_same_hour = settled.iter_mut().rev().take_while(|before| before.hour == hourly.hour);
+        if let Some(before) = of_same_hour.last().filter(|_| hourly.begun.is_none()) {
             before.join(&hourly);
         } else {
             hourly.begun = hourly.begun.or(Some(begun));

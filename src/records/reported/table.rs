@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::Observation;
 
-/// Hours of connections of one generation; two are held. Some 300 bytes each.
+/// Hours of connections of one generation, and the most of one connection; two generations are held. Some 300 bytes each.
 pub const MAX_HELD: usize = 32_768;
 
 /// The connections that were seen last: those of the present generation, and of the one before.
@@ -41,6 +41,10 @@ impl Table {
         self.held -= young.as_ref().map_or(0, Live::hours);
         let mut live = young.or_else(|| self.old.remove(&ends)).unwrap_or_default();
         live.take(packet, sender);
+        if live.hours() >= self.max {
+            self.finish(&ends, live);
+            return;
+        }
         if self.held >= self.max {
             self.held = 0;
             let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
