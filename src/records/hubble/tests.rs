@@ -271,6 +271,20 @@ fn a_small_table_gives_what_a_large_one_gives_but_for_what_it_forgot() {
 }
 
 #[test]
+fn a_stream_that_a_small_table_forgot_between_its_verdict_and_its_packets_is_not_said_to_be_left_out() {
+    let clients = || (0..20u16).map(|n| (CLIENT.0, 30_000 + n));
+    let verdicts = || clients().map(|it| tcp(it, SERVER, &["SYN"], "").replace("\"type\":4", "\"type\":5"));
+    let packets = || clients().map(|it| tcp(SERVER, it, &["SYN", "ACK"], REPLY));
+    let alone = |lines: Vec<String>| {
+        let (rows, _, notes) = read_with(lines.concat().as_bytes(), 4);
+        (rows.into_values().map(|traces| traces.total()).sum::<u64>(), notes.get(&Note::VerdictsAlone).copied())
+    };
+    assert_eq!(alone(verdicts().chain(packets()).collect()), (20, None));
+    assert_eq!(alone(packets().chain(verdicts()).collect()), (20, None));
+    assert_eq!(alone(verdicts().chain(packets().take(15)).chain(verdicts()).collect()), (15, Some(5)));
+}
+
+#[test]
 fn one_connection_of_very_many_hours_is_held_in_part_and_loses_none() {
     let line = |n: u32| {
         let time = format!("{}-{:02}-{:02}T{:02}:", 1980 + n / 8_064, n / 672 % 12 + 1, n / 24 % 28 + 1, n % 24);

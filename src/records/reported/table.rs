@@ -4,6 +4,8 @@
 //! at all. So a connection is known by its ends alone, and each point counts by itself: as with captures, the map takes the
 //! fullest.
 
+use std::{collections::hash_map::Entry, hash::BuildHasher};
+
 use foldhash::HashMap;
 
 use super::{
@@ -23,13 +25,13 @@ pub struct Table {
     held: usize,
     old: HashMap<Ends, Live>,
     done: Vec<Observation>,
-    /// Streams that are left out, for only a policy's verdict is known of them.
-    verdicts_alone: u64,
+    verdicts: Verdicts,
 }
 
 impl Table {
     pub fn new(max: usize) -> Self {
-        Self { max, young: HashMap::default(), held: 0, old: HashMap::default(), done: Vec::new(), verdicts_alone: 0 }
+        let (young, old) = Default::default();
+        Self { max, young, held: 0, old, done: Vec::new(), verdicts: Verdicts::default() }
     }
 
     pub fn take(&mut self, packet: &Packet) {
@@ -58,7 +60,7 @@ impl Table {
 
     /// How many streams were left out, for only a policy's verdict is known of them.
     pub fn verdicts_alone(&self) -> u64 {
-        self.verdicts_alone
+        self.verdicts.alone()
     }
 
     /// The observations of what was forgotten.
@@ -77,10 +79,40 @@ impl Table {
     }
 
     fn finish(&mut self, ends: &Ends, live: Live) {
-        if live.is_verdicts_alone(ends.0) {
-            self.verdicts_alone += 1;
-        } else {
+        let is_verdicts_alone = live.is_verdicts_alone(ends.0);
+        if ends.0.is_stream() {
+            self.verdicts.note(ends, is_verdicts_alone);
+        }
+        if !is_verdicts_alone {
             self.done.extend(live.observations(ends));
         }
+    }
+}
+
+/// Of which streams a policy's verdict is all that is known. What else there is of one may have been told long before it or after.
+#[derive(Default)]
+struct Verdicts {
+    /// Whether it is all, by a number of the ends.
+    streams: HashMap<u64, bool>,
+    /// Those that came when there were too many.
+    uncompared: u64,
+}
+
+impl Verdicts {
+    /// Streams that are compared; some 9 MB.
+    const MOST: usize = 262_144;
+
+    fn note(&mut self, ends: &Ends, is_all: bool) {
+        let number = self.streams.hasher().hash_one(ends);
+        let has_room = self.streams.len() < Self::MOST;
+        match self.streams.entry(number) {
+            Entry::Occupied(mut known) => *known.get_mut() &= is_all,
+            Entry::Vacant(free) if has_room => drop(free.insert(is_all)),
+            Entry::Vacant(_) => self.uncompared += u64::from(is_all),
+        }
+    }
+
+    fn alone(&self) -> u64 {
+        self.uncompared + self.streams.values().filter(|is_all| **is_all).count() as u64
     }
 }
