@@ -48,6 +48,7 @@ pub fn read(flow: &Flow, node: &str, time: Option<Timestamp>) -> Result<Packet, 
         told,
         is_untold: control == Some(Control::Tells),
         is_verdict: is_verdict(flow),
+        is_delivered: is_at_endpoint(flow),
         point: (!is_message).then(|| point(flow, node)),
         answers: answers(flow, destination),
         application: application(flow, time, protocol, ((source, ports.0), (destination, ports.1))),
@@ -163,6 +164,12 @@ fn told_by_entry(flow: &Flow, l4: &L4) -> Told {
 
 fn is_verdict(flow: &Flow) -> bool {
     flow.event_type.as_ref().is_some_and(|event| event.kind == POLICY_VERDICT)
+}
+
+/// Whether it is at the end of its way, behind the policies of whom it is for. Cilium's own number of that point is 0, which Hubble
+/// has for one that is not known.
+fn is_at_endpoint(flow: &Flow) -> bool {
+    flow.trace_observation_point.as_ref().is_some_and(|point| point.is("TO_ENDPOINT", 101))
 }
 
 /// A number for the place: a node, and a point on a packet's way through it.

@@ -180,6 +180,52 @@ fn what_a_policy_dropped_is_refused_and_has_carried_nothing() {
 }
 
 #[test]
+fn datagrams_that_were_delivered_are_not_refused_by_one_that_was_dropped() {
+    let at = |time: &str, line: String| line.replace("10:00:01", time);
+    let point = |name: &str| format!("{NEW}\"trace_observation_point\":{name},");
+    let delivered = |time| at(time, udp(CLIENT, SERVER, &point("\"TO_ENDPOINT\"")));
+    let dropped = |time: &str, why: &str| {
+        let line = udp(CLIENT, SERVER, &format!("\"drop_reason_desc\":\"{why}\",")).replace("FORWARDED", "DROPPED");
+        at(time, line)
+    };
+    let refused = |lines: &[String]| {
+        let hours: Vec<bool> = [lines.concat(), lines.iter().rev().cloned().collect()]
+            .iter()
+            .flat_map(|log| read(log).0.into_values().map(|it| has(it.iter().next().unwrap(), &[Flags::REFUSED])))
+            .collect();
+        let (forwards, backwards) = hours.split_at(hours.len() / 2);
+        assert_eq!(forwards, backwards, "{lines:?}");
+        forwards.to_vec()
+    };
+    const FULL: &str = "CT_MAP_INSERTION_FAILED";
+    const DENIED: &str = "POLICY_DENIED";
+    let [soon, late] = ["10:00:01", "10:50:00"];
+    for (first, last) in [(soon, late), (late, soon)] {
+        assert_eq!(refused(&[delivered(first), dropped(last, FULL)]), [false]);
+        assert_eq!(refused(&[dropped(first, FULL), dropped(last, FULL)]), [true]);
+    }
+    // the number of the point in place of its name
+    let numbered = at(soon, udp(CLIENT, SERVER, &point("101")));
+    assert_eq!(refused(&[numbered, dropped(late, FULL)]), [false]);
+    // also where nothing was delivered within the hour
+    assert_eq!(refused(&[delivered("09:00:00"), dropped(soon, FULL)]), [false, false]);
+    // a policy's word holds until it is taken back
+    assert_eq!(refused(&[delivered(soon), dropped(late, DENIED)]), [true]);
+    assert_eq!(refused(&[dropped(soon, DENIED), delivered(late)]), [false]);
+    assert_eq!(refused(&[delivered("09:00:00"), dropped(soon, DENIED)]), [false, true]);
+    assert_eq!(refused(&[dropped(soon, DENIED), delivered("11:00:00")]), [true, false]);
+    // what goes through at its sender's node has not arrived
+    for why in [FULL, DENIED] {
+        let sent = ["FROM_ENDPOINT", "TO_STACK", "TO_OVERLAY", "TO_NETWORK", "FROM_OVERLAY", "TO_PROXY"];
+        let lines = sent.map(|it| at(late, udp(CLIENT, SERVER, &point(&format!("\"{it}\"")))) + &dropped(soon, why));
+        assert_eq!(refused(&lines), [true], "{why}");
+    }
+    // nor is a stream open whose SYN arrived
+    let syn = tcp(CLIENT, SERVER, &["SYN"], &point("\"TO_ENDPOINT\""));
+    assert_eq!(refused(&[syn.clone(), at(late, syn.replace("FORWARDED", "DROPPED"))]), [true]);
+}
+
+#[test]
 fn a_reset_refuses_what_was_asked_and_closes_what_was_open() {
     let refused = tcp(CLIENT, SERVER, &["SYN"], "") + &tcp(SERVER, CLIENT, &["RST", "ACK"], REPLY);
     assert!(only(&refused).1.flags.has(Flags::REFUSED));

@@ -58,6 +58,7 @@ pub(super) fn read(entry: &Entry) -> Result<Packet, Fault> {
         told: Told::of(event, control),
         is_untold: control == Some(Control::Tells),
         is_verdict: false,
+        is_delivered: false,
         point: Some(u32::from_le_bytes([a, b, c, d])),
         answers: None,
         application: None,

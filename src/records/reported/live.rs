@@ -75,6 +75,8 @@ impl Kinds {
     const PROBE: Self = Self(1 << 7);
     /// One that reached nobody.
     const DROPPED: Self = Self(1 << 8);
+    /// One that was seen to reach whom it was for.
+    const DELIVERED: Self = Self(1 << 9);
     const RESETS: Self = Self(Self::DISOWNED.0 | Self::RESET.0);
     /// It went on past an opening.
     const SPOKE: Self = Self(Self::DATA.0 | Self::BARE.0);
@@ -82,6 +84,7 @@ impl Kinds {
 
     fn of(packet: &Packet) -> Self {
         let is_dropped = is_dropped(packet);
+        let delivered = if is_delivered(packet) { Self::DELIVERED.0 } else { 0 };
         let all = match packet.event {
             // it opens, and carries nothing
             Event::Open if is_dropped => [Self::ASKED, Self::DROPPED],
@@ -95,7 +98,7 @@ impl Kinds {
                 [kind, if closes { Self::CLOSED } else { kind }]
             }
         };
-        Self(all[0].0 | all[1].0)
+        Self(all[0].0 | all[1].0 | delivered)
     }
 
     fn any(self, of: Self) -> bool {
@@ -122,6 +125,8 @@ struct Hourly {
     entered: Pair<Option<u32>>,
     /// When an entry was made midway first.
     doubted: Option<u32>,
+    /// When what a side sent was delivered or denied by a policy last, and whether it was delivered.
+    last_word: Pair<Option<(u32, bool)>>,
 }
 
 impl Hourly {
@@ -138,6 +143,7 @@ impl Hourly {
             told: Pair::default(),
             entered: Pair::default(),
             doubted: None,
+            last_word: Pair::default(),
         }
     }
 
@@ -156,6 +162,10 @@ impl Hourly {
             (Told::Midway, _) => note(&mut self.doubted, moment),
             _ => {}
         }
+        if is_delivered(packet) || packet.verdict == Verdict::Denied {
+            let word = self.last_word.of_mut(sender);
+            *word = (*word).max(Some((moment, is_delivered(packet))));
+        }
     }
 
     /// Its hour, and who began it.
@@ -173,6 +183,8 @@ impl Hourly {
             other.sent.of(side).iter().for_each(|sent| self.sent.of_mut(side).add(*sent));
             other.told.of(side).iter().for_each(|moment| note(self.told.of_mut(side), *moment));
             other.entered.of(side).iter().for_each(|moment| note(self.entered.of_mut(side), *moment));
+            let word = self.last_word.of_mut(side);
+            *word = (*word).max(*other.last_word.of(side));
         }
         other.doubted.iter().for_each(|moment| note(&mut self.doubted, *moment));
     }
@@ -185,6 +197,10 @@ fn note(known: &mut Option<u32>, moment: u32) {
 
 fn is_dropped(packet: &Packet) -> bool {
     matches!(packet.verdict, Verdict::Denied | Verdict::Dropped)
+}
+
+fn is_delivered(packet: &Packet) -> bool {
+    packet.is_delivered && !is_dropped(packet)
 }
 
 /// Who is the client, as far as a packet tells.
@@ -355,7 +371,6 @@ impl<'e> Whole<'e> {
         };
         add(Flags::SRC_FIRST, opener == Side::Lower);
         add(Flags::UNTOLD, is_untold && self.client.is_none());
-        let works = Side::BOTH.into_iter().all(|side| self.spoke(side, *self.kinds.of(side)));
         for side in Side::BOTH {
             let kinds = *hourly.kinds.of(side);
             let is_reset = kinds.any(Kinds::RESETS);
@@ -366,10 +381,19 @@ impl<'e> Whole<'e> {
             add(if side == Side::Lower { Flags::FROM_SRC } else { Flags::FROM_DST }, self.spoke(side, kinds));
             add(Flags::PAYLOAD, kinds.any(Kinds::DATA));
             add(Flags::CLOSED, kinds.any(Kinds::CLOSED) || is_reset && !refuses);
-            // where both sides got through, a packet that was dropped refused nothing
-            add(Flags::REFUSED, refuses || kinds.any(Kinds::DROPPED) && !works);
+            add(Flags::REFUSED, refuses || self.is_turned_away(side, hourly));
         }
         flags
+    }
+
+    /// Whether what a side sent within an hour was dropped for good. Where both sides got through, a packet that was dropped refused
+    /// nothing. Who sends datagrams need not be answered: there it shows the same that others were delivered. But what a policy
+    /// denies it denies until one is delivered again.
+    fn is_turned_away(&self, side: Side, hourly: &Hourly) -> bool {
+        let is_delivered = self.kinds.of(side).any(Kinds::DELIVERED) && !self.ends.0.is_stream();
+        let goes_on = is_delivered && hourly.last_word.of(side).is_none_or(|(_, is_delivered)| is_delivered);
+        let works = goes_on || Side::BOTH.into_iter().all(|side| self.spoke(side, *self.kinds.of(side)));
+        hourly.kinds.of(side).any(Kinds::DROPPED) && !works
     }
 
     /// Whether a side sent something past the opening that refused nothing, and tried nothing.

@@ -157,6 +157,8 @@ pub struct Packet {
     pub is_untold: bool,
     /// Whether it is a policy's word on the packet that a connection begins with, given once and never on what comes back.
     pub is_verdict: bool,
+    /// Whether it was seen where it is handed to whom it is for: no policy and no lack of room keeps it any more.
+    pub is_delivered: bool,
     /// Where it was seen. A message of an L7 proxy is no packet, and was seen nowhere.
     pub point: Option<u32>,
     /// What a DNS answer said.
