@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     inventory::{Directory, Holding, Owner, network_plugin},
-    model::{Cluster, Cover, Coverage, Host, Pod, Timestamp},
+    model::{Cluster, Cover, Coverage, Host, Pod, PodLife, Timestamp},
     proposal::{Window, World, directories},
     store::Store,
 };
@@ -49,6 +49,8 @@ struct Entry {
     /// What a hosts file says of it.
     role: String,
     vlan: String,
+    /// Which pod it is, where it is one.
+    life: Option<PodLife>,
 }
 
 /// Somebody at a site, with how much of them the captures could have seen.
@@ -142,7 +144,7 @@ fn wide(lines: &[Line<'_>]) -> Table {
 impl Line<'_> {
     /// What stands under the columns of the wide table.
     fn cells(&self) -> Vec<String> {
-        let Entry { kind, name, addresses, node, since, until, workload, role, vlan } = &self.entry;
+        let Entry { kind, name, addresses, node, since, until, workload, role, vlan, .. } = &self.entry;
         let texts = [self.site, kind, name, addresses, node, since, until, workload, role, vlan];
         let watched = self.cover.map_or("", |cover| cover.state.as_str()).to_owned();
         let share = self.cover.map(|cover| cover.share.to_string()).unwrap_or_default();
@@ -168,12 +170,11 @@ async fn sites(store: &Store, args: &Args) -> anyhow::Result<Vec<(String, Direct
 
 /// How much of a pod the captures could have seen.
 fn cover<'c>(entry: &Entry, coverage: &'c Coverage) -> Option<&'c Cover> {
-    let (namespace, name) = entry.name.split_once('/').filter(|_| entry.kind == "pod")?;
-    coverage.pods.get(&(namespace.to_owned(), name.to_owned()))
+    coverage.pods.get(entry.life.as_ref()?)
 }
 
 fn value(Line { site, entry, cover }: &Line<'_>) -> Value {
-    let Entry { kind, name, addresses, node, since, until, workload, role, vlan } = entry;
+    let Entry { kind, name, addresses, node, since, until, workload, role, vlan, .. } = entry;
     json!({
         "site": site, "kind": kind, "name": name, "addresses": addresses, "node": node, "since": since,
         "until": until, "workload": workload, "role": role, "vlan": vlan, "watched": cover.map(|cover| cover.state),
@@ -225,6 +226,7 @@ fn pod(pod: &Pod) -> Entry {
         node: pod.node.clone().unwrap_or_default(),
         since: time(pod.started),
         workload: format!("{} {}", pod.workload.kind, pod.workload),
+        life: Some(pod.life()),
         ..Entry::default()
     }
 }

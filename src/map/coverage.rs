@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     inventory::{Directory, Owner},
-    model::{Cover, Coverage, Hops, Observation, Pod, Span, Trace, Watched, WorkloadRef},
+    model::{Cover, Coverage, Hops, Observation, Pod, Span, Timestamp, Trace, Watched, WorkloadRef},
 };
 
 /// A capture, with what tells where it was taken.
@@ -64,7 +64,7 @@ pub fn coverage<O: Borrow<Observation>>(
         }
         let sum = Sum::of(pod, Span { first, last }, captures, &places);
         sums.entry(pod.workload.clone()).or_default().join(&sum);
-        coverage.pods.insert((pod.namespace.clone(), pod.name.clone()), sum.cover());
+        coverage.pods.insert(pod.life(), sum.cover());
     }
     coverage.workloads = sums.into_iter().map(|(workload, sum)| (workload, sum.cover())).collect();
     coverage
@@ -73,8 +73,12 @@ pub fn coverage<O: Borrow<Observation>>(
 /// An end of an observation, and the hop limits of what it sent.
 type Side = (IpAddr, fn(&Trace) -> Hops);
 
-/// A pod, by its namespace and name.
-type Name<'d> = (&'d str, &'d str);
+/// A pod in one life: under its name there may have been another before, on another node.
+type Life<'d> = (&'d str, &'d str, Option<&'d str>, Option<Timestamp>);
+
+fn life(pod: &Pod) -> Life<'_> {
+    (&pod.namespace, &pod.name, pod.node.as_deref(), pod.started)
+}
 
 /// Where a capture was taken, as far as its packets tell.
 #[derive(Default)]
@@ -84,7 +88,7 @@ struct Place<'d> {
     /// The nodes that it is called as.
     named: BTreeSet<&'d str>,
     /// Pods whose packets were seen untouched.
-    pods: BTreeSet<Name<'d>>,
+    pods: BTreeSet<Life<'d>>,
     /// What all of it has in common: of what was answered, and of all.
     answered: Common<'d>,
     all: Common<'d>,
@@ -92,12 +96,12 @@ struct Place<'d> {
 
 /// The pods that all observations so far have in common; none before the first.
 #[derive(Default)]
-struct Common<'d>(Option<BTreeSet<Name<'d>>>);
+struct Common<'d>(Option<BTreeSet<Life<'d>>>);
 
 impl<'d> Common<'d> {
-    fn add(&mut self, ends: &BTreeSet<Name<'d>>) {
+    fn add(&mut self, ends: &BTreeSet<Life<'d>>) {
         match &mut self.0 {
-            Some(common) => common.retain(|name| ends.contains(name)),
+            Some(common) => common.retain(|pod| ends.contains(pod)),
             None => self.0 = Some(ends.clone()),
         }
     }
@@ -134,10 +138,9 @@ impl<'d> Place<'d> {
             }
             let Some(trace) = untouched.or_else(|| observation.traces.iter().next()) else { continue };
             let Owner::Pod(pod) = directory.who_over(address, observation.span(trace)) else { continue };
-            let name = (pod.namespace.as_str(), pod.name.as_str());
-            ends.insert(name);
+            ends.insert(life(pod));
             if untouched.is_some() {
-                self.pods.insert(name);
+                self.pods.insert(life(pod));
                 self.nodes.extend(pod.node.as_deref());
             }
         }
@@ -149,7 +152,7 @@ impl<'d> Place<'d> {
     }
 
     /// The pods that all of it is of, so that it was taken at the interface of one of them; none where it was not.
-    fn at_pods_interface(&self) -> Option<&BTreeSet<Name<'d>>> {
+    fn at_pods_interface(&self) -> Option<&BTreeSet<Life<'d>>> {
         // one who says that he was on the node saw more than a pod's interface shows
         let was_on_node = self.named.iter().any(|node| self.nodes.contains(node));
         let common = self.answered.0.as_ref().or(self.all.0.as_ref());
@@ -158,10 +161,10 @@ impl<'d> Place<'d> {
 
     /// Whether it could see all that a pod does. At which of two interfaces it was taken nobody knows.
     fn covers(&self, pod: &Pod) -> bool {
-        let name = (pod.namespace.as_str(), pod.name.as_str());
+        let own = life(pod);
         match self.at_pods_interface() {
-            Some(pods) => pods.len() == 1 && pods.contains(&name) && self.pods.contains(&name),
-            None => self.pods.contains(&name) || pod.node.as_deref().is_some_and(|node| self.nodes.contains(node)),
+            Some(pods) => pods.len() == 1 && pods.contains(&own) && self.pods.contains(&own),
+            None => self.pods.contains(&own) || pod.node.as_deref().is_some_and(|node| self.nodes.contains(node)),
         }
     }
 }

@@ -49,6 +49,28 @@ pub struct Pod {
     pub mesh: Option<Mesh>,
 }
 
+impl Pod {
+    /// Which pod it is.
+    #[must_use]
+    pub fn life(&self) -> PodLife {
+        let Self { namespace, name, node, started, .. } = self;
+        PodLife { namespace: namespace.clone(), name: name.clone(), node: node.clone(), started: *started }
+    }
+}
+
+/// A pod in one life: that of a `StatefulSet` is made anew under its name, and maybe on another node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PodLife {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The node it runs on.
+    pub node: Option<String>,
+    /// When it was started.
+    pub started: Option<Timestamp>,
+}
+
 /// A port of a pod's node that leads to the pod (`hostPort`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPort {

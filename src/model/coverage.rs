@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::WorkloadRef;
+use super::{PodLife, WorkloadRef};
 
 /// Whether captures could have seen something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -43,8 +43,8 @@ pub struct Cover {
 /// What the captures could have seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
-    /// By namespace and name of the pod; those that did not live within the window are not among them.
-    pub pods: BTreeMap<(String, String), Cover>,
+    /// By pod, each life for itself; those that did not live within the window are not among them.
+    pub pods: BTreeMap<PodLife, Cover>,
     /// By workload, over all its pods.
     pub workloads: BTreeMap<WorkloadRef, Cover>,
 }

@@ -39,7 +39,7 @@ pub use application::{Application, ApplicationKey, ApplicationSighting, Protecti
 pub use churn::{FIRST_DYNAMIC_PORT, handed_out};
 pub use cluster::{
     AskedFor, Cluster, ContainerPort, Endpoint, Host, HostPort, Ingress, Mesh, NAMESPACE_NAME_LABEL, Namespace, Node,
-    Pod, RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
+    Pod, PodLife, RawObject, Schedule, Selected, Service, ServiceKind, ServicePort, TargetPort, Webhook, Workload,
     is_ambient_probe, own_ends,
 };
 pub use contact::{Contact, Contacts, Marks, carried_nothing};

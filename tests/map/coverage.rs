@@ -2,7 +2,7 @@
 
 use crate::common::{
     Flowmap,
-    cluster::{list, node, pod, with},
+    cluster::{MADE, list, node, owned, pod, with},
     packets::Capture,
 };
 
@@ -172,6 +172,52 @@ fn a_capture_of_a_part_of_the_time_covers_a_part() {
     let web = pods.as_array().unwrap().iter().find(|pod| pod["addresses"] == "10.244.1.5").unwrap();
     assert_eq!((&web["watched"], &web["watched_share"]), (&"partly".into(), &0.25.into()));
     assert!(flowmap.ok(&["inventory", "list", "-o", "wide"]).stdout.contains("partly"));
+}
+
+/// `db-0` of a StatefulSet on a node, in one of its lives.
+fn db_0(node: u8, started: &str) -> serde_json::Value {
+    let address = format!("10.244.{node}.9");
+    let mut pod = owned(with(pod("db", &address), "/metadata/name", "db-0".into()), "StatefulSet", "db");
+    pod["metadata"]["uid"] = format!("db-0 of {started}").into();
+    pod["metadata"]["creationTimestamp"] = started.into();
+    pod["status"]["startTime"] = started.into();
+    pod["status"]["hostIP"] = format!("192.0.2.{node}").into();
+    with(pod, "/spec/nodeName", format!("node-{node}").into())
+}
+
+#[test]
+fn a_pod_that_moved_to_a_node_that_nobody_watched_was_not_watched_there() {
+    for (watched_node, share) in [(1, 0.2), (2, 0.8)] {
+        let flowmap = Flowmap::new();
+        let at = |minute: u8| format!("2026-11-24T10:{minute:02}:00Z");
+        let nodes = [node("node-1", "192.0.2.1", "10.244.1.0/24"), node("node-2", "192.0.2.2", "10.244.2.0/24")];
+        let lives = [db_0(1, MADE), db_0(2, &at(10))];
+        for (life, taken_at) in [(0, 0), (0, 10), (1, 10), (1, 50)] {
+            let file = format!("{life}-{taken_at}.json");
+            flowmap.write(&file, list(&[nodes[0].clone(), nodes[1].clone(), lives[life].clone()]));
+            flowmap.ok(&["inventory", "import", "--taken-at", &at(taken_at), &file]);
+        }
+        let mut capture = Capture::new();
+        for minute in 0..=50 {
+            let pod = if minute < 10 { 1 } else { 2 };
+            let talk = format!("10.244.{pod}.9:{}", 40_000 + u16::from(minute));
+            // what is sent on the other node has crossed routers
+            capture.at(&at(minute)).behind(u8::from(pod != watched_node)).talk(&talk, "192.0.2.77:443");
+            capture.behind(0).talk(&format!("192.0.2.{watched_node}:{}", 50_000 + u16::from(minute)), "192.0.2.78:443");
+        }
+        flowmap.write("x.pcap", capture.bytes());
+        flowmap.ok(&["import", "--sensor", &format!("node-{watched_node}"), "x.pcap"]);
+        let known = flowmap.json(&["status"])["coverage"][0].clone();
+        assert_eq!(known["state"], "partly", "{known}");
+        assert!((known["share"].as_f64().unwrap() - share).abs() < 0.01, "{known}");
+        let output = flowmap.ok(&["suggest", "-n", "shop", "--out-dir", "out"]);
+        assert!(output.stdout.contains("left open: db"), "{output:?}");
+        for (minute, node) in [(5, 1), (20, 2)] {
+            let pods = flowmap.json(&["inventory", "list", "-n", "shop", "--at", &at(minute)]);
+            let state = if node == watched_node { "covered" } else { "unseen" };
+            assert_eq!(pods[0]["watched"], state, "{pods}");
+        }
+    }
 }
 
 #[test]
