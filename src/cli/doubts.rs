@@ -44,6 +44,12 @@ pub(super) fn warn_outlasting(outlasting: &BTreeMap<String, u64>) {
     warn_of(outlasting.keys(), &words, "begin the window earlier, or their next opening is denied");
 }
 
+/// Says whom a Service led to though the inventory does not know them behind it.
+pub(super) fn warn_led_elsewhere(led: &BTreeSet<String>) {
+    let words = "the inventory knows nobody there of that Service: it may have been somebody else, who has no rule";
+    warn_of(led.iter(), words, "import the pods as they were then");
+}
+
 /// Says who serves FTP, and that rules know the ports of the past alone; `cure` is what helps.
 pub(super) fn warn_ftp(ftp: &BTreeSet<String>, cure: &str) {
     warn_of(ftp.iter(), "FTP takes another port for each transfer: of these what was seen passes", cure);

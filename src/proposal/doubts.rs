@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Dependency, Direction, Mark, Outcome, Party, PartyKey, PartyKind, Protocol, carried_nothing, well_known,
+    Dependency, Direction, Mark, Outcome, Party, PartyKey, PartyKind, Protocol, carried_nothing, well_known, words,
 };
 
 /// Bytes each way that opening and closing a connection of TCP take at most: a SYN, acknowledgements and a FIN, with IPv6 and
@@ -42,6 +42,27 @@ pub(super) fn unasked<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>
     counted(needed.iter().copied().filter(is_unasked))
 }
 
+/// Between whom there is a rule, though the inventory does not know the server behind the Service that was dialled.
+pub(super) fn led_elsewhere<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -> BTreeSet<String> {
+    let led = dependencies.into_iter().filter(|it| makes_rule(it)).filter_map(|it| {
+        let disputed = it.via.iter().filter(|via| via.disputed).filter_map(|via| via.service.as_deref());
+        let services: BTreeSet<&str> = disputed.collect();
+        let services = services.into_iter().collect::<Vec<_>>().join(", ");
+        (!services.is_empty()).then(|| format!("{} by way of {services}", pair(it)))
+    });
+    led.collect()
+}
+
+fn makes_rule(dependency: &Dependency) -> bool {
+    dependency.unneeded().is_none() && dependency.direction != Direction::Unknown
+}
+
+/// Both ends, in words.
+fn pair(dependency: &Dependency) -> String {
+    let Dependency { client, server, protocol, port, .. } = dependency;
+    format!("{} -> {} on {}", client.name, server.name, words::port(*protocol, *port))
+}
+
 fn who(party: &Party) -> (PartyKind, &str) {
     (party.kind, &party.name)
 }
@@ -77,8 +98,8 @@ pub(super) fn outlasting<'d>(
     let ruled: BTreeSet<_> = selected.iter().filter(is_needed).map(what).collect();
     let mut counts = BTreeMap::new();
     for it in before.into_iter().filter(is_needed).filter(|it| !ruled.contains(&what(it))) {
-        let what = format!("{} to {} on {}/{}", name(&it.client), name(&it.server), it.port, it.protocol);
-        *counts.entry(what).or_default() += it.connections;
+        let pair = format!("{} -> {} on {}", name(&it.client), name(&it.server), words::port(it.protocol, it.port));
+        *counts.entry(pair).or_default() += it.connections;
     }
     counts
 }

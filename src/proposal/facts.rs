@@ -75,6 +75,7 @@ pub fn captures(about: &About<'_>) -> Captures {
         swept: doubts::swept(&concerned),
         unasked: doubts::unasked(&concerned),
         outlasting,
+        led_elsewhere: doubts::led_elsewhere(&concerned),
         ftp: doubts::ftp(&concerned),
         tftp: doubts::tftp(&concerned),
         learning: learning(about),

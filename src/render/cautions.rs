@@ -2,6 +2,7 @@
 
 mod in_force;
 mod seen;
+mod who;
 
 use std::{
     collections::BTreeSet,
@@ -107,7 +108,7 @@ type Check = fn(&mut Cautions, &Told<'_>);
 #[must_use]
 pub fn cautions(recommendation: &Recommendation, facts: &Facts, max_names: usize) -> Vec<Caution> {
     let (told, mut cautions) = (Told { recommendation, facts, max_names }, Cautions::new());
-    for check in seen::CHECKS.iter().chain(&in_force::CHECKS) {
+    for check in seen::CHECKS.iter().chain(&who::CHECKS).chain(&in_force::CHECKS) {
         check(&mut cautions, &told);
     }
     short_and_long(&mut cautions, recommendation, max_names);

@@ -302,6 +302,6 @@ fn what_was_open_before_the_window_is_named_by_its_hosts() {
         flowmap.ok(&[&args[..], &["--since", since]].concat()).stderr
     };
     let late = told("2026-11-24T11:00:00Z");
-    assert!(late.contains("flowmap: pc to db on 5432/TCP: 1 connection began before --since and went on"), "{late}");
+    assert!(late.contains("flowmap: pc -> db on TCP/5432: 1 connection began before --since and went on"), "{late}");
     assert!(!told("2026-11-24T09:00:00Z").contains("went on"));
 }

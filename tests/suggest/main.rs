@@ -25,3 +25,4 @@ mod simulate;
 mod told;
 mod tomorrow;
 mod warnings;
+mod whose;

@@ -474,7 +474,7 @@ fn what_was_open_before_the_window_and_went_on_is_named_unless_somebody_opened_i
     };
     let since = ["--since", "2026-11-24T11:00:00Z"];
     let told = said(false, &since);
-    let pair = "shop/web to shop/api on 5432/TCP";
+    let pair = "shop/web -> shop/api on TCP/5432";
     assert!(told.contains(&format!("flowmap: {pair}: 1 connection began before --since and went on")), "{told}");
     assert!(told.contains(&format!("**Open before the window:** 1 connection of {pair} began before")), "{told}");
     for (reopened, since) in [(true, &since[..]), (false, &[]), (false, &["--since", "2026-11-24T12:00:00Z"])] {

@@ -148,6 +148,8 @@ pub struct Captures {
     pub unasked: BTreeMap<String, u64>,
     /// Connections that were in use in the window and make no rule, for they began before it: client, server and port.
     pub outlasting: BTreeMap<String, u64>,
+    /// Between whom a Service led, though the inventory does not know the server behind it.
+    pub led_elsewhere: BTreeSet<String>,
     /// Servers of FTP, whose data takes another port each time.
     pub ftp: BTreeSet<String>,
     /// Servers of TFTP, which answer from another port each time.
