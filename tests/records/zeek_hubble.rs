@@ -291,6 +291,7 @@ fn scans_without_a_syn_and_lone_refusals_are_attempts_in_zeeks_logs_and_what_car
         ("OTH", "Ir", "refused"),
         ("S0", "SQ", "unanswered"),
         ("SH", "F", "unanswered"),
+        ("S0", "Ss", "unanswered"),
         // without the history
         ("RSTR", "-", "refused"),
         ("RSTRH", "-", "refused"),

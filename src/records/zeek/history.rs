@@ -153,6 +153,11 @@ fn of_letters(letters: &str) -> Option<Seen> {
     // streams are met at either side's turn: who was first says something of openings alone
     let is_anything = flags != Flags::default();
     add(&mut flags, &[(Flags::SRC_FIRST, is_opener_known && client.has('S'))]);
+    if !is_anything && orig.has('S') && resp.has('S') && !orig.has('H') && !resp.has('H') {
+        // both opened, and neither answered: who was first asked
+        add(&mut flags, &[(Flags::ASKED, true), (Flags::SRC_FIRST, letters.starts_with('S'))]);
+        return Some(Seen { flags, is_opener_known, is_turned });
+    }
     is_anything.then_some(Seen { flags, is_opener_known, is_turned })
 }
 
