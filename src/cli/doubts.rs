@@ -14,12 +14,19 @@ const SHOWN: usize = 5;
 /// Says how many of a site's captures and flow logs lack something that nobody meant to leave out.
 pub(super) fn warn_incomplete(runs: &[Run], site: &str) {
     let of_site = || runs.iter().filter(|run| run.site == site && !run.is_drops());
-    let lacking = of_site().filter(|run| run.is_incomplete() || run.loss.dropped() > 0).count();
+    let lacking = of_site().filter(|run| run.is_incomplete() || run.loss.lost() > 0).count();
     if lacking > 0 {
         let all = of_site().count() as u64;
         let captures = noun(all, "capture");
         warnln!("flowmap: {lacking} of {all} {captures} damaged or incomplete: rare connections may be missing");
         warnln!("hint: `flowmap status` tells what is missing");
+    }
+    let sum = |of: fn(&Run) -> u64| of_site().map(of).fold(0, u64::saturating_add);
+    let (seen, lost) = (sum(|run| run.packets), sum(|run| run.loss.lost()));
+    if lost > seen {
+        warnln!(
+            "flowmap: WARNING: more was lost than was seen, {lost} to {seen}: needed connections are likely missing"
+        );
     }
 }
 

@@ -45,7 +45,7 @@ pub fn captures(about: &About<'_>) -> Captures {
     let runs: Vec<_> = of_site().filter(|run| !run.is_drops()).collect();
     let loss = |run: &&&Run| {
         let span = span_of(run)?;
-        Some(RunLoss { span, packets: run.packets, dropped: run.loss.dropped() })
+        Some(RunLoss { span, packets: run.packets, dropped: run.loss.dropped(), lost_flows: run.loss.lost_flows() })
     };
     let losses: Vec<RunLoss> = runs.iter().filter_map(|run| loss(&run)).collect();
     let span = Span::over(losses.iter().map(|loss| loss.span));

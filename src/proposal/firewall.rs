@@ -161,7 +161,7 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
         logs: of_site.iter().filter(|run| run.is_records()).count(),
         span: Span::over(spans),
         packets: of_site.iter().map(|run| run.packets).fold(0, u64::saturating_add),
-        dropped: of_site.iter().map(|run| run.loss.dropped()).fold(0, u64::saturating_add),
+        lost: of_site.iter().map(|run| run.loss.lost()).fold(0, u64::saturating_add),
         damaged: of_site.iter().filter(|run| run.is_incomplete()).count(),
         replay: firewall::replay(&firewall, &dependencies),
         costs,

@@ -272,6 +272,18 @@ impl Loss {
     pub fn dropped(&self) -> u64 {
         self.dropped_by_kernel.saturating_add(self.dropped_by_interface)
     }
+
+    /// Flows that Hubble lost before its log had them.
+    #[must_use]
+    pub fn lost_flows(&self) -> u64 {
+        self.notes.get(&Note::HubbleLost).copied().unwrap_or_default()
+    }
+
+    /// What never reached the capture or the log: packets, or flows.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.dropped().saturating_add(self.lost_flows())
+    }
 }
 
 impl Run {

@@ -79,3 +79,52 @@ fn what_could_not_be_read_is_told_of_the_proposal() {
     let output = flowmap.ok(&["import", "cut.pcap"]);
     assert!(output.stderr.contains("cut.pcap: warning: 3 packets or records could not be read"), "{}", output.stderr);
 }
+
+#[test]
+fn flows_that_hubble_lost_are_told_as_loss_with_their_number() {
+    let flowmap = Flowmap::new();
+    let items = [node("node-1", "192.0.2.1", "10.244.1.0/24"), pod("web", "10.244.1.5"), pod("api", "10.244.1.6")];
+    flowmap.write("cluster.json", list(&items));
+    let ends = [("10.244.1.5", 40_000), ("10.244.1.6", 8_080)];
+    let line = |minute: u32, [from, to]: [(&str, u16); 2], flags: &[&str]| {
+        let flags: serde_json::Map<_, _> = flags.iter().map(|flag| ((*flag).to_owned(), true.into())).collect();
+        let tcp = json!({"source_port": from.1, "destination_port": to.1, "flags": flags});
+        let flow = json!({"time": format!("2026-11-24T06:{minute:02}:00Z"), "verdict": "FORWARDED", "l4": {"TCP": tcp},
+            "IP": {"source": from.0, "destination": to.0}, "Type": "L3_L4", "event_type": {"type": 4}});
+        format!("{}\n", json!({"flow": flow, "node_name": "node-1"}))
+    };
+    let [client, server] = ends;
+    let mut log = line(0, ends, &["SYN"]) + &line(0, [server, client], &["SYN", "ACK"]);
+    log.extend((1..18).map(|minute| line(minute, ends, &["ACK", "PSH"])));
+    let files = ["--from", "node-1.json", "--inventory", "cluster.json"];
+    let told = |lost: u32| {
+        let lost = format!("{{\"lost_events\":{{\"num_events_lost\":\"{lost}\"}}}}\n");
+        flowmap.write("node-1.json", log.clone() + &lost);
+        let said = flowmap.ok(&[&["suggest", "-n", "shop", "--out-dir", "out"], &files[..]].concat()).stderr;
+        flowmap.ok(&[&["firewall", "--out-dir", "fw"], &files[..2]].concat());
+        let read = |name: &str| std::fs::read_to_string(flowmap.path(name)).unwrap();
+        let shown = [read("out/REVIEW.md"), read("out/report.html"), read("out/evidence.json"), read("fw/REVIEW.md")];
+        (said, shown)
+    };
+    // 20 records, of which one tells of the loss
+    let (said, [review, report, evidence, firewall]) = told(5);
+    let few =
+        "5 flows never reached a log of Hubble, 1 capture damaged or incomplete: rare connections may be missing.";
+    assert!(review.contains(few) && report.contains(few), "{review}");
+    assert!(review.contains("captures lost 20.0 % of packets or records in that time"), "{review}");
+    assert!(evidence.contains("\"capture_loss\": 0.2"), "{evidence}");
+    assert!(firewall.contains("20 packets or records, 5 lost, 1 damaged or incomplete"), "{firewall}");
+    assert!(!said.contains("WARNING") && !review.contains("more was lost"), "{said}");
+    let (said, [review, report, ..]) = told(24_805);
+    let most =
+        "24805 flows never reached a log of Hubble, 1 capture damaged or incomplete: more was lost than was seen";
+    assert!(review.contains(most) && report.contains(most), "{review}");
+    assert!(said.contains("flowmap: WARNING: more was lost than was seen, 24805 to 20: needed"), "{said}");
+    // of the kernel's drops alike
+    flowmap.write("flow.pcap", talk().bytes());
+    flowmap.ok(&["import", "flow.pcap"]);
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    sql(&flowmap.path("flowmap.db"), "UPDATE run SET dropped_by_kernel = 1000000");
+    let said = flowmap.ok(&SUGGEST).stderr;
+    assert!(said.contains("more was lost than was seen, 1000000 to "), "{said}");
+}

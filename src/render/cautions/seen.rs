@@ -28,18 +28,27 @@ pub(super) const CHECKS: [Check; 16] = [
 fn loss(cautions: &mut Cautions, told: &Told<'_>) {
     let captures = &told.facts.captures;
     let (dropped, unread, damaged) = (captures.dropped(), captures.unread, captures.damaged as u64);
+    let lost_flows = captures.lost_flows();
     if dropped > 0 || damaged > 0 {
-        let mut why = format!(
-            "{} never reached a capture, {} damaged or incomplete",
-            words::count(dropped, "packet"),
-            words::count(damaged, "capture")
-        );
+        let flows = format!("{} never reached a log of Hubble", words::count(lost_flows, "flow"));
+        let packets = format!("{} never reached a capture", words::count(dropped, "packet"));
+        let lost = match (dropped, lost_flows) {
+            (_, 0) => packets,
+            (0, _) => flows,
+            _ => format!("{packets}, {flows}"),
+        };
+        let mut why = format!("{lost}, {} damaged or incomplete", words::count(damaged, "capture"));
         if unread > 0 {
             // writing to a String cannot fail
             let _ = write!(why, " ({unread} of their packets or records could not be read)");
         }
-        why.push_str(": rare connections may be missing.");
-        cautions.add(Level::Look, "Loss", why);
+        if captures.is_mostly_lost() {
+            why.push_str(": more was lost than was seen, and needed connections are likely missing. Capture anew before you close anything.");
+            cautions.add(Level::Stop, "Loss", why);
+        } else {
+            why.push_str(": rare connections may be missing.");
+            cautions.add(Level::Look, "Loss", why);
+        }
     }
 }
 

@@ -40,8 +40,8 @@ pub struct FirewallFacts {
     pub span: Option<Span>,
     /// Packets, or records.
     pub packets: u64,
-    /// Packets that never reached a capture.
-    pub dropped: u64,
+    /// Packets that never reached a capture, and flows that never reached a log.
+    pub lost: u64,
     /// Captures that are damaged, or of which something was lost.
     pub damaged: usize,
     /// The past, held against the rules.
@@ -101,7 +101,7 @@ fn summary(text: &mut String, firewall: &Firewall, facts: &FirewallFacts) {
         count(*connections, "needed connection"),
         count(facts.captures as u64, "capture"),
         count(facts.packets, "packet"),
-        facts.dropped,
+        facts.lost,
         facts.damaged,
     );
     for finding in findings.iter().take(MAX_ROWS) {

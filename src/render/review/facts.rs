@@ -22,10 +22,20 @@ use crate::{
 pub struct RunLoss {
     /// From its first packet to its last.
     pub span: Span,
-    /// Packets that were captured.
+    /// Packets that were captured; records of a flow log.
     pub packets: u64,
     /// Packets that never reached the capture.
     pub dropped: u64,
+    /// Flows that Hubble lost before its log had them.
+    pub lost_flows: u64,
+}
+
+impl RunLoss {
+    /// What it has, and what it lost.
+    fn add_to(&self, (seen, lost): (u64, u64)) -> (u64, u64) {
+        let lost = lost.saturating_add(self.dropped).saturating_add(self.lost_flows);
+        (seen.saturating_add(self.packets), lost)
+    }
 }
 
 /// Attempts that nobody answered, to or from pods that a deployed policy isolates: it may have blocked them.
@@ -298,17 +308,26 @@ impl Captures {
         self.losses.iter().map(|loss| loss.dropped).fold(0, u64::saturating_add)
     }
 
-    /// The share of packets that captures lost in a time, in captures that overlap with it.
+    /// Flows that Hubble lost before its logs had them.
+    #[must_use]
+    pub fn lost_flows(&self) -> u64 {
+        self.losses.iter().map(|loss| loss.lost_flows).fold(0, u64::saturating_add)
+    }
+
+    /// Whether more was lost than was seen, all captures and flow logs together.
+    #[must_use]
+    pub fn is_mostly_lost(&self) -> bool {
+        let (seen, lost) = self.losses.iter().fold((0, 0), |sum, loss| loss.add_to(sum));
+        lost > seen
+    }
+
+    /// The share of packets and flows that were lost in a time, in captures and flow logs that overlap with it.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     pub fn loss(&self, span: Span) -> f64 {
         let overlaps = |loss: &&RunLoss| loss.span.first <= span.last && span.first <= loss.span.last;
-        let (mut packets, mut dropped) = (0_u64, 0_u64);
-        for loss in self.losses.iter().filter(overlaps) {
-            packets = packets.saturating_add(loss.packets);
-            dropped = dropped.saturating_add(loss.dropped);
-        }
-        if dropped == 0 { 0.0 } else { dropped as f64 / packets.saturating_add(dropped) as f64 }
+        let (seen, lost) = self.losses.iter().filter(overlaps).fold((0, 0), |sum, loss| loss.add_to(sum));
+        if lost == 0 { 0.0 } else { lost as f64 / seen.saturating_add(lost) as f64 }
     }
 }
 

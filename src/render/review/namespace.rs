@@ -83,7 +83,8 @@ pub(in crate::render) fn doubts(access: &Access, facts: &Facts) -> Vec<String> {
     }
     let loss = facts.captures.loss(sum.span);
     if loss >= MUCH_LOSS {
-        doubts.push(format!("captures lost {:.1} % of packets in that time", loss * 100.0));
+        let what = if facts.captures.lost_flows() > 0 { "packets or records" } else { "packets" };
+        doubts.push(format!("captures lost {:.1} % of {what} in that time", loss * 100.0));
     }
     doubts
 }
