@@ -6,12 +6,9 @@ use foldhash::{HashMap, fast::FixedState};
 
 use super::{exchanges, hours::Hours, parts::join_parts, runs, samples::Samples, volume::Volume};
 use crate::model::{
-    Direction, Flags, Hour, LEAST_PACKETS_OF_TCP, Observation, ObservationKey, Opening, Order, Outcome, Protocol,
-    Record, Recording, Span, Timestamp, Trace, VlanStack,
+    Direction, Flags, Hour, Observation, ObservationKey, Opening, Order, Outcome, Protocol, Record, Recording, Span,
+    Timestamp, Trace, VlanStack,
 };
-
-/// In so many records of both ways a stream of which none tells more than an attempt would is one that is idle.
-const MIN_RECORDS_OF_IDLE: usize = 10;
 
 /// An address with a port.
 pub(super) type End = (IpAddr, u16);
@@ -26,6 +23,8 @@ pub(super) struct Connection {
     pub direction: Direction,
     /// What was seen, over all hours, but for what was sent. `src` is the client.
     pub trace: Trace,
+    /// What records of each way say, where other sightings of it say more: see [`super::ways`].
+    pub ways: Flags,
     pub from_client: Volume,
     pub from_server: Volume,
     pub span: Span,
@@ -47,21 +46,26 @@ impl Connection {
     pub fn outcome(&self) -> Outcome {
         const FIN_SENT: u32 = 2;
         let flags = self.trace.flags;
-        let has_one = |spoke, disowned| flags.has(spoke) || flags.has(disowned);
+        let spoke = self.spoke();
+        let has_one = |side, disowned| spoke.has(side) || flags.has(disowned);
         let has_both = has_one(Flags::FROM_SRC, Flags::DISOWNED) && has_one(Flags::FROM_DST, Flags::DST_DISOWNED);
+        let is_refused = self.is_refused();
         // a client that sends data, acknowledges or ends its stream has had an answer, also where that was not captured; a reset alone
         // is what half-open scans send
         let has_ended = self.trace.src_end.wrapping_sub(self.trace.identity) == FIN_SENT;
-        let is_reset = flags.has(Flags::REFUSED) || flags.has(Flags::CLOSED) && !has_ended;
-        let went_on = flags.has(Flags::PAYLOAD) || !is_reset;
-        let is_open = flags.has(Flags::AGREED) || flags.has(Flags::ASKED) && flags.has(Flags::FROM_SRC) && went_on;
+        let is_reset = is_refused || flags.has(Flags::CLOSED) && !has_ended;
+        let went_on = flags.has(Flags::FROM_SRC) && (flags.has(Flags::PAYLOAD) || !is_reset);
+        let is_answered = went_on || self.is_answered_by_ways(is_reset);
+        let is_open = flags.has(Flags::AGREED) || flags.has(Flags::ASKED) && is_answered;
+        let is_disowned = || self.trace.disowned() == Some(false) && !self.is_in_use_by_ways();
+        let is_attempt = flags.has(Flags::LITTLE) && self.is_too_little();
         match self.protocol {
             // whoever answered, nobody took it
             _ if self.is_unasked => Outcome::Unanswered,
             Protocol::TCP | Protocol::SCTP if is_open => Outcome::Established,
-            Protocol::TCP | Protocol::SCTP if flags.has(Flags::REFUSED) => Outcome::Refused,
-            Protocol::TCP | Protocol::SCTP if flags.has(Flags::ASKED) || self.is_too_little() => Outcome::Unanswered,
-            Protocol::TCP if self.trace.disowned() == Some(false) => Outcome::Refused,
+            Protocol::TCP | Protocol::SCTP if is_refused => Outcome::Refused,
+            Protocol::TCP | Protocol::SCTP if flags.has(Flags::ASKED) || is_attempt => Outcome::Unanswered,
+            Protocol::TCP if is_disowned() => Outcome::Refused,
             // that a log does not say who opened it does not make it one that was met in its middle
             Protocol::TCP | Protocol::SCTP if has_both && flags.has(Flags::UNTOLD) => Outcome::Established,
             Protocol::TCP | Protocol::SCTP if has_both => Outcome::Midstream,
@@ -76,17 +80,6 @@ impl Connection {
         }
     }
 
-    /// Whether records of a flow log tell of too few packets for a connection, or of few and of no answer.
-    pub fn is_too_little(&self) -> bool {
-        let has = |flag| self.trace.flags.has(flag);
-        let packets = self.from_client.most_packets().saturating_add(self.from_server.most_packets());
-        let least = LEAST_PACKETS_OF_TCP.saturating_mul(self.trace.lump.connections);
-        // a word each way in many records is an idle stream; attempts have other ports each time
-        let records = self.from_client.count().min(self.from_server.count());
-        let is_enough = packets >= least || records >= MIN_RECORDS_OF_IDLE;
-        has(Flags::LITTLE) && !(has(Flags::FROM_SRC) && has(Flags::FROM_DST) && is_enough)
-    }
-
     /// Whether it is an attempt of which a flow log tells who sent the packets, and not who tried.
     pub fn is_attempt_of_unknown(&self) -> bool {
         self.trace.flags.has(Flags::UNTOLD) && matches!(self.outcome(), Outcome::Refused | Outcome::Unanswered)
@@ -97,8 +90,15 @@ impl Connection {
     pub fn is_disowned(&self) -> (bool, bool) {
         let flags = self.trace.flags;
         let is_open = flags.has_any(Flags::ASKED.with(Flags::AGREED));
-        let is_all = |disowned, spoke| !is_open && flags.has(disowned) && !flags.has(spoke);
+        let spoke = self.spoke();
+        let is_all = |disowned, side| !is_open && flags.has(disowned) && !spoke.has(side);
         (is_all(Flags::DISOWNED, Flags::FROM_SRC), is_all(Flags::DST_DISOWNED, Flags::FROM_DST))
+    }
+
+    /// Whether all that is known of it are records of flow logs.
+    pub fn is_of_records(&self) -> bool {
+        let has_packets = self.from_client.has_packets() || self.from_server.has_packets();
+        self.trace.lump.is_record() && !has_packets
     }
 
     /// When to ask who its ends were: a record that names no time is about those who are there now.
@@ -134,6 +134,7 @@ impl Connection {
     /// Exchanges client and server.
     pub fn turn(&mut self) {
         self.trace = std::mem::take(&mut self.trace).turned(self.server.1);
+        self.ways = self.ways.turned().without(Flags::SRC_FIRST);
         std::mem::swap(&mut self.from_client, &mut self.from_server);
         std::mem::swap(&mut self.client, &mut self.server);
     }
@@ -325,14 +326,21 @@ fn connection(key: &Key, seen: Sightings) -> Connection {
     // a record that counts more hours than it names has them among those that have no name
     let uncounted = trace.lump.hours.saturating_sub(u32::try_from(hours.named()).unwrap_or(u32::MAX));
     hours.add_unnamed(uncounted);
-    let of = |volume: Volume| if trace.lump.is_record() { volume.of_record() } else { volume };
+    let is_record = trace.lump.is_record();
+    let is_of_way = trace.flags.has(Flags::UNTOLD);
+    let of = |volume: Volume| if is_record { volume.of_record(is_of_way) } else { volume };
     let (from_client, from_server) = (of(seen.from_src), of(seen.from_dst));
+    if is_record {
+        // it tells records apart, and is no number that packets had
+        (trace.identity, trace.answer) = (0, 0);
+    }
     Connection {
         protocol: key.protocol,
         client: key.src,
         server: key.dst,
         direction,
         trace,
+        ways: Flags::default(),
         from_client,
         from_server,
         span,
@@ -364,7 +372,9 @@ fn by_hour(mut traces: Vec<(Hour, Trace)>) -> Vec<(Hour, Trace)> {
 
 impl Connection {
     /// Takes in what was seen of it elsewhere, by the numbers that it goes by here.
-    pub fn take_part(&mut self, part: Connection) {
+    pub fn take_part(&mut self, mut part: Connection) {
+        self.set_ways_apart(&mut part);
+        self.ways.add(part.ways);
         let Trace { identity, answer, .. } = self.trace;
         self.trace.join_of_any_hour(&part.trace, Order::of(part.span, self.span));
         let identity = if identity == 0 { part.trace.identity } else { identity };
@@ -378,6 +388,7 @@ impl Connection {
     /// Takes in what was seen of it under other addresses, nearer to the server or of the other side alone.
     pub fn take_stage(&mut self, stage: Connection) {
         self.trace.join_of_any_hour(&stage.trace, Order::of(stage.span, self.span));
+        self.ways.add(stage.ways);
         self.direction = self.direction.min(stage.direction);
         let (from_client, from_server) = self.extend(stage);
         self.from_client.extend_with_stage(from_client);

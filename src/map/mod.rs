@@ -26,6 +26,7 @@ mod to_all;
 mod translation;
 mod unasked;
 mod volume;
+mod ways;
 
 pub use aggregate::By;
 use aggregate::{Aggregator, Marked};

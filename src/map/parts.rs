@@ -81,7 +81,9 @@ fn is_continued(whole: &Connection, part: &mut Connection) -> bool {
     let sides = [(a.identity, a.src_end, b.identity, b.src_end), (a.answer, a.dst_end, b.answer, b.dst_end)];
     let mut both_saw = sides.into_iter().filter(|(_, a_end, _, b_end)| *a_end != 0 && *b_end != 0).peekable();
     if both_saw.peek().is_none() {
-        let is_blind = |it: &Trace| (it.identity, it.answer, it.src_end, it.dst_end) == (0, 0, 0, 0);
+        // a record of a flow log is of one connection, whatever networks it crossed
+        let is_blind =
+            |it: &Trace| !it.lump.is_record() && (it.identity, it.answer, it.src_end, it.dst_end) == (0, 0, 0, 0);
         if is_blind(a) && is_blind(b) && !is_same_network(whole, part) {
             return false;
         }
@@ -124,7 +126,6 @@ fn is_within_s(a: Span, b: Span, seconds: f64) -> bool {
 /// that had been forgotten.
 fn apart_s(whole: &Connection, part: &Connection) -> f64 {
     let has = |it: &Connection, flags: &[Flags]| flags.iter().all(|flag| it.trace.flags.has(*flag));
-    let is_of_each_way = |it: &Connection| it.trace.lump.is_record() && has(it, &[Flags::UNTOLD]);
     let is_refused = [whole, part].iter().any(|it| has(it, &[Flags::REFUSED]));
     let is_answered = has(whole, &[Flags::FROM_SRC, Flags::FROM_DST]);
     let is_given_out = || {
@@ -132,7 +133,7 @@ fn apart_s(whole: &Connection, part: &Connection) -> f64 {
         ephemeral[0] != ephemeral[1]
     };
     let goes_on = is_answered && !is_refused && (!whole.is_too_little() || is_given_out());
-    if is_of_each_way(whole) && is_of_each_way(part) && goes_on { SAME_STREAM_S } else { SAME_TIME_S }
+    if whole.is_of_ways() && part.is_of_ways() && goes_on { SAME_STREAM_S } else { SAME_TIME_S }
 }
 
 /// Whether a part is the answer to an opening that a capture ended with. Made-up captures acknowledge the SYN itself, not
@@ -151,10 +152,12 @@ fn is_answered_with_data(whole: &Connection, part: &Connection) -> bool {
     acknowledged <= MOST_IN_SYN_BYTES && is_sent && may_be_answered(whole, part)
 }
 
-/// Whether one capture saw who asked and the other one who agreed, at one time.
+/// Whether one capture saw who asked and the other one who agreed, at one time. Records of flow logs have no numbers that tell.
 fn may_be_answered(whole: &Connection, part: &Connection) -> bool {
     let (asked, agreed) = (whole.trace.flags, part.trace.flags);
-    whole.client == part.client
+    let has_record = [whole, part].into_iter().any(|it| it.trace.lump.is_record());
+    !has_record
+        && whole.client == part.client
         && asked.has(Flags::ASKED)
         && !asked.has(Flags::AGREED)
         && agreed.has(Flags::AGREED)
@@ -200,6 +203,10 @@ impl Known {
         let (sides, span) = (sides(part), part.span);
         let Trace { identity, answer, .. } = part.trace;
         if opening == Opening::Seen {
+            if part.trace.lump.is_record() {
+                // it has no number that an opening could be known by, and there may be very many
+                return None;
+            }
             let mut takes = |n: usize| takes_opening(&joined[self.places[n]], part);
             let mut takes_data = |n: usize| is_answered_with_data(&joined[self.places[n]], part);
             let all = 0..self.places.len();
@@ -297,11 +304,18 @@ mod tests {
             flags.with(Flags::FROM_SRC).with(if is_src_first { Flags::SRC_FIRST } else { Flags::default() })
         });
         let time = (0u32..3_000, prop_oneof![4 => 0u32..20, 1 => 0u32..500]);
-        (opening, any::<bool>(), side(), side(), flags, time, one_of(&["", "1", "2", "1,2"])).prop_map(
-            |(opening, is_turned, src, dst, flags, (first, length), vlans)| {
+        let record = prop::option::weighted(0.2, (1u32..40, any::<bool>()));
+        (opening, any::<bool>(), side(), side(), flags, time, one_of(&["", "1", "2", "1,2"]), record).prop_map(
+            |(opening, is_turned, src, dst, flags, (first, length), vlans, record)| {
                 let ((identity, src_end), (answer, dst_end)) = (src, dst);
                 let (first, last) = (first * 100_000, (first + length) * 100_000);
-                let trace = Trace { identity, answer, src_end, dst_end, flags, first, last, ..Trace::default() };
+                let mut trace = Trace { identity, answer, src_end, dst_end, flags, first, last, ..Trace::default() };
+                if let Some((number, is_of_way)) = record {
+                    let number_back = if opening == Opening::Unseen { number } else { 0 };
+                    (trace.identity, trace.answer, trace.src_end, trace.dst_end) = (number, number_back, 0, 0);
+                    trace.lump.connections = 1;
+                    trace.flags.add(if is_of_way { Flags::UNTOLD } else { Flags::default() });
+                }
                 (opening, is_turned, trace, vlans)
             },
         )

@@ -58,7 +58,7 @@ struct Passage {
 /// Joins the sightings of each connection into one: the true client, the true server, and what was dialled.
 pub(super) fn join(connections: &mut Vec<Connection>, directory: &Directory) {
     // a record of a flow log has none of the numbers that connections are known by
-    let (mut records, captured) = std::mem::take(connections).into_iter().partition(|it| it.trace.lump.is_record());
+    let (mut records, captured) = std::mem::take(connections).into_iter().partition(Connection::is_of_records);
     *connections = captured;
     let mut doubt = Doubt::new(directory);
     for key in [by_numbers, by_client, by_answer, by_exchange, by_server] {

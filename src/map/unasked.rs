@@ -49,7 +49,7 @@ fn lies_within(span: Span, run: Span) -> bool {
 /// answers among them, which tell who serves.
 fn is_whole(connection: &Connection) -> bool {
     let whole = Flags::ASKED.with(Flags::AGREED).with(Flags::FROM_DST);
-    connection.protocol.is_stream() && connection.trace.flags.has(whole) && !connection.trace.lump.is_record()
+    connection.protocol.is_stream() && connection.trace.flags.has(whole) && !connection.is_of_records()
 }
 
 /// Whether a server agreed to open a connection, and nothing else is known of it but maybe that its client broke it off: a host
@@ -59,7 +59,8 @@ fn is_lone_agreement(connection: &Connection) -> bool {
     let went_on = flags.has_any(Flags::ASKED.with(Flags::FROM_DST).with(Flags::PAYLOAD));
     let is_broken_off = flags.has(Flags::CLOSED) && connection.from_client.most_packets() <= 1;
     let is_alone = !went_on && (!flags.has(Flags::FROM_SRC) || is_broken_off);
-    connection.protocol.is_stream() && flags.has(Flags::AGREED) && is_alone && !connection.trace.lump.is_record()
+    let is_known_otherwise = connection.is_of_records() || connection.is_in_use_by_ways();
+    connection.protocol.is_stream() && flags.has(Flags::AGREED) && is_alone && !is_known_otherwise
 }
 
 #[cfg(test)]
@@ -68,7 +69,7 @@ mod tests {
         tests::{ESTABLISHED, seen},
         *,
     };
-    use crate::model::{Flags, Hour, Mark, Observation, Opening, Outcome, Tally, Trace, TraceSet};
+    use crate::model::{Flags, Hour, Lump, Mark, Observation, Opening, Outcome, Tally, Trace, TraceSet};
 
     /// A connection of which these flags were seen, and so many packets of each side.
     fn opened(ends: &str, flags: Flags, (to_server, to_client): (u64, u64)) -> Observation {
@@ -115,6 +116,22 @@ mod tests {
         let forth = opened("203.0.113.12:40000 > 10.1.30.31:5432", Flags::ASKED, (1, 0));
         let back = opened("203.0.113.12:40000 > 10.1.30.31:5432", Flags::AGREED.with(Flags::FROM_DST), (0, 5));
         assert_eq!(outcome(lone(), vec![back], vec![forth]), Outcome::Established);
+        // a router that counts the answer and the reset knows no more of it, and of what was in use it does
+        let counted = |packets: u64, bytes: u64| {
+            let few = if packets < 3 { Flags::LITTLE } else { Flags::default() };
+            let flags = Flags::UNTOLD.with(Flags::FROM_SRC).with(Flags::FROM_DST).with(few);
+            let sent = || Tally::one(0, packets, bytes);
+            let (from_src, from_dst, lump) = (sent(), sent(), Lump { connections: 1, hours: 0 });
+            let (first, last) = (600_000_000, 600_000_000);
+            let trace =
+                Trace { identity: 5, answer: 5, flags, first, last, from_src, from_dst, lump, ..Trace::default() };
+            seen(Opening::Unseen, ENDS, trace)
+        };
+        for (packets, bytes, expected) in
+            [(1, 40, Outcome::Unanswered), (3, 120, Outcome::Unanswered), (9, 4_500, Outcome::Established)]
+        {
+            assert_eq!(outcome(lone(), vec![called.clone()], vec![counted(packets, bytes)]), expected, "{packets}");
+        }
         // the way back is another: the server goes on
         let half = opened(ENDS, Flags::AGREED.with(Flags::FROM_DST), (0, 5));
         assert_eq!(outcome(half, vec![called], vec![]), Outcome::Established);

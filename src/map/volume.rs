@@ -3,7 +3,7 @@
 //! Each run counted at each of its places by itself. What one place saw in runs that follow each other adds up: a capture
 //! that was split or rotated. Everything else - other places, other addresses on the way, runs of one time - saw the same
 //! packets, and the fullest of them is taken. Records of flow logs are known each by itself, in however many exports they stand: what
-//! they count adds up.
+//! they count adds up. But a log that tells of each way by itself and one that tells of both together saw the same packets.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -48,14 +48,24 @@ fn are_other(one: Option<&str>, other: Option<&str>) -> bool {
     one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
+/// Who counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// A capture, or a log that tells of packets.
+    Packets,
+    /// A record of a flow log.
+    Record,
+    /// One of a log that tells of each way by itself.
+    RecordOfWay,
+}
+
 /// What one place of one run saw.
 #[derive(Clone, Copy, Debug)]
 struct Share {
     /// Told apart where addresses were translated on the way: one place may see a packet before and after.
     stage: u16,
     point: u32,
-    /// Whether a record of a flow log says it.
-    is_record: bool,
+    source: Source,
     /// The run, by its number.
     run: usize,
     packets: u64,
@@ -72,15 +82,15 @@ impl Volume {
         self.0.extend(tally.iter().map(|sent| Share {
             stage: 0,
             point: sent.point,
-            is_record: false,
+            source: Source::Packets,
             run,
             packets: sent.packets,
             bytes: sent.bytes,
         }));
     }
 
-    /// Of one record, which several runs may hold, what the run says that says most.
-    pub fn of_record(mut self) -> Self {
+    /// Of one record, which several runs may hold, what the run says that says most; the record may be of one way alone.
+    pub fn of_record(mut self, is_of_way: bool) -> Self {
         let mut by_run: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
         for share in &self.0 {
             let sum = by_run.entry(share.run).or_default();
@@ -88,7 +98,8 @@ impl Volume {
         }
         let fullest = by_run.into_iter().max_by_key(|(run, sum)| (*sum, Reverse(*run)));
         self.0.retain(|share| fullest.is_some_and(|(run, _)| share.run == run));
-        self.0.iter_mut().for_each(|share| share.is_record = true);
+        let source = if is_of_way { Source::RecordOfWay } else { Source::Record };
+        self.0.iter_mut().for_each(|share| share.source = source);
         self
     }
 
@@ -113,9 +124,23 @@ impl Volume {
         self.0.iter().map(|share| share.bytes).max().unwrap_or_default()
     }
 
-    /// How many places, runs and parts told of a packet; of what records tell, how many of them.
-    pub fn count(&self) -> usize {
-        self.0.iter().filter(|share| share.packets > 0).count()
+    /// The most packets that a record of one way tells of, and how many such records tell of any.
+    pub fn of_ways(&self) -> (u64, usize) {
+        let told = self.0.iter().filter(|share| share.source == Source::RecordOfWay && share.packets > 0);
+        (told.clone().map(|share| share.packets).max().unwrap_or_default(), told.count())
+    }
+
+    /// Whether packets were seen themselves, and not records alone.
+    pub fn has_packets(&self) -> bool {
+        self.0.iter().any(|share| share.source == Source::Packets)
+    }
+
+    /// Whether a record of one way tells of more bytes than packets have that open, acknowledge or reset.
+    pub fn has_data_of_way(&self) -> bool {
+        /// The header of IPv6, and the longest of TCP (RFC 9293, section 3.1).
+        const MOST_HEADERS: u64 = 40 + 60;
+        let has_data = |share: &Share| share.packets > 0 && share.bytes / share.packets > MOST_HEADERS;
+        self.0.iter().filter(|share| share.source == Source::RecordOfWay).any(has_data)
     }
 
     /// The runs that saw some of it.
@@ -129,16 +154,16 @@ impl Volume {
             return (share.packets, share.bytes);
         }
         let mut places: BTreeMap<(u16, u32), BTreeMap<usize, (u64, u64)>> = BTreeMap::new();
-        let mut records = (0u64, 0u64);
-        for Share { stage, point, is_record, run, packets, bytes } in &self.0 {
-            let sum = if *is_record {
-                &mut records
-            } else {
-                places.entry((*stage, *point)).or_default().entry(*run).or_default()
+        let (mut records, mut of_ways) = ((0u64, 0u64), (0u64, 0u64));
+        for Share { stage, point, source, run, packets, bytes } in &self.0 {
+            let sum = match source {
+                Source::Packets => places.entry((*stage, *point)).or_default().entry(*run).or_default(),
+                Source::Record => &mut records,
+                Source::RecordOfWay => &mut of_ways,
             };
             *sum = (sum.0.saturating_add(*packets), sum.1.saturating_add(*bytes));
         }
-        places.values().map(|by_run| fullest_row(by_run, runs)).max().unwrap_or_default().max(records)
+        places.values().map(|by_run| fullest_row(by_run, runs)).max().unwrap_or_default().max(records).max(of_ways)
     }
 }
 
@@ -290,6 +315,25 @@ mod tests {
         assert_eq!(packets(&[span(0, 61), span(62, 120), span(0, 58), span(59, 118)]), 7);
         assert_eq!(packets(&[span(0, 61), span(59, 118)]), 14, "a little out of order");
         assert_eq!(packets(&[span(0, 61), span(0, 50), span(59, 118)]), 14, "another one that was not the part before");
+    }
+
+    #[test]
+    fn records_add_up_and_those_of_both_ways_saw_the_packets_of_those_of_each() {
+        let record = |packets: u64, is_of_way: bool| {
+            let mut volume = Volume::default();
+            volume.add(0, &tally(&[(0, packets)]));
+            volume.of_record(is_of_way)
+        };
+        let total = |records: &[(u64, bool)]| {
+            let mut volume = Volume::default();
+            for (packets, is_of_way) in records {
+                volume.extend(record(*packets, *is_of_way));
+            }
+            volume.total(&[Taken { span: span(0, 9), interface: None, before: None }]).0
+        };
+        assert_eq!(total(&[(5, true), (4, true)]), 9);
+        assert_eq!(total(&[(5, false), (4, false)]), 9);
+        assert_eq!(total(&[(5, true), (4, true), (8, false)]), 9);
     }
 
     #[test]

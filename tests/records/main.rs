@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod beside;
 mod csv_directions;
 mod firewall;
 mod flow_records;

@@ -59,8 +59,12 @@ impl Index {
     pub fn set(&mut self, n: usize, whole: &Connection) {
         let sides = sides(whole);
         self.times.set(n, Bounds { span: whole.span, seen: 1 << seen(sides) });
-        self.numbers.insert((By::Identity, whole.trace.identity, n));
-        self.numbers.insert((By::Answer, whole.trace.answer, n));
+        let Trace { identity, answer, lump, .. } = whole.trace;
+        if !lump.is_record() {
+            // an opening is known by no number of a record
+            self.numbers.insert((By::Identity, identity, n));
+            self.numbers.insert((By::Answer, answer, n));
+        }
         for (side, stretch) in sides.into_iter().enumerate() {
             let Some(stretch) = stretch else { continue };
             let by = By::Side { side, is_both: sides.iter().all(Option::is_some) };
