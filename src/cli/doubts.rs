@@ -57,6 +57,13 @@ pub(super) fn warn_led_elsewhere(led: &BTreeSet<String>) {
     warn_of(led.iter(), words, "import the pods as they were then");
 }
 
+/// Says between whom a rule rests on nothing but an address that an end had before.
+pub(super) fn warn_guessed(guessed: &BTreeSet<String>) {
+    let words = "all of it is later than any list that shows one of these ends, which the next list lacks: it may have been \
+                 somebody else";
+    warn_of(guessed.iter(), words, "list more often, or follow the cluster with `flowmap inventory sync --watch`");
+}
+
 /// Says who serves FTP, and that rules know the ports of the past alone; `cure` is what helps.
 pub(super) fn warn_ftp(ftp: &BTreeSet<String>, cure: &str) {
     warn_of(ftp.iter(), "FTP takes another port for each transfer: of these what was seen passes", cure);

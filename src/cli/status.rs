@@ -15,7 +15,7 @@ use crate::{
     daemon::{self, Figures},
     inventory::{Conflict, network_plugin},
     map::{self, By, Hidden, Learning},
-    model::{Cover, Dependency, Timestamp, Watched, WorkloadRef},
+    model::{Cover, Dependency, Timestamp, Watched, WorkloadRef, words::length},
     proposal::Site,
     store::Run,
 };
@@ -159,6 +159,11 @@ fn tell_site(lines: &mut Lines, site: &Site, dependencies: &[Dependency]) {
     if !coverage.workloads.is_empty() {
         let [covered, partly, unseen] = [Watched::Covered, Watched::Partly, Watched::Unseen].map(count);
         line("watched", format!("{covered} workloads all the time, {partly} partly, {unseen} never at their own side"));
+    }
+    let last = dependencies.iter().filter(|it| it.site == site.name).map(|it| it.span.last).max();
+    if let Some((last, listed)) = last.and_then(|last| Some((last, site.directory.listed_before(last)?))) {
+        let later = length(last.0.saturating_sub(listed.0));
+        line("inventory", format!("pods were last listed at {listed}; connections go on for {later} after that"));
     }
     if !site.cluster().pods.is_empty() {
         line("plugin", network_plugin(site.cluster()).to_string());

@@ -48,6 +48,7 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
     doubts::warn_unasked(&facts.captures.unasked);
     doubts::warn_outlasting(&facts.captures.outlasting);
     doubts::warn_led_elsewhere(&facts.captures.led_elsewhere);
+    doubts::warn_guessed(&facts.captures.guessed);
     doubts::warn_ftp(&facts.captures.ftp, "give the server a range of ports for its data, and add that to its policy");
     doubts::warn_tftp(
         &facts.captures.tftp,

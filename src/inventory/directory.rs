@@ -11,6 +11,7 @@ use super::{
     conflict::{Conflict, conflicts, named_twice},
     field::sorted,
     gaps::Gaps,
+    guesses::Guesses,
     host_ports::HostPorts,
     items::{Item, Items, Meta, State},
     past::{Past, past},
@@ -83,6 +84,8 @@ pub struct Directory {
     pub(super) timeline: Timeline,
     conflicts: Vec<Conflict>,
     pub(super) gaps: Gaps,
+    pub(super) guesses: Guesses,
+    pub(super) listed_until: Option<Timestamp>,
     hosts: Hosts,
     /// Where an address that nobody is known to own is not outside: the nodes' pod ranges, the Services', and
     /// addresses that no router forwards.
@@ -139,18 +142,20 @@ impl Directory {
         }
         let items = collector.items();
         let sights = Sights::new(&items.metas, &sightings, listings);
-        let (past, timeline, conflicts) = settled(&items, &sights);
+        let of_pods = items.pods.iter().flat_map(|pod| sights.of(pod.object));
+        let listed_until = of_pods.map(|sight| Timestamp(sight.to)).max();
+        let settled = settled(&items, &sights);
         let present = present(items, &sights);
         let gaps = Gaps::new(listings, &present);
-        Self { gaps, ..Self::with(past, timeline, conflicts, present) }
+        Self { gaps, listed_until, ..Self::with(settled, present) }
     }
 
     fn of(items: &Items, sights: &Sights, present: Cluster) -> Self {
-        let (past, timeline, conflicts) = settled(items, sights);
-        Self::with(past, timeline, conflicts, present)
+        Self::with(settled(items, sights), present)
     }
 
-    fn with(past: Past, timeline: Timeline, mut conflicts: Vec<Conflict>, present: Cluster) -> Self {
+    fn with(settled: Settled, present: Cluster) -> Self {
+        let Settled { past, timeline, mut conflicts, guesses } = settled;
         conflicts.extend(named_twice(&present.hosts));
         conflicts.sort_unstable();
         let nodes = past.nodes.iter().chain(&present.nodes);
@@ -179,6 +184,8 @@ impl Directory {
             timeline,
             conflicts,
             gaps: Gaps::default(),
+            guesses,
+            listed_until: None,
         }
     }
 
@@ -356,12 +363,20 @@ fn meta(kind: &str, namespace: &str, name: &str, started: Option<Timestamp>, sta
 }
 
 /// Everybody there was, with the claims settled.
-fn settled(items: &Items, sights: &Sights) -> (Past, Timeline, Vec<Conflict>) {
+struct Settled {
+    past: Past,
+    timeline: Timeline,
+    conflicts: Vec<Conflict>,
+    guesses: Guesses,
+}
+
+fn settled(items: &Items, sights: &Sights) -> Settled {
     let (past, claims) = past(items, sights);
+    let guesses = Guesses::new(&claims);
     let (mut timeline, disputes) = Timeline::new(claims, |class, a, b| past.is_same(class, a, b));
     for pod in past.pods.iter().filter(|pod| !pod.host_network) {
         pod.addresses.iter().for_each(|address| timeline.own(*address));
     }
     let conflicts = conflicts(&past, disputes);
-    (past, timeline, conflicts)
+    Settled { past, timeline, conflicts, guesses }
 }

@@ -20,6 +20,7 @@ mod csv;
 mod directory;
 mod field;
 mod gaps;
+mod guesses;
 mod holding;
 mod host_ports;
 mod hosts;

@@ -41,6 +41,15 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A length of time in its largest unit, of which there are two at least: `90 seconds`, `3 hours`.
+#[must_use]
+pub fn length(nanoseconds: i64) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let seconds = u64::try_from(nanoseconds / 1_000_000_000).unwrap_or_default();
+    let whole = UNITS.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    whole.map_or_else(|| count(seconds, "second"), |(unit, name)| count(seconds / unit, name))
+}
+
 /// `TCP/8080`; `ICMP` where a protocol has no ports.
 #[must_use]
 pub fn port(protocol: Protocol, port: u16) -> String {
@@ -50,6 +59,12 @@ pub fn port(protocol: Protocol, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_of_time_is_told_in_a_unit_that_it_holds_twice() {
+        let words = [0, 1, 90, 150, 7_199, 7_200, 200_000].map(|seconds: i64| length(seconds * 1_000_000_000));
+        assert_eq!(words, ["0 seconds", "1 second", "90 seconds", "2 minutes", "119 minutes", "2 hours", "2 days"]);
+    }
 
     #[test]
     fn many_are_named_as_english_has_it() {

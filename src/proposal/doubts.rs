@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Dependency, Direction, Mark, Outcome, Party, PartyKey, PartyKind, Protocol, carried_nothing, well_known, words,
+use crate::{
+    inventory::Directory,
+    model::{
+        Dependency, Direction, Mark, Outcome, Party, PartyKey, PartyKind, Protocol, Span, carried_nothing, well_known,
+        words,
+    },
 };
 
 /// Bytes each way that opening and closing a connection of TCP take at most: a SYN, acknowledgements and a FIN, with IPv6 and
@@ -51,6 +55,20 @@ pub(super) fn led_elsewhere<'d>(dependencies: impl IntoIterator<Item = &'d Depen
         (!services.is_empty()).then(|| format!("{} by way of {services}", pair(it)))
     });
     led.collect()
+}
+
+/// Between whom a rule rests on nothing but connections of which an end is a guess: by the time of the first of them its pods were last
+/// seen before, and the next list lacks them.
+pub(super) fn guessed<'d>(
+    dependencies: impl IntoIterator<Item = &'d Dependency>,
+    directory: &Directory,
+) -> BTreeSet<String> {
+    let is_guessed = |party: &Party, span: Span| {
+        let of = |workload| party.addresses.iter().all(|address| directory.is_guessed(*address, &workload, span));
+        party.workload().is_some_and(of)
+    };
+    let rules = dependencies.into_iter().filter(|it| makes_rule(it));
+    rules.filter(|it| is_guessed(&it.client, it.span) || is_guessed(&it.server, it.span)).map(pair).collect()
 }
 
 fn makes_rule(dependency: &Dependency) -> bool {

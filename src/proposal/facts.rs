@@ -76,6 +76,8 @@ pub fn captures(about: &About<'_>) -> Captures {
         unasked: doubts::unasked(&concerned),
         outlasting,
         led_elsewhere: doubts::led_elsewhere(&concerned),
+        guessed: doubts::guessed(&concerned, &about.site.directory),
+        listed_until: span.and_then(|span| about.site.directory.listed_before(span.last)),
         ftp: doubts::ftp(&concerned),
         tftp: doubts::tftp(&concerned),
         learning: learning(about),

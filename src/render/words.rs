@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde_json::Value;
 
-pub(super) use crate::model::words::count;
+pub(super) use crate::model::words::{count, length};
 
 use crate::{
     map,

@@ -181,6 +181,8 @@ fn what_a_policy_dropped_is_refused_and_has_carried_nothing() {
 
 #[test]
 fn datagrams_that_were_delivered_are_not_refused_by_one_that_was_dropped() {
+    const FULL: &str = "CT_MAP_INSERTION_FAILED";
+    const DENIED: &str = "POLICY_DENIED";
     let at = |time: &str, line: String| line.replace("10:00:01", time);
     let point = |name: &str| format!("{NEW}\"trace_observation_point\":{name},");
     let delivered = |time| at(time, udp(CLIENT, SERVER, &point("\"TO_ENDPOINT\"")));
@@ -197,8 +199,6 @@ fn datagrams_that_were_delivered_are_not_refused_by_one_that_was_dropped() {
         assert_eq!(forwards, backwards, "{lines:?}");
         forwards.to_vec()
     };
-    const FULL: &str = "CT_MAP_INSERTION_FAILED";
-    const DENIED: &str = "POLICY_DENIED";
     let [soon, late] = ["10:00:01", "10:50:00"];
     for (first, last) in [(soon, late), (late, soon)] {
         assert_eq!(refused(&[delivered(first), dropped(last, FULL)]), [false]);

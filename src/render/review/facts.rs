@@ -160,6 +160,10 @@ pub struct Captures {
     pub outlasting: BTreeMap<String, u64>,
     /// Between whom a Service led, though the inventory does not know the server behind it.
     pub led_elsewhere: BTreeSet<String>,
+    /// Between whom all connections are later than any list that shows one end with its address, and the next list lacks that end.
+    pub guessed: BTreeSet<String>,
+    /// When pods were last listed, where captures go on long after.
+    pub listed_until: Option<Timestamp>,
     /// Servers of FTP, whose data takes another port each time.
     pub ftp: BTreeSet<String>,
     /// Servers of TFTP, which answer from another port each time.
