@@ -64,6 +64,12 @@ pub(super) fn warn_guessed(guessed: &BTreeSet<String>) {
     warn_of(guessed.iter(), words, "list more often, or follow the cluster with `flowmap inventory sync --watch`");
 }
 
+/// Says who is closed and was there for a short time alone.
+pub(super) fn warn_brief(brief: &BTreeSet<String>) {
+    let words = "there for a small part of the window alone: what they need besides is denied";
+    warn_of(brief.iter(), words, "capture for longer before they are closed");
+}
+
 /// Says who serves FTP, and that rules know the ports of the past alone; `cure` is what helps.
 pub(super) fn warn_ftp(ftp: &BTreeSet<String>, cure: &str) {
     warn_of(ftp.iter(), "FTP takes another port for each transfer: of these what was seen passes", cure);

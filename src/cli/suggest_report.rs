@@ -43,6 +43,7 @@ pub(super) fn warn(facts: &Facts, recommendation: &Recommendation, found: &Found
              taken with `import --sensor NODE`, capture without gaps, or close what was seen with --isolate-unseen"
         );
     }
+    doubts::warn_brief(&render::watched_briefly(recommendation, &facts.captures.coverage));
     warn_suspects(&facts.captures.suspects);
     doubts::warn_swept(&facts.captures.swept);
     doubts::warn_unasked(&facts.captures.unasked);

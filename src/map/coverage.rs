@@ -39,6 +39,9 @@ const INITIAL_HOPS: [u8; 3] = [64, 128, 255];
 /// every node has one in the first moment and the last.
 const ALL_THE_TIME: f64 = 0.95;
 
+/// Who was there for less than one part of so many of the window was watched for too short a time to tell what he needs.
+const BRIEF_PART: i64 = 10;
+
 /// What captures could have seen. Each observation comes with the place of its capture.
 pub fn coverage<O: Borrow<Observation>>(
     captures: &[Capture],
@@ -54,6 +57,7 @@ pub fn coverage<O: Borrow<Observation>>(
     let times = captures.iter().flat_map(|capture| &capture.times).copied();
     let Some(window) = Span::over(times) else { return Coverage::default() };
     let mut sums: BTreeMap<WorkloadRef, Sum> = BTreeMap::new();
+    let mut stays: BTreeMap<&WorkloadRef, Vec<Span>> = BTreeMap::new();
     let mut coverage = Coverage::default();
     for holding in directory.holdings() {
         let Some(pod) = holding.pod() else { continue };
@@ -64,10 +68,28 @@ pub fn coverage<O: Borrow<Observation>>(
         }
         let sum = Sum::of(pod, Span { first, last }, captures, &places);
         sums.entry(pod.workload.clone()).or_default().join(&sum);
+        stays.entry(&pod.workload).or_default().push(Span { first, last });
         coverage.pods.insert(pod.life(), sum.cover());
     }
+    coverage.brief = brief(stays, window);
     coverage.workloads = sums.into_iter().map(|(workload, sum)| (workload, sum.cover())).collect();
     coverage
+}
+
+/// The workloads whose pods were there for less than a part of the window, and for how long: a moment in which several were counts once.
+fn brief(stays: BTreeMap<&WorkloadRef, Vec<Span>>, window: Span) -> BTreeMap<WorkloadRef, i64> {
+    let least = window.last.0.saturating_sub(window.first.0) / BRIEF_PART;
+    let sum = |mut spans: Vec<Span>| {
+        spans.sort_unstable_by_key(|span| span.first);
+        let (mut sum, mut reached) = (0i64, i64::MIN);
+        for Span { first, last } in spans {
+            sum = sum.saturating_add(last.0.saturating_sub(first.0.max(reached)).max(0));
+            reached = reached.max(last.0);
+        }
+        sum
+    };
+    let sums = stays.into_iter().map(|(workload, spans)| (workload.clone(), sum(spans)));
+    sums.filter(|(_, sum)| *sum < least).collect()
 }
 
 /// An end of an observation, and the hop limits of what it sent.

@@ -47,6 +47,8 @@ pub struct Coverage {
     pub pods: BTreeMap<PodLife, Cover>,
     /// By workload, over all its pods.
     pub workloads: BTreeMap<WorkloadRef, Cover>,
+    /// How long pods of a workload were there, in nanoseconds, where that is a small part of the window of all captures.
+    pub brief: BTreeMap<WorkloadRef, i64>,
 }
 
 impl Coverage {

@@ -9,6 +9,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
+pub use seen::watched_briefly;
+
 use super::{Facts, review, tomorrow::tomorrow, words};
 use crate::{
     model::{Outcome, well_known},

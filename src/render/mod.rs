@@ -23,7 +23,7 @@ mod words;
 mod written;
 
 pub use audit::{AS_SEEN, Audit, Audits, Readable, audit};
-pub use cautions::{Caution, Level, cautions, few};
+pub use cautions::{Caution, Level, cautions, few, watched_briefly};
 pub use converted::{CONVERTED_REVIEW, converted, converted_review};
 pub use cost::{Cost, Granularity, cost, granularities, rules};
 pub use decided::{decided, part};

@@ -76,3 +76,19 @@ fn captures_that_go_on_past_the_last_list_of_pods_are_told() {
     let (review, status) = told(&flowmap);
     assert!(!review.contains("Captures later") && !status.contains("last listed"), "{review}{status}");
 }
+
+#[test]
+fn who_was_there_for_a_small_part_of_the_window_alone_is_named() {
+    let mut young = pod("newcomer", "10.244.1.8");
+    young["status"]["startTime"] = "2026-11-24T11:50:00Z".into();
+    let older = pod("newcomer", "10.244.1.9");
+    for (pods, is_named) in [(vec![young.clone()], true), (vec![young, older], false)] {
+        let flowmap = flowmap(&talk(), &pods);
+        let stderr = flowmap.ok(&SUGGEST).stderr;
+        let named = "shop/newcomer (10 minutes): there for a small part of the window alone";
+        assert_eq!(stderr.contains(&format!("flowmap: {named}")), is_named, "{stderr}");
+        let review = review(&flowmap);
+        assert_eq!(review.contains(&format!("- **Watched for a short time:** {named}")), is_named, "{review}");
+        assert!(!review.contains("shop/web ("), "{review}");
+    }
+}

@@ -3,7 +3,13 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use super::{Cautions, Check, Level, Told};
-use crate::{inventory::Gaps, map::State, model::Suspicion, render::words};
+use crate::{
+    inventory::Gaps,
+    map::State,
+    model::{Coverage, Suspicion, WorkloadRef},
+    recommend::Recommendation,
+    render::words,
+};
 
 /// Each kind once, in this order.
 pub(super) const CHECKS: [Check; 16] = [
@@ -21,6 +27,7 @@ pub(super) const CHECKS: [Check; 16] = [
     tftp,
     suspects,
     missed_runs,
+    brief,
     meshes,
     learning,
 ];
@@ -242,6 +249,27 @@ fn missed_runs(cautions: &mut Cautions, told: &Told<'_>) {
         // in Markdown the stars of a schedule would be something else
         let why = format!("CronJob {} (`{}`) {}: what it needs is not known.", missed.job, missed.schedule, missed.why);
         cautions.add(Level::Look, "A job that did not run", why);
+    }
+}
+
+/// Workloads that are closed and were there for a small part of the window alone, each with how long. Jobs always are.
+#[must_use]
+pub fn watched_briefly(recommendation: &Recommendation, coverage: &Coverage) -> BTreeSet<String> {
+    let groups = recommendation.namespaces.iter().flat_map(|plan| &plan.groups).filter(|group| !group.is_open);
+    let lasting = groups.flat_map(|group| &group.members).filter(|it| !matches!(it.kind.as_str(), "Job" | "CronJob"));
+    let told = |it: &WorkloadRef| Some(format!("{it} ({})", words::length(*coverage.brief.get(it)?)));
+    lasting.filter_map(told).collect()
+}
+
+fn brief(cautions: &mut Cautions, told: &Told<'_>) {
+    let brief = watched_briefly(told.recommendation, &told.facts.captures.coverage);
+    if !brief.is_empty() {
+        let why = format!(
+            "{}: there for a small part of the window alone. What they need besides was not seen, and is denied: capture for longer before \
+             they are closed.",
+            told.few(&brief)
+        );
+        cautions.add(Level::Look, "Watched for a short time", why);
     }
 }
 
