@@ -174,7 +174,7 @@ fn a_capture_of_a_part_of_the_time_covers_a_part() {
     assert!(flowmap.ok(&["inventory", "list", "-o", "wide"]).stdout.contains("partly"));
 }
 
-/// `db-0` of a StatefulSet on a node, in one of its lives.
+/// `db-0` of a `StatefulSet` on a node, in one of its lives.
 fn db_0(node: u8, started: &str) -> serde_json::Value {
     let address = format!("10.244.{node}.9");
     let mut pod = owned(with(pod("db", &address), "/metadata/name", "db-0".into()), "StatefulSet", "db");

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Each kind once, in this order.
-pub(super) const CHECKS: [Check; 16] = [
+pub(super) const CHECKS: [Check; 17] = [
     loss,
     filters,
     light,
