@@ -24,9 +24,7 @@ pub(super) fn warn_incomplete(runs: &[Run], site: &str) {
     let sum = |of: fn(&Run) -> u64| of_site().map(of).fold(0, u64::saturating_add);
     let (seen, lost) = (sum(|run| run.packets), sum(|run| run.loss.lost()));
     if lost > seen {
-        warnln!(
-            "flowmap: WARNING: more was lost than was seen, {lost} to {seen}: needed connections are likely missing"
-        );
+        warnln!("flowmap: more was lost than was seen, {lost} to {seen}: needed connections may well be missing");
     }
 }
 

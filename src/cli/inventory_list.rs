@@ -170,7 +170,13 @@ async fn sites(store: &Store, args: &Args) -> anyhow::Result<Vec<(String, Direct
 
 /// How much of a pod the captures could have seen.
 fn cover<'c>(entry: &Entry, coverage: &'c Coverage) -> Option<&'c Cover> {
-    coverage.pods.get(entry.life.as_ref()?)
+    let life = entry.life.as_ref()?;
+    coverage.pods.get(life).or_else(|| {
+        // lists that tell less of a pod make another life of it
+        let first = PodLife { node: None, started: None, ..life.clone() };
+        let lives = coverage.pods.range(first..);
+        lives.take_while(|(it, _)| (&it.namespace, &it.name) == (&life.namespace, &life.name)).map(|(_, it)| it).last()
+    })
 }
 
 fn value(Line { site, entry, cover }: &Line<'_>) -> Value {

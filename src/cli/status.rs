@@ -163,7 +163,7 @@ fn tell_site(lines: &mut Lines, site: &Site, dependencies: &[Dependency]) {
     let last = dependencies.iter().filter(|it| it.site == site.name).map(|it| it.span.last).max();
     if let Some((last, listed)) = last.and_then(|last| Some((last, site.directory.listed_before(last)?))) {
         let later = length(last.0.saturating_sub(listed.0));
-        line("inventory", format!("pods were last listed at {listed}; connections go on for {later} after that"));
+        line("inventory", format!("pods were last listed at {listed}; connections end {later} later"));
     }
     if !site.cluster().pods.is_empty() {
         line("plugin", network_plugin(site.cluster()).to_string());

@@ -15,6 +15,9 @@ use crate::model::{Span, Timestamp, WorkloadRef};
 /// (`nodeStatusReportFrequency` of the kubelet), and not all clocks are right.
 const LIST_LAG_NS: i64 = 600_000_000_000;
 
+/// A pod that was told to go has its address while it ends (`terminationGracePeriodSeconds`, where a pod names none).
+const GRACE_NS: i64 = 30_000_000_000;
+
 /// What a pod claims of an address, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 struct Tenure {
@@ -28,7 +31,8 @@ struct Tenure {
 
 impl Tenure {
     fn of(AddressClaim { claim, .. }: &AddressClaim) -> Self {
-        let (seen_until, to) = (claim.last_sight.saturating_add(CLOCK_SKEW_NS), claim.end.min(claim.over_by));
+        let seen_until = claim.last_sight.saturating_add(CLOCK_SKEW_NS + GRACE_NS);
+        let to = claim.end.min(claim.over_by);
         // without an end behind the last sight it had it for as long as it was there
         let seen_until = if to == i64::MAX { to } else { seen_until };
         Self { owner: claim.owner, from: claim.start, seen_until, to }

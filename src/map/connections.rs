@@ -373,10 +373,15 @@ fn by_hour(mut traces: Vec<(Hour, Trace)>) -> Vec<(Hour, Trace)> {
 impl Connection {
     /// Takes in what was seen of it elsewhere, by the numbers that it goes by here.
     pub fn take_part(&mut self, mut part: Connection) {
-        self.set_ways_apart(&mut part);
-        self.ways.add(part.ways);
+        let are_apart = self.set_ways_apart(&mut part);
+        self.join_ways(part.ways);
         let Trace { identity, answer, .. } = self.trace;
+        let refused = self.trace.flags.with(part.trace.flags).among(Flags::REFUSED);
         self.trace.join_of_any_hour(&part.trace, Order::of(part.span, self.span));
+        if are_apart {
+            // records of each way, which may end later, do not tell who was refused
+            self.trace.flags.add(refused);
+        }
         let identity = if identity == 0 { part.trace.identity } else { identity };
         let answer = if answer == 0 { part.trace.answer } else { answer };
         (self.trace.identity, self.trace.answer) = (identity, answer);
@@ -388,7 +393,7 @@ impl Connection {
     /// Takes in what was seen of it under other addresses, nearer to the server or of the other side alone.
     pub fn take_stage(&mut self, stage: Connection) {
         self.trace.join_of_any_hour(&stage.trace, Order::of(stage.span, self.span));
-        self.ways.add(stage.ways);
+        self.join_ways(stage.ways);
         self.direction = self.direction.min(stage.direction);
         let (from_client, from_server) = self.extend(stage);
         self.from_client.extend_with_stage(from_client);

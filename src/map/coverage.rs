@@ -116,12 +116,15 @@ struct Place<'d> {
     all: Common<'d>,
 }
 
+/// A pod by its namespace and name, in whatever life: the interface of one that is made anew is called the same.
+type Name<'d> = (&'d str, &'d str);
+
 /// The pods that all observations so far have in common; none before the first.
 #[derive(Default)]
-struct Common<'d>(Option<BTreeSet<Life<'d>>>);
+struct Common<'d>(Option<BTreeSet<Name<'d>>>);
 
 impl<'d> Common<'d> {
-    fn add(&mut self, ends: &BTreeSet<Life<'d>>) {
+    fn add(&mut self, ends: &BTreeSet<Name<'d>>) {
         match &mut self.0 {
             Some(common) => common.retain(|pod| ends.contains(pod)),
             None => self.0 = Some(ends.clone()),
@@ -160,7 +163,7 @@ impl<'d> Place<'d> {
             }
             let Some(trace) = untouched.or_else(|| observation.traces.iter().next()) else { continue };
             let Owner::Pod(pod) = directory.who_over(address, observation.span(trace)) else { continue };
-            ends.insert(life(pod));
+            ends.insert((pod.namespace.as_str(), pod.name.as_str()));
             if untouched.is_some() {
                 self.pods.insert(life(pod));
                 self.nodes.extend(pod.node.as_deref());
@@ -174,7 +177,7 @@ impl<'d> Place<'d> {
     }
 
     /// The pods that all of it is of, so that it was taken at the interface of one of them; none where it was not.
-    fn at_pods_interface(&self) -> Option<&BTreeSet<Life<'d>>> {
+    fn at_pods_interface(&self) -> Option<&BTreeSet<Name<'d>>> {
         // one who says that he was on the node saw more than a pod's interface shows
         let was_on_node = self.named.iter().any(|node| self.nodes.contains(node));
         let common = self.answered.0.as_ref().or(self.all.0.as_ref());
@@ -185,7 +188,14 @@ impl<'d> Place<'d> {
     fn covers(&self, pod: &Pod) -> bool {
         let own = life(pod);
         match self.at_pods_interface() {
-            Some(pods) => pods.len() == 1 && pods.contains(&own) && self.pods.contains(&own),
+            Some(pods) => {
+                let name = (pod.namespace.as_str(), pod.name.as_str());
+                // who is made anew on its node with its address is not told from who was there before
+                let was_seen = self.pods.iter().any(|(namespace, of_life, node, _)| {
+                    (*namespace, *of_life) == name && *node == pod.node.as_deref()
+                });
+                pods.len() == 1 && pods.contains(&name) && was_seen
+            }
             None => self.pods.contains(&own) || pod.node.as_deref().is_some_and(|node| self.nodes.contains(node)),
         }
     }

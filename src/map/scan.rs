@@ -149,9 +149,8 @@ fn by_source<'c>(
 
 /// What speaks for and against a source that scans by whatever means.
 fn fate(connection: &Connection, sent: Option<Sent>) -> Option<Fate> {
-    // a log of each way tells of no handshake; what it tells of both ways at once is a contact like others
-    let is_told = connection.direction == Direction::Handshake || connection.trace.flags.has(Flags::UNTOLD);
-    let is_attempt = is_told && connection.protocol == Protocol::TCP;
+    // records of each way tell by minutes what came among what, and of no handshake
+    let is_attempt = connection.direction == Direction::Handshake && connection.protocol == Protocol::TCP;
     match connection.outcome() {
         // who asks whether hosts are there expects that some are not, and works with those that are
         Outcome::Unanswered if pings::is_icmp(connection) => None,

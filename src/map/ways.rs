@@ -24,15 +24,27 @@ impl Connection {
         self.protocol.is_stream() && is_of_way
     }
 
-    /// Before another sighting of it is taken in: lays what records of each way say beside what tells more.
-    pub fn set_ways_apart(&mut self, other: &mut Self) {
+    /// Before another sighting of it is taken in: lays what records of each way say beside what tells more. Whether one of the two is
+    /// of such records alone.
+    pub fn set_ways_apart(&mut self, other: &mut Self) -> bool {
         let of_ways = match (self.is_of_ways(), other.is_of_ways()) {
             (true, false) => &mut *self,
             (false, true) => &mut *other,
-            (true, true) | (false, false) => return,
+            (true, true) | (false, false) => return false,
         };
         of_ways.ways = of_ways.trace.flags.among(OF_WAY);
         of_ways.trace.flags.remove(OF_WAY);
+        true
+    }
+
+    /// Takes in what further records of each way say. One that tells of more is of no attempt.
+    pub fn join_ways(&mut self, others: Flags) {
+        let none = Flags::default();
+        let is_little = [self.ways, others].into_iter().all(|ways| ways == none || ways.has(Flags::LITTLE));
+        self.ways = self.ways.with(others);
+        if !is_little {
+            self.ways.remove(Flags::LITTLE);
+        }
     }
 
     /// Which sides sent something past the opening.
@@ -41,10 +53,12 @@ impl Connection {
         self.trace.flags.with(of_ways).among(BOTH_SPOKE)
     }
 
-    /// Whether an opening was turned away. A record that says so takes nothing back of a stream of which both sides got through.
+    /// Whether an opening was turned away. A record that says so takes nothing back of a stream of which both sides got through, and a
+    /// reset without the opening may be the end of one that was in use.
     pub fn is_refused(&self) -> bool {
         let flags = self.trace.flags;
-        flags.has(Flags::REFUSED) || self.ways.has(Flags::REFUSED) && !flags.has(BOTH_SPOKE)
+        let is_end = !flags.has(Flags::ASKED) && self.is_in_use_by_ways();
+        flags.has(Flags::REFUSED) && !is_end || self.ways.has(Flags::REFUSED) && !flags.has(BOTH_SPOKE)
     }
 
     /// Whether records of each way show that an opening was answered: by what came back, where that was no reset, or by the bytes of

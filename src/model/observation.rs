@@ -266,7 +266,10 @@ impl Trace {
             self.flags = self.flags.without(WHO_BEGAN).with(other.flags.among(WHO_BEGAN));
         }
         self.join_answer(other);
-        self.flags.add(other.flags.without(WHO_BEGAN.with(Flags::REFUSED)));
+        // one that tells of more is of no attempt
+        let little = self.flags.among(other.flags).among(Flags::LITTLE);
+        let own = self.flags.without(Flags::LITTLE).with(little);
+        self.flags = own.with(other.flags.without(WHO_BEGAN.with(Flags::REFUSED).with(Flags::LITTLE)));
         self.join_refusal(other, order.ended);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);

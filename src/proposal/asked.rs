@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Judge, Log, ProposalError,
+    Judge, Log, ProposalError, doubts,
     facts::{self, About},
     folder::Found,
     judge::{reach, read_back},
@@ -170,10 +170,19 @@ impl Asked<'_> {
         let Self { site, dependencies, namespaces, coverage, .. } = *self;
         let Proposal { recommendation, policies, set } = proposal;
         let sheets = render::sheets(recommendation, policies);
+        let outlasting = doubts::outlasting(&self.judge.outlasting(set));
         Facts {
             site: site.name.clone(),
             namesakes: Namesakes::of(dependencies),
-            captures: facts::captures(&About { runs, site, dependencies, namespaces, coverage, proposed: set }),
+            captures: facts::captures(&About {
+                runs,
+                site,
+                dependencies,
+                namespaces,
+                coverage,
+                proposed: set,
+                outlasting,
+            }),
             replay,
             in_force: self.in_force(set, &sheets),
             by_hand: by_hand(policies, log.said(&sheets)),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     inventory::Directory,
     model::{
-        Dependency, Direction, Mark, Outcome, Party, PartyKey, PartyKind, Protocol, Span, carried_nothing, well_known,
-        words,
+        Dependency, Direction, Mark, Outcome, Party, PartyKind, Protocol, Span, carried_nothing, well_known, words,
     },
+    policy::Finding,
 };
 
 /// Bytes each way that opening and closing a connection of TCP take at most: a SYN, acknowledgements and a FIN, with IPv6 and
@@ -72,7 +72,8 @@ pub(super) fn guessed<'d>(
 }
 
 fn makes_rule(dependency: &Dependency) -> bool {
-    dependency.unneeded().is_none() && dependency.direction != Direction::Unknown
+    let is_known = [&dependency.client, &dependency.server].iter().all(|party| party.kind != PartyKind::Unknown);
+    is_known && dependency.unneeded().is_none() && dependency.direction != Direction::Unknown
 }
 
 /// Both ends, in words.
@@ -104,20 +105,11 @@ pub(super) fn tftp<'d>(dependencies: impl IntoIterator<Item = &'d Dependency>) -
     known.map(|it| it.server.name.clone()).collect()
 }
 
-/// Connections that were in use in a window and make no rule, for they began before it and nobody opened such a one in it: how
-/// many of each client, server and port, by the names of both.
-pub(super) fn outlasting<'d>(
-    before: impl IntoIterator<Item = &'d Dependency>,
-    selected: &[Dependency],
-    name: impl Fn(&Party) -> String,
-) -> BTreeMap<String, u64> {
-    let what = |it: &Dependency| (PartyKey::from(&it.client), PartyKey::from(&it.server), it.protocol, it.port);
-    let is_needed = |it: &&Dependency| it.unneeded().is_none();
-    let ruled: BTreeSet<_> = selected.iter().filter(is_needed).map(what).collect();
+/// Connections that are denied when they are opened again: how many of each client, server and port.
+pub(super) fn outlasting(denied: &[Finding]) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for it in before.into_iter().filter(is_needed).filter(|it| !ruled.contains(&what(it))) {
-        let pair = format!("{} -> {} on {}", name(&it.client), name(&it.server), words::port(it.protocol, it.port));
-        *counts.entry(pair).or_default() += it.connections;
+    for Finding { from, to, protocol, port, connections, .. } in denied {
+        *counts.entry(format!("{from} -> {to} on {}", words::port(*protocol, *port))).or_default() += connections;
     }
     counts
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{doubts, world::Site};
 use crate::{
-    map::{self, By, Learning},
+    map::{self, Learning},
     model::{
         Cluster, Coverage, Dependency, Mark, Note, Outcome, Party, Pod, RawObject, Span, Suspects, Suspicion,
         Timestamp, WorkloadRef,
@@ -27,6 +27,8 @@ pub struct About<'a> {
     pub coverage: &'a Coverage,
     /// The proposal, as an API server would read it.
     pub proposed: &'a PolicySet,
+    /// What it denies that was in use and began before the window.
+    pub outlasting: BTreeMap<String, u64>,
 }
 
 /// The dependencies that have an end in some namespaces.
@@ -51,9 +53,6 @@ pub fn captures(about: &About<'_>) -> Captures {
     let span = Span::over(losses.iter().map(|loss| loss.span));
     let captured: Vec<Span> = runs.iter().flat_map(|run| about.site.times(run)).collect();
     let cluster = about.site.cluster();
-    let before = about.site.outlasting(By::Workload);
-    let name = |party: &Party| party.name.clone();
-    let outlasting = doubts::outlasting(concerned(&before, about.namespaces), about.dependencies, name);
     let concerned: Vec<Dependency> = concerned(about.dependencies, about.namespaces).cloned().collect();
     let needed = concerned.iter().filter(|dependency| dependency.unneeded().is_none());
     let ran: BTreeSet<WorkloadRef> =
@@ -74,7 +73,7 @@ pub fn captures(about: &About<'_>) -> Captures {
         verdicts_alone: runs.iter().filter_map(|run| run.loss.notes.get(&Note::VerdictsAlone)).sum(),
         swept: doubts::swept(&concerned),
         unasked: doubts::unasked(&concerned),
-        outlasting,
+        outlasting: about.outlasting.clone(),
         led_elsewhere: doubts::led_elsewhere(&concerned),
         guessed: doubts::guessed(&concerned, &about.site.directory),
         listed_until: span.and_then(|span| about.site.directory.listed_before(span.last)),

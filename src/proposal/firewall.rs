@@ -13,10 +13,10 @@ use ipnet::IpNet;
 
 use super::{ProposalError, doubts, world::Site};
 use crate::{
-    firewall::{self, Dispute, Firewall, Grouping, Host, Input, Options, Sight},
+    firewall::{self, Dispute, Finding, Firewall, Grouping, Host, Input, Options, Sight},
     inventory::{Directory, Owner, is_link_local},
     map::By,
-    model::{Dependency, Mark, Outcome, Party, PartyKind, Protocol, Span},
+    model::{Dependency, Mark, Outcome, Party, PartyKind, Protocol, Span, words},
     render::FirewallFacts,
     segment::{Layout, crossings},
     store::Run,
@@ -151,9 +151,12 @@ pub fn firewall(site: &Site, runs: &[Run], options: &Options) -> Result<(Firewal
     let mut all: BTreeMap<Grouping, Firewall> = Grouping::ALL.into_iter().map(|it| (it, at(it))).collect();
     let costs = all.iter().map(|(grouping, firewall)| (*grouping, firewall::cost(firewall))).collect();
     let firewall = all.remove(&options.grouping).unwrap_or_else(|| at(options.grouping));
-    let before = site.outlasting(By::Address);
-    let name = |party: &Party| name_of(&firewall, party.name.clone());
-    let outlasting = doubts::outlasting(of_closed(&firewall, &before), &dependencies, name);
+    let denied = firewall::replay(&firewall, &site.outlasting(By::Address)).findings;
+    let mut outlasting: BTreeMap<String, u64> = BTreeMap::new();
+    for Finding { from, to, protocol, port, connections } in denied {
+        let [from, to] = [from, to].map(|address| firewall.zones.name(address));
+        *outlasting.entry(format!("{from} -> {to} on {}", words::port(protocol, port))).or_default() += connections;
+    }
     let of_site: Vec<&Run> = runs.iter().filter(|run| run.site == site.name && !run.is_drops()).collect();
     let spans = of_site.iter().flat_map(|run| site.times(run));
     let facts = FirewallFacts {

@@ -11,8 +11,8 @@ use crate::{
     map::By,
     model::Dependency,
     policy::{
-        self, Census, Change, Detail, Evaluator, Options, Outside, Past, PolicySet, PolicyType, Roster, Ruling, Sight,
-        Simulation, Strictness, Undone,
+        self, Census, Change, Detail, Evaluator, Finding, Options, Outside, Past, PolicySet, PolicyType, Roster,
+        Ruling, Sight, Simulation, Strictness, Undone,
     },
     render::{self, Audits, Document, Opens, page::ReachView},
 };
@@ -85,6 +85,17 @@ impl<'a> Judge<'a> {
         let simulation = policy::simulate(&self.past, &self.evaluator(set), Some(&detail));
         // a sweep may be a row for every port: `simulate` lists them
         Simulation { closed: Vec::new(), ..simulation }
+    }
+
+    /// What was in use in the selected window and began before it, so that it makes no rule, and is denied when it is opened again.
+    pub fn outlasting(&self, set: &PolicySet) -> Vec<Finding> {
+        let before = self.site.outlasting(By::Workload);
+        let parts = OnceLock::new();
+        let by_address = || parts.get_or_init(|| self.site.outlasting(By::Address)).as_slice();
+        let detail = Detail { roster: &self.roster, by_address: &by_address };
+        let past = Past::new(concerned(&before, self.namespaces), &self.roster);
+        let simulation = policy::simulate(&past, &self.evaluator(set), Some(&detail));
+        simulation.findings.into_iter().filter(|it| it.verdict == Ruling::Denied).collect()
     }
 
     /// How much policies leave open.

@@ -146,8 +146,20 @@ fn full_name(service: &Service) -> String {
     format!("{}/{}", service.namespace, service.name)
 }
 
-/// Pods that are alike: by their namespace, the first word of their names, and the keys of their labels.
+/// Pods that are alike: by their namespace, the beginning of their names, and the keys of their labels.
 type Kin<'c> = (&'c String, &'c str, BTreeSet<String>);
+
+/// How the names of pods begin that are made for one user after the other, and those of Jobs of one run each: Jobs of different work
+/// have names of several words.
+fn beginning(workload: &WorkloadRef) -> &str {
+    let name = workload.name.as_str();
+    let has_number = |last: &str| last.bytes().any(|byte| byte.is_ascii_digit());
+    match name.rsplit_once('-') {
+        Some((work, run)) if workload.kind == "Job" && has_number(run) => work,
+        _ if workload.kind == "Job" => name,
+        _ => name.split('-').next().unwrap_or_default(),
+    }
+}
 
 /// Pods that something makes by itself, for a user or a build: they have no owner, the same labels with other values, and names that
 /// begin alike. So do Jobs that a pipeline makes, each for one run: those that are over were seen as well.
@@ -160,8 +172,8 @@ fn one_by_one(cluster: &Cluster, namespaces: &BTreeSet<String>) -> BTreeSet<OneB
     let mut alike: BTreeMap<Kin<'_>, Vec<(&Pod, Labels)>> = BTreeMap::new();
     for pod in pods {
         let labels = stable(&pod.labels);
-        let first_word = pod.workload.name.split('-').next().unwrap_or_default();
-        let key = (&pod.namespace, first_word, labels.0.keys().cloned().collect());
+        let beginning = beginning(&pod.workload);
+        let key = (&pod.namespace, beginning, labels.0.keys().cloned().collect());
         alike.entry(key).or_default().push((pod, labels));
     }
     let together = |((namespace, _, keys), pods): (Kin<'_>, Vec<(&Pod, Labels)>)| {

@@ -143,7 +143,7 @@ fn short_and_long(cautions: &mut Cautions, recommendation: &Recommendation, max_
     if !open.is_empty() {
         let connections = words::count(open.iter().map(|evidence| evidence.connections).sum(), "connection");
         let why = format!(
-            "Open before the captures began: {connections}. Whether they outlive the change, and whether they come \
+            "{connections} of before the captures began. Whether they outlive the change, and whether they come \
              back through the rules, is seen at their next opening alone: restart these pods in a quiet hour."
         );
         cautions.add(Level::Note, "Long-lived", why);

@@ -221,6 +221,27 @@ fn a_pod_that_moved_to_a_node_that_nobody_watched_was_not_watched_there() {
 }
 
 #[test]
+fn the_interface_of_a_pod_that_is_made_anew_shows_no_other_pod() {
+    let flowmap = Flowmap::new();
+    let at = |minute: u8| format!("2026-11-24T10:{minute:02}:00Z");
+    let lives = [db_0(1, MADE), db_0(1, &at(10))];
+    for (life, taken_at) in [(0, 0), (0, 10), (1, 10), (1, 50)] {
+        let file = format!("{life}-{taken_at}.json");
+        let items = [node("node-1", "192.0.2.1", "10.244.1.0/24"), pod("api", "10.244.1.6"), lives[life].clone()];
+        flowmap.write(&file, list(&items));
+        flowmap.ok(&["inventory", "import", "--taken-at", &at(taken_at), &file]);
+    }
+    let mut capture = Capture::new();
+    for minute in 0..=50 {
+        capture.at(&at(minute)).talk(&format!("10.244.1.9:{}", 40_000 + u16::from(minute)), "192.0.2.77:443");
+    }
+    flowmap.write("x.pcap", capture.bytes());
+    flowmap.ok(&["import", "x.pcap"]);
+    let watched = watched(&flowmap);
+    assert!(watched.contains("api unseen") && watched.contains("db covered"), "{watched}");
+}
+
+#[test]
 fn who_was_watched_and_kept_silent_is_closed_and_who_was_not_is_left_open() {
     let flowmap = flowmap();
     let mut capture = Capture::new();

@@ -140,6 +140,17 @@ fn jobs_of_one_run_each_are_told() {
     let runs = told(["1231", "1232"]);
     assert!(runs.contains("migrate-7, migrate-8 of shop") && runs.contains("differ in build alone"), "{runs}");
     assert_eq!(told(["1", "1"]), "");
+    // Jobs of different work, of which each run is labelled as the one before
+    let of = |name: &str, app: &str, address: &str| {
+        let mut job = owned(labelled(&format!("{name}-x"), address, json!({"app": app})), "Job", name);
+        job["status"]["phase"] = "Succeeded".into();
+        job
+    };
+    for names in [["db-migrate", "db-seed"], ["backup-db-29400000", "backup-files-29400000"]] {
+        let [first, second] = names;
+        let jobs = [of(first, "one", "10.244.1.5"), of(second, "other", "10.244.1.6"), pod("db", "10.244.1.9")];
+        assert_eq!(Proposed::new(&jobs, &seen).caution("Pods made one by one"), "", "{names:?}");
+    }
 }
 
 #[test]

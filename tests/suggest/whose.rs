@@ -66,9 +66,9 @@ fn captures_that_go_on_past_the_last_list_of_pods_are_told() {
     };
     let (review, status) = told(&flowmap);
     let caution = "- **Captures later than the inventory:** No list of pods tells of a time after 2026-11-24 00:00 UTC, and captures \
-                   go on for 12 hours.";
+                   end 12 hours later.";
     assert!(review.contains(caution), "{review}");
-    let line = "inventory     pods were last listed at 2026-11-24T00:00:00Z; connections go on for 12 hours after that";
+    let line = "inventory     pods were last listed at 2026-11-24T00:00:00Z; connections end 12 hours later";
     assert!(status.contains(line), "{status}");
     // a list that was taken at the end may tell of nothing in the last minutes
     flowmap.write("later.json", listed(&[]));

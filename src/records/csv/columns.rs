@@ -280,27 +280,23 @@ fn by_action(action: Option<Action>, record: &FlowRecord) -> Option<Outcome> {
     is_refused.then_some(Outcome::Refused)
 }
 
-/// Whether a record tells of no more packets than attempts of TCP: of fewer than a connection begins with, or of an opener that
-/// was repeated. None are those of a log that does not count.
+/// Whether a record tells of fewer packets than a connection of TCP begins with. None are those of a log that does not count.
 pub fn is_too_little(record: &FlowRecord) -> bool {
     let least = LEAST_PACKETS_OF_TCP.saturating_mul(record.connections);
-    let is_below = record.packets.is_some_and(|packets| (1..least).contains(&packets));
-    record.protocol == Protocol::TCP && (is_below || is_repeated_opener(record))
+    record.protocol == Protocol::TCP && record.packets.is_some_and(|packets| (1..least).contains(&packets))
 }
 
-/// Whether all packets of a record are as long as the openers of TCP that systems send, and as many as one is sent again: Linux
-/// does six times. Other packets of a connection are shorter (they only acknowledge) or have data.
-fn is_repeated_opener(record: &FlowRecord) -> bool {
-    /// Of IPv4 with the options of old Windows, of Windows, Linux and macOS, in bytes.
-    const OPENERS: [u64; 4] = [48, 52, 60, 64];
-    const MORE_IN_IPV6: u64 = 20;
-    const MOST_SENT: u64 = 7;
-    let most = MOST_SENT.saturating_mul(record.connections);
-    let Some(packets) = record.packets.filter(|packets| (1..=most).contains(packets)) else { return false };
-    let more = if record.client.is_ipv6() { MORE_IN_IPV6 } else { 0 };
-    let bytes = record.bytes_to_server;
-    record.bytes_to_client == 0 && OPENERS.iter().any(|opener| packets.checked_mul(opener + more) == Some(bytes))
+/// Whether a record has no more bytes to the server than attempts of TCP: an opener that is sent again until it is given up. What has
+/// more was answered, by a way that the log does not tell of.
+pub fn is_without_data(record: &FlowRecord) -> bool {
+    /// IPv6 and the options of TCP take less.
+    const MOST_OF_OPENER: u64 = 100;
+    let packets = record.packets.unwrap_or_else(|| MOST_OPENERS.saturating_mul(record.connections));
+    record.bytes_to_server <= packets.saturating_mul(MOST_OF_OPENER)
 }
+
+/// An opener is sent so often at most: Linux does it six times again.
+pub const MOST_OPENERS: u64 = 7;
 
 /// What a record tells of that has too few packets for an answer, or none by its own word. One packet of both ways, at most, has
 /// none.
@@ -309,7 +305,7 @@ fn unanswered(record: &FlowRecord, is_unreturned: bool) -> Option<Outcome> {
     match record.protocol {
         _ if is_too_little(record) => Some(Outcome::Unanswered),
         _ if record.bytes_to_client > 0 => None,
-        Protocol::TCP if is_unreturned => Some(Outcome::Unanswered),
+        Protocol::TCP if is_unreturned && is_without_data(record) => Some(Outcome::Unanswered),
         Protocol::ICMP | Protocol::ICMPV6 if is_lone || is_unreturned => Some(Outcome::Unanswered),
         Protocol::UDP if is_lone || is_unreturned => Some(Outcome::Oneway),
         _ => None,

@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     super::{Detail, FlowRecord},
-    columns::is_too_little,
+    columns::{MOST_OPENERS, is_too_little, is_without_data},
 };
 use crate::model::{Flags, Opening, Outcome, Protocol, VlanStack};
 
@@ -38,7 +38,9 @@ pub fn record(record: &FlowRecord, source_port: u16, is_unreturned: bool) -> Flo
 
 /// What was seen of a connection of which one way is told.
 fn seen(record: &FlowRecord, is_unreturned: bool) -> &'static [Flags] {
-    let is_attempt = is_too_little(record) || is_unreturned && record.protocol == Protocol::TCP;
+    let is_failed = is_unreturned && is_without_data(record);
+    let is_attempt =
+        record.protocol == Protocol::TCP && (is_failed || is_too_little(record) || is_repeated_opener(record));
     match record.outcome {
         Some(Outcome::Established) => &[Flags::ASKED, Flags::AGREED, Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD],
         Some(Outcome::Midstream) => &[Flags::FROM_SRC, Flags::FROM_DST, Flags::PAYLOAD],
@@ -48,4 +50,17 @@ fn seen(record: &FlowRecord, is_unreturned: bool) -> &'static [Flags] {
         None if is_attempt => &[Flags::FROM_SRC, Flags::LITTLE],
         Some(Outcome::Oneway) | None => &[Flags::FROM_SRC, Flags::PAYLOAD],
     }
+}
+
+/// Whether all packets of a record are as long as the openers of TCP that systems send, and as many as one is sent again. Windows' are
+/// as long as acknowledgements with timestamps, which tell nothing.
+fn is_repeated_opener(record: &FlowRecord) -> bool {
+    /// Of IPv4 with the options of old Windows, of Linux and macOS, in bytes.
+    const OPENERS: [u64; 3] = [48, 60, 64];
+    const MORE_IN_IPV6: u64 = 20;
+    let most = MOST_OPENERS.saturating_mul(record.connections);
+    let Some(packets) = record.packets.filter(|packets| (1..=most).contains(packets)) else { return false };
+    let more = if record.client.is_ipv6() { MORE_IN_IPV6 } else { 0 };
+    let bytes = record.bytes_to_server;
+    record.bytes_to_client == 0 && OPENERS.iter().any(|opener| packets.checked_mul(opener + more) == Some(bytes))
 }

@@ -214,6 +214,9 @@ fn datagrams_that_were_delivered_are_not_refused_by_one_that_was_dropped() {
     assert_eq!(refused(&[dropped(soon, DENIED), delivered(late)]), [false]);
     assert_eq!(refused(&[delivered("09:00:00"), dropped(soon, DENIED)]), [false, true]);
     assert_eq!(refused(&[dropped(soon, DENIED), delivered("11:00:00")]), [true, false]);
+    let later = [delivered("08:00:00"), dropped("08:00:09", DENIED), dropped("09:00:00", FULL)];
+    assert_eq!(refused(&later), [true, true], "until it is delivered again");
+    assert_eq!(refused(&[delivered(soon), dropped(soon, DENIED)]), [true], "at one moment");
     // what goes through at its sender's node has not arrived
     for why in [FULL, DENIED] {
         let sent = ["FROM_ENDPOINT", "TO_STACK", "TO_OVERLAY", "TO_NETWORK", "FROM_OVERLAY", "TO_PROXY"];

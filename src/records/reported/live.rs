@@ -125,7 +125,7 @@ struct Hourly {
     entered: Pair<Option<u32>>,
     /// When an entry was made midway first.
     doubted: Option<u32>,
-    /// When what a side sent was delivered or denied by a policy last, and whether it was delivered.
+    /// When what a side sent was delivered or denied by a policy last, and whether it was denied.
     last_word: Pair<Option<(u32, bool)>>,
 }
 
@@ -164,7 +164,7 @@ impl Hourly {
         }
         if is_delivered(packet) || packet.verdict == Verdict::Denied {
             let word = self.last_word.of_mut(sender);
-            *word = (*word).max(Some((moment, is_delivered(packet))));
+            *word = (*word).max(Some((moment, packet.verdict == Verdict::Denied)));
         }
     }
 
@@ -278,7 +278,20 @@ impl Live {
     pub fn observations(self, ends: &Ends) -> Vec<Observation> {
         let mut hours = settled(self.hours);
         hours.sort_unstable_by_key(|hourly| (hourly.begun, hourly.hour));
+        hours.chunk_by_mut(|a, b| a.begun == b.begun).for_each(carry_words);
         hours.chunk_by(|a, b| a.begun == b.begun).flat_map(|hours| Whole::of(ends, hours).observations(hours)).collect()
+    }
+}
+
+/// What was said last of what a side sends holds in later hours too, until it is said otherwise.
+fn carry_words(hours: &mut [Hourly]) {
+    let mut last: Pair<Option<(u32, bool)>> = Pair::default();
+    for hourly in hours {
+        for side in Side::BOTH {
+            let word = hourly.last_word.of_mut(side);
+            *word = word.or(*last.of(side));
+            *last.of_mut(side) = *word;
+        }
     }
 }
 
@@ -391,7 +404,7 @@ impl<'e> Whole<'e> {
     /// denies it denies until one is delivered again.
     fn is_turned_away(&self, side: Side, hourly: &Hourly) -> bool {
         let is_delivered = self.kinds.of(side).any(Kinds::DELIVERED) && !self.ends.0.is_stream();
-        let goes_on = is_delivered && hourly.last_word.of(side).is_none_or(|(_, is_delivered)| is_delivered);
+        let goes_on = is_delivered && hourly.last_word.of(side).is_none_or(|(_, is_denied)| !is_denied);
         let works = goes_on || Side::BOTH.into_iter().all(|side| self.spoke(side, *self.kinds.of(side)));
         hourly.kinds.of(side).any(Kinds::DROPPED) && !works
     }

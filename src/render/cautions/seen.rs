@@ -49,13 +49,12 @@ fn loss(cautions: &mut Cautions, told: &Told<'_>) {
             // writing to a String cannot fail
             let _ = write!(why, " ({unread} of their packets or records could not be read)");
         }
-        if captures.is_mostly_lost() {
-            why.push_str(": more was lost than was seen, and needed connections are likely missing. Capture anew before you close anything.");
-            cautions.add(Level::Stop, "Loss", why);
+        why.push_str(if captures.is_mostly_lost() {
+            ": more was lost than was seen, and needed connections may well be missing. Capture anew before you close anything."
         } else {
-            why.push_str(": rare connections may be missing.");
-            cautions.add(Level::Look, "Loss", why);
-        }
+            ": rare connections may be missing."
+        });
+        cautions.add(Level::Look, "Loss", why);
     }
 }
 

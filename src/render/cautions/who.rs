@@ -35,7 +35,7 @@ fn later_than_listed(cautions: &mut Cautions, told: &Told<'_>) {
     let captures = &told.facts.captures;
     if let Some((listed, Span { last, .. })) = captures.listed_until.zip(captures.span) {
         let why = format!(
-            "No list of pods tells of a time after {} UTC, and captures go on for {}. Who took an address since then counts as the one who \
+            "No list of pods tells of a time after {} UTC, and captures end {} later. Who took an address since then counts as the one who \
              had it. Import a list of their end (`--taken-at` says when it was taken). {FOLLOW}.",
             words::minute(listed),
             words::length(last.0.saturating_sub(listed.0))
