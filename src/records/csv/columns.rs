@@ -280,6 +280,9 @@ fn by_action(action: Option<Action>, record: &FlowRecord) -> Option<Outcome> {
     is_refused.then_some(Outcome::Refused)
 }
 
+/// An opener is sent so often at most: Linux does it six times again.
+pub const MOST_OPENERS: u64 = 7;
+
 /// Whether a record tells of fewer packets than a connection of TCP begins with. None are those of a log that does not count.
 pub fn is_too_little(record: &FlowRecord) -> bool {
     let least = LEAST_PACKETS_OF_TCP.saturating_mul(record.connections);
@@ -294,9 +297,6 @@ pub fn is_without_data(record: &FlowRecord) -> bool {
     let packets = record.packets.unwrap_or_else(|| MOST_OPENERS.saturating_mul(record.connections));
     record.bytes_to_server <= packets.saturating_mul(MOST_OF_OPENER)
 }
-
-/// An opener is sent so often at most: Linux does it six times again.
-pub const MOST_OPENERS: u64 = 7;
 
 /// What a record tells of that has too few packets for an answer, or none by its own word. One packet of both ways, at most, has
 /// none.
