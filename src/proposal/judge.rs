@@ -90,6 +90,9 @@ impl<'a> Judge<'a> {
     /// What was in use in the selected window and began before it, so that it makes no rule, and is denied when it is opened again.
     pub fn outlasting(&self, set: &PolicySet) -> Vec<Finding> {
         let before = self.site.outlasting(By::Workload);
+        if before.is_empty() {
+            return Vec::new();
+        }
         let parts = OnceLock::new();
         let by_address = || parts.get_or_init(|| self.site.outlasting(By::Address)).as_slice();
         let detail = Detail { roster: &self.roster, by_address: &by_address };
