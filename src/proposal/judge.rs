@@ -29,6 +29,8 @@ pub struct Judge<'a> {
     places: OnceLock<Places>,
     /// What was seen by address, once it was asked for.
     by_address: OnceLock<Vec<Dependency>>,
+    /// What was open when the window begins, once it was asked for.
+    outlasting: OnceLock<Vec<Dependency>>,
 }
 
 /// How much policies leave open.
@@ -46,8 +48,8 @@ impl<'a> Judge<'a> {
         let roster = Roster::new(site.cluster()).with_suspects(site.directory.suspects());
         let past = Past::new(concerned(dependencies, namespaces), &roster);
         let deployed = PolicySet::deployed(&site.cluster().policies);
-        let (places, by_address) = (OnceLock::new(), OnceLock::new());
-        Self { site, namespaces, roster, past, deployed, dependencies, places, by_address }
+        let (places, by_address, outlasting) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { site, namespaces, roster, past, deployed, dependencies, places, by_address, outlasting }
     }
 
     /// What the inventory says is deployed at the site.
@@ -89,14 +91,14 @@ impl<'a> Judge<'a> {
 
     /// What was in use in the selected window and began before it, so that it makes no rule, and is denied when it is opened again.
     pub fn outlasting(&self, set: &PolicySet) -> Vec<Finding> {
-        let before = self.site.outlasting(By::Workload);
+        let before = self.outlasting.get_or_init(|| self.site.outlasting(By::Workload));
         if before.is_empty() {
             return Vec::new();
         }
         let parts = OnceLock::new();
         let by_address = || parts.get_or_init(|| self.site.outlasting(By::Address)).as_slice();
         let detail = Detail { roster: &self.roster, by_address: &by_address };
-        let past = Past::new(concerned(&before, self.namespaces), &self.roster);
+        let past = Past::new(concerned(before, self.namespaces), &self.roster);
         let simulation = policy::simulate(&past, &self.evaluator(set), Some(&detail));
         simulation.findings.into_iter().filter(|it| it.verdict == Ruling::Denied).collect()
     }
