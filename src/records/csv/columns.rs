@@ -136,9 +136,15 @@ impl Columns {
         })?;
         let (to_server, to_client) = (number(self.to_server, TO_SERVER)?, number(self.to_client, TO_CLIENT)?);
         let bytes = number(self.bytes, BYTES)?;
+        let client = row.must(Some(self.client), CLIENT, "an address", address)?;
+        let server = row.must(Some(self.server), SERVER, "an address", address)?;
+        if server.is_ipv4() != client.is_ipv4() {
+            let expected = "an address of the client's family";
+            return Err(Fault::Field { what: SERVER.0, value: server.to_string(), expected });
+        }
         let record = FlowRecord {
-            client: row.must(Some(self.client), CLIENT, "an address", address)?,
-            server: row.must(Some(self.server), SERVER, "an address", address)?,
+            client,
+            server,
             protocol,
             port: if protocol.has_ports() { port } else { 0 },
             outcome: row.get(self.outcome, OUTCOME, "an outcome as `flowmap flows` names them", outcome)?,
