@@ -114,11 +114,19 @@ impl Table {
 
     fn write_csv(&self, out: impl Write) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(self.header.iter().map(|name| name.replace([' ', '-'], "_")))?;
+        writer.write_record(self.header.iter().map(|name| name.replace([' ', '-'], "_"))).map_err(of_output)?;
         for row in &self.rows {
-            writer.write_record(row.iter().map(|cell| inert(cell)))?;
+            writer.write_record(row.iter().map(|cell| inert(cell))).map_err(of_output)?;
         }
         writer.flush()
+    }
+}
+
+/// The output's own error: by its kind a pipe that was closed is told from a fault.
+fn of_output(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -108,6 +108,7 @@ fn table(runs: &[Run], is_wide: bool) -> Table {
             time(run.last_packet),
         ]);
     }
+    let table = table.with("damage", runs.iter().map(|run| run.loss.damage.as_deref().unwrap_or_default()));
     let kinds = runs.iter().map(|run| run.kind.as_str());
     if is_wide { table.with("kind", kinds) } else { table.without_empty_columns() }
 }

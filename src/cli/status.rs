@@ -57,6 +57,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         }
         tell_runs(&mut lines, &world.runs, &dependencies, learning);
         for site in &world.sites {
+            if world.sites.len() > 1 {
+                lines.add("site", site.name.clone());
+            }
             tell_site(&mut lines, site, &dependencies);
         }
         lines.print(args.output.output)?;

@@ -116,6 +116,9 @@ fn a_capture_cut_in_the_middle_of_a_record_counts_up_to_there() {
     assert_eq!(flowmap.json(&["flows"]).as_array().unwrap().len(), 2);
     let status = flowmap.ok(&["status"]).stdout;
     assert!(status.contains("cut.pcap: cut in the middle of a record"), "{status}");
+    let [table, csv] = ["table", "csv"].map(|form| flowmap.ok(&["runs", "-o", form]).stdout);
+    assert!(table.contains("cut in the middle of a record"), "{table}");
+    assert!(csv.lines().next().is_some_and(|header| header.split(',').any(|name| name == "damage")), "{csv}");
 }
 
 #[test]

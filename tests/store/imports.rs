@@ -193,6 +193,10 @@ fn two_sites_with_the_same_addresses_never_mix() {
 
     flowmap.ok(&["suggest", "-n", "production"]);
     flowmap.ok(&["inventory", "import", "--site", "west", &cluster]);
+    let status = flowmap.ok(&["status"]).stdout;
+    let of_sites: Vec<&str> = status.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let first = of_sites.iter().position(|word| *word == "site").expect("the sites");
+    assert_eq!(of_sites[first..], ["site", "watched", "plugin", "site", "watched", "plugin"], "{status}");
     let output = flowmap.run(&["suggest", "-n", "production", "--out-dir", "both"]);
     output.is_an_error(&["namespace `production`: is in several sites: east, west", "hint: choose one with --site"]);
     assert!(!flowmap.path("both").exists());
