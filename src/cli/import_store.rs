@@ -15,7 +15,7 @@ use super::{
     import::{Options, unreadable},
     input::Progress,
 };
-use crate::store::{FileId, Run, Store, StoreError, TakingIn, Written};
+use crate::store::{self, FileId, Run, Store, StoreError, TakingIn, Written};
 
 /// What every file of SQLite begins with (<https://www.sqlite.org/fileformat.html>, section 1.3).
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -34,7 +34,7 @@ pub(super) async fn file(
 ) -> anyhow::Result<Vec<(Run, Written)>> {
     let name = path.display().to_string();
     options.suit_a_store(&name)?;
-    let folder = tempfile::tempdir().with_context(|| name.clone())?;
+    let folder = store::folder_for_copies().with_context(|| name.clone())?;
     let from = if begins_as_one(path) { path.to_owned() } else { unpacked(&name, input, &folder)? };
     let other = Store::copied(&from).await.map_err(|error| of(&name, &from, &error, options.strict))?;
     if let Some(site) = &options.store_site {
@@ -43,7 +43,11 @@ pub(super) async fn file(
     let how = TakingIn { site: options.store_site.as_deref(), is_strict: options.strict };
     let taken = store.take_in(&other, how, |bytes| progress.advance(bytes)).await;
     other.close().await;
-    let taken = taken.map_err(|error| of(&name, &from, &error, options.strict))?;
+    let taken = taken.map_err(|error| {
+        // that is read alone: these are of the store that is written
+        let is_of_target = matches!(error, StoreError::Full | StoreError::Locked | StoreError::ReadOnly);
+        if is_of_target { error.into() } else { of(&name, &from, &error, options.strict) }
+    })?;
     let file = one_line(&super::input::file_name(path));
     if taken.listings > 0 {
         warnln!("{file}: {} of {} listings of who is who were new", taken.new_listings, taken.listings);

@@ -1,12 +1,13 @@
 //! Stores of other places: they are read from a copy of one moment, so that the file itself is left as it is, whatever version
 //! wrote it and whoever writes it now.
 
-use std::path::Path;
+use std::{fs::Permissions, io, os::unix::fs::PermissionsExt, path::Path};
 
 use sqlx::{
     ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteConnection},
 };
+use tempfile::TempDir;
 
 use super::{
     Store, StoreError,
@@ -18,7 +19,7 @@ impl Store {
     /// A copy of the store at `from` in the folder of temporary files, its schema brought up to date. Errors name `from`.
     pub async fn copied(from: &Path) -> Result<Self, StoreError> {
         let failed = |error: &dyn std::fmt::Display| StoreError::Copy(from.to_owned(), error.to_string());
-        let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
+        let folder = folder_for_copies().map_err(|error| failed(&error))?;
         let copy = folder.path().join("flowmap.db");
         if is_left(from) {
             for ending in ["", LOG] {
@@ -31,6 +32,15 @@ impl Store {
         // it has its files open from now on and needs no names for them: so they are gone with it, also where it is killed
         Self::connect(options().filename(&copy)).await.map_err(|error| error.at(from))
     }
+}
+
+/// A folder of its own for a copy of a store, in the one of temporary files: as of a store, only its owner may read what is in it.
+///
+/// # Errors
+///
+/// It cannot be made.
+pub fn folder_for_copies() -> io::Result<TempDir> {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
 /// Whether a daemon that was killed has left its log, and nobody has it open: then files can be copied as they are, and
@@ -101,4 +111,16 @@ async fn check_schema(connection: &mut SqliteConnection) -> Result<(), OpenError
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_own_a_copy_cannot_come_to_it() {
+        let folder = folder_for_copies().unwrap();
+        let mode = folder.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }

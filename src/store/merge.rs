@@ -1,8 +1,8 @@
 //! What another store holds into this one: runs with all that they saw, and who was who. Both have their ids from their
 //! content, so that what is in both is one.
 //!
-//! A file that was read is the same in both. A live capture goes on: of two copies of one that which tells of more packets is
-//! the later, and what it holds of an hour is all that there is to it. What it has forgotten the earlier one gives, in whatever
+//! A file that was read is the same in both. A live capture goes on: of two copies of one that which tells of more packets, or
+//! else of more loss, is the later, and what it holds of an hour is all that there is to it. What it has forgotten the earlier one gives, in whatever
 //! order they come.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use super::{
     part::Part,
     run,
 };
-use crate::model::{Hour, Observation};
+use crate::model::{Hour, Note, Observation};
 
 /// How another store is taken in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,7 +98,7 @@ async fn take_run_in(
         site.clone_into(&mut run.site);
     }
     let known = run::find(target, run.id).await?;
-    let is_later = known.as_ref().is_none_or(|known| goes_further(run, known));
+    let is_later = known.as_ref().is_none_or(|known| goes_further(run, known) || makes_good(run, known));
     if known.is_none() {
         // its parts refer to it
         run::insert(target, run).await?;
@@ -124,18 +124,34 @@ async fn take_run_in(
     Ok(Written::Added)
 }
 
-/// Whether one copy of a run tells more than another.
+/// Whether one copy of a run tells more than another: of more packets, or of more that it did not see.
 fn goes_further(run: &Run, known: &Run) -> bool {
-    run.is_live() && run.packets > known.packets
+    run.is_live() && told(run) > told(known)
 }
 
-/// What two copies say of a run: the later one, over the time of both. What was damaged here is made good by what is whole there.
+/// Whether a copy is whole of which a damaged one was taken in.
+fn makes_good(run: &Run, known: &Run) -> bool {
+    let (is_whole, was_damaged) = (run.loss.damage.is_none(), known.loss.damage.is_some());
+    run.is_live() && is_whole && was_damaged && told(run) == told(known)
+}
+
+/// What only grows while a run goes on: packets, those that were dropped, and whatever else was noted of it.
+fn told(run: &Run) -> (u64, u64, u64) {
+    let Loss { dropped_by_kernel, dropped_by_interface, ref notes, .. } = run.loss;
+    // by what is kept of a run, which may become less
+    let noted = notes.iter().filter(|(note, _)| **note != Note::Sampled);
+    let noted = noted.fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
+    (run.packets, dropped_by_kernel.saturating_add(dropped_by_interface), noted)
+}
+
+/// What two copies say of a run: the later one, over the time of both. What was damaged here of a file is made good by what is whole
+/// there; a live run's earlier copy may lack what was damaged.
 fn joined(run: &Run, known: Run, is_later: bool) -> Run {
     let first_packet = run.first_packet.into_iter().chain(known.first_packet).min();
     if is_later {
         return Run { first_packet, ..run.clone() };
     }
-    let damage = known.loss.damage.filter(|_| run.loss.damage.is_some());
+    let damage = known.loss.damage.filter(|_| run.is_live() || run.loss.damage.is_some());
     Run { first_packet, loss: Loss { damage, ..known.loss }, sweeps: run.sweeps.clone(), ..known }
 }
 

@@ -31,6 +31,7 @@ mod watch;
 
 pub use batch::Batch;
 pub use clock::KeptTime;
+pub use copy::folder_for_copies;
 pub use decisions::{Decided, DecisionChange, EntryId, KeptChange, LogEntry};
 pub use files::FileId;
 pub use held_file::{OtherLog, StoreFile, TakeError};

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::model::{
-    HostName, Hour, MissedNames, NameSighting, NameSource, Observation, ObservationKey, Opening, Protocol, Scope, Span,
-    Sweep, Tally, Timestamp, Trace,
+    HostName, Hour, MissedNames, NameSighting, NameSource, Note, Observation, ObservationKey, Opening, Protocol, Scope,
+    Span, Sweep, Tally, Timestamp, Trace,
 };
 
 fn observation(dst_port: u16, src_ports: std::ops::Range<u16>) -> Observation {

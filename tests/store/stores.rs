@@ -3,9 +3,9 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use serde_json::Value;
@@ -126,6 +126,26 @@ fn the_file_and_its_folder_stay_as_they_are() {
     let is_shared_memory = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "db-shm");
     assert!(before.iter().filter(|it| !is_shared_memory(&it.0)).all(|(path, bytes)| after.get(path) == Some(bytes)));
     assert_eq!(before.len(), after.len());
+}
+
+#[test]
+fn where_the_store_that_is_written_is_held_by_another_the_source_is_not_blamed() {
+    let flowmap = Flowmap::new();
+    hosts(&flowmap);
+    let script = "import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute('BEGIN IMMEDIATE')
+print('locked', flush=True)
+sys.stdin.read()";
+    let mut holder = Command::new(python());
+    holder.args(["-c", script]).arg(flowmap.path("a.db")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = holder.spawn().expect("python starts");
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let refused = flowmap.run(&["--db", "a.db", "import", "b.db"]);
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    refused.is_an_error(&["flowmap: the store is locked by another process", "hint: another flowmap is writing"]);
 }
 
 /// The first steps of the schema alone, as an early version made them.

@@ -197,6 +197,51 @@ async fn what_cannot_be_read_is_left_out_and_told_or_refused() {
     assert!(damage.starts_with("what was seen in 2 hours or days, from 2024-10-04T01:00:00Z on, cannot"), "{damage}");
 }
 
+#[tokio::test]
+async fn what_was_damaged_of_a_live_run_is_told_until_a_copy_that_goes_as_far_is_whole() {
+    let (early, broken, whole) = (store().await, store().await, store().await);
+    extend(&early, 10, &[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..2)]).await;
+    for late in [&broken, &whole] {
+        extend(late, 30, &[in_hour(DAY, 1..3), in_hour(DAY + 1, 1..6), in_hour(DAY + 2, 1..4)]).await;
+    }
+    let sql = "UPDATE observation_part SET data = substr(data, 1, 9) WHERE hour > 480000";
+    sqlx::query(sql).execute(&broken.pool).await.unwrap();
+    let here = store().await;
+    let damage = async || here.runs().await.unwrap()[0].loss.damage.clone();
+    take_in(&here, &broken).await;
+    assert!(damage().await.is_some());
+    take_in(&here, &early).await;
+    assert_eq!(told(&here).await, [(0, 2), (1, 1)]);
+    assert!(damage().await.is_some(), "the last two hours are still not whole");
+    assert_eq!(take_in(&here, &whole).await, [Written::Added]);
+    assert_eq!((all(&here).await, damage().await), (all(&whole).await, None));
+    assert!(matches!(take_in(&here, &whole).await[..], [Written::Known(_)]), "nothing is new");
+}
+
+#[tokio::test]
+async fn more_loss_makes_a_copy_the_later_one_though_no_packet_came() {
+    let rows = [in_hour(DAY, 1..3)];
+    let with = |notes: &[(Note, u64)], dropped| {
+        let loss = Loss { notes: notes.iter().cloned().collect(), dropped_by_kernel: dropped, ..Loss::default() };
+        Run { kind: RunKind::Live, packets: 10, loss, ..run(5) }
+    };
+    let early = with(&[], 0);
+    for late in [with(&[(Note::Away, 1)], 0), with(&[(Note::Filtered, 1)], 0), with(&[], 200)] {
+        let stores = [store().await, store().await];
+        for (store, run) in stores.iter().zip([&early, &late]) {
+            assert_eq!(store.extend_run(run, &rows, &Learnt::default()).await.unwrap(), None);
+        }
+        for order in [[0, 1], [1, 0]] {
+            let here = store().await;
+            for n in order {
+                take_in(&here, &stores[n]).await;
+            }
+            assert_eq!(here.runs().await.unwrap(), stores[1].runs().await.unwrap());
+            assert_eq!(all(&here).await, rows);
+        }
+    }
+}
+
 /// An object that is not what its id says, and one that is none though its id fits.
 #[tokio::test]
 async fn a_listing_that_cannot_be_read_is_not_taken_in() {
