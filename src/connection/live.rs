@@ -76,10 +76,10 @@ impl Connection {
         *self = Self::new(packet);
     }
 
-    /// Looks at all of its cache lines.
+    /// Looks at all of its cache lines: its slot may lie in three.
     pub fn touch(&self) -> u32 {
         let [src, dst] = &self.halves;
-        src.begin ^ dst.begin ^ self.last
+        src.sum.place() ^ src.begin ^ dst.begin ^ self.last
     }
 
     pub fn opening(&self) -> Opening {

@@ -109,6 +109,11 @@ impl Sum {
         self.packets == 1 && self.further == NONE
     }
 
+    /// The number of its place.
+    pub fn place(&self) -> u32 {
+        self.point
+    }
+
     /// Whether it is of this place, and has seen packets, and has room for one more of so many bytes.
     #[inline]
     pub fn is_at(&self, point: u32, bytes: u32) -> bool {
