@@ -218,6 +218,7 @@ impl Book {
         if table.get(id).has_news() {
             self.rows.write(table.tuple(id), table.get(id), &self.places);
             table.get_mut(id).clear(&mut self.places);
+            self.rows.sum_up(&self.contexts);
         }
     }
 

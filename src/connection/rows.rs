@@ -14,7 +14,7 @@ use super::{
     context::{ContextSet, Contexts},
     live::Connection,
     places::Places,
-    sweeps::Sweeps,
+    sweeps::{self, Source, Sweeps},
     tuple::{Address, FiveTuple},
 };
 use crate::model::{
@@ -44,6 +44,10 @@ struct Laid {
 /// Listeners that are remembered. They only lay rows out well; a capture that invents them shall not fill the memory.
 const MAX_LISTENERS: usize = 65_536;
 
+/// Traces that wait when it is first looked whether any are of a sweep: while there are fewer, an attempt that is repeated late is still
+/// found to be one.
+const FIRST_LOOK: usize = 8_192;
+
 #[derive(Default)]
 pub(super) struct Rows {
     by_key: HashMap<RowKey, TraceSetBuilder>,
@@ -54,6 +58,8 @@ pub(super) struct Rows {
     aside: Vec<(u128, RowKey, TraceSetBuilder)>,
     /// Traces written since rows were last taken out.
     written: usize,
+    /// How often it was looked since whether any are of a sweep.
+    looks: u32,
     /// What of them is summed up.
     pub sweeps: Sweeps,
     /// Addresses and ports that accepted connections in this capture.
@@ -86,6 +92,30 @@ impl Rows {
     pub fn write<A: Address>(&mut self, tuple: &FiveTuple<A>, connection: &Connection, places: &Places) {
         if let Some((key, trace)) = self.written(tuple, connection, places) {
             self.add(key, trace);
+        }
+    }
+
+    /// Sums up what waits of sources that sweep, now and then: else many of their attempts would cost as much as connections do.
+    pub fn sum_up(&mut self, contexts: &Contexts) {
+        // each time with twice as many: to look at all that waits must not cost more than to write it did
+        if self.written < FIRST_LOOK << self.looks {
+            return;
+        }
+        self.looks += 1;
+        let is_in_vain = |(key, traces): &(&RowKey, &TraceSetBuilder)| sweeps::is_in_vain(key.opening, traces.parts());
+        let mut in_vain: Vec<RowKey> = self.by_key.iter().filter(is_in_vain).map(|(key, _)| *key).collect();
+        in_vain.sort_unstable_by_key(|key| (key.source(), key.rank()));
+        // of all sources that have a few, each would need memory of its own
+        for of_one in in_vain.chunk_by(|one, next| one.source() == next.source()).filter(|rows| sweeps::are_many(rows))
+        {
+            of_one.iter().for_each(|key| self.sweeps.count(key.source(), (key.dst, key.dst_port)));
+        }
+        in_vain.retain(|key| self.sweeps.sweep(key.source()).is_some());
+        let taken = in_vain.into_iter().filter_map(|key| self.by_key.remove_entry(&key));
+        for row in sorted(observations(taken, contexts)) {
+            self.written = self.written.saturating_sub(row.traces.held());
+            // none comes back: all are of sweeps
+            let _ = self.sweeps.take(row);
         }
     }
 
@@ -145,7 +175,7 @@ impl Rows {
 
     /// Sets what waits aside, to be taken up by its ranks.
     pub fn set_aside(&mut self) {
-        self.written = 0;
+        self.begin_again();
         self.count_in_order = 0;
         // with their memory: a table of what waited is as large as what is set aside
         let (by_key, in_order) = (std::mem::take(&mut self.by_key), std::mem::take(&mut self.in_order));
@@ -186,6 +216,11 @@ impl Rows {
         if self.listeners.contains(&(address, port, protocol)) { u8::MAX } else { service_port_rank(protocol, port) }
     }
 
+    /// Nothing waits any more.
+    fn begin_again(&mut self) {
+        (self.written, self.looks) = (0, 0);
+    }
+
     /// How much waits to be taken out, in traces: what takes the memory.
     pub fn waiting(&self) -> usize {
         self.written
@@ -198,7 +233,7 @@ impl Rows {
 
     /// Takes the observations out, in order; listeners are remembered.
     pub fn take(&mut self, contexts: &Contexts) -> Vec<Observation> {
-        self.written = 0;
+        self.begin_again();
         let rows = std::mem::take(&mut self.by_key);
         self.sweeps.fold(joined(sorted(observations(rows, contexts))))
     }
@@ -264,6 +299,10 @@ fn together(mut parts: Vec<TraceSet>) -> TraceSet {
 }
 
 impl RowKey {
+    fn source(&self) -> Source {
+        (self.hour, self.protocol, self.src)
+    }
+
     fn rank(&self) -> u128 {
         let Self { hour, protocol, opening, src, dst, dst_port, .. } = *self;
         ObservationKey::rank_of((hour, protocol, opening), (src, dst, dst_port))

@@ -16,6 +16,11 @@ use crate::model::{Flags, Hour, Observation, ObservationKey, Opening, Protocol, 
 /// Rows in vain of a source in an hour, above which it sweeps: no application calls so many ends that do not answer.
 const MANY: u32 = 1_024;
 
+/// Whether a source with these rows in vain sweeps, if each is of another end.
+pub(super) fn are_many<R>(rows: &[R]) -> bool {
+    rows.len() > MANY as usize
+}
+
 /// Rows of a sweep that are kept beside those before it was one.
 const SAMPLE: usize = 64;
 
@@ -62,8 +67,8 @@ pub(super) struct Sum {
 impl Sweeps {
     /// Takes the rows of sweeps out of rows.
     pub fn fold(&mut self, rows: Vec<Observation>) -> Vec<Observation> {
-        for row in rows.iter().filter(|row| is_in_vain(row)) {
-            self.count(row);
+        for Observation { key, .. } in rows.iter().filter(|row| is_row_in_vain(row)) {
+            self.count(source(key), (key.dst, key.dst_port));
         }
         if self.sums.is_empty() {
             return rows;
@@ -71,8 +76,8 @@ impl Sweeps {
         rows.into_iter().filter_map(|row| self.take(row)).collect()
     }
 
-    fn count(&mut self, row: &Observation) {
-        let source = source(&row.key);
+    /// Counts a row in vain of a source.
+    pub fn count(&mut self, source: Source, (dst, dst_port): (IpAddr, u16)) {
         if self.sums.contains_key(&source) {
             return;
         }
@@ -85,7 +90,7 @@ impl Sweeps {
             }
         }
         let known = self.rows.entry(source).or_default();
-        if known.add(target(row.key.dst, row.key.dst_port)) > MANY && self.has_room(source.0) {
+        if known.add(target(dst, dst_port)) > MANY && self.has_room(source.0) {
             self.rows.remove(&source);
             self.sums.insert(source, Sum::default());
         }
@@ -113,8 +118,8 @@ impl Sweeps {
     }
 
     /// Gives a row back that is not of a sweep.
-    fn take(&mut self, row: Observation) -> Option<Observation> {
-        if !is_in_vain(&row) {
+    pub fn take(&mut self, row: Observation) -> Option<Observation> {
+        if !is_row_in_vain(&row) {
             return Some(row);
         }
         let Some(sum) = self.sums.get_mut(&source(&row.key)) else { return Some(row) };
@@ -274,9 +279,13 @@ fn source(key: &ObservationKey) -> Source {
     (key.hour, key.protocol, key.src)
 }
 
-/// Whether nothing came of any of its connections.
-fn is_in_vain(row: &Observation) -> bool {
-    row.traces.iter().all(|trace| is_failed(row.key.opening, trace))
+fn is_row_in_vain(row: &Observation) -> bool {
+    is_in_vain(row.key.opening, row.traces.iter())
+}
+
+/// Whether nothing came of any of these connections.
+pub(super) fn is_in_vain<'t>(opening: Opening, mut traces: impl Iterator<Item = &'t Trace>) -> bool {
+    traces.all(|trace| is_failed(opening, trace))
 }
 
 /// Whether the attempt certainly came to nothing. Where a capture shows one way alone, a client that goes on was answered

@@ -156,6 +156,11 @@ impl TraceSetBuilder {
         self.traces.push(trace);
     }
 
+    /// What is held so far, the parts of one connection one by one.
+    pub fn parts(&self) -> impl Iterator<Item = &Trace> {
+        self.traces.iter()
+    }
+
     /// Adds what the same sensor saw later.
     pub fn extend(&mut self, later: TraceSet) {
         let mut whole = std::mem::take(self).finish();
