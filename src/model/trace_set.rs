@@ -1,6 +1,11 @@
 //! Connections as a set: all of them, or a sample with how many there were.
 
+use smallvec::SmallVec;
+
 use super::Trace;
+
+/// Connections in the order of [`Trace::rank`]. Most sets stay with one: that needs no memory of its own.
+type Traces = SmallVec<[Trace; 1]>;
 
 /// A set of connections: exact up to [`TraceSet::EXACT`], beyond that the sample with the smallest hashes, one of every
 /// outcome that is not among them, and the totals. Such bottom-k samples merge as sets do, and the count of a union is
@@ -8,13 +13,12 @@ use super::Trace;
 /// "Summarizing data using bottom-k sketches", PODC 2007).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceSet {
-    /// In the order of [`Trace::rank`].
-    traces: Vec<Trace>,
+    traces: Traces,
     total: u64,
 }
 
 /// Puts the parts of connections in order, those of one together as they came.
-fn in_order(traces: &mut Vec<Trace>) {
+fn in_order(traces: &mut Traces) {
     traces.sort_by_cached_key(Trace::rank);
     traces.dedup_by(|later, first| {
         let is_part = later.rank() == first.rank();
@@ -26,7 +30,7 @@ fn in_order(traces: &mut Vec<Trace>) {
 }
 
 /// Leaves of connections in order the sample, and of every outcome that it lacks the first.
-fn thin(traces: &mut Vec<Trace>) {
+fn thin(traces: &mut Traces) {
     let Some(sample) = traces.get(..TraceSet::EXACT).filter(|sample| sample.len() < traces.len()) else { return };
     let mut outcomes = sample.iter().fold(0_u32, |known, trace| known | 1 << trace.flags.outcome().bits());
     let mut place = 0;
@@ -89,11 +93,7 @@ impl TraceSet {
     fn insert(&mut self, trace: Trace) {
         match self.traces.binary_search_by_key(&trace.rank(), Trace::rank) {
             Ok(n) => self.traces[n].append(&trace),
-            Err(n) => {
-                // most sets stay with one
-                self.traces.reserve_exact(usize::from(self.traces.is_empty()));
-                self.traces.insert(n, trace);
-            }
+            Err(n) => self.traces.insert(n, trace),
         }
     }
 
@@ -130,7 +130,7 @@ impl TraceSet {
     /// Restores a set from what [`TraceSet::iter`] and [`TraceSet::total`] gave.
     #[must_use]
     pub fn restore(traces: impl IntoIterator<Item = Trace>, total: u64) -> Self {
-        let mut traces: Vec<Trace> = traces.into_iter().collect();
+        let mut traces: Traces = traces.into_iter().collect();
         traces.sort_by_key(Trace::rank);
         traces.dedup_by_key(|trace| trace.rank());
         let total = total.max(traces.len() as u64);
@@ -142,7 +142,7 @@ impl TraceSet {
 #[derive(Debug, Default)]
 pub struct TraceSetBuilder {
     /// The first of them in order, each once; then those that came since.
-    traces: Vec<Trace>,
+    traces: Traces,
     in_order: usize,
     total: u64,
 }
@@ -173,9 +173,8 @@ impl TraceSetBuilder {
     fn make_room(&mut self) {
         let room = self.traces.capacity();
         self.settle();
-        if self.traces.len() > room / 2 || room == 0 {
-            // most sets stay with one
-            self.traces.reserve_exact(room.max(1));
+        if self.traces.len() > room / 2 {
+            self.traces.reserve_exact(room);
         }
     }
 
