@@ -136,12 +136,19 @@ pub fn read(source: &str, text: &[u8]) -> Result<Reading, ReadError> {
     let mut collector = Collector::new(source);
     if hosts::is_csv(text) {
         hosts::read_csv(text, &mut collector)?;
-    } else if text.trim_start().starts_with(['{', '[']) {
+    } else if begins_as_json(text) {
         read_json(text, &mut collector)?;
     } else {
         read_yaml(text, &mut collector)?;
     }
     collector.finish()
+}
+
+/// Whether a text begins as JSON does: YAML in flow style opens as it does, but need not quote its first key.
+fn begins_as_json(text: &str) -> bool {
+    let opened = text.trim_start();
+    let inside = opened.trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '{' | '['));
+    inside.len() < opened.len() && (inside.is_empty() || inside.starts_with(['"', '}', ']']))
 }
 
 /// Reads one object, as a live cluster gives it; `source` names it in problems. It says nothing of what else there is.

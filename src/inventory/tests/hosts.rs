@@ -46,6 +46,7 @@ fn yaml_and_json_lists_of_the_same_keys_are_hosts_too() {
     assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  vlan: 100\n  labels: {tier: data}\n"), tagged);
     assert_eq!(hosts("- address: 10.0.0.5\n  name: db\n  labels: tier=data\n"), expected);
     assert_eq!(hosts(r#"[{"address": "10.0.0.5", "name": "db", "labels": {"tier": "data"}}]"#), expected);
+    assert_eq!(hosts("[{address: 10.0.0.5, name: db, labels: {tier: data}}]\n"), expected);
 }
 
 #[test]

@@ -186,7 +186,8 @@ fn json_yaml_and_many_documents_give_the_same_cluster() {
     let lines = objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let array = json!(objects).to_string();
     let marked = format!("\u{feff}{array}");
-    for text in [yaml, list_yaml, lines, array, marked] {
+    let in_flow_style = format!("{{kind: List, items: {}}}", json!(objects));
+    for text in [yaml, list_yaml, lines, array, marked, in_flow_style] {
         assert_eq!(read("any", text.as_bytes()).unwrap().cluster, expected, "{text}");
     }
 }
