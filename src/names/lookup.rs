@@ -41,8 +41,10 @@ enum Rank {
 }
 
 impl Rank {
-    fn of(sighting: &NameSighting, users: &BTreeSet<IpAddr>) -> Self {
-        let is_own = sighting.used_by.is_some_and(|user| users.contains(&user));
+    fn of(sighting: &NameSighting, is_own: impl Fn(IpAddr, Timestamp) -> bool, span: Span) -> Self {
+        let Span { first, last } = sighting.span;
+        let mut moments = [first, last].into_iter().filter(|moment| *moment <= span.last);
+        let is_own = sighting.used_by.is_some_and(|user| moments.any(|moment| is_own(user, moment)));
         match sighting.source {
             NameSource::Dns | NameSource::Llmnr if is_own => Self::OwnAnswer,
             NameSource::Tls | NameSource::Http if is_own => Self::OwnUse,
@@ -89,16 +91,17 @@ impl Names {
         names
     }
 
-    /// What an address was called within `span`, the best first. What the `users` were answered or used themselves counts
-    /// before what others were or did, that before what a host says of itself, that before a reverse lookup. An answer
-    /// counts while it holds; after that the last one, for a day. What came later than the span never does. What was said
-    /// before and after the span may have been said in between as well: it counts, behind all that is known to.
+    /// What an address was called within `span`, the best first. What the client was answered or used itself counts before
+    /// what others were or did, that before what a host says of itself, that before a reverse lookup: `is_own` tells
+    /// whether an address was the client's at a time. An answer counts while it holds; after that the last one, for a day.
+    /// What came later than the span never does. What was said before and after the span may have been said in between as
+    /// well: it counts, behind all that is known to.
     #[must_use]
-    pub fn called(&self, address: IpAddr, users: &BTreeSet<IpAddr>, span: Span) -> Vec<PartyName> {
+    pub fn called(&self, address: IpAddr, is_own: impl Fn(IpAddr, Timestamp) -> bool, span: Span) -> Vec<PartyName> {
         let ranked: Vec<(Rank, &NameSighting)> = self
             .of(address)
             .filter(|sighting| sighting.span.first <= span.last && kept(sighting, AFTERWARDS_NS) >= span.first)
-            .map(|sighting| (Rank::of(sighting, users), sighting))
+            .map(|sighting| (Rank::of(sighting, &is_own, span), sighting))
             .collect();
         let Some(class) = ranked.iter().map(|(rank, _)| rank.class()).min() else { return Vec::new() };
         let mut best: Vec<_> = ranked.into_iter().filter(|(rank, _)| rank.class() == class).collect();
@@ -117,11 +120,15 @@ impl Names {
         self.by_name.get(name).into_iter().flatten().copied()
     }
 
-    /// Adds names to the parties that the inventory does not know. Who they are stays what it was.
-    pub fn name(&self, dependency: &mut Dependency) {
+    /// Adds names to the parties that the inventory does not know. Who they are stays what it was. An address may be
+    /// another's at another time: `is_its` tells whether it was the party's at some time of a stretch.
+    pub fn name(&self, dependency: &mut Dependency, is_its: impl Fn(&Party, IpAddr, Span) -> bool) {
         let Dependency { client, server, span, .. } = dependency;
-        self.name_party(server, &client.addresses, *span);
-        self.name_party(client, &BTreeSet::new(), *span);
+        let is_own = |user: IpAddr, moment: Timestamp| {
+            client.addresses.contains(&user) && is_its(client, user, Span::at(moment))
+        };
+        self.name_party(server, is_own, *span);
+        self.name_party(client, |_, _| false, *span);
     }
 
     /// All sightings, in order.
@@ -134,11 +141,11 @@ impl Names {
         self.by_address.get(&address.to_canonical()).into_iter().flatten()
     }
 
-    fn name_party(&self, party: &mut Party, users: &BTreeSet<IpAddr>, span: Span) {
+    fn name_party(&self, party: &mut Party, is_own: impl Fn(IpAddr, Timestamp) -> bool, span: Span) {
         if !matches!(party.kind, PartyKind::External | PartyKind::Unknown | PartyKind::Host) {
             return;
         }
-        let names = party.addresses.iter().flat_map(|address| self.called(*address, users, span));
+        let names = party.addresses.iter().flat_map(|address| self.called(*address, &is_own, span));
         party.names = names.take(MAX_NAMES).collect();
     }
 

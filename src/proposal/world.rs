@@ -274,7 +274,7 @@ impl Site {
     pub fn dependencies(&self, by: By) -> Vec<Dependency> {
         let mut dependencies = map::dependencies_of(&self.name, &self.traffic, &self.directory, self.options(by));
         for dependency in &mut dependencies {
-            self.names.name(dependency);
+            self.names.name(dependency, |party, address, stretch| self.was_its(party, address, stretch, by));
         }
         dependencies
     }
@@ -292,13 +292,12 @@ impl Site {
 
     /// What is spoken over one of them, where it was asked for.
     pub fn spoken(&self, dependency: &Dependency, by: By) -> Spoken {
-        let is_its = |party: &Party, address, stretch| by == By::Address || self.was_its(party, address, stretch);
-        self.applications.of(dependency, is_its)
+        self.applications.of(dependency, |party, address, stretch| self.was_its(party, address, stretch, by))
     }
 
-    /// Whether an address was a party's at some time of a stretch: those of pods are handed on.
-    fn was_its(&self, party: &Party, address: IpAddr, Span { first, last }: Span) -> bool {
-        let Some(workload) = party.workload() else { return true };
+    /// Whether an address was a party's at some time of a stretch: those of pods are handed on. By address nobody asks whose.
+    fn was_its(&self, party: &Party, address: IpAddr, Span { first, last }: Span, by: By) -> bool {
+        let Some(workload) = party.workload().filter(|_| by != By::Address) else { return true };
         let middle = Timestamp(first.0.midpoint(last.0));
         [first, middle, last].into_iter().any(|moment| {
             let owner = self.directory.who_over(address, Span::at(moment));

@@ -5,7 +5,13 @@ use std::fs;
 use flowmap::policy;
 use serde_json::{Value, json};
 
-use crate::common::{Flowmap, data, packets::Capture, sample, text};
+use crate::common::{
+    Flowmap,
+    cluster::{list, pod, with},
+    data,
+    packets::Capture,
+    sample, text,
+};
 
 /// Pods of the sample's cluster, and addresses outside.
 const DNS: ([u8; 4], u16) = ([10, 244, 1, 2], 53);
@@ -235,6 +241,33 @@ fn a_rule_for_an_address_tells_its_name_and_the_other_addresses_of_that_name() {
     let peer = egress.iter().find(|access| access["peer"] == "203.0.113.9").unwrap();
     assert_eq!(names(peer), ["dns api.partner.example"]);
     assert_eq!(peer["names"][0]["also_at"], json!(["203.0.113.10", "203.0.113.11"]));
+}
+
+#[test]
+fn what_a_pod_was_answered_is_not_told_of_the_next_that_has_its_address() {
+    let mut capture = Capture::new();
+    capture.at("2026-11-24T10:00:00Z").answered("10.244.1.5:40000", "old.example", PARTNER);
+    capture.talk("10.244.1.5:40001", "203.0.113.9:9000");
+    capture.at("2026-11-24T10:14:30Z").answered("10.244.1.6:40000", "new.example", PARTNER);
+    capture.at("2026-11-24T10:15:00Z").talk("10.244.1.5:40002", "203.0.113.9:9000");
+    let ended = json!({"terminated": {"startedAt": "2026-11-24T06:00:00Z", "finishedAt": "2026-11-24T10:05:00Z"}});
+    let job = with(pod("job", "10.244.1.5"), "/status/phase", json!("Succeeded"));
+    let job = with(job, "/status/containerStatuses", json!([{"restartCount": 0, "state": ended}]));
+    let web = with(pod("web", "10.244.1.5"), "/status/startTime", json!("2026-11-24T10:10:00Z"));
+    let flowmap = Flowmap::new();
+    flowmap.write("capture.pcap", capture.bytes());
+    flowmap.write("cluster.json", list(&[job, web, pod("api", "10.244.1.6")]));
+    flowmap.ok(&["import", "capture.pcap"]);
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    let told = |by: &str| -> Vec<(String, Vec<String>)> {
+        let flows = flowmap.json(&["flows", "--by", by]);
+        let to_partner = flows.as_array().unwrap().iter().filter(|flow| flow["port"] == 9_000);
+        to_partner.map(|flow| (flow["client"]["name"].as_str().unwrap().to_owned(), names(&flow["server"]))).collect()
+    };
+    let (old, new) = ("dns old.example".to_owned(), "dns new.example".to_owned());
+    assert_eq!(told("workload"), [("shop/job".into(), vec![old.clone()]), ("shop/web".into(), vec![new])]);
+    // by address nobody asks whose it was
+    assert_eq!(told("address"), [("10.244.1.5".into(), vec![old])]);
 }
 
 #[test]

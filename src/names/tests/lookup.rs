@@ -1,7 +1,5 @@
 //! Sightings to answers.
 
-use std::collections::BTreeSet;
-
 use super::{super::Names, *};
 use crate::model::Span;
 
@@ -26,10 +24,18 @@ fn answered(name: &str, used_by: &str, ttl_s: u32, second: i64) -> NameSighting 
 
 /// What 203.0.113.9 was called for 10.0.0.1 then, whatever the order of the sightings.
 fn called(sightings: &[NameSighting], seconds: (i64, i64)) -> Vec<String> {
-    let users = BTreeSet::from([address("10.0.0.1")]);
+    called_where(|user, _| user == address("10.0.0.1"), sightings, seconds)
+}
+
+/// The same for a client who had an address only at some times.
+fn called_where(
+    is_own: impl Fn(IpAddr, Timestamp) -> bool,
+    sightings: &[NameSighting],
+    seconds: (i64, i64),
+) -> Vec<String> {
     let span = Span { first: at(seconds.0), last: at(seconds.1) };
     let ask = |names: Names| {
-        let called = names.called(address("203.0.113.9"), &users, span);
+        let called = names.called(address("203.0.113.9"), &is_own, span);
         called.iter().map(|name| format!("{} {}", name.source.as_str(), name.name)).collect::<Vec<_>>()
     };
     let forward = ask(Names::new(sightings.iter().cloned()));
@@ -80,6 +86,20 @@ fn an_answer_counts_from_when_it_came_and_while_it_holds() {
 }
 
 #[test]
+fn what_another_was_answered_who_had_the_clients_address_before_is_not_its_own() {
+    let second = |time: Timestamp| (time.0 - at(0).0) / 1_000_000_000;
+    let own = |from: i64| move |user, time| user == address("10.0.0.1") && second(time) >= from;
+    let sightings = [answered("old.example", "10.0.0.1", 30, 10), answered("new.example", "10.0.0.2", 3_600, 1_200)];
+    assert_eq!(called_where(own(600), &sightings, (1_300, 1_300)), ["dns new.example"]);
+    assert_eq!(called_where(own(0), &sightings, (1_300, 1_300)), ["dns old.example"]);
+    // both were answered it: of what came after the connection nothing is its own
+    let both = seen("203.0.113.9", "old.example", NameSource::Dns, "10.0.0.1", 30, (10, 1_250));
+    let sightings = [both, answered("new.example", "10.0.0.2", 3_600, 1_200)];
+    assert_eq!(called_where(own(600), &sightings, (1_300, 1_300)), ["dns old.example"]);
+    assert_eq!(called_where(own(600), &sightings, (1_240, 1_240))[0], "dns new.example");
+}
+
+#[test]
 fn of_two_answers_that_both_hold_the_later_is_first() {
     let answers = [answered("b.example", "10.0.0.1", 600, 10), answered("a.example", "10.0.0.1", 600, 20)];
     assert_eq!(called(&answers, (30, 30)), ["dns a.example", "dns b.example"]);
@@ -120,8 +140,8 @@ fn a_name_from_several_runs_and_sources_is_told_once() {
         answered("api.example", "10.0.0.1", 60, 40),
         seen("203.0.113.9", "api.example", NameSource::Tls, "10.0.0.1", 0, (12, 70)),
     ];
-    let users = BTreeSet::from([address("10.0.0.1")]);
-    let names = Names::new(sightings).called(address("203.0.113.9"), &users, Span { first: at(0), last: at(90) });
+    let is_own = |user, _| user == address("10.0.0.1");
+    let names = Names::new(sightings).called(address("203.0.113.9"), is_own, Span { first: at(0), last: at(90) });
     let [only] = &names[..] else { panic!("{names:?}") };
     assert_eq!((only.source, only.first_seen, only.last_seen), (NameSource::Dns, at(10), at(70)));
 }
@@ -144,7 +164,7 @@ fn the_addresses_of_one_name_are_found_together() {
     ]);
     let addresses: Vec<String> = names.addresses(&name("api.example")).map(|address| address.to_string()).collect();
     assert_eq!(addresses, ["203.0.113.9", "203.0.113.10", "2001:db8::9"]);
-    let called = names.called(address("203.0.113.9"), &BTreeSet::new(), Span::at(at(2)));
+    let called = names.called(address("203.0.113.9"), |_, _| false, Span::at(at(2)));
     let also: Vec<String> = called[0].also_at.iter().map(ToString::to_string).collect();
     assert_eq!(also, ["203.0.113.10", "2001:db8::9"]);
 }
