@@ -87,6 +87,12 @@ impl NameSource {
     /// All of them.
     pub const ALL: [Self; 7] = [Self::Dns, Self::Llmnr, Self::Tls, Self::Http, Self::Mdns, Self::Dhcp, Self::Ptr];
 
+    /// Whether clients dial by it: they were answered it, or asked the server by it.
+    #[must_use]
+    pub fn is_of_clients(self) -> bool {
+        matches!(self, Self::Dns | Self::Tls | Self::Http)
+    }
+
     /// As in the output and in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -157,6 +163,18 @@ pub struct PartyName {
     /// Other addresses that had this name, the first few.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_at: Vec<IpAddr>,
+    /// Whether the other party was answered it or used it itself, and not others alone.
+    #[serde(skip)]
+    pub is_own: bool,
+}
+
+impl PartyName {
+    /// Whether another says the same, whoever was told.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let all = |it: &Self| (it.address, it.source, it.first_seen, it.last_seen);
+        all(self) == all(other) && self.name == other.name && self.also_at == other.also_at
+    }
 }
 
 #[cfg(test)]

@@ -156,19 +156,19 @@ impl Names {
             (is_doubtful(sighting, span), *rank, latest_first, &sighting.name, sighting.source)
         });
         let mut names: Vec<PartyName> = Vec::new();
-        for (_, sighting) in best {
+        for (rank, sighting) in best {
             let Span { first, last } = sighting.span;
             if let Some(known) = names.iter_mut().find(|known| known.name == sighting.name) {
                 known.first_seen = known.first_seen.min(first);
                 known.last_seen = known.last_seen.max(last);
             } else if names.len() < MAX_NAMES {
-                names.push(self.entry(sighting));
+                names.push(self.entry(rank, sighting));
             }
         }
         names
     }
 
-    fn entry(&self, sighting: &NameSighting) -> PartyName {
+    fn entry(&self, rank: Rank, sighting: &NameSighting) -> PartyName {
         let NameSighting { address, ref name, source, span, .. } = *sighting;
         let others = self.addresses(name).filter(|other| *other != address);
         PartyName {
@@ -178,6 +178,7 @@ impl Names {
             first_seen: span.first,
             last_seen: span.last,
             also_at: others.take(MAX_ALSO_AT).collect(),
+            is_own: matches!(rank, Rank::OwnAnswer | Rank::OwnUse),
         }
     }
 }

@@ -174,7 +174,9 @@ impl Evidence {
         }
         self.hours.extend(hours);
         for name in names {
-            if !self.names.contains(name) {
+            if let Some(known) = self.names.iter_mut().find(|known| known.is_like(name)) {
+                known.is_own |= name.is_own;
+            } else {
                 self.names.push(name.clone());
                 self.names.sort();
             }

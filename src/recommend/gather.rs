@@ -15,6 +15,7 @@ use super::{
     edge::{Edge, Far, Side, Support},
     exposure::Exposure,
     known::Known,
+    neighbours::Neighbours,
     resolvers::DnsDraft,
     units::{Place, UnitId, Units},
     usage::{Use, use_of},
@@ -37,6 +38,8 @@ pub(super) struct Gathering<'a> {
     pub units: &'a Units,
     pub exposure: &'a Exposure,
     pub known: &'a Known<'a>,
+    /// Who is known outside.
+    pub neighbours: Neighbours,
     pub(super) owners: HashMap<IpAddr, UnitId>,
     /// Whether a unit is of a namespace that was asked for.
     wanted: Vec<bool>,
@@ -104,6 +107,7 @@ impl<'a> Gathering<'a> {
             units,
             exposure,
             known,
+            neighbours: Neighbours::new(input.cluster),
             owners: owned.filter_map(|(address, owner)| Some((address, units.of(owner)?))).collect(),
             wanted: units.all.iter().map(|unit| namespaces.contains(&unit.namespace)).collect(),
             seen: vec![false; units.all.len()],
@@ -125,6 +129,7 @@ impl<'a> Gathering<'a> {
     /// Takes in a dependency.
     pub fn add(&mut self, dependency: &Dependency) {
         self.note_cache(dependency);
+        self.neighbours.note(dependency);
         let places = [&dependency.client, &dependency.server].map(|party| self.place(party));
         let [client, server] = places.map(|place| place.map(|place| place.unit));
         let [own_client, own_server] = [client, server].map(|unit| unit.filter(|unit| self.is_wanted(*unit)));

@@ -283,7 +283,7 @@ impl Lifting<'_> {
         }
         let is_forbidden =
             |range: IpNet| self.gathering.exposure.overlaps(range) || self.gathering.is_of_cluster(range);
-        prefixes::put_together(accesses, self.options.cidr, &is_forbidden)
+        prefixes::put_together(accesses, self.options.cidr, &is_forbidden, &self.gathering.neighbours)
     }
 
     fn units_of(&self, far: FarKey, unit: Option<UnitId>) -> BTreeSet<UnitId> {

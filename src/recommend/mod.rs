@@ -23,6 +23,7 @@ mod known;
 mod labels;
 mod lift;
 mod naming;
+mod neighbours;
 mod plan;
 mod prefixes;
 mod resolvers;

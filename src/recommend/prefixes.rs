@@ -1,5 +1,5 @@
-//! Addresses outside that are in use alike, put together: those of one name within the bounds, others where it loses
-//! nothing.
+//! Addresses outside that are in use alike, put together: those of one name within the bounds, where nobody else is known
+//! to be among them, and others where it loses nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,17 +12,23 @@ use super::{
     Access, CidrBounds, Peer, Ports, Widened,
     access::Accesses,
     cidr::{self, Cover},
+    neighbours::Neighbours,
 };
-use crate::model::{HostName, NameSource, PartyName};
+use crate::model::{HostName, PartyName};
 
 /// So many addresses of one name tell that it has more of them nearby.
 const MIN_ALIKE: usize = 3;
 
-/// Addresses by the ports that are used there, and by their best name where several have it.
+/// Addresses by the ports that are used there, and by the name that their clients knew them by where several have it.
 type Alike = BTreeMap<(Ports, Option<HostName>), BTreeSet<IpAddr>>;
 
 /// Puts addresses together that are in use alike; nothing of what is forbidden is let in.
-pub(super) fn put_together(accesses: Accesses, bounds: CidrBounds, is_forbidden: &dyn Fn(IpNet) -> bool) -> Accesses {
+pub(super) fn put_together(
+    accesses: Accesses,
+    bounds: CidrBounds,
+    is_forbidden: &dyn Fn(IpNet) -> bool,
+    neighbours: &Neighbours,
+) -> Accesses {
     let mut found = Accesses::new();
     let mut single: BTreeMap<IpAddr, Access> = BTreeMap::new();
     for (peer, access) in accesses {
@@ -34,7 +40,8 @@ pub(super) fn put_together(accesses: Accesses, bounds: CidrBounds, is_forbidden:
     let exact = CidrBounds { waste: 0, ..bounds };
     for ((_, name), addresses) in alike(&single) {
         let bounds = if name.is_some() { bounds } else { exact };
-        for (cover, inside) in covers(&addresses, bounds, is_forbidden) {
+        let has_others = |range| name.as_ref().is_some_and(|name| neighbours.has_others(range, &addresses, name));
+        for (cover, inside) in covers(&addresses, bounds, &|range| is_forbidden(range) || has_others(range)) {
             let range = Peer::Addresses(cover.range);
             // addresses that are used otherwise may lie among them: each keeps its own ports
             let is_taken = found.contains_key(&range);
@@ -54,10 +61,13 @@ pub(super) fn put_together(accesses: Accesses, bounds: CidrBounds, is_forbidden:
 fn alike(single: &BTreeMap<IpAddr, Access>) -> Alike {
     let mut alike = Alike::new();
     for (address, access) in single {
-        let told = access.names(&Peer::Addresses((*address).into()));
-        // whoever has an address says in its reverse what he likes
-        let dialled = |name: &&&PartyName| matches!(name.source, NameSource::Dns | NameSource::Tls | NameSource::Http);
-        let named = told.iter().find(dialled).map(|name| name.name.clone());
+        // whoever has an address says in its reverse what he likes, others dial what they like, and a single label is no
+        // server's own: any of them is `localhost`
+        let is_told = |name: &&PartyName| {
+            name.address == *address && name.is_own && name.source.is_of_clients() && name.name.as_str().contains('.')
+        };
+        let told = access.evidence.iter().flat_map(|evidence| &evidence.names).find(is_told);
+        let named = told.map(|name| name.name.clone());
         alike.entry((access.ports.clone(), named)).or_default().insert(*address);
     }
     let few = alike.extract_if(.., |(_, name), addresses| name.is_some() && addresses.len() < MIN_ALIKE);

@@ -144,6 +144,7 @@ fn a_name_from_several_runs_and_sources_is_told_once() {
     let names = Names::new(sightings).called(address("203.0.113.9"), is_own, Span { first: at(0), last: at(90) });
     let [only] = &names[..] else { panic!("{names:?}") };
     assert_eq!((only.source, only.first_seen, only.last_seen), (NameSource::Dns, at(10), at(70)));
+    assert!(only.is_own);
 }
 
 #[test]
@@ -165,6 +166,7 @@ fn the_addresses_of_one_name_are_found_together() {
     let addresses: Vec<String> = names.addresses(&name("api.example")).map(|address| address.to_string()).collect();
     assert_eq!(addresses, ["203.0.113.9", "203.0.113.10", "2001:db8::9"]);
     let called = names.called(address("203.0.113.9"), |_, _| false, Span::at(at(2)));
+    assert!(!called[0].is_own);
     let also: Vec<String> = called[0].also_at.iter().map(ToString::to_string).collect();
     assert_eq!(also, ["203.0.113.10", "2001:db8::9"]);
 }

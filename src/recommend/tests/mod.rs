@@ -1,6 +1,7 @@
 mod exposed;
 mod lab;
 mod names;
+mod prefixes;
 mod rules;
 
 use super::*;

@@ -6,9 +6,7 @@ use super::{
     lab::{TCP, lab, purposes, said},
     *,
 };
-use crate::model::{
-    AskedFor, ContainerPort, HostName, Ingress, Mark, NameSource, Outcome, PartyName, ServiceKind, Timestamp, Webhook,
-};
+use crate::model::{AskedFor, ContainerPort, Ingress, Mark, Outcome, ServiceKind, Webhook};
 
 #[test]
 fn who_was_not_watched_is_left_open_whatever_was_seen_of_it() {
@@ -76,41 +74,6 @@ fn a_namespace_is_open_within_itself_on_the_ports_in_use_and_no_wider() {
     assert_eq!(said(&lab.group("web").ingress), "203.0.113.9/32 TCP/443");
     lab.talk("db", "203.0.113.7", 443);
     assert_eq!(said(&lab.group("namespace").egress), "namespace TCP/5432 TCP/8080; 203.0.113.7/32 TCP/443");
-}
-
-#[test]
-fn addresses_of_one_name_are_put_together_and_others_are_not() {
-    let mut lab = lab(&["web"]);
-    for last in ["8", "9", "11", "77"] {
-        let address = format!("203.0.113.{last}");
-        let name = PartyName {
-            address: address.parse().unwrap(),
-            name: HostName::parse(b"api.example").unwrap(),
-            source: NameSource::Dns,
-            first_seen: Timestamp(0),
-            last_seen: Timestamp(0),
-            also_at: Vec::new(),
-        };
-        lab.talk("web", &address, 443).server.names = vec![name];
-    }
-    // used otherwise, in the middle of those of the name
-    lab.talk("web", "203.0.113.10", 80);
-    for last in ["8", "9", "11"] {
-        lab.talk("web", &format!("198.51.100.{last}"), 443);
-    }
-    let egress = lab.group("web").egress;
-    let expected = "198.51.100.8/31 TCP/443; 198.51.100.11/32 TCP/443; 203.0.113.8/30 TCP/443; 203.0.113.10/32 TCP/80; \
-                    203.0.113.77/32 TCP/443";
-    assert_eq!(said(&egress), expected);
-    let widened: Vec<_> = egress.values().flat_map(|access| &access.widened).collect();
-    assert_eq!(widened, [&Widened::Prefix { seen: 3, extra: 1 }]);
-    // whoever has addresses says in their reverse what he likes
-    for dependency in &mut lab.dependencies {
-        dependency.server.names.iter_mut().for_each(|name| name.source = NameSource::Ptr);
-    }
-    let expected = "198.51.100.8/31 TCP/443; 198.51.100.11/32 TCP/443; 203.0.113.8/31 TCP/443; 203.0.113.10/32 TCP/80; \
-                    203.0.113.11/32 TCP/443; 203.0.113.77/32 TCP/443";
-    assert_eq!(said(&lab.group("web").egress), expected);
 }
 
 #[test]
