@@ -1,6 +1,11 @@
-//! What `convert --names` knows of names: which ones pods were answered, and who they were then.
+//! What `convert --names` knows of names: which ones pods were answered, who they were then, and on which ports they can have
+//! used them.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::PathBuf,
+};
 
 use super::{
     Fault,
@@ -11,7 +16,10 @@ use super::{
 use crate::{
     convert::{Answer, Answers},
     inventory::{Directory, Owner},
-    model::{DEFAULT_SITE, HostName, NameSighting, NameSource, Pod, Service, Span, Timestamp, well_known::DNS},
+    model::{
+        Application, ApplicationSighting, DEFAULT_SITE, HostName, NameSighting, NameSource, Pod, Protocol, Service,
+        Span, Timestamp, well_known::DNS,
+    },
     names::Names,
     proposal::directories,
     store::{Filter, Store},
@@ -34,7 +42,8 @@ pub(super) async fn heard(global: &Global, who: &WhoArgs, from: &[PathBuf]) -> a
     }
     let (site, directory) = directory(&store, who, from, &by_site).await?;
     let sightings = by_site.remove(&site).unwrap_or_default();
-    let answers = answers(&directory, sightings);
+    let spoken = store.applications(&filter).await?.into_iter().filter(|(of, _)| *of == site);
+    let answers = answers(&directory, sightings, &carriers(spoken.map(|(_, sighting)| sighting)));
     Ok((directory, answers))
 }
 
@@ -58,31 +67,61 @@ async fn directory(
 /// That an address was called by a name, by whom.
 type Use = (IpAddr, IpAddr, HostName);
 
+/// The times at which somebody said names of one source.
+type Calls = BTreeMap<Use, Vec<(NameSource, Span)>>;
+
+/// What was spoken with an address in which names are said, by their source.
+type Carriers = BTreeMap<(IpAddr, NameSource), Vec<ApplicationSighting>>;
+
+/// What tells on which ports names can have been used: a sighting of one has none.
+fn carriers(spoken: impl Iterator<Item = ApplicationSighting>) -> Carriers {
+    let mut carriers = Carriers::new();
+    for sighting in spoken.filter(|sighting| sighting.protocol == Protocol::TCP) {
+        let source = match sighting.application {
+            Application::Tls => NameSource::Tls,
+            Application::Http => NameSource::Http,
+            _ => continue,
+        };
+        carriers.entry((sighting.server, source)).or_default().push(sighting);
+    }
+    carriers
+}
+
 /// Answers of DNS that pods received themselves. What others were answered, and what anybody else says of an address, is none.
-fn answers(directory: &Directory, sightings: Vec<NameSighting>) -> Answers {
-    let (mut told, mut uses, mut crowded) = (Vec::new(), BTreeMap::<Use, Vec<Span>>::new(), Vec::new());
+fn answers(directory: &Directory, sightings: Vec<NameSighting>, carriers: &Carriers) -> Answers {
+    let (mut told, mut uses, mut crowded) = (Vec::new(), Calls::new(), Vec::new());
     for sighting in Names::new(sightings).sightings() {
         match (sighting.source, sighting.used_by) {
             (NameSource::Dns, Some(_)) => told.push(sighting),
             (NameSource::Tls | NameSource::Http, Some(client)) => {
-                uses.entry((client, sighting.address, sighting.name)).or_default().push(sighting.span);
+                let calls = uses.entry((client, sighting.address, sighting.name)).or_default();
+                calls.push((sighting.source, sighting.span));
             }
             (NameSource::Dns | NameSource::Tls | NameSource::Http, None) => crowded.push(sighting.address),
             _ => {}
         }
     }
-    Answers::new(told.iter().flat_map(|told| answered(directory, told, &uses))).with_crowded(crowded)
+    Answers::new(told.iter().flat_map(|told| answered(directory, told, &uses, carriers))).with_crowded(crowded)
 }
 
 /// Whom it reached: when it came first and when last is known, and in between a pod's address may have been another's.
-fn answered(directory: &Directory, told: &NameSighting, uses: &BTreeMap<Use, Vec<Span>>) -> Vec<Answer> {
+fn answered(directory: &Directory, told: &NameSighting, uses: &Calls, carriers: &Carriers) -> Vec<Answer> {
     let Some(asker) = told.used_by else { return Vec::new() };
     let pod = |moment: Timestamp| match directory.who_over(asker, Span::at(moment)) {
         Owner::Pod(pod) if !is_resolver(directory, pod) => Some(pod),
         _ => None,
     };
     let calls = uses.get(&(asker, told.address, told.name.clone())).into_iter().flatten();
-    let clients: Vec<&Pod> = calls.flat_map(|span| [span.first, span.last]).filter_map(pod).collect();
+    let had = |pods: &[Timestamp], it: &Pod| pods.iter().filter_map(|moment| pod(*moment)).any(|pod| is_same(pod, it));
+    let used_on = |it: &Pod| -> BTreeSet<u16> {
+        let own = calls.clone().filter(|(_, span)| had(&[span.first, span.last], it));
+        let carriers = own.filter_map(|(source, _)| carriers.get(&(told.address, *source))).flatten();
+        let is_its = |sighting: &&ApplicationSighting| {
+            let moments = sighting.stretches().map(|Span { first, last }| [first, last]);
+            sighting.client.is_none_or(|client| client == asker && had(moments.as_flattened(), it))
+        };
+        carriers.filter(is_its).map(|sighting| sighting.port).collect()
+    };
     let answer = |pod: &Pod, span: Span, times: u64| Answer {
         namespace: pod.namespace.clone(),
         workload: format!("{}/{}", pod.workload.namespace, pod.workload.name),
@@ -92,7 +131,7 @@ fn answered(directory: &Directory, told: &NameSighting, uses: &BTreeMap<Use, Vec
         address: told.address,
         span,
         times,
-        is_used: clients.iter().any(|client| is_same(client, pod)),
+        used_on: used_on(pod),
     };
     let Span { first, last } = told.span;
     match (pod(first), pod(last)) {

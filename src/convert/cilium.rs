@@ -12,13 +12,14 @@ use serde_json::{Map, Value, json};
 use super::{
     Ground, Remark,
     ground::is_link_local,
+    holds_tcp,
     label_selector::LabelSelector,
-    names::Plan,
-    proxy::{is_dns, is_of_own_node, without_dns},
+    names::{NamesByPorts, Plan, tcp_ports},
+    proxy::{is_dns, is_of_own_node},
     words,
 };
 use crate::{
-    model::{HostName, NAMESPACE_NAME_LABEL, Protocol},
+    model::{NAMESPACE_NAME_LABEL, Protocol},
     policy::{IpBlock, NetworkPolicy, Operator, Peer, PolicyType, Port, PortMatch, Requirement, Rule, Selector},
 };
 
@@ -63,7 +64,7 @@ pub(super) fn spec(policy: &NetworkPolicy, ground: &Ground, plan: &Plan) -> (Val
         let Some(rules) = policy.rules(side) else { continue };
         let mut all: Vec<Value> = Vec::new();
         for (place, rule) in rules.iter().enumerate() {
-            let names = plan.names.get(&place).filter(|_| side == PolicyType::Egress).map_or(&[][..], Vec::as_slice);
+            let names = plan.names.get(&place).filter(|_| side == PolicyType::Egress);
             let beside = Beside { names, is_heard: plan.is_heard && side == PolicyType::Egress };
             all.extend(self::rules(rule, side, ground, beside, &mut remarks));
         }
@@ -79,8 +80,8 @@ pub(super) fn spec(policy: &NetworkPolicy, ground: &Ground, plan: &Plan) -> (Val
 /// What names make of a rule.
 #[derive(Clone, Copy)]
 struct Beside<'p> {
-    /// What may be dialled besides.
-    names: &'p [HostName],
+    /// What may be dialled besides, and on which ports.
+    names: Option<&'p NamesByPorts>,
     /// Whether DNS passes the proxy.
     is_heard: bool,
 }
@@ -112,14 +113,13 @@ fn rules(
     }
     let way = if side == PolicyType::Ingress { "from" } else { "to" };
     let plain = ports(&rule.ports);
-    let of_names = ports(&without_dns(&rule.ports));
     let heard = if beside.is_heard { heard_ports(&rule.ports) } else { plain.clone() };
-    let one = |(kind, peers, ports): (&str, Vec<Value>, &Vec<Value>)| {
+    let one = |(kind, peers, ports): (&str, Vec<Value>, Vec<Value>)| {
         (!peers.is_empty()).then(|| {
             let mut rule = Map::new();
             rule.insert(format!("{way}{kind}"), peers.into());
             if !ports.is_empty() {
-                rule.insert("toPorts".into(), ports.clone().into());
+                rule.insert("toPorts".into(), ports.into());
             }
             Value::from(rule)
         })
@@ -129,16 +129,18 @@ fn rules(
     let (near, far): (Vec<_>, Vec<_>) = peers.cidrs.into_iter().partition(|(is_near, _)| has_dns && *is_near);
     let values = |cidrs: Vec<(bool, Value)>| cidrs.into_iter().map(|(_, cidr)| cidr).collect();
     let of_all = if peers.entities.contains("all") { &heard } else { &plain };
-    let names = beside.names.iter().map(|name| json!({"matchName": name})).collect();
+    let of_all = of_all.clone();
+    let names = beside.names.into_iter().flatten().map(|(numbers, names)| {
+        let names = names.iter().map(|name| json!({"matchName": name})).collect();
+        ("FQDNs", names, ports(&tcp_ports(numbers)))
+    });
     let entities = peers.entities.into_iter().map(Value::from).collect();
-    let all = [
-        ("Endpoints", peers.endpoints, &heard),
-        ("CIDRSet", values(far), &heard),
-        ("CIDRSet", values(near), &plain),
-        ("FQDNs", names, &of_names),
-        ("Entities", entities, of_all),
+    let by_address = [
+        ("Endpoints", peers.endpoints, heard.clone()),
+        ("CIDRSet", values(far), heard),
+        ("CIDRSet", values(near), plain),
     ];
-    all.into_iter().filter_map(one).collect()
+    by_address.into_iter().chain(names).chain([("Entities", entities, of_all)]).filter_map(one).collect()
 }
 
 /// The peers of a rule, by the ways in which they are named.
@@ -171,7 +173,7 @@ impl Peers {
             }
             self.cidrs.push((is_of_own_node(block, ground), cidr));
         }
-        let is_asked = |number: u16| rule.ports.is_empty() || rule.ports.iter().any(|port| covers(port, number));
+        let is_asked = |number: u16| rule.ports.is_empty() || rule.ports.iter().any(|port| holds_tcp(port, number));
         // what comes from the API server comes from its node, and under an overlay not from an address that tells it
         let is_api = api_servers.iter().any(|(_, port)| side == PolicyType::Ingress || is_asked(*port));
         if is_api {
@@ -206,16 +208,6 @@ impl Peers {
             remarks.insert(Remark::ServicesByAddress { cidr: block.cidr.to_string(), services });
         }
     }
-}
-
-/// Whether TCP on a port is among these.
-fn covers(port: &Port, number: u16) -> bool {
-    port.protocol == Protocol::TCP
-        && match port.ports {
-            PortMatch::All => true,
-            PortMatch::Range(first, last) => (first..=last).contains(&number),
-            PortMatch::Named(_) => false,
-        }
 }
 
 /// Pods of the policy's namespace, which Cilium takes where none is named; else of others, by name or by label.

@@ -21,8 +21,8 @@ pub use names::{Answer, Answers, Asked, Unused};
 pub use remark::Remark;
 
 use crate::{
-    model::RawObject,
-    policy::{NetworkPolicy, PolicySet, Port, Strictness},
+    model::{Protocol, RawObject},
+    policy::{NetworkPolicy, PolicySet, Port, PortMatch, Strictness},
 };
 
 /// What policies are converted to.
@@ -145,6 +145,16 @@ pub fn convert(
         })
     };
     set.policies.iter().filter_map(one).collect()
+}
+
+/// Whether TCP on a port is among these.
+fn holds_tcp(port: &Port, number: u16) -> bool {
+    port.protocol == Protocol::TCP
+        && match port.ports {
+            PortMatch::All => true,
+            PortMatch::Range(first, last) => (first..=last).contains(&number),
+            PortMatch::Named(_) => false,
+        }
 }
 
 /// Ports, for remarks.

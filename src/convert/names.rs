@@ -2,7 +2,7 @@
 //! which sees what rules of port 53 lead through it.
 //!
 //! Names come from packets, and whoever can send to a pod can make an answer up. So a name counts where the pod that was
-//! answered it called the address so itself; and what is here is what a person decides of, with who asked and when, and it
+//! answered it called the address so itself, and on the ports alone where it can have done so; and what is here is what a person decides of, with who asked and when, and it
 //! is bounded.
 
 use std::{
@@ -11,13 +11,13 @@ use std::{
 };
 
 use super::{
-    Ground, Remark,
+    Ground, Remark, holds_tcp,
     proxy::{Sight, blocks, covers, holds_dns, is_dns, is_dns_over_udp, is_of_own_node, sight_of, without_dns},
     words,
 };
 use crate::{
-    model::{HostName, Labels, Span},
-    policy::{IpBlock, NetworkPolicy, Peer, PolicySet, Rule},
+    model::{HostName, Labels, Protocol, Span},
+    policy::{IpBlock, NetworkPolicy, Peer, PolicySet, Port, PortMatch, Rule},
 };
 
 /// Names of one block that are written: an address with more of them is a front that many share, and none of them tells whose it is.
@@ -45,8 +45,9 @@ pub struct Answer {
     pub span: Span,
     /// How many answers there were.
     pub times: u64,
-    /// Whether the pod called the address so itself, over TLS or HTTP: an answer alone may be anybody's.
-    pub is_used: bool,
+    /// The ports of TCP on which the pod can have called the address so itself, over TLS or HTTP; none where it did not: an
+    /// answer alone may be anybody's.
+    pub used_on: BTreeSet<u16>,
 }
 
 /// What pods were answered.
@@ -65,7 +66,7 @@ pub struct Answers {
 pub struct Asked {
     /// The name.
     pub name: HostName,
-    /// The ports of its rule, in words.
+    /// The ports on which it is allowed, or those of its rule where it is not, in words.
     pub ports: String,
     /// Its addresses that the rule allowed already.
     pub addresses: BTreeSet<IpAddr>,
@@ -79,11 +80,14 @@ pub struct Asked {
     pub span: Span,
 }
 
+/// Names by the ports of TCP on which they are allowed.
+pub(super) type NamesByPorts = BTreeMap<BTreeSet<u16>, Vec<HostName>>;
+
 /// What names make of a policy.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// The names that a rule of egress allows besides, by its place.
-    pub names: BTreeMap<usize, Vec<HostName>>,
+    pub names: BTreeMap<usize, NamesByPorts>,
     /// Whether what its pods ask passes the DNS proxy.
     pub is_heard: bool,
     pub remarks: BTreeSet<Remark>,
@@ -226,31 +230,41 @@ impl<'a> Room<'a> {
 
     fn plan_rule(&self, policy: &NetworkPolicy, (place, rule): (usize, &Rule), plan: &mut Plan) {
         let mut sorted = Sorted::default();
+        // not so many ports as its addresses have
+        let ports = without_dns(&rule.ports);
         for block in outside(rule, self.ground) {
-            self.sort(policy, block, &mut sorted);
+            self.sort(policy, (block, &ports), &mut sorted);
         }
         sorted.bound();
         plan.remarks.extend(sorted.remarks(&words(&rule.ports)));
-        // not so many ports as its addresses have
-        let ports = words(&without_dns(&rule.ports));
-        let asked = |(name, answers): (&&HostName, &Vec<&Answer>)| Asked::of(name, &ports, answers, &self.addresses);
-        if !sorted.found.is_empty() {
-            plan.remarks.insert(Remark::LaterAddresses { ports: ports.clone(), names: sorted.names() });
-            plan.names.insert(place, sorted.names());
+        let names = sorted.names(&ports);
+        for (numbers, names) in &names {
+            let ports = words(&tcp_ports(numbers));
+            plan.remarks.insert(Remark::LaterAddresses { ports, names: names.clone() });
         }
-        plan.asked.extend(sorted.found.iter().filter_map(asked));
+        plan.remarks.extend(sorted.on_some_ports(&rule.ports, &names));
+        plan.asked.extend(sorted.found.iter().filter_map(|(name, answers)| {
+            Asked::of(name, &words(&tcp_ports(&used_on(answers, &ports))), answers, &self.addresses)
+        }));
         sorted.alone.retain(|name, _| !sorted.found.contains_key(name));
-        plan.unused.first.extend(sorted.alone.iter().take(MAX_OF_RULE).filter_map(asked));
+        let ports = words(&ports);
+        let unused = sorted.alone.iter().take(MAX_OF_RULE);
+        plan.unused
+            .first
+            .extend(unused.filter_map(|(name, answers)| Asked::of(name, &ports, answers, &self.addresses)));
+        if !names.is_empty() {
+            plan.names.insert(place, names);
+        }
         plan.unused.more += sorted.alone.len().saturating_sub(MAX_OF_RULE);
     }
 
-    fn sort(&self, policy: &NetworkPolicy, block: &IpBlock, sorted: &mut Sorted<'a>) {
+    fn sort(&self, policy: &NetworkPolicy, (block, ports): (&IpBlock, &[Port]), sorted: &mut Sorted<'a>) {
         let cidr = block.cidr.to_string();
         let mut seen = self.answered(policy, block, Sight::Seen);
         let is_answered = !seen.is_empty();
         seen.retain(|name, _| !self.all.left_out.contains(*name));
         let is_wanted = !seen.is_empty();
-        let alone = take_unused(&mut seen);
+        let alone = take_unused(&mut seen, ports);
         for (name, answers) in alone {
             sorted.alone.entry(name).or_default().extend(answers);
         }
@@ -331,13 +345,25 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Takes what no pod used that was answered it, and leaves of the others the answers to those that did.
-fn take_unused<'a>(found: &mut Found<'a>) -> Found<'a> {
+/// Single ports of TCP.
+pub(super) fn tcp_ports(numbers: &BTreeSet<u16>) -> Vec<Port> {
+    let one = |number: &u16| Port { protocol: Protocol::TCP, ports: PortMatch::Range(*number, *number) };
+    numbers.iter().map(one).collect()
+}
+
+/// On which of these ports a name can have been used.
+fn used_on(answers: &[&Answer], ports: &[Port]) -> BTreeSet<u16> {
+    let used = answers.iter().flat_map(|answer| &answer.used_on).copied();
+    used.filter(|number| ports.iter().any(|port| holds_tcp(port, *number))).collect()
+}
+
+/// Takes what no pod used on these ports that was answered it, and leaves of the others the answers to those that did.
+fn take_unused<'a>(found: &mut Found<'a>, ports: &[Port]) -> Found<'a> {
     let mut unused = Found::new();
     found.retain(|name, answers| {
-        let is_used = answers.iter().any(|answer| answer.is_used);
+        let is_used = !used_on(answers, ports).is_empty();
         if is_used {
-            answers.retain(|answer| answer.is_used);
+            answers.retain(|answer| !used_on(&[*answer], ports).is_empty());
         } else {
             unused.insert(name, std::mem::take(answers));
         }
@@ -378,8 +404,20 @@ impl Sorted<'_> {
         }
     }
 
-    fn names(&self) -> Vec<HostName> {
-        self.found.keys().map(|name| (*name).clone()).collect()
+    fn names(&self, ports: &[Port]) -> NamesByPorts {
+        let mut names = NamesByPorts::new();
+        for (name, answers) in &self.found {
+            names.entry(used_on(answers, ports)).or_default().push((*name).clone());
+        }
+        names
+    }
+
+    /// What to say where a rule has names, and not on all of its ports.
+    fn on_some_ports(&self, ports: &[Port], names: &NamesByPorts) -> Option<Remark> {
+        let used = tcp_ports(&names.keys().flatten().copied().collect());
+        let is_some = !used.is_empty() && without_dns(ports).iter().any(|port| !used.contains(port));
+        let cidrs = self.named.clone();
+        is_some.then(|| Remark::OnSomePorts { ports: words(ports), named: words(&used), cidrs })
     }
 
     fn remarks(&mut self, ports: &str) -> Vec<Remark> {

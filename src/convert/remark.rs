@@ -85,6 +85,15 @@ pub enum Remark {
         /// The blocks.
         cidrs: Vec<String>,
     },
+    /// Names of blocks outside were seen in use on some ports of a rule, and are written for these.
+    OnSomePorts {
+        /// The ports of the rule, in words.
+        ports: String,
+        /// Those with names.
+        named: String,
+        /// The blocks.
+        cidrs: Vec<String>,
+    },
     /// Names of blocks outside were not to be written.
     LeftOut {
         /// On which ports, in words.
@@ -156,6 +165,7 @@ impl Remark {
             | Self::ManyNames { cidrs, .. }
             | Self::NotHeard { cidrs, .. }
             | Self::NotUsed { cidrs, .. }
+            | Self::OnSomePorts { cidrs, .. }
             | Self::LeftOut { cidrs, .. }
             | Self::Crowded { cidrs, .. } => cidrs,
             _ => &[],
@@ -196,11 +206,9 @@ impl fmt::Display for Remark {
                 "egress on {ports} also goes to every address that {} will have, as Cilium's DNS proxy learns them",
                 listed(names),
             ),
-            Self::NoName { ports, cidrs } => write!(
-                f,
-                "egress on {ports} goes to {} by address alone: no answer is known in which DNS gave its pods a name of that",
-                listed(cidrs),
-            ),
+            Self::NoName { ports, cidrs } => {
+                by_address(f, ports, cidrs, "no answer is known in which DNS gave its pods a name of that")
+            }
             Self::ManyNames { ports, cidrs } => write!(
                 f,
                 "egress on {ports} goes to {} by address alone: its pods use more names of that than are written, {MAX_OF_BLOCK} \
@@ -216,20 +224,21 @@ impl fmt::Display for Remark {
                 let cidrs = listed(cidrs);
                 write!(f, "egress on {ports} goes to {cidrs} by address alone, though DNS gave its pods names of that: {why}")
             }
-            Self::NotUsed { ports, cidrs } => write!(
-                f,
-                "egress on {ports} goes to {} by address alone: DNS gave its pods names of that, and none of these was seen to use one of \
-                 them there, over TLS or HTTP",
-                listed(cidrs),
-            ),
-            Self::LeftOut { ports, cidrs } => {
-                write!(f, "egress on {ports} goes to {} by address alone: its names were to be left out", listed(cidrs))
+            Self::NotUsed { ports, cidrs } => {
+                let why =
+                    "DNS gave its pods names of that, and none of these was seen to use one of them there, over TLS or HTTP";
+                by_address(f, ports, cidrs, why)
             }
-            Self::Crowded { ports, cidrs } => write!(
+            Self::OnSomePorts { ports, named, cidrs } => write!(
                 f,
-                "egress on {ports} goes to {} by address alone: too many asked for a name of that, or used it, to tell who did",
+                "egress on {ports} goes to {} by name on {named} alone, and on its other ports by address alone: there its pods were not \
+                 seen to speak TLS or HTTP with names",
                 listed(cidrs),
             ),
+            Self::LeftOut { ports, cidrs } => by_address(f, ports, cidrs, "its names were to be left out"),
+            Self::Crowded { ports, cidrs } => {
+                by_address(f, ports, cidrs, "too many asked for a name of that, or used it, to tell who did")
+            }
             Self::OpenToOutside { cidrs } => write!(
                 f,
                 "closes ingress from pods only: nodes, pods on their network, and who is outside the cluster may come on all ports, for rules \
@@ -266,6 +275,10 @@ impl fmt::Display for Remark {
             ),
         }
     }
+}
+
+fn by_address(f: &mut fmt::Formatter<'_>, ports: &str, cidrs: &[String], why: &str) -> fmt::Result {
+    write!(f, "egress on {ports} goes to {} by address alone: {why}", listed(cidrs))
 }
 
 /// The first few, and how many more there are.

@@ -189,7 +189,7 @@ fn answers(set: &PolicySet) -> Answers {
             address: block.cidr.network(),
             span: Span::at(Timestamp(0)),
             times: 1,
-            is_used: true,
+            used_on: [443].into(),
         })
     };
     Answers::new(blocks.filter_map(answer))

@@ -320,6 +320,29 @@ fn a_name_that_was_answered_and_not_used_is_listed_and_not_written() {
 }
 
 #[test]
+fn a_name_is_written_for_the_ports_alone_on_which_it_can_have_been_used() {
+    let mut capture = Capture::new();
+    capture.called("10.244.1.5:40000", "api.partner.example", PARTNER);
+    capture.answered("10.244.1.5:40001", "db.partner.example", PARTNER).talk("10.244.1.5:40002", "203.0.113.9:5432");
+    // another pod's own
+    capture.called("10.244.1.6:40003", "api.partner.example", PARTNER);
+    capture.said(([10, 244, 1, 6], 40_004), (PARTNER, 5_432), b"GET / HTTP/1.1\r\nHost: api.partner.example\r\n\r\n");
+    let flowmap = Flowmap::new();
+    flowmap.write("node-1.pcap", capture.bytes());
+    flowmap.write("cluster.json", list(&case::cluster(&[])));
+    flowmap.write("out.yaml", OUT.replace("ports: [{port: 443}]", "ports: [{port: 443}, {port: 5432}]"));
+    flowmap.ok(&[&TO_NAMES[..], &["--inventory", "cluster.json", "--from", "node-1.pcap"]].concat());
+    let web = flowmap.read("cilium-out/shop/web.yaml");
+    let (_, names) = web.split_once("toFQDNs").unwrap();
+    assert!(names.contains("matchName: api.partner.example") && names.contains("port: \"443\""), "{web}");
+    assert!(!names.contains("5432") && !names.contains("db.partner"), "{web}");
+    assert!(
+        web.contains("goes to 203.0.113.9/32 by name on TCP/443 alone, and on its other ports by address"),
+        "{web}"
+    );
+}
+
+#[test]
 fn what_a_pod_asks_that_answers_dns_itself_is_no_name_of_its_own() {
     let mut capture = Capture::new();
     capture.called("10.244.1.5:40000", "others.example", PARTNER);

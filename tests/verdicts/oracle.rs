@@ -200,7 +200,7 @@ fn answers(set: &PolicySet, ends: &[End]) -> Answers {
         address,
         span: Span::at(Timestamp(0)),
         times: 1,
-        is_used: true,
+        used_on: [443].into(),
     };
     Answers::new(pods.flat_map(|pod| addresses.iter().map(move |address| answer(pod, *address))))
 }

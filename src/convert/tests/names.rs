@@ -28,7 +28,7 @@ fn answer(name: &str, address: &str) -> Answer {
         address: address.parse().unwrap(),
         span: Span { first: moment("2026-11-24T10:00:00Z"), last: moment("2026-11-24T11:00:00Z") },
         times: 3,
-        is_used: true,
+        used_on: [443].into(),
     }
 }
 
@@ -101,8 +101,8 @@ fn names_are_allowed_beside_the_addresses_and_what_is_asked_passes_the_proxy() {
 }
 
 #[test]
-fn names_go_on_no_port_of_dns() {
-    let answers = [answer("a.example.com", "203.0.113.9")];
+fn names_go_on_the_ports_of_their_use_and_on_no_port_of_dns() {
+    let answers = [Answer { used_on: [53, 80, 443].into(), ..answer("a.example.com", "203.0.113.9") }];
     let ports = |ports: Value| {
         let rule = egress(&json!([{"ipBlock": {"cidr": "203.0.113.9/32"}}]), &ports);
         let all = named(&[rule, dns()], &answers);
@@ -116,15 +116,44 @@ fn names_go_on_no_port_of_dns() {
         ports(json!([{"port": 53, "protocol": "UDP"}, {"port": 443}])),
         Some(json!([{"port": "443", "protocol": "TCP"}]))
     );
-    let around = |first: &str, last: u16, protocol: &str| {
-        [
-            json!({"port": first, "endPort": 52, "protocol": protocol}),
-            json!({"port": "54", "endPort": last, "protocol": protocol}),
-        ]
+    let (http, https) = (json!({"port": "80", "protocol": "TCP"}), json!({"port": "443", "protocol": "TCP"}));
+    assert_eq!(ports(json!([{"port": 30, "endPort": 80}])), Some(json!([http])));
+    assert_eq!(ports(json!([])), Some(json!([http, https])));
+    for without in [json!([{"port": 5432}]), json!([{"port": 443, "protocol": "UDP"}]), json!([{"port": "https"}])] {
+        assert_eq!(ports(without.clone()), None, "{without}");
+    }
+}
+
+#[test]
+fn each_name_has_its_own_ports_and_the_rest_of_the_rule_is_by_address_alone() {
+    let on = |name: &str, address: &str, ports: &[u16]| Answer {
+        used_on: ports.iter().copied().collect(),
+        ..answer(name, address)
     };
-    assert_eq!(ports(json!([{"port": 30, "endPort": 80}])), Some(json!(around("30", 80, "TCP"))));
-    let all = [around("1", 65_535, "TCP"), around("1", 65_535, "UDP")].concat();
-    assert_eq!(ports(json!([])), Some(json!(all)));
+    let answers = [
+        on("a.example.com", "203.0.113.9", &[80]),
+        on("b.example.com", "203.0.113.9", &[443, 8_443]),
+        on("c.example.com", "203.0.113.9", &[8_443]),
+        on("d.example.com", "203.0.113.10", &[80]),
+    ];
+    let blocks = json!([{"ipBlock": {"cidr": "203.0.113.9/32"}}, {"ipBlock": {"cidr": "203.0.113.10/32"}}]);
+    let web = |ports: Value| named(&[egress(&blocks, &ports), dns()], &answers).remove(0);
+    let all = web(json!([{"port": 80}, {"port": 443}, {"port": 5_432}]));
+    let port = |number: &str| json!([{"ports": [{"port": number, "protocol": "TCP"}]}]);
+    assert_eq!(
+        all.objects[0]["spec"]["egress"].as_array().unwrap()[1..],
+        [
+            json!({"toFQDNs": [{"matchName": "a.example.com"}, {"matchName": "d.example.com"}], "toPorts": port("80")}),
+            json!({"toFQDNs": [{"matchName": "b.example.com"}], "toPorts": port("443")}),
+        ]
+    );
+    let told = all.remarks.iter().find(|remark| !remark.by_address_alone().is_empty()).unwrap().to_string();
+    let expected = "egress on TCP/80, TCP/443, TCP/5432 goes to 203.0.113.9/32, 203.0.113.10/32 by name on TCP/80, TCP/443 alone, and";
+    assert!(told.starts_with(expected), "{told}");
+    let ports: Vec<&str> = all.asked.iter().map(|asked| asked.ports.as_str()).collect();
+    assert_eq!((ports, all.unused.first.len()), (vec!["TCP/80", "TCP/443", "TCP/80"], 1), "c was not used on them");
+    let whole = web(json!([{"port": 80}, {"port": 443}, {"port": 53}]));
+    assert_eq!(whole.without_names().count(), 0);
 }
 
 #[test]
