@@ -18,6 +18,9 @@ pub(super) enum Request<'a> {
 /// with two of them, or with an address in place of a name.
 pub(super) fn request(data: &[u8]) -> Option<Request<'_>> {
     let method = method(data)?;
+    if method == b"CONNECT" && is_begun(data) {
+        return Some(Request::Proxy);
+    }
     let head = data.get(..MAX_HEAD_BYTES).unwrap_or(data);
     let mut lines = head.split_inclusive(|byte| *byte == b'\n').map_while(|line| line.strip_suffix(b"\r\n"));
     let line = lines.next()?;
@@ -30,6 +33,12 @@ pub(super) fn request(data: &[u8]) -> Option<Request<'_>> {
     let mut hosts = lines.take_while(|line| !line.is_empty()).filter_map(host_of);
     let host = hosts.next()?;
     (hosts.next().is_none() && !is_address(host)).then_some(Request::Host(host))
+}
+
+/// Whether a segment holds the beginning of a line alone, of such as name a host: the rest comes in another. NATS has braces
+/// behind the same word.
+fn is_begun(data: &[u8]) -> bool {
+    data.iter().all(|byte| byte.is_ascii_alphanumeric() || b" .-_:[]/\r".contains(byte))
 }
 
 /// Whether a segment begins with a request whose head ends behind it, or behind what was captured, and does not name a host

@@ -87,6 +87,11 @@ fn a_request_without_a_whole_name_gives_nothing() {
 fn who_is_asked_for_a_whole_address_is_a_proxy() {
     assert_eq!(request(b"GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"), Some(Request::Proxy));
     assert_eq!(request(b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"), Some(Request::Proxy));
+    // the rest of the line is in the next segment
+    for begun in ["CONNECT ", "CONNECT a.exam", "CONNECT a.example:443 HTTP/1.1\r"] {
+        assert_eq!(request(begun.as_bytes()), Some(Request::Proxy), "{begun}");
+    }
+    assert_eq!(request(b"CONNECT {\"verbose\":false"), None, "NATS");
 }
 
 /// A DHCP message: operation, transaction, the address given, options.
