@@ -2,21 +2,22 @@
 //! What most streams carry is as good as random, and a processor that guesses wrong loses more time than these take.
 
 /// Kinds of second bytes, a bit each: a first byte tells which of them may follow.
-const THREE: u8 = 1;
-const LETTER: u8 = 1 << 1;
-const ZERO: u8 = 1 << 2;
-const TWO: u8 = 1 << 3;
-const BLANK_OR_DIGIT: u8 = 1 << 4;
-const O_OR_P: u8 = 1 << 5;
-const SMALL_E: u8 = 1 << 6;
-const ANY: u8 = 1 << 7;
+const THREE: u16 = 1;
+const LETTER: u16 = 1 << 1;
+const ZERO: u16 = 1 << 2;
+const TWO: u16 = 1 << 3;
+const BLANK_OR_DIGIT: u16 = 1 << 4;
+const O_OR_P: u16 = 1 << 5;
+const SMALL_E: u16 = 1 << 6;
+const ONE: u16 = 1 << 7;
+const ANY: u16 = 1 << 8;
 
 /// What may follow a first byte.
-const FIRST: [u8; 256] = table(false);
+const FIRST: [u16; 256] = table(false);
 /// What a second byte is.
-const SECOND: [u8; 256] = table(true);
+const SECOND: [u16; 256] = table(true);
 
-const fn table(is_second: bool) -> [u8; 256] {
+const fn table(is_second: bool) -> [u16; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
     // made when it is compiled: an index beyond its end would be an error then
@@ -29,15 +30,17 @@ const fn table(is_second: bool) -> [u8; 256] {
     table
 }
 
-const fn first(byte: u8) -> u8 {
+const fn first(byte: u8) -> u16 {
     match byte {
         // TLS
         21..=23 => THREE,
         // HTTP, SSH, AMQP, NATS, SMTP, SIP, memcached; messages of PostgreSQL
         b'P' | b'Q' | b'R' => LETTER | ZERO,
         b'A'..=b'Z' => LETTER,
-        // RDP
-        3 => ZERO,
+        // RDP, SQL Server
+        3 => ZERO | ONE,
+        // SQL Server
+        1 | 4 | 0x12 => ONE,
         // SMTP, FTP
         b'2' => TWO,
         // Redis, IMAP
@@ -52,10 +55,11 @@ const fn first(byte: u8) -> u8 {
     }
 }
 
-const fn second(byte: u8) -> u8 {
+const fn second(byte: u8) -> u16 {
     ANY | match byte {
         3 => THREE,
         0 => ZERO,
+        1 => ONE,
         b'2' => TWO | BLANK_OR_DIGIT,
         b' ' | b'0'..=b'9' => BLANK_OR_DIGIT,
         b'O' | b'P' => O_OR_P | LETTER,
@@ -68,7 +72,7 @@ const fn second(byte: u8) -> u8 {
 /// Whether a segment with these first bytes may be recognised, or its first bytes are its own length.
 #[inline]
 pub(super) fn may_tell([first, second, third, fourth]: [u8; 4], data_bytes: u32) -> bool {
-    let kinds = |table: &[u8; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or_default();
+    let kinds = |table: &[u16; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or_default();
     let is_beginning = kinds(&FIRST, first) & kinds(&SECOND, second) != 0;
     is_beginning || is_framed([first, second, third, fourth], data_bytes)
 }

@@ -1,5 +1,6 @@
 //! `PostgreSQL` (<https://www.postgresql.org/docs/current/protocol-message-formats.html>), and `MySQL` with `MariaDB`
-//! (<https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>, <https://mariadb.com/kb/en/connection/>).
+//! (<https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>, <https://mariadb.com/kb/en/connection/>), and SQL
+//! Server (MS-TDS).
 
 use super::{Message, Sent};
 use crate::model::{Application, Protection};
@@ -121,4 +122,50 @@ fn is_greeting(sent: Sent<'_>) -> bool {
     let (version, rest) = version.split_at_checked(end).unwrap_or_default();
     let is_zero = |from: usize, to: usize| rest.get(from..to).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0));
     version.iter().all(u8::is_ascii_graphic) && version.contains(&b'.') && is_zero(13, 14) && is_zero(22, 28)
+}
+
+/// Kinds of messages of SQL Server: a batch of statements, a call, an answer, and what is agreed on before the login.
+const BATCH: u8 = 1;
+const CALL: u8 = 3;
+const ANSWER: u8 = 4;
+const PRELOGIN: u8 = 0x12;
+/// What a batch and a call begin with since 2005: the length of their headers, of the first, and its kind, which is that of the
+/// transaction (MS-TDS, section 2.2.5.3).
+const TRANSACTION: &[u8] = &[22, 0, 0, 0, 18, 0, 0, 0, 2, 0];
+/// Options before the login.
+const ENCRYPTION: u8 = 1;
+const END: u8 = 0xff;
+/// The most options that are looked at; there are nine.
+const MAX_OPTIONS: usize = 16;
+
+/// What is agreed on before the login, or statements: messages that fill their segment. TLS begins within such messages, and
+/// where the login alone is encrypted, one record follows, and then statements in clear (MS-TDS, section 2.2.6.5).
+pub fn tds(sent: Sent<'_>) -> Option<Message> {
+    let [kind, 1, _, _, _, _, _, 0, content @ ..] = sent.data else { return None };
+    if !sent.is_of(sent.be16(2)?) {
+        return None;
+    }
+    match *kind {
+        BATCH | CALL if content.starts_with(TRANSACTION) => Some(Message::request(Application::Tds, Protection::Clear)),
+        PRELOGIN => encryption(content).map(|_| Message::request(Application::Tds, Protection::Undecided)),
+        // off is for all but the login
+        ANSWER => encryption(content).map(|wanted| match wanted {
+            0 | 2 => Message::answer(Application::Tds, Protection::Clear),
+            _ => Message::answer(Application::Tds, Protection::Undecided),
+        }),
+        _ => None,
+    }
+}
+
+/// What options before the login say of encryption: the first is always the version, of six bytes.
+fn encryption(content: &[u8]) -> Option<u8> {
+    if !matches!(content, [0, _, _, 0, 6, ..]) {
+        return None;
+    }
+    let mut options = content.chunks_exact(5).take(MAX_OPTIONS).take_while(|option| option.first() != Some(&END));
+    let at = options.find_map(|option| match option {
+        [ENCRYPTION, high, low, 0, 1] => Some(usize::from(u16::from_be_bytes([*high, *low]))),
+        _ => None,
+    })?;
+    content.get(at).map(|wanted| wanted & 0x7f).filter(|wanted| *wanted <= 3)
 }

@@ -57,13 +57,15 @@ pub enum Application {
     Snmp,
     /// SSH (RFC 4253).
     Ssh,
+    /// SQL Server.
+    Tds,
     /// TLS (RFC 8446), whatever is inside.
     Tls,
 }
 
 impl Application {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Amqp,
         Self::Dhcp,
         Self::Dns,
@@ -90,6 +92,7 @@ impl Application {
         Self::Smtp,
         Self::Snmp,
         Self::Ssh,
+        Self::Tds,
         Self::Tls,
     ];
 
@@ -123,6 +126,7 @@ impl Application {
             Self::Smtp => "smtp",
             Self::Snmp => "snmp",
             Self::Ssh => "ssh",
+            Self::Tds => "tds",
             Self::Tls => "tls",
         }
     }

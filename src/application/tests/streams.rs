@@ -48,6 +48,22 @@ fn smb(command: u8, flags: u8) -> Vec<u8> {
     framed(&header, 0)
 }
 
+/// A message of SQL Server of this kind.
+fn tds(kind: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len() + 8).unwrap().to_be_bytes();
+    [&[kind, 1][..], &length, &[0, 0, 1, 0], content].concat()
+}
+
+/// What is agreed on before its login, with this wish for encryption.
+fn prelogin(kind: u8, encryption: u8) -> Vec<u8> {
+    tds(kind, &[&b"\0\0\x0b\0\x06\x01\0\x11\0\x01\xff"[..], b"\x0f\0\x07\xd0\0\0", &[encryption]].concat())
+}
+
+/// A batch or a call of SQL Server, with its transaction.
+fn statements(kind: u8) -> Vec<u8> {
+    tds(kind, &[&b"\x16\0\0\0\x12\0\0\0\x02\0\0\0\0\0\0\0\0\0\x01\0\0\0"[..], b"s\0e\0l\0e\0c\0t\0"].concat())
+}
+
 fn kafka() -> Vec<u8> {
     framed(b"\0\x12\0\x03\0\0\0\x01\0\x07rdkafka\0", 0)
 }
@@ -96,6 +112,13 @@ fn all() -> Vec<(Vec<u8>, &'static str)> {
         (mysql_response(0x000f_a28d, b"shop\0"), "request mysql clear"),
         (mysql_response(0x000f_aa8d, b""), "request mysql undecided"),
         (mysql(0, b"\x03SELECT 1"), "request mysql clear"),
+        (prelogin(0x12, 0), "request tds undecided"),
+        (prelogin(4, 0), "answer tds clear"),
+        (prelogin(4, 1), "answer tds undecided"),
+        (prelogin(4, 2), "answer tds clear"),
+        (prelogin(4, 3), "answer tds undecided"),
+        (statements(1), "request tds clear"),
+        (statements(3), "request tds clear"),
         (mongodb(0, 2_013, DOCUMENT), "request mongodb clear"),
         (mongodb(6, 2_013, DOCUMENT), "answer mongodb clear"),
         (mongodb(0, 2_004, b"\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff"), "request mongodb clear"),
@@ -227,6 +250,9 @@ fn near_misses_are_nothing() {
     assert_eq!(stream(&mongodb(0, 2_013, b"\x04\0\0\0\0\x05\0\0\0\0")), None, "a flag that there is not");
     assert_eq!(stream(&mongodb(0, 2_013, b"\0\0\0\0\0\x06\0\0\0\0")), None, "a document beyond the message");
     assert_eq!(stream(&framed(b"\0\x12\0\x03\0\0\0\x01\0\x07rd\nafka\0", 0)), None, "a client with a line end");
+    assert_eq!(stream(&prelogin(4, 4)), None, "a wish that there is not");
+    assert_eq!(stream(&tds(0x12, &hello(1))), None, "TLS within");
+    assert_eq!(stream(&tds(4, b"\xad\x12\0\x01\x74\0\0\x04")), None, "rows");
     assert_eq!(stream(&rdp(0xe0, 2)), None, "an answer from the one who asks");
 }
 
