@@ -45,7 +45,7 @@ pub(super) fn recognised(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
         () => match sent.data.first()? {
             22 | 23 => tls::datagram(sent),
             0xc0..=0xdf => tls::quic(sent),
-            0x30 => network::snmp(sent).or_else(|| directory::ldap(sent)),
+            0x30 => network::snmp(sent).or_else(|| directory::cldap(sent)),
             _ => web::sip(sent),
         },
     }

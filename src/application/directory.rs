@@ -46,19 +46,26 @@ fn bind(mut message: Ber<'_>) -> Option<Protection> {
     }
 }
 
-/// Where, how deep, and whether over aliases.
+/// Where, how deep, and whether over aliases. To ask the server what it is able to do comes before a bind that encrypts.
 fn search(mut message: Ber<'_>) -> Option<Protection> {
     message.open(SEARCH)?;
-    let _base = message.take(OCTETS)?;
+    let base = message.take(OCTETS)?;
     let scope = message.take(ENUMERATED)?;
     let aliases = message.take(ENUMERATED)?;
     let is_search = matches!(scope, [0..=3]) && matches!(aliases, [0..=3]) && message.take(INTEGER).is_some();
-    is_search.then_some(Protection::Clear)
+    let is_of_server = base.is_empty() && *scope == [0];
+    is_search.then_some(if is_of_server { Protection::Undecided } else { Protection::Clear })
 }
 
-/// Commands of SMB 2 and 3 before which it is open whether a share is encrypted: to negotiate, to log on and off, to
-/// connect.
-const SMB2_UNDECIDED: std::ops::RangeInclusive<usize> = 0..=3;
+/// The same in a datagram, where nothing encrypts what follows.
+pub fn cldap(sent: Sent<'_>) -> Option<Message> {
+    ldap(sent).map(|message| Message { protection: Protection::Clear, ..message })
+}
+
+/// Commands of SMB 2 and 3 that tell nothing of whether a share is encrypted: to negotiate, to log on and off, to connect and
+/// part, to control - where a share is, whether what was negotiated holds - to cancel, and whether somebody is there. Where a
+/// share is not encrypted, what else is done with it says so.
+const SMB2_UNDECIDED: [u8; 8] = [0, 1, 2, 3, 4, 0x0b, 0x0c, 0x0d];
 /// The command of SMB 1 before which that is open: it never encrypts, but may become SMB 2.
 const SMB1_NEGOTIATE: u8 = 0x72;
 
@@ -68,7 +75,7 @@ pub fn smb(sent: Sent<'_>) -> Option<Message> {
     match sent.data.get(4..).filter(|_| is_whole)? {
         // the size of its header, then credits, a status, the command and flags; the lowest says who answers
         [0xfe, b'S', b'M', b'B', 64, 0, _, _, _, _, _, _, command, 0, _, _, flags, ..] => {
-            let is_open = SMB2_UNDECIDED.contains(&usize::from(*command));
+            let is_open = SMB2_UNDECIDED.contains(command);
             let protection = if is_open { Protection::Undecided } else { Protection::Clear };
             (*command <= 0x13).then_some(Message::of(flags & 1 != 0, Application::Smb, protection))
         }

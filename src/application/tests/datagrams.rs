@@ -48,13 +48,21 @@ fn snmp(operation: u8) -> Vec<u8> {
 
 /// Version 3 with these flags.
 fn snmp_3(flags: u8) -> Vec<u8> {
-    [&b"\x30\x16\x02\x01\x03\x30\x0d\x02\x01\x07\x02\x02\x05\xdc\x04\x01"[..], &[flags], b"\x02\x01\x03\x04\x02ab"]
-        .concat()
+    snmp_3_of(flags, 0xa0, b"\x30\x07\x30\x05\x06\x01\x2a\x05\0")
+}
+
+/// Version 3 with these flags, and an operation with these variables.
+fn snmp_3_of(flags: u8, operation: u8, variables: &[u8]) -> Vec<u8> {
+    let element = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()][..], content].concat();
+    let operation = element(operation, &[&b"\x02\x01\x07\x02\x01\0\x02\x01\0"[..], variables].concat());
+    let scoped = element(0x30, &[&b"\x04\x02ab\x04\0"[..], &operation].concat());
+    let global = [&b"\x02\x01\x03\x30\x0d\x02\x01\x07\x02\x02\x05\xdc\x04\x01"[..], &[flags], b"\x02\x01\x03"].concat();
+    element(0x30, &[&global[..], b"\x04\x02ab", &scoped].concat())
 }
 
 #[test]
 fn datagrams_are_recognised_by_their_ports_or_their_first_bytes() {
-    let cases: [(Option<String>, &str); 23] = [
+    let cases: [(Option<String>, &str); 26] = [
         (between((40_000, 53), &dns(0x0100, 1, 0)), "request dns clear"),
         (between((53, 40_000), &dns(0x8180, 1, 1)), "answer dns clear"),
         (between((40_000, 5_355), &dns(0, 1, 0)), "request dns clear"),
@@ -76,6 +84,9 @@ fn datagrams_are_recognised_by_their_ports_or_their_first_bytes() {
         (free(&snmp_3(4)), "either snmp undecided"),
         (free(&snmp_3(5)), "either snmp clear"),
         (free(&snmp_3(7)), "either snmp encrypted"),
+        (free(&snmp_3_of(1, 0xa8, b"\x30\x07\x30\x05\x06\x01\x2a\x05\0")), "either snmp undecided"),
+        (free(&snmp_3_of(5, 0xa0, b"\x30\0")), "either snmp undecided"),
+        (free(b"\x30\x10\x02\x01\x01\x63\x0b\x04\x00\x0a\x01\x00\x0a\x01\x00\x02\x01\x00"), "request ldap clear"),
         (free(b"OPTIONS sip:a@example.com SIP/2.0\r\n"), "request sip clear"),
         (free(b"\x30\x10\x02\x01\x01\x63\x0b\x04\x00\x0a\x01\x02\x0a\x01\x00\x02\x01\x00"), "request ldap clear"),
     ];
