@@ -108,8 +108,8 @@ impl Gatherer {
             // as its ports tell; else as other messages told; else the map, which knows more, will take one of the two
             Server::Either if dst.outranks(src) => self.count(to_dst, span),
             Server::Either if src.outranks(dst) => self.count(to_src, span),
-            Server::Either if self.seen.contains_key(&to_dst) => self.count(to_dst, span),
-            Server::Either if self.seen.contains_key(&to_src) => self.count(to_src, span),
+            Server::Either if self.knows(to_dst) => self.count(to_dst, span),
+            Server::Either if self.knows(to_src) => self.count(to_src, span),
             Server::Either => [to_dst, to_src].into_iter().for_each(|key| self.count(key, span)),
         }
     }
@@ -173,6 +173,12 @@ impl Gatherer {
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.missed
+    }
+
+    /// Whether the same was spoken between these ends already, whatever was said of encryption.
+    fn knows(&self, (server, port, protocol, client, application, _): ApplicationKey) -> bool {
+        let has = |protection| self.seen.contains_key(&(server, port, protocol, client, application, protection));
+        Protection::ALL.into_iter().any(has)
     }
 
     fn key(&self, said: &Said, client: IpAddr, server: (IpAddr, u16)) -> ApplicationKey {

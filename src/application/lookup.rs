@@ -63,19 +63,29 @@ impl Spoken {
         };
     }
 
-    fn add(&mut self, sighting: &ApplicationSighting) {
+    fn add(&mut self, sighting: &ApplicationSighting, protection: Protection) {
         self.applications.insert(sighting.application);
-        self.was_clear_itself |= sighting.protection == Protection::Clear && sighting.client.is_some();
-        self.was_encrypted |= sighting.protection == Protection::Encrypted;
+        self.was_clear_itself |= protection == Protection::Clear && sighting.client.is_some();
+        self.was_encrypted |= protection == Protection::Encrypted;
         // one STARTTLS among many logins in clear: of these few messages are recognised
         let is_quiet = matches!(sighting.application, Application::Ftp | Application::Imap | Application::Pop3);
-        self.may_be_clear |= is_quiet && sighting.protection == Protection::Undecided;
-        self.encrypted = match (self.encrypted, sighting.protection) {
+        self.may_be_clear |= is_quiet && protection == Protection::Undecided;
+        self.encrypted = match (self.encrypted, protection) {
             (Some(false), _) | (_, Protection::Clear) => Some(false),
             _ if self.may_be_clear => None,
             (_, Protection::Encrypted) => Some(true),
             (so_far, Protection::Undecided) => so_far,
         };
+    }
+}
+
+/// What a sighting says of a dependency with this outcome. Both ends begin QUIC alike: whether the server took it up is told by
+/// its answer alone.
+fn protection(sighting: &ApplicationSighting, outcome: Outcome) -> Protection {
+    let is_answered = matches!(outcome, Outcome::Established | Outcome::Midstream);
+    match sighting.application {
+        Application::Quic if !is_answered => Protection::Undecided,
+        _ => sighting.protection,
     }
 }
 
@@ -121,7 +131,8 @@ impl Applications {
             let end = (address.to_canonical(), port, *protocol);
             let seen = self.by_end.get(&end).into_iter().flatten().filter(|it| it.overlaps(*span));
             let seen = seen.filter(|it| it.client.is_none_or(|address| is_its(client, address, it)));
-            seen.filter(|it| !is_server || is_its(server, address, it)).for_each(|it| spoken.add(it));
+            let seen = seen.filter(|it| !is_server || is_its(server, address, it));
+            seen.for_each(|it| spoken.add(it, protection(it, *outcome)));
         }
         spoken
     }

@@ -23,21 +23,24 @@ const MAX_RECORD_BYTES: usize = (1 << 14) + 2_048;
 const MIN_CIPHERED_BYTES: usize = 16;
 /// Where a hello has the length of its session's id: behind the headers of record and handshake, version and random.
 const SESSION_AT: usize = HEADER_BYTES + 4 + 2 + 32;
+/// The same of DTLS.
+const DTLS_SESSION_AT: usize = DTLS_HEADER_BYTES + 12 + 2 + 32;
 const MAX_SESSION_BYTES: u8 = 32;
 
-/// A hello, or a record of a connection that was met in its middle.
+/// A hello, or a record of a connection that was met in its middle. A client's hello only asks: who serves in clear does not
+/// accept it. The server's says by which cipher.
 pub fn record(sent: Sent<'_>) -> Option<Message> {
     match sent.data {
         [HANDSHAKE, 3, 0..=4, _, _, CLIENT_HELLO, _, _, _, 3, 0..=4, ..] => {
             let (record, handshake) = (sent.be16(3)?, sent.be24(6)?);
             let is_whole = record <= MAX_RECORD_BYTES && handshake + 4 == record && has_session(sent);
-            is_whole.then_some(Message::request(Application::Tls, Protection::Encrypted))
+            is_whole.then_some(Message::request(Application::Tls, Protection::Undecided))
         }
         [HANDSHAKE, 3, 0..=4, _, _, SERVER_HELLO, _, _, _, 3, 0..=4, ..] => {
             let (record, handshake) = (sent.be16(3)?, sent.be24(6)?);
             let is_whole = record <= MAX_RECORD_BYTES && handshake + 4 <= record && has_session(sent);
-            let is_hello = is_whole && has_no_compression(sent);
-            is_hello.then_some(Message::answer(Application::Tls, Protection::Encrypted))
+            let agreed = agreed(sent, SESSION_AT).filter(|_| is_whole && has_no_compression(sent))?;
+            Some(Message::answer(Application::Tls, agreed))
         }
         // an alert in clear is shorter
         [ALERT | APPLICATION_DATA, 3, minor @ 1..=3, ..] => {
@@ -57,6 +60,38 @@ fn has_session(sent: Sent<'_>) -> bool {
 fn has_no_compression(sent: Sent<'_>) -> bool {
     let session = sent.data.get(SESSION_AT).copied().unwrap_or_default();
     sent.data.get(SESSION_AT + 1 + usize::from(session) + 2).is_none_or(|method| *method == 0)
+}
+
+/// What the cipher of a server's hello does, which stands behind the id of the session.
+fn agreed(sent: Sent<'_>, session_at: usize) -> Option<Protection> {
+    let session = usize::from(*sent.data.get(session_at)?);
+    let cipher = sent.be16(session_at + 1 + session)?;
+    Some(if encrypts_nothing(cipher) { Protection::Clear } else { Protection::Encrypted })
+}
+
+/// Ciphers that only prove who sent it: those of the registry with NULL in their names (RFC 5246, RFC 4785, RFC 5487, RFC 4492,
+/// RFC 5489), and those of TLS 1.3 by hashes alone (RFC 9150).
+fn encrypts_nothing(cipher: usize) -> bool {
+    matches!(
+        cipher,
+        0..=2
+            | 0x2c..=0x2e
+            | 0x3b
+            | 0xb0
+            | 0xb1
+            | 0xb4
+            | 0xb5
+            | 0xb8
+            | 0xb9
+            | 0xc001
+            | 0xc006
+            | 0xc00b
+            | 0xc010
+            | 0xc015
+            | 0xc039..=0xc03b
+            | 0xc0b4
+            | 0xc0b5
+    )
 }
 
 fn is_ciphered(bytes: usize) -> bool {
@@ -84,8 +119,11 @@ pub fn datagram(sent: Sent<'_>) -> Option<Message> {
             let kind = *sent.data.get(DTLS_HEADER_BYTES)?;
             let is_hello = matches!(kind, CLIENT_HELLO | SERVER_HELLO | HELLO_VERIFY_REQUEST);
             let is_whole = offset + part <= length && part + 12 == bytes;
-            let hello = Message::of(kind != CLIENT_HELLO, Application::Dtls, Protection::Encrypted);
-            (is_hello && is_whole).then_some(hello)
+            let protection = match kind {
+                SERVER_HELLO if offset == 0 => agreed(sent, DTLS_SESSION_AT)?,
+                _ => Protection::Undecided,
+            };
+            (is_hello && is_whole).then_some(Message::of(kind != CLIENT_HELLO, Application::Dtls, protection))
         }
         [APPLICATION_DATA, 254, 253 | 255, high, low, ..] if [*high, *low] != [0, 0] => {
             (is_ciphered(bytes) && sent.is_of(end)).then_some(Message::either(Application::Dtls, Protection::Encrypted))

@@ -9,7 +9,7 @@ use crate::common::{
     Flowmap, data,
     packets::Capture,
     sample,
-    spoken::{REQUEST, SSL_REQUEST, client_hello},
+    spoken::{REQUEST, SSL_REQUEST, client_hello, tls_data},
     text,
 };
 
@@ -21,11 +21,6 @@ const API_SERVICE: [u8; 4] = [10, 96, 120, 7];
 const PARTNER: [u8; 4] = [203, 0, 113, 9];
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-
-/// A record of a TLS connection that goes on.
-fn record() -> Vec<u8> {
-    [&[23, 3, 3, 0, 40][..], &[9; 40]].concat()
-}
 
 /// What was spoken, of the dependencies of TCP by address, as `client server:port outcome application encrypted`.
 fn spoken(flows: &Value) -> Vec<String> {
@@ -44,7 +39,7 @@ fn imported(capture: &Capture) -> Flowmap {
     flowmap
 }
 
-/// HTTP, TLS, and `PostgreSQL` that turns to TLS, that only asks to, and that does not.
+/// HTTP, TLS, and `PostgreSQL` that turns to TLS, that only asks to, and that does not; and TLS that nobody accepts.
 fn mixed() -> Capture {
     let mut capture = Capture::new();
     let mut say = |client: u8, port: u16, all: &[&[u8]]| {
@@ -56,11 +51,12 @@ fn mixed() -> Capture {
     };
     let startup = b"\0\0\0\x13\0\x03\0\0user\0shop\0\0";
     say(1, 8_080, &[REQUEST]);
-    say(2, 8_443, &[&client_hello()]);
-    say(3, 5_432, &[SSL_REQUEST, &client_hello()]);
+    say(2, 8_443, &[&client_hello(), &tls_data()]);
+    say(3, 5_432, &[SSL_REQUEST, &client_hello(), &tls_data()]);
     say(4, 5_432, &[SSL_REQUEST]);
     say(5, 5_432, &[SSL_REQUEST, startup]);
     say(6, 9_999, &[b"something else entirely"]);
+    say(7, 9_999, &[&client_hello()]);
     capture
 }
 
@@ -74,12 +70,13 @@ fn a_dependency_tells_what_is_spoken_and_whether_all_of_it_is_encrypted() {
         "10.244.1.4 203.0.113.9:5432 established postgresql null",
         "10.244.1.5 203.0.113.9:5432 established postgresql false",
         "10.244.1.6 203.0.113.9:9999 established null null",
+        "10.244.1.7 203.0.113.9:9999 established tls null",
     ];
     assert_eq!(spoken(&flowmap.json(&["flows"])), expected);
     assert_eq!(spoken(&Flowmap::new().json(&["flows", "--from", &text(&flowmap.path("capture.pcap"))])), expected);
     let csv = flowmap.ok(&["flows", "-o", "csv"]).stdout;
     let encrypted: Vec<&str> = csv.lines().map(|line| line.rsplit(',').nth(3).unwrap()).collect();
-    assert_eq!(encrypted, ["encrypted", "false", "true", "true", "", "false", ""]);
+    assert_eq!(encrypted, ["encrypted", "false", "true", "true", "", "false", "", ""]);
     assert!(csv.contains(",\"postgresql,tls\",true,1,"), "{csv}");
     let wide = flowmap.ok(&["flows", "-o", "wide"]).stdout;
     for words in ["APPLICATION", "http clear", "postgresql,tls encrypted", "postgresql  "] {
@@ -94,7 +91,7 @@ fn several_threads_see_what_one_sees() {
     let mut capture = mixed();
     for n in 0..3_000 {
         let client = [10, 1, u8::try_from(n / 250).unwrap(), u8::try_from(n % 250).unwrap()];
-        capture.said((client, 40_001), (PARTNER, 443), &record()).said((PARTNER, 443), (client, 40_001), &record());
+        capture.said((client, 40_001), (PARTNER, 443), &tls_data()).said((PARTNER, 443), (client, 40_001), &tls_data());
         capture.said((client, 40_002), (PARTNER, 80), REQUEST).said((PARTNER, 80), (client, 40_002), ANSWER);
     }
     let flowmap = Flowmap::new();
@@ -126,7 +123,7 @@ fn what_was_spoken_with_a_service_is_told_of_the_workload_behind_it() {
 fn the_reverse_dependency_keeps_its_own() {
     let mut capture = Capture::new();
     capture.accepted(WEB, 40_001, API, 8_080).said((WEB, 40_001), (API, 8_080), REQUEST);
-    capture.accepted(API, 40_001, WEB, 8_080).said((API, 40_001), (WEB, 8_080), &client_hello());
+    capture.accepted(API, 40_001, WEB, 8_080).said((API, 40_001), (WEB, 8_080), &tls_data());
     let expected =
         ["10.244.1.3 10.244.1.4:8080 established http false", "10.244.1.4 10.244.1.3:8080 established tls true"];
     assert_eq!(spoken(&imported(&capture).json(&["flows"])), expected);
@@ -136,11 +133,11 @@ fn the_reverse_dependency_keeps_its_own() {
 fn a_stream_that_was_met_in_its_middle_is_known_by_its_records() {
     let mut capture = Capture::new();
     for _ in 0..3 {
-        capture.said((WEB, 40_001), (PARTNER, 443), &record()).said((PARTNER, 443), (WEB, 40_001), &record());
+        capture.said((WEB, 40_001), (PARTNER, 443), &tls_data()).said((PARTNER, 443), (WEB, 40_001), &tls_data());
     }
     // another connection shows who serves at a port that tells nothing
     capture.accepted(API, 40_009, DB, 41_000);
-    capture.said((WEB, 50_001), (DB, 41_000), &record()).said((DB, 41_000), (WEB, 50_001), &record());
+    capture.said((WEB, 50_001), (DB, 41_000), &tls_data()).said((DB, 41_000), (WEB, 50_001), &tls_data());
     let flows = spoken(&imported(&capture).json(&["flows"]));
     for row in ["10.244.1.3 203.0.113.9:443 midstream tls true", "10.244.1.3 10.244.1.5:41000 midstream tls true"] {
         assert!(flows.iter().any(|flow| flow == row), "{flows:?}");

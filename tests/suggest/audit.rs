@@ -10,7 +10,7 @@ use crate::common::{
     packets::Capture,
     proposal::{edit, read},
     review::Review,
-    spoken::{REQUEST, SSL_REQUEST, client_hello},
+    spoken::{REQUEST, SSL_REQUEST, client_hello, tls_data},
 };
 
 const WEB: [u8; 4] = [10, 244, 1, 3];
@@ -41,14 +41,14 @@ fn call(capture: &mut Capture, port: u16, (client, server): ([u8; 4], [u8; 4]), 
 fn mixture() -> Capture {
     let mut capture = Capture::new();
     capture.at("2026-11-24T10:00:00Z");
-    let hello = client_hello();
+    let (hello, data) = (client_hello(), tls_data());
     call(&mut capture, 40_001, ([203, 0, 113, 9], WEB), (8_080, &[REQUEST]));
     call(&mut capture, 40_002, ([203, 0, 113, 10], WEB), (8_080, &[REQUEST]));
     call(&mut capture, 40_003, (WEB, API), (8_080, &[REQUEST]));
-    call(&mut capture, 40_004, (API, DB), (5_432, &[SSL_REQUEST, &hello]));
+    call(&mut capture, 40_004, (API, DB), (5_432, &[SSL_REQUEST, &hello, &data]));
     call(&mut capture, 40_005, (API, DB), (5_432, &[SSL_REQUEST, STARTUP]));
     call(&mut capture, 40_006, (JOB, DB), (5_432, &[STARTUP]));
-    call(&mut capture, 40_007, (WEB, [198, 51, 100, 7]), (443, &[&hello]));
+    call(&mut capture, 40_007, (WEB, [198, 51, 100, 7]), (443, &[&hello, &data]));
     call(&mut capture, 40_008, (API, CACHE), (7_000, &[b"something else"]));
     capture.refused(JOB, 40_009, API, 8_080);
     capture
@@ -135,7 +135,7 @@ fn what_goes_from_one_namespace_to_another_counts_once() {
 #[test]
 fn the_order_of_captures_changes_nothing() {
     let (mut tls, mut clear) = (Capture::new(), Capture::new());
-    call(tls.at("2026-11-24T10:00:00Z"), 40_001, (API, DB), (5_432, &[&client_hello()]));
+    call(tls.at("2026-11-24T10:00:00Z"), 40_001, (API, DB), (5_432, &[&client_hello(), &tls_data()]));
     call(clear.at("2026-11-24T10:00:30Z"), 40_002, (API, DB), (5_432, &[STARTUP]));
     let (tls, clear) = (("tls.pcap", tls.bytes()), ("clear.pcap", clear.bytes()));
     let [one, other] = [[tls, clear], [clear, tls]].map(|files| suggested(&shop(), &files));

@@ -165,6 +165,22 @@ fn encrypted_is_all_that_says_so_and_nothing_decides_for_what_does_not() {
 }
 
 #[test]
+fn what_began_with_nobody_who_answered_is_not_encrypted() {
+    let (quic, dtls) = ((Application::Quic, Protection::Encrypted), (Application::Dtls, Protection::Encrypted));
+    let cases = [
+        (quic, Outcome::Established, Some(true)),
+        (quic, Outcome::Oneway, None),
+        (quic, Outcome::Refused, None),
+        (dtls, Outcome::Oneway, Some(true)),
+    ];
+    for (it, outcome, expected) in cases {
+        let sighting = ApplicationSighting { protocol: Protocol::UDP, ..seen("10.0.0.1", SERVER, (150, 150), it) };
+        let dependency = Dependency { outcome, protocol: Protocol::UDP, ..dependency() };
+        assert_eq!(spoken(&[sighting], &dependency), (Some(it.0.as_str().into()), expected), "{outcome:?}");
+    }
+}
+
+#[test]
 fn parts_of_a_capture_tell_what_the_whole_does() {
     let parts = [seen("10.0.0.1", SERVER, (0, 10), HTTP), seen("10.0.0.1", SERVER, (300, 310), HTTP)];
     let whole = [seen("10.0.0.1", SERVER, (0, 310), HTTP)];

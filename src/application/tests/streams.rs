@@ -89,7 +89,7 @@ fn dns(flags: u16) -> Vec<u8> {
 fn all() -> Vec<(Vec<u8>, &'static str)> {
     let text = |text: &str| text.as_bytes().to_vec();
     vec![
-        (hello(1), "request tls encrypted"),
+        (hello(1), "request tls undecided"),
         (hello(2), "answer tls encrypted"),
         (record(23, &[9; 40]), "either tls encrypted"),
         (record(21, &[9; 26]), "either tls encrypted"),
@@ -201,6 +201,15 @@ fn a_record_counts_where_it_ends_with_its_segment_or_before_the_next() {
     }
     assert_eq!(stream(&record(23, b"hello")), None, "shorter than any cipher makes it");
     assert_eq!(stream(&record(21, &[2, 40])), None, "an alert in clear");
+}
+
+#[test]
+fn a_cipher_that_encrypts_nothing_leaves_it_in_clear() {
+    for (cipher, expected) in [(0x003bu16, "clear"), (0xc006, "clear"), (0xc0b4, "clear"), (0xc02f, "encrypted")] {
+        let mut bytes = hello(2);
+        bytes[44..46].copy_from_slice(&cipher.to_be_bytes());
+        assert_eq!(stream(&bytes), Some(format!("answer tls {expected}")), "{cipher:x}");
+    }
 }
 
 #[test]
