@@ -8,7 +8,7 @@ const ZERO: u16 = 1 << 2;
 const TWO: u16 = 1 << 3;
 const BLANK_OR_DIGIT: u16 = 1 << 4;
 const O_OR_P: u16 = 1 << 5;
-const SMALL_E: u16 = 1 << 6;
+const EITHER_CASE: u16 = 1 << 6;
 const ONE: u16 = 1 << 7;
 const ANY: u16 = 1 << 8;
 
@@ -34,8 +34,12 @@ const fn first(byte: u8) -> u16 {
     match byte {
         // TLS
         21..=23 => THREE,
-        // HTTP, SSH, AMQP, NATS, SMTP, SIP, memcached; messages of PostgreSQL
+        // HTTP, SSH, AMQP, NATS, SIP, memcached; messages of PostgreSQL
         b'P' | b'Q' | b'R' => LETTER | ZERO,
+        // commands in letters of either case: SMTP, POP3, FTP
+        b'A' | b'C' | b'E' | b'H' | b'M' | b'S' | b'U' => LETTER | EITHER_CASE,
+        // those, and memcached
+        b'a' | b'c' | b'e' | b'h' | b'm' | b's' | b'u' => EITHER_CASE,
         b'A'..=b'Z' => LETTER,
         // RDP, SQL Server
         3 => ZERO | ONE,
@@ -47,8 +51,6 @@ const fn first(byte: u8) -> u16 {
         b'*' => BLANK_OR_DIGIT,
         // POP3, Redis
         b'+' => O_OR_P,
-        // memcached
-        b's' => SMALL_E,
         // LDAP; MQTT
         0x30 | 0x10 => ANY,
         _ => 0,
@@ -62,9 +64,10 @@ const fn second(byte: u8) -> u16 {
         1 => ONE,
         b'2' => TWO | BLANK_OR_DIGIT,
         b' ' | b'0'..=b'9' => BLANK_OR_DIGIT,
-        b'O' | b'P' => O_OR_P | LETTER,
-        b'A'..=b'Z' | b'_' | b'-' => LETTER,
-        b'e' => SMALL_E,
+        b'O' | b'P' => O_OR_P | LETTER | EITHER_CASE,
+        b'A'..=b'Z' => LETTER | EITHER_CASE,
+        b'_' | b'-' => LETTER,
+        b'a'..=b'z' => EITHER_CASE,
         _ => 0,
     }
 }

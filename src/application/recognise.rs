@@ -76,11 +76,13 @@ fn stream(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
     }
     let readers: &[fn(Sent<'_>) -> Option<Message>] = match sent.data.first()? {
         21..=23 => &[tls::record],
-        b'A'..=b'Z' => &[web::ssh, web::http, web::sip, sql::postgresql, queue::text, mail::smtp, cache::memcached],
+        b'A'..=b'Z' => {
+            &[web::ssh, web::http, web::sip, sql::postgresql, queue::text, mail::smtp, mail::command, cache::memcached]
+        }
+        b'a' | b'c' | b'e' | b'h' | b'm' | b's' | b'u' => &[mail::smtp, mail::command, cache::memcached],
         b'2' => &[mail::smtp, mail::ftp],
         b'*' => &[cache::redis, mail::imap],
         b'+' => &[cache::redis, mail::pop3],
-        b's' => &[cache::memcached],
         0 => &[sql::postgresql, directory::smb, queue::kafka],
         3 => &[directory::rdp, sql::tds],
         1 | 4 | 0x12 => &[sql::tds],

@@ -136,11 +136,20 @@ fn all() -> Vec<(Vec<u8>, &'static str)> {
         (text("220 mail.example.com ESMTP\r\n"), "answer smtp undecided"),
         (text("EHLO client.example.com\r\n"), "request smtp undecided"),
         (text("MAIL FROM:<a@example.com>\r\n"), "request smtp clear"),
+        (text("ehlo [127.0.0.1]\r\n"), "request smtp undecided"),
+        (text("mail FROM:<a@example.com> size=22\r\n"), "request smtp clear"),
+        (text("MAIL From:<a@example.com>\r\n"), "request smtp clear"),
+        (text("Mail from: <a@example.com>\r\n"), "request smtp clear"),
         (text("220 (vsFTPd 3.0.5)\r\n"), "answer ftp undecided"),
         (text("227 Entering Passive Mode (10,0,0,9,8,1).\r\n"), "answer ftp clear"),
         (text("* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n"), "answer imap undecided"),
+        (text("* CAPABILITY IMAP4rev1 STARTTLS\r\n"), "answer imap undecided"),
+        (text("AUTH TLS\r\n"), "request ftp undecided"),
         (text("* FLAGS (\\Answered \\Seen)\r\n"), "answer imap clear"),
         (text("+OK POP3 ready\r\n"), "answer pop3 undecided"),
+        (text("CAPA\r\n"), "request pop3 undecided"),
+        (text("stls\r\n"), "request pop3 undecided"),
+        (text("UIDL\r\n"), "request pop3 clear"),
         (ldap(b"\x60\x09\x02\x01\x03\x04\x00\x80\x02pw"), "request ldap clear"),
         (ldap(b"\x60\x0b\x02\x01\x03\x04\x00\xa3\x04\x04\x02AB"), "request ldap undecided"),
         (ldap(b"\x63\x0b\x04\x00\x0a\x01\x02\x0a\x01\x00\x02\x01\x00"), "request ldap clear"),
@@ -226,7 +235,7 @@ fn a_hello_whose_lengths_lie_is_none() {
 
 #[test]
 fn near_misses_are_nothing() {
-    let cases: [&[u8]; 30] = [
+    let cases: [&[u8]; 35] = [
         b"GET / HTTP/2.0\r\n\r\n",
         b"GET / RTSP/1.0\r\n\r\n",
         b"get / HTTP/1.1\r\n\r\n",
@@ -248,6 +257,11 @@ fn near_misses_are_nothing() {
         b"INFO {\"name\":1}\r\n",
         b"220 welcome\r\n",
         b"EHLO\r\nEHLO x\r\n",
+        b"mail from the boss\r\n",
+        b"MAIL FROM:a@example.com\r\n",
+        b"CAPA STLS\r\n",
+        b"STLS\r\nSTLS\r\n",
+        b"AUTH PLAIN\r\n",
         b"* OK ready\r\n",
         b"+OK ready\r\n",
         b"Q\0\0\0\x0dhello 12\0",
