@@ -10,7 +10,8 @@ const BLANK_OR_DIGIT: u16 = 1 << 4;
 const O_OR_P: u16 = 1 << 5;
 const EITHER_CASE: u16 = 1 << 6;
 const ONE: u16 = 1 << 7;
-const ANY: u16 = 1 << 8;
+const MARK: u16 = 1 << 8;
+const ANY: u16 = 1 << 9;
 
 /// What may follow a first byte.
 const FIRST: [u16; 256] = table(false);
@@ -51,6 +52,8 @@ const fn first(byte: u8) -> u16 {
         b'*' => BLANK_OR_DIGIT,
         // POP3, Redis
         b'+' => O_OR_P,
+        // XMPP
+        b'<' => MARK,
         // LDAP; MQTT
         0x30 | 0x10 => ANY,
         _ => 0,
@@ -67,7 +70,9 @@ const fn second(byte: u8) -> u16 {
         b'O' | b'P' => O_OR_P | LETTER | EITHER_CASE,
         b'A'..=b'Z' => LETTER | EITHER_CASE,
         b'_' | b'-' => LETTER,
+        b's' => EITHER_CASE | MARK,
         b'a'..=b'z' => EITHER_CASE,
+        b'?' => MARK,
         _ => 0,
     }
 }

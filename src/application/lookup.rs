@@ -21,7 +21,7 @@ pub struct Spoken {
     pub applications: BTreeSet<Application>,
     /// Whether all that was recognised, and says so, is encrypted; `None` where nothing says, or some may be in clear.
     pub encrypted: Option<bool>,
-    /// Whether greetings were seen behind which most would not say so if it went on in clear.
+    /// Whether anything was seen that may have been in clear and would not have said so.
     may_be_clear: bool,
     /// Whether anything was in clear text that this client itself spoke: what further clients of a server spoke is kept for
     /// all of them together.
@@ -68,13 +68,16 @@ impl Spoken {
         self.was_clear_itself |= protection == Protection::Clear && sighting.client.is_some();
         self.was_encrypted |= protection == Protection::Encrypted;
         // one STARTTLS among many logins in clear: of these few messages are recognised
-        let is_quiet = matches!(sighting.application, Application::Ftp | Application::Imap | Application::Pop3);
-        self.may_be_clear |= is_quiet && protection == Protection::Undecided;
+        let is_quiet = matches!(
+            sighting.application,
+            Application::Ftp | Application::Imap | Application::Pop3 | Application::Xmpp
+        );
+        self.may_be_clear |= is_quiet && protection == Protection::Undecided || protection == Protection::Open;
         self.encrypted = match (self.encrypted, protection) {
             (Some(false), _) | (_, Protection::Clear) => Some(false),
             _ if self.may_be_clear => None,
             (_, Protection::Encrypted) => Some(true),
-            (so_far, Protection::Undecided) => so_far,
+            (so_far, Protection::Undecided | Protection::Open) => so_far,
         };
     }
 }

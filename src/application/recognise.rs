@@ -88,6 +88,7 @@ fn stream(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
         1 | 4 | 0x12 => &[sql::tds],
         0x10 => &[queue::mqtt],
         0x30 => &[directory::ldap],
+        b'<' => &[web::xmpp],
         _ => &[],
     };
     let framed: [fn(Sent<'_>) -> Option<Message>; 2] = [document::mongodb, sql::mysql];

@@ -1,4 +1,5 @@
-//! HTTP/1 (RFC 9112), HTTP/2 in clear (RFC 9113), SIP (RFC 3261) and the banner of SSH (RFC 4253).
+//! HTTP/1 (RFC 9112), HTTP/2 in clear (RFC 9113), SIP (RFC 3261), the banner of SSH (RFC 4253) and the header of XMPP
+//! (RFC 6120).
 
 use super::{Message, Sent};
 use crate::model::{Application, Protection};
@@ -38,6 +39,14 @@ pub fn ssh(sent: Sent<'_>) -> Option<Message> {
     let name = versions.iter().find_map(|version| sent.data.strip_prefix(*version))?;
     let is_named = name.first().is_some_and(u8::is_ascii_graphic);
     is_named.then_some(Message::either(Application::Ssh, Protection::Encrypted))
+}
+
+/// Either side begins with the header of a stream, again once it is encrypted.
+pub fn xmpp(sent: Sent<'_>) -> Option<Message> {
+    const NAMESPACE: &[u8] = b"http://etherx.jabber.org/streams";
+    let is_begun = sent.data.starts_with(b"<?xml ") || sent.data.starts_with(b"<stream:stream ");
+    let is_stream = is_begun && sent.holds(b"<stream:stream ") && sent.holds(NAMESPACE);
+    is_stream.then_some(Message::either(Application::Xmpp, Protection::Undecided))
 }
 
 /// The target of a first line that begins with a method and ends in one of these versions.

@@ -21,6 +21,8 @@ pub enum Application {
     Http2,
     /// IMAP (RFC 9051).
     Imap,
+    /// IRC.
+    Irc,
     /// Apache Kafka.
     Kafka,
     /// LDAP (RFC 4511).
@@ -61,11 +63,13 @@ pub enum Application {
     Tds,
     /// TLS (RFC 8446), whatever is inside.
     Tls,
+    /// XMPP (RFC 6120).
+    Xmpp,
 }
 
 impl Application {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Amqp,
         Self::Dhcp,
         Self::Dns,
@@ -74,6 +78,7 @@ impl Application {
         Self::Http,
         Self::Http2,
         Self::Imap,
+        Self::Irc,
         Self::Kafka,
         Self::Ldap,
         Self::Memcached,
@@ -94,6 +99,7 @@ impl Application {
         Self::Ssh,
         Self::Tds,
         Self::Tls,
+        Self::Xmpp,
     ];
 
     /// As in the output and in the store.
@@ -108,6 +114,7 @@ impl Application {
             Self::Http => "http",
             Self::Http2 => "http2",
             Self::Imap => "imap",
+            Self::Irc => "irc",
             Self::Kafka => "kafka",
             Self::Ldap => "ldap",
             Self::Memcached => "memcached",
@@ -128,6 +135,7 @@ impl Application {
             Self::Ssh => "ssh",
             Self::Tds => "tds",
             Self::Tls => "tls",
+            Self::Xmpp => "xmpp",
         }
     }
 }
@@ -141,11 +149,13 @@ pub enum Protection {
     Encrypted,
     /// A greeting, or a question whether to encrypt: what follows may be either.
     Undecided,
+    /// It may have been in clear, and would not have been told: whatever is encrypted beside it decides nothing.
+    Open,
 }
 
 impl Protection {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Clear, Self::Encrypted, Self::Undecided];
+    pub const ALL: [Self; 4] = [Self::Clear, Self::Encrypted, Self::Undecided, Self::Open];
 
     /// As in the store.
     #[must_use]
@@ -154,6 +164,7 @@ impl Protection {
             Self::Clear => "clear",
             Self::Encrypted => "encrypted",
             Self::Undecided => "undecided",
+            Self::Open => "open",
         }
     }
 }

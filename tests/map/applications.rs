@@ -193,6 +193,11 @@ fn logs_of_zeek_and_hubble_tell_what_they_recognised() {
         zeek("http", 80, "tcp"),
         zeek("ssl,smtp", 25, "tcp"),
         zeek("smtp", 587, "tcp"),
+        // one of two with TLS tells nothing of the other
+        zeek("postgresql,ssl", 5_432, "tcp"),
+        zeek("postgresql", 5_432, "tcp"),
+        zeek("xmpp,ssl", 5_222, "tcp"),
+        zeek("xmpp", 5_222, "tcp"),
         zeek("-http,gssapi", 81, "tcp"),
         zeek("ssl", 443, "udp"),
     ];
@@ -203,6 +208,8 @@ fn logs_of_zeek_and_hubble_tell_what_they_recognised() {
         "10.0.0.1 10.0.0.9:80 established http false",
         "10.0.0.1 10.0.0.9:81 established null null",
         "10.0.0.1 10.0.0.9:587 established smtp null",
+        "10.0.0.1 10.0.0.9:5222 established tls,xmpp null",
+        "10.0.0.1 10.0.0.9:5432 established postgresql,tls null",
         "10.0.0.1 10.0.0.9:443 established dtls true",
     ];
     assert_eq!(spoken(&flowmap.json(&["flows"])), expected);

@@ -97,6 +97,7 @@ fn a_greeting_behind_which_logins_in_clear_may_go_on_leaves_it_open() {
         (Application::Pop3, None),
         (Application::Ftp, None),
         (Application::Imap, None),
+        (Application::Xmpp, None),
         (Application::Smtp, Some(true)),
     ] {
         let mut sightings = [greeted(application), TLS].map(|it| seen("10.0.0.1", SERVER, (150, 150), it));
@@ -161,6 +162,10 @@ fn encrypted_is_all_that_says_so_and_nothing_decides_for_what_does_not() {
     assert_eq!(of(&[ASKED]), (Some("postgresql".into()), None));
     assert_eq!(of(&[TLS, ASKED]), (Some("postgresql,tls".into()), Some(true)));
     assert_eq!(of(&[TLS, HTTP]), (Some("http,tls".into()), Some(false)));
+    let open = (Application::Smtp, Protection::Open);
+    assert_eq!(of(&[open]), (Some("smtp".into()), None));
+    assert_eq!(of(&[TLS, open]), (Some("smtp,tls".into()), None));
+    assert_eq!(of(&[open, HTTP]), (Some("http,smtp".into()), Some(false)));
     assert_eq!(of(&[HTTP, TLS, ASKED]), (Some("http,postgresql,tls".into()), Some(false)));
 }
 

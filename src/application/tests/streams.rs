@@ -147,6 +147,10 @@ fn all() -> Vec<(Vec<u8>, &'static str)> {
         (text("AUTH TLS\r\n"), "request ftp undecided"),
         (text("* FLAGS (\\Answered \\Seen)\r\n"), "answer imap clear"),
         (text("+OK POP3 ready\r\n"), "answer pop3 undecided"),
+        (
+            text("<?xml version='1.0'?><stream:stream to='a' xmlns:stream='http://etherx.jabber.org/streams'>"),
+            "either xmpp undecided",
+        ),
         (text("CAPA\r\n"), "request pop3 undecided"),
         (text("stls\r\n"), "request pop3 undecided"),
         (text("UIDL\r\n"), "request pop3 clear"),
@@ -235,7 +239,7 @@ fn a_hello_whose_lengths_lie_is_none() {
 
 #[test]
 fn near_misses_are_nothing() {
-    let cases: [&[u8]; 35] = [
+    let cases: [&[u8]; 36] = [
         b"GET / HTTP/2.0\r\n\r\n",
         b"GET / RTSP/1.0\r\n\r\n",
         b"get / HTTP/1.1\r\n\r\n",
@@ -262,6 +266,7 @@ fn near_misses_are_nothing() {
         b"CAPA STLS\r\n",
         b"STLS\r\nSTLS\r\n",
         b"AUTH PLAIN\r\n",
+        b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'>",
         b"* OK ready\r\n",
         b"+OK ready\r\n",
         b"Q\0\0\0\x0dhello 12\0",
