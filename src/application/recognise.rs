@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Message, Sent, Server, cache, datagram, directory, document, gate, mail, network, queue, sql, tls, web};
 use crate::{
     decode::{Packet, Transport},
-    model::{ApplicationSighting, Protocol, Timestamp, well_known::DNS},
+    model::{Application, ApplicationSighting, Protection, Protocol, Timestamp, well_known::DNS},
 };
 
 /// What a packet said of its application, with its ends.
@@ -68,8 +68,22 @@ fn sent(data: &[u8], data_bytes: u32) -> Sent<'_> {
     Sent { data, bytes: usize::try_from(data_bytes).unwrap_or(usize::MAX) }
 }
 
-/// What a segment begins with.
+/// What a segment begins with. Where little of it was captured, first lines in clear are not whole and say nothing, while the
+/// lengths of TLS still do: then these leave it open.
 fn stream(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
+    /// Greetings and the commands that follow are hardly longer.
+    const MIN_CAPTURED_BYTES: usize = 256;
+    let message = beginning(ports, sent)?;
+    let is_cut = sent.data.len() < sent.bytes.min(MIN_CAPTURED_BYTES);
+    Some(match message.protection {
+        Protection::Encrypted if is_cut && message.application == Application::Tls => {
+            Message { protection: Protection::Open, ..message }
+        }
+        _ => message,
+    })
+}
+
+fn beginning(ports: (u16, u16), sent: Sent<'_>) -> Option<Message> {
     // first, for lengths may look like the beginning of something else
     if ports.0 == DNS || ports.1 == DNS {
         return network::dns_stream(ports, sent);

@@ -241,6 +241,15 @@ impl ApplicationSighting {
         self.times = self.times.max(other.times);
     }
 
+    /// What it is worth where of the packets within TCP connections but a sample was taken: what was in clear beside it may be
+    /// among the others.
+    pub fn doubt(&mut self) {
+        let may_begin_in_clear = matches!(self.application, Application::Tls | Application::Smb);
+        if may_begin_in_clear && self.protection == Protection::Encrypted {
+            self.protection = Protection::Open;
+        }
+    }
+
     /// The first and the last stretch in which it was seen.
     #[must_use]
     pub fn stretches(&self) -> [Span; 2] {

@@ -1,5 +1,7 @@
 //! Applications in and out.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
@@ -7,9 +9,9 @@ use super::{
     insert::insert_all,
     observations::{address, octets},
     pages::Pages,
-    run::signed,
+    run::{by_name, signed},
 };
-use crate::model::{Application, ApplicationSighting, Protection, Protocol, Span, Timestamp};
+use crate::model::{Application, ApplicationSighting, Note, Protection, Protocol, Span, Timestamp};
 
 /// How they are written, and what becomes of a row that is there.
 const INSERT: (&str, &str) = (
@@ -43,17 +45,26 @@ pub(super) async fn write(
 
 impl Store {
     /// The applications that runs of the filter's sites saw, each with its site, in order; of all times, for a connection
-    /// goes on beyond a window. What this version does not know is left out.
+    /// goes on beyond a window. What this version does not know is left out, and what captures in light mode took for encrypted
+    /// is open.
     pub async fn applications(&self, filter: &Filter) -> Result<Vec<(String, ApplicationSighting)>, StoreError> {
-        let sql = "SELECT run.site, application.* FROM application JOIN run ON run.id = application.run
+        let sql = "SELECT run.site, run.bounds, application.* FROM application JOIN run ON run.id = application.run
                    WHERE $1 IS NULL OR run.site = $1
                    ORDER BY run.site, server, port, protocol, client, application, protection, application.run";
         let rows = sqlx::query(sql).bind(&filter.site).fetch_all(&self.pool).await?;
         let mut sightings = Vec::with_capacity(rows.len());
+        let mut are_light: BTreeMap<i64, bool> = BTreeMap::new();
         for row in &rows {
-            if !filter.exclude.contains(&RunId(row.try_get("run")?)) {
-                let site: String = row.try_get("site")?;
-                sightings.extend(read(row)?.map(|sighting| (site, sighting)));
+            let run: i64 = row.try_get("run")?;
+            let is_light = match are_light.entry(run) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(place) => *place.insert(by_name::<Note>(row, "bounds")?.contains_key(&Note::Light)),
+            };
+            if let Some(mut sighting) = read(row)?.filter(|_| !filter.exclude.contains(&RunId(run))) {
+                if is_light {
+                    sighting.doubt();
+                }
+                sightings.push((row.try_get("site")?, sighting));
             }
         }
         Ok(sightings)

@@ -418,7 +418,10 @@ fn read(row: &SqliteRow) -> Result<Run, sqlx::Error> {
 }
 
 /// Counts, by what they are of.
-fn by_name<K: Ord + DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<BTreeMap<K, u64>, sqlx::Error> {
+pub(super) fn by_name<K: Ord + DeserializeOwned>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<BTreeMap<K, u64>, sqlx::Error> {
     let text: &str = row.try_get(column)?;
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }

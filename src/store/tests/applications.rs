@@ -1,7 +1,7 @@
 //! Applications in and out.
 
 use super::*;
-use crate::model::{Application, ApplicationSighting, Protection};
+use crate::model::{Application, ApplicationSighting, Note, Protection};
 
 fn sighting(client: &str, application: Application, seconds: (i64, i64), times: u64) -> ApplicationSighting {
     ApplicationSighting {
@@ -54,6 +54,24 @@ async fn applications_of_a_run_that_goes_on_grow_to_its_latest_figures() {
         store.extend_run(&run(5), &[], &told).await.unwrap();
     }
     assert_eq!(applications(&store).await, [sighting("10.0.0.1", Application::Smtp, (30, 90), 4)]);
+}
+
+#[tokio::test]
+async fn what_a_sample_shows_encrypted_is_open() {
+    let store = Store::in_memory().await.unwrap();
+    let told = [Application::Ssh, Application::Tls].map(|application| ApplicationSighting {
+        protection: Protection::Encrypted,
+        ..sighting("10.0.0.1", application, (0, 10), 1)
+    });
+    let mut light = run(5);
+    light.loss.notes.insert(Note::Light, 32);
+    for (run, expected) in [(light, [Protection::Encrypted, Protection::Open]), (run(6), [Protection::Encrypted; 2])] {
+        let id = run.id;
+        write_learnt(&store, run, learnt(&told)).await;
+        let protections: Vec<Protection> = applications(&store).await.iter().map(|it| it.protection).collect();
+        assert_eq!(protections, expected);
+        store.remove_run(id).await.unwrap();
+    }
 }
 
 #[tokio::test]
