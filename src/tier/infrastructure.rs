@@ -153,11 +153,15 @@ impl<'l> Look<'l> {
         Some(format!("it administers {reached} of {others} other roles, and is called for that alone: management"))
     }
 
-    /// Who calls nearly everybody, of those that count. Gives how many roles, of how many.
+    /// Who calls nearly everybody, of those that count, and most of them for more than what stores serve: who needs several
+    /// stores is an application of theirs. Gives how many roles, of how many.
     fn reaches_all(&self, role: usize, counts: &dyn Fn(usize) -> bool) -> Option<(usize, usize)> {
         let others = self.busy - usize::from(self.calls.is_busy(role));
-        let reached = self.others(&self.calls.to[role]).filter(|to| counts(*to)).count();
-        let is_all = reached >= MIN_REACHED && reached * 100 >= others * REACH_PERCENT;
+        let is_stored = |to: &usize| self.calls.between(role, *to).all(ports::is_store);
+        let reached: Vec<usize> = self.others(&self.calls.to[role]).filter(|to| counts(*to)).collect();
+        let stores = reached.iter().filter(|to| is_stored(to)).count();
+        let reached = reached.len();
+        let is_all = reached >= MIN_REACHED && reached * 100 >= others * REACH_PERCENT && stores * 2 < reached;
         (is_all && self.is_few(role)).then_some((reached, others))
     }
 

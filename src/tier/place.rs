@@ -107,7 +107,10 @@ impl<'s> Stores<'s> {
         let works_with = |other: &&usize| !self.infrastructure.has(**other);
         let calls_others = self.calls.to[role].iter().any(|other| works_with(&other) && !self.is_kin(role, *other));
         let is_called = self.calls.from[role].iter().any(|other| works_with(&other));
-        match (is_called || self.calls.serves_nodes[role] && !calls_others, calls_others) {
+        // whoever has it alone, what serves and calls nothing is no client
+        let serves_alone =
+            !self.calls.from[role].is_empty() && self.calls.to[role].is_empty() && self.calls.out[role].is_empty();
+        match (is_called || serves_alone || self.calls.serves_nodes[role] && !calls_others, calls_others) {
             (false, _) => Tier::Client,
             (true, false) if self.is_store[role] || self.are_kin[self.circles.of[role]] => Tier::Data,
             _ => Tier::Application,

@@ -130,6 +130,29 @@ fn a_gateway_on_such_a_port_and_many_who_print_watch_nobody() {
 }
 
 #[test]
+fn who_alone_needs_stores_is_their_client_and_no_monitor() {
+    let found = tiers_of(graph("abcde", &["e>a 3306", "e>b 5432", "e>c 6379", "e>d 5672"]));
+    all_are(&found, Tier::Data, &["a", "b", "c", "d"]);
+    all_are(&found, Tier::Client, &["e"]);
+    // one service beside them changes nothing
+    let found = tiers_of(graph("abcde", &["e>a 3306", "e>b 5432", "e>c 6379", "e>d 8080"]));
+    all_are(&found, Tier::Data, &["a", "b", "c"]);
+    all_are(&found, Tier::Client, &["e"]);
+    // who asks most for something else watches them
+    let found = tiers_of(graph("abcde", &["e>a 3306", "e>b 81", "e>c 82", "e>d 83"]));
+    all_are(&found, Tier::Infrastructure, &["e"]);
+}
+
+#[test]
+fn what_serves_infrastructure_alone_and_calls_nothing_is_no_client() {
+    let found =
+        tiers_of(graph("abcdef", &["X>a 443", "a>b 81", "b>c 82", "e>a 22", "e>b 22", "e>c 22", "e>d 5432", "e>f 83"]));
+    all_are(&found, Tier::Infrastructure, &["e"]);
+    all_are(&found, Tier::Data, &["d"]);
+    all_are(&found, Tier::Application, &["f"]);
+}
+
+#[test]
 fn kafka_and_alerts_share_a_port() {
     let found = tiers_of(graph("abd", &["X>a 443", "a>b 8080", "a>d 9093", "b>d 9093"]));
     all_are(&found, Tier::Data, &["d"]);
