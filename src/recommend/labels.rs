@@ -1,6 +1,6 @@
 //! Which labels may select, and which are liked best.
 
-use crate::model::Labels;
+use crate::model::{Labels, Pod};
 
 /// Keys that change from one pod, revision, run or place to the next, or tell a release and not a role.
 const VOLATILE: [&str; 59] = [
@@ -100,6 +100,21 @@ pub(super) fn tells_a_revision(key: &str) -> bool {
 pub(super) fn stable(labels: &Labels) -> Labels {
     let lasts = |(key, value): &(&String, &String)| !is_volatile(key) && !is_of_revision(key, value, labels);
     labels.0.iter().filter(lasts).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// The labels that may select and that the next pod of the same owner will have, too: not those that name this one.
+pub(super) fn shared_with_the_next(pod: &Pod) -> Labels {
+    let mut labels = stable(&pod.labels);
+    labels.0.retain(|_, value| !names_the_pod(value, pod));
+    labels
+}
+
+/// Whether a value is a pod's name, or the end of it with its ordinal: `kafka-0` or `0` of `prod-kafka-0`. Its owner's name is none: all
+/// pods of the owner have it, and one that nobody owns is made anew under its own.
+fn names_the_pod(value: &str, pod: &Pod) -> bool {
+    let is_end = || pod.name.strip_suffix(value).is_some_and(|before| before.ends_with('-'));
+    let ordinal = || value.rsplit('-').next().is_some_and(is_number);
+    value != pod.workload.name && (value == pod.name || is_end() && ordinal())
 }
 
 /// Whether a label is of one revision or run alone, though its key does not say so: Knative sets `app` to the name of the

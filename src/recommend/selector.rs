@@ -193,10 +193,16 @@ impl Pool {
         })
     }
 
-    /// One label that all have, with the values that they have. Those of releases say nothing of what they are of.
+    /// One label that all have, each kind with a value of its own. Those of releases say nothing of what they are of, and one that
+    /// differs among the pods of one owner has another value on the next.
     fn one_of_several(&self, meant: &BTreeSet<usize>) -> Option<Selector> {
         let mut keys: Vec<&String> = self.pods(meant).next()?.0.keys().filter(|key| !is_volatile(key)).collect();
         keys.retain(|key| self.pods(meant).all(|pod| pod.get(key).is_some_and(|value| !tells_a_release(key, value))));
+        let is_one_value = |kind: &Kind, key: &str| {
+            let mut values = kind.pods.iter().map(|pod| pod.get(key));
+            values.next().is_some_and(|first| values.all(|value| value == first))
+        };
+        keys.retain(|key| meant.iter().filter_map(|n| self.kinds.get(*n)).all(|kind| is_one_value(kind, key)));
         keys.sort_by_key(|key| (preference(key, self.is_owners(key, meant)), (*key).clone()));
         keys.into_iter().find_map(|key| {
             let values = self.pods(meant).filter_map(|pod| pod.get(key)).map(str::to_owned).collect();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use foldhash::HashMap;
 
 use super::{
-    labels::{stable, tells_a_revision},
+    labels::{shared_with_the_next, stable, tells_a_revision},
     naming::{Names, told},
     selector::{Pool, Selector},
 };
@@ -133,16 +133,22 @@ pub(super) fn is_revision_of(cluster: &Cluster, workload: &WorkloadRef, others: 
         && living().any(|pod| pod.workload != *workload && others.contains(&pod.workload) && is_one(&pod.labels))
 }
 
-/// What the pods of every workload look like, by namespace. Its template tells how the next replica will be labelled.
+/// What the pods of every workload look like, by namespace. Its template tells how the next replica will be labelled. Of a lone pod
+/// without one, as of owners that operators define, that replica has the labels but for those that name this pod.
 fn looks(cluster: &Cluster) -> BTreeMap<String, BTreeMap<WorkloadRef, Look>> {
     let mut looks: BTreeMap<String, BTreeMap<WorkloadRef, Look>> = BTreeMap::new();
-    let pods = cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network);
-    let pods = pods.map(|pod| (&pod.workload, &pod.labels));
-    let templates = cluster.workloads.iter().filter(|workload| !workload.host_network);
-    let templates = templates.map(|workload| (&workload.id, &workload.template_labels));
-    for (id, labels) in pods.chain(templates) {
-        let look = looks.entry(id.namespace.clone()).or_default().entry(id.clone()).or_default();
-        look.0.insert(stable(labels));
+    let pods = || cluster.pods.iter().filter(|pod| !pod.finished && !pod.host_network);
+    let templates = || cluster.workloads.iter().filter(|workload| !workload.host_network);
+    let mut models: HashMap<&WorkloadRef, usize> = HashMap::default();
+    for id in pods().map(|pod| &pod.workload).chain(templates().map(|workload| &workload.id)) {
+        *models.entry(id).or_default() += 1;
+    }
+    let lone = pods().filter(|pod| models.get(&pod.workload) == Some(&1));
+    let next = lone.map(|pod| (&pod.workload, shared_with_the_next(pod)));
+    let of_pods = pods().map(|pod| (&pod.workload, stable(&pod.labels)));
+    let of_templates = templates().map(|workload| (&workload.id, stable(&workload.template_labels)));
+    for (id, labels) in of_pods.chain(next).chain(of_templates) {
+        looks.entry(id.namespace.clone()).or_default().entry(id.clone()).or_default().0.insert(labels);
     }
     for selected in &cluster.selected {
         if let Some(look) = looks.get_mut(&selected.id.namespace).and_then(|all| all.get_mut(&selected.id)) {

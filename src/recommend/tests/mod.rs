@@ -182,6 +182,37 @@ fn a_label_that_the_template_lacks_never_selects() {
     }
 }
 
+/// Operators' own kinds have no template that tells how the next pod is labelled.
+#[test]
+fn a_label_that_tells_one_pod_of_an_owner_from_the_next_never_selects() {
+    let third = ("gen", "app=x,role=gen");
+    let expected = [row("gen", 1, "app=x,role=gen", ""), row("kafka", 2, "app=x", "role")];
+    let of_two = |key: &str, values: [&str; 4]| {
+        let [a, b, c, d] = values.map(|value| format!("app=x,{key}={value}"));
+        groups(&[("kafka", &a), ("kafka", &b), ("other", &c), ("other", &d), third])
+    };
+    assert_eq!(of_two("pod", ["kafka-0", "kafka-1", "other-0", "other-1"]), expected);
+    assert_eq!(of_two("ordinal", ["0", "1", "0", "1"]), expected);
+}
+
+#[test]
+fn a_label_that_names_a_lone_pod_never_selects() {
+    let lone = |owner: &str, name: &str, labels: &str| Pod { name: name.into(), ..mk_pod(owner, labels) };
+    let chosen = |pods: [Pod; 2]| -> Vec<String> {
+        let other = mk_pod("other", "app=x,role=gen");
+        let units = Units::new(&Cluster { pods: [&pods[..], &[other]].concat(), ..Cluster::default() });
+        units.all.iter().map(|it| format!("{}: {}", it.name, it.selector.equal)).collect()
+    };
+    for labels in [["pod=prod-a-0", "pod=prod-b-0"], ["pod=a-0", "pod=b-0"]] {
+        let [a, b] = labels.map(|label| format!("app=x,{label}"));
+        let pods = [lone("prod-a", "prod-a-0", &a), lone("prod-b", "prod-b-0", &b)];
+        assert_eq!(chosen(pods), ["other: app=x,role=gen", "prod-a: app=x"], "{labels:?}");
+    }
+    // their owners' names tell them apart, and of a pod that nobody owns it is the same
+    let pods = [lone("db-1", "db-1-1", "app=x,db=db-1"), lone("web", "web", "app=x,run=web")];
+    assert_eq!(chosen(pods), ["db-1: app=x,db=db-1", "other: app=x,role=gen", "web: run=web"]);
+}
+
 #[test]
 fn what_no_label_tells_apart_is_told_which_label_to_add() {
     let (_, units) =
