@@ -1,6 +1,9 @@
 //! The policies among the objects of files or a cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::Value;
 
@@ -116,9 +119,10 @@ pub struct PolicySet {
 }
 
 impl PolicySet {
-    /// Finds the policies among objects; objects of kinds that decide over no traffic are passed over.
+    /// Finds the policies among objects; objects of kinds that decide over no traffic are passed over. What an API server wrote is
+    /// read as [`deployed`](Self::deployed).
     pub fn from_objects(objects: &[RawObject], strictness: Strictness) -> Result<Self, PolicyError> {
-        let mut set = Self::lenient(objects);
+        let mut set = Self::lenient(objects, is_of_a_server);
         if strictness == Strictness::Lenient || set.skipped.is_empty() {
             return Ok(set);
         }
@@ -129,11 +133,7 @@ impl PolicySet {
     /// in force as what they mean.
     #[must_use]
     pub fn deployed(objects: &[RawObject]) -> Self {
-        let mut objects = objects.to_vec();
-        for raw in &mut objects {
-            cidr::make_canonical(&mut raw.object);
-        }
-        Self::lenient(&objects)
+        Self::lenient(objects, |_| true)
     }
 
     /// Whether it holds nothing that decides over traffic.
@@ -191,8 +191,8 @@ impl PolicySet {
         doubts
     }
 
-    /// What can be read; the rest is left out and told.
-    fn lenient(objects: &[RawObject]) -> Self {
+    /// What can be read, of what is in force also if it could not be made today; the rest is left out and told.
+    fn lenient(objects: &[RawObject], is_in_force: fn(&RawObject) -> bool) -> Self {
         let mut set = Self::default();
         let mut known = Known::new();
         for raw in objects {
@@ -200,7 +200,7 @@ impl PolicySet {
                 set.not_evaluated.push(not_evaluated(raw, kind));
                 continue;
             }
-            match read_one(raw, &known) {
+            match read_one(raw, is_in_force(raw), &known) {
                 Ok(None) => {}
                 Ok(Some(policy)) => {
                     known.insert(policy.full_name(), raw);
@@ -218,12 +218,26 @@ impl PolicySet {
     }
 }
 
+/// Whether an API server wrote an object, and so accepted it: nobody else gives these two.
+fn is_of_a_server(raw: &RawObject) -> bool {
+    ["uid", "resourceVersion"]
+        .iter()
+        .all(|field| raw.object["metadata"][field].as_str().is_some_and(|it| !it.is_empty()))
+}
+
 /// The policy that an object is, where it is one, and no second of its name.
-fn read_one(raw: &RawObject, known: &Known) -> Result<Option<Policy>, PolicyError> {
+fn read_one(raw: &RawObject, is_in_force: bool, known: &Known) -> Result<Option<Policy>, PolicyError> {
     let at = |Fault { path, reason }| PolicyError { origin: place(raw), path, reason };
+    let object = || {
+        let mut object = Cow::Borrowed(&raw.object);
+        if is_in_force {
+            cidr::make_canonical(object.to_mut());
+        }
+        object
+    };
     let policy = match dialect_of(&raw.object) {
-        Some(dialect) => Policy::Cluster(cluster_policy(&raw.object, dialect).map_err(at)?),
-        None if is_policy(&raw.object).map_err(at)? => Policy::Network(network_policy(&raw.object).map_err(at)?),
+        Some(dialect) => Policy::Cluster(cluster_policy(&object(), dialect).map_err(at)?),
+        None if is_policy(&raw.object).map_err(at)? => Policy::Network(network_policy(&object()).map_err(at)?),
         None => return Ok(None),
     };
     match known.get(&policy.full_name()) {

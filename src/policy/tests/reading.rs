@@ -144,6 +144,24 @@ fn blocks_must_be_canonical_with_exceptions_strictly_inside() {
     }
 }
 
+/// As `kubectl get -o yaml` prints them: servers took prefixes with further bits, and keep them.
+#[test]
+fn what_a_server_wrote_is_read_as_it_is_in_force() {
+    let printed = |metadata: &str| {
+        let spec = "{ingress: [{from: [{ipBlock: {cidr: 203.0.113.77/24, except: [203.0.113.9/28]}}]}]}";
+        with_spec(spec).replace("{name: db}", &format!("{{name: db, {metadata}}}"))
+    };
+    let deployed = printed("uid: 3c6f1b1a, resourceVersion: '12345'");
+    let canonical = deployed.replace("203.0.113.77/24", "203.0.113.0/24").replace("203.0.113.9/28", "203.0.113.0/28");
+    assert_eq!(strictly(&deployed).unwrap().policies, strictly(&canonical).unwrap().policies);
+    for metadata in ["uid: 3c6f1b1a", "resourceVersion: '12345'", "uid: 3c6f1b1a, resourceVersion: ''"] {
+        refused(&printed(metadata), "spec.ingress[0].from[0].ipBlock.cidr: `203.0.113.77/24` is not canonical");
+    }
+    // what no server takes is a fault wherever it comes from
+    let unknown = deployed.replace("ipBlock", "ipblock");
+    refused(&unknown, "spec.ingress[0].from[0].ipblock: is no field");
+}
+
 #[test]
 fn a_peer_is_pods_or_addresses_and_never_nobody() {
     for (peer, message) in [
