@@ -55,8 +55,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     let proposal = asked.proposal(&found)?;
     let replay = asked.judge.replay(&proposal.set);
     warn_idle(&proposal.policies.idle);
-    if is_stream {
+    let is_denied_on_top = if is_stream {
         print::text(stream(&proposal.policies.documents).as_bytes())?;
+        asked.judge.replay_on_top(&proposal.set).is_some_and(|it| it.denied > 0)
     } else {
         let decided = proposal.decided();
         let sights = asked.judge.sights(&proposal.set);
@@ -73,9 +74,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
         let page = asked.page(&decided, &facts, &sights).document()?;
         write(&args, (&proposal.policies, page), &decided, &facts, &found)?;
         report(&args, &proposal.policies, &decided, &facts)?;
-    }
+        facts.in_place().denied > 0
+    };
     doubts::warn_incomplete(&world.runs, &site.name);
-    Ok(if replay.denied > 0 { Done::Found } else { Done::Clean })
+    // deployed policies may keep open what the proposal denies, and deny what it allows
+    Ok(if replay.denied > 0 || is_denied_on_top { Done::Found } else { Done::Clean })
 }
 
 fn tell_waiting(folder: &Path) {

@@ -13,7 +13,8 @@ use crate::{
 
 /// Write least-privilege NetworkPolicies for review.
 ///
-/// They come with their evidence and with the verdict on what was seen. Exits with 1 where they deny a recorded connection.
+/// They come with their evidence and with the verdict on what was seen. Exits with 1 where a recorded connection is denied, by
+/// them or by what is deployed besides.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   flowmap suggest --namespace production

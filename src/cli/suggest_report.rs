@@ -150,10 +150,14 @@ pub(super) fn report(
     let coverage = render::seen(recommendation, facts);
     let (table, values) = namespaces(policies, recommendation, facts);
     if args.output.output == Output::Json {
-        let value = json!({
-            "coverage": coverage, "out_dir": args.out_dir, "namespaces": values, "replay": facts.replay,
-            "granularities": facts.measured.granularities, "conflicts": facts.by_hand.conflicts.len(),
+        let mut value = json!({
+            "coverage": coverage, "out_dir": args.out_dir, "namespaces": values, "replay": facts.in_place(),
+            "denied_already": facts.denied_already(), "granularities": facts.measured.granularities,
+            "conflicts": facts.by_hand.conflicts.len(),
         });
+        if facts.in_force.on_top.is_some() {
+            value["replay_by_itself"] = json!(facts.replay);
+        }
         return Ok(print::json(&value)?);
     }
     let is_csv = args.output.output == Output::Csv;
@@ -201,7 +205,9 @@ fn report_beside(args: &Args, facts: &Facts) -> anyhow::Result<()> {
         let line = |why| one_line(&format!("{}: cannot be proposed: {why}", one.granularity)) + "\n";
         print::text(one.missing.as_ref().map(line).unwrap_or_default().as_bytes())?;
     }
-    print::text(simulate::summary(&facts.replay).as_bytes())?;
+    print::text(simulate::summary(facts.in_place()).as_bytes())?;
+    let apart = facts.apart().map(|words| print::wrapped(&words, "")).unwrap_or_default();
+    print::text(apart.as_bytes())?;
     for conflict in &facts.by_hand.conflicts {
         let verb = if conflict.is_added { "added" } else { "rejected" };
         let line = one_line(&format!("{}: {verb} by hand: {}", conflict.policy, conflict.what));

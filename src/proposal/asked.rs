@@ -204,6 +204,7 @@ impl Asked<'_> {
             unjudged: skipped.chain(known.not_evaluated.iter().map(ToString::to_string)).collect(),
             unsure: known.doubts(),
             on_top: self.judge.replay_on_top(set),
+            before: self.judge.replay_before(),
             undone: self.judge.undone(set),
             opens: self.judge.opens(set),
             reopened: self.judge.reopened(set),

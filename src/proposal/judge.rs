@@ -31,6 +31,8 @@ pub struct Judge<'a> {
     by_address: OnceLock<Vec<Dependency>>,
     /// What was open when the window begins, once it was asked for.
     outlasting: OnceLock<Vec<Dependency>>,
+    /// The verdict of what is deployed alone, once it was asked for.
+    before: OnceLock<Simulation>,
 }
 
 /// How much policies leave open.
@@ -49,7 +51,8 @@ impl<'a> Judge<'a> {
         let past = Past::new(concerned(dependencies, namespaces), &roster);
         let deployed = PolicySet::deployed(&site.cluster().policies);
         let (places, by_address, outlasting) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { site, namespaces, roster, past, deployed, dependencies, places, by_address, outlasting }
+        let before = OnceLock::new();
+        Self { site, namespaces, roster, past, deployed, dependencies, places, by_address, outlasting, before }
     }
 
     /// What the inventory says is deployed at the site.
@@ -78,6 +81,12 @@ impl<'a> Judge<'a> {
     pub fn replay_on_top(&self, set: &PolicySet) -> Option<Simulation> {
         let is_alone = self.deployed.is_empty();
         (!is_alone).then(|| self.replay(&set.on_top_of(&self.deployed)))
+    }
+
+    /// Holds what was seen against what is deployed alone; nothing where nothing is.
+    pub fn replay_before(&self) -> Option<Simulation> {
+        let is_alone = self.deployed.is_empty();
+        (!is_alone).then(|| self.before.get_or_init(|| self.replay(&self.deployed)).clone())
     }
 
     /// Holds what was seen of the namespaces against policies.

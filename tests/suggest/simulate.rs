@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::common::{Flowmap, proposal::proposed};
+use crate::{
+    common::{Flowmap, proposal::proposed},
+    warnings::{SUGGEST, flowmap, review, talk},
+};
 
 fn policy(name: &str, spec: &str) -> String {
     let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n";
@@ -146,4 +149,51 @@ fn protocols_that_no_policy_names_are_told_of() {
     assert!(told.stdout.contains("\n8 connections: 0 allowed, 8 denied"), "{}", told.stdout);
     assert!(told.stderr.contains("GRE: 8 connections: no NetworkPolicy names it"), "{}", told.stderr);
     assert!(!told.stderr.contains("ICMP"), "{}", told.stderr);
+}
+
+/// A policy of `shop` for what the pods of an application call.
+fn calls(name: &str, app: &str, egress: &Value) -> Value {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"podSelector": {"matchLabels": {"app": app}}, "policyTypes": ["Egress"], "egress": egress}})
+}
+
+#[test]
+fn what_is_deployed_for_the_other_direction_counts_as_in_simulate_and_is_told_apart() {
+    let shop = flowmap(&talk(), &[calls("strict", "web", &json!([]))]);
+    let ingress = [&SUGGEST[..], &["--direction", "ingress"]].concat();
+    let told = shop.run(&ingress);
+    assert_eq!(told.code, 1, "{}", told.stdout);
+    assert!(told.stdout.contains("2 connections: 0 allowed, 2 denied, 0 uncertain"), "{}", told.stdout);
+    let words =
+        "The proposal by itself: 2 allowed, 0 denied, 0 uncertain; what is deployed denies 2 already, without it.";
+    assert!(told.stdout.replace('\n', " ").contains(words), "{}", told.stdout);
+    let review = review(&shop);
+    assert!(review.contains("would break but **what deployed policies deny already**."), "{review}");
+    assert!(review.contains("What is deployed denies 2 of these already, without the proposal."), "{review}");
+    assert!(review.contains("- denied besides: shop/web -> shop/api on TCP/8080, 2 connections"), "{review}");
+    assert!(shop.read("out/report.html").contains("would break but what deployed policies deny already."));
+    assert_eq!(shop.run(&["suggest", "-n", "shop", "--direction", "ingress", "--out-dir", "-"]).code, 1);
+
+    let told: Value = serde_json::from_str(&shop.run(&[&ingress[..], &["-o", "json"]].concat()).stdout).unwrap();
+    let judged = simulate(&shop, &["out"]);
+    for figure in ["connections", "allowed", "denied", "uncertain"] {
+        assert_eq!(told["replay"][figure], judged[figure], "{figure}: {told}");
+    }
+    assert_eq!([&told["denied_already"], &told["replay_by_itself"]["denied"]], [2, 0], "{told}");
+}
+
+#[test]
+fn what_neither_denies_alone_would_break_all_the_same() {
+    // the proposal's policy of this name has nothing to say of calls, and takes the place of what allowed them
+    let deployed = [calls("strict", "api", &json!([])), calls("api", "api", &json!([{}]))];
+    let mut capture = talk();
+    capture.talk("10.244.1.6:40000", "10.244.1.5:9090");
+    let shop = flowmap(&capture, &deployed);
+    let told = shop.run(&[&SUGGEST[..], &["--direction", "ingress", "-o", "json"]].concat());
+    let json: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(told.code, 1);
+    assert_eq!([&json["replay"]["denied"], &json["denied_already"]], [1, 0], "{json}");
+    let review = review(&shop);
+    assert!(review.contains("3 allowed, 0 denied, 0 uncertain. **Something that was seen would break.**"), "{review}");
+    assert!(review.contains("- denied with what is deployed: shop/api -> shop/web on TCP/9090"), "{review}");
 }

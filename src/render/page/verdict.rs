@@ -41,11 +41,16 @@ pub struct Figure {
 
 pub(super) fn verdict(facts: &Facts) -> VerdictView {
     let replay = &facts.replay;
-    let (level, headline) = match (replay.connections, replay.denied, replay.uncertain) {
-        (0, 0, _) => (Level::Look, "Nothing was seen that could be held against it."),
-        (_, 0, 0) => (Level::Good, "Nothing that was seen would break."),
-        (_, 0, _) => (Level::Look, "Nothing that is known would break; what is uncertain may."),
-        _ => (Level::Stop, "Something that was seen would break."),
+    let is_denied_already = facts.denied_already() > 0;
+    let but = if is_denied_already { " but what deployed policies deny already" } else { "" };
+    let (level, headline) = match (replay.connections, facts.breaks(), replay.uncertain) {
+        (0, false, _) => (Level::Look, "Nothing was seen that could be held against it.".to_owned()),
+        (_, true, _) => (Level::Stop, "Something that was seen would break.".to_owned()),
+        (_, false, 0) => {
+            let level = if is_denied_already { Level::Look } else { Level::Good };
+            (level, format!("Nothing that was seen would break{but}."))
+        }
+        (_, false, _) => (Level::Look, format!("Nothing that is known would break{but}; what is uncertain may.")),
     };
     let seen = counted(replay.connections, "connection");
     let mut detail = format!("{} of {seen} would be allowed", grouped(replay.allowed));
@@ -68,7 +73,7 @@ pub(super) fn verdict(facts: &Facts) -> VerdictView {
     let some = |part: u64| if part > 0 { share(part).max(5) } else { 0 };
     let (uncertain, denied) = (some(replay.uncertain), some(replay.denied));
     let allowed = if replay.connections > 0 { 1000_u64.saturating_sub(uncertain + denied) } else { 0 };
-    VerdictView { level, headline: headline.into(), detail, shares: [allowed, uncertain, denied] }
+    VerdictView { level, headline, detail, shares: [allowed, uncertain, denied] }
 }
 
 pub(super) fn figures(material: &Material<'_>) -> Vec<Figure> {

@@ -201,6 +201,8 @@ pub struct InForce {
     pub unsure: Vec<String>,
     /// The past, held against the proposal on top of what is deployed; nothing where nothing is.
     pub on_top: Option<Simulation>,
+    /// The past, held against what is deployed without the proposal; nothing where nothing is.
+    pub before: Option<Simulation>,
     /// What deployed policies keep open of what the proposal closes.
     pub undone: Vec<Undone>,
     /// What deployed policies deny and the proposal allows.
@@ -263,11 +265,51 @@ impl Facts {
         let is_other = self.broken_beside().next().is_some() || self.replay.findings.iter().any(|it| self.is_kept(it));
         is_other.then(|| {
             let [allowed, denied, uncertain] = [on_top.allowed, on_top.denied, on_top.uncertain].map(number);
+            let already = match self.denied_already() {
+                0 => String::new(),
+                already => format!(" What is deployed denies {} of these already, without the proposal.", number(already)),
+            };
             format!(
                 "On top of the policies that are deployed besides, and for as long as they are: {allowed} allowed, {denied} \
-                 denied, {uncertain} uncertain."
+                 denied, {uncertain} uncertain.{already}"
             )
         })
+    }
+
+    /// The past, held against the proposal on top of what is deployed, if anything is: as it is judged once it is applied.
+    #[must_use]
+    pub fn in_place(&self) -> &Simulation {
+        self.in_force.on_top.as_ref().unwrap_or(&self.replay)
+    }
+
+    /// What of the verdict with the proposal in place is the proposal's, and what that of policies that are deployed besides, where
+    /// these have a part in it.
+    #[must_use]
+    pub fn apart(&self) -> Option<String> {
+        self.beside(|number| number.to_string())?;
+        let Simulation { allowed, denied, uncertain, .. } = &self.replay;
+        let already = match self.denied_already() {
+            0 => String::new(),
+            already => format!("; what is deployed denies {already} already, without it"),
+        };
+        Some(format!(
+            "So it is on top of what is deployed. The proposal by itself: {allowed} allowed, {denied} denied, {uncertain} \
+             uncertain{already}."
+        ))
+    }
+
+    /// How many of the connections that are denied with the proposal in place deployed policies deny already.
+    #[must_use]
+    pub fn denied_already(&self) -> u64 {
+        let Some(before) = &self.in_force.before else { return 0 };
+        let (before, after) = (denied(before), denied(self.in_place()));
+        after.iter().map(|(key, count)| before.get(key).copied().unwrap_or(0).min(*count)).sum()
+    }
+
+    /// Whether the proposal breaks anything that was seen, by itself or with what is deployed: not what is denied already.
+    #[must_use]
+    pub fn breaks(&self) -> bool {
+        self.replay.denied > 0 || self.in_place().denied > self.denied_already()
     }
 
     /// What is denied, or cannot be told, on top of what is deployed, and is not by the proposal itself.
@@ -290,7 +332,11 @@ impl Facts {
             let word = if self.is_kept(it) { format!("{} by itself", it.verdict) } else { it.verdict.to_string() };
             (word, it)
         });
-        own.chain(self.broken_beside().map(|it| (format!("{} besides", it.verdict), it)))
+        let before = self.in_force.before.as_ref().map(denied).unwrap_or_default();
+        own.chain(self.broken_beside().map(move |it| {
+            let is_new = it.verdict == Ruling::Denied && !before.contains_key(&finding_key(it));
+            (format!("{} {}", it.verdict, if is_new { "with what is deployed" } else { "besides" }), it)
+        }))
     }
 
     /// On what the openness of granularities rests, where policies that are deployed besides make it another.
@@ -336,6 +382,17 @@ impl Captures {
 }
 
 /// What a finding is about, and what it says.
-fn finding_key(it: &Finding) -> (&PartyKey, &PartyKey, Protocol, u16, Ruling) {
+/// How many connections are denied, by what [`finding_key`] tells apart.
+fn denied(simulation: &Simulation) -> BTreeMap<FindingKey<'_>, u64> {
+    let mut sums: BTreeMap<_, u64> = BTreeMap::new();
+    for finding in simulation.findings.iter().filter(|it| it.verdict == Ruling::Denied) {
+        *sums.entry(finding_key(finding)).or_default() += finding.connections;
+    }
+    sums
+}
+
+type FindingKey<'f> = (&'f PartyKey, &'f PartyKey, Protocol, u16, Ruling);
+
+fn finding_key(it: &Finding) -> FindingKey<'_> {
     (&it.from, &it.to, it.protocol, it.port, it.verdict)
 }

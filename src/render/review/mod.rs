@@ -43,10 +43,13 @@ pub fn review(recommendation: &Recommendation, facts: &Facts) -> Document {
 
 fn summary(text: &mut String, facts: &Facts) {
     let replay = &facts.replay;
-    let verdict = match (replay.denied, replay.uncertain) {
-        (0, 0) => "Nothing that was seen would break.",
-        (0, _) => "Nothing that is known would break; **what is uncertain may** (`flowmap simulate` lists it).",
-        _ => "**Something that was seen would break.**",
+    let but = if facts.denied_already() > 0 { " but **what deployed policies deny already**" } else { "" };
+    let verdict = match (facts.breaks(), replay.uncertain) {
+        (true, _) => "**Something that was seen would break.**".to_owned(),
+        (false, 0) => format!("Nothing that was seen would break{but}."),
+        (false, _) => {
+            format!("Nothing that is known would break{but}; **what is uncertain may** (`flowmap simulate` lists it).")
+        }
     };
     let _ = writeln!(
         text,

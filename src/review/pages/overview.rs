@@ -108,6 +108,7 @@ fn sentence(view: &View) -> String {
     );
     let verdict = match (replay.denied, replay.uncertain) {
         _ if replay.connections == 0 => "nothing was seen that could be held against it".to_owned(),
+        (0, _) if view.facts.in_place().denied > 0 => "by itself it denies nothing that was seen".to_owned(),
         (0, 0) => "every connection that was seen would still go through".to_owned(),
         (0, uncertain) => {
             let uncertain = counted(uncertain, "connection");
