@@ -9,8 +9,10 @@ use clap::ValueEnum;
 
 use super::{Fault, fault::printable, input};
 use crate::{
+    inventory,
     model::{Cluster, RawObject},
-    policy::{self, Dnat, Idle, Options, PolicySet, Strictness},
+    policy::{self, Dnat, Idle, IpBlock, NetworkPolicy, Options, Peer, PolicySet, PolicyType, Strictness},
+    render,
 };
 
 /// How policies are read, where that is a choice.
@@ -130,6 +132,35 @@ fn tell_unplaced(objects: &[RawObject]) {
         say(&format!("{}{more}: names no namespace, and is judged as a policy of `default`", first.place()));
     }
 }
+
+/// Tells which policies name nodes by their addresses where the network plugin reaches none so. A block of all addresses means
+/// the outside.
+pub(super) fn tell_nodes_by_address(cluster: &Cluster, set: &PolicySet, options: Options) {
+    if inventory::network_plugin(cluster).knows_nodes_by_address() {
+        return;
+    }
+    let nodes = || cluster.nodes.iter().flat_map(|node| &node.addresses);
+    let is_of_node = |block: &IpBlock| block.cidr.prefix_len() > 0 && nodes().any(|it| block.contains(*it));
+    let names_node = |peer: &Peer| matches!(peer, Peer::Block(block) if is_of_node(block));
+    let is_naming = |policy: &&NetworkPolicy| {
+        let mut rules = PolicyType::ALL.into_iter().filter_map(|direction| policy.rules(direction)).flatten();
+        rules.any(|rule| rule.peers.iter().any(names_node))
+    };
+    let naming: Vec<String> = set.policies.iter().filter(is_naming).map(NetworkPolicy::full_name).collect();
+    if !naming.is_empty() {
+        say(&format!(
+            "{}: Cilium, which runs here, reaches nodes by no ipBlock, unless its policyCIDRMatchMode has `nodes`: it denies what \
+             these policies allow of them, whatever the verdict",
+            render::few(&naming, NAMES_SHOWN)
+        ));
+    }
+    if options.ipblock_matches_pods {
+        say("--ipblock-matches-pods: Cilium, which runs here, reaches pods by no ipBlock");
+    }
+}
+
+/// How many policies of one kind are named.
+const NAMES_SHOWN: usize = 10;
 
 fn tell_not_evaluated(what: &str, set: &PolicySet) {
     for other in &set.not_evaluated {

@@ -187,6 +187,7 @@ impl<'a> Judge<'a> {
         let outside = Outside::new(&[&after, &before], self.site.cluster(), &self.site.directory.pod_ranges());
         let census = Census::new(&self.roster, &outside);
         policies::tell_unlisted_namespaces(self.site.cluster(), &combined);
+        policies::tell_nodes_by_address(self.site.cluster(), &combined, self.args.reading.options());
         policies::tell_idle(census.judged(&proposed).idle());
         let undone = if self.args.only { Vec::new() } else { policy::undone(&census, &proposed, &after) };
         let reach = || {

@@ -5,7 +5,11 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Flowmap, proposal::proposed},
+    common::{
+        Flowmap,
+        cluster::{node, of, owned, pod},
+        proposal::proposed,
+    },
     warnings::{SUGGEST, flowmap, review, talk},
 };
 
@@ -196,4 +200,27 @@ fn what_neither_denies_alone_would_break_all_the_same() {
     let review = review(&shop);
     assert!(review.contains("3 allowed, 0 denied, 0 uncertain. **Something that was seen would break.**"), "{review}");
     assert!(review.contains("- denied with what is deployed: shop/api -> shop/web on TCP/9090"), "{review}");
+}
+
+#[test]
+fn blocks_of_nodes_are_told_where_cilium_reaches_none_by_its_address() {
+    let block = |name: &str, cidr: &str| {
+        let spec = format!("{{podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: {cidr}}}}}]}}]}}");
+        policy(name, &spec).replace("production", "shop")
+    };
+    for (plugin, is_told) in [("cilium", true), ("calico-node", false)] {
+        let agent = owned(of("kube-system", pod(plugin, "10.244.1.77")), "DaemonSet", plugin);
+        let flowmap = flowmap(&talk(), &[node("node-9", "198.51.100.9", "10.244.9.0/24"), agent]);
+        flowmap.write("all.yaml", block("all", "0.0.0.0/0"));
+        flowmap.write("nodes.yaml", block("nodes", "198.51.100.0/24") + "---\n" + &block("other", "203.0.113.0/24"));
+        let said = |args: &[&str]| flowmap.run(&[&["simulate", "--only"], args].concat()).stderr;
+        let nodes = said(&["nodes.yaml"]);
+        assert_eq!(
+            nodes.contains("flowmap: shop/nodes: Cilium, which runs here, reaches nodes by no ipBlock"),
+            is_told
+        );
+        assert!(!said(&["all.yaml"]).contains("Cilium"));
+        let pods = said(&["all.yaml", "--ipblock-matches-pods"]);
+        assert_eq!(pods.contains("Cilium, which runs here, reaches pods by no ipBlock"), is_told, "{pods}");
+    }
 }
