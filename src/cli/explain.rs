@@ -22,8 +22,8 @@ use crate::{
     inventory::Directory,
     model::{Protocol, Service, ServiceKind, ServicePort},
     policy::{
-        Action, Clients, End, Evaluator, Explanation, Options, Outside, PolicySet, Question, Roster, Server, Servers,
-        Side, explain,
+        Action, Clients, Dialled, End, Evaluator, Explanation, Options, Outside, PolicySet, Question, Roster, Server,
+        Servers, Side, explain,
     },
 };
 
@@ -135,12 +135,12 @@ impl<'a> Bench<'a> {
     fn servers(&self, name: &str, protocol: Protocol, port: u16) -> Result<Vec<Server>, Fault> {
         // as tables call one whose name a workload has too
         if let Some(service) = name.strip_suffix(" (service)").and_then(|name| self.roster.service(name)) {
-            let dialled = service.cluster_ips.first().map(|address| (*address, port));
-            return self.behind(service, protocol, port, dialled);
+            return self.behind(service, protocol, port, self.at_service(service, protocol, port));
         }
         let address = name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         if let Some((service, address)) = address.and_then(|it| Some((self.roster.service_at(it)?, it))) {
-            return self.behind(service, protocol, port, Some((address, port)));
+            let dialled = self.roster.dialled(address, protocol, port);
+            return self.behind(service, protocol, port, Some(dialled));
         }
         if let Some(ends) = self.roster.find(name) {
             return match self.behind_node(&ends, protocol, port) {
@@ -149,12 +149,14 @@ impl<'a> Bench<'a> {
             };
         }
         match self.roster.service(name) {
-            Some(service) => {
-                let dialled = service.cluster_ips.first().map(|address| (*address, port));
-                self.behind(service, protocol, port, dialled)
-            }
+            Some(service) => self.behind(service, protocol, port, self.at_service(service, protocol, port)),
             None => Err(self.unknown(name)),
         }
+    }
+
+    /// What is dialled where a Service is named.
+    fn at_service(&self, service: &Service, protocol: Protocol, port: u16) -> Option<Dialled> {
+        service.cluster_ips.first().map(|address| self.roster.dialled(*address, protocol, port))
     }
 
     /// Where a port of a node leads on, to a Service (NodePort) or to pods of its own (`hostPort`).
@@ -163,7 +165,7 @@ impl<'a> Bench<'a> {
             End::Address(address) if self.roster.is_node(*address) => Some(*address),
             _ => None,
         })?;
-        let dialled = Some((node, port));
+        let dialled = Some(self.roster.dialled(node, protocol, port));
         if let Some((service, own)) = self.roster.node_port(protocol, port) {
             return Some(self.behind(service, protocol, own.port, dialled));
         }
@@ -177,7 +179,7 @@ impl<'a> Bench<'a> {
         service: &Service,
         protocol: Protocol,
         port: u16,
-        dialled: Option<(IpAddr, u16)>,
+        dialled: Option<Dialled>,
     ) -> Result<Vec<Server>, Fault> {
         let name = format!("Service {}/{}", service.namespace, service.name);
         if service.kind == ServiceKind::ExternalName {

@@ -34,6 +34,18 @@ pub struct PodEnd {
     pub node: Vec<IpAddr>,
 }
 
+/// What a client dialled in the place of the server's own address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialled {
+    /// The address.
+    pub address: IpAddr,
+    /// The port there.
+    pub port: u16,
+    /// Whether it is a port of a node (`NodePort`, `hostPort`): that node alone is sure to lead it on, so that on others a
+    /// policy may see the connection as it was dialled.
+    pub is_of_node: bool,
+}
+
 /// The question that policies answer: may this connection be opened?
 #[derive(Clone, Copy, Debug)]
 pub struct Probe<'a> {
@@ -45,8 +57,8 @@ pub struct Probe<'a> {
     pub protocol: Protocol,
     /// The port at the server, as the server sees it.
     pub port: u16,
-    /// The address and port that the client dialled, where they were a Service's.
-    pub dialled: Option<(IpAddr, u16)>,
+    /// What the client dialled, where that was a Service's address and port or a node's.
+    pub dialled: Option<Dialled>,
     /// What sentences call the client, where its address only stands for others.
     pub from_alias: Option<&'a str>,
     /// What sentences call the server likewise.
@@ -73,6 +85,21 @@ impl<'a> Probe<'a> {
             }
             (End::Address(_), End::Address(_)) => false,
         }
+    }
+
+    /// The node and the port there that a pod dialled, where that is not known to be its own node.
+    pub(super) fn at_other_node(&self) -> Option<(End, u16)> {
+        let Dialled { address, port, .. } = self.dialled.filter(|dialled| dialled.is_of_node)?;
+        let is_elsewhere = matches!(self.from, End::Pod(pod) if !pod.node.contains(&address.to_canonical()));
+        is_elsewhere.then_some((End::Address(address), port))
+    }
+
+    /// The same connection on its way to such a node.
+    pub(super) fn on_the_way<'n>(&self, (node, port): &'n (End, u16)) -> Probe<'n>
+    where
+        'a: 'n,
+    {
+        Probe { to: node, port: *port, dialled: None, to_alias: None, ..*self }
     }
 }
 

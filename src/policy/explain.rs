@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use foldhash::HashSet;
 use serde::Serialize;
 
-use super::{AddressRange, Classes, End, Evaluator, Outside, PolicyType, Probe, Side, Verdict, addresses};
+use super::{AddressRange, Classes, Dialled, End, Evaluator, Outside, PolicyType, Probe, Side, Verdict, addresses};
 use crate::model::Protocol;
 
 /// What is asked: who opens a connection to whom.
@@ -83,8 +83,8 @@ pub struct Server {
     pub end: End,
     /// The port there.
     pub port: u16,
-    /// The Service's address and port, where they are what was dialled.
-    pub dialled: Option<(IpAddr, u16)>,
+    /// What was dialled, where that is a Service's address and port or a node's.
+    pub dialled: Option<Dialled>,
 }
 
 /// The answer.

@@ -40,7 +40,7 @@ pub use cidr::IpBlock;
 pub use classes::{Classes, Idle};
 pub use cluster_policy::{Action, ClusterKind, ClusterPeer, ClusterPolicy, ClusterRule, PodsOf, Tier};
 pub use diff::{Change, Ports, diff};
-pub use end::{End, PodEnd, Probe};
+pub use end::{Dialled, End, PodEnd, Probe};
 pub use evaluate::{Decided, Dnat, Evaluator, Nearest, Options, RuleRef, Side, Verdict};
 pub use excess::{Excess, Wide, excess, over_permission};
 pub use explain::{Clients, Explanation, Question, Server, Servers, explain};

@@ -7,7 +7,7 @@ use std::{
 
 use foldhash::{HashMap, HashSet};
 
-use super::{End, PodEnd};
+use super::{Dialled, End, PodEnd};
 use crate::model::{
     Cluster, Duty, Endpoint, Host, HostPort, NoEnds, Node, Party, PartyKind, Pod, Protocol, Service, ServicePort,
     Suspects, WorkloadRef, is_ambient_probe, own_ends,
@@ -269,6 +269,19 @@ impl<'c> Roster<'c> {
     #[must_use]
     pub fn service_at(&self, address: IpAddr) -> Option<&'c Service> {
         self.by_service_address.get(&address.to_canonical()).copied()
+    }
+
+    /// What was dialled, with whether it is a port of a node. An address of a node may be a Service's external one as well: what
+    /// leads to that at the Service's own port is led on by every node.
+    #[must_use]
+    pub fn dialled(&self, address: IpAddr, protocol: Protocol, port: u16) -> Dialled {
+        let is_here = |it: &IpAddr| it.to_canonical() == address.to_canonical();
+        let is_led_on = |service: &Service| {
+            let is_own = service.ports.iter().any(|own| (own.protocol, own.port) == (protocol, port));
+            is_own && service.external_ips.iter().any(is_here) && !service.proxied_ips.iter().any(is_here)
+        };
+        let is_of_node = self.is_node(address) && !self.cluster.services.iter().any(is_led_on);
+        Dialled { address, port, is_of_node }
     }
 
     /// The Service that a port of every node leads to, with its own port.

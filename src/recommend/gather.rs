@@ -169,7 +169,7 @@ impl<'a> Gathering<'a> {
                         let purpose = self.known.purpose(answered, client, Some(*unit));
                         self.add_ingress(*unit, (answered, dependency), purpose.as_ref());
                     }
-                    self.add_behind_nodes(client, &behind, dependency);
+                    self.add_behind_nodes(&behind, dependency);
                 }
                 self.add_backends(dependency, client);
             }
@@ -336,11 +336,12 @@ impl<'a> Gathering<'a> {
         self.add_of_node((server, Side::Ingress), (address, dependency.port), dependency);
     }
 
-    /// Adds what a client needs towards the nodes it dialled, where a node leads to a Service with several workloads behind it.
-    fn add_behind_nodes(&mut self, client: Option<UnitId>, behind: &[(UnitId, Dependency)], dependency: &Dependency) {
-        let Some(client) = client.filter(|_| !behind.is_empty()) else { return };
-        for (address, port) in self.dialled_nodes(dependency) {
-            self.add_of_node((client, Side::Egress), (address, port), dependency);
+    /// Lets in the nodes that a pod dialled, where a node leads to a Service with several workloads behind it.
+    fn add_behind_nodes(&mut self, behind: &[(UnitId, Dependency)], dependency: &Dependency) {
+        if self.unit(&dependency.client).is_none() {
+            return;
+        }
+        for (address, _) in self.dialled_nodes(dependency) {
             for (server, answered) in behind {
                 self.add_of_node((*server, Side::Ingress), (address, answered.port), dependency);
             }
@@ -373,6 +374,10 @@ impl<'a> Gathering<'a> {
             Err(reason) => return self.leave_out(dependency, &[Some(unit)], &Omission::Egress(reason)),
         };
         let protocol = dependency.protocol;
+        // whoever is behind a port of a node, a policy at its client sees that node, unless it is the client's own
+        for (address, port) in self.dialled_nodes(dependency) {
+            self.add_of_node((unit, Side::Egress), (address, port), dependency);
+        }
         if baseline::is_dns(dependency) {
             return self.add_asker(unit, servers, dependency);
         }

@@ -12,7 +12,7 @@ use flowmap::{
         Cluster, Coverage, Dependency, Direction, Host, HostName, Labels, Namespace, Outcome, Party, PartyKind,
         Protocol, RawObject, Span, Timestamp,
     },
-    policy::{self, Dnat, End, Evaluator, Options, PodEnd, PolicySet, Probe, Strictness},
+    policy::{self, Dialled, Dnat, End, Evaluator, Options, PodEnd, PolicySet, Probe, Strictness},
     recommend::{self, recommend},
     render::{self, Decisions, Written},
     yaml,
@@ -212,7 +212,12 @@ fn judged(set: &PolicySet, chance: u64) {
         for (protocol, port) in
             [(Protocol::TCP, 80), (Protocol::TCP, 5432), (Protocol::UDP, 53), (Protocol::SCTP, 65_535)]
         {
-            let dialled = chance.is_multiple_of(7).then(|| ("10.96.0.10".parse().unwrap(), 443));
+            let is_of_node = chance.is_multiple_of(2);
+            let dialled = chance.is_multiple_of(7).then(|| Dialled {
+                address: "10.96.0.10".parse().unwrap(),
+                port: 443,
+                is_of_node,
+            });
             let probe = Probe { dialled, ..Probe::new(from, to, protocol, port) };
             let verdict = evaluator.evaluate(&probe);
             let is_allowed = evaluator.allows(&probe);

@@ -162,6 +162,40 @@ fn who_the_server_sees_in_the_place_of_its_client_is_let_in() {
     }
 }
 
+#[test]
+fn what_another_node_leads_on_under_its_own_address_is_no_surer_at_the_client() {
+    let on_2 = with(pod("api", "10.244.2.6"), "/spec/nodeName", "node-2".into());
+    let mut items = cluster(&[]);
+    items[3] = with(on_2, "/status/hostIP", "192.0.2.2".into());
+    let mut exposed = service("api", "10.96.0.7");
+    exposed["spec"]["type"] = "NodePort".into();
+    exposed["spec"]["ports"][0]["nodePort"] = 30_080.into();
+    items.push(exposed);
+    let near = ["10.244.1.5:40000", "192.0.2.2:30080"];
+    let captures = on_its_way(near, ["192.0.2.2:50111", "10.244.2.6:8080"], 5_000);
+    let flowmap = Flowmap::new();
+    flowmap.write("cluster.json", list(&items));
+    flowmap.ok(&["inventory", "import", "cluster.json"]);
+    for (node, capture) in ["node-1", "node-2"].into_iter().zip(&captures) {
+        let name = format!("{node}.pcap");
+        flowmap.write(&name, capture.bytes());
+        flowmap.ok(&["import", "--sensor", node, &name]);
+    }
+    let policy = |name: &str, spec: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": "shop"}, "spec": spec})
+    };
+    let to_api = json!({"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"],
+        "egress": [{"to": [{"podSelector": {"matchLabels": {"app": "api"}}}]}]});
+    let from_node = json!({"podSelector": {"matchLabels": {"app": "api"}},
+        "ingress": [{"from": [{"ipBlock": {"cidr": "192.0.2.2/32"}}]}]});
+    flowmap.write("by-hand/web.yaml", policy("web", to_api).to_string());
+    flowmap.write("by-hand/api.yaml", policy("api", from_node).to_string());
+    let replay = flowmap.json(&["simulate", "by-hand"]);
+    let told = json!([replay["allowed"], replay["denied"], replay["uncertain"]]);
+    assert_eq!(told, json!([0, 0, 1]), "its own address would not be let in, the node's is: {replay}");
+}
+
 /// What `evidence.json` has of whom `api` lets in: whether he was seen himself, and in how many connections.
 fn let_in(case: &Case) -> Vec<String> {
     let evidence: Value = serde_json::from_str(&case.document("evidence.json")).expect("JSON");

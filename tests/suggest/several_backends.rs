@@ -89,6 +89,45 @@ fn all_who_may_have_answered_let_in_who_dialled() {
 }
 
 #[test]
+fn what_another_node_leads_on_is_judged_by_that_node_as_well() {
+    let egress = |rules: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: cli, namespace: shop}}\n\
+             spec: {{podSelector: {{matchLabels: {{app: cli}}}}, policyTypes: [Egress], egress: [{rules}]}}\n"
+        )
+    };
+    let pods = "{to: [{podSelector: {matchLabels: {app: x}}}]}";
+    let node = "{to: [{ipBlock: {cidr: 192.0.2.1/32}}], ports: [{port: 30080}]}";
+    for targets in [&["a"][..], &["a", "b"]] {
+        let flowmap = shop(targets);
+        let told = |server: &str, rules: &str| {
+            flowmap.write("closed.yaml", egress(rules));
+            seen(&flowmap, "10.244.2.7", server, 30080);
+            verdict(&flowmap, &[])
+        };
+        assert_eq!(told("192.0.2.1", pods), json!([0, 0, 1]), "{targets:?}: by its labels alone");
+        assert_eq!(told("192.0.2.1", node), json!([0, 0, 1]), "{targets:?}: by the node alone");
+        assert_eq!(told("192.0.2.1", &format!("{pods}, {node}")), json!([1, 0, 0]), "{targets:?}");
+        assert_eq!(told("192.0.2.1", ""), json!([0, 1, 0]), "{targets:?}");
+        assert_eq!(told("192.0.2.2", pods), json!([1, 0, 0]), "{targets:?}: its own node");
+    }
+}
+
+#[test]
+fn a_client_may_dial_the_node_also_where_nobody_behind_it_is_asked_about() {
+    let flowmap = shop(&["a", "b"]);
+    let text = std::fs::read_to_string(flowmap.path("cluster.json")).expect("an inventory");
+    let mut cluster: Value = serde_json::from_str(&text).expect("JSON");
+    cluster["items"][2]["metadata"]["namespace"] = "ops".into();
+    flowmap.write("cluster.json", cluster.to_string());
+    seen(&flowmap, "10.244.2.7", "192.0.2.1", 30080);
+    let files = ["--from", "seen.csv", "--inventory", "cluster.json"];
+    flowmap.run(&[&["suggest", "-n", "ops", "--out-dir", "out"][..], &files].concat());
+    let told = ask(&flowmap, &["simulate", "out"]);
+    assert_eq!(json!([told["allowed"], told["denied"], told["uncertain"]]), json!([1, 0, 0]), "{told}");
+}
+
+#[test]
 fn a_pod_reaches_itself_by_its_service() {
     let flowmap = shop(&["a"]);
     seen(&flowmap, "10.244.1.5", "10.96.0.7", 80);

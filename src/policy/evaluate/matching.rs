@@ -30,7 +30,7 @@ impl Evaluator<'_> {
 
     /// The connection as it was dialled, where that is what is judged in this direction.
     pub(super) fn as_dialled<'p>(&self, direction: PolicyType, probe: &Probe<'p>) -> Option<Probe<'p>> {
-        let (_, port) = probe.dialled?;
+        let port = probe.dialled?.port;
         let is_seen = direction == PolicyType::Egress && self.options.dnat == Dnat::Before;
         is_seen.then_some(Probe { port, ..*probe })
     }
@@ -65,7 +65,7 @@ impl Evaluator<'_> {
     /// The addresses of the other end that an `ipBlock` is held against.
     pub(super) fn block_addresses(&self, direction: PolicyType, probe: &Probe<'_>) -> Vec<IpAddr> {
         match (self.as_dialled(direction, probe), probe.dialled) {
-            (Some(_), Some((dialled, _))) => vec![dialled.to_canonical()],
+            (Some(_), Some(dialled)) => vec![dialled.address.to_canonical()],
             _ => self.plain_addresses(probe.peer(direction)),
         }
     }

@@ -122,18 +122,23 @@ impl<'a> Evaluator<'a> {
     /// Whether a connection is allowed; quicker than [`Evaluator::evaluate`], which also says why.
     #[must_use]
     pub fn allows(&self, probe: &Probe<'_>) -> bool {
-        probe.is_always_allowed()
-            || [PolicyType::Egress, PolicyType::Ingress].into_iter().all(|direction| {
-                let admin = self.heard(Tier::Admin, direction, probe);
-                if admin.may(Action::Deny) || !admin.goes_on() {
-                    return !admin.may(Action::Deny);
-                }
-                let policies = self.isolating(direction, probe.subject(direction));
-                if policies.is_empty() {
-                    return !self.heard(Tier::Baseline, direction, probe).may(Action::Deny);
-                }
-                self.allowing(direction, &policies, probe).next().is_some()
-            })
+        let is_passed = |node: (End, u16)| self.lets(PolicyType::Egress, &probe.on_the_way(&node));
+        let mut directions = [PolicyType::Egress, PolicyType::Ingress].into_iter();
+        (probe.is_always_allowed() || directions.all(|direction| self.lets(direction, probe)))
+            && probe.at_other_node().is_none_or(is_passed)
+    }
+
+    /// Whether the policies of one end surely allow a connection.
+    fn lets(&self, direction: PolicyType, probe: &Probe<'_>) -> bool {
+        let admin = self.heard(Tier::Admin, direction, probe);
+        if admin.may(Action::Deny) || !admin.goes_on() {
+            return !admin.may(Action::Deny);
+        }
+        let policies = self.isolating(direction, probe.subject(direction));
+        if policies.is_empty() {
+            return !self.heard(Tier::Baseline, direction, probe).may(Action::Deny);
+        }
+        self.allowing(direction, &policies, probe).next().is_some()
     }
 
     /// Whether any policy may deny an end something, in either direction.
@@ -216,7 +221,17 @@ impl<'a> Evaluator<'a> {
         all
     }
 
+    /// What one end says. A client that dialled a port of another node has its connection judged by who is behind it, or, as
+    /// long as nobody has replaced that address, by the node: what they do not agree on is uncertain.
     fn side(&self, direction: PolicyType, probe: &Probe<'_>) -> Side {
+        let side = self.side_of(direction, probe);
+        match probe.at_other_node().filter(|_| direction == PolicyType::Egress) {
+            Some(node) => side.or_else_judged(self.side_of(direction, &probe.on_the_way(&node)), reason::OF_OTHER_NODE),
+            None => side,
+        }
+    }
+
+    fn side_of(&self, direction: PolicyType, probe: &Probe<'_>) -> Side {
         let admin = self.heard(Tier::Admin, direction, probe);
         let policies = self.isolating(direction, probe.subject(direction));
         let isolated = !policies.is_empty();

@@ -19,6 +19,10 @@ pub(super) struct Denial {
     pub nearest: Option<Nearest>,
 }
 
+/// Why two ways to see a connection to a port of another node are not one verdict.
+pub(super) const OF_OTHER_NODE: &str =
+    "network plugins differ in whether a port of another node is judged as it was dialled or as the pod behind it";
+
 /// Explains why none of the policies that isolate an end allows a connection.
 pub(super) fn denied(
     evaluator: &Evaluator<'_>,

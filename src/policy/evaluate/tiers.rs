@@ -220,7 +220,7 @@ impl<'a> Evaluator<'a> {
     /// The addresses of the other end that networks are held against, a pod's own too.
     fn all_addresses(&self, direction: PolicyType, probe: &Probe<'_>) -> Vec<IpAddr> {
         match (self.as_dialled(direction, probe), probe.dialled, probe.peer(direction)) {
-            (Some(_), Some((dialled, _)), _) => vec![dialled.to_canonical()],
+            (Some(_), Some(dialled), _) => vec![dialled.address.to_canonical()],
             (.., End::Address(address)) => vec![address.to_canonical()],
             (.., End::Pod(pod)) => pod.addresses.clone(),
         }

@@ -86,6 +86,28 @@ impl Side {
         }
     }
 
+    /// What is said where a connection is judged in this way or in another, and it is not known in which; `why` says so.
+    pub(super) fn or_else_judged(mut self, other: Self, why: &str) -> Self {
+        match (self.allowed, other.allowed) {
+            (true, true) => {
+                let (mut rules, mut by) = (other.rules, other.by);
+                rules.retain(|rule| !self.rules.contains(rule));
+                by.retain(|policy| !self.by.contains(policy));
+                self.rules.extend(rules);
+                self.by.extend(by);
+                self
+            }
+            // what is not known of one of them is not known of both
+            (false, false) if other.uncertain => other,
+            (false, false) => self,
+            (is_first, _) => {
+                let closed = if is_first { other } else { self };
+                let reason = closed.reason.map(|reason| format!("{why}: {reason}"));
+                Self { uncertain: true, decided: None, reason, ..closed }
+            }
+        }
+    }
+
     /// Why it is denied, or uncertain, with what the nearest rule misses; none where it is allowed.
     #[must_use]
     pub fn why(&self) -> Option<String> {

@@ -16,7 +16,7 @@ use foldhash::HashMap;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use smallvec::SmallVec;
 
-use super::{Classes, Dnat, End, Evaluator, PolicyType, Probe, Verdict};
+use super::{Classes, Dialled, Dnat, End, Evaluator, PolicyType, Probe, Verdict};
 use crate::model::{Dependency, Mark, PartyKey, Protocol};
 pub use past::Past;
 use past::{Actors, Row};
@@ -210,17 +210,27 @@ impl<'a> Replay<'a> {
     fn outcome(&self, row: &Row<'a>) -> Outcome {
         match self.judged(row) {
             // what is uncertain counts as closed, until it is told
-            Outcome::Denied(between) if self.evaluator.may_doubt() => {
+            Outcome::Denied(between) if self.may_doubt(row) => {
                 self.doubt(row, between).map_or(Outcome::Denied(between), Outcome::Uncertain)
             }
             outcome => outcome,
         }
     }
 
+    fn may_doubt(&self, row: &Row<'a>) -> bool {
+        self.evaluator.may_doubt() || row.dialled.iter().any(|dialled| dialled.is_of_node)
+    }
+
     /// Why it cannot be told whether what counts as denied between two ends is.
     fn doubt(&self, row: &Row<'a>, between: Between) -> Option<String> {
-        let verdicts = self.probes(row, between).map(|probe| self.evaluator.evaluate(&probe));
-        let denied: Vec<Verdict> = verdicts.filter(|verdict| !verdict.allowed()).collect();
+        let mut verdicts: Vec<Verdict> = self.probes(row, between).map(|it| self.evaluator.evaluate(&it)).collect();
+        if !row.sources.is_empty() {
+            let at_server =
+                || self.at_server(row, between.to, between.port).map(|it| self.evaluator.evaluate(&it).ingress);
+            let both = |it: Verdict| at_server().map(move |ingress| Verdict { ingress, egress: it.egress.clone() });
+            verdicts = verdicts.into_iter().flat_map(both).collect();
+        }
+        let denied: Vec<Verdict> = verdicts.into_iter().filter(|verdict| !verdict.allowed()).collect();
         let is_uncertain = !denied.is_empty() && denied.iter().all(Verdict::uncertain);
         denied.first().filter(|_| is_uncertain).and_then(Verdict::reason)
     }
@@ -305,7 +315,10 @@ impl<'a> Replay<'a> {
         let denied: Vec<_> = pairs.iter().filter(|pair| self.denies(row, **pair)).collect();
         match denied.first() {
             None => Outcome::Allowed,
-            Some(between) if denied.len() == pairs.len() => Outcome::Denied(**between),
+            Some(between) if denied.len() == pairs.len() => {
+                let is_doubted = |between: &&&Between| self.may_doubt(row) && self.doubt(row, ***between).is_some();
+                Outcome::Denied(**denied.iter().find(is_doubted).unwrap_or(between))
+            }
             Some(_) => {
                 let name = &row.dependency.server.name;
                 Outcome::Uncertain(format!("which pod behind {name} answered was not seen, and some are closed"))
@@ -336,22 +349,19 @@ impl<'a> Replay<'a> {
         !self.probes(row, between).all(|probe| self.evaluator.allows(&probe))
     }
 
-    /// Whether it is judged by what the client dialled.
+    /// Whether it is judged by what the client dialled: a policy at its side may see that.
     fn is_by_dialling(&self, row: &Row<'a>) -> bool {
-        self.evaluator.options.dnat == Dnat::Before && (row.is_dialled || !row.targets.is_empty())
+        let is_seen = |it: &Dialled| it.is_of_node || self.evaluator.options.dnat == Dnat::Before;
+        let may_deny = |kind: &usize| self.classes.may_deny(PolicyType::Egress, *kind);
+        row.dialled.iter().any(is_seen) && self.kinds[row.client].iter().any(may_deny)
     }
 
     /// The questions that a row asks between two ends: one for each address that was dialled.
     fn probes(&self, row: &Row<'a>, between: Between) -> impl Iterator<Item = Probe<'a>> + use<'a> {
         let Between { from, to, port } = between;
-        let (ends, dependency) = (&self.past.ends, row.dependency);
+        let ends = &self.past.ends;
         let probe = Probe::new(&ends[from], &ends[to], row.protocol, port);
-        let services = dependency.server.addresses.iter().map(move |address| (*address, dependency.port));
-        // a node's port that leads to a Service was dialled in the place of its address
-        let is_by_address = !row.targets.is_empty() && dependency.via.is_empty();
-        let services: Vec<_> = if is_by_address { services.collect() } else { Vec::new() };
-        let dialled: Vec<_> =
-            dependency.via.iter().map(|via| (via.address, via.port)).chain(services).map(Some).collect();
+        let dialled: Vec<_> = row.dialled.iter().copied().map(Some).collect();
         let dialled = if dialled.is_empty() { vec![None] } else { dialled };
         dialled.into_iter().map(move |dialled| Probe { dialled, ..probe })
     }
@@ -377,7 +387,7 @@ impl<'a> Replay<'a> {
         let ask = || self.probes(row, between).find_map(|probe| self.evaluator.evaluate(&probe).reason());
         let options = self.evaluator.options;
         // where addresses decide, each end has a sentence of its own
-        if options.ipblock_matches_pods || options.dnat == Dnat::Before {
+        if options.ipblock_matches_pods || options.dnat == Dnat::Before || self.is_by_dialling(row) {
             return ask().unwrap_or_default();
         }
         let key = (self.likes[from], self.likes[to], row.protocol, port);

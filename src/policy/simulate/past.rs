@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, net::IpAddr};
 use foldhash::HashMap;
 
 use crate::{
-    model::{Dependency, Direction, Duty, Mark, NoEnds, Party, PartyKind, Protocol},
-    policy::{End, Roster, Who},
+    model::{Dependency, Direction, Duty, Mark, NoEnds, Party, PartyKind, Protocol, Via},
+    policy::{Dialled, End, Roster, Who},
 };
 
 /// Recorded dependencies with the ends that their parties stand for.
@@ -32,8 +32,8 @@ pub(super) struct Row<'d> {
     /// A pod always reaches itself and its own node, and its node reaches it.
     pub is_always_allowed: bool,
     pub is_direction_known: bool,
-    /// Whether a Service's address was dialled.
-    pub is_dialled: bool,
+    /// What was dialled in the place of the server's own address: a Service's, or a node's.
+    pub dialled: Vec<Dialled>,
     /// Who stands behind the Service that was dialled, each with the port there, where it was not seen who answered.
     pub targets: Vec<Target>,
     /// The ends that the server saw in the place of the client, by place.
@@ -47,6 +47,7 @@ impl<'d> Row<'d> {
     fn new(
         dependency: &'d Dependency,
         (client, server): (usize, usize),
+        dialled: Vec<Dialled>,
         targets: Vec<Target>,
         sources: Vec<usize>,
     ) -> Self {
@@ -61,7 +62,7 @@ impl<'d> Row<'d> {
             unneeded: dependency.unneeded(),
             is_always_allowed: has(Mark::Node) || has(Mark::Itself),
             is_direction_known: dependency.direction != Direction::Unknown,
-            is_dialled: !dependency.via.is_empty(),
+            dialled,
             targets,
             sources,
         }
@@ -115,7 +116,8 @@ impl<'d> Past<'d> {
             };
             let sources = dependency.sources.iter().map(|address| Who::Address(address.to_canonical()));
             let sources = sources.map(|who| past.place(who, roster, &mut places)).collect();
-            past.rows.push(Row::new(dependency, (client, server), targets, sources));
+            let dialled = dialled(dependency, roster);
+            past.rows.push(Row::new(dependency, (client, server), dialled, targets, sources));
         }
         past
     }
@@ -144,6 +146,20 @@ impl<'d> Past<'d> {
             self.ends.len() - 1
         })
     }
+}
+
+/// What a client dialled. Where it was not seen who of a Service answered, its address stands for the server's.
+fn dialled(dependency: &Dependency, roster: &Roster<'_>) -> Vec<Dialled> {
+    let Dependency { server, protocol, port, via, .. } = dependency;
+    if via.is_empty() && server.kind == PartyKind::Service {
+        return server.addresses.iter().map(|address| roster.dialled(*address, *protocol, *port)).collect();
+    }
+    let dialled = |it: &Via| {
+        let dialled = roster.dialled(it.address, *protocol, it.port);
+        // of one that led elsewhere than the inventory says nobody knows what it was
+        Dialled { is_of_node: dialled.is_of_node && !it.disputed, ..dialled }
+    };
+    via.iter().map(dialled).collect()
 }
 
 fn is_replayed(dependency: &Dependency) -> bool {

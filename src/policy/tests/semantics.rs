@@ -1,5 +1,5 @@
 use super::{
-    super::{Dnat, End, Evaluator, Options, PodEnd, PolicySet, Probe, Verdict},
+    super::{Dialled, Dnat, End, Evaluator, Options, PodEnd, PolicySet, Probe, Verdict},
     strictly,
 };
 use crate::model::{ContainerPort, Labels, Namespace, Pod, Protocol, Workload, WorkloadRef};
@@ -314,7 +314,7 @@ fn a_pod_and_its_own_node_always_reach_each_other() {
 fn egress_blocks_see_the_address_behind_a_service_or_the_one_dialled() {
     let spec = "{policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.96.0.0/12}}], ports: [{port: 443}]}]}";
     let (client, server) = (pod("prod", "web"), address("203.0.113.7"));
-    let dialled = Some(("10.96.0.9".parse().unwrap(), 443));
+    let dialled = Some(Dialled { address: "10.96.0.9".parse().unwrap(), port: 443, is_of_node: false });
     for (dnat, expected) in [(Dnat::After, false), (Dnat::Before, true)] {
         let world = World::with(&[spec]).options(Options { dnat, ..Options::default() });
         let evaluator = Evaluator::new(&world.set, &world.namespaces, world.options);

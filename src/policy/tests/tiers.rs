@@ -1,7 +1,7 @@
 //! The facts that the conformance tests of `policy.networking.k8s.io` hold implementations to, with four houses of two pods.
 
 use super::{
-    super::{Dnat, End, Evaluator, Options, PodEnd, PolicySet, Probe, Verdict},
+    super::{Dialled, Dnat, End, Evaluator, Options, PodEnd, PolicySet, Probe, Verdict},
     strictly,
 };
 use crate::model::{Cluster, ContainerPort, Labels, Namespace, Node, Protocol};
@@ -319,7 +319,7 @@ fn networks_see_the_address_of_a_service_where_egress_is_judged_before_it() {
     let rules = "egress: [{action: Deny, to: [{networks: [10.96.0.0/12]}]}]";
     let world = World::with(&[&policy("services", "Admin", 1, rules)]);
     let (own, server) = (pod("griffin", 1), pod("raven", 1));
-    let dialled = Some(("10.96.0.9".parse().unwrap(), 80));
+    let dialled = Some(Dialled { address: "10.96.0.9".parse().unwrap(), port: 80, is_of_node: false });
     for (dnat, expected) in [(Dnat::After, true), (Dnat::Before, false)] {
         let evaluator = Evaluator::of_cluster(&world.set, &world.cluster, Options { dnat, ..Options::default() });
         let probe = Probe { dialled, ..Probe::new(&own, &server, Protocol::TCP, 8080) };
