@@ -313,7 +313,7 @@ fn shape<'a>(evaluator: &Evaluator<'_>, rules: &Rules<'_>, partition: &Partition
         let name = rules.names.get(&(port.protocol, port.name.as_deref()?))?;
         Some((*name, port.protocol, port.port))
     };
-    let mut ports: Ports = pod.ports.iter().filter_map(number).collect();
+    let mut ports: Ports = evaluator.named_ports(end).iter().filter_map(number).collect();
     ports.sort_unstable();
     ports.dedup();
     let is_seen = evaluator.is_selectable(pod);

@@ -18,14 +18,14 @@ impl Evaluator<'_> {
         probe: &Probe<'_>,
     ) -> bool {
         let Some(dialled) = self.as_dialled(direction, probe) else {
-            return self.peers_match(policy, rule, direction, probe) && rule.covers_port(probe);
+            return self.peers_match(policy, rule, direction, probe) && self.covers_port(&rule.ports, probe);
         };
         // peers by labels are the pods behind the Service in any case
         let (by_label, by_address): (Vec<&Peer>, Vec<&Peer>) =
             rule.peers.iter().partition(|peer| matches!(peer, Peer::Pods { .. }));
         let matches = |peers: &[&Peer]| peers.iter().any(|peer| self.peer_matches(policy, peer, direction, probe));
-        (matches(&by_label) && rule.covers_port(probe))
-            || ((rule.peers.is_empty() || matches(&by_address)) && rule.covers_port(&dialled))
+        (matches(&by_label) && self.covers_port(&rule.ports, probe))
+            || ((rule.peers.is_empty() || matches(&by_address)) && self.covers_port(&rule.ports, &dialled))
     }
 
     /// The connection as it was dialled, where that is what is judged in this direction.
@@ -83,54 +83,53 @@ impl Evaluator<'_> {
     pub(in crate::policy) fn is_selectable(&self, pod: &PodEnd) -> bool {
         !pod.host_network || self.options.host_network_selected
     }
-}
-
-impl Rule {
-    /// Whether the connection's port is among the rule's; a rule without ports covers all, of all protocols.
-    pub(super) fn covers_port(&self, probe: &Probe<'_>) -> bool {
-        self.ports.is_empty() || self.ports.iter().any(|port| port.covers(probe))
-    }
-
-    /// All ports that it covers at a server.
-    pub(super) fn ports_at(&self, server: &End) -> PortSet {
-        if self.ports.is_empty() {
-            return PortSet::everything();
-        }
-        PortSet::all(self.ports.iter().map(|port| port.at(server)))
-    }
-}
-
-impl Port {
-    pub(super) fn covers(&self, probe: &Probe<'_>) -> bool {
-        self.protocol == probe.protocol
-            && match &self.ports {
-                PortMatch::All => true,
-                PortMatch::Range(first, last) => (*first..=*last).contains(&probe.port),
-                PortMatch::Named(name) => probe.to.ports_named(name, probe.protocol).any(|port| port == probe.port),
-            }
-    }
-
-    pub(super) fn at(&self, server: &End) -> PortSet {
-        match &self.ports {
-            PortMatch::All => PortSet::all_of(self.protocol),
-            PortMatch::Range(first, last) => PortSet::range(self.protocol, *first, *last),
-            PortMatch::Named(name) => {
-                let numbers = server.ports_named(name, self.protocol);
-                PortSet::all(numbers.map(|port| PortSet::range(self.protocol, port, port)))
-            }
-        }
-    }
-}
-
-impl End {
-    /// The numbers that a port's name has here: in both directions the name is the server's.
-    pub(super) fn ports_named(&self, name: &str, protocol: Protocol) -> impl Iterator<Item = u16> {
-        let declared = match self {
-            Self::Pod(pod) => pod.ports.as_slice(),
-            Self::Address(_) => &[],
+    /// Whether the connection's port is among those of a rule; a rule without ports covers all, of all protocols.
+    pub(super) fn covers_port(&self, ports: &[Port], probe: &Probe<'_>) -> bool {
+        let covers = |port: &Port| {
+            port.protocol == probe.protocol
+                && match &port.ports {
+                    PortMatch::All => true,
+                    PortMatch::Range(first, last) => (*first..=*last).contains(&probe.port),
+                    PortMatch::Named(name) => {
+                        self.ports_named(probe.to, name, port.protocol).any(|it| it == probe.port)
+                    }
+                }
         };
+        ports.is_empty() || ports.iter().any(covers)
+    }
+
+    /// All ports that a rule with these covers at a server.
+    pub(super) fn ports_at(&self, ports: &[Port], server: &End) -> PortSet {
+        if ports.is_empty() { PortSet::everything() } else { self.all_at(ports, server) }
+    }
+
+    /// The ports that these are at a server.
+    pub(super) fn all_at<'p>(&self, ports: impl IntoIterator<Item = &'p Port>, server: &End) -> PortSet {
+        let at = |Port { protocol, ports }: &Port| match ports {
+            PortMatch::All => PortSet::all_of(*protocol),
+            PortMatch::Range(first, last) => PortSet::range(*protocol, *first, *last),
+            PortMatch::Named(name) => {
+                let numbers = self.ports_named(server, name, *protocol);
+                PortSet::all(numbers.map(|port| PortSet::range(*protocol, port, port)))
+            }
+        };
+        PortSet::all(ports.into_iter().map(at))
+    }
+
+    /// The numbers that a port's name has at a server: in both directions the name is the server's. A node has none, and no
+    /// more has a pod that is its node.
+    pub(super) fn ports_named(&self, server: &End, name: &str, protocol: Protocol) -> impl Iterator<Item = u16> {
+        let declared = self.named_ports(server).iter();
         let is_named = move |port: &&ContainerPort| port.protocol == protocol && port.name.as_deref() == Some(name);
-        declared.iter().filter(is_named).map(|port| port.port)
+        declared.filter(is_named).map(|port| port.port)
+    }
+
+    /// The ports of an end that rules may name.
+    pub(in crate::policy) fn named_ports<'e>(&self, end: &'e End) -> &'e [ContainerPort] {
+        match end {
+            End::Pod(pod) if self.is_selectable(pod) => &pod.ports,
+            End::Pod(_) | End::Address(_) => &[],
+        }
     }
 }
 

@@ -215,7 +215,7 @@ impl<'a> Evaluator<'a> {
         let named = rules_of(&policies, direction)
             .filter(|(policy, _, rule)| self.peers_match(policy, rule, direction, &probe));
         all.extend(named.map(|(policy, index, rule)| {
-            let ports = rule.ports_at(probe.to).intersection(&left);
+            let ports = self.ports_at(&rule.ports, probe.to).intersection(&left);
             (RuleRef { policy: policy.full_name(), direction, index }, ports)
         }));
         all

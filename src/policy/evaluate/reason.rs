@@ -6,8 +6,8 @@ use super::{Evaluator, Match, Met, Nearest, RuleRef, Tiers, rules_of};
 use crate::{
     model::{Labels, Protocol},
     policy::{
-        ClusterPeer, End, IpBlock, NetworkPolicy, Peer, PodEnd, PolicyType, Port, PortMatch, PortSet, Probe, Rule,
-        Selector, Tier, ports::NAMED,
+        ClusterPeer, End, IpBlock, NetworkPolicy, Peer, PodEnd, PolicyType, Port, PortMatch, Probe, Rule, Selector,
+        Tier, ports::NAMED,
     },
 };
 
@@ -109,7 +109,7 @@ impl<'a> Near<'a> {
     fn nearest(&self) -> Option<Nearest> {
         let (policy, index, rule) = self.rules().min_by_key(|(policy, _, rule)| self.distance(policy, rule))?;
         let mut misses = self.peer_miss(policy, rule).map(|(_, misses)| misses).unwrap_or_default();
-        if !rule.covers_port(self.probe) {
+        if !self.evaluator.covers_port(&rule.ports, self.probe) {
             misses.push(self.port_miss(if misses.is_empty() { None } else { Some(rule) }));
         }
         let rule = RuleRef { policy: policy.full_name(), direction: self.direction, index };
@@ -122,7 +122,7 @@ impl<'a> Near<'a> {
 
     fn distance(&self, policy: &NetworkPolicy, rule: &Rule) -> Distance {
         let of_peers = self.peer_miss(policy, rule).map_or(0, |(distance, _)| 2 * distance);
-        of_peers + usize::from(!rule.covers_port(self.probe))
+        of_peers + usize::from(!self.evaluator.covers_port(&rule.ports, self.probe))
     }
 
     /// What keeps the nearest peer of a rule from being the other end; none where one is.
@@ -201,7 +201,7 @@ impl<'a> Near<'a> {
     /// Ports as short as they can be beside the protocol that was asked for: numbers, then names with their numbers.
     fn port_words(&self, ports: &[&Port]) -> Vec<String> {
         let numbers = ports.iter().filter(|port| !matches!(port.ports, PortMatch::Named(_)));
-        let numbered = PortSet::all(numbers.map(|port| port.at(self.probe.to)));
+        let numbered = self.evaluator.all_at(numbers.copied(), self.probe.to);
         let names: BTreeSet<(Protocol, &str)> = ports
             .iter()
             .filter_map(|port| match &port.ports {
@@ -215,7 +215,7 @@ impl<'a> Near<'a> {
 
     fn name_word(&self, of: Protocol, name: &str) -> String {
         let protocol = if of == self.probe.protocol { String::new() } else { format!("{of}/") };
-        let numbers: Vec<String> = self.probe.to.ports_named(name, of).map(|n| n.to_string()).collect();
+        let numbers: Vec<String> = self.evaluator.ports_named(self.probe.to, name, of).map(|n| n.to_string()).collect();
         let meaning = if numbers.is_empty() { "not declared there".to_owned() } else { numbers.join(", ") };
         format!("{protocol}{name} ({meaning})")
     }

@@ -157,8 +157,7 @@ impl<'a> Evaluator<'a> {
         let of_peer = |peer: &ClusterPeer| {
             // peers by labels are the pods behind the Service in any case
             let seen = dialled.as_ref().filter(|_| peer.pods().is_none()).unwrap_or(probe);
-            let is_port = rule.ports.is_empty() || rule.ports.iter().any(|port| port.covers(seen));
-            if is_port { self.is_cluster_peer(peer, direction, probe) } else { Match::No }
+            if self.covers_port(&rule.ports, seen) { self.is_cluster_peer(peer, direction, probe) } else { Match::No }
         };
         rule.peers.iter().map(of_peer).max().unwrap_or(Match::No)
     }
@@ -246,7 +245,7 @@ impl<'a> Evaluator<'a> {
                 if peers.max() != Some(Match::Yes) {
                     continue;
                 }
-                let ports = rule.ports_at(probe.to).intersection(&left);
+                let ports = self.ports_at(&rule.ports, probe.to).intersection(&left);
                 left = left.minus(&ports);
                 match rule.action {
                     Action::Accept if !ports.is_empty() => {
@@ -258,15 +257,5 @@ impl<'a> Evaluator<'a> {
             }
         }
         (accepted, left.union(&passed))
-    }
-}
-
-impl ClusterRule {
-    /// All ports that it covers at a server.
-    pub(in crate::policy) fn ports_at(&self, server: &End) -> PortSet {
-        if self.ports.is_empty() {
-            return PortSet::everything();
-        }
-        PortSet::all(self.ports.iter().map(|port| port.at(server)))
     }
 }

@@ -169,6 +169,22 @@ fn blocks_cover_pods_only_where_the_network_plugin_has_it_so() {
 }
 
 #[test]
+fn a_port_has_no_name_at_a_pod_that_is_its_node() {
+    let declared = vec![ContainerPort { name: Some("dns".into()), port: 8080, protocol: Protocol::TCP }];
+    let host = |host_network| {
+        let addresses = vec!["172.18.0.3".parse().unwrap()];
+        End::Pod(PodEnd { host_network, addresses, ports: declared.clone(), ..pod_end("prod", "host") })
+    };
+    let spec = "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{ports: [{port: dns}]}]}";
+    let world = World::with(&[spec]);
+    assert!(world.tcp(&pod("prod", "web"), &host(false), 8080), "a pod of the pod network");
+    assert!(!world.tcp(&pod("prod", "web"), &host(true), 8080), "as of the node's address");
+    assert!(!world.tcp(&pod("prod", "web"), &address("172.18.0.3"), 8080));
+    let world = world.options(Options { host_network_selected: true, ..Options::default() });
+    assert!(world.tcp(&pod("prod", "web"), &host(true), 8080));
+}
+
+#[test]
 fn host_network_pods_are_addresses_unless_the_engine_selects_them() {
     let host = |namespace, app| End::Pod(PodEnd { host_network: true, ..pod_end(namespace, app) });
     let by_label = format!("{{{DB_FROM}: [{{from: [{{podSelector: {{}}}}]}}]}}");
