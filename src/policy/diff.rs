@@ -124,12 +124,18 @@ impl<'a> Comparison<'a> {
 
     /// What two actors may do before and after, for some of their pods.
     fn ports(&mut self, from: usize, to: usize) -> Number {
-        if let ([one], [other]) = (&self.profiles[from][..], &self.profiles[to][..]) {
+        if let ([one], [other]) = (&self.profiles[from][..], &self.profiles[to][..])
+            && self.old.meets(one.0, other.0)
+        {
             return self.of_profiles(*one, *other);
         }
         let (from, to) = (self.profiles[from].clone(), self.profiles[to].clone());
         let mut all = None;
         for (one, other) in from.iter().flat_map(|one| to.iter().map(move |other| (*one, *other))) {
+            // both sets are over the same ends
+            if !self.old.meets(one.0, other.0) {
+                continue;
+            }
             let number = self.of_profiles(one, other);
             all = Some(all.map_or(number, |all| self.union(all, number)));
         }

@@ -147,15 +147,35 @@ impl End {
     /// Whether a connection between the two is possible at all: their addresses, where known, share a family.
     #[must_use]
     pub fn meets(&self, other: &Self) -> bool {
-        let families = |end: &Self| -> Option<[bool; 2]> {
-            let has = |is_ipv4: bool| match end {
-                Self::Address(address) => address.to_canonical().is_ipv4() == is_ipv4,
-                Self::Pod(pod) => pod.addresses.iter().any(|address| address.is_ipv4() == is_ipv4),
-            };
-            Some([has(true), has(false)]).filter(|families| families.contains(&true))
+        self.families().meets(other.families())
+    }
+
+    /// The families of its addresses; both where none is known.
+    pub(super) fn families(&self) -> Families {
+        let has = |is_ipv4: bool| match self {
+            Self::Address(address) => address.to_canonical().is_ipv4() == is_ipv4,
+            Self::Pod(pod) => {
+                pod.addresses.is_empty() || pod.addresses.iter().any(|address| address.is_ipv4() == is_ipv4)
+            }
         };
-        let (Some(one), Some(other)) = (families(self), families(other)) else { return true };
-        one.iter().zip(other).any(|(one, other)| *one && other)
+        Families { ipv4: has(true), ipv6: has(false) }
+    }
+}
+
+/// Families of addresses: a connection has one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Families {
+    pub ipv4: bool,
+    pub ipv6: bool,
+}
+
+impl Families {
+    /// Both of them.
+    pub const BOTH: Self = Self { ipv4: true, ipv6: true };
+
+    /// Whether two share one.
+    pub fn meets(self, other: Self) -> bool {
+        self.ipv4 && other.ipv4 || self.ipv6 && other.ipv6
     }
 }
 

@@ -115,7 +115,8 @@ impl<'c> Sight<'c> {
             kinds[*place] = of_group;
         }
         let is_open = |from: usize, to: usize| {
-            kinds[from].iter().any(|from| kinds[to].iter().any(|to| classes.is_open(*from, *to)))
+            let is_open = |from, to| classes.meets(from, to) && classes.is_open(from, to);
+            kinds[from].iter().any(|from| kinds[to].iter().any(|to| is_open(*from, *to)))
         };
         let open = (0..kinds.len()).map(|from| (0..kinds.len()).map(|to| is_open(from, to)).collect()).collect();
         let actors = census.actors().iter().map(|(actor, _)| *actor).collect();

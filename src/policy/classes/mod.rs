@@ -21,7 +21,7 @@ use std::hash::Hash;
 
 use foldhash::HashMap;
 
-use super::{Evaluator, PolicyType, PortSet};
+use super::{Evaluator, PolicyType, PortSet, end::Families};
 use crate::model::Protocol;
 use rows::Row;
 use table::{EVERYTHING, NOTHING, PortSets, SetId};
@@ -50,6 +50,8 @@ struct Kind {
     subject: [u32; 2],
     /// By direction: which peers of rules it is.
     peer: [u32; 2],
+    /// The families of its addresses, where among all ends there are such of both.
+    families: Families,
 }
 
 /// What policies may do to a subject.
@@ -96,8 +98,13 @@ impl Classes {
         let holds = sides.each_ref().map(hold);
         let rows = sides.map(|side| rows::rows(&rules, &side, &mut sets));
         let mut kinds = Interned::default();
-        let kind_of_shape: Vec<u32> = kinds_of_shapes.into_iter().map(|kind| kinds.id(kind)).collect();
-        let kind_of = shapes.of_ends.iter().map(|shape| kind_of_shape[*shape as usize]).collect();
+        let families: Vec<Families> = ends.iter().map(End::families).collect();
+        let is_mixed = families.iter().any(|it| !it.ipv4) && families.iter().any(|it| !it.ipv6);
+        let kind = |(shape, families): (&u32, Families)| {
+            let families = if is_mixed { families } else { Families::BOTH };
+            kinds.id(Kind { families, ..kinds_of_shapes[*shape as usize] })
+        };
+        let kind_of = shapes.of_ends.iter().zip(families).map(kind).collect();
         Self { kind_of, kinds: kinds.values, holds, rows, sets, idle }
     }
 
@@ -125,6 +132,12 @@ impl Classes {
         kinds.sort_unstable();
         kinds.dedup();
         kinds
+    }
+
+    /// Whether a connection between ends of two kinds is possible at all, whatever policies say: their addresses share a family.
+    #[must_use]
+    pub fn meets(&self, from: usize, to: usize) -> bool {
+        self.kinds[from].families.meets(self.kinds[to].families)
     }
 
     /// Whether a connection between ends of two kinds is allowed.

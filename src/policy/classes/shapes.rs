@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Labels, Protocol},
-    policy::{ClusterPeer, Evaluator, PodsOf, Selector, addresses::Partition, evaluate::Match},
+    policy::{ClusterPeer, Evaluator, PodsOf, Selector, addresses::Partition, end::Families, evaluate::Match},
 };
 
 /// The numbers of port names at a server: (name, protocol, port), in order.
@@ -126,7 +126,7 @@ impl<'a> Shapes<'a> {
 
     /// What each shape is in both directions.
     pub fn sides(&self, evaluator: &Evaluator<'_>, rules: &Rules<'_>) -> (Vec<Kind>, [Side; 2]) {
-        let mut kinds = vec![Kind { subject: [0; 2], peer: [0; 2] }; self.all.len()];
+        let mut kinds = vec![Kind { subject: [0; 2], peer: [0; 2], families: Families::BOTH }; self.all.len()];
         let sides = [0, 1].map(|direction| {
             let isolating = self.isolating(rules, direction);
             let matched = self.matched(evaluator, &rules.atoms[direction]);

@@ -92,7 +92,7 @@ impl<'a> Tally<'a> {
         let is_denied = |(from, to, (protocol, port)): &&(usize, usize, Service)| {
             let [from, to] = [from, to].map(|actor| &self.groups[self.group_of[*actor]].kinds);
             let mut pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
-            !pairs.any(|(from, to)| self.classes.allows(from, to, *protocol, *port))
+            !pairs.any(|(from, to)| self.classes.meets(from, to) && self.classes.allows(from, to, *protocol, *port))
         };
         let denied = self.stage.needed.iter().filter(is_denied).count() as u64;
         let needed = self.stage.needed.len() as u64;
@@ -138,14 +138,17 @@ impl<'a> Tally<'a> {
     /// The ports that are open between any actors of two groups, in order.
     fn open(&mut self, from: usize, to: usize) -> Rc<[Service]> {
         let [from, to] = [from, to].map(|group| self.groups[group].kinds.clone());
-        if let ([from], [to]) = (&from[..], &to[..]) {
-            return self.counted(self.classes.open(*from, *to));
+        let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
+        let possible = pairs.filter(|(from, to)| self.classes.meets(*from, *to));
+        let mut opens: Vec<Open> = possible.map(|(from, to)| self.classes.open(from, to)).collect();
+        opens.sort_unstable();
+        opens.dedup();
+        if let [open] = opens[..] {
+            return self.counted(open);
         }
-        let mut open = BTreeSet::new();
-        for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))) {
-            open.extend(self.counted(self.classes.open(from, to)).iter().copied());
-        }
-        open.into_iter().collect()
+        let all: Vec<Rc<[Service]>> = opens.into_iter().map(|open| self.counted(open)).collect();
+        let all: BTreeSet<Service> = all.iter().flat_map(|services| services.iter().copied()).collect();
+        all.into_iter().collect()
     }
 
     fn counted(&mut self, open: Open) -> Rc<[Service]> {

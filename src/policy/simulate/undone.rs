@@ -100,6 +100,9 @@ impl<'a> Search<'a> {
         }
         for peer in &self.peers {
             let (from, to) = if direction == PolicyType::Egress { (subject, *peer) } else { (*peer, subject) };
+            if !self.alone.meets(self.alone.kind(from), self.alone.kind(to)) {
+                continue;
+            }
             let side = |classes: &Classes| classes.side(direction, classes.kind(from), classes.kind(to)).clone();
             let (meant, open) = (side(&self.alone), side(&self.together));
             if meant != open {

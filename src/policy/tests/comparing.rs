@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     super::{
         Census, Classes, Clients, Evaluator, Options, Outside, Past, PolicySet, PortSet, Probe, Question, Roster,
-        Server, Servers, Sight, explain, reach, simulate, undone,
+        Server, Servers, Sight, diff, excess, explain, reach, simulate, undone,
     },
     shop::{Stage, db_closed, external, from_app, party, pod, policies, seen, selecting, shop, stage, tcp, workload},
 };
@@ -238,6 +238,40 @@ fn names_stand_for_pods_workloads_their_makers_addresses_and_nodes() {
     }
     assert_eq!(roster.like("shop/dbs"), ["shop/db"]);
     assert_eq!(roster.like("shop/xyz"), ["shop/api", "shop/db", "shop/web"]);
+}
+
+/// `web` may go out over IPv6 alone, and `db` lets in IPv4 alone.
+#[test]
+fn both_ends_must_allow_a_connection_in_one_family() {
+    let mut cluster = shop();
+    for (pod, n) in cluster.pods.iter_mut().zip(1..) {
+        pod.addresses.push(format!("fd00:1::{n}").parse().unwrap());
+    }
+    let block = |way: &str, cidr: &str| format!("{{{way}: [{{ipBlock: {{cidr: {cidr}}}}}]}}");
+    let set = |egress: &str, ingress: &str| {
+        let (egress, ingress) = (
+            format!("policyTypes: [Egress], egress: [{egress}]"),
+            format!("policyTypes: [Ingress], ingress: [{ingress}]"),
+        );
+        policies(&[("e", &selecting("web", &egress)), ("i", &selecting("db", &ingress))])
+    };
+    let closed = set("", "");
+    let crossed = set(&block("to", "fd00:1::/64"), &block("from", "10.244.0.0/16"));
+    let met = set(&block("to", "fd00:1::/64"), &block("from", "fd00:1::/64"));
+    let options = Options { ipblock_matches_pods: true, ..Options::default() };
+    let [old, crossed, met] = [&closed, &crossed, &met].map(|set| Evaluator::new(set, &[], options));
+    let roster = Roster::new(&cluster);
+    let ranges = ["10.244.1.0/24".parse().unwrap(), "fd00:1::/64".parse().unwrap()];
+    let outside = Outside::new(&[&old, &crossed, &met], &cluster, &ranges);
+    let census = Census::new(&roster, &outside);
+    let seen = [seen(workload("web"), workload("db"), 5432)];
+    let told = |new: &Evaluator<'_>| {
+        let is_open = diff(&census, &old, new).iter().any(|it| (&*it.from, &*it.to) == ("shop/web", "shop/db"));
+        let reaches = reach(&census, new).into_iter().find(|it| it.workload == "shop/web").map(|it| it.reaches);
+        (is_open, reaches, excess(&Past::new(&seen, &roster), &roster, &outside, new).denied)
+    };
+    assert_eq!(told(&crossed), (false, Some(1), 1), "api alone");
+    assert_eq!(told(&met), (true, Some(2), 0));
 }
 
 #[test]
