@@ -131,12 +131,10 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
 }
 
 /// Says what was seen of protocols that no policy can name: what becomes of them at a closed pod differs from plugin to plugin.
-/// Of ICMP nobody's work depends but whose that watches.
 fn tell_unnamed(dependencies: &[Dependency], args: &Args) {
-    let is_icmp = |protocol| matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
     let is_unnamed = |it: &&Dependency| {
         let is_of_pods = it.client.kind == PartyKind::Workload || it.server.kind == PartyKind::Workload;
-        !it.protocol.has_ports() && !is_icmp(it.protocol) && is_of_pods && it.unneeded().is_none()
+        !it.protocol.has_ports() && is_of_pods && it.unneeded().is_none()
     };
     let mut sums: BTreeMap<Protocol, u64> = BTreeMap::new();
     for dependency in dependencies.iter().filter(|it| args.namespaces.concern(it)).filter(is_unnamed) {
