@@ -118,17 +118,43 @@ impl<'a> Bench<'a> {
 
     fn explain(&self, from: &str, to: &str, protocol: Protocol, port: u16) -> Result<Explanation, Fault> {
         let clients = match from {
-            EXTERNAL => Clients::External,
-            name => Clients::Ends(self.roster.find(name).ok_or_else(|| self.unknown(name))?),
+            EXTERNAL => vec![Clients::External],
+            name => self.clients(name)?.into_iter().map(Clients::Ends).collect(),
         };
         let servers = match to {
-            EXTERNAL => Servers::External,
-            name => Servers::Ends(self.servers(name, protocol, port)?),
+            EXTERNAL => vec![Servers::External],
+            name => self.meanings(name, protocol, port)?.into_iter().map(Servers::Ends).collect(),
         };
-        let (from, to) = (from.to_owned(), to.to_owned());
-        let question = Question { from, clients, to, servers, protocol, port };
-        let nobody = || Fault::new(&question.to, "no pods stand behind it");
-        explain(&question, &self.evaluator, &self.outside).ok_or_else(nobody)
+        let pairs = clients.iter().flat_map(|clients| servers.iter().map(move |servers| (clients, servers)));
+        let question = |(clients, servers): (&Clients, &Servers)| {
+            let (clients, servers) = (clients.clone(), servers.clone());
+            Question { from: from.to_owned(), clients, to: to.to_owned(), servers, protocol, port }
+        };
+        let answers = pairs.map(|pair| explain(&question(pair), &self.evaluator, &self.outside));
+        let answers: Option<Vec<Explanation>> = answers.collect();
+        let answer = answers.and_then(of_either);
+        answer.ok_or_else(|| Fault::new(to, "no pods stand behind it"))
+    }
+
+    /// Whom the name of a client may mean: an address that several pods have is one of theirs, and it is not known whose.
+    fn clients(&self, name: &str) -> Result<Vec<Vec<End>>, Fault> {
+        let ends = self.roster.find(name).ok_or_else(|| self.unknown(name))?;
+        let sharing = self.sharing(name);
+        Ok(if sharing.is_empty() { vec![ends] } else { sharing.into_iter().map(|end| vec![end]).collect() })
+    }
+
+    /// Whom the name of a server may mean, likewise.
+    fn meanings(&self, name: &str, protocol: Protocol, port: u16) -> Result<Vec<Vec<Server>>, Fault> {
+        let servers = self.servers(name, protocol, port)?;
+        let sharing = self.sharing(name);
+        let server = |end| vec![Server { end, port, dialled: None }];
+        Ok(if sharing.is_empty() { vec![servers] } else { sharing.into_iter().map(server).collect() })
+    }
+
+    /// The pods that have an address, where they are several, and it is no Service's.
+    fn sharing(&self, name: &str) -> Vec<End> {
+        let address = name.parse::<IpAddr>().ok().filter(|it| self.roster.service_at(*it).is_none());
+        address.map(|it| self.roster.sharing(it)).unwrap_or_default()
     }
 
     /// Where a connection to a name ends: behind a Service at the port that its own leads to.
@@ -218,6 +244,13 @@ impl<'a> Bench<'a> {
         })
     }
 
+    /// That it is not known which pod an address means.
+    fn note_of_sharing(&self, name: &str) -> Option<String> {
+        let pods: Vec<String> = self.sharing(name).iter().map(ToString::to_string).collect();
+        (!pods.is_empty())
+            .then(|| format!("{name} is the address of {}: each of them was asked", pods.join(" and of ")))
+    }
+
     /// That a name means several workloads.
     fn note_of_several(&self, name: &str) -> Option<String> {
         let all = self.roster.several(name);
@@ -279,9 +312,10 @@ impl<'a> Bench<'a> {
     fn notes(&self, explanation: &Explanation) -> Vec<String> {
         let Explanation { from, to, protocol, port, .. } = explanation;
         let of_ends = [from, to].into_iter().filter_map(|name| self.note(name));
+        let sharing = [from, to].into_iter().filter_map(|name| self.note_of_sharing(name));
         let several = [from, to].into_iter().filter_map(|name| self.note_of_several(name));
         let of_both = [self.note_of_service(to, *protocol, *port), self.note_of_families(from, to)];
-        of_ends.chain(several).chain(of_both.into_iter().flatten()).collect()
+        of_ends.chain(sharing).chain(several).chain(of_both.into_iter().flatten()).collect()
     }
 
     fn json(&self, explanation: &Explanation) -> serde_json::Result<Value> {
@@ -351,6 +385,17 @@ impl<'a> Bench<'a> {
         }
         Ok((answer, explanation.allowed, expected))
     }
+}
+
+/// The one answer where the names may mean this or that: what they do not agree on is uncertain, and counts as denied.
+fn of_either(answers: Vec<Explanation>) -> Option<Explanation> {
+    let is_allowed_to_some = answers.iter().any(|answer| answer.allowed);
+    let answer = answers.into_iter().min_by_key(|answer| answer.allowed)?;
+    if answer.allowed || !is_allowed_to_some {
+        return Some(answer);
+    }
+    let reason = format!("it hangs on which pod has the address; {}", answer.reason);
+    Some(Explanation { uncertain: true, partly: None, reason, ..answer })
 }
 
 fn words(explanation: &Explanation) -> String {

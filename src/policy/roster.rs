@@ -31,6 +31,8 @@ pub struct Roster<'c> {
     nodes: HashMap<&'c str, &'c Node>,
     pods: BTreeMap<(&'c str, &'c str), usize>,
     by_address: HashMap<IpAddr, usize>,
+    /// The pods that have one address, where they are several.
+    sharing: HashMap<IpAddr, Vec<usize>>,
     workloads: BTreeMap<&'c WorkloadRef, Members>,
     by_name: BTreeMap<(&'c str, &'c str), Vec<&'c WorkloadRef>>,
     node_addresses: HashSet<IpAddr>,
@@ -56,6 +58,7 @@ impl<'c> Roster<'c> {
             nodes: cluster.nodes.iter().map(|node| (node.name.as_str(), node)).collect(),
             pods: BTreeMap::new(),
             by_address: HashMap::default(),
+            sharing: HashMap::default(),
             workloads: BTreeMap::new(),
             by_name: BTreeMap::new(),
             node_addresses: of_nodes.collect(),
@@ -72,8 +75,10 @@ impl<'c> Roster<'c> {
         for (n, pod) in cluster.pods.iter().enumerate().filter(|(_, pod)| !pod.finished) {
             roster.pods.insert((&pod.namespace, &pod.name), n);
             roster.workloads.entry(&pod.workload).or_default().pods.push(n);
-            if !pod.host_network {
-                roster.by_address.extend(pod.addresses.iter().map(|address| (address.to_canonical(), n)));
+            for address in pod.addresses.iter().filter(|_| !pod.host_network).map(IpAddr::to_canonical) {
+                if let Some(other) = roster.by_address.insert(address, n).filter(|other| *other != n) {
+                    roster.sharing.entry(address).or_insert_with(|| vec![other]).push(n);
+                }
             }
         }
         for (n, workload) in cluster.workloads.iter().enumerate() {
@@ -198,8 +203,21 @@ impl<'c> Roster<'c> {
     fn who(&self, address: IpAddr) -> Option<Who> {
         let address = address.to_canonical();
         let n = *self.by_address.get(&address)?;
+        Some(self.by_one(n, address))
+    }
+
+    /// A pod by one of its addresses, where it has several.
+    fn by_one(&self, n: usize, address: IpAddr) -> Who {
         let is_one_of_many = self.cluster.pods[n].addresses.len() > 1;
-        Some(Who::Pod(n, is_one_of_many.then_some(address)))
+        Who::Pod(n, is_one_of_many.then_some(address))
+    }
+
+    /// The pods that have an address, each by its own name, where they are several: it is not known which of them it means.
+    #[must_use]
+    pub fn sharing(&self, address: IpAddr) -> Vec<End> {
+        let address = address.to_canonical();
+        let pods = self.sharing.get(&address).into_iter().flatten();
+        pods.map(|n| self.pod(self.by_one(*n, address))).collect()
     }
 
     /// An end. A pod goes by the name of its workload and stands for any of its replicas, for one may talk to another.

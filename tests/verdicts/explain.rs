@@ -62,7 +62,7 @@ pub fn shop() -> Flowmap {
     flowmap
 }
 
-fn ask(flowmap: &Flowmap, args: &[&str]) -> Value {
+pub fn ask(flowmap: &Flowmap, args: &[&str]) -> Value {
     let output = flowmap.run(&[&["explain", "--inventory", "cluster.yaml", "-o", "json"], args].concat());
     assert!(output.code < 2, "{}", output.stderr);
     let answer: Value = serde_json::from_str(&output.stdout).unwrap();

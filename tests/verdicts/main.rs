@@ -15,4 +15,5 @@ mod diff;
 mod differential;
 mod explain;
 mod oracle;
+mod sharing;
 mod tiers;
