@@ -102,20 +102,26 @@ impl Rows {
             return;
         }
         self.looks += 1;
-        let is_in_vain = |(key, traces): &(&RowKey, &TraceSetBuilder)| sweeps::is_in_vain(key.opening, traces.parts());
+        // as connections do that are written later: what was answered unseen shows only when all parts are together
+        let is_in_vain = |(key, traces): &(&RowKey, &TraceSetBuilder)| {
+            key.opening == Opening::Seen && sweeps::is_in_vain(key.opening, traces.parts())
+        };
         let mut in_vain: Vec<RowKey> = self.by_key.iter().filter(is_in_vain).map(|(key, _)| *key).collect();
         in_vain.sort_unstable_by_key(|key| (key.source(), key.rank()));
         // of all sources that have a few, each would need memory of its own
         for of_one in in_vain.chunk_by(|one, next| one.source() == next.source()).filter(|rows| sweeps::are_many(rows))
         {
-            of_one.iter().for_each(|key| self.sweeps.count(key.source(), (key.dst, key.dst_port)));
+            for key in of_one {
+                self.sweeps.count(key.source(), (key.dst, key.dst_port));
+            }
         }
         in_vain.retain(|key| self.sweeps.sweep(key.source()).is_some());
         let taken = in_vain.into_iter().filter_map(|key| self.by_key.remove_entry(&key));
         for row in sorted(observations(taken, contexts)) {
             self.written = self.written.saturating_sub(row.traces.held());
-            // none comes back: all are of sweeps
-            let _ = self.sweeps.take(row);
+            if let Some(row) = self.sweeps.take(row) {
+                self.sweeps.leave(row);
+            }
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) struct Sweeps {
     /// the packets.
     rows_freed: Option<Hour>,
     sums_freed: Option<Hour>,
-    /// Sums of hours that are over, and what of their samples was not handed out.
+    /// Sums of hours that are over, and what is to be handed out with the samples.
     ended: BTreeMap<Source, Sweep>,
     left: Vec<Observation>,
 }
@@ -125,6 +125,11 @@ impl Sweeps {
         let Some(sum) = self.sums.get_mut(&source(&row.key)) else { return Some(row) };
         sum.take(row);
         None
+    }
+
+    /// Hands a row out with the samples.
+    pub fn leave(&mut self, row: Observation) {
+        self.left.push(row);
     }
 
     /// The samples that are still to be handed out, in the order of their keys.
