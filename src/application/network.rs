@@ -91,13 +91,19 @@ const RESPONSE: u8 = 0xa2;
 const REPORT: u8 = 0xa8;
 
 /// Whether a message of version 3, here behind its flags, asks for something or tells it: a report, and the question that it
-/// answers, agree on the time before what is encrypted (RFC 3414, section 4), and the question has no variables.
-fn has_content(mut message: Ber<'_>) -> bool {
-    let _security = message.take(OCTETS);
-    let Some(mut scoped) = message.take(SEQUENCE).map(Ber) else { return false };
-    let (_engine, _name) = (scoped.take(OCTETS), scoped.take(OCTETS));
-    let Some(operation) = scoped.tag().filter(|tag| OPERATIONS.contains(tag) && *tag != REPORT) else { return false };
-    scoped.take(operation).is_some_and(|content| !content.ends_with(&[SEQUENCE, 0]))
+/// answers, agree on the time before what is encrypted (RFC 3414, section 4), and the question has no variables. `None` where
+/// that cannot be read.
+fn has_content(mut message: Ber<'_>) -> Option<bool> {
+    let _security = message.take(OCTETS)?;
+    let mut scoped = Ber(message.take(SEQUENCE)?);
+    let (_engine, _name) = (scoped.take(OCTETS)?, scoped.take(OCTETS)?);
+    let operation = scoped.tag().filter(|tag| OPERATIONS.contains(tag))?;
+    if operation == REPORT {
+        return Some(false);
+    }
+    let mut content = Ber(scoped.take(operation)?);
+    let (_id, _status, _index) = (content.take(INTEGER)?, content.take(INTEGER)?, content.take(INTEGER)?);
+    content.take(SEQUENCE).map(|variables| !variables.is_empty())
 }
 
 /// A message that fills its datagram: with a community, or of version 3, which may be encrypted.
@@ -120,10 +126,12 @@ pub fn snmp(sent: Sent<'_>) -> Option<Message> {
             let (_id, _most) = (global.take(INTEGER)?, global.take(INTEGER)?);
             let [flags @ 0..=7] = *global.take(OCTETS)? else { return None };
             let [_model] = *global.take(INTEGER)? else { return None };
-            // without a proof of who asks it is the question for the engine's name, before all else (RFC 3414, section 4)
             let protection = match flags & 3 {
-                1 if has_content(message) => Protection::Clear,
-                0 | 1 => Protection::Undecided,
+                0 | 1 => match has_content(message) {
+                    Some(true) => Protection::Clear,
+                    Some(false) => Protection::Undecided,
+                    None => Protection::Open,
+                },
                 _ => Protection::Encrypted,
             };
             global.0.is_empty().then_some(Message::either(Application::Snmp, protection))

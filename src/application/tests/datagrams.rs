@@ -63,7 +63,7 @@ fn snmp_3_of(flags: u8, operation: u8, variables: &[u8]) -> Vec<u8> {
 
 #[test]
 fn datagrams_are_recognised_by_their_ports_or_their_first_bytes() {
-    let cases: [(Option<String>, &str); 26] = [
+    let cases: [(Option<String>, &str); 29] = [
         (between((40_000, 53), &dns(0x0100, 1, 0)), "request dns clear"),
         (between((53, 40_000), &dns(0x8180, 1, 1)), "answer dns clear"),
         (between((40_000, 5_355), &dns(0, 1, 0)), "request dns clear"),
@@ -82,7 +82,10 @@ fn datagrams_are_recognised_by_their_ports_or_their_first_bytes() {
         (free(&quic(0xd3, [0x6b, 0x33, 0x43, 0xcf])), "either quic encrypted"),
         (free(&snmp(0xa0)), "request snmp clear"),
         (free(&snmp(0xa2)), "answer snmp clear"),
-        (free(&snmp_3(4)), "either snmp undecided"),
+        (free(&snmp_3(4)), "either snmp clear"),
+        (free(&snmp_3_of(4, 0xa0, b"\x30\0")), "either snmp undecided"),
+        (free(&snmp_3_of(5, 0xa3, b"\x30\x09\x30\x07\x06\x01\x2a\x02\x02\x30\0")), "either snmp clear"),
+        (free(&snmp_3_of(5, 0xaf, b"\x30\0")), "either snmp open"),
         (free(&snmp_3(5)), "either snmp clear"),
         (free(&snmp_3(7)), "either snmp encrypted"),
         (free(&snmp_3_of(1, 0xa8, b"\x30\x07\x30\x05\x06\x01\x2a\x05\0")), "either snmp undecided"),
