@@ -49,6 +49,8 @@ pub(super) type Space = usize;
 pub(super) struct Calls {
     /// For each role: whom it calls in scope, as far as that tells of it.
     pub to: Vec<BTreeSet<usize>>,
+    /// For each role: whether it asks another one for anything, whatever that tells of it.
+    pub asks: Vec<bool>,
     /// For each role: who calls it in scope.
     pub from: Vec<BTreeSet<usize>>,
     /// For each role: peers outside that it calls.
@@ -79,6 +81,7 @@ impl Calls {
     pub fn new(graph: &Graph, role_of: &[usize], count: usize) -> Self {
         let mut calls = Self {
             to: vec![BTreeSet::new(); count],
+            asks: vec![false; count],
             from: vec![BTreeSet::new(); count],
             out: vec![BTreeSet::new(); count],
             entered: vec![BTreeMap::new(); count],
@@ -105,6 +108,7 @@ impl Calls {
                     self.within[client].insert(edge.service);
                 }
                 (Some(client), Some(server)) => {
+                    self.asks[client] = true;
                     if edge.tells_of_client() {
                         self.to[client].insert(server);
                     }
@@ -116,7 +120,10 @@ impl Calls {
                         self.answers[server].insert(client);
                     }
                 }
-                (Some(client), None) => bounded(&mut self.out[client], edge.server),
+                (Some(client), None) => {
+                    self.asks[client] = true;
+                    bounded(&mut self.out[client], edge.server);
+                }
                 (None, Some(server)) => match graph.outsider(edge.client).map(|peer| peer.kind) {
                     Some(PartyKind::External) => {
                         bounded(self.entered[server].entry(edge.service).or_default(), edge.client);

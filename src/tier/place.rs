@@ -108,8 +108,7 @@ impl<'s> Stores<'s> {
         let calls_others = self.calls.to[role].iter().any(|other| works_with(&other) && !self.is_kin(role, *other));
         let is_called = self.calls.from[role].iter().any(|other| works_with(&other));
         // whoever has it alone, what serves and calls nothing is no client
-        let serves_alone =
-            !self.calls.from[role].is_empty() && self.calls.to[role].is_empty() && self.calls.out[role].is_empty();
+        let serves_alone = !self.calls.from[role].is_empty() && !self.calls.asks[role];
         match (is_called || serves_alone || self.calls.serves_nodes[role] && !calls_others, calls_others) {
             (false, _) => Tier::Client,
             (true, false) if self.is_store[role] || self.are_kin[self.circles.of[role]] => Tier::Data,

@@ -150,6 +150,9 @@ fn what_serves_infrastructure_alone_and_calls_nothing_is_no_client() {
     all_are(&found, Tier::Infrastructure, &["e"]);
     all_are(&found, Tier::Data, &["d"]);
     all_are(&found, Tier::Application, &["f"]);
+    // who asks for an address asks, though everybody does
+    let edges = ["X>a 443", "a>b 81", "b>c 82", "e>a 22", "e>b 22", "e>c 22", "e>d 22", "d>f 67/udp"];
+    all_are(&tiers_of(graph("abcdef", &edges)), Tier::Client, &["d"]);
 }
 
 #[test]
