@@ -70,8 +70,12 @@ type Use = (IpAddr, IpAddr, HostName);
 /// The times at which somebody said names of one source.
 type Calls = BTreeMap<Use, Vec<(NameSource, Span)>>;
 
-/// What was spoken with an address in which names are said, by their source.
-type Carriers = BTreeMap<(IpAddr, NameSource), Vec<ApplicationSighting>>;
+/// What was spoken with an address in which names are said, by their source, and by whom; by nobody in particular where they were
+/// too many.
+type Carriers = BTreeMap<(IpAddr, NameSource), BTreeMap<Option<IpAddr>, Vec<ApplicationSighting>>>;
+
+/// Ports of one address on which names of one source can have been used by one pod. Of more the lowest count.
+const MAX_PORTS: usize = 64;
 
 /// What tells on which ports names can have been used: a sighting of one has none.
 fn carriers(spoken: impl Iterator<Item = ApplicationSighting>) -> Carriers {
@@ -82,9 +86,45 @@ fn carriers(spoken: impl Iterator<Item = ApplicationSighting>) -> Carriers {
             Application::Http => NameSource::Http,
             _ => continue,
         };
-        carriers.entry((sighting.server, source)).or_default().push(sighting);
+        let by_client = carriers.entry((sighting.server, source)).or_default();
+        by_client.entry(sighting.client).or_default().push(sighting);
     }
     carriers
+}
+
+/// A pod that had an address: where it is in the directory, and the address.
+type Had = (*const Pod, IpAddr);
+
+/// On which ports pods can have used names. What was found is kept: a pod may have been answered very many.
+struct Ports<'c> {
+    carriers: &'c Carriers,
+    known: BTreeMap<(Had, IpAddr, NameSource), BTreeSet<u16>>,
+}
+
+impl Ports<'_> {
+    /// The ports of an address on which a pod that had `asker` can have used names of a source; `is_its` tells whether it had it then.
+    fn of(
+        &mut self,
+        (pod, asker): (&Pod, IpAddr),
+        (address, source): (IpAddr, NameSource),
+        is_its: impl Fn(&ApplicationSighting) -> bool,
+    ) -> &BTreeSet<u16> {
+        let carriers = self.carriers;
+        self.known.entry(((std::ptr::from_ref(pod), asker), address, source)).or_insert_with(|| {
+            let Some(spoken) = carriers.get(&(address, source)) else { return BTreeSet::new() };
+            let ports = |of: &[&ApplicationSighting]| of.iter().map(|it| it.port).collect::<BTreeSet<u16>>();
+            let Some(own) = spoken.get(&Some(asker)) else {
+                let anybodys = spoken.get(&None).into_iter().flatten().map(|it| it.port);
+                return anybodys.collect::<BTreeSet<u16>>().into_iter().take(MAX_PORTS).collect();
+            };
+            let own: Vec<&ApplicationSighting> = own.iter().collect();
+            let its: Vec<&ApplicationSighting> = own.iter().copied().filter(|it| is_its(it)).collect();
+            let all = ports(&own);
+            // only the first and the last time of each is known: it spoke somewhere, and there is one place
+            let found = if its.is_empty() && all.len() == 1 { all } else { ports(&its) };
+            found.into_iter().take(MAX_PORTS).collect()
+        })
+    }
 }
 
 /// Answers of DNS that pods received themselves. What others were answered, and what anybody else says of an address, is none.
@@ -101,11 +141,12 @@ fn answers(directory: &Directory, sightings: Vec<NameSighting>, carriers: &Carri
             _ => {}
         }
     }
-    Answers::new(told.iter().flat_map(|told| answered(directory, told, &uses, carriers))).with_crowded(crowded)
+    let mut ports = Ports { carriers, known: BTreeMap::new() };
+    Answers::new(told.iter().flat_map(|told| answered(directory, told, &uses, &mut ports))).with_crowded(crowded)
 }
 
 /// Whom it reached: when it came first and when last is known, and in between a pod's address may have been another's.
-fn answered(directory: &Directory, told: &NameSighting, uses: &Calls, carriers: &Carriers) -> Vec<Answer> {
+fn answered(directory: &Directory, told: &NameSighting, uses: &Calls, ports: &mut Ports<'_>) -> Vec<Answer> {
     let Some(asker) = told.used_by else { return Vec::new() };
     let pod = |moment: Timestamp| match directory.who_over(asker, Span::at(moment)) {
         Owner::Pod(pod) if !is_resolver(directory, pod) => Some(pod),
@@ -113,16 +154,20 @@ fn answered(directory: &Directory, told: &NameSighting, uses: &Calls, carriers: 
     };
     let calls = uses.get(&(asker, told.address, told.name.clone())).into_iter().flatten();
     let had = |pods: &[Timestamp], it: &Pod| pods.iter().filter_map(|moment| pod(*moment)).any(|pod| is_same(pod, it));
-    let used_on = |it: &Pod| -> BTreeSet<u16> {
+    let mut used_on = |it: &Pod| -> BTreeSet<u16> {
         let own = calls.clone().filter(|(_, span)| had(&[span.first, span.last], it));
-        let carriers = own.filter_map(|(source, _)| carriers.get(&(told.address, *source))).flatten();
-        let is_its = |sighting: &&ApplicationSighting| {
+        let sources: BTreeSet<NameSource> = own.map(|(source, _)| *source).collect();
+        let is_its = |sighting: &ApplicationSighting| {
             let moments = sighting.stretches().map(|Span { first, last }| [first, last]);
-            sighting.client.is_none_or(|client| client == asker && had(moments.as_flattened(), it))
+            had(moments.as_flattened(), it)
         };
-        carriers.filter(is_its).map(|sighting| sighting.port).collect()
+        let mut used = BTreeSet::new();
+        for source in sources {
+            used.extend(ports.of((it, asker), (told.address, source), is_its));
+        }
+        used
     };
-    let answer = |pod: &Pod, span: Span, times: u64| Answer {
+    let mut answer = |pod: &Pod, span: Span, times: u64| Answer {
         namespace: pod.namespace.clone(),
         workload: format!("{}/{}", pod.workload.namespace, pod.workload.name),
         labels: pod.labels.clone(),
@@ -137,8 +182,8 @@ fn answered(directory: &Directory, told: &NameSighting, uses: &Calls, carriers: 
     match (pod(first), pod(last)) {
         (Some(then), Some(now)) if is_same(then, now) => vec![answer(now, told.span, told.times)],
         (then, now) => {
-            let alone = |pod: Option<&Pod>, moment| pod.map(|pod| answer(pod, Span::at(moment), 1));
-            alone(then, first).into_iter().chain(alone(now, last)).collect()
+            let mut alone = |pod: Option<&Pod>, moment| pod.map(|pod| answer(pod, Span::at(moment), 1));
+            [alone(then, first), alone(now, last)].into_iter().flatten().collect()
         }
     }
 }

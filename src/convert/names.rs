@@ -414,10 +414,16 @@ impl Sorted<'_> {
 
     /// What to say where a rule has names, and not on all of its ports.
     fn on_some_ports(&self, ports: &[Port], names: &NamesByPorts) -> Option<Remark> {
-        let used = tcp_ports(&names.keys().flatten().copied().collect());
-        let is_some = !used.is_empty() && without_dns(ports).iter().any(|port| !used.contains(port));
-        let cidrs = self.named.clone();
-        is_some.then(|| Remark::OnSomePorts { ports: words(ports), named: words(&used), cidrs })
+        let used: BTreeSet<u16> = names.keys().flatten().copied().collect();
+        let is_whole = |port: &Port| match port.ports {
+            PortMatch::Range(first, last) if port.protocol == Protocol::TCP => {
+                (first..=last).all(|it| used.contains(&it))
+            }
+            _ => false,
+        };
+        let is_some = !used.is_empty() && !without_dns(ports).iter().all(is_whole);
+        let (named, cidrs) = (words(&tcp_ports(&used)), self.named.clone());
+        is_some.then(|| Remark::OnSomePorts { ports: words(ports), named, cidrs })
     }
 
     fn remarks(&mut self, ports: &str) -> Vec<Remark> {
