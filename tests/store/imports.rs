@@ -232,8 +232,8 @@ fn a_site_with_a_comma_in_its_name_is_named_whole() {
 fn a_reader_that_has_seen_enough_is_no_error() {
     let flowmap = Flowmap::with_sample();
     // more than is held back before it is written
-    let rows: String = (1..3_000).map(|port| format!("10.9.0.1,10.9.0.2,tcp,{port}\n")).collect();
-    flowmap.write("log.csv", format!("client,server,protocol,port\n{rows}"));
+    let rows: Vec<String> = (1..3_000).map(|port| format!("10.9.0.1,10.9.0.2,tcp,{port}")).collect();
+    flowmap.write("log.csv", format!("client,server,protocol,port\n{}\n", rows.join("\n")));
     flowmap.ok(&["import", "log.csv"]);
     let commands: [&[&str]; 7] = [
         &["flows"],
