@@ -146,7 +146,7 @@ fn answers(directory: &Directory, sightings: Vec<NameSighting>, carriers: &Carri
 }
 
 /// Whom it reached: when it came first and when last is known, and in between a pod's address may have been another's.
-fn answered(directory: &Directory, told: &NameSighting, uses: &Calls, ports: &mut Ports<'_>) -> Vec<Answer> {
+fn answered(directory: &Directory, told: &NameSighting, uses: &Calls, known: &mut Ports<'_>) -> Vec<Answer> {
     let Some(asker) = told.used_by else { return Vec::new() };
     let pod = |moment: Timestamp| match directory.who_over(asker, Span::at(moment)) {
         Owner::Pod(pod) if !is_resolver(directory, pod) => Some(pod),
@@ -161,11 +161,11 @@ fn answered(directory: &Directory, told: &NameSighting, uses: &Calls, ports: &mu
             let moments = sighting.stretches().map(|Span { first, last }| [first, last]);
             had(moments.as_flattened(), it)
         };
-        let mut used = BTreeSet::new();
+        let mut all = BTreeSet::new();
         for source in sources {
-            used.extend(ports.of((it, asker), (told.address, source), is_its));
+            all.extend(known.of((it, asker), (told.address, source), is_its));
         }
-        used
+        all
     };
     let mut answer = |pod: &Pod, span: Span, times: u64| Answer {
         namespace: pod.namespace.clone(),

@@ -422,8 +422,8 @@ impl Sorted<'_> {
             _ => false,
         };
         let is_some = !used.is_empty() && !without_dns(ports).iter().all(is_whole);
-        let (named, cidrs) = (words(&tcp_ports(&used)), self.named.clone());
-        is_some.then(|| Remark::OnSomePorts { ports: words(ports), named, cidrs })
+        let cidrs = self.named.clone();
+        is_some.then(|| Remark::OnSomePorts { ports: words(ports), named: words(&tcp_ports(&used)), cidrs })
     }
 
     fn remarks(&mut self, ports: &str) -> Vec<Remark> {
