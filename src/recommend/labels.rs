@@ -114,7 +114,8 @@ pub(super) fn shared_with_the_next(pod: &Pod) -> Labels {
 fn names_the_pod(value: &str, pod: &Pod) -> bool {
     let is_end = || pod.name.strip_suffix(value).is_some_and(|before| before.ends_with('-'));
     let ordinal = || value.rsplit('-').next().is_some_and(is_number);
-    value != pod.workload.name && (value == pod.name || is_end() && ordinal())
+    let is_owned = pod.name != pod.workload.name;
+    is_owned && value != pod.workload.name && (value == pod.name || is_end() && ordinal())
 }
 
 /// Whether a label is of one revision or run alone, though its key does not say so: Knative sets `app` to the name of the

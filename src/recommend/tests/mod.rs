@@ -211,6 +211,9 @@ fn a_label_that_names_a_lone_pod_never_selects() {
     // their owners' names tell them apart, and of a pod that nobody owns it is the same
     let pods = [lone("db-1", "db-1-1", "app=x,db=db-1"), lone("web", "web", "app=x,run=web")];
     assert_eq!(chosen(pods), ["db-1: app=x,db=db-1", "other: app=x,role=gen", "web: run=web"]);
+    // nor does a number change where the pod comes back under its name
+    let pods = ["1", "2"].map(|n| lone(&format!("web-{n}"), &format!("web-{n}"), &format!("app=x,shard={n}")));
+    assert_eq!(chosen(pods), ["other: app=x,role=gen", "web-1: app=x,shard=1", "web-2: app=x,shard=2"]);
 }
 
 #[test]
