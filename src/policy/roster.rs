@@ -38,6 +38,8 @@ pub struct Roster<'c> {
     node_addresses: HashSet<IpAddr>,
     services: BTreeMap<(&'c str, &'c str), &'c Service>,
     by_service_address: HashMap<IpAddr, &'c Service>,
+    /// External addresses of Services at the Services' own ports: what leads there every node leads on.
+    led_on: HashSet<(IpAddr, Protocol, u16)>,
     suspects: Suspects,
 }
 
@@ -46,6 +48,13 @@ pub struct Roster<'c> {
 struct Members {
     pods: Vec<usize>,
     template: Option<usize>,
+}
+
+/// The external addresses of a Service that no proxy stands before, at its own ports.
+fn led_on(service: &Service) -> impl Iterator<Item = (IpAddr, Protocol, u16)> {
+    let proxied: Vec<IpAddr> = service.proxied_ips.iter().map(IpAddr::to_canonical).collect();
+    let addresses = service.external_ips.iter().map(IpAddr::to_canonical).filter(move |it| !proxied.contains(it));
+    addresses.flat_map(|address| service.ports.iter().map(move |own| (address, own.protocol, own.port)))
 }
 
 impl<'c> Roster<'c> {
@@ -64,6 +73,7 @@ impl<'c> Roster<'c> {
             node_addresses: of_nodes.collect(),
             services: cluster.services.iter().map(|it| ((it.namespace.as_str(), it.name.as_str()), it)).collect(),
             by_service_address: HashMap::default(),
+            led_on: cluster.services.iter().flat_map(led_on).collect(),
             suspects: Suspects::default(),
         };
         for service in &cluster.services {
@@ -293,12 +303,8 @@ impl<'c> Roster<'c> {
     /// leads to that at the Service's own port is led on by every node.
     #[must_use]
     pub fn dialled(&self, address: IpAddr, protocol: Protocol, port: u16) -> Dialled {
-        let is_here = |it: &IpAddr| it.to_canonical() == address.to_canonical();
-        let is_led_on = |service: &Service| {
-            let is_own = service.ports.iter().any(|own| (own.protocol, own.port) == (protocol, port));
-            is_own && service.external_ips.iter().any(is_here) && !service.proxied_ips.iter().any(is_here)
-        };
-        let is_of_node = self.is_node(address) && !self.cluster.services.iter().any(is_led_on);
+        let is_led_on = self.led_on.contains(&(address.to_canonical(), protocol, port));
+        let is_of_node = self.is_node(address) && !is_led_on;
         Dialled { address, port, is_of_node }
     }
 
