@@ -390,7 +390,8 @@ impl<'a> Bench<'a> {
 /// The one answer where the names may mean this or that: what they do not agree on is uncertain, and counts as denied.
 fn of_either(answers: Vec<Explanation>) -> Option<Explanation> {
     let is_allowed_to_some = answers.iter().any(|answer| answer.allowed);
-    let answer = answers.into_iter().min_by_key(|answer| answer.allowed)?;
+    let is_doubted = |answer: &Explanation| !is_allowed_to_some && answer.uncertain;
+    let answer = answers.into_iter().min_by_key(|answer| (answer.allowed, !is_doubted(answer)))?;
     if answer.allowed || !is_allowed_to_some {
         return Some(answer);
     }

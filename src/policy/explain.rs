@@ -100,7 +100,7 @@ pub struct Explanation {
     pub port: u16,
     /// Whether it is allowed, from every client to every server that the names stand for.
     pub allowed: bool,
-    /// The client's side, of the pair that is shown: the first that is denied, where any is.
+    /// The client's side, of the pair that is shown: the first that is denied, where any is, surely if possible.
     pub egress: Side,
     /// The server's side.
     pub ingress: Side,
@@ -119,7 +119,10 @@ pub struct Explanation {
 pub fn explain(question: &Question, evaluator: &Evaluator<'_>, outside: &Outside) -> Option<Explanation> {
     let parties = Parties::new(question, evaluator, outside);
     let pairs = parties.pairs(question, evaluator);
-    let shown = pairs.iter().find(|pair| !pair.allowed).or(pairs.first())?;
+    let mut denied = pairs.iter().filter(|pair| !pair.allowed);
+    // where one is surely denied it is told, whatever is listed before
+    let is_sure = |pair: &&Pair<'_>| !evaluator.evaluate(&pair.probe).uncertain();
+    let shown = denied.clone().find(is_sure).or_else(|| denied.next()).or(pairs.first())?;
     let is_denied = pairs.iter().any(|pair| !pair.allowed);
     let partly = parties.partly(question, &pairs);
     let verdict = evaluator.evaluate(&shown.probe);

@@ -291,42 +291,6 @@ fn a_node_port_leads_to_the_pods_behind_it() {
     assert_eq!(answer["allowed"], false, "a Service by its address in IPv6");
 }
 
-/// Some network plugins translate it at the client, others leave it to the other node.
-#[test]
-fn a_port_of_another_node_is_judged_by_the_node_as_well_as_by_the_pods_behind_it() {
-    let flowmap = shop();
-    let other = "---\napiVersion: v1\nkind: Node\nmetadata: {name: node-2}\n\
-                 status: {addresses: [{type: InternalIP, address: 172.18.0.3}]}\n";
-    let cluster = CLUSTER.replace(
-        "ports: [{port: 80, targetPort: http}]",
-        "type: NodePort, externalIPs: [172.18.0.3], ports: [{port: 80, nodePort: 30080, targetPort: http}]",
-    );
-    flowmap.write("cluster.yaml", cluster + other);
-    let pods = "{to: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 8080}]}";
-    let node = "{to: [{ipBlock: {cidr: 172.18.0.3/32}}], ports: [{port: 30080}]}";
-    let (selected, _) = DB_POLICY.split_once("ingress:").unwrap();
-    let asked = |rules: &str, to: &str, port: &str| {
-        flowmap.write("out.yaml", format!("{selected}policyTypes: [Egress]\n  egress: [{rules}]\n"));
-        let answer = ask(&flowmap, &["shop/db-1", to, port, "--policies", "out.yaml"]);
-        (answer["allowed"] == true, answer["uncertain"] == true, answer)
-    };
-    for (rules, expected) in [
-        (pods, (false, true)),
-        (node, (false, true)),
-        (&format!("{pods}, {node}"), (true, false)),
-        ("{to: [{podSelector: {matchLabels: {app: db}}}]}", (false, false)),
-    ] {
-        let (allowed, uncertain, answer) = asked(rules, "node-2", "30080");
-        assert_eq!((allowed, uncertain), expected, "{rules}: {answer}");
-        assert_eq!(answer["egress"]["rules"].as_array().map(Vec::len), Some(if allowed { 2 } else { 0 }), "{answer}");
-    }
-    assert!(asked(pods, "node-1", "30080").0, "its own node leads it on at once");
-    assert!(asked(pods, "172.18.0.3", "80").0, "an external address is led on by every node");
-    let (.., answer) = asked(pods, "node-2", "30080");
-    let reason = answer["reason"].as_str().unwrap();
-    assert!(reason.contains("no rule of shop/db allows egress to 172.18.0.3 on TCP/30080"), "{reason}");
-}
-
 #[test]
 fn a_deployed_policy_that_is_none_is_told_by_its_name() {
     let flowmap = shop();

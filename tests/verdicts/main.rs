@@ -14,6 +14,7 @@ mod convert_cluster;
 mod diff;
 mod differential;
 mod explain;
+mod node_ports;
 mod oracle;
 mod sharing;
 mod tiers;

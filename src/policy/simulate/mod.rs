@@ -12,7 +12,7 @@ mod undone;
 
 use std::fmt;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use smallvec::SmallVec;
 
@@ -290,11 +290,12 @@ impl<'a> Replay<'a> {
         // thousands of pods of one kind are asked once; a few may reach themselves, or their node, all the same
         let is_denied_by_kind = is_by_kind && clients.len() * servers.len() > FEW_PAIRS && !pairs.any(allows);
         let pairs = clients.iter().flat_map(|from| servers.iter().map(move |to| (*from, *to)));
-        let (mut denied, mut is_allowed) = (None, false);
+        let (mut denied, mut is_allowed, mut all_denied) = (None, false, Vec::new());
         for (from, to) in self.possible(pairs) {
             let between = Between { from, to, port: row.port };
             if self.denies(row, between) {
                 denied = denied.or(Some(between));
+                all_denied.push(between);
             } else {
                 is_allowed = true;
             }
@@ -304,7 +305,30 @@ impl<'a> Replay<'a> {
                 _ => {}
             }
         }
-        denied.map_or(Outcome::Allowed, Outcome::Denied)
+        denied.map_or(Outcome::Allowed, |first| self.apart_from_doubt(row, first, &all_denied))
+    }
+
+    /// What is denied between all of these: where that is sure between some of them and not between others, whoever is listed first
+    /// decides nothing.
+    fn apart_from_doubt(&self, row: &Row<'a>, first: Between, denied: &[Between]) -> Outcome {
+        let (mut sure, mut is_doubted, mut asked) = (None, false, HashSet::default());
+        for between in denied.iter().filter(|_| self.may_doubt(row)) {
+            let Between { from, to, port } = *between;
+            let ways: Vec<bool> = self.probes(row, *between).map(|probe| probe.at_other_node().is_some()).collect();
+            let likes = (self.likes[from], self.likes[to], port, ways);
+            // where addresses decide, each end has a verdict of its own
+            if !self.evaluator.options.ipblock_matches_pods && !asked.insert(likes) {
+                continue;
+            }
+            match self.doubt(row, *between) {
+                Some(_) => is_doubted = true,
+                None => sure = sure.or(Some(*between)),
+            }
+            if let Some(sure) = sure.filter(|_| is_doubted) {
+                return Outcome::Mixed(sure);
+            }
+        }
+        Outcome::Denied(first)
     }
 
     /// A connection to a Service of which it was not seen who answered: whoever stands behind it may have.
