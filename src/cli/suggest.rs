@@ -57,7 +57,14 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<Done> {
     warn_idle(&proposal.policies.idle);
     let is_denied_on_top = if is_stream {
         print::text(stream(&proposal.policies.documents).as_bytes())?;
-        asked.judge.replay_on_top(&proposal.set).is_some_and(|it| it.denied > 0)
+        let denied = asked.judge.replay_on_top(&proposal.set).map_or(0, |it| it.denied);
+        if denied > 0 {
+            let by_itself = replay.denied;
+            say(&format!(
+                "with what is deployed {denied} recorded connections are denied, by the proposal alone {by_itself}"
+            ));
+        }
+        denied > 0
     } else {
         let decided = proposal.decided();
         let sights = asked.judge.sights(&proposal.set);
