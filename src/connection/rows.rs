@@ -102,7 +102,7 @@ impl Rows {
             return;
         }
         self.looks += 1;
-        // as connections do that are written later: what was answered unseen shows only when all parts are together
+        // of datagrams only all parts of an exchange together tell that it was in vain
         let is_in_vain = |(key, traces): &(&RowKey, &TraceSetBuilder)| {
             key.opening == Opening::Seen && sweeps::is_in_vain(key.opening, traces.parts())
         };
